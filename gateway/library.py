@@ -15,4 +15,6 @@ def library() -> Path:
     beside = package.parent / "rego"
     if beside.is_dir():
         return beside
-    raise FileNotFoundError(f"the stock policy library is neither at {carried} nor at {beside}: install the package anew")
+    raise FileNotFoundError(
+        f"the stock policy library is neither at {carried} nor at {beside}: install the package anew"
+    )
