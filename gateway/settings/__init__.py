@@ -1,0 +1,53 @@
+"""Settings: read once, complete, frozen; or all that is wrong with them."""
+
+from gateway.settings.load import Problems, load
+from gateway.settings.model import (
+    MIB,
+    Admin,
+    BundleService,
+    Definitions,
+    Identity,
+    Journal,
+    Limits,
+    Listen,
+    Lists,
+    Logs,
+    Opa,
+    Policy,
+    Refusal,
+    Sealing,
+    Secrets,
+    Settings,
+    State,
+    Tls,
+    Upstreams,
+)
+from gateway.settings.source import Place, Problem
+from gateway.settings.table import table
+
+__all__ = [
+    "MIB",
+    "Admin",
+    "BundleService",
+    "Definitions",
+    "Identity",
+    "Journal",
+    "Limits",
+    "Listen",
+    "Lists",
+    "Logs",
+    "Opa",
+    "Place",
+    "Policy",
+    "Problem",
+    "Problems",
+    "Refusal",
+    "Sealing",
+    "Secrets",
+    "Settings",
+    "State",
+    "Tls",
+    "Upstreams",
+    "load",
+    "table",
+]

@@ -1,0 +1,249 @@
+"""The settings as frozen values; each field says what it is for, and the README's table is made from that.
+
+Rule 1: defaults are safe: loopback listeners, no anonymous callers, durable journal, masked records.
+Rule 2: paths are absolute once loaded; a relative one is meant from the directory of the settings file.
+"""
+
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta, Struct, field
+
+from gateway.identity.issuer import Issuer
+
+MIB: Final = 1024 * 1024
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Count = Annotated[int, Meta(ge=1)]
+
+
+class Tls(Struct, frozen=True, kw_only=True):
+    """The data listener's certificate, reloaded when the files change."""
+
+    certificate: Annotated[Path, Meta(description="PEM file: certificate, then its chain.")]
+    key: Annotated[Path, Meta(description="PEM file of the private key.")]
+
+
+class Listen(Struct, frozen=True, kw_only=True):
+    """Where MCP clients connect."""
+
+    host: Annotated[str, Meta(min_length=1, description="Address of the data listener.")] = "127.0.0.1"
+    port: Annotated[Port, Meta(description="Port of the data listener; 0 takes a free one.")] = 8930
+    tls: Annotated[Tls | None, Meta(description="Certificate of the data listener; none: plain HTTP.")] = None
+    public_url: Annotated[
+        str,
+        Meta(description="The origin that clients use; empty: made from host, port and tls. Tokens are bound to it."),
+    ] = ""
+    allowed_hosts: Annotated[
+        tuple[str, ...],
+        Meta(description="Values of `Host` accepted beside the public URL's and, on loopback, localhost."),
+    ] = ()
+    allowed_origins: Annotated[
+        tuple[str, ...],
+        Meta(description="Values of `Origin` accepted beside the public URL's and, on loopback, localhost."),
+    ] = ()
+    trusted_proxies: Annotated[
+        tuple[str, ...], Meta(description="Addresses or networks whose `X-Forwarded-For` is believed.")
+    ] = ()
+    plaintext: Annotated[bool, Meta(description="Accept credentials over unencrypted HTTP from other machines.")] = (
+        False
+    )
+    drain_s: Annotated[float, Meta(ge=0, description="How long open calls may finish when the gateway stops.")] = 20
+
+
+class Admin(Struct, frozen=True, kw_only=True):
+    """Where health and metrics are asked for."""
+
+    host: Annotated[str, Meta(min_length=1, description="Address of the admin listener; it has no authentication.")] = (
+        "127.0.0.1"
+    )
+    port: Annotated[Port, Meta(description="Port of the admin listener; 0 takes a free one.")] = 8929
+
+
+class BundleService(Struct, frozen=True, kw_only=True):
+    """The bundle service that OPA polls in production."""
+
+    url: Annotated[str, Meta(min_length=1, description="Base URL of the service.")]
+    resource: Annotated[str, Meta(min_length=1, description="Path of the bundle below that URL.")] = "bundle.tar.gz"
+    token_file: Annotated[Path | None, Meta(description="File with the bearer token for the service.")] = None
+    verification_key: Annotated[Path, Meta(description="PEM file of the public key that bundles are signed with.")]
+    keyid: Annotated[str, Meta(min_length=1, description="Name of that key in the bundle's signature.")] = "policy"
+    algorithm: Annotated[
+        Literal["ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"],
+        Meta(description="Signature algorithm of the bundle."),
+    ] = "ES256"
+
+
+class Policy(Struct, frozen=True, kw_only=True):
+    """Where policy comes from: a directory that is watched, or a bundle service."""
+
+    directory: Annotated[Path, Meta(description="Policy repository (`rego/`, `bundles/`), built on every save.")]
+    environment: Annotated[
+        str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", description="Directory below `bundles/` that is in force.")
+    ] = "dev"
+    watch: Annotated[bool, Meta(description="Build again when a file of the policy repository is saved.")] = True
+    bundle: Annotated[
+        BundleService | None, Meta(description="Production: bundles come from this service, not from the directory.")
+    ] = None
+
+
+class Opa(Struct, frozen=True, kw_only=True):
+    """The OPA sidecar."""
+
+    managed: Annotated[bool, Meta(description="Start and supervise OPA; false: use the one at `url`.")] = True
+    url: Annotated[str, Meta(description="Address of an OPA that we do not own.")] = ""
+    token_file: Annotated[Path | None, Meta(description="File with the bearer token for that OPA.")] = None
+    ca_file: Annotated[Path | None, Meta(description="PEM file of the authorities that its certificate may be of.")] = (
+        None
+    )
+    binary: Annotated[
+        Path | None, Meta(description="The OPA to start; none: found or fetched at the pinned version.")
+    ] = None
+    gogc: Annotated[int, Meta(ge=10, description="GOGC of the managed OPA.")] = 400
+    memory_limit_mib: Annotated[Count, Meta(description="GOMEMLIMIT of the managed OPA, MiB.")] = 1024
+    deadline_ms: Annotated[Count, Meta(description="A decision that takes longer is a denial.")] = 250
+    stale_soft_s: Annotated[
+        Count | None, Meta(description="Policy not confirmed for so long: a warning and a metric; none: never.")
+    ] = 300
+    stale_hard_s: Annotated[
+        Count | None, Meta(description="Policy not confirmed for so long: every message is refused; none: never.")
+    ] = 86400
+
+
+class Journal(Struct, frozen=True, kw_only=True):
+    """The record of truth."""
+
+    directory: Annotated[
+        Path, Meta(description="Directory of the segments; default: `journal` in the state directory.")
+    ]
+    durability: Annotated[
+        Literal["disk", "process"], Meta(description="A record counts when it is on disk, or when the kernel has it.")
+    ] = "disk"
+    masking: Annotated[
+        Literal["none", "masked", "full"],
+        Meta(description="How much of the policy input is hidden in records; secrets are hidden at every level."),
+    ] = "masked"
+    segment_mib: Annotated[Count, Meta(description="A segment is closed at this size, MiB.")] = 64
+    segment_age_s: Annotated[Count, Meta(description="A segment is closed at this age.")] = 3600
+    keep_days: Annotated[Count, Meta(description="Segments older than this are removed.")] = 90
+    keep_mib: Annotated[Count, Meta(description="The oldest segments are removed above this total, MiB.")] = 10240
+
+
+class Identity(Struct, frozen=True, kw_only=True):
+    """Who may connect; which agent a caller is, policy data says."""
+
+    anonymous: Annotated[bool, Meta(description="Let callers without a credential ask; loopback listeners only.")] = (
+        False
+    )
+    issuers: Annotated[tuple[Issuer, ...], Meta(description="Issuers whose JWTs are accepted.")] = ()
+
+
+class Secrets(Struct, frozen=True, kw_only=True):
+    """Upstream credentials: `<name>`, or `<server>/<subject>` for those per principal."""
+
+    directory: Annotated[Path, Meta(description="Directory with one file a credential.")]
+
+
+class Sealing(Struct, frozen=True, kw_only=True):
+    """The key ring of sessions and event ids; replicas share it."""
+
+    directory: Annotated[Path, Meta(description="Directory of the keys; default: `sealing` in the state directory.")]
+
+
+class State(Struct, frozen=True, kw_only=True):
+    """What the gateway itself keeps between runs."""
+
+    directory: Annotated[
+        Path, Meta(description="Directory for journal, sealing keys and the highest revision enforced.")
+    ]
+
+
+class Upstreams(Struct, frozen=True, kw_only=True):
+    """How MCP servers are reached."""
+
+    ca_file: Annotated[Path | None, Meta(description="PEM file of authorities trusted beside the system's.")] = None
+    connect_timeout_s: Annotated[float, Meta(gt=0, description="How long a connection may take to open.")] = 10
+    connections: Annotated[Count, Meta(description="Open connections to one server, at most, for each worker.")] = 100
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """What one message, caller or result may cost."""
+
+    body_bytes: Annotated[Count, Meta(description="A request body.")] = 4 * MIB
+    arguments_bytes: Annotated[Count, Meta(description="The arguments of a call.")] = 1 * MIB
+    depth: Annotated[int, Meta(ge=4, le=128, description="Nesting of JSON.")] = 64
+    header_bytes: Annotated[int, Meta(ge=1024, description="All request headers together.")] = 32 * 1024
+    headers: Annotated[int, Meta(ge=10, description="Number of request headers.")] = 100
+    result_bytes: Annotated[
+        Count, Meta(description="A result that is read; larger needs `large_results` on the route.")
+    ] = 8 * MIB
+    streams_per_principal: Annotated[Count, Meta(description="Open streams of one caller, for each worker.")] = 16
+    streams: Annotated[Count, Meta(description="Open streams of all callers, for each worker.")] = 2048
+    keep_alive_s: Annotated[float, Meta(gt=0, le=15, description="Silence on a stream before a comment is sent.")] = 15
+    drain_s: Annotated[
+        float, Meta(ge=0, description="How long an upstream's answer is read on when a legacy client went away.")
+    ] = 60
+
+
+class Lists(Struct, frozen=True, kw_only=True):
+    """How list results are filtered."""
+
+    chunk: Annotated[int, Meta(ge=1, le=1000, description="Items in one question.")] = 100
+    deadline_ms: Annotated[Count, Meta(description="A chunk that takes longer is hidden.")] = 250
+    cache_entries: Annotated[int, Meta(ge=0, description="Verdicts on lists that are remembered.")] = 1024
+    ttl_cap_ms: Annotated[int, Meta(ge=0, description="The largest `ttlMs` on a filtered result.")] = 60_000
+
+
+class Definitions(Struct, frozen=True, kw_only=True):
+    """What servers present."""
+
+    max_age_s: Annotated[Count, Meta(description="A presentation older than this is listed again.")] = 300
+
+
+class Refusal(Struct, frozen=True, kw_only=True):
+    """What a refused agent is told."""
+
+    organization_message: Annotated[str, Meta(max_length=500, description="A sentence added to every refusal.")] = ""
+    request_url: Annotated[str, Meta(max_length=500, description="Where access can be asked for.")] = ""
+
+
+class Logs(Struct, frozen=True, kw_only=True):
+    """Structured logs on stderr."""
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="The least severe that is written.")
+    ] = "info"
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """Everything that an operator can set, complete and checked."""
+
+    policy: Policy
+    journal: Journal
+    secrets: Secrets
+    sealing: Sealing
+    state: State
+    listen: Listen = field(default_factory=Listen)
+    admin: Admin = field(default_factory=Admin)
+    opa: Opa = field(default_factory=Opa)
+    identity: Identity = field(default_factory=Identity)
+    upstreams: Upstreams = field(default_factory=Upstreams)
+    limits: Limits = field(default_factory=Limits)
+    lists: Lists = field(default_factory=Lists)
+    definitions: Definitions = field(default_factory=Definitions)
+    refusal: Refusal = field(default_factory=Refusal)
+    logs: Logs = field(default_factory=Logs)
+    headers: Annotated[
+        tuple[str, ...], Meta(description="Request headers that policy may see; never credentials.")
+    ] = ()
+    workers: Annotated[int, Meta(ge=1, le=64, description="Worker processes.")] = 1
+    id: Annotated[str, Meta(max_length=100, description="This gateway's name in records; empty: the host's name.")] = ""
+
+    @property
+    def public_url(self) -> str:
+        """The origin that clients use, without a trailing slash."""
+        if self.listen.public_url:
+            return self.listen.public_url.rstrip("/")
+        scheme = "https" if self.listen.tls else "http"
+        host = f"[{self.listen.host}]" if ":" in self.listen.host else self.listen.host
+        return f"{scheme}://{host}:{self.listen.port}"
