@@ -1,0 +1,162 @@
+"""The managed OPA: a supervised child on a Unix socket in a fresh private directory.
+
+Rule 1: an OPA older than 1.21.3 never starts (GHSA-g2pf-6v5v-qcc8: it would take a bundle stripped of its signature).
+Rule 2: it never outlives this process, whatever kills this process (see `leash`).
+Rule 3: when it dies it is started again, after a pause that grows while it keeps dying, on the same socket path.
+"""
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Final, Literal, Protocol
+
+from gateway.opa import configuration, leash
+from gateway.opa.binary import refusal, version
+from gateway.opa.configuration import BundleSource, Memory
+
+_FIRST_PAUSE: Final = 0.1
+_LONGEST_PAUSE: Final = 5.0
+_STEADY: Final = 10.0
+"""Seconds that OPA must have lived for the pause to start small again."""
+_STOP: Final = 3.0
+"""Seconds between SIGTERM and SIGKILL."""
+_SOCKET_PATH_LIMIT: Final = 100
+"""Bytes; the kernel's own limit for the path of a Unix socket is 108 on Linux and 104 on macOS."""
+
+
+class Report(Protocol):
+    """Takes one event for the log."""
+
+    def __call__(self, event: str, /, **fields: object) -> None: ...
+
+
+class OpaUnsuitableError(Exception):
+    """The OPA binary cannot be used; the message says why and what to do."""
+
+
+class ManagedOpa:
+    """One supervised OPA; `socket` is where it listens."""
+
+    def __init__(
+        self,
+        binary: Path,
+        source: BundleSource,
+        *,
+        report: Report,
+        memory: Memory | None = None,
+        keeper: Literal["kernel", "pipe"] = "kernel" if sys.platform == "linux" else "pipe",
+    ) -> None:
+        self._binary = binary
+        self._source = source
+        self._report = report
+        self._memory = memory or Memory()
+        self._keeper = keeper
+        self._directory = Path(tempfile.mkdtemp(prefix="mcp-admission-"))
+        self.socket: Final = self._directory / "opa.sock"
+        self._process: asyncio.subprocess.Process | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self._began = 0.0
+
+    @property
+    def pid(self) -> int:
+        """The process id of OPA (of its leash where the kernel keeps none), 0 while it is not running."""
+        return 0 if self._process is None or self._process.returncode is not None else self._process.pid
+
+    async def start(self) -> None:
+        """Start OPA and keep it running; raises OpaUnsuitableError where that can never work."""
+        if len(os.fsencode(self.socket)) > _SOCKET_PATH_LIMIT:
+            raise OpaUnsuitableError(
+                f"the path of OPA's socket is too long: {self.socket}. Set TMPDIR to a shorter directory."
+            )
+        await _refuse_unsuitable(self._binary)
+        configuration.write(self._directory, self._source)
+        await self._spawn()
+        self._watch = asyncio.create_task(self._keep_running(), name="opa")
+
+    async def stop(self) -> None:
+        """End OPA and remove its directory."""
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.wait([self._watch])
+        if self._process is not None:
+            await self._end(self._process)
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    async def _spawn(self) -> None:
+        command = configuration.command(self._binary, self._directory, self.socket)
+        self._began = time.monotonic()
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-I",
+            "-S",
+            leash.__file__,
+            str(os.getpid()),
+            self._keeper,
+            *command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=self._directory,
+            env=configuration.environment(self._memory),
+            start_new_session=True,
+        )
+        self._report("opa_started", pid=self._process.pid, socket=str(self.socket))
+
+    async def _keep_running(self) -> None:
+        pause = _FIRST_PAUSE
+        while self._process is not None:
+            await self._follow(self._process)
+            _kill_group(self._process.pid)
+            if time.monotonic() - self._began > _STEADY:
+                pause = _FIRST_PAUSE
+            self._report("opa_ended", code=self._process.returncode, restart_in_s=pause)
+            await asyncio.sleep(pause)  # noqa: TID251 - the back-off is a real pause
+            pause = min(pause * 2, _LONGEST_PAUSE)
+            await self._spawn()
+
+    async def _follow(self, process: asyncio.subprocess.Process) -> None:
+        """Report what OPA logs until it ends."""
+        stream = process.stderr
+        while stream is not None and (line := await _line(stream)):
+            self._report("opa_log", line=line.decode(errors="replace").rstrip())
+        await process.wait()
+
+    async def _end(self, process: asyncio.subprocess.Process) -> None:
+        if process.returncode is None:
+            process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), _STOP)
+            except TimeoutError:
+                self._report("opa_killed", pid=process.pid)
+        _kill_group(process.pid)
+        await process.wait()
+
+
+async def _refuse_unsuitable(binary: Path) -> None:
+    named = await asyncio.to_thread(version, binary)
+    reason = refusal(named)
+    if reason is not None:
+        raise OpaUnsuitableError(f"{binary} cannot be used: {reason}.")
+
+
+async def _line(stream: asyncio.StreamReader) -> bytes:
+    """Return the next line, empty at the end; a line beyond the reader's limit comes without its rest."""
+    try:
+        return await stream.readline()
+    except ValueError:
+        return b"(a line that is too long)\n"
+
+
+def _kill_group(pid: int) -> None:
+    """End whatever is left of the process group; nothing is the usual case."""
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    except PermissionError:  # macOS answers so for a group of zombies
+        return
