@@ -1,0 +1,169 @@
+"""What can be said of a call's arguments against the schema that the server presents.
+
+Rule 1: a schema that does not compile, or may cost more than a call is worth, gives `uncheckable`, never `match`.
+Rule 2: nothing is fetched: a reference out of the schema cannot be followed; patterns run in linear time.
+Rule 3: a key that folds onto a declared or a neighboring key without being equal is named, for the caller to refuse:
+servers in some languages read it as that other key.
+"""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NoReturn, Protocol
+
+import jsonschema_rs
+from msgspec import Struct
+
+from gateway.admission.digests import canonical, digest_of_bytes
+from gateway.admission.policy_input import ArgumentsMeta, SchemaCheck
+from gateway.admission.schemas import (
+    Schema,
+    all_declared,
+    declared,
+    inside,
+    is_array,
+    is_object,
+    of_elements,
+    of_member,
+)
+
+BUDGET: Final = 30_000_000
+"""Most schema steps times argument values that a check may take; a step is about 20 ns."""
+
+_PATTERNS: Final = jsonschema_rs.RegexOptions(size_limit=1 << 20, dfa_size_limit=1 << 20)
+
+
+class Validator(Protocol):
+    """A compiled schema."""
+
+    def is_valid(self, instance: Any) -> bool: ...
+
+
+class Checker(Struct, frozen=True, kw_only=True):
+    """A presented schema, ready for arguments; `schema` and `validator` are null where it cannot be used (Rule 1)."""
+
+    schema: Schema | None = None
+    validator: Validator | None = None
+    spelled: frozenset[str] = frozenset()
+    """The folded forms of the property names that the schema declares anywhere."""
+    plain: frozenset[str] = frozenset()
+    """Those names that no other declared name folds onto."""
+
+
+def compiled(presented: Any) -> Checker:
+    """Return the checker of a presented JSON Schema; draft 2020-12 where it does not name another."""
+    names = set(all_declared(presented))
+    folds = Counter(fold(name) for name in names)
+    plain = frozenset(name for name in names if folds[fold(name)] == 1)
+    try:
+        schema = Schema(presented)
+    except (LookupError, RecursionError):
+        return Checker(spelled=frozenset(folds), plain=plain)
+    return Checker(schema=schema, validator=_validator(presented), spelled=frozenset(folds), plain=plain)
+
+
+def check(checker: Checker, arguments: Mapping[str, Any]) -> SchemaCheck:
+    """Return whether arguments match the presented schema."""
+    if checker.schema is None or checker.validator is None or not _affordable(checker.schema, arguments):
+        return "uncheckable"
+    try:
+        return "match" if checker.validator.is_valid(arguments) else "mismatch"
+    except ValueError:  # nested beyond the library's limit, or text that is not UTF-8
+        return "uncheckable"
+
+
+def folded_key(checker: Checker, arguments: Mapping[str, Any]) -> str | None:
+    """Return a key that some server may read as another one (Rule 3), the outermost first; null where there is none."""
+    suspect = _suspect(checker, arguments)
+    if suspect is None or checker.schema is None or not _affordable(checker.schema, arguments):
+        return suspect
+    return next(_folded(checker.schema, arguments), None)
+
+
+def measure(arguments: Mapping[str, Any], schema: SchemaCheck) -> ArgumentsMeta:
+    """Return the measures of arguments: bytes and digest of their RFC 8785 JSON, and how deep they nest."""
+    text = canonical(arguments)
+    return ArgumentsMeta(bytes=len(text), digest=digest_of_bytes(text), depth=depth(arguments), schema=schema)
+
+
+def depth(value: Any) -> int:
+    """Return how deep a JSON value nests: 0 for a scalar, 1 for a flat object or list."""
+    level, here = 0, [value]
+    while here := [inner for inner in here if is_object(inner) or is_array(inner)]:
+        level += 1
+        here = [below for inner in here for below in inside(inner)]
+    return level
+
+
+def fold(key: str) -> str:
+    """Return the form in which two keys are equal that some JSON reader takes for one."""
+    if key.isascii():
+        return key.lower()
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", key).casefold()).casefold()
+
+
+def _validator(presented: Any) -> Validator | None:
+    try:
+        return jsonschema_rs.validator_for(presented, pattern_options=_PATTERNS, retriever=_refuse)
+    except (ValueError, TypeError):  # jsonschema_rs.ValidationError is a ValueError
+        return None
+
+
+def _refuse(uri: str) -> NoReturn:
+    raise ValueError(uri)
+
+
+def _affordable(schema: Schema, arguments: Mapping[str, Any]) -> bool:
+    return schema.cost * _values(arguments) <= BUDGET
+
+
+def _values(arguments: Mapping[str, Any]) -> int:
+    """Return how many values the arguments hold at all depths."""
+    return 1 + sum(1 if type(inner) is str else _values_of(inner) for inner in arguments.values())
+
+
+def _values_of(value: Any) -> int:
+    todo: list[Any] = [value]
+    count = 0
+    while todo:
+        inner = todo.pop()
+        count += 1
+        todo += inside(inner)
+    return count
+
+
+def _suspect(checker: Checker, arguments: Mapping[str, Any]) -> str | None:
+    """Return a key that has another spelling in the schema or beside it, at any depth; quick, and too wide."""
+    todo: list[Any] = [arguments]
+    while todo:
+        value = todo.pop()
+        if is_object(value) and (rest := [key for key in value if key not in checker.plain]):
+            folds = Counter(fold(key) for key in rest)
+            for key in rest:
+                if folds[fold(key)] > 1 or fold(key) in checker.spelled:
+                    return key
+        todo += inside(value)
+    return None
+
+
+def _folded(schema: Schema, arguments: Mapping[str, Any]) -> Iterator[str]:
+    """Return the keys that fold onto another, level by level."""
+    places: list[tuple[list[Any], Any]] = [([schema.root], arguments)]
+    while places:
+        below: list[tuple[list[Any], Any]] = []
+        for parts, value in places:
+            here = schema.here(parts)
+            if is_object(value):
+                yield from _folded_here(declared(here), list(value))
+                below += ((of_member(here, key), inner) for key, inner in value.items())
+            elif is_array(value):
+                below += ((of_elements(here), inner) for inner in value)
+        places = below
+
+
+def _folded_here(names: set[str], keys: list[str]) -> Iterator[str]:
+    """Return the keys of one object that are not declared, and fold onto a declared name or another key."""
+    folds = {fold(name) for name in names}
+    for key in keys:
+        if key not in names and (fold(key) in folds or sum(fold(key) == fold(other) for other in keys) > 1):
+            yield key

@@ -1,0 +1,143 @@
+"""What can be told of a presented JSON Schema without running it: what it may cost, and what it declares where.
+
+Rule 1: only references within the document, by JSON pointer or plain anchor, count; any other is a `LookupError`.
+Rule 2: a schema that nests deeper than `DEEPEST` is a `RecursionError`; no search passes a subschema twice.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeGuard
+from urllib.parse import unquote
+
+DEEPEST: Final = 100
+
+_REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
+_HERE: Final = ("allOf", "anyOf", "oneOf", "if", "then", "else")
+_HERE_BY_NAME: Final = ("dependentSchemas", "dependencies")
+_ELEMENTS: Final = ("items", "prefixItems", "additionalItems", "unevaluatedItems", "contains")
+_MEMBERS: Final = ("additionalProperties", "unevaluatedProperties")
+
+Part = Mapping[str, Any]
+
+
+def is_object(value: object) -> TypeGuard[dict[str, Any]]:
+    """Return whether a JSON value is an object."""
+    return type(value) is dict
+
+
+def is_array(value: object) -> TypeGuard[list[Any]]:
+    """Return whether a JSON value is an array."""
+    return type(value) is list
+
+
+class Schema:
+    """A schema document; `cost` bounds how many subschemas one value can pass, recursion counted once."""
+
+    def __init__(self, root: Any) -> None:
+        """Take the document, as it was presented."""
+        self.root: Final = root
+        self._anchors: Final = dict(_anchors(root, DEEPEST))
+        self._costs: Final[dict[int, int]] = {}
+        self.cost: Final = self._cost(root, DEEPEST)
+
+    def here(self, parts: Sequence[Any]) -> list[Part]:
+        """Return the subschemas that may judge the same value as `parts` do, themselves included."""
+        found: dict[int, Part] = {}
+        todo = list(parts)
+        while todo:
+            part = todo.pop()
+            if is_object(part) and id(part) not in found:
+                found[id(part)] = part
+                todo += [*self._referenced(part), *_composed(part)]
+        return list(found.values())
+
+    def _referenced(self, part: Part) -> Iterator[Any]:
+        """Return what a subschema refers to; a property that is called `$ref` is no reference."""
+        for reference in (part[name] for name in _REFERENCES if type(part.get(name)) is str):
+            anchor = reference.removeprefix("#")
+            if not reference.startswith("#"):
+                raise LookupError(reference)
+            yield _pointed(self.root, anchor) if anchor[:1] in {"", "/"} else self._anchors[anchor]
+
+    def _cost(self, part: Any, room: int) -> int:
+        if not is_object(part) and not is_array(part):
+            return 0
+        if not room:
+            raise RecursionError
+        if id(part) not in self._costs:
+            self._costs[id(part)] = 1
+            referenced = self._referenced(part) if is_object(part) else ()
+            inner = [*inside(part), *referenced]
+            self._costs[id(part)] = 1 + sum(self._cost(value, room - 1) for value in inner)
+        return self._costs[id(part)]
+
+
+def inside(value: object) -> Iterable[Any]:
+    """Return the values directly inside a JSON value: none inside a scalar."""
+    if is_object(value):
+        return value.values()
+    return value if is_array(value) else ()
+
+
+def declared(parts: Sequence[Part]) -> set[str]:
+    """Return the property names that subschemas of one value declare."""
+    names: set[str] = set()
+    for part in parts:
+        names.update(part["properties"] if is_object(part.get("properties")) else ())
+        names.update(name for name in inside(part.get("required")) if type(name) is str)
+    return names
+
+
+def of_member(parts: Sequence[Part], name: str) -> list[Any]:
+    """Return the subschemas that may judge the member `name`; every pattern counts, matching or not."""
+    own = [part["properties"].get(name) for part in parts if is_object(part.get("properties"))]
+    patterns = [part["patternProperties"] for part in parts if is_object(part.get("patternProperties"))]
+    rest = [part.get(keyword) for part in parts for keyword in _MEMBERS]
+    return [*own, *rest, *(inner for pattern in patterns for inner in pattern.values())]
+
+
+def of_elements(parts: Sequence[Part]) -> list[Any]:
+    """Return the subschemas that may judge an element of a list."""
+    found = [part[keyword] for part in parts for keyword in _ELEMENTS if keyword in part]
+    return [inner for value in found for inner in (value if is_array(value) else [value])]
+
+
+def all_declared(root: Any) -> Iterator[str]:
+    """Return every property name that a document declares anywhere; some more may be among them."""
+    todo = [root]
+    while todo:
+        part = todo.pop()
+        yield from declared([part]) if is_object(part) else ()
+        todo += inside(part)
+
+
+def _composed(part: Part) -> Iterator[Any]:
+    for value in (part[keyword] for keyword in _HERE if keyword in part):
+        yield from value if is_array(value) else [value]
+    for value in (part[keyword] for keyword in _HERE_BY_NAME if is_object(part.get(keyword))):
+        yield from value.values()
+
+
+def _anchors(part: Any, room: int) -> Iterator[tuple[str, Any]]:
+    """Return the plain anchors of a document; one that has documents of its own inside is not understood."""
+    if not room:
+        raise RecursionError
+    if is_object(part):
+        if room < DEEPEST and type(part.get("$id")) is str:
+            raise LookupError(part["$id"])
+        yield from ((part[name], part) for name in ("$anchor", "$dynamicAnchor") if type(part.get(name)) is str)
+    for value in inside(part):
+        yield from _anchors(value, room - 1)
+
+
+def _pointed(root: Any, pointer: str) -> Any:
+    """Return what an RFC 6901 pointer names; `LookupError` where it names nothing."""
+    place = root
+    for step in pointer.split("/")[1:]:
+        name = unquote(step).replace("~1", "/").replace("~0", "~")
+        if is_array(place) and name.isdecimal():
+            place = place[int(name)]
+        elif is_object(place):
+            place = place[name]
+        else:
+            raise LookupError(pointer)
+    return place
