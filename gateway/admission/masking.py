@@ -1,0 +1,113 @@
+"""What of a question may be written down: all but its secrets, its shape, or nothing.
+
+Rule 1: a secret survives at no level; what was masked is masked in every other text of the record too.
+Rule 2: only what was recorded whole can be replayed, and the record says which it is.
+Rule 3: too large is not recorded; nothing is recorded in part and called whole.
+"""
+
+import hmac
+from typing import Any, Final, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.admission.policy_input import Client, PolicyInput, Target
+from gateway.admission.secrecy import DEPTH, MASKED, kind_of, named_secrets, repeated, suspicious, without_secrets
+
+Level = Literal["none", "masked", "full"]
+_ITEMS: Final = 200
+
+
+class Masking(Struct, frozen=True, kw_only=True):
+    """How much is recorded: `none` no input, `masked` its shape without values, `full` everything but secrets.
+
+    `key` keys the digests; arguments whose JSON exceeds `limit` bytes are not recorded.
+    """
+
+    level: Level
+    key: bytes
+    limit: int = 65_536
+
+
+class Recorded(Struct, frozen=True, kw_only=True):
+    """What of a question may be recorded, and the secrets that no other text of the record may repeat."""
+
+    input: PolicyInput | None
+    replayable: bool
+    target: Target
+    client: Client
+    secrets: tuple[str, ...]
+
+
+def masked(question: PolicyInput, masking: Masking) -> Recorded:
+    """Return the question as `masking` lets it be recorded; `replayable` where that is the whole question."""
+    large = question.arguments_meta.bytes > masking.limit or len(question.items) > _ITEMS
+    found: list[str] = list(named_secrets(question.arguments)) if large else []
+    bare = _bare(replace(question, arguments={}) if large else question, found)
+    return Recorded(
+        input=None if large else _shown(bare, masking.level),
+        replayable=bare is question and masking.level == "full",
+        target=bare.target,
+        client=bare.client,
+        secrets=tuple(found),
+    )
+
+
+def digest(key: bytes, text: bytes) -> str:
+    """Return the keyed digest of unmasked bytes: who has the key can confirm a guess, nobody else."""
+    return "hmac-sha256:" + hmac.digest(key, text, "sha256").hex()
+
+
+def _shown(bare: PolicyInput, level: Level) -> PolicyInput | None:
+    match level:
+        case "none":
+            return None
+        case "masked":
+            return _shape_of(bare)
+        case "full":
+            return bare
+
+
+def _bare(question: PolicyInput, found: list[str]) -> PolicyInput:
+    """Return the question without secrets, and itself where it has none; `found` gains what was masked."""
+    target, client = question.target, question.client
+    claims, headers = question.principal.claims, question.context.headers
+    written = (question.arguments, claims, headers, target.name, target.uri, client.name, client.version)
+    if not found and not suspicious(written):
+        return question
+    arguments, claims, headers, name, uri, *display = without_secrets(list(written), found)
+    if not found:
+        return question
+    return replace(
+        question,
+        arguments=repeated(arguments, found),
+        arguments_meta=replace(question.arguments_meta, digest=""),
+        principal=replace(question.principal, claims=repeated(claims, found)),
+        target=replace(target, name=repeated(name, found), uri=repeated(uri, found)),
+        client=Client(name=repeated(display[0], found), version=repeated(display[1], found)),
+        context=replace(question.context, headers=repeated(headers, found)),
+    )
+
+
+def _shape_of(bare: PolicyInput) -> PolicyInput:
+    """Return the question with the names and kinds of what its sender wrote, and none of the values."""
+    return replace(
+        bare,
+        arguments=_shape(bare.arguments, DEPTH),
+        arguments_meta=replace(bare.arguments_meta, digest=""),
+        principal=replace(bare.principal, claims=_shape(bare.principal.claims, DEPTH)),
+        context=replace(bare.context, headers=dict.fromkeys(bare.context.headers, MASKED)),
+    )
+
+
+def _shape(value: Any, room: int) -> Any:
+    kind = kind_of(value)
+    if value is None or kind is bool or not room:
+        return value if room else MASKED
+    if kind is dict:
+        return {key: _shape(inner, room - 1) for key, inner in value.items()}
+    if kind is list:
+        return [_shape(inner, room - 1) for inner in value]
+    if kind is str:
+        return value if value == MASKED else f"[string of {len(value)}]"
+    return "[number]"

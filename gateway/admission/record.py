@@ -1,0 +1,200 @@
+"""The journal's records, as values: `decided`, `completed`, `refused` and `counted` (DESIGN section 8).
+
+Rule 1: a call has two records under one `call_id`; `decided` is durable before a forward or a refusal.
+Rule 2: what never came to a decision is `refused`; what is not worth a record of its own is `counted`.
+Rule 3: whatever a client wrote goes through `masking` before it is in a record.
+
+The writer adds `schema`, `at` (wall time in nanoseconds, never decreasing within a writer), `writer` and `sequence`.
+The names `previous`, `chain`, `checkpoint` and `sealed` are kept for a hash chain, signed checkpoints and encryption
+per subject.
+"""
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Final, Literal
+
+from msgspec import Struct, field
+from msgspec.json import Encoder
+
+from gateway.admission.decision import Ground, Obligation, Reason, ResolvedAgent
+from gateway.admission.masking import Level
+from gateway.admission.policy_input import Client, PolicyInput, SchemaCheck, Target
+
+SCHEMA: Final = "mcp.record/v1"
+_SCHEMA: Final = SCHEMA.encode()
+Outcome = Literal["allow", "hold", "deny"]
+_NS: Final = 1_000_000_000
+_ENCODER: Final = Encoder()
+
+
+class Receipt(Struct, frozen=True, kw_only=True):
+    """Proof that a record is in the journal at the configured durability; only the journal makes one."""
+
+    writer: str
+    sequence: int
+
+
+class JournalFailure(Struct, frozen=True, kw_only=True):
+    """The journal could not take the record: the message is denied as `journal_unavailable`."""
+
+    detail: str
+
+
+class Occasion(Struct, frozen=True, kw_only=True):
+    """Which call, and when: wall and monotonic time in nanoseconds; `micros` since the message was read."""
+
+    call_id: str
+    unix_ns: int
+    monotonic_ns: int
+    micros: int = 0
+
+
+class Enforced(Struct, frozen=True, kw_only=True):
+    """What enforcement made of the answer; `code` is the public code of a refusal, empty for an allow."""
+
+    outcome: Outcome
+    code: str = ""
+    reasons: tuple[Reason, ...] = ()
+
+
+class Caller(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The principal, without claims."""
+
+    kind: str
+    method: str
+    issuer: str | None = None
+    subject: str | None = None
+    client_id: str | None = None
+    groups: tuple[str, ...] = ()
+    delegation: tuple[str, ...] = ()
+    credential_sha256: str | None = None
+
+
+class Arguments(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Measures of the arguments; `digest` is keyed: HMAC-SHA-256 over their RFC 8785 JSON, unmasked."""
+
+    bytes: int = 0
+    depth: int = 0
+    schema: SchemaCheck = "none"
+    digest: str = ""
+
+
+class Decided(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="decided"):
+    """A message was decided; written before anything comes of it."""
+
+    call_id: str
+    time: str
+    unix_ns: int
+    monotonic_ns: int
+    outcome: Outcome
+    replayable: bool
+    masking: Level
+    method: str
+    phase: str
+    server: str
+    """The server named in the path; what the catalog knows of it is in `trust`."""
+    target: Target
+    principal: Caller
+    source_ip: str
+    action: str = "unknown"
+    action_source: str = "default"
+    pin: str = "unseen"
+    agent: ResolvedAgent | None = None
+    trust: str = ""
+    code: str = ""
+    """The public code of a refusal."""
+    rule: str = ""
+    """The first of the grounds, the rule to name where there is room for one."""
+    requirement: str = ""
+    """The first of the reasons."""
+    reasons: tuple[Reason, ...] = ()
+    grounds: tuple[Ground, ...] = ()
+    warnings: tuple[Reason, ...] = ()
+    shadow: tuple[Reason, ...] = ()
+    obligations: tuple[Obligation, ...] = ()
+    observe: bool = False
+    decision_id: str = ""
+    revision: str = ""
+    credential: str = ""
+    """Name of the upstream credential of an allow."""
+    policy_micros: int = 0
+    micros: int = 0
+    client: Client = field(default_factory=Client)
+    message_kind: str = "request"
+    protocol: str = ""
+    era: str = ""
+    arguments: Arguments = field(default_factory=Arguments)
+    definition: str = ""
+    """Digest of the definition that was judged; empty where none was seen."""
+    input: PolicyInput | None = None
+
+
+class Completed(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="completed"):
+    """What became of a forwarded message; `micros` since it was read, `upstream_micros` until the reply's head."""
+
+    call_id: str
+    unix_ns: int
+    monotonic_ns: int
+    outcome: str
+    """`answered`, `error` (JSON-RPC), `tool_error`, `client_gone`, `cancelled`, `closed` (a stream refused later), or
+    the code of an upstream failure."""
+    status: int = 0
+    bytes: int = 0
+    events: int = 0
+    micros: int = 0
+    upstream_micros: int = 0
+    listed: int = 0
+    hidden: int = 0
+    unread: bool = False
+    """True where a large result was relayed without being read."""
+    detail: str = ""
+
+
+class Refused(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="refused"):
+    """A message was refused without a decision: malformed, unauthenticated, of no known method."""
+
+    call_id: str
+    time: str
+    unix_ns: int
+    monotonic_ns: int
+    code: str
+    source_ip: str
+    server: str = ""
+    method: str = ""
+    detail: str = ""
+    status: int = 0
+    bytes: int = 0
+    digest: str = ""
+    """Keyed digest of the refused bytes."""
+    count: int = 1
+    """Further refusals alike, from the same source in the same second, that this record stands for."""
+
+
+class Counted(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="counted"):
+    """Messages recorded by count: how many of one method on one server since `since_ns`."""
+
+    unix_ns: int
+    since_ns: int
+    server: str
+    method: str
+    count: int
+    direction: str = "client"
+
+
+Record = Decided | Completed | Refused | Counted
+
+
+def line(record: Record, *, at: int, writer: str, sequence: int) -> bytes:
+    """Return the record as one line of the journal, with the place that its writer gave it."""
+    head = b'{"schema":"%s","at":%d,"writer":"%s","sequence":%d,' % (_SCHEMA, at, writer.encode(), sequence)
+    return head + _ENCODER.encode(record)[1:] + b"\n"
+
+
+def rfc3339(unix_ns: int) -> str:
+    """Return a wall time as people read it, in UTC with microseconds."""
+    return f"{_second(unix_ns // _NS)}.{unix_ns % _NS // 1000:06}Z"
+
+
+@lru_cache(maxsize=8)
+def _second(unix_s: int) -> str:
+    return f"{datetime.fromtimestamp(unix_s, UTC):%Y-%m-%dT%H:%M:%S}"

@@ -1,0 +1,194 @@
+"""Secrets in what clients write: found by the name of their key and by their pattern, and masked.
+
+Rule 1: a value is masked whole where its key names a secret; elsewhere each part of a text that looks like one.
+Rule 2: what was masked is reported, so that no other text of a record repeats it.
+Rule 3: too deep to be searched is masked.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import orjson
+
+MASKED: Final = "[masked]"
+DEPTH: Final = 64
+_SCRUBBED: Final = 4
+"""Length from which a secret is also looked for in other texts; shorter ones would blank out words by chance."""
+
+_KEY: Final = re.compile(
+    r"pass$|passw(or)?d|passphrase|passcode|^pwd?$|secret|token|apikey|accesskey|secretkey|privatekey|signingkey"
+    r"|encryptionkey|masterkey|sshkey|privkey|^auth$|authorization|credential|cookie|^sid$|session(id|key)$|signature"
+    r"|^sig$|^otp$|totp|^pin$|^cvv2?$|^cvc$|bearer|^jwt$|connectionstring|^dsn$"
+)
+_COUNT: Final = re.compile(r"tokens(count|limit|used)?$|^token(count|limit)$|maxtoken")
+"""`max_tokens` and its like hold a number of tokens, not a token."""
+_NOISE: Final = str.maketrans("", "", "-_. ")
+_VALUE: Final = re.compile(
+    r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)"
+    r"|\beyJ[\w-]{6,}\.[\w-]+(?:\.[\w-]*)*"
+    r"|\b(?:bearer|basic|negotiate)\s+[\w+/.~=-]{6,}"
+    r"|\b(?:gh[opsur]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}|xox[abeoprs]-[\w-]{8,}|npm_\w{20,}|hf_\w{20,})"
+    r"|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bAIza[\w-]{30,}|\bya29\.[\w-]{10,}"
+    r"|\b(?:sk|pk|rk)[-_](?:live|test|ant|proj|or)?[-_]?[\w-]{16,}|\bSG\.[\w-]{16,}\.[\w-]{16,}|\bmcpa_[\w-]{8,}"
+    r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)",
+    re.IGNORECASE,
+)
+_ASSIGNED: Final = re.compile(
+    r"((?:\w*(?:password|passwd|passphrase|passcode|pwd|secret|token|api[-_. ]?key|access[-_. ]?key|private[-_. ]?key"
+    r"|authorization|credential|cookie)\w*|\bpass|\bsig(?:nature)?)\\?[\"']?\s*[:=]\s*\\?[\"']?)"
+    r"((?:(?:bearer|basic)\s+)?[^\s\"'\\,;&}\]]+)",
+    re.IGNORECASE,
+)
+_PLAIN_HINTS: Final = tuple(
+    b'pass pwd "pw" secret token apikey accesskey privatekey signingkey encryptionkey masterkey sshkey privkey'
+    b' sessionkey sessionid "auth" authorization cred cookie "sid" signature sig= sig: sig" sig\' sig\\ "otp" totp'
+    b' "pin" "cvv "cvc bearer basic negotiate "jwt" connectionstring "dsn"'.split()
+)
+_HINTS: Final = tuple(
+    b"eyj ghp_ gho_ ghs_ ghu_ ghr_ github_pat_ glpat- xox npm_ hf_ akia asia aiza ya29. sk- sk_ pk- pk_ rk- rk_ sg."
+    b" mcpa_ ://".split()
+)
+"""A secret holds a hint in lower case, or a plain hint once noise is gone: a text with neither is not searched."""
+_LOWER: Final = bytes(range(256)).lower()
+
+
+def without_secrets(value: Any, found: list[str]) -> Any:
+    """Return a JSON value with its secrets masked, and itself where it has none; `found` gains what was masked."""
+    return _walk(value, found, DEPTH) if suspicious(value) else value
+
+
+def suspicious(value: Any) -> bool:
+    """Return whether a value may hold a secret; cheap, for most values hold none."""
+    try:
+        return _hinted(orjson.dumps(value))
+    except orjson.JSONEncodeError:
+        return True
+
+
+def scrubbed(text: str, secrets: Iterable[str]) -> str:
+    """Return a text without what looks like a secret, and without the `secrets` found elsewhere."""
+    for secret in secrets:
+        if len(secret) >= _SCRUBBED and secret in text:
+            text = text.replace(secret, MASKED)
+    return _text(text, []) if _hinted(text.encode("utf-8", "replace")) else text
+
+
+def repeated(value: Any, secrets: Sequence[str]) -> Any:
+    """Return a value without any of `secrets`, which its sender may have repeated under an innocent key."""
+    kind = kind_of(value)
+    if kind is str:
+        for secret in secrets:
+            value = value.replace(secret, MASKED) if len(secret) >= _SCRUBBED else value
+        return value
+    if kind is dict:
+        return {repeated(key, secrets): repeated(inner, secrets) for key, inner in value.items()}
+    if kind is list:
+        return [repeated(inner, secrets) for inner in value]
+    return MASKED if (kind is int or kind is float) and str(value) in secrets else value
+
+
+def named_secrets(value: Any) -> tuple[str, ...]:
+    """Return what stands under the key of a secret, in a value too large to be searched by pattern."""
+    found: list[str] = []
+    todo: list[Any] = [value]
+    while todo:
+        item = todo.pop()
+        kind = kind_of(item)
+        if kind is list:
+            todo.extend(item)
+        elif kind is dict:
+            for key, inner in item.items():
+                if _is_secret(key, inner) or (key == "value" and _names_a_secret(item)):
+                    found.extend(_leaves(inner))
+                else:
+                    todo.append(inner)
+    return tuple(found)
+
+
+def kind_of(value: object) -> object:
+    """Return the exact type of a JSON value, without narrowing it in the eyes of a type checker."""
+    return type(value)
+
+
+def _walk(value: Any, found: list[str], room: int) -> Any:
+    kind = kind_of(value)
+    if kind is str:
+        return _text(value, found)
+    if kind is not dict and kind is not list:
+        return value
+    if not room:
+        return _hidden(value, found)
+    if kind is list:
+        return [_walk(inner, found, room - 1) for inner in value]
+    named = _names_a_secret(value)
+    return {
+        _text(key, found): _hidden(inner, found)
+        if _is_secret(key, inner) or (named and key == "value")
+        else _walk(inner, found, room - 1)
+        for key, inner in value.items()
+    }
+
+
+def _text(text: str, found: list[str]) -> str:
+    def hide(match: re.Match[str]) -> str:
+        found.append(match[0])
+        return MASKED
+
+    def hide_assigned(match: re.Match[str]) -> str:
+        if match[2].startswith(MASKED[:-1]):
+            return match[0]
+        found.append(match[2])
+        return match[1] + MASKED
+
+    return _ASSIGNED.sub(hide_assigned, _VALUE.sub(hide, text))
+
+
+def _names_a_secret(pair: Mapping[str, Any]) -> bool:
+    """Return whether `{"name": "Authorization", "value": ...}` and its like name a secret."""
+    name = pair.get("name", pair.get("key"))
+    return "value" in pair and isinstance(name, str) and _is_secret(name, pair["value"])
+
+
+def _is_secret(key: str, value: Any) -> bool:
+    """Return whether the value under `key` is a secret; a boolean and null hold none."""
+    if value is None or isinstance(value, bool):
+        return False
+    plain = key.lower().translate(_NOISE)
+    if not _KEY.search(plain):
+        return False
+    return not (isinstance(value, int | float) and _COUNT.search(plain))
+
+
+def _hidden(value: Any, found: list[str]) -> str:
+    """Return the mask for a whole value, and report every text and number in it."""
+    found.extend(_leaves(value) or [MASKED])
+    return MASKED
+
+
+def _leaves(value: Any) -> list[str]:
+    """Return the texts and numbers in a value, without recursion: it may be deep."""
+    leaves: list[str] = []
+    todo: list[Any] = [value]
+    while todo:
+        item = todo.pop()
+        kind = kind_of(item)
+        if kind is dict:
+            todo.extend(item.values())
+        elif kind is list:
+            todo.extend(item)
+        elif item is not None and not isinstance(item, bool):
+            leaves.append(str(item))
+    return leaves
+
+
+def _hinted(text: bytes) -> bool:
+    plain = text.translate(_LOWER, b"-_. \t\r\n")
+    for hint in _PLAIN_HINTS:
+        if hint in plain:
+            return True
+    lower = text.translate(_LOWER)
+    for hint in _HINTS:  # noqa: SIM110 - a generator costs more than the searches
+        if hint in lower:
+            return True
+    return False
