@@ -49,11 +49,15 @@ class OpaClient:
         deadlines: Deadlines | None = None,
         breaker: Breaker | None = None,
     ) -> None:
+        """Take one exchange; `ids` gives decision ids."""
         self._exchange = exchange
         self._ratchet = Ratchet(highwater)
         self._ids = ids
         self._deadlines = deadlines or Deadlines()
         self.breaker = breaker or Breaker(time.monotonic)
+        self.on_revision: Callable[[str], None] = _nobody_listens
+        """Called with each newly enforced revision, before its first decision is returned."""
+        self._refused = ""
         self._encoder = msgspec.json.Encoder()
 
     @property
@@ -63,6 +67,13 @@ class OpaClient:
 
     async def decide(self, question: PolicyInput) -> Verdict | PolicyFailure:
         """Return OPA's decision on one message."""
+        closed = self._closed()
+        if closed is not None:
+            return closed
+        return await self.probe(question)
+
+    async def probe(self, question: PolicyInput) -> Verdict | PolicyFailure:
+        """Return OPA's decision, asked even while the breaker is open: the answer closes it or keeps it open."""
         began = time.perf_counter_ns()
         answer = await self._ask(DECISION, question, self._deadlines.decision, read_decision)
         if isinstance(answer, PolicyFailure):
@@ -76,6 +87,9 @@ class OpaClient:
 
     async def listing(self, question: PolicyInput) -> ListingVerdict | PolicyFailure:
         """Return OPA's verdicts on the items of one list, one each, in their order."""
+        closed = self._closed()
+        if closed is not None:
+            return closed
         began = time.perf_counter_ns()
         answer = await self._ask(LISTING, question, self._deadlines.listing, read_listing)
         if isinstance(answer, PolicyFailure):
@@ -84,9 +98,21 @@ class OpaClient:
             return unavailable(f"OPA judged {len(answer.result.items)} of {len(question.items)} items")
         return ListingVerdict(listing=answer.result, revision=revision_of(answer), micros=_micros_since(began))
 
+    def refuse(self, detail: str) -> None:
+        """Deny everything for this reason, unasked, until called with an empty one."""
+        self._refused = detail
+
     async def close(self) -> None:
         """Close the connections."""
         await self._exchange.close()
+
+    def _closed(self) -> PolicyFailure | None:
+        """Return the denial where OPA is not to be asked now."""
+        if self._refused:
+            return unavailable(self._refused)
+        if not self.breaker.admits():
+            return unavailable("OPA failed repeatedly; it is asked again in a moment")
+        return None
 
     async def _ask(
         self,
@@ -95,8 +121,6 @@ class OpaClient:
         seconds: float,
         read: Callable[[Exchanged], _Answer | PolicyFailure],
     ) -> _Answer | PolicyFailure:
-        if not self.breaker.admits():
-            return unavailable("OPA failed repeatedly; it is asked again in a moment")
         body = self._body(question)
         if isinstance(body, PolicyFailure):
             self.breaker.abandoned()
@@ -145,11 +169,15 @@ class OpaClient:
         revision = read_revision(text)
         if revision is None:
             return unavailable(f"OPA's answer names no usable policy revision: {text!r}")
+        before = self._ratchet.current
         try:
-            if self._ratchet.turn(text, revision):
-                return answer
+            turned = self._ratchet.turn(text, revision)
         except OSError as error:
             return unavailable(f"the highest policy revision cannot be kept: {error.strerror or error}")
+        if turned:
+            if text != before:
+                self.on_revision(text)
+            return answer
         detail = f"OPA decided by {text}, but {self._ratchet.current or 'a later one'} was already enforced"
         return PolicyFailure(code="policy_regressed", detail=detail, revision=text)
 
@@ -158,6 +186,10 @@ class OpaClient:
             self.breaker.failed()
         else:
             self.breaker.succeeded()
+
+
+def _nobody_listens(_revision: str) -> None:
+    return
 
 
 def _micros_since(began: int) -> int:

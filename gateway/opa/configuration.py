@@ -50,8 +50,8 @@ class BundleSource(Struct, frozen=True, kw_only=True):
     """Base address of the service; loopback in development."""
     resource: str
     """Path of the bundle below it."""
-    token: str
-    """Bearer token of the service."""
+    token: str = ""
+    """Bearer token of the service; empty where it wants none."""
     keyid: str
     public_key: str
     """PEM of the key that verifies signatures."""
@@ -70,7 +70,9 @@ class Memory(Struct, frozen=True, kw_only=True):
 
 def configuration(source: BundleSource) -> dict[str, Any]:
     """Return OPA's configuration document; it holds the service's token, so its file is private."""
-    service: dict[str, Any] = {"url": source.url, "credentials": {"bearer": {"token": source.token}}}
+    service: dict[str, Any] = {"url": source.url}
+    if source.token:
+        service["credentials"] = {"bearer": {"token": source.token}}
     if source.ca_file:
         service["tls"] = {"ca_cert": source.ca_file}
     polling = {"min_delay_seconds": 1, "max_delay_seconds": 3, "long_polling_timeout_seconds": 30}
