@@ -1,0 +1,162 @@
+# METADATA
+# title: Admission
+# description: |
+#   The two entrypoints, `decision` and `listing`, made of what requirements.rego says of each requirement. Rule 1: a
+#   message passes only where every requirement is met, or is taken less strictly by data that is in effect. Rule 2: deny
+#   beats hold beats allow, and nothing is a deny; so is an allow without grounds. Rule 3: only an allow has a route.
+package mcp.admission
+
+import data.mcp.lib.bundle
+import data.mcp.lib.catalog
+import data.mcp.lib.definitions
+import data.mcp.lib.enforcement
+import data.mcp.lib.resolved
+import data.mcp.lib.rules
+import data.mcp.lib.rules.words
+
+# METADATA
+# description: The answer to one question. Most messages are clean, and theirs is made without looking further.
+# entrypoint: true
+decision := {
+	"schema": "mcp.decision/v1",
+	"outcome": "allow",
+	"reasons": [],
+	"grounds": _allow_grounds,
+	"warnings": [],
+	"shadow": [],
+	"obligations": [],
+	"labels": {"add": []},
+	"resolved": resolved.facts,
+	"observe": false,
+	"route": catalog.route,
+} if {
+	_clean
+}
+
+decision := object.union(_judged, _route) if not _clean
+
+# METADATA
+# description: The verdicts on a chunk of list items, each judged as the call that it would be, without its arguments.
+# entrypoint: true
+listing := {
+	"schema": "mcp.listing/v1",
+	"items": [{"listed": count(refused_by) == 0, "refused_by": refused_by} |
+		some item in input.items
+		refused_by := _refused_by(object.union(_base, item))
+	],
+}
+
+_base := object.remove(input, {"items", "message", "target", "definition", "arguments", "arguments_meta"})
+
+_refused_by(question) := [] if {
+	met with input as question
+} else := [name |
+	some name in unmet with input as question
+	enforcement.mode(name) == "deny"
+]
+
+_clean if {
+	met
+	met_by_arguments
+	not enforcement.observing
+	count(_rule_holds) == 0
+	count(rules.warning) == 0
+	count(rules.shadowing) == 0
+	count(definitions.cautions) == 0
+	count(_allow_grounds) > 0
+	catalog.route
+}
+
+_judged := {
+	"schema": "mcp.decision/v1",
+	"outcome": _outcome,
+	"reasons": [reason | some reason in _reasons(_outcome)],
+	"grounds": _grounds(_outcome),
+	"warnings": [reason | some reason in _warnings],
+	"shadow": [reason | some reason in _shadows],
+	"obligations": [],
+	"labels": {"add": []},
+	"resolved": resolved.facts,
+	"observe": _observed,
+}
+
+_outcome := "deny" if {
+	count(_taken("deny")) > 0
+} else := "deny" if {
+	not catalog.route
+} else := "hold" if {
+	count(_holds) > 0
+} else := "allow" if {
+	count(_allow_grounds) > 0
+} else := "deny"
+
+_route := {"route": catalog.route} if {
+	_outcome == "allow"
+} else := {}
+
+_refused := unmet | unmet_by_arguments
+
+# Reasons by the mode that their requirement is taken in.
+_taken(mode) := {reason |
+	some name in _refused
+	enforcement.mode(name) == mode
+	some message in _messages(name)
+	reason := _reason(name, message)
+}
+
+_messages(name) := messages if {
+	messages := {message | some message in because(name); is_string(message)}
+	count(messages) > 0
+} else := {bundle.about(name).message}
+
+_reason(name, message) := object.union(bundle.about(name), {"requirement": name, "message": message})
+
+_rule_holds := {_reason("rules_permit", words.approval(id)) | some id in rules.holding}
+
+# A hold of the rules is taken like their refusal, and never becomes more than a hold.
+_holds := _taken("hold") | _rule_holds if {
+	enforcement.mode("rules_permit") in {"deny", "hold"}
+} else := _taken("hold")
+
+_warnings := ((_taken("warn") | _rule_holds_in("warn")) | _relaxed(rules.warning)) | _cautions
+
+_shadows := (_taken("shadow") | _rule_holds_in("shadow")) | _relaxed(rules.shadowing)
+
+_rule_holds_in(mode) := _rule_holds if {
+	enforcement.mode("rules_permit") == mode
+} else := set()
+
+_relaxed(ids) := {_reason("rules_permit", words.relaxed(id)) | some id in ids}
+
+_cautions := {_reason("definition_is_unchanged", definitions.caution) | count(definitions.cautions) > 0}
+
+_reasons("allow") := set()
+
+_reasons("hold") := _holds
+
+_reasons("deny") := _denials
+
+_denials := _taken("deny") | _holds if {
+	count(_taken("deny")) > 0
+} else := {_reason("rules_permit", "nothing was found that allows this")}
+
+_grounds("allow") := _allow_grounds
+
+_grounds("hold") := [rules.ground(id) | some id in rules.holding]
+
+_grounds("deny") := [rules.ground(id) | some id in rules.refusing]
+
+_allow_grounds := [enforcement.ground] if {
+	not _rules_allow
+} else := [rules.ground(id) | some id in rules.allowing] if {
+	count(rules.allowing) > 0
+} else := [rules.default_ground]
+
+_rules_allow if {
+	count(rules.refusing) == 0
+	count(_rule_holds) == 0
+}
+
+_observed if {
+	enforcement.observing
+} else := false

@@ -1,0 +1,42 @@
+# METADATA
+# title: Bundle
+# description: |
+#   What the bundle says of itself. Rule 1: the build writes every key out, so that what is absent is damage.
+package mcp.lib.bundle
+
+import data.mcp.admission
+import data.mcp.lib.rules.candidates
+
+loaded if {
+	is_string(data.environment.name)
+	data.environment.default in {"allow", "deny"}
+	is_object(data.enforcement)
+	is_array(data.required)
+	count(missing) == 0
+	not candidates.damaged
+}
+
+# METADATA
+# description: The requirements that must be in force and are not in this bundle.
+missing contains name if {
+	some name in data.required
+	not name in admission.names
+}
+
+# METADATA
+# description: What the METADATA of a requirement says, for reasons; a name that the bundle does not describe is high.
+about(name) := {
+	"message": _text(name, "description", name),
+	"severity": _severity(name),
+	"remedy": _text(name, "remedy", "Tell the owner of the policy."),
+}
+
+_text(name, field, fallback) := text if {
+	text := data.requirements[name][field]
+	is_string(text)
+} else := fallback
+
+_severity(name) := severity if {
+	severity := data.requirements[name].severity
+	severity in {"low", "medium", "high", "critical"}
+} else := "high"

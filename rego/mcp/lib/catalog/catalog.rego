@@ -1,0 +1,85 @@
+# METADATA
+# title: Catalog
+# description: |
+#   The catalog's entries for the server and the target of the message. Rule 1: names are compared exactly. Rule 2: a
+#   resource is its exact URI, else its longest prefix. Rule 3: an entry that is no object is no entry.
+package mcp.lib.catalog
+
+server := entry if {
+	entry := data.catalog.servers[input.server.id]
+	is_object(entry)
+}
+
+target := entry if {
+	input.target.type == "tool"
+	entry := data.catalog.targets[input.server.id].tools[input.target.name]
+	is_object(entry)
+}
+
+target := entry if {
+	input.target.type == "prompt"
+	entry := data.catalog.targets[input.server.id].prompts[input.target.name]
+	is_object(entry)
+}
+
+target := entry if {
+	input.target.type == "task"
+	entry := data.catalog.targets[input.server.id].tasks
+	is_object(entry)
+}
+
+target := entry if {
+	input.target.type == "resource"
+	entry := data.catalog.targets[input.server.id].resources[input.target.uri]
+	is_object(entry)
+}
+
+target := _by_prefix[max(object.keys(_by_prefix))] if {
+	input.target.type == "resource"
+	not _exact
+	count(_by_prefix) > 0
+}
+
+# An exact entry shadows every prefix, also where it is damaged.
+_exact if defined(data.catalog.targets[input.server.id].resources[input.target.uri])
+
+# METADATA
+# description: True for any value that exists, `false` and `null` included.
+defined(_)
+
+# Two prefixes of one URI differ in length, so the keys do not collide.
+_by_prefix[count(entry.prefix)] := entry if {
+	some entry in data.catalog.targets[input.server.id].resource_prefixes
+	is_string(entry.prefix)
+	startswith(input.target.uri, entry.prefix)
+}
+
+# METADATA
+# description: True where the catalog's entry of the server says all that a decision needs.
+server_is_complete if {
+	regex.match(`^https?://[^/]`, server.url)
+	is_string(server.environment)
+	is_array(server.tags)
+	_credential_is_well_formed(server.credential)
+	is_number(server.timeout_s)
+	is_boolean(server.large_results)
+}
+
+_credential_is_well_formed(credential) if is_null(credential)
+
+_credential_is_well_formed(credential) if {
+	is_string(credential.name)
+	credential.name != ""
+	credential.per in {"shared", "principal"}
+}
+
+# METADATA
+# description: Where an allowed message goes.
+route := {
+	"url": server.url,
+	"credential": server.credential,
+	"timeout_s": server.timeout_s,
+	"large_results": server.large_results,
+} if {
+	server_is_complete
+}

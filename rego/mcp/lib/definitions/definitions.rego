@@ -1,0 +1,110 @@
+# METADATA
+# title: Definitions
+# description: |
+#   What the server presents the target to be, against what was reviewed and pinned. Rule 1: what was not seen never
+#   matches. Rule 2: a change is of a class (description, schema, annotations, added, removed), and what is of none is
+#   `other`, which no data can allow.
+package mcp.lib.definitions
+
+import data.mcp.lib.catalog
+
+# METADATA
+# description: One of match, drift, unpinned, unseen.
+state := "unpinned" if {
+	input.target.type in {"none", "task"}
+} else := "unseen" if {
+	not _presented
+} else := "unseen" if {
+	not catalog.target
+} else := "unpinned" if {
+	catalog.target.pin == null
+} else := "match" if {
+	catalog.target.pin.sha256 == _presented.sha256
+} else := "drift"
+
+_presented := input.definition if is_string(input.definition.sha256)
+
+# METADATA
+# description: The classes of what changed since the pin.
+changes := classes if {
+	state == "drift"
+	classes := {class | some class in _classes}
+	count(classes) > 0
+} else := {"other"} if {
+	state == "drift"
+} else := set()
+
+_classes contains "added" if {
+	some part, _ in _presented.parts
+	not catalog.target.pin.parts[part]
+}
+
+_classes contains "removed" if {
+	some part, _ in catalog.target.pin.parts
+	not _presented.parts[part]
+}
+
+_classes contains _class(part) if {
+	some part, digest in _presented.parts
+	catalog.target.pin.parts[part] != digest
+}
+
+_class(part) := class if {
+	class := _class_of[part]
+} else := "other"
+
+_class_of := {
+	"title": "description",
+	"description": "description",
+	"icons": "description",
+	"inputSchema": "schema",
+	"outputSchema": "schema",
+	"arguments": "schema",
+	"mimeType": "schema",
+	"annotations": "annotations",
+}
+
+# METADATA
+# description: Changes that the catalog's data takes without refusing (`allow`) or with a warning (`warn`).
+tolerated := {class | some class in changes; catalog.server.definition_drift[class] in {"allow", "warn"}}
+
+cautions := {class | some class in changes; catalog.server.definition_drift[class] == "warn"}
+
+# METADATA
+# description: |
+#   True where the definition is the pinned one, or its changes are tolerated. What is pinned must be seen, and so must
+#   every tool and prompt: one that the server does not show is not called.
+accepted if input.target.type in {"none", "task"}
+
+accepted if state == "match"
+
+accepted if {
+	state == "unpinned"
+	_pins_are_optional
+}
+
+accepted if {
+	state == "unseen"
+	input.target.type == "resource"
+	catalog.target.pin == null
+	_pins_are_optional
+}
+
+accepted if {
+	count(changes) > 0
+	every class in changes { class in tolerated }
+}
+
+complaint := sprintf("the server has changed it since it was reviewed (%s)", [concat(", ", changes)]) if {
+	state == "drift"
+} else := "it was never reviewed: it has no pin, and this environment asks for one" if {
+	catalog.target.pin == null
+	not _pins_are_optional
+} else := "the server does not show it, so that it cannot be compared with what was reviewed" if {
+	state == "unseen"
+	catalog.target
+}
+
+_pins_are_optional if data.environment.require_pins == false
+
+caution := sprintf("the server has changed it since it was reviewed (%s)", [concat(", ", cautions)])

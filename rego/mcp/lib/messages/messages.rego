@@ -1,0 +1,73 @@
+# METADATA
+# title: Messages
+# description: |
+#   The methods that policy knows, with the kinds of message that may carry them and the kinds of target that they
+#   touch. Rule 1: what is not here is refused. Rule 2: only the requirement `message_is_known` may read this, since it
+#   alone may read the method; the others judge by the target, which this table ties to the method.
+package mcp.lib.messages
+
+# METADATA
+# description: Messages of the client.
+methods := {
+	"initialize": {"kinds": {"request"}, "targets": {"none"}},
+	"server/discover": {"kinds": {"request"}, "targets": {"none"}},
+	"tools/list": {"kinds": {"request"}, "targets": {"none"}},
+	"tools/call": {"kinds": {"request"}, "targets": {"tool"}},
+	"resources/list": {"kinds": {"request"}, "targets": {"none"}},
+	"resources/templates/list": {"kinds": {"request"}, "targets": {"none"}},
+	"resources/read": {"kinds": {"request"}, "targets": {"resource"}},
+	"resources/subscribe": {"kinds": {"request"}, "targets": {"resource"}},
+	"resources/unsubscribe": {"kinds": {"request"}, "targets": {"resource"}},
+	"subscriptions/listen": {"kinds": {"request"}, "targets": {"none"}},
+	"prompts/list": {"kinds": {"request"}, "targets": {"none"}},
+	"prompts/get": {"kinds": {"request"}, "targets": {"prompt"}},
+	"completion/complete": {"kinds": {"request"}, "targets": {"prompt", "resource"}},
+	"logging/setLevel": {"kinds": {"request"}, "targets": {"none"}},
+	"tasks/list": {"kinds": {"request"}, "targets": {"none"}},
+	"tasks/get": {"kinds": {"request"}, "targets": {"task"}},
+	"tasks/result": {"kinds": {"request"}, "targets": {"task"}},
+	"tasks/update": {"kinds": {"request"}, "targets": {"task"}},
+	"tasks/cancel": {"kinds": {"request"}, "targets": {"task"}},
+	"notifications/roots/list_changed": {"kinds": {"notification"}, "targets": {"none"}},
+}
+
+# METADATA
+# description: What a server asks of the client; the client's answer is a response with the same method.
+of_server := {"sampling/createMessage", "elicitation/create", "roots/list"}
+
+known if {
+	input.schema == "mcp.input/v1"
+	input.message.kind in methods[input.message.method].kinds
+	input.target.type in methods[input.message.method].targets
+	_names_target
+}
+
+known if {
+	input.schema == "mcp.input/v1"
+	input.message.method in of_server
+	input.message.kind in {"request", "response"}
+	input.target.type == "none"
+	input.target.name == input.message.method
+}
+
+_names_target if {
+	input.target.type in {"tool", "prompt", "task"}
+	is_string(input.target.name)
+}
+
+_names_target if {
+	input.target.type == "resource"
+	is_string(input.target.uri)
+}
+
+_names_target if {
+	input.target.type == "none"
+	is_null(input.target.name)
+}
+
+# METADATA
+# description: What a server asks of the client, as the gateway states it for requirements that may not read the method.
+asked_by_server := input.target.name if {
+	input.target.type == "none"
+	is_string(input.target.name)
+}

@@ -1,0 +1,29 @@
+# METADATA
+# title: Words of the rules
+# description: What is said to the agent when a rule refuses, holds, or none permits.
+package mcp.lib.rules.words
+
+import data.mcp.lib.call
+import data.mcp.lib.rules
+
+refusal(id) := sprintf("rule %v is malformed and refuses until it is corrected", [id]) if {
+	id in rules.malformed
+} else := _said(id, "refuses this")
+
+approval(id) := _said(id, "asks for approval of this")
+
+relaxed(id) := _said(id, "would apply if it were in force")
+
+nothing_permits := sprintf("no rule gives agent %v anything on server %v", [call.agent_id, input.server.id]) if {
+	call.targetless
+} else := sprintf("no rule permits agent %v the action %v on %v %v of server %v", [
+	call.agent_id,
+	call.action,
+	input.target.type,
+	call.target_text,
+	input.server.id,
+])
+
+_said(id, otherwise) := sprintf("rule %v: %v", [id, rules.ground(id).because]) if {
+	rules.ground(id).because != ""
+} else := sprintf("rule %v %v", [id, otherwise])

@@ -1,0 +1,15 @@
+# METADATA
+# title: The arguments match the schema
+# description: The arguments of a listed target are what its presented schema asks for.
+# custom:
+#   severity: medium
+#   remedy: Correct the arguments; the schema is in the list of tools.
+package mcp.requirements.arguments_match_the_schema
+
+import data.mcp.lib.arguments
+
+met := true
+
+met_by_arguments if arguments.fit
+
+because contains arguments.complaint

@@ -1,0 +1,11 @@
+# METADATA
+# title: The principal is verified
+# description: A credential that this bundle knows was presented and has not expired.
+# custom:
+#   severity: critical
+#   remedy: Present a valid token; ask the owner of the agent for a new one.
+package mcp.requirements.principal_is_verified
+
+import data.mcp.lib.principal
+
+met if principal.verified

@@ -1,0 +1,11 @@
+# METADATA
+# title: The server is listed
+# description: The catalog has this server, with an address and an environment.
+# custom:
+#   severity: high
+#   remedy: Ask the owner of the catalog to add the server.
+package mcp.requirements.server_is_listed
+
+import data.mcp.lib.catalog
+
+met if catalog.server_is_complete

@@ -1,0 +1,13 @@
+# METADATA
+# title: The target is listed
+# description: The catalog lists this tool, resource or prompt of the server.
+# custom:
+#   severity: high
+#   remedy: Ask the owner of the server to review it and add it to the catalog.
+package mcp.requirements.target_is_listed
+
+import data.mcp.lib.call
+
+met if call.targetless
+
+met if call.target
