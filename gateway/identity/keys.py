@@ -1,0 +1,132 @@
+"""The public keys of one issuer (JWKS), fetched when needed and remembered.
+
+Rule 1: an unknown key id fetches again, but not more than once in REFETCH_S: callers choose key ids.
+Rule 2: one fetch at a time; whoever needs it meanwhile waits for that one.
+Rule 3: keys that could not be confirmed for MAX_STALE_S are gone: a withdrawn key must stop working.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, Literal, cast
+
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from jwt import PyJWK
+from jwt.exceptions import PyJWTError
+
+FRESH_S: Final = 300.0
+MAX_STALE_S: Final = 3600.0
+REFETCH_S: Final = 5.0
+MAX_KEYS: Final = 100
+MIN_RSA_BITS: Final = 2048
+CURVES: Final[Mapping[str, str]] = {"ES256": "secp256r1", "ES384": "secp384r1", "ES512": "secp521r1"}
+
+Fetch = Callable[[str], Awaitable[bytes | None]]
+"""Returns the document at an address, or None where it cannot be had."""
+
+Absent = Literal["key_unknown", "keys_unavailable"]
+
+
+class KeySet:
+    """One issuer's keys; `clock` is monotonic seconds."""
+
+    def __init__(self, url: str, fetch: Fetch, clock: Callable[[], float]) -> None:
+        self._url = url
+        self._fetch = fetch
+        self._clock = clock
+        self._keys: list[Mapping[str, Any]] = []
+        self._made: dict[tuple[str | None, str], PyJWK] = {}
+        self._confirmed: float | None = None
+        self._tried: float | None = None
+        self._failed = True
+        self._fetching: asyncio.Task[None] | None = None
+
+    async def find(self, kid: str | None, algorithm: str) -> PyJWK | Absent:
+        """The key of that id that fits the algorithm."""
+        if self._age() >= FRESH_S:
+            await self._refresh()
+        found = self._select(kid, algorithm)
+        if found is None:
+            await self._refresh()
+            found = self._select(kid, algorithm)
+        if self._age() >= MAX_STALE_S or (found is None and self._failed):
+            return "keys_unavailable"
+        return found or "key_unknown"
+
+    async def close(self) -> None:
+        """End a fetch that is under way."""
+        if self._fetching is not None:
+            self._fetching.cancel()
+            await asyncio.gather(self._fetching, return_exceptions=True)
+
+    def _age(self) -> float:
+        return float("inf") if self._confirmed is None else self._clock() - self._confirmed
+
+    async def _refresh(self) -> None:
+        """Fetch unless that was tried just now; joins a fetch that is under way."""
+        if self._fetching is None:
+            if self._tried is not None and self._clock() - self._tried < REFETCH_S:
+                return
+            self._fetching = asyncio.ensure_future(self._load())
+        await asyncio.shield(self._fetching)
+
+    async def _load(self) -> None:
+        try:
+            document = await self._fetch(self._url)
+            keys = _keys(document) if document is not None else None
+            self._failed = keys is None
+            if keys is not None:
+                self._keys, self._made, self._confirmed = keys, {}, self._clock()
+        finally:
+            self._tried = self._clock()
+            self._fetching = None
+
+    def _select(self, kid: str | None, algorithm: str) -> PyJWK | None:
+        made = self._made.get((kid, algorithm))
+        if made is None:
+            made = _only([key for key in self._keys if kid is None or key.get("kid") == kid], algorithm)
+            if made is not None:
+                self._made[kid, algorithm] = made
+        return made
+
+
+def _keys(document: bytes) -> list[Mapping[str, Any]] | None:
+    """The document's signing keys; None where it is no key set."""
+    try:
+        content: Any = json.loads(document)
+    except (ValueError, RecursionError):
+        return None
+    keys: Any = cast("dict[str, Any]", content).get("keys") if isinstance(content, dict) else None
+    if not isinstance(keys, list):
+        return None
+    entries = [cast("dict[str, Any]", key) for key in cast("list[Any]", keys)[:MAX_KEYS] if isinstance(key, dict)]
+    return [key for key in entries if _signs(key)]
+
+
+def _signs(key: Mapping[str, Any]) -> bool:
+    """True for a public key for signatures; a shared or private key in a published set is not used."""
+    return key.get("kty") in ("RSA", "EC", "OKP") and key.get("use", "sig") == "sig" and "d" not in key
+
+
+def _only(keys: list[Mapping[str, Any]], algorithm: str) -> PyJWK | None:
+    """The one key that fits the algorithm; None where none or several do."""
+    fitting = [made for key in keys if (made := _made(key, algorithm)) is not None]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _made(key: Mapping[str, Any], algorithm: str) -> PyJWK | None:
+    if key.get("alg", algorithm) != algorithm:
+        return None
+    try:
+        made = PyJWK(dict(key), algorithm)
+    except (PyJWTError, ValueError, TypeError, KeyError, AttributeError, OverflowError):
+        return None
+    return made if _fits(made.key, algorithm) else None
+
+
+def _fits(key: object, algorithm: str) -> bool:
+    """True for RSA keys of enough bits and for the curve that RFC 7518 section 3.4 gives the algorithm."""
+    if isinstance(key, EllipticCurvePublicKey):
+        return key.curve.name == CURVES.get(algorithm)
+    return not isinstance(key, RSAPublicKey) or key.key_size >= MIN_RSA_BITS

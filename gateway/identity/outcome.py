@@ -1,0 +1,74 @@
+"""Why a caller is not let in, as a value.
+
+Rule 1: every way to fail is one row of CAUSES; status and OAuth error follow from the row, never from the place.
+Rule 2: `reason` may be shown to the caller: it never quotes a credential.
+"""
+
+from typing import Final, Literal
+
+from msgspec import Struct
+
+Cause = Literal[
+    "token_missing",
+    "token_in_query",
+    "token_malformed",
+    "token_repeated",
+    "token_unknown",
+    "issuer_unknown",
+    "algorithm_refused",
+    "key_unknown",
+    "keys_unavailable",
+    "signature_wrong",
+    "token_expired",
+    "token_not_yet_valid",
+    "audience_wrong",
+    "claims_unusable",
+    "scope_insufficient",
+]
+Error = Literal["", "invalid_request", "invalid_token", "insufficient_scope"]
+
+
+class Row(Struct, frozen=True):
+    """How one cause is answered (RFC 6750 section 3.1)."""
+
+    status: Literal[400, 401, 403, 503]
+    error: Error
+
+
+CAUSES: Final[dict[Cause, Row]] = {
+    "token_missing": Row(401, ""),
+    "token_in_query": Row(400, "invalid_request"),
+    "token_malformed": Row(401, "invalid_token"),
+    "token_repeated": Row(400, "invalid_request"),
+    "token_unknown": Row(401, "invalid_token"),
+    "issuer_unknown": Row(401, "invalid_token"),
+    "algorithm_refused": Row(401, "invalid_token"),
+    "key_unknown": Row(401, "invalid_token"),
+    "keys_unavailable": Row(503, ""),
+    "signature_wrong": Row(401, "invalid_token"),
+    "token_expired": Row(401, "invalid_token"),
+    "token_not_yet_valid": Row(401, "invalid_token"),
+    "audience_wrong": Row(401, "invalid_token"),
+    "claims_unusable": Row(401, "invalid_token"),
+    "scope_insufficient": Row(403, "insufficient_scope"),
+}
+"""`token_unknown` is the bundle's word on a well-formed service token: nobody has it, or it has expired."""
+
+
+class Unauthenticated(Struct, frozen=True, kw_only=True):
+    """A caller who is not let in; `cause` is the public reason code, from a closed set."""
+
+    cause: Cause
+    reason: str
+    scopes: tuple[str, ...] = ()
+    """What a token needs; filled where a wider token would help."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status of the answer; 503 says that the issuer's keys cannot be had just now."""
+        return CAUSES[self.cause].status
+
+    @property
+    def error(self) -> Error:
+        """The OAuth error code of the challenge; empty where nothing was presented."""
+        return CAUSES[self.cause].error

@@ -1,0 +1,157 @@
+"""From claims to a Principal."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.admission.principal import Principal
+from gateway.identity.claims import LEEWAY_S, expiry, principal
+from gateway.identity.outcome import Unauthenticated
+from tests.unit.identity.support import NOW, RESOURCE, claims, issuer
+
+
+def judged(now: float = NOW, *, settings: dict[str, Any] | None = None, **changes: Any) -> Principal | Unauthenticated:
+    return principal(claims(**changes), issuer(**(settings or {})), RESOURCE, now)
+
+
+def accepted(**changes: Any) -> Principal:
+    found = judged(**changes)
+    assert isinstance(found, Principal), found
+    return found
+
+
+def cause(**changes: Any) -> str:
+    found = judged(**changes)
+    assert isinstance(found, Unauthenticated)
+    return found.cause
+
+
+def test_the_caller_is_who_the_claims_name() -> None:
+    found = accepted(scope="read write", groups=["dev"], email="a@example.com", jti="1")
+    assert found == Principal(
+        kind="user",
+        method="jwt",
+        issuer="https://idp.example",
+        subject="alice",
+        client_id="editor",
+        groups=["dev"],
+        scopes=["read", "write"],
+        claims={"email": "a@example.com"},
+    )
+
+
+@pytest.mark.parametrize("changes", [{"sub": ...}, {"sub": "editor"}])
+def test_a_token_without_a_user_is_a_service(changes: dict[str, Any]) -> None:
+    assert accepted(**changes).kind == "service"
+
+
+def test_azp_names_the_client_where_client_id_does_not() -> None:
+    assert accepted(client_id=..., azp="ide").client_id == "ide"
+
+
+def test_the_claims_are_named_by_the_settings() -> None:
+    settings = {"groups_claim": "realm_access.roles", "scopes_claim": "scp", "client_id_claim": "appid"}
+    found = accepted(settings=settings, realm_access={"roles": ["x"]}, scp=["a", "b c"], appid="app")
+    assert (found.groups, found.scopes, found.client_id) == (["x"], ["a", "b c"], "app")
+
+
+def test_a_claim_with_dots_in_its_name_comes_before_a_path() -> None:
+    name = "https://idp.example/groups"
+    assert accepted(settings={"groups_claim": name}, **{name: ["x"]}).groups == ["x"]
+
+
+def test_one_group_may_be_a_text() -> None:
+    assert accepted(groups="two words").groups == ["two words"]
+
+
+def test_the_audience_may_be_one_of_several() -> None:
+    assert accepted(aud=["other", RESOURCE]).subject == "alice"
+
+
+@pytest.mark.parametrize("aud", [f"{RESOURCE}/", RESOURCE.upper(), "https://gateway.example", "", [], ["x"]])
+def test_another_audience_is_refused(aud: object) -> None:
+    assert cause(aud=aud) == "audience_wrong"
+
+
+@pytest.mark.parametrize("aud", [..., None, 7, [7], {"a": 1}])
+def test_an_unreadable_audience_is_refused(aud: object) -> None:
+    assert cause(aud=aud) == "claims_unusable"
+
+
+def test_an_ended_token_is_refused_when_the_leeway_is_over() -> None:
+    assert accepted(now=NOW + 600 + LEEWAY_S - 1)
+    assert cause(now=NOW + 600 + LEEWAY_S) == "token_expired"
+
+
+@pytest.mark.parametrize("name", ["nbf", "iat"])
+def test_a_token_of_the_future_is_refused(name: str) -> None:
+    assert accepted(**{name: NOW + LEEWAY_S})
+    assert cause(**{name: NOW + LEEWAY_S + 1}) == "token_not_yet_valid"
+
+
+@pytest.mark.parametrize("exp", [..., None, "2099", True, float("nan"), float("inf"), 10**400, [1]])
+def test_a_token_without_an_end_is_refused(exp: object) -> None:
+    assert cause(exp=exp) == "claims_unusable"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"groups": 1},
+        {"groups": [1]},
+        {"groups": {"a": 1}},
+        {"scope": 1},
+        {"sub": 1},
+        {"sub": ""},
+        {"sub": "a\nb"},
+        {"client_id": ["x"]},
+        {"sub": ..., "client_id": ...},
+        {"act": "bob"},
+        {"act": {"sub": 1}},
+        {"cnf": {"jkt": "x"}},
+        {"nbf": "soon"},
+    ],
+)
+def test_a_claim_of_the_wrong_type_refuses_the_token(changes: dict[str, Any]) -> None:
+    assert cause(**changes) == "claims_unusable"
+
+
+def test_the_chain_of_actors_is_the_delegation() -> None:
+    found = accepted(act={"sub": "agent", "act": {"client_id": "planner"}})
+    assert found.delegation == ["agent", "planner"]
+
+
+def test_an_endless_chain_of_actors_is_refused() -> None:
+    act: dict[str, Any] = {"sub": "0"}
+    for index in range(20):
+        act = {"sub": str(index), "act": act}
+    assert cause(act=act) == "claims_unusable"
+
+
+def test_a_token_with_too_little_scope_is_told_what_it_needs() -> None:
+    found = judged(settings={"required_scopes": ("mcp", "read")}, scope="read")
+    assert isinstance(found, Unauthenticated)
+    assert (found.cause, found.status, found.error) == ("scope_insufficient", 403, "insufficient_scope")
+    assert found.scopes == ("mcp", "read")
+
+
+def test_the_end_of_a_token_is_its_exp() -> None:
+    assert expiry(claims()) == NOW + 600
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda below: st.lists(below, max_size=3) | st.dictionaries(st.text(max_size=5), below, max_size=3),
+    max_leaves=8,
+)
+NAMES = st.sampled_from(["iss", "sub", "aud", "exp", "nbf", "iat", "act", "cnf", "scope", "groups", "client_id", "azp"])
+
+
+@given(st.dictionaries(NAMES, VALUES))
+def test_any_claims_are_judged(changes: dict[str, Any]) -> None:
+    found = principal({**claims(), **changes}, issuer(), RESOURCE, NOW)
+    if isinstance(found, Principal):
+        assert found.subject or found.client_id
+        assert all(type(group) is str for group in found.groups)
