@@ -1,0 +1,149 @@
+"""JSON-RPC errors and refusal bodies, as bytes.
+
+Rule 1: every code that the gateway sends is in this module; ours are positive, outside JSON-RPC's reserved block
+(specification 2026-07-28, basic, Error Codes).
+Rule 2: a refused `tools/call` is a tool result that the model can read, all else an error (DESIGN section 7).
+Rule 3: what is unknown is refused as an internal failure, never left out.
+"""
+
+from typing import Any, Final, Literal
+
+import orjson
+from msgspec import Struct
+
+from gateway.protocol.malformed import Malformed
+from gateway.protocol.revisions import Era
+
+PARSE_ERROR: Final = -32700
+INVALID_REQUEST: Final = -32600
+METHOD_NOT_FOUND: Final = -32601
+INVALID_PARAMS: Final = -32602
+INTERNAL_ERROR: Final = -32603
+HEADER_MISMATCH: Final = -32020
+MISSING_CAPABILITY: Final = -32021
+UNSUPPORTED_REVISION: Final = -32022
+
+BATCH_REFUSED: Final = 40001
+
+DECISION_KEY: Final = "dev.admission/decision"
+"""The `_meta` key of our machine data; its second label is not reserved for MCP (specification, `_meta`)."""
+
+FailureName = Literal[
+    "batch_refused",
+    "not_authenticated",
+    "policy_denied",
+    "approval_required",
+    "session_unknown",
+    "rate_limited",
+    "internal_failure",
+    "upstream_unavailable",
+    "upstream_broken",
+    "result_too_large",
+    "credential_missing",
+    "policy_unavailable",
+    "journal_unavailable",
+    "policy_error",
+    "policy_regressed",
+    "overloaded",
+    "upstream_timeout",
+]
+
+
+class Failure(Struct, frozen=True, kw_only=True):
+    """One way in which a message does not pass: our code, the HTTP status at connection time, and what it means."""
+
+    code: int
+    status: int
+    """Used where HTTP must carry it: while connecting, and where there is no request to answer."""
+    meaning: str
+    passing: bool = False
+    """True where the same message may pass later without anybody changing anything."""
+
+
+FAILURES: Final[dict[str, Failure]] = {
+    "batch_refused": Failure(
+        code=BATCH_REFUSED, status=400, meaning="Batches are not accepted; send each message alone."
+    ),
+    "not_authenticated": Failure(code=40101, status=401, meaning="No valid credential came with the message."),
+    "policy_denied": Failure(code=40301, status=403, meaning="Policy does not allow the message."),
+    "approval_required": Failure(code=40302, status=403, meaning="Policy allows the message only after approval."),
+    "session_unknown": Failure(code=40401, status=404, meaning="The session is not known here; initialize again."),
+    "rate_limited": Failure(code=42901, status=429, meaning="Too many messages; wait and try again.", passing=True),
+    "internal_failure": Failure(code=50001, status=500, meaning="The gateway failed; nothing was sent.", passing=True),
+    "upstream_unavailable": Failure(code=50201, status=502, meaning="The MCP server cannot be reached.", passing=True),
+    "upstream_broken": Failure(code=50202, status=502, meaning="The MCP server's answer is not valid MCP."),
+    "result_too_large": Failure(code=50203, status=502, meaning="The MCP server's answer is larger than allowed."),
+    "credential_missing": Failure(code=50204, status=502, meaning="The gateway has no credential for the MCP server."),
+    "policy_unavailable": Failure(code=50301, status=503, meaning="The policy engine gives no answer.", passing=True),
+    "journal_unavailable": Failure(
+        code=50302, status=503, meaning="The journal cannot be written, so nothing may pass.", passing=True
+    ),
+    "policy_error": Failure(code=50303, status=503, meaning="The policy failed while judging this message."),
+    "policy_regressed": Failure(
+        code=50304, status=503, meaning="The policy in force is older than one already enforced.", passing=True
+    ),
+    "overloaded": Failure(code=50305, status=503, meaning="The gateway is at its limit.", passing=True),
+    "upstream_timeout": Failure(code=50401, status=504, meaning="The MCP server did not answer in time.", passing=True),
+}
+
+
+def failure_of(name: str) -> Failure:
+    """Return the table's entry, or `internal_failure` for a name that nobody knows."""
+    return FAILURES.get(name, FAILURES["internal_failure"])
+
+
+def error_body(id: str | int | None, code: int, message: str, data: dict[str, Any] | None = None) -> bytes:  # noqa: A002 - JSON-RPC's word
+    """Return a JSON-RPC error; without an id it is null, as JSON-RPC 2.0 section 5 and the official SDKs have it."""
+    error: dict[str, Any] = {"code": code, "message": message}
+    if data is not None:
+        error["data"] = data
+    return orjson.dumps({"jsonrpc": "2.0", "id": id, "error": error})
+
+
+def result_body(id: str | int, result: dict[str, Any]) -> bytes:  # noqa: A002 - JSON-RPC's word
+    """Return a JSON-RPC result of our own making, or one that was filtered."""
+    return orjson.dumps({"jsonrpc": "2.0", "id": id, "result": result})
+
+
+def tool_error_body(id: str | int, text: str, decision: dict[str, Any], *, era: Era) -> bytes:  # noqa: A002 - JSON-RPC's word
+    """Return a tool result that says why a call was refused: the one form that every client shows to the model."""
+    result: dict[str, Any] = {
+        "content": [{"type": "text", "text": text}],
+        "isError": True,
+        "_meta": {DECISION_KEY: decision},
+    }
+    if era == "modern":
+        result["resultType"] = "complete"
+    return result_body(id, result)
+
+
+def failure_body(id: str | int | None, name: str, message: str, data: dict[str, Any] | None = None) -> bytes:  # noqa: A002 - JSON-RPC's word
+    """Return the JSON-RPC error of one of our failures; `data` carries its name, so that a program can tell."""
+    return error_body(id, failure_of(name).code, message, {"reason": name, **(data or {})})
+
+
+def malformed_body(malformed: Malformed) -> bytes:
+    """Return the JSON-RPC error for a message that could not be read; its HTTP status is `malformed.status`."""
+    return error_body(malformed.id, malformed.code, malformed.reason, malformed.data)
+
+
+def unknown_method(id: str | int | None, method: str, *, era: Era) -> tuple[int, bytes]:  # noqa: A002 - JSON-RPC's word
+    """Return status and body for a method that the table lacks: a legacy 404 would mean that the session is gone."""
+    body = error_body(id, METHOD_NOT_FOUND, f"Method not found: {method[:128]}")
+    return (404 if era == "modern" else 200), body
+
+
+def connect_refusal(
+    id: str | int | None,  # noqa: A002 - JSON-RPC's word
+    name: str,
+    message: str,
+    *,
+    data: dict[str, Any] | None = None,
+) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
+    """Return status, headers and body for a refused `initialize`, `server/discover` or stream.
+
+    A 503 carries `Retry-After`, in seconds, so that clients do not take it for a server of the other era.
+    """
+    failure = failure_of(name)
+    headers = (("retry-after", "2"),) if failure.status in {429, 503} else ()
+    return failure.status, headers, failure_body(id, name, message, data)

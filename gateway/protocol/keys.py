@@ -1,0 +1,162 @@
+"""Keys that one reader takes for another: the same letters in another case, or in letters that fold to them.
+
+Rule 1: a key that folds onto a reserved key without being that key is refused: `encoding/json` of Go and others would
+take it (CVE-2026-27896; PROTOCOL section 7).
+Rule 2: two keys of one object that fold onto each other are refused, wherever they are.
+Rule 3: folding errs on the side of too much: what any known reader takes for equal is equal here.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from typing import Any, Final, cast
+
+PARAMS: Final = frozenset(
+    [
+        "_meta",
+        "argument",
+        "arguments",
+        "capabilities",
+        "clientInfo",
+        "context",
+        "cursor",
+        "data",
+        "elicitationId",
+        "error",
+        "includeContext",
+        "inputResponses",
+        "level",
+        "logger",
+        "maxTokens",
+        "message",
+        "messages",
+        "meta",
+        "method",
+        "mode",
+        "modelPreferences",
+        "name",
+        "notifications",
+        "progress",
+        "progressToken",
+        "protocolVersion",
+        "reason",
+        "ref",
+        "requestId",
+        "requestState",
+        "requestedSchema",
+        "stopSequences",
+        "systemPrompt",
+        "task",
+        "taskId",
+        "temperature",
+        "toolChoice",
+        "tools",
+        "total",
+        "uri",
+        "url",
+    ]
+)
+"""Keys directly under `params` that some revision gives a meaning."""
+
+META: Final = frozenset(
+    [
+        "progressToken",
+        "traceparent",
+        "tracestate",
+        "baggage",
+        "io.modelcontextprotocol/protocolVersion",
+        "io.modelcontextprotocol/clientCapabilities",
+        "io.modelcontextprotocol/clientInfo",
+        "io.modelcontextprotocol/serverInfo",
+        "io.modelcontextprotocol/logLevel",
+        "io.modelcontextprotocol/subscriptionId",
+        "io.modelcontextprotocol/related-task",
+        "io.modelcontextprotocol/tasks",
+    ]
+)
+"""Keys under `params._meta` that some revision gives a meaning."""
+
+NESTED: Final[dict[str, frozenset[str]]] = {
+    "_meta": META,
+    "ref": frozenset({"type", "name", "uri", "title"}),
+    "argument": frozenset({"name", "value"}),
+    "context": frozenset({"arguments"}),
+    "task": frozenset({"ttl"}),
+    "notifications": frozenset(
+        {"toolsListChanged", "promptsListChanged", "resourcesListChanged", "resourceSubscriptions", "taskIds"}
+    ),
+}
+"""Objects directly under `params` whose own keys have a meaning; `arguments` belongs to the tool and is not here."""
+
+_MCP_PREFIX: Final = re.compile(r"(?:[^/.]+\.)(?:mcp|modelcontextprotocol)(?:\.[^/]*)?/")
+
+
+def fold(key: str) -> str:
+    """Return what a lenient reader may take the key for: lower case, compatibility forms, no invisible characters."""
+    if key.isascii() and key.isprintable():
+        return key.lower()
+    visible = "".join(letter for letter in key.partition("\x00")[0] if letter.isprintable())
+    plain = unicodedata.normalize("NFKC", visible).replace("\u0130", "i").replace("\u0131", "i")
+    folded = unicodedata.normalize("NFKC", plain.upper().casefold())
+    return "".join(letter for letter in folded if letter.isprintable())
+
+
+_FOLDED: Final[dict[frozenset[str], frozenset[str]]] = {
+    reserved: frozenset(map(fold, reserved)) for reserved in (PARAMS, *NESTED.values())
+}
+
+
+def misspelt(params: dict[str, Any]) -> str | None:
+    """Return the first key of `params`, or of an object under it, that only resembles a reserved key; else None."""
+    if not params.keys() <= PARAMS and (key := _resembling(params, PARAMS)) is not None:
+        return key
+    for name in params.keys() & NESTED.keys():
+        inner, reserved = params[name], NESTED[name]
+        if type(inner) is dict:
+            node = cast("dict[str, Any]", inner)
+            if not node.keys() <= reserved and (key := _resembling(node, reserved)) is not None:
+                return f"{name}.{key}"
+    return None
+
+
+def _resembling(node: dict[str, Any], reserved: frozenset[str]) -> str | None:
+    folded = _FOLDED[reserved]
+    for key in node:
+        if key not in reserved:
+            form = fold(key)
+            if form in folded or (reserved is META and form != key and _MCP_PREFIX.match(form)):
+                return key
+    return None
+
+
+def clashing(value: Any) -> str | None:
+    """Return a key that folds onto another key of the same object, anywhere in the value; else None.
+
+    It recurses as deep as the value nests, which `strict.parse` has bounded.
+    """
+    if type(value) is dict:
+        node = cast("dict[str, Any]", value)
+        if len(node) > 1 and (key := _clash(node)) is not None:
+            return key
+        return _clashing_below(node.values())
+    return _clashing_below(cast("list[Any]", value)) if type(value) is list else None
+
+
+def _clashing_below(inner: Iterable[Any]) -> str | None:
+    for value in inner:
+        if (type(value) is dict or type(value) is list) and (key := clashing(value)) is not None:
+            return key
+    return None
+
+
+def _clash(node: dict[str, Any]) -> str | None:
+    joined = "".join(node)
+    if joined.isascii() and joined.isprintable() and (joined.islower() or len({*map(str.lower, node)}) == len(node)):
+        return None
+    seen: set[str] = set()
+    for key in node:
+        form = fold(key)
+        if form in seen:
+            return key
+        seen.add(form)
+    return None

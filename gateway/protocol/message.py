@@ -1,0 +1,236 @@
+"""One JSON-RPC message, read once into a frozen value that keeps its bytes.
+
+Rule 1: what was read is what is forwarded: a message that two readers could read differently is refused (PROTOCOL
+section 7).
+Rule 2: nothing here knows methods; an id decides between request and notification, the table of methods the rest.
+Rule 3: `read` is for clients and strict; `read_reply` is for servers, and refuses only an ambiguous envelope.
+"""
+
+import json
+from typing import Any, Final, cast
+
+import orjson
+from msgspec import Struct
+
+from gateway.protocol.errors import BATCH_REFUSED, INVALID_PARAMS, INVALID_REQUEST
+from gateway.protocol.keys import clashing, fold, misspelt
+from gateway.protocol.malformed import Fault, Malformed
+from gateway.protocol.strict import DEFAULT, Limits, parse
+
+_SAFE_INTEGER: Final = 2**53 - 1
+_ID_CHARS: Final = 256
+_SEALED_ID_CHARS: Final = 1024
+"""Ids of responses are our own seals around the server's ids, hence longer."""
+_METHOD_CHARS: Final = 256
+_REPLY_DEPTH: Final = 250
+"""orjson writes what is nested at most 254 deep; a deeper reply could not be filtered."""
+
+_CALL: Final = frozenset({"jsonrpc", "id", "method", "params"})
+_RESULT: Final = frozenset({"jsonrpc", "id", "result"})
+_ERROR: Final = frozenset({"jsonrpc", "id", "error"})
+_ENVELOPE: Final = _CALL | _RESULT | _ERROR
+
+
+class Request(Struct, frozen=True, kw_only=True):
+    """A message that is owed an answer; `params` is empty where the message has none."""
+
+    id: str | int
+    method: str
+    params: dict[str, Any]
+    raw: bytes
+
+
+class Notification(Struct, frozen=True, kw_only=True):
+    """A message without an id: nothing answers it, whatever its method."""
+
+    method: str
+    params: dict[str, Any]
+    raw: bytes
+
+
+class Response(Struct, frozen=True, kw_only=True):
+    """An answer: exactly one of `result` and `error` is set; a server's error may lack an id."""
+
+    id: str | int | None
+    raw: bytes
+    result: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+
+
+Message = Request | Notification | Response
+
+
+def read(body: bytes, limits: Limits = DEFAULT) -> Message | Malformed:
+    """Return the one message that a client's body is, or why it is refused."""
+    parsed = parse(body, limits)
+    if type(parsed) is not dict:
+        return parsed if type(parsed) is Malformed else _not_one(parsed)
+    envelope = cast("dict[str, Any]", parsed)
+    id = envelope.get("id")  # noqa: A001 - JSON-RPC's word
+    echo = id if _valid_id(id, _ID_CHARS) else None
+    if envelope.get("jsonrpc") != "2.0":
+        return _refused("shape", 'jsonrpc must be exactly "2.0"', echo)
+    if "method" in envelope:
+        return _read_call(envelope, body, echo)
+    return _read_response(envelope, body)
+
+
+def _valid_id(id: Any, chars: int) -> bool:  # noqa: A002 - JSON-RPC's word
+    return (type(id) is str and len(id) <= chars) or (type(id) is int and -_SAFE_INTEGER <= id <= _SAFE_INTEGER)
+
+
+def _refused(fault: Fault, reason: str, id: str | int | None = None, code: int = INVALID_REQUEST) -> Malformed:  # noqa: A002 - JSON-RPC's word
+    return Malformed(fault=fault, code=code, reason=reason, id=id)
+
+
+def _not_one(parsed: Any) -> Malformed:
+    if type(parsed) is list:
+        return _refused(
+            "batch", "batches are not accepted; send each message in a POST of its own", None, BATCH_REFUSED
+        )
+    return _refused("shape", "the body must be one JSON-RPC object")
+
+
+def _read_call(envelope: dict[str, Any], body: bytes, echo: str | int | None) -> Message | Malformed:
+    method, params = envelope["method"], envelope.get("params", _ABSENT)
+    if not envelope.keys() <= _CALL:
+        return _odd_key(envelope, _CALL, echo)
+    if "id" in envelope and echo is None:
+        return _refused("id", f"id must be a string of at most {_ID_CHARS} characters or a safe integer")
+    if type(method) is not str or not 0 < len(method) <= _METHOD_CHARS:
+        return _refused("shape", f"method must be a string of 1 to {_METHOD_CHARS} characters", echo)
+    if type(params) is not dict:
+        return _refused("shape", "params must be an object, or be left out", echo, INVALID_PARAMS)
+    params = cast("dict[str, Any]", params)
+    if params and (key := misspelt(params) or clashing(params)) is not None:
+        return _refused("ambiguous_key", f"params has a key that some readers take for another one: {key[:64]!a}", echo)
+    if echo is None:
+        return Notification(method=method, params=params, raw=body)
+    return Request(id=echo, method=method, params=params, raw=body)
+
+
+_ABSENT: Final[dict[str, Any]] = {}
+
+
+def _odd_key(envelope: dict[str, Any], allowed: frozenset[str], echo: str | int | None) -> Malformed:
+    odd = next(key for key in envelope if key not in allowed)
+    if odd in _ENVELOPE:
+        return _refused("shape", "a message is a request, a notification or a response, not a mixture", None)
+    if fold(odd) in _ENVELOPE:
+        return _refused("ambiguous_key", f"the envelope has a key that resembles a reserved one: {odd[:64]!a}", None)
+    return _refused("shape", f"the envelope has a key that JSON-RPC does not know: {odd[:64]!a}", echo)
+
+
+def _read_response(envelope: dict[str, Any], body: bytes) -> Response | Malformed:
+    allowed = _RESULT if "result" in envelope else _ERROR
+    if not envelope.keys() <= allowed:
+        return _odd_key(envelope, allowed, None)
+    if len(envelope) < len(allowed):
+        return _refused("shape", "a message has a method, or an id with a result or an error")
+    if not _valid_id(envelope["id"], _SEALED_ID_CHARS):
+        return _refused(
+            "id", f"id must be a string of at most {_SEALED_ID_CHARS} characters or an integer within 2^53-1"
+        )
+    response = _response(envelope, body)
+    if response is None:
+        return _refused("shape", "result must be an object, and error an object with an integer code and a message")
+    if (key := clashing(response.result or response.error)) is not None:
+        return _refused("ambiguous_key", f"the response has a key that some readers take for another: {key[:64]!a}")
+    return response
+
+
+def _response(envelope: dict[str, Any], body: bytes) -> Response | None:
+    result, error = envelope.get("result"), envelope.get("error")
+    if "result" in envelope and type(result) is dict:
+        return Response(id=envelope.get("id"), raw=body, result=cast("dict[str, Any]", result))
+    if "error" in envelope and type(error) is dict:
+        fields = cast("dict[str, Any]", error)
+        if type(fields.get("code")) is int and type(fields.get("message")) is str:
+            return Response(id=envelope.get("id"), raw=body, error=fields)
+    return None
+
+
+def read_reply(body: bytes) -> Message | Malformed:
+    """Return the message that a server's JSON is; unknown keys pass, an ambiguous envelope does not.
+
+    The caller bounds the size. What is inside `result` is not judged here, and is written anew where it is filtered.
+    """
+    try:
+        parsed = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        return _refused("not_json", f"the reply is not JSON: {error.msg} at character {error.pos}")
+    if type(parsed) is not dict:
+        return _not_one(parsed)
+    envelope = cast("dict[str, Any]", parsed)
+    if (problem := _reply_problem(body, envelope)) is not None:
+        return problem
+    if "method" not in envelope:
+        return _response(envelope, body) or _refused("shape", "the reply has no result object and no error")
+    method, params = envelope["method"], envelope.get("params", _ABSENT)
+    if type(method) is not str or type(params) is not dict:
+        return _refused("shape", "the server's message has no method, or params that are not an object")
+    params = cast("dict[str, Any]", params)
+    if "id" not in envelope:
+        return Notification(method=method, params=params, raw=body)
+    return Request(id=envelope["id"], method=method, params=params, raw=body)
+
+
+def _reply_problem(body: bytes, envelope: dict[str, Any]) -> Malformed | None:
+    if envelope.get("jsonrpc") != "2.0":
+        return _refused("shape", 'the reply\'s jsonrpc is not "2.0"')
+    if ("method" in envelope) + ("result" in envelope) + ("error" in envelope) != 1:
+        return _refused("shape", "the reply is not one of request, notification, result and error")
+    if not _reply_id_fits(envelope):
+        return _refused("id", "the reply's id is neither a string nor an integer")
+    if any(key not in _ENVELOPE and fold(key) in _ENVELOPE for key in envelope):
+        return _refused("ambiguous_key", "the reply has a key that some readers take for one of JSON-RPC's")
+    return _twofold(body, envelope)
+
+
+def _reply_id_fits(envelope: dict[str, Any]) -> bool:
+    id = envelope.get("id")  # noqa: A001 - JSON-RPC's word
+    if type(id) is str or type(id) is int:
+        return True
+    return id is None if "error" in envelope else "method" in envelope and "id" not in envelope
+
+
+def _twofold(body: bytes, envelope: dict[str, Any]) -> Malformed | None:
+    """Return why the reply cannot be passed on unambiguously; the cheap proofs come first."""
+    single = b"\\u00" not in body and all(body.count(mark) < _TWICE for mark in _MARKS)
+    if single and body.count(b"{") + body.count(b"[") <= _REPLY_DEPTH:
+        return None
+    try:
+        written = orjson.dumps(envelope)
+    except orjson.JSONEncodeError:
+        return _refused("too_complex", f"the reply nests deeper than {_REPLY_DEPTH} levels")
+    if single or written == body or _distinct(body.decode()):
+        return None
+    return _refused("duplicate_key", "the reply has one of JSON-RPC's keys twice")
+
+
+def _distinct(text: str) -> bool:
+    """Return whether no key of the outermost object comes twice; the text is known to be a JSON object."""
+    seen: set[str] = set()
+    position = text.index("{")
+    try:
+        while text[position] != "}":
+            key, position = _SCANNER.raw_decode(text, _solid(text, position + 1))
+            if key in seen:
+                return False
+            seen.add(key)
+            _, position = _SCANNER.raw_decode(text, _solid(text, _solid(text, position) + 1))
+            position = _solid(text, position)
+    except ValueError:  # an integer of more digits than Python reads
+        return False
+    return True
+
+
+def _solid(text: str, position: int) -> int:
+    while text[position] in " \t\r\n":
+        position += 1
+    return position
+
+
+_SCANNER: Final = json.JSONDecoder()
+_MARKS: Final = tuple(f'"{key}"'.encode() for key in sorted(_ENVELOPE))
+_TWICE: Final = 2

@@ -1,0 +1,88 @@
+"""How refusals look on the wire."""
+
+from typing import get_args
+
+import orjson
+
+from gateway.protocol.errors import (
+    DECISION_KEY,
+    FAILURES,
+    FailureName,
+    connect_refusal,
+    error_body,
+    failure_body,
+    failure_of,
+    malformed_body,
+    tool_error_body,
+    unknown_method,
+)
+from gateway.protocol.malformed import Malformed
+
+
+def test_every_failure_has_a_code_of_its_own_outside_the_reserved_block() -> None:
+    codes = [failure.code for failure in FAILURES.values()]
+    assert len(codes) == len(set(codes))
+    assert all(code > 0 for code in codes)
+    assert all(failure.code // 100 == failure.status for failure in FAILURES.values())
+
+
+def test_every_name_of_a_failure_is_in_the_table() -> None:
+    assert set(get_args(FailureName)) == set(FAILURES)
+
+
+def test_an_unknown_failure_is_internal() -> None:
+    assert failure_of("nobody knows") is FAILURES["internal_failure"]
+
+
+def test_an_error_has_id_code_message_and_data() -> None:
+    assert orjson.loads(error_body("a", 5, "no", {"x": 1})) == {
+        "jsonrpc": "2.0",
+        "id": "a",
+        "error": {"code": 5, "message": "no", "data": {"x": 1}},
+    }
+    assert error_body(None, 5, "no") == b'{"jsonrpc":"2.0","id":null,"error":{"code":5,"message":"no"}}'
+
+
+def test_a_failure_says_its_name() -> None:
+    error = orjson.loads(failure_body(1, "policy_denied", "no", {"decision_id": "d"}))["error"]
+    assert (error["code"], error["data"]) == (40301, {"reason": "policy_denied", "decision_id": "d"})
+
+
+def test_a_refused_call_is_a_result_that_the_model_can_read() -> None:
+    legacy = orjson.loads(tool_error_body(1, "no", {"id": "d"}, era="legacy"))["result"]
+    assert legacy == {
+        "content": [{"type": "text", "text": "no"}],
+        "isError": True,
+        "_meta": {DECISION_KEY: {"id": "d"}},
+    }
+    modern = orjson.loads(tool_error_body(1, "no", {"id": "d"}, era="modern"))["result"]
+    assert modern == {**legacy, "resultType": "complete"}
+
+
+def test_the_key_of_our_data_is_not_reserved_for_mcp() -> None:
+    labels = DECISION_KEY.partition("/")[0].split(".")
+    assert labels[1] not in {"mcp", "modelcontextprotocol"}
+
+
+def test_an_unknown_method_is_404_only_where_that_does_not_end_a_session() -> None:
+    assert unknown_method(1, "x", era="modern")[0] == 404
+    status, body = unknown_method(1, "x" * 1000, era="legacy")
+    assert status == 200
+    assert orjson.loads(body)["error"]["code"] == -32601
+    assert len(body) < 300
+
+
+def test_a_refused_connection_says_when_to_come_back_only_if_that_may_help() -> None:
+    status, headers, body = connect_refusal(1, "policy_unavailable", "wait")
+    assert (status, headers) == (503, (("retry-after", "2"),))
+    assert orjson.loads(body)["error"]["code"] == 50301
+    assert connect_refusal(1, "policy_denied", "no")[:2] == (403, ())
+
+
+def test_a_malformed_message_is_answered_with_its_reason() -> None:
+    problem = Malformed(fault="revision", code=-32022, reason="no", id=3, data={"supported": []})
+    assert orjson.loads(malformed_body(problem)) == {
+        "jsonrpc": "2.0",
+        "id": 3,
+        "error": {"code": -32022, "message": "no", "data": {"supported": []}},
+    }
