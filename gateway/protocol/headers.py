@@ -1,0 +1,158 @@
+"""What a request's HTTP header lines say, once each.
+
+Rule 1: a header that decides anything comes at most once; lines are trimmed of space and tab, as uvicorn leaves them.
+Rule 2: oversize and characters that no header may have are refused before anything is decoded (SEP-2243).
+Rule 3: only an allow-list travels upstream; credentials, cookies and origins never do (PROTOCOL section 7).
+"""
+
+import base64
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from msgspec import Struct
+
+from gateway.protocol.errors import HEADER_MISMATCH, INVALID_REQUEST
+from gateway.protocol.malformed import Fault, Malformed
+from gateway.protocol.revisions import Era
+
+VALUE_BYTES: Final = 8 * 1024
+"""Bytes of one `Mcp-*` value at most."""
+TOTAL_BYTES: Final = 64 * 1024
+"""Bytes of all lines at most."""
+
+_ONCE: Final = frozenset(
+    {
+        "authorization",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "host",
+        "last-event-id",
+        "origin",
+        "traceparent",
+        "transfer-encoding",
+    }
+)
+_FORWARDED: Final = ("accept", "content-type", "mcp-protocol-version", "mcp-method", "mcp-name")
+_TRACED: Final = ("traceparent", "tracestate", "baggage")
+_TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_SENTINEL: Final = ("=?base64?", "?=")
+_PARAM: Final = "mcp-param-"
+
+
+class Headers(Struct, frozen=True):
+    """Trimmed values by lower-case name; what came more than once and may is joined with a comma."""
+
+    values: dict[str, str]
+
+    def get(self, name: str) -> str | None:
+        """Return the value of a lower-case name, None where the request does not have it."""
+        return self.values.get(name)
+
+
+def read_headers(lines: Iterable[tuple[bytes, bytes]]) -> Headers | Malformed:
+    """Return what an ASGI header list says, or why it is refused; names in messages are safe to show."""
+    values: dict[str, str] = {}
+    total = 0
+    for raw_name, raw_value in lines:
+        name = raw_name.decode("latin-1").lower()
+        value = raw_value.strip(b" \t").decode("latin-1")
+        total += len(raw_name) + len(raw_value)
+        ours = name.startswith("mcp-")
+        if ours and (problem := _unfit(name, value)) is not None:
+            return problem
+        if name not in values:
+            values[name] = value
+        elif ours or name in _ONCE:
+            return _refused("duplicate_header", f"the header {name[:64]!a} came more than once", ours=ours)
+        else:
+            values[name] = f"{values[name]}, {value}"
+    if total > TOTAL_BYTES:
+        return _refused("headers_too_large", f"the headers have more than {TOTAL_BYTES} bytes", ours=False)
+    return Headers(values)
+
+
+def _unfit(name: str, value: str) -> Malformed | None:
+    if len(value) > VALUE_BYTES:
+        return _refused("headers_too_large", f"the header {name[:64]!a} has more than {VALUE_BYTES} bytes", ours=True)
+    if value.isascii() and (value.isprintable() or value.replace("\t", "").isprintable()):
+        return None
+    return _refused("header_mismatch", f"the header {name[:64]!a} has characters that no header may have", ours=True)
+
+
+def _refused(fault: Fault, reason: str, *, ours: bool) -> Malformed:
+    status = 431 if fault == "headers_too_large" else 400
+    return Malformed(fault=fault, code=HEADER_MISMATCH if ours else INVALID_REQUEST, status=status, reason=reason)
+
+
+def decode_value(text: str) -> str | None:
+    """Return what a header value stands for, None where it looks encoded but is not canonical base64 of UTF-8."""
+    start, end = _SENTINEL
+    if not (text.startswith(start) and text.endswith(end) and len(text) >= len(start) + len(end)):
+        return text
+    payload = text[len(start) : -len(end)]
+    try:
+        raw = base64.b64decode(payload, validate=True)
+        return raw.decode() if base64.b64encode(raw).decode() == payload else None
+    except ValueError:  # no base64, or no UTF-8
+        return None
+
+
+def unpostable(headers: Headers) -> Malformed | None:
+    """Return why a POST with these headers is refused whatever its body is: its media types and encodings."""
+    if headers.get("content-encoding") is not None:
+        return _media("encoding", 415, "send the body without a Content-Encoding")
+    if not _is_json(headers.get("content-type") or ""):
+        return _media("media_type", 415, "send the body as Content-Type: application/json, in UTF-8")
+    if not _accepts(headers, "application/json"):
+        return _media("accept", 406, "Accept must list application/json and text/event-stream")
+    return None
+
+
+def unstreamable(headers: Headers) -> Malformed | None:
+    """Return why a GET with these headers is refused: it can take no stream."""
+    if not _accepts(headers, "text/event-stream"):
+        return _media("accept", 406, "Accept must list text/event-stream")
+    return None
+
+
+def _media(fault: Fault, status: int, reason: str) -> Malformed:
+    return Malformed(fault=fault, code=INVALID_REQUEST, status=status, reason=reason)
+
+
+def _is_json(value: str) -> bool:
+    if value == "application/json":
+        return True
+    media, *parameters = (part.strip(" \t").lower() for part in value.split(";"))
+    return media == "application/json" and all(
+        parameter in {"", "charset=utf-8", 'charset="utf-8"'} or not parameter.startswith("charset")
+        for parameter in parameters
+    )
+
+
+def _accepts(headers: Headers, media: str) -> bool:
+    """Return whether the answer may have the media type; a server may ask for more, and says so itself."""
+    accept = headers.get("accept")
+    if accept is None or media in accept:
+        return True
+    wanted = {part.partition(";")[0].strip(" \t").lower() for part in accept.split(",")}
+    return not wanted.isdisjoint({media, "*/*", f"{media.partition('/')[0]}/*"})
+
+
+def forwardable(headers: Headers, era: Era) -> tuple[tuple[str, str], ...]:
+    """Return the lines that may travel upstream; session and event ids are sealed and travel by other ways.
+
+    `Mcp-Param-*` travels in the modern era only: no legacy revision lets anybody verify it.
+    """
+    values = headers.values
+    kept = [(name, values[name]) for name in _FORWARDED if name in values]
+    if era == "modern":
+        kept += [(name, value) for name, value in values.items() if name.startswith(_PARAM)]
+    if "traceparent" in values and _TRACEPARENT.fullmatch(values["traceparent"]):
+        kept += [(name, values[name]) for name in _TRACED if name in values and _plain(values[name])]
+    return tuple(kept)
+
+
+def _plain(value: str) -> bool:
+    return len(value) <= VALUE_BYTES and value.isascii() and value.isprintable()
