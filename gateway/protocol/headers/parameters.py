@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, Final, NamedTuple, cast
 
 from gateway.protocol.errors import HEADER_MISMATCH
-from gateway.protocol.headers import Headers, decode_value
+from gateway.protocol.headers.lines import Headers, decode_value
 from gateway.protocol.malformed import Malformed
 
 _ANNOTATION: Final = "x-mcp-header"

@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 from msgspec import Struct
 
 from gateway.protocol.errors import HEADER_MISMATCH, INVALID_PARAMS, INVALID_REQUEST, UNSUPPORTED_REVISION
-from gateway.protocol.headers import Headers, decode_value
+from gateway.protocol.headers.lines import Headers, decode_value
 from gateway.protocol.malformed import Fault, Malformed
 from gateway.protocol.message import Message, Notification, Request, Response
 from gateway.protocol.methods import lookup
@@ -46,7 +46,7 @@ def agree(headers: Headers, message: Message, *, negotiated: str | None = None) 
     return _unsupported(str(version), call) if era is None else _agree_modern(headers, call, meta)
 
 
-def agree_verb(headers: Headers, *, negotiated: str | None = None) -> Agreed | Malformed:
+def agree_stream(headers: Headers, *, negotiated: str | None = None) -> Agreed | Malformed:
     """Return what a GET or DELETE speaks; the modern era has neither."""
     version = headers.get("mcp-protocol-version")
     if version is not None and era_of(version) == "modern":

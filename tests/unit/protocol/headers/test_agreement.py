@@ -5,9 +5,8 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.protocol.agreement import Agreed, agree, agree_verb
 from gateway.protocol.errors import HEADER_MISMATCH, INVALID_PARAMS, UNSUPPORTED_REVISION
-from gateway.protocol.headers import Headers, read_headers
+from gateway.protocol.headers import Agreed, Headers, agree, agree_stream, read_headers
 from gateway.protocol.malformed import Malformed
 from gateway.protocol.message import Message, read
 
@@ -173,8 +172,8 @@ def test_metadata_that_is_no_object_is_refused_in_every_era() -> None:
 
 
 def test_the_modern_era_has_no_get_and_no_delete() -> None:
-    outcome = agree_verb(headers(("mcp-protocol-version", MODERN)))
+    outcome = agree_stream(headers(("mcp-protocol-version", MODERN)))
     assert isinstance(outcome, Malformed)
     assert outcome.status == 405
-    assert agree_verb(headers(("mcp-protocol-version", "2025-11-25"))) == Agreed("legacy", "2025-11-25")
-    assert agree_verb(headers(), negotiated="2025-06-18") == Agreed("legacy", "2025-06-18")
+    assert agree_stream(headers(("mcp-protocol-version", "2025-11-25"))) == Agreed("legacy", "2025-11-25")
+    assert agree_stream(headers(), negotiated="2025-06-18") == Agreed("legacy", "2025-06-18")

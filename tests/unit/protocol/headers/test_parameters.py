@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.protocol.errors import HEADER_MISMATCH
-from gateway.protocol.headers import Headers
-from gateway.protocol.parameters import Parameter, agree_parameters, parameters_of
+from gateway.protocol.headers import Headers, Parameter, agree_parameters, parameters_of
 
 
 def schema(**properties: Any) -> dict[str, Any]:

@@ -1,0 +1,23 @@
+"""What a request's HTTP headers say, whether they agree with its body, and what of them travels.
+
+Rule 1: `lines` reads them, `agreement` compares them with the message, `parameters` with the arguments of a tool.
+"""
+
+from gateway.protocol.headers.agreement import Agreed, agree, agree_stream
+from gateway.protocol.headers.lines import Headers, decode_value, forwardable, read_headers, unpostable, unstreamable
+from gateway.protocol.headers.parameters import Parameter, agree_parameters, parameters_of
+
+__all__ = [
+    "Agreed",
+    "Headers",
+    "Parameter",
+    "agree",
+    "agree_parameters",
+    "agree_stream",
+    "decode_value",
+    "forwardable",
+    "parameters_of",
+    "read_headers",
+    "unpostable",
+    "unstreamable",
+]
