@@ -1,0 +1,55 @@
+"""How a request is turned away before its message is looked at.
+
+Rule 1: the answer is a JSON-RPC error without an id, and `notice` hears of it before it is sent.
+Rule 2: the connection is closed: what was not read of a body would be taken for the next request.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from msgspec import Struct
+from starlette.types import Scope, Send
+
+from gateway.protocol.errors import INVALID_REQUEST, error_body
+
+_PATH_CHARS: Final = 200
+
+
+class TurnedAway(Struct, frozen=True, kw_only=True):
+    """A request that does not get as far as its message; `code` is from a closed set, `path` is cut."""
+
+    code: str
+    status: int
+    reason: str
+    source_ip: str = ""
+    path: str = ""
+
+
+Notice = Callable[[TurnedAway], Awaitable[None]]
+
+
+async def turn_away(scope: Scope, send: Send, notice: Notice, turned: TurnedAway) -> None:
+    """Answer a request that goes no further."""
+    client = scope.get("client")
+    await notice(
+        TurnedAway(
+            code=turned.code,
+            status=turned.status,
+            reason=turned.reason,
+            source_ip=client[0] if client else "",
+            path=scope["path"][:_PATH_CHARS],
+        )
+    )
+    body = error_body(None, INVALID_REQUEST, turned.reason)
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": turned.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def values(scope: Scope, wanted: bytes) -> list[str]:
+    """Every value of a header, trimmed as uvicorn leaves them untrimmed; `wanted` in lower case."""
+    return [value.strip(b" \t").decode("latin-1") for name, value in scope["headers"] if name == wanted]

@@ -1,0 +1,93 @@
+"""Which hosts and origins are this gateway's, against DNS rebinding and other sites' pages.
+
+Rule 1: a request names exactly one host, and it is one of ours; no wildcard, no guess from the connection.
+Rule 2: an Origin is optional, as only browsers send it; one that is there must be ours, and `null` never is.
+Rule 3: a name without a port is meant at every port: rebinding is about names, and ports are forwarded.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.middleware.gate import Notice, TurnedAway, turn_away, values
+
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+PORTS: Final = {"http": "80", "https": "443"}
+_AUTHORITY: Final = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::([0-9]{1,5}))?", re.IGNORECASE)
+
+HOST: Final = TurnedAway(
+    code="host_refused",
+    status=403,
+    reason="The Host header does not name this gateway (setting listen.allowed_hosts).",
+)
+ORIGIN: Final = TurnedAway(
+    code="origin_refused",
+    status=403,
+    reason="Pages of this Origin may not use this gateway (setting listen.allowed_origins).",
+)
+
+
+class Names:
+    """The hosts and origins of the public URL, those listed, and loopback's on a loopback listener."""
+
+    def __init__(self, public_url: str, *, hosts: Iterable[str], origins: Iterable[str], loopback: bool) -> None:
+        url = urlsplit(public_url)
+        own = {_authority(url.netloc)[0], *(LOOPBACK if loopback else ())}
+        listed = {_authority(host) for host in hosts}
+        self._port = PORTS.get(url.scheme, "")
+        self._names = own | {name for name, port in listed if not port}
+        self._exact = {(name, port) for name, port in listed if port}
+        self._origins = {_origin(public_url), *(_origin(origin) for origin in origins)}
+        self._loopback = loopback
+
+    def host(self, value: str) -> bool:
+        """True for a `Host` that names this gateway."""
+        name, port = _authority(value)
+        return name in self._names or (name, port or self._port) in self._exact
+
+    def origin(self, value: str) -> bool:
+        """True for an `Origin` whose pages may use this gateway."""
+        origin = _origin(value)
+        return origin in self._origins or (self._loopback and origin[1] in LOOPBACK)
+
+
+class HostAndOrigin:
+    """Refuses what is not meant for this gateway, or comes from another site's page."""
+
+    def __init__(self, app: ASGIApp, notice: Notice, names: Names) -> None:
+        self._app = app
+        self._notice = notice
+        self._names = names
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refused = self._refused(scope) if scope["type"] == "http" else None
+        if refused is None:
+            await self._app(scope, receive, send)
+        else:
+            await turn_away(scope, send, self._notice, refused)
+
+    def _refused(self, scope: Scope) -> TurnedAway | None:
+        hosts, origins = values(scope, b"host"), values(scope, b"origin")
+        if len(hosts) != 1 or not self._names.host(hosts[0]):
+            return HOST
+        if len(origins) > 1 or (origins and not self._names.origin(origins[0])):
+            return ORIGIN
+        return None
+
+
+def _authority(text: str) -> tuple[str, str]:
+    """Name and port (empty where none is written); two empty texts for what is no authority, which nothing equals."""
+    match = _AUTHORITY.fullmatch(text)
+    return (match[1].lower(), match[2] or "") if match else ("", "")
+
+
+def _origin(text: str) -> tuple[str, str, str]:
+    """Scheme, name and port of an origin; the scheme is empty for what is no web origin, such as `null`."""
+    scheme, separator, authority = text.rstrip("/").partition("://")
+    name, port = _authority(authority)
+    if not separator or not name or scheme.lower() not in PORTS:
+        return ("", "", text)
+    return (scheme.lower(), name, port or PORTS[scheme.lower()])

@@ -1,0 +1,82 @@
+"""Heads and bodies that are too large go no further.
+
+Rule 1: what is announced is refused before it is read; what is not announced is counted as it arrives.
+Rule 2: after a refusal the application is told that the client has gone, and nothing that it sends goes out.
+"""
+
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.middleware.gate import Notice, TurnedAway, turn_away, values
+
+_LINE_BYTES: Final = 4
+"""What a header line has beside name and value."""
+_MAX_DIGITS: Final = 18
+
+
+class Sizes:
+    """Refuses by the size of all headers and the address, their number, and the size of the body."""
+
+    def __init__(self, app: ASGIApp, notice: Notice, *, body_bytes: int, header_bytes: int, headers: int) -> None:
+        self._app = app
+        self._notice = notice
+        self._body_bytes = body_bytes
+        self._header_bytes = header_bytes
+        self._headers = headers
+        why = f"The head has more than {headers} headers or {header_bytes} bytes."
+        self._head = TurnedAway(code="head_too_large", status=431, reason=why)
+        self._body = TurnedAway(
+            code="body_too_large", status=413, reason=f"The body is larger than {body_bytes} bytes."
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+        elif self._large_head(scope):
+            await turn_away(scope, send, self._notice, self._head)
+        elif self._announced(scope):
+            await turn_away(scope, send, self._notice, self._body)
+        else:
+            counted = _Counted(scope, receive, send, self._body_bytes)
+            await self._app(scope, counted.receive, counted.send)
+            if counted.over and not counted.started:
+                await turn_away(scope, send, self._notice, self._body)
+
+    def _large_head(self, scope: Scope) -> bool:
+        lines: list[tuple[bytes, bytes]] = scope["headers"]
+        size = len(scope.get("raw_path") or b"") + len(scope.get("query_string") or b"")
+        size += sum(len(name) + len(value) + _LINE_BYTES for name, value in lines)
+        return len(lines) > self._headers or size > self._header_bytes
+
+    def _announced(self, scope: Scope) -> bool:
+        lengths = values(scope, b"content-length")
+        return any(len(text) > _MAX_DIGITS or not text.isdecimal() or int(text) > self._body_bytes for text in lengths)
+
+
+class _Counted:
+    """A request whose body is counted; `over` once it is too large, `started` once an answer has begun."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, limit: int) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._left = limit
+        self.over = False
+        self.started = False
+
+    async def receive(self) -> Message:
+        if self.over:
+            return {"type": "http.disconnect"}
+        message = await self._receive()
+        self._left -= len(message.get("body", b""))
+        if self._left < 0:
+            self.over = True
+            return {"type": "http.disconnect"}
+        return message
+
+    async def send(self, message: Message) -> None:
+        if self.over and not self.started:
+            return
+        self.started = True
+        await self._send(message)

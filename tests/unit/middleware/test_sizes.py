@@ -1,0 +1,68 @@
+"""Sizes of heads and bodies."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.middleware import Sizes
+from tests.unit.middleware.support import Inner, Lines, Noticed, asked
+
+
+def limited(inner: Inner, noticed: Noticed) -> Sizes:
+    return Sizes(inner, noticed, body_bytes=10, header_bytes=200, headers=5)
+
+
+async def test_what_is_small_enough_goes_on_whole() -> None:
+    inner = Inner()
+    sent = await asked(limited(inner, Noticed()), [(b"content-length", b"10")], b"12345", b"67890")
+    assert sent[0]["status"] == 200
+    assert inner.bodies == [b"1234567890"]
+
+
+@pytest.mark.parametrize("length", [b"11", b"9" * 5000, b"-1", b"1e1", b"", "²".encode()])
+async def test_a_body_that_announces_too_much_is_not_read(length: bytes) -> None:
+    inner, noticed = Inner(), Noticed()
+    app = Sizes(inner, noticed, body_bytes=10, header_bytes=10_000, headers=5)
+    sent = await asked(app, [(b"content-length", length)], b"x")
+    assert (sent[0]["status"], inner.scopes, noticed.codes) == (413, [], ["body_too_large"])
+
+
+async def test_a_body_that_announces_nothing_is_counted() -> None:
+    inner, noticed = Inner(), Noticed()
+    sent = await asked(limited(inner, noticed), [], b"12345", b"67890", b"1")
+    assert sent[0]["status"] == 413
+    assert len(sent) == 2
+    assert inner.bodies == [None]
+    assert noticed.codes == ["body_too_large"]
+
+
+async def test_a_body_larger_than_announced_is_counted() -> None:
+    sent = await asked(limited(Inner(), Noticed()), [(b"content-length", b"1")], b"12345678901")
+    assert sent[0]["status"] == 413
+
+
+@pytest.mark.parametrize("headers", [[(b"a", b"b")] * 6, [(b"a", b"x" * 200)], [(b"x" * 100, b"y" * 100)]])
+async def test_a_large_head_is_refused(headers: Lines) -> None:
+    inner, noticed = Inner(), Noticed()
+    sent = await asked(limited(inner, noticed), headers)
+    assert (sent[0]["status"], inner.scopes, noticed.codes) == (431, [], ["head_too_large"])
+
+
+async def test_a_long_address_is_part_of_the_head() -> None:
+    sent = await asked(limited(Inner(), Noticed()), [], raw_path=b"/" * 100, query_string=b"q" * 101)
+    assert sent[0]["status"] == 431
+
+
+@given(st.lists(st.binary(max_size=6), min_size=1, max_size=5))
+async def test_a_body_goes_on_exactly_when_it_is_small_enough(chunks: list[bytes]) -> None:
+    inner = Inner()
+    sent = await asked(limited(inner, Noticed()), [], *chunks)
+    whole = b"".join(chunks)
+    assert (sent[0]["status"] == 200) == (len(whole) <= 10)
+    assert inner.bodies == [whole if len(whole) <= 10 else None]
+
+
+async def test_other_scopes_pass() -> None:
+    inner = Inner()
+    await asked(limited(inner, Noticed()), [], type="lifespan")
+    assert len(inner.scopes) == 1
