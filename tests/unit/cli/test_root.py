@@ -1,0 +1,43 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from gateway import __version__
+from gateway.cli import COMMANDS, MODULES, main
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself_with_an_example(name: str) -> None:
+    result = CliRunner().invoke(main, [name, "--help"])
+    assert result.exit_code == 0, result.exception
+    assert f"mcp-admission {name}" in result.output
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_the_program_names_every_command(name: str) -> None:
+    assert COMMANDS[name] in " ".join(CliRunner().invoke(main, ["--help"], terminal_width=200).output.split())
+
+
+def test_every_module_of_a_command_is_in_the_table(checkout: Path) -> None:
+    modules = {f"gateway.cli.{path.stem}" for path in (checkout / "gateway" / "cli").iterdir() if path.stem[0] != "_"}
+    named = {MODULES.get(name, f"gateway.cli.{name}") for name in COMMANDS}
+    assert named <= modules
+
+
+def test_the_root_loads_no_command() -> None:
+    asked = "import sys, gateway.cli; print(*[name for name in sys.modules if name.startswith('gateway.')])"
+    ended = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert ended.stdout.split() == ["gateway.cli"]
+
+
+def test_the_version_is_the_packages() -> None:
+    assert CliRunner().invoke(main, ["--version"]).output == f"mcp-admission, version {__version__}\n"
+
+
+def test_an_unknown_command_is_named() -> None:
+    result = CliRunner().invoke(main, ["no-such-command"])
+    assert result.exit_code == 2
+    assert "No such command 'no-such-command'" in result.output
