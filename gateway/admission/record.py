@@ -181,13 +181,29 @@ class Counted(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="
     direction: str = "client"
 
 
-Record = Decided | Completed | Refused | Counted
+class Voided(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="voided"):
+    """The writer could not make its sequences `first` to `last` durable: what stands there had no effect."""
+
+    unix_ns: int
+    first: int
+    last: int
+    detail: str
+    lost: int = 0
+    """Completions that could not be kept until there was room again."""
 
 
-def line(record: Record, *, at: int, writer: str, sequence: int) -> bytes:
-    """Return the record as one line of the journal, with the place that its writer gave it."""
+Record = Decided | Completed | Refused | Counted | Voided
+
+
+def encode(record: Record) -> bytes:
+    """Return the record as JSON, without its place in the journal; what JSON cannot say raises ValueError."""
+    return _ENCODER.encode(record)
+
+
+def place(encoded: bytes, *, at: int, writer: str, sequence: int) -> bytes:
+    """Return an encoded record as one line of the journal, with the place that its writer gives it."""
     head = b'{"schema":"%s","at":%d,"writer":"%s","sequence":%d,' % (_SCHEMA, at, writer.encode(), sequence)
-    return head + _ENCODER.encode(record)[1:] + b"\n"
+    return head + encoded[1:] + b"\n"
 
 
 def rfc3339(unix_ns: int) -> str:

@@ -37,7 +37,7 @@ from gateway.admission.policy_input import (
     Time,
 )
 from gateway.admission.principal import Principal
-from gateway.admission.record import Completed, Counted, Decided, Enforced, Occasion, line
+from gateway.admission.record import Completed, Counted, Decided, Enforced, Occasion, Record, encode, place
 from gateway.admission.recording import About, decided, refused
 from gateway.admission.secrecy import MASKED
 
@@ -88,6 +88,10 @@ def verdict(**changes: Any) -> Verdict:
 def record(asked: PolicyInput, level: Level = "full", answer: Verdict | PolicyFailure | None = None) -> Decided:
     masking = Masking(level=level, key=KEY)
     return decided(asked, answer or verdict(), enforced=ALLOWED, occasion=OCCASION, masking=masking)
+
+
+def line(made: Record, *, at: int, writer: str, sequence: int) -> bytes:
+    return place(encode(made), at=at, writer=writer, sequence=sequence)
 
 
 def written(made: Decided) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""The journal: durable records before effects (DESIGN section 8)."""

@@ -1,0 +1,228 @@
+"""The writer thread: takes what waits, writes it as one commit, and tells the event loop once.
+
+Rule 1: a commit starts at once when none is under way; what arrives meanwhile joins the next. There is no timer.
+Rule 2: after any error the segment is sealed; first records fail until a new segment is begun, second ones wait for it.
+Rule 3: where no new segment is to be had, the old one still takes the second records of calls under way.
+"""
+
+import contextlib
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Final
+
+from gateway.admission.record import Voided, encode
+from gateway.journal.names import SegmentName
+from gateway.journal.options import Options
+from gateway.journal.retention import Kept, retain, seal_abandoned
+from gateway.journal.segment import Segment, begin
+from gateway.journal.stamp import Entry, Outcome, Stamp, size_of
+from gateway.journal.storage import Storage
+
+_NS: Final = 1_000_000_000
+_BATCH: Final = 4 * 1024 * 1024
+_BACKLOG: Final = 20_000
+_UPKEEP_S: Final = 600.0
+
+
+class Committer:
+    """Owns the open segment; every method but `put` and `stop` runs in the writer thread."""
+
+    def __init__(self, *, directory: Path, options: Options, writer: str, storage: Storage) -> None:
+        """Take where and how to write; nothing is touched before `run`."""
+        self.directory: Final = directory
+        self.options: Final = options
+        self.stamp: Final = Stamp(writer)
+        self.kept = Kept(space=0, segments=0)
+        self.failed = ""
+        self.lost = 0
+        self._storage: Final = storage
+        self._queue: Final[SimpleQueue[Sequence[Entry] | None]] = SimpleQueue()
+        self._backlog: Final[deque[Entry]] = deque()
+        self._batch: list[Entry] = []
+        self._batch_bytes: Final = min(_BATCH, options.segment_bytes // 4)
+        self._segment: Segment | None = None
+        self._number = 0
+        self._owed = 0
+        self._tried = self._upkept = float("-inf")
+        self._void: Voided | None = None
+
+    def put(self, entries: Sequence[Entry]) -> None:
+        """Hand over entries, from the event loop."""
+        self._queue.put(entries)
+
+    @property
+    def idle(self) -> bool:
+        """True when nothing waits to be taken."""
+        return self._queue.empty()
+
+    def stop(self) -> None:
+        """End `run` after all that was handed over, from the event loop."""
+        self._queue.put(None)
+
+    def run(self, settle: Callable[[Outcome], None]) -> None:
+        """Write until stopped; `settle` is called once a commit, in this thread."""
+        try:
+            self._upkeep()
+            self._renew()
+            while self._turn(settle):
+                pass
+        finally:
+            self._end(settle)
+
+    def _turn(self, settle: Callable[[Outcome], None]) -> bool:
+        """Wait for one batch and commit it; false once stopped."""
+        try:
+            entries = self._queue.get(timeout=self._patience())
+        except Empty:
+            self._idle()
+            return True
+        if entries is None:
+            return False
+        self._batch = [*entries]
+        more = self._gather(self._batch)
+        settle(self._commit(self._batch))
+        self._batch = []
+        return more
+
+    def _gather(self, batch: list[Entry]) -> bool:
+        """Add all that waits to the batch, up to a size; false where the stop is among it."""
+        size = size_of(batch)
+        with contextlib.suppress(Empty):
+            while size < self._batch_bytes:
+                entries = self._queue.get_nowait()
+                if entries is None:
+                    return False
+                batch.extend(entries)
+                size += size_of(entries)
+        return True
+
+    def _commit(self, batch: list[Entry]) -> Outcome:
+        need = size_of(batch)
+        if self.failed or self._aged() or not self._fits(need):
+            self._renew()
+        self._rescue()
+        if not self._fits(need):
+            return self._withhold(batch)
+        lines, sequences = self.stamp.lines(batch)
+        if not self._append(lines, sequences):
+            return self._withhold(batch)
+        self._owe(batch)
+        return Outcome(batch, sequences)
+
+    def _fits(self, need: int) -> bool:
+        """Return whether the segment takes `need` bytes beside what calls under way need for their second records."""
+        if self._segment is None:
+            return False
+        kept_back = min(self._owed * self.options.completion_bytes, self._segment.size // 4)
+        return self._segment.room() >= need + kept_back
+
+    def _aged(self) -> bool:
+        segment = self._segment
+        return segment is not None and segment.length > 0 and segment.age_s() >= self.options.segment_age_s
+
+    def _owe(self, entries: Sequence[Entry]) -> None:
+        self._owed = max(0, self._owed + sum(entry.owes for entry in entries))
+
+    def _append(self, lines: bytes, sequences: range) -> bool:
+        """Write to the open segment; on an error seal it for good, and remember what is void."""
+        if self._segment is None:
+            return False
+        try:
+            self._segment.append(lines, durable=self.options.durability == "disk")
+        except OSError as error:
+            self.failed = f"{self.directory}: {error.strerror or error}"
+            first = self._void.first if self._void else sequences.start
+            self._void = Voided(unix_ns=time.time_ns(), first=first, last=sequences.stop - 1, detail=self.failed)
+            self._segment.seal()
+            self._segment = None
+            return False
+        return True
+
+    def _withhold(self, batch: list[Entry]) -> Outcome:
+        """Fail the first records; keep the second ones, in the space kept back for them where there is a segment."""
+        self._backlog.extend(entry for entry in batch if entry.waiting is None)
+        self._rescue()
+        while len(self._backlog) > _BACKLOG:
+            self._backlog.popleft()
+            self.lost += 1
+        return Outcome(batch, range(len(batch)), self.failed or f"{self.directory}: a segment is too small for this")
+
+    def _rescue(self) -> None:
+        """Write as much of the backlog as the open segment holds."""
+        while self._backlog and self._segment is not None:
+            entries: list[Entry] = []
+            room = min(self._segment.room(), _BATCH)
+            for entry in self._backlog:
+                room -= size_of((entry,))
+                if room < 0:
+                    break
+                entries.append(entry)
+            if not entries or not self._append(*self.stamp.lines(entries)):
+                return
+            self._owe(entries)
+            for _ in entries:
+                self._backlog.popleft()
+
+    def _renew(self) -> None:
+        """Begin a new segment, then seal the old one; where that fails the old one stays for second records."""
+        if self.failed:
+            if time.monotonic() - self._tried < self.options.retry_s:
+                return
+            self._tried = time.monotonic()
+        name = SegmentName(self.stamp.now(), self.stamp.writer, self._number + 1)
+        try:
+            fresh = begin(self._storage, self.directory, name, self.options.segment_bytes)
+        except OSError as error:
+            self.failed = f"{error.filename or self.directory}: {error.strerror or error}"
+            return
+        if self._segment is not None:
+            self._segment.seal()
+        self._segment, self._number, self.failed = fresh, name.number, ""
+        self._declare()
+        self._upkeep()
+
+    def _declare(self) -> None:
+        """Say first in a new segment what of the last one is void."""
+        if self._void is None:
+            return
+        void, self._void = self._void, None
+        if not self._append(*self.stamp.lines([Entry(encode(void))])):
+            self._void = void
+
+    def _patience(self) -> float:
+        """Return how long to wait for work, in seconds: until there is something to do without any."""
+        if self.failed or self._backlog:
+            return self.options.retry_s
+        if self._segment is not None and self._segment.length:
+            return max(0.0, min(self.options.segment_age_s - self._segment.age_s(), _UPKEEP_S))
+        return _UPKEEP_S
+
+    def _idle(self) -> None:
+        if self.failed or self._aged():
+            self._renew()
+        self._rescue()
+        if time.monotonic() - self._upkept >= _UPKEEP_S:
+            self._upkeep()
+
+    def _upkeep(self) -> None:
+        """Seal what was abandoned and remove what need not be kept; failing to is no reason to stop writing."""
+        self._upkept = time.monotonic()
+        with contextlib.suppress(OSError):
+            seal_abandoned(self.directory)
+            before = time.time_ns() - int(self.options.keep_s * _NS)
+            self.kept = retain(self.directory, before_ns=before, budget=self.options.keep_bytes)
+
+    def _end(self, settle: Callable[[Outcome], None]) -> None:
+        """Seal, and fail all that still waits: without this thread nothing becomes durable."""
+        self.failed = self.failed or "the journal is closed"
+        if self._segment is not None:
+            self._segment.seal()
+            self._segment = None
+        left = self._batch
+        while not self._queue.empty():
+            left.extend(self._queue.get_nowait() or ())
+        if left:
+            settle(Outcome(left, range(len(left)), self.failed))

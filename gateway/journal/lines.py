@@ -1,0 +1,74 @@
+"""Lines of one segment, also of one that is being written or that a killed writer left behind.
+
+Rule 1: content ends at the first NUL (preallocated space) or at the last newline (a torn line): no receipt was given
+for what lies beyond.
+Rule 2: a line that is no record is shown as `unreadable` with its place, never passed over in silence.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, TypedDict
+
+import orjson
+
+CHUNK: Final = 1 << 20
+Read = dict[str, Any]
+"""One record as read; what its fields mean is in `gateway.admission.record`."""
+
+
+class Void(TypedDict):
+    """Sequences of one writer that had no effect."""
+
+    first: int
+    last: int
+
+
+def raw_lines(path: Path, offset: int = 0) -> Iterator[tuple[int, bytes]]:
+    """Return the complete lines from `offset` on, each with the offset behind it."""
+    rest = b""
+    with path.open("rb") as file:
+        file.seek(offset)
+        while chunk := file.read(CHUNK):
+            content, padding, _ = chunk.partition(b"\0")
+            *whole, rest = (rest + content).split(b"\n")
+            for line in whole:
+                offset += len(line) + 1
+                yield offset, line
+            if padding:
+                return
+
+
+def record_of(line: bytes, path: Path, offset: int) -> Read:
+    """Return the record in a line; where there is none, one of kind `unreadable` that says where."""
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        value = None
+    if isinstance(value, dict) and {"at", "writer", "sequence", "kind"} <= value.keys():
+        return value  # pyright: ignore[reportUnknownVariableType]
+    return {"kind": "unreadable", "file": path.name, "offset": offset - len(line) - 1, "bytes": len(line)}
+
+
+def first_record(path: Path) -> Read | None:
+    """Return the first record of a segment, or null where there is none yet."""
+    try:
+        for offset, line in raw_lines(path):
+            return record_of(line, path, offset)
+    except FileNotFoundError:
+        return None
+    return None
+
+
+def content_end(path: Path) -> int:
+    """Return where the content of a segment ends, by bisection: no line holds a NUL, and all NULs come last."""
+    with path.open("rb") as file:
+        low, high = 0, os.fstat(file.fileno()).st_size
+        while low < high:
+            middle = (low + high) // 2
+            file.seek(middle)
+            if file.read(1) == b"\0":
+                high = middle
+            else:
+                low = middle + 1
+    return low

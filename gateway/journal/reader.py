@@ -1,0 +1,88 @@
+"""The whole journal in one order: by wall time, writer and sequence, over all segments.
+
+Rule 1: a segment is opened when the order reaches it; memory does not grow with the journal.
+Rule 2: what a writer declared void is not shown: it was never durable and had no effect.
+Rule 3: a segment that is removed while it is read is at its end.
+"""
+
+import heapq
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from gateway.journal.lines import Read, first_record, raw_lines, record_of
+from gateway.journal.names import SegmentName, segments
+
+
+class _Head(NamedTuple):
+    """The next record of one segment; compared by the journal's order."""
+
+    at: int
+    writer: str
+    sequence: int
+    record: Read
+    rest: Iterator[Read]
+
+
+def everything(_: bytes) -> bool:
+    """Accept any line."""
+    return True
+
+
+def read(directory: Path, *, since_ns: int = 0, wanted: Callable[[bytes], bool] = everything) -> Iterator[Read]:
+    """Return the records from `since_ns` on whose line is `wanted`, in order; lines are judged before they are read."""
+    waiting = _relevant(directory, since_ns)
+    heads: list[_Head] = []
+    while waiting or heads:
+        while waiting and (not heads or waiting[0][0].begins <= heads[0].at):
+            name, path, following = waiting.pop(0)
+            _push(heads, name, _records(name, path, following, wanted))
+        if heads:
+            head = heapq.heappop(heads)
+            if head.at >= since_ns:
+                yield head.record
+            _push(heads, SegmentName(head.at, head.writer, 0), head.rest)
+
+
+def _push(heads: list[_Head], name: SegmentName, rest: Iterator[Read]) -> None:
+    record = next(rest, None)
+    if record is not None:
+        at, sequence = record.get("at", name.begins), record.get("sequence", 0)
+        heapq.heappush(heads, _Head(at, name.writer, sequence, record, rest))
+
+
+def _relevant(directory: Path, since_ns: int) -> list[tuple[SegmentName, Path, Path | None]]:
+    """Return the segments that may hold something from `since_ns` on, each with its writer's next one."""
+    following: dict[str, tuple[SegmentName, Path]] = {}
+    found: list[tuple[SegmentName, Path, Path | None]] = []
+    for name, path in reversed(segments(directory)):
+        after = following.get(name.writer)
+        if after is None or after[0].begins > since_ns:
+            found.append((name, path, after[1] if after else None))
+        following[name.writer] = (name, path)
+    return found[::-1]
+
+
+def _records(name: SegmentName, path: Path, following: Path | None, wanted: Callable[[bytes], bool]) -> Iterator[Read]:
+    void = _void_after(following)
+    last = name.begins, 0
+    try:
+        for offset, line in raw_lines(path):
+            if not wanted(line):
+                continue
+            record = record_of(line, path, offset)
+            if record["kind"] == "unreadable":
+                record.update(at=last[0], sequence=last[1], writer=name.writer)
+            last = record["at"], record["sequence"]
+            if record["sequence"] not in void:
+                yield record
+    except FileNotFoundError:
+        return
+
+
+def _void_after(following: Path | None) -> range:
+    """Return the sequences that the first record of a writer's next segment declares void."""
+    declared = first_record(following) if following else None
+    if declared is None or declared["kind"] != "voided":
+        return range(0)
+    return range(declared["first"], declared["last"] + 1)

@@ -1,0 +1,105 @@
+"""Which segments are kept: by age and by bytes, oldest first; and sealing what a killed writer left open.
+
+Rule 1: a segment that its writer holds open is neither sealed nor removed.
+Rule 2: an abandoned segment loses its preallocated tail and nothing else.
+"""
+
+import fcntl
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from gateway.journal.names import SegmentName, segments
+
+_BLOCK: Final = 512
+_CHUNK: Final = 1 << 20
+
+
+class Kept(Struct, frozen=True, kw_only=True):
+    """What is left: bytes on disk, and how many segments."""
+
+    space: int
+    segments: int
+
+
+def retain(directory: Path, *, before_ns: int, budget: int) -> Kept:
+    """Remove what ended before `before_ns`, and the oldest above `budget` bytes; return what is left.
+
+    A segment's end is taken from its last change; its name says only when it began.
+    """
+    found = [(name, path, _measures(path)) for name, path in segments(directory)]
+    space = sum(size for _, _, (size, _) in found)
+    removed = 0
+    for _, path, (size, changed) in found:
+        over = space > budget
+        if (over or changed < before_ns) and _remove(path):
+            space -= size
+            removed += 1
+    return Kept(space=space, segments=len(found) - removed)
+
+
+def seal_abandoned(directory: Path) -> list[SegmentName]:
+    """Cut the preallocated tail off segments that nobody writes any more; return which those were."""
+    sealed: list[SegmentName] = []
+    for name, path in segments(directory):
+        with _held(path) as descriptor:
+            if descriptor is not None and _cut(descriptor):
+                sealed.append(name)
+    return sealed
+
+
+def _measures(path: Path) -> tuple[int, int]:
+    """Return bytes on disk and time of last change in nanoseconds; zeros where another worker just removed it."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return 0, 0
+    return status.st_blocks * _BLOCK, status.st_mtime_ns
+
+
+def _remove(path: Path) -> bool:
+    with _held(path) as descriptor:
+        if descriptor is None:
+            return False
+        path.unlink(missing_ok=True)
+        return True
+
+
+@contextmanager
+def _held(path: Path) -> Generator[int | None]:
+    """Hold a segment that nobody writes; null where somebody does, or it is gone."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        yield None
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        yield None
+    else:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _cut(descriptor: int) -> bool:
+    """Truncate at the first NUL, which no line of JSON holds; return whether there was one."""
+    size = os.fstat(descriptor).st_size
+    if not size or os.pread(descriptor, 1, size - 1) != b"\0":
+        return False
+    os.ftruncate(descriptor, _content(descriptor, size))
+    os.fsync(descriptor)
+    return True
+
+
+def _content(descriptor: int, size: int) -> int:
+    for offset in range(0, size, _CHUNK):
+        found = os.pread(descriptor, _CHUNK, offset).find(b"\0")
+        if found >= 0:
+            return offset + found
+    return size

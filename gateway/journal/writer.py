@@ -1,0 +1,177 @@
+"""The journal as the pipeline sees it: a first record is answered when it is durable, a second one is not waited for.
+
+Rule 1: a receipt is given only after the commit that holds the record; every other path is a `JournalFailure`.
+Rule 2: the queue is bounded in records and bytes; what does not fit is refused at once.
+Rule 3: the event loop is woken once a commit.
+"""
+
+import asyncio
+import secrets
+import time
+from collections import deque
+from pathlib import Path
+from threading import Thread
+from typing import Final
+
+from gateway.admission.record import Completed, Counted, Decided, JournalFailure, Receipt, Record, Refused, encode
+from gateway.journal.committer import Committer
+from gateway.journal.options import JournalState, Options
+from gateway.journal.stamp import Entry, Outcome, Waiting
+from gateway.journal.storage import Disk, Storage
+
+
+def writer_name(label: str) -> str:
+    """Return a writer's id that no other start of any worker has; `label` says which worker it is."""
+    plain = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in label).strip("-")
+    return f"{plain[:40] or 'gateway'}-{secrets.token_hex(5)}"
+
+
+class Journal:
+    """Takes records on one event loop and makes them durable in one thread."""
+
+    def __init__(
+        self, directory: Path, options: Options | None = None, *, writer: str = "", storage: Storage | None = None
+    ) -> None:
+        """Take where and how to write; `start` begins. A `writer` must never be used twice."""
+        self._committer: Final = Committer(
+            directory=directory,
+            options=options or Options(),
+            writer=writer or writer_name("gateway"),
+            storage=storage or Disk(),
+        )
+        self._options: Final = self._committer.options
+        self._record_bytes: Final = min(self._options.record_bytes, self._options.segment_bytes // 4)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: Thread | None = None
+        self._waiting: Final[deque[tuple[float, int]]] = deque()
+        self._waiting_bytes = 0
+        self._unsent: list[Entry] = []
+        self._flushing: asyncio.TimerHandle | None = None
+        self._lost = 0
+
+    @property
+    def writer(self) -> str:
+        """The id in this writer's records and file names."""
+        return self._committer.stamp.writer
+
+    @property
+    def directory(self) -> Path:
+        """Where the segments are."""
+        return self._committer.directory
+
+    @property
+    def idle(self) -> bool:
+        """True when the writer thread has taken all that was handed over, written or not."""
+        return self._committer.idle
+
+    def start(self) -> None:
+        """Begin to write, on the running event loop; where that fails `state().failed` says why, and it is retried."""
+        self._loop = asyncio.get_running_loop()
+        self._thread = Thread(target=self._committer.run, args=(self._settle,), name="journal", daemon=True)
+        self._thread.start()
+
+    async def decided(self, record: Decided) -> Receipt | JournalFailure:
+        """Return once the record is durable, or why it is not."""
+        return await self._first(record, owes=1 if record.outcome == "allow" else 0)
+
+    async def refused(self, record: Refused) -> Receipt | JournalFailure:
+        """Return once the record is durable, or why it is not."""
+        return await self._first(record, owes=0)
+
+    def completed(self, record: Completed) -> None:
+        """Add the second record of a call to the next commit."""
+        self._later(record, owes=-1)
+
+    def counted(self, record: Counted) -> None:
+        """Add a count to the next commit."""
+        self._later(record, owes=0)
+
+    def state(self) -> JournalState:
+        """Return what metrics and readiness show."""
+        committer = self._committer
+        return JournalState(
+            space_used=committer.kept.space,
+            budget=self._options.keep_bytes,
+            lag_s=time.monotonic() - self._waiting[0][0] if self._waiting else 0.0,
+            segments=committer.kept.segments,
+            failed=committer.failed or ("" if self._alive else "the journal is not started"),
+            lost=committer.lost + self._lost,
+        )
+
+    async def close(self) -> None:
+        """Write what was handed over, seal the segment, end the thread."""
+        if self._thread is None:
+            return
+        self._flush()
+        self._committer.stop()
+        await asyncio.to_thread(self._thread.join)
+        self._thread = None
+
+    @property
+    def _alive(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    async def _first(self, record: Record, *, owes: int) -> Receipt | JournalFailure:
+        encoded = self._encoded(record)
+        if isinstance(encoded, JournalFailure):
+            return encoded
+        if self._loop is None:
+            return JournalFailure(detail="the journal is not started")
+        waiting: Waiting = self._loop.create_future()
+        self._put(Entry(encoded, owes, waiting))
+        self._flush()
+        return await waiting
+
+    def _later(self, record: Record, *, owes: int) -> None:
+        encoded = self._encoded(record)
+        if isinstance(encoded, JournalFailure) or self._loop is None:
+            self._lost += 1
+            return
+        self._put(Entry(encoded, owes))
+        if self._flushing is None:
+            self._flushing = self._loop.call_later(self._options.linger_s, self._flush)
+
+    def _encoded(self, record: Record) -> bytes | JournalFailure:
+        """Return the record as JSON, or why it cannot be taken."""
+        if not self._alive:
+            return JournalFailure(detail=self.state().failed)
+        if len(self._waiting) >= self._options.queue or self._waiting_bytes >= self._options.queue_bytes:
+            return JournalFailure(detail="more records wait than the journal's queue holds")
+        try:
+            encoded = encode(record)
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
+            return JournalFailure(detail=f"the record cannot be written as JSON: {error}")
+        if len(encoded) > self._record_bytes:
+            return JournalFailure(detail=f"the record has {len(encoded)} bytes, more than the journal takes")
+        return encoded
+
+    def _put(self, entry: Entry) -> None:
+        self._waiting.append((time.monotonic(), len(entry.body)))
+        self._waiting_bytes += len(entry.body)
+        self._unsent.append(entry)
+
+    def _flush(self) -> None:
+        """Hand over what was put, and end the wait of second records for a first one to join."""
+        if self._flushing is not None:
+            self._flushing.cancel()
+            self._flushing = None
+        if self._unsent:
+            self._committer.put(self._unsent)
+            self._unsent = []
+
+    def _settle(self, outcome: Outcome) -> None:
+        """Tell the event loop, from the writer thread; a loop that is gone waits for nothing."""
+        if self._loop is None or self._loop.is_closed():
+            return
+        try:
+            self._loop.call_soon_threadsafe(self._settled, outcome)
+        except RuntimeError:  # closed between the two lines
+            return
+
+    def _settled(self, outcome: Outcome) -> None:
+        failure = JournalFailure(detail=outcome.failure) if outcome.failure else None
+        for entry, sequence in zip(outcome.entries, outcome.sequences, strict=True):
+            _, size = self._waiting.popleft()
+            self._waiting_bytes -= size
+            if entry.waiting is not None and not entry.waiting.done():
+                entry.waiting.set_result(failure or Receipt(writer=self.writer, sequence=sequence))

@@ -1,0 +1,81 @@
+"""What the journal's tests share: records, and a storage that can be stopped and made to fail."""
+
+import errno
+from collections.abc import AsyncIterator
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from gateway.admission.policy_input import Target
+from gateway.admission.record import Caller, Completed, Decided
+from gateway.journal.options import Options
+from gateway.journal.storage import Disk
+from gateway.journal.writer import Journal
+
+SMALL = Options(segment_bytes=256 * 1024, retry_s=0.01)
+
+
+def a_decided(call_id: str = "call-1", outcome: str = "allow", **changes: object) -> Decided:
+    fields: dict[str, object] = {
+        "call_id": call_id,
+        "time": "2026-11-20T14:00:00.000000Z",
+        "unix_ns": 1,
+        "monotonic_ns": 1,
+        "outcome": outcome,
+        "replayable": False,
+        "masking": "none",
+        "method": "tools/call",
+        "phase": "request",
+        "server": "slack",
+        "target": Target(type="tool", name="post_message"),
+        "principal": Caller(kind="service", method="token"),
+        "source_ip": "192.0.2.7",
+    }
+    return Decided(**(fields | changes))  # pyright: ignore[reportArgumentType]
+
+
+def a_completed(call_id: str = "call-1", outcome: str = "answered") -> Completed:
+    return Completed(call_id=call_id, unix_ns=2, monotonic_ns=2, outcome=outcome, status=200)
+
+
+class Fickle(Disk):
+    """A disk that says what was done to it, waits when told to, and fails when told to."""
+
+    def __init__(self) -> None:
+        self.done: list[tuple[str, int, bool]] = []
+        self.open = Event()
+        self.open.set()
+        self.create_error = 0
+        self.write_error = 0
+
+    def create(self, path: Path, size: int) -> int:
+        if self.create_error:
+            raise OSError(self.create_error, "cannot create", str(path))
+        return super().create(path, size)
+
+    def write(self, descriptor: int, data: bytes, offset: int, *, durable: bool) -> None:
+        assert self.open.wait(10)
+        if self.write_error:
+            code, self.write_error = self.write_error, 0
+            super().write(descriptor, data[: len(data) // 2], offset, durable=False)
+            raise OSError(code, "cannot write")
+        super().write(descriptor, data, offset, durable=durable)
+        self.done.append(("write", data.count(b"\n"), durable))
+
+    def fail_once(self, code: int = errno.EIO) -> None:
+        self.write_error = code
+
+
+@pytest.fixture
+def storage() -> Fickle:
+    return Fickle()
+
+
+@pytest.fixture
+async def journal(tmp_path: Path, storage: Fickle) -> AsyncIterator[Journal]:
+    made = Journal(tmp_path / "journal", SMALL, writer="w1", storage=storage)
+    made.start()
+    yield made
+    storage.open.set()
+    await made.close()

@@ -1,0 +1,240 @@
+"""The writer: durable before effect, together where it can be, and honest when it cannot."""
+
+import asyncio
+import errno
+from pathlib import Path
+
+import orjson
+import pytest
+
+from gateway.admission.record import JournalFailure, Receipt, Refused
+from gateway.journal.names import segments
+from gateway.journal.options import Options
+from gateway.journal.reader import read
+from gateway.journal.writer import Journal, writer_name
+from tests.unit.journal.conftest import SMALL, Fickle, a_completed, a_decided
+
+
+async def until(condition: object) -> None:
+    """Let the loop run until `condition()` holds."""
+    assert callable(condition)
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.to_thread(lambda: None)
+
+
+def on_disk(directory: Path) -> list[bytes]:
+    return [line for _, path in segments(directory) for line in path.read_bytes().split(b"\0")[0].splitlines()]
+
+
+async def test_a_receipt_comes_after_the_durable_write_and_not_before(journal: Journal, storage: Fickle) -> None:
+    storage.open.clear()
+    waiting = asyncio.ensure_future(journal.decided(a_decided()))
+    await until(lambda: journal.state().lag_s > 0)
+    assert not waiting.done()
+    storage.open.set()
+    receipt = await waiting
+    assert receipt == Receipt(writer="w1", sequence=1)
+    assert storage.done == [("write", 1, True)]
+    assert orjson.loads(on_disk(journal.directory)[0])["call_id"] == "call-1"
+
+
+async def test_what_arrives_during_a_commit_joins_the_next_one(journal: Journal, storage: Fickle) -> None:
+    storage.open.clear()
+    first = asyncio.ensure_future(journal.decided(a_decided("call-0")))
+    await until(lambda: journal.state().lag_s > 0 and journal.idle)
+    rest = [asyncio.ensure_future(journal.decided(a_decided(f"call-{n}"))) for n in range(1, 9)]
+    await until(lambda: journal.state().lag_s > 0)
+    storage.open.set()
+    receipts = await asyncio.gather(first, *rest)
+    assert [receipt.sequence for receipt in receipts if isinstance(receipt, Receipt)] == list(range(1, 10))
+    assert [count for _, count, _ in storage.done] == [1, 8]
+
+
+async def test_the_event_loop_is_woken_once_a_commit(
+    journal: Journal, storage: Fickle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    woken: list[object] = []
+    call_soon_threadsafe = loop.call_soon_threadsafe
+
+    def counted(callback: object, *args: object, **kwargs: object) -> object:
+        woken.append(callback)
+        return call_soon_threadsafe(callback, *args, **kwargs)  # pyright: ignore[reportArgumentType]
+
+    monkeypatch.setattr(loop, "call_soon_threadsafe", counted)
+    await asyncio.gather(*(journal.decided(a_decided(f"call-{n}")) for n in range(50)))
+    assert len(woken) == len(storage.done)
+
+
+async def test_a_completion_is_not_waited_for_and_joins_a_later_commit(journal: Journal) -> None:
+    await journal.decided(a_decided())
+    journal.completed(a_completed())
+    await journal.close()
+    assert [record["kind"] for record in read(journal.directory)] == ["decided", "completed"]
+
+
+async def test_process_durability_does_not_wait_for_the_device(tmp_path: Path, storage: Fickle) -> None:
+    journal = Journal(tmp_path / "j", Options(durability="process", segment_bytes=65_536), storage=storage)
+    journal.start()
+    assert isinstance(await journal.decided(a_decided()), Receipt)
+    await journal.close()
+    assert storage.done == [("write", 1, False)]
+
+
+async def test_segments_are_private_and_named_after_writer_sequence_and_time(journal: Journal) -> None:
+    await journal.decided(a_decided())
+    [(name, path)] = segments(journal.directory)
+    assert (name.writer, name.number) == ("w1", 1)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert journal.directory.stat().st_mode & 0o777 == 0o700
+    assert path.stat().st_size == SMALL.segment_bytes
+
+
+async def test_a_clean_close_cuts_the_segment_to_its_length(journal: Journal) -> None:
+    await journal.decided(a_decided())
+    await journal.close()
+    [(_, path)] = segments(journal.directory)
+    assert path.read_bytes().endswith(b"}\n")
+
+
+async def test_a_directory_that_others_may_enter_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    await asyncio.to_thread(tmp_path.chmod, 0o755)
+    journal = Journal(tmp_path, SMALL)
+    journal.start()
+    failure = await journal.decided(a_decided())
+    assert isinstance(failure, JournalFailure)
+    assert "chmod 700" in failure.detail
+    await asyncio.to_thread(tmp_path.chmod, 0o700)
+    await until(lambda: not journal.state().failed)
+    assert isinstance(await journal.decided(a_decided()), Receipt)
+    await journal.close()
+
+
+async def test_a_failed_write_seals_the_segment_and_the_next_record_goes_into_a_new_one(
+    journal: Journal, storage: Fickle
+) -> None:
+    await journal.decided(a_decided("before"))
+    storage.fail_once()
+    failure = await journal.decided(a_decided("during"))
+    assert isinstance(failure, JournalFailure)
+    assert "cannot write" in failure.detail
+    assert isinstance(await journal.decided(a_decided("after")), Receipt)
+    assert [name.number for name, _ in segments(journal.directory)] == [1, 2]
+    kinds = [(record["kind"], record.get("call_id")) for record in read(journal.directory)]
+    assert kinds == [("decided", "before"), ("voided", None), ("decided", "after")]
+
+
+async def test_a_completion_in_a_failed_commit_is_written_later(journal: Journal, storage: Fickle) -> None:
+    await journal.decided(a_decided("one"))
+    storage.open.clear()
+    doomed = asyncio.ensure_future(journal.decided(a_decided("two")))
+    await until(lambda: journal.state().lag_s > 0)
+    journal.completed(a_completed("one"))
+    storage.fail_once()
+    storage.open.set()
+    await doomed
+    await until(lambda: not journal.state().failed and not journal.state().lag_s)
+    await journal.close()
+    assert ("completed", "one") in [(record["kind"], record.get("call_id")) for record in read(journal.directory)]
+
+
+async def test_without_space_first_records_fail_second_ones_are_kept_and_it_recovers_alone(
+    journal: Journal, storage: Fickle
+) -> None:
+    storage.create_error = errno.ENOSPC
+    taken: list[str] = []
+    for number in range(2_000):
+        answer = await journal.decided(a_decided(f"call-{number}"))
+        if isinstance(answer, JournalFailure):
+            assert "cannot create" in answer.detail
+            break
+        taken.append(f"call-{number}")
+    else:
+        pytest.fail("the segment never filled")
+    assert journal.state().failed
+    for call_id in taken[:40]:
+        journal.completed(a_completed(call_id))
+    await until(lambda: not journal.state().lag_s)
+    completed = [r["call_id"] for r in read(journal.directory) if r["kind"] == "completed"]
+    assert completed == taken[:40]
+    storage.create_error = 0
+    await until(lambda: not journal.state().failed)
+    assert isinstance(await journal.decided(a_decided("again")), Receipt)
+
+
+async def test_a_full_queue_refuses_at_once(tmp_path: Path, storage: Fickle) -> None:
+    journal = Journal(tmp_path / "j", Options(segment_bytes=65_536, queue=2), storage=storage)
+    journal.start()
+    storage.open.clear()
+    waiting = [asyncio.ensure_future(journal.decided(a_decided(f"c{n}"))) for n in range(2)]
+    await until(lambda: journal.state().lag_s > 0)
+    refusal = await journal.decided(a_decided("c3"))
+    assert isinstance(refusal, JournalFailure)
+    storage.open.set()
+    assert all(isinstance(receipt, Receipt) for receipt in await asyncio.gather(*waiting))
+    assert isinstance(await journal.decided(a_decided("c4")), Receipt)
+    await journal.close()
+
+
+async def test_a_record_that_is_no_json_or_too_large_fails_alone(journal: Journal) -> None:
+    answers = await asyncio.gather(
+        journal.decided(a_decided("\ud800")),
+        journal.decided(a_decided("x" * 200_000)),
+        journal.decided(a_decided("good")),
+    )
+    assert [type(answer) for answer in answers] == [JournalFailure, JournalFailure, Receipt]
+
+
+async def test_segments_rotate_by_size(journal: Journal) -> None:
+    for number in range(40):
+        await journal.decided(a_decided(f"c{number}", server="x" * 10_000))
+    assert [name.number for name, _ in segments(journal.directory)] == [1, 2]
+    assert [record["call_id"] for record in read(journal.directory)] == [f"c{n}" for n in range(40)]
+
+
+async def test_segments_rotate_by_age_without_traffic(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j", Options(segment_bytes=65_536, segment_age_s=0.02))
+    journal.start()
+    await journal.decided(a_decided())
+    await until(lambda: len(segments(tmp_path / "j")) == 2)
+    await journal.close()
+
+
+async def test_a_cancelled_wait_leaves_the_record_and_the_journal_whole(journal: Journal, storage: Fickle) -> None:
+    storage.open.clear()
+    waiting = asyncio.ensure_future(journal.decided(a_decided("gone")))
+    await until(lambda: journal.state().lag_s > 0)
+    waiting.cancel()
+    storage.open.set()
+    assert isinstance(await journal.decided(a_decided("next")), Receipt)
+    assert [record["call_id"] for record in read(journal.directory)] == ["gone", "next"]
+
+
+async def test_before_start_and_after_close_nothing_is_taken(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j", SMALL)
+    assert isinstance(await journal.decided(a_decided()), JournalFailure)
+    journal.start()
+    await journal.close()
+    assert isinstance(await journal.decided(a_decided()), JournalFailure)
+    assert journal.state().failed
+
+
+async def test_the_state_tells_space_budget_and_segments(journal: Journal) -> None:
+    await journal.decided(a_decided())
+    state = journal.state()
+    assert state.segments == 1
+    assert state.space_used >= SMALL.segment_bytes
+    assert state.budget == SMALL.keep_bytes
+    assert not state.warns
+
+
+async def test_a_refusal_without_a_decision_is_durable_too(journal: Journal) -> None:
+    refused = Refused(call_id="c", time="", unix_ns=1, monotonic_ns=1, code="malformed", source_ip="192.0.2.1")
+    assert isinstance(await journal.refused(refused), Receipt)
+    assert next(read(journal.directory))["code"] == "malformed"
+
+
+def test_writer_names_are_unique_and_fit_in_a_file_name() -> None:
+    assert writer_name("worker/0 ü") != writer_name("worker/0 ü")
+    assert writer_name("worker/0").startswith("worker-0-")
