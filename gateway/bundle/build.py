@@ -1,0 +1,129 @@
+"""Builds the bundle of one environment: what the supervisor publishes and CI ships.
+
+Rule 1: a bundle counts only after a real OPA has loaded it and answered a question from it.
+Rule 2: the same sources, sequence and key give the same policy and data bytes.
+Rule 3: a refused build changes nothing and uses up no sequence number.
+"""
+
+import hashlib
+import tempfile
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from gateway.bundle.contradictions import Known, contradictions
+from gateway.bundle.data import bundle_data
+from gateway.bundle.environment import Environment, Reader
+from gateway.bundle.pack import canonical, content_id, pack
+from gateway.bundle.policies import Policies, Verifier
+from gateway.bundle.problem import Problem, Problems, refusal
+from gateway.bundle.rehearse import rehearsed
+from gateway.bundle.sequence import next_sequence
+from gateway.bundle.signing import SigningKey, ephemeral_key
+from gateway.bundle.tool import Opa
+from gateway.library import library
+
+
+class PolicySource(Struct, frozen=True):
+    """A policy repository (the directory that holds `rego/` and `bundles/`) and one of its environments."""
+
+    directory: Path
+    environment: str
+
+
+class Built(Struct, frozen=True, kw_only=True):
+    """A bundle that a real OPA has loaded; `etag` names its bytes, the key verifies them."""
+
+    revision: str
+    seq: int
+    content_id: str
+    content: bytes
+    etag: str
+    keyid: str
+    public_key_pem: str
+
+
+class Content(Struct, frozen=True, kw_only=True):
+    """What a build is made of, checked: the files that are packed and what they came from."""
+
+    environment: Environment
+    policies: Policies
+    files: dict[str, bytes]
+
+    @property
+    def identity(self) -> str:
+        """The content id of the revision."""
+        return content_id(self.files)
+
+
+class Builder:
+    """Builds again and again, and does only what a change needs; one thread at a time."""
+
+    def __init__(self, state: Path, opa: Path, *, key: SigningKey | None = None, stock: Path | None = None) -> None:
+        self.key = key or ephemeral_key()
+        self._state = state
+        self._opa = Opa(opa)
+        self._stock = stock or library()
+        self._reader = Reader()
+        self._verifier = Verifier(self._opa, state)
+
+    def content(self, source: PolicySource, time: float) -> Content | Problems:
+        """The checked content at `time` (Unix seconds), or everything that is wrong with it."""
+        policies = self._verifier.verified(source.directory, self._stock)
+        environment = self._reader.read(source.directory, source.environment)
+        problems = [*_found(policies), *_found(environment)]
+        if isinstance(environment, Environment):
+            names = policies.requirements.keys() if isinstance(policies, Policies) else None
+            problems += contradictions(environment, Known(names, time))
+        if problems or isinstance(policies, list) or isinstance(environment, list):
+            return refusal(problems)
+        described = {name: msgspec.to_builtins(each) for name, each in policies.requirements.items()}
+        data = bundle_data(environment, described)
+        files = {**policies.files, "data.json": canonical(data)}
+        return Content(environment=environment, policies=policies, files=files)
+
+    def build(self, source: PolicySource, time: float, *, above: int = 0) -> Built | Problems:
+        """The bundle under the next sequence number (more than `above`), or everything that is wrong."""
+        content = self.content(source, time)
+        return content if isinstance(content, Problems) else self.finished(content, above=above)
+
+    def finished(self, content: Content, *, above: int = 0) -> Built | Problems:
+        """The bundle of a checked content, once a real OPA has loaded it."""
+        problems = self._rehearse(content)
+        if problems:
+            return refusal(problems)
+        name = content.environment.name
+        try:
+            seq = next_sequence(self._state, name, above=above)
+        except (OSError, ValueError) as error:
+            remedy = "Make the state directory writable, or restore the file."
+            return refusal([Problem(str(self._state), 0, f"gives no sequence number: {error}.", remedy)])
+        return self._packed(content, seq)
+
+    def _packed(self, content: Content, seq: int) -> Built:
+        made = pack(content.files, environment=content.environment.name, seq=seq, key=self.key)
+        return Built(
+            revision=made.revision,
+            seq=seq,
+            content_id=content.identity,
+            content=made.content,
+            etag=f'"{hashlib.sha256(made.content).hexdigest()}"',
+            keyid=self.key.keyid,
+            public_key_pem=self.key.public_pem,
+        )
+
+    def _rehearse(self, content: Content) -> list[Problem]:
+        with tempfile.TemporaryDirectory(prefix="mcp-admission-") as scratch:
+            made = pack(content.files, environment=content.environment.name, seq=0, key=None)
+            (Path(scratch) / "bundle.tar.gz").write_bytes(made.content)
+            return rehearsed(content.environment, self._opa, Path(scratch))
+
+
+def _found(result: object) -> list[Problem]:
+    return result if isinstance(result, list) else []  # pyright: ignore[reportUnknownVariableType]
+
+
+def build(source: PolicySource, state_dir: Path, opa: Path, time: float) -> Built | Problems:
+    """One build with a new signing key; whoever builds again keeps a `Builder`."""
+    return Builder(state_dir, opa).build(source, time)

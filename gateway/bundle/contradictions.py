@@ -1,0 +1,237 @@
+"""What one document alone cannot show: names that nothing bears, ids that two things bear, moments out of bounds.
+
+Rule 1: a name in a rule that nothing bears is a mistake, not an empty set.
+Rule 2: where two documents claim the same thing, neither wins: the build is refused.
+"""
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import Final
+from zoneinfo import available_timezones
+
+from msgspec import Struct
+
+from gateway.admission.uris import abnormality
+from gateway.bundle.document import Document, step
+from gateway.bundle.environment import Environment
+from gateway.bundle.plain import Json
+from gateway.bundle.problem import Problem
+from gateway.bundle.rule_index import matches
+from gateway.bundle.secret_shapes import secrets_in
+
+ALWAYS_DENY: Final = frozenset(
+    {
+        "policy_data_is_loaded",
+        "message_is_known",
+        "principal_is_verified",
+        "agent_is_registered",
+        "server_is_listed",
+    }
+)
+LONGEST_OBSERVATION_S: Final = 30 * 86400
+
+Placed = tuple[Document, str, str]
+"""A document, a pointer into it, and what it names there."""
+
+
+class Known(Struct, frozen=True):
+    """What the environment is checked against: its requirements (None while they are refused), now (Unix seconds)."""
+
+    requirements: AbstractSet[str] | None
+    now: float
+
+
+def contradictions(environment: Environment, known: Known) -> list[Problem]:
+    """Everything that is wrong between the documents of an environment."""
+    found = [problem for check in _CHECKS for problem in check(environment)]
+    if known.requirements is not None:
+        found += _unknown_requirements(environment, known.requirements)
+    found += _long_observation(environment, known.now)
+    return found
+
+
+def _settings(environment: Environment) -> Iterator[Problem]:
+    document = environment.settings
+    if document.value["name"] != environment.name:
+        said = f"`name` is `{document.value['name']}`, the directory is `{environment.name}`."
+        yield document.problem("/name", said, f"Write `name: {environment.name}`.")
+
+
+def _twice(environment: Environment) -> Iterator[Problem]:
+    for what, places in (
+        ("server", [(d, "/server", d.value["server"]) for d in environment.catalog]),
+        ("agent", [(d, f"{p}/agent", e["agent"]) for d, p, e in environment.agents_placed()]),
+        ("rule", [(d, f"{p}/rule", e["rule"]) for d, p, e in environment.rules_placed()]),
+        ("scenario", [(d, f"{p}/scenario", e["scenario"]) for d, p, e in environment.scenarios_placed()]),
+        ("enforcement of", _enforced(environment)),
+        ("token digest", _tokens(environment)),
+        ("identity", _identities(environment)),
+        ("anonymous agent", _anonymous(environment)),
+        ("data", [(d, "", PurePosixPath(d.file).stem) for d in environment.own]),
+    ):
+        yield from _repeated(what, places)
+
+
+def _repeated(what: str, places: Iterable[Placed]) -> Iterator[Problem]:
+    first: dict[str, str] = {}
+    for document, pointer, name in places:
+        here = f"{document.file}:{document.line(pointer)}"
+        if name in first:
+            shown = "" if what == "anonymous agent" else f" `{name}`"
+            yield document.problem(pointer, f"the {what}{shown} is already in {first[name]}.", "Keep one of them.")
+        first.setdefault(name, here)
+
+
+def _enforced(environment: Environment) -> Iterator[Placed]:
+    for document in environment.enforcement:
+        for name in document.value["enforcement"]:
+            yield document, step("/enforcement", name), name
+
+
+def _tokens(environment: Environment) -> Iterator[Placed]:
+    for document, pointer, entry in environment.agents_placed():
+        for number, token in enumerate(entry.get("tokens", [])):
+            yield document, f"{pointer}/tokens/{number}/sha256", token["sha256"]
+
+
+def _identities(environment: Environment) -> Iterator[Placed]:
+    for document, pointer, entry in environment.agents_placed():
+        for number, identity in enumerate(entry.get("identities", [])):
+            for kind in identity.keys() - {"issuer"}:
+                yield document, f"{pointer}/identities/{number}", f"{identity['issuer']} {kind} {identity[kind]}"
+
+
+def _anonymous(environment: Environment) -> Iterator[Placed]:
+    for document, pointer, entry in environment.agents_placed():
+        if entry.get("anonymous", False):
+            yield document, f"{pointer}/anonymous", "anonymous"
+
+
+def _names_nobody_bears(environment: Environment) -> Iterator[Problem]:
+    servers = {document.value["server"] for document in environment.catalog}
+    agents = {entry["agent"] for entry in environment.agent_entries()}
+    for document, pointer, rule in environment.rules_placed():
+        yield from _unborne(document, f"{pointer}/what/servers", rule.get("what", {}), servers)
+        yield from _unborne(document, f"{pointer}/who/agents", rule.get("who", {}), agents)
+        for field, values in _vocabularies(environment).items():
+            yield from _near_misses(document, f"{pointer}/{field}", rule, values)
+    for document, pointer, agent in environment.agents_placed():
+        yield from _unborne(document, f"{pointer}/scope/servers", agent.get("scope", {}), servers)
+
+
+def _unborne(document: Document, pointer: str, stated: Json, borne: AbstractSet[str]) -> Iterator[Problem]:
+    kind = pointer.rpartition("/")[2]
+    for number, glob in enumerate(stated.get(kind, [])):
+        found = glob in borne if kind == "agents" else any(matches(glob, name) for name in borne) or glob == "*"
+        if not found:
+            yield document.problem(f"{pointer}/{number}", f"no {kind[:-1]} is called `{glob}`.", _close(glob, borne))
+
+
+def _vocabularies(environment: Environment) -> dict[str, set[str]]:
+    """Words that rules use and others give: the field of a rule -> the words that exist."""
+    servers = [document.value for document in environment.catalog]
+    agents = environment.agent_entries()
+    kinds = ("tools", "prompts", "resources")
+    targets = [target for server in servers for kind in kinds for target in server.get(kind, {}).values()]
+    return {
+        "what/server_tags": {tag for server in servers for tag in server.get("tags", [])},
+        "what/server_environments": {server["environment"] for server in servers if "environment" in server},
+        "what/tool_tags": {tag for target in targets for tag in target.get("tags", [])},
+        "who/kinds": {agent["kind"] for agent in agents},
+        "who/labels": {label for agent in agents for label in agent.get("labels", [])},
+        "who/owners": {agent["owner"] for agent in agents},
+    }
+
+
+def _near_misses(document: Document, pointer: str, rule: Json, borne: AbstractSet[str]) -> Iterator[Problem]:
+    """Words that nothing bears while something bears nearly the same: a rule may be ahead of its time, not mistyped."""
+    part, field = pointer.rsplit("/", 2)[1:]
+    for number, word in enumerate(rule.get(part, {}).get(field, [])):
+        if word not in borne and (close := _close(word, borne)):
+            yield document.problem(f"{pointer}/{number}", f"nothing bears `{word}` ({field}).", close)
+
+
+def _close(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.8)
+    return f"Did you mean `{close[0]}`?" if close else ""
+
+
+def _resources(environment: Environment) -> Iterator[Problem]:
+    for document in environment.catalog:
+        for uri in document.value.get("resources", {}):
+            found = _unusable(uri)
+            if found:
+                remedy = "Write it in normal form, or as a prefix that ends in `*`."
+                yield document.problem(step("/resources", uri), f"the URI `{uri}` {found}.", remedy)
+
+
+def _unusable(uri: str) -> str:
+    prefix = uri.removesuffix("*")
+    if "*" in prefix:
+        return "has a `*` before its end"
+    found = abnormality(uri if prefix == uri else f"{prefix}x")
+    return found.reason if found else ""
+
+
+def _hours_and_zones(environment: Environment) -> Iterator[Problem]:
+    zones = available_timezones()
+    stated = [(environment.settings, "/time_zone", environment.settings.value.get("time_zone", "UTC"))]
+    for document, pointer, rule in environment.rules_placed():
+        when = rule.get("when", {})
+        start, _, end = when.get("hours", "-24:00").partition("-")
+        if start == end:
+            remedy = "Write two times that differ; leave `hours` out to mean the whole day."
+            yield document.problem(f"{pointer}/when/hours", "`hours` start and end at the same time.", remedy)
+        stated.append((document, f"{pointer}/when/time_zone", when.get("time_zone", "UTC")))
+    for document, pointer, zone in stated:
+        if zone not in zones:
+            remedy = _close(zone, zones) or "Write an IANA name, such as Europe/Zurich, or UTC."
+            yield document.problem(pointer, f"there is no time zone `{zone}`.", remedy)
+
+
+def _own_names(environment: Environment) -> Iterator[Problem]:
+    for document in environment.own:
+        name = PurePosixPath(document.file).stem
+        if not name.isidentifier() or not name.isascii() or name != name.lower():
+            remedy = "Rename it to lower-case letters, digits and `_`: it is `data.own.<name>`."
+            yield Problem(document.file, 0, f"`{name}` is no name for data.", remedy)
+
+
+def _secrets(environment: Environment) -> Iterator[Problem]:
+    for document in environment.documents():
+        yield from secrets_in(document)
+
+
+_CHECKS: Final[tuple[Callable[[Environment], Iterator[Problem]], ...]] = (
+    _settings,
+    _twice,
+    _names_nobody_bears,
+    _resources,
+    _hours_and_zones,
+    _own_names,
+    _secrets,
+)
+
+
+def _unknown_requirements(environment: Environment, requirements: AbstractSet[str]) -> Iterator[Problem]:
+    for document, pointer, name in _enforced(environment):
+        if name in ALWAYS_DENY:
+            yield document.problem(pointer, f"`{name}` always denies.", "Remove the entry: it would have no effect.")
+        elif name not in requirements:
+            said = f"there is no requirement `{name}`."
+            yield document.problem(pointer, said, _close(name, requirements) or "Remove the entry.")
+    document = environment.settings
+    for number, name in enumerate(document.value.get("required", [])):
+        if name not in requirements:
+            remedy = _close(name, requirements) or "Add the requirement, or remove it from `required`."
+            yield document.problem(f"/required/{number}", f"the required `{name}` is not there.", remedy)
+
+
+def _long_observation(environment: Environment, now: float) -> Iterator[Problem]:
+    document = environment.settings
+    observe = document.value.get("observe")
+    if observe and datetime.fromisoformat(observe["expires"]).timestamp() > now + LONGEST_OBSERVATION_S:
+        yield document.problem("/observe/expires", "observing lasts more than 30 days.", "Choose an earlier end.")

@@ -1,0 +1,129 @@
+"""The data of a bundle, made from the checked documents of one environment (`data.json`).
+
+Rule 1: it is complete: every optional value is written out, so that an absent one is damage and refuses.
+Rule 2: whatever a decision looks up by key is a key here; the indexes are made once, now.
+Rule 3: nothing is looked up, merged or guessed: what the documents say is what the bundle carries.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import PurePosixPath
+from typing import Any, Final
+
+from gateway.bundle.environment import Environment
+from gateway.bundle.plain import Json
+from gateway.bundle.rule_index import rule_index
+
+_SERVER: Final[Mapping[str, Any]] = {
+    "title": "",
+    "owner": "",
+    "trust": "low",
+    "environment": "",
+    "tags": [],
+    "credential": None,
+    "timeout_s": 60,
+    "large_results": False,
+    "believe_annotations": False,
+    "server_requests": [],
+}
+_TARGET: Final[Mapping[str, Any]] = {"tags": [], "pin": None}
+_AGENT: Final[Mapping[str, Any]] = {"labels": [], "expires": None, "anonymous": False}
+_SCOPE: Final[Mapping[str, Any]] = {"servers": ["*"], "actions": ["*"]}
+_RULE: Final[Mapping[str, Any]] = {
+    "who": {},
+    "what": {},
+    "when": None,
+    "arguments": [],
+    "mode": None,
+    "reason": "",
+    "owner": "",
+    "expires": None,
+}
+_ENVIRONMENT: Final[Mapping[str, Any]] = {
+    "default": "deny",
+    "time_zone": "UTC",
+    "require_pins": False,
+    "observe": None,
+}
+
+
+def bundle_data(environment: Environment, requirements: Mapping[str, Any]) -> Json:
+    """The bundle's data; `requirements` describes those of the staged tree, by name."""
+    settings = environment.settings.value
+    servers = {entry["server"]: entry for entry in _values(environment.catalog)}
+    agents = {entry["agent"]: entry for entry in environment.agent_entries()}
+    rules = {
+        entry["rule"]: {**_RULE, **entry, "file": file, "line": line}
+        for entry, file, line in environment.rule_entries()
+    }
+    catalog = {
+        "servers": {name: _server(entry, settings) for name, entry in servers.items()},
+        "targets": {name: _targets(entry) for name, entry in servers.items()},
+    }
+    return {
+        "environment": {**_ENVIRONMENT, **{key: value for key, value in settings.items() if key != "required"}},
+        "required": settings.get("required", []),
+        "enforcement": environment.enforcement_entries(),
+        "catalog": catalog,
+        "agents": {name: _agent(entry) for name, entry in agents.items()},
+        "rules": rules,
+        "own": {PurePosixPath(document.file).stem: document.value for document in environment.own},
+        "index": _index(agents, catalog["servers"], rules),
+        "requirements": dict(requirements),
+    }
+
+
+def _values(documents: Iterable[Any]) -> list[Json]:
+    return [document.value for document in documents]
+
+
+def _server(entry: Json, settings: Json) -> Json:
+    own = {key: value for key, value in entry.items() if key not in {"tools", "prompts", "resources", "tasks"}}
+    drift = entry.get("definition_drift", settings.get("definition_drift", {}))
+    return {**_SERVER, **own, "definition_drift": drift}
+
+
+def _targets(entry: Json) -> Json:
+    resources = entry.get("resources", {})
+    prefixes = [{"prefix": uri[:-1], **_TARGET, **target} for uri, target in resources.items() if uri.endswith("*")]
+    tasks = entry.get("tasks")
+    return {
+        "tools": _completed(entry.get("tools", {})),
+        "prompts": _completed(entry.get("prompts", {})),
+        "resources": _completed({uri: target for uri, target in resources.items() if not uri.endswith("*")}),
+        "resource_prefixes": sorted(prefixes, key=lambda each: (-len(each["prefix"]), each["prefix"])),
+        "tasks": None if tasks is None else {**_TARGET, **tasks},
+    }
+
+
+def _completed(targets: Json) -> Json:
+    return {name: {**_TARGET, **target} for name, target in targets.items()}
+
+
+def _agent(entry: Json) -> Json:
+    kept = {key: value for key, value in entry.items() if key not in {"tokens", "identities"}}
+    return {**_AGENT, **kept, "scope": {**_SCOPE, **entry.get("scope", {})}}
+
+
+def _index(agents: Json, servers: Json, rules: Json) -> Json:
+    index: Json = {
+        "credentials": {
+            token["sha256"]: {"agent": name, "holder": token.get("holder", ""), "expires": token.get("expires")}
+            for name, entry in agents.items()
+            for token in entry.get("tokens", [])
+        },
+        "identities": _identities(agents),
+        "rules": rule_index(rules, servers),
+    }
+    anonymous = [name for name, entry in agents.items() if entry.get("anonymous", False)]
+    return index | ({"anonymous": anonymous[0]} if anonymous else {})
+
+
+def _identities(agents: Json) -> Json:
+    index: Json = {}
+    for name, entry in agents.items():
+        for identity in entry.get("identities", []):
+            kinds = index.setdefault(identity["issuer"], {"client_id": {}, "subject": {}, "group": {}})
+            for kind in kinds:
+                if kind in identity:
+                    kinds[kind][identity[kind]] = name
+    return index

@@ -1,0 +1,170 @@
+"""One environment's documents, read from `bundles/<environment>/` and checked.
+
+Rule 1: every file is read once, by one reader, and is one of the kinds below; a file that is none of them is refused.
+Rule 2: a document counts only when it matches its data schema; all problems of all files are reported together.
+Rule 3: a file is read again only when its content has changed.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from msgspec import Struct
+
+from gateway.bundle.document import Document, read_document
+from gateway.bundle.plain import Json
+from gateway.bundle.problem import Problem
+from gateway.bundle.schema import violations
+
+KINDS: Final[Mapping[str, str]] = {
+    "catalog": "catalog",
+    "agents": "agents",
+    "rules": "rules",
+    "enforcement": "enforcement",
+    "scenarios": "scenarios",
+    "data": "own",
+}
+"""Directory -> kind of document."""
+
+
+class Environment(Struct, frozen=True, kw_only=True):
+    """The documents of an environment, by kind, each sorted by file."""
+
+    name: str
+    settings: Document
+    catalog: tuple[Document, ...]
+    agents: tuple[Document, ...]
+    rules: tuple[Document, ...]
+    enforcement: tuple[Document, ...]
+    scenarios: tuple[Document, ...]
+    own: tuple[Document, ...]
+
+    def documents(self) -> Iterator[Document]:
+        """Every document."""
+        yield self.settings
+        for kind in (self.catalog, self.agents, self.rules, self.enforcement, self.scenarios, self.own):
+            yield from kind
+
+    def agent_entries(self) -> list[Json]:
+        """Every agent, from files of one and from files of several."""
+        return [entry for _, _, entry in self.agents_placed()]
+
+    def agents_placed(self) -> Iterator[tuple[Document, str, Json]]:
+        """Every agent with its document and the pointer to it."""
+        for document in self.agents:
+            if "agents" in document.value:
+                for number, entry in enumerate(document.value["agents"]):
+                    yield document, f"/agents/{number}", entry
+            else:
+                yield document, "", document.value
+
+    def rules_placed(self) -> Iterator[tuple[Document, str, Json]]:
+        """Every rule with its document and the pointer to it."""
+        for document in self.rules:
+            for number, entry in enumerate(document.value["rules"]):
+                yield document, f"/rules/{number}", entry
+
+    def scenarios_placed(self) -> Iterator[tuple[Document, str, Json]]:
+        """Every scenario with its document and the pointer to it."""
+        for document in self.scenarios:
+            for number, entry in enumerate(document.value["scenarios"]):
+                yield document, f"/scenarios/{number}", entry
+
+    def rule_entries(self) -> Iterator[tuple[Json, str, int]]:
+        """Every rule with its file (below the environment's directory) and line."""
+        for document, pointer, entry in self.rules_placed():
+            yield entry, _below(document.file, self.name), document.line(pointer)
+
+    def conditions(self, test: str) -> Iterator[tuple[Document, str, Json]]:
+        """Every argument condition of the rules that has this test, with its document and pointer."""
+        for document, pointer, rule in self.rules_placed():
+            for number, condition in enumerate(rule.get("arguments", [])):
+                if test in condition:
+                    yield document, f"{pointer}/arguments/{number}/{test}", condition
+
+    def enforcement_entries(self) -> Json:
+        """Requirement -> its enforcement."""
+        return {name: entry for document in self.enforcement for name, entry in document.value["enforcement"].items()}
+
+
+def _below(file: str, name: str) -> str:
+    """The file's path below its environment's directory."""
+    return file.removeprefix(f"bundles/{name}/")
+
+
+class Reader:
+    """Reads environments; remembers documents by content."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[str, Document | list[Problem]]] = {}
+
+    def read(self, policy: Path, name: str) -> Environment | list[Problem]:
+        """The environment's documents, or every problem found in them."""
+        root = policy / "bundles" / name
+        if not root.is_dir():
+            remedy = "Make the directory with an environment.yaml, or name another environment."
+            return [Problem(f"bundles/{name}", 0, "is not there.", remedy)]
+        problems: list[Problem] = []
+        documents: dict[str, list[Document]] = {kind: [] for kind in ("environment", *KINDS.values())}
+        for place in sorted(root.rglob("*")):
+            path = place.relative_to(root)
+            if place.is_dir() or _is_beside(path):
+                continue
+            found = self._document(place, f"bundles/{name}/{path.as_posix()}", _kind(path))
+            if isinstance(found, Document):
+                documents[_kind(path)].append(found)
+            else:
+                problems += found
+        return problems or _environment(name, documents)
+
+    def _document(self, place: Path, file: str, kind: str) -> Document | list[Problem]:
+        if not kind:
+            remedy = f"Keep environment.yaml here and *.yaml in {', '.join(KINDS)}/."
+            return [Problem(file, 0, "is not a file that an environment has.", remedy)]
+        try:
+            content = place.read_bytes()
+        except OSError as error:
+            return [Problem(file, 0, f"cannot be read: {error.strerror}.", "Look at its permissions.")]
+        digest = hashlib.sha256(content).hexdigest()
+        known = self._known.get(file)
+        if known is None or known[0] != digest:
+            known = (digest, _checked(file, content, kind))
+            self._known[file] = known
+        return known[1]
+
+
+def _is_beside(path: PurePosixPath | Path) -> bool:
+    """True for what may lie beside the documents: README files, and what editors leave while a person types."""
+    hidden = any(part.startswith((".", "#")) for part in path.parts)
+    return hidden or path.name.startswith("README") or path.name.endswith(("~", ".tmp"))
+
+
+def _kind(path: PurePosixPath | Path) -> str:
+    """The kind of a file by where it lies; empty where none lies there."""
+    if path.as_posix() == "environment.yaml":
+        return "environment"
+    return KINDS.get(path.parts[0], "") if len(path.parts) > 1 and path.suffix == ".yaml" else ""
+
+
+def _checked(file: str, content: bytes, kind: str) -> Document | list[Problem]:
+    document = read_document(file, content)
+    if isinstance(document, list):
+        return document
+    return (violations(document, kind) if kind != "own" else []) or document
+
+
+def _environment(name: str, documents: Mapping[str, list[Document]]) -> Environment | list[Problem]:
+    if not documents["environment"]:
+        remedy = f"Write `name: {name}` into it."
+        return [Problem(f"bundles/{name}/environment.yaml", 0, "is not there.", remedy)]
+    return Environment(
+        name=name,
+        settings=documents["environment"][0],
+        catalog=tuple(documents["catalog"]),
+        agents=tuple(documents["agents"]),
+        rules=tuple(documents["rules"]),
+        enforcement=tuple(documents["enforcement"]),
+        scenarios=tuple(documents["scenarios"]),
+        own=tuple(documents["own"]),
+    )

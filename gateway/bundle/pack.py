@@ -1,0 +1,80 @@
+"""Packs staged files into an OPA bundle.
+
+Rule 1: the same content and sequence give the same unsigned bytes: sorted names, fixed times, owners and modes.
+Rule 2: JSON is written in the one form that OPA hashes (sorted keys, no spaces, U+2028 and U+2029 escaped).
+Rule 3: the content id covers every packed file but the manifest; the sequence and the signature are not content.
+"""
+
+import gzip
+import hashlib
+import io
+import tarfile
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+from msgspec import Struct
+
+from gateway.bundle.signing import SigningKey, signatures
+
+ROOTS: Final = (
+    "mcp",
+    "environment",
+    "required",
+    "enforcement",
+    "catalog",
+    "agents",
+    "rules",
+    "own",
+    "index",
+    "requirements",
+)
+MEDIA_TYPE: Final = "application/vnd.openpolicyagent.bundles"
+
+
+class Packed(Struct, frozen=True):
+    """A bundle's bytes and the revision that its manifest carries."""
+
+    revision: str
+    seq: int
+    content: bytes
+
+
+def canonical(value: Any) -> bytes:
+    """JSON in the form that OPA hashes."""
+    text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    return text.replace("\u2028".encode(), b"\\u2028").replace("\u2029".encode(), b"\\u2029")
+
+
+def content_id(files: Mapping[str, bytes]) -> str:
+    """Twelve hexadecimal digits over names and contents."""
+    digest = hashlib.sha256()
+    for name in sorted(files):
+        digest.update(f"{name}\0{hashlib.sha256(files[name]).hexdigest()}\n".encode())
+    return digest.hexdigest()[:12]
+
+
+def pack(files: Mapping[str, bytes], *, environment: str, seq: int, key: SigningKey | None) -> Packed:
+    """The bundle; `files` are its Rego and `data.json`, named without a leading slash."""
+    revision = f"{environment}@{content_id(files)}.{seq}"
+    manifest = {
+        "revision": revision,
+        "roots": sorted(ROOTS),
+        "rego_version": 1,
+        "metadata": {"environment": environment, "seq": seq},
+    }
+    packed = {**files, ".manifest": canonical(manifest)}
+    if key is not None:
+        packed[".signatures.json"] = signatures(packed, key)
+    return Packed(revision, seq, _archive(packed))
+
+
+def _archive(files: Mapping[str, bytes]) -> bytes:
+    plain = io.BytesIO()
+    with tarfile.open(fileobj=plain, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for name in sorted(files):
+            entry = tarfile.TarInfo(f"/{name}")
+            entry.size = len(files[name])
+            entry.mode = 0o600
+            archive.addfile(entry, io.BytesIO(files[name]))
+    return gzip.compress(plain.getvalue(), compresslevel=6, mtime=0)

@@ -1,0 +1,76 @@
+"""Loads a packed bundle into a real OPA once, before it counts.
+
+Rule 1: it must refuse what nobody may be allowed: an unknown caller's call to an unlisted server.
+Rule 2: what only OPA can judge is judged here: regular expressions of rules, by OPA's own engine.
+"""
+
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+from msgspec import to_builtins
+
+from gateway.admission.policy_input import AskedMessage, Client, Context, Gateway, PolicyInput, Server, Target
+from gateway.admission.principal import Principal
+from gateway.admission.question import moment
+from gateway.bundle.environment import Environment
+from gateway.bundle.problem import Problem
+from gateway.bundle.tool import Opa, complaints
+
+ARCHIVE: Final = "bundle.tar.gz"
+_QUERY: Final = """{
+	"answers": [answer | answer := data.mcp.admission.decision with input as input.canary],
+	"broken": [pattern | some pattern in input.patterns; not regex.is_valid(pattern)],
+}"""
+
+CANARY: Final = PolicyInput(
+    phase="request",
+    message=AskedMessage(method="tools/call", kind="request", revision="2026-07-28", era="modern"),
+    principal=Principal(kind="service", method="token", credential_sha256="0" * 64),
+    client=Client(),
+    server=Server(id="-"),
+    target=Target(type="tool", name="canary"),
+    context=Context(time=moment(0), source_ip="127.0.0.1", gateway=Gateway(id="build", version="0")),
+)
+"""A call by nobody to a server that no catalog can list: `-` is no server id."""
+
+
+def rehearsed(environment: Environment, opa: Opa, within: Path) -> list[Problem]:
+    """What is wrong with the bundle that lies in `within`; empty when it answers as it must."""
+    patterns = sorted({condition["matches"] for _, _, condition in environment.conditions("matches")})
+    question = orjson.dumps({"canary": to_builtins(CANARY), "patterns": patterns})
+    ran = opa.run(
+        "eval", "--format=json", "--strict-builtin-errors", "--bundle", ARCHIVE, "--stdin-input", _QUERY,
+        within=within, stdin=question,
+    )  # fmt: skip
+    if ran.code:
+        return [_unloadable(problem) for problem in complaints(ran)]
+    value = _value(ran.report())
+    answers, broken = value.get("answers", []), value.get("broken", patterns)
+    return [*_unrefused(answers), *_broken(environment, broken)]
+
+
+def _value(report: Any) -> dict[str, Any]:
+    try:
+        return report["result"][0]["expressions"][0]["value"]
+    except (KeyError, IndexError, TypeError):
+        return {}
+
+
+def _unloadable(problem: Problem) -> Problem:
+    return Problem(problem.file, problem.line, f"the packed bundle does not load: {problem.what}", problem.remedy)
+
+
+def _unrefused(answers: Any) -> list[Problem]:
+    if isinstance(answers, list) and len(answers) == 1 and answers[0].get("outcome") == "deny":  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
+        return []
+    remedy = "Mend the policy: an unknown caller's call to an unlisted server must end in `deny`."
+    return [Problem("rego", 0, f"the packed bundle answers a canary question with {answers!r}.", remedy)]
+
+
+def _broken(environment: Environment, patterns: list[str]) -> list[Problem]:
+    return [
+        document.problem(pointer, f"`{condition['matches']}` is no regular expression.", "Write it in RE2 syntax.")
+        for document, pointer, condition in environment.conditions("matches")
+        if condition["matches"] in patterns
+    ]

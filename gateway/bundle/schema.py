@@ -1,0 +1,113 @@
+"""Checks documents against the data schemas of `schemas/`, with the line of every violation.
+
+Rule 1: patterns run on a linear-time engine and references are never fetched: a document cannot make the check hang.
+Rule 2: the words come from the schema: what a value must be stands there as its `description`.
+"""
+
+import difflib
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any, Final
+
+import jsonschema_rs
+import orjson
+
+from gateway.bundle.document import Document, step
+from gateway.bundle.plain import Json, is_object
+from gateway.bundle.problem import Problem
+
+_SHOWN: Final = 80
+
+
+def _refused(uri: str) -> Any:
+    raise ValueError(f"{uri} is not fetched: data schemas refer to themselves only")
+
+
+@lru_cache
+def schema(kind: str) -> Json:
+    """The data schema of a kind of document."""
+    return orjson.loads(files("gateway.bundle").joinpath("schemas", f"{kind}.json").read_bytes())
+
+
+@lru_cache
+def _validator(kind: str) -> jsonschema_rs.Draft202012Validator:
+    return jsonschema_rs.Draft202012Validator(
+        schema(kind), pattern_options=jsonschema_rs.RegexOptions(), validate_formats=True, retriever=_refused
+    )
+
+
+def violations(document: Document, kind: str) -> list[Problem]:
+    """Where the document does not match its schema; empty when it does."""
+    errors = list(_validator(kind).iter_errors(document.value))
+    return [problem for error in errors for problem in _problems(error, document, kind)]
+
+
+def _problems(error: jsonschema_rs.ValidationError, document: Document, kind: str) -> list[Problem]:
+    pointer = ""
+    for part in error.instance_path:
+        pointer = step(pointer, part)
+    meant = _described(error, kind)
+    match error.kind:
+        case jsonschema_rs.ValidationErrorKind.AdditionalProperties(unexpected):
+            known = _known(error, kind)
+            return [
+                document.problem(step(pointer, key), f"`{key}` is not known here.", _instead(key, known))
+                for key in unexpected
+            ]
+        case jsonschema_rs.ValidationErrorKind.Required(name):
+            return [document.problem(pointer, f"{_named(pointer)} lacks `{name}`.", f"Add `{name}`.")]
+        case _:
+            return [document.problem(pointer, f"{_named(pointer)} {_said(error)}.", meant)]
+
+
+def _named(pointer: str) -> str:
+    name = pointer.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
+    if not name:
+        return "the file"
+    if name.isdecimal():
+        return f"entry {int(name) + 1} of `{pointer.rpartition('/')[0].rpartition('/')[2]}`"
+    return f"`{name}`"
+
+
+def _said(error: jsonschema_rs.ValidationError) -> str:
+    match error.kind:
+        case jsonschema_rs.ValidationErrorKind.Type():
+            return f"is {_shown(error.instance)}, which is of the wrong type"
+        case jsonschema_rs.ValidationErrorKind.OneOfNotValid() | jsonschema_rs.ValidationErrorKind.AnyOf():
+            return "is incomplete or of no known form"
+        case jsonschema_rs.ValidationErrorKind.MinProperties() | jsonschema_rs.ValidationErrorKind.MaxProperties():
+            return f"has {len(error.instance)} keys" if isinstance(error.instance, dict) else "has too few or many keys"
+        case jsonschema_rs.ValidationErrorKind.MinItems():
+            return "is empty"
+        case jsonschema_rs.ValidationErrorKind.UniqueItems():
+            return "names something twice"
+        case _:
+            return f"is {_shown(error.instance)}, which is not accepted"
+
+
+def _shown(value: Any) -> str:
+    text = orjson.dumps(value).decode()
+    return f"`{text if len(text) <= _SHOWN else text[:_SHOWN] + '…'}`"
+
+
+def _instead(key: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(key, known, n=1)
+    return f"Did you mean `{close[0]}`?" if close else f"Known are {', '.join(known)}." if known else "Remove it."
+
+
+def _at(error: jsonschema_rs.ValidationError, kind: str) -> Json:
+    """The subschema that holds the violated keyword."""
+    node: Any = schema(kind)
+    for part in error.schema_path[:-1]:
+        node = node[part]
+        while isinstance(node, str):  # the target of a `$ref`
+            node = schema(kind)["$defs"][node.rpartition("/")[2]]
+    return node if is_object(node) else {}
+
+
+def _described(error: jsonschema_rs.ValidationError, kind: str) -> str:
+    return str(_at(error, kind).get("description", ""))
+
+
+def _known(error: jsonschema_rs.ValidationError, kind: str) -> list[str]:
+    return sorted(_at(error, kind).get("properties", {}))

@@ -1,0 +1,119 @@
+"""The bundle endpoint that an OPA long-polls (OPA.md section 3.1).
+
+Rule 1: a stale or absent ETag is answered at once, the current one is held until a change or until `wait`, then 304.
+Rule 2: `Content-Type` is exactly `application/vnd.openpolicyagent.bundles`: anything else turns long polling off.
+Rule 3: nobody without the bearer token learns anything; before the first bundle and after closing it is 503.
+"""
+
+import asyncio
+import hmac
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+from msgspec import Struct
+
+from gateway.bundle.pack import MEDIA_TYPE
+
+RESOURCE: Final = "bundles/policy.tar.gz"
+LONGEST_WAIT_S: Final = 300.0
+_WAIT: Final = re.compile(r"(?:^|[;,\s])wait=(\d{1,6})(?:$|[;,\s])")
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class Offer(Struct, frozen=True):
+    """What is served: a bundle's bytes under the ETag that names them."""
+
+    etag: str
+    content: bytes
+
+
+class BundleEndpoint:
+    """An ASGI application that serves the offer in force."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token.encode()
+        self._offer: Offer | None = None
+        self._changed = asyncio.Event()
+        self._closed = False
+
+    def put(self, offer: Offer) -> None:
+        """Serve this from now on, and answer everyone who waits."""
+        self._offer = offer
+        self._wake()
+
+    def close(self) -> None:
+        """Let go of everyone who waits; every later question is 503."""
+        self._closed = True
+        self._wake()
+
+    def _wake(self) -> None:
+        woken, self._changed = self._changed, asyncio.Event()
+        woken.set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        if not self._admits(headers.get("authorization", "")):
+            await _answer(send, 401, [(b"www-authenticate", b"Bearer")])
+        elif scope["path"] != f"/{RESOURCE}":
+            await _answer(send, 404)
+        elif scope["method"] != "GET":
+            await _answer(send, 405, [(b"allow", b"GET")])
+        else:
+            await self._serve(headers, receive, send)
+
+    def _admits(self, authorization: str) -> bool:
+        scheme, _, token = authorization.partition(" ")
+        return scheme.lower() == "bearer" and hmac.compare_digest(token.strip().encode(), self._token)
+
+    async def _serve(self, headers: dict[str, str], receive: Receive, send: Send) -> None:
+        known = headers.get("if-none-match", "")
+        if self._is_current(known):
+            await self._hold(wait_s(headers.get("prefer", "")), receive)
+        offer = self._offer
+        if offer is None or self._closed:
+            await _answer(send, 503, [(b"retry-after", b"1")])
+        elif known == offer.etag:
+            await _answer(send, 304, [(b"etag", offer.etag.encode())])
+        else:
+            named = [(b"etag", offer.etag.encode()), (b"content-type", MEDIA_TYPE.encode())]
+            await _answer(send, 200, named, offer.content)
+
+    def _is_current(self, known: str) -> bool:
+        return not self._closed and self._offer is not None and known == self._offer.etag
+
+    async def _hold(self, seconds: float, receive: Receive) -> None:
+        """Return on a change, after `seconds`, on closing, or when the client has gone."""
+        changed = asyncio.ensure_future(self._changed.wait())
+        gone = asyncio.ensure_future(_disconnected(receive))
+        try:
+            await asyncio.wait((changed, gone), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            changed.cancel()
+            gone.cancel()
+
+
+def wait_s(prefer: str) -> float:
+    """The seconds that a `Prefer` header asks to be held; 0 without long polling (RFC 7240)."""
+    found = _WAIT.search(prefer)
+    return min(float(found[1]), LONGEST_WAIT_S) if found else 0.0
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _answer(
+    send: Send, status: int, headers: list[tuple[bytes, bytes]] | None = None, content: bytes = b""
+) -> None:
+    sized = [*(headers or []), (b"cache-control", b"no-store")]
+    if status != 304:  # noqa: PLR2004 - a 304 has no body, and says nothing about the length of one
+        sized.append((b"content-length", str(len(content)).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": sized})
+    await send({"type": "http.response.body", "body": content})

@@ -1,0 +1,89 @@
+"""Runs the OPA command and reads what it reports.
+
+Rule 1: OPA starts with an empty environment, in the directory it is to look at, with a deadline.
+Rule 2: what it reports is JSON or a failure; nothing is read from a report that does not fit.
+"""
+
+import subprocess
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from gateway.bundle.problem import Problem
+
+DEADLINE_S: Final = 120
+
+
+class Ran(Struct, frozen=True):
+    """What a run of OPA left: its exit code and its two outputs."""
+
+    code: int
+    out: bytes
+    err: bytes
+
+    def report(self) -> Any:
+        """The JSON that OPA printed; None where it printed none."""
+        for text in (self.out, self.err):
+            try:
+                return msgspec.json.decode(text)
+            except msgspec.DecodeError:
+                continue
+        return None
+
+    def said(self) -> str:
+        """The last words of the run, for a problem that nothing better describes."""
+        text = (self.err or self.out).decode("utf-8", "replace").strip()
+        return text[-2000:] or f"exit code {self.code}"
+
+
+class Opa(Struct, frozen=True):
+    """The OPA binary."""
+
+    path: Path
+
+    def run(self, *arguments: str, within: Path, stdin: bytes = b"") -> Ran:
+        """The finished run; a run past its deadline counts as one that failed."""
+        try:
+            done = subprocess.run(  # the arguments are ours, never a client's
+                [str(self.path), *arguments],
+                cwd=within,
+                env={},
+                input=stdin,
+                capture_output=True,
+                timeout=DEADLINE_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return Ran(-1, b"", f"opa {arguments[0]} took longer than {DEADLINE_S} s".encode())
+        except OSError as error:
+            return Ran(-1, b"", f"OPA does not start: {error}".encode())
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+
+class _Location(Struct, frozen=True):
+    file: str = ""
+    row: int = 0
+
+
+class _Complaint(Struct, frozen=True):
+    message: str
+    code: str = ""
+    location: _Location = _Location()
+
+
+class _Complaints(Struct, frozen=True):
+    errors: list[_Complaint] = []
+
+
+def complaints(ran: Ran) -> list[Problem]:
+    """The problems that OPA reported, with files as OPA named them; never empty for a run that failed."""
+    if ran.code == 0:
+        return []
+    try:
+        found = msgspec.convert(ran.report(), _Complaints).errors
+    except msgspec.ValidationError:
+        found = []
+    problems = [Problem(each.location.file, each.location.row, f"{each.message}.") for each in found]
+    return problems or [Problem("", 0, f"OPA refused: {ran.said()}")]

@@ -1,0 +1,145 @@
+"""Builds on every save and publishes what holds.
+
+Rule 1: a save that does not build is reported at once and changes nothing: the last good revision stays in force.
+Rule 2: a save that changes no content publishes nothing.
+Rule 3: one build at a time, in a thread; what was saved meanwhile is built next.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+from watchfiles import Change, awatch  # pyright: ignore[reportUnknownVariableType]
+
+from gateway.bundle.build import Builder, Built, PolicySource
+from gateway.bundle.problem import Problem, Problems
+from gateway.bundle.serve import BundleEndpoint, Offer
+
+STEP_MS: Final = 20
+"""How long the file system must be quiet before a build starts."""
+DEBOUNCE_MS: Final = 400
+"""How long a build waits at most while files keep changing."""
+QUIET_MS: Final = 2000
+"""How often the files are looked at when no event arrives: some file systems send none."""
+
+
+class Published(Struct, frozen=True, kw_only=True):
+    """A revision is served from now on; `seconds` is the time that its build took."""
+
+    environment: str
+    revision: str
+    seq: int
+    seconds: float
+
+
+class Refused(Struct, frozen=True, kw_only=True):
+    """A save that does not build; `in_force` is the revision that stays, empty when there is none yet."""
+
+    environment: str
+    problems: tuple[Problem, ...]
+    in_force: str
+
+
+class Restored(Struct, frozen=True, kw_only=True):
+    """A save after a refusal brought the content in force back; nothing new is published."""
+
+    environment: str
+    revision: str
+
+
+Event = Published | Refused | Restored
+Report = Callable[[Event], None]
+
+
+class Publisher:
+    """Publishes one environment of a policy repository to the OPAs that poll the endpoint."""
+
+    def __init__(self, builder: Builder, source: PolicySource, endpoint: BundleEndpoint, report: Report) -> None:
+        self.current: Built | None = None
+        """The revision that is served; None before the first."""
+        self._builder = builder
+        self._source = source
+        self._endpoint = endpoint
+        self._report = report
+        self._refused = False
+
+    async def publish(self, *, above: int = 0) -> Event | None:
+        """Build what is saved now; the event that was reported, or None when nothing has changed.
+
+        `above`: the sequence number that is exceeded, the highest one that was ever enforced.
+        """
+        began = time.monotonic()
+        outcome = await asyncio.to_thread(self._build, above)
+        event = self._published(outcome, time.monotonic() - began) if isinstance(outcome, Built) else outcome
+        if event is not None:
+            self._refused = isinstance(event, Refused)
+            self._report(event)
+        return event
+
+    async def run(self, *, above: int = 0) -> None:
+        """Publish now and after every save, until cancelled."""
+        seen = _state(self._source)
+        await self.publish(above=above)
+        while True:
+            watched = _directories(self._source)
+            async for _ in _bursts(list(watched) or [self._source.directory], recursive=bool(watched)):
+                state = _state(self._source)
+                if state != seen:
+                    seen = state
+                    await self.publish(above=above)
+                if _directories(self._source) != watched:
+                    break
+
+    def _build(self, above: int) -> Built | Refused | Restored | None:
+        name = self._source.environment
+        content = self._builder.content(self._source, time.time())
+        if isinstance(content, Problems):
+            return self._refusal(content)
+        if self.current is not None and content.identity == self.current.content_id:
+            return Restored(environment=name, revision=self.current.revision) if self._refused else None
+        built = self._builder.finished(content, above=above)
+        return built if isinstance(built, Built) else self._refusal(built)
+
+    def _refusal(self, problems: Problems) -> Refused:
+        in_force = self.current.revision if self.current is not None else ""
+        return Refused(environment=self._source.environment, problems=problems.problems, in_force=in_force)
+
+    def _published(self, built: Built, seconds: float) -> Published:
+        self.current = built
+        self._endpoint.put(Offer(built.etag, built.content))
+        return Published(environment=self._source.environment, revision=built.revision, seq=built.seq, seconds=seconds)
+
+
+def _bursts(directories: Sequence[Path], *, recursive: bool) -> AsyncGenerator[set[tuple[Change, str]], None]:
+    """One item after each burst of saves, and one a while when it is quiet."""
+    return awatch(
+        *directories,
+        watch_filter=None,
+        debounce=DEBOUNCE_MS,
+        step=STEP_MS,
+        rust_timeout=QUIET_MS,
+        yield_on_timeout=True,
+        recursive=recursive,
+        ignore_permission_denied=True,
+    )
+
+
+def _directories(source: PolicySource) -> dict[Path, int]:
+    """The directories to watch, with their inodes: one that was replaced is watched anew."""
+    wanted = (source.directory / "rego", source.directory / "bundles" / source.environment)
+    return {directory: directory.stat().st_ino for directory in wanted if directory.is_dir()}
+
+
+def _state(source: PolicySource) -> frozenset[tuple[str, int, int]]:
+    """What the file system says about every file that a build may read, without reading it."""
+    found: set[tuple[str, int, int]] = set()
+    for directory in _directories(source):
+        for place in directory.rglob("*"):
+            with contextlib.suppress(OSError):  # it went while we looked: its absence is the new state
+                status = place.stat()
+                found.add((str(place), status.st_mtime_ns, status.st_size))
+    return frozenset(found)

@@ -1,0 +1,74 @@
+"""The events of a YAML text, as ruamel.yaml's YAML 1.2 parser reports them, in typed values.
+
+Rule 1: this is the only place that touches the parser; it has no types of its own, so its values are typed here.
+"""
+
+from typing import Any, Final, Literal
+
+from msgspec import Struct
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+Kind = Literal["document", "mapping", "sequence", "end", "scalar", "alias"]
+_KINDS: Final[dict[str, Kind]] = {
+    "DocumentStartEvent": "document",
+    "MappingStartEvent": "mapping",
+    "SequenceStartEvent": "sequence",
+    "MappingEndEvent": "end",
+    "SequenceEndEvent": "end",
+    "ScalarEvent": "scalar",
+    "AliasEvent": "alias",
+}
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """One event; `line` is 1-based, `tag` only what the author wrote, `plain` a scalar without quotes."""
+
+    kind: Kind
+    line: int
+    anchor: str | None
+    tag: str | None
+    text: str
+    plain: bool
+    directive: bool
+
+
+class NotYaml(Struct, frozen=True):
+    """Where and why the text is no YAML."""
+
+    line: int
+    said: str
+
+
+def read_events(text: str) -> list[Event] | NotYaml:
+    """The events in order, without the stream's own and the ends of documents."""
+    parser: Any = YAML(typ="safe", pure=True)
+    try:
+        return [_event(_KINDS[kind], event) for event in parser.parse(text) if (kind := type(event).__name__) in _KINDS]
+    except MarkedYAMLError as error:
+        return _not_yaml(error)
+    except YAMLError as error:
+        return NotYaml(0, str(error).partition("\n")[0])
+
+
+def _not_yaml(error: Any) -> NotYaml:
+    mark = error.problem_mark or error.context_mark
+    said = " ".join(part for part in (error.context, error.problem) if part)
+    return NotYaml(0 if mark is None else mark.line + 1, said)
+
+
+def _event(kind: Kind, event: Any) -> Event:
+    scalar = kind == "scalar"
+    plain = scalar and event.style is None
+    tag = getattr(event, "tag", None)
+    if plain and tag is None and not event.implicit[0]:
+        tag = "!"  # the parser drops the non-specific tag and keeps what it means: a string
+    return Event(
+        kind=kind,
+        line=event.start_mark.line + 1,
+        anchor=getattr(event, "anchor", None),
+        tag=None if tag is None else str(tag),
+        text=event.value if scalar else "",
+        plain=plain,
+        directive=kind == "document" and bool(event.version or event.tags),
+    )

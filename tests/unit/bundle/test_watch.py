@@ -1,0 +1,104 @@
+"""A save is published when it holds; one that does not is told and changes nothing."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from gateway.bundle.build import Builder, PolicySource
+from gateway.bundle.serve import BundleEndpoint
+from gateway.bundle.watch import Event, Published, Publisher, Refused, Restored
+
+Put = Callable[[str, str], Path]
+
+
+class Watched:
+    def __init__(self, builder: Builder, source: PolicySource) -> None:
+        self.events: asyncio.Queue[Event] = asyncio.Queue()
+        self.publisher = Publisher(builder, source, BundleEndpoint("token"), self.events.put_nowait)
+
+    async def next(self) -> Event:
+        return await asyncio.wait_for(self.events.get(), 10)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        task = asyncio.create_task(self.publisher.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture
+def watched(builder: Builder, source: PolicySource) -> Watched:
+    return Watched(builder, source)
+
+
+async def test_a_save_is_published(watched: Watched, put: Put) -> None:
+    async with watched.running():
+        first = await watched.next()
+        put("bundles/dev/environment.yaml", "name: dev\ndefault: allow\n")
+        second = await watched.next()
+    assert isinstance(first, Published)
+    assert isinstance(second, Published)
+    assert (first.seq, second.seq) == (1, 2)
+    assert watched.publisher.current is not None
+    assert watched.publisher.current.revision == second.revision
+
+
+async def test_a_broken_save_is_told_with_its_line_and_the_last_revision_stays(watched: Watched, put: Put) -> None:
+    async with watched.running():
+        first = await watched.next()
+        put("bundles/dev/rules/rules.yaml", "rules:\n  - rule: x\n    effect: perhaps\n")
+        second = await watched.next()
+    assert isinstance(first, Published)
+    assert isinstance(second, Refused)
+    assert [(each.file, each.line) for each in second.problems] == [("bundles/dev/rules/rules.yaml", 3)]
+    assert second.in_force == first.revision
+    assert watched.publisher.current is not None
+    assert watched.publisher.current.revision == first.revision
+
+
+async def test_mending_a_broken_save_says_that_the_revision_in_force_is_what_is_saved(
+    watched: Watched, put: Put
+) -> None:
+    async with watched.running():
+        await watched.next()
+        put("bundles/dev/environment.yaml", "name: [\n")
+        await watched.next()
+        put("bundles/dev/environment.yaml", "name: dev\n")
+        mended = await watched.next()
+    assert isinstance(mended, Restored)
+
+
+async def test_a_broken_start_is_told_and_the_first_good_save_is_published(watched: Watched, put: Put) -> None:
+    put("bundles/dev/environment.yaml", "name: [\n")
+    async with watched.running():
+        broken = await watched.next()
+        put("bundles/dev/environment.yaml", "name: dev\n")
+        good = await watched.next()
+    assert isinstance(broken, Refused)
+    assert broken.in_force == ""
+    assert isinstance(good, Published)
+
+
+async def test_a_save_without_a_change_of_content_publishes_nothing(watched: Watched, put: Put) -> None:
+    async with watched.running():
+        await watched.next()
+        put("bundles/dev/environment.yaml", "# a comment\nname: dev\n")
+        put("bundles/dev/rules/more.yaml", "rules:\n  - {rule: more, effect: deny}\n")
+        changed = await watched.next()
+    assert isinstance(changed, Published)
+    assert changed.seq == 2
+
+
+async def test_a_directory_that_appears_later_is_followed(watched: Watched, put: Put) -> None:
+    async with watched.running():
+        await watched.next()
+        put("rego/mcp/requirements/later/later.rego", "package mcp.requirements.later\n\nmet := false\n")
+        refused = await watched.next()
+    assert isinstance(refused, Refused)
+    assert {each.file for each in refused.problems} == {"rego/mcp/requirements/later/later.rego"}
