@@ -17,7 +17,7 @@ from gateway.protocol.malformed import Fault, Malformed
 from gateway.protocol.revisions import Era
 
 VALUE_BYTES: Final = 8 * 1024
-"""Bytes of one `Mcp-*` value at most."""
+"""Bytes of one value that travels at most."""
 TOTAL_BYTES: Final = 64 * 1024
 """Bytes of all lines at most."""
 
@@ -60,7 +60,7 @@ def read_headers(lines: Iterable[tuple[bytes, bytes]]) -> Headers | Malformed:
         value = raw_value.strip(b" \t").decode("latin-1")
         total += len(raw_name) + len(raw_value)
         ours = name.startswith("mcp-")
-        if ours and (problem := _unfit(name, value)) is not None:
+        if (ours or name in _FORWARDED) and (problem := _unfit(name, value, ours=ours)) is not None:
             return problem
         if name not in values:
             values[name] = value
@@ -73,12 +73,12 @@ def read_headers(lines: Iterable[tuple[bytes, bytes]]) -> Headers | Malformed:
     return Headers(values)
 
 
-def _unfit(name: str, value: str) -> Malformed | None:
+def _unfit(name: str, value: str, *, ours: bool) -> Malformed | None:
     if len(value) > VALUE_BYTES:
-        return _refused("headers_too_large", f"the header {name[:64]!a} has more than {VALUE_BYTES} bytes", ours=True)
+        return _refused("headers_too_large", f"the header {name[:64]!a} has more than {VALUE_BYTES} bytes", ours=ours)
     if value.isascii() and (value.isprintable() or value.replace("\t", "").isprintable()):
         return None
-    return _refused("header_mismatch", f"the header {name[:64]!a} has characters that no header may have", ours=True)
+    return _refused("header_mismatch", f"the header {name[:64]!a} has characters that no header may have", ours=ours)
 
 
 def _refused(fault: Fault, reason: str, *, ours: bool) -> Malformed:

@@ -47,10 +47,11 @@ def test_spaces_and_tabs_around_a_value_are_trimmed() -> None:
 
 
 @pytest.mark.parametrize("value", [b"a\x00b", b"a\x7fb", b"caf\xc3\xa9", b"a\nb"])
-def test_characters_that_no_header_may_have_are_refused(value: bytes) -> None:
-    problem = read_headers([(b"mcp-param-x", value)])
+@pytest.mark.parametrize(("name", "code"), [(b"mcp-param-x", HEADER_MISMATCH), (b"accept", INVALID_REQUEST)])
+def test_characters_that_no_header_may_have_are_refused(value: bytes, name: bytes, code: int) -> None:
+    problem = read_headers([(name, value)])
     assert isinstance(problem, Malformed)
-    assert (problem.code, problem.status) == (HEADER_MISMATCH, 400)
+    assert (problem.code, problem.status) == (code, 400)
 
 
 def test_an_oversized_header_is_refused_before_it_is_decoded() -> None:
