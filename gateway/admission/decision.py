@@ -1,0 +1,140 @@
+"""OPA's answer, `mcp.decision/v1` and `mcp.listing/v1` (DESIGN section 4).
+
+Rule 1: a reply is decoded into these types or it is a failure; nothing is read from a reply that does not fit.
+Rule 2: nothing, an unknown shape and an allow without grounds or route are denials.
+"""
+
+from typing import Any, Literal
+
+from msgspec import Struct, field
+
+Severity = Literal["low", "medium", "high", "critical"]
+
+
+class Reason(Struct, frozen=True, kw_only=True):
+    """Why a message does not pass: one requirement that was not met, or a failure of our own."""
+
+    requirement: str
+    message: str
+    severity: Severity = "medium"
+    remedy: str = ""
+
+
+class Ground(Struct, frozen=True, kw_only=True):
+    """A rule that admitted or refused, with whom to ask about it."""
+
+    rule: str
+    effect: str
+    owner: str = ""
+    because: str = ""
+    expires: str | None = None
+
+
+class Obligation(Struct, frozen=True, kw_only=True):
+    """What must be done when the message passes; none is implemented yet, so any is a denial."""
+
+    requirement: str
+    type: str
+    params: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+class ResolvedAgent(Struct, frozen=True, kw_only=True):
+    """The registered agent that the principal acts as."""
+
+    id: str
+    owner: str = ""
+    purpose: str = ""
+    kind: str = ""
+
+
+class ResolvedServer(Struct, frozen=True, kw_only=True):
+    """The catalog's word on the server."""
+
+    id: str
+    trust: str = ""
+
+
+class Resolved(Struct, frozen=True, kw_only=True):
+    """What OPA joined from the bundle; null where the bundle has no such entry."""
+
+    agent: ResolvedAgent | None = None
+    server: ResolvedServer | None = None
+    action: str = "unknown"
+    action_source: str = "default"
+    pin: str = "unseen"
+
+
+class Credential(Struct, frozen=True, kw_only=True):
+    """The name of the upstream credential; the gateway reads its value from the secrets directory."""
+
+    name: str
+    per: Literal["shared", "principal"]
+
+
+class Route(Struct, frozen=True, kw_only=True):
+    """Where an allowed message goes; there is no other source of upstream addresses."""
+
+    url: str
+    credential: Credential | None = None
+    timeout_s: float = 60
+    large_results: bool = False
+
+
+class Decision(Struct, frozen=True, kw_only=True):
+    """One decision; `route` is present on an allow only."""
+
+    schema: Literal["mcp.decision/v1"]
+    outcome: Literal["allow", "hold", "deny"]
+    reasons: list[Reason]
+    grounds: list[Ground]
+    resolved: Resolved
+    warnings: list[Reason] = field(default_factory=list[Reason])
+    shadow: list[Reason] = field(default_factory=list[Reason])
+    obligations: list[Obligation] = field(default_factory=list[Obligation])
+    observe: bool = False
+    """True while `data.environment.observe` is in force."""
+    route: Route | None = None
+
+
+class ListedItem(Struct, frozen=True, kw_only=True):
+    """The verdict on one item, in the order of the question's `items`."""
+
+    listed: bool
+    refused_by: list[str] = field(default_factory=list[str])
+
+
+class Listing(Struct, frozen=True, kw_only=True):
+    """The verdicts on a chunk of items; `len(items)` equals that of the question, or it is a failure."""
+
+    schema: Literal["mcp.listing/v1"]
+    items: list[ListedItem]
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """A reply that was understood, with the proof of which revision gave it."""
+
+    decision: Decision
+    revision: str
+    decision_id: str
+    micros: int
+
+
+class PolicyFailure(Struct, frozen=True, kw_only=True):
+    """OPA did not give a usable answer; always a denial.
+
+    `policy_unavailable` counts against the breaker; `policy_error` (an evaluation error, which a caller may
+    be able to provoke) never does; `policy_regressed` is a revision lower than one already enforced.
+    """
+
+    code: Literal["policy_unavailable", "policy_error", "policy_regressed"]
+    detail: str
+    requirement: str = ""
+    revision: str = ""
+
+
+class ListingVerdict(Struct, frozen=True, kw_only=True):
+    """A listing reply that was understood."""
+
+    listing: Listing
+    revision: str
+    micros: int

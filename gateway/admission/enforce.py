@@ -1,0 +1,69 @@
+"""Enforcement: the only way from a decision to an `Admit`.
+
+Rule 1: only outcome `allow` with grounds, a route and no obligation admits; the last arm refuses.
+Rule 2: an observed or shadowed refusal is OPA's to declare; nothing is loosened here.
+"""
+
+from typing import assert_never
+
+from gateway.admission.action import Admit, Outbound
+from gateway.admission.decision import Decision, PolicyFailure, Reason, Verdict
+from gateway.admission.refusal import Refusal, own
+
+
+def enforce(answer: Verdict | PolicyFailure, outbound: Outbound) -> Admit | Refusal:
+    """Return the admitted message, or why it does not pass."""
+    if isinstance(answer, PolicyFailure):
+        return _failure(answer)
+    decision = answer.decision
+    match decision.outcome:
+        case "allow":
+            return _allowed(answer, outbound)
+        case "hold":
+            return _refusal(answer, "approval_required", _waiting(decision))
+        case "deny":
+            return _refusal(answer, "policy_denied", tuple(decision.reasons))
+        case _:
+            assert_never(decision.outcome)
+
+
+def _allowed(answer: Verdict, outbound: Outbound) -> Admit | Refusal:
+    decision = answer.decision
+    if decision.obligations:
+        what = ", ".join(obligation.type for obligation in decision.obligations)
+        return _refusal(answer, "obligation_unsupported", (_reason("obligation_unsupported", f"cannot do: {what}"),))
+    if not decision.grounds or decision.route is None or decision.reasons:
+        return _refusal(answer, "policy_denied", (_reason("policy_denied", "the allow has no grounds or no route"),))
+    return Admit(route=decision.route, outbound=outbound)
+
+
+def _waiting(decision: Decision) -> tuple[Reason, ...]:
+    """Approvals are not built yet: a held message is refused and says that a person has to agree."""
+    reasons = tuple(decision.reasons)
+    return reasons or (_reason("approval_required", "a person has to approve this; approvals are not available here"),)
+
+
+def _failure(failure: PolicyFailure) -> Refusal:
+    words = {
+        "policy_unavailable": "the policy cannot be asked at the moment",
+        "policy_error": "the policy failed on this message" + _named(failure.requirement),
+        "policy_regressed": "the policy in force is older than one that was enforced before",
+    }
+    remedy = "Try again in a moment." if failure.code == "policy_unavailable" else "Tell the owner of the policy."
+    return Refusal(
+        code=failure.code,
+        reasons=own(failure.code, words[failure.code], remedy).reasons,
+        revision=failure.revision,
+    )
+
+
+def _named(requirement: str) -> str:
+    return f" (in requirement {requirement})" if requirement else ""
+
+
+def _refusal(answer: Verdict, code: str, reasons: tuple[Reason, ...]) -> Refusal:
+    return Refusal(code=code, reasons=reasons, decision_id=answer.decision_id, revision=answer.revision)
+
+
+def _reason(requirement: str, message: str) -> Reason:
+    return Reason(requirement=requirement, message=message, severity="high", remedy="Tell the owner of the policy.")

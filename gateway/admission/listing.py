@@ -1,0 +1,67 @@
+"""Lists as policy sees them: the items of a result, each stated as the call that it would be.
+
+Rule 1: the order of a list, its cursor and every member that is not an item stay the server's own.
+Rule 2: an item without a usable name or URI cannot be stated, so it is not listed.
+Rule 3: a filtered result is private to its reader and may be kept no longer than the cap (PROTOCOL section 8).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+
+from gateway.admission.policy_input import Target, TargetType
+from gateway.protocol.values import as_list, as_object, as_text
+
+
+class ListKind(Struct, frozen=True, kw_only=True):
+    """What a list method lists: the member of the result, and the call that an item would be."""
+
+    member: str
+    call: str
+    type: TargetType
+    key: str
+
+
+LISTS: Final[Mapping[str, ListKind]] = {
+    "tools/list": ListKind(member="tools", call="tools/call", type="tool", key="name"),
+    "prompts/list": ListKind(member="prompts", call="prompts/get", type="prompt", key="name"),
+    "resources/list": ListKind(member="resources", call="resources/read", type="resource", key="uri"),
+    "resources/templates/list": ListKind(
+        member="resourceTemplates", call="resources/read", type="resource", key="uriTemplate"
+    ),
+}
+
+LISTED_BY: Final[Mapping[TargetType, tuple[str, ...]]] = {
+    "tool": ("tools/list",),
+    "prompt": ("prompts/list",),
+    "resource": ("resources/list", "resources/templates/list"),
+}
+
+
+def items_of(method: str, result: Mapping[str, Any]) -> list[Any] | None:
+    """Return the items of a list result, or null when the result is not such a list."""
+    return as_list(result.get(LISTS[method].member))
+
+
+def target_of(method: str, item: object) -> Target | None:
+    """Return the target that an item of `method` names, or null when it names none."""
+    kind = LISTS[method]
+    name = as_text((as_object(item) or {}).get(kind.key))
+    if not name:
+        return None
+    return Target(type=kind.type, uri=name) if kind.type == "resource" else Target(type=kind.type, name=name)
+
+
+def filtered(method: str, result: Mapping[str, Any], listed: Sequence[bool]) -> dict[str, Any]:
+    """Return `result` with only the items whose place in `listed` is true."""
+    items = items_of(method, result) or []
+    kept = [item for item, keep in zip(items, listed, strict=True) if keep]
+    return {**result, LISTS[method].member: kept}
+
+
+def capped(result: Mapping[str, Any], ttl_ms: int) -> dict[str, Any]:
+    """Return a modern list result as private to its reader, kept for at most `ttl_ms` milliseconds."""
+    upstream = result.get("ttlMs")
+    allowed = upstream if isinstance(upstream, int) and not isinstance(upstream, bool) and upstream >= 0 else ttl_ms
+    return {**result, "ttlMs": min(allowed, ttl_ms), "cacheScope": "private"}

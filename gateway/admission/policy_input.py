@@ -1,0 +1,130 @@
+"""The question put to OPA, `mcp.input/v1` (DESIGN section 3).
+
+Rule 1: it says what happened, never what is known: policy data is joined in Rego.
+Rule 2: `rego/schemas/input.json` is generated from these types and a test keeps the two equal.
+Rule 3: a list item is stated by the same constructor as the call that it would be.
+"""
+
+from typing import Any, Final, Literal
+
+from msgspec import Struct, field
+
+from gateway.admission.principal import Principal
+
+SCHEMA: Final = "mcp.input/v1"
+
+Phase = Literal["request", "list", "stream", "server_request"]
+Kind = Literal["request", "notification", "response"]
+Era = Literal["modern", "legacy"]
+TargetType = Literal["tool", "resource", "prompt", "task", "none"]
+SchemaCheck = Literal["match", "mismatch", "uncheckable", "none"]
+
+
+class Retry(Struct, frozen=True, kw_only=True):
+    """A multi-round-trip retry (revision 2026-07-28): what the client brought back."""
+
+    has_state: bool = False
+    answers: list[str] = field(default_factory=list[str])
+    """The keys of `inputResponses`, sorted."""
+
+
+class AskedMessage(Struct, frozen=True, kw_only=True):
+    """The message as policy sees it: its envelope, not its content."""
+
+    method: str
+    kind: Kind
+    revision: str
+    era: Era
+    retry: Retry = field(default_factory=Retry)
+
+
+class Client(Struct, frozen=True, kw_only=True):
+    """Self-reported by the client: for display, never for trust."""
+
+    name: str = ""
+    version: str = ""
+
+
+class Server(Struct, frozen=True, kw_only=True):
+    """The upstream named by the request path."""
+
+    id: str
+
+
+class Target(Struct, frozen=True, kw_only=True):
+    """What the message touches; `name` for tools, prompts and tasks, `uri` for resources."""
+
+    type: TargetType = "none"
+    name: str | None = None
+    uri: str | None = None
+
+
+class Definition(Struct, frozen=True, kw_only=True):
+    """What the server presents the target to be, as digests (SHA-256 over RFC 8785 JSON, hexadecimal)."""
+
+    sha256: str
+    parts: dict[str, str]
+    """One digest a named field of the definition: `title`, `description`, `inputSchema`, ..."""
+    annotations: dict[str, Any]
+    """The server's own tool annotations: untrusted hints."""
+
+
+class ArgumentsMeta(Struct, frozen=True, kw_only=True):
+    """Measures of the arguments; `bytes` and `depth` of their JSON, `digest` hexadecimal SHA-256 over it."""
+
+    bytes: int = 0
+    digest: str = ""
+    depth: int = 0
+    schema: SchemaCheck = "none"
+
+
+class Item(Struct, frozen=True, kw_only=True):
+    """One thing that a list would show, stated as the call that it would be."""
+
+    message: AskedMessage
+    target: Target
+    definition: Definition | None
+
+
+class Time(Struct, frozen=True, kw_only=True):
+    """The moment of the question; policies have no clock of their own."""
+
+    unix_ns: int
+    rfc3339: str
+    weekday: str
+    hour: int
+    minute: int
+    timezone: str
+
+
+class Gateway(Struct, frozen=True, kw_only=True):
+    """Which gateway asks."""
+
+    id: str
+    version: str
+
+
+class Context(Struct, frozen=True, kw_only=True):
+    """Circumstances of the question; `headers` holds only names that the settings allow."""
+
+    time: Time
+    source_ip: str
+    gateway: Gateway
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+
+
+class PolicyInput(Struct, frozen=True, kw_only=True):
+    """The whole question; `items` is used in phase `list` only."""
+
+    phase: Phase
+    message: AskedMessage
+    principal: Principal
+    client: Client
+    server: Server
+    target: Target
+    context: Context
+    definition: Definition | None = None
+    arguments: dict[str, Any] = field(default_factory=dict[str, Any])
+    arguments_meta: ArgumentsMeta = field(default_factory=ArgumentsMeta)
+    items: list[Item] = field(default_factory=list[Item])
+    schema: Literal["mcp.input/v1"] = SCHEMA

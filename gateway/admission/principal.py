@@ -1,0 +1,34 @@
+"""Who is behind a connection, verified at the edge.
+
+Rule 1: every field but `claims` is a fact that the gateway checked itself.
+Rule 2: a credential never appears here, only the digest of a service token.
+"""
+
+from typing import Any, Literal
+
+from msgspec import Struct, field
+
+
+class Principal(Struct, frozen=True, kw_only=True):
+    """The verified caller (DESIGN section 3); which agent it is, the bundle knows."""
+
+    kind: Literal["user", "service", "anonymous"]
+    method: Literal["token", "jwt", "mtls", "none"]
+    issuer: str | None = None
+    subject: str | None = None
+    client_id: str | None = None
+    groups: list[str] = field(default_factory=list[str])
+    scopes: list[str] = field(default_factory=list[str])
+    claims: dict[str, Any] = field(default_factory=dict[str, Any])
+    delegation: list[str] = field(default_factory=list[str])
+    credential_sha256: str | None = None
+    """Lower-case hexadecimal SHA-256 of a presented service token, else null."""
+
+    @property
+    def key(self) -> str:
+        """One string that differs whenever the principal differs; binds sessions and streams."""
+        parts = (self.method, self.issuer, self.subject, self.client_id, self.credential_sha256)
+        return "\x1f".join(part or "" for part in parts)
+
+
+ANONYMOUS = Principal(kind="anonymous", method="none")

@@ -1,0 +1,165 @@
+"""The constructor of policy inputs: a call, a list item and a server's request are stated alike.
+
+Rule 1: `arguments` are exactly what would be forwarded.
+Rule 2: the question of an item differs from that of its call in `phase`, `arguments` and `arguments_meta` only.
+Rule 3: the time of a listing question is cut to the minute, so that equal lists ask equal questions.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from gateway.admission.arguments import measure
+from gateway.admission.exchange import Inbound
+from gateway.admission.policy_input import (
+    ArgumentsMeta,
+    AskedMessage,
+    Context,
+    Definition,
+    Gateway,
+    Item,
+    Kind,
+    Phase,
+    PolicyInput,
+    Retry,
+    SchemaCheck,
+    Server,
+    Target,
+    Time,
+)
+from gateway.protocol.message import Notification, Request
+from gateway.protocol.values import as_object
+
+_WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_NS: Final = 1_000_000_000
+_MINUTE_NS: Final = 60 * _NS
+
+
+def moment(unix_ns: int) -> Time:
+    """Return the wall time `unix_ns` (nanoseconds since 1970, UTC) as policies read it."""
+    instant = datetime.fromtimestamp(unix_ns // _NS, UTC)
+    return Time(
+        unix_ns=unix_ns,
+        rfc3339=instant.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        weekday=_WEEKDAYS[instant.weekday()],
+        hour=instant.hour,
+        minute=instant.minute,
+        timezone="UTC",
+    )
+
+
+def cut(unix_ns: int) -> int:
+    """Return `unix_ns` cut to the minute."""
+    return unix_ns - unix_ns % _MINUTE_NS
+
+
+def ask(inbound: Inbound, *, phase: Phase, unix_ns: int, gateway: Gateway) -> PolicyInput:
+    """State the client's own message as a question, without definition and arguments."""
+    return PolicyInput(
+        phase=phase,
+        message=_asked(inbound),
+        principal=inbound.principal,
+        client=inbound.client,
+        server=Server(id=inbound.server),
+        target=target(inbound),
+        context=Context(time=moment(unix_ns), source_ip=inbound.source_ip, headers=inbound.shown, gateway=gateway),
+    )
+
+
+def target(inbound: Inbound) -> Target:
+    """Return what the client's message touches; a response touches the server's request that it answers."""
+    if inbound.answers is not None:
+        return Target(name=inbound.method.name)
+    place = inbound.place
+    return Target(type=place.type, name=place.name, uri=place.uri)
+
+
+def arguments_of(inbound: Inbound) -> dict[str, Any]:
+    """Return the part of the message that is judged as arguments: what the target, or the server, would receive."""
+    message = inbound.message
+    if message is None:
+        return {}
+    if isinstance(message, Request | Notification):
+        return content(inbound.method.name, message.params)
+    return message.result or {}
+
+
+def content(method: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments in the params of `method`: the `arguments` member, or all but the envelope's own."""
+    if method in {"tools/call", "prompts/get"}:
+        return as_object(params.get("arguments")) or {}
+    return {key: value for key, value in params.items() if key not in _ENVELOPE}
+
+
+_ENVELOPE: Final = frozenset({"_meta", "cursor", "inputResponses", "requestState", "uri", "name", "taskId"})
+
+
+def measured(arguments: Mapping[str, Any], schema: SchemaCheck) -> ArgumentsMeta:
+    """Return the measures of the arguments, with the verdict of the presented schema on them."""
+    return measure(arguments, schema)
+
+
+def item(inbound: Inbound, *, method: str, target: Target, definition: Definition | None) -> Item:
+    """State a thing in a list as the call that it would be, by the client that asked for the list."""
+    message = AskedMessage(method=method, kind="request", revision=inbound.revision, era=inbound.era)
+    return Item(message=message, target=target, definition=definition)
+
+
+def listing(question: PolicyInput, items: Sequence[Item]) -> PolicyInput:
+    """State the question about a chunk of list items, in the name of the one who asked for the list."""
+    context = question.context
+    return PolicyInput(
+        phase="list",
+        message=question.message,
+        principal=question.principal,
+        client=question.client,
+        server=question.server,
+        target=Target(),
+        context=Context(
+            time=moment(cut(context.time.unix_ns)),
+            source_ip=context.source_ip,
+            headers=context.headers,
+            gateway=context.gateway,
+        ),
+        items=list(items),
+    )
+
+
+def server_request(question: PolicyInput, *, method: str, params: Mapping[str, Any]) -> PolicyInput:
+    """State a request of the server to the client, in the name of the principal that it would reach."""
+    message = question.message
+    arguments = content(method, params)
+    return PolicyInput(
+        phase="server_request",
+        message=AskedMessage(method=method, kind="request", revision=message.revision, era=message.era),
+        principal=question.principal,
+        client=question.client,
+        server=question.server,
+        target=Target(name=method),
+        context=question.context,
+        arguments=arguments,
+        arguments_meta=measured(arguments, "none"),
+    )
+
+
+def _asked(inbound: Inbound) -> AskedMessage:
+    return AskedMessage(
+        method=inbound.method.name,
+        kind=_kind(inbound),
+        revision=inbound.revision,
+        era=inbound.era,
+        retry=_retry(inbound),
+    )
+
+
+def _kind(inbound: Inbound) -> Kind:
+    if inbound.answers is not None:
+        return "response"
+    return "notification" if isinstance(inbound.message, Notification) else "request"
+
+
+def _retry(inbound: Inbound) -> Retry:
+    if not isinstance(inbound.message, Request) or not inbound.method.multi_round_trip:
+        return Retry()
+    answers = as_object(inbound.message.params.get("inputResponses")) or {}
+    return Retry(has_state="requestState" in inbound.message.params, answers=sorted(answers))

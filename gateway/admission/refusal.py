@@ -1,0 +1,114 @@
+"""Why a message does not pass, and the words and bytes in which its sender learns so (DESIGN section 7).
+
+Rule 1: a refusal names what was refused, why, what to do next and whom to ask; never policy data.
+Rule 2: the form follows the method table: tool errors for calls, JSON-RPC errors for requests, else nothing.
+Rule 3: HTTP 401 is for authentication only; 503 only for connecting while policy cannot be asked.
+"""
+
+from typing import Any, Final
+
+from msgspec import Struct
+
+from gateway.admission.action import Answer, Withhold
+from gateway.admission.decision import Reason
+from gateway.admission.exchange import Inbound
+from gateway.protocol import errors
+from gateway.protocol.message import Request
+
+UNVERIFIED: Final = "principal_is_verified"
+JSON: Final = (("content-type", "application/json"),)
+_UNAVAILABLE: Final = 503
+_RETRY_AFTER_S: Final = "2"
+
+
+class Wording(Struct, frozen=True, kw_only=True):
+    """What an organization adds to every refusal."""
+
+    organization_message: str = ""
+    request_url: str = ""
+
+
+class Refusal(Struct, frozen=True, kw_only=True):
+    """A message that does not pass: the public code, and the reasons as OPA or the gateway gave them."""
+
+    code: str
+    reasons: tuple[Reason, ...]
+    decision_id: str = ""
+    revision: str = ""
+
+    @property
+    def unauthenticated(self) -> bool:
+        """True when the reason is the credential itself, so that a new one may help."""
+        return any(reason.requirement == UNVERIFIED for reason in self.reasons)
+
+
+def own(code: str, message: str, remedy: str = "") -> Refusal:
+    """Return a refusal of the gateway's own making, before or instead of a decision."""
+    return Refusal(code=code, reasons=(Reason(requirement=code, message=message, severity="high", remedy=remedy),))
+
+
+def answer(refusal: Refusal, inbound: Inbound, wording: Wording) -> Answer | Withhold:
+    """Return how the sender of `inbound` learns of the refusal."""
+    request = inbound.message
+    if request is None:
+        return _unasked(refusal, wording)
+    if not isinstance(request, Request):
+        return Withhold()
+    if inbound.method.refusal == "tool_error":
+        decision = data(refusal, wording)
+        body = errors.tool_error_body(request.id, text(refusal, wording), decision, era=inbound.era)
+        return Answer(status=200, body=body, headers=JSON)
+    if inbound.method.refusal == "connect_error":
+        return _connect(refusal, request.id, wording)
+    return Answer(status=200, body=rpc_error(refusal, request.id, wording), headers=JSON)
+
+
+def text(refusal: Refusal, wording: Wording) -> str:
+    """Return the sentences that a model or a person reads."""
+    lines = [f"Refused by policy ({refusal.code}). Nothing was executed."]
+    lines += [f"- {reason.requirement}: {reason.message}" for reason in refusal.reasons]
+    lines += [f"What to do: {remedy}" for remedy in dict.fromkeys(r.remedy for r in refusal.reasons) if remedy]
+    lines += [part for part in (wording.organization_message, _ask_at(wording.request_url)) if part]
+    lines.append("Do not retry this unchanged.")
+    if refusal.decision_id:
+        lines.append(f"Decision {refusal.decision_id}.")
+    return "\n".join(lines)
+
+
+def data(refusal: Refusal, wording: Wording) -> dict[str, Any]:
+    """Return the machine-readable form, for `_meta` or the error's `data`."""
+    body: dict[str, Any] = {
+        "code": refusal.code,
+        "decision_id": refusal.decision_id,
+        "revision": refusal.revision,
+        "reasons": [
+            {"requirement": r.requirement, "message": r.message, "severity": r.severity, "remedy": r.remedy}
+            for r in refusal.reasons
+        ],
+    }
+    if wording.request_url:
+        body["request_url"] = wording.request_url
+    return body
+
+
+def rpc_error(refusal: Refusal, request_id: str | int | None, wording: Wording) -> bytes:
+    """Return the refusal as a JSON-RPC error, whatever the method."""
+    return errors.failure_body(request_id, refusal.code, text(refusal, wording), data(refusal, wording))
+
+
+def _connect(refusal: Refusal, request_id: str | int, wording: Wording) -> Answer:
+    """Refuse a client that connects: 503 where policy cannot be asked, so that it does not misread the era."""
+    body = rpc_error(refusal, request_id, wording)
+    if errors.failure_of(refusal.code).status == _UNAVAILABLE:
+        return Answer(status=_UNAVAILABLE, body=body, headers=(*JSON, ("retry-after", _RETRY_AFTER_S)))
+    return Answer(status=200, body=body, headers=JSON)
+
+
+def _unasked(refusal: Refusal, wording: Wording) -> Answer:
+    """Refuse what carries no message: the GET stream, and DELETE."""
+    status = errors.failure_of(refusal.code).status
+    return Answer(status=status, body=rpc_error(refusal, None, wording), headers=JSON)
+
+
+def _ask_at(url: str) -> str:
+    return f"Ask for access at {url}." if url else ""

@@ -1,0 +1,114 @@
+"""The story on one screen: read -> ask -> decide -> enforce -> record, for everything that a client sends.
+
+Rule 1: an action is returned only after its record is in the journal.
+Rule 2: every path that does not end in a permit ends in a refusal.
+Rule 3: what the method table does not ask about passes only on a permit that its sender already holds.
+"""
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from gateway.admission.action import Action, Answer, again
+from gateway.admission.exchange import Inbound
+from gateway.admission.record import JournalFailure, Occasion
+from gateway.admission.recording import About, refused
+from gateway.admission.refusal import JSON, Refusal, own, rpc_error
+from gateway.pipeline.asking import plain, state
+from gateway.pipeline.call import Call, Settled
+from gateway.pipeline.engine import Engine, Parts, outbound
+from gateway.pipeline.looking import look
+from gateway.pipeline.passages import Passages
+from gateway.pipeline.ports import Moment
+from gateway.pipeline.presentation import Presentation
+from gateway.pipeline.replies import Replies
+from gateway.protocol.errors import malformed_body
+from gateway.protocol.malformed import Malformed
+
+_ATTEMPTS: Final = 2
+
+
+class Pipeline:
+    """Admits or refuses messages of clients, and judges those of servers."""
+
+    def __init__(self, parts: Parts, *, ttl_cap_ms: int) -> None:
+        """Take what `gateway.app` has composed; clients may keep filtered lists for `ttl_cap_ms` milliseconds."""
+        self.engine: Final = Engine(parts)
+        self.presentation: Final = Presentation(parts.definitions)
+        self.passages: Final = Passages()
+        self._replies: Final = Replies(self.engine, ttl_cap_ms=ttl_cap_ms)
+
+    async def admit(self, inbound: Inbound) -> Settled:
+        """Return what to do with a client's message."""
+        begun = self.engine.parts.clock.now()
+        held = self._held(inbound) if inbound.method.asked == "no" else None
+        if held is not None:
+            return held
+        call = await self._decided(inbound, begun)
+        if isinstance(call, Malformed):
+            return await self._unread(inbound, call)
+        settled = await self.engine.settle(call)
+        self.passages.keep(settled.call)
+        return settled
+
+    async def settle(self, call: Call, raw: bytes) -> Action:
+        """Return what to do with one message that the upstream sent on the channel of `call`."""
+        return await self._replies.settle(call, raw)
+
+    async def stands(self, call: Call) -> Refusal | None:
+        """Ask again whether an open stream may stay open, by the policy in force now; null means that it may."""
+        begun = self.engine.parts.clock.now()
+        again_asked = await self._decided(call.inbound, begun)
+        if isinstance(again_asked, Malformed):
+            return own("policy_denied", "the stream cannot be judged any more")
+        return (await self.engine.settle(again_asked)).refusal
+
+    async def turn_away(self, code: str, about: About, *, source_ip: str, answer: Answer) -> Answer:
+        """Record a refusal without a decision, and return its answer; without a record the answer says so."""
+        parts = self.engine.parts
+        now = parts.clock.now()
+        occasion = Occasion(call_id=parts.ids.call_id(), unix_ns=now.unix_ns, monotonic_ns=now.monotonic_ns)
+        record = refused(occasion, code=code, source_ip=source_ip, about=about, masking=parts.masking)
+        if isinstance(await parts.journal.refused(record), JournalFailure):
+            unwritten = own("journal_unavailable", "the refusal cannot be recorded")
+            return Answer(status=503, body=rpc_error(unwritten, None, parts.wording), headers=JSON)
+        return answer
+
+    async def _decided(self, inbound: Inbound, begun: Moment) -> Call | Malformed:
+        """Ask, and ask once more when the answer names another credential than the one whose view was judged."""
+        parts = self.engine.parts
+        call: Call | None = None
+        for _ in range(_ATTEMPTS):
+            sight = await self.presentation.sight(inbound, parts.policy.revision, self._look)
+            question = state(inbound, sight, unix_ns=begun.unix_ns, gateway=parts.gateway)
+            if isinstance(question, Malformed):
+                return question
+            call = await self.engine.decide(self.engine.begin(inbound, question, begun))
+            view = self.presentation.remember(inbound, call.answer) if call.answer else None
+            if self.presentation.confirms(sight, view):
+                return replace(call, presented=sight.presented, view=view)
+        unsure = self.engine.begin(inbound, plain(inbound, unix_ns=begun.unix_ns, gateway=parts.gateway), begun)
+        return replace(call or unsure, answer=None)
+
+    def _held(self, inbound: Inbound) -> Settled | None:
+        """Return the way of a message that is not asked about, on the permit of an earlier one; null: ask after all."""
+        passage = self.passages.find(inbound, self.engine.parts.policy.revision)
+        if passage is None or passage.permit is None:
+            return None
+        call = replace(passage, inbound=inbound, call_id=self.engine.parts.ids.call_id())
+        travelling = outbound(inbound, subject=passage.permit.outbound.subject)
+        return Settled(call=call, action=again(passage.permit, travelling))
+
+    async def _unread(self, inbound: Inbound, malformed: Malformed) -> Settled:
+        """Refuse a message that is malformed by what its target presents."""
+        about = About(
+            server=inbound.server, method=inbound.method.name, detail=malformed.reason, status=malformed.status
+        )
+        given = Answer(status=malformed.status, body=malformed_body(malformed), headers=JSON)
+        answer = await self.turn_away("message_malformed", about, source_ip=inbound.source_ip, answer=given)
+        question = plain(inbound, unix_ns=self.engine.parts.clock.now().unix_ns, gateway=self.engine.parts.gateway)
+        call = self.engine.begin(inbound, question, self.engine.parts.clock.now())
+        return Settled(call=call, action=answer, refusal=own("message_malformed", malformed.reason))
+
+    async def _look(self, inbound: Inbound, method: str) -> None:
+        await look(self, inbound, method)

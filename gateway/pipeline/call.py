@@ -1,0 +1,39 @@
+"""One message on its way: what is known of it once it was asked about.
+
+Rule 1: a call is begun once, with its id and its times; every record of it carries that id.
+"""
+
+from msgspec import Struct
+
+from gateway.admission.action import Action, Permit
+from gateway.admission.decision import PolicyFailure, Verdict
+from gateway.admission.exchange import Inbound
+from gateway.admission.policy_input import PolicyInput
+from gateway.admission.refusal import Refusal
+from gateway.pipeline.ports import Moment, Presented, ViewKey
+
+
+class Call(Struct, frozen=True, kw_only=True):
+    """A message with the question that was asked of it and the answer that came."""
+
+    call_id: str
+    inbound: Inbound
+    begun: Moment
+    question: PolicyInput
+    answer: Verdict | PolicyFailure | None = None
+    presented: Presented | None = None
+    view: ViewKey | None = None
+    permit: Permit | None = None
+
+    @property
+    def session_key(self) -> str:
+        """What binds sealed ids to the session, or to the server where there is none."""
+        return self.inbound.session_text
+
+
+class Settled(Struct, frozen=True, kw_only=True):
+    """What to do with a message, and the call that it belongs to."""
+
+    call: Call
+    action: Action
+    refusal: Refusal | None = None

@@ -1,0 +1,145 @@
+"""The steps that both directions share: decide, enforce, record.
+
+Rule 1: an action is returned only after its record is in the journal; a journal that fails refuses.
+Rule 2: a permit is made here and nowhere else, from an `Admit` and the receipt of its record.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.admission import question as questions
+from gateway.admission.action import Admit, Outbound, permit
+from gateway.admission.decision import PolicyFailure, Verdict
+from gateway.admission.enforce import enforce
+from gateway.admission.exchange import Inbound
+from gateway.admission.masking import Masking
+from gateway.admission.policy_input import Gateway, PolicyInput
+from gateway.admission.record import Enforced, JournalFailure, Occasion, Receipt
+from gateway.admission.recording import decided
+from gateway.admission.refusal import Refusal, Wording, own
+from gateway.admission.refusal import answer as refusal_answer
+from gateway.pipeline.call import Call, Settled
+from gateway.pipeline.listings import Listings
+from gateway.pipeline.ports import Clock, Definitions, Ids, Journal, Moment, Policy, Upstream
+from gateway.pipeline.presentation import subject_of
+from gateway.protocol.sealing import Ring
+
+
+class Parts(Struct, frozen=True, kw_only=True):
+    """The ports and values that the pipeline is made of; `gateway.app` fills it."""
+
+    policy: Policy
+    journal: Journal
+    upstream: Upstream
+    definitions: Definitions
+    listings: Listings
+    clock: Clock
+    ids: Ids
+    ring: Ring
+    gateway: Gateway
+    wording: Wording
+    masking: Masking
+    result_bytes: int
+
+
+class Engine:
+    """Decides, enforces and records; holds ports and no state of its own."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Take what `gateway.app` has composed."""
+        self.parts: Final = parts
+
+    def begin(self, inbound: Inbound, question: PolicyInput, begun: Moment) -> Call:
+        """Give a message its id."""
+        return Call(call_id=self.parts.ids.call_id(), inbound=inbound, begun=begun, question=question)
+
+    async def decide(self, call: Call) -> Call:
+        """Return the call with OPA's answer to its question."""
+        return replace(call, answer=await self.parts.policy.decide(call.question))
+
+    async def settle(self, call: Call) -> Settled:
+        """Enforce the answer of a decided call, record it, and return what to do."""
+        answer = call.answer or _SILENCE
+        outcome = enforce(answer, outbound(call.inbound, subject=_subject(call.inbound, answer)))
+        outcome = _same_agent(call.inbound, answer, outcome)
+        receipt = await self.record(call, answer, outcome)
+        if isinstance(receipt, JournalFailure):
+            return self.refuse(call, own("journal_unavailable", "the decision cannot be recorded", _LATER))
+        if isinstance(outcome, Refusal):
+            return self.refuse(call, outcome)
+        forward = permit(outcome, receipt)
+        return Settled(call=replace(call, permit=forward.permit), action=forward)
+
+    def refuse(self, call: Call, refusal: Refusal) -> Settled:
+        """Return the refusal in the form that the message's sender understands."""
+        return Settled(call=call, action=refusal_answer(refusal, call.inbound, self.parts.wording), refusal=refusal)
+
+    async def record(
+        self, call: Call, answer: Verdict | PolicyFailure, outcome: Admit | Refusal
+    ) -> Receipt | JournalFailure:
+        """Write the `decided` record, and return when it is durable."""
+        now = self.parts.clock.now()
+        occasion = Occasion(
+            call_id=call.call_id,
+            unix_ns=now.unix_ns,
+            monotonic_ns=now.monotonic_ns,
+            micros=(now.monotonic_ns - call.begun.monotonic_ns) // 1000,
+        )
+        enforced = _enforced(answer, outcome)
+        masking = self.parts.masking
+        return await self.parts.journal.decided(
+            decided(call.question, answer, enforced=enforced, occasion=occasion, masking=masking)
+        )
+
+    async def ask_server_request(self, call: Call, method: str, params: Mapping[str, Any]) -> Refusal | None:
+        """Ask whether a request of the server may reach the client; null means that it may."""
+        question = questions.server_request(call.question, method=method, params=params)
+        asked = await self.decide(self.begin(call.inbound, question, self.parts.clock.now()))
+        answer = asked.answer or _SILENCE
+        outcome = enforce(answer, outbound(call.inbound, subject=""))
+        receipt = await self.record(asked, answer, outcome)
+        if isinstance(receipt, JournalFailure):
+            return own("journal_unavailable", "the decision cannot be recorded", _LATER)
+        return outcome if isinstance(outcome, Refusal) else None
+
+
+def outbound(inbound: Inbound, *, subject: str, body: bytes | None = None) -> Outbound:
+    """Return what would travel for `inbound`: its own bytes, or `body` in their place."""
+    raw = inbound.message.raw if inbound.message else b""
+    return Outbound(
+        verb=inbound.verb,
+        server=inbound.server,
+        headers=inbound.headers,
+        body=raw if body is None else body,
+        subject=subject,
+        request_id=inbound.request_id,
+        era=inbound.era,
+    )
+
+
+def _subject(inbound: Inbound, answer: Verdict | PolicyFailure) -> str:
+    return subject_of(inbound, answer) if isinstance(answer, Verdict) else ""
+
+
+def _enforced(answer: Verdict | PolicyFailure, outcome: Admit | Refusal) -> Enforced:
+    if isinstance(outcome, Admit):
+        return Enforced(outcome="allow")
+    held = isinstance(answer, Verdict) and answer.decision.outcome == "hold"
+    return Enforced(outcome="hold" if held else "deny", code=outcome.code, reasons=outcome.reasons)
+
+
+def _same_agent(inbound: Inbound, answer: Verdict | PolicyFailure, outcome: Admit | Refusal) -> Admit | Refusal:
+    """A session belongs to the agent that opened it; when the principal is another agent by now, it is gone."""
+    if inbound.session is None or isinstance(outcome, Refusal) or isinstance(answer, PolicyFailure):
+        return outcome
+    agent = answer.decision.resolved.agent
+    if agent is not None and agent.id == inbound.session.agent:
+        return outcome
+    return own("session_unknown", "the session belongs to another agent", "Initialize again.")
+
+
+_LATER: Final = "Try again in a moment."
+_SILENCE: Final = PolicyFailure(code="policy_unavailable", detail="the policy was not asked")

@@ -1,0 +1,80 @@
+"""Verdicts on the items of a list: in chunks, with a deadline each, remembered per question and revision.
+
+Rule 1: an item is listed only by a verdict; a chunk that fails to evaluate is halved until the item is found,
+and that item is hidden (DESIGN section 4).
+Rule 2: a policy that cannot be asked hides nothing and shows nothing: the whole list fails.
+Rule 3: the memory is keyed by the digest of the whole question (time cut to the minute) and by the revision.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Final
+
+from msgspec import Struct
+from msgspec.json import Encoder
+
+from gateway.admission.decision import PolicyFailure
+from gateway.admission.policy_input import Item, PolicyInput
+from gateway.admission.question import listing
+from gateway.pipeline.ports import Policy
+
+_ENCODER: Final = Encoder()
+
+
+class ListLimits(Struct, frozen=True, kw_only=True):
+    """`chunk`: items a question; `entries`: remembered chunks."""
+
+    chunk: int = 200
+    entries: int = 1_000
+
+
+class Listings:
+    """Asks for verdicts on list items, and remembers the answers of the revision in force."""
+
+    def __init__(self, policy: Policy, limits: ListLimits) -> None:
+        """Take the policy port; `limits` bounds both a question and the memory."""
+        self._policy: Final = policy
+        self._limits: Final = limits
+        self._known: Final[OrderedDict[tuple[str, bytes], tuple[bool, ...]]] = OrderedDict()
+
+    async def verdicts(self, question: PolicyInput, items: Sequence[Item]) -> list[bool] | PolicyFailure:
+        """Return for each item whether it is listed, or why the policy could not be asked."""
+        listed: list[bool] = []
+        for start in range(0, len(items), self._limits.chunk):
+            chunk = await self._chunk(listing(question, items[start : start + self._limits.chunk]))
+            if isinstance(chunk, PolicyFailure):
+                return chunk
+            listed.extend(chunk)
+        return listed
+
+    async def _chunk(self, question: PolicyInput) -> tuple[bool, ...] | PolicyFailure:
+        digest = sha256(_ENCODER.encode(question)).digest()
+        known = self._known.get((self._policy.revision, digest))
+        if known is not None:
+            self._known.move_to_end((self._policy.revision, digest))
+            return known
+        answer = await self._policy.listing(question)
+        if isinstance(answer, PolicyFailure):
+            return await self._halved(question) if answer.code == "policy_error" else answer
+        listed = tuple(item.listed for item in answer.listing.items)
+        self._remember((answer.revision, digest), listed)
+        return listed
+
+    async def _halved(self, question: PolicyInput) -> tuple[bool, ...] | PolicyFailure:
+        items = question.items
+        if len(items) <= 1:
+            return (False,) * len(items)
+        middle = len(items) // 2
+        first = await self._chunk(listing(question, items[:middle]))
+        if isinstance(first, PolicyFailure):
+            return first
+        second = await self._chunk(listing(question, items[middle:]))
+        return second if isinstance(second, PolicyFailure) else first + second
+
+    def _remember(self, key: tuple[str, bytes], listed: tuple[bool, ...]) -> None:
+        if self._known and next(iter(self._known))[0] != key[0]:
+            self._known.clear()
+        self._known[key] = listed
+        while len(self._known) > self._limits.entries:
+            self._known.popitem(last=False)

@@ -1,0 +1,115 @@
+"""What the pipeline needs of the world, as Protocols; the adapters above implement them.
+
+Rule 1: a port returns failures as values; the pipeline has no foreign exception to catch.
+Rule 2: values that cross a port are defined here or in `admission`, never in an adapter.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Literal, Protocol
+
+from msgspec import Struct
+
+from gateway.admission.action import Forward
+from gateway.admission.decision import ListingVerdict, PolicyFailure, Verdict
+from gateway.admission.policy_input import Definition, PolicyInput, SchemaCheck, Target
+from gateway.admission.record import Completed, Decided, JournalFailure, Receipt, Refused
+from gateway.protocol.headers import Parameter
+
+Media = Literal["json", "sse", "empty", "other"]
+
+
+class UpstreamFailure(Struct, frozen=True, kw_only=True):
+    """The upstream gave no usable reply; `detail` is safe to show, `code` is the public reason code."""
+
+    code: Literal[
+        "upstream_unavailable", "upstream_timeout", "upstream_broken", "result_too_large", "credential_missing"
+    ]
+    detail: str
+
+
+class Reply(Protocol):
+    """An upstream's reply whose head has arrived; the body is read only as it is consumed."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]: ...
+    @property
+    def media(self) -> Media: ...
+    async def read(self, limit: int) -> bytes | UpstreamFailure: ...
+    def chunks(self) -> AsyncIterator[bytes | UpstreamFailure]: ...
+    async def close(self, *, drain: bool) -> None: ...
+
+
+class Upstream(Protocol):
+    """Sends what a permit covers; nothing else can be sent."""
+
+    async def send(self, forward: Forward) -> Reply | UpstreamFailure: ...
+
+
+class Policy(Protocol):
+    """The OPA sidecar."""
+
+    @property
+    def revision(self) -> str: ...
+    async def decide(self, question: PolicyInput) -> Verdict | PolicyFailure: ...
+    async def listing(self, question: PolicyInput) -> ListingVerdict | PolicyFailure: ...
+
+
+class Journal(Protocol):
+    """Durable records before effects."""
+
+    async def decided(self, record: Decided) -> Receipt | JournalFailure: ...
+    async def refused(self, record: Refused) -> Receipt | JournalFailure: ...
+    def completed(self, record: Completed) -> None: ...
+
+
+class ViewKey(Struct, frozen=True, kw_only=True):
+    """Which presentation of a server: what it shows to one credential at one protocol revision."""
+
+    server: str
+    credential: str
+    """Name of the upstream credential, and the subject where it is per principal."""
+    revision: str
+    session: str = ""
+    """Digest of the session; used by the cache only where a server's listings vary by session."""
+
+
+class Presented(Protocol):
+    """What a server presents one target to be."""
+
+    @property
+    def definition(self) -> Definition: ...
+    @property
+    def parameters(self) -> tuple[Parameter, ...]: ...
+    def check_arguments(self, arguments: Mapping[str, Any]) -> SchemaCheck: ...
+    def folded_key(self, arguments: Mapping[str, Any]) -> str | None: ...
+
+
+class Definitions(Protocol):
+    """The cache of presentations."""
+
+    def seen(self, view: ViewKey, target: Target) -> Presented | None: ...
+    def fresh(self, view: ViewKey, method: str) -> bool: ...
+    def learn(self, view: ViewKey, method: str, result: Mapping[str, Any], *, first: bool, last: bool) -> None: ...
+    def forget(self, server: str, method: str) -> None: ...
+
+
+class Moment(Struct, frozen=True, kw_only=True):
+    """One reading of the clocks: wall time and monotonic, both in nanoseconds."""
+
+    unix_ns: int
+    monotonic_ns: int
+
+
+class Clock(Protocol):
+    """The only source of time."""
+
+    def now(self) -> Moment: ...
+
+
+class Ids(Protocol):
+    """The only source of identifiers and nonces."""
+
+    def call_id(self) -> str: ...
+    def nonce(self) -> bytes: ...

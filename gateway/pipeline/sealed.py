@@ -1,0 +1,80 @@
+"""Ids that travel to the client and come back: sealed, so that they need no table (DESIGN section 7).
+
+Rule 1: an id sealed for one session, principal or server opens nothing in another.
+Rule 2: which method a server's request had is sealed with its id, so that the answer can be judged by it.
+"""
+
+from collections import OrderedDict
+from hashlib import sha256
+from typing import Final
+
+import orjson
+
+from gateway.admission.exchange import Inbound
+from gateway.pipeline.call import Call
+from gateway.protocol.message import Response
+from gateway.protocol.sealing import EventSeal, RequestSeal, Ring, SessionSeal
+
+_BINDING_BYTES: Final = 16
+_REMEMBERED: Final = 10_000
+
+
+def binding(*, server: str, principal_key: str, session: SessionSeal | None) -> bytes:
+    """Return what sealed ids are bound to: server, principal and upstream session, as a digest of 16 bytes."""
+    parts = (server, principal_key, session.upstream_id if session else "")
+    return sha256("\x1e".join(parts).encode()).digest()[:_BINDING_BYTES]
+
+
+def binding_of(inbound: Inbound) -> bytes:
+    """Return the binding of the ids that belong to this message's sender."""
+    return binding(server=inbound.server, principal_key=inbound.principal.key, session=inbound.session)
+
+
+def sealed_request_id(ring: Ring, call: Call, *, upstream_id: str | int, method: str, nonce: bytes) -> str:
+    """Return the id under which the client sees a server's request."""
+    inbound = call.inbound
+    seal = RequestSeal(
+        upstream_id=upstream_id, session=binding_of(inbound), method=method, server=inbound.server, call_id=call.call_id
+    )
+    return ring.close(seal, nonce)
+
+
+class OpenRequests:
+    """The sealed ids of servers' requests by the ids that the servers know, so that a cancellation can be mapped.
+
+    Bounded, and of one worker: a cancellation of a request that is not remembered is withheld.
+    """
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self._sealed: Final[OrderedDict[tuple[bytes, str | int, type], str]] = OrderedDict()
+
+    def keep(self, inbound: Inbound, upstream_id: str | int, sealed: str) -> None:
+        """Remember a request that was delivered to the client."""
+        self._sealed[binding_of(inbound), upstream_id, type(upstream_id)] = sealed
+        while len(self._sealed) > _REMEMBERED:
+            self._sealed.popitem(last=False)
+
+    def take(self, inbound: Inbound, upstream_id: str | int) -> str | None:
+        """Return, and forget, the sealed id of a request."""
+        return self._sealed.pop((binding_of(inbound), upstream_id, type(upstream_id)), None)
+
+
+def sealed_event_id(ring: Ring, call: Call, upstream_id: str, nonce: bytes) -> str:
+    """Return the id under which the client sees an event, with what its replay needs to know."""
+    inbound, resumes = call.inbound, call.inbound.resumes
+    seal = EventSeal(
+        upstream_id=upstream_id,
+        session=binding_of(inbound),
+        method=resumes.method if resumes else (inbound.method.name if inbound.message else ""),
+        request_id=resumes.request_id if resumes else inbound.request_id,
+        call_id=call.call_id,
+    )
+    return ring.close(seal, nonce)
+
+
+def restored(message: Response, upstream_id: str | int) -> Response:
+    """Return a client's response under the id that the server gave its request."""
+    content = {"result": message.result} if message.error is None else {"error": message.error}
+    raw = orjson.dumps({"jsonrpc": "2.0", "id": upstream_id, **content})
+    return Response(id=upstream_id, raw=raw, result=message.result, error=message.error)

@@ -1,0 +1,112 @@
+"""One HTTP exchange with a client: its body read whole, its answer written once, its going away noticed.
+
+Rule 1: a body is whole only after `more_body: false`; anything else is dropped (PROTOCOL section 7).
+Rule 2: nothing is written after the client has gone, and nothing is written twice.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from msgspec import Struct
+from starlette.types import Receive, Scope, Send
+
+Headers = Iterable[tuple[str, str]]
+
+
+class Incomplete(Struct, frozen=True):
+    """The client went away, or broke off, before its body was whole."""
+
+
+class TooLarge(Struct, frozen=True):
+    """The body is longer than the limit, in bytes."""
+
+    limit: int
+
+
+class Edge:
+    """The client's side of an exchange; `gone` turns true when the client has disconnected."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take the three of ASGI; nothing is read yet."""
+        self.scope: Final = scope
+        self._receive: Final = receive
+        self._send: Final = send
+        self._watch: asyncio.Task[None] | None = None
+        self._on_gone: Callable[[], None] | None = None
+        self.gone = False
+        self.started = False
+
+    async def body(self, limit: int) -> bytes | Incomplete | TooLarge:
+        """Return the whole body, at most `limit` bytes."""
+        chunks: list[bytes] = []
+        size = 0
+        while True:
+            event = await self._receive()
+            if event["type"] != "http.request":
+                self.gone = True
+                return Incomplete()
+            chunk: bytes = event.get("body", b"")
+            size += len(chunk)
+            if size > limit:
+                return TooLarge(limit)
+            chunks.append(chunk)
+            if not event.get("more_body", False):
+                return b"".join(chunks) if len(chunks) > 1 else chunk
+
+    def watch(self, on_gone: Callable[[], None]) -> None:
+        """Call `on_gone` once when the client disconnects; to be used after the body was read."""
+        self._on_gone = on_gone
+        if self.gone:
+            on_gone()
+        elif self._watch is None:
+            self._watch = asyncio.get_running_loop().create_task(self._watched())
+
+    def abort(self) -> None:
+        """Write nothing more: the connection is ended without the end of the answer."""
+        self.gone = True
+
+    async def close(self) -> None:
+        """Stop watching."""
+        if self._watch is not None:
+            self._watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watch
+
+    async def respond(self, status: int, headers: Headers, body: bytes) -> None:
+        """Write a whole answer."""
+        await self.start(status, [*headers, ("content-length", str(len(body)))] if status != _NO_BODY else headers)
+        await self.write(body, more=False)
+
+    async def start(self, status: int, headers: Headers) -> None:
+        """Write the head of an answer."""
+        if self.gone or self.started:
+            return
+        self.started = True
+        raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        await self._emit({"type": "http.response.start", "status": status, "headers": raw})
+
+    async def write(self, body: bytes, *, more: bool) -> None:
+        """Write a piece of the body; waits while the client does not read."""
+        await self._emit({"type": "http.response.body", "body": body, "more_body": more})
+
+    async def _emit(self, event: dict[str, Any]) -> None:
+        if self.gone:
+            return
+        try:
+            await self._send(event)
+        except OSError:
+            self.gone = True
+
+    async def _watched(self) -> None:
+        while True:
+            event = await self._receive()
+            if event["type"] == "http.disconnect":
+                break
+        self.gone = True
+        if self._on_gone is not None:
+            self._on_gone()
+
+
+_NO_BODY: Final = 204

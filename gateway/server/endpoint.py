@@ -1,0 +1,160 @@
+"""The ASGI endpoint: an HTTP request arrives, is placed, admitted and performed.
+
+Rule 1: exact paths only; nothing is redirected, nothing is guessed.
+Rule 2: the one `except Exception` of the gateway stands here, and it refuses.
+"""
+
+import logging
+import re
+from typing import Final
+
+from msgspec import Struct
+from starlette.types import Receive, Scope, Send
+
+from gateway.admission.action import Answer
+from gateway.admission.recording import About
+from gateway.admission.refusal import JSON
+from gateway.pipeline import Pipeline
+from gateway.protocol.errors import error_body, failure_body
+from gateway.protocol.headers import Headers, read_headers, unpostable, unstreamable
+from gateway.protocol.malformed import Malformed
+from gateway.protocol.message import Message, read
+from gateway.protocol.strict import Limits
+from gateway.server.arrival import Arrival, Caller, TurnedAway, place, unreadable
+from gateway.server.edge import Edge, Incomplete, TooLarge
+from gateway.server.perform import Performer
+from gateway.server.ports import Callers, Meters, Unverified
+from gateway.server.relay import RelayLimits
+from gateway.server.streams import Streams
+from gateway.server.unverified import unverified_answer
+
+_PATH: Final = re.compile(r"/servers/([a-z0-9][a-z0-9._-]{0,62})/mcp")
+_VERBS: Final = {"POST", "GET", "DELETE"}
+_LOG: Final = logging.getLogger(__name__)
+
+
+class EndpointLimits(Struct, frozen=True, kw_only=True):
+    """What a message may measure, and how it is relayed; `shown`: header names that policy may see, in lower case."""
+
+    body_bytes: int
+    message: Limits
+    relay: RelayLimits
+    shown: tuple[str, ...] = ()
+
+
+class Endpoint:
+    """ASGI application for MCP clients."""
+
+    def __init__(
+        self, pipeline: Pipeline, callers: Callers, meters: Meters, streams: Streams, limits: EndpointLimits
+    ) -> None:
+        """Take the parts that `gateway.app` has composed."""
+        self._pipeline: Final = pipeline
+        self._callers: Final = callers
+        self._meters: Final = meters
+        self._limits: Final = limits
+        self._performer: Final = Performer(pipeline, streams, meters, callers, limits.relay)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request."""
+        edge = Edge(scope, receive, send)
+        try:
+            await self._served(edge)
+        except Exception:  # noqa: BLE001 - the outermost frame, and it refuses
+            _LOG.exception("an exchange failed and was refused")
+            await edge.respond(
+                500, JSON, failure_body(None, "internal_failure", "the gateway failed; nothing more was sent")
+            )
+        finally:
+            await edge.close()
+
+    async def _served(self, edge: Edge) -> None:
+        found = _PATH.fullmatch(edge.scope["path"])
+        if found is None:
+            await edge.respond(
+                404, JSON, error_body(None, -32600, "no such path; MCP servers are at /servers/<id>/mcp")
+            )
+            return
+        if edge.scope["method"] not in _VERBS:
+            await edge.respond(405, (*JSON, ("allow", "POST, GET, DELETE")), error_body(None, -32600, "use POST"))
+            return
+        arrived = await self._arrived(edge, found[1])
+        if arrived is None:
+            return
+        inbound = place(arrived, self._pipeline.engine.parts.ring)
+        if isinstance(inbound, TurnedAway):
+            await self._turn_away(edge, found[1], inbound, _raw(arrived))
+            return
+        await self._performer.perform(edge, await self._pipeline.admit(inbound))
+
+    async def _arrived(self, edge: Edge, server: str) -> Arrival | None:
+        """Return the verified and read request; null when it was turned away already."""
+        headers = read_headers(edge.scope["headers"])
+        if isinstance(headers, Malformed):
+            await self._turn_away(edge, server, unreadable(headers), b"")
+            return None
+        principal = await self._callers.verify(
+            edge.scope["headers"], server=server, query=edge.scope["query_string"], source_ip=_source(edge.scope)
+        )
+        if isinstance(principal, Unverified):
+            await self._unverified(edge, server, principal)
+            return None
+        message = await self._message(edge, headers, server)
+        if isinstance(message, TurnedAway):
+            return None
+        caller = Caller(principal=principal, source_ip=_source(edge.scope), shown=self._shown(headers))
+        return Arrival(verb=edge.scope["method"], server=server, headers=headers, caller=caller, message=message)
+
+    async def _message(self, edge: Edge, headers: Headers, server: str) -> Message | TurnedAway | None:
+        """Return the message of a POST, null for the verbs that have none; what is wrong is answered here."""
+        if edge.scope["method"] != "POST":
+            fault = unstreamable(headers) if edge.scope["method"] == "GET" else None
+            return None if fault is None else await self._turn_away(edge, server, unreadable(fault), b"")
+        fault = unpostable(headers)
+        if fault is not None:
+            return await self._turn_away(edge, server, unreadable(fault), b"")
+        body = await edge.body(self._limits.body_bytes)
+        if isinstance(body, Incomplete | TooLarge):
+            return await self._turn_away(edge, server, _cut(body), b"")
+        message = read(body, self._limits.message)
+        if isinstance(message, Malformed):
+            return await self._turn_away(edge, server, unreadable(message), body)
+        return message
+
+    async def _turn_away(self, edge: Edge, server: str, turned: TurnedAway, body: bytes) -> TurnedAway:
+        self._meters.malformed(turned.code)
+        about = About(server=server, method=turned.method, detail=turned.detail, status=turned.answer.status, body=body)
+        answer = await self._pipeline.turn_away(turned.code, about, source_ip=_source(edge.scope), answer=turned.answer)
+        await edge.respond(answer.status, answer.headers, answer.body)
+        return turned
+
+    async def _unverified(self, edge: Edge, server: str, caller: Unverified) -> None:
+        answer = unverified_answer(caller)
+        self._meters.malformed(caller.cause)
+        if caller.recorded:
+            about = About(server=server, detail=caller.reason, status=caller.status)
+            answer = await self._pipeline.turn_away(caller.cause, about, source_ip=_source(edge.scope), answer=answer)
+        await edge.respond(answer.status, answer.headers, answer.body)
+
+    def _shown(self, headers: Headers) -> dict[str, str]:
+        values = headers.values
+        return {name: values[name] for name in self._limits.shown if name in values}
+
+
+def _source(scope: Scope) -> str:
+    client = scope.get("client")
+    return client[0] if client else ""
+
+
+def _raw(arrival: Arrival) -> bytes:
+    return arrival.message.raw if arrival.message is not None else b""
+
+
+def _cut(body: Incomplete | TooLarge) -> TurnedAway:
+    if isinstance(body, Incomplete):
+        answer = Answer(status=400, body=error_body(None, -32700, "the body broke off"), headers=JSON)
+        return TurnedAway(code="body_incomplete", detail="the body broke off", answer=answer)
+    why = f"the body is larger than {body.limit} bytes"
+    return TurnedAway(
+        code="body_too_large", detail=why, answer=Answer(status=413, body=error_body(None, -32600, why), headers=JSON)
+    )

@@ -1,0 +1,36 @@
+"""What the client is told where an upstream gave no usable answer.
+
+Rule 1: nothing of an upstream's own error pages and challenges is in it (DESIGN section 7).
+"""
+
+from typing import Final
+
+from gateway.pipeline.ports import Reply, UpstreamFailure
+from gateway.protocol.errors import INVALID_REQUEST, error_body
+from gateway.protocol.message import Response, read_reply
+
+REFUSED: Final = frozenset({401, 403, 407})
+SERVER_ERROR: Final = 500
+
+REMEDIES: Final = {
+    "upstream_unavailable": "Try again later, or tell the server's owner.",
+    "upstream_timeout": "It may have been executed all the same: check before trying again.",
+    "upstream_broken": "It may have been executed all the same: check before trying again.",
+    "result_too_large": "Ask for less, or ask the policy's owner for `large_results` on this server.",
+    "credential_missing": "Ask the gateway's operator to supply the credential.",
+}
+
+
+def unwilling(reply: Reply) -> UpstreamFailure:
+    """Return the failure that a refusal or an error of the upstream is to the client."""
+    if reply.status in REFUSED:
+        return UpstreamFailure(code="upstream_unavailable", detail="the server refuses the gateway's own credential")
+    return UpstreamFailure(code="upstream_unavailable", detail=f"the server answered HTTP {reply.status}")
+
+
+def error_only(body: bytes) -> bytes:
+    """Return a server's JSON-RPC error as it is, or one of ours in place of anything else."""
+    message = read_reply(body)
+    if isinstance(message, Response) and message.error is not None:
+        return body
+    return error_body(None, INVALID_REQUEST, "the server refused the message")

@@ -1,0 +1,28 @@
+"""What became of a forwarded message, collected while it is relayed, for the `completed` record."""
+
+from gateway.pipeline.ports import UpstreamFailure
+
+
+class Outcome:
+    """Counts of one exchange; mutable, and of that exchange alone."""
+
+    __slots__ = ("code", "detail", "events", "size", "status", "unread", "upstream_micros")
+
+    def __init__(self) -> None:
+        """Begin as answered, with nothing relayed yet."""
+        self.code = "answered"
+        self.detail = ""
+        self.status = 0
+        self.size = 0
+        self.events = 0
+        self.unread = False
+        self.upstream_micros = 0
+
+    def message(self, raw: bytes) -> None:
+        """Count one message of the upstream."""
+        self.size += len(raw)
+        self.events += 1
+
+    def failed(self, failure: UpstreamFailure) -> None:
+        """The upstream's failure is what the record says."""
+        self.code, self.detail = failure.code, failure.detail

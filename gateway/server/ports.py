@@ -1,0 +1,38 @@
+"""What the HTTP edge needs beside the pipeline: who is calling, and counters."""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from msgspec import Struct
+
+from gateway.admission.principal import Principal
+
+
+class Unverified(Struct, frozen=True, kw_only=True):
+    """A caller who is not let in: status 400, 401, 403 or 503, and the challenge that belongs to it."""
+
+    cause: str
+    reason: str
+    status: int
+    challenge: str = ""
+    recorded: bool = True
+    """False where an equal refusal of the same second is in the journal already, and this one was counted there."""
+
+
+class Callers(Protocol):
+    """Verifies credentials."""
+
+    async def verify(
+        self, headers: Iterable[tuple[bytes, bytes]], *, server: str, query: bytes, source_ip: str
+    ) -> Principal | Unverified: ...
+
+    def unknown(self, server: str, *, source_ip: str) -> Unverified: ...
+
+
+class Meters(Protocol):
+    """Counters of the edge; names come from closed sets."""
+
+    def decided(self, *, outcome: str, requirement: str, policy_micros: int, added_micros: int) -> None: ...
+    def upstream(self, outcome: str) -> None: ...
+    def malformed(self, fault: str) -> None: ...
+    def streams(self, count: int) -> None: ...

@@ -1,0 +1,236 @@
+"""An upstream's reply on its way to the client: JSON whole, server-sent events one by one.
+
+Rule 1: every message in a reply is settled by the pipeline before the client sees a byte of it.
+Rule 2: memory is bounded: one event, or one JSON body up to the limit; the client's pace sets the upstream's.
+Rule 3: an upstream's 401, 403, 5xx and its challenges are ours to put in words; they never travel (DESIGN section 7).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Final, assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.admission.action import Action, Answer, Forward, Withhold
+from gateway.admission.refusal import JSON, answer, own
+from gateway.pipeline import Pipeline
+from gateway.pipeline.call import Call
+from gateway.pipeline.ports import Reply, UpstreamFailure
+from gateway.pipeline.sealed import sealed_event_id
+from gateway.protocol import sse
+from gateway.protocol.message import Response, read_reply
+from gateway.server.edge import Edge
+from gateway.server.failing import REFUSED, REMEDIES, SERVER_ERROR, error_only, unwilling
+from gateway.server.outcome import Outcome
+from gateway.server.sessions import answered_headers, carried_headers
+
+STREAM: Final = (
+    ("content-type", "text/event-stream"),
+    ("cache-control", "no-cache, no-transform"),
+    ("x-accel-buffering", "no"),
+)
+_ERROR: Final = 400
+
+
+class RelayLimits(Struct, frozen=True, kw_only=True):
+    """`result_bytes`: a result that is read; `keep_alive_s`: silence on a stream before a comment is sent."""
+
+    result_bytes: int
+    keep_alive_s: float
+
+
+class Relay:
+    """Relays one reply; made for each exchange."""
+
+    def __init__(self, pipeline: Pipeline, edge: Edge, call: Call, limits: RelayLimits) -> None:
+        """Take the client's side and the call that was admitted."""
+        self._pipeline: Final = pipeline
+        self._edge: Final = edge
+        self._call: Final = call
+        self._limits: Final = limits
+        self.outcome: Final = Outcome()
+        self._held: Final[list[bytes]] = []
+
+    async def run(self, reply: Reply) -> None:
+        """Relay the reply to its end."""
+        self.outcome.status = reply.status
+        if reply.status in REFUSED or reply.status >= SERVER_ERROR:
+            await self.fail(unwilling(reply))
+        elif reply.media == "json":
+            await self._json(reply)
+        elif reply.media == "sse" and reply.status < _ERROR:
+            await self._events(reply)
+        elif reply.media == "empty" or reply.status >= _ERROR:
+            await self._bare(reply)
+        else:
+            await self.fail(
+                UpstreamFailure(code="upstream_broken", detail="the server's answer is neither JSON nor SSE")
+            )
+
+    async def fail(self, failure: UpstreamFailure) -> None:
+        """Tell the client that the upstream gave no usable answer."""
+        self.outcome.failed(failure)
+        refusal = own(failure.code, failure.detail, REMEDIES[failure.code])
+        action = answer(refusal, self._call.inbound, self._pipeline.engine.parts.wording)
+        if self._edge.started:
+            await self._edge.write(_event_of(action) if isinstance(action, Answer) else b"", more=False)
+        elif isinstance(action, Answer):
+            await self._edge.respond(action.status, action.headers, action.body)
+        else:
+            await self._edge.respond(502, JSON, b"")
+
+    async def _json(self, reply: Reply) -> None:
+        body = await reply.read(self._limits.result_bytes)
+        if isinstance(body, UpstreamFailure):
+            await self._oversize(reply, body)
+            return
+        if reply.status >= _ERROR:
+            await self._edge.respond(reply.status, carried_headers(reply), error_only(body))
+            return
+        action = await self._pipeline.settle(self._call, body)
+        self.outcome.message(body)
+        await self._deliver_json(reply, body, action)
+
+    async def _deliver_json(self, reply: Reply, body: bytes, action: Action) -> None:
+        match action:
+            case Answer():
+                headers = answered_headers(self._pipeline, self._call, reply, body)
+                await self._edge.respond(action.status, (*headers, *JSON), action.body)
+            case Withhold():
+                await self.fail(
+                    UpstreamFailure(
+                        code="upstream_broken", detail="the server's answer is not a response to the request"
+                    )
+                )
+            case Forward():
+                await self.fail(UpstreamFailure(code="upstream_broken", detail="the server answered with a request"))
+            case _:
+                assert_never(action)
+
+    async def _oversize(self, reply: Reply, failure: UpstreamFailure) -> None:
+        """Relay a large result unread where the route allows it and nothing in it has to be filtered."""
+        permit = self._call.permit
+        large = permit is not None and permit.route.large_results and not self._call.inbound.method.list_field
+        if failure.code != "result_too_large" or not large:
+            await self.fail(failure)
+            return
+        self.outcome.unread = True
+        await self._edge.start(reply.status, (*carried_headers(reply), *JSON))
+        async for chunk in reply.chunks():
+            if isinstance(chunk, UpstreamFailure):
+                self.outcome.failed(chunk)
+                self._edge.abort()
+                return
+            await self._edge.write(chunk, more=True)
+            self.outcome.size += len(chunk)
+            if self._edge.gone:
+                return
+        await self._edge.write(b"", more=False)
+
+    async def _bare(self, reply: Reply) -> None:
+        """Pass on a status without a message; the body of an error that is not JSON is not ours to show."""
+        await self._edge.respond(reply.status, carried_headers(reply), b"")
+
+    async def _events(self, reply: Reply) -> None:
+        reader = sse.Reader(self._limits.result_bytes)
+        if self._call.inbound.method.name != "initialize":
+            await self._begin(reply, b"")
+        async for chunk in self._paced(reply):
+            if isinstance(chunk, UpstreamFailure):
+                await self.fail(chunk)
+                return
+            for event in reader.feed(chunk):
+                if not isinstance(event, sse.Event):
+                    await self.fail(UpstreamFailure(code="result_too_large", detail="an event is larger than allowed"))
+                    return
+                await self._event(reply, event)
+            if self._edge.gone:
+                return
+        await self._ended()
+
+    async def _paced(self, reply: Reply) -> AsyncIterator[bytes | UpstreamFailure]:
+        """Yield the reply's chunks; while there are none, keep the client's stream alive with comments."""
+        chunks = aiter(reply.chunks())
+        waiting: asyncio.Future[bytes | UpstreamFailure] | None = None
+        try:
+            while True:
+                waiting = waiting or asyncio.ensure_future(anext(chunks))
+                done, _ = await asyncio.wait({waiting}, timeout=self._limits.keep_alive_s)
+                if not done:
+                    await self._keep_alive()
+                    continue
+                chunk, waiting = waiting.result(), None
+                yield chunk
+        except StopAsyncIteration:
+            return
+        finally:
+            if waiting is not None:
+                waiting.cancel()
+
+    async def _keep_alive(self) -> None:
+        if self._edge.started:
+            await self._edge.write(sse.comment(), more=True)
+
+    async def _event(self, reply: Reply, event: sse.Event) -> None:
+        """Settle one event and write what the client gets of it."""
+        if event.comment is not None:
+            await self._keep_alive()
+            return
+        if not event.data:
+            await self._write(reply, b"", replace(event, id=self._sealed(event)))
+            return
+        self.outcome.message(event.data)
+        action = await self._pipeline.settle(self._call, event.data)
+        match action:
+            case Answer():
+                await self._write(reply, event.data, replace(event, id=self._sealed(event), data=action.body))
+            case Withhold():
+                await self._write(reply, b"", replace(event, id=self._sealed(event), data=b"", event=None))
+            case Forward():
+                await self._refuse_upstream(action)
+            case _:
+                assert_never(action)
+
+    async def _write(self, reply: Reply, data: bytes, event: sse.Event) -> None:
+        """Write an event; of `initialize` nothing goes out before its response is known, which names the revision."""
+        written = sse.encode(event) if event.id or event.data or event.retry is not None else b""
+        if not self._edge.started:
+            self._held.append(written)
+            if not _responds(data):
+                return
+            await self._begin(reply, data)
+            written = b"".join(self._held)
+        if written:
+            await self._edge.write(written, more=True)
+
+    async def _begin(self, reply: Reply, data: bytes) -> None:
+        headers = answered_headers(self._pipeline, self._call, reply, data)
+        await self._edge.start(reply.status, (*headers, *STREAM))
+
+    def _sealed(self, event: sse.Event) -> str | None:
+        if event.id is None:
+            return None
+        parts = self._pipeline.engine.parts
+        return sealed_event_id(parts.ring, self._call, event.id, parts.ids.nonce())
+
+    async def _refuse_upstream(self, forward: Forward) -> None:
+        """Answer a server's refused request ourselves; what the server says to that is of no interest."""
+        reply = await self._pipeline.engine.parts.upstream.send(forward)
+        if not isinstance(reply, UpstreamFailure):
+            await reply.close(drain=False)
+
+    async def _ended(self) -> None:
+        """End the client's stream as the upstream ended its own."""
+        if self._edge.started:
+            await self._edge.write(b"", more=False)
+        else:
+            await self.fail(UpstreamFailure(code="upstream_broken", detail="the server ended without a response"))
+
+
+def _responds(data: bytes) -> bool:
+    return bool(data) and isinstance(read_reply(data), Response)
+
+
+def _event_of(action: Answer) -> bytes:
+    return sse.encode(sse.Event(data=action.body))

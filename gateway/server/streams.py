@@ -1,0 +1,80 @@
+"""The open streams of a worker: counted, limited, and decided again when the policy changes (DESIGN section 5).
+
+Rule 1: a stream that the policy in force refuses is closed; so is one that cannot be asked about.
+Rule 2: limits are per principal and for all; a stream over them is refused, none is closed for a newer one.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Final
+
+from msgspec import Struct
+
+from gateway.pipeline import Pipeline
+from gateway.pipeline.call import Call
+
+
+class StreamLimits(Struct, frozen=True, kw_only=True):
+    """Open streams of one principal, and of all."""
+
+    per_principal: int
+    total: int
+
+
+class Stream:
+    """One open stream, and how to close it."""
+
+    __slots__ = ("call", "close")
+
+    def __init__(self, call: Call, close: Callable[[], None]) -> None:
+        """Take the call that opened it; `close` ends it at once."""
+        self.call: Final = call
+        self.close: Final = close
+
+
+class Streams:
+    """All open streams of this worker."""
+
+    def __init__(self, limits: StreamLimits) -> None:
+        """Begin with none."""
+        self._limits: Final = limits
+        self._open: Final[set[Stream]] = set()
+        self._by_principal: Final[Counter[str]] = Counter()
+
+    def __len__(self) -> int:
+        """Return how many are open."""
+        return len(self._open)
+
+    def begin(self, call: Call, close: Callable[[], None]) -> Stream | None:
+        """Register a stream, or return null when its principal or the worker has too many."""
+        key = call.inbound.principal.key
+        if len(self._open) >= self._limits.total or self._by_principal[key] >= self._limits.per_principal:
+            return None
+        stream = Stream(call, close)
+        self._open.add(stream)
+        self._by_principal[key] += 1
+        return stream
+
+    def end(self, stream: Stream) -> None:
+        """Forget a stream; ending it twice is harmless."""
+        if stream not in self._open:
+            return
+        self._open.remove(stream)
+        key = stream.call.inbound.principal.key
+        self._by_principal[key] -= 1
+        if not self._by_principal[key]:
+            del self._by_principal[key]
+
+    def close(self) -> None:
+        """Close all of them: the worker is about to end."""
+        for stream in tuple(self._open):
+            stream.close()
+
+    async def revise(self, pipeline: Pipeline) -> int:
+        """Ask again about every open stream, and close what is refused; return how many were closed."""
+        closed = 0
+        for stream in tuple(self._open):
+            if stream in self._open and await pipeline.stands(stream.call) is not None:
+                stream.close()
+                closed += 1
+        return closed

@@ -1,0 +1,13 @@
+"""How a caller whose credential is missing, unknown or expired is answered (RFC 6750 section 3, RFC 9728)."""
+
+from gateway.admission.action import Answer
+from gateway.admission.refusal import JSON
+from gateway.protocol.errors import failure_body
+from gateway.server.ports import Unverified
+
+
+def unverified_answer(caller: Unverified, request_id: str | int | None = None) -> Answer:
+    """Return status, challenge and a body that says what to present."""
+    headers = (*JSON, ("www-authenticate", caller.challenge)) if caller.challenge else JSON
+    body = failure_body(request_id, "not_authenticated", caller.reason, {"cause": caller.cause})
+    return Answer(status=caller.status, body=body, headers=headers)
