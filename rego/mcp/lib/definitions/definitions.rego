@@ -66,9 +66,13 @@ _class_of := {
 
 # METADATA
 # description: Changes that the catalog's data takes without refusing (`allow`) or with a warning (`warn`).
-tolerated := {class | some class in changes; catalog.server.definition_drift[class] in {"allow", "warn"}}
+tolerated := {class |
+	some class in changes
+	class in {"description", "schema", "annotations", "added", "removed"}
+	catalog.server.definition_drift[class] in {"allow", "warn"}
+}
 
-cautions := {class | some class in changes; catalog.server.definition_drift[class] == "warn"}
+cautions := {class | some class in tolerated; catalog.server.definition_drift[class] == "warn"}
 
 # METADATA
 # description: |

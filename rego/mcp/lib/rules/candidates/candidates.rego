@@ -26,15 +26,18 @@ rules[id] := _rule(id) if {
 }
 
 # METADATA
-# description: True where the index lacks a list that every bundle has, or holds something else than lists.
-damaged if not is_array(data.index.rules["*"].any)
-
-damaged if not is_array(data.index.rules[input.server.id].any)
-
-damaged if {
-	some leaf in _leaves
-	not is_array(leaf)
+# description: True where the index has the lists that every bundle has, and nothing but lists.
+complete if {
+	is_array(data.index.rules["*"].any)
+	_server_is_indexed
+	count(_leaves) > 0
+	every leaf in _leaves { is_array(leaf) }
 }
+
+_server_is_indexed if is_array(data.index.rules[input.server.id].any)
+
+# A server that is not in the catalog has no rules; `server_is_listed` refuses it.
+_server_is_indexed if not data.catalog.servers[input.server.id]
 
 _leaves contains leaf if {
 	some server in ["*", input.server.id]

@@ -19,7 +19,8 @@ import data.mcp.lib.rules.shape
 excludes(rule) if {
 	not call.targetless
 	call.action in call.actions
-	_none_of(rule.what.actions, {call.action})
+	shape.actions(rule.what.actions)
+	not call.action in rule.what.actions
 }
 
 excludes(rule) if {
@@ -74,8 +75,8 @@ excludes(rule) if {
 
 excludes(rule) if {
 	shape.days(rule.when.days)
-	not clock.weekday(_zone(rule.when)) in rule.when.days
-	clock.weekday(_zone(rule.when))
+	day := clock.weekday(_zone(rule.when))
+	not day in rule.when.days
 }
 
 excludes(rule) if {
@@ -178,6 +179,7 @@ _none_of(values, facts) if {
 	count(values) > 0
 	every value in values {
 		is_string(value)
+		value != ""
 		not value in facts
 	}
 }

@@ -66,10 +66,7 @@ _field(field, values) if {
 	globs(values)
 }
 
-_field("actions", values) if {
-	names(values)
-	every value in values { value in _actions }
-}
+_field("actions", values) if actions(values)
 
 _when_is_well_formed(when) if is_null(when)
 
@@ -106,6 +103,13 @@ globs(values) if {
 	is_array(values)
 	count(values) > 0
 	every value in values { patterns.valid(value) }
+}
+
+# METADATA
+# description: True for a list of actions with at least one.
+actions(values) if {
+	names(values)
+	every value in values { value in _actions }
 }
 
 # METADATA

@@ -1,0 +1,58 @@
+package mcp.requirements.agent_stays_in_scope_test
+
+import data.mcp.lib.fixture_test as fixture
+
+test_is_met_within_servers_and_actions if {
+	every scope in [
+		{"servers": ["*"], "actions": ["*"]},
+		{"servers": ["slack"], "actions": ["read"]},
+		{"servers": ["git*", "sla?k"], "actions": ["list", "read"]},
+	] {
+		not _refused(fixture.call, scope)
+	}
+}
+
+test_refuses_outside_of_servers_or_actions if {
+	every scope in [
+		{"servers": ["github"], "actions": ["*"]},
+		{"servers": ["Slack"], "actions": ["*"]},
+		{"servers": [], "actions": ["*"]},
+		{"servers": ["*"], "actions": ["list", "write"]},
+		{"servers": ["*"], "actions": []},
+	] {
+		_refused(fixture.call, scope)
+	}
+}
+
+test_refuses_a_scope_that_is_damaged if {
+	every scope in [
+		{"servers": ["*"]},
+		{"actions": ["*"]},
+		{"servers": "*", "actions": "*"},
+		{"servers": [7, null, "["], "actions": ["*"]},
+		{"servers": {"slack": false}, "actions": ["*"]},
+		null,
+		"*",
+	] {
+		_refused(fixture.call, scope)
+	}
+	"agent_stays_in_scope" in fixture.unmet(fixture.call, fixture.without(fixture.bundle, ["agents", "bot", "scope"]))
+}
+
+test_takes_an_unknown_action_only_where_all_are_in_scope if {
+	not _refused(fixture.tool("mystery"), {"servers": ["*"], "actions": ["*"]})
+	_refused(fixture.tool("mystery"), {
+		"servers": ["*"],
+		"actions": ["read", "write", "delete", "send", "execute", "list", "unknown"],
+	})
+}
+
+test_asks_of_messages_without_target_only_the_server if {
+	not _refused(fixture.message("initialize"), {"servers": ["slack"], "actions": ["read"]})
+	_refused(fixture.message("initialize"), {"servers": ["github"], "actions": ["*"]})
+}
+
+_refused(question, scope) if {
+	policy := fixture.changed(fixture.bundle, ["agents", "bot", "scope"], scope)
+	"agent_stays_in_scope" in fixture.unmet(question, policy)
+}

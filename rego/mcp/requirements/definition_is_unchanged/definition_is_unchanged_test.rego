@@ -1,0 +1,115 @@
+package mcp.requirements.definition_is_unchanged_test
+
+import data.mcp.lib.fixture_test as fixture
+
+test_is_met_by_the_pinned_definition if {
+	not _refused(fixture.call, fixture.bundle)
+	fixture.decision(fixture.call, fixture.bundle).resolved.pin == "match"
+}
+
+test_takes_each_class_of_change_as_the_data_says if {
+	every class, presented in _changes {
+		question := fixture.changed(fixture.call, ["definition"], presented)
+		every meaning in ["allow", "warn"] { not _refused(question, _drift({class: meaning})) }
+		every meaning in ["deny", "", null, true] { _refused(question, _drift({class: meaning})) }
+		_refused(question, _drift({other: "allow" | some other, _ in _changes; other != class}))
+		fixture.decision(question, fixture.bundle).resolved.pin == "drift"
+	}
+}
+
+test_refuses_two_changes_of_which_one_is_tolerated if {
+	presented := {"sha256": "new", "parts": {"description": "new", "inputSchema": "new"}, "annotations": {}}
+	question := fixture.changed(fixture.call, ["definition"], presented)
+	_refused(question, _drift({"description": "allow"}))
+	not _refused(question, _drift({"description": "allow", "schema": "warn"}))
+	fixture.because("definition_is_unchanged", question, fixture.bundle) == {concat(" ", [
+		"the server has changed it since it was reviewed",
+		"(description, schema)",
+	])}
+}
+
+test_refuses_a_change_of_no_known_class if {
+	pinned := fixture.changed(
+		_drift({class: "allow" | some class in ({"other"} | object.keys(_changes))}),
+		["catalog", "targets", "slack", "tools", "read_channel", "pin", "parts", "_meta"],
+		"m",
+	)
+	every parts in [
+		{"description": "d", "inputSchema": "s", "_meta": "m"},
+		{"description": "d", "inputSchema": "s", "_meta": "new"},
+	] {
+		presented := {"sha256": "new", "parts": parts, "annotations": {}}
+		_refused(fixture.changed(fixture.call, ["definition"], presented), pinned)
+	}
+}
+
+test_unseen_is_never_a_match if {
+	every definition in [null, {}, "whole"] {
+		every name in ["read_channel", "post_message"] {
+			question := fixture.changed(fixture.tool(name), ["definition"], definition)
+			_refused(question, fixture.bundle)
+			fixture.because("definition_is_unchanged", question, fixture.bundle) == {concat(" ", [
+				"the server does not show it, so that it cannot be compared",
+				"with what was reviewed",
+			])}
+			fixture.decision(question, fixture.bundle).resolved.pin == "unseen"
+		}
+	}
+}
+
+test_takes_an_unpinned_resource_that_no_list_shows if {
+	not _refused(fixture.resource("slack://channels/random"), fixture.bundle)
+	pinned := fixture.changed(
+		fixture.bundle, ["catalog", "targets", "slack", "resource_prefixes", 0, "pin"],
+		{"sha256": "x", "parts": {}},
+	)
+	_refused(fixture.resource("slack://channels/random"), pinned)
+}
+
+test_takes_what_has_no_pin_unless_pins_are_required if {
+	not _refused(fixture.tool("post_message"), fixture.bundle)
+	fixture.decision(fixture.tool("post_message"), fixture.bundle).resolved.pin == "unpinned"
+	every policy in [
+		fixture.changed(fixture.bundle, ["environment", "require_pins"], true),
+		fixture.changed(fixture.bundle, ["environment", "require_pins"], "no"),
+		fixture.without(fixture.bundle, ["environment", "require_pins"]),
+	] {
+		_refused(fixture.tool("post_message"), policy)
+		_refused(fixture.resource("slack://channels/random"), policy)
+		fixture.because("definition_is_unchanged", fixture.tool("post_message"), policy) == {concat(" ", [
+			"it was never reviewed: it has no pin,",
+			"and this environment asks for one",
+		])}
+	}
+}
+
+test_refuses_a_damaged_pin if {
+	path := ["catalog", "targets", "slack", "tools", "post_message", "pin"]
+	_refused(fixture.tool("post_message"), fixture.without(fixture.bundle, path))
+	every value in [false, 7, "whole", {}, {"sha256": null}, {"parts": {}}] {
+		_refused(fixture.tool("post_message"), fixture.changed(fixture.bundle, path, value))
+	}
+}
+
+test_refuses_an_unlisted_target_alike_whether_or_not_the_server_has_it if {
+	every definition in [null, fixture.call.definition] {
+		question := fixture.changed(fixture.tool("hidden"), ["definition"], definition)
+		_refused(question, fixture.bundle)
+		fixture.because("definition_is_unchanged", question, fixture.bundle) == set()
+	}
+}
+
+test_asks_nothing_of_messages_without_definition if {
+	not _refused(fixture.message("tools/list"), fixture.bundle)
+}
+
+_changes := {
+	"description": {"sha256": "new", "parts": {"description": "new", "inputSchema": "s"}, "annotations": {}},
+	"schema": {"sha256": "new", "parts": {"description": "d", "inputSchema": "new"}, "annotations": {}},
+	"added": {"sha256": "new", "parts": {"description": "d", "inputSchema": "s", "title": "t"}, "annotations": {}},
+	"removed": {"sha256": "new", "parts": {"inputSchema": "s"}, "annotations": {}},
+}
+
+_drift(meanings) := fixture.changed(fixture.bundle, ["catalog", "servers", "slack", "definition_drift"], meanings)
+
+_refused(question, policy) if "definition_is_unchanged" in fixture.unmet(question, policy)

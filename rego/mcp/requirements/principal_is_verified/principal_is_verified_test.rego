@@ -1,0 +1,70 @@
+package mcp.requirements.principal_is_verified_test
+
+import data.mcp.lib.fixture_test as fixture
+
+test_is_met_by_a_token_of_the_bundle if {
+	every expires in [null, "2026-11-20T14:00:01Z", "2027-01-01T00:00:00+01:00"] {
+		not _refused(fixture.call, _with_expiry(expires))
+	}
+}
+
+test_refuses_a_token_that_is_unknown_or_absent if {
+	every digest in ["another", "", null, 7] {
+		_refused(fixture.changed(fixture.call, ["principal", "credential_sha256"], digest), fixture.bundle)
+	}
+	_refused(fixture.without(fixture.call, ["principal", "credential_sha256"]), fixture.bundle)
+}
+
+test_refuses_a_token_that_has_expired_or_whose_expiry_is_damaged if {
+	every expires in ["2026-11-20T14:00:00Z", "2020-01-01T00:00:00Z", "tomorrow", "2027-02-30T00:00:00Z", 7, false] {
+		_refused(fixture.call, _with_expiry(expires))
+	}
+	_refused(fixture.call, fixture.without(fixture.bundle, ["index", "credentials", "digest-of-token", "expires"]))
+	_refused(fixture.call, fixture.changed(fixture.bundle, ["index", "credentials", "digest-of-token"], "bot"))
+	_refused(fixture.call, fixture.without(fixture.bundle, ["index", "credentials"]))
+}
+
+test_refuses_where_the_question_has_no_time if {
+	_refused(fixture.without(fixture.call, ["context", "time"]), _with_expiry("2027-01-01T00:00:00Z"))
+}
+
+test_is_met_by_a_jwt_that_names_somebody if {
+	every named in [{"subject": "sub-9"}, {"client_id": "cli-9"}] { not _refused(_jwt(named), fixture.bundle) }
+}
+
+test_refuses_a_jwt_that_names_nobody if {
+	every named in [{}, {"subject": ""}, {"client_id": 7}] { _refused(_jwt(named), fixture.bundle) }
+	_refused(fixture.changed(_jwt({"subject": "sub-9"}), ["principal", "issuer"], null), fixture.bundle)
+}
+
+test_is_met_by_nobody_only_where_an_agent_is_anonymous if {
+	not _refused(_nobody, fixture.bundle)
+	_refused(_nobody, fixture.without(fixture.bundle, ["index", "anonymous"]))
+	_refused(_nobody, fixture.changed(fixture.bundle, ["index", "anonymous"], "bot"))
+	every value in [null, "true", 1] {
+		_refused(_nobody, fixture.changed(fixture.bundle, ["agents", "nobody", "anonymous"], value))
+	}
+	_refused(_nobody, fixture.without(fixture.bundle, ["agents", "nobody"]))
+}
+
+test_refuses_every_other_method if {
+	every method in ["mtls", "basic", "", null] {
+		_refused(fixture.changed(fixture.call, ["principal", "method"], method), fixture.bundle)
+	}
+	_refused(fixture.without(fixture.call, ["principal"]), fixture.bundle)
+}
+
+_nobody := fixture.changed(fixture.call, ["principal", "method"], "none")
+
+_jwt(named) := fixture.changed(
+	fixture.call, ["principal"],
+	object.union(fixture.call.principal, object.union({"method": "jwt", "issuer": "https://idp.example"}, named)),
+)
+
+_with_expiry(expires) := fixture.changed(
+	fixture.bundle,
+	["index", "credentials", "digest-of-token", "expires"],
+	expires,
+)
+
+_refused(question, policy) if "principal_is_verified" in fixture.unmet(question, policy)
