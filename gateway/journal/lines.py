@@ -8,20 +8,13 @@ Rule 2: a line that is no record is shown as `unreadable` with its place, never 
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final, TypedDict
+from typing import Any, Final
 
 import orjson
 
 CHUNK: Final = 1 << 20
 Read = dict[str, Any]
 """One record as read; what its fields mean is in `gateway.admission.record`."""
-
-
-class Void(TypedDict):
-    """Sequences of one writer that had no effect."""
-
-    first: int
-    last: int
 
 
 def raw_lines(path: Path, offset: int = 0) -> Iterator[tuple[int, bytes]]:
@@ -42,12 +35,19 @@ def raw_lines(path: Path, offset: int = 0) -> Iterator[tuple[int, bytes]]:
 def record_of(line: bytes, path: Path, offset: int) -> Read:
     """Return the record in a line; where there is none, one of kind `unreadable` that says where."""
     try:
-        value = orjson.loads(line)
+        value: Any = orjson.loads(line)
     except orjson.JSONDecodeError:
         value = None
-    if isinstance(value, dict) and {"at", "writer", "sequence", "kind"} <= value.keys():
-        return value  # pyright: ignore[reportUnknownVariableType]
-    return {"kind": "unreadable", "file": path.name, "offset": offset - len(line) - 1, "bytes": len(line)}
+    return (
+        value
+        if _is_record(value)
+        else {"kind": "unreadable", "file": path.name, "offset": offset - len(line) - 1, "bytes": len(line)}
+    )
+
+
+def _is_record(value: Any) -> bool:
+    kinds = {"at": int, "writer": str, "sequence": int, "kind": str}
+    return isinstance(value, dict) and all(type(value.get(name)) is kind for name, kind in kinds.items())  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
 
 
 def first_record(path: Path) -> Read | None:

@@ -15,11 +15,12 @@ from gateway.journal.names import SegmentName, segments
 
 
 class _Head(NamedTuple):
-    """The next record of one segment; compared by the journal's order."""
+    """The next record of one segment; compared by the journal's order, and by name where damage made two alike."""
 
     at: int
     writer: str
     sequence: int
+    name: SegmentName
     record: Read
     rest: Iterator[Read]
 
@@ -41,14 +42,13 @@ def read(directory: Path, *, since_ns: int = 0, wanted: Callable[[bytes], bool] 
             head = heapq.heappop(heads)
             if head.at >= since_ns:
                 yield head.record
-            _push(heads, SegmentName(head.at, head.writer, 0), head.rest)
+            _push(heads, head.name, head.rest)
 
 
 def _push(heads: list[_Head], name: SegmentName, rest: Iterator[Read]) -> None:
     record = next(rest, None)
     if record is not None:
-        at, sequence = record.get("at", name.begins), record.get("sequence", 0)
-        heapq.heappush(heads, _Head(at, name.writer, sequence, record, rest))
+        heapq.heappush(heads, _Head(record["at"], record["writer"], record["sequence"], name, record, rest))
 
 
 def _relevant(directory: Path, since_ns: int) -> list[tuple[SegmentName, Path, Path | None]]:
@@ -57,7 +57,7 @@ def _relevant(directory: Path, since_ns: int) -> list[tuple[SegmentName, Path, P
     found: list[tuple[SegmentName, Path, Path | None]] = []
     for name, path in reversed(segments(directory)):
         after = following.get(name.writer)
-        if after is None or after[0].begins > since_ns:
+        if after is None or after[0].begins >= since_ns:
             found.append((name, path, after[1] if after else None))
         following[name.writer] = (name, path)
     return found[::-1]
@@ -85,4 +85,5 @@ def _void_after(following: Path | None) -> range:
     declared = first_record(following) if following else None
     if declared is None or declared["kind"] != "voided":
         return range(0)
-    return range(declared["first"], declared["last"] + 1)
+    first, last = declared.get("first"), declared.get("last")
+    return range(first, last + 1) if isinstance(first, int) and isinstance(last, int) else range(0)
