@@ -7,18 +7,21 @@ does not verify the Rego again.
 
 import hashlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Final
 
 import msgspec
 from msgspec import Struct
 
 from gateway.bundle import combiner
 from gateway.bundle.combiner import Combined
+from gateway.bundle.forms import dangerous, malformed, unguarded
 from gateway.bundle.input_schema import input_schema_text
-from gateway.bundle.module import parse
+from gateway.bundle.literals import impossible
+from gateway.bundle.module import Module, parse
 from gateway.bundle.problem import Problem
 from gateway.bundle.requirements import (
     Found,
@@ -141,6 +144,10 @@ def written(sources: Sources, library: Path, root: Path) -> Tree:
     return Tree(root, sources)
 
 
+_OF_REQUIREMENTS: Final[tuple[Callable[[Found], Iterable[Problem]], ...]] = (incomplete, malformed, dangerous)
+_OF_MODULES: Final[tuple[Callable[[Module], Iterable[Problem]], ...]] = (unguarded, impossible)
+
+
 def judged(tree: Tree, opa: Opa) -> tuple[list[Problem], list[Found]]:
     """What is refused without running anything, and the requirements; writes the generated half of the combiner."""
     modules, problems = parse(tree.sources.files, opa, tree.root)
@@ -148,7 +155,8 @@ def judged(tree: Tree, opa: Opa) -> tuple[list[Problem], list[Found]]:
         return problems, []
     problems = misplaced(modules, tree.sources.own)
     found = discover(modules)
-    problems += [problem for each in found for problem in incomplete(each)]
+    problems += [problem for each in found for check in _OF_REQUIREMENTS for problem in check(each)]
+    problems += [problem for each in modules if not each.is_test for check in _OF_MODULES for problem in check(each)]
     _write_combiner(tree, found)
     problems += complaints(
         opa.run("check", "--strict", "--format=json", "--max-errors=0", *tree.checking(), "mcp", within=tree.root)
