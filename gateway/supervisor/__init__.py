@@ -1,0 +1,1 @@
+"""The supervisor: starts the workers and OPA, and ends with all of them."""

@@ -1,0 +1,52 @@
+"""The data listener's certificate, taken up anew when its files change.
+
+Rule 1: TLS 1.2 or newer.
+Rule 2: files that do not fit together yet (a renewal is two writes) change nothing; the next look tries again.
+"""
+
+import asyncio
+import ssl
+from pathlib import Path
+from typing import Final
+
+from gateway.opa.process import Report
+
+LOOK_S: Final = 2.0
+
+
+class Certificate:
+    """A live TLS context; handshakes after a reload use the new certificate."""
+
+    def __init__(self, certificate: Path, key: Path, report: Report) -> None:
+        """Load both files; raises OSError or ssl.SSLError where they cannot be used."""
+        self._certificate = certificate
+        self._key = key
+        self._report = report
+        self._seen = self._state()
+        self.context: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self.context.load_cert_chain(certificate, key)
+
+    async def follow(self) -> None:
+        """Reload whenever the files change, until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_S)  # noqa: TID251 - the rhythm of looking
+            self.look()
+
+    def look(self) -> None:
+        """Reload where the files have changed since the last time that they could be used."""
+        try:
+            state = self._state()
+            if state == self._seen:
+                return
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self._certificate, self._key)
+            self.context.load_cert_chain(self._certificate, self._key)
+        except OSError as error:  # ssl.SSLError is one
+            self._report("certificate_unusable", file=str(self._certificate), error=str(error))
+            return
+        self._seen = state
+        self._report("certificate_reloaded", file=str(self._certificate))
+
+    def _state(self) -> tuple[tuple[int, int, int], ...]:
+        stats = [path.stat() for path in (self._certificate, self._key)]
+        return tuple((stat.st_mtime_ns, stat.st_ino, stat.st_size) for stat in stats)

@@ -1,0 +1,205 @@
+"""The workers as the supervisor sees them: started, asked, replaced when they die, drained at the end.
+
+Rule 1: a worker that dies is started again after a pause that grows while it keeps dying.
+Rule 2: a worker that answers nothing for too long is as good as dead, and is killed.
+Rule 3: none survives the supervisor: the channel's end tells it, and draining is bounded.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+import gateway
+from gateway.opa.process import Report
+from gateway.opa.readiness import Readiness
+from gateway.supervisor.channel import TO_SUPERVISOR, Ask, Channel, Drain, Event, Start, Started, Told, opened
+from gateway.supervisor.pace import Pace
+
+COMMAND: Final = ("-P", "-m", "gateway.supervisor")
+ANSWER_S: Final = 2.0
+"""Seconds in which a worker answers a question of the supervisor."""
+SILENT_S: Final = 30.0
+"""Seconds of silence after which a worker is killed."""
+_LOOK_S: Final = 1.0
+
+_NOT_RUNNING: Final = Readiness(missing=("running",))
+_SILENT: Final = Readiness(missing=("answer",))
+
+
+class Berth(Struct, frozen=True, kw_only=True):
+    """What a worker is started with; the same at every start."""
+
+    start: Start
+    listener: socket.socket
+    command: Sequence[str] = COMMAND
+    drain_s: float = 20
+
+
+class Worker:
+    """One worker process after another in the same place."""
+
+    def __init__(self, berth: Berth, report: Report) -> None:
+        self._berth = berth
+        self._report = report
+        self._number = berth.start.worker
+        self._process: asyncio.subprocess.Process | None = None
+        self._channel: Channel | None = None
+        self._questions: dict[int, asyncio.Future[Told]] = {}
+        self._asked = 0
+        self._over = asyncio.Event()
+        self.started = asyncio.Event()
+
+    @property
+    def pid(self) -> int:
+        """The process id, 0 while there is none."""
+        return 0 if self._process is None or self._process.returncode is not None else self._process.pid
+
+    async def run(self) -> None:
+        """Keep a worker running until it is drained."""
+        pace = Pace()
+        while not self._over.is_set():
+            pace.started()
+            code = await self._once()
+            if not self._over.is_set():
+                pause = pace.pause()
+                self._report("worker_ended", worker=self._number, code=code, restart_in_s=pause)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._over.wait(), pause)
+
+    async def readiness(self) -> Readiness:
+        """Return what the worker says of itself."""
+        told = await self._ask("readiness")
+        if told is None:
+            return _SILENT if self.started.is_set() else _NOT_RUNNING
+        return told.readiness or _SILENT
+
+    async def samples(self) -> bytes | None:
+        """Return the worker's metric samples as MessagePack, None where it does not answer."""
+        told = await self._ask("samples")
+        return None if told is None else told.samples
+
+    async def drain(self) -> None:
+        """Let the worker finish, and kill it when it takes too long."""
+        self._over.set()
+        if self._channel is not None:
+            self._channel.send(Drain())
+        if self._process is not None:
+            await self._ended(self._process, self._berth.drain_s + ANSWER_S)
+
+    def kill(self) -> None:
+        """End the worker at once."""
+        self._over.set()
+        self._signal(signal.SIGKILL)
+
+    async def _once(self) -> int:
+        ours, theirs = socket.socketpair()
+        try:
+            self._process = await self._spawn(theirs)
+        finally:
+            theirs.close()
+        self._channel = await opened(ours)
+        self._channel.send(self._berth.start)
+        if self._over.is_set():
+            self._channel.send(Drain())
+        self._report("worker_started", worker=self._number, pid=self._process.pid)
+        watch = asyncio.create_task(self._watch())
+        try:
+            await self._converse(self._channel)
+            return await self._ended(self._process, self._berth.drain_s + ANSWER_S)
+        finally:
+            watch.cancel()
+            self._gone()
+
+    async def _spawn(self, control: socket.socket) -> asyncio.subprocess.Process:
+        listener = self._berth.listener
+        root = str(Path(gateway.__file__).parent.parent)
+        paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            *self._berth.command,
+            str(control.fileno()),
+            str(listener.fileno()),
+            stdin=asyncio.subprocess.DEVNULL,
+            pass_fds=(control.fileno(), listener.fileno()),
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+            start_new_session=True,  # the terminal's Ctrl-C is for the supervisor, which then drains
+        )
+
+    async def _converse(self, channel: Channel) -> None:
+        """Take the worker's messages until it goes."""
+        while (content := await channel.receive()) is not None:
+            try:
+                message = TO_SUPERVISOR.decode(content)
+            except msgspec.DecodeError as error:
+                self._report("worker_nonsense", worker=self._number, error=str(error))
+                self._signal(signal.SIGKILL)
+                return
+            match message:
+                case Started():
+                    self.started.set()
+                case Told(number=number):
+                    self._answer(number, message)
+                case Event(name=name, fields=fields):
+                    self._log(name, fields)
+
+    def _answer(self, number: int, told: Told) -> None:
+        question = self._questions.get(number)
+        if question is not None and not question.done():  # an answer after the deadline has nobody waiting
+            question.set_result(told)
+
+    def _log(self, name: str, fields: dict[str, Any]) -> None:
+        self._report(name, **(fields | {"worker": self._number}))
+
+    async def _watch(self) -> None:
+        """Kill the worker when it has been silent for too long."""
+        silent = 0.0
+        await self.started.wait()
+        while silent < SILENT_S:
+            silent = 0.0 if await self._ask("readiness") is not None else silent + ANSWER_S
+            await asyncio.sleep(_LOOK_S)  # noqa: TID251 - the rhythm of looking
+        self._report("worker_silent", worker=self._number, killed_after_s=silent)
+        self._signal(signal.SIGKILL)
+
+    async def _ask(self, about: Literal["readiness", "samples"]) -> Told | None:
+        if self._channel is None or not self.started.is_set():
+            return None
+        self._asked += 1
+        number = self._asked
+        self._questions[number] = asyncio.get_running_loop().create_future()
+        self._channel.send(Ask(number, about))
+        try:
+            return await asyncio.wait_for(self._questions[number], ANSWER_S)
+        except TimeoutError:
+            return None
+        finally:
+            self._questions.pop(number, None)
+
+    async def _ended(self, process: asyncio.subprocess.Process, seconds: float) -> int:
+        try:
+            return await asyncio.wait_for(process.wait(), seconds)
+        except TimeoutError:
+            self._report("worker_killed", worker=self._number, pid=process.pid)
+            self._signal(signal.SIGKILL)
+            return await process.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(number)
+
+    def _gone(self) -> None:
+        self.started.clear()
+        for number, question in self._questions.items():
+            if not question.done():
+                question.set_result(Told(number=number))
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None

@@ -1,0 +1,102 @@
+"""A worker process: `python -m gateway.supervisor CONTROL LISTENER`, two inherited file descriptors.
+
+Rule 1: everything that it works with comes over the control channel; the command line names no secret and no setting.
+Rule 2: when the channel ends, the supervisor is gone: the worker lets calls under way finish, bounded, and ends.
+Rule 3: signals of the terminal are the supervisor's; SIGTERM to a worker drains it.
+"""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
+
+import msgspec
+import uvloop
+from starlette.types import ASGIApp
+
+from gateway.opa.process import Report
+from gateway.opa.readiness import Readiness
+from gateway.settings import Settings
+from gateway.supervisor.certificate import Certificate
+from gateway.supervisor.channel import TO_WORKER, Ask, Channel, Drain, Event, Start, Started, Told, opened
+from gateway.supervisor.server import server
+from gateway.supervisor.wire import unpacked
+
+
+class Running(Protocol):
+    """A worker's application while it runs."""
+
+    @property
+    def asgi(self) -> ASGIApp: ...
+    def readiness(self) -> Readiness: ...
+    def samples(self) -> Any: ...
+    def drain(self) -> None: ...
+
+
+Application = Callable[[Settings, Start, Report], AbstractAsyncContextManager[Running]]
+"""Starts the application of a worker, and stops it on leaving."""
+
+
+def main(application: Application) -> None:
+    """Work until drained; `sys.argv` holds the two file descriptors."""
+    control = socket.socket(fileno=int(sys.argv[1]))
+    listener = socket.socket(fileno=int(sys.argv[2]))
+    uvloop.run(work(control, listener, application))
+
+
+async def work(control: socket.socket, listener: socket.socket, application: Application) -> None:
+    """Serve until the supervisor says or shows that it is over."""
+    channel = await opened(control)
+    first = await channel.receive()
+    start = TO_WORKER.decode(first) if first is not None else None
+    if not isinstance(start, Start):
+        return
+    settings = unpacked(start.settings)
+
+    def report(event: str, /, **fields: object) -> None:
+        channel.send(Event(event, {name: str(value) for name, value in fields.items()}))
+
+    async with application(settings, start, report) as running, _tls(settings, report) as certificate:
+        listening = server(running.asgi, drain_s=settings.listen.drain_s, certificate=certificate)
+        serving = asyncio.create_task(listening.serve(sockets=[listener]))
+        talking = asyncio.create_task(_converse(channel, running))
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, talking.cancel)
+        channel.send(Started())
+        await asyncio.wait((serving, talking), return_when=asyncio.FIRST_COMPLETED)
+        running.drain()
+        listening.should_exit = True
+        await serving
+        talking.cancel()
+
+
+async def _converse(channel: Channel, running: Running) -> None:
+    """Answer the supervisor until it wants the worker to end, or is gone."""
+    while (content := await channel.receive()) is not None:
+        message = TO_WORKER.decode(content)
+        match message:
+            case Ask(number=number, about="readiness"):
+                channel.send(Told(number=number, readiness=running.readiness()))
+            case Ask(number=number):
+                samples = msgspec.msgpack.encode(running.samples())
+                channel.send(Told(number=number, samples=samples))
+            case Start() | Drain():
+                return
+
+
+@contextlib.asynccontextmanager
+async def _tls(settings: Settings, report: Report) -> AsyncGenerator[Certificate | None]:
+    """The data listener's certificate, followed while the block runs; None for plain HTTP."""
+    tls = settings.listen.tls
+    if tls is None:
+        yield None
+        return
+    certificate = Certificate(tls.certificate, tls.key, report)
+    following = asyncio.create_task(certificate.follow())
+    try:
+        yield certificate
+    finally:
+        following.cancel()

@@ -1,0 +1,137 @@
+import asyncio
+import os
+import signal
+import socket
+from pathlib import Path
+
+import msgspec
+
+from tests.unit.opa.support import until
+from tests.unit.supervisor.support import Supervisor, about, alive
+
+
+async def test_every_worker_serves_and_gets_keys_over_the_control_channel_only(tmp_path: Path) -> None:
+    async with Supervisor(tmp_path, {}) as supervisor:
+        pids = await supervisor.worker_pids()
+        answers = [await supervisor.call() for _ in range(40)]
+        assert {answer["pid"] for answer in answers} == pids
+        assert answers[0]["keys"] == [64, 32]
+        secret = (tmp_path / ".state" / "sealing" / "current").read_bytes()
+        for pid in pids:
+            shown = about(pid, "cmdline") + about(pid, "environ")
+            assert secret not in shown
+            assert secret.hex().encode() not in shown
+
+
+async def test_workers_know_the_port_that_was_taken(tmp_path: Path) -> None:
+    async with Supervisor(tmp_path, {}) as supervisor:
+        url = (await supervisor.event("listening"))["url"]
+        assert (await supervisor.call())["port"] == int(url.rpartition(":")[2])
+
+
+async def test_a_worker_that_dies_is_replaced_and_the_other_one_is_left_alone(tmp_path: Path) -> None:
+    async with Supervisor(tmp_path, {}) as supervisor:
+        first, second = sorted(await supervisor.worker_pids())
+        os.kill(first, signal.SIGKILL)
+        await supervisor.event("worker_started", 3)
+        pids = await supervisor.worker_pids()
+        assert second in pids
+        assert first not in pids
+        assert {(await supervisor.call())["pid"] for _ in range(40)} == pids
+
+
+async def test_connections_wait_while_the_only_worker_is_replaced(tmp_path: Path) -> None:
+    async with Supervisor(tmp_path, {"workers": 1}) as supervisor:
+        (pid,) = await supervisor.worker_pids()
+        os.kill(pid, signal.SIGKILL)
+        assert (await supervisor.call())["pid"] != pid
+
+
+async def test_a_worker_that_is_told_to_end_finishes_its_calls_and_is_replaced(tmp_path: Path) -> None:
+    async with Supervisor(tmp_path, {"workers": 1}) as supervisor:
+        (pid,) = await supervisor.worker_pids()
+        calling = asyncio.create_task(supervisor.call("/slow"))
+        await supervisor.event("call_began")
+        os.kill(pid, signal.SIGTERM)
+        assert (await calling)["pid"] == pid
+        await supervisor.event("worker_started", 2)
+        assert (await supervisor.call())["pid"] != pid
+
+
+async def test_sigterm_lets_calls_under_way_finish_and_refuses_new_ones(tmp_path: Path) -> None:
+    async with Supervisor(tmp_path, {"workers": 1}) as supervisor:
+        (pid,) = await supervisor.worker_pids()
+        calling = asyncio.create_task(supervisor.call("/slow"))
+        await supervisor.event("call_began")
+        assert supervisor.process is not None
+        supervisor.process.send_signal(signal.SIGTERM)
+        await supervisor.event("draining")
+        assert (await calling)["pid"] == pid
+        assert await supervisor.ended() == 0
+        assert not alive(pid)
+        assert supervisor.named("worker_ended") == []
+
+
+async def test_draining_is_bounded(tmp_path: Path) -> None:
+    async with Supervisor(tmp_path, {"workers": 1, "listen": {"port": 0, "drain_s": 1}}) as supervisor:
+        (pid,) = await supervisor.worker_pids()
+        calling = asyncio.create_task(supervisor.attempt("/endless"))
+        await supervisor.event("call_began")
+        assert await supervisor.ended(signal.SIGTERM) == 0
+        assert not alive(pid)
+        assert await calling is None
+
+
+async def test_workers_end_when_the_supervisor_is_killed(tmp_path: Path) -> None:
+    async with Supervisor(tmp_path, {}) as supervisor:
+        pids = await supervisor.worker_pids()
+        await supervisor.ended(signal.SIGKILL)
+        await until(lambda: not any(alive(pid) for pid in pids))
+
+
+async def test_ready_says_what_is_missing(tmp_path: Path) -> None:
+    async with Supervisor(tmp_path, {"workers": 1}, {"UNREADY": "1"}) as supervisor:
+        await supervisor.call()
+        status, body = await supervisor.admin("/readyz")
+        assert status == 503
+        assert msgspec.json.decode(body)["missing"] == {"worker 0": "journal"}
+
+
+async def test_live_is_said_while_nothing_is_ready_and_a_broken_worker_is_tried_again(tmp_path: Path) -> None:
+    async with Supervisor(tmp_path, {"workers": 1}, {"BROKEN": "1"}) as supervisor:
+        ended = await supervisor.event("worker_ended", 2)
+        assert (ended["code"], ended["restart_in_s"]) == (3, 0.2)
+        assert (await supervisor.admin("/livez"))[0] == 200
+        status, body = await supervisor.admin("/readyz")
+        assert (status, msgspec.json.decode(body)["missing"]) == (503, {"worker 0": "running"})
+
+
+async def test_metrics_are_those_of_all_workers(tmp_path: Path) -> None:
+    async with Supervisor(tmp_path, {}) as supervisor:
+        await supervisor.ready()
+        for _ in range(20):
+            await supervisor.call()
+        _, body = await supervisor.admin("/metrics")
+        counts = [msgspec.json.decode(line)[0][1] for line in body.splitlines()]
+        assert (len(counts), sum(counts)) == (2, 20)
+
+
+async def test_a_port_that_is_taken_is_said_and_nothing_starts(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        async with Supervisor(tmp_path, {"listen": {"port": port}}) as supervisor:
+            assert await supervisor.ended() == 1
+            await supervisor.event("cannot_start")
+            assert f"127.0.0.1:{port}" in supervisor.events[0]["reason"]
+            assert len(supervisor.events) == 1
+
+
+async def test_two_gateways_do_not_share_a_port(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    async with Supervisor(tmp_path / "a", {}) as first:
+        port = int((await first.event("listening"))["url"].rpartition(":")[2])
+        async with Supervisor(tmp_path / "b", {"listen": {"port": port}}) as second:
+            assert await second.ended() == 1

@@ -1,0 +1,73 @@
+"""A worker with an application of a few lines in the place of the gateway's."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import msgspec
+from starlette.types import Receive, Scope, Send
+
+from gateway.opa.process import Report
+from gateway.opa.readiness import Readiness
+from gateway.settings import Settings
+from gateway.supervisor.channel import Start
+from gateway.supervisor.work import main
+
+
+class Fake:
+    """Answers with what it was started with; `/slow` takes its time, `/hang` blocks the whole process."""
+
+    def __init__(self, settings: Settings, start: Start, report: Report) -> None:
+        self._report = report
+        self._settings = settings
+        self._start = start
+        self._drained = False
+        self._calls = 0
+
+    @property
+    def asgi(self) -> "Fake":
+        return self
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._calls += 1
+        self._report("call_began")
+        if scope["path"] == "/slow":
+            await asyncio.sleep(0.5)  # noqa: TID251 - a call that takes half a second
+        if scope["path"] == "/endless":
+            await asyncio.Event().wait()
+        told = {
+            "pid": os.getpid(),
+            "worker": self._start.worker,
+            "opa": self._start.opa_socket,
+            "keys": [len(key) for key in (*self._start.sealing_keys, self._start.digest_key)],
+            "port": self._settings.listen.port,
+            "environment": dict(os.environ),
+            "drained": self._drained,
+        }
+        body = msgspec.json.encode(told)
+        headers = [(b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    def readiness(self) -> Readiness:
+        return Readiness(missing=("journal",) if "UNREADY" in os.environ else (), revision="dev@aaaaaaaaaaaa.1")
+
+    def samples(self) -> Any:
+        return [["calls", self._calls]]
+
+    def drain(self) -> None:
+        self._drained = True
+
+
+@contextlib.asynccontextmanager
+async def application(settings: Settings, start: Start, report: Report) -> AsyncGenerator[Fake]:
+    if "BROKEN" in os.environ:
+        raise SystemExit(3)
+    report("application_started", number=start.worker)
+    yield Fake(settings, start, report)
+
+
+if __name__ == "__main__":
+    main(application)
