@@ -15,6 +15,9 @@ import time
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
+import msgspec
+from msgspec import Struct
+
 from gateway.opa import configuration, leash
 from gateway.opa.binary import refusal, version
 from gateway.opa.configuration import BundleSource, Memory
@@ -27,6 +30,11 @@ _STOP: Final = 3.0
 """Seconds between SIGTERM and SIGKILL."""
 _SOCKET_PATH_LIMIT: Final = 100
 """Bytes; the kernel's own limit for the path of a Unix socket is 108 on Linux and 104 on macOS."""
+
+
+class _Entry(Struct):
+    level: str
+    msg: str
 
 
 class Report(Protocol):
@@ -122,8 +130,12 @@ class ManagedOpa:
     async def _follow(self, process: asyncio.subprocess.Process) -> None:
         """Report what OPA logs until it ends."""
         stream = process.stderr
+        said = ""
         while stream is not None and (line := await _line(stream)):
-            self._report("opa_log", line=line.decode(errors="replace").rstrip())
+            message = _message(line)
+            if message != said:  # while its bundle service is away OPA says so at every attempt
+                self._report("opa_log", message=message)
+            said = message
         await process.wait()
 
     async def _end(self, process: asyncio.subprocess.Process) -> None:
@@ -150,6 +162,15 @@ async def _line(stream: asyncio.StreamReader) -> bytes:
         return await stream.readline()
     except ValueError:
         return b"(a line that is too long)\n"
+
+
+def _message(line: bytes) -> str:
+    """Return what a line of OPA's log says, without its time."""
+    try:
+        entry = msgspec.json.decode(line, type=_Entry)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return line.decode(errors="replace").rstrip()
+    return f"{entry.level}: {entry.msg}"
 
 
 def _kill_group(pid: int) -> None:
