@@ -1,0 +1,159 @@
+"""Agents' YAML files: found, edited where they are, written whole.
+
+Rule 1: an edit changes what it is about and nothing else: comments, order and quotes stay.
+Rule 2: a file is replaced at once or not at all; whoever reads meanwhile sees one of the two.
+"""
+
+import os
+import re
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from io import StringIO
+from pathlib import Path
+from typing import Any, Final, cast
+
+from msgspec import Struct
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+_ITEM: Final = re.compile(r"^(?P<outer> *)[^\s#-][^\n]*:[ ]*\n(?:\s*(?:#[^\n]*)?\n)*(?P<inner> *)- ", re.MULTILINE)
+
+
+class Unreadable(Exception):  # noqa: N818  it is the answer to reading
+    """A file of agents that cannot be read; the text says which, where and why."""
+
+
+class Token(Struct, frozen=True, kw_only=True):
+    """A service token as it stands in YAML."""
+
+    sha256: str
+    holder: str
+    expires: datetime | None = None
+
+
+class Registration(Struct, frozen=True, kw_only=True):
+    """One agent's entry and the document that it is in; both are edited in place."""
+
+    path: Path
+    text: str
+    document: Any
+    entry: Any
+
+    @property
+    def agent(self) -> str:
+        """The agent's id."""
+        return str(self.entry.get("agent", ""))
+
+    @property
+    def tokens(self) -> list[Any]:
+        """The entries of its service tokens; edits to them are kept."""
+        return _list(self.entry.get("tokens"))
+
+
+def registrations(directory: Path) -> list[Registration]:
+    """Every agent in the files of a directory, by file name and order."""
+    return [one for path in sorted(directory.rglob("*.yaml")) for one in _read(path)]
+
+
+def _read(path: Path) -> list[Registration]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        document: Any = _yaml(text).load(text)
+    except (OSError, UnicodeDecodeError, YAMLError) as error:
+        raise Unreadable(f"{path}: cannot be read: {error}") from error
+    if document is None:
+        return []
+    entries = _list(document["agents"] if isinstance(document, dict) and "agents" in document else [document])
+    if not entries or not all(isinstance(entry, dict) and "agent" in entry for entry in entries):
+        raise Unreadable(f"{path}: is neither an agent nor `agents:` with a list of them. Run `mcp-admission check`.")
+    return [Registration(path=path, text=text, document=document, entry=entry) for entry in entries]
+
+
+def _list(value: Any) -> list[Any]:
+    return cast("list[Any]", list(value)) if isinstance(value, list) else []  # pyright: ignore[reportUnknownArgumentType]
+
+
+def new_entry(agent: str, owner: str, purpose: str, kind: str) -> Any:
+    """An entry without tokens."""
+    return CommentedMap({"agent": agent, "owner": owner, "purpose": purpose, "kind": kind})
+
+
+def add(entry: Any, token: Token) -> None:
+    """Add a token to an entry."""
+    fields: Any = CommentedMap({"sha256": DoubleQuotedScalarString(token.sha256), "holder": token.holder})
+    if token.expires is not None:
+        fields["expires"] = moment_text(token.expires)
+    if not isinstance(entry.get("tokens"), list):
+        entry["tokens"] = CommentedSeq()
+    entry["tokens"].append(fields)
+
+
+def end(token: Any, at: datetime) -> None:
+    """Let a token end at a time, unless it ends before."""
+    before = expiry(token)
+    if before is None or before > at:
+        token["expires"] = moment_text(at)
+
+
+def remove(entry: Any, chosen: Callable[[Any], bool]) -> int:
+    """Remove the chosen tokens; how many there were."""
+    tokens: Any = entry.get("tokens")
+    places = [place for place, token in enumerate(tokens or ()) if chosen(token)]
+    for place in reversed(places):
+        del tokens[place]
+    if tokens is not None and not tokens:
+        del entry["tokens"]
+    return len(places)
+
+
+def expiry(token: Any) -> datetime | None:
+    """When a token ends; None where it does not, or where that cannot be read."""
+    try:
+        found = datetime.fromisoformat(str(token["expires"]))
+    except (KeyError, ValueError, TypeError):
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def moment_text(at: datetime) -> Any:
+    """A time as the schema wants it."""
+    return DoubleQuotedScalarString(at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+
+def shown(document: Any, text: str = "") -> str:
+    """The document as YAML, in the style of `text`."""
+    stream = StringIO()
+    _yaml(text).dump(document, stream)
+    return stream.getvalue()
+
+
+def write(path: Path, text: str) -> None:
+    """Replace a file, or make it, in one step."""
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=path.parent, prefix=".", suffix=".new", delete=False
+    ) as file:
+        try:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+            os.fchmod(file.fileno(), mode)
+            Path(file.name).replace(path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
+
+
+def _yaml(text: str) -> Any:
+    """A round-trip YAML with the indentation of sequences that the text has."""
+    found = _ITEM.search(text)
+    offset = max(0, len(found["inner"]) - len(found["outer"])) if found else 2
+    yaml: Any = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 4096
+    yaml.explicit_start = text.startswith("---")
+    yaml.indent(mapping=2, sequence=offset + 2, offset=offset)
+    return yaml

@@ -1,0 +1,40 @@
+"""How agents and their tokens are shown to people and to programs.
+
+Rule 1: only digests are shown; there is nothing else to show.
+"""
+
+from datetime import datetime
+from typing import Any, Final
+
+from gateway.cli import agent_files as files
+from gateway.cli.agent_files import Registration
+
+_DIGITS: Final = 12
+"""Digits of a digest that name a token to people; `agent revoke --token` takes 8 or more."""
+
+
+def lines(one: Registration, now: datetime) -> list[str]:
+    """An agent and, indented, its tokens."""
+    about = (one.agent, *(str(one.entry.get(name, "")) for name in ("kind", "owner", "purpose")))
+    return ["  ".join(about), *(f"  token {_token(token, now)}" for token in one.tokens)]
+
+
+def summary(one: Registration) -> dict[str, Any]:
+    """An agent as JSON."""
+    return {
+        "agent": one.agent,
+        **{name: str(one.entry[name]) for name in ("owner", "purpose", "kind", "expires") if name in one.entry},
+        "file": str(one.path),
+        "tokens": [{name: str(value) for name, value in token.items()} for token in one.tokens],
+    }
+
+
+def _token(token: Any, now: datetime) -> str:
+    return f"{str(token.get('sha256', ''))[:_DIGITS]}  {token.get('holder', '')}  {_validity(token, now)}"
+
+
+def _validity(token: Any, now: datetime) -> str:
+    end = files.expiry(token)
+    if end is None:
+        return f"ends {token['expires']}, which is no time" if "expires" in token else "never ends"
+    return f"{'ended' if end <= now else 'until'} {files.moment_text(end)}"
