@@ -33,13 +33,13 @@ class JsonLines(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": scrubbed(_message(record), ()),
+            "message": _shown(_message(record)),
         }
         if request_id := self._request_id():
             line["request_id"] = request_id
         line |= {name: value for name, value in _extra(record).items() if name not in line}
         if record.exc_info:
-            line["exception"] = scrubbed(self.formatException(record.exc_info), ())
+            line["exception"] = _shown(self.formatException(record.exc_info))
         return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
@@ -59,6 +59,11 @@ def _message(record: logging.LogRecord) -> str:
         return f"{record.msg} {record.args}"
 
 
+def _shown(text: str) -> str:
+    """The text without secrets, and without lone surrogates, which no JSON may have."""
+    return scrubbed(text.encode("utf-8", "replace").decode(), ())
+
+
 def _extra(record: logging.LogRecord) -> dict[str, Any]:
     """What the caller gave beside the message, as JSON and without secrets."""
     given = {name: value for name, value in vars(record).items() if name not in _STANDARD}
@@ -67,5 +72,5 @@ def _extra(record: logging.LogRecord) -> dict[str, Any]:
     try:
         plain: Any = orjson.loads(orjson.dumps(given, default=str, option=orjson.OPT_NON_STR_KEYS))
     except (orjson.JSONEncodeError, orjson.JSONDecodeError):
-        plain = {name: scrubbed(repr(value), ()) for name, value in given.items()}
+        plain = {name: _shown(repr(value)) for name, value in given.items()}
     return without_secrets(plain, [])
