@@ -208,16 +208,13 @@ def _distinct(text: str) -> bool:
     """Return whether no key of the outermost object comes twice; the text is known to be a JSON object."""
     seen: set[str] = set()
     position = text.index("{")
-    try:
-        while text[position] != "}":
-            key, position = _SCANNER.raw_decode(text, _solid(text, position + 1))
-            if key in seen:
-                return False
-            seen.add(key)
-            _, position = _SCANNER.raw_decode(text, _solid(text, _solid(text, position) + 1))
-            position = _solid(text, position)
-    except ValueError:  # an integer of more digits than Python reads
-        return False
+    while text[position] != "}":
+        key, position = _SCANNER.raw_decode(text, _solid(text, position + 1))
+        if key in seen:
+            return False
+        seen.add(key)
+        _, position = _SCANNER.raw_decode(text, _solid(text, _solid(text, position) + 1))
+        position = _solid(text, position)
     return True
 
 

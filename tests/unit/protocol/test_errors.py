@@ -7,6 +7,13 @@ import orjson
 from gateway.protocol.errors import (
     DECISION_KEY,
     FAILURES,
+    HEADER_MISMATCH,
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    MISSING_CAPABILITY,
+    PARSE_ERROR,
+    UNSUPPORTED_REVISION,
     FailureName,
     connect_refusal,
     error_body,
@@ -28,6 +35,36 @@ def test_every_failure_has_a_code_of_its_own_outside_the_reserved_block() -> Non
 
 def test_every_name_of_a_failure_is_in_the_table() -> None:
     assert set(get_args(FailureName)) == set(FAILURES)
+
+
+def test_the_codes_are_what_was_published() -> None:
+    assert {failure.code: name for name, failure in FAILURES.items()} == {
+        40001: "batch_refused",
+        40101: "not_authenticated",
+        40301: "policy_denied",
+        40302: "approval_required",
+        40401: "session_unknown",
+        42901: "rate_limited",
+        50001: "internal_failure",
+        50201: "upstream_unavailable",
+        50202: "upstream_broken",
+        50203: "result_too_large",
+        50204: "credential_missing",
+        50301: "policy_unavailable",
+        50302: "journal_unavailable",
+        50303: "policy_error",
+        50304: "policy_regressed",
+        50305: "overloaded",
+        50401: "upstream_timeout",
+    }
+    assert (PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS) == (-32700, -32600, -32601, -32602)
+    assert (HEADER_MISMATCH, MISSING_CAPABILITY, UNSUPPORTED_REVISION) == (-32020, -32021, -32022)
+
+
+def test_nobody_is_told_to_repeat_what_will_be_refused_again() -> None:
+    lasting = {name for name, failure in FAILURES.items() if not failure.passing}
+    assert {"policy_denied", "approval_required", "policy_error", "credential_missing", "batch_refused"} <= lasting
+    assert not {"policy_unavailable", "journal_unavailable", "upstream_unavailable", "rate_limited"} & lasting
 
 
 def test_an_unknown_failure_is_internal() -> None:

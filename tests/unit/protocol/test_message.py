@@ -97,7 +97,20 @@ def test_a_key_of_the_envelope_in_another_case_or_folding_is_refused(raw: bytes)
 
 @pytest.mark.parametrize(
     "key",
-    ["NAME", "Name", "na\u200bme", "ARGUMENTS", "argument\u017f", "tas\u212a", "_META", "ur\u0131", "URI", "u\uff52i"],
+    [
+        "NAME",
+        "Name",
+        "na\u200bme",
+        "name\0",
+        "name\0x",
+        "ARGUMENTS",
+        "argument\u017f",
+        "tas\u212a",
+        "_META",
+        "ur\u0131",
+        "URI",
+        "u\uff52i",
+    ],
 )
 def test_a_key_of_params_in_another_case_or_folding_is_refused(key: str) -> None:
     raw = body(id=1, method="tools/call", params={"name": "echo", key: "forbidden"})
@@ -110,7 +123,12 @@ def test_a_lone_variant_of_a_reserved_key_is_refused_too() -> None:
 
 @pytest.mark.parametrize(
     "key",
-    ["ProgressToken", "IO.modelcontextprotocol/protocolVersion", "io.modelcontextprotocol/PROTOCOLVERSION"],
+    [
+        "ProgressToken",
+        "IO.modelcontextprotocol/protocolVersion",
+        "io.modelcontextprotocol/PROTOCOLVERSION",
+        "Io.modelcontextprotocol/new",
+    ],
 )
 def test_a_key_of_meta_in_another_case_is_refused(key: str) -> None:
     assert refused(read(body(id=1, method="tools/list", params={"_meta": {key: 1}}))).fault == "ambiguous_key"
@@ -266,6 +284,8 @@ def test_a_body_with_too_many_keys_is_refused() -> None:
     rows = [{"key": 1}] * 93
     assert isinstance(read(call(rows=rows), limits), Request)
     assert refused(read(call(rows=[*rows, {"key": 1}]), limits)).fault == "too_complex"
+    flat = {f"key{number}": 1 for number in range(95)}
+    assert refused(read(call(**flat), limits)).fault == "too_complex"
 
 
 def test_a_body_that_is_too_large_is_refused_before_it_is_parsed() -> None:
@@ -288,6 +308,17 @@ def test_a_number_that_every_reader_reads_alike_passes(number: str) -> None:
     message = read(call_with(f'{{"n":{number}}}'))
     assert isinstance(message, Request)
     assert message.params["arguments"]["n"] == float(number)
+
+
+def test_arguments_in_any_script_pass() -> None:
+    assert isinstance(read(call(größe=1, Straße=2, 名前=3, ΣΑΣ=4)), Request)
+
+
+@pytest.mark.parametrize(
+    "answer", [{"result": {"a": {"b": 1, "B": 2}}}, {"error": {"code": 1, "message": "", "Code": 2}}]
+)
+def test_a_response_whose_keys_fold_onto_each_other_is_refused(answer: dict[str, Any]) -> None:
+    assert refused(read(body(id=1, **answer))).fault == "ambiguous_key"
 
 
 def test_a_reason_never_repeats_a_value() -> None:

@@ -79,6 +79,22 @@ def test_only_lists_have_a_field_to_filter() -> None:
     assert all((entry.asked == "list") is bool(entry.list_field) for entry in METHODS)
 
 
+def test_three_requests_may_take_several_rounds() -> None:
+    assert {entry.name for entry in METHODS if entry.multi_round_trip} == {
+        "tools/call",
+        "prompts/get",
+        "resources/read",
+    }
+    assert {entry.name for entry in METHODS if entry.named_by == "required"} == {
+        *("tools/call", "prompts/get", "resources/read"),
+    }
+
+
+def test_what_modern_clients_may_keep_is_what_the_specification_lists() -> None:
+    lists = {entry.name for entry in METHODS if entry.list_field}
+    assert {entry.name for entry in METHODS if entry.cacheable} == {"server/discover", "resources/read", *lists}
+
+
 def test_a_target_has_a_place() -> None:
     assert all((entry.target == "none") is (entry.field == "") for entry in METHODS)
 
@@ -184,5 +200,7 @@ def test_the_readme_shows_every_row() -> None:
     lines = markdown().splitlines()
     assert len(lines) == len(METHODS) + 2
     assert {line.count("|") for line in lines} == {9}
+    assert "| `tools/list` | client | all | - | list | list | pair | rpc_error |" in lines
+    assert any("| `logging/setLevel` | client | 2024-11-05 to 2025-11-25 |" in line for line in lines)
     for entry in METHODS:
         assert any(f"`{entry.name}`" in line and f"| {entry.direction} |" in line for line in lines)

@@ -63,6 +63,13 @@ def test_an_event_larger_than_the_bound_ends_the_reading(chunks: list[bytes]) ->
     assert reader.feed(b"\n\ndata: a\n\n") == [TooLarge(50)]
 
 
+def test_an_event_may_have_just_the_bound() -> None:
+    assert Reader(bound=10).feed(b"data: abc\n") == []
+    assert Reader(bound=9).feed(b"data: abc\n") == [TooLarge(9)]
+    assert Reader(bound=9).feed(b"data: abc") == []
+    assert Reader(bound=8).feed(b"data: abc") == [TooLarge(8)]
+
+
 def test_what_came_before_a_too_large_event_is_kept() -> None:
     assert Reader(bound=50).feed(b"data: a\n\ndata: " + b"x" * 100) == [Event(data=b"a"), TooLarge(50)]
 

@@ -145,6 +145,13 @@ def test_mcp_name_in_an_encoding_that_is_not_canonical_is_refused() -> None:
     assert refusal(outcome) == (400, HEADER_MISMATCH, 7)
 
 
+def test_mcp_name_may_be_missing_but_not_wrong_in_the_legacy_era() -> None:
+    body = message("tools/call", {"name": "echo"}, id=1)
+    assert agree(headers(), body) == Agreed("legacy", "2025-03-26")
+    assert agree(headers(("mcp-name", "echo")), body) == Agreed("legacy", "2025-03-26")
+    assert refusal(agree(headers(("mcp-name", "other")), body)) == (400, HEADER_MISMATCH, 1)
+
+
 def test_mcp_name_where_nothing_is_named_is_refused() -> None:
     outcome = agree(lines("tools/list", ("mcp-name", "echo")), modern("tools/list"))
     assert refusal(outcome) == (400, HEADER_MISMATCH, 7)
@@ -163,6 +170,7 @@ def test_a_modern_notification_needs_only_its_version() -> None:
 def test_a_response_belongs_to_the_legacy_era() -> None:
     response = message(id=1, result={})
     assert agree(headers(), response, negotiated="2025-11-25") == Agreed("legacy", "2025-11-25")
+    assert agree(headers(), response) == Agreed("legacy", "2025-03-26")
     assert isinstance(agree(headers(("mcp-protocol-version", MODERN)), response), Malformed)
     assert isinstance(agree(headers(("mcp-protocol-version", "2020-01-01")), response), Malformed)
 

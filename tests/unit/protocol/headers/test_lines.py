@@ -185,3 +185,7 @@ def test_parameters_that_nobody_verifies_do_not_travel_in_the_legacy_era() -> No
 @pytest.mark.parametrize("trace", ["x", TRACE.upper(), TRACE + "-x", "ff" + TRACE[2:], "00-" + "0" * 32 + TRACE[35:]])
 def test_a_malformed_trace_does_not_travel(trace: str) -> None:
     assert forwardable(headers(traceparent=trace, baggage="a=b"), "modern") == ()
+
+
+def test_baggage_that_is_not_plain_text_does_not_travel() -> None:
+    assert forwardable(headers(traceparent=TRACE, baggage="a=\xe9"), "modern") == (("traceparent", TRACE),)
