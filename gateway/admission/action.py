@@ -62,6 +62,8 @@ class Answer(Struct, frozen=True, kw_only=True):
     status: int
     body: bytes = b""
     headers: tuple[tuple[str, str], ...] = ()
+    code: str = ""
+    """The public code of the refusal that this tells; empty for an answer of the upstream's."""
 
 
 class Withhold(Struct, frozen=True):

@@ -57,10 +57,10 @@ def answer(refusal: Refusal, inbound: Inbound, wording: Wording) -> Answer | Wit
     if inbound.method.refusal == "tool_error":
         decision = data(refusal, wording)
         body = errors.tool_error_body(request.id, text(refusal, wording), decision, era=inbound.era)
-        return Answer(status=200, body=body, headers=JSON)
+        return Answer(status=200, body=body, headers=JSON, code=refusal.code)
     if inbound.method.refusal == "connect_error":
         return _connect(refusal, request.id, wording)
-    return Answer(status=200, body=rpc_error(refusal, request.id, wording), headers=JSON)
+    return Answer(status=200, body=rpc_error(refusal, request.id, wording), headers=JSON, code=refusal.code)
 
 
 def text(refusal: Refusal, wording: Wording) -> str:
@@ -100,14 +100,16 @@ def _connect(refusal: Refusal, request_id: str | int, wording: Wording) -> Answe
     """Refuse a client that connects: 503 where policy cannot be asked, so that it does not misread the era."""
     body = rpc_error(refusal, request_id, wording)
     if errors.failure_of(refusal.code).status == _UNAVAILABLE:
-        return Answer(status=_UNAVAILABLE, body=body, headers=(*JSON, ("retry-after", _RETRY_AFTER_S)))
-    return Answer(status=200, body=body, headers=JSON)
+        return Answer(
+            status=_UNAVAILABLE, body=body, headers=(*JSON, ("retry-after", _RETRY_AFTER_S)), code=refusal.code
+        )
+    return Answer(status=200, body=body, headers=JSON, code=refusal.code)
 
 
 def _unasked(refusal: Refusal, wording: Wording) -> Answer:
     """Refuse what carries no message: the GET stream, and DELETE."""
     status = errors.failure_of(refusal.code).status
-    return Answer(status=status, body=rpc_error(refusal, None, wording), headers=JSON)
+    return Answer(status=status, body=rpc_error(refusal, None, wording), headers=JSON, code=refusal.code)
 
 
 def _ask_at(url: str) -> str:

@@ -14,19 +14,13 @@ from gateway.admission.policy_input import Gateway, PolicyInput
 from gateway.pipeline.presentation import Sight
 from gateway.protocol.headers import agree_parameters
 from gateway.protocol.malformed import Malformed
-from gateway.protocol.message import Notification, Request
-from gateway.protocol.values import as_object
 
 _INVALID_REQUEST: Final = -32600
-_INVALID_PARAMS: Final = -32602
 
 
 def state(inbound: Inbound, sight: Sight, *, unix_ns: int, gateway: Gateway) -> PolicyInput | Malformed:
     """Return the question that `inbound` is, or what is wrong with it."""
     question = plain(inbound, unix_ns=unix_ns, gateway=gateway)
-    malformed = _shapeless(inbound)
-    if malformed is not None:
-        return malformed
     arguments = questions.arguments_of(inbound)
     presented = sight.presented
     if presented is None:
@@ -43,17 +37,6 @@ def plain(inbound: Inbound, *, unix_ns: int, gateway: Gateway) -> PolicyInput:
     """Return the question without definition and arguments."""
     phase = "stream" if inbound.method.asked == "stream" else "request"
     return questions.ask(inbound, phase=phase, unix_ns=unix_ns, gateway=gateway)
-
-
-def _shapeless(inbound: Inbound) -> Malformed | None:
-    """What is not an object cannot be judged as arguments or answers, so it is not forwarded either."""
-    params = inbound.message.params if isinstance(inbound.message, Request | Notification) else {}
-    for key in ("arguments", "inputResponses"):
-        value = params.get(key)
-        if value is not None and as_object(value) is None:
-            reason = f"params.{key} must be an object, or be left out"
-            return Malformed(fault="shape", code=_INVALID_PARAMS, reason=reason, id=inbound.request_id)
-    return None
 
 
 def _ambiguous(inbound: Inbound, sight: Sight, arguments: dict[str, Any]) -> Malformed | None:

@@ -85,6 +85,9 @@ def place(arrival: Arrival, ring: Ring) -> Inbound | TurnedAway:
     where = target_of(row, arrival.message.params) if arrival.message is not None else NOWHERE
     if where is None:
         return _nameless(arrival, row)
+    shapeless = _shapeless(arrival)
+    if shapeless is not None:
+        return unreadable(shapeless)
     abnormal = (
         abnormality(_EXPRESSION.sub("x", where.uri) if row.target == "reference" else where.uri) if where.uri else None
     )
@@ -166,6 +169,17 @@ def _binding(arrival: Arrival, session: SessionSeal | None) -> bytes:
 def _gone(arrival: Arrival, why: str) -> TurnedAway:
     answer = Answer(status=404, body=failure_body(_id(arrival), "session_unknown", why), headers=JSON)
     return TurnedAway(code="session_unknown", detail=why, answer=answer, method=_method(arrival))
+
+
+def _shapeless(arrival: Arrival) -> Malformed | None:
+    """What is not an object cannot be judged as arguments or answers, so it is not forwarded either."""
+    params = arrival.message.params if isinstance(arrival.message, Request | Notification) else {}
+    for key in ("arguments", "inputResponses"):
+        value = params.get(key)
+        if value is not None and as_object(value) is None:
+            reason = f"params.{key} must be an object, or be left out"
+            return Malformed(fault="shape", code=_INVALID_PARAMS, reason=reason, id=_id(arrival))
+    return None
 
 
 def _nameless(arrival: Arrival, row: Method) -> TurnedAway:

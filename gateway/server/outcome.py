@@ -23,6 +23,10 @@ class Outcome:
         self.size += len(raw)
         self.events += 1
 
+    def told(self, code: str) -> None:
+        """What was relayed is a refusal of ours; no code, nothing to note."""
+        self.code = code or self.code
+
     def failed(self, failure: UpstreamFailure) -> None:
         """The upstream's failure is what the record says."""
         self.code, self.detail = failure.code, failure.detail

@@ -51,6 +51,8 @@ class Relay:
         self._limits: Final = limits
         self.outcome: Final = Outcome()
         self._held: Final[list[bytes]] = []
+        self._answered = False
+        self._resumable = False
 
     async def run(self, reply: Reply) -> None:
         """Relay the reply to its end."""
@@ -95,6 +97,7 @@ class Relay:
     async def _deliver_json(self, reply: Reply, body: bytes, action: Action) -> None:
         match action:
             case Answer():
+                self.outcome.told(action.code)
                 headers = answered_headers(self._pipeline, self._call, reply, body)
                 await self._edge.respond(action.status, (*headers, *JSON), action.body)
             case Withhold():
@@ -184,6 +187,8 @@ class Relay:
         action = await self._pipeline.settle(self._call, event.data)
         match action:
             case Answer():
+                self.outcome.told(action.code)
+                self._answered = self._answered or _responds(event.data)
                 await self._write(reply, event.data, replace(event, id=self._sealed(event), data=action.body))
             case Withhold():
                 await self._write(reply, b"", replace(event, id=self._sealed(event), data=b"", event=None))
@@ -211,6 +216,7 @@ class Relay:
     def _sealed(self, event: sse.Event) -> str | None:
         if event.id is None:
             return None
+        self._resumable = self._call.inbound.era == "legacy"
         parts = self._pipeline.engine.parts
         return sealed_event_id(parts.ring, self._call, event.id, parts.ids.nonce())
 
@@ -221,8 +227,9 @@ class Relay:
             await reply.close(drain=False)
 
     async def _ended(self) -> None:
-        """End the client's stream as the upstream ended its own."""
-        if self._edge.started:
+        """End the client's stream as the upstream ended its own; without a response only where it can be resumed."""
+        inbound = self._call.inbound
+        if self._edge.started and (self._answered or self._resumable or inbound.request_id is None):
             await self._edge.write(b"", more=False)
         else:
             await self.fail(UpstreamFailure(code="upstream_broken", detail="the server ended without a response"))

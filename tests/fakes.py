@@ -1,0 +1,290 @@
+"""Ports of the pipeline as plain objects: scripted, and remembering what they were asked.
+
+Rule 1: a fake decides nothing by itself; what it answers stands in the test.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+import orjson
+from msgspec import Struct, field
+
+from gateway.admission.action import Forward
+from gateway.admission.decision import (
+    Credential,
+    Decision,
+    Ground,
+    ListedItem,
+    Listing,
+    ListingVerdict,
+    PolicyFailure,
+    Reason,
+    Resolved,
+    ResolvedAgent,
+    ResolvedServer,
+    Route,
+    Verdict,
+)
+from gateway.admission.masking import Masking
+from gateway.admission.policy_input import Definition, Gateway, PolicyInput, SchemaCheck, Target
+from gateway.admission.principal import Principal
+from gateway.admission.record import Completed, Decided, JournalFailure, Receipt, Refused
+from gateway.admission.refusal import Wording
+from gateway.pipeline import Pipeline
+from gateway.pipeline.engine import Parts
+from gateway.pipeline.listings import Listings, ListLimits
+from gateway.pipeline.ports import Media, Moment, UpstreamFailure, ViewKey
+from gateway.protocol.headers import Parameter
+from gateway.protocol.sealing import Ring
+from gateway.server import Unverified
+
+REVISION = "test@0123456789ab.1"
+ROUTE = Route(url="http://upstream.test/mcp", credential=Credential(name="shared", per="shared"))
+CALLER = Principal(kind="service", method="token", credential_sha256="ab" * 32)
+
+
+def allow(route: Route = ROUTE, agent: str = "bot") -> Decision:
+    """Return an allow that enforcement accepts."""
+    resolved = Resolved(agent=ResolvedAgent(id=agent), server=ResolvedServer(id="s", trust="low"), action="read")
+    return Decision(
+        schema="mcp.decision/v1",
+        outcome="allow",
+        reasons=[],
+        grounds=[Ground(rule="r", effect="allow")],
+        resolved=resolved,
+        route=route,
+    )
+
+
+def deny(*requirements: str) -> Decision:
+    """Return a denial with these reasons."""
+    reasons = [Reason(requirement=name, message=f"{name} is not met") for name in requirements or ("rules_permit",)]
+    return Decision(schema="mcp.decision/v1", outcome="deny", reasons=reasons, grounds=[], resolved=Resolved())
+
+
+class FakePolicy:
+    """Answers questions by a function of the test; lists everything unless told what to hide."""
+
+    def __init__(self, answer: Callable[[PolicyInput], Decision | PolicyFailure]) -> None:
+        self.answer: Callable[[PolicyInput], Decision | PolicyFailure] = answer
+        self.hidden: set[str] = set()
+        self.broken: set[str] = set()
+        self.questions: list[PolicyInput] = []
+        self.listings: list[PolicyInput] = []
+        self.revision = REVISION
+
+    async def decide(self, question: PolicyInput) -> Verdict | PolicyFailure:
+        self.questions.append(question)
+        answer = self.answer(question)
+        if isinstance(answer, PolicyFailure):
+            return answer
+        return Verdict(decision=answer, revision=self.revision, decision_id="d1", micros=1)
+
+    async def listing(self, question: PolicyInput) -> ListingVerdict | PolicyFailure:
+        self.listings.append(question)
+        names = [item.target.name or item.target.uri or "" for item in question.items]
+        if self.broken & set(names):
+            return PolicyFailure(code="policy_error", detail="broken", revision=self.revision)
+        items = [ListedItem(listed=name not in self.hidden) for name in names]
+        return ListingVerdict(listing=Listing(schema="mcp.listing/v1", items=items), revision=self.revision, micros=1)
+
+
+class FakeJournal:
+    """Keeps records; `failure` makes it refuse them."""
+
+    def __init__(self) -> None:
+        self.records: list[Decided | Refused] = []
+        self.completions: list[Completed] = []
+        self.failure: JournalFailure | None = None
+
+    async def decided(self, record: Decided) -> Receipt | JournalFailure:
+        return self._kept(record)
+
+    async def refused(self, record: Refused) -> Receipt | JournalFailure:
+        return self._kept(record)
+
+    def completed(self, record: Completed) -> None:
+        self.completions.append(record)
+
+    def _kept(self, record: Decided | Refused) -> Receipt | JournalFailure:
+        if self.failure is not None:
+            return self.failure
+        self.records.append(record)
+        return Receipt(writer="w", sequence=len(self.records))
+
+
+class FakeReply:
+    """A reply made of pieces."""
+
+    def __init__(
+        self,
+        *pieces: bytes,
+        status: int = 200,
+        media: Media = "json",
+        headers: tuple[tuple[str, str], ...] = (),
+        failure: UpstreamFailure | None = None,
+    ) -> None:
+        self.pieces = pieces
+        self.status = status
+        self.media: Media = media
+        self.headers = headers
+        self.failure = failure
+        self.closed = False
+
+    async def read(self, limit: int) -> bytes | UpstreamFailure:
+        if self.failure is not None:
+            return self.failure
+        body = b"".join(self.pieces)
+        if len(body) > limit:
+            return UpstreamFailure(code="result_too_large", detail="too large")
+        return body
+
+    async def chunks(self) -> AsyncIterator[bytes | UpstreamFailure]:
+        for piece in self.pieces:
+            yield piece
+        if self.failure is not None:
+            yield self.failure
+
+    async def close(self, *, drain: bool) -> None:
+        del drain
+        self.closed = True
+
+
+class FakeUpstream:
+    """Answers forwards by a function of the test and remembers them."""
+
+    def __init__(self, answer: Callable[[dict[str, Any]], FakeReply | UpstreamFailure]) -> None:
+        self.answer = answer
+        self.forwards: list[Forward] = []
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        """What was sent, as JSON."""
+        return [orjson.loads(forward.permit.outbound.body or b"{}") for forward in self.forwards]
+
+    async def send(self, forward: Forward) -> FakeReply | UpstreamFailure:
+        self.forwards.append(forward)
+        return self.answer(self.messages[-1])
+
+
+class FakePresented(Struct):
+    """A presentation that finds every argument right, unless told otherwise."""
+
+    definition: Definition = field(default_factory=lambda: Definition(sha256="00" * 32, parts={}, annotations={}))
+    parameters: tuple[Parameter, ...] = ()
+    schema: SchemaCheck = "match"
+    folded: str | None = None
+
+    def check_arguments(self, arguments: Mapping[str, Any]) -> SchemaCheck:
+        del arguments
+        return self.schema
+
+    def folded_key(self, arguments: Mapping[str, Any]) -> str | None:
+        del arguments
+        return self.folded
+
+
+class FakeDefinitions:
+    """Knows every target, or only those that were learned when `blank`."""
+
+    def __init__(self, *, blank: bool = False) -> None:
+        self.blank = blank
+        self.presented = FakePresented()
+        self.learned: list[tuple[ViewKey, str]] = []
+        self.forgotten: list[tuple[str, str]] = []
+
+    def seen(self, view: ViewKey, target: Target) -> FakePresented | None:
+        del target
+        known = not self.blank or any(key == view for key, _ in self.learned)
+        return self.presented if known else None
+
+    def fresh(self, view: ViewKey, method: str) -> bool:
+        return (view, method) in self.learned
+
+    def learn(self, view: ViewKey, method: str, result: Mapping[str, Any], *, first: bool, last: bool) -> None:
+        del result, first, last
+        self.learned.append((view, method))
+
+    def forget(self, server: str, method: str) -> None:
+        self.forgotten.append((server, method))
+
+
+class FakeClock:
+    """Stands still."""
+
+    def now(self) -> Moment:
+        return Moment(unix_ns=1_800_000_000_000_000_000, monotonic_ns=1)
+
+
+class FakeIds:
+    """Counts."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def call_id(self) -> str:
+        self.count += 1
+        return f"{self.count:032x}"
+
+    def nonce(self) -> bytes:
+        self.count += 1
+        return self.count.to_bytes(12, "big")
+
+
+class FakeCallers:
+    """Everybody is `CALLER`, unless told otherwise."""
+
+    def __init__(self) -> None:
+        self.outcome: Principal | Unverified = CALLER
+
+    async def verify(self, headers: object, *, server: str, query: bytes, source_ip: str) -> Principal | Unverified:
+        del headers, server, query, source_ip
+        return self.outcome
+
+    def unknown(self, server: str, *, source_ip: str) -> Unverified:
+        del server, source_ip
+        return Unverified(cause="token_unknown", reason="unknown", status=401, challenge="Bearer")
+
+
+class FakeMeters:
+    """Counts nothing."""
+
+    def decided(self, *, outcome: str, requirement: str, policy_micros: int, added_micros: int) -> None: ...
+    def upstream(self, outcome: str) -> None: ...
+    def malformed(self, fault: str) -> None: ...
+    def streams(self, count: int) -> None: ...
+
+
+class World:
+    """A pipeline over fakes."""
+
+    def __init__(
+        self,
+        answer: Callable[[PolicyInput], Decision | PolicyFailure] = lambda _: allow(),
+        upstream: Callable[[dict[str, Any]], FakeReply | UpstreamFailure] = lambda _: FakeReply(b""),
+        *,
+        blank: bool = False,
+    ) -> None:
+        self.policy = FakePolicy(answer)
+        self.journal = FakeJournal()
+        self.upstream = FakeUpstream(upstream)
+        self.definitions = FakeDefinitions(blank=blank)
+        self.callers = FakeCallers()
+        self.ring = Ring(b"k" * 64)
+        self.pipeline = Pipeline(self._parts(), ttl_cap_ms=1000)
+
+    def _parts(self) -> Parts:
+        return Parts(
+            policy=self.policy,
+            journal=self.journal,
+            upstream=self.upstream,
+            definitions=self.definitions,
+            listings=Listings(self.policy, ListLimits(chunk=4, entries=8)),
+            clock=FakeClock(),
+            ids=FakeIds(),
+            ring=self.ring,
+            gateway=Gateway(id="g", version="1"),
+            wording=Wording(),
+            masking=Masking(level="masked", key=b"k" * 32),
+            result_bytes=10_000,
+        )

@@ -1,0 +1,101 @@
+"""An HTTP client for an ASGI application, in process: whole requests in, whole answers out."""
+
+import asyncio
+from typing import Any, Final
+
+import orjson
+from msgspec import Struct
+from starlette.types import Message
+
+from gateway.protocol.strict import Limits
+from gateway.server import Endpoint, EndpointLimits, StreamLimits, Streams
+from gateway.server.relay import RelayLimits
+from tests.fakes import FakeMeters, World
+
+JSON: Final = (("content-type", "application/json"), ("accept", "application/json, text/event-stream"))
+MODERN: Final = "2026-07-28"
+
+
+class Got(Struct):
+    """What came back; `finished` is false where the answer was cut off."""
+
+    status: int = 0
+    headers: dict[str, str] = {}
+    body: bytes = b""
+    finished: bool = False
+
+    @property
+    def json(self) -> Any:
+        return orjson.loads(self.body)
+
+    @property
+    def events(self) -> list[Any]:
+        """The data of the server-sent events that have any."""
+        lines = [line[6:] for line in self.body.split(b"\n") if line.startswith(b"data: ")]
+        return [orjson.loads(line) for line in lines if line]
+
+
+class Browser:
+    """Sends requests to the endpoint over a world of fakes."""
+
+    def __init__(self, world: World, *, streams: int = 16) -> None:
+        self.world = world
+        self.streams = Streams(StreamLimits(per_principal=streams, total=100))
+        limits = EndpointLimits(
+            body_bytes=100_000,
+            message=Limits(size=100_000),
+            relay=RelayLimits(result_bytes=10_000, keep_alive_s=5),
+        )
+        self.endpoint = Endpoint(world.pipeline, world.callers, FakeMeters(), self.streams, limits)
+
+    async def send(
+        self,
+        body: bytes | dict[str, Any] = b"",
+        *headers: tuple[str, str],
+        verb: str = "POST",
+        path: str = "/servers/s/mcp",
+        events: list[Message] | None = None,
+    ) -> Got:
+        raw = body if isinstance(body, bytes) else orjson.dumps(body)
+        scope = {
+            "type": "http",
+            "method": verb,
+            "path": path,
+            "query_string": b"",
+            "client": ("127.0.0.1", 1),
+            "headers": [(name.encode(), value.encode()) for name, value in headers],
+        }
+        got = Got(headers={})
+        incoming: list[Message] = events or [{"type": "http.request", "body": raw, "more_body": False}]
+
+        async def receive() -> Message:
+            if incoming:
+                return incoming.pop(0)
+            return await asyncio.get_running_loop().create_future()
+
+        async def take(event: Message) -> None:
+            if event["type"] == "http.response.start":
+                got.status = event["status"]
+                got.headers = {name.decode(): value.decode() for name, value in event["headers"]}
+            else:
+                got.body += event["body"]
+                got.finished = not event["more_body"]
+
+        await self.endpoint(scope, receive, take)
+        return got
+
+    async def legacy(self, method: str, params: dict[str, Any] | None = None, *headers: tuple[str, str]) -> Got:
+        """Send a request of revision 2025-11-25."""
+        message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params or {}}
+        return await self.send(message, *JSON, ("mcp-protocol-version", "2025-11-25"), *headers)
+
+    async def modern(self, method: str, params: dict[str, Any] | None = None, name: str = "") -> Got:
+        """Send a request of revision 2026-07-28."""
+        meta = {
+            "io.modelcontextprotocol/protocolVersion": MODERN,
+            "io.modelcontextprotocol/clientCapabilities": {},
+            "io.modelcontextprotocol/clientInfo": {"name": "t", "version": "1"},
+        }
+        message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**(params or {}), "_meta": meta}}
+        named = (("mcp-name", name),) if name else ()
+        return await self.send(message, *JSON, ("mcp-protocol-version", MODERN), ("mcp-method", method), *named)

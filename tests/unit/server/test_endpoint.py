@@ -1,0 +1,471 @@
+"""What a client gets for what it sends, over ports that are scripted."""
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+from starlette.types import Message
+
+from gateway.admission.decision import Decision, Obligation, PolicyFailure, Route
+from gateway.admission.policy_input import PolicyInput
+from gateway.admission.record import JournalFailure
+from gateway.pipeline.ports import UpstreamFailure
+from gateway.protocol.errors import DECISION_KEY
+from gateway.server import Unverified
+from tests.fakes import FakeReply, World, allow, deny
+from tests.unit.server.client import JSON, MODERN, Browser
+
+SSE = (("content-type", "text/event-stream"),)
+
+
+def answer(message: dict[str, Any], **result: Any) -> FakeReply:
+    """Return the upstream's result for a message."""
+    return FakeReply(orjson.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}))
+
+
+def sse(*messages: dict[str, Any]) -> FakeReply:
+    """Return the upstream's messages as server-sent events."""
+    return FakeReply(*(b"data: " + orjson.dumps(message) + b"\n\n" for message in messages), media="sse")
+
+
+def called(message: dict[str, Any]) -> FakeReply:
+    return answer(message, content=[{"type": "text", "text": "done"}])
+
+
+async def test_an_allowed_call_reaches_the_server_as_it_came_and_its_answer_comes_back() -> None:
+    world = World(upstream=called)
+    got = await Browser(world).legacy("tools/call", {"name": "t", "arguments": {"a": 1}})
+    assert got.status == 200
+    assert got.json["result"]["content"][0]["text"] == "done"
+    sent = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "t", "arguments": {"a": 1}}}
+    assert world.upstream.forwards[-1].permit.outbound.body == orjson.dumps(sent)
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [
+        deny(),
+        PolicyFailure(code="policy_unavailable", detail="down"),
+        PolicyFailure(code="policy_error", detail="eval"),
+        PolicyFailure(code="policy_regressed", detail="old"),
+    ],
+)
+async def test_nothing_reaches_the_server_without_an_allow(decision: Decision | PolicyFailure) -> None:
+    world = World(lambda _: decision, called)
+    got = await Browser(world).legacy("tools/call", {"name": "t"})
+    assert got.status == 200
+    assert got.json["result"]["isError"] is True
+    assert world.upstream.forwards == []
+    assert {record.method for record in world.journal.records} == {"tools/list", "tools/call"}
+
+
+def _always(decision: Decision) -> Callable[[PolicyInput], Decision]:
+    return lambda _: decision
+
+
+def _strange(**changes: Any) -> Decision:
+    fields = {name: getattr(allow(), name) for name in Decision.__struct_fields__}
+    return Decision(**{**fields, **changes})
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [
+        _strange(grounds=[]),
+        _strange(route=None),
+        _strange(reasons=deny().reasons),
+        _strange(obligations=[Obligation(requirement="r", type="redact_result")]),
+        _strange(outcome="hold"),
+    ],
+)
+async def test_an_allow_that_lacks_anything_is_a_denial(decision: Decision) -> None:
+    world = World(lambda _: decision, called)
+    got = await Browser(world).legacy("tools/call", {"name": "t"})
+    assert got.json["result"]["isError"] is True
+    assert world.upstream.forwards == []
+
+
+async def test_a_held_call_is_refused_as_approval_required() -> None:
+    got = await Browser(World(lambda _: _strange(outcome="hold"))).legacy("tools/call", {"name": "t"})
+    assert got.json["result"]["_meta"][DECISION_KEY]["code"] == "approval_required"
+
+
+async def test_nothing_reaches_the_server_without_its_record() -> None:
+    world = World(upstream=called)
+    world.journal.failure = JournalFailure(detail="disk full")
+    got = await Browser(world).legacy("tools/call", {"name": "t"})
+    assert got.json["result"]["_meta"][DECISION_KEY]["code"] == "journal_unavailable"
+    assert world.upstream.forwards == []
+
+
+async def test_a_refusal_says_what_why_and_what_next_in_both_eras() -> None:
+    world = World(lambda _: deny("rules_permit"))
+    for got in (
+        await Browser(world).legacy("tools/call", {"name": "t"}),
+        await Browser(world).modern("tools/call", {"name": "t"}, name="t"),
+    ):
+        result = got.json["result"]
+        assert "rules_permit" in result["content"][0]["text"]
+        assert "Do not retry this unchanged" in result["content"][0]["text"]
+        assert result["_meta"][DECISION_KEY]["reasons"][0]["requirement"] == "rules_permit"
+    assert result["resultType"] == "complete"
+
+
+async def test_other_requests_are_refused_as_json_rpc_errors_with_our_codes() -> None:
+    got = await Browser(World(lambda _: deny())).legacy("prompts/get", {"name": "p"})
+    assert (got.status, got.json["error"]["code"]) == (200, 40301)
+
+
+async def test_a_client_that_connects_while_policy_is_down_is_told_to_come_again() -> None:
+    world = World(lambda _: PolicyFailure(code="policy_unavailable", detail="down"))
+    got = await Browser(world).legacy("initialize", {"protocolVersion": "2025-11-25", "capabilities": {}})
+    assert got.status == 503
+    assert int(got.headers["retry-after"]) > 0
+
+
+async def test_an_unregistered_token_is_answered_401_with_a_challenge() -> None:
+    got = await Browser(World(lambda _: deny("principal_is_verified"))).legacy("tools/list")
+    assert (got.status, got.headers["www-authenticate"]) == (401, "Bearer")
+
+
+async def test_a_caller_without_credential_is_refused_before_its_body_is_believed() -> None:
+    world = World()
+    world.callers.outcome = Unverified(cause="token_missing", reason="none", status=401, challenge="Bearer x")
+    got = await Browser(world).legacy("tools/call", {"name": "t"})
+    assert (got.status, got.headers["www-authenticate"]) == (401, "Bearer x")
+    assert world.policy.questions == []
+    assert len(world.journal.records) == 1
+
+
+async def test_refused_notifications_are_accepted_dropped_and_recorded() -> None:
+    world = World(lambda _: deny())
+    message = {"jsonrpc": "2.0", "method": "notifications/roots/list_changed"}
+    got = await Browser(world).send(message, *JSON, ("mcp-protocol-version", "2025-11-25"))
+    assert got.status == 202
+    assert world.upstream.forwards == []
+    assert len(world.journal.records) == 1
+
+
+async def test_an_unknown_method_is_refused_in_the_protocols_own_way() -> None:
+    world = World()
+    legacy = await Browser(world).legacy("tools/frobnicate")
+    modern = await Browser(world).modern("tools/frobnicate")
+    assert (legacy.status, legacy.json["error"]["code"]) == (200, -32601)
+    assert (modern.status, modern.json["error"]["code"]) == (404, -32601)
+    assert world.upstream.forwards == []
+    assert len(world.journal.records) == 2
+
+
+async def test_a_body_that_breaks_off_is_not_forwarded() -> None:
+    world = World(upstream=called)
+    whole = orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "t"}})
+    events: list[Message] = [{"type": "http.request", "body": whole, "more_body": True}, {"type": "http.disconnect"}]
+    await Browser(world).send(b"", *JSON, ("mcp-protocol-version", "2025-11-25"), events=events)
+    assert world.upstream.forwards == []
+    assert world.policy.questions == []
+    assert len(world.journal.records) == 1
+
+
+async def test_a_resource_uri_out_of_normal_form_is_refused_first() -> None:
+    world = World(upstream=called)
+    got = await Browser(world).legacy("resources/read", {"uri": "file:///docs/../etc/passwd"})
+    assert "error" in got.json
+    assert world.policy.questions == []
+    assert world.upstream.forwards == []
+
+
+@pytest.mark.parametrize("params", [{"name": "t", "arguments": [1]}, {"name": "t", "arguments": "x"}])
+async def test_arguments_that_are_no_object_cannot_be_judged_and_do_not_pass(params: dict[str, Any]) -> None:
+    world = World(upstream=called)
+    got = await Browser(world).legacy("tools/call", params)
+    assert got.status == 400
+    assert world.upstream.forwards == []
+
+
+async def test_a_key_that_folds_onto_a_declared_one_is_refused() -> None:
+    world = World(upstream=called)
+    world.definitions.presented.folded = "Path"
+    got = await Browser(world).legacy("tools/call", {"name": "t", "arguments": {"Path": 1}})
+    assert got.status == 400
+    assert [message["method"] for message in world.upstream.messages] == ["tools/list"]
+
+
+async def test_a_target_that_was_not_seen_is_listed_first_by_the_same_principal() -> None:
+    def upstream(message: dict[str, Any]) -> FakeReply:
+        return answer(message, tools=[{"name": "t"}]) if message["method"] == "tools/list" else called(message)
+
+    world = World(upstream=upstream, blank=True)
+    got = await Browser(world).legacy("tools/call", {"name": "t"})
+    assert got.json["result"]["content"][0]["text"] == "done"
+    assert [message["method"] for message in world.upstream.messages] == ["tools/list", "tools/call"]
+    assert [question.message.method for question in world.policy.questions] == ["tools/list", "tools/call"]
+    assert {question.principal.credential_sha256 for question in world.policy.questions} == {"ab" * 32}
+    assert len(world.journal.records) == 2
+
+
+async def test_a_definition_seen_with_another_credential_does_not_count() -> None:
+    other = Route(url="http://upstream.test/mcp")
+    world = World(upstream=called)
+    browser = Browser(world)
+    await browser.legacy("tools/call", {"name": "t"})
+    world.policy.answer = _always(allow(other))
+    got = await browser.legacy("tools/call", {"name": "t"})
+    assert got.json["result"].get("isError") is None
+    assert [question.message.method for question in world.policy.questions].count("tools/call") >= 3
+
+
+async def test_lists_are_filtered_in_order_and_keep_their_cursor() -> None:
+    def upstream(message: dict[str, Any]) -> FakeReply:
+        tools = [{"name": name} for name in ("a", "b", "c", "d", "e")] + [{"title": "nameless"}]
+        return answer(message, tools=tools, nextCursor="x", other=1)
+
+    world = World(upstream=upstream)
+    world.policy.hidden = {"b", "d"}
+    result = (await Browser(world).legacy("tools/list")).json["result"]
+    assert [tool["name"] for tool in result["tools"]] == ["a", "c", "e"]
+    assert (result["nextCursor"], result["other"]) == ("x", 1)
+    assert "cacheScope" not in result
+
+
+async def test_a_modern_list_is_private_and_not_kept_longer_than_the_cap() -> None:
+    world = World(upstream=lambda m: answer(m, tools=[], ttlMs=99_999, cacheScope="public", resultType="complete"))
+    result = (await Browser(world).modern("tools/list")).json["result"]
+    assert (result["ttlMs"], result["cacheScope"], result["resultType"]) == (1000, "private", "complete")
+
+
+async def test_lists_are_filtered_in_event_streams_too() -> None:
+    def upstream(message: dict[str, Any]) -> FakeReply:
+        return sse({"jsonrpc": "2.0", "id": message["id"], "result": {"tools": [{"name": "a"}, {"name": "b"}]}})
+
+    world = World(upstream=upstream)
+    world.policy.hidden = {"b"}
+    got = await Browser(world).legacy("tools/list")
+    assert [tool["name"] for tool in got.events[0]["result"]["tools"]] == ["a"]
+
+
+async def test_an_item_whose_judgment_fails_is_hidden_and_no_other() -> None:
+    world = World(upstream=lambda m: answer(m, tools=[{"name": name} for name in "abcdefg"]))
+    world.policy.broken = {"c"}
+    result = (await Browser(world).legacy("tools/list")).json["result"]
+    assert "".join(tool["name"] for tool in result["tools"]) == "abdefg"
+
+
+async def test_equal_lists_are_judged_once_a_revision() -> None:
+    world = World(upstream=lambda m: answer(m, tools=[{"name": "a"}]))
+    browser = Browser(world)
+    await browser.legacy("tools/list")
+    await browser.legacy("tools/list")
+    assert len(world.policy.listings) == 1
+    world.policy.revision = "test@0123456789ab.2"
+    await browser.legacy("tools/list")
+    assert len(world.policy.listings) == 2
+
+
+async def test_a_session_is_sealed_and_belongs_to_one_caller_and_server() -> None:
+    def upstream(message: dict[str, Any]) -> FakeReply:
+        reply = answer(message, protocolVersion="2025-11-25", capabilities={})
+        reply.headers = (("mcp-session-id", "upstream-1"),)
+        return reply
+
+    world = World(upstream=upstream)
+    browser = Browser(world)
+    opened = await browser.legacy("initialize", {"protocolVersion": "2025-11-25", "capabilities": {}})
+    session = opened.headers["mcp-session-id"]
+    assert "upstream-1" not in session
+    await browser.legacy("tools/list", None, ("mcp-session-id", session))
+    assert ("mcp-session-id", "upstream-1") in world.upstream.forwards[-1].permit.outbound.headers
+    count = len(world.upstream.forwards)
+    forged = await browser.legacy("tools/list", None, ("mcp-session-id", "upstream-1"))
+    elsewhere = await browser.send(
+        {"jsonrpc": "2.0", "id": 1, "method": "tools/list"},
+        *JSON,
+        ("mcp-session-id", session),
+        path="/servers/other/mcp",
+    )
+    world.policy.answer = _always(allow(agent="another"))
+    stranger = await browser.legacy("tools/list", None, ("mcp-session-id", session))
+    assert (forged.status, elsewhere.status) == (404, 404)
+    assert stranger.json["error"]["data"]["code"] == "session_unknown"
+    assert len(world.upstream.forwards) == count
+
+
+async def test_a_servers_request_reaches_the_client_under_a_sealed_id_and_its_answer_comes_back() -> None:
+    ask: dict[str, Any] = {"jsonrpc": "2.0", "id": 7, "method": "elicitation/create", "params": {"message": "?"}}
+
+    def upstream(message: dict[str, Any]) -> FakeReply:
+        if message.get("method") != "tools/call":
+            return FakeReply(status=202, media="empty")
+        return sse(ask, {"jsonrpc": "2.0", "id": 1, "result": {"content": []}})
+
+    world = World(upstream=upstream)
+    browser = Browser(world)
+    got = await browser.legacy("tools/call", {"name": "t"})
+    sealed = got.events[0]["id"]
+    assert sealed != 7
+    assert got.events[1]["id"] == 1
+    said: dict[str, Any] = {"jsonrpc": "2.0", "id": sealed, "result": {"action": "accept", "content": {"a": 1}}}
+    accepted = await browser.send(said, *JSON, ("mcp-protocol-version", "2025-11-25"))
+    assert accepted.status == 202
+    assert world.upstream.messages[-1] == {
+        "jsonrpc": "2.0",
+        "id": 7,
+        "result": {"action": "accept", "content": {"a": 1}},
+    }
+    kinds = [(q.phase, q.message.kind, q.target.name) for q in world.policy.questions]
+    assert kinds[-2:] == [
+        ("server_request", "request", "elicitation/create"),
+        ("request", "response", "elicitation/create"),
+    ]
+
+
+async def test_a_response_that_answers_nothing_is_dropped() -> None:
+    world = World()
+    said: dict[str, Any] = {"jsonrpc": "2.0", "id": "7", "result": {}}
+    got = await Browser(world).send(said, *JSON, ("mcp-protocol-version", "2025-11-25"))
+    assert got.status == 202
+    assert world.upstream.forwards == []
+
+
+async def test_a_refused_request_of_the_server_is_answered_for_the_client() -> None:
+    def policy(question: PolicyInput) -> Decision:
+        return deny() if question.phase == "server_request" else allow()
+
+    ask: dict[str, Any] = {"jsonrpc": "2.0", "id": "s1", "method": "sampling/createMessage", "params": {}}
+
+    def upstream(message: dict[str, Any]) -> FakeReply:
+        if message.get("method") != "tools/call":
+            return FakeReply(status=202, media="empty")
+        return sse(ask, {"jsonrpc": "2.0", "id": 1, "result": {"content": []}})
+
+    world = World(policy, upstream)
+    got = await Browser(world).legacy("tools/call", {"name": "t"})
+    assert [event.get("method") for event in got.events] == [None]
+    refusal = world.upstream.messages[-1]
+    assert (refusal["id"], refusal["error"]["code"]) == ("s1", 40301)
+
+
+async def test_a_modern_server_may_ask_for_input_only_where_policy_agrees() -> None:
+    def upstream(message: dict[str, Any]) -> FakeReply:
+        ask = {"k": {"method": "elicitation/create", "params": {"message": "?"}}}
+        return answer(message, resultType="input_required", inputRequests=ask, requestState="s")
+
+    allowed = await Browser(World(upstream=upstream)).modern("tools/call", {"name": "t"}, name="t")
+    assert allowed.json["result"]["resultType"] == "input_required"
+    world = World(lambda q: deny() if q.phase == "server_request" else allow(), upstream)
+    refused = await Browser(world).modern("tools/call", {"name": "t"}, name="t")
+    assert refused.json["result"]["isError"] is True
+
+
+async def test_only_the_response_to_the_open_request_is_delivered() -> None:
+    other = {"jsonrpc": "2.0", "id": "1", "result": {"tools": [{"name": "secret"}]}}
+    world = World(upstream=lambda _: sse(other, {"jsonrpc": "2.0", "id": 1, "result": {"content": []}}))
+    got = await Browser(world).legacy("tools/call", {"name": "t"})
+    assert [event["id"] for event in got.events] == [1]
+
+
+@pytest.mark.parametrize("status", [401, 403, 500])
+async def test_an_upstreams_own_refusal_never_reaches_the_client(status: int) -> None:
+    reply = FakeReply(b"{}", status=status, headers=(("www-authenticate", "Bearer realm=x"),))
+    got = await Browser(World(upstream=lambda _: reply)).legacy("tools/call", {"name": "t"})
+    assert got.status == 200
+    assert got.json["result"]["isError"] is True
+    assert "www-authenticate" not in got.headers
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        UpstreamFailure(code="upstream_unavailable", detail="refused"),
+        FakeReply(b"not json"),
+        FakeReply(b"x", media="other"),
+        FakeReply(b"x" * 20_000),
+        FakeReply(failure=UpstreamFailure(code="upstream_broken", detail="cut")),
+        sse(),
+    ],
+)
+async def test_an_upstream_that_gives_nothing_usable_is_a_tool_error_with_a_second_record(
+    reply: FakeReply | UpstreamFailure,
+) -> None:
+    world = World(upstream=lambda _: reply)
+    got = await Browser(world).legacy("tools/call", {"name": "t"})
+    told = got.events[-1] if got.headers["content-type"].startswith("text/event") else got.json
+    assert told["result"]["isError"] is True
+    assert world.journal.completions[-1].outcome != "answered"
+    assert [message["method"] for message in world.upstream.messages].count("tools/call") == 1
+
+
+async def test_a_large_result_is_relayed_unread_where_the_route_allows_it() -> None:
+    class Large(FakeReply):
+        async def read(self, limit: int) -> bytes | UpstreamFailure:
+            return UpstreamFailure(code="result_too_large", detail=str(limit))
+
+    world = World(lambda _: allow(Route(url="http://u/mcp", large_results=True)), lambda _: Large(b"a" * 50, b"b" * 50))
+    got = await Browser(world).legacy("tools/call", {"name": "t"})
+    assert got.body == b"a" * 50 + b"b" * 50
+    assert world.journal.completions[-1].unread is True
+
+
+async def test_progress_passes_only_for_the_open_request() -> None:
+    def progress(token: object) -> dict[str, Any]:
+        return {"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": token, "progress": 1}}
+
+    done: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "result": {"content": []}}
+    world = World(upstream=lambda _: sse(progress(5), progress("5"), progress(6), done))
+    got = await Browser(world).legacy("tools/call", {"name": "t", "_meta": {"progressToken": 5}})
+    assert [event.get("params", {}).get("progressToken") for event in got.events] == [5, None]
+
+
+async def test_a_changed_list_is_forgotten() -> None:
+    changed = {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
+    world = World(upstream=lambda _: sse(changed, {"jsonrpc": "2.0", "id": 1, "result": {"content": []}}))
+    await Browser(world).legacy("tools/call", {"name": "t"})
+    assert world.definitions.forgotten == [("s", "notifications/tools/list_changed")]
+
+
+async def test_an_update_of_a_hidden_resource_is_withheld() -> None:
+    def updated(uri: str) -> dict[str, Any]:
+        return {"jsonrpc": "2.0", "method": "notifications/resources/updated", "params": {"uri": uri}}
+
+    world = World(upstream=lambda _: sse(updated("test://a"), updated("test://b")))
+    world.policy.hidden = {"test://b"}
+    got = await Browser(world).send(b"", ("accept", "text/event-stream"), verb="GET")
+    assert [event["params"]["uri"] for event in got.events] == ["test://a"]
+
+
+async def test_a_stream_over_the_limit_is_refused() -> None:
+    world = World(upstream=lambda _: sse())
+    got = await Browser(world, streams=0).send(b"", ("accept", "text/event-stream"), verb="GET")
+    assert got.status == 429
+    assert world.upstream.forwards == []
+
+
+async def test_a_ping_passes_on_the_permit_of_an_earlier_message_only() -> None:
+    world = World(upstream=answer)
+    browser = Browser(world)
+    await browser.legacy("tools/list")
+    asked = len(world.policy.questions)
+    got = await browser.legacy("ping")
+    assert got.json["result"] == {}
+    assert len(world.policy.questions) == asked
+    world.policy.answer = _always(deny())
+    world.policy.revision = "test@0123456789ab.2"
+    refused = await browser.legacy("ping")
+    assert "error" in refused.json
+
+
+async def test_what_the_endpoint_cannot_do_is_refused_without_a_traceback() -> None:
+    def broken(_: PolicyInput) -> Decision:
+        raise RuntimeError("secret detail")
+
+    world = World(broken, called)
+    got = await Browser(world).legacy("tools/call", {"name": "t"})
+    assert got.status == 500
+    assert b"secret detail" not in got.body
+    assert world.upstream.forwards == []
+
+
+async def test_modern_messages_have_no_session_and_no_stream() -> None:
+    world = World(upstream=called)
+    got = await Browser(world).send(b"", ("accept", "text/event-stream"), ("mcp-protocol-version", MODERN), verb="GET")
+    assert got.status == 405
