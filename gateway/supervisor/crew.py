@@ -27,8 +27,6 @@ from gateway.supervisor.pace import Pace
 COMMAND: Final = ("-P", "-m", "gateway.supervisor")
 ANSWER_S: Final = 2.0
 """Seconds in which a worker answers a question of the supervisor."""
-SILENT_S: Final = 30.0
-"""Seconds of silence after which a worker is killed."""
 _LOOK_S: Final = 1.0
 
 _NOT_RUNNING: Final = Readiness(missing=("running",))
@@ -42,6 +40,8 @@ class Berth(Struct, frozen=True, kw_only=True):
     listener: socket.socket
     command: Sequence[str] = COMMAND
     drain_s: float = 20
+    silent_s: float = 30
+    """Seconds of silence, at the start or later, after which a worker is killed."""
 
 
 class Worker:
@@ -161,12 +161,13 @@ class Worker:
 
     async def _watch(self) -> None:
         """Kill the worker when it has been silent for too long."""
-        silent = 0.0
-        await self.started.wait()
-        while silent < SILENT_S:
-            silent = 0.0 if await self._ask("readiness") is not None else silent + ANSWER_S
-            await asyncio.sleep(_LOOK_S)  # noqa: TID251 - the rhythm of looking
-        self._report("worker_silent", worker=self._number, killed_after_s=silent)
+        limit, silent = self._berth.silent_s, 0.0
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.started.wait(), limit)
+            while silent < limit:
+                silent = 0.0 if await self._ask("readiness") is not None else silent + ANSWER_S
+                await asyncio.sleep(_LOOK_S)  # noqa: TID251 - the rhythm of looking
+        self._report("worker_silent", worker=self._number, killed_after_s=limit)
         self._signal(signal.SIGKILL)
 
     async def _ask(self, about: Literal["readiness", "samples"]) -> Told | None:

@@ -17,6 +17,7 @@ from msgspec import Struct, structs
 from gateway.opa.process import Report
 from gateway.settings import Settings
 from gateway.supervisor.admin import Admin, Render
+from gateway.supervisor.certificate import Certificate
 from gateway.supervisor.channel import Start
 from gateway.supervisor.condition import Condition
 from gateway.supervisor.crew import COMMAND, Berth, Worker
@@ -24,6 +25,7 @@ from gateway.supervisor.keys import KeyProblem, Keys, read_keys
 from gateway.supervisor.listening import Unbound, bind
 from gateway.supervisor.server import server
 from gateway.supervisor.sidecar import Sidecar, UnstartableError, sidecar
+from gateway.supervisor.tally import Tally
 from gateway.supervisor.wire import packed
 
 ENDING: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -50,7 +52,9 @@ class Sockets(Struct, frozen=True):
 async def serve(settings: Settings, *, report: Report, render: Render, command: Sequence[str] = COMMAND) -> int:
     """Run the gateway until a signal ends it; the exit code is 0, or 1 where it cannot start."""
     ending = _ending()
+    report = tally = Tally(report)
     try:
+        _check_certificate(settings, report)
         with _bound(settings) as sockets:
             settings = _placed(settings, sockets)
             keys = _keys(settings)
@@ -58,7 +62,7 @@ async def serve(settings: Settings, *, report: Report, render: Render, command: 
                 berths = _berths(settings, keys, sockets, opa)
                 workers = [Worker(structs.replace(berth, command=command), report) for berth in berths]
                 condition = Condition(opa)
-                async with _answering(Admin(workers, condition, render), sockets), _crew(workers):
+                async with _answering(Admin(workers, condition, tally.over(render)), sockets), _crew(workers):
                     report("listening", url=settings.public_url, admin=_admin_url(settings), workers=len(workers))
                     await ending.wait()
                     condition.draining = True
@@ -77,6 +81,20 @@ def _ending() -> asyncio.Event:
     for number in ENDING:
         asyncio.get_running_loop().add_signal_handler(number, ending.set)
     return ending
+
+
+def _check_certificate(settings: Settings, report: Report) -> None:
+    """Raise UnstartableError where no worker could use the certificate."""
+    tls = settings.listen.tls
+    if tls is None:
+        return
+    try:
+        Certificate(tls.certificate, tls.key, report)
+    except OSError as error:
+        reason = f"`listen.tls` cannot be used: {tls.certificate}, {tls.key}: {error.strerror or error}"
+        raise UnstartableError(
+            f"{reason}. Write a PEM certificate with its chain, and the key that belongs to it."
+        ) from error
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ Rule 3: signals of the terminal are the supervisor's; SIGTERM to a worker drains
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 import sys
@@ -41,6 +42,18 @@ Application = Callable[[Settings, Start, Report], AbstractAsyncContextManager[Ru
 """Starts the application of a worker, and stops it on leaving."""
 
 
+class Forwarded(logging.Handler):
+    """Sends what libraries log to the supervisor's log."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(logging.WARNING)
+        self._report = report
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send one record, with its traceback."""
+        self._report("log", level=record.levelname, logger=record.name, message=self.format(record))
+
+
 def main(application: Application) -> None:
     """Work until drained; `sys.argv` holds the two file descriptors."""
     control = socket.socket(fileno=int(sys.argv[1]))
@@ -60,6 +73,7 @@ async def work(control: socket.socket, listener: socket.socket, application: App
     def report(event: str, /, **fields: object) -> None:
         channel.send(Event(event, {name: str(value) for name, value in fields.items()}))
 
+    logging.basicConfig(handlers=[Forwarded(report)], force=True)
     async with application(settings, start, report) as running, _tls(settings, report) as certificate:
         listening = server(running.asgi, drain_s=settings.listen.drain_s, certificate=certificate)
         serving = asyncio.create_task(listening.serve(sockets=[listener]))

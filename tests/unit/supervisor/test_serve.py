@@ -112,8 +112,9 @@ async def test_metrics_are_those_of_all_workers(tmp_path: Path) -> None:
         for _ in range(20):
             await supervisor.call()
         _, body = await supervisor.admin("/metrics")
-        counts = [msgspec.json.decode(line)[0][1] for line in body.splitlines()]
+        counts = [msgspec.json.decode(line)[0][1] for line in body.splitlines() if line.startswith(b"[")]
         assert (len(counts), sum(counts)) == (2, 20)
+        assert b'mcp_admission_events_total{event="worker_started"} 2' in body.splitlines()
 
 
 async def test_a_port_that_is_taken_is_said_and_nothing_starts(tmp_path: Path) -> None:

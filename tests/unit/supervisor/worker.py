@@ -17,7 +17,7 @@ from gateway.supervisor.work import main
 
 
 class Fake:
-    """Answers with what it was started with; `/slow` takes its time, `/hang` blocks the whole process."""
+    """Answers with what it was started with; `/slow` takes its time, `/endless` for ever."""
 
     def __init__(self, settings: Settings, start: Start, report: Report) -> None:
         self._report = report
@@ -35,6 +35,8 @@ class Fake:
         self._report("call_began")
         if scope["path"] == "/slow":
             await asyncio.sleep(0.5)  # noqa: TID251 - a call that takes half a second
+        if scope["path"] == "/crash":
+            self._calls //= 0
         if scope["path"] == "/endless":
             await asyncio.Event().wait()
         told = {

@@ -1,0 +1,96 @@
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from gateway.settings import Problems, load
+from gateway.supervisor.channel import Start
+from gateway.supervisor.crew import Berth, Worker
+from gateway.supervisor.listening import Unbound, bind
+from gateway.supervisor.wire import packed
+from tests.unit.opa.support import Log, until
+from tests.unit.supervisor.support import ROOT, alive
+
+FAKE = str(Path(__file__).with_name("worker.py"))
+Hire = Callable[..., Worker]
+
+
+@pytest_asyncio.fixture
+async def hire(tmp_path: Path, log: Log, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hire]:
+    """Workers with these commands, running until the test ends."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    settings = load(None, {"MCP_ADMISSION_STATE_DIRECTORY": str(tmp_path)})
+    listener = bind("127.0.0.1", 0, 1)
+    assert not isinstance(settings, Problems)
+    assert not isinstance(listener, Unbound)
+    hired: list[tuple[Worker, asyncio.Task[None]]] = []
+
+    def hire(*command: str, silent_s: float = 30) -> Worker:
+        start = Start(settings=packed(settings), worker=0, opa_socket="", sealing_keys=(b"k" * 64,), digest_key=b"d")
+        worker = Worker(
+            Berth(start=start, listener=listener[0], command=command, drain_s=1, silent_s=silent_s), report=log
+        )
+        hired.append((worker, asyncio.create_task(worker.run())))
+        return worker
+
+    yield hire
+    for worker, running in hired:
+        worker.kill()
+        await asyncio.wait_for(running, 10)
+    listener[0].close()
+
+
+@pytest.fixture
+def log() -> Log:
+    return Log()
+
+
+async def test_a_worker_that_stops_answering_is_killed_and_replaced(hire: Hire, log: Log) -> None:
+    worker = hire(FAKE, silent_s=2)
+    await asyncio.wait_for(worker.started.wait(), 10)
+    pid = worker.pid
+    os.kill(pid, signal.SIGSTOP)
+    assert (await worker.readiness()).missing == ("answer",)
+    await until(lambda: len(log.named("worker_started")) == 2)
+    assert len(log.named("worker_silent")) == 1
+    assert not alive(pid)
+
+
+async def test_a_worker_that_never_starts_is_killed_and_tried_again(hire: Hire, log: Log) -> None:
+    worker = hire("-c", "import signal; signal.pause()", silent_s=0.2)
+    await until(lambda: len(log.named("worker_ended")) == 2)
+    assert [event["code"] for event in log.named("worker_ended")] == [-signal.SIGKILL, -signal.SIGKILL]
+    assert (await worker.readiness()).missing == ("running",)
+
+
+async def test_a_worker_that_talks_nonsense_is_killed(hire: Hire, log: Log) -> None:
+    hire("-c", "import socket, sys; socket.socket(fileno=int(sys.argv[1])).sendall(b'\\0\\0\\0\\3abc'); input()")
+    await until(lambda: bool(log.named("worker_nonsense")))
+    await until(lambda: bool(log.named("worker_ended")))
+
+
+async def test_what_libraries_log_in_a_worker_reaches_the_supervisors_log(hire: Hire, log: Log) -> None:
+    worker = hire(FAKE)
+    await asyncio.wait_for(worker.started.wait(), 10)
+    listener = socket.create_connection(("127.0.0.1", _port(worker)))
+    listener.sendall(b"GET /crash HTTP/1.1\r\nHost: x\r\n\r\n")
+    await until(lambda: bool(log.named("log")))
+    assert "ZeroDivisionError" in str(log.named("log")[0]["message"])
+    listener.close()
+
+
+async def test_a_worker_drained_while_it_waits_for_its_next_try_does_not_start_again(hire: Hire, log: Log) -> None:
+    worker = hire("-c", "raise SystemExit(1)")
+    await until(lambda: len(log.named("worker_ended")) == 4)
+    started = len(log.named("worker_started"))
+    await asyncio.wait_for(worker.drain(), 1)
+    assert len(log.named("worker_started")) == started
+
+
+def _port(worker: Worker) -> int:
+    return worker._berth.listener.getsockname()[1]
