@@ -16,9 +16,10 @@ from gateway.bundle.contradictions import Known, contradictions
 from gateway.bundle.data import bundle_data
 from gateway.bundle.environment import Environment, Reader
 from gateway.bundle.pack import canonical, content_id, pack
+from gateway.bundle.plain import Json
 from gateway.bundle.policies import Policies, Verifier
 from gateway.bundle.problem import Problem, Problems, refusal
-from gateway.bundle.rehearse import rehearsed
+from gateway.bundle.rehearse import ARCHIVE, rehearsed
 from gateway.bundle.sequence import next_sequence
 from gateway.bundle.signing import SigningKey, ephemeral_key
 from gateway.bundle.tool import Opa
@@ -49,6 +50,7 @@ class Content(Struct, frozen=True, kw_only=True):
 
     environment: Environment
     policies: Policies
+    data: Json
     files: dict[str, bytes]
 
     @property
@@ -81,7 +83,7 @@ class Builder:
         described = {name: msgspec.to_builtins(each) for name, each in policies.requirements.items()}
         data = bundle_data(environment, described)
         files = {**policies.files, "data.json": canonical(data)}
-        return Content(environment=environment, policies=policies, files=files)
+        return Content(environment=environment, policies=policies, data=data, files=files)
 
     def build(self, source: PolicySource, time: float, *, above: int = 0) -> Built | Problems:
         """The bundle under the next sequence number (more than `above`), or everything that is wrong."""
@@ -90,18 +92,14 @@ class Builder:
 
     def finished(self, content: Content, *, above: int = 0) -> Built | Problems:
         """The bundle of a checked content, once a real OPA has loaded it."""
-        problems = self._rehearse(content)
+        problems = self.rehearse(content)
         if problems:
             return refusal(problems)
-        name = content.environment.name
         try:
-            seq = next_sequence(self._state, name, above=above)
+            seq = next_sequence(self._state, content.environment.name, above=above)
         except (OSError, ValueError) as error:
             remedy = "Make the state directory writable, or restore the file."
             return refusal([Problem(str(self._state), 0, f"gives no sequence number: {error}.", remedy)])
-        return self._packed(content, seq)
-
-    def _packed(self, content: Content, seq: int) -> Built:
         made = pack(content.files, environment=content.environment.name, seq=seq, key=self.key)
         return Built(
             revision=made.revision,
@@ -113,10 +111,11 @@ class Builder:
             public_key_pem=self.key.public_pem,
         )
 
-    def _rehearse(self, content: Content) -> list[Problem]:
+    def rehearse(self, content: Content) -> list[Problem]:
+        """What a real OPA says against the packed content; empty when it loads and answers."""
         with tempfile.TemporaryDirectory(prefix="mcp-admission-") as scratch:
             made = pack(content.files, environment=content.environment.name, seq=0, key=None)
-            (Path(scratch) / "bundle.tar.gz").write_bytes(made.content)
+            (Path(scratch) / ARCHIVE).write_bytes(made.content)
             return rehearsed(content.environment, self._opa, Path(scratch))
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from gateway.bundle.environment import Environment
 from gateway.bundle.plain import Json
-from gateway.bundle.rule_index import rule_index
+from gateway.bundle.rule_index import rule_index, seal, who_keys
 
 _SERVER: Final[Mapping[str, Any]] = {
     "title": "",
@@ -55,6 +55,7 @@ def bundle_data(environment: Environment, requirements: Mapping[str, Any]) -> Js
         entry["rule"]: {**_RULE, **entry, "file": file, "line": line}
         for entry, file, line in environment.rule_entries()
     }
+    registered = {name: _agent(entry) for name, entry in agents.items()}
     catalog = {
         "servers": {name: _server(entry, settings) for name, entry in servers.items()},
         "targets": {name: _targets(entry) for name, entry in servers.items()},
@@ -64,10 +65,15 @@ def bundle_data(environment: Environment, requirements: Mapping[str, Any]) -> Js
         "required": settings.get("required", []),
         "enforcement": environment.enforcement_entries(),
         "catalog": catalog,
-        "agents": {name: _agent(entry) for name, entry in agents.items()},
+        "agents": registered,
         "rules": rules,
         "own": {PurePosixPath(document.file).stem: document.value for document in environment.own},
-        "index": _index(agents, catalog["servers"], rules),
+        "index": {
+            **_credentials(agents),
+            "rules": rule_index(rules, catalog["servers"]),
+            "who": {name: who_keys(name, agent) for name, agent in registered.items()},
+            "seals": {name: seal(rule) for name, rule in rules.items()},
+        },
         "requirements": dict(requirements),
     }
 
@@ -104,7 +110,8 @@ def _agent(entry: Json) -> Json:
     return {**_AGENT, **kept, "scope": {**_SCOPE, **entry.get("scope", {})}}
 
 
-def _index(agents: Json, servers: Json, rules: Json) -> Json:
+def _credentials(agents: Json) -> Json:
+    """What a verified principal is looked up by: token digest, identity, nothing."""
     index: Json = {
         "credentials": {
             token["sha256"]: {"agent": name, "holder": token.get("holder", ""), "expires": token.get("expires")}
@@ -112,7 +119,6 @@ def _index(agents: Json, servers: Json, rules: Json) -> Json:
             for token in entry.get("tokens", [])
         },
         "identities": _identities(agents),
-        "rules": rule_index(rules, servers),
     }
     anonymous = [name for name, entry in agents.items() if entry.get("anonymous", False)]
     return index | ({"anonymous": anonymous[0]} if anonymous else {})

@@ -50,6 +50,10 @@ class Environment(Struct, frozen=True, kw_only=True):
         """Every agent, from files of one and from files of several."""
         return [entry for _, _, entry in self.agents_placed()]
 
+    def agents_by_id(self) -> dict[str, Json]:
+        """Agent id -> its entry, as written."""
+        return {entry["agent"]: entry for entry in self.agent_entries()}
+
     def agents_placed(self) -> Iterator[tuple[Document, str, Json]]:
         """Every agent with its document and the pointer to it."""
         for document in self.agents:

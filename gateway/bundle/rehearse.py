@@ -20,6 +20,7 @@ from gateway.bundle.tool import Opa, complaints
 ARCHIVE: Final = "bundle.tar.gz"
 _QUERY: Final = """{
 	"answers": [answer | answer := data.mcp.admission.decision with input as input.canary],
+	"unsealed": [rule | some rule in data.mcp.lib.rules.seals.broken],
 	"broken": [pattern | some pattern in input.patterns; not regex.is_valid(pattern)],
 }"""
 
@@ -47,7 +48,7 @@ def rehearsed(environment: Environment, opa: Opa, within: Path) -> list[Problem]
         return [_unloadable(problem) for problem in complaints(ran)]
     value = _value(ran.report())
     answers, broken = value.get("answers", []), value.get("broken", patterns)
-    return [*_unrefused(answers), *_broken(environment, broken)]
+    return [*_unrefused(answers), *_broken(environment, broken), *_unsealed(value.get("unsealed", ["all"]))]
 
 
 def _value(report: Any) -> dict[str, Any]:
@@ -66,6 +67,12 @@ def _unrefused(answers: Any) -> list[Problem]:
         return []
     remedy = "Mend the policy: an unknown caller's call to an unlisted server must end in `deny`."
     return [Problem("rego", 0, f"the packed bundle answers a canary question with {answers!r}.", remedy)]
+
+
+def _unsealed(rules: list[str]) -> list[Problem]:
+    said = "does not read back as it was written, so that it would refuse everything."
+    remedy = "Report this with the rule: it is a fault of the build."
+    return [Problem("rules", 0, f"the packed rule `{rule}` {said}", remedy) for rule in rules]
 
 
 def _broken(environment: Environment, patterns: list[str]) -> list[Problem]:

@@ -1,27 +1,50 @@
-"""Which rules can concern a question, by server and by who asks (`data.index.rules`).
+"""Which rules can concern a question, by server, action and who asks (`data.index`).
 
 Rule 1: the index may name too many rules, never too few: Rego checks every field of a candidate again.
-Rule 2: every server of the catalog and `*` are present, so that an absent key is damage.
+Rule 2: every server of the catalog and `*` have every row, and every row has `any`, so that an absent key is damage.
+Rule 3: a rule is sealed by a digest over its JSON, so that one that was damaged refuses instead of judging.
 """
 
+import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
+from gateway.bundle.pack import canonical
 from gateway.bundle.plain import Json
 
+ROWS: Final = ("read", "write", "delete", "send", "execute", "list", "unknown", "none")
+"""The actions, and `none` for messages without a target."""
+_TARGETED: Final = frozenset({"tools", "resources", "prompts", "tool_tags", "actions"})
 _WHO: Final = (("agents", "agent"), ("kinds", "kind"), ("labels", "label"), ("owners", "owner"), ("groups", "group"))
 """The first of these that a rule states is the one that it is indexed under."""
+_HTML: Final = ((b"<", b"\\u003c"), (b">", b"\\u003e"), (b"&", b"\\u0026"))
 
 
 def rule_index(rules: Mapping[str, Json], servers: Mapping[str, Json]) -> Json:
-    """Server id or `*` -> who key -> rule ids."""
-    index: Json = {name: {"any": []} for name in ("*", *sorted(servers))}
+    """Server id or `*` -> row -> who key -> rule ids."""
+    index: Json = {name: {row: {"any": []} for row in ROWS} for name in ("*", *sorted(servers))}
     for name in sorted(rules):
-        for server in _servers(rules[name]["what"], servers):
-            for key in _who_keys(rules[name]["who"]):
-                index[server].setdefault(key, []).append(name)
+        rule = rules[name]
+        for server in _servers(rule["what"], servers):
+            for row in _rows(rule):
+                for key in _who_keys(rule["who"]):
+                    index[server][row].setdefault(key, []).append(name)
     return index
+
+
+def who_keys(agent_id: str, agent: Json) -> list[str]:
+    """The keys that a question of this agent looks under; its groups come from the question."""
+    labels = [f"label:{label}" for label in agent["labels"]]
+    return ["any", f"agent:{agent_id}", f"kind:{agent['kind']}", *labels, f"owner:{agent['owner']}"]
+
+
+def seal(rule: Json) -> str:
+    """The digest over the rule as OPA's `json.marshal` writes it: sorted, without spaces, with Go's HTML escapes."""
+    text = canonical(rule)
+    for plain, escaped in _HTML:
+        text = text.replace(plain, escaped)
+    return hashlib.sha256(text).hexdigest()
 
 
 def _servers(what: Json, servers: Mapping[str, Json]) -> list[str]:
@@ -38,7 +61,15 @@ def _concerns(what: Json, name: str, entry: Json) -> bool:
     return named and tagged and placed
 
 
-def _who_keys(who: Json) -> Iterable[str]:
+def _rows(rule: Json) -> list[str]:
+    """The actions that a rule can concern (`unknown` is all of them), and `none` where it can open a server."""
+    actions = {*rule["what"].get("actions", ROWS[:-1]), "unknown"}
+    general = not _TARGETED & rule["what"].keys() and not rule["arguments"]
+    targetless = ["none"] if rule["effect"] != "deny" or general else []
+    return [row for row in ROWS if row in actions] + targetless
+
+
+def _who_keys(who: Json) -> list[str]:
     for field, key in _WHO:
         if field in who:
             return [f"{key}:{value}" for value in dict.fromkeys(who[field])]

@@ -1,0 +1,80 @@
+"""Runs the scenarios of an environment: who only writes YAML can test it.
+
+Rule 1: a real OPA decides them, from the bundle that would be published.
+Rule 2: a scenario that ends otherwise is a problem at its own line, with the reasons that were given.
+"""
+
+from msgspec import Struct
+
+from gateway.admission.decision import Decision
+from gateway.bundle.answering import Asking, NoDecision
+from gateway.bundle.asking import Acting, Asked, acting, asked, pin_of, question
+from gateway.bundle.build import Content
+from gateway.bundle.document import Document
+from gateway.bundle.pack import pack
+from gateway.bundle.plain import Json
+from gateway.bundle.problem import Problem
+from gateway.bundle.tool import Opa
+
+
+class Scenario(Struct, frozen=True):
+    """One scenario, where it stands, what it asks and as whom."""
+
+    document: Document
+    pointer: str
+    entry: Json
+    asked: Asked
+    acting: Acting
+
+
+def scenarios(content: Content, now: float) -> list[Scenario]:
+    """The scenarios of an environment; those without a time are of `now` (Unix seconds)."""
+    agents = content.environment.agents_by_id()
+    found: list[Scenario] = []
+    for document, pointer, entry in content.environment.scenarios_placed():
+        stated = asked(entry, now=now)
+        found.append(Scenario(document, pointer, entry, stated, acting(stated, agents)))
+    return found
+
+
+def failed(content: Content, opa: Opa, now: float) -> list[Problem]:
+    """The scenarios that do not end as wanted."""
+    told = scenarios(content, now)
+    decisions = asking(content, opa, [each.acting for each in told]).answers(
+        [question(each.asked, each.acting, content.data) for each in told]
+    )
+    judged = zip(told, decisions, strict=True)
+    return [problem for scenario, decision in judged if (problem := _judged(scenario, decision, content.data))]
+
+
+def asking(content: Content, opa: Opa, actings: list[Acting]) -> Asking:
+    """The bundle of a content, ready for questions by these principals."""
+    packed = pack(content.files, environment=content.environment.name, seq=0, key=None)
+    credentials = dict(content.data["index"]["credentials"])
+    for each in actings:
+        credentials |= each.credentials
+    return Asking(opa, packed.content, credentials)
+
+
+def _judged(scenario: Scenario, decision: Decision | NoDecision, data: Json) -> Problem | None:
+    entry = scenario.entry
+    said = f"the scenario `{entry['scenario']}`"
+    if scenario.asked.drifted and pin_of(scenario.asked, data) is None:
+        remedy = "Pin the target, or leave `definition` out."
+        return scenario.document.problem(f"{scenario.pointer}/definition", f"{said} drifts from no pin.", remedy)
+    if isinstance(decision, NoDecision):
+        return scenario.document.problem(scenario.pointer, f"{said} has no answer: {decision.why}.", "Mend the policy.")
+    if decision.outcome != entry["want"]:
+        what = f"{said} ends in {decision.outcome}, not {entry['want']}{_because(decision)}."
+        return scenario.document.problem(f"{scenario.pointer}/want", what, "Mend the rule or the scenario.")
+    named = [reason.requirement for reason in decision.reasons] + [ground.rule for ground in decision.grounds]
+    if entry.get("because", "") not in ["", *named]:
+        what = f"{said} is not because of `{entry['because']}`, but of {', '.join(dict.fromkeys(named)) or 'nothing'}."
+        return scenario.document.problem(f"{scenario.pointer}/because", what, "Mend the rule or the scenario.")
+    return None
+
+
+def _because(decision: Decision) -> str:
+    reasons = [f"{reason.requirement}: {reason.message}" for reason in decision.reasons]
+    grounds = [ground.rule for ground in decision.grounds]
+    return f" ({'; '.join([*reasons, *grounds])})" if reasons or grounds else ""

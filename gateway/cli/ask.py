@@ -1,0 +1,107 @@
+"""`mcp-admission ask`: one question, answered by the real OPA from the policy as it is saved.
+
+Rule 1: the question is stated as the gateway would state it; how the agent was taken to act is said.
+Rule 2: the answer is shown whole: outcome, reasons with remedies, grounds with owners.
+"""
+
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import msgspec
+
+from gateway.admission.decision import Decision
+from gateway.bundle import Builder, PolicySource, Problems
+from gateway.bundle.answering import NoDecision
+from gateway.bundle.asking import Acting, Asked, acting, asked, question
+from gateway.bundle.build import Content
+from gateway.bundle.scenarios import asking
+from gateway.bundle.tool import Opa
+from gateway.cli.ask_view import shown
+from gateway.cli.opa_found import opa_found, remembered
+
+KINDS: Final = ("tool", "resource", "prompt", "method")
+
+
+def _arguments(ctx: click.Context, param: click.Parameter, value: str) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(value, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise click.BadParameter(f"`{value}` is no JSON object: {error}.", ctx, param) from error
+
+
+@click.command(
+    "ask",
+    short_help="Answer one question from the real OPA, with reasons and grounds.",
+    epilog="""\b
+Examples:
+  mcp-admission ask --agent dev --server demo --tool read_file --args '{"path": "welcome.md"}'
+  mcp-admission ask --agent support-bot --server slack --tool post_message --at 2026-11-20T23:00:00Z
+  mcp-admission ask --agent dev --server demo --method tools/list --json
+""",
+)
+@click.option("--agent", required=True, help="Who asks: an agent's id.")
+@click.option("--server", required=True, help="An id of the catalog.")
+@click.option("--tool", help="The tool to call.")
+@click.option("--resource", help="The URI to read.")
+@click.option("--prompt", help="The prompt to get.")
+@click.option("--method", help="A method without a target, such as tools/list.")
+@click.option("--args", "arguments", default="{}", callback=_arguments, help="The arguments, a JSON object.")
+@click.option("--at", help="When, such as 2026-11-20T23:00:00Z; now if not given.")
+@click.option("--group", multiple=True, help="A group of the principal; may be repeated.")
+@click.option("--unseen", is_flag=True, help="As if the server had not shown the target.")
+@click.option("-e", "--environment", default="dev", show_default=True, help="Below bundles/.")
+@click.option(
+    "-d",
+    "--directory",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=".",
+    help="The policy repository; the working directory if not given.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the decision as JSON.")
+def command(directory: Path, environment: str, *, as_json: bool, **words: Any) -> None:
+    """Answer one question: whether this agent may do that, and why.
+
+    The policy is built as it is saved, and a real OPA decides. The definition presented is the pinned one. The agent
+    acts with one of its own credentials; which one is said, and where it has none one is made up for this question.
+    """
+    stated = _stated(words)
+    opa = opa_found()
+    content = Builder(remembered(), opa).content(PolicySource(directory, environment), time.time())
+    if isinstance(content, Problems):
+        raise click.ClickException("\n".join(["the policy does not build:", *map(str, content.problems)]))
+    chosen = _acting(stated, content)
+    (decision,) = asking(content, Opa(opa), [chosen]).answers([question(stated, chosen, content.data)])
+    if isinstance(decision, NoDecision):
+        raise click.ClickException(f"OPA gives no decision, so that the gateway would refuse: {decision.why}")
+    _print(decision, stated, chosen, as_json=as_json)
+
+
+def _stated(words: dict[str, Any]) -> Asked:
+    """The question in the words of a scenario."""
+    named = [kind for kind in KINDS if words[kind]]
+    if len(named) != 1:
+        raise click.UsageError("Name one of --tool, --resource, --prompt, --method.")
+    entry = {key: words[key] for key in ("agent", "server", "arguments", *named)}
+    entry |= {"groups": words["group"], "definition": "unseen" if words["unseen"] else "pinned"}
+    try:
+        return asked(entry | ({"at": words["at"]} if words["at"] else {}), now=time.time())
+    except ValueError as error:
+        raise click.UsageError(f"`{words['at']}` is no time: write 2026-11-20T23:00:00Z.") from error
+
+
+def _acting(stated: Asked, content: Content) -> Acting:
+    agents = content.environment.agents_by_id()
+    if stated.agent not in agents:
+        known = ", ".join(sorted(agents)) or "none"
+        raise click.ClickException(f"no agent is called `{stated.agent}`; known: {known}.")
+    return acting(stated, agents)
+
+
+def _print(decision: Decision, stated: Asked, chosen: Acting, *, as_json: bool) -> None:
+    if as_json:
+        answer = {"asked_as": chosen.how, "decision": msgspec.to_builtins(decision)}
+        click.echo(msgspec.json.format(msgspec.json.encode(answer), indent=2))
+    else:
+        click.echo(shown(decision, stated, chosen))

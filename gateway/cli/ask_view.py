@@ -1,0 +1,48 @@
+"""What `mcp-admission ask` shows a person.
+
+Rule 1: the outcome comes first, then why, then what to do about it and whom to ask.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import click
+
+from gateway.admission.decision import Decision, Ground, Reason
+from gateway.bundle.asking import Acting, Asked
+
+_COLORS = {"allow": "green", "hold": "yellow", "deny": "red"}
+
+
+def shown(decision: Decision, stated: Asked, chosen: Acting) -> str:
+    """The decision in words, one fact a line."""
+    return "\n".join(_lines(decision, stated, chosen))
+
+
+def _lines(decision: Decision, stated: Asked, chosen: Acting) -> Iterator[str]:
+    outcome = click.style(decision.outcome, fg=_COLORS[decision.outcome], bold=True)
+    touched = stated.target.name or stated.target.uri or stated.method
+    yield f"{outcome}  {stated.agent} → {stated.server} {touched} ({decision.resolved.action})"
+    yield f"  asked {chosen.how}, at {datetime.fromtimestamp(stated.at, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    resolved = decision.resolved
+    yield f"  action from the {resolved.action_source}, pin: {resolved.pin}"
+    if decision.observe:
+        yield "  the environment observes: most refusals are only shown"
+    for title, reasons in (("because", decision.reasons), ("warning", decision.warnings), ("shadow", decision.shadow)):
+        for reason in reasons:
+            yield from _reason(title, reason)
+    for ground in decision.grounds:
+        yield _ground(ground)
+
+
+def _reason(title: str, reason: Reason) -> Iterator[str]:
+    yield f"  {title}: {reason.requirement} ({reason.severity}): {reason.message}"
+    if reason.remedy:
+        yield f"    {reason.remedy}"
+
+
+def _ground(ground: Ground) -> str:
+    told = [f"owner {ground.owner}"] if ground.owner else []
+    told += [f"until {ground.expires}"] if ground.expires else []
+    because = f": {ground.because}" if ground.because else ""
+    return f"  rule {ground.rule} ({', '.join([ground.effect, *told])}){because}"

@@ -1,0 +1,72 @@
+"""`mcp-admission check`: everything that CI asks of a policy repository, in one command.
+
+Rule 1: every problem is printed, one a line, with file and line; any problem is exit code 1.
+"""
+
+import time
+from pathlib import Path
+from typing import Final
+
+import click
+
+from gateway.bundle.checking import Checked, Checking, Summary, environments
+from gateway.cli.opa_found import opa_found, remembered
+
+COVERAGE: Final = 100.0
+
+
+@click.command(
+    "check",
+    short_help="Check a policy directory: sources, data, tests, scenarios.",
+    epilog="""\b
+Examples:
+  mcp-admission check
+  mcp-admission check policies --environment production
+  mcp-admission check policies --coverage 90
+""",
+)
+@click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
+@click.option("-e", "--environment", multiple=True, help="Below bundles/; all of them if not given.")
+@click.option(
+    "--coverage",
+    type=click.FloatRange(0, 100),
+    default=COVERAGE,
+    show_default=True,
+    help="Least percentage of each of your Rego files that its tests reach.",
+)
+def command(directory: Path, environment: tuple[str, ...], coverage: float) -> None:
+    """Check the policy repository DIRECTORY (the working directory if not given).
+
+    Its YAML against the data schemas; its Rego with `opa check`, `opa fmt`, `opa test` and coverage, laid over the
+    stock library; what requirements may read and how they must be written; the packed bundle in a real OPA; and every
+    scenario in bundles/<environment>/scenarios/.
+    """
+    names = environment or environments(directory)
+    if not names:
+        raise click.ClickException(f"{directory / 'bundles'} holds no environment: `mcp-admission init` makes one.")
+    checking = Checking(opa=opa_found(), state=remembered(), now=time.time(), least_coverage=coverage)
+    checked = checking.check(directory, names)
+    _show(checked)
+    if checked.problems:
+        raise SystemExit(1)
+
+
+def _show(checked: Checked) -> None:
+    for problem in checked.problems:
+        click.echo(str(problem))
+    for summary in checked.summaries:
+        click.echo(f"{summary.environment}: {_counted(summary)}", err=True)
+    if checked.problems:
+        count = len(checked.problems)
+        click.echo(f"{count} problem{'' if count == 1 else 's'}", err=True)
+
+
+def _counted(summary: Summary) -> str:
+    counts = {
+        "requirement": summary.requirements,
+        "server": summary.servers,
+        "agent": summary.agents,
+        "rule": summary.rules,
+        "scenario": summary.scenarios,
+    }
+    return ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for noun, count in counts.items()) + ": in order"
