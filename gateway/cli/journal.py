@@ -1,0 +1,226 @@
+"""`mcp-admission journal`: what was decided, and who allowed it.
+
+Rule 1: a table for a person at a terminal, the records themselves as JSON lines for a program at the end of a pipe.
+Rule 2: nothing here writes to a journal.
+"""
+
+import asyncio
+import contextlib
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+import orjson
+
+from gateway.cli.journal_text import call_text, statistics_text
+from gateway.cli.live import colored, header, line
+from gateway.journal.follow import follow as added_to
+from gateway.journal.lines import Read
+from gateway.journal.names import segments
+from gateway.journal.query import JUDGED, Filter, Found, find, joined, select
+from gateway.journal.reader import read
+from gateway.journal.statistics import statistics
+from gateway.settings import Settings, load
+
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class Since(click.ParamType[int]):
+    """A moment: `15m`, `2h`, `1d` ago, or a date and time (UTC where it does not say)."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return nanoseconds since 1970."""
+        if isinstance(value, int):
+            return value
+        ago = re.fullmatch(r"(\d+)([smhdw])", str(value))
+        if ago:
+            moment = datetime.now(UTC) - timedelta(seconds=int(ago[1]) * _UNITS[ago[2]])
+        else:
+            moment = self._read(str(value), param, ctx)
+        return int(moment.timestamp()) * 1_000_000_000
+
+    def _read(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            self.fail(f"{text!r} is no time: write 15m, 2h, 1d, 2026-11-20 or 2026-11-20T14:00:00Z.", param, ctx)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _place(function: _Command) -> _Command:
+    """Add the options that say which journal is meant."""
+    path = click.Path(path_type=Path)
+    function = click.option("--config", type=path, help="Settings file of the gateway whose journal it is.")(function)
+    return click.option("--directory", type=path, help="The journal's directory.")(function)
+
+
+def _filters(function: _Command) -> _Command:
+    """Add the options that say which records are meant."""
+    outcomes = click.Choice(["allow", "hold", "deny", "refused"])
+    for option in (
+        click.option("--since", type=Since(), default=0, help="15m, 2h, 1d, or a date and time in UTC."),
+        click.option("--rule", default="", help="Rule or requirement that admitted or refused."),
+        click.option("--outcome", type=outcomes, default=None, help="What came of it."),
+        click.option("--tool", default="", help="Tool, prompt or resource URI."),
+        click.option("--server", default="", help="Server of the catalog."),
+        click.option("--agent", default="", help="Registered agent."),
+    ):
+        function = option(function)
+    return function
+
+
+@click.group()
+def command() -> None:
+    r"""Read the journal: what was decided, why, and who allowed it.
+
+    \b
+    Examples:
+      mcp-admission journal tail --config settings.yaml --follow
+      mcp-admission journal tail --outcome deny --since 2h
+      mcp-admission journal show 3f0b6a9e
+      mcp-admission journal stats --since 1d --server slack
+    """
+
+
+@command.command()
+@_place
+@_filters
+@click.option("--follow", is_flag=True, help="Go on with what is added, until interrupted.")
+@click.option("--lines", "-n", type=click.IntRange(min=0), default=50, show_default=True, help="Calls to begin with.")
+def tail(directory: Path | None, config: Path | None, *, follow: bool, lines: int, **chosen: Any) -> None:
+    r"""Show the last calls, and with --follow those that come.
+
+    \b
+    Examples:
+      mcp-admission journal tail --directory .state/journal --follow
+      mcp-admission journal tail --agent support-bot --rule rules_permit | jq .reasons
+    """
+    journal = _directory(directory, config)
+    wanted = _wanted(chosen)
+    _print(joined(select(_readable(journal, wanted.since_ns), wanted), lines))
+    if follow:
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(_follow(journal, wanted))
+
+
+@command.command()
+@_place
+@click.argument("identifier", metavar="ID")
+def show(directory: Path | None, config: Path | None, identifier: str) -> None:
+    r"""Say who allowed a call, or why it was refused: ID is a call id or decision id, or how one begins.
+
+    \b
+    Examples:
+      mcp-admission journal show 3f0b6a9e
+      mcp-admission journal show 3f0b6a9e --config settings.yaml | jq .decided.grounds
+    """
+    found = find(_directory(directory, config), identifier)
+    if not found:
+        raise click.ClickException(f"No call or decision in this journal begins with {identifier!r}. Is it another's?")
+    if sys.stdout.isatty():
+        click.echo("\n\n".join(call_text(call, color=colored(sys.stdout)) for call in found))
+        return
+    for call in found:
+        click.echo(orjson.dumps({"decided": call.decided, "completed": call.completed}))
+
+
+@command.command()
+@_place
+@_filters
+def stats(directory: Path | None, config: Path | None, **chosen: Any) -> None:
+    r"""Count calls by outcome, requirement, rule, agent and server, with latency percentiles.
+
+    \b
+    Examples:
+      mcp-admission journal stats --since 1d
+      mcp-admission journal stats --agent support-bot | jq .latencies
+    """
+    wanted = _wanted(chosen)
+    figures = statistics(select(_readable(_directory(directory, config), wanted.since_ns), wanted))
+    if sys.stdout.isatty():
+        click.echo(statistics_text(figures))
+    else:
+        click.echo(orjson.dumps({"counts": figures.counts, "latencies": _plain(figures.latencies)}))
+
+
+def _plain(latencies: dict[str, Any]) -> dict[str, Any]:
+    return {name: {part: getattr(value, part) for part in value.__struct_fields__} for name, value in latencies.items()}
+
+
+def _wanted(chosen: dict[str, Any]) -> Filter:
+    return Filter(
+        agent=chosen["agent"],
+        server=chosen["server"],
+        tool=chosen["tool"],
+        outcome=chosen["outcome"] or "",
+        rule=chosen["rule"],
+        since_ns=chosen["since"],
+    )
+
+
+def _directory(directory: Path | None, config: Path | None) -> Path:
+    """Return where the journal is: as said, as the settings say, or where they would put it by default."""
+    found = directory or _configured(config)
+    if not found.is_dir():
+        raise click.ClickException(
+            f"There is no journal at {found}. Say where it is: --directory DIR or --config FILE."
+        )
+    if not segments(found):
+        click.echo(f"The journal at {found} is empty.", err=True)
+    return found
+
+
+def _configured(config: Path | None) -> Path:
+    settings = load(config, os.environ)
+    if not isinstance(settings, Settings):
+        raise click.ClickException(str(settings))
+    return settings.journal.directory
+
+
+def _readable(directory: Path, since_ns: int) -> Iterator[Read]:
+    """Return the records, and say on standard error where a line is damaged."""
+    for record in read(directory, since_ns=since_ns):
+        if record["kind"] == "unreadable":
+            place = f"{directory / record['file']}, byte {record['offset']}"
+            click.echo(f"{place}: {record['bytes']} bytes are no record; they are left out.", err=True)
+        else:
+            yield record
+
+
+def _print(calls: Iterable[Found]) -> None:
+    """Print calls as a table, or as the records that they are."""
+    if not sys.stdout.isatty():
+        for call in calls:
+            _echo(call.decided)
+            if call.completed:
+                _echo(call.completed)
+        return
+    click.echo(header(date=True))
+    for call in calls:
+        click.echo(_row(call.decided, call.completed))
+
+
+def _row(decided: Read, completed: Read | None) -> str:
+    text = line(decided, color=colored(sys.stdout), date=True)
+    return f"{text}  {completed.get('outcome', '')}" if completed else text
+
+
+def _echo(record: Read) -> None:
+    click.echo(orjson.dumps(record))
+
+
+async def _follow(directory: Path, wanted: Filter) -> None:
+    async for records in added_to(directory):
+        for record in select(records, wanted):
+            if not sys.stdout.isatty():
+                _echo(record)
+            elif record["kind"] in JUDGED:
+                click.echo(_row(record, None))

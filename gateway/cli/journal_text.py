@@ -1,0 +1,136 @@
+"""A call and its statistics as text for people.
+
+Rule 1: `call_text` answers "who allowed this": agent, owner, purpose, rule, its owner and reason, revision.
+Rule 2: as in `live`, nothing that a client or server chose reaches the terminal unescaped.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import click
+
+from gateway.cli.live import escaped
+from gateway.journal.lines import Read
+from gateway.journal.query import Found, outcome_of, target_of
+from gateway.journal.statistics import Latency, Statistics
+
+_WORDS: Final = {"allow": "ALLOWED", "deny": "DENIED", "hold": "HELD", "refused": "REFUSED"}
+_COLORS: Final = {"allow": "green", "deny": "red", "hold": "yellow", "refused": "magenta"}
+_LABEL: Final = 12
+_MOST: Final = 15
+
+
+def call_text(call: Found, *, color: bool) -> str:
+    """Return everything that a person asks about one call."""
+    record = call.decided
+    outcome = outcome_of(record)
+    title = click.style(_WORDS.get(outcome, outcome), fg=_COLORS.get(outcome), bold=True) if color else _WORDS[outcome]
+    lines = [f"{title}  call {escaped(str(record.get('call_id', '')))}"]
+    lines += [f"  {label:{_LABEL}}{escaped(text)}" for label, text in _facts(record) if text]
+    lines += [f"  {label:{_LABEL}}{escaped(text)}" for label, text in _ending(call)]
+    return "\n".join(lines)
+
+
+def statistics_text(figures: Statistics) -> str:
+    """Return counts and latencies as tables, the largest first."""
+    parts: list[str] = []
+    for name, counts in figures.counts.items():
+        if counts:
+            rows = [f"  {count:>9,}  {escaped(value)}" for value, count in list(counts.items())[:_MOST]]
+            more = [f"  {'':>9}  and {len(counts) - _MOST} more"] if len(counts) > _MOST else []
+            parts.append("\n".join([f"by {name}", *rows, *more]))
+    if figures.latencies:
+        head = f"  {'':10}{'count':>10}{'p50':>10}{'p90':>10}{'p99':>10}{'most':>10}"
+        parts.append("\n".join(["microseconds", head, *(_latency(*pair) for pair in figures.latencies.items())]))
+    return "\n\n".join(parts) if parts else "Nothing was recorded."
+
+
+def _latency(name: str, value: Latency) -> str:
+    return f"  {name:10}{value.count:>10,}{value.p50:>10,}{value.p90:>10,}{value.p99:>10,}{value.most:>10,}"
+
+
+def _facts(record: Read) -> Iterator[tuple[str, str]]:
+    """Return label and text of what is known of a decision, in the order in which people ask."""
+    yield "when", f"{record.get('time', '')}  (writer {record['writer']}, record {record['sequence']})"
+    agent: Mapping[str, Any] = record.get("agent") or {}
+    if agent:
+        yield (
+            "agent",
+            f"{agent.get('id')} ({agent.get('kind') or 'no kind'}), owned by {agent.get('owner') or 'nobody'}",
+        )
+        yield "purpose", str(agent.get("purpose", ""))
+    yield "principal", _principal(record)
+    yield "message", _message(record)
+    for ground in record.get("grounds", ()):
+        yield "rule", _ground(ground)
+    for name in ("reasons", "warnings", "shadow"):
+        for reason in record.get(name, ()):
+            yield {"reasons": "because", "warnings": "warning", "shadow": "shadow"}[name], _reason(reason)
+    yield "code", str(record.get("code", ""))
+    yield "detail", str(record.get("detail", ""))
+    yield "revision", str(record.get("revision", "")) + (" (observing only)" if record.get("observe") else "")
+    yield "decision", str(record.get("decision_id", ""))
+    yield "credential", str(record.get("credential", ""))
+    yield "took", f"{record.get('micros', 0):,} µs, of which the policy {record.get('policy_micros', 0):,} µs"
+    yield "input", _input(record)
+
+
+def _principal(record: Read) -> str:
+    principal: Mapping[str, Any] = record.get("principal") or {}
+    names = [str(principal[name]) for name in ("issuer", "subject", "client_id") if principal.get(name)]
+    digest = str(principal.get("credential_sha256") or "")
+    names += [f"token sha256 {digest[:12]}…"] if digest else []
+    client: Mapping[str, Any] = record.get("client") or {}
+    who = f"{principal.get('kind', 'unknown')} ({', '.join(names) or principal.get('method', 'not verified')})"
+    said = (
+        f", client calls itself {client.get('name')} {client.get('version', '')}".rstrip() if client.get("name") else ""
+    )
+    return f"{who} from {record.get('source_ip', '?')}{said}"
+
+
+def _message(record: Read) -> str:
+    target = target_of(record)
+    trust = f" (trust {record['trust']})" if record.get("trust") else ""
+    text = f"{record.get('method') or 'unread'}{' ' + target if target else ''} on {record.get('server') or '-'}{trust}"
+    if record["kind"] != "decided":
+        return text
+    action = f"action {record.get('action', 'unknown')} by {record.get('action_source', 'default')}"
+    return f"{text}, {action}, definition {record.get('pin', 'unseen')}"
+
+
+def _ground(ground: Mapping[str, Any]) -> str:
+    owner, because, expires = ground.get("owner"), ground.get("because"), ground.get("expires")
+    text = f"{ground.get('rule')} ({ground.get('effect')}), owned by {owner or 'nobody'}"
+    return text + (f": {because}" if because else "") + (f" (until {expires})" if expires else "")
+
+
+def _reason(reason: Mapping[str, Any]) -> str:
+    remedy = reason.get("remedy")
+    text = f"{reason.get('requirement')}: {reason.get('message')} [{reason.get('severity', 'medium')}]"
+    return f"{text} {remedy}" if remedy else text
+
+
+def _input(record: Read) -> str:
+    if record["kind"] != "decided":
+        return f"{record.get('bytes', 0)} bytes, {record.get('digest', '')}" if record.get("digest") else ""
+    arguments: Mapping[str, Any] = record.get("arguments") or {}
+    replay = "can be replayed" if record.get("replayable") else "cannot be replayed"
+    digest = f", {arguments['digest']}" if arguments.get("digest") else ""
+    return f"masking {record.get('masking')}, {replay}; arguments of {arguments.get('bytes', 0)} bytes{digest}"
+
+
+def _ending(call: Found) -> list[tuple[str, str]]:
+    done = call.completed
+    if done is None:
+        return [("completed", "no record: under way, or its gateway was killed")] if _forwarded(call.decided) else []
+    parts = [str(done.get("outcome", ""))]
+    parts += [f"HTTP {done['status']}"] if done.get("status") else []
+    parts += [f"{done['bytes']:,} bytes"] if done.get("bytes") else []
+    parts += [f"{done['hidden']} of {done.get('listed', 0) + done['hidden']} hidden"] if done.get("hidden") else []
+    parts += [f"after {done['micros']:,} µs"] if done.get("micros") else []
+    parts += [str(done["detail"])] if done.get("detail") else []
+    return [("completed", ", ".join(parts))]
+
+
+def _forwarded(record: Read) -> bool:
+    return record["kind"] == "decided" and record.get("outcome") == "allow"

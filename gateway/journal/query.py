@@ -1,0 +1,147 @@
+"""Questions to a journal: which records, and who allowed this.
+
+Rule 1: a filter judges what was decided; a completion goes with its call.
+Rule 2: memory is bounded by the calls that are under way, not by the journal.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec import Struct
+
+from gateway.journal.lines import Read
+from gateway.journal.reader import read
+
+_OPEN: Final = 100_000
+_FOUND: Final = 20
+JUDGED: Final = frozenset({"decided", "refused"})
+
+
+class Filter(Struct, frozen=True, kw_only=True):
+    """What to show; what is empty does not restrict. `rule` is a rule or a requirement, `tool` any kind of target."""
+
+    agent: str = ""
+    server: str = ""
+    tool: str = ""
+    outcome: str = ""
+    rule: str = ""
+    since_ns: int = 0
+
+    def matches(self, record: Read) -> bool:
+        """Return whether a record of kind `decided` or `refused` is to be shown."""
+        return (
+            record["at"] >= self.since_ns
+            and self.agent in ("", agent_of(record))
+            and self.server in ("", record.get("server", ""))
+            and self.tool in ("", target_of(record))
+            and self.outcome in ("", outcome_of(record))
+            and (not self.rule or self.rule in named_in(record))
+        )
+
+
+class Found(Struct, frozen=True, kw_only=True):
+    """A call with its two records; `completed` is null while it is under way, or where its gateway was killed."""
+
+    decided: Read
+    completed: Read | None = None
+
+
+def agent_of(record: Read) -> str:
+    """Return the registered agent of a record, empty where none was resolved."""
+    agent: dict[str, Any] = record.get("agent") or {}
+    return str(agent.get("id", ""))
+
+
+def target_of(record: Read) -> str:
+    """Return what the message touched: a name or URI, empty where nothing in particular."""
+    target: dict[str, Any] = record.get("target") or {}
+    return str(target.get("name") or target.get("uri") or "")
+
+
+def outcome_of(record: Read) -> str:
+    """Return `allow`, `hold`, `deny`, or `refused` where it never came to a decision."""
+    return "refused" if record["kind"] == "refused" else str(record.get("outcome", ""))
+
+
+def named_in(record: Read) -> set[str]:
+    """Return the rules and requirements that a record names as its reasons and grounds."""
+    rules = {str(ground.get("rule")) for ground in record.get("grounds", ())}
+    return rules | {str(reason.get("requirement")) for reason in record.get("reasons", ())} | {record.get("code", "")}
+
+
+def select(records: Iterable[Read], wanted: Filter) -> Iterator[Read]:
+    """Return the records that are wanted, and the completions of those calls."""
+    under_way: OrderedDict[str, None] = OrderedDict()
+    everything = wanted == Filter(since_ns=wanted.since_ns)
+    for record in records:
+        kind = record["kind"]
+        if kind in JUDGED:
+            if wanted.matches(record):
+                under_way[record.get("call_id", "")] = None
+                yield record
+        elif kind == "completed":
+            if under_way.pop(record.get("call_id", ""), 0) is None:
+                yield record
+        elif everything:
+            yield record
+        while len(under_way) > _OPEN:
+            under_way.popitem(last=False)
+
+
+class Calls:
+    """The last decided and refused records, each with the completion that came after it."""
+
+    def __init__(self, most: int) -> None:
+        """Keep at most `most`; the oldest go first."""
+        self._most: Final = most
+        self._found: Final[OrderedDict[tuple[str, int], Found]] = OrderedDict()
+        self._latest: Final[dict[str, tuple[str, int]]] = {}
+
+    def add(self, record: Read) -> None:
+        """Take the next record."""
+        key, call_id = (record["writer"], record["sequence"]), record.get("call_id", "")
+        if record["kind"] in JUDGED:
+            self._found[key] = Found(decided=record)
+            self._latest[call_id] = key
+            if len(self._found) > self._most:
+                dropped, call = self._found.popitem(last=False)
+                if self._latest.get(name := call.decided.get("call_id", "")) == dropped:
+                    del self._latest[name]
+        elif record["kind"] == "completed" and call_id in self._latest:
+            decided = self._found[self._latest[call_id]].decided
+            self._found[self._latest[call_id]] = Found(decided=decided, completed=record)
+
+    def all(self) -> list[Found]:
+        """Return the calls, oldest first."""
+        return list(self._found.values())
+
+
+def joined(records: Iterable[Read], last: int) -> list[Found]:
+    """Return the last decided or refused records, each with its completion where there is one."""
+    calls = Calls(last)
+    for record in records:
+        calls.add(record)
+    return calls.all()
+
+
+def find(directory: Path, identifier: str) -> list[Found]:
+    """Return the calls whose call id or decision id begins with `identifier`, the last 20 of them."""
+    needles = [f'"{name}":"{identifier}'.encode() for name in ("call_id", "decision_id")]
+
+    def wanted(line: bytes) -> bool:
+        return any(needle in line for needle in needles)
+
+    calls = Calls(_FOUND)
+    for record in read(directory, wanted=wanted):
+        if record["kind"] == "completed":
+            calls.add(record)
+        elif record["kind"] in JUDGED and _begins(record, identifier):
+            calls.add(record)
+            needles.append(f'"call_id":"{record.get("call_id")}"'.encode())
+    return calls.all()
+
+
+def _begins(record: Read, identifier: str) -> bool:
+    return any(str(record.get(name, "")).startswith(identifier) for name in ("call_id", "decision_id"))

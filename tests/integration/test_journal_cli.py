@@ -1,0 +1,224 @@
+"""`mcp-admission journal` on a real journal: for a person at a terminal and for a program in a pipe."""
+
+import asyncio
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from gateway.admission.decision import Ground, Reason, ResolvedAgent
+from gateway.admission.record import Refused
+from gateway.journal.names import segments
+from gateway.journal.options import Options
+from gateway.journal.writer import Journal
+from tests.unit.journal.conftest import a_completed, a_decided
+
+ROOT: Final = Path(__file__).resolve().parent.parent.parent
+BOT: Final = ResolvedAgent(id="support-bot", owner="alice@example.com", purpose="Answers tickets", kind="claude-code")
+GROUND: Final = Ground(rule="support-posts", effect="allow", owner="carol@example.com", because="Support answers there")
+REASON: Final = Reason(requirement="recipients_are_known", message="bob@rival.example is not known", severity="high")
+ALLOWED: Final[dict[str, Any]] = {
+    "agent": BOT,
+    "rule": "support-posts",
+    "grounds": (GROUND,),
+    "revision": "dev@0123456789ab.7",
+    "decision_id": "d1d1d1d1-1",
+    "micros": 812,
+    "policy_micros": 310,
+    "unix_ns": 1_795_183_200_123_000_000,
+}
+DENIED: Final[dict[str, Any]] = {"agent": BOT, "requirement": REASON.requirement, "reasons": (REASON,), "micros": 400}
+
+
+async def written(directory: Path) -> None:
+    journal = Journal(directory, Options(segment_bytes=65_536), writer="w1")
+    journal.start()
+    await journal.decided(a_decided("aaaa1111", **ALLOWED))
+    journal.completed(a_completed("aaaa1111"))
+    await journal.decided(a_decided("bbbb2222", "deny", **DENIED))
+    await journal.decided(a_decided("cccc3333", server="git\x1b[2Jhub", agent=BOT))
+    await journal.refused(
+        Refused(call_id="dddd4444", time="", unix_ns=1, monotonic_ns=1, code="malformed", source_ip="192.0.2.9")
+    )
+    await journal.close()
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    asyncio.run(written(tmp_path / "journal"))
+    return tmp_path / "journal"
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "gateway", "journal", *(str(argument) for argument in arguments)]
+
+
+def piped(*arguments: object) -> list[dict[str, Any]]:
+    done = subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, check=True, timeout=20)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def at_terminal(*arguments: object) -> str:
+    """Return what a person at a terminal without color sees."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(command(*arguments), cwd=ROOT, stdout=theirs, env=os.environ | {"NO_COLOR": "1"}) as process:
+        os.close(theirs)
+        shown = b""
+        while chunk := _read(ours):
+            shown += chunk
+        assert process.wait(20) == 0
+    os.close(ours)
+    return shown.decode()
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 65_536)
+    except OSError:  # how a terminal whose other end is closed says that it is over
+        return b""
+
+
+def calls(records: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    return [(record["kind"], record["call_id"]) for record in records]
+
+
+def test_in_a_pipe_tail_gives_the_records_themselves(journal: Path) -> None:
+    assert calls(piped("tail", "--directory", journal)) == [
+        ("decided", "aaaa1111"),
+        ("completed", "aaaa1111"),
+        ("decided", "bbbb2222"),
+        ("decided", "cccc3333"),
+        ("refused", "dddd4444"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("filters", "wanted"),
+    [
+        (["--outcome", "deny"], ["bbbb2222"]),
+        (["--outcome", "refused"], ["dddd4444"]),
+        (["--rule", "support-posts"], ["aaaa1111", "aaaa1111"]),
+        (["--rule", "recipients_are_known"], ["bbbb2222"]),
+        (["--agent", "support-bot", "--server", "slack"], ["aaaa1111", "aaaa1111", "bbbb2222"]),
+        (["--tool", "other"], []),
+        (["--since", "1h", "-n", "1"], ["dddd4444"]),
+        (["--since", "2999-01-01"], []),
+    ],
+)
+def test_filters_choose(journal: Path, filters: list[str], wanted: list[str]) -> None:
+    assert [record["call_id"] for record in piped("tail", "--directory", journal, *filters)] == wanted
+
+
+def test_at_a_terminal_tail_is_a_table_that_cannot_be_tampered_with(journal: Path) -> None:
+    shown = at_terminal("tail", "--directory", journal)
+    lines = shown.splitlines()
+    assert lines[0].split() == ["TIME", "(UTC)", "AGENT", "SERVER", "TARGET", "ACTION", "OUTCOME", "WHY"]
+    assert "2026-11-20T14:00:00.123Z  support-bot" in lines[1]
+    assert lines[1].endswith("support-posts  812 µs  answered")
+    assert "recipients_are_known: bob@rival.example is not known" in lines[2]
+    assert "\x1b" not in shown
+    assert "git\\x1b[2Jhub" in shown
+
+
+def test_show_answers_who_allowed_this(journal: Path) -> None:
+    shown = at_terminal("show", "--directory", journal, "aaaa")
+    for words in (
+        "ALLOWED  call aaaa1111",
+        "support-bot (claude-code), owned by alice@example.com",
+        "Answers tickets",
+        "support-posts (allow), owned by carol@example.com: Support answers there",
+        "dev@0123456789ab.7",
+        "812 µs, of which the policy 310 µs",
+        "answered, HTTP 200",
+    ):
+        assert words in shown
+
+
+def test_show_says_why_a_call_was_refused(journal: Path) -> None:
+    shown = at_terminal("show", "--directory", journal, "bbbb2222")
+    assert "DENIED" in shown
+    assert "recipients_are_known: bob@rival.example is not known [high]" in shown
+    assert "completed" not in shown
+
+
+def test_show_says_when_a_call_has_no_second_record(journal: Path) -> None:
+    assert "no record: under way, or its gateway was killed" in at_terminal("show", "--directory", journal, "cccc")
+
+
+def test_show_finds_a_decision_id_and_gives_both_records_in_a_pipe(journal: Path) -> None:
+    [found] = piped("show", "--directory", journal, "d1d1d1d1-1")
+    assert found["decided"]["grounds"][0]["owner"] == "carol@example.com"
+    assert found["completed"]["outcome"] == "answered"
+
+
+def test_stats_count_and_time(journal: Path) -> None:
+    [figures] = piped("stats", "--directory", journal)
+    assert figures["counts"]["outcome"] == {"allow": 2, "deny": 1, "refused": 1}
+    assert figures["counts"]["requirement"] == {"recipients_are_known": 1, "malformed": 1}
+    assert figures["counts"]["rule"] == {"support-posts": 1}
+    assert figures["counts"]["agent"] == {"support-bot": 3}
+    assert figures["latencies"]["decision"] == {"count": 1, "p50": 310, "p90": 310, "p99": 310, "most": 310}
+    shown = at_terminal("stats", "--directory", journal)
+    assert "by outcome" in shown
+    assert "\x1b" not in shown
+
+
+def test_the_journal_of_a_settings_file_is_found(journal: Path, tmp_path: Path) -> None:
+    settings = tmp_path / "settings.yaml"
+    settings.write_text(f"journal:\n  directory: {journal}\n")
+    assert len(piped("tail", "--config", settings)) == 5
+
+
+def test_a_damaged_line_is_named_and_the_rest_is_shown(journal: Path) -> None:
+    [(_, path)] = segments(journal)
+    path.write_bytes(b"{damaged\n" + path.read_bytes())
+    done = subprocess.run(
+        command("tail", "--directory", journal), cwd=ROOT, capture_output=True, check=True, timeout=20
+    )
+    assert len(done.stdout.splitlines()) == 5
+    assert b"byte 0: 8 bytes are no record" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["tail", "--directory", "/nonexistent"], "There is no journal at /nonexistent. Say where it is"),
+        (["show", "zzzz"], "No call or decision in this journal begins with 'zzzz'"),
+        (["tail", "--since", "yesterday"], "'yesterday' is no time: write 15m, 2h, 1d"),
+    ],
+)
+def test_mistakes_are_answered_with_what_to_do(journal: Path, arguments: list[str], said: str) -> None:
+    place = [] if "--directory" in arguments else ["--directory", journal]
+    done = subprocess.run(
+        command(*arguments, *place), cwd=ROOT, capture_output=True, check=False, text=True, timeout=20
+    )
+    assert done.returncode != 0
+    assert said in done.stderr
+
+
+async def test_following_goes_on_with_what_is_added_until_it_is_interrupted(journal: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *command("tail", "--directory", journal, "--follow", "-n", "0", "--outcome", "deny"),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    more = Journal(journal, Options(segment_bytes=65_536), writer="w2")
+    more.start()
+    async with asyncio.timeout(20):
+        first = asyncio.ensure_future(process.stdout.readline())
+        count = 0
+        while not first.done():
+            count += 1
+            await more.decided(a_decided(f"allowed-{count}"))
+            await more.decided(a_decided(f"denied-{count}", "deny"))
+            await asyncio.wait([first], timeout=0.1)
+        assert json.loads(first.result())["call_id"].startswith("denied-")
+        process.send_signal(2)
+        assert await process.wait() == 0
+    await more.close()

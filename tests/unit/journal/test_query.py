@@ -1,0 +1,65 @@
+"""Filters, joins and counts over records."""
+
+from typing import Any
+
+from gateway.journal.query import Calls, Filter, joined, select
+from gateway.journal.statistics import latency, statistics
+
+
+def decided(sequence: int, call_id: str, **fields: Any) -> dict[str, Any]:
+    place = {"kind": "decided", "at": sequence, "writer": "w", "sequence": sequence}
+    return place | {"call_id": call_id, "outcome": "allow", "server": "slack"} | fields
+
+
+def completed(sequence: int, call_id: str, **fields: Any) -> dict[str, Any]:
+    place = {"kind": "completed", "at": sequence, "writer": "w", "sequence": sequence}
+    return place | {"call_id": call_id, "outcome": "answered"} | fields
+
+
+def test_a_completion_goes_with_its_call_and_only_with_it() -> None:
+    records = [decided(1, "a", server="x"), decided(2, "b"), completed(3, "a"), completed(4, "b"), completed(5, "b")]
+    assert [record["sequence"] for record in select(records, Filter(server="slack"))] == [2, 4]
+
+
+def test_without_a_filter_every_kind_of_record_is_shown() -> None:
+    counted = {"kind": "counted", "at": 1, "writer": "w", "sequence": 9}
+    assert list(select([counted], Filter())) == [counted]
+    assert list(select([counted], Filter(server="slack"))) == []
+
+
+def test_a_filter_by_rule_knows_grounds_reasons_and_codes() -> None:
+    by_ground = decided(1, "a", grounds=[{"rule": "posts"}])
+    by_reason = decided(2, "b", reasons=[{"requirement": "posts"}])
+    by_code = decided(3, "c", code="posts")
+    assert len(list(select([by_ground, by_reason, by_code, decided(4, "d")], Filter(rule="posts")))) == 3
+
+
+def test_two_decisions_of_one_call_are_both_kept() -> None:
+    found = joined([decided(1, "a"), decided(2, "a"), completed(3, "a")], 10)
+    assert [(call.decided["sequence"], call.completed is not None) for call in found] == [(1, False), (2, True)]
+
+
+def test_only_the_last_are_kept_and_nothing_of_the_others_stays_in_memory() -> None:
+    calls = Calls(2)
+    for number in range(50):
+        calls.add(decided(number, f"call-{number}"))
+        calls.add(completed(1000 + number, f"call-{number - 2}"))
+    assert [call.decided["sequence"] for call in calls.all()] == [48, 49]
+    assert len(calls._latest) == 2
+
+
+def test_no_lines_are_no_calls() -> None:
+    assert joined([decided(1, "a"), completed(2, "a")], 0) == []
+
+
+def test_percentiles_are_exact() -> None:
+    figures = latency(list(range(1, 101)))
+    assert (figures.count, figures.p50, figures.p90, figures.p99, figures.most) == (100, 51, 91, 100, 100)
+
+
+def test_refusals_that_stand_for_many_count_as_many() -> None:
+    refused = {"kind": "refused", "at": 1, "writer": "w", "sequence": 1, "code": "unauthenticated", "count": 40}
+    figures = statistics([refused, decided(2, "a", policy_micros=7)])
+    assert figures.counts["outcome"] == {"refused": 40, "allow": 1}
+    assert figures.counts["requirement"] == {"unauthenticated": 40}
+    assert figures.latencies["decision"].p50 == 7
