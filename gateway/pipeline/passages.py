@@ -1,6 +1,6 @@
 """The permits that senders hold: of `ping` and the few notifications that nobody is asked about (DESIGN section 2).
 
-Rule 1: a passage is of one principal on one server in one session, under one policy revision.
+Rule 1: a passage is of one principal on one server, as one agent, under one policy revision.
 Rule 2: it is a memory, not a right: when it is gone, the message is asked about like any other.
 """
 
@@ -19,7 +19,7 @@ class Passages:
 
     def __init__(self) -> None:
         """Begin empty."""
-        self._calls: Final[OrderedDict[tuple[str, str, str], Call]] = OrderedDict()
+        self._calls: Final[OrderedDict[tuple[str, str], Call]] = OrderedDict()
 
     def keep(self, call: Call) -> None:
         """Remember a permitted call; one that has no permit is not remembered."""
@@ -36,8 +36,10 @@ class Passages:
         call = self._calls.get(_key(inbound))
         if call is None or not isinstance(call.answer, Verdict) or call.answer.revision != revision:
             return None
-        return call
+        agent = call.answer.decision.resolved.agent
+        same = inbound.session is None or (agent is not None and agent.id == inbound.session.agent)
+        return call if same else None
 
 
-def _key(inbound: Inbound) -> tuple[str, str, str]:
-    return inbound.server, inbound.principal.key, inbound.session_text
+def _key(inbound: Inbound) -> tuple[str, str]:
+    return inbound.server, inbound.principal.key

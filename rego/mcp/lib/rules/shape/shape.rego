@@ -109,6 +109,7 @@ globs(values) if {
 # description: True for a list of actions with at least one.
 actions(values) if {
 	names(values)
+	count(values) > 0
 	every value in values { value in _actions }
 }
 
@@ -116,6 +117,7 @@ actions(values) if {
 # description: True for a list of weekdays with at least one.
 days(values) if {
 	names(values)
+	count(values) > 0
 	every value in values { value in _days }
 }
 

@@ -1,0 +1,129 @@
+"""The composition root of a worker: settings and what the supervisor hands over become an ASGI application.
+
+Rule 1: this package is the only place that knows every other; it builds every client, and nothing else does.
+Rule 2: what is built here is started and stopped here, in this order and its reverse.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Final
+
+from starlette.types import ASGIApp
+
+from gateway.admission.policy_input import Gateway
+from gateway.app.doors import Doors, guarded, metadata_beside
+from gateway.app.handed import Handed
+from gateway.app.parts import calls_of, identity_of, journal_of, limits_of, opa_of, parts_of, pulse_of, streams_of
+from gateway.journal.writer import Journal
+from gateway.opa.process import Report
+from gateway.opa.readiness import Pulse, Readiness
+from gateway.pipeline import Pipeline
+from gateway.secrets import Secrets
+from gateway.server import Endpoint, Streams
+from gateway.settings import Settings
+from gateway.telemetry import Gauges, Telemetry
+from gateway.upstream import reach
+from gateway.version import VERSION
+
+_LOOK_S: Final = 0.2
+
+
+class Worker:
+    """A worker's application with what has to be asked of it from outside."""
+
+    def __init__(self, asgi: ASGIApp, pulse: Pulse, journal: Journal, telemetry: Telemetry, streams: Streams) -> None:
+        """Take the composed parts; made by `worker` only."""
+        self.asgi: Final = asgi
+        self._pulse: Final = pulse
+        self._journal: Final = journal
+        self._telemetry: Final = telemetry
+        self._streams: Final = streams
+
+    def readiness(self) -> Readiness:
+        """Return what the last beat of OPA's pulse found, and whether the journal takes records."""
+        readiness, failed = self._pulse.readiness, self._journal.state().failed
+        if not failed:
+            return readiness
+        return Readiness(
+            missing=(*readiness.missing, f"journal ({failed})"),
+            revision=readiness.revision,
+            policy_age_s=readiness.policy_age_s,
+            staleness=readiness.staleness,
+            problem=readiness.problem,
+            observe=readiness.observe,
+        )
+
+    def samples(self) -> Any:
+        """Return the metric samples, for the supervisor to sum."""
+        readiness, journal = self.readiness(), self._journal.state()
+        return self._telemetry.samples(
+            Gauges(
+                ready=not readiness.missing,
+                observe=readiness.observe,
+                revision=readiness.revision,
+                policy_age_s=readiness.policy_age_s,
+                stale=readiness.staleness != "fresh",
+                journal_space_bytes=journal.space_used,
+                journal_budget_bytes=journal.budget,
+                journal_lag_s=journal.lag_s,
+                journal_failed=bool(journal.failed),
+                journal_lost=journal.lost,
+            )
+        )
+
+    def drain(self) -> None:
+        """End the open streams, so that what is under way can finish."""
+        self._streams.close()
+
+
+@asynccontextmanager
+async def worker(settings: Settings, handed: Handed, report: Report) -> AsyncGenerator[Worker]:
+    """Compose a worker on the running event loop; everything is closed when the context ends."""
+    del report  # nothing of a worker's start is news to the supervisor
+    async with AsyncExitStack() as stack:
+        who = Gateway(id=settings.id or socket.gethostname(), version=VERSION)
+        client, vitals = opa_of(settings, handed)
+        stack.push_async_callback(client.close)
+        stack.push_async_callback(vitals.close)
+        journal = journal_of(settings, handed)
+        journal.start()
+        stack.push_async_callback(journal.close)
+        trust = _trust(settings)
+        upstream = await stack.enter_async_context(reach(Secrets(settings.secrets.directory), trust=trust))
+        identity = identity_of(settings)
+        stack.push_async_callback(identity.close)
+        parts = parts_of(settings, handed, who, calls_of(client, journal, upstream))
+        pipeline, streams, telemetry = (
+            Pipeline(parts, ttl_cap_ms=settings.lists.ttl_cap_ms),
+            streams_of(settings),
+            Telemetry(),
+        )
+        pulse = pulse_of(settings, client, vitals, who)
+        for background in (pulse.run(), _revised(streams, pipeline)):
+            stack.callback(asyncio.create_task(background).cancel)
+        endpoint = Endpoint(pipeline, Doors(identity), telemetry, streams, limits_of(settings))
+        asgi = guarded(metadata_beside(endpoint, identity.resource), pipeline, telemetry, settings)
+        yield Worker(asgi, pulse, journal, telemetry, streams)
+
+
+async def _revised(streams: Streams, pipeline: Pipeline) -> None:
+    """Decide every open stream again whenever another revision is in force."""
+    policy = pipeline.engine.parts.policy
+    seen = policy.revision
+    while True:
+        await asyncio.sleep(_LOOK_S)  # noqa: TID251 - the rhythm in which a new revision is noticed
+        if policy.revision != seen:
+            seen = policy.revision
+            await streams.revise(pipeline)
+
+
+def _trust(settings: Settings) -> ssl.SSLContext | bool:
+    """Return the authorities that upstream certificates may be of: the system's, and the settings' beside them."""
+    if settings.upstreams.ca_file is None:
+        return True
+    context = ssl.create_default_context()
+    context.load_verify_locations(cafile=settings.upstreams.ca_file)
+    return context

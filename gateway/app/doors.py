@@ -1,0 +1,84 @@
+"""What stands around the endpoint: the middlewares, the verification of callers, and the RFC 9728 documents.
+
+Rule 1: every request that is turned away here is counted and recorded, as the endpoint's own refusals are.
+"""
+
+import time
+from collections.abc import Iterable
+from typing import Final
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.admission.action import Answer
+from gateway.admission.principal import Principal
+from gateway.admission.recording import About
+from gateway.identity.flood import Aggregate
+from gateway.identity.identity import Identity
+from gateway.identity.outcome import Unauthenticated
+from gateway.identity.resource import PREFIX, Metadata, Resource
+from gateway.middleware import HostAndOrigin, Names, Proxies, RequestIds, Sizes, TurnedAway
+from gateway.pipeline import Pipeline
+from gateway.server import Unverified
+from gateway.settings import Settings
+from gateway.settings.rules import loopback
+from gateway.telemetry import Telemetry
+
+
+class Doors:
+    """The server's `Callers` port over `Identity`, with floods of refusals counted together."""
+
+    def __init__(self, identity: Identity) -> None:
+        """Take the verifier of credentials."""
+        self._identity: Final = identity
+        self._floods: Final = Aggregate()
+
+    async def verify(
+        self, headers: Iterable[tuple[bytes, bytes]], *, server: str, query: bytes, source_ip: str
+    ) -> Principal | Unverified:
+        """Return the caller, or how it is refused."""
+        outcome = await self._identity.verify(headers, server, time.time(), query)
+        return outcome if isinstance(outcome, Principal) else self._refused(server, source_ip, outcome)
+
+    def unknown(self, server: str, *, source_ip: str) -> Unverified:
+        """Return how a caller is refused whose credential no agent has."""
+        reason = "The credential is not registered here, has expired or was revoked."
+        return self._refused(server, source_ip, Unauthenticated(cause="token_unknown", reason=reason))
+
+    def _refused(self, server: str, source_ip: str, outcome: Unauthenticated) -> Unverified:
+        return Unverified(
+            cause=outcome.cause,
+            reason=outcome.reason,
+            status=outcome.status,
+            challenge=self._identity.challenge(server, outcome),
+            recorded=self._floods.first(source_ip, server, outcome.cause, time.time_ns()),
+        )
+
+
+def metadata_beside(endpoint: ASGIApp, resource: Resource) -> ASGIApp:
+    """Return the application that answers RFC 9728 requests from `resource`, and all else from `endpoint`."""
+    metadata = Metadata(resource)
+
+    async def routed(scope: Scope, receive: Receive, send: Send) -> None:
+        inner = metadata if scope["path"].startswith(PREFIX) else endpoint
+        await inner(scope, receive, send)
+
+    return routed
+
+
+def guarded(app: ASGIApp, pipeline: Pipeline, telemetry: Telemetry, settings: Settings) -> ASGIApp:
+    """Return `app` behind everything that needs no message: request id, proxies, host and origin, sizes."""
+
+    async def notice(turned: TurnedAway) -> None:
+        telemetry.malformed(turned.code)
+        about = About(detail=turned.reason, status=turned.status)
+        await pipeline.turn_away(turned.code, about, source_ip=turned.source_ip, answer=Answer(status=turned.status))
+
+    listen, limits = settings.listen, settings.limits
+    names = Names(
+        settings.public_url,
+        hosts=listen.allowed_hosts,
+        origins=listen.allowed_origins,
+        loopback=loopback(listen.host),
+    )
+    sized = Sizes(app, notice, body_bytes=limits.body_bytes, header_bytes=limits.header_bytes, headers=limits.headers)
+    return RequestIds(Proxies(HostAndOrigin(sized, notice, names), listen.trusted_proxies))

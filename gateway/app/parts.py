@@ -1,0 +1,123 @@
+"""Settings as the values and clients that each part of a worker wants."""
+
+from pathlib import Path
+
+from msgspec import Struct
+
+from gateway.admission.masking import Masking
+from gateway.admission.policy_input import Gateway
+from gateway.admission.refusal import Wording
+from gateway.app.handed import Handed, RandomIds, SystemClock
+from gateway.definitions import Cache
+from gateway.identity.identity import Identity
+from gateway.identity.resource import Resource
+from gateway.journal.highwater import Highwater
+from gateway.journal.options import Options
+from gateway.journal.writer import Journal, writer_name
+from gateway.opa.client import Deadlines, OpaClient
+from gateway.opa.exchange import Exchange
+from gateway.opa.library_exchange import Remote, remote_exchange
+from gateway.opa.readiness import Limits as PulseLimits
+from gateway.opa.readiness import Pulse
+from gateway.opa.socket_exchange import SocketExchange
+from gateway.opa.vitals import RemoteVitals, SocketVitals, Vitals
+from gateway.pipeline.engine import Parts
+from gateway.pipeline.listings import Listings, ListLimits
+from gateway.protocol.sealing import Ring
+from gateway.protocol.strict import Limits as MessageLimits
+from gateway.server import EndpointLimits, StreamLimits, Streams
+from gateway.server.relay import RelayLimits
+from gateway.settings import MIB, Settings
+from gateway.upstream import HttpUpstream
+
+
+class Calls(Struct, frozen=True):
+    """The clients of one worker: of OPA, of the journal, of upstreams."""
+
+    policy: OpaClient
+    journal: Journal
+    upstream: HttpUpstream
+
+
+def calls_of(policy: OpaClient, journal: Journal, upstream: HttpUpstream) -> Calls:
+    """Return the clients together."""
+    return Calls(policy, journal, upstream)
+
+
+def opa_of(settings: Settings, handed: Handed) -> tuple[OpaClient, Vitals]:
+    """Return the client of the managed OPA, or of the one that settings name, and its vitals."""
+    exchange, vitals = _reached(settings, handed)
+    deadlines = Deadlines(decision=settings.opa.deadline_ms / 1000, listing=settings.lists.deadline_ms / 1000)
+    highwater = Highwater(settings.journal.directory)
+    return OpaClient(exchange, highwater, ids=RandomIds().call_id, deadlines=deadlines), vitals
+
+
+def _reached(settings: Settings, handed: Handed) -> tuple[Exchange, Vitals]:
+    if handed.opa_socket:
+        exchange = SocketExchange(Path(handed.opa_socket))
+        return exchange, SocketVitals(exchange)
+    token = settings.opa.token_file.read_text(encoding="ascii").strip() if settings.opa.token_file else ""
+    remote = Remote(url=settings.opa.url, token=token, ca_file=str(settings.opa.ca_file or ""))
+    return remote_exchange(remote), RemoteVitals(remote)
+
+
+def pulse_of(settings: Settings, client: OpaClient, vitals: Vitals, who: Gateway) -> Pulse:
+    """Return what asks OPA every second whether it can be relied on."""
+    limits = PulseLimits(soft_s=settings.opa.stale_soft_s, hard_s=settings.opa.stale_hard_s)
+    return Pulse(client, vitals, gateway=who, limits=limits)
+
+
+def journal_of(settings: Settings, handed: Handed) -> Journal:
+    """Return this worker's journal, not started."""
+    wanted = settings.journal
+    options = Options(
+        durability=wanted.durability,
+        segment_bytes=wanted.segment_mib * MIB,
+        segment_age_s=wanted.segment_age_s,
+        keep_s=wanted.keep_days * 86_400,
+        keep_bytes=wanted.keep_mib * MIB,
+    )
+    return Journal(wanted.directory, options, writer=writer_name(f"worker{handed.worker}"))
+
+
+def identity_of(settings: Settings) -> Identity:
+    """Return the verifier of credentials."""
+    issuers = settings.identity.issuers
+    return Identity(Resource(settings.public_url, issuers), issuers, anonymous=settings.identity.anonymous)
+
+
+def parts_of(settings: Settings, handed: Handed, who: Gateway, calls: Calls) -> Parts:
+    """Return what the pipeline is made of."""
+    return Parts(
+        policy=calls.policy,
+        journal=calls.journal,
+        upstream=calls.upstream,
+        definitions=Cache(max_age_s=settings.definitions.max_age_s),
+        listings=Listings(calls.policy, ListLimits(chunk=settings.lists.chunk, entries=settings.lists.cache_entries)),
+        clock=SystemClock(),
+        ids=RandomIds(),
+        ring=Ring(*handed.sealing_keys[:2]),
+        gateway=who,
+        wording=Wording(
+            organization_message=settings.refusal.organization_message, request_url=settings.refusal.request_url
+        ),
+        masking=Masking(level=settings.journal.masking, key=handed.digest_key),
+        result_bytes=settings.limits.result_bytes,
+    )
+
+
+def streams_of(settings: Settings) -> Streams:
+    """Return the registry of open streams."""
+    limits = settings.limits
+    return Streams(StreamLimits(per_principal=limits.streams_per_principal, total=limits.streams))
+
+
+def limits_of(settings: Settings) -> EndpointLimits:
+    """Return what a message may measure."""
+    limits = settings.limits
+    return EndpointLimits(
+        body_bytes=limits.body_bytes,
+        message=MessageLimits(size=limits.body_bytes, depth=limits.depth),
+        relay=RelayLimits(result_bytes=limits.result_bytes, keep_alive_s=limits.keep_alive_s),
+        shown=tuple(name.lower() for name in settings.headers),
+    )

@@ -1,0 +1,85 @@
+"""`mcp-admission demo`: a real server with real effects, a gateway in front of it, and the decisions as they happen.
+
+Rule 1: the demo server is a process of its own that ends with this one.
+Rule 2: nothing is written outside the state directory.
+"""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+
+import click
+
+from gateway.cli.connecting import connections
+from gateway.cli.running import run, settings_from
+from gateway.settings import Settings
+
+PORT = 8931
+
+
+@click.command("demo", short_help="Start the demo server behind a gateway and show decisions live.")
+@click.option(
+    "--directory",
+    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    default=Path(),
+    help="The policy directory: holds bundles/dev with the demo's catalog and rules (default: here).",
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=8930, show_default=True, help="The gateway's port.")
+def command(directory: Path, port: int) -> None:
+    r"""Start the demo MCP server, the gateway in front of it and its OPA, and show every decision.
+
+    Edit a rule in bundles/dev/rules/ and save it: it is in force at once. Ctrl-C ends everything.
+
+    \b
+    Examples:
+      mcp-admission demo
+      mcp-admission demo --directory policies --port 9000
+    """
+    if not (directory / "bundles" / "dev" / "catalog" / "demo.yaml").is_file():
+        raise click.ClickException(
+            f"{directory.resolve()} holds no bundles/dev/catalog/demo.yaml. Run this in a clone of the repository, or "
+            "put your own server behind the gateway: mcp-admission try URL"
+        )
+    settings = demo_settings(directory.resolve(), port)
+    with demo_server(PORT) as files:
+        click.echo(f"The demo server works on the files in {files}.\n")
+        click.echo(connections("demo", f"{settings.public_url}/servers/demo/mcp"))
+        sys.exit(run(settings, live=True))
+
+
+def demo_settings(directory: Path, port: int) -> Settings:
+    """Return settings for this machine alone: anonymous callers on loopback, state in the user's state directory."""
+    state = directory / ".state" / "demo"
+    wanted = {
+        "MCP_ADMISSION_POLICY_DIRECTORY": str(directory),
+        "MCP_ADMISSION_POLICY_ENVIRONMENT": "dev",
+        "MCP_ADMISSION_STATE_DIRECTORY": str(state),
+        "MCP_ADMISSION_SECRETS_DIRECTORY": str(state / "secrets"),
+        "MCP_ADMISSION_IDENTITY_ANONYMOUS": "true",
+        "MCP_ADMISSION_LISTEN_PORT": str(port),
+    }
+    return settings_from(None, {**os.environ, **wanted})
+
+
+@contextlib.contextmanager
+def demo_server(port: int) -> Generator[Path]:
+    """Run the demo server while the block runs, and yield the directory of its files."""
+    with tempfile.TemporaryDirectory(prefix="mcp-admission-demo-") as directory:
+        command_line = [sys.executable, "-m", "gateway.demo", "--port", str(port), "--directory", directory]
+        process = subprocess.Popen(command_line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        try:
+            line = process.stdout.readline() if process.stdout else ""
+            if not line:
+                raise click.ClickException(
+                    "the demo server did not start; it needs the extra `demo`: pip install 'mcp-admission[demo]'"
+                )
+            json.loads(line)
+            yield Path(directory)
+        finally:
+            process.kill()
+            process.wait()

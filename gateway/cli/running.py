@@ -1,0 +1,80 @@
+"""A gateway run by a command: the supervisor, its log, and the live decisions.
+
+Rule 1: with live decisions the log is for people, otherwise it is JSON lines on stderr.
+"""
+
+import asyncio
+import contextlib
+import logging
+import sys
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import click
+
+from gateway.cli.live import follow
+from gateway.opa.process import Report
+from gateway.settings import Problems, Settings, load
+from gateway.supervisor.serve import serve
+from gateway.telemetry import configure, render
+
+_LOG = logging.getLogger("gateway")
+_QUIET = frozenset({"worker_started", "opa_started", "ended", "draining"})
+
+
+def settings_from(path: Path | None, environ: dict[str, str]) -> Settings:
+    """Return the settings of a file and the environment; all that is wrong with them ends the command."""
+    settings = load(path, environ)
+    if isinstance(settings, Problems):
+        raise click.ClickException(f"these settings cannot be used:\n{settings}")
+    return settings
+
+
+def run(settings: Settings, *, live: bool) -> int:
+    """Run the gateway until a signal ends it, and return the exit code."""
+    if not live:
+        configure(settings.logs.level)
+    return asyncio.run(_run(settings, live=live))
+
+
+async def _run(settings: Settings, *, live: bool) -> int:
+    report = told if live else logged
+    async with _decisions(settings) if live else contextlib.nullcontext():
+        return await serve(settings, report=report, render=render)
+
+
+@contextlib.asynccontextmanager
+async def _decisions(settings: Settings) -> AsyncGenerator[None]:
+    """Show decisions on stdout while the block runs."""
+    settings.journal.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    following = asyncio.create_task(follow(settings.journal.directory, _show))
+    try:
+        yield
+    finally:
+        following.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await following
+
+
+def _show(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def logged(event: str, /, **fields: object) -> None:
+    """Write an event as a line of the log."""
+    level = logging.WARNING if event.endswith(("_refused", "_ended", "_unwatched", "cannot_start")) else logging.INFO
+    _LOG.log(level, event, extra={"fields": fields})
+
+
+def told(event: str, /, **fields: object) -> None:
+    """Tell a person what happened, where it concerns them."""
+    if event in _QUIET:
+        return
+    words = "  ".join(f"{name}={value}" for name, value in fields.items() if name != "problems")
+    click.secho(f"* {event.replace('_', ' ')}  {words}".rstrip(), err=True, fg="red" if "refused" in event else "cyan")
+    if "problems" in fields:
+        click.secho(f"{fields['problems']}", err=True, fg="red")
+
+
+REPORT: Report = told

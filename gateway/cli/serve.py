@@ -1,0 +1,34 @@
+"""`mcp-admission serve`: run the gateway from a settings file."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+from msgspec import structs
+
+from gateway.cli.running import run, settings_from
+
+
+@click.command("serve", short_help="Run the gateway.")
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False, exists=True, path_type=Path),
+    required=True,
+    help="The settings file; every setting can also come from MCP_ADMISSION_<SECTION>_<KEY>.",
+)
+@click.option("--workers", type=click.IntRange(1, 64), help="Worker processes; overrides the setting `workers`.")
+@click.option("--live", is_flag=True, help="Show decisions as they happen, instead of a log in JSON.")
+def command(config: Path, workers: int | None, *, live: bool) -> None:
+    r"""Run the gateway until it is ended: SIGTERM lets calls under way finish first.
+
+    \b
+    Examples:
+      mcp-admission serve --config settings.yaml
+      mcp-admission serve --config settings.yaml --workers 2
+      MCP_ADMISSION_LISTEN_PORT=9000 mcp-admission serve --config settings.yaml --live
+    """
+    settings = settings_from(config, dict(os.environ))
+    if workers is not None:
+        settings = structs.replace(settings, workers=workers)
+    sys.exit(run(settings, live=live))
