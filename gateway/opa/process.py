@@ -68,6 +68,7 @@ class ManagedOpa:
         self.socket: Final = self._directory / "opa.sock"
         self._process: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task[None] | None = None
+        self._logging: asyncio.Task[None] | None = None
         self._began = 0.0
 
     @property
@@ -93,32 +94,33 @@ class ManagedOpa:
             await asyncio.wait([self._watch])
         if self._process is not None:
             await self._end(self._process)
+        if self._logging is not None:
+            await self._logging
         shutil.rmtree(self._directory, ignore_errors=True)
 
     async def _spawn(self) -> None:
         command = configuration.command(self._binary, self._directory, self.socket)
         self._began = time.monotonic()
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-I",
-            "-S",
-            leash.__file__,
-            str(os.getpid()),
-            self._keeper,
-            *command,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-            cwd=self._directory,
-            env=configuration.environment(self._memory),
-            start_new_session=True,
-        )
+        read_end, write_end = os.pipe()
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *[sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), self._keeper, *command],
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=write_end,
+                cwd=self._directory,
+                env=configuration.environment(self._memory),
+                start_new_session=True,
+            )
+        finally:
+            os.close(write_end)
+        self._logging = asyncio.create_task(self._log(read_end), name="opa log")
         self._report("opa_started", pid=self._process.pid, socket=str(self.socket))
 
     async def _keep_running(self) -> None:
         pause = _FIRST_PAUSE
         while self._process is not None:
-            await self._follow(self._process)
+            await self._process.wait()
             _kill_group(self._process.pid)
             if time.monotonic() - self._began > _STEADY:
                 pause = _FIRST_PAUSE
@@ -127,16 +129,24 @@ class ManagedOpa:
             pause = min(pause * 2, _LONGEST_PAUSE)
             await self._spawn()
 
-    async def _follow(self, process: asyncio.subprocess.Process) -> None:
-        """Report what OPA logs until it ends."""
-        stream = process.stderr
+    async def _log(self, pipe: int) -> None:
+        """Report what OPA logs until it ends.
+
+        The pipe is our own: asyncio waits for a process until its pipes are closed, and an OPA that lost its leash
+        would keep one open.
+        """
+        stream = asyncio.StreamReader()
+        reading = asyncio.StreamReaderProtocol(stream)
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: reading, os.fdopen(pipe, "rb", 0))
         said = ""
-        while stream is not None and (line := await _line(stream)):
-            message = _message(line)
-            if message != said:  # while its bundle service is away OPA says so at every attempt
-                self._report("opa_log", message=message)
-            said = message
-        await process.wait()
+        try:
+            while line := await _line(stream):
+                message = _message(line)
+                if message != said:  # while its bundle service is away OPA says so at every attempt
+                    self._report("opa_log", message=message)
+                said = message
+        finally:
+            transport.close()
 
     async def _end(self, process: asyncio.subprocess.Process) -> None:
         if process.returncode is None:

@@ -163,3 +163,21 @@ async def test_an_opa_that_is_not_there_is_refused_at_start(tmp_path: Path, serv
     with pytest.raises(OpaUnsuitableError, match="opa"):
         await opa.start()
     await opa.stop()
+
+
+async def test_where_no_kernel_keeps_it_a_killed_leash_takes_opa_along_and_both_come_back(
+    binary: Path, service: PolicyService, log: Log
+) -> None:
+    opa = ManagedOpa(binary, service.source, report=log, keeper="pipe")
+    await opa.start()
+    policy = client(opa)
+    await first_verdict(policy)
+    leash = opa.pid
+    (child,) = about(leash, f"task/{leash}/children").split()
+    os.kill(leash, signal.SIGKILL)
+    await until(lambda: not about(int(child), "cmdline"))
+    await until(lambda: len(log.named("opa_started")) == 2)
+    await first_verdict(policy)
+    await policy.close()
+    await opa.stop()
+    assert not about(opa.pid, "cmdline")
