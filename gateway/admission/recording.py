@@ -5,7 +5,7 @@ Rule 2: a policy that did not answer is recorded like one that did, with our own
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -42,10 +42,7 @@ def decided(
 ) -> Decided:
     """Return the record of a decision, before its effect; secrets are masked at every level."""
     shown = masked(question, masking)
-    decision = answer.decision if isinstance(answer, Verdict) else None
-    reasons = _worded(enforced.reasons or (decision.reasons if decision else _own(answer)), shown.secrets)
-    grounds = tuple(decision.grounds) if decision else ()
-    resolved = decision.resolved if decision else None
+    reasons = _worded(enforced.reasons or _reasons(answer), shown.secrets)
     return Decided(
         call_id=occasion.call_id,
         time=rfc3339(occasion.unix_ns),
@@ -56,37 +53,53 @@ def decided(
         code=enforced.code,
         reasons=reasons,
         requirement=reasons[0].requirement if reasons else "",
-        grounds=grounds,
-        rule=grounds[0].rule if grounds else "",
-        warnings=_worded(decision.warnings, shown.secrets) if decision else (),
-        shadow=_worded(decision.shadow, shown.secrets) if decision else (),
-        obligations=_bound(decision.obligations, shown.secrets) if decision else (),
-        observe=decision.observe if decision else False,
-        revision=answer.revision,
-        decision_id=answer.decision_id if isinstance(answer, Verdict) else "",
-        policy_micros=answer.micros if isinstance(answer, Verdict) else 0,
-        credential=_credential(decision),
-        agent=resolved.agent if resolved else None,
-        trust=resolved.server.trust if resolved and resolved.server else "",
-        action=resolved.action if resolved else "unknown",
-        action_source=resolved.action_source if resolved else "default",
-        pin=resolved.pin if resolved else "unseen",
-        method=question.message.method,
-        message_kind=question.message.kind,
-        protocol=question.message.revision,
-        era=question.message.era,
-        phase=question.phase,
-        server=question.server.id,
         target=shown.target,
-        definition=question.definition.sha256 if question.definition else "",
-        principal=_caller(question.principal),
         client=_client(shown.client),
-        source_ip=question.context.source_ip,
-        arguments=_measures(question, masking.key),
         input=shown.input,
         masking=masking.level,
         replayable=shown.replayable,
+        arguments=_measures(question, masking.key),
+        revision=answer.revision,
+        **_asked(question),
+        **(_answered(answer, shown.secrets) if isinstance(answer, Verdict) else {}),
     )
+
+
+def _asked(question: PolicyInput) -> dict[str, Any]:
+    """Return the fields that say what was asked."""
+    return {
+        "method": question.message.method,
+        "message_kind": question.message.kind,
+        "protocol": question.message.revision,
+        "era": question.message.era,
+        "phase": question.phase,
+        "server": question.server.id,
+        "definition": question.definition.sha256 if question.definition else "",
+        "principal": _caller(question.principal),
+        "source_ip": question.context.source_ip,
+    }
+
+
+def _answered(verdict: Verdict, secrets: tuple[str, ...]) -> dict[str, Any]:
+    """Return the fields that say what OPA decided, and why."""
+    decision = verdict.decision
+    resolved = decision.resolved
+    return {
+        "grounds": tuple(decision.grounds),
+        "rule": decision.grounds[0].rule if decision.grounds else "",
+        "warnings": _worded(decision.warnings, secrets),
+        "shadow": _worded(decision.shadow, secrets),
+        "obligations": _bound(decision.obligations, secrets),
+        "observe": decision.observe,
+        "decision_id": verdict.decision_id,
+        "policy_micros": verdict.micros,
+        "credential": _credential(decision),
+        "agent": resolved.agent,
+        "trust": resolved.server.trust if resolved.server else "",
+        "action": resolved.action,
+        "action_source": resolved.action_source,
+        "pin": resolved.pin,
+    }
 
 
 def refused(occasion: Occasion, *, code: str, source_ip: str, about: About, masking: Masking) -> Refused:
@@ -107,10 +120,10 @@ def refused(occasion: Occasion, *, code: str, source_ip: str, about: About, mask
     )
 
 
-def _own(answer: Verdict | PolicyFailure) -> tuple[Reason, ...]:
-    """Return the reason of an answer that is no decision."""
+def _reasons(answer: Verdict | PolicyFailure) -> Sequence[Reason]:
+    """Return the policy's reasons, or our own where it gave none."""
     if isinstance(answer, Verdict):
-        return ()
+        return answer.decision.reasons
     return (Reason(requirement=answer.requirement or answer.code, message=answer.detail, severity="high"),)
 
 
