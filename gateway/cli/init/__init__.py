@@ -1,0 +1,72 @@
+"""`mcp-admission init DIR`: a policy repository to begin from.
+
+Rule 1: what is made passes `check` and runs as it is; the templates are real policy, tested as such.
+Rule 2: nothing that is there is overwritten.
+"""
+
+import re
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Final
+
+import click
+
+from gateway.version import VERSION
+
+_BESIDE: Final = frozenset({".git"})
+_OWNER: Final = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+")
+
+
+@click.command(
+    "init",
+    short_help="Make a policy repository.",
+    epilog="""\b
+Examples:
+  mcp-admission init policies
+  mcp-admission init policies --owner security@example.com
+  cd policies && mcp-admission check . && mcp-admission serve --config settings.yaml
+""",
+)
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--owner", default="you@example.com", show_default=True, help="Who answers for the entries, by mail.")
+def command(directory: Path, owner: str) -> None:
+    """Make a policy repository in DIRECTORY, which must be empty or new.
+
+    It has a requirement of its own with tests, two environments with catalog, agents, rules and scenarios, settings for
+    development and production, code owners and a CI workflow, and pins this version of the stock library.
+    """
+    if not _OWNER.fullmatch(owner):
+        raise click.ClickException(f"`{owner}` is no mail address; write one such as security@example.com.")
+    if directory.exists() and any(one.name not in _BESIDE for one in directory.iterdir()):
+        raise click.ClickException(f"{directory} is not empty; name a directory that is new or empty.")
+    made = lay(directory, owner)
+    click.echo(f"Made {len(made)} files in {directory}. Next:\n")
+    click.echo(f"  cd {directory}")
+    click.echo("  mcp-admission check .                          what CI runs")
+    click.echo("  mcp-admission serve --config settings.yaml     a gateway; a saved file is in force at once")
+
+
+def lay(directory: Path, owner: str) -> list[Path]:
+    """Write the templates into a directory; the files made."""
+    made = [(directory / path, text) for path, text in templates(owner)]
+    for place, text in made:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with place.open("x", encoding="utf-8") as file:
+            file.write(text)
+    return [place for place, _ in made]
+
+
+def templates(owner: str) -> list[tuple[str, str]]:
+    """Every file of a policy repository: its path and its text, sorted."""
+    found = _below(files("gateway.cli.init") / "template", "")
+    return sorted((path, text.replace("@VERSION@", VERSION).replace("@OWNER@", owner)) for path, text in found)
+
+
+def _below(place: Traversable, prefix: str) -> list[tuple[str, str]]:
+    """The files below a place; a name that begins with `_` is hidden where it is made, not where it is kept."""
+    found: list[tuple[str, str]] = []
+    for one in place.iterdir():
+        path = prefix + (f".{one.name[1:]}" if one.name.startswith("_") else one.name)
+        found += _below(one, f"{path}/") if one.is_dir() else [(path, one.read_text(encoding="utf-8"))]
+    return found
