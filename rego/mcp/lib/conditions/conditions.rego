@@ -20,16 +20,6 @@ fails(condition) if {
 	not _holds(condition, argument)
 }
 
-# METADATA
-# description: True for a list of conditions that can be judged at all; an empty one asks for nothing.
-well_formed(conditions) if conditions == []
-
-well_formed(conditions) if {
-	is_array(conditions)
-	count(conditions) > 0
-	every condition in conditions { _well_formed(condition) }
-}
-
 _holds(condition, argument) if argument == condition.equals
 
 _holds(condition, argument) if argument in condition.in
@@ -91,33 +81,3 @@ _segments(path) := [segment |
 _index(segment) := to_number(segment) if {
 	regex.match(`^(?:0|[1-9][0-9]{0,8})$`, segment)
 } else := segment
-
-_well_formed(condition) if {
-	is_string(condition.path)
-	regex.match(`^(?:/(?:[^~/]|~[01])*)+$`, condition.path)
-	count(condition) == 2
-	_operand(condition)
-}
-
-_operand(condition) if _exists(condition.equals)
-
-_operand(condition) if {
-	is_array(condition.in)
-	count(condition.in) > 0
-}
-
-_operand(condition) if {
-	is_string(condition.prefix)
-	condition.prefix != ""
-}
-
-_operand(condition) if patterns.valid(condition.glob)
-
-_operand(condition) if {
-	is_string(condition.matches)
-	regex.is_valid(condition.matches)
-}
-
-_operand(condition) if is_number(condition.max)
-
-_exists(_)

@@ -28,6 +28,13 @@ methods := {
 	"tasks/result": {"kinds": {"request"}, "targets": {"task"}},
 	"tasks/update": {"kinds": {"request"}, "targets": {"task"}},
 	"tasks/cancel": {"kinds": {"request"}, "targets": {"task"}},
+	"ping": {"kinds": {"request"}, "targets": {"none"}},
+	"stream/open": {"kinds": {"request"}, "targets": {"none"}},
+	"session/close": {"kinds": {"request"}, "targets": {"none"}},
+	"notifications/initialized": {"kinds": {"notification"}, "targets": {"none"}},
+	"notifications/cancelled": {"kinds": {"notification"}, "targets": {"none"}},
+	"notifications/progress": {"kinds": {"notification"}, "targets": {"none"}},
+	"notifications/tasks/status": {"kinds": {"notification"}, "targets": {"task"}},
 	"notifications/roots/list_changed": {"kinds": {"notification"}, "targets": {"none"}},
 }
 

@@ -2,18 +2,15 @@
 # title: Patterns
 # description: |
 #   Globs as operators write them: `*` is any text (also across `/` and `.`), `?` is one character, all else is itself.
-#   Rule 1: a pattern with other signs of a glob, or that is no text, is invalid and matches nothing.
+#   Rule 1: a pattern with other signs of a glob, or that is no text, matches nothing but itself.
 package mcp.lib.patterns
-
-valid(pattern) if {
-	is_string(pattern)
-	pattern != ""
-	not regex.match(`[\[\]{}\\]`, pattern)
-}
 
 matches(pattern, text) if pattern == text
 
+matches("*", _)
+
 matches(pattern, text) if {
-	valid(pattern)
+	is_string(pattern)
+	regex.match(`^[^\[\]{}\\]*[*?][^\[\]{}\\]*$`, pattern)
 	glob.match(pattern, null, text)
 }

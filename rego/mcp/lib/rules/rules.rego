@@ -3,8 +3,8 @@
 # description: |
 #   The verdict of the YAML rules on the message. Rule 1: deny beats hold beats allow beats nothing, and order never
 #   matters. Rule 2: a rule refuses unless it surely does not apply, and permits only where it surely does. Rule 3: a
-#   malformed rule refuses, by its name. Rule 4: `permitted_without_arguments` reads no arguments: a refusal with
-#   argument conditions does not count there, a permission with conditions does.
+#   damaged rule refuses, by its name. Rule 4: `permitted_without_arguments` reads no arguments: a refusal with argument
+#   conditions does not count there, a permission with conditions does.
 package mcp.lib.rules
 
 import data.mcp.lib.call
@@ -12,7 +12,6 @@ import data.mcp.lib.clock
 import data.mcp.lib.conditions
 import data.mcp.lib.rules.candidates
 import data.mcp.lib.rules.scope
-import data.mcp.lib.rules.shape
 
 permitted_without_arguments if {
 	not _refused_always
@@ -25,35 +24,34 @@ permitted if {
 }
 
 # METADATA
-# description: The ids of the rules that refuse the message, malformed ones included.
-refusing := malformed | {id |
-	some id, rule in _sound
+# description: The ids of the rules that refuse the message, damaged ones included.
+refusing := candidates.damaged | {id |
+	some id, rule in _restricting
 	rule.effect == "deny"
-	_in_force(rule)
 	not _some_condition_fails(rule)
-}
-
-# METADATA
-# description: The ids of the malformed rules among those that may concern the message.
-malformed contains id if {
-	some id, rule in _possible
-	not shape.well_formed(id, rule)
 }
 
 # METADATA
 # description: The ids of the rules that ask for approval of the message.
 holding contains id if {
-	some id, rule in _sound
+	some id, rule in _restricting
 	rule.effect == "hold"
 	not call.targetless
-	_in_force(rule)
 	not _some_condition_fails(rule)
+}
+
+# METADATA
+# description: The ids of the rules that permit the message.
+allowing contains id if {
+	some id, rule in _granting
+	rule.effect == "allow"
+	_every_condition_holds(rule)
 }
 
 # METADATA
 # description: The ids of the rules that would refuse, hold or permit, were they not in the mode `warn`.
 warning contains id if {
-	some id, rule in _sound
+	some id, rule in candidates.sound.relaxed
 	rule.mode == "warn"
 	_would_apply(rule)
 }
@@ -61,17 +59,9 @@ warning contains id if {
 # METADATA
 # description: The ids of the rules that would refuse, hold or permit, were they not in the mode `shadow`.
 shadowing contains id if {
-	some id, rule in _sound
+	some id, rule in candidates.sound.relaxed
 	rule.mode == "shadow"
 	_would_apply(rule)
-}
-
-# METADATA
-# description: The ids of the rules that permit the message.
-allowing contains id if {
-	some id, rule in _admitting
-	rule.effect == "allow"
-	_every_condition_holds(rule)
 }
 
 # METADATA
@@ -99,55 +89,62 @@ ground(id) := {
 	"because": rule.reason,
 	"expires": rule.expires,
 } if {
-	rule := _sound[id]
+	rule := candidates.sound[_][id]
 } else := {
 	"rule": sprintf("%v", [id]),
 	"effect": "deny",
 	"owner": "",
-	"because": "the rule is malformed",
+	"because": "the rule is not what the build checked",
 	"expires": null,
 }
 
-_refused_always if count(malformed) > 0
+_refused_always if count(candidates.damaged) > 0
 
 _refused_always if {
-	some rule in _sound
+	some rule in _restricting
 	rule.effect == "deny"
-	count(rule.arguments) == 0
-	_in_force(rule)
+	rule.arguments == []
 }
 
-_admitted if count(_admitting) > 0
+_admitted if count(_granting) > 0
 
 _admitted if allowing_by_default
 
 _permitted if {
-	some rule in _admitting
+	some rule in _granting
 	_every_condition_holds(rule)
 }
 
 _permitted if allowing_by_default
 
-_possible[id] := rule if {
-	some id, rule in candidates.rules
+# Refusals and holds that are not surely about something else, whatever their mode.
+_restricting[id] := rule if {
+	some id, rule in candidates.sound.deny
 	not scope.excludes(rule)
 }
 
-_sound[id] := rule if {
-	some id, rule in _possible
-	not id in malformed
+_restricting[id] := rule if {
+	some id, rule in candidates.sound.hold
+	not scope.excludes(rule)
 }
 
-_admitting[id] := rule if {
-	some id, rule in _sound
-	rule.effect in {"allow", "hold"}
-	rule.mode == null
+_restricting[id] := rule if {
+	some id, rule in candidates.sound.relaxed
+	rule.effect != "allow"
+	not _mode_is_effective(rule)
+	not scope.excludes(rule)
+}
+
+# Permissions and holds that surely concern the message.
+_granting[id] := rule if {
+	some id, rule in candidates.sound.allow
 	scope.covers(rule)
 }
 
-_in_force(rule) if rule.mode == null
-
-_in_force(rule) if not _mode_is_effective(rule)
+_granting[id] := rule if {
+	some id, rule in candidates.sound.hold
+	scope.covers(rule)
+}
 
 _mode_is_effective(rule) if {
 	rule.owner != ""
@@ -163,17 +160,21 @@ _would_apply(rule) if {
 }
 
 _would_apply(rule) if {
-	rule.effect in {"deny", "hold"}
-	not _in_force(rule)
+	rule.effect != "allow"
+	_mode_is_effective(rule)
+	not scope.excludes(rule)
 	not _some_condition_fails(rule)
 }
 
-_every_condition_holds(rule) if count(rule.arguments) == 0
-
-_every_condition_holds(_) if call.targetless
+_every_condition_holds(rule) if rule.arguments == []
 
 _every_condition_holds(rule) if {
-	count(rule.arguments) > 0
+	rule.arguments != []
+	call.targetless
+}
+
+_every_condition_holds(rule) if {
+	rule.arguments != []
 	every condition in rule.arguments { conditions.holds(condition) }
 }
 

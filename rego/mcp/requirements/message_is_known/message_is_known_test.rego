@@ -35,7 +35,7 @@ test_refuses_a_target_without_a_name if {
 }
 
 test_refuses_methods_that_nobody_knows if {
-	every method in ["tools/exec", "", "TOOLS/CALL", "notifications/initialized", "tools/call "] {
+	every method in ["tools/exec", "", "TOOLS/CALL", "notifications/x", "tools/call "] {
 		every target in _targets { _refused(_stated(method, "request", target)) }
 	}
 }

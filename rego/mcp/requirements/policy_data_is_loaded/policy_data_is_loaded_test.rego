@@ -36,7 +36,7 @@ test_refuses_and_names_a_requirement_that_is_missing if {
 }
 
 test_refuses_an_index_that_holds_something_else_than_lists if {
-	damaged := fixture.changed(fixture.bundle, ["index", "rules", "*", "agent:bot"], "slack-is-kept")
+	damaged := fixture.changed(fixture.bundle, ["index", "rules", "*", "read", "agent:bot"], "slack-is-kept")
 	"policy_data_is_loaded" in fixture.unmet(fixture.call, damaged)
 }
 
@@ -48,9 +48,13 @@ _parts := {
 	["index"],
 	["index", "rules"],
 	["index", "rules", "*"],
-	["index", "rules", "*", "any"],
+	["index", "rules", "*", "read"],
+	["index", "rules", "*", "read", "any"],
 	["index", "rules", "slack"],
-	["index", "rules", "slack", "any"],
+	["index", "rules", "slack", "read"],
+	["index", "rules", "slack", "read", "any"],
+	["index", "who"],
+	["index", "who", "bot"],
 }
 
 _tells(_, _, unmet) if "policy_data_is_loaded" in unmet
@@ -58,7 +62,7 @@ _tells(_, _, unmet) if "policy_data_is_loaded" in unmet
 # A name may be any text, and a leaf of the index any list.
 _tells(["environment", "name"], "text", _)
 
-_tells(path, ["slack-is-read"], _) if path[count(path) - 1] == "any"
+_tells(path, ["slack-is-read"], _) if path[count(path) - 1] in {"any", "bot"}
 
 test_says_nothing_of_a_server_that_is_not_in_the_catalog if {
 	unknown := fixture.changed(fixture.call, ["server", "id"], "github")

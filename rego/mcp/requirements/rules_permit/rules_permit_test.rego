@@ -8,7 +8,7 @@ test_is_met_where_a_rule_allows_and_none_refuses if {
 }
 
 test_nothing_is_a_refusal if {
-	quiet := fixture.changed(fixture.bundle, ["index", "rules", "slack", "any"], [])
+	quiet := _indexed([], [])
 	_refused(fixture.call, quiet)
 	fixture.because("rules_permit", fixture.call, quiet) == {concat(" ", [
 		"no rule permits agent bot the action read",
@@ -24,7 +24,7 @@ test_an_environment_may_allow_what_no_rule_refuses if {
 	open := fixture.changed(fixture.bundle, ["environment", "default"], "allow")
 	_refused(fixture.tool("delete_message"), open)
 	_grounds(fixture.call, open) == ["slack-is-read"]
-	quiet := fixture.changed(open, ["index", "rules", "slack", "any"], [])
+	quiet := fixture.changed(_indexed([], []), ["environment", "default"], "allow")
 	not _refused(fixture.call, quiet)
 	_grounds(fixture.call, quiet) == ["default"]
 	every value in ["deny", "ALLOW", true, null] {
@@ -54,17 +54,17 @@ test_a_refusal_says_which_rule_and_why if {
 		"rule slack-is-kept",
 		"Messages are kept.",
 	])}
-	silent := fixture.changed(fixture.bundle, ["rules", "slack-is-kept", "reason"], "")
+	silent := _indexed([_edited("slack-is-kept", {"reason": ""})], ["slack-is-kept"])
 	fixture.because("rules_permit", fixture.tool("delete_message"), silent) == {"rule slack-is-kept refuses this"}
 }
 
 test_an_unknown_action_is_each_action_to_a_refusal_and_none_to_a_permission if {
 	_refused(fixture.tool("mystery"), fixture.bundle)
 	"slack-is-kept" in _grounds(fixture.tool("mystery"), fixture.bundle)
-	free := fixture.changed(fixture.bundle, ["index", "rules", "slack", "any"], ["slack-is-read"])
+	free := _indexed([], ["slack-is-read"])
 	_refused(fixture.tool("mystery"), free)
 	every actions in [["unknown"], ["read", "write", "delete", "send", "execute", "list"]] {
-		all := fixture.changed(free, ["rules", "slack-is-read", "what", "actions"], actions)
+		all := _indexed([_edited("slack-is-read", {"what": {"actions": actions}})], ["slack-is-read"])
 		not _refused(fixture.tool("mystery"), all)
 	}
 }
@@ -244,31 +244,29 @@ test_a_hold_that_cannot_be_judged_holds_and_permits_nothing if {
 	fixture.decision(fixture.call, fixture.with_rule(fails)).outcome == "allow"
 }
 
-test_a_malformed_rule_refuses_and_is_named if {
-	every change in _malformed {
-		policy := _indexed([json.patch(_rule({}), [change])], ["x", "slack-is-read"])
+test_a_rule_that_is_not_what_the_build_checked_refuses_and_is_named if {
+	every change in _damages {
+		policy := json.patch(_indexed([_rule({"reason": "R"})], ["x", "slack-is-read"]), [change])
 		_refused(fixture.call, policy)
-		fixture.because("rules_permit", fixture.call, policy) == {"rule x is malformed and refuses until it is corrected"}
+		fixture.because("rules_permit", fixture.call, policy) == {_damaged_words}
 		_grounds(fixture.call, policy) == ["x"]
 	}
 }
 
-test_a_rule_under_the_id_of_another_is_malformed if {
-	_refused(fixture.call, fixture.changed(fixture.with_rule(_rule({})), ["rules", "x", "rule"], "y"))
-}
-
 test_each_part_of_a_rule_is_needed if {
 	every part in object.keys(_rule({})) {
-		policy := _indexed([fixture.without(_rule({}), [part])], ["x", "slack-is-read"])
-		_refused(fixture.call, policy)
+		whole := fixture.with_rule(_rule({}))
+		_refused(fixture.call, fixture.without(whole, ["rules", "x", part]))
+		every value in [null, false, 7, "deny", ["x"], {"agents": ["bot"]}] {
+			_is_same_or_refused(part, value, fixture.changed(whole, ["rules", "x", part], value))
+		}
 	}
 }
 
 test_a_rule_that_the_index_names_and_the_bundle_lacks_refuses if {
-	every value in [null, false, "deny", ["deny"]] {
-		_refused(fixture.call, fixture.changed(fixture.with_rule(_rule({})), ["rules", "x"], value))
-	}
 	_refused(fixture.call, fixture.without(fixture.bundle, ["rules"]))
+	_refused(fixture.call, fixture.without(fixture.bundle, ["index", "seals"]))
+	_refused(fixture.call, fixture.without(fixture.bundle, ["index", "seals", "slack-is-kept"]))
 	_refused(fixture.call, _indexed([], ["x", "slack-is-read"]))
 	_refused(fixture.call, _indexed([], [7, "slack-is-read"]))
 }
@@ -361,88 +359,60 @@ test_damaged_catalog_entries_do_not_loosen_a_refusal_nor_widen_a_permission if {
 	}
 }
 
-test_the_index_is_searched_by_server_and_by_who if {
+test_the_index_is_searched_by_server_action_and_who if {
 	every server in ["*", "slack"] {
 		every key in ["any", "agent:bot", "kind:claude-code", "label:support", "owner:alice@example.com", "group:desk"] {
-			policy := json.patch(fixture.bundle, [
-				{"op": "add", "path": ["rules", "x"], "value": _rule({"effect": "deny"})},
-				{"op": "add", "path": ["index", "rules", server, key], "value": ["x", "slack-is-read"]},
-			])
-			_refused(_of_group, policy)
+			_refused(_of_group, _offering(server, "read", key))
+			not _refused(_of_group, _offering(server, "write", key))
 		}
 		every key in ["agent:other", "kind:cursor", "label:x", "owner:x", "group:x", "tool:read_channel"] {
-			policy := json.patch(fixture.bundle, [
-				{"op": "add", "path": ["rules", "x"], "value": _rule({"effect": "deny"})},
-				{"op": "add", "path": ["index", "rules", server, key], "value": ["x"]},
-			])
-			not _refused(_of_group, policy)
+			not _refused(_of_group, _offering(server, "read", key))
 		}
 	}
 }
 
+test_is_not_met_where_the_index_does_not_know_the_agent if {
+	_refused(fixture.call, fixture.without(fixture.bundle, ["index", "who", "bot"]))
+	_refused(fixture.call, fixture.changed(fixture.bundle, ["index", "who", "bot"], "any"))
+}
+
+_offering(server, row, key) := json.patch(fixture.bundle, [
+	{"op": "add", "path": ["rules", "x"], "value": _rule({"effect": "deny"})},
+	{"op": "add", "path": ["index", "seals", "x"], "value": fixture.seal(_rule({"effect": "deny"}))},
+	{"op": "add", "path": ["index", "rules", server, row, key], "value": ["x", "slack-is-read"]},
+])
+
 _of_group := fixture.changed(fixture.call, ["principal", "groups"], ["support", "desk"])
 
-_malformed := [
-	{"op": "replace", "path": ["effect"], "value": "permit"},
-	{"op": "replace", "path": ["effect"], "value": null},
-	{"op": "replace", "path": ["who"], "value": null},
-	{"op": "replace", "path": ["who"], "value": []},
-	{"op": "replace", "path": ["who"], "value": {"agent": ["bot"]}},
-	{"op": "replace", "path": ["who"], "value": {"agents": []}},
-	{"op": "replace", "path": ["who"], "value": {"agents": "bot"}},
-	{"op": "replace", "path": ["who"], "value": {"agents": [7]}},
-	{"op": "replace", "path": ["what"], "value": "everything"},
-	{"op": "replace", "path": ["what"], "value": {"tool": ["x"]}},
-	{"op": "replace", "path": ["what"], "value": {"tools": []}},
-	{"op": "replace", "path": ["what"], "value": {"tools": ["{a,b}"]}},
-	{"op": "replace", "path": ["what"], "value": {"servers": ["[s]lack"]}},
-	{"op": "replace", "path": ["what"], "value": {"actions": ["raed"]}},
-	{"op": "replace", "path": ["what"], "value": {"server_tags": [""]}},
-	{"op": "replace", "path": ["when"], "value": {}},
-	{"op": "replace", "path": ["when"], "value": []},
-	{"op": "replace", "path": ["when"], "value": {"day": ["friday"]}},
-	{"op": "replace", "path": ["when"], "value": {"days": ["Friday"]}},
-	{"op": "replace", "path": ["when"], "value": {"days": []}},
-	{"op": "replace", "path": ["when"], "value": {"hours": "9:00-17:00"}},
-	{"op": "replace", "path": ["when"], "value": {"hours": "09:00-25:00"}},
-	{"op": "replace", "path": ["when"], "value": {"hours": "09:00-09:00"}},
-	{"op": "replace", "path": ["when"], "value": {"hours": 9}},
-	{"op": "replace", "path": ["when"], "value": {"time_zone": "Mars/Olympus"}},
-	{"op": "replace", "path": ["when"], "value": {"time_zone": null}},
-	{"op": "replace", "path": ["arguments"], "value": null},
-	{"op": "replace", "path": ["arguments"], "value": {}},
-	{"op": "replace", "path": ["arguments"], "value": ["x"]},
-	{"op": "replace", "path": ["arguments"], "value": [{"path": "/a"}]},
-	{"op": "replace", "path": ["arguments"], "value": [{"equals": "a"}]},
-	{"op": "replace", "path": ["arguments"], "value": [{"path": "a", "equals": "a"}]},
-	{"op": "replace", "path": ["arguments"], "value": [{"path": 7, "equals": "a"}]},
-	{"op": "replace", "path": ["arguments"], "value": [{"path": "/~2", "equals": "a"}]},
-	{"op": "replace", "path": ["arguments"], "value": [{"path": "/a", "equals": "a", "max": 1}]},
-	{"op": "replace", "path": ["arguments"], "value": [{"path": "/a", "is": "a"}]},
-	{"op": "replace", "path": ["arguments"], "value": [{"path": "/a", "in": "a"}]},
-	{"op": "replace", "path": ["arguments"], "value": [{"path": "/a", "in": []}]},
-	{"op": "replace", "path": ["arguments"], "value": [{"path": "/a", "prefix": ""}]},
-	{"op": "replace", "path": ["arguments"], "value": [{"path": "/a", "prefix": 7}]},
-	{"op": "replace", "path": ["arguments"], "value": [{"path": "/a", "glob": "["}]},
-	{"op": "replace", "path": ["arguments"], "value": [{"path": "/a", "matches": "("}]},
-	{"op": "replace", "path": ["arguments"], "value": [{"path": "/a", "matches": 7}]},
-	{"op": "replace", "path": ["arguments"], "value": [{"path": "/a", "max": "5"}]},
-	{"op": "replace", "path": ["mode"], "value": "enforce"},
-	{"op": "replace", "path": ["mode"], "value": false},
-	{"op": "replace", "path": ["reason"], "value": null},
-	{"op": "replace", "path": ["owner"], "value": null},
-	{"op": "replace", "path": ["expires"], "value": "tomorrow"},
-	{"op": "replace", "path": ["expires"], "value": false},
-	{"op": "add", "path": ["note"], "value": "x"},
+_damages := [
+	{"op": "remove", "path": ["rules", "x"]},
+	{"op": "replace", "path": ["rules", "x"], "value": null},
+	{"op": "replace", "path": ["rules", "x"], "value": "allow"},
+	{"op": "replace", "path": ["rules", "x", "rule"], "value": "y"},
+	{"op": "replace", "path": ["rules", "x", "effect"], "value": "permit"},
+	{"op": "replace", "path": ["rules", "x", "who"], "value": {"agent": ["bot"]}},
+	{"op": "replace", "path": ["rules", "x", "what"], "value": {"tools": []}},
+	{"op": "replace", "path": ["rules", "x", "when"], "value": {"hours": "9-17"}},
+	{"op": "replace", "path": ["rules", "x", "arguments"], "value": [{"path": "/a", "matches": "("}]},
+	{"op": "replace", "path": ["rules", "x", "mode"], "value": "enforce"},
+	{"op": "replace", "path": ["rules", "x", "expires"], "value": "tomorrow"},
+	{"op": "add", "path": ["rules", "x", "note"], "value": "x"},
+	{"op": "replace", "path": ["index", "seals", "x"], "value": null},
 ]
+
+_damaged_words := "rule x is not what the build checked, and refuses until it is built again"
+
+_is_same_or_refused(part, value, _) if _rule({})[part] == value
+
+_is_same_or_refused(_, _, policy) if _refused(fixture.call, policy)
 
 # A rule named x that concerns everything, changed.
 _rule(change) := object.union(object.union(fixture.rule, {"rule": "x"}), change)
 
-_indexed(rules, ids) := json.patch(
-	fixture.changed(fixture.bundle, ["index", "rules", "slack", "any"], ids),
-	[{"op": "add", "path": ["rules", rule.rule], "value": rule} | some rule in rules],
-)
+_indexed(rules, ids) := fixture.with_rules(rules, ids)
+
+# A rule of the fixture, changed as an author would: sealed again.
+_edited(id, change) := object.union(fixture.rules[id], change)
 
 # True where a rule so changed refuses as a denial, and permits as the only permission.
 _concerned(question, change) if {

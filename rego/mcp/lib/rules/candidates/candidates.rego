@@ -1,59 +1,67 @@
 # METADATA
 # title: Candidate rules
 # description: |
-#   The rules that the index offers for this server and agent. Rule 1: the index may offer too much, never too little:
-#   every field of a candidate is checked again. Rule 2: cost grows with what is offered, not with what exists.
+#   The rules that the index offers for this message: by server, by action, by who asks. Rule 1: what the index is made of
+#   (servers, their tags and environments, the action, the first field of `who`) was resolved by the build; the rest of a
+#   rule is judged here. Rule 2: cost grows with what is offered, not with what exists. Rule 3: a rule is what the build
+#   checked, or it is damaged.
 package mcp.lib.rules.candidates
 
 import data.mcp.lib.call
 import data.mcp.lib.principal
+import data.mcp.lib.rules.seals
 
 # METADATA
-# description: What rules can say about who asks, by the name of the field.
-who := {
-	"agents": {call.agent_id},
-	"kinds": {call.agent.kind},
-	"labels": {label | some label in call.agent.labels},
-	"owners": {call.agent.owner},
-	"groups": principal.groups,
+# description: The rules as the build checked them, by effect and id; those that carry a mode are in `relaxed`.
+sound[kind][id] := rule if {
+	some id in _ids
+	rule := data.rules[id]
+	seals.fits(id, rule)
+	kind := _kind(rule)
 }
 
+_kind(rule) := rule.effect if {
+	is_null(rule.mode)
+} else := "relaxed"
+
 # METADATA
-# description: The rules of the index by id; a rule that the index names and the bundle lacks is an empty object.
-rules[id] := _rule(id) if {
-	some leaf in _leaves
-	some id in leaf
+# description: The ids of the rules that are not what the build checked; each refuses.
+damaged contains id if {
+	some id in _ids
+	not _is_sound(id)
 }
+
+_is_sound(id) if seals.fits(id, data.rules[id])
 
 # METADATA
 # description: True where the index has the lists that every bundle has, and nothing but lists.
 complete if {
-	is_array(data.index.rules["*"].any)
+	is_array(data.index.rules["*"][_row].any)
 	_server_is_indexed
-	count(_leaves) > 0
+	is_array(_keys)
 	every leaf in _leaves { is_array(leaf) }
 }
 
-_server_is_indexed if is_array(data.index.rules[input.server.id].any)
+_server_is_indexed if is_array(data.index.rules[input.server.id][_row].any)
 
 # A server that is not in the catalog has no rules; `server_is_listed` refuses it.
-_server_is_indexed if not data.catalog.servers[input.server.id]
+_server_is_indexed if not call.server
 
-_leaves contains leaf if {
-	some server in ["*", input.server.id]
+_ids := {id |
+	some leaf in _leaves
+	some id in leaf
+}
+
+_leaves := [leaf |
 	some key in _keys
-	leaf := data.index.rules[server][key]
-}
+	some server in ["*", input.server.id]
+	leaf := data.index.rules[server][_row][key]
+]
 
-_keys contains "any"
+_keys := array.concat(data.index.who[principal.agent_id], _groups) if is_array(data.index.who[principal.agent_id])
 
-_keys contains concat("", [prefix, name]) if {
-	some field, prefix in {"agents": "agent:", "kinds": "kind:", "labels": "label:", "owners": "owner:", "groups": "group:"}
-	some name in who[field]
-	is_string(name)
-}
+_groups := [concat(":", ["group", group]) | some group in principal.groups; is_string(group)]
 
-_rule(id) := rule if {
-	rule := data.rules[id]
-	is_object(rule)
-} else := {}
+_row := "none" if {
+	call.targetless
+} else := call.action

@@ -5,9 +5,10 @@ package mcp.lib.rules.words
 
 import data.mcp.lib.call
 import data.mcp.lib.rules
+import data.mcp.lib.rules.candidates
 
-refusal(id) := sprintf("rule %v is malformed and refuses until it is corrected", [id]) if {
-	id in rules.malformed
+refusal(id) := sprintf("rule %v is not what the build checked, and refuses until it is built again", [id]) if {
+	id in candidates.damaged
 } else := _said(id, "refuses this")
 
 approval(id) := _said(id, "asks for approval of this")
