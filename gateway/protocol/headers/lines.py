@@ -35,8 +35,13 @@ _ONCE: Final = frozenset(
     }
 )
 _FORWARDED: Final = ("accept", "content-type", "mcp-protocol-version", "mcp-method", "mcp-name")
+_TRAVELLING: Final = frozenset(_FORWARDED)
 _TRACED: Final = ("traceparent", "tracestate", "baggage")
 _TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_SPELLINGS: Final = {
+    name.encode(): name for name in (*_ONCE, *_FORWARDED, *_TRACED, "accept-encoding", "connection", "user-agent")
+}
+"""Names as servers for ASGI spell them, so that the usual ones need not be decoded."""
 _SENTINEL: Final = ("=?base64?", "?=")
 _PARAM: Final = "mcp-param-"
 
@@ -56,11 +61,11 @@ def read_headers(lines: Iterable[tuple[bytes, bytes]]) -> Headers | Malformed:
     values: dict[str, str] = {}
     total = 0
     for raw_name, raw_value in lines:
-        name = raw_name.decode("latin-1").lower()
+        name = _SPELLINGS.get(raw_name) or raw_name.decode("latin-1").lower()
         value = raw_value.strip(b" \t").decode("latin-1")
         total += len(raw_name) + len(raw_value)
         ours = name.startswith("mcp-")
-        if (ours or name in _FORWARDED) and (problem := _unfit(name, value, ours=ours)) is not None:
+        if (ours or name in _TRAVELLING) and (problem := _unfit(name, value, ours=ours)) is not None:
             return problem
         if name not in values:
             values[name] = value

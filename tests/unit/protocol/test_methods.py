@@ -145,6 +145,7 @@ def test_an_unknown_revision_has_no_methods() -> None:
 def test_a_request_method_without_an_id_has_no_row() -> None:
     assert row_of(parsed("tools/call", id=1), direction="client", revision=LAST) is row("tools/call")
     assert row_of(parsed("tools/call"), direction="client", revision=LAST) is None
+    assert row_of(parsed("tools/run", id=1), direction="client", revision=LAST) is None
 
 
 def test_a_notification_with_an_id_has_no_row() -> None:
