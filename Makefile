@@ -14,7 +14,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 NODE := tests/node/node_modules
 GAPS := $(CURDIR)/.state/gaps
-export MCP_ADMISSION_GAPS = $(GAPS)
+export TEST_GAPS = $(GAPS)
 export PYRIGHT_PYTHON_IGNORE_WARNINGS = 1
 
 # What `make test` runs, in this order: the cheap and the telling first.
@@ -58,8 +58,7 @@ types: .venv/.dev
 contracts: .venv/.dev
 	$(BIN)/lint-imports
 
-policy: .venv/.dev regal ## the policy library and bundles: opa fmt, check, schema, tests with coverage, scenarios
-	opa="$$($(BIN)/mcp-admission opa)"; "$$opa" fmt --list --fail rego
+policy: .venv/.dev opa regal ## the policy library and bundles: opa fmt, check, schema, tests with coverage, scenarios
 	$(BIN)/mcp-admission check .
 
 regal: .venv/.dev
@@ -106,9 +105,9 @@ INSTALL = $(PIP) install --quiet --require-hashes --only-binary :all: -r $(1) &&
 	$(PIP) install --quiet --no-deps --no-build-isolation --editable . && touch $@
 
 .venv/.run: requirements/demo.txt pyproject.toml | .venv/bin/python
-	@echo 'Installing the pinned, hash-checked requirements into .venv (once) ...'
 	@if [ -e .venv/.dev ] && [ .venv/.dev -nt requirements/dev.txt ] && [ .venv/.dev -nt pyproject.toml ]; then touch $@; \
-	else $(call INSTALL,requirements/demo.txt); fi
+	else echo 'Installing the pinned, hash-checked requirements into .venv (once) ...'; \
+	$(call INSTALL,requirements/demo.txt); fi
 
 .venv/.dev: requirements/dev.txt pyproject.toml | .venv/bin/python
 	$(call INSTALL,requirements/dev.txt)

@@ -2,7 +2,7 @@
 
 Rule 1: a test may be left out only through `@pytest.mark.environment(name)` with a name of the table;
 any other skip fails.
-Rule 2: what was left out is written to the file that $MCP_ADMISSION_GAPS names, and `make test` ends by saying it.
+Rule 2: what was left out is written to the file that $TEST_GAPS names, and `make test` ends by saying it.
 """
 
 import os
@@ -19,7 +19,7 @@ from typing import Final
 from msgspec import Struct
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-GAPS: Final = "MCP_ADMISSION_GAPS"
+GAPS: Final = "TEST_GAPS"
 
 
 class Need(Struct, frozen=True):

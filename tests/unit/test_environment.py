@@ -33,7 +33,7 @@ def run(directory: Path, checkout: Path, text: str, **variables: str) -> "subpro
 
 def test_what_a_machine_lacks_is_left_out_and_written_down(tmp_path: Path, checkout: Path) -> None:
     gaps = tmp_path / "gaps"
-    ended = run(tmp_path, checkout, PROBE.format("pass"), PATH=str(tmp_path), MCP_ADMISSION_GAPS=str(gaps))
+    ended = run(tmp_path, checkout, PROBE.format("pass"), PATH=str(tmp_path), TEST_GAPS=str(gaps))
     assert "1 passed, 1 skipped" in ended.stdout
     assert environment.summary(gaps.read_text()) == "Not run on this machine: test: Go is not installed."
 
