@@ -39,6 +39,7 @@ complete if {
 	is_array(data.index.rules["*"][_row].any)
 	_server_is_indexed
 	is_array(_keys)
+	count(_leaves) > 0
 	every leaf in _leaves { is_array(leaf) }
 }
 

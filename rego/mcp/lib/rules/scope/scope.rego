@@ -157,7 +157,7 @@ _fits("actions", actions, _) if call.action in actions
 
 _fits("actions", actions, _) if {
 	call.action == "unknown"
-	every action in call.actions { action in actions }
+	every action in {"read", "write", "delete", "send", "execute", "list"} { action in actions }
 }
 
 _fits_target(_, _, _) if call.targetless
