@@ -88,6 +88,9 @@ NESTED: Final[dict[str, frozenset[str]]] = {
 }
 """Objects directly under `params` whose own keys have a meaning; `arguments` belongs to the tool and is not here."""
 
+ANSWER: Final = frozenset({"_meta", "action", "content", "model", "resultType", "role", "roots", "stopReason"})
+"""Keys of what a client answers to elicitation, sampling and roots, as a response or inside `inputResponses`."""
+
 _MCP_PREFIX: Final = re.compile(r"(?:[^/.]+\.)(?:mcp|modelcontextprotocol)(?:\.[^/]*)?/")
 
 
@@ -102,7 +105,7 @@ def fold(key: str) -> str:
 
 
 _FOLDED: Final[dict[frozenset[str], frozenset[str]]] = {
-    reserved: frozenset(map(fold, reserved)) for reserved in (PARAMS, *NESTED.values())
+    reserved: frozenset(map(fold, reserved)) for reserved in (PARAMS, ANSWER, *NESTED.values())
 }
 
 
@@ -116,7 +119,15 @@ def misspelt(params: dict[str, Any]) -> str | None:
             node = cast("dict[str, Any]", inner)
             if not node.keys() <= reserved and (key := _resembling(node, reserved)) is not None:
                 return f"{name}.{key}"
+    answers = params.get("inputResponses")
+    if type(answers) is dict:
+        return next(filter(None, map(misspelt_answer, cast("dict[str, Any]", answers).values())), None)
     return None
+
+
+def misspelt_answer(answer: Any) -> str | None:
+    """Return the first key of a client's answer that only resembles one with a meaning; else None."""
+    return _resembling(cast("dict[str, Any]", answer), ANSWER) if type(answer) is dict else None
 
 
 def _resembling(node: dict[str, Any], reserved: frozenset[str]) -> str | None:

@@ -13,7 +13,7 @@ import orjson
 from msgspec import Struct
 
 from gateway.protocol.errors import BATCH_REFUSED, INVALID_PARAMS, INVALID_REQUEST
-from gateway.protocol.keys import clashing, fold, misspelt
+from gateway.protocol.keys import clashing, fold, misspelt, misspelt_answer
 from gateway.protocol.malformed import Fault, Malformed
 from gateway.protocol.strict import DEFAULT, Limits, parse
 
@@ -132,7 +132,7 @@ def _read_response(envelope: dict[str, Any], body: bytes) -> Response | Malforme
     response = _response(envelope, body)
     if response is None:
         return _refused("shape", "result must be an object, and error an object with an integer code and a message")
-    if (key := clashing(response.result or response.error)) is not None:
+    if (key := misspelt_answer(response.result) or clashing(response.result or response.error)) is not None:
         return _refused("ambiguous_key", f"the response has a key that some readers take for another: {key[:64]!a}")
     return response
 

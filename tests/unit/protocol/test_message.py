@@ -321,6 +321,20 @@ def test_a_response_whose_keys_fold_onto_each_other_is_refused(answer: dict[str,
     assert refused(read(body(id=1, **answer))).fault == "ambiguous_key"
 
 
+@pytest.mark.parametrize("answer", [{"Action": "accept"}, {"action": "decline", "a\u200bction": "accept"}])
+def test_an_answer_whose_keys_only_resemble_its_own_is_refused(answer: dict[str, Any]) -> None:
+    assert refused(read(body(id=1, result=answer))).fault == "ambiguous_key"
+    retry = {"name": "echo", "inputResponses": {"q": answer}}
+    assert refused(read(body(id=1, method="tools/call", params=retry))).fault == "ambiguous_key"
+
+
+def test_what_a_person_filled_in_may_have_any_keys() -> None:
+    answer = {"action": "accept", "content": {"Action": "run", "Name": "x"}}
+    assert isinstance(read(body(id=1, result=answer)), Response)
+    retry = {"name": "echo", "inputResponses": {"q": answer}, "requestState": "s"}
+    assert isinstance(read(body(id=1, method="tools/call", params=retry)), Request)
+
+
 def test_a_reason_never_repeats_a_value() -> None:
     problem = refused(read(body(id=1, method="tools/call", params={"NAME": "top-secret"})))
     assert "top-secret" not in problem.reason
