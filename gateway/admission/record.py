@@ -136,8 +136,8 @@ class Completed(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field
     unix_ns: int
     monotonic_ns: int
     outcome: str
-    """`answered`, `error` (JSON-RPC), `tool_error`, `client_gone`, `cancelled`, `closed` (a stream refused later), or
-    the code of an upstream failure."""
+    """`answered`, `error` (JSON-RPC), `tool_error`, `client_gone`, `cancelled`, `closed` (a stream refused later),
+    `not_forwarded` (nobody waited for the allow any more), or the code of an upstream failure."""
     status: int = 0
     bytes: int = 0
     events: int = 0

@@ -38,6 +38,7 @@ class Committer:
         self.kept = Kept(space=0, segments=0)
         self.failed = ""
         self.lost = 0
+        self.ended = False
         self._storage: Final = storage
         self._queue: Final[SimpleQueue[Sequence[Entry] | None]] = SimpleQueue()
         self._backlog: Final[deque[Entry]] = deque()
@@ -218,6 +219,7 @@ class Committer:
     def _end(self, settle: Callable[[Outcome], None]) -> None:
         """Seal, and fail all that still waits: without this thread nothing becomes durable."""
         self.failed = self.failed or "the journal is closed"
+        self.ended = True
         if self._segment is not None:
             self._segment.seal()
             self._segment = None

@@ -27,6 +27,8 @@ class Options(Struct, frozen=True, kw_only=True):
     record_bytes: int = MIB
     retry_s: float = 0.5
     """Pause between attempts to begin a segment after a failure."""
+    deadline_s: float = 5
+    """How long a first record may take to become durable."""
     linger_s: float = 0.1
     """How long a second record waits for a first one to share a commit with; first ones never wait."""
     completion_bytes: int = 1024

@@ -23,6 +23,7 @@ class Entry(NamedTuple):
     owes: int = 0
     waiting: Waiting | None = None
     """Who waits for the receipt; null for what need not be durable before something else."""
+    call_id: str = ""
 
 
 class Outcome(NamedTuple):

@@ -8,7 +8,6 @@ Rule 3: the event loop is woken once a commit.
 import asyncio
 import secrets
 import time
-from collections import deque
 from pathlib import Path
 from threading import Thread
 from typing import Final
@@ -18,6 +17,7 @@ from gateway.journal.committer import Committer
 from gateway.journal.options import JournalState, Options
 from gateway.journal.stamp import Entry, Outcome, Waiting
 from gateway.journal.storage import Disk, Storage
+from gateway.journal.waiting import Line
 
 
 def writer_name(label: str) -> str:
@@ -43,10 +43,11 @@ class Journal:
         self._record_bytes: Final = min(self._options.record_bytes, self._options.segment_bytes // 4)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: Thread | None = None
-        self._waiting: Final[deque[tuple[float, int]]] = deque()
-        self._waiting_bytes = 0
+        self._line: Final = Line(self._options)
         self._unsent: list[Entry] = []
         self._flushing: asyncio.TimerHandle | None = None
+        self._watching: asyncio.TimerHandle | None = None
+        self._closing = False
         self._lost = 0
 
     @property
@@ -88,18 +89,20 @@ class Journal:
 
     def state(self) -> JournalState:
         """Return what metrics and readiness show."""
-        committer = self._committer
+        committer, lag = self._committer, self._line.oldest_s()
+        stuck = f"{self.directory}: nothing could be written for {lag:.0f} s" if lag > self._options.deadline_s else ""
         return JournalState(
             space_used=committer.kept.space,
             budget=self._options.keep_bytes,
-            lag_s=time.monotonic() - self._waiting[0][0] if self._waiting else 0.0,
+            lag_s=lag,
             segments=committer.kept.segments,
-            failed=committer.failed or ("" if self._alive else "the journal is not started"),
+            failed=committer.failed or stuck or ("" if self._alive else "the journal is not open"),
             lost=committer.lost + self._lost,
         )
 
     async def close(self) -> None:
         """Write what was handed over, seal the segment, end the thread."""
+        self._closing = True
         if self._thread is None:
             return
         self._flush()
@@ -109,21 +112,23 @@ class Journal:
 
     @property
     def _alive(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()
+        return self._thread is not None and not self._closing and self._thread.is_alive()
 
-    async def _first(self, record: Record, *, owes: int) -> Receipt | JournalFailure:
-        encoded = self._encoded(record)
-        if isinstance(encoded, JournalFailure):
-            return encoded
-        if self._loop is None:
-            return JournalFailure(detail="the journal is not started")
+    async def _first(self, record: Decided | Refused, *, owes: int) -> Receipt | JournalFailure:
+        encoded = self._encoded(record, second=False)
+        if isinstance(encoded, JournalFailure) or self._loop is None:
+            return encoded if isinstance(encoded, JournalFailure) else JournalFailure(detail=self.state().failed)
         waiting: Waiting = self._loop.create_future()
-        self._put(Entry(encoded, owes, waiting))
+        self._put(Entry(encoded, owes, waiting, record.call_id))
         self._flush()
+        if self._watching is None:
+            self._watching = self._loop.call_later(self._options.deadline_s / 4, self._watch)
+        if self._committer.ended:
+            return JournalFailure(detail=self.state().failed)
         return await waiting
 
     def _later(self, record: Record, *, owes: int) -> None:
-        encoded = self._encoded(record)
+        encoded = self._encoded(record, second=True)
         if isinstance(encoded, JournalFailure) or self._loop is None:
             self._lost += 1
             return
@@ -131,11 +136,11 @@ class Journal:
         if self._flushing is None:
             self._flushing = self._loop.call_later(self._options.linger_s, self._flush)
 
-    def _encoded(self, record: Record) -> bytes | JournalFailure:
+    def _encoded(self, record: Record, *, second: bool) -> bytes | JournalFailure:
         """Return the record as JSON, or why it cannot be taken."""
         if not self._alive:
             return JournalFailure(detail=self.state().failed)
-        if len(self._waiting) >= self._options.queue or self._waiting_bytes >= self._options.queue_bytes:
+        if self._line.full(second=second):
             return JournalFailure(detail="more records wait than the journal's queue holds")
         try:
             encoded = encode(record)
@@ -146,8 +151,7 @@ class Journal:
         return encoded
 
     def _put(self, entry: Entry) -> None:
-        self._waiting.append((time.monotonic(), len(entry.body)))
-        self._waiting_bytes += len(entry.body)
+        self._line.add(entry)
         self._unsent.append(entry)
 
     def _flush(self) -> None:
@@ -169,9 +173,30 @@ class Journal:
             return
 
     def _settled(self, outcome: Outcome) -> None:
+        self._line.settle(len(outcome.entries))
         failure = JournalFailure(detail=outcome.failure) if outcome.failure else None
         for entry, sequence in zip(outcome.entries, outcome.sequences, strict=True):
-            _, size = self._waiting.popleft()
-            self._waiting_bytes -= size
             if entry.waiting is not None and not entry.waiting.done():
                 entry.waiting.set_result(failure or Receipt(writer=self.writer, sequence=sequence))
+            elif entry.owes > 0 and not failure:
+                self._late(entry.call_id)
+
+    def _late(self, call_id: str) -> None:
+        """Say of an allow which nobody waited for until it was durable that nothing came of it."""
+        record = Completed(
+            call_id=call_id,
+            unix_ns=time.time_ns(),
+            monotonic_ns=time.monotonic_ns(),
+            outcome="not_forwarded",
+            detail="the caller was gone, or was refused, before the allow was durable",
+        )
+        self._later(record, owes=-1)
+
+    def _watch(self) -> None:
+        """Refuse whoever has been waiting too long: a device that hangs must not hang the callers."""
+        self._watching = None
+        for entry in self._line.overdue():
+            if entry.waiting is not None:
+                entry.waiting.set_result(JournalFailure(detail=self.state().failed))
+        if self._line.oldest_s() and self._loop is not None:
+            self._watching = self._loop.call_later(self._options.deadline_s / 4, self._watch)

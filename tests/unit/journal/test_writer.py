@@ -201,14 +201,69 @@ async def test_segments_rotate_by_age_without_traffic(tmp_path: Path) -> None:
     await journal.close()
 
 
-async def test_a_cancelled_wait_leaves_the_record_and_the_journal_whole(journal: Journal, storage: Fickle) -> None:
+async def test_an_allow_that_nobody_waits_for_any_more_is_recorded_as_not_forwarded(
+    journal: Journal, storage: Fickle
+) -> None:
     storage.open.clear()
     waiting = asyncio.ensure_future(journal.decided(a_decided("gone")))
     await until(lambda: journal.state().lag_s > 0)
     waiting.cancel()
     storage.open.set()
-    assert isinstance(await journal.decided(a_decided("next")), Receipt)
-    assert [record["call_id"] for record in read(journal.directory)] == ["gone", "next"]
+    assert isinstance(await journal.decided(a_decided("next", "deny")), Receipt)
+    await journal.close()
+    said = [(record["call_id"], record["outcome"]) for record in read(journal.directory)]
+    assert sorted(said) == [("gone", "allow"), ("gone", "not_forwarded"), ("next", "deny")]
+
+
+async def test_a_device_that_hangs_does_not_hang_the_callers(tmp_path: Path, storage: Fickle) -> None:
+    journal = Journal(tmp_path / "j", Options(segment_bytes=65_536, deadline_s=0.04), storage=storage)
+    journal.start()
+    storage.open.clear()
+    refusal = await journal.decided(a_decided("stuck"))
+    assert isinstance(refusal, JournalFailure)
+    assert "nothing could be written" in refusal.detail
+    assert journal.state().failed
+    storage.open.set()
+    await until(lambda: not journal.state().failed)
+    assert isinstance(await journal.decided(a_decided("next", "deny")), Receipt)
+    await journal.close()
+    said = [(record["call_id"], record["outcome"]) for record in read(tmp_path / "j")]
+    assert sorted(said) == [("next", "deny"), ("stuck", "allow"), ("stuck", "not_forwarded")]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_when_the_writer_dies_everything_that_waits_is_refused(tmp_path: Path) -> None:
+    class Broken(Fickle):
+        def write(self, descriptor: int, data: bytes, offset: int, *, durable: bool) -> None:
+            assert self.open.wait(10)
+            raise RuntimeError("no storage does this")
+
+    storage = Broken()
+    storage.open.clear()
+    journal = Journal(tmp_path / "j", SMALL, storage=storage)
+    journal.start()
+    waiting = [asyncio.ensure_future(journal.decided(a_decided(f"call-{n}"))) for n in range(3)]
+    await until(lambda: journal.state().lag_s > 0)
+    storage.open.set()
+    assert {type(answer) for answer in await asyncio.gather(*waiting)} == {JournalFailure}
+    assert isinstance(await journal.decided(a_decided("later")), JournalFailure)
+    assert journal.state().failed
+    await journal.close()
+
+
+async def test_a_flood_of_first_records_does_not_push_out_second_ones(tmp_path: Path, storage: Fickle) -> None:
+    journal = Journal(tmp_path / "j", Options(segment_bytes=65_536, queue=3), storage=storage)
+    journal.start()
+    await journal.decided(a_decided("under-way"))
+    storage.open.clear()
+    flood = [asyncio.ensure_future(journal.decided(a_decided(f"c{n}"))) for n in range(5)]
+    await until(lambda: journal.state().lag_s > 0)
+    journal.completed(a_completed("under-way"))
+    storage.open.set()
+    assert sum(isinstance(answer, Receipt) for answer in await asyncio.gather(*flood)) == 3
+    await journal.close()
+    assert journal.state().lost == 0
+    assert ("completed", "under-way") in [(r["kind"], r["call_id"]) for r in read(tmp_path / "j")]
 
 
 async def test_before_start_and_after_close_nothing_is_taken(tmp_path: Path) -> None:
