@@ -46,7 +46,7 @@ def command(directory: Path, port: int) -> None:
             "put your own server behind the gateway: mcp-admission try URL"
         )
     settings = demo_settings(directory.resolve(), port)
-    with demo_server(PORT) as files:
+    with demo_server(PORT) as (_, files):
         click.echo(f"The demo server works on the files in {files}.\n")
         click.echo(connections("demo", f"{settings.public_url}/servers/demo/mcp"))
         sys.exit(run(settings, live=True))
@@ -67,19 +67,17 @@ def demo_settings(directory: Path, port: int) -> Settings:
 
 
 @contextlib.contextmanager
-def demo_server(port: int) -> Generator[Path]:
-    """Run the demo server while the block runs, and yield the directory of its files."""
+def demo_server(port: int) -> Generator[tuple[str, Path]]:
+    """Run the demo server while the block runs, and yield its URL and the directory of its files."""
     with tempfile.TemporaryDirectory(prefix="mcp-admission-demo-") as directory:
         command_line = [sys.executable, "-m", "gateway.demo", "--port", str(port), "--directory", directory]
-        process = subprocess.Popen(command_line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        try:
-            line = process.stdout.readline() if process.stdout else ""
-            if not line:
-                raise click.ClickException(
-                    "the demo server did not start; it needs the extra `demo`: pip install 'mcp-admission[demo]'"
-                )
-            json.loads(line)
-            yield Path(directory)
-        finally:
-            process.kill()
-            process.wait()
+        with subprocess.Popen(command_line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                line = process.stdout.readline() if process.stdout else ""
+                if not line:
+                    raise click.ClickException(
+                        "the demo server did not start; it needs the extra `demo`: pip install 'mcp-admission[demo]'"
+                    )
+                yield json.loads(line)["ready"], Path(directory)
+            finally:
+                process.kill()
