@@ -162,8 +162,6 @@ class Upstreams(Struct, frozen=True, kw_only=True):
     """How MCP servers are reached."""
 
     ca_file: Annotated[Path | None, Meta(description="PEM file of authorities trusted beside the system's.")] = None
-    connect_timeout_s: Annotated[float, Meta(gt=0, description="How long a connection may take to open.")] = 10
-    connections: Annotated[Count, Meta(description="Open connections to one server, at most, for each worker.")] = 100
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -180,9 +178,6 @@ class Limits(Struct, frozen=True, kw_only=True):
     streams_per_principal: Annotated[Count, Meta(description="Open streams of one caller, for each worker.")] = 16
     streams: Annotated[Count, Meta(description="Open streams of all callers, for each worker.")] = 2048
     keep_alive_s: Annotated[float, Meta(gt=0, le=15, description="Silence on a stream before a comment is sent.")] = 15
-    drain_s: Annotated[
-        float, Meta(ge=0, description="How long an upstream's answer is read on when a legacy client went away.")
-    ] = 60
 
 
 class Lists(Struct, frozen=True, kw_only=True):
