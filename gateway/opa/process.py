@@ -11,7 +11,6 @@ import shutil
 import signal
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
@@ -21,11 +20,8 @@ from msgspec import Struct
 from gateway.opa import configuration, leash
 from gateway.opa.binary import refusal, version
 from gateway.opa.configuration import BundleSource, Memory
+from gateway.opa.pace import Pace
 
-_FIRST_PAUSE: Final = 0.1
-_LONGEST_PAUSE: Final = 5.0
-_STEADY: Final = 10.0
-"""Seconds that OPA must have lived for the pause to start small again."""
 _STOP: Final = 3.0
 """Seconds between SIGTERM and SIGKILL."""
 _SOCKET_PATH_LIMIT: Final = 100
@@ -69,22 +65,23 @@ class ManagedOpa:
         self._process: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task[None] | None = None
         self._logging: asyncio.Task[None] | None = None
-        self._began = 0.0
 
     @property
     def pid(self) -> int:
         """The process id of OPA (of its leash where the kernel keeps none), 0 while it is not running."""
         return 0 if self._process is None or self._process.returncode is not None else self._process.pid
 
-    async def start(self) -> None:
-        """Start OPA and keep it running; raises OpaUnsuitableError where that can never work."""
+    async def check(self) -> None:
+        """Prepare; raises OpaUnsuitableError where this OPA can never be started here."""
         if len(os.fsencode(self.socket)) > _SOCKET_PATH_LIMIT:
             raise OpaUnsuitableError(
                 f"the path of OPA's socket is too long: {self.socket}. Set TMPDIR to a shorter directory."
             )
         await _refuse_unsuitable(self._binary)
         configuration.write(self._directory, self._source)
-        await self._spawn()
+
+    def start(self) -> None:
+        """Start OPA after `check`, and keep it running."""
         self._watch = asyncio.create_task(self._keep_running(), name="opa")
 
     async def stop(self) -> None:
@@ -98,12 +95,32 @@ class ManagedOpa:
             await self._logging
         shutil.rmtree(self._directory, ignore_errors=True)
 
-    async def _spawn(self) -> None:
-        command = configuration.command(self._binary, self._directory, self.socket)
-        self._began = time.monotonic()
-        read_end, write_end = os.pipe()
+    async def _keep_running(self) -> None:
+        pace = Pace()
+        while True:
+            pace.started()
+            code = await self._once()
+            pause = pace.pause()
+            self._report("opa_ended", code=code, restart_in_s=pause)
+            await asyncio.sleep(pause)  # noqa: TID251 - the back-off is a real pause
+
+    async def _once(self) -> int | str:
+        """Return the exit code of one OPA, or why there was none."""
         try:
-            self._process = await asyncio.create_subprocess_exec(
+            process = self._process = await self._spawn()
+        except OSError as error:
+            return error.strerror or str(error)
+        self._report("opa_started", pid=process.pid, socket=str(self.socket))
+        code = await process.wait()
+        _kill_group(process.pid)
+        return code
+
+    async def _spawn(self) -> asyncio.subprocess.Process:
+        command = configuration.command(self._binary, self._directory, self.socket)
+        read_end, write_end = os.pipe()
+        self._logging = asyncio.create_task(self._log(read_end), name="opa log")
+        try:
+            return await asyncio.create_subprocess_exec(
                 *[sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), self._keeper, *command],
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.DEVNULL,
@@ -114,20 +131,6 @@ class ManagedOpa:
             )
         finally:
             os.close(write_end)
-        self._logging = asyncio.create_task(self._log(read_end), name="opa log")
-        self._report("opa_started", pid=self._process.pid, socket=str(self.socket))
-
-    async def _keep_running(self) -> None:
-        pause = _FIRST_PAUSE
-        while self._process is not None:
-            await self._process.wait()
-            _kill_group(self._process.pid)
-            if time.monotonic() - self._began > _STEADY:
-                pause = _FIRST_PAUSE
-            self._report("opa_ended", code=self._process.returncode, restart_in_s=pause)
-            await asyncio.sleep(pause)  # noqa: TID251 - the back-off is a real pause
-            pause = min(pause * 2, _LONGEST_PAUSE)
-            await self._spawn()
 
     async def _log(self, pipe: int) -> None:
         """Report what OPA logs until it ends.

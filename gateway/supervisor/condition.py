@@ -17,7 +17,10 @@ class Condition:
         found: dict[str, str] = {}
         if self.draining:
             found["gateway"] = "it is shutting down"
-        if self._sidecar.opa is not None and not self._sidecar.opa.pid:
+        news = self._sidecar.news
+        if news is not None and not news.first.is_set():
+            found["policy"] = "it is being built"
+        elif self._sidecar.opa is not None and not self._sidecar.opa.pid:
             found["opa"] = "it is not running"
         return found
 

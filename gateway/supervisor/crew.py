@@ -19,10 +19,10 @@ import msgspec
 from msgspec import Struct
 
 import gateway
+from gateway.opa.pace import Pace
 from gateway.opa.process import Report
 from gateway.opa.readiness import Readiness
 from gateway.supervisor.channel import TO_SUPERVISOR, Ask, Channel, Drain, Event, Start, Started, Told, opened
-from gateway.supervisor.pace import Pace
 
 COMMAND: Final = ("-P", "-m", "gateway.supervisor")
 ANSWER_S: Final = 2.0

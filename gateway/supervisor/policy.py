@@ -69,7 +69,6 @@ async def published(
         publishing = asyncio.create_task(work)
         publishing.add_done_callback(news.ended)
         try:
-            await news.first.wait()
             source = BundleSource(
                 url=address.url,
                 resource=address.resource,

@@ -44,7 +44,7 @@ async def sidecar(settings: Settings, report: Report) -> AsyncGenerator[Sidecar]
     if settings.policy.bundle is None:
         async with (
             published(settings, binary, report, above=_enforced(settings)) as (source, news),
-            _managed(settings, binary, source, report) as opa,
+            _managed(settings, binary, source, report, after=news.first) as opa,
         ):
             yield Sidecar(opa, news)
         return
@@ -58,17 +58,29 @@ async def sidecar(settings: Settings, report: Report) -> AsyncGenerator[Sidecar]
 
 @contextlib.asynccontextmanager
 async def _managed(
-    settings: Settings, binary: Path, source: BundleSource, report: Report
+    settings: Settings, binary: Path, source: BundleSource, report: Report, *, after: asyncio.Event | None = None
 ) -> AsyncGenerator[ManagedOpa]:
+    """OPA, started once `after` is set: before there is a bundle it could only fail to fetch one, and pause."""
     memory = Memory(gogc=settings.opa.gogc, limit=f"{settings.opa.memory_limit_mib}MiB")
     opa = ManagedOpa(binary, source, report=report, memory=memory)
+    starting: asyncio.Task[None] | None = None
     try:
-        await opa.start()
+        await opa.check()
+        starting = asyncio.create_task(_started(opa, after))
         yield opa
     except OpaUnsuitableError as error:
         raise UnstartableError(str(error)) from error
     finally:
+        if starting is not None:
+            starting.cancel()
+            await asyncio.wait([starting])
         await opa.stop()
+
+
+async def _started(opa: ManagedOpa, after: asyncio.Event | None) -> None:
+    if after is not None:
+        await after.wait()
+    opa.start()
 
 
 def _enforced(settings: Settings) -> int:

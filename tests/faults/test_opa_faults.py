@@ -48,7 +48,8 @@ async def service(binary: Path, key: Key) -> AsyncIterator[PolicyService]:
 @pytest_asyncio.fixture
 async def opa(binary: Path, service: PolicyService) -> AsyncIterator[ManagedOpa]:
     opa = ManagedOpa(binary, service.source, report=Log())
-    await opa.start()
+    await opa.check()
+    opa.start()
     yield opa
     await opa.stop()
 
@@ -159,7 +160,8 @@ async def test_an_opa_without_a_bundle_denies_until_it_has_one(
 ) -> None:
     packed, service.body = service.body, b""
     opa = ManagedOpa(binary, service.source, report=Log())
-    await opa.start()
+    await opa.check()
+    opa.start()
     client = asking(opa.socket, transport)
     await until(opa.socket.exists)
     outcome = await client.decide(question())

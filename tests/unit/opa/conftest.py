@@ -42,6 +42,7 @@ async def service(key: Key, packed: bytes) -> AsyncIterator[PolicyService]:
 @pytest_asyncio.fixture
 async def opa(binary: Path, service: PolicyService, log: Log) -> AsyncIterator[ManagedOpa]:
     opa = ManagedOpa(binary, service.source, report=log)
-    await opa.start()
+    await opa.check()
+    opa.start()
     yield opa
     await opa.stop()

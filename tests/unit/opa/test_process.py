@@ -102,7 +102,8 @@ async def test_a_bundle_without_our_signature_never_decides(
     service = await PolicyService(key).start()
     service.publish(bundle(binary, signer, "dev@aaaaaaaaaaaa.1"), '"1"')
     opa = ManagedOpa(binary, service.source, report=log)
-    await opa.start()
+    await opa.check()
+    opa.start()
     policy = client(opa)
     await until(lambda: service.requests >= 2)
     failure = await policy.decide(question())
@@ -128,7 +129,8 @@ async def test_it_is_started_again_on_the_same_socket_when_it_dies(opa: ManagedO
 
 async def test_stopping_leaves_neither_process_nor_files(binary: Path, service: PolicyService, log: Log) -> None:
     opa = ManagedOpa(binary, service.source, report=log)
-    await opa.start()
+    await opa.check()
+    opa.start()
     await until(opa.socket.exists)
     pid = opa.pid
     await opa.stop()
@@ -139,7 +141,8 @@ async def test_stopping_leaves_neither_process_nor_files(binary: Path, service: 
 
 async def test_memory_settings_are_the_whole_environment(binary: Path, service: PolicyService, log: Log) -> None:
     opa = ManagedOpa(binary, service.source, report=log, memory=Memory(gogc=1000, limit="600MiB"))
-    await opa.start()
+    await opa.check()
+    opa.start()
     await until(opa.socket.exists)
     environment = about(opa.pid, "environ")
     assert set(environment.split(b"\0")) == {b"GOGC=1000", b"GOMEMLIMIT=600MiB", b""}
@@ -153,7 +156,7 @@ async def test_an_old_opa_is_refused_at_start(says: str, tmp_path: Path, service
     binary.chmod(0o755)
     opa = ManagedOpa(binary, service.source, report=log)
     with pytest.raises(OpaUnsuitableError, match=r"1\.22\.0"):
-        await opa.start()
+        await opa.check()
     await opa.stop()
     assert log.named("opa_started") == []
 
@@ -161,7 +164,7 @@ async def test_an_old_opa_is_refused_at_start(says: str, tmp_path: Path, service
 async def test_an_opa_that_is_not_there_is_refused_at_start(tmp_path: Path, service: PolicyService, log: Log) -> None:
     opa = ManagedOpa(tmp_path / "opa", service.source, report=log)
     with pytest.raises(OpaUnsuitableError, match="opa"):
-        await opa.start()
+        await opa.check()
     await opa.stop()
 
 
@@ -169,7 +172,8 @@ async def test_where_no_kernel_keeps_it_a_killed_leash_takes_opa_along_and_both_
     binary: Path, service: PolicyService, log: Log
 ) -> None:
     opa = ManagedOpa(binary, service.source, report=log, keeper="pipe")
-    await opa.start()
+    await opa.check()
+    opa.start()
     policy = client(opa)
     await first_verdict(policy)
     leash = opa.pid

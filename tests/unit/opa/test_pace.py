@@ -1,4 +1,4 @@
-from gateway.supervisor.pace import FIRST, LONGEST, STEADY, Pace
+from gateway.opa.pace import FIRST, LONGEST, STEADY, Pace
 
 
 def test_the_pause_doubles_up_to_the_longest_while_things_die_young() -> None:
