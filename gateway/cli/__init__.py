@@ -52,17 +52,19 @@ class Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="""\b
+Examples:
+  mcp-admission demo                                  see it work, with a server of its own
+  mcp-admission try http://127.0.0.1:3000/mcp         put your server behind it, reads only
+  mcp-admission init policies                         begin your own policy repository
+  mcp-admission check policies                        what CI runs on it
+  mcp-admission serve --config policies/settings.yaml
+  mcp-admission COMMAND --help                        what a command takes, with examples
+""",
+)
 @click.version_option(__version__, prog_name="mcp-admission")
 def main() -> None:
-    r"""An admission controller for AI agents: OPA decides what passes between MCP clients and servers.
-
-    \b
-    Examples:
-      mcp-admission demo                                  see it work, with a server of its own
-      mcp-admission try http://127.0.0.1:3000/mcp         put your server behind it, reads only
-      mcp-admission init policies                         begin your own policy repository
-      mcp-admission check policies                        what CI runs on it
-      mcp-admission serve --config policies/settings.yaml
-      mcp-admission COMMAND --help                        what a command takes, with examples
-    """
+    """An admission controller for AI agents: OPA decides what passes between MCP clients and servers."""

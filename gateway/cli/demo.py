@@ -22,7 +22,15 @@ from gateway.settings import Settings
 PORT = 8931
 
 
-@click.command("demo", short_help="Start the demo server behind a gateway and show decisions live.")
+@click.command(
+    "demo",
+    short_help="Start the demo server behind a gateway and show decisions live.",
+    epilog="""\b
+Examples:
+  mcp-admission demo
+  mcp-admission demo --directory policies --port 9000
+""",
+)
 @click.option(
     "--directory",
     type=click.Path(file_okay=False, exists=True, path_type=Path),
@@ -31,14 +39,9 @@ PORT = 8931
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=8930, show_default=True, help="The gateway's port.")
 def command(directory: Path, port: int) -> None:
-    r"""Start the demo MCP server, the gateway in front of it and its OPA, and show every decision.
+    """Start the demo MCP server, the gateway in front of it and its OPA, and show every decision.
 
     Edit a rule in bundles/dev/rules/ and save it: it is in force at once. Ctrl-C ends everything.
-
-    \b
-    Examples:
-      mcp-admission demo
-      mcp-admission demo --directory policies --port 9000
     """
     if not (directory / "bundles" / "dev" / "catalog" / "demo.yaml").is_file():
         raise click.ClickException(

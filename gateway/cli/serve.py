@@ -10,7 +10,16 @@ from msgspec import structs
 from gateway.cli.running import run, settings_from
 
 
-@click.command("serve", short_help="Run the gateway.")
+@click.command(
+    "serve",
+    short_help="Run the gateway.",
+    epilog="""\b
+Examples:
+  mcp-admission serve --config settings.yaml
+  mcp-admission serve --config settings.yaml --workers 2
+  MCP_ADMISSION_LISTEN_PORT=9000 mcp-admission serve --config settings.yaml --live
+""",
+)
 @click.option(
     "--config",
     type=click.Path(dir_okay=False, exists=True, path_type=Path),
@@ -20,14 +29,7 @@ from gateway.cli.running import run, settings_from
 @click.option("--workers", type=click.IntRange(1, 64), help="Worker processes; overrides the setting `workers`.")
 @click.option("--live", is_flag=True, help="Show decisions as they happen, instead of a log in JSON.")
 def command(config: Path, workers: int | None, *, live: bool) -> None:
-    r"""Run the gateway until it is ended: SIGTERM lets calls under way finish first.
-
-    \b
-    Examples:
-      mcp-admission serve --config settings.yaml
-      mcp-admission serve --config settings.yaml --workers 2
-      MCP_ADMISSION_LISTEN_PORT=9000 mcp-admission serve --config settings.yaml --live
-    """
+    """Run the gateway until it is ended: SIGTERM lets calls under way finish first."""
     settings = settings_from(config, dict(os.environ))
     if workers is not None:
         settings = structs.replace(settings, workers=workers)
