@@ -231,7 +231,9 @@ async def test_a_key_server_that_misbehaves_makes_keys_unavailable(fault: str) -
     with serving(published):
         url = published.url.replace("/keys", "/moved") if fault == "moved" else published.url
         url = "http://127.0.0.1:9/keys" if fault == "gone" else url
-        published.document = {"error": None, "huge": b" " * (2 << 20), "garbage": b"<html>"}.get(fault, b"")
+        good = published.document or b""
+        bad = {"error": None, "huge": good + b" " * (2 << 20), "garbage": b"<html>"}
+        published.document = bad.get(fault, good)
         chosen = issuer(url)
         identity = Identity(Resource(ORIGIN, (chosen,)), (chosen,), anonymous=False)
         found = await identity.verify([(b"authorization", b"Bearer " + token().encode())], "slack", NOW)

@@ -56,15 +56,18 @@ async def test_unknown_key_ids_do_not_hammer_the_issuer() -> None:
 
 
 async def test_many_callers_wait_for_one_fetch() -> None:
-    published, opened = Published(jwk(RSA)), asyncio.Event()
+    published, entered, opened = Published(jwk(RSA)), asyncio.Event(), asyncio.Event()
 
     async def slow(url: str) -> bytes | None:
+        entered.set()
         await opened.wait()
         return await published.fetch(url)
 
     keys = KeySet(issuer().keys_url, slow, Clock())
     waiting = [asyncio.create_task(keys.find("1", "RS256")) for _ in range(20)]
+    await entered.wait()
     waiting[0].cancel()
+    await asyncio.wait(waiting[:1])
     opened.set()
     found = await asyncio.gather(*waiting[1:])
     assert all(isinstance(key, PyJWK) for key in found)
