@@ -7,10 +7,8 @@ Rule 3: when it dies it is started again, after a pause that grows while it keep
 
 import asyncio
 import os
-import shutil
 import signal
 import sys
-import tempfile
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
@@ -20,6 +18,7 @@ from msgspec import Struct
 from gateway.opa import configuration, leash
 from gateway.opa.binary import refusal, version
 from gateway.opa.configuration import BundleSource, Memory
+from gateway.opa.lair import Lair, sweep
 from gateway.opa.pace import Pace
 
 _STOP: Final = 3.0
@@ -60,7 +59,9 @@ class ManagedOpa:
         self._report = report
         self._memory = memory or Memory()
         self._keeper = keeper
-        self._directory = Path(tempfile.mkdtemp(prefix="mcp-admission-"))
+        sweep()
+        self._lair = Lair()
+        self._directory = self._lair.path
         self.socket: Final = self._directory / "opa.sock"
         self._process: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -93,7 +94,7 @@ class ManagedOpa:
             await self._end(self._process)
         if self._logging is not None:
             await self._logging
-        shutil.rmtree(self._directory, ignore_errors=True)
+        self._lair.remove()
 
     async def _keep_running(self) -> None:
         pace = Pace()

@@ -27,6 +27,7 @@ from gateway.admission.policy_input import (
 from gateway.admission.principal import ANONYMOUS
 from gateway.opa.configuration import BundleSource
 
+ROOT: Final = Path(__file__).resolve().parents[3]
 TOKEN: Final = "a-token-of-the-bundle-service"
 
 COMBINER: Final = """\
