@@ -48,6 +48,8 @@ class Fickle(Disk):
         self.open.set()
         self.create_error = 0
         self.write_error = 0
+        self.failed: list[int] = []
+        """Descriptors on which a write failed; each is gone once it is sealed."""
 
     def create(self, path: Path, size: int) -> int:
         if self.create_error:
@@ -56,12 +58,19 @@ class Fickle(Disk):
 
     def write(self, descriptor: int, data: bytes, offset: int, *, durable: bool) -> None:
         assert self.open.wait(10)
+        assert descriptor not in self.failed, "a descriptor was written to after an error"
         if self.write_error:
+            self.failed.append(descriptor)
             code, self.write_error = self.write_error, 0
             super().write(descriptor, data[: len(data) // 2], offset, durable=False)
             raise OSError(code, "cannot write")
         super().write(descriptor, data, offset, durable=durable)
         self.done.append(("write", data.count(b"\n"), durable))
+
+    def seal(self, descriptor: int, length: int) -> None:
+        super().seal(descriptor, length)
+        if descriptor in self.failed:
+            self.failed.remove(descriptor)
 
     def fail_once(self, code: int = errno.EIO) -> None:
         self.write_error = code

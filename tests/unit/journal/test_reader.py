@@ -66,6 +66,13 @@ def test_all_segments_of_all_writers_are_read_in_one_order(
     assert found == sorted(key for key in everything if key[0] >= since)
 
 
+def test_what_happened_at_the_very_moment_is_read_also_from_the_segment_before(tmp_path: Path) -> None:
+    segment(tmp_path, SegmentName(1, "w", 1), [place(1, "w", 1), place(7, "w", 2)])
+    segment(tmp_path, SegmentName(7, "w", 2), [place(7, "w", 3)])
+    assert [record["sequence"] for record in read(tmp_path, since_ns=7)] == [2, 3]
+    assert [record["sequence"] for record in read(tmp_path, since_ns=8)] == []
+
+
 @given(tail=st.binary(max_size=60).filter(lambda tail: b"\n" not in tail))
 def test_a_torn_last_line_and_what_follows_a_nul_are_not_read(
     tmp_path_factory: pytest.TempPathFactory, tail: bytes

@@ -125,6 +125,45 @@ async def test_a_failed_write_seals_the_segment_and_the_next_record_goes_into_a_
     assert kinds == [("decided", "before"), ("voided", None), ("decided", "after")]
 
 
+async def test_what_failed_is_never_written_to_again_even_where_nothing_new_can_be_begun(
+    journal: Journal, storage: Fickle
+) -> None:
+    await journal.decided(a_decided("before"))
+    storage.create_error = errno.ENOSPC
+    storage.fail_once()
+    assert isinstance(await journal.decided(a_decided("during")), JournalFailure)
+    journal.completed(a_completed("before"))
+    assert isinstance(await journal.decided(a_decided("after")), JournalFailure)
+    storage.create_error = 0
+    await until(lambda: not journal.state().failed and not journal.state().lag_s)
+    await journal.close()
+    assert [(record["kind"], record.get("call_id")) for record in read(journal.directory)] == [
+        ("decided", "before"),
+        ("voided", None),
+        ("completed", "before"),
+    ]
+
+
+async def test_what_waits_for_a_new_segment_comes_before_what_is_decided_then(tmp_path: Path, storage: Fickle) -> None:
+    journal = Journal(tmp_path / "j", Options(segment_bytes=65_536, retry_s=60), storage=storage)
+    journal.start()
+    await journal.decided(a_decided("one"))
+    journal.completed(a_completed("one"))
+    storage.fail_once()
+    assert isinstance(await journal.decided(a_decided("two")), JournalFailure)
+    assert isinstance(await journal.decided(a_decided("three")), Receipt)
+    said = [(record["kind"], record.get("call_id")) for record in read(journal.directory)]
+    assert said == [("decided", "one"), ("voided", None), ("completed", "one"), ("decided", "three")]
+    await journal.close()
+
+
+async def test_a_record_that_comes_while_the_writer_ends_is_refused_at_once(journal: Journal, storage: Fickle) -> None:
+    storage.open.clear()
+    journal._committer.ended = True
+    async with asyncio.timeout(SMALL.deadline_s / 2):
+        assert isinstance(await journal.decided(a_decided()), JournalFailure)
+
+
 async def test_a_completion_in_a_failed_commit_is_written_later(journal: Journal, storage: Fickle) -> None:
     await journal.decided(a_decided("one"))
     storage.open.clear()
@@ -245,8 +284,9 @@ async def test_when_the_writer_dies_everything_that_waits_is_refused(tmp_path: P
     waiting = [asyncio.ensure_future(journal.decided(a_decided(f"call-{n}"))) for n in range(3)]
     await until(lambda: journal.state().lag_s > 0)
     storage.open.set()
-    assert {type(answer) for answer in await asyncio.gather(*waiting)} == {JournalFailure}
-    assert isinstance(await journal.decided(a_decided("later")), JournalFailure)
+    async with asyncio.timeout(SMALL.deadline_s / 2):
+        assert {type(answer) for answer in await asyncio.gather(*waiting)} == {JournalFailure}
+        assert isinstance(await journal.decided(a_decided("later")), JournalFailure)
     assert journal.state().failed
     await journal.close()
 
