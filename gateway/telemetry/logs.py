@@ -17,6 +17,8 @@ from gateway.admission.secrecy import scrubbed, without_secrets
 Level = Literal["debug", "info", "warning", "error"]
 
 _STANDARD: Final = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {"message", "asctime", "taskName"}
+_REPEATED: Final = frozenset({"color_message"})
+"""What uvicorn says once more, for terminals."""
 _QUIET: Final = ("httpx", "httpcore", "uvicorn.access")
 """Libraries that tell every request, with its address."""
 
@@ -66,7 +68,7 @@ def _shown(text: str) -> str:
 
 def _extra(record: logging.LogRecord) -> dict[str, Any]:
     """What the caller gave beside the message, as JSON and without secrets."""
-    given = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+    given = {name: value for name, value in vars(record).items() if name not in _STANDARD | _REPEATED}
     if not given:
         return {}
     try:

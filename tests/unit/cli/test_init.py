@@ -70,6 +70,7 @@ def test_only_development_takes_anonymous_callers(made: Path) -> None:
     assert isinstance(dev, Settings)
     assert isinstance(production, Settings)
     assert dev.identity.anonymous
+    assert dev.refusal.organization_message == "Ask in #agents if you need this."
     assert dev.listen.host == "127.0.0.1"
     assert not production.identity.anonymous
     assert "anonymous: true" not in (made / "bundles/production/agents/support-bot.yaml").read_text(encoding="utf-8")

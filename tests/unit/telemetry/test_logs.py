@@ -43,6 +43,11 @@ def test_a_line_says_when_where_and_what(stream: io.StringIO) -> None:
     }
 
 
+def test_what_is_said_again_in_color_is_left_out(stream: io.StringIO) -> None:
+    logging.getLogger("uvicorn.error").info("Started", extra={"color_message": "\x1b[36mStarted"})
+    assert set(lines(stream)[0]) == {"time", "level", "logger", "message", "request_id"}
+
+
 def test_less_than_the_level_is_not_written(stream: io.StringIO) -> None:
     logging.getLogger("gateway.x").debug("nothing")
     logging.getLogger("httpx").info("GET https://idp.example/keys")
