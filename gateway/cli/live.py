@@ -5,6 +5,7 @@ Rule 2: color only where a terminal shows it and NO_COLOR is not set; a line wit
 """
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -77,8 +78,12 @@ def why(record: Mapping[str, Any]) -> str:
     return str(record.get("rule") or record.get("code") or "")
 
 
-async def follow(directory: Path, write: Callable[[str], None], *, color: bool = False) -> None:
-    """Write a line for each decision from now on, until cancelled; the directory may not be there yet."""
+async def follow(directory: Path, write: Callable[[str], None], *, color: bool | None = None) -> None:
+    """Write a line for each decision from now on, until cancelled; the directory may not be there yet.
+
+    Without a word on `color` it is what standard output wants.
+    """
+    color = colored(sys.stdout) if color is None else color
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)  # noqa: ASYNC240 - once, before anything is watched
     async for records in added_to(directory):
         for record in records:
