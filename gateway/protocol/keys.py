@@ -7,9 +7,9 @@ Rule 3: folding errs on the side of too much: what any known reader takes for eq
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from typing import Any, Final, cast
+from unicodedata import normalize
 
 PARAMS: Final = frozenset(
     [
@@ -95,13 +95,18 @@ _MCP_PREFIX: Final = re.compile(r"(?:[^/.]+\.)(?:mcp|modelcontextprotocol)(?:\.[
 
 
 def fold(key: str) -> str:
-    """Return what a lenient reader may take the key for: lower case, compatibility forms, no invisible characters."""
+    """Return what a lenient reader may take the key for: one case, one form of an accent, nothing invisible.
+
+    Compatibility forms (NFKC) are left alone: no reader joins them, and one character of theirs can become 18.
+    """
     if key.isascii() and key.isprintable():
         return key.lower()
-    visible = "".join(letter for letter in key.partition("\x00")[0] if letter.isprintable())
-    plain = unicodedata.normalize("NFKC", visible).replace("\u0130", "i").replace("\u0131", "i")
-    folded = unicodedata.normalize("NFKC", plain.upper().casefold())
-    return "".join(letter for letter in folded if letter.isprintable())
+    plain = normalize("NFC", _visible(key.partition("\x00")[0])).replace("\u0130", "i").replace("\u0131", "i")
+    return _visible(normalize("NFC", plain.upper().casefold()))
+
+
+def _visible(key: str) -> str:
+    return key if key.isprintable() else "".join(filter(str.isprintable, key))
 
 
 _FOLDED: Final[dict[frozenset[str], frozenset[str]]] = {

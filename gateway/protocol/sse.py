@@ -101,6 +101,8 @@ class Reader:
         lines = self._split(chunk)
         found: list[Event | TooLarge] = []
         for line in lines:
+            if not line and not self._size:
+                continue  # nothing was said since the last event
             self._size += len(line) + 1
             if self._size > self._bound:
                 break

@@ -27,3 +27,24 @@ def test_the_limits_are_what_the_official_servers_take() -> None:
     longest = b'"' + b"x" * (DEFAULT.size - 2) + b'"'
     assert parse(longest) == "x" * (DEFAULT.size - 2)
     assert isinstance(parse(longest + b" "), Malformed)
+
+
+ENVELOPE = b'{"jsonrpc":"2.0","id":1,"method":"m","params":{"arguments":{"a":%s}}}'
+
+
+@pytest.mark.parametrize(
+    "heavy",
+    [
+        b"[" + b"[]," * 1_300_000 + b"[]]",
+        b"[" + b'{"a":1},' * 100_000 + b"{}]",
+        b"[" + b"1e5," * 1_000_000 + b"1]",
+        b"{" + b",".join(b'"k%d":1' % number for number in range(100_000)) + b"}",
+    ],
+)
+def test_a_body_that_would_be_dear_to_read_is_refused_before_it_is_parsed(
+    heavy: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.protocol.strict.orjson", None)
+    problem = parse(ENVELOPE % heavy)
+    assert isinstance(problem, Malformed)
+    assert problem.fault == "too_complex"
