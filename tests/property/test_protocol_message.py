@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gateway.protocol.keys import fold
 from gateway.protocol.malformed import Malformed
 from gateway.protocol.message import Message, Notification, Request, Response, read, read_reply
-from gateway.protocol.strict import parse
+from gateway.protocol.strict import _bare, _depth, parse
 
 WORDS = st.sampled_from(
     [
@@ -124,6 +124,22 @@ def test_canonical_bytes_and_others_are_judged_alike(text: str) -> None:
 
 def outcome(parsed: Any) -> Any:
     return parsed.fault if isinstance(parsed, Malformed) else (type(parsed), parsed)
+
+
+@given(JSON)
+def test_what_is_counted_before_parsing_is_what_parsing_finds(text: str) -> None:
+    body = text.encode("utf-8", "surrogatepass")
+    bare = _bare(body)
+    objects: list[list[tuple[str, Any]]] = []
+    value = json.loads(text, object_pairs_hook=lambda pairs: objects.append(pairs) or [inner for _, inner in pairs])
+    assert bare.count(b"{") == len(objects)
+    assert bare.count(b":") == sum(map(len, objects))
+    assert _depth(bare) == depth(value)
+
+
+def depth(value: Any) -> int:
+    """Return how deep lists nest; objects were read as the list of their values, none left out."""
+    return 1 + max(map(depth, value), default=0) if isinstance(value, list) else 0  # pyright: ignore[reportUnknownArgumentType]
 
 
 @given(BODIES)
