@@ -50,5 +50,11 @@ def test_the_wheel_carries_the_stock_library_whole(programs: Path, tmp_path: Pat
     assert len(wanted) > 1
 
 
+def test_the_wheel_carries_every_file_of_the_package(programs: Path, checkout: Path) -> None:
+    (installed,) = programs.parent.glob("lib/*/site-packages/gateway")
+    wanted = {path.relative_to(checkout / "gateway") for path in files(checkout / "gateway")}
+    assert wanted - {path.relative_to(installed) for path in files(installed)} == set()
+
+
 def files(directory: Path) -> list[Path]:
-    return [path for path in directory.rglob("*") if path.is_file()]
+    return [path for path in directory.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
