@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from gateway.bundle.environment import Environment
 from gateway.bundle.plain import Json
-from gateway.bundle.rule_index import rule_index, seal, who_keys
+from gateway.bundle.rule_index import rule_index, seal, who_index
 
 _SERVER: Final[Mapping[str, Any]] = {
     "title": "",
@@ -68,12 +68,7 @@ def bundle_data(environment: Environment, requirements: Mapping[str, Any]) -> Js
         "agents": registered,
         "rules": rules,
         "own": {PurePosixPath(document.file).stem: document.value for document in environment.own},
-        "index": {
-            **_credentials(agents),
-            "rules": rule_index(rules, catalog["servers"]),
-            "who": {name: who_keys(name, agent) for name, agent in registered.items()},
-            "seals": {name: seal(rule) for name, rule in rules.items()},
-        },
+        "index": _credentials(agents) | _rules(rules, registered, catalog["servers"]),
         "requirements": dict(requirements),
     }
 
@@ -108,6 +103,18 @@ def _completed(targets: Json) -> Json:
 def _agent(entry: Json) -> Json:
     kept = {key: value for key, value in entry.items() if key not in {"tokens", "identities"}}
     return {**_AGENT, **kept, "scope": {**_SCOPE, **entry.get("scope", {})}}
+
+
+def _rules(rules: Json, agents: Json, servers: Json) -> Json:
+    """Which rules to look at, for whom, and what shows that nothing was damaged."""
+    index = rule_index(rules, servers)
+    return {
+        "rules": index,
+        "who": who_index(agents, index),
+        "seals": {name: seal(rule) for name, rule in rules.items()},
+        "agent_seals": {name: seal(agent) for name, agent in agents.items()},
+        "server_seals": {name: seal(server) for name, server in servers.items()},
+    }
 
 
 def _credentials(agents: Json) -> Json:

@@ -14,8 +14,7 @@ from msgspec import Struct
 from gateway.bundle.problem import Problem
 from gateway.bundle.yaml_events import Event, NotYaml, read_events
 
-MAX_BYTES: Final = 4 * 1024 * 1024
-MAX_DEPTH: Final = 32
+MAX_BYTES: Final = 1024 * 1024
 _INT64: Final = range(-(2**63), 2**63)
 _CORE: Final[tuple[tuple[re.Pattern[str], Callable[[str], Any]], ...]] = (
     (re.compile(r"(?:null|Null|NULL|~|)"), lambda _: None),
@@ -102,9 +101,6 @@ class _Reading:
         if event.kind == "scalar":
             return self._scalar(event)
         self._refuse_tag(event)
-        if pointer.count("/") >= MAX_DEPTH:
-            self._refuse(event, f"is nested deeper than {MAX_DEPTH} levels.", "Flatten it.")
-            return _skipped(event, events)
         return self._sequence(events, pointer) if event.kind == "sequence" else self._mapping(events, pointer)
 
     def _sequence(self, events: Iterator[Event], pointer: str) -> list[Any]:

@@ -8,6 +8,7 @@ does not verify the Rego again.
 import hashlib
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -112,9 +113,11 @@ class Verifier:
             problems, found = judged(tree, self._opa)
             if problems:
                 return [sources.authored(problem) for problem in problems]
-            reads = read_sets(found, self._opa, tree.root)
+            with ThreadPoolExecutor(1) as beside:
+                tests = beside.submit(failing, tree, self._opa)
+                reads = read_sets(found, self._opa, tree.root)
             problems = [problem for each in found for problem in overreaching(each, reads[each.name]["met"])]
-            problems += failing(tree, self._opa)
+            problems += tests.result()
             if problems:
                 return [sources.authored(problem) for problem in problems]
             return Remembered({each.name: described(each, reads[each.name]) for each in found}, combined(found))

@@ -25,10 +25,9 @@ class Place(Struct, frozen=True):
 
 
 class Uncovered(Struct, frozen=True):
-    """A range that no test reaches; `kind` says where that is by design (the rule index, an early exit)."""
+    """A range that no test reaches."""
 
     start: Place
-    kind: str = ""
 
 
 class Covered(Struct, frozen=True):
@@ -62,7 +61,7 @@ def _unformatted(tree: Tree, opa: Opa) -> Iterator[Problem]:
 
 
 def _uncovered(tree: Tree, opa: Opa, least: float) -> Iterator[Problem]:
-    ran = opa.run("test", "--coverage", "--format=json", "mcp", within=tree.root)
+    ran = opa.run("test", "--coverage", "--coverage-runs=", "--format=json", "mcp", within=tree.root)
     try:
         report = msgspec.convert(ran.report(), Coverage)
     except msgspec.ValidationError:
@@ -70,7 +69,7 @@ def _uncovered(tree: Tree, opa: Opa, least: float) -> Iterator[Problem]:
         return
     for name, covered in sorted(report.files.items()):
         if covered.coverage < least and not name.endswith("_test.rego"):
-            rows = sorted({each.start.row for each in covered.not_covered if not each.kind})
+            rows = sorted({each.start.row for each in covered.not_covered})
             said = f"is reached by its tests to {covered.coverage:.0f} %, not {least:.0f} %."
             missing = ", ".join(str(row) for row in rows)
             yield Problem(name, rows[0] if rows else 0, said, f"Test the lines {missing}." if rows else "Test it.")

@@ -2,7 +2,7 @@
 
 Rule 1: the index may name too many rules, never too few: Rego checks every field of a candidate again.
 Rule 2: every server of the catalog and `*` have every row, and every row has `any`, so that an absent key is damage.
-Rule 3: a rule is sealed by a digest over its JSON, so that one that was damaged refuses instead of judging.
+Rule 3: rules, agents and servers are sealed by a digest over their JSON: one that was damaged refuses.
 """
 
 import hashlib
@@ -33,15 +33,20 @@ def rule_index(rules: Mapping[str, Json], servers: Mapping[str, Json]) -> Json:
     return index
 
 
-def who_keys(agent_id: str, agent: Json) -> list[str]:
-    """The keys that a question of this agent looks under; its groups come from the question."""
+def who_index(agents: Mapping[str, Json], index: Json) -> Json:
+    """Agent id -> the keys that its questions look under, `any` first; its groups come from the question."""
+    used = {key for server in index.values() for row in server.values() for key in row}
+    return {name: ["any", *(key for key in _agent_keys(name, agent) if key in used)] for name, agent in agents.items()}
+
+
+def _agent_keys(name: str, agent: Json) -> list[str]:
     labels = [f"label:{label}" for label in agent["labels"]]
-    return ["any", f"agent:{agent_id}", f"kind:{agent['kind']}", *labels, f"owner:{agent['owner']}"]
+    return [f"agent:{name}", f"kind:{agent['kind']}", *labels, f"owner:{agent['owner']}"]
 
 
-def seal(rule: Json) -> str:
-    """The digest over the rule as OPA's `json.marshal` writes it: sorted, without spaces, with Go's HTML escapes."""
-    text = canonical(rule)
+def seal(entry: Json) -> str:
+    """The digest over an entry as OPA's `json.marshal` writes it: sorted, without spaces, with Go's HTML escapes."""
+    text = canonical(entry)
     for plain, escaped in _HTML:
         text = text.replace(plain, escaped)
     return hashlib.sha256(text).hexdigest()

@@ -7,7 +7,7 @@ Rule 2: the words come from the schema: what a value must be stands there as its
 import difflib
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import jsonschema_rs
 import orjson
@@ -95,19 +95,23 @@ def _instead(key: str, known: list[str]) -> str:
     return f"Did you mean `{close[0]}`?" if close else f"Known are {', '.join(known)}." if known else "Remove it."
 
 
-def _at(error: jsonschema_rs.ValidationError, kind: str) -> Json:
-    """The subschema that holds the violated keyword."""
-    node: Any = schema(kind)
+def _nodes(error: jsonschema_rs.ValidationError, kind: str) -> list[Json]:
+    """The subschemas on the way to the violated keyword, the outermost first."""
+    node = cast("Any", schema(kind))
+    nodes: list[Json] = [node]
     for part in error.schema_path[:-1]:
         node = node[part]
         while isinstance(node, str):  # the target of a `$ref`
             node = schema(kind)["$defs"][node.rpartition("/")[2]]
-    return node if is_object(node) else {}
+        nodes += [node] if is_object(node) else []
+    return nodes
 
 
 def _described(error: jsonschema_rs.ValidationError, kind: str) -> str:
-    return str(_at(error, kind).get("description", ""))
+    """What the nearest schema that says so wants to have there."""
+    told = [node["description"] for node in _nodes(error, kind) if isinstance(node.get("description"), str)]
+    return told[-1] if told else f"Look at another file of this kind ({schema(kind)['title']})."
 
 
 def _known(error: jsonschema_rs.ValidationError, kind: str) -> list[str]:
-    return sorted(_at(error, kind).get("properties", {}))
+    return sorted(_nodes(error, kind)[-1].get("properties", {}))

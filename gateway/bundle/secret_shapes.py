@@ -34,28 +34,27 @@ def secrets_in(document: Document) -> list[Problem]:
     """One problem for each value that looks like a secret."""
     return [
         document.problem(pointer, f"looks like {shape}.", _REMEDY)
-        for pointer, value in _texts(document.value, "")
-        if (shape := _shape(pointer, value))
+        for pointer, name, text in _texts(document.value, "", "")
+        if (shape := _shape(name, text))
     ]
 
 
-def _shape(pointer: str, value: str) -> str:
+def _shape(name: str, text: str) -> str:
     for shape, pattern in _SHAPES:
-        if pattern.search(value):
+        if pattern.search(text):
             return shape
-    name = pointer.rpartition("/")[2]
-    return f"the value of a secret (`{name}`)" if value and _NAMED.search(name) else ""
+    return f"the value of a secret (`{name}`)" if text and _NAMED.search(name) else ""
 
 
-def _texts(value: Any, pointer: str) -> Iterator[tuple[str, str]]:
-    """Every string with the pointer to it; keys count as strings too."""
+def _texts(value: Any, pointer: str, name: str) -> Iterator[tuple[str, str, str]]:
+    """Every string with the pointer to it and the key that it is the value of; keys count as strings too."""
     if isinstance(value, str):
-        yield pointer, value
+        yield pointer, name, value
     elif is_array(value):
         for number, item in enumerate(value):
-            yield from _texts(item, step(pointer, number))
+            yield from _texts(item, step(pointer, number), name)
     elif is_object(value):
         for key, item in value.items():
             place = step(pointer, key)
-            yield place, key
-            yield from _texts(item, place)
+            yield place, "", key
+            yield from _texts(item, place, key)

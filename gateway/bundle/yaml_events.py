@@ -20,6 +20,9 @@ _KINDS: Final[dict[str, Kind]] = {
     "AliasEvent": "alias",
 }
 
+MAX_DEPTH: Final = 32
+_DEEPER: Final[dict[Kind, int]] = {"mapping": 1, "sequence": 1, "end": -1}
+
 
 class Event(Struct, frozen=True, kw_only=True):
     """One event; `line` is 1-based, `tag` only what the author wrote, `plain` a scalar without quotes."""
@@ -43,12 +46,21 @@ class NotYaml(Struct, frozen=True):
 def read_events(text: str) -> list[Event] | NotYaml:
     """The events in order, without the stream's own and the ends of documents."""
     parser: Any = YAML(typ="safe", pure=True)
+    events: list[Event] = []
+    depth = 0
     try:
-        return [_event(_KINDS[kind], event) for event in parser.parse(text) if (kind := type(event).__name__) in _KINDS]
+        for event in parser.parse(text):
+            kind = _KINDS.get(type(event).__name__)
+            if kind is not None:
+                events.append(_event(kind, event))
+                depth += _DEEPER.get(kind, 0)
+            if depth > MAX_DEPTH:  # the parser's own time grows with the square of the depth
+                return NotYaml(events[-1].line, f"it is nested deeper than {MAX_DEPTH} levels")
     except MarkedYAMLError as error:
         return _not_yaml(error)
     except YAMLError as error:
         return NotYaml(0, str(error).partition("\n")[0])
+    return events
 
 
 def _not_yaml(error: Any) -> NotYaml:
