@@ -24,7 +24,7 @@ from gateway.pipeline.ports import UpstreamFailure
 LARGEST: Final = 16_384
 """Bytes that a credential file may hold."""
 
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _HEADER: Final = re.compile(r"([A-Za-z0-9-]+):[ \t]+(\S.*)")
 _TOKEN: Final = re.compile(r"[!-~]+")
 _VALUE: Final = re.compile(r"[ -~]+")
@@ -84,7 +84,7 @@ class Secrets:
             return "is missing: put the token into it, readable by the gateway's user only (chmod 600)"
         known = self._read.get(path)
         if known is None or known.state != state:
-            known = _Read(state, _load(path))
+            known = _Read(state, load(path))
             self._remember(path, known)
         return known.outcome
 
@@ -135,7 +135,7 @@ def _state(found: os.stat_result) -> tuple[int, ...]:
     return (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_mode)
 
 
-def _load(path: Path) -> Secret | str:
+def load(path: Path) -> Secret | str:
     """Return what a file gives, or the end of a sentence that begins with its name."""
     try:
         with open(path, "rb", opener=_opener) as file:

@@ -16,10 +16,9 @@ import rfc8785
 
 from gateway.admission.policy_input import Definition
 
-DriftClass = Literal["description", "schema", "annotations", "added", "removed"]
+DriftClass = Literal["description", "schema", "annotations", "added", "removed", "other"]
 
 PARTS: Final[Mapping[str, DriftClass]] = {
-    "name": "description",
     "title": "description",
     "description": "description",
     "icons": "description",
@@ -29,12 +28,13 @@ PARTS: Final[Mapping[str, DriftClass]] = {
     "outputSchema": "schema",
     "arguments": "schema",
     "mimeType": "schema",
-    "uri": "schema",
-    "uriTemplate": "schema",
-    "execution": "schema",
-    "other": "schema",
+    "name": "other",
+    "uri": "other",
+    "uriTemplate": "other",
+    "execution": "other",
+    "other": "other",
 }
-"""Drift class of every part; fields that no revision names are one part together, `other`."""
+"""Class of a change to each part, as in `mcp.lib.definitions`; fields that no revision names are `other` together."""
 
 HINTS: Final = ("readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")
 """The tool annotations that policy may read, where they are booleans; absent ones have the strict default."""
@@ -59,9 +59,14 @@ def define(presented: Mapping[str, Any]) -> Definition:
 
 
 def drift(pinned: Mapping[str, str], shown: Mapping[str, str]) -> list[DriftClass]:
-    """Return the classes in which two sets of parts differ, sorted; empty where they are equal."""
-    changed = {name for name in pinned.keys() | shown.keys() if pinned.get(name) != shown.get(name)}
-    return sorted({PARTS.get(name, "schema") for name in changed})
+    """Return the classes in which two sets of parts differ, as policy judges them, sorted; empty where equal."""
+    changed = {name for name in pinned.keys() & shown.keys() if pinned[name] != shown[name]}
+    classes: set[DriftClass] = {PARTS.get(name, "other") for name in changed}
+    if pinned.keys() - shown.keys():
+        classes.add("removed")
+    if shown.keys() - pinned.keys():
+        classes.add("added")
+    return sorted(classes)
 
 
 def digest(value: object) -> str:

@@ -28,7 +28,7 @@ import uvicorn
 from mcp.server.mcpserver import MCPServer
 from msgspec import Struct
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tests.servers.notes import server
@@ -79,7 +79,10 @@ class Recorder:
 
 @contextmanager
 def recording(journal: Path, *options: str) -> Generator[Recorder]:
-    """Run the server until the end of the block; `--json` lets it answer without event streams."""
+    """Run the server until the end of the block.
+
+    `--json` lets it answer without event streams, `--legacy` know nothing of the revision 2026-07-28.
+    """
     journal.touch()
     command = [sys.executable, "-m", "tests.servers.recording", str(journal), *options]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -131,6 +134,21 @@ class _Recorded:
             file.write(json.dumps(entry).encode() + b"\n")
 
 
+class _Legacy:
+    """Refuses the modern era as servers do that do not know it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app: Final = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and (b"mcp-protocol-version", b"2026-07-28") in scope["headers"]:
+            error = {"code": -32600, "message": "Bad Request: Unsupported protocol version"}
+            refusal = {"jsonrpc": "2.0", "id": "server-error", "error": error}
+            await JSONResponse(refusal, 400)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
 def _controlled(made: MCPServer) -> None:
     """Let a test change what the server presents."""
 
@@ -158,10 +176,11 @@ class _Announcing(uvicorn.Server):
         print(self.ready, flush=True)  # noqa: T201 - the ready line is this program's output
 
 
-async def _serve(journal: Path, *, json_only: bool) -> None:
+async def _serve(journal: Path, options: list[str]) -> None:
     made = server()
     _controlled(made)
-    app = made.streamable_http_app(json_response=json_only)
+    served: ASGIApp = made.streamable_http_app(json_response="--json" in options)
+    app = _Legacy(served) if "--legacy" in options else served
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         config = uvicorn.Config(_Recorded(app, journal), log_level="error", timeout_graceful_shutdown=1)
@@ -178,4 +197,4 @@ def _end_with_stdin(running: uvicorn.Server) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(Path(sys.argv[1]), json_only="--json" in sys.argv))
+    asyncio.run(_serve(Path(sys.argv[1]), sys.argv[2:]))

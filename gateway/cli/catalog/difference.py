@@ -1,0 +1,57 @@
+"""What a server lists now, against the pins of its catalog entry.
+
+Rule 1: a change has the class by which policy judges it: description, schema, annotations, added, removed.
+Rule 2: what has no pin was never reviewed, and is told apart from what is unchanged.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal
+
+from msgspec import Struct
+
+from gateway.admission.digests import drift
+from gateway.cli.catalog.listed import SECTIONS, Listed
+from gateway.protocol.values import as_object
+
+State = Literal["unchanged", "unpinned", "drifted", "added", "removed"]
+DRIFT: Final = frozenset({"drifted", "added", "removed"})
+
+
+class Difference(Struct, frozen=True, kw_only=True):
+    """One target, and how it stands to its pin."""
+
+    section: str
+    key: str
+    """The server's own text, unescaped."""
+    state: State
+    classes: tuple[str, ...] = ()
+    """The classes of a drift."""
+    parts: tuple[str, ...] = ()
+    """The fields that changed."""
+
+
+def differences(entry: Mapping[str, Any], things: Sequence[Listed]) -> list[Difference]:
+    """Return every target of the catalog and of the server, in the order tools, prompts, resources."""
+    found: list[Difference] = []
+    for section in dict.fromkeys(SECTIONS.values()):
+        known = as_object(entry.get(section)) or {}
+        shown = {one.key: one for one in things if one.section == section}
+        found += [_compared(one, as_object(known.get(one.key))) for one in shown.values()]
+        gone = [key for key, target in known.items() if key not in shown and (key[-1:] != "*" or "pin" in target)]
+        found += [Difference(section=section, key=key, state="removed", classes=("removed",)) for key in gone]
+    return found
+
+
+def _compared(one: Listed, target: Mapping[str, Any] | None) -> Difference:
+    if target is None:
+        return Difference(section=one.section, key=one.key, state="added", classes=("added",))
+    pin = as_object(target.get("pin"))
+    if pin is None:
+        return Difference(section=one.section, key=one.key, state="unpinned")
+    if pin.get("sha256") == one.definition.sha256:
+        return Difference(section=one.section, key=one.key, state="unchanged")
+    pinned, shown = as_object(pin.get("parts")) or {}, one.definition.parts
+    parts = sorted(name for name in pinned.keys() | shown.keys() if pinned.get(name) != shown.get(name))
+    return Difference(
+        section=one.section, key=one.key, state="drifted", classes=tuple(drift(pinned, shown)), parts=tuple(parts)
+    )

@@ -1,0 +1,60 @@
+"""Differences and surveys as text for people.
+
+Rule 1: what a server wrote is escaped and cut before it reaches a terminal.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import click
+
+from gateway.cli.catalog.difference import DRIFT, Difference
+from gateway.cli.catalog.listed import LeftOut
+from gateway.cli.live import escaped
+
+_COLORS: Final = {"drifted": "yellow", "added": "green", "removed": "red", "unpinned": "cyan"}
+_KEY: Final = 100
+
+
+def difference_lines(server: str, found: Sequence[Difference], *, color: bool) -> Iterator[str]:
+    """Return a line for each thing that is not as it was pinned, and one that counts them."""
+    for one in found:
+        if one.state != "unchanged":
+            yield f"{server}: {_state(one, color=color)}  {one.section[:-1]} {_cut(one.key)}{_why(one)}"
+    counts = Counter(one.state for one in found)
+    told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "nothing listed"
+    yield f"{server}: {told}"
+
+
+def difference_json(server: str, one: Difference) -> Mapping[str, Any]:
+    """Return a difference as a value for JSON."""
+    return {
+        "server": server,
+        "section": one.section,
+        "key": one.key,
+        "state": one.state,
+        "classes": one.classes,
+        "parts": one.parts,
+        "drift": one.state in DRIFT,
+    }
+
+
+def left_out_lines(left_out: Sequence[LeftOut]) -> Iterator[str]:
+    """Return a line for each thing that no catalog can name."""
+    return (f"left out: {one.name}: {one.why}" for one in left_out)
+
+
+def _state(one: Difference, *, color: bool) -> str:
+    return click.style(f"{one.state:9}", fg=_COLORS.get(one.state)) if color else f"{one.state:9}"
+
+
+def _why(one: Difference) -> str:
+    if one.state == "unpinned":
+        return "  (was never reviewed: no pin)"
+    return f"  ({', '.join(one.classes)}: {', '.join(one.parts)})" if one.state == "drifted" else ""
+
+
+def _cut(text: str) -> str:
+    shown = escaped(text)
+    return shown if len(shown) <= _KEY else f"{shown[:_KEY]}..."
