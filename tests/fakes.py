@@ -28,7 +28,7 @@ from gateway.admission.decision import (
 from gateway.admission.masking import Masking
 from gateway.admission.policy_input import Definition, Gateway, PolicyInput, SchemaCheck, Target
 from gateway.admission.principal import Principal
-from gateway.admission.record import Completed, Decided, JournalFailure, Receipt, Refused
+from gateway.admission.record import Completed, Counted, Decided, JournalFailure, Receipt, Refused
 from gateway.admission.refusal import Wording
 from gateway.pipeline import Pipeline
 from gateway.pipeline.engine import Parts
@@ -95,6 +95,7 @@ class FakeJournal:
     def __init__(self) -> None:
         self.records: list[Decided | Refused] = []
         self.completions: list[Completed] = []
+        self.counts: list[Counted] = []
         self.failure: JournalFailure | None = None
 
     async def decided(self, record: Decided) -> Receipt | JournalFailure:
@@ -105,6 +106,9 @@ class FakeJournal:
 
     def completed(self, record: Completed) -> None:
         self.completions.append(record)
+
+    def counted(self, record: Counted) -> None:
+        self.counts.append(record)
 
     def _kept(self, record: Decided | Refused) -> Receipt | JournalFailure:
         if self.failure is not None:
@@ -164,7 +168,7 @@ class FakeUpstream:
 
     async def send(self, forward: Forward) -> FakeReply | UpstreamFailure:
         self.forwards.append(forward)
-        return self.answer(self.messages[-1])
+        return self.answer(orjson.loads(forward.permit.outbound.body or b"{}"))
 
 
 class FakePresented(Struct):
@@ -249,7 +253,9 @@ class FakeCallers:
 class FakeMeters:
     """Counts nothing."""
 
-    def decided(self, *, outcome: str, requirement: str, policy_micros: int, added_micros: int) -> None: ...
+    def decided(
+        self, *, outcome: str, requirement: str, policy_micros: int, added_micros: int, server: str = ""
+    ) -> None: ...
     def upstream(self, outcome: str) -> None: ...
     def malformed(self, fault: str) -> None: ...
     def streams(self, count: int) -> None: ...
@@ -287,4 +293,5 @@ class World:
             wording=Wording(),
             masking=Masking(level="masked", key=b"k" * 32),
             result_bytes=10_000,
+            arguments_bytes=5_000,
         )

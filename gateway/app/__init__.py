@@ -14,9 +14,10 @@ from typing import Any, Final
 from starlette.types import ASGIApp
 
 from gateway.admission.policy_input import Gateway
-from gateway.app.doors import Doors, guarded, metadata_beside
+from gateway.app.doors import Doors, floods_recorded, guarded, metadata_beside
 from gateway.app.handed import Handed
 from gateway.app.parts import calls_of, identity_of, journal_of, limits_of, opa_of, parts_of, pulse_of, streams_of
+from gateway.identity.flood import Aggregate
 from gateway.journal.writer import Journal
 from gateway.opa.process import Report
 from gateway.opa.readiness import Pulse, Readiness
@@ -102,10 +103,14 @@ async def worker(settings: Settings, handed: Handed, report: Report) -> AsyncGen
             Telemetry(),
         )
         pulse = pulse_of(settings, client, vitals, who)
-        for background in (pulse.run(), _revised(streams, pipeline)):
+        floods = Aggregate()
+        stack.callback(pipeline.record_counts)
+        for background in (pulse.run(), _revised(streams, pipeline), floods_recorded(floods, pipeline)):
             stack.callback(asyncio.create_task(background).cancel)
-        endpoint = Endpoint(pipeline, Doors(identity), telemetry, streams, limits_of(settings))
-        asgi = guarded(metadata_beside(endpoint, identity.resource), pipeline, telemetry, settings)
+        endpoint = Endpoint(pipeline, Doors(identity, floods), telemetry, streams, limits_of(settings))
+        asgi = guarded(
+            metadata_beside(endpoint, identity.resource), pipeline, telemetry, floods=floods, settings=settings
+        )
         yield Worker(asgi, pulse, journal, telemetry, streams)
 
 

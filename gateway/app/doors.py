@@ -3,6 +3,7 @@
 Rule 1: every request that is turned away here is counted and recorded, as the endpoint's own refusals are.
 """
 
+import asyncio
 import time
 from collections.abc import Iterable
 from typing import Final
@@ -27,10 +28,10 @@ from gateway.telemetry import Telemetry
 class Doors:
     """The server's `Callers` port over `Identity`, with floods of refusals counted together."""
 
-    def __init__(self, identity: Identity) -> None:
-        """Take the verifier of credentials."""
+    def __init__(self, identity: Identity, floods: Aggregate) -> None:
+        """Take the verifier of credentials, and what counts refusals alike."""
         self._identity: Final = identity
-        self._floods: Final = Aggregate()
+        self._floods: Final = floods
 
     async def verify(
         self, headers: Iterable[tuple[bytes, bytes]], *, server: str, query: bytes, source_ip: str
@@ -65,11 +66,26 @@ def metadata_beside(endpoint: ASGIApp, resource: Resource) -> ASGIApp:
     return routed
 
 
-def guarded(app: ASGIApp, pipeline: Pipeline, telemetry: Telemetry, settings: Settings) -> ASGIApp:
+async def floods_recorded(floods: Aggregate, pipeline: Pipeline) -> None:
+    """Record every second what was only counted; runs until cancelled."""
+    while True:
+        await asyncio.sleep(1)  # noqa: TID251 - refusals are counted by the second
+        pipeline.record_counts()
+        for flood in floods.over(time.time_ns()):
+            about = About(server=flood.server, detail=f"more of the same in second {flood.second}")
+            nobody = Answer(status=0)
+            await pipeline.turn_away(flood.cause, about, source_ip=flood.source_ip, answer=nobody, count=flood.count)
+
+
+def guarded(
+    app: ASGIApp, pipeline: Pipeline, telemetry: Telemetry, *, floods: Aggregate, settings: Settings
+) -> ASGIApp:
     """Return `app` behind everything that needs no message: request id, proxies, host and origin, sizes."""
 
     async def notice(turned: TurnedAway) -> None:
         telemetry.malformed(turned.code)
+        if not floods.first(turned.source_ip, "", turned.code, time.time_ns()):
+            return
         about = About(detail=turned.reason, status=turned.status)
         await pipeline.turn_away(turned.code, about, source_ip=turned.source_ip, answer=Answer(status=turned.status))
 

@@ -55,6 +55,12 @@ class Pipeline:
         """Return what to do with one message that the upstream sent on the channel of `call`."""
         return await self._replies.settle(call, raw)
 
+    def record_counts(self) -> None:
+        """Hand over to the journal what was only counted since the last time."""
+        parts = self.engine.parts
+        for counted in self.engine.counts.taken(parts.clock.now()):
+            parts.journal.counted(counted)
+
     async def stands(self, call: Call) -> Refusal | None:
         """Ask again whether an open stream may stay open, by the policy in force now; null means that it may."""
         begun = self.engine.parts.clock.now()
@@ -63,12 +69,16 @@ class Pipeline:
             return own("policy_denied", "the stream cannot be judged any more")
         return (await self.engine.settle(again_asked)).refusal
 
-    async def turn_away(self, code: str, about: About, *, source_ip: str, answer: Answer) -> Answer:
-        """Record a refusal without a decision, and return its answer; without a record the answer says so."""
+    async def turn_away(self, code: str, about: About, *, source_ip: str, answer: Answer, count: int = 1) -> Answer:
+        """Record a refusal without a decision, and return its answer; without a record the answer says so.
+
+        `count` is how many refusals alike the record stands for.
+        """
         parts = self.engine.parts
         now = parts.clock.now()
         occasion = Occasion(call_id=parts.ids.call_id(), unix_ns=now.unix_ns, monotonic_ns=now.monotonic_ns)
-        record = refused(occasion, code=code, source_ip=source_ip, about=about, masking=parts.masking)
+        alone = refused(occasion, code=code, source_ip=source_ip, about=about, masking=parts.masking)
+        record = replace(alone, count=count)
         if isinstance(await parts.journal.refused(record), JournalFailure):
             unwritten = own("journal_unavailable", "the refusal cannot be recorded")
             return Answer(status=503, body=rpc_error(unwritten, None, parts.wording), headers=JSON)
@@ -80,7 +90,7 @@ class Pipeline:
         call: Call | None = None
         for _ in range(_ATTEMPTS):
             sight = await self.presentation.sight(inbound, parts.policy.revision, self._look)
-            question = state(inbound, sight, unix_ns=begun.unix_ns, gateway=parts.gateway)
+            question = state(inbound, sight, begun.unix_ns, limit=parts.arguments_bytes, gateway=parts.gateway)
             if isinstance(question, Malformed):
                 return question
             call = await self.engine.decide(self.engine.begin(inbound, question, begun))
@@ -96,6 +106,7 @@ class Pipeline:
         if passage is None or passage.permit is None:
             return None
         call = replace(passage, inbound=inbound, call_id=self.engine.parts.ids.call_id())
+        self.engine.counts.add(inbound.server, inbound.method.name, "client")
         travelling = outbound(inbound, subject=passage.permit.outbound.subject)
         return Settled(call=call, action=again(passage.permit, travelling))
 

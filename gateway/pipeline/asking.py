@@ -16,21 +16,26 @@ from gateway.protocol.headers import agree_parameters
 from gateway.protocol.malformed import Malformed
 
 _INVALID_REQUEST: Final = -32600
+_INVALID_PARAMS: Final = -32602
 
 
-def state(inbound: Inbound, sight: Sight, *, unix_ns: int, gateway: Gateway) -> PolicyInput | Malformed:
-    """Return the question that `inbound` is, or what is wrong with it."""
+def state(inbound: Inbound, sight: Sight, unix_ns: int, *, limit: int, gateway: Gateway) -> PolicyInput | Malformed:
+    """Return the question that `inbound` is, or what is wrong with it; `limit`: bytes of the arguments' JSON."""
     question = plain(inbound, unix_ns=unix_ns, gateway=gateway)
     arguments = questions.arguments_of(inbound)
     presented = sight.presented
+    meta = questions.measured(arguments, "none")
+    if meta.bytes > limit:
+        reason = f"the arguments have {meta.bytes} bytes, more than {limit}"
+        return Malformed(fault="too_large", code=_INVALID_PARAMS, reason=reason, id=inbound.request_id)
     if presented is None:
-        return replace(question, arguments=arguments, arguments_meta=questions.measured(arguments, "none"))
+        return replace(question, arguments=arguments, arguments_meta=meta)
     malformed = _ambiguous(inbound, sight, arguments)
     if malformed is not None:
         return malformed
     schema = presented.check_arguments(arguments) if inbound.method.name == "tools/call" else "none"
-    meta = questions.measured(arguments, schema)
-    return replace(question, definition=presented.definition, arguments=arguments, arguments_meta=meta)
+    judged = replace(meta, schema=schema)
+    return replace(question, definition=presented.definition, arguments=arguments, arguments_meta=judged)
 
 
 def plain(inbound: Inbound, *, unix_ns: int, gateway: Gateway) -> PolicyInput:

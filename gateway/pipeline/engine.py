@@ -22,6 +22,7 @@ from gateway.admission.recording import decided
 from gateway.admission.refusal import Refusal, Wording, own
 from gateway.admission.refusal import answer as refusal_answer
 from gateway.pipeline.call import Call, Settled
+from gateway.pipeline.counts import Counts
 from gateway.pipeline.listings import Listings
 from gateway.pipeline.ports import Clock, Definitions, Ids, Journal, Moment, Policy, Upstream
 from gateway.pipeline.presentation import subject_of
@@ -43,6 +44,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     wording: Wording
     masking: Masking
     result_bytes: int
+    arguments_bytes: int
 
 
 class Engine:
@@ -51,6 +53,7 @@ class Engine:
     def __init__(self, parts: Parts) -> None:
         """Take what `gateway.app` has composed."""
         self.parts: Final = parts
+        self.counts: Final = Counts()
 
     def begin(self, inbound: Inbound, question: PolicyInput, begun: Moment) -> Call:
         """Give a message its id."""

@@ -12,7 +12,7 @@ from msgspec import Struct
 from gateway.admission.action import Forward
 from gateway.admission.decision import ListingVerdict, PolicyFailure, Verdict
 from gateway.admission.policy_input import Definition, PolicyInput, SchemaCheck, Target
-from gateway.admission.record import Completed, Decided, JournalFailure, Receipt, Refused
+from gateway.admission.record import Completed, Counted, Decided, JournalFailure, Receipt, Refused
 from gateway.protocol.headers import Parameter
 
 Media = Literal["json", "sse", "empty", "other"]
@@ -62,6 +62,7 @@ class Journal(Protocol):
     async def decided(self, record: Decided) -> Receipt | JournalFailure: ...
     async def refused(self, record: Refused) -> Receipt | JournalFailure: ...
     def completed(self, record: Completed) -> None: ...
+    def counted(self, record: Counted) -> None: ...
 
 
 class ViewKey(Struct, frozen=True, kw_only=True):

@@ -140,6 +140,7 @@ class Replies:
         method = lookup(message.method, direction="server", revision=call.inbound.revision)
         if method is None:
             return Withhold()
+        self._engine.counts.add(call.inbound.server, message.method, "server")
         if message.method.endswith("/list_changed"):
             self._engine.parts.definitions.forget(call.inbound.server, message.method)
         if message.method == "notifications/progress" and not _own_progress(call, message):

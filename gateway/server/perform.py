@@ -9,6 +9,7 @@ import asyncio
 from typing import Final, assert_never
 
 from gateway.admission.action import Answer, Forward, Withhold
+from gateway.admission.decision import Verdict
 from gateway.admission.record import Completed
 from gateway.admission.refusal import answer as refusal_answer
 from gateway.admission.refusal import own
@@ -144,10 +145,12 @@ class Performer:
         answer = settled.call.answer
         now = self._pipeline.engine.parts.clock.now()
         reasons = settled.refusal.reasons if settled.refusal else ()
+        known = isinstance(answer, Verdict) and answer.decision.resolved.server is not None
         self._meters.decided(
+            server=settled.call.inbound.server if known else "",
             outcome="deny" if settled.refusal else "allow",
             requirement=reasons[0].requirement if reasons else "",
-            policy_micros=getattr(answer, "micros", 0),
+            policy_micros=answer.micros if isinstance(answer, Verdict) else 0,
             added_micros=(now.monotonic_ns - settled.call.begun.monotonic_ns) // 1000,
         )
 

@@ -121,7 +121,7 @@ class Journal(Struct, frozen=True, kw_only=True):
     ] = "disk"
     masking: Annotated[
         Literal["none", "masked", "full"],
-        Meta(description="How much of the policy input is hidden in records; secrets are hidden at every level."),
+        Meta(description="How much of the policy input a record keeps: nothing, its shape, or all; secrets never."),
     ] = "masked"
     segment_mib: Annotated[Count, Meta(description="A segment is closed at this size, MiB.")] = 64
     segment_age_s: Annotated[Count, Meta(description="A segment is closed at this age.")] = 3600

@@ -448,6 +448,8 @@ async def test_a_ping_passes_on_the_permit_of_an_earlier_message_only() -> None:
     got = await browser.legacy("ping")
     assert got.json["result"] == {}
     assert len(world.policy.questions) == asked
+    world.pipeline.record_counts()
+    assert [(counted.method, counted.count) for counted in world.journal.counts] == [("ping", 1)]
     world.policy.answer = _always(deny())
     world.policy.revision = "test@0123456789ab.2"
     refused = await browser.legacy("ping")
@@ -469,3 +471,10 @@ async def test_modern_messages_have_no_session_and_no_stream() -> None:
     world = World(upstream=called)
     got = await Browser(world).send(b"", ("accept", "text/event-stream"), ("mcp-protocol-version", MODERN), verb="GET")
     assert got.status == 405
+
+
+async def test_arguments_beyond_the_limit_are_refused() -> None:
+    world = World(upstream=called)
+    got = await Browser(world).legacy("tools/call", {"name": "t", "arguments": {"a": "x" * 6_000}})
+    assert (got.status, got.json["error"]["code"]) == (400, -32602)
+    assert [message["method"] for message in world.upstream.messages] == ["tools/list"]
