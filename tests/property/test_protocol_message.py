@@ -32,7 +32,7 @@ WORDS = st.sampled_from(
 )
 NUMBERS = st.sampled_from(
     ["0", "-0", "1", "1.0", "1e3", "1E+2", "0.1", "9007199254740991", "9007199254740993", "1e400", "1e-400", "NaN"]
-) | st.floats().map(str)
+) | st.floats().map(json.dumps)
 STRINGS = (st.text(max_size=5) | WORDS).map(json.dumps) | st.sampled_from(['"\\ud800"', '"\\u0069d"', '"\\/"', '"é"'])
 SPACE = st.sampled_from(["", "", "", " ", "\n\t"])
 
