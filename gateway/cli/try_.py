@@ -1,0 +1,108 @@
+"""`mcp-admission try URL`: any running HTTP MCP server behind a gateway on this machine, in one command.
+
+Rule 1: the listener is on loopback only, and takes callers without a credential; nothing else of the machine is open.
+Rule 2: a credential is copied into a file of its own, readable by its owner only, and goes to that server only.
+"""
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Generator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from gateway.cli import trial
+from gateway.cli.catalog.asking import secret_from, surveyed
+from gateway.cli.catalog.listed import listed
+from gateway.cli.catalog.report import left_out_lines
+from gateway.cli.connecting import connections
+from gateway.cli.live import escaped
+from gateway.cli.running import run, settings_from
+from gateway.settings import Settings
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command(
+    "try",
+    short_help="Put a running MCP server behind a gateway on this machine.",
+    epilog="""\b
+Examples:
+  mcp-admission try http://127.0.0.1:3000/mcp
+  mcp-admission try https://mcp.example.com/mcp --credential-file token.txt --observe
+  mcp-admission try https://mcp.example.com/mcp --header-file key.txt --keep my-policies
+""",
+)
+@click.argument("url")
+@click.option("--credential-file", type=_FILE, help="A file with the bearer token that the server wants.")
+@click.option("--header-file", type=_FILE, help="A file with the line `Header-Name: value` that the server wants.")
+@click.option("--observe", is_flag=True, help="Refuse nothing; show what would be refused.")
+@click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Keep the policy in this directory.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8930, show_default=True, help="The gateway's port.")
+def command(  # noqa: PLR0913 - one parameter an option
+    *, url: str, credential_file: Path | None, header_file: Path | None, observe: bool, keep: Path | None, port: int
+) -> None:
+    """Import what the MCP server at URL offers, let reads pass, refuse the rest, and show every decision live.
+
+    The policy is a few YAML files; edit and save them while it runs. Ctrl-C ends everything.
+    """
+    secret = secret_from(credential=None, secrets=None, credential_file=credential_file, header_file=header_file)
+    survey = surveyed(url, secret)
+    things, left_out = listed(survey)
+    with _directory(keep) as directory:
+        tried = trial.Trial(
+            server=trial.identifier(survey.name),
+            url=url,
+            title=survey.title,
+            things=things,
+            observe=observe,
+            credential=secret is not None,
+        )
+        environment = trial.write(tried, directory, datetime.now(UTC))
+        _supply(directory / "secrets", tried.server, credential_file or header_file)
+        settings = _settings(directory, port)
+        click.echo(f"{escaped(survey.title or survey.name)} lists {len(things)} things. Its policy: {environment}")
+        for line in left_out_lines(left_out):
+            click.echo(line, err=True)
+        click.echo()
+        click.echo(connections(tried.server, f"{settings.public_url}/servers/{tried.server}/mcp"))
+        sys.exit(run(settings, live=True))
+
+
+@contextlib.contextmanager
+def _directory(keep: Path | None) -> Generator[Path]:
+    """Yield the directory of the trial: the one to keep, or one that ends with the trial."""
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        yield keep.resolve()
+        return
+    with tempfile.TemporaryDirectory(prefix="mcp-admission-try-") as directory:
+        yield Path(directory)
+
+
+def _supply(secrets: Path, server: str, credential: Path | None) -> None:
+    """Copy the credential to where the gateway reads it."""
+    secrets.mkdir(mode=0o700, exist_ok=True)
+    if credential is None:
+        return
+    path = secrets / server
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(credential.read_bytes())
+
+
+def _settings(directory: Path, port: int) -> Settings:
+    wanted = {
+        "MCP_ADMISSION_POLICY_DIRECTORY": str(directory),
+        "MCP_ADMISSION_POLICY_ENVIRONMENT": trial.ENVIRONMENT,
+        "MCP_ADMISSION_STATE_DIRECTORY": str(directory / ".state"),
+        "MCP_ADMISSION_SECRETS_DIRECTORY": str(directory / "secrets"),
+        "MCP_ADMISSION_IDENTITY_ANONYMOUS": "true",
+        "MCP_ADMISSION_LISTEN_PORT": str(port),
+        "MCP_ADMISSION_ADMIN_PORT": "0",
+    }
+    return settings_from(None, {**os.environ, **wanted})

@@ -1,0 +1,45 @@
+"""The policy of `mcp-admission try`: complete, editable, and never over somebody's edits."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.bundle import Builder, Built, PolicySource
+from gateway.cli import trial
+from gateway.cli.catalog.listed import listed
+from gateway.cli.catalog.survey import Survey
+from gateway.opa.binary import find
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def _trial(*, observe: bool = False, credential: bool = False) -> trial.Trial:
+    tool: dict[str, Any] = {"name": "read_x", "inputSchema": {"type": "object"}}
+    lists: dict[str, list[dict[str, Any]]] = {"tools/list": [tool]}
+    survey = Survey(url="http://127.0.0.1:1/mcp", revision="2025-11-25", name="X", title="", version="1", lists=lists)
+    things, _ = listed(survey)
+    return trial.Trial(server="x", url=survey.url, title="X", things=things, observe=observe, credential=credential)
+
+
+@pytest.mark.parametrize("observe", [False, True])
+def test_the_policy_of_a_trial_builds(tmp_path: Path, *, observe: bool) -> None:
+    opa = find()
+    assert opa is not None
+    trial.write(_trial(observe=observe, credential=True), tmp_path, NOW)
+    built = Builder(tmp_path / "state", opa).build(PolicySource(tmp_path, trial.ENVIRONMENT), NOW.timestamp())
+    assert isinstance(built, Built), built
+
+
+def test_a_trial_that_is_kept_goes_on_as_it_was_edited(tmp_path: Path) -> None:
+    environment = trial.write(_trial(), tmp_path, NOW)
+    rules = environment / "rules" / "trial.yaml"
+    rules.write_text("rules: []\n", encoding="utf-8")
+    trial.write(_trial(), tmp_path, NOW)
+    assert rules.read_text(encoding="utf-8") == "rules: []\n"
+
+
+@pytest.mark.parametrize(("name", "wanted"), [("My Server!", "my-server"), ("..", "server"), ("a" * 99, "a" * 40)])
+def test_a_servers_own_name_becomes_a_plain_id(name: str, wanted: str) -> None:
+    assert trial.identifier(name) == wanted
