@@ -17,7 +17,12 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 def _trial(*, observe: bool = False, credential: bool = False) -> trial.Trial:
     tool: dict[str, Any] = {"name": "read_x", "inputSchema": {"type": "object"}}
-    lists: dict[str, list[dict[str, Any]]] = {"tools/list": [tool]}
+    lists: dict[str, list[dict[str, Any]]] = {
+        "tools/list": [tool],
+        "prompts/list": [],
+        "resources/list": [],
+        "resources/templates/list": [],
+    }
     survey = Survey(url="http://127.0.0.1:1/mcp", revision="2025-11-25", name="X", title="", version="1", lists=lists)
     things, _ = listed(survey)
     return trial.Trial(server="x", url=survey.url, title="X", things=things, observe=observe, credential=credential)
