@@ -6,7 +6,6 @@ Rule 3: a key that folds onto a declared or a neighboring key without being equa
 servers in some languages read it as that other key.
 """
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NoReturn, Protocol
@@ -26,9 +25,13 @@ from gateway.admission.schemas import (
     of_elements,
     of_member,
 )
+from gateway.protocol.keys import fold as plain_fold
 
 BUDGET: Final = 30_000_000
 """Most schema steps times argument values that a check may take; a step is about 20 ns."""
+
+_WIDE: Final = 256
+"""Longest key whose compatibility forms are folded too: NFKC can make a text 18 times as long."""
 
 _PATTERNS: Final = jsonschema_rs.RegexOptions(size_limit=1 << 20, dfa_size_limit=1 << 20)
 
@@ -96,10 +99,9 @@ def depth(value: Any) -> int:
 
 
 def fold(key: str) -> str:
-    """Return the form in which two keys are equal that some JSON reader takes for one."""
-    if key.isascii():
-        return key.lower()
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", key).casefold()).casefold()
+    """Return the form in which two keys are equal that some JSON reader, or some eye, takes for one."""
+    wide = not key.isascii() and len(key) <= _WIDE
+    return plain_fold(unicodedata.normalize("NFKC", key) if wide else key)
 
 
 def _validator(presented: Any) -> Validator | None:

@@ -18,6 +18,8 @@ from gateway.protocol.message import Request
 UNVERIFIED: Final = "principal_is_verified"
 JSON: Final = (("content-type", "application/json"),)
 _UNAVAILABLE: Final = 503
+_FORBIDDEN: Final = 403
+_NOT_ALLOWED: Final = 405
 _RETRY_AFTER_S: Final = "2"
 
 
@@ -107,9 +109,12 @@ def _connect(refusal: Refusal, request_id: str | int, wording: Wording) -> Answe
 
 
 def _unasked(refusal: Refusal, wording: Wording) -> Answer:
-    """Refuse what carries no message: the GET stream, and DELETE."""
-    status = errors.failure_of(refusal.code).status
-    return Answer(status=status, body=rpc_error(refusal, None, wording), headers=JSON, code=refusal.code)
+    """Refuse a stream or the end of a session as a server does that has none: 403 would mean the token's scope."""
+    failure = errors.failure_of(refusal.code)
+    refused = failure.status == _FORBIDDEN
+    headers = (*JSON, ("allow", "POST")) if refused else JSON
+    status = _NOT_ALLOWED if refused else failure.status
+    return Answer(status=status, body=rpc_error(refusal, None, wording), headers=headers, code=refusal.code)
 
 
 def _ask_at(url: str) -> str:

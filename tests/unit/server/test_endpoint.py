@@ -478,3 +478,11 @@ async def test_arguments_beyond_the_limit_are_refused() -> None:
     got = await Browser(world).legacy("tools/call", {"name": "t", "arguments": {"a": "x" * 6_000}})
     assert (got.status, got.json["error"]["code"]) == (400, -32602)
     assert [message["method"] for message in world.upstream.messages] == ["tools/list"]
+
+
+@pytest.mark.parametrize("verb", ["GET", "DELETE"])
+async def test_a_refused_stream_or_end_of_session_looks_like_a_server_that_has_none(verb: str) -> None:
+    world = World(lambda _: deny())
+    got = await Browser(world).send(b"", ("accept", "text/event-stream"), verb=verb)
+    assert (got.status, got.headers["allow"]) == (405, "POST")
+    assert world.upstream.forwards == []
