@@ -6,6 +6,7 @@ Rule 3: a key that folds onto a declared or a neighboring key without being equa
 servers in some languages read it as that other key.
 """
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NoReturn, Protocol
