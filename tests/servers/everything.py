@@ -2,8 +2,8 @@
 
     with everything() as url: ...                       # http://127.0.0.1:<port>/mcp, both eras
 
-It offers, by the names that the suite calls, every tool of `tests.servers.everything_tools`, `..._asking` and
-`..._rounds`, and the resources and prompts of `..._contents`.
+It offers, by the names that the suite calls, every tool of `tests.servers.everything_tools`, `..._asking`, `..._rounds`
+and `..._tasks`, and the resources and prompts of `..._contents`; `targets` is all of it in the words of a catalog.
 
 Rule 1: it is conformant by itself; so whatever fails through a gateway and not directly is the gateway's fault.
 Rule 2: the process ends with the pipe on its standard input, so it never outlives the test.
@@ -39,10 +39,14 @@ from mcp_types import (
     Tool,
 )
 
-from tests.servers import everything_asking, everything_contents, everything_rounds, everything_tools
+from tests.servers import everything_asking, everything_contents, everything_rounds, everything_tasks, everything_tools
 from tests.servers.everything_events import Events
 from tests.servers.everything_offer import Context, Offer, Says
 
+OFFERS: Final[Mapping[str, Offer]] = {
+    offer.name: offer
+    for offer in (*everything_tools.TOOLS, *everything_asking.TOOLS, *everything_rounds.TOOLS, *everything_tasks.TOOLS)
+}
 SHARED: Final = CacheHint(ttl_ms=1000, scope="public")
 CACHED: Final[Mapping[CacheableMethod, CacheHint]] = {
     "server/discover": SHARED,
@@ -67,12 +71,19 @@ def everything() -> Generator[str]:
             process.terminate()
 
 
+def targets() -> dict[str, Any]:
+    """Everything that the server offers, as a catalog lists it."""
+    return {
+        "tools": {name: {"action": "execute"} for name in OFFERS},
+        "prompts": {prompt.name: {"action": "read"} for prompt in everything_contents.PROMPTS},
+        "resources": {"test://*": {"action": "read"}},
+        "tasks": {"action": "execute"},
+    }
+
+
 def server() -> Server[Any]:
     """The server with everything that it offers."""
-    offers = {
-        offer.name: offer for offer in (*everything_tools.TOOLS, *everything_asking.TOOLS, *everything_rounds.TOOLS)
-    }
-    listed = [Tool(name=it.name, description=it.description, input_schema=dict(it.schema)) for it in offers.values()]
+    listed = [Tool(name=it.name, description=it.description, input_schema=dict(it.schema)) for it in OFFERS.values()]
     says = Says()
 
     async def list_tools(ctx: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
@@ -80,13 +91,13 @@ def server() -> Server[Any]:
         return ListToolsResult(tools=listed)
 
     async def call_tool(ctx: Context, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
-        return await _offered(offers, params.name).call(says, ctx, params)
+        return await _offered(params.name).call(says, ctx, params)
 
     made = Server[Any](
         "everything",
         version="1.0.0",
         cache_hints=CACHED,
-        get_tool_input_schema=lambda name: offers[name].schema if name in offers else None,
+        get_tool_input_schema=lambda name: OFFERS[name].schema if name in OFFERS else None,
         on_list_tools=list_tools,
         on_call_tool=call_tool,
         on_list_resources=everything_contents.list_resources,
@@ -104,10 +115,10 @@ def server() -> Server[Any]:
     return made
 
 
-def _offered(offers: Mapping[str, Offer], name: str) -> Offer:
-    if name not in offers:
+def _offered(name: str) -> Offer:
+    if name not in OFFERS:
         raise MCPError(INVALID_PARAMS, f"Unknown tool: {name}")
-    return offers[name]
+    return OFFERS[name]
 
 
 async def _set_level(ctx: Context, params: SetLevelRequestParams) -> EmptyResult:

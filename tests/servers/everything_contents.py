@@ -52,7 +52,7 @@ _RESOURCES: Final = [
     Resource(uri=_BINARY, name="static-binary", description="An image", mime_type="image/png"),
     Resource(uri="test://watched-resource", name="watched", description="May be watched", mime_type="text/plain"),
 ]
-_PROMPTS: Final = [
+PROMPTS: Final = [
     Prompt(name="test_simple_prompt", description="Without arguments"),
     Prompt(
         name="test_prompt_with_arguments",
@@ -117,7 +117,7 @@ async def unsubscribe(ctx: Context, params: UnsubscribeRequestParams) -> EmptyRe
 async def list_prompts(ctx: Context, params: PaginatedRequestParams | None) -> ListPromptsResult:
     """All prompts."""
     del ctx, params
-    return ListPromptsResult(prompts=_PROMPTS)
+    return ListPromptsResult(prompts=PROMPTS)
 
 
 async def give_prompt(ctx: Context, params: GetPromptRequestParams) -> GetPromptResult | InputRequiredResult:
