@@ -1,18 +1,13 @@
 """How an upstream fails, as values that are safe to show: foreign errors end here.
 
-Rule 1: every error of aiohttp, of TLS and of the socket has one code; what is not foreseen is `upstream_broken`.
+Rule 1: every error of the socket, of TLS and of HTTP has one code.
 Rule 2: a detail says what happened and whose turn it is, and nothing that the upstream or a name server wrote.
 """
 
-import errno
+import ssl
 from typing import Final
 
-import aiohttp
-
 from gateway.pipeline.ports import UpstreamFailure
-
-ERRORS: Final = (aiohttp.ClientError, OSError, TimeoutError, ValueError)
-"""What aiohttp lets out of a request, its connection and its body; `ValueError` is for what cannot be sent."""
 
 
 def unavailable(detail: str) -> UpstreamFailure:
@@ -31,6 +26,8 @@ def late(detail: str) -> UpstreamFailure:
 
 
 UNADDRESSED: Final = unavailable("the catalog's address of the server is not an http or https URL without a user")
+UNRESOLVED: Final = unavailable("the server's name does not resolve")
+CROWDED: Final = unavailable("the gateway has too many open connections at the moment")
 SLOW: Final = late("the server did not answer in time")
 SILENT: Final = late("the server fell silent in the middle of its answer")
 CUT: Final = broken("the server broke off in the middle of its answer")
@@ -56,31 +53,16 @@ def of_status(status: int) -> UpstreamFailure | None:
     return {401: UNAUTHORIZED, 403: FORBIDDEN, 407: UNAUTHORIZED}.get(status)
 
 
-def of_error(error: BaseException) -> UpstreamFailure:
-    """Return what an error before the head of a reply means."""
+def of_error(error: OSError) -> UpstreamFailure:
+    """Return why a connection could not be opened."""
     match error:
-        case aiohttp.ClientConnectorCertificateError():
+        case ssl.SSLCertVerificationError():
             return unavailable("the server's TLS certificate does not verify")
-        case aiohttp.ClientConnectorDNSError():
-            return unavailable("the server's name does not resolve")
-        case aiohttp.ClientConnectorSSLError():
+        case ssl.SSLError():
             return unavailable("the server does not speak TLS as it should")
-        case aiohttp.ConnectionTimeoutError():
-            return unavailable("the server cannot be reached in time")
-        case aiohttp.ClientConnectorError(os_error=OSError(errno=errno.ECONNREFUSED)):
-            return unavailable("the server refuses connections")
-        case aiohttp.ClientConnectorError():
-            return unavailable("the server cannot be reached")
-        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() | ConnectionError():
-            return CLOSED
-        case aiohttp.InvalidURL():
-            return UNADDRESSED
         case TimeoutError():
-            return SLOW
+            return unavailable("the server cannot be reached in time")
+        case ConnectionRefusedError():
+            return unavailable("the server refuses connections")
         case _:
-            return GARBAGE
-
-
-def of_body_error(error: BaseException) -> UpstreamFailure:
-    """Return what an error after the head of a reply means."""
-    return SILENT if isinstance(error, TimeoutError) else CUT
+            return unavailable("the server cannot be reached")

@@ -4,6 +4,7 @@ Rule 1: both ways are allow-lists; a header that nobody listed stays behind, who
 Rule 2: a value that is not printable ASCII stays behind too: no line break, no disagreement about encodings.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -16,26 +17,30 @@ _UPSTREAM: Final = frozenset(
         *("traceparent", "tracestate", "baggage"),
     }
 )
-_PARAMETER: Final = "mcp-param-"
+_PARAMETER: Final = re.compile(r"mcp-param-[!#$%&'*+\-.^_`|~0-9a-z]+")
 _BACK: Final = frozenset({"allow", "content-type", "mcp-protocol-version", "mcp-session-id", "retry-after"})
-_OWN: Final = (("accept-encoding", "identity"), ("user-agent", f"mcp-admission/{VERSION}"))
+_SOUND: Final = re.compile(r"[\t -~]*")
+_OWN: Final = f"accept-encoding: identity\r\nuser-agent: mcp-admission/{VERSION}\r\n"
 
 
-def going(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return the headers of a request to an upstream, without its credential."""
-    kept = [(name, value) for name, value in headers if _may_go(name.lower()) and _sound(value)]
-    return [*kept, *_OWN]
+def going(headers: Iterable[tuple[str, str]]) -> str:
+    """Return the header lines of a request to an upstream, each ending in CRLF, without its credential."""
+    return "".join([f"{name}: {value}\r\n" for name, value in headers if _may_go(name) and _sound(value)]) + _OWN
+
+
+def credential_line(name: str, value: str) -> str:
+    """Return the line that carries a credential; empty where it would be more than one line."""
+    return f"{name}: {value}\r\n" if _sound(name) and _sound(value) else ""
 
 
 def coming(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Return the headers of a reply that may travel to the client, in lower case."""
-    found = ((name.lower(), value) for name, value in headers)
-    return tuple((name, value) for name, value in found if name in _BACK and _sound(value))
+    """Return the headers of a reply that may travel to the client; names are in lower case already."""
+    return tuple([(name, value) for name, value in headers if name in _BACK and _sound(value)])
 
 
 def _may_go(name: str) -> bool:
-    return name in _UPSTREAM or (name.startswith(_PARAMETER) and name.isascii() and name.isprintable())
+    return name in _UPSTREAM or _PARAMETER.fullmatch(name) is not None
 
 
 def _sound(value: str) -> bool:
-    return value.isascii() and (value.isprintable() or value.replace("\t", " ").isprintable())
+    return _SOUND.fullmatch(value) is not None

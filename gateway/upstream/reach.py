@@ -1,32 +1,26 @@
 """Sends what a permit covers, over pooled connections.
 
 Rule 1: address, headers, bytes and credential come from the permit; nothing else can be sent.
-Rule 2: connections are reused for less long than common servers keep them (5 s), so that none is used that just closed.
+Rule 2: a request is written once; what fails is never sent again, on this connection or on another.
 """
 
 import asyncio
 import ssl
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
-from functools import lru_cache
 from typing import Any, Final, Protocol
-
-import aiohttp
-from yarl import URL
 
 from gateway.admission.action import Forward, Outbound
 from gateway.admission.decision import Credential, Route
 from gateway.pipeline.ports import UpstreamFailure
-from gateway.upstream.failures import CLOSED, ENCODED, ERRORS, SLOW, UNADDRESSED, of_error, of_status
-from gateway.upstream.headers import going
+from gateway.upstream.address import Address, address
+from gateway.upstream.failures import ENCODED, SLOW, UNADDRESSED, of_status
+from gateway.upstream.headers import credential_line, going
+from gateway.upstream.pool import Pool
 from gateway.upstream.reply import HttpReply, Limits
+from gateway.upstream.wire import Head, Wire
 
-CONNECT_S: Final = 10.0
-KEEP_S: Final = 3.0
-CONNECTIONS: Final = 4_000
-"""Open connections of one worker to all upstreams."""
 _LISTEN: Final = ("mcp-method", "subscriptions/listen")
-_WAIT: Final = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S)
 
 
 class SecretHeader(Protocol):
@@ -47,109 +41,89 @@ class Secrets(Protocol):
 class HttpUpstream:
     """The upstreams of one worker, over HTTP."""
 
-    def __init__(self, session: aiohttp.ClientSession, secrets: Secrets) -> None:
-        """Take an open session that follows, keeps and decodes nothing, as `reach` makes it."""
-        self._session: Final = session
+    def __init__(self, pool: Pool, secrets: Secrets) -> None:
+        """Take the connections, and where credentials are; `reach` makes one."""
+        self._pool: Final = pool
         self._secrets: Final = secrets
         self._draining: Final[set[asyncio.Task[None]]] = set()
 
     async def send(self, forward: Forward) -> HttpReply | UpstreamFailure:
         """Return the reply to what the permit covers, once its head has arrived."""
         route, outbound = forward.permit.route, forward.permit.outbound
-        url = address(route.url)
-        if url is None:
+        place = address(route.url)
+        if place is None:
             return UNADDRESSED
-        headers = going(outbound.headers)
-        if route.credential is not None:
-            secret = self._secrets.header(route.credential, server=outbound.server, subject=outbound.subject)
-            if isinstance(secret, UpstreamFailure):
-                return secret
-            headers.append((secret.name, secret.value))
-        return await self._exchange(url, headers, outbound, route)
+        credential = self._credential(route, outbound)
+        if isinstance(credential, UpstreamFailure):
+            return credential
+        limits = _limits(outbound, route)
+        head = await self._asked(place, _request(place, outbound, credential), limits.deadline)
+        if isinstance(head, UpstreamFailure):
+            return head
+        failure = of_status(head.status) or _of_encoding(head)
+        if failure is not None:
+            head.body.abort()
+            return failure
+        return HttpReply(head, limits, self._spawn)
 
     async def aclose(self) -> None:
         """End the drains that are under way, and every connection."""
         for task in self._draining:
             task.cancel()
         await asyncio.gather(*self._draining, return_exceptions=True)
-        await self._session.close()
+        await self._pool.close()
 
-    async def _exchange(
-        self, url: URL, headers: list[tuple[str, str]], outbound: Outbound, route: Route
-    ) -> HttpReply | UpstreamFailure:
-        limits = _limits(outbound, route)
+    def _credential(self, route: Route, outbound: Outbound) -> str | UpstreamFailure:
+        """Return the line that carries the route's credential; empty where it names none."""
+        if route.credential is None:
+            return ""
+        secret = self._secrets.header(route.credential, server=outbound.server, subject=outbound.subject)
+        if isinstance(secret, UpstreamFailure):
+            return secret
+        line = credential_line(secret.name, secret.value)
+        return line or UpstreamFailure(code="credential_missing", detail="the credential is not one line of ASCII")
+
+    async def _asked(self, place: Address, request: bytes, deadline: float) -> Head | UpstreamFailure:
+        """Send a request over a connection that rests, or a new one, and return the head of the reply."""
+        wire: Wire | UpstreamFailure | None = None
+        answered = False
         try:
-            async with asyncio.timeout_at(limits.deadline):
-                response = await self._session.request(
-                    outbound.verb,
-                    url,
-                    headers=headers,
-                    data=outbound.body or None,
-                    allow_redirects=False,
-                    middlewares=() if outbound.verb == "POST" else (_once,),
-                )
-        except TimeoutError as error:
-            return of_error(error) if isinstance(error, aiohttp.ConnectionTimeoutError) else SLOW
-        except _UnansweredError:
-            return CLOSED
-        except ERRORS as error:
-            return of_error(error)
-        failure = of_status(response.status) or _of_encoding(response)
-        if failure is not None:
-            response.close()
-            return failure
-        return HttpReply(response, limits, self._spawn)
+            async with asyncio.timeout_at(deadline):
+                wire = self._pool.rested(place.origin) or await self._pool.connect(place)
+                head = await wire.ask(request) if isinstance(wire, Wire) else wire
+                answered = True
+                return head
+        except TimeoutError:
+            return SLOW
+        finally:
+            if not answered and isinstance(wire, Wire):
+                wire.abort()
 
-    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._draining.add(task)
         task.add_done_callback(self._draining.discard)
-        return task
 
 
 @asynccontextmanager
 async def reach(secrets: Secrets, *, trust: ssl.SSLContext | bool = True) -> AsyncGenerator[HttpUpstream]:
-    """Open the way to upstreams; `trust` is true for the system's certificate authorities, or a context with others."""
-    if trust is False:
+    """Open the way to upstreams; `trust` is true for the system's certificate authorities, or knows others."""
+    context = trust if isinstance(trust, ssl.SSLContext) else ssl.create_default_context()
+    if trust is False or context.verify_mode is not ssl.CERT_REQUIRED or not context.check_hostname:
         raise ValueError("certificates are always verified: name a context that knows the authority")
-    connector = aiohttp.TCPConnector(ssl=trust, limit=CONNECTIONS, keepalive_timeout=KEEP_S)
-    session = aiohttp.ClientSession(
-        connector=connector,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=_WAIT,
-        auto_decompress=False,
-        trust_env=False,
-    )
-    upstream = HttpUpstream(session, secrets)
+    upstream = HttpUpstream(Pool(context), secrets)
     try:
         yield upstream
     finally:
         await upstream.aclose()
 
 
-@lru_cache(maxsize=4096)
-def address(url: str) -> URL | None:
-    """Return the address of an upstream; null where it is not absolute http(s), or names a user."""
-    try:
-        parsed = URL(url, encoded=True)
-        usable = parsed.scheme in {"http", "https"} and parsed.host and parsed.user is None and parsed.port
-    except ValueError:
-        return None
-    return parsed.with_fragment(None) if usable else None
-
-
-class _UnansweredError(Exception):
-    """A connection that closed before it answered, under a name that aiohttp does not repeat requests for."""
-
-
-async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Send a GET or DELETE once: aiohttp would send it again on another connection."""
-    try:
-        return await handler(request)
-    except aiohttp.ClientConnectorError:
-        raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise _UnansweredError from error
+def _request(place: Address, outbound: Outbound, credential: str) -> bytes:
+    """Return the whole request; only a POST has a body."""
+    length = f"content-length: {len(outbound.body)}\r\n" if outbound.verb == "POST" else ""
+    lines = f"{outbound.verb} {place.target} HTTP/1.1\r\nhost: {place.authority}\r\n{going(outbound.headers)}"
+    head = f"{lines}{credential}{length}\r\n".encode("ascii")
+    return head + outbound.body if outbound.verb == "POST" else head
 
 
 def _limits(outbound: Outbound, route: Route) -> Limits:
@@ -159,5 +133,5 @@ def _limits(outbound: Outbound, route: Route) -> Limits:
     return Limits(deadline=deadline, idle_s=None if listens else route.timeout_s)
 
 
-def _of_encoding(response: aiohttp.ClientResponse) -> UpstreamFailure | None:
-    return None if response.headers.get("Content-Encoding", "identity").lower() == "identity" else ENCODED
+def _of_encoding(head: Head) -> UpstreamFailure | None:
+    return None if head.get("content-encoding").lower() in {"", "identity"} else ENCODED

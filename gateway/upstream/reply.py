@@ -9,17 +9,18 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Final
 
-import aiohttp
-
 from gateway.pipeline.ports import Media, UpstreamFailure
-from gateway.upstream.failures import ERRORS, SILENT, SLOW, of_body_error, too_large
+from gateway.upstream.failures import SILENT, SLOW, too_large
 from gateway.upstream.headers import coming
+from gateway.upstream.wire import Head
 
 DRAIN_BYTES: Final = 8 * 1024 * 1024
 DRAIN_S: Final = 60.0
 
-Spawn = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
+Spawn = Callable[[Coroutine[Any, Any, None]], object]
 """Runs a coroutine to its end, or to that of the worker, whoever started it."""
+
+_MEDIA: Final[dict[str, Media]] = {"application/json": "json", "text/event-stream": "sse"}
 
 
 class Limits:
@@ -36,47 +37,41 @@ class Limits:
 class HttpReply:
     """One reply of an upstream over HTTP."""
 
-    def __init__(self, response: aiohttp.ClientResponse, limits: Limits, spawn: Spawn) -> None:
-        """Take a response whose head has arrived, and was found to be an answer."""
-        self.status: Final = response.status
-        self.headers: Final = coming(response.headers.items())
-        self.media: Final = media_of(response)
-        self._response: Final = response
+    def __init__(self, head: Head, limits: Limits, spawn: Spawn) -> None:
+        """Take a head that was found to be an answer's."""
+        self.status: Final = head.status
+        self.headers: Final = coming(head.headers)
+        self.media: Final = media_of(head)
+        self._announced: Final = head.get("content-length")
+        self._body: Final = head.body
         self._limits: Final = limits
         self._spawn: Final = spawn
 
     async def read(self, limit: int) -> bytes | UpstreamFailure:
         """Return the whole body, or why there is none: longer than `limit` bytes, late, or cut off."""
-        announced = self._response.content_length
-        if announced is not None and announced > limit:
+        if self._announced.isdecimal() and int(self._announced) > limit:
             return self._given_up(too_large(limit))
         pieces: list[bytes] = []
-        size = 0
-        try:
-            async with asyncio.timeout_at(self._limits.deadline):
-                while piece := await self._response.content.readany():
-                    size += len(piece)
-                    if size > limit:
-                        return self._given_up(too_large(limit))
-                    pieces.append(piece)
-        except TimeoutError:
-            return self._given_up(SLOW)
-        except ERRORS as error:
-            return self._given_up(of_body_error(error))
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        while True:
+            piece = self._body.taken() if self._body.ended else await self._arrived()
+            if isinstance(piece, UpstreamFailure):
+                return self._given_up(piece)
+            if not piece:
+                return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            pieces.append(piece)
+            if sum(map(len, pieces)) > limit:
+                return self._given_up(too_large(limit))
 
     async def chunks(self) -> AsyncIterator[bytes | UpstreamFailure]:
         """Yield the body piece by piece as it arrives; a failure is the last thing that comes."""
-        content = self._response.content
         while True:
             try:
                 async with asyncio.timeout(self._limits.idle_s):
-                    piece = await content.readany()
+                    piece = await self._body.next()
             except TimeoutError:
-                yield self._given_up(SILENT)
-                return
-            except ERRORS as error:
-                yield self._given_up(of_body_error(error))
+                piece = SILENT
+            if isinstance(piece, UpstreamFailure):
+                yield self._given_up(piece)
                 return
             if not piece:
                 return
@@ -84,31 +79,38 @@ class HttpReply:
 
     async def close(self, *, drain: bool) -> None:
         """End the exchange: at once, or, where the server would take that for a cancellation, after it has answered."""
-        if self._response.content.at_eof() or not drain:
-            self._response.close()
+        if drain and not self._body.ended:
+            self._spawn(self._drained())
         else:
-            self._spawn(self._drained()).add_done_callback(lambda _: self._response.close())
+            self._body.abort()
+
+    async def _arrived(self) -> bytes | UpstreamFailure:
+        try:
+            async with asyncio.timeout_at(self._limits.deadline):
+                return await self._body.next()
+        except TimeoutError:
+            return SLOW
 
     async def _drained(self) -> None:
         left = DRAIN_BYTES
         try:
             async with asyncio.timeout(DRAIN_S):
-                while left > 0 and (piece := await self._response.content.readany()):
+                while left > 0 and isinstance(piece := await self._body.next(), bytes) and piece:
                     left -= len(piece)
-        except ERRORS:
-            pass  # nobody waits for this answer: how it fails matters to nobody
+        except TimeoutError:
+            pass  # nobody waits for this answer: that it is late matters to nobody
+        finally:
+            self._body.abort()
 
     def _given_up(self, failure: UpstreamFailure) -> UpstreamFailure:
-        self._response.close()
+        self._body.abort()
         return failure
 
 
-def media_of(response: aiohttp.ClientResponse) -> Media:
+def media_of(head: Head) -> Media:
     """Return what the body is, by its headers; what has another charset than UTF-8 is `other`."""
-    if response.content.at_eof() or response.content_length == 0:
+    if head.body.empty or head.get("content-length") == "0":
         return "empty"
-    kind, _, rest = response.headers.get("Content-Type", "").partition(";")
+    kind, _, rest = head.get("content-type").partition(";")
     charset = rest.lower().replace('"', "").replace(" ", "").partition("charset=")[2].partition(";")[0]
-    if charset not in {"", "utf-8"}:
-        return "other"
-    return {"application/json": "json", "text/event-stream": "sse"}.get(kind.strip().lower(), "other")  # pyright: ignore[reportReturnType]
+    return _MEDIA.get(kind.strip().lower(), "other") if charset in {"", "utf-8"} else "other"

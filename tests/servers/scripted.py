@@ -19,7 +19,7 @@ import json
 import socket
 import ssl
 import struct
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from enum import Enum
 from typing import Any, Final
@@ -43,7 +43,7 @@ class Repeat(Struct, frozen=True):
 
 
 Step = bytes | Repeat | Do
-Script = list[Step]
+Script = Sequence[Step]
 
 MEGABYTE: Final = 1024 * 1024
 

@@ -1,0 +1,91 @@
+"""The body of a reply, from the connection that it arrives on to whoever reads it.
+
+Rule 1: when more than `HIGH` bytes wait to be read, the connection stops reading until they are taken.
+Rule 2: a body ends, or fails, exactly once; what arrived before that can still be read.
+"""
+
+import asyncio
+from typing import Final, Protocol
+
+from gateway.pipeline.ports import UpstreamFailure
+
+HIGH: Final = 256 * 1024
+
+
+class Tap(Protocol):
+    """What a body arrives through."""
+
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+    def abort(self) -> None: ...
+
+
+class Body:
+    """The pieces of one body, in order."""
+
+    __slots__ = ("_failure", "_held", "_paused", "_pieces", "_tap", "_waiter", "ended")
+
+    def __init__(self, tap: Tap) -> None:
+        """Take what the body arrives through."""
+        self.ended = False
+        """Whether nothing more arrives; what has arrived may still be unread."""
+        self._tap: Final = tap
+        self._pieces: Final[list[bytes]] = []
+        self._held = 0
+        self._paused = False
+        self._failure: UpstreamFailure | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Whether the body ended well and there is nothing to read."""
+        return self.ended and not self._pieces and self._failure is None
+
+    def add(self, piece: bytes) -> None:
+        """Take a piece that arrived."""
+        self._pieces.append(piece)
+        self._held += len(piece)
+        if self._held > HIGH and not self._paused:
+            self._paused = True
+            self._tap.pause()
+        self._wake()
+
+    def end(self, failure: UpstreamFailure | None = None) -> None:
+        """Say that nothing more arrives, and why, where that is a failure."""
+        if not self.ended:
+            self.ended = True
+            self._failure = failure
+            self._let_flow()
+            self._wake()
+
+    async def next(self) -> bytes | UpstreamFailure:
+        """Return what has arrived since the last time, once there is something; empty at the end."""
+        while not self._pieces and not self.ended:
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        return self.taken()
+
+    def taken(self) -> bytes | UpstreamFailure:
+        """Return what is there, without waiting; empty where nothing is."""
+        if not self._pieces:
+            return self._failure or b""
+        piece = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._pieces.clear()
+        self._held = 0
+        self._let_flow()
+        return piece
+
+    def abort(self) -> None:
+        """Let go of the connection, where the body is still arriving, and of what nobody read."""
+        self._pieces.clear()
+        if not self.ended:
+            self._tap.abort()
+
+    def _let_flow(self) -> None:
+        if self._paused:
+            self._paused = False
+            self._tap.resume()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

@@ -1,0 +1,178 @@
+"""One connection to an upstream: a request written in one piece, HTTP/1.1 read by httptools.
+
+Rule 1: a connection carries one exchange at a time; bytes that answer nothing condemn it.
+Rule 2: heads are bounded, and framing that two readers may read differently is refused (llhttp is strict by itself).
+Rule 3: it may be used again only when the last exchange ended in every way: request sent, reply whole, nothing after.
+"""
+
+import asyncio
+from typing import Final, Protocol, cast
+
+import httptools
+from msgspec import Struct
+
+from gateway.pipeline.ports import UpstreamFailure
+from gateway.upstream.body import Body
+from gateway.upstream.failures import CLOSED, CUT, GARBAGE
+
+HEAD_BYTES: Final = 64 * 1024
+_OK: Final = 200
+_BODILESS: Final = frozenset({204, 304})
+_MOST_INFORMATIONAL: Final = 8
+
+Origin = tuple[str, int, bool]
+"""Host, port, and whether TLS is spoken."""
+
+
+class Head(Struct, frozen=True):
+    """The head of a reply, and the body that follows it."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    """Names in lower case."""
+    body: Body
+
+    def get(self, name: str) -> str:
+        """Return the first value of a header; empty where there is none."""
+        return next((value for found, value in self.headers if found == name), "")
+
+
+class Owner(Protocol):
+    """What is told of a connection's fate."""
+
+    def made(self, wire: "Wire") -> None: ...
+    def rest(self, wire: "Wire") -> None: ...
+    def lost(self, wire: "Wire") -> None: ...
+
+
+class Wire(asyncio.Protocol):
+    """A connection; httptools calls the `on_*` methods while it parses."""
+
+    def __init__(self, owner: Owner, origin: Origin) -> None:
+        """Take who is told of it, and what it is connected to."""
+        self.origin: Final = origin
+        self.alive = False
+        self.rested_at = 0.0
+        """When the last exchange ended, in seconds of the event loop's clock."""
+        self._owner: Final = owner
+        self._parser: Final = httptools.HttpResponseParser(self)
+        self._transport: asyncio.Transport | None = None
+        self._head: asyncio.Future[Head | UpstreamFailure] | None = None
+        self._body: Body | None = None
+        self._headers: list[tuple[str, str]] = []
+        self._head_bytes = self._informational = 0
+        self._until_close = self._whole = self._keeps = self._odd = False
+
+    async def ask(self, request: bytes) -> Head | UpstreamFailure:
+        """Send a request and return the head of its reply; whoever stops waiting for it has to `abort`."""
+        if self._transport is None or not self.alive:
+            return CLOSED
+        self._head = head = asyncio.get_running_loop().create_future()
+        self._head_bytes = self._informational = 0
+        self._until_close = self._whole = False
+        self._transport.write(request)
+        return await head
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport."""
+        self._transport = cast("asyncio.Transport", transport)
+        self.alive = True
+        self._owner.made(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End what is under way: a body without framing ends with its connection, any other breaks off."""
+        self.alive = False
+        self._end(CLOSED, None if self._until_close and exc is None else CUT)
+        self._owner.lost(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what arrived, and find out whether it ended the exchange."""
+        self._head_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._odd = True
+        if self._head is not None and self._head_bytes > HEAD_BYTES:
+            self._odd = True
+        if self._odd or (self._whole and not self._reusable()):
+            self._end(GARBAGE, GARBAGE)
+            self.abort()
+        elif self._whole:
+            self._whole = False
+            self._owner.rest(self)
+
+    def on_message_begin(self) -> None:
+        """Take note of a reply; nobody asked for one that follows another."""
+        self._headers = []
+        self._odd = self._odd or self._head is None
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header; trailers come after the head and are passed over."""
+        if self._head is not None:
+            self._headers.append((name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")))
+
+    def on_headers_complete(self) -> None:
+        """Hand over the head, unless it is one that another follows."""
+        status = self._parser.get_status_code()
+        if status < _OK:
+            self._informational += 1
+            self._odd = self._odd or self._informational > _MOST_INFORMATIONAL
+            return
+        codings = [value.lower() for name, value in self._headers if name == "transfer-encoding"]
+        framed = codings or any(name == "content-length" for name, _ in self._headers)
+        size = sum(len(name) + len(value) for name, value in self._headers)
+        self._odd = self._odd or codings not in ([], ["chunked"]) or size > HEAD_BYTES
+        self._until_close = not framed and status not in _BODILESS
+        head, self._head = self._head, None
+        if head is None or head.done() or self._odd:
+            self._odd = True
+            self._settle(head, GARBAGE)
+            return
+        self._body = Body(self)
+        head.set_result(Head(status, tuple(self._headers), self._body))
+
+    def on_body(self, body: bytes) -> None:
+        """Pass on a piece of the body."""
+        if self._body is not None:
+            self._body.add(body)
+
+    def on_message_complete(self) -> None:
+        """End the body; informational heads have none."""
+        body, self._body = self._body, None
+        if body is not None:
+            body.end()
+            self._whole = True
+            self._keeps = self._parser.should_keep_alive()
+
+    def pause(self) -> None:
+        """Stop reading."""
+        if self._transport is not None and self.alive:
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._transport is not None and self.alive:
+            self._transport.resume_reading()
+
+    def abort(self) -> None:
+        """Drop the connection at once."""
+        self.alive = False
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _reusable(self) -> bool:
+        sent = self._transport is not None and not self._transport.get_write_buffer_size()
+        return self.alive and sent and self._keeps and not self._until_close
+
+    def _end(self, before: UpstreamFailure, during: UpstreamFailure | None) -> None:
+        """End the exchange: with `before` where no head has arrived, with `during` where a body is arriving."""
+        head, body = self._head, self._body
+        self._head = self._body = None
+        self._settle(head, before)
+        if body is not None:
+            body.end(during)
+
+    @staticmethod
+    def _settle(head: "asyncio.Future[Head | UpstreamFailure] | None", failure: UpstreamFailure) -> None:
+        if head is not None and not head.done():
+            head.set_result(failure)
