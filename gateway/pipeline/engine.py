@@ -109,17 +109,24 @@ class Engine:
         return outcome if isinstance(outcome, Refusal) else None
 
 
-def outbound(inbound: Inbound, *, subject: str, body: bytes | None = None) -> Outbound:
-    """Return what would travel for `inbound`: its own bytes, or `body` in their place."""
-    raw = inbound.message.raw if inbound.message else b""
+def outbound(inbound: Inbound, *, subject: str) -> Outbound:
+    """Return what would travel for `inbound`: its own bytes."""
     return Outbound(
         verb=inbound.verb,
         server=inbound.server,
         headers=inbound.headers,
-        body=raw if body is None else body,
+        body=inbound.message.raw if inbound.message else b"",
         subject=subject,
         request_id=inbound.request_id,
         era=inbound.era,
+    )
+
+
+def posted(inbound: Inbound, *, subject: str, body: bytes) -> Outbound:
+    """Return what would travel for a message of our own on the channel of `inbound`, which may be a GET stream."""
+    kept = [(name, value) for name, value in inbound.headers if name in _SESSION]
+    return Outbound(
+        verb="POST", server=inbound.server, headers=(*_MESSAGE, *kept), body=body, subject=subject, era=inbound.era
     )
 
 
@@ -144,5 +151,7 @@ def _same_agent(inbound: Inbound, answer: Verdict | PolicyFailure, outcome: Admi
     return own("session_unknown", "the session belongs to another agent", "Initialize again.")
 
 
+_MESSAGE: Final = (("content-type", "application/json"), ("accept", "application/json, text/event-stream"))
+_SESSION: Final = frozenset({"mcp-session-id", "mcp-protocol-version"})
 _LATER: Final = "Try again in a moment."
 _SILENCE: Final = PolicyFailure(code="policy_unavailable", detail="the policy was not asked")

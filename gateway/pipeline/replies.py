@@ -17,7 +17,7 @@ from gateway.admission.listing import LISTS, capped, filtered, items_of, target_
 from gateway.admission.policy_input import Item, Target
 from gateway.admission.refusal import Refusal, answer, own, rpc_error
 from gateway.pipeline.call import Call
-from gateway.pipeline.engine import Engine, outbound
+from gateway.pipeline.engine import Engine, posted
 from gateway.pipeline.sealed import OpenRequests, sealed_request_id
 from gateway.protocol.errors import result_body
 from gateway.protocol.message import Malformed, Notification, Request, Response, read_reply
@@ -134,7 +134,7 @@ class Replies:
         if call.permit is None:
             return Withhold()
         body = rpc_error(refusal, message.id, self._engine.parts.wording)
-        return again(call.permit, outbound(call.inbound, subject=call.permit.outbound.subject, body=body))
+        return again(call.permit, posted(call.inbound, subject=call.permit.outbound.subject, body=body))
 
     async def _notification(self, call: Call, message: Notification) -> Action:
         method = lookup(message.method, direction="server", revision=call.inbound.revision)

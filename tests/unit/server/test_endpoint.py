@@ -345,6 +345,22 @@ async def test_a_refused_request_of_the_server_is_answered_for_the_client() -> N
     assert (refusal["id"], refusal["error"]["code"]) == ("s1", 40301)
 
 
+async def test_a_request_refused_on_the_standing_stream_is_answered_in_a_message_of_its_own() -> None:
+    def policy(question: PolicyInput) -> Decision:
+        return deny() if question.phase == "server_request" else allow()
+
+    ask: dict[str, Any] = {"jsonrpc": "2.0", "id": "s1", "method": "sampling/createMessage", "params": {}}
+    world = World(policy, lambda message: FakeReply(status=202, media="empty") if message else sse(ask))
+    stream = (("accept", "text/event-stream"), ("mcp-protocol-version", "2025-11-25"))
+    got = await Browser(world).send(b"", *stream, verb="GET")
+    assert got.events == []
+    answer = world.upstream.forwards[-1].permit.outbound
+    assert answer.verb == "POST"
+    assert dict(answer.headers)["content-type"] == "application/json"
+    assert ("mcp-protocol-version", "2025-11-25") in answer.headers
+    assert (world.upstream.messages[-1]["id"], world.upstream.messages[-1]["error"]["code"]) == ("s1", 40301)
+
+
 async def test_a_modern_server_may_ask_for_input_only_where_policy_agrees() -> None:
     def upstream(message: dict[str, Any]) -> FakeReply:
         ask = {"k": {"method": "elicitation/create", "params": {"message": "?"}}}
