@@ -17,11 +17,10 @@ package mcp.admission
 
 
 class Combined(Struct, frozen=True, order=True):
-    """What the combiner must know of a requirement: its name and which rules it has besides `met`."""
+    """What the combiner must know of a requirement: its name, and whether it has `met_by_arguments`."""
 
     name: str
     by_arguments: bool
-    because: bool
 
     @property
     def package(self) -> str:
@@ -40,7 +39,7 @@ def combined(requirements: list[Combined]) -> str:
         _met("met_by_arguments", judging),
         *_unmet("unmet", "met", every),
         *_unmet("unmet_by_arguments", "met_by_arguments", judging),
-        *(f'because("{each.name}") := {each.package}.because\n' for each in every if each.because),
+        *(f'because("{each.name}") := {each.package}.because\n' for each in every),
     ]
     return "\n".join(blocks)
 

@@ -5,7 +5,7 @@ Rule 2: a file is parsed once for each content; what was parsed is remembered by
 """
 
 import base64
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -54,13 +54,22 @@ class Module(Struct, frozen=True):
         return found
 
 
-def parse(files: Iterable[str], opa: Opa, within: Path) -> tuple[list[Module], list[Problem]]:
-    """The modules of the staged files, and what OPA's parser refused."""
-    with ThreadPoolExecutor(PARALLEL) as pool:
-        results = list(pool.map(partial(_parsed, opa=opa, within=within), sorted(files)))
-    modules = [result for result in results if isinstance(result, Module)]
-    problems = [problem for result in results if not isinstance(result, Module) for problem in result]
-    return modules, problems
+class Parser:
+    """Parses files; remembers the last content of each."""
+
+    def __init__(self, opa: Opa) -> None:
+        self._opa = opa
+        self._known: dict[str, tuple[bytes, Module]] = {}
+
+    def parse(self, files: Mapping[str, bytes], within: Path) -> tuple[list[Module], list[Problem]]:
+        """The modules of the staged files, and what OPA's parser refused."""
+        new = [path for path in sorted(files) if path not in self._known or self._known[path][0] != files[path]]
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            results = dict(zip(new, pool.map(partial(_parsed, opa=self._opa, within=within), new), strict=True))
+        parsed = {path: (files[path], found) for path, found in results.items() if isinstance(found, Module)}
+        self._known = {path: kept for path, kept in self._known.items() if path in files} | parsed
+        problems = [problem for found in results.values() if not isinstance(found, Module) for problem in found]
+        return [self._known[path][1] for path in sorted(files) if path not in results or path in parsed], problems
 
 
 def _parsed(file: str, opa: Opa, within: Path) -> Module | list[Problem]:

@@ -7,15 +7,19 @@ Rule 2: coverage is counted by file, so that a well-tested neighbor hides nothin
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import msgspec
 from msgspec import Struct
 
 from gateway.bundle import combiner
-from gateway.bundle.policies import Tree, judged, written
+from gateway.bundle.module import Parser
 from gateway.bundle.problem import Problem
 from gateway.bundle.stage import lay
 from gateway.bundle.tool import Opa
+from gateway.bundle.tree import Tree, judged, written
+
+_NONE: Final = "--run=^$"
 
 
 class Place(Struct, frozen=True):
@@ -46,11 +50,13 @@ class Coverage(Struct, frozen=True):
 def shortcomings(policy: Path, library: Path, opa: Opa, *, least: float) -> list[Problem]:
     """Unformatted files, and files of which the tests reach less than `least` percent; they build already."""
     sources, _ = lay(policy, library)
+    mine = frozenset(sources.files.keys() - {combiner.PATH}) if sources.is_stock else sources.own
+    if not mine:
+        return []
     with tempfile.TemporaryDirectory(prefix="mcp-admission-") as scratch:
         tree = written(sources, library, Path(scratch))
-        judged(tree, opa)
+        judged(tree, opa, Parser(opa))
         found = [*_unformatted(tree, opa), *_uncovered(tree, opa, least)]
-    mine = sources.own or frozenset(sources.files.keys() - {combiner.PATH})
     return [sources.authored(problem) for problem in found if problem.file in mine]
 
 
@@ -61,7 +67,9 @@ def _unformatted(tree: Tree, opa: Opa) -> Iterator[Problem]:
 
 
 def _uncovered(tree: Tree, opa: Opa, least: float) -> Iterator[Problem]:
-    ran = opa.run("test", "--coverage", "--coverage-runs=", "--format=json", "mcp", within=tree.root)
+    common = ("--coverage", "--coverage-runs=", "--format=json")
+    chosen = tree.testing()
+    ran = opa.run("test", *common, *([_NONE] if chosen is None else chosen), "mcp", within=tree.root)
     try:
         report = msgspec.convert(ran.report(), Coverage)
     except msgspec.ValidationError:

@@ -24,6 +24,9 @@ CALL_ONLY: Final = ("arguments", "arguments_meta", "facts", "session", "usage", 
 """Top-level keys of the input that `met` may not read (DESIGN section 4)."""
 METHOD_READERS: Final = frozenset({"message_is_known"})
 
+Reads = dict[str, list[str]]
+"""`met` and `met_by_arguments` -> the `input.*` and `data.*` paths that the rule reads, transitively."""
+
 
 class Requirement(Struct, frozen=True, kw_only=True):
     """One requirement as the bundle describes it (`data.requirements`)."""
@@ -122,12 +125,12 @@ def described(found: Found, reads: Mapping[str, list[str]]) -> Requirement:
     )
 
 
-def read_sets(found: Sequence[Found], opa: Opa, within: Path) -> dict[str, dict[str, list[str]]]:
-    """Requirement -> rule (`met`, `met_by_arguments`) -> the `input.*` and `data.*` paths that it reads."""
+def read_sets(found: Sequence[Found], opa: Opa, within: Path) -> dict[str, Reads]:
+    """Requirement -> what it reads."""
     asked = [(each.name, rule) for each in found for rule in ("met", "met_by_arguments") if each.rules(rule)]
     with ThreadPoolExecutor(PARALLEL) as pool:
         answers = list(pool.map(partial(_reads, opa, within), asked))
-    sets: dict[str, dict[str, list[str]]] = {each.name: {} for each in found}
+    sets: dict[str, Reads] = {each.name: {} for each in found}
     for (name, rule), answer in zip(asked, answers, strict=True):
         sets[name][rule] = answer
     return sets

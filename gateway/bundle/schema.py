@@ -7,7 +7,7 @@ Rule 2: the words come from the schema: what a value must be stands there as its
 import difflib
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import jsonschema_rs
 import orjson
@@ -97,14 +97,18 @@ def _instead(key: str, known: list[str]) -> str:
 
 def _nodes(error: jsonschema_rs.ValidationError, kind: str) -> list[Json]:
     """The subschemas on the way to the violated keyword, the outermost first."""
-    node = cast("Any", schema(kind))
-    nodes: list[Json] = [node]
+    node: Any = schema(kind)
+    nodes = [schema(kind)]
     for part in error.schema_path[:-1]:
-        node = node[part]
-        while isinstance(node, str):  # the target of a `$ref`
-            node = schema(kind)["$defs"][node.rpartition("/")[2]]
+        node = _inside(node, part, kind)
         nodes += [node] if is_object(node) else []
     return nodes
+
+
+def _inside(node: Any, part: str | int, kind: str) -> Any:
+    """The subschema one step further on an evaluation path, where `$ref` is a step of its own."""
+    inner = node[part]
+    return schema(kind)["$defs"][inner.rpartition("/")[2]] if part == "$ref" else inner
 
 
 def _described(error: jsonschema_rs.ValidationError, kind: str) -> str:

@@ -29,6 +29,8 @@ class Sources(Struct, frozen=True):
     files: dict[str, bytes]
     origins: dict[str, str]
     own: frozenset[str]
+    is_stock: bool
+    """True where the policy repository is the one that the stock library is from."""
 
     def authored(self, problem: Problem) -> Problem:
         """The problem in terms of the author's file."""
@@ -43,18 +45,18 @@ def lay(policy: Path, library: Path) -> tuple[Sources, list[Problem]]:
     files, origins, problems = _read(library, "rego" if is_stock else "<stock>", _STOCK, _BESIDE)
     own: dict[str, bytes] = {}
     if own_root.is_dir() and not is_stock:
-        own, own_origins, refused = _read(own_root, "rego", _OWN, _BESIDE_OWN)
+        own, own_origins, refused = _read(own_root, "rego", _OWN, _BESIDE_OWN, same=library)
         problems += refused
         for path in sorted(own.keys() & files.keys()):
             remedy = "Choose another name: own requirements add, they do not replace."
             problems.append(Problem(own_origins[path], 0, "has the path of a stock file.", remedy))
             del own[path]
         origins |= own_origins
-    return Sources(files | own, origins, frozenset(own)), problems
+    return Sources(files | own, origins, frozenset(own), is_stock), problems
 
 
 def _read(
-    root: Path, shown: str, allowed: re.Pattern[str], beside: frozenset[str]
+    root: Path, shown: str, allowed: re.Pattern[str], beside: frozenset[str], *, same: Path | None = None
 ) -> tuple[dict[str, bytes], dict[str, str], list[Problem]]:
     files: dict[str, bytes] = {}
     origins: dict[str, str] = {}
@@ -62,6 +64,8 @@ def _read(
     for place in sorted(root.rglob("*")):
         path = place.relative_to(root).as_posix()
         if path.split("/", 1)[0] in beside or place.is_dir() or _is_scratch(place.name):
+            continue
+        if same is not None and _is_copy(place, same / path):
             continue
         refusal = _refusal(place, path, root, allowed)
         if refusal:
@@ -75,6 +79,11 @@ def _read(
             )
         origins[path] = f"{shown}/{path}"
     return files, origins, problems
+
+
+def _is_copy(place: Path, stock: Path) -> bool:
+    """True for an unchanged copy of a stock file, such as in a checkout of this repository: it replaces nothing."""
+    return place.is_file() and stock.is_file() and place.read_bytes() == stock.read_bytes()
 
 
 def _is_scratch(name: str) -> bool:

@@ -95,6 +95,15 @@ class Publisher:
                     break
 
     def _build(self, above: int) -> Built | Refused | Restored | None:
+        try:
+            return self._attempt(above)
+        except OSError as error:  # a full disk, a file that went while it was read
+            remedy = "Mend that and save again."
+            return self._refusal(
+                Problems((Problem(str(self._source.directory), 0, f"cannot be built: {error}.", remedy),))
+            )
+
+    def _attempt(self, above: int) -> Built | Refused | Restored | None:
         name = self._source.environment
         content = self._builder.content(self._source, time.time())
         if isinstance(content, Problems):

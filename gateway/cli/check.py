@@ -56,9 +56,8 @@ def _show(checked: Checked) -> None:
         click.echo(str(problem))
     for summary in checked.summaries:
         click.echo(f"{summary.environment}: {_counted(summary)}", err=True)
-    if checked.problems:
-        count = len(checked.problems)
-        click.echo(f"{count} problem{'' if count == 1 else 's'}", err=True)
+    count = len(checked.problems)
+    click.echo(f"{count or 'no'} problem{'' if count == 1 else 's'}", err=True)
 
 
 def _counted(summary: Summary) -> str:
@@ -69,4 +68,4 @@ def _counted(summary: Summary) -> str:
         "rule": summary.rules,
         "scenario": summary.scenarios,
     }
-    return ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for noun, count in counts.items()) + ": in order"
+    return ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for noun, count in counts.items())

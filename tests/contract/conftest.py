@@ -1,10 +1,18 @@
-"""Contract tests decide with the real OPA."""
+"""Contract tests decide with the real OPA, from the checked-in policies."""
 
+import shutil
+import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from gateway.bundle import Builder, PolicySource, Problems
+from gateway.bundle.build import Content
 from gateway.opa.binary import find
+
+Write = Callable[[str, str], Path]
+NOW = 1_795_000_000.0
 
 
 @pytest.fixture(scope="session")
@@ -12,3 +20,40 @@ def opa() -> Path:
     found = find()
     assert found is not None, "OPA is not on this machine: run `make opa`"
     return found
+
+
+@pytest.fixture(scope="session")
+def verified(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state directory in which the stock library is verified once for all tests of a run."""
+    return tmp_path_factory.mktemp("state")
+
+
+@pytest.fixture
+def repository(tmp_path: Path, checkout: Path) -> Path:
+    """A policy repository with the demo environment, and no Rego of its own."""
+    root = tmp_path / "policies"
+    shutil.copytree(checkout / "bundles" / "dev", root / "bundles" / "dev")
+    return root
+
+
+@pytest.fixture
+def put(repository: Path) -> Write:
+    def written(path: str, text: str) -> Path:
+        place = repository / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(textwrap.dedent(text).lstrip("\n"))
+        return place
+
+    return written
+
+
+@pytest.fixture
+def content(repository: Path, verified: Path, opa: Path) -> Callable[[], Content]:
+    """The checked content of the repository as it is then."""
+
+    def made() -> Content:
+        found = Builder(verified, opa).content(PolicySource(repository, "dev"), NOW)
+        assert not isinstance(found, Problems), found
+        return found
+
+    return made

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.bundle.forms import dangerous, malformed, unguarded
 from gateway.bundle.literals import impossible
-from gateway.bundle.module import Module, parse
+from gateway.bundle.module import Module, Parser
 from gateway.bundle.problem import Problem
 from gateway.bundle.requirements import Found
 from gateway.bundle.tool import Opa
@@ -17,7 +17,7 @@ FIRST = HEAD.count("\n") + 1
 
 def module(opa: Path, scratch: Path, text: str) -> Module:
     (scratch / "x.rego").write_text(HEAD + text)
-    modules, problems = parse(["x.rego"], Opa(opa), scratch)
+    modules, problems = Parser(Opa(opa)).parse({"x.rego": (HEAD + text).encode()}, scratch)
     assert not problems, problems
     return modules[0]
 

@@ -1,5 +1,6 @@
 """What a policy repository may not do to the stock library (DESIGN section 4): one test for each refusal."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -204,3 +205,13 @@ def test_sources_that_were_verified_are_not_verified_again(
     own(TEST_PATH, OWN_TEST)
     assert isinstance(again.build(source, NOW), Built)
     assert sorted((tmp_path / "state" / "verified").iterdir()) == remembered
+
+
+def test_an_unchanged_copy_of_the_stock_replaces_nothing(
+    builder: Builder, source: PolicySource, stock: Path, policy: Path
+) -> None:
+    shutil.copytree(stock, policy / "rego")
+    assert isinstance(builder.build(source, NOW), Built)
+    changed = policy / "rego/mcp/lib/catalog/catalog.rego"
+    changed.write_text(changed.read_text() + "\n")
+    assert isinstance(builder.build(source, NOW), Problems)

@@ -1,0 +1,117 @@
+"""The staged tree on disk, and everything that is refused in it.
+
+Rule 1: OPA reads the tree from its root, so that the files it names are the staged ones.
+Rule 2: where a policy repository lays its own Rego over the stock, its own tests are run: the stock's are the stock's.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from gateway.bundle import combiner
+from gateway.bundle.combiner import Combined
+from gateway.bundle.forms import dangerous, malformed, unguarded
+from gateway.bundle.input_schema import input_schema_text
+from gateway.bundle.literals import impossible
+from gateway.bundle.module import Module, Parser
+from gateway.bundle.problem import Problem
+from gateway.bundle.requirements import Found, discover, incomplete
+from gateway.bundle.stage import Sources, misplaced
+from gateway.bundle.tool import Opa, complaints
+
+
+class Tree(Struct, frozen=True):
+    """Sources written out for OPA: `root/mcp` beside the capabilities and the input schema."""
+
+    root: Path
+    sources: Sources
+
+    def checking(self) -> list[str]:
+        """The arguments that every check of this tree has."""
+        return ["--capabilities=capabilities.json", "--schema=input.json"]
+
+    def testing(self) -> list[str] | None:
+        """The arguments that choose the tests to run; None where there are none to run."""
+        if self.sources.is_stock:
+            return []
+        own = {PurePosixPath(path).parent.as_posix() for path in self.sources.own if path.endswith("_test.rego")}
+        packages = "|".join(re.escape(directory.replace("/", ".")) for directory in sorted(own))
+        return [f"--run=^data\\.(?:{packages})_test\\."] if own else None
+
+
+def written(sources: Sources, library: Path, root: Path) -> Tree:
+    """The sources on disk, ready for OPA."""
+    for path, content in sources.files.items():
+        place = root / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content)
+    (root / "capabilities.json").write_bytes((library / "capabilities.json").read_bytes())
+    (root / "input.json").write_bytes(input_schema_text())
+    return Tree(root, sources)
+
+
+_OF_REQUIREMENTS: Final[tuple[Callable[[Found], Iterable[Problem]], ...]] = (incomplete, malformed, dangerous)
+_OF_MODULES: Final[tuple[Callable[[Module], Iterable[Problem]], ...]] = (unguarded, impossible)
+
+
+def judged(tree: Tree, opa: Opa, parser: Parser) -> tuple[list[Problem], list[Found]]:
+    """What is refused without running anything, and the requirements; writes the generated half of the combiner."""
+    modules, problems = parser.parse(tree.sources.files, tree.root)
+    if problems:
+        return problems, []
+    problems = misplaced(modules, tree.sources.own)
+    found = discover(modules)
+    problems += [problem for each in found for check in _OF_REQUIREMENTS for problem in check(each)]
+    problems += [problem for each in modules if not each.is_test for check in _OF_MODULES for problem in check(each)]
+    _write_combiner(tree, found)
+    problems += complaints(
+        opa.run("check", "--strict", "--format=json", "--max-errors=0", *tree.checking(), "mcp", within=tree.root)
+    )
+    return problems, found
+
+
+def _write_combiner(tree: Tree, found: list[Found]) -> None:
+    place = tree.root / combiner.PATH
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(combined(found))
+
+
+def combined(found: list[Found]) -> str:
+    """The generated half of the combiner over these requirements."""
+    return combiner.combined([Combined(each.name, bool(each.rules("met_by_arguments"))) for each in found])
+
+
+class _TestCase(Struct, frozen=True):
+    name: str
+    location: dict[str, str | int]
+    fail: bool = False
+    error: dict[str, object] | None = None
+    skip: bool = False
+
+
+def failing(tree: Tree, opa: Opa) -> list[Problem]:
+    """The tests that fail; a run that cannot be read fails as a whole."""
+    chosen = tree.testing()
+    if chosen is None:
+        return []
+    common = ("--format=json", "--capabilities=capabilities.json", "--timeout=30s")
+    ran = opa.run("test", *common, *chosen, "mcp", within=tree.root)
+    try:
+        cases = msgspec.convert(ran.report(), list[_TestCase])
+    except msgspec.ValidationError:
+        return complaints(ran)
+    problems = [_failed(case) for case in cases if case.fail or case.error is not None]
+    return problems or complaints(ran)
+
+
+def _failed(case: _TestCase) -> Problem:
+    file, row = str(case.location["file"]), int(case.location["row"])
+    return Problem(file, row, f"the test {case.name} fails.", _why(case))
+
+
+def _why(case: _TestCase) -> str:
+    return f"It ended in: {case.error.get('message', case.error)}." if case.error else "Mend the policy or the test."
