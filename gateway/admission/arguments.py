@@ -167,6 +167,7 @@ def _folded(schema: Schema, arguments: Mapping[str, Any]) -> Iterator[str]:
 def _folded_here(names: set[str], keys: list[str]) -> Iterator[str]:
     """Return the keys of one object that are not declared, and fold onto a declared name or another key."""
     folds = {fold(name) for name in names}
+    alike = Counter(map(fold, keys))
     for key in keys:
-        if key not in names and (fold(key) in folds or sum(fold(key) == fold(other) for other in keys) > 1):
+        if key not in names and (fold(key) in folds or alike[fold(key)] > 1):
             yield key

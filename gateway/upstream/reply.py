@@ -52,6 +52,7 @@ class HttpReply:
         if self._announced.isdecimal() and int(self._announced) > limit:
             return self._given_up(too_large(limit))
         pieces: list[bytes] = []
+        size = 0
         while True:
             piece = self._body.taken() if self._body.ended else await self._arrived()
             if isinstance(piece, UpstreamFailure):
@@ -59,7 +60,8 @@ class HttpReply:
             if not piece:
                 return pieces[0] if len(pieces) == 1 else b"".join(pieces)
             pieces.append(piece)
-            if sum(map(len, pieces)) > limit:
+            size += len(piece)
+            if size > limit:
                 return self._given_up(too_large(limit))
 
     async def chunks(self) -> AsyncIterator[bytes | UpstreamFailure]:

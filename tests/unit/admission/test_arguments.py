@@ -168,6 +168,13 @@ def test_a_schema_that_cannot_be_used_still_guards_its_names() -> None:
     assert folded_key(checker, {"path": 1}) is None
 
 
+def test_many_keys_are_compared_in_linear_time() -> None:
+    arguments = {f"key{number}": number for number in range(30_000)} | {"KEY7": 0}
+    start = time.process_time()
+    assert folded_key(compiled({"type": "object"}), arguments) == "key7"
+    assert time.process_time() - start < 5
+
+
 @pytest.mark.parametrize(
     ("left", "right"), [("Name", "name"), ("\u212a", "k"), ("\u017f", "S"), ("\uff21", "a"), ("STRASSE", "straße")]
 )
