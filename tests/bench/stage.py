@@ -55,7 +55,7 @@ class Stage(Struct, frozen=True, kw_only=True):
     def load(self, kind: str) -> Load:
         """Return the load on one of `direct`, `floor`, `gateway`."""
         urls = {"direct": self.upstream, "floor": self.floor, "gateway": self.gateway.url("bench")}
-        return Load(urls[kind], HEADERS, b'"resultType"')
+        return Load(urls[kind], HEADERS, b'"resultType":"complete"')
 
 
 @contextmanager
@@ -101,3 +101,74 @@ async def _question(gateway: Gateway, root: Path) -> Path:
     path = root / "question.json"
     path.write_text(json.dumps({"input": calls[-1]["input"]}), encoding="utf-8")
     return path
+
+
+def worker_pids(gateway: Gateway) -> list[int]:
+    """Return the process ids of the workers, which the gateway logs."""
+    text = gateway.log.read_text(encoding="utf-8")
+    return [int(pid) for pid in re.findall(r'"worker_started".*?"pid":\s*(\d+)', text)]
+
+
+async def sessions(stage: Stage, count: int) -> None:
+    """Open so many sessions of revision 2025-11-25, one after the other on some connections."""
+    headers = {name: value for name, value in HEADERS.items() if not name.startswith(("Mcp", "MCP"))}
+    load = Load(stage.gateway.url("bench"), headers, b'"protocolVersion"')
+    await load.run(_initialize, connections=16, calls=count)
+
+
+def _initialize(number: int) -> bytes:
+    params = {
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": {"name": f"bench-{number}", "version": "1"},
+    }
+    return orjson.dumps({"jsonrpc": "2.0", "id": number, "method": "initialize", "params": params})
+
+
+def question_of() -> dict[str, Any]:
+    """Return a question as the gateway asks it for such a call."""
+    moment = {
+        "unix_ns": 1_800_000_000_000_000_000,
+        "rfc3339": "2027-01-15T08:00:00Z",
+        "weekday": "friday",
+        "hour": 8,
+        "minute": 0,
+        "timezone": "UTC",
+    }
+    digest = {"sha256": "00" * 32, "parts": {"name": "00" * 32, "inputSchema": "00" * 32}, "annotations": {}}
+    return {
+        "schema": "mcp.input/v1",
+        "phase": "request",
+        "message": {
+            "method": "tools/call",
+            "kind": "request",
+            "revision": MODERN,
+            "era": "modern",
+            "retry": {"has_state": False, "answers": []},
+        },
+        "principal": {
+            "kind": "anonymous",
+            "method": "none",
+            "issuer": None,
+            "subject": None,
+            "client_id": None,
+            "groups": [],
+            "scopes": [],
+            "claims": {},
+            "delegation": [],
+            "credential_sha256": None,
+        },
+        "client": {"name": "bench", "version": "1"},
+        "server": {"id": "bench"},
+        "target": {"type": "tool", "name": "echo", "uri": None},
+        "context": {
+            "time": moment,
+            "source_ip": "127.0.0.1",
+            "gateway": {"id": "bench", "version": "1"},
+            "headers": {},
+        },
+        "definition": digest,
+        "arguments": {"text": "hello"},
+        "arguments_meta": {"bytes": 16, "digest": "00" * 32, "depth": 1, "schema": "match"},
+        "items": [],
+    }
