@@ -1,7 +1,9 @@
 """Definitions as digests: equal where their JSON is equal, and only there."""
 
 import json
+import re
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -147,6 +149,13 @@ def test_a_value_beyond_rfc_8785_in_one_field_changes_that_field_only() -> None:
 )
 def test_drift_is_classed_by_the_field_that_changed(field: str, value: Any, want: list[str]) -> None:
     assert drift(define(TOOL).parts, define({**TOOL, field: value}).parts) == want
+
+
+def test_classes_are_those_by_which_policy_judges(checkout: Path) -> None:
+    source = (checkout / "rego" / "mcp" / "lib" / "definitions" / "definitions.rego").read_text(encoding="utf-8")
+    table = source.partition("_class_of := {")[2].partition("}")[0]
+    stated = dict(re.findall(r'"(\w+)": "(\w+)"', table))
+    assert stated == {part: kind for part, kind in PARTS.items() if kind != "other"}
 
 
 def test_a_thousand_definitions_are_digested_in_a_fraction_of_a_second() -> None:
