@@ -77,32 +77,28 @@ def _filters(function: _Command) -> _Command:
     return function
 
 
-@click.group()
+@click.group(, epilog="""\b
+Examples:
+  mcp-admission journal tail --config settings.yaml --follow
+  mcp-admission journal tail --outcome deny --since 2h
+  mcp-admission journal show 3f0b6a9e
+  mcp-admission journal stats --since 1d --server slack
+""")
 def command() -> None:
-    r"""Read the journal: what was decided, why, and who allowed it.
-
-    \b
-    Examples:
-      mcp-admission journal tail --config settings.yaml --follow
-      mcp-admission journal tail --outcome deny --since 2h
-      mcp-admission journal show 3f0b6a9e
-      mcp-admission journal stats --since 1d --server slack
-    """
+    """Read the journal: what was decided, why, and who allowed it."""
 
 
-@command.command()
+@command.command(, epilog="""\b
+Examples:
+  mcp-admission journal tail --directory .state/journal --follow
+  mcp-admission journal tail --agent support-bot --rule rules_permit | jq .reasons
+""")
 @_place
 @_filters
 @click.option("--follow", is_flag=True, help="Go on with what is added, until interrupted.")
 @click.option("--lines", "-n", type=click.IntRange(min=0), default=50, show_default=True, help="Calls to begin with.")
 def tail(directory: Path | None, config: Path | None, *, follow: bool, lines: int, **chosen: Any) -> None:
-    r"""Show the last calls, and with --follow those that come.
-
-    \b
-    Examples:
-      mcp-admission journal tail --directory .state/journal --follow
-      mcp-admission journal tail --agent support-bot --rule rules_permit | jq .reasons
-    """
+    """Show the last calls, and with --follow those that come."""
     journal = _directory(directory, config)
     wanted = _wanted(chosen)
     _print(joined(select(_readable(journal, wanted.since_ns), wanted), lines))
@@ -111,17 +107,15 @@ def tail(directory: Path | None, config: Path | None, *, follow: bool, lines: in
             asyncio.run(_follow(journal, wanted))
 
 
-@command.command()
+@command.command(, epilog="""\b
+Examples:
+  mcp-admission journal show 3f0b6a9e
+  mcp-admission journal show 3f0b6a9e --config settings.yaml | jq .decided.grounds
+""")
 @_place
 @click.argument("identifier", metavar="ID")
 def show(directory: Path | None, config: Path | None, identifier: str) -> None:
-    r"""Say who allowed a call, or why it was refused: ID is a call id or decision id, or how one begins.
-
-    \b
-    Examples:
-      mcp-admission journal show 3f0b6a9e
-      mcp-admission journal show 3f0b6a9e --config settings.yaml | jq .decided.grounds
-    """
+    """Say who allowed a call, or why it was refused: ID is a call id or decision id, or how one begins."""
     found = find(_directory(directory, config), identifier)
     if not found:
         raise click.ClickException(f"No call or decision in this journal begins with {identifier!r}. Is it another's?")
@@ -132,17 +126,15 @@ def show(directory: Path | None, config: Path | None, identifier: str) -> None:
         click.echo(orjson.dumps({"decided": call.decided, "completed": call.completed}))
 
 
-@command.command()
+@command.command(, epilog="""\b
+Examples:
+  mcp-admission journal stats --since 1d
+  mcp-admission journal stats --agent support-bot | jq .latencies
+""")
 @_place
 @_filters
 def stats(directory: Path | None, config: Path | None, **chosen: Any) -> None:
-    r"""Count calls by outcome, requirement, rule, agent and server, with latency percentiles.
-
-    \b
-    Examples:
-      mcp-admission journal stats --since 1d
-      mcp-admission journal stats --agent support-bot | jq .latencies
-    """
+    """Count calls by outcome, requirement, rule, agent and server, with latency percentiles."""
     wanted = _wanted(chosen)
     figures = statistics(select(_readable(_directory(directory, config), wanted.since_ns), wanted))
     if sys.stdout.isatty():

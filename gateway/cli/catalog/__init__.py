@@ -40,7 +40,16 @@ def command() -> None:
     """Write what a server offers as catalog YAML for review in git, and see what it changed since."""
 
 
-@command.command("import", short_help="Write what a server lists as a catalog entry.")
+@command.command(
+    "import",
+    short_help="Write what a server lists as a catalog entry.",
+    epilog="""\b
+Examples:
+  mcp-admission catalog import http://127.0.0.1:3000/mcp --server files
+  mcp-admission catalog import https://mcp.example.com/mcp --server example --credential example \\
+      --secrets secrets -o bundles/dev/catalog/example.yaml
+""",
+)
 @click.argument("url")
 @click.option("--server", required=True, help="The id that the server has in policies and in the gateway's paths.")
 @click.option("--owner", help="Who answers for it (default: your address in git).")
@@ -49,16 +58,10 @@ def command() -> None:
 @click.option("--per", type=click.Choice(["shared", "principal"]), default="shared", help="Whose credential it is.")
 @credential_options
 def imported(url: str, server: str, owner: str | None, output: Path | None, **options: Any) -> None:
-    r"""Connect to the MCP server at URL, list everything that it offers, and write it as a catalog entry.
+    """Connect to the MCP server at URL, list everything that it offers, and write it as a catalog entry.
 
     Every target gets the digests of its definition as a pin, and a new one a suggested action with where the suggestion
     came from: review both, and commit the file. An entry that is there keeps all that people wrote in it.
-
-    \b
-    Examples:
-      mcp-admission catalog import http://127.0.0.1:3000/mcp --server files
-      mcp-admission catalog import https://mcp.example.com/mcp --server example --credential example \
-          --secrets secrets -o bundles/dev/catalog/example.yaml
     """
     about_credential = {"credential": options.pop("credential"), "per": options.pop("per")}
     secret = secret_from(credential=about_credential["credential"], **options)
@@ -82,7 +85,15 @@ def imported(url: str, server: str, owner: str | None, output: Path | None, **op
         click.echo(line, err=True)
 
 
-@command.command("diff", short_help="Show what a server changed since it was reviewed.")
+@command.command(
+    "diff",
+    short_help="Show what a server changed since it was reviewed.",
+    epilog="""\b
+Examples:
+  mcp-admission catalog diff bundles/dev
+  mcp-admission catalog diff bundles/production --server slack --secrets secrets --json
+""",
+)
 @click.argument("path", type=click.Path(exists=True, path_type=Path))
 @click.option("--server", help="The server to ask (default: every one in PATH).")
 @click.option("--url", help="Where the server is now (default: the catalog's address).")
@@ -90,15 +101,10 @@ def imported(url: str, server: str, owner: str | None, output: Path | None, **op
 @click.option("--json", "as_json", is_flag=True, help="JSON lines, one for each target.")
 @credential_options
 def diff(path: Path, server: str | None, url: str | None, *, as_json: bool, **options: Any) -> None:
-    r"""Ask the servers of the catalog PATH (a file, or a directory such as bundles/dev) what they list now.
+    """Ask the servers of the catalog PATH (a file, or a directory such as bundles/dev) what they list now.
 
     Says for each target whether it is as pinned, and if not, in which class it changed: description, schema,
     annotations, added, removed. Ends with 1 if anything differs.
-
-    \b
-    Examples:
-      mcp-admission catalog diff bundles/dev
-      mcp-admission catalog diff bundles/production --server slack --secrets secrets --json
     """
     entries = [one for one in _entries(path) if server in {None, one["server"]}]
     if not entries:
