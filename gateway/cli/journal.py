@@ -77,22 +77,26 @@ def _filters(function: _Command) -> _Command:
     return function
 
 
-@click.group(, epilog="""\b
+@click.group(
+    epilog="""\b
 Examples:
   mcp-admission journal tail --config settings.yaml --follow
   mcp-admission journal tail --outcome deny --since 2h
   mcp-admission journal show 3f0b6a9e
   mcp-admission journal stats --since 1d --server slack
-""")
+"""
+)
 def command() -> None:
     """Read the journal: what was decided, why, and who allowed it."""
 
 
-@command.command(, epilog="""\b
+@command.command(
+    epilog="""\b
 Examples:
   mcp-admission journal tail --directory .state/journal --follow
   mcp-admission journal tail --agent support-bot --rule rules_permit | jq .reasons
-""")
+"""
+)
 @_place
 @_filters
 @click.option("--follow", is_flag=True, help="Go on with what is added, until interrupted.")
@@ -107,11 +111,13 @@ def tail(directory: Path | None, config: Path | None, *, follow: bool, lines: in
             asyncio.run(_follow(journal, wanted))
 
 
-@command.command(, epilog="""\b
+@command.command(
+    epilog="""\b
 Examples:
   mcp-admission journal show 3f0b6a9e
   mcp-admission journal show 3f0b6a9e --config settings.yaml | jq .decided.grounds
-""")
+"""
+)
 @_place
 @click.argument("identifier", metavar="ID")
 def show(directory: Path | None, config: Path | None, identifier: str) -> None:
@@ -126,11 +132,13 @@ def show(directory: Path | None, config: Path | None, identifier: str) -> None:
         click.echo(orjson.dumps({"decided": call.decided, "completed": call.completed}))
 
 
-@command.command(, epilog="""\b
+@command.command(
+    epilog="""\b
 Examples:
   mcp-admission journal stats --since 1d
   mcp-admission journal stats --agent support-bot | jq .latencies
-""")
+"""
+)
 @_place
 @_filters
 def stats(directory: Path | None, config: Path | None, **chosen: Any) -> None:
