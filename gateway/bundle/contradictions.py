@@ -17,10 +17,9 @@ from msgspec import Struct
 from gateway.admission.uris import abnormality
 from gateway.bundle.document import Document, step
 from gateway.bundle.environment import Environment
+from gateway.bundle.names import Names
 from gateway.bundle.plain import Json
 from gateway.bundle.problem import Problem
-from gateway.bundle.rule_index import matches
-from gateway.bundle.secret_shapes import secrets_in
 
 ALWAYS_DENY: Final = frozenset(
     {
@@ -32,6 +31,8 @@ ALWAYS_DENY: Final = frozenset(
     }
 )
 LONGEST_OBSERVATION_S: Final = 30 * 86400
+_LONGEST_WORD: Final = 80
+"""No suggestion is made for longer words: comparing them costs more than it helps."""
 
 Placed = tuple[Document, str, str]
 """A document, a pointer into it, and what it names there."""
@@ -111,23 +112,25 @@ def _anonymous(environment: Environment) -> Iterator[Placed]:
 
 
 def _names_nobody_bears(environment: Environment) -> Iterator[Problem]:
-    servers = {document.value["server"] for document in environment.catalog}
-    agents = {entry["agent"] for entry in environment.agent_entries()}
+    servers = Names(document.value["server"] for document in environment.catalog)
+    agents = Names(entry["agent"] for entry in environment.agent_entries())
+    vocabularies = _vocabularies(environment)
     for document, pointer, rule in environment.rules_placed():
         yield from _unborne(document, f"{pointer}/what/servers", rule.get("what", {}), servers)
         yield from _unborne(document, f"{pointer}/who/agents", rule.get("who", {}), agents)
-        for field, values in _vocabularies(environment).items():
+        for field, values in vocabularies.items():
             yield from _near_misses(document, f"{pointer}/{field}", rule, values)
     for document, pointer, agent in environment.agents_placed():
         yield from _unborne(document, f"{pointer}/scope/servers", agent.get("scope", {}), servers)
 
 
-def _unborne(document: Document, pointer: str, stated: Json, borne: AbstractSet[str]) -> Iterator[Problem]:
+def _unborne(document: Document, pointer: str, stated: Json, borne: Names) -> Iterator[Problem]:
     kind = pointer.rpartition("/")[2]
-    for number, glob in enumerate(stated.get(kind, [])):
-        found = glob in borne if kind == "agents" else any(matches(glob, name) for name in borne) or glob == "*"
+    for number, name in enumerate(stated.get(kind, [])):
+        found = name in borne.all if kind == "agents" else name == "*" or borne.matching(name)
         if not found:
-            yield document.problem(f"{pointer}/{number}", f"no {kind[:-1]} is called `{glob}`.", _close(glob, borne))
+            said = f"no {kind[:-1]} is called `{name}`."
+            yield document.problem(f"{pointer}/{number}", said, _close(name, borne.all))
 
 
 def _vocabularies(environment: Environment) -> dict[str, set[str]]:
@@ -155,7 +158,7 @@ def _near_misses(document: Document, pointer: str, rule: Json, borne: AbstractSe
 
 
 def _close(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.8)
+    close = [] if len(name) > _LONGEST_WORD else difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.8)
     return f"Did you mean `{close[0]}`?" if close else ""
 
 
@@ -200,11 +203,6 @@ def _own_names(environment: Environment) -> Iterator[Problem]:
             yield Problem(document.file, 0, f"`{name}` is no name for data.", remedy)
 
 
-def _secrets(environment: Environment) -> Iterator[Problem]:
-    for document in environment.documents():
-        yield from secrets_in(document)
-
-
 _CHECKS: Final[tuple[Callable[[Environment], Iterator[Problem]], ...]] = (
     _settings,
     _twice,
@@ -212,7 +210,6 @@ _CHECKS: Final[tuple[Callable[[Environment], Iterator[Problem]], ...]] = (
     _resources,
     _hours_and_zones,
     _own_names,
-    _secrets,
 )
 
 

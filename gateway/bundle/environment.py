@@ -16,6 +16,7 @@ from gateway.bundle.document import Document, read_document
 from gateway.bundle.plain import Json
 from gateway.bundle.problem import Problem
 from gateway.bundle.schema import violations
+from gateway.bundle.secret_shapes import secrets_in
 
 KINDS: Final[Mapping[str, str]] = {
     "catalog": "catalog",
@@ -39,12 +40,6 @@ class Environment(Struct, frozen=True, kw_only=True):
     enforcement: tuple[Document, ...]
     scenarios: tuple[Document, ...]
     own: tuple[Document, ...]
-
-    def documents(self) -> Iterator[Document]:
-        """Every document."""
-        yield self.settings
-        for kind in (self.catalog, self.agents, self.rules, self.enforcement, self.scenarios, self.own):
-            yield from kind
 
     def agent_entries(self) -> list[Json]:
         """Every agent, from files of one and from files of several."""
@@ -155,7 +150,8 @@ def _checked(file: str, content: bytes, kind: str) -> Document | list[Problem]:
     document = read_document(file, content)
     if isinstance(document, list):
         return document
-    return (violations(document, kind) if kind != "own" else []) or document
+    problems = secrets_in(document) + (violations(document, kind) if kind != "own" else [])
+    return problems or document
 
 
 def _environment(name: str, documents: Mapping[str, list[Document]]) -> Environment | list[Problem]:

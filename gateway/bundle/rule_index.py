@@ -6,10 +6,10 @@ Rule 3: rules, agents and servers are sealed by a digest over their JSON: one th
 """
 
 import hashlib
-import re
 from collections.abc import Mapping
 from typing import Final
 
+from gateway.bundle.names import Names
 from gateway.bundle.pack import canonical
 from gateway.bundle.plain import Json
 
@@ -24,9 +24,10 @@ _HTML: Final = ((b"<", b"\\u003c"), (b">", b"\\u003e"), (b"&", b"\\u0026"))
 def rule_index(rules: Mapping[str, Json], servers: Mapping[str, Json]) -> Json:
     """Server id or `*` -> row -> who key -> rule ids."""
     index: Json = {name: {row: {"any": []} for row in ROWS} for name in ("*", *sorted(servers))}
+    catalog = _Catalog(servers)
     for name in sorted(rules):
         rule = rules[name]
-        for server in _servers(rule["what"], servers):
+        for server in catalog.concerned(rule["what"]):
             for row in _rows(rule):
                 for key in _who_keys(rule["who"]):
                     index[server][row].setdefault(key, []).append(name)
@@ -52,18 +53,25 @@ def seal(entry: Json) -> str:
     return hashlib.sha256(text).hexdigest()
 
 
-def _servers(what: Json, servers: Mapping[str, Json]) -> list[str]:
-    """The catalog's servers that a rule names; `*` where it names none in particular."""
-    if not {"servers", "server_tags", "server_environments"} & what.keys():
-        return ["*"]
-    return sorted(name for name, entry in servers.items() if _concerns(what, name, entry))
+class _Catalog:
+    """The servers by what rules name them by."""
 
+    def __init__(self, servers: Mapping[str, Json]) -> None:
+        self._names = Names(servers)
+        self._tagged: dict[str, set[str]] = {}
+        self._placed: dict[str, set[str]] = {}
+        for name, entry in servers.items():
+            self._placed.setdefault(entry["environment"], set()).add(name)
+            for tag in entry["tags"]:
+                self._tagged.setdefault(tag, set()).add(name)
 
-def _concerns(what: Json, name: str, entry: Json) -> bool:
-    named = "servers" not in what or any(matches(glob, name) for glob in what["servers"])
-    tagged = "server_tags" not in what or bool({*what["server_tags"]} & {*entry["tags"]})
-    placed = "server_environments" not in what or entry["environment"] in what["server_environments"]
-    return named and tagged and placed
+    def concerned(self, what: Json) -> list[str]:
+        """The servers that a rule names; `*` where it names none in particular."""
+        named = [self._names.matching_any(what["servers"])] if "servers" in what else []
+        for field, places in (("server_tags", self._tagged), ("server_environments", self._placed)):
+            if field in what:
+                named.append(frozenset(name for word in what[field] for name in places.get(word, ())))
+        return sorted(name for name in named[0] if all(name in each for each in named)) if named else ["*"]
 
 
 def _rows(rule: Json) -> list[str]:
@@ -79,9 +87,3 @@ def _who_keys(who: Json) -> list[str]:
         if field in who:
             return [f"{key}:{value}" for value in dict.fromkeys(who[field])]
     return ["any"]
-
-
-def matches(glob: str, text: str) -> bool:
-    """True where a glob of rules (`*` any characters, `?` any one) matches the whole text."""
-    pattern = "".join({"*": ".*", "?": "."}.get(char, re.escape(char)) for char in glob)
-    return re.fullmatch(pattern, text, re.DOTALL) is not None

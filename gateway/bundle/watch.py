@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
-from watchfiles import Change, awatch  # pyright: ignore[reportUnknownVariableType]
+from watchfiles import awatch  # pyright: ignore[reportUnknownVariableType]
 
 from gateway.bundle.build import Builder, Built, PolicySource
 from gateway.bundle.problem import Problem, Problems
@@ -86,13 +86,15 @@ class Publisher:
         await self.publish(above=above)
         while True:
             watched = _directories(self._source)
-            async for _ in _bursts(list(watched) or [self._source.directory], recursive=bool(watched)):
-                state = _state(self._source)
-                if state != seen:
-                    seen = state
-                    await self.publish(above=above)
-                if _directories(self._source) != watched:
-                    break
+            bursts = _bursts(list(watched) or [self._source.directory], recursive=bool(watched))
+            async with contextlib.aclosing(bursts):
+                async for _ in bursts:
+                    state = _state(self._source)
+                    if state != seen:
+                        seen = state
+                        await self.publish(above=above)
+                    if _directories(self._source) != watched:
+                        break
 
     def _build(self, above: int) -> Built | Refused | Restored | None:
         try:
@@ -123,18 +125,30 @@ class Publisher:
         return Published(environment=self._source.environment, revision=built.revision, seq=built.seq, seconds=seconds)
 
 
-def _bursts(directories: Sequence[Path], *, recursive: bool) -> AsyncGenerator[set[tuple[Change, str]], None]:
-    """One item after each burst of saves, and one a while when it is quiet."""
-    return awatch(
-        *directories,
-        watch_filter=None,
-        debounce=DEBOUNCE_MS,
-        step=STEP_MS,
-        rust_timeout=QUIET_MS,
-        yield_on_timeout=True,
-        recursive=recursive,
-        ignore_permission_denied=True,
-    )
+async def _bursts(directories: Sequence[Path], *, recursive: bool) -> AsyncGenerator[None]:
+    """One item after each burst of saves, and one a while when it is quiet.
+
+    Where the system gives no events (no watches left, no such call) the files are looked at again and again.
+    """
+    for polling in (None, True):
+        changes = awatch(
+            *directories,
+            watch_filter=None,
+            debounce=DEBOUNCE_MS,
+            step=STEP_MS,
+            rust_timeout=QUIET_MS,
+            yield_on_timeout=True,
+            recursive=recursive,
+            ignore_permission_denied=True,
+            force_polling=polling,
+        )
+        try:
+            async with contextlib.aclosing(changes):
+                async for _ in changes:
+                    yield
+        except (OSError, RuntimeError):
+            if polling:
+                raise
 
 
 def _directories(source: PolicySource) -> dict[Path, int]:

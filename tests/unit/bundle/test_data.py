@@ -10,7 +10,8 @@ import pytest
 
 from gateway.bundle.data import bundle_data
 from gateway.bundle.environment import Environment, Reader
-from gateway.bundle.rule_index import ROWS, matches, seal
+from gateway.bundle.names import Names
+from gateway.bundle.rule_index import ROWS, seal
 
 Put = Callable[[str, str], Path]
 
@@ -214,4 +215,4 @@ def test_a_seal_is_over_the_entry_as_opa_writes_it() -> None:
     ],
 )
 def test_globs_know_two_signs(glob: str, text: str, *, fits: bool) -> None:
-    assert matches(glob, text) is fits
+    assert (Names([text]).matching(glob) == {text}) is fits

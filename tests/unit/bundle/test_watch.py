@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from watchfiles import awatch  # pyright: ignore[reportUnknownVariableType]
 
 from gateway.bundle.build import Builder, PolicySource
 from gateway.bundle.serve import BundleEndpoint
@@ -102,3 +104,58 @@ async def test_a_directory_that_appears_later_is_followed(watched: Watched, put:
         refused = await watched.next()
     assert isinstance(refused, Refused)
     assert {each.file for each in refused.problems} == {"rego/mcp/requirements/later/later.rego"}
+
+
+async def test_where_the_system_gives_no_events_the_files_are_looked_at(
+    watched: Watched, put: Put, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool | None] = []
+
+    async def without_events(*paths: Path, force_polling: bool | None, **options: Any) -> AsyncGenerator[Any]:
+        asked.append(force_polling)
+        if not force_polling:
+            raise OSError(28, "no watches left")
+        async for changes in awatch(*paths, force_polling=True, poll_delay_ms=10, **options):
+            yield changes
+
+    monkeypatch.setattr("gateway.bundle.watch.awatch", without_events)
+    async with watched.running():
+        await watched.next()
+        put("bundles/dev/environment.yaml", "name: dev\ndefault: allow\n")
+        second = await watched.next()
+    assert isinstance(second, Published)
+    assert asked[:2] == [None, True]
+
+
+async def test_a_build_that_cannot_be_made_is_told_and_the_next_save_is_built(
+    watched: Watched, put: Put, policy: Path, tmp_path: Path
+) -> None:
+    async with watched.running():
+        await watched.next()
+        state = tmp_path / "state"
+        kept = state.rename(tmp_path / "kept")
+        state.write_text("a file where the directory was")
+        put("bundles/dev/environment.yaml", "name: dev\ndefault: allow\n")
+        refused = await watched.next()
+        state.unlink()
+        kept.rename(state)
+        put("bundles/dev/environment.yaml", "name: dev\ndefault: allow\ntime_zone: Europe/Zurich\n")
+        published = await watched.next()
+    assert isinstance(refused, Refused)
+    assert "gives no sequence number" in refused.problems[0].what
+    assert isinstance(published, Published)
+    assert published.seq == 2
+
+
+async def test_a_directory_that_is_replaced_is_watched_anew(watched: Watched, put: Put, policy: Path) -> None:
+    async with watched.running():
+        await watched.next()
+        (policy / "bundles/dev").rename(policy / "bundles/old")
+        gone = await watched.next()
+        (policy / "bundles/old").rename(policy / "bundles/dev")
+        back = await watched.next()
+        put("bundles/dev/environment.yaml", "name: dev\ndefault: allow\n")
+        changed = await watched.next()
+    assert isinstance(gone, Refused)
+    assert isinstance(back, Restored)
+    assert isinstance(changed, Published)
