@@ -87,6 +87,9 @@ class Wire(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what arrived, and find out whether it ended the exchange."""
+        if self._head is None and self._body is None:
+            self.abort()
+            return
         self._head_bytes += len(data)
         try:
             self._parser.feed_data(data)
