@@ -127,7 +127,7 @@ class Pulse:
         self._problem = f"{status.code}: {status.message}".strip(": ")
         reached = _unix_ns(status.last_successful_request)
         if reached is not None:
-            self._confirmed_ns = max(self._confirmed_ns, reached)
+            self._confirmed_ns = min(reached, self._wall_ns())  # a clock that is ahead does not keep policy fresh
 
     def _judged(self, verdict: Verdict | PolicyFailure, missing: tuple[str, ...]) -> Readiness:
         age_s = max(0.0, (self._wall_ns() - self._confirmed_ns) / 1e9)

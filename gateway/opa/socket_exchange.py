@@ -22,8 +22,6 @@ class Wire(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.alive = True
-        self.kept = False
-        """Whether an earlier exchange on this connection was completed."""
         self.silent = True
         """Whether no byte of the current answer has arrived."""
         self._transport: asyncio.Transport | None = None
@@ -64,7 +62,6 @@ class Wire(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Hand over the answer."""
-        self.kept = True
         self._finish(Exchanged(self._parser.get_status_code(), b"".join(self._parts)))
         if not self._parser.should_keep_alive():
             self.close()
@@ -110,7 +107,7 @@ class SocketExchange:
             wire = self._kept()
             if wire is not None:
                 outcome = await self._on(wire, message)
-                if isinstance(outcome, Exchanged) or not (wire.kept and wire.silent):
+                if isinstance(outcome, Exchanged) or not wire.silent:
                     return outcome
             fresh = await self._connected()
             return fresh if isinstance(fresh, Broken) else await self._on(fresh, message)

@@ -152,6 +152,22 @@ async def test_policy_that_is_confirmed_again_decides_again() -> None:
     assert isinstance(await bed.client.decide(question()), Verdict)
 
 
+async def test_policy_that_was_stale_before_this_worker_started_is_stale_at_once() -> None:
+    bed = Bed(Limits(soft_s=300, hard_s=600))
+    bed.signs.bundle = BundleStatus(last_successful_request="2027-01-15T07:00:00Z")
+    assert (await bed.pulse.beat()).staleness == "hard"
+    assert isinstance(await bed.client.decide(question()), PolicyFailure)
+
+
+async def test_a_clock_that_is_ahead_does_not_keep_policy_fresh() -> None:
+    bed = Bed(Limits(soft_s=300, hard_s=600))
+    bed.signs.bundle = BundleStatus(last_successful_request="2027-01-16T00:00:00Z")
+    await bed.pulse.beat()
+    bed.signs.bundle = None
+    bed.wall.ns += 11 * MINUTE
+    assert (await bed.pulse.beat()).staleness == "hard"
+
+
 @pytest.mark.parametrize("when", ["", "0001-01-01T00:00:00Z", "yesterday", "2027-01-15T08:11:00"])
 async def test_a_status_without_a_time_confirms_nothing(when: str) -> None:
     bed = Bed(Limits(soft_s=300, hard_s=600))
