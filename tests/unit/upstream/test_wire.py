@@ -23,6 +23,8 @@ from gateway.upstream.wire import Head, Wire
 from tests.servers.scripted import Do, Script, Scripted, answer, chunk, events, scripted, whole
 from tests.unit.upstream.test_reach import FakeSecrets, failed, forward, replied
 
+SOON_S = KEEP_S / 2
+"""Sooner than connections are closed that only rest."""
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 
@@ -81,7 +83,7 @@ async def test_a_connection_on_which_more_may_come_is_not_used_again(
     first = await upstream.send(forward(server.url))
     if not isinstance(first, UpstreamFailure):
         await first.read(1000)
-    await asyncio.wait_for(server.gone.wait(), 5)
+    await asyncio.wait_for(server.gone.wait(), SOON_S)
     server.script = answer({"tools": []})
     second = await replied(upstream, forward(server.url))
     assert b"tools" in bytes(await second.read(1000))  # pyright: ignore[reportArgumentType]
@@ -92,7 +94,7 @@ async def test_bytes_that_come_while_nobody_asked_end_the_connection(upstream: H
     await (await replied(upstream, forward(server.url))).read(1000)
     for writer in server._open:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
-    await asyncio.wait_for(server.gone.wait(), 5)
+    await asyncio.wait_for(server.gone.wait(), SOON_S)
     second = await replied(upstream, forward(server.url))
     assert b"evil" not in bytes(await second.read(1000))  # pyright: ignore[reportArgumentType]
 
@@ -137,7 +139,7 @@ async def test_a_caller_who_goes_away_takes_the_request_along(upstream: HttpUpst
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
-    await asyncio.wait_for(server.gone.wait(), 5)
+    await asyncio.wait_for(server.gone.wait(), SOON_S)
 
 
 async def test_a_connection_that_rests_too_long_is_closed(server: Scripted) -> None:
@@ -147,7 +149,7 @@ async def test_a_connection_that_rests_too_long_is_closed(server: Scripted) -> N
             for wire in resting:
                 wire.rested_at -= KEEP_S
         upstream._pool._swept()
-        await asyncio.wait_for(server.gone.wait(), 5)
+        await asyncio.wait_for(server.gone.wait(), SOON_S)
         assert not upstream._pool._resting
 
 
