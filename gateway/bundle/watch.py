@@ -66,6 +66,7 @@ class Publisher:
         self._endpoint = endpoint
         self._report = report
         self._refused = False
+        self._seen: frozenset[tuple[str, int, int]] | None = None
 
     async def publish(self, *, above: int = 0) -> Event | None:
         """Build what is saved now; the event that was reported, or None when nothing has changed.
@@ -82,19 +83,21 @@ class Publisher:
 
     async def run(self, *, above: int = 0) -> None:
         """Publish now and after every save, until cancelled."""
-        seen = _state(self._source)
-        await self.publish(above=above)
+        await self._catch_up(above)
         while True:
             watched = _directories(self._source)
             bursts = _bursts(list(watched) or [self._source.directory], recursive=bool(watched))
             async with contextlib.aclosing(bursts):
                 async for _ in bursts:
-                    state = _state(self._source)
-                    if state != seen:
-                        seen = state
-                        await self.publish(above=above)
+                    await self._catch_up(above)
                     if _directories(self._source) != watched:
                         break
+
+    async def _catch_up(self, above: int) -> None:
+        """Publish until what is saved is what was looked at: files may change while a build runs."""
+        while (state := _state(self._source)) != self._seen:
+            self._seen = state
+            await self.publish(above=above)
 
     def _build(self, above: int) -> Built | Refused | Restored | None:
         try:
