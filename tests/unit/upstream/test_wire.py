@@ -71,7 +71,6 @@ async def test_framing_that_two_readers_may_read_differently_is_no_answer(
         [*whole(b"{}"), b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"],
         [*whole(b"{}"), b"\x00"],
         [OK + b"Content-Length: 2\r\n\r\n{}HTTP/1.1 200 OK\r\nX-Poison: "],
-        [*whole(b"{}"), b"\r\n"],
         whole(b"{}", headers="Connection: close\r\n"),
         [b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}"],
     ],
