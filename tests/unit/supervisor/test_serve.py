@@ -58,7 +58,7 @@ async def test_a_worker_that_is_told_to_end_finishes_its_calls_and_is_replaced(t
         assert (await supervisor.call())["pid"] != pid
 
 
-async def test_sigterm_lets_calls_under_way_finish_and_refuses_new_ones(tmp_path: Path) -> None:
+async def test_sigterm_lets_calls_under_way_finish(tmp_path: Path) -> None:
     async with Supervisor(tmp_path, {"workers": 1}) as supervisor:
         (pid,) = await supervisor.worker_pids()
         calling = asyncio.create_task(supervisor.call("/slow"))
@@ -70,6 +70,21 @@ async def test_sigterm_lets_calls_under_way_finish_and_refuses_new_ones(tmp_path
         assert await supervisor.ended() == 0
         assert not alive(pid)
         assert supervisor.named("worker_ended") == []
+
+
+async def test_new_connections_are_refused_while_calls_under_way_finish(tmp_path: Path) -> None:
+    async with Supervisor(tmp_path, {}) as supervisor:
+        await supervisor.worker_pids()
+        port = int((await supervisor.event("listening"))["url"].rpartition(":")[2])
+        calling = asyncio.create_task(supervisor.attempt("/endless"))
+        await supervisor.event("call_began")
+        assert supervisor.process is not None
+        supervisor.process.send_signal(signal.SIGTERM)
+        await until(lambda: not _connects(port))
+        assert supervisor.process.returncode is None
+        assert not calling.done()
+        assert await supervisor.ended() == 0
+        await calling
 
 
 async def test_draining_is_bounded(tmp_path: Path) -> None:
@@ -136,3 +151,11 @@ async def test_two_gateways_do_not_share_a_port(tmp_path: Path) -> None:
         port = int((await first.event("listening"))["url"].rpartition(":")[2])
         async with Supervisor(tmp_path / "b", {"listen": {"port": port}}) as second:
             assert await second.ended() == 1
+
+
+def _connects(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except ConnectionError:
+        return False
+    return True
