@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final
 
 from msgspec import Struct
 
@@ -25,6 +25,7 @@ from gateway.admission.policy_input import (
 )
 from gateway.admission.principal import ANONYMOUS
 from gateway.admission.question import moment
+from gateway.opa.beat import Readiness, Staleness
 from gateway.opa.client import OpaClient
 from gateway.opa.vitals import BundleStatus, Vitals
 
@@ -38,28 +39,12 @@ PATIENCE: Final = 2.0
 NOWHERE: Final = "-"
 """No catalog can list this server: the identifiers of servers begin with a letter or digit."""
 
-Staleness = Literal["fresh", "soft", "hard"]
-
 
 class Limits(Struct, frozen=True, kw_only=True):
     """Seconds since the bundle service was last reached; None means never stale."""
 
     soft_s: float | None = 300
     hard_s: float | None = 86400
-
-
-class Readiness(Struct, frozen=True, kw_only=True):
-    """What the last beat found; ready when nothing is missing."""
-
-    missing: tuple[str, ...]
-    revision: str = ""
-    policy_age_s: float = 0
-    """Since the bundle service was last reached, as far as OPA told."""
-    staleness: Staleness = "fresh"
-    problem: str = ""
-    """Why OPA could not take the newest bundle; the last good one stays in force."""
-    observe: bool = False
-    """True while the policy observes and refuses nothing but the five requirements that always bind."""
 
 
 def canary(unix_ns: int, gateway: Gateway) -> PolicyInput:

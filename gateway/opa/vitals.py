@@ -4,21 +4,18 @@ Rule 1: never on the hot path, and never without a deadline of its own.
 Rule 2: what cannot be learnt is absent, and absent is not healthy.
 """
 
-import ssl
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
 from msgspec import Struct, field
-from opa_client.opa_async import AsyncOpaClient
 
 from gateway.opa.answer import BUNDLE
 from gateway.opa.exchange import Exchange, Exchanged
 from gateway.opa.library_exchange import Remote
 
 _OK: Final = 200
-_SECONDS: Final = 2.0
 
 
 class BundleStatus(Struct, frozen=True):
@@ -71,27 +68,15 @@ class SocketVitals:
         """Leave the exchange to its owner."""
 
 
-class _Client(AsyncOpaClient):
-    """opa-python-client with the authorities of our settings; by itself it knows only the system's."""
-
-    def __init__(self, remote: Remote, **options: Any) -> None:
-        super().__init__(retries=0, **options)  # pyright: ignore[reportUnknownMemberType]
-        self._ca_file = remote.ca_file or None
-        self._bearer = {"Authorization": f"Bearer {remote.token}"} if remote.token else {}
-
-    async def _init_session(self) -> None:
-        self._connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=self._ca_file))
-        timeout = aiohttp.ClientTimeout(total=_SECONDS)
-        self._session = aiohttp.ClientSession(headers=self._bearer, connector=self._connector, timeout=timeout)
-
-
 class RemoteVitals:
     """The vitals of an OPA that the gateway does not own; make it where the event loop runs."""
 
     def __init__(self, remote: Remote) -> None:
+        from gateway.opa.remote_client import RemoteClient  # noqa: PLC0415 - a managed OPA needs none of its 60 modules
+
         url = urlsplit(remote.url)
         self._opened = False
-        self._client: Any = _Client(
+        self._client: Any = RemoteClient(
             remote,
             host=url.hostname or "",
             port=url.port or (443 if url.scheme == "https" else 80),

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Struct, field
 
-from gateway.opa.readiness import Readiness
+from gateway.opa.beat import Readiness
 
 _LENGTH: Final = 4
 LARGEST: Final = 32 * 1024 * 1024

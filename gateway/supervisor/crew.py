@@ -19,9 +19,9 @@ import msgspec
 from msgspec import Struct
 
 import gateway
+from gateway.opa.beat import Readiness
 from gateway.opa.pace import Pace
 from gateway.opa.process import Report
-from gateway.opa.readiness import Readiness
 from gateway.supervisor.channel import TO_SUPERVISOR, Ask, Channel, Drain, Event, Start, Started, Told, opened
 
 COMMAND: Final = ("-P", "-m", "gateway.supervisor")

@@ -19,8 +19,8 @@ import msgspec
 import uvloop
 from starlette.types import ASGIApp
 
+from gateway.opa.beat import Readiness
 from gateway.opa.process import Report
-from gateway.opa.readiness import Readiness
 from gateway.settings import Settings
 from gateway.supervisor.certificate import Certificate
 from gateway.supervisor.channel import TO_WORKER, Ask, Channel, Drain, Event, Start, Started, Told, opened

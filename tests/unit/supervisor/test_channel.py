@@ -9,7 +9,7 @@ import pytest_asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.opa.readiness import Readiness
+from gateway.opa.beat import Readiness
 from gateway.settings import Problems, load
 from gateway.supervisor.channel import LARGEST, TO_SUPERVISOR, TO_WORKER, Ask, Channel, Drain, Start, Told, opened
 from gateway.supervisor.wire import packed, unpacked

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 from starlette.types import Receive, Scope, Send
 
+from gateway.opa.beat import Readiness
 from gateway.opa.process import Report
-from gateway.opa.readiness import Readiness
 from gateway.settings import Settings
 from gateway.supervisor.channel import Start
 from gateway.supervisor.work import main

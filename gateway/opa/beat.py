@@ -1,0 +1,24 @@
+"""What one beat of OPA's pulse found, as a value that travels to the supervisor.
+
+Rule 1: it imports nothing of a client: the supervisor, which asks OPA nothing, reads it too.
+"""
+
+from typing import Literal
+
+from msgspec import Struct
+
+Staleness = Literal["fresh", "soft", "hard"]
+
+
+class Readiness(Struct, frozen=True, kw_only=True):
+    """What the last beat found; ready when nothing is missing."""
+
+    missing: tuple[str, ...]
+    revision: str = ""
+    policy_age_s: float = 0
+    """Since the bundle service was last reached, as far as OPA told."""
+    staleness: Staleness = "fresh"
+    problem: str = ""
+    """Why OPA could not take the newest bundle; the last good one stays in force."""
+    observe: bool = False
+    """True while the policy observes and refuses nothing but the five requirements that always bind."""

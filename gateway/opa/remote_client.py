@@ -1,0 +1,28 @@
+"""opa-python-client for an OPA that the gateway does not own.
+
+Rule 1: status and readiness only, never a decision: it retries what must not be repeated and drops error bodies.
+"""
+
+import ssl
+from typing import Any, Final
+
+import aiohttp
+from opa_client.opa_async import AsyncOpaClient
+
+from gateway.opa.library_exchange import Remote
+
+SECONDS: Final = 2.0
+
+
+class RemoteClient(AsyncOpaClient):
+    """opa-python-client with the authorities of our settings; by itself it knows only the system's."""
+
+    def __init__(self, remote: Remote, **options: Any) -> None:
+        super().__init__(retries=0, **options)  # pyright: ignore[reportUnknownMemberType]
+        self._ca_file = remote.ca_file or None
+        self._bearer = {"Authorization": f"Bearer {remote.token}"} if remote.token else {}
+
+    async def _init_session(self) -> None:
+        self._connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=self._ca_file))
+        timeout = aiohttp.ClientTimeout(total=SECONDS)
+        self._session = aiohttp.ClientSession(headers=self._bearer, connector=self._connector, timeout=timeout)
