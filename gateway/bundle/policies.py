@@ -8,7 +8,6 @@ does not verify the Rego again.
 import hashlib
 import tempfile
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -24,7 +23,7 @@ from gateway.bundle.problem import Problem
 from gateway.bundle.requirements import Found, Reads, Requirement, described, overreaching, read_sets
 from gateway.bundle.stage import Sources, lay
 from gateway.bundle.tool import Opa
-from gateway.bundle.tree import combined, failing, judged, written
+from gateway.bundle.tree import combine, failing, judged, written
 
 KEPT: Final = 16
 """How many verifications the state directory remembers."""
@@ -98,14 +97,13 @@ class Verifier:
             problems, found = judged(tree, self._opa, self._parser)
             if problems:
                 return [sources.authored(problem) for problem in problems]
-            with ThreadPoolExecutor(1) as beside:
-                tests = beside.submit(failing, tree, self._opa)
-                reads = self._read_sets(found, tree.sources, tree.root)
+            reads = self._read_sets(found, tree.sources, tree.root)
+            text = combine(tree, found, reads)
             problems = [problem for each in found for problem in overreaching(each, reads[each.name]["met"])]
-            problems += tests.result()
+            problems += failing(tree, self._opa)
             if problems:
                 return [sources.authored(problem) for problem in problems]
-            return Remembered({each.name: described(each, reads[each.name]) for each in found}, combined(found))
+            return Remembered({each.name: described(each, reads[each.name]) for each in found}, text)
 
     def _read_sets(self, found: list[Found], sources: Sources, root: Path) -> dict[str, Reads]:
         """What each requirement reads; the stock's do not depend on what is laid over it."""

@@ -16,28 +16,55 @@ from gateway.bundle.plain import Json
 ROWS: Final = ("read", "write", "delete", "send", "execute", "list", "unknown", "none")
 """The actions, and `none` for messages without a target."""
 _TARGETED: Final = frozenset({"tools", "resources", "prompts", "tool_tags", "actions"})
+_KNOWN: Final = frozenset(ROWS[:6])
+_NAMING: Final = ("tools", "resources", "prompts")
+"""What names targets; Rego reads a rule only where these fit."""
+_NARROWING: Final = frozenset({*_NAMING, "tool_tags"})
 _WHO: Final = (("agents", "agent"), ("kinds", "kind"), ("labels", "label"), ("owners", "owner"), ("groups", "group"))
 """The first of these that a rule states is the one that it is indexed under."""
 _HTML: Final = ((b"<", b"\\u003c"), (b">", b"\\u003e"), (b"&", b"\\u0026"))
 
 
 def rule_index(rules: Mapping[str, Json], servers: Mapping[str, Json]) -> Json:
-    """Server id or `*` -> row -> who key -> rule ids."""
-    index: Json = {name: {row: {"any": []} for row in ROWS} for name in ("*", *sorted(servers))}
+    """Server id or `*` -> row -> who key -> the rules to take as they are (`allow`) and those to look at (`look`)."""
+    index: Json = {name: {row: {"any": _leaf()} for row in ROWS} for name in ("*", *sorted(servers))}
     catalog = _Catalog(servers)
     for name in sorted(rules):
         rule = rules[name]
         for server in catalog.concerned(rule["what"]):
             for row in _rows(rule):
                 for key in _who_keys(rule["who"]):
-                    index[server][row].setdefault(key, []).append(name)
+                    _put(index[server][row].setdefault(key, _leaf()), name, rule, row)
     return index
 
 
+def _leaf() -> Json:
+    return {"allow": [], "look": {}}
+
+
+def _put(leaf: Json, name: str, rule: Json, row: str) -> None:
+    if _is_settled(rule, row):
+        leaf["allow"].append(name)
+    else:
+        hint = {field: rule["what"][field] for field in _NAMING if field in rule["what"]}
+        leaf["look"][name] = None if row == "none" or not hint else hint
+
+
+def _is_settled(rule: Json, row: str) -> bool:
+    """True for an allow rule of which nothing is left to judge where it is found by server, row and who key."""
+    timeless = all(rule[field] is None for field in ("mode", "when", "expires"))
+    if rule["effect"] != "allow" or not timeless or len(rule["who"]) > 1:
+        return False
+    actions = set(rule["what"].get("actions", ["unknown"]))
+    every = row != "unknown" or "unknown" in actions or actions >= _KNOWN
+    narrow = bool(rule["arguments"]) or bool(_NARROWING & rule["what"].keys())
+    return row == "none" or (every and not narrow)
+
+
 def who_index(agents: Mapping[str, Json], index: Json) -> Json:
-    """Agent id -> the keys that its questions look under, `any` first; its groups come from the question."""
+    """Agent id -> the keys besides `any` that its questions look under; its groups come from the question."""
     used = {key for server in index.values() for row in server.values() for key in row}
-    return {name: ["any", *(key for key in _agent_keys(name, agent) if key in used)] for name, agent in agents.items()}
+    return {name: [key for key in _agent_keys(name, agent) if key in used] for name, agent in agents.items()}
 
 
 def _agent_keys(name: str, agent: Json) -> list[str]:

@@ -5,7 +5,7 @@ Rule 2: where a policy repository lays its own Rego over the stock, its own test
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -13,13 +13,13 @@ import msgspec
 from msgspec import Struct
 
 from gateway.bundle import combiner
-from gateway.bundle.combiner import Combined
+from gateway.bundle.combiner import Combined, is_standing
 from gateway.bundle.forms import dangerous, malformed, unguarded
 from gateway.bundle.input_schema import input_schema_text
 from gateway.bundle.literals import impossible
 from gateway.bundle.module import Module, Parser
 from gateway.bundle.problem import Problem
-from gateway.bundle.requirements import Found, discover, incomplete
+from gateway.bundle.requirements import Found, Reads, discover, incomplete
 from gateway.bundle.stage import Sources, misplaced
 from gateway.bundle.tool import Opa, complaints
 
@@ -59,7 +59,7 @@ _OF_MODULES: Final[tuple[Callable[[Module], Iterable[Problem]], ...]] = (unguard
 
 
 def judged(tree: Tree, opa: Opa, parser: Parser) -> tuple[list[Problem], list[Found]]:
-    """What is refused without running anything, and the requirements; writes the generated half of the combiner."""
+    """What is refused without running anything, and the requirements; leaves a combiner to which all are varying."""
     modules, problems = parser.parse(tree.sources.files, tree.root)
     if problems:
         return problems, []
@@ -67,22 +67,27 @@ def judged(tree: Tree, opa: Opa, parser: Parser) -> tuple[list[Problem], list[Fo
     found = discover(modules)
     problems += [problem for each in found for check in _OF_REQUIREMENTS for problem in check(each)]
     problems += [problem for each in modules if not each.is_test for check in _OF_MODULES for problem in check(each)]
-    _write_combiner(tree, found)
+    combine(tree, found, {})
     problems += complaints(
         opa.run("check", "--strict", "--format=json", "--max-errors=0", *tree.checking(), "mcp", within=tree.root)
     )
     return problems, found
 
 
-def _write_combiner(tree: Tree, found: list[Found]) -> None:
+def combine(tree: Tree, found: Sequence[Found], reads: Mapping[str, Reads]) -> str:
+    """The generated half of the combiner over these requirements, which is written into the tree."""
+    text = combiner.combined(
+        Combined(
+            each.name,
+            by_arguments=bool(each.rules("met_by_arguments")),
+            standing=each.name in reads and is_standing(reads[each.name]["met"]),
+        )
+        for each in found
+    )
     place = tree.root / combiner.PATH
     place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(combined(found))
-
-
-def combined(found: list[Found]) -> str:
-    """The generated half of the combiner over these requirements."""
-    return combiner.combined([Combined(each.name, bool(each.rules("met_by_arguments"))) for each in found])
+    place.write_text(text)
+    return text
 
 
 class _TestCase(Struct, frozen=True):

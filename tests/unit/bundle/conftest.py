@@ -29,7 +29,9 @@ STOCK = {
 
         outcome := "allow" if count(refused) == 0
 
-        refused contains name if some name in unmet
+        refused contains name if some name in unmet_standing
+
+        refused contains name if some name in unmet_varying
 
         refused contains name if some name in unmet_by_arguments
         """,

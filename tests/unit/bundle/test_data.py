@@ -148,13 +148,14 @@ def found(index: dict[str, Any]) -> dict[tuple[str, str], set[str]]:
     places: dict[tuple[str, str], set[str]] = {}
     for server, rows in index["rules"].items():
         for row, keys in rows.items():
-            for key, ids in keys.items():
-                if ids:
+            for key, leaf in keys.items():
+                if leaf["allow"] or leaf["look"]:
                     places.setdefault((server, key), set()).add(row)
     return places
 
 
-ALL = set(ROWS)
+ALL: set[str] = set(ROWS)
+NONE: set[str] = set()
 
 
 @pytest.mark.parametrize(
@@ -189,10 +190,47 @@ def test_every_server_has_every_row(data: Data, put: Put) -> None:
     assert all(set(rows) == ALL and all("any" in keys for keys in rows.values()) for rows in index.values())
 
 
+@pytest.mark.parametrize(
+    ("rule", "settled"),
+    [
+        ("allow", ALL),
+        ("allow, what: {servers: ['*'], server_tags: [sql]}", ALL),
+        ("allow, who: {agents: [bot, other]}", ALL),
+        ("allow, what: {actions: [read]}", {"read", "none"}),
+        ("allow, what: {actions: [unknown]}", {"unknown", "none"}),
+        ("allow, what: {actions: [read, write, delete, send, execute, list]}", ALL),
+        ("allow, what: {tools: [x]}", {"none"}),
+        ("allow, what: {tool_tags: [x]}", {"none"}),
+        ("allow, arguments: [{path: /a, equals: 1}]", {"none"}),
+        ("allow, who: {agents: [bot], kinds: [x]}", NONE),
+        ("allow, when: {days: [monday]}", NONE),
+        ("allow, expires: '2027-01-01T00:00:00Z'", NONE),
+        ("allow, mode: warn, owner: o, reason: r, expires: '2027-01-01T00:00:00Z'", NONE),
+        ("deny", NONE),
+        ("hold", NONE),
+    ],
+)
+def test_an_allow_rule_of_which_nothing_is_left_to_judge_is_taken_as_it_is(
+    data: Data, put: Put, rule: str, settled: set[str]
+) -> None:
+    put("bundles/dev/agents/other.yaml", "agent: other\nowner: o\npurpose: p\nkind: k\n")
+    rules(put, rule)
+    rows = [item for rows in data()["index"]["rules"].values() for item in rows.items()]
+    assert {row for row, keys in rows if any(leaf["allow"] for leaf in keys.values())} == settled
+
+
+def test_a_rule_to_look_at_says_which_targets_it_names(data: Data, put: Put) -> None:
+    rules(put, "deny, what: {tools: [a*], prompts: [b], actions: [send]}")
+    rows = data()["index"]["rules"]["*"]
+    assert rows["send"]["any"]["look"] == {"r": {"tools": ["a*"], "prompts": ["b"]}}
+    rules(put, "hold, what: {tools: [a*]}")
+    assert data()["index"]["rules"]["*"]["none"]["any"]["look"] == {"r": None}
+
+
 def test_an_agent_looks_only_under_keys_that_some_rule_has(data: Data, put: Put) -> None:
-    assert data()["index"]["who"] == {"bot": ["any", "agent:bot"]}
+    assert data()["index"]["who"] == {"bot": ["agent:bot"]}
     rules(put, "deny, who: {kinds: [claude-code]}")
-    assert data()["index"]["who"] == {"bot": ["any", "kind:claude-code"]}
+    assert data()["index"]["who"] == {"bot": ["kind:claude-code"]}
 
 
 def test_a_seal_is_over_the_entry_as_opa_writes_it() -> None:
