@@ -2,7 +2,8 @@
 
 Rule 1: a forward is sent only while its client is still there, and never twice.
 Rule 2: every forward ends with its `completed` record, whatever became of it.
-Rule 3: a modern client that goes away closes its upstream at once; a legacy one has it drained, within bounds.
+Rule 3: a modern client that goes away closes its upstream at once; a legacy one has it drained, within bounds. A
+standing stream answers nothing: it is closed at once in both eras, so that its server lets the client open another.
 """
 
 import asyncio
@@ -65,7 +66,7 @@ class Performer:
         relay = Relay(self._pipeline, edge, call, self._limits)
         task = asyncio.current_task()
         stopped = _Stop(task)
-        if call.inbound.era == "modern":
+        if _ends_with_client(call):
             edge.watch(stopped)
         elif edge.gone:
             stopped.reason = "client_gone"
@@ -108,12 +109,12 @@ class Performer:
         if isinstance(reply, UpstreamFailure):
             await relay.fail(reply)
             return
-        if call.inbound.era == "legacy" and reply.media == "sse":
+        if reply.media == "sse" and not _ends_with_client(call):
             edge.watch(_nothing)
         try:
             await relay.run(reply)
         finally:
-            await reply.close(drain=edge.gone and call.inbound.era == "legacy")
+            await reply.close(drain=edge.gone and not _ends_with_client(call))
 
     async def _answer(self, edge: Edge, answer: Answer | Withhold) -> None:
         if isinstance(answer, Answer):
@@ -174,6 +175,11 @@ class _Stop:
         if not self.reason and self._task is not None:
             self.reason = reason
             self._task.cancel()
+
+
+def _ends_with_client(call: Call) -> bool:
+    """Return whether the exchange ends when its client goes away: true but for a legacy POST, which runs on."""
+    return call.inbound.era == "modern" or call.inbound.verb == "GET"
 
 
 def _nothing() -> None:

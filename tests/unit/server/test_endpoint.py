@@ -1,6 +1,7 @@
 """What a client gets for what it sends, over ports that are scripted."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import orjson
@@ -359,6 +360,31 @@ async def test_a_request_refused_on_the_standing_stream_is_answered_in_a_message
     assert dict(answer.headers)["content-type"] == "application/json"
     assert ("mcp-protocol-version", "2025-11-25") in answer.headers
     assert (world.upstream.messages[-1]["id"], world.upstream.messages[-1]["error"]["code"]) == ("s1", 40301)
+
+
+class Standing(FakeReply):
+    """A stream that says nothing for ever, and remembers how it was closed."""
+
+    drained: bool | None = None
+
+    async def chunks(self) -> AsyncIterator[bytes | UpstreamFailure]:
+        await asyncio.Event().wait()
+        yield b""
+
+    async def close(self, *, drain: bool) -> None:
+        self.drained = drain
+
+
+async def test_a_standing_stream_is_closed_at_once_when_its_client_goes_away() -> None:
+    reply = Standing(media="sse")
+    world = World(upstream=lambda _: reply)
+    leaving: list[Message] = [{"type": "http.request", "body": b"", "more_body": False}, {"type": "http.disconnect"}]
+    stream = (("accept", "text/event-stream"), ("mcp-protocol-version", "2025-11-25"))
+    async with asyncio.timeout(5):
+        await Browser(world).send(b"", *stream, verb="GET", events=leaving)
+    assert len(world.upstream.forwards) == 1
+    assert reply.drained is False
+    assert world.journal.completions[-1].outcome == "client_gone"
 
 
 async def test_a_modern_server_may_ask_for_input_only_where_policy_agrees() -> None:
