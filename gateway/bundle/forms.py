@@ -7,7 +7,7 @@ Rule 3: what lets a message pass names what is safe; a list of dangers misses th
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from gateway.bundle.module import Module, bare, row, text, walk
@@ -20,8 +20,13 @@ JUDGING: Final = ("met", "met_by_arguments")
 _PLAIN: Final = re.compile(r"met(?:_by_arguments)?\s+if\b")
 _UNCONDITIONAL: Final = frozenset(f"{name} := true" for name in JUDGING)
 """What `opa fmt` makes of `met if true`: the only value that may be given."""
-_SIZES: Final = {("gt", 0), ("gte", 1), ("neq", 0)}
-_MIRRORED: Final = {"gt": "lt", "gte": "lte", "neq": "neq"}
+_RULES_OUT_NOTHING: Final[Mapping[str, Callable[[float], bool]]] = {
+    "gt": lambda number: number >= 0,
+    "gte": lambda number: number > 0,
+    "equal": lambda number: number > 0,
+    "neq": lambda number: number == 0,
+}
+_MIRRORED: Final = {"lt": "gt", "lte": "gte"}
 
 
 def malformed(found: Found) -> Iterator[Problem]:
@@ -90,14 +95,16 @@ def _guards(expression: Json, domain: Json) -> bool:
 
 
 def _sized(name: str, left: Json, right: Json, domain: Json) -> bool:
+    """True for a comparison of `count(domain)` with a number that rules out nothing."""
     counted = {"type": "call", "value": [{"type": "ref", "value": [{"type": "var", "value": "count"}]}, domain]}
-    if name == "equal":
-        number = right if left == counted else left if right == counted else {}
-        return number.get("type") == "number" and number["value"] > 0
-    if left == counted:
-        return (name, right.get("value")) in _SIZES
-    mirrored = {_MIRRORED[plain]: plain for plain, _ in _SIZES}
-    return right == counted and (mirrored.get(name), left.get("value")) in _SIZES
+    name, number = (name, right) if left == counted else (_MIRRORED.get(name, name), left)
+    if counted not in (left, right) or number.get("type") != "number":
+        return False
+    return _RULES_OUT_NOTHING.get(name, _never)(number["value"])
+
+
+def _never(_: float) -> bool:
+    return False
 
 
 def _other_than_nothing(left: Json, right: Json, domain: Json) -> bool:
