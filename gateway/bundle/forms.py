@@ -26,7 +26,7 @@ _RULES_OUT_NOTHING: Final[Mapping[str, Callable[[float], bool]]] = {
     "equal": lambda number: number > 0,
     "neq": lambda number: number == 0,
 }
-_MIRRORED: Final = {"lt": "gt", "lte": "gte"}
+_MIRRORED: Final = {"lt": "gt", "lte": "gte", "gt": "lt", "gte": "lte"}
 
 
 def malformed(found: Found) -> Iterator[Problem]:
