@@ -34,14 +34,15 @@ class Ran(Struct, frozen=True):
 
     def said(self) -> str:
         """The last words of the run, for a problem that nothing better describes."""
-        text = (self.err or self.out).decode("utf-8", "replace").strip()
-        return text[-2000:] or f"exit code {self.code}"
+        told = (self.err or self.out).decode("utf-8", "replace").strip()
+        return told[-2000:] or f"exit code {self.code}"
 
 
 class Opa(Struct, frozen=True):
     """The OPA binary."""
 
     path: Path
+    deadline_s: float = DEADLINE_S
 
     def run(self, *arguments: str, within: Path, stdin: bytes = b"") -> Ran:
         """The finished run; a run past its deadline counts as one that failed."""
@@ -52,11 +53,11 @@ class Opa(Struct, frozen=True):
                 env={},
                 input=stdin,
                 capture_output=True,
-                timeout=DEADLINE_S,
+                timeout=self.deadline_s,
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return Ran(-1, b"", f"opa {arguments[0]} took longer than {DEADLINE_S} s".encode())
+            return Ran(-1, b"", f"opa {arguments[0]} took longer than {self.deadline_s} s".encode())
         except OSError as error:
             return Ran(-1, b"", f"OPA does not start: {error}".encode())
         return Ran(done.returncode, done.stdout, done.stderr)

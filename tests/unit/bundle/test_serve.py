@@ -75,6 +75,26 @@ async def test_without_the_token_nothing_is_learnt(served: tuple[BundleEndpoint,
         assert await client.ask(authorization=wrong) == (401, None, b"")
 
 
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/else", 404), ("POST", "", 405), ("DELETE", "", 405)])
+async def test_nothing_else_is_there(
+    served: tuple[BundleEndpoint, Client], method: str, path: str, status: int
+) -> None:
+    _, client = served
+    async with client.session.request(method, client.url + path, headers=client.authorized) as reply:
+        assert reply.status == status
+
+
+async def test_a_client_that_goes_away_is_not_waited_for(served: tuple[BundleEndpoint, Client]) -> None:
+    endpoint, client = served
+    endpoint.put(FIRST)
+    asked = asyncio.create_task(client.ask(etag='"one"', wait="300"))
+    done, _ = await asyncio.wait({asked}, timeout=0.1)
+    assert not done
+    asked.cancel()
+    await asyncio.gather(asked, return_exceptions=True)
+    assert await client.ask() == (200, '"one"', b"1")
+
+
 async def test_closing_lets_go_of_everyone_who_waits(served: tuple[BundleEndpoint, Client]) -> None:
     endpoint, client = served
     endpoint.put(FIRST)
