@@ -12,6 +12,7 @@ import data.mcp.lib.definitions
 import data.mcp.lib.enforcement
 import data.mcp.lib.resolved
 import data.mcp.lib.rules
+import data.mcp.lib.rules.candidates
 import data.mcp.lib.rules.words
 
 # METADATA
@@ -21,7 +22,7 @@ decision := {
 	"schema": "mcp.decision/v1",
 	"outcome": "allow",
 	"reasons": [],
-	"grounds": _allow_grounds,
+	"grounds": rules.grounds,
 	"warnings": [],
 	"shadow": [],
 	"obligations": [],
@@ -46,24 +47,38 @@ listing := {
 	],
 }
 
+# The item replaces whole keys of the question: what is left of the list's own has nothing to merge with.
 _base := object.remove(input, {"items", "message", "target", "definition", "arguments", "arguments_meta"})
 
-_refused_by(question) := [] if {
-	met with input as question
-} else := [name |
-	some name in unmet with input as question
+_refused_by(question) := [name |
+	some name in (unmet_standing | _unmet_by(question))
 	enforcement.mode(name) == "deny"
 ]
 
+# What is the same for every item is worked out once for the list: the rules that the index offers, and how they stand.
+_unmet_by(question) := names if {
+	names := unmet_varying with input as question
+		with data.mcp.lib.rules.candidates.offers as _offers
+		with data.mcp.lib.rules.candidates.read as _read
+}
+
+_offers := {row: offer | some row, offer in candidates.offers}
+
+_read := {id: read |
+	some offer in _offers
+	some id in (offer.allow | {id | some [id, _] in offer.look})
+	read := candidates.read[id]
+}
+
+# True where every requirement is met and nothing has to be held, reported or relaxed.
 _clean if {
 	met
 	met_by_arguments
 	not enforcement.observing
-	count(_rule_holds) == 0
-	count(rules.warning) == 0
-	count(rules.shadowing) == 0
-	count(definitions.cautions) == 0
-	count(_allow_grounds) > 0
+	not rules.some_is_relaxed
+	rules.holding == set()
+	definitions.state != "drift"
+	rules.grounds
 	catalog.route
 }
 
@@ -87,14 +102,14 @@ _outcome := "deny" if {
 } else := "hold" if {
 	count(_holds) > 0
 } else := "allow" if {
-	count(_allow_grounds) > 0
+	_allow_grounds
 } else := "deny"
 
 _route := {"route": catalog.route} if {
 	_outcome == "allow"
 } else := {}
 
-_refused := unmet | unmet_by_arguments
+_refused := (unmet_standing | unmet_varying) | unmet_by_arguments
 
 # Reasons by the mode that their requirement is taken in.
 _taken(mode) := {reason |
@@ -118,15 +133,15 @@ _holds := _taken("hold") | _rule_holds if {
 	enforcement.mode("rules_permit") in {"deny", "hold"}
 } else := _taken("hold")
 
-_warnings := ((_taken("warn") | _rule_holds_in("warn")) | _relaxed(rules.warning)) | _cautions
+_warnings := ((_taken("warn") | _rule_holds_in("warn")) | _relaxed("warn")) | _cautions
 
-_shadows := (_taken("shadow") | _rule_holds_in("shadow")) | _relaxed(rules.shadowing)
+_shadows := (_taken("shadow") | _rule_holds_in("shadow")) | _relaxed("shadow")
 
 _rule_holds_in(mode) := _rule_holds if {
 	enforcement.mode("rules_permit") == mode
 } else := set()
 
-_relaxed(ids) := {_reason("rules_permit", words.relaxed(id)) | some id in ids}
+_relaxed(mode) := {_reason("rules_permit", words.relaxed(id)) | some id in rules.relaxed(mode)}
 
 _cautions := {_reason("definition_is_unchanged", definitions.caution) | count(definitions.cautions) > 0}
 
@@ -148,9 +163,7 @@ _grounds("deny") := [rules.ground(id) | some id in rules.refusing]
 
 _allow_grounds := [enforcement.ground] if {
 	not _rules_allow
-} else := [rules.ground(id) | some id in rules.allowing] if {
-	count(rules.allowing) > 0
-} else := [rules.default_ground]
+} else := rules.grounds
 
 _rules_allow if {
 	count(rules.refusing) == 0

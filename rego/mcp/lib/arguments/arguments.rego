@@ -6,6 +6,7 @@
 package mcp.lib.arguments
 
 import data.mcp.lib.call
+import data.mcp.lib.catalog
 
 fit if {
 	_listed
@@ -19,6 +20,6 @@ _words := {
 	"uncheckable": "the arguments cannot be checked against the schema that the server presents",
 }
 
-_listed if call.targetless
+_listed if catalog.target
 
-_listed if call.target
+_listed if call.targetless

@@ -13,7 +13,7 @@ loaded if {
 	is_object(data.enforcement)
 	is_array(data.required)
 	count(missing) == 0
-	candidates.complete
+	candidates.present
 }
 
 # METADATA

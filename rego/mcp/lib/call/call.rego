@@ -33,7 +33,7 @@ actions := {"read", "write", "delete", "send", "execute", "list"}
 action := "list" if {
 	targetless
 } else := catalog.target.action if {
-	catalog.target.action in actions
+	actions[catalog.target.action]
 } else := _annotated if {
 	not _stated
 } else := "unknown"
@@ -43,7 +43,7 @@ action := "list" if {
 action_source := "default" if {
 	targetless
 } else := "catalog" if {
-	catalog.target.action in actions
+	actions[catalog.target.action]
 } else := "annotation" if {
 	not _stated
 	_annotated

@@ -31,9 +31,9 @@ after(text) if now >= instant(text)
 
 # METADATA
 # description: True for null (never expires) and for a moment that has surely not come yet.
-unexpired(expires) if is_null(expires)
+unexpired(expires) if expires == null
 
-unexpired(expires) if before(expires)
+unexpired(expires) if now < instant(expires)
 
 # METADATA
 # description: True for the name of a time zone that OPA knows; any other would be a run-time error.

@@ -10,19 +10,20 @@ import data.mcp.lib.catalog
 
 # METADATA
 # description: One of match, drift, unpinned, unseen.
-state := "unpinned" if {
+state := "match" if {
+	is_string(input.definition.sha256)
+	catalog.target.pin.sha256 == input.definition.sha256
+} else := "unpinned" if {
 	input.target.type in {"none", "task"}
 } else := "unseen" if {
-	not _presented
+	not _is_presented
 } else := "unseen" if {
 	not catalog.target
 } else := "unpinned" if {
 	catalog.target.pin == null
-} else := "match" if {
-	catalog.target.pin.sha256 == _presented.sha256
 } else := "drift"
 
-_presented := input.definition if is_string(input.definition.sha256)
+_is_presented if is_string(input.definition.sha256)
 
 # METADATA
 # description: The classes of what changed since the pin.
@@ -35,17 +36,17 @@ changes := classes if {
 } else := set()
 
 _classes contains "added" if {
-	some part, _ in _presented.parts
+	some part, _ in input.definition.parts
 	not catalog.target.pin.parts[part]
 }
 
 _classes contains "removed" if {
 	some part, _ in catalog.target.pin.parts
-	not _presented.parts[part]
+	not input.definition.parts[part]
 }
 
 _classes contains _class(part) if {
-	some part, digest in _presented.parts
+	some part, digest in input.definition.parts
 	catalog.target.pin.parts[part] != digest
 }
 
@@ -78,9 +79,9 @@ cautions := {class | some class in tolerated; catalog.server.definition_drift[cl
 # description: |
 #   True where the definition is the pinned one, or its changes are tolerated. What is pinned must be seen, and so must
 #   every tool and prompt: one that the server does not show is not called.
-accepted if input.target.type in {"none", "task"}
-
 accepted if state == "match"
+
+accepted if input.target.type in {"none", "task"}
 
 accepted if {
 	state == "unpinned"

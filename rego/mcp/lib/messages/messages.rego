@@ -44,14 +44,15 @@ of_server := {"sampling/createMessage", "elicitation/create", "roots/list"}
 
 known if {
 	input.schema == "mcp.input/v1"
-	input.message.kind in methods[input.message.method].kinds
-	input.target.type in methods[input.message.method].targets
+	method := methods[input.message.method]
+	method.kinds[input.message.kind]
+	method.targets[input.target.type]
 	_names_target
 }
 
 known if {
 	input.schema == "mcp.input/v1"
-	input.message.method in of_server
+	of_server[input.message.method]
 	input.message.kind in {"request", "response"}
 	input.target.type == "none"
 	input.target.name == input.message.method
@@ -70,11 +71,4 @@ _names_target if {
 _names_target if {
 	input.target.type == "none"
 	is_null(input.target.name)
-}
-
-# METADATA
-# description: What a server asks of the client, as the gateway states it for requirements that may not read the method.
-asked_by_server := input.target.name if {
-	input.target.type == "none"
-	is_string(input.target.name)
 }

@@ -11,6 +11,7 @@ matches("*", _)
 
 matches(pattern, text) if {
 	is_string(pattern)
+	is_string(text)
 	regex.match(`^[^\[\]{}\\]*[*?][^\[\]{}\\]*$`, pattern)
 	glob.match(pattern, null, text)
 }

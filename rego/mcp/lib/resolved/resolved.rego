@@ -4,27 +4,43 @@
 #   What was joined from the bundle, for the record. Rule 1: what is not known, or is no text, is null.
 package mcp.lib.resolved
 
+import data.mcp.lib.agents
 import data.mcp.lib.call
+import data.mcp.lib.catalog
+import data.mcp.lib.definitions
+import data.mcp.lib.principal
 
 facts := {
 	"agent": _agent,
 	"server": _server,
 	"action": call.action,
 	"action_source": call.action_source,
-	"pin": call.pin,
+	"pin": definitions.state,
 }
 
-_agent := agent if {
-	agent := {
-		"id": call.agent_id,
-		"owner": call.agent.owner,
-		"purpose": call.agent.purpose,
-		"kind": call.agent.kind,
-	}
-	every text in agent { is_string(text) }
+_agent := {
+	"id": principal.agent_id,
+	"owner": principal.agent.owner,
+	"purpose": principal.agent.purpose,
+	"kind": principal.agent.kind,
+} if {
+	agents.registered
+} else := {
+	"id": principal.agent_id,
+	"owner": _text("owner"),
+	"purpose": _text("purpose"),
+	"kind": _text("kind"),
+} if {
+	principal.agent
 } else := null
 
-_server := server if {
-	server := {"id": input.server.id, "trust": call.server.trust}
-	every text in server { is_string(text) }
+_text(field) := text if {
+	text := principal.agent[field]
+	is_string(text)
+} else := ""
+
+_server := {"id": input.server.id, "trust": catalog.server.trust} if {
+	catalog.server_is_complete
+} else := {"id": input.server.id, "trust": ""} if {
+	catalog.server
 } else := null

@@ -8,24 +8,26 @@
 package mcp.lib.rules
 
 import data.mcp.lib.call
-import data.mcp.lib.clock
 import data.mcp.lib.conditions
 import data.mcp.lib.rules.candidates
 import data.mcp.lib.rules.scope
+import data.mcp.lib.rules.standing
 
 permitted_without_arguments if {
+	candidates.offer.complete
+	_damaged == set()
 	not _refused_always
 	_admitted
 }
 
 permitted if {
-	count(refusing) == 0
+	refusing == set()
 	_permitted
 }
 
 # METADATA
 # description: The ids of the rules that refuse the message, damaged ones included.
-refusing := candidates.damaged | {id |
+refusing := _damaged | {id |
 	some id, rule in _restricting
 	rule.effect == "deny"
 	not _some_condition_fails(rule)
@@ -33,7 +35,7 @@ refusing := candidates.damaged | {id |
 
 # METADATA
 # description: The ids of the rules that ask for approval of the message.
-holding contains id if {
+holding := {id |
 	some id, rule in _restricting
 	rule.effect == "hold"
 	not call.targetless
@@ -42,26 +44,19 @@ holding contains id if {
 
 # METADATA
 # description: The ids of the rules that permit the message.
-allowing contains id if {
+allowing := candidates.offer.allow | {id |
 	some id, rule in _granting
 	rule.effect == "allow"
 	_every_condition_holds(rule)
 }
 
 # METADATA
-# description: The ids of the rules that would refuse, hold or permit, were they not in the mode `warn`.
-warning contains id if {
-	some id, rule in candidates.sound.relaxed
-	rule.mode == "warn"
-	_would_apply(rule)
-}
-
-# METADATA
-# description: The ids of the rules that would refuse, hold or permit, were they not in the mode `shadow`.
-shadowing contains id if {
-	some id, rule in candidates.sound.relaxed
-	rule.mode == "shadow"
-	_would_apply(rule)
+# description: The ids of the rules that would refuse, hold or permit, were they not in this mode.
+relaxed(mode) := {id |
+	some id in _looked
+	rule := candidates.read[id].rule
+	rule.mode == mode
+	_would_apply(id, rule)
 }
 
 # METADATA
@@ -69,19 +64,21 @@ shadowing contains id if {
 allowing_by_default if data.environment.default == "allow"
 
 # METADATA
-# description: The ground of an allow by default.
-default_ground := {
+# description: The grounds of what the rules permit; the environment's default where no rule says so.
+grounds := [ground(id) | some id in allowing] if {
+	not allowing == set()
+} else := [{
 	"rule": "default",
 	"effect": "allow",
 	"owner": "",
 	"because": "no rule refuses it, and this environment allows what no rule refuses",
 	"expires": null,
-} if {
+}] if {
 	allowing_by_default
 }
 
 # METADATA
-# description: What a rule says of itself, as grounds.
+# description: What a rule says of itself, as grounds; of a damaged one nothing is repeated.
 ground(id) := {
 	"rule": id,
 	"effect": rule.effect,
@@ -89,7 +86,7 @@ ground(id) := {
 	"because": rule.reason,
 	"expires": rule.expires,
 } if {
-	rule := candidates.sound[_][id]
+	rule := candidates.read[id].rule
 } else := {
 	"rule": sprintf("%v", [id]),
 	"effect": "deny",
@@ -98,7 +95,46 @@ ground(id) := {
 	"expires": null,
 }
 
-_refused_always if count(candidates.damaged) > 0
+# METADATA
+# description: True where some rule carries a mode, so that there may be something to report.
+some_is_relaxed if {
+	some id in _looked
+	not candidates.read[id].rule.mode == null
+}
+
+_looked := {id |
+	some [id, hint] in candidates.offer.look
+	scope.is_hinted(hint)
+}
+
+# Rules that are not what the build checked, and what the index takes for a permission and is none.
+_damaged := {id |
+	some id in _looked
+	not candidates.read[id]
+} | {id |
+	some id in candidates.offer.allow
+	not candidates.read[id].rule.effect == "allow"
+}
+
+# Refusals and holds that are not surely about something else; a mode relaxes them only while it is in effect.
+_restricting := {id: read.rule |
+	some id in _looked
+	read := candidates.read[id]
+	not read.rule.effect == "allow"
+	not read.stands == "not"
+	not standing.is_relaxed(read.rule)
+	not scope.misses(read.rule)
+}
+
+# Permissions and holds that surely concern the message; one that carries a mode never permits.
+_granting := {id: read.rule |
+	some id in _looked
+	read := candidates.read[id]
+	not read.rule.effect == "deny"
+	read.rule.mode == null
+	read.stands == "surely"
+	scope.reaches(read.rule)
+}
 
 _refused_always if {
 	some rule in _restricting
@@ -106,9 +142,13 @@ _refused_always if {
 	rule.arguments == []
 }
 
-_admitted if count(_granting) > 0
+_admitted if not candidates.offer.allow == set()
+
+_admitted if not _granting == {}
 
 _admitted if allowing_by_default
+
+_permitted if not candidates.offer.allow == set()
 
 _permitted if {
 	some rule in _granting
@@ -117,64 +157,30 @@ _permitted if {
 
 _permitted if allowing_by_default
 
-# Refusals and holds that are not surely about something else, whatever their mode.
-_restricting[id] := rule if {
-	some id, rule in candidates.sound.deny
-	not scope.excludes(rule)
-}
-
-_restricting[id] := rule if {
-	some id, rule in candidates.sound.hold
-	not scope.excludes(rule)
-}
-
-_restricting[id] := rule if {
-	some id, rule in candidates.sound.relaxed
-	rule.effect != "allow"
-	not _mode_is_effective(rule)
-	not scope.excludes(rule)
-}
-
-# Permissions and holds that surely concern the message.
-_granting[id] := rule if {
-	some id, rule in candidates.sound.allow
-	scope.covers(rule)
-}
-
-_granting[id] := rule if {
-	some id, rule in candidates.sound.hold
-	scope.covers(rule)
-}
-
-_mode_is_effective(rule) if {
-	rule.owner != ""
-	rule.reason != ""
-	clock.before(rule.expires)
-}
-
-# A refusal is relaxed by a mode in effect only; a permission that carries any mode never permits.
-_would_apply(rule) if {
+_would_apply(id, rule) if {
 	rule.effect == "allow"
-	scope.covers(rule)
+	candidates.read[id].stands == "surely"
+	scope.reaches(rule)
 	_every_condition_holds(rule)
 }
 
-_would_apply(rule) if {
-	rule.effect != "allow"
-	_mode_is_effective(rule)
-	not scope.excludes(rule)
+_would_apply(id, rule) if {
+	not rule.effect == "allow"
+	standing.is_relaxed(rule)
+	not candidates.read[id].stands == "not"
+	not scope.misses(rule)
 	not _some_condition_fails(rule)
 }
 
 _every_condition_holds(rule) if rule.arguments == []
 
 _every_condition_holds(rule) if {
-	rule.arguments != []
+	not rule.arguments == []
 	call.targetless
 }
 
 _every_condition_holds(rule) if {
-	rule.arguments != []
+	count(rule.arguments) > 0
 	every condition in rule.arguments { conditions.holds(condition) }
 }
 

@@ -8,7 +8,7 @@ package mcp.lib.server_requests
 
 import data.mcp.lib.call
 
-agreed if not call.targetless
+agreed if input.target.type in {"tool", "resource", "prompt", "task"}
 
 agreed if is_null(input.target.name)
 

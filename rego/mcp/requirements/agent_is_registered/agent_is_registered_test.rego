@@ -11,7 +11,12 @@ test_is_met_by_a_complete_registration if {
 test_refuses_a_registration_that_lacks_a_part if {
 	every part in ["owner", "purpose", "kind", "labels", "expires"] {
 		_refused(fixture.call, fixture.without(fixture.bundle, ["agents", "bot", part]))
-		every value in ["", 7, false, {}] { _refused(fixture.call, _agent(part, value)) }
+		every value in ["", 7, false, {}] {
+			_refused(fixture.call, fixture.changed(fixture.bundle, ["agents", "bot", part], value))
+		}
+	}
+	every part in ["owner", "purpose", "kind", "expires"] {
+		_refused(fixture.call, _agent(part, ""))
 	}
 }
 
@@ -38,6 +43,12 @@ test_knows_the_agent_of_a_jwt_by_subject_then_client_then_groups if {
 	}
 }
 
+test_knows_the_anonymous_agent_of_nobody if {
+	nobody := fixture.changed(fixture.call, ["principal", "method"], "none")
+	not _refused(nobody, fixture.bundle)
+	fixture.decision(nobody, fixture.bundle).resolved.agent.id == "nobody"
+}
+
 test_knows_no_agent_of_a_jwt_where_nothing_or_two_are_named if {
 	every named in [
 		{"subject": "sub-9"},
@@ -49,7 +60,7 @@ test_knows_no_agent_of_a_jwt_where_nothing_or_two_are_named if {
 	}
 }
 
-_agent(part, value) := fixture.changed(fixture.bundle, ["agents", "bot", part], value)
+_agent(part, value) := fixture.with_agent(part, value)
 
 _jwt(named) := fixture.changed(
 	fixture.call, ["principal"],
@@ -59,4 +70,4 @@ _jwt(named) := fixture.changed(
 	),
 )
 
-_refused(question, policy) if "agent_is_registered" in fixture.unmet(question, policy)
+_refused(question, policy) if fixture.refuses("agent_is_registered", question, policy)

@@ -36,7 +36,7 @@ test_refuses_a_scope_that_is_damaged if {
 	] {
 		_refused(fixture.call, scope)
 	}
-	"agent_stays_in_scope" in fixture.unmet(fixture.call, fixture.without(fixture.bundle, ["agents", "bot", "scope"]))
+	fixture.refuses("agent_stays_in_scope", fixture.call, fixture.without(fixture.bundle, ["agents", "bot", "scope"]))
 }
 
 test_takes_an_unknown_action_only_where_all_are_in_scope if {
@@ -53,6 +53,6 @@ test_asks_of_messages_without_target_only_the_server if {
 }
 
 _refused(question, scope) if {
-	policy := fixture.changed(fixture.bundle, ["agents", "bot", "scope"], scope)
-	"agent_stays_in_scope" in fixture.unmet(question, policy)
+	policy := fixture.with_agent("scope", scope)
+	fixture.refuses("agent_stays_in_scope", question, policy)
 }

@@ -34,9 +34,9 @@ test_judges_messages_without_target if {
 }
 
 test_asks_nothing_of_list_items if {
-	not "arguments_match_the_schema" in fixture.unmet(_checked("mismatch"), fixture.bundle)
+	not fixture.refuses("arguments_match_the_schema", _checked("mismatch"), fixture.bundle)
 }
 
 _checked(verdict) := fixture.changed(fixture.call, ["arguments_meta", "schema"], verdict)
 
-_refused(question) if "arguments_match_the_schema" in fixture.unmet_by_arguments(question, fixture.bundle)
+_refused(question) if fixture.refuses_arguments("arguments_match_the_schema", question, fixture.bundle)

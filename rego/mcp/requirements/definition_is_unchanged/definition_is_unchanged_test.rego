@@ -112,4 +112,4 @@ _changes := {
 
 _drift(meanings) := fixture.changed(fixture.bundle, ["catalog", "servers", "slack", "definition_drift"], meanings)
 
-_refused(question, policy) if "definition_is_unchanged" in fixture.unmet(question, policy)
+_refused(question, policy) if fixture.refuses("definition_is_unchanged", question, policy)

@@ -74,4 +74,4 @@ _stated(method, kind, target) := json.patch(fixture.call, [
 	{"op": "replace", "path": ["target"], "value": target},
 ])
 
-_refused(question) if "message_is_known" in fixture.unmet(question, fixture.bundle)
+_refused(question) if fixture.refuses("message_is_known", question, fixture.bundle)

@@ -67,4 +67,4 @@ _with_expiry(expires) := fixture.changed(
 	expires,
 )
 
-_refused(question, policy) if "principal_is_verified" in fixture.unmet(question, policy)
+_refused(question, policy) if fixture.refuses("principal_is_verified", question, policy)

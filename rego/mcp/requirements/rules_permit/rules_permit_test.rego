@@ -78,6 +78,7 @@ test_who_a_rule_is_about if {
 		{"owners": ["alice@example.com"]},
 		{"groups": ["desk"]},
 		{"agents": ["bot", "other"], "kinds": ["claude-code"], "groups": ["desk"]},
+		{"kinds": ["claude-code"], "labels": ["x", "support"], "owners": ["alice@example.com"]},
 	] {
 		_concerned(_of_group, {"who": who})
 	}
@@ -88,6 +89,9 @@ test_who_a_rule_is_about if {
 		{"owners": ["bob@example.com"]},
 		{"groups": ["sales"]},
 		{"agents": ["bot"], "kinds": ["cursor"]},
+		{"kinds": ["claude-code"], "labels": ["x"]},
+		{"kinds": ["claude-code"], "owners": ["x"]},
+		{"kinds": ["claude-code"], "groups": ["x"]},
 	] {
 		_unconcerned(_of_group, {"who": who})
 	}
@@ -110,9 +114,6 @@ test_what_a_rule_is_about if {
 		_concerned(fixture.call, {"what": what})
 	}
 	every what in [
-		{"servers": ["github"]},
-		{"server_tags": ["files"]},
-		{"server_environments": ["development"]},
 		{"tools": ["write_*"]},
 		{"tools": ["READ_CHANNEL"]},
 		{"resources": ["read_channel"]},
@@ -229,11 +230,11 @@ test_all_conditions_must_hold if {
 test_conditions_do_not_count_before_the_arguments_are_known if {
 	condition := [{"path": "/channel", "equals": "random"}]
 	allow := _indexed([_rule({"effect": "allow", "arguments": condition})], ["x"])
-	not "rules_permit" in fixture.unmet(fixture.call, allow)
-	"rules_permit" in fixture.unmet_by_arguments(fixture.call, allow)
+	not fixture.refuses("rules_permit", fixture.call, allow)
+	fixture.refuses_arguments("rules_permit", fixture.call, allow)
 	deny := fixture.with_rule(_rule({"effect": "deny", "arguments": [{"path": "/channel", "equals": "general"}]}))
-	not "rules_permit" in fixture.unmet(fixture.call, deny)
-	"rules_permit" in fixture.unmet_by_arguments(fixture.call, deny)
+	not fixture.refuses("rules_permit", fixture.call, deny)
+	fixture.refuses_arguments("rules_permit", fixture.call, deny)
 }
 
 test_a_hold_that_cannot_be_judged_holds_and_permits_nothing if {
@@ -318,7 +319,6 @@ test_messages_without_target_need_a_rule_that_gives_something_on_the_server if {
 			not _refused(question, _indexed([_rule(conditional)], ["x"]))
 		}
 		every scope in [
-			{"what": {"servers": ["github"]}},
 			{"who": {"agents": ["other"]}},
 			{"when": {"days": ["monday"]}},
 			{"expires": "2020-01-01T00:00:00Z"},
@@ -342,20 +342,15 @@ test_messages_without_target_are_refused_by_what_refuses_the_whole_server if {
 	fixture.decision(question, held).outcome == "allow"
 }
 
-test_damaged_catalog_entries_do_not_loosen_a_refusal_nor_widen_a_permission if {
-	every what, path in {
-		{"server_tags": ["files"]}: ["catalog", "servers", "slack", "tags"],
-		{"server_environments": ["development"]}: ["catalog", "servers", "slack", "environment"],
-		{"tool_tags": ["mail"]}: ["catalog", "targets", "slack", "tools", "read_channel", "tags"],
-	} {
-		every value in [null, 7, {}] {
-			deny := fixture.with_rule(_rule({"effect": "deny", "what": what}))
-			not _refused(fixture.call, deny)
-			_refused(fixture.call, fixture.changed(deny, path, value))
-			_refused(fixture.call, fixture.without(deny, path))
-			allow := _indexed([_rule({"effect": "allow", "what": what})], ["x"])
-			_refused(fixture.call, fixture.changed(allow, path, value))
-		}
+test_damaged_tags_of_a_target_do_not_loosen_a_refusal_nor_widen_a_permission if {
+	path := ["catalog", "targets", "slack", "tools", "read_channel", "tags"]
+	deny := fixture.with_rule(_rule({"effect": "deny", "what": {"tool_tags": ["mail"]}}))
+	not _refused(fixture.call, deny)
+	_refused(fixture.call, fixture.without(deny, path))
+	allow := _indexed([_rule({"effect": "allow", "what": {"tool_tags": ["mail"]}})], ["x"])
+	every value in [null, 7, {}] {
+		_refused(fixture.call, fixture.changed(deny, path, value))
+		_refused(fixture.call, fixture.changed(allow, path, value))
 	}
 }
 
@@ -371,6 +366,38 @@ test_the_index_is_searched_by_server_action_and_who if {
 	}
 }
 
+test_a_hint_that_does_not_fit_the_target_spares_the_rule if {
+	every hint in [{"tools": ["post_*"]}, {"resources": ["*"]}, {"tools": ["x"], "prompts": ["*"]}] {
+		not _refused(fixture.call, _hinting(hint))
+	}
+	every hint in [null, {"tools": ["read_*"]}, {"tools": ["x", "read_channel"]}] {
+		_refused(fixture.call, _hinting(hint))
+	}
+}
+
+_hinting(hint) := fixture.changed(_offering("slack", "read", "any"), ["index", "rules", "slack", "read", "any", "look", "x"], hint)
+
+test_a_damaged_row_or_list_of_the_index_permits_nothing if {
+	every path in [
+		["index", "rules", "*", "read"],
+		["index", "rules", "*", "read", "any"],
+		["index", "rules", "*", "read", "any", "look"],
+		["index", "rules", "slack", "read"],
+		["index", "rules", "slack", "read", "any"],
+		["index", "rules", "slack", "read", "any", "allow"],
+		["index", "rules", "slack", "read", "any", "look"],
+	] {
+		_refused(fixture.call, fixture.without(fixture.bundle, path))
+		every value in [null, false, 7, "slack-is-kept", ["slack-is-kept"]] {
+			_refused(fixture.call, fixture.changed(fixture.bundle, path, value))
+		}
+	}
+	every value in [null, {}, {"look": ["x"]}, {"look": "x"}] {
+		path := ["index", "rules", "*", "read", "agent:bot"]
+		_refused(fixture.call, fixture.changed(fixture.bundle, path, value))
+	}
+}
+
 test_is_not_met_where_the_index_does_not_know_the_agent if {
 	_refused(fixture.call, fixture.without(fixture.bundle, ["index", "who", "bot"]))
 	_refused(fixture.call, fixture.changed(fixture.bundle, ["index", "who", "bot"], "any"))
@@ -379,7 +406,7 @@ test_is_not_met_where_the_index_does_not_know_the_agent if {
 _offering(server, row, key) := json.patch(fixture.bundle, [
 	{"op": "add", "path": ["rules", "x"], "value": _rule({"effect": "deny"})},
 	{"op": "add", "path": ["index", "seals", "x"], "value": fixture.seal(_rule({"effect": "deny"}))},
-	{"op": "add", "path": ["index", "rules", server, row, key], "value": ["x", "slack-is-read"]},
+	{"op": "add", "path": ["index", "rules", server, row, key], "value": {"allow": ["slack-is-read"], "look": {"x": null}}},
 ])
 
 _of_group := fixture.changed(fixture.call, ["principal", "groups"], ["support", "desk"])
@@ -435,6 +462,6 @@ _refuses(conditions) if {
 
 _grounds(question, policy) := [ground.rule | some ground in fixture.decision(question, policy).grounds]
 
-_refused(question, policy) if "rules_permit" in fixture.unmet(question, policy)
+_refused(question, policy) if fixture.refuses("rules_permit", question, policy)
 
-_refused(question, policy) if "rules_permit" in fixture.unmet_by_arguments(question, policy)
+_refused(question, policy) if fixture.refuses_arguments("rules_permit", question, policy)

@@ -2,7 +2,7 @@ package mcp.requirements.server_is_listed_test
 
 import data.mcp.lib.fixture_test as fixture
 
-test_is_met_by_a_complete_entry if {
+test_is_met_by_an_entry_that_the_build_checked if {
 	not _refused(fixture.bundle)
 	every part, values in {
 		"credential": [null, {"name": "slack", "per": "principal"}],
@@ -10,7 +10,7 @@ test_is_met_by_a_complete_entry if {
 		"tags": [[]],
 		"large_results": [true],
 	} {
-		every value in values { not _refused(_server(part, value)) }
+		every value in values { not _refused(fixture.with_server(part, value)) }
 	}
 }
 
@@ -23,25 +23,23 @@ test_refuses_a_server_that_is_not_there if {
 	}
 }
 
-test_refuses_an_entry_that_lacks_a_part if {
-	every part in ["url", "environment", "tags", "credential", "timeout_s", "large_results"] {
-		_refused(fixture.without(fixture.bundle, ["catalog", "servers", "slack", part]))
+test_refuses_an_entry_that_is_not_what_the_build_checked if {
+	every part in object.keys(fixture.servers.slack) {
+		path := ["catalog", "servers", "slack", part]
+		_refused(fixture.without(fixture.bundle, path))
+		every value in [null, 7, "x", ["x"], {}] { _refused(fixture.changed(fixture.bundle, path, value)) }
 	}
+	_refused(fixture.changed(fixture.bundle, ["catalog", "servers", "slack", "note"], "x"))
 }
 
-test_refuses_an_entry_with_a_damaged_part if {
-	every part, values in {
-		"url": [null, 7, "", "ftp://x", "https://", "//x"],
-		"environment": [null, 7],
-		"tags": [null, "messaging"],
-		"credential": ["slack", {}, {"name": "slack"}, {"name": "", "per": "shared"}, {"name": "s", "per": "all"}],
-		"timeout_s": [null, "60"],
-		"large_results": [null, "true"],
-	} {
-		every value in values { _refused(_server(part, value)) }
-	}
+test_refuses_where_the_seal_is_gone if {
+	_refused(fixture.without(fixture.bundle, ["index", "server_seals"]))
+	_refused(fixture.without(fixture.bundle, ["index", "server_seals", "slack"]))
+	_refused(fixture.changed(fixture.bundle, ["index", "server_seals", "slack"], null))
 }
 
-_server(part, value) := fixture.changed(fixture.bundle, ["catalog", "servers", "slack", part], value)
+test_refuses_a_server_without_an_address if {
+	_refused(fixture.with_server("url", ""))
+}
 
-_refused(policy) if "server_is_listed" in fixture.unmet(fixture.call, policy)
+_refused(policy) if fixture.refuses("server_is_listed", fixture.call, policy)

@@ -33,4 +33,4 @@ test_refuses_where_the_agreement_is_damaged if {
 	_refused(fixture.without(fixture.message("tools/list"), ["target", "name"]), fixture.bundle)
 }
 
-_refused(question, policy) if "server_requests_are_agreed" in fixture.unmet(question, policy)
+_refused(question, policy) if fixture.refuses("server_requests_are_agreed", question, policy)

@@ -7,7 +7,8 @@
 package mcp.requirements.target_is_listed
 
 import data.mcp.lib.call
+import data.mcp.lib.catalog
+
+met if catalog.target
 
 met if call.targetless
-
-met if call.target

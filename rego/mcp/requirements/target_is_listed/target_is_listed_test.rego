@@ -84,4 +84,4 @@ _task := json.patch(fixture.tool("t-1"), [
 	{"op": "replace", "path": ["target", "type"], "value": "task"},
 ])
 
-_refused(question, policy) if "target_is_listed" in fixture.unmet(question, policy)
+_refused(question, policy) if fixture.refuses("target_is_listed", question, policy)

@@ -1,5 +1,5 @@
 # METADATA
-# title: Seals of rules
+# title: Seals
 # description: |
 #   The build checks every rule and seals what it checked with a digest. Rule 1: a rule that does not fit its seal is not
 #   judged but taken as malformed: whatever was removed, mistyped or added since, it refuses and is named.

@@ -8,7 +8,7 @@ import data.mcp.lib.rules
 import data.mcp.lib.rules.candidates
 
 refusal(id) := sprintf("rule %v is not what the build checked, and refuses until it is built again", [id]) if {
-	id in candidates.damaged
+	not candidates.read[id]
 } else := _said(id, "refuses this")
 
 approval(id) := _said(id, "asks for approval of this")

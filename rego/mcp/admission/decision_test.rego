@@ -1,0 +1,297 @@
+package mcp.admission_test
+
+import data.mcp.lib.fixture_test as fixture
+
+test_a_clean_allow_says_everything_that_is_needed if {
+	fixture.decision(fixture.call, fixture.bundle) == {
+		"schema": "mcp.decision/v1",
+		"outcome": "allow",
+		"reasons": [],
+		"grounds": [_reading],
+		"warnings": [],
+		"shadow": [],
+		"obligations": [],
+		"labels": {"add": []},
+		"resolved": _resolved,
+		"observe": false,
+		"route": _route,
+	}
+}
+
+test_a_refusal_gives_reasons_and_no_route if {
+	unlisted := fixture.tool("hidden")
+	decision := fixture.decision(unlisted, fixture.bundle)
+	decision.outcome == "deny"
+	not decision.route
+	{"requirement": "target_is_listed", "message": "The catalog lists it.", "severity": "high", "remedy": "Ask for a review."} in decision.reasons
+	decision.resolved.action == "unknown"
+	decision.resolved.action_source == "default"
+}
+
+test_a_requirement_that_the_bundle_does_not_describe_is_of_high_severity if {
+	every about in [{}, {"rules_permit": null}, {"rules_permit": {"severity": "x", "remedy": 7, "description": 7}}] {
+		policy := fixture.changed(fixture.bundle, ["requirements"], about)
+		decision := fixture.decision(fixture.tool("delete_message"), policy)
+		decision.reasons == [{
+			"requirement": "rules_permit",
+			"message": "rule slack-is-kept: Messages are kept.",
+			"severity": "high",
+			"remedy": "Tell the owner of the policy.",
+		}]
+	}
+}
+
+test_a_held_message_says_which_rule_holds_it if {
+	decision := fixture.decision(_post, fixture.bundle)
+	decision.outcome == "hold"
+	not decision.route
+	[reason.message | some reason in decision.reasons] == ["rule slack-posts-wait: A person looks first."]
+	[ground.rule | some ground in decision.grounds] == ["slack-posts-wait"]
+}
+
+test_deny_beats_hold_and_tells_both if {
+	outside := fixture.with_agent("scope", {"servers": ["*"], "actions": ["read"]})
+	decision := fixture.decision(_post, outside)
+	decision.outcome == "deny"
+	{reason.requirement | some reason in decision.reasons} == {"agent_stays_in_scope", "rules_permit"}
+}
+
+test_a_requirement_in_a_mode_is_taken_less_strictly if {
+	every mode, expected in {"warn": "allow", "shadow": "allow", "hold": "hold"} {
+		decision := fixture.decision(_outside, _relaxing("agent_stays_in_scope", {"mode": mode}))
+		decision.outcome == expected
+		_reported[mode] == [place |
+			some place in ["reasons", "shadow", "warnings"]
+			some reason in decision[place]
+			reason.requirement == "agent_stays_in_scope"
+		]
+	}
+}
+
+test_a_mode_that_is_not_answered_for_is_deny if {
+	every change in [
+		{"mode": "allow"},
+		{"mode": null},
+		{"owner": ""},
+		{"owner": null},
+		{"reason": ""},
+		{"reason": 7},
+		{"expires": null},
+		{"expires": "2026-11-20T14:00:00Z"},
+		{"expires": "soon"},
+	] {
+		fixture.decision(_outside, _relaxing("agent_stays_in_scope", change)).outcome == "deny"
+	}
+	fixture.decision(_outside, fixture.changed(_narrow, ["enforcement"], {"agent_stays_in_scope": "shadow"})).outcome == "deny"
+}
+
+test_five_requirements_are_always_deny if {
+	every name in _always {
+		policy := fixture.changed(fixture.bundle, ["enforcement"], {name: _entry})
+		every observe in [null, object.remove(_entry, ["mode"])] {
+			observed := fixture.changed(policy, ["environment", "observe"], observe)
+			fixture.judged(fixture.call, observed, {name}, set()).outcome == "deny"
+		}
+	}
+}
+
+test_rules_that_are_not_enforced_still_leave_grounds if {
+	every mode, place in {"warn": "warnings", "shadow": "shadow"} {
+		decision := fixture.decision(fixture.tool("delete_message"), _enforcing("rules_permit", {"mode": mode}))
+		decision.outcome == "allow"
+		decision.grounds == [{
+			"rule": "enforcement",
+			"effect": "allow",
+			"owner": "alice@example.com",
+			"because": "Moving.",
+			"expires": "2026-12-01T00:00:00Z",
+		}]
+		[reason.message | some reason in decision[place]] == ["rule slack-is-kept: Messages are kept."]
+	}
+}
+
+test_a_hold_of_the_rules_is_taken_like_their_refusal if {
+	every mode, place in {"warn": "warnings", "shadow": "shadow"} {
+		decision := fixture.decision(_post, _enforcing("rules_permit", {"mode": mode}))
+		decision.outcome == "allow"
+		decision.grounds[0].rule == "enforcement"
+		[reason.message | some reason in decision[place]] == ["rule slack-posts-wait: A person looks first."]
+	}
+	fixture.decision(_post, _enforcing("rules_permit", {"mode": "hold"})).outcome == "hold"
+	fixture.decision(fixture.tool("delete_message"), _enforcing("rules_permit", {"mode": "hold"})).outcome == "hold"
+}
+
+test_observing_lets_pass_and_says_what_would_be_refused if {
+	observed := _observing({})
+	decision := fixture.decision(fixture.tool("delete_message"), observed)
+	decision.outcome == "allow"
+	decision.observe
+	decision.route == _route
+	[reason.requirement | some reason in decision.shadow] == ["rules_permit"]
+	decision.grounds == [{
+		"rule": "observe",
+		"effect": "allow",
+		"owner": "alice@example.com",
+		"because": "Moving.",
+		"expires": "2026-12-01T00:00:00Z",
+	}]
+	clean := fixture.decision(fixture.call, observed)
+	clean.observe
+	clean.grounds == [_reading]
+}
+
+test_observing_ends_and_lasts_thirty_days_at_most if {
+	every change in [
+		{"owner": ""},
+		{"reason": null},
+		{"expires": "2026-11-20T14:00:00Z"},
+		{"expires": "2026-12-20T14:00:01Z"},
+		{"expires": null},
+	] {
+		decision := fixture.decision(fixture.tool("delete_message"), _observing(change))
+		decision.outcome == "deny"
+		decision.observe == false
+	}
+	fixture.decision(fixture.call, _observing({"expires": "2026-12-20T14:00:00Z"})).observe
+}
+
+test_a_tolerated_change_of_the_definition_is_a_warning if {
+	changed := fixture.changed(fixture.call, ["definition", "parts", "inputSchema"], "new")
+	drifted := fixture.changed(changed, ["definition", "sha256"], "new")
+	decision := fixture.decision(drifted, fixture.with_server("definition_drift", {"schema": "warn"}))
+	decision.outcome == "allow"
+	decision.resolved.pin == "drift"
+	[reason.message | some reason in decision.warnings] == ["the server has changed it since it was reviewed (schema)"]
+	quiet := fixture.decision(drifted, fixture.with_server("definition_drift", {"schema": "allow"}))
+	quiet.outcome == "allow"
+	quiet.warnings == []
+}
+
+test_an_allow_without_grounds_or_route_is_a_deny if {
+	bare := fixture.with_rules([], [])
+	nowhere := fixture.without(fixture.bundle, ["catalog", "servers", "slack"])
+	every policy in [bare, nowhere] {
+		decision := fixture.judged(fixture.call, policy, set(), set())
+		decision.outcome == "deny"
+		not decision.route
+		[reason.message | some reason in decision.reasons] == ["nothing was found that allows this"]
+	}
+}
+
+test_what_is_not_known_is_null_in_the_record if {
+	stranger := fixture.changed(fixture.call, ["principal", "credential_sha256"], "another")
+	elsewhere := fixture.changed(stranger, ["server", "id"], "github")
+	fixture.decision(elsewhere, fixture.bundle).resolved == {
+		"agent": null,
+		"server": null,
+		"action": "unknown",
+		"action_source": "default",
+		"pin": "unseen",
+	}
+}
+
+test_what_is_damaged_is_not_repeated_in_the_record if {
+	damaged := json.patch(fixture.bundle, [
+		{"op": "replace", "path": ["agents", "bot", "owner"], "value": 7},
+		{"op": "remove", "path": ["agents", "bot", "kind"]},
+		{"op": "replace", "path": ["catalog", "servers", "slack", "trust"], "value": 7},
+	])
+	resolved := fixture.decision(fixture.call, damaged).resolved
+	resolved.agent == {"id": "bot", "owner": "", "purpose": "Answers support tickets", "kind": ""}
+	resolved.server == {"id": "slack", "trust": ""}
+}
+
+test_a_requirement_that_gives_no_reason_is_described if {
+	decision := fixture.judged(fixture.call, fixture.bundle, {"a_new_one"}, set())
+	[reason.message | some reason in decision.reasons] == ["a_new_one"]
+}
+
+test_every_requirement_has_its_lines if {
+	fixture.stock - data.mcp.admission.names == set()
+	fixture.unmet({}, {}) == fixture.stock - {"arguments_match_the_schema"}
+	fixture.unmet_by_arguments({}, {}) == {"arguments_match_the_schema", "rules_permit"}
+	every name in fixture.stock - _wordless { is_set(fixture.because(name, fixture.tool("hidden"), fixture.bundle)) }
+}
+
+test_all_is_met_where_nothing_is_unmet if {
+	fixture.unmet(fixture.call, fixture.bundle) == set()
+	fixture.unmet_by_arguments(fixture.call, fixture.bundle) == set()
+	_is_met_or_has_more
+}
+
+# A policy repository's own requirements are judged with the stock's, and need not be met by its fixture.
+_is_met_or_has_more if fixture.meets_everything(fixture.call, fixture.bundle)
+
+_is_met_or_has_more if count(data.mcp.admission.names) > count(fixture.stock)
+
+# These say no more than their description.
+_wordless := {
+	"agent_is_registered",
+	"agent_stays_in_scope",
+	"message_is_known",
+	"principal_is_verified",
+	"server_is_listed",
+	"target_is_listed",
+}
+
+_resolved := {
+	"agent": {
+		"id": "bot",
+		"owner": "alice@example.com",
+		"purpose": "Answers support tickets",
+		"kind": "claude-code",
+	},
+	"server": {"id": "slack", "trust": "low"},
+	"action": "read",
+	"action_source": "catalog",
+	"pin": "match",
+}
+
+_reading := {
+	"rule": "slack-is-read",
+	"effect": "allow",
+	"owner": "alice@example.com",
+	"because": "Reading harms nobody.",
+	"expires": null,
+}
+
+_route := {
+	"url": "https://mcp.slack.example/mcp",
+	"credential": {"name": "slack", "per": "shared"},
+	"timeout_s": 60,
+	"large_results": false,
+}
+
+_always := {
+	"policy_data_is_loaded",
+	"message_is_known",
+	"principal_is_verified",
+	"agent_is_registered",
+	"server_is_listed",
+}
+
+_reported := {"warn": ["warnings"], "shadow": ["shadow"], "hold": ["reasons"]}
+
+_entry := {
+	"mode": "shadow",
+	"owner": "alice@example.com",
+	"reason": "Moving.",
+	"expires": "2026-12-01T00:00:00Z",
+}
+
+_post := fixture.tool("post_message")
+
+# Reading, by an agent that may only write.
+_outside := fixture.call
+
+_narrow := fixture.with_agent("scope", {"servers": ["*"], "actions": ["write"]})
+
+_relaxing(name, change) := fixture.changed(_narrow, ["enforcement"], {name: object.union(_entry, change)})
+
+_enforcing(name, change) := fixture.changed(fixture.bundle, ["enforcement"], {name: object.union(_entry, change)})
+
+_observing(change) := fixture.changed(
+	fixture.bundle,
+	["environment", "observe"],
+	object.union(object.remove(_entry, ["mode"]), change),
+)

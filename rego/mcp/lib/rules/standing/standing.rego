@@ -1,0 +1,111 @@
+# METADATA
+# title: The standing of a rule
+# description: |
+#   Whether a rule is in force for this caller at this moment. Rule 1: it stands `surely`, `perhaps` or `not`: what refuses
+#   needs more than `not`, what permits needs `surely`. Rule 2: servers and the first field of `who` were resolved by
+#   the build's index.
+package mcp.lib.rules.standing
+
+import data.mcp.lib.clock
+import data.mcp.lib.principal
+
+of(rule) := "surely" if {
+	rule.expires == null
+	rule.when == null
+	count(rule.who) < 2
+} else := "surely" if {
+	_is_of_caller(rule.who)
+	_is_of_moment(rule.when)
+	clock.unexpired(rule.expires)
+} else := "not" if {
+	_is_exempt(rule)
+} else := "perhaps"
+
+# METADATA
+# description: True while the mode of a rule (`warn` or `shadow`) is in effect.
+is_relaxed(rule) if {
+	is_string(rule.mode)
+	rule.owner != ""
+	rule.reason != ""
+	clock.before(rule.expires)
+}
+
+_is_exempt(rule) if {
+	count(rule.who) > 1
+	some field, names in rule.who
+	_is_someone_else(field, names)
+}
+
+_is_exempt(rule) if {
+	is_object(rule.when)
+	_is_another_time(rule.when)
+}
+
+_is_exempt(rule) if {
+	rule.mode == null
+	clock.after(rule.expires)
+}
+
+_is_of_caller(who) if count(who) < 2
+
+_is_of_caller(who) if {
+	count(who) > 1
+	every field, names in who { _is_asked_by(field, names) }
+}
+
+_is_asked_by("agents", names) if principal.agent_id in names
+
+_is_asked_by("kinds", names) if principal.agent.kind in names
+
+_is_asked_by("labels", names) if _shares(principal.agent.labels, names)
+
+_is_asked_by("owners", names) if principal.agent.owner in names
+
+_is_asked_by("groups", names) if _shares(principal.groups, names)
+
+_is_someone_else(field, names) if not _is_asked_by(field, names)
+
+_is_of_moment(when) if when == null
+
+_is_of_moment(when) if {
+	is_object(when)
+	clock.zone(_zone(when))
+	not _is_another_time(when)
+}
+
+_is_another_time(when) if {
+	day := clock.weekday(_zone(when))
+	not day in when.days
+}
+
+_is_another_time(when) if {
+	now := clock.time_of_day(_zone(when))
+	is_string(when.hours)
+	not _within(when.hours, now)
+}
+
+_zone(when) := zone if {
+	zone := when.time_zone
+} else := data.environment.time_zone
+
+_within(hours, now) if {
+	[start, end] := split(hours, "-")
+	start < end
+	now >= start
+	now < end
+}
+
+_within(hours, now) if {
+	[start, end] := split(hours, "-")
+	start > end
+	_is_outside(end, start, now)
+}
+
+_is_outside(_, start, now) if now >= start
+
+_is_outside(end, _, now) if now < end
+
+_shares(facts, names) if {
+	some name in names
+	name in facts
+}
