@@ -106,11 +106,17 @@ class Scripted:
         for writer in self._open:
             writer.close()
 
+    def script_for(self, received: Received) -> Script:
+        """Return how a request is answered; a server that tells requests apart overrides it."""
+        del received
+        return self.script
+
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.received.append(await _request(reader))
+        received = await _request(reader)
+        self.received.append(received)
         async with self._news:
             self._news.notify_all()
-        for step in list(self.script):
+        for step in list(self.script_for(received)):
             await self._take(step, reader, writer)
 
     async def _take(self, step: Step, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -152,12 +158,19 @@ async def _request(reader: asyncio.StreamReader) -> Received:
 @asynccontextmanager
 async def scripted(script: Script | None = None, *, tls: ssl.SSLContext | None = None) -> AsyncGenerator[Scripted]:
     """Run a scripted server until the end of the block."""
-    scripted = Scripted(script or answer({}))
+    made = Scripted(script or answer({}))
+    async with serving(made, tls=tls):
+        yield made
+
+
+@asynccontextmanager
+async def serving(scripted: Scripted, *, tls: ssl.SSLContext | None = None) -> AsyncGenerator[None]:
+    """Run a server until the end of the block."""
     server = await asyncio.start_server(scripted.serve, "127.0.0.1", 0, ssl=tls)
     port = server.sockets[0].getsockname()[1]
     scripted.url = f"{'https' if tls else 'http'}://127.0.0.1:{port}/mcp"
     try:
-        yield scripted
+        yield
     finally:
         server.close()
         scripted.hang_up()
