@@ -5,26 +5,16 @@ entries of the catalog: `open`, which may ask the client back, and `quiet`, whic
 """
 
 import asyncio
-import json
-import subprocess
-import sys
 from collections.abc import AsyncGenerator, Generator
 from typing import Any, Final
 
 import pytest
 import pytest_asyncio
 
-from tests.environment import ROOT
+from tests.clients.programs import held
 from tests.running import Gateway, catalog, running, until
 from tests.servers.talking import TOOLS, Talker, talking
 
-NODE: Final = ROOT / "tests/node"
-PROGRAMS: Final = {
-    "python2": [sys.executable, str(ROOT / "tests/clients/python2.py")],
-    "python1": [str(ROOT / ".venv-client1/bin/python"), str(ROOT / "tests/clients/python1.py")],
-    "typescript1": [str(NODE / "node_modules/.bin/node"), str(NODE / "clients/typescript1.mjs")],
-    "typescript2": [str(NODE / "node_modules/.bin/node"), str(NODE / "clients/typescript2.mjs")],
-}
 _NODE: Final = pytest.mark.environment("node")
 CLIENTS: Final = [
     ("python2", "legacy"),
@@ -46,7 +36,6 @@ RULES: Final[dict[str, Any]] = {
         },
     ]
 }
-PATIENCE_S: Final = 60
 
 
 class Talk:
@@ -95,10 +84,7 @@ def _remembered(client: tuple[str, str], gateway: Gateway, talks: dict[tuple[str
 
 
 def _held(program: str, mode: str, gateway: Gateway) -> dict[str, Any]:
-    command = [*PROGRAMS[program], gateway.url("open"), gateway.url("quiet"), mode, f"{program}-{mode}"]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
-    assert ended.returncode == 0, ended.stderr + gateway.log.read_text(encoding="utf-8")[-4000:]
-    return json.loads(ended.stdout)
+    return held(program, mode, gateway.url("open"), gateway.url("quiet"))
 
 
 def test_a_client_agrees_with_the_server_on_the_newest_revision_that_both_know(talk: Talk) -> None:
