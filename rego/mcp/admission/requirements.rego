@@ -62,12 +62,24 @@ unmet_by_arguments contains "arguments_match_the_schema" if not data.mcp.require
 
 unmet_by_arguments contains "rules_permit" if not data.mcp.requirements.rules_permit.met_by_arguments == true
 
+because("agent_is_registered") := data.mcp.requirements.agent_is_registered.because
+
+because("agent_stays_in_scope") := data.mcp.requirements.agent_stays_in_scope.because
+
 because("arguments_match_the_schema") := data.mcp.requirements.arguments_match_the_schema.because
 
 because("definition_is_unchanged") := data.mcp.requirements.definition_is_unchanged.because
 
+because("message_is_known") := data.mcp.requirements.message_is_known.because
+
 because("policy_data_is_loaded") := data.mcp.requirements.policy_data_is_loaded.because
+
+because("principal_is_verified") := data.mcp.requirements.principal_is_verified.because
 
 because("rules_permit") := data.mcp.requirements.rules_permit.because
 
+because("server_is_listed") := data.mcp.requirements.server_is_listed.because
+
 because("server_requests_are_agreed") := data.mcp.requirements.server_requests_are_agreed.because
+
+because("target_is_listed") := data.mcp.requirements.target_is_listed.because
