@@ -23,7 +23,7 @@ from tests.unit.opa.support import COMBINER, Key, Log, MemoryHighwater, PolicySe
 Transport = Callable[[Path], Exchange]
 TRANSPORTS = pytest.mark.parametrize("transport", [SocketExchange, socket_library_exchange])
 DEADLINE = 0.25
-SLACK = 0.75
+SLACK = 3.0
 """Seconds that a busy machine may add to a deadline."""
 
 
@@ -60,7 +60,7 @@ def asking(socket: Path, transport: Transport) -> OpaClient:
 
 async def decided(client: OpaClient, revision: str = "dev@aaaaaaaaaaaa.1") -> Verdict:
     """Return the first verdict of this revision, asked for in the way that a persistent caller would."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         while True:
             outcome = await client.decide(question())
             if isinstance(outcome, Verdict) and outcome.revision == revision:
@@ -181,7 +181,7 @@ async def test_a_bundle_that_defines_no_decision_denies(
     await decided(client)
     without = COMBINER.replace("decision :=", "verdict :=")
     service.publish(bundle(binary, key, "dev@bbbbbbbbbbbb.2", without), '"2"')
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while isinstance(outcome := await client.decide(question()), Verdict):
             pass
     assert outcome.code == "policy_unavailable"
@@ -200,7 +200,7 @@ async def test_an_older_bundle_than_the_enforced_one_denies_until_a_newer_one_co
     service.publish(bundle(binary, key, "dev@bbbbbbbbbbbb.5"), '"5"')
     await decided(client, "dev@bbbbbbbbbbbb.5")
     service.publish(bundle(binary, key, "dev@aaaaaaaaaaaa.4"), '"4"')
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while isinstance(outcome := await client.decide(question()), Verdict):
             assert outcome.revision == "dev@bbbbbbbbbbbb.5"
     assert (outcome.code, outcome.revision) == ("policy_regressed", "dev@aaaaaaaaaaaa.4")

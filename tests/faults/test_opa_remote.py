@@ -80,7 +80,7 @@ def asking(remote: Remote) -> OpaClient:
 
 
 async def decided(client: OpaClient) -> Verdict:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         while not isinstance(outcome := await client.decide(question()), Verdict):
             await asyncio.sleep(0.02)  # noqa: TID251 - the pause between two questions
     return outcome
@@ -126,7 +126,7 @@ async def test_a_killed_opa_denies_during_calls_and_its_successor_decides(elsewh
 async def test_its_pulse_is_felt_through_opa_python_client(elsewhere: Elsewhere) -> None:
     client, vitals = asking(elsewhere.remote()), RemoteVitals(elsewhere.remote())
     pulse = Pulse(client, vitals, gateway=Gateway(id="g", version="0"))
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         while (readiness := await pulse.beat()).missing:
             await asyncio.sleep(0.02)  # noqa: TID251 - the pause between two beats
     assert readiness.revision == "dev@aaaaaaaaaaaa.1"

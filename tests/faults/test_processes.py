@@ -130,7 +130,7 @@ async def test_a_leashed_program_ends_with_its_starter(keeper: Literal["kernel",
         sys.executable, "-c", STARTER, leash.__file__, keeper, stdout=asyncio.subprocess.PIPE
     )
     assert starter.stdout is not None
-    program = int(await asyncio.wait_for(starter.stdout.readline(), 10))
+    program = int(await asyncio.wait_for(starter.stdout.readline(), 30))
     assert alive(program)
     starter.kill()
     await starter.wait()
@@ -143,7 +143,7 @@ async def test_a_leash_whose_starter_is_gone_already_starts_nothing(tmp_path: Pa
         *[sys.executable, "-I", "-S", leash.__file__, "1", "kernel", "/usr/bin/touch", str(witness)],
         stderr=asyncio.subprocess.PIPE,
     )
-    _, said = await asyncio.wait_for(process.communicate(), 10)
+    _, said = await asyncio.wait_for(process.communicate(), 30)
     assert process.returncode == 1
     assert b"starting process is gone" in said
     assert not witness.exists()

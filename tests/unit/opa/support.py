@@ -199,7 +199,7 @@ def question(server: str = "files", *, items: list[str] | None = None, **argumen
     )
 
 
-async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 30) -> None:
     """Wait for a condition, or fail."""
     async with asyncio.timeout(seconds):
         while not condition():

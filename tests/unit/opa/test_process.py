@@ -28,7 +28,7 @@ def about(pid: int, what: str) -> bytes:
 
 
 async def first_verdict(policy: OpaClient, revision: str = "dev@aaaaaaaaaaaa.1") -> Verdict:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             verdict = await policy.decide(question())
             if isinstance(verdict, Verdict) and verdict.revision == revision:

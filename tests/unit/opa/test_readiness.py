@@ -205,7 +205,7 @@ async def test_a_real_opa_is_ready_when_its_bundle_is(opa: ManagedOpa, service: 
     readiness = await pulse.beat()
     assert readiness.revision or readiness.missing
     service.publish(packed, '"1"')
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while (readiness := await pulse.beat()).missing:
             assert not readiness.revision
     assert readiness.revision == "dev@aaaaaaaaaaaa.1"
@@ -216,7 +216,7 @@ async def test_a_real_opa_is_ready_when_its_bundle_is(opa: ManagedOpa, service: 
 async def test_a_real_opa_tells_when_it_last_reached_its_bundle_service(opa: ManagedOpa) -> None:
     vitals = SocketVitals(SocketExchange(opa.socket))
     await until(opa.socket.exists)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while (status := await vitals.status()) is None or not status.active_revision:
             pass
     assert status.active_revision == "dev@aaaaaaaaaaaa.1"

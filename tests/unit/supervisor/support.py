@@ -80,7 +80,7 @@ class Supervisor:
 
     async def event(self, name: str, count: int = 1) -> dict[str, Any]:
         """Return the last of `count` events of this name, as soon as there are so many."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(45):
             while len(self.named(name)) < count:
                 self._arrived.clear()
                 await self._arrived.wait()
@@ -103,13 +103,13 @@ class Supervisor:
 
     async def ask(self, url: str, **options: Any) -> tuple[int, bytes]:
         assert self._session is not None
-        timeout = aiohttp.ClientTimeout(total=10)
+        timeout = aiohttp.ClientTimeout(total=30)
         async with self._session.get(url, headers={"Connection": "close"}, timeout=timeout, **options) as response:
             return response.status, await response.read()
 
     async def ready(self) -> dict[str, Any]:
         """Return what `/readyz` says once the gateway is ready."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(45):
             while True:
                 status, body = await self.admin("/readyz")
                 if status == 200:
@@ -125,7 +125,7 @@ class Supervisor:
         assert self.process is not None
         if number is not None:
             self.process.send_signal(number)
-        return await asyncio.wait_for(self.process.wait(), 15)
+        return await asyncio.wait_for(self.process.wait(), 45)
 
     async def _read(self) -> None:
         assert self.process is not None

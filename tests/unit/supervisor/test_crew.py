@@ -41,7 +41,7 @@ async def hire(tmp_path: Path, log: Log, monkeypatch: pytest.MonkeyPatch) -> Asy
     yield hire
     for worker, running in hired:
         worker.kill()
-        await asyncio.wait_for(running, 10)
+        await asyncio.wait_for(running, 30)
     listener[0].close()
 
 
@@ -52,7 +52,7 @@ def log() -> Log:
 
 async def test_a_worker_that_stops_answering_is_killed_and_replaced(hire: Hire, log: Log) -> None:
     worker = hire(FAKE, silent_s=2)
-    await asyncio.wait_for(worker.started.wait(), 10)
+    await asyncio.wait_for(worker.started.wait(), 30)
     pid = worker.pid
     os.kill(pid, signal.SIGSTOP)
     assert (await worker.readiness()).missing == ("answer",)
@@ -76,7 +76,7 @@ async def test_a_worker_that_talks_nonsense_is_killed(hire: Hire, log: Log) -> N
 
 async def test_what_libraries_log_in_a_worker_reaches_the_supervisors_log(hire: Hire, log: Log) -> None:
     worker = hire(FAKE)
-    await asyncio.wait_for(worker.started.wait(), 10)
+    await asyncio.wait_for(worker.started.wait(), 30)
     listener = socket.create_connection(("127.0.0.1", _port(worker)))
     listener.sendall(b"GET /crash HTTP/1.1\r\nHost: x\r\n\r\n")
     await until(lambda: bool(log.named("log")))
@@ -88,7 +88,7 @@ async def test_a_worker_drained_while_it_waits_for_its_next_try_does_not_start_a
     worker = hire("-c", "raise SystemExit(1)")
     await until(lambda: len(log.named("worker_ended")) == 4)
     started = len(log.named("worker_started"))
-    await asyncio.wait_for(worker.drain(), 1)
+    await asyncio.wait_for(worker.drain(), 4)
     assert len(log.named("worker_started")) == started
 
 
