@@ -33,6 +33,7 @@ def told(result: Any) -> dict[str, Any]:
 async def open_talk(url: str, name: str) -> dict[str, Any]:
     logged: list[Any] = []
     steps: list[float] = []
+    changed = asyncio.Event()
 
     async def heard(params: Any) -> None:
         logged.append(params.data)
@@ -40,10 +41,20 @@ async def open_talk(url: str, name: str) -> dict[str, Any]:
     async def progressed(progress: float, total: float | None, message: str | None) -> None:
         steps.append(progress)
 
+    async def received(message: Any) -> None:
+        if isinstance(getattr(message, "root", None), types.ToolListChangedNotification):
+            changed.set()
+
     async with (
         streamablehttp_client(url) as (reading, writing, _),
         ClientSession(
-            reading, writing, PATIENCE, sampling_callback=sampled, elicitation_callback=elicited, logging_callback=heard
+            reading,
+            writing,
+            PATIENCE,
+            sampling_callback=sampled,
+            elicitation_callback=elicited,
+            logging_callback=heard,
+            message_handler=received,
         ) as session,
     ):
         said: dict[str, Any] = {"revision": (await session.initialize()).protocolVersion}
@@ -55,6 +66,8 @@ async def open_talk(url: str, name: str) -> dict[str, Any]:
         said["progress"] = steps
         await session.call_tool("log", {"text": "a word"})
         said["logged"] = logged
+        await session.call_tool("announce", {})
+        said["news"] = await asyncio.wait_for(changed.wait(), 15)
         said["cancelled"] = await cancelled(session, name)
         said["sampled"] = told(await session.call_tool("sample", {}))
         said["elicited"] = told(await session.call_tool("ask", {}))

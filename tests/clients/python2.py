@@ -15,7 +15,16 @@ import sys
 from typing import Any, Final
 
 from mcp import Client
-from mcp_types import CallToolResult, CreateMessageResult, ElicitResult, LoggingMessageNotificationParams, TextContent
+from mcp.client.session import IncomingMessage
+from mcp.client.subscriptions import ToolsListChanged
+from mcp_types import (
+    CallToolResult,
+    CreateMessageResult,
+    ElicitResult,
+    LoggingMessageNotificationParams,
+    TextContent,
+    ToolListChangedNotification,
+)
 
 Said = dict[str, Any]
 _PATIENCE_S: Final = 15
@@ -37,6 +46,7 @@ def told(result: CallToolResult) -> Said:
 async def open_talk(url: str, mode: str, name: str) -> Said:
     logged: list[Any] = []
     steps: list[float] = []
+    changed = asyncio.Event()
 
     async def heard(params: LoggingMessageNotificationParams) -> None:
         logged.append(params.data)
@@ -44,9 +54,14 @@ async def open_talk(url: str, mode: str, name: str) -> Said:
     async def progressed(progress: float, total: float | None, message: str | None) -> None:
         steps.append(progress)
 
+    async def received(message: IncomingMessage) -> None:
+        if isinstance(message, ToolListChangedNotification):
+            changed.set()
+
     async with Client(
         url,
         mode=mode,
+        message_handler=received,
         sampling_callback=sampled,
         elicitation_callback=elicited,
         logging_callback=heard,
@@ -62,6 +77,7 @@ async def open_talk(url: str, mode: str, name: str) -> Said:
         said["progress"] = steps
         await client.call_tool("log", {"text": "a word"})
         said["logged"] = logged
+        said["news"] = await news(client, changed)
         said["cancelled"] = await cancelled(client, name)
         said["sampled"] = told(await client.call_tool("sample", {}))
         said["elicited"] = told(await client.call_tool("ask", {}))
@@ -82,6 +98,17 @@ async def cancelled(client: Client, name: str) -> bool:
     call.cancel()
     await asyncio.wait({call}, timeout=_PATIENCE_S)
     return call.cancelled()
+
+
+async def news(client: Client, changed: asyncio.Event) -> bool:
+    """Whether the client heard that the tools changed: on the standing stream, or on one that it asked for."""
+    async with asyncio.timeout(_PATIENCE_S):
+        if client.protocol_version == "2026-07-28":
+            async with client.listen(tools_list_changed=True) as subscription:
+                await client.call_tool("announce", {})
+                return isinstance(await anext(subscription), ToolsListChanged)
+        await client.call_tool("announce", {})
+        return await changed.wait()
 
 
 async def quiet_talk(url: str, mode: str) -> Said:

@@ -117,6 +117,10 @@ def test_logs_arrive(talk: Talk) -> None:
     assert talk.open["logged"] == ["a word"]
 
 
+def test_a_client_that_listens_hears_that_the_tools_changed(talk: Talk) -> None:
+    assert talk.open["news"]
+
+
 async def test_a_cancelled_call_ends_on_the_server_too(talk: Talk, talker: Talker) -> None:
     async def told() -> bool | None:
         return talk.name in talker.happened("cancelled") or None

@@ -1,6 +1,6 @@
 // The steps of python2.py, for both TypeScript SDKs: node typescriptN.mjs OPEN QUIET MODE NAME
 //
-// Rule 1: `connected(url, mode, logged)` is all that the SDKs differ in.
+// Rule 1: `connected(url, mode, ears)` is all that the SDKs differ in; what the client hears goes to the ears.
 const PATIENCE = { timeout: 15_000 };
 
 function told(result) {
@@ -19,10 +19,20 @@ async function cancelled(call, name) {
   return waiting;
 }
 
+async function news({ listen, call }, ears) {
+  const changed = new Promise((resolve) => (ears.changed = resolve));
+  const subscription = await listen();
+  await call("announce", {}, PATIENCE);
+  await changed;
+  await subscription?.close();
+  return true;
+}
+
 async function openTalk(connected, url, mode, name) {
-  const logged = [];
+  const ears = { logged: [], changed: () => {} };
   const progress = [];
-  const { client, revision, call } = await connected(url, mode, logged);
+  const connection = await connected(url, mode, ears);
+  const { client, revision, call } = connection;
   const said = { revision };
   said.tools = (await client.listTools()).tools.map((tool) => tool.name).sort();
   said.allowed = told(await call("echo", { text: "hi" }, PATIENCE));
@@ -31,7 +41,8 @@ async function openTalk(connected, url, mode, name) {
   await call("count", { to: 3 }, { ...PATIENCE, onprogress: (step) => progress.push(step.progress) });
   said.progress = progress;
   await call("log", { text: "a word" }, PATIENCE);
-  said.logged = logged;
+  said.logged = ears.logged;
+  said.news = await news(connection, ears);
   said.cancelled = await cancelled(call, name);
   said.sampled = told(await call("sample", {}, PATIENCE));
   said.elicited = told(await call("ask", {}, PATIENCE));
@@ -42,7 +53,7 @@ async function openTalk(connected, url, mode, name) {
 }
 
 async function quietTalk(connected, url, mode) {
-  const { client, call } = await connected(url, mode, []);
+  const { client, call } = await connected(url, mode, { logged: [], changed: () => {} });
   const said = {
     sampled: told(await call("sample", {}, PATIENCE)),
     elicited: told(await call("ask", {}, PATIENCE)),

@@ -7,10 +7,11 @@ import {
   CreateMessageRequestSchema,
   ElicitRequestSchema,
   LoggingMessageNotificationSchema,
+  ToolListChangedNotificationSchema,
 } from "@modelcontextprotocol/sdk/types.js";
 import { talk } from "./talk.mjs";
 
-async function connected(url, _mode, logged) {
+async function connected(url, _mode, ears) {
   const client = new Client(
     { name: "typescript1", version: "1" },
     { capabilities: { sampling: {}, elicitation: {} } },
@@ -21,12 +22,14 @@ async function connected(url, _mode, logged) {
     model: "m",
   }));
   client.setRequestHandler(ElicitRequestSchema, async () => ({ action: "accept", content: { name: "Ada" } }));
-  client.setNotificationHandler(LoggingMessageNotificationSchema, async ({ params }) => void logged.push(params.data));
+  client.setNotificationHandler(LoggingMessageNotificationSchema, async ({ params }) => void ears.logged.push(params.data));
+  client.setNotificationHandler(ToolListChangedNotificationSchema, async () => ears.changed());
   const transport = new StreamableHTTPClientTransport(new URL(url));
   await client.connect(transport);
   return {
     client,
     revision: transport.protocolVersion,
+    listen: async () => undefined, // the standing stream is open already
     call: (name, args, options) => client.callTool({ name, arguments: args }, undefined, options),
   };
 }

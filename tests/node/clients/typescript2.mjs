@@ -6,7 +6,7 @@ import { talk } from "./talk.mjs";
 
 const LEVEL = { "io.modelcontextprotocol/logLevel": "info" };
 
-async function connected(url, mode, logged) {
+async function connected(url, mode, ears) {
   const client = new Client(
     { name: "typescript2", version: "1" },
     { capabilities: { sampling: {}, elicitation: {} }, versionNegotiation: { mode } },
@@ -17,12 +17,14 @@ async function connected(url, mode, logged) {
     model: "m",
   }));
   client.setRequestHandler("elicitation/create", async () => ({ action: "accept", content: { name: "Ada" } }));
-  client.setNotificationHandler("notifications/message", async ({ params }) => void logged.push(params.data));
+  client.setNotificationHandler("notifications/message", async ({ params }) => void ears.logged.push(params.data));
+  client.setNotificationHandler("notifications/tools/list_changed", async () => ears.changed());
   await client.connect(new StreamableHTTPClientTransport(new URL(url)));
   const meta = mode === "auto" ? { _meta: LEVEL } : {};
   return {
     client,
     revision: client.getNegotiatedProtocolVersion(),
+    listen: async () => (mode === "auto" ? client.listen({ toolsListChanged: true }) : undefined),
     call: (name, args, options) => client.callTool({ name, arguments: args, ...meta }, options),
   };
 }
