@@ -88,7 +88,7 @@ class Relay:
             await self._oversize(reply, body)
             return
         if reply.status >= _ERROR:
-            await self._edge.respond(reply.status, carried_headers(reply), error_only(body))
+            await self._edge.respond(reply.status, (*carried_headers(reply), *JSON), error_only(body))
             return
         action = await self._pipeline.settle(self._call, body)
         self.outcome.message(body)

@@ -406,6 +406,14 @@ async def test_only_the_response_to_the_open_request_is_delivered() -> None:
     assert [event["id"] for event in got.events] == [1]
 
 
+async def test_a_servers_json_rpc_error_keeps_its_status_and_is_told_to_be_json() -> None:
+    error = {"code": -32022, "message": "Unsupported protocol version", "data": {"supported": [MODERN]}}
+    body = orjson.dumps({"jsonrpc": "2.0", "id": 1, "error": error})
+    reply = FakeReply(body, status=400, headers=(("content-type", "application/json"),))
+    got = await Browser(World(upstream=lambda _: reply)).modern("server/discover")
+    assert (got.status, got.headers["content-type"], got.body) == (400, "application/json", body)
+
+
 @pytest.mark.parametrize("status", [401, 403, 500])
 async def test_an_upstreams_own_refusal_never_reaches_the_client(status: int) -> None:
     reply = FakeReply(b"{}", status=status, headers=(("www-authenticate", "Bearer realm=x"),))
