@@ -21,11 +21,10 @@ STANDING: Final = frozenset({"principal", "server", "context", "schema"})
 
 
 class Combined(Struct, frozen=True, order=True):
-    """What the combiner must know of a requirement: its name, which rules it has besides `met`, if it is standing."""
+    """What the combiner must know of a requirement: its name, whether it judges arguments, whether it is standing."""
 
     name: str
     by_arguments: bool
-    because: bool
     standing: bool
 
     @property
@@ -54,8 +53,7 @@ def combined(requirements: Iterable[Combined]) -> str:
         *(_never(name) for standing, name in into.items() if all(each.standing is not standing for each in every)),
         *(_unmet("unmet_by_arguments", "met_by_arguments", each) for each in judging),
         *([] if judging else [_never("unmet_by_arguments")]),
-        *([] if any(each.because for each in every) else ['because("") := set() if false\n']),
-        *(f'because("{each.name}") := {each.package}.because\n' for each in every if each.because),
+        *(f'because("{each.name}") := {each.package}.because\n' for each in every),
     ]
     return "\n".join(blocks)
 

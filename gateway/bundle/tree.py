@@ -80,7 +80,6 @@ def combine(tree: Tree, found: Sequence[Found], reads: Mapping[str, Reads]) -> s
         Combined(
             each.name,
             by_arguments=bool(each.rules("met_by_arguments")),
-            because=bool(each.rules("because")),
             standing=each.name in reads and is_standing(reads[each.name]["met"]),
         )
         for each in found

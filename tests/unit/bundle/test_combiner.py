@@ -4,8 +4,8 @@ import pytest
 
 from gateway.bundle.combiner import Combined, combined, is_standing
 
-A = Combined("a", by_arguments=False, because=False, standing=True)
-B = Combined("b", by_arguments=True, because=True, standing=False)
+A = Combined("a", by_arguments=False, standing=True)
+B = Combined("b", by_arguments=True, standing=False)
 
 
 def test_every_requirement_has_its_static_lines() -> None:
@@ -17,6 +17,7 @@ def test_every_requirement_has_its_static_lines() -> None:
         '\nunmet_standing contains "a" if not data.mcp.requirements.a.met == true\n'
         '\nunmet_varying contains "b" if not data.mcp.requirements.b.met == true\n'
         '\nunmet_by_arguments contains "b" if not data.mcp.requirements.b.met_by_arguments == true\n'
+        '\nbecause("a") := data.mcp.requirements.a.because\n'
         '\nbecause("b") := data.mcp.requirements.b.because\n'
     )
 
