@@ -46,11 +46,15 @@ class HttpReply:
         self._body: Final = head.body
         self._limits: Final = limits
         self._spawn: Final = spawn
+        self._put_back: list[bytes] = []
 
     async def read(self, limit: int) -> bytes | UpstreamFailure:
-        """Return the whole body, or why there is none: longer than `limit` bytes, late, or cut off."""
+        """Return the whole body, or why there is none: late, cut off, or longer than `limit` bytes.
+
+        A body that is too long can still be had whole from `chunks`.
+        """
         if self._announced.isdecimal() and int(self._announced) > limit:
-            return self._given_up(too_large(limit))
+            return too_large(limit)
         pieces: list[bytes] = []
         size = 0
         while True:
@@ -62,10 +66,13 @@ class HttpReply:
             pieces.append(piece)
             size += len(piece)
             if size > limit:
-                return self._given_up(too_large(limit))
+                self._put_back = pieces
+                return too_large(limit)
 
     async def chunks(self) -> AsyncIterator[bytes | UpstreamFailure]:
         """Yield the body piece by piece as it arrives; a failure is the last thing that comes."""
+        while self._put_back:
+            yield self._put_back.pop(0)
         while True:
             try:
                 async with asyncio.timeout(self._limits.idle_s):

@@ -215,12 +215,17 @@ async def test_a_proxy_of_the_environment_is_not_used(
 
 
 @pytest.mark.parametrize("limit", [10, 52 - 1])
-async def test_a_body_beyond_the_limit_is_not_read(upstream: HttpUpstream, server: Scripted, limit: int) -> None:
-    for script in (answer({"tools": []}), events(b"x" * 30, b"y" * 30)):
+async def test_a_body_beyond_the_limit_is_not_read_and_can_be_had_in_pieces(
+    upstream: HttpUpstream, server: Scripted, limit: int
+) -> None:
+    body = b"x" * 30 + b"y" * 30
+    for script in (whole(body), events(body[:30], body[30:])):
         server.script = script
-        got = await (await replied(upstream, forward(server.url))).read(limit)
+        reply = await replied(upstream, forward(server.url))
+        got = await reply.read(limit)
         assert isinstance(got, UpstreamFailure)
         assert got.code == "result_too_large"
+        assert b"".join([piece async for piece in reply.chunks() if isinstance(piece, bytes)]) == body
 
 
 @pytest.mark.parametrize(
