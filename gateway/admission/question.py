@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from gateway.admission.arguments import measure
 from gateway.admission.exchange import Inbound
 from gateway.admission.policy_input import (
@@ -51,6 +53,11 @@ def moment(unix_ns: int) -> Time:
 def cut(unix_ns: int) -> int:
     """Return `unix_ns` cut to the minute."""
     return unix_ns - unix_ns % _MINUTE_NS
+
+
+def at(question: PolicyInput, unix_ns: int) -> PolicyInput:
+    """Return the question as of another moment: a stream is judged long after it was opened."""
+    return replace(question, context=replace(question.context, time=moment(unix_ns)))
 
 
 def ask(inbound: Inbound, *, phase: Phase, unix_ns: int, gateway: Gateway) -> PolicyInput:

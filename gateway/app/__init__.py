@@ -115,14 +115,13 @@ async def worker(settings: Settings, handed: Handed, report: Report) -> AsyncGen
 
 
 async def _revised(streams: Streams, pipeline: Pipeline) -> None:
-    """Decide every open stream again whenever another revision is in force."""
-    policy = pipeline.engine.parts.policy
-    seen = policy.revision
+    """Decide every open stream again that another revision let in than the one in force.
+
+    Also one that was decided by the last revision and opened after all others were asked about again.
+    """
     while True:
         await asyncio.sleep(_LOOK_S)  # noqa: TID251 - the rhythm in which a new revision is noticed
-        if policy.revision != seen:
-            seen = policy.revision
-            await streams.revise(pipeline)
+        await streams.revise(pipeline)
 
 
 def _trust(settings: Settings) -> ssl.SSLContext | bool:

@@ -97,16 +97,31 @@ class Engine:
             decided(call.question, answer, enforced=enforced, occasion=occasion, masking=masking)
         )
 
+    def current(self, call: Call) -> PolicyInput:
+        """Return the call's question as of now: what arrives on a stream is not judged by the time of its opening."""
+        return questions.at(call.question, self.parts.clock.now().unix_ns)
+
     async def ask_server_request(self, call: Call, method: str, params: Mapping[str, Any]) -> Refusal | None:
         """Ask whether a request of the server may reach the client; null means that it may."""
-        question = questions.server_request(call.question, method=method, params=params)
-        asked = await self.decide(self.begin(call.inbound, question, self.parts.clock.now()))
+        question = questions.server_request(self.current(call), method=method, params=params)
+        asked = self.begin(call.inbound, question, self.parts.clock.now())
+        asked = asked if self._askable(question) else replace(asked, question=bare(question), answer=_TOO_MUCH)
+        asked = asked if asked.answer else await self.decide(asked)
         answer = asked.answer or _SILENCE
         outcome = enforce(answer, outbound(call.inbound, subject=""))
         receipt = await self.record(asked, answer, outcome)
         if isinstance(receipt, JournalFailure):
             return own("journal_unavailable", "the decision cannot be recorded", _LATER)
         return outcome if isinstance(outcome, Refusal) else None
+
+    def _askable(self, question: PolicyInput) -> bool:
+        """Servers may ask no more at once than clients: a question that takes OPA too long is everybody's trouble."""
+        return question.arguments_meta.bytes <= self.parts.arguments_bytes
+
+
+def bare(question: PolicyInput) -> PolicyInput:
+    """Return a question without its arguments."""
+    return replace(question, arguments={})
 
 
 def outbound(inbound: Inbound, *, subject: str) -> Outbound:
@@ -154,4 +169,5 @@ def _same_agent(inbound: Inbound, answer: Verdict | PolicyFailure, outcome: Admi
 _MESSAGE: Final = (("content-type", "application/json"), ("accept", "application/json, text/event-stream"))
 _SESSION: Final = frozenset({"mcp-session-id", "mcp-protocol-version"})
 _LATER: Final = "Try again in a moment."
+_TOO_MUCH: Final = PolicyFailure(code="policy_error", detail="the server's request is larger than arguments may be")
 _SILENCE: Final = PolicyFailure(code="policy_unavailable", detail="the policy was not asked")

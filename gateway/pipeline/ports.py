@@ -70,7 +70,7 @@ class ViewKey(Struct, frozen=True, kw_only=True):
 
     server: str
     credential: str
-    """Name of the upstream credential, and the subject where it is per principal."""
+    """Address and name of the upstream credential, and the subject where it is per principal."""
     revision: str
     session: str = ""
     """Digest of the session; used by the cache only where a server's listings vary by session."""

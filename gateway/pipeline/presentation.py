@@ -42,10 +42,10 @@ def subject_of(inbound: Inbound, verdict: Verdict) -> str:
 
 
 def credential_of(route: Route, subject: str) -> str:
-    """Return the name under which views of this route's credential are kept."""
-    if route.credential is None:
-        return ""
-    return route.credential.name if route.credential.per == "shared" else f"{route.credential.name}/{subject}"
+    """Return the name under which views of this route's credential are kept: what another address shows is another."""
+    credential = route.credential
+    name = credential.name if credential else ""
+    return f"{route.url} {name}/{subject}" if credential and credential.per == "principal" else f"{route.url} {name}"
 
 
 class Presentation:

@@ -21,10 +21,14 @@ from gateway.pipeline.engine import Engine, posted
 from gateway.pipeline.sealed import OpenRequests, sealed_request_id
 from gateway.protocol.errors import result_body
 from gateway.protocol.message import Malformed, Notification, Request, Response, read_reply
-from gateway.protocol.methods import lookup
+from gateway.protocol.methods import Method, lookup
+from gateway.protocol.methods import target_of as table_target
 from gateway.protocol.values import as_object, as_text
 
 BROKEN: Final = "upstream_broken"
+_METHOD_CHARS: Final = 256
+_READ_BY: Final[Mapping[str, str]] = {"resource": "resources/read", "task": "tasks/get"}
+"""The call that a notification about such a target is judged as."""
 
 
 class Replies:
@@ -78,8 +82,8 @@ class Replies:
         first, last = not _cursor(call), not result.get("nextCursor")
         parts.definitions.learn(call.view, method, result, first=first, last=last)
         targets = [target_of(method, item) for item in items]
-        stated = [self._item(call, method, target) for target in targets if target is not None]
-        verdicts = await parts.listings.verdicts(call.question, stated)
+        stated = [self._item(call, LISTS[method].call, target) for target in targets if target is not None]
+        verdicts = await parts.listings.verdicts(self._engine.current(call), stated)
         if isinstance(verdicts, PolicyFailure):
             return self._refused(call, own(verdicts.code, "the policy cannot be asked about this list at the moment"))
         spread = iter(verdicts)
@@ -87,11 +91,11 @@ class Replies:
         body = capped(shown, self._ttl_cap_ms) if call.inbound.era == "modern" else shown
         return Answer(status=200, body=result_body(request_id, body))
 
-    def _item(self, call: Call, method: str, target: Target) -> Item:
+    def _item(self, call: Call, called: str, target: Target) -> Item:
         view = call.view
         presented = self._engine.parts.definitions.seen(view, target) if view else None
         definition = presented.definition if presented else None
-        return questions.item(call.inbound, method=LISTS[method].call, target=target, definition=definition)
+        return questions.item(call.inbound, method=called, target=target, definition=definition)
 
     async def _input_required(self, call: Call, message: Response, result: Mapping[str, Any]) -> Action:
         """A modern server asks the client for something: every embedded request is a question (PROTOCOL 1.1)."""
@@ -107,7 +111,7 @@ class Replies:
     async def _embedded(self, call: Call, embedded: object) -> Refusal | None:
         request = as_object(embedded) or {}
         method, params = as_text(request.get("method")), as_object(request.get("params", {}))
-        if method is None or params is None:
+        if method is None or params is None or len(method) > _METHOD_CHARS:
             return own(BROKEN, "the server's request for input is malformed")
         return await self._engine.ask_server_request(call, method, params)
 
@@ -147,8 +151,8 @@ class Replies:
             return Withhold()
         if message.method == "notifications/cancelled":
             return self._cancelled(call, message)
-        if message.method == "notifications/resources/updated":
-            return await self._updated(call, message)
+        if method.asked != "no":
+            return await self._about(call, method, message)
         return Answer(status=200, body=message.raw)
 
     def _cancelled(self, call: Call, message: Notification) -> Action:
@@ -164,12 +168,14 @@ class Replies:
         params = {**message.params, "requestId": sealed}
         return Answer(status=200, body=_notification(message.method, params))
 
-    async def _updated(self, call: Call, message: Notification) -> Action:
-        uri = message.params.get("uri")
-        if not isinstance(uri, str):
+    async def _about(self, call: Call, method: Method, message: Notification) -> Action:
+        """News of a resource or a task are for those who may read it."""
+        place = table_target(method, message.params)
+        called = _READ_BY.get(method.target)
+        if place is None or called is None:
             return Withhold()
-        item = self._item(call, "resources/list", Target(type="resource", uri=uri))
-        verdicts = await self._engine.parts.listings.verdicts(call.question, [item])
+        item = self._item(call, called, Target(type=place.type, name=place.name, uri=place.uri))
+        verdicts = await self._engine.parts.listings.verdicts(self._engine.current(call), [item])
         listed = not isinstance(verdicts, PolicyFailure) and verdicts == [True]
         return Answer(status=200, body=message.raw) if listed else Withhold()
 

@@ -165,8 +165,8 @@ def read_reply(body: bytes) -> Message | Malformed:
     if "method" not in envelope:
         return _response(envelope, body) or _refused("shape", "the reply has no result object and no error")
     method, params = envelope["method"], envelope.get("params", _ABSENT)
-    if type(method) is not str or type(params) is not dict:
-        return _refused("shape", "the server's message has no method, or params that are not an object")
+    if type(method) is not str or len(method) > _METHOD_CHARS or type(params) is not dict:
+        return _refused("shape", "the server's message has no usable method, or params that are not an object")
     params = cast("dict[str, Any]", params)
     if "id" not in envelope:
         return Notification(method=method, params=params, raw=body)

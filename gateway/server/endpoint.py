@@ -62,9 +62,7 @@ class Endpoint:
             await self._served(edge)
         except Exception:  # noqa: BLE001 - the outermost frame, and it refuses
             _LOG.exception("an exchange failed and was refused")
-            await edge.respond(
-                500, JSON, failure_body(None, "internal_failure", "the gateway failed; nothing more was sent")
-            )
+            await _failed(edge)
         finally:
             await edge.close()
 
@@ -89,15 +87,15 @@ class Endpoint:
 
     async def _arrived(self, edge: Edge, server: str) -> Arrival | None:
         """Return the verified and read request; null when it was turned away already."""
-        headers = read_headers(edge.scope["headers"])
-        if isinstance(headers, Malformed):
-            await self._turn_away(edge, server, unreadable(headers), b"")
-            return None
         principal = await self._callers.verify(
             edge.scope["headers"], server=server, query=edge.scope["query_string"], source_ip=_source(edge.scope)
         )
         if isinstance(principal, Unverified):
             await self._unverified(edge, server, principal)
+            return None
+        headers = read_headers(edge.scope["headers"])
+        if isinstance(headers, Malformed):
+            await self._turn_away(edge, server, unreadable(headers), b"")
             return None
         message = await self._message(edge, headers, server)
         if isinstance(message, TurnedAway):
@@ -139,6 +137,14 @@ class Endpoint:
     def _shown(self, headers: Headers) -> dict[str, str]:
         values = headers.values
         return {name: values[name] for name in self._limits.shown if name in values}
+
+
+async def _failed(edge: Edge) -> None:
+    """Say that the gateway failed; an answer that has begun breaks off instead, so that nobody takes it for whole."""
+    if edge.started:
+        edge.abort()
+    body = failure_body(None, "internal_failure", "the gateway failed; nothing more was sent")
+    await edge.respond(500, JSON, body)
 
 
 def _source(scope: Scope) -> str:

@@ -50,7 +50,7 @@ class Relay:
         self._call: Final = call
         self._limits: Final = limits
         self.outcome: Final = Outcome()
-        self._held: Final[list[bytes]] = []
+        self._held = b""
         self._answered = False
         self._resumable = False
 
@@ -201,13 +201,19 @@ class Relay:
         """Write an event; of `initialize` nothing goes out before its response is known, which names the revision."""
         written = sse.encode(event) if event.id or event.data or event.retry is not None else b""
         if not self._edge.started:
-            self._held.append(written)
+            self._held += written
             if not _responds(data):
+                await self._bounded()
                 return
             await self._begin(reply, data)
-            written = b"".join(self._held)
+            written = self._held
         if written:
             await self._edge.write(written, more=True)
+
+    async def _bounded(self) -> None:
+        if len(self._held) > self._limits.result_bytes:
+            await self.fail(UpstreamFailure(code="result_too_large", detail="too much came before the answer"))
+            self._edge.abort()
 
     async def _begin(self, reply: Reply, data: bytes) -> None:
         headers = answered_headers(self._pipeline, self._call, reply, data)

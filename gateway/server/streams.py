@@ -10,6 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from gateway.admission.decision import Verdict
 from gateway.pipeline import Pipeline
 from gateway.pipeline.call import Call
 
@@ -24,12 +25,14 @@ class StreamLimits(Struct, frozen=True, kw_only=True):
 class Stream:
     """One open stream, and how to close it."""
 
-    __slots__ = ("call", "close")
+    __slots__ = ("call", "close", "revision")
 
     def __init__(self, call: Call, close: Callable[[], None]) -> None:
         """Take the call that opened it; `close` ends it at once."""
         self.call: Final = call
         self.close: Final = close
+        self.revision = call.answer.revision if isinstance(call.answer, Verdict) else ""
+        """The policy revision by which it stands."""
 
 
 class Streams:
@@ -71,10 +74,14 @@ class Streams:
             stream.close()
 
     async def revise(self, pipeline: Pipeline) -> int:
-        """Ask again about every open stream, and close what is refused; return how many were closed."""
+        """Ask again about every stream that another revision let in, close what is refused; return how many were."""
         closed = 0
         for stream in tuple(self._open):
-            if stream in self._open and await pipeline.stands(stream.call) is not None:
+            revision = pipeline.engine.parts.policy.revision
+            if stream not in self._open or stream.revision == revision:
+                continue
+            if await pipeline.stands(stream.call) is not None:
                 stream.close()
                 closed += 1
+            stream.revision = revision
         return closed

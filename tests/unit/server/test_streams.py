@@ -1,0 +1,143 @@
+"""What streams let through as time, policy and servers change under them."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+import pytest
+from msgspec.structs import replace
+
+from gateway.admission.decision import Decision
+from gateway.admission.policy_input import PolicyInput
+from gateway.admission.record import Decided
+from gateway.pipeline.engine import Parts
+from gateway.pipeline.ports import Moment
+from gateway.server import Unverified
+from tests.fakes import ROUTE, FakeReply, World, allow, deny
+from tests.unit.server.client import JSON, Browser
+
+DONE: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "result": {"content": []}}
+OPENING = (("accept", "text/event-stream"), ("mcp-protocol-version", "2025-11-25"))
+
+
+def sse(*messages: dict[str, Any]) -> FakeReply:
+    """Return the upstream's messages as server-sent events."""
+    return FakeReply(*(b"data: " + orjson.dumps(message) + b"\n\n" for message in messages), media="sse")
+
+
+def asking(**params: Any) -> dict[str, Any]:
+    """Return a server's request for a completion by the client's model."""
+    return {"jsonrpc": "2.0", "id": 9, "method": "sampling/createMessage", "params": params}
+
+
+class Later(World):
+    """A world in which every look at the clock is an hour after the one before."""
+
+    def _parts(self) -> Parts:
+        hours = iter(range(1_000))
+
+        class Clock:
+            def now(self) -> Moment:
+                return Moment(unix_ns=1_800_000_000_000_000_000 + next(hours) * 3_600_000_000_000, monotonic_ns=1)
+
+        return replace(super()._parts(), clock=Clock())
+
+
+async def test_what_a_server_asks_on_a_stream_is_judged_by_the_time_at_which_it_asks() -> None:
+    world = Later(upstream=lambda _: sse(asking(maxTokens=1), asking(maxTokens=2), DONE))
+    await Browser(world).legacy("tools/call", {"name": "t"})
+    times = [q.context.time.unix_ns for q in world.policy.questions if q.phase == "server_request"]
+    opened = next(q.context.time.unix_ns for q in world.policy.questions if q.phase == "request")
+    assert len(times) == 2
+    assert opened < times[0] < times[1]
+
+
+async def test_news_on_a_stream_are_judged_by_the_time_at_which_they_come() -> None:
+    update = {"jsonrpc": "2.0", "method": "notifications/resources/updated", "params": {"uri": "file:///a"}}
+    world = Later(upstream=lambda _: sse(update))
+    await Browser(world).send(b"", *OPENING, verb="GET")
+    assert world.policy.listings[0].context.time.unix_ns > world.policy.questions[0].context.time.unix_ns
+
+
+async def test_a_servers_request_beyond_the_limit_of_arguments_is_refused_unasked_and_recorded() -> None:
+    world = World(upstream=lambda message: sse(asking(messages="x" * 6_000), DONE) if "id" in message else sse())
+    got = await Browser(world).legacy("tools/call", {"name": "t"})
+    assert [event.get("method") for event in got.events] == [None]
+    assert all(question.phase != "server_request" for question in world.policy.questions)
+    asked = [r for r in world.journal.records if isinstance(r, Decided) and r.phase == "server_request"]
+    assert [(record.method, record.outcome) for record in asked] == [("sampling/createMessage", "deny")]
+
+
+async def test_a_servers_method_without_bounds_is_no_message() -> None:
+    world = World(upstream=lambda _: sse({"jsonrpc": "2.0", "id": 9, "method": "m" * 300, "params": {}}, DONE))
+    await Browser(world).legacy("tools/call", {"name": "t"})
+    assert all(question.phase != "server_request" for question in world.policy.questions)
+
+
+@pytest.mark.parametrize("hidden", [True, False])
+async def test_news_of_a_task_are_for_those_who_may_read_the_task(hidden: bool) -> None:
+    params = {"taskId": "t1", "status": "completed"}
+    world = World(upstream=lambda _: sse({"jsonrpc": "2.0", "method": "notifications/tasks/status", "params": params}))
+    world.policy.hidden = {"t1"} if hidden else set()
+    got = await Browser(world).send(b"", *OPENING, verb="GET")
+    assert [event["params"]["taskId"] for event in got.events] == ([] if hidden else ["t1"])
+    item = world.policy.listings[0].items[0]
+    assert (item.message.method, item.target.type, item.target.name) == ("tasks/get", "task", "t1")
+
+
+async def test_a_stream_that_was_decided_before_the_policy_changed_is_asked_about_again_whenever_it_was_opened() -> (
+    None
+):
+    refused = False
+
+    def answer(_: PolicyInput) -> Decision:
+        return deny() if refused else allow()
+
+    world, closed = World(answer, lambda _: sse(asking())), list[str]()
+    browser = Browser(world)
+    await browser.send(b"", *OPENING, verb="GET")
+    call = next(iter(world.pipeline.passages._calls.values()))
+    refused, world.policy.revision = True, "test@0123456789ab.2"
+    assert await browser.streams.revise(world.pipeline) == 0
+    assert browser.streams.begin(call, lambda: closed.append("closed")) is not None
+    assert await browser.streams.revise(world.pipeline) == 1
+    assert closed == ["closed"]
+    assert await browser.streams.revise(world.pipeline) == 0
+
+
+async def test_what_comes_before_the_answer_to_initialize_is_bounded() -> None:
+    noise = {"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "x" * 900}}
+    world = World(upstream=lambda _: sse(*[noise] * 50, DONE))
+    got = await Browser(world).legacy("initialize", {"protocolVersion": "2025-11-25", "capabilities": {}})
+    assert got.json["error"]["data"]["reason"] == "result_too_large"
+    assert world.journal.completions[-1].outcome == "result_too_large"
+    assert world.journal.completions[-1].events < 20
+
+
+async def test_an_answer_that_has_begun_breaks_off_when_the_gateway_fails() -> None:
+    class Broken(FakeReply):
+        async def chunks(self) -> AsyncIterator[bytes]:
+            yield b"data: " + orjson.dumps({**DONE, "id": "other"}) + b"\n\n"
+            raise RuntimeError("a defect")
+
+    got = await Browser(World(upstream=lambda _: Broken(media="sse"))).legacy("logging/setLevel", {"level": "info"})
+    assert b"internal_failure" not in got.body
+    assert not got.finished
+
+
+async def test_headers_of_strangers_are_not_recorded_one_by_one() -> None:
+    world = World()
+    world.callers.outcome = Unverified(cause="token_missing", reason="none", status=401, recorded=False)
+    got = await Browser(world).send({}, *JSON, ("mcp-method", "a"), ("mcp-method", "b"))
+    assert got.status == 401
+    assert world.journal.records == []
+
+
+async def test_what_another_address_showed_is_not_what_this_one_shows() -> None:
+    world = World(upstream=lambda m: FakeReply(orjson.dumps({**DONE, "id": m["id"], "result": {"tools": []}})))
+    browser = Browser(world)
+    await browser.legacy("tools/list")
+    world.policy.answer = lambda _: allow(replace(ROUTE, url="http://moved.test/mcp"))
+    await browser.legacy("tools/list")
+    views = {view for view, _ in world.definitions.learned}
+    assert len(views) == 2
