@@ -34,3 +34,21 @@ action_in_scope if {
 }
 
 action_in_scope if call.targetless
+
+# METADATA
+# description: What is said of an agent whose registration is not in force.
+registration_complaint := sprintf("the registration of agent %v has ended", [principal.agent_id]) if {
+	clock.after(principal.agent.expires)
+} else := "nobody is registered as the agent of this credential" if {
+	not principal.agent
+}
+
+# METADATA
+# description: What is said of an agent that leaves its scope.
+scope_complaint := sprintf("agent %v was not registered for server %v", [principal.agent_id, input.server.id]) if {
+	principal.agent
+	not server_in_scope
+} else := sprintf("agent %v was not registered for the action %v", [principal.agent_id, call.action]) if {
+	principal.agent
+	not action_in_scope
+}

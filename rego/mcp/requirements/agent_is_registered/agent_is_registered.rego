@@ -9,3 +9,5 @@ package mcp.requirements.agent_is_registered
 import data.mcp.lib.agents
 
 met if agents.registered
+
+because contains agents.registration_complaint

@@ -33,6 +33,14 @@ test_refuses_an_agent_that_is_not_there if {
 	_refused(fixture.call, fixture.without(fixture.bundle, ["index", "credentials", "digest-of-token", "agent"]))
 }
 
+test_says_why_a_registration_is_not_in_force if {
+	_because(fixture.with_agent("expires", "2026-01-01T00:00:00Z")) == {"the registration of agent bot has ended"}
+	_because(fixture.without(fixture.bundle, ["agents", "bot"])) == {"nobody is registered as the agent of this credential"}
+	_because(fixture.changed(fixture.bundle, ["agents", "bot", "kind"], "x")) == set()
+}
+
+_because(policy) := fixture.because("agent_is_registered", fixture.call, policy)
+
 test_knows_the_agent_of_a_jwt_by_subject_then_client_then_groups if {
 	every case in [
 		{"named": {"subject": "sub-1", "client_id": "cli-2", "groups": ["guests"]}, "agent": "bot"},

@@ -12,3 +12,5 @@ met if {
 	agents.server_in_scope
 	agents.action_in_scope
 }
+
+because contains agents.scope_complaint

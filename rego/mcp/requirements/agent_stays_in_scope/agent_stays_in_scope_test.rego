@@ -56,3 +56,15 @@ _refused(question, scope) if {
 	policy := fixture.with_agent("scope", scope)
 	fixture.refuses("agent_stays_in_scope", question, policy)
 }
+
+test_says_what_the_agent_was_not_registered_for if {
+	every case in [
+		{"scope": {"servers": ["github"], "actions": []}, "because": "agent bot was not registered for server slack"},
+		{"scope": {"servers": ["*"], "actions": ["list"]}, "because": "agent bot was not registered for the action read"},
+	] {
+		policy := fixture.with_agent("scope", case.scope)
+		fixture.because("agent_stays_in_scope", fixture.call, policy) == {case.because}
+	}
+	gone := fixture.without(fixture.bundle, ["agents", "bot"])
+	fixture.because("agent_stays_in_scope", fixture.call, gone) == set()
+}

@@ -9,3 +9,5 @@ package mcp.requirements.message_is_known
 import data.mcp.lib.messages
 
 met if messages.known
+
+because contains sprintf("the method %v is not known here in this form", [input.message.method])

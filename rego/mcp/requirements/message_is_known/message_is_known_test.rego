@@ -75,3 +75,8 @@ _stated(method, kind, target) := json.patch(fixture.call, [
 ])
 
 _refused(question) if fixture.refuses("message_is_known", question, fixture.bundle)
+
+test_names_the_method_that_it_does_not_know if {
+	question := _stated("tools/exec", "request", _targets.tool)
+	fixture.because("message_is_known", question, fixture.bundle) == {"the method tools/exec is not known here in this form"}
+}

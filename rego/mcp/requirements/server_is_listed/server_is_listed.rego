@@ -9,3 +9,5 @@ package mcp.requirements.server_is_listed
 import data.mcp.lib.catalog
 
 met if catalog.server_is_complete
+
+because contains sprintf("the catalog has no server %v", [input.server.id]) if not catalog.server

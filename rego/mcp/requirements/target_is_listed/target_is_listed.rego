@@ -12,3 +12,5 @@ import data.mcp.lib.catalog
 met if catalog.target
 
 met if call.targetless
+
+because contains sprintf("the catalog has no %v %v of server %v", [input.target.type, call.target_text, input.server.id])

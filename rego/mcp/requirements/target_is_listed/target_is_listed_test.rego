@@ -85,3 +85,7 @@ _task := json.patch(fixture.tool("t-1"), [
 ])
 
 _refused(question, policy) if fixture.refuses("target_is_listed", question, policy)
+
+test_names_a_target_that_the_catalog_lacks if {
+	fixture.because("target_is_listed", fixture.tool("hidden"), fixture.bundle) == {"the catalog has no tool hidden of server slack"}
+}
