@@ -1,12 +1,14 @@
 """A run of the official conformance suite against a server, check by check.
 
-Rule 1: a check is named by its scenario, id, name and how often it came before; none is left out, whatever its status.
+Rule 1: a check is named by its scenario, id, name and how often it came before; only notes are left out, no verdict.
 Rule 2: what is scored says the suite's own frozen list for the revision, not we.
 """
 
 import asyncio
 import json
+import os
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -19,10 +21,15 @@ from tests.environment import ROOT
 
 NODE: Final = ROOT / "tests" / "node" / "node_modules"
 PACKAGE: Final = NODE / "@modelcontextprotocol" / "conformance"
-DEADLINE_S: Final = 120
-_STAMP: Final = re.compile(r"^server-(.+)-\d{4}-\d\d-\d\dT[\d-]+Z$")
+DEADLINE_S: Final = 240
+PATIENCE: Final = ("--timeout", "60000")
+"""Milliseconds for one scenario; a busy machine takes its time to start a client."""
+_STAMP: Final = re.compile(r"^(?:server-)?(.+)-\d{4}-\d\d-\d\dT[\d-]+Z$")
 _PASSED: Final = "SUCCESS"
 _FAILED: Final = frozenset({"FAILURE", "WARNING"})
+_NOTED: Final = "INFO"
+"""What the suite writes down without judging it."""
+CLIENT: Final = f"{sys.executable} -m tests.conformance.client"
 
 
 class Check(Struct, frozen=True, order=True):
@@ -58,18 +65,50 @@ class Run(Struct, frozen=True):
         return frozenset(check.scenario for check in self.checks)
 
 
-def scored(requirements: str) -> frozenset[str]:
-    """Return the scenarios that a server must pass to conform to a revision."""
-    listed: Any = YAML(typ="safe").load((PACKAGE / "requirements" / f"{requirements}.yaml").read_bytes())  # pyright: ignore[reportUnknownMemberType] - ruamel has no types
-    return frozenset(listed["server"])
+def scored(requirements: str, leg: str = "server") -> frozenset[str]:
+    """Return the scenarios that a server, or a client, must pass to conform to a revision."""
+    return frozenset(_required(requirements)[leg])
+
+
+def client_scenarios(requirements: str) -> list[str]:
+    """Return all that the suite has for clients of a revision, but what needs an authorization server of its own."""
+    required = _required(requirements)
+    more = [entry["scenario"] for entry in required["not_scored"] if entry["leg"] == "client"]
+    return [scenario for scenario in (*required["client"], *more) if not scenario.startswith("auth/")]
+
+
+def _required(requirements: str) -> dict[str, Any]:
+    path = PACKAGE / "requirements" / f"{requirements}.yaml"
+    return dict(YAML(typ="safe").load(path.read_bytes()))  # pyright: ignore[reportUnknownMemberType] - ruamel has no types
 
 
 async def run(url: str, requirements: str, directory: Path) -> Run:
-    """Run all that the suite has for a revision against the server at `url`; its results stay in `directory`."""
-    suite = [str(NODE / ".bin" / "node"), str(PACKAGE / "dist" / "index.js")]
-    options = ["server", "--url", url, "--requirements", requirements, "-o", str(directory)]
+    """Run all that the suite has for servers of a revision against `url`; its results stay in `directory`."""
+    code, said = await _suite(["server", "--url", url, "--requirements", requirements, "-o", str(directory)])
+    return _read(directory, code, said)
+
+
+async def run_client(requirements: str, directory: Path, through: Mapping[str, str]) -> Run:
+    """Run our client in all scenarios of a revision, with the variables `through`; the results stay in `directory`."""
+    code, said = 0, ""
+    for scenario in client_scenarios(requirements):
+        options = ["--scenario", scenario, "--spec-version", requirements, "-o", str(directory)]
+        ended, told = await _suite(["client", "--command", CLIENT, *options], through)
+        code, said = max(code, ended), said + told
+    return _read(directory, code, said)
+
+
+async def _suite(options: list[str], more: Mapping[str, str] | None = None) -> tuple[int, str]:
+    """Run the suite, and return its exit code and what it said."""
     process = await asyncio.create_subprocess_exec(
-        *suite, *options, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        str(NODE / ".bin" / "node"),
+        str(PACKAGE / "dist" / "index.js"),
+        *options,
+        *PATIENCE,
+        cwd=ROOT,
+        env={**os.environ, **(more or {})},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
     )
     try:
         said, _ = await asyncio.wait_for(process.communicate(), DEADLINE_S)
@@ -78,7 +117,7 @@ async def run(url: str, requirements: str, directory: Path) -> Run:
             process.kill()
             await process.wait()
     assert process.returncode is not None
-    return _read(directory, process.returncode, said.decode(errors="replace"))
+    return process.returncode, said.decode(errors="replace")
 
 
 def _read(directory: Path, code: int, said: str) -> Run:
@@ -89,6 +128,8 @@ def _read(directory: Path, code: int, said: str) -> Run:
         assert stamped, f"the suite wrote {path.parent.name}, which names no scenario"
         seen: Counter[tuple[str, str]] = Counter()
         for made in json.loads(path.read_bytes()):
+            if made["status"] == _NOTED:
+                continue
             named = (made["id"], made["name"])
             seen[named] += 1
             check = Check(stamped[1], *named, seen[named])
@@ -108,10 +149,9 @@ def differences(direct: Run, gateway: Run) -> list[str]:
     return found
 
 
-def columns(requirements: str, direct: Run, gateway: Run) -> str:
-    """Return a table of both ways: checks passed and failed by scenario; those that are not scored are in brackets."""
-    wanted = scored(requirements)
-    lines = [f"{requirements:48}{'direct':>12}{'gateway':>12}"]
+def columns(title: str, wanted: frozenset[str], direct: Run, gateway: Run) -> str:
+    """Return a table of both ways: checks passed and failed by scenario; those not `wanted` are in brackets."""
+    lines = [f"{title:48}{'direct':>12}{'gateway':>12}"]
     for scenario in sorted({*direct.scenarios, *gateway.scenarios}, key=lambda each: (each not in wanted, each)):
         name = scenario if scenario in wanted else f"({scenario})"
         lines.append(f"{name:48}{_tally(direct, {scenario}):>12}{_tally(gateway, {scenario}):>12}")

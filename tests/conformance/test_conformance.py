@@ -43,7 +43,7 @@ async def test_the_gateway_changes_no_check_of_the_official_suite(
         run(direct, requirements, tmp_path / "direct"),
         run(gateway.url("everything"), requirements, tmp_path / "gateway"),
     )
-    print(f"\n{columns(requirements, before, after)}")  # noqa: T201 - the columns are what `make conformance` is for
+    print(f"\n{columns(requirements, scored(requirements), before, after)}")  # noqa: T201 - the columns are what `make conformance` is for
     _conforms(before, requirements)
     assert differences(before, after) == []
     _conforms(after, requirements)
