@@ -123,21 +123,24 @@ async def running(
     files: Mapping[str, Mapping[str, Any]] | None = None,
     settings: Mapping[str, Any] | None = None,
     environment: str = "test",
+    ready: bool = True,
 ) -> AsyncGenerator[Gateway]:
     """Run a gateway before `servers` (a URL, or a whole catalog entry, by id); by default everything is allowed.
 
     `files` are files of the environment, by name below it; `settings` are merged over those of this machine alone.
+    Without `ready` it is not waited for: the gateway listens, and a test looks at what it lacks.
     """
     wanted = _settings(root, settings or {}, environment)
     (root / "settings.yaml").write_text(json.dumps(wanted, indent=2), encoding="utf-8")
     with (root / "log").open("wb") as log:
         command = [sys.executable, "-m", "gateway", "serve", "--config", str(root / "settings.yaml")]
-        _policy(root / "policy" / "bundles" / environment, servers, files, environment)
+        write_environment(root / "policy" / "bundles" / environment, servers, files, environment)
         process = _started(command, log)
     gateway = Gateway(root, process, environment)
     try:
         await until(lambda: _listening(gateway), lambda: gateway.log.read_text(encoding="utf-8"))
-        await gateway.ready()
+        if ready:
+            await gateway.ready()
         yield gateway
     finally:
         await asyncio.to_thread(end, process)
@@ -173,12 +176,13 @@ def _settings(root: Path, changes: Mapping[str, Any], environment: str) -> dict[
     return base
 
 
-def _policy(
+def write_environment(
     directory: Path,
     servers: Mapping[str, str | Mapping[str, Any]],
     files: Mapping[str, Mapping[str, Any]] | None,
     environment: str,
 ) -> None:
+    """Write the files of an environment; those of `files` go before the open ones of the same name."""
     content: dict[str, Mapping[str, Any]] = {
         "environment.yaml": {
             "name": environment,
