@@ -10,6 +10,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from gateway.admission.action import Action, Answer, again
+from gateway.admission.decision import PolicyFailure
 from gateway.admission.exchange import Inbound
 from gateway.admission.record import JournalFailure, Occasion
 from gateway.admission.recording import About, refused
@@ -18,6 +19,7 @@ from gateway.pipeline.asking import plain, state
 from gateway.pipeline.call import Call, Settled
 from gateway.pipeline.engine import Engine, Parts, outbound
 from gateway.pipeline.looking import look
+from gateway.pipeline.narrowing import LISTEN, Narrowing
 from gateway.pipeline.passages import Passages
 from gateway.pipeline.ports import Moment
 from gateway.pipeline.presentation import Presentation
@@ -44,7 +46,7 @@ class Pipeline:
         held = self._held(inbound) if inbound.method.asked == "no" else None
         if held is not None:
             return held
-        call = await self._decided(inbound, begun)
+        call = await self._asked(inbound, begun)
         if isinstance(call, Malformed):
             return await self._unread(inbound, call)
         settled = await self.engine.settle(call)
@@ -83,6 +85,18 @@ class Pipeline:
             unwritten = own("journal_unavailable", "the refusal cannot be recorded")
             return Answer(status=503, body=rpc_error(unwritten, None, parts.wording), headers=JSON)
         return answer
+
+    async def _asked(self, inbound: Inbound, begun: Moment) -> Call | Malformed:
+        """Narrow what the message names one by one to what policy lists, and ask about the rest."""
+        if inbound.method.name != LISTEN:
+            return await self._decided(inbound, begun)
+        parts = self.engine.parts
+        question = plain(inbound, unix_ns=begun.unix_ns, gateway=parts.gateway)
+        narrowing = Narrowing(self.presentation, parts.listings, parts.policy.revision, self._look)
+        narrowed = await narrowing.narrowed(inbound, question)
+        if isinstance(narrowed, PolicyFailure):
+            return replace(self.engine.begin(inbound, question, begun), answer=narrowed)
+        return narrowed if isinstance(narrowed, Malformed) else await self._decided(narrowed, begun)
 
     async def _decided(self, inbound: Inbound, begun: Moment) -> Call | Malformed:
         """Ask, and ask once more when the answer names another credential than the one whose view was judged."""

@@ -1,0 +1,99 @@
+"""What a client may listen to: of the resources and tasks that it names, those that policy lets it read.
+
+Rule 1: each is judged like the call that would read it; what is hidden is not forwarded, so the server never sends it.
+Rule 2: what was narrowed is written anew, and it is this message that is asked about, recorded and forwarded.
+Rule 3: a policy that cannot be asked narrows nothing: the whole message is refused.
+"""
+
+from typing import Any, Final
+
+import orjson
+from msgspec.structs import replace
+
+from gateway.admission.decision import PolicyFailure
+from gateway.admission.exchange import Inbound
+from gateway.admission.policy_input import Item, PolicyInput, Target
+from gateway.admission.question import item
+from gateway.admission.uris import abnormality
+from gateway.pipeline.listings import Listings
+from gateway.pipeline.presentation import Look, Presentation
+from gateway.protocol.errors import INVALID_PARAMS
+from gateway.protocol.malformed import Malformed
+from gateway.protocol.message import Request
+from gateway.protocol.methods import Method, lookup, target_of
+from gateway.protocol.values import as_list, as_object
+
+LISTEN: Final = "subscriptions/listen"
+_NAMED: Final = (("resourceSubscriptions", "resources/read"), ("taskIds", "tasks/get"))
+"""What a filter names one by one, and the call that each is judged as."""
+_MOST: Final = 1_000
+"""Names in one filter: each may cost a look at the server's list, and has its place in a question."""
+
+
+class Narrowing:
+    """Takes out of a client's filter what policy hides from it; made for one message."""
+
+    def __init__(self, presentation: Presentation, listings: Listings, revision: str, look: Look) -> None:
+        """Take what knows definitions under a policy revision, what asks for verdicts, and what lists the upstream."""
+        self._presentation: Final = presentation
+        self._listings: Final = listings
+        self._revision: Final = revision
+        self._look: Final = look
+        self._looked: Final[set[str]] = set()
+
+    async def narrowed(self, inbound: Inbound, question: PolicyInput) -> Inbound | Malformed | PolicyFailure:
+        """Return the message with the names that policy lists; the very same one where it lists all of them."""
+        message = inbound.message
+        if not isinstance(message, Request):
+            return inbound
+        wanted = as_object(message.params.get("notifications", {}))
+        if wanted is None:
+            return _shapeless(message, "params.notifications must be an object")
+        kept: dict[str, Any] = {}
+        for key, called in _NAMED:
+            names = as_list(wanted.get(key, []))
+            if names is None or len(names) > _MOST or not all(isinstance(name, str) for name in names):
+                return _shapeless(message, f"params.notifications.{key} must be a list of at most {_MOST} strings")
+            listed = await self._listed(inbound, question, [str(name) for name in names], called)
+            if isinstance(listed, PolicyFailure):
+                return listed
+            kept |= {key: listed} if listed != names else {}
+        return _rewritten(inbound, message, {**wanted, **kept}) if kept else inbound
+
+    async def _listed(
+        self, inbound: Inbound, question: PolicyInput, names: list[str], called: str
+    ) -> list[str] | PolicyFailure:
+        """Return the names that policy lists, in their order."""
+        row = lookup(called, direction="client", revision=inbound.revision)
+        items = [await self._item(inbound, row, name) if row else None for name in names]
+        verdicts = await self._listings.verdicts(question, [stated for stated in items if stated is not None])
+        if isinstance(verdicts, PolicyFailure):
+            return verdicts
+        spread = iter(verdicts)
+        return [name for name, stated in zip(names, items, strict=True) if stated is not None and next(spread)]
+
+    async def _item(self, inbound: Inbound, row: Method, name: str) -> Item | None:
+        """State a name as the call that would read it; null for one that no call could name."""
+        place = target_of(row, {row.field: name})
+        if place is None or (place.uri is not None and abnormality(place.uri) is not None):
+            return None
+        reading = replace(inbound, method=row, place=place)
+        presented = (await self._presentation.sight(reading, self._revision, self._look_once)).presented
+        target = Target(type=place.type, name=place.name, uri=place.uri)
+        return item(inbound, method=row.name, target=target, definition=presented.definition if presented else None)
+
+    async def _look_once(self, inbound: Inbound, method: str) -> None:
+        """List the server once a message, however many names it has that nobody saw."""
+        if method not in self._looked:
+            self._looked.add(method)
+            await self._look(inbound, method)
+
+
+def _rewritten(inbound: Inbound, message: Request, wanted: dict[str, Any]) -> Inbound:
+    params = {**message.params, "notifications": wanted}
+    body = {"jsonrpc": "2.0", "id": message.id, "method": message.method, "params": params}
+    return replace(inbound, message=replace(message, params=params, raw=orjson.dumps(body)))
+
+
+def _shapeless(message: Request, reason: str) -> Malformed:
+    return Malformed(fault="shape", code=INVALID_PARAMS, reason=reason, id=message.id)
