@@ -270,7 +270,9 @@ class World:
         upstream: Callable[[dict[str, Any]], FakeReply | UpstreamFailure] = lambda _: FakeReply(b""),
         *,
         blank: bool = False,
+        several_issuers: bool = False,
     ) -> None:
+        self.several_issuers = several_issuers
         self.policy = FakePolicy(answer)
         self.journal = FakeJournal()
         self.upstream = FakeUpstream(upstream)
@@ -294,4 +296,5 @@ class World:
             masking=Masking(level="masked", key=b"k" * 32),
             result_bytes=10_000,
             arguments_bytes=5_000,
+            several_issuers=self.several_issuers,
         )

@@ -104,6 +104,7 @@ def parts_of(settings: Settings, handed: Handed, who: Gateway, calls: Calls) -> 
         masking=Masking(level=settings.journal.masking, key=handed.digest_key),
         result_bytes=settings.limits.result_bytes,
         arguments_bytes=settings.limits.arguments_bytes,
+        several_issuers=len(settings.identity.issuers) > 1,
     )
 
 

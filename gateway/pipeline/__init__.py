@@ -36,7 +36,7 @@ class Pipeline:
     def __init__(self, parts: Parts, *, ttl_cap_ms: int) -> None:
         """Take what `gateway.app` has composed; clients may keep filtered lists for `ttl_cap_ms` milliseconds."""
         self.engine: Final = Engine(parts)
-        self.presentation: Final = Presentation(parts.definitions)
+        self.presentation: Final = Presentation(parts.definitions, several_issuers=parts.several_issuers)
         self.passages: Final = Passages()
         self._replies: Final = Replies(self.engine, ttl_cap_ms=ttl_cap_ms)
 

@@ -45,6 +45,8 @@ class Parts(Struct, frozen=True, kw_only=True):
     masking: Masking
     result_bytes: int
     arguments_bytes: int
+    several_issuers: bool
+    """True where JWTs of more than one issuer are accepted, so that subjects alone are no names."""
 
 
 class Engine:
@@ -66,7 +68,7 @@ class Engine:
     async def settle(self, call: Call) -> Settled:
         """Enforce the answer of a decided call, record it, and return what to do."""
         answer = call.answer or _SILENCE
-        outcome = enforce(answer, outbound(call.inbound, subject=_subject(call.inbound, answer)))
+        outcome = enforce(answer, outbound(call.inbound, subject=self._subject(call.inbound, answer)))
         outcome = _same_agent(call.inbound, answer, outcome)
         receipt = await self.record(call, answer, outcome)
         if isinstance(receipt, JournalFailure):
@@ -75,6 +77,11 @@ class Engine:
             return self.refuse(call, outcome)
         forward = permit(outcome, receipt)
         return Settled(call=replace(call, permit=forward.permit), action=forward)
+
+    def _subject(self, inbound: Inbound, answer: Verdict | PolicyFailure) -> str:
+        if isinstance(answer, PolicyFailure):
+            return ""
+        return subject_of(inbound, answer, several_issuers=self.parts.several_issuers)
 
     def refuse(self, call: Call, refusal: Refusal) -> Settled:
         """Return the refusal in the form that the message's sender understands."""
@@ -143,10 +150,6 @@ def posted(inbound: Inbound, *, subject: str, body: bytes) -> Outbound:
     return Outbound(
         verb="POST", server=inbound.server, headers=(*_MESSAGE, *kept), body=body, subject=subject, era=inbound.era
     )
-
-
-def _subject(inbound: Inbound, answer: Verdict | PolicyFailure) -> str:
-    return subject_of(inbound, answer) if isinstance(answer, Verdict) else ""
 
 
 def _enforced(answer: Verdict | PolicyFailure, outcome: Admit | Refusal) -> Enforced:

@@ -35,10 +35,16 @@ class Sight(Struct, frozen=True, kw_only=True):
 BLIND: Final = Sight()
 
 
-def subject_of(inbound: Inbound, verdict: Verdict) -> str:
-    """Return whose own credential a route with `per: principal` means: the verified subject, else the agent."""
-    agent = verdict.decision.resolved.agent
-    return inbound.principal.subject or (agent.id if agent else "")
+def subject_of(inbound: Inbound, verdict: Verdict, *, several_issuers: bool) -> str:
+    """Return whose own credential a route with `per: principal` means.
+
+    A verified subject names itself, with its issuer before it where several issuers could use the same name; what has
+    no subject, as a service token, is named by its agent, with a prefix that keeps it apart from subjects.
+    """
+    principal, agent = inbound.principal, verdict.decision.resolved.agent
+    if principal.subject:
+        return f"{principal.issuer}#{principal.subject}" if several_issuers else principal.subject
+    return f"agent:{agent.id}" if agent else ""
 
 
 def credential_of(route: Route, subject: str) -> str:
@@ -51,9 +57,10 @@ def credential_of(route: Route, subject: str) -> str:
 class Presentation:
     """Finds what is presented, listing the upstream first where that is not known yet."""
 
-    def __init__(self, definitions: Definitions) -> None:
+    def __init__(self, definitions: Definitions, *, several_issuers: bool) -> None:
         """Take the cache of definitions; credentials per principal are remembered here, bounded."""
         self.definitions: Final = definitions
+        self._several_issuers: Final = several_issuers
         self._credentials: Final[OrderedDict[tuple[str, str], tuple[str, str]]] = OrderedDict()
         self._looking: Final[dict[tuple[ViewKey | None, str, str], asyncio.Future[None]]] = {}
 
@@ -87,13 +94,16 @@ class Presentation:
         """Keep the credential that an allow names, and return the view that it gives."""
         if isinstance(answer, PolicyFailure) or answer.decision.route is None:
             return None
-        credential = credential_of(answer.decision.route, subject_of(inbound, answer))
+        credential = credential_of(answer.decision.route, self._subject(inbound, answer))
         key = (inbound.server, inbound.principal.key)
         self._credentials[key] = (answer.revision, credential)
         self._credentials.move_to_end(key)
         while len(self._credentials) > _REMEMBERED:
             self._credentials.popitem(last=False)
         return self.viewed(inbound, credential)
+
+    def _subject(self, inbound: Inbound, answer: Verdict) -> str:
+        return subject_of(inbound, answer, several_issuers=self._several_issuers)
 
     def confirms(self, sight: Sight, view: ViewKey | None) -> bool:
         """Return whether the definition that was judged is the one that the decision's credential sees."""

@@ -139,7 +139,10 @@ class Identity(Struct, frozen=True, kw_only=True):
 
 
 class Secrets(Struct, frozen=True, kw_only=True):
-    """Upstream credentials: `<name>`, or `<server>/<subject>` for those per principal."""
+    """Upstream credentials: `<name>`, or `<server>/<subject>` for those per principal.
+
+    With several issuers a subject is `<issuer>#<subject>`; a service token is `agent:<id>`; both percent-encoded.
+    """
 
     directory: Annotated[Path, Meta(description="Directory with one file a credential.")]
 
