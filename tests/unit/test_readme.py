@@ -116,3 +116,10 @@ def test_an_unknown_setting_or_file_is_seen() -> None:
     assert unknown_settings("| setting | x |\n|---|---|\n| `workers` | 1 |\n| `wrkers` | 1 |\n") == {"wrkers"}
     assert unknown_settings("set MCP_ADMISSION_WRKERS=2") == {"MCP_ADMISSION_WRKERS"}
     assert missing_files("[a](no/such.md) [b](LICENSE) [c](https://example.com/x)") == ["no/such.md"]
+
+
+def test_the_rules_of_the_readme_are_those_that_scenarios_hold_to_their_words() -> None:
+    shown = re.findall(r"^```yaml\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    files = [path.read_text(encoding="utf-8") for path in (ROOT / "bundles" / "examples" / "rules").glob("*.yaml")]
+    assert len(shown) == 2
+    assert all(any(rule in text for text in files) for rule in shown)
