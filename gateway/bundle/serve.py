@@ -36,13 +36,14 @@ class BundleEndpoint:
 
     def __init__(self, token: str) -> None:
         self._token = token.encode()
-        self._offer: Offer | None = None
+        self.offer: Offer | None = None
+        """What is served; None before the first bundle."""
         self._changed = asyncio.Event()
         self._closed = False
 
     def put(self, offer: Offer) -> None:
         """Serve this from now on, and answer everyone who waits."""
-        self._offer = offer
+        self.offer = offer
         self._wake()
 
     def close(self) -> None:
@@ -75,7 +76,7 @@ class BundleEndpoint:
         known = headers.get("if-none-match", "")
         if self._is_current(known):
             await self._hold(wait_s(headers.get("prefer", "")), receive)
-        offer = self._offer
+        offer = self.offer
         if offer is None or self._closed:
             await _answer(send, 503, [(b"retry-after", b"1")])
         elif known == offer.etag:
@@ -85,7 +86,7 @@ class BundleEndpoint:
             await _answer(send, 200, named, offer.content)
 
     def _is_current(self, known: str) -> bool:
-        return not self._closed and self._offer is not None and known == self._offer.etag
+        return not self._closed and self.offer is not None and known == self.offer.etag
 
     async def _hold(self, seconds: float, receive: Receive) -> None:
         """Return on a change, after `seconds`, on closing, or when the client has gone."""

@@ -85,6 +85,10 @@ def test_anything_else_is_no_signing_key(content: bytes) -> None:
         read_key(content)
 
 
+def test_line_separators_are_escaped_as_opa_hashes_them() -> None:
+    assert canonical({"b": "\u2028", "a": "\u2029é<"}) == '{"a":"\\u2029é<","b":"\\u2028"}'.encode()
+
+
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=8)
 JSON = st.recursive(
     st.none() | st.booleans() | TEXTS,

@@ -10,7 +10,7 @@ import pytest
 from watchfiles import awatch  # pyright: ignore[reportUnknownVariableType]
 
 from gateway.bundle.build import Builder, PolicySource
-from gateway.bundle.serve import BundleEndpoint
+from gateway.bundle.serve import BundleEndpoint, Offer
 from gateway.bundle.watch import Event, Published, Publisher, Refused, Restored
 
 Put = Callable[[str, str], Path]
@@ -19,7 +19,8 @@ Put = Callable[[str, str], Path]
 class Watched:
     def __init__(self, builder: Builder, source: PolicySource) -> None:
         self.events: asyncio.Queue[Event] = asyncio.Queue()
-        self.publisher = Publisher(builder, source, BundleEndpoint("token"), self.events.put_nowait)
+        self.endpoint = BundleEndpoint("token")
+        self.publisher = Publisher(builder, source, self.endpoint, self.events.put_nowait)
 
     async def next(self) -> Event:
         return await asyncio.wait_for(self.events.get(), 10)
@@ -49,6 +50,7 @@ async def test_a_save_is_published(watched: Watched, put: Put) -> None:
     assert (first.seq, second.seq) == (1, 2)
     assert watched.publisher.current is not None
     assert watched.publisher.current.revision == second.revision
+    assert watched.endpoint.offer == Offer(watched.publisher.current.etag, watched.publisher.current.content)
 
 
 async def test_a_broken_save_is_told_with_its_line_and_the_last_revision_stays(watched: Watched, put: Put) -> None:
