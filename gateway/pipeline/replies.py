@@ -20,6 +20,7 @@ from gateway.pipeline.call import Call
 from gateway.pipeline.engine import Engine, posted
 from gateway.pipeline.sealed import OpenRequests, sealed_request_id
 from gateway.protocol.errors import result_body
+from gateway.protocol.keys import fold
 from gateway.protocol.message import Malformed, Notification, Request, Response, read_reply
 from gateway.protocol.methods import Method, lookup
 from gateway.protocol.methods import target_of as table_target
@@ -27,6 +28,11 @@ from gateway.protocol.values import as_object, as_text
 
 BROKEN: Final = "upstream_broken"
 _METHOD_CHARS: Final = 256
+_JUDGED: Final = frozenset(
+    {"inputRequests", "nextCursor", "prompts", "resourceTemplates", "resources", "resultType", "tools"}
+)
+"""Keys of a result by which it is judged: what folds onto one would be read by some clients, and judged by nobody."""
+_FOLDED: Final = frozenset(map(fold, _JUDGED))
 _READ_BY: Final[Mapping[str, str]] = {"resource": "resources/read", "task": "tasks/get"}
 """The call that a notification about such a target is judged as."""
 
@@ -62,6 +68,8 @@ class Replies:
         result = message.result
         if not isinstance(result, dict):
             return self._plain(call, message)
+        if any(fold(key) in _FOLDED for key in result.keys() - _JUDGED):
+            return self._broken(call, "the result has a key that some readers take for another one")
         if method in LISTS:
             return await self._list(call, method, result)
         if result.get("resultType") == "input_required":

@@ -141,3 +141,10 @@ async def test_what_another_address_showed_is_not_what_this_one_shows() -> None:
     await browser.legacy("tools/list")
     views = {view for view, _ in world.definitions.learned}
     assert len(views) == 2
+
+
+@pytest.mark.parametrize("key", ["TOOLS", "tool\u017f"])
+async def test_a_list_under_a_key_that_some_clients_read_as_the_list_is_no_answer(key: str) -> None:
+    world = World(upstream=lambda _: sse({**DONE, "result": {"tools": [], key: [{"name": "hidden"}]}}))
+    got = await Browser(world).legacy("tools/list")
+    assert b"hidden" not in got.body
