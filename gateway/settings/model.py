@@ -99,7 +99,9 @@ class Opa(Struct, frozen=True, kw_only=True):
     binary: Annotated[
         Path | None, Meta(description="The OPA to start; none: found or fetched at the pinned version.")
     ] = None
-    gogc: Annotated[int, Meta(ge=10, description="GOGC of the managed OPA.")] = 400
+    gogc: Annotated[int, Meta(ge=10, description="GOGC of the managed OPA: more is faster and takes more memory.")] = (
+        1000
+    )
     memory_limit_mib: Annotated[Count, Meta(description="GOMEMLIMIT of the managed OPA, MiB.")] = 1024
     deadline_ms: Annotated[Count, Meta(description="A decision that takes longer is a denial.")] = 250
     stale_soft_s: Annotated[
