@@ -12,6 +12,7 @@ from msgspec import Struct
 BOUND: Final = 8 * 1024 * 1024
 """Bytes of one event at most, with what belongs to it (DESIGN section 7)."""
 
+_BEGINNING: Final = 4096
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -33,6 +34,21 @@ class TooLarge(Struct, frozen=True):
     bound: int
 
 
+class Rest(Struct, frozen=True, kw_only=True):
+    """What a reader held when an event became too large for it."""
+
+    head: Event
+    """Its fields before the data."""
+    held: bytes
+    """What was held of its data and what followed, as lines that end with LF; the last may not have ended."""
+    ends: "Ends"
+
+    @property
+    def beginning(self) -> bytes:
+        """The first bytes of its data."""
+        return self.held[:_BEGINNING].removeprefix(b"data:")
+
+
 def comment(text: str = "") -> bytes:
     """Return a comment line: what keeps a quiet stream open."""
     return encode(Event(comment=text.encode()))
@@ -42,6 +58,11 @@ def encode(event: Event) -> bytes:
     """Return the event's bytes; no content can begin a field or an event of its own."""
     if event.comment is not None:
         return b": " + _lines(event.comment).replace(b"\n", b"\n: ") + b"\n\n"
+    return b"\n".join(fields(event)) + b"\n\n"
+
+
+def fields(event: Event) -> list[bytes]:
+    """Return the lines of an event, without their ends."""
     parts: list[bytes] = []
     if event.event is not None:
         parts.append(b"event: " + _single(event.event))
@@ -51,7 +72,7 @@ def encode(event: Event) -> bytes:
         parts.append(b"retry: %d" % event.retry)
     if event.data is not None:
         parts.append(b"data: " + _lines(event.data).replace(b"\n", b"\ndata: "))
-    return b"\n".join(parts) + b"\n\n"
+    return parts
 
 
 def _lines(content: bytes) -> bytes:
@@ -62,6 +83,26 @@ def _single(text: str) -> bytes:
     return text.replace("\r", "").replace("\n", "").replace("\x00", "").encode("utf-8", "replace")
 
 
+class Ends:
+    """Makes every end of a line a LF, wherever the chunks are cut."""
+
+    __slots__ = ("_skip",)
+
+    def __init__(self) -> None:
+        """Begin a stream."""
+        self._skip = False
+
+    def normal(self, chunk: bytes) -> bytes:
+        """Return the chunk without carriage returns."""
+        if self._skip and chunk:
+            chunk = chunk.removeprefix(b"\n")
+            self._skip = False
+        if b"\r" in chunk:
+            self._skip = chunk.endswith(b"\r")
+            chunk = _lines(chunk)
+        return chunk
+
+
 class Reader:
     """Reads one stream, chunk by chunk."""
 
@@ -69,20 +110,21 @@ class Reader:
         "_bound",
         "_broken",
         "_data",
+        "_ends",
         "_event",
         "_held",
         "_id",
         "_part",
         "_retry",
         "_size",
-        "_skip",
         "_started",
     )
 
     def __init__(self, bound: int = BOUND) -> None:
         """Begin a stream whose events have at most `bound` bytes each."""
         self._bound: Final = bound
-        self._broken = self._skip = self._started = False
+        self._ends: Final = Ends()
+        self._broken = self._started = False
         self._part: list[bytes] = []
         self._held = 0
         self._clear()
@@ -100,11 +142,12 @@ class Reader:
             return [TooLarge(self._bound)]
         lines = self._split(chunk)
         found: list[Event | TooLarge] = []
-        for line in lines:
+        for at, line in enumerate(lines):
             if not line and not self._size:
                 continue  # nothing was said since the last event
             self._size += len(line) + 1
             if self._size > self._bound:
+                self._part = [b"\n".join([*lines[at:], *self._part])]
                 break
             if (event := self._take(line)) is not None:
                 found.append(event)
@@ -113,14 +156,17 @@ class Reader:
             found.append(TooLarge(self._bound))
         return found
 
+    def rest(self) -> Rest:
+        """Return, after a `TooLarge`, what was held of the event that was too large, and forget it."""
+        head = Event(id=self._id, event=self._event, retry=self._retry)
+        held = b"".join([*(b"data: " + line + b"\n" for line in self._data), *self._part])
+        self._clear()
+        self._part.clear()
+        return Rest(head=head, held=held, ends=self._ends)
+
     def _split(self, chunk: bytes) -> list[bytes]:
         """Return the lines that the chunk completes and keep the rest."""
-        if self._skip and chunk:
-            chunk = chunk.removeprefix(b"\n")
-            self._skip = False
-        if b"\r" in chunk:
-            self._skip = chunk.endswith(b"\r")
-            chunk = _lines(chunk)
+        chunk = self._ends.normal(chunk)
         if b"\n" not in chunk:
             self._part.append(chunk)
             self._held += len(chunk)

@@ -20,6 +20,23 @@ REMEDIES: Final = {
     "credential_missing": "Ask the gateway's operator to supply the credential.",
 }
 
+UNANSWERED: Final = UpstreamFailure(
+    code="upstream_broken", detail="the server's answer is not a response to the request"
+)
+UNREADABLE: Final = UpstreamFailure(code="upstream_broken", detail="the server's answer is neither JSON nor SSE")
+UNFINISHED: Final = UpstreamFailure(code="upstream_broken", detail="the server ended without a response")
+TOO_LARGE: Final = UpstreamFailure(code="result_too_large", detail="an event is larger than allowed")
+
+
+def answers(body: bytes) -> bool:
+    """Return whether a body that was settled is a response; it is read again only where it may spell `method`."""
+    return not (b'"method"' in body or b"\\u" in body) or responds(body)
+
+
+def responds(data: bytes) -> bool:
+    """Return whether a message of the upstream is a response."""
+    return bool(data) and isinstance(read_reply(data), Response)
+
 
 def unwilling(reply: Reply) -> UpstreamFailure:
     """Return the failure that a refusal or an error of the upstream is to the client."""

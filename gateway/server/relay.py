@@ -19,11 +19,12 @@ from gateway.pipeline.call import Call
 from gateway.pipeline.ports import Reply, UpstreamFailure
 from gateway.pipeline.sealed import sealed_event_id
 from gateway.protocol import sse
-from gateway.protocol.message import Response, read_reply
+from gateway.protocol.sse_passing import Piece
+from gateway.server import failing
 from gateway.server.edge import Edge
-from gateway.server.failing import REFUSED, REMEDIES, SERVER_ERROR, error_only, unwilling
 from gateway.server.outcome import Outcome
 from gateway.server.sessions import answered_headers, carried_headers
+from gateway.server.unread import Unread
 
 STREAM: Final = (
     ("content-type", "text/event-stream"),
@@ -50,6 +51,8 @@ class Relay:
         self._call: Final = call
         self._limits: Final = limits
         self.outcome: Final = Outcome()
+        self._unread: Final = Unread(edge, call, self.outcome)
+        self._reader = sse.Reader(limits.result_bytes)
         self._held = b""
         self._answered = False
         self._resumable = False
@@ -57,8 +60,8 @@ class Relay:
     async def run(self, reply: Reply) -> None:
         """Relay the reply to its end."""
         self.outcome.status = reply.status
-        if reply.status in REFUSED or reply.status >= SERVER_ERROR:
-            await self.fail(unwilling(reply))
+        if reply.status in failing.REFUSED or reply.status >= failing.SERVER_ERROR:
+            await self.fail(failing.unwilling(reply))
         elif reply.media == "json":
             await self._json(reply)
         elif reply.media == "sse" and reply.status < _ERROR:
@@ -66,17 +69,18 @@ class Relay:
         elif reply.media == "empty" or reply.status >= _ERROR:
             await self._bare(reply)
         else:
-            await self.fail(
-                UpstreamFailure(code="upstream_broken", detail="the server's answer is neither JSON nor SSE")
-            )
+            await self.fail(failing.UNREADABLE)
 
     async def fail(self, failure: UpstreamFailure) -> None:
         """Tell the client that the upstream gave no usable answer."""
         self.outcome.failed(failure)
-        refusal = own(failure.code, failure.detail, REMEDIES[failure.code])
+        refusal = own(failure.code, failure.detail, failing.REMEDIES[failure.code])
         action = answer(refusal, self._call.inbound, self._pipeline.engine.parts.wording)
-        if self._edge.started:
-            await self._edge.write(_event_of(action) if isinstance(action, Answer) else b"", more=False)
+        if self._unread.under_way:
+            self._unread.break_off()
+        elif self._edge.started:
+            written = sse.encode(sse.Event(data=action.body)) if isinstance(action, Answer) else b""
+            await self._edge.write(written, more=False)
         elif isinstance(action, Answer):
             await self._edge.respond(action.status, action.headers, action.body)
         else:
@@ -88,69 +92,64 @@ class Relay:
             await self._oversize(reply, body)
             return
         if reply.status >= _ERROR:
-            await self._edge.respond(reply.status, (*carried_headers(reply), *JSON), error_only(body))
+            await self._edge.respond(reply.status, (*carried_headers(reply), *JSON), failing.error_only(body))
             return
         action = await self._pipeline.settle(self._call, body)
         self.outcome.message(body)
         await self._deliver_json(reply, body, action)
 
     async def _deliver_json(self, reply: Reply, body: bytes, action: Action) -> None:
-        match action:
-            case Answer():
-                self.outcome.told(action.code)
-                headers = answered_headers(self._pipeline, self._call, reply, body)
-                await self._edge.respond(action.status, (*headers, *JSON), action.body)
-            case Withhold():
-                await self.fail(
-                    UpstreamFailure(
-                        code="upstream_broken", detail="the server's answer is not a response to the request"
-                    )
-                )
-            case Forward():
-                await self.fail(UpstreamFailure(code="upstream_broken", detail="the server answered with a request"))
-            case _:
-                assert_never(action)
+        """Answer with a response or a refusal; a body that is another message answers nothing."""
+        if not isinstance(action, Answer) or not (action.code or failing.answers(body)):
+            await self.fail(failing.UNANSWERED)
+            return
+        self.outcome.told(action.code)
+        headers = answered_headers(self._pipeline, self._call, reply, body)
+        await self._edge.respond(action.status, (*headers, *JSON), action.body)
 
     async def _oversize(self, reply: Reply, failure: UpstreamFailure) -> None:
-        """Relay a large result unread where the route allows it and nothing in it has to be filtered."""
-        permit = self._call.permit
-        large = permit is not None and permit.route.large_results and not self._call.inbound.method.list_field
-        if failure.code != "result_too_large" or not large:
+        """Relay a large result unread where it may be, or say that it is too large."""
+        if failure.code != "result_too_large" or not await self._unread.body(reply):
             await self.fail(failure)
-            return
-        self.outcome.unread = True
-        await self._edge.start(reply.status, (*carried_headers(reply), *JSON))
-        async for chunk in reply.chunks():
-            if isinstance(chunk, UpstreamFailure):
-                self.outcome.failed(chunk)
-                self._edge.abort()
-                return
-            await self._edge.write(chunk, more=True)
-            self.outcome.size += len(chunk)
-            if self._edge.gone:
-                return
-        await self._edge.write(b"", more=False)
 
     async def _bare(self, reply: Reply) -> None:
         """Pass on a status without a message; the body of an error that is not JSON is not ours to show."""
         await self._edge.respond(reply.status, carried_headers(reply), b"")
 
     async def _events(self, reply: Reply) -> None:
-        reader = sse.Reader(self._limits.result_bytes)
         if self._call.inbound.method.name != "initialize":
             await self._begin(reply, b"")
         async for chunk in self._paced(reply):
             if isinstance(chunk, UpstreamFailure):
                 await self.fail(chunk)
                 return
-            for event in reader.feed(chunk):
-                if not isinstance(event, sse.Event):
-                    await self.fail(UpstreamFailure(code="result_too_large", detail="an event is larger than allowed"))
-                    return
-                await self._event(reply, event)
-            if self._edge.gone:
+            if not await self._chunk(reply, chunk) or self._edge.gone:
                 return
         await self._ended()
+
+    async def _chunk(self, reply: Reply, chunk: bytes) -> bool:
+        """Relay what a chunk brings; false where the exchange is over with it."""
+        if self._unread.under_way:
+            return await self._passed(reply, await self._unread.feed(chunk))
+        for event in self._reader.feed(chunk):
+            if isinstance(event, sse.TooLarge):
+                return await self._too_large(reply)
+            await self._event(reply, event)
+        return True
+
+    async def _too_large(self, reply: Reply) -> bool:
+        rest = self._reader.rest()
+        piece = await self._unread.begin(rest, self._sealed(rest.head))
+        if piece is None and not self._edge.gone:
+            await self.fail(failing.TOO_LARGE)
+        return await self._passed(reply, piece)
+
+    async def _passed(self, reply: Reply, piece: Piece | None) -> bool:
+        """Go on reading after a large event, which answers the request."""
+        if piece is None or not piece.ended:
+            return piece is not None
+        self._answered, self._reader = True, sse.Reader(self._limits.result_bytes)
+        return await self._chunk(reply, piece.after)
 
     async def _paced(self, reply: Reply) -> AsyncIterator[bytes | UpstreamFailure]:
         """Yield the reply's chunks; while there are none, keep the client's stream alive with comments."""
@@ -172,7 +171,7 @@ class Relay:
                 waiting.cancel()
 
     async def _keep_alive(self) -> None:
-        if self._edge.started:
+        if self._edge.started and not self._unread.under_way:
             await self._edge.write(sse.comment(), more=True)
 
     async def _event(self, reply: Reply, event: sse.Event) -> None:
@@ -188,7 +187,7 @@ class Relay:
         match action:
             case Answer():
                 self.outcome.told(action.code)
-                self._answered = self._answered or _responds(event.data)
+                self._answered = self._answered or failing.responds(event.data)
                 await self._write(reply, event.data, replace(event, id=self._sealed(event), data=action.body))
             case Withhold():
                 await self._write(reply, b"", replace(event, id=self._sealed(event), data=b"", event=None))
@@ -202,7 +201,7 @@ class Relay:
         written = sse.encode(event) if event.id or event.data or event.retry is not None else b""
         if not self._edge.started:
             self._held += written
-            if not _responds(data):
+            if not failing.responds(data):
                 await self._bounded()
                 return
             await self._begin(reply, data)
@@ -235,15 +234,8 @@ class Relay:
     async def _ended(self) -> None:
         """End the client's stream as the upstream ended its own; without a response only where it can be resumed."""
         inbound = self._call.inbound
-        if self._edge.started and (self._answered or self._resumable or inbound.request_id is None):
+        over = self._edge.started and not self._unread.under_way
+        if over and (self._answered or self._resumable or inbound.request_id is None):
             await self._edge.write(b"", more=False)
         else:
-            await self.fail(UpstreamFailure(code="upstream_broken", detail="the server ended without a response"))
-
-
-def _responds(data: bytes) -> bool:
-    return bool(data) and isinstance(read_reply(data), Response)
-
-
-def _event_of(action: Answer) -> bytes:
-    return sse.encode(sse.Event(data=action.body))
+            await self.fail(failing.UNFINISHED)

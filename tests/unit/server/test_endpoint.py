@@ -445,17 +445,6 @@ async def test_an_upstream_that_gives_nothing_usable_is_a_tool_error_with_a_seco
     assert [message["method"] for message in world.upstream.messages].count("tools/call") == 1
 
 
-async def test_a_large_result_is_relayed_unread_where_the_route_allows_it() -> None:
-    class Large(FakeReply):
-        async def read(self, limit: int) -> bytes | UpstreamFailure:
-            return UpstreamFailure(code="result_too_large", detail=str(limit))
-
-    world = World(lambda _: allow(Route(url="http://u/mcp", large_results=True)), lambda _: Large(b"a" * 50, b"b" * 50))
-    got = await Browser(world).legacy("tools/call", {"name": "t"})
-    assert got.body == b"a" * 50 + b"b" * 50
-    assert world.journal.completions[-1].unread is True
-
-
 async def test_progress_passes_only_for_the_open_request() -> None:
     def progress(token: object) -> dict[str, Any]:
         return {"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": token, "progress": 1}}

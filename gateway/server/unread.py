@@ -1,0 +1,99 @@
+"""A result that is larger than the gateway reads, passed on where the route allows it.
+
+Rule 1: only what begins as a result of the open request passes unread; a list never does, as it has to be filtered.
+Rule 2: memory is bounded, and the record says that nobody has read it.
+Rule 3: what breaks off breaks off for the client too: nothing is appended that could be taken for its end.
+"""
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from gateway.admission.listing import LISTS
+from gateway.admission.refusal import JSON
+from gateway.pipeline.call import Call
+from gateway.pipeline.ports import Reply, UpstreamFailure
+from gateway.protocol.sse import Rest, fields
+from gateway.protocol.sse_passing import Passing, Piece, begins_as_result
+from gateway.server.edge import Edge
+from gateway.server.outcome import Outcome
+from gateway.server.sessions import carried_headers
+
+BEGINNING: Final = 4096
+"""Bytes in which a result has to be recognized."""
+_BROKEN: Final = UpstreamFailure(code="upstream_broken", detail="the server broke off in the middle of a large result")
+
+
+class Unread:
+    """Passes on one large result of an exchange."""
+
+    def __init__(self, edge: Edge, call: Call, outcome: Outcome) -> None:
+        """Take the client's side, the call, and what is noted of it."""
+        self._edge: Final = edge
+        self._call: Final = call
+        self._outcome: Final = outcome
+        self._passing: Passing | None = None
+
+    @property
+    def under_way(self) -> bool:
+        """Whether the client has part of an event, so that nothing else may be written."""
+        return self._passing is not None
+
+    async def body(self, reply: Reply) -> bool:
+        """Pass on a JSON body to its end; false where it may not pass, and nothing was written."""
+        chunks, held = aiter(reply.chunks()), b""
+        while len(held) < BEGINNING and isinstance(chunk := await anext(chunks, b""), bytes) and chunk:
+            held += chunk
+        if not self._passes(held):
+            return False
+        self._outcome.unread = True
+        await self._edge.start(reply.status, (*carried_headers(reply), *JSON))
+        await self._written(held)
+        async for chunk in chunks:
+            if isinstance(chunk, UpstreamFailure) or self._edge.gone:
+                self.break_off(chunk if isinstance(chunk, UpstreamFailure) else None)
+                return True
+            await self._written(chunk)
+        await self._edge.write(b"", more=False)
+        return True
+
+    async def begin(self, rest: Rest, event_id: str | None) -> Piece | None:
+        """Begin to pass on an event; null where it may not pass, and nothing was written."""
+        if not self._edge.started or not self._passes(rest.beginning):
+            return None
+        self._outcome.unread = True
+        self._outcome.events += 1
+        self._passing = Passing(rest)
+        await self._edge.write(b"".join(line + b"\n" for line in fields(replace(rest.head, id=event_id))), more=True)
+        return await self._passed(self._passing.begin())
+
+    async def feed(self, chunk: bytes) -> Piece | None:
+        """Pass on more of the event; null where it broke its form and was broken off."""
+        return await self._passed(self._passing.feed(chunk) if self._passing else None)
+
+    def break_off(self, failure: UpstreamFailure | None = None) -> None:
+        """End the client's answer where the server's ended."""
+        if failure is not None:
+            self._outcome.failed(failure)
+        self._edge.abort()
+
+    async def _passed(self, piece: Piece | None) -> Piece | None:
+        if piece is None:
+            self.break_off(_BROKEN)
+            return None
+        await self._written(piece.data)
+        if piece.ended:
+            self._passing = None
+        return piece
+
+    async def _written(self, data: bytes) -> None:
+        self._outcome.size += len(data)
+        await self._edge.write(data, more=True)
+
+    def _passes(self, beginning: bytes) -> bool:
+        call, permit = self._call, self._call.permit
+        resumes = call.inbound.resumes
+        method = resumes.method if resumes else call.inbound.method.name
+        expected = resumes.request_id if resumes else call.inbound.request_id
+        large = permit is not None and permit.route.large_results and method not in LISTS
+        return large and expected is not None and begins_as_result(beginning, expected)

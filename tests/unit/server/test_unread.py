@@ -1,0 +1,120 @@
+"""Results that are larger than the gateway reads, over scripted ports: passed on where routes allow it."""
+
+from typing import Any
+
+import pytest
+
+from gateway.admission.decision import Route
+from gateway.pipeline.ports import Media, UpstreamFailure
+from tests.fakes import FakeReply, World, allow
+from tests.unit.server.client import Browser, Got
+
+RESULT = b'{"jsonrpc":"2.0","id":1,"result":{"content":[],"t":"'
+END = b'"}}'
+BIG = b"x" * 6_000
+PIECES = (RESULT, BIG, BIG, END)
+OPEN = Route(url="http://u/mcp", large_results=True)
+
+
+class Large(FakeReply):
+    """A reply that is beyond any limit."""
+
+    async def read(self, limit: int) -> bytes | UpstreamFailure:
+        return UpstreamFailure(code="result_too_large", detail=str(limit))
+
+
+def world(*pieces: bytes, media: Media = "json", route: Route = OPEN) -> World:
+    return World(lambda _: allow(route), lambda _: Large(*pieces, media=media))
+
+
+async def called(world: World, method: str = "tools/call") -> Got:
+    return await Browser(world).legacy(method, {"name": "t"} if method == "tools/call" else {})
+
+
+def refused(got: Got, world: World, code: str = "result_too_large") -> bool:
+    return (
+        world.journal.completions[-1].outcome == code
+        and not world.journal.completions[-1].unread
+        and BIG not in got.body
+    )
+
+
+async def test_a_large_body_passes_unread_where_the_route_allows_it() -> None:
+    gateway = world(*PIECES)
+    got = await called(gateway)
+    assert got.body == b"".join(PIECES)
+    assert got.finished
+    assert gateway.journal.completions[-1].unread is True
+
+
+async def test_a_large_event_passes_unread_and_what_follows_is_read_again() -> None:
+    after = b'data: {"jsonrpc":"2.0","id":2,"result":{"s":"secret"}}\n\n'
+    gateway = world(b"event: message\ndata: " + RESULT, BIG, BIG, END + b"\r", b"\n\r\n" + after, media="sse")
+    got = await called(gateway)
+    assert got.body == b"event: message\ndata: " + b"".join(PIECES) + b"\n\n"
+    assert got.finished
+    assert gateway.journal.completions[-1].unread is True
+    assert gateway.journal.completions[-1].outcome == "answered"
+
+
+@pytest.mark.parametrize("media", ["json", "sse"])
+async def test_no_route_allows_it_by_itself(media: Media) -> None:
+    pieces = PIECES if media == "json" else (b"data: ", *PIECES, b"\n\n")
+    gateway = world(*pieces, media=media, route=Route(url="http://u/mcp"))
+    assert refused(await called(gateway), gateway)
+
+
+@pytest.mark.parametrize("media", ["json", "sse"])
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        b'{"jsonrpc":"2.0","id":1,"method":"sampling/createMessage","params":{"t":"',
+        b'{"jsonrpc":"2.0","method":"notifications/message","params":{"t":"',
+        b'{"jsonrpc":"2.0","id":2,"result":{"t":"',
+        b'{"jsonrpc":"2.0","id":"1","result":{"t":"',
+        b'{"jsonrpc":"2.0","id":1,"error":{"t":"',
+        b'[{"jsonrpc":"2.0","id":1,"result":{"t":"',
+        b" " * 5_000 + RESULT,
+        b"",
+    ],
+)
+async def test_what_does_not_begin_as_the_result_is_not_passed_unread(beginning: bytes, media: Media) -> None:
+    pieces = (beginning, BIG, BIG, END)
+    gateway = world(*(pieces if media == "json" else (b"data: ", *pieces, b"\n\n")), media=media)
+    assert refused(await called(gateway), gateway)
+
+
+@pytest.mark.parametrize("media", ["json", "sse"])
+async def test_a_list_is_never_passed_unread(media: Media) -> None:
+    gateway = world(*(PIECES if media == "json" else (b"data: ", *PIECES, b"\n\n")), media=media)
+    assert refused(await called(gateway, "tools/list"), gateway)
+
+
+@pytest.mark.parametrize("tail", [(), (b"\nid: 7\n", b"data: x\n\n"), (b"\ndata: y",)])
+async def test_an_event_that_breaks_off_or_breaks_its_form_is_broken_off_for_the_client(
+    tail: tuple[bytes, ...],
+) -> None:
+    gateway = world(b"data: " + RESULT, BIG, BIG, *tail, media="sse")
+    got = await called(gateway)
+    assert not got.finished
+    assert b"upstream_broken" not in got.body
+    assert b"id: 7" not in got.body
+    assert (gateway.journal.completions[-1].outcome, gateway.journal.completions[-1].unread) == (
+        "upstream_broken",
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"jsonrpc":"2.0","method":"notifications/message","params":{}}',
+        b'{"jsonrpc":"2.0","m\\u0065thod":"notifications/message","params":{}}',
+        b'{"jsonrpc":"2.0","id":5,"method":"roots/list"}',
+    ],
+)
+async def test_a_body_that_is_another_message_answers_nothing(body: bytes) -> None:
+    gateway: Any = World(upstream=lambda _: FakeReply(body))
+    got = await called(gateway)
+    assert (got.json["id"], got.json["result"]["isError"]) == (1, True)
+    assert gateway.journal.completions[-1].outcome == "upstream_broken"
