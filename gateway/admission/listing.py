@@ -23,6 +23,10 @@ class ListKind(Struct, frozen=True, kw_only=True):
     key: str
 
 
+_NAME_CHARS: Final = 1024
+_URI_CHARS: Final = 8192
+"""Longest names and URIs that can be called, hence listed (gateway.protocol.methods)."""
+
 LISTS: Final[Mapping[str, ListKind]] = {
     "tools/list": ListKind(member="tools", call="tools/call", type="tool", key="name"),
     "prompts/list": ListKind(member="prompts", call="prompts/get", type="prompt", key="name"),
@@ -48,7 +52,8 @@ def target_of(method: str, item: object) -> Target | None:
     """Return the target that an item of `method` names, or null when it names none."""
     kind = LISTS[method]
     name = as_text((as_object(item) or {}).get(kind.key))
-    if not name:
+    longest = _URI_CHARS if kind.type == "resource" else _NAME_CHARS
+    if not name or len(name) > longest:
         return None
     return Target(type=kind.type, uri=name) if kind.type == "resource" else Target(type=kind.type, name=name)
 

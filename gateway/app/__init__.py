@@ -5,6 +5,9 @@ Rule 2: what is built here is started and stopped here, in this order and its re
 """
 
 import asyncio
+import logging
+import os
+import signal
 import socket
 import ssl
 from collections.abc import AsyncGenerator
@@ -30,6 +33,7 @@ from gateway.upstream import reach
 from gateway.version import VERSION
 
 _LOOK_S: Final = 0.2
+_LOG: Final = logging.getLogger(__name__)
 
 
 class Worker:
@@ -106,7 +110,9 @@ async def worker(settings: Settings, handed: Handed, report: Report) -> AsyncGen
         floods = Aggregate()
         stack.callback(pipeline.record_counts)
         for background in (pulse.run(), _revised(streams, pipeline), floods_recorded(floods, pipeline)):
-            stack.callback(asyncio.create_task(background).cancel)
+            task = asyncio.create_task(background)
+            task.add_done_callback(_end_with)
+            stack.callback(task.cancel)
         endpoint = Endpoint(pipeline, Doors(identity, floods), telemetry, streams, limits_of(settings))
         asgi = guarded(
             metadata_beside(endpoint, identity.resource), pipeline, telemetry, floods=floods, settings=settings
@@ -122,6 +128,13 @@ async def _revised(streams: Streams, pipeline: Pipeline) -> None:
     while True:
         await asyncio.sleep(_LOOK_S)  # noqa: TID251 - the rhythm in which a new revision is noticed
         await streams.revise(pipeline)
+
+
+def _end_with(task: asyncio.Task[None]) -> None:
+    """End the worker when one of its loops ends by an error: the supervisor starts another."""
+    if not task.cancelled() and task.exception() is not None:
+        _LOG.error("a background loop failed; the worker ends", exc_info=task.exception())
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _trust(settings: Settings) -> ssl.SSLContext | bool:

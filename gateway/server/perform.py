@@ -68,9 +68,11 @@ class Performer:
         stopped = _Stop(task)
         if _ends_with_client(call):
             edge.watch(stopped)
-        elif edge.gone:
-            stopped.reason = "client_gone"
+        else:
+            edge.watch(_nothing)
         try:
+            if call.inbound.method.asked != "stream":
+                await asyncio.sleep(0)  # noqa: TID251 - lets the watch see a client that left during the decision
             if not edge.gone:
                 await self._exchanged(edge, call, forward, relay, stopped)
         except asyncio.CancelledError:

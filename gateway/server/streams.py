@@ -14,6 +14,9 @@ from gateway.admission.decision import Verdict
 from gateway.pipeline import Pipeline
 from gateway.pipeline.call import Call
 
+_AGAIN_NS: Final = 60_000_000_000
+"""How long a stream stands on one answer: credentials, agents and rules expire without a new revision."""
+
 
 class StreamLimits(Struct, frozen=True, kw_only=True):
     """Open streams of one principal, and of all."""
@@ -25,7 +28,7 @@ class StreamLimits(Struct, frozen=True, kw_only=True):
 class Stream:
     """One open stream, and how to close it."""
 
-    __slots__ = ("call", "close", "revision")
+    __slots__ = ("asked_ns", "call", "close", "revision")
 
     def __init__(self, call: Call, close: Callable[[], None]) -> None:
         """Take the call that opened it; `close` ends it at once."""
@@ -33,6 +36,8 @@ class Stream:
         self.close: Final = close
         self.revision = call.answer.revision if isinstance(call.answer, Verdict) else ""
         """The policy revision by which it stands."""
+        self.asked_ns = call.begun.monotonic_ns
+        """When it was asked about last."""
 
 
 class Streams:
@@ -74,14 +79,15 @@ class Streams:
             stream.close()
 
     async def revise(self, pipeline: Pipeline) -> int:
-        """Ask again about every stream that another revision let in, close what is refused; return how many were."""
+        """Ask again about streams let in by another revision, or a minute ago; return how many were closed."""
         closed = 0
         for stream in tuple(self._open):
-            revision = pipeline.engine.parts.policy.revision
-            if stream not in self._open or stream.revision == revision:
+            revision, now_ns = pipeline.engine.parts.policy.revision, pipeline.engine.parts.clock.now().monotonic_ns
+            recent = stream.revision == revision and now_ns - stream.asked_ns < _AGAIN_NS
+            if stream not in self._open or recent:
                 continue
             if await pipeline.stands(stream.call) is not None:
                 stream.close()
                 closed += 1
-            stream.revision = revision
+            stream.revision, stream.asked_ns = revision, now_ns
         return closed

@@ -525,3 +525,34 @@ async def test_a_refused_stream_or_end_of_session_looks_like_a_server_that_has_n
     got = await Browser(world).send(b"", ("accept", "text/event-stream"), verb=verb)
     assert (got.status, got.headers["allow"]) == (405, "POST")
     assert world.upstream.forwards == []
+
+
+async def test_a_second_result_type_never_reaches_the_client() -> None:
+    raw = b'{"jsonrpc":"2.0","id":1,"result":{"resultType":"input_required","content":[],"resultType":"complete"}}'
+    got = await Browser(World(upstream=lambda _: FakeReply(raw))).modern("tools/call", {"name": "t"}, name="t")
+    assert got.body.count(b"resultType") == 1
+    assert got.json["result"]["resultType"] == "complete"
+
+
+async def test_a_name_too_long_to_be_called_is_not_listed() -> None:
+    world = World(upstream=lambda m: answer(m, tools=[{"name": "a" * 1025}, {"name": "b"}]))
+    result = (await Browser(world).legacy("tools/list")).json["result"]
+    assert [tool["name"] for tool in result["tools"]] == ["b"]
+
+
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+async def test_nothing_is_sent_for_a_client_that_left_during_the_decision(era: str) -> None:
+    world = World(upstream=called)
+    browser = Browser(world)
+    await browser.legacy("tools/list")
+    world.upstream.forwards.clear()
+    meta: dict[str, Any] = {"io.modelcontextprotocol/protocolVersion": MODERN}
+    meta["io.modelcontextprotocol/clientCapabilities"] = {}
+    params = {"name": "t", **({"_meta": meta} if era == "modern" else {})}
+    body = orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
+    gone: list[Message] = [{"type": "http.request", "body": body, "more_body": False}, {"type": "http.disconnect"}]
+    modern = (("mcp-protocol-version", MODERN), ("mcp-method", "tools/call"), ("mcp-name", "t"))
+    headers = modern if era == "modern" else (("mcp-protocol-version", "2025-11-25"),)
+    await browser.send(b"", *JSON, *headers, events=gone)
+    assert [message["method"] for message in world.upstream.messages if message["method"] == "tools/call"] == []
+    assert world.journal.completions[-1].outcome == "client_gone"

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from gateway.admission.decision import Decision
 from gateway.admission.policy_input import PolicyInput
 from gateway.admission.record import Decided
+from gateway.pipeline.call import Call
 from gateway.pipeline.engine import Parts
 from gateway.pipeline.ports import Moment
 from gateway.server import Unverified
@@ -148,3 +149,23 @@ async def test_a_list_under_a_key_that_some_clients_read_as_the_list_is_no_answe
     world = World(upstream=lambda _: sse({**DONE, "result": {"tools": [], key: [{"name": "hidden"}]}}))
     got = await Browser(world).legacy("tools/list")
     assert b"hidden" not in got.body
+
+
+async def test_a_stream_is_asked_about_again_after_a_minute_also_without_a_new_revision(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    browser = Browser(world)
+    opened: list[Call] = []
+    closed: list[str] = []
+    begin = browser.streams.begin
+    monkeypatch.setattr(browser.streams, "begin", lambda call, close: (opened.append(call), begin(call, close))[1])  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    await browser.send(b"", *OPENING, verb="GET")
+    assert begin(opened[0], lambda: closed.append("closed")) is not None
+    world.policy.answer = lambda question: deny(question.message.method)
+    assert await browser.streams.revise(world.pipeline) == 0
+    begun = opened[0].begun
+    later = Moment(unix_ns=begun.unix_ns, monotonic_ns=begun.monotonic_ns + 61_000_000_000)
+    monkeypatch.setattr(world.pipeline.engine.parts.clock, "now", lambda: later)
+    assert await browser.streams.revise(world.pipeline) == 1
+    assert closed == ["closed"]
