@@ -66,7 +66,7 @@ _offers := {row: offer | some row, offer in candidates.offers}
 
 _read := {id: read |
 	some offer in _offers
-	some id in (offer.allow | {id | some [id, _] in offer.look})
+	some id in (offer.allow | object.keys(offer.look))
 	read := candidates.read[id]
 }
 

@@ -52,6 +52,15 @@ test_a_held_message_says_which_rule_holds_it if {
 	not decision.route
 	[reason.message | some reason in decision.reasons] == ["rule slack-posts-wait: A person looks first."]
 	[ground.rule | some ground in decision.grounds] == ["slack-posts-wait"]
+	decision.warnings == []
+	decision.shadow == []
+}
+
+test_arguments_that_are_refused_are_a_deny if {
+	mismatch := fixture.changed(fixture.call, ["arguments_meta", "schema"], "mismatch")
+	decision := fixture.decision(mismatch, fixture.bundle)
+	decision.outcome == "deny"
+	{reason.requirement | some reason in decision.reasons} == {"arguments_match_the_schema"}
 }
 
 test_deny_beats_hold_and_tells_both if {
@@ -115,6 +124,15 @@ test_rules_that_are_not_enforced_still_leave_grounds if {
 	}
 }
 
+test_observing_that_has_ended_gives_no_grounds if {
+	ended := fixture.changed(
+		_enforcing("rules_permit", {"mode": "warn"}),
+		["environment", "observe"],
+		{"owner": "x", "reason": "x", "expires": "2026-01-01T00:00:00Z"},
+	)
+	fixture.decision(fixture.tool("delete_message"), ended).grounds[0].rule == "enforcement"
+}
+
 test_a_hold_of_the_rules_is_taken_like_their_refusal if {
 	every mode, place in {"warn": "warnings", "shadow": "shadow"} {
 		decision := fixture.decision(_post, _enforcing("rules_permit", {"mode": mode}))
@@ -175,7 +193,8 @@ test_a_tolerated_change_of_the_definition_is_a_warning if {
 test_an_allow_without_grounds_or_route_is_a_deny if {
 	bare := fixture.with_rules([], [])
 	nowhere := fixture.without(fixture.bundle, ["catalog", "servers", "slack"])
-	every policy in [bare, nowhere] {
+	astray := fixture.changed(fixture.bundle, ["catalog", "servers", "slack", "url"], "https://elsewhere.example")
+	every policy in [bare, nowhere, astray] {
 		decision := fixture.judged(fixture.call, policy, set(), set())
 		decision.outcome == "deny"
 		not decision.route
@@ -204,6 +223,17 @@ test_what_is_damaged_is_not_repeated_in_the_record if {
 	resolved := fixture.decision(fixture.call, damaged).resolved
 	resolved.agent == {"id": "bot", "owner": "", "purpose": "Answers support tickets", "kind": ""}
 	resolved.server == {"id": "slack", "trust": ""}
+}
+
+test_a_text_that_is_none_is_not_repeated_in_the_record if {
+	damaged := fixture.changed(fixture.bundle, ["agents", "bot", "owner"], 7)
+	fixture.decision(fixture.call, damaged).resolved.agent.owner == ""
+}
+
+test_a_refusal_does_not_ask_for_approval if {
+	silent := object.union(fixture.rules["slack-is-kept"], {"reason": ""})
+	decision := fixture.decision(fixture.tool("delete_message"), fixture.with_rules([silent], ["slack-is-kept"]))
+	[reason.message | some reason in decision.reasons] == ["rule slack-is-kept refuses this"]
 }
 
 test_a_requirement_that_gives_no_reason_is_described if {

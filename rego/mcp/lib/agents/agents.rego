@@ -50,5 +50,4 @@ scope_complaint := sprintf("agent %v was not registered for server %v", [princip
 	not server_in_scope
 } else := sprintf("agent %v was not registered for the action %v", [principal.agent_id, call.action]) if {
 	principal.agent
-	not action_in_scope
 }

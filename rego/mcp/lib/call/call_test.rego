@@ -25,6 +25,27 @@ test_says_nothing_of_what_the_bundle_does_not_know if {
 	unknown.action == "unknown"
 }
 
+test_takes_nothing_for_an_entry_that_is_no_object if {
+	every path, name in {
+		["catalog", "servers", "slack"]: "server",
+		["catalog", "targets", "slack", "tools", "read_channel"]: "target",
+		["agents", "bot"]: "agent",
+	} {
+		every value in [null, false, "x", ["x"]] {
+			known := _seen(fixture.call, fixture.changed(fixture.bundle, path, value))
+			not known[name]
+		}
+	}
+}
+
+test_tells_how_a_definition_has_drifted if {
+	_seen(fixture.tool("post_message"), fixture.bundle).drift == set()
+	changed := fixture.changed(fixture.call, ["definition", "sha256"], "new")
+	_seen(changed, fixture.bundle).drift == {"other"}
+	described := fixture.changed(changed, ["definition", "parts", "description"], "new")
+	_seen(described, fixture.bundle).drift == {"description"}
+}
+
 test_a_message_without_target_lists if {
 	known := _seen(fixture.message("tools/list"), fixture.bundle)
 	known.targetless
@@ -46,6 +67,8 @@ test_takes_the_action_from_annotations_where_the_catalog_believes_them if {
 			"action": "write",
 			"source": "annotation",
 		},
+		{"hints": {"readOnlyHint": false, "openWorldHint": false}, "action": "unknown", "source": "default"},
+		{"hints": {"destructiveHint": false, "openWorldHint": false}, "action": "unknown", "source": "default"},
 		{"hints": {}, "action": "unknown", "source": "default"},
 	] {
 		question := _hinted(fixture.tool("mystery"), case.hints)
@@ -62,7 +85,9 @@ test_the_catalog_beats_annotations_even_where_it_is_damaged if {
 	every value in ["reed", null, 7, false] {
 		path := ["catalog", "targets", "slack", "tools", "delete_message", "action"]
 		damaged := fixture.changed(believing, path, value)
-		_seen(_hinted(fixture.tool("delete_message"), {"readOnlyHint": true}), damaged).action == "unknown"
+		known := _seen(_hinted(fixture.tool("delete_message"), {"readOnlyHint": true}), damaged)
+		known.action == "unknown"
+		known.action_source == "default"
 	}
 	_seen(_hinted(fixture.tool("hidden"), {"readOnlyHint": true}), believing).action == "unknown"
 }

@@ -37,7 +37,6 @@ target := entry if {
 target := _by_prefix[max(object.keys(_by_prefix))] if {
 	input.target.type == "resource"
 	not _exact
-	count(_by_prefix) > 0
 }
 
 # An exact entry shadows every prefix, also where it is damaged.
@@ -51,6 +50,7 @@ defined(_)
 _by_prefix[count(entry.prefix)] := entry if {
 	some entry in data.catalog.targets[input.server.id].resource_prefixes
 	is_string(entry.prefix)
+	is_string(input.target.uri)
 	startswith(input.target.uri, entry.prefix)
 }
 

@@ -89,7 +89,6 @@ accepted if {
 }
 
 accepted if {
-	state == "unseen"
 	input.target.type == "resource"
 	catalog.target.pin == null
 	_pins_are_optional
@@ -106,7 +105,6 @@ complaint := sprintf("the server has changed it since it was reviewed (%s)", [co
 	catalog.target.pin == null
 	not _pins_are_optional
 } else := "the server does not show it, so that it cannot be compared with what was reviewed" if {
-	state == "unseen"
 	catalog.target
 }
 

@@ -30,7 +30,6 @@ mode(name) := "deny" if {
 # METADATA
 # description: True while all but the five is only observed, for 30 days at most.
 observing if {
-	is_object(data.environment.observe)
 	_answered_for(data.environment.observe)
 	clock.instant(data.environment.observe.expires) - clock.now <= 2592000000000000
 }

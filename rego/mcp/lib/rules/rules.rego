@@ -43,10 +43,10 @@ holding := {id |
 }
 
 # METADATA
-# description: The ids of the rules that permit the message.
+# description: The ids of the rules that permit the message; one without a target may also be let in by what is held.
 allowing := candidates.offer.allow | {id |
 	some id, rule in _granting
-	rule.effect == "allow"
+	_allows(rule)
 	_every_condition_holds(rule)
 }
 
@@ -103,9 +103,13 @@ some_is_relaxed if {
 }
 
 _looked := {id |
-	some [id, hint] in candidates.offer.look
+	some id, hint in candidates.offer.look
 	scope.is_hinted(hint)
 }
+
+_allows(rule) if rule.effect == "allow"
+
+_allows(_) if call.targetless
 
 # Rules that are not what the build checked, and what the index takes for a permission and is none.
 _damaged := {id |

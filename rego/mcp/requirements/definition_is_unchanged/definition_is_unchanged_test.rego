@@ -83,6 +83,19 @@ test_takes_what_has_no_pin_unless_pins_are_required if {
 	}
 }
 
+test_what_is_pinned_and_unseen_is_said_to_be_unseen_also_where_pins_are_required if {
+	strict := fixture.changed(fixture.bundle, ["environment", "require_pins"], true)
+	unseen := fixture.changed(fixture.call, ["definition"], null)
+	some message in fixture.because("definition_is_unchanged", unseen, strict)
+	startswith(message, "the server does not show it")
+}
+
+test_nothing_is_not_the_same_as_nothing if {
+	path := ["catalog", "targets", "slack", "tools", "read_channel", "pin", "sha256"]
+	blank := fixture.changed(fixture.call, ["definition", "sha256"], null)
+	_refused(blank, fixture.changed(fixture.bundle, path, null))
+}
+
 test_refuses_a_damaged_pin if {
 	path := ["catalog", "targets", "slack", "tools", "post_message", "pin"]
 	_refused(fixture.tool("post_message"), fixture.without(fixture.bundle, path))

@@ -50,6 +50,15 @@ test_knows_what_servers_ask_of_clients_by_the_stated_name if {
 	}
 }
 
+test_a_name_makes_no_method_known if {
+	every method in ["tools/exec", "tools/list", "initialize"] {
+		_refused(_stated(method, "request", {"type": "none", "name": method, "uri": null}))
+	}
+	every type in ["tool", "prompt", "task", "resource"] {
+		_refused(_stated("roots/list", "request", {"type": type, "name": "roots/list", "uri": "x"}))
+	}
+}
+
 test_refuses_questions_of_another_schema if {
 	every question in [
 		fixture.changed(fixture.call, ["schema"], "mcp.input/v2"),

@@ -51,17 +51,9 @@ _parts := {
 	["index", "rules", "*", "none"],
 	["index", "rules", "*", "none", "any"],
 	["index", "rules", "*", "none", "any", "look"],
-	["index", "rules", "slack"],
-	["index", "rules", "slack", "none"],
-	["index", "rules", "slack", "none", "any"],
-	["index", "rules", "slack", "none", "any", "look"],
-	["index", "who"],
-	["index", "who", "bot"],
 }
 
 _tells(_, _, policy) if fixture.refuses("policy_data_is_loaded", fixture.call, policy)
 
-# A name may be any text, and the keys of an agent any list.
+# A name may be any text.
 _tells(["environment", "name"], "text", _)
-
-_tells(["index", "who", "bot"], ["slack-is-read"], _)

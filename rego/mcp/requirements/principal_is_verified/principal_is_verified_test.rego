@@ -47,6 +47,14 @@ test_is_met_by_nobody_only_where_an_agent_is_anonymous if {
 	_refused(_nobody, fixture.without(fixture.bundle, ["agents", "nobody"]))
 }
 
+test_what_a_jwt_says_counts_in_a_jwt_only if {
+	every method in ["token", "mtls", "none", "basic"] {
+		named := _jwt({"subject": "sub-1", "client_id": "cli-1", "credential_sha256": null})
+		without_anonymous := fixture.without(fixture.bundle, ["index", "anonymous"])
+		_refused(fixture.changed(named, ["principal", "method"], method), without_anonymous)
+	}
+}
+
 test_refuses_every_other_method if {
 	every method in ["mtls", "basic", "", null] {
 		_refused(fixture.changed(fixture.call, ["principal", "method"], method), fixture.bundle)

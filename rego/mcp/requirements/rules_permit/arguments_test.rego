@@ -64,6 +64,17 @@ test_conditions_do_not_count_before_the_arguments_are_known if {
 	fixture.refuses_arguments("rules_permit", fixture.call, deny)
 }
 
+test_a_refusal_that_does_not_apply_permits_nothing if {
+	deny := _rule({"effect": "deny", "arguments": [{"path": "/channel", "equals": "random"}]})
+	fixture.refuses("rules_permit", fixture.call, _indexed([deny], ["x"]))
+	fixture.refuses_arguments("rules_permit", fixture.call, _indexed([deny], ["x"]))
+}
+
+test_only_rules_whose_conditions_hold_are_grounds if {
+	allow := _rule({"effect": "allow", "arguments": [{"path": "/channel", "equals": "random"}]})
+	_grounds(fixture.call, fixture.with_rule(allow)) == ["slack-is-read"]
+}
+
 test_a_hold_that_cannot_be_judged_holds_and_permits_nothing if {
 	hold := _rule({"effect": "hold", "arguments": [{"path": "/topic", "equals": "x"}]})
 	fixture.decision(fixture.call, fixture.with_rule(hold)).outcome == "hold"

@@ -17,6 +17,16 @@ test_a_rule_in_a_mode_is_reported_and_not_enforced if {
 	}
 }
 
+test_a_rule_in_a_mode_is_reported_beside_permissions_of_which_nothing_is_left_to_judge if {
+	relaxed := _rule({"effect": "deny", "mode": "warn", "reason": "Trying it.", "expires": "2026-12-01T00:00:00Z"})
+	policy := json.patch(fixture.bundle, [
+		{"op": "add", "path": ["rules", "x"], "value": relaxed},
+		{"op": "add", "path": ["index", "seals", "x"], "value": fixture.seal(relaxed)},
+		{"op": "add", "path": ["index", "rules", "slack", "read", "any", "look"], "value": {"x": null}},
+	])
+	[reason.message | some reason in fixture.decision(fixture.call, policy).warnings] == ["rule x: Trying it."]
+}
+
 test_a_mode_without_owner_reason_or_end_is_no_mode if {
 	every change in [
 		{"owner": ""},
@@ -33,9 +43,24 @@ test_a_mode_without_owner_reason_or_end_is_no_mode if {
 }
 
 test_a_relaxed_rule_is_reported_only_where_it_would_apply if {
-	relaxed := {
-		"effect": "deny", "mode": "warn", "reason": "Trying it.", "expires": "2026-12-01T00:00:00Z",
-		"arguments": [{"path": "/channel", "equals": "random"}],
+	every effect in ["allow", "deny", "hold"] {
+		_reported({"effect": effect}) == ["rule x: Trying it."]
+		every change in [
+			{"what": {"tools": ["x"]}},
+			{"who": {"agents": ["bot"], "kinds": ["cursor"]}},
+			{"when": {"days": ["monday"]}},
+			{"arguments": [{"path": "/channel", "equals": "random"}]},
+		] {
+			_reported(object.union({"effect": effect}, change)) == []
+		}
 	}
-	fixture.decision(fixture.call, fixture.with_rule(_rule(relaxed))).warnings == []
+	_reported({"effect": "allow", "arguments": [{"path": "/topic", "equals": "x"}]}) == []
+	_reported({"effect": "deny", "arguments": [{"path": "/topic", "equals": "x"}]}) == ["rule x: Trying it."]
+	_reported({"effect": "deny", "owner": ""}) == []
+}
+
+_reported(change) := messages if {
+	relaxed := {"mode": "warn", "reason": "Trying it.", "expires": "2026-12-01T00:00:00Z"}
+	decision := fixture.decision(fixture.call, fixture.with_rule(_rule(object.union(relaxed, change))))
+	messages := [reason.message | some reason in decision.warnings]
 }

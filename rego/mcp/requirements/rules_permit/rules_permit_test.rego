@@ -9,7 +9,8 @@ test_is_met_where_a_rule_allows_and_none_refuses if {
 
 test_nothing_is_a_refusal if {
 	quiet := _indexed([], [])
-	_refused(fixture.call, quiet)
+	fixture.refuses("rules_permit", fixture.call, quiet)
+	fixture.refuses_arguments("rules_permit", fixture.call, quiet)
 	fixture.because("rules_permit", fixture.call, quiet) == {concat(" ", [
 		"no rule permits agent bot the action read",
 		"on tool read_channel of server slack",

@@ -136,8 +136,9 @@ test_messages_without_target_are_refused_by_what_refuses_the_whole_server if {
 	every what in [{"tools": ["*"]}, {"actions": ["read"]}, {"tool_tags": ["x"]}, {"resources": ["*"]}] {
 		not _refused(question, fixture.with_rule(_rule({"effect": "deny", "what": what})))
 	}
-	held := fixture.with_rule(_rule({"effect": "hold"}))
+	held := _indexed([_rule({"effect": "hold"})], ["x"])
 	fixture.decision(question, held).outcome == "allow"
+	_grounds(question, held) == ["x"]
 }
 
 # True where a rule so changed refuses as a denial, and permits as the only permission.

@@ -34,6 +34,22 @@ test_takes_tasks_where_the_server_has_an_entry_for_them if {
 	not _refused(_task, fixture.changed(fixture.bundle, ["catalog", "targets", "slack", "tasks"], {"action": "read"}))
 }
 
+test_a_target_is_looked_for_among_its_own_kind_only if {
+	generous := fixture.changed(fixture.bundle, ["catalog", "targets", "slack", "tasks"], {"action": "read"})
+	also := fixture.changed(fixture.tool("hidden"), ["target", "uri"], "slack://channels/general")
+	every question in [fixture.tool("hidden"), also, _prompt("hidden"), fixture.resource("file:///x")] {
+		_refused(question, generous)
+	}
+}
+
+test_refuses_prompts_tasks_and_prefixes_that_are_damaged if {
+	every value in [null, false, 7, "read", ["read"]] {
+		place := ["catalog", "targets", "slack"]
+		_refused(_prompt("greet"), fixture.changed(fixture.bundle, array.concat(place, ["prompts", "greet"]), value))
+		_refused(_task, fixture.changed(fixture.bundle, array.concat(place, ["tasks"]), value))
+	}
+}
+
 test_refuses_entries_that_are_damaged if {
 	every path in [
 		["catalog", "targets", "slack", "tools", "read_channel"],

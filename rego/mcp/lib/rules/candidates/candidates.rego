@@ -8,7 +8,6 @@
 package mcp.lib.rules.candidates
 
 import data.mcp.lib.call
-import data.mcp.lib.catalog
 import data.mcp.lib.principal
 import data.mcp.lib.rules.seals
 import data.mcp.lib.rules.standing
@@ -17,18 +16,19 @@ import data.mcp.lib.rules.standing
 # description: What the index offers for this message; nothing where the index is damaged.
 offer := offered if {
 	offered := offers[_row]
-} else := {"complete": false, "allow": set(), "look": set()}
+} else := {"complete": false, "allow": set(), "look": {}}
 
 # METADATA
 # description: |
 #   What the index offers this caller on this server, by row: one for each action, and `none` for messages without a
 #   target. A list of items is judged with all rows at once.
 offers[row] := {
-	"complete": _is_complete(leaves),
+	"complete": count(looks) == count(leaves),
 	"allow": {id | some leaf in leaves; some id in leaf.allow},
-	"look": {[id, hint] | some leaf in leaves; some id, hint in leaf.look},
+	"look": object.union_n(looks),
 } if {
 	some row in _rows
+	is_array(_keys)
 	leaves := array.concat(
 		[data.index.rules["*"][row].any, data.index.rules[input.server.id][row].any],
 		[leaf |
@@ -37,6 +37,9 @@ offers[row] := {
 			leaf := data.index.rules[server][row][key]
 		],
 	)
+
+	# A list of refusals that is damaged is seen; a permission that is lost permits nothing.
+	looks := [leaf.look | some leaf in leaves; is_object(leaf.look)]
 }
 
 # METADATA
@@ -49,33 +52,16 @@ read[id] := {"rule": rule, "stands": standing.of(rule)} if {
 }
 
 # METADATA
-# description: True where the index knows the server and the agent of the message, as far as the bundle has them at all.
-present if {
-	is_object(data.index.rules["*"].none.any.look)
-	_server_is_indexed
-	_agent_is_indexed
-}
-
-_server_is_indexed if is_object(data.index.rules[input.server.id].none.any.look)
-
-_server_is_indexed if not catalog.server
-
-_agent_is_indexed if is_array(data.index.who[principal.agent_id])
-
-_agent_is_indexed if not principal.agent
-
-# The index has what every bundle has. A permission that is lost there permits nothing.
-_is_complete(leaves) if {
-	is_array(_keys)
-	count(leaves) > 1
-	every leaf in leaves { is_object(leaf.look) }
-} else := false
+# description: True where the bundle has an index at all; of what is missing deeper, the rules permit nothing.
+present if is_object(data.index.rules["*"].none.any.look)
 
 _rows := {"read", "write", "delete", "send", "execute", "list", "unknown", "none"}
 
-_keys := array.concat(data.index.who[principal.agent_id], _groups) if is_array(data.index.who[principal.agent_id])
+_keys := data.index.who[principal.agent_id] if {
+	input.principal.groups == []
+} else := array.concat(_agent_keys, [concat(":", ["group", group]) | some group in principal.groups; is_string(group)])
 
-_groups := [concat(":", ["group", group]) | some group in principal.groups; is_string(group)]
+_agent_keys := data.index.who[principal.agent_id] if is_array(data.index.who[principal.agent_id])
 
 _row := "none" if {
 	input.target.type == "none"

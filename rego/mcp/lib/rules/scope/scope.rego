@@ -24,27 +24,15 @@ _text := call.target_text if is_string(call.target_text)
 
 # METADATA
 # description: True where a refusal surely is not about this target.
-misses(rule) if {
-	rule.what[_field]
-	not _fits_target(rule.what)
-}
-
-# It names targets of other kinds only.
-misses(rule) if {
-	not rule.what[_field]
-	some field in ["tools", "resources", "prompts"]
-	rule.what[field]
-}
+misses(rule) if not _fits_target(rule.what)
 
 misses(rule) if {
 	is_array(catalog.target.tags)
-	rule.what.tool_tags
 	not _fits_tags(rule.what)
 }
 
 misses(rule) if {
 	call.action in call.actions
-	rule.what.actions
 	not _fits_action(rule.what)
 }
 
