@@ -34,6 +34,7 @@ LISTS: Final[Mapping[str, ListKind]] = {
     "resources/templates/list": ListKind(
         member="resourceTemplates", call="resources/read", type="resource", key="uriTemplate"
     ),
+    "tasks/list": ListKind(member="tasks", call="tasks/get", type="task", key="taskId"),
 }
 
 LISTED_BY: Final[Mapping[TargetType, tuple[str, ...]]] = {

@@ -13,7 +13,7 @@ import orjson
 from gateway.admission import question as questions
 from gateway.admission.action import Action, Answer, Withhold, again
 from gateway.admission.decision import PolicyFailure
-from gateway.admission.listing import LISTS, capped, filtered, items_of, target_of
+from gateway.admission.listing import LISTED_BY, LISTS, capped, filtered, items_of, target_of
 from gateway.admission.policy_input import Item, Target
 from gateway.admission.refusal import Refusal, answer, own, rpc_error
 from gateway.pipeline.call import Call
@@ -90,7 +90,8 @@ class Replies:
             return self._broken(call, f"the result of {method} holds no list")
         parts = self._engine.parts
         first, last = not _cursor(call), not result.get("nextCursor")
-        parts.definitions.learn(call.view, method, result, first=first, last=last)
+        if LISTS[method].type in LISTED_BY:
+            parts.definitions.learn(call.view, method, result, first=first, last=last)
         targets = [target_of(method, item) for item in items]
         stated = [self._item(call, LISTS[method].call, target) for target in targets if target is not None]
         verdicts = await parts.listings.verdicts(self._engine.current(call), stated)

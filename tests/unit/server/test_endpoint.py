@@ -556,3 +556,11 @@ async def test_nothing_is_sent_for_a_client_that_left_during_the_decision(era: s
     await browser.send(b"", *JSON, *headers, events=gone)
     assert [message["method"] for message in world.upstream.messages if message["method"] == "tools/call"] == []
     assert world.journal.completions[-1].outcome == "client_gone"
+
+
+async def test_tasks_that_may_not_be_read_are_not_listed() -> None:
+    world = World(upstream=lambda m: answer(m, tasks=[{"taskId": "1"}, {"taskId": "2"}]))
+    world.policy.hidden = {"2"}
+    result = (await Browser(world).legacy("tasks/list")).json["result"]
+    assert [task["taskId"] for task in result["tasks"]] == ["1"]
+    assert world.policy.listings[0].items[0].target.type == "task"

@@ -255,7 +255,7 @@ async def test_a_body_that_breaks_off_is_a_failure_in_either_way_of_reading(
 
 async def test_events_arrive_as_the_server_sends_them(upstream: HttpUpstream, server: Scripted) -> None:
     server.script = [*events(b"data: 1\n\n", end=False), Do.HANG]
-    reply = await replied(upstream, forward(server.url, timeout_s=0.2, verb="GET", body=b""))
+    reply = await replied(upstream, forward(server.url, timeout_s=5, verb="GET", body=b""))
     assert reply.media == "sse"
     pieces = reply.chunks()
     assert await anext(pieces) == b"data: 1\n\n"
