@@ -111,12 +111,15 @@ BODIES: Final[dict[str, Case]] = {
     ),
 }
 
+NOT_AUTHENTICATED: Final = 40101
+"""A credential that comes twice is a problem of the credential."""
+
 TWICE: Final[dict[str, tuple[str, int]]] = {
     "MCP-Protocol-Version": (LEGACY, HEADER),
     "Mcp-Method": ("tools/list", HEADER),
     "Mcp-Name": ("delete", HEADER),
     "Mcp-Session-Id": ("a", HEADER),
-    "Authorization": ("Bearer a", REQUEST),
+    "Authorization": ("Bearer a", NOT_AUTHENTICATED),
     "Content-Type": ("text/plain", REQUEST),
     "Last-Event-ID": ("1", REQUEST),
 }

@@ -17,6 +17,7 @@ from gateway.opa.exchange import Exchange
 from gateway.opa.library_exchange import socket_library_exchange
 from gateway.opa.process import ManagedOpa
 from gateway.opa.socket_exchange import SocketExchange
+from tests.stopping import stop
 from tests.unit.opa.stub import HANG_UP, SILENCE, Stub, good, http
 from tests.unit.opa.support import COMBINER, Key, Log, MemoryHighwater, PolicyService, bundle, question, until
 
@@ -83,7 +84,7 @@ async def test_killed_opa_denies_and_its_successor_decides(opa: ManagedOpa, tran
 async def test_questions_under_way_when_opa_is_killed_are_denied_in_time(opa: ManagedOpa, transport: Transport) -> None:
     client = asking(opa.socket, transport)
     await decided(client)
-    os.kill(opa.pid, signal.SIGSTOP)
+    stop(opa.pid)
     under_way = [asyncio.create_task(client.decide(question())) for _ in range(20)]
     await asyncio.wait(under_way, timeout=0.05)
     os.kill(opa.pid, signal.SIGKILL)
@@ -100,7 +101,7 @@ async def test_questions_under_way_when_opa_is_killed_are_denied_in_time(opa: Ma
 async def test_stopped_opa_costs_a_deadline_a_few_times_and_then_nothing(opa: ManagedOpa, transport: Transport) -> None:
     client = asking(opa.socket, transport)
     await decided(client)
-    os.kill(opa.pid, signal.SIGSTOP)
+    stop(opa.pid)
     try:
         began = time.monotonic()
         for _ in range(200):

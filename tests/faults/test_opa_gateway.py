@@ -16,6 +16,7 @@ import pytest_asyncio
 from tests.running import Gateway, catalog, running, until
 from tests.servers.fixtures import recorder, recording_process
 from tests.servers.recording import Recorder
+from tests.stopping import stop
 from tests.unit.supervisor.support import alive
 
 MODERN: Final = "2026-07-28"
@@ -92,7 +93,7 @@ async def caller(shared: Caller) -> Caller:
 
 async def test_nothing_reaches_the_server_while_opa_is_stopped(caller: Caller, recorder: Recorder) -> None:
     opa = caller.pids("opa_started")[-1]
-    os.kill(opa, signal.SIGSTOP)
+    stop(opa)
     recorder.clear()
     try:
         results = [await caller.echo(f"stopped {number}") for number in range(12)]
@@ -119,7 +120,7 @@ async def test_a_killed_opa_refuses_calls_until_its_successor_decides(caller: Ca
 
 async def test_discovery_while_opa_is_away_asks_to_come_back(caller: Caller) -> None:
     opa = caller.pids("opa_started")[-1]
-    os.kill(opa, signal.SIGSTOP)
+    stop(opa)
     try:
         answer = await caller.post("server/discover", {}, {})
     finally:
@@ -130,7 +131,7 @@ async def test_discovery_while_opa_is_away_asks_to_come_back(caller: Caller) -> 
 
 async def test_not_ready_says_so_while_opa_is_away(caller: Caller) -> None:
     opa = caller.pids("opa_started")[-1]
-    os.kill(opa, signal.SIGSTOP)
+    stop(opa)
 
     async def missing() -> dict[str, Any] | None:
         told = await caller.gateway.readiness()
