@@ -63,7 +63,7 @@ test_resources_are_matched_by_uri if {
 	every what in [{"resources": ["slack://channels/*"]}, {"resources": ["*"], "tools": ["x"]}] {
 		_concerned(fixture.resource("slack://channels/random"), {"what": what})
 	}
-	every what in [{"resources": ["slack://users/*"]}, {"tools": ["*"]}] {
+	every what in [{"resources": ["slack://users/*"]}, {"tools": ["*"]}, {"prompts": ["*"]}] {
 		_unconcerned(fixture.resource("slack://channels/random"), {"what": what})
 	}
 }
@@ -84,6 +84,7 @@ test_when_a_rule_is_in_force if {
 	every when in [
 		{"days": ["saturday"]},
 		{"hours": "13:00-14:00"},
+		{"hours": "15:00-16:00"},
 		{"hours": "14:01-14:00"},
 		{"hours": "14:00-14:01", "time_zone": "Europe/Zurich"},
 		{"days": ["friday"], "hours": "15:00-08:00"},
@@ -98,13 +99,23 @@ test_hours_are_those_of_the_environment_where_the_rule_names_no_zone if {
 		["environment", "time_zone"], "Europe/Zurich",
 	)
 	_refused(fixture.call, local)
+	ours := fixture.with_rule(_rule({
+		"effect": "deny",
+		"when": {"hours": "15:00-15:01"},
+		"who": {"agents": ["bot"], "kinds": ["claude-code"]},
+	}))
+	allowing := _indexed([_rule({"effect": "allow", "when": {"hours": "14:00-14:01"}})], ["x"])
+	not _refused(fixture.call, allowing)
 	every zone in ["Europe/Zurick", "", null, 7] {
 		_refused(fixture.call, fixture.changed(local, ["environment", "time_zone"], zone))
+		_refused(fixture.call, fixture.changed(ours, ["environment", "time_zone"], zone))
+		_refused(fixture.call, fixture.changed(allowing, ["environment", "time_zone"], zone))
 	}
 }
 
 test_a_rule_ends_when_it_expires if {
 	_concerned(fixture.call, {"expires": "2026-11-20T14:00:01Z"})
+	_concerned(fixture.call, {"expires": "2026-11-20T14:00:01Z", "reason": "For a while."})
 	_unconcerned(fixture.call, {"expires": "2026-11-20T14:00:00Z"})
 }
 
