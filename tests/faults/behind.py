@@ -3,6 +3,7 @@
 Rule 1: the server lists its tools whoever asks; `effects` is everything else that reached it.
 """
 
+import json
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -31,6 +32,7 @@ class Counterpart(Scripted):
         """Begin with an empty result for everything."""
         super().__init__(answer({}))
         self.reply: Callable[[Received], Script] = empty
+        self.stop: Callable[[], None] = self.hang_up
 
     @property
     def effects(self) -> list[Received]:
@@ -79,7 +81,13 @@ def empty(received: Received) -> Script:
 async def counterpart() -> AsyncGenerator[Counterpart]:
     """Run a server until the end of the block."""
     made = Counterpart()
-    async with serving(made):
+    async with serving(made) as listening:
+
+        def stop() -> None:
+            listening.close()
+            made.hang_up()
+
+        made.stop = stop
         yield made
 
 
@@ -89,6 +97,15 @@ class Behind(Struct):
     gateway: Gateway
     server: Counterpart
     line: Line
+
+    def worker(self, number: int = -1) -> int:
+        """Return the process id of a worker, by default that of the last one started."""
+        return self.pids("worker_started")[number]
+
+    def pids(self, event: str) -> list[int]:
+        """Return the process ids in events of the log, in their order."""
+        lines = self.gateway.log.read_text(encoding="utf-8").splitlines()
+        return [int(json.loads(line)["fields"]["pid"]) for line in lines if f'"message":"{event}"' in line]
 
     def known(self) -> set[str]:
         """Return the calls of which the journal has a first record."""

@@ -93,6 +93,11 @@ class Line:
         """Send a whole request with these headers and no other."""
         return await self.exchange(self.head((*headers, ("Content-Length", str(len(body))))) + body)
 
+    def posted(self, tool: str = "echo", arguments: Mapping[str, Any] | None = None) -> bytes:
+        """Return the bytes of a modern call."""
+        body = call(tool, arguments)
+        return self.head((*modern("tools/call", tool), ("Content-Length", str(len(body))))) + body
+
     async def called(self, tool: str = "echo", arguments: Mapping[str, Any] | None = None, *more: Any) -> Got:
         """Call a tool in the modern era."""
         return await self.post(call(tool, arguments), *modern("tools/call", tool), *more)

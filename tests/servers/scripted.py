@@ -7,7 +7,8 @@
         assert server.received == []                    # its journal: what reached it, in which words
 
 A script is a list of steps, taken once a request has arrived whole: `bytes` are written as they are, `Repeat` writes
-some bytes many times, and `Do` says what else there is. After the last step the connection is kept for another request.
+some bytes many times, an `asyncio.Event` waits until the test sets it, and `Do` says what else there is. After the last
+step the connection is kept for another request.
 The functions at the end of this page are the scripts that most tests want.
 
 Rule 1: it speaks raw HTTP/1.1 on a socket: no library mends what a test wants broken.
@@ -42,7 +43,7 @@ class Repeat(Struct, frozen=True):
     times: int
 
 
-Step = bytes | Repeat | Do
+Step = bytes | Repeat | Do | asyncio.Event
 Script = Sequence[Step]
 
 MEGABYTE: Final = 1024 * 1024
@@ -126,6 +127,8 @@ class Scripted:
             case Repeat(piece=piece, times=times):
                 for _ in range(times):
                     await self._write(writer, piece)
+            case asyncio.Event():
+                await step.wait()
             case Do.HANG:
                 await reader.readexactly(1)
             case Do.CLOSE:
@@ -164,13 +167,13 @@ async def scripted(script: Script | None = None, *, tls: ssl.SSLContext | None =
 
 
 @asynccontextmanager
-async def serving(scripted: Scripted, *, tls: ssl.SSLContext | None = None) -> AsyncGenerator[None]:
-    """Run a server until the end of the block."""
+async def serving(scripted: Scripted, *, tls: ssl.SSLContext | None = None) -> AsyncGenerator[asyncio.Server]:
+    """Run a server until the end of the block, or until what is yielded is closed."""
     server = await asyncio.start_server(scripted.serve, "127.0.0.1", 0, ssl=tls)
     port = server.sockets[0].getsockname()[1]
     scripted.url = f"{'https' if tls else 'http'}://127.0.0.1:{port}/mcp"
     try:
-        yield
+        yield server
     finally:
         server.close()
         scripted.hang_up()
