@@ -213,6 +213,17 @@ class FakeDefinitions:
         self.forgotten.append((server, method))
 
 
+class FakeFloods:
+    """Finds every refused caller the first of its kind, unless told otherwise."""
+
+    def __init__(self) -> None:
+        self.known = False
+
+    def first(self, source_ip: str, server: str, cause: str, unix_ns: int) -> bool:
+        del source_ip, server, cause, unix_ns
+        return not self.known
+
+
 class FakeClock:
     """Stands still."""
 
@@ -278,6 +289,7 @@ class World:
         self.upstream = FakeUpstream(upstream)
         self.definitions = FakeDefinitions(blank=blank)
         self.callers = FakeCallers()
+        self.floods = FakeFloods()
         self.ring = Ring(b"k" * 64)
         self.pipeline = Pipeline(self._parts(), ttl_cap_ms=1000)
 
@@ -288,6 +300,7 @@ class World:
             upstream=self.upstream,
             definitions=self.definitions,
             listings=Listings(self.policy, ListLimits(chunk=4, entries=8)),
+            floods=self.floods,
             clock=FakeClock(),
             ids=FakeIds(),
             ring=self.ring,

@@ -100,14 +100,14 @@ async def worker(settings: Settings, handed: Handed, report: Report) -> AsyncGen
         upstream = await stack.enter_async_context(reach(Secrets(settings.secrets.directory), trust=trust))
         identity = identity_of(settings)
         stack.push_async_callback(identity.close)
-        parts = parts_of(settings, handed, who, calls_of(client, journal, upstream))
+        floods = Aggregate()
+        parts = parts_of(settings, handed, who, calls_of(client, journal, upstream), floods)
         pipeline, streams, telemetry = (
             Pipeline(parts, ttl_cap_ms=settings.lists.ttl_cap_ms),
             streams_of(settings),
             Telemetry(),
         )
         pulse = pulse_of(settings, client, vitals, who)
-        floods = Aggregate()
         stack.callback(pipeline.record_counts)
         for background in (pulse.run(), _revised(streams, pipeline), floods_recorded(floods, pipeline)):
             task = asyncio.create_task(background)

@@ -41,17 +41,22 @@ class Doors:
         return outcome if isinstance(outcome, Principal) else self._refused(server, source_ip, outcome)
 
     def unknown(self, server: str, *, source_ip: str) -> Unverified:
-        """Return how a caller is refused whose credential no agent has."""
+        """Return how a caller is refused whose credential no agent has; the pipeline has counted and recorded it."""
+        del source_ip
         reason = "The credential is not registered here, has expired or was revoked."
-        return self._refused(server, source_ip, Unauthenticated(cause="token_unknown", reason=reason))
+        return self._told(server, Unauthenticated(cause="token_unknown", reason=reason), recorded=False)
 
     def _refused(self, server: str, source_ip: str, outcome: Unauthenticated) -> Unverified:
+        first = self._floods.first(source_ip, server, outcome.cause, time.time_ns())
+        return self._told(server, outcome, recorded=first)
+
+    def _told(self, server: str, outcome: Unauthenticated, *, recorded: bool) -> Unverified:
         return Unverified(
             cause=outcome.cause,
             reason=outcome.reason,
             status=outcome.status,
             challenge=self._identity.challenge(server, outcome),
-            recorded=self._floods.first(source_ip, server, outcome.cause, time.time_ns()),
+            recorded=recorded,
         )
 
 

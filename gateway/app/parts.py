@@ -23,6 +23,7 @@ from gateway.opa.socket_exchange import SocketExchange
 from gateway.opa.vitals import RemoteVitals, SocketVitals, Vitals
 from gateway.pipeline.engine import Parts
 from gateway.pipeline.listings import Listings, ListLimits
+from gateway.pipeline.ports import Floods
 from gateway.protocol.sealing import Ring
 from gateway.protocol.strict import Limits as MessageLimits
 from gateway.server import EndpointLimits, StreamLimits, Streams
@@ -86,7 +87,7 @@ def identity_of(settings: Settings) -> Identity:
     return Identity(Resource(settings.public_url, issuers), issuers, anonymous=settings.identity.anonymous)
 
 
-def parts_of(settings: Settings, handed: Handed, who: Gateway, calls: Calls) -> Parts:
+def parts_of(settings: Settings, handed: Handed, who: Gateway, calls: Calls, floods: Floods) -> Parts:
     """Return what the pipeline is made of."""
     return Parts(
         policy=calls.policy,
@@ -94,6 +95,7 @@ def parts_of(settings: Settings, handed: Handed, who: Gateway, calls: Calls) -> 
         upstream=calls.upstream,
         definitions=Cache(max_age_s=settings.definitions.max_age_s),
         listings=Listings(calls.policy, ListLimits(chunk=settings.lists.chunk, entries=settings.lists.cache_entries)),
+        floods=floods,
         clock=SystemClock(),
         ids=RandomIds(),
         ring=Ring(*handed.sealing_keys[:2]),

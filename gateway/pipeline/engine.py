@@ -24,7 +24,7 @@ from gateway.admission.refusal import answer as refusal_answer
 from gateway.pipeline.call import Call, Settled
 from gateway.pipeline.counts import Counts
 from gateway.pipeline.listings import Listings
-from gateway.pipeline.ports import Clock, Definitions, Ids, Journal, Moment, Policy, Upstream
+from gateway.pipeline.ports import Clock, Definitions, Floods, Ids, Journal, Moment, Policy, Upstream
 from gateway.pipeline.presentation import subject_of
 from gateway.protocol.sealing import Ring
 
@@ -37,6 +37,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     upstream: Upstream
     definitions: Definitions
     listings: Listings
+    floods: Floods
     clock: Clock
     ids: Ids
     ring: Ring
@@ -70,6 +71,8 @@ class Engine:
         answer = call.answer or _SILENCE
         outcome = enforce(answer, outbound(call.inbound, subject=self._subject(call.inbound, answer)))
         outcome = _same_agent(call.inbound, answer, outcome)
+        if isinstance(outcome, Refusal) and outcome.unauthenticated and not self._first(call.inbound):
+            return self.refuse(call, outcome)
         receipt = await self.record(call, answer, outcome)
         if isinstance(receipt, JournalFailure):
             return self.refuse(call, own("journal_unavailable", "the decision cannot be recorded", _LATER))
@@ -77,6 +80,11 @@ class Engine:
             return self.refuse(call, outcome)
         forward = permit(outcome, receipt)
         return Settled(call=replace(call, permit=forward.permit), action=forward)
+
+    def _first(self, inbound: Inbound) -> bool:
+        """Return whether a stranger's message takes a record of its own; the others are recorded by their count."""
+        now = self.parts.clock.now().unix_ns
+        return self.parts.floods.first(inbound.source_ip, inbound.server, "token_unknown", now)
 
     def _subject(self, inbound: Inbound, answer: Verdict | PolicyFailure) -> str:
         if isinstance(answer, PolicyFailure):

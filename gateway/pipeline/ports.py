@@ -47,6 +47,12 @@ class Upstream(Protocol):
     async def send(self, forward: Forward) -> Reply | UpstreamFailure: ...
 
 
+class Floods(Protocol):
+    """Counts refused callers, so that a flood of them takes few records."""
+
+    def first(self, source_ip: str, server: str, cause: str, unix_ns: int) -> bool: ...
+
+
 class Policy(Protocol):
     """The OPA sidecar."""
 

@@ -130,6 +130,22 @@ async def test_an_unregistered_token_is_answered_401_with_a_challenge() -> None:
     assert (got.status, got.headers["www-authenticate"]) == (401, "Bearer")
 
 
+async def test_a_flood_of_unregistered_tokens_takes_one_record() -> None:
+    world = World(lambda _: deny("principal_is_verified"))
+    browser = Browser(world)
+    assert (await browser.legacy("tools/list")).status == 401
+    world.floods.known = True
+    assert (await browser.legacy("tools/list")).status == 401
+    assert len(world.journal.records) == 1
+
+
+async def test_a_flood_hides_no_refusal_of_who_is_verified() -> None:
+    world = World(lambda _: deny())
+    world.floods.known = True
+    assert (await Browser(world).legacy("tools/list")).status == 200
+    assert len(world.journal.records) == 1
+
+
 async def test_a_caller_without_credential_is_refused_before_its_body_is_believed() -> None:
     world = World()
     world.callers.outcome = Unverified(cause="token_missing", reason="none", status=401, challenge="Bearer x")
