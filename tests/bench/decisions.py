@@ -17,7 +17,7 @@ from gateway.opa.exchange import Exchanged
 from gateway.opa.socket_exchange import SocketExchange
 from tests.running import OPEN, catalog
 
-ROUNDS: Final = 400
+ROUNDS: Final = 300
 _PER_FILE: Final = 1_000
 _REQUIREMENT: Final = """\
 # METADATA

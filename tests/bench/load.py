@@ -27,7 +27,7 @@ class Figures(Struct, frozen=True, kw_only=True):
 
 class _Connection(asyncio.Protocol):
     def __init__(self) -> None:
-        self.body = b""
+        self.parts: list[bytes] = []
         self.done: asyncio.Future[bytes] | None = None
         self.transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
@@ -43,12 +43,12 @@ class _Connection(asyncio.Protocol):
             self.done.set_exception(ConnectionError(f"the connection was lost: {exc}"))
 
     def on_body(self, body: bytes) -> None:
-        self.body += body
+        self.parts.append(body)
 
     def on_message_complete(self) -> None:
         if self.done is not None:
-            self.done.set_result(self.body)
-        self.body = b""
+            self.done.set_result(b"".join(self.parts))
+        self.parts = []
         self._parser = httptools.HttpResponseParser(self)
 
     def ask(self, request: bytes) -> "asyncio.Future[bytes]":

@@ -75,7 +75,12 @@ async def staged(root: Path, *, workers: int = 1, durability: str = "disk", tool
     with served("tests.bench.upstream") as origin:
         url = f"{origin}/tools/{tools}/mcp"
         entry = catalog("bench", url, large_results=True, tools=_targets(tools))
-        settings = {"workers": workers, "journal": {"durability": durability, "masking": "full"}}
+        settings = {
+            "workers": workers,
+            "journal": {"durability": durability, "masking": "full"},
+            "opa": {"deadline_ms": 5_000},
+            "lists": {"deadline_ms": 5_000},
+        }
         async with running(root, servers={"bench": entry}, settings=settings) as gateway:
             question = await _question(gateway, root)
             with served("tests.bench.floor", url, _socket(gateway), str(question)) as floor:
