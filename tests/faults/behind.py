@@ -139,10 +139,14 @@ class Behind(Struct):
 
 
 @asynccontextmanager
-async def standing(directory: Path, *, files: Mapping[str, Any] | None = None, **more: Any) -> AsyncGenerator[Behind]:
-    """Run a gateway before a server of its own; `more` is of the server's entry in the catalog."""
-    settings = more.pop("settings", None)
-    async with counterpart() as server:
-        servers = {"s": entry(server.url, **more)}
-        async with running(directory, servers=servers, files=files, settings=settings) as gateway:
-            yield Behind(gateway, server, Line(gateway.url("s")))
+async def standing(directory: Path, **more: Any) -> AsyncGenerator[Behind]:
+    """Run a gateway before a server of its own.
+
+    `files`, `settings` and `ready` are the gateway's; all else is of the server's entry in the catalog.
+    """
+    own = {name: more.pop(name) for name in ("files", "settings", "ready") if name in more}
+    async with (
+        counterpart() as server,
+        running(directory, servers={"s": entry(server.url, **more)}, **own) as gateway,
+    ):
+        yield Behind(gateway, server, Line(gateway.url("s")))
