@@ -32,7 +32,8 @@ def _allowed(answer: Verdict, outbound: Outbound) -> Admit | Refusal:
     if decision.obligations:
         what = ", ".join(obligation.type for obligation in decision.obligations)
         return _refusal(answer, "obligation_unsupported", (_reason("obligation_unsupported", f"cannot do: {what}"),))
-    if not decision.grounds or decision.route is None or decision.reasons:
+    admitted = bool(decision.grounds) and all(ground.effect == "allow" for ground in decision.grounds)
+    if not admitted or decision.route is None or decision.reasons:
         return _refusal(answer, "policy_denied", (_reason("policy_denied", "the allow has no grounds or no route"),))
     return Admit(route=decision.route, outbound=outbound)
 

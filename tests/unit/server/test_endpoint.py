@@ -8,7 +8,7 @@ import orjson
 import pytest
 from starlette.types import Message
 
-from gateway.admission.decision import Decision, Obligation, PolicyFailure, Route
+from gateway.admission.decision import Decision, Ground, Obligation, PolicyFailure, Route
 from gateway.admission.policy_input import PolicyInput
 from gateway.admission.record import JournalFailure
 from gateway.pipeline.ports import UpstreamFailure
@@ -74,6 +74,8 @@ def _strange(**changes: Any) -> Decision:
     "decision",
     [
         _strange(grounds=[]),
+        _strange(grounds=[Ground(rule="r", effect="deny")]),
+        _strange(grounds=[Ground(rule="r", effect="allow"), Ground(rule="s", effect="hold")]),
         _strange(route=None),
         _strange(reasons=deny().reasons),
         _strange(obligations=[Obligation(requirement="r", type="redact_result")]),
