@@ -78,6 +78,8 @@ async def test_who_goes_before_the_decision_has_nothing_sent(behind: Behind, era
             writer.write(sent(behind, era))
             await writer.drain()
             await _being_asked(behind)
+            client_port = writer.get_extra_info("sockname")[1]
+        await behind.line.left(client_port)
     finally:
         os.kill(opa, signal.SIGCONT)
     first = await behind.one_more_than(before)

@@ -1,16 +1,20 @@
 """What the fault tests speak: requests as bytes on a socket, and answers as they came.
 
 Rule 1: a request is written byte by byte as the test says it; nothing here mends or completes it.
+Rule 2: that the other side saw a connection end is read from the kernel's table of sockets, never guessed by waiting.
 """
 
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from msgspec import Struct, field
+
+from tests.running import until
 
 MODERN: Final = "2026-07-28"
 LEGACY: Final = "2025-11-25"
@@ -20,6 +24,9 @@ META: Final[Mapping[str, Any]] = {
     "io.modelcontextprotocol/clientInfo": {"name": "faults", "version": "1"},
 }
 DEADLINE_S: Final = 20.0
+_SOCKETS: Final = Path("/proc/net/tcp")
+_UNSEEN: Final = frozenset({"01", "08"})
+"""States of a socket whose process has not closed it: established, and closed by the other side only."""
 
 Lines = tuple[tuple[str, str], ...]
 POST: Final[Lines] = (("Content-Type", "application/json"), ("Accept", "application/json, text/event-stream"))
@@ -123,6 +130,19 @@ class Line:
             yield reader, writer
         finally:
             writer.transport.abort()
+
+    async def left(self, client_port: int) -> None:
+        """Wait until the gateway has seen that the client at this port is gone, and closed its end."""
+
+        async def closed() -> bool | None:
+            return self._open_to(client_port) is False or None
+
+        await until(closed, lambda: "the gateway did not close the connection", deadline_s=10)
+
+    def _open_to(self, client_port: int) -> bool:
+        ours, theirs = f":{self.port:04X}", f":{client_port:04X}"
+        rows = (line.split() for line in _SOCKETS.read_text(encoding="ascii").splitlines()[1:])
+        return any(row[1].endswith(ours) and row[2].endswith(theirs) and row[3] in _UNSEEN for row in rows)
 
 
 async def _rest(reader: asyncio.StreamReader) -> bytes:
