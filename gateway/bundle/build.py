@@ -15,6 +15,7 @@ from msgspec import Struct
 from gateway.bundle.contradictions import Known, contradictions
 from gateway.bundle.data import bundle_data
 from gateway.bundle.environment import Environment, Reader
+from gateway.bundle.manifest import Metadata
 from gateway.bundle.pack import canonical, content_id, pack
 from gateway.bundle.plain import Json
 from gateway.bundle.policies import Policies, Verifier
@@ -100,7 +101,7 @@ class Builder:
         except (OSError, ValueError) as error:
             remedy = "Make the state directory writable, or restore the file."
             return refusal([Problem(str(self._state), 0, f"gives no sequence number: {error}.", remedy)])
-        made = pack(content.files, environment=content.environment.name, seq=seq, key=self.key)
+        made = pack(content.files, Metadata(environment=content.environment.name, seq=seq), key=self.key)
         return Built(
             revision=made.revision,
             seq=seq,
@@ -114,7 +115,7 @@ class Builder:
     def rehearse(self, content: Content) -> list[Problem]:
         """What a real OPA says against the packed content; empty when it loads and answers."""
         with tempfile.TemporaryDirectory(prefix="mcp-admission-") as scratch:
-            made = pack(content.files, environment=content.environment.name, seq=0, key=None)
+            made = pack(content.files, Metadata(environment=content.environment.name, seq=0), key=None)
             (Path(scratch) / ARCHIVE).write_bytes(made.content)
             return rehearsed(content.environment, self._opa, Path(scratch))
 

@@ -9,26 +9,17 @@ import gzip
 import hashlib
 import io
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import orjson
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 
+from gateway.bundle.artefact import MANIFEST, SIGNATURES
+from gateway.bundle.manifest import ROOTS, Manifest, Metadata
 from gateway.bundle.signing import SigningKey, signatures
+from gateway.bundle.verifying import POLICY
 
-ROOTS: Final = (
-    "mcp",
-    "environment",
-    "required",
-    "enforcement",
-    "catalog",
-    "agents",
-    "rules",
-    "own",
-    "index",
-    "requirements",
-)
 MEDIA_TYPE: Final = "application/vnd.openpolicyagent.bundles"
 
 
@@ -54,19 +45,25 @@ def content_id(files: Mapping[str, bytes]) -> str:
     return digest.hexdigest()[:12]
 
 
-def pack(files: Mapping[str, bytes], *, environment: str, seq: int, key: SigningKey | None) -> Packed:
+def pack(
+    files: Mapping[str, bytes],
+    metadata: Metadata,
+    *,
+    key: SigningKey | None,
+    roots: Sequence[str] = ROOTS,
+    scope: str = POLICY,
+) -> Packed:
     """The bundle; `files` are its Rego and `data.json`, named without a leading slash."""
-    revision = f"{environment}@{content_id(files)}.{seq}"
-    manifest = {
-        "revision": revision,
-        "roots": sorted(ROOTS),
-        "rego_version": 1,
-        "metadata": {"environment": environment, "seq": seq},
-    }
-    packed = {**files, ".manifest": canonical(manifest)}
-    if key is not None:
-        packed[".signatures.json"] = signatures(packed, key)
-    return Packed(revision, seq, _archive(packed))
+    revision = f"{metadata.environment}@{content_id(files)}.{metadata.seq}"
+    manifest = Manifest(revision=revision, metadata=metadata, roots=tuple(sorted(roots)))
+    packed = {**files, MANIFEST: canonical(to_builtins(manifest))}
+    return Packed(revision, metadata.seq, archived(packed, key, scope=scope))
+
+
+def archived(files: Mapping[str, bytes], key: SigningKey | None, *, scope: str = POLICY) -> bytes:
+    """The bytes of a bundle of these files, its manifest among them; signed where there is a key."""
+    signed = files if key is None else {**files, SIGNATURES: signatures(files, key, scope=scope)}
+    return _archive(signed)
 
 
 def _archive(files: Mapping[str, bytes]) -> bytes:

@@ -45,11 +45,12 @@ def _described(private: ec.EllipticCurvePrivateKey) -> SigningKey:
     return SigningKey(private, hashlib.sha256(pem).hexdigest()[:16], pem.decode())
 
 
-def signatures(files: Mapping[str, bytes], key: SigningKey) -> bytes:
-    """The content of `.signatures.json` over `files` (names without a leading slash)."""
+def signatures(files: Mapping[str, bytes], key: SigningKey, *, scope: str = "") -> bytes:
+    """The content of `.signatures.json` over `files` (names without a leading slash), for one use, the scope."""
     listed = [
         {"name": name, "hash": hashlib.sha256(files[name]).hexdigest(), "algorithm": "SHA-256"}
         for name in sorted(files)
     ]
-    token = jwt.encode({"files": listed, "keyid": key.keyid}, key.private, algorithm=ALGORITHM)
+    claims = {"files": listed, "keyid": key.keyid} | ({"scope": scope} if scope else {})
+    token = jwt.encode(claims, key.private, algorithm=ALGORITHM)
     return orjson.dumps({"signatures": [token]})

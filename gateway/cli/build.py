@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from gateway.bundle import Builder, PolicySource, Problems
+from gateway.bundle.manifest import Metadata
 from gateway.bundle.pack import pack
 from gateway.bundle.problem import refusal
 from gateway.bundle.signing import SigningKey, read_key
@@ -56,7 +57,7 @@ def command(directory: Path, environment: str, output: Path, sequence: int, sign
         for problem in content.problems:
             click.echo(str(problem), err=True)
         raise SystemExit(1)
-    packed = pack(content.files, environment=environment, seq=sequence, key=key)
+    packed = pack(content.files, Metadata(environment=environment, seq=sequence), key=key)
     output.write_bytes(packed.content)
     if key is not None:
         click.echo(f"signed with key {key.keyid}", err=True)

@@ -25,6 +25,7 @@ from testcontainers.core.container import DockerContainer
 from testcontainers.core.image import DockerImage
 
 from gateway.bundle import Builder, PolicySource, Problems
+from gateway.bundle.manifest import Metadata
 from gateway.bundle.pack import Packed, pack
 from gateway.bundle.signing import ALGORITHM, SigningKey, ephemeral_key
 from gateway.opa.answer import BUNDLE
@@ -98,7 +99,7 @@ class ForeignOpa:
 
     def bundle(self, seq: int) -> Packed:
         """The signed policy under a sequence number."""
-        return pack(self._files, environment=ENVIRONMENT, seq=seq, key=self._key)
+        return pack(self._files, Metadata(environment=ENVIRONMENT, seq=seq), key=self._key)
 
     def start(self, seq: int) -> str:
         """Start a container with the policy under this sequence number, in place of any other; its revision."""

@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 
 from gateway.bundle.listener import Address, listening
+from gateway.bundle.manifest import Metadata
 from gateway.bundle.pack import canonical, pack
 from gateway.bundle.serve import Offer
 from gateway.bundle.signing import SigningKey, ephemeral_key
@@ -24,7 +25,7 @@ ODD: dict[str, Any] = {
 
 def offer(answer: object, key: SigningKey, seq: int) -> Offer:
     files = {"mcp/admission/x.rego": POLICY, "data.json": canonical({"own": {"answer": answer}})}
-    packed = pack(files, environment="dev", seq=seq, key=key)
+    packed = pack(files, Metadata(environment="dev", seq=seq), key=key)
     return Offer(f'"{seq}"', packed.content)
 
 
@@ -97,6 +98,6 @@ async def test_an_unsigned_bundle_never_becomes_active(opa: Path, tmp_path: Path
     async with listening() as (endpoint, address), following(opa, address, key, tmp_path) as ask:
         endpoint.put(offer("first", key, 1))
         await until(ask, says("first"))
-        endpoint.put(Offer('"2"', pack(files, environment="dev", seq=2, key=None).content))
+        endpoint.put(Offer('"2"', pack(files, Metadata(environment="dev", seq=2), key=None).content))
         await until(lambda: ask("status"), refused)
         assert says("first")(await ask())

@@ -36,7 +36,7 @@ def test_a_policy_repository_becomes_a_bundle(builder: Builder, source: PolicySo
     ]
     manifest = json.loads(files["/.manifest"])
     assert manifest["revision"] == bundle.revision == f"dev@{bundle.content_id}.1"
-    assert manifest["metadata"] == {"environment": "dev", "seq": 1}
+    assert (manifest["metadata"]["environment"], manifest["metadata"]["seq"]) == ("dev", 1)
 
 
 def test_the_sequence_grows_with_every_build_and_the_content_id_stays(builder: Builder, source: PolicySource) -> None:

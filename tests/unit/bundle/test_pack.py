@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.bundle.manifest import Metadata
 from gateway.bundle.pack import canonical, content_id, pack
 from gateway.bundle.signing import ephemeral_key, read_key
 
@@ -21,11 +22,13 @@ FILES = {"data.json": b"{}", "mcp/admission/x.rego": b"package mcp.admission\n"}
 
 def test_the_same_content_and_sequence_give_the_same_bytes() -> None:
     turned = dict(reversed(FILES.items()))
-    assert pack(FILES, environment="dev", seq=3, key=None) == pack(turned, environment="dev", seq=3, key=None)
+    assert pack(FILES, Metadata(environment="dev", seq=3), key=None) == pack(
+        turned, Metadata(environment="dev", seq=3), key=None
+    )
 
 
 def test_nothing_of_the_machine_is_in_a_bundle() -> None:
-    content = pack(FILES, environment="dev", seq=3, key=None).content
+    content = pack(FILES, Metadata(environment="dev", seq=3), key=None).content
     assert content[4:8] == bytes(4)
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
         members = archive.getmembers()
@@ -36,9 +39,9 @@ def test_nothing_of_the_machine_is_in_a_bundle() -> None:
 
 
 def test_the_revision_names_environment_content_and_sequence() -> None:
-    packed = pack(FILES, environment="dev", seq=3, key=None)
+    packed = pack(FILES, Metadata(environment="dev", seq=3), key=None)
     assert packed.revision == f"dev@{content_id(FILES)}.3"
-    assert pack(FILES, environment="dev", seq=4, key=None).revision == f"dev@{content_id(FILES)}.4"
+    assert pack(FILES, Metadata(environment="dev", seq=4), key=None).revision == f"dev@{content_id(FILES)}.4"
 
 
 @pytest.mark.parametrize(
@@ -55,7 +58,7 @@ def test_another_content_has_another_id(other: dict[str, bytes]) -> None:
 
 def test_the_signature_covers_every_other_file() -> None:
     key = ephemeral_key()
-    packed = pack(FILES, environment="dev", seq=3, key=key)
+    packed = pack(FILES, Metadata(environment="dev", seq=3), key=key)
     with tarfile.open(fileobj=io.BytesIO(packed.content)) as archive:
         files = {member.name[1:]: archive.extractfile(member).read() for member in archive}  # pyright: ignore[reportOptionalMemberAccess]
     (token,) = orjson.loads(files.pop(".signatures.json"))["signatures"]
