@@ -2,6 +2,7 @@
 
 Rule 1: an archive is read once, strictly: plain files, each name once, no delta, bounded before and after unpacking.
 Rule 2: nothing is written to disk; names are compared, never followed.
+Rule 3: the revision is the one that environment, content and sequence number make: decisions are told apart by it.
 """
 
 import hashlib
@@ -13,7 +14,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from gateway.bundle.manifest import Manifest, read_manifest
+from gateway.bundle.manifest import Manifest, read_manifest, revision_of
 from gateway.bundle.rejection import Rejected
 
 MANIFEST: Final = ".manifest"
@@ -43,6 +44,11 @@ class Artefact(Struct, frozen=True, kw_only=True):
         """The identity that decisions carry."""
         return self.manifest.revision
 
+    @property
+    def contents(self) -> dict[str, bytes]:
+        """What the content id covers: every file but the manifest."""
+        return {name: held for name, held in self.files.items() if name != MANIFEST}
+
 
 def read_artefact(content: bytes) -> Artefact | Rejected:
     """The artefact in these bytes, or why they are none."""
@@ -57,13 +63,15 @@ def read_artefact(content: bytes) -> Artefact | Rejected:
     manifest = read_manifest(files[MANIFEST])
     if isinstance(manifest, Rejected):
         return manifest
-    return Artefact(
+    read = Artefact(
         content=content,
         digest=hashlib.sha256(content).hexdigest(),
         manifest=manifest,
         files={name: held for name, held in files.items() if name != SIGNATURES},
         signatures=files.get(SIGNATURES),
     )
+    named = revision_of(manifest.metadata, read.contents)
+    return read if read.revision == named else Rejected("bundle_unreadable", f"{read.revision!r} is not {named}")
 
 
 def _unpacked(content: bytes) -> bytes | Rejected:

@@ -1,13 +1,14 @@
 """Builds the bundle of one environment: what the supervisor publishes and CI ships.
 
 Rule 1: a bundle counts only after a real OPA has loaded it and answered a question from it.
-Rule 2: the same sources, sequence and key give the same policy and data bytes.
+Rule 2: times and numbers are given, never taken: the same sources under the same terms give the same unsigned bytes.
 Rule 3: a refused build changes nothing and uses up no sequence number.
 """
 
 import hashlib
 import tempfile
 from pathlib import Path
+from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -15,8 +16,8 @@ from msgspec import Struct
 from gateway.bundle.contradictions import Known, contradictions
 from gateway.bundle.data import bundle_data
 from gateway.bundle.environment import Environment, Reader
-from gateway.bundle.manifest import Metadata
-from gateway.bundle.pack import canonical, content_id, pack
+from gateway.bundle.manifest import Metadata, content_id, rfc3339
+from gateway.bundle.pack import Packed, canonical, pack
 from gateway.bundle.plain import Json
 from gateway.bundle.policies import Policies, Verifier
 from gateway.bundle.problem import Problem, Problems, refusal
@@ -25,6 +26,8 @@ from gateway.bundle.sequence import next_sequence
 from gateway.bundle.signing import SigningKey, ephemeral_key
 from gateway.bundle.tool import Opa
 from gateway.library import library
+
+_DAY_S: Final = 86_400
 
 
 class PolicySource(Struct, frozen=True):
@@ -46,6 +49,18 @@ class Built(Struct, frozen=True, kw_only=True):
     public_key_pem: str
 
 
+class Terms(Struct, frozen=True, kw_only=True):
+    """Under what a content is issued: its number, its times, and where it came from."""
+
+    seq: int
+    built: float
+    """Unix seconds."""
+    days: int | None = None
+    """After how many days gateways refuse the bundle; None means never: in development."""
+    commit: str = ""
+    author: str = ""
+
+
 class Content(Struct, frozen=True, kw_only=True):
     """What a build is made of, checked: the files that are packed and what they came from."""
 
@@ -53,6 +68,8 @@ class Content(Struct, frozen=True, kw_only=True):
     policies: Policies
     data: Json
     files: dict[str, bytes]
+    time: float
+    """As of when it was checked, Unix seconds."""
 
     @property
     def identity(self) -> str:
@@ -84,7 +101,7 @@ class Builder:
         described = {name: msgspec.to_builtins(each) for name, each in policies.requirements.items()}
         data = bundle_data(environment, described)
         files = {**policies.files, "data.json": canonical(data)}
-        return Content(environment=environment, policies=policies, data=data, files=files)
+        return Content(environment=environment, policies=policies, data=data, files=files, time=time)
 
     def build(self, source: PolicySource, time: float, *, above: int = 0) -> Built | Problems:
         """The bundle under the next sequence number (more than `above`), or everything that is wrong."""
@@ -101,7 +118,7 @@ class Builder:
         except (OSError, ValueError) as error:
             remedy = "Make the state directory writable, or restore the file."
             return refusal([Problem(str(self._state), 0, f"gives no sequence number: {error}.", remedy)])
-        made = pack(content.files, Metadata(environment=content.environment.name, seq=seq), key=self.key)
+        made = issued(content, Terms(seq=seq, built=content.time), self.key)
         return Built(
             revision=made.revision,
             seq=seq,
@@ -115,9 +132,24 @@ class Builder:
     def rehearse(self, content: Content) -> list[Problem]:
         """What a real OPA says against the packed content; empty when it loads and answers."""
         with tempfile.TemporaryDirectory(prefix="mcp-admission-") as scratch:
-            made = pack(content.files, Metadata(environment=content.environment.name, seq=0), key=None)
+            made = issued(content, Terms(seq=0, built=content.time))
             (Path(scratch) / ARCHIVE).write_bytes(made.content)
             return rehearsed(content.environment, self._opa, Path(scratch))
+
+
+def issued(content: Content, terms: Terms, key: SigningKey | None = None) -> Packed:
+    """The bundle of a content under these terms; unsigned without a key."""
+    end = "" if terms.days is None else rfc3339(terms.built + terms.days * _DAY_S)
+    metadata = Metadata(
+        environment=content.environment.name,
+        seq=terms.seq,
+        commit=terms.commit,
+        author=terms.author,
+        built=rfc3339(terms.built),
+        not_after=end,
+        library=content.policies.library,
+    )
+    return pack(content.files, metadata, key=key)
 
 
 def _found(result: object) -> list[Problem]:

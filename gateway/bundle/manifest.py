@@ -3,13 +3,16 @@
 Rule 1: the metadata bind what the bundle was made for; a gateway that does not satisfy them refuses the bundle.
 Rule 2: unknown metadata are passed over, so that an older gateway reads the bundles of a newer build; what an older
 gateway may not enforce says so by `lowest_gateway`.
+Rule 3: a revision follows from what it names: environment, content and sequence number.
 """
 
+import hashlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from gateway.admission.policy_input import SCHEMA as INPUT_SCHEMA
 from gateway.bundle.rejection import Rejected
@@ -42,8 +45,8 @@ class Library(Struct, frozen=True, kw_only=True):
 class Metadata(Struct, frozen=True, kw_only=True):
     """What is bound to the revision; times are RFC 3339 in UTC, to the second."""
 
-    environment: str
-    seq: int
+    environment: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}\Z")]
+    seq: Annotated[int, Meta(ge=0, lt=10**18)]
     schema: Literal["mcp.bundle/v1"] = SCHEMA
     commit: str = ""
     """Git commit that the content is of; empty in development."""
@@ -77,6 +80,19 @@ def read_manifest(content: bytes) -> Manifest | Rejected:
         return _DECODER.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return Rejected("bundle_unreadable", f"its .manifest is not one of ours: {error}")
+
+
+def content_id(files: Mapping[str, bytes]) -> str:
+    """Twelve hexadecimal digits over names and contents."""
+    digest = hashlib.sha256()
+    for name in sorted(files):
+        digest.update(f"{name}\0{hashlib.sha256(files[name]).hexdigest()}\n".encode())
+    return digest.hexdigest()[:12]
+
+
+def revision_of(metadata: Metadata, files: Mapping[str, bytes]) -> str:
+    """The revision of a bundle of these files (the manifest and the signatures are none of them)."""
+    return f"{metadata.environment}@{content_id(files)}.{metadata.seq}"
 
 
 def moment_of(text: str) -> int | None:

@@ -6,7 +6,6 @@ Rule 3: the content id covers every packed file but the manifest; the sequence a
 """
 
 import gzip
-import hashlib
 import io
 import tarfile
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,7 @@ import orjson
 from msgspec import Struct, to_builtins
 
 from gateway.bundle.artefact import MANIFEST, SIGNATURES
-from gateway.bundle.manifest import ROOTS, Manifest, Metadata
+from gateway.bundle.manifest import ROOTS, Manifest, Metadata, revision_of
 from gateway.bundle.signing import SigningKey, signatures
 from gateway.bundle.verifying import POLICY
 
@@ -37,14 +36,6 @@ def canonical(value: Any) -> bytes:
     return text.replace("\u2028".encode(), b"\\u2028").replace("\u2029".encode(), b"\\u2029")
 
 
-def content_id(files: Mapping[str, bytes]) -> str:
-    """Twelve hexadecimal digits over names and contents."""
-    digest = hashlib.sha256()
-    for name in sorted(files):
-        digest.update(f"{name}\0{hashlib.sha256(files[name]).hexdigest()}\n".encode())
-    return digest.hexdigest()[:12]
-
-
 def pack(
     files: Mapping[str, bytes],
     metadata: Metadata,
@@ -54,7 +45,7 @@ def pack(
     scope: str = POLICY,
 ) -> Packed:
     """The bundle; `files` are its Rego and `data.json`, named without a leading slash."""
-    revision = f"{metadata.environment}@{content_id(files)}.{metadata.seq}"
+    revision = revision_of(metadata, files)
     manifest = Manifest(revision=revision, metadata=metadata, roots=tuple(sorted(roots)))
     packed = {**files, MANIFEST: canonical(to_builtins(manifest))}
     return Packed(revision, metadata.seq, archived(packed, key, scope=scope))

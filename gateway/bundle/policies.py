@@ -18,10 +18,12 @@ from msgspec import Struct
 
 from gateway.bundle import combiner
 from gateway.bundle.input_schema import input_schema_text
+from gateway.bundle.manifest import Library
 from gateway.bundle.module import Parser
 from gateway.bundle.problem import Problem
 from gateway.bundle.requirements import Found, Reads, Requirement, described, overreaching, read_sets
 from gateway.bundle.stage import Sources, lay
+from gateway.bundle.stock import carried
 from gateway.bundle.tool import Opa
 from gateway.bundle.tree import combine, failing, judged, written
 
@@ -34,6 +36,8 @@ class Policies(Struct, frozen=True):
 
     files: Mapping[str, bytes]
     requirements: Mapping[str, Requirement]
+    library: Library
+    """The stock library among them."""
 
 
 class Remembered(Struct, frozen=True):
@@ -134,4 +138,5 @@ def _own_code() -> bytes:
 def _policies(sources: Sources, remembered: Remembered) -> Policies:
     packed = {path: content for path, content in sources.files.items() if not path.endswith("_test.rego")}
     packed[combiner.PATH] = remembered.combiner.encode()
-    return Policies(packed, remembered.requirements)
+    library = carried({path: content for path, content in sources.files.items() if path not in sources.own})
+    return Policies(packed, remembered.requirements, library)

@@ -9,10 +9,8 @@ from msgspec import Struct
 from gateway.admission.decision import Decision
 from gateway.bundle.answering import Asking, NoDecision
 from gateway.bundle.asking import Acting, Asked, acting, asked, pin_of, question
-from gateway.bundle.build import Content
+from gateway.bundle.build import Content, Terms, issued
 from gateway.bundle.document import Document
-from gateway.bundle.manifest import Metadata
-from gateway.bundle.pack import pack
 from gateway.bundle.plain import Json
 from gateway.bundle.problem import Problem
 from gateway.bundle.tool import Opa
@@ -50,7 +48,7 @@ def failed(content: Content, opa: Opa, now: float) -> list[Problem]:
 
 def asking(content: Content, opa: Opa, actings: list[Acting]) -> Asking:
     """The bundle of a content, ready for questions by these principals."""
-    packed = pack(content.files, Metadata(environment=content.environment.name, seq=0), key=None)
+    packed = issued(content, Terms(seq=0, built=content.time))
     credentials = dict(content.data["index"]["credentials"])
     for each in actings:
         credentials |= each.credentials

@@ -9,8 +9,8 @@ import pytest
 
 from gateway.bundle import artefact
 from gateway.bundle.artefact import Artefact, read_artefact
-from gateway.bundle.manifest import Library, Manifest, Metadata, read_manifest
-from gateway.bundle.pack import content_id, pack
+from gateway.bundle.manifest import Library, Manifest, Metadata, content_id, read_manifest
+from gateway.bundle.pack import pack
 from gateway.bundle.rejection import Rejected
 
 FILES = {"data.json": b"{}", "mcp/admission/x.rego": b"package mcp.admission\n"}
@@ -77,6 +77,26 @@ def test_what_is_too_large_is_rejected_before_it_is_unpacked(monkeypatch: pytest
     read = read_artefact(BUNDLE)
     assert isinstance(read, Rejected)
     assert read.code == "bundle_too_large"
+
+
+@pytest.mark.parametrize(
+    "revision", [b"dev@000000000000.3", b"prod@" + content_id(FILES).encode() + b".3", content_id(FILES).encode()]
+)
+def test_a_revision_that_is_not_that_of_the_content_is_rejected(revision: bytes) -> None:
+    renamed = manifest().replace(f"dev@{content_id(FILES)}.3".encode(), revision)
+    read = read_artefact(archive(("/.manifest", renamed), *FILES.items()))
+    assert isinstance(read, Rejected)
+    assert read.code == "bundle_unreadable"
+    assert content_id(FILES) in read.detail
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [b'{"environment":"dev"}', b'{"environment":"dev","seq":-1}', b'{"environment":"dev","seq":1000000000000000000}',
+     b'{"environment":"Dev","seq":1}', b'{"environment":"dev\\n","seq":1}', b'{"environment":"a@b","seq":1}'],
+)  # fmt: skip
+def test_metadata_that_no_revision_can_name_are_none(metadata: bytes) -> None:
+    assert isinstance(read_manifest(b'{"revision":"dev@abcdef.1","metadata":' + metadata + b"}"), Rejected)
 
 
 def test_metadata_of_a_newer_build_are_passed_over() -> None:

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.bundle.manifest import Metadata
-from gateway.bundle.pack import canonical, content_id, pack
+from gateway.bundle.manifest import Metadata, content_id
+from gateway.bundle.pack import canonical, pack
 from gateway.bundle.signing import ephemeral_key, read_key
 
 FILES = {"data.json": b"{}", "mcp/admission/x.rego": b"package mcp.admission\n"}
