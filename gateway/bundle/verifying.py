@@ -11,12 +11,16 @@ from typing import Any, Final, Literal
 
 import jwt
 import msgspec
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from msgspec import Struct
 
 from gateway.bundle.artefact import Artefact
 from gateway.bundle.manifest import Metadata, moment_of
 from gateway.bundle.plain import objects
 from gateway.bundle.rejection import Rejected
+from gateway.bundle.signing import algorithm_of, keyid_of, unsuitable
 
 POLICY: Final = ""
 """The scope of policy bundles: OPA expects none unless it is told one."""
@@ -30,6 +34,18 @@ class VerifyingKey(Struct, frozen=True, kw_only=True):
     keyid: str
     pem: str
     algorithm: Algorithm = "ES256"
+
+
+def read_verifying_key(pem: bytes) -> VerifyingKey:
+    """The public EC key of a PEM text under the id that signing gives it; ValueError says what else it is."""
+    try:
+        public = serialization.load_pem_public_key(pem)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise ValueError("it is not the PEM text of a public key (openssl pkey -in key.pem -pubout)") from error
+    if not isinstance(public, ec.EllipticCurvePublicKey):
+        raise ValueError(unsuitable(public))  # noqa: TRY004 - the value of a setting is wrong, not a type in the program
+    text = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return VerifyingKey(keyid=keyid_of(text), pem=text.decode(), algorithm=algorithm_of(public.curve))
 
 
 class Standing(Struct, frozen=True, kw_only=True):

@@ -8,14 +8,12 @@ from typing import Any
 import jwt
 import orjson
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.bundle.manifest import Metadata, content_id
 from gateway.bundle.pack import canonical, pack
-from gateway.bundle.signing import ephemeral_key, read_key
+from gateway.bundle.signing import ephemeral_key
 
 FILES = {"data.json": b"{}", "mcp/admission/x.rego": b"package mcp.admission\n"}
 
@@ -67,25 +65,6 @@ def test_the_signature_covers_every_other_file() -> None:
         name: hashlib.sha256(content).hexdigest() for name, content in files.items()
     }
     assert signed["keyid"] == key.keyid
-
-
-def pem(private: Any) -> bytes:
-    return private.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-
-
-def test_a_signing_key_is_read_from_its_file() -> None:
-    private = ec.generate_private_key(ec.SECP256R1())
-    assert read_key(pem(private)).keyid == read_key(pem(private)).keyid
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"-----BEGIN PRIVATE KEY-----\n", pem(ec.generate_private_key(ec.SECP384R1()))]
-)
-def test_anything_else_is_no_signing_key(content: bytes) -> None:
-    with pytest.raises(ValueError, match=r"."):
-        read_key(content)
 
 
 def test_line_separators_are_escaped_as_opa_hashes_them() -> None:
