@@ -4,11 +4,12 @@ Rule 1: it must refuse what nobody may be allowed: an unknown caller's call to a
 Rule 2: what only OPA can judge is judged here: regular expressions of rules, by OPA's own engine.
 """
 
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
-from msgspec import to_builtins
+from msgspec import Struct, to_builtins
 
 from gateway.admission.policy_input import AskedMessage, Client, Context, Gateway, PolicyInput, Server, Target
 from gateway.admission.principal import Principal
@@ -36,19 +37,32 @@ CANARY: Final = PolicyInput(
 """A call by nobody to a server that no catalog can list: `-` is no server id."""
 
 
+class Rehearsal(Struct, frozen=True):
+    """What became of loading a bundle: what is wrong with it, and which of its patterns OPA cannot compile."""
+
+    problems: tuple[Problem, ...]
+    broken: tuple[str, ...] = ()
+
+
 def rehearsed(environment: Environment, opa: Opa, within: Path) -> list[Problem]:
     """What is wrong with the bundle that lies in `within`; empty when it answers as it must."""
-    patterns = sorted({condition["matches"] for _, _, condition in environment.conditions("matches")})
-    question = orjson.dumps({"canary": to_builtins(CANARY), "patterns": patterns})
+    rehearsal = loaded({condition["matches"] for _, _, condition in environment.conditions("matches")}, opa, within)
+    return [*rehearsal.problems, *_broken(environment, rehearsal.broken)]
+
+
+def loaded(patterns: Iterable[str], opa: Opa, within: Path) -> Rehearsal:
+    """What a real OPA makes of the bundle that lies in `within`, and of the regular expressions of its rules."""
+    asked = sorted(patterns)
+    question = orjson.dumps({"canary": to_builtins(CANARY), "patterns": asked})
     ran = opa.run(
         "eval", "--format=json", "--strict-builtin-errors", "--bundle", ARCHIVE, "--stdin-input", _QUERY,
         within=within, stdin=question,
     )  # fmt: skip
     if ran.code:
-        return [_unloadable(problem) for problem in complaints(ran)]
+        return Rehearsal(tuple(_unloadable(problem) for problem in complaints(ran)))
     value = _value(ran.report())
-    answers, broken = value.get("answers", []), value.get("broken", patterns)
-    return [*_unrefused(answers), *_broken(environment, broken), *_unsealed(value.get("unsealed", ["all"]))]
+    problems = [*_unrefused(value.get("answers", [])), *_unsealed(value.get("unsealed", ["all"]))]
+    return Rehearsal(tuple(problems), tuple(value.get("broken", asked)))
 
 
 def _value(report: Any) -> dict[str, Any]:
@@ -75,7 +89,7 @@ def _unsealed(rules: list[str]) -> list[Problem]:
     return [Problem("rules", 0, f"the packed rule `{rule}` {said}", remedy) for rule in rules]
 
 
-def _broken(environment: Environment, patterns: list[str]) -> list[Problem]:
+def _broken(environment: Environment, patterns: Collection[str]) -> list[Problem]:
     return [
         document.problem(pointer, f"`{condition['matches']}` is no regular expression.", "Write it in RE2 syntax.")
         for document, pointer, condition in environment.conditions("matches")

@@ -4,6 +4,8 @@ Rule 1: a real OPA decides them, from the bundle that would be published.
 Rule 2: a scenario that ends otherwise is a problem at its own line, with the reasons that were given.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
+
 from msgspec import Struct
 
 from gateway.admission.decision import Decision
@@ -26,33 +28,44 @@ class Scenario(Struct, frozen=True):
     acting: Acting
 
 
-def scenarios(content: Content, now: float) -> list[Scenario]:
-    """The scenarios of an environment; those without a time are of `now` (Unix seconds)."""
-    agents = content.environment.agents_by_id()
+Placed = Iterable[tuple[Document, str, Json]]
+"""Scenarios, each with its document and the pointer to it."""
+
+
+def scenarios(placed: Placed, agents: Mapping[str, Json], now: float) -> list[Scenario]:
+    """The scenarios, asked as these agents; those without a time are of `now` (Unix seconds)."""
     found: list[Scenario] = []
-    for document, pointer, entry in content.environment.scenarios_placed():
+    for document, pointer, entry in placed:
         stated = asked(entry, now=now)
         found.append(Scenario(document, pointer, entry, stated, acting(stated, agents)))
     return found
 
 
 def failed(content: Content, opa: Opa, now: float) -> list[Problem]:
-    """The scenarios that do not end as wanted."""
-    told = scenarios(content, now)
-    decisions = asking(content, opa, [each.acting for each in told]).answers(
-        [question(each.asked, each.acting, content.data) for each in told]
-    )
+    """The scenarios of an environment that do not end as wanted."""
+    told = scenarios(content.environment.scenarios_placed(), content.environment.agents_by_id(), now)
+    return unmet(told, asking(content, opa, [each.acting for each in told]), content.data)
+
+
+def unmet(told: Sequence[Scenario], asking: Asking, data: Json) -> list[Problem]:
+    """The scenarios that do not end as wanted, by the bundle that is asked; `data` is what it carries."""
+    decisions = asking.answers([question(each.asked, each.acting, data) for each in told])
     judged = zip(told, decisions, strict=True)
-    return [problem for scenario, decision in judged if (problem := _judged(scenario, decision, content.data))]
+    return [problem for scenario, decision in judged if (problem := _judged(scenario, decision, data))]
 
 
-def asking(content: Content, opa: Opa, actings: list[Acting]) -> Asking:
+def asking(content: Content, opa: Opa, actings: Iterable[Acting]) -> Asking:
     """The bundle of a content, ready for questions by these principals."""
     packed = issued(content, Terms(seq=0, built=content.time))
-    credentials = dict(content.data["index"]["credentials"])
+    return Asking(opa, packed.content, credentials(content.data, actings))
+
+
+def credentials(data: Json, actings: Iterable[Acting]) -> Json:
+    """The bundle's index of credentials, with those that were made up for questions."""
+    known: Json = dict(data["index"]["credentials"])
     for each in actings:
-        credentials |= each.credentials
-    return Asking(opa, packed.content, credentials)
+        known |= each.credentials
+    return known
 
 
 def _judged(scenario: Scenario, decision: Decision | NoDecision, data: Json) -> Problem | None:

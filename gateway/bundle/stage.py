@@ -38,6 +38,11 @@ class Sources(Struct, frozen=True):
         return Problem(self.origins.get(name, name), problem.line, problem.what, problem.remedy)
 
 
+def is_own(path: str) -> bool:
+    """True where a policy repository's own Rego may lie, tests among it."""
+    return bool(_OWN.fullmatch(path))
+
+
 def lay(policy: Path, library: Path) -> tuple[Sources, list[Problem]]:
     """The staged sources of a policy repository (the directory that holds `rego/`), and what was refused."""
     own_root = policy / "rego"

@@ -1,12 +1,14 @@
 """Whether an artefact is what a holder of a valid key signed, and whether it may be enforced here and now.
 
-Rule 1: no signature, no bundle; the key is found by its id among those that are valid, and fixes the algorithm.
+Rule 1: no signature, no bundle; the key is found by its id (the name that settings give it, or the one that follows
+from it) among those that are valid, and fixes the algorithm.
 Rule 2: the signed list and the files are the same set, byte for byte: ours are written in the form that OPA hashes.
 Rule 3: a signature is for one use, its scope: an emergency document never counts as policy, nor the other way round.
 """
 
 import hashlib
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 import jwt
@@ -77,9 +79,18 @@ def unsigned_by(artefact: Artefact, keys: Sequence[VerifyingKey], scope: str = P
         return Rejected("bundle_signature_invalid", f"its .signatures.json cannot be read: {error}")
     keyid = claimed.get("keyid")
     for key in keys:
-        if key.keyid == keyid:
+        if keyid in {key.keyid, _fingerprint(key.pem)}:
             return _refuted(artefact, token, key, scope)
     return Rejected("bundle_signature_invalid", f"it names the key {keyid!r}, which is not valid here")
+
+
+@lru_cache
+def _fingerprint(pem: str) -> str:
+    """The id that signing gives this key, whatever the settings call it; empty for keys that are not ours to make."""
+    try:
+        return read_verifying_key(pem.encode()).keyid
+    except ValueError:
+        return ""
 
 
 def _refuted(artefact: Artefact, token: str, key: VerifyingKey, scope: str) -> Rejected | None:

@@ -1,15 +1,14 @@
 """The command line: the root of `mcp-admission`, and which module each command is in.
 
 Rule 1: a command's module is loaded when the command is asked for, so that none pays for another's imports.
-Rule 2: a module that does not load is an error of this program and is shown as one, never hidden.
 """
 
-from importlib import import_module
 from typing import Final
 
 import click
 
 from gateway import __version__
+from gateway.cli.loading import Loading
 
 # In the order in which a newcomer meets them; the sentence is what `--help` says without loading the module.
 COMMANDS: Final = {
@@ -19,7 +18,7 @@ COMMANDS: Final = {
     "check": "Check a policy directory: sources, data, tests, scenarios.",
     "ask": "Answer one question from the real OPA, with reasons and grounds.",
     "serve": "Run the gateway.",
-    "build": "Pack the policy bundle of an environment.",
+    "bundle": "Policy bundles: build, sign, verify, inspect, diff.",
     "agent": "Register agents: new, list, rotate, revoke.",
     "catalog": "Import a server's tools for review, and compare.",
     "journal": "Read the journal: tail, show, stats.",
@@ -29,31 +28,11 @@ COMMANDS: Final = {
 MODULES: Final = {"try": "gateway.cli.try_"}
 
 
-class Commands(click.Group):
-    """The commands of the table, each loaded from its module when asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        del ctx
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        del ctx
-        if cmd_name not in COMMANDS:
-            return None
-        module = import_module(MODULES.get(cmd_name, f"gateway.cli.{cmd_name}"))
-        command = module.command
-        if not isinstance(command, click.Command):
-            raise TypeError(f"{module.__name__}.command is not a click command")
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
-
-
 @click.command(
-    cls=Commands,
+    cls=Loading,
+    package="gateway.cli",
+    table=COMMANDS,
+    modules=MODULES,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="""\b
 Examples:

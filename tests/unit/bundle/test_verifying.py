@@ -40,6 +40,11 @@ def test_what_a_valid_key_signed_is_taken() -> None:
     assert unsigned_by(signed(EMERGENCY), known(KEY), EMERGENCY) is None
 
 
+def test_a_key_is_known_by_what_it_is_as_well_as_by_what_settings_call_it() -> None:
+    assert unsigned_by(signed(), [VerifyingKey(keyid="policy", pem=KEY.public_pem.strip())]) is None
+    assert unsigned_by(signed(), [VerifyingKey(keyid="policy", pem=OTHER.public_pem)]) is not None
+
+
 @pytest.mark.parametrize(
     ("artefact", "keys", "scope"),
     [

@@ -1,0 +1,106 @@
+"""What became of the servers and of their tools, prompts and resources.
+
+Rule 1: what is in the catalog may be permitted, so that more of it is looser; who a thing is told apart from before is
+unclear, because rules speak of its tags, its action and its trust.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from gateway.bundle.difference.change import (
+    Change,
+    Effect,
+    Told,
+    became,
+    gained,
+    listed,
+    paired,
+)
+from gateway.bundle.plain import Json
+
+_WORDS: Final = frozenset({"title", "owner", "suggested_by", "timeout_s"})
+_SWITCHES: Final = frozenset({"large_results", "believe_annotations"})
+"""Off is stricter."""
+_STRICTNESS: Final = {"allow": 0, "warn": 1, "deny": 2}
+_KINDS: Final = {"tools": "tool", "prompts": "prompt", "resources": "resource"}
+
+
+def catalog_changes(old: Json, new: Json) -> Iterator[Change]:
+    """The changes from one bundle's data to another's, of what its catalog says."""
+    drifts = tuple(data["environment"].get("definition_drift", {}) for data in (old, new))
+    for name, before, after in paired(old["catalog"]["servers"], new["catalog"]["servers"]):
+        for what, effect in _server(before, after, drifts):
+            yield Change(about="server", name=name, what=what, effect=effect)
+    targets = tuple(data["catalog"]["targets"] for data in (old, new))
+    for name, before, after in paired(*targets):
+        yield from _targets(name, before or {}, after or {})
+
+
+def _server(old: Json | None, new: Json | None, drifts: tuple[Json, Json]) -> Told:
+    if old is None or new is None:
+        server = new or old or {}
+        said = f"{server['url']}, owner {server['owner']}"
+        yield (f"is new: {said}", "looser") if old is None else (f"is gone: {said}", "stricter")
+        return
+    for field, before, after in paired(old, new):
+        if field == "definition_drift":
+            follows = (before, after) == drifts
+            yield from () if follows else drift_changes(before, after)
+        elif field == "server_requests":
+            said = {"more": "may now ask the client for", "fewer": "may no longer ask the client for"}
+            yield from gained(before, after, **said, wider="looser")
+        else:
+            yield became(field, before, after), _effect(field, after)
+
+
+def _effect(field: str, new: Any) -> Effect:
+    if field in _SWITCHES:
+        return "looser" if new else "stricter"
+    return "same" if field in _WORDS else "unclear"
+
+
+def drift_changes(old: Mapping[str, str], new: Mapping[str, str]) -> Told:
+    """What each class of a changed definition means now; a class that is left out is denied."""
+    classes = sorted(old.keys() | new.keys())
+    for kind, before, after in ((each, old.get(each, "deny"), new.get(each, "deny")) for each in classes):
+        if before != after:
+            looser = _STRICTNESS.get(after, -1) < _STRICTNESS.get(before, 3)
+            yield f"takes a changed definition ({kind}) as {after}, not {before}", "looser" if looser else "stricter"
+
+
+def _targets(server: str, old: Json, new: Json) -> Iterator[Change]:
+    for name, before, after in paired(_named(old), _named(new)):
+        for what, effect in _target(before, after):
+            yield Change(about="target", name=f"{name} of server {server}", what=what, effect=effect)
+
+
+def _named(targets: Json) -> Json:
+    """Every target of a server by what it is called in a sentence."""
+    found = {f"{noun} {key}": each for kind, noun in _KINDS.items() for key, each in targets.get(kind, {}).items()}
+    found |= {f"resource {each['prefix']}*": each for each in targets.get("resource_prefixes", [])}
+    tasks = targets.get("tasks")
+    return found if tasks is None else found | {"tasks": tasks}
+
+
+def _target(old: Json | None, new: Json | None) -> Told:
+    if old is None or new is None:
+        target = new or old or {}
+        said = f"action {target.get('action', 'unknown')}{', pinned' if target.get('pin') else ''}"
+        yield (f"is new: {said}", "looser") if old is None else (f"is gone: {said}", "stricter")
+        return
+    for field, before, after in paired(old, new):
+        if field == "pin":
+            yield _pin(before, after)
+        elif field == "action":
+            yield f"is now {after or 'unknown'}, not {before or 'unknown'}", "stricter" if after is None else "unclear"
+        else:
+            yield became(field, before, after), "same" if field in _WORDS else "unclear"
+
+
+def _pin(old: Json | None, new: Json | None) -> tuple[str, Effect]:
+    if old is None:
+        return "is now pinned", "stricter"
+    if new is None:
+        return "is no longer pinned", "looser"
+    parts = [name for name, _, _ in paired(old.get("parts", {}), new.get("parts", {}))]
+    return f"is pinned to another definition ({listed(parts) or 'as a whole'})", "unclear"

@@ -1,0 +1,113 @@
+"""`mcp-admission bundle build`: the bundle of one environment as an unsigned file, for CI to compare and sign.
+
+Rule 1: the same sources, commit, --built and --sequence give the same bytes.
+Rule 2: a bundle that a real OPA does not load is never written.
+Rule 3: what is recorded as a commit is what was committed; else the bundle says so, and stderr does.
+"""
+
+import os
+import time
+from pathlib import Path
+from typing import Final
+
+import click
+
+from gateway.bundle import Builder, PolicySource, Problems
+from gateway.bundle.build import Content, Terms, issued
+from gateway.bundle.manifest import moment_of
+from gateway.bundle.problem import refusal
+from gateway.cli.bundle.checkout import Checkout, checkout
+from gateway.cli.bundle.files import put
+from gateway.cli.opa_found import opa_found, remembered
+
+DAYS: Final = 90
+_EPOCH: Final = "SOURCE_DATE_EPOCH"
+_NS: Final = 1_000_000_000
+
+
+def _moment(ctx: click.Context, param: click.Parameter, value: str | None) -> int:
+    """The build time, Unix seconds: as told, else as reproducible builds tell it, else now."""
+    if value is not None:
+        moment = moment_of(value)
+        if moment is None:
+            raise click.BadParameter(f"`{value}` is no time: write 2026-11-20T23:00:00Z.", ctx, param)
+        return moment // _NS
+    epoch = os.environ.get(_EPOCH, "")
+    if epoch and not (epoch.isascii() and epoch.isdecimal()):
+        raise click.ClickException(f"{_EPOCH} is {epoch!r}: it is seconds since 1970, or not set at all.")
+    return int(epoch) if epoch else int(time.time())
+
+
+@click.command(
+    "build",
+    short_help="Pack the policy bundle of an environment, unsigned.",
+    epilog="""\b
+Examples:
+  mcp-admission bundle build production -o bundle.tar.gz
+  mcp-admission bundle build production --policy policies --built 2026-11-20T23:00:00Z -o again.tar.gz
+""",
+)
+@click.argument("environment")
+@click.option(
+    "--policy",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=".",
+    help="The policy repository; the working directory if not given.",
+)
+@click.option("--built", callback=_moment, help=f"The build time (default: ${_EPOCH}, else now).")
+@click.option(
+    "--sequence",
+    type=click.IntRange(1, 10**18 - 1),
+    help="Higher than that of every bundle published before (default: the build time in Unix seconds).",
+)
+@click.option(
+    "--not-after-days",
+    type=click.IntRange(1, 3650),
+    default=DAYS,
+    show_default=True,
+    help="After so many days gateways refuse the bundle.",
+)
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write.")
+def command(environment: str, policy: Path, built: int, output: Path, **numbers: int | None) -> None:
+    """Pack the bundle of ENVIRONMENT (a directory below bundles/) of a policy repository into a file.
+
+    It is checked and loaded by a real OPA first. Where the repository is a git checkout, the bundle records the commit
+    and its author; what is not as committed is listed, and the commit marked `-dirty`. Gateways refuse a bundle whose
+    sequence number is lower than one that they have enforced. The revision is printed.
+    """
+    content = _content(PolicySource(policy, environment), built)
+    if isinstance(content, Problems):
+        for problem in content.problems:
+            click.echo(str(problem), err=True)
+        raise SystemExit(1)
+    origin = checkout(policy, environment)
+    _tell(origin)
+    terms = Terms(
+        seq=numbers["sequence"] or built,
+        built=built,
+        days=numbers["not_after_days"],
+        commit=origin.commit,
+        author=origin.author,
+    )
+    packed = issued(content, terms)
+    put(output, packed.content)
+    click.echo(packed.revision)
+
+
+def _content(source: PolicySource, built: int) -> Content | Problems:
+    builder = Builder(remembered(), opa_found())
+    content = builder.content(source, built)
+    if not isinstance(content, Problems) and (unloadable := builder.rehearse(content)):
+        return refusal(unloadable)
+    return content
+
+
+def _tell(origin: Checkout) -> None:
+    if origin.unknown:
+        click.echo(f"no commit is recorded: {origin.unknown}", err=True)
+    elif origin.changed:
+        click.echo(f"recorded as {origin.commit}: not as committed are", err=True)
+        for name in origin.changed:
+            click.echo(f"  {name}", err=True)
+    else:
+        click.echo(f"commit {origin.commit} by {origin.author}", err=True)

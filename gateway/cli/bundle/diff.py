@@ -1,0 +1,94 @@
+"""`mcp-admission bundle diff`: what a bundle changes against another, for a reviewer, a program, a pull request.
+
+Rule 1: what admits more, or may, is marked; what a bundle says is shown escaped.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import click
+import msgspec
+
+from gateway.bundle.artefact import Artefact
+from gateway.bundle.difference import Change, Effect, differences
+from gateway.cli.bundle.files import artefact_in
+from gateway.cli.live import colored, escaped
+
+_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+_MARKS: Final[dict[Effect, str]] = {"looser": "loosens", "unclear": "may loosen", "stricter": "tightens", "same": ""}
+_COLORS: Final[dict[Effect, str]] = {"looser": "red", "unclear": "yellow", "stricter": "green"}
+_WIDTH: Final = 12
+
+
+@click.command(
+    "diff",
+    short_help="Say what one bundle changes against another.",
+    epilog="""\b
+Examples:
+  mcp-admission bundle diff published.tar.gz bundle.tar.gz
+  mcp-admission bundle diff published.tar.gz bundle.tar.gz --markdown >> "$GITHUB_STEP_SUMMARY"
+""",
+)
+@click.argument("old", type=_FILE)
+@click.argument("new", type=_FILE)
+@click.option("--json", "as_json", is_flag=True, help="Print the changes as JSON.")
+@click.option("--markdown", is_flag=True, help="Print them as Markdown, what loosens first.")
+@click.option("--fail-on-loosening", is_flag=True, help="End with 1 where a change loosens, or may.")
+def command(old: Path, new: Path, *, as_json: bool, markdown: bool, fail_on_loosening: bool) -> None:
+    """Say what the bundle NEW changes against the bundle OLD, rule by rule, and what that means for what is admitted.
+
+    `loosens` admits more than before, `tightens` less; `may loosen` is what only a reader, or a replay of recorded
+    calls, can tell.
+    """
+    before, after = artefact_in(old), artefact_in(new)
+    found = differences(before, after)
+    if isinstance(found, str):
+        raise click.ClickException(f"{found}.")
+    if as_json:
+        changes = [{**msgspec.to_builtins(change), "loosens": change.loosens} for change in found]
+        value = {"from": before.revision, "to": after.revision, "changes": changes}
+        click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
+    else:
+        written = _markdown(before, after, found) if markdown else _text(before, after, found)
+        click.echo("\n".join(written))
+    if fail_on_loosening and any(change.loosens for change in found):
+        raise SystemExit(1)
+
+
+def _text(old: Artefact, new: Artefact, found: Sequence[Change]) -> Iterator[str]:
+    color = colored(sys.stdout)
+    yield f"{old.revision} -> {new.revision}"
+    for change in found:
+        mark = f"{_MARKS[change.effect]:{_WIDTH}}"
+        yield f"{click.style(mark, fg=_COLORS.get(change.effect)) if color else mark}{escaped(str(change))}"
+    yield _counted(found)
+
+
+def _markdown(old: Artefact, new: Artefact, found: Sequence[Change]) -> Iterator[str]:
+    yield f"**{old.revision} → {new.revision}**: {_counted(found)}"
+    for effect, mark in _MARKS.items():
+        some = [change for change in found if change.effect == effect]
+        if some:
+            yield ""
+            yield f"### {mark.capitalize() or 'Changes nothing in what is admitted'}"
+            yield ""
+            yield from (f"- {_plain(str(change))}" for change in some)
+
+
+def _plain(text: str) -> str:
+    """A sentence in which nothing is Markdown or HTML but the code spans."""
+    spans = escaped(text).split("`")
+    plain = [_unmarked(span) if number % 2 == 0 else span for number, span in enumerate(spans)]
+    return "`".join(plain) if len(spans) % 2 else _unmarked(escaped(text).replace("`", "'"))
+
+
+def _unmarked(text: str) -> str:
+    return "".join(f"\\{letter}" if letter in r"\*_[]<>#|~&@!" else letter for letter in text)
+
+
+def _counted(found: Sequence[Change]) -> str:
+    counts = {mark: sum(change.effect == effect for change in found) for effect, mark in _MARKS.items() if mark}
+    told = [f"{count} {mark}" for mark, count in counts.items() if count]
+    return f"{len(found)} changes" + (f", {', '.join(told)}" if told else "") if found else "no change"

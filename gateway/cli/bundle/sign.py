@@ -1,0 +1,48 @@
+"""`mcp-admission bundle sign`: a signature for a bundle that was built and compared before.
+
+Rule 1: what is signed is a whole policy bundle of ours, read as strictly as a gateway reads it.
+Rule 2: a signature that is there is not replaced unless that is asked for.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gateway.bundle.carried import data_of
+from gateway.bundle.manifest import ROOTS
+from gateway.bundle.pack import archived
+from gateway.cli.bundle.files import artefact_in, put
+from gateway.cli.bundle.signing_key import key_options, signing_key
+
+
+@click.command(
+    "sign",
+    short_help="Sign a bundle.",
+    epilog="""\b
+Examples:
+  mcp-admission bundle sign bundle.tar.gz --key-env POLICY_KEY
+  mcp-admission bundle sign bundle.tar.gz --key-command 'pass show policy-key' -o signed.tar.gz
+  openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out key.pem
+  openssl pkey -in key.pem -pubout -out policy.pem
+""",
+)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@key_options
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write (default: FILE).")
+@click.option("--replace", is_flag=True, help="Replace the signature of a bundle that is signed.")
+def command(file: Path, output: Path | None, *, replace: bool, **key: Any) -> None:
+    """Sign the bundle FILE with an EC key: ES256 on curve P-256, ES384 on P-384.
+
+    OPA takes one signature a bundle and does not verify EdDSA. The id of the key, which the gateway's settings name as
+    `policy.bundle.keyid`, is printed.
+    """
+    artefact = artefact_in(file)
+    if tuple(artefact.manifest.roots) != tuple(sorted(ROOTS)) or data_of(artefact) is None:
+        raise click.ClickException(f"{file} is no policy bundle: `mcp-admission bundle build` makes one.")
+    if artefact.signatures is not None and not replace:
+        raise click.ClickException(f"{file} is signed already: say --replace to sign it anew.")
+    signing = signing_key(**key)
+    put(output or file, archived(artefact.files, signing))
+    click.echo(f"signed {artefact.revision} ({signing.algorithm})", err=True)
+    click.echo(signing.keyid)
