@@ -27,7 +27,7 @@ from testcontainers.core.image import DockerImage
 from gateway.bundle import Builder, PolicySource, Problems
 from gateway.bundle.manifest import Metadata
 from gateway.bundle.pack import Packed, pack
-from gateway.bundle.signing import ALGORITHM, SigningKey, ephemeral_key
+from gateway.bundle.signing import SigningKey, ephemeral_key
 from gateway.opa.answer import BUNDLE
 from gateway.opa.binary import obtain
 from tests.unit.supervisor.certificates import write_certificate
@@ -163,7 +163,7 @@ def _write_context(directory: Path, binary: Path, key: SigningKey) -> None:
 
 def _configuration(key: SigningKey) -> dict[str, Any]:
     return {
-        "keys": {key.keyid: {"algorithm": ALGORITHM, "key": key.public_pem}},
+        "keys": {key.keyid: {"algorithm": key.algorithm, "key": key.public_pem}},
         "bundles": {BUNDLE: {"resource": f"file://{_ARCHIVE}", "signing": {"keyid": key.keyid}}},
         "status": {"prometheus": True},
     }

@@ -1,35 +1,14 @@
-"""`check`, `build` and `ask` as a person runs them, on a policy repository with the stock library."""
+"""`check` and `ask` as a person runs them, on a policy repository with the stock library."""
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-
-from gateway.cli import main
+from click.testing import Result
 
 Write = Callable[[str, str], Path]
 Run = Callable[..., Result]
-
-
-def named_opa(verified: Path, opa: Path) -> Path:
-    """A directory for PATH in which OPA has its plain name."""
-    directory = verified / "bin"
-    directory.mkdir(exist_ok=True)
-    (directory / "opa").unlink(missing_ok=True)
-    (directory / "opa").symlink_to(opa)
-    return directory
-
-
-@pytest.fixture
-def run(verified: Path, monkeypatch: pytest.MonkeyPatch, opa: Path) -> Run:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(verified))
-    monkeypatch.setenv("PATH", f"{named_opa(verified, opa)}:{os.environ['PATH']}")
-    return lambda *words: CliRunner().invoke(main, [str(word) for word in words])
 
 
 def test_check_is_silent_but_for_a_summary_where_all_is_in_order(run: Run, repository: Path) -> None:
@@ -83,44 +62,6 @@ def test_check_without_an_environment_says_what_to_do(run: Run, tmp_path: Path) 
     result = run("check", tmp_path)
     assert result.exit_code == 1
     assert "mcp-admission init" in result.stderr
-
-
-def test_build_writes_the_same_bytes_twice_and_prints_the_revision(run: Run, repository: Path, tmp_path: Path) -> None:
-    outputs = [tmp_path / "one.tar.gz", tmp_path / "two.tar.gz"]
-    results = [run("build", repository, "-e", "dev", "--sequence", 7, "-o", output) for output in outputs]
-    assert [result.exit_code for result in results] == [0, 0]
-    assert results[0].stdout.startswith("dev@")
-    assert results[0].stdout.endswith(".7\n")
-    assert outputs[0].read_bytes() == outputs[1].read_bytes()
-
-
-def test_build_signs_with_the_key(run: Run, repository: Path, tmp_path: Path) -> None:
-    private = ec.generate_private_key(ec.SECP256R1())
-    key, output = tmp_path / "key.pem", tmp_path / "bundle.tar.gz"
-    key.write_bytes(
-        private.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    result = run("build", repository, "-e", "dev", "--sequence", 7, "-o", output, "--signing-key", key)
-    assert result.exit_code == 0, result.output
-    assert "signed with key " in result.stderr
-
-
-def test_build_with_something_else_for_a_key_says_so(run: Run, repository: Path, tmp_path: Path) -> None:
-    key = tmp_path / "key.pem"
-    key.write_text("no key")
-    result = run("build", repository, "-e", "dev", "--sequence", 7, "-o", tmp_path / "x", "--signing-key", key)
-    assert result.exit_code == 1
-    assert "is no signing key" in result.stderr
-
-
-def test_a_refused_build_writes_nothing(run: Run, repository: Path, put: Write, tmp_path: Path) -> None:
-    put("bundles/dev/environment.yaml", "name: prod\n")
-    result = run("build", repository, "-e", "dev", "--sequence", 7, "-o", tmp_path / "x")
-    assert result.exit_code == 1
-    assert "bundles/dev/environment.yaml:1" in result.stderr
-    assert not (tmp_path / "x").exists()
 
 
 def test_ask_answers_with_reasons_and_grounds(run: Run, repository: Path) -> None:

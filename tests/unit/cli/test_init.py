@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from gateway import __version__
-from gateway.cli.build import command as build
+from gateway.cli.bundle.build import command as build
 from gateway.cli.check import command as check
 from gateway.cli.init import command, templates
 from gateway.settings import Settings, load
@@ -104,7 +104,7 @@ def test_check_finds_it_in_order(made: Path) -> None:
 
 def test_the_bundle_of_production_is_built(made: Path, tmp_path: Path) -> None:
     output = tmp_path / "bundle.tar.gz"
-    result = CliRunner().invoke(build, [str(made), "-e", "production", "--sequence", "1", "--output", str(output)])
+    result = CliRunner().invoke(build, ["production", "--policy", str(made), "--output", str(output)])
     assert result.exit_code == 0, result.output
     assert output.stat().st_size > 1000
 
