@@ -4,32 +4,25 @@ Both attacks need a bundle service that an attacker can write to: one serves the
 signature, the other an unsigned delta over the signed snapshot. The old revision keeps deciding.
 """
 
-import asyncio
-import contextlib
 import gzip
 import io
 import tarfile
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-import aiohttp
 import orjson
 import pytest
 
 from gateway.bundle.artefact import Artefact, read_artefact
-from gateway.bundle.listener import listening
 from gateway.bundle.manifest import Metadata
 from gateway.bundle.pack import archived, canonical, pack
 from gateway.bundle.rejection import Rejected
-from gateway.bundle.serve import BundleEndpoint, Offer
 from gateway.bundle.signing import SigningKey, ephemeral_key
-from gateway.opa.answer import BUNDLE
-from gateway.opa.configuration import BundleSource, Memory, command, configuration, environment, write
+from gateway.opa.configuration import BundleSource, configuration
+from tests.contract.following import following, until
 
 POLICY: Final = b"package mcp.admission\n\ndecision := data.own.answer\n"
-DEADLINE_S: Final = 60
 KEY: Final = ephemeral_key()
 
 
@@ -58,55 +51,6 @@ def delta(revision: str) -> bytes:
     return gzip.compress(plain.getvalue())
 
 
-class Following:
-    """A real OPA that follows an endpoint, and what it answers."""
-
-    def __init__(self, endpoint: BundleEndpoint, session: aiohttp.ClientSession) -> None:
-        self._endpoint = endpoint
-        self._session = session
-
-    def put(self, content: bytes, etag: str) -> None:
-        self._endpoint.put(Offer(f'"{etag}"', content))
-
-    async def decides(self) -> tuple[Any, str]:
-        asked = self._session.post("http://opa/v1/data/mcp/admission/decision?provenance=true", json={"input": {}})
-        with contextlib.suppress(aiohttp.ClientConnectionError):
-            async with asked as reply:
-                answer = await reply.json()
-                return answer.get("result"), answer["provenance"].get("bundles", {}).get(BUNDLE, {}).get("revision", "")
-        return None, ""
-
-    async def status(self) -> dict[str, Any]:
-        with contextlib.suppress(aiohttp.ClientConnectionError):
-            async with self._session.get("http://opa/v1/status") as reply:
-                return (await reply.json())["result"]["bundles"][BUNDLE]
-        return {}
-
-
-async def until(ask: Callable[[], Any], holds: Callable[[Any], bool]) -> Any:
-    async with asyncio.timeout(DEADLINE_S):
-        while not holds(answer := await ask()):
-            await asyncio.sleep(0.01)  # noqa: TID251 - the pace of asking, bounded by the deadline
-    return answer
-
-
-@asynccontextmanager
-async def following(opa: Path, scratch: Path) -> AsyncGenerator[Following]:
-    async with listening() as (endpoint, address):
-        source = BundleSource(
-            url=address.url, resource=address.resource, token=address.token, keyid=KEY.keyid, public_key=KEY.public_pem
-        )
-        write(scratch, source)
-        socket = scratch / "opa.sock"
-        process = await asyncio.create_subprocess_exec(*command(opa, scratch, socket), env=environment(Memory()))
-        try:
-            async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(socket))) as session:
-                yield Following(endpoint, session)
-        finally:
-            process.kill()
-            await process.wait()
-
-
 @pytest.mark.parametrize(
     "attack",
     [
@@ -116,7 +60,7 @@ async def following(opa: Path, scratch: Path) -> AsyncGenerator[Following]:
     ],
 )
 async def test_the_old_revision_keeps_deciding(opa: Path, tmp_path: Path, attack: Callable[[], bytes]) -> None:
-    async with following(opa, tmp_path) as policy:
+    async with following(opa, KEY, tmp_path) as policy:
         policy.put(bundle("first", 1), "1")
         first = await until(policy.decides, lambda answer: answer[0] == "first")
         policy.put(attack(), "2")
@@ -130,7 +74,7 @@ async def test_the_old_revision_keeps_deciding(opa: Path, tmp_path: Path, attack
 
 
 async def test_before_the_first_bundle_neither_attack_decides_anything(opa: Path, tmp_path: Path) -> None:
-    async with following(opa, tmp_path) as policy:
+    async with following(opa, KEY, tmp_path) as policy:
         for number, content in enumerate((delta("dev@000000000000.2"), stripped(bundle("first", 1)))):
             policy.put(content, str(number))
             status = await until(policy.status, lambda status: bool(status.get("code")))
