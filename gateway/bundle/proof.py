@@ -23,7 +23,7 @@ from gateway.bundle.plain import Json
 from gateway.bundle.problem import Problem
 from gateway.bundle.rehearse import ARCHIVE, loaded
 from gateway.bundle.rejection import Rejected
-from gateway.bundle.tool import Opa
+from gateway.bundle.tool import Opa, complaints
 from gateway.bundle.unpacked import Tests
 from gateway.bundle.verifying import Standing, VerifyingKey, unenforceable, unsigned_by
 
@@ -47,6 +47,8 @@ class Proof(Struct, frozen=True, kw_only=True):
     opa: Opa
     keys: tuple[VerifyingKey, ...]
     standing: Standing
+    library: Path
+    """The stock library: what built-ins policies may use."""
     tests: Tests | None
     """None leaves the tests out."""
     golden: tuple[Document, ...] = ()
@@ -107,8 +109,14 @@ def _loads(proof: Proof, artefact: Artefact) -> Step:
     patterns = {each["matches"] for rule in data["rules"].values() for each in rule["arguments"] if "matches" in each}
     with tempfile.TemporaryDirectory(prefix="mcp-admission-") as scratch:
         (Path(scratch) / ARCHIVE).write_bytes(artefact.content)
+        allowed = f"--capabilities={proof.library / 'capabilities.json'}"
+        ran = proof.opa.run("check", "--strict", "--format=json", allowed, "--bundle", ARCHIVE, within=Path(scratch))
         rehearsal = loaded(patterns, proof.opa, Path(scratch))
-    problems = [*rehearsal.problems, *(Problem(DATA, 0, f"`{each}` is no expression.") for each in rehearsal.broken)]
+    problems = [
+        *complaints(ran),
+        *rehearsal.problems,
+        *(Problem(DATA, 0, f"`{each}` is no expression.") for each in rehearsal.broken),
+    ]
     return Step("loads", tuple(problems), "in OPA, and refuses an unknown caller")
 
 

@@ -140,6 +140,16 @@ def test_what_ci_builds_twice_with_source_date_epoch_is_the_same(
     assert read(outputs[0]).manifest.metadata.built == BUILT
 
 
+@pytest.mark.parametrize("epoch", ["now", "-1", "1", "99999999999999999999", "١٧٩٥٢١٥٦٠٠"])
+def test_a_build_time_that_is_none_is_said(
+    run: Run, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epoch: str
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
+    result = run("bundle", "build", "dev", "--policy", repository, "-o", tmp_path / "x")
+    assert result.exit_code == 1
+    assert "SOURCE_DATE_EPOCH is" in result.stderr
+
+
 def test_the_number_of_a_build_is_its_time_so_that_it_grows(run: Run, repository: Path, tmp_path: Path) -> None:
     before = int(time.time())
     assert run("bundle", "build", "dev", "--policy", repository, "-o", tmp_path / "x").exit_code == 0
@@ -172,7 +182,10 @@ def test_the_commit_is_recorded_and_what_is_not_committed_is_said(run: Run, repo
     assert (metadata.commit, metadata.author) == (f"{commit}-dirty", "Alice <alice@example.com>")
 
 
-@pytest.mark.parametrize(("option", "value"), [("--built", "noon"), ("--built", "2026-11-20"), ("--sequence", "0")])
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--built", "noon"), ("--built", "2026-11-20"), ("--built", "9999-12-31T00:00:00Z"), ("--sequence", "0")],
+)
 def test_a_build_says_what_is_wrong_with_its_terms(run: Run, repository: Path, option: str, value: str) -> None:
     result = run("bundle", "build", "dev", "--policy", repository, "-o", repository / "x", option, value)
     assert result.exit_code == 2
@@ -367,6 +380,16 @@ decision := {"schema": "mcp.decision/v1", "outcome": "allow", "reasons": [], "gr
     result = verify(resigned(place, key, files={path: open_to_all}), "--without-tests")
     assert result.exit_code == 1
     assert "answers a canary question" in result.stdout
+
+
+def test_a_built_in_that_no_policy_may_use_is_found_without_any_test(
+    signed: Callable[..., Path], verify: Run, key: Path
+) -> None:
+    place, path = signed("x"), "mcp/lib/call/call.rego"
+    asks = read(place).files[path] + b'\nelsewhere := http.send({"method": "get", "url": "http://rival.example"})\n'
+    result = verify(resigned(place, key, files={path: asks}), "--without-tests")
+    assert result.exit_code == 1
+    assert "undefined function http.send" in result.stdout
 
 
 def test_a_golden_decision_that_is_another_now_is_shown(signed: Callable[..., Path], verify: Run, put: Write) -> None:

@@ -6,6 +6,7 @@ Rule 3: what is recorded as a commit is what was committed; else the bundle says
 """
 
 import os
+import re
 import time
 from pathlib import Path
 from typing import Final
@@ -23,19 +24,21 @@ from gateway.cli.opa_found import opa_found, remembered
 DAYS: Final = 90
 _EPOCH: Final = "SOURCE_DATE_EPOCH"
 _NS: Final = 1_000_000_000
+_TIMES: Final = range(946_684_800, 4_102_444_800)
+"""From 2000 to 2099, as everywhere in policy data."""
 
 
 def _moment(ctx: click.Context, param: click.Parameter, value: str | None) -> int:
     """The build time, Unix seconds: as told, else as reproducible builds tell it, else now."""
     if value is not None:
         moment = moment_of(value)
-        if moment is None:
+        if moment is None or moment // _NS not in _TIMES:
             raise click.BadParameter(f"`{value}` is no time: write 2026-11-20T23:00:00Z.", ctx, param)
         return moment // _NS
-    epoch = os.environ.get(_EPOCH, "")
-    if epoch and not (epoch.isascii() and epoch.isdecimal()):
+    epoch = os.environ.get(_EPOCH, "") or str(int(time.time()))
+    if not re.fullmatch("[0-9]{1,10}", epoch) or int(epoch) not in _TIMES:
         raise click.ClickException(f"{_EPOCH} is {epoch!r}: it is seconds since 1970, or not set at all.")
-    return int(epoch) if epoch else int(time.time())
+    return int(epoch)
 
 
 @click.command(

@@ -61,6 +61,7 @@ def command(file: Path, keys: tuple[Path, ...], policy: Path, *, without_tests: 
         opa=Opa(opa_found()),
         keys=tuple(_key(place) for place in keys),
         standing=_standing(artefact, held["environment"], held["above"]),
+        library=library(),
         tests=None if without_tests else read_tests(policy, library()),
         golden=_golden(held["golden"]),
     )
