@@ -262,6 +262,15 @@ def test_an_unsigned_bundle_is_not_looked_into(build: Callable[..., Path], verif
     assert "loads" not in result.stdout
 
 
+def test_what_opa_itself_would_not_take_is_found(signed: Callable[..., Path], verify: Run, key: Path) -> None:
+    place = signed("x")
+    spaced = json.dumps(json.loads(read(place).files["data.json"]), indent=1).encode()
+    result = verify(resigned(place, key, files={"data.json": spaced}))
+    assert result.exit_code == 1
+    assert "OPA does not take it: " in result.stdout
+    assert "digest mismatch" in result.stdout
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [
