@@ -5,6 +5,7 @@ Rule 1: the process is started as a user starts it, `mcp-admission hub serve --c
 
 import asyncio
 import json
+import ssl
 import subprocess
 import sys
 import time
@@ -106,7 +107,8 @@ class Hub:
 
     async def call(self, role: str, method: str, place: str, **body: Any) -> httpx.Response:
         """Return the answer to one with this role."""
-        verify = str(self.ground.root / "tls.crt") if self.url.startswith("https") else True
+        trusted = self.ground.root / "tls.crt"
+        verify = ssl.create_default_context(cafile=trusted) if self.url.startswith("https") else True
         async with httpx.AsyncClient(timeout=60, verify=verify) as client:
             return await client.request(method, self.url + place, headers=self.ground.headers(role), **body)
 
