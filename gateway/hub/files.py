@@ -47,7 +47,7 @@ def append(path: Path, line: bytes) -> int:
             _pwrite(descriptor, line + b"\n", before)
             os.fsync(descriptor)
         except OSError:
-            os.ftruncate(descriptor, before)
+            cut(path, before)
             raise
     finally:
         os.close(descriptor)
@@ -55,8 +55,11 @@ def append(path: Path, line: bytes) -> int:
 
 
 def cut(path: Path, length: int) -> None:
-    """Take back what was added after `length`."""
-    os.truncate(path, length)
+    """Take back what was added after `length`; where that is all, the journal too."""
+    if length:
+        os.truncate(path, length)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def lines(path: Path) -> list[bytes]:

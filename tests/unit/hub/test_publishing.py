@@ -1,9 +1,10 @@
 """Uploads that are taken, and every kind that is not, with the store as it was."""
 
+import asyncio
 import gzip
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -93,7 +94,7 @@ async def test_a_bundle_that_no_gateway_would_take_is_refused_and_changes_nothin
 async def test_a_body_beyond_all_bounds_is_not_read_to_its_end(inside: Inside) -> None:
     sent = 0
 
-    async def endless() -> object:
+    async def endless() -> AsyncIterator[bytes]:
         nonlocal sent
         while True:
             sent += 1 << 20
@@ -189,3 +190,14 @@ async def test_after_a_restart_the_same_is_served(inside: Inside) -> None:
     async with again.client:
         assert (await again.poll()).headers["etag"] == f'"{first["digest"]}"'
         assert (await again.call("reader", "GET", "/v1/channels")).json()["channels"] == [first]
+
+
+async def test_a_body_that_does_not_arrive_is_given_up(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.hub.endpoint.READING_S", 0.05)
+
+    async def stuck() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    refused = await inside.call("publisher", "PUT", "/v1/channels/production", content=stuck())
+    assert refused.status_code == 408
