@@ -22,8 +22,8 @@ from gateway.bundle.stops import Stops
 from gateway.cli.hubs.options import because_option, token_option
 from gateway.cli.hubs.remote import Remote, remote
 from gateway.cli.live import escaped
-from gateway.cli.running import settings_from
 from gateway.hub.stopping import lifted, new_stop, stopped
+from gateway.settings import Problems, load
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600}
 _SPAN: Final = re.compile(r"([1-9][0-9]{0,4})([smh])")
@@ -137,7 +137,10 @@ def _where(url: str | None, token_file: Path | None, config: Path | None) -> Rem
         raise click.UsageError("Say who obeys: --hub URL, or --config FILE for one gateway on this machine.")
     if url is not None:
         return remote(url, token_file)
-    return settings_from(config, dict(os.environ)).state.directory
+    settings = load(config, os.environ)
+    if isinstance(settings, Problems):
+        raise click.ClickException(f"these settings cannot be used:\n{settings}")
+    return settings.state.directory
 
 
 def _made(where: Remote | Path, kind: Kind, name: str, *, for_s: int, because: str) -> Stop:

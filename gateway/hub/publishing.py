@@ -17,11 +17,12 @@ from gateway.bundle.pack import MEDIA_TYPE
 from gateway.bundle.rejection import Rejected
 from gateway.bundle.verifying import VerifyingKey
 from gateway.hub.admitting import admitted
+from gateway.hub.answers import Shown, Uploaded
 from gateway.hub.channels import MOST, Channels
 from gateway.hub.counts import Counts
 from gateway.hub.endpoint import Answer, Call, Report, refused
 from gateway.hub.moving import Unmoved, Wanted, rejected
-from gateway.hub.pointer import DIGEST, Assignment, Because, Digest, Mark, Pointer, highest
+from gateway.hub.pointer import DIGEST, Assignment, Because, Digest, Pointer, highest
 from gateway.hub.store import Store
 
 UPLOADS: Final = 2
@@ -37,21 +38,6 @@ class Put(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     digest: Digest
     because: Because
     expected: Digest | None
-
-
-class Uploaded(Struct, frozen=True, kw_only=True):
-    """The answer to an upload that was taken."""
-
-    digest: str
-    revision: str
-    seq: int
-
-
-class Shown(Struct, frozen=True, kw_only=True):
-    """The answer to `GET /v1/channels`; `highest` is by environment: what is published next is above it."""
-
-    channels: list[Pointer]
-    highest: dict[str, Mark]
 
 
 _PUT: Final = msgspec.json.Decoder(Put)

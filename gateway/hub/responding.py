@@ -12,8 +12,9 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta, Struct
 
-from gateway.bundle.emergency import Kind, Stop
+from gateway.bundle.emergency import Kind
 from gateway.bundle.stops import Standing
+from gateway.hub.answers import Standings
 from gateway.hub.counts import Counts
 from gateway.hub.endpoint import Answer, Call, Report, refused
 from gateway.hub.pointer import Because
@@ -33,13 +34,6 @@ class Lift(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The body of `DELETE /v1/stops/<id>`."""
 
     because: Because
-
-
-class Standings(Struct, frozen=True, kw_only=True):
-    """The answer to `GET /v1/stops`: what has not ended, and the revision of the bundle that says so."""
-
-    revision: str
-    stops: list[Stop]
 
 
 _WANTED: Final = msgspec.json.Decoder(Wanted)

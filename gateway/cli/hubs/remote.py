@@ -14,9 +14,8 @@ import msgspec
 
 from gateway.bundle.emergency import Stop
 from gateway.cli.hubs.place import Known
+from gateway.hub.answers import Shown, Standings, Uploaded
 from gateway.hub.pointer import Assignment, Mark, Move, Pointer
-from gateway.hub.publishing import Shown, Uploaded
-from gateway.hub.responding import Standings
 from gateway.hub.rollout import Rollout
 from gateway.settings.rules import loopback
 
