@@ -104,13 +104,15 @@ class Hub:
         self.process: Final = process
         self.log: Final = log
         self.url = ""
+        self.client: httpx.AsyncClient | None = None
 
     async def call(self, role: str, method: str, place: str, **body: Any) -> httpx.Response:
         """Return the answer to one with this role."""
-        trusted = self.ground.root / "tls.crt"
-        verify = ssl.create_default_context(cafile=trusted) if self.url.startswith("https") else True
-        async with httpx.AsyncClient(timeout=60, verify=verify) as client:
-            return await client.request(method, self.url + place, headers=self.ground.headers(role), **body)
+        if self.client is None:
+            trusted = self.ground.root / "tls.crt"
+            verify = ssl.create_default_context(cafile=trusted) if self.url.startswith("https") else True
+            self.client = httpx.AsyncClient(timeout=60, verify=verify)
+        return await self.client.request(method, self.url + place, headers=self.ground.headers(role), **body)
 
     async def publish(self, content: bytes, channel: str = "production") -> dict[str, Any]:
         """Upload and point, as `bundle publish` does; return the pointer."""
@@ -144,6 +146,8 @@ async def serving(ground: Ground, *, port: int | None = None) -> AsyncGenerator[
         await until(lambda: _listening(hub), lambda: log.read_text(encoding="utf-8"))
         yield hub
     finally:
+        if hub.client is not None:
+            await hub.client.aclose()
         await asyncio.to_thread(end, process)
 
 

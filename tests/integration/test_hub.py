@@ -222,6 +222,9 @@ async def test_the_hub_speaks_tls_and_takes_up_a_renewed_certificate(tmp_path: P
             return shown.split() == certificate.read_text(encoding="ascii").split() or None
 
         await until(renewed, lambda: "the old certificate is still shown")
+        assert hub.client is not None
+        await hub.client.aclose()
+        hub.client = None  # the next call trusts, and sees, the new certificate
         assert (await hub.call("reader", "GET", "/v1/channels")).status_code == 200
 
 
