@@ -19,7 +19,8 @@ from msgspec import to_builtins
 
 from gateway.bundle.emergency import Kind, Stop
 from gateway.bundle.stops import Stops
-from gateway.cli.hubs.options import because_option, token_option
+from gateway.cli.hubs.barrier import Barrier, waited
+from gateway.cli.hubs.options import because_option, token_option, wait_options
 from gateway.cli.hubs.remote import Remote, remote
 from gateway.cli.live import escaped
 from gateway.hub.stopping import lifted, new_stop, stopped
@@ -64,12 +65,13 @@ Examples:
 @_hub
 @token_option
 @_config
+@wait_options
 @click.pass_context
 def command(ctx: click.Context, for_s: int | None, because: str | None, **options: Any) -> None:
     """Refuse everything of an agent, a principal, a server or a target, at once and until it ends by itself.
 
     It needs no build and no CI. With --hub all gateways that follow the hub obey, with --config the one gateway of
-    that settings file. The id of the stop is printed.
+    that settings file. The id of the stop is printed; with --wait the command ends when every live gateway obeys.
     """
     if ctx.invoked_subcommand is not None:
         return
@@ -81,6 +83,17 @@ def command(ctx: click.Context, for_s: int | None, because: str | None, **option
     stop = _made(where, kind, name, for_s=for_s, because=because)
     click.echo(f"stopped {stop.kind} {escaped(stop.name)} until {_moment(stop.until_unix_ns)}", err=True)
     click.echo(stop.id)
+    if options["wait"]:
+        _obeyed(where, options["deadline"], options["at_least"])
+
+
+def _obeyed(where: Remote | Path, deadline_s: float, at_least: int) -> None:
+    """Wait until every live gateway obeys; ends the command where that was in vain."""
+    if not isinstance(where, Remote):
+        raise click.UsageError("It is stopped; but a settings file knows no gateways: --wait needs a hub.")
+    barrier = Barrier(revision=where.stops().revision, channel="emergency", deadline_s=deadline_s, at_least=at_least)
+    if not waited(where, barrier):
+        raise SystemExit(1)
 
 
 @command.command(
@@ -98,7 +111,7 @@ def listed(url: str | None, token_file: Path | None, config: Path | None) -> Non
     """Show what is stopped: a table, or JSON lines at the end of a pipe."""
     where = _where(url, token_file, config)
     now = time.time_ns()
-    for stop in where.stops() if isinstance(where, Remote) else _standing(where):
+    for stop in where.stops().stops if isinstance(where, Remote) else _standing(where):
         if stop.until_unix_ns <= now:
             continue
         if sys.stdout.isatty():

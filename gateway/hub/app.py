@@ -57,7 +57,7 @@ def table(hub: Hub) -> Sequence[_Row]:
         ("GET", "/v1/assignments", people, publishing.assignments, 0),
         ("PUT", "/v1/assignments", ("publisher",), publishing.assign, SMALL),
         ("POST", "/v1/heartbeats", ("gateway",), reporting.hear, SMALL),
-        ("GET", "/v1/rollouts/{revision}", people, reporting.rollout, 0),
+        ("GET", "/v1/rollouts/{revision}", (*people, "responder"), reporting.rollout, 0),
         ("POST", "/v1/stops", ("responder",), responding.stop, SMALL),
         ("GET", "/v1/stops", ("responder", "reader"), responding.stops, 0),
         ("DELETE", "/v1/stops/{id}", ("responder",), responding.lift, SMALL),

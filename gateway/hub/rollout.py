@@ -14,6 +14,16 @@ from gateway.hub.fleet import LIVE_S, Seen
 SETTLING_S: Final = LIVE_S
 
 
+class Claim(Struct, frozen=True, kw_only=True):
+    """What one live gateway says that it enforces; times are monotonic seconds."""
+
+    gateway: str
+    enforces: str
+    since: float
+    problem: str
+    at: float
+
+
 class Confirmed(Struct, frozen=True, kw_only=True):
     """A gateway that enforces the revision; milliseconds after the pointer moved, None where that was not seen."""
 
@@ -53,30 +63,49 @@ class Asked(Struct, frozen=True, kw_only=True):
     """False for a while after a restart."""
 
 
-def rollout(asked: Asked, gateways: Iterable[Seen], now: float) -> Rollout:
-    """How far the revision has come; `gateways` are the live ones of the channel."""
-    ordered = sorted(gateways, key=lambda seen: seen.beat.gateway)
-    confirmed = tuple(_confirmed(seen, asked) for seen in ordered if seen.beat.revision == asked.revision)
-    pending = tuple(_pending(seen, now) for seen in ordered if seen.beat.revision != asked.revision)
+def rollout(asked: Asked, claims: Iterable[Claim], now: float) -> Rollout:
+    """How far the revision has come; `claims` are those of the live gateways of the channel."""
+    ordered = sorted(claims, key=lambda claim: claim.gateway)
+    pending = tuple(_pending(claim, now) for claim in ordered if claim.enforces != asked.revision)
     return Rollout(
         revision=asked.revision,
         channel=asked.channel,
         in_force=asked.in_force,
-        confirmed=confirmed,
+        confirmed=tuple(_confirmed(claim, asked) for claim in ordered if claim.enforces == asked.revision),
         pending=pending,
         complete=asked.settled and not pending and asked.in_force == asked.revision,
     )
 
 
-def _confirmed(seen: Seen, asked: Asked) -> Confirmed:
-    after = None if asked.moved is None or seen.since < asked.moved else round((seen.since - asked.moved) * 1000)
-    return Confirmed(gateway=seen.beat.gateway, after_ms=after)
+def of_policy(seen: Seen) -> Claim:
+    """What a gateway says about the policy."""
+    beat = seen.beat
+    return Claim(gateway=beat.gateway, enforces=beat.revision, since=seen.since, problem=beat.problem, at=seen.at)
 
 
-def _pending(seen: Seen, now: float) -> Pending:
+def of_stops(seen: Seen, revision: str) -> Claim:
+    """What a gateway says about the stops; a later document has what an earlier one had, or somebody lifted it."""
+    beat = seen.beat
+    enforces = reached(beat.emergency, revision)
+    return Claim(gateway=beat.gateway, enforces=enforces, since=seen.stopped_since, problem=beat.problem, at=seen.at)
+
+
+def reached(found: str, wanted: str) -> str:
+    """The wanted revision where the one that was found has its number or a later one; otherwise the one found."""
+    return wanted if _number(found) >= _number(wanted) else found
+
+
+def _number(revision: str) -> int:
+    number = revision.rpartition(".")[2]
+    return int(number) if number.isdecimal() else -1
+
+
+def _confirmed(claim: Claim, asked: Asked) -> Confirmed:
+    after = None if asked.moved is None or claim.since < asked.moved else round((claim.since - asked.moved) * 1000)
+    return Confirmed(gateway=claim.gateway, after_ms=after)
+
+
+def _pending(claim: Claim, now: float) -> Pending:
     return Pending(
-        gateway=seen.beat.gateway,
-        enforces=seen.beat.revision,
-        problem=seen.beat.problem,
-        seen_s_ago=round(now - seen.at, 1),
+        gateway=claim.gateway, enforces=claim.enforces, problem=claim.problem, seen_s_ago=round(now - claim.at, 1)
     )

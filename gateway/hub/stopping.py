@@ -6,6 +6,7 @@ Rule 2: a bundle with a lower sequence number never replaces one with a higher, 
 
 import hashlib
 import secrets
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -94,6 +95,8 @@ class Emergency:
         self.standing = Standing()
         self.revision = ""
         """Of the bundle that is offered."""
+        self.offered = 0.0
+        """Since when, in monotonic seconds."""
 
     def open(self, unix_ns: int) -> None:
         """Offer what stands; raises OSError where that cannot be known or kept."""
@@ -104,6 +107,6 @@ class Emergency:
         if standing.seq <= self.standing.seq:
             return
         packed = emergency_bundle(standing.stops, standing.seq, self._key)
-        self.standing, self.revision = standing, packed.revision
+        self.standing, self.revision, self.offered = standing, packed.revision, time.monotonic()
         etag = hashlib.sha256(packed.content).hexdigest()
         self.offering.put(Offer(f'"{etag}"', packed.content))

@@ -46,9 +46,14 @@ async def beating(hub: Hub, name: str, opa: Any, channel: str = "production") ->
     """Report what an OPA decides by, as its gateway would, until cancelled."""
     while True:
         said: Any = await opa.ask()
-        said = {} if said is None else said
-        revision: str = said.get("provenance", {}).get("bundles", {}).get("policy", {}).get("revision", "")
-        body = {"gateway": name, "channel": channel, "revision": revision}
+        bundles: Any = {} if said is None else said.get("provenance", {}).get("bundles", {})
+        revisions = {kind: bundles.get(kind, {}).get("revision", "") for kind in ("policy", "emergency")}
+        body = {
+            "gateway": name,
+            "channel": channel,
+            "revision": revisions["policy"],
+            "emergency": revisions["emergency"],
+        }
         with contextlib.suppress(httpx.HTTPError):  # the hub is away
             await hub.call("gateway", "POST", "/v1/heartbeats", json=body)
         await asyncio.sleep(0.05)  # noqa: TID251 - the rhythm of the heartbeats
@@ -68,10 +73,13 @@ async def test_a_stop_reaches_opa_and_so_does_its_lift(made: Ground) -> None:
     async with serving(made) as hub, following(made, hub.url) as opa:
         await hub.publish(bundle("first", made.key, 1))
         await opa.answers([], STOPPED)
+        beat = asyncio.create_task(beating(hub, "a", opa))
         words = ("stop", "--agent", "bot", "--for", "4h", "--because", "It mails strangers", "--hub", hub.url)
-        code, stop, err = await cli(made, *words, role="responder")
-        assert code == 0, err
-        await opa.answers(["bot"], STOPPED)
+        code, stop, err = await cli(made, *words, "--wait", role="responder")
+        assert (code, "1/1 gateways of emergency" in err) == (0, True), err
+        assert (await opa.ask(STOPPED))["result"] == ["bot"]
+        beat.cancel()
+        await asyncio.gather(beat, return_exceptions=True)
         code, shown, err = await cli(made, "stop", "list", "--hub", hub.url, role="responder")
         assert (code, stop.strip() in shown) == (0, True), err
         words = ("stop", "lift", stop.strip(), "--because", "Mended", "--hub", hub.url)

@@ -79,9 +79,9 @@ class Remote:
         """Make a stop."""
         return msgspec.json.decode(self._call("POST", "/v1/stops", json=wanted), type=Stop)
 
-    def stops(self) -> list[Stop]:
-        """What stands."""
-        return msgspec.json.decode(self._call("GET", "/v1/stops"), type=Standings).stops
+    def stops(self) -> Standings:
+        """What stands, and the revision that says so."""
+        return msgspec.json.decode(self._call("GET", "/v1/stops"), type=Standings)
 
     def lift(self, stop_id: str, because: str) -> None:
         """Lift a stop."""

@@ -20,7 +20,7 @@ MAY: dict[tuple[str, str], set[Role]] = {
     ("GET", "/v1/assignments"): {"publisher", "reader"},
     ("PUT", "/v1/assignments"): {"publisher"},
     ("POST", "/v1/heartbeats"): {"gateway"},
-    ("GET", "/v1/rollouts/{revision}"): {"publisher", "reader"},
+    ("GET", "/v1/rollouts/{revision}"): {"publisher", "reader", "responder"},
     ("POST", "/v1/stops"): {"responder"},
     ("GET", "/v1/stops"): {"responder", "reader"},
     ("DELETE", "/v1/stops/{id}"): {"responder"},

@@ -3,16 +3,15 @@
 import pytest
 
 from gateway.hub import rollout as rollouts
-from gateway.hub.fleet import LIVE_S, Fleet, Heartbeat, Seen
-from gateway.hub.rollout import Asked, rollout
+from gateway.hub.fleet import LIVE_S, Fleet, Heartbeat
+from gateway.hub.rollout import Asked, Claim, reached, rollout
 from tests.unit.hub.conftest import Inside
 
 ASKED = Asked(revision="r2", channel="production", in_force="r2", moved=100.0, settled=True)
 
 
-def seen(gateway: str, revision: str, *, since: float = 101.0, problem: str = "") -> Seen:
-    beat = Heartbeat(gateway=gateway, channel="production", revision=revision, problem=problem)
-    return Seen(beat=beat, at=103.0, since=since, stopped_since=0)
+def seen(gateway: str, revision: str, *, since: float = 101.0, problem: str = "") -> Claim:
+    return Claim(gateway=gateway, enforces=revision, since=since, problem=problem, at=103.0)
 
 
 def test_a_revision_is_complete_when_every_live_gateway_says_that_it_enforces_it() -> None:
@@ -124,3 +123,35 @@ async def test_a_heartbeat_is_bounded(inside: Inside, body: dict[str, object]) -
     assert (await inside.call("gateway", "POST", "/v1/heartbeats", json=body)).status_code == 400
     assert (await inside.call("gateway", "POST", "/v1/heartbeats", content=bytes(70_000))).status_code == 413
     assert not inside.hub.fleet.all
+
+
+async def test_a_stop_has_come_as_far_as_the_gateways_say_whatever_channel_they_follow(inside: Inside) -> None:
+    wanted = {"kind": "agent", "name": "bot", "for_s": 60, "because": "x"}
+    old = inside.hub.emergency.revision if inside.hub.emergency is not None else ""
+    await inside.call("responder", "POST", "/v1/stops", json=wanted)
+    revision = (await inside.call("responder", "GET", "/v1/stops")).json()["revision"]
+    await inside.beat("one", "r1", emergency=revision)
+    await inside.beat("two", "r1", emergency=old, channel="staging")
+    found = (await inside.call("responder", "GET", f"/v1/rollouts/{revision}")).json()
+    assert ([each["gateway"] for each in found["confirmed"]], found["complete"]) == (["one"], False)
+    assert found["pending"][0]["enforces"] == old
+    await inside.call("responder", "POST", "/v1/stops", json=wanted | {"name": "other"})
+    later = (await inside.call("responder", "GET", "/v1/stops")).json()["revision"]
+    await inside.beat("two", "r1", emergency=later, channel="staging")
+    found = (await inside.call("responder", "GET", f"/v1/rollouts/{revision}")).json()
+    assert found["complete"], "a later document has the earlier stops"
+    assert not (await inside.call("responder", "GET", f"/v1/rollouts/{later}")).json()["complete"]
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted", "is_there"),
+    [
+        ("emergency@a.2", "emergency@b.2", True),
+        ("emergency@a.10", "emergency@b.9", True),
+        ("emergency@a.1", "emergency@b.2", False),
+        ("", "emergency@b.2", False),
+        ("emergency@a.x", "emergency@b.2", False),
+    ],
+)
+def test_a_later_number_has_reached_an_earlier_one(found: str, wanted: str, *, is_there: bool) -> None:
+    assert (reached(found, wanted) == wanted) == is_there

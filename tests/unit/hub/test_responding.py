@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.bundle.artefact import Artefact, read_artefact
+from gateway.bundle.stops import Standing
 from tests.hubs import ground
 from tests.unit.hub.conftest import Inside
 
@@ -122,3 +123,14 @@ async def test_without_an_emergency_key_stops_are_refused_with_what_to_do(inside
         assert (refused.status_code, refused.json()["code"]) == (501, "no_emergency_key")
         assert "hub key" in refused.json()["remedy"]
         assert (await again.poll("emergency")).status_code == 404
+
+
+async def test_an_older_document_never_replaces_a_newer_one(inside: Inside) -> None:
+    emergency = inside.hub.emergency
+    assert emergency is not None
+    older = Standing(seq=emergency.standing.seq)
+    await inside.call("responder", "POST", "/v1/stops", json=BOT)
+    newer = emergency.offering.offer
+    emergency.offer(older)
+    assert emergency.offering.offer is newer
+    assert (await document(inside))[0]["agent"].keys() == {"bot"}
