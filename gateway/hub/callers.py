@@ -14,6 +14,7 @@ from msgspec import Struct
 Role = Literal["publisher", "responder", "gateway", "reader"]
 ROLES: Final[tuple[Role, ...]] = ("publisher", "responder", "gateway", "reader")
 _LONGEST: Final = 1024
+_RHYTHM_S: Final = 1.0
 
 
 class Caller(Struct, frozen=True, kw_only=True):
@@ -33,3 +34,19 @@ def caller(authorization: str, callers: Sequence[Caller]) -> Caller | None:
     digest = hashlib.sha256(token.strip().encode()).hexdigest()
     found = [each for each in callers if hmac.compare_digest(each.sha256, digest)]
     return found[0] if found else None
+
+
+class Strangers:
+    """Tells of callers without a valid token, at most once a second however many they are."""
+
+    def __init__(self) -> None:
+        self._untold = 0
+        self._told_at = -_RHYTHM_S
+
+    def turned_away(self, now: float) -> int:
+        """How many there were since they were last told of; 0 where that was a moment ago (monotonic seconds)."""
+        self._untold += 1
+        if now - self._told_at < _RHYTHM_S:
+            return 0
+        count, self._untold, self._told_at = self._untold, 0, now
+        return count

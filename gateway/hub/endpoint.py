@@ -8,6 +8,7 @@ Rule 3: what cannot be written is 507 and has changed nothing; the error says wh
 import asyncio
 import contextlib
 import errno
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qsl
@@ -16,7 +17,7 @@ import msgspec
 from msgspec import Struct
 from starlette.types import Receive, Scope, Send
 
-from gateway.hub.callers import Caller, Role, caller
+from gateway.hub.callers import Caller, Role, Strangers, caller
 from gateway.hub.counts import Counts
 
 READING_S: Final = 60.0
@@ -76,6 +77,7 @@ class Guard(Struct, frozen=True):
     callers: Sequence[Caller]
     counts: Counts
     report: Report
+    strangers: Strangers
 
     def admitted(self, scope: Scope, roles: Sequence[Role]) -> Caller | Answer:
         """Who calls, where they may; otherwise the refusal."""
@@ -83,6 +85,10 @@ class Guard(Struct, frozen=True):
         found = caller(headers.get(b"authorization", b"").decode("latin-1"), self.callers)
         if found is None:
             self.counts.calls_refused["unauthenticated"] += 1
+            count = self.strangers.turned_away(time.monotonic())
+            if count:
+                source = (scope.get("client") or ("",))[0]
+                self.report("strangers_refused", count=count, last_from=source, path=scope["path"][:256])
             return refused(
                 401, "no valid bearer token", "Send `Authorization: Bearer <token>` with a token of this hub."
             )

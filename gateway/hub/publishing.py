@@ -21,6 +21,7 @@ from gateway.hub.answers import Shown, Uploaded
 from gateway.hub.channels import MOST, Channels
 from gateway.hub.counts import Counts
 from gateway.hub.endpoint import Answer, Call, Report, refused
+from gateway.hub.looking import Looking
 from gateway.hub.moving import Unmoved, Wanted, rejected
 from gateway.hub.pointer import DIGEST, Assignment, Because, Digest, Pointer, highest
 from gateway.hub.store import Store
@@ -50,12 +51,13 @@ class Publishing:
     def __init__(
         self, store: Store, channels: Channels, keys: Sequence[VerifyingKey], told: tuple[Counts, Report]
     ) -> None:
+        self.looking: Final = Looking(store, channels, keys, told[1])
+        """Takes up what others change in the directory."""
         self._store = store
         self._channels = channels
         self._keys = keys
         self._counts, self._report = told
         self._uploading = asyncio.Semaphore(UPLOADS)
-        self._moving = asyncio.Lock()
 
     async def upload(self, call: Call) -> Answer:
         """`POST /v1/artefacts`."""
@@ -88,7 +90,7 @@ class Publishing:
             because=put.because,
             unix_ns=time.time_ns(),
         )
-        async with self._moving:
+        async with self.looking.moving:
             outcome = await asyncio.to_thread(self._moved, wanted)
             if isinstance(outcome, Unmoved):
                 return self._unmoved(wanted, outcome)
@@ -144,7 +146,7 @@ class Publishing:
     async def assign(self, call: Call) -> Answer:
         """`PUT /v1/assignments`."""
         assignments = _ASSIGN.decode(call.body)
-        async with self._moving:
+        async with self.looking.moving:
             await asyncio.to_thread(self._store.assign, assignments, call.caller.name, time.time_ns())
             self._channels.assign(assignments)
         self._report("assigned", by=call.caller.name, assignments=len(assignments))

@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator
 from typing import Final
 
 from gateway.hub.app import Hub, application
+from gateway.hub.callers import Strangers
 from gateway.hub.channels import Channels
 from gateway.hub.counts import Counts
 from gateway.hub.endpoint import Guard, Report
@@ -54,6 +55,7 @@ async def _listen(listen: Listen, hub: Hub, certificate: Certificate | None, end
         return 1
     listener = server(application(hub), drain_s=DRAIN_S, certificate=certificate)
     serving = asyncio.create_task(listener.serve(sockets=list(sockets)))
+    looking = asyncio.create_task(hub.publishing.looking.follow())
     report("listening", url=_url(listen, sockets[0].getsockname()[1]), channels=len(hub.channels.all))
     await ending.wait()
     report("draining", seconds=DRAIN_S)
@@ -62,6 +64,7 @@ async def _listen(listen: Listen, hub: Hub, certificate: Certificate | None, end
         hub.emergency.offering.close()
     listener.should_exit = True
     await serving
+    looking.cancel()
     report("ended")
     return 0
 
@@ -77,7 +80,7 @@ def composed(settings: HubSettings, report: Report) -> Hub:
             raise FileNotFoundError(2, f"{pointer.channel} points to an artefact that is gone", pointer.digest)
         channels.load(pointer, content)
     emergency = _emergency(settings)
-    guard = Guard(settings.callers, counts, report)
+    guard = Guard(settings.callers, counts, report, Strangers())
     return Hub(
         guard=guard,
         channels=channels,

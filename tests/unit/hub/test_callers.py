@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.hub.app import application, table
-from gateway.hub.callers import ROLES, Caller, Role, caller
+from gateway.hub.callers import ROLES, Caller, Role, Strangers, caller
 from gateway.identity.tokens import digest
 from tests.unit.hub.conftest import Inside
 
@@ -89,3 +89,16 @@ async def test_what_is_refused_is_counted(inside: Inside) -> None:
     assert 'mcp_admission_hub_calls_refused_total{reason="unauthenticated"} 1.0' in text
     assert 'mcp_admission_hub_calls_refused_total{reason="forbidden"} 1.0' in text
     assert inside.log.named("call_refused")[0]["by"] == "the-reader"
+
+
+def test_a_flood_of_strangers_is_told_of_once_a_second() -> None:
+    strangers = Strangers()
+    told = [strangers.turned_away(at) for at in (100.0, 100.1, 100.9, 101.1, 101.2, 103.0)]
+    assert told == [1, 0, 0, 3, 0, 2]
+
+
+async def test_strangers_are_in_the_log_without_what_they_sent(inside: Inside) -> None:
+    await inside.call("", "GET", "/v1/channels", headers={"authorization": "Bearer mcpa_secret"})
+    (told,) = inside.log.named("strangers_refused")
+    assert told["count"] == 1
+    assert "secret" not in str(told)
