@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import re
 import signal
 import ssl
@@ -37,7 +38,8 @@ async def cli(made: Ground, *words: str, role: str = "publisher") -> tuple[int, 
     """Return the exit code, the output and the complaints of a command."""
     command = [sys.executable, "-m", "gateway", *words, "--token-file", str(made.token_file(role))]
     pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
+    proxied = os.environ | {"HTTP_PROXY": "http://127.0.0.1:9"}  # which must not see a token on this machine
+    process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe, env=proxied)
     out, err = await asyncio.wait_for(process.communicate(), 120)
     return process.returncode or 0, out.decode(), err.decode()
 

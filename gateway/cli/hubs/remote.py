@@ -33,7 +33,9 @@ class Remote:
 
     def __init__(self, url: str, token: str) -> None:
         self.url: Final = url.rstrip("/")
-        self._client: Final = httpx.Client(timeout=_TIMEOUT, headers={"authorization": f"Bearer {token}"})
+        encrypted = self.url.startswith("https:")  # a proxy of the environment would see what is not
+        headers = {"authorization": f"Bearer {token}"}
+        self._client: Final = httpx.Client(timeout=_TIMEOUT, headers=headers, trust_env=encrypted)
 
     def known(self) -> Known:
         """What is there."""
