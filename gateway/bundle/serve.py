@@ -31,29 +31,74 @@ class Offer(Struct, frozen=True):
     content: bytes
 
 
-class BundleEndpoint:
-    """An ASGI application that serves the offer in force."""
+class Offering:
+    """The offer of one resource, and those who wait for another."""
 
-    def __init__(self, token: str) -> None:
-        self._token = token.encode()
+    def __init__(self) -> None:
         self.offer: Offer | None = None
-        """What is served; None before the first bundle."""
+        """What is served; None before the first bundle and after closing."""
         self._changed = asyncio.Event()
         self._closed = False
 
     def put(self, offer: Offer) -> None:
         """Serve this from now on, and answer everyone who waits."""
-        self.offer = offer
-        self._wake()
+        if not self._closed:
+            self.offer = offer
+            self.wake()
 
     def close(self) -> None:
         """Let go of everyone who waits; every later question is 503."""
-        self._closed = True
-        self._wake()
+        self._closed, self.offer = True, None
+        self.wake()
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Let everyone who waits look again."""
         woken, self._changed = self._changed, asyncio.Event()
         woken.set()
+
+    async def hold(self, known: str, seconds: float, receive: Receive) -> None:
+        """Where `known` is the offer in force: return on a change, after `seconds`, or when the client has gone."""
+        if self.offer is None or known != self.offer.etag:
+            return
+        changed = asyncio.ensure_future(self._changed.wait())
+        gone = asyncio.ensure_future(_disconnected(receive))
+        try:
+            await asyncio.wait((changed, gone), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            changed.cancel()
+            gone.cancel()
+
+
+async def respond(send: Send, offer: Offer | None, known: str) -> None:
+    """Answer one who knows the ETag `known` with what is offered now."""
+    if offer is None:
+        await _answer(send, 503, [(b"retry-after", b"1")])
+    elif known == offer.etag:
+        await _answer(send, 304, [(b"etag", offer.etag.encode())])
+    else:
+        named = [(b"etag", offer.etag.encode()), (b"content-type", MEDIA_TYPE.encode())]
+        await _answer(send, 200, named, offer.content)
+
+
+class BundleEndpoint:
+    """An ASGI application that serves the offer in force."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token.encode()
+        self._policy = Offering()
+
+    @property
+    def offer(self) -> Offer | None:
+        """What is served; None before the first bundle."""
+        return self._policy.offer
+
+    def put(self, offer: Offer) -> None:
+        """Serve this from now on, and answer everyone who waits."""
+        self._policy.put(offer)
+
+    def close(self) -> None:
+        """Let go of everyone who waits; every later question is 503."""
+        self._policy.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -74,29 +119,8 @@ class BundleEndpoint:
 
     async def _serve(self, headers: dict[str, str], receive: Receive, send: Send) -> None:
         known = headers.get("if-none-match", "")
-        if self._is_current(known):
-            await self._hold(wait_s(headers.get("prefer", "")), receive)
-        offer = self.offer
-        if offer is None or self._closed:
-            await _answer(send, 503, [(b"retry-after", b"1")])
-        elif known == offer.etag:
-            await _answer(send, 304, [(b"etag", offer.etag.encode())])
-        else:
-            named = [(b"etag", offer.etag.encode()), (b"content-type", MEDIA_TYPE.encode())]
-            await _answer(send, 200, named, offer.content)
-
-    def _is_current(self, known: str) -> bool:
-        return not self._closed and self.offer is not None and known == self.offer.etag
-
-    async def _hold(self, seconds: float, receive: Receive) -> None:
-        """Return on a change, after `seconds`, on closing, or when the client has gone."""
-        changed = asyncio.ensure_future(self._changed.wait())
-        gone = asyncio.ensure_future(_disconnected(receive))
-        try:
-            await asyncio.wait((changed, gone), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            changed.cancel()
-            gone.cancel()
+        await self._policy.hold(known, wait_s(headers.get("prefer", "")), receive)
+        await respond(send, self._policy.offer, known)
 
 
 def wait_s(prefer: str) -> float:

@@ -61,6 +61,10 @@ class Stops:
             return None
         return self._changed(lambda stops: tuple(stop for stop in stops if stop.id != stop_id), unix_ns)
 
+    def renewed(self, unix_ns: int) -> Standing:
+        """Return what stands, without what has ended, under a new number: for whoever begins to serve it."""
+        return self._changed(lambda stops: stops, unix_ns)
+
     def _changed(self, change: Callable[[tuple[Stop, ...]], tuple[Stop, ...]], unix_ns: int) -> Standing:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._locked():

@@ -14,16 +14,16 @@ from typing import Final
 
 from msgspec import Struct, structs
 
+from gateway.listening.certificate import Certificate
+from gateway.listening.server import server
+from gateway.listening.sockets import Unbound, bind
 from gateway.opa.process import Report
 from gateway.settings import Settings
 from gateway.supervisor.admin import Admin, Render
-from gateway.supervisor.certificate import Certificate
 from gateway.supervisor.channel import Start
 from gateway.supervisor.condition import Condition
 from gateway.supervisor.crew import COMMAND, Berth, Worker
 from gateway.supervisor.keys import KeyProblem, Keys, read_keys
-from gateway.supervisor.listening import Unbound, bind
-from gateway.supervisor.server import server
 from gateway.supervisor.sidecar import Sidecar, UnstartableError, sidecar
 from gateway.supervisor.tally import Tally
 from gateway.supervisor.wire import packed

@@ -19,12 +19,12 @@ import msgspec
 import uvloop
 from starlette.types import ASGIApp
 
+from gateway.listening.certificate import Certificate
+from gateway.listening.server import server
 from gateway.opa.beat import Readiness
 from gateway.opa.process import Report
 from gateway.settings import Settings
-from gateway.supervisor.certificate import Certificate
 from gateway.supervisor.channel import TO_WORKER, Ask, Channel, Drain, Event, Start, Started, Told, opened
-from gateway.supervisor.server import server
 from gateway.supervisor.wire import unpacked
 
 

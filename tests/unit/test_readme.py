@@ -40,6 +40,8 @@ def unknown(arguments: list[str]) -> list[str]:
         if word.startswith("-"):
             if word.split("=")[0] not in known_options(command, context):
                 return [word]
+            if "=" not in word and takes_value(word, command, context):
+                next(words, None)
         elif isinstance(command, click.Group) and re.fullmatch(r"[a-z-]+", word):
             found = command.get_command(context, word)
             if found is None:
@@ -52,6 +54,11 @@ def known_options(command: click.Command, context: click.Context) -> set[str]:
     return {
         option for parameter in command.get_params(context) for option in (*parameter.opts, *parameter.secondary_opts)
     }
+
+
+def takes_value(word: str, command: click.Command, context: click.Context) -> bool:
+    options = [each for each in command.get_params(context) if isinstance(each, click.Option) and word in each.opts]
+    return any(not option.is_flag and not option.count for option in options)
 
 
 def unknown_settings(text: str) -> set[str]:
@@ -93,7 +100,14 @@ def test_every_file_that_the_readme_links_to_exists() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["no-such-command", "opa --no-such-option", "agent no-such-command", "agent new x --ownr a"]
+    "line",
+    [
+        "no-such-command",
+        "opa --no-such-option",
+        "agent no-such-command",
+        "agent new x --ownr a",
+        "stop --agent bot lft",
+    ],
 )
 def test_an_unknown_word_is_seen(line: str) -> None:
     (arguments,) = invocations(f"```\n$ mcp-admission {line}  # a comment\n```\n", "mcp-admission")
@@ -101,7 +115,16 @@ def test_an_unknown_word_is_seen(line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["", "--help", "opa", "agent new x --owner a --kind claude-code", "serve --config=f --workers 2"]
+    "line",
+    [
+        "",
+        "--help",
+        "opa",
+        "agent new x --owner a --kind claude-code",
+        "serve --config=f --workers 2",
+        "stop --agent bot --for 4h --because flood --hub https://hub.example.com",
+        "stop lift x --because mended --config settings.yaml",
+    ],
 )
 def test_a_known_word_is_not(line: str) -> None:
     assert unknown(shlex.split(line)) == []

@@ -16,6 +16,10 @@ COMMANDS: Final = {
     "verify": "Prove a bundle: signature, terms, its own tests, golden decisions.",
     "inspect": "Show what a bundle says of itself.",
     "diff": "Say what one bundle changes against another, in words a reviewer reads.",
+    "publish": "Publish a bundle to a hub or a directory.",
+    "channels": "Show what each channel points to.",
+    "history": "Show who moved a channel, when and why.",
+    "rollback": "Publish earlier content again, under a new number.",
 }
 
 
@@ -24,14 +28,15 @@ COMMANDS: Final = {
     cls=Loading,
     package="gateway.cli.bundle",
     table=COMMANDS,
-    short_help="Policy bundles: build, sign, verify, inspect, diff.",
+    short_help="Policy bundles: build, sign, verify, inspect, diff; publish, history, rollback.",
     epilog="""\b
 Examples:
   mcp-admission bundle build production -o bundle.tar.gz
   mcp-admission bundle sign bundle.tar.gz --key-env POLICY_KEY
   mcp-admission bundle verify bundle.tar.gz --key policy.pem
   mcp-admission bundle diff published.tar.gz bundle.tar.gz
+  mcp-admission bundle publish bundle.tar.gz --to https://hub.example.com --channel production --because "#42" --wait
 """,
 )
 def command() -> None:
-    """Make, sign, prove, show and compare policy bundles."""
+    """Make, sign, prove, show, compare and publish policy bundles, and go back."""

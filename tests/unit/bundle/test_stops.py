@@ -62,3 +62,13 @@ def test_a_damaged_file_is_an_error_and_stays_as_it_is(tmp_path: Path) -> None:
         with pytest.raises(OSError, match="does not hold stops"):
             attempt()
     assert stops.path.read_text() == "{"
+
+
+def test_whoever_begins_to_serve_goes_on_above_without_what_has_ended(tmp_path: Path) -> None:
+    stops = Stops(tmp_path)
+    stood = stops.add(STOP, NOW)
+    assert isinstance(stood, Standing)
+    again = stops.renewed(NOW)
+    assert again.seq > stood.seq
+    assert again.stops == stood.stops
+    assert stops.renewed(STOP.until_unix_ns).stops == ()

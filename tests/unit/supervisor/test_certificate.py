@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.supervisor.certificate import Certificate
+from gateway.listening.certificate import Certificate
 from tests.unit.opa.support import Log
 from tests.unit.supervisor.certificates import write_certificate
 from tests.unit.supervisor.support import Supervisor

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from gateway.listening.sockets import Unbound, bind
 from gateway.settings import Problems, load
 from gateway.supervisor.channel import Start
 from gateway.supervisor.crew import Berth, Worker
-from gateway.supervisor.listening import Unbound, bind
 from gateway.supervisor.wire import packed
 from tests.unit.opa.support import Log, until
 from tests.unit.supervisor.support import ROOT, alive

@@ -1,4 +1,4 @@
-"""The listening sockets, bound by the supervisor and inherited by the workers.
+"""Listening sockets: one, or several on one port, which the supervisor binds and its workers inherit.
 
 Rule 1: a port that somebody else listens on is a problem, also where the kernel would share it.
 Rule 2: each worker has a socket of its own where the kernel spreads connections over them; the supervisor keeps it

@@ -2,7 +2,7 @@ import socket
 
 import pytest
 
-from gateway.supervisor.listening import Unbound, bind
+from gateway.listening.sockets import Unbound, bind
 
 
 def test_each_worker_gets_a_socket_on_the_same_port() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Generator
 import uvicorn
 from starlette.types import ASGIApp
 
-from gateway.supervisor.certificate import Certificate
+from gateway.listening.certificate import Certificate
 
 KEEP_ALIVE_S = 75
 """Seconds that an idle connection is kept: longer than the clients', so that they close first."""

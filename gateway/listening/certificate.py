@@ -1,4 +1,4 @@
-"""The data listener's certificate, taken up anew when its files change.
+"""A listener's certificate, taken up anew when its files change.
 
 Rule 1: TLS 1.2 or newer.
 Rule 2: files that do not fit together yet (a renewal is two writes) change nothing; the next look tries again.
@@ -7,11 +7,15 @@ Rule 2: files that do not fit together yet (a renewal is two writes) change noth
 import asyncio
 import ssl
 from pathlib import Path
-from typing import Final
-
-from gateway.opa.process import Report
+from typing import Final, Protocol
 
 LOOK_S: Final = 2.0
+
+
+class Report(Protocol):
+    """Takes events for the log."""
+
+    def __call__(self, event: str, /, **fields: object) -> None: ...
 
 
 class Certificate:

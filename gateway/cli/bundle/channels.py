@@ -1,0 +1,31 @@
+"""`mcp-admission bundle channels`: what each channel points to."""
+
+import json
+import sys
+from typing import Any
+
+import click
+from msgspec import to_builtins
+
+from gateway.cli.hubs.options import place_of, place_options, verifying_keys
+from gateway.cli.live import escaped
+
+
+@click.command(
+    "channels",
+    epilog="""\b
+Examples:
+  mcp-admission bundle channels --to https://hub.example.com --token-file token
+  mcp-admission bundle channels --to /srv/bundles | jq .revision
+""",
+)
+@place_options
+def command(**options: Any) -> None:
+    """Show what each channel points to, since when, by whom and why: a table, or JSON lines at the end of a pipe."""
+    place = place_of(options["to"], options["token_file"], verifying_keys(options["verification_keys"]))
+    for _, pointer in sorted(place.known().channels.items()):
+        if sys.stdout.isatty():
+            row = f"{pointer.channel:16}  {pointer.revision:44}  {pointer.since}  {pointer.by}: {pointer.because}"
+            click.echo(escaped(row))
+        else:
+            click.echo(json.dumps(to_builtins(pointer)))

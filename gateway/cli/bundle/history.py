@@ -1,0 +1,34 @@
+"""`mcp-admission bundle history`: who moved a channel's pointer, when, from what to what, and why."""
+
+import json
+import sys
+from typing import Any
+
+import click
+from msgspec import to_builtins
+
+from gateway.cli.hubs.options import place_of, place_options, verifying_keys
+from gateway.cli.live import escaped
+
+
+@click.command(
+    "history",
+    epilog="""\b
+Examples:
+  mcp-admission bundle history --to https://hub.example.com --token-file token --channel production
+  mcp-admission bundle history --to /srv/bundles --limit 5 | jq .because
+""",
+)
+@click.option("--channel", default="", help="Only this channel.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="So many moves at most.")
+@place_options
+def command(channel: str, limit: int, **options: Any) -> None:
+    """Show the last moves, the newest first: a table, or JSON lines at the end of a pipe."""
+    place = place_of(options["to"], options["token_file"], verifying_keys(options["verification_keys"]))
+    for move in place.history(channel, limit):
+        if sys.stdout.isatty():
+            before = "nothing" if move.before is None else move.before.revision
+            row = f"{move.time}  {move.channel}  {before} -> {move.to.revision}  {move.by}: {move.because}"
+            click.echo(escaped(row))
+        else:
+            click.echo(json.dumps(to_builtins(move)))

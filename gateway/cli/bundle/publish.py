@@ -1,0 +1,97 @@
+"""`mcp-admission bundle publish`: one bundle becomes what a channel points to.
+
+Rule 1: the pointer moves only from what it pointed to when the command began: of two publishers one gets a conflict.
+Rule 2: with --wait success means that gateways enforce it, not that a hub has it.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+from msgspec import Struct
+
+from gateway.cli.hubs.barrier import Barrier, waited
+from gateway.cli.hubs.options import (
+    because_option,
+    channel_option,
+    place_of,
+    place_options,
+    verifying_keys,
+    wait_options,
+)
+from gateway.cli.hubs.place import Known, Place
+from gateway.cli.hubs.remote import Remote
+from gateway.hub.pointer import Pointer
+
+
+@click.command(
+    "publish",
+    epilog="""\b
+Examples:
+  mcp-admission bundle publish production.tar.gz --to https://hub.example.com --token-file token \\
+      --channel production --because "Support may read tickets (#42)" --wait
+  mcp-admission bundle publish production.tar.gz --to /srv/bundles --channel production --because "#42"
+""",
+)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@channel_option
+@because_option
+@wait_options
+@place_options
+def command(file: Path, **options: Any) -> None:
+    """Upload the signed bundle FILE, and let the channel point to it.
+
+    The place refuses what is not signed by a key that it knows, what is past its end, and what has not a higher
+    sequence number than everything that was published before. The revision is printed.
+    """
+    place = opened(options)
+    published(place, file.read_bytes(), publication(options), place.known())
+
+
+class Publication(Struct, frozen=True, kw_only=True):
+    """Where a bundle goes, why, and how long its gateways are waited for; None: not at all."""
+
+    channel: str
+    because: str
+    wait_s: float | None
+    at_least: int
+
+
+def publication(options: Mapping[str, Any]) -> Publication:
+    """The publication that the options of a command say."""
+    return Publication(
+        channel=options["channel"],
+        because=options["because"],
+        wait_s=options["deadline"] if options["wait"] else None,
+        at_least=options["at_least"],
+    )
+
+
+def opened(options: Mapping[str, Any]) -> Place:
+    """The place that the options name; ends the command where nobody can be waited for there."""
+    place = place_of(options["to"], options["token_file"], verifying_keys(options["verification_keys"]))
+    if options["wait"] and not isinstance(place, Remote):
+        raise click.UsageError("A directory knows no gateways: --wait needs a hub.")
+    return place
+
+
+def published(place: Place, content: bytes, wanted: Publication, known: Known) -> None:
+    """Upload, point where the channel is still what was `known`, and settle."""
+    before = known.channels.get(wanted.channel)
+    mark = place.upload(content)
+    expected = None if before is None else before.digest
+    settled(place, place.point(wanted.channel, mark.digest, because=wanted.because, expected=expected), wanted)
+
+
+def settled(place: Place, pointer: Pointer, wanted: Publication) -> None:
+    """Print the revision, and wait where that is wanted; ends the command where that was in vain."""
+    click.echo(f"{pointer.channel} points to {pointer.revision} since {pointer.since}", err=True)
+    click.echo(pointer.revision)
+    if wanted.wait_s is None or not isinstance(place, Remote):
+        return
+    barrier = Barrier(
+        revision=pointer.revision, channel=pointer.channel, deadline_s=wanted.wait_s, at_least=wanted.at_least
+    )
+    if not waited(place, barrier):
+        raise SystemExit(1)

@@ -1,0 +1,134 @@
+"""`mcp-admission bundle rollback`: content that was in force before is in force again.
+
+Rule 1: there is no way back but forward: the old content is packed under a new, higher number, says what it reverts,
+and is signed like any bundle.
+Rule 2: what is signed again was signed before by a key that is trusted here: the place it comes from may be anybody's.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+import click
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.bundle.artefact import MANIFEST, Artefact, read_artefact
+from gateway.bundle.manifest import rfc3339
+from gateway.bundle.pack import Packed, pack
+from gateway.bundle.rejection import Rejected
+from gateway.bundle.signing import SigningKey
+from gateway.bundle.verifying import VerifyingKey, unsigned_by
+from gateway.cli.bundle.publish import opened, publication, published
+from gateway.cli.bundle.signing_key import key_options, signing_key
+from gateway.cli.hubs.options import because_option, channel_option, place_options, verifying_keys, wait_options
+from gateway.cli.hubs.place import Known, Place
+from gateway.hub.pointer import Mark, Pointer
+
+LIFETIME_S: Final = 90 * 86_400
+HISTORY: Final = 1000
+
+
+class Reissue(Struct, frozen=True, kw_only=True):
+    """What is packed again: the old artefact, the number above which it goes, the revision that it takes back."""
+
+    old: Artefact
+    above: int
+    reverts: str
+    unix_s: float
+
+
+@click.command(
+    "rollback",
+    epilog="""\b
+Examples:
+  mcp-admission bundle rollback --to https://hub.example.com --token-file token --channel production \\
+      --key-file release.pem --because "Support was locked out" --wait
+  mcp-admission bundle rollback --to /srv/bundles --channel production --revision production@0f2c4e6a8b1d.41 \\
+      --key-env SIGNING_KEY --because "Incident 7"
+""",
+)
+@channel_option
+@click.option("--revision", default="", help="The revision whose content is wanted (default: the one before).")
+@because_option
+@wait_options
+@key_options
+@place_options
+def command(revision: str, **options: Any) -> None:
+    """Publish again what the channel pointed to before, under a new number, signed with your key.
+
+    The bundle that is in force is named as reverted. What is re-issued must be signed by your key, or by one that
+    --verification-key names. The new revision is printed.
+    """
+    key = signing_key(key_file=options["key_file"], key_env=options["key_env"], key_command=options["key_command"])
+    place, wanted = opened(options), publication(options)
+    known = place.known()
+    in_force = known.channels.get(wanted.channel)
+    if in_force is None:
+        raise click.ClickException(f"{options['to']} has no channel {wanted.channel!r}: there is no way back.")
+    trusted = [own(key), *verifying_keys(options["verification_keys"])]
+    old = trusted_artefact(place, before(place, in_force, revision), trusted)
+    published(place, reissued(old, known, in_force, key), wanted, known)
+
+
+def reissued(old: Artefact, known: Known, in_force: Pointer, key: SigningKey) -> bytes:
+    """The old content as a bundle that takes back what is in force; says so."""
+    top = known.highest.get(in_force.environment, in_force.mark)
+    packed = repacked(Reissue(old=old, above=top.seq, reverts=in_force.revision, unix_s=time.time()), key)
+    click.echo(f"{packed.revision} has the content of {old.revision}, and reverts {in_force.revision}", err=True)
+    return packed.content
+
+
+def trusted_artefact(place: Place, wanted: Mark, keys: Sequence[VerifyingKey]) -> Artefact:
+    """The artefact; ends the command where it is not what it is said to be, or not signed by one of the keys."""
+    artefact = read_artefact(place.content(wanted.digest))
+    wrong = artefact if isinstance(artefact, Rejected) else unsigned_by(artefact, keys)
+    if isinstance(artefact, Rejected) or wrong is not None:
+        remedy = "Name the key that it was signed with: --verification-key FILE."
+        raise click.ClickException(f"{wanted.revision} is not signed again: {wrong}. {remedy}")
+    if artefact.digest != wanted.digest:
+        raise click.ClickException(f"{wanted.revision} is not what was published under that name: look at the place.")
+    return artefact
+
+
+def repacked(reissue: Reissue, key: SigningKey) -> Packed:
+    """The old content under a new number."""
+    old = reissue.old
+    files = {name: content for name, content in old.files.items() if name != MANIFEST}
+    metadata = replace(
+        old.manifest.metadata,
+        seq=reissue.above + 1,
+        built=rfc3339(reissue.unix_s),
+        not_after=rfc3339(reissue.unix_s + LIFETIME_S),
+        reverts=reissue.reverts,
+    )
+    return pack(files, metadata, key=key, roots=old.manifest.roots)
+
+
+def before(place: Place, in_force: Pointer, revision: str) -> Mark:
+    """The artefact whose content is wanted: that of the revision, or of what the channel pointed to before."""
+    moves = place.history(in_force.channel, HISTORY)
+    if revision:
+        found = next((move.to for move in moves if move.to.revision == revision), None)
+        if found is None:
+            raise click.ClickException(
+                f"{in_force.channel} never pointed to {revision!r}. `mcp-admission bundle history` shows what it did."
+            )
+        return found
+    if moves and moves[0].before is not None and not _reverting(place, in_force):
+        return moves[0].before
+    raise click.ClickException(
+        f"What was in force before {in_force.revision} is not what you want, or was nothing: say which with --revision."
+        " `mcp-admission bundle history` shows what there was."
+    )
+
+
+def _reverting(place: Place, in_force: Pointer) -> bool:
+    """Whether what is in force is a rollback itself: what was before it is what somebody took back."""
+    artefact = read_artefact(place.content(in_force.digest))
+    return isinstance(artefact, Artefact) and bool(artefact.manifest.metadata.reverts)
+
+
+def own(key: SigningKey) -> VerifyingKey:
+    """The public half of a signing key."""
+    return VerifyingKey(keyid=key.keyid, pem=key.public_pem, algorithm=key.algorithm)

@@ -1,0 +1,117 @@
+"""`mcp-admission canary`: some gateways, by their labels, follow another channel first.
+
+Rule 1: promoting moves the pointer to the very bundle that the canary has: nothing is built, nothing is signed.
+Rule 2: aborting is a rollback of the canary to what everyone else has, under a new number: no gateway goes back.
+"""
+
+from typing import Any
+
+import click
+
+from gateway.cli.bundle.publish import publication, published, settled
+from gateway.cli.bundle.rollback import own, reissued, trusted_artefact
+from gateway.cli.bundle.signing_key import key_options, signing_key
+from gateway.cli.hubs.options import because_option, hub_options, verification_option, verifying_keys, wait_options
+from gateway.cli.hubs.place import Known
+from gateway.cli.hubs.remote import remote
+from gateway.hub.pointer import Assignment, Pointer
+
+_channel = click.option("--channel", default="canary", show_default=True, help="The channel that some follow first.")
+_instead_of = click.option(
+    "--instead-of", default="production", show_default=True, help="The channel that everyone else follows."
+)
+
+
+@click.group(
+    "canary",
+    short_help="Let some gateways have a policy first: assign, promote, abort.",
+    epilog="""\b
+Examples:
+  mcp-admission canary assign --label ring=first --hub https://hub.example.com --token-file token
+  mcp-admission canary promote --hub https://hub.example.com --token-file token --because "A quiet day" --wait
+  mcp-admission canary abort --hub https://hub.example.com --token-file token --key-file release.pem --because "#43"
+""",
+)
+def command() -> None:
+    """Let some gateways, by their labels, follow another channel first; then promote it, or abort."""
+
+
+@command.command(
+    "assign",
+    epilog="""\b
+Examples:
+  mcp-admission canary assign --label ring=first --hub https://hub.example.com --token-file token
+  mcp-admission canary assign --none --hub https://hub.example.com --token-file token
+""",
+)
+@click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="What a gateway's labels must have; all.")
+@click.option("--none", is_flag=True, help="Nobody any more; abort first where the canary is ahead.")
+@_channel
+@_instead_of
+@hub_options
+def assign(labels: tuple[str, ...], channel: str, instead_of: str, *, none: bool, **options: Any) -> None:
+    """Give the gateways that have all these labels the canary's channel; replaces who had it before."""
+    if bool(labels) == none:
+        raise click.UsageError("Say with --label which gateways, or --none.")
+    pairs = [label.partition("=") for label in labels]
+    if any(not name or not separator for name, separator, _ in pairs):
+        raise click.UsageError("Write --label as NAME=VALUE.")
+    hub = remote(options["url"], options["token_file"])
+    kept = [each for each in hub.assignments() if (each.channel, each.instead_of) != (channel, instead_of)]
+    wanted = Assignment(channel=channel, instead_of=instead_of, labels={name: value for name, _, value in pairs})
+    hub.assign(kept if none else [*kept, wanted])
+    click.echo(f"{channel} instead of {instead_of} for {'nobody' if none else ' and '.join(labels)}", err=True)
+
+
+@command.command(
+    "promote",
+    epilog="""\b
+Examples:
+  mcp-admission canary promote --hub https://hub.example.com --token-file token --because "A quiet day" --wait
+""",
+)
+@_channel
+@_instead_of
+@because_option
+@wait_options
+@hub_options
+def promote(channel: str, instead_of: str, **options: Any) -> None:
+    """Let everyone follow what the canary has."""
+    wanted = publication({**options, "channel": instead_of})
+    hub = remote(options["url"], options["token_file"])
+    known = hub.known()
+    canary, rest = _of(known, channel), known.channels.get(instead_of)
+    expected = None if rest is None else rest.digest
+    settled(hub, hub.point(instead_of, canary.digest, because=wanted.because, expected=expected), wanted)
+
+
+@command.command(
+    "abort",
+    epilog="""\b
+Examples:
+  mcp-admission canary abort --hub https://hub.example.com --token-file token --key-file release.pem --because "#43"
+""",
+)
+@_channel
+@_instead_of
+@because_option
+@verification_option
+@wait_options
+@key_options
+@hub_options
+def abort(channel: str, instead_of: str, **options: Any) -> None:
+    """Give the canary what everyone else has, under a new number, signed with your key."""
+    key = signing_key(key_file=options["key_file"], key_env=options["key_env"], key_command=options["key_command"])
+    hub = remote(options["url"], options["token_file"])
+    known = hub.known()
+    canary, rest = _of(known, channel), _of(known, instead_of)
+    if canary.digest == rest.digest:
+        raise click.ClickException(f"{channel} has what {instead_of} has: there is nothing to abort.")
+    old = trusted_artefact(hub, rest.mark, [own(key), *verifying_keys(options["verification_keys"])])
+    published(hub, reissued(old, known, canary, key), publication({**options, "channel": channel}), known)
+
+
+def _of(known: Known, channel: str) -> Pointer:
+    if channel not in known.channels:
+        raise click.ClickException(f"No channel {channel!r} points to a bundle: publish one to it first.")
+    return known.channels[channel]

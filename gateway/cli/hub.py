@@ -1,0 +1,113 @@
+"""`mcp-admission hub`: run the hub, and make the tokens and keys that it needs.
+
+Rule 1: a token and a private key are shown or written once, by the command that makes them; nothing keeps them.
+"""
+
+import os
+import secrets
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+import uvloop
+from cryptography.hazmat.primitives import serialization
+
+from gateway.bundle.signing import ephemeral_key
+from gateway.cli.running import logged
+from gateway.hub.callers import ROLES
+from gateway.hub.serve import serve as served
+from gateway.hub.settings import HubSettings, load
+from gateway.identity import tokens
+from gateway.telemetry import configure
+
+_FILE: Final = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.group(
+    "hub",
+    short_help="Serve bundles and stops to gateways: serve, token, key.",
+    epilog="""\b
+Examples:
+  mcp-admission hub key emergency.pem
+  mcp-admission hub token ci --role publisher
+  mcp-admission hub serve --config hub.yaml
+""",
+)
+def command() -> None:
+    """Serve signed bundles to gateways and OPAs, hear what they enforce, and stop what must stop."""
+
+
+@command.command(
+    "serve",
+    epilog="""\b
+Examples:
+  mcp-admission hub serve --config hub.yaml
+
+A settings file:
+  directory: /var/lib/mcp-admission-hub
+  listen: {host: 0.0.0.0, port: 8950, tls: {certificate: tls.crt, key: tls.key}}
+  keys:
+    - file: release.pub.pem
+  emergency_key: emergency.pem
+  tokens:
+    - {name: ci, roles: [publisher], sha256: "<as hub token printed it>"}
+    - {name: gateways, roles: [gateway], sha256: "<as hub token printed it>"}
+""",
+)
+@click.option("--config", type=click.Path(dir_okay=False, exists=True, path_type=Path), required=True, help="Settings.")
+def serve(config: Path) -> None:
+    """Run the hub until it is ended."""
+    settings = load(config)
+    if not isinstance(settings, HubSettings):
+        raise click.ClickException(f"these settings cannot be used:\n{settings}")
+    configure("info")
+    sys.exit(uvloop.run(served(settings, logged)))
+
+
+@command.command(
+    "token",
+    epilog="""\b
+Examples:
+  mcp-admission hub token ci --role publisher
+  TOKEN=$(mcp-admission hub token on-call --role responder --role reader)
+""",
+)
+@click.argument("name")
+@click.option("--role", "roles", type=click.Choice(ROLES), multiple=True, required=True, help="What it may do.")
+def token(name: str, roles: tuple[str, ...]) -> None:
+    """Make a token for NAME: printed once, on stdout; the entry for the hub's settings is told on stderr."""
+    text = tokens.token(secrets.token_bytes(tokens.RANDOM_BYTES))
+    click.echo("Add to `tokens` in the hub's settings, and start the hub anew:", err=True)
+    click.echo(f'  - {{name: {name}, roles: [{", ".join(roles)}], sha256: "{tokens.digest(text)}"}}', err=True)
+    click.echo(text)
+
+
+@command.command(
+    "key",
+    epilog="""\b
+Examples:
+  mcp-admission hub key emergency.pem
+""",
+)
+@click.argument("file", type=_FILE)
+def key(file: Path) -> None:
+    """Make a signing key (ES256): the private one in FILE, the public one beside it, its name on stdout."""
+    made = ephemeral_key()
+    private = made.private.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    public = file.with_suffix(".pub.pem")
+    try:
+        _write(file, private, 0o600)
+        _write(public, made.public_pem.encode(), 0o644)
+    except OSError as error:
+        raise click.ClickException(f"{error.filename}: {error.strerror}. No key that is there is replaced.") from error
+    click.echo(f"wrote {file} (keep it secret) and {public} (for the settings of whoever verifies)", err=True)
+    click.echo(made.keyid)
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)

@@ -1,0 +1,1 @@
+"""A hub, or a directory in its place, as commands call it."""

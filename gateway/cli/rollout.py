@@ -1,0 +1,38 @@
+"""`mcp-admission rollout`: how far a revision has come among the live gateways, live."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gateway.cli.hubs.barrier import Barrier, waited
+from gateway.cli.hubs.options import hub_options
+from gateway.cli.hubs.remote import remote
+
+
+@click.command(
+    "rollout",
+    short_help="Show how far a revision has come.",
+    epilog="""\b
+Examples:
+  mcp-admission rollout production@0f2c4e6a8b1d.42 --hub https://hub.example.com --token-file token
+  mcp-admission rollout production@0f2c4e6a8b1d.42 --hub https://hub.example.com --channel canary --deadline 600
+""",
+)
+@click.argument("revision")
+@click.option(
+    "--channel", default="", help="Of these gateways (default: those of the channel that was moved to it last)."
+)
+@click.option("--deadline", type=click.FloatRange(0.1, 86_400), default=60, show_default=True, help="Seconds to wait.")
+@click.option(
+    "--at-least", type=click.IntRange(min=0), default=1, show_default=True, help="Gateways that must confirm."
+)
+@hub_options
+def command(revision: str, channel: str, url: str, token_file: Path | None, **options: Any) -> None:
+    """Show with a progress bar which live gateways enforce REVISION, until all do.
+
+    Ends with 1 at the deadline, and names who does not enforce it and why.
+    """
+    barrier = Barrier(revision=revision, channel=channel, deadline_s=options["deadline"], at_least=options["at_least"])
+    if not waited(remote(url, token_file), barrier):
+        raise SystemExit(1)

@@ -1,0 +1,114 @@
+"""The hub's HTTP interface as one table: path, method, who may call it, what performs it.
+
+Rule 1: what is not in the table does not exist; `/livez`, `/readyz` and `/metrics` tell no names and need no token.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from gateway.bundle.artefact import MOST_BYTES
+from gateway.hub.callers import Role
+from gateway.hub.channels import Channels
+from gateway.hub.counts import rendered
+from gateway.hub.endpoint import JSON, SMALL, Endpoint, Guard, Perform, Refusal
+from gateway.hub.fleet import Fleet
+from gateway.hub.polling import Polling
+from gateway.hub.publishing import Publishing
+from gateway.hub.reporting import Reporting
+from gateway.hub.responding import Responding
+from gateway.hub.stopping import Emergency
+
+METRICS: Final = "text/plain; version=0.0.4; charset=utf-8"
+_Row = tuple[str, str, tuple[Role, ...], Perform, int]
+
+
+class Hub(Struct, frozen=True, kw_only=True):
+    """The parts of a running hub."""
+
+    guard: Guard
+    channels: Channels
+    fleet: Fleet
+    emergency: Emergency | None
+    polling: Polling
+    publishing: Publishing
+    reporting: Reporting
+    responding: Responding
+
+
+def table(hub: Hub) -> Sequence[_Row]:
+    """Every entry of the interface but bundles, health and metrics."""
+    publishing, reporting, responding = hub.publishing, hub.reporting, hub.responding
+    people: tuple[Role, ...] = ("reader", "publisher")
+    return (
+        ("POST", "/v1/artefacts", ("publisher",), publishing.upload, MOST_BYTES),
+        ("GET", "/v1/artefacts/{digest}", people, publishing.artefact, 0),
+        ("GET", "/v1/channels", people, publishing.channels, 0),
+        ("PUT", "/v1/channels/{name}", ("publisher",), publishing.point, SMALL),
+        ("GET", "/v1/history", people, publishing.history, 0),
+        ("GET", "/v1/assignments", people, publishing.assignments, 0),
+        ("PUT", "/v1/assignments", ("publisher",), publishing.assign, SMALL),
+        ("POST", "/v1/heartbeats", ("gateway",), reporting.hear, SMALL),
+        ("GET", "/v1/rollouts/{revision}", (*people, "responder"), reporting.rollout, 0),
+        ("POST", "/v1/stops", ("responder",), responding.stop, SMALL),
+        ("GET", "/v1/stops", ("responder", "reader"), responding.stops, 0),
+        ("DELETE", "/v1/stops/{id}", ("responder",), responding.lift, SMALL),
+    )
+
+
+def application(hub: Hub) -> Starlette:
+    """The ASGI application."""
+    rows = [
+        Route(path, Endpoint(hub.guard, roles, perform, most), methods=[method])
+        for method, path, roles, perform, most in table(hub)
+    ]
+    bundles = Route("/bundles/{channel}.tar.gz", hub.polling, methods=["GET"])
+    return Starlette(
+        routes=[bundles, *rows, *_health(hub)],
+        exception_handlers={HTTPException: _absent},
+    )
+
+
+def _health(hub: Hub) -> list[Route]:
+    async def livez(_request: Request) -> Response:
+        return Response(b'{"live":true}', media_type=JSON)
+
+    async def readyz(_request: Request) -> Response:
+        failing = hub.guard.counts.storage_failing
+        body = {"ready": True, "channels": len(hub.channels.all)}
+        notes = {"storage": "the last write has failed: what was published before is still served"} if failing else {}
+        return Response(msgspec.json.encode(body | ({"notes": notes} if notes else {})), media_type=JSON)
+
+    async def metrics(_request: Request) -> Response:
+        return Response(rendered(hub.guard.counts, _gauges(hub)), media_type=METRICS)
+
+    return [Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)]
+
+
+def _gauges(hub: Hub) -> dict[str, float]:
+    now, unix_ns = time.monotonic(), time.time_ns()
+    moved = [channel.moved for channel in hub.channels.all.values() if channel.moved is not None]
+    stops = hub.emergency.standing.stops if hub.emergency is not None else ()
+    ages = {"last_move_age_seconds": now - max(moved)} if moved else {}
+    return ages | {
+        "channels": len(hub.channels.all),
+        "live_gateways": sum(1 for _ in hub.fleet.live(now)),
+        "standing_stops": sum(stop.until_unix_ns > unix_ns for stop in stops),
+    }
+
+
+async def _absent(_request: Request, error: Exception) -> Response:
+    """Nothing here, or not by this method."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    said = {404: "there is nothing at this path", 405: "this path knows other methods"}.get(status, "it failed")
+    body = msgspec.json.encode(Refusal(said, "The README lists the hub's interface."))
+    headers = error.headers if isinstance(error, HTTPException) else None
+    return Response(body, status, headers=headers, media_type=JSON)

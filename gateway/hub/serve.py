@@ -1,0 +1,120 @@
+"""The hub as a process: opens its store, serves until a signal ends it.
+
+Rule 1: what can never work is said before anything listens.
+Rule 2: on SIGTERM everyone who waits is let go, calls under way finish, bounded.
+"""
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import AsyncGenerator
+from typing import Final
+
+from gateway.hub.app import Hub, application
+from gateway.hub.callers import Strangers
+from gateway.hub.channels import Channels
+from gateway.hub.counts import Counts
+from gateway.hub.endpoint import Guard, Report
+from gateway.hub.fleet import Fleet
+from gateway.hub.polling import Polling
+from gateway.hub.publishing import Publishing
+from gateway.hub.reporting import Reporting
+from gateway.hub.responding import Responding
+from gateway.hub.settings import HubSettings, Listen
+from gateway.hub.stopping import Emergency
+from gateway.hub.store import Store
+from gateway.listening.certificate import Certificate
+from gateway.listening.server import server
+from gateway.listening.sockets import Unbound, bind
+
+ENDING: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+DRAIN_S: Final = 5
+
+
+async def serve(settings: HubSettings, report: Report) -> int:
+    """Run the hub until a signal ends it; the exit code is 0, or 1 where it cannot start."""
+    ending = asyncio.Event()
+    for number in ENDING:
+        asyncio.get_running_loop().add_signal_handler(number, ending.set)
+    try:
+        hub = await asyncio.to_thread(composed, settings, report)
+        async with _certificate(settings.listen, report) as certificate:
+            return await _listen(settings.listen, hub, certificate, ending)
+    except OSError as error:  # ssl.SSLError is one
+        where = f"{error.filename}: " if error.filename else ""
+        report("cannot_start", reason=f"{where}{error.strerror or error}. Mend it, or correct the hub's settings.")
+        return 1
+
+
+async def _listen(listen: Listen, hub: Hub, certificate: Certificate | None, ending: asyncio.Event) -> int:
+    report = hub.guard.report
+    sockets = bind(listen.host, listen.port, 1)
+    if isinstance(sockets, Unbound):
+        report("cannot_start", reason=sockets.message)
+        return 1
+    listener = server(application(hub), drain_s=DRAIN_S, certificate=certificate)
+    serving = asyncio.create_task(listener.serve(sockets=list(sockets)))
+    looking = asyncio.create_task(hub.publishing.looking.follow())
+    report("listening", url=_url(listen, sockets[0].getsockname()[1]), channels=len(hub.channels.all))
+    await ending.wait()
+    report("draining", seconds=DRAIN_S)
+    hub.channels.close()
+    if hub.emergency is not None:
+        hub.emergency.offering.close()
+    listener.should_exit = True
+    await serving
+    looking.cancel()
+    report("ended")
+    return 0
+
+
+def composed(settings: HubSettings, report: Report) -> Hub:
+    """The parts, with what the directory holds; raises OSError where it cannot be used."""
+    store = Store(settings.directory)
+    store.open()
+    channels, fleet, counts = Channels(store.assignments()), Fleet(), Counts()
+    for pointer in store.pointers().values():
+        content = store.content(pointer.digest)
+        if content is None:
+            raise FileNotFoundError(2, f"{pointer.channel} points to an artefact that is gone", pointer.digest)
+        channels.load(pointer, content)
+    emergency = _emergency(settings)
+    guard = Guard(settings.callers, counts, report, Strangers())
+    return Hub(
+        guard=guard,
+        channels=channels,
+        fleet=fleet,
+        emergency=emergency,
+        polling=Polling(guard, channels, emergency, most=settings.listen.most_waiting),
+        publishing=Publishing(store, channels, settings.keys, (counts, report)),
+        reporting=Reporting(channels, emergency, (fleet, counts), resumed=bool(channels.all)),
+        responding=Responding(settings.directory, emergency, (counts, report)),
+    )
+
+
+def _emergency(settings: HubSettings) -> Emergency | None:
+    if settings.emergency_key is None:
+        return None
+    emergency = Emergency(settings.directory, settings.emergency_key)
+    emergency.open(time.time_ns())
+    return emergency
+
+
+@contextlib.asynccontextmanager
+async def _certificate(listen: Listen, report: Report) -> AsyncGenerator[Certificate | None]:
+    """The certificate, followed while the block runs; None for plain HTTP."""
+    if listen.tls is None:
+        yield None
+        return
+    certificate = Certificate(listen.tls.certificate, listen.tls.key, report)
+    following = asyncio.create_task(certificate.follow())
+    try:
+        yield certificate
+    finally:
+        following.cancel()
+
+
+def _url(listen: Listen, port: int) -> str:
+    host = f"[{listen.host}]" if ":" in listen.host else listen.host
+    return f"{'http' if listen.tls is None else 'https'}://{host}:{port}"

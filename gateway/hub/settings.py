@@ -1,0 +1,156 @@
+"""The hub's settings: one YAML file, read once, or everything that is wrong with it, with file and line.
+
+Rule 1: nothing secret has a default; only digests of tokens are written, and keys are named by their files.
+Rule 2: what would send tokens over the network in the clear, or serve what nobody signed, is a problem.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Final
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from msgspec import Meta, Struct, field
+
+from gateway.bundle.signing import SigningKey, read_key
+from gateway.bundle.verifying import Algorithm, VerifyingKey
+from gateway.hub.callers import Caller, Role
+from gateway.settings import Place, Problem, Problems, Tls
+from gateway.settings.reader import Reader
+from gateway.settings.rules import Clash, loopback
+from gateway.settings.source import Written, read_file
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+_PEM: Final = serialization.Encoding.PEM
+_PUBLIC: Final = serialization.PublicFormat.SubjectPublicKeyInfo
+
+
+class Listen(Struct, frozen=True, kw_only=True):
+    """Where gateways, publishers and responders connect."""
+
+    host: Annotated[str, Meta(min_length=1, description="Address of the hub.")] = "127.0.0.1"
+    port: Annotated[Port, Meta(description="Port of the hub; 0 takes a free one.")] = 8950
+    tls: Annotated[Tls | None, Meta(description="Certificate of the hub, reloaded when its files change.")] = None
+    plaintext: Annotated[bool, Meta(description="Accept tokens over unencrypted HTTP from other machines.")] = False
+    most_waiting: Annotated[int, Meta(ge=1, le=100_000, description="Gateways and OPAs that wait at once.")] = 5_000
+
+
+class Key(Struct, frozen=True, kw_only=True):
+    """A public key that policy bundles may be signed with; two may be valid at once."""
+
+    file: Annotated[Path, Meta(description="PEM file of the public key.")]
+    keyid: Annotated[str, Meta(description="Its name in signatures; empty: the one that `hub key` printed.")] = ""
+    algorithm: Annotated[Algorithm, Meta(description="Its signature algorithm.")] = "ES256"
+
+
+class Token(Struct, frozen=True, kw_only=True):
+    """One who may call the hub; `mcp-admission hub token` makes such an entry."""
+
+    name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._@-]{0,62}$", description="Who holds it, in the journals.")]
+    roles: Annotated[
+        tuple[Role, ...], Meta(min_length=1, description="Of publisher, responder, gateway, reader: one or more.")
+    ]
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the token, as `hub token` prints.")]
+
+
+class File(Struct, frozen=True, kw_only=True):
+    """What is written, before the keys that it names are read."""
+
+    directory: Annotated[Path, Meta(description="Where artefacts, channels, journals and stops are kept.")]
+    tokens: Annotated[tuple[Token, ...], Meta(description="Who may call.")]
+    keys: Annotated[tuple[Key, ...], Meta(description="Public keys that policy bundles may be signed with.")] = ()
+    emergency_key: Annotated[
+        Path | None, Meta(description="PEM file of the private key that stops are signed with; none: no stops.")
+    ] = None
+    listen: Listen = field(default_factory=Listen)
+
+
+class HubSettings(Struct, frozen=True, kw_only=True):
+    """Complete settings, with the keys read."""
+
+    directory: Path
+    listen: Listen
+    callers: tuple[Caller, ...]
+    keys: tuple[VerifyingKey, ...]
+    emergency_key: SigningKey | None
+
+
+def load(path: Path) -> HubSettings | Problems:
+    """The settings of a file, or all that is wrong with them."""
+    written, problems = read_file(path)
+    reader = Reader(path.parent.absolute())
+    found = reader.read(File, written)
+    problems = [*problems, *reader.problems]
+    if found is None or problems:
+        return Problems(tuple(problems))
+    keys = [_verifying(number, key) for number, key in enumerate(found.keys)]
+    emergency = _signing(found.emergency_key)
+    clashes = [each for each in (*keys, emergency) if isinstance(each, Clash)]
+    clashes += _clashes(found)
+    if clashes or isinstance(emergency, Clash):
+        return Problems(tuple(_problem(clash, written) for clash in clashes))
+    return HubSettings(
+        directory=found.directory,
+        listen=found.listen,
+        callers=tuple(Caller(name=each.name, roles=each.roles, sha256=each.sha256) for each in found.tokens),
+        keys=tuple(key for key in keys if isinstance(key, VerifyingKey)),
+        emergency_key=emergency,
+    )
+
+
+def _clashes(found: File) -> Iterator[Clash]:
+    listen = found.listen
+    if not (loopback(listen.host) or listen.tls or listen.plaintext):
+        remedy = "Set `listen.tls`, or `listen.plaintext` where something else ends TLS."
+        yield Clash("listen.host", "tokens would cross the network unencrypted", remedy)
+    if not found.keys:
+        remedy = "Name at least one PEM file of a public key: whoever may upload would otherwise decide what is policy."
+        yield Clash("keys", "is missing: no bundle could be taken", remedy)
+    for name in ("name", "sha256"):
+        said = [getattr(token, name) for token in found.tokens]
+        for number, value in enumerate(said):
+            if value in said[:number]:
+                yield Clash(f"tokens[{number}].{name}", f"`{value}` is there twice", "Keep one of them.")
+
+
+def _verifying(number: int, key: Key) -> VerifyingKey | Clash:
+    place = f"keys[{number}].file"
+    try:
+        public = serialization.load_pem_public_key(key.file.read_bytes())
+    except OSError as error:
+        return Clash(place, f"{key.file} cannot be read: {error.strerror}", "Write the public key there, in PEM.")
+    except (ValueError, TypeError) as error:
+        return Clash(place, f"{key.file} is no public key in PEM: {error}", "openssl ec -in KEY.pem -pubout")
+    wanted = ec.EllipticCurvePublicKey if key.algorithm.startswith("ES") else rsa.RSAPublicKey
+    if not isinstance(public, wanted):
+        remedy = "OPA verifies ES*, RS* and PS* only, not EdDSA: use an EC key on curve P-256 with ES256."
+        return Clash(place, f"{key.file} holds no key for {key.algorithm}", remedy)
+    pem = public.public_bytes(_PEM, _PUBLIC)
+    keyid = key.keyid or hashlib.sha256(pem).hexdigest()[:16]
+    return VerifyingKey(keyid=keyid, pem=pem.decode(), algorithm=key.algorithm)
+
+
+def _signing(file: Path | None) -> SigningKey | Clash | None:
+    try:
+        return None if file is None else read_key(file.read_bytes())
+    except OSError as error:
+        reason = f"{file} cannot be read: {error.strerror}"
+    except (ValueError, TypeError) as error:
+        reason = f"{file} is no signing key: {error}"
+    return Clash("emergency_key", reason, "Make one with `mcp-admission hub key FILE`.")
+
+
+def _problem(clash: Clash, written: Written) -> Problem:
+    """The clash at the nearest place that was written."""
+    place = written.place
+    for part in clash.key.replace("[", ".").replace("]", "").split("."):
+        entries = written.mapping
+        if entries is not None and part in entries:
+            written = entries[part]
+        elif written.sequence is not None and part.isdecimal():
+            written = written.sequence[int(part)]
+        else:
+            break
+        place = written.place
+    return Problem(Place(place.source, place.line), clash.key, clash.message, clash.remedy)

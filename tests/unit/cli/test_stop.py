@@ -1,0 +1,105 @@
+"""Stopping without a hub: the document for the gateway of a settings file; and what is refused."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from gateway.bundle.stops import Stops
+from gateway.cli import main
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Path:
+    path = tmp_path / "settings.yaml"
+    path.write_text("state: {directory: state}\n")
+    return path
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(main, ["stop", *words])
+
+
+def stopped(settings: Path, *words: str) -> Result:
+    return run(*words, "--for", "4h", "--because", "It mails strangers", "--config", str(settings))
+
+
+def test_a_stop_is_in_the_state_directory_with_its_end_and_its_reason(settings: Path) -> None:
+    made = stopped(settings, "--agent", "support-bot")
+    assert made.exit_code == 0, made.output
+    (stop,) = Stops(settings.parent / "state").standing().stops
+    assert (stop.id, stop.kind, stop.name) == (made.stdout.strip(), "agent", "support-bot")
+    assert 0 <= time.time_ns() + 4 * 3600 * 10**9 - stop.until_unix_ns < 60 * 10**9
+    (line,) = (settings.parent / "state" / "stops.jsonl").read_text().splitlines()
+    assert json.loads(line)["stop"]["id"] == stop.id
+    (shown,) = run("list", "--config", str(settings)).stdout.splitlines()
+    assert json.loads(shown)["because"] == "It mails strangers"
+
+
+@pytest.mark.parametrize(
+    ("option", "name"), [("--principal", "https://idp#eve"), ("--server", "github"), ("--target", "github/push")]
+)
+def test_whatever_has_a_name_can_be_stopped(settings: Path, option: str, name: str) -> None:
+    assert stopped(settings, option, name).exit_code == 0
+    assert Stops(settings.parent / "state").standing().stops[0].name == name
+
+
+def test_a_stop_is_lifted_by_its_id(settings: Path) -> None:
+    made = stopped(settings, "--agent", "bot").stdout.strip()
+    lifted = run("lift", made, "--because", "Mended", "--config", str(settings))
+    assert lifted.exit_code == 0, lifted.output
+    assert run("list", "--config", str(settings)).stdout == ""
+    again = run("lift", made, "--because", "Mended", "--config", str(settings))
+    assert (again.exit_code, "stands here" in again.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("--agent", "a"),
+        ("--agent", "a", "--for", "4h"),
+        ("--agent", "a", "--server", "b", "--for", "4h", "--because", "x"),
+        ("--agent", "a", "--for", "soon", "--because", "x"),
+        ("--agent", "a", "--for", "0h", "--because", "x"),
+    ],
+)
+def test_what_is_not_said_is_asked_for_and_nothing_is_stopped(settings: Path, words: tuple[str, ...]) -> None:
+    assert run(*words, "--config", str(settings)).exit_code == 2
+    assert not (settings.parent / "state").exists()
+
+
+def test_who_obeys_is_said(settings: Path) -> None:
+    assert "Say who obeys" in run("--agent", "a", "--for", "4h", "--because", "x").stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"), [(("--for", "25h"), "longer than 24 hours"), (("--agent", "A b"), "names no")]
+)
+def test_what_may_not_be_a_stop_is_said(settings: Path, words: tuple[str, ...], said: str) -> None:
+    base = ["--agent", "bot", "--for", "4h", "--because", "x", "--config", str(settings)]
+    refused = run(*base, *words)
+    assert refused.exit_code == 1
+    assert said in refused.stderr
+
+
+def test_a_damaged_file_lifts_nothing_and_is_said(settings: Path) -> None:
+    stopped(settings, "--agent", "bot")
+    (settings.parent / "state" / "stops.json").write_text("{")
+    for words in (("list",), ("lift", "x", "--because", "y")):
+        refused = run(*words, "--config", str(settings))
+        assert refused.exit_code == 1
+        assert "does not hold stops" in refused.stderr
+
+
+@pytest.mark.parametrize("url", ["http://hub.example.com", "ftp://hub", "hub"])
+def test_a_token_does_not_go_over_a_network_in_the_clear(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MCP_HUB_TOKEN", "mcpa_x")
+    assert run("list", "--hub", url).exit_code == 2
+
+
+def test_a_hub_needs_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MCP_HUB_TOKEN", raising=False)
+    assert "--token-file" in run("list", "--hub", "https://hub.example.com").stderr

@@ -1,0 +1,79 @@
+"""The hub's settings: complete, or every problem at once with file and line."""
+
+import textwrap
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
+
+from gateway.hub.settings import HubSettings, load
+from gateway.settings import Problems
+from tests.hubs import ground
+
+TOKEN = f'- {{name: ci, roles: [publisher], sha256: "{"0" * 64}"}}'
+
+
+def written(root: Path, text: str) -> Path:
+    ground(root)
+    path = root / "hub.yaml"
+    path.write_text(textwrap.dedent(text).lstrip("\n"))
+    return path
+
+
+def problems(root: Path, text: str) -> list[str]:
+    found = load(written(root, text))
+    assert isinstance(found, Problems), found
+    return [str(problem).replace(str(root) + "/", "") for problem in found.items]
+
+
+def test_a_whole_file_is_read(tmp_path: Path) -> None:
+    found = load(ground(tmp_path).settings)
+    assert isinstance(found, HubSettings)
+    assert found.directory == tmp_path / "hub"
+    assert [caller.name for caller in found.callers] == ["the-publisher", "the-responder", "the-gateway", "the-reader"]
+    assert found.keys[0].keyid == ground(tmp_path).key.keyid or len(found.keys[0].keyid) == 16
+    assert found.emergency_key is not None
+
+
+def test_everything_that_is_wrong_is_said_at_once_with_its_line(tmp_path: Path) -> None:
+    found = problems(
+        tmp_path,
+        """
+        directry: x
+        listen: {port: 70000}
+        tokens:
+          - {name: CI, roles: [admin], sha256: x}
+        """,
+    )
+    assert [line.split(": ")[0] for line in found].count("hub.yaml:1") == 2
+    text = "\n".join(found)
+    for expected in ("directry: is not a setting. Did you mean `directory`?", "directory: is missing", "listen.port"):
+        assert expected in text
+    for expected in ("hub.yaml:4: tokens[0].name", "hub.yaml:4: tokens[0].roles", "hub.yaml:4: tokens[0].sha256"):
+        assert expected in text
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("keys: []", "keys: is missing: no bundle could be taken"),
+        ("keys: [{file: nothing.pem}]", "keys[0].file: "),
+        ("keys: [{file: eddsa.pem}]", "OPA verifies ES*, RS* and PS* only, not EdDSA"),
+        ("keys: [{file: release.pub.pem}]\nemergency_key: release.pub.pem", "emergency_key: "),
+        ("keys: [{file: release.pub.pem}]\nlisten: {host: 0.0.0.0}", "tokens would cross the network unencrypted"),
+    ],
+)
+def test_what_would_be_unsafe_or_useless_is_a_problem(tmp_path: Path, more: str, said: str) -> None:
+    public = ed25519.Ed25519PrivateKey.generate().public_key()
+    form = (serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    (tmp_path / "eddsa.pem").write_bytes(public.public_bytes(*form))
+    (problem,) = problems(tmp_path, f"directory: hub\ntokens:\n  {TOKEN}\n{more}\n")
+    assert said in problem
+    assert problem.startswith("hub.yaml:")
+
+
+def test_a_name_or_a_token_that_is_there_twice_is_a_problem(tmp_path: Path) -> None:
+    found = problems(tmp_path, f"directory: hub\nkeys: [{{file: release.pub.pem}}]\ntokens:\n  {TOKEN}\n  {TOKEN}\n")
+    assert [line.split(":")[1] for line in found] == ["5", "5"]
+    assert "is there twice" in found[0]
