@@ -21,4 +21,4 @@ class Readiness(Struct, frozen=True, kw_only=True):
     problem: str = ""
     """Why OPA could not take the newest bundle; the last good one stays in force."""
     observe: bool = False
-    """True while the policy observes and refuses nothing but the five requirements that always bind."""
+    """True while the policy observes and refuses nothing but the six requirements that always bind."""
