@@ -50,7 +50,7 @@ class Stop(Struct, frozen=True, kw_only=True):
 
 def fault(stop: Stop, unix_ns: int) -> str:
     """Why this may not be a stop made at `unix_ns`; empty where it may."""
-    if not _NAMES[stop.kind].fullmatch(stop.name):
+    if not named(stop):
         return f"{stop.name!r} names no {stop.kind}" + (" (<server>/<name>)" if stop.kind == "target" else "")
     if not stop.because.strip():
         return "it says no reason: people will want to know why"
@@ -59,6 +59,11 @@ def fault(stop: Stop, unix_ns: int) -> str:
     if stop.until_unix_ns - unix_ns > LONGEST_S * _NS:
         return "it is longer than 24 hours: what should last is a rule"
     return ""
+
+
+def named(stop: Stop) -> bool:
+    """True where the name is one that a thing of the stop's kind can have."""
+    return _NAMES[stop.kind].fullmatch(stop.name) is not None
 
 
 def document(stops: Sequence[Stop]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 Rule 1: a stale or absent ETag is answered at once, the current one is held until a change or until `wait`, then 304.
 Rule 2: `Content-Type` is exactly `application/vnd.openpolicyagent.bundles`: anything else turns long polling off.
 Rule 3: nobody without the bearer token learns anything; before the first bundle and after closing it is 503.
+Rule 4: whoever asks with the current ETag has taken that bundle into force: OPA asks again only after activation.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from msgspec import Struct
 from gateway.bundle.pack import MEDIA_TYPE
 
 RESOURCE: Final = "bundles/policy.tar.gz"
+EMERGENCY_RESOURCE: Final = "bundles/emergency.tar.gz"
 LONGEST_WAIT_S: Final = 300.0
 _WAIT: Final = re.compile(r"(?:^|[;,\s])wait=(\d{1,6})(?:$|[;,\s])")
 
@@ -32,27 +34,34 @@ class Offer(Struct, frozen=True):
 
 
 class BundleEndpoint:
-    """An ASGI application that serves the offer in force."""
+    """An ASGI application that serves the offers in force, one a resource."""
 
     def __init__(self, token: str) -> None:
         self._token = token.encode()
-        self.offer: Offer | None = None
-        """What is served; None before the first bundle."""
-        self._changed = asyncio.Event()
+        self._offers: dict[str, Offer] = {}
+        self._changed = {resource: asyncio.Event() for resource in (RESOURCE, EMERGENCY_RESOURCE)}
         self._closed = False
+        self.on_taken: Callable[[], None] = _nobody_listens
+        """Called whenever somebody shows that the bundle which is offered is the one that it enforces."""
 
-    def put(self, offer: Offer) -> None:
+    @property
+    def offer(self) -> Offer | None:
+        """The policy that is served; None before the first bundle."""
+        return self._offers.get(RESOURCE)
+
+    def put(self, offer: Offer, resource: str = RESOURCE) -> None:
         """Serve this from now on, and answer everyone who waits."""
-        self.offer = offer
-        self._wake()
+        self._offers[resource] = offer
+        self._wake(resource)
 
     def close(self) -> None:
         """Let go of everyone who waits; every later question is 503."""
         self._closed = True
-        self._wake()
+        for resource in self._changed:
+            self._wake(resource)
 
-    def _wake(self) -> None:
-        woken, self._changed = self._changed, asyncio.Event()
+    def _wake(self, resource: str) -> None:
+        woken, self._changed[resource] = self._changed[resource], asyncio.Event()
         woken.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,22 +70,23 @@ class BundleEndpoint:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         if not self._admits(headers.get("authorization", "")):
             await _answer(send, 401, [(b"www-authenticate", b"Bearer")])
-        elif scope["path"] != f"/{RESOURCE}":
+        elif scope["path"][1:] not in self._changed:
             await _answer(send, 404)
         elif scope["method"] != "GET":
             await _answer(send, 405, [(b"allow", b"GET")])
         else:
-            await self._serve(headers, receive, send)
+            await self._serve(scope["path"][1:], headers, receive, send)
 
     def _admits(self, authorization: str) -> bool:
         scheme, _, token = authorization.partition(" ")
         return scheme.lower() == "bearer" and hmac.compare_digest(token.strip().encode(), self._token)
 
-    async def _serve(self, headers: dict[str, str], receive: Receive, send: Send) -> None:
+    async def _serve(self, resource: str, headers: dict[str, str], receive: Receive, send: Send) -> None:
         known = headers.get("if-none-match", "")
-        if self._is_current(known):
-            await self._hold(wait_s(headers.get("prefer", "")), receive)
-        offer = self.offer
+        if self._is_current(resource, known):
+            self.on_taken()
+            await self._hold(self._changed[resource], wait_s(headers.get("prefer", "")), receive)
+        offer = self._offers.get(resource)
         if offer is None or self._closed:
             await _answer(send, 503, [(b"retry-after", b"1")])
         elif known == offer.etag:
@@ -85,12 +95,13 @@ class BundleEndpoint:
             named = [(b"etag", offer.etag.encode()), (b"content-type", MEDIA_TYPE.encode())]
             await _answer(send, 200, named, offer.content)
 
-    def _is_current(self, known: str) -> bool:
-        return not self._closed and self.offer is not None and known == self.offer.etag
+    def _is_current(self, resource: str, known: str) -> bool:
+        offer = self._offers.get(resource)
+        return not self._closed and offer is not None and known == offer.etag
 
-    async def _hold(self, seconds: float, receive: Receive) -> None:
+    async def _hold(self, change: asyncio.Event, seconds: float, receive: Receive) -> None:
         """Return on a change, after `seconds`, on closing, or when the client has gone."""
-        changed = asyncio.ensure_future(self._changed.wait())
+        changed = asyncio.ensure_future(change.wait())
         gone = asyncio.ensure_future(_disconnected(receive))
         try:
             await asyncio.wait((changed, gone), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -103,6 +114,10 @@ def wait_s(prefer: str) -> float:
     """The seconds that a `Prefer` header asks to be held; 0 without long polling (RFC 7240)."""
     found = _WAIT.search(prefer)
     return min(float(found[1]), LONGEST_WAIT_S) if found else 0.0
+
+
+def _nobody_listens() -> None:
+    return
 
 
 async def _disconnected(receive: Receive) -> None:
