@@ -119,7 +119,7 @@ async def test_a_beat_that_is_answered_closes_the_breaker() -> None:
 async def test_a_revision_is_announced_once() -> None:
     bed = Bed()
     seen: list[str] = []
-    bed.client.on_revision = seen.append
+    bed.client.on_revision = lambda: seen.append(bed.client.revision)
     for seq in (1, 1, 2, 1, 2):
         bed.answers.outcome = Exchanged(200, GOOD % seq)
         await bed.pulse.beat()
@@ -138,7 +138,7 @@ async def test_policy_that_is_not_confirmed_warns_first_and_then_denies_everythi
     assert (readiness.staleness, readiness.missing) == ("hard", ("fresh_policy",))
     for failure in (await bed.client.decide(question()), await bed.client.listing(question(items=["a"]))):
         assert isinstance(failure, PolicyFailure)
-        assert failure.code == "policy_unavailable"
+        assert failure.code == "policy_stale"
         assert "not confirmed" in failure.detail
 
 
