@@ -76,7 +76,8 @@ class Poller:
         labels = [("label", f"{name}={value}") for name, value in sorted(self._service.labels.items())]
         where = f"{url.rstrip('/')}/{self._path}"
         try:
-            async with asyncio.timeout(self._wait_s + HEAD_S + CONNECT_S) as deadline:
+            held_s = self._wait_s if etag else 0
+            async with asyncio.timeout(held_s + HEAD_S + CONNECT_S) as deadline:
                 call = self._session.get(where, headers=headers, params=labels, allow_redirects=False)
                 async with call as response:
                     deadline.reschedule(asyncio.get_running_loop().time() + BODY_S)

@@ -23,9 +23,9 @@ class Condition:
         news, feed = self._sidecar.news, self._sidecar.feed
         if news is not None and not news.first.is_set():
             found["policy"] = news.waiting
-        elif feed is not None and not feed.stopped.is_set():
+        if feed is not None and not feed.stopped.is_set():
             found["stops"] = self._stops_problem or "the hub's stops have not come yet"
-        elif self._sidecar.opa is not None and not self._sidecar.opa.pid:
+        if not found and self._sidecar.opa is not None and not self._sidecar.opa.pid:
             found["opa"] = "it is not running"
         return found
 

@@ -101,10 +101,10 @@ class Stopping:
         standing = {stop.id: stop for stop in stops if stop.until_unix_ns > now}
         for stop_id, stop in standing.items():
             if stop_id not in self._known:
-                self._note("stopped", detail=_words(stop), stop=stop_id)
+                self._note("stopped", detail=_words(stop))
         for stop_id, stop in self._known.items():
             if stop_id not in standing:
-                self._note("lifted" if stop.until_unix_ns > now else "stop_ended", detail=_words(stop), stop=stop_id)
+                self._note("lifted" if stop.until_unix_ns > now else "stop_ended", detail=_words(stop))
         self._known = standing
 
 
@@ -118,7 +118,7 @@ def _stops_of(artefact: Artefact | None) -> tuple[Stop, ...]:
 
 def _words(stop: Stop) -> str:
     until = rfc3339(stop.until_unix_ns)
-    return f"{stop.kind} {stop.name}, by {stop.by}, until {until}: {stop.because}"
+    return f"{stop.kind} {stop.name}, by {stop.by}, until {until}: {stop.because} (stop {stop.id})"
 
 
 @contextlib.asynccontextmanager

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import httpx
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.bundle import Builder, PolicySource, Problems
 from gateway.bundle.emergency import Stop, emergency_bundle
@@ -35,7 +36,8 @@ class Policy(Struct, frozen=True):
 
     def bundle(self, seq: int, key: SigningKey | None = KEY, **metadata: Any) -> Packed:
         """The policy under a number, signed where there is a key."""
-        return pack(self.files, Metadata(**{"environment": ENVIRONMENT, "seq": seq, **metadata}), key=key)
+        wanted = replace(Metadata(environment=ENVIRONMENT, seq=seq), **metadata)
+        return pack(self.files, wanted, key=key)
 
 
 def built(directory: Path, server: Counterpart) -> Policy:

@@ -29,6 +29,7 @@ class StubHub:
         self.beats: list[dict[str, Any]] = []
         self.asked: list[web.Request] = []
         self.beaten = asyncio.Event()
+        self.refused = 0
         self.silent = False
         """True: questions are taken and never answered."""
         self._bundles: dict[str, bytes] = {}
@@ -92,6 +93,7 @@ class StubHub:
 
     async def _beat(self, request: web.Request) -> web.Response:
         if request.headers.get("Authorization") != f"Bearer {TOKEN}":
+            self.refused += 1
             return web.Response(status=401)
         self.beats.append(await request.json())
         self.beaten.set()

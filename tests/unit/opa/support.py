@@ -96,11 +96,11 @@ def bundle(binary: Path, key: Key | None, revision: str, combiner: str = COMBINE
         return packed.read_bytes()
 
 
-def packed(key: SigningKey, seq: int, **metadata: Any) -> Packed:
+def packed(key: SigningKey, seq: int) -> Packed:
     """Return the same policy as our own build packs it, with metadata."""
     files = {"admission": COMBINER, "requirements/numbers_are_numbers": REQUIREMENT}
     sources = {f"mcp/{path}/policy.rego": text.encode() for path, text in files.items()}
-    return pack(sources, Metadata(**{"environment": "dev", "seq": seq, **metadata}), key=key, roots=("mcp",))
+    return pack(sources, Metadata(environment="dev", seq=seq), key=key, roots=("mcp",))
 
 
 class PolicyService:
