@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from gateway.bundle.artefact import MANIFEST, Artefact, read_artefact
-from gateway.bundle.emergency import ENVIRONMENT, ROOT, SCHEMA, Kind, Stop, named
+from gateway.bundle.emergency import ENVIRONMENT, NOBODY, ROOT, SCHEMA, Kind, Stop, named
 from gateway.bundle.manifest import ROOTS
 from gateway.bundle.pack import archived
 from gateway.bundle.rejection import Rejected
@@ -84,6 +84,8 @@ def stops_in(artefact: Artefact) -> tuple[Stop, ...] | Rejected:
     }
     found: list[Stop] = []
     for kind, names in kinds.items():
+        if names.pop(NOBODY, None) != []:
+            return Rejected("bundle_unreadable", f"its document of stops says nothing of kind {kind}")
         for name, stops in names.items():
             if not stops or any(stop.kind != kind or stop.name != name or not named(stop) for stop in stops):
                 return Rejected("bundle_unreadable", f"its document of stops has {kind} {name!r} in a wrong place")

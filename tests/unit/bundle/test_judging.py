@@ -100,10 +100,12 @@ INNER: dict[str, Any] = WHOLE["emergency"]
         {**WHOLE, "mcp": {}},
         {"emergency": {**INNER, "schema": "mcp.emergency/v2"}},
         {"emergency": {**INNER, "allow": {}}},
-        {"emergency": {**INNER, "agent": {"bot": []}}},
-        {"emergency": {**INNER, "agent": {"other": INNER["agent"]["bot"]}}},
+        {"emergency": {**INNER, "agent": {"": [], "bot": []}}},
+        {"emergency": {**INNER, "agent": {"": [], "other": INNER["agent"]["bot"]}}},
+        {"emergency": {**INNER, "agent": {"bot": INNER["agent"]["bot"]}}},
+        {"emergency": {**INNER, "agent": {"": INNER["agent"]["bot"]}}},
         {"emergency": {**INNER, "server": INNER["agent"]}},
-        {"emergency": {**INNER, "agent": {"bot": [{**INNER["agent"]["bot"][0], "until_unix_ns": "never"}]}}},
+        {"emergency": {**INNER, "agent": {"": [], "bot": [{**INNER["agent"]["bot"][0], "until_unix_ns": "never"}]}}},
     ],
 )
 def test_a_document_that_its_maker_does_not_write_is_rejected(data: Any) -> None:

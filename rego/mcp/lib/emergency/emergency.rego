@@ -10,12 +10,13 @@ import data.mcp.lib.call
 import data.mcp.lib.catalog
 import data.mcp.lib.clock
 
-nothing_is_stopped if not _followed
-
+# The first body decides nearly always, and reads single entries only: what is read whole costs by its size.
 nothing_is_stopped if {
 	_whole
 	count(standing) == 0
 }
+
+nothing_is_stopped if not _followed
 
 # METADATA
 # description: The stops that are in force for this message.
@@ -60,18 +61,18 @@ complaints contains "the document of stops is damaged, so that everything counts
 
 _followed if catalog.defined(data.emergency)
 
+# Each kind has an entry under the empty name, which nothing bears, so that its presence can be seen.
 _whole if {
 	data.emergency.schema == "mcp.emergency/v1"
-	is_object(data.emergency.agent)
-	is_object(data.emergency.principal)
-	is_object(data.emergency.server)
-	is_object(data.emergency.target)
+	data.emergency.agent[""] == []
+	data.emergency.principal[""] == []
+	data.emergency.server[""] == []
+	data.emergency.target[""] == []
 }
 
 # What is no list of stops stands for a stop without an end.
 _in_force(entries) := {stop | some stop in entries; not _over(stop)} if {
 	is_array(entries)
-	count(entries) > 0
 } else := {{}}
 
 _over(stop) if {

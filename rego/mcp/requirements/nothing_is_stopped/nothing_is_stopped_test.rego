@@ -30,7 +30,7 @@ test_refuses_what_is_stopped_by_its_kind if {
 
 test_leaves_alone_what_is_not_stopped if {
 	every kind, names in {
-		"agent": ["nobody", "", "bo", "bot "],
+		"agent": ["nobody", "bo", "bot "],
 		"principal": ["sub-2", "https://other.example#sub-1", "https://idp.example", "cli-1"],
 		"server": ["slac", "SLACK", "github"],
 		"target": ["read_channel", "github/read_channel", "slack/post_message", "slack/"],
@@ -76,7 +76,7 @@ test_a_damaged_document_stops_everything if {
 }
 
 test_an_entry_that_is_no_list_of_stops_is_a_stop if {
-	every value in [null, false, 7, "x", [], {}, {"until_unix_ns": 1}, [null], [7]] {
+	every value in [null, false, 7, "x", {}, {"until_unix_ns": 1}, [null], [7]] {
 		_refused(fixture.call, _document(fixture.changed(fixture.no_stops, ["agent", "bot"], value)))
 	}
 }
@@ -91,6 +91,22 @@ test_says_what_is_stopped_by_whom_why_and_how_long if {
 	_because(fixture.bundle) == set()
 	_because(_document({})) == {"the document of stops is damaged, so that everything counts as stopped"}
 	_because(_document(fixture.changed(fixture.no_stops, ["agent", "bot"], 7))) == set()
+}
+
+test_a_name_without_stops_and_no_name_are_not_stopped if {
+	not _refused(fixture.call, _document(fixture.changed(fixture.no_stops, ["agent", "bot"], [])))
+	not _refused(fixture.changed(_jwt, ["principal", "subject"], ""), fixture.changed(
+		fixture.bundle,
+		["index", "identities", "https://idp.example", "subject"],
+		{"": "bot"},
+	))
+}
+
+test_a_kind_that_is_not_there_stops_everything if {
+	every kind in ["agent", "principal", "server", "target"] {
+		_refused(fixture.call, _document(fixture.changed(fixture.no_stops, [kind], {})))
+		_refused(fixture.call, _document(fixture.changed(fixture.no_stops, [kind, ""], null)))
+	}
 }
 
 test_all_stops_of_one_name_count if {
