@@ -25,7 +25,7 @@ from gateway.settings import Settings
 from gateway.supervisor.chronicle import Note
 from gateway.supervisor.feeding import Feed
 
-LOOK_S: Final = 0.05
+LOOK_S: Final = 0.02
 """How often the file is looked at: a stop is to be felt at once."""
 _State = tuple[int, int, int] | None
 
