@@ -29,6 +29,10 @@ from gateway.supervisor.feeding import Feed
 from gateway.supervisor.stopping import Stopping
 from gateway.version import VERSION
 
+HUB_STOPS: Final = "emergency/hub"
+"""Where the highest number of a hub's stops is kept: no environment has such a name. It is another than that of what is
+enforced, which stops of this machine raise, too: those must not make a hub's look old.
+"""
 KEPT: Final = "bundles"
 """The directory of the last good bundles, in the state directory."""
 
@@ -38,7 +42,8 @@ class Following:
 
     waiting: Final = "no bundle that may be enforced has come from `policy.bundle` yet"
 
-    def __init__(self, feed: Feed, stops: Stopping, note: Note, *, stops_too: bool) -> None:
+    def __init__(self, feed: Feed, stops: Stopping, note: Note, highwater: Highwater, *, stops_too: bool) -> None:
+        self._highwater: Final = highwater
         self._feed: Final = feed
         self._stops: Final = stops
         self._note: Final = note
@@ -80,7 +85,14 @@ class Following:
         """Take what happened to the hub's stops."""
         if isinstance(news, Followed):
             self._stops.take(news.artefact)
+            self._raise(news.artefact.manifest.metadata.seq)
         self._took("emergency", news, "emergency_")
+
+    def _raise(self, seq: int) -> None:
+        try:
+            self._highwater.raise_to(HUB_STOPS, seq)
+        except OSError as error:
+            self._note("emergency_unkept", detail=str(error))
 
     def _took(self, what: str, news: News, prefix: str) -> None:
         before = self.problem
@@ -126,7 +138,8 @@ async def following(
 ) -> AsyncGenerator[Following]:
     """Follow while the block runs; raises OSError or ValueError where a file of the settings is of no use."""
     keys_of(service.keys)
-    found = Following(feed, stops, note, stops_too=service.emergency is not None)
+    highwater = Highwater(settings.journal.directory)
+    found = Following(feed, stops, note, highwater, stops_too=service.emergency is not None)
     wanted = [(POLICIES, service.path, service.keys, found.policy)]
     if service.emergency is not None:
         keys_of([service.emergency])
@@ -157,7 +170,7 @@ def _judged(settings: Settings, use: Use, keys: Sequence[BundleKey], content: by
     environment = ENVIRONMENT if use is STOPS else settings.policy.environment
     bundle = settings.policy.bundle
     try:
-        highest = Highwater(settings.journal.directory).seen(environment)
+        highest = Highwater(settings.journal.directory).seen(HUB_STOPS if use is STOPS else environment)
     except OSError as error:
         return Rejected("policy_regressed", f"what was enforced before cannot be read: {error}")
     standing = Standing(
