@@ -73,6 +73,10 @@ class FakePolicy:
         self.listings: list[PolicyInput] = []
         self.revision = REVISION
 
+    @property
+    def standing(self) -> str:
+        return self.revision
+
     async def decide(self, question: PolicyInput) -> Verdict | PolicyFailure:
         self.questions.append(question)
         answer = self.answer(question)

@@ -110,23 +110,48 @@ class Listing(Struct, frozen=True, kw_only=True):
     items: list[ListedItem]
 
 
+def standing_of(revision: str, emergency: str) -> str:
+    """What an answer depends on: the revisions of the policy and of the stops, as one text to compare and to key by."""
+    return f"{revision} {emergency}".rstrip()
+
+
 class Verdict(Struct, frozen=True, kw_only=True):
-    """A reply that was understood, with the proof of which revision gave it."""
+    """A reply that was understood, with the proof of which revisions gave it."""
 
     decision: Decision
     revision: str
     decision_id: str
     micros: int
+    emergency: str = ""
+    """The revision of the stops; empty where OPA follows none."""
+
+    @property
+    def standing(self) -> str:
+        """Both revisions."""
+        return standing_of(self.revision, self.emergency)
+
+
+FailureCode = Literal[
+    "policy_unavailable",
+    "policy_error",
+    "policy_regressed",
+    "policy_expired",
+    "policy_stale",
+    "bundle_unreadable",
+    "bundle_of_other_environment",
+    "bundle_input_unknown",
+    "bundle_needs_newer_gateway",
+]
 
 
 class PolicyFailure(Struct, frozen=True, kw_only=True):
-    """OPA did not give a usable answer; always a denial.
+    """OPA did not give a usable answer, or one of a policy that may not be enforced; always a denial.
 
     `policy_unavailable` counts against the breaker; `policy_error` (an evaluation error, which a caller may
-    be able to provoke) never does; `policy_regressed` is a revision lower than one already enforced.
+    be able to provoke) never does; the others say what is wrong with the policy in force.
     """
 
-    code: Literal["policy_unavailable", "policy_error", "policy_regressed"]
+    code: FailureCode
     detail: str
     requirement: str = ""
     revision: str = ""
@@ -138,3 +163,9 @@ class ListingVerdict(Struct, frozen=True, kw_only=True):
     listing: Listing
     revision: str
     micros: int
+    emergency: str = ""
+
+    @property
+    def standing(self) -> str:
+        """Both revisions."""
+        return standing_of(self.revision, self.emergency)

@@ -49,6 +49,12 @@ def _failure(failure: PolicyFailure) -> Refusal:
         "policy_unavailable": "the policy cannot be asked at the moment",
         "policy_error": "the policy failed on this message" + _named(failure.requirement),
         "policy_regressed": "the policy in force is older than one that was enforced before",
+        "policy_expired": "the time of the policy in force is over, and no newer one has come",
+        "policy_stale": "nobody has confirmed for too long that the policy in force is still the right one",
+        "bundle_unreadable": "the policy in force does not say what it was made for",
+        "bundle_of_other_environment": "the policy in force was made for another environment",
+        "bundle_input_unknown": "the policy in force judges questions of another form",
+        "bundle_needs_newer_gateway": "the policy in force needs a newer gateway",
     }
     remedy = "Try again in a moment." if failure.code == "policy_unavailable" else "Tell the owner of the policy."
     return Refusal(

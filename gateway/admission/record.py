@@ -1,4 +1,4 @@
-"""The journal's records, as values: `decided`, `completed`, `refused` and `counted` (DESIGN section 8).
+"""The journal's records, as values: `decided`, `completed`, `refused`, `counted`, `policy` (DESIGN section 8).
 
 Rule 1: a call has two records under one `call_id`; `decided` is durable before a forward or a refusal.
 Rule 2: what never came to a decision is `refused`; what is not worth a record of its own is `counted`.
@@ -115,6 +115,8 @@ class Decided(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="
     observe: bool = False
     decision_id: str = ""
     revision: str = ""
+    emergency: str = ""
+    """Revision of the stops that the decision knew."""
     credential: str = ""
     """Name of the upstream credential of an allow."""
     policy_micros: int = 0
@@ -181,6 +183,20 @@ class Counted(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="
     direction: str = "client"
 
 
+class Policy(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="policy"):
+    """What happened to the policy or to the stops as a whole, whoever asked what."""
+
+    time: str
+    unix_ns: int
+    event: str
+    """Such as `followed`, `rejected`, `stale`, `stopped`: the events of the gateway's log, in the same words."""
+    code: str = ""
+    """Why a bundle was rejected; as in refusals."""
+    revision: str = ""
+    """The revision that it is about."""
+    detail: str = ""
+
+
 class Voided(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="voided"):
     """The writer could not make its sequences `first` to `last` durable: what stands there had no effect."""
 
@@ -192,7 +208,7 @@ class Voided(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="k
     """Completions that could not be kept until there was room again."""
 
 
-Record = Decided | Completed | Refused | Counted | Voided
+Record = Decided | Completed | Refused | Counted | Policy | Voided
 
 
 def encode(record: Record) -> bytes:

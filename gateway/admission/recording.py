@@ -92,6 +92,7 @@ def _answered(verdict: Verdict, secrets: tuple[str, ...]) -> dict[str, Any]:
         "obligations": _bound(decision.obligations, secrets),
         "observe": decision.observe,
         "decision_id": verdict.decision_id,
+        "emergency": verdict.emergency,
         "policy_micros": verdict.micros,
         "credential": _credential(decision),
         "agent": resolved.agent,

@@ -8,20 +8,30 @@ import asyncio
 import logging
 import os
 import signal
-import socket
 import ssl
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, Final
 
+from msgspec import structs
 from starlette.types import ASGIApp
 
-from gateway.admission.policy_input import Gateway
 from gateway.app.doors import Doors, floods_recorded, guarded, metadata_beside
 from gateway.app.handed import Handed
-from gateway.app.parts import calls_of, identity_of, journal_of, limits_of, opa_of, parts_of, pulse_of, streams_of
+from gateway.app.parts import (
+    calls_of,
+    gateway_of,
+    identity_of,
+    journal_of,
+    limits_of,
+    opa_of,
+    parts_of,
+    pulse_of,
+    streams_of,
+)
 from gateway.identity.flood import Aggregate
 from gateway.journal.writer import Journal
+from gateway.opa.client import OpaClient
 from gateway.opa.process import Report
 from gateway.opa.readiness import Pulse, Readiness
 from gateway.pipeline import Pipeline
@@ -30,7 +40,6 @@ from gateway.server import Endpoint, Streams
 from gateway.settings import Settings
 from gateway.telemetry import Gauges, Telemetry
 from gateway.upstream import reach
-from gateway.version import VERSION
 
 _LOOK_S: Final = 0.2
 _LOG: Final = logging.getLogger(__name__)
@@ -39,10 +48,13 @@ _LOG: Final = logging.getLogger(__name__)
 class Worker:
     """A worker's application with what has to be asked of it from outside."""
 
-    def __init__(self, asgi: ASGIApp, pulse: Pulse, journal: Journal, telemetry: Telemetry, streams: Streams) -> None:
+    def __init__(
+        self, asgi: ASGIApp, policy: "Policy", journal: Journal, telemetry: Telemetry, streams: Streams
+    ) -> None:
         """Take the composed parts; made by `worker` only."""
         self.asgi: Final = asgi
-        self._pulse: Final = pulse
+        self._policy: Final = policy
+        self._pulse: Final = policy.pulse
         self._journal: Final = journal
         self._telemetry: Final = telemetry
         self._streams: Final = streams
@@ -52,14 +64,7 @@ class Worker:
         readiness, failed = self._pulse.readiness, self._journal.state().failed
         if not failed:
             return readiness
-        return Readiness(
-            missing=(*readiness.missing, f"journal ({failed})"),
-            revision=readiness.revision,
-            policy_age_s=readiness.policy_age_s,
-            staleness=readiness.staleness,
-            problem=readiness.problem,
-            observe=readiness.observe,
-        )
+        return structs.replace(readiness, missing=(*readiness.missing, f"journal ({failed})"))
 
     def samples(self) -> Any:
         """Return the metric samples, for the supervisor to sum."""
@@ -69,6 +74,8 @@ class Worker:
                 ready=not readiness.missing,
                 observe=readiness.observe,
                 revision=readiness.revision,
+                emergency=readiness.emergency,
+                not_after=readiness.not_after,
                 policy_age_s=readiness.policy_age_s,
                 stale=readiness.staleness != "fresh",
                 journal_space_bytes=journal.space_used,
@@ -78,6 +85,19 @@ class Worker:
                 journal_lost=journal.lost,
             )
         )
+
+    def beat(self) -> None:
+        """Look at once for another revision to enforce."""
+        self._pulse.wake()
+
+    def confirmed(self, unix_ns: int, revision: str) -> None:
+        """Take the follower's word that at this time `revision` was the one to enforce."""
+        self._pulse.confirmed(unix_ns, revision)
+
+    def on_revision(self, listener: Callable[[str, str], None]) -> None:
+        """Tell the listener now and at every change by which policy and stops this worker decides."""
+        self._policy.listeners.append(listener)
+        self._policy.tell()
 
     def drain(self) -> None:
         """End the open streams, so that what is under way can finish."""
@@ -89,7 +109,7 @@ async def worker(settings: Settings, handed: Handed, report: Report) -> AsyncGen
     """Compose a worker on the running event loop; everything is closed when the context ends."""
     del report  # nothing of a worker's start is news to the supervisor
     async with AsyncExitStack() as stack:
-        who = Gateway(id=settings.id or socket.gethostname(), version=VERSION)
+        who = gateway_of(settings)
         client, vitals = opa_of(settings, handed)
         stack.push_async_callback(client.close)
         stack.push_async_callback(vitals.close)
@@ -107,9 +127,10 @@ async def worker(settings: Settings, handed: Handed, report: Report) -> AsyncGen
             streams_of(settings),
             Telemetry(),
         )
-        pulse = pulse_of(settings, client, vitals, who)
+        policy = Policy(client, pulse_of(settings, handed, client, vitals))
         stack.callback(pipeline.record_counts)
-        for background in (pulse.run(), _revised(streams, pipeline), floods_recorded(floods, pipeline)):
+        revised = _revised(policy, streams, pipeline)
+        for background in (policy.pulse.run(), revised, floods_recorded(floods, pipeline)):
             task = asyncio.create_task(background)
             task.add_done_callback(_end_with)
             stack.callback(task.cancel)
@@ -117,16 +138,37 @@ async def worker(settings: Settings, handed: Handed, report: Report) -> AsyncGen
         asgi = guarded(
             metadata_beside(endpoint, identity.resource), pipeline, telemetry, floods=floods, settings=settings
         )
-        yield Worker(asgi, pulse, journal, telemetry, streams)
+        yield Worker(asgi, policy, journal, telemetry, streams)
 
 
-async def _revised(streams: Streams, pipeline: Pipeline) -> None:
-    """Decide every open stream again that another revision let in than the one in force.
+class Policy:
+    """The policy as a worker follows it: OPA's client, its pulse, and who wants to know of another revision."""
+
+    def __init__(self, client: OpaClient, pulse: Pulse) -> None:
+        """Take both, and listen to the client."""
+        self.client: Final = client
+        self.pulse: Final = pulse
+        self.listeners: Final[list[Callable[[str, str], None]]] = []
+        self.changed: Final = asyncio.Event()
+        client.on_revision = self.tell
+
+    def tell(self) -> None:
+        """Say by what is decided now."""
+        self.changed.set()
+        enforceable = self.client.enforceable
+        for listener in self.listeners:
+            listener(enforceable.revision, enforceable.emergency)
+
+
+async def _revised(policy: Policy, streams: Streams, pipeline: Pipeline) -> None:
+    """Decide every open stream again that other revisions let in than those in force, as soon as they change.
 
     Also one that was decided by the last revision and opened after all others were asked about again.
     """
     while True:
-        await asyncio.sleep(_LOOK_S)  # noqa: TID251 - the rhythm in which a new revision is noticed
+        with suppress(TimeoutError):
+            await asyncio.wait_for(policy.changed.wait(), _LOOK_S)
+        policy.changed.clear()
         await streams.revise(pipeline)
 
 

@@ -9,7 +9,10 @@ from gateway.protocol.sealing import NONCE_BYTES
 
 
 class Handed(Protocol):
-    """A worker's number, OPA's socket (empty: an OPA that we do not own), and the keys that all workers share."""
+    """A worker's number, OPA's socket (empty: an OPA that we do not own), and the keys that all workers share.
+
+    `followed`: the supervisor follows the bundles, and says when they were confirmed.
+    """
 
     @property
     def worker(self) -> int: ...
@@ -19,6 +22,8 @@ class Handed(Protocol):
     def sealing_keys(self) -> tuple[bytes, ...]: ...
     @property
     def digest_key(self) -> bytes: ...
+    @property
+    def followed(self) -> bool: ...
 
 
 class SystemClock:

@@ -8,11 +8,11 @@ from gateway.admission.masking import Masking
 from gateway.admission.policy_input import Gateway
 from gateway.admission.refusal import Wording
 from gateway.app.handed import Handed, RandomIds, SystemClock
+from gateway.app.terms import Terms
 from gateway.definitions import Cache
 from gateway.identity.identity import Identity
 from gateway.identity.resource import Resource
 from gateway.journal.highwater import Highwater
-from gateway.journal.options import Options
 from gateway.journal.writer import Journal, writer_name
 from gateway.opa.client import Deadlines, OpaClient
 from gateway.opa.exchange import Exchange
@@ -28,8 +28,9 @@ from gateway.protocol.sealing import Ring
 from gateway.protocol.strict import Limits as MessageLimits
 from gateway.server import EndpointLimits, StreamLimits, Streams
 from gateway.server.relay import RelayLimits
-from gateway.settings import MIB, Settings
+from gateway.settings import Settings
 from gateway.upstream import HttpUpstream
+from gateway.version import VERSION
 
 
 class Calls(Struct, frozen=True):
@@ -49,8 +50,19 @@ def opa_of(settings: Settings, handed: Handed) -> tuple[OpaClient, Vitals]:
     """Return the client of the managed OPA, or of the one that settings name, and its vitals."""
     exchange, vitals = _reached(settings, handed)
     deadlines = Deadlines(decision=settings.opa.deadline_ms / 1000, listing=settings.lists.deadline_ms / 1000)
-    highwater = Highwater(settings.journal.directory)
-    return OpaClient(exchange, highwater, ids=RandomIds().call_id, deadlines=deadlines), vitals
+    client = OpaClient(exchange, Highwater(settings.journal.directory), ids=RandomIds().call_id, deadlines=deadlines)
+    client.enforceable.terms = terms_of(settings, handed)
+    client.enforceable.stops_expected = bool(handed.opa_socket)
+    return client, vitals
+
+
+def terms_of(settings: Settings, handed: Handed) -> Terms:
+    """Return what a policy must have been made for; an OPA that is not ours may enforce any environment."""
+    bundle = settings.policy.bundle
+    return Terms(
+        environment=settings.policy.environment if handed.opa_socket else "",
+        grace_s=0 if bundle is None else bundle.not_after_grace_s,
+    )
 
 
 def _reached(settings: Settings, handed: Handed) -> tuple[Exchange, Vitals]:
@@ -62,23 +74,22 @@ def _reached(settings: Settings, handed: Handed) -> tuple[Exchange, Vitals]:
     return remote_exchange(remote), RemoteVitals(remote)
 
 
-def pulse_of(settings: Settings, client: OpaClient, vitals: Vitals, who: Gateway) -> Pulse:
+def gateway_of(settings: Settings) -> Gateway:
+    """Return who this gateway says that it is."""
+    return Gateway(id=settings.gateway_id, version=VERSION)
+
+
+def pulse_of(settings: Settings, handed: Handed, client: OpaClient, vitals: Vitals) -> Pulse:
     """Return what asks OPA every second whether it can be relied on."""
-    limits = PulseLimits(soft_s=settings.opa.stale_soft_s, hard_s=settings.opa.stale_hard_s)
-    return Pulse(client, vitals, gateway=who, limits=limits)
+    opa = settings.opa
+    limits = PulseLimits(soft_s=opa.soft_s, hard_s=opa.stale_hard_s, followed=handed.followed)
+    return Pulse(client, vitals, gateway=gateway_of(settings), limits=limits)
 
 
 def journal_of(settings: Settings, handed: Handed) -> Journal:
     """Return this worker's journal, not started."""
-    wanted = settings.journal
-    options = Options(
-        durability=wanted.durability,
-        segment_bytes=wanted.segment_mib * MIB,
-        segment_age_s=wanted.segment_age_s,
-        keep_s=wanted.keep_days * 86_400,
-        keep_bytes=wanted.keep_mib * MIB,
-    )
-    return Journal(wanted.directory, options, writer=writer_name(f"worker{handed.worker}"))
+    writer = writer_name(f"worker{handed.worker}")
+    return Journal(settings.journal.directory, settings.journal.options, writer=writer)
 
 
 def identity_of(settings: Settings) -> Identity:

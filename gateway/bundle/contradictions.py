@@ -28,6 +28,7 @@ ALWAYS_DENY: Final = frozenset(
         "principal_is_verified",
         "agent_is_registered",
         "server_is_listed",
+        "nothing_is_stopped",
     }
 )
 LONGEST_OBSERVATION_S: Final = 30 * 86400

@@ -20,6 +20,7 @@ ROOT: Final = "emergency"
 ENVIRONMENT: Final = "emergency"
 """The name before the `@` of an emergency revision, where a policy revision has its environment."""
 LONGEST_S: Final = 86_400
+NOBODY: Final = ""
 _NS: Final = 1_000_000_000
 
 Kind = Literal["agent", "principal", "server", "target"]
@@ -50,7 +51,7 @@ class Stop(Struct, frozen=True, kw_only=True):
 
 def fault(stop: Stop, unix_ns: int) -> str:
     """Why this may not be a stop made at `unix_ns`; empty where it may."""
-    if not _NAMES[stop.kind].fullmatch(stop.name):
+    if not named(stop):
         return f"{stop.name!r} names no {stop.kind}" + (" (<server>/<name>)" if stop.kind == "target" else "")
     if not stop.because.strip():
         return "it says no reason: people will want to know why"
@@ -61,9 +62,17 @@ def fault(stop: Stop, unix_ns: int) -> str:
     return ""
 
 
+def named(stop: Stop) -> bool:
+    """True where the name is one that a thing of the stop's kind can have."""
+    return _NAMES[stop.kind].fullmatch(stop.name) is not None
+
+
 def document(stops: Sequence[Stop]) -> dict[str, Any]:
-    """The data of the bundle; each kind is indexed by name, so that a decision costs the same whatever is stopped."""
-    by_kind: dict[str, dict[str, list[Any]]] = {"agent": {}, "principal": {}, "server": {}, "target": {}}
+    """The data of the bundle; each kind is indexed by name, so that a decision costs the same whatever is stopped.
+
+    Under the empty name, which nothing bears, each kind has no stop: policy sees by it that the kind is there.
+    """
+    by_kind: dict[str, dict[str, list[Any]]] = {kind: {NOBODY: []} for kind in _NAMES}
     for stop in sorted(stops, key=lambda stop: stop.id):
         by_kind[stop.kind].setdefault(stop.name, []).append(to_builtins(stop))
     return {ROOT: {"schema": SCHEMA, **by_kind}}

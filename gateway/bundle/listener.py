@@ -13,15 +13,16 @@ from collections.abc import AsyncGenerator, Generator
 import uvicorn
 from msgspec import Struct
 
-from gateway.bundle.serve import RESOURCE, BundleEndpoint
+from gateway.bundle.serve import EMERGENCY_RESOURCE, RESOURCE, BundleEndpoint
 
 
 class Address(Struct, frozen=True):
-    """What an OPA needs in order to poll: service URL, resource below it, bearer token."""
+    """What an OPA needs in order to poll: service URL, resources below it, bearer token."""
 
     url: str
     resource: str
     token: str
+    emergency: str = EMERGENCY_RESOURCE
 
 
 class _Server(uvicorn.Server):

@@ -3,6 +3,7 @@
 Rule 1: a stale or absent ETag is answered at once, the current one is held until a change or until `wait`, then 304.
 Rule 2: `Content-Type` is exactly `application/vnd.openpolicyagent.bundles`: anything else turns long polling off.
 Rule 3: nobody without the bearer token learns anything; before the first bundle and after closing it is 503.
+Rule 4: whoever asks with the current ETag has taken that bundle into force: OPA asks again only after activation.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from msgspec import Struct
 from gateway.bundle.pack import MEDIA_TYPE
 
 RESOURCE: Final = "bundles/policy.tar.gz"
+EMERGENCY_RESOURCE: Final = "bundles/emergency.tar.gz"
 LONGEST_WAIT_S: Final = 300.0
 _WAIT: Final = re.compile(r"(?:^|[;,\s])wait=(\d{1,6})(?:$|[;,\s])")
 
@@ -81,52 +83,62 @@ async def respond(send: Send, offer: Offer | None, known: str) -> None:
 
 
 class BundleEndpoint:
-    """An ASGI application that serves the offer in force."""
+    """An ASGI application that serves the offers in force, one a resource."""
 
     def __init__(self, token: str) -> None:
         self._token = token.encode()
-        self._policy = Offering()
+        self._offerings = {resource: Offering() for resource in (RESOURCE, EMERGENCY_RESOURCE)}
+        self.on_taken: Callable[[], None] = _nobody_listens
+        """Called whenever somebody shows that the bundle which is offered is the one that it enforces."""
 
     @property
     def offer(self) -> Offer | None:
-        """What is served; None before the first bundle."""
-        return self._policy.offer
+        """The policy that is served; None before the first bundle."""
+        return self._offerings[RESOURCE].offer
 
-    def put(self, offer: Offer) -> None:
+    def put(self, offer: Offer, resource: str = RESOURCE) -> None:
         """Serve this from now on, and answer everyone who waits."""
-        self._policy.put(offer)
+        self._offerings[resource].put(offer)
 
     def close(self) -> None:
         """Let go of everyone who waits; every later question is 503."""
-        self._policy.close()
+        for offering in self._offerings.values():
+            offering.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        offering = self._offerings.get(scope["path"][1:])
         if not self._admits(headers.get("authorization", "")):
             await _answer(send, 401, [(b"www-authenticate", b"Bearer")])
-        elif scope["path"] != f"/{RESOURCE}":
+        elif offering is None:
             await _answer(send, 404)
         elif scope["method"] != "GET":
             await _answer(send, 405, [(b"allow", b"GET")])
         else:
-            await self._serve(headers, receive, send)
+            await self._serve(offering, headers, receive, send)
 
     def _admits(self, authorization: str) -> bool:
         scheme, _, token = authorization.partition(" ")
         return scheme.lower() == "bearer" and hmac.compare_digest(token.strip().encode(), self._token)
 
-    async def _serve(self, headers: dict[str, str], receive: Receive, send: Send) -> None:
+    async def _serve(self, offering: Offering, headers: dict[str, str], receive: Receive, send: Send) -> None:
         known = headers.get("if-none-match", "")
-        await self._policy.hold(known, wait_s(headers.get("prefer", "")), receive)
-        await respond(send, self._policy.offer, known)
+        if offering.offer is not None and known == offering.offer.etag:
+            self.on_taken()
+        await offering.hold(known, wait_s(headers.get("prefer", "")), receive)
+        await respond(send, offering.offer, known)
 
 
 def wait_s(prefer: str) -> float:
     """The seconds that a `Prefer` header asks to be held; 0 without long polling (RFC 7240)."""
     found = _WAIT.search(prefer)
     return min(float(found[1]), LONGEST_WAIT_S) if found else 0.0
+
+
+def _nobody_listens() -> None:
+    return
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -22,7 +22,7 @@ from gateway.cli.live import colored, header, line
 from gateway.journal.follow import follow as added_to
 from gateway.journal.lines import Read
 from gateway.journal.names import segments
-from gateway.journal.query import JUDGED, Filter, Found, find, joined, select
+from gateway.journal.query import SHOWN, Filter, Found, find, joined, select
 from gateway.journal.reader import read
 from gateway.journal.statistics import statistics
 from gateway.settings import Settings, load
@@ -222,5 +222,5 @@ async def _follow(directory: Path, wanted: Filter) -> None:
         for record in select(records, wanted):
             if not sys.stdout.isatty():
                 _echo(record)
-            elif record["kind"] in JUDGED:
+            elif record["kind"] in SHOWN:
                 click.echo(_row(record, None))

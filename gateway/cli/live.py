@@ -1,5 +1,7 @@
 """One line for one decision, for people who watch: time, agent, server, target, action, outcome, why, microseconds.
 
+And one for each thing that happens to the policy.
+
 Rule 1: what clients and servers chose cannot move the cursor, change colors or hide text: it is escaped first.
 Rule 2: color only where a terminal shows it and NO_COLOR is not set; a line without color has the same words.
 """
@@ -14,12 +16,28 @@ from typing import IO, Any, Final
 import click
 
 from gateway.journal.follow import follow as added_to
-from gateway.journal.query import JUDGED, agent_of, outcome_of, target_of
+from gateway.journal.query import SHOWN, agent_of, outcome_of, target_of
 
 _NS: Final = 1_000_000_000
 _COLORS: Final = {"allow": "green", "deny": "red", "hold": "yellow", "refused": "magenta", "observe": "yellow"}
 _WIDTHS: Final = {"agent": 18, "server": 14, "target": 26, "action": 7, "outcome": 7}
 _WHY: Final = 100
+_EVENT: Final = 34
+_TOLD: Final = 180
+_EVENTS: Final = {
+    "rejected": "red",
+    "emergency_rejected": "red",
+    "stale": "red",
+    "expired": "red",
+    "stopped": "red",
+    "stops_unreadable": "red",
+    "expires_soon": "yellow",
+    "stale_soon": "yellow",
+    "hub_unreachable": "yellow",
+    "followed": "green",
+    "lifted": "green",
+}
+"""Colors of what happens to the policy; the rest is cyan."""
 
 
 def colored(stream: IO[str]) -> bool:
@@ -35,7 +53,9 @@ def escaped(text: str) -> str:
 
 
 def line(record: Mapping[str, Any], *, color: bool, date: bool = False) -> str:
-    """Return the line of a `decided` or `refused` record; times are local, with `date` they are whole and UTC."""
+    """Return the line of a record that is shown; times are local, with `date` they are whole and UTC."""
+    if record.get("kind") == "policy":
+        return f"{when(record, date=date)}  {_of_policy(record, color=color)}"
     outcome = outcome_of({**record})
     hue = "observe" if _observed(record) else outcome
     cells = {
@@ -87,8 +107,17 @@ async def follow(directory: Path, write: Callable[[str], None], *, color: bool |
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)  # noqa: ASYNC240 - once, before anything is watched
     async for records in added_to(directory):
         for record in records:
-            if record["kind"] in JUDGED:
+            if record["kind"] in SHOWN:
                 write(line(record, color=color))
+
+
+def _of_policy(record: Mapping[str, Any], *, color: bool) -> str:
+    """What happened to the policy: the event, then code, revision and detail as they were told."""
+    event = str(record.get("event", ""))
+    hue = _EVENTS.get(event, "cyan")
+    shown = _cell(f"policy {event.replace('_', ' ')}", _EVENT)
+    told = [str(record[name]) for name in ("code", "revision", "detail") if record.get(name)]
+    return f"{click.style(shown, fg=hue, bold=True) if color else shown}  {_cut(' '.join(told), _TOLD)}".rstrip()
 
 
 def _observed(record: Mapping[str, Any]) -> bool:

@@ -17,6 +17,8 @@ from gateway.journal.reader import read
 _OPEN: Final = 100_000
 _FOUND: Final = 20
 JUDGED: Final = frozenset({"decided", "refused"})
+SHOWN: Final = JUDGED | {"policy"}
+"""What has a line of its own where a journal is shown: calls, and what happened to the policy."""
 
 
 class Filter(Struct, frozen=True, kw_only=True):
@@ -91,7 +93,7 @@ def select(records: Iterable[Read], wanted: Filter) -> Iterator[Read]:
 
 
 class Calls:
-    """The last decided and refused records, each with the completion that came after it."""
+    """The last records that are shown, calls each with the completion that came after it."""
 
     def __init__(self, most: int) -> None:
         """Keep at most `most`; the oldest go first."""
@@ -105,13 +107,19 @@ class Calls:
         if record["kind"] in JUDGED:
             self._found[key] = Found(decided=record)
             self._latest[call_id] = key
-            if len(self._found) > self._most:
-                dropped, call = self._found.popitem(last=False)
-                if self._latest.get(name := call.decided.get("call_id", "")) == dropped:
-                    del self._latest[name]
+            self._drop()
+        elif record["kind"] == "policy":
+            self._found[key] = Found(decided=record)
+            self._drop()
         elif record["kind"] == "completed" and call_id in self._latest:
             decided = self._found[self._latest[call_id]].decided
             self._found[self._latest[call_id]] = Found(decided=decided, completed=record)
+
+    def _drop(self) -> None:
+        if len(self._found) > self._most:
+            dropped, call = self._found.popitem(last=False)
+            if self._latest.get(name := call.decided.get("call_id", "")) == dropped:
+                del self._latest[name]
 
     def all(self) -> list[Found]:
         """Return the calls, oldest first."""
@@ -119,7 +127,7 @@ class Calls:
 
 
 def joined(records: Iterable[Read], last: int) -> list[Found]:
-    """Return the last decided or refused records, each with its completion where there is one."""
+    """Return the last records that are shown, calls each with its completion where there is one."""
     calls = Calls(last)
     for record in records:
         calls.add(record)

@@ -12,7 +12,17 @@ from pathlib import Path
 from threading import Thread
 from typing import Final
 
-from gateway.admission.record import Completed, Counted, Decided, JournalFailure, Receipt, Record, Refused, encode
+from gateway.admission.record import (
+    Completed,
+    Counted,
+    Decided,
+    JournalFailure,
+    Policy,
+    Receipt,
+    Record,
+    Refused,
+    encode,
+)
 from gateway.journal.committer import Committer
 from gateway.journal.options import JournalState, Options
 from gateway.journal.stamp import Entry, Outcome, Waiting
@@ -85,6 +95,10 @@ class Journal:
 
     def counted(self, record: Counted) -> None:
         """Add a count to the next commit."""
+        self._later(record, owes=0)
+
+    def noted(self, record: Policy) -> None:
+        """Add what happened to the policy to the next commit."""
         self._later(record, owes=0)
 
     def state(self) -> JournalState:

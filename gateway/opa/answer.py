@@ -16,6 +16,8 @@ from gateway.opa.exchange import Exchanged
 
 BUNDLE: Final = "policy"
 """The name of the policy bundle in OPA's configuration, and so in every provenance."""
+EMERGENCY: Final = "emergency"
+"""The name of the bundle of stops, which is also its root and the use that its signature is for."""
 
 _REQUIREMENT: Final = re.compile(r"mcp/requirements/([a-z0-9_]{1,100})/")
 
@@ -84,10 +86,10 @@ def read_listing(exchanged: Exchanged) -> Listed | PolicyFailure:
     return _read(exchanged, _LISTED)
 
 
-def revision_of(answer: Decided | Listed) -> str:
-    """Return the revision that gave the answer, empty where the provenance does not say."""
-    bundle = answer.provenance.bundles.get(BUNDLE)
-    return "" if bundle is None else bundle.revision
+def revision_of(answer: Decided | Listed, bundle: str = BUNDLE) -> str:
+    """Return the revision of a bundle that gave the answer, empty where the provenance does not say."""
+    found = answer.provenance.bundles.get(bundle)
+    return "" if found is None else found.revision
 
 
 def unavailable(detail: str) -> PolicyFailure:

@@ -15,10 +15,14 @@ class Readiness(Struct, frozen=True, kw_only=True):
 
     missing: tuple[str, ...]
     revision: str = ""
+    emergency: str = ""
+    """Revision of the stops."""
+    not_after: str = ""
+    """When the policy in force ends, RFC 3339; empty where it never does, or where that is not known."""
     policy_age_s: float = 0
-    """Since the bundle service was last reached, as far as OPA told."""
+    """Since the policy was last confirmed to be the right one."""
     staleness: Staleness = "fresh"
     problem: str = ""
     """Why OPA could not take the newest bundle; the last good one stays in force."""
     observe: bool = False
-    """True while the policy observes and refuses nothing but the five requirements that always bind."""
+    """True while the policy observes and refuses nothing but the six requirements that always bind."""

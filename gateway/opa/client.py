@@ -2,7 +2,7 @@
 
 Rule 1: the paths are constants; nothing of a message ever becomes part of one (CVE-2025-46569).
 Rule 2: `provenance` and `strict-builtin-errors` are on every question.
-Rule 3: everything but a well-formed answer of a revision that is not older than the last enforced one is a failure.
+Rule 3: everything but a well-formed answer of revisions that may be enforced (see `enforceable`) is a failure.
 """
 
 import asyncio
@@ -15,10 +15,11 @@ from msgspec import Struct
 
 from gateway.admission.decision import ListingVerdict, PolicyFailure, Verdict
 from gateway.admission.policy_input import PolicyInput
-from gateway.opa.answer import Decided, Listed, read_decision, read_listing, revision_of, unavailable
+from gateway.opa.answer import EMERGENCY, Decided, Listed, read_decision, read_listing, revision_of, unavailable
 from gateway.opa.breaker import Breaker
+from gateway.opa.enforceable import Enforceable
 from gateway.opa.exchange import Broken, Exchange, Exchanged
-from gateway.opa.revision import Highwater, Ratchet, read_revision
+from gateway.opa.revision import Highwater
 
 DECISION: Final = "/v1/data/mcp/admission/decision?provenance=true&strict-builtin-errors=true"
 LISTING: Final = "/v1/data/mcp/admission/listing?provenance=true&strict-builtin-errors=true"
@@ -51,19 +52,24 @@ class OpaClient:
     ) -> None:
         """Take one exchange; `ids` gives decision ids."""
         self._exchange = exchange
-        self._ratchet = Ratchet(highwater)
+        self.enforceable: Final = Enforceable(highwater)
         self._ids = ids
         self._deadlines = deadlines or Deadlines()
         self.breaker = breaker or Breaker(time.monotonic)
-        self.on_revision: Callable[[str], None] = _nobody_listens
-        """Called with each newly enforced revision, before its first decision is returned."""
-        self._refused = ""
+        self.on_revision: Callable[[], None] = _nobody_listens
+        """Called when another policy, or other stops, are enforced, before their first decision is returned."""
+        self._refused: PolicyFailure | None = None
         self._encoder = msgspec.json.Encoder()
 
     @property
     def revision(self) -> str:
-        """The last enforced revision, empty before the first."""
-        return self._ratchet.current
+        """The policy that was enforced last, empty before the first."""
+        return self.enforceable.revision
+
+    @property
+    def standing(self) -> str:
+        """The revisions of the policy and of the stops that were enforced last."""
+        return self.enforceable.standing
 
     async def decide(self, question: PolicyInput) -> Verdict | PolicyFailure:
         """Return OPA's decision on one message."""
@@ -81,6 +87,7 @@ class OpaClient:
         return Verdict(
             decision=answer.result,
             revision=revision_of(answer),
+            emergency=revision_of(answer, EMERGENCY),
             decision_id=self._ids(),
             micros=_micros_since(began),
         )
@@ -96,11 +103,16 @@ class OpaClient:
             return answer
         if len(answer.result.items) != len(question.items):
             return unavailable(f"OPA judged {len(answer.result.items)} of {len(question.items)} items")
-        return ListingVerdict(listing=answer.result, revision=revision_of(answer), micros=_micros_since(began))
+        return ListingVerdict(
+            listing=answer.result,
+            revision=revision_of(answer),
+            emergency=revision_of(answer, EMERGENCY),
+            micros=_micros_since(began),
+        )
 
-    def refuse(self, detail: str) -> None:
-        """Deny everything for this reason, unasked, until called with an empty one."""
-        self._refused = detail
+    def refuse(self, failure: PolicyFailure | None) -> None:
+        """Deny everything for this reason, unasked, until called with none."""
+        self._refused = failure
 
     async def close(self) -> None:
         """Close the connections."""
@@ -108,8 +120,8 @@ class OpaClient:
 
     def _closed(self) -> PolicyFailure | None:
         """Return the denial where OPA is not to be asked now."""
-        if self._refused:
-            return unavailable(self._refused)
+        if self._refused is not None:
+            return self._refused
         if not self.breaker.admits():
             return unavailable("OPA failed repeatedly; it is asked again in a moment")
         return None
@@ -162,24 +174,16 @@ class OpaClient:
         if isinstance(exchanged, Broken):
             return unavailable(exchanged.detail)
         answer = read(exchanged)
-        return answer if isinstance(answer, PolicyFailure) else self._admitted(answer)
+        return answer if isinstance(answer, PolicyFailure) else await self._admitted(answer)
 
-    def _admitted(self, answer: _Answer) -> _Answer | PolicyFailure:
-        text = revision_of(answer)
-        revision = read_revision(text)
-        if revision is None:
-            return unavailable(f"OPA's answer names no usable policy revision: {text!r}")
-        before = self._ratchet.current
-        try:
-            turned = self._ratchet.turn(text, revision)
-        except OSError as error:
-            return unavailable(f"the highest policy revision cannot be kept: {error.strerror or error}")
-        if turned:
-            if text != before:
-                self.on_revision(text)
-            return answer
-        detail = f"OPA decided by {text}, but {self._ratchet.current or 'a later one'} was already enforced"
-        return PolicyFailure(code="policy_regressed", detail=detail, revision=text)
+    async def _admitted(self, answer: _Answer) -> _Answer | PolicyFailure:
+        before = self.standing
+        refusal = await self.enforceable.refusal(revision_of(answer), revision_of(answer, EMERGENCY), self._exchange)
+        if refusal is not None:
+            return refusal
+        if self.standing != before:
+            self.on_revision()
+        return answer
 
     def _count(self, outcome: _Answer | PolicyFailure) -> None:
         if isinstance(outcome, PolicyFailure) and outcome.code == "policy_unavailable":
@@ -188,7 +192,7 @@ class OpaClient:
             self.breaker.succeeded()
 
 
-def _nobody_listens(_revision: str) -> None:
+def _nobody_listens() -> None:
     return
 
 

@@ -3,7 +3,8 @@
 Rule 1: OPA serves what the gateway asks for and nothing else; the boot policy is a local file, never part of a bundle.
 Rule 2: a bundle without a valid signature by the configured key never becomes active (GHSA-g2pf-6v5v-qcc8: the key id
 is always set).
-Rule 3: OPA's environment is empty but for the Go runtime's two memory settings: `opa.runtime()` has nothing to tell.
+Rule 3: stops come as a bundle of their own, signed by another key for another use: neither can stand in for the other.
+Rule 4: OPA's environment is empty but for the Go runtime's two memory settings: `opa.runtime()` has nothing to tell.
 """
 
 import json
@@ -12,7 +13,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from gateway.opa.answer import BUNDLE
+from gateway.opa.answer import BUNDLE, EMERGENCY
 
 SERVICE: Final = "bundles"
 
@@ -40,7 +41,21 @@ allow if {
 	input.method == "GET"
 	input.path == ["v1", "status"]
 }
+
+allow if {
+	input.method == "GET"
+	input.path == ["v1", "data", "system", "bundles", "policy", "manifest"]
+}
 """
+
+
+class EmergencySource(Struct, frozen=True, kw_only=True):
+    """The bundle of stops beside the policy: at the same service, under a key of its own."""
+
+    resource: str
+    keyid: str
+    public_key: str
+    algorithm: str = "ES256"
 
 
 class BundleSource(Struct, frozen=True, kw_only=True):
@@ -58,6 +73,8 @@ class BundleSource(Struct, frozen=True, kw_only=True):
     algorithm: str = "ES256"
     ca_file: str = ""
     """PEM of the authorities for an https service; empty means the system's."""
+    emergency: EmergencySource | None = None
+    """Where stops come from; none: nothing can be stopped."""
 
 
 class Memory(Struct, frozen=True, kw_only=True):
@@ -75,19 +92,23 @@ def configuration(source: BundleSource) -> dict[str, Any]:
         service["credentials"] = {"bearer": {"token": source.token}}
     if source.ca_file:
         service["tls"] = {"ca_cert": source.ca_file}
-    polling = {"min_delay_seconds": 1, "max_delay_seconds": 3, "long_polling_timeout_seconds": 30}
-    bundle = {
-        "service": SERVICE,
-        "resource": source.resource,
-        "polling": polling,
-        "signing": {"keyid": source.keyid},
-    }
+    keys = {source.keyid: {"algorithm": source.algorithm, "key": source.public_key}}
+    bundles = {BUNDLE: _bundle(source.resource, {"keyid": source.keyid})}
+    stops = source.emergency
+    if stops is not None:
+        keys[stops.keyid] = {"algorithm": stops.algorithm, "key": stops.public_key}
+        bundles[EMERGENCY] = _bundle(stops.resource, {"keyid": stops.keyid, "scope": EMERGENCY})
     return {
         "services": {SERVICE: service},
-        "keys": {source.keyid: {"algorithm": source.algorithm, "key": source.public_key}},
-        "bundles": {BUNDLE: bundle},
+        "keys": keys,
+        "bundles": bundles,
         "status": {"prometheus": True},  # the only way to have /v1/status without sending it anywhere
     }
+
+
+def _bundle(resource: str, signing: dict[str, str]) -> dict[str, Any]:
+    polling = {"min_delay_seconds": 1, "max_delay_seconds": 3, "long_polling_timeout_seconds": 30}
+    return {"service": SERVICE, "resource": resource, "polling": polling, "signing": signing}
 
 
 def write(directory: Path, source: BundleSource) -> None:

@@ -1,11 +1,14 @@
 """Whether OPA can be relied on: asked every second, with a question whose answer is known.
 
 Rule 1: ready means that a real decision came back as it must: well-formed, a denial, of a known revision.
-Rule 2: policy that was not confirmed for longer than the hard limit decides nothing any more (OPA.md section 7).
+Rule 2: policy that was not confirmed for longer than the hard limit decides nothing any more (OPA.md section 7). Where
+the gateway itself follows the bundles, its follower's word counts, and only for the policy that is enforced: an OPA
+that reaches the loopback endpoint has confirmed nothing.
 Rule 3: what cannot be learnt counts as the worse case.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -41,10 +44,12 @@ NOWHERE: Final = "-"
 
 
 class Limits(Struct, frozen=True, kw_only=True):
-    """Seconds since the bundle service was last reached; None means never stale."""
+    """Seconds since the policy was last confirmed; None means never stale."""
 
-    soft_s: float | None = 300
+    soft_s: float | None = 43200
     hard_s: float | None = 86400
+    followed: bool = False
+    """True where our own follower says when the policy was confirmed; else OPA's status does."""
 
 
 def canary(unix_ns: int, gateway: Gateway) -> PolicyInput:
@@ -79,14 +84,26 @@ class Pulse:
         self._wall_ns = wall_ns
         self._beats = 0
         self._confirmed_ns = wall_ns()
+        self._word = (0, "")
         self._problem = ""
+        self._woken = asyncio.Event()
         self.readiness = Readiness(missing=("opa",))
 
     async def run(self) -> None:
         """Beat until cancelled."""
         while True:
             await self.beat()
-            await asyncio.sleep(BEAT)  # noqa: TID251 - this is the pulse's own rhythm
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), BEAT)
+            self._woken.clear()
+
+    def wake(self) -> None:
+        """Beat now: there may be another revision to enforce."""
+        self._woken.set()
+
+    def confirmed(self, unix_ns: int, revision: str) -> None:
+        """Take the follower's word that at this time `revision` was the one to enforce."""
+        self._word = (unix_ns, revision)
 
     async def beat(self) -> Readiness:
         """Ask once and return what was found."""
@@ -111,17 +128,23 @@ class Pulse:
             return
         self._problem = f"{status.code}: {status.message}".strip(": ")
         reached = _unix_ns(status.last_successful_request)
-        if reached is not None:
+        if reached is not None and not self._limits.followed:
             self._confirmed_ns = min(reached, self._wall_ns())  # a clock that is ahead does not keep policy fresh
 
     def _judged(self, verdict: Verdict | PolicyFailure, missing: tuple[str, ...]) -> Readiness:
+        unix_ns, revision = self._word
+        if unix_ns and revision == self._client.revision:
+            self._confirmed_ns = min(unix_ns, self._wall_ns())
         age_s = max(0.0, (self._wall_ns() - self._confirmed_ns) / 1e9)
         staleness = _staleness(age_s, self._limits)
-        refused = f"policy was not confirmed by its bundle service for {age_s:.0f} s" if staleness == "hard" else ""
-        self._client.refuse(refused)
+        stale = staleness == "hard"
+        detail = f"policy was not confirmed by its bundle service for {age_s:.0f} s"
+        self._client.refuse(PolicyFailure(code="policy_stale", detail=detail) if stale else None)
         return Readiness(
-            missing=(*missing, "fresh_policy") if refused else missing,
+            missing=(*missing, "fresh_policy") if stale else missing,
             revision=self._client.revision,
+            emergency=self._client.enforceable.emergency,
+            not_after=self._client.enforceable.not_after,
             policy_age_s=age_s,
             staleness=staleness,
             problem=self._problem,

@@ -46,7 +46,7 @@ class Ratchet:
         """Return whether decisions of this revision may be enforced; raises OSError where that cannot be kept."""
         if text == self.current:
             return True
-        highest = self._highest(revision.environment)
+        highest = self.highest(revision.environment)
         if revision.seq < highest:
             return False
         if revision.seq > highest:
@@ -55,7 +55,8 @@ class Ratchet:
         self.current = text
         return True
 
-    def _highest(self, environment: str) -> int:
+    def highest(self, environment: str) -> int:
+        """Return the highest sequence number of an environment that was enforced; raises OSError."""
         if environment not in self._seqs:
             self._seqs[environment] = self._highwater.seen(environment)
         return self._seqs[environment]

@@ -92,7 +92,7 @@ class Pipeline:
             return await self._decided(inbound, begun)
         parts = self.engine.parts
         question = plain(inbound, unix_ns=begun.unix_ns, gateway=parts.gateway)
-        narrowing = Narrowing(self.presentation, parts.listings, parts.policy.revision, self._look)
+        narrowing = Narrowing(self.presentation, parts.listings, parts.policy.standing, self._look)
         narrowed = await narrowing.narrowed(inbound, question)
         if isinstance(narrowed, PolicyFailure):
             return replace(self.engine.begin(inbound, question, begun), answer=narrowed)
@@ -103,7 +103,7 @@ class Pipeline:
         parts = self.engine.parts
         call: Call | None = None
         for _ in range(_ATTEMPTS):
-            sight = await self.presentation.sight(inbound, parts.policy.revision, self._look)
+            sight = await self.presentation.sight(inbound, parts.policy.standing, self._look)
             question = state(inbound, sight, begun.unix_ns, limit=parts.arguments_bytes, gateway=parts.gateway)
             if isinstance(question, Malformed):
                 return question
@@ -116,7 +116,7 @@ class Pipeline:
 
     def _held(self, inbound: Inbound) -> Settled | None:
         """Return the way of a message that is not asked about, on the permit of an earlier one; null: ask after all."""
-        passage = self.passages.find(inbound, self.engine.parts.policy.revision)
+        passage = self.passages.find(inbound, self.engine.parts.policy.standing)
         if passage is None or passage.permit is None:
             return None
         call = replace(passage, inbound=inbound, call_id=self.engine.parts.ids.call_id())

@@ -50,15 +50,15 @@ class Listings:
 
     async def _chunk(self, question: PolicyInput) -> tuple[bool, ...] | PolicyFailure:
         digest = sha256(_ENCODER.encode(question)).digest()
-        known = self._known.get((self._policy.revision, digest))
+        known = self._known.get((self._policy.standing, digest))
         if known is not None:
-            self._known.move_to_end((self._policy.revision, digest))
+            self._known.move_to_end((self._policy.standing, digest))
             return known
         answer = await self._policy.listing(question)
         if isinstance(answer, PolicyFailure):
             return await self._halved(question) if answer.code == "policy_error" else answer
         listed = tuple(item.listed for item in answer.listing.items)
-        self._remember((answer.revision, digest), listed)
+        self._remember((answer.standing, digest), listed)
         return listed
 
     async def _halved(self, question: PolicyInput) -> tuple[bool, ...] | PolicyFailure:

@@ -31,10 +31,10 @@ class Passages:
         while len(self._calls) > _REMEMBERED:
             self._calls.popitem(last=False)
 
-    def find(self, inbound: Inbound, revision: str) -> Call | None:
-        """Return the sender's last permitted call under `revision`."""
+    def find(self, inbound: Inbound, standing: str) -> Call | None:
+        """Return the sender's last permitted call under the policy and the stops of `standing`."""
         call = self._calls.get(_key(inbound))
-        if call is None or not isinstance(call.answer, Verdict) or call.answer.revision != revision:
+        if call is None or not isinstance(call.answer, Verdict) or call.answer.standing != standing:
             return None
         agent = call.answer.decision.resolved.agent
         same = inbound.session is None or (agent is not None and agent.id == inbound.session.agent)

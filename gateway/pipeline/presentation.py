@@ -96,7 +96,7 @@ class Presentation:
             return None
         credential = credential_of(answer.decision.route, self._subject(inbound, answer))
         key = (inbound.server, inbound.principal.key)
-        self._credentials[key] = (answer.revision, credential)
+        self._credentials[key] = (answer.standing, credential)
         self._credentials.move_to_end(key)
         while len(self._credentials) > _REMEMBERED:
             self._credentials.popitem(last=False)

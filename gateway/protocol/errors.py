@@ -44,6 +44,12 @@ FailureName = Literal[
     "journal_unavailable",
     "policy_error",
     "policy_regressed",
+    "policy_expired",
+    "policy_stale",
+    "bundle_unreadable",
+    "bundle_of_other_environment",
+    "bundle_input_unknown",
+    "bundle_needs_newer_gateway",
     "overloaded",
     "upstream_timeout",
 ]
@@ -82,6 +88,18 @@ FAILURES: Final[dict[str, Failure]] = {
     "policy_regressed": Failure(
         code=50304, status=503, meaning="The policy in force is older than one already enforced.", passing=True
     ),
+    "policy_expired": Failure(code=50306, status=503, meaning="The time of the policy in force is over."),
+    "policy_stale": Failure(
+        code=50307, status=503, meaning="The policy in force was not confirmed for too long.", passing=True
+    ),
+    "bundle_unreadable": Failure(code=50308, status=503, meaning="The policy in force does not say what it is for."),
+    "bundle_of_other_environment": Failure(
+        code=50309, status=503, meaning="The policy in force was made for another environment."
+    ),
+    "bundle_input_unknown": Failure(
+        code=50310, status=503, meaning="The policy in force judges questions of another form."
+    ),
+    "bundle_needs_newer_gateway": Failure(code=50311, status=503, meaning="The policy in force needs a newer gateway."),
     "overloaded": Failure(code=50305, status=503, meaning="The gateway is at its limit.", passing=True),
     "upstream_timeout": Failure(code=50401, status=504, meaning="The MCP server did not answer in time.", passing=True),
 }

@@ -28,14 +28,14 @@ class StreamLimits(Struct, frozen=True, kw_only=True):
 class Stream:
     """One open stream, and how to close it."""
 
-    __slots__ = ("asked_ns", "call", "close", "revision")
+    __slots__ = ("asked_ns", "call", "close", "standing")
 
     def __init__(self, call: Call, close: Callable[[], None]) -> None:
         """Take the call that opened it; `close` ends it at once."""
         self.call: Final = call
         self.close: Final = close
-        self.revision = call.answer.revision if isinstance(call.answer, Verdict) else ""
-        """The policy revision by which it stands."""
+        self.standing = call.answer.standing if isinstance(call.answer, Verdict) else ""
+        """The revisions of policy and stops by which it stands."""
         self.asked_ns = call.begun.monotonic_ns
         """When it was asked about last."""
 
@@ -82,12 +82,12 @@ class Streams:
         """Ask again about streams let in by another revision, or a minute ago; return how many were closed."""
         closed = 0
         for stream in tuple(self._open):
-            revision, now_ns = pipeline.engine.parts.policy.revision, pipeline.engine.parts.clock.now().monotonic_ns
-            recent = stream.revision == revision and now_ns - stream.asked_ns < _AGAIN_NS
+            standing, now_ns = pipeline.engine.parts.policy.standing, pipeline.engine.parts.clock.now().monotonic_ns
+            recent = stream.standing == standing and now_ns - stream.asked_ns < _AGAIN_NS
             if stream not in self._open or recent:
                 continue
             if await pipeline.stands(stream.call) is not None:
                 stream.close()
                 closed += 1
-            stream.revision, stream.asked_ns = revision, now_ns
+            stream.standing, stream.asked_ns = standing, now_ns
         return closed

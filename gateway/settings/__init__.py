@@ -1,10 +1,10 @@
 """Settings: read once, complete, frozen; or all that is wrong with them."""
 
+from gateway.settings.following import BundleKey, BundleService, Opa, Policy
 from gateway.settings.load import Problems, load
 from gateway.settings.model import (
     MIB,
     Admin,
-    BundleService,
     Definitions,
     Identity,
     Journal,
@@ -12,8 +12,6 @@ from gateway.settings.model import (
     Listen,
     Lists,
     Logs,
-    Opa,
-    Policy,
     Refusal,
     Sealing,
     Secrets,
@@ -28,6 +26,7 @@ from gateway.settings.table import table
 __all__ = [
     "MIB",
     "Admin",
+    "BundleKey",
     "BundleService",
     "Definitions",
     "Identity",

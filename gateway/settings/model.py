@@ -4,17 +4,20 @@ Rule 1: defaults are safe: loopback listeners, no anonymous callers, durable jou
 Rule 2: paths are absolute once loaded; a relative one is meant from the directory of the settings file.
 """
 
+import socket
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct, field
 
 from gateway.identity.issuer import Issuer
+from gateway.journal.options import Options
+from gateway.settings.following import Count, Opa, Policy
 
 MIB: Final = 1024 * 1024
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
-Count = Annotated[int, Meta(ge=1)]
 
 
 class Tls(Struct, frozen=True, kw_only=True):
@@ -60,58 +63,6 @@ class Admin(Struct, frozen=True, kw_only=True):
     port: Annotated[Port, Meta(description="Port of the admin listener; 0 takes a free one.")] = 8929
 
 
-class BundleService(Struct, frozen=True, kw_only=True):
-    """The bundle service that OPA polls in production."""
-
-    url: Annotated[str, Meta(min_length=1, description="Base URL of the service.")]
-    resource: Annotated[str, Meta(min_length=1, description="Path of the bundle below that URL.")] = "bundle.tar.gz"
-    token_file: Annotated[Path | None, Meta(description="File with the bearer token for the service.")] = None
-    verification_key: Annotated[Path, Meta(description="PEM file of the public key that bundles are signed with.")]
-    keyid: Annotated[str, Meta(min_length=1, description="Name of that key in the bundle's signature.")] = "policy"
-    algorithm: Annotated[
-        Literal["ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"],
-        Meta(description="Signature algorithm of the bundle."),
-    ] = "ES256"
-
-
-class Policy(Struct, frozen=True, kw_only=True):
-    """Where policy comes from: a directory that is watched, or a bundle service."""
-
-    directory: Annotated[Path, Meta(description="Policy repository (`rego/`, `bundles/`), built on every save.")]
-    environment: Annotated[
-        str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", description="Directory below `bundles/` that is in force.")
-    ] = "dev"
-    watch: Annotated[bool, Meta(description="Build again when a file of the policy repository is saved.")] = True
-    bundle: Annotated[
-        BundleService | None, Meta(description="Production: bundles come from this service, not from the directory.")
-    ] = None
-
-
-class Opa(Struct, frozen=True, kw_only=True):
-    """The OPA sidecar."""
-
-    managed: Annotated[bool, Meta(description="Start and supervise OPA; false: use the one at `url`.")] = True
-    url: Annotated[str, Meta(description="Address of an OPA that we do not own.")] = ""
-    token_file: Annotated[Path | None, Meta(description="File with the bearer token for that OPA.")] = None
-    ca_file: Annotated[Path | None, Meta(description="PEM file of the authorities that its certificate may be of.")] = (
-        None
-    )
-    binary: Annotated[
-        Path | None, Meta(description="The OPA to start; none: found or fetched at the pinned version.")
-    ] = None
-    gogc: Annotated[int, Meta(ge=10, description="GOGC of the managed OPA: more is faster and takes more memory.")] = (
-        1000
-    )
-    memory_limit_mib: Annotated[Count, Meta(description="GOMEMLIMIT of the managed OPA, MiB.")] = 1024
-    deadline_ms: Annotated[Count, Meta(description="A decision that takes longer is a denial.")] = 250
-    stale_soft_s: Annotated[
-        Count | None, Meta(description="Policy not confirmed for so long: a warning and a metric; none: never.")
-    ] = 300
-    stale_hard_s: Annotated[
-        Count | None, Meta(description="Policy not confirmed for so long: every message is refused; none: never.")
-    ] = 86400
-
-
 class Journal(Struct, frozen=True, kw_only=True):
     """The record of truth."""
 
@@ -129,6 +80,17 @@ class Journal(Struct, frozen=True, kw_only=True):
     segment_age_s: Annotated[Count, Meta(description="A segment is closed at this age.")] = 3600
     keep_days: Annotated[Count, Meta(description="Segments older than this are removed.")] = 90
     keep_mib: Annotated[Count, Meta(description="The oldest segments are removed above this total, MiB.")] = 10240
+
+    @property
+    def options(self) -> Options:
+        """What each writer of the journal is told."""
+        return Options(
+            durability=self.durability,
+            segment_bytes=self.segment_mib * MIB,
+            segment_age_s=self.segment_age_s,
+            keep_s=self.keep_days * 86_400,
+            keep_bytes=self.keep_mib * MIB,
+        )
 
 
 class Identity(Struct, frozen=True, kw_only=True):
@@ -159,7 +121,7 @@ class State(Struct, frozen=True, kw_only=True):
     """What the gateway itself keeps between runs."""
 
     directory: Annotated[
-        Path, Meta(description="Directory for journal, sealing keys and the highest revision enforced.")
+        Path, Meta(description="Directory for journal, keys, stops, the last good bundles and the highest revision.")
     ]
 
 
@@ -238,6 +200,14 @@ class Settings(Struct, frozen=True, kw_only=True):
     ] = ()
     workers: Annotated[int, Meta(ge=1, le=64, description="Worker processes.")] = 1
     id: Annotated[str, Meta(max_length=100, description="This gateway's name in records; empty: the host's name.")] = ""
+    labels: Annotated[
+        Mapping[str, str], Meta(description="What this gateway is, such as `region: eu`: hubs assign channels by it.")
+    ] = field(default_factory=dict[str, str])
+
+    @property
+    def gateway_id(self) -> str:
+        """This gateway's name."""
+        return self.id or socket.gethostname()
 
     @property
     def public_url(self) -> str:

@@ -5,6 +5,7 @@ Rule 2: a field that was reported takes no part further; no value is invented in
 """
 
 import types
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar, Union, cast, get_args, get_origin
@@ -149,8 +150,14 @@ def _plain(written: Written) -> Any:
 
 
 def _words(annotation: Any, written: Written) -> Any:
-    """An environment variable's text; lists are words between commas, an empty text is null where null is allowed."""
+    """An environment variable's text; lists are words between commas, mappings `name=value` between commas.
+
+    An empty text is null where null is allowed.
+    """
     text: str = written.value
+    if get_origin(bare(annotation)) is Mapping:
+        pairs = (word.partition("=") for word in text.split(",") if word.strip())
+        return {name.strip(): value.strip() for name, _, value in pairs}
     if get_origin(bare(annotation)) is tuple:
         return [word.strip() for word in text.split(",") if word.strip()]
     if not text and type(None) in get_args(bare(annotation)):

@@ -16,6 +16,9 @@ from gateway.settings.model import Settings
 NEVER_SHOWN: Final = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "mcp-session-id"})
 """Headers that carry credentials; policy input never has them."""
 
+RESERVED_ENVIRONMENT: Final = "emergency"
+_LABEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,62}")
+_RESOURCE: Final = re.compile(r"\w[\w.~-]*(/\w[\w.~-]*)*", re.ASCII)
 _TOKEN: Final = re.compile(r"^[a-z0-9!#$%&'*+.^_`|~-]+$")
 
 
@@ -91,9 +94,26 @@ def _names(settings: Settings) -> Iterator[Clash]:
 
 
 def _policy(settings: Settings) -> Iterator[Clash]:
+    if settings.policy.environment == RESERVED_ENVIRONMENT:
+        remedy = "Give the environment another name."
+        yield Clash("policy.environment", f"`{RESERVED_ENVIRONMENT}` is the name of the stops", remedy)
     bundle = settings.policy.bundle
-    if bundle is not None:
-        yield from _safe_url("policy.bundle.url", bundle.url)
+    if bundle is None:
+        return
+    for url in bundle.urls:
+        yield from _safe_url("policy.bundle.urls", url)
+    if not bundle.keys:
+        yield Clash("policy.bundle.keys", "names no key: no bundle could be verified", "Name a public key's file.")
+    if not _RESOURCE.fullmatch(bundle.path):
+        remedy = "Write a plain path, such as bundles/production.tar.gz."
+        yield Clash("policy.bundle.resource", f"`{bundle.path}` is not a path below a URL", remedy)
+
+
+def _labels(settings: Settings) -> Iterator[Clash]:
+    for name, value in settings.labels.items():
+        if not (_LABEL.fullmatch(name) and _LABEL.fullmatch(value)):
+            remedy = "Write letters, digits, `.`, `_`, `-` and `/`, 63 at most, on both sides."
+            yield Clash("labels", f"`{name}: {value}` is not a label", remedy)
 
 
 def _opa(settings: Settings) -> Iterator[Clash]:
@@ -155,6 +175,7 @@ RULES: Final[tuple[Callable[[Settings], Iterator[Clash]], ...]] = (
     _proxies,
     _names,
     _policy,
+    _labels,
     _opa,
     _issuers,
     _headers,

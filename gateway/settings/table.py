@@ -40,7 +40,7 @@ def _default(field: FieldInfo, key: str) -> str:
     if len(parts) == 2 and parts in BELOW_STATE:  # noqa: PLR2004  section and key
         return f"`.state/{BELOW_STATE[parts]}`"
     if field.default is NODEFAULT:
-        return "required"
+        return "required" if field.default_factory is NODEFAULT else "empty"
     return _shown(field.default)
 
 

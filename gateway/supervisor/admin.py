@@ -89,6 +89,8 @@ def _told(readiness: Readiness) -> dict[str, Any]:
     return {
         "ready": not readiness.missing,
         "revision": readiness.revision,
+        "emergency": readiness.emergency,
+        "not_after": readiness.not_after,
         "policy_age_s": round(readiness.policy_age_s, 1),
         "staleness": readiness.staleness,
         "problem": readiness.problem,

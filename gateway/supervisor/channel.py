@@ -25,6 +25,8 @@ class Start(Struct, tag=True, frozen=True, kw_only=True):
     opa_socket: str
     sealing_keys: tuple[bytes, ...]
     digest_key: bytes
+    followed: bool = False
+    """True where the supervisor follows the bundles, and says when they were confirmed."""
 
 
 class Ask(Struct, tag=True, frozen=True):
@@ -36,6 +38,17 @@ class Ask(Struct, tag=True, frozen=True):
 
 class Drain(Struct, tag=True, frozen=True):
     """Take no more connections, let calls under way finish, then end."""
+
+
+class Beat(Struct, tag=True, frozen=True):
+    """OPA has taken a bundle into force: enforce it now, and say so."""
+
+
+class Confirmed(Struct, tag=True, frozen=True):
+    """At this time (wall, nanoseconds) this policy was confirmed to be the one to enforce."""
+
+    unix_ns: int
+    revision: str
 
 
 class Started(Struct, tag=True, frozen=True):
@@ -50,6 +63,13 @@ class Told(Struct, tag=True, frozen=True, kw_only=True):
     samples: bytes | None = None
 
 
+class Enforces(Struct, tag=True, frozen=True):
+    """The worker decides by this policy and these stops from now on."""
+
+    revision: str
+    emergency: str
+
+
 class Event(Struct, tag=True, frozen=True):
     """A line for the supervisor's log."""
 
@@ -57,8 +77,8 @@ class Event(Struct, tag=True, frozen=True):
     fields: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
-ToWorker = Start | Ask | Drain
-ToSupervisor = Started | Told | Event
+ToWorker = Start | Ask | Beat | Confirmed | Drain
+ToSupervisor = Started | Told | Enforces | Event
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 TO_WORKER: Final[msgspec.msgpack.Decoder[ToWorker]] = msgspec.msgpack.Decoder(ToWorker)

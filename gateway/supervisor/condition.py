@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 
+from gateway.supervisor.following import Following
+from gateway.supervisor.outlook import Outlook
 from gateway.supervisor.sidecar import Sidecar
 
 
 class Condition:
     """Answers `/readyz` for everything that is not a worker's."""
 
-    def __init__(self, sidecar: Sidecar) -> None:
+    def __init__(self, sidecar: Sidecar, outlook: Outlook) -> None:
         self._sidecar = sidecar
+        self._outlook = outlook
         self.draining = False
 
     def missing(self) -> Mapping[str, str]:
@@ -17,14 +20,25 @@ class Condition:
         found: dict[str, str] = {}
         if self.draining:
             found["gateway"] = "it is shutting down"
-        news = self._sidecar.news
+        news, feed = self._sidecar.news, self._sidecar.feed
         if news is not None and not news.first.is_set():
-            found["policy"] = "it is being built"
-        elif self._sidecar.opa is not None and not self._sidecar.opa.pid:
+            found["policy"] = news.waiting
+        if feed is not None and not feed.stopped.is_set():
+            found["stops"] = self._stops_problem or "the hub's stops have not come yet"
+        if not found and self._sidecar.opa is not None and not self._sidecar.opa.pid:
             found["opa"] = "it is not running"
         return found
 
     def notes(self) -> Mapping[str, str]:
         """Return what an operator should see although the gateway may be ready."""
         news = self._sidecar.news
-        return {"policy_problem": news.problem} if news is not None and news.problem else {}
+        found = {"stops_problem": self._stops_problem}
+        if news is not None:
+            found["policy_problem"] = news.problem
+        if isinstance(news, Following):
+            found["hub_problem"] = news.away
+        return {name: text for name, text in found.items() if text} | dict(self._outlook.notes())
+
+    @property
+    def _stops_problem(self) -> str:
+        return "" if self._sidecar.stops is None else self._sidecar.stops.problem

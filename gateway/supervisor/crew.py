@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -22,7 +22,20 @@ import gateway
 from gateway.opa.beat import Readiness
 from gateway.opa.pace import Pace
 from gateway.opa.process import Report
-from gateway.supervisor.channel import TO_SUPERVISOR, Ask, Channel, Drain, Event, Start, Started, Told, opened
+from gateway.supervisor.channel import (
+    TO_SUPERVISOR,
+    Ask,
+    Beat,
+    Channel,
+    Confirmed,
+    Drain,
+    Enforces,
+    Event,
+    Start,
+    Started,
+    Told,
+    opened,
+)
 
 COMMAND: Final = ("-P", "-m", "gateway.supervisor")
 ANSWER_S: Final = 2.0
@@ -56,7 +69,14 @@ class Worker:
         self._questions: dict[int, asyncio.Future[Told]] = {}
         self._asked = 0
         self._over = asyncio.Event()
+        self._word: Confirmed | None = None
         self.started = asyncio.Event()
+        self.latest: Readiness = _NOT_RUNNING
+        """What it said of itself the last time that it was asked, which is every second."""
+        self.enforces: Enforces | None = None
+        """By what it decides; None while that is not known."""
+        self.on_enforces: Callable[[], None] = lambda: None
+        """Called when that changes."""
 
     @property
     def pid(self) -> int:
@@ -79,13 +99,24 @@ class Worker:
         """Return what the worker says of itself."""
         told = await self._ask("readiness")
         if told is None:
-            return _SILENT if self.started.is_set() else _NOT_RUNNING
-        return told.readiness or _SILENT
+            self.latest = _SILENT if self.started.is_set() else _NOT_RUNNING
+        else:
+            self.latest = told.readiness or _SILENT
+        return self.latest
 
     async def samples(self) -> bytes | None:
         """Return the worker's metric samples as MessagePack, None where it does not answer."""
         told = await self._ask("samples")
         return None if told is None else told.samples
+
+    def beat(self) -> None:
+        """Let the worker look at once for another revision to enforce."""
+        self._send(Beat())
+
+    def confirm(self, unix_ns: int, revision: str) -> None:
+        """Tell the worker, and whoever takes its place, when this policy was confirmed."""
+        self._word = Confirmed(unix_ns, revision)
+        self._send(self._word)
 
     async def drain(self) -> None:
         """Let the worker finish, and kill it when it takes too long."""
@@ -146,6 +177,10 @@ class Worker:
             match message:
                 case Started():
                     self.started.set()
+                    if self._word is not None:
+                        channel.send(self._word)
+                case Enforces():
+                    self._enforcing(message)
                 case Told(number=number):
                     self._answer(number, message)
                 case Event(name=name, fields=fields):
@@ -156,6 +191,14 @@ class Worker:
         if question is not None and not question.done():  # an answer after the deadline has nobody waiting
             question.set_result(told)
 
+    def _enforcing(self, enforces: Enforces | None) -> None:
+        self.enforces = enforces
+        self.on_enforces()
+
+    def _send(self, message: Beat | Confirmed) -> None:
+        if self._channel is not None and self.started.is_set():
+            self._channel.send(message)
+
     def _log(self, name: str, fields: dict[str, Any]) -> None:
         self._report(name, **(fields | {"worker": self._number}))
 
@@ -165,7 +208,7 @@ class Worker:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.started.wait(), limit)
             while silent < limit:
-                silent = 0.0 if await self._ask("readiness") is not None else silent + ANSWER_S
+                silent = 0.0 if await self.readiness() != _SILENT else silent + ANSWER_S
                 await asyncio.sleep(_LOOK_S)  # noqa: TID251 - the rhythm of looking
         self._report("worker_silent", worker=self._number, killed_after_s=limit)
         self._signal(signal.SIGKILL)
@@ -198,6 +241,7 @@ class Worker:
 
     def _gone(self) -> None:
         self.started.clear()
+        self._enforcing(None)
         for number, question in self._questions.items():
             if not question.done():
                 question.set_result(Told(number=number))

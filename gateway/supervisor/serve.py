@@ -20,10 +20,13 @@ from gateway.listening.sockets import Unbound, bind
 from gateway.opa.process import Report
 from gateway.settings import Settings
 from gateway.supervisor.admin import Admin, Render
+from gateway.supervisor.attending import attending
 from gateway.supervisor.channel import Start
+from gateway.supervisor.chronicle import chronicle
 from gateway.supervisor.condition import Condition
 from gateway.supervisor.crew import COMMAND, Berth, Worker
 from gateway.supervisor.keys import KeyProblem, Keys, read_keys
+from gateway.supervisor.outlook import Outlook
 from gateway.supervisor.sidecar import Sidecar, UnstartableError, sidecar
 from gateway.supervisor.tally import Tally
 from gateway.supervisor.wire import packed
@@ -58,11 +61,16 @@ async def serve(settings: Settings, *, report: Report, render: Render, command: 
         with _bound(settings) as sockets:
             settings = _placed(settings, sockets)
             keys = _keys(settings)
-            async with sidecar(settings, report) as opa:
+            async with chronicle(settings, report) as note, sidecar(settings, note) as opa:
                 berths = _berths(settings, keys, sockets, opa)
                 workers = [Worker(structs.replace(berth, command=command), report) for berth in berths]
-                condition = Condition(opa)
-                async with _answering(Admin(workers, condition, tally.over(render)), sockets), _crew(workers):
+                outlook = Outlook(note)
+                condition = Condition(opa, outlook)
+                async with (
+                    _answering(Admin(workers, condition, tally.over(render)), sockets),
+                    _crew(workers),
+                    attending(settings, opa, workers, outlook),
+                ):
                     report("listening", url=settings.public_url, admin=_admin_url(settings), workers=len(workers))
                     await ending.wait()
                     condition.draining = True
@@ -136,6 +144,7 @@ def _berths(settings: Settings, keys: Keys, sockets: Sockets, opa: Sidecar) -> l
                 opa_socket=opa.socket,
                 sealing_keys=keys.sealing,
                 digest_key=keys.digest,
+                followed=opa.followed,
             ),
             listener=listener,
             drain_s=settings.listen.drain_s,

@@ -8,14 +8,19 @@ import contextlib
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from gateway.bundle.listener import listening
 from gateway.journal.highwater import Highwater
 from gateway.opa.binary import Unobtainable, obtain
-from gateway.opa.configuration import BundleSource, Memory
+from gateway.opa.configuration import Memory
 from gateway.opa.process import ManagedOpa, OpaUnsuitableError, Report
 from gateway.settings import Settings
-from gateway.supervisor.policy import PolicyNews, published, remote
+from gateway.supervisor.chronicle import Chronicle
+from gateway.supervisor.feeding import Feed
+from gateway.supervisor.following import Following, following
+from gateway.supervisor.policy import PolicyNews, published
+from gateway.supervisor.stopping import Stopping, stopping
 
 
 class UnstartableError(Exception):
@@ -23,50 +28,80 @@ class UnstartableError(Exception):
 
 
 class Sidecar(Struct, frozen=True):
-    """What workers and health need of it; no OPA where it is not ours, no news where bundles come from afar."""
+    """What workers and health need of it; nothing of it where OPA is not ours."""
 
     opa: ManagedOpa | None = None
-    news: PolicyNews | None = None
+    news: PolicyNews | Following | None = None
+    stops: Stopping | None = None
+    feed: Feed | None = None
 
     @property
     def socket(self) -> str:
         """The managed OPA's socket, empty where OPA is not ours."""
         return "" if self.opa is None else str(self.opa.socket)
 
+    @property
+    def followed(self) -> bool:
+        """Whether bundles come from afar, and their confirmation counts."""
+        return isinstance(self.news, Following)
+
 
 @contextlib.asynccontextmanager
-async def sidecar(settings: Settings, report: Report) -> AsyncGenerator[Sidecar]:
+async def sidecar(settings: Settings, note: Chronicle) -> AsyncGenerator[Sidecar]:
     """OPA with its policy while the block runs; raises UnstartableError."""
     if not settings.opa.managed:
         yield Sidecar()
         return
-    binary = await _binary(settings, report)
-    if settings.policy.bundle is None:
-        async with (
-            published(settings, binary, report, above=_enforced(settings)) as (source, news),
-            _managed(settings, binary, source, report, after=news.first) as opa,
-        ):
-            yield Sidecar(opa, news)
-        return
-    try:
-        source = remote(settings.policy.bundle)
-    except OSError as error:
-        raise UnstartableError(f"{error.filename}: {error.strerror}. It is a file of `policy.bundle`.") from error
-    async with _managed(settings, binary, source, report) as opa:
-        yield Sidecar(opa)
+    binary = await _binary(settings, note.report)
+    async with (
+        listening() as (endpoint, address),
+        _fed(settings, binary, Feed(endpoint, address), note) as fed,
+        _managed(settings, binary, fed, note.report) as opa,
+    ):
+        yield structs.replace(fed, opa=opa)
 
 
 @contextlib.asynccontextmanager
-async def _managed(
-    settings: Settings, binary: Path, source: BundleSource, report: Report, *, after: asyncio.Event | None = None
-) -> AsyncGenerator[ManagedOpa]:
-    """OPA, started once `after` is set: before there is a bundle it could only fail to fetch one, and pause."""
+async def _fed(settings: Settings, binary: Path, feed: Feed, note: Chronicle) -> AsyncGenerator[Sidecar]:
+    """What OPA is fed with, from the stops and from the policy's source."""
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            stops = await stack.enter_async_context(stopping(settings, feed, note))
+            news = await stack.enter_async_context(_source(settings, binary, feed, stops, note))
+        except OSError as error:
+            raise UnstartableError(f"{error.filename}: {error.strerror}") from error
+        yield Sidecar(news=news, stops=stops, feed=feed)
+
+
+@contextlib.asynccontextmanager
+async def _source(
+    settings: Settings, binary: Path, feed: Feed, stops: Stopping, note: Chronicle
+) -> AsyncGenerator[PolicyNews | Following]:
+    service = settings.policy.bundle
+    if service is None:
+        above = Highwater(settings.journal.directory).seen(settings.policy.environment)
+        async with published(settings, binary, feed, note, above=above) as news:
+            yield news
+        return
+    try:
+        following_ = following(settings, service, feed, stops, note)
+        async with following_ as found:
+            yield found
+    except ValueError as error:
+        raise UnstartableError(f"`policy.bundle`: {error}.") from error
+
+
+@contextlib.asynccontextmanager
+async def _managed(settings: Settings, binary: Path, fed: Sidecar, report: Report) -> AsyncGenerator[ManagedOpa]:
+    """OPA, started once there is something to feed it: before that it could only fail to fetch, and pause."""
+    if fed.feed is None or fed.news is None:
+        raise UnstartableError("there is nothing to feed OPA with")
     memory = Memory(gogc=settings.opa.gogc, limit=f"{settings.opa.memory_limit_mib}MiB")
-    opa = ManagedOpa(binary, source, report=report, memory=memory)
+    opa = ManagedOpa(binary, fed.feed.source, report=report, memory=memory)
     starting: asyncio.Task[None] | None = None
     try:
         await opa.check()
-        starting = asyncio.create_task(_started(opa, after))
+        starting = asyncio.create_task(_started(opa, fed.news.first, fed.feed.stopped))
         yield opa
     except OpaUnsuitableError as error:
         raise UnstartableError(str(error)) from error
@@ -77,18 +112,10 @@ async def _managed(
         await opa.stop()
 
 
-async def _started(opa: ManagedOpa, after: asyncio.Event | None) -> None:
-    if after is not None:
-        await after.wait()
+async def _started(opa: ManagedOpa, *needed: asyncio.Event) -> None:
+    for event in needed:
+        await event.wait()
     opa.start()
-
-
-def _enforced(settings: Settings) -> int:
-    """The highest sequence number of the environment that was ever enforced: what is built now is above it."""
-    try:
-        return Highwater(settings.journal.directory).seen(settings.policy.environment)
-    except OSError as error:
-        raise UnstartableError(f"{error.filename}: {error.strerror}") from error
 
 
 async def _binary(settings: Settings, report: Report) -> Path:

@@ -8,9 +8,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from gateway.bundle.rejection import MEANINGS
 from gateway.opa.process import Report
 
 METRIC: Final = "mcp_admission_events_total"
+REJECTED: Final = "mcp_admission_bundles_rejected_total"
 _NAME: Final = re.compile(r"[a-z][a-z_]{0,40}")
 
 
@@ -20,10 +22,13 @@ class Tally:
     def __init__(self, report: Report) -> None:
         self._report = report
         self._counts: Counter[str] = Counter()
+        self._codes: Counter[str] = Counter(dict.fromkeys(MEANINGS, 0))
 
     def __call__(self, event: str, /, **fields: object) -> None:
         """Take one event."""
         self._counts[event if _NAME.fullmatch(event) else "other"] += 1
+        if event.endswith("rejected") and fields.get("code") in MEANINGS:
+            self._codes[str(fields["code"])] += 1
         self._report(event, **fields)
 
     def over(self, render: Callable[[Sequence[bytes]], bytes]) -> Callable[[Sequence[bytes]], bytes]:
@@ -32,6 +37,11 @@ class Tally:
 
     def text(self) -> bytes:
         """Return the counts as Prometheus text."""
-        head = f"# HELP {METRIC} What happened to processes and policy.\n# TYPE {METRIC} counter\n"
-        lines = (f'{METRIC}{{event="{name}"}} {count}\n' for name, count in sorted(self._counts.items()))
-        return (head + "".join(lines)).encode()
+        events = _family(METRIC, "What happened to processes and policy.", "event", self._counts)
+        return events + _family(REJECTED, "Bundles that were not taken, by why.", "code", self._codes)
+
+
+def _family(metric: str, text: str, label: str, counts: Counter[str]) -> bytes:
+    head = f"# HELP {metric} {text}\n# TYPE {metric} counter\n"
+    lines = (f'{metric}{{{label}="{name}"}} {count}\n' for name, count in sorted(counts.items()))
+    return (head + "".join(lines)).encode()

@@ -24,7 +24,20 @@ from gateway.listening.server import server
 from gateway.opa.beat import Readiness
 from gateway.opa.process import Report
 from gateway.settings import Settings
-from gateway.supervisor.channel import TO_WORKER, Ask, Channel, Drain, Event, Start, Started, Told, opened
+from gateway.supervisor.channel import (
+    TO_WORKER,
+    Ask,
+    Beat,
+    Channel,
+    Confirmed,
+    Drain,
+    Enforces,
+    Event,
+    Start,
+    Started,
+    Told,
+    opened,
+)
 from gateway.supervisor.wire import unpacked
 
 
@@ -35,6 +48,9 @@ class Running(Protocol):
     def asgi(self) -> ASGIApp: ...
     def readiness(self) -> Readiness: ...
     def samples(self) -> Any: ...
+    def beat(self) -> None: ...
+    def confirmed(self, unix_ns: int, revision: str) -> None: ...
+    def on_revision(self, listener: Callable[[str, str], None]) -> None: ...
     def drain(self) -> None: ...
 
 
@@ -79,6 +95,7 @@ async def work(control: socket.socket, listener: socket.socket, application: App
         serving = asyncio.create_task(listening.serve(sockets=[listener]))
         talking = asyncio.create_task(_converse(channel, running))
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, talking.cancel)
+        running.on_revision(lambda revision, emergency: channel.send(Enforces(revision, emergency)))
         channel.send(Started())
         await asyncio.wait((serving, talking), return_when=asyncio.FIRST_COMPLETED)
         running.drain()
@@ -97,6 +114,10 @@ async def _converse(channel: Channel, running: Running) -> None:
             case Ask(number=number):
                 samples = msgspec.msgpack.encode(running.samples())
                 channel.send(Told(number=number, samples=samples))
+            case Beat():
+                running.beat()
+            case Confirmed(unix_ns=unix_ns, revision=revision):
+                running.confirmed(unix_ns, revision)
             case Start() | Drain():
                 return
 

@@ -6,16 +6,18 @@ Rule 2: samples that cannot be read are left out and counted, so that a worker's
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final
+from datetime import datetime
+from typing import Final, get_args
 
 import msgspec
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from gateway.admission.decision import FailureCode
 from gateway.telemetry.samples import BOUNDS_US, Gauges, Latency, Samples
 
-POLICY_FAILURES: Final = ("policy_unavailable", "policy_error", "policy_regressed")
+POLICY_FAILURES: Final[tuple[str, ...]] = get_args(FailureCode)
 _SECOND_US: Final = 1_000_000
 _DECODER: Final = msgspec.msgpack.Decoder(Samples)
 
@@ -98,10 +100,26 @@ def _gauges(gauges: list[Gauges]) -> Iterator[Metric]:
     lost = CounterMetricFamily("mcp_admission_journal_lost", "Completions that the journal could not keep.")
     lost.add_metric([], sum(one.journal_lost for one in gauges))
     yield lost
-    revisions = GaugeMetricFamily("mcp_admission_policy_revision", "Workers by revision.", labels=["revision"])
-    for revision, count in sorted(Counter(one.revision for one in gauges if one.revision).items()):
-        revisions.add_metric([revision], count)
-    yield revisions
+    yield _revisions("policy_revision", "Workers by revision.", [one.revision for one in gauges])
+    yield _revisions("emergency_revision", "Workers by revision of the stops.", [one.emergency for one in gauges])
+    ends = GaugeMetricFamily("mcp_admission_policy_not_after_seconds", "Unix time at which the policy in force ends.")
+    if times := [instant for one in gauges if (instant := _unix_s(one.not_after)) is not None]:
+        ends.add_metric([], min(times))
+    yield ends
+
+
+def _revisions(name: str, text: str, found: Iterable[str]) -> Metric:
+    family = GaugeMetricFamily(f"mcp_admission_{name}", text, labels=["revision"])
+    for revision, count in sorted(Counter(one for one in found if one).items()):
+        family.add_metric([revision], count)
+    return family
+
+
+def _unix_s(rfc3339: str) -> float | None:
+    try:
+        return datetime.fromisoformat(rfc3339).timestamp()
+    except ValueError:
+        return None
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

@@ -21,6 +21,10 @@ class Gauges(Struct, frozen=True, kw_only=True):
     observe: bool = False
     """Policy observes: almost nothing is refused."""
     revision: str = ""
+    emergency: str = ""
+    """Revision of the stops."""
+    not_after: str = ""
+    """When the policy in force ends, RFC 3339; empty where it never does."""
     policy_age_s: float = 0
     stale: bool = False
     journal_space_bytes: int = 0

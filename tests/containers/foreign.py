@@ -61,6 +61,7 @@ allow if {{
 		["POST", "v1/data/mcp/admission/listing"],
 		["GET", "health"],
 		["GET", "v1/status"],
+		["GET", "v1/data/system/bundles/policy/manifest"],
 	}}
 }}
 """

@@ -9,12 +9,13 @@ from typing import Any
 
 import aiohttp
 
+from gateway.bundle.emergency import Stop, emergency_bundle
 from gateway.bundle.listener import Address, listening
 from gateway.bundle.manifest import Metadata
 from gateway.bundle.pack import canonical, pack
-from gateway.bundle.serve import Offer
+from gateway.bundle.serve import EMERGENCY_RESOURCE, Offer
 from gateway.bundle.signing import SigningKey, ephemeral_key
-from gateway.opa.configuration import BundleSource, configuration
+from gateway.opa.configuration import BundleSource, EmergencySource, configuration
 
 POLICY = b"package mcp.admission\n\nanswer := data.own.answer\n"
 ODD: dict[str, Any] = {
@@ -30,9 +31,16 @@ def offer(answer: object, key: SigningKey, seq: int) -> Offer:
 
 
 @asynccontextmanager
-async def following(opa: Path, address: Address, key: SigningKey, scratch: Path) -> AsyncGenerator[Callable[..., Any]]:
+async def following(
+    opa: Path, address: Address, key: SigningKey, scratch: Path, stops: SigningKey | None = None
+) -> AsyncGenerator[Callable[..., Any]]:
     source = BundleSource(
-        url=address.url, resource=address.resource, token=address.token, keyid=key.keyid, public_key=key.public_pem
+        url=address.url,
+        resource=address.resource,
+        token=address.token,
+        keyid=key.keyid,
+        public_key=key.public_pem,
+        emergency=stops and EmergencySource(resource=address.emergency, keyid=stops.keyid, public_key=stops.public_pem),
     )
     config, socket = scratch / "config.json", scratch / "opa.sock"
     config.write_text(json.dumps(configuration(source)))
@@ -88,8 +96,8 @@ async def test_a_bundle_signed_by_another_key_never_becomes_active(opa: Path, tm
         await until(ask, says("third"))
 
 
-def refused(status: Any) -> bool:
-    return status["result"]["bundles"]["policy"].get("code") == "bundle_error"
+def refused(status: Any, bundle: str = "policy") -> bool:
+    return status["result"]["bundles"][bundle].get("code") == "bundle_error"
 
 
 async def test_an_unsigned_bundle_never_becomes_active(opa: Path, tmp_path: Path) -> None:
@@ -101,3 +109,38 @@ async def test_an_unsigned_bundle_never_becomes_active(opa: Path, tmp_path: Path
         endpoint.put(Offer('"2"', pack(files, Metadata(environment="dev", seq=2), key=None).content))
         await until(lambda: ask("status"), refused)
         assert says("first")(await ask())
+
+
+STOP = Stop(id="s1", kind="agent", name="bot", until_unix_ns=9, because="why", by="who", at="when")
+UNSCOPED = Metadata(environment="emergency", seq=3)
+STOPPED = "data/emergency/agent/bot?provenance=true"
+
+
+async def test_stops_are_a_bundle_beside_the_policy_and_either_is_replaced_alone(opa: Path, tmp_path: Path) -> None:
+    key, stops = ephemeral_key(), ephemeral_key()
+    async with listening() as (endpoint, address), following(opa, address, key, tmp_path, stops) as ask:
+        endpoint.put(offer("first", key, 1))
+        endpoint.put(Offer('"1"', emergency_bundle([], 1, stops).content), EMERGENCY_RESOURCE)
+        await until(ask, says("first"))
+        await until(lambda: ask("data/emergency/schema"), says("mcp.emergency/v1"))
+        endpoint.put(Offer('"2"', emergency_bundle([STOP], 2, stops).content), EMERGENCY_RESOURCE)
+        told = await until(lambda: ask(STOPPED), lambda answer: bool(answer) and "result" in answer)
+        assert told["provenance"]["bundles"]["emergency"]["revision"].endswith(".2")
+        assert told["provenance"]["bundles"]["policy"]["revision"].endswith(".1")
+        assert told["result"][0]["id"] == "s1"
+
+
+async def test_neither_key_and_no_use_stands_in_for_the_other(opa: Path, tmp_path: Path) -> None:
+    key, stops = ephemeral_key(), ephemeral_key()
+    async with listening() as (endpoint, address), following(opa, address, key, tmp_path, stops) as ask:
+        endpoint.put(offer("first", key, 1))
+        endpoint.put(Offer('"1"', emergency_bundle([STOP], 1, stops).content), EMERGENCY_RESOURCE)
+        await until(lambda: ask(STOPPED), lambda answer: bool(answer) and "result" in answer)
+        endpoint.put(Offer('"2"', emergency_bundle([], 2, key).content), EMERGENCY_RESOURCE)
+        await until(lambda: ask("status"), lambda told: refused(told, "emergency"))
+        unscoped = pack({"data.json": canonical({"emergency": {}})}, UNSCOPED, key=stops, roots=("emergency",))
+        endpoint.put(Offer('"3"', unscoped.content), EMERGENCY_RESOURCE)
+        endpoint.put(offer("forged", stops, 2))
+        await until(lambda: ask("status"), refused)
+        assert says("first")(await ask())
+        assert (await ask(STOPPED))["result"][0]["id"] == "s1"

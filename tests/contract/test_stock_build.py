@@ -75,7 +75,7 @@ def test_data_depends_on_nothing_but_the_documents(content: Callable[[], Content
 
 
 @pytest.mark.parametrize("requirement", sorted(ALWAYS_DENY))
-def test_the_five_that_always_deny_are_requirements_of_the_stock(
+def test_the_six_that_always_deny_are_requirements_of_the_stock(
     content: Callable[[], Content], requirement: str
 ) -> None:
     assert requirement in content().policies.requirements

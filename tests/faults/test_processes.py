@@ -11,9 +11,10 @@ from typing import Any, Literal
 import pytest
 import pytest_asyncio
 
+from gateway.bundle.signing import read_key
 from gateway.opa import leash
 from gateway.opa.binary import obtain
-from tests.unit.opa.support import TOKEN, Key, PolicyService, bundle, until
+from tests.unit.opa.support import TOKEN, Key, PolicyService, packed, until
 from tests.unit.supervisor.support import Supervisor, alive
 
 
@@ -27,14 +28,14 @@ async def settings(binary: Path, tmp_path: Path) -> AsyncIterator[Mapping[str, A
     """Settings with a managed OPA that follows a bundle service."""
     key = Key()
     service = await PolicyService(key).start()
-    service.publish(bundle(binary, key, "dev@aaaaaaaaaaaa.1"), '"1"')
+    service.publish(packed(read_key(key.private.encode()), 1).content, '"1"')
     (tmp_path / "key.pem").write_text(key.public)
     (tmp_path / "token").write_text(TOKEN + "\n")
     follow = {
-        "url": service.source.url,
+        "urls": [service.source.url],
         "resource": service.source.resource,
         "token_file": str(tmp_path / "token"),
-        "verification_key": str(tmp_path / "key.pem"),
+        "keys": [{"file": str(tmp_path / "key.pem")}],
     }
     yield {"opa": {"binary": str(binary)}, "policy": {"bundle": follow}}
     await service.stop()

@@ -5,14 +5,14 @@ Rule 1: the real pipeline and endpoint over scripted ports; nothing here may rea
 
 import asyncio
 import json
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import orjson
 from hypothesis import given, seed
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from gateway.admission.decision import Decision, Ground, Obligation, PolicyFailure, Route
+from gateway.admission.decision import Decision, FailureCode, Ground, Obligation, PolicyFailure, Route
 from gateway.admission.policy_input import PolicyInput
 from gateway.admission.record import JournalFailure
 from gateway.protocol.message import Malformed, read
@@ -35,7 +35,7 @@ METHODS: Final = (
     "notifications/initialized",
     "notifications/odd",
 )
-FAILURES: Final = ("policy_unavailable", "policy_error", "policy_regressed")
+FAILURES: Final[tuple[FailureCode, ...]] = get_args(FailureCode)
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(allow_nan=False) | st.text(max_size=8),

@@ -99,7 +99,7 @@ test_a_mode_that_is_not_answered_for_is_deny if {
 	fixture.decision(_outside, fixture.changed(_narrow, ["enforcement"], {"agent_stays_in_scope": "shadow"})).outcome == "deny"
 }
 
-test_five_requirements_are_always_deny if {
+test_six_requirements_are_always_deny if {
 	every name in _always {
 		policy := fixture.changed(fixture.bundle, ["enforcement"], {name: _entry})
 		every observe in [null, object.remove(_entry, ["mode"])] {
@@ -243,7 +243,7 @@ test_a_requirement_that_gives_no_reason_is_described if {
 
 test_every_requirement_has_its_lines if {
 	fixture.stock - data.mcp.admission.names == set()
-	fixture.unmet({}, {}) == fixture.stock - {"arguments_match_the_schema"}
+	fixture.unmet({}, {"emergency": {}}) == fixture.stock - {"arguments_match_the_schema"}
 	fixture.unmet_by_arguments({}, {}) == {"arguments_match_the_schema", "rules_permit"}
 	every name in fixture.stock - _wordless { is_set(fixture.because(name, fixture.tool("hidden"), fixture.bundle)) }
 }
@@ -296,6 +296,7 @@ _always := {
 	"principal_is_verified",
 	"agent_is_registered",
 	"server_is_listed",
+	"nothing_is_stopped",
 }
 
 _reported := {"warn": ["warnings"], "shadow": ["shadow"], "hold": ["reasons"]}

@@ -9,6 +9,7 @@ names := {
 	"arguments_match_the_schema",
 	"definition_is_unchanged",
 	"message_is_known",
+	"nothing_is_stopped",
 	"policy_data_is_loaded",
 	"principal_is_verified",
 	"rules_permit",
@@ -23,6 +24,7 @@ met if {
 	data.mcp.requirements.arguments_match_the_schema.met == true
 	data.mcp.requirements.definition_is_unchanged.met == true
 	data.mcp.requirements.message_is_known.met == true
+	data.mcp.requirements.nothing_is_stopped.met == true
 	data.mcp.requirements.policy_data_is_loaded.met == true
 	data.mcp.requirements.principal_is_verified.met == true
 	data.mcp.requirements.rules_permit.met == true
@@ -45,6 +47,8 @@ unmet_standing contains "arguments_match_the_schema" if not data.mcp.requirement
 unmet_varying contains "definition_is_unchanged" if not data.mcp.requirements.definition_is_unchanged.met == true
 
 unmet_varying contains "message_is_known" if not data.mcp.requirements.message_is_known.met == true
+
+unmet_varying contains "nothing_is_stopped" if not data.mcp.requirements.nothing_is_stopped.met == true
 
 unmet_standing contains "policy_data_is_loaded" if not data.mcp.requirements.policy_data_is_loaded.met == true
 
@@ -71,6 +75,8 @@ because("arguments_match_the_schema") := data.mcp.requirements.arguments_match_t
 because("definition_is_unchanged") := data.mcp.requirements.definition_is_unchanged.because
 
 because("message_is_known") := data.mcp.requirements.message_is_known.because
+
+because("nothing_is_stopped") := data.mcp.requirements.nothing_is_stopped.because
 
 because("policy_data_is_loaded") := data.mcp.requirements.policy_data_is_loaded.because
 

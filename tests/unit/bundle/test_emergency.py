@@ -63,3 +63,4 @@ def test_the_bundle_is_signed_for_its_own_use_and_owns_one_root() -> None:
     assert artefact.files.keys() == {".manifest", "data.json"}
     data = orjson.loads(artefact.files["data.json"])
     assert data["emergency"]["agent"]["bot"][0]["because"] == "it deletes"
+    assert all(data["emergency"][kind][""] == [] for kind in ("agent", "principal", "server", "target"))

@@ -7,9 +7,10 @@ import aiohttp
 import pytest
 
 from gateway.bundle.listener import Address, listening
-from gateway.bundle.serve import BundleEndpoint, Offer, wait_s
+from gateway.bundle.serve import EMERGENCY_RESOURCE, BundleEndpoint, Offer, wait_s
 
 FIRST, SECOND = Offer('"one"', b"1"), Offer('"two"', b"2")
+TOKENLESS = ""
 
 
 class Client:
@@ -120,3 +121,31 @@ async def test_closing_lets_go_of_everyone_who_waits(served: tuple[BundleEndpoin
 )
 def test_the_wait_is_read_from_the_preference(prefer: str, seconds: float) -> None:
     assert wait_s(prefer) == seconds
+
+
+async def test_the_stops_are_a_resource_of_their_own(served: tuple[BundleEndpoint, Client]) -> None:
+    endpoint, client = served
+    endpoint.put(FIRST)
+    asked = asyncio.create_task(client.ask(etag='"one"', wait="300"))
+    stops = Client(client.session, Address(client.url.rsplit("/", 2)[0], EMERGENCY_RESOURCE, TOKENLESS))
+    stops.authorized = client.authorized
+    assert (await stops.ask())[0] == 503
+    endpoint.put(SECOND, EMERGENCY_RESOURCE)
+    assert await stops.ask() == (200, '"two"', b"2")
+    assert endpoint.offer == FIRST
+    done, _ = await asyncio.wait({asked}, timeout=0.1)
+    assert not done, "the policy has not changed"
+    asked.cancel()
+
+
+async def test_it_is_told_when_what_it_offers_is_in_force(served: tuple[BundleEndpoint, Client]) -> None:
+    endpoint, client = served
+    taken = asyncio.Event()
+    endpoint.on_taken = taken.set
+    endpoint.put(FIRST)
+    await client.ask()
+    await client.ask(etag='"older"')
+    assert not taken.is_set()
+    asked = asyncio.create_task(client.ask(etag='"one"', wait="300"))
+    await asyncio.wait_for(taken.wait(), 10)
+    asked.cancel()

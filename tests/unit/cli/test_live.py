@@ -136,3 +136,31 @@ async def test_decisions_are_shown_as_they_come_and_completions_are_not(tmp_path
     watching.cancel()
     await journal.close()
     assert ["allow" in lines[0], "deny" in lines[1], len(lines)] == [True, True, 2]
+
+
+POLICY: dict[str, Any] = {
+    "kind": "policy",
+    "at": 1,
+    "writer": "w",
+    "sequence": 2,
+    "unix_ns": 1_795_183_200_123_000_000,
+    "event": "rejected",
+    "code": "bundle_unsigned",
+    "detail": "it has no signature",
+}
+
+
+def test_what_happens_to_the_policy_has_a_line_of_its_own() -> None:
+    assert line(POLICY, color=False, date=True).split() == [
+        "2026-11-20T14:00:00.123Z",
+        "policy",
+        "rejected",
+        *("bundle_unsigned", "it", "has", "no", "signature"),
+    ]
+    assert STYLES.sub("", line(POLICY, color=True)) == line(POLICY, color=False)
+
+
+@given(ANY_TEXT)
+def test_the_line_of_the_policy_is_harmless_to_the_terminal(text: str) -> None:
+    shown = line(POLICY | {"event": text, "detail": text, "revision": text}, color=False)
+    assert shown.isprintable()

@@ -63,3 +63,13 @@ def test_refusals_that_stand_for_many_count_as_many() -> None:
     assert figures.counts["outcome"] == {"refused": 40, "allow": 1}
     assert figures.counts["requirement"] == {"unauthenticated": 40}
     assert figures.latencies["decision"].p50 == 7
+
+
+def test_what_happened_to_the_policy_stands_between_the_calls() -> None:
+    followed = [{"kind": "policy", "at": at, "writer": "supervisor", "sequence": at, "event": "x"} for at in (1, 3)]
+    records: list[dict[str, Any]] = [followed[0], decided(2, "a"), followed[1], completed(4, "a")]
+    found = joined(select(records, Filter()), 10)
+    assert [one.decided["kind"] for one in found] == ["policy", "decided", "policy"]
+    assert found[1].completed == records[3]
+    assert [one.decided["at"] for one in joined(records, 2)] == [2, 3]
+    assert [one["kind"] for one in select(records, Filter(outcome="allow"))] == ["decided", "completed"]

@@ -25,6 +25,9 @@ from gateway.admission.policy_input import (
     Time,
 )
 from gateway.admission.principal import ANONYMOUS
+from gateway.bundle.manifest import Metadata
+from gateway.bundle.pack import Packed, pack
+from gateway.bundle.signing import SigningKey
 from gateway.opa.configuration import BundleSource
 
 ROOT: Final = Path(__file__).resolve().parents[3]
@@ -91,6 +94,13 @@ def bundle(binary: Path, key: Key | None, revision: str, combiner: str = COMBINE
             [binary, "build", "-b", tree, f"--revision={revision}", *signing, "-o", packed], env={}
         ).check_returncode()
         return packed.read_bytes()
+
+
+def packed(key: SigningKey, seq: int) -> Packed:
+    """Return the same policy as our own build packs it, with metadata."""
+    files = {"admission": COMBINER, "requirements/numbers_are_numbers": REQUIREMENT}
+    sources = {f"mcp/{path}/policy.rego": text.encode() for path, text in files.items()}
+    return pack(sources, Metadata(environment="dev", seq=seq), key=key, roots=("mcp",))
 
 
 class PolicyService:

@@ -119,7 +119,7 @@ async def test_a_beat_that_is_answered_closes_the_breaker() -> None:
 async def test_a_revision_is_announced_once() -> None:
     bed = Bed()
     seen: list[str] = []
-    bed.client.on_revision = seen.append
+    bed.client.on_revision = lambda: seen.append(bed.client.revision)
     for seq in (1, 1, 2, 1, 2):
         bed.answers.outcome = Exchanged(200, GOOD % seq)
         await bed.pulse.beat()
@@ -138,7 +138,7 @@ async def test_policy_that_is_not_confirmed_warns_first_and_then_denies_everythi
     assert (readiness.staleness, readiness.missing) == ("hard", ("fresh_policy",))
     for failure in (await bed.client.decide(question()), await bed.client.listing(question(items=["a"]))):
         assert isinstance(failure, PolicyFailure)
-        assert failure.code == "policy_unavailable"
+        assert failure.code == "policy_stale"
         assert "not confirmed" in failure.detail
 
 
@@ -221,3 +221,47 @@ async def test_a_real_opa_tells_when_it_last_reached_its_bundle_service(opa: Man
             pass
     assert status.active_revision == "dev@aaaaaaaaaaaa.1"
     assert status.last_successful_request > "2020"
+
+
+async def test_where_bundles_are_followed_the_followers_word_counts_and_not_opas() -> None:
+    bed = Bed(Limits(soft_s=300, hard_s=600, followed=True))
+    bed.pulse.confirmed(bed.wall.ns - 5 * MINUTE, "dev@aaaaaaaaaaaa.1")
+    bed.signs.bundle = BundleStatus(last_successful_request="2999-01-01T00:00:00Z")
+    readiness = await bed.pulse.beat()
+    assert (readiness.policy_age_s, readiness.staleness) == (300, "fresh")
+    bed.wall.ns += 6 * MINUTE
+    assert (await bed.pulse.beat()).staleness == "hard"
+    failure = await bed.client.decide(question())
+    assert isinstance(failure, PolicyFailure)
+    assert failure.code == "policy_stale"
+    bed.pulse.confirmed(bed.wall.ns, "dev@aaaaaaaaaaaa.1")
+    assert (await bed.pulse.beat()).policy_age_s == 0
+    assert isinstance(await bed.client.decide(question()), Verdict)
+
+
+async def test_the_word_on_a_policy_that_is_not_enforced_keeps_nothing_fresh() -> None:
+    bed = Bed(Limits(soft_s=300, hard_s=600, followed=True))
+    bed.pulse.confirmed(bed.wall.ns, "dev@aaaaaaaaaaaa.1")
+    await bed.pulse.beat()
+    bed.wall.ns += 11 * MINUTE
+    bed.pulse.confirmed(bed.wall.ns, "dev@aaaaaaaaaaaa.2")
+    assert (await bed.pulse.beat()).staleness == "hard"
+
+
+async def test_a_confirmation_of_the_future_is_of_now() -> None:
+    bed = Bed(Limits(soft_s=300, hard_s=600, followed=True))
+    bed.pulse.confirmed(bed.wall.ns + 60 * MINUTE, "dev@aaaaaaaaaaaa.1")
+    assert (await bed.pulse.beat()).policy_age_s == 0
+    bed.wall.ns += 11 * MINUTE
+    bed.pulse.confirmed(1, "dev@aaaaaaaaaaaa.1")
+    assert (await bed.pulse.beat()).staleness == "hard", "nobody knows when: long ago"
+
+
+async def test_a_pulse_that_is_woken_beats_at_once() -> None:
+    bed = Bed()
+    running = asyncio.create_task(bed.pulse.run())
+    for count in range(1, 40):
+        await until(lambda count=count: bed.answers.asked >= count)
+        bed.pulse.wake()
+    running.cancel()
+    assert bed.answers.asked >= 39, "forty seconds would have passed else"

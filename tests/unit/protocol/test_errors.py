@@ -54,6 +54,12 @@ def test_the_codes_are_what_was_published() -> None:
         50302: "journal_unavailable",
         50303: "policy_error",
         50304: "policy_regressed",
+        50306: "policy_expired",
+        50307: "policy_stale",
+        50308: "bundle_unreadable",
+        50309: "bundle_of_other_environment",
+        50310: "bundle_input_unknown",
+        50311: "bundle_needs_newer_gateway",
         50305: "overloaded",
         50401: "upstream_timeout",
     }

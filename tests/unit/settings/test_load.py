@@ -188,7 +188,17 @@ def test_a_file_that_is_not_utf_8_is_a_problem(tmp_path: Path) -> None:
         ("headers: [Authorization]\n", "headers: `Authorization` carries credentials"),
         ("headers: ['a b']\n", "`a b` is not a header name"),
         ("admin: {port: 8930}\n", "admin.port: is that of the data listener"),
-        ("policy: {bundle: {url: 'http://b.example', verification_key: k}}\n", "policy.bundle.url: `http://b.exa"),
+        ("policy: {bundle: {urls: ['http://b.example'], keys: [{file: k}]}}\n", "policy.bundle.urls: `http://b.exa"),
+        ("policy: {bundle: {urls: ['https://b.example'], keys: []}}\n", "policy.bundle.keys: names no key"),
+        ("policy: {bundle: {urls: [], keys: [{file: k}]}}\n", "policy.bundle.urls: expected"),
+        (
+            "policy: {bundle: {urls: ['https://b'], resource: ../x, keys: [{file: k}]}}\n",
+            "policy.bundle.resource: `../x`",
+        ),
+        ("policy: {bundle: {urls: ['https://b'], keys: [{file: k, algorithm: EdDSA}]}}\n", "no EdDSA"),
+        ("policy: {environment: emergency}\n", "policy.environment: `emergency` is the name of the stops"),
+        ("labels: {'a b': c}\n", "labels: `a b: c` is not a label"),
+        ("labels: {region: ''}\n", "labels: `region: ` is not a label"),
     ],
 )
 def test_settings_that_do_not_fit_together_are_a_problem(tmp_path: Path, text: str, wanted: str) -> None:

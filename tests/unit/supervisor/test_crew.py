@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from gateway.listening.sockets import Unbound, bind
 from gateway.settings import Problems, load
-from gateway.supervisor.channel import Start
+from gateway.supervisor.channel import Enforces, Start
 from gateway.supervisor.crew import Berth, Worker
 from gateway.supervisor.wire import packed
 from tests.unit.opa.support import Log, until
@@ -82,6 +82,26 @@ async def test_what_libraries_log_in_a_worker_reaches_the_supervisors_log(hire: 
     await until(lambda: bool(log.named("log")))
     assert "ZeroDivisionError" in str(log.named("log")[0]["message"])
     listener.close()
+
+
+async def test_a_worker_is_told_of_confirmations_and_so_is_its_successor(hire: Hire, log: Log) -> None:
+    worker = hire(FAKE)
+    worker.confirm(7, "dev@aaaaaaaaaaaa.1")
+    await until(lambda: len(log.named("confirmed")) == 1)
+    worker.beat()
+    await until(lambda: len(log.named("beaten")) == 1)
+    os.kill(worker.pid, signal.SIGKILL)
+    await until(lambda: len(log.named("confirmed")) == 2)
+    assert log.named("confirmed")[1] == {"unix_ns": "7", "revision": "dev@aaaaaaaaaaaa.1", "worker": 0}
+
+
+async def test_a_worker_says_by_what_it_decides_and_nothing_while_it_is_gone(hire: Hire) -> None:
+    worker, said = hire(FAKE), list[Enforces | None]()
+    worker.on_enforces = lambda: said.append(worker.enforces)
+    known = Enforces("dev@aaaaaaaaaaaa.1", "emergency@bbbbbbbbbbbb.2")
+    await until(lambda: said == [known])
+    os.kill(worker.pid, signal.SIGKILL)
+    await until(lambda: said == [known, None, known])
 
 
 async def test_a_worker_drained_while_it_waits_for_its_next_try_does_not_start_again(hire: Hire, log: Log) -> None:

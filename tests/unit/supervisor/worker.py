@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import msgspec
@@ -58,6 +58,15 @@ class Fake:
 
     def samples(self) -> Any:
         return [["calls", self._calls]]
+
+    def beat(self) -> None:
+        self._report("beaten")
+
+    def confirmed(self, unix_ns: int, revision: str) -> None:
+        self._report("confirmed", unix_ns=unix_ns, revision=revision)
+
+    def on_revision(self, listener: Callable[[str, str], None]) -> None:
+        listener("dev@aaaaaaaaaaaa.1", "emergency@bbbbbbbbbbbb.2")
 
     def drain(self) -> None:
         self._drained = True

@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.telemetry import Gauges, Telemetry, render
 from gateway.telemetry.measures import OTHER, resident_bytes
+from gateway.telemetry.render import POLICY_FAILURES
 from gateway.telemetry.samples import BOUNDS_US
 
 
@@ -57,12 +58,21 @@ def test_workers_are_summed() -> None:
     assert found["mcp_admission_workers",] == 2
 
 
-def test_policy_failures_are_counted_of_their_own() -> None:
+@pytest.mark.parametrize("code", POLICY_FAILURES)
+def test_policy_failures_are_counted_of_their_own(code: str) -> None:
     telemetry = Telemetry()
-    decided(telemetry, "deny", "policy_error")
+    decided(telemetry, "deny", code)
     found = read(packed(telemetry))
-    assert found["mcp_admission_policy_failures_total", ("code", "policy_error")] == 1
-    assert found["mcp_admission_policy_failures_total", ("code", "policy_unavailable")] == 0
+    for each in POLICY_FAILURES:
+        assert found["mcp_admission_policy_failures_total", ("code", each)] == (each == code)
+
+
+def test_the_end_of_the_policy_and_the_revision_of_the_stops_are_shown() -> None:
+    ending = [Gauges(not_after=f"2027-0{month}-01T00:00:00Z", emergency="emergency@b.7") for month in (2, 1)]
+    found = read(*(packed(Telemetry(), gauges) for gauges in (*ending, Gauges(), Gauges(not_after="soon"))))
+    assert found["mcp_admission_policy_not_after_seconds",] == 1_798_761_600
+    assert found["mcp_admission_emergency_revision", ("revision", "emergency@b.7")] == 2
+    assert ("mcp_admission_policy_not_after_seconds",) not in read(packed(Telemetry()))
 
 
 def test_latencies_fall_into_buckets() -> None:

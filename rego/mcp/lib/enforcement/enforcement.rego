@@ -2,7 +2,7 @@
 # title: Enforcement
 # description: |
 #   How strictly a requirement that is not met is taken. Rule 1: in every case of doubt the mode is deny. Rule 2: a mode
-#   needs owner, reason and a moment at which it ends. Rule 3: five requirements are always deny, observed or not.
+#   needs owner, reason and a moment at which it ends. Rule 3: six requirements are always deny, observed or not.
 package mcp.lib.enforcement
 
 import data.mcp.lib.clock
@@ -13,6 +13,7 @@ always_deny := {
 	"principal_is_verified",
 	"agent_is_registered",
 	"server_is_listed",
+	"nothing_is_stopped",
 }
 
 # METADATA
@@ -28,7 +29,7 @@ mode(name) := "deny" if {
 } else := "deny"
 
 # METADATA
-# description: True while all but the five is only observed, for 30 days at most.
+# description: True while all but those six is only observed, for 30 days at most.
 observing if {
 	_answered_for(data.environment.observe)
 	clock.instant(data.environment.observe.expires) - clock.now <= 2592000000000000

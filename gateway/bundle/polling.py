@@ -1,0 +1,141 @@
+"""Asks a bundle service as OPA does: long polling, one bounded answer, no redirects (OPA.md section 3.1).
+
+Rule 1: only snapshots are asked for, and what comes is bounded in bytes and time, whatever the service says of it.
+Rule 2: an answer is a value; nothing of the service's making raises.
+Rule 3: the token is read anew for each question, so that it can be renewed, and goes to the named URLs only.
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+from msgspec import Struct
+
+from gateway.bundle.artefact import MOST_BYTES
+from gateway.bundle.rejection import Rejected
+
+WAIT_S: Final = 30
+CONNECT_S: Final = 5.0
+HEAD_S: Final = 10.0
+"""Beyond the wait: how long a service may take to begin its answer."""
+BODY_S: Final = 60.0
+_PIECE: Final = 1 << 16
+_OK: Final = 200
+_UNCHANGED: Final = 304
+
+
+class Service(Struct, frozen=True, kw_only=True):
+    """A bundle service: one or more base URLs with the same bundles, and how to be let in."""
+
+    urls: tuple[str, ...]
+    token_file: Path | None = None
+    ca_file: Path | None = None
+    labels: Mapping[str, str] = {}
+
+
+class Fetched(Struct, frozen=True):
+    """A bundle's bytes, and the ETag that the service gave them."""
+
+    content: bytes
+    etag: str
+
+
+class Unchanged(Struct, frozen=True):
+    """The service has nothing newer than the ETag that was sent."""
+
+
+class Away(Struct, frozen=True):
+    """There was no answer of use; `detail` is safe to show."""
+
+    detail: str
+
+
+Answer = Fetched | Unchanged | Away | Rejected
+
+
+class Poller:
+    """Asks for one resource of a service; made by `polling` only."""
+
+    def __init__(self, session: aiohttp.ClientSession, service: Service, path: str, wait_s: float) -> None:
+        self.urls: Final = service.urls
+        self._session: Final = session
+        self._service: Final = service
+        self._path: Final = path
+        self._wait_s: Final = wait_s
+
+    async def ask(self, url: str, etag: str) -> Answer:
+        """What the service at `url` has that is not `etag`; where it has nothing, that is said after the wait."""
+        try:
+            headers = self._headers(etag)
+        except (OSError, UnicodeDecodeError) as error:
+            return Away(f"the token cannot be read: {error}")
+        labels = [("label", f"{name}={value}") for name, value in sorted(self._service.labels.items())]
+        where = f"{url.rstrip('/')}/{self._path}"
+        try:
+            held_s = self._wait_s if etag else 0
+            async with asyncio.timeout(held_s + HEAD_S + CONNECT_S) as deadline:
+                call = self._session.get(where, headers=headers, params=labels, allow_redirects=False)
+                async with call as response:
+                    deadline.reschedule(asyncio.get_running_loop().time() + BODY_S)
+                    return await _answer(response, etag)
+        except TimeoutError:
+            return Away("it did not answer in time")
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return Away(f"{type(error).__name__}: {error}")
+
+    def _headers(self, etag: str) -> dict[str, str]:
+        headers = {"Prefer": f"modes=snapshot;wait={self._wait_s:g}", "Accept-Encoding": "identity"}
+        if etag:
+            headers["If-None-Match"] = etag
+        return headers | bearer(self._service.token_file)
+
+
+def bearer(token_file: Path | None) -> dict[str, str]:
+    """The header that lets in whoever has the token of a file; raises OSError where it cannot be read."""
+    if token_file is None:
+        return {}
+    return {"Authorization": f"Bearer {token_file.read_text(encoding='ascii').strip()}"}
+
+
+async def _answer(response: aiohttp.ClientResponse, etag: str) -> Answer:
+    if response.status == _UNCHANGED and etag:
+        return Unchanged()
+    if response.status != _OK:
+        return Away(f"it answered HTTP {response.status}")
+    if (response.content_length or 0) > MOST_BYTES:
+        return _too_large()
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in response.content.iter_chunked(_PIECE):
+        size += len(piece)
+        if size > MOST_BYTES:
+            return _too_large()
+        pieces.append(piece)
+    return Fetched(b"".join(pieces), response.headers.get("ETag", ""))
+
+
+def _too_large() -> Rejected:
+    return Rejected("bundle_too_large", f"{MOST_BYTES} bytes at most")
+
+
+@asynccontextmanager
+async def session_with(service: Service) -> AsyncGenerator[aiohttp.ClientSession]:
+    """Connections to a service while the block runs; raises OSError where its authorities cannot be read."""
+    ca_file = None if service.ca_file is None else str(service.ca_file)
+    connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=ca_file))
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S)
+    async with aiohttp.ClientSession(
+        connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
+    ) as session:
+        yield session
+
+
+@asynccontextmanager
+async def polling(service: Service, path: str, *, wait_s: float = WAIT_S) -> AsyncGenerator[Poller]:
+    """A poller while the block runs."""
+    async with session_with(service) as session:
+        yield Poller(session, service, path, wait_s)

@@ -1,0 +1,99 @@
+"""The settings of policy: where it comes from, and the OPA that decides by it.
+
+Rule 1: as in `model`: frozen values, safe defaults, each field with what it is for.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+Count = Annotated[int, Meta(ge=1)]
+
+
+class BundleKey(Struct, frozen=True, kw_only=True):
+    """A public key that bundles may be signed with."""
+
+    file: Annotated[Path, Meta(description="PEM file of the public key.")]
+    keyid: Annotated[str, Meta(description="Its name in signatures; empty: made from the key, as `sign` does.")] = ""
+    algorithm: Annotated[
+        Literal["ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"],
+        Meta(description="Signature algorithm; OPA verifies no EdDSA."),
+    ] = "ES256"
+
+
+class BundleService(Struct, frozen=True, kw_only=True):
+    """The hub, or any bundle service, that policy is followed from in production."""
+
+    urls: Annotated[tuple[str, ...], Meta(min_length=1, description="Base URLs of one or more hubs, tried in turn.")]
+    channel: Annotated[
+        str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", description="The channel that is followed.")
+    ] = "production"
+    resource: Annotated[
+        str, Meta(description="Path of the bundle below the URL; empty: `bundles/<channel>.tar.gz`.")
+    ] = ""
+    token_file: Annotated[Path | None, Meta(description="File with the bearer token for the service.")] = None
+    ca_file: Annotated[Path | None, Meta(description="PEM file of the authorities that its certificate may be of.")] = (
+        None
+    )
+    keys: Annotated[
+        tuple[BundleKey, ...], Meta(description="Keys that bundles may be signed with; two while one is replaced.")
+    ]
+    not_after_grace_s: Annotated[
+        int, Meta(ge=0, description="How long after its end a bundle may still be enforced.")
+    ] = 0
+    emergency: Annotated[
+        BundleKey | None,
+        Meta(description="Key of the hub's stops, which are then followed; none: only those of this machine."),
+    ] = None
+
+    @property
+    def path(self) -> str:
+        """Where the bundle is below a URL."""
+        return self.resource or f"bundles/{self.channel}.tar.gz"
+
+
+class Policy(Struct, frozen=True, kw_only=True):
+    """Where policy comes from: a directory that is watched, or a bundle service."""
+
+    directory: Annotated[Path, Meta(description="Policy repository (`rego/`, `bundles/`), built on every save.")]
+    environment: Annotated[
+        str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", description="Directory below `bundles/` that is in force.")
+    ] = "dev"
+    watch: Annotated[bool, Meta(description="Build again when a file of the policy repository is saved.")] = True
+    bundle: Annotated[
+        BundleService | None, Meta(description="Production: bundles come from this service, not from the directory.")
+    ] = None
+
+
+class Opa(Struct, frozen=True, kw_only=True):
+    """The OPA sidecar."""
+
+    managed: Annotated[bool, Meta(description="Start and supervise OPA; false: use the one at `url`.")] = True
+    url: Annotated[str, Meta(description="Address of an OPA that we do not own.")] = ""
+    token_file: Annotated[Path | None, Meta(description="File with the bearer token for that OPA.")] = None
+    ca_file: Annotated[Path | None, Meta(description="PEM file of the authorities that its certificate may be of.")] = (
+        None
+    )
+    binary: Annotated[
+        Path | None, Meta(description="The OPA to start; none: found or fetched at the pinned version.")
+    ] = None
+    gogc: Annotated[int, Meta(ge=10, description="GOGC of the managed OPA: more is faster and takes more memory.")] = (
+        1000
+    )
+    memory_limit_mib: Annotated[Count, Meta(description="GOMEMLIMIT of the managed OPA, MiB.")] = 1024
+    deadline_ms: Annotated[Count, Meta(description="A decision that takes longer is a denial.")] = 250
+    stale_soft_s: Annotated[
+        Count | None,
+        Meta(description="Policy not confirmed for so long: a warning and a metric; none: half of `stale_hard_s`."),
+    ] = None
+    stale_hard_s: Annotated[
+        Count | None, Meta(description="Policy not confirmed for so long: every message is refused; none: never.")
+    ] = 86400
+
+    @property
+    def soft_s(self) -> float | None:
+        """Seconds after which to warn, None where policy is never stale."""
+        if self.stale_soft_s is not None or self.stale_hard_s is None:
+            return self.stale_soft_s
+        return self.stale_hard_s / 2

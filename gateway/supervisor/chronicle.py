@@ -1,0 +1,55 @@
+"""What happens to policy and stops, told once and seen in three places: the log, the metrics, the journal.
+
+Rule 1: an event has a name of ours and, where something was rejected, a code of ours; nothing of a client is in either.
+Rule 2: a journal that takes no records changes nothing of what is enforced: the workers' own journals refuse for it.
+"""
+
+import contextlib
+import time
+from collections.abc import AsyncGenerator, Callable
+from typing import Final, Protocol
+
+from gateway.admission.record import Policy, rfc3339
+from gateway.journal.writer import Journal, writer_name
+from gateway.opa.process import Report
+from gateway.settings import Settings
+
+_WORDS: Final = 2_000
+"""Longest detail that a record keeps."""
+
+
+class Note(Protocol):
+    """Takes one event."""
+
+    def __call__(
+        self, event: str, /, *, code: str = "", revision: str = "", detail: str = "", **fields: object
+    ) -> None: ...
+
+
+class Chronicle:
+    """Tells all three; made by `chronicle` only."""
+
+    def __init__(self, report: Report, journal: Journal, wall_ns: Callable[[], int] = time.time_ns) -> None:
+        self.report: Final = report
+        self._journal: Final = journal
+        self._wall_ns: Final = wall_ns
+
+    def __call__(
+        self, event: str, /, *, code: str = "", revision: str = "", detail: str = "", **fields: object
+    ) -> None:
+        """Take one event; its name in the log and in metrics is `policy_<event>`."""
+        told = {"code": code, "revision": revision, "detail": detail[:_WORDS]}
+        self.report(f"policy_{event}", **{name: text for name, text in told.items() if text}, **fields)
+        now = self._wall_ns()
+        self._journal.noted(Policy(time=rfc3339(now), unix_ns=now, event=event, **told))
+
+
+@contextlib.asynccontextmanager
+async def chronicle(settings: Settings, report: Report) -> AsyncGenerator[Chronicle]:
+    """The chronicle while the block runs, with a writer of the journal of its own."""
+    journal = Journal(settings.journal.directory, settings.journal.options, writer=writer_name("supervisor"))
+    journal.start()
+    try:
+        yield Chronicle(report, journal)
+    finally:
+        await journal.close()

@@ -1,0 +1,106 @@
+"""Tells hubs what this gateway enforces, so that a rollout can be waited for.
+
+Rule 1: what is said is what the workers' decisions show, never what was offered to them; nothing while they differ.
+Rule 2: at once on a change, else every few seconds; nothing ever waits for a hub to listen.
+Rule 3: a service that wants no heartbeats is asked rarely, and no token goes anywhere but to the URLs of the settings.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from typing import Final
+
+import aiohttp
+import msgspec
+from msgspec import Struct
+
+from gateway.bundle.polling import Service, bearer, session_with
+from gateway.supervisor.channel import Enforces
+
+PATH: Final = "v1/heartbeats"
+EVERY_S: Final = 5.0
+UNWANTED_S: Final = 60.0
+"""How long a service is left alone that has no place for heartbeats."""
+PATIENCE_S: Final = 5.0
+_UNWANTED: Final = frozenset({401, 403, 404, 405, 501})
+
+
+class Heartbeat(Struct, frozen=True, kw_only=True):
+    """What a gateway says of itself."""
+
+    gateway: str
+    labels: Mapping[str, str]
+    channel: str
+    revision: str
+    """What all workers enforce; empty while they differ."""
+    emergency: str
+    problem: str
+    """Code and sentence of the last rejection; empty where there is none."""
+    version: str
+
+
+def agreed(workers: Sequence[Enforces | None]) -> Enforces:
+    """Return what all workers enforce; empty where they differ, or where one does not say."""
+    said = {(one.revision, one.emergency) if one is not None else ("", "") for one in workers}
+    revisions = {revision for revision, _ in said}
+    stops = {emergency for _, emergency in said}
+    return Enforces(_only(revisions), _only(stops))
+
+
+def _only(texts: set[str]) -> str:
+    return next(iter(texts)) if len(texts) == 1 else ""
+
+
+class Heart:
+    """Beats to every hub of a service; made by `beating` only."""
+
+    def __init__(
+        self, session: aiohttp.ClientSession, service: Service, say: Callable[[], Heartbeat], *, every_s: float
+    ) -> None:
+        self._session: Final = session
+        self._service: Final = service
+        self._say: Final = say
+        self._every_s: Final = every_s
+        self._woken: Final = {url: asyncio.Event() for url in service.urls}
+
+    def wake(self) -> None:
+        """Beat at once: something has changed."""
+        for event in self._woken.values():
+            event.set()
+
+    async def beat(self, url: str) -> None:
+        """Beat to one hub until cancelled."""
+        while True:
+            self._woken[url].clear()
+            pause = await self._sent(url)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._woken[url].wait(), pause)
+
+    async def _sent(self, url: str) -> float:
+        """Return the seconds until the next one is due."""
+        try:
+            headers = {"Content-Type": "application/json"} | bearer(self._service.token_file)
+            body = msgspec.json.encode(self._say())
+            async with (
+                asyncio.timeout(PATIENCE_S),
+                self._session.post(
+                    f"{url.rstrip('/')}/{PATH}", data=body, headers=headers, allow_redirects=False
+                ) as response,
+            ):
+                return UNWANTED_S if response.status in _UNWANTED else self._every_s
+        except (aiohttp.ClientError, OSError, ValueError, TimeoutError):
+            return self._every_s
+
+
+@contextlib.asynccontextmanager
+async def beating(service: Service, say: Callable[[], Heartbeat], *, every_s: float = EVERY_S) -> AsyncGenerator[Heart]:
+    """A heart while the block runs."""
+    async with session_with(service) as session:
+        heart = Heart(session, service, say, every_s=every_s)
+        running = [asyncio.create_task(heart.beat(url)) for url in service.urls]
+        try:
+            yield heart
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.wait(running)

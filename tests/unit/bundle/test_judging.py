@@ -1,0 +1,120 @@
+"""What is offered to OPA was judged first, for its use and within its bounds."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+import pytest
+from msgspec.structs import replace
+
+from gateway.bundle.artefact import Artefact, read_artefact
+from gateway.bundle.emergency import Stop, document, emergency_bundle
+from gateway.bundle.judging import POLICIES, STOPS, Use, judged, offered, stops_in
+from gateway.bundle.manifest import ROOTS, Metadata
+from gateway.bundle.pack import Packed, canonical, pack
+from gateway.bundle.rejection import MEANINGS, Rejected
+from gateway.bundle.signing import ephemeral_key
+from gateway.bundle.verifying import EMERGENCY, POLICY, Standing, VerifyingKey, unsigned_by
+
+KEY, LOOPBACK = ephemeral_key(), ephemeral_key()
+KEYS = [VerifyingKey(keyid=KEY.keyid, pem=KEY.public_pem)]
+HERE = Standing(environment="dev", highest_seq=3, unix_ns=0, version="1.0.0", input_schema="mcp.input/v1")
+THERE = replace(HERE, environment="emergency", highest_seq=0)
+FILES = {"data.json": b"{}", "mcp/x.rego": b"package mcp.x\n"}
+STOP = Stop(id="s1", kind="agent", name="bot", until_unix_ns=9, because="why", by="who", at="when")
+
+
+def policy(seq: int = 3, roots: tuple[str, ...] = ROOTS, scope: str = POLICY) -> Packed:
+    return pack(FILES, Metadata(environment="dev", seq=seq), key=KEY, roots=roots, scope=scope)
+
+
+def stops(data: Any, environment: str = "emergency", more: Mapping[str, bytes] | None = None) -> bytes:
+    files = {"data.json": canonical(data), **(more or {})}
+    metadata = Metadata(environment=environment, seq=1)
+    return pack(files, metadata, key=KEY, roots=("emergency",), scope=EMERGENCY).content
+
+
+def code(content: bytes, use: Use = POLICIES, standing: Standing = HERE) -> str:
+    found = judged(content, use, KEYS, standing)
+    return found.code if isinstance(found, Rejected) else ""
+
+
+def test_a_good_bundle_is_what_was_sent() -> None:
+    found = judged(policy().content, POLICIES, KEYS, HERE)
+    assert isinstance(found, Artefact)
+    assert found.content == policy_bytes(found)
+
+
+def policy_bytes(artefact: Artefact) -> bytes:
+    return artefact.content
+
+
+def test_what_is_offered_is_the_same_content_under_the_loopback_key() -> None:
+    found = judged(policy().content, POLICIES, KEYS, HERE)
+    assert isinstance(found, Artefact)
+    offer = offered(found, POLICIES, LOOPBACK)
+    again = read_artefact(offer.content)
+    assert isinstance(again, Artefact)
+    assert (again.files, again.revision, offer.etag) == (found.files, found.revision, f'"{found.digest}"')
+    assert unsigned_by(again, [VerifyingKey(keyid=LOOPBACK.keyid, pem=LOOPBACK.public_pem)]) is None
+    assert unsigned_by(again, KEYS) is not None
+
+
+@pytest.mark.parametrize(
+    ("content", "wanted"),
+    [
+        (b"nothing", "bundle_unreadable"),
+        (policy(scope=EMERGENCY).content, "bundle_signature_invalid"),
+        (policy(2).content, "policy_regressed"),
+        (policy(roots=("mcp", "emergency")).content, "bundle_oversteps"),
+        (policy(roots=("mcp", "system")).content, "bundle_oversteps"),
+        (policy(roots=("",)).content, "bundle_oversteps"),
+        (policy(roots=()).content, "bundle_oversteps"),
+        (emergency_bundle([STOP], 5, KEY).content, "bundle_signature_invalid"),
+    ],
+)
+def test_a_bundle_that_is_no_policy_for_here_is_rejected(content: bytes, wanted: str) -> None:
+    assert code(content) == wanted
+
+
+def test_every_code_has_a_sentence() -> None:
+    assert all(MEANINGS.values())
+    assert str(Rejected("bundle_oversteps", "its roots")).startswith("bundle_oversteps: it claims")
+
+
+def test_a_document_of_stops_is_read_back() -> None:
+    found = judged(emergency_bundle([STOP], 5, KEY).content, STOPS, KEYS, THERE)
+    assert isinstance(found, Artefact)
+    assert stops_in(found) == (STOP,)
+
+
+WHOLE: dict[str, Any] = document([STOP])
+INNER: dict[str, Any] = WHOLE["emergency"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"emergency": {}},
+        {**WHOLE, "mcp": {}},
+        {"emergency": {**INNER, "schema": "mcp.emergency/v2"}},
+        {"emergency": {**INNER, "allow": {}}},
+        {"emergency": {**INNER, "agent": {"": [], "bot": []}}},
+        {"emergency": {**INNER, "agent": {"": [], "other": INNER["agent"]["bot"]}}},
+        {"emergency": {**INNER, "agent": {"bot": INNER["agent"]["bot"]}}},
+        {"emergency": {**INNER, "agent": {"": INNER["agent"]["bot"]}}},
+        {"emergency": {**INNER, "server": INNER["agent"]}},
+        {"emergency": {**INNER, "agent": {"": [], "bot": [{**INNER["agent"]["bot"][0], "until_unix_ns": "never"}]}}},
+    ],
+)
+def test_a_document_that_its_maker_does_not_write_is_rejected(data: Any) -> None:
+    assert code(stops(data), STOPS, THERE) == "bundle_unreadable"
+
+
+def test_stops_hold_nothing_but_their_document() -> None:
+    assert code(stops(WHOLE, more={"emergency/x.rego": b"package emergency.x\n"}), STOPS, THERE) == "bundle_oversteps"
+    assert code(stops(WHOLE, "dev"), STOPS, THERE) == "bundle_of_other_environment"
+    policy_of_stops = pack(FILES, Metadata(environment="emergency", seq=5), key=KEY, scope=EMERGENCY)
+    assert code(policy_of_stops.content, STOPS, THERE) == "bundle_oversteps"
+    assert orjson.loads(canonical(WHOLE)) == WHOLE

@@ -1,0 +1,159 @@
+"""One question to a bundle service, over real sockets."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+
+from gateway.bundle import polling
+from gateway.bundle.polling import Away, Fetched, Poller, Service, Unchanged
+from gateway.bundle.rejection import Rejected
+
+Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
+TOKEN = "the-token"
+
+
+class Here:
+    """A service that answers as a test says."""
+
+    def __init__(self) -> None:
+        self.asked: list[web.Request] = []
+        self.answer: Answering = self.unchanged
+        self.url = ""
+
+    async def unchanged(self, _: web.Request) -> web.StreamResponse:
+        return web.Response(status=304)
+
+    async def taken(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append(request)
+        return await self.answer(request)
+
+
+@pytest_asyncio.fixture
+async def here() -> AsyncIterator[Here]:
+    found = Here()
+    app = web.Application()
+    app.router.add_get("/{path:.*}", found.taken)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    found.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield found
+    await runner.cleanup()
+
+
+@pytest_asyncio.fixture
+async def poller(here: Here, tmp_path: Path) -> AsyncIterator[Poller]:
+    (tmp_path / "token").write_text(f"{TOKEN}\n")
+    service = Service(urls=(here.url,), token_file=tmp_path / "token", labels={"region": "eu", "tier": "a/b"})
+    async with polling.polling(service, "bundles/x.tar.gz", wait_s=0.2) as poller:
+        yield poller
+
+
+async def test_it_asks_as_opa_does(here: Here, poller: Poller) -> None:
+    assert await poller.ask(here.url, '"e"') == Unchanged()
+    asked = here.asked[0]
+    assert asked.path == "/bundles/x.tar.gz"
+    assert asked.headers["Prefer"] == "modes=snapshot;wait=0.2"
+    assert asked.headers["If-None-Match"] == '"e"'
+    assert asked.headers["Authorization"] == f"Bearer {TOKEN}"
+    assert asked.query.getall("label") == ["region=eu", "tier=a/b"]
+
+
+async def test_a_bundle_comes_with_its_etag(here: Here, poller: Poller) -> None:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=b"bundle", headers={"ETag": '"n"'})
+
+    here.answer = answer
+    assert await poller.ask(f"{here.url}/", "") == Fetched(b"bundle", '"n"')
+    assert "If-None-Match" not in here.asked[0].headers
+
+
+@pytest.mark.parametrize("status", [204, 206, 304, 400, 401, 404, 500, 503])
+async def test_any_other_answer_is_none(here: Here, poller: Poller, status: int) -> None:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=status)
+
+    here.answer = answer
+    assert await poller.ask(here.url, "") == Away(f"it answered HTTP {status}")
+
+
+async def test_a_redirect_is_not_followed(here: Here, poller: Poller) -> None:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=302, headers={"Location": f"{here.url}/elsewhere"})
+
+    here.answer = answer
+    assert await poller.ask(here.url, "") == Away("it answered HTTP 302")
+    assert len(here.asked) == 1, "the token went nowhere else"
+
+
+async def test_more_than_a_bundle_may_have_is_not_read(
+    here: Here, poller: Poller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(polling, "MOST_BYTES", 1000)
+
+    async def said(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=bytes(1001))
+
+    async def unsaid(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        for _ in range(100):
+            await response.write(bytes(100))
+        return response
+
+    for answer in (said, unsaid):
+        here.answer = answer
+        assert await poller.ask(here.url, "") == Rejected("bundle_too_large", "1000 bytes at most")
+
+
+async def test_an_answer_that_breaks_off_is_none(here: Here, poller: Poller) -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": "1000"})
+        await response.prepare(request)
+        await response.write(bytes(10))
+        assert request.transport is not None
+        request.transport.abort()
+        return response
+
+    here.answer = answer
+    assert isinstance(await poller.ask(here.url, ""), Away)
+
+
+@pytest.mark.parametrize("head", [True, False])
+async def test_a_service_that_never_ends_its_answer_is_left(
+    here: Here, poller: Poller, monkeypatch: pytest.MonkeyPatch, head: bool
+) -> None:
+    for name in ("HEAD_S", "CONNECT_S", "BODY_S"):
+        monkeypatch.setattr(polling, name, 0.3)
+    over = asyncio.Event()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        if head:
+            await response.prepare(request)
+            await response.write(b"b")
+        await over.wait()
+        return response
+
+    here.answer = answer
+    assert await poller.ask(here.url, '"e"') == Away("it did not answer in time")
+    over.set()
+
+
+async def test_a_service_that_is_not_there_and_a_token_that_is_gone_are_no_answers(
+    here: Here, poller: Poller, tmp_path: Path
+) -> None:
+    assert isinstance(await poller.ask("http://127.0.0.1:1", ""), Away)
+    (tmp_path / "token").write_text("another\n")
+    await poller.ask(here.url, "")
+    assert here.asked[-1].headers["Authorization"] == "Bearer another", "it is read anew"
+    (tmp_path / "token").unlink()
+    answer = await poller.ask(here.url, "")
+    assert isinstance(answer, Away)
+    assert "the token cannot be read" in answer.detail
+    assert len(here.asked) == 1

@@ -1,0 +1,103 @@
+"""Heartbeats: what all workers enforce, at once on a change, whatever becomes of the hub."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from gateway.bundle.polling import Service
+from gateway.supervisor.channel import Enforces
+from gateway.supervisor.heartbeat import Heartbeat, agreed, beating
+from tests.servers.stub_hub import TOKEN, StubHub, stub_hub
+
+ONE, TWO = Enforces("dev@aaaaaaaaaaaa.1", "emergency@b.1"), Enforces("dev@aaaaaaaaaaaa.2", "emergency@b.1")
+LONG = 3600.0
+
+
+@pytest.mark.parametrize(
+    ("workers", "wanted"),
+    [
+        ([ONE, ONE], ONE),
+        ([ONE, TWO], Enforces("", "emergency@b.1")),
+        ([ONE, None], Enforces("", "")),
+        ([None], Enforces("", "")),
+        ([], Enforces("", "")),
+    ],
+)
+def test_what_is_enforced_is_what_all_workers_enforce(workers: list[Enforces | None], wanted: Enforces) -> None:
+    assert agreed(workers) == wanted
+
+
+@pytest_asyncio.fixture
+async def hub() -> AsyncIterator[StubHub]:
+    async with stub_hub() as hub:
+        yield hub
+
+
+def service(tmp_path: Path, *urls: str) -> Service:
+    (tmp_path / "token").write_text(TOKEN)
+    return Service(urls=urls, token_file=tmp_path / "token")
+
+
+class Said:
+    """What the gateway would say now."""
+
+    def __init__(self) -> None:
+        self.revision = "dev@aaaaaaaaaaaa.1"
+
+    def __call__(self) -> Heartbeat:
+        return Heartbeat(
+            gateway="g",
+            labels={"region": "eu"},
+            channel="production",
+            revision=self.revision,
+            emergency="",
+            problem="",
+            version="1",
+        )
+
+
+async def arrived(hub: StubHub, count: int) -> None:
+    async with asyncio.timeout(30):
+        while len(hub.beats) < count:
+            hub.beaten.clear()
+            await hub.beaten.wait()
+
+
+async def test_a_change_is_told_at_once_and_to_every_hub(hub: StubHub, tmp_path: Path) -> None:
+    say = Said()
+    async with stub_hub() as other, beating(service(tmp_path, hub.url, other.url), say, every_s=LONG) as heart:
+        await arrived(hub, 1)
+        await arrived(other, 1)
+        assert set(hub.beats[0]) == {"gateway", "labels", "channel", "revision", "emergency", "problem", "version"}
+        say.revision = "dev@aaaaaaaaaaaa.2"
+        heart.wake()
+        await arrived(hub, 2)
+        await arrived(other, 2)
+    assert [beat["revision"][-1] for beat in hub.beats] == ["1", "2"]
+
+
+async def test_without_a_change_it_is_told_again_and_again(hub: StubHub, tmp_path: Path) -> None:
+    async with beating(service(tmp_path, hub.url), Said(), every_s=0.05):
+        await arrived(hub, 3)
+
+
+async def test_a_hub_that_is_away_hears_of_it_when_it_is_back(hub: StubHub, tmp_path: Path) -> None:
+    await hub.down()
+    async with beating(service(tmp_path, hub.url, "http://127.0.0.1:1"), Said(), every_s=0.05):
+        await hub.up()
+        await arrived(hub, 1)
+
+
+async def test_a_service_that_wants_none_is_left_alone(hub: StubHub, tmp_path: Path) -> None:
+    wanted = service(tmp_path, hub.url)
+    (tmp_path / "token").write_text("not the hub's")
+    async with beating(wanted, Said(), every_s=0.01) as heart:
+        await asyncio.wait({asyncio.create_task(arrived(hub, 1))}, timeout=0.5)
+        assert hub.beats == []
+        assert hub.refused == 1
+        (tmp_path / "token").write_text(TOKEN)
+        heart.wake()
+        await arrived(hub, 1)

@@ -1,0 +1,153 @@
+"""Which document of stops is offered: the machine's, a hub's, or both, under a number that never falls."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.bundle.artefact import Artefact, read_artefact
+from gateway.bundle.emergency import Stop, emergency_bundle
+from gateway.bundle.judging import stops_in
+from gateway.bundle.listener import Address
+from gateway.bundle.serve import EMERGENCY_RESOURCE, BundleEndpoint
+from gateway.bundle.signing import ephemeral_key
+from gateway.bundle.stops import FILE, Stops
+from gateway.bundle.verifying import EMERGENCY, VerifyingKey, unsigned_by
+from gateway.supervisor.feeding import Feed
+from gateway.supervisor.stopping import Stopping
+
+HUB = ephemeral_key()
+LATER = time.time_ns() + 600 * 10**9
+
+
+def stop(stop_id: str, until: int = LATER) -> Stop:
+    return Stop(id=stop_id, kind="agent", name="bot", until_unix_ns=until, because="why", by="who", at="when")
+
+
+def of_hub(seq: int, *stops: Stop) -> Artefact:
+    found = read_artefact(emergency_bundle(stops, seq, HUB).content)
+    assert isinstance(found, Artefact)
+    return found
+
+
+class Bed:
+    def __init__(self, directory: Path, *, floor: int = 0, follows: bool = False) -> None:
+        self.noted: list[tuple[str, dict[str, Any]]] = []
+        self.endpoint = BundleEndpoint("t")
+        self.feed = Feed(self.endpoint, Address("http://h", "p", "t"))
+        self.stops = Stops(directory)
+        self.stopping = Stopping(self.stops, self.feed, self.note, floor=floor, follows=follows)
+
+    def note(self, event: str, /, **fields: Any) -> None:
+        self.noted.append((event, fields))
+
+    @property
+    def events(self) -> list[str]:
+        return [event for event, _ in self.noted]
+
+    @property
+    def offered(self) -> tuple[int, set[str]] | None:
+        """Number and stops of what is offered, verified as OPA would."""
+        offer = self.endpoint._offerings[EMERGENCY_RESOURCE].offer
+        if offer is None:
+            return None
+        found = read_artefact(offer.content)
+        assert isinstance(found, Artefact)
+        key = VerifyingKey(keyid=self.feed.stops_key.keyid, pem=self.feed.stops_key.public_pem)
+        assert unsigned_by(found, [key], EMERGENCY) is None
+        stops = stops_in(found)
+        assert isinstance(stops, tuple)
+        return found.manifest.metadata.seq, {one.id for one in stops}
+
+
+@pytest.fixture
+def bed(tmp_path: Path) -> Bed:
+    return Bed(tmp_path)
+
+
+def test_without_a_file_nothing_is_stopped_under_the_highest_number_that_was_enforced(tmp_path: Path) -> None:
+    bed = Bed(tmp_path, floor=7)
+    bed.stopping.look()
+    assert bed.offered == (7, set())
+    assert bed.feed.stopped.is_set()
+    assert bed.noted == []
+
+
+def test_what_is_stopped_and_lifted_on_this_machine_is_offered_and_told(bed: Bed) -> None:
+    bed.stopping.look()
+    bed.stops.add(stop("s1"), time.time_ns())
+    bed.stopping.look()
+    first = bed.offered
+    assert first is not None
+    assert first[1] == {"s1"}
+    bed.stopping.look()
+    assert bed.events == ["stopped"]
+    bed.stops.lift("s1", time.time_ns())
+    bed.stopping.look()
+    second = bed.offered
+    assert second is not None
+    assert second == (second[0], set())
+    assert second[0] > first[0]
+    assert bed.events == ["stopped", "lifted"]
+    assert bed.noted[0][1]["detail"] == bed.noted[1][1]["detail"]
+
+
+def test_a_file_that_cannot_be_read_lifts_nothing_and_starts_nothing(tmp_path: Path, bed: Bed) -> None:
+    (tmp_path / FILE).write_text("{")
+    bed.stopping.look()
+    assert bed.offered is None
+    assert not bed.feed.stopped.is_set()
+    assert "does not hold stops" in bed.stopping.problem
+    (tmp_path / FILE).unlink()
+    bed.stops.add(stop("s1"), time.time_ns())
+    bed.stopping.look()
+    (tmp_path / FILE).write_text("")
+    bed.stopping.look()
+    assert bed.offered is not None
+    assert bed.offered[1] == {"s1"}
+    assert bed.events == ["stops_unreadable", "stopped", "stops_unreadable"]
+
+
+def test_where_a_hub_is_followed_nothing_is_offered_before_it_has_spoken(tmp_path: Path) -> None:
+    bed = Bed(tmp_path, follows=True)
+    bed.stops.add(stop("s1"), time.time_ns())
+    bed.stopping.look()
+    assert bed.offered is None
+    bed.stopping.take(of_hub(5, stop("h1")))
+    assert bed.offered is not None
+    assert bed.offered[1] == {"s1", "h1"}
+
+
+def test_a_hubs_document_is_passed_on_as_it_is_until_something_is_stopped_here(tmp_path: Path) -> None:
+    bed, now_ms = Bed(tmp_path, follows=True), time.time_ns() // 10**6
+    bed.stopping.look()
+    hub = of_hub(now_ms, stop("h1"))
+    bed.stopping.take(hub)
+    offer = bed.endpoint._offerings[EMERGENCY_RESOURCE].offer
+    assert offer.etag == f'"{hub.digest}"', "a hub sees the revision that it made"
+    bed.stops.add(stop("s1"), time.time_ns())
+    bed.stopping.look()
+    merged = bed.offered
+    assert merged is not None
+    assert merged[1] == {"h1", "s1"}
+    bed.stops.lift("s1", time.time_ns())
+    bed.stopping.look()
+    lifted = bed.offered
+    assert lifted is not None
+    assert lifted[1] == {"h1"}
+    assert now_ms <= merged[0] < lifted[0], "the hub's own number would be a step back"
+    bed.stopping.take(of_hub(lifted[0] + 1))
+    assert bed.offered == (lifted[0] + 1, set())
+
+
+def test_a_stop_that_ended_by_itself_is_not_told_as_lifted(bed: Bed) -> None:
+    bed.stops.add(stop("s1", time.time_ns() + 10**8), time.time_ns())
+    bed.stopping.look()
+    while time.time_ns() < LATER and bed.events != ["stopped", "stop_ended", "stopped"]:
+        bed.stops.path.touch()
+        bed.stopping.look()
+        if bed.events == ["stopped", "stop_ended"]:
+            bed.stops.add(stop("s2"), time.time_ns())
+    assert bed.offered is not None
+    assert bed.offered[1] == {"s2"}
