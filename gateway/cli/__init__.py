@@ -22,7 +22,8 @@ COMMANDS: Final = {
     "build": "Pack the policy bundle of an environment.",
     "agent": "Register agents: new, list, rotate, revoke.",
     "catalog": "Import a server's tools for review, and compare.",
-    "journal": "Read the journal: tail, show, stats.",
+    "journal": "Read the journal: tail, show, stats, export.",
+    "replay": "Ask a candidate bundle what it would have decided on recorded calls.",
     "opa": "Obtain OPA at the pinned version and print where it is.",
 }
 # `try` is a word of Python's and cannot name a module.

@@ -7,18 +7,19 @@ Rule 2: nothing here writes to a journal.
 import asyncio
 import contextlib
 import os
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import click
 import orjson
 
+from gateway.cli.journal_export import export as exported
+from gateway.cli.journal_export import keygen, options
 from gateway.cli.journal_text import call_text, statistics_text
 from gateway.cli.live import colored, header, line
+from gateway.cli.since import Since
 from gateway.journal.follow import follow as added_to
 from gateway.journal.lines import Read
 from gateway.journal.names import segments
@@ -27,32 +28,7 @@ from gateway.journal.reader import read
 from gateway.journal.statistics import statistics
 from gateway.settings import Settings, load
 
-_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-
-
-class Since(click.ParamType[int]):
-    """A moment: `15m`, `2h`, `1d` ago, or a date and time (UTC where it does not say)."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return nanoseconds since 1970."""
-        if isinstance(value, int):
-            return value
-        ago = re.fullmatch(r"(\d+)([smhdw])", str(value))
-        if ago:
-            moment = datetime.now(UTC) - timedelta(seconds=int(ago[1]) * _UNITS[ago[2]])
-        else:
-            moment = self._read(str(value), param, ctx)
-        return int(moment.timestamp()) * 1_000_000_000
-
-    def _read(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            self.fail(f"{text!r} is no time: write 15m, 2h, 1d, 2026-11-20 or 2026-11-20T14:00:00Z.", param, ctx)
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _place(function: _Command) -> _Command:
@@ -149,6 +125,27 @@ def stats(directory: Path | None, config: Path | None, **chosen: Any) -> None:
         click.echo(statistics_text(figures))
     else:
         click.echo(orjson.dumps({"counts": figures.counts, "latencies": _plain(figures.latencies)}))
+
+
+@command.command(
+    epilog="""\b
+Examples:
+  mcp-admission journal export --since 7d --to-key age1... --bundle bundle.tar.gz -o corpus.age
+  mcp-admission journal export --directory .state/journal --max 2000 --to-key ci.pub -o corpus.age
+"""
+)
+@_place
+@options
+def export(directory: Path | None, config: Path | None, **chosen: Any) -> None:
+    """Write the recorded questions, each once, as an encrypted corpus for `replay` in CI.
+
+    Questions are alike where all but the moment is the same and the same came of it. Secrets are masked; what
+    `journal.masking` masked stays so, and the share that can be replayed is printed.
+    """
+    exported(_directory(directory, config), **chosen)
+
+
+command.add_command(keygen)
 
 
 def _plain(latencies: dict[str, Any]) -> dict[str, Any]:
