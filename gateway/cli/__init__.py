@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "agent": "Register agents: new, list, rotate, revoke.",
     "catalog": "Import a server's tools for review, and compare.",
     "journal": "Read the journal: tail, show, stats, export.",
+    "explain": "Say why a recorded call ended as it did, and what would change that.",
     "replay": "Ask a candidate bundle what it would have decided on recorded calls.",
     "opa": "Obtain OPA at the pinned version and print where it is.",
 }

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 
 from gateway.admission.record import Outcome
+from gateway.bundle.plain import is_object
 from gateway.journal.lines import Read
 from gateway.journal.query import agent_of, target_of
 
@@ -70,15 +71,17 @@ def row_of(record: Read) -> Row | Left:
         return Left("no_decision")
     if code not in _DECIDED:
         return Left("gateway")
-    question = record.get("input")
-    if question is None:
+    if record.get("input") is None:
         return Left("no_input")
-    if not isinstance(question, dict) or record.get("outcome") not in {"allow", "hold", "deny"}:
-        return Left("unreadable")
-    return _row(record, question, reasons)  # pyright: ignore[reportUnknownArgumentType]
+    return asked_in(record) or Left("unreadable")
 
 
-def _row(record: Read, question: dict[str, Any], reasons: list[Any]) -> Row:
+def asked_in(record: Read) -> Row | None:
+    """Return the row of a `decided` record whoever refused; None where it holds no question."""
+    question = record.get("input")
+    if not is_object(question) or record.get("outcome") not in {"allow", "hold", "deny"}:
+        return None
+    reasons: list[Any] = list(record.get("reasons", ()))
     method = str(record.get("method", ""))
     return Row(
         call_id=str(record.get("call_id", "")),

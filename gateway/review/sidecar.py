@@ -71,7 +71,7 @@ decision := found if {
 """Questions about a decision, beside the bundle: nothing in it can be reached by a gateway."""
 PATCHED: Final = ("agents", "catalog", "enforcement", "index", "rules")
 STATE: Final = "/v1/data/review/state?strict-builtin-errors=true"
-IF: Final = "/v1/data/review/decision?strict-builtin-errors=true"
+IF: Final = "/v1/data/review/decision?provenance=true&strict-builtin-errors=true"
 _MORE: Final = """
 allow if {
 	input.method == "POST"
