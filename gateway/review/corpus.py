@@ -13,7 +13,7 @@ import hashlib
 import io
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 import orjson
@@ -37,7 +37,7 @@ class Head(Struct, frozen=True, kw_only=True, tag_field="kind", tag="corpus"):
     dropped: int = 0
     """Decisions whose questions were the oldest beyond the most that were wanted."""
     left: dict[str, int] = {}
-    schema: str = SCHEMA
+    schema: Literal["mcp.corpus/v1"] = SCHEMA
 
 
 class CorpusError(Exception):

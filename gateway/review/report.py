@@ -37,8 +37,8 @@ class Report(Struct, frozen=True, kw_only=True):
     def failures(self) -> list[str]:
         """Why the replay fails, a sentence each; empty where it passes."""
         found: list[str] = []
-        loosened = sum(each.count for each in self.unexplained)
-        if loosened:
+        if self.unexplained:
+            loosened = sum(each.count for each in self.unexplained)
             found.append(
                 f"{loosened:,} refused or held decisions would be allowed, and no expected change explains it."
             )

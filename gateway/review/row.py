@@ -5,15 +5,17 @@ Rule 2: only what the policy decided is compared: what the gateway refused for i
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from gateway.admission.record import Outcome
 from gateway.bundle.plain import is_object
 from gateway.journal.lines import Read
 from gateway.journal.query import agent_of, target_of
 
+Count = Annotated[int, Meta(ge=1)]
+"""How many decisions something stands for: at least the one that it is."""
 Why = Literal["no_input", "masked", "no_decision", "stopped", "gateway", "unreadable"]
 WHY: Final[Mapping[Why, str]] = {
     "no_input": "no policy input was recorded (`journal.masking: none`, or the arguments were too large)",
@@ -51,14 +53,14 @@ class Row(Struct, frozen=True, kw_only=True):
     requirement: str = ""
     reason: str = ""
     revision: str = ""
-    count: int = 1
+    count: Count = 1
 
 
 class Left(Struct, frozen=True):
     """A record that is not replayed."""
 
     why: Why
-    count: int = 1
+    count: Count = 1
 
 
 def row_of(record: Read) -> Row | Left:

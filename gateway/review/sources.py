@@ -12,7 +12,7 @@ from gateway.journal.lines import Read, raw_lines, record_of
 from gateway.journal.names import segments
 from gateway.journal.reader import read
 from gateway.review.corpus import CorpusError, Head, unpacked
-from gateway.review.crypt import HEADER, KeyFault, decrypted
+from gateway.review.crypt import HEADER, MOST_BYTES, KeyFault, decrypted
 from gateway.review.row import Left, Row, row_of
 
 _DECIDED: Final = b'"kind":"decided"'
@@ -81,6 +81,8 @@ def _records(path: Path, since_ns: int) -> Iterator[Row | Left]:
 
 
 def _corpus(path: Path, keys: list[Any]) -> Iterator[Row | Left]:
+    if path.stat().st_size > MOST_BYTES:
+        raise SourceError(f"{path} is larger than {MOST_BYTES} bytes: export fewer questions (--max).")
     content = path.read_bytes()
     if content.startswith(HEADER):
         if not keys:

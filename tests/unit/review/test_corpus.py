@@ -76,8 +76,10 @@ def test_a_corpus_is_read_as_it_was_written() -> None:
         gzip.compress(b'{"kind":"corpus","made":"","rows":1,"decisions":1}')[:-4],
         gzip.compress(b" " * (LONGEST_LINE + 1)),
         Corpus(1).packed("now")[:-9],
+        gzip.compress(b'{"kind":"corpus","made":"","rows":1,"decisions":1,"schema":"mcp.corpus/v2"}\n'),
+        collected(a_row(at(1, to="a"), count=0)).packed("now"),
     ],
-    ids=["empty", "plain", "no-head", "no-row", "no-reason", "cut-line", "long-line", "cut-off"],
+    ids=["empty", "plain", "no-head", "no-row", "no-reason", "cut-line", "long-line", "cut-off", "schema", "nothing"],
 )
 def test_what_is_no_corpus_is_an_error(content: bytes) -> None:
     with pytest.raises(CorpusError):
