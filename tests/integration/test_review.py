@@ -53,10 +53,12 @@ async def test_what_a_gateway_recorded_is_replayed_exported_and_explained(
 ) -> None:
     entry = catalog("rec", recorder.url, **TARGETS)
     kept = {"journal": {"masking": masking, "keep_arguments": ["/text"]}}
-    async with running(tmp_path, servers={"rec": entry}, files={"rules/open.yaml": RULES}, settings=kept) as gateway:
-        async with Client(gateway.url("rec"), mode="legacy") as client:
-            assert not (await client.call_tool("echo", {"text": "hello"})).is_error
-            assert (await client.call_tool("echo", {"text": "LOUD hello"})).is_error
+    async with (
+        running(tmp_path, servers={"rec": entry}, files={"rules/open.yaml": RULES}, settings=kept) as gateway,
+        Client(gateway.url("rec"), mode="legacy") as client,
+    ):
+        assert not (await client.call_tool("echo", {"text": "hello"})).is_error
+        assert (await client.call_tool("echo", {"text": "LOUD hello"})).is_error
     assert [call["name"] for call in recorder.calls("tools/call")] == ["echo"]
     policy = ("--policy", tmp_path / "policy", "-e", "test")
     same = await mcp("replay", *policy, "--journal", gateway.journal, "--format", "json")
