@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from gateway.admission.action import Admit, Outbound
-from gateway.admission.decision import PolicyFailure, Verdict
+from gateway.admission.decision import Decision, PolicyFailure, Verdict
 from gateway.admission.enforce import enforce
 from gateway.admission.record import Outcome
 from gateway.opa.answer import Decided
@@ -40,7 +40,11 @@ def judged(answer: Decided | PolicyFailure) -> Judged | Unanswered:
         if answer.code != "policy_error":
             return Unanswered(answer.detail)
         return Judged(outcome="deny", requirement=answer.requirement, reason=answer.detail, code=answer.code)
-    decision = answer.result
+    return enacted(answer.result)
+
+
+def enacted(decision: Decision) -> Judged:
+    """Return what enforcement makes of a decision."""
     verdict = Verdict(decision=decision, revision="", decision_id="", micros=0)
     enforced = enforce(verdict, _NOWHERE)
     rule = decision.grounds[0].rule if decision.grounds else ""

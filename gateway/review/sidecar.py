@@ -54,6 +54,12 @@ requirements[name] := {
 	by_arguments := [true | data.mcp.requirements[name].met_by_arguments == true]
 }
 
+# The decisions on several questions, by their number.
+decisions[number] := found if {
+	some number, question in input.questions
+	found := data.mcp.admission.decision with input as question
+}
+
 state := found if {
 	found := requirements with input as input.question
 }
@@ -71,6 +77,7 @@ decision := found if {
 """Questions about a decision, beside the bundle: nothing in it can be reached by a gateway."""
 PATCHED: Final = ("agents", "catalog", "enforcement", "index", "rules")
 STATE: Final = "/v1/data/review/state?strict-builtin-errors=true"
+TOGETHER: Final = "/v1/data/review/decisions?strict-builtin-errors=true"
 IF: Final = "/v1/data/review/decision?provenance=true&strict-builtin-errors=true"
 _MORE: Final = """
 allow if {
