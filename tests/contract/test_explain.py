@@ -105,6 +105,20 @@ def test_a_denial_by_a_rule_needs_that_rule_gone_and_a_permission_and_says_so(ex
     assert pair in [set(changes) for changes in flips(told)]
 
 
+def test_the_changes_that_are_named_flip_the_decision_when_they_are_made_in_the_sources(
+    explain: Explain, content: Callable[[], Content], repository: Path, opa: Path
+) -> None:
+    pair = {"add delete to what.actions of rule demo-may-be-read", "remove rule demo-files-are-kept"}
+    assert pair in [set(changes) for changes in flips(explain(DELETE))]
+    rules = repository / "bundles/dev/rules/demo.yaml"
+    wider = rules.read_text().replace("actions: [read, list]", "actions: [read, list, delete]")
+    before, _, rest = wider.partition("  - rule: demo-files-are-kept")
+    _, _, after = rest.partition("  - rule: ")
+    for text, outcome in ((wider, "deny"), (f"{before}  - rule: {after}", "allow")):
+        rules.write_text(text)
+        assert records(content(), opa, [DELETE])[0].outcome == outcome
+
+
 def test_a_denial_by_arguments_names_the_argument_that_would_pass(explain: Explain) -> None:
     told = explain(SOURCE)
     (refused,) = unmet(told).values()

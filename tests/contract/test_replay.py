@@ -15,6 +15,7 @@ from gateway.admission.decision import Reason
 from gateway.bundle.build import Content
 from gateway.bundle.manifest import Metadata
 from gateway.bundle.pack import pack
+from gateway.bundle.signing import ephemeral_key
 from gateway.cli import main
 from gateway.journal.names import segments
 from gateway.opa.lair import PREFIX
@@ -43,11 +44,12 @@ def run(verified: Path, monkeypatch: pytest.MonkeyPatch, opa: Path) -> Run:
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Callable[[Content], Path]:
-    """A bundle file of a content."""
+    """A bundle file of a content, signed by somebody whom nobody here knows."""
 
     def packed(content: Content) -> Path:
         place = tmp_path / f"{content.identity}.tar.gz"
-        place.write_bytes(pack(content.files, Metadata(environment="dev", seq=2, commit="c0ffee"), key=None).content)
+        metadata = Metadata(environment="dev", seq=2, commit="c0ffee")
+        place.write_bytes(pack(content.files, metadata, key=ephemeral_key()).content)
         return place
 
     return packed
