@@ -77,7 +77,7 @@ def command(form: str, output: Path | None, limit: int, **named: Any) -> None:
     if output is None:
         click.echo(text)
     else:
-        output.write_text(text, encoding="utf-8")
+        _write(output, text)
         click.echo("\n".join(report.failures) or f"passed; the report is in {output}.", err=True)
     if report.failures:
         raise SystemExit(1)
@@ -134,6 +134,13 @@ def _expected(path: Path | None) -> Expected:
         return read_expected(str(path), path.read_bytes(), time.time_ns())
     except OSError as error:
         raise click.ClickException(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
 def _formatted(report: Report, form: str, limit: int, *, color: bool) -> str:

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 HEADER: Final = b"age-encryption.org/v1\n"
 MOST_BYTES: Final = 256 * 1024 * 1024
+_PRIVATE: Final = "AGE-SECRET-KEY-"
 _age: Final[Any] = pyrage  # its wheel carries no types
 
 
@@ -44,6 +45,8 @@ def new_key() -> KeyPair:
 
 def recipients(text: str) -> Recipients | KeyFault:
     """Return the public keys that a recipient, or a file of recipients a line each, names."""
+    if text.startswith(_PRIVATE):
+        return KeyFault("a private key was given where its public key (age1...) belongs")
     file = Path(text)
     try:
         lines = file.read_text(encoding="utf-8").splitlines() if not _is_recipient(text) else [text]
@@ -62,7 +65,7 @@ def _is_recipient(text: str) -> bool:
 
 
 def _recipient(line: str) -> Any:
-    if line.startswith("AGE-SECRET-KEY-"):
+    if line.startswith(_PRIVATE):
         raise ValueError("it is a private key; encrypt to its public key (age1...)")
     return _age.ssh.Recipient.from_str(line) if line.startswith("ssh-") else _age.x25519.Recipient.from_str(line)
 

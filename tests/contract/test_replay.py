@@ -286,6 +286,18 @@ def test_export_prints_the_share_of_each_requirement_and_what_masking_should_kee
     assert "journal.keep_arguments: [/path, /to]" in told
 
 
+def test_the_report_goes_to_a_file_and_the_verdict_to_the_person(
+    run: Run, content: Callable[[], Content], loosened: Callable[[], Path], tmp_path: Path, opa: Path
+) -> None:
+    journal = write(tmp_path / "journal", records(content(), opa, CALLS))
+    words = ("replay", "--bundle", loosened(), "--journal", journal, "--format", "markdown", "-o")
+    result = run(*words, tmp_path / "report.md")
+    assert result.exit_code == 1
+    assert "no expected change explains it" in result.stderr
+    assert "- **deny → allow**, 1 times: `dev` on `demo` `delete_file`" in (tmp_path / "report.md").read_text()
+    assert "cannot be written" in run(*words, tmp_path / "no" / "report.md").output
+
+
 def test_nothing_is_left_behind(
     run: Run, content: Callable[[], Content], bundle: Callable[[Content], Path], tmp_path: Path, opa: Path,
     monkeypatch: pytest.MonkeyPatch,
