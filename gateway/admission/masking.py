@@ -3,9 +3,12 @@
 Rule 1: a secret survives at no level; what was masked is masked in every other text of the record too.
 Rule 2: only what was recorded whole can be replayed, and the record says which it is.
 Rule 3: too large is not recorded; nothing is recorded in part and called whole.
+Rule 4: the level `masked` keeps the values of the arguments that it is told to keep: those that rules compare, so that
+a decision about them can be asked for again.
 """
 
 import hmac
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
 
 from msgspec import Struct
@@ -15,18 +18,25 @@ from gateway.admission.policy_input import Client, PolicyInput, Target
 from gateway.admission.secrecy import DEPTH, MASKED, kind_of, named_secrets, repeated, suspicious, without_secrets
 
 Level = Literal["none", "masked", "full"]
+Kept = Mapping[str, Any]
+"""Key -> what is kept below it, `_WHOLE` for everything."""
 _ITEMS: Final = 200
+_WHOLE: Final[Kept] = {"": None}
+"""Stands for itself: compared by identity."""
+_NOTHING: Final[Kept] = {}
 
 
 class Masking(Struct, frozen=True, kw_only=True):
     """How much is recorded: `none` no input, `masked` its shape without values, `full` everything but secrets.
 
-    `key` keys the digests; arguments whose JSON exceeds `limit` bytes are not recorded.
+    `key` keys the digests; arguments whose JSON exceeds `limit` bytes are not recorded. `kept` are the arguments whose
+    values `masked` records all the same (`keeping`).
     """
 
     level: Level
     key: bytes
     limit: int = 65_536
+    kept: Kept = {}
 
 
 class Recorded(Struct, frozen=True, kw_only=True):
@@ -45,7 +55,7 @@ def masked(question: PolicyInput, masking: Masking) -> Recorded:
     found: list[str] = list(named_secrets(question.arguments)) if large else []
     bare = _bare(replace(question, arguments={}) if large else question, found)
     return Recorded(
-        input=None if large else _shown(bare, masking.level),
+        input=None if large else _shown(bare, masking.level, masking.kept),
         replayable=bare is question and masking.level == "full",
         target=bare.target,
         client=bare.client,
@@ -53,17 +63,30 @@ def masked(question: PolicyInput, masking: Masking) -> Recorded:
     )
 
 
+def keeping(pointers: Iterable[str]) -> Kept:
+    """Return what JSON pointers (RFC 6901) into the arguments name; what is no pointer names nothing."""
+    kept: dict[str, Any] = {}
+    for pointer in pointers:
+        *above, last = [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]] or [""]
+        place: Any = kept
+        for part in above:
+            place = place.setdefault(part, {}) if place is not _WHOLE else place
+        if place is not _WHOLE and pointer.startswith("/"):
+            place[last] = _WHOLE
+    return kept
+
+
 def digest(key: bytes, text: bytes) -> str:
     """Return the keyed digest of unmasked bytes: who has the key can confirm a guess, nobody else."""
     return "hmac-sha256:" + hmac.digest(key, text, "sha256").hex()
 
 
-def _shown(bare: PolicyInput, level: Level) -> PolicyInput | None:
+def _shown(bare: PolicyInput, level: Level, kept: Kept) -> PolicyInput | None:
     match level:
         case "none":
             return None
         case "masked":
-            return _shape_of(bare)
+            return _shape_of(bare, kept)
         case "full":
             return bare
 
@@ -89,25 +112,27 @@ def _bare(question: PolicyInput, found: list[str]) -> PolicyInput:
     )
 
 
-def _shape_of(bare: PolicyInput) -> PolicyInput:
-    """Return the question with the names and kinds of what its sender wrote, and none of the values."""
+def _shape_of(bare: PolicyInput, kept: Kept) -> PolicyInput:
+    """Return the question with the names and kinds of what its sender wrote, and none but the kept values."""
     return replace(
         bare,
-        arguments=_shape(bare.arguments, DEPTH),
+        arguments=_shape(bare.arguments, DEPTH, kept),
         arguments_meta=replace(bare.arguments_meta, digest=""),
-        principal=replace(bare.principal, claims=_shape(bare.principal.claims, DEPTH)),
+        principal=replace(bare.principal, claims=_shape(bare.principal.claims, DEPTH, _NOTHING)),
         context=replace(bare.context, headers=dict.fromkeys(bare.context.headers, MASKED)),
     )
 
 
-def _shape(value: Any, room: int) -> Any:
+def _shape(value: Any, room: int, kept: Kept) -> Any:
     kind = kind_of(value)
     if value is None or kind is bool or not room:
         return value if room else MASKED
+    if kept is _WHOLE:
+        return value
     if kind is dict:
-        return {key: _shape(inner, room - 1) for key, inner in value.items()}
+        return {key: _shape(inner, room - 1, kept.get(key, _NOTHING)) for key, inner in value.items()}
     if kind is list:
-        return [_shape(inner, room - 1) for inner in value]
+        return [_shape(inner, room - 1, kept.get(str(number), _NOTHING)) for number, inner in enumerate(value)]
     if kind is str:
         return value if value == MASKED else f"[string of {len(value)}]"
     return "[number]"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from gateway.admission.masking import Masking
+from gateway.admission.masking import Masking, keeping
 from gateway.admission.policy_input import Gateway
 from gateway.admission.refusal import Wording
 from gateway.app.handed import Handed, RandomIds, SystemClock
@@ -114,11 +114,15 @@ def parts_of(settings: Settings, handed: Handed, who: Gateway, calls: Calls, flo
         wording=Wording(
             organization_message=settings.refusal.organization_message, request_url=settings.refusal.request_url
         ),
-        masking=Masking(level=settings.journal.masking, key=handed.digest_key),
+        masking=_masking(settings, handed.digest_key),
         result_bytes=settings.limits.result_bytes,
         arguments_bytes=settings.limits.arguments_bytes,
         several_issuers=len(settings.identity.issuers) > 1,
     )
+
+
+def _masking(settings: Settings, key: bytes) -> Masking:
+    return Masking(level=settings.journal.masking, key=key, kept=keeping(settings.journal.keep_arguments))
 
 
 def streams_of(settings: Settings) -> Streams:

@@ -25,7 +25,9 @@ COMMANDS: Final = {
     "stop": "Stop an agent, principal, server or target now; list, lift.",
     "agent": "Register agents: new, list, rotate, revoke.",
     "catalog": "Import a server's tools for review, and compare.",
-    "journal": "Read the journal: tail, show, stats.",
+    "journal": "Read the journal: tail, show, stats, export.",
+    "explain": "Say why a recorded call ended as it did, and what would change that.",
+    "replay": "Ask a candidate bundle what it would have decided on recorded calls.",
     "opa": "Obtain OPA at the pinned version and print where it is.",
 }
 # `try` is a word of Python's and cannot name a module.

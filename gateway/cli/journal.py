@@ -6,60 +6,27 @@ Rule 2: nothing here writes to a journal.
 
 import asyncio
 import contextlib
-import os
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import click
 import orjson
 
+from gateway.cli.journal_export import export as exported
+from gateway.cli.journal_export import keygen, options
+from gateway.cli.journal_place import journal_directory, place
 from gateway.cli.journal_text import call_text, statistics_text
 from gateway.cli.live import colored, header, line
+from gateway.cli.since import Since
 from gateway.journal.follow import follow as added_to
 from gateway.journal.lines import Read
-from gateway.journal.names import segments
 from gateway.journal.query import SHOWN, Filter, Found, find, joined, select
 from gateway.journal.reader import read
 from gateway.journal.statistics import statistics
-from gateway.settings import Settings, load
 
-_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-
-
-class Since(click.ParamType[int]):
-    """A moment: `15m`, `2h`, `1d` ago, or a date and time (UTC where it does not say)."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return nanoseconds since 1970."""
-        if isinstance(value, int):
-            return value
-        ago = re.fullmatch(r"(\d+)([smhdw])", str(value))
-        if ago:
-            moment = datetime.now(UTC) - timedelta(seconds=int(ago[1]) * _UNITS[ago[2]])
-        else:
-            moment = self._read(str(value), param, ctx)
-        return int(moment.timestamp()) * 1_000_000_000
-
-    def _read(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            self.fail(f"{text!r} is no time: write 15m, 2h, 1d, 2026-11-20 or 2026-11-20T14:00:00Z.", param, ctx)
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _place(function: _Command) -> _Command:
-    """Add the options that say which journal is meant."""
-    path = click.Path(path_type=Path)
-    function = click.option("--config", type=path, help="Settings file of the gateway whose journal it is.")(function)
-    return click.option("--directory", type=path, help="The journal's directory.")(function)
 
 
 def _filters(function: _Command) -> _Command:
@@ -97,13 +64,13 @@ Examples:
   mcp-admission journal tail --agent support-bot --rule rules_permit | jq .reasons
 """
 )
-@_place
+@place
 @_filters
 @click.option("--follow", is_flag=True, help="Go on with what is added, until interrupted.")
 @click.option("--lines", "-n", type=click.IntRange(min=0), default=50, show_default=True, help="Calls to begin with.")
 def tail(directory: Path | None, config: Path | None, *, follow: bool, lines: int, **chosen: Any) -> None:
     """Show the last calls, and with --follow those that come."""
-    journal = _directory(directory, config)
+    journal = journal_directory(directory, config)
     wanted = _wanted(chosen)
     _print(joined(select(_readable(journal, wanted.since_ns), wanted), lines))
     if follow:
@@ -118,11 +85,11 @@ Examples:
   mcp-admission journal show 3f0b6a9e --config settings.yaml | jq .decided.grounds
 """
 )
-@_place
+@place
 @click.argument("identifier", metavar="ID")
 def show(directory: Path | None, config: Path | None, identifier: str) -> None:
     """Say who allowed a call, or why it was refused: ID is a call id or decision id, or how one begins."""
-    found = find(_directory(directory, config), identifier)
+    found = find(journal_directory(directory, config), identifier)
     if not found:
         raise click.ClickException(f"No call or decision in this journal begins with {identifier!r}. Is it another's?")
     if sys.stdout.isatty():
@@ -139,16 +106,37 @@ Examples:
   mcp-admission journal stats --agent support-bot | jq .latencies
 """
 )
-@_place
+@place
 @_filters
 def stats(directory: Path | None, config: Path | None, **chosen: Any) -> None:
     """Count calls by outcome, requirement, rule, agent and server, with latency percentiles."""
     wanted = _wanted(chosen)
-    figures = statistics(select(_readable(_directory(directory, config), wanted.since_ns), wanted))
+    figures = statistics(select(_readable(journal_directory(directory, config), wanted.since_ns), wanted))
     if sys.stdout.isatty():
         click.echo(statistics_text(figures))
     else:
         click.echo(orjson.dumps({"counts": figures.counts, "latencies": _plain(figures.latencies)}))
+
+
+@command.command(
+    epilog="""\b
+Examples:
+  mcp-admission journal export --since 7d --to-key age1... --bundle bundle.tar.gz -o corpus.age
+  mcp-admission journal export --directory .state/journal --max 2000 --to-key ci.pub -o corpus.age
+"""
+)
+@place
+@options
+def export(directory: Path | None, config: Path | None, **chosen: Any) -> None:
+    """Write the recorded questions, each once, as an encrypted corpus for `replay` in CI.
+
+    Questions are alike where all but the moment is the same and the same came of it. Secrets are masked; what
+    `journal.masking` masked stays so, and the share that can be replayed is printed.
+    """
+    exported(journal_directory(directory, config), **chosen)
+
+
+command.add_command(keygen)
 
 
 def _plain(latencies: dict[str, Any]) -> dict[str, Any]:
@@ -164,25 +152,6 @@ def _wanted(chosen: dict[str, Any]) -> Filter:
         rule=chosen["rule"],
         since_ns=chosen["since"],
     )
-
-
-def _directory(directory: Path | None, config: Path | None) -> Path:
-    """Return where the journal is: as said, as the settings say, or where they would put it by default."""
-    found = directory or _configured(config)
-    if not found.is_dir():
-        raise click.ClickException(
-            f"There is no journal at {found}. Say where it is: --directory DIR or --config FILE."
-        )
-    if not segments(found):
-        click.echo(f"The journal at {found} is empty.", err=True)
-    return found
-
-
-def _configured(config: Path | None) -> Path:
-    settings = load(config, os.environ)
-    if not isinstance(settings, Settings):
-        raise click.ClickException(str(settings))
-    return settings.journal.directory
 
 
 def _readable(directory: Path, since_ns: int) -> Iterator[Read]:

@@ -23,7 +23,7 @@ from gateway.admission.decision import (
     Route,
     Verdict,
 )
-from gateway.admission.masking import Level, Masking, digest
+from gateway.admission.masking import Level, Masking, digest, keeping
 from gateway.admission.policy_input import (
     ArgumentsMeta,
     AskedMessage,
@@ -332,3 +332,44 @@ def test_completed_and_counted_say_what_kind_they_are() -> None:
     many = Counted(unix_ns=1, since_ns=0, server="slack", method="ping", count=7)
     assert orjson.loads(line(done, at=1, writer="w", sequence=1))["kind"] == "completed"
     assert orjson.loads(line(many, at=1, writer="w", sequence=2))["count"] == 7
+
+
+def kept(arguments: Mapping[str, Any], *pointers: str, level: Level = "masked") -> Any:
+    masking = Masking(level=level, key=KEY, kept=keeping(pointers))
+    made = decided(question(arguments), verdict(), enforced=ALLOWED, occasion=OCCASION, masking=masking)
+    assert not made.replayable
+    return made.input.arguments if made.input else None
+
+
+def test_masked_keeps_the_arguments_that_it_is_told_to_and_no_others() -> None:
+    arguments = {"to": "a@example.com", "text": "hello", "deep": {"a/b": 7, "c": "x"}, "list": ["one", {"k": "two"}]}
+    assert kept(arguments, "/to") == {
+        "to": "a@example.com",
+        "text": "[string of 5]",
+        "deep": {"a/b": "[number]", "c": "[string of 1]"},
+        "list": ["[string of 3]", {"k": "[string of 3]"}],
+    }
+    assert kept(arguments, "/deep/a~1b", "/list/1/k") == {
+        "to": "[string of 13]",
+        "text": "[string of 5]",
+        "deep": {"a/b": 7, "c": "[string of 1]"},
+        "list": ["[string of 3]", {"k": "two"}],
+    }
+    assert kept(arguments, "/deep", "/deep/c")["deep"] == arguments["deep"]
+    assert kept(arguments, "/deep/c", "/deep")["deep"] == arguments["deep"]
+
+
+@pytest.mark.parametrize("pointer", ["", "to", "to/", "/", "/to/more", "//to"])
+def test_what_names_no_argument_keeps_nothing(pointer: str) -> None:
+    assert kept({"to": "a@example.com"}, pointer) == {"to": "[string of 13]"}
+
+
+def test_a_secret_is_kept_by_no_pointer() -> None:
+    assert kept({"password": "hunter22", "text": "hunter22"}, "/password", "/text") == {
+        "password": MASKED,
+        "text": MASKED,
+    }
+
+
+def test_without_inputs_nothing_is_kept() -> None:
+    assert kept({"to": "a@example.com"}, "/to", level="none") is None

@@ -125,6 +125,7 @@ def test_a_hubs_document_is_passed_on_as_it_is_until_something_is_stopped_here(t
     hub = of_hub(now_ms, stop("h1"))
     bed.stopping.take(hub)
     offer = bed.endpoint._offerings[EMERGENCY_RESOURCE].offer
+    assert offer is not None
     assert offer.etag == f'"{hub.digest}"', "a hub sees the revision that it made"
     bed.stops.add(stop("s1"), time.time_ns())
     bed.stopping.look()

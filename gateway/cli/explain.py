@@ -1,0 +1,115 @@
+"""`mcp-admission explain`: why a recorded call ended as it did, and the smallest change that would have flipped it.
+
+Rule 1: the bundle of the recorded revision is asked, by a real OPA; where another one is at hand, that is said.
+Rule 2: what was masked is not explained; a change is shown only where OPA says that it flips the decision.
+"""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import orjson
+from msgspec import Struct
+
+from gateway.cli.explain_view import document, shown
+from gateway.cli.journal_place import journal_directory
+from gateway.cli.live import colored
+from gateway.cli.opa_found import opa_found
+from gateway.cli.reviewed import Named, bundle_options, reviewed
+from gateway.journal.lines import Read
+from gateway.journal.query import Found, find
+from gateway.library import library
+from gateway.review.candidate import Candidate, Unusable
+from gateway.review.explanation import Explanation, explained
+from gateway.review.revisions import in_hub
+from gateway.review.row import Row, asked_in
+from gateway.review.sidecar import Binary, SidecarError, asked
+from gateway.settings import Settings, load
+
+_PATH: Final = click.Path(path_type=Path)
+
+
+class Place(Struct, frozen=True, kw_only=True):
+    """Where the options say that the bundle is."""
+
+    named: Named
+    hub: Path | None
+    config: Path | None
+
+
+@click.command(
+    "explain",
+    short_help="Say why a recorded call ended as it did, and what would change that.",
+    epilog="""\b
+Examples:
+  mcp-admission explain 3f0b6a9e --config settings.yaml
+  mcp-admission explain 3f0b6a9e --journal .state/journal --hub-dir /srv/hub
+  mcp-admission explain 3f0b6a9e --journal .state/journal --bundle bundle.tar.gz --json
+  mcp-admission explain 3f0b6a9e --journal .state/journal --policy policies -e production
+""",
+)
+@click.argument("identifier", metavar="ID")
+@click.option("--journal", "directory", type=_PATH, help="The journal's directory.")
+@click.option("--config", type=_PATH, help="Settings file of the gateway: its journal, its policy directory.")
+@bundle_options
+@click.option("--hub-dir", "hub", type=_PATH, help="A hub's directory: the bundle of the recorded revision is there.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(
+    identifier: str, directory: Path | None, config: Path | None, hub: Path | None, *, as_json: bool, **named: Any
+) -> None:
+    """Explain a decision: ID is a call id or decision id, or how one begins.
+
+    Each requirement with what decided it, the rules with file, line and owner as of the recorded revision, and the
+    smallest change of policy or arguments that flips the decision, verified by OPA.
+    """
+    record = _record(journal_directory(directory, config), identifier)
+    bundle = _bundle(Place(named=Named(**named), hub=hub, config=config), str(record.get("revision", "")))
+    row = asked_in(record)
+    explanation = None if row is None else _explained(bundle, row)
+    if as_json:
+        click.echo(orjson.dumps(document(record, bundle, explanation), option=orjson.OPT_INDENT_2))
+    else:
+        click.echo(shown(record, bundle, explanation, color=colored(sys.stdout)))
+
+
+def _record(journal: Path, identifier: str) -> Read:
+    found: list[Found] = find(journal, identifier)
+    decided = [call.decided for call in found if call.decided["kind"] == "decided"]
+    if not decided:
+        why = "it was refused before the policy was asked: `journal show` says why" if found else "is it another's?"
+        raise click.ClickException(f"No decision in this journal begins with {identifier!r}: {why}.")
+    if len({record.get("call_id") for record in decided}) > 1:
+        calls = ", ".join(dict.fromkeys(str(record.get("call_id")) for record in decided))
+        raise click.ClickException(f"Several calls begin with {identifier!r}; say which: {calls}")
+    return decided[0]
+
+
+def _bundle(place: Place, revision: str) -> Candidate:
+    if place.hub is not None:
+        found = in_hub(place.hub, revision)
+        if isinstance(found, Unusable):
+            raise click.ClickException(found.why)
+        return found
+    if place.named.bundle is not None or place.named.policy is not None:
+        return reviewed(place.named)
+    settings = load(place.config, os.environ)
+    if not isinstance(settings, Settings):
+        raise click.ClickException(str(settings))
+    if settings.policy.bundle is not None or not settings.policy.directory.is_dir():
+        raise click.UsageError("Say where the bundle is: --bundle FILE, --hub-dir DIR or --policy DIR -e NAME.")
+    return reviewed(Named(bundle=None, policy=settings.policy.directory, environment=settings.policy.environment))
+
+
+def _explained(bundle: Candidate, row: Row) -> Explanation:
+    try:
+        return asyncio.run(_asked(bundle, row))
+    except SidecarError as error:
+        raise click.ClickException(str(error)) from error
+
+
+async def _asked(bundle: Candidate, row: Row) -> Explanation:
+    async with asked(bundle, Binary(opa_found(), library())) as exchange:
+        return await explained(exchange, bundle, row)

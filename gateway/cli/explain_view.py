@@ -1,0 +1,147 @@
+"""What `explain` shows a person, and the same as JSON.
+
+Rule 1: what was recorded comes first; what OPA says again, and what was not found, is said as such.
+Rule 2: nothing that a client or server chose reaches the terminal unescaped.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import click
+import msgspec
+
+from gateway.cli.live import escaped
+from gateway.cli.replay_view import cut, why
+from gateway.journal.lines import Read
+from gateway.journal.query import agent_of, target_of
+from gateway.review.candidate import Candidate
+from gateway.review.explanation import Explanation, RuleThere, Standing
+from gateway.review.judged import Judged
+from gateway.review.revisions import same_policy
+from gateway.review.row import STOP
+from gateway.review.whatif.search import Searched
+
+_WORDS: Final = {"allow": "ALLOWED", "deny": "DENIED", "hold": "HELD"}
+_COLORS: Final = {"allow": "green", "deny": "red", "hold": "yellow"}
+_HOLDS: Final = {True: "met", False: "NOT MET", None: "unknown"}
+_VALUE: Final = 120
+
+
+def shown(record: Read, bundle: Candidate, explanation: Explanation | None, *, color: bool) -> str:
+    """The explanation as text."""
+    lines = [*_head(record, bundle), *(f"  note: {note}" for note in notes(record, bundle, explanation))]
+    if explanation is not None:
+        lines += [*_requirements(explanation), *_rules(explanation), *_flips(explanation)]
+    text = "\n".join(lines)
+    return text if color else click.unstyle(text)
+
+
+def _head(record: Read, bundle: Candidate) -> Iterator[str]:
+    outcome = str(record.get("outcome", ""))
+    title = click.style(_WORDS.get(outcome, outcome), fg=_COLORS.get(outcome), bold=True)
+    yield f"{title}  call {cut(str(record.get('call_id')))} of {cut(str(record.get('time')))}"
+    where = f"{cut(str(record.get('server')))} {cut(target_of(record) or str(record.get('method')))}"
+    yield f"  {cut(agent_of(record)) or '(nobody)'} → {where} ({cut(str(record.get('action', 'unknown')))})"
+    reasons: list[Any] = list(record.get("reasons", ()))
+    for reason in reasons:
+        yield f"  because {cut(str(reason.get('requirement')))}: {cut(str(reason.get('message')))}"
+    metadata = bundle.manifest.metadata
+    said = [f"commit {metadata.commit}" if metadata.commit else "", f"by {metadata.author}" if metadata.author else ""]
+    yield f"  decided by {cut(str(record.get('revision') or 'no revision'))}"
+    yield f"  explained by {cut(bundle.revision)} " + cut(" ".join([*filter(None, said), f"from {bundle.origin}"]))
+
+
+def notes(record: Read, bundle: Candidate, explanation: Explanation | None) -> Iterator[str]:
+    """What a reader has to know before believing the rest, a sentence each."""
+    if not same_policy(str(record.get("revision", "")), bundle.revision):
+        yield "this is not the policy that decided; name that bundle, or check out its commit, to be sure."
+    if any(reason.get("requirement") == STOP for reason in record.get("reasons", ())):
+        yield "an emergency stop refused it; what follows is said as if there were none."
+    if explanation is None:
+        yield "no policy input was recorded (`journal.masking: none`, or too large): nothing can be asked again."
+        return
+    if explanation.masked:
+        yield f"masking leaves open how these took it: {', '.join(filter(None, explanation.masked)) or 'all of them'}."
+    again = explanation.again
+    if not isinstance(again, Judged):
+        yield f"OPA does not decide it again: {cut(again.detail) if again else 'there is no question'}."
+    elif again.outcome != record.get("outcome") and not explanation.masked:
+        yield f"asked again it ends in {again.outcome}: {why(again.rule, again.requirement, again.reason)}."
+
+
+def _requirements(explanation: Explanation) -> Iterator[str]:
+    yield ""
+    yield "requirements"
+    for standing in sorted(explanation.requirements, key=lambda each: (each.holds is True, each.name)):
+        yield from _standing(standing)
+
+
+def _standing(standing: Standing) -> Iterator[str]:
+    word = click.style(f"{_HOLDS[standing.holds]:8}", fg="red" if standing.holds is False else None)
+    by = " (by its arguments)" if standing.met and standing.met_by_arguments is False else ""
+    masked = " (what it reads was masked)" if standing.masked else ""
+    yield f"  {word} {standing.name}: {standing.title}{by}{masked}"
+    yield from (f"             {cut(text)}" for text in standing.because)
+    yield from (f"             {cut(place)} = {_json(value)}" for place, value in standing.values)
+
+
+def _rules(explanation: Explanation) -> Iterator[str]:
+    if explanation.rules:
+        yield ""
+        yield "rules"
+    for rule in explanation.rules:
+        yield from _rule(rule)
+
+
+def _rule(rule: RuleThere) -> Iterator[str]:
+    at = f"{rule.file}:{rule.line}" if rule.file else "in no file of the bundle"
+    near = "" if rule.applied else " did not apply:"
+    yield f"  {rule.effect} {cut(rule.rule)}{near}  {cut(at)}, owner {cut(rule.owner) or 'nobody'}"
+    if rule.because:
+        yield f"        {cut(rule.because)}"
+    yield from (f"        {cut(condition)}" for condition in rule.conditions)
+    yield from (f"        its {miss} is about something else" for miss in rule.misses)
+
+
+def _flips(explanation: Explanation) -> Iterator[str]:
+    yield ""
+    yield "what would have ended it otherwise (each verified by OPA)"
+    searched = explanation.searched
+    if searched is None:
+        yield "  not looked for: the decision cannot be asked again as it was."
+    elif not searched.trusted:
+        yield "  not looked for: this bundle is not indexed as this version of the build does it."
+    else:
+        for flip in searched.flips:
+            yield f"  → {flip.becomes.outcome}  {cut(' and '.join(flip.changes))}"
+        yield f"  {tried(searched)}"
+
+
+def tried(searched: Searched) -> str:
+    """How far was looked, and that nothing was found where it was not."""
+    looked = f"{searched.singles:,} single changes" + (f" and {searched.pairs:,} pairs" if searched.pairs else "")
+    return f"({looked} tried)" if searched.flips else f"no single change and no pair found ({looked} tried)."
+
+
+def _json(value: Any) -> str:
+    text = escaped(msgspec.json.encode(value).decode())
+    return text if len(text) <= _VALUE else f"{text[: _VALUE - 1]}…"
+
+
+def document(record: Read, bundle: Candidate, explanation: Explanation | None) -> dict[str, Any]:
+    """The explanation as plain JSON."""
+    metadata = bundle.manifest.metadata
+    kept = ("call_id", "decision_id", "time", "outcome", "code", "server", "target", "action", "agent", "reasons")
+    told: dict[str, Any] = {
+        "schema": "mcp.explanation/v1",
+        "recorded": {name: record.get(name) for name in (*kept, "grounds", "revision")},
+        "bundle": {
+            "revision": bundle.revision,
+            "commit": metadata.commit,
+            "author": metadata.author,
+            "decided": same_policy(str(record.get("revision", "")), bundle.revision),
+        },
+        "notes": list(notes(record, bundle, explanation)),
+        "explanation": None,
+    }
+    return told if explanation is None else told | {"explanation": msgspec.to_builtins(explanation)}

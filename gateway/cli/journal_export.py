@@ -1,0 +1,125 @@
+"""`mcp-admission journal export` and `keygen`: a corpus of recorded questions for CI, which only CI can read.
+
+Rule 1: what is written is encrypted; there is no option to leave it plain.
+Rule 2: how much of it can be replayed is said, for each requirement of the bundle in force.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from gateway.cli.reviewed import Named, bundle_options, reviewed
+from gateway.cli.since import Since
+from gateway.review.corpus import Corpus
+from gateway.review.crypt import KeyFault, Recipients, encrypted, new_key, recipients
+from gateway.review.row import WHY
+from gateway.review.share import Share, shares
+from gateway.review.sources import SourceError, rows
+from gateway.review.withheld import Readings
+
+_OUTPUT: Final = click.Path(dir_okay=False, path_type=Path)
+
+
+def _to(ctx: click.Context, param: click.Parameter, value: str) -> Recipients:
+    found = recipients(value)
+    if isinstance(found, KeyFault):
+        raise click.BadParameter(f"{found.why}.", ctx, param)
+    return found
+
+
+def options(function: Any) -> Any:
+    """Add what `export` takes besides the journal's place."""
+    for option in (
+        click.option("-o", "--output", type=_OUTPUT, required=True, help="The file to write."),
+        click.option(
+            "--to-key",
+            "to",
+            required=True,
+            callback=_to,
+            help="Public key of age or SSH, or a file of them: whoever holds the private one can read the corpus.",
+        ),
+        click.option(
+            "--max", "most", type=click.IntRange(min=1), default=10_000, show_default=True, help="Most questions."
+        ),
+        click.option("--since", type=Since(), default=0, help="15m, 2h, 1d, or a date and time in UTC."),
+        bundle_options,
+    ):
+        function = option(function)
+    return function
+
+
+def export(journal: Path, *, since: int, most: int, to: Recipients, output: Path, **named: Any) -> None:
+    """Write the corpus, and say what is in it."""
+    bundled = Named(bundle=named["bundle"], policy=named["policy"], environment=named["environment"])
+    readings = None if bundled.bundle is bundled.policy is None else Readings(reviewed(bundled).data)
+    corpus = Corpus(most)
+    try:
+        for item in rows([journal], since_ns=since):
+            corpus.add(item)
+    except SourceError as error:
+        raise click.ClickException(str(error)) from error
+    made = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    _write(output, encrypted(corpus.packed(made), to))
+    for line in (*_told(corpus, made, output), *_shared(corpus, readings)):
+        click.echo(line)
+
+
+def _shared(corpus: Corpus, readings: Readings | None) -> Iterator[str]:
+    if readings is None:
+        yield "Name the bundle in force (--bundle or --policy) to see the share that each requirement can replay."
+    else:
+        yield from _shown(shares([*corpus.rows(), *corpus.left()], readings), readings.arguments())
+
+
+def _told(corpus: Corpus, made: str, output: Path) -> Iterator[str]:
+    head = corpus.head(made)
+    yield f"{output}: {head.rows:,} questions for {head.decisions:,} decisions"
+    if head.dropped:
+        yield f"  {head.dropped:>10,}  decisions whose questions were the oldest beyond --max"
+    for left in sorted(corpus.left(), key=lambda left: left.why):
+        yield f"  {left.count:>10,}  {WHY[left.why]}"
+
+
+def _shown(found: list[Share], compared: list[str]) -> Iterator[str]:
+    yield "replayable:"
+    for share in found:
+        part = share.replayable / share.decisions if share.decisions else 0
+        name = share.requirement or "(whole decisions)"
+        yield f"  {part:>9.1%}  {share.replayable:>9,} of {share.decisions:,}  {name}"
+    if compared and found[-1].replayable < found[-1].decisions:
+        kept = ", ".join(compared)
+        yield f"The rules compare these arguments; let `masked` keep them: journal.keep_arguments: [{kept}]"
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write the file whole or not at all, for its owner only."""
+    scratch = path.with_name(f".{path.name}~")
+    try:
+        scratch.unlink(missing_ok=True)
+        with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(content)
+        scratch.replace(path)
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be written: {error.strerror or error}.") from error
+
+
+@click.command(
+    "keygen",
+    epilog="""\b
+Examples:
+  mcp-admission journal keygen -o ci.key
+  mcp-admission journal export --since 7d --to-key "$(mcp-admission journal keygen -o ci.key)" -o corpus.age
+""",
+)
+@click.option("-o", "--output", type=_OUTPUT, required=True, help="The file for the private key; it must not exist.")
+def keygen(output: Path) -> None:
+    """Make a key pair for corpora: the private key goes to a file, the public one is printed."""
+    if output.exists():
+        raise click.ClickException(f"{output} exists; a private key is never overwritten.")
+    pair = new_key()
+    _write(output, f"# public key: {pair.public}\n{pair.private}\n".encode())
+    click.echo(pair.public)

@@ -1,0 +1,105 @@
+"""A replay's report for a person at a terminal.
+
+Rule 1: what fails comes last, where it is read; nothing that a client chose reaches the terminal unescaped.
+"""
+
+from collections.abc import Iterator
+
+import click
+
+from gateway.cli.live import escaped
+from gateway.review.matrix import OUTCOMES, Flips, Kind
+from gateway.review.report import Report, uncompared
+from gateway.review.row import WHY
+
+_WORDS = 160
+_COLORS = {"allow": "green", "hold": "yellow", "deny": "red"}
+
+
+def shown(report: Report, most: int, *, color: bool) -> str:
+    """The report as text, at most `most` groups of flips."""
+    text = "\n".join([*_head(report), *_flips(report, most), *_rest(report), *_verdict(report)])
+    return text if color else click.unstyle(text)
+
+
+def _head(report: Report) -> Iterator[str]:
+    comparison = report.comparison
+    commit = f", commit {report.manifest.metadata.commit}" if report.manifest.metadata.commit else ""
+    rate = comparison.replayed / report.seconds if report.seconds else 0
+    candidate = f"{cut(report.manifest.revision)}{commit}"
+    yield f"{comparison.replayed:,} decisions replayed on {candidate} ({rate:,.0f} questions a second)"
+    yield ""
+    yield f"{'':12}" + "".join(f"{'now ' + name:>14}" for name in OUTCOMES)
+    for before in OUTCOMES:
+        cells = [comparison.outcomes.get((before, after), 0) for after in OUTCOMES]
+        yield f"{'was ' + before:12}" + "".join(f"{count or '·':>14,}" if count else f"{'·':>14}" for count in cells)
+
+
+def _flips(report: Report, most: int) -> Iterator[str]:
+    flips = report.comparison.flips
+    for each in flips[:most]:
+        yield ""
+        yield from _group(report, each)
+    if len(flips) > most:
+        rest = flips[most:]
+        yield ""
+        yield f"and {len(rest):,} more groups with {sum(each.count for each in rest):,} decisions (--limit shows more)"
+
+
+def _group(report: Report, flips: Flips) -> Iterator[str]:
+    kind, example = flips.kind, flips.example
+    before, after = (click.style(name, fg=_COLORS[name], bold=True) for name in (kind.before, kind.after))
+    yield f"{before} → {after}  {flips.count:,} times  {cut(kind.agent) or '(nobody)'} → {place(kind)}"
+    yield f"  was  {why(kind.rule_before, kind.requirement_before, example.reason_before)}"
+    yield f"  now  {why(kind.rule_after, kind.requirement_after, example.reason_after)}"
+    yield f"  such as call {cut(example.call_id)} of {cut(example.time)}"
+    entry = report.explaining(flips)
+    if entry is not None:
+        yield f"  expected by {cut(entry.owner)}: {cut(entry.reason)} ({entry.file}:{entry.line})"
+    elif kind.loosens:
+        yield click.style("  no expected change explains this", fg="red", bold=True)
+
+
+def _rest(report: Report) -> Iterator[str]:
+    comparison = report.comparison
+    if comparison.left:
+        yield ""
+        yield f"not replayed ({uncompared(comparison):,} of them decisions of a policy):"
+        for reason, count in sorted(comparison.left.items()):
+            yield f"  {count:>10,}  {WHY[reason]}"
+    for title, counts in (("errors of the candidate, counted as denials", comparison.errors),):
+        if counts:
+            yield ""
+            yield f"{title}:"
+            yield from (f"  {count:>10,}  {cut(text)}" for text, count in counts.items())
+    for text, count in comparison.unanswered.items():
+        yield f"no answer: {count:,} times, {cut(text)}"
+    for problem in report.expected.problems:
+        yield f"expected changes: {cut(str(problem))}"
+    for entry in report.unused:
+        yield f"expected changes: {entry.file}:{entry.line} explains nothing that happened: remove it."
+
+
+def _verdict(report: Report) -> Iterator[str]:
+    yield ""
+    for failure in report.failures:
+        yield click.style(f"FAILED: {failure}", fg="red", bold=True)
+    if not report.failures:
+        yield click.style("passed: nothing is loosened that is not expected.", fg="green", bold=True)
+
+
+def why(rule: str, requirement: str, reason: str) -> str:
+    """Why something was decided, in one line."""
+    named = " by ".join(cut(part) for part in (requirement, f"rule {rule}" if rule else "") if part)
+    return ": ".join(part for part in (named, cut(reason)) if part) or "(no reason was given)"
+
+
+def place(kind: Kind) -> str:
+    """Where the call went."""
+    return f"{cut(kind.server) or '-'} {cut(kind.target)}".rstrip()
+
+
+def cut(text: str) -> str:
+    """A text that prints, and is no longer than a line."""
+    text = escaped(text[: _WORDS + 1])
+    return text if len(text) <= _WORDS else text[: _WORDS - 1] + "…"

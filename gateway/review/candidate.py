@@ -1,0 +1,86 @@
+"""A bundle under review: its files and its data, from an artefact or built in memory from a policy directory.
+
+Rule 1: who signed it does not matter here, for it decides nothing; that it may not reach the network does (`sidecar`).
+"""
+
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct, to_builtins
+
+from gateway.bundle.artefact import MANIFEST, Artefact, read_artefact
+from gateway.bundle.build import Builder, PolicySource
+from gateway.bundle.manifest import Manifest, Metadata
+from gateway.bundle.pack import canonical
+from gateway.bundle.plain import Json, is_object
+from gateway.bundle.problem import Problems
+from gateway.bundle.rejection import Rejected
+
+UNNUMBERED: Final = 0
+"""The sequence number of a policy that was built in memory."""
+
+
+class Candidate(Struct, frozen=True, kw_only=True):
+    """A bundle's files with its manifest among them, and its data as read."""
+
+    manifest: Manifest
+    files: dict[str, bytes]
+    data: Json
+    origin: str
+    """Where it came from, for people."""
+
+    @property
+    def revision(self) -> str:
+        """The identity of the bundle."""
+        return self.manifest.revision
+
+
+class Unusable(Struct, frozen=True):
+    """Why there is no bundle to review."""
+
+    why: str
+
+
+def from_file(path: Path) -> Candidate | Unusable:
+    """The bundle in a file, signed or not."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        return Unusable(f"{path} cannot be read: {error.strerror or error}.")
+    return from_bytes(content, str(path))
+
+
+def from_bytes(content: bytes, origin: str) -> Candidate | Unusable:
+    """The bundle in these bytes."""
+    artefact = read_artefact(content)
+    if isinstance(artefact, Rejected):
+        return Unusable(f"{origin} is no policy bundle: {artefact.code}: {artefact.detail}.")
+    return _candidate(artefact, origin)
+
+
+def _candidate(artefact: Artefact, origin: str) -> Candidate | Unusable:
+    data = _data(artefact.files.get("data.json", b""))
+    if data is None:
+        return Unusable(f"{origin} has no data.json that is an object: it is no policy bundle of ours.")
+    return Candidate(manifest=artefact.manifest, files=dict(artefact.files), data=data, origin=origin)
+
+
+def _data(content: bytes) -> Json | None:
+    try:
+        value: Any = msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return value if is_object(value) else None
+
+
+def from_policy(source: PolicySource, builder: Builder, time: float) -> Candidate | Problems:
+    """The bundle that a policy directory would give at `time` (Unix seconds), unsigned and without a number."""
+    content = builder.content(source, time)
+    if isinstance(content, Problems):
+        return content
+    metadata = Metadata(environment=content.environment.name, seq=UNNUMBERED)
+    revision = f"{metadata.environment}@{content.identity}.{metadata.seq}"
+    manifest = Manifest(revision=revision, metadata=metadata)
+    files = {**content.files, MANIFEST: canonical(to_builtins(manifest))}
+    return Candidate(manifest=manifest, files=files, data=content.data, origin=str(source.directory))

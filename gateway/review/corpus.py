@@ -1,0 +1,135 @@
+"""A corpus for CI: what a journal's decisions asked, each question once, with how often it was asked.
+
+Rule 1: questions are alike where all but the moment, the gateway and the digest of the arguments is the same and the
+same came of it for the same reason; the latest stands for all. A rule about hours is replayed at the latest's hour.
+Rule 2: secrets were masked when the record was written, and are looked for again.
+Rule 3: what was left out is counted in the corpus itself, so that whoever replays it is told.
+
+The file: JSON lines, the first one a `Head`, then rows; compressed with gzip, encrypted with age (`crypt`).
+"""
+
+import gzip
+import hashlib
+import io
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, Literal
+
+import msgspec
+import orjson
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.admission.secrecy import without_secrets
+from gateway.review.row import Left, Row, Why
+
+SCHEMA: Final = "mcp.corpus/v1"
+LONGEST_LINE: Final = 4 * 1024 * 1024
+
+
+class Head(Struct, frozen=True, kw_only=True, tag_field="kind", tag="corpus"):
+    """What the corpus is: times RFC 3339, counts of recorded decisions."""
+
+    made: str
+    rows: int
+    decisions: int
+    """What the rows stand for."""
+    dropped: int = 0
+    """Decisions whose questions were the oldest beyond the most that were wanted."""
+    left: dict[str, int] = {}
+    schema: Literal["mcp.corpus/v1"] = SCHEMA
+
+
+class CorpusError(Exception):
+    """The bytes are no corpus; the text says why."""
+
+
+class Corpus:
+    """Takes rows in the journal's order, and keeps the latest of at most `most` kinds."""
+
+    def __init__(self, most: int) -> None:
+        self._most: Final = most
+        self._rows: Final[OrderedDict[bytes, Row]] = OrderedDict()
+        self._left: Final[Counter[Why]] = Counter()
+        self._dropped = 0
+
+    def add(self, item: Row | Left) -> None:
+        """Take the next."""
+        if isinstance(item, Left):
+            self._left[item.why] += item.count
+            return
+        row = masked(item)
+        key = _identity(row)
+        before = self._rows.pop(key, None)
+        self._rows[key] = row if before is None else replace(row, count=before.count + row.count)
+        if len(self._rows) > self._most:
+            _, oldest = self._rows.popitem(last=False)
+            self._dropped += oldest.count
+
+    def rows(self) -> list[Row]:
+        """Return what is kept, oldest first."""
+        return list(self._rows.values())
+
+    def left(self) -> list[Left]:
+        """Return what was left out, by reason."""
+        return [Left(why, count) for why, count in self._left.items()]
+
+    def head(self, made: str) -> Head:
+        """Return what is to be said of it."""
+        return Head(
+            made=made,
+            rows=len(self._rows),
+            decisions=sum(row.count for row in self._rows.values()),
+            dropped=self._dropped,
+            left={str(why): count for why, count in self._left.items()},
+        )
+
+    def packed(self, made: str) -> bytes:
+        """Return the corpus as compressed lines."""
+        lines = [msgspec.json.encode(self.head(made)), *(msgspec.json.encode(row) for row in self._rows.values())]
+        return gzip.compress(b"\n".join(lines) + b"\n", mtime=0)
+
+
+def masked(row: Row) -> Row:
+    """Return the row without what looks like a secret today, whatever it looked like when it was recorded."""
+    found: list[str] = []
+    arguments = without_secrets(row.input.get("arguments", {}), found)
+    return replace(row, input={**row.input, "arguments": arguments}, whole=False) if found else row
+
+
+def _identity(row: Row) -> bytes:
+    question: dict[str, Any] = {
+        **row.input,
+        "context": {**row.input.get("context", {}), "time": None, "gateway": None},
+        "arguments_meta": {**row.input.get("arguments_meta", {}), "digest": None},
+    }
+    same = [question, row.whole, row.outcome, row.rule, row.requirement]
+    return hashlib.sha256(orjson.dumps(same, option=orjson.OPT_SORT_KEYS)).digest()
+
+
+def unpacked(content: bytes) -> Iterator[Head | Row | Left]:
+    """Yield the head, what was left out, and the rows of a corpus; raises CorpusError."""
+    lines = _lines(content)
+    try:
+        head = msgspec.json.decode(next(lines, b""), type=Head)
+        yield head
+        yield from _left(head)
+        for line in lines:
+            yield msgspec.json.decode(line, type=Row)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CorpusError(f"a line of it is not one of a corpus: {error}") from error
+
+
+def _lines(content: bytes) -> Iterator[bytes]:
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
+            while line := file.readline(LONGEST_LINE):
+                if not line.endswith(b"\n"):
+                    raise CorpusError("a line of it is cut off or too long")
+                yield line
+    except (OSError, EOFError) as error:
+        raise CorpusError(f"it cannot be unpacked: {error}") from error
+
+
+def _left(head: Head) -> Iterable[Left]:
+    return msgspec.convert([{"why": why, "count": count} for why, count in head.left.items()], list[Left])

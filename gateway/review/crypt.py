@@ -1,0 +1,98 @@
+"""Encryption of a corpus to public keys, by age (https://age-encryption.org/v1): X25519 or SSH keys.
+
+Rule 1: whoever exports cannot read what they exported; the private key is CI's.
+Rule 2: what is not encrypted for the given key, or was changed, is an error; nothing of it is used.
+Rule 3: it does not say who encrypted it: whoever has the public key can make another corpus. Where a corpus is kept,
+only who exports may write.
+"""
+
+from pathlib import Path
+from typing import Any, Final
+
+import pyrage
+from msgspec import Struct
+
+HEADER: Final = b"age-encryption.org/v1\n"
+MOST_BYTES: Final = 256 * 1024 * 1024
+_PRIVATE: Final = "AGE-SECRET-KEY-"
+_age: Final[Any] = pyrage  # its wheel carries no types
+
+
+class KeyFault(Struct, frozen=True):
+    """Why a key cannot be used."""
+
+    why: str
+
+
+class Recipients(Struct, frozen=True):
+    """Public keys to encrypt to."""
+
+    keys: tuple[Any, ...]
+
+
+class KeyPair(Struct, frozen=True):
+    """A new key as text: the private part for a file, the public part for everybody."""
+
+    private: str
+    public: str
+
+
+def new_key() -> KeyPair:
+    """Make an X25519 key pair."""
+    identity = _age.x25519.Identity.generate()
+    return KeyPair(str(identity), str(identity.to_public()))
+
+
+def recipients(text: str) -> Recipients | KeyFault:
+    """Return the public keys that a recipient, or a file of recipients a line each, names."""
+    if text.startswith(_PRIVATE):
+        return KeyFault("a private key was given where its public key (age1...) belongs")
+    file = Path(text)
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines() if not _is_recipient(text) else [text]
+    except (OSError, UnicodeDecodeError) as error:
+        return KeyFault(f"{text!r} is no age recipient (age1..., ssh-ed25519 ...) and no file of them: {error}")
+    named = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    try:
+        keys = tuple(_recipient(line) for line in named)
+    except (_age.RecipientError, ValueError) as error:
+        return KeyFault(f"{text!r} names no public key that age knows: {error}")
+    return Recipients(keys) if keys else KeyFault(f"{text!r} names no public key")
+
+
+def _is_recipient(text: str) -> bool:
+    return text.startswith(("age1", "ssh-"))
+
+
+def _recipient(line: str) -> Any:
+    if line.startswith(_PRIVATE):
+        raise ValueError("it is a private key; encrypt to its public key (age1...)")
+    return _age.ssh.Recipient.from_str(line) if line.startswith("ssh-") else _age.x25519.Recipient.from_str(line)
+
+
+def encrypted(content: bytes, to: Recipients) -> bytes:
+    """Return the content for the holders of these keys only."""
+    return bytes(_age.encrypt(content, list(to.keys)))
+
+
+def identities(path: Path) -> list[Any] | KeyFault:
+    """Return the private keys in a file: age's own, a line each, or one OpenSSH key without a passphrase."""
+    try:
+        content = path.read_bytes()
+        if content.startswith(b"-----BEGIN"):
+            return [_age.ssh.Identity.from_buffer(content)]
+        lines = [line.strip() for line in content.decode("utf-8").splitlines()]
+        keys = [_age.x25519.Identity.from_str(line) for line in lines if line and not line.startswith("#")]
+    except OSError as error:
+        return KeyFault(f"{path} cannot be read: {error.strerror or error}")
+    except (_age.IdentityError, ValueError):
+        return KeyFault(f"{path} holds no private key of age or SSH")
+    return keys or KeyFault(f"{path} holds no private key of age or SSH")
+
+
+def decrypted(content: bytes, keys: list[Any]) -> bytes | KeyFault:
+    """Return what was encrypted, proved to be what it was."""
+    try:
+        return bytes(_age.decrypt(content, keys))
+    except (_age.DecryptError, ValueError) as error:
+        return KeyFault(f"the key does not open it: {error}")

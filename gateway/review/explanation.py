@@ -1,0 +1,203 @@
+"""Why a recorded call ended as it did, by the bundle that decided it: requirements, rules, and what would change it.
+
+Rule 1: what is said of requirements OPA says, on the recorded question; what was recorded and what is decided again
+are told apart.
+Rule 2: where something that a requirement reads was masked, nothing is said of it, and no change is proposed.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+import orjson
+from msgspec import Struct
+
+from gateway.admission.decision import PolicyFailure
+from gateway.bundle.plain import Json, is_object
+from gateway.opa.answer import Decided, read_decision
+from gateway.opa.client import DECISION
+from gateway.opa.exchange import Broken, Exchange, Exchanged
+from gateway.review.candidate import Candidate
+from gateway.review.judged import Judged, Unanswered, judged
+from gateway.review.replaying import PATIENCE_S
+from gateway.review.row import Row
+from gateway.review.sidecar import STATE
+from gateway.review.whatif.arguments import ABSENT, at, segments
+from gateway.review.whatif.scene import Scene
+from gateway.review.whatif.search import Searched, search
+from gateway.review.whatif.world import World
+from gateway.review.withheld import RULES, Readings, withheld
+
+_OK: Final = 200
+_MOST_VALUES: Final = 8
+_MOST_NEAR: Final = 5
+_UNTELLING: Final = ("principal.", "context.time.", "message.", "schema", "definition.")
+"""Places that are much the same for every call: not shown as what decided."""
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """How a requirement took the question; None where masking or OPA leaves it open, or it judges no arguments."""
+
+    name: str
+    title: str
+    met: bool | None
+    met_by_arguments: bool | None
+    because: tuple[str, ...] = ()
+    values: tuple[tuple[str, Any], ...] = ()
+    """What it read of the question, where it is not met: the place and the value."""
+    masked: bool = False
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether it is met for this call; None where that is not known."""
+        if self.met is None:
+            return None
+        return self.met and self.met_by_arguments is not False
+
+
+class RuleThere(Struct, frozen=True, kw_only=True):
+    """A rule that admitted or refused, or came near to it, as it stands in the bundle."""
+
+    rule: str
+    effect: str
+    file: str
+    line: int
+    owner: str
+    because: str
+    conditions: tuple[str, ...] = ()
+    """Its argument conditions, each with the value that was compared."""
+    applied: bool = True
+    misses: tuple[str, ...] = ()
+    """What of a rule that came near is about somebody or something else."""
+
+
+class Explanation(Struct, frozen=True, kw_only=True):
+    """Everything that can be said of one decision."""
+
+    again: Judged | Unanswered | None
+    """The decision on the recorded question; None where the question is not there."""
+    requirements: tuple[Standing, ...]
+    rules: tuple[RuleThere, ...]
+    masked: tuple[str, ...]
+    """The requirements of which masking leaves open how they took the question."""
+    searched: Searched | None
+
+
+async def explained(exchange: Exchange, candidate: Candidate, row: Row) -> Explanation:
+    """Return why the bundle decides a recorded question as it does."""
+    prevented = Readings(candidate.data).prevented(row, withheld(row))
+    standing = tuple(_standings(candidate.data, row, await _state(exchange, row.input), frozenset(prevented)))
+    decided = await _decided(exchange, row.input)
+    scene = _scene(candidate, row, decided) if not prevented else None
+    return Explanation(
+        again=Unanswered(decided) if isinstance(decided, str) else judged(decided),
+        requirements=standing,
+        rules=(*_grounds(candidate.data, row.input, decided), *_near(scene)),
+        masked=tuple(prevented),
+        searched=None if scene is None else await search(exchange, scene),
+    )
+
+
+def _scene(candidate: Candidate, row: Row, decided: Decided | PolicyFailure | str) -> Scene | None:
+    if not isinstance(decided, Decided):
+        return None
+    return Scene(world=World(row.input, candidate.data), decision=decided.result)
+
+
+async def _decided(exchange: Exchange, question: Json) -> Decided | PolicyFailure | str:
+    answer = await _asked(exchange, DECISION, {"input": question})
+    return answer if isinstance(answer, str) else read_decision(answer)
+
+
+async def _state(exchange: Exchange, question: Json) -> Json:
+    """Return how each requirement takes the question; nothing where OPA does not say."""
+    answer = await _asked(exchange, STATE, {"input": {"question": question}})
+    if isinstance(answer, str) or answer.status != _OK:
+        return {}
+    try:
+        told: Any = msgspec.json.decode(answer.body)
+    except msgspec.DecodeError:
+        return {}
+    found = told.get("result") if is_object(told) else None
+    return found if is_object(found) else {}
+
+
+async def _asked(exchange: Exchange, path: str, body: Json) -> Exchanged | str:
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            answer = await exchange.exchange(path, orjson.dumps(body))
+    except TimeoutError:
+        return f"OPA gave no answer within {PATIENCE_S:.0f} s"
+    return answer.detail if isinstance(answer, Broken) else answer
+
+
+def _standings(data: Json, row: Row, state: Json, masked: frozenset[str]) -> Iterator[Standing]:
+    reads = Readings(data).of(row.server)
+    for name, about in sorted(data.get("requirements", {}).items()):
+        told = state.get(name)
+        if name in masked or not is_object(told):
+            yield Standing(name=name, title=about["title"], met=None, met_by_arguments=None, masked=name in masked)
+            continue
+        standing = Standing(
+            name=name,
+            title=about["title"],
+            met=told["met"],
+            met_by_arguments=told["met_by_arguments"] if about.get("arguments") else None,
+        )
+        if not standing.holds:
+            values = tuple(_values(row.input, reads.get(name, ())))[:_MOST_VALUES]
+            because = tuple(sorted(map(str, told["because"])))
+            standing = msgspec.structs.replace(standing, because=because, values=values)
+        yield standing
+
+
+def _values(question: Json, places: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+    for place in places:
+        if place.startswith(_UNTELLING):
+            continue
+        found: Any = question
+        for part in place.split(".") if place else ():
+            found = found.get(part) if is_object(found) else None
+        if found is not None:
+            yield place or "input", found
+
+
+def _grounds(data: Json, question: Json, decided: Decided | PolicyFailure | str) -> Iterator[RuleThere]:
+    """Yield the rules that a decision names."""
+    for ground in decided.result.grounds if isinstance(decided, Decided) else ():
+        rule: Json = data.get("rules", {}).get(ground.rule, {})
+        there = _there(ground.rule, rule, question)
+        yield msgspec.structs.replace(there, effect=ground.effect, owner=ground.owner, because=ground.because)
+
+
+def _near(scene: Scene | None) -> Iterator[RuleThere]:
+    """Yield, where the rules refused, the permissions that all but applied."""
+    if scene is None or RULES not in scene.unmet:
+        return
+    near = scene.rules("allow")[:_MOST_NEAR]
+    for name, rule, misfits in near:
+        if len(misfits) <= min(1, len(near[0][2])):
+            there = _there(name, rule, scene.world.question)
+            misses = tuple(f"{side}.{field}" for side, field in misfits)
+            yield msgspec.structs.replace(there, applied=False, misses=misses)
+
+
+def _there(name: str, rule: Json, question: Json) -> RuleThere:
+    return RuleThere(
+        rule=name,
+        effect=str(rule.get("effect", "")),
+        file=str(rule.get("file", "")),
+        line=int(rule.get("line", 0)),
+        owner=str(rule.get("owner", "")),
+        because=str(rule.get("reason", "")),
+        conditions=tuple(_compared(condition, question) for condition in rule.get("arguments", ())),
+    )
+
+
+def _compared(condition: Json, question: Json) -> str:
+    path = str(condition["path"])
+    found = at(question.get("arguments", {}), segments(path))
+    test = next(each for each in condition if each != "path")
+    wanted = msgspec.json.encode(condition[test]).decode()
+    return f"{path} {test} {wanted}: it was {'not there' if found is ABSENT else msgspec.json.encode(found).decode()}"

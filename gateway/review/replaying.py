@@ -1,0 +1,108 @@
+"""Recorded questions put to a candidate, many at once, and what came of it.
+
+Rule 1: as many rows are held as questions are under way; the next are read when some are answered.
+Rule 2: a few questions share an evaluation; where it fails, or leaves one of them out, each is asked alone as a gateway
+asks it: a question that fails says nothing about its neighbors.
+Rule 3: a question of which something that the candidate reads was withheld is not asked.
+"""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+import msgspec
+import orjson
+from msgspec import Struct
+
+from gateway.admission.decision import Decision
+from gateway.opa.answer import read_decision
+from gateway.opa.client import DECISION
+from gateway.opa.exchange import Broken, Exchange, Exchanged
+from gateway.review.judged import Judged, Unanswered, enacted, judged
+from gateway.review.matrix import Matrix
+from gateway.review.row import Left, Row
+from gateway.review.sidecar import TOGETHER
+from gateway.review.withheld import Readings, withheld
+
+AT_ONCE: Final = 8
+TOGETHER_AT_MOST: Final = 16
+PATIENCE_S: Final = 30.0
+"""For one answer: this is no gateway, and a busy machine must not look like a policy that fails."""
+_OK: Final = 200
+
+
+class _Decisions(Struct):
+    result: dict[str, Decision]
+
+
+_READER: Final = msgspec.json.Decoder(_Decisions)
+
+
+class Replay(Struct, frozen=True, kw_only=True):
+    """A candidate's OPA, what the candidate reads, and where the answers are counted."""
+
+    exchange: Exchange
+    readings: Readings
+    matrix: Matrix
+
+    async def run(self, rows: Iterable[Row | Left]) -> None:
+        """Replay all rows; raises what reading them raises."""
+        source = iter(rows)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(AT_ONCE):
+                    group.create_task(self._work(source))
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+
+    async def _work(self, source: Iterator[Row | Left]) -> None:
+        while rows := self._next(source):
+            for row, answer in zip(rows, await decisions(self.exchange, rows), strict=True):
+                self.matrix.take(row, answer)
+
+    def _next(self, source: Iterator[Row | Left]) -> list[Row]:
+        """Return the next rows that can be replayed, and count those before them that cannot."""
+        found: list[Row] = []
+        for item in source:
+            if isinstance(item, Left):
+                self.matrix.leave(item)
+            elif self.readings.prevented(item, withheld(item)):
+                self.matrix.leave(Left("masked", item.count))
+            else:
+                found.append(item)
+                if len(found) == TOGETHER_AT_MOST:
+                    break
+        return found
+
+
+async def decisions(exchange: Exchange, rows: Sequence[Row]) -> list[Judged | Unanswered]:
+    """Return what the candidate would have decided, in order."""
+    together = await _asked(exchange, TOGETHER, {"questions": [row.input for row in rows]})
+    found = _read(together, len(rows))
+    if found is not None:
+        return [*map(enacted, found)]
+    return [await decision(exchange, row) for row in rows]
+
+
+def _read(answer: Exchanged | Broken, count: int) -> list[Decision] | None:
+    if isinstance(answer, Broken) or answer.status != _OK:
+        return None
+    try:
+        found = _READER.decode(answer.body).result
+        return [found[str(number)] for number in range(count)]
+    except (msgspec.DecodeError, UnicodeDecodeError, KeyError):
+        return None
+
+
+async def decision(exchange: Exchange, row: Row) -> Judged | Unanswered:
+    """Return what the candidate would have decided on one question, asked as a gateway asks."""
+    answer = await _asked(exchange, DECISION, row.input)
+    return Unanswered(answer.detail) if isinstance(answer, Broken) else judged(read_decision(answer))
+
+
+async def _asked(exchange: Exchange, path: str, question: object) -> Exchanged | Broken:
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            return await exchange.exchange(path, orjson.dumps({"input": question}))
+    except TimeoutError:
+        return Broken(f"OPA gave no answer within {PATIENCE_S:.0f} s")

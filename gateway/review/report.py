@@ -1,0 +1,105 @@
+"""What a replay found, held against what was expected: the value behind table, Markdown and JSON.
+
+Rule 1: a loosening that nothing explains fails the replay; so does a question without an answer, and a replay of
+nothing: it would prove nothing.
+"""
+
+from typing import Any
+
+from msgspec import Struct
+
+from gateway.bundle.manifest import Manifest
+from gateway.review.expected import Entry, Expected
+from gateway.review.matrix import OUTCOMES, Comparison, Flips
+from gateway.review.row import COMPARED, WHY
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """A finished replay."""
+
+    manifest: Manifest
+    comparison: Comparison
+    expected: Expected
+    seconds: float
+    may_be_empty: bool = False
+
+    @property
+    def unexplained(self) -> list[Flips]:
+        """The loosening flips that no expected change explains."""
+        return [each for each in self.comparison.flips if each.kind.loosens and not self.explaining(each)]
+
+    @property
+    def unused(self) -> list[Entry]:
+        """The expected changes that came to nothing."""
+        return self.expected.unused(self.comparison.flips)
+
+    @property
+    def failures(self) -> list[str]:
+        """Why the replay fails, a sentence each; empty where it passes."""
+        found: list[str] = []
+        if self.unexplained:
+            loosened = sum(each.count for each in self.unexplained)
+            found.append(
+                f"{loosened:,} refused or held decisions would be allowed, and no expected change explains it."
+            )
+        unanswered = sum(self.comparison.unanswered.values())
+        if unanswered:
+            found.append(f"{unanswered:,} questions got no answer from OPA.")
+        if not self.comparison.replayed and not self.may_be_empty:
+            found.append("No decision could be replayed: nothing is proven.")
+        return found
+
+    def explaining(self, flips: Flips) -> Entry | None:
+        """The expected change that explains these flips."""
+        return self.expected.explaining(flips.kind)
+
+
+def document(report: Report) -> dict[str, Any]:
+    """The report as plain JSON."""
+    comparison, metadata = report.comparison, report.manifest.metadata
+    return {
+        "schema": "mcp.replay/v1",
+        "candidate": {"revision": report.manifest.revision, "commit": metadata.commit, "author": metadata.author},
+        "passes": not report.failures,
+        "failures": report.failures,
+        "replayed": comparison.replayed,
+        "seconds": round(report.seconds, 3),
+        "outcomes": {
+            before: {after: comparison.outcomes.get((before, after), 0) for after in OUTCOMES} for before in OUTCOMES
+        },
+        "flips": [_flips(report, each) for each in comparison.flips],
+        "not_replayed": {why: {"count": count, "because": WHY[why]} for why, count in comparison.left.items()},
+        "errors": comparison.errors,
+        "unanswered": comparison.unanswered,
+        "expected": {
+            "problems": [str(problem) for problem in report.expected.problems],
+            "unused": [f"{entry.file}:{entry.line}" for entry in report.unused],
+        },
+    }
+
+
+def _flips(report: Report, flips: Flips) -> dict[str, Any]:
+    kind, entry = flips.kind, report.explaining(flips)
+    explained = entry and {"owner": entry.owner, "reason": entry.reason, "at": f"{entry.file}:{entry.line}"}
+    return {
+        "from": kind.before,
+        "to": kind.after,
+        "loosens": kind.loosens,
+        "count": flips.count,
+        "agent": kind.agent,
+        "server": kind.server,
+        "target": kind.target,
+        "before": {
+            "rule": kind.rule_before,
+            "requirement": kind.requirement_before,
+            "reason": flips.example.reason_before,
+        },
+        "after": {"rule": kind.rule_after, "requirement": kind.requirement_after, "reason": flips.example.reason_after},
+        "example": {"call_id": flips.example.call_id, "time": flips.example.time},
+        "explained_by": explained,
+    }
+
+
+def uncompared(comparison: Comparison) -> int:
+    """How many decisions of a policy could not be compared."""
+    return sum(comparison.left.get(why, 0) for why in COMPARED)

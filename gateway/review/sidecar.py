@@ -1,0 +1,181 @@
+"""An OPA for one bundle under review, on a Unix socket in a private directory, for as long as a block runs.
+
+Rule 1: the bundle is compiled under the stock capabilities first: what would reach the network never runs.
+Rule 2: it is loaded from files that only we can write, so no signature is asked for; nothing else is ever loaded.
+Rule 3: no emergency stop is in force: a stop is no part of a policy, and an empty document stands for its absence.
+Rule 4: OPA never outlives this process (see `gateway.opa.leash`).
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec import Struct
+
+from gateway.bundle.emergency import ENVIRONMENT, ROOT, document
+from gateway.bundle.manifest import Metadata
+from gateway.bundle.pack import archived, canonical, pack
+from gateway.bundle.rehearse import ARCHIVE
+from gateway.bundle.tool import Opa, complaints
+from gateway.opa import configuration, leash
+from gateway.opa.answer import BUNDLE
+from gateway.opa.exchange import Broken, Exchanged
+from gateway.opa.lair import Lair, sweep
+from gateway.opa.socket_exchange import SocketExchange
+from gateway.review.candidate import Candidate
+
+CONNECTIONS: Final = 32
+_START_S: Final = 60.0
+_LOOK_S: Final = 0.02
+_STOP_S: Final = 3.0
+_HEALTH: Final = "/health?bundles=true"
+_OK: Final = 200
+_SELDOM_S: Final = 86_400
+"""A bundle in a file does not change: it is read once."""
+_MEMORY: Final = configuration.Memory(gogc=1000, limit="1024MiB")
+
+WHAT_IF: Final = """\
+package review
+
+# How each requirement takes the question, by name.
+requirements[name] := {
+	"met": count(met) > 0,
+	"met_by_arguments": count(by_arguments) > 0,
+	"because": [message | some message in data.mcp.requirements[name].because],
+} if {
+	some name in data.mcp.admission.names
+	met := [true | data.mcp.requirements[name].met == true]
+	by_arguments := [true | data.mcp.requirements[name].met_by_arguments == true]
+}
+
+# The decisions on several questions, by their number.
+decisions[number] := found if {
+	some number, question in input.questions
+	found := data.mcp.admission.decision with input as question
+}
+
+state := found if {
+	found := requirements with input as input.question
+}
+
+# The decision on a question had the data been other than they are: one JSON Patch (RFC 6902) a root.
+decision := found if {
+	found := data.mcp.admission.decision with input as input.question
+		with data.agents as json.patch(data.agents, input.patches.agents)
+		with data.catalog as json.patch(data.catalog, input.patches.catalog)
+		with data.enforcement as json.patch(data.enforcement, input.patches.enforcement)
+		with data.index as json.patch(data.index, input.patches.index)
+		with data.rules as json.patch(data.rules, input.patches.rules)
+}
+"""
+"""Questions about a decision, beside the bundle: nothing in it can be reached by a gateway."""
+PATCHED: Final = ("agents", "catalog", "enforcement", "index", "rules")
+STATE: Final = "/v1/data/review/state?strict-builtin-errors=true"
+TOGETHER: Final = "/v1/data/review/decisions?strict-builtin-errors=true"
+IF: Final = "/v1/data/review/decision?provenance=true&strict-builtin-errors=true"
+_MORE: Final = """
+allow if {
+	input.method == "POST"
+	input.path[0] == "v1"
+	input.path[1] == "data"
+	input.path[2] == "review"
+}
+"""
+
+
+class SidecarError(Exception):
+    """The bundle cannot be asked; the text says why."""
+
+
+class Binary(Struct, frozen=True):
+    """The OPA to start, and the stock library whose capabilities bind the bundle."""
+
+    opa: Path
+    stock: Path
+
+
+@contextlib.asynccontextmanager
+async def asked(candidate: Candidate, binary: Binary) -> AsyncGenerator[SocketExchange]:
+    """A pool of connections to an OPA that has loaded the bundle; raises SidecarError."""
+    sweep()
+    lair = Lair()
+    process: asyncio.subprocess.Process | None = None
+    exchange = SocketExchange(lair.path / "opa.sock", CONNECTIONS)
+    try:
+        await asyncio.to_thread(_prepare, candidate, binary, lair.path)
+        process = await _started(binary.opa, lair.path)
+        await _loaded(process, exchange, lair.path)
+        yield exchange
+    finally:
+        await exchange.close()
+        if process is not None:
+            await _end(process)
+        lair.remove()
+
+
+def _prepare(candidate: Candidate, binary: Binary, directory: Path) -> None:
+    (directory / ARCHIVE).write_bytes(archived(candidate.files, None))
+    metadata = Metadata(environment=ENVIRONMENT, seq=1)
+    nothing = pack({"data.json": canonical(document([]))}, metadata, key=None, roots=(ROOT,))
+    (directory / f"{ROOT}.tar.gz").write_bytes(nothing.content)
+    capabilities = f"--capabilities={binary.stock / 'capabilities.json'}"
+    ran = Opa(binary.opa).run("check", "--format=json", capabilities, "--bundle", ARCHIVE, within=directory)
+    if ran.code:
+        raise SidecarError("; ".join(str(problem) for problem in complaints(ran)[:5]))
+    (directory / "config.json").write_text(json.dumps(_configuration(directory)), encoding="utf-8")
+    (directory / "authz.rego").write_text(configuration.BOOT + _MORE, encoding="utf-8")
+    (directory / "review.rego").write_text(WHAT_IF, encoding="utf-8")
+
+
+def _configuration(directory: Path) -> dict[str, Any]:
+    polling = {"min_delay_seconds": _SELDOM_S, "max_delay_seconds": _SELDOM_S}
+    named = {BUNDLE: ARCHIVE, ROOT: f"{ROOT}.tar.gz"}
+    return {
+        "bundles": {name: {"resource": (directory / file).as_uri(), "polling": polling} for name, file in named.items()}
+    }
+
+
+async def _started(opa: Path, directory: Path) -> asyncio.subprocess.Process:
+    command = [*configuration.command(opa, directory, directory / "opa.sock"), str(directory / "review.rego")]
+    keeper = "kernel" if sys.platform == "linux" else "pipe"
+    with (directory / "log").open("wb") as log:
+        return await asyncio.create_subprocess_exec(
+            *[sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), keeper, *command],
+            stdin=asyncio.subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            cwd=directory,
+            env=configuration.environment(_MEMORY),
+            start_new_session=True,
+        )
+
+
+async def _loaded(process: asyncio.subprocess.Process, exchange: SocketExchange, directory: Path) -> None:
+    """Return when the bundle is active; OPA has no event for it, so its health is looked at."""
+    try:
+        async with asyncio.timeout(_START_S):
+            while process.returncode is None:
+                answer: Exchanged | Broken = await exchange.exchange(_HEALTH)
+                if isinstance(answer, Exchanged) and answer.status == _OK:
+                    return
+                await asyncio.sleep(_LOOK_S)  # noqa: TID251 - the rhythm in which OPA's health is looked at
+    except TimeoutError:
+        pass
+    said = await asyncio.to_thread((directory / "log").read_text, encoding="utf-8", errors="replace")
+    raise SidecarError(f"OPA does not load the bundle: {said[-1000:].strip() or 'it says nothing'}")
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.terminate()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), _STOP_S)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()

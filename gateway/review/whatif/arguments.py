@@ -1,0 +1,134 @@
+"""Other arguments, other moments: changes of the question.
+
+Rule 1: the values are those that rules compare with, met and not met; the schema of the target is not consulted, so an
+argument is only ever replaced or added where a rule looks for it.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from gateway.admission.question import measured, moment
+from gateway.bundle.plain import Json, is_object
+from gateway.review.whatif.scene import Scene
+from gateway.review.whatif.world import Change, World, on_question, put
+
+_MOST_VALUES: Final = 3
+_DAYS: Final = 8
+_NS: Final = 1_000_000_000
+ABSENT: Final = object()
+_ANOTHER: Final = "another-value"
+
+
+def argument_changes(scene: Scene) -> Iterator[Change]:
+    """Yield the arguments that would meet, or not meet, a condition of a rule that is near."""
+    seen: set[bytes] = set()
+    for rule, condition in scene.conditions():
+        path = segments(condition["path"])
+        now = at(scene.world.question["arguments"], path)
+        for value in (*_meeting(condition, now), *_missing(condition)):
+            key = msgspec.json.encode([path, value])
+            if value == now or key in seen or not _placeable(scene.world.question["arguments"], path):
+                continue
+            seen.add(key)
+            said = msgspec.json.encode(value).decode()
+            text = f"argument {condition['path']} = {said}, as rule {rule} compares it"
+            yield Change(text=text, size=1, apply=partial(_with_argument, path, value))
+
+
+def _with_argument(path: tuple[str, ...], value: Any, world: World) -> World:
+    arguments = put(world.question["arguments"], path, value)
+    schema = world.question["arguments_meta"].get("schema", "none")
+    meta = msgspec.to_builtins(measured(arguments, schema))
+    return World({**world.question, "arguments": arguments, "arguments_meta": meta}, world.data)
+
+
+def segments(pointer: str) -> tuple[str, ...]:
+    """Return the keys that a JSON pointer (RFC 6901) names."""
+    return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
+
+
+def at(value: Any, path: tuple[str, ...]) -> Any:
+    """Return what is there, `ABSENT` for nothing."""
+    for part in path:
+        if not is_object(value) or part not in value:
+            return ABSENT
+        value = value[part]
+    return value
+
+
+def _placeable(value: Any, path: tuple[str, ...]) -> bool:
+    """Return whether a value can be put there without replacing something that is no object."""
+    for part in path[:-1]:
+        if not is_object(value):
+            return False
+        value = value.get(part, {})
+    return is_object(value)
+
+
+def _meeting(condition: Json, now: Any) -> Iterator[Any]:
+    text = now.rsplit("/", 1)[-1] if isinstance(now, str) else ""
+    if "equals" in condition:
+        yield condition["equals"]
+    yield from condition.get("in", ())[:_MOST_VALUES]
+    if "prefix" in condition:
+        yield condition["prefix"] + text
+    if "glob" in condition:
+        yield condition["glob"].replace("*", "x").replace("?", "x")
+    if "max" in condition:
+        yield condition["max"]
+
+
+def _missing(condition: Json) -> Iterator[Any]:
+    compared = condition.get("equals", next(iter(condition.get("in", ())), _ANOTHER))
+    if "max" in condition:
+        yield condition["max"] + 1
+    elif isinstance(compared, bool):
+        yield not compared
+    elif isinstance(compared, int | float):
+        yield compared + 1
+    elif isinstance(compared, str):
+        yield _ANOTHER
+
+
+def schema_changes(scene: Scene) -> Iterator[Change]:
+    """Yield arguments that match the presented schema, whatever those are."""
+    if scene.world.question["arguments_meta"].get("schema") in {"mismatch", "uncheckable"}:
+        change = on_question("arguments_meta", "schema", to="match")
+        yield Change(text="arguments that match the schema that the server presents", size=1, apply=change)
+
+
+def time_changes(scene: Scene) -> Iterator[Change]:
+    """Yield the next moments at which the hours or days of a rule that is near begin and end."""
+    asked = int(scene.world.question["context"]["time"]["unix_ns"]) // _NS
+    zone = scene.world.data["environment"].get("time_zone", "UTC")
+    for effect in ("deny", "hold", "allow"):
+        for name, rule, misfits in scene.rules(effect):
+            if rule["when"] and len(misfits) <= 1:
+                for instant in _edges(rule["when"], asked, zone):
+                    text = f"at {instant:%Y-%m-%dT%H:%M:%SZ}, for the hours of rule {name}"
+                    time = msgspec.to_builtins(moment(int(instant.timestamp()) * _NS))
+                    yield Change(text=text, size=2, apply=on_question("context", "time", to=time))
+
+
+def _edges(when: Mapping[str, Any], asked: int, default: str) -> Iterator[datetime]:
+    """Yield the first begin and the first end of each kind of day after the question was asked, in UTC."""
+    try:
+        zone = ZoneInfo(when.get("time_zone") or default)
+    except (ZoneInfoNotFoundError, ValueError):
+        return
+    local = datetime.fromtimestamp(asked, zone)
+    days: list[str] = when.get("days", [])
+    for clock in str(when.get("hours", "00:00-00:00")).split("-"):
+        hour, _, minute = clock.partition(":")
+        told: set[bool] = set()
+        for day in range(_DAYS):
+            edge = (local + timedelta(days=day)).replace(hour=int(hour), minute=int(minute), second=0, microsecond=0)
+            named = not days or f"{edge:%A}".lower() in days
+            if edge > local and named not in told:
+                told.add(named)
+                yield edge.astimezone(UTC)

@@ -1,0 +1,123 @@
+"""Other rules, another catalog, another registration: changes of the policy's data.
+
+Rule 1: what lets more pass is proposed where the message was refused, what lets less pass where it was allowed.
+Rule 2: what the five requirements that always bind ask for is met or not: no mode is proposed for them.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from gateway.admission.question import moment
+from gateway.bundle.plain import Json
+from gateway.review.whatif.scene import Scene
+from gateway.review.whatif.world import Change, off_data, on_data
+
+ALWAYS: Final = frozenset(
+    {
+        "policy_data_is_loaded",
+        "message_is_known",
+        "principal_is_verified",
+        "agent_is_registered",
+        "server_is_listed",
+        "nothing_is_stopped",
+    }
+)
+_ACTIONS: Final = ("read", "list", "write", "send", "delete", "execute")
+MODE: Final = 6
+"""The size of a mode of enforcement: it lets more pass than this message."""
+_DAY_NS: Final = 86_400 * 1_000_000_000
+_WIDENED: Final = ("servers", "actions", "tools", "resources", "prompts")
+
+
+def loosening(scene: Scene) -> Iterator[Change]:
+    """Yield the changes of data that may let the message pass."""
+    yield from _removed(scene, ("deny", "hold"))
+    for name, rule, misfits in scene.rules("allow"):
+        yield from _widened(scene, name, rule, misfits)
+        yield from _in_force(name, rule)
+    yield from _listed(scene)
+    yield from _registered(scene)
+    yield from _relaxed(scene)
+
+
+def tightening(scene: Scene) -> Iterator[Change]:
+    """Yield the changes of data that may refuse the message."""
+    yield from _removed(scene, ("allow",))
+    if scene.entry is not None:
+        text = f"take {scene.target} of {scene.server} out of the catalog"
+        yield Change(text=text, size=4, apply=off_data("catalog", "targets", scene.server, scene.field, scene.target))
+    for name, rule, _ in (*scene.rules("deny"), *scene.rules("hold")):
+        yield from _in_force(name, rule)
+    for name in sorted(scene.world.data["enforcement"]):
+        yield Change(text=f"enforce {name}", size=3, apply=off_data("enforcement", name))
+
+
+def _removed(scene: Scene, effects: Sequence[str]) -> Iterator[Change]:
+    for ground in scene.decision.grounds:
+        if ground.effect in effects and ground.rule in scene.world.data["rules"]:
+            yield Change(text=f"remove rule {ground.rule}", size=4, apply=off_data("rules", ground.rule))
+
+
+def _widened(scene: Scene, name: str, rule: Json, misfits: Sequence[tuple[str, str]]) -> Iterator[Change]:
+    for side, field in misfits:
+        names = scene.names(field) if side == "who" else scene.words(field) if field in _WIDENED else []
+        if names and names != ["unknown"]:
+            to = [*rule[side][field], names[0]]
+            text = f"add {names[0]} to {side}.{field} of rule {name}"
+            yield Change(text=text, size=3, apply=on_data("rules", name, side, field, to=to))
+
+
+def _in_force(name: str, rule: Json) -> Iterator[Change]:
+    if rule["mode"] is not None:
+        yield Change(text=f"put rule {name} in force (no mode)", size=3, apply=on_data("rules", name, "mode", to=None))
+    if rule["expires"] is not None:
+        yield Change(text=f"let rule {name} never expire", size=3, apply=on_data("rules", name, "expires", to=None))
+
+
+def _listed(scene: Scene) -> Iterator[Change]:
+    if not scene.target or scene.server not in scene.world.data["catalog"]["servers"]:
+        return
+    place = ("catalog", "targets", scene.server, scene.field, scene.target)
+    entry = scene.entry
+    if entry is None or entry.get("action") not in _ACTIONS:
+        for action in _ACTIONS:
+            text = f"list {scene.target} of {scene.server} in the catalog with the action {action}"
+            stated = {**(entry or {"tags": [], "pin": None}), "action": action}
+            yield Change(text=text, size=3, apply=on_data(*place, to=stated))
+    elif scene.world.question.get("definition") and scene.decision.resolved.pin in {"drift", "unpinned"}:
+        definition: Json = scene.world.question["definition"]
+        old: Json = entry["pin"] or {}
+        pin = {**old, "sha256": definition["sha256"], "parts": definition["parts"]}
+        text = f"pin {scene.target} of {scene.server} as it is presented now"
+        yield Change(text=text, size=3, apply=on_data(*place, "pin", to=pin))
+
+
+def _registered(scene: Scene) -> Iterator[Change]:
+    digest = scene.world.question["principal"].get("credential_sha256")
+    credential = scene.world.data["index"].get("credentials", {}).get(digest)
+    if credential and credential["expires"] is not None:
+        change = on_data("index", "credentials", digest, "expires", to=None)
+        yield Change(text=f"renew the token of agent {credential['agent']}", size=3, apply=change)
+    if not scene.agent:
+        return
+    agent, scope = scene.agent_id, scene.agent["scope"]
+    if scene.agent["expires"] is not None:
+        yield Change(text=f"renew agent {agent}", size=3, apply=on_data("agents", agent, "expires", to=None))
+    for field, word in (("servers", scene.server), ("actions", scene.decision.resolved.action)):
+        if "*" not in scope[field] and word not in scope[field] and word != "unknown":
+            change = on_data("agents", agent, "scope", field, to=[*scope[field], word])
+            yield Change(text=f"add {word} to scope.{field} of agent {agent}", size=3, apply=change)
+
+
+def _relaxed(scene: Scene) -> Iterator[Change]:
+    end = int(scene.world.question["context"]["time"]["unix_ns"]) + _DAY_NS
+    entry: Json = {
+        "mode": "warn",
+        "owner": "explain",
+        "reason": "asked by explain",
+        "expires": msgspec.to_builtins(moment(end))["rfc3339"],
+    }
+    for name in sorted(scene.unmet - ALWAYS):
+        yield Change(text=f"only warn of {name} (enforcement)", size=MODE, apply=on_data("enforcement", name, to=entry))

@@ -1,0 +1,127 @@
+"""The smallest change that would flip a decision: proposed, put to OPA, and shown only where OPA flips.
+
+Rule 1: single changes first; where none flips it, or none but a mode of enforcement, pairs of the smallest. Both are
+bounded, and how many were tried is told.
+Rule 2: a change that OPA cannot judge flips nothing.
+Rule 3: nothing is proposed where an unchanged policy does not come out unchanged: not indexed as the bundle is, or not
+decided as it was.
+"""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, combinations, islice
+from typing import Any, Final, TypeGuard
+
+import orjson
+from msgspec import Struct
+
+from gateway.opa.answer import read_decision
+from gateway.opa.exchange import Broken, Exchange
+from gateway.review.judged import Judged, Unanswered, judged
+from gateway.review.replaying import PATIENCE_S
+from gateway.review.sidecar import IF, PATCHED
+from gateway.review.whatif.arguments import argument_changes, schema_changes, time_changes
+from gateway.review.whatif.policy import MODE, loosening, tightening
+from gateway.review.whatif.scene import Scene
+from gateway.review.whatif.world import Change, World, faithful, indexed, patch
+
+MOST_SINGLES: Final = 300
+MOST_PAIRED: Final = 24
+"""Of the smallest changes each two are tried together."""
+MOST_SHOWN: Final = 5
+_AT_ONCE: Final = 8
+
+
+class Flip(Struct, frozen=True):
+    """Changes that together flip the decision, how large they are, and what it becomes."""
+
+    changes: tuple[str, ...]
+    size: int
+    becomes: Judged
+
+
+class Searched(Struct, frozen=True, kw_only=True):
+    """The smallest flips that were found, and how much was tried; `trusted` is false where nothing could be."""
+
+    flips: tuple[Flip, ...]
+    singles: int
+    pairs: int
+    trusted: bool = True
+
+
+def proposals(scene: Scene) -> list[Change]:
+    """Return the single changes that may flip the decision, the smallest first."""
+    policy = loosening(scene) if scene.refused else tightening(scene)
+    every = chain(argument_changes(scene), schema_changes(scene), time_changes(scene), policy)
+    unique = {change.text: change for change in every}
+    return sorted(islice(unique.values(), MOST_SINGLES), key=lambda change: change.size)
+
+
+async def search(exchange: Exchange, scene: Scene) -> Searched:
+    """Return the smallest changes that flip what was decided in a scene."""
+    asking = _Asking(exchange, scene)
+    unchanged = await asking.becomes(()) if faithful(scene.world.data) else Unanswered("")
+    if isinstance(unchanged, Unanswered) or unchanged.outcome != scene.decision.outcome:
+        return Searched(flips=(), singles=0, pairs=0, trusted=False)
+    singles = proposals(scene)
+    found = await asking.flips((change,) for change in singles)
+    if any(flip.size < MODE for flip in found):
+        return Searched(flips=tuple(found[:MOST_SHOWN]), singles=len(singles), pairs=0)
+    paired = [change for change in singles if change.size < MODE][:MOST_PAIRED]
+    pairs = sorted(combinations(paired, 2), key=_size)
+    found += await asking.flips(pairs)
+    return Searched(flips=tuple(found[:MOST_SHOWN]), singles=len(singles), pairs=len(pairs))
+
+
+class _Asking:
+    def __init__(self, exchange: Exchange, scene: Scene) -> None:
+        self._exchange = exchange
+        self._scene = scene
+
+    async def flips(self, attempts: Iterable[Sequence[Change]]) -> list[Flip]:
+        """Return what flips, in the order of the attempts."""
+        tried = list(attempts)
+        answers: list[Judged | Unanswered] = [Unanswered("")] * len(tried)
+        left: Iterator[tuple[int, Sequence[Change]]] = iter(enumerate(tried))
+
+        async def work() -> None:
+            for number, changes in left:
+                answers[number] = await self.becomes(changes)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(_AT_ONCE):
+                group.create_task(work())
+        pairs = zip(tried, answers, strict=True)
+        return [_flip(changes, after) for changes, after in pairs if self._flipped(after)]
+
+    def _flipped(self, after: Judged | Unanswered) -> TypeGuard[Judged]:
+        if isinstance(after, Unanswered) or after.code:
+            return False
+        return (after.outcome == "allow") is self._scene.refused
+
+    async def becomes(self, changes: Sequence[Change]) -> Judged | Unanswered:
+        """Return what OPA decides after these changes."""
+        before = after = self._scene.world
+        for change in changes:
+            after = change.apply(after)
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                answer = await self._exchange.exchange(IF, question(before, after))
+        except TimeoutError:
+            return Unanswered(f"OPA gave no answer within {PATIENCE_S:.0f} s")
+        return Unanswered(answer.detail) if isinstance(answer, Broken) else judged(read_decision(answer))
+
+
+def _flip(changes: Sequence[Change], becomes: Judged) -> Flip:
+    return Flip(tuple(change.text for change in changes), _size(changes), becomes)
+
+
+def _size(changes: Sequence[Change]) -> int:
+    return sum(change.size for change in changes)
+
+
+def question(before: World, after: World) -> bytes:
+    """Return the question about a changed world as OPA is asked it."""
+    data = indexed(before.data, after.data)
+    patches: dict[str, Any] = {root: list(patch(before.data[root], data[root])) for root in PATCHED}
+    return orjson.dumps({"input": {"question": after.question, "patches": patches}})

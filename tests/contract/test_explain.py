@@ -1,0 +1,265 @@
+"""`explain` on real journals with the real OPA: every change that it names flips the decision when it is made."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from click.testing import CliRunner, Result
+from msgspec.structs import replace
+
+from gateway.admission.decision import Reason
+from gateway.bundle.artefact import read_artefact
+from gateway.bundle.build import Content
+from gateway.bundle.manifest import Metadata
+from gateway.bundle.pack import pack
+from gateway.bundle.rejection import Rejected
+from gateway.bundle.rule_index import rule_index
+from gateway.cli import main
+from gateway.review.whatif.world import faithful
+from tests.recorded import records, write
+
+Write = Callable[[str, str], Path]
+Explain = Callable[..., dict[str, Any]]
+READ: Final = {"tool": "read_file", "arguments": {"path": "welcome.md"}}
+SOURCE: Final = {"tool": "write_file", "arguments": {"path": "src/a.py", "content": "x"}}
+DELETE: Final = {"tool": "delete_file", "arguments": {"path": "x"}}
+UNLISTED: Final[dict[str, Any]] = {"tool": "no_such_tool", "arguments": {}}
+
+
+@pytest.fixture
+def run(verified: Path, monkeypatch: pytest.MonkeyPatch, opa: Path) -> Callable[..., Result]:
+    directory = verified / "bin"
+    directory.mkdir(exist_ok=True)
+    (directory / "opa").unlink(missing_ok=True)
+    (directory / "opa").symlink_to(opa)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(verified))
+    monkeypatch.setenv("PATH", f"{directory}:{os.environ['PATH']}")
+    return lambda *words: CliRunner().invoke(main, [str(word) for word in words])
+
+
+@pytest.fixture
+def explain(run: Callable[..., Result], content: Callable[[], Content], tmp_path: Path, opa: Path) -> Explain:
+    """Record one call under the repository's policy as it is, and explain it by that bundle."""
+
+    def explained(call: dict[str, Any], **masking: Any) -> dict[str, Any]:
+        made = content()
+        journal = write(tmp_path / "journal", records(made, opa, [call], **masking))
+        bundle = tmp_path / "bundle.tar.gz"
+        bundle.write_bytes(packed(made))
+        result = run("explain", "call-0", "--journal", journal, "--bundle", bundle, "--json")
+        assert result.exit_code == 0, result.output
+        text = run("explain", "d-0", "--journal", journal, "--bundle", bundle)
+        assert text.exit_code == 0, text.output
+        return json.loads(result.stdout) | {"text": text.stdout}
+
+    return explained
+
+
+def packed(made: Content) -> bytes:
+    metadata = Metadata(environment="dev", seq=1, commit="c0ffee", author="alice@example.com")
+    return pack(made.files, metadata, key=None).content
+
+
+def flips(told: dict[str, Any]) -> list[tuple[str, ...]]:
+    return [tuple(flip["changes"]) for flip in told["explanation"]["searched"]["flips"]]
+
+
+def unmet(told: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {
+        each["name"]: each
+        for each in told["explanation"]["requirements"]
+        if each["met"] is False or each["met_by_arguments"] is False
+    }
+
+
+def test_an_allow_is_explained_by_its_rule_with_file_line_owner_and_commit(explain: Explain) -> None:
+    told = explain(READ)
+    assert told["notes"] == []
+    assert unmet(told) == {}
+    (rule,) = told["explanation"]["rules"]
+    assert (rule["rule"], rule["effect"], rule["file"], rule["line"]) == (
+        "demo-may-be-read",
+        "allow",
+        "rules/demo.yaml",
+        2,
+    )
+    assert rule["owner"] == "you@example.com"
+    assert told["bundle"]["commit"] == "c0ffee"
+    assert ("remove rule demo-may-be-read",) in flips(told)
+    assert "ALLOWED  call call-0" in told["text"]
+    assert "rules/demo.yaml:2, owner you@example.com" in told["text"]
+    assert "commit c0ffee by alice@example.com" in told["text"]
+
+
+def test_a_denial_by_a_rule_needs_that_rule_gone_and_a_permission_and_says_so(explain: Explain) -> None:
+    told = explain(DELETE)
+    (refused,) = unmet(told).values()
+    assert refused["name"] == "rules_permit"
+    assert told["explanation"]["rules"][0]["rule"] == "demo-files-are-kept"
+    assert told["explanation"]["rules"][0]["line"] == 22
+    assert ("only warn of rules_permit (enforcement)",) in flips(told)
+    pair = {"add delete to what.actions of rule demo-may-be-read", "remove rule demo-files-are-kept"}
+    assert pair in [set(changes) for changes in flips(told)]
+
+
+def test_the_changes_that_are_named_flip_the_decision_when_they_are_made_in_the_sources(
+    explain: Explain, content: Callable[[], Content], repository: Path, opa: Path
+) -> None:
+    pair = {"add delete to what.actions of rule demo-may-be-read", "remove rule demo-files-are-kept"}
+    assert pair in [set(changes) for changes in flips(explain(DELETE))]
+    rules = repository / "bundles/dev/rules/demo.yaml"
+    wider = rules.read_text().replace("actions: [read, list]", "actions: [read, list, delete]")
+    before, _, rest = wider.partition("  - rule: demo-files-are-kept")
+    _, _, after = rest.partition("  - rule: ")
+    for text, outcome in ((wider, "deny"), (f"{before}  - rule: {after}", "allow")):
+        rules.write_text(text)
+        assert records(content(), opa, [DELETE])[0].outcome == outcome
+
+
+def test_a_denial_by_arguments_names_the_argument_that_would_pass(explain: Explain) -> None:
+    told = explain(SOURCE)
+    (refused,) = unmet(told).values()
+    assert (refused["name"], refused["met"], refused["met_by_arguments"]) == ("rules_permit", True, False)
+    assert flips(told)[0] == ('argument /path = "notes/a.py", as rule demo-notes-may-be-written compares it',)
+    assert '/path prefix "notes/": it was "src/a.py"' in told["text"]
+
+
+def test_a_target_that_is_not_listed_would_pass_once_it_is(explain: Explain) -> None:
+    told = explain(UNLISTED)
+    assert "target_is_listed" in unmet(told)
+    assert ("list no_such_tool of demo in the catalog with the action read",) in flips(told)
+
+
+def test_a_rule_of_certain_hours_names_the_hour_at_which_it_ends(explain: Explain, put: Write) -> None:
+    rule = (
+        "{rule: not-now, effect: deny, what: {servers: [demo]}, "
+        'when: {hours: "13:00-15:30", time_zone: UTC}, reason: lunch, owner: a@example.com}'
+    )
+    put("bundles/dev/rules/hours.yaml", f"rules: [{rule}]\n")
+    told = explain(READ)
+    assert ("at 2026-11-20T15:30:00Z, for the hours of rule not-now",) in flips(told)
+    assert ("remove rule not-now",) in flips(told)
+
+
+def test_a_denial_by_an_own_requirement_shows_what_it_read(explain: Explain, put: Write) -> None:
+    put(
+        "rego/mcp/requirements/paths_are_short/paths_are_short.rego",
+        """
+        # METADATA
+        # title: Paths are short
+        # description: A path has fewer than three characters.
+        # custom: {severity: low, remedy: Shorten the path.}
+        package mcp.requirements.paths_are_short
+
+        met if true
+
+        met_by_arguments if count(input.arguments.path) < 3
+
+        because contains sprintf("%v is long", [input.arguments.path])
+        """,
+    )
+    put(
+        "rego/mcp/requirements/paths_are_short/paths_are_short_test.rego",
+        """
+        package mcp.requirements.paths_are_short_test
+
+        import data.mcp.requirements.paths_are_short
+
+        test_short if paths_are_short.met_by_arguments with input as {"arguments": {"path": "a"}}
+        """,
+    )
+    told = explain(READ)
+    refused = unmet(told)["paths_are_short"]
+    assert refused["because"] == ["welcome.md is long"]
+    assert refused["values"] == [["arguments.path", "welcome.md"]]
+    assert told["explanation"]["rules"] == []
+    assert ("only warn of paths_are_short (enforcement)",) in flips(told)
+
+
+def test_where_no_change_is_found_that_is_said(explain: Explain) -> None:
+    told = explain({"method": "tools/call", "server": "nowhere", "tool": "x", "arguments": {}})
+    assert flips(told) == []
+    assert "no single change and no pair found" in told["text"]
+
+
+def test_masking_that_prevents_an_answer_is_said_and_no_change_is_proposed(explain: Explain) -> None:
+    told = explain(SOURCE, level="masked")
+    assert told["explanation"]["masked"] == ["rules_permit"]
+    assert told["explanation"]["searched"] is None
+    assert "masking leaves open how these took it: rules_permit" in told["notes"][0]
+    known = {each["name"]: each["met"] for each in told["explanation"]["requirements"]}
+    assert known["rules_permit"] is None
+    assert known["target_is_listed"] is True
+
+
+def test_a_record_without_a_question_says_what_was_recorded_and_no_more(explain: Explain) -> None:
+    told = explain(DELETE, level="none")
+    assert told["explanation"] is None
+    assert told["recorded"]["reasons"][0]["requirement"] == "rules_permit"
+    assert "no policy input was recorded" in told["notes"][0]
+    assert "because rules_permit: rule demo-files-are-kept" in told["text"]
+
+
+def test_another_policy_than_the_one_that_decided_is_told_apart(
+    run: Callable[..., Result], content: Callable[[], Content], repository: Path, put: Write, tmp_path: Path, opa: Path
+) -> None:
+    journal = write(tmp_path / "journal", records(content(), opa, [DELETE]))
+    put("bundles/dev/rules/more.yaml", "rules: [{rule: more, effect: allow, reason: t, owner: a@example.com}]\n")
+    rules = repository / "bundles/dev/rules/demo.yaml"
+    rules.write_text(rules.read_text().replace("actions: [delete]", "actions: [send]"))
+    result = run("explain", "call-0", "--journal", journal, "--policy", repository, "-e", "dev")
+    assert "this is not the policy that decided" in result.stdout
+    assert "asked again it ends in allow: rule " in result.stdout
+
+
+def test_the_bundle_of_the_recorded_revision_is_found_in_a_hubs_directory(
+    run: Callable[..., Result], content: Callable[[], Content], put: Write, tmp_path: Path, opa: Path
+) -> None:
+    hub = tmp_path / "hub" / "artefacts"
+    hub.mkdir(parents=True)
+    made = content()
+    journal = write(tmp_path / "journal", records(made, opa, [DELETE]))
+    put("bundles/dev/rules/more.yaml", "rules: [{rule: more, effect: allow, reason: t, owner: a@example.com}]\n")
+    for each in (packed(made), packed(content()), b"no bundle"):
+        artefact = read_artefact(each)
+        name = "0" * 64 if isinstance(artefact, Rejected) else artefact.digest
+        (hub / f"{name}.tar.gz").write_bytes(each)
+    (hub / f"{'1' * 64}.tar.gz").write_bytes(packed(made))
+    result = run("explain", "call-0", "--journal", journal, "--hub-dir", hub.parent, "--json")
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert (told["bundle"]["decided"], told["notes"]) == (True, [])
+    gone = run("explain", "call-0", "--journal", journal, "--hub-dir", tmp_path)
+    assert gone.exit_code == 1
+    assert "is of revision" in gone.output
+
+
+def test_an_emergency_stop_is_told_apart_from_the_policy(
+    run: Callable[..., Result], content: Callable[[], Content], tmp_path: Path, opa: Path
+) -> None:
+    made = content()
+    (record,) = records(made, opa, [READ])
+    stop = Reason(requirement="nothing_is_stopped", message="agent dev is stopped")
+    record = replace(record, outcome="deny", code="policy_denied", reasons=(stop,), requirement=stop.requirement)
+    journal = write(tmp_path / "journal", [record])
+    (tmp_path / "b.tar.gz").write_bytes(packed(made))
+    result = run("explain", "call-0", "--journal", journal, "--bundle", tmp_path / "b.tar.gz")
+    assert "an emergency stop refused it" in result.stdout
+
+
+def test_a_call_that_is_not_there_and_one_that_is_not_clear_are_told(
+    run: Callable[..., Result], content: Callable[[], Content], tmp_path: Path, opa: Path
+) -> None:
+    journal = write(tmp_path / "journal", records(content(), opa, [READ, DELETE]))
+    assert "No decision in this journal begins with 'x'" in run("explain", "x", "--journal", journal).output
+    assert "say which: call-0, call-1" in run("explain", "call-", "--journal", journal).output
+
+
+def test_the_index_that_changes_are_judged_by_is_the_one_that_the_build_makes(content: Callable[[], Content]) -> None:
+    data = content().data
+    assert faithful(data)
+    assert not faithful({**data, "index": {**data["index"], "rules": rule_index({}, {})}})
+    assert not faithful({**data, "index": {}})

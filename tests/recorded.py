@@ -1,0 +1,67 @@
+"""A journal written by the product from decisions of a real OPA on a checked policy content."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from gateway.admission.action import Admit, Outbound
+from gateway.admission.decision import Decision, Verdict
+from gateway.admission.enforce import enforce
+from gateway.admission.masking import Level, Masking, keeping
+from gateway.admission.principal import ANONYMOUS
+from gateway.admission.record import Decided, Enforced, Occasion
+from gateway.admission.recording import decided
+from gateway.bundle.answering import NoDecision
+from gateway.bundle.asking import Acting, asked, question
+from gateway.bundle.build import Content
+from gateway.bundle.scenarios import asking
+from gateway.bundle.tool import Opa
+from gateway.journal.options import Options
+from gateway.journal.writer import Journal
+
+NOW: Final = 1_795_183_200.0
+_NOWHERE: Final = Outbound(verb="POST", server="demo", headers=())
+
+
+def records(
+    content: Content, opa: Path, calls: Sequence[Mapping[str, Any]], *, level: Level = "full", kept: Iterable[str] = ()
+) -> list[Decided]:
+    """Return the records of these calls, stated as scenarios state them, by the anonymous agent `dev`."""
+    acting = Acting(ANONYMOUS, "")
+    revision = f"{content.environment.name}@{content.identity}.1"
+    stated = [
+        question(asked({"agent": "dev", "server": "demo", **call}, now=NOW), acting, content.data) for call in calls
+    ]
+    masking = Masking(level=level, key=b"k" * 32, kept=keeping(kept))
+    found: list[Decided] = []
+    answers = asking(content, Opa(opa), [acting]).answers(stated)
+    for number, (each, decision) in enumerate(zip(stated, answers, strict=True)):
+        assert not isinstance(decision, NoDecision), decision
+        verdict = Verdict(decision=decision, revision=revision, decision_id=f"d-{number}", micros=300)
+        occasion = Occasion(call_id=f"call-{number}", unix_ns=each.context.time.unix_ns, monotonic_ns=1)
+        enforced = _enforced(verdict, decision)
+        found.append(decided(each, verdict, enforced=enforced, occasion=occasion, masking=masking))
+    return found
+
+
+def _enforced(verdict: Verdict, decision: Decision) -> Enforced:
+    outcome = enforce(verdict, _NOWHERE)
+    if isinstance(outcome, Admit):
+        return Enforced(outcome="allow")
+    held = decision.outcome == "hold"
+    return Enforced(outcome="hold" if held else "deny", code=outcome.code, reasons=outcome.reasons)
+
+
+def write(directory: Path, made: Iterable[Decided]) -> Path:
+    """Write a journal of these records, and return its directory."""
+    asyncio.run(_written(directory, made))
+    return directory
+
+
+async def _written(directory: Path, made: Iterable[Decided]) -> None:
+    journal = Journal(directory, Options(segment_bytes=1024 * 1024), writer="w1")
+    journal.start()
+    for each in made:
+        await journal.decided(each)
+    await journal.close()
