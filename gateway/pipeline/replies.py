@@ -29,10 +29,22 @@ from gateway.protocol.values import as_object, as_text
 BROKEN: Final = "upstream_broken"
 _METHOD_CHARS: Final = 256
 _JUDGED: Final = frozenset(
-    {"inputRequests", "nextCursor", "prompts", "resourceTemplates", "resources", "resultType", "tools"}
+    {
+        "cacheScope",
+        "capabilities",
+        "inputRequests",
+        "nextCursor",
+        "prompts",
+        "resourceTemplates",
+        "resources",
+        "resultType",
+        "tools",
+        "ttlMs",
+    }
 )
 """Keys of a result by which it is judged: what folds onto one would be read by some clients, and judged by nobody."""
 _FOLDED: Final = frozenset(map(fold, _JUDGED))
+_COUNTING: Final = (b"resultType", b"cacheScope", b"ttlMs")
 _READ_BY: Final[Mapping[str, str]] = {"resource": "resources/read", "task": "tasks/get"}
 """The call that a notification about such a target is judged as."""
 
@@ -74,8 +86,14 @@ class Replies:
             return await self._list(call, method, result)
         if result.get("resultType") == "input_required":
             return await self._input_required(call, message, result)
-        if call.inbound.era == "modern" and _ambiguous(message.raw):
-            return Answer(status=200, body=result_body(expected, result))
+        return self._whole(call, message, result)
+
+    def _whole(self, call: Call, message: Response, result: dict[str, Any]) -> Action:
+        """Deliver a result as it came, or written anew where clients must keep it less, or could misread it."""
+        modern = call.inbound.era == "modern"
+        shown = capped(result, self._ttl_cap_ms) if modern and call.inbound.method.cacheable else result
+        if message.id is not None and (shown != message.result or (modern and _ambiguous(message.raw))):
+            return Answer(status=200, body=result_body(message.id, shown))
         return Answer(status=200, body=message.raw)
 
     def _plain(self, call: Call, message: Response) -> Action:
@@ -208,8 +226,8 @@ def _open_request(call: Call) -> tuple[str | int | None, str]:
 
 
 def _ambiguous(raw: bytes) -> bool:
-    """Return whether some reader may find another `resultType` than ours: such a result is written anew."""
-    return raw.count(b"resultType") > 1 or b"\\u00" in raw
+    """Return whether some reader may find another value than ours under a key that counts: it is written anew."""
+    return any(raw.count(key) > 1 for key in _COUNTING) or b"\\u00" in raw
 
 
 def _cursor(call: Call) -> object:
