@@ -2,7 +2,7 @@
 
 Rule 1: the order of a list, its cursor and every member that is not an item stay the server's own.
 Rule 2: an item without a usable name or URI cannot be stated, so it is not listed.
-Rule 3: a result that policy shaped is private to its reader and may be kept no longer than the cap (PROTOCOL section 8).
+Rule 3: what policy let through is private to its reader and may be kept no longer than the cap (PROTOCOL section 8).
 """
 
 from collections.abc import Mapping, Sequence

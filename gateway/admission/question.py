@@ -88,7 +88,7 @@ def arguments_of(inbound: Inbound) -> dict[str, Any]:
         return {}
     if isinstance(message, Request | Notification):
         return content(inbound.method.name, message.params)
-    return message.result or {}
+    return {"error": message.error} if message.error is not None else message.result or {}
 
 
 def content(method: str, params: Mapping[str, Any]) -> dict[str, Any]:

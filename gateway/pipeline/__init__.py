@@ -24,6 +24,7 @@ from gateway.pipeline.passages import Passages
 from gateway.pipeline.ports import Moment
 from gateway.pipeline.presentation import Presentation
 from gateway.pipeline.replies import Replies
+from gateway.pipeline.withheld import withheld
 from gateway.protocol.errors import malformed_body
 from gateway.protocol.malformed import Malformed
 
@@ -47,9 +48,9 @@ class Pipeline:
         if held is not None:
             return held
         call = await self._asked(inbound, begun)
-        if isinstance(call, Malformed):
-            return await self._unread(inbound, call)
-        settled = await self.engine.settle(call)
+        unread = isinstance(call, Malformed)
+        settled = await self._unread(inbound, call) if unread else await self.engine.settle(call)
+        settled = await self._answered(settled)
         self.passages.keep(settled.call)
         return settled
 
@@ -113,6 +114,17 @@ class Pipeline:
                 return replace(call, presented=sight.presented, view=view)
         unsure = self.engine.begin(inbound, plain(inbound, unix_ns=begun.unix_ns, gateway=parts.gateway), begun)
         return replace(call or unsure, answer=None)
+
+    async def _answered(self, settled: Settled) -> Settled:
+        """Send an error in place of a client's answer that is refused; where that is refused too, nothing is sent."""
+        error = withheld(settled.call.inbound)
+        if error is None or settled.refusal is None or settled.refusal.unauthenticated:
+            return settled
+        call = await self._decided(error, self.engine.parts.clock.now())
+        if isinstance(call, Malformed):
+            return settled
+        instead = await self.engine.settle(call)
+        return settled if instead.refusal is not None else replace(instead, refusal=settled.refusal)
 
     def _held(self, inbound: Inbound) -> Settled | None:
         """Return the way of a message that is not asked about, on the permit of an earlier one; null: ask after all."""

@@ -261,7 +261,7 @@ async def test_whatever_policy_let_through_is_private_and_not_kept_longer_than_t
 
 
 async def test_what_is_kept_too_long_in_an_event_stream_is_capped_too() -> None:
-    done = {"resultType": "complete", "contents": [], "ttlMs": 99_999, "cacheScope": "public"}
+    done: dict[str, Any] = {"resultType": "complete", "contents": [], "ttlMs": 99_999, "cacheScope": "public"}
     world = World(upstream=lambda m: sse({"jsonrpc": "2.0", "id": m["id"], "result": done}))
     got = await Browser(world).modern("resources/read", {"uri": "file:///a"}, name="file:///a")
     assert (got.events[0]["result"]["ttlMs"], got.events[0]["result"]["cacheScope"]) == (1000, "private")
