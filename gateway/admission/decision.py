@@ -122,8 +122,8 @@ class Verdict(Struct, frozen=True, kw_only=True):
 class PolicyFailure(Struct, frozen=True, kw_only=True):
     """OPA did not give a usable answer; always a denial.
 
-    `policy_unavailable` counts against the breaker; `policy_error` (an evaluation error, which a caller may
-    be able to provoke) never does; `policy_regressed` is a revision lower than one already enforced.
+    `policy_unavailable` counts against the breaker; a message's missed deadline does not, nor does `policy_error` (an
+    evaluation error): a caller may be able to provoke both. `policy_regressed` is a revision lower than one enforced.
     """
 
     code: Literal["policy_unavailable", "policy_error", "policy_regressed"]
