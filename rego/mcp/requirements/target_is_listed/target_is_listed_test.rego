@@ -105,6 +105,11 @@ test_a_capability_is_of_use_for_any_kind_that_it_is_about if {
 		not _refused(_capability("completions"), policy)
 		_refused(_capability("tools"), policy)
 	}
+	not _refused(_capability("resources"), fixture.without(fixture.bundle, ["catalog", "targets", "slack", "resources"]))
+	not _refused(
+		_capability("resources"),
+		fixture.without(fixture.bundle, ["catalog", "targets", "slack", "resource_prefixes"]),
+	)
 }
 
 test_a_capability_of_a_catalog_that_is_damaged_is_of_no_use if {
