@@ -3,14 +3,17 @@
 from collections.abc import AsyncGenerator
 from typing import Any, Final
 
+import httpx
 import pytest
 import pytest_asyncio
 from mcp import Client
 from mcp_types import CreateMessageResult, ElicitResult, TextContent
 
+from tests.clients.raw import BOTH, PATIENCE_S
 from tests.running import Gateway, catalog, running
 from tests.servers.fixtures import recorder, recording_process
 from tests.servers.recording import Recorder
+from tests.servers.talking import MODERN
 
 __all__ = ["recorder", "recording_process"]
 META: Final = "io.modelcontextprotocol/clientCapabilities"
@@ -78,3 +81,32 @@ async def test_where_less_is_agreed_to_both_learn_less_and_go_on(
     declared = _declared(recorder, mode)
     assert declared
     assert all(capabilities == {"elicitation"} for capabilities in declared)
+
+
+@pytest.mark.parametrize(
+    ("method", "params"), [("server/discover", {}), ("tools/list", {}), ("resources/read", {"uri": "note://welcome"})]
+)
+async def test_what_a_real_server_lets_everybody_keep_is_private_and_short_through_the_gateway(
+    gateway: Gateway, recorder: Recorder, method: str, params: dict[str, Any]
+) -> None:
+    async with httpx.AsyncClient(timeout=PATIENCE_S) as client:
+        direct, through = [
+            (await client.post(url, **_modern(method, params))).json()["result"]
+            for url in (recorder.url, gateway.url("all"))
+        ]
+    assert through["cacheScope"] == "private"
+    assert through["ttlMs"] <= min(direct["ttlMs"], 60_000)
+    kept = {name: value for name, value in direct.items() if name not in {"cacheScope", "ttlMs", "tools"}}
+    assert {name: through[name] for name in kept} == kept
+
+
+def _modern(method: str, params: dict[str, Any]) -> dict[str, Any]:
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": MODERN,
+        META: {},
+        "io.modelcontextprotocol/clientInfo": {"name": "raw", "version": "1"},
+    }
+    headers = {"accept": BOTH, "mcp-protocol-version": MODERN, "mcp-method": method}
+    named = {"mcp-name": params["uri"]} if "uri" in params else {}
+    message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": meta}}
+    return {"json": message, "headers": headers | named}
