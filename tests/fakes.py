@@ -27,7 +27,7 @@ from gateway.admission.decision import (
 )
 from gateway.admission.masking import Masking
 from gateway.admission.policy_input import Definition, Gateway, PolicyInput, SchemaCheck, Target
-from gateway.admission.principal import Principal
+from gateway.admission.principal import Principal, Verified
 from gateway.admission.record import Completed, Counted, Decided, JournalFailure, Receipt, Refused
 from gateway.admission.refusal import Wording
 from gateway.pipeline import Pipeline
@@ -255,10 +255,12 @@ class FakeCallers:
 
     def __init__(self) -> None:
         self.outcome: Principal | Unverified = CALLER
+        self.until: float | None = None
 
-    async def verify(self, headers: object, *, server: str, query: bytes, source_ip: str) -> Principal | Unverified:
+    async def verify(self, headers: object, *, server: str, query: bytes, source_ip: str) -> Verified | Unverified:
         del headers, server, query, source_ip
-        return self.outcome
+        known = self.outcome
+        return known if isinstance(known, Unverified) else Verified(principal=known, until=self.until)
 
     def unknown(self, server: str, *, source_ip: str) -> Unverified:
         del server, source_ip

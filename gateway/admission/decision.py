@@ -147,8 +147,8 @@ FailureCode = Literal[
 class PolicyFailure(Struct, frozen=True, kw_only=True):
     """OPA did not give a usable answer, or one of a policy that may not be enforced; always a denial.
 
-    `policy_unavailable` counts against the breaker; `policy_error` (an evaluation error, which a caller may
-    be able to provoke) never does; the others say what is wrong with the policy in force.
+    `policy_unavailable` counts against the breaker; a message's missed deadline does not, nor does `policy_error` (an
+    evaluation error): a caller may be able to provoke both. The others say what is wrong with the policy in force.
     """
 
     code: FailureCode

@@ -39,6 +39,8 @@ class Inbound(Struct, frozen=True, kw_only=True):
     """The headers that settings show to policy."""
     names: Headers
     """All headers as they came, for checks against the body."""
+    until: float | None = None
+    """When the credential that it came with ends, in seconds since the epoch; null where the gateway cannot know."""
     session: SessionSeal | None = None
     session_text: str = ""
     """The `Mcp-Session-Id` that the client presented, sealed; empty where there is none."""

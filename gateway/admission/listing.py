@@ -2,7 +2,7 @@
 
 Rule 1: the order of a list, its cursor and every member that is not an item stay the server's own.
 Rule 2: an item without a usable name or URI cannot be stated, so it is not listed.
-Rule 3: a filtered result is private to its reader and may be kept no longer than the cap (PROTOCOL section 8).
+Rule 3: what policy let through is private to its reader and may be kept no longer than the cap (PROTOCOL section 8).
 """
 
 from collections.abc import Mapping, Sequence
@@ -67,7 +67,10 @@ def filtered(method: str, result: Mapping[str, Any], listed: Sequence[bool]) -> 
 
 
 def capped(result: Mapping[str, Any], ttl_ms: int) -> dict[str, Any]:
-    """Return a modern list result as private to its reader, kept for at most `ttl_ms` milliseconds."""
-    upstream = result.get("ttlMs")
-    allowed = upstream if isinstance(upstream, int) and not isinstance(upstream, bool) and upstream >= 0 else ttl_ms
+    """Return a modern result as private to its reader, kept for at most `ttl_ms` milliseconds.
+
+    What the server lets nobody keep, by saying no time or none that can be read, is not kept.
+    """
+    wanted = result.get("ttlMs")
+    allowed = max(wanted, 0) if type(wanted) is int else 0
     return {**result, "ttlMs": min(allowed, ttl_ms), "cacheScope": "private"}

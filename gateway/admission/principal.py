@@ -31,4 +31,12 @@ class Principal(Struct, frozen=True, kw_only=True):
         return "\x1f".join(part or "" for part in parts)
 
 
+class Verified(Struct, frozen=True, kw_only=True):
+    """A caller whose credential is good, and how long it is."""
+
+    principal: Principal
+    until: float | None = None
+    """When the credential ends, in seconds since the epoch; null where the gateway cannot know, but the bundle does."""
+
+
 ANONYMOUS = Principal(kind="anonymous", method="none")

@@ -7,6 +7,7 @@ Rule 3: the time of a listing question is cut to the minute, so that equal lists
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -35,13 +36,20 @@ from gateway.protocol.values import as_object
 _WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _NS: Final = 1_000_000_000
 _MINUTE_NS: Final = 60 * _NS
+_SECONDS: Final = 8
 
 
 def moment(unix_ns: int) -> Time:
     """Return the wall time `unix_ns` (nanoseconds since 1970, UTC) as policies read it."""
-    instant = datetime.fromtimestamp(unix_ns // _NS, UTC)
+    return replace(_second(unix_ns // _NS), unix_ns=unix_ns)
+
+
+@lru_cache(maxsize=_SECONDS)
+def _second(seconds: int) -> Time:
+    """Return the time at the beginning of a second: thousands of messages share one, and each asks for it twice."""
+    instant = datetime.fromtimestamp(seconds, UTC)
     return Time(
-        unix_ns=unix_ns,
+        unix_ns=seconds * _NS,
         rfc3339=instant.strftime("%Y-%m-%dT%H:%M:%SZ"),
         weekday=_WEEKDAYS[instant.weekday()],
         hour=instant.hour,
@@ -88,7 +96,7 @@ def arguments_of(inbound: Inbound) -> dict[str, Any]:
         return {}
     if isinstance(message, Request | Notification):
         return content(inbound.method.name, message.params)
-    return message.result or {}
+    return {"error": message.error} if message.error is not None else message.result or {}
 
 
 def content(method: str, params: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Final
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.admission.action import Answer
-from gateway.admission.principal import Principal
+from gateway.admission.principal import Verified
 from gateway.admission.recording import About
 from gateway.identity.flood import Aggregate
 from gateway.identity.identity import Identity
@@ -35,10 +35,10 @@ class Doors:
 
     async def verify(
         self, headers: Iterable[tuple[bytes, bytes]], *, server: str, query: bytes, source_ip: str
-    ) -> Principal | Unverified:
+    ) -> Verified | Unverified:
         """Return the caller, or how it is refused."""
         outcome = await self._identity.verify(headers, server, time.time(), query)
-        return outcome if isinstance(outcome, Principal) else self._refused(server, source_ip, outcome)
+        return outcome if isinstance(outcome, Verified) else self._refused(server, source_ip, outcome)
 
     def unknown(self, server: str, *, source_ip: str) -> Unverified:
         """Return how a caller is refused whose credential no agent has; the pipeline has counted and recorded it."""

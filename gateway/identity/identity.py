@@ -7,7 +7,7 @@ Rule 2: a service token is verified as far as its form; whether it is known, and
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from gateway.admission.principal import ANONYMOUS, Principal
+from gateway.admission.principal import ANONYMOUS, Principal, Verified
 from gateway.identity import tokens
 from gateway.identity.bearer import credential
 from gateway.identity.fetch import HttpFetch
@@ -37,11 +37,11 @@ class Identity:
 
     async def verify(
         self, headers: Iterable[tuple[bytes, bytes]], server_id: str, now: float, query: bytes = b""
-    ) -> Principal | Unauthenticated:
+    ) -> Verified | Unauthenticated:
         """The caller of a request to that server; ASGI's headers and query string, `now` in seconds since the epoch."""
         presented = credential(headers, query)
         if presented is None:
-            return ANONYMOUS if self._anonymous else _MISSING
+            return Verified(principal=ANONYMOUS) if self._anonymous else _MISSING
         if isinstance(presented, Unauthenticated):
             return presented
         if presented.startswith(tokens.PREFIX):
@@ -62,10 +62,10 @@ class Identity:
 _MISSING = Unauthenticated(cause="token_missing", reason="Present a token: `Authorization: Bearer <token>`.")
 
 
-def _service(token: str) -> Principal | Unauthenticated:
+def _service(token: str) -> Verified | Unauthenticated:
     if not tokens.well_formed(token):
         return Unauthenticated(cause="token_malformed", reason="The service token is incomplete or mistyped.")
-    return Principal(kind="service", method="token", credential_sha256=tokens.digest(token))
+    return Verified(principal=Principal(kind="service", method="token", credential_sha256=tokens.digest(token)))
 
 
 async def _nothing(url: str) -> bytes | None:

@@ -15,7 +15,7 @@ from jwt.exceptions import InvalidSignatureError, PyJWTError
 from jwt.types import Options
 from msgspec import Struct
 
-from gateway.admission.principal import Principal
+from gateway.admission.principal import Principal, Verified
 from gateway.identity import claims
 from gateway.identity.issuer import Issuer
 from gateway.identity.keys import Absent, Fetch, KeySet
@@ -38,7 +38,7 @@ _ABSENT: Final[dict[Absent, str]] = {
 
 
 class _Remembered(Struct, frozen=True):
-    principal: Principal
+    verified: Verified
     until: float
 
 
@@ -58,13 +58,13 @@ class Jwts:
         self._keys = {issuer.issuer: KeySet(issuer.keys_url, fetch, clock) for issuer in issuers}
         self._remembered: OrderedDict[bytes, _Remembered] = OrderedDict()
 
-    async def verify(self, token: str, resource: str, now: float) -> Principal | Unauthenticated:
+    async def verify(self, token: str, resource: str, now: float) -> Verified | Unauthenticated:
         """The caller, for a token that is presented to `resource` at `now` (seconds since the epoch)."""
         digest = hashlib.sha256(f"{resource}\n{token}".encode()).digest()
         known = self._remembered.get(digest)
         if known is not None and now < known.until:
             self._remembered.move_to_end(digest)
-            return known.principal
+            return known.verified
         head = self._head(token)
         if isinstance(head, Unauthenticated):
             return head
@@ -86,7 +86,7 @@ class Jwts:
 
     async def _verify(
         self, token: str, head: _Head, resource: str, digest: bytes, now: float
-    ) -> Principal | Unauthenticated:
+    ) -> Verified | Unauthenticated:
         key = await self._keys[head.issuer.issuer].find(head.kid, head.algorithm)
         if isinstance(key, str):
             return _refused(key, _ABSENT[key])
@@ -97,9 +97,11 @@ class Jwts:
         except (PyJWTError, ValueError, TypeError, RecursionError):
             return _refused("token_malformed", "The token cannot be read.")
         found = claims.principal(payload, head.issuer, head.issuer.audience or resource, now)
-        if isinstance(found, Principal):
-            self._remember(digest, _Remembered(found, min(claims.expiry(payload), now + REMEMBER_S)))
-        return found
+        if not isinstance(found, Principal):
+            return found
+        verified = Verified(principal=found, until=claims.expiry(payload))
+        self._remember(digest, _Remembered(verified, min(claims.expiry(payload), now + REMEMBER_S)))
+        return verified
 
     def _remember(self, digest: bytes, remembered: _Remembered) -> None:
         self._remembered[digest] = remembered

@@ -2,7 +2,8 @@
 
 Rule 1: an open breaker is a denial; it never lets anything pass.
 Rule 2: it recovers by itself: after the pause one question probes, and its answer closes or reopens.
-Rule 3: only what says something about OPA counts; what a caller can provoke is never reported here.
+Rule 3: only what says something about OPA counts, never what a caller can provoke: a question may be slow by itself,
+so a deadline that was missed counts only for the question of our own whose cost is known.
 """
 
 from collections.abc import Callable
@@ -47,9 +48,9 @@ class Breaker:
         self._opens_at = None
         self._probing = False
 
-    def failed(self) -> None:
+    def failed(self, weight: int = 1) -> None:
         """Count a failure, and open at the threshold or after a failed probe."""
-        self._failures += 1
+        self._failures += weight
         straggler = self._opens_at is not None and not self._probing
         if self._failures < self._threshold or straggler:
             return
@@ -58,6 +59,10 @@ class Breaker:
         self._probing = False
         self._opens_at = self._clock() + self._pause
 
+    def silent(self) -> None:
+        """Count that OPA missed the deadline of our own question: twice without an answer to anybody between opens."""
+        self.failed((self._threshold + 1) // 2)
+
     def abandoned(self) -> None:
-        """Free the probe's place when its asker went away without an answer."""
+        """Free the probe's place: its asker went away without an answer, or waited for one no longer."""
         self._probing = False

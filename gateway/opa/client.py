@@ -7,7 +7,7 @@ Rule 3: everything but a well-formed answer of revisions that may be enforced (s
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 import msgspec
@@ -76,12 +76,20 @@ class OpaClient:
         closed = self._closed()
         if closed is not None:
             return closed
-        return await self.probe(question)
+        return await self._decision(question, self.breaker.abandoned)
 
     async def probe(self, question: PolicyInput) -> Verdict | PolicyFailure:
-        """Return OPA's decision, asked even while the breaker is open: the answer closes it or keeps it open."""
+        """Return OPA's decision on a question of our own, whose cost is known.
+
+        It is asked even while the breaker is open, and its answer closes it or keeps it open. Only here does a deadline
+        that is missed count: what a message costs is up to its sender, who could deny all others by it.
+        """
+        return await self._decision(question, self.breaker.silent)
+
+    async def _decision(self, question: PolicyInput, late: Callable[[], None]) -> Verdict | PolicyFailure:
         began = time.perf_counter_ns()
-        answer = await self._ask(DECISION, question, self._deadlines.decision, read_decision)
+        asking = self._ask(DECISION, question, read_decision)
+        answer = await self._in_time(asking, self._deadlines.decision, late)
         if isinstance(answer, PolicyFailure):
             return answer
         return Verdict(
@@ -98,7 +106,8 @@ class OpaClient:
         if closed is not None:
             return closed
         began = time.perf_counter_ns()
-        answer = await self._ask(LISTING, question, self._deadlines.listing, read_listing)
+        asking = self._ask(LISTING, question, read_listing)
+        answer = await self._in_time(asking, self._deadlines.listing, self.breaker.abandoned)
         if isinstance(answer, PolicyFailure):
             return answer
         if len(answer.result.items) != len(question.items):
@@ -126,25 +135,28 @@ class OpaClient:
             return unavailable("OPA failed repeatedly; it is asked again in a moment")
         return None
 
+    async def _in_time(
+        self, asking: Awaitable[_Answer | PolicyFailure], seconds: float, late: Callable[[], None]
+    ) -> _Answer | PolicyFailure:
+        """Return the answer, or the denial where it did not come in time, after telling the breaker by `late`."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await asking
+        except TimeoutError:
+            late()
+            return unavailable(f"OPA did not answer within {seconds * 1000:.0f} ms")
+        except asyncio.CancelledError:
+            self.breaker.abandoned()
+            raise
+
     async def _ask(
-        self,
-        path: str,
-        question: PolicyInput,
-        seconds: float,
-        read: Callable[[Exchanged], _Answer | PolicyFailure],
+        self, path: str, question: PolicyInput, read: Callable[[Exchanged], _Answer | PolicyFailure]
     ) -> _Answer | PolicyFailure:
         body = self._body(question)
         if isinstance(body, PolicyFailure):
             self.breaker.abandoned()
             return body
-        try:
-            async with asyncio.timeout(seconds):
-                outcome = await self._judged(path, body, read)
-        except TimeoutError:
-            outcome = unavailable(f"OPA did not answer within {seconds * 1000:.0f} ms")
-        except asyncio.CancelledError:
-            self.breaker.abandoned()
-            raise
+        outcome = await self._judged(path, body, read)
         self._count(outcome)
         return outcome
 

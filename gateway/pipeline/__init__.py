@@ -17,6 +17,7 @@ from gateway.admission.recording import About, refused
 from gateway.admission.refusal import JSON, Refusal, own, rpc_error
 from gateway.pipeline.asking import plain, state
 from gateway.pipeline.call import Call, Settled
+from gateway.pipeline.capabilities import Capabilities, declared_by
 from gateway.pipeline.engine import Engine, Parts, outbound
 from gateway.pipeline.looking import look
 from gateway.pipeline.narrowing import LISTEN, Narrowing
@@ -24,6 +25,7 @@ from gateway.pipeline.passages import Passages
 from gateway.pipeline.ports import Moment
 from gateway.pipeline.presentation import Presentation
 from gateway.pipeline.replies import Replies
+from gateway.pipeline.withheld import withheld
 from gateway.protocol.errors import malformed_body
 from gateway.protocol.malformed import Malformed
 
@@ -38,7 +40,8 @@ class Pipeline:
         self.engine: Final = Engine(parts)
         self.presentation: Final = Presentation(parts.definitions, several_issuers=parts.several_issuers)
         self.passages: Final = Passages()
-        self._replies: Final = Replies(self.engine, ttl_cap_ms=ttl_cap_ms)
+        self._capabilities: Final = Capabilities(parts.listings)
+        self._replies: Final = Replies(self.engine, self._capabilities, ttl_cap_ms=ttl_cap_ms)
 
     async def admit(self, inbound: Inbound) -> Settled:
         """Return what to do with a client's message."""
@@ -47,9 +50,9 @@ class Pipeline:
         if held is not None:
             return held
         call = await self._asked(inbound, begun)
-        if isinstance(call, Malformed):
-            return await self._unread(inbound, call)
-        settled = await self.engine.settle(call)
+        unread = isinstance(call, Malformed)
+        settled = await self._unread(inbound, call) if unread else await self.engine.settle(call)
+        settled = await self._answered(settled)
         self.passages.keep(settled.call)
         return settled
 
@@ -88,15 +91,23 @@ class Pipeline:
 
     async def _asked(self, inbound: Inbound, begun: Moment) -> Call | Malformed:
         """Narrow what the message names one by one to what policy lists, and ask about the rest."""
-        if inbound.method.name != LISTEN:
-            return await self._decided(inbound, begun)
-        parts = self.engine.parts
-        question = plain(inbound, unix_ns=begun.unix_ns, gateway=parts.gateway)
-        narrowing = Narrowing(self.presentation, parts.listings, parts.policy.standing, self._look)
-        narrowed = await narrowing.narrowed(inbound, question)
+        narrowed = await self._narrowed(inbound, begun)
         if isinstance(narrowed, PolicyFailure):
+            question = plain(inbound, unix_ns=begun.unix_ns, gateway=self.engine.parts.gateway)
             return replace(self.engine.begin(inbound, question, begun), answer=narrowed)
         return narrowed if isinstance(narrowed, Malformed) else await self._decided(narrowed, begun)
+
+    async def _narrowed(self, inbound: Inbound, begun: Moment) -> Inbound | Malformed | PolicyFailure:
+        """Return the message without the capabilities, and the things to listen to, that policy does not list."""
+        parts, listens = self.engine.parts, inbound.method.name == LISTEN
+        if not listens and declared_by(inbound) is None:
+            return inbound
+        question = plain(inbound, unix_ns=begun.unix_ns, gateway=parts.gateway)
+        agreed = await self._capabilities.asked(inbound, question)
+        if isinstance(agreed, PolicyFailure) or not listens:
+            return agreed
+        narrowing = Narrowing(self.presentation, parts.listings, parts.policy.standing, self._look)
+        return await narrowing.narrowed(agreed, question)
 
     async def _decided(self, inbound: Inbound, begun: Moment) -> Call | Malformed:
         """Ask, and ask once more when the answer names another credential than the one whose view was judged."""
@@ -113,6 +124,17 @@ class Pipeline:
                 return replace(call, presented=sight.presented, view=view)
         unsure = self.engine.begin(inbound, plain(inbound, unix_ns=begun.unix_ns, gateway=parts.gateway), begun)
         return replace(call or unsure, answer=None)
+
+    async def _answered(self, settled: Settled) -> Settled:
+        """Send an error in place of a client's answer that is refused; where that is refused too, nothing is sent."""
+        error = withheld(settled.call.inbound)
+        if error is None or settled.refusal is None or settled.refusal.unauthenticated:
+            return settled
+        call = await self._decided(error, self.engine.parts.clock.now())
+        if isinstance(call, Malformed):
+            return settled
+        instead = await self.engine.settle(call)
+        return settled if instead.refusal is not None else replace(instead, refusal=settled.refusal)
 
     def _held(self, inbound: Inbound) -> Settled | None:
         """Return the way of a message that is not asked about, on the permit of an earlier one; null: ask after all."""

@@ -37,3 +37,4 @@ class Settled(Struct, frozen=True, kw_only=True):
     call: Call
     action: Action
     refusal: Refusal | None = None
+    """Why the client's message does not pass; what is forwarded all the same is an error of ours in its place."""

@@ -58,7 +58,8 @@ class Narrowing:
             if isinstance(listed, PolicyFailure):
                 return listed
             kept |= {key: listed} if listed != names else {}
-        return _rewritten(inbound, message, {**wanted, **kept}) if kept else inbound
+        params = {**message.params, "notifications": {**wanted, **kept}}
+        return rewritten(inbound, message, params) if kept else inbound
 
     async def _listed(
         self, inbound: Inbound, question: PolicyInput, names: list[str], called: str
@@ -89,8 +90,8 @@ class Narrowing:
             await self._look(inbound, method)
 
 
-def _rewritten(inbound: Inbound, message: Request, wanted: dict[str, Any]) -> Inbound:
-    params = {**message.params, "notifications": wanted}
+def rewritten(inbound: Inbound, message: Request, params: dict[str, Any]) -> Inbound:
+    """Return the request with other params, written anew."""
     body = {"jsonrpc": "2.0", "id": message.id, "method": message.method, "params": params}
     return replace(inbound, message=replace(message, params=params, raw=orjson.dumps(body)))
 

@@ -17,22 +17,18 @@ from gateway.admission.listing import LISTED_BY, LISTS, capped, filtered, items_
 from gateway.admission.policy_input import Item, Target
 from gateway.admission.refusal import Refusal, answer, own, rpc_error
 from gateway.pipeline.call import Call
+from gateway.pipeline.capabilities import CONNECTING, Capabilities
 from gateway.pipeline.engine import Engine, posted
 from gateway.pipeline.sealed import OpenRequests, sealed_request_id
 from gateway.protocol.errors import result_body
-from gateway.protocol.keys import fold
 from gateway.protocol.message import Malformed, Notification, Request, Response, read_reply
 from gateway.protocol.methods import Method, lookup
 from gateway.protocol.methods import target_of as table_target
+from gateway.protocol.results import ambiguous, misleading
 from gateway.protocol.values import as_object, as_text
 
 BROKEN: Final = "upstream_broken"
 _METHOD_CHARS: Final = 256
-_JUDGED: Final = frozenset(
-    {"inputRequests", "nextCursor", "prompts", "resourceTemplates", "resources", "resultType", "tools"}
-)
-"""Keys of a result by which it is judged: what folds onto one would be read by some clients, and judged by nobody."""
-_FOLDED: Final = frozenset(map(fold, _JUDGED))
 _READ_BY: Final[Mapping[str, str]] = {"resource": "resources/read", "task": "tasks/get"}
 """The call that a notification about such a target is judged as."""
 
@@ -40,9 +36,10 @@ _READ_BY: Final[Mapping[str, str]] = {"resource": "resources/read", "task": "tas
 class Replies:
     """Turns each message of an upstream into what the client gets of it."""
 
-    def __init__(self, engine: Engine, *, ttl_cap_ms: int) -> None:
-        """Take the engine that asks and records; lists may be kept by clients for `ttl_cap_ms` milliseconds."""
+    def __init__(self, engine: Engine, capabilities: Capabilities, *, ttl_cap_ms: int) -> None:
+        """Take what asks and records, and what narrows; clients may keep results for `ttl_cap_ms` milliseconds."""
         self._engine: Final = engine
+        self._capabilities: Final = capabilities
         self._ttl_cap_ms: Final = ttl_cap_ms
         self._open: Final = OpenRequests()
 
@@ -68,14 +65,29 @@ class Replies:
         result = message.result
         if not isinstance(result, dict):
             return self._plain(call, message)
-        if any(fold(key) in _FOLDED for key in result.keys() - _JUDGED):
+        if misleading(result):
             return self._broken(call, "the result has a key that some readers take for another one")
         if method in LISTS:
             return await self._list(call, method, result)
         if result.get("resultType") == "input_required":
             return await self._input_required(call, message, result)
-        if call.inbound.era == "modern" and _ambiguous(message.raw):
-            return Answer(status=200, body=result_body(expected, result))
+        if method in CONNECTING:
+            return await self._connected(call, message, result)
+        return self._whole(call, message, result)
+
+    async def _connected(self, call: Call, message: Response, result: dict[str, Any]) -> Action:
+        """Tell a client that connects of no capability that policy refuses it."""
+        shown = await self._capabilities.offered(call.inbound, self._engine.current(call), result)
+        if isinstance(shown, PolicyFailure):
+            return self._refused(call, own(shown.code, "the policy cannot be asked about this server at the moment"))
+        return self._whole(call, message, shown)
+
+    def _whole(self, call: Call, message: Response, result: dict[str, Any]) -> Action:
+        """Deliver a result as it came, or written anew where clients must keep it less, or could misread it."""
+        modern = call.inbound.era == "modern"
+        shown = capped(result, self._ttl_cap_ms) if modern and call.inbound.method.cacheable else result
+        if message.id is not None and (shown != message.result or (modern and ambiguous(message.raw))):
+            return Answer(status=200, body=result_body(message.id, shown))
         return Answer(status=200, body=message.raw)
 
     def _plain(self, call: Call, message: Response) -> Action:
@@ -205,11 +217,6 @@ def _open_request(call: Call) -> tuple[str | int | None, str]:
     if resumes is not None:
         return resumes.request_id, resumes.method
     return call.inbound.request_id, call.inbound.method.name
-
-
-def _ambiguous(raw: bytes) -> bool:
-    """Return whether some reader may find another `resultType` than ours: such a result is written anew."""
-    return raw.count(b"resultType") > 1 or b"\\u00" in raw
 
 
 def _cursor(call: Call) -> object:

@@ -14,11 +14,11 @@ from msgspec.structs import replace
 from gateway.admission.action import Answer
 from gateway.admission.exchange import Inbound, Verb
 from gateway.admission.policy_input import Client
-from gateway.admission.principal import Principal
+from gateway.admission.principal import Verified
 from gateway.admission.refusal import JSON
 from gateway.admission.uris import abnormality
 from gateway.pipeline.sealed import binding, restored
-from gateway.protocol.errors import failure_body, malformed_body, unknown_method
+from gateway.protocol.errors import INVALID_PARAMS, failure_body, malformed_body, unknown_method
 from gateway.protocol.headers import Agreed, Headers, agree, agree_stream, forwardable
 from gateway.protocol.malformed import Malformed
 from gateway.protocol.message import Message, Notification, Request, Response
@@ -27,7 +27,6 @@ from gateway.protocol.sealing import EventSeal, RequestSeal, Ring, SessionSeal
 from gateway.protocol.values import as_object
 from gateway.server.sessions import SESSION, opened
 
-_INVALID_PARAMS: Final = -32602
 _EVENT: Final = "last-event-id"
 _CLIENT: Final = "io.modelcontextprotocol/clientInfo"
 _NAME_CHARS: Final = 200
@@ -47,7 +46,7 @@ class TurnedAway(Struct, frozen=True, kw_only=True):
 class Caller(Struct, frozen=True, kw_only=True):
     """Who sent it, and from where."""
 
-    principal: Principal
+    verified: Verified
     source_ip: str
     shown: dict[str, str]
 
@@ -111,7 +110,7 @@ def _session(arrival: Arrival, ring: Ring) -> SessionSeal | None:
     text = arrival.headers.get(SESSION)
     if text is None or _initializes(arrival):
         return None
-    return opened(ring, text, server=arrival.server, principal_key=arrival.caller.principal.key)
+    return opened(ring, text, server=arrival.server, principal_key=arrival.caller.verified.principal.key)
 
 
 def _names_session(arrival: Arrival, agreed: Agreed) -> bool:
@@ -163,7 +162,7 @@ def _resumes(arrival: Arrival, ring: Ring, session: SessionSeal | None) -> Event
 
 
 def _binding(arrival: Arrival, session: SessionSeal | None) -> bytes:
-    return binding(server=arrival.server, principal_key=arrival.caller.principal.key, session=session)
+    return binding(server=arrival.server, principal_key=arrival.caller.verified.principal.key, session=session)
 
 
 def _gone(arrival: Arrival, why: str) -> TurnedAway:
@@ -178,18 +177,18 @@ def _shapeless(arrival: Arrival) -> Malformed | None:
         value = params.get(key)
         if value is not None and as_object(value) is None:
             reason = f"params.{key} must be an object, or be left out"
-            return Malformed(fault="shape", code=_INVALID_PARAMS, reason=reason, id=_id(arrival))
+            return Malformed(fault="shape", code=INVALID_PARAMS, reason=reason, id=_id(arrival))
     return None
 
 
 def _nameless(arrival: Arrival, row: Method) -> TurnedAway:
     why = f"params.{row.field} must name the {row.target} that {row.name} is about"
-    return unreadable(Malformed(fault="shape", code=_INVALID_PARAMS, reason=why, id=_id(arrival)))
+    return unreadable(Malformed(fault="shape", code=INVALID_PARAMS, reason=why, id=_id(arrival)))
 
 
 def _abnormal(arrival: Arrival, row: Method, why: str) -> TurnedAway:
     reason = f"the URI {why}; write it in normal form"
-    malformed = Malformed(fault="shape", code=_INVALID_PARAMS, reason=reason, id=_id(arrival))
+    malformed = Malformed(fault="shape", code=INVALID_PARAMS, reason=reason, id=_id(arrival))
     answer = Answer(status=200, body=malformed_body(malformed), headers=JSON)
     return TurnedAway(code="uri_not_normal", detail=reason, answer=answer, method=row.name)
 
@@ -216,7 +215,8 @@ def _inbound(  # noqa: PLR0913 - the parts of one value
         place=where,
         era=agreed.era,
         revision=agreed.revision,
-        principal=arrival.caller.principal,
+        principal=arrival.caller.verified.principal,
+        until=arrival.caller.verified.until,
         client=_client(arrival, session),
         source_ip=arrival.caller.source_ip,
         headers=headers,

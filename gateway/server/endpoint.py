@@ -87,11 +87,11 @@ class Endpoint:
 
     async def _arrived(self, edge: Edge, server: str) -> Arrival | None:
         """Return the verified and read request; null when it was turned away already."""
-        principal = await self._callers.verify(
+        verified = await self._callers.verify(
             edge.scope["headers"], server=server, query=edge.scope["query_string"], source_ip=_source(edge.scope)
         )
-        if isinstance(principal, Unverified):
-            await self._unverified(edge, server, principal)
+        if isinstance(verified, Unverified):
+            await self._unverified(edge, server, verified)
             return None
         headers = read_headers(edge.scope["headers"])
         if isinstance(headers, Malformed):
@@ -100,7 +100,7 @@ class Endpoint:
         message = await self._message(edge, headers, server)
         if isinstance(message, TurnedAway):
             return None
-        caller = Caller(principal=principal, source_ip=_source(edge.scope), shown=self._shown(headers))
+        caller = Caller(verified=verified, source_ip=_source(edge.scope), shown=self._shown(headers))
         return Arrival(verb=edge.scope["method"], server=server, headers=headers, caller=caller, message=message)
 
     async def _message(self, edge: Edge, headers: Headers, server: str) -> Message | TurnedAway | None:

@@ -4,6 +4,7 @@ Rule 1: a forward is sent only while its client is still there, and never twice.
 Rule 2: every forward ends with its `completed` record, whatever became of it.
 Rule 3: a modern client that goes away closes its upstream at once; a legacy one has it drained, within bounds. A
 standing stream answers nothing: it is closed at once in both eras, so that its server lets the client open another.
+Rule 4: a stream ends with the credential that opened it, whatever policy says by then.
 """
 
 import asyncio
@@ -25,6 +26,8 @@ from gateway.server.streams import Streams
 from gateway.server.unverified import unverified_answer
 
 _ACCEPTED: Final = 202
+_LONGEST_S: Final = 30 * 86_400.0
+"""No timer is set for longer; a stream that outlives it is closed then."""
 
 
 class Performer:
@@ -84,6 +87,7 @@ class Performer:
         finally:
             if edge.gone and relay.outcome.code == "answered":
                 relay.outcome.code = "client_gone"
+            relay.outcome.detail = stopped.detail or relay.outcome.detail
             self._complete(call, relay.outcome, stopped.reason)
 
     async def _exchanged(self, edge: Edge, call: Call, forward: Forward, relay: Relay, stopped: "_Stop") -> None:
@@ -96,9 +100,12 @@ class Performer:
                 relay.outcome.code = "rate_limited"
                 return
             self._meters.streams(len(self._streams))
+        ending = _ending(call, stopped) if stream is not None else None
         try:
             await self._sent(forward, relay, call, edge)
         finally:
+            if ending is not None:
+                ending.cancel()
             if stream is not None:
                 self._streams.end(stream)
                 self._meters.streams(len(self._streams))
@@ -159,11 +166,12 @@ class Performer:
 
 
 class _Stop:
-    """Ends an exchange from outside: its client went away, or the policy refuses its stream now."""
+    """Ends an exchange from outside: its client went away, the policy refuses its stream now, its credential ended."""
 
     def __init__(self, task: asyncio.Task[None] | None) -> None:
         self._task: Final = task
         self.reason = ""
+        self.detail = ""
 
     def __call__(self) -> None:
         """The client went away."""
@@ -173,10 +181,25 @@ class _Stop:
         """The policy closes the stream."""
         self._end("closed")
 
+    def expire(self) -> None:
+        """The credential has ended."""
+        if not self.reason:
+            self.detail = "the credential expired"
+        self._end("closed")
+
     def _end(self, reason: str) -> None:
         if not self.reason and self._task is not None:
             self.reason = reason
             self._task.cancel()
+
+
+def _ending(call: Call, stopped: _Stop) -> asyncio.TimerHandle | None:
+    """Return what ends a stream when its credential does; null where only the bundle knows when that is."""
+    until = call.inbound.until
+    if until is None:
+        return None
+    left_s = until - call.begun.unix_ns / 1e9
+    return asyncio.get_running_loop().call_later(min(max(left_s, 0), _LONGEST_S), stopped.expire)
 
 
 def _ends_with_client(call: Call) -> bool:

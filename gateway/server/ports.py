@@ -5,7 +5,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from gateway.admission.principal import Principal
+from gateway.admission.principal import Verified
 
 
 class Unverified(Struct, frozen=True, kw_only=True):
@@ -24,7 +24,7 @@ class Callers(Protocol):
 
     async def verify(
         self, headers: Iterable[tuple[bytes, bytes]], *, server: str, query: bytes, source_ip: str
-    ) -> Principal | Unverified: ...
+    ) -> Verified | Unverified: ...
 
     def unknown(self, server: str, *, source_ip: str) -> Unverified: ...
 

@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
+from gateway.admission.capabilities import OF_CLIENT, OF_SERVER
 from gateway.bundle.tool import Opa
 from gateway.protocol.methods import METHODS, Method
 
@@ -34,3 +35,11 @@ def test_policy_knows_no_method_that_the_gateway_does_not(known: dict[str, Any])
     names = {row.name for row in METHODS}
     assert set(known["methods"]) <= names
     assert set(known["of_server"]) <= {row.name for row in METHODS if row.direction == "server"}
+
+
+def test_a_capability_is_asked_about_under_the_method_that_policy_knows_for_it(known: dict[str, Any]) -> None:
+    assert {name: method for method, name in known["capabilities"].items()} == OF_SERVER
+
+
+def test_a_request_that_stands_for_a_capability_of_clients_is_one_that_servers_make() -> None:
+    assert set(OF_CLIENT.values()) <= {row.name for row in METHODS if row.direction == "server"}

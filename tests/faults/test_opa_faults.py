@@ -104,11 +104,15 @@ async def test_stopped_opa_costs_a_deadline_a_few_times_and_then_nothing(opa: Ma
     stop(opa.pid)
     try:
         began = time.monotonic()
+        for _ in range(2):
+            assert isinstance(await client.decide(question()), PolicyFailure)
+            assert client.breaker.closed
+            assert isinstance(await client.probe(question()), PolicyFailure)
+        assert not client.breaker.closed
         for _ in range(200):
             outcome = await client.decide(question())
             assert isinstance(outcome, PolicyFailure)
             assert outcome.code == "policy_unavailable"
-        assert not client.breaker.closed
         assert time.monotonic() - began < 6 * (DEADLINE + SLACK)
     finally:
         os.kill(opa.pid, signal.SIGCONT)

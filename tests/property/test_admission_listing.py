@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
+from gateway.admission.capabilities import OF_SERVER
 from gateway.bundle import Builder, PolicySource, Problems
 from gateway.bundle.build import Content
 from gateway.bundle.data import bundle_data
@@ -181,6 +182,43 @@ def test_an_item_is_listed_exactly_when_its_call_has_no_refusal_that_is_free_of_
                 assert verdict["listed"] == (not call["free"])
                 if call["decision"]["outcome"] != "deny":
                     assert verdict["listed"], "what can be called is not listed"
+
+
+CAPABILITIES: Final = {
+    "tools": ("tools/call",),
+    "prompts": ("prompts/get",),
+    "resources": ("resources/read",),
+    "completions": ("prompts/get", "resources/read"),
+}
+"""What a server can do, and the calls that it is for."""
+
+
+def offered(world: World, data: dict[str, Any]) -> dict[str, Any]:
+    """Return a world in which a list has, before its items, a message without a target and what the server can do."""
+    whole = stated(world, data)
+    messages = [("tools/list", None), *((OF_SERVER[name], name) for name in CAPABILITIES)]
+    first = [
+        {
+            "message": asked(world.server, method)["message"],
+            "target": {"type": "none", "name": name, "uri": None},
+            "definition": None,
+        }
+        for method, name in messages
+    ]
+    return {**whole, "calls": [], "listing": {**whole["listing"], "items": first + whole["listing"]["items"]}}
+
+
+@settings(max_examples=5, phases=PHASES, suppress_health_check=(HealthCheck.too_slow, HealthCheck.data_too_large))
+@given(generated=st.lists(worlds(), min_size=6, max_size=6))
+def test_who_may_call_something_learns_that_the_server_can_do_it(judge: Judge, generated: list[World]) -> None:
+    answers = judge.judge([offered(world, judge.data(world.files)) for world in generated])
+    for world, answer in zip(generated, answers, strict=True):
+        connected, *verdicts = (verdict["listed"] for verdict in answer["listed"])
+        capabilities = dict(zip(CAPABILITIES, verdicts, strict=False))
+        items = list(zip(world.items, verdicts[len(CAPABILITIES) :], strict=True))
+        for name, methods in CAPABILITIES.items():
+            callable_ = any(listed and item["method"] in methods for item, listed in items)
+            assert capabilities[name] or not (connected and callable_), (json.dumps(world.files), name)
 
 
 @settings(max_examples=5, phases=PHASES, suppress_health_check=(HealthCheck.too_slow, HealthCheck.data_too_large))

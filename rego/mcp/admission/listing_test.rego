@@ -67,6 +67,19 @@ test_items_are_listed_or_not_in_their_order if {
 	}
 }
 
+test_what_the_server_may_ask_of_the_client_is_judged_as_that_request if {
+	asked := [fixture.of_server(method) | some method in ["roots/list", "sampling/createMessage"]]
+	items := [_item(question) | some question in asked]
+	fixture.listing(_list(items), fixture.bundle) == [set(), {"server_requests_are_agreed"}]
+}
+
+test_a_capability_is_judged_by_what_the_catalog_lists if {
+	items := [_item(fixture.changed(fixture.message("tools/list"), ["target", "name"], "tools"))]
+	fixture.listing(_list(items), fixture.bundle) == [set()]
+	empty := fixture.without(fixture.bundle, ["catalog", "targets", "slack", "tools"])
+	fixture.listing(_list(items), empty) == [{"target_is_listed"}]
+}
+
 _call(type, name) := json.patch(fixture.tool(name), [
 	{"op": "replace", "path": ["target", "type"], "value": type},
 	{"op": "replace", "path": ["message", "method"], "value": {"tool": "tools/call", "prompt": "prompts/get"}[type]},

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.admission.principal import ANONYMOUS, Principal
+from gateway.admission.principal import ANONYMOUS, Principal, Verified
 from gateway.identity import jwts, tokens
 from gateway.identity.identity import Identity
 from gateway.identity.issuer import Issuer
@@ -48,12 +48,29 @@ class Door:
 
     async def judged(self, text: str | None, *, server: str = "slack", now: float = NOW) -> Principal | Unauthenticated:
         headers = [] if text is None else [(b"authorization", f"Bearer {text}".encode())]
-        return await self.identity.verify(headers, server, now)
+        found = await self.identity.verify(headers, server, now)
+        return found.principal if isinstance(found, Verified) else found
 
     async def cause(self, text: str | None, **more: Any) -> str:
         found = await self.judged(text, **more)
         assert isinstance(found, Unauthenticated), found
         return found.cause
+
+
+async def test_it_is_known_when_a_token_ends_also_when_it_is_presented_again() -> None:
+    identity = Door().identity
+    for _ in range(2):
+        found = await identity.verify([(b"authorization", b"Bearer " + token(exp=NOW + 60).encode())], "slack", NOW)
+        assert isinstance(found, Verified)
+        assert found.until == NOW + 60
+
+
+async def test_of_a_service_token_only_the_bundle_knows_when_it_ends() -> None:
+    found = await Door().identity.verify(
+        [(b"authorization", b"Bearer " + tokens.token(bytes(32)).encode())], "slack", NOW
+    )
+    assert isinstance(found, Verified)
+    assert found.until is None
 
 
 async def test_a_good_token_names_its_caller() -> None:
@@ -211,13 +228,13 @@ async def test_keys_come_over_http_and_rotate() -> None:
         chosen, clock = issuer(published.url), Clock()
         identity = Identity(Resource(ORIGIN, (chosen,)), (chosen,), anonymous=False, clock=clock)
 
-        async def judged(text: str) -> Principal | Unauthenticated:
+        async def judged(text: str) -> Verified | Unauthenticated:
             return await identity.verify([(b"authorization", b"Bearer " + text.encode())], "slack", NOW)
 
-        assert isinstance(await judged(token()), Principal)
+        assert isinstance(await judged(token()), Verified)
         published.publish(jwk(RSA_2, "2"))
         clock.seconds += REFETCH_S
-        assert isinstance(await judged(token(RSA_2, kid="2")), Principal)
+        assert isinstance(await judged(token(RSA_2, kid="2")), Verified)
         refused = await judged(token(jti="new"))
         assert isinstance(refused, Unauthenticated)
         assert refused.cause == "key_unknown"

@@ -78,3 +78,19 @@ def test_failures_of_questions_that_were_under_way_do_not_prolong_the_pause() ->
     breaker.failed()
     clock.now += FIRST_PAUSE / 2
     assert breaker.admits()
+
+
+def test_two_silences_open_it_where_nobody_was_answered_between() -> None:
+    breaker = Breaker(Clock())
+    breaker.silent()
+    assert breaker.closed
+    breaker.silent()
+    assert not breaker.closed
+
+
+def test_a_silence_says_nothing_where_somebody_was_answered_since_the_last() -> None:
+    breaker = Breaker(Clock())
+    for _ in range(5):
+        breaker.silent()
+        breaker.succeeded()
+    assert breaker.closed

@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import Callable
 
 import msgspec
 import pytest
@@ -61,14 +62,19 @@ class Full(MemoryHighwater):
 
 
 def client(
-    script: Script, *, highwater: Highwater | None = None, threshold: int = 5, deadlines: Deadlines | None = None
+    script: Script,
+    *,
+    highwater: Highwater | None = None,
+    threshold: int = 5,
+    deadlines: Deadlines | None = None,
+    clock: Callable[[], float] = lambda: 0.0,
 ) -> OpaClient:
     return OpaClient(
         script,
         highwater or MemoryHighwater(),
         ids=lambda: "decision-1",
         deadlines=deadlines or Deadlines(decision=0.02, listing=0.02),
-        breaker=Breaker(lambda: 0.0, threshold=threshold),
+        breaker=Breaker(clock, threshold=threshold),
     )
 
 
@@ -140,12 +146,38 @@ async def test_a_question_that_cannot_be_written_is_refused_unasked() -> None:
 
 async def test_an_opa_that_is_silent_beyond_the_deadline_is_given_up() -> None:
     script = Silent()
-    opa = client(script, threshold=2)
+    failure = await client(script).decide(question())
+    assert isinstance(failure, PolicyFailure)
+    assert failure.code == "policy_unavailable"
+    assert (len(script.asked), script.given_up) == (1, 1)
+
+
+async def test_questions_that_take_too_long_deny_nobody_else() -> None:
+    script = Silent()
+    opa = client(script, threshold=1)
     for _ in range(3):
-        failure = await opa.decide(question())
-        assert isinstance(failure, PolicyFailure)
-        assert failure.code == "policy_unavailable"
-    assert (len(script.asked), script.given_up) == (2, 2)
+        await opa.decide(question())
+        await opa.listing(question())
+    assert len(script.asked) == 6
+    assert opa.breaker.closed
+
+
+async def test_a_silence_to_the_question_of_our_own_opens_the_breaker() -> None:
+    script = Silent()
+    opa = client(script)
+    for _ in range(2):
+        assert isinstance(await opa.probe(question()), PolicyFailure)
+    await opa.decide(question())
+    assert len(script.asked) == 2
+
+
+async def test_a_probe_that_takes_too_long_leaves_its_place_to_the_next() -> None:
+    script = Silent()
+    opa = client(script, threshold=1, clock=iter(range(100)).__next__)
+    await opa.probe(question())
+    for _ in range(3):
+        await opa.decide(question())
+    assert len(script.asked) == 4
 
 
 async def test_a_caller_who_goes_away_gives_the_question_up_and_does_not_count() -> None:

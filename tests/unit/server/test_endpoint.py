@@ -253,6 +253,52 @@ async def test_a_modern_list_is_private_and_not_kept_longer_than_the_cap() -> No
     assert (result["ttlMs"], result["cacheScope"], result["resultType"]) == (1000, "private", "complete")
 
 
+@pytest.mark.parametrize(("method", "uri"), [("server/discover", ""), ("resources/read", "file:///a")])
+async def test_whatever_policy_let_through_is_private_and_not_kept_longer_than_the_cap(method: str, uri: str) -> None:
+    world = World(upstream=lambda m: answer(m, ttlMs=99_999, cacheScope="public", resultType="complete", other=1))
+    result = (await Browser(world).modern(method, {"uri": uri} if uri else {}, name=uri)).json["result"]
+    assert result == {"ttlMs": 1000, "cacheScope": "private", "resultType": "complete", "other": 1}
+
+
+async def test_what_is_kept_too_long_in_an_event_stream_is_capped_too() -> None:
+    done: dict[str, Any] = {"resultType": "complete", "contents": [], "ttlMs": 99_999, "cacheScope": "public"}
+    world = World(upstream=lambda m: sse({"jsonrpc": "2.0", "id": m["id"], "result": done}))
+    got = await Browser(world).modern("resources/read", {"uri": "file:///a"}, name="file:///a")
+    assert (got.events[0]["result"]["ttlMs"], got.events[0]["result"]["cacheScope"]) == (1000, "private")
+
+
+@pytest.mark.parametrize("ttl", [{}, {"ttlMs": -1}, {"ttlMs": "9"}, {"ttlMs": True}, {"ttlMs": 1e3}])
+async def test_what_the_server_lets_nobody_keep_is_not_kept(ttl: dict[str, Any]) -> None:
+    world = World(upstream=lambda m: answer(m, tools=[], resultType="complete", **ttl))
+    assert (await Browser(world).modern("tools/list")).json["result"]["ttlMs"] == 0
+
+
+async def test_a_private_result_within_the_cap_travels_as_it_came() -> None:
+    raw = b'{"jsonrpc":"2.0", "id":1,"result":{"ttlMs":7,"cacheScope":"private","contents":[],"resultType":"complete"}}'
+    world = World(upstream=lambda _: FakeReply(raw))
+    got = await Browser(world).modern("resources/read", {"uri": "file:///a"}, name="file:///a")
+    assert got.body == raw
+
+
+@pytest.mark.parametrize("method", ["tools/call", "prompts/get"])
+async def test_what_nobody_keeps_has_nothing_to_cap(method: str) -> None:
+    world = World(upstream=lambda m: answer(m, resultType="complete", content=[]))
+    result = (await Browser(world).modern(method, {"name": "t"}, name="t")).json["result"]
+    assert result == {"resultType": "complete", "content": []}
+
+
+async def test_a_legacy_resource_is_not_told_how_long_it_may_be_kept() -> None:
+    world = World(upstream=lambda m: answer(m, contents=[]))
+    assert (await Browser(world).legacy("resources/read", {"uri": "file:///a"})).json["result"] == {"contents": []}
+
+
+async def test_a_second_cache_scope_never_reaches_the_client() -> None:
+    result = b'{"cacheScope":"public","contents":[],"resultType":"complete","ttlMs":1,"cacheScope":"private"}'
+    world = World(upstream=lambda _: FakeReply(b'{"jsonrpc":"2.0","id":1,"result":' + result + b"}"))
+    got = await Browser(world).modern("resources/read", {"uri": "file:///a"}, name="file:///a")
+    assert b"public" not in got.body
+
+
 async def test_lists_are_filtered_in_event_streams_too() -> None:
     def upstream(message: dict[str, Any]) -> FakeReply:
         return sse({"jsonrpc": "2.0", "id": message["id"], "result": {"tools": [{"name": "a"}, {"name": "b"}]}})

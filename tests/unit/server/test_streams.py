@@ -1,5 +1,6 @@
 """What streams let through as time, policy and servers change under them."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -18,6 +19,8 @@ from tests.fakes import ROUTE, FakeReply, World, allow, deny
 from tests.unit.server.client import JSON, Browser
 
 DONE: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "result": {"content": []}}
+NOW_S = 1_800_000_000.0
+"""What the clock of the fakes shows."""
 OPENING = (("accept", "text/event-stream"), ("mcp-protocol-version", "2025-11-25"))
 
 
@@ -124,6 +127,50 @@ async def test_an_answer_that_has_begun_breaks_off_when_the_gateway_fails() -> N
     got = await Browser(World(upstream=lambda _: Broken(media="sse"))).legacy("logging/setLevel", {"level": "info"})
     assert b"internal_failure" not in got.body
     assert not got.finished
+
+
+class Standing(FakeReply):
+    """A stream that says nothing for ever."""
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        await asyncio.Event().wait()
+        yield b""
+
+
+@pytest.mark.parametrize("left_s", [-20.0, 0.05])
+async def test_a_stream_is_closed_when_the_credential_that_opened_it_ends(left_s: float) -> None:
+    world = World(upstream=lambda _: Standing(media="sse"))
+    world.callers.until = NOW_S + left_s
+    browser = Browser(world)
+    async with asyncio.timeout(20):
+        await browser.send(b"", *OPENING, verb="GET")
+    ended = world.journal.completions[-1]
+    assert (ended.outcome, ended.detail) == ("closed", "the credential expired")
+    assert len(browser.streams) == 0
+
+
+async def test_a_stream_whose_credential_lasts_stays_open_and_leaves_no_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, timers = asyncio.get_running_loop(), list[asyncio.TimerHandle]()
+    later = loop.call_later
+
+    def call_later(delay: float, *arguments: Any, **more: Any) -> asyncio.TimerHandle:
+        timers.append(later(delay, *arguments, **more))
+        return timers[-1]
+
+    monkeypatch.setattr(loop, "call_later", call_later)
+    world = World(upstream=lambda _: sse(asking()))
+    world.callers.until = NOW_S + 1e12
+    await Browser(world).send(b"", *OPENING, verb="GET")
+    assert world.journal.completions[-1].outcome == "answered"
+    assert timers
+    assert all(timer.cancelled() for timer in timers)
+
+
+async def test_a_call_that_was_let_in_outlives_its_credential() -> None:
+    world = World(upstream=lambda _: sse(DONE))
+    world.callers.until = NOW_S - 20
+    got = await Browser(world).legacy("tools/call", {"name": "t"})
+    assert [event["id"] for event in got.events] == [1]
 
 
 async def test_headers_of_strangers_are_not_recorded_one_by_one() -> None:

@@ -42,6 +42,16 @@ methods := {
 # description: What a server asks of the client; the client's answer is a response with the same method.
 of_server := {"sampling/createMessage", "elicitation/create", "roots/list"}
 
+# METADATA
+# description: The capabilities of servers, by the method that stands for each in the question whether to tell of it.
+capabilities := {
+	"tools/list": "tools",
+	"prompts/list": "prompts",
+	"resources/list": "resources",
+	"completion/complete": "completions",
+	"logging/setLevel": "logging",
+}
+
 known if {
 	input.schema == "mcp.input/v1"
 	method := methods[input.message.method]
@@ -56,6 +66,13 @@ known if {
 	input.message.kind in {"request", "response"}
 	input.target.type == "none"
 	input.target.name == input.message.method
+}
+
+known if {
+	input.schema == "mcp.input/v1"
+	capabilities[input.message.method] == input.target.name
+	input.message.kind == "request"
+	input.target.type == "none"
 }
 
 _names_target if {

@@ -7,10 +7,13 @@
 package mcp.lib.server_requests
 
 import data.mcp.lib.call
+import data.mcp.lib.capabilities
 
 agreed if input.target.type in {"tool", "resource", "prompt", "task"}
 
 agreed if is_null(input.target.name)
+
+agreed if capabilities.named
 
 agreed if input.target.name in call.server.server_requests
 

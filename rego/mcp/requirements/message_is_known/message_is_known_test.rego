@@ -50,6 +50,17 @@ test_knows_what_servers_ask_of_clients_by_the_stated_name if {
 	}
 }
 
+test_knows_the_capabilities_of_servers_by_their_own_method_only if {
+	every method, name in messages.capabilities {
+		named := {"type": "none", "name": name, "uri": null}
+		not _refused(_stated(method, "request", named))
+		every kind in {"notification", "response"} { _refused(_stated(method, kind, named)) }
+		every other in object.keys(messages.capabilities) - {method} { _refused(_stated(other, "request", named)) }
+		_refused(_stated(method, "request", object.union(named, {"type": "tool"})))
+		_refused(fixture.changed(_stated(method, "request", named), ["schema"], "mcp.input/v2"))
+	}
+}
+
 test_a_name_makes_no_method_known if {
 	every method in ["tools/exec", "tools/list", "initialize"] {
 		_refused(_stated(method, "request", {"type": "none", "name": method, "uri": null}))

@@ -14,6 +14,13 @@ test_takes_what_the_catalog_agrees_to_and_the_answer_to_it if {
 	not _refused(fixture.changed(asked, ["message", "kind"], "response"), fixture.bundle)
 }
 
+test_takes_the_capabilities_of_the_server_itself if {
+	every name in ["tools", "prompts", "resources", "completions", "logging"] {
+		not _refused(fixture.changed(fixture.message("tools/list"), ["target", "name"], name), fixture.bundle)
+	}
+	_refused(fixture.changed(fixture.message("tools/list"), ["target", "name"], "sampling"), fixture.bundle)
+}
+
 test_refuses_and_names_what_the_catalog_does_not_agree_to if {
 	every method in ["sampling/createMessage", "elicitation/create"] {
 		_refused(fixture.of_server(method), fixture.bundle)

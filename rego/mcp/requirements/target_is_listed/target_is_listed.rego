@@ -7,10 +7,14 @@
 package mcp.requirements.target_is_listed
 
 import data.mcp.lib.call
+import data.mcp.lib.capabilities
 import data.mcp.lib.catalog
 
 met if catalog.target
 
-met if call.targetless
+met if {
+	call.targetless
+	capabilities.useful
+}
 
 because contains sprintf("the catalog has no %v %v of server %v", [input.target.type, call.target_text, input.server.id])

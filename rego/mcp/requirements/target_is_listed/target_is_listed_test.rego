@@ -90,6 +90,38 @@ test_the_longest_prefix_wins_in_any_order if {
 	}
 }
 
+test_a_capability_needs_something_that_the_catalog_lists if {
+	every name in ["tools", "prompts", "resources", "completions", "logging"] {
+		not _refused(_capability(name), fixture.bundle)
+	}
+	empty := fixture.changed(fixture.bundle, ["catalog", "targets", "slack"], {"tools": {}, "resource_prefixes": []})
+	every name in ["tools", "prompts", "resources", "completions"] { _refused(_capability(name), empty) }
+	not _refused(_capability("logging"), empty)
+}
+
+test_a_capability_is_of_use_for_any_kind_that_it_is_about if {
+	every kind in [{"prompts": {"p": {}}}, {"resources": {"r:": {}}}, {"resource_prefixes": [{"prefix": "r:"}]}] {
+		policy := fixture.changed(fixture.bundle, ["catalog", "targets", "slack"], kind)
+		not _refused(_capability("completions"), policy)
+		_refused(_capability("tools"), policy)
+	}
+	not _refused(_capability("resources"), fixture.without(fixture.bundle, ["catalog", "targets", "slack", "resources"]))
+	not _refused(
+		_capability("resources"),
+		fixture.without(fixture.bundle, ["catalog", "targets", "slack", "resource_prefixes"]),
+	)
+}
+
+test_a_capability_of_a_catalog_that_is_damaged_is_of_no_use if {
+	every value in [null, false, 7, "read"] {
+		damaged := fixture.changed(fixture.bundle, ["catalog", "targets", "slack"], value)
+		_refused(_capability("tools"), damaged)
+		_refused(_capability("tools"), fixture.changed(fixture.bundle, ["catalog", "targets", "slack", "tools"], value))
+	}
+}
+
+_capability(name) := fixture.changed(fixture.message("tools/list"), ["target", "name"], name)
+
 _prompt(name) := json.patch(fixture.tool(name), [
 	{"op": "replace", "path": ["message", "method"], "value": "prompts/get"},
 	{"op": "replace", "path": ["target", "type"], "value": "prompt"},

@@ -1,0 +1,65 @@
+"""Capabilities as policy sees them: what each side says it can do, stated as the messages that it is for.
+
+Rule 1: nothing is added and nothing kept is changed; what policy refuses as a whole is left out (PROTOCOL section 8).
+Rule 2: an extension that the gateway does not know is one that it cannot judge, and is left out on both sides.
+Rule 3: what some reader takes for a capability of the table, and is not spelled like it, is left out.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from gateway.admission.exchange import Inbound
+from gateway.admission.policy_input import AskedMessage, Item, Target
+from gateway.protocol.keys import fold
+from gateway.protocol.values import as_object
+
+OF_SERVER: Final[Mapping[str, str]] = {
+    "tools": "tools/list",
+    "prompts": "prompts/list",
+    "resources": "resources/list",
+    "completions": "completion/complete",
+    "logging": "logging/setLevel",
+}
+"""A server's capability, and the method that stands for it."""
+OF_CLIENT: Final[Mapping[str, str]] = {
+    "sampling": "sampling/createMessage",
+    "elicitation": "elicitation/create",
+    "roots": "roots/list",
+    "tasks": "tasks/get",
+}
+"""A client's capability, and the request that a server makes of it."""
+EXTENSIONS: Final = frozenset(
+    f"io.modelcontextprotocol/{name}"
+    for name in ("tasks", "ui", "oauth-client-credentials", "enterprise-managed-authorization")
+)
+"""Extensions whose messages are in the method table, or that have none of their own."""
+_EXTENSIONS: Final = "extensions"
+_SPELLED: Final = {fold(name): name for name in (*OF_SERVER, *OF_CLIENT, _EXTENSIONS)}
+
+
+def of_server(inbound: Inbound, capabilities: Mapping[str, Any]) -> dict[str, Item]:
+    """State those of a server's capabilities that policy knows, each named by itself."""
+    return {key: _item(inbound, method, key) for key, method in OF_SERVER.items() if key in capabilities}
+
+
+def of_client(inbound: Inbound, capabilities: Mapping[str, Any]) -> dict[str, Item]:
+    """State those of a client's capabilities that servers use, each as the request that a server would make."""
+    return {key: _item(inbound, method, method) for key, method in OF_CLIENT.items() if key in capabilities}
+
+
+def _item(inbound: Inbound, method: str, name: str) -> Item:
+    message = AskedMessage(method=method, kind="request", revision=inbound.revision, era=inbound.era)
+    return Item(message=message, target=Target(name=name), definition=None)
+
+
+def without(capabilities: Mapping[str, Any], refused: Collection[str]) -> dict[str, Any]:
+    """Return the capabilities but for the refused ones, and of the extensions only those that can be judged."""
+    kept = {key: value for key, value in capabilities.items() if key not in refused and _spelled(key)}
+    extensions = as_object(kept.get(_EXTENSIONS))
+    if extensions is not None:
+        return kept | {_EXTENSIONS: {name: value for name, value in extensions.items() if name in EXTENSIONS}}
+    return {key: value for key, value in kept.items() if key != _EXTENSIONS}
+
+
+def _spelled(key: str) -> bool:
+    return _SPELLED.get(fold(key), key) == key

@@ -1,0 +1,77 @@
+"""What either side is told that the other can do: narrowed to what policy agrees to (PROTOCOL sections 4 and 8).
+
+Rule 1: a server that is told less asks less; what it asks all the same is judged all the same.
+Rule 2: what is narrowed is written anew; where nothing is, the message travels as it came.
+Rule 3: a policy that cannot be asked narrows nothing: the whole message is refused.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from gateway.admission.capabilities import of_client, of_server, without
+from gateway.admission.decision import PolicyFailure
+from gateway.admission.exchange import Inbound
+from gateway.admission.policy_input import Item, PolicyInput
+from gateway.pipeline.listings import Listings
+from gateway.pipeline.narrowing import rewritten
+from gateway.protocol.message import Request
+from gateway.protocol.values import as_object
+
+CONNECTING: Final = frozenset({"initialize", "server/discover"})
+"""The requests whose results name the server's capabilities."""
+_META: Final = "_meta"
+_MODERN: Final = "io.modelcontextprotocol/clientCapabilities"
+_LEGACY: Final = "capabilities"
+
+
+class Capabilities:
+    """Asks policy about capabilities, by the question about lists."""
+
+    def __init__(self, listings: Listings) -> None:
+        """Take what asks for verdicts, and remembers them."""
+        self._listings: Final = listings
+
+    async def asked(self, inbound: Inbound, question: PolicyInput) -> Inbound | PolicyFailure:
+        """Return a client's request with those of its capabilities that the server may use."""
+        message = inbound.message
+        declared = declared_by(inbound)
+        if declared is None or not isinstance(message, Request):
+            return inbound
+        kept = await self._kept(question, declared, of_client(inbound, declared))
+        if isinstance(kept, PolicyFailure):
+            return kept
+        if kept == declared:
+            return inbound
+        meta = as_object(message.params.get(_META)) or {}
+        place = {_META: meta | {_MODERN: kept}} if inbound.era == "modern" else {_LEGACY: kept}
+        return rewritten(inbound, message, message.params | place)
+
+    async def offered(
+        self, inbound: Inbound, question: PolicyInput, result: dict[str, Any]
+    ) -> dict[str, Any] | PolicyFailure:
+        """Return a server's result with those of its capabilities that this client may use."""
+        declared = as_object(result.get(_LEGACY))
+        if declared is None:
+            return result
+        kept = await self._kept(question, declared, of_server(inbound, declared))
+        if isinstance(kept, PolicyFailure):
+            return kept
+        return result if kept == declared else result | {_LEGACY: kept}
+
+    async def _kept(
+        self, question: PolicyInput, declared: Mapping[str, Any], stated: Mapping[str, Item]
+    ) -> dict[str, Any] | PolicyFailure:
+        verdicts = await self._listings.verdicts(question, tuple(stated.values()))
+        if isinstance(verdicts, PolicyFailure):
+            return verdicts
+        return without(declared, [key for key, listed in zip(stated, verdicts, strict=True) if not listed])
+
+
+def declared_by(inbound: Inbound) -> dict[str, Any] | None:
+    """Return the capabilities that a client declares with a request; null where it declares none."""
+    message = inbound.message
+    if not isinstance(message, Request):
+        return None
+    if inbound.era == "modern":
+        return as_object((as_object(message.params.get(_META)) or {}).get(_MODERN)) or None
+    return as_object(message.params.get(_LEGACY)) or None if message.method == "initialize" else None

@@ -1,0 +1,38 @@
+"""How a result may be misread: by its keys, where readers differ on which of them counts.
+
+Rule 1: what folds onto a key by which results are judged would be read by some clients, and judged by nobody.
+Rule 2: of two keys alike some reader takes the other one; such a result is written anew.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from gateway.protocol.keys import fold
+
+_JUDGED: Final = frozenset(
+    {
+        "cacheScope",
+        "capabilities",
+        "inputRequests",
+        "nextCursor",
+        "prompts",
+        "resourceTemplates",
+        "resources",
+        "resultType",
+        "tools",
+        "ttlMs",
+    }
+)
+"""Keys of a result by which it is judged."""
+_FOLDED: Final = frozenset(map(fold, _JUDGED))
+_COUNTING: Final = (b"resultType", b"cacheScope", b"ttlMs")
+
+
+def misleading(keys: Iterable[str]) -> bool:
+    """Return whether some reader takes one of a result's keys for another one."""
+    return any(fold(key) in _FOLDED for key in keys if key not in _JUDGED)
+
+
+def ambiguous(raw: bytes) -> bool:
+    """Return whether some reader may find another value than ours under a key that counts in the modern era."""
+    return any(raw.count(key) > 1 for key in _COUNTING) or b"\\u00" in raw
