@@ -172,6 +172,23 @@ test_observing_lets_pass_and_says_what_would_be_refused if {
 	clean.grounds == [_reading]
 }
 
+# Or another deny rule would let pass what no rule permits.
+test_what_no_rule_permits_is_taken_like_what_a_rule_refuses if {
+	deny := object.union(fixture.rule, {"rule": "x", "effect": "deny"})
+	observe := object.remove(_entry, ["mode"])
+	every policy in [fixture.with_rules([], []), fixture.with_rules([deny], ["x"])] {
+		fixture.decision(fixture.call, policy).outcome == "deny"
+		observed := fixture.decision(fixture.call, fixture.changed(policy, ["environment", "observe"], observe))
+		observed.outcome == "allow"
+		[ground.rule | some ground in observed.grounds] == ["observe"]
+		[reason.requirement | some reason in observed.shadow] == ["rules_permit"]
+		every mode, expected in {"warn": "allow", "shadow": "allow", "hold": "hold"} {
+			entry := {"rules_permit": object.union(_entry, {"mode": mode})}
+			fixture.decision(fixture.call, fixture.changed(policy, ["enforcement"], entry)).outcome == expected
+		}
+	}
+}
+
 test_observing_ends_and_lasts_thirty_days_at_most if {
 	every change in [
 		{"owner": ""},
