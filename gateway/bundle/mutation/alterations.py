@@ -15,6 +15,22 @@ Patch = tuple[Json, ...]
 _PAST: Final = "2026-01-01T00:00:00Z"
 _SOON: Final = "2026-12-01T00:00:00Z"
 _RELAXED: Final = {"owner": "o", "reason": "r", "expires": _SOON}
+_RELAXABLE: Final = (
+    "agent_is_registered",
+    "agent_stays_in_scope",
+    "definition_is_unchanged",
+    "message_is_known",
+    "principal_is_verified",
+    "rules_permit",
+    "server_requests_are_agreed",
+    "target_is_listed",
+)
+
+
+def _enforcing(**entries: Json) -> Json:
+    return {name: _RELAXED | entry for name, entry in entries.items()}
+
+
 _WORDS: Final[dict[str, tuple[Any, ...]]] = {
     "expires": (_PAST, "2026-11-20T14:00:00Z", _SOON, "soon"),
     "mode": ("shadow", "warn"),
@@ -22,18 +38,22 @@ _WORDS: Final[dict[str, tuple[Any, ...]]] = {
     "default": ("allow", "deny"),
     "require_pins": (True, False),
     "observe": (_RELAXED, _RELAXED | {"expires": _PAST}, _RELAXED | {"expires": "2027-06-01T00:00:00Z"}),
-    "enforcement": tuple(
-        {"rules_permit": {"mode": mode, **_RELAXED}, "target_is_listed": {"mode": mode, **_RELAXED}}
-        for mode in ("warn", "shadow", "hold")
+    "enforcement": (
+        *(_enforcing(rules_permit={"mode": mode}, target_is_listed={"mode": mode}) for mode in ("warn", "hold")),
+        _enforcing(rules_permit={"mode": "warn"}, agent_stays_in_scope={"mode": "hold"}),
+        _enforcing(**{name: {"mode": "shadow"} for name in _RELAXABLE}),
+        _enforcing(**{name: {"mode": "shadow", "reason": ""} for name in _RELAXABLE}),
+        _enforcing(**{name: {"mode": "shadow", "expires": _PAST} for name in _RELAXABLE}),
+        _enforcing(**{name: {"mode": "allow"} for name in _RELAXABLE}),
     ),
     "anonymous": (True, False),
     "believe_annotations": (True,),
     "action": ("read", "write", "delete", "reed"),
-    "actions": (["read"], ["send", "delete"], ["*"]),
+    "actions": (["read"], ["write", "delete", "send", "execute", "list"], ["read", "write", "delete", "send"], ["*"]),
     "servers": (["other"], ["sl*"], ["*"]),
     "tools": (["*"], ["strange"]),
     "pin": ({"sha256": "whole", "parts": {"description": "d"}}, {"sha256": "x", "parts": {"description": "x"}}),
-    "definition_drift": ({"description": "allow"}, {"schema": "warn", "added": "allow"}),
+    "definition_drift": ({"description": "allow"}, {"schema": "warn", "added": "allow", "removed": "allow"}),
     "when": (
         {"days": ["friday"]},
         {"days": ["monday"]},
@@ -57,6 +77,12 @@ _WORDS: Final[dict[str, tuple[Any, ...]]] = {
     "annotations": ({}, {"readOnlyHint": False}, {"readOnlyHint": True, "destructiveHint": True}),
     "sha256": ("whole", "x"),
     "definition": (None,),
+    "parts": ({"description": "new", "more": "new"}, {"description": "d"}, {"inputSchema": "new"}),
+    "owner": ("",),
+    "reason": ("",),
+    "purpose": ("",),
+    "url": ("", "https://strange.example"),
+    "uri": ("slack://channels/random", "demo://notes/strange"),
 }
 _JUNK: Final[tuple[Any, ...]] = (None, "", "x", "*", 0, True, [], ["x"], {})
 

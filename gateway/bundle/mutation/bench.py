@@ -40,7 +40,7 @@ class _Case(Struct, frozen=True):
     error: dict[str, object] | None = None
 
 
-class Tests:
+class Judges:
     """The packages of tests that judge, and which tests noticed mutants of a file before; shared by all workers."""
 
     def __init__(self, quick: Iterable[str], slow: Iterable[str]) -> None:
@@ -71,11 +71,11 @@ def _alternatives(names: Iterable[str], end: str) -> str:
     return f"^(?:{'|'.join(re.escape(name) for name in names)}){end}"
 
 
-def tests_of(tree: Tree, opa: Opa) -> Tests | list[Problem]:
+def tests_of(tree: Tree, opa: Opa) -> Judges | list[Problem]:
     """The tests of an unmutated tree; a problem where they do not all pass."""
     chosen = tree.testing()
     if chosen is None:
-        return Tests([], [])
+        return Judges([], [])
     ran = opa.run("test", "--format=json", _TIMEOUT, *chosen, "mcp", within=tree.root)
     try:
         cases = msgspec.convert(ran.report(), list[_Case])
@@ -87,13 +87,13 @@ def tests_of(tree: Tree, opa: Opa) -> Tests | list[Problem]:
     for case in cases:
         spent[case.package] = spent.get(case.package, 0) + case.duration
     slow = {package for package, took in spent.items() if took > _SLOW * sum(spent.values())}
-    return Tests(sorted(spent.keys() - slow), sorted(slow))
+    return Judges(sorted(spent.keys() - slow), sorted(slow))
 
 
 class Bench:
     """One worker's tree."""
 
-    def __init__(self, tree: Tree, opa: Opa, tests: Tests) -> None:
+    def __init__(self, tree: Tree, opa: Opa, tests: Judges) -> None:
         self.root = tree.root
         self._tree = tree
         self._opa = opa

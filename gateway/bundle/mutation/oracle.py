@@ -18,40 +18,35 @@ from gateway.bundle.plain import Json
 from gateway.bundle.tool import Opa
 
 ASKED: Final = "asked.rego"
-_QUERY: Final = """package asked
+_WITH: Final = "\n\t\t".join(
+    f'with data.{name} as object.get(policy, "{name}", {{}})'
+    for name in ("environment", "required", "enforcement", "catalog", "agents", "rules", "own", "index", "requirements")
+)
+_QUERY: Final = f"""package asked
 
 import data.mcp.admission
 
 policies := [json.patch(input.table.bases[policy.base], policy.patch) | some policy in input.table.policies]
 
-answers := [_answer(input.table.questions[pair[1]], policies[pair[0]]) | some pair in input.pairs]
+answers := [_answer(input.table.questions[pair[1]], pair[0]) | some pair in input.pairs]
 
-_answer(question, policy) := {"outcomes": outcomes, "because": because, "listed": listed} if {
+_answer(question, number) := {{"outcomes": outcomes, "because": because, "listed": _listed(question, number)}} if {{
+	policy := policies[number]
+	decisions := {{decision | decision := admission.decision}} with input as question
+		{_WITH}
+	outcomes := {{decision.outcome | some decision in decisions}}
+	because := {{reason.requirement | some decision in decisions; some reason in decision.reasons}}
+}}
+
+# Lists are asked about under the data as it is: a list asks what a call asks, by the same requirements.
+_listed(question, number) := listed if {{
+	input.table.policies[number].patch == []
+	policy := policies[number]
 	item := object.filter(question, ["message", "target", "definition"])
-	list := object.union(object.remove(question, ["items", "arguments"]), {"items": [item]})
-	decisions := {decision | decision := admission.decision} with input as question
-		with data.environment as object.get(policy, "environment", {})
-		with data.required as object.get(policy, "required", {})
-		with data.enforcement as object.get(policy, "enforcement", {})
-		with data.catalog as object.get(policy, "catalog", {})
-		with data.agents as object.get(policy, "agents", {})
-		with data.rules as object.get(policy, "rules", {})
-		with data.own as object.get(policy, "own", {})
-		with data.index as object.get(policy, "index", {})
-		with data.requirements as object.get(policy, "requirements", {})
-	outcomes := {decision.outcome | some decision in decisions}
-	because := {reason.requirement | some decision in decisions; some reason in decision.reasons}
-	listed := {each.listed | some each in admission.listing.items} with input as list
-		with data.environment as object.get(policy, "environment", {})
-		with data.required as object.get(policy, "required", {})
-		with data.enforcement as object.get(policy, "enforcement", {})
-		with data.catalog as object.get(policy, "catalog", {})
-		with data.agents as object.get(policy, "agents", {})
-		with data.rules as object.get(policy, "rules", {})
-		with data.own as object.get(policy, "own", {})
-		with data.index as object.get(policy, "index", {})
-		with data.requirements as object.get(policy, "requirements", {})
-}
+	list := object.union(object.remove(question, ["items", "arguments"]), {{"items": [item]}})
+	listed := {{each.listed | some each in admission.listing.items}} with input as list
+		{_WITH}
+}} else := set()
 """
 _OUTCOMES: Final = ("deny", "hold", "allow")
 _CONFIRMED: Final = 6
@@ -78,7 +73,7 @@ class Answer(Struct, frozen=True):
     @property
     def is_open(self) -> bool:
         """True where nothing could be looser."""
-        return self.rank == len(_OUTCOMES) - 1 and self.listed == [True]
+        return self.rank == len(_OUTCOMES) - 1 and self.listed != [False]
 
     def is_looser_than(self, other: "Answer") -> bool:
         """True where this lets more pass, or shows more."""

@@ -5,8 +5,9 @@ might have written), or with one place damaged (what nobody wrote).
 Rule 2: the table is bounded and deterministic: where there is more to ask than fits, a fixed sample is asked.
 """
 
+import itertools
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from msgspec import Struct
@@ -16,15 +17,16 @@ from gateway.bundle.mutation.alterations import Patch, Path, applied, damaged, r
 from gateway.bundle.mutation.questions import questions
 from gateway.bundle.plain import Json
 
-BASE: Final = 400
+BASE: Final = 240
 """Questions that are asked under the data as it is."""
-ALTERED: Final = 1200
+ALTERED: Final = 480
 """Questions of which one place is altered, under the data as it is."""
 VARIED: Final = 12
 """Questions of an environment whose places are altered."""
-POLICIES: Final = 300
-EACH: Final = 8
-"""Questions that are asked under each altered policy."""
+POLICIES: Final = 180
+EACH: Final = 6
+ODD: Final = 2
+"""Questions that are asked under each altered policy, as they are, and with one place altered."""
 T = TypeVar("T")
 _SEALED: Final = ("environment", "required", "enforcement", "catalog", "agents", "rules", "own")
 
@@ -71,7 +73,10 @@ def table(bases: Sequence[Base], seed: int) -> Table:
         pairs += [(len(policies), question) for question in range(first, len(asked))]
         policies.append(Policy(number, ()))
         for patch in _policies(base.data, POLICIES // len(bases), chance):
-            under = _some(range(first, first + len(plain)), EACH, chance)
+            under = [
+                *_some(range(first, first + len(plain)), EACH - 2, chance),
+                *_some(range(first, len(asked)), 2, chance),
+            ]
             pairs += [(len(policies), question) for question in under]
             policies.append(Policy(number, patch))
     return Table(tuple(bases), tuple(policies), tuple(asked), tuple(pairs))
@@ -82,6 +87,15 @@ def _some(every: Iterable[T], most: int, chance: random.Random) -> list[T]:
     return known if len(known) <= most else chance.sample(known, most)
 
 
+def _mixed(words: Iterable[tuple[Path, Any]], chance: random.Random) -> list[tuple[Path, Any]]:
+    """The words in turn by the key that they are for, so that those of a rare key are among the first."""
+    by_key: dict[str, list[tuple[Path, Any]]] = {}
+    for path, word in words:
+        by_key.setdefault(str(path[-1]), []).append((path, word))
+    shuffled = [chance.sample(each, len(each)) for each in by_key.values()]
+    return [each for turn in itertools.zip_longest(*shuffled) for each in turn if each is not None]
+
+
 def _altered(question: Json) -> list[Json]:
     meant = [replaced(question, path, word) for path, word in worded(question)]
     broken = [applied(question, patch) for patch in damaged(question)]
@@ -89,18 +103,23 @@ def _altered(question: Json) -> list[Json]:
 
 
 def _policies(data: Json, most: int, chance: random.Random) -> list[Patch]:
+    """Policies of one other meaning, of two, and damaged ones."""
     parts = {key: data[key] for key in _SEALED if key in data}
-    sealed = (_sealed(data, path, word) for path, word in worded(parts))
-    meant = [patch for patch in sealed if patch is not None]
+    words = _mixed(worded(parts), chance)
+    first = words[: most // 2]
+    pairs = [dict(chance.sample(first, 2)) for _ in range(most)] if len(first) > 1 else []
+    once = [sealed for path, word in first if (sealed := _sealed(data, {path: word})) is not None]
+    twice = [sealed for pair in pairs if (sealed := _sealed(data, pair)) is not None]
     broken = list(damaged({key: data[key] for key in (*_SEALED, "index") if key in data}))
-    return [*_some(meant, most * 2 // 3, chance), *_some(broken, most // 3, chance)]
+    return [*once, *_some(twice, most // 4, chance), *_some(broken, most // 4, chance)]
 
 
-def _sealed(data: Json, path: Path, word: Any) -> Patch | None:
-    """The patch to another meaning, with the index made anew over it; none where no index can be made."""
-    altered = replaced(data, path, word)
+def _sealed(data: Json, words: Mapping[Path, Any]) -> Patch | None:
+    """The patch to other meanings, with the index made anew over them; None where no index can be made."""
+    patch = [operation for path, word in words.items() for operation in replacing(path, word)]
     try:
+        altered = applied(data, tuple(patch))
         index = altered["index"] | rule_indexes(altered["rules"], altered["agents"], altered["catalog"]["servers"])
-    except (KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, AttributeError, IndexError):
         return None
-    return (*replacing(path, word), *replacing(("index",), index))
+    return (*patch, *replacing(("index",), index))

@@ -25,9 +25,7 @@ def made(opa: Path, scratch: Path, text: str) -> list[Mutant]:
 def changed(opa: Path, scratch: Path, text: str, kind: str) -> list[str]:
     """The texts of the file after each mutant of a kind."""
     return [
-        each.applied(HEAD + text).removeprefix(HEAD).rstrip()
-        for each in made(opa, scratch, text)
-        if each.kind == kind
+        each.applied(HEAD + text).removeprefix(HEAD).rstrip() for each in made(opa, scratch, text) if each.kind == kind
     ]
 
 
