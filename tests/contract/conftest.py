@@ -1,17 +1,21 @@
 """Contract tests decide with the real OPA, from the checked-in policies."""
 
+import os
 import shutil
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
 from gateway.bundle import Builder, PolicySource, Problems
 from gateway.bundle.build import Content
+from gateway.cli import main
 from gateway.opa.binary import find
 
 Write = Callable[[str, str], Path]
+Run = Callable[..., Result]
 NOW = 1_795_000_000.0
 
 
@@ -57,3 +61,20 @@ def content(repository: Path, verified: Path, opa: Path) -> Callable[[], Content
         return found
 
     return made
+
+
+def named_opa(verified: Path, opa: Path) -> Path:
+    """A directory for PATH in which OPA has its plain name."""
+    directory = verified / "bin"
+    directory.mkdir(exist_ok=True)
+    (directory / "opa").unlink(missing_ok=True)
+    (directory / "opa").symlink_to(opa)
+    return directory
+
+
+@pytest.fixture
+def run(verified: Path, monkeypatch: pytest.MonkeyPatch, opa: Path) -> Run:
+    """Run a command as a person does, with a memory of what was verified that only these tests have."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(verified))
+    monkeypatch.setenv("PATH", f"{named_opa(verified, opa)}:{os.environ['PATH']}")
+    return lambda *words: CliRunner().invoke(main, [str(word) for word in words])

@@ -1,35 +1,16 @@
 """`check`, `build` and `ask` as a person runs them, on a policy repository with the stock library."""
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from gateway.cli import main
-
 Write = Callable[[str, str], Path]
 Run = Callable[..., Result]
-
-
-def named_opa(verified: Path, opa: Path) -> Path:
-    """A directory for PATH in which OPA has its plain name."""
-    directory = verified / "bin"
-    directory.mkdir(exist_ok=True)
-    (directory / "opa").unlink(missing_ok=True)
-    (directory / "opa").symlink_to(opa)
-    return directory
-
-
-@pytest.fixture
-def run(verified: Path, monkeypatch: pytest.MonkeyPatch, opa: Path) -> Run:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(verified))
-    monkeypatch.setenv("PATH", f"{named_opa(verified, opa)}:{os.environ['PATH']}")
-    return lambda *words: CliRunner().invoke(main, [str(word) for word in words])
 
 
 def test_check_is_silent_but_for_a_summary_where_all_is_in_order(run: Run, repository: Path) -> None:
