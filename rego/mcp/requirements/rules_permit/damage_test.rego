@@ -103,6 +103,16 @@ test_a_damaged_index_refuses_also_where_an_environment_allows_what_no_rule_refus
 	}
 }
 
+test_messages_without_target_are_looked_for_in_a_row_of_their_own if {
+	every question in [fixture.message("tools/list"), fixture.of_server("roots/list")] {
+		not _refused(question, fixture.bundle)
+		every path in [["slack", "none"], ["slack", "none", "any"], ["*", "none"]] {
+			_refused(question, fixture.without(fixture.bundle, array.concat(["index", "rules"], path)))
+		}
+		not _refused(question, fixture.without(fixture.bundle, ["index", "rules", "slack", "list"]))
+	}
+}
+
 _offering(server, row, key) := json.patch(fixture.bundle, [
 	{"op": "add", "path": ["rules", "x"], "value": _rule({"effect": "deny"})},
 	{"op": "add", "path": ["index", "seals", "x"], "value": fixture.seal(_rule({"effect": "deny"}))},
