@@ -58,7 +58,7 @@ async def arrived(behind: Behind) -> None:
     async def found() -> Any:
         return behind.server.effects or None
 
-    await until(found, lambda: "the call did not arrive", deadline_s=10)
+    await until(found, lambda: "the call did not arrive")
 
 
 def always(behind: Behind, script: Script) -> None:
@@ -155,7 +155,7 @@ async def test_many_that_go_leave_no_connection_behind(behind: Behind) -> None:
             writer.write(sent(behind, "modern"))
             await writer.drain()
             count = len(behind.server.effects)
-            await until(lambda: _more(behind, count), lambda: "no call arrived", deadline_s=10)
+            await until(lambda: _more(behind, count), lambda: "no call arrived")
 
     await asyncio.gather(*(gone() for _ in range(20)))
 
@@ -163,7 +163,7 @@ async def test_many_that_go_leave_no_connection_behind(behind: Behind) -> None:
         calls = behind.known() - before
         return (len(calls) == 20 and all(behind.completed(each) for each in calls)) or None
 
-    await until(recorded, lambda: "not every call has its second record", deadline_s=15)
+    await until(recorded, lambda: "not every call has its second record")
 
 
 async def _more(behind: Behind, count: int) -> bool | None:

@@ -55,7 +55,7 @@ class Caller:
             last[0] = await self.echo(text)
             return None if last[0].get("isError") else True
 
-        await until(answered, lambda: f"no call is allowed: {last[0]}", deadline_s=15)
+        await until(answered, lambda: f"no call is allowed: {last[0]}")
 
     def pids(self, event: str) -> list[int]:
         """Return the process ids in events of the log, in their order."""
