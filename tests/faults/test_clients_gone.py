@@ -105,7 +105,7 @@ async def test_who_goes_within_the_request_has_nothing_sent(behind: Behind, cut:
 
 async def _streaming(reader: asyncio.StreamReader) -> None:
     """Wait until the client has the head of the stream and something of it."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         assert b" 200 " in await reader.readuntil(b"\r\n\r\n")
         await reader.readuntil(b"\n\n")
 
@@ -117,7 +117,7 @@ async def test_a_modern_client_that_goes_closes_its_upstream_at_once(behind: Beh
     async with behind.line.opened() as (_, writer):
         writer.write(sent(behind, "modern"))
         await arrived(behind)
-    await asyncio.wait_for(behind.server.gone.wait(), 10)
+    await asyncio.wait_for(behind.server.gone.wait(), 60)
     assert (await behind.ended(before))["outcome"] == "client_gone"
     assert len(behind.server.effects) == 1
 
@@ -177,5 +177,5 @@ async def test_a_stream_whose_client_goes_ends(behind: Behind) -> None:
     async with behind.line.opened() as (reader, writer):
         writer.write(behind.line.head(headers, verb="GET"))
         await _streaming(reader)
-    await asyncio.wait_for(behind.server.gone.wait(), 10)
+    await asyncio.wait_for(behind.server.gone.wait(), 60)
     assert (await behind.ended(before))["outcome"] == "client_gone"
