@@ -71,7 +71,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def calling(directory: Path, upstream: Recorder) -> AsyncGenerator[Caller]:
     """A caller of a gateway that is ready and was called once."""
     entry = catalog("notes", upstream.url, tools={"echo": {"action": "read"}})
-    async with running(directory, servers={"notes": entry}) as gateway, httpx.AsyncClient() as http:
+    hasty = {"opa": {"deadline_ms": 250}}
+    async with (
+        running(directory, servers={"notes": entry}, settings=hasty) as gateway,
+        httpx.AsyncClient() as http,
+    ):
         caller = Caller(gateway, http)
         await caller.echoed("warm")
         yield caller
