@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from gateway.bundle.emergency import ROOT
 from gateway.bundle.mutation.alterations import Patch
 from gateway.bundle.mutation.table import Pair, Table
 from gateway.bundle.plain import Json
@@ -20,7 +21,18 @@ from gateway.bundle.tool import Opa
 ASKED: Final = "asked.rego"
 _WITH: Final = "\n\t\t".join(
     f'with data.{name} as object.get(policy, "{name}", {{}})'
-    for name in ("environment", "required", "enforcement", "catalog", "agents", "rules", "own", "index", "requirements")
+    for name in (
+        "environment",
+        "required",
+        "enforcement",
+        "catalog",
+        "agents",
+        "rules",
+        "own",
+        "index",
+        "requirements",
+        ROOT,
+    )
 )
 _QUERY: Final = f"""package asked
 

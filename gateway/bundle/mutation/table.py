@@ -13,8 +13,9 @@ from typing import Any, Final, TypeVar
 from msgspec import Struct
 
 from gateway.bundle.data import rule_indexes
+from gateway.bundle.emergency import ROOT, Kind, Stop, document
 from gateway.bundle.mutation.alterations import Patch, Path, applied, damaged, replaced, replacing, worded
-from gateway.bundle.mutation.questions import questions
+from gateway.bundle.mutation.questions import MOMENT, questions
 from gateway.bundle.plain import Json
 
 BASE: Final = 240
@@ -27,6 +28,8 @@ POLICIES: Final = 180
 EACH: Final = 6
 ODD: Final = 2
 """Questions that are asked under each altered policy, as they are, and with one place altered."""
+STOPS: Final = 8
+"""Policies of an environment under which something is stopped."""
 T = TypeVar("T")
 _SEALED: Final = ("environment", "required", "enforcement", "catalog", "agents", "rules", "own")
 
@@ -64,7 +67,8 @@ def table(bases: Sequence[Base], seed: int) -> Table:
     policies: list[Policy] = []
     asked: list[Json] = []
     pairs: list[Pair] = []
-    for number, base in enumerate(bases):
+    known = [Base(base.name, {**base.data, **document(())}, base.asked) for base in bases]
+    for number, base in enumerate(known):
         chance = random.Random(seed)  # noqa: S311 - a fixed sample, no secret
         plain = [*base.asked, *_some(questions(base.data), BASE // len(bases), chance)]
         changed = [each for question in _some(plain, VARIED, chance) for each in _altered(question)]
@@ -79,7 +83,7 @@ def table(bases: Sequence[Base], seed: int) -> Table:
             ]
             pairs += [(len(policies), question) for question in under]
             policies.append(Policy(number, patch))
-    return Table(tuple(bases), tuple(policies), tuple(asked), tuple(pairs))
+    return Table(tuple(known), tuple(policies), tuple(asked), tuple(pairs))
 
 
 def _some(every: Iterable[T], most: int, chance: random.Random) -> list[T]:
@@ -110,8 +114,26 @@ def _policies(data: Json, most: int, chance: random.Random) -> list[Patch]:
     pairs = [dict(chance.sample(first, 2)) for _ in range(most)] if len(first) > 1 else []
     once = [sealed for path, word in first if (sealed := _sealed(data, {path: word})) is not None]
     twice = [sealed for pair in pairs if (sealed := _sealed(data, pair)) is not None]
-    broken = list(damaged({key: data[key] for key in (*_SEALED, "index") if key in data}))
-    return [*once, *_some(twice, most // 4, chance), *_some(broken, most // 4, chance)]
+    broken = list(damaged({key: data[key] for key in (*_SEALED, "index", ROOT) if key in data}))
+    stopped = _some(_stops(data), STOPS, chance)
+    return [*once, *_some(twice, most // 4, chance), *_some(broken, most // 4, chance), *stopped]
+
+
+def _stops(data: Json) -> list[Patch]:
+    """Policies under which one thing is stopped: an agent, a server, a target, a caller."""
+    targets = data["catalog"]["targets"].items()
+    names: list[tuple[Kind, str]] = [
+        *(("agent", name) for name in data["agents"]),
+        *(("server", name) for name in data["catalog"]["servers"]),
+        *(("target", f"{server}/{name}") for server, listed in targets for name in listed.get("tools", {})),
+        *(("principal", name) for kinds in data["index"]["identities"].values() for name in kinds.get("subject", {})),
+    ]
+    return [replacing((ROOT,), document([_stop(kind, name)])[ROOT]) for kind, name in names]
+
+
+def _stop(kind: Kind, name: str) -> Stop:
+    until = (MOMENT + 3600) * 1_000_000_000
+    return Stop(id="s", kind=kind, name=name, until_unix_ns=until, because="x", by="x", at="2026-11-20T13:00:00Z")
 
 
 def _sealed(data: Json, words: Mapping[Path, Any]) -> Patch | None:

@@ -3,12 +3,14 @@
 import json
 from typing import Any
 
+from gateway.bundle.emergency import ROOT, document
 from gateway.bundle.mutation.alterations import applied, damaged, places, replaced, without, worded
 from gateway.bundle.mutation.bench import Judges
 from gateway.bundle.mutation.questions import principals, questions
 from gateway.bundle.mutation.table import Base, table
 from gateway.bundle.rule_index import seal
 
+KINDS = ("agent", "server", "target", "principal")
 RULE: dict[str, Any] = {
     "rule": "r",
     "effect": "allow",
@@ -86,6 +88,14 @@ def test_policies_are_altered_in_one_place_in_two_and_damaged() -> None:
     patches = [policy.patch for policy in table([Base("one", DATA)], 4).policies]
     assert {len(patch) for patch in patches} == {0, 1, 2, 3}
     assert {operation["op"] for patch in patches for operation in patch} == {"remove", "replace"}
+
+
+def test_each_kind_of_thing_is_stopped_under_some_policy() -> None:
+    made = table([Base("one", DATA)], 4)
+    stops = [policy.patch[0]["value"] for policy in made.policies if policy.patch and policy.patch[0]["path"] == [ROOT]]
+    named = {(kind, name) for stop in stops for kind in KINDS for name in stop.get(kind, {}) if name}
+    assert named == {("agent", "bot"), ("server", "a"), ("target", "a/t"), ("principal", "s")}
+    assert all(base.data[ROOT] == document(())[ROOT] for base in made.bases)
 
 
 def test_alterations_leave_the_document_as_it_is() -> None:
