@@ -68,7 +68,7 @@ def bundle_data(environment: Environment, requirements: Mapping[str, Any]) -> Js
         "agents": registered,
         "rules": rules,
         "own": {PurePosixPath(document.file).stem: document.value for document in environment.own},
-        "index": _credentials(agents) | rule_indexes(rules, registered, catalog["servers"]),
+        "index": _credentials(agents) | derived(rules, registered, catalog["servers"]),
         "requirements": dict(requirements),
     }
 
@@ -105,7 +105,7 @@ def _agent(entry: Json) -> Json:
     return {**_AGENT, **kept, "scope": {**_SCOPE, **entry.get("scope", {})}}
 
 
-def rule_indexes(rules: Json, agents: Json, servers: Json) -> Json:
+def derived(rules: Json, agents: Json, servers: Json) -> Json:
     """Which rules to look at, for whom, and what shows that nothing was damaged."""
     index = rule_index(rules, servers)
     return {

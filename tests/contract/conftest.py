@@ -63,7 +63,7 @@ def content(repository: Path, verified: Path, opa: Path) -> Callable[[], Content
     return made
 
 
-def named_opa(verified: Path, opa: Path) -> Path:
+def _named_opa(verified: Path, opa: Path) -> Path:
     """A directory for PATH in which OPA has its plain name."""
     directory = verified / "bin"
     directory.mkdir(exist_ok=True)
@@ -74,7 +74,8 @@ def named_opa(verified: Path, opa: Path) -> Path:
 
 @pytest.fixture
 def run(verified: Path, monkeypatch: pytest.MonkeyPatch, opa: Path) -> Run:
-    """Run a command as a person does, with a memory of what was verified that only these tests have."""
+    """A command of `mcp-admission` as a person runs it."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(verified))
-    monkeypatch.setenv("PATH", f"{named_opa(verified, opa)}:{os.environ['PATH']}")
+    monkeypatch.setenv("PATH", f"{_named_opa(verified, opa)}:{os.environ['PATH']}")
+    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
     return lambda *words: CliRunner().invoke(main, [str(word) for word in words])

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 from msgspec import Struct
 
-from gateway.bundle.data import rule_indexes
+from gateway.bundle.data import derived
 from gateway.bundle.emergency import ROOT, Kind, Stop, document
 from gateway.bundle.mutation.alterations import Patch, Path, applied, damaged, replaced, replacing, worded
 from gateway.bundle.mutation.questions import MOMENT, questions
@@ -141,7 +141,7 @@ def _sealed(data: Json, words: Mapping[Path, Any]) -> Patch | None:
     patch = [operation for path, word in words.items() for operation in replacing(path, word)]
     try:
         altered = applied(data, tuple(patch))
-        index = altered["index"] | rule_indexes(altered["rules"], altered["agents"], altered["catalog"]["servers"])
+        index = altered["index"] | derived(altered["rules"], altered["agents"], altered["catalog"]["servers"])
     except (KeyError, TypeError, AttributeError, IndexError):
         return None
     return (*patch, *replacing(("index",), index))
