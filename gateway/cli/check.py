@@ -5,14 +5,12 @@ Rule 1: every problem is printed, one a line, with file and line; any problem is
 
 import time
 from pathlib import Path
-from typing import Final
 
 import click
 
-from gateway.bundle.checking import Checked, Checking, Summary, environments
+from gateway.bundle.checking import COVERAGE, Checked, Checking, Summary, environments
+from gateway.bundle.quality import counted
 from gateway.cli.opa_found import opa_found, remembered
-
-COVERAGE: Final = 100.0
 
 
 @click.command(
@@ -41,9 +39,7 @@ def command(directory: Path, environment: tuple[str, ...], coverage: float) -> N
     stock library; what requirements may read and how they must be written; the packed bundle in a real OPA; and every
     scenario in bundles/<environment>/scenarios/.
     """
-    names = environment or environments(directory)
-    if not names:
-        raise click.ClickException(f"{directory / 'bundles'} holds no environment: `mcp-admission init` makes one.")
+    names = named(directory, environment)
     checking = Checking(opa=opa_found(), state=remembered(), now=time.time(), least_coverage=coverage)
     checked = checking.check(directory, names)
     _show(checked)
@@ -56,8 +52,20 @@ def _show(checked: Checked) -> None:
         click.echo(str(problem))
     for summary in checked.summaries:
         click.echo(f"{summary.environment}: {_counted(summary)}", err=True)
-    count = len(checked.problems)
-    click.echo(f"{count or 'no'} problem{'' if count == 1 else 's'}", err=True)
+    click.echo(total(len(checked.problems)), err=True)
+
+
+def total(problems: int) -> str:
+    """The last line of a report."""
+    return counted(problems, "problem") if problems else "no problems"
+
+
+def named(directory: Path, environment: tuple[str, ...]) -> list[str]:
+    """The environments to look at: those that were asked for, else all; none at all ends the command."""
+    names = list(environment) or environments(directory)
+    if not names:
+        raise click.ClickException(f"{directory / 'bundles'} holds no environment: `mcp-admission init` makes one.")
+    return names
 
 
 def _counted(summary: Summary) -> str:
@@ -68,4 +76,4 @@ def _counted(summary: Summary) -> str:
         "rule": summary.rules,
         "scenario": summary.scenarios,
     }
-    return ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for noun, count in counts.items())
+    return ", ".join(counted(count, noun) for noun, count in counts.items())

@@ -17,7 +17,7 @@ PROGRAMS: Final = {
     "typescript1": [str(_NODE / "node_modules/.bin/node"), str(_NODE / "clients/typescript1.mjs")],
     "typescript2": [str(_NODE / "node_modules/.bin/node"), str(_NODE / "clients/typescript2.mjs")],
 }
-_PATIENCE_S: Final = 60
+_PATIENCE_S: Final = 120
 
 
 def held(program: str, mode: str, opened: str, quiet: str) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from mcp_types import (
 )
 
 Said = dict[str, Any]
-_PATIENCE_S: Final = 15
+_PATIENCE_S: Final = 60
 
 
 async def sampled(context: Any, params: Any) -> CreateMessageResult:

@@ -19,7 +19,7 @@ from msgspec import Struct
 
 LEGACY: Final = "2025-11-25"
 BOTH: Final = "application/json, text/event-stream"
-PATIENCE_S: Final = 15
+PATIENCE_S: Final = 60
 
 
 class Event(Struct, frozen=True):

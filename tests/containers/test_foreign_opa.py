@@ -49,7 +49,7 @@ class Stage(Struct, frozen=True):
             told = await self.gateway.readiness()
             return True if told.get("ready") and await self.gateway.revision() == revision else None
 
-        await until(enforced, lambda: f"{revision} is not enforced: {self.opa.log()}", deadline_s=20)
+        await until(enforced, lambda: f"{revision} is not enforced: {self.opa.log()}")
         return revision
 
     async def missing(self, what: str) -> None:
@@ -60,7 +60,7 @@ class Stage(Struct, frozen=True):
             told.update(await self.gateway.readiness())
             return True if not told.get("ready") and what in str(told.get("missing")) else None
 
-        await until(lacks, lambda: f"it does not lack {what}: {told}", deadline_s=15)
+        await until(lacks, lambda: f"it does not lack {what}: {told}")
 
 
 @pytest.fixture(scope="module")

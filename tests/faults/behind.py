@@ -117,7 +117,7 @@ class Behind(Struct):
         async def found() -> list[dict[str, Any]] | None:
             return [record for record in self._first() if record["call_id"] not in before] or None
 
-        records = await until(found, lambda: "nothing was recorded", deadline_s=10)
+        records = await until(found, lambda: "nothing was recorded")
         assert len(records) == 1
         return dict(records[0])
 
@@ -135,7 +135,7 @@ class Behind(Struct):
         async def found() -> dict[str, Any] | None:
             return next(iter(self.completed(first["call_id"])), None)
 
-        return dict(await until(found, lambda: "the call has no second record", deadline_s=10))
+        return dict(await until(found, lambda: "the call has no second record"))
 
 
 @asynccontextmanager

@@ -96,7 +96,7 @@ async def served(behind: Behind) -> None:
         last = await behind.line.called()
         return True if last.status == 200 and not last.message["result"].get("isError") else None
 
-    await until(found, lambda: f"calls are not served: {last}", deadline_s=20)
+    await until(found, lambda: f"calls are not served: {last}")
 
 
 async def test_an_evaluation_error_is_of_the_one_who_provokes_it(behind: Behind) -> None:
@@ -136,7 +136,7 @@ async def test_a_revision_lower_than_one_enforced_refuses_until_a_higher_one_com
     async def refused() -> bool | None:
         return True if (await behind.line.called()).reason == "policy_regressed" else None
 
-    await until(refused, lambda: "an older revision is enforced", deadline_s=20)
+    await until(refused, lambda: "an older revision is enforced")
     behind.server.begin()
     for got in [await behind.line.called() for _ in range(5)]:
         assert (got.status, got.reason) == (200, "policy_regressed")
@@ -242,7 +242,7 @@ async def _filled(behind: Behind, ballast: Path) -> None:
         return True if got.reason == "journal_unavailable" else None
 
     behind.server.reply = _result
-    await until(refused, lambda: "a full journal takes records", deadline_s=20)
+    await until(refused, lambda: "a full journal takes records")
     behind.server.begin()
     for got in [await behind.line.called("echo", {"text": "x" * 20_000}) for _ in range(5)]:
         assert (got.status, got.reason) == (200, "journal_unavailable")
@@ -257,7 +257,7 @@ async def _filled(behind: Behind, ballast: Path) -> None:
     async def completed() -> bool | None:
         return True if behind.completed(first["call_id"]) else None
 
-    await until(completed, lambda: "the call under way has no second record", deadline_s=10)
+    await until(completed, lambda: "the call under way has no second record")
 
 
 def _result(received: Received) -> Script:

@@ -148,7 +148,7 @@ async def until_refused(journal: Journal) -> tuple[list[str], str]:
 
 
 async def until(journal: Journal, *, failed: bool) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while bool(journal.state().failed) is not failed or journal.state().lag_s:
             await asyncio.to_thread(lambda: None)
 

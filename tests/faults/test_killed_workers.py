@@ -67,7 +67,7 @@ async def more(behind: Behind, count: int) -> None:
     async def found() -> bool | None:
         return True if len(behind.server.effects) >= wanted else None
 
-    await until(found, lambda: f"{len(behind.server.effects)} of {wanted} calls arrived", deadline_s=20)
+    await until(found, lambda: f"{len(behind.server.effects)} of {wanted} calls arrived")
 
 
 async def test_every_call_that_a_killed_worker_forwarded_is_in_the_journal(behind: Behind) -> None:
@@ -95,7 +95,7 @@ async def test_every_call_that_a_killed_gateway_forwarded_is_in_the_journal(behi
     async def kill() -> None:
         await more(behind, 40)
         behind.gateway.process.kill()
-        await until(gone, lambda: "a process lives on", deadline_s=15)
+        await until(gone, lambda: "a process lives on")
 
     async def gone() -> bool | None:
         return None if any(alive(pid) for pid in (*opa, *workers)) else True

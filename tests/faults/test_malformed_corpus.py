@@ -69,7 +69,7 @@ async def _recorded(behind: Behind, before: set[str]) -> None:
     async def found() -> bool | None:
         return True if len(behind.known() - before) >= len(CORPUS) else None
 
-    await until(found, lambda: f"{len(behind.known() - before)} of {len(CORPUS)} are recorded", deadline_s=10)
+    await until(found, lambda: f"{len(behind.known() - before)} of {len(CORPUS)} are recorded")
     assert len(behind.known() - before) == len(CORPUS)
     for record in behind.gateway.records("decided"):
         if record["call_id"] not in before:

@@ -24,6 +24,8 @@ from tests.unit.opa.support import COMBINER, Key, Log, MemoryHighwater, PolicySe
 Transport = Callable[[Path], Exchange]
 TRANSPORTS = pytest.mark.parametrize("transport", [SocketExchange, socket_library_exchange])
 DEADLINE = 0.25
+PATIENT = 20.0
+"""The deadline of decisions where time is not the subject: there a slow machine must not look like a lost OPA."""
 SLACK = 3.0
 """Seconds that a busy machine may add to a deadline."""
 
@@ -55,8 +57,8 @@ async def opa(binary: Path, service: PolicyService) -> AsyncIterator[ManagedOpa]
     await opa.stop()
 
 
-def asking(socket: Path, transport: Transport) -> OpaClient:
-    return OpaClient(transport(socket), MemoryHighwater(), ids=lambda: "d", deadlines=Deadlines(decision=DEADLINE))
+def asking(socket: Path, transport: Transport, deadline: float = DEADLINE) -> OpaClient:
+    return OpaClient(transport(socket), MemoryHighwater(), ids=lambda: "d", deadlines=Deadlines(decision=deadline))
 
 
 async def decided(client: OpaClient, revision: str = "dev@aaaaaaaaaaaa.1") -> Verdict:
@@ -125,7 +127,7 @@ async def test_stopped_opa_costs_a_deadline_a_few_times_and_then_nothing(opa: Ma
 async def test_evaluation_errors_of_one_caller_are_not_noticed_by_the_others(
     opa: ManagedOpa, transport: Transport
 ) -> None:
-    client = asking(opa.socket, transport)
+    client = asking(opa.socket, transport, PATIENT)
     await decided(client)
 
     async def provoke() -> None:
@@ -147,7 +149,7 @@ async def test_evaluation_errors_of_one_caller_are_not_noticed_by_the_others(
 async def test_a_question_that_opa_cannot_read_is_not_noticed_by_the_others(
     opa: ManagedOpa, transport: Transport
 ) -> None:
-    client = asking(opa.socket, transport)
+    client = asking(opa.socket, transport, PATIENT)
     await decided(client)
     deep: list[object] = []
     for _ in range(900):
@@ -182,7 +184,7 @@ async def test_an_opa_without_a_bundle_denies_until_it_has_one(
 async def test_a_bundle_that_defines_no_decision_denies(
     binary: Path, key: Key, service: PolicyService, opa: ManagedOpa, transport: Transport
 ) -> None:
-    client = asking(opa.socket, transport)
+    client = asking(opa.socket, transport, PATIENT)
     await decided(client)
     without = COMBINER.replace("decision :=", "verdict :=")
     service.publish(bundle(binary, key, "dev@bbbbbbbbbbbb.2", without), '"2"')
@@ -200,7 +202,7 @@ async def test_a_bundle_that_defines_no_decision_denies(
 async def test_an_older_bundle_than_the_enforced_one_denies_until_a_newer_one_comes(
     binary: Path, key: Key, service: PolicyService, opa: ManagedOpa, transport: Transport
 ) -> None:
-    client = asking(opa.socket, transport)
+    client = asking(opa.socket, transport, PATIENT)
     await decided(client)
     service.publish(bundle(binary, key, "dev@bbbbbbbbbbbb.5"), '"5"')
     await decided(client, "dev@bbbbbbbbbbbb.5")
@@ -259,5 +261,5 @@ async def test_a_slow_opa_is_given_up_at_the_deadline_and_stops_evaluating(
         outcome = await client.decide(question())
         assert DEADLINE <= time.monotonic() - began < DEADLINE + SLACK
         assert isinstance(outcome, PolicyFailure)
-        await asyncio.wait_for(stub.gone.wait(), 5)
+        await asyncio.wait_for(stub.gone.wait(), 30)
         await client.close()

@@ -55,7 +55,7 @@ class Caller:
             last[0] = await self.echo(text)
             return None if last[0].get("isError") else True
 
-        await until(answered, lambda: f"no call is allowed: {last[0]}", deadline_s=15)
+        await until(answered, lambda: f"no call is allowed: {last[0]}")
 
     def pids(self, event: str) -> list[int]:
         """Return the process ids in events of the log, in their order."""
@@ -71,7 +71,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def calling(directory: Path, upstream: Recorder) -> AsyncGenerator[Caller]:
     """A caller of a gateway that is ready and was called once."""
     entry = catalog("notes", upstream.url, tools={"echo": {"action": "read"}})
-    async with running(directory, servers={"notes": entry}) as gateway, httpx.AsyncClient() as http:
+    hasty = {"opa": {"deadline_ms": 250}}
+    async with (
+        running(directory, servers={"notes": entry}, settings=hasty) as gateway,
+        httpx.AsyncClient() as http,
+    ):
         caller = Caller(gateway, http)
         await caller.echoed("warm")
         yield caller

@@ -161,7 +161,7 @@ async def test_a_broken_server_does_not_keep_others_from_theirs(behind: Behind) 
     behind.server.reply = reply
     async with behind.line.opened() as (_, writer):
         writer.write(behind.line.posted("echo", {"text": "hang"}))
-        await until(lambda: _arrived(behind), lambda: "the call did not arrive", deadline_s=10)
+        await until(lambda: _arrived(behind), lambda: "the call did not arrive")
         assert not (await behind.line.called()).message["result"].get("isError")
 
 

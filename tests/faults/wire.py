@@ -137,7 +137,7 @@ class Line:
         async def closed() -> bool | None:
             return self._open_to(client_port) is False or None
 
-        await until(closed, lambda: "the gateway did not close the connection", deadline_s=10)
+        await until(closed, lambda: "the gateway did not close the connection")
 
     def _open_to(self, client_port: int) -> bool:
         ours, theirs = f":{self.port:04X}", f":{client_port:04X}"

@@ -137,7 +137,7 @@ async def test_a_cancelled_call_ends_on_the_server_too(talk: Talk, talker: Talke
 
     assert talk.open["cancelled"]
     assert talk.name in talker.happened("waiting")
-    await until(told, lambda: f"the server was not told: {talker.happened('cancelled')}", deadline_s=10)
+    await until(told, lambda: f"the server was not told: {talker.happened('cancelled')}")
 
 
 def test_a_server_that_may_samples_the_clients_model(talk: Talk) -> None:

@@ -103,7 +103,7 @@ async def gateway(tmp_path_factory: pytest.TempPathFactory, built: Folding) -> A
 
 
 def _sent(url: str, body: str) -> httpx.Response:
-    return httpx.post(url, content=body.encode(), headers=HEADERS, timeout=15)
+    return httpx.post(url, content=body.encode(), headers=HEADERS, timeout=60)
 
 
 def _broken(folding: Folding) -> bool:

@@ -59,7 +59,7 @@ def command(*arguments: object) -> list[str]:
 
 
 def piped(*arguments: object) -> list[dict[str, Any]]:
-    done = subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, check=True, timeout=20)
+    done = subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, check=True, timeout=60)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
@@ -178,7 +178,7 @@ def test_a_damaged_line_is_named_and_the_rest_is_shown(journal: Path) -> None:
     [(_, path)] = segments(journal)
     path.write_bytes(b"{damaged\n" + path.read_bytes())
     done = subprocess.run(
-        command("tail", "--directory", journal), cwd=ROOT, capture_output=True, check=True, timeout=20
+        command("tail", "--directory", journal), cwd=ROOT, capture_output=True, check=True, timeout=60
     )
     assert len(done.stdout.splitlines()) == 5
     assert b"byte 0: 8 bytes are no record" in done.stderr
@@ -195,7 +195,7 @@ def test_a_damaged_line_is_named_and_the_rest_is_shown(journal: Path) -> None:
 def test_mistakes_are_answered_with_what_to_do(journal: Path, arguments: list[str], said: str) -> None:
     place = [] if "--directory" in arguments else ["--directory", journal]
     done = subprocess.run(
-        command(*arguments, *place), cwd=ROOT, capture_output=True, check=False, text=True, timeout=20
+        command(*arguments, *place), cwd=ROOT, capture_output=True, check=False, text=True, timeout=60
     )
     assert done.returncode != 0
     assert said in done.stderr
@@ -210,7 +210,7 @@ async def test_following_goes_on_with_what_is_added_until_it_is_interrupted(jour
     assert process.stdout is not None
     more = Journal(journal, Options(segment_bytes=65_536), writer="w2")
     more.start()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         first = asyncio.ensure_future(process.stdout.readline())
         count = 0
         while not first.done():

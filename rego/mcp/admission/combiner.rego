@@ -166,7 +166,7 @@ _allow_grounds := [enforcement.ground] if {
 } else := rules.grounds
 
 _rules_allow if {
-	count(rules.refusing) == 0
+	not "rules_permit" in _refused
 	count(_rule_holds) == 0
 }
 

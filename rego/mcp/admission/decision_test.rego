@@ -82,6 +82,15 @@ test_a_requirement_in_a_mode_is_taken_less_strictly if {
 	}
 }
 
+test_a_hold_stays_one_where_the_rules_are_not_enforced if {
+	every mode in ["warn", "shadow"] {
+		relaxed := {"agent_stays_in_scope": _held, "rules_permit": object.union(_entry, {"mode": mode})}
+		decision := fixture.decision(_outside, fixture.changed(_narrow, ["enforcement"], relaxed))
+		decision.outcome == "hold"
+		{reason.requirement | some reason in decision.reasons} == {"agent_stays_in_scope"}
+	}
+}
+
 test_a_mode_that_is_not_answered_for_is_deny if {
 	every change in [
 		{"mode": "allow"},
@@ -163,12 +172,29 @@ test_observing_lets_pass_and_says_what_would_be_refused if {
 	clean.grounds == [_reading]
 }
 
+# Or another deny rule would let pass what no rule permits.
+test_what_no_rule_permits_is_taken_like_what_a_rule_refuses if {
+	deny := object.union(fixture.rule, {"rule": "x", "effect": "deny"})
+	observe := object.remove(_entry, ["mode"])
+	every policy in [fixture.with_rules([], []), fixture.with_rules([deny], ["x"])] {
+		fixture.decision(fixture.call, policy).outcome == "deny"
+		observed := fixture.decision(fixture.call, fixture.changed(policy, ["environment", "observe"], observe))
+		observed.outcome == "allow"
+		[ground.rule | some ground in observed.grounds] == ["observe"]
+		[reason.requirement | some reason in observed.shadow] == ["rules_permit"]
+		every mode, expected in {"warn": "allow", "shadow": "allow", "hold": "hold"} {
+			entry := {"rules_permit": object.union(_entry, {"mode": mode})}
+			fixture.decision(fixture.call, fixture.changed(policy, ["enforcement"], entry)).outcome == expected
+		}
+	}
+}
+
 test_observing_ends_and_lasts_thirty_days_at_most if {
 	every change in [
 		{"owner": ""},
 		{"reason": null},
 		{"expires": "2026-11-20T14:00:00Z"},
-		{"expires": "2026-12-20T14:00:01Z"},
+		{"expires": "2026-12-20T14:00:00.000000001Z"},
 		{"expires": null},
 	] {
 		decision := fixture.decision(fixture.tool("delete_message"), _observing(change))
@@ -307,6 +333,8 @@ _entry := {
 	"reason": "Moving.",
 	"expires": "2026-12-01T00:00:00Z",
 }
+
+_held := object.union(_entry, {"mode": "hold"})
 
 _post := fixture.tool("post_message")
 

@@ -50,6 +50,22 @@ test_an_item_does_not_inherit_from_the_list if {
 	fixture.listing(fixture.changed(base, ["items"], [unseen]), fixture.bundle) == [{"definition_is_unchanged"}]
 }
 
+test_an_item_has_nothing_of_the_question_about_the_list if {
+	list := json.patch(_list([_item(fixture.call)]), [
+		{"op": "add", "path": ["message", "retry", "has_state"], "value": true},
+		{"op": "add", "path": ["message", "more"], "value": "x"},
+		{"op": "add", "path": ["target", "more"], "value": "x"},
+		{"op": "add", "path": ["arguments", "more"], "value": "x"},
+		{"op": "add", "path": ["arguments_meta", "more"], "value": "x"},
+	])
+	asked := data.mcp.admission._base with input as list
+	object.keys(asked) & {"items", "message", "target", "definition", "arguments", "arguments_meta"} == set()
+	object.union(asked, _item(fixture.call)) == object.remove(
+		object.union(fixture.call, {"phase": "list"}),
+		["items", "arguments", "arguments_meta"],
+	)
+}
+
 test_an_empty_list_stays_empty if {
 	fixture.listing(_list([]), fixture.bundle) == []
 }
@@ -78,6 +94,13 @@ test_a_capability_is_judged_by_what_the_catalog_lists if {
 	fixture.listing(_list(items), fixture.bundle) == [set()]
 	empty := fixture.without(fixture.bundle, ["catalog", "targets", "slack", "tools"])
 	fixture.listing(_list(items), empty) == [{"target_is_listed"}]
+}
+
+test_an_item_that_nothing_refuses_is_listed if {
+	listing := data.mcp.admission.listing with input as _list([_item(fixture.call)])
+		with data.mcp.admission.unmet_standing as set()
+		with data.mcp.admission.unmet_varying as set()
+	listing.items == [{"listed": true, "refused_by": []}]
 }
 
 _call(type, name) := json.patch(fixture.tool(name), [

@@ -115,6 +115,14 @@ class Supervisor:
                 if status == 200:
                     return msgspec.json.decode(body)
 
+    async def answering(self, pids: set[int]) -> set[int]:
+        """Return who answers calls, once all of these have: which worker takes a connection is the kernel's choice."""
+        found: set[int] = set()
+        async with asyncio.timeout(45):
+            while not found >= pids:
+                found.add((await self.call())["pid"])
+        return found
+
     async def worker_pids(self) -> set[int]:
         await self.ready()
         last = {event["worker"]: event["pid"] for event in self.named("worker_started")}

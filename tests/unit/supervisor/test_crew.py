@@ -51,20 +51,20 @@ def log() -> Log:
 
 
 async def test_a_worker_that_stops_answering_is_killed_and_replaced(hire: Hire, log: Log) -> None:
-    worker = hire(FAKE, silent_s=2)
+    worker = hire(FAKE, silent_s=5)
     await asyncio.wait_for(worker.started.wait(), 30)
-    pid = worker.pid
+    pid, started, silent = worker.pid, len(log.named("worker_started")), len(log.named("worker_silent"))
     os.kill(pid, signal.SIGSTOP)
     assert (await worker.readiness()).missing == ("answer",)
-    await until(lambda: len(log.named("worker_started")) == 2)
-    assert len(log.named("worker_silent")) == 1
+    await until(lambda: len(log.named("worker_started")) > started)
+    assert len(log.named("worker_silent")) == silent + 1
     assert not alive(pid)
 
 
 async def test_a_worker_that_never_starts_is_killed_and_tried_again(hire: Hire, log: Log) -> None:
     worker = hire("-c", "import signal; signal.pause()", silent_s=0.2)
-    await until(lambda: len(log.named("worker_ended")) == 2)
-    assert [event["code"] for event in log.named("worker_ended")] == [-signal.SIGKILL, -signal.SIGKILL]
+    await until(lambda: len(log.named("worker_ended")) >= 2)
+    assert {event["code"] for event in log.named("worker_ended")} == {-signal.SIGKILL}
     assert (await worker.readiness()).missing == ("running",)
 
 
@@ -106,9 +106,9 @@ async def test_a_worker_says_by_what_it_decides_and_nothing_while_it_is_gone(hir
 
 async def test_a_worker_drained_while_it_waits_for_its_next_try_does_not_start_again(hire: Hire, log: Log) -> None:
     worker = hire("-c", "raise SystemExit(1)")
-    await until(lambda: len(log.named("worker_ended")) == 4)
+    await until(lambda: len(log.named("worker_ended")) >= 4)
     started = len(log.named("worker_started"))
-    await asyncio.wait_for(worker.drain(), 4)
+    await asyncio.wait_for(worker.drain(), 30)
     assert len(log.named("worker_started")) == started
 
 

@@ -13,9 +13,8 @@ from tests.unit.supervisor.support import Supervisor, about, alive
 async def test_every_worker_serves_and_gets_keys_over_the_control_channel_only(tmp_path: Path) -> None:
     async with Supervisor(tmp_path, {}) as supervisor:
         pids = await supervisor.worker_pids()
-        answers = [await supervisor.call() for _ in range(40)]
-        assert {answer["pid"] for answer in answers} == pids
-        assert answers[0]["keys"] == [64, 32]
+        assert (await supervisor.call())["keys"] == [64, 32]
+        assert await supervisor.answering(pids) == pids
         secret = (tmp_path / ".state" / "sealing" / "current").read_bytes()
         for pid in pids:
             shown = about(pid, "cmdline") + about(pid, "environ")
@@ -37,7 +36,7 @@ async def test_a_worker_that_dies_is_replaced_and_the_other_one_is_left_alone(tm
         pids = await supervisor.worker_pids()
         assert second in pids
         assert first not in pids
-        assert {(await supervisor.call())["pid"] for _ in range(40)} == pids
+        assert await supervisor.answering(pids) == pids
 
 
 async def test_connections_wait_while_the_only_worker_is_replaced(tmp_path: Path) -> None:
@@ -73,7 +72,7 @@ async def test_sigterm_lets_calls_under_way_finish(tmp_path: Path) -> None:
 
 
 async def test_new_connections_are_refused_while_calls_under_way_finish(tmp_path: Path) -> None:
-    async with Supervisor(tmp_path, {}) as supervisor:
+    async with Supervisor(tmp_path, {"listen": {"port": 0, "drain_s": 8}}) as supervisor:
         await supervisor.worker_pids()
         port = int((await supervisor.event("listening"))["url"].rpartition(":")[2])
         calling = asyncio.create_task(supervisor.attempt("/endless"))
@@ -155,7 +154,7 @@ async def test_two_gateways_do_not_share_a_port(tmp_path: Path) -> None:
 
 def _connects(port: int) -> bool:
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        socket.create_connection(("127.0.0.1", port), timeout=20).close()
     except ConnectionError:
         return False
     return True

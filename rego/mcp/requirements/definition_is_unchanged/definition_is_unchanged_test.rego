@@ -43,6 +43,31 @@ test_refuses_a_change_of_no_known_class if {
 	}
 }
 
+test_a_change_of_no_known_class_is_not_hidden_by_one_that_is_tolerated if {
+	pinned := fixture.changed(
+		_drift({"description": "allow"}),
+		["catalog", "targets", "slack", "tools", "read_channel", "pin", "parts", "_meta"],
+		"m",
+	)
+	presented := {"description": "new", "inputSchema": "s"}
+	question := fixture.changed(fixture.call, ["definition"], {
+		"sha256": "new",
+		"parts": object.union(presented, {"_meta": "m"}),
+		"annotations": {},
+	})
+	not _refused(question, pinned)
+	_refused(fixture.changed(question, ["definition", "parts"], object.union(presented, {"_meta": "new"})), pinned)
+}
+
+test_what_has_no_definition_needs_no_pin if {
+	strict := fixture.changed(fixture.bundle, ["environment", "require_pins"], true)
+	task := fixture.changed(fixture.message("tasks/get"), ["target"], {"type": "task", "name": "t-1", "uri": null})
+	every question in [fixture.message("tools/list"), task] {
+		not _refused(question, strict)
+		fixture.decision(question, strict).resolved.pin == "unpinned"
+	}
+}
+
 test_unseen_is_never_a_match if {
 	every definition in [null, {}, "whole"] {
 		every name in ["read_channel", "post_message"] {

@@ -90,6 +90,29 @@ test_is_not_met_where_the_index_does_not_know_the_agent if {
 	_refused(fixture.call, fixture.changed(fixture.bundle, ["index", "who", "bot"], "any"))
 }
 
+test_a_damaged_index_refuses_also_where_an_environment_allows_what_no_rule_refuses if {
+	open := fixture.changed(fixture.with_rules([], []), ["environment", "default"], "allow")
+	not _refused(fixture.call, open)
+	_refused(fixture.call, fixture.without(open, ["index", "who", "bot"]))
+	_refused(fixture.call, fixture.changed(open, ["index", "who", "bot"], "any"))
+	every path in [["*", "read"], ["*", "read", "any"], ["slack", "read"], ["slack", "read", "any"], ["slack"]] {
+		_refused(fixture.call, fixture.without(open, array.concat(["index", "rules"], path)))
+		every value in [null, [], "x"] {
+			_refused(fixture.call, fixture.changed(open, array.concat(["index", "rules"], path), value))
+		}
+	}
+}
+
+test_messages_without_target_are_looked_for_in_a_row_of_their_own if {
+	every question in [fixture.message("tools/list"), fixture.of_server("roots/list")] {
+		not _refused(question, fixture.bundle)
+		every path in [["slack", "none"], ["slack", "none", "any"], ["*", "none"]] {
+			_refused(question, fixture.without(fixture.bundle, array.concat(["index", "rules"], path)))
+		}
+		not _refused(question, fixture.without(fixture.bundle, ["index", "rules", "slack", "list"]))
+	}
+}
+
 _offering(server, row, key) := json.patch(fixture.bundle, [
 	{"op": "add", "path": ["rules", "x"], "value": _rule({"effect": "deny"})},
 	{"op": "add", "path": ["index", "seals", "x"], "value": fixture.seal(_rule({"effect": "deny"}))},

@@ -70,6 +70,14 @@ test_an_unknown_action_is_each_action_to_a_refusal_and_none_to_a_permission if {
 	}
 }
 
+test_a_permission_for_all_but_one_action_permits_no_unknown_one if {
+	actions := ["read", "write", "delete", "send", "execute", "list"]
+	every action in actions {
+		others := [other | some other in actions; other != action]
+		_refused(fixture.tool("mystery"), _indexed([_edited("slack-is-read", {"what": {"actions": others}})], ["slack-is-read"]))
+	}
+}
+
 _of_group := fixture.changed(fixture.call, ["principal", "groups"], ["support", "desk"])
 
 # A rule named x that concerns everything, changed.

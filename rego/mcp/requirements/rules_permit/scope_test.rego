@@ -86,6 +86,8 @@ test_when_a_rule_is_in_force if {
 		{"hours": "13:00-14:00"},
 		{"hours": "15:00-16:00"},
 		{"hours": "14:01-14:00"},
+		{"hours": "14:00-14:00"},
+		{"hours": "00:00-00:00"},
 		{"hours": "14:00-14:01", "time_zone": "Europe/Zurich"},
 		{"days": ["friday"], "hours": "15:00-08:00"},
 	] {

@@ -37,7 +37,8 @@ test_takes_tasks_where_the_server_has_an_entry_for_them if {
 test_a_target_is_looked_for_among_its_own_kind_only if {
 	generous := fixture.changed(fixture.bundle, ["catalog", "targets", "slack", "tasks"], {"action": "read"})
 	also := fixture.changed(fixture.tool("hidden"), ["target", "uri"], "slack://channels/general")
-	every question in [fixture.tool("hidden"), also, _prompt("hidden"), fixture.resource("file:///x")] {
+	below := fixture.changed(fixture.tool("hidden"), ["target", "uri"], "slack://channels/random")
+	every question in [fixture.tool("hidden"), also, below, _prompt("hidden"), fixture.resource("file:///x")] {
 		_refused(question, generous)
 	}
 }

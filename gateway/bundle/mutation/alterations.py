@@ -1,0 +1,141 @@
+"""How a document of JSON is altered, one place at a time: what is missing, mistyped, other, ended or loosened.
+
+Rule 1: alterations are JSON Patch operations (RFC 6902) with paths of keys, as Rego's `json.patch` takes them.
+Rule 2: the same document gives the same alterations in the same order.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from gateway.bundle.plain import Json, is_array, is_object
+
+Path = tuple[str | int, ...]
+Patch = tuple[Json, ...]
+
+_PAST: Final = "2026-01-01T00:00:00Z"
+_SOON: Final = "2026-12-01T00:00:00Z"
+_RELAXED: Final = {"owner": "o", "reason": "r", "expires": _SOON}
+_RELAXABLE: Final = (
+    "agent_is_registered",
+    "agent_stays_in_scope",
+    "definition_is_unchanged",
+    "message_is_known",
+    "principal_is_verified",
+    "rules_permit",
+    "server_requests_are_agreed",
+    "target_is_listed",
+)
+
+
+def _enforcing(**entries: Json) -> Json:
+    return {name: _RELAXED | entry for name, entry in entries.items()}
+
+
+_WORDS: Final[dict[str, tuple[Any, ...]]] = {
+    "expires": (_PAST, "2026-11-20T14:00:00Z", _SOON, "soon"),
+    "mode": ("shadow", "warn"),
+    "effect": ("allow", "deny", "hold"),
+    "default": ("allow", "deny"),
+    "require_pins": (True, False),
+    "observe": (_RELAXED, _RELAXED | {"expires": _PAST}, _RELAXED | {"expires": "2027-06-01T00:00:00Z"}),
+    "enforcement": (
+        *(_enforcing(rules_permit={"mode": mode}, target_is_listed={"mode": mode}) for mode in ("warn", "hold")),
+        _enforcing(rules_permit={"mode": "warn"}, agent_stays_in_scope={"mode": "hold"}),
+        _enforcing(**{name: {"mode": "shadow"} for name in _RELAXABLE}),
+        _enforcing(**{name: {"mode": "shadow", "reason": ""} for name in _RELAXABLE}),
+        _enforcing(**{name: {"mode": "shadow", "expires": _PAST} for name in _RELAXABLE}),
+        _enforcing(**{name: {"mode": "allow"} for name in _RELAXABLE}),
+    ),
+    "anonymous": (True, False),
+    "believe_annotations": (True,),
+    "action": ("read", "write", "delete", "reed"),
+    "actions": (["read"], ["write", "delete", "send", "execute", "list"], ["read", "write", "delete", "send"], ["*"]),
+    "servers": (["other"], ["sl*"], ["*"]),
+    "tools": (["*"], ["strange"]),
+    "pin": ({"sha256": "whole", "parts": {"description": "d"}}, {"sha256": "x", "parts": {"description": "x"}}),
+    "definition_drift": ({"description": "allow"}, {"schema": "warn", "added": "allow", "removed": "allow"}),
+    "when": (
+        {"days": ["friday"]},
+        {"days": ["monday"]},
+        {"hours": "08:00-18:00"},
+        {"hours": "18:00-08:00"},
+        {"hours": "14:00-15:00", "time_zone": "Europe/Zurich"},
+    ),
+    "who": ({"agents": ["other"]}, {"agents": ["bot"], "kinds": ["other"]}, {"kinds": ["claude-code", "test"]}),
+    "arguments": (
+        [{"path": "/channel", "equals": "general"}],
+        [{"path": "/channel", "equals": "x"}],
+        [{"path": "/limit", "max": 5}, {"path": "/path", "glob": "a/*"}],
+        [{"path": "/absent", "equals": 1}],
+    ),
+    "required": (["absent"], "rules_permit"),
+    "schema": ("match", "mismatch", "uncheckable", "none"),
+    "method": ("token", "jwt", "none", "mtls", "tools/list", "tools/call", "roots/list", "strange"),
+    "kind": ("request", "notification", "response", "other"),
+    "type": ("tool", "resource", "prompt", "task", "none"),
+    "groups": (["support"], ["guests"], ["support", "guests"], ["support", "desk"]),
+    "annotations": ({}, {"readOnlyHint": False}, {"readOnlyHint": True, "destructiveHint": True}),
+    "sha256": ("whole", "x"),
+    "definition": (None,),
+    "parts": ({"description": "new", "more": "new"}, {"description": "d"}, {"inputSchema": "new"}),
+    "owner": ("",),
+    "reason": ("",),
+    "purpose": ("",),
+    "url": ("", "https://strange.example"),
+    "uri": ("slack://channels/random", "demo://notes/strange"),
+}
+_JUNK: Final[tuple[Any, ...]] = (None, "", "x", "*", 0, True, [], ["x"], {})
+
+
+def places(value: Any, at: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Every place below the document, outer ones first."""
+    inner = value.items() if is_object(value) else enumerate(value) if is_array(value) else ()
+    for key, found in inner:
+        yield (*at, key), found
+        yield from places(found, (*at, key))
+
+
+def worded(document: Json) -> Iterator[tuple[Path, Any]]:
+    """Every place with another value that means something there."""
+    for path, found in places(document):
+        yield from ((path, word) for word in _WORDS.get(str(path[-1]), ()) if word != found)
+
+
+def damaged(document: Json) -> Iterator[Patch]:
+    """Every place removed, or of another value or type."""
+    for path, found in places(document):
+        yield ({"op": "remove", "path": list(path)},)
+        yield from (replacing(path, junk) for junk in _JUNK if junk != found)
+
+
+def replacing(path: Path, value: Any) -> Patch:
+    """The patch that puts a value at a place that is there."""
+    return ({"op": "replace", "path": list(path), "value": value},)
+
+
+def replaced(document: Any, path: Path, value: Any) -> Any:
+    """The document with another value at a place that is there; the document itself stays."""
+    if not path:
+        return value
+    if is_array(document):
+        return [replaced(each, path[1:], value) if key == path[0] else each for key, each in enumerate(document)]
+    return {**document, path[0]: replaced(document[path[0]], path[1:], value)}
+
+
+def without(document: Any, path: Path) -> Any:
+    """The document without what stands at a place that is there."""
+    first, rest = path[0], path[1:]
+    if rest:
+        return replaced(document, (first,), without(document[first], rest))
+    if is_array(document):
+        return [each for key, each in enumerate(document) if key != first]
+    return {key: value for key, value in document.items() if key != first}
+
+
+def applied(document: Any, patch: Patch) -> Any:
+    """The document under a patch."""
+    for operation in patch:
+        path = tuple(operation["path"])
+        removes = operation["op"] == "remove"
+        document = without(document, path) if removes else replaced(document, path, operation["value"])
+    return document

@@ -1,0 +1,36 @@
+"""The environments that questions are asked about: a policy repository's own, and the one that the stock's tests use.
+
+Rule 1: the scenarios of an environment are among its questions, as `mcp-admission check` asks them.
+"""
+
+from typing import Final
+
+from msgspec import to_builtins
+
+from gateway.bundle.asking import question
+from gateway.bundle.build import Content
+from gateway.bundle.mutation.questions import MOMENT
+from gateway.bundle.mutation.table import Base
+from gateway.bundle.plain import is_object
+from gateway.bundle.scenarios import scenarios
+from gateway.bundle.tool import Opa
+from gateway.bundle.tree import Tree
+
+_FIXTURE: Final = "data.mcp.lib.fixture_test.bundle"
+
+
+def base_of(content: Content) -> Base:
+    """The base of an environment; its credentials are with those made up for scenarios."""
+    told = scenarios(content.environment.scenarios_placed(), content.environment.agents_by_id(), MOMENT)
+    index = dict(content.data["index"])
+    for each in told:
+        index["credentials"] = {**index["credentials"], **each.acting.credentials}
+    asked = [to_builtins(question(each.asked, each.acting, content.data)) for each in told]
+    return Base(content.environment.name, {**content.data, "index": index}, asked)
+
+
+def fixture_of(tree: Tree, opa: Opa) -> list[Base]:
+    """The policy that the tests of the stock library start from; nothing where the tree has none."""
+    ran = opa.run("eval", "--format=raw", "--data=mcp", _FIXTURE, within=tree.root)
+    data = ran.report()
+    return [Base("the fixture of the tests", data)] if ran.code == 0 and is_object(data) else []

@@ -1,0 +1,132 @@
+"""`mcp-admission test`: the stages of `check` one by one for policy authors, and mutation testing of their Rego.
+
+Rule 1: what `check` calls a problem is one here; only coverage of own Rego is a wish here and a problem there.
+Rule 2: problems and mutants that loosen a decision are exit code 1; wishes and other survivors are told.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from gateway.bundle.checking import COVERAGE, Checking, Stage
+from gateway.bundle.mutation import Hunt, Report, Survivor, base_of
+from gateway.bundle.quality import counted
+from gateway.bundle.tool import Opa
+from gateway.cli.check import named, total
+from gateway.cli.opa_found import opa_found, remembered
+
+
+@click.command(
+    "test",
+    short_help="Test a policy directory stage by stage, and mutate its Rego.",
+    epilog="""\b
+Examples:
+  mcp-admission test
+  mcp-admission test policies --environment production
+  mcp-admission test policies --mutate
+  mcp-admission test policies --mutate --only recipients --jobs 2
+""",
+)
+@click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
+@click.option("-e", "--environment", multiple=True, help="Below bundles/; all of them if not given.")
+@click.option(
+    "--coverage",
+    type=click.FloatRange(0, 100),
+    default=COVERAGE,
+    show_default=True,
+    help="Wished percentage of each of your Rego files that its tests reach.",
+)
+@click.option("--mutate", is_flag=True, help="Then change the Rego in every way that a test should notice.")
+@click.option("--only", default="", help="Mutate files only whose path contains this.")
+@click.option("--sample", type=click.IntRange(min=1), help="Mutate so many places only, always the same ones.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Mutants judged at once; one a processor if not given.")
+def command(  # noqa: PLR0913 - one parameter an option
+    *,
+    directory: Path,
+    environment: tuple[str, ...],
+    coverage: float,
+    mutate: bool,
+    only: str,
+    sample: int | None,
+    jobs: int | None,
+) -> None:
+    """Test the policy repository DIRECTORY (the working directory if not given), and show every stage.
+
+    The stages are those of `mcp-admission check`: the sources, `opa check` under the input schema, `opa fmt`,
+    `opa test` with coverage by file, the YAML, the packed bundle in a real OPA, and the scenarios. With --mutate,
+    your requirements (in a checkout, the stock library) are changed in one place after the other: a change that no
+    test notices is shown, and is a failure if the real OPA then lets pass what it refused before.
+    """
+    names = named(directory, environment)
+    checking = Checking(
+        opa=opa_found(), state=remembered(), now=time.time(), least_coverage=coverage, own_coverage_is_wished=True
+    )
+    problems = 0
+    for stage in checking.stages(directory, names):
+        _show(stage)
+        problems += len(stage.looked.problems)
+    if mutate and not problems:
+        hunt = Hunt(
+            opa=Opa(checking.opa),
+            policy=directory,
+            stock=checking.library(),
+            bases=[base_of(content) for content in checking.contents(directory, names)],
+            jobs=jobs or os.cpu_count() or 1,
+            only=only,
+            sample=sample or 0,
+        )
+        problems += _mutated(hunt)
+    click.echo(total(problems), err=True)
+    if problems:
+        raise SystemExit(1)
+
+
+def _show(stage: Stage) -> None:
+    looked = stage.looked
+    mark = click.style("FAIL", fg="red") if looked.problems else click.style("ok", fg="green")
+    padding = " " * (4 - len(click.unstyle(mark)))
+    click.echo(f"{mark}{padding}  {stage.of:<12} {stage.name:<10} {stage.took_s:6.1f} s  {looked.at}")
+    for detail in looked.details:
+        click.echo(f"      {detail}")
+    for wish in looked.wishes:
+        click.echo(f"      wished: {wish}")
+    for problem in looked.problems:
+        click.echo(f"      {problem}")
+
+
+def _mutated(hunt: Hunt) -> int:
+    """Show what becomes of the mutants; the number of problems found."""
+    began = time.monotonic()
+    report = hunt.run(_progress if sys.stderr.isatty() else _silent)
+    if not isinstance(report, Report):
+        for problem in report:
+            click.echo(f"      {problem}")
+        return len(report)
+    for survivor in report.survivors:
+        _show_survivor(survivor)
+    counts = (
+        f"{counted(report.mutants, 'mutant')}, {report.killed} killed, {len(report.survivors)} survived, of which "
+        f"{len(report.loosening)} loosened an answer ({report.questions} questions asked of each)"
+    )
+    mark = click.style("FAIL", fg="red") if report.loosening else click.style("ok  ", fg="green")
+    click.echo(f"{mark}  {'rego':<12} {'mutation':<10} {time.monotonic() - began:6.1f} s  {counts}")
+    return len(report.loosening)
+
+
+def _show_survivor(survivor: Survivor) -> None:
+    mutant, loosened = survivor.mutant, survivor.loosened
+    word = "no test notices" if loosened is None else click.style("LOOSENS, and no test notices", fg="red")
+    click.echo(f"      {mutant.path}:{mutant.line}: {word} the {mutant.change}")
+    if loosened is not None:
+        click.echo(f"        {loosened.words()}")
+
+
+def _progress(done: int, of: int) -> None:
+    click.echo(f"\r      {done} of {of} mutants judged", err=True, nl=done == of)
+
+
+def _silent(done: int, of: int) -> None:
+    del done, of

@@ -1,0 +1,50 @@
+"""No change of the stock library that no test notices lets pass what it refuses: a fixed sample of `make mutants`."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from gateway.bundle import Builder, PolicySource
+from gateway.bundle.build import Content
+from gateway.bundle.checking import environments
+from gateway.bundle.mutation import Hunt, Report, base_of
+from gateway.bundle.problem import Problem
+from gateway.bundle.tool import Opa
+from gateway.library import library
+
+NOW = 1_795_000_000.0
+SAMPLE = 150
+
+
+@pytest.fixture
+def hunt(checkout: Path, verified: Path, opa: Path) -> Hunt:
+    builder = Builder(verified, opa)
+    contents = [builder.content(PolicySource(checkout, name), NOW) for name in environments(checkout)]
+    bases = [base_of(content) for content in contents if isinstance(content, Content)]
+    assert len(bases) == len(contents)
+    return Hunt(opa=Opa(opa), policy=checkout, stock=library(), bases=bases, jobs=os.cpu_count() or 1, sample=SAMPLE)
+
+
+def test_no_change_of_a_sample_loosens_a_decision_unnoticed(hunt: Hunt) -> None:
+    told: list[tuple[int, int]] = []
+    report = hunt.run(lambda done, of: told.append((done, of)))
+    assert isinstance(report, Report), report
+    assert [f"{each.mutant.path}:{each.mutant.line}: {each.mutant.change}" for each in report.loosening] == []
+    assert told == [(done, SAMPLE) for done in range(1, SAMPLE + 1)]
+    assert report.mutants + report.unbuildable == SAMPLE
+    assert report.killed + len(report.survivors) == report.mutants
+    assert report.killed > SAMPLE * 3 // 4
+
+
+def test_a_library_whose_tests_fail_is_not_mutated(tmp_path: Path, checkout: Path, opa: Path) -> None:
+    place = tmp_path / "rego" / "mcp" / "lib" / "own" / "x"
+    place.mkdir(parents=True)
+    (place / "x.rego").write_text("package mcp.lib.own.x\n\none := 1\n")
+    (place / "x_test.rego").write_text(
+        "package mcp.lib.own.x_test\n\nimport data.mcp.lib.own.x\n\ntest_it if x.one == 2\n"
+    )
+    failing = Hunt(opa=Opa(opa), policy=tmp_path, stock=library(), bases=[], jobs=1)
+    told = failing.run(lambda done, of: None)
+    remedy = "Run `mcp-admission check` and mend them."
+    assert told == [Problem("rego", 0, "its tests do not pass unmutated.", remedy)]
