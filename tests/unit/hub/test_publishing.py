@@ -40,7 +40,7 @@ def emergency(inside: Inside) -> bytes:
 REFUSED: dict[str, Callable[[Inside], bytes]] = {
     "bundle_unsigned": lambda _: bundle("x", None, 6),
     "bundle_signature_invalid": lambda _: bundle("x", ephemeral_key(), 6),
-    "bundle_signature_invalid, changed": lambda inside: changed(inside.bundle("first", 6)),
+    "bundle_unreadable, changed": lambda inside: changed(inside.bundle("first", 6)),
     "bundle_signature_invalid, for another use": emergency,
     "bundle_unreadable": lambda inside: inside.bundle("x", 6)[:-20],
     "bundle_unreadable, no bundle": lambda _: b"hello",

@@ -18,7 +18,10 @@ BOT = {"kind": "agent", "name": "bot", "for_s": 3600, "because": "It mails stran
 async def document(inside: Inside) -> tuple[dict[str, Any], int]:
     artefact = read_artefact((await inside.poll("emergency")).content)
     assert isinstance(artefact, Artefact)
-    return json.loads(artefact.files["data.json"])["emergency"], artefact.manifest.metadata.seq
+    said: dict[str, Any] = json.loads(artefact.files["data.json"])["emergency"]
+    for kind in ("agent", "principal", "server", "target"):
+        assert said[kind].pop("") == [], "policy sees by it that the kind is there"
+    return said, artefact.manifest.metadata.seq
 
 
 async def test_a_stop_is_in_the_bundle_in_the_journal_and_in_the_list(inside: Inside) -> None:
