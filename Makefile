@@ -25,7 +25,7 @@ PARALLEL_unit := -n auto --dist loadfile
 PARALLEL_property := -n auto --dist loadfile
 PARALLEL_contract := -n auto --dist loadfile
 
-.PHONY: help run test check format mutants bench coverage requirements clean policy regal tools client1 node opa $(STATIC) $(SUITES)
+.PHONY: policy-ci help run test check format mutants bench coverage requirements clean policy regal tools client1 node opa $(STATIC) $(SUITES)
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -78,6 +78,9 @@ conformance:
 
 mutants: .venv/.dev opa ## mutate the whole policy library: no change that no test notices may loosen a decision
 	$(BIN)/mcp-admission test . --mutate
+
+policy-ci: .venv/.dev opa ## the life of a policy: init, commit, replay, publish, stop, rollback, with a hub and two gateways
+	$(BIN)/pytest -q -s tests/integration/test_lifecycle.py
 
 bench: .venv/.dev opa ## measure: direct, bare relay, gateway; prints and writes the table
 	$(BIN)/python -m tests.bench

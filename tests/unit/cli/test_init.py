@@ -25,6 +25,8 @@ WANTED = {
     ".gitignore",
     ".github/CODEOWNERS",
     ".github/workflows/policy.yml",
+    "ci/policy.sh",
+    "ci/rehearse.sh",
     "requirements.txt",
     "settings.yaml",
     "settings.production.yaml",

@@ -1,0 +1,192 @@
+#!/usr/bin/env bash
+# The whole life of a policy on this machine: a hub, two gateways, and every step from a commit to an enforced revision,
+# a refused loosening, a stop and a rollback, each with the time that it took. It works on a copy in .state/rehearsal, with
+# keys and tokens of its own, and ends everything that it started.
+#
+#   bash ci/rehearse.sh          needs mcp-admission on the PATH, git and curl, and what is to be rehearsed committed
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+umask 077
+root=$PWD/.state/rehearsal
+work=$root/policies
+rm -rf "$root"
+mkdir -p "$root"
+
+ended() {
+	local status=$?
+	trap - EXIT
+	for pid in $(jobs -p); do kill "$pid" 2>/dev/null || true; done
+	wait || true
+	((status == 0)) || tail -n 15 "$root"/*.log >&2
+	exit "$status"
+}
+trap ended EXIT
+
+began() { start=$EPOCHREALTIME; }
+took() { printf '%7.2f s  %s\n' "$(awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN {print b - a}')" "$1"; }
+within() { # within SECONDS COMMAND...: again and again until it succeeds
+	local last=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		((SECONDS < last)) || { echo "not in time: $*" >&2; exit 1; }
+		sleep 0.02
+	done
+}
+logged() { grep '"listening"' "$root/$1.log" 2>/dev/null | grep -oE "\"$2\": ?\"[^\"]+\"" | cut -d'"' -f4 | grep .; }
+quietly() { "$@" >"$root/last.log" 2>&1 || { cat "$root/last.log" >&2; exit 1; }; }
+
+# A copy of what is committed; the agent gets a token for this rehearsal.
+git clone --quiet --no-hardlinks . "$work" || { echo 'commit first: git init && git add . && git commit' >&2; exit 1; }
+cd "$work"
+git config user.name Rehearsal
+git config user.email rehearsal@example.com
+mcp-admission agent rotate support-bot --environment production --directory . >"$root/agent.token" 2>"$root/agent.log"
+token=$(grep -ohE 'mcpa_[A-Za-z0-9_-]+' "$root/agent.token" "$root/agent.log" | head -n 1)
+
+# A mail server that lists its tools and does nothing; the copy's catalog names it.
+cat >"$root/mail.py" <<'PYTHON'
+import json, sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+NAMES = ("search_mail", "read_mail", "send_mail", "delete_mail")
+TOOLS = [{"name": name, "inputSchema": {"type": "object"}} for name in NAMES]
+
+
+class Mail(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        listed = {"tools/list": {"tools": TOOLS}, "tools/call": {"content": [{"type": "text", "text": "done"}]}}
+        result = listed.get(message["method"], {})
+        body = json.dumps({"jsonrpc": "2.0", "id": message.get("id"), "result": result}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *said):
+        pass
+
+
+server = ThreadingHTTPServer(("127.0.0.1", 0), Mail)
+print(json.dumps({"message": "listening", "url": f"http://127.0.0.1:{server.server_port}/mcp"}), file=sys.stderr, flush=True)
+server.serve_forever()
+PYTHON
+python3 "$root/mail.py" 2>"$root/mail.log" &
+within 30 logged mail url >/dev/null
+sed -i "s#^url: .*#url: $(logged mail url)#" bundles/production/catalog/mail.yaml
+git commit --quiet --all --message "Give the support bot a token, and name the mail server"
+
+# Keys, tokens, a hub.
+mcp-admission hub key "$root/policy.pem" >/dev/null 2>&1
+mcp-admission hub key "$root/stops.pem" >/dev/null 2>&1
+for role in publisher responder gateway reader; do
+	mcp-admission hub token "$role" --role "$role" >"$root/$role.token" 2>>"$root/tokens"
+done
+{
+	echo "directory: $root/hub"
+	echo "listen: {port: 0}"
+	echo "keys: [{file: $root/policy.pub.pem}]"
+	echo "emergency_key: $root/stops.pem"
+	echo "tokens:"
+	grep '^  - ' "$root/tokens"
+} >"$root/hub.yaml"
+mcp-admission hub serve --config "$root/hub.yaml" 2>"$root/hub.log" &
+within 30 logged hub url >/dev/null
+hub=$(logged hub url)
+
+# Two gateways that follow it.
+for number in 1 2; do
+	cat >"$root/gateway$number.yaml" <<-YAML
+	id: gateway-$number
+	listen: {port: 0}
+	admin: {port: 0}
+	state: {directory: $root/gateway$number}
+	secrets: {directory: $root/gateway$number/secrets}
+	journal: {masking: full}
+	policy:
+	  environment: production
+	  bundle:
+	    urls: ["$hub"]
+	    token_file: $root/gateway.token
+	    keys: [{file: $root/policy.pub.pem}]
+	    emergency: {file: $root/stops.pub.pem}
+	YAML
+	mkdir -p "$root/gateway$number/secrets"
+	printf 'rehearsal' >"$root/gateway$number/secrets/mail"
+	mcp-admission serve --config "$root/gateway$number.yaml" 2>"$root/gateway$number.log" &
+done
+for number in 1 2; do within 60 logged "gateway$number" url >/dev/null; done
+
+call() { # call GATEWAY TOOL: what an agent is told
+	curl --silent --max-time 20 "$(logged "gateway$1" url)/servers/mail/mcp" --header "Authorization: Bearer $token" \
+		--header 'Content-Type: application/json' --header 'Accept: application/json, text/event-stream' \
+		--data "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"$2\",\"arguments\":{\"id\":\"1\"}}}"
+}
+both_told() { for one in 1 2; do call "$one" "$1" | grep -q "$2" || return 1; done; }
+
+export POLICY_HUB=$hub POLICY_TOKEN_FILE=$root/publisher.token POLICY_KEY=$root/policy.pub.pem POLICY_GATEWAYS=2
+POLICY_SIGNING_KEY=$(cat "$root/policy.pem")
+export POLICY_SIGNING_KEY
+
+began
+quietly bash ci/policy.sh test build sign
+took "tested, built twice alike, signed"
+began
+quietly bash ci/policy.sh publish
+took "published and enforced by both gateways"
+within 20 both_told delete_mail mail-is-kept
+within 20 both_told read_mail '"done"'
+
+# A loosening, which recorded calls bring to light.
+python3 - <<'PYTHON'
+from pathlib import Path
+place = Path("bundles/production/rules/mail.yaml")
+text = place.read_text()
+begin = text.index("  - rule: mail-is-kept")
+changed = text[begin:].replace("effect: deny", "effect: allow\n    who: {labels: [support]}", 1)
+place.write_text(text[:begin] + changed)
+scenarios = Path("bundles/production/scenarios/mail.yaml")
+said = scenarios.read_text()
+begin = said.index("  - scenario: mail is kept")
+scenarios.write_text(said[:begin] + said[begin:].replace("want: deny", "want: allow", 1))
+agent = Path("bundles/production/agents/support-bot.yaml")
+agent.write_text(agent.read_text().replace("[read, list, send]", "[read, list, send, delete]"))
+PYTHON
+git commit --quiet --all --message "Let support delete mail"
+export POLICY_JOURNAL=$root/gateway1/journal
+began
+bash ci/policy.sh test build replay >"$root/last.log" 2>&1 && { echo "the loosening was not found" >&2; exit 1; }
+took "a loosening that nobody explained is refused by the replay"
+cat >expected-changes.yaml <<'YAML'
+changes:
+  - from: deny
+    to: allow
+    server: mail
+    target: delete_mail
+    owner: security@example.com
+    reason: Support empties the spam folder from now on.
+YAML
+git add . && git commit --quiet --message "Explain why support may delete mail"
+began
+quietly bash ci/policy.sh test build replay sign publish
+took "explained, it is tested, replayed, signed, published and enforced"
+within 20 both_told delete_mail '"done"'
+
+began
+mcp-admission stop --agent support-bot --for 1h --because "It deletes what it should not" --hub "$hub" \
+	--token-file "$root/responder.token" >"$root/stop.id"
+within 20 both_told read_mail nothing_is_stopped
+took "stopped: both gateways refuse the agent"
+quietly mcp-admission stop lift "$(cat "$root/stop.id")" --because Mended --hub "$hub" --token-file "$root/responder.token"
+
+began
+export POLICY_BECAUSE="Deleting was a mistake"
+quietly bash ci/policy.sh rollback
+within 20 both_told delete_mail mail-is-kept
+took "rolled back, under a new number, and enforced by both gateways"
+
+mcp-admission bundle history --to "$hub" --token-file "$root/reader.token" --channel production
