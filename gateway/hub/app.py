@@ -109,6 +109,6 @@ async def _absent(_request: Request, error: Exception) -> Response:
     """Nothing here, or not by this method."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     said = {404: "there is nothing at this path", 405: "this path knows other methods"}.get(status, "it failed")
-    body = msgspec.json.encode(Refusal(said, "The README lists the hub's interface."))
+    body = msgspec.json.encode(Refusal(said, "bundles/README.md lists the interface."))
     headers = error.headers if isinstance(error, HTTPException) else None
     return Response(body, status, headers=headers, media_type=JSON)
