@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from tests.bench import decisions
+from tests.bench import decisions, publishing
 from tests.bench.load import Figures, Load
 from tests.bench.stage import LISTING, Stage, call, listing, question_of, sessions, staged, worker_pids
 from tests.running import OPEN
@@ -38,6 +38,7 @@ async def main() -> None:
     lines += await _sizes_and_memory()
     lines += await _lists()
     lines += await _decisions()
+    lines += await publishing.rows()
     text = "\n".join(lines)
     print(text)  # noqa: T201 - the table is this program's output
     _OUTPUT.parent.mkdir(exist_ok=True)
