@@ -29,7 +29,10 @@ POLICY: Final = b"""package mcp.admission
 
 answer := data.own.answer
 
-stopped contains name if some name, _ in data.emergency.agent
+stopped contains name if {
+	some name, _ in data.emergency.agent
+	name != ""
+}
 """
 
 

@@ -33,11 +33,21 @@ def truncated(policy: Policy) -> bytes:
     return content[: len(content) // 2]
 
 
-def changed(policy: Policy) -> bytes:
-    """The bundle with one word of its policy changed after it was signed."""
+def changed(policy: Policy, was: bytes, now: bytes) -> bytes:
+    """The bundle with one word changed after it was signed."""
     content = gzip.decompress(policy.bundle(NEXT).content)
-    assert b'"default":"deny"' in content
-    return gzip.compress(content.replace(b'"default":"deny"', b'"default":"deni"'))
+    assert was in content
+    return gzip.compress(content.replace(was, now))
+
+
+def policy_changed(policy: Policy) -> bytes:
+    """Its content is not what its revision names any more."""
+    return changed(policy, b'"default":"deny"', b'"default":"deni"')
+
+
+def manifest_changed(policy: Policy) -> bytes:
+    """Its content is what its revision names, but the manifest is not what was signed."""
+    return changed(policy, b'"rego_version":1', b'"rego_version":0')
 
 
 def delta(policy: Policy) -> bytes:
@@ -57,7 +67,8 @@ def bomb(_: Policy) -> bytes:
 
 
 FAULTS: Final[dict[str, tuple[str, Callable[[Policy], bytes]]]] = {
-    "tampered": ("bundle_signature_invalid", changed),
+    "with a changed policy": ("bundle_unreadable", policy_changed),
+    "with a changed manifest": ("bundle_signature_invalid", manifest_changed),
     "truncated": ("bundle_unreadable", truncated),
     "unparsable": ("bundle_unreadable", lambda _: b"no bundle at all"),
     "unsigned": ("bundle_unsigned", lambda policy: policy.bundle(NEXT, key=None).content),
@@ -210,7 +221,7 @@ async def test_a_kept_bundle_that_was_changed_on_disk_decides_nothing(tmp_path: 
         async with followed(tmp_path, [hub], policy, shared.behind.server) as first:
             await first.enforced(policy.bundle(7).revision)
         await hub.down()
-        (tmp_path / "state" / "bundles" / "policy.tar.gz").write_bytes(changed(policy))
+        (tmp_path / "state" / "bundles" / "policy.tar.gz").write_bytes(manifest_changed(policy))
         async with followed(tmp_path, [hub], policy, shared.behind.server, ready=False) as again:
             await again.noted("rejected", code="bundle_signature_invalid")
             assert (await again.behind.line.called()).reason == "policy_unavailable"
