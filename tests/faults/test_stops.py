@@ -96,25 +96,14 @@ async def test_what_is_stopped_is_refused_and_once_it_is_lifted_allowed(behind: 
         await answered(behind, "", "delete")
     kept(behind.gateway).lift("s1", time.time_ns())
     await answered(behind, "")
-    noted = [one["event"] for one in behind.gateway.records("policy") if "(stop s1)" in one.get("detail", "")]
-    assert noted[-2:] == ["stopped", "lifted"]
+
+    async def noted() -> bool | None:
+        records = [one for one in behind.gateway.records("policy") if "(stop s1)" in one.get("detail", "")]
+        return [one["event"] for one in records][-2:] == ["stopped", "lifted"] or None
+
+    await until(noted, lambda: "the journal does not say what was stopped, and then lifted")
     stopped = [one for one in behind.gateway.records("decided") if one.get("requirement") == "nothing_is_stopped"]
     assert stopped[-1]["emergency"].startswith("emergency@")
-
-
-async def test_the_first_call_is_refused_well_under_a_second_after_the_stop(behind: Behind) -> None:
-    began = time.monotonic()
-    kept(behind.gateway).add(stop("agent", "anyone"), time.time_ns())
-    while _reason((await behind.line.called()).message) != "nothing_is_stopped":
-        assert time.monotonic() - began < 20, "the stop is not felt"
-    print(f"stop to first refused call: {(time.monotonic() - began) * 1000:.0f} ms")  # noqa: T201 - a figure to be read
-
-
-async def test_a_stop_ends_by_itself(behind: Behind) -> None:
-    kept(behind.gateway).add(stop("agent", "anyone", seconds=8), time.time_ns())
-    await answered(behind, "nothing_is_stopped")
-    await answered(behind, "")
-    assert kept(behind.gateway).standing().stops, "nobody lifted it"
 
 
 async def test_lists_show_nothing_that_is_stopped(behind: Behind) -> None:
@@ -128,6 +117,22 @@ async def test_lists_show_nothing_that_is_stopped(behind: Behind) -> None:
     assert await listed() == ["echo", "delete"]
     kept(behind.gateway).add(stop("target", "s/echo"), time.time_ns())
     await until(hidden, lambda: "it is still listed")
+
+
+async def test_the_first_call_is_refused_well_under_a_second_after_the_stop(behind: Behind) -> None:
+    began = time.monotonic()
+    kept(behind.gateway).add(stop("agent", "anyone"), time.time_ns())
+    while _reason((await behind.line.called()).message) != "nothing_is_stopped":
+        assert time.monotonic() - began < 20, "the stop is not felt"
+    print(f"stop to first refused call: {(time.monotonic() - began) * 1000:.0f} ms")  # noqa: T201 - a figure to be read
+
+
+async def test_a_stop_ends_by_itself(behind: Behind) -> None:
+    # Lists are judged as of the minute: what they hide may stay hidden until the next one begins.
+    kept(behind.gateway).add(stop("agent", "anyone", seconds=8), time.time_ns())
+    await answered(behind, "nothing_is_stopped")
+    await answered(behind, "")
+    assert kept(behind.gateway).standing().stops, "nobody lifted it"
 
 
 async def test_damage_to_the_file_lifts_nothing(behind: Behind) -> None:
