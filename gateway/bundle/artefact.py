@@ -10,7 +10,7 @@ import io
 import tarfile
 import zlib
 from collections.abc import Mapping
-from typing import Final
+from typing import IO, Final
 
 from msgspec import Struct
 
@@ -95,15 +95,21 @@ def _files(plain: bytes) -> dict[str, bytes] | Rejected:
     try:
         with tarfile.open(fileobj=io.BytesIO(plain), mode="r:") as archive:
             for member in archive:
-                name, held = member.name.removeprefix("/"), archive.extractfile(member) if member.isreg() else None
+                name, held = member.name.removeprefix("/"), _held(archive, member, len(plain))
                 if held is None or not _plain(name) or name in found:
-                    return Rejected("bundle_unreadable", f"{member.name!r} is no plain file, or is there twice")
+                    return Rejected("bundle_unreadable", f"{member.name[:200]!r} is no plain file, or is there twice")
                 if len(found) >= MOST_FILES:
                     return Rejected("bundle_too_large", f"more than {MOST_FILES} files")
                 found[name] = held.read()
     except (tarfile.TarError, ValueError, EOFError) as error:
         return Rejected("bundle_unreadable", f"it is not a tar archive: {error}")
     return found
+
+
+def _held(archive: tarfile.TarFile, member: tarfile.TarInfo, most: int) -> IO[bytes] | None:
+    """The content of a plain file; a sparse one claims any size, which reading it would fill with zeros."""
+    plain = member.isreg() and not member.issparse() and 0 <= member.size <= most
+    return archive.extractfile(member) if plain else None
 
 
 def _plain(name: str) -> bool:

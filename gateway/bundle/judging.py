@@ -72,7 +72,7 @@ def stops_in(artefact: Artefact) -> tuple[Stop, ...] | Rejected:
     """The stops in an emergency bundle, each under its own kind and name."""
     try:
         document = _DECODER.decode(artefact.files.get(DATA, b"")).emergency
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return Rejected("bundle_unreadable", f"its document of stops cannot be read: {error}")
     if document.schema != SCHEMA or artefact.manifest.metadata.environment != ENVIRONMENT:
         return Rejected("bundle_unreadable", f"its document of stops is {document.schema!r}, not {SCHEMA!r}")

@@ -78,7 +78,7 @@ def read_manifest(content: bytes) -> Manifest | Rejected:
     """The manifest in the bytes of `.manifest`, or why there is none."""
     try:
         return _DECODER.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return Rejected("bundle_unreadable", f"its .manifest is not one of ours: {error}")
 
 

@@ -7,6 +7,7 @@ Rule 3: a signature is for one use, its scope: an emergency document never count
 """
 
 import hashlib
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final, Literal
@@ -27,6 +28,7 @@ from gateway.bundle.signing import algorithm_of, keyid_of, unsuitable
 POLICY: Final = ""
 """The scope of policy bundles: OPA expects none unless it is told one."""
 EMERGENCY: Final = "emergency"
+_NUMBER: Final = re.compile(r"[0-9]{1,9}")
 Algorithm = Literal["ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]
 
 
@@ -75,13 +77,15 @@ def unsigned_by(artefact: Artefact, keys: Sequence[VerifyingKey], scope: str = P
     try:
         (token,) = msgspec.json.decode(artefact.signatures, type=_Signatures).signatures
         claimed: Any = jwt.decode(token, options={"verify_signature": False})
-    except (msgspec.DecodeError, ValueError, jwt.PyJWTError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError, jwt.PyJWTError) as error:
         return Rejected("bundle_signature_invalid", f"its .signatures.json cannot be read: {error}")
     keyid = claimed.get("keyid")
+    if not isinstance(keyid, str):
+        return Rejected("bundle_signature_invalid", "it names no key")
     for key in keys:
         if keyid in {key.keyid, _fingerprint(key.pem)}:
             return _refuted(artefact, token, key, scope)
-    return Rejected("bundle_signature_invalid", f"it names the key {keyid!r}, which is not valid here")
+    return Rejected("bundle_signature_invalid", f"it names the key {keyid[:100]!r}, which is not valid here")
 
 
 @lru_cache
@@ -135,4 +139,4 @@ def _expired(metadata: Metadata, standing: Standing) -> Rejected | None:
 
 def _numbers(version: str) -> tuple[float, ...]:
     """A version for comparison; what is no number is higher than every number: nobody satisfies it."""
-    return tuple(int(part) if part.isdecimal() else float("inf") for part in version.split("."))
+    return tuple(int(part) if _NUMBER.fullmatch(part) else float("inf") for part in version.split("."))

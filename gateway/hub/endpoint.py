@@ -94,7 +94,7 @@ class Guard(Struct, frozen=True):
             )
         if not set(roles) & set(found.roles):
             self.counts.calls_refused["forbidden"] += 1
-            self.report("call_refused", by=found.name, path=scope["path"], wanted=" or ".join(roles))
+            self.report("call_refused", by=found.name, path=scope["path"][:256], wanted=" or ".join(roles))
             remedy = "Ask the hub's operator for a token with that role."
             return refused(403, f"{found.name} has not the role {' or '.join(roles)}", remedy)
         return found

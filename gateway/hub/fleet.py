@@ -12,7 +12,6 @@ from msgspec import Meta, Struct
 from gateway.hub.pointer import Labels, Name
 
 LIVE_S: Final = 15.0
-_KEPT_S: Final = 3600.0
 MOST: Final = 10_000
 
 Revision = Annotated[str, Meta(max_length=256)]
@@ -76,6 +75,6 @@ class Fleet:
 
     def _room(self, now: float) -> bool:
         if len(self._seen) >= MOST:
-            for name in [name for name, seen in self._seen.items() if now - seen.at > _KEPT_S]:
+            for name in [name for name, seen in self._seen.items() if now - seen.at > LIVE_S]:
                 del self._seen[name]
         return len(self._seen) < MOST

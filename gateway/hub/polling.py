@@ -41,7 +41,9 @@ class Polling:
         headers = {key.lower(): value.decode("latin-1") for key, value in scope["headers"]}
         known = headers.get(b"if-none-match", "")
         offering = self._offering(name, labels)
-        if self._guard.counts.waiting >= self._most:
+        full = self._guard.counts.waiting >= self._most
+        if full and offering is not None and offering.offer is not None and known == offering.offer.etag:
+            # Only holding is refused: what is new, a stop above all, reaches also who finds the hub full.
             self._guard.counts.calls_refused["busy"] += 1
             await sent(send, refused(503, f"{self._most} wait already", "Ask again later, or another hub."))
             return

@@ -129,7 +129,10 @@ class Replies:
             refusal = await self._embedded(call, embedded)
             if refusal is not None:
                 return self._refused(call, refusal)
-        return Answer(status=200, body=message.raw)
+        if message.id is None:
+            return Withhold()
+        # Written anew: of two keys alike, which some reader takes the other way, only the judged one is left.
+        return Answer(status=200, body=result_body(message.id, dict(result)))
 
     async def _embedded(self, call: Call, embedded: object) -> Refusal | None:
         request = as_object(embedded) or {}

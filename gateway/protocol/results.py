@@ -25,7 +25,7 @@ _JUDGED: Final = frozenset(
 )
 """Keys of a result by which it is judged."""
 _FOLDED: Final = frozenset(map(fold, _JUDGED))
-_COUNTING: Final = (b"resultType", b"cacheScope", b"ttlMs")
+_COUNTING: Final = (b"resultType", b"cacheScope", b"ttlMs", b"capabilities")
 
 
 def misleading(keys: Iterable[str]) -> bool:

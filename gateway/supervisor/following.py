@@ -88,6 +88,14 @@ class Following:
             self._raise(news.artefact.manifest.metadata.seq)
         self._took("emergency", news, "emergency_")
 
+    def ended(self, what: str, running: asyncio.Task[None]) -> None:
+        """Tell when following has ended by an error: the policy grows stale from now on."""
+        error = None if running.cancelled() else running.exception()
+        if error is not None:
+            self._problems[what] = f"unfollowed: {error!r}: restart the gateway"
+            self._note("unfollowed", detail=f"{error!r}: restart the gateway")
+            self.on_problem()
+
     def _raise(self, seq: int) -> None:
         try:
             self._highwater.raise_to(HUB_STOPS, seq)
@@ -150,7 +158,7 @@ async def following(
             shelf = Shelf(settings.state.directory / KEPT, "policy" if use is POLICIES else "emergency")
             follower = Follower(asks, partial(_judged, settings, use, keys), shelf, tell)
             running = asyncio.create_task(follower.run())
-            running.add_done_callback(partial(_ended, note))
+            running.add_done_callback(partial(found.ended, "policy" if use is POLICIES else "emergency"))
             stack.push_async_callback(_cancelled, running)
         yield found
 
@@ -181,7 +189,11 @@ def _judged(settings: Settings, use: Use, keys: Sequence[BundleKey], content: by
         input_schema=SCHEMA,
         grace_s=0 if bundle is None else bundle.not_after_grace_s,
     )
-    return judged(content, use, [key for each in keys for key in _readable(each)], standing)
+    try:
+        return judged(content, use, [key for each in keys for key in _readable(each)], standing)
+    except (ValueError, TypeError, ArithmeticError, LookupError, RecursionError, MemoryError) as error:
+        # Bytes of anybody's making: nothing in them may end the following of what comes after them.
+        return Rejected("bundle_unreadable", f"it cannot be judged: {type(error).__name__}")
 
 
 def _readable(key: BundleKey) -> list[VerifyingKey]:
@@ -190,13 +202,6 @@ def _readable(key: BundleKey) -> list[VerifyingKey]:
         return keys_of([key])
     except (OSError, ValueError):
         return []
-
-
-def _ended(note: Note, running: asyncio.Task[None]) -> None:
-    """Tell when following has ended by an error: the policy grows stale from now on."""
-    error = None if running.cancelled() else running.exception()
-    if error is not None:
-        note("unfollowed", detail=f"{error!r}: restart the gateway")
 
 
 async def _cancelled(running: asyncio.Task[None]) -> None:

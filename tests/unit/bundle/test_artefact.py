@@ -32,6 +32,18 @@ def archive(*entries: tuple[str, bytes], link: str = "") -> bytes:
     return gzip.compress(plain.getvalue())
 
 
+def sparse(size: int) -> bytes:
+    """A few bytes that claim to be a file of this size, most of it a hole."""
+    entry = tarfile.TarInfo("/data.json")
+    entry.size = 0
+    entry.pax_headers = {"GNU.sparse.major": "0", "GNU.sparse.minor": "1", "GNU.sparse.map": "0,0"}
+    entry.pax_headers["GNU.sparse.size"] = str(size)
+    plain = io.BytesIO()
+    with tarfile.open(fileobj=plain, mode="w", format=tarfile.PAX_FORMAT) as made:
+        made.addfile(entry, io.BytesIO(b""))
+    return gzip.compress(plain.getvalue())
+
+
 def test_what_was_packed_is_read_back() -> None:
     read = read_artefact(BUNDLE)
     assert isinstance(read, Artefact)
@@ -60,6 +72,8 @@ def manifest() -> bytes:
         (lambda: archive(("/.manifest", manifest()), ("/a", b"1"), ("a", b"2")), "bundle_unreadable"),
         (lambda: archive(("/.manifest", manifest()), ("/../a", b"1")), "bundle_unreadable"),
         (lambda: archive(("/.manifest", manifest()), link="/data.json"), "bundle_unreadable"),
+        (lambda: archive(("/.manifest", b'{"x":' + b"[" * 100_000)), "bundle_unreadable"),
+        (lambda: sparse(300_000_000), "bundle_unreadable"),
         (lambda: archive(("/.manifest", manifest()), ("/patch.json", b"{}")), "bundle_delta"),
         (lambda: archive(("/.manifest", manifest()), ("/x/patch.json", b"{}")), "bundle_delta"),
     ],

@@ -63,6 +63,8 @@ def test_a_key_is_known_by_what_it_is_as_well_as_by_what_settings_call_it() -> N
         (replace(signed(), signatures=b'{"signatures":["x.y.z"]}'), known(KEY), ""),
         (replace(signed(), signatures=token(files=[])), known(KEY), ""),
         (replace(signed(), signatures=token()), known(KEY), ""),
+        (replace(signed(), signatures=token(keyid=[])), known(KEY), ""),
+        (replace(signed(), signatures=b'{"signatures":' + b"[" * 100_000), known(KEY), ""),
     ],
 )
 def test_nothing_else_is(artefact: Artefact, keys: list[VerifyingKey], scope: str) -> None:
@@ -101,6 +103,7 @@ def test_a_header_does_not_choose_the_algorithm() -> None:
         (replace(METADATA, lowest_gateway="0.2.1"), "bundle_needs_newer_gateway"),
         (replace(METADATA, lowest_gateway="0.10.0"), "bundle_needs_newer_gateway"),
         (replace(METADATA, lowest_gateway="1.x"), "bundle_needs_newer_gateway"),
+        (replace(METADATA, lowest_gateway="9" * 5000), "bundle_needs_newer_gateway"),
     ],
 )
 def test_metadata_are_held_against_where_they_stand(metadata: Metadata, code: str | None) -> None:

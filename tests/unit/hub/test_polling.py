@@ -91,12 +91,13 @@ async def test_an_assignment_without_labels_or_with_long_ones_is_refused(
     assert (await inside.call("publisher", "PUT", "/v1/assignments", json=wanted)).status_code == 400
 
 
-async def test_more_than_may_wait_are_sent_away(inside: Inside) -> None:
+async def test_more_than_may_wait_are_sent_away_but_told_what_is_new(inside: Inside) -> None:
     first = await inside.publish(inside.bundle("x", 1))
     inside.hub.polling._most = 1
     asked = asyncio.create_task(inside.poll(etag=f'"{first["digest"]}"', wait=60))
     await held(inside, asked)
-    assert (await inside.poll()).status_code == 503
+    assert (await inside.poll(etag=f'"{first["digest"]}"', wait=60)).status_code == 503
+    assert (await inside.poll(etag='"older"', wait=60)).status_code == 200
     inside.hub.channels.close()
     assert (await asyncio.wait_for(asked, 30)).status_code == 503
 
