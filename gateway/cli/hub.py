@@ -44,6 +44,7 @@ def command() -> None:
 Examples:
   mcp-admission hub serve --config hub.yaml
 
+\b
 A settings file:
   directory: /var/lib/mcp-admission-hub
   listen: {host: 0.0.0.0, port: 8950, tls: {certificate: tls.crt, key: tls.key}}

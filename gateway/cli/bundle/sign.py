@@ -34,8 +34,8 @@ Examples:
 def command(file: Path, output: Path | None, *, replace: bool, **key: Any) -> None:
     """Sign the bundle FILE with an EC key: ES256 on curve P-256, ES384 on P-384.
 
-    OPA takes one signature a bundle and does not verify EdDSA. The id of the key, which the gateway's settings name as
-    `policy.bundle.keyid`, is printed.
+    OPA takes one signature a bundle and does not verify EdDSA. The id of the key is printed; the
+    gateway's settings may name it in `policy.bundle.keys`.
     """
     artefact = artefact_in(file)
     if tuple(artefact.manifest.roots) != tuple(sorted(ROOTS)) or data_of(artefact) is None:

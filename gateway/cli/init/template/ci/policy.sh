@@ -3,7 +3,8 @@
 #
 #   test      everything that can be known from the sources: form, schemas, tests, scenarios
 #   build     pack the bundle twice and compare: the same sources give the same bytes
-#   replay    what the bundle would have decided on recorded calls; fails on a loosening that nobody explained
+#   replay    what the bundle would have decided on recorded calls; fails on a loosening that nobody explained, and with
+#             POLICY_REQUIRE_REPLAY=1 also where nothing could be replayed: set it once there are recorded calls
 #   sign      with the key in $POLICY_SIGNING_KEY
 #   publish   to $POLICY_HUB, and wait until every live gateway enforces it
 #   smoke     verify what was published, and ask the gateway at $POLICY_GATEWAY (its admin address) what it enforces
@@ -12,7 +13,8 @@
 # From the environment: POLICY_ENVIRONMENT (production), POLICY_CHANNEL (the environment's name), POLICY_HUB (a hub's
 # address, or a directory), MCP_HUB_TOKEN or POLICY_TOKEN_FILE (a publisher's token), POLICY_KEY (ci/policy.pub.pem),
 # POLICY_JOURNAL and POLICY_JOURNAL_KEY (recorded calls, as `mcp-admission journal export` writes them, and the key that
-# reads them), POLICY_BECAUSE, POLICY_DEADLINE (60 seconds), POLICY_GATEWAYS (how many must confirm: 1).
+# reads them), POLICY_BECAUSE, POLICY_DEADLINE (60 seconds), POLICY_GATEWAYS (how many must confirm: 1),
+# POLICY_REQUIRE_REPLAY, POLICY_GATEWAY.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -47,10 +49,13 @@ step_build() {
 
 step_replay() {
 	if [[ -z "${POLICY_JOURNAL:-}" ]]; then
-		echo "Not replayed: POLICY_JOURNAL names no recorded calls." | tee "$out/replay.md"
+		echo "**Not replayed**: POLICY_JOURNAL names no recorded calls, so nothing is known of what this would change." |
+			tee "$out/replay.md"
+		[[ -z "${POLICY_REQUIRE_REPLAY:-}" ]] || exit 1
 		return
 	fi
-	reading=(--allow-nothing --journal "$POLICY_JOURNAL")
+	reading=(--journal "$POLICY_JOURNAL")
+	[[ -n "${POLICY_REQUIRE_REPLAY:-}" ]] || reading+=(--allow-nothing)
 	[[ -z "${POLICY_JOURNAL_KEY:-}" ]] || reading+=(--key-file "$POLICY_JOURNAL_KEY")
 	[[ ! -e expected-changes.yaml ]] || reading+=(--expected expected-changes.yaml)
 	mcp-admission replay --bundle "$bundle" "${reading[@]}" --format markdown --output "$out/replay.md" || {
