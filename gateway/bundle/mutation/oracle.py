@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from gateway.bundle.emergency import ROOT
+from gateway.bundle.manifest import ROOTS
 from gateway.bundle.mutation.alterations import Patch
 from gateway.bundle.mutation.table import Pair, Table
 from gateway.bundle.plain import Json
@@ -21,18 +22,7 @@ from gateway.bundle.tool import Opa
 ASKED: Final = "asked.rego"
 _WITH: Final = "\n\t\t".join(
     f'with data.{name} as object.get(policy, "{name}", {{}})'
-    for name in (
-        "environment",
-        "required",
-        "enforcement",
-        "catalog",
-        "agents",
-        "rules",
-        "own",
-        "index",
-        "requirements",
-        ROOT,
-    )
+    for name in (*(root for root in ROOTS if root != "mcp"), ROOT)
 )
 _QUERY: Final = f"""package asked
 
