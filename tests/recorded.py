@@ -8,7 +8,7 @@ from typing import Any, Final
 from gateway.admission.action import Admit, Outbound
 from gateway.admission.decision import Decision, Verdict
 from gateway.admission.enforce import enforce
-from gateway.admission.masking import Level, Masking, keeping
+from gateway.admission.masking import Level, Masking, in_arguments
 from gateway.admission.principal import ANONYMOUS
 from gateway.admission.record import Decided, Enforced, Occasion
 from gateway.admission.recording import decided
@@ -25,7 +25,13 @@ _NOWHERE: Final = Outbound(verb="POST", server="demo", headers=())
 
 
 def records(
-    content: Content, opa: Path, calls: Sequence[Mapping[str, Any]], *, level: Level = "full", kept: Iterable[str] = ()
+    content: Content,
+    opa: Path,
+    calls: Sequence[Mapping[str, Any]],
+    *,
+    level: Level = "full",
+    kept: Iterable[str] = (),
+    reads: bool = True,
 ) -> list[Decided]:
     """Return the records of these calls, stated as scenarios state them, by the anonymous agent `dev`."""
     acting = Acting(ANONYMOUS, "")
@@ -33,7 +39,7 @@ def records(
     stated = [
         question(asked({"agent": "dev", "server": "demo", **call}, now=NOW), acting, content.data) for call in calls
     ]
-    masking = Masking(level=level, key=b"k" * 32, kept=keeping(kept))
+    masking = Masking(level=level, key=b"k" * 32, kept=in_arguments(kept), reads=reads)
     found: list[Decided] = []
     answers = asking(content, Opa(opa), [acting]).answers(stated)
     for number, (each, decision) in enumerate(zip(stated, answers, strict=True)):

@@ -93,6 +93,8 @@ class Decision(Struct, frozen=True, kw_only=True):
     obligations: list[Obligation] = field(default_factory=list[Obligation])
     observe: bool = False
     """True while `data.environment.observe` is in force."""
+    reads: list[str] = field(default_factory=list[str])
+    """What this policy reads of arguments, claims and headers on this server: JSON pointers into the policy input."""
     route: Route | None = None
 
 

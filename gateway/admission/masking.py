@@ -3,12 +3,12 @@
 Rule 1: a secret survives at no level; what was masked is masked in every other text of the record too.
 Rule 2: only what was recorded whole can be replayed, and the record says which it is.
 Rule 3: too large is not recorded; nothing is recorded in part and called whole.
-Rule 4: the level `masked` keeps the values of the arguments that it is told to keep: those that rules compare, so that
-a decision about them can be asked for again.
+Rule 4: the level `masked` keeps the values that the policy read, as its decision says, so that the decision can be
+asked for again, and those that it is told to keep; of everything else that a sender wrote only the shape.
 """
 
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
 
 from msgspec import Struct
@@ -29,14 +29,16 @@ _NOTHING: Final[Kept] = {}
 class Masking(Struct, frozen=True, kw_only=True):
     """How much is recorded: `none` no input, `masked` its shape without values, `full` everything but secrets.
 
-    `key` keys the digests; arguments whose JSON exceeds `limit` bytes are not recorded. `kept` are the arguments whose
-    values `masked` records all the same (`keeping`).
+    `key` keys the digests; arguments whose JSON exceeds `limit` bytes are not recorded. `kept` are places in the
+    question, JSON pointers (RFC 6901), whose values `masked` records all the same; with `reads` it also records those
+    that the policy read.
     """
 
     level: Level
     key: bytes
     limit: int = 65_536
-    kept: Kept = {}
+    kept: tuple[str, ...] = ()
+    reads: bool = True
 
 
 class Recorded(Struct, frozen=True, kw_only=True):
@@ -49,13 +51,16 @@ class Recorded(Struct, frozen=True, kw_only=True):
     secrets: tuple[str, ...]
 
 
-def masked(question: PolicyInput, masking: Masking) -> Recorded:
-    """Return the question as `masking` lets it be recorded; `replayable` where that is the whole question."""
+def masked(question: PolicyInput, masking: Masking, reads: Sequence[str] = ()) -> Recorded:
+    """Return the question as `masking` lets it be recorded; `replayable` where that is the whole question.
+
+    `reads` are the places, JSON pointers into the question, that the policy read as its decision says.
+    """
     large = question.arguments_meta.bytes > masking.limit or len(question.items) > _ITEMS
     found: list[str] = list(named_secrets(question.arguments)) if large else []
     bare = _bare(replace(question, arguments={}) if large else question, found)
     return Recorded(
-        input=None if large else _shown(bare, masking.level, masking.kept),
+        input=None if large else _shown(bare, masking, reads),
         replayable=bare is question and masking.level == "full",
         target=bare.target,
         client=bare.client,
@@ -63,8 +68,13 @@ def masked(question: PolicyInput, masking: Masking) -> Recorded:
     )
 
 
+def in_arguments(pointers: Iterable[str]) -> tuple[str, ...]:
+    """Return pointers into the arguments as places in the question; what is no pointer names nothing."""
+    return tuple(f"/arguments{pointer}" for pointer in pointers if pointer.startswith("/"))
+
+
 def keeping(pointers: Iterable[str]) -> Kept:
-    """Return what JSON pointers (RFC 6901) into the arguments name; what is no pointer names nothing."""
+    """Return what JSON pointers (RFC 6901) name; what is no pointer names nothing."""
     kept: dict[str, Any] = {}
     for pointer in pointers:
         *above, last = [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]] or [""]
@@ -81,12 +91,12 @@ def digest(key: bytes, text: bytes) -> str:
     return "hmac-sha256:" + hmac.digest(key, text, "sha256").hex()
 
 
-def _shown(bare: PolicyInput, level: Level, kept: Kept) -> PolicyInput | None:
-    match level:
+def _shown(bare: PolicyInput, masking: Masking, reads: Sequence[str]) -> PolicyInput | None:
+    match masking.level:
         case "none":
             return None
         case "masked":
-            return _shape_of(bare, kept)
+            return _shape_of(bare, keeping((*masking.kept, *reads) if masking.reads else masking.kept))
         case "full":
             return bare
 
@@ -114,13 +124,25 @@ def _bare(question: PolicyInput, found: list[str]) -> PolicyInput:
 
 def _shape_of(bare: PolicyInput, kept: Kept) -> PolicyInput:
     """Return the question with the names and kinds of what its sender wrote, and none but the kept values."""
+    headers, claims = _below(kept, "context", "headers"), _below(kept, "principal", "claims")
     return replace(
         bare,
-        arguments=_shape(bare.arguments, DEPTH, kept),
+        arguments=_shape(bare.arguments, DEPTH, _below(kept, "arguments")),
         arguments_meta=replace(bare.arguments_meta, digest=""),
-        principal=replace(bare.principal, claims=_shape(bare.principal.claims, DEPTH, _NOTHING)),
-        context=replace(bare.context, headers=dict.fromkeys(bare.context.headers, MASKED)),
+        principal=replace(bare.principal, claims=_shape(bare.principal.claims, DEPTH, claims)),
+        context=replace(
+            bare.context,
+            headers={
+                name: text if _below(headers, name) is _WHOLE else MASKED for name, text in bare.context.headers.items()
+            },
+        ),
     )
+
+
+def _below(kept: Kept, *keys: str) -> Kept:
+    for key in keys:
+        kept = kept if kept is _WHOLE else kept.get(key, _NOTHING)
+    return kept
 
 
 def _shape(value: Any, room: int, kept: Kept) -> Any:
@@ -130,9 +152,9 @@ def _shape(value: Any, room: int, kept: Kept) -> Any:
     if kept is _WHOLE:
         return value
     if kind is dict:
-        return {key: _shape(inner, room - 1, kept.get(key, _NOTHING)) for key, inner in value.items()}
+        return {key: _shape(inner, room - 1, _below(kept, key)) for key, inner in value.items()}
     if kind is list:
-        return [_shape(inner, room - 1, kept.get(str(number), _NOTHING)) for number, inner in enumerate(value)]
+        return [_shape(inner, room - 1, _below(kept, str(number))) for number, inner in enumerate(value)]
     if kind is str:
         return value if value == MASKED else f"[string of {len(value)}]"
     return "[number]"

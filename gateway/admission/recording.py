@@ -41,7 +41,7 @@ def decided(
     masking: Masking,
 ) -> Decided:
     """Return the record of a decision, before its effect; secrets are masked at every level."""
-    shown = masked(question, masking)
+    shown = masked(question, masking, answer.decision.reads if isinstance(answer, Verdict) else ())
     reasons = _worded(enforced.reasons or _reasons(answer), shown.secrets)
     return Decided(
         call_id=occasion.call_id,

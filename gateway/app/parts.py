@@ -4,7 +4,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from gateway.admission.masking import Masking, keeping
+from gateway.admission.masking import Masking, in_arguments
 from gateway.admission.policy_input import Gateway
 from gateway.admission.refusal import Wording
 from gateway.app.handed import Handed, RandomIds, SystemClock
@@ -122,7 +122,8 @@ def parts_of(settings: Settings, handed: Handed, who: Gateway, calls: Calls, flo
 
 
 def _masking(settings: Settings, key: bytes) -> Masking:
-    return Masking(level=settings.journal.masking, key=key, kept=keeping(settings.journal.keep_arguments))
+    journal = settings.journal
+    return Masking(level=journal.masking, key=key, kept=in_arguments(journal.keep_arguments), reads=journal.keep_read)
 
 
 def streams_of(settings: Settings) -> Streams:

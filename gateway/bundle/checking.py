@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from gateway.bundle.build import Builder, Content, PolicySource
 from gateway.bundle.problem import Problem, Problems
 from gateway.bundle.quality import Looked, Wanted, checked, counted, covered, formatted, tested
+from gateway.bundle.reads import ANY_SERVER, wholesale
 from gateway.bundle.scenarios import failed
 from gateway.bundle.stage import Sources, lay
 from gateway.bundle.tool import Opa
@@ -138,7 +139,7 @@ class Checking(Struct, frozen=True, kw_only=True):
             if isinstance(content, Problems):
                 return Looked("the YAML against the data schemas", content.problems)
             found.append(content)
-            return Looked(_held(_summary(content)))
+            return Looked(_held(_summary(content)), wishes=_wholesale(content), details=_recorded(content))
 
         yield _stage(source.environment, "data", looked)
         for content in found:
@@ -173,6 +174,23 @@ def _own(sources: Sources) -> str:
 
 def _rehearsed(builder: Builder, content: Content) -> Looked:
     return Looked(f"{counted(len(content.files), 'file')}, loaded and asked by a real OPA", builder.rehearse(content))
+
+
+def _wholesale(content: Content) -> list[Problem]:
+    """The requirements that make a masked journal keep all arguments."""
+    said = "reads all arguments, so that a masked journal keeps all of them."
+    remedy = "Name each argument where it is read (`input.arguments.to`), not by a variable."
+    return [Problem(f"mcp/requirements/{name}", 0, said, remedy) for name in wholesale(content.data)]
+
+
+def _recorded(content: Content) -> list[str]:
+    """What of a question a masked journal keeps: of any server, and of those of which it is something else."""
+    reads = content.data["index"]["reads"]
+    differing = {name: places for name, places in reads.items() if name == ANY_SERVER or places != reads[ANY_SERVER]}
+    return [
+        f"a masked journal keeps of {'any server' if name == ANY_SERVER else name}: {', '.join(places) or 'no values'}"
+        for name, places in differing.items()
+    ]
 
 
 def _summary(content: Content) -> Summary:

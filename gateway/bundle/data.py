@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from gateway.bundle.environment import Environment
 from gateway.bundle.plain import Json
+from gateway.bundle.reads import read_index
 from gateway.bundle.rule_index import rule_index, seal, who_index
 
 _SERVER: Final[Mapping[str, Any]] = {
@@ -60,7 +61,7 @@ def bundle_data(environment: Environment, requirements: Mapping[str, Any]) -> Js
         "servers": {name: _server(entry, settings) for name, entry in servers.items()},
         "targets": {name: _targets(entry) for name, entry in servers.items()},
     }
-    return {
+    data: Json = {
         "environment": {**_ENVIRONMENT, **{key: value for key, value in settings.items() if key != "required"}},
         "required": settings.get("required", []),
         "enforcement": environment.enforcement_entries(),
@@ -68,9 +69,9 @@ def bundle_data(environment: Environment, requirements: Mapping[str, Any]) -> Js
         "agents": registered,
         "rules": rules,
         "own": {PurePosixPath(document.file).stem: document.value for document in environment.own},
-        "index": _credentials(agents) | derived(rules, registered, catalog["servers"]),
         "requirements": dict(requirements),
     }
+    return data | {"index": _credentials(agents) | derived(data)}
 
 
 def _values(documents: Iterable[Any]) -> list[Json]:
@@ -105,11 +106,13 @@ def _agent(entry: Json) -> Json:
     return {**_AGENT, **kept, "scope": {**_SCOPE, **entry.get("scope", {})}}
 
 
-def derived(rules: Json, agents: Json, servers: Json) -> Json:
-    """Which rules to look at, for whom, and what shows that nothing was damaged."""
+def derived(data: Json) -> Json:
+    """Which rules to look at, for whom, what shows that nothing was damaged, and what of a question is read."""
+    rules, agents, servers = data["rules"], data["agents"], data["catalog"]["servers"]
     index = rule_index(rules, servers)
     return {
         "rules": index,
+        "reads": read_index(data | {"index": {"rules": index}}),
         "who": who_index(agents, index),
         "seals": {name: seal(rule) for name, rule in rules.items()},
         "agent_seals": {name: seal(agent) for name, agent in agents.items()},

@@ -125,13 +125,13 @@ def _library(proof: Proof, artefact: Artefact) -> Step:
         return Step("library", (), LEFT_OUT)
     problems = unpacked.foreign(artefact, proof.tests, proof.opa)
     if not problems and not _is_indexed(data_of(artefact) or {}):
-        problems = [Problem(DATA, 0, "has an index that does not follow from its rules, agents and servers.")]
+        problems = [Problem(DATA, 0, "has an index that does not follow from the rest of its data.")]
     return Step("library", tuple(problems), f"the stock library {proof.tests.known.version}, unchanged")
 
 
 def _is_indexed(data: Json) -> bool:
-    """True where what decisions are looked up by is what the build makes of the rules, agents and servers."""
-    made = derived(data["rules"], data["agents"], data["catalog"]["servers"])
+    """True where what decisions are looked up by is what the build makes of the rest of the data."""
+    made = derived(data)
     return msgspec.json.decode(msgspec.json.encode(made)) == {key: data["index"].get(key) for key in made}
 
 

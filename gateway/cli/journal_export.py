@@ -92,7 +92,8 @@ def _shown(found: list[Share], compared: list[str]) -> Iterator[str]:
         yield f"  {part:>9.1%}  {share.replayable:>9,} of {share.decisions:,}  {name}"
     if compared and found[-1].replayable < found[-1].decisions:
         kept = ", ".join(compared)
-        yield f"The rules compare these arguments; let `masked` keep them: journal.keep_arguments: [{kept}]"
+        yield f"The rules compare these arguments: {kept}. A masked journal keeps what the policy in force read, unless"
+        yield "journal.keep_read is off; what a new rule will compare, journal.keep_arguments can keep beforehand."
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from gateway.admission.decision import PolicyFailure
 from gateway.bundle.plain import Json, is_object
+from gateway.bundle.reads import RULES
 from gateway.opa.answer import Decided, read_decision
 from gateway.opa.client import DECISION
 from gateway.opa.exchange import Broken, Exchange, Exchanged
@@ -27,7 +28,7 @@ from gateway.review.whatif.arguments import ABSENT, at, segments
 from gateway.review.whatif.scene import Scene
 from gateway.review.whatif.search import Searched, search
 from gateway.review.whatif.world import World
-from gateway.review.withheld import RULES, Readings, withheld
+from gateway.review.withheld import Readings, withheld
 
 _OK: Final = 200
 _MOST_VALUES: Final = 8

@@ -12,11 +12,9 @@ from typing import Any, Final
 
 from gateway.admission.secrecy import MASKED
 from gateway.bundle.plain import Json, is_array, is_object
+from gateway.bundle.reads import ARGUMENTS, RULES, compared, pointers, rule_pointers
 from gateway.review.row import Row
 
-RULES: Final = "rules_permit"
-"""The stock requirement that judges the YAML rules."""
-_ARGUMENTS: Final = "arguments"
 _MASK: Final = re.compile(r"\[string of \d+\]|\[number\]")
 _WRITTEN: Final = (("arguments",), ("principal", "claims"), ("context", "headers"), ("target",), ("client",))
 """Where masks can stand."""
@@ -59,9 +57,8 @@ class Readings:
     """What the requirements of one bundle read of a question, by server."""
 
     def __init__(self, data: Json) -> None:
-        self._reads: Final = {str(name): _inputs(each) for name, each in _object(data, "requirements").items()}
-        self._index: Final = _object(data, "index", "rules")
-        self._rules: Final = _object(data, "rules")
+        self._data: Final = data
+        self._reads: Final = {str(name): pointers(each) for name, each in _object(data, "requirements").items()}
         self._by_server: Final[dict[str, Mapping[str, tuple[str, ...]]]] = {}
 
     @property
@@ -71,7 +68,7 @@ class Readings:
 
     def of(self, server: str) -> Mapping[str, tuple[str, ...]]:
         """Return requirement -> the places that it reads of a question to this server; the empty place is all."""
-        key = server if server in self._index else ""
+        key = server if server in _object(self._data, "index", "rules") else ""
         if key not in self._by_server:
             self._by_server[key] = {name: self._narrowed(name, reads, key) for name, reads in self._reads.items()}
         return self._by_server[key]
@@ -86,48 +83,23 @@ class Readings:
 
     def arguments(self) -> list[str]:
         """Return the JSON pointers of the arguments that rules compare, of all servers, sorted."""
-        return sorted({path for rule in self._rules.values() for path in _pointers(rule)})
+        return sorted({path for rule in _object(self._data, "rules").values() for path in compared(rule)})
 
-    def _narrowed(self, name: str, reads: tuple[str, ...], server: str) -> tuple[str, ...]:
-        if name != RULES or _ARGUMENTS not in reads:
-            return reads
-        offered = [*_ids(self._index.get("*")), *_ids(self._index.get(server))]
-        if not self._index or any(rule not in self._rules for rule in offered):
-            return reads  # an index that is not what the build made: nothing is known of what it leads to
-        compared = {path for rule in offered for path in _pointers(self._rules[rule])}
-        return (*(read for read in reads if read != _ARGUMENTS), *sorted(dotted(path) for path in compared))
+    def _narrowed(self, name: str, reads: list[str], server: str) -> tuple[str, ...]:
+        places = [read for read in reads if (name, read) != (RULES, ARGUMENTS)]
+        ruled = rule_pointers(self._data, server) if len(places) < len(reads) else []
+        return tuple(dotted(place) for place in (*places, *ruled))
 
 
 def dotted(pointer: str) -> str:
-    """Return the place in a question that a JSON pointer into its arguments names."""
-    parts = [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
-    return ".".join([_ARGUMENTS, *parts])
+    """Return a JSON pointer into a question as a dotted place."""
+    return ".".join(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
 
 
 def _touches(place: str, read: str) -> bool:
     return not read or place == read or place.startswith(f"{read}.") or read.startswith(f"{place}.")
 
 
-def _inputs(requirement: Any) -> tuple[str, ...]:
-    reads: Any = requirement.get("reads") if is_object(requirement) else None
-    if not is_array(reads):
-        return ("",)
-    texts = [str(read) for read in reads]
-    return tuple(read.removeprefix("input").removeprefix(".") for read in texts if read.split(".")[0] == "input")
-
-
 def _object(value: Any, *path: str) -> Json:
     found = _at(value, path)
     return found if is_object(found) else {}
-
-
-def _ids(rows: Any) -> Iterator[str]:
-    """Yield the rules that the index offers on one server."""
-    for row in rows.values() if is_object(rows) else ():
-        for leaf in row.values():
-            yield from leaf["allow"]
-            yield from leaf["look"]
-
-
-def _pointers(rule: Json) -> list[str]:
-    return [str(condition["path"]) for condition in rule.get("arguments", ())]

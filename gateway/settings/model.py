@@ -76,7 +76,12 @@ class Journal(Struct, frozen=True, kw_only=True):
         Literal["none", "masked", "full"],
         Meta(description="How much of the policy input a record keeps: nothing, its shape, or all; secrets never."),
     ] = "masked"
-    keep_arguments: Annotated[tuple[str, ...], Meta(description="Arguments that `masked` keeps: JSON pointers.")] = ()
+    keep_read: Annotated[
+        bool, Meta(description="`masked` keeps what the policy reads of arguments, claims and headers, for `replay`.")
+    ] = True
+    keep_arguments: Annotated[
+        tuple[str, ...], Meta(description="Further arguments that `masked` keeps: JSON pointers.")
+    ] = ()
     segment_mib: Annotated[Count, Meta(description="A segment is closed at this size, MiB.")] = 64
     segment_age_s: Annotated[Count, Meta(description="A segment is closed at this age.")] = 3600
     keep_days: Annotated[Count, Meta(description="Segments older than this are removed.")] = 90

@@ -146,11 +146,21 @@ def test_a_policy_directory_is_a_candidate_too(
     assert report["candidate"]["revision"].startswith("dev@")
 
 
+def test_by_default_a_masked_journal_keeps_what_the_policy_read_and_nothing_else_of_the_arguments(
+    run: Run, content: Callable[[], Content], bundle: Callable[[Content], Path], tmp_path: Path, opa: Path
+) -> None:
+    journal = write(tmp_path / "journal", records(content(), opa, CALLS, level="masked"))
+    written = b"".join(path.read_bytes() for _, path in segments(journal))
+    assert b"hello" not in written
+    code, report = replayed(run, "--bundle", bundle(content()), "--journal", journal)
+    assert (code, report["replayed"], report["not_replayed"]) == (0, 5, {})
+
+
 def test_masked_arguments_are_replayed_only_where_the_candidate_does_not_compare_them(
     run: Run, content: Callable[[], Content], bundle: Callable[[Content], Path], tmp_path: Path, opa: Path
 ) -> None:
     elsewhere = {"tool": "read_file", "arguments": {"name": "welcome.md"}}
-    masked = records(content(), opa, [*CALLS, elsewhere], level="masked")
+    masked = records(content(), opa, [*CALLS, elsewhere], level="masked", reads=False)
     journal = write(tmp_path / "journal", masked)
     code, report = replayed(run, "--bundle", bundle(content()), "--journal", journal)
     assert code == 0
@@ -161,7 +171,7 @@ def test_masked_arguments_are_replayed_only_where_the_candidate_does_not_compare
 def test_arguments_that_masking_keeps_make_their_decisions_replayable(
     run: Run, content: Callable[[], Content], bundle: Callable[[Content], Path], tmp_path: Path, opa: Path
 ) -> None:
-    kept = records(content(), opa, CALLS, level="masked", kept=("/path", "/to"))
+    kept = records(content(), opa, CALLS, level="masked", kept=("/path", "/to"), reads=False)
     journal = write(tmp_path / "journal", kept)
     written = b"".join(path.read_bytes() for _, path in segments(journal))
     assert b"hello" not in written
@@ -172,7 +182,7 @@ def test_arguments_that_masking_keeps_make_their_decisions_replayable(
 def test_a_candidate_that_reads_more_cannot_be_judged_by_what_was_kept_before(
     run: Run, content: Callable[[], Content], bundle: Callable[[Content], Path], put: Write, tmp_path: Path, opa: Path
 ) -> None:
-    journal = write(tmp_path / "journal", records(content(), opa, CALLS, level="masked", kept=("/path", "/to")))
+    journal = write(tmp_path / "journal", records(content(), opa, CALLS, level="masked"))
     condition = "arguments: [{path: /content, prefix: secret}]"
     rule = (
         f"{{rule: no-secrets, effect: deny, what: {{servers: [demo]}}, {condition}, reason: t, owner: a@example.com}}"
@@ -276,14 +286,15 @@ def test_a_corpus_for_ci_replays_like_its_journal(
 def test_export_prints_the_share_of_each_requirement_and_what_masking_should_keep(
     run: Run, content: Callable[[], Content], bundle: Callable[[Content], Path], tmp_path: Path, opa: Path
 ) -> None:
-    journal = write(tmp_path / "journal", records(content(), opa, CALLS, level="masked"))
+    journal = write(tmp_path / "journal", records(content(), opa, CALLS, level="masked", reads=False))
     public = run("journal", "keygen", "-o", tmp_path / "ci.key").stdout.strip()
     words = ("--to-key", public, "-o", tmp_path / "c.age", "--bundle", bundle(content()))
     told = run("journal", "export", "--directory", journal, *words).stdout
     assert "0.0%          0 of 5  rules_permit" in told
     assert "100.0%          5 of 5  server_is_listed" in told
     assert "0.0%          0 of 5  (whole decisions)" in told
-    assert "journal.keep_arguments: [/path, /to]" in told
+    assert "The rules compare these arguments: /path, /to." in told
+    assert "journal.keep_arguments" in told
 
 
 def test_the_report_goes_to_a_file_and_the_verdict_to_the_person(

@@ -75,6 +75,8 @@ def test_every_stage_is_shown_with_what_it_looked_at(run: Run, repository: Path,
     assert "13 requirements" in result.stdout
     assert "3 tests of 1 package" in result.stdout
     assert f"100.0 %  {OWN}/names_are_short.rego" in result.stdout
+    assert "a masked journal keeps of any server: no values" in result.stdout
+    assert "a masked journal keeps of demo: /arguments/path, /arguments/to" in result.stdout
     assert "14 scenarios" in result.stdout
     assert result.stderr.endswith("no problems\n")
 
@@ -86,6 +88,16 @@ def test_less_coverage_of_own_rego_is_a_wish(run: Run, repository: Path, put: Wr
     assert f"wished: {OWN}/names_are_short.rego:12: is reached by its tests to" in result.stdout
     assert "wished" not in run("test", repository, "--coverage", 10).stdout
     assert run("check", repository).exit_code == 1
+
+
+def test_a_requirement_that_makes_a_masked_journal_keep_all_arguments_is_told(
+    run: Run, repository: Path, put: Write
+) -> None:
+    written(put, GOOD_TEST)
+    put(f"{OWN}/names_are_short.rego", f"{SOUND.rstrip()}\n\n    met_by_arguments if count(input.arguments) < 100\n")
+    told = run("test", repository).stdout
+    assert "wished: mcp/requirements/names_are_short: reads all arguments" in told
+    assert "a masked journal keeps of any server: /arguments\n" in told
 
 
 def test_test_and_check_find_the_same_problems(run: Run, repository: Path, put: Write) -> None:

@@ -52,9 +52,13 @@ async def test_what_a_gateway_recorded_is_replayed_exported_and_explained(
     recorder: Recorder, tmp_path: Path, masking: str
 ) -> None:
     entry = catalog("rec", recorder.url, **TARGETS)
-    kept = {"journal": {"masking": masking, "keep_arguments": ["/text"]}}
     async with (
-        running(tmp_path, servers={"rec": entry}, files={"rules/open.yaml": RULES}, settings=kept) as gateway,
+        running(
+            tmp_path,
+            servers={"rec": entry},
+            files={"rules/open.yaml": RULES},
+            settings={"journal": {"masking": masking}},
+        ) as gateway,
         Client(gateway.url("rec"), mode="legacy") as client,
     ):
         assert not (await client.call_tool("echo", {"text": "hello"})).is_error

@@ -141,7 +141,7 @@ def _sealed(data: Json, words: Mapping[Path, Any]) -> Patch | None:
     patch = [operation for path, word in words.items() for operation in replacing(path, word)]
     try:
         altered = applied(data, tuple(patch))
-        index = altered["index"] | derived(altered["rules"], altered["agents"], altered["catalog"]["servers"])
+        index = altered["index"] | derived(altered)
     except (KeyError, TypeError, AttributeError, IndexError):
         return None
     return (*patch, *replacing(("index",), index))

@@ -29,6 +29,7 @@ decision := {
 	"labels": {"add": []},
 	"resolved": resolved.facts,
 	"observe": false,
+	"reads": bundle.reads,
 	"route": catalog.route,
 } if {
 	_clean
@@ -93,6 +94,7 @@ _judged := {
 	"labels": {"add": []},
 	"resolved": resolved.facts,
 	"observe": _observed,
+	"reads": bundle.reads,
 }
 
 _outcome := "deny" if {

@@ -14,7 +14,26 @@ test_a_clean_allow_says_everything_that_is_needed if {
 		"labels": {"add": []},
 		"resolved": _resolved,
 		"observe": false,
+		"reads": [],
 		"route": _route,
+	}
+}
+
+test_the_record_is_told_what_the_policy_reads_on_this_server if {
+	reads := {"*": ["/context/headers"], "slack": ["/arguments/to"]}
+	policy := json.patch(fixture.bundle, [{"op": "add", "path": ["index", "reads"], "value": reads}])
+	fixture.decision(fixture.call, policy).reads == ["/arguments/to"]
+	fixture.decision(fixture.tool("hidden"), policy).reads == ["/arguments/to"]
+	elsewhere := fixture.changed(fixture.call, ["server", "id"], "github")
+	fixture.decision(elsewhere, policy).reads == ["/context/headers"]
+}
+
+test_a_bundle_that_does_not_say_what_it_reads_lets_nothing_be_kept if {
+	every reads in [{}, {"*": "/arguments"}, {"slack": {"*": []}}, 7] {
+		policy := json.patch(fixture.bundle, [{"op": "add", "path": ["index", "reads"], "value": reads}])
+		decision := fixture.decision(fixture.call, policy)
+		decision.outcome == "allow"
+		decision.reads == []
 	}
 }
 

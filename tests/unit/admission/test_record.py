@@ -23,7 +23,7 @@ from gateway.admission.decision import (
     Route,
     Verdict,
 )
-from gateway.admission.masking import Level, Masking, digest, keeping
+from gateway.admission.masking import Level, Masking, digest, in_arguments
 from gateway.admission.policy_input import (
     ArgumentsMeta,
     AskedMessage,
@@ -335,7 +335,7 @@ def test_completed_and_counted_say_what_kind_they_are() -> None:
 
 
 def kept(arguments: Mapping[str, Any], *pointers: str, level: Level = "masked") -> Any:
-    masking = Masking(level=level, key=KEY, kept=keeping(pointers))
+    masking = Masking(level=level, key=KEY, kept=in_arguments(pointers))
     made = decided(question(arguments), verdict(), enforced=ALLOWED, occasion=OCCASION, masking=masking)
     assert not made.replayable
     return made.input.arguments if made.input else None
@@ -373,3 +373,46 @@ def test_a_secret_is_kept_by_no_pointer() -> None:
 
 def test_without_inputs_nothing_is_kept() -> None:
     assert kept({"to": "a@example.com"}, "/to", level="none") is None
+
+
+def reading(*places: str, masking: Masking, asked: PolicyInput) -> PolicyInput:
+    told = replace(verdict(), decision=replace(verdict().decision, reads=list(places)))
+    made = decided(asked, told, enforced=ALLOWED, occasion=OCCASION, masking=masking)
+    assert made.input is not None
+    assert not made.replayable
+    return made.input
+
+
+def test_masked_keeps_what_the_policy_read_of_arguments_claims_and_headers() -> None:
+    asked = question({"to": "a@example.com", "text": "hello"})
+    asked = replace(
+        asked,
+        principal=replace(asked.principal, claims={"team": "red", "name": "Ann"}),
+        context=replace(asked.context, headers={"x-team": "red", "x-name": "Ann"}),
+    )
+    masking = Masking(level="masked", key=KEY)
+    kept = reading("/arguments/to", "/principal/claims/team", "/context/headers/x-team", masking=masking, asked=asked)
+    assert kept.arguments == {"to": "a@example.com", "text": "[string of 5]"}
+    assert kept.principal.claims == {"team": "red", "name": "[string of 3]"}
+    assert kept.context.headers == {"x-team": "red", "x-name": MASKED}
+    whole = reading("/arguments", "/context/headers", masking=masking, asked=asked)
+    assert (whole.arguments, whole.context.headers) == (asked.arguments, asked.context.headers)
+    assert whole.principal.claims == {"team": "[string of 3]", "name": "[string of 3]"}
+
+
+@pytest.mark.parametrize("place", ["arguments/to", "/to", "", "/arguments/text/to", "/principal/to", "/argumentsto"])
+def test_a_place_that_is_not_in_the_arguments_keeps_none(place: str) -> None:
+    kept = reading(place, masking=Masking(level="masked", key=KEY), asked=question({"to": "a@example.com"}))
+    assert kept.arguments == {"to": "[string of 13]"}
+
+
+def test_what_the_policy_read_is_masked_too_where_the_operator_wants_it() -> None:
+    masking = Masking(level="masked", key=KEY, reads=False)
+    kept = reading("/arguments/to", masking=masking, asked=question({"to": "a@example.com"}))
+    assert kept.arguments == {"to": "[string of 13]"}
+
+
+def test_a_secret_that_the_policy_read_is_masked_all_the_same() -> None:
+    masking = Masking(level="masked", key=KEY)
+    kept = reading("/arguments", masking=masking, asked=question({"password": "hunter22", "to": "hunter22"}))
+    assert kept.arguments == {"password": MASKED, "to": MASKED}

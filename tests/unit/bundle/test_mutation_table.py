@@ -40,6 +40,7 @@ DATA: dict[str, Any] = {
     },
     "agents": {"bot": {"agent": "bot", "kind": "k", "owner": "o", "labels": [], "expires": None}},
     "rules": {"r": RULE},
+    "requirements": {},
     "index": {
         "credentials": {"1" * 64: {"agent": "bot", "expires": None}},
         "identities": {"https://i": {"subject": {"s": "bot"}, "client_id": {}, "group": {"g": "bot"}}},

@@ -31,6 +31,20 @@ about(name) := {
 	"remedy": _text(name, "remedy", "Tell the owner of the policy."),
 }
 
+# METADATA
+# description: |
+#   What this policy reads of arguments, claims and headers on the server of the message, for the record: JSON pointers
+#   into the input. Nothing where the bundle does not say; then a masked record keeps nothing.
+default reads := []
+
+reads := places if {
+	places := data.index.reads[input.server.id]
+	is_array(places)
+} else := places if {
+	places := data.index.reads["*"]
+	is_array(places)
+}
+
 _text(name, field, fallback) := text if {
 	text := data.requirements[name][field]
 	is_string(text)

@@ -106,7 +106,6 @@ for number in 1 2; do
 	admin: {port: 0}
 	state: {directory: $root/gateway$number}
 	secrets: {directory: $root/gateway$number/secrets}
-	journal: {masking: full}
 	policy:
 	  environment: production
 	  bundle:

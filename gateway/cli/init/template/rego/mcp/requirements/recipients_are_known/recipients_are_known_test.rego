@@ -39,6 +39,7 @@ test_refuses_an_unknown_recipient_anywhere if {
 		{"to": "bob@rival.example"},
 		{"to": ["bob@example.com", "bob@rival.example"]},
 		{"to": "bob@example.com", "bcc": "bob@rival.example"},
+		{"to": "bob@example.com", "recipients": ["bob@rival.example"]},
 		{"to": "bob@example.com,bob@rival.example"},
 		{"to": "bob@example.com@rival.example"},
 		{"to": "bob@rival.example <bob@example.com>"},

@@ -3,19 +3,21 @@
 # description: |
 #   Whom a message goes to, and whom this organization knows. Rule 1: an address is one text with one `@`; what holds
 #   several, or anything else, is no address that can be known. Rule 2: a field that cannot be read makes the whole call
-#   unreadable, so that a recipient in it is not overlooked.
+#   unreadable, so that a recipient in it is not overlooked. Rule 3: every argument is read by its own name, so that a
+#   masked journal keeps these and no others.
 package mcp.lib.own.recipients
 
 import data.own.recipients.domains as known_domains
 
-_fields := {"to", "cc", "bcc", "recipients"}
-
 # METADATA
 # description: The arguments that name recipients, by field.
-named[field] := value if {
-	some field in _fields
-	value := input.arguments[field]
-}
+named["to"] := input.arguments.to
+
+named["cc"] := input.arguments.cc
+
+named["bcc"] := input.arguments.bcc
+
+named["recipients"] := input.arguments.recipients
 
 # METADATA
 # description: Every recipient; a text is one, a list is as many as it has.

@@ -1,0 +1,103 @@
+"""What a policy reads of what a masked record hides, server by server (`data.index.reads`).
+
+Rule 1: a place is a JSON pointer (RFC 6901) into the policy input; whoever reads an object reads all that is in it.
+Rule 2: of a requirement it is what OPA said that it reads; of the rules, which judge arguments by path, it is the paths
+of those that the index offers on the server.
+Rule 3: an index that is not what the build made says nothing of its rules: then all arguments count as read.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from gateway.bundle.plain import Json, is_object
+
+RULES: Final = "rules_permit"
+"""The stock requirement that judges the YAML rules."""
+ANY_SERVER: Final = "*"
+ARGUMENTS: Final = "/arguments"
+MASKED: Final = (ARGUMENTS, "/principal/claims", "/context/headers")
+"""The places of a question whose values the masking level `masked` hides (`gateway.admission.masking`)."""
+
+
+def read_index(data: Json) -> dict[str, list[str]]:
+    """Return server id or `*` -> the places below `MASKED` that requirements and rules read there, sorted."""
+    required = {name: pointers(each) for name, each in data["requirements"].items()}
+    stated = [place for name, each in required.items() for place in each if (name, place) != (RULES, ARGUMENTS)]
+    return {
+        server: _outermost([*_masked(stated), *rule_pointers(data, server)])
+        for server in (ANY_SERVER, *sorted(data["catalog"]["servers"]))
+    }
+
+
+def wholesale(data: Json) -> list[str]:
+    """Return the requirements that read the arguments as a whole, so that a masked record keeps all of them."""
+    return [
+        name
+        for name, each in data["requirements"].items()
+        if name != RULES and any(within(ARGUMENTS, place) for place in pointers(each))
+    ]
+
+
+def pointers(requirement: Any) -> list[str]:
+    """Return the places of the policy input that a bundle's requirement reads; the empty one is the whole input."""
+    reads: Any = requirement.get("reads") if is_object(requirement) else None
+    if not isinstance(reads, list):
+        return [""]
+    parts = [str(read).split(".") for read in reads]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    return [_pointer(path[1:]) for path in parts if path[0] == "input"]
+
+
+def rule_pointers(data: Json, server: str) -> list[str]:
+    """Return the places of arguments that the rules compare on a server; one that no rule names is any server."""
+    index, rules = _object(data, "index", "rules"), _object(data, "rules")
+    offered = {*_ids(index.get(ANY_SERVER)), *_ids(index.get(server))}
+    if not index or not offered <= rules.keys():
+        return [ARGUMENTS]
+    return sorted({ARGUMENTS + path for name in offered for path in compared(rules[name])})
+
+
+def compared(rule: Json) -> list[str]:
+    """Return the JSON pointers into the arguments that one rule compares."""
+    return [str(condition["path"]) for condition in rule.get("arguments", ())]
+
+
+def within(place: str, other: str) -> bool:
+    """Return whether a place is another one or lies inside it; everything lies inside the empty one."""
+    return place == other or place.startswith(f"{other}/")
+
+
+def _masked(places: Iterable[str]) -> Iterator[str]:
+    """Yield what of the places lies below `MASKED`."""
+    for place in places:
+        for hidden in MASKED:
+            if within(place, hidden):
+                yield place
+            elif within(hidden, place):
+                yield hidden
+
+
+def _outermost(places: Iterable[str]) -> list[str]:
+    """Return the places without those inside another."""
+    kept: list[str] = []
+    for place in sorted(set(places), key=lambda each: each.split("/")):
+        if not kept or not within(place, kept[-1]):
+            kept.append(place)
+    return kept
+
+
+def _pointer(path: Iterable[str]) -> str:
+    return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def _object(value: Any, *path: str) -> Mapping[str, Any]:
+    for key in path:
+        value = value.get(key) if is_object(value) else None
+    return value if is_object(value) else {}
+
+
+def _ids(rows: Any) -> Iterator[str]:
+    """Yield the rules that the index offers on one server."""
+    for row in rows.values() if is_object(rows) else ():
+        for leaf in row.values():
+            yield from leaf["allow"]
+            yield from leaf["look"]
