@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import Result
@@ -370,15 +371,26 @@ def test_a_bundle_of_another_stock_library_is_proven_by_that_version(
     assert "left out" in verify(place, "--without-tests").stdout
 
 
-def test_an_index_that_leaves_a_rule_out_is_found(signed: Callable[..., Path], verify: Run, key: Path) -> None:
-    place = signed("x")
-    data = json.loads(read(place).files["data.json"])
+def _without_a_rule(data: dict[str, Any]) -> None:
     for leaf in data["index"]["rules"]["demo"]["delete"].values():
         leaf["look"].pop("demo-files-are-kept", None)
+
+
+def _reading_everything(data: dict[str, Any]) -> None:
+    data["index"]["reads"]["demo"] = ["/arguments"]
+
+
+@pytest.mark.parametrize("change", [_without_a_rule, _reading_everything])
+def test_an_index_that_leaves_a_rule_out_or_lets_the_journal_keep_more_is_found(
+    signed: Callable[..., Path], verify: Run, key: Path, change: Callable[[dict[str, Any]], None]
+) -> None:
+    place = signed("x")
+    data = json.loads(read(place).files["data.json"])
+    change(data)
     text = json.dumps(data, sort_keys=True, separators=(",", ":")).encode()
     result = verify(resigned(place, key, files={"data.json": text}))
     assert result.exit_code == 1
-    assert "does not follow from its rules" in result.stdout
+    assert "has an index that does not follow from the rest of its data" in result.stdout
 
 
 def test_a_bundle_that_admits_everybody_is_not_proven(signed: Callable[..., Path], verify: Run, key: Path) -> None:
