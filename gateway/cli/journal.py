@@ -130,9 +130,9 @@ Examples:
 def export(directory: Path | None, config: Path | None, **chosen: Any) -> None:
     """Write the recorded questions, each once, as an encrypted corpus for `replay` in CI.
 
-    Questions are alike where all but the moment is the same and the same came of it. Secrets are masked; what
-    `journal.masking` masked stays so (by default all that the policy in force did not read), and the share that can
-    be replayed is printed.
+    Questions are alike where all but the moment within an hour of the week is the same and the same came of it.
+    Secrets are masked; what `journal.masking` masked stays so (by default all that the policy in force did not read),
+    and the share that can be replayed is printed.
     """
     exported(journal_directory(directory, config), **chosen)
 

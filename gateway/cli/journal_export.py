@@ -45,6 +45,9 @@ def options(function: Any) -> Any:
         click.option(
             "--max", "most", type=click.IntRange(min=1), default=10_000, show_default=True, help="Most questions."
         ),
+        click.option(
+            "--any-hour", is_flag=True, help="One question whatever hour it was asked at: rules about hours may differ."
+        ),
         click.option("--since", type=Since(), default=0, help="15m, 2h, 1d, or a date and time in UTC."),
         bundle_options,
     ):
@@ -52,11 +55,13 @@ def options(function: Any) -> Any:
     return function
 
 
-def export(journal: Path, *, since: int, most: int, to: Recipients, output: Path, **named: Any) -> None:
+def export(  # noqa: PLR0913 - one parameter an option
+    journal: Path, *, since: int, most: int, any_hour: bool, to: Recipients, output: Path, **named: Any
+) -> None:
     """Write the corpus, and say what is in it."""
     bundled = Named(bundle=named["bundle"], policy=named["policy"], environment=named["environment"])
     readings = None if bundled.bundle is bundled.policy is None else Readings(reviewed(bundled).data)
-    corpus = Corpus(most)
+    corpus = Corpus(most, any_hour=any_hour)
     try:
         for item in rows([journal], since_ns=since):
             corpus.add(item)

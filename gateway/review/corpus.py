@@ -1,7 +1,8 @@
 """A corpus for CI: what a journal's decisions asked, each question once, with how often it was asked.
 
 Rule 1: questions are alike where all but the moment, the gateway and the digest of the arguments is the same and the
-same came of it for the same reason; the latest stands for all. A rule about hours is replayed at the latest's hour.
+same came of it for the same reason; the latest stands for all. Those of different hours of the week are kept apart,
+for rules about hours, unless they are wanted together.
 Rule 2: secrets were masked when the record was written, and are looked for again.
 Rule 3: what was left out is counted in the corpus itself, so that whoever replays it is told.
 
@@ -12,7 +13,7 @@ import gzip
 import hashlib
 import io
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Literal
 
 import msgspec
@@ -25,6 +26,7 @@ from gateway.review.row import Left, Row, Why
 
 SCHEMA: Final = "mcp.corpus/v1"
 LONGEST_LINE: Final = 4 * 1024 * 1024
+_HOUR_NS: Final = 3_600_000_000_000
 
 
 class Head(Struct, frozen=True, kw_only=True, tag_field="kind", tag="corpus"):
@@ -45,10 +47,14 @@ class CorpusError(Exception):
 
 
 class Corpus:
-    """Takes rows in the journal's order, and keeps the latest of at most `most` kinds."""
+    """Takes rows in the journal's order, and keeps the latest of at most `most` kinds.
 
-    def __init__(self, most: int) -> None:
+    With `any_hour` the same question is one kind whenever it was asked, else one kind in each hour of the week.
+    """
+
+    def __init__(self, most: int, *, any_hour: bool = False) -> None:
         self._most: Final = most
+        self._any_hour: Final = any_hour
         self._rows: Final[OrderedDict[bytes, Row]] = OrderedDict()
         self._left: Final[Counter[Why]] = Counter()
         self._dropped = 0
@@ -59,7 +65,7 @@ class Corpus:
             self._left[item.why] += item.count
             return
         row = masked(item)
-        key = _identity(row)
+        key = _identity(row, any_hour=self._any_hour)
         before = self._rows.pop(key, None)
         self._rows[key] = row if before is None else replace(row, count=before.count + row.count)
         if len(self._rows) > self._most:
@@ -97,14 +103,20 @@ def masked(row: Row) -> Row:
     return replace(row, input={**row.input, "arguments": arguments}, whole=False) if found else row
 
 
-def _identity(row: Row) -> bytes:
+def _identity(row: Row, *, any_hour: bool) -> bytes:
     question: dict[str, Any] = {
         **row.input,
         "context": {**row.input.get("context", {}), "time": None, "gateway": None},
         "arguments_meta": {**row.input.get("arguments_meta", {}), "digest": None},
     }
-    same = [question, row.whole, row.outcome, row.rule, row.requirement]
+    hour = None if any_hour else _hour_of_the_week(row.input)
+    same = [question, hour, row.whole, row.outcome, row.rule, row.requirement]
     return hashlib.sha256(orjson.dumps(same, option=orjson.OPT_SORT_KEYS)).digest()
+
+
+def _hour_of_the_week(question: Mapping[str, Any]) -> int:
+    """Return which of the 168 hours of a week, in UTC, the question was asked in; the first is a Thursday's."""
+    return question.get("context", {}).get("time", {}).get("unix_ns", 0) // _HOUR_NS % 168
 
 
 def unpacked(content: bytes) -> Iterator[Head | Row | Left]:

@@ -18,8 +18,11 @@ def at(unix_ns: int, **arguments: Any) -> dict[str, Any]:
     return question
 
 
-def collected(*items: Row | Left, most: int = 10) -> Corpus:
-    corpus = Corpus(most)
+HOUR = 3_600_000_000_000
+
+
+def collected(*items: Row | Left, most: int = 10, any_hour: bool = False) -> Corpus:
+    corpus = Corpus(most, any_hour=any_hour)
     for item in items:
         corpus.add(item)
     return corpus
@@ -28,6 +31,13 @@ def collected(*items: Row | Left, most: int = 10) -> Corpus:
 def test_the_same_question_at_another_time_counts_and_the_latest_stands_for_all() -> None:
     (row,) = collected(a_row(at(1, to="a"), call_id="c1"), a_row(at(2, to="a"), call_id="c2", count=4)).rows()
     assert (row.call_id, row.count, row.input["context"]["time"]) == ("c2", 5, {"unix_ns": 2})
+
+
+def test_questions_of_different_hours_of_the_week_are_kept_apart_for_rules_about_hours() -> None:
+    first, next_hour, next_week = a_row(at(1, to="a")), a_row(at(HOUR, to="a")), a_row(at(168 * HOUR + 2, to="a"))
+    assert [row.count for row in collected(first, next_hour).rows()] == [1, 1]
+    assert [row.count for row in collected(first, next_week).rows()] == [2]
+    assert [row.count for row in collected(first, next_hour, any_hour=True).rows()] == [2]
 
 
 @pytest.mark.parametrize(
