@@ -1,6 +1,7 @@
 """Bundle N-1 on gateway N and N on N-1: what an older or a newer build writes is read, or refused with its reason.
 
 The forms of version 0.1.0 stand here as it wrote them; a newer build is one that says more than this one knows.
+`earlier/` holds unsigned bundles of the demo environment as earlier commits built them, named by their commit.
 """
 
 import time
@@ -13,14 +14,19 @@ import orjson
 import pytest
 
 from gateway.admission.decision import PolicyFailure
+from gateway.admission.masking import Masking, masked
 from gateway.admission.policy_input import SCHEMA as INPUT_SCHEMA
 from gateway.bundle.artefact import Artefact, read_artefact
 from gateway.bundle.asking import acting, asked, question
 from gateway.bundle.build import Content
+from gateway.bundle.carried import data_of
+from gateway.bundle.document import Document
+from gateway.bundle.golden import read_golden, registered, undecided
 from gateway.bundle.manifest import Metadata, content_id
 from gateway.bundle.pack import archived, canonical, pack
 from gateway.bundle.rejection import Rejected
 from gateway.bundle.signing import SigningKey, ephemeral_key
+from gateway.bundle.tool import Opa
 from gateway.bundle.verifying import Standing, VerifyingKey, unenforceable, unsigned_by
 from gateway.opa.answer import Decided, read_decision, revision_of
 from gateway.opa.exchange import Exchanged
@@ -76,6 +82,51 @@ async def test_a_bundle_of_0_1_0_is_taken_and_decides(
     async with following(opa, KEY, tmp_path) as policy:
         policy.put(old, "41")
         assert (await decided(policy, msgspec.to_builtins(question_of), 41)).result.outcome == "allow"
+
+
+EARLIER: Final = sorted((Path(__file__).parent / "earlier").glob("*.tar.gz"))
+
+
+@pytest.fixture(params=EARLIER, ids=lambda place: place.name)
+def earlier(request: pytest.FixtureRequest) -> Artefact:
+    """The bundle of an earlier stock library, signed today."""
+    built = read_artefact(request.param.read_bytes())
+    assert isinstance(built, Artefact)
+    found = read_artefact(archived(built.files, KEY))
+    assert isinstance(found, Artefact)
+    return found
+
+
+def test_there_are_bundles_of_earlier_libraries() -> None:
+    assert EARLIER
+
+
+def test_a_bundle_of_an_earlier_library_decides_every_scenario_of_its_environment_as_wanted_then_and_now(
+    earlier: Artefact, checkout: Path, opa: Path
+) -> None:
+    assert isinstance(taken(earlier.content), Artefact)
+    golden, data = read_golden(checkout / "bundles/dev/scenarios/demo.yaml"), data_of(earlier)
+    assert isinstance(golden, Document)
+    assert len(golden.value["scenarios"]) > 10
+    assert data is not None
+    assert undecided(earlier, data, golden, opa=Opa(opa), now=time.time()) == []
+
+
+async def test_of_what_a_bundle_of_an_earlier_library_decides_a_masked_record_keeps_no_values(
+    earlier: Artefact, opa: Path, tmp_path: Path
+) -> None:
+    data, seq = data_of(earlier), earlier.manifest.metadata.seq
+    assert data is not None
+    arguments = {"to": "bob@example.com", "text": "hi"}
+    stated = asked({"agent": "dev", "server": "demo", "tool": "send_message", "arguments": arguments}, now=time.time())
+    question_of = question(stated, acting(stated, registered(data)), data)
+    async with following(opa, KEY, tmp_path) as policy:
+        policy.put(earlier.content, str(seq))
+        found = await decided(policy, msgspec.to_builtins(question_of), seq)
+    assert (found.result.outcome, found.result.reads) == ("allow", [])
+    shown = masked(question_of, Masking(level="masked", key=b"k" * 32), found.result.reads).input
+    assert shown is not None
+    assert shown.arguments == {"to": "[string of 15]", "text": "[string of 2]"}
 
 
 NEWER: Final = """package mcp.admission
