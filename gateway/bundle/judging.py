@@ -11,16 +11,20 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from gateway.bundle import combiner
 from gateway.bundle.artefact import MANIFEST, Artefact, read_artefact
 from gateway.bundle.emergency import ENVIRONMENT, NOBODY, ROOT, SCHEMA, Kind, Stop, named
 from gateway.bundle.manifest import ROOTS
 from gateway.bundle.pack import archived
 from gateway.bundle.rejection import Rejected
+from gateway.bundle.requirements import PREFIX
 from gateway.bundle.serve import Offer
 from gateway.bundle.signing import SigningKey
 from gateway.bundle.verifying import EMERGENCY, POLICY, Standing, VerifyingKey, unenforceable, unsigned_by
 
 DATA: Final = "data.json"
+HEEDS: Final = "nothing_is_stopped"
+"""The requirement that refuses what is stopped."""
 
 
 class Use(Struct, frozen=True):
@@ -61,6 +65,14 @@ def judged(content: bytes, use: Use, keys: Sequence[VerifyingKey], standing: Sta
         stops = stops_in(artefact)
         wrong = stops if isinstance(stops, Rejected) else None
     return wrong or artefact
+
+
+def heedless(artefact: Artefact) -> Rejected | None:
+    """Why a policy would let pass what is stopped: older libraries have no such requirement; None where it has it."""
+    combined = artefact.files.get(combiner.PATH, b"")
+    if f"data.{PREFIX}{HEEDS}.met == true".encode() in combined:
+        return None
+    return Rejected("bundle_ignores_stops", f"it has no requirement {HEEDS}; build it anew on this stock library")
 
 
 def offered(artefact: Artefact, use: Use, key: SigningKey) -> Offer:

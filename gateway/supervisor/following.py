@@ -15,7 +15,7 @@ from gateway.admission.policy_input import SCHEMA
 from gateway.bundle.artefact import Artefact
 from gateway.bundle.emergency import ENVIRONMENT
 from gateway.bundle.follow import Confirmed, Followed, Follower, News, Reached, Refused, Unkept, Unreached
-from gateway.bundle.judging import POLICIES, STOPS, Use, judged
+from gateway.bundle.judging import POLICIES, STOPS, Use, heedless, judged
 from gateway.bundle.kept import Shelf
 from gateway.bundle.polling import Service, polling
 from gateway.bundle.rejection import Rejected
@@ -190,10 +190,12 @@ def _judged(settings: Settings, use: Use, keys: Sequence[BundleKey], content: by
         grace_s=0 if bundle is None else bundle.not_after_grace_s,
     )
     try:
-        return judged(content, use, [key for each in keys for key in _readable(each)], standing)
+        artefact = judged(content, use, [key for each in keys for key in _readable(each)], standing)
     except (ValueError, TypeError, ArithmeticError, LookupError, RecursionError, MemoryError) as error:
         # Bytes of anybody's making: nothing in them may end the following of what comes after them.
         return Rejected("bundle_unreadable", f"it cannot be judged: {type(error).__name__}")
+    wrong = heedless(artefact) if use is POLICIES and isinstance(artefact, Artefact) else None
+    return wrong or artefact
 
 
 def _readable(key: BundleKey) -> list[VerifyingKey]:

@@ -14,11 +14,12 @@ from typing import Any, Final
 import pytest
 import pytest_asyncio
 
+from gateway.bundle import combiner
 from gateway.bundle.artefact import MOST_BYTES
-from gateway.bundle.manifest import rfc3339
-from gateway.bundle.pack import archived
+from gateway.bundle.manifest import Metadata, rfc3339
+from gateway.bundle.pack import archived, pack
 from gateway.bundle.signing import ephemeral_key
-from tests.faults.followed import KEY, Policy, Stage, built, counterpart, followed
+from tests.faults.followed import ENVIRONMENT, KEY, Policy, Stage, built, counterpart, followed
 from tests.running import until
 from tests.servers.stub_hub import StubHub, stub_hub
 
@@ -61,6 +62,13 @@ def _manifest(policy: Policy) -> dict[str, bytes]:
         return {".manifest": held.read()}
 
 
+def heedless(policy: Policy) -> bytes:
+    """A policy that asks of its messages everything but whether they are stopped."""
+    lines = policy.files[combiner.PATH].splitlines(keepends=True)
+    kept = b"".join(line for line in lines if b"nothing_is_stopped" not in line)
+    return pack({**policy.files, combiner.PATH: kept}, Metadata(environment=ENVIRONMENT, seq=NEXT), key=KEY).content
+
+
 def bomb(_: Policy) -> bytes:
     """A few KB that unpack to more than a bundle may hold."""
     return gzip.compress(bytes(600 * 1024 * 1024), compresslevel=9)
@@ -87,6 +95,7 @@ FAULTS: Final[dict[str, tuple[str, Callable[[Policy], bytes]]]] = {
         "bundle_input_unknown",
         lambda policy: policy.bundle(NEXT, input_schema="mcp.input/v9").content,
     ),
+    "without the requirement that refuses what is stopped": ("bundle_ignores_stops", heedless),
     "a delta": ("bundle_delta", delta),
     "huge": ("bundle_too_large", lambda _: b"\0" * (MOST_BYTES + 1)),
     "a bomb": ("bundle_too_large", bomb),

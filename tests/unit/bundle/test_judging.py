@@ -8,8 +8,9 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.bundle.artefact import Artefact, read_artefact
+from gateway.bundle.combiner import PATH, Combined, combined
 from gateway.bundle.emergency import Stop, document, emergency_bundle
-from gateway.bundle.judging import POLICIES, STOPS, Use, judged, offered, stops_in
+from gateway.bundle.judging import POLICIES, STOPS, Use, heedless, judged, offered, stops_in
 from gateway.bundle.manifest import ROOTS, Metadata
 from gateway.bundle.pack import Packed, canonical, pack
 from gateway.bundle.rejection import MEANINGS, Rejected
@@ -43,6 +44,25 @@ def test_a_good_bundle_is_what_was_sent() -> None:
     found = judged(policy().content, POLICIES, KEYS, HERE)
     assert isinstance(found, Artefact)
     assert found.content == policy_bytes(found)
+
+
+def with_requirements(*names: str) -> Artefact:
+    text = combined([Combined(name, False, True) for name in names])
+    found = read_artefact(pack({PATH: text.encode()}, Metadata(environment="dev", seq=3), key=KEY).content)
+    assert isinstance(found, Artefact)
+    return found
+
+
+def test_a_policy_that_would_let_pass_what_is_stopped_is_heedless() -> None:
+    assert heedless(with_requirements("nothing_is_stopped", "rules_permit")) is None
+    for names in (["rules_permit"], ["nothing_is_stopped_here"], []):
+        wrong = heedless(with_requirements(*names))
+        assert wrong is not None
+        assert wrong.code == "bundle_ignores_stops"
+        assert "build it anew" in str(wrong)
+    nothing = read_artefact(policy().content)
+    assert isinstance(nothing, Artefact)
+    assert heedless(nothing) is not None
 
 
 def policy_bytes(artefact: Artefact) -> bytes:
