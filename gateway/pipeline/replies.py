@@ -13,6 +13,7 @@ import orjson
 from gateway.admission import question as questions
 from gateway.admission.action import Action, Answer, Withhold, again
 from gateway.admission.decision import PolicyFailure
+from gateway.admission.enforce import undecided
 from gateway.admission.listing import LISTED_BY, LISTS, capped, filtered, items_of, target_of
 from gateway.admission.policy_input import Item, Target
 from gateway.admission.refusal import Refusal, answer, own, rpc_error
@@ -79,7 +80,7 @@ class Replies:
         """Tell a client that connects of no capability that policy refuses it."""
         shown = await self._capabilities.offered(call.inbound, self._engine.current(call), result)
         if isinstance(shown, PolicyFailure):
-            return self._refused(call, own(shown.code, "the policy cannot be asked about this server at the moment"))
+            return self._refused(call, undecided(shown))
         return self._whole(call, message, shown)
 
     def _whole(self, call: Call, message: Response, result: dict[str, Any]) -> Action:
@@ -108,7 +109,7 @@ class Replies:
         stated = [self._item(call, LISTS[method].call, target) for target in targets if target is not None]
         verdicts = await parts.listings.verdicts(self._engine.current(call), stated)
         if isinstance(verdicts, PolicyFailure):
-            return self._refused(call, own(verdicts.code, "the policy cannot be asked about this list at the moment"))
+            return self._refused(call, undecided(verdicts))
         spread = iter(verdicts)
         shown = filtered(method, result, [target is not None and next(spread) for target in targets])
         body = capped(shown, self._ttl_cap_ms) if call.inbound.era == "modern" else shown

@@ -107,6 +107,7 @@ async def test_a_stream_that_was_decided_before_the_policy_changed_is_asked_abou
     assert await browser.streams.revise(world.pipeline) == 1
     assert closed == ["closed"]
     assert await browser.streams.revise(world.pipeline) == 0
+    assert world.policy.revised == world.policy.questions[-1:], "at our own expense, not in a place of its caller's"
 
 
 async def test_what_comes_before_the_answer_to_initialize_is_bounded() -> None:
