@@ -71,6 +71,7 @@ class FakePolicy:
         self.broken: set[str] = set()
         self.questions: list[PolicyInput] = []
         self.listings: list[PolicyInput] = []
+        self.revised: list[PolicyInput] = []
         self.revision = REVISION
 
     @property
@@ -83,6 +84,10 @@ class FakePolicy:
         if isinstance(answer, PolicyFailure):
             return answer
         return Verdict(decision=answer, revision=self.revision, decision_id="d1", micros=1)
+
+    async def revise(self, question: PolicyInput) -> Verdict | PolicyFailure:
+        self.revised.append(question)
+        return await self.decide(question)
 
     async def listing(self, question: PolicyInput) -> ListingVerdict | PolicyFailure:
         self.listings.append(question)

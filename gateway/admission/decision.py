@@ -135,6 +135,8 @@ class Verdict(Struct, frozen=True, kw_only=True):
 
 FailureCode = Literal[
     "policy_unavailable",
+    "too_many_questions",
+    "overloaded",
     "policy_error",
     "policy_regressed",
     "policy_expired",
@@ -150,7 +152,8 @@ class PolicyFailure(Struct, frozen=True, kw_only=True):
     """OPA did not give a usable answer, or one of a policy that may not be enforced; always a denial.
 
     `policy_unavailable` counts against the breaker; a message's missed deadline does not, nor does `policy_error` (an
-    evaluation error): a caller may be able to provoke both. The others say what is wrong with the policy in force.
+    evaluation error): a caller may be able to provoke both. `too_many_questions` and `overloaded` are of questions that
+    OPA was not asked, for want of a place. The others say what is wrong with the policy in force.
     """
 
     code: FailureCode

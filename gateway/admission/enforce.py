@@ -4,7 +4,8 @@ Rule 1: only outcome `allow` with grounds, a route and no obligation admits; the
 Rule 2: an observed or shadowed refusal is OPA's to declare; nothing is loosened here.
 """
 
-from typing import assert_never
+from collections.abc import Mapping
+from typing import Final, assert_never
 
 from gateway.admission.action import Admit, Outbound
 from gateway.admission.decision import Decision, PolicyFailure, Reason, Verdict
@@ -14,7 +15,7 @@ from gateway.admission.refusal import Refusal, own
 def enforce(answer: Verdict | PolicyFailure, outbound: Outbound) -> Admit | Refusal:
     """Return the admitted message, or why it does not pass."""
     if isinstance(answer, PolicyFailure):
-        return _failure(answer)
+        return undecided(answer)
     decision = answer.decision
     match decision.outcome:
         case "allow":
@@ -44,9 +45,12 @@ def _waiting(decision: Decision) -> tuple[Reason, ...]:
     return reasons or (_reason("approval_required", "a person has to approve this; approvals are not available here"),)
 
 
-def _failure(failure: PolicyFailure) -> Refusal:
+def undecided(failure: PolicyFailure) -> Refusal:
+    """Return the refusal of a message that policy did not decide."""
     words = {
         "policy_unavailable": "the policy cannot be asked at the moment",
+        "too_many_questions": "too many messages of this caller wait to be judged at once",
+        "overloaded": "more callers than the policy can be asked for wait to be judged",
         "policy_error": "the policy failed on this message" + _named(failure.requirement),
         "policy_regressed": "the policy in force is older than one that was enforced before",
         "policy_expired": "the time of the policy in force is over, and no newer one has come",
@@ -56,10 +60,9 @@ def _failure(failure: PolicyFailure) -> Refusal:
         "bundle_input_unknown": "the policy in force judges questions of another form",
         "bundle_needs_newer_gateway": "the policy in force needs a newer gateway",
     }
-    remedy = "Try again in a moment." if failure.code == "policy_unavailable" else "Tell the owner of the policy."
     return Refusal(
         code=failure.code,
-        reasons=own(failure.code, words[failure.code], remedy).reasons,
+        reasons=own(failure.code, words[failure.code], _REMEDIES.get(failure.code, _ASK)).reasons,
         revision=failure.revision,
     )
 
@@ -73,4 +76,12 @@ def _refusal(answer: Verdict, code: str, reasons: tuple[Reason, ...]) -> Refusal
 
 
 def _reason(requirement: str, message: str) -> Reason:
-    return Reason(requirement=requirement, message=message, severity="high", remedy="Tell the owner of the policy.")
+    return Reason(requirement=requirement, message=message, severity="high", remedy=_ASK)
+
+
+_ASK: Final = "Tell the owner of the policy."
+_REMEDIES: Final[Mapping[str, str]] = {
+    "policy_unavailable": "Try again in a moment.",
+    "too_many_questions": "Try again in a moment, with fewer messages at once.",
+    "overloaded": "Try again in a moment.",
+}

@@ -71,7 +71,8 @@ def text(refusal: Refusal, wording: Wording) -> str:
     lines += [f"- {reason.requirement}: {reason.message}" for reason in refusal.reasons]
     lines += [f"What to do: {remedy}" for remedy in dict.fromkeys(r.remedy for r in refusal.reasons) if remedy]
     lines += [part for part in (wording.organization_message, _ask_at(wording.request_url)) if part]
-    lines.append("Do not retry this unchanged.")
+    if not errors.failure_of(refusal.code).passing:
+        lines.append("Do not retry this unchanged.")
     if refusal.decision_id:
         lines.append(f"Decision {refusal.decision_id}.")
     return "\n".join(lines)

@@ -1,7 +1,9 @@
 """The emergency bundle: stops that can only refuse, in a bundle of their own (root `emergency`, own key and scope).
 
 Rule 1: it holds no policy, only a document of stops; no rule can be written in it, so it can allow nothing.
-Rule 2: every stop ends by itself, within a day.
+Rule 2: every stop that is made here ends by itself, within a day. One that another maker signed ends when it says:
+what tells its length is `at`, words for people, cut to the millisecond here and anything elsewhere, and a bound that is
+read from words could end a stop while it is needed. Gateways tell of it instead (event `policy_stop_overlong`).
 """
 
 import re

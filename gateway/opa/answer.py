@@ -97,6 +97,11 @@ def unavailable(detail: str) -> PolicyFailure:
     return PolicyFailure(code="policy_unavailable", detail=detail)
 
 
+def late(seconds: float) -> PolicyFailure:
+    """Return the denial for an answer that did not come in time."""
+    return unavailable(f"OPA did not answer within {seconds * 1000:.0f} ms")
+
+
 def _read(exchanged: Exchanged, decoder: msgspec.json.Decoder[_Answer]) -> _Answer | PolicyFailure:
     if exchanged.status != _OK:
         return _refused(exchanged)

@@ -3,6 +3,7 @@
 Rule 1: the paths are constants; nothing of a message ever becomes part of one (CVE-2025-46569).
 Rule 2: `provenance` and `strict-builtin-errors` are on every question.
 Rule 3: everything but a well-formed answer of revisions that may be enforced (see `enforceable`) is a failure.
+Rule 4: a question of a caller takes one of its places (see `places`), waiting included in its deadline; our own do not.
 """
 
 import asyncio
@@ -15,16 +16,18 @@ from msgspec import Struct
 
 from gateway.admission.decision import ListingVerdict, PolicyFailure, Verdict
 from gateway.admission.policy_input import PolicyInput
-from gateway.opa.answer import EMERGENCY, Decided, Listed, read_decision, read_listing, revision_of, unavailable
+from gateway.opa.answer import EMERGENCY, Decided, Listed, late, read_decision, read_listing, revision_of, unavailable
 from gateway.opa.breaker import Breaker
 from gateway.opa.enforceable import Enforceable
 from gateway.opa.exchange import Broken, Exchange, Exchanged
 from gateway.opa.revision import Highwater
+from gateway.opa.sharing import Sharing
 
 DECISION: Final = "/v1/data/mcp/admission/decision?provenance=true&strict-builtin-errors=true"
 LISTING: Final = "/v1/data/mcp/admission/listing?provenance=true&strict-builtin-errors=true"
 
 _Answer = TypeVar("_Answer", Decided, Listed)
+_Outcome = TypeVar("_Outcome", Verdict, ListingVerdict)
 
 
 class Deadlines(Struct, frozen=True, kw_only=True):
@@ -56,6 +59,7 @@ class OpaClient:
         self._ids = ids
         self._deadlines = deadlines or Deadlines()
         self.breaker = breaker or Breaker(time.monotonic)
+        self._sharing: Final = Sharing(self.breaker)
         self.on_revision: Callable[[], None] = _nobody_listens
         """Called when another policy, or other stops, are enforced, before their first decision is returned."""
         self._refused: PolicyFailure | None = None
@@ -72,11 +76,21 @@ class OpaClient:
         return self.enforceable.standing
 
     async def decide(self, question: PolicyInput) -> Verdict | PolicyFailure:
-        """Return OPA's decision on one message."""
+        """Return OPA's decision on one message, asked in one of its caller's places."""
         closed = self._closed()
         if closed is not None:
             return closed
-        return await self._decision(question, self.breaker.abandoned)
+        return await self._sharing.answered(question, self._decided, self._deadlines.decision)
+
+    async def revise(self, question: PolicyInput) -> Verdict | PolicyFailure:
+        """Return OPA's decision on something that was let in before, asked at our own expense, one at a time.
+
+        A stop must not wait behind a caller that has taken all of its places, and no flood may end a stream.
+        """
+        closed = self._closed()
+        if closed is not None:
+            return closed
+        return await self._in_time(self._decided(question), self._deadlines.decision, self.breaker.abandoned)
 
     async def probe(self, question: PolicyInput) -> Verdict | PolicyFailure:
         """Return OPA's decision on a question of our own, whose cost is known.
@@ -84,14 +98,21 @@ class OpaClient:
         It is asked even while the breaker is open, and its answer closes it or keeps it open. Only here does a deadline
         that is missed count: what a message costs is up to its sender, who could deny all others by it.
         """
-        return await self._decision(question, self.breaker.silent)
+        return await self._in_time(self._decided(question), self._deadlines.decision, self.breaker.silent)
 
-    async def _decision(self, question: PolicyInput, late: Callable[[], None]) -> Verdict | PolicyFailure:
+    async def listing(self, question: PolicyInput) -> ListingVerdict | PolicyFailure:
+        """Return OPA's verdicts on the items of one list, one each, in their order; a chunk takes a caller's place."""
+        closed = self._closed()
+        if closed is not None:
+            return closed
+        return await self._sharing.answered(question, self._listed, self._deadlines.listing)
+
+    async def _decided(self, question: PolicyInput) -> Verdict | PolicyFailure:
         began = time.perf_counter_ns()
-        asking = self._ask(DECISION, question, read_decision)
-        answer = await self._in_time(asking, self._deadlines.decision, late)
+        answer = await self._ask(DECISION, question, read_decision)
         if isinstance(answer, PolicyFailure):
             return answer
+        self._sharing.decided(question, answer.result)
         return Verdict(
             decision=answer.result,
             revision=revision_of(answer),
@@ -100,14 +121,9 @@ class OpaClient:
             micros=_micros_since(began),
         )
 
-    async def listing(self, question: PolicyInput) -> ListingVerdict | PolicyFailure:
-        """Return OPA's verdicts on the items of one list, one each, in their order."""
-        closed = self._closed()
-        if closed is not None:
-            return closed
+    async def _listed(self, question: PolicyInput) -> ListingVerdict | PolicyFailure:
         began = time.perf_counter_ns()
-        asking = self._ask(LISTING, question, read_listing)
-        answer = await self._in_time(asking, self._deadlines.listing, self.breaker.abandoned)
+        answer = await self._ask(LISTING, question, read_listing)
         if isinstance(answer, PolicyFailure):
             return answer
         if len(answer.result.items) != len(question.items):
@@ -136,15 +152,15 @@ class OpaClient:
         return None
 
     async def _in_time(
-        self, asking: Awaitable[_Answer | PolicyFailure], seconds: float, late: Callable[[], None]
-    ) -> _Answer | PolicyFailure:
-        """Return the answer, or the denial where it did not come in time, after telling the breaker by `late`."""
+        self, asking: Awaitable[_Outcome | PolicyFailure], seconds: float, missed: Callable[[], None]
+    ) -> _Outcome | PolicyFailure:
+        """Return the answer, or the denial where it did not come in time, after telling the breaker by `missed`."""
         try:
             async with asyncio.timeout(seconds):
                 return await asking
         except TimeoutError:
-            late()
-            return unavailable(f"OPA did not answer within {seconds * 1000:.0f} ms")
+            missed()
+            return late(seconds)
         except asyncio.CancelledError:
             self.breaker.abandoned()
             raise

@@ -32,3 +32,6 @@ class Exchange(Protocol):
 
 MAX_ANSWER = 16 * 1024 * 1024
 """Bytes of one answer; a listing of 10,000 items is below 1 MiB."""
+
+CONNECTIONS = 72
+"""Exchanges at once: more than callers have places (see `places`), so that our own questions never wait for theirs."""

@@ -10,7 +10,7 @@ from typing import Final
 import aiohttp
 from msgspec import Struct
 
-from gateway.opa.exchange import MAX_ANSWER, Broken, Exchanged
+from gateway.opa.exchange import CONNECTIONS, MAX_ANSWER, Broken, Exchanged
 
 _JSON: Final = {"Content-Type": "application/json"}
 
@@ -65,12 +65,12 @@ class LibraryExchange:
             return Exchanged(response.status, await response.read())
 
 
-def socket_library_exchange(path: Path, connections: int = 64) -> LibraryExchange:
+def socket_library_exchange(path: Path, connections: int = CONNECTIONS) -> LibraryExchange:
     """Return the exchange with a managed OPA."""
     return LibraryExchange("http://opa", aiohttp.UnixConnector(path=str(path), limit=connections), {})
 
 
-def remote_exchange(remote: Remote, connections: int = 64) -> LibraryExchange:
+def remote_exchange(remote: Remote, connections: int = CONNECTIONS) -> LibraryExchange:
     """Return the exchange with an OPA that the gateway does not own."""
     context = ssl.create_default_context(cafile=remote.ca_file or None)
     connector = aiohttp.TCPConnector(ssl=context, limit=connections, ttl_dns_cache=30)

@@ -11,7 +11,7 @@ from typing import Final, cast
 
 import httptools
 
-from gateway.opa.exchange import MAX_ANSWER, Broken, Exchanged
+from gateway.opa.exchange import CONNECTIONS, MAX_ANSWER, Broken, Exchanged
 
 _POST: Final = "POST {} HTTP/1.1\r\nHost: opa\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n"
 _GET: Final = "GET {} HTTP/1.1\r\nHost: opa\r\n\r\n"
@@ -95,7 +95,7 @@ class Wire(asyncio.Protocol):
 class SocketExchange:
     """A pool of connections to a managed OPA."""
 
-    def __init__(self, path: Path, connections: int = 64) -> None:
+    def __init__(self, path: Path, connections: int = CONNECTIONS) -> None:
         self._path = str(path)
         self._idle: deque[Wire] = deque()
         self._places = asyncio.Semaphore(connections)

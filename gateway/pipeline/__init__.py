@@ -5,6 +5,7 @@ Rule 2: every path that does not end in a permit ends in a refusal.
 Rule 3: what the method table does not ask about passes only on a permit that its sender already holds.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from msgspec.structs import replace
@@ -30,6 +31,9 @@ from gateway.protocol.errors import malformed_body
 from gateway.protocol.malformed import Malformed
 
 _ATTEMPTS: Final = 2
+
+Decide = Callable[[Call], Awaitable[Call]]
+"""Asks OPA: in a place of the caller's, or at our own expense."""
 
 
 class Pipeline:
@@ -69,7 +73,7 @@ class Pipeline:
     async def stands(self, call: Call) -> Refusal | None:
         """Ask again whether an open stream may stay open, by the policy in force now; null means that it may."""
         begun = self.engine.parts.clock.now()
-        again_asked = await self._decided(call.inbound, begun)
+        again_asked = await self._decided(call.inbound, begun, self.engine.revise)
         if isinstance(again_asked, Malformed):
             return own("policy_denied", "the stream cannot be judged any more")
         return (await self.engine.settle(again_asked)).refusal
@@ -109,7 +113,7 @@ class Pipeline:
         narrowing = Narrowing(self.presentation, parts.listings, parts.policy.standing, self._look)
         return await narrowing.narrowed(agreed, question)
 
-    async def _decided(self, inbound: Inbound, begun: Moment) -> Call | Malformed:
+    async def _decided(self, inbound: Inbound, begun: Moment, decide: Decide | None = None) -> Call | Malformed:
         """Ask, and ask once more when the answer names another credential than the one whose view was judged."""
         parts = self.engine.parts
         call: Call | None = None
@@ -118,7 +122,7 @@ class Pipeline:
             question = state(inbound, sight, begun.unix_ns, limit=parts.arguments_bytes, gateway=parts.gateway)
             if isinstance(question, Malformed):
                 return question
-            call = await self.engine.decide(self.engine.begin(inbound, question, begun))
+            call = await (decide or self.engine.decide)(self.engine.begin(inbound, question, begun))
             view = self.presentation.remember(inbound, call.answer) if call.answer else None
             if self.presentation.confirms(sight, view):
                 return replace(call, presented=sight.presented, view=view)

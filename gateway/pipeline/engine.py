@@ -66,6 +66,10 @@ class Engine:
         """Return the call with OPA's answer to its question."""
         return replace(call, answer=await self.parts.policy.decide(call.question))
 
+    async def revise(self, call: Call) -> Call:
+        """Return the call with OPA's answer to its question now, which takes no place of its caller's."""
+        return replace(call, answer=await self.parts.policy.revise(call.question))
+
     async def settle(self, call: Call) -> Settled:
         """Enforce the answer of a decided call, record it, and return what to do."""
         answer = call.answer or _SILENCE

@@ -3,6 +3,7 @@
 Rule 1: a response is delivered only to the request that it answers; ids `1` and `"1"` differ.
 Rule 2: what the method table does not know is withheld.
 Rule 3: a list is learned unfiltered and delivered filtered; a server's request is asked about first.
+Rule 4: what was judged by its content is delivered as it came only where no reader could find other content in it.
 """
 
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ import orjson
 from gateway.admission import question as questions
 from gateway.admission.action import Action, Answer, Withhold, again
 from gateway.admission.decision import PolicyFailure
+from gateway.admission.enforce import undecided
 from gateway.admission.listing import LISTED_BY, LISTS, capped, filtered, items_of, target_of
 from gateway.admission.policy_input import Item, Target
 from gateway.admission.refusal import Refusal, answer, own, rpc_error
@@ -24,7 +26,7 @@ from gateway.protocol.errors import result_body
 from gateway.protocol.message import Malformed, Notification, Request, Response, read_reply
 from gateway.protocol.methods import Method, lookup
 from gateway.protocol.methods import target_of as table_target
-from gateway.protocol.results import ambiguous, misleading
+from gateway.protocol.results import ambiguous, misleading, unequivocal
 from gateway.protocol.values import as_object, as_text
 
 BROKEN: Final = "upstream_broken"
@@ -79,14 +81,15 @@ class Replies:
         """Tell a client that connects of no capability that policy refuses it."""
         shown = await self._capabilities.offered(call.inbound, self._engine.current(call), result)
         if isinstance(shown, PolicyFailure):
-            return self._refused(call, own(shown.code, "the policy cannot be asked about this server at the moment"))
-        return self._whole(call, message, shown)
+            return self._refused(call, undecided(shown))
+        return self._whole(call, message, shown, doubtful=not unequivocal(message.raw))
 
-    def _whole(self, call: Call, message: Response, result: dict[str, Any]) -> Action:
+    def _whole(self, call: Call, message: Response, result: dict[str, Any], *, doubtful: bool = False) -> Action:
         """Deliver a result as it came, or written anew where clients must keep it less, or could misread it."""
         modern = call.inbound.era == "modern"
         shown = capped(result, self._ttl_cap_ms) if modern and call.inbound.method.cacheable else result
-        if message.id is not None and (shown != message.result or (modern and ambiguous(message.raw))):
+        doubtful = doubtful or (modern and ambiguous(message.raw))
+        if message.id is not None and (doubtful or shown != message.result):
             return Answer(status=200, body=result_body(message.id, shown))
         return Answer(status=200, body=message.raw)
 
@@ -108,7 +111,7 @@ class Replies:
         stated = [self._item(call, LISTS[method].call, target) for target in targets if target is not None]
         verdicts = await parts.listings.verdicts(self._engine.current(call), stated)
         if isinstance(verdicts, PolicyFailure):
-            return self._refused(call, own(verdicts.code, "the policy cannot be asked about this list at the moment"))
+            return self._refused(call, undecided(verdicts))
         spread = iter(verdicts)
         shown = filtered(method, result, [target is not None and next(spread) for target in targets])
         body = capped(shown, self._ttl_cap_ms) if call.inbound.era == "modern" else shown
@@ -179,12 +182,12 @@ class Replies:
             return self._cancelled(call, message)
         if method.asked != "no":
             return await self._about(call, method, message)
-        return Answer(status=200, body=message.raw)
+        return Answer(status=200, body=_told(message))
 
     def _cancelled(self, call: Call, message: Notification) -> Action:
         """Map the id of the server's own request to its sealed form; in the modern era ids are the client's own."""
         if call.inbound.era == "modern":
-            return Answer(status=200, body=message.raw)
+            return Answer(status=200, body=_told(message))
         named = message.params.get("requestId")
         if not isinstance(named, str | int) or isinstance(named, bool):
             return Withhold()
@@ -203,7 +206,7 @@ class Replies:
         item = self._item(call, called, Target(type=place.type, name=place.name, uri=place.uri))
         verdicts = await self._engine.parts.listings.verdicts(self._engine.current(call), [item])
         listed = not isinstance(verdicts, PolicyFailure) and verdicts == [True]
-        return Answer(status=200, body=message.raw) if listed else Withhold()
+        return Answer(status=200, body=_told(message)) if listed else Withhold()
 
     def _broken(self, call: Call, why: str) -> Action:
         return self._refused(
@@ -235,6 +238,11 @@ def _own_progress(call: Call, message: Notification) -> bool:
     own_token = (as_object(request.params.get("_meta")) or {}).get("progressToken")
     token = message.params.get("progressToken")
     return token is not None and token == own_token and type(token) is type(own_token)
+
+
+def _told(message: Notification) -> bytes:
+    """Return a notification as it came, or anew where a client could read another uri, task or token in it."""
+    return message.raw if unequivocal(message.raw) else _notification(message.method, message.params)
 
 
 def _notification(method: str, params: Mapping[str, Any]) -> bytes:

@@ -51,6 +51,7 @@ FailureName = Literal[
     "bundle_input_unknown",
     "bundle_needs_newer_gateway",
     "overloaded",
+    "too_many_questions",
     "upstream_timeout",
 ]
 
@@ -101,6 +102,9 @@ FAILURES: Final[dict[str, Failure]] = {
     ),
     "bundle_needs_newer_gateway": Failure(code=50311, status=503, meaning="The policy in force needs a newer gateway."),
     "overloaded": Failure(code=50305, status=503, meaning="The gateway is at its limit.", passing=True),
+    "too_many_questions": Failure(
+        code=50312, status=503, meaning="Too many messages of this caller wait to be judged.", passing=True
+    ),
     "upstream_timeout": Failure(code=50401, status=504, meaning="The MCP server did not answer in time.", passing=True),
 }
 

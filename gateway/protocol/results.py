@@ -1,4 +1,4 @@
-"""How a result may be misread: by its keys, where readers differ on which of them counts.
+"""How a server's message may be misread: by its keys, where readers differ on which of them counts.
 
 Rule 1: what folds onto a key by which results are judged would be read by some clients, and judged by nobody.
 Rule 2: of two keys alike some reader takes the other one; such a result is written anew.
@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from gateway.protocol.keys import fold
+from gateway.protocol.malformed import Malformed
+from gateway.protocol.strict import parse
 
 _JUDGED: Final = frozenset(
     {
@@ -36,3 +38,8 @@ def misleading(keys: Iterable[str]) -> bool:
 def ambiguous(raw: bytes) -> bool:
     """Return whether some reader may find another value than ours under a key that counts in the modern era."""
     return any(raw.count(key) > 1 for key in _COUNTING) or b"\\u00" in raw
+
+
+def unequivocal(raw: bytes) -> bool:
+    """Return whether every reader reads the same in a whole message; for small ones: it may be read three times."""
+    return not isinstance(parse(raw), Malformed)

@@ -33,7 +33,16 @@ STOP: Final = "nothing_is_stopped"
 """The requirement by which an emergency stop refuses."""
 _DECIDED: Final = frozenset({"", "policy_denied", "approval_required", "obligation_unsupported"})
 """Codes of records whose outcome is the policy's own."""
-_UNDECIDED: Final = frozenset({"policy_unavailable", "policy_error", "policy_regressed", "policy_expired"})
+_UNDECIDED: Final = frozenset(
+    {
+        "policy_unavailable",
+        "too_many_questions",
+        "overloaded",
+        "policy_error",
+        "policy_regressed",
+        "policy_expired",
+    }
+)
 
 
 class Row(Struct, frozen=True, kw_only=True):

@@ -28,7 +28,7 @@ from gateway.server.unread import Unread
 
 STREAM: Final = (
     ("content-type", "text/event-stream"),
-    ("cache-control", "no-cache, no-transform"),
+    ("cache-control", "private, no-store, no-cache, no-transform"),
     ("x-accel-buffering", "no"),
 )
 _ERROR: Final = 400

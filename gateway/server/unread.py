@@ -1,8 +1,11 @@
 """A result that is larger than the gateway reads, passed on where the route allows it.
 
-Rule 1: only what begins as a result of the open request passes unread; a list never does, as it has to be filtered.
+Rule 1: only what begins as a result of the open request passes unread; a list never does, nor what a connection begins
+with, as they have to be filtered.
 Rule 2: memory is bounded, and the record says that nobody has read it.
 Rule 3: what breaks off breaks off for the client too: nothing is appended that could be taken for its end.
+Rule 4: no shared cache is to keep it: HTTP's are told so, and a plain `cacheScope` that is public is made private.
+What remains: `ttlMs` is the server's, unlike in results that are read, and a result without a scope gets none.
 """
 
 from typing import Final
@@ -12,7 +15,9 @@ from msgspec.structs import replace
 from gateway.admission.listing import LISTS
 from gateway.admission.refusal import JSON
 from gateway.pipeline.call import Call
+from gateway.pipeline.capabilities import CONNECTING
 from gateway.pipeline.ports import Reply, UpstreamFailure
+from gateway.protocol.scope import Private
 from gateway.protocol.sse import Rest, fields
 from gateway.protocol.sse_passing import Passing, Piece, begins_as_result
 from gateway.server.edge import Edge
@@ -21,6 +26,9 @@ from gateway.server.sessions import carried_headers
 
 BEGINNING: Final = 4096
 """Bytes in which a result has to be recognized."""
+UNSHARED: Final = (("cache-control", "private, no-store"),)
+"""For answers that may hold what nobody has read."""
+_FILTERED: Final = CONNECTING | LISTS.keys()
 _BROKEN: Final = UpstreamFailure(code="upstream_broken", detail="the server broke off in the middle of a large result")
 
 
@@ -33,6 +41,7 @@ class Unread:
         self._call: Final = call
         self._outcome: Final = outcome
         self._passing: Passing | None = None
+        self._private: Final = Private() if call.inbound.method.cacheable and call.inbound.era == "modern" else None
 
     @property
     def under_way(self) -> bool:
@@ -47,13 +56,14 @@ class Unread:
         if not self._passes(held):
             return False
         self._outcome.unread = True
-        await self._edge.start(reply.status, (*carried_headers(reply), *JSON))
+        await self._edge.start(reply.status, (*carried_headers(reply), *JSON, *UNSHARED))
         await self._written(held)
         async for chunk in chunks:
             if isinstance(chunk, UpstreamFailure) or self._edge.gone:
                 self.break_off(chunk if isinstance(chunk, UpstreamFailure) else None)
                 return True
             await self._written(chunk)
+        await self._written(b"", last=True)
         await self._edge.write(b"", more=False)
         return True
 
@@ -81,19 +91,22 @@ class Unread:
         if piece is None:
             self.break_off(_BROKEN)
             return None
-        await self._written(piece.data)
+        await self._written(piece.data, last=piece.ended)
         if piece.ended:
             self._passing = None
         return piece
 
-    async def _written(self, data: bytes) -> None:
+    async def _written(self, data: bytes, *, last: bool = False) -> None:
+        if self._private is not None:
+            data = self._private.feed(data) + (self._private.rest() if last else b"")
         self._outcome.size += len(data)
-        await self._edge.write(data, more=True)
+        if data:
+            await self._edge.write(data, more=True)
 
     def _passes(self, beginning: bytes) -> bool:
         call, permit = self._call, self._call.permit
         resumes = call.inbound.resumes
         method = resumes.method if resumes else call.inbound.method.name
         expected = resumes.request_id if resumes else call.inbound.request_id
-        large = permit is not None and permit.route.large_results and method not in LISTS
+        large = permit is not None and permit.route.large_results and method not in _FILTERED
         return large and expected is not None and begins_as_result(beginning, expected)

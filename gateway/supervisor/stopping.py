@@ -4,6 +4,7 @@ Rule 1: stops add up: what either stops is stopped, so that a gateway can be tol
 Rule 2: a file that cannot be read lifts nothing: what stood stays, and at the start OPA is fed nothing and so decides
 nothing.
 Rule 3: the document's number never falls: it is that of the newer of the two, or the highest ever enforced.
+Rule 4: a stop of another maker that lasts longer than a day is obeyed, and told: only a person may end it early.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from typing import Final
 
 from gateway.admission.record import rfc3339
 from gateway.bundle.artefact import Artefact
-from gateway.bundle.emergency import ENVIRONMENT, Stop, emergency_bundle
+from gateway.bundle.emergency import ENVIRONMENT, LONGEST_S, Stop, emergency_bundle
 from gateway.bundle.judging import stops_in
 from gateway.bundle.rejection import Rejected
 from gateway.bundle.serve import Offer
@@ -27,6 +28,8 @@ from gateway.supervisor.feeding import Feed
 
 LOOK_S: Final = 0.02
 """How often the file is looked at: a stop is to be felt at once."""
+_LONGEST_NS: Final = (LONGEST_S + 300) * 1_000_000_000
+"""How long a stop may have to go, where the clock of its maker is ahead of ours."""
 _State = tuple[int, int, int] | None
 
 
@@ -102,6 +105,8 @@ class Stopping:
         for stop_id, stop in standing.items():
             if stop_id not in self._known:
                 self._note("stopped", detail=_words(stop))
+                if stop.until_unix_ns - now > _LONGEST_NS:
+                    self._note("stop_overlong", detail=_words(stop))
         for stop_id, stop in self._known.items():
             if stop_id not in standing:
                 self._note("lifted" if stop.until_unix_ns > now else "stop_ended", detail=_words(stop))

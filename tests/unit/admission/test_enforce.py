@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 
 from gateway.admission.decision import FailureCode, PolicyFailure
-from gateway.admission.enforce import _failure
+from gateway.admission.enforce import undecided
 from gateway.protocol.errors import FAILURES
 
 CODES: tuple[FailureCode, ...] = get_args(FailureCode)
@@ -13,7 +13,7 @@ CODES: tuple[FailureCode, ...] = get_args(FailureCode)
 
 @pytest.mark.parametrize("code", CODES)
 def test_a_policy_that_does_not_decide_is_refused_under_its_own_code(code: FailureCode) -> None:
-    refusal = _failure(PolicyFailure(code=code, detail="a detail for the record", revision="dev@aaaaaaaaaaaa.1"))
+    refusal = undecided(PolicyFailure(code=code, detail="a detail for the record", revision="dev@aaaaaaaaaaaa.1"))
     assert refusal.code == code
     (reason,) = refusal.reasons
     assert reason.message
@@ -22,6 +22,6 @@ def test_a_policy_that_does_not_decide_is_refused_under_its_own_code(code: Failu
     assert FAILURES[code].status == 503
 
 
-def test_no_two_failures_are_told_in_the_same_words() -> None:
-    said = {_failure(PolicyFailure(code=code, detail="")).reasons[0].message for code in CODES}
+def test_no_twoundecideds_are_told_in_the_same_words() -> None:
+    said = {undecided(PolicyFailure(code=code, detail="")).reasons[0].message for code in CODES}
     assert len(said) == len(CODES)

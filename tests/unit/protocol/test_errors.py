@@ -61,6 +61,7 @@ def test_the_codes_are_what_was_published() -> None:
         50310: "bundle_input_unknown",
         50311: "bundle_needs_newer_gateway",
         50305: "overloaded",
+        50312: "too_many_questions",
         50401: "upstream_timeout",
     }
     assert (PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS) == (-32700, -32600, -32601, -32602)

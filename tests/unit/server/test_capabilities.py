@@ -157,6 +157,28 @@ async def test_a_server_of_which_policy_refuses_nothing_is_shown_byte_for_byte()
     assert got.body == raw
 
 
+TWOFOLD: Final = {
+    "the capabilities twice": b'"capabilities":{"logging":{}},"capabilities":{"tools":{}}',
+    "once more in other letters": b'"capabilities":{"logging":{}},"c\\u0061pabilities":{"tools":{}}',
+    "a capability twice": b'"capabilities":{"tools":{"listChanged":true},"tools":{}}',
+    "a capability twice, first less": b'"capabilities":{"tools":{"listChanged":true, "listChanged":false},"tools":{}}',
+}
+
+
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+@pytest.mark.parametrize("case", TWOFOLD)
+async def test_a_client_reads_the_capabilities_that_were_judged_whichever_of_two_its_reader_takes(
+    case: str, era: str
+) -> None:
+    rest = b'"protocolVersion":"2025-11-25","resultType":"complete","ttlMs":0,"cacheScope":"private"'
+    raw = b'{"jsonrpc":"2.0","id":1,"result":{' + TWOFOLD[case] + b"," + rest + b"}}"
+    world = World(upstream=lambda _: FakeReply(raw))
+    got = await (initialize(world, {}) if era == "legacy" else modern(world, "server/discover", {}))
+    assert orjson.loads(got.body)["result"]["capabilities"] == {"tools": {}}
+    assert b"logging" not in got.body
+    assert b"listChanged" not in got.body
+
+
 async def test_capabilities_are_narrowed_in_event_streams_too() -> None:
     result = {"protocolVersion": "2025-11-25", "capabilities": SERVER}
     event = b"data: " + orjson.dumps({"jsonrpc": "2.0", "id": 1, "result": result}) + b"\n\n"

@@ -89,6 +89,30 @@ async def test_news_of_a_task_are_for_those_who_may_read_the_task(hidden: bool) 
     assert (item.message.method, item.target.type, item.target.name) == ("tasks/get", "task", "t1")
 
 
+@pytest.mark.parametrize(
+    "params",
+    [
+        b'{"uri":"file:///hidden","uri":"file:///a"}',
+        b'{"uri":"file:///hidden","u\\u0072i":"file:///a"}',
+        b'{"uri":"file:///hidden", "_meta":{"x":1,"x":2},"uri":"file:///a"}',
+    ],
+)
+async def test_a_client_reads_the_news_that_were_judged_whichever_of_two_its_reader_takes(params: bytes) -> None:
+    raw = b'{"jsonrpc":"2.0","method":"notifications/resources/updated","params":' + params + b"}"
+    world = World(upstream=lambda _: FakeReply(b"data: " + raw + b"\n\n", media="sse"))
+    world.policy.hidden = {"file:///hidden"}
+    got = await Browser(world).send(b"", *OPENING, verb="GET")
+    assert b"file:///a" in got.body
+    assert b"hidden" not in got.body
+
+
+async def test_news_that_every_reader_reads_alike_travel_as_they_came() -> None:
+    raw = b'{"method":"notifications/resources/updated", "jsonrpc":"2.0","params":{"x":1.50,"uri":"file:///a"}}'
+    world = World(upstream=lambda _: FakeReply(b"data: " + raw + b"\n\n", media="sse"))
+    got = await Browser(world).send(b"", *OPENING, verb="GET")
+    assert raw in got.body
+
+
 async def test_a_stream_that_was_decided_before_the_policy_changed_is_asked_about_again_whenever_it_was_opened() -> (
     None
 ):
@@ -107,6 +131,7 @@ async def test_a_stream_that_was_decided_before_the_policy_changed_is_asked_abou
     assert await browser.streams.revise(world.pipeline) == 1
     assert closed == ["closed"]
     assert await browser.streams.revise(world.pipeline) == 0
+    assert world.policy.revised == world.policy.questions[-1:], "at our own expense, not in a place of its caller's"
 
 
 async def test_what_comes_before_the_answer_to_initialize_is_bounded() -> None:

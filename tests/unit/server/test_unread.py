@@ -1,6 +1,6 @@
 """Results that are larger than the gateway reads, over scripted ports: passed on where routes allow it."""
 
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -88,6 +88,52 @@ async def test_what_does_not_begin_as_the_result_is_not_passed_unread(beginning:
 async def test_a_list_is_never_passed_unread(media: Media) -> None:
     gateway = world(*(PIECES if media == "json" else (b"data: ", *PIECES, b"\n\n")), media=media)
     assert refused(await called(gateway, "tools/list"), gateway)
+
+
+@pytest.mark.parametrize("media", ["json", "sse"])
+async def test_what_a_connection_begins_with_is_never_passed_unread(media: Media) -> None:
+    gateway = world(*(PIECES if media == "json" else (b"data: ", *PIECES, b"\n\n")), media=media)
+    params: dict[str, Any] = {"protocolVersion": "2025-11-25", "capabilities": {}}
+    got = await Browser(gateway).legacy("initialize", params)
+    assert gateway.journal.completions[-1].outcome == "result_too_large"
+    assert BIG not in got.body
+    gateway = world(*PIECES)
+    assert refused(await Browser(gateway).modern("server/discover"), gateway)
+
+
+async def read(*pieces: bytes, media: Media) -> Got:
+    """Read a resource in the modern era, which comes in these pieces."""
+    whole = pieces if media == "json" else (b"data: ", *pieces, b"\n\n")
+    return await Browser(world(*whole, media=media)).modern("resources/read", {"uri": "file:///a"}, name="file:///a")
+
+
+TEXT: Final = b'"contents":[{"uri":"file:///a","text":"\\"cacheScope\\":\\"public\\" ' + BIG + BIG + b'"}]'
+
+
+@pytest.mark.parametrize("media", ["json", "sse"])
+@pytest.mark.parametrize("cut", [0, 1, 9, 15, 20, 26])
+async def test_no_shared_cache_keeps_what_nobody_read(media: Media, cut: int) -> None:
+    scope = b'"cacheScope": "public",'
+    beginning = b'{"jsonrpc":"2.0","id":1,"result":{' + scope[:cut]
+    got = await read(beginning, scope[cut:] + TEXT + b"," + scope[:cut], scope[cut:] + b'"ttlMs":9}}', media=media)
+    assert {"private", "no-store"} <= set(got.headers["cache-control"].split(", "))
+    result = (got.json if media == "json" else got.events[0])["result"]
+    assert result["cacheScope"] == "private"
+    assert got.body.count(b'"public"') == 0
+    assert result["contents"][0]["text"] == '"cacheScope":"public" ' + 2 * BIG.decode(), (
+        "what is content stays as it is"
+    )
+
+
+async def test_no_byte_of_a_result_without_a_scope_is_lost() -> None:
+    pieces = (b'{"jsonrpc":"2.0","id":1,"result":{', TEXT, b',"cacheScope":"pub', b'lish"}', b"}")
+    assert (await read(*pieces, media="json")).body == b"".join(pieces)
+
+
+async def test_a_call_that_says_so_in_its_own_content_is_not_changed() -> None:
+    pieces = (RESULT, BIG, BIG, b'","structuredContent":{"cacheScope":"public"}}}')
+    gateway = world(*pieces)
+    assert (await Browser(gateway).modern("tools/call", {"name": "t"}, name="t")).body == b"".join(pieces)
 
 
 @pytest.mark.parametrize("tail", [(), (b"\nid: 7\n", b"data: x\n\n"), (b"\ndata: y",)])

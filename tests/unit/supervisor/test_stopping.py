@@ -142,6 +142,19 @@ def test_a_hubs_document_is_passed_on_as_it_is_until_something_is_stopped_here(t
     assert bed.offered == (lifted[0] + 1, set())
 
 
+@pytest.mark.parametrize(("hours", "told"), [(24, []), (25, ["stop_overlong"]), (9_000, ["stop_overlong"])])
+def test_a_stop_of_another_maker_that_lasts_too_long_is_obeyed_and_told(
+    tmp_path: Path, hours: int, told: list[str]
+) -> None:
+    bed = Bed(tmp_path, follows=True)
+    bed.stopping.look()
+    for seq in (1, 2):
+        bed.stopping.take(of_hub(time.time_ns() // 10**6 + seq, stop("h1", time.time_ns() + hours * 3_600 * 10**9)))
+    assert bed.offered is not None
+    assert bed.offered[1] == {"h1"}
+    assert bed.events == ["stopped", *told], "once"
+
+
 def test_a_stop_that_ended_by_itself_is_not_told_as_lifted(bed: Bed) -> None:
     bed.stops.add(stop("s1", time.time_ns() + 10**8), time.time_ns())
     bed.stopping.look()

@@ -3,7 +3,7 @@
 # description: |
 #   The stops that concern a message, from a bundle of their own: the only reader of data.emergency. Rule 1: where OPA
 #   follows no such bundle, nothing is stopped. Rule 2: a document that is not what its maker writes stops everything.
-#   Rule 3: a stop stands until the question is surely asked after its end.
+#   Rule 3: a stop stands until the question is surely asked after its end; when it was made does not shorten it.
 package mcp.lib.emergency
 
 import data.mcp.lib.call

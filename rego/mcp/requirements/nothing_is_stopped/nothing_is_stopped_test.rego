@@ -65,6 +65,13 @@ test_a_stop_whose_end_cannot_be_read_has_none if {
 	_refused(clockless, fixture.with_stop("agent", "bot", fixture.now - _hour))
 }
 
+test_a_stop_stands_until_its_end_however_long_ago_it_says_that_it_was_made if {
+	every at in ["2026-11-20T13:59:00Z", "2026-11-19T13:59:59.999Z", "2001-01-01T00:00:00Z", "yesterday", null] {
+		made := fixture.changed(fixture.with_stop("agent", "bot", _later), ["emergency", "agent", "bot", 0, "at"], at)
+		_refused(fixture.call, made)
+	}
+}
+
 test_a_damaged_document_stops_everything if {
 	every part in object.keys(fixture.no_stops) {
 		_refused(fixture.call, _document(object.remove(fixture.no_stops, [part])))

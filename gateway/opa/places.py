@@ -1,0 +1,135 @@
+"""The places to ask OPA at once, shared among callers so that none takes all of them.
+
+Rule 1: a caller may take another place while it holds less than a third of those that are free: one alone comes to a
+quarter of all, and the more callers hold many, the fewer each gets.
+Rule 2: a place that becomes free goes to a waiting caller that holds the fewest; callers that hold alike take turns.
+Rule 3: what a step costs does not depend on how many hold places or wait for them.
+"""
+
+import asyncio
+from collections import OrderedDict
+from typing import Final
+
+PLACES: Final = 64
+"""Questions of callers that one worker asks at once."""
+QUEUE: Final = 256
+"""Questions of one caller that may wait for a place."""
+_FREE_FOR_EACH: Final = 3
+
+_Turn = asyncio.Future[None]
+
+
+class Caller:
+    """One that asks: how many places it holds, and its questions that wait for one, the oldest first."""
+
+    __slots__ = ("held", "key", "queue")
+
+    def __init__(self, key: str) -> None:
+        """Begin with none; made by `Places` only."""
+        self.key: Final = key
+        self.held = 0
+        self.queue: Final[OrderedDict[_Turn, None]] = OrderedDict()
+
+
+class Places:
+    """All places of one worker; a caller that holds none and waits for none is forgotten."""
+
+    def __init__(self, total: int = PLACES, *, queue: int = QUEUE) -> None:
+        """Take how many there are, and how many questions of one caller may wait."""
+        self.free = total
+        self._most_waiting: Final = queue
+        self._callers: Final[dict[str, Caller]] = {}
+        self._waiting: Final[list[OrderedDict[Caller, None]]] = [OrderedDict() for _ in range(total + 1)]
+        """Callers with questions that wait, by how many places they hold."""
+        self._queued = 0
+
+    def __len__(self) -> int:
+        """Return how many callers hold places or wait for one."""
+        return len(self._callers)
+
+    def held(self, key: str) -> int:
+        """Return how many places a caller holds."""
+        caller = self._callers.get(key)
+        return 0 if caller is None else caller.held
+
+    def enter(self, key: str) -> Caller | None:
+        """Take a place at once, or return null where the caller must wait for it; `leave` gives it back."""
+        caller = self._callers.get(key)
+        if caller is None:
+            if not self.free:
+                return None
+            caller = self._callers[key] = Caller(key)
+        elif caller.queue or not self._may(caller.held):
+            return None
+        caller.held += 1
+        self.free -= 1
+        return caller
+
+    async def wait(self, key: str) -> Caller | None:
+        """Take a place when it is the caller's turn, where `enter` gave none; null where too many wait already."""
+        caller = self._callers.setdefault(key, Caller(key))
+        if len(caller.queue) >= self._most_waiting:
+            return None
+        turn: _Turn = asyncio.get_running_loop().create_future()
+        caller.queue[turn] = None
+        self._queued += 1
+        self._waiting[caller.held][caller] = None
+        try:
+            await turn
+        except asyncio.CancelledError:
+            self._gave_up(caller, turn)
+            raise
+        return caller
+
+    def leave(self, caller: Caller) -> None:
+        """Give a place back; it goes to whoever's turn it is."""
+        self._moved(caller, -1)
+        self.free += 1
+        self._forget(caller)
+        while self._queued and (following := self._next()) is not None:
+            self._call(following)
+
+    def _may(self, held: int) -> bool:
+        return held * _FREE_FOR_EACH < self.free
+
+    def _next(self) -> Caller | None:
+        """Return whose turn it is; null where nobody that waits may take a place."""
+        for held, callers in enumerate(self._waiting):
+            if not self._may(held):
+                return None
+            if callers:
+                return next(iter(callers))
+        return None
+
+    def _call(self, caller: Caller) -> None:
+        """Give a place to the caller's oldest question, or drop it where it is no longer waited for."""
+        turn, _ = caller.queue.popitem(last=False)
+        self._queued -= 1
+        wanted = not turn.done()
+        self._moved(caller, int(wanted))
+        if wanted:
+            self.free -= 1
+            turn.set_result(None)
+
+    def _moved(self, caller: Caller, places: int) -> None:
+        """Count what the caller holds; where it waits, it waits behind those that hold as many."""
+        self._waiting[caller.held].pop(caller, None)
+        caller.held += places
+        if caller.queue:
+            self._waiting[caller.held][caller] = None
+
+    def _gave_up(self, caller: Caller, turn: _Turn) -> None:
+        """Take out of the queue what is no longer waited for, or give back the place that it got meanwhile."""
+        if turn.done() and not turn.cancelled():
+            self.leave(caller)
+            return
+        if turn in caller.queue:
+            del caller.queue[turn]
+            self._queued -= 1
+        if not caller.queue:
+            self._waiting[caller.held].pop(caller, None)
+        self._forget(caller)
+
+    def _forget(self, caller: Caller) -> None:
+        if not caller.held and not caller.queue and self._callers.get(caller.key) is caller:
+            del self._callers[caller.key]

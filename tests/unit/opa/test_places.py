@@ -1,0 +1,193 @@
+"""Places to ask OPA: no caller takes all of them, and whoever waits comes to its turn."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.opa.exchange import CONNECTIONS
+from gateway.opa.places import PLACES, Caller, Places
+
+
+def taken(places: Places, key: str) -> list[Caller]:
+    """Take as many places as there are for a caller."""
+    callers: list[Caller] = []
+    while (caller := places.enter(key)) is not None:
+        callers.append(caller)
+    return callers
+
+
+async def settled() -> None:
+    """Let every task run until it waits."""
+    for _ in range(5):
+        await asyncio.sleep(0)  # noqa: TID251 - one turn of the loop
+
+
+class Line:
+    """Questions that wait, and the order in which they get a place."""
+
+    def __init__(self, places: Places) -> None:
+        self.places = places
+        self.served: list[str] = []
+        self.tasks: list[asyncio.Task[Caller | None]] = []
+
+    async def join(self, *keys: str) -> None:
+        for key in keys:
+            self.tasks.append(asyncio.create_task(self._waited(key)))
+            await settled()
+
+    async def _waited(self, key: str) -> Caller | None:
+        assert self.places.enter(key) is None
+        caller = await self.places.wait(key)
+        self.served.append(key if caller else f"{key} was refused")
+        return caller
+
+
+def test_one_caller_alone_takes_a_quarter() -> None:
+    places = Places()
+    assert len(taken(places, "a")) == PLACES / 4
+    assert places.free == PLACES * 3 / 4
+
+
+def test_our_own_questions_find_a_connection_when_all_places_are_taken() -> None:
+    assert CONNECTIONS > PLACES
+
+
+@pytest.mark.parametrize("floods", [1, 4, 12])
+def test_whoever_comes_next_finds_a_place_where_several_take_all_that_they_may(floods: int) -> None:
+    places = Places()
+    for flood in range(floods):
+        assert taken(places, f"flood {flood}")
+    assert places.enter("another") is not None
+
+
+def test_a_caller_that_left_is_forgotten_and_its_places_are_free_again() -> None:
+    places = Places()
+    for caller in (*taken(places, "a"), *taken(places, "b")):
+        places.leave(caller)
+    assert (len(places), places.free) == (0, PLACES)
+    assert len(taken(places, "a")) == PLACES / 4
+
+
+async def test_a_place_goes_to_who_holds_the_fewest_and_those_who_hold_alike_take_turns() -> None:
+    places = Places(4)
+    (flood,), line = taken(places, "flood"), Line(places)
+    others = [caller for key in ("x", "y", "z") for caller in taken(places, key)]
+    assert places.free == 0
+    await line.join("flood", "a", "a", "b")
+    for caller in (*others, flood):
+        places.leave(caller)
+        await settled()
+    assert line.served == ["a", "b", "flood"], "one is left, which nobody may take who holds one"
+    first = line.tasks[1].result()
+    assert first is not None
+    places.leave(first)
+    await settled()
+    assert line.served == ["a", "b", "flood", "a"]
+
+
+async def test_the_questions_of_one_caller_are_asked_in_their_order() -> None:
+    places, order = Places(4), list[int]()
+    first = taken(places, "a")[0]
+
+    async def asked(number: int) -> None:
+        caller = await places.wait("a")
+        order.append(number)
+        assert caller is not None
+        places.leave(caller)
+
+    tasks = [asyncio.create_task(asked(number)) for number in range(3)]
+    await settled()
+    assert order == []
+    places.leave(first)
+    await asyncio.gather(*tasks)
+    assert order == [0, 1, 2]
+    assert len(places) == 0
+
+
+async def test_a_caller_whose_queue_is_full_is_refused_at_once_and_others_are_not() -> None:
+    places = Places(4, queue=2)
+    taken(places, "a")
+    line = Line(places)
+    await line.join("a", "a", "a")
+    assert line.served == ["a was refused"]
+    assert places.enter("b") is not None
+    for task in line.tasks:
+        task.cancel()
+
+
+async def test_a_question_that_waits_no_longer_leaves_nothing_behind() -> None:
+    places = Places(4)
+    (held,) = taken(places, "a")
+    line = Line(places)
+    await line.join("a", "a")
+    line.tasks[0].cancel()
+    await settled()
+    places.leave(held)
+    await settled()
+    assert line.served == ["a"]
+    last = line.tasks[1].result()
+    assert last is not None
+    places.leave(last)
+    assert (len(places), places.free) == (0, 4)
+
+
+async def _given_up_before(line: Line, held: Caller) -> None:
+    line.tasks[0].cancel()
+    line.places.leave(held)
+
+
+async def _given_up_after(line: Line, held: Caller) -> None:
+    line.places.leave(held)
+    line.tasks[0].cancel()
+
+
+@pytest.mark.parametrize("crossing", [_given_up_before, _given_up_after])
+async def test_a_place_that_came_as_its_question_was_given_up_goes_to_the_next(
+    crossing: Callable[[Line, Caller], Awaitable[None]],
+) -> None:
+    places = Places(4)
+    (held,) = taken(places, "a")
+    line = Line(places)
+    await line.join("a", "a")
+    await crossing(line, held)
+    await settled()
+    assert line.tasks[0].cancelled()
+    assert line.served == ["a"]
+    last = line.tasks[1].result()
+    assert last is not None
+    places.leave(last)
+    assert (len(places), places.free) == (0, 4)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["come", "go", "give up"]), st.integers(0, 7)), max_size=60))
+async def test_no_place_is_lost_and_nobody_waits_who_may_take_one(steps: list[tuple[str, int]]) -> None:
+    places, held, waiting = Places(8, queue=3), list[Caller](), list[asyncio.Task[Caller | None]]()
+
+    async def came(key: str) -> Caller | None:
+        return places.enter(key) or await places.wait(key)
+
+    for step, number in steps:
+        if step == "come":
+            waiting.append(asyncio.create_task(came(f"{number % 3}")))
+        elif step == "go" and held:
+            places.leave(held.pop(number % len(held)))
+        elif step == "give up" and waiting:
+            waiting.pop(number % len(waiting)).cancel()
+        await settled()
+        held += [caller for task in waiting if task.done() and (caller := task.result()) is not None]
+        waiting = [task for task in waiting if not task.done()]
+        assert places.free + len(held) == 8
+        assert {key: places.held(key) for key in "012"} == {
+            key: sum(caller.key == key for caller in held) for key in "012"
+        }
+        assert not any(caller.queue and caller.held * 3 < places.free for caller in places._callers.values())
+        assert all(one.queue and one.held == number for number, row in enumerate(places._waiting) for one in row)
+    for task in waiting:
+        task.cancel()
+    await settled()
+    for caller in held:
+        places.leave(caller)
+    assert (len(places), places.free) == (0, 8)
