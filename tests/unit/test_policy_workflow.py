@@ -32,6 +32,17 @@ DIFFERENCES: Final = (
 BOTH: Final = pytest.mark.parametrize("place", [WRITTEN, OWN], ids=["init", "own"])
 JOURNAL_KEY: Final = "POLICY_JOURNAL_KEY"
 PROTECTED: Final = frozenset({"MCP_HUB_TOKEN", "POLICY_SIGNING_KEY", "POLICY_SMOKE_TOKEN"})
+MAIN: Final = "refs/heads/main"
+EVENTS: Final[dict[str, tuple[dict[str, str], list[str]]]] = {
+    "a pull request": ({"github.event_name": "pull_request", "github.ref": "refs/pull/7/merge"}, ["check"]),
+    "a push to main": ({"github.event_name": "push", "github.ref": MAIN}, ["check", "publish"]),
+    "a Monday": ({"github.event_name": "schedule", "github.ref": MAIN}, ["check", "publish"]),
+    "a run by hand": ({"github.event_name": "workflow_dispatch", "github.ref": MAIN}, ["check", "publish"]),
+    "a run by hand elsewhere": ({"github.event_name": "workflow_dispatch", "github.ref": "refs/heads/x"}, ["check"]),
+    "a rollback": ({"github.ref": MAIN, "inputs.rollback": "It was wrong"}, ["rollback"]),
+    "a rollback elsewhere": ({"github.ref": "refs/heads/x", "inputs.rollback": "It was wrong"}, []),
+}
+"""What happens, and the jobs that it starts where there is a hub."""
 NEEDS: Final = {
     "replay": {JOURNAL_KEY},
     "sign": {"POLICY_SIGNING_KEY"},
@@ -75,6 +86,13 @@ def called(place: Path) -> set[str]:
     return {word for _, step in steps(place) for word in words(step.get("run", ""))}
 
 
+def holds(condition: str, context: dict[str, str]) -> bool:
+    """Whether a condition of comparisons with text, joined by `&&`, holds; what is not there is empty."""
+    terms = [re.fullmatch(r"([a-zA-Z_.]+) (==|!=) '(.*)'", term) for term in condition.split(" && ")]
+    assert all(terms), condition
+    return all((context.get(term[1], "") == term[3]) == (term[2] == "==") for term in terms if term is not None)
+
+
 def reached_by_strangers(job: dict[str, Any]) -> bool:
     """Whether a pull request can run it: its ref is never that of a branch."""
     return "github.ref == 'refs/heads/main' &&" not in job.get("if", "")
@@ -100,6 +118,14 @@ def test_it_runs_where_the_issue_wants_it(place: Path) -> None:
     assert set(on["workflow_dispatch"]["inputs"]) == {"rollback"}
     assert list(jobs(place)) == ["check", "publish", "rollback"]
     assert jobs(place)["publish"]["needs"] == "check"
+
+
+@BOTH
+@pytest.mark.parametrize("event", EVENTS)
+def test_each_event_starts_its_jobs_and_no_other(place: Path, event: str) -> None:
+    context, wanted = EVENTS[event]
+    context = context | {"vars.POLICY_HUB": "https://hub.example.com"}
+    assert [name for name, job in jobs(place).items() if holds(job["if"], context)] == wanted
 
 
 @BOTH
