@@ -124,6 +124,31 @@ def test_both_readmes_tell_the_same_commands() -> None:
     assert blocks(READMES[0]) == blocks(READMES[1])
 
 
+def test_a_directory_is_published_to_without_a_token_and_without_waiting_for_gateways(bench: Bench) -> None:
+    assert bench.words("publish", **GIVEN | {"POLICY_HUB": "/srv/bundles"}).returncode == 0
+    (call,) = bench.calls()
+    assert call[4:8] == ["/srv/bundles", "--channel", "production", "--verification-key"]
+    assert not {"--wait", "--token-file"} & set(call)
+
+
+def test_environment_channel_key_token_and_gateways_are_what_the_variables_say(bench: Bench) -> None:
+    environ = {
+        "POLICY_ENVIRONMENT": "staging",
+        "POLICY_CHANNEL": "canary",
+        "POLICY_KEY": "other.pem",
+        "POLICY_TOKEN_FILE": "token",
+        "POLICY_GATEWAYS": "3",
+        "POLICY_DEADLINE": "9",
+        "POLICY_BECAUSE": "#42",
+    }
+    assert bench.words("build", "publish", **GIVEN | environ).returncode == 0
+    built, again, published = bench.calls()
+    assert (built[2], again[2]) == ("staging", "staging")
+    told = dict(zip(published[3::2], published[4::2], strict=False))
+    assert (told["--channel"], told["--verification-key"], told["--token-file"]) == ("canary", "other.pem", "token")
+    assert published[-6:] == ["--deadline", "9", "--at-least", "3", "--because", "#42"]
+
+
 def test_a_build_that_differs_ends_the_pipeline(bench: Bench) -> None:
     differs = 'mcp-admission() { command mcp-admission "$@"; echo "$RANDOM" >>"${@: -1}"; }; export -f mcp-admission; '
     done = bench.run("bash", "-c", f"{differs} bash ci/policy.sh build sign", **GIVEN)
