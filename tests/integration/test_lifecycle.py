@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-DEADLINE_S: Final = 300
+DEADLINE_S: Final = 600
 STEPS: Final = (
     "tested, built twice alike, signed",
     "published and enforced by both gateways",
