@@ -74,6 +74,11 @@ def arrived(move: Move) -> Pointer:
     )
 
 
+def content_of(revision: str) -> str:
+    """What the same files under other numbers have in common: the revision without its number."""
+    return revision.rpartition(".")[0]
+
+
 class Assignment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Gateways with all these labels that follow `instead_of` are given `channel`."""
 

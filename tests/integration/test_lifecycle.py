@@ -7,14 +7,19 @@ import sys
 from pathlib import Path
 from typing import Final
 
-DEADLINE_S: Final = 300
+DEADLINE_S: Final = 600
 STEPS: Final = (
     "tested, built twice alike, signed",
     "published and enforced by both gateways",
-    "a loosening that nobody explained is refused by the replay",
-    "explained, it is tested, replayed, signed, published and enforced",
+    "the smoke test passes, and fails where another list is wanted",
+    "a loosening that nobody explained is refused by the replay, and marked in the report",
+    "explained, it passes",
+    "merged, it is built, signed, published and enforced",
+    "a week later the same content is enforced under a higher number",
     "stopped: both gateways refuse the agent",
+    "the smoke test sees what is refused",
     "rolled back, under a new number, and enforced by both gateways",
+    "the next weekly run does not bring back what was taken back",
 )
 
 
@@ -39,7 +44,7 @@ def test_a_policy_goes_from_a_commit_to_two_gateways_and_back(tmp_path: Path) ->
     assert tuple(re.findall(r"^ +[0-9.]+ s  (.*)$", said, re.MULTILINE)) == STEPS
     history = re.findall(r'"because": ?"([^"]+)"', said)
     assert history[0] == "Deleting was a mistake"
-    assert len(history) == 3
+    assert len(history) == 4
     assert ran(repository, "git", "status", "--porcelain").stdout == "", "a rehearsal changes no file of the repository"
 
 

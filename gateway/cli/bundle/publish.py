@@ -2,6 +2,7 @@
 
 Rule 1: the pointer moves only from what it pointed to when the command began: of two publishers one gets a conflict.
 Rule 2: with --wait success means that gateways enforce it, not that a hub has it.
+Rule 3: what was taken back does not come back by itself: a pipeline that publishes every week is told so.
 """
 
 from collections.abc import Mapping
@@ -11,6 +12,8 @@ from typing import Any
 import click
 from msgspec import Struct
 
+from gateway.bundle.artefact import Artefact, read_artefact
+from gateway.bundle.rejection import Rejected
 from gateway.cli.hubs.barrier import Barrier, waited
 from gateway.cli.hubs.options import (
     because_option,
@@ -22,7 +25,7 @@ from gateway.cli.hubs.options import (
 )
 from gateway.cli.hubs.place import Known, Place
 from gateway.cli.hubs.remote import Remote
-from gateway.hub.pointer import Pointer
+from gateway.hub.pointer import Mark, Pointer, content_of
 
 
 @click.command(
@@ -37,16 +40,20 @@ Examples:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @channel_option
 @because_option
+@click.option("--again", is_flag=True, help="Publish content that was taken back by the rollback that is in force.")
 @wait_options
 @place_options
-def command(file: Path, **options: Any) -> None:
+def command(file: Path, *, again: bool, **options: Any) -> None:
     """Upload the signed bundle FILE, and let the channel point to it.
 
     The place refuses what is not signed by a key that it knows, what is past its end, and what has not a higher
     sequence number than everything that was published before. The revision is printed.
     """
-    place = opened(options)
-    published(place, file.read_bytes(), publication(options), place.known())
+    place, content, wanted = opened(options), file.read_bytes(), publication(options)
+    known = place.known()
+    if not again:
+        _refuse_what_was_taken_back(place, content, known.channels.get(wanted.channel))
+    published(place, content, wanted, known)
 
 
 class Publication(Struct, frozen=True, kw_only=True):
@@ -74,6 +81,24 @@ def opened(options: Mapping[str, Any]) -> Place:
     if options["wait"] and not isinstance(place, Remote):
         raise click.UsageError("A directory knows no gateways: --wait needs a hub.")
     return place
+
+
+def _refuse_what_was_taken_back(place: Place, content: bytes, in_force: Pointer | None) -> None:
+    artefact = read_artefact(content)
+    if in_force is None or isinstance(artefact, Rejected):
+        return  # what is wrong with it, the place says
+    reverted = taken_back(place, in_force.mark)
+    if reverted and content_of(reverted) == content_of(artefact.revision):
+        raise click.ClickException(
+            f"{reverted} has this content, and {in_force.by} took it back: {in_force.because!r}. Nothing was published."
+            " Take the commit back too, or mend it; --again publishes it nevertheless."
+        )
+
+
+def taken_back(place: Place, mark: Mark) -> str:
+    """The revision that this artefact reverts; empty where it is no rollback."""
+    artefact = read_artefact(place.content(mark.digest))
+    return artefact.manifest.metadata.reverts if isinstance(artefact, Artefact) else ""
 
 
 def published(place: Place, content: bytes, wanted: Publication, known: Known) -> None:

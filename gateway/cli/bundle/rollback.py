@@ -19,11 +19,11 @@ from gateway.bundle.pack import Packed, pack
 from gateway.bundle.rejection import Rejected
 from gateway.bundle.signing import SigningKey
 from gateway.bundle.verifying import VerifyingKey, unsigned_by
-from gateway.cli.bundle.publish import opened, publication, published
+from gateway.cli.bundle.publish import opened, publication, published, taken_back
 from gateway.cli.bundle.signing_key import key_options, signing_key
 from gateway.cli.hubs.options import because_option, channel_option, place_options, verifying_keys, wait_options
 from gateway.cli.hubs.place import Known, Place
-from gateway.hub.pointer import Mark, Pointer
+from gateway.hub.pointer import Mark, Move, Pointer, content_of
 
 LIFETIME_S: Final = 90 * 86_400
 HISTORY: Final = 1000
@@ -49,7 +49,7 @@ Examples:
 """,
 )
 @channel_option
-@click.option("--revision", default="", help="The revision whose content is wanted (default: the one before).")
+@click.option("--revision", default="", help="The revision whose content is wanted (default: the last other content).")
 @because_option
 @wait_options
 @key_options
@@ -106,7 +106,7 @@ def repacked(reissue: Reissue, key: SigningKey) -> Packed:
 
 
 def before(place: Place, in_force: Pointer, revision: str) -> Mark:
-    """The artefact whose content is wanted: that of the revision, or of what the channel pointed to before."""
+    """The artefact whose content is wanted: that of the revision, or the last one with another than is in force."""
     moves = place.history(in_force.channel, HISTORY)
     if revision:
         found = next((move.to for move in moves if move.to.revision == revision), None)
@@ -115,18 +115,29 @@ def before(place: Place, in_force: Pointer, revision: str) -> Mark:
                 f"{in_force.channel} never pointed to {revision!r}. `mcp-admission bundle history` shows what it did."
             )
         return found
-    if moves and moves[0].before is not None and not _reverting(place, in_force):
-        return moves[0].before
+    found = _other(place, in_force, moves)
+    if found is not None:
+        return found
     raise click.ClickException(
-        f"What was in force before {in_force.revision} is not what you want, or was nothing: say which with --revision."
+        f"What was in force before the content of {in_force.revision} is not what you want, or was nothing: say which"
+        " with --revision."
         " `mcp-admission bundle history` shows what there was."
     )
 
 
-def _reverting(place: Place, in_force: Pointer) -> bool:
-    """Whether what is in force is a rollback itself: what was before it is what somebody took back."""
-    artefact = read_artefact(place.content(in_force.digest))
-    return isinstance(artefact, Artefact) and bool(artefact.manifest.metadata.reverts)
+def _other(place: Place, in_force: Pointer, moves: Sequence[Move]) -> Mark | None:
+    """The last artefact with another content: content that was published again is no way back.
+
+    None where there is none, and where this content is itself a way back: before it was what somebody took back.
+    """
+    mark = in_force.mark
+    for move in moves:
+        if taken_back(place, mark):
+            return None
+        if move.before is None or content_of(move.before.revision) != content_of(mark.revision):
+            return move.before
+        mark = move.before
+    return None
 
 
 def own(key: SigningKey) -> VerifyingKey:

@@ -150,6 +150,44 @@ def test_a_rollback_of_a_rollback_does_not_bring_back_what_was_taken_back(desk: 
     assert desk.answer() == "good"
 
 
+def test_content_that_was_published_again_is_no_way_back(desk: Desk) -> None:
+    for seq, answer in ((1, "good"), (2, "bad"), (3, "bad"), (4, "bad")):
+        assert desk.publish(desk.bundle(answer, seq)).exit_code == 0
+    assert desk.rollback().exit_code == 0
+    assert desk.answer() == "good"
+    assert desk.served().manifest.metadata.reverts.endswith(".4")
+
+
+def test_what_was_taken_back_is_no_way_back_from_what_replaced_it_however_often_that_is_published(desk: Desk) -> None:
+    desk.publish(desk.bundle("good", 1))
+    desk.publish(desk.bundle("bad", 2))
+    desk.rollback()
+    for seq in (10, 11):
+        assert desk.publish(desk.bundle("good", seq)).exit_code == 0
+    assert "say which with --revision" in desk.rollback().stderr
+    assert desk.answer() == "good"
+
+
+def test_what_was_taken_back_is_not_published_again_by_a_pipeline_that_does_not_know_it(desk: Desk) -> None:
+    desk.publish(desk.bundle("good", 1))
+    desk.publish(desk.bundle("bad", 2))
+    desk.rollback()
+    weekly = desk.publish(desk.bundle("bad", 10))
+    assert weekly.exit_code == 1
+    assert "took it back: 'It was wrong'" in weekly.stderr
+    assert desk.answer() == "good"
+    assert desk.publish(desk.bundle("mended", 11)).exit_code == 0
+    assert desk.publish(desk.bundle("bad", 12)).exit_code == 0, "somebody decided that, after something else"
+
+
+def test_whoever_says_so_publishes_what_was_taken_back(desk: Desk) -> None:
+    desk.publish(desk.bundle("good", 1))
+    desk.publish(desk.bundle("bad", 2))
+    desk.rollback()
+    assert desk.publish(desk.bundle("bad", 10), "--again").exit_code == 0
+    assert desk.answer() == "bad"
+
+
 def test_the_number_is_above_all_channels_of_the_environment(desk: Desk) -> None:
     desk.publish(desk.bundle("good", 1))
     desk.publish(desk.bundle("bad", 2))

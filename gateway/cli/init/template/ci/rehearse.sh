@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The whole life of a policy on this machine: a hub, two gateways, and every step from a commit to an enforced revision,
-# a refused loosening, a stop and a rollback, each with the time that it took. It works on a copy in .state/rehearsal, with
-# keys and tokens of its own, and ends everything that it started.
+# The whole life of a policy on this machine: a hub, two gateways, and every step that the workflow runs, in its order: a
+# pull request with a loosening, a merge, a week in which nothing changes, a stop, a rollback, each with the time that it
+# took. It works on a copy in .state/rehearsal, with keys and tokens of its own, and ends everything that it started.
 #
 #   bash ci/rehearse.sh          needs mcp-admission on the PATH, git and curl, and what is to be rehearsed committed
 set -euo pipefail
@@ -35,6 +35,15 @@ within() { # within SECONDS COMMAND...: again and again until it succeeds
 }
 logged() { grep '"listening"' "$root/$1.log" 2>/dev/null | grep -oE "\"$2\": ?\"[^\"]+\"" | cut -d'"' -f4 | grep .; }
 quietly() { "$@" >"$root/last.log" 2>&1 || { cat "$root/last.log" >&2; exit 1; }; }
+refused() { # refused WORDS COMMAND...: it fails, and says these words
+	local words=$1
+	shift
+	if "$@" >"$root/last.log" 2>&1 || ! grep -q -- "$words" "$root/last.log"; then
+		cat "$root/last.log" >&2
+		echo "this did not fail with '$words': $*" >&2
+		exit 1
+	fi
+}
 
 # A copy of what is committed; the agent gets a token for this rehearsal.
 git clone --quiet --no-hardlinks . "$work" || { echo 'commit first: git init && git add . && git commit' >&2; exit 1; }
@@ -129,18 +138,28 @@ both_told() { for one in 1 2; do call "$one" "$1" | grep -q "$2" || return 1; do
 
 export POLICY_HUB=$hub POLICY_TOKEN_FILE=$root/publisher.token POLICY_KEY=$root/policy.pub.pem POLICY_GATEWAYS=2
 POLICY_SIGNING_KEY=$(cat "$root/policy.pem")
-export POLICY_SIGNING_KEY
+POLICY_GATEWAY=$(logged gateway1 admin)
+POLICY_SMOKE_URL=$(logged gateway1 url)/servers/mail/mcp
+export POLICY_SIGNING_KEY POLICY_GATEWAY POLICY_SMOKE_URL POLICY_SMOKE_TOKEN=$token
+export POLICY_SMOKE_TOOLS="search_mail read_mail" POLICY_SMOKE_HIDDEN=delete_mail
 
+# The merge of the first policy.
 began
 quietly bash ci/policy.sh test build sign
 took "tested, built twice alike, signed"
 began
 quietly bash ci/policy.sh publish
 took "published and enforced by both gateways"
+began
+quietly bash ci/policy.sh smoke
+POLICY_SMOKE_TOOLS=no_such_tool refused "missing: \['no_such_tool'\]" bash ci/policy.sh smoke
+POLICY_SMOKE_HIDDEN=read_mail refused "too much: \['read_mail'\]" bash ci/policy.sh smoke
+POLICY_SMOKE_TOKEN=mcpa_nobody refused "does not list its tools" bash ci/policy.sh smoke
+took "the smoke test passes, and fails where another list is wanted"
 within 20 both_told delete_mail mail-is-kept
 within 20 both_told read_mail '"done"'
 
-# A loosening, which recorded calls bring to light.
+# A pull request with a loosening, which the reviewers see, and which recorded calls bring to light.
 python3 - <<'PYTHON'
 from pathlib import Path
 place = Path("bundles/production/rules/mail.yaml")
@@ -156,10 +175,15 @@ agent = Path("bundles/production/agents/support-bot.yaml")
 agent.write_text(agent.read_text().replace("[read, list, send]", "[read, list, send, delete]"))
 PYTHON
 git commit --quiet --all --message "Let support delete mail"
-export POLICY_JOURNAL=$root/gateway1/journal
+export POLICY_JOURNAL=$root/gateway1/journal POLICY_REQUIRE_REPLAY=1 POLICY_BASE=HEAD^1
 began
-bash ci/policy.sh test build replay >"$root/last.log" 2>&1 && { echo "the loosening was not found" >&2; exit 1; }
-took "a loosening that nobody explained is refused by the replay"
+quietly bash ci/policy.sh test build
+refused "delete_mail" bash ci/policy.sh replay
+quietly bash ci/policy.sh diff
+POLICY_REFUSE_LOOSENING=1 refused "admits more than before" bash ci/policy.sh diff
+quietly bash ci/policy.sh report
+for words in '### Loosens' 'mail-is-kept' 'delete_mail'; do grep -q -- "$words" .state/ci/report.md; done
+took "a loosening that nobody explained is refused by the replay, and marked in the report"
 cat >expected-changes.yaml <<'YAML'
 changes:
   - from: deny
@@ -171,15 +195,34 @@ changes:
 YAML
 git add . && git commit --quiet --message "Explain why support may delete mail"
 began
-quietly bash ci/policy.sh test build replay sign publish
-took "explained, it is tested, replayed, signed, published and enforced"
+quietly bash ci/policy.sh test build replay diff report
+took "explained, it passes"
+
+# The merge, and a week in which nothing changes.
+began
+quietly bash ci/policy.sh build sign publish
+refused 'too much: \[.delete_mail.\]' bash ci/policy.sh smoke
+export POLICY_SMOKE_TOOLS="read_mail delete_mail" POLICY_SMOKE_HIDDEN=""
+quietly bash ci/policy.sh smoke
+took "merged, it is built, signed, published and enforced"
 within 20 both_told delete_mail '"done"'
+enforced() { curl --silent "$POLICY_GATEWAY/readyz" | grep -oE '"revision": ?"[^"]+"' | head -n 1 | cut -d'"' -f4; }
+before=$(enforced)
+began
+quietly bash ci/policy.sh test build replay report
+quietly bash ci/policy.sh build sign publish smoke
+after=$(enforced)
+[[ "${before%.*}" == "${after%.*}" ]] && ((${before##*.} < ${after##*.})) || { echo "$after is not $before anew" >&2; exit 1; }
+took "a week later the same content is enforced under a higher number"
 
 began
 mcp-admission stop --agent support-bot --for 1h --because "It deletes what it should not" --hub "$hub" \
 	--token-file "$root/responder.token" >"$root/stop.id"
 within 20 both_told read_mail nothing_is_stopped
 took "stopped: both gateways refuse the agent"
+began
+refused "refuses to list its tools" bash ci/policy.sh smoke
+took "the smoke test sees what is refused"
 quietly mcp-admission stop lift "$(cat "$root/stop.id")" --because Mended --hub "$hub" --token-file "$root/responder.token"
 
 began
@@ -187,5 +230,10 @@ export POLICY_BECAUSE="Deleting was a mistake"
 quietly bash ci/policy.sh rollback
 within 20 both_told delete_mail mail-is-kept
 took "rolled back, under a new number, and enforced by both gateways"
+began
+refused "the gateway enforces" bash ci/policy.sh smoke
+quietly bash ci/policy.sh test build sign
+refused "took it back" bash ci/policy.sh publish
+took "the next weekly run does not bring back what was taken back"
 
 mcp-admission bundle history --to "$hub" --token-file "$root/reader.token" --channel production

@@ -1,0 +1,1 @@
+../gateway/cli/init/template/ci/policy.sh
