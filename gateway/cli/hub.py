@@ -3,6 +3,7 @@
 Rule 1: a token and a private key are shown or written once, by the command that makes them; nothing keeps them.
 """
 
+import json
 import os
 import secrets
 import sys
@@ -53,7 +54,14 @@ A settings file:
   emergency_key: emergency.pem
   tokens:
     - {name: ci, roles: [publisher], sha256: "<as hub token printed it>"}
-    - {name: gateways, roles: [gateway], sha256: "<as hub token printed it>"}
+    - {name: eu, roles: [gateway], gateways: ["eu-*", edge-7], sha256: "<as hub token printed it>"}
+
+\b
+A gateway reports what it enforces under its `id`, and only by a token that names it: in `gateways`, exactly or with
+`*` at the end. A token without `gateways` speaks for gateways of its own name, such as `eu`, or that with a dash and
+more, such as `eu-1`. Other names are refused (403), counted as calls_refused{reason="misnamed"}, and told by the hub,
+by the gateway, and by whoever waits for a rollout; such a gateway still gets its bundles. Whoever steals a gateway's
+token can read bundles and claim what the gateways of that token enforce, nothing else: give each its own.
 """,
 )
 @click.option("--config", type=click.Path(dir_okay=False, exists=True, path_type=Path), required=True, help="Settings.")
@@ -71,16 +79,27 @@ def serve(config: Path) -> None:
     epilog="""\b
 Examples:
   mcp-admission hub token ci --role publisher
+  mcp-admission hub token eu --role gateway --gateway 'eu-*'
   TOKEN=$(mcp-admission hub token on-call --role responder --role reader)
 """,
 )
 @click.argument("name")
 @click.option("--role", "roles", type=click.Choice(ROLES), multiple=True, required=True, help="What it may do.")
-def token(name: str, roles: tuple[str, ...]) -> None:
+@click.option(
+    "--gateway",
+    "gateways",
+    multiple=True,
+    metavar="NAME",
+    help="A gateway's `id` that may report by it; `*` at the end stands for any end (default: NAME and NAME-*).",
+)
+def token(name: str, roles: tuple[str, ...], gateways: tuple[str, ...]) -> None:
     """Make a token for NAME: printed once, on stdout; the entry for the hub's settings is told on stderr."""
+    if gateways and "gateway" not in roles:
+        raise click.UsageError("--gateway is for tokens with --role gateway.")
     text = tokens.token(secrets.token_bytes(tokens.RANDOM_BYTES))
+    named = f", gateways: {json.dumps(gateways)}" if gateways else ""
     click.echo("Add to `tokens` in the hub's settings, and start the hub anew:", err=True)
-    click.echo(f'  - {{name: {name}, roles: [{", ".join(roles)}], sha256: "{tokens.digest(text)}"}}', err=True)
+    click.echo(f'  - {{name: {name}, roles: [{", ".join(roles)}]{named}, sha256: "{tokens.digest(text)}"}}', err=True)
     click.echo(text)
 
 

@@ -11,7 +11,16 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-REFUSED_CALLS: Final = ("unauthenticated", "forbidden", "too_large", "too_slow", "busy", "malformed", "conflict")
+REFUSED_CALLS: Final = (
+    "unauthenticated",
+    "forbidden",
+    "misnamed",
+    "too_large",
+    "too_slow",
+    "busy",
+    "malformed",
+    "conflict",
+)
 
 
 class Counts:

@@ -88,7 +88,7 @@ def composed(settings: HubSettings, report: Report) -> Hub:
         emergency=emergency,
         polling=Polling(guard, channels, emergency, most=settings.listen.most_waiting),
         publishing=Publishing(store, channels, settings.keys, (counts, report)),
-        reporting=Reporting(channels, emergency, (fleet, counts), resumed=bool(channels.all)),
+        reporting=Reporting(channels, emergency, (fleet, counts, report), resumed=bool(channels.all)),
         responding=Responding(settings.directory, emergency, (counts, report)),
     )
 

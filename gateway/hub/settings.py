@@ -52,6 +52,15 @@ class Token(Struct, frozen=True, kw_only=True):
         tuple[Role, ...], Meta(min_length=1, description="Of publisher, responder, gateway, reader: one or more.")
     ]
     sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the token, as `hub token` prints.")]
+    gateways: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^(?:[^*]{1,128}|[^*]{0,127}\*)$")], ...],
+        Meta(description="Names that gateways may report as by it, such as `eu-*`; none: its own, and `<name>-*`."),
+    ] = ()
+
+    @property
+    def caller(self) -> Caller:
+        """Who holds it."""
+        return Caller(name=self.name, roles=self.roles, sha256=self.sha256, gateways=self.gateways)
 
 
 class File(Struct, frozen=True, kw_only=True):
@@ -93,7 +102,7 @@ def load(path: Path) -> HubSettings | Problems:
     return HubSettings(
         directory=found.directory,
         listen=found.listen,
-        callers=tuple(Caller(name=each.name, roles=each.roles, sha256=each.sha256) for each in found.tokens),
+        callers=tuple(each.caller for each in found.tokens),
         keys=tuple(key for key in keys if isinstance(key, VerifyingKey)),
         emergency_key=emergency,
     )
@@ -112,6 +121,10 @@ def _clashes(found: File) -> Iterator[Clash]:
         for number, value in enumerate(said):
             if value in said[:number]:
                 yield Clash(f"tokens[{number}].{name}", f"`{value}` is there twice", "Keep one of them.")
+    for number, token in enumerate(found.tokens):
+        if token.gateways and "gateway" not in token.roles:
+            remedy = "Remove them, or give it the role `gateway`."
+            yield Clash(f"tokens[{number}].gateways", "it names gateways, and is no gateway's token", remedy)
 
 
 def _verifying(number: int, key: Key) -> VerifyingKey | Clash:

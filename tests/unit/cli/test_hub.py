@@ -19,6 +19,13 @@ def test_a_token_is_printed_once_and_its_digest_is_the_entry() -> None:
     assert token not in made.stderr
 
 
+def test_a_gateways_token_names_the_gateways_that_speak_by_it() -> None:
+    made = CliRunner().invoke(main, ["hub", "token", "eu", "--role", "gateway", "--gateway", "eu-*", "--gateway", "x"])
+    assert '- {name: eu, roles: [gateway], gateways: ["eu-*", "x"], sha256: "' in made.stderr
+    refused = CliRunner().invoke(main, ["hub", "token", "ci", "--role", "publisher", "--gateway", "x"])
+    assert (refused.exit_code, "--gateway is for tokens with --role gateway" in refused.stderr) == (2, True)
+
+
 def test_a_role_is_one_of_four_and_has_no_default() -> None:
     for words in ([], ["--role", "admin"]):
         assert CliRunner().invoke(main, ["hub", "token", "ci", *words]).exit_code == 2
