@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import sys
+import time
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,7 @@ import click
 import uvloop
 from cryptography.hazmat.primitives import serialization
 
+from gateway.bundle.manifest import rfc3339
 from gateway.bundle.signing import ephemeral_key
 from gateway.cli.running import logged
 from gateway.hub.callers import ROLES
@@ -53,7 +55,7 @@ A settings file:
     - file: release.pub.pem
   emergency_key: emergency.pem
   tokens:
-    - {name: ci, roles: [publisher], sha256: "<as hub token printed it>"}
+    - {name: ci, roles: [publisher], expires: "2027-11-28T00:00:00Z", sha256: "<as hub token printed it>"}
     - {name: eu, roles: [gateway], gateways: ["eu-*", edge-7], sha256: "<as hub token printed it>"}
 
 \b
@@ -62,6 +64,12 @@ A gateway reports what it enforces under its `id`, and only by a token that name
 more, such as `eu-1`. Other names are refused (403), counted as calls_refused{reason="misnamed"}, and told by the hub,
 by the gateway, and by whoever waits for a rollout; such a gateway still gets its bundles. Whoever steals a gateway's
 token can read bundles and claim what the gateways of that token enforce, nothing else: give each its own.
+
+\b
+Tokens and keys are taken up from the file, and from the key files that it names, within seconds of a change; nobody
+who waits is let go. What cannot be used leaves in force what was, and is told with file and line (settings_refused, the
+metric settings_unusable, /readyz). A token that is removed, or whose `expires` is past, opens nothing; its end is told
+14 and 3 days before. `directory`, `listen` and `emergency_key` are taken up by a restart only.
 """,
 )
 @click.option("--config", type=click.Path(dir_okay=False, exists=True, path_type=Path), required=True, help="Settings.")
@@ -79,7 +87,7 @@ def serve(config: Path) -> None:
     epilog="""\b
 Examples:
   mcp-admission hub token ci --role publisher
-  mcp-admission hub token eu --role gateway --gateway 'eu-*'
+  mcp-admission hub token eu --role gateway --gateway 'eu-*' --days 365
   TOKEN=$(mcp-admission hub token on-call --role responder --role reader)
 """,
 )
@@ -92,13 +100,16 @@ Examples:
     metavar="NAME",
     help="A gateway's `id` that may report by it; `*` at the end stands for any end (default: NAME and NAME-*).",
 )
-def token(name: str, roles: tuple[str, ...], gateways: tuple[str, ...]) -> None:
+@click.option("--days", type=click.IntRange(1, 3650), help="It ends after so many days (default: it never ends).")
+def token(name: str, roles: tuple[str, ...], gateways: tuple[str, ...], days: int | None) -> None:
     """Make a token for NAME: printed once, on stdout; the entry for the hub's settings is told on stderr."""
     if gateways and "gateway" not in roles:
         raise click.UsageError("--gateway is for tokens with --role gateway.")
     text = tokens.token(secrets.token_bytes(tokens.RANDOM_BYTES))
     named = f", gateways: {json.dumps(gateways)}" if gateways else ""
-    click.echo("Add to `tokens` in the hub's settings, and start the hub anew:", err=True)
+    if days is not None:
+        named += f', expires: "{rfc3339(time.time() + days * 86_400)}"'
+    click.echo("Add to `tokens` in the hub's settings; a hub that runs takes it up within seconds:", err=True)
     click.echo(f'  - {{name: {name}, roles: [{", ".join(roles)}]{named}, sha256: "{tokens.digest(text)}"}}', err=True)
     click.echo(text)
 

@@ -85,6 +85,8 @@ def _health(hub: Hub) -> list[Route]:
         failing = hub.guard.counts.storage_failing
         body = {"ready": True, "channels": len(hub.channels.all)}
         notes = {"storage": "the last write has failed: what was published before is still served"} if failing else {}
+        if hub.guard.counts.settings_unusable:
+            notes["settings"] = "the settings file cannot be used: what it said before counts, see the log"
         return Response(msgspec.json.encode(body | ({"notes": notes} if notes else {})), media_type=JSON)
 
     async def metrics(_request: Request) -> Response:
@@ -98,11 +100,17 @@ def _gauges(hub: Hub) -> dict[str, float]:
     moved = [channel.moved for channel in hub.channels.all.values() if channel.moved is not None]
     stops = hub.emergency.standing.stops if hub.emergency is not None else ()
     ages = {"last_move_age_seconds": now - max(moved)} if moved else {}
-    return ages | {
-        "channels": len(hub.channels.all),
-        "live_gateways": sum(1 for _ in hub.fleet.live(now)),
-        "standing_stops": sum(stop.until_unix_ns > unix_ns for stop in stops),
-    }
+    end_s = hub.guard.trust.next_end_s()
+    ends = {} if end_s is None else {"next_token_end_seconds": end_s}
+    return (
+        ages
+        | ends
+        | {
+            "channels": len(hub.channels.all),
+            "live_gateways": sum(1 for _ in hub.fleet.live(now)),
+            "standing_stops": sum(stop.until_unix_ns > unix_ns for stop in stops),
+        }
+    )
 
 
 async def _absent(_request: Request, error: Exception) -> Response:

@@ -25,8 +25,15 @@ class Caller(Struct, frozen=True, kw_only=True):
     roles: tuple[Role, ...]
     sha256: str
     """Of the token's text, lower-case hexadecimal."""
+    expires: str = ""
+    """RFC 3339, UTC; empty: never."""
+    expires_unix_ns: int = 0
     gateways: tuple[str, ...] = ()
     """Names that it may report as; `*` at the end is any end. None: its own name, and that with `-` and more."""
+
+    def ended(self, unix_ns: int) -> bool:
+        """Whether it opens nothing any more."""
+        return bool(self.expires_unix_ns) and unix_ns >= self.expires_unix_ns
 
     def speaks_for(self, gateway: str) -> bool:
         """Whether a gateway of this name may report by this token."""

@@ -10,7 +10,7 @@ import contextlib
 import errno
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -18,18 +18,13 @@ from msgspec import Struct
 from starlette.types import Receive, Scope, Send
 
 from gateway.hub.callers import Caller, Role, Strangers, caller
-from gateway.hub.counts import Counts
+from gateway.hub.counts import Counts, Report
+from gateway.hub.trust import Trust
 
 READING_S: Final = 60.0
 SENDING_S: Final = 60.0
 SMALL: Final = 64 * 1024
 JSON: Final = "application/json"
-
-
-class Report(Protocol):
-    """Takes events for the log."""
-
-    def __call__(self, event: str, /, **fields: object) -> None: ...
 
 
 class Call(Struct, frozen=True, kw_only=True):
@@ -74,15 +69,16 @@ def refused(status: int, error: str, remedy: str, code: str = "") -> Answer:
 class Guard(Struct, frozen=True):
     """Whom the hub knows, where it counts what it refused, and where it tells."""
 
-    callers: Sequence[Caller]
+    trust: Trust
     counts: Counts
     report: Report
     strangers: Strangers
+    late: Strangers
 
     def admitted(self, scope: Scope, roles: Sequence[Role]) -> Caller | Answer:
         """Who calls, where they may; otherwise the refusal."""
         headers = {name.lower(): value for name, value in scope["headers"]}
-        found = caller(headers.get(b"authorization", b"").decode("latin-1"), self.callers)
+        found = caller(headers.get(b"authorization", b"").decode("latin-1"), self.trust.callers)
         if found is None:
             self.counts.calls_refused["unauthenticated"] += 1
             count = self.strangers.turned_away(time.monotonic())
@@ -92,12 +88,21 @@ class Guard(Struct, frozen=True):
             return refused(
                 401, "no valid bearer token", "Send `Authorization: Bearer <token>` with a token of this hub."
             )
+        if found.ended(time.time_ns()):
+            return self._ended(found)
         if not set(roles) & set(found.roles):
             self.counts.calls_refused["forbidden"] += 1
             self.report("call_refused", by=found.name, path=scope["path"][:256], wanted=" or ".join(roles))
             remedy = "Ask the hub's operator for a token with that role."
             return refused(403, f"{found.name} has not the role {' or '.join(roles)}", remedy)
         return found
+
+    def _ended(self, found: Caller) -> Answer:
+        self.counts.calls_refused["expired"] += 1
+        if count := self.late.turned_away(time.monotonic()):
+            self.report("ended_token_refused", by=found.name, expires=found.expires, count=count)
+        remedy = "Ask the hub's operator for a new one."
+        return refused(401, f"the token of {found.name} ended at {found.expires}", remedy, "token_expired")
 
 
 class Endpoint:

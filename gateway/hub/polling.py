@@ -1,7 +1,8 @@
 """The bundles, long-polled by gateways and OPAs (OPA.md section 3.1): one resource a channel, one for the stops.
 
 Rule 1: it is the code that serves the policy in development (gateway.bundle.serve), behind the hub's tokens.
-Rule 2: which channel one is given is looked up again after every wait: an assignment counts at once.
+Rule 2: who asks and which channel they are given is looked up again after every wait: an assignment counts at once,
+and who was held has nothing more by a token that has ended or gone meanwhile.
 """
 
 import asyncio
@@ -49,6 +50,10 @@ class Polling:
             return
         if offering is not None:
             await self._held(offering, known, wait_s(headers.get(b"prefer", "")), receive)
+            found = self._guard.admitted(scope, ("gateway",))
+            if isinstance(found, Answer):
+                await sent(send, found)
+                return
             offering = self._offering(name, labels)
         if offering is None:
             remedy = "Publish a bundle to it, or correct the name in the gateway's settings."

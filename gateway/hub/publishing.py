@@ -7,7 +7,6 @@ Rule 2: what is served changes after the disk has, and in the same order.
 
 import asyncio
 import time
-from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -15,16 +14,16 @@ from msgspec import Struct
 
 from gateway.bundle.pack import MEDIA_TYPE
 from gateway.bundle.rejection import Rejected
-from gateway.bundle.verifying import VerifyingKey
 from gateway.hub.admitting import admitted
 from gateway.hub.answers import Shown, Uploaded
 from gateway.hub.channels import MOST, Channels
-from gateway.hub.counts import Counts
-from gateway.hub.endpoint import Answer, Call, Report, refused
+from gateway.hub.counts import Counts, Report
+from gateway.hub.endpoint import Answer, Call, refused
 from gateway.hub.looking import Looking
 from gateway.hub.moving import Unmoved, Wanted, rejected
 from gateway.hub.pointer import DIGEST, Assignment, Because, Digest, Pointer, highest
 from gateway.hub.store import Store
+from gateway.hub.trust import Trust
 
 UPLOADS: Final = 2
 """Uploads that are judged at once: each may take half a gigabyte unpacked."""
@@ -48,14 +47,12 @@ _ASSIGN: Final = msgspec.json.Decoder(tuple[Assignment, ...])
 class Publishing:
     """Performs the calls on one store."""
 
-    def __init__(
-        self, store: Store, channels: Channels, keys: Sequence[VerifyingKey], told: tuple[Counts, Report]
-    ) -> None:
-        self.looking: Final = Looking(store, channels, keys, told[1])
+    def __init__(self, store: Store, channels: Channels, trust: Trust, told: tuple[Counts, Report]) -> None:
+        self.looking: Final = Looking(store, channels, trust, told[1])
         """Takes up what others change in the directory."""
         self._store = store
         self._channels = channels
-        self._keys = keys
+        self._trust = trust
         self._counts, self._report = told
         self._uploading = asyncio.Semaphore(UPLOADS)
 
@@ -73,7 +70,7 @@ class Publishing:
         return Answer(201, found)
 
     def _kept(self, content: bytes) -> Uploaded | Rejected:
-        artefact = admitted(content, self._keys, self._store.moves(limit=_ALL), time.time_ns())
+        artefact = admitted(content, self._trust.keys, self._store.moves(limit=_ALL), time.time_ns())
         if isinstance(artefact, Rejected):
             return artefact
         self._store.keep(artefact)
@@ -109,7 +106,7 @@ class Publishing:
             return Unmoved("artefact_unknown", f"no artefact {wanted.digest} is here", "Upload it first.")
         if wanted.channel not in self._channels.all and len(self._channels.all) >= MOST:
             return Unmoved("channel_name_invalid", f"there are {MOST} channels already", "Use one of them.")
-        artefact = admitted(content, self._keys, self._store.moves(limit=_ALL), wanted.unix_ns)
+        artefact = admitted(content, self._trust.keys, self._store.moves(limit=_ALL), wanted.unix_ns)
         if isinstance(artefact, Rejected):
             return rejected(artefact)
         pointer = self._store.move(wanted)

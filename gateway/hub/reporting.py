@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from gateway.hub.callers import Strangers
 from gateway.hub.channels import Channel, Channels
-from gateway.hub.counts import Counts
-from gateway.hub.endpoint import Answer, Call, Report, refused
+from gateway.hub.counts import Counts, Report
+from gateway.hub.endpoint import Answer, Call, refused
 from gateway.hub.fleet import Fleet, Heartbeat, Seen
 from gateway.hub.pointer import RESERVED
 from gateway.hub.rollout import SETTLING_S, Asked, Rollout, Unheard, of_policy, of_stops, reached, rollout

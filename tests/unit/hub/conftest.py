@@ -22,6 +22,7 @@ class Inside:
         self.log = Log()
         settings = load(ground.settings)
         assert isinstance(settings, HubSettings), settings
+        self.settings = settings
         self.hub: Hub = composed(settings, self.log)
         transport = httpx.ASGITransport(application(self.hub), raise_app_exceptions=True)
         self.client = httpx.AsyncClient(transport=transport, base_url="http://hub")
