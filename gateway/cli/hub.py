@@ -70,6 +70,11 @@ Tokens and keys are taken up from the file, and from the key files that it names
 who waits is let go. What cannot be used leaves in force what was, and is told with file and line (settings_refused, the
 metric settings_unusable, /readyz). A token that is removed, or whose `expires` is past, opens nothing; its end is told
 14 and 3 days before. `directory`, `listen` and `emergency_key` are taken up by a restart only.
+
+\b
+Four artefacts are downloaded at once by readers, and four by publishers; more are told to ask again (503). Whoever
+steals a reader's token can see bundles and who moved what, and keep other readers waiting; a responder's can refuse
+calls for a day, and lift stops; a publisher's can point channels to bundles that your keys have signed, the newest only.
 """,
 )
 @click.option("--config", type=click.Path(dir_okay=False, exists=True, path_type=Path), required=True, help="Settings.")

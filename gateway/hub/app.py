@@ -19,16 +19,17 @@ from gateway.bundle.artefact import MOST_BYTES
 from gateway.hub.callers import Role
 from gateway.hub.channels import Channels
 from gateway.hub.counts import rendered
-from gateway.hub.endpoint import JSON, SMALL, Endpoint, Guard, Perform, Refusal
+from gateway.hub.endpoint import JSON, SMALL, Bounds, Endpoint, Guard, Perform, Refusal
 from gateway.hub.fleet import Fleet
 from gateway.hub.polling import Polling
 from gateway.hub.publishing import Publishing
 from gateway.hub.reporting import Reporting
 from gateway.hub.responding import Responding
+from gateway.hub.seats import DOWNLOADS, LOOKS, Seats
 from gateway.hub.stopping import Emergency
 
 METRICS: Final = "text/plain; version=0.0.4; charset=utf-8"
-_Row = tuple[str, str, tuple[Role, ...], Perform, int]
+_Row = tuple[str, str, tuple[Role, ...], Perform, Bounds]
 
 
 class Hub(Struct, frozen=True, kw_only=True):
@@ -47,28 +48,29 @@ class Hub(Struct, frozen=True, kw_only=True):
 def table(hub: Hub) -> Sequence[_Row]:
     """Every entry of the interface but bundles, health and metrics."""
     publishing, reporting, responding = hub.publishing, hub.reporting, hub.responding
+    small, looks = Bounds(SMALL), Bounds(seats=Seats(LOOKS))
     people: tuple[Role, ...] = ("reader", "publisher")
     return (
-        ("POST", "/v1/artefacts", ("publisher",), publishing.upload, MOST_BYTES),
-        ("GET", "/v1/artefacts/{digest}", people, publishing.artefact, 0),
-        ("GET", "/v1/channels", people, publishing.channels, 0),
-        ("PUT", "/v1/channels/{name}", ("publisher",), publishing.point, SMALL),
-        ("GET", "/v1/history", people, publishing.history, 0),
-        ("GET", "/v1/assignments", people, publishing.assignments, 0),
-        ("PUT", "/v1/assignments", ("publisher",), publishing.assign, SMALL),
-        ("POST", "/v1/heartbeats", ("gateway",), reporting.hear, SMALL),
-        ("GET", "/v1/rollouts/{revision}", (*people, "responder"), reporting.rollout, 0),
-        ("POST", "/v1/stops", ("responder",), responding.stop, SMALL),
-        ("GET", "/v1/stops", ("responder", "reader"), responding.stops, 0),
-        ("DELETE", "/v1/stops/{id}", ("responder",), responding.lift, SMALL),
+        ("POST", "/v1/artefacts", ("publisher",), publishing.upload, Bounds(MOST_BYTES)),
+        ("GET", "/v1/artefacts/{digest}", people, publishing.artefact, Bounds(seats=Seats(DOWNLOADS))),
+        ("GET", "/v1/channels", people, publishing.channels, looks),
+        ("PUT", "/v1/channels/{name}", ("publisher",), publishing.point, small),
+        ("GET", "/v1/history", people, publishing.history, looks),
+        ("GET", "/v1/assignments", people, publishing.assignments, looks),
+        ("PUT", "/v1/assignments", ("publisher",), publishing.assign, small),
+        ("POST", "/v1/heartbeats", ("gateway",), reporting.hear, small),
+        ("GET", "/v1/rollouts/{revision}", (*people, "responder"), reporting.rollout, looks),
+        ("POST", "/v1/stops", ("responder",), responding.stop, small),
+        ("GET", "/v1/stops", ("responder", "reader"), responding.stops, looks),
+        ("DELETE", "/v1/stops/{id}", ("responder",), responding.lift, small),
     )
 
 
 def application(hub: Hub) -> Starlette:
     """The ASGI application."""
     rows = [
-        Route(path, Endpoint(hub.guard, roles, perform, most), methods=[method])
-        for method, path, roles, perform, most in table(hub)
+        Route(path, Endpoint(hub.guard, roles, perform, bounds), methods=[method])
+        for method, path, roles, perform, bounds in table(hub)
     ]
     bundles = Route("/bundles/{channel}.tar.gz", hub.polling, methods=["GET"])
     return Starlette(

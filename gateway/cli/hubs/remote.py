@@ -21,11 +21,12 @@ from gateway.settings.rules import loopback
 
 TOKEN: Final = "MCP_HUB_TOKEN"  # noqa: S105 - the name of a variable
 """The environment variable that a token may come from."""
+_BUSY: Final = 503
 _TIMEOUT: Final = httpx.Timeout(60, connect=10)
 
 
 class UnreachableError(click.ClickException):
-    """The hub gave no answer."""
+    """The hub gave no answer, or none for now."""
 
 
 class Remote:
@@ -96,6 +97,8 @@ class Remote:
             raise UnreachableError(f"{self.url} does not answer: {error or type(error).__name__}.") from error
         if answer.is_success:
             return answer.content
+        if answer.status_code == _BUSY:  # who waits for something asks again
+            raise UnreachableError(f"{self.url} is busy: {_said(answer)}")
         raise click.ClickException(f"{self.url} refused ({answer.status_code}): {_said(answer)}")
 
 
