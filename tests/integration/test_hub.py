@@ -287,6 +287,24 @@ async def waiting(hub: Hub, count: int) -> bool | None:
     return (found is not None and int(found[1]) == count) or None
 
 
+async def test_what_a_hub_has_is_fetched_by_channel_revision_and_digest(made: Ground, tmp_path: Path) -> None:
+    contents = [bundle(answer, made.key, seq) for seq, answer in ((1, "first"), (2, "second"))]
+    async with serving(made) as hub:
+        first, second = [await hub.publish(content) for content in contents]
+        out = tmp_path / "fetched.tar.gz"
+        words = ("--from", hub.url, "-o", str(out), "--force", "--verification-key", str(tmp_path / "release.pub.pem"))
+        for wanted, content in (
+            ("production", contents[1]),
+            (first["revision"], contents[0]),
+            (second["digest"], contents[1]),
+        ):
+            code, _, err = await cli(made, "bundle", "fetch", wanted, *words, role="reader")
+            assert (code, "its signature is good" in err) == (0, True), err
+            assert await asyncio.to_thread(out.read_bytes) == content
+        code, _, err = await cli(made, "bundle", "fetch", "production", *words, role="gateway")
+        assert (code, "refused (403)" in err) == (1, True), err
+
+
 async def test_whoever_waits_is_let_go_when_the_hub_ends(made: Ground) -> None:
     async with serving(made) as hub:
         first = await hub.publish(bundle("first", made.key, 1))

@@ -12,6 +12,7 @@ import click
 import httpx
 import msgspec
 
+from gateway.bundle.artefact import MOST_BYTES
 from gateway.bundle.emergency import Stop
 from gateway.cli.hubs.place import Known
 from gateway.hub.answers import Shown, Standings, Uploaded
@@ -50,7 +51,17 @@ class Remote:
 
     def content(self, digest: str) -> bytes:
         """The bytes of an artefact."""
-        return self._call("GET", f"/v1/artefacts/{quote(digest)}")
+        place = f"{self.url}/v1/artefacts/{quote(digest, safe='')}"
+        try:
+            with self._client.stream("GET", place) as answer:
+                content = bytearray()
+                for piece in answer.iter_bytes():
+                    content += piece
+                    if len(content) > MOST_BYTES:
+                        raise click.ClickException(f"{self.url} sends more than any bundle has: {MOST_BYTES} bytes.")
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise self._silent(error) from error
+        return self._taken(answer, bytes(content))
 
     def upload(self, content: bytes) -> Mark:
         """Store an artefact."""
@@ -94,20 +105,26 @@ class Remote:
         try:
             answer = self._client.request(method, f"{self.url}{place}", **body)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise UnreachableError(f"{self.url} does not answer: {error or type(error).__name__}.") from error
+            raise self._silent(error) from error
+        return self._taken(answer, answer.content)
+
+    def _silent(self, error: Exception) -> UnreachableError:
+        return UnreachableError(f"{self.url} does not answer: {error or type(error).__name__}.")
+
+    def _taken(self, answer: httpx.Response, content: bytes) -> bytes:
         if answer.is_success:
-            return answer.content
+            return content
         if answer.status_code == _BUSY:  # who waits for something asks again
-            raise UnreachableError(f"{self.url} is busy: {_said(answer)}")
-        raise click.ClickException(f"{self.url} refused ({answer.status_code}): {_said(answer)}")
+            raise UnreachableError(f"{self.url} is busy: {_said(content)}")
+        raise click.ClickException(f"{self.url} refused ({answer.status_code}): {_said(content)}")
 
 
-def _said(answer: httpx.Response) -> str:
+def _said(content: bytes) -> str:
     try:
-        body: dict[str, str] = answer.json()
+        body: dict[str, str] = msgspec.json.decode(content)
         code = f"{body['code']}: " if body.get("code") and not body["error"].startswith(body["code"]) else ""
         return f"{code}{body['error']}. {body['remedy']}"
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
         return "it did not say why; is this the address of a hub?"
 
 
