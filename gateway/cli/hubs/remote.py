@@ -39,6 +39,10 @@ class Remote:
         headers = {"authorization": f"Bearer {token}"}
         self._client: Final = httpx.Client(timeout=_TIMEOUT, headers=headers, trust_env=encrypted)
 
+    def close(self) -> None:
+        """Let go of its connections."""
+        self._client.close()
+
     def known(self) -> Known:
         """What is there."""
         shown = msgspec.json.decode(self._call("GET", "/v1/channels"), type=Shown)
@@ -135,7 +139,10 @@ def remote(url: str, token_file: Path | None) -> Remote:
         raise click.UsageError(f"{url!r} is no address of a hub: write https://host:port.")
     if parts.scheme == "http" and not loopback(parts.hostname):
         raise click.UsageError(f"{url} is not encrypted: the token would be seen by others. Use https.")
-    return Remote(url, _token(token_file))
+    found = Remote(url, _token(token_file))
+    if context := click.get_current_context(silent=True):
+        context.call_on_close(found.close)
+    return found
 
 
 def _token(token_file: Path | None) -> str:
