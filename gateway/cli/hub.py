@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import serialization
 
 from gateway.bundle.manifest import rfc3339
 from gateway.bundle.signing import ephemeral_key
+from gateway.cli.hubs import prune
 from gateway.cli.running import logged
 from gateway.hub.callers import ROLES
 from gateway.hub.serve import serve as served
@@ -29,16 +30,20 @@ _FILE: Final = click.Path(dir_okay=False, path_type=Path)
 
 @click.group(
     "hub",
-    short_help="Serve bundles and stops to gateways: serve, token, key.",
+    short_help="Serve bundles and stops to gateways: serve, token, key, prune.",
     epilog="""\b
 Examples:
   mcp-admission hub key emergency.pem
   mcp-admission hub token ci --role publisher
   mcp-admission hub serve --config hub.yaml
+  mcp-admission hub prune --config hub.yaml --keep-days 400
 """,
 )
 def command() -> None:
     """Serve signed bundles to gateways and OPAs, hear what they enforce, and stop what must stop."""
+
+
+command.add_command(prune.command)
 
 
 @command.command(

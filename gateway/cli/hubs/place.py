@@ -17,6 +17,7 @@ from gateway.bundle.artefact import Artefact, read_artefact
 from gateway.bundle.rejection import Rejected
 from gateway.bundle.verifying import VerifyingKey
 from gateway.hub.admitting import admitted, outdated
+from gateway.hub.gone import absent
 from gateway.hub.moving import Unmoved, Wanted
 from gateway.hub.pointer import Mark, Move, Pointer, highest
 from gateway.hub.store import Store
@@ -68,7 +69,7 @@ class Directory:
         """The bytes of an artefact."""
         content = self._store.content(digest)
         if content is None:
-            raise click.ClickException(f"No artefact {digest} is in {self._store.directory}.")
+            raise click.ClickException(f"{self._store.directory}: {absent(self._store.directory, digest)}")
         return content
 
     def upload(self, content: bytes) -> Mark:

@@ -16,6 +16,7 @@ from gateway.bundle.artefact import Artefact, read_artefact
 from gateway.bundle.rejection import Rejected
 from gateway.cli.hubs.place import ALL, Known, known_in
 from gateway.cli.hubs.remote import remote
+from gateway.hub.gone import absent
 from gateway.hub.pointer import DIGEST, Move
 from gateway.hub.store import Store
 
@@ -50,7 +51,7 @@ class Shelf:
         """The bytes of an artefact."""
         content = self._store.content(digest)
         if content is None:
-            raise click.ClickException(f"No artefact {digest} is in {self._path}.")
+            raise click.ClickException(f"{self._path}: {absent(self._path, digest)}")
         return content
 
 

@@ -86,7 +86,7 @@ def test_a_file_that_appears_meanwhile_stays_too(desk: Desk, monkeypatch: pytest
     [
         ("canary", "There is no channel 'canary'. There are: production."),
         ("test@0123456789ab.9", "No channel there points or pointed to test@0123456789ab.9"),
-        ("0" * 64, f"No artefact {'0' * 64} is in"),
+        ("0" * 64, f"artefact_unknown: no artefact {'0' * 64} is here"),
         ("../moves", "There is no channel '../moves'"),
     ],
 )
