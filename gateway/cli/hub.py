@@ -79,7 +79,8 @@ metric settings_unusable, /readyz). A token that is removed, or whose `expires` 
 \b
 Four artefacts are downloaded at once by readers, and four by publishers; more are told to ask again (503). Whoever
 steals a reader's token can see bundles and who moved what, and keep other readers waiting; a responder's can refuse
-calls for a day, and lift stops; a publisher's can point channels to bundles that your keys signed, the newest only.
+calls, for a day each time, and lift stops; a publisher's can point channels to bundles that your keys signed, only the
+newest, and assign gateways to channels.
 """,
 )
 @click.option("--config", type=click.Path(dir_okay=False, exists=True, path_type=Path), required=True, help="Settings.")

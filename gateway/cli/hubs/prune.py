@@ -39,7 +39,7 @@ Examples:
     "--keep-days",
     type=click.IntRange(1, 36_500),
     required=True,
-    help="What was stored or in force within so many days stays; journals outlive it: `explain` needs these bundles.",
+    help="What was stored or in force within so many days stays: as long as journals, so that `explain` has it.",
 )
 @click.option(
     "--keep-last",

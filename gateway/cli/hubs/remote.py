@@ -15,6 +15,7 @@ import msgspec
 from gateway.bundle.artefact import MOST_BYTES
 from gateway.bundle.emergency import Stop
 from gateway.cli.hubs.place import Known
+from gateway.cli.live import escaped
 from gateway.hub.answers import Shown, Standings, Uploaded
 from gateway.hub.pointer import Assignment, Mark, Move, Pointer
 from gateway.hub.rollout import Rollout
@@ -127,7 +128,7 @@ def _said(content: bytes) -> str:
     try:
         body: dict[str, str] = msgspec.json.decode(content)
         code = f"{body['code']}: " if body.get("code") and not body["error"].startswith(body["code"]) else ""
-        return f"{code}{body['error']}. {body['remedy']}"
+        return escaped(f"{code}{body['error']}. {body['remedy']}")
     except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
         return "it did not say why; is this the address of a hub?"
 

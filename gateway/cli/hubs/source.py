@@ -16,6 +16,7 @@ from gateway.bundle.artefact import Artefact, read_artefact
 from gateway.bundle.rejection import Rejected
 from gateway.cli.hubs.place import ALL, Known, known_in
 from gateway.cli.hubs.remote import remote
+from gateway.cli.live import escaped
 from gateway.hub.gone import absent
 from gateway.hub.pointer import DIGEST, Move
 from gateway.hub.store import Store
@@ -100,6 +101,6 @@ def _named(source: Source, wanted: str) -> tuple[str, str]:
 def _pointed_to(known: Known, channel: str) -> tuple[str, str]:
     pointer = known.channels.get(channel)
     if pointer is None:
-        there = f"There are: {', '.join(sorted(known.channels))}." if known.channels else "There is none yet."
+        there = f"There are: {escaped(', '.join(sorted(known.channels)))}." if known.channels else "There is none yet."
         raise click.ClickException(f"There is no channel {channel!r}. {there}")
     return pointer.digest, pointer.revision

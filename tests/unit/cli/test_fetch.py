@@ -125,16 +125,17 @@ def test_a_place_that_is_mistyped_is_not_made(desk: Desk) -> None:
 class Lying:
     """A hub that says of an artefact what is not so."""
 
-    def __init__(self, content: bytes, mark: Mark) -> None:
+    def __init__(self, content: bytes, mark: Mark, channel: str = "production") -> None:
+        self._channel = channel
         self._content = content
         self._mark = mark
 
     def known(self) -> Known:
-        about = {"channel": "production", "since": "", "by": "", "because": ""}
+        about = {"channel": self._channel, "since": "", "by": "", "because": ""}
         told = Pointer(
             digest=self._mark.digest, revision=self._mark.revision, environment="test", seq=self._mark.seq, **about
         )
-        return Known(channels={"production": told}, highest={})
+        return Known(channels={self._channel: told}, highest={})
 
     def history(self, channel: str, limit: int) -> list[Move]:
         assert limit
@@ -154,6 +155,9 @@ def test_a_hub_that_sends_something_else_or_under_another_name_is_not_believed(d
     for wanted in (desk.revisions[0], digest, "production"):
         with pytest.raises(click.ClickException, match="What came is not the artefact"):
             fetched(Lying(second, asked), wanted)
+    with pytest.raises(click.ClickException) as refused:
+        fetched(Lying(first, asked, channel="a\x1b[2J"), "production")
+    assert "a\\x1b[2J" in refused.value.message
     renamed = Mark(digest=digest, revision="test@0123456789ab.7", environment="test", seq=7)
     for wanted in ("test@0123456789ab.7", "production"):
         with pytest.raises(click.ClickException, match=r"not test@0123456789ab\.7"):
