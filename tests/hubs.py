@@ -78,6 +78,13 @@ class Ground(Struct, frozen=True):
         return path
 
 
+def changed(ground: Ground, name: str, **changes: Any) -> None:
+    """Change the entry of the token `name` in the settings of a hub."""
+    settings = json.loads(ground.settings.read_text(encoding="utf-8"))
+    settings["tokens"] = [each | (changes if each["name"] == name else {}) for each in settings["tokens"]]
+    ground.settings.write_text(json.dumps(settings, indent=2), encoding="utf-8")
+
+
 def ground(root: Path, **changes: Any) -> Ground:
     """Return the ground of a hub, with its settings and keys written."""
     made = {role: tokens.token(index.to_bytes(32, "big")) for index, role in enumerate(ROLES, 1)}
@@ -91,7 +98,9 @@ def ground(root: Path, **changes: Any) -> Ground:
         "keys": [{"file": "release.pub.pem"}],
         "emergency_key": "emergency.pem",
         "tokens": [
-            {"name": f"the-{role}", "roles": [role], "sha256": tokens.digest(text)} for role, text in made.items()
+            {"name": f"the-{role}", "roles": [role], "sha256": tokens.digest(text)}
+            | ({"gateways": ["*"]} if role == "gateway" else {})
+            for role, text in made.items()
         ],
     }
     found.settings.write_text(json.dumps(settings | changes, indent=2), encoding="utf-8")

@@ -7,6 +7,7 @@ Rule 2: what was masked is not explained; a change is shown only where OPA says 
 import asyncio
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +16,9 @@ import orjson
 from msgspec import Struct
 
 from gateway.cli.explain_view import document, shown
+from gateway.cli.hubs.options import token_option
+from gateway.cli.hubs.remote import remote
+from gateway.cli.hubs.source import fetched
 from gateway.cli.journal_place import journal_directory
 from gateway.cli.live import colored
 from gateway.cli.opa_found import opa_found
@@ -22,7 +26,7 @@ from gateway.cli.reviewed import Named, bundle_options, reviewed
 from gateway.journal.lines import Read
 from gateway.journal.query import Found, find
 from gateway.library import library
-from gateway.review.candidate import Candidate, Unusable
+from gateway.review.candidate import Candidate, Unusable, from_bytes
 from gateway.review.explanation import Explanation, explained
 from gateway.review.revisions import in_hub
 from gateway.review.row import Row, asked_in
@@ -36,7 +40,9 @@ class Place(Struct, frozen=True, kw_only=True):
     """Where the options say that the bundle is."""
 
     named: Named
-    hub: Path | None
+    hub: str | None
+    token_file: Path | None
+    hub_dir: Path | None
     config: Path | None
 
 
@@ -46,6 +52,7 @@ class Place(Struct, frozen=True, kw_only=True):
     epilog="""\b
 Examples:
   mcp-admission explain 3f0b6a9e --config settings.yaml
+  mcp-admission explain 3f0b6a9e --journal .state/journal --hub https://hub.example.com
   mcp-admission explain 3f0b6a9e --journal .state/journal --hub-dir /srv/hub
   mcp-admission explain 3f0b6a9e --journal .state/journal --bundle bundle.tar.gz --json
   mcp-admission explain 3f0b6a9e --journal .state/journal --policy policies -e production
@@ -55,18 +62,18 @@ Examples:
 @click.option("--journal", "directory", type=_PATH, help="The journal's directory.")
 @click.option("--config", type=_PATH, help="Settings file of the gateway: its journal, its policy directory.")
 @bundle_options
-@click.option("--hub-dir", "hub", type=_PATH, help="A hub's directory: the bundle of the recorded revision is there.")
+@click.option("--hub", metavar="URL", help="A hub: the bundle of the recorded revision comes from it.")
+@token_option
+@click.option("--hub-dir", type=_PATH, help="A hub's directory: the bundle of the recorded revision is there.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(
-    identifier: str, directory: Path | None, config: Path | None, hub: Path | None, *, as_json: bool, **named: Any
-) -> None:
+def command(identifier: str, directory: Path | None, config: Path | None, *, as_json: bool, **options: Any) -> None:
     """Explain a decision: ID is a call id or decision id, or how one begins.
 
     Each requirement with what decided it, the rules with file, line and owner as of the recorded revision, and the
     smallest change of policy or arguments that flips the decision, verified by OPA.
     """
     record = _record(journal_directory(directory, config), identifier)
-    bundle = _bundle(Place(named=Named(**named), hub=hub, config=config), str(record.get("revision", "")))
+    bundle = _bundle(_place(options, config), str(record.get("revision", "")))
     row = asked_in(record)
     explanation = None if row is None else _explained(bundle, row)
     if as_json:
@@ -87,20 +94,36 @@ def _record(journal: Path, identifier: str) -> Read:
     return decided[0]
 
 
+def _place(options: Mapping[str, Any], config: Path | None) -> Place:
+    named = Named(bundle=options["bundle"], policy=options["policy"], environment=options["environment"])
+    if sum(each is not None for each in (options["hub"], options["hub_dir"], named.bundle, named.policy)) > 1:
+        raise click.UsageError("Name one place of the bundle: --bundle, --hub, --hub-dir or --policy.")
+    return Place(
+        named=named, hub=options["hub"], token_file=options["token_file"], hub_dir=options["hub_dir"], config=config
+    )
+
+
 def _bundle(place: Place, revision: str) -> Candidate:
     if place.hub is not None:
-        found = in_hub(place.hub, revision)
-        if isinstance(found, Unusable):
-            raise click.ClickException(found.why)
-        return found
+        artefact = fetched(remote(place.hub, place.token_file), revision)
+        return _usable(from_bytes(artefact.content, place.hub))
+    if place.hub_dir is not None:
+        return _usable(in_hub(place.hub_dir, revision))
     if place.named.bundle is not None or place.named.policy is not None:
         return reviewed(place.named)
     settings = load(place.config, os.environ)
     if not isinstance(settings, Settings):
         raise click.ClickException(str(settings))
     if settings.policy.bundle is not None or not settings.policy.directory.is_dir():
-        raise click.UsageError("Say where the bundle is: --bundle FILE, --hub-dir DIR or --policy DIR -e NAME.")
+        said = "--bundle FILE, --hub URL, --hub-dir DIR or --policy DIR -e NAME"
+        raise click.UsageError(f"Say where the bundle is: {said}.")
     return reviewed(Named(bundle=None, policy=settings.policy.directory, environment=settings.policy.environment))
+
+
+def _usable(found: Candidate | Unusable) -> Candidate:
+    if isinstance(found, Unusable):
+        raise click.ClickException(found.why)
+    return found
 
 
 def _explained(bundle: Candidate, row: Row) -> Explanation:

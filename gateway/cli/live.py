@@ -34,6 +34,7 @@ _EVENTS: Final = {
     "expires_soon": "yellow",
     "stale_soon": "yellow",
     "hub_unreachable": "yellow",
+    "heartbeat_refused": "red",
     "followed": "green",
     "lifted": "green",
 }

@@ -19,6 +19,7 @@ from gateway.supervisor.serve import serve
 from gateway.telemetry import configure, render
 
 _LOG = logging.getLogger("gateway")
+_WARNED = ("_refused", "_ended", "_ends_soon", "_failed", "_unwatched", "cannot_start")
 _QUIET = frozenset({"worker_started", "opa_started", "ended", "draining"})
 
 
@@ -63,7 +64,7 @@ def _show(line: str) -> None:
 
 def logged(event: str, /, **fields: object) -> None:
     """Write an event as a line of the log."""
-    level = logging.WARNING if event.endswith(("_refused", "_ended", "_unwatched", "cannot_start")) else logging.INFO
+    level = logging.WARNING if event.endswith(_WARNED) else logging.INFO
     _LOG.log(level, event, extra={"fields": fields})
 
 

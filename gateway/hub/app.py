@@ -19,16 +19,17 @@ from gateway.bundle.artefact import MOST_BYTES
 from gateway.hub.callers import Role
 from gateway.hub.channels import Channels
 from gateway.hub.counts import rendered
-from gateway.hub.endpoint import JSON, SMALL, Endpoint, Guard, Perform, Refusal
+from gateway.hub.endpoint import JSON, SMALL, Bounds, Endpoint, Guard, Perform, Refusal
 from gateway.hub.fleet import Fleet
 from gateway.hub.polling import Polling
 from gateway.hub.publishing import Publishing
 from gateway.hub.reporting import Reporting
 from gateway.hub.responding import Responding
+from gateway.hub.seats import DOWNLOADS, LOOKS, Seats
 from gateway.hub.stopping import Emergency
 
 METRICS: Final = "text/plain; version=0.0.4; charset=utf-8"
-_Row = tuple[str, str, tuple[Role, ...], Perform, int]
+_Row = tuple[str, str, tuple[Role, ...], Perform, Bounds]
 
 
 class Hub(Struct, frozen=True, kw_only=True):
@@ -47,28 +48,29 @@ class Hub(Struct, frozen=True, kw_only=True):
 def table(hub: Hub) -> Sequence[_Row]:
     """Every entry of the interface but bundles, health and metrics."""
     publishing, reporting, responding = hub.publishing, hub.reporting, hub.responding
+    small, looks = Bounds(SMALL), Bounds(seats=Seats(LOOKS))
     people: tuple[Role, ...] = ("reader", "publisher")
     return (
-        ("POST", "/v1/artefacts", ("publisher",), publishing.upload, MOST_BYTES),
-        ("GET", "/v1/artefacts/{digest}", people, publishing.artefact, 0),
-        ("GET", "/v1/channels", people, publishing.channels, 0),
-        ("PUT", "/v1/channels/{name}", ("publisher",), publishing.point, SMALL),
-        ("GET", "/v1/history", people, publishing.history, 0),
-        ("GET", "/v1/assignments", people, publishing.assignments, 0),
-        ("PUT", "/v1/assignments", ("publisher",), publishing.assign, SMALL),
-        ("POST", "/v1/heartbeats", ("gateway",), reporting.hear, SMALL),
-        ("GET", "/v1/rollouts/{revision}", (*people, "responder"), reporting.rollout, 0),
-        ("POST", "/v1/stops", ("responder",), responding.stop, SMALL),
-        ("GET", "/v1/stops", ("responder", "reader"), responding.stops, 0),
-        ("DELETE", "/v1/stops/{id}", ("responder",), responding.lift, SMALL),
+        ("POST", "/v1/artefacts", ("publisher",), publishing.upload, Bounds(MOST_BYTES)),
+        ("GET", "/v1/artefacts/{digest}", people, publishing.artefact, Bounds(seats=Seats(DOWNLOADS))),
+        ("GET", "/v1/channels", people, publishing.channels, looks),
+        ("PUT", "/v1/channels/{name}", ("publisher",), publishing.point, small),
+        ("GET", "/v1/history", people, publishing.history, looks),
+        ("GET", "/v1/assignments", people, publishing.assignments, looks),
+        ("PUT", "/v1/assignments", ("publisher",), publishing.assign, small),
+        ("POST", "/v1/heartbeats", ("gateway",), reporting.hear, small),
+        ("GET", "/v1/rollouts/{revision}", (*people, "responder"), reporting.rollout, looks),
+        ("POST", "/v1/stops", ("responder",), responding.stop, small),
+        ("GET", "/v1/stops", ("responder", "reader"), responding.stops, looks),
+        ("DELETE", "/v1/stops/{id}", ("responder",), responding.lift, small),
     )
 
 
 def application(hub: Hub) -> Starlette:
     """The ASGI application."""
     rows = [
-        Route(path, Endpoint(hub.guard, roles, perform, most), methods=[method])
-        for method, path, roles, perform, most in table(hub)
+        Route(path, Endpoint(hub.guard, roles, perform, bounds), methods=[method])
+        for method, path, roles, perform, bounds in table(hub)
     ]
     bundles = Route("/bundles/{channel}.tar.gz", hub.polling, methods=["GET"])
     return Starlette(
@@ -85,6 +87,8 @@ def _health(hub: Hub) -> list[Route]:
         failing = hub.guard.counts.storage_failing
         body = {"ready": True, "channels": len(hub.channels.all)}
         notes = {"storage": "the last write has failed: what was published before is still served"} if failing else {}
+        if hub.guard.counts.settings_unusable:
+            notes["settings"] = "the settings file cannot be used: what it said before counts, see the log"
         return Response(msgspec.json.encode(body | ({"notes": notes} if notes else {})), media_type=JSON)
 
     async def metrics(_request: Request) -> Response:
@@ -98,11 +102,17 @@ def _gauges(hub: Hub) -> dict[str, float]:
     moved = [channel.moved for channel in hub.channels.all.values() if channel.moved is not None]
     stops = hub.emergency.standing.stops if hub.emergency is not None else ()
     ages = {"last_move_age_seconds": now - max(moved)} if moved else {}
-    return ages | {
-        "channels": len(hub.channels.all),
-        "live_gateways": sum(1 for _ in hub.fleet.live(now)),
-        "standing_stops": sum(stop.until_unix_ns > unix_ns for stop in stops),
-    }
+    end_s = hub.guard.trust.next_end_s()
+    ends = {} if end_s is None else {"next_token_end_seconds": end_s}
+    return (
+        ages
+        | ends
+        | {
+            "channels": len(hub.channels.all),
+            "live_gateways": sum(1 for _ in hub.fleet.live(now)),
+            "standing_stops": sum(stop.until_unix_ns > unix_ns for stop in stops),
+        }
+    )
 
 
 async def _absent(_request: Request, error: Exception) -> Response:

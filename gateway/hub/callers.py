@@ -2,6 +2,7 @@
 
 Rule 1: only digests are known here; all of them are compared, in constant time, whoever asks.
 Rule 2: a token may do what its roles say and nothing else; no role contains another.
+Rule 3: a gateway's token says which gateways may speak by it; one that does not say so speaks for its own name only.
 """
 
 import hashlib
@@ -24,6 +25,20 @@ class Caller(Struct, frozen=True, kw_only=True):
     roles: tuple[Role, ...]
     sha256: str
     """Of the token's text, lower-case hexadecimal."""
+    expires: str = ""
+    """RFC 3339, UTC; empty: never."""
+    expires_unix_ns: int = 0
+    gateways: tuple[str, ...] = ()
+    """Names that it may report as; `*` at the end is any end. None: its own name, and that with `-` and more."""
+
+    def ended(self, unix_ns: int) -> bool:
+        """Whether it opens nothing any more."""
+        return bool(self.expires_unix_ns) and unix_ns >= self.expires_unix_ns
+
+    def speaks_for(self, gateway: str) -> bool:
+        """Whether a gateway of this name may report by this token."""
+        patterns = self.gateways or (self.name, f"{self.name}-*")
+        return any(gateway == each or (each.endswith("*") and gateway.startswith(each[:-1])) for each in patterns)
 
 
 def caller(authorization: str, callers: Sequence[Caller]) -> Caller | None:
@@ -37,7 +52,7 @@ def caller(authorization: str, callers: Sequence[Caller]) -> Caller | None:
 
 
 class Strangers:
-    """Tells of callers without a valid token, at most once a second however many they are."""
+    """Tells of those who are turned away for one reason, at most once a second however many they are."""
 
     def __init__(self) -> None:
         self._untold = 0

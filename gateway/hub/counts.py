@@ -5,13 +5,29 @@ Rule 1: labels come from closed sets; nobody who asks can make one.
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Protocol
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-REFUSED_CALLS: Final = ("unauthenticated", "forbidden", "too_large", "too_slow", "busy", "malformed", "conflict")
+REFUSED_CALLS: Final = (
+    "unauthenticated",
+    "expired",
+    "forbidden",
+    "misnamed",
+    "too_large",
+    "too_slow",
+    "busy",
+    "malformed",
+    "conflict",
+)
+
+
+class Report(Protocol):
+    """Takes events for the log."""
+
+    def __call__(self, event: str, /, **fields: object) -> None: ...
 
 
 class Counts:
@@ -30,6 +46,8 @@ class Counts:
         self.storage_errors = 0
         self.storage_failing = False
         """The last thing that was to be written could not be."""
+        self.settings_unusable = False
+        """The settings file says something that cannot be used; what it said before counts."""
 
 
 def rendered(counts: Counts, gauges: dict[str, float]) -> bytes:
@@ -48,6 +66,8 @@ class _Families(Collector):
         counts = self._counts
         yield _gauge("waiting", "Gateways and OPAs that a long poll holds.", counts.waiting)
         yield _gauge("storage_failing", "1 while the last write has failed, as on a full disk.", counts.storage_failing)
+        text = "1 while the settings file cannot be used, and what it said before counts."
+        yield _gauge("settings_unusable", text, counts.settings_unusable)
         yield _total("uploads", "Bundles taken.", counts.uploads)
         yield _total("moves", "Moves of a channel's pointer.", counts.moves)
         yield _total("stops", "Stops made.", counts.stops)
@@ -63,6 +83,7 @@ class _Families(Collector):
 _TEXTS: Final = {
     "channels": "Channels that point to a bundle.",
     "last_move_age_seconds": "Since a pointer last moved.",
+    "next_token_end_seconds": "Until the first token ends; negative where one has.",
     "live_gateways": "Gateways heard of in the last fifteen seconds.",
     "standing_stops": "Stops that have not ended.",
 }

@@ -1,7 +1,7 @@
 """One entry of the hub's HTTP interface: who may call it, how much they may send, and what comes back, as values.
 
 Rule 1: nobody without a token that has one of the roles learns or changes anything; the body is not read before that.
-Rule 2: bodies are bounded in bytes and in time, answers in time.
+Rule 2: bodies are bounded in bytes and in time, answers in time, and those that cost something in number.
 Rule 3: what cannot be written is 507 and has changed nothing; the error says what is wrong and what to do.
 """
 
@@ -10,7 +10,7 @@ import contextlib
 import errno
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -18,18 +18,15 @@ from msgspec import Struct
 from starlette.types import Receive, Scope, Send
 
 from gateway.hub.callers import Caller, Role, Strangers, caller
-from gateway.hub.counts import Counts
+from gateway.hub.counts import Counts, Report
+from gateway.hub.seats import Seats, acting
+from gateway.hub.trust import Trust
 
 READING_S: Final = 60.0
 SENDING_S: Final = 60.0
 SMALL: Final = 64 * 1024
+_PIECE: Final = 1 << 18
 JSON: Final = "application/json"
-
-
-class Report(Protocol):
-    """Takes events for the log."""
-
-    def __call__(self, event: str, /, **fields: object) -> None: ...
 
 
 class Call(Struct, frozen=True, kw_only=True):
@@ -62,27 +59,29 @@ class Refusal(Struct, frozen=True, omit_defaults=True):
     code: str = ""
 
 
+_HEADERS: Final = {401: ((b"www-authenticate", b"Bearer"),), 503: ((b"retry-after", b"1"),)}
+"""RFC 9110, 15.5.2 and 15.6.4."""
 Perform = Callable[[Call], Awaitable[Answer]]
 
 
 def refused(status: int, error: str, remedy: str, code: str = "") -> Answer:
     """A refusal that says what is wrong and what to do."""
-    headers = ((b"www-authenticate", b"Bearer"),) if status == 401 else ()  # noqa: PLR2004 - RFC 9110, 15.5.2
-    return Answer(status, Refusal(error, remedy, code), headers=headers)
+    return Answer(status, Refusal(error, remedy, code), headers=_HEADERS.get(status, ()))
 
 
 class Guard(Struct, frozen=True):
     """Whom the hub knows, where it counts what it refused, and where it tells."""
 
-    callers: Sequence[Caller]
+    trust: Trust
     counts: Counts
     report: Report
     strangers: Strangers
+    late: Strangers
 
     def admitted(self, scope: Scope, roles: Sequence[Role]) -> Caller | Answer:
         """Who calls, where they may; otherwise the refusal."""
         headers = {name.lower(): value for name, value in scope["headers"]}
-        found = caller(headers.get(b"authorization", b"").decode("latin-1"), self.callers)
+        found = caller(headers.get(b"authorization", b"").decode("latin-1"), self.trust.callers)
         if found is None:
             self.counts.calls_refused["unauthenticated"] += 1
             count = self.strangers.turned_away(time.monotonic())
@@ -92,6 +91,8 @@ class Guard(Struct, frozen=True):
             return refused(
                 401, "no valid bearer token", "Send `Authorization: Bearer <token>` with a token of this hub."
             )
+        if found.ended(time.time_ns()):
+            return self._ended(found)
         if not set(roles) & set(found.roles):
             self.counts.calls_refused["forbidden"] += 1
             self.report("call_refused", by=found.name, path=scope["path"][:256], wanted=" or ".join(roles))
@@ -99,20 +100,49 @@ class Guard(Struct, frozen=True):
             return refused(403, f"{found.name} has not the role {' or '.join(roles)}", remedy)
         return found
 
+    def _ended(self, found: Caller) -> Answer:
+        self.counts.calls_refused["expired"] += 1
+        if count := self.late.turned_away(time.monotonic()):
+            self.report("ended_token_refused", by=found.name, expires=found.expires, count=count)
+        remedy = "Ask the hub's operator for a new one."
+        return refused(401, f"the token of {found.name} ended at {found.expires}", remedy, "token_expired")
+
+
+class Bounds(Struct, frozen=True):
+    """How large a body may be, and how many calls may be under way."""
+
+    body: int = 0
+    seats: Seats | None = None
+
 
 class Endpoint:
     """An ASGI application for one method of one path."""
 
-    def __init__(self, guard: Guard, roles: Sequence[Role], perform: Perform, most: int = SMALL) -> None:
+    def __init__(self, guard: Guard, roles: Sequence[Role], perform: Perform, bounds: Bounds) -> None:
         self._guard = guard
         self._roles = roles
         self._perform = perform
-        self._most = most
+        self._most = bounds.body
+        self._seats = bounds.seats
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one call."""
         found = self._guard.admitted(scope, self._roles)
-        answer = found if isinstance(found, Answer) else await self._answered(found, scope, receive)
+        if isinstance(found, Answer):
+            await sent(send, found)
+            return
+        if self._seats is None:
+            await self._answer(found, scope, receive, send)
+            return
+        with self._seats.taken(acting(found, self._roles)) as free:
+            if free:
+                await self._answer(found, scope, receive, send)
+            else:
+                self._guard.counts.calls_refused["busy"] += 1
+                await sent(send, refused(503, f"{self._seats.most} such calls are under way", "Ask again in a moment."))
+
+    async def _answer(self, who: Caller, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = await self._answered(who, scope, receive)
         if answer is not None:
             await sent(send, answer)
 
@@ -173,7 +203,9 @@ async def sent(send: Send, answer: Answer) -> None:
     with contextlib.suppress(TimeoutError):  # what was not sent whole makes the server close the connection
         async with asyncio.timeout(SENDING_S):
             await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-            await send({"type": "http.response.body", "body": body})
+            for start in range(0, len(body) or 1, _PIECE):  # so that what a slow reader leaves is not kept beside it
+                piece, more = body[start : start + _PIECE], start + _PIECE < len(body)
+                await send({"type": "http.response.body", "body": piece, "more_body": more})
 
 
 def _json(value: Any) -> bytes:

@@ -2,8 +2,10 @@
 
 Rule 1: a gateway that was not heard of for LIVE_S is not live; nobody waits for it, and its place is not kept for long.
 Rule 2: a heartbeat is a claim of one who holds a gateway's token: it moves nothing, it is only shown.
+Rule 3: where all places are taken, whoever has most of them makes room: one token's names crowd out nobody else's.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Final
 
@@ -37,6 +39,8 @@ class Seen(Struct, frozen=True, kw_only=True):
 
     beat: Heartbeat
     at: float
+    by: str
+    """The name of the token."""
     since: float
     """When it first said that it enforces this revision."""
     stopped_since: float
@@ -49,16 +53,17 @@ class Fleet:
     def __init__(self) -> None:
         self._seen: Final[dict[str, Seen]] = {}
 
-    def hear(self, beat: Heartbeat, now: float) -> bool:
-        """Take a heartbeat; False where there are more gateways than a hub keeps in mind."""
+    def hear(self, beat: Heartbeat, now: float, by: str = "") -> bool:
+        """Take a heartbeat of the token `by`; False where there are more gateways than a hub keeps in mind."""
         before = self._seen.get(beat.gateway)
-        if before is None and not self._room(now):
+        if before is None and not self._room(now, by):
             return False
         same = before is not None and before.beat.revision == beat.revision
         stopped = before is not None and before.beat.emergency == beat.emergency
         self._seen[beat.gateway] = Seen(
             beat=beat,
             at=now,
+            by=by,
             since=before.since if before is not None and same else now,
             stopped_since=before.stopped_since if before is not None and stopped else now,
         )
@@ -73,8 +78,17 @@ class Fleet:
         """Every gateway that is kept in mind."""
         return self._seen
 
-    def _room(self, now: float) -> bool:
+    def _room(self, now: float, by: str) -> bool:
         if len(self._seen) >= MOST:
             for name in [name for name, seen in self._seen.items() if now - seen.at > LIVE_S]:
                 del self._seen[name]
-        return len(self._seen) < MOST
+        return len(self._seen) < MOST or self._made_room(by)
+
+    def _made_room(self, by: str) -> bool:
+        """Whether the token with most names, had it two more than this one, has given up its newest."""
+        counts = Counter(seen.by for seen in self._seen.values())
+        ((largest, most),) = counts.most_common(1)
+        if most < counts[by] + 2:
+            return False
+        del self._seen[next(name for name in reversed(self._seen) if self._seen[name].by == largest)]
+        return True

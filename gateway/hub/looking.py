@@ -5,16 +5,15 @@ Rule 1: what was put there is judged like an upload; what would be refused is to
 
 import asyncio
 import time
-from collections.abc import Sequence
 from typing import Final
 
 from gateway.bundle.rejection import Rejected
-from gateway.bundle.verifying import VerifyingKey
 from gateway.hub.admitting import admitted
 from gateway.hub.channels import Channels
-from gateway.hub.endpoint import Report
+from gateway.hub.counts import Report
 from gateway.hub.pointer import Pointer
 from gateway.hub.store import Store
+from gateway.hub.trust import Trust
 
 LOOK_S: Final = 1.0
 
@@ -22,11 +21,11 @@ LOOK_S: Final = 1.0
 class Looking:
     """Compares what is served with what the pointers say; `moving` is held while the hub itself moves one."""
 
-    def __init__(self, store: Store, channels: Channels, keys: Sequence[VerifyingKey], report: Report) -> None:
+    def __init__(self, store: Store, channels: Channels, trust: Trust, report: Report) -> None:
         self.moving: Final = asyncio.Lock()
         self._store = store
         self._channels = channels
-        self._keys = keys
+        self._trust = trust
         self._report = report
         self._told = ""
 
@@ -61,7 +60,7 @@ class Looking:
             self._tell("move_refused", channel=pointer.channel, detail=f"its artefact {pointer.digest} is not there")
             return None
         earlier = [move for move in self._store.moves(limit=1 << 62) if move.to.digest != pointer.digest]
-        judged = admitted(content, self._keys, earlier, time.time_ns())
+        judged = admitted(content, self._trust.keys, earlier, time.time_ns())
         if isinstance(judged, Rejected):
             self._tell("move_refused", channel=pointer.channel, code=judged.code, detail=judged.detail)
             return None

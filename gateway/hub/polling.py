@@ -1,7 +1,8 @@
 """The bundles, long-polled by gateways and OPAs (OPA.md section 3.1): one resource a channel, one for the stops.
 
 Rule 1: it is the code that serves the policy in development (gateway.bundle.serve), behind the hub's tokens.
-Rule 2: which channel one is given is looked up again after every wait: an assignment counts at once.
+Rule 2: who asks and which channel they are given is looked up again after every wait: an assignment counts at once,
+and who was held has nothing more by a token that has ended or gone meanwhile.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 from gateway.bundle.serve import Offering, respond, wait_s
 from gateway.hub.channels import Channels
 from gateway.hub.endpoint import SENDING_S, Answer, Guard, refused, sent
+from gateway.hub.holding import Holding
 from gateway.hub.pointer import RESERVED
 from gateway.hub.stopping import Emergency
 
@@ -27,7 +29,7 @@ class Polling:
     def __init__(self, guard: Guard, channels: Channels, emergency: Emergency | None, *, most: int) -> None:
         """Serve these; `most` are held at once."""
         self._guard = guard
-        self._most = most
+        self._holding = Holding(most, guard.counts)
         self._channels = channels
         self._emergency = emergency
 
@@ -41,14 +43,17 @@ class Polling:
         headers = {key.lower(): value.decode("latin-1") for key, value in scope["headers"]}
         known = headers.get(b"if-none-match", "")
         offering = self._offering(name, labels)
-        full = self._guard.counts.waiting >= self._most
-        if full and offering is not None and offering.offer is not None and known == offering.offer.etag:
+        if offering is not None and offering.offer is not None and known == offering.offer.etag:
             # Only holding is refused: what is new, a stop above all, reaches also who finds the hub full.
-            self._guard.counts.calls_refused["busy"] += 1
-            await sent(send, refused(503, f"{self._most} wait already", "Ask again later, or another hub."))
-            return
-        if offering is not None:
-            await self._held(offering, known, wait_s(headers.get(b"prefer", "")), receive)
+            if not self._holding.room(found.name):
+                self._guard.counts.calls_refused["busy"] += 1
+                await sent(send, refused(503, f"{self._holding.most} wait already", "Ask again later, or another hub."))
+                return
+            await self._holding.hold(found.name, offering.hold(known, wait_s(headers.get(b"prefer", "")), receive))
+            found = self._guard.admitted(scope, ("gateway",))
+            if isinstance(found, Answer):
+                await sent(send, found)
+                return
             offering = self._offering(name, labels)
         if offering is None:
             remedy = "Publish a bundle to it, or correct the name in the gateway's settings."
@@ -57,13 +62,6 @@ class Polling:
         with contextlib.suppress(TimeoutError):  # who does not take it in time is let go
             async with asyncio.timeout(SENDING_S):
                 await respond(send, offering.offer, known)
-
-    async def _held(self, offering: Offering, known: str, seconds: float, receive: Receive) -> None:
-        self._guard.counts.waiting += 1
-        try:
-            await offering.hold(known, seconds, receive)
-        finally:
-            self._guard.counts.waiting -= 1
 
     def _offering(self, name: str, labels: Mapping[str, str]) -> Offering | None:
         if name == RESERVED:

@@ -7,7 +7,6 @@ Rule 2: what is served changes after the disk has, and in the same order.
 
 import asyncio
 import time
-from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -15,21 +14,27 @@ from msgspec import Struct
 
 from gateway.bundle.pack import MEDIA_TYPE
 from gateway.bundle.rejection import Rejected
-from gateway.bundle.verifying import VerifyingKey
 from gateway.hub.admitting import admitted
 from gateway.hub.answers import Shown, Uploaded
 from gateway.hub.channels import MOST, Channels
-from gateway.hub.counts import Counts
-from gateway.hub.endpoint import Answer, Call, Report, refused
+from gateway.hub.counts import Counts, Report
+from gateway.hub.endpoint import Answer, Call, refused
+from gateway.hub.gone import absent
 from gateway.hub.looking import Looking
 from gateway.hub.moving import Unmoved, Wanted, rejected
 from gateway.hub.pointer import DIGEST, Assignment, Because, Digest, Pointer, highest
 from gateway.hub.store import Store
+from gateway.hub.trust import Trust
 
 UPLOADS: Final = 2
 """Uploads that are judged at once: each may take half a gigabyte unpacked."""
 HISTORY: Final = 1000
-_STATUSES: Final = {"artefact_unknown": 404, "channel_name_invalid": 400, "artefact_damaged": 507}
+_STATUSES: Final = {
+    "artefact_unknown": 404,
+    "artefact_pruned": 410,
+    "channel_name_invalid": 400,
+    "artefact_damaged": 507,
+}
 _CONFLICT: Final = 409
 
 
@@ -48,14 +53,12 @@ _ASSIGN: Final = msgspec.json.Decoder(tuple[Assignment, ...])
 class Publishing:
     """Performs the calls on one store."""
 
-    def __init__(
-        self, store: Store, channels: Channels, keys: Sequence[VerifyingKey], told: tuple[Counts, Report]
-    ) -> None:
-        self.looking: Final = Looking(store, channels, keys, told[1])
+    def __init__(self, store: Store, channels: Channels, trust: Trust, told: tuple[Counts, Report]) -> None:
+        self.looking: Final = Looking(store, channels, trust, told[1])
         """Takes up what others change in the directory."""
         self._store = store
         self._channels = channels
-        self._keys = keys
+        self._trust = trust
         self._counts, self._report = told
         self._uploading = asyncio.Semaphore(UPLOADS)
 
@@ -73,7 +76,7 @@ class Publishing:
         return Answer(201, found)
 
     def _kept(self, content: bytes) -> Uploaded | Rejected:
-        artefact = admitted(content, self._keys, self._store.moves(limit=_ALL), time.time_ns())
+        artefact = admitted(content, self._trust.keys, self._store.moves(limit=_ALL), time.time_ns())
         if isinstance(artefact, Rejected):
             return artefact
         self._store.keep(artefact)
@@ -106,10 +109,10 @@ class Publishing:
     def _moved(self, wanted: Wanted) -> tuple[Pointer, bytes] | Unmoved:
         content = self._store.content(wanted.digest)
         if content is None:
-            return Unmoved("artefact_unknown", f"no artefact {wanted.digest} is here", "Upload it first.")
+            return absent(self._store.directory, wanted.digest)
         if wanted.channel not in self._channels.all and len(self._channels.all) >= MOST:
             return Unmoved("channel_name_invalid", f"there are {MOST} channels already", "Use one of them.")
-        artefact = admitted(content, self._keys, self._store.moves(limit=_ALL), wanted.unix_ns)
+        artefact = admitted(content, self._trust.keys, self._store.moves(limit=_ALL), wanted.unix_ns)
         if isinstance(artefact, Rejected):
             return rejected(artefact)
         pointer = self._store.move(wanted)
@@ -138,10 +141,15 @@ class Publishing:
     async def artefact(self, call: Call) -> Answer:
         """`GET /v1/artefacts/<digest>`."""
         digest = str(call.path["digest"])
-        content = await asyncio.to_thread(self._store.content, digest) if DIGEST.fullmatch(digest) else None
-        if content is None:
-            return refused(404, f"no artefact {digest} is here", "Look for its digest in the history.")
-        return Answer(200, content, MEDIA_TYPE)
+        if not DIGEST.fullmatch(digest):
+            return refused(404, f"{digest!r} is no digest", "Look for its digest in the history.")
+        found = await asyncio.to_thread(self._stored, digest)
+        if isinstance(found, Unmoved):
+            return refused(_STATUSES[found.code], found.detail, found.remedy, found.code)
+        return Answer(200, found, MEDIA_TYPE)
+
+    def _stored(self, digest: str) -> bytes | Unmoved:
+        return self._store.content(digest) or absent(self._store.directory, digest)
 
     async def assign(self, call: Call) -> Answer:
         """`PUT /v1/assignments`."""

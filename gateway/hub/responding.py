@@ -15,8 +15,8 @@ from msgspec import Meta, Struct
 from gateway.bundle.emergency import Kind
 from gateway.bundle.stops import Standing
 from gateway.hub.answers import Standings
-from gateway.hub.counts import Counts
-from gateway.hub.endpoint import Answer, Call, Report, refused
+from gateway.hub.counts import Counts, Report
+from gateway.hub.endpoint import Answer, Call, refused
 from gateway.hub.pointer import Because
 from gateway.hub.stopping import Emergency, lifted, new_stop, stopped
 

@@ -40,6 +40,13 @@ class Pending(Struct, frozen=True, kw_only=True):
     seen_s_ago: float
 
 
+class Unheard(Struct, frozen=True, kw_only=True):
+    """A gateway that reported lately under a name that its token may not use."""
+
+    gateway: str
+    token: str
+
+
 class Rollout(Struct, frozen=True, kw_only=True):
     """How far a revision has come among the live gateways of its channel."""
 
@@ -50,6 +57,8 @@ class Rollout(Struct, frozen=True, kw_only=True):
     confirmed: tuple[Confirmed, ...]
     pending: tuple[Pending, ...]
     complete: bool
+    unheard: tuple[Unheard, ...] = ()
+    """Claims that do not count, and that somebody should look at."""
 
 
 class Asked(Struct, frozen=True, kw_only=True):

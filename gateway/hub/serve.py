@@ -14,16 +14,18 @@ from typing import Final
 from gateway.hub.app import Hub, application
 from gateway.hub.callers import Strangers
 from gateway.hub.channels import Channels
-from gateway.hub.counts import Counts
-from gateway.hub.endpoint import Guard, Report
+from gateway.hub.counts import Counts, Report
+from gateway.hub.endpoint import Guard
 from gateway.hub.fleet import Fleet
 from gateway.hub.polling import Polling
 from gateway.hub.publishing import Publishing
+from gateway.hub.renewing import Renewing
 from gateway.hub.reporting import Reporting
 from gateway.hub.responding import Responding
 from gateway.hub.settings import HubSettings, Listen
 from gateway.hub.stopping import Emergency
 from gateway.hub.store import Store
+from gateway.hub.trust import Trust
 from gateway.listening.certificate import Certificate
 from gateway.listening.server import server
 from gateway.listening.sockets import Unbound, bind
@@ -40,22 +42,23 @@ async def serve(settings: HubSettings, report: Report) -> int:
     try:
         hub = await asyncio.to_thread(composed, settings, report)
         async with _certificate(settings.listen, report) as certificate:
-            return await _listen(settings.listen, hub, certificate, ending)
+            return await _listen(settings, hub, certificate, ending)
     except OSError as error:  # ssl.SSLError is one
         where = f"{error.filename}: " if error.filename else ""
         report("cannot_start", reason=f"{where}{error.strerror or error}. Mend it, or correct the hub's settings.")
         return 1
 
 
-async def _listen(listen: Listen, hub: Hub, certificate: Certificate | None, ending: asyncio.Event) -> int:
-    report = hub.guard.report
+async def _listen(settings: HubSettings, hub: Hub, certificate: Certificate | None, ending: asyncio.Event) -> int:
+    listen, report = settings.listen, hub.guard.report
     sockets = bind(listen.host, listen.port, 1)
     if isinstance(sockets, Unbound):
         report("cannot_start", reason=sockets.message)
         return 1
     listener = server(application(hub), drain_s=DRAIN_S, certificate=certificate)
     serving = asyncio.create_task(listener.serve(sockets=list(sockets)))
-    looking = asyncio.create_task(hub.publishing.looking.follow())
+    renewing = Renewing(settings, hub.guard.trust, (hub.guard.counts, report))
+    looking = [asyncio.create_task(each.follow()) for each in (hub.publishing.looking, renewing)]
     report("listening", url=_url(listen, sockets[0].getsockname()[1]), channels=len(hub.channels.all))
     await ending.wait()
     report("draining", seconds=DRAIN_S)
@@ -64,7 +67,8 @@ async def _listen(listen: Listen, hub: Hub, certificate: Certificate | None, end
         hub.emergency.offering.close()
     listener.should_exit = True
     await serving
-    looking.cancel()
+    for each in looking:
+        each.cancel()
     report("ended")
     return 0
 
@@ -80,15 +84,16 @@ def composed(settings: HubSettings, report: Report) -> Hub:
             raise FileNotFoundError(2, f"{pointer.channel} points to an artefact that is gone", pointer.digest)
         channels.load(pointer, content)
     emergency = _emergency(settings)
-    guard = Guard(settings.callers, counts, report, Strangers())
+    trust = Trust(settings.callers, settings.keys, report)
+    guard = Guard(trust, counts, report, Strangers(), Strangers())
     return Hub(
         guard=guard,
         channels=channels,
         fleet=fleet,
         emergency=emergency,
         polling=Polling(guard, channels, emergency, most=settings.listen.most_waiting),
-        publishing=Publishing(store, channels, settings.keys, (counts, report)),
-        reporting=Reporting(channels, emergency, (fleet, counts), resumed=bool(channels.all)),
+        publishing=Publishing(store, channels, trust, (counts, report)),
+        reporting=Reporting(channels, emergency, (fleet, counts, report), resumed=bool(channels.all)),
         responding=Responding(settings.directory, emergency, (counts, report)),
     )
 

@@ -1,11 +1,12 @@
-"""The hub's settings: one YAML file, read once, or everything that is wrong with it, with file and line.
+"""The hub's settings: one YAML file, read whole, or everything that is wrong with it, with file and line.
 
 Rule 1: nothing secret has a default; only digests of tokens are written, and keys are named by their files.
 Rule 2: what would send tokens over the network in the clear, or serve what nobody signed, is a problem.
 """
 
 import hashlib
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from msgspec import Meta, Struct, field
 
+from gateway.bundle.manifest import moment_of
 from gateway.bundle.signing import SigningKey, read_key
 from gateway.bundle.verifying import Algorithm, VerifyingKey
 from gateway.hub.callers import Caller, Role
@@ -21,7 +23,9 @@ from gateway.settings.reader import Reader
 from gateway.settings.rules import Clash, loopback
 from gateway.settings.source import Written, read_file
 
+State = tuple[tuple[int, ...] | None, ...]
 Port = Annotated[int, Meta(ge=0, le=65535)]
+_UTC: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 _PEM: Final = serialization.Encoding.PEM
 _PUBLIC: Final = serialization.PublicFormat.SubjectPublicKeyInfo
 
@@ -52,6 +56,27 @@ class Token(Struct, frozen=True, kw_only=True):
         tuple[Role, ...], Meta(min_length=1, description="Of publisher, responder, gateway, reader: one or more.")
     ]
     sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the token, as `hub token` prints.")]
+    gateways: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^(?:[^*]{1,128}|[^*]{0,127}\*)$")], ...],
+        Meta(description="Names that gateways may report as by it, such as `eu-*`; none: its own, and `<name>-*`."),
+    ] = ()
+
+    expires: Annotated[
+        str | None,
+        Meta(description="When it ends, such as 2027-11-28T00:00:00Z; none: never. `hub token --days` says it."),
+    ] = None
+
+    @property
+    def caller(self) -> Caller:
+        """Who holds it; `_clashes` has seen that its end is a time."""
+        return Caller(
+            name=self.name,
+            roles=self.roles,
+            sha256=self.sha256,
+            gateways=self.gateways,
+            expires=self.expires or "",
+            expires_unix_ns=moment_of(self.expires or "") or 0,
+        )
 
 
 class File(Struct, frozen=True, kw_only=True):
@@ -69,6 +94,11 @@ class File(Struct, frozen=True, kw_only=True):
 class HubSettings(Struct, frozen=True, kw_only=True):
     """Complete settings, with the keys read."""
 
+    files: tuple[Path, ...]
+    """The settings file, and the key files that it names."""
+    state: State
+    """Of the files, as it was before they were read."""
+
     directory: Path
     listen: Listen
     callers: tuple[Caller, ...]
@@ -76,14 +106,30 @@ class HubSettings(Struct, frozen=True, kw_only=True):
     emergency_key: SigningKey | None
 
 
+def state_of(files: Sequence[Path]) -> State:
+    """What changes when one of the files does."""
+    return tuple(_state(path) for path in files)
+
+
+def _state(path: Path) -> tuple[int, ...] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_mode)
+
+
 def load(path: Path) -> HubSettings | Problems:
     """The settings of a file, or all that is wrong with them."""
+    state = state_of([path])
     written, problems = read_file(path)
     reader = Reader(path.parent.absolute())
     found = reader.read(File, written)
     problems = [*problems, *reader.problems]
     if found is None or problems:
         return Problems(tuple(problems))
+    named = [key.file for key in found.keys] + ([found.emergency_key] if found.emergency_key else [])
+    state += state_of(named)
     keys = [_verifying(number, key) for number, key in enumerate(found.keys)]
     emergency = _signing(found.emergency_key)
     clashes = [each for each in (*keys, emergency) if isinstance(each, Clash)]
@@ -91,9 +137,11 @@ def load(path: Path) -> HubSettings | Problems:
     if clashes or isinstance(emergency, Clash):
         return Problems(tuple(_problem(clash, written) for clash in clashes))
     return HubSettings(
+        files=(path, *named),
+        state=state,
         directory=found.directory,
         listen=found.listen,
-        callers=tuple(Caller(name=each.name, roles=each.roles, sha256=each.sha256) for each in found.tokens),
+        callers=tuple(each.caller for each in found.tokens),
         keys=tuple(key for key in keys if isinstance(key, VerifyingKey)),
         emergency_key=emergency,
     )
@@ -112,6 +160,13 @@ def _clashes(found: File) -> Iterator[Clash]:
         for number, value in enumerate(said):
             if value in said[:number]:
                 yield Clash(f"tokens[{number}].{name}", f"`{value}` is there twice", "Keep one of them.")
+    for number, token in enumerate(found.tokens):
+        if token.expires is not None and not (_UTC.fullmatch(token.expires) and moment_of(token.expires)):
+            remedy = "Write it like 2027-11-28T00:00:00Z, or leave it out for one that never ends."
+            yield Clash(f"tokens[{number}].expires", f"`{token.expires}` is no time in UTC", remedy)
+        if token.gateways and "gateway" not in token.roles:
+            remedy = "Remove them, or give it the role `gateway`."
+            yield Clash(f"tokens[{number}].gateways", "it names gateways, and is no gateway's token", remedy)
 
 
 def _verifying(number: int, key: Key) -> VerifyingKey | Clash:

@@ -1,6 +1,7 @@
 """Artefacts by their digest, channels as pointers to them, and the journal of moves, in one directory.
 
-`artefacts/<sha256>.tar.gz`, `channels/<name>.json`, `moves.jsonl`, `assignments.json`, `assignments.jsonl`.
+`artefacts/<sha256>.tar.gz`, `channels/<name>.json`, `moves.jsonl`, `assignments.json`, `assignments.jsonl`,
+`pruned.jsonl`.
 
 Rule 1: an artefact is never changed; a pointer changes in one step, under a lock that threads and processes share.
 Rule 2: a move is in the journal before it takes effect; what the journal has and a crash prevented is made up for when
@@ -21,8 +22,9 @@ import msgspec
 from gateway.bundle.artefact import Artefact, read_artefact
 from gateway.bundle.rejection import Rejected
 from gateway.hub.files import append, cut, lines, locked, replace
+from gateway.hub.gone import absent
 from gateway.hub.moving import Unmoved, Wanted, misnamed, rejected, unmovable
-from gateway.hub.pointer import Assignment, Mark, Move, Pointer, arrived
+from gateway.hub.pointer import DIGEST, Assignment, Mark, Move, Pointer, arrived
 
 _T = TypeVar("_T")
 _MOVE: Final = msgspec.json.Decoder(Move)
@@ -64,11 +66,13 @@ class Store:
         """Store an artefact under its digest; one that is there stays."""
         path = self._place(artefact.digest)
         with locked(self.directory):
-            if not path.exists():
+            if path.exists():
+                os.utime(path)  # so that pruning sees that somebody wants it now
+            else:
                 replace(path, artefact.content)
 
     def content(self, digest: str) -> bytes | None:
-        """The bytes of an artefact; None where it was never stored."""
+        """The bytes of an artefact; None where it was never stored, or was pruned."""
         try:
             content = self._place(digest).read_bytes()
         except FileNotFoundError:
@@ -76,6 +80,13 @@ class Store:
         if hashlib.sha256(content).hexdigest() != digest:
             raise OSError(errno.EIO, "is not what was stored: restore it", os.fspath(self._place(digest)))
         return content
+
+    def stored(self) -> Iterator[tuple[str, Path]]:
+        """Every artefact that is there: its digest, and its file."""
+        for path in self._artefacts.glob("[!.]*.tar.gz"):
+            digest = path.name.removesuffix(".tar.gz")
+            if DIGEST.fullmatch(digest):
+                yield digest, path
 
     def pointers(self) -> dict[str, Pointer]:
         """Every channel's pointer, by name."""
@@ -123,7 +134,7 @@ class Store:
     def _mark(self, digest: str) -> Mark | Unmoved:
         content = self.content(digest)
         if content is None:
-            return Unmoved("artefact_unknown", f"no artefact {digest} is here", "Upload it first.")
+            return absent(self.directory, digest)
         artefact = read_artefact(content)
         if isinstance(artefact, Rejected):
             return rejected(artefact)

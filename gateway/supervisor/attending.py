@@ -70,7 +70,11 @@ async def _heart(
             version=VERSION,
         )
 
-    async with beating(service_of(settings, service), say) as heart:
+    def said(url: str, why: str) -> None:
+        if isinstance(opa.news, Following):
+            opa.news.heard(url, why)
+
+    async with beating(service_of(settings, service), say, said) as heart:
         if isinstance(opa.news, Following):
             opa.news.on_problem = heart.wake
         yield heart

@@ -49,6 +49,7 @@ class Following:
         self._note: Final = note
         self._problems: Final[dict[str, str]] = {}
         self._away: Final[dict[str, str]] = {}
+        self._unheard: Final[dict[str, str]] = {}
         self._confirmed: Final[dict[str, int]] = dict.fromkeys(("policy", "emergency") if stops_too else ("policy",), 0)
         self._revision = ""
         self.first: Final = asyncio.Event()
@@ -67,6 +68,21 @@ class Following:
     def away(self) -> str:
         """Why no hub answers; empty while one does."""
         return "; ".join(self._away.values())
+
+    @property
+    def unheard(self) -> str:
+        """Which hubs refuse this gateway's heartbeats, and why; empty while none does."""
+        return "; ".join(f"{url}: {why}" for url, why in self._unheard.items())
+
+    def heard(self, url: str, why: str) -> None:
+        """Take why a hub refuses this gateway's heartbeats; empty where it takes them."""
+        if why and self._unheard.get(url) != why:
+            self._note("heartbeat_refused", detail=f"{url}: {why}")
+        if not why and url in self._unheard:
+            self._note("heartbeat_taken", detail=url)
+        self._unheard.pop(url, None)
+        if why:
+            self._unheard[url] = why
 
     @property
     def confirmed(self) -> tuple[int, str]:

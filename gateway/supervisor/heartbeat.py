@@ -3,12 +3,13 @@
 Rule 1: what is said is what the workers' decisions show, never what was offered to them; nothing while they differ.
 Rule 2: at once on a change, else every few seconds; nothing ever waits for a hub to listen.
 Rule 3: a service that wants no heartbeats is asked rarely, and no token goes anywhere but to the URLs of the settings.
+Rule 4: a hub that refuses this token or this name is told of: rollouts would be complete without this gateway.
 """
 
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 import aiohttp
 import msgspec
@@ -23,6 +24,8 @@ UNWANTED_S: Final = 60.0
 """How long a service is left alone that has no place for heartbeats."""
 PATIENCE_S: Final = 5.0
 _UNWANTED: Final = frozenset({401, 403, 404, 405, 501})
+_TELLING: Final = frozenset({204, 401, 403})
+_MOST_SAID: Final = 4096
 
 
 class Heartbeat(Struct, frozen=True, kw_only=True):
@@ -37,6 +40,17 @@ class Heartbeat(Struct, frozen=True, kw_only=True):
     problem: str
     """Code and sentence of the last rejection; empty where there is none."""
     version: str
+
+
+class _Refusal(Struct, frozen=True):
+    error: str
+    remedy: str
+
+
+class Said(Protocol):
+    """Takes why a hub refuses heartbeats; empty where it takes them."""
+
+    def __call__(self, url: str, why: str, /) -> None: ...
 
 
 def agreed(workers: Sequence[Enforces | None]) -> Enforces:
@@ -55,11 +69,15 @@ class Heart:
     """Beats to every hub of a service; made by `beating` only."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, service: Service, say: Callable[[], Heartbeat], *, every_s: float
+        self,
+        session: aiohttp.ClientSession,
+        service: Service,
+        talk: tuple[Callable[[], Heartbeat], Said],
+        every_s: float,
     ) -> None:
         self._session: Final = session
         self._service: Final = service
-        self._say: Final = say
+        self._say, self._said = talk
         self._every_s: Final = every_s
         self._woken: Final = {url: asyncio.Event() for url in service.urls}
 
@@ -87,16 +105,30 @@ class Heart:
                     f"{url.rstrip('/')}/{PATH}", data=body, headers=headers, allow_redirects=False
                 ) as response,
             ):
+                if response.status in _TELLING:
+                    self._said(url, await _why(response))
                 return UNWANTED_S if response.status in _UNWANTED else self._every_s
         except (aiohttp.ClientError, OSError, ValueError, TimeoutError):
             return self._every_s
 
 
+async def _why(response: aiohttp.ClientResponse) -> str:
+    """Why a hub refuses, as one bounded line; empty where it does not, or where the service is no hub of ours."""
+    said = await response.content.read(_MOST_SAID)
+    try:
+        refusal = msgspec.json.decode(said, type=_Refusal)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+    return f"HTTP {response.status}: {refusal.error}. {refusal.remedy}"
+
+
 @contextlib.asynccontextmanager
-async def beating(service: Service, say: Callable[[], Heartbeat], *, every_s: float = EVERY_S) -> AsyncGenerator[Heart]:
+async def beating(
+    service: Service, say: Callable[[], Heartbeat], said: Said, *, every_s: float = EVERY_S
+) -> AsyncGenerator[Heart]:
     """A heart while the block runs."""
     async with session_with(service) as session:
-        heart = Heart(session, service, say, every_s=every_s)
+        heart = Heart(session, service, (say, said), every_s)
         running = [asyncio.create_task(heart.beat(url)) for url in service.urls]
         try:
             yield heart

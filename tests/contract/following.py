@@ -47,7 +47,7 @@ class Following:
         """What OPA says of its policy bundle."""
         with contextlib.suppress(aiohttp.ClientConnectionError):
             async with self._session.get("http://opa/v1/status") as reply:
-                return (await reply.json())["result"]["bundles"][BUNDLE]
+                return dict((await reply.json())["result"].get("bundles", {}).get(BUNDLE, {}))
         return {}
 
 

@@ -1,5 +1,6 @@
 """`explain` on real journals with the real OPA: every change that it names flips the decision when it is made."""
 
+import asyncio
 import json
 import os
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from gateway.bundle.rejection import Rejected
 from gateway.bundle.rule_index import rule_index
 from gateway.cli import main
 from gateway.review.whatif.world import faithful
+from tests.hubs import ground, serving
 from tests.recorded import records, write
 
 Write = Callable[[str, str], Path]
@@ -235,6 +237,27 @@ def test_the_bundle_of_the_recorded_revision_is_found_in_a_hubs_directory(
     gone = run("explain", "call-0", "--journal", journal, "--hub-dir", tmp_path)
     assert gone.exit_code == 1
     assert "is of revision" in gone.output
+
+
+async def test_the_bundle_of_the_recorded_revision_comes_from_a_hub(
+    run: Callable[..., Result], content: Callable[[], Content], put: Write, tmp_path: Path, opa: Path
+) -> None:
+    stage = ground(tmp_path)
+    made = content()
+    journal = await asyncio.to_thread(lambda: write(tmp_path / "journal", records(made, opa, [DELETE])))
+    put("bundles/dev/rules/more.yaml", "rules: [{rule: more, effect: allow, reason: t, owner: a@example.com}]\n")
+    words = ("explain", "call-0", "--journal", journal, "--json", "--token-file", stage.token_file("reader"))
+    async with serving(stage) as hub:
+        unknown = await asyncio.to_thread(run, *words, "--hub", hub.url)
+        assert (unknown.exit_code, "pointed to dev@" in unknown.output) == (1, True), unknown.output
+        for each, seq in ((made, 1), (content(), 2)):
+            await hub.publish(pack(each.files, Metadata(environment="dev", seq=seq), key=stage.key).content)
+        result = await asyncio.to_thread(run, *words, "--hub", hub.url)
+        assert result.exit_code == 0, result.output
+        told = json.loads(result.stdout)
+        assert (told["bundle"]["decided"], told["notes"]) == (True, [])
+        both = await asyncio.to_thread(run, *words, "--hub", hub.url, "--hub-dir", stage.directory)
+        assert (both.exit_code, "Name one place of the bundle" in both.output) == (2, True)
 
 
 def test_an_emergency_stop_is_told_apart_from_the_policy(

@@ -194,6 +194,22 @@ async def test_a_hub_that_is_down_for_a_while_leaves_everything_as_it_is(shared:
     await shared.enforced(newer.revision)
 
 
+async def test_a_gateway_whose_name_a_hub_refuses_says_so_and_goes_on(shared: Stage) -> None:
+    shared.hub.refusal = {"error": "the token `eu` may not report as 'us-1'", "remedy": "Correct the gateway's `id`."}
+    newer = shared.policy.bundle(5)
+    shared.hub.publish(newer.content)
+    await shared.enforced(newer.revision)
+    told = await shared.noted("heartbeat_refused")
+    assert "HTTP 403: the token `eu` may not report as 'us-1'. Correct the gateway's `id`." in told["detail"]
+    assert "may not report" in (await shared.behind.gateway.readiness())["heartbeat_problem"]
+    await shared.calls()
+    shared.hub.refusal = None
+    newest = shared.policy.bundle(6)
+    shared.hub.publish(newest.content)
+    await shared.noted("heartbeat_taken")
+    assert "heartbeat_problem" not in await shared.behind.gateway.readiness()
+
+
 async def test_a_gateway_that_starts_while_its_hub_is_down_uses_the_kept_bundle_until_it_is_stale(
     tmp_path: Path, shared: Stage
 ) -> None:

@@ -1,6 +1,8 @@
 """A hub whose disk is full, whose callers are slow or send too much: the old revision stays, and it says so."""
 
 import asyncio
+import secrets
+import socket
 import subprocess
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
@@ -9,8 +11,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from gateway.bundle.artefact import MOST_BYTES
+from gateway.hub.seats import DOWNLOADS
 from tests.hubs import Ground, Hub, bundle, ground, serving
 from tests.opas import STOPPED, following
+from tests.running import until
 
 SIZE = "512k"
 
@@ -129,6 +133,41 @@ async def test_uploads_that_never_end_keep_nobody_from_publishing(hub: Hub) -> N
     assert pointer["seq"] == 2
     for _, writer in stuck:
         writer.close()
+
+
+async def narrow(hub: Hub, place: str) -> socket.socket:
+    """Ask for something large as a reader, and take no more than how the answer begins."""
+    parts, loop = urlsplit(hub.url), asyncio.get_running_loop()
+    taken = socket.socket()
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    taken.setblocking(False)
+    await loop.sock_connect(taken, (parts.hostname, parts.port))
+    lines = (f"GET {place} HTTP/1.1", "Host: hub", f"Authorization: Bearer {hub.ground.tokens['reader']}")
+    await loop.sock_sendall(taken, ("\r\n".join(lines) + "\r\n\r\n").encode())
+    assert await asyncio.wait_for(loop.sock_recv(taken, 12), 60) == b"HTTP/1.1 200"
+    return taken
+
+
+async def test_readers_who_take_nothing_keep_nobody_but_readers_from_anything(hub: Hub) -> None:
+    large = bundle(secrets.token_hex(8 << 20), hub.ground.key, 2)
+    pointer = await hub.publish(large)
+    place = f"/v1/artefacts/{pointer['digest']}"
+    stuck = [await narrow(hub, place) for _ in range(DOWNLOADS)]
+
+    async def answered(status: int) -> bool | None:
+        found = await hub.call("reader", "GET", place)
+        assert found.status_code != 503 or found.headers["retry-after"] == "1"
+        return found.status_code == status or None
+
+    assert await answered(503), "readers are not bounded"
+    assert (await hub.call("publisher", "GET", place)).content == large
+    assert (await hub.call("reader", "GET", "/v1/channels")).status_code == 200
+    assert (await hub.call("gateway", "GET", "/bundles/production.tar.gz")).content == large
+    stop = {"kind": "agent", "name": "bot", "for_s": 600, "because": "x"}
+    assert (await hub.call("responder", "POST", "/v1/stops", json=stop)).status_code == 201
+    for taken in stuck:
+        taken.close()
+    await until(lambda: answered(200), lambda: "the seats are not given back")
 
 
 async def test_a_publisher_that_goes_away_in_the_middle_leaves_nothing_behind(hub: Hub) -> None:

@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from gateway.identity.tokens import digest
 from tests import stopping
-from tests.hubs import Ground, Hub, bundle, ground, serving
+from tests.hubs import Ground, Hub, bundle, changed, ground, serving
 from tests.opas import STOPPED, following, resident_mb, sockets_allowed
 from tests.running import end, until
 from tests.unit.supervisor.certificates import write_certificate
@@ -286,6 +287,24 @@ async def waiting(hub: Hub, count: int) -> bool | None:
     return (found is not None and int(found[1]) == count) or None
 
 
+async def test_what_a_hub_has_is_fetched_by_channel_revision_and_digest(made: Ground, tmp_path: Path) -> None:
+    contents = [bundle(answer, made.key, seq) for seq, answer in ((1, "first"), (2, "second"))]
+    async with serving(made) as hub:
+        first, second = [await hub.publish(content) for content in contents]
+        out = tmp_path / "fetched.tar.gz"
+        words = ("--from", hub.url, "-o", str(out), "--force", "--verification-key", str(tmp_path / "release.pub.pem"))
+        for wanted, content in (
+            ("production", contents[1]),
+            (first["revision"], contents[0]),
+            (second["digest"], contents[1]),
+        ):
+            code, _, err = await cli(made, "bundle", "fetch", wanted, *words, role="reader")
+            assert (code, "its signature is good" in err) == (0, True), err
+            assert await asyncio.to_thread(out.read_bytes) == content
+        code, _, err = await cli(made, "bundle", "fetch", "production", *words, role="gateway")
+        assert (code, "refused (403)" in err) == (1, True), err
+
+
 async def test_whoever_waits_is_let_go_when_the_hub_ends(made: Ground) -> None:
     async with serving(made) as hub:
         first = await hub.publish(bundle("first", made.key, 1))
@@ -297,3 +316,27 @@ async def test_whoever_waits_is_let_go_when_the_hub_ends(made: Ground) -> None:
         assert time.monotonic() - began < 14
         with pytest.raises(AssertionError, match="503"):
             await asyncio.wait_for(asked, 30)
+
+
+async def test_tokens_change_while_the_hub_runs_and_who_waits_goes_on_waiting(made: Ground) -> None:
+    async with serving(made) as hub:
+        first = await hub.publish(bundle("first", made.key, 1))
+        asked = asyncio.create_task(held(made, hub, first["digest"]))
+        await until(lambda: waiting(hub, 1), lambda: "it is not held")
+        changed(made, "the-reader", sha256=digest("mcpa_other"))
+
+        async def exchanged() -> bool | None:
+            return (await hub.call("reader", "GET", "/v1/channels")).status_code == 401 or None
+
+        await until(exchanged, lambda: "the old token is still good")
+        whole = made.settings.read_bytes()
+        made.settings.write_bytes(whole[:-40])
+
+        async def refused() -> bool | None:
+            return bool(hub.events("settings_refused")) or None
+
+        await until(refused, lambda: "nobody is told of the broken file")
+        assert f"{made.settings}:" in hub.events("settings_refused")[0]["problems"]
+        assert not asked.done()
+        second = await hub.publish(bundle("second", made.key, 2))
+        assert await asyncio.wait_for(asked, 30) == second["digest"]

@@ -30,6 +30,8 @@ class StubHub:
         self.asked: list[web.Request] = []
         self.beaten = asyncio.Event()
         self.refused = 0
+        self.refusal: dict[str, str] | None = None
+        """What heartbeats are refused with; None: they are taken."""
         self.silent = False
         """True: questions are taken and never answered."""
         self._bundles: dict[str, bytes] = {}
@@ -95,6 +97,9 @@ class StubHub:
         if request.headers.get("Authorization") != f"Bearer {TOKEN}":
             self.refused += 1
             return web.Response(status=401)
+        if self.refusal is not None:
+            self.refused += 1
+            return web.json_response(self.refusal, status=403)
         self.beats.append(await request.json())
         self.beaten.set()
         return web.Response(status=204)

@@ -27,6 +27,7 @@ _WIDTH: Final = 12
     short_help="Say what one bundle changes against another.",
     epilog="""\b
 Examples:
+  mcp-admission bundle fetch production --from https://hub.example.com -o published.tar.gz   # what is in force
   mcp-admission bundle diff published.tar.gz bundle.tar.gz
   mcp-admission bundle diff published.tar.gz bundle.tar.gz --markdown >> "$GITHUB_STEP_SUMMARY"
 """,

@@ -21,15 +21,22 @@ def artefact_in(place: Path) -> Artefact:
     return read
 
 
-def put(place: Path, content: bytes) -> None:
-    """Write a file so that nobody ever sees half of it; ends the command where that is not possible."""
+def put(place: Path, content: bytes, *, new: bool = False) -> None:
+    """Write a file so that nobody ever sees half of it; ends the command where that is not possible.
+
+    With `new` one that is there stays, whoever was faster, and ends the command.
+    """
     written: Path | None = None
     try:
         with tempfile.NamedTemporaryFile(dir=place.parent, prefix=f".{place.name}.", delete=False) as scratch:
             written = Path(scratch.name)
             scratch.write(content)
         written.chmod(0o644)
-        written.replace(place)
+        if new:
+            place.hardlink_to(written)
+            written.unlink()
+        else:
+            written.replace(place)
     except OSError as error:
         if written is not None:
             written.unlink(missing_ok=True)

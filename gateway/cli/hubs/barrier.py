@@ -61,9 +61,10 @@ def confirmed_text(rollout: Rollout) -> str:
     times = [each.after_ms for each in rollout.confirmed if each.after_ms is not None]
     slowest = f", the last after {max(times)} ms" if times else ""
     count = len(rollout.confirmed)
-    return (
+    said = (
         f"{rollout.revision} is enforced by {count} gateway{'s' if count != 1 else ''} of {rollout.channel}{slowest}."
     )
+    return "\n".join((said, *_unheard(rollout)))
 
 
 def late_text(found: Rollout | str, barrier: Barrier) -> str:
@@ -82,7 +83,15 @@ def late_text(found: Rollout | str, barrier: Barrier) -> str:
             if len(found.confirmed) < barrier.at_least
             else "  The hub has restarted: not every gateway had the time to speak."
         ]
-    return "\n".join((head, *rows))
+    return "\n".join((head, *rows, *_unheard(found)))
+
+
+def _unheard(rollout: Rollout) -> list[str]:
+    return [
+        f"  Not counted: {escaped(each.gateway)}, which the token {each.token} may not report as"
+        " (`gateways` in the hub's settings)."
+        for each in rollout.unheard
+    ]
 
 
 def bar(done: int, total: int) -> str:

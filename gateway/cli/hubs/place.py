@@ -17,11 +17,12 @@ from gateway.bundle.artefact import Artefact, read_artefact
 from gateway.bundle.rejection import Rejected
 from gateway.bundle.verifying import VerifyingKey
 from gateway.hub.admitting import admitted, outdated
+from gateway.hub.gone import absent
 from gateway.hub.moving import Unmoved, Wanted
 from gateway.hub.pointer import Mark, Move, Pointer, highest
 from gateway.hub.store import Store
 
-_ALL: Final = 1 << 62
+ALL: Final = 1 << 62
 
 
 class Known(Struct, frozen=True, kw_only=True):
@@ -29,6 +30,13 @@ class Known(Struct, frozen=True, kw_only=True):
 
     channels: dict[str, Pointer]
     highest: dict[str, Mark]
+
+
+def known_in(store: Store) -> Known:
+    """What a directory has."""
+    pointers, moves = store.pointers(), store.moves(limit=ALL)
+    tops = {each.environment: highest(moves, each.environment) for each in pointers.values()}
+    return Known(channels=pointers, highest={name: top for name, top in tops.items() if top is not None})
 
 
 class Place(Protocol):
@@ -51,9 +59,7 @@ class Directory:
 
     def known(self) -> Known:
         """What is there."""
-        pointers, moves = self._store.pointers(), self._store.moves(limit=_ALL)
-        tops = {each.environment: highest(moves, each.environment) for each in pointers.values()}
-        return Known(channels=pointers, highest={name: top for name, top in tops.items() if top is not None})
+        return known_in(self._store)
 
     def history(self, channel: str, limit: int) -> list[Move]:
         """The last moves, the newest first."""
@@ -63,7 +69,7 @@ class Directory:
         """The bytes of an artefact."""
         content = self._store.content(digest)
         if content is None:
-            raise click.ClickException(f"No artefact {digest} is in {self._store.directory}.")
+            raise click.ClickException(f"{self._store.directory}: {absent(self._store.directory, digest)}")
         return content
 
     def upload(self, content: bytes) -> Mark:
@@ -93,7 +99,7 @@ class Directory:
         return pointer
 
     def _admitted(self, content: bytes) -> Artefact | Rejected:
-        moves, now = self._store.moves(limit=_ALL), time.time_ns()
+        moves, now = self._store.moves(limit=ALL), time.time_ns()
         if self._keys:
             return admitted(content, self._keys, moves, now)
         artefact = read_artefact(content)

@@ -12,8 +12,10 @@ import click
 import httpx
 import msgspec
 
+from gateway.bundle.artefact import MOST_BYTES
 from gateway.bundle.emergency import Stop
 from gateway.cli.hubs.place import Known
+from gateway.cli.live import escaped
 from gateway.hub.answers import Shown, Standings, Uploaded
 from gateway.hub.pointer import Assignment, Mark, Move, Pointer
 from gateway.hub.rollout import Rollout
@@ -21,11 +23,12 @@ from gateway.settings.rules import loopback
 
 TOKEN: Final = "MCP_HUB_TOKEN"  # noqa: S105 - the name of a variable
 """The environment variable that a token may come from."""
+_BUSY: Final = 503
 _TIMEOUT: Final = httpx.Timeout(60, connect=10)
 
 
 class UnreachableError(click.ClickException):
-    """The hub gave no answer."""
+    """The hub gave no answer, or none for now."""
 
 
 class Remote:
@@ -36,6 +39,10 @@ class Remote:
         encrypted = self.url.startswith("https:")  # a proxy of the environment would see what is not
         headers = {"authorization": f"Bearer {token}"}
         self._client: Final = httpx.Client(timeout=_TIMEOUT, headers=headers, trust_env=encrypted)
+
+    def close(self) -> None:
+        """Let go of its connections."""
+        self._client.close()
 
     def known(self) -> Known:
         """What is there."""
@@ -49,7 +56,17 @@ class Remote:
 
     def content(self, digest: str) -> bytes:
         """The bytes of an artefact."""
-        return self._call("GET", f"/v1/artefacts/{quote(digest)}")
+        place = f"{self.url}/v1/artefacts/{quote(digest, safe='')}"
+        try:
+            with self._client.stream("GET", place) as answer:
+                content = bytearray()
+                for piece in answer.iter_bytes():
+                    content += piece
+                    if len(content) > MOST_BYTES:
+                        raise click.ClickException(f"{self.url} sends more than any bundle has: {MOST_BYTES} bytes.")
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise self._silent(error) from error
+        return self._taken(answer, bytes(content))
 
     def upload(self, content: bytes) -> Mark:
         """Store an artefact."""
@@ -93,18 +110,26 @@ class Remote:
         try:
             answer = self._client.request(method, f"{self.url}{place}", **body)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise UnreachableError(f"{self.url} does not answer: {error or type(error).__name__}.") from error
+            raise self._silent(error) from error
+        return self._taken(answer, answer.content)
+
+    def _silent(self, error: Exception) -> UnreachableError:
+        return UnreachableError(f"{self.url} does not answer: {error or type(error).__name__}.")
+
+    def _taken(self, answer: httpx.Response, content: bytes) -> bytes:
         if answer.is_success:
-            return answer.content
-        raise click.ClickException(f"{self.url} refused ({answer.status_code}): {_said(answer)}")
+            return content
+        if answer.status_code == _BUSY:  # who waits for something asks again
+            raise UnreachableError(f"{self.url} is busy: {_said(content)}")
+        raise click.ClickException(f"{self.url} refused ({answer.status_code}): {_said(content)}")
 
 
-def _said(answer: httpx.Response) -> str:
+def _said(content: bytes) -> str:
     try:
-        body: dict[str, str] = answer.json()
+        body: dict[str, str] = msgspec.json.decode(content)
         code = f"{body['code']}: " if body.get("code") and not body["error"].startswith(body["code"]) else ""
-        return f"{code}{body['error']}. {body['remedy']}"
-    except (ValueError, KeyError, TypeError, AttributeError):
+        return escaped(f"{code}{body['error']}. {body['remedy']}")
+    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
         return "it did not say why; is this the address of a hub?"
 
 
@@ -115,7 +140,10 @@ def remote(url: str, token_file: Path | None) -> Remote:
         raise click.UsageError(f"{url!r} is no address of a hub: write https://host:port.")
     if parts.scheme == "http" and not loopback(parts.hostname):
         raise click.UsageError(f"{url} is not encrypted: the token would be seen by others. Use https.")
-    return Remote(url, _token(token_file))
+    found = Remote(url, _token(token_file))
+    if context := click.get_current_context(silent=True):
+        context.call_on_close(found.close)
+    return found
 
 
 def _token(token_file: Path | None) -> str:

@@ -2,13 +2,16 @@
 
 import re
 import stat
+import time
 from pathlib import Path
 
 from click.testing import CliRunner
 
 from gateway.bundle.signing import read_key
 from gateway.cli import main
+from gateway.hub.settings import HubSettings, load
 from gateway.identity.tokens import digest, well_formed
+from tests.hubs import ground
 
 
 def test_a_token_is_printed_once_and_its_digest_is_the_entry() -> None:
@@ -17,6 +20,25 @@ def test_a_token_is_printed_once_and_its_digest_is_the_entry() -> None:
     assert well_formed(token)
     assert f'- {{name: ci, roles: [publisher, reader], sha256: "{digest(token)}"}}' in made.stderr
     assert token not in made.stderr
+
+
+def test_a_gateways_token_names_the_gateways_that_speak_by_it() -> None:
+    made = CliRunner().invoke(main, ["hub", "token", "eu", "--role", "gateway", "--gateway", "eu-*", "--gateway", "x"])
+    assert '- {name: eu, roles: [gateway], gateways: ["eu-*", "x"], sha256: "' in made.stderr
+    refused = CliRunner().invoke(main, ["hub", "token", "ci", "--role", "publisher", "--gateway", "x"])
+    assert (refused.exit_code, "--gateway is for tokens with --role gateway" in refused.stderr) == (2, True)
+
+
+def test_a_token_that_ends_says_when_as_the_settings_want_it(tmp_path: Path) -> None:
+    made = CliRunner().invoke(main, ["hub", "token", "ci", "--role", "publisher", "--days", "30"])
+    entry = made.stderr.splitlines()[-1]
+    made_ground = ground(tmp_path)
+    text = f"directory: hub\nkeys: [{{file: release.pub.pem}}]\ntokens:\n{entry}\n"
+    made_ground.settings.write_text(text)
+    found = load(made_ground.settings)
+    assert isinstance(found, HubSettings)
+    days = (found.callers[0].expires_unix_ns - time.time_ns()) / 86_400e9
+    assert 29.9 < days <= 30
 
 
 def test_a_role_is_one_of_four_and_has_no_default() -> None:

@@ -22,8 +22,10 @@ class Inside:
         self.log = Log()
         settings = load(ground.settings)
         assert isinstance(settings, HubSettings), settings
+        self.settings = settings
         self.hub: Hub = composed(settings, self.log)
-        transport = httpx.ASGITransport(application(self.hub), raise_app_exceptions=True)
+        self.app = application(self.hub)
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=True)
         self.client = httpx.AsyncClient(transport=transport, base_url="http://hub")
 
     async def call(self, role: str, method: str, place: str, **more: Any) -> httpx.Response:

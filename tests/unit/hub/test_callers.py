@@ -45,6 +45,22 @@ def test_a_digest_is_no_token() -> None:
     assert caller(f"Bearer {KNOWN[0].sha256}", KNOWN) is None
 
 
+@pytest.mark.parametrize(
+    ("gateways", "may", "may_not"),
+    [
+        ((), ["eu", "eu-1", "eu-west-2"], ["eup", "us", "", "EU", "e", "eu.1", "x-eu-1"]),
+        (("eu-*", "edge"), ["eu-1", "eu-", "edge"], ["eu", "edge-1", "us-1", "eu*", "*"]),
+        (("*",), ["anything"], []),
+    ],
+)
+def test_a_gateways_token_speaks_for_the_names_in_it_or_for_its_own(
+    gateways: tuple[str, ...], may: list[str], may_not: list[str]
+) -> None:
+    token = Caller(name="eu", roles=("gateway",), sha256="0" * 64, gateways=gateways)
+    assert [name for name in may if not token.speaks_for(name)] == []
+    assert [name for name in may_not if token.speaks_for(name)] == []
+
+
 async def test_every_entry_of_the_interface_is_looked_at(inside: Inside) -> None:
     assert {(method, path) for method, path, *_ in table(inside.hub)} == MAY.keys() - {
         ("GET", "/bundles/{channel}.tar.gz")

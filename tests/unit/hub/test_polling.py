@@ -7,6 +7,8 @@ import pytest
 
 from gateway.bundle.artefact import Artefact, read_artefact
 from gateway.bundle.verifying import EMERGENCY, VerifyingKey, unsigned_by
+from gateway.hub.callers import Caller
+from gateway.identity.tokens import digest
 from tests.unit.hub.conftest import Inside
 
 FIRST_RING = [{"channel": "canary", "instead_of": "production", "labels": {"ring": "first"}}]
@@ -93,13 +95,32 @@ async def test_an_assignment_without_labels_or_with_long_ones_is_refused(
 
 async def test_more_than_may_wait_are_sent_away_but_told_what_is_new(inside: Inside) -> None:
     first = await inside.publish(inside.bundle("x", 1))
-    inside.hub.polling._most = 1
+    inside.hub.polling._holding.most = 1
     asked = asyncio.create_task(inside.poll(etag=f'"{first["digest"]}"', wait=60))
     await held(inside, asked)
     assert (await inside.poll(etag=f'"{first["digest"]}"', wait=60)).status_code == 503
     assert (await inside.poll(etag='"older"', wait=60)).status_code == 200
     inside.hub.channels.close()
     assert (await asyncio.wait_for(asked, 30)).status_code == 503
+
+
+async def test_where_all_wait_who_has_most_places_gives_one_back_and_is_answered(inside: Inside) -> None:
+    first = await inside.publish(inside.bundle("x", 1))
+    etag = f'"{first["digest"]}"'
+    trust, inside.hub.polling._holding.most = inside.hub.guard.trust, 3
+    trust.callers = [*trust.callers, Caller(name="other", roles=("gateway",), sha256=digest("mcpa_other"))]
+    greedy = [asyncio.create_task(inside.poll(etag=etag, wait=60)) for _ in range(3)]
+    await held(inside, *greedy)
+    headers = {"authorization": "Bearer mcpa_other", "if-none-match": etag, "prefer": "wait=60"}
+    modest = asyncio.create_task(inside.call("", "GET", "/bundles/production.tar.gz", headers=headers))
+    (done, _) = await asyncio.wait(greedy, timeout=30, return_when=asyncio.FIRST_COMPLETED)
+    assert [each.result().status_code for each in done] == [304], "as if its wait were over"
+    assert (await inside.poll(etag=etag, wait=60)).status_code == 503, "it has its share"
+    assert not modest.done()
+    inside.hub.channels.close()
+    answers = await asyncio.gather(modest, *greedy)
+    assert sorted(each.status_code for each in answers) == [304, 503, 503, 503]
+    assert inside.hub.guard.counts.waiting == 0
 
 
 async def test_the_emergency_bundle_is_there_from_the_start_signed_for_its_use_by_its_own_key(inside: Inside) -> None:

@@ -107,15 +107,15 @@ async def test_a_body_beyond_all_bounds_is_not_read_to_its_end(inside: Inside) -
 
 async def test_a_key_that_is_no_longer_valid_is_seen_when_the_pointer_moves(inside: Inside) -> None:
     uploaded = (await inside.upload(inside.bundle("x", 1))).json()
-    inside.hub.publishing._keys = ()
+    inside.hub.guard.trust.keys = ()
     refused = await inside.point(uploaded["digest"], None)
     assert (refused.status_code, refused.json()["code"]) == (409, "bundle_signature_invalid")
 
 
 async def test_two_keys_may_be_valid_at_once(inside: Inside) -> None:
     other = ephemeral_key()
-    known = inside.hub.publishing._keys
-    inside.hub.publishing._keys = [*known, type(known[0])(keyid=other.keyid, pem=other.public_pem)]
+    known = inside.hub.guard.trust.keys
+    inside.hub.guard.trust.keys = [*known, type(known[0])(keyid=other.keyid, pem=other.public_pem)]
     first = await inside.publish(inside.bundle("x", 1))
     await inside.publish(bundle("y", other, 2), first["digest"])
 

@@ -1,10 +1,13 @@
 """What gateways say, and the barrier made from it."""
 
+from pathlib import Path
+
 import pytest
 
 from gateway.hub import rollout as rollouts
 from gateway.hub.fleet import LIVE_S, Fleet, Heartbeat
 from gateway.hub.rollout import Asked, Claim, reached, rollout
+from tests.hubs import changed, ground
 from tests.unit.hub.conftest import Inside
 
 ASKED = Asked(revision="r2", channel="production", in_force="r2", moved=100.0, settled=True)
@@ -57,6 +60,36 @@ def test_the_fleet_is_bounded_and_forgets_who_is_long_gone(monkeypatch: pytest.M
     assert fleet.hear(Heartbeat(gateway="a", channel="x"), 1.0)
     assert fleet.hear(Heartbeat(gateway="c", channel="x"), 3601.0)
     assert set(fleet.all) == {"c"}, "who is not live keeps nobody out"
+
+
+def test_where_all_places_are_taken_who_has_most_of_them_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.hub.fleet.MOST", 4)
+    fleet = Fleet()
+    said = [Heartbeat(gateway=name, channel="x") for name in ("a1", "a2", "a3", "a4", "b1", "b2", "b3")]
+    assert [fleet.hear(beat, 0.0, beat.gateway[0]) for beat in said] == [True] * 6 + [False]
+    assert set(fleet.all) == {"a1", "a2", "b1", "b2"}, "the newest of the greedy go first"
+    assert not fleet.hear(Heartbeat(gateway="a5", channel="x"), 0.0, "a")
+
+
+async def test_a_name_that_the_token_may_not_use_is_refused_told_counted_and_shown_beside_the_rollout(
+    tmp_path: Path,
+) -> None:
+    made = ground(tmp_path)
+    changed(made, "the-gateway", gateways=["eu-*"])
+    inside = Inside(made)
+    async with inside.client:
+        revision = (await inside.publish(inside.bundle("x", 1)))["revision"]
+        refused = await inside.beat("us-1", revision)
+        assert (refused.status_code, refused.json()["code"]) == (403, "gateway_misnamed")
+        assert "'us-1'" in refused.json()["error"]
+        assert "`gateways` of the token `the-gateway`" in refused.json()["remedy"]
+        assert (await inside.beat("eu-1", revision)).status_code == 204
+        found = (await inside.call("reader", "GET", f"/v1/rollouts/{revision}")).json()
+        text = (await inside.call("", "GET", "/metrics")).text
+    assert [each["gateway"] for each in found["confirmed"]] == ["eu-1"]
+    assert found["unheard"] == [{"gateway": "us-1", "token": "the-gateway"}]
+    assert inside.log.named("heartbeat_refused") == [{"by": "the-gateway", "gateway": "us-1", "count": 1}]
+    assert 'mcp_admission_hub_calls_refused_total{reason="misnamed"} 1.0' in text
 
 
 async def test_a_rollout_is_shown_for_the_gateways_of_its_channel(inside: Inside) -> None:

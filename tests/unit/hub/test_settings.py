@@ -73,6 +73,26 @@ def test_what_would_be_unsafe_or_useless_is_a_problem(tmp_path: Path, more: str,
     assert problem.startswith("hub.yaml:")
 
 
+@pytest.mark.parametrize("written", ["a*b", "*a", "", "a" * 129])
+def test_the_name_of_a_gateway_has_its_star_at_the_end_or_none(tmp_path: Path, written: str) -> None:
+    token = f'- {{name: eu, roles: [gateway], gateways: ["{written}"], sha256: "{"0" * 64}"}}'
+    (found,) = problems(tmp_path, f"directory: hub\nkeys: [{{file: release.pub.pem}}]\ntokens:\n  {token}\n")
+    assert found.startswith("hub.yaml:4: tokens[0].gateways")
+
+
+@pytest.mark.parametrize("written", ["soon", "2027-13-01T00:00:00Z", "2027-01-01", "2027-01-01T00:00:00+01:00", ""])
+def test_the_end_of_a_token_is_a_time_in_utc(tmp_path: Path, written: str) -> None:
+    token = f'- {{name: ci, roles: [publisher], expires: "{written}", sha256: "{"0" * 64}"}}'
+    (found,) = problems(tmp_path, f"directory: hub\nkeys: [{{file: release.pub.pem}}]\ntokens:\n  {token}\n")
+    assert found.startswith(f"hub.yaml:4: tokens[0].expires: `{written}` is no time in UTC")
+
+
+def test_a_token_of_no_gateway_names_none(tmp_path: Path) -> None:
+    token = f'- {{name: ci, roles: [publisher], gateways: ["eu-*"], sha256: "{"0" * 64}"}}'
+    (found,) = problems(tmp_path, f"directory: hub\nkeys: [{{file: release.pub.pem}}]\ntokens:\n  {token}\n")
+    assert found.startswith("hub.yaml:4: tokens[0].gateways: it names gateways, and is no gateway's token")
+
+
 def test_a_name_or_a_token_that_is_there_twice_is_a_problem(tmp_path: Path) -> None:
     found = problems(tmp_path, f"directory: hub\nkeys: [{{file: release.pub.pem}}]\ntokens:\n  {TOKEN}\n  {TOKEN}\n")
     assert [line.split(":")[1] for line in found] == ["5", "5"]

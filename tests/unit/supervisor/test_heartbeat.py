@@ -59,6 +59,10 @@ class Said:
         )
 
 
+def nothing(_url: str, why: str) -> None:
+    assert not why, why
+
+
 async def arrived(hub: StubHub, count: int) -> None:
     async with asyncio.timeout(30):
         while len(hub.beats) < count:
@@ -68,7 +72,7 @@ async def arrived(hub: StubHub, count: int) -> None:
 
 async def test_a_change_is_told_at_once_and_to_every_hub(hub: StubHub, tmp_path: Path) -> None:
     say = Said()
-    async with stub_hub() as other, beating(service(tmp_path, hub.url, other.url), say, every_s=LONG) as heart:
+    async with stub_hub() as other, beating(service(tmp_path, hub.url, other.url), say, nothing, every_s=LONG) as heart:
         await arrived(hub, 1)
         await arrived(other, 1)
         assert set(hub.beats[0]) == {"gateway", "labels", "channel", "revision", "emergency", "problem", "version"}
@@ -80,13 +84,13 @@ async def test_a_change_is_told_at_once_and_to_every_hub(hub: StubHub, tmp_path:
 
 
 async def test_without_a_change_it_is_told_again_and_again(hub: StubHub, tmp_path: Path) -> None:
-    async with beating(service(tmp_path, hub.url), Said(), every_s=0.05):
+    async with beating(service(tmp_path, hub.url), Said(), nothing, every_s=0.05):
         await arrived(hub, 3)
 
 
 async def test_a_hub_that_is_away_hears_of_it_when_it_is_back(hub: StubHub, tmp_path: Path) -> None:
     await hub.down()
-    async with beating(service(tmp_path, hub.url, "http://127.0.0.1:1"), Said(), every_s=0.05):
+    async with beating(service(tmp_path, hub.url, "http://127.0.0.1:1"), Said(), nothing, every_s=0.05):
         await hub.up()
         await arrived(hub, 1)
 
@@ -94,10 +98,30 @@ async def test_a_hub_that_is_away_hears_of_it_when_it_is_back(hub: StubHub, tmp_
 async def test_a_service_that_wants_none_is_left_alone(hub: StubHub, tmp_path: Path) -> None:
     wanted = service(tmp_path, hub.url)
     (tmp_path / "token").write_text("not the hub's")
-    async with beating(wanted, Said(), every_s=0.01) as heart:
+    async with beating(wanted, Said(), nothing, every_s=0.01) as heart:
         await asyncio.wait({asyncio.create_task(arrived(hub, 1))}, timeout=0.5)
         assert hub.beats == []
         assert hub.refused == 1
         (tmp_path / "token").write_text(TOKEN)
         heart.wake()
         await arrived(hub, 1)
+
+
+async def test_a_hub_that_refuses_the_name_is_told_of_with_its_words_and_so_is_one_that_takes_it_again(
+    hub: StubHub, tmp_path: Path
+) -> None:
+    told: list[tuple[str, str]] = []
+    heard = asyncio.Event()
+
+    def said(url: str, why: str) -> None:
+        told.append((url, why))
+        heard.set()
+
+    hub.refusal = {"error": "not as that", "remedy": "Mend it."}
+    async with beating(service(tmp_path, hub.url), Said(), said, every_s=LONG) as heart:
+        await asyncio.wait_for(heard.wait(), 30)
+        hub.refusal = None
+        heard.clear()
+        heart.wake()
+        await asyncio.wait_for(heard.wait(), 30)
+    assert told == [(hub.url, "HTTP 403: not as that. Mend it."), (hub.url, "")]

@@ -1,0 +1,125 @@
+"""Removes artefacts that nobody needs any more from a hub's directory, also beside a running hub.
+
+Rule 1: what a channel points to stays; so do the last revisions of each channel, and what was stored or in force within
+the days to keep.
+Rule 2: each is looked at again in the step that removes it, which no move or upload shares: a pointer never comes to
+point to what has gone.
+Rule 3: what goes is in the journal before; what cannot be removed stays, and the journal is as it was.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from gateway.bundle.artefact import Artefact, read_artefact
+from gateway.bundle.manifest import moment_of
+from gateway.hub.files import append, cut, locked
+from gateway.hub.gone import JOURNAL, Pruned
+from gateway.hub.pointer import Move
+from gateway.hub.store import Store, instant
+from gateway.journal.storage import sync_directory
+
+_ALL: Final = 1 << 62
+_DAY_NS: Final = 86_400 * 1_000_000_000
+
+
+class Keep(Struct, frozen=True, kw_only=True):
+    """What stays beside what channels point to: so many days, and so many revisions of each channel."""
+
+    days: int
+    last: int
+
+
+class Prunable(Struct, frozen=True, kw_only=True):
+    """An artefact that nobody needs."""
+
+    digest: str
+    path: Path
+    size: int
+    used_unix_ns: int
+    """When it was stored, or last in force."""
+
+
+def prunable(store: Store, keep: Keep, unix_ns: int) -> list[Prunable]:
+    """What would go now, the longest unused first; raises OSError where that cannot be known."""
+    needed = _needed(store, keep)
+    found = [_unneeded(digest, path, needed, unix_ns - keep.days * _DAY_NS) for digest, path in store.stored()]
+    return sorted((each for each in found if each is not None), key=lambda each: each.used_unix_ns)
+
+
+def pruned(store: Store, keep: Keep, by: str) -> Iterator[Pruned]:
+    """Remove what nobody needs, one after another; raises OSError where one cannot be, and what is left stays."""
+    before = time.time_ns() - keep.days * _DAY_NS
+    for each in prunable(store, keep, time.time_ns()):
+        line = described(store, each.digest, by, time.time_ns())
+        with locked(store.directory):  # for one at a time: a stop waits for the same lock
+            gone = _unneeded(each.digest, each.path, _needed(store, keep), before) is not None
+            if gone:
+                _removed(store.directory / JOURNAL, each.path, line)
+        if gone:
+            yield line
+
+
+class _Needed(Struct, frozen=True):
+    """What stays whatever its age, and when the rest was last put into force or taken out of it."""
+
+    digests: frozenset[str]
+    used: dict[str, int]
+
+
+def _needed(store: Store, keep: Keep) -> _Needed:
+    moves = store.moves(limit=_ALL)
+    pointed = {pointer.digest for pointer in store.pointers().values()}
+    return _Needed(frozenset(pointed | set(_last(moves, keep.last))), _used(moves))
+
+
+def _unneeded(digest: str, path: Path, needed: _Needed, before_unix_ns: int) -> Prunable | None:
+    state = path.stat()
+    since = max(state.st_mtime_ns, needed.used.get(digest, 0))
+    if digest in needed.digests or since >= before_unix_ns:
+        return None
+    return Prunable(digest=digest, path=path, size=state.st_size, used_unix_ns=since)
+
+
+def described(store: Store, digest: str, by: str, unix_ns: int) -> Pruned:
+    """The line of the journal for an artefact."""
+    artefact = read_artefact(store.content(digest) or b"")
+    metadata = artefact.manifest.metadata if isinstance(artefact, Artefact) else None
+    return Pruned(
+        time=instant(unix_ns),
+        digest=digest,
+        revision=artefact.revision if isinstance(artefact, Artefact) else digest,
+        environment="" if metadata is None else metadata.environment,
+        commit="" if metadata is None else metadata.commit,
+        built="" if metadata is None else metadata.built,
+        by=by,
+    )
+
+
+def _removed(journal: Path, path: Path, line: Pruned) -> None:
+    before = append(journal, msgspec.json.encode(line))
+    try:
+        path.unlink()
+    except OSError:
+        cut(journal, before)
+        raise
+    sync_directory(path.parent)
+
+
+def _last(moves: Sequence[Move], count: int) -> Iterator[str]:
+    """The digests of the last revisions of each channel; `moves` are the newest first."""
+    for channel in {move.channel for move in moves}:
+        yield from list(dict.fromkeys(move.to.digest for move in moves if move.channel == channel))[:count]
+
+
+def _used(moves: Sequence[Move]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for move in moves:
+        for mark in (move.to, move.before):
+            if mark is not None:
+                found[mark.digest] = max(found.get(mark.digest, 0), moment_of(move.time) or 0)
+    return found

@@ -1,0 +1,24 @@
+"""What whoever waits for a rollout is told."""
+
+import pytest
+
+from gateway.cli.hubs.barrier import Barrier, confirmed_text, late_text
+from gateway.hub.rollout import Confirmed, Rollout, Unheard
+
+ROLLOUT = Rollout(
+    revision="r2",
+    channel="production",
+    in_force="r2",
+    confirmed=(Confirmed(gateway="eu-1", after_ms=250),),
+    pending=(),
+    complete=True,
+    unheard=(Unheard(gateway="us-1\x1b[2J", token="eu"),),
+)
+
+
+@pytest.mark.parametrize("text", [confirmed_text(ROLLOUT), late_text(ROLLOUT, Barrier(revision="r2", at_least=2))])
+def test_a_gateway_that_does_not_count_for_its_name_is_named_beside_success_and_failure(text: str) -> None:
+    assert text.splitlines()[-1] == (
+        "  Not counted: us-1\\x1b[2J, which the token eu may not report as (`gateways` in the hub's settings)."
+    )
+    assert "r2" in text.splitlines()[0]

@@ -1,0 +1,53 @@
+"""What a hub may answer, and what becomes of it: nothing of its making fills memory or moves the cursor."""
+
+from functools import partial
+
+import click
+import httpx
+import pytest
+
+from gateway.bundle.artefact import MOST_BYTES
+from gateway.cli.hubs.remote import Remote, UnreachableError
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, answer: httpx.Response) -> Remote:
+    """A hub that answers everything with this."""
+    transport = httpx.MockTransport(lambda _request: answer)
+    monkeypatch.setattr("gateway.cli.hubs.remote.httpx.Client", partial(httpx.Client, transport=transport))
+    return Remote("https://hub.example.com", "token")
+
+
+def test_an_artefact_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = 0
+
+    def endless() -> object:
+        nonlocal sent
+        while sent < 2 * MOST_BYTES:
+            sent += 1 << 20
+            yield bytes(1 << 20)
+
+    hub = answering(monkeypatch, httpx.Response(200, content=endless()))  # pyright: ignore[reportArgumentType]
+    with pytest.raises(click.ClickException, match="sends more than any bundle has"):
+        hub.content("0" * 64)
+    assert sent <= MOST_BYTES + (2 << 20)
+
+
+def test_a_busy_hub_is_one_to_ask_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = answering(monkeypatch, httpx.Response(503, json={"error": "8 are under way", "remedy": "Ask again."}))
+    for ask in (lambda: hub.content("0" * 64), lambda: hub.rollout("r", "c")):
+        with pytest.raises(UnreachableError, match=r"is busy: 8 are under way. Ask again."):
+            ask()
+
+
+def test_what_a_hub_says_of_its_refusal_is_shown_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {"error": "no\x1b[2J", "remedy": "Go.", "code": "artefact_pruned"}
+    hub = answering(monkeypatch, httpx.Response(410, json=said))
+    with pytest.raises(click.ClickException) as refused:
+        hub.content("0" * 64)
+    assert refused.value.message == "https://hub.example.com refused (410): artefact_pruned: no\\x1b[2J. Go."
+
+
+def test_who_says_nothing_of_use_is_asked_whether_it_is_a_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = answering(monkeypatch, httpx.Response(404, content=b"<html>"))
+    with pytest.raises(click.ClickException, match="is this the address of a hub"):
+        hub.content("0" * 64)
