@@ -49,7 +49,7 @@ def command(file: Path, *, again: bool, **options: Any) -> None:
     The place refuses what is not signed by a key that it knows, what is past its end, and what has not a higher
     sequence number than everything that was published before. The revision is printed.
     """
-    place, content, wanted = opened(options), file.read_bytes(), publication(options)
+    place, content, wanted = opened(options, new=True), file.read_bytes(), publication(options)
     known = place.known()
     if not again:
         _refuse_what_was_taken_back(place, content, known.channels.get(wanted.channel))
@@ -75,9 +75,9 @@ def publication(options: Mapping[str, Any]) -> Publication:
     )
 
 
-def opened(options: Mapping[str, Any]) -> Place:
-    """The place that the options name; ends the command where nobody can be waited for there."""
-    place = place_of(options["to"], options["token_file"], verifying_keys(options["verification_keys"]))
+def opened(options: Mapping[str, Any], *, new: bool = False) -> Place:
+    """The place that the options name, begun there with `new`; ends the command where nobody can be waited for."""
+    place = place_of(options["to"], options["token_file"], verifying_keys(options["verification_keys"]), new=new)
     if options["wait"] and not isinstance(place, Remote):
         raise click.UsageError("A directory knows no gateways: --wait needs a hub.")
     return place

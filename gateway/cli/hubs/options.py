@@ -55,10 +55,12 @@ def wait_options(function: _Command) -> _Command:
     return wait(deadline(least(function)))
 
 
-def place_of(to: str, token_file: Path | None, keys: Sequence[VerifyingKey]) -> Place:
-    """The hub or the directory that `--to` names."""
+def place_of(to: str, token_file: Path | None, keys: Sequence[VerifyingKey], *, new: bool = False) -> Place:
+    """The hub or the directory that `--to` names; `new` lets a directory begin that is not there yet."""
     if to.startswith(("http://", "https://")):
         return remote(to, token_file)
+    if not new and not Path(to).is_dir():
+        raise click.ClickException(f"{to} is no directory: `bundle publish --to` makes one, or name a hub's URL.")
     try:
         return Directory(Path(to), keys)
     except OSError as error:

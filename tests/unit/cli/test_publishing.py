@@ -72,6 +72,16 @@ def test_a_published_bundle_is_what_the_channel_points_to(desk: Desk) -> None:
     assert json.loads(line)["because"] == "a test"
 
 
+@pytest.mark.parametrize("words", [("channels",), ("history", "--channel", "production")])
+def test_a_directory_that_is_not_there_is_told_and_not_made(desk: Desk, words: tuple[str, ...]) -> None:
+    mistyped = desk.root / "mistyped"
+    result = desk.run(*words, "--to", str(mistyped))
+    assert result.exit_code != 0
+    assert not mistyped.exists()
+    assert desk.rollback().exit_code != 0
+    assert not desk.place.exists()
+
+
 def test_the_history_says_who_moved_what_and_why_the_newest_first(desk: Desk) -> None:
     for seq in (1, 2):
         assert desk.publish(desk.bundle(str(seq), seq)).exit_code == 0
@@ -207,7 +217,8 @@ def test_a_place_cannot_make_us_sign_what_nobody_signed(desk: Desk) -> None:
 
 
 def test_there_is_no_way_back_from_the_first_or_from_nothing(desk: Desk) -> None:
+    desk.publish(desk.bundle("first", 1), channel="canary")
     assert "there is no way back" in desk.rollback().stderr
-    desk.publish(desk.bundle("first", 1))
+    desk.publish(desk.bundle("first", 2))
     assert desk.rollback().exit_code == 1
     assert desk.answer() == "first"
