@@ -5,6 +5,7 @@ Rule 1: the process is started as a user starts it, `mcp-admission hub serve --c
 
 import asyncio
 import json
+import shutil
 import ssl
 import subprocess
 import sys
@@ -95,6 +96,18 @@ def ground(root: Path, **changes: Any) -> Ground:
         ],
     }
     found.settings.write_text(json.dumps(settings | changes, indent=2), encoding="utf-8")
+    return found
+
+
+def twin(made: Ground, root: Path) -> Ground:
+    """Return the ground of another hub with the same keys and tokens, and nothing published."""
+    root.mkdir()
+    for file in made.root.iterdir():
+        if file.is_file():
+            shutil.copy(file, root / file.name)
+    found = Ground(root, made.key, made.emergency, made.tokens)
+    settings = json.loads(made.settings.read_text(encoding="utf-8"))
+    found.settings.write_text(json.dumps(settings | {"directory": str(found.directory)}), encoding="utf-8")
     return found
 
 

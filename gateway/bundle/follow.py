@@ -47,6 +47,12 @@ class Refused(Struct, frozen=True):
     rejected: Rejected
 
 
+class Passed(Struct, frozen=True):
+    """This service does not answer, so that the next one is asked."""
+
+    detail: str
+
+
 class Unreached(Struct, frozen=True):
     """No service answers."""
 
@@ -65,7 +71,7 @@ class Unkept(Struct, frozen=True):
     detail: str
 
 
-News = Followed | Confirmed | Refused | Unreached | Reached | Unkept
+News = Followed | Confirmed | Refused | Passed | Unreached | Reached | Unkept
 Judge = Callable[[bytes, int], Artefact | Rejected]
 """Judges bytes, given the sequence number of the bundle in force."""
 
@@ -159,6 +165,7 @@ class Follower:
         self._place += 1
         self._failures += 1
         if self._failures < len(self._asks.urls):
+            self._tell(Passed(f"{url}: {away.detail}"))
             return 0
         if not self._away:
             self._away = True

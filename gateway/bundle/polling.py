@@ -3,6 +3,7 @@
 Rule 1: only snapshots are asked for, and what comes is bounded in bytes and time, whatever the service says of it.
 Rule 2: an answer is a value; nothing of the service's making raises.
 Rule 3: the token is read anew for each question, so that it can be renewed, and goes to the named URLs only.
+Rule 4: a silent service is given up, and the next one asked, in half the time after which policy is stale.
 """
 
 import asyncio
@@ -20,8 +21,9 @@ from gateway.bundle.rejection import Rejected
 
 WAIT_S: Final = 30
 CONNECT_S: Final = 5.0
-HEAD_S: Final = 10.0
-"""Beyond the wait: how long a service may take to begin its answer."""
+ANSWER_S: Final = 15.0
+"""Beyond the wait: how long a service may take to begin its answer, connecting included."""
+LEAST_S: Final = 2
 BODY_S: Final = 60.0
 _PIECE: Final = 1 << 16
 _OK: Final = 200
@@ -35,6 +37,24 @@ class Service(Struct, frozen=True, kw_only=True):
     token_file: Path | None = None
     ca_file: Path | None = None
     labels: Mapping[str, str] = {}
+
+
+class Patience(Struct, frozen=True):
+    """Seconds that a service holds a question where it has nothing newer, and those in which it must answer at all."""
+
+    wait_s: float = WAIT_S
+    answer_s: float = ANSWER_S
+
+
+DEFAULT: Final = Patience()
+
+
+def patience(stale_s: float | None) -> Patience:
+    """What a gateway has whose policy is stale after so many seconds; None: never."""
+    if stale_s is None:
+        return DEFAULT
+    quarter_s = max(LEAST_S, int(stale_s) // 4)
+    return Patience(min(WAIT_S, quarter_s), min(ANSWER_S, quarter_s))
 
 
 class Fetched(Struct, frozen=True):
@@ -60,12 +80,12 @@ Answer = Fetched | Unchanged | Away | Rejected
 class Poller:
     """Asks for one resource of a service; made by `polling` only."""
 
-    def __init__(self, session: aiohttp.ClientSession, service: Service, path: str, wait_s: float) -> None:
+    def __init__(self, session: aiohttp.ClientSession, service: Service, path: str, patience: Patience) -> None:
         self.urls: Final = service.urls
         self._session: Final = session
         self._service: Final = service
         self._path: Final = path
-        self._wait_s: Final = wait_s
+        self._patience: Final = patience
 
     async def ask(self, url: str, etag: str) -> Answer:
         """What the service at `url` has that is not `etag`; where it has nothing, that is said after the wait."""
@@ -76,8 +96,8 @@ class Poller:
         labels = [("label", f"{name}={value}") for name, value in sorted(self._service.labels.items())]
         where = f"{url.rstrip('/')}/{self._path}"
         try:
-            held_s = self._wait_s if etag else 0
-            async with asyncio.timeout(held_s + HEAD_S + CONNECT_S) as deadline:
+            held_s = self._patience.wait_s if etag else 0
+            async with asyncio.timeout(held_s + self._patience.answer_s) as deadline:
                 call = self._session.get(where, headers=headers, params=labels, allow_redirects=False)
                 async with call as response:
                     deadline.reschedule(asyncio.get_running_loop().time() + BODY_S)
@@ -88,7 +108,7 @@ class Poller:
             return Away(f"{type(error).__name__}: {error}")
 
     def _headers(self, etag: str) -> dict[str, str]:
-        headers = {"Prefer": f"modes=snapshot;wait={self._wait_s:g}", "Accept-Encoding": "identity"}
+        headers = {"Prefer": f"modes=snapshot;wait={self._patience.wait_s:g}", "Accept-Encoding": "identity"}
         if etag:
             headers["If-None-Match"] = etag
         return headers | bearer(self._service.token_file)
@@ -135,7 +155,7 @@ async def session_with(service: Service) -> AsyncGenerator[aiohttp.ClientSession
 
 
 @asynccontextmanager
-async def polling(service: Service, path: str, *, wait_s: float = WAIT_S) -> AsyncGenerator[Poller]:
+async def polling(service: Service, path: str, patience: Patience = DEFAULT) -> AsyncGenerator[Poller]:
     """A poller while the block runs."""
     async with session_with(service) as session:
-        yield Poller(session, service, path, wait_s)
+        yield Poller(session, service, path, patience)

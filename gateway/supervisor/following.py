@@ -14,10 +14,10 @@ from typing import Final
 from gateway.admission.policy_input import SCHEMA
 from gateway.bundle.artefact import Artefact
 from gateway.bundle.emergency import ENVIRONMENT
-from gateway.bundle.follow import Confirmed, Followed, Follower, News, Reached, Refused, Unkept, Unreached
+from gateway.bundle.follow import Confirmed, Followed, Follower, News, Passed, Reached, Refused, Unkept, Unreached
 from gateway.bundle.judging import POLICIES, STOPS, Use, judged
 from gateway.bundle.kept import Shelf
-from gateway.bundle.polling import Service, polling
+from gateway.bundle.polling import Service, patience, polling
 from gateway.bundle.rejection import Rejected
 from gateway.bundle.serve import EMERGENCY_RESOURCE
 from gateway.bundle.trusted import KeyFile, verifying_key
@@ -122,6 +122,8 @@ class Following:
             case Refused(rejected=rejected):
                 self._problems[what] = str(rejected)
                 self._note(f"{prefix}rejected", code=rejected.code, detail=rejected.detail)
+            case Passed(detail=detail):
+                self._note(f"{prefix}hub_passed_over", detail=detail)
             case Unreached(detail=detail):
                 self._away[what] = detail
                 self._note(f"{prefix}hub_unreachable", detail=detail)
@@ -154,7 +156,8 @@ async def following(
         wanted.append((STOPS, EMERGENCY_RESOURCE, (service.emergency,), found.emergency))
     async with contextlib.AsyncExitStack() as stack:
         for use, path, keys, tell in wanted:
-            asks = await stack.enter_async_context(polling(service_of(settings, service), path))
+            asked = polling(service_of(settings, service), path, patience(settings.opa.stale_hard_s))
+            asks = await stack.enter_async_context(asked)
             shelf = Shelf(settings.state.directory / KEPT, "policy" if use is POLICIES else "emergency")
             follower = Follower(asks, partial(_judged, settings, use, keys), shelf, tell)
             running = asyncio.create_task(follower.run())

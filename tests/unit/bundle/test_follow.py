@@ -13,6 +13,7 @@ from gateway.bundle.follow import (
     Followed,
     Follower,
     News,
+    Passed,
     Reached,
     Refused,
     Unkept,
@@ -154,9 +155,9 @@ async def test_hubs_are_asked_in_turn_and_a_round_of_failures_is_told_once_with_
     assert [url for url, _ in bed.hubs.asked[:4]] == ["one", "two", "one", "two"]
     assert pauses[0] == 0, "the other one is asked at once"
     assert pauses[1] < LONGEST_PAUSE_S / 2 <= pauses[-1] <= LONGEST_PAUSE_S
-    assert bed.news == [Unreached("two: no answer")]
+    assert bed.news == [Passed("one: no answer"), Unreached("two: no answer")]
     await bed.turn(Fetched(content(2), '"a"'), "one")
-    assert bed.news[1] == Reached("one")
+    assert bed.news[2] == Reached("one")
 
 
 async def test_the_hub_that_answers_is_kept_and_its_rejection_leads_to_the_next(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest_asyncio
 from aiohttp import web
 
 from gateway.bundle import polling
-from gateway.bundle.polling import Away, Fetched, Poller, Service, Unchanged
+from gateway.bundle.polling import Away, Fetched, Patience, Poller, Service, Unchanged, patience
 from gateway.bundle.rejection import Rejected
 
 Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -49,7 +49,7 @@ async def here() -> AsyncIterator[Here]:
 async def poller(here: Here, tmp_path: Path) -> AsyncIterator[Poller]:
     (tmp_path / "token").write_text(f"{TOKEN}\n")
     service = Service(urls=(here.url,), token_file=tmp_path / "token", labels={"region": "eu", "tier": "a/b"})
-    async with polling.polling(service, "bundles/x.tar.gz", wait_s=0.2) as poller:
+    async with polling.polling(service, "bundles/x.tar.gz", Patience(0.2, 0.6)) as poller:
         yield poller
 
 
@@ -128,8 +128,7 @@ async def test_an_answer_that_breaks_off_is_none(here: Here, poller: Poller) -> 
 async def test_a_service_that_never_ends_its_answer_is_left(
     here: Here, poller: Poller, monkeypatch: pytest.MonkeyPatch, head: bool
 ) -> None:
-    for name in ("HEAD_S", "CONNECT_S", "BODY_S"):
-        monkeypatch.setattr(polling, name, 0.3)
+    monkeypatch.setattr(polling, "BODY_S", 0.3)
     over = asyncio.Event()
 
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -157,3 +156,11 @@ async def test_a_service_that_is_not_there_and_a_token_that_is_gone_are_no_answe
     assert isinstance(answer, Away)
     assert "the token cannot be read" in answer.detail
     assert len(here.asked) == 1
+
+
+def test_a_silent_service_is_given_up_in_half_the_time_after_which_policy_is_stale() -> None:
+    assert patience(None) == patience(86_400) == Patience(30, 15)
+    for stale_s in (8, 20, 60, 200):
+        given = patience(stale_s)
+        assert given.wait_s + given.answer_s <= stale_s / 2
+    assert patience(1) == Patience(2, 2), "less than that is no time to answer in"
