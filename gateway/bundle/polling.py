@@ -87,16 +87,20 @@ class Poller:
         self._path: Final = path
         self._patience: Final = patience
 
-    async def ask(self, url: str, etag: str) -> Answer:
-        """What the service at `url` has that is not `etag`; where it has nothing, that is said after the wait."""
+    async def ask(self, url: str, etag: str, *, hold: bool = True) -> Answer:
+        """What the service at `url` has that is not `etag`; where it has nothing, that is said after the wait.
+
+        Without `hold` it is said at once.
+        """
+        wait_s = self._patience.wait_s if hold else 0
         try:
-            headers = self._headers(etag)
+            headers = self._headers(etag, wait_s)
         except (OSError, UnicodeDecodeError) as error:
             return Away(f"the token cannot be read: {error}")
         labels = [("label", f"{name}={value}") for name, value in sorted(self._service.labels.items())]
         where = f"{url.rstrip('/')}/{self._path}"
         try:
-            held_s = self._patience.wait_s if etag else 0
+            held_s = wait_s if etag else 0
             async with asyncio.timeout(held_s + self._patience.answer_s) as deadline:
                 call = self._session.get(where, headers=headers, params=labels, allow_redirects=False)
                 async with call as response:
@@ -107,8 +111,8 @@ class Poller:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return Away(f"{type(error).__name__}: {error}")
 
-    def _headers(self, etag: str) -> dict[str, str]:
-        headers = {"Prefer": f"modes=snapshot;wait={self._patience.wait_s:g}", "Accept-Encoding": "identity"}
+    def _headers(self, etag: str, wait_s: float) -> dict[str, str]:
+        headers = {"Prefer": f"modes=snapshot;wait={wait_s:g}", "Accept-Encoding": "identity"}
         if etag:
             headers["If-None-Match"] = etag
         return headers | bearer(self._service.token_file)

@@ -61,6 +61,8 @@ async def test_it_asks_as_opa_does(here: Here, poller: Poller) -> None:
     assert asked.headers["If-None-Match"] == '"e"'
     assert asked.headers["Authorization"] == f"Bearer {TOKEN}"
     assert asked.query.getall("label") == ["region=eu", "tier=a/b"]
+    assert await poller.ask(here.url, '"e"', hold=False) == Unchanged()
+    assert here.asked[1].headers["Prefer"] == "modes=snapshot;wait=0"
 
 
 async def test_a_bundle_comes_with_its_etag(here: Here, poller: Poller) -> None:
