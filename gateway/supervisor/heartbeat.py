@@ -34,6 +34,7 @@ class Heartbeat(Struct, frozen=True, kw_only=True):
     revision: str
     """What all workers enforce; empty while they differ."""
     emergency: str
+    """The stops that all workers enforce, as the hub that is told numbers them."""
     problem: str
     """Code and sentence of the last rejection; empty where there is none."""
     version: str
@@ -55,7 +56,7 @@ class Heart:
     """Beats to every hub of a service; made by `beating` only."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, service: Service, say: Callable[[], Heartbeat], *, every_s: float
+        self, session: aiohttp.ClientSession, service: Service, say: Callable[[str], Heartbeat], *, every_s: float
     ) -> None:
         self._session: Final = session
         self._service: Final = service
@@ -80,7 +81,7 @@ class Heart:
         """Return the seconds until the next one is due."""
         try:
             headers = {"Content-Type": "application/json"} | bearer(self._service.token_file)
-            body = msgspec.json.encode(self._say())
+            body = msgspec.json.encode(self._say(url))
             async with (
                 asyncio.timeout(PATIENCE_S),
                 self._session.post(
@@ -93,8 +94,10 @@ class Heart:
 
 
 @contextlib.asynccontextmanager
-async def beating(service: Service, say: Callable[[], Heartbeat], *, every_s: float = EVERY_S) -> AsyncGenerator[Heart]:
-    """A heart while the block runs."""
+async def beating(
+    service: Service, say: Callable[[str], Heartbeat], *, every_s: float = EVERY_S
+) -> AsyncGenerator[Heart]:
+    """A heart while the block runs; `say` is what the hub at a URL is told."""
     async with session_with(service) as session:
         heart = Heart(session, service, say, every_s=every_s)
         running = [asyncio.create_task(heart.beat(url)) for url in service.urls]

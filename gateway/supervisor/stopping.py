@@ -1,9 +1,11 @@
-"""The stops that the managed OPA decides by: those of this machine, and a hub's where its key is in the settings.
+"""The stops that the managed OPA decides by: those of this machine, and of hubs where their key is in the settings.
 
-Rule 1: stops add up: what either stops is stopped, so that a gateway can be told also while its hub is away.
+Rule 1: stops add up: what any of them stops is stopped, so that a gateway can be told also while a hub is away; only
+where a stop was made it is lifted.
 Rule 2: a file that cannot be read lifts nothing: what stood stays, and at the start OPA is fed nothing and so decides
 nothing.
-Rule 3: the document's number never falls: it is that of the newer of the two, or the highest ever enforced.
+Rule 3: the document's number never falls: it is that of the newest of them, or the highest ever enforced.
+Rule 4: a hub is told its own revision where what is enforced holds it: of other numbers it knows nothing.
 """
 
 import asyncio
@@ -27,11 +29,13 @@ from gateway.supervisor.feeding import Feed
 
 LOOK_S: Final = 0.02
 """How often the file is looked at: a stop is to be felt at once."""
+REMEMBERED: Final = 64
+"""How many documents back a hub's own revision is known; workers are behind by one or two."""
 _State = tuple[int, int, int] | None
 
 
 class Stopping:
-    """Feeds the stops; `follows` where a hub's are waited for."""
+    """Feeds the stops; `follows` where those of a hub are waited for."""
 
     def __init__(self, stops: Stops, feed: Feed, note: Note, *, floor: int, follows: bool) -> None:
         """Take where stops are kept; `floor` is the highest number that was ever enforced."""
@@ -40,7 +44,9 @@ class Stopping:
         self._note: Final = note
         self._floor: Final = floor
         self._follows: Final = follows
-        self._hub: Artefact | None = None
+        self._hubs: Final[dict[str, Artefact]] = {}
+        self._held: Final[dict[str, Mapping[str, str]]] = {}
+        """What the last documents were made of: by their revision, the revision of each hub's."""
         self._local: Standing | None = None
         self._seen: _State = (0, 0, 0)
         self._known: Mapping[str, Stop] = {}
@@ -68,10 +74,15 @@ class Stopping:
         self.problem = ""
         self._offer()
 
-    def take(self, artefact: Artefact) -> None:
-        """Take a hub's stops."""
-        self._hub = artefact
+    def take(self, url: str, artefact: Artefact) -> None:
+        """Take the stops of the hub at `url`."""
+        self._hubs[url] = artefact
         self._offer()
+
+    def known_as(self, url: str, revision: str) -> str:
+        """The document of this revision as the hub at `url` knows it: as its own; empty where that is no part of it."""
+        held = self._held.get(revision)
+        return revision if held is None or not self._follows else held.get(url, "")
 
     def _state(self) -> _State:
         try:
@@ -81,20 +92,28 @@ class Stopping:
         return status.st_mtime_ns, status.st_ino, status.st_size
 
     def _offer(self) -> None:
-        """Offer what both say together, once both have said something."""
-        if self._local is None or (self._follows and self._hub is None):
+        """Offer what all say together, once this machine and a hub have said something."""
+        if self._local is None or (self._follows and not self._hubs):
             return
         now = time.time_ns()
         local = [stop for stop in self._local.stops if stop.until_unix_ns > now]
-        hub, there = self._hub, _stops_of(self._hub)
+        there = [stop for hub in self._hubs.values() for stop in _stops_of(hub)]
         own = max(self._local.seq, self._floor)
-        if hub is not None and not local and hub.manifest.metadata.seq >= own:
-            self._feed.stops(hub)
+        hubs = list(self._hubs.values())
+        if len(hubs) == 1 and not local and hubs[0].manifest.metadata.seq >= own:
+            self._feed.stops(hubs[0])
+            self._remember(hubs[0].revision)
         else:
-            seq = max(own, 0 if hub is None else hub.manifest.metadata.seq)
-            content = emergency_bundle([*there, *local], seq, self._feed.stops_key).content
-            self._feed.stops(Offer(f'"{hashlib.sha256(content).hexdigest()}"', content))
+            seq = max(own, *(hub.manifest.metadata.seq for hub in hubs), 0)
+            packed = emergency_bundle(list(dict.fromkeys([*there, *local])), seq, self._feed.stops_key)
+            self._feed.stops(Offer(f'"{hashlib.sha256(packed.content).hexdigest()}"', packed.content))
+            self._remember(packed.revision)
         self._tell([*there, *local], now)
+
+    def _remember(self, revision: str) -> None:
+        self._held[revision] = {url: hub.revision for url, hub in self._hubs.items()}
+        for old in list(self._held)[:-REMEMBERED]:
+            del self._held[old]
 
     def _tell(self, stops: list[Stop], now: int) -> None:
         """Say what has been stopped and lifted since the last time."""
@@ -108,9 +127,9 @@ class Stopping:
         self._known = standing
 
 
-def _stops_of(artefact: Artefact | None) -> tuple[Stop, ...]:
+def _stops_of(artefact: Artefact) -> tuple[Stop, ...]:
     """The stops of a hub's document, which was judged before."""
-    found = () if artefact is None else stops_in(artefact)
+    found = stops_in(artefact)
     if isinstance(found, Rejected):
         raise TypeError(str(found))
     return found
