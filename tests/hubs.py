@@ -148,7 +148,7 @@ class Hub:
 
 
 @asynccontextmanager
-async def serving(ground: Ground, *, port: int | None = None) -> AsyncGenerator[Hub]:
+async def serving(ground: Ground, *, port: int | None = None, python: str = sys.executable) -> AsyncGenerator[Hub]:
     """Run a hub on this ground; a port lets it come back at the same place."""
     if port is not None:
         settings = json.loads(ground.settings.read_text(encoding="utf-8"))
@@ -156,7 +156,7 @@ async def serving(ground: Ground, *, port: int | None = None) -> AsyncGenerator[
         ground.settings.write_text(json.dumps(settings), encoding="utf-8")
     log = ground.root / "hub.log"
     with log.open("wb") as file:
-        process = _started(ground, file)
+        process = _started(ground, file, python)
     hub = Hub(ground, process, log)
     try:
         await until(lambda: _listening(hub), lambda: log.read_text(encoding="utf-8"))
@@ -167,8 +167,8 @@ async def serving(ground: Ground, *, port: int | None = None) -> AsyncGenerator[
         await asyncio.to_thread(end, process)
 
 
-def _started(ground: Ground, file: Any) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "gateway", "hub", "serve", "--config", str(ground.settings)]
+def _started(ground: Ground, file: Any, python: str) -> subprocess.Popen[bytes]:
+    command = [python, "-m", "gateway", "hub", "serve", "--config", str(ground.settings)]
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True)
 
 

@@ -8,8 +8,10 @@ Rule 4: a silent service is given up, and the next one asked, in half the time a
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator, Mapping
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +26,8 @@ CONNECT_S: Final = 5.0
 ANSWER_S: Final = 15.0
 """Beyond the wait: how long a service may take to begin its answer, connecting included."""
 LEAST_S: Final = 2
+APART_S: Final = 10.0
+"""Clocks that differ by less count as equal: a service says the time in whole seconds, and when it likes."""
 BODY_S: Final = 60.0
 _PIECE: Final = 1 << 16
 _OK: Final = 200
@@ -57,6 +61,19 @@ def patience(stale_s: float | None) -> Patience:
     return Patience(min(WAIT_S, quarter_s), min(ANSWER_S, quarter_s))
 
 
+def apart_s(said: str, began: float, ended: float) -> float:
+    """By how many seconds a service's clock is ahead of ours; negative: behind; 0 where they agree or nothing is said.
+
+    `said` is the `Date` of an answer (RFC 9110, section 6.6.1) to a question that was open from `began` to `ended`, in
+    seconds since 1970: when in between it was written is not known, so that what is behind may be less than is said.
+    """
+    try:
+        date = parsedate_to_datetime(said).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
+    return date - ended if date > ended + APART_S or date < began - APART_S else 0.0
+
+
 class Fetched(Struct, frozen=True):
     """A bundle's bytes, and the ETag that the service gave them."""
 
@@ -86,13 +103,15 @@ class Poller:
         self._service: Final = service
         self._path: Final = path
         self._patience: Final = patience
+        self.on_clock: Callable[[str, float], None] = _nobody_minds
+        """Called for each answer, before it is returned, with the URL and by how much its clock is ahead of ours."""
 
     async def ask(self, url: str, etag: str, *, hold: bool = True) -> Answer:
         """What the service at `url` has that is not `etag`; where it has nothing, that is said after the wait.
 
         Without `hold` it is said at once.
         """
-        wait_s = self._patience.wait_s if hold else 0
+        wait_s, began = self._patience.wait_s if hold else 0, time.time()
         try:
             headers = self._headers(etag, wait_s)
         except (OSError, UnicodeDecodeError) as error:
@@ -104,6 +123,7 @@ class Poller:
             async with asyncio.timeout(held_s + self._patience.answer_s) as deadline:
                 call = self._session.get(where, headers=headers, params=labels, allow_redirects=False)
                 async with call as response:
+                    self.on_clock(url, apart_s(response.headers.get("Date", ""), began, time.time()))
                     deadline.reschedule(asyncio.get_running_loop().time() + BODY_S)
                     return await _answer(response, etag)
         except TimeoutError:
@@ -140,6 +160,10 @@ async def _answer(response: aiohttp.ClientResponse, etag: str) -> Answer:
             return _too_large()
         pieces.append(piece)
     return Fetched(b"".join(pieces), response.headers.get("ETag", ""))
+
+
+def _nobody_minds(_url: str, _ahead_s: float) -> None:
+    return
 
 
 def _too_large() -> Rejected:

@@ -37,6 +37,7 @@ class Condition:
             found["policy_problem"] = news.problem
         if isinstance(news, Following):
             found["hub_problem"] = news.away
+            found["clock_problem"] = news.clocks
         return {name: text for name, text in found.items() if text} | dict(self._outlook.notes())
 
     @property

@@ -48,6 +48,7 @@ class Following:
         self._note: Final = note
         self._problems: Final[dict[str, str]] = {}
         self._away: Final[dict[str, str]] = {}
+        self._clocks: Final[dict[str, str]] = {}
         self._confirmed: Final[dict[str, int]] = dict.fromkeys((POLICY, *hubs), 0)
         self._revision = ""
         self.first: Final = asyncio.Event()
@@ -66,6 +67,11 @@ class Following:
     def away(self) -> str:
         """Which hubs are missed, and why: all for the policy, any for its stops."""
         return "; ".join(self._away.values())
+
+    @property
+    def clocks(self) -> str:
+        """Whose clock is not ours, and by how much; empty where all agree."""
+        return "; ".join(self._clocks.values())
 
     @property
     def confirmed(self) -> tuple[int, str]:
@@ -87,6 +93,19 @@ class Following:
             self._stops.take(url, news.artefact)
             self._raise(level, news.artefact.manifest.metadata.seq)
         self._took(url, news, "emergency_")
+
+    def clock(self, url: str, ahead_s: float) -> None:
+        """Take by how much the clock of a hub is ahead of ours; negative: behind."""
+        self._stops.behind(url, max(0.0, -ahead_s))
+        known = url in self._clocks
+        if ahead_s:
+            words = "ahead of" if ahead_s > 0 else "behind"
+            self._clocks[url] = f"{url}: its clock is {abs(ahead_s):.0f} s {words} this machine's"
+            if not known:
+                self._note("clock_apart", detail=f"{self._clocks[url]}: see which of them is wrong")
+        elif known:
+            del self._clocks[url]
+            self._note("clock_agrees", detail=url)
 
     def ended(self, what: str, running: asyncio.Task[None]) -> None:
         """Tell when following has ended by an error: the policy grows stale from now on."""
@@ -166,6 +185,7 @@ async def following(
         for each in (policy, *_emergencies(service, found)):
             asked = polling(service_of(settings, service, each.urls), each.path, patience(settings.opa.stale_hard_s))
             asks = await stack.enter_async_context(asked)
+            asks.on_clock = found.clock
             shelf = Shelf(settings.state.directory / KEPT, each.kept)
             follower = Follower(asks, partial(fit, settings, each), shelf, each.tell)
             running = asyncio.create_task(follower.run())

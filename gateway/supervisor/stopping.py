@@ -6,19 +6,24 @@ Rule 2: a file that cannot be read lifts nothing: what stood stays, and at the s
 nothing.
 Rule 3: the document's number never falls: it is that of the newest of them, or the highest ever enforced.
 Rule 4: a hub is told its own revision where what is enforced holds it: of other numbers it knows nothing.
+Rule 5: a hub's stop lasts as long as it was made for, by this machine's clock: where the hub's is behind, its end is
+moved; an end is never moved back, whatever clocks say later.
 """
 
 import asyncio
 import contextlib
 import hashlib
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Final
+
+from msgspec.structs import replace
 
 from gateway.admission.record import rfc3339
 from gateway.bundle.artefact import Artefact
-from gateway.bundle.emergency import ENVIRONMENT, Stop, emergency_bundle
+from gateway.bundle.emergency import ENVIRONMENT, LONGEST_S, Stop, emergency_bundle
 from gateway.bundle.judging import stops_in
+from gateway.bundle.polling import APART_S
 from gateway.bundle.rejection import Rejected
 from gateway.bundle.serve import Offer
 from gateway.bundle.stops import Standing, Stops
@@ -31,6 +36,7 @@ LOOK_S: Final = 0.02
 """How often the file is looked at: a stop is to be felt at once."""
 REMEMBERED: Final = 64
 """How many documents back a hub's own revision is known; workers are behind by one or two."""
+_NS: Final = 1_000_000_000
 _State = tuple[int, int, int] | None
 
 
@@ -48,6 +54,10 @@ class Stopping:
         self._held: Final[dict[str, Mapping[str, str]]] = {}
         """What the last documents were made of: by their revision, the revision of each hub's."""
         self._local: Standing | None = None
+        self._behind_s: Final[dict[str, float]] = {}
+        self._ends: dict[tuple[str, str], int] = {}
+        """The latest end that was known of each stop of a hub."""
+        self._all: Sequence[Stop] = ()
         self._seen: _State = (0, 0, 0)
         self._known: Mapping[str, Stop] = {}
         self.problem = ""
@@ -61,6 +71,7 @@ class Stopping:
 
     def look(self) -> None:
         """Take what the file says, where it has changed."""
+        self._ended()
         state = self._state()
         if state == self._seen:
             return
@@ -78,6 +89,14 @@ class Stopping:
         """Take the stops of the hub at `url`."""
         self._hubs[url] = artefact
         self._offer()
+
+    def behind(self, url: str, seconds: float) -> None:
+        """Take by how much the clock of the hub at `url` is behind ours; little more or less is no news."""
+        known = self._behind_s.get(url, 0.0)
+        if abs(seconds - known) > APART_S:
+            self._behind_s[url] = seconds
+            if seconds > known and url in self._hubs:
+                self._offer()
 
     def known_as(self, url: str, revision: str) -> str:
         """The document of this revision as the hub at `url` knows it: as its own; empty where that is no part of it."""
@@ -97,10 +116,10 @@ class Stopping:
             return
         now = time.time_ns()
         local = [stop for stop in self._local.stops if stop.until_unix_ns > now]
-        there = [stop for hub in self._hubs.values() for stop in _stops_of(hub)]
+        there, moved = self._there()
         own = max(self._local.seq, self._floor)
         hubs = list(self._hubs.values())
-        if len(hubs) == 1 and not local and hubs[0].manifest.metadata.seq >= own:
+        if len(hubs) == 1 and not local and not moved and hubs[0].manifest.metadata.seq >= own:
             self._feed.stops(hubs[0])
             self._remember(hubs[0].revision)
         else:
@@ -110,13 +129,33 @@ class Stopping:
             self._remember(packed.revision)
         self._tell([*there, *local], now)
 
+    def _there(self) -> tuple[list[Stop], bool]:
+        """The stops of all hubs, and whether the end of one was moved."""
+        made = [(url, stop) for url, hub in self._hubs.items() for stop in _stops_of(hub)]
+        ends = {(url, stop.id): self._end(url, stop) for url, stop in made}
+        self._ends = ends
+        stops = [replace(stop, until_unix_ns=ends[url, stop.id]) for url, stop in made]
+        return stops, stops != [stop for _, stop in made]
+
+    def _end(self, url: str, stop: Stop) -> int:
+        """The end of a hub's stop by our clock."""
+        moved_s = min(self._behind_s.get(url, 0.0), LONGEST_S)
+        return max(self._ends.get((url, stop.id), 0), stop.until_unix_ns + int(moved_s * _NS))
+
+    def _ended(self) -> None:
+        """Tell of stops whose time is over."""
+        now = time.time_ns()
+        if any(stop.until_unix_ns <= now for stop in self._known.values()):
+            self._tell(self._all, now)
+
     def _remember(self, revision: str) -> None:
         self._held[revision] = {url: hub.revision for url, hub in self._hubs.items()}
         for old in list(self._held)[:-REMEMBERED]:
             del self._held[old]
 
-    def _tell(self, stops: list[Stop], now: int) -> None:
+    def _tell(self, stops: Sequence[Stop], now: int) -> None:
         """Say what has been stopped and lifted since the last time."""
+        self._all = stops
         standing = {stop.id: stop for stop in stops if stop.until_unix_ns > now}
         for stop_id, stop in standing.items():
             if stop_id not in self._known:

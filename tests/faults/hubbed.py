@@ -124,3 +124,13 @@ async def unready(stage: Stage, *words: str) -> dict[str, Any]:
 
     await until(found, lambda: f"it is ready, or does not say {words}: {told}")
     return told
+
+
+async def told(stage: Stage, event: str, words: str) -> None:
+    """Wait until the journal has a policy record of an event with these words in it."""
+
+    async def found() -> bool | None:
+        records = stage.behind.gateway.records("policy")
+        return any(one["event"] == event and words in one["detail"] for one in records) or None
+
+    await until(found, lambda: f"the journal has no {event} of {words}")

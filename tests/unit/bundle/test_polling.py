@@ -1,7 +1,9 @@
 """One question to a bundle service, over real sockets."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from email.utils import formatdate
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ import pytest_asyncio
 from aiohttp import web
 
 from gateway.bundle import polling
-from gateway.bundle.polling import Away, Fetched, Patience, Poller, Service, Unchanged, patience
+from gateway.bundle.polling import Away, Fetched, Patience, Poller, Service, Unchanged, apart_s, patience
 from gateway.bundle.rejection import Rejected
 
 Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -166,3 +168,41 @@ def test_a_silent_service_is_given_up_in_half_the_time_after_which_policy_is_sta
         given = patience(stale_s)
         assert given.wait_s + given.answer_s <= stale_s / 2
     assert patience(1) == Patience(2, 2), "less than that is no time to answer in"
+
+
+@pytest.mark.parametrize(
+    ("date", "ahead_s"),
+    [
+        (0, 0),
+        (-1, 0),
+        (30, 0),
+        (39, 0),
+        (3630, 3600),
+        (-3600, -3630),
+        (-9, 0),
+    ],
+)
+def test_a_service_is_ahead_or_behind_only_where_its_date_fits_into_no_moment_of_the_question(
+    date: float, ahead_s: float
+) -> None:
+    began = 1_800_000_000.0
+    assert apart_s(formatdate(began + date, usegmt=True), began, began + 30) == ahead_s
+
+
+@pytest.mark.parametrize("said", ["", "yesterday", "Mon, 99 Jan 2026 00:00:00 GMT", "\x00"])
+def test_what_is_no_date_says_nothing_of_a_clock(said: str) -> None:
+    assert apart_s(said, 0, 30) == 0
+
+
+async def test_each_answer_tells_the_clock_of_its_service(here: Here, poller: Poller) -> None:
+    clocks: list[tuple[str, float]] = []
+    poller.on_clock = lambda url, ahead_s: clocks.append((url, ahead_s))
+
+    async def late(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=304, headers={"Date": formatdate(time.time() - 3600, usegmt=True)})
+
+    await poller.ask(here.url, '"e"')
+    here.answer = late
+    await poller.ask(here.url, '"e"')
+    assert clocks[0] == (here.url, 0)
+    assert clocks[1][1] == pytest.approx(-3600, abs=60)

@@ -56,6 +56,16 @@ class Bed:
         return found.revision
 
     @property
+    def ends(self) -> dict[str, int]:
+        """When the stops of what is offered end."""
+        offer = self.endpoint._offerings[EMERGENCY_RESOURCE].offer
+        found = None if offer is None else read_artefact(offer.content)
+        assert isinstance(found, Artefact)
+        stops = stops_in(found)
+        assert isinstance(stops, tuple)
+        return {one.id: one.until_unix_ns for one in stops}
+
+    @property
     def offered(self) -> tuple[int, set[str]] | None:
         """Number and stops of what is offered, verified as OPA would."""
         offer = self.endpoint._offerings[EMERGENCY_RESOURCE].offer
@@ -197,3 +207,43 @@ def test_each_hub_is_told_its_own_revision_where_what_is_enforced_holds_it(tmp_p
     assert bed.stopping.known_as(ONE, alone) == one.revision
     assert bed.stopping.known_as(TWO, alone) == "", "nothing of it is in there yet, whatever its number"
     assert bed.stopping.known_as(TWO, "emergency@0123456789ab.7") == "emergency@0123456789ab.7"
+
+
+def test_a_stop_of_a_hub_that_is_behind_lasts_its_time_here_and_never_ends_earlier_than_was_known(
+    tmp_path: Path,
+) -> None:
+    bed, now = Bed(tmp_path, follows=True), time.time_ns()
+    bed.stopping.look()
+    over = stop("h1", now - 1800 * 10**9)
+    bed.stopping.behind(ONE, 3600)
+    bed.stopping.take(ONE, of_hub(now // 10**6, over))
+    assert bed.ends == {"h1": over.until_unix_ns + 3600 * 10**9}
+    assert bed.events == ["stopped"]
+    bed.stopping.behind(ONE, 0)
+    bed.stopping.take(ONE, of_hub(now // 10**6 + 1, over, stop("h2")))
+    assert bed.ends == {"h1": over.until_unix_ns + 3600 * 10**9, "h2": LATER}
+    bed.stopping.take(ONE, of_hub(now // 10**6 + 2))
+    assert bed.ends == {}
+
+
+def test_a_clock_that_falls_behind_moves_the_ends_of_what_stands_and_a_little_is_no_news(tmp_path: Path) -> None:
+    bed = Bed(tmp_path, follows=True)
+    bed.stopping.look()
+    bed.stopping.take(ONE, of_hub(5, stop("h1")))
+    first = bed.revision
+    bed.stopping.behind(ONE, 9)
+    assert bed.revision == first
+    bed.stopping.behind(ONE, 100)
+    assert bed.ends == {"h1": LATER + 100 * 10**9}
+    assert bed.stopping.known_as(ONE, bed.revision) == bed.stopping.known_as(ONE, first)
+    bed.stopping.behind(ONE, 10**9)
+    assert bed.ends == {"h1": LATER + 86_400 * 10**9}, "nobody's clock makes a stop last for ever"
+
+
+def test_a_stop_whose_time_is_over_is_told_although_nothing_else_happens(bed: Bed) -> None:
+    bed.stopping.look()
+    bed.stops.add(stop("s1", time.time_ns() + 10**8), time.time_ns())
+    bed.stopping.look()
+    while time.time_ns() < LATER and bed.events != ["stopped", "stop_ended"]:
+        bed.stopping.look()
+    assert bed.events == ["stopped", "stop_ended"]
