@@ -105,6 +105,7 @@ async def test_when_the_hub_that_is_ahead_is_gone_the_other_is_followed_at_once_
         assert newer != before
         await stage.noted("emergency_hub_unreachable")
         await counted(stage, "emergency_hub_unreachable")
+        assert clocks.ahead.url in (await stage.behind.gateway.readiness())["hub_problem"]
     assert set(seen) == {""}, "nothing is refused because a clock is off"
     await answered(line, STOPPED, "delete")
     stop = await stopped(clocks.behind, "agent", "anyone", seconds=HOUR_S / 2)
