@@ -5,6 +5,7 @@ Rule 1: the process is started as a user starts it, `mcp-admission hub serve --c
 
 import asyncio
 import json
+import shutil
 import ssl
 import subprocess
 import sys
@@ -107,6 +108,18 @@ def ground(root: Path, **changes: Any) -> Ground:
     return found
 
 
+def twin(made: Ground, root: Path) -> Ground:
+    """Return the ground of another hub with the same keys and tokens, and nothing published."""
+    root.mkdir()
+    for file in made.root.iterdir():
+        if file.is_file():
+            shutil.copy(file, root / file.name)
+    found = Ground(root, made.key, made.emergency, made.tokens)
+    settings = json.loads(made.settings.read_text(encoding="utf-8"))
+    found.settings.write_text(json.dumps(settings | {"directory": str(found.directory)}), encoding="utf-8")
+    return found
+
+
 class Hub:
     """A running hub process."""
 
@@ -144,7 +157,7 @@ class Hub:
 
 
 @asynccontextmanager
-async def serving(ground: Ground, *, port: int | None = None) -> AsyncGenerator[Hub]:
+async def serving(ground: Ground, *, port: int | None = None, python: str = sys.executable) -> AsyncGenerator[Hub]:
     """Run a hub on this ground; a port lets it come back at the same place."""
     if port is not None:
         settings = json.loads(ground.settings.read_text(encoding="utf-8"))
@@ -152,7 +165,7 @@ async def serving(ground: Ground, *, port: int | None = None) -> AsyncGenerator[
         ground.settings.write_text(json.dumps(settings), encoding="utf-8")
     log = ground.root / "hub.log"
     with log.open("wb") as file:
-        process = _started(ground, file)
+        process = _started(ground, file, python)
     hub = Hub(ground, process, log)
     try:
         await until(lambda: _listening(hub), lambda: log.read_text(encoding="utf-8"))
@@ -163,8 +176,8 @@ async def serving(ground: Ground, *, port: int | None = None) -> AsyncGenerator[
         await asyncio.to_thread(end, process)
 
 
-def _started(ground: Ground, file: Any) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "gateway", "hub", "serve", "--config", str(ground.settings)]
+def _started(ground: Ground, file: Any, python: str) -> subprocess.Popen[bytes]:
+    command = [python, "-m", "gateway", "hub", "serve", "--config", str(ground.settings)]
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True)
 
 

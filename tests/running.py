@@ -126,6 +126,7 @@ async def running(
     settings: Mapping[str, Any] | None = None,
     environment: str = "test",
     ready: bool = True,
+    python: str = sys.executable,
 ) -> AsyncGenerator[Gateway]:
     """Run a gateway before `servers` (a URL, or a whole catalog entry, by id); by default everything is allowed.
 
@@ -135,7 +136,7 @@ async def running(
     wanted = _settings(root, settings or {}, environment)
     (root / "settings.yaml").write_text(json.dumps(wanted, indent=2), encoding="utf-8")
     with (root / "log").open("wb") as log:
-        command = [sys.executable, "-m", "gateway", "serve", "--config", str(root / "settings.yaml")]
+        command = [python, "-m", "gateway", "serve", "--config", str(root / "settings.yaml")]
         write_environment(root / "policy" / "bundles" / environment, servers, files, environment)
         process = _started(command, log)
     gateway = Gateway(root, process, environment)

@@ -5,6 +5,7 @@ Rule 2: confirmed means that a service said of the bundle in force that it has n
 service that is away, confirm nothing: the policy in force grows stale, and denies at its limit.
 Rule 3: services are asked in turn: the next one after a failure or a rejection, with a growing pause after a round.
 Rule 4: a rejected bundle is waited out, not fetched again and again; once a wait it is judged anew.
+Rule 5: a service that was not heard before, or not the last time, is to answer at once: it may confirm what is stale.
 """
 
 import asyncio
@@ -47,6 +48,12 @@ class Refused(Struct, frozen=True):
     rejected: Rejected
 
 
+class Passed(Struct, frozen=True):
+    """This service does not answer, so that the next one is asked."""
+
+    detail: str
+
+
 class Unreached(Struct, frozen=True):
     """No service answers."""
 
@@ -65,7 +72,7 @@ class Unkept(Struct, frozen=True):
     detail: str
 
 
-News = Followed | Confirmed | Refused | Unreached | Reached | Unkept
+News = Followed | Confirmed | Refused | Passed | Unreached | Reached | Unkept
 Judge = Callable[[bytes, int], Artefact | Rejected]
 """Judges bytes, given the sequence number of the bundle in force."""
 
@@ -75,7 +82,7 @@ class Asks(Protocol):
 
     @property
     def urls(self) -> tuple[str, ...]: ...
-    async def ask(self, url: str, etag: str) -> Answer: ...
+    async def ask(self, url: str, etag: str, *, hold: bool) -> Answer: ...
 
 
 class Follower:
@@ -101,6 +108,8 @@ class Follower:
         self._place = 0
         self._failures = 0
         self._away = False
+        self._heard = False
+        """Whether the last question was answered."""
         self._noted_ns = 0
 
     async def run(self) -> None:
@@ -114,9 +123,10 @@ class Follower:
     async def turn(self) -> float:
         """Ask one service once; the seconds to wait before the next turn."""
         url = self._asks.urls[self._place % len(self._asks.urls)]
-        began = time.monotonic()
-        answer = await self._asks.ask(url, self._known(url))
-        if not isinstance(answer, Away):
+        began, held = time.monotonic(), self._heard
+        answer = await self._asks.ask(url, self._known(url), hold=held)
+        self._heard = not isinstance(answer, Away)
+        if self._heard:
             self._reached(url)
         match answer:
             case Away():
@@ -127,7 +137,7 @@ class Follower:
                 return await self._take(url, answer)
             case Unchanged():
                 self._unchanged(url)
-                return 0 if time.monotonic() - began >= PROMPT_S else LONGEST_PAUSE_S
+                return 0 if not held or time.monotonic() - began >= PROMPT_S else LONGEST_PAUSE_S
 
     async def _restore(self) -> None:
         kept = await asyncio.to_thread(self._shelf.kept)
@@ -159,6 +169,7 @@ class Follower:
         self._place += 1
         self._failures += 1
         if self._failures < len(self._asks.urls):
+            self._tell(Passed(f"{url}: {away.detail}"))
             return 0
         if not self._away:
             self._away = True

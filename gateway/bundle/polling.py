@@ -3,12 +3,15 @@
 Rule 1: only snapshots are asked for, and what comes is bounded in bytes and time, whatever the service says of it.
 Rule 2: an answer is a value; nothing of the service's making raises.
 Rule 3: the token is read anew for each question, so that it can be renewed, and goes to the named URLs only.
+Rule 4: a silent service is given up, and the next one asked, in half the time after which policy is stale.
 """
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator, Mapping
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Final
 
@@ -20,8 +23,11 @@ from gateway.bundle.rejection import Rejected
 
 WAIT_S: Final = 30
 CONNECT_S: Final = 5.0
-HEAD_S: Final = 10.0
-"""Beyond the wait: how long a service may take to begin its answer."""
+ANSWER_S: Final = 15.0
+"""Beyond the wait: how long a service may take to begin its answer, connecting included."""
+LEAST_S: Final = 2
+APART_S: Final = 10.0
+"""Clocks that differ by less count as equal: a service says the time in whole seconds, and when it likes."""
 BODY_S: Final = 60.0
 _PIECE: Final = 1 << 16
 _OK: Final = 200
@@ -35,6 +41,37 @@ class Service(Struct, frozen=True, kw_only=True):
     token_file: Path | None = None
     ca_file: Path | None = None
     labels: Mapping[str, str] = {}
+
+
+class Patience(Struct, frozen=True):
+    """Seconds that a service holds a question where it has nothing newer, and those in which it must answer at all."""
+
+    wait_s: float = WAIT_S
+    answer_s: float = ANSWER_S
+
+
+DEFAULT: Final = Patience()
+
+
+def patience(stale_s: float | None) -> Patience:
+    """What a gateway has whose policy is stale after so many seconds; None: never."""
+    if stale_s is None:
+        return DEFAULT
+    quarter_s = max(LEAST_S, int(stale_s) // 4)
+    return Patience(min(WAIT_S, quarter_s), min(ANSWER_S, quarter_s))
+
+
+def apart_s(said: str, began: float, ended: float) -> float:
+    """By how many seconds a service's clock is ahead of ours; negative: behind; 0 where they agree or nothing is said.
+
+    `said` is the `Date` of an answer (RFC 9110, section 6.6.1) to a question that was open from `began` to `ended`, in
+    seconds since 1970: when in between it was written is not known, so that what is behind may be less than is said.
+    """
+    try:
+        date = parsedate_to_datetime(said).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
+    return date - ended if date > ended + APART_S or date < began - APART_S else 0.0
 
 
 class Fetched(Struct, frozen=True):
@@ -60,26 +97,33 @@ Answer = Fetched | Unchanged | Away | Rejected
 class Poller:
     """Asks for one resource of a service; made by `polling` only."""
 
-    def __init__(self, session: aiohttp.ClientSession, service: Service, path: str, wait_s: float) -> None:
+    def __init__(self, session: aiohttp.ClientSession, service: Service, path: str, patience: Patience) -> None:
         self.urls: Final = service.urls
         self._session: Final = session
         self._service: Final = service
         self._path: Final = path
-        self._wait_s: Final = wait_s
+        self._patience: Final = patience
+        self.on_clock: Callable[[str, float], None] = _nobody_minds
+        """Called for each answer, before it is returned, with the URL and by how much its clock is ahead of ours."""
 
-    async def ask(self, url: str, etag: str) -> Answer:
-        """What the service at `url` has that is not `etag`; where it has nothing, that is said after the wait."""
+    async def ask(self, url: str, etag: str, *, hold: bool = True) -> Answer:
+        """What the service at `url` has that is not `etag`; where it has nothing, that is said after the wait.
+
+        Without `hold` it is said at once.
+        """
+        wait_s, began = self._patience.wait_s if hold else 0, time.time()
         try:
-            headers = self._headers(etag)
+            headers = self._headers(etag, wait_s)
         except (OSError, UnicodeDecodeError) as error:
             return Away(f"the token cannot be read: {error}")
         labels = [("label", f"{name}={value}") for name, value in sorted(self._service.labels.items())]
         where = f"{url.rstrip('/')}/{self._path}"
         try:
-            held_s = self._wait_s if etag else 0
-            async with asyncio.timeout(held_s + HEAD_S + CONNECT_S) as deadline:
+            held_s = wait_s if etag else 0
+            async with asyncio.timeout(held_s + self._patience.answer_s) as deadline:
                 call = self._session.get(where, headers=headers, params=labels, allow_redirects=False)
                 async with call as response:
+                    self.on_clock(url, apart_s(response.headers.get("Date", ""), began, time.time()))
                     deadline.reschedule(asyncio.get_running_loop().time() + BODY_S)
                     return await _answer(response, etag)
         except TimeoutError:
@@ -87,8 +131,8 @@ class Poller:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return Away(f"{type(error).__name__}: {error}")
 
-    def _headers(self, etag: str) -> dict[str, str]:
-        headers = {"Prefer": f"modes=snapshot;wait={self._wait_s:g}", "Accept-Encoding": "identity"}
+    def _headers(self, etag: str, wait_s: float) -> dict[str, str]:
+        headers = {"Prefer": f"modes=snapshot;wait={wait_s:g}", "Accept-Encoding": "identity"}
         if etag:
             headers["If-None-Match"] = etag
         return headers | bearer(self._service.token_file)
@@ -118,6 +162,10 @@ async def _answer(response: aiohttp.ClientResponse, etag: str) -> Answer:
     return Fetched(b"".join(pieces), response.headers.get("ETag", ""))
 
 
+def _nobody_minds(_url: str, _ahead_s: float) -> None:
+    return
+
+
 def _too_large() -> Rejected:
     return Rejected("bundle_too_large", f"{MOST_BYTES} bytes at most")
 
@@ -135,7 +183,7 @@ async def session_with(service: Service) -> AsyncGenerator[aiohttp.ClientSession
 
 
 @asynccontextmanager
-async def polling(service: Service, path: str, *, wait_s: float = WAIT_S) -> AsyncGenerator[Poller]:
+async def polling(service: Service, path: str, patience: Patience = DEFAULT) -> AsyncGenerator[Poller]:
     """A poller while the block runs."""
     async with session_with(service) as session:
-        yield Poller(session, service, path, wait_s)
+        yield Poller(session, service, path, patience)

@@ -10,10 +10,11 @@ from typing import Final
 
 from gateway.settings import BundleService, Settings
 from gateway.supervisor.crew import Worker
-from gateway.supervisor.following import Following, service_of
+from gateway.supervisor.following import Following
 from gateway.supervisor.heartbeat import Heart, Heartbeat, agreed, beating
 from gateway.supervisor.outlook import Outlook
 from gateway.supervisor.sidecar import Sidecar
+from gateway.supervisor.wanted import service_of
 from gateway.version import VERSION
 
 LOOK_S: Final = 1.0
@@ -58,14 +59,14 @@ def _connect(opa: Sidecar, workers: Sequence[Worker]) -> None:
 async def _heart(
     settings: Settings, service: BundleService, opa: Sidecar, workers: Sequence[Worker]
 ) -> AsyncGenerator[Heart]:
-    def say() -> Heartbeat:
+    def say(url: str) -> Heartbeat:
         enforced = agreed([worker.enforces for worker in workers])
         return Heartbeat(
             gateway=settings.gateway_id,
             labels=settings.labels,
             channel=service.channel,
             revision=enforced.revision,
-            emergency=enforced.emergency,
+            emergency=enforced.emergency if opa.stops is None else opa.stops.known_as(url, enforced.emergency),
             problem="" if opa.news is None else opa.news.problem,
             version=VERSION,
         )
@@ -74,7 +75,7 @@ async def _heart(
         if isinstance(opa.news, Following):
             opa.news.heard(url, why)
 
-    async with beating(service_of(settings, service), say, said) as heart:
+    async with beating(service_of(settings, service, service.urls), say, said) as heart:
         if isinstance(opa.news, Following):
             opa.news.on_problem = heart.wake
         yield heart

@@ -38,6 +38,7 @@ class Condition:
         if isinstance(news, Following):
             found["hub_problem"] = news.away
             found["heartbeat_problem"] = news.unheard
+            found["clock_problem"] = news.clocks
         return {name: text for name, text in found.items() if text} | dict(self._outlook.notes())
 
     @property

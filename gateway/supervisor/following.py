@@ -1,38 +1,36 @@
-"""Bundles from afar: the policy and, where its key is in the settings, the stops of a hub, followed and fed to OPA.
+"""Bundles from afar: the policy and, where its key is in the settings, the stops of hubs, followed and fed to OPA.
 
 Rule 1: what is followed is judged here, before OPA sees it; what is rejected is told with its code and changes nothing.
 Rule 2: the policy counts as confirmed when it and the stops were: a gateway that hears of no stops must not feel fresh.
+Rule 3: the policy is that of one hub, the others stand by; stops are those of every hub, each numbered by itself, so
+that one which is down, behind or ahead holds back and lifts nothing of another.
 """
 
 import asyncio
 import contextlib
-import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+import hashlib
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from functools import partial
 from typing import Final
 
-from gateway.admission.policy_input import SCHEMA
-from gateway.bundle.artefact import Artefact
-from gateway.bundle.emergency import ENVIRONMENT
-from gateway.bundle.follow import Confirmed, Followed, Follower, News, Reached, Refused, Unkept, Unreached
-from gateway.bundle.judging import POLICIES, STOPS, Use, heedless, judged
+from gateway.bundle.follow import Confirmed, Followed, Follower, News, Passed, Reached, Refused, Unkept, Unreached
+from gateway.bundle.judging import POLICIES, STOPS
 from gateway.bundle.kept import Shelf
-from gateway.bundle.polling import Service, polling
-from gateway.bundle.rejection import Rejected
+from gateway.bundle.polling import patience, polling
 from gateway.bundle.serve import EMERGENCY_RESOURCE
-from gateway.bundle.trusted import KeyFile, verifying_key
-from gateway.bundle.verifying import Standing, VerifyingKey
 from gateway.journal.highwater import Highwater
-from gateway.settings import BundleKey, BundleService, Settings
+from gateway.settings import BundleService, Settings
 from gateway.supervisor.chronicle import Note
 from gateway.supervisor.feeding import Feed
 from gateway.supervisor.stopping import Stopping
-from gateway.version import VERSION
+from gateway.supervisor.wanted import Wanted, fit, keys_of, service_of
 
 HUB_STOPS: Final = "emergency/hub"
-"""Where the highest number of a hub's stops is kept: no environment has such a name. It is another than that of what is
-enforced, which stops of this machine raise, too: those must not make a hub's look old.
+"""Where the highest number of the only hub's stops is kept: no environment has such a name. It is another than that of
+what is enforced, which stops of this machine raise, too: those must not make a hub's look old.
 """
+POLICY: Final = "policy"
+EMERGENCY: Final = "emergency"
 KEPT: Final = "bundles"
 """The directory of the last good bundles, in the state directory."""
 
@@ -42,7 +40,8 @@ class Following:
 
     waiting: Final = "no bundle that may be enforced has come from `policy.bundle` yet"
 
-    def __init__(self, feed: Feed, stops: Stopping, note: Note, highwater: Highwater, *, stops_too: bool) -> None:
+    def __init__(self, feed: Feed, stops: Stopping, note: Note, highwater: Highwater, *, hubs: Sequence[str]) -> None:
+        """`hubs` are those whose stops are followed."""
         self._highwater: Final = highwater
         self._feed: Final = feed
         self._stops: Final = stops
@@ -50,7 +49,8 @@ class Following:
         self._problems: Final[dict[str, str]] = {}
         self._away: Final[dict[str, str]] = {}
         self._unheard: Final[dict[str, str]] = {}
-        self._confirmed: Final[dict[str, int]] = dict.fromkeys(("policy", "emergency") if stops_too else ("policy",), 0)
+        self._clocks: Final[dict[str, str]] = {}
+        self._confirmed: Final[dict[str, int]] = dict.fromkeys((POLICY, *hubs), 0)
         self._revision = ""
         self.first: Final = asyncio.Event()
         """Set when there is something to feed OPA with."""
@@ -66,7 +66,7 @@ class Following:
 
     @property
     def away(self) -> str:
-        """Why no hub answers; empty while one does."""
+        """Which hubs are missed, and why: all for the policy, any for its stops."""
         return "; ".join(self._away.values())
 
     @property
@@ -85,9 +85,15 @@ class Following:
             self._unheard[url] = why
 
     @property
+    def clocks(self) -> str:
+        """Whose clock is not ours, and by how much; empty where all agree."""
+        return "; ".join(self._clocks.values())
+
+    @property
     def confirmed(self) -> tuple[int, str]:
         """When the policy was confirmed last (wall, nanoseconds; 0: never), and which."""
-        return min(self._confirmed.values()), self._revision
+        policy, *stops = self._confirmed.values()
+        return min(policy, max(stops, default=policy)), self._revision
 
     def policy(self, news: News) -> None:
         """Take what happened to the policy."""
@@ -95,14 +101,27 @@ class Following:
             self._feed.policy(news.artefact)
             self._revision = news.artefact.revision
             self.first.set()
-        self._took("policy", news, "")
+        self._took(POLICY, news, "")
 
-    def emergency(self, news: News) -> None:
-        """Take what happened to the hub's stops."""
+    def emergency(self, url: str, level: str, news: News) -> None:
+        """Take what happened to the stops of the hub at `url`, whose highest number is kept under `level`."""
         if isinstance(news, Followed):
-            self._stops.take(news.artefact)
-            self._raise(news.artefact.manifest.metadata.seq)
-        self._took("emergency", news, "emergency_")
+            self._stops.take(url, news.artefact)
+            self._raise(level, news.artefact.manifest.metadata.seq)
+        self._took(url, news, "emergency_")
+
+    def clock(self, url: str, ahead_s: float) -> None:
+        """Take by how much the clock of a hub is ahead of ours; negative: behind."""
+        self._stops.behind(url, max(0.0, -ahead_s))
+        known = url in self._clocks
+        if ahead_s:
+            words = "ahead of" if ahead_s > 0 else "behind"
+            self._clocks[url] = f"{url}: its clock is {abs(ahead_s):.0f} s {words} this machine's"
+            if not known:
+                self._note("clock_apart", detail=f"{self._clocks[url]}: see which of them is wrong")
+        elif known:
+            del self._clocks[url]
+            self._note("clock_agrees", detail=url)
 
     def ended(self, what: str, running: asyncio.Task[None]) -> None:
         """Tell when following has ended by an error: the policy grows stale from now on."""
@@ -112,9 +131,9 @@ class Following:
             self._note("unfollowed", detail=f"{error!r}: restart the gateway")
             self.on_problem()
 
-    def _raise(self, seq: int) -> None:
+    def _raise(self, level: str, seq: int) -> None:
         try:
-            self._highwater.raise_to(HUB_STOPS, seq)
+            self._highwater.raise_to(level, seq)
         except OSError as error:
             self._note("emergency_unkept", detail=str(error))
 
@@ -138,6 +157,8 @@ class Following:
             case Refused(rejected=rejected):
                 self._problems[what] = str(rejected)
                 self._note(f"{prefix}rejected", code=rejected.code, detail=rejected.detail)
+            case Passed(detail=detail):
+                self._note(f"{prefix}hub_passed_over", detail=detail)
             case Unreached(detail=detail):
                 self._away[what] = detail
                 self._note(f"{prefix}hub_unreachable", detail=detail)
@@ -162,64 +183,47 @@ async def following(
 ) -> AsyncGenerator[Following]:
     """Follow while the block runs; raises OSError or ValueError where a file of the settings is of no use."""
     keys_of(service.keys)
-    highwater = Highwater(settings.journal.directory)
-    found = Following(feed, stops, note, highwater, stops_too=service.emergency is not None)
-    wanted = [(POLICIES, service.path, service.keys, found.policy)]
     if service.emergency is not None:
         keys_of([service.emergency])
-        wanted.append((STOPS, EMERGENCY_RESOURCE, (service.emergency,), found.emergency))
+    highwater = Highwater(settings.journal.directory)
+    hubs = service.urls if service.emergency is not None else ()
+    found = Following(feed, stops, note, highwater, hubs=hubs)
+    policy = Wanted(
+        use=POLICIES,
+        path=service.path,
+        urls=service.urls,
+        keys=service.keys,
+        level=settings.policy.environment,
+        kept=POLICY,
+        tell=found.policy,
+    )
     async with contextlib.AsyncExitStack() as stack:
-        for use, path, keys, tell in wanted:
-            asks = await stack.enter_async_context(polling(service_of(settings, service), path))
-            shelf = Shelf(settings.state.directory / KEPT, "policy" if use is POLICIES else "emergency")
-            follower = Follower(asks, partial(_judged, settings, use, keys), shelf, tell)
+        for each in (policy, *_emergencies(service, found)):
+            asked = polling(service_of(settings, service, each.urls), each.path, patience(settings.opa.stale_hard_s))
+            asks = await stack.enter_async_context(asked)
+            asks.on_clock = found.clock
+            shelf = Shelf(settings.state.directory / KEPT, each.kept)
+            follower = Follower(asks, partial(fit, settings, each), shelf, each.tell)
             running = asyncio.create_task(follower.run())
-            running.add_done_callback(partial(found.ended, "policy" if use is POLICIES else "emergency"))
+            running.add_done_callback(partial(found.ended, each.kept))
             stack.push_async_callback(_cancelled, running)
         yield found
 
 
-def service_of(settings: Settings, service: BundleService) -> Service:
-    """Return the service as it is asked."""
-    return Service(urls=service.urls, token_file=service.token_file, ca_file=service.ca_file, labels=settings.labels)
-
-
-def keys_of(keys: Sequence[BundleKey]) -> list[VerifyingKey]:
-    """Return the keys in these files; raises OSError or ValueError where one is of no use."""
-    return [verifying_key(KeyFile(file=key.file, keyid=key.keyid, algorithm=key.algorithm)) for key in keys]
-
-
-def _judged(settings: Settings, use: Use, keys: Sequence[BundleKey], content: bytes, seq: int) -> Artefact | Rejected:
-    """Judge by the keys and the highest number of this moment: files may change while the gateway runs."""
-    environment = ENVIRONMENT if use is STOPS else settings.policy.environment
-    bundle = settings.policy.bundle
-    try:
-        highest = Highwater(settings.journal.directory).seen(HUB_STOPS if use is STOPS else environment)
-    except OSError as error:
-        return Rejected("policy_regressed", f"what was enforced before cannot be read: {error}")
-    standing = Standing(
-        environment=environment,
-        highest_seq=max(seq, highest),
-        unix_ns=time.time_ns(),
-        version=VERSION,
-        input_schema=SCHEMA,
-        grace_s=0 if bundle is None else bundle.not_after_grace_s,
-    )
-    try:
-        artefact = judged(content, use, [key for each in keys for key in _readable(each)], standing)
-    except (ValueError, TypeError, ArithmeticError, LookupError, RecursionError, MemoryError) as error:
-        # Bytes of anybody's making: nothing in them may end the following of what comes after them.
-        return Rejected("bundle_unreadable", f"it cannot be judged: {type(error).__name__}")
-    wrong = heedless(artefact) if use is POLICIES and isinstance(artefact, Artefact) else None
-    return wrong or artefact
-
-
-def _readable(key: BundleKey) -> list[VerifyingKey]:
-    """A key whose file is of no use any more is no key."""
-    try:
-        return keys_of([key])
-    except (OSError, ValueError):
-        return []
+def _emergencies(service: BundleService, found: Following) -> Iterator[Wanted]:
+    """The stops of each hub."""
+    for url in dict.fromkeys(service.urls) if service.emergency is not None else ():
+        mark = "" if len(service.urls) == 1 else f"-{hashlib.sha256(url.encode()).hexdigest()[:16]}"
+        level = f"{HUB_STOPS}{mark}"
+        yield Wanted(
+            use=STOPS,
+            path=EMERGENCY_RESOURCE,
+            urls=(url,),
+            keys=() if service.emergency is None else (service.emergency,),
+            level=level,
+            kept=f"{EMERGENCY}{mark}",
+            tell=partial(found.emergency, url, level),
+        )
 
 
 async def _cancelled(running: asyncio.Task[None]) -> None:

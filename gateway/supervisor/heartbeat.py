@@ -37,6 +37,7 @@ class Heartbeat(Struct, frozen=True, kw_only=True):
     revision: str
     """What all workers enforce; empty while they differ."""
     emergency: str
+    """The stops that all workers enforce, as the hub that is told numbers them."""
     problem: str
     """Code and sentence of the last rejection; empty where there is none."""
     version: str
@@ -72,7 +73,7 @@ class Heart:
         self,
         session: aiohttp.ClientSession,
         service: Service,
-        talk: tuple[Callable[[], Heartbeat], Said],
+        talk: tuple[Callable[[str], Heartbeat], Said],
         every_s: float,
     ) -> None:
         self._session: Final = session
@@ -98,7 +99,7 @@ class Heart:
         """Return the seconds until the next one is due."""
         try:
             headers = {"Content-Type": "application/json"} | bearer(self._service.token_file)
-            body = msgspec.json.encode(self._say())
+            body = msgspec.json.encode(self._say(url))
             async with (
                 asyncio.timeout(PATIENCE_S),
                 self._session.post(
@@ -124,9 +125,9 @@ async def _why(response: aiohttp.ClientResponse) -> str:
 
 @contextlib.asynccontextmanager
 async def beating(
-    service: Service, say: Callable[[], Heartbeat], said: Said, *, every_s: float = EVERY_S
+    service: Service, say: Callable[[str], Heartbeat], said: Said, *, every_s: float = EVERY_S
 ) -> AsyncGenerator[Heart]:
-    """A heart while the block runs."""
+    """A heart while the block runs; `say` is what the hub at a URL is told."""
     async with session_with(service) as session:
         heart = Heart(session, service, (say, said), every_s)
         running = [asyncio.create_task(heart.beat(url)) for url in service.urls]

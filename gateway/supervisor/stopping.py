@@ -1,23 +1,30 @@
-"""The stops that the managed OPA decides by: those of this machine, and a hub's where its key is in the settings.
+"""The stops that the managed OPA decides by: those of this machine, and of hubs where their key is in the settings.
 
-Rule 1: stops add up: what either stops is stopped, so that a gateway can be told also while its hub is away.
+Rule 1: stops add up: what any of them stops is stopped, so that a gateway can be told also while a hub is away; only
+where a stop was made it is lifted.
 Rule 2: a file that cannot be read lifts nothing: what stood stays, and at the start OPA is fed nothing and so decides
 nothing.
-Rule 3: the document's number never falls: it is that of the newer of the two, or the highest ever enforced.
-Rule 4: a stop of another maker that lasts longer than a day is obeyed, and told: only a person may end it early.
+Rule 3: the document's number never falls: it is that of the newest of them, or the highest ever enforced.
+Rule 4: a hub is told its own revision where what is enforced holds it: of other numbers it knows nothing.
+Rule 5: a hub's stop lasts as long as it was made for, by this machine's clock: where the hub's is behind, its end is
+moved; an end is never moved back, whatever clocks say later.
+Rule 6: a stop of another maker that lasts longer than a day is obeyed, and told: only a person may end it early.
 """
 
 import asyncio
 import contextlib
 import hashlib
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Final
+
+from msgspec.structs import replace
 
 from gateway.admission.record import rfc3339
 from gateway.bundle.artefact import Artefact
 from gateway.bundle.emergency import ENVIRONMENT, LONGEST_S, Stop, emergency_bundle
 from gateway.bundle.judging import stops_in
+from gateway.bundle.polling import APART_S
 from gateway.bundle.rejection import Rejected
 from gateway.bundle.serve import Offer
 from gateway.bundle.stops import Standing, Stops
@@ -28,13 +35,16 @@ from gateway.supervisor.feeding import Feed
 
 LOOK_S: Final = 0.02
 """How often the file is looked at: a stop is to be felt at once."""
-_LONGEST_NS: Final = (LONGEST_S + 300) * 1_000_000_000
+_NS: Final = 1_000_000_000
+_LONGEST_NS: Final = (LONGEST_S + 300) * _NS
 """How long a stop may have to go, where the clock of its maker is ahead of ours."""
+REMEMBERED: Final = 64
+"""How many documents back a hub's own revision is known; workers are behind by one or two."""
 _State = tuple[int, int, int] | None
 
 
 class Stopping:
-    """Feeds the stops; `follows` where a hub's are waited for."""
+    """Feeds the stops; `follows` where those of a hub are waited for."""
 
     def __init__(self, stops: Stops, feed: Feed, note: Note, *, floor: int, follows: bool) -> None:
         """Take where stops are kept; `floor` is the highest number that was ever enforced."""
@@ -43,8 +53,14 @@ class Stopping:
         self._note: Final = note
         self._floor: Final = floor
         self._follows: Final = follows
-        self._hub: Artefact | None = None
+        self._hubs: Final[dict[str, Artefact]] = {}
+        self._held: Final[dict[str, Mapping[str, str]]] = {}
+        """What the last documents were made of: by their revision, the revision of each hub's."""
         self._local: Standing | None = None
+        self._behind_s: Final[dict[str, float]] = {}
+        self._ends: dict[tuple[str, str], int] = {}
+        """The latest end that was known of each stop of a hub."""
+        self._all: Sequence[Stop] = ()
         self._seen: _State = (0, 0, 0)
         self._known: Mapping[str, Stop] = {}
         self.problem = ""
@@ -58,6 +74,7 @@ class Stopping:
 
     def look(self) -> None:
         """Take what the file says, where it has changed."""
+        self._ended()
         state = self._state()
         if state == self._seen:
             return
@@ -71,10 +88,23 @@ class Stopping:
         self.problem = ""
         self._offer()
 
-    def take(self, artefact: Artefact) -> None:
-        """Take a hub's stops."""
-        self._hub = artefact
+    def take(self, url: str, artefact: Artefact) -> None:
+        """Take the stops of the hub at `url`."""
+        self._hubs[url] = artefact
         self._offer()
+
+    def behind(self, url: str, seconds: float) -> None:
+        """Take by how much the clock of the hub at `url` is behind ours; little more or less is no news."""
+        known = self._behind_s.get(url, 0.0)
+        if abs(seconds - known) > APART_S:
+            self._behind_s[url] = seconds
+            if seconds > known and url in self._hubs:
+                self._offer()
+
+    def known_as(self, url: str, revision: str) -> str:
+        """The document of this revision as the hub at `url` knows it: as its own; empty where that is no part of it."""
+        held = self._held.get(revision)
+        return revision if held is None or not self._follows else held.get(url, "")
 
     def _state(self) -> _State:
         try:
@@ -84,23 +114,51 @@ class Stopping:
         return status.st_mtime_ns, status.st_ino, status.st_size
 
     def _offer(self) -> None:
-        """Offer what both say together, once both have said something."""
-        if self._local is None or (self._follows and self._hub is None):
+        """Offer what all say together, once this machine and a hub have said something."""
+        if self._local is None or (self._follows and not self._hubs):
             return
         now = time.time_ns()
         local = [stop for stop in self._local.stops if stop.until_unix_ns > now]
-        hub, there = self._hub, _stops_of(self._hub)
+        there, moved = self._there()
         own = max(self._local.seq, self._floor)
-        if hub is not None and not local and hub.manifest.metadata.seq >= own:
-            self._feed.stops(hub)
+        hubs = list(self._hubs.values())
+        if len(hubs) == 1 and not local and not moved and hubs[0].manifest.metadata.seq >= own:
+            self._feed.stops(hubs[0])
+            self._remember(hubs[0].revision)
         else:
-            seq = max(own, 0 if hub is None else hub.manifest.metadata.seq)
-            content = emergency_bundle([*there, *local], seq, self._feed.stops_key).content
-            self._feed.stops(Offer(f'"{hashlib.sha256(content).hexdigest()}"', content))
+            seq = max(own, *(hub.manifest.metadata.seq for hub in hubs), 0)
+            packed = emergency_bundle(list(dict.fromkeys([*there, *local])), seq, self._feed.stops_key)
+            self._feed.stops(Offer(f'"{hashlib.sha256(packed.content).hexdigest()}"', packed.content))
+            self._remember(packed.revision)
         self._tell([*there, *local], now)
 
-    def _tell(self, stops: list[Stop], now: int) -> None:
+    def _there(self) -> tuple[list[Stop], bool]:
+        """The stops of all hubs, and whether the end of one was moved."""
+        made = [(url, stop) for url, hub in self._hubs.items() for stop in _stops_of(hub)]
+        ends = {(url, stop.id): self._end(url, stop) for url, stop in made}
+        self._ends = ends
+        stops = [replace(stop, until_unix_ns=ends[url, stop.id]) for url, stop in made]
+        return stops, stops != [stop for _, stop in made]
+
+    def _end(self, url: str, stop: Stop) -> int:
+        """The end of a hub's stop by our clock."""
+        moved_s = min(self._behind_s.get(url, 0.0), LONGEST_S)
+        return max(self._ends.get((url, stop.id), 0), stop.until_unix_ns + int(moved_s * _NS))
+
+    def _ended(self) -> None:
+        """Tell of stops whose time is over."""
+        now = time.time_ns()
+        if any(stop.until_unix_ns <= now for stop in self._known.values()):
+            self._tell(self._all, now)
+
+    def _remember(self, revision: str) -> None:
+        self._held[revision] = {url: hub.revision for url, hub in self._hubs.items()}
+        for old in list(self._held)[:-REMEMBERED]:
+            del self._held[old]
+
+    def _tell(self, stops: Sequence[Stop], now: int) -> None:
         """Say what has been stopped and lifted since the last time."""
+        self._all = stops
         standing = {stop.id: stop for stop in stops if stop.until_unix_ns > now}
         for stop_id, stop in standing.items():
             if stop_id not in self._known:
@@ -113,9 +171,9 @@ class Stopping:
         self._known = standing
 
 
-def _stops_of(artefact: Artefact | None) -> tuple[Stop, ...]:
+def _stops_of(artefact: Artefact) -> tuple[Stop, ...]:
     """The stops of a hub's document, which was judged before."""
-    found = () if artefact is None else stops_in(artefact)
+    found = stops_in(artefact)
     if isinstance(found, Rejected):
         raise TypeError(str(found))
     return found

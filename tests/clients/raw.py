@@ -10,7 +10,7 @@ Rule 1: every request has a connection of its own, so any worker may get it.
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -54,12 +54,14 @@ class Session:
             return [event async for event in events(stream)]
 
 
-async def initialized(url: str) -> Session:
+async def initialized(url: str, bearer: Mapping[str, str] | None = None) -> Session:
+    """A session, of whom these headers name."""
+    accepted = {"accept": BOTH, **(bearer or {})}
     params = {"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": {"name": "raw", "version": "1"}}
     message = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}
-    async with opened("POST", url, {"accept": BOTH}, message) as answer:
+    async with opened("POST", url, accepted, message) as answer:
         assert [event async for event in events(answer) if event.message]
-        named = {"accept": BOTH, "mcp-protocol-version": LEGACY, "mcp-session-id": answer.headers["mcp-session-id"]}
+        named = {**accepted, "mcp-protocol-version": LEGACY, "mcp-session-id": answer.headers["mcp-session-id"]}
     async with opened("POST", url, named, {"jsonrpc": "2.0", "method": "notifications/initialized"}) as told:
         assert told.status_code == 202
     return Session(url, named)

@@ -40,9 +40,9 @@ class Policy(Struct, frozen=True):
         return pack(self.files, wanted, key=key)
 
 
-def built(directory: Path, server: Counterpart) -> Policy:
-    """The policy that allows everything on this server."""
-    write_environment(directory / "policy" / "bundles" / ENVIRONMENT, {"s": entry(server.url)}, None, ENVIRONMENT)
+def built(directory: Path, server: Counterpart, files: Mapping[str, Mapping[str, Any]] | None = None) -> Policy:
+    """The policy that allows everything on this server; `files` are more files of its environment."""
+    write_environment(directory / "policy" / "bundles" / ENVIRONMENT, {"s": entry(server.url)}, files, ENVIRONMENT)
     builder = Builder(directory / "state", obtain(print))
     content = builder.content(PolicySource(directory / "policy", ENVIRONMENT), time.time())
     assert not isinstance(content, Problems), content

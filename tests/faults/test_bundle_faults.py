@@ -20,12 +20,14 @@ from gateway.bundle.manifest import Metadata, rfc3339
 from gateway.bundle.pack import archived, pack
 from gateway.bundle.signing import ephemeral_key
 from tests.faults.followed import ENVIRONMENT, KEY, Policy, Stage, built, counterpart, followed
+from tests.faults.hubbed import calling, counted, unready
 from tests.running import until
 from tests.servers.stub_hub import StubHub, stub_hub
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NEXT: Final = 100
+ENDED: Final = 'mcp_admission_events_total{event="opa_ended"}'
 PAST: Final = rfc3339(time.time() - 3600)
 
 
@@ -182,14 +184,44 @@ async def test_a_killed_opa_gets_the_bundle_again_and_decides_by_it(shared: Stag
     await shared.calls()
 
 
+async def test_opa_killed_in_the_middle_of_a_switch_lets_nothing_be_decided_by_anything_but_the_old_or_the_new(
+    shared: Stage,
+) -> None:
+    behind, gateway = shared.behind, shared.behind.gateway
+    await gateway.ready()
+    revisions, known = [await gateway.revision()], behind.known()
+    behind.server.begin()
+    async with calling(behind.line) as seen:
+        for seq in (4, 5, 6):
+            newer, before = shared.policy.bundle(seq), await shared.metric(ENDED)
+            shared.hub.publish(newer.content)
+            if seq > 4:
+                await shared.noted("followed", revision=newer.revision)
+            os.kill(behind.pids("opa_started")[-1], signal.SIGKILL)
+            revisions.append(newer.revision)
+            await shared.enforced(newer.revision)
+            assert await shared.metric(ENDED) > before
+    assert set(seen) == {"", "policy_unavailable"}, "OPA was missed, and came back"
+    calls = [one for one in gateway.records("decided") if one["method"] == "tools/call"]
+    fresh = [one for one in calls if one["call_id"] not in known]
+    assert {one["revision"] for one in fresh if one["outcome"] == "allow"} <= set(revisions)
+    order = [revisions.index(one["revision"]) for one in fresh if one["outcome"] == "allow"]
+    assert order == sorted(order), "nothing went back to a revision that was replaced"
+    assert len(behind.server.effects) == len(order) == seen.count("")
+    await shared.noted("followed", revision=revisions[-1])
+    await shared.calls()
+
+
 async def test_a_hub_that_is_down_for_a_while_leaves_everything_as_it_is(shared: Stage) -> None:
     await shared.hub.down()
     await shared.noted("hub_unreachable")
+    await counted(shared, "hub_unreachable")
     await shared.calls()
     assert "hub_problem" in await shared.behind.gateway.readiness()
     await shared.hub.up()
     await shared.noted("hub_reached")
-    newer = shared.policy.bundle(4)
+    await counted(shared, "hub_reached")
+    newer = shared.policy.bundle(7)
     shared.hub.publish(newer.content)
     await shared.enforced(newer.revision)
 
@@ -227,6 +259,8 @@ async def test_a_gateway_that_starts_while_its_hub_is_down_uses_the_kept_bundle_
         async with followed(tmp_path, [hub], policy, server, ready=False, settings=stale) as late:
             await late.calls("policy_stale")
             await late.noted("stale", code="policy_stale")
+            await unready(late, "fresh_policy", "see whether its hub can be reached")
+            await counted(late, "stale")
             assert await late.metric('mcp_admission_policy_failures_total{code="policy_stale"}') > 0
             await hub.up()
             await hub_holds_shortly(late)
@@ -322,6 +356,8 @@ async def test_a_policy_whose_time_ends_while_it_is_in_force_refuses_and_a_newer
             assert await stage.metric("mcp_admission_policy_not_after_seconds") == int(end)
             await stage.calls("policy_expired")
             await stage.noted("expired", code="policy_expired")
+            await unready(stage, "decision (policy_expired", "publish it anew, or a newer one")
+            await counted(stage, "expired")
             assert await stage.metric('mcp_admission_policy_failures_total{code="policy_expired"}') > 0
             hub.publish(policy.bundle(8).content)
             await stage.calls()

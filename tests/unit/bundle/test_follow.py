@@ -13,6 +13,7 @@ from gateway.bundle.follow import (
     Followed,
     Follower,
     News,
+    Passed,
     Reached,
     Refused,
     Unkept,
@@ -42,9 +43,11 @@ class Hubs:
         self.urls = urls or ("one",)
         self.answers: dict[str, Answer] = dict.fromkeys(self.urls, AWAY)
         self.asked: list[tuple[str, str]] = []
+        self.held: list[bool] = []
 
-    async def ask(self, url: str, etag: str) -> Answer:
+    async def ask(self, url: str, etag: str, *, hold: bool) -> Answer:
         self.asked.append((url, etag))
+        self.held.append(hold)
         return self.answers[url]
 
 
@@ -154,9 +157,9 @@ async def test_hubs_are_asked_in_turn_and_a_round_of_failures_is_told_once_with_
     assert [url for url, _ in bed.hubs.asked[:4]] == ["one", "two", "one", "two"]
     assert pauses[0] == 0, "the other one is asked at once"
     assert pauses[1] < LONGEST_PAUSE_S / 2 <= pauses[-1] <= LONGEST_PAUSE_S
-    assert bed.news == [Unreached("two: no answer")]
+    assert bed.news == [Passed("one: no answer"), Unreached("two: no answer")]
     await bed.turn(Fetched(content(2), '"a"'), "one")
-    assert bed.news[1] == Reached("one")
+    assert bed.news[2] == Reached("one")
 
 
 async def test_the_hub_that_answers_is_kept_and_its_rejection_leads_to_the_next(tmp_path: Path) -> None:
@@ -224,3 +227,15 @@ async def test_a_bundle_that_cannot_be_kept_is_followed_all_the_same(tmp_path: P
     _, news = await bed.turn(Fetched(content(2), '"a"'))
     assert [type(one) for one in news if not isinstance(one, Confirmed)] == [Followed, Unkept, Unkept]
     assert bed.in_force == 2
+
+
+async def test_a_service_that_was_not_heard_is_to_answer_at_once_so_that_it_confirms_what_may_be_stale(
+    bed: Bed,
+) -> None:
+    await bed.turn(Fetched(content(2), '"a"'))
+    await bed.turn(Unchanged())
+    await bed.turn(AWAY)
+    pause, news = await bed.turn(Unchanged())
+    assert (pause, news) == (0, [Reached("one"), Confirmed(bed.now)])
+    await bed.turn(Unchanged())
+    assert bed.hubs.held == [False, True, True, False, True]

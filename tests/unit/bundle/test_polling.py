@@ -1,7 +1,9 @@
 """One question to a bundle service, over real sockets."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from email.utils import formatdate
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ import pytest_asyncio
 from aiohttp import web
 
 from gateway.bundle import polling
-from gateway.bundle.polling import Away, Fetched, Poller, Service, Unchanged
+from gateway.bundle.polling import Away, Fetched, Patience, Poller, Service, Unchanged, apart_s, patience
 from gateway.bundle.rejection import Rejected
 
 Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -49,7 +51,7 @@ async def here() -> AsyncIterator[Here]:
 async def poller(here: Here, tmp_path: Path) -> AsyncIterator[Poller]:
     (tmp_path / "token").write_text(f"{TOKEN}\n")
     service = Service(urls=(here.url,), token_file=tmp_path / "token", labels={"region": "eu", "tier": "a/b"})
-    async with polling.polling(service, "bundles/x.tar.gz", wait_s=0.2) as poller:
+    async with polling.polling(service, "bundles/x.tar.gz", Patience(0.2, 0.6)) as poller:
         yield poller
 
 
@@ -61,6 +63,8 @@ async def test_it_asks_as_opa_does(here: Here, poller: Poller) -> None:
     assert asked.headers["If-None-Match"] == '"e"'
     assert asked.headers["Authorization"] == f"Bearer {TOKEN}"
     assert asked.query.getall("label") == ["region=eu", "tier=a/b"]
+    assert await poller.ask(here.url, '"e"', hold=False) == Unchanged()
+    assert here.asked[1].headers["Prefer"] == "modes=snapshot;wait=0"
 
 
 async def test_a_bundle_comes_with_its_etag(here: Here, poller: Poller) -> None:
@@ -128,8 +132,7 @@ async def test_an_answer_that_breaks_off_is_none(here: Here, poller: Poller) -> 
 async def test_a_service_that_never_ends_its_answer_is_left(
     here: Here, poller: Poller, monkeypatch: pytest.MonkeyPatch, head: bool
 ) -> None:
-    for name in ("HEAD_S", "CONNECT_S", "BODY_S"):
-        monkeypatch.setattr(polling, name, 0.3)
+    monkeypatch.setattr(polling, "BODY_S", 0.3)
     over = asyncio.Event()
 
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -157,3 +160,49 @@ async def test_a_service_that_is_not_there_and_a_token_that_is_gone_are_no_answe
     assert isinstance(answer, Away)
     assert "the token cannot be read" in answer.detail
     assert len(here.asked) == 1
+
+
+def test_a_silent_service_is_given_up_in_half_the_time_after_which_policy_is_stale() -> None:
+    assert patience(None) == patience(86_400) == Patience(30, 15)
+    for stale_s in (8, 20, 60, 200):
+        given = patience(stale_s)
+        assert given.wait_s + given.answer_s <= stale_s / 2
+    assert patience(1) == Patience(2, 2), "less than that is no time to answer in"
+
+
+@pytest.mark.parametrize(
+    ("date", "ahead_s"),
+    [
+        (0, 0),
+        (-1, 0),
+        (30, 0),
+        (39, 0),
+        (3630, 3600),
+        (-3600, -3630),
+        (-9, 0),
+    ],
+)
+def test_a_service_is_ahead_or_behind_only_where_its_date_fits_into_no_moment_of_the_question(
+    date: float, ahead_s: float
+) -> None:
+    began = 1_800_000_000.0
+    assert apart_s(formatdate(began + date, usegmt=True), began, began + 30) == ahead_s
+
+
+@pytest.mark.parametrize("said", ["", "yesterday", "Mon, 99 Jan 2026 00:00:00 GMT", "\x00"])
+def test_what_is_no_date_says_nothing_of_a_clock(said: str) -> None:
+    assert apart_s(said, 0, 30) == 0
+
+
+async def test_each_answer_tells_the_clock_of_its_service(here: Here, poller: Poller) -> None:
+    clocks: list[tuple[str, float]] = []
+    poller.on_clock = lambda url, ahead_s: clocks.append((url, ahead_s))
+
+    async def late(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=304, headers={"Date": formatdate(time.time() - 3600, usegmt=True)})
+
+    await poller.ask(here.url, '"e"')
+    here.answer = late
+    await poller.ask(here.url, '"e"')
+    assert clocks[0] == (here.url, 0)
+    assert clocks[1][1] == pytest.approx(-3600, abs=60)

@@ -47,7 +47,7 @@ class Said:
     def __init__(self) -> None:
         self.revision = "dev@aaaaaaaaaaaa.1"
 
-    def __call__(self) -> Heartbeat:
+    def __call__(self, _url: str) -> Heartbeat:
         return Heartbeat(
             gateway="g",
             labels={"region": "eu"},

@@ -18,6 +18,7 @@ from gateway.supervisor.feeding import Feed
 from gateway.supervisor.stopping import Stopping
 
 HUB = ephemeral_key()
+ONE, TWO = "https://one.example", "https://two.example"
 LATER = time.time_ns() + 600 * 10**9
 
 
@@ -45,6 +46,24 @@ class Bed:
     @property
     def events(self) -> list[str]:
         return [event for event, _ in self.noted]
+
+    @property
+    def revision(self) -> str:
+        """Of what is offered."""
+        offer = self.endpoint._offerings[EMERGENCY_RESOURCE].offer
+        found = None if offer is None else read_artefact(offer.content)
+        assert isinstance(found, Artefact)
+        return found.revision
+
+    @property
+    def ends(self) -> dict[str, int]:
+        """When the stops of what is offered end."""
+        offer = self.endpoint._offerings[EMERGENCY_RESOURCE].offer
+        found = None if offer is None else read_artefact(offer.content)
+        assert isinstance(found, Artefact)
+        stops = stops_in(found)
+        assert isinstance(stops, tuple)
+        return {one.id: one.until_unix_ns for one in stops}
 
     @property
     def offered(self) -> tuple[int, set[str]] | None:
@@ -114,7 +133,7 @@ def test_where_a_hub_is_followed_nothing_is_offered_before_it_has_spoken(tmp_pat
     bed.stops.add(stop("s1"), time.time_ns())
     bed.stopping.look()
     assert bed.offered is None
-    bed.stopping.take(of_hub(5, stop("h1")))
+    bed.stopping.take(ONE, of_hub(5, stop("h1")))
     assert bed.offered is not None
     assert bed.offered[1] == {"s1", "h1"}
 
@@ -123,7 +142,7 @@ def test_a_hubs_document_is_passed_on_as_it_is_until_something_is_stopped_here(t
     bed, now_ms = Bed(tmp_path, follows=True), time.time_ns() // 10**6
     bed.stopping.look()
     hub = of_hub(now_ms, stop("h1"))
-    bed.stopping.take(hub)
+    bed.stopping.take(ONE, hub)
     offer = bed.endpoint._offerings[EMERGENCY_RESOURCE].offer
     assert offer is not None
     assert offer.etag == f'"{hub.digest}"', "a hub sees the revision that it made"
@@ -138,7 +157,7 @@ def test_a_hubs_document_is_passed_on_as_it_is_until_something_is_stopped_here(t
     assert lifted is not None
     assert lifted[1] == {"h1"}
     assert now_ms <= merged[0] < lifted[0], "the hub's own number would be a step back"
-    bed.stopping.take(of_hub(lifted[0] + 1))
+    bed.stopping.take(ONE, of_hub(lifted[0] + 1))
     assert bed.offered == (lifted[0] + 1, set())
 
 
@@ -149,7 +168,9 @@ def test_a_stop_of_another_maker_that_lasts_too_long_is_obeyed_and_told(
     bed = Bed(tmp_path, follows=True)
     bed.stopping.look()
     for seq in (1, 2):
-        bed.stopping.take(of_hub(time.time_ns() // 10**6 + seq, stop("h1", time.time_ns() + hours * 3_600 * 10**9)))
+        bed.stopping.take(
+            ONE, of_hub(time.time_ns() // 10**6 + seq, stop("h1", time.time_ns() + hours * 3_600 * 10**9))
+        )
     assert bed.offered is not None
     assert bed.offered[1] == {"h1"}
     assert bed.events == ["stopped", *told], "once"
@@ -165,3 +186,80 @@ def test_a_stop_that_ended_by_itself_is_not_told_as_lifted(bed: Bed) -> None:
             bed.stops.add(stop("s2"), time.time_ns())
     assert bed.offered is not None
     assert bed.offered[1] == {"s2"}
+
+
+def test_what_any_hub_stops_is_stopped_whatever_the_numbers_of_the_others_and_lifted_only_there(tmp_path: Path) -> None:
+    bed, now_ms = Bed(tmp_path, follows=True), time.time_ns() // 10**6
+    ahead = now_ms + 3_600_000
+    bed.stopping.look()
+    bed.stopping.take(ONE, of_hub(ahead, stop("h1")))
+    bed.stopping.take(TWO, of_hub(now_ms, stop("h2")))
+    assert bed.offered == (ahead, {"h1", "h2"}), "a hub whose clock is right is heard beside one that is ahead"
+    bed.stopping.take(TWO, of_hub(now_ms + 1))
+    assert bed.offered == (ahead, {"h1"})
+    bed.stopping.take(ONE, of_hub(ahead + 1))
+    assert bed.offered == (ahead + 1, set())
+    assert bed.events == ["stopped", "stopped", "lifted", "lifted"]
+
+
+def test_a_stop_that_two_hubs_have_from_one_directory_is_one_stop(tmp_path: Path) -> None:
+    bed = Bed(tmp_path, follows=True)
+    bed.stopping.look()
+    for seq, url in enumerate((ONE, TWO), 5):
+        bed.stopping.take(url, of_hub(seq, stop("h1")))
+    assert bed.offered == (6, {"h1"})
+    assert bed.events == ["stopped"]
+
+
+def test_each_hub_is_told_its_own_revision_where_what_is_enforced_holds_it(tmp_path: Path) -> None:
+    bed, one, two = Bed(tmp_path, follows=True), of_hub(900, stop("h1")), of_hub(5, stop("h2"))
+    bed.stopping.look()
+    bed.stopping.take(ONE, one)
+    alone = bed.revision
+    bed.stopping.take(TWO, two)
+    both = bed.revision
+    assert [bed.stopping.known_as(url, both) for url in (ONE, TWO)] == [one.revision, two.revision]
+    assert bed.stopping.known_as(ONE, alone) == one.revision
+    assert bed.stopping.known_as(TWO, alone) == "", "nothing of it is in there yet, whatever its number"
+    assert bed.stopping.known_as(TWO, "emergency@0123456789ab.7") == "emergency@0123456789ab.7"
+
+
+def test_a_stop_of_a_hub_that_is_behind_lasts_its_time_here_and_never_ends_earlier_than_was_known(
+    tmp_path: Path,
+) -> None:
+    bed, now = Bed(tmp_path, follows=True), time.time_ns()
+    bed.stopping.look()
+    over = stop("h1", now - 1800 * 10**9)
+    bed.stopping.behind(ONE, 3600)
+    bed.stopping.take(ONE, of_hub(now // 10**6, over))
+    assert bed.ends == {"h1": over.until_unix_ns + 3600 * 10**9}
+    assert bed.events == ["stopped"]
+    bed.stopping.behind(ONE, 0)
+    bed.stopping.take(ONE, of_hub(now // 10**6 + 1, over, stop("h2")))
+    assert bed.ends == {"h1": over.until_unix_ns + 3600 * 10**9, "h2": LATER}
+    bed.stopping.take(ONE, of_hub(now // 10**6 + 2))
+    assert bed.ends == {}
+
+
+def test_a_clock_that_falls_behind_moves_the_ends_of_what_stands_and_a_little_is_no_news(tmp_path: Path) -> None:
+    bed = Bed(tmp_path, follows=True)
+    bed.stopping.look()
+    bed.stopping.take(ONE, of_hub(5, stop("h1")))
+    first = bed.revision
+    bed.stopping.behind(ONE, 9)
+    assert bed.revision == first
+    bed.stopping.behind(ONE, 100)
+    assert bed.ends == {"h1": LATER + 100 * 10**9}
+    assert bed.stopping.known_as(ONE, bed.revision) == bed.stopping.known_as(ONE, first)
+    bed.stopping.behind(ONE, 10**9)
+    assert bed.ends == {"h1": LATER + 86_400 * 10**9}, "nobody's clock makes a stop last for ever"
+
+
+def test_a_stop_whose_time_is_over_is_told_although_nothing_else_happens(bed: Bed) -> None:
+    bed.stopping.look()
+    bed.stops.add(stop("s1", time.time_ns() + 10**8), time.time_ns())
+    bed.stopping.look()
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and bed.events != ["stopped", "stop_ended"]:
+        bed.stopping.look()
+    assert bed.events == ["stopped", "stop_ended"]
