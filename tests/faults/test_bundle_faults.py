@@ -228,7 +228,7 @@ async def test_a_hub_that_is_down_for_a_while_leaves_everything_as_it_is(shared:
 
 async def test_a_gateway_whose_name_a_hub_refuses_says_so_and_goes_on(shared: Stage) -> None:
     shared.hub.refusal = {"error": "the token `eu` may not report as 'us-1'", "remedy": "Correct the gateway's `id`."}
-    newer = shared.policy.bundle(5)
+    newer = shared.policy.bundle(8)
     shared.hub.publish(newer.content)
     await shared.enforced(newer.revision)
     told = await shared.noted("heartbeat_refused")
@@ -236,7 +236,7 @@ async def test_a_gateway_whose_name_a_hub_refuses_says_so_and_goes_on(shared: St
     assert "may not report" in (await shared.behind.gateway.readiness())["heartbeat_problem"]
     await shared.calls()
     shared.hub.refusal = None
-    newest = shared.policy.bundle(6)
+    newest = shared.policy.bundle(9)
     shared.hub.publish(newest.content)
     await shared.noted("heartbeat_taken")
     assert "heartbeat_problem" not in await shared.behind.gateway.readiness()
