@@ -62,7 +62,7 @@ async def _listen(listen: Listen, hub: Hub, certificate: Certificate | None, end
     hub.channels.close()
     if hub.emergency is not None:
         hub.emergency.offering.close()
-    listener.should_exit = True
+    listener.end()
     await serving
     looking.cancel()
     report("ended")
