@@ -51,6 +51,7 @@ class Following:
         self._away: Final[dict[str, str]] = {}
         self._confirmed: Final[dict[str, int]] = dict.fromkeys(("policy", "emergency") if stops_too else ("policy",), 0)
         self._revision = ""
+        self._raising: Final[set[asyncio.Task[None]]] = set()
         self.first: Final = asyncio.Event()
         """Set when there is something to feed OPA with."""
         self.on_problem: Callable[[], None] = _nobody_minds
@@ -85,7 +86,9 @@ class Following:
         """Take what happened to the hub's stops."""
         if isinstance(news, Followed):
             self._stops.take(news.artefact)
-            self._raise(news.artefact.manifest.metadata.seq)
+            raising = asyncio.create_task(self._raise(news.artefact.manifest.metadata.seq))
+            self._raising.add(raising)
+            raising.add_done_callback(self._raising.discard)
         self._took("emergency", news, "emergency_")
 
     def ended(self, what: str, running: asyncio.Task[None]) -> None:
@@ -96,9 +99,10 @@ class Following:
             self._note("unfollowed", detail=f"{error!r}: restart the gateway")
             self.on_problem()
 
-    def _raise(self, seq: int) -> None:
+    async def _raise(self, seq: int) -> None:
+        """Keep the number of a hub's stops, while OPA takes them: a stop does not wait for a disk."""
         try:
-            self._highwater.raise_to(HUB_STOPS, seq)
+            await asyncio.to_thread(self._highwater.raise_to, HUB_STOPS, seq)
         except OSError as error:
             self._note("emergency_unkept", detail=str(error))
 
