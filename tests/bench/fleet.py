@@ -3,7 +3,7 @@
     python -m tests.bench.fleet --gateways 2 50
 
 Rule 1: a gateway enforces what its own answers show: it is called from before the command until it answers anew.
-Rule 2: callers are few and make pauses, so that they do not take the CPU that they measure.
+Rule 2: what is measured while callers take a part of the CPU is measured without them, too, by what the hub is told.
 Rule 3: it ends everything that it started, also when it is interrupted or terminated.
 """
 
@@ -13,64 +13,29 @@ import signal
 import statistics
 import tempfile
 import time
-from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import orjson
 from msgspec import Struct
 
 from tests.bench import trees
-from tests.bench.load import Connection
-from tests.bench.stage import HEADERS, META, served, targets
+from tests.bench.calling import calling, seen
+from tests.bench.stage import served, targets
 from tests.fleets import CHANNEL, Fleet, fleet
 from tests.hubs import cli
-from tests.running import Gateway, catalog
+from tests.running import catalog
 
 GATEWAYS: Final = (2, 50)
 ROUNDS: Final = 5
-CALLERS: Final = 2
-PAUSE_S: Final = 0.02
 IDLE_S: Final = 15.0
 SETTLE_S: Final = 3.0
 """After a round, so that what it caused is over."""
 TOOLS: Final = 2 * ROUNDS + 1
 Command = Coroutine[Any, Any, tuple[int, str, str]]
 _OUTPUT: Final = Path(".state") / "bench-fleet.md"
-
-
-class Caller:
-    """Calls one gateway's server, on one connection."""
-
-    def __init__(self, gateway: Gateway, connection: Connection) -> None:
-        """Take the connection; made by `calling` only."""
-        self._head: Final = _head(gateway)
-        self._connection: Final = connection
-
-    async def call(self, tool: str) -> bytes:
-        """Call a tool and return the answer's body."""
-        params = {"name": tool, "arguments": {}, "_meta": META}
-        body = orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
-        return await self._connection.ask(
-            f"{self._head}Mcp-Name: {tool}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
-        )
-
-
-def _head(gateway: Gateway) -> str:
-    parts = urlsplit(gateway.url("bench"))
-    lines = "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items() if name != "Mcp-Name")
-    return f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n{lines}"
-
-
-async def calling(gateway: Gateway) -> Caller:
-    """Return a caller of this gateway."""
-    parts = urlsplit(gateway.origin)
-    address = (parts.hostname or "127.0.0.1", parts.port or 80)
-    _, connection = await asyncio.get_running_loop().create_connection(Connection, *address)
-    return Caller(gateway, connection)
 
 
 class Round(Struct, frozen=True):
@@ -220,31 +185,13 @@ async def _obeyed(running: Fleet, command: Command, tool: str, wanted: bytes) ->
     await asyncio.sleep(SETTLE_S)  # noqa: TID251 - what the last round caused is over
     began = time.perf_counter()
     commanding = asyncio.create_task(command)
-    seen = asyncio.create_task(_seen(callers, tool, wanted))
+    seeing = asyncio.create_task(seen(callers, tool, wanted))
     code, _, err = await commanding
     ended = time.perf_counter()
     if code:
         raise ChildProcessError(err)
-    times = [(at - began) * 1000 for at in await seen]
+    times = [(at - began) * 1000 for at in await seeing]
     return Round(times[0], statistics.median(times), times[-1], (ended - began) * 1000)
-
-
-async def _seen(callers: Sequence[Caller], tool: str, wanted: bytes) -> list[float]:
-    """Return when each of them got the wanted answer, in order."""
-    pending, times = deque(callers), list[float]()
-
-    async def call() -> None:
-        while pending:
-            caller = pending.popleft()
-            if wanted in await caller.call(tool):
-                times.append(time.perf_counter())
-            else:
-                pending.append(caller)
-                await asyncio.sleep(PAUSE_S)  # noqa: TID251 - callers that leave CPU for what they measure
-
-    async with asyncio.timeout(60):
-        await asyncio.gather(*(call() for _ in range(CALLERS)))
-    return times
 
 
 def _row(what: str, running: Fleet, rounds: Sequence[Round], load: str) -> str:
