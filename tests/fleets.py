@@ -43,7 +43,7 @@ async def fleet(
     made = ground(root)
     (root / "emergency.pub.pem").write_text(made.emergency.public_pem, encoding="ascii")
     made.token_file("gateway")
-    files = await asyncio.to_thread(compiled, root, servers)
+    files = compiled(root, servers)  # here, not in a thread, which would go on writing after an interruption
     async with serving(made) as hub:
         await hub.publish(packed(files, 1, made.key).content)
         following = [_gateway(made, hub, number, more) for number in range(count)]

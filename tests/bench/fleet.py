@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import signal
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -226,4 +227,7 @@ def _interrupted(task: "asyncio.Task[None] | None") -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m tests.bench.fleet")
     parser.add_argument("--gateways", type=int, nargs="+", default=GATEWAYS, metavar="N")
-    asyncio.run(main(parser.parse_args().gateways))
+    try:
+        asyncio.run(main(parser.parse_args().gateways))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        sys.exit("interrupted; everything that was started has ended")
