@@ -50,6 +50,7 @@ class Round(Struct, frozen=True):
 
 async def rows(count: int) -> list[str]:
     """Measure so many gateways; return the rows of a Markdown table `what | figure`."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _interrupted, asyncio.current_task())
     with tempfile.TemporaryDirectory(prefix="mcp-admission-bench-") as root, served("tests.bench.upstream") as origin:
         url = f"{origin}/tools/{TOOLS}/mcp"
         servers = {"bench": catalog("bench", url, tools=targets(TOOLS))}
@@ -211,7 +212,6 @@ def _ms(times: Sequence[float]) -> str:
 
 async def main(counts: Sequence[int]) -> None:
     """Measure, print and write the table."""
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _interrupted, asyncio.current_task())
     lines = ["| what | figure |", "|---|---|"]
     for count in counts:
         lines += await rows(count)
