@@ -5,6 +5,7 @@ Rule 1: the process is started as a user starts it, `mcp-admission hub serve --c
 
 import asyncio
 import json
+import os
 import shutil
 import ssl
 import subprocess
@@ -154,6 +155,20 @@ class Hub:
         """Return the fields of every such event in the log."""
         lines = [json.loads(line) for line in self.log.read_text(encoding="utf-8").splitlines() if line[:1] == "{"]
         return [line.get("fields", {}) for line in lines if line["message"] == name]
+
+
+async def cli(made: Ground, *words: str, role: str = "publisher") -> tuple[int, str, str]:
+    """Return the exit code, the output and the complaints of a command."""
+    command = [sys.executable, "-m", "gateway", *words, "--token-file", str(made.token_file(role))]
+    pipe = asyncio.subprocess.PIPE
+    proxied = os.environ | {"HTTP_PROXY": "http://127.0.0.1:9"}  # which must not see a token on this machine
+    process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe, env=proxied)
+    try:
+        out, err = await asyncio.wait_for(process.communicate(), 120)
+    finally:
+        if process.returncode is None:
+            process.kill()
+    return process.returncode or 0, out.decode(), err.decode()
 
 
 @asynccontextmanager

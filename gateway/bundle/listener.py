@@ -8,12 +8,15 @@ import asyncio
 import contextlib
 import secrets
 import socket
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator
+from typing import Final
 
-import uvicorn
 from msgspec import Struct
 
 from gateway.bundle.serve import EMERGENCY_RESOURCE, RESOURCE, BundleEndpoint
+from gateway.listening.server import server
+
+DRAIN_S: Final = 2
 
 
 class Address(Struct, frozen=True):
@@ -25,12 +28,6 @@ class Address(Struct, frozen=True):
     emergency: str = EMERGENCY_RESOURCE
 
 
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None]:
-        yield
-
-
 @contextlib.asynccontextmanager
 async def listening() -> AsyncGenerator[tuple[BundleEndpoint, Address]]:
     """The endpoint while it can be reached; leaving lets go of everyone who waits and closes the port."""
@@ -39,22 +36,12 @@ async def listening() -> AsyncGenerator[tuple[BundleEndpoint, Address]]:
     taken = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     taken.bind(("127.0.0.1", 0))
     taken.listen(16)
-    server = _Server(
-        uvicorn.Config(
-            endpoint,
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=2,
-            ws="none",
-        )
-    )
-    running = asyncio.create_task(server.serve(sockets=[taken]))
+    listener = server(endpoint, drain_s=DRAIN_S)
+    running = asyncio.create_task(listener.serve(sockets=[taken]))
     try:
         yield endpoint, Address(f"http://127.0.0.1:{taken.getsockname()[1]}", RESOURCE, token)
     finally:
         endpoint.close()
-        server.should_exit = True
+        listener.end()
         await running
         taken.close()

@@ -65,7 +65,7 @@ async def _listen(settings: HubSettings, hub: Hub, certificate: Certificate | No
     hub.channels.close()
     if hub.emergency is not None:
         hub.emergency.offering.close()
-    listener.should_exit = True
+    listener.end()
     await serving
     for each in looking:
         each.cancel()

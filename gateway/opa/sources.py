@@ -13,10 +13,12 @@ import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import httpx
 from msgspec import Struct
+
+if TYPE_CHECKING:
+    import httpx
 
 RELEASES: Final = "https://github.com/open-policy-agent/opa/releases/download"
 MODULE: Final = "github.com/open-policy-agent/opa"
@@ -95,6 +97,8 @@ def release(version: str, releases: str = RELEASES, pinned: Mapping[tuple[str, s
     """A source that downloads the project's release for this machine and verifies its SHA-256."""
 
     def download(scratch: Path, report: Report) -> Path | Failed:
+        import httpx  # noqa: PLC0415 - nobody but who downloads waits for it, and each gateway's supervisor would keep it
+
         machine = (platform.system().lower(), platform.machine().lower())
         asset = ASSETS.get(machine)
         if asset is None:
@@ -117,7 +121,7 @@ def release(version: str, releases: str = RELEASES, pinned: Mapping[tuple[str, s
     return download
 
 
-def _wanted(client: httpx.Client, address: str, pinned: str | None) -> tuple[str, str]:
+def _wanted(client: "httpx.Client", address: str, pinned: str | None) -> tuple[str, str]:
     """The SHA-256 to meet, and who says so."""
     if pinned:
         return pinned, "the hash pinned in this program"
@@ -128,7 +132,7 @@ def _wanted(client: httpx.Client, address: str, pinned: str | None) -> tuple[str
     return hexadecimal[1], "the release's own checksum file (no hash is pinned for it yet)"
 
 
-def _saved(client: httpx.Client, address: str, target: Path) -> str:
+def _saved(client: "httpx.Client", address: str, target: Path) -> str:
     """Write the body to the target and return its SHA-256; a body beyond all reason is refused."""
     digest, size = hashlib.sha256(), 0
     with client.stream("GET", address) as answer, target.open("wb") as file:

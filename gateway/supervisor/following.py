@@ -52,6 +52,7 @@ class Following:
         self._clocks: Final[dict[str, str]] = {}
         self._confirmed: Final[dict[str, int]] = dict.fromkeys((POLICY, *hubs), 0)
         self._revision = ""
+        self._raising: Final[set[asyncio.Task[None]]] = set()
         self.first: Final = asyncio.Event()
         """Set when there is something to feed OPA with."""
         self.on_problem: Callable[[], None] = _nobody_minds
@@ -107,7 +108,9 @@ class Following:
         """Take what happened to the stops of the hub at `url`, whose highest number is kept under `level`."""
         if isinstance(news, Followed):
             self._stops.take(url, news.artefact)
-            self._raise(level, news.artefact.manifest.metadata.seq)
+            raising = asyncio.create_task(self._raise(level, news.artefact.manifest.metadata.seq))
+            self._raising.add(raising)
+            raising.add_done_callback(self._raising.discard)
         self._took(url, news, "emergency_")
 
     def clock(self, url: str, ahead_s: float) -> None:
@@ -131,9 +134,10 @@ class Following:
             self._note("unfollowed", detail=f"{error!r}: restart the gateway")
             self.on_problem()
 
-    def _raise(self, level: str, seq: int) -> None:
+    async def _raise(self, level: str, seq: int) -> None:
+        """Keep the number of a hub's stops, while OPA takes them: a stop does not wait for a disk."""
         try:
-            self._highwater.raise_to(level, seq)
+            await asyncio.to_thread(self._highwater.raise_to, level, seq)
         except OSError as error:
             self._note("emergency_unkept", detail=str(error))
 

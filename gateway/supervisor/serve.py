@@ -161,7 +161,7 @@ async def _answering(admin: Admin, sockets: Sockets) -> AsyncGenerator[None]:
     try:
         yield
     finally:
-        listener.should_exit = True
+        listener.end()
         await serving
 
 

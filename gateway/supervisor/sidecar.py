@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, structs
 
@@ -19,8 +20,10 @@ from gateway.settings import Settings
 from gateway.supervisor.chronicle import Chronicle
 from gateway.supervisor.feeding import Feed
 from gateway.supervisor.following import Following, following
-from gateway.supervisor.policy import PolicyNews, published
 from gateway.supervisor.stopping import Stopping, stopping
+
+if TYPE_CHECKING:
+    from gateway.supervisor.policy import PolicyNews
 
 
 class UnstartableError(Exception):
@@ -31,7 +34,7 @@ class Sidecar(Struct, frozen=True):
     """What workers and health need of it; nothing of it where OPA is not ours."""
 
     opa: ManagedOpa | None = None
-    news: PolicyNews | Following | None = None
+    news: "PolicyNews | Following | None" = None
     stops: Stopping | None = None
     feed: Feed | None = None
 
@@ -76,9 +79,11 @@ async def _fed(settings: Settings, binary: Path, feed: Feed, note: Chronicle) ->
 @contextlib.asynccontextmanager
 async def _source(
     settings: Settings, binary: Path, feed: Feed, stops: Stopping, note: Chronicle
-) -> AsyncGenerator[PolicyNews | Following]:
+) -> "AsyncGenerator[PolicyNews | Following]":
     service = settings.policy.bundle
     if service is None:
+        from gateway.supervisor.policy import published  # noqa: PLC0415 - who follows bundles waits for no builder
+
         above = Highwater(settings.journal.directory).seen(settings.policy.environment)
         async with published(settings, binary, feed, note, above=above) as news:
             yield news

@@ -32,9 +32,8 @@ from gateway.journal.highwater import Highwater
 from gateway.settings import Settings
 from gateway.supervisor.chronicle import Note
 from gateway.supervisor.feeding import Feed
+from gateway.supervisor.noticing import noticing
 
-LOOK_S: Final = 0.02
-"""How often the file is looked at: a stop is to be felt at once."""
 _NS: Final = 1_000_000_000
 _LONGEST_NS: Final = (LONGEST_S + 300) * _NS
 """How long a stop may have to go, where the clock of its maker is ahead of ours."""
@@ -67,10 +66,11 @@ class Stopping:
         """Why the file of stops is not what is enforced; empty where it is."""
 
     async def run(self) -> None:
-        """Look for changes until cancelled."""
-        while True:
-            self.look()
-            await asyncio.sleep(LOOK_S)  # noqa: TID251 - the rhythm of looking
+        """Look for changes until cancelled: a stop is to be felt at once."""
+        with noticing(self._stops.path.parent) as notice:
+            while True:
+                self.look()
+                await notice.change()
 
     def look(self) -> None:
         """Take what the file says, where it has changed."""

@@ -99,7 +99,7 @@ async def work(control: socket.socket, listener: socket.socket, application: App
         channel.send(Started())
         await asyncio.wait((serving, talking), return_when=asyncio.FIRST_COMPLETED)
         running.drain()
-        listening.should_exit = True
+        listening.end()
         await serving
         talking.cancel()
 

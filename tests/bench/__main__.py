@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from tests.bench import decisions, publishing
+from tests.bench import decisions, fleet, publishing, replay
 from tests.bench.load import Figures, Load
 from tests.bench.stage import LISTING, Stage, call, listing, question_of, sessions, staged, worker_pids
 from tests.running import OPEN
@@ -38,7 +38,12 @@ async def main() -> None:
     lines += await _sizes_and_memory()
     lines += await _lists()
     lines += await _decisions()
-    lines += await publishing.rows()
+    for measured in (publishing.rows(), _replayed()):
+        found = await measured
+        print("\n".join(found), flush=True)  # noqa: T201 - as above
+        lines += found
+    for count in fleet.GATEWAYS:  # these say themselves how far they are
+        lines += await fleet.rows(count)
     text = "\n".join(lines)
     print(text)  # noqa: T201 - the table is this program's output
     _OUTPUT.parent.mkdir(exist_ok=True)
@@ -152,6 +157,12 @@ async def _decisions() -> list[str]:
         f"| one decision, {name} | {await decisions.micros(question, **shape):,.0f} µs |"
         for name, shape in shapes.items()
     ]
+
+
+async def _replayed() -> list[str]:
+    """Return the row of `replay`; it has an event loop of its own."""
+    found = await asyncio.to_thread(replay.measure)
+    return [f"| replay | {replay.said(found)} |"]
 
 
 if __name__ == "__main__":

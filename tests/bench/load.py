@@ -25,7 +25,9 @@ class Figures(Struct, frozen=True, kw_only=True):
     calls_per_s: float
 
 
-class _Connection(asyncio.Protocol):
+class Connection(asyncio.Protocol):
+    """One connection, with one request under way at a time."""
+
     def __init__(self) -> None:
         self.parts: list[bytes] = []
         self.done: asyncio.Future[bytes] | None = None
@@ -52,6 +54,7 @@ class _Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
 
     def ask(self, request: bytes) -> "asyncio.Future[bytes]":
+        """Send a request; return its answer's body."""
         self.done = asyncio.get_running_loop().create_future()
         if self.transport is not None:
             self.transport.write(request)
@@ -72,7 +75,7 @@ class Load:
     async def run(self, request: Request, *, connections: int, calls: int) -> Figures:
         """Make `calls` calls over `connections` connections and return what it took."""
         loop = asyncio.get_running_loop()
-        opened = [(await loop.create_connection(_Connection, *self._address))[1] for _ in range(connections)]
+        opened = [(await loop.create_connection(Connection, *self._address))[1] for _ in range(connections)]
         latencies: list[int] = []
         began = time.perf_counter_ns()
         await asyncio.gather(
@@ -90,7 +93,7 @@ class Load:
             calls_per_s=len(latencies) / (took / 1e9),
         )
 
-    async def _calls(self, connection: _Connection, request: Request, numbers: range, latencies: list[int]) -> None:
+    async def _calls(self, connection: Connection, request: Request, numbers: range, latencies: list[int]) -> None:
         for number in numbers:
             body = request(number)
             message = f"{self._head}Content-Length: {len(body)}\r\n\r\n".encode() + body

@@ -9,7 +9,6 @@ Rule 2: a stop counts when a decision that it concerns is refused: one OPA is as
 
 import asyncio
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from tests.hubs import Ground, Hub, bundle, ground, serving
+from tests.hubs import Ground, Hub, bundle, cli, ground, serving
 from tests.opas import STOPPED, Opa, many
 
 PUBLISHES: Final = 20
@@ -118,12 +117,9 @@ async def _by_call(hub: Hub, name: str) -> None:
 
 async def _by_command(made: Ground, hub: Hub, name: str) -> None:
     words = ("stop", "--agent", name, "--for", "1h", "--because", "a measurement", "--hub", hub.url)
-    command = [sys.executable, "-m", "gateway", *words, "--token-file", str(made.token_file("responder"))]
-    process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
-    )
-    if await process.wait():
-        raise ChildProcessError("the command failed")
+    code, _, err = await cli(made, *words, role="responder")
+    if code:
+        raise ChildProcessError(err)
 
 
 async def main() -> None:

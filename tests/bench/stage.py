@@ -74,7 +74,7 @@ async def staged(root: Path, *, workers: int = 1, durability: str = "disk", tool
     """Run everything that a measurement needs; the floor asks the gateway's own OPA a question of the gateway's."""
     with served("tests.bench.upstream") as origin:
         url = f"{origin}/tools/{tools}/mcp"
-        entry = catalog("bench", url, large_results=True, tools=_targets(tools))
+        entry = catalog("bench", url, large_results=True, tools=targets(tools))
         settings = {
             "workers": workers,
             "journal": {"durability": durability, "masking": "full"},
@@ -87,7 +87,8 @@ async def staged(root: Path, *, workers: int = 1, durability: str = "disk", tool
                 yield Stage(gateway=gateway, upstream=url, floor=f"{floor}/mcp")
 
 
-def _targets(count: int) -> dict[str, Any]:
+def targets(count: int) -> dict[str, Any]:
+    """Return the targets of a catalog entry for the upstream that lists so many tools."""
     return {"echo": {"action": "read"}} | {f"tool_{n}": {"action": "read"} for n in range(1, count)}
 
 

@@ -11,17 +11,14 @@ from typing import Any, Final
 
 import httpx
 from msgspec import Struct
-from msgspec.structs import replace
 
-from gateway.bundle import Builder, PolicySource, Problems
 from gateway.bundle.emergency import Stop, emergency_bundle
-from gateway.bundle.manifest import Metadata
-from gateway.bundle.pack import Packed, pack
+from gateway.bundle.pack import Packed
 from gateway.bundle.signing import SigningKey, ephemeral_key
-from gateway.opa.binary import obtain
 from tests.faults.behind import Behind, Counterpart, counterpart, entry
 from tests.faults.wire import Line
-from tests.running import running, until, write_environment
+from tests.policies import compiled, packed
+from tests.running import running, until
 from tests.servers.stub_hub import TOKEN, StubHub
 
 ENVIRONMENT: Final = "test"
@@ -36,17 +33,12 @@ class Policy(Struct, frozen=True):
 
     def bundle(self, seq: int, key: SigningKey | None = KEY, **metadata: Any) -> Packed:
         """The policy under a number, signed where there is a key."""
-        wanted = replace(Metadata(environment=ENVIRONMENT, seq=seq), **metadata)
-        return pack(self.files, wanted, key=key)
+        return packed(self.files, seq, key, **{"environment": ENVIRONMENT, **metadata})
 
 
 def built(directory: Path, server: Counterpart, files: Mapping[str, Mapping[str, Any]] | None = None) -> Policy:
     """The policy that allows everything on this server; `files` are more files of its environment."""
-    write_environment(directory / "policy" / "bundles" / ENVIRONMENT, {"s": entry(server.url)}, files, ENVIRONMENT)
-    builder = Builder(directory / "state", obtain(print))
-    content = builder.content(PolicySource(directory / "policy", ENVIRONMENT), time.time())
-    assert not isinstance(content, Problems), content
-    return Policy(content.files)
+    return Policy(compiled(directory, {"s": entry(server.url)}, ENVIRONMENT, files))
 
 
 def stops(*kinds_and_names: tuple[Any, str], seq: int | None = None, seconds: float = 600) -> bytes:

@@ -2,11 +2,9 @@
 
 import asyncio
 import contextlib
-import os
 import re
 import signal
 import ssl
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,7 @@ import pytest
 
 from gateway.identity.tokens import digest
 from tests import stopping
-from tests.hubs import Ground, Hub, bundle, changed, ground, serving
+from tests.hubs import Ground, Hub, bundle, changed, cli, ground, serving
 from tests.opas import STOPPED, following, resident_mb, sockets_allowed
 from tests.running import end, until
 from tests.unit.supervisor.certificates import write_certificate
@@ -33,16 +31,6 @@ def made(tmp_path: Path) -> Ground:
 
 def port_of(hub: Hub) -> int:
     return urlsplit(hub.url).port or 0
-
-
-async def cli(made: Ground, *words: str, role: str = "publisher") -> tuple[int, str, str]:
-    """Return the exit code, the output and the complaints of a command."""
-    command = [sys.executable, "-m", "gateway", *words, "--token-file", str(made.token_file(role))]
-    pipe = asyncio.subprocess.PIPE
-    proxied = os.environ | {"HTTP_PROXY": "http://127.0.0.1:9"}  # which must not see a token on this machine
-    process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe, env=proxied)
-    out, err = await asyncio.wait_for(process.communicate(), 120)
-    return process.returncode or 0, out.decode(), err.decode()
 
 
 async def beating(hub: Hub, name: str, opa: Any, channel: str = "production") -> None:

@@ -1,0 +1,96 @@
+"""What is followed of a hub's stops is offered to OPA at once, whatever the disk does meanwhile."""
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.bundle.artefact import Artefact, read_artefact
+from gateway.bundle.emergency import emergency_bundle
+from gateway.bundle.follow import Followed
+from gateway.bundle.listener import Address
+from gateway.bundle.serve import EMERGENCY_RESOURCE, BundleEndpoint
+from gateway.bundle.signing import ephemeral_key
+from gateway.bundle.stops import Stops
+from gateway.journal.highwater import Highwater
+from gateway.supervisor.feeding import Feed
+from gateway.supervisor.following import HUB_STOPS, Following
+from gateway.supervisor.stopping import Stopping
+from tests.running import until
+
+SEQ = 5
+HUB = "https://hub.example"
+
+
+class Disk(Highwater):
+    """A disk that takes nothing before it is let, and then fails where that is wanted."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.free = threading.Event()
+        self.full = False
+
+    def raise_to(self, environment: str, seq: int) -> None:
+        self.free.wait(60)
+        if self.full:
+            raise OSError(28, "No space left on device")
+        super().raise_to(environment, seq)
+
+
+class Bed:
+    def __init__(self, directory: Path) -> None:
+        self.disk = Disk(directory / "journal")
+        self.noted: list[str] = []
+        self.endpoint = BundleEndpoint("t")
+        feed = Feed(self.endpoint, Address("http://h", "p", "t"))
+        stops = Stopping(Stops(directory), feed, self.note, floor=0, follows=True)
+        stops.look()
+        self.following = Following(feed, stops, self.note, self.disk, hubs=[HUB])
+
+    def note(self, event: str, /, **_fields: Any) -> None:
+        self.noted.append(event)
+
+    @property
+    def offered(self) -> bool:
+        return self.endpoint._offerings[EMERGENCY_RESOURCE].offer is not None
+
+
+@pytest.fixture
+async def bed(tmp_path: Path) -> AsyncGenerator[Bed]:
+    made = Bed(tmp_path)
+    yield made
+    made.disk.free.set()
+
+
+def stops() -> Artefact:
+    found = read_artefact(emergency_bundle([], SEQ, ephemeral_key()).content)
+    assert isinstance(found, Artefact)
+    return found
+
+
+async def test_stops_of_a_hub_are_offered_before_their_number_is_on_the_disk(bed: Bed) -> None:
+    bed.following.emergency(HUB, HUB_STOPS, Followed(stops()))
+    assert bed.offered
+    assert bed.disk.seen(HUB_STOPS) == 0
+    bed.disk.free.set()
+
+    async def kept() -> bool | None:
+        return await asyncio.to_thread(bed.disk.seen, HUB_STOPS) == SEQ or None
+
+    await until(kept, lambda: "the number was never kept")
+    assert "emergency_unkept" not in bed.noted
+
+
+async def test_a_number_that_cannot_be_kept_is_told(bed: Bed) -> None:
+    bed.disk.full = True
+    bed.disk.free.set()
+    bed.following.emergency(HUB, HUB_STOPS, Followed(stops()))
+
+    async def told() -> bool | None:
+        return "emergency_unkept" in bed.noted or None
+
+    await until(told, lambda: f"it is not told: {bed.noted}")
+    assert bed.offered
