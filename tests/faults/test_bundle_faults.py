@@ -1,107 +1,24 @@
 """Bundles that must not be enforced, and hubs that are not there: the old revision keeps deciding, and all is told."""
 
 import asyncio
-import gzip
-import io
 import os
 import signal
-import tarfile
-import time
-from collections.abc import AsyncGenerator, Callable
-from pathlib import Path
+from collections.abc import AsyncGenerator
 from typing import Any, Final
 
 import pytest
 import pytest_asyncio
 
-from gateway.bundle import combiner
-from gateway.bundle.artefact import MOST_BYTES
-from gateway.bundle.manifest import Metadata, rfc3339
-from gateway.bundle.pack import archived, pack
 from gateway.bundle.signing import ephemeral_key
-from tests.faults.followed import ENVIRONMENT, KEY, Policy, Stage, built, counterpart, followed
-from tests.faults.hubbed import calling, counted, unready
+from tests.faults.bad_bundles import FAULTS, NEXT
+from tests.faults.followed import Stage, built, counterpart, followed
+from tests.faults.hubbed import calling, counted
 from tests.running import until
 from tests.servers.stub_hub import StubHub, stub_hub
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-NEXT: Final = 100
 ENDED: Final = 'mcp_admission_events_total{event="opa_ended"}'
-PAST: Final = rfc3339(time.time() - 3600)
-
-
-def truncated(policy: Policy) -> bytes:
-    content = policy.bundle(NEXT).content
-    return content[: len(content) // 2]
-
-
-def changed(policy: Policy, was: bytes, now: bytes) -> bytes:
-    """The bundle with one word changed after it was signed."""
-    content = gzip.decompress(policy.bundle(NEXT).content)
-    assert was in content
-    return gzip.compress(content.replace(was, now))
-
-
-def policy_changed(policy: Policy) -> bytes:
-    """Its content is not what its revision names any more."""
-    return changed(policy, b'"default":"deny"', b'"default":"deni"')
-
-
-def manifest_changed(policy: Policy) -> bytes:
-    """Its content is what its revision names, but the manifest is not what was signed."""
-    return changed(policy, b'"rego_version":1', b'"rego_version":0')
-
-
-def delta(policy: Policy) -> bytes:
-    return archived({**dict(policy.files), **_manifest(policy), "patch.json": b'{"data":[]}'}, KEY)
-
-
-def _manifest(policy: Policy) -> dict[str, bytes]:
-    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(policy.bundle(NEXT).content))) as archive:
-        held = archive.extractfile("/.manifest")
-        assert held is not None
-        return {".manifest": held.read()}
-
-
-def heedless(policy: Policy) -> bytes:
-    """A policy that asks of its messages everything but whether they are stopped."""
-    lines = policy.files[combiner.PATH].splitlines(keepends=True)
-    kept = b"".join(line for line in lines if b"nothing_is_stopped" not in line)
-    return pack({**policy.files, combiner.PATH: kept}, Metadata(environment=ENVIRONMENT, seq=NEXT), key=KEY).content
-
-
-def bomb(_: Policy) -> bytes:
-    """A few KB that unpack to more than a bundle may hold."""
-    return gzip.compress(bytes(600 * 1024 * 1024), compresslevel=9)
-
-
-FAULTS: Final[dict[str, tuple[str, Callable[[Policy], bytes]]]] = {
-    "with a changed policy": ("bundle_unreadable", policy_changed),
-    "with a changed manifest": ("bundle_signature_invalid", manifest_changed),
-    "truncated": ("bundle_unreadable", truncated),
-    "unparsable": ("bundle_unreadable", lambda _: b"no bundle at all"),
-    "unsigned": ("bundle_unsigned", lambda policy: policy.bundle(NEXT, key=None).content),
-    "wrongly signed": ("bundle_signature_invalid", lambda policy: policy.bundle(NEXT, key=ephemeral_key()).content),
-    "of a lower number": ("policy_regressed", lambda policy: policy.bundle(1).content),
-    "expired": ("policy_expired", lambda policy: policy.bundle(NEXT, not_after=PAST).content),
-    "of another environment": (
-        "bundle_of_other_environment",
-        lambda policy: policy.bundle(NEXT, environment="elsewhere").content,
-    ),
-    "for a newer gateway": (
-        "bundle_needs_newer_gateway",
-        lambda policy: policy.bundle(NEXT, lowest_gateway="99.0.0").content,
-    ),
-    "for other questions": (
-        "bundle_input_unknown",
-        lambda policy: policy.bundle(NEXT, input_schema="mcp.input/v9").content,
-    ),
-    "without the requirement that refuses what is stopped": ("bundle_ignores_stops", heedless),
-    "a delta": ("bundle_delta", delta),
-    "huge": ("bundle_too_large", lambda _: b"\0" * (MOST_BYTES + 1)),
-    "a bomb": ("bundle_too_large", bomb),
-}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -240,149 +157,3 @@ async def test_a_gateway_whose_name_a_hub_refuses_says_so_and_goes_on(shared: St
     shared.hub.publish(newest.content)
     await shared.noted("heartbeat_taken")
     assert "heartbeat_problem" not in await shared.behind.gateway.readiness()
-
-
-async def test_a_gateway_that_starts_while_its_hub_is_down_uses_the_kept_bundle_until_it_is_stale(
-    tmp_path: Path, shared: Stage
-) -> None:
-    async with stub_hub() as hub:
-        server, policy = shared.behind.server, shared.policy
-        hub.publish(policy.bundle(7).content)
-        async with followed(tmp_path, [hub], policy, server) as first:
-            await first.enforced(policy.bundle(7).revision)
-        await hub.down()
-        async with followed(tmp_path, [hub], policy, server, ready=False) as again:
-            await again.enforced(policy.bundle(7).revision)
-            await again.calls()
-            await again.noted("hub_unreachable")
-        stale = {"opa": {"deadline_ms": 2_000, "stale_hard_s": 1}}
-        async with followed(tmp_path, [hub], policy, server, ready=False, settings=stale) as late:
-            await late.calls("policy_stale")
-            await late.noted("stale", code="policy_stale")
-            await unready(late, "fresh_policy", "see whether its hub can be reached")
-            await counted(late, "stale")
-            assert await late.metric('mcp_admission_policy_failures_total{code="policy_stale"}') > 0
-            await hub.up()
-            await hub_holds_shortly(late)
-
-
-async def hub_holds_shortly(stage: Stage) -> None:
-    """A hub that is there again confirms what is enforced, and calls pass."""
-    newer = stage.policy.bundle(8)
-    stage.hub.publish(newer.content)
-    await stage.calls()
-
-
-async def test_a_kept_bundle_that_was_changed_on_disk_decides_nothing(tmp_path: Path, shared: Stage) -> None:
-    async with stub_hub() as hub:
-        policy = shared.policy
-        hub.publish(policy.bundle(7).content)
-        async with followed(tmp_path, [hub], policy, shared.behind.server) as first:
-            await first.enforced(policy.bundle(7).revision)
-        await hub.down()
-        (tmp_path / "state" / "bundles" / "policy.tar.gz").write_bytes(manifest_changed(policy))
-        async with followed(tmp_path, [hub], policy, shared.behind.server, ready=False) as again:
-            await again.noted("rejected", code="bundle_signature_invalid")
-            assert (await again.behind.line.called()).reason == "policy_unavailable"
-            assert "no bundle" in (await again.behind.gateway.readiness())["missing"]["policy"]
-
-
-async def test_a_lower_number_than_was_enforced_before_is_refused_also_after_a_restart(
-    tmp_path: Path, shared: Stage
-) -> None:
-    async with stub_hub() as hub:
-        policy = shared.policy
-        hub.publish(policy.bundle(7).content)
-        async with followed(tmp_path, [hub], policy, shared.behind.server) as first:
-            await first.enforced(policy.bundle(7).revision)
-        for name in ("policy.tar.gz", "policy.json"):
-            (tmp_path / "state" / "bundles" / name).unlink()
-        hub.publish(policy.bundle(6).content)
-        async with followed(tmp_path, [hub], policy, shared.behind.server, ready=False) as again:
-            await again.noted("rejected", code="policy_regressed")
-            assert (await again.behind.line.called()).reason == "policy_unavailable"
-            hub.publish(policy.bundle(8).content)
-            await again.enforced(policy.bundle(8).revision)
-
-
-async def test_the_second_hub_is_followed_while_the_first_is_down_silent_or_bad(tmp_path: Path, shared: Stage) -> None:
-    async with stub_hub() as first, stub_hub() as second:
-        policy = shared.policy
-        await first.down()
-        second.publish(policy.bundle(7).content)
-        async with followed(tmp_path, [first, second], policy, shared.behind.server) as stage:
-            await stage.enforced(policy.bundle(7).revision)
-            first.publish(policy.bundle(NEXT, key=None).content)
-            await first.up()
-            await second.down()
-            await stage.noted("rejected", code="bundle_unsigned")
-            await stage.calls()
-            second.publish(policy.bundle(8).content)
-            await second.up()
-            await stage.enforced(policy.bundle(8).revision)
-
-
-async def test_two_keys_are_valid_at_once_so_that_one_is_replaced_without_a_restart(
-    tmp_path: Path, shared: Stage
-) -> None:
-    new, policy = ephemeral_key(), shared.policy
-    (tmp_path / "new.pem").write_text(new.public_pem)
-    (tmp_path / "key.pem").write_text(KEY.public_pem)
-    keys = [{"file": str(tmp_path / name)} for name in ("key.pem", "new.pem")]
-    async with stub_hub() as hub:
-        hub.publish(policy.bundle(7).content)
-        async with followed(tmp_path, [hub], policy, shared.behind.server, bundle={"keys": keys}) as stage:
-            await stage.enforced(policy.bundle(7).revision)
-            hub.publish(policy.bundle(8, key=new).content)
-            await stage.enforced(policy.bundle(8).revision)
-            (tmp_path / "key.pem").unlink()
-            hub.publish(policy.bundle(9).content)
-            await stage.noted("rejected", code="bundle_signature_invalid")
-            hub.publish(policy.bundle(10, key=new).content)
-            await stage.enforced(policy.bundle(10).revision)
-
-
-async def test_a_policy_whose_time_ends_while_it_is_in_force_refuses_and_a_newer_one_is_taken(
-    tmp_path: Path, shared: Stage
-) -> None:
-    async with stub_hub() as hub:
-        policy = shared.policy
-        end = time.time() + 15
-        hub.publish(policy.bundle(7, not_after=rfc3339(end)).content)
-        async with followed(tmp_path, [hub], policy, shared.behind.server) as stage:
-            await stage.calls()
-            await stage.noted("expires_soon")
-            assert "policy_end" in await stage.behind.gateway.readiness()
-            assert await stage.metric("mcp_admission_policy_not_after_seconds") == int(end)
-            await stage.calls("policy_expired")
-            await stage.noted("expired", code="policy_expired")
-            await unready(stage, "decision (policy_expired", "publish it anew, or a newer one")
-            await counted(stage, "expired")
-            assert await stage.metric('mcp_admission_policy_failures_total{code="policy_expired"}') > 0
-            hub.publish(policy.bundle(8).content)
-            await stage.calls()
-
-
-async def test_grace_lets_a_policy_decide_beyond_its_end(tmp_path: Path, shared: Stage) -> None:
-    async with stub_hub() as hub:
-        policy = shared.policy
-        hub.publish(policy.bundle(7, not_after=PAST).content)
-        bundle = {"not_after_grace_s": 7200}
-        async with followed(tmp_path, [hub], policy, shared.behind.server, bundle=bundle) as stage:
-            await stage.enforced(policy.bundle(7).revision)
-            await stage.calls()
-
-
-async def test_a_key_that_opa_could_not_verify_with_is_refused_at_the_start_in_words(
-    tmp_path: Path, shared: Stage
-) -> None:
-    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - this test alone makes such a key
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415 - as above
-
-    pem = Ed25519PrivateKey.generate().public_key()
-    form = serialization.PublicFormat.SubjectPublicKeyInfo
-    (tmp_path / "ed.pem").write_bytes(pem.public_bytes(serialization.Encoding.PEM, form))
-    keys = {"keys": [{"file": str(tmp_path / "ed.pem")}]}
-    with pytest.raises(AssertionError, match="it knows no EdDSA"):
-        async with followed(tmp_path, [shared.hub], shared.policy, shared.behind.server, bundle=keys):
-            pass
