@@ -25,6 +25,7 @@ from gateway.admission.policy_input import (
     Time,
 )
 from gateway.admission.principal import ANONYMOUS
+from gateway.bundle import combiner
 from gateway.bundle.manifest import Metadata
 from gateway.bundle.pack import Packed, pack
 from gateway.bundle.signing import SigningKey
@@ -96,10 +97,19 @@ def bundle(binary: Path, key: Key | None, revision: str, combiner: str = COMBINE
         return packed.read_bytes()
 
 
+HEEDING = b"""package mcp.admission
+
+heeding if {
+	data.mcp.requirements.nothing_is_stopped.met == true
+}
+"""
+"""What makes the policy one that a gateway follows."""
+
+
 def packed(key: SigningKey, seq: int) -> Packed:
     """Return the same policy as our own build packs it, with metadata."""
     files = {"admission": COMBINER, "requirements/numbers_are_numbers": REQUIREMENT}
-    sources = {f"mcp/{path}/policy.rego": text.encode() for path, text in files.items()}
+    sources = {f"mcp/{path}/policy.rego": text.encode() for path, text in files.items()} | {combiner.PATH: HEEDING}
     return pack(sources, Metadata(environment="dev", seq=seq), key=key, roots=("mcp",))
 
 
