@@ -98,9 +98,10 @@ async def quiet_talk(url: str) -> dict[str, Any]:
         ClientSession(reading, writing, PATIENCE, sampling_callback=sampled, elicitation_callback=elicited) as session,
     ):
         await session.initialize()
+        # The server asks for a sample by the client's own stream, which opens beside the first calls.
         return {
-            "sampled": told(await session.call_tool("sample", {})),
             "elicited": told(await session.call_tool("ask", {})),
+            "sampled": told(await session.call_tool("sample", {})),
             "last": told(await session.call_tool("echo", {"text": "bye"})),
         }
 

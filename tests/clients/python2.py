@@ -115,9 +115,10 @@ async def quiet_talk(url: str, mode: str) -> Said:
     async with Client(
         url, mode=mode, sampling_callback=sampled, elicitation_callback=elicited, read_timeout_seconds=_PATIENCE_S
     ) as client:
+        # The server asks for a sample by the client's own stream, which opens beside the first calls.
         return {
-            "sampled": told(await client.call_tool("sample", {})),
             "elicited": told(await client.call_tool("ask", {})),
+            "sampled": told(await client.call_tool("sample", {})),
             "last": told(await client.call_tool("echo", {"text": "bye"})),
         }
 

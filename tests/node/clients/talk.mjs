@@ -54,9 +54,10 @@ async function openTalk(connected, url, mode, name) {
 
 async function quietTalk(connected, url, mode) {
   const { client, call } = await connected(url, mode, { logged: [], changed: () => {} });
+  // The server asks for a sample by the client's own stream, which opens beside the first calls.
   const said = {
-    sampled: told(await call("sample", {}, PATIENCE)),
     elicited: told(await call("ask", {}, PATIENCE)),
+    sampled: told(await call("sample", {}, PATIENCE)),
     last: told(await call("echo", { text: "bye" }, PATIENCE)),
   };
   await client.close();
