@@ -108,9 +108,10 @@ class Relay:
         await self._edge.respond(action.status, (*headers, *JSON), action.body)
 
     async def _oversize(self, reply: Reply, failure: UpstreamFailure) -> None:
-        """Relay a large result unread where it may be, or say that it is too large."""
-        if failure.code != "result_too_large" or not await self._unread.body(reply):
-            await self.fail(failure)
+        """Relay a large result unread where it may be, or say why not."""
+        refused = await self._unread.body(reply, failure) if failure.code == "result_too_large" else failure
+        if refused is not None:
+            await self.fail(refused)
 
     async def _bare(self, reply: Reply) -> None:
         """Pass on a status without a message; the body of an error that is not JSON is not ours to show."""

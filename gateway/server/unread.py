@@ -48,24 +48,28 @@ class Unread:
         """Whether the client has part of an event, so that nothing else may be written."""
         return self._passing is not None
 
-    async def body(self, reply: Reply) -> bool:
-        """Pass on a JSON body to its end; false where it may not pass, and nothing was written."""
+    async def body(self, reply: Reply, refused: UpstreamFailure) -> UpstreamFailure | None:
+        """Pass on a JSON body to its end; where it may not pass, write nothing and return why: `refused`, or worse."""
         chunks, held = aiter(reply.chunks()), b""
-        while len(held) < BEGINNING and isinstance(chunk := await anext(chunks, b""), bytes) and chunk:
+        async for chunk in chunks:
+            if isinstance(chunk, UpstreamFailure):
+                return chunk
             held += chunk
+            if len(held) >= BEGINNING:
+                break
         if not self._passes(held):
-            return False
+            return refused
         self._outcome.unread = True
         await self._edge.start(reply.status, (*carried_headers(reply), *JSON, *UNSHARED))
         await self._written(held)
         async for chunk in chunks:
             if isinstance(chunk, UpstreamFailure) or self._edge.gone:
                 self.break_off(chunk if isinstance(chunk, UpstreamFailure) else None)
-                return True
+                return None
             await self._written(chunk)
         await self._written(b"", last=True)
         await self._edge.write(b"", more=False)
-        return True
+        return None
 
     async def begin(self, rest: Rest, event_id: str | None) -> Piece | None:
         """Begin to pass on an event; null where it may not pass, and nothing was written."""

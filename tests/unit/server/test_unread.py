@@ -151,6 +151,15 @@ async def test_an_event_that_breaks_off_or_breaks_its_form_is_broken_off_for_the
     )
 
 
+async def test_a_body_that_breaks_off_in_its_first_bytes_is_no_answer() -> None:
+    broken = UpstreamFailure(code="upstream_broken", detail="cut")
+    gateway = World(lambda _: allow(OPEN), lambda _: Large(RESULT, failure=broken))
+    got = await called(gateway)
+    assert RESULT not in got.body
+    assert got.json["result"]["isError"] is True
+    assert refused(got, gateway, "upstream_broken")
+
+
 @pytest.mark.parametrize(
     "body",
     [
