@@ -28,6 +28,11 @@ class Piece(Struct, frozen=True, kw_only=True):
     ended: bool = False
     after: bytes = b""
 
+    @property
+    def content(self) -> bytes:
+        """What it has of the event's data, in one line: no reader is so careless that it would find more in it."""
+        return self.data.replace(b"\n" + _FIELD, b"") if b"\n" in self.data else self.data
+
 
 class Passing:
     """The event from where the reader gave up to its end."""

@@ -140,10 +140,11 @@ class Relay:
 
     async def _too_large(self, reply: Reply) -> bool:
         rest = self._reader.rest()
-        piece = await self._unread.begin(rest, self._sealed(rest.head))
-        if piece is None and not self._edge.gone:
-            await self.fail(failing.TOO_LARGE)
-        return await self._passed(reply, piece)
+        begun = await self._unread.begin(rest, self._sealed(rest.head))
+        if isinstance(begun, UpstreamFailure):
+            await self.fail(begun)
+            return False
+        return await self._passed(reply, begun)
 
     async def _passed(self, reply: Reply, piece: Piece | None) -> bool:
         """Go on reading after a large event, which answers the request."""

@@ -4,7 +4,10 @@ Rule 1: only what begins as a result of the open request passes unread; a list n
 with, as they have to be filtered.
 Rule 2: memory is bounded, and the record says that nobody has read it.
 Rule 3: what breaks off breaks off for the client too: nothing is appended that could be taken for its end.
-Rule 4: no shared cache is to keep it: HTTP's are told so, and a plain `cacheScope` that is public is made private.
+Rule 4: in the modern era a result can ask the client for something, which policy has to judge (`inputRequests`). So one
+in which that key stands, wherever, is cut before the key is whole. In the legacy era a server asks in messages of its
+own, which are read.
+Rule 5: no shared cache is to keep it: HTTP's are told so, and a plain `cacheScope` that is public is made private.
 What remains: `ttlMs` is the server's, unlike in results that are read, and a result without a scope gets none.
 """
 
@@ -17,9 +20,11 @@ from gateway.admission.refusal import JSON
 from gateway.pipeline.call import Call
 from gateway.pipeline.capabilities import CONNECTING
 from gateway.pipeline.ports import Reply, UpstreamFailure
+from gateway.protocol.input_requests import Watch
 from gateway.protocol.scope import Private
 from gateway.protocol.sse import Rest, fields
 from gateway.protocol.sse_passing import Passing, Piece, begins_as_result
+from gateway.server import failing
 from gateway.server.edge import Edge
 from gateway.server.outcome import Outcome
 from gateway.server.sessions import carried_headers
@@ -41,6 +46,7 @@ class Unread:
         self._call: Final = call
         self._outcome: Final = outcome
         self._passing: Passing | None = None
+        self._watch: Final = Watch() if call.inbound.era == "modern" else None
         self._private: Final = Private() if call.inbound.method.cacheable and call.inbound.era == "modern" else None
 
     @property
@@ -59,37 +65,55 @@ class Unread:
                 break
         if not self._passes(held):
             return refused
+        if self._asks(held):
+            return failing.ASKING
         self._outcome.unread = True
         await self._edge.start(reply.status, (*carried_headers(reply), *JSON, *UNSHARED))
         await self._written(held)
         async for chunk in chunks:
-            if isinstance(chunk, UpstreamFailure) or self._edge.gone:
-                self.break_off(chunk if isinstance(chunk, UpstreamFailure) else None)
+            if isinstance(chunk, UpstreamFailure):
+                self.break_off(chunk)
+                return None
+            if self._edge.gone:
+                return None
+            if self._asks(chunk):
+                self.break_off(failing.ASKING)
                 return None
             await self._written(chunk)
         await self._written(b"", last=True)
         await self._edge.write(b"", more=False)
         return None
 
-    async def begin(self, rest: Rest, event_id: str | None) -> Piece | None:
-        """Begin to pass on an event; null where it may not pass, and nothing was written."""
+    async def begin(self, rest: Rest, event_id: str | None) -> Piece | UpstreamFailure | None:
+        """Begin to pass on an event; where it may not pass, write nothing and return why. Null as in `feed`."""
         if not self._edge.started or not self._passes(rest.beginning):
-            return None
+            return failing.TOO_LARGE
+        passing = Passing(rest)
+        piece = passing.begin()
+        if piece is not None and self._asks(piece.content):
+            return failing.ASKING
         self._outcome.unread = True
         self._outcome.events += 1
-        self._passing = Passing(rest)
+        self._passing = passing
         await self._edge.write(b"".join(line + b"\n" for line in fields(replace(rest.head, id=event_id))), more=True)
-        return await self._passed(self._passing.begin())
+        return await self._passed(piece)
 
     async def feed(self, chunk: bytes) -> Piece | None:
-        """Pass on more of the event; null where it broke its form and was broken off."""
-        return await self._passed(self._passing.feed(chunk) if self._passing else None)
+        """Pass on more of the event; null where it broke its form, or asks for something, and was broken off."""
+        piece = self._passing.feed(chunk) if self._passing else None
+        if piece is not None and self._asks(piece.content):
+            self.break_off(failing.ASKING)
+            return None
+        return await self._passed(piece)
 
     def break_off(self, failure: UpstreamFailure | None = None) -> None:
         """End the client's answer where the server's ended."""
         if failure is not None:
             self._outcome.failed(failure)
         self._edge.abort()
+
+    def _asks(self, content: bytes) -> bool:
+        return self._watch is not None and self._watch.sees(content)
 
     async def _passed(self, piece: Piece | None) -> Piece | None:
         if piece is None:

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.admission.decision import Route
 from gateway.pipeline.ports import Media, UpstreamFailure
-from tests.fakes import FakeReply, World, allow
+from tests.fakes import FakeReply, World, allow, deny
 from tests.unit.server.client import Browser, Got
 
 RESULT = b'{"jsonrpc":"2.0","id":1,"result":{"content":[],"t":"'
@@ -134,6 +134,79 @@ async def test_a_call_that_says_so_in_its_own_content_is_not_changed() -> None:
     pieces = (RESULT, BIG, BIG, b'","structuredContent":{"cacheScope":"public"}}}')
     gateway = world(*pieces)
     assert (await Browser(gateway).modern("tools/call", {"name": "t"}, name="t")).body == b"".join(pieces)
+
+
+ASKS: Final = b'","inputRequests":{"k":{"method":"sampling/createMessage","params":{}}}}}'
+ESCAPED: Final = ASKS.replace(b"input", b"\\u0069n\\u0050ut").replace(b"Reque", b"\\u0052eque")
+
+
+async def asked(*pieces: bytes, media: Media, method: str = "tools/call") -> tuple[Got, World]:
+    """Call a tool, or do something else, in the modern era; the result comes in these pieces."""
+    gateway = world(*(pieces if media == "json" else (b"data: ", *pieces, b"\n\n")), media=media)
+    name = "file:///a" if method == "resources/read" else "t" if method == "tools/call" else ""
+    params = {"uri": name, "name": name, "taskId": "t"}
+    return await Browser(gateway).modern(method, params, name=name), gateway
+
+
+@pytest.mark.parametrize("media", ["json", "sse"])
+@pytest.mark.parametrize("key", [ASKS, ESCAPED])
+@pytest.mark.parametrize("cut", [1, 3, 4, 9, 14, 16, 19])
+@pytest.mark.parametrize("method", ["tools/call", "resources/read", "tasks/get"])
+async def test_a_large_result_that_asks_the_client_for_something_is_cut_before_it_does(
+    media: Media, key: bytes, cut: int, method: str
+) -> None:
+    got, gateway = await asked(RESULT, BIG, BIG, key[:cut], key[cut:], media=media, method=method)
+    ended = gateway.journal.completions[-1]
+    assert (ended.outcome, ended.unread) == ("unread_input_request", True)
+    assert "inputRequests" in ended.detail
+    assert not got.finished
+    assert BIG in got.body
+    assert b"createMessage" not in got.body
+    assert b'Requests"' not in got.body
+
+
+@pytest.mark.parametrize("media", ["json", "sse"])
+async def test_what_asks_in_its_beginning_is_answered_by_an_error_that_says_so(media: Media) -> None:
+    got, gateway = await asked(RESULT + ASKS[:-1] + b',"t":"', BIG, BIG, END, media=media)
+    assert got.finished
+    assert refused(got, gateway, "unread_input_request")
+    message = got.json if media == "json" else got.events[-1]
+    assert "inputRequests" in message["result"]["content"][0]["text"]
+
+
+async def test_a_key_over_two_lines_of_an_event_is_found_too() -> None:
+    got, gateway = await asked(RESULT, BIG, BIG, b'","inp\ndata: utReq\nda', b'ta:uests":{}}}', media="sse")
+    assert gateway.journal.completions[-1].outcome == "unread_input_request"
+    assert b"uests" not in got.body
+
+
+@pytest.mark.parametrize("media", ["json", "sse"])
+async def test_content_that_only_speaks_of_it_passes(media: Media) -> None:
+    pieces = (RESULT, BIG, BIG, rb" \"inputRequests\": no key, \\", b'"}}')
+    got, gateway = await asked(*pieces, media=media)
+    assert got.finished
+    assert b"".join(pieces) in got.body
+    assert gateway.journal.completions[-1].outcome == "answered"
+
+
+@pytest.mark.parametrize("media", ["json", "sse"])
+async def test_a_legacy_result_has_no_such_key_and_passes(media: Media) -> None:
+    gateway = world(*((b"data: ",) if media == "sse" else ()), RESULT, BIG, BIG, ASKS, b"\n\n", media=media)
+    assert (await called(gateway)).finished
+    assert gateway.journal.completions[-1].outcome == "answered"
+
+
+async def test_what_a_legacy_server_asks_before_and_after_a_large_event_is_judged() -> None:
+    ask = b'data: {"jsonrpc":"2.0","id":7,"method":"sampling/createMessage","params":{"messages":[]}}\n\n'
+    pieces = (ask, b"data: " + RESULT, BIG, BIG, END + b"\n\n" + ask)
+    judging = World(
+        lambda q: deny() if q.phase == "server_request" else allow(OPEN), lambda _: Large(*pieces, media="sse")
+    )
+    got = await called(judging)
+    assert b"createMessage" not in got.body
+    assert b"".join(PIECES) in got.body
+    assert [question.phase for question in judging.policy.questions].count("server_request") == 2
+    assert (await called(world(*pieces, media="sse"))).body.count(b"createMessage") == 2
 
 
 @pytest.mark.parametrize("tail", [(), (b"\nid: 7\n", b"data: x\n\n"), (b"\ndata: y",)])
