@@ -84,6 +84,11 @@ async def test_what_does_not_begin_as_the_result_is_not_passed_unread(beginning:
     assert refused(await called(gateway), gateway)
 
 
+async def test_an_event_whose_result_has_not_begun_when_it_is_too_large_is_not_passed_unread() -> None:
+    gateway = world(b"event: " + b"x" * 9_990 + b"\ndata", b": ", RESULT, BIG, END, b"\n\n", media="sse")
+    assert refused(await called(gateway), gateway)
+
+
 @pytest.mark.parametrize("media", ["json", "sse"])
 async def test_a_list_is_never_passed_unread(media: Media) -> None:
     gateway = world(*(PIECES if media == "json" else (b"data: ", *PIECES, b"\n\n")), media=media)
@@ -167,7 +172,7 @@ async def test_a_large_result_that_asks_the_client_for_something_is_cut_before_i
 
 @pytest.mark.parametrize("media", ["json", "sse"])
 async def test_what_asks_in_its_beginning_is_answered_by_an_error_that_says_so(media: Media) -> None:
-    got, gateway = await asked(RESULT + ASKS[:-1] + b',"t":"', BIG, BIG, END, media=media)
+    got, gateway = await asked(RESULT + ASKS[:-2] + b',"t":"', BIG, BIG, END, media=media)
     assert got.finished
     assert refused(got, gateway, "unread_input_request")
     message = got.json if media == "json" else got.events[-1]
@@ -194,6 +199,65 @@ async def test_a_legacy_result_has_no_such_key_and_passes(media: Media) -> None:
     gateway = world(*((b"data: ",) if media == "sse" else ()), RESULT, BIG, BIG, ASKS, b"\n\n", media=media)
     assert (await called(gateway)).finished
     assert gateway.journal.completions[-1].outcome == "answered"
+
+
+BESIDE: Final = {
+    "a method": b',"method":"sampling/createMessage","params":{"messages":[]}}',
+    "an escaped method": b',"\\u006dethod":"sampling/createMessage"}',
+    "another id": b',"id":7,"result":{"tools":[{"name":"createMessage"}]}}',
+    "another id alone": b',"id":7}',
+    "the id as a text": b',"id":"1","x":"createMessage"}',
+    "another result": b',"result":{"tools":[{"name":"createMessage"}]}}',
+    "an error": b',"error":{"code":1,"message":"createMessage"}}',
+    "another message": b'}{"jsonrpc":"2.0","id":7,"method":"sampling/createMessage"}',
+    "a long one": b',"x":"' + BIG + b'","method":"sampling/createMessage"}',
+}
+
+
+@pytest.mark.parametrize("media", ["json", "sse"])
+@pytest.mark.parametrize("beside", BESIDE)
+async def test_what_stands_beside_a_large_result_makes_no_other_message_of_it(media: Media, beside: str) -> None:
+    pieces = (RESULT, BIG, BIG, b'"}', BESIDE[beside])
+    gateway = world(*(pieces if media == "json" else (b"data: ", *pieces, b"\n\n")), media=media)
+    got = await called(gateway)
+    assert not got.finished
+    assert b"createMessage" not in got.body
+    assert (gateway.journal.completions[-1].outcome, gateway.journal.completions[-1].unread) == (
+        "upstream_broken",
+        True,
+    )
+    assert "plain response" in gateway.journal.completions[-1].detail
+
+
+@pytest.mark.parametrize("media", ["json", "sse"])
+@pytest.mark.parametrize("beside", BESIDE)
+async def test_an_event_that_is_held_whole_is_refused_for_what_stands_beside_its_result(
+    media: Media, beside: str
+) -> None:
+    whole = RESULT + BIG + BIG + b'"}' + BESIDE[beside]
+    gateway = world(whole if media == "json" else b"data: " + whole + b"\n\n", media=media)
+    got = await called(gateway)
+    assert got.finished
+    assert refused(got, gateway)
+
+
+@pytest.mark.parametrize("media", ["json", "sse"])
+@pytest.mark.parametrize("after", [b',"jsonrpc":"2.0","id":1}', b' , "id" : 1 , "jsonrpc" : "2.0" } ', b" }\t "])
+async def test_what_belongs_to_a_response_may_follow_its_result(media: Media, after: bytes) -> None:
+    for cut in range(len(after)):
+        pieces = (b'{"result":' + RESULT.partition(b'"result":')[2], BIG, BIG, b'"}', after[:cut], after[cut:])
+        gateway = world(*(pieces if media == "json" else (b"data: ", *pieces, b"\n\n")), media=media)
+        got = await called(gateway)
+        assert got.finished
+        assert gateway.journal.completions[-1].outcome == "answered"
+
+
+@pytest.mark.parametrize("media", ["json", "sse"])
+async def test_a_large_result_without_an_end_is_broken_off(media: Media) -> None:
+    pieces = (RESULT, BIG, BIG, b'"}')
+    gateway = world(*(pieces if media == "json" else (b"data: ", *pieces, b"\n\n")), media=media)
+    assert not (await called(gateway)).finished
+    assert gateway.journal.completions[-1].outcome == "upstream_broken"
 
 
 async def test_what_a_legacy_server_asks_before_and_after_a_large_event_is_judged() -> None:
