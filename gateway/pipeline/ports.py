@@ -22,7 +22,12 @@ class UpstreamFailure(Struct, frozen=True, kw_only=True):
     """The upstream gave no usable reply; `detail` is safe to show, `code` is the public reason code."""
 
     code: Literal[
-        "upstream_unavailable", "upstream_timeout", "upstream_broken", "result_too_large", "credential_missing"
+        "upstream_unavailable",
+        "upstream_timeout",
+        "upstream_broken",
+        "result_too_large",
+        "unread_input_request",
+        "credential_missing",
     ]
     detail: str
 

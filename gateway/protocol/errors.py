@@ -39,6 +39,7 @@ FailureName = Literal[
     "upstream_unavailable",
     "upstream_broken",
     "result_too_large",
+    "unread_input_request",
     "credential_missing",
     "policy_unavailable",
     "journal_unavailable",
@@ -81,6 +82,9 @@ FAILURES: Final[dict[str, Failure]] = {
     "upstream_broken": Failure(code=50202, status=502, meaning="The MCP server's answer is not valid MCP."),
     "result_too_large": Failure(code=50203, status=502, meaning="The MCP server's answer is larger than allowed."),
     "credential_missing": Failure(code=50204, status=502, meaning="The gateway has no credential for the MCP server."),
+    "unread_input_request": Failure(
+        code=50205, status=502, meaning="The MCP server's answer asks for input and is too large to be judged."
+    ),
     "policy_unavailable": Failure(code=50301, status=503, meaning="The policy engine gives no answer.", passing=True),
     "journal_unavailable": Failure(
         code=50302, status=503, meaning="The journal cannot be written, so nothing may pass.", passing=True

@@ -4,21 +4,14 @@ Rule 1: nothing of it is held; only where it ends is looked for, and nothing in 
 Rule 2: after its data has begun, the event has nothing but data; what has more is broken.
 """
 
-import re
 from typing import Final
 
-import orjson
 from msgspec import Struct
 
 from gateway.protocol.sse import Rest
 
 _DATA: Final = b"data:"
 _FIELD: Final = b"data: "
-_HEAD_BYTES: Final = 4096
-_RESULT: Final = re.compile(
-    rb"""\s*\{(?:\s*"jsonrpc"\s*:\s*"2\.0"\s*,|\s*"id"\s*:\s*(?P<id>"(?:[^"\\]|\\.)*"|-?[0-9]+)\s*,)*\s*"result"\s*:\s*\{""",
-    re.DOTALL,
-)
 
 
 class Piece(Struct, frozen=True, kw_only=True):
@@ -27,6 +20,11 @@ class Piece(Struct, frozen=True, kw_only=True):
     data: bytes
     ended: bool = False
     after: bytes = b""
+
+    @property
+    def content(self) -> bytes:
+        """What it has of the event's data, in one line: no reader is so careless that it would find more in it."""
+        return self.data.replace(b"\n" + _FIELD, b"") if b"\n" in self.data else self.data
 
 
 class Passing:
@@ -67,20 +65,3 @@ class Passing:
             self._begun, self._start = True, None
             rest = line[len(_DATA) :].removeprefix(b" ")
         return Piece(data=b"".join(written))
-
-
-def begins_as_result(beginning: bytes, request_id: str | int) -> bool:
-    """Return whether a message that is not read begins as a result, and as no other request's."""
-    found = _RESULT.match(beginning[:_HEAD_BYTES])
-    if found is None:
-        return False
-    id = found["id"]  # noqa: A001 - JSON-RPC's word
-    return id is None or _same(id, request_id)
-
-
-def _same(written: bytes, request_id: str | int) -> bool:
-    try:
-        value: object = orjson.loads(written)
-    except orjson.JSONDecodeError:
-        return False
-    return value == request_id and type(value) is type(request_id)

@@ -17,6 +17,7 @@ REMEDIES: Final = {
     "upstream_timeout": "It may have been executed all the same: check before trying again.",
     "upstream_broken": "It may have been executed all the same: check before trying again.",
     "result_too_large": "Ask for less, or ask the policy's owner for `large_results` on this server.",
+    "unread_input_request": "It may have been executed all the same. Ask for less, or tell the server's owner.",
     "credential_missing": "Ask the gateway's operator to supply the credential.",
 }
 
@@ -26,6 +27,11 @@ UNANSWERED: Final = UpstreamFailure(
 UNREADABLE: Final = UpstreamFailure(code="upstream_broken", detail="the server's answer is neither JSON nor SSE")
 UNFINISHED: Final = UpstreamFailure(code="upstream_broken", detail="the server ended without a response")
 TOO_LARGE: Final = UpstreamFailure(code="result_too_large", detail="an event is larger than allowed")
+
+ASKING: Final = UpstreamFailure(
+    code="unread_input_request",
+    detail='the result is too large to be judged and holds "inputRequests", by which servers ask clients for something',
+)
 
 
 def answers(body: bytes) -> bool:

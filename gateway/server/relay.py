@@ -108,9 +108,10 @@ class Relay:
         await self._edge.respond(action.status, (*headers, *JSON), action.body)
 
     async def _oversize(self, reply: Reply, failure: UpstreamFailure) -> None:
-        """Relay a large result unread where it may be, or say that it is too large."""
-        if failure.code != "result_too_large" or not await self._unread.body(reply):
-            await self.fail(failure)
+        """Relay a large result unread where it may be, or say why not."""
+        refused = await self._unread.body(reply, failure) if failure.code == "result_too_large" else failure
+        if refused is not None:
+            await self.fail(refused)
 
     async def _bare(self, reply: Reply) -> None:
         """Pass on a status without a message; the body of an error that is not JSON is not ours to show."""
@@ -139,10 +140,11 @@ class Relay:
 
     async def _too_large(self, reply: Reply) -> bool:
         rest = self._reader.rest()
-        piece = await self._unread.begin(rest, self._sealed(rest.head))
-        if piece is None and not self._edge.gone:
-            await self.fail(failing.TOO_LARGE)
-        return await self._passed(reply, piece)
+        begun = await self._unread.begin(rest, self._sealed(rest.head))
+        if isinstance(begun, UpstreamFailure):
+            await self.fail(begun)
+            return False
+        return await self._passed(reply, begun)
 
     async def _passed(self, reply: Reply, piece: Piece | None) -> bool:
         """Go on reading after a large event, which answers the request."""

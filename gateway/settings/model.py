@@ -157,7 +157,9 @@ class Lists(Struct, frozen=True, kw_only=True):
     """How list results are filtered."""
 
     chunk: Annotated[int, Meta(ge=1, le=1000, description="Items in one question.")] = 100
-    deadline_ms: Annotated[Count, Meta(description="A chunk that takes longer is hidden.")] = 250
+    deadline_ms: Annotated[Count, Meta(description="A list is refused as a whole where one question takes longer.")] = (
+        250
+    )
     cache_entries: Annotated[int, Meta(ge=0, description="Verdicts on lists that are remembered.")] = 1024
     ttl_cap_ms: Annotated[int, Meta(ge=0, description="The largest `ttlMs` on a filtered result.")] = 60_000
 

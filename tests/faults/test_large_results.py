@@ -1,13 +1,16 @@
 """Results larger than the gateway reads: refused, or relayed unread where the route allows it, in bounded memory."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any, Final
 
+import httpx
 import pytest
 import pytest_asyncio
 
 from tests.faults.behind import Behind, standing
+from tests.faults.wire import DEADLINE_S
 from tests.servers.scripted import MEGABYTE, Do, Received, Repeat, Script, chunk, huge
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -104,6 +107,39 @@ async def test_a_large_result_that_breaks_off_is_cut_for_the_client_too(behind: 
     assert not got.finished
     ended = await behind.ended(before)
     assert (ended["outcome"], ended["unread"]) == ("upstream_broken", True)
+
+
+ASKING: Final = b'"}],"resultType":"input_required","\\u0069nput\\u0052equests":{"k":{"method":"sampling/createMessage"'
+
+
+@pytest.mark.parametrize("form", LARGE)
+async def test_a_server_that_pads_what_it_asks_of_the_client_does_not_get_it_there(behind: Behind, form: str) -> None:
+    behind.server.reply = _always(_padded(LARGE[form](20 * MEGABYTE), ASKING if form == "announced" else chunk(ASKING)))
+    before, counted = behind.known(), await _cut(behind)
+    got = await behind.line.called()
+    assert not got.finished
+    assert b"x" * MEGABYTE in got.body
+    assert b"sampling" not in got.body
+    assert b"0052equests" not in got.body
+    ended = await behind.ended(before)
+    assert (ended["outcome"], ended["unread"]) == ("unread_input_request", True)
+    assert "inputRequests" in ended["detail"]
+    assert await _cut(behind) == counted + 1
+    await asyncio.wait_for(behind.server.gone.wait(), DEADLINE_S)
+
+
+def _padded(script: Script, end: bytes) -> Script:
+    """Return the script with this in place of the last megabyte and what follows it."""
+    at, padding = next((at, step) for at, step in enumerate(script) if isinstance(step, Repeat))
+    return [*script[:at], Repeat(padding.piece, padding.times - 1), end, Do.HANG]
+
+
+async def _cut(behind: Behind) -> float:
+    """Return how many results the gateway says that it cut because they ask for something."""
+    async with httpx.AsyncClient() as client:
+        text = (await client.get(f"{behind.gateway.admin}/metrics", timeout=DEADLINE_S)).text
+    name = 'mcp_admission_upstream_exchanges_total{outcome="unread_input_request"}'
+    return next((float(line.split()[-1]) for line in text.splitlines() if line.startswith(name)), 0.0)
 
 
 def _always(script: Script) -> Any:

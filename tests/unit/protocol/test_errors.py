@@ -50,6 +50,7 @@ def test_the_codes_are_what_was_published() -> None:
         50202: "upstream_broken",
         50203: "result_too_large",
         50204: "credential_missing",
+        50205: "unread_input_request",
         50301: "policy_unavailable",
         50302: "journal_unavailable",
         50303: "policy_error",

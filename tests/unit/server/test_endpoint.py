@@ -8,7 +8,7 @@ import orjson
 import pytest
 from starlette.types import Message
 
-from gateway.admission.decision import Decision, Ground, Obligation, PolicyFailure, Route
+from gateway.admission.decision import Decision, Ground, ListingVerdict, Obligation, PolicyFailure, Route
 from gateway.admission.policy_input import PolicyInput
 from gateway.admission.record import JournalFailure
 from gateway.pipeline.ports import UpstreamFailure
@@ -314,6 +314,21 @@ async def test_an_item_whose_judgment_fails_is_hidden_and_no_other() -> None:
     world.policy.broken = {"c"}
     result = (await Browser(world).legacy("tools/list")).json["result"]
     assert "".join(tool["name"] for tool in result["tools"]) == "abdefg"
+
+
+async def test_a_list_of_which_one_question_is_not_answered_in_time_is_refused_as_a_whole() -> None:
+    world = World(upstream=lambda m: answer(m, tools=[{"name": name} for name in "abcdefg"]))
+    answered = world.policy.listing
+
+    async def late(question: PolicyInput) -> ListingVerdict | PolicyFailure:
+        last = any(item.target.name == "g" for item in question.items)
+        return PolicyFailure(code="policy_unavailable", detail="late") if last else await answered(question)
+
+    world.policy.listing = late
+    got = await Browser(world).legacy("tools/list")
+    assert got.json["error"]["code"] == 50301
+    assert b'"a"' not in got.body
+    assert len(world.policy.listings) == 1, "the others were answered"
 
 
 async def test_equal_lists_are_judged_once_a_revision() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.admission.decision import Route
 from gateway.pipeline.ports import Media, UpstreamFailure
-from tests.fakes import FakeReply, World, allow
+from tests.fakes import FakeReply, World, allow, deny
 from tests.unit.server.client import Browser, Got
 
 RESULT = b'{"jsonrpc":"2.0","id":1,"result":{"content":[],"t":"'
@@ -84,6 +84,11 @@ async def test_what_does_not_begin_as_the_result_is_not_passed_unread(beginning:
     assert refused(await called(gateway), gateway)
 
 
+async def test_an_event_whose_result_has_not_begun_when_it_is_too_large_is_not_passed_unread() -> None:
+    gateway = world(b"event: " + b"x" * 9_990 + b"\ndata", b": ", RESULT, BIG, END, b"\n\n", media="sse")
+    assert refused(await called(gateway), gateway)
+
+
 @pytest.mark.parametrize("media", ["json", "sse"])
 async def test_a_list_is_never_passed_unread(media: Media) -> None:
     gateway = world(*(PIECES if media == "json" else (b"data: ", *PIECES, b"\n\n")), media=media)
@@ -136,6 +141,138 @@ async def test_a_call_that_says_so_in_its_own_content_is_not_changed() -> None:
     assert (await Browser(gateway).modern("tools/call", {"name": "t"}, name="t")).body == b"".join(pieces)
 
 
+ASKS: Final = b'","inputRequests":{"k":{"method":"sampling/createMessage","params":{}}}}}'
+ESCAPED: Final = ASKS.replace(b"input", b"\\u0069n\\u0050ut").replace(b"Reque", b"\\u0052eque")
+
+
+async def asked(*pieces: bytes, media: Media, method: str = "tools/call") -> tuple[Got, World]:
+    """Call a tool, or do something else, in the modern era; the result comes in these pieces."""
+    gateway = world(*(pieces if media == "json" else (b"data: ", *pieces, b"\n\n")), media=media)
+    name = "file:///a" if method == "resources/read" else "t" if method == "tools/call" else ""
+    params = {"uri": name, "name": name, "taskId": "t"}
+    return await Browser(gateway).modern(method, params, name=name), gateway
+
+
+@pytest.mark.parametrize("media", ["json", "sse"])
+@pytest.mark.parametrize("key", [ASKS, ESCAPED])
+@pytest.mark.parametrize("cut", [1, 3, 4, 9, 14, 16, 19])
+@pytest.mark.parametrize("method", ["tools/call", "resources/read", "tasks/get"])
+async def test_a_large_result_that_asks_the_client_for_something_is_cut_before_it_does(
+    media: Media, key: bytes, cut: int, method: str
+) -> None:
+    got, gateway = await asked(RESULT, BIG, BIG, key[:cut], key[cut:], media=media, method=method)
+    ended = gateway.journal.completions[-1]
+    assert (ended.outcome, ended.unread) == ("unread_input_request", True)
+    assert "inputRequests" in ended.detail
+    assert not got.finished
+    assert BIG in got.body
+    assert b"createMessage" not in got.body
+    assert b'Requests"' not in got.body
+
+
+@pytest.mark.parametrize("media", ["json", "sse"])
+async def test_what_asks_in_its_beginning_is_answered_by_an_error_that_says_so(media: Media) -> None:
+    got, gateway = await asked(RESULT + ASKS[:-2] + b',"t":"', BIG, BIG, END, media=media)
+    assert got.finished
+    assert refused(got, gateway, "unread_input_request")
+    message = got.json if media == "json" else got.events[-1]
+    assert "inputRequests" in message["result"]["content"][0]["text"]
+
+
+async def test_a_key_over_two_lines_of_an_event_is_found_too() -> None:
+    got, gateway = await asked(RESULT, BIG, BIG, b'","inp\ndata: utReq\nda', b'ta:uests":{}}}', media="sse")
+    assert gateway.journal.completions[-1].outcome == "unread_input_request"
+    assert b"uests" not in got.body
+
+
+@pytest.mark.parametrize("media", ["json", "sse"])
+async def test_content_that_only_speaks_of_it_passes(media: Media) -> None:
+    pieces = (RESULT, BIG, BIG, rb" \"inputRequests\": no key, \\", b'"}}')
+    got, gateway = await asked(*pieces, media=media)
+    assert got.finished
+    assert b"".join(pieces) in got.body
+    assert gateway.journal.completions[-1].outcome == "answered"
+
+
+@pytest.mark.parametrize("media", ["json", "sse"])
+async def test_a_legacy_result_has_no_such_key_and_passes(media: Media) -> None:
+    gateway = world(*((b"data: ",) if media == "sse" else ()), RESULT, BIG, BIG, ASKS, b"\n\n", media=media)
+    assert (await called(gateway)).finished
+    assert gateway.journal.completions[-1].outcome == "answered"
+
+
+BESIDE: Final = {
+    "a method": b',"method":"sampling/createMessage","params":{"messages":[]}}',
+    "an escaped method": b',"\\u006dethod":"sampling/createMessage"}',
+    "another id": b',"id":7,"result":{"tools":[{"name":"createMessage"}]}}',
+    "another id alone": b',"id":7}',
+    "the id as a text": b',"id":"1","x":"createMessage"}',
+    "another result": b',"result":{"tools":[{"name":"createMessage"}]}}',
+    "an error": b',"error":{"code":1,"message":"createMessage"}}',
+    "another message": b'}{"jsonrpc":"2.0","id":7,"method":"sampling/createMessage"}',
+    "a long one": b',"x":"' + BIG + b'","method":"sampling/createMessage"}',
+}
+
+
+@pytest.mark.parametrize("media", ["json", "sse"])
+@pytest.mark.parametrize("beside", BESIDE)
+async def test_what_stands_beside_a_large_result_makes_no_other_message_of_it(media: Media, beside: str) -> None:
+    pieces = (RESULT, BIG, BIG, b'"}', BESIDE[beside])
+    gateway = world(*(pieces if media == "json" else (b"data: ", *pieces, b"\n\n")), media=media)
+    got = await called(gateway)
+    assert not got.finished
+    assert b"createMessage" not in got.body
+    assert (gateway.journal.completions[-1].outcome, gateway.journal.completions[-1].unread) == (
+        "upstream_broken",
+        True,
+    )
+    assert "plain response" in gateway.journal.completions[-1].detail
+
+
+@pytest.mark.parametrize("media", ["json", "sse"])
+@pytest.mark.parametrize("beside", BESIDE)
+async def test_an_event_that_is_held_whole_is_refused_for_what_stands_beside_its_result(
+    media: Media, beside: str
+) -> None:
+    whole = RESULT + BIG + BIG + b'"}' + BESIDE[beside]
+    gateway = world(whole if media == "json" else b"data: " + whole + b"\n\n", media=media)
+    got = await called(gateway)
+    assert got.finished
+    assert refused(got, gateway)
+
+
+@pytest.mark.parametrize("media", ["json", "sse"])
+@pytest.mark.parametrize("after", [b',"jsonrpc":"2.0","id":1}', b' , "id" : 1 , "jsonrpc" : "2.0" } ', b" }\t "])
+async def test_what_belongs_to_a_response_may_follow_its_result(media: Media, after: bytes) -> None:
+    for cut in range(len(after)):
+        pieces = (b'{"result":' + RESULT.partition(b'"result":')[2], BIG, BIG, b'"}', after[:cut], after[cut:])
+        gateway = world(*(pieces if media == "json" else (b"data: ", *pieces, b"\n\n")), media=media)
+        got = await called(gateway)
+        assert got.finished
+        assert gateway.journal.completions[-1].outcome == "answered"
+
+
+@pytest.mark.parametrize("media", ["json", "sse"])
+async def test_a_large_result_without_an_end_is_broken_off(media: Media) -> None:
+    pieces = (RESULT, BIG, BIG, b'"}')
+    gateway = world(*(pieces if media == "json" else (b"data: ", *pieces, b"\n\n")), media=media)
+    assert not (await called(gateway)).finished
+    assert gateway.journal.completions[-1].outcome == "upstream_broken"
+
+
+async def test_what_a_legacy_server_asks_before_and_after_a_large_event_is_judged() -> None:
+    ask = b'data: {"jsonrpc":"2.0","id":7,"method":"sampling/createMessage","params":{"messages":[]}}\n\n'
+    pieces = (ask, b"data: " + RESULT, BIG, BIG, END + b"\n\n" + ask)
+    judging = World(
+        lambda q: deny() if q.phase == "server_request" else allow(OPEN), lambda _: Large(*pieces, media="sse")
+    )
+    got = await called(judging)
+    assert b"createMessage" not in got.body
+    assert b"".join(PIECES) in got.body
+    assert [question.phase for question in judging.policy.questions].count("server_request") == 2
+    assert (await called(world(*pieces, media="sse"))).body.count(b"createMessage") == 2
+
+
 @pytest.mark.parametrize("tail", [(), (b"\nid: 7\n", b"data: x\n\n"), (b"\ndata: y",)])
 async def test_an_event_that_breaks_off_or_breaks_its_form_is_broken_off_for_the_client(
     tail: tuple[bytes, ...],
@@ -149,6 +286,15 @@ async def test_an_event_that_breaks_off_or_breaks_its_form_is_broken_off_for_the
         "upstream_broken",
         True,
     )
+
+
+async def test_a_body_that_breaks_off_in_its_first_bytes_is_no_answer() -> None:
+    broken = UpstreamFailure(code="upstream_broken", detail="cut")
+    gateway = World(lambda _: allow(OPEN), lambda _: Large(RESULT, failure=broken))
+    got = await called(gateway)
+    assert RESULT not in got.body
+    assert got.json["result"]["isError"] is True
+    assert refused(got, gateway, "upstream_broken")
 
 
 @pytest.mark.parametrize(
