@@ -18,6 +18,7 @@ from gateway.admission.enforce import undecided
 from gateway.admission.listing import LISTED_BY, LISTS, capped, filtered, items_of, target_of
 from gateway.admission.policy_input import Item, Target
 from gateway.admission.refusal import Refusal, answer, own, rpc_error
+from gateway.pipeline import embedded
 from gateway.pipeline.call import Call
 from gateway.pipeline.capabilities import CONNECTING, Capabilities
 from gateway.pipeline.engine import Engine, posted
@@ -27,10 +28,8 @@ from gateway.protocol.message import Malformed, Notification, Request, Response,
 from gateway.protocol.methods import Method, lookup
 from gateway.protocol.methods import target_of as table_target
 from gateway.protocol.results import ambiguous, misleading, unequivocal
-from gateway.protocol.values import as_object, as_text
+from gateway.protocol.values import as_object
 
-BROKEN: Final = "upstream_broken"
-_METHOD_CHARS: Final = 256
 _READ_BY: Final[Mapping[str, str]] = {"resource": "resources/read", "task": "tasks/get"}
 """The call that a notification about such a target is judged as."""
 
@@ -69,10 +68,10 @@ class Replies:
             return self._plain(call, message)
         if misleading(result):
             return self._broken(call, "the result has a key that some readers take for another one")
+        if embedded.asks(result):
+            return await self._asking(call, message, result)
         if method in LISTS:
             return await self._list(call, method, result)
-        if result.get("resultType") == "input_required":
-            return await self._input_required(call, message, result)
         if method in CONNECTING:
             return await self._connected(call, message, result)
         return self._whole(call, message, result)
@@ -123,26 +122,17 @@ class Replies:
         definition = presented.definition if presented else None
         return questions.item(call.inbound, method=called, target=target, definition=definition)
 
-    async def _input_required(self, call: Call, message: Response, result: Mapping[str, Any]) -> Action:
-        """A modern server asks the client for something: every embedded request is a question (PROTOCOL 1.1)."""
-        requests = as_object(result.get("inputRequests", {}))
-        if not call.inbound.method.multi_round_trip or requests is None:
+    async def _asking(self, call: Call, message: Response, result: Mapping[str, Any]) -> Action:
+        """A modern server asks the client for something."""
+        if not embedded.may_ask(call.inbound.method, result):
             return self._broken(call, "this method may not ask the client for input")
-        for embedded in requests.values():
-            refusal = await self._embedded(call, embedded)
-            if refusal is not None:
-                return self._refused(call, refusal)
+        refusal = await embedded.refused(self._engine, call, result)
+        if refusal is not None:
+            return self._refused(call, refusal)
         if message.id is None:
             return Withhold()
         # Written anew: of two keys alike, which some reader takes the other way, only the judged one is left.
         return Answer(status=200, body=result_body(message.id, dict(result)))
-
-    async def _embedded(self, call: Call, embedded: object) -> Refusal | None:
-        request = as_object(embedded) or {}
-        method, params = as_text(request.get("method")), as_object(request.get("params", {}))
-        if method is None or params is None or len(method) > _METHOD_CHARS:
-            return own(BROKEN, "the server's request for input is malformed")
-        return await self._engine.ask_server_request(call, method, params)
 
     async def _request(self, call: Call, message: Request) -> Action:
         """A legacy server asks the client: the id is sealed, so that only its answer finds the way back."""
@@ -205,12 +195,16 @@ class Replies:
             return Withhold()
         item = self._item(call, called, Target(type=place.type, name=place.name, uri=place.uri))
         verdicts = await self._engine.parts.listings.verdicts(self._engine.current(call), [item])
-        listed = not isinstance(verdicts, PolicyFailure) and verdicts == [True]
-        return Answer(status=200, body=_told(message)) if listed else Withhold()
+        if isinstance(verdicts, PolicyFailure) or verdicts != [True]:
+            return Withhold()
+        if embedded.KEY not in message.params:
+            return Answer(status=200, body=_told(message))
+        refusal = await embedded.refused(self._engine, call, message.params)
+        return Withhold() if refusal is not None else Answer(status=200, body=_told(message))
 
     def _broken(self, call: Call, why: str) -> Action:
         return self._refused(
-            call, own(BROKEN, f"the server's answer cannot be used: {why}", "Tell the server's owner.")
+            call, own(embedded.BROKEN, f"the server's answer cannot be used: {why}", "Tell the server's owner.")
         )
 
     def _refused(self, call: Call, refusal: Refusal) -> Action:

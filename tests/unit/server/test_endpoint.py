@@ -478,6 +478,52 @@ async def test_a_modern_server_may_ask_for_input_only_where_policy_agrees() -> N
     assert refused.json["result"]["isError"] is True
 
 
+@pytest.mark.parametrize(
+    ("method", "params", "says"),
+    [
+        ("tools/call", {"name": "t"}, {"resultType": "complete", "content": []}),
+        ("tools/call", {"name": "t"}, {"resultType": "task", "taskId": "t1", "status": "input_required"}),
+        ("tasks/get", {"taskId": "t1"}, {"resultType": "complete", "taskId": "t1", "status": "input_required"}),
+    ],
+)
+async def test_what_a_result_asks_of_the_client_is_judged_whatever_the_result_calls_itself(
+    method: str, params: dict[str, Any], says: dict[str, Any]
+) -> None:
+    ask: dict[str, Any] = {"k": {"method": "sampling/createMessage", "params": {"messages": []}}}
+
+    def upstream(message: dict[str, Any]) -> FakeReply:
+        return answer(message, **says, inputRequests=ask)
+
+    name = params.get("name", "")
+    allowed = await Browser(World(upstream=upstream)).modern(method, params, name=name)
+    assert allowed.json["result"]["inputRequests"] == ask
+    world = World(lambda q: deny() if q.phase == "server_request" else allow(), upstream)
+    refused = await Browser(world).modern(method, params, name=name)
+    assert b"createMessage" not in refused.body
+    assert "error" in refused.json or refused.json["result"]["isError"] is True
+
+
+@pytest.mark.parametrize("requests", [7, [], {"k": None}, {"k": {"method": 7}}, {"k": {"method": "m", "params": []}}])
+async def test_requests_for_input_that_cannot_be_read_refuse_the_result(requests: Any) -> None:
+    def upstream(message: dict[str, Any]) -> FakeReply:
+        return answer(message, resultType="complete", content=[], inputRequests=requests)
+
+    got = await Browser(World(upstream=upstream)).modern("tools/call", {"name": "t"}, name="t")
+    assert got.json["result"]["isError"] is True
+    assert "malformed" in str(got.json["result"]["content"])
+
+
+@pytest.mark.parametrize("method", ["tools/list", "server/discover"])
+async def test_what_may_not_ask_is_refused_where_it_asks_all_the_same(method: str) -> None:
+    def upstream(message: dict[str, Any]) -> FakeReply:
+        ask: dict[str, Any] = {"k": {"method": "sampling/createMessage", "params": {}}}
+        return answer(message, resultType="complete", tools=[], capabilities={}, inputRequests=ask)
+
+    got = await Browser(World(upstream=upstream)).modern(method)
+    assert b"createMessage" not in got.body
+    assert "may not ask the client for input" in str(got.json)
+
+
 async def test_only_the_response_to_the_open_request_is_delivered() -> None:
     other = {"jsonrpc": "2.0", "id": "1", "result": {"tools": [{"name": "secret"}]}}
     world = World(upstream=lambda _: sse(other, {"jsonrpc": "2.0", "id": 1, "result": {"content": []}}))

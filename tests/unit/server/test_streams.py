@@ -89,6 +89,20 @@ async def test_news_of_a_task_are_for_those_who_may_read_the_task(hidden: bool) 
     assert (item.message.method, item.target.type, item.target.name) == ("tasks/get", "task", "t1")
 
 
+@pytest.mark.parametrize("agreed", [True, False])
+async def test_what_news_of_a_task_ask_of_the_client_is_judged_too(agreed: bool) -> None:
+    ask: dict[str, Any] = {"k": {"method": "elicitation/create", "params": {"message": "?"}}}
+    params = {"taskId": "t1", "status": "input_required", "inputRequests": ask}
+    news = {"jsonrpc": "2.0", "method": "notifications/tasks", "params": params}
+    world = World(
+        lambda question: deny() if question.phase == "server_request" and not agreed else allow(),
+        lambda message: sse(news, {"jsonrpc": "2.0", "id": message["id"], "result": {"resultType": "complete"}}),
+    )
+    got = await Browser(world).modern("tools/call", {"name": "t"}, name="t")
+    assert [event["params"] for event in got.events if "params" in event] == ([params] if agreed else [])
+    assert [question.message.method for question in world.policy.questions][-1] == "elicitation/create"
+
+
 @pytest.mark.parametrize(
     "params",
     [
