@@ -17,7 +17,7 @@ from typing import Any, Final, get_args
 import click
 from msgspec import to_builtins
 
-from gateway.bundle.emergency import Kind, Stop
+from gateway.bundle.emergency import LONGEST_S, Kind, Stop
 from gateway.bundle.stops import Stops
 from gateway.cli.hubs.barrier import Barrier, waited
 from gateway.cli.hubs.options import because_option, token_option, wait_options
@@ -37,7 +37,10 @@ def _span(_ctx: click.Context, _param: click.Parameter, value: str | None) -> in
     found = _SPAN.fullmatch(value or "")
     if value is not None and found is None:
         raise click.BadParameter(f"`{value}` is no span of time; write 30m or 4h, 24h at most.")
-    return None if found is None else int(found[1]) * _UNITS[found[2]]
+    span = None if found is None else int(found[1]) * _UNITS[found[2]]
+    if span is not None and span > LONGEST_S:
+        raise click.BadParameter(f"`{value}` is longer than 24 hours: what should last is a rule.")
+    return span
 
 
 _hub = click.option("--hub", "url", metavar="URL", help="The hub whose gateways obey.")

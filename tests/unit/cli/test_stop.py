@@ -75,14 +75,18 @@ def test_who_obeys_is_said(settings: Path) -> None:
     assert "Say who obeys" in run("--agent", "a", "--for", "4h", "--because", "x").stderr
 
 
-@pytest.mark.parametrize(
-    ("words", "said"), [(("--for", "25h"), "longer than 24 hours"), (("--agent", "A b"), "names no")]
-)
-def test_what_may_not_be_a_stop_is_said(settings: Path, words: tuple[str, ...], said: str) -> None:
-    base = ["--agent", "bot", "--for", "4h", "--because", "x", "--config", str(settings)]
-    refused = run(*base, *words)
+def test_what_may_not_be_a_stop_is_said(settings: Path) -> None:
+    refused = stopped(settings, "--agent", "A b")
     assert refused.exit_code == 1
-    assert said in refused.stderr
+    assert "names no" in refused.stderr
+
+
+def test_what_should_last_is_no_stop_and_no_hub_is_asked_for_it(settings: Path) -> None:
+    for where in (("--config", str(settings)), ("--hub", "http://127.0.0.1:1", "--token-file", "none")):
+        refused = run("--agent", "bot", "--for", "25h", "--because", "x", *where)
+        assert (refused.exit_code, "longer than 24 hours" in refused.stderr) == (2, True)
+    assert stopped(settings, "--agent", "bot").exit_code == 0
+    assert run("--agent", "b", "--for", "24h", "--because", "x", "--config", str(settings)).exit_code == 0
 
 
 def test_a_damaged_file_lifts_nothing_and_is_said(settings: Path) -> None:
