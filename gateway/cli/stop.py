@@ -114,9 +114,11 @@ def listed(url: str | None, token_file: Path | None, config: Path | None) -> Non
     """Show what is stopped: a table, or JSON lines at the end of a pipe."""
     where = _where(url, token_file, config)
     now = time.time_ns()
-    for stop in where.stops().stops if isinstance(where, Remote) else _standing(where):
-        if stop.until_unix_ns <= now:
-            continue
+    found = where.stops().stops if isinstance(where, Remote) else _standing(where)
+    standing = [stop for stop in found if stop.until_unix_ns > now]
+    if not standing:
+        click.echo("nothing is stopped", err=True)
+    for stop in standing:
         if sys.stdout.isatty():
             row = f"{stop.id}  {stop.kind} {stop.name}  until {_moment(stop.until_unix_ns)}  {stop.by}: {stop.because}"
             click.echo(escaped(row))

@@ -91,6 +91,16 @@ def test_the_history_says_who_moved_what_and_why_the_newest_first(desk: Desk) ->
     assert newest["by"]
 
 
+def test_where_there_is_nothing_to_show_that_is_said_beside_the_output(desk: Desk) -> None:
+    desk.place.mkdir()
+    nothing = desk.run("channels", "--to", str(desk.place))
+    assert (nothing.exit_code, nothing.stdout, "no channel points" in nothing.stderr) == (0, "", True)
+    desk.publish(desk.bundle("first", 1))
+    unmoved = desk.run("history", "--to", str(desk.place), "--channel", "prodution")
+    assert (unmoved.exit_code, unmoved.stdout, "nobody has moved prodution" in unmoved.stderr) == (0, "", True)
+    assert desk.run("history", "--to", str(desk.place)).stderr == ""
+
+
 REFUSED: dict[str, Callable[[Desk], bytes]] = {
     "bundle_unsigned": lambda _: bundle("x", None, 2),
     "bundle_unreadable": lambda desk: desk.bundle("x", 2)[:-9],

@@ -50,7 +50,8 @@ def test_a_stop_is_lifted_by_its_id(settings: Path) -> None:
     made = stopped(settings, "--agent", "bot").stdout.strip()
     lifted = run("lift", made, "--because", "Mended", "--config", str(settings))
     assert lifted.exit_code == 0, lifted.output
-    assert run("list", "--config", str(settings)).stdout == ""
+    listed = run("list", "--config", str(settings))
+    assert (listed.stdout, listed.stderr) == ("", "nothing is stopped\n")
     again = run("lift", made, "--because", "Mended", "--config", str(settings))
     assert (again.exit_code, "stands here" in again.stderr) == (1, True)
 
