@@ -128,6 +128,13 @@ def test_a_signature_is_verified_where_the_key_is_given(desk: Desk) -> None:
     assert desk.publish(desk.bundle("first", 1), "--verification-key", str(public)).exit_code == 0
 
 
+@pytest.mark.parametrize(("name", "said"), [("Prod/eu", "no channel's name"), ("emergency", "where stops are served")])
+def test_a_name_that_no_channel_may_have_is_told_before_a_hub_is_asked(desk: Desk, name: str, said: str) -> None:
+    refused = desk.publish(desk.bundle("first", 1), "--to", "http://127.0.0.1:1", "--token-file", "none", channel=name)
+    assert (refused.exit_code, said in refused.stderr) == (2, True)
+    assert desk.rollback("--channel", name).exit_code == 2
+
+
 def test_nobody_can_be_waited_for_at_a_directory(desk: Desk) -> None:
     refused = desk.publish(desk.bundle("first", 1), "--wait")
     assert refused.exit_code == 2
