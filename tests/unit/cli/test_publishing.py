@@ -125,7 +125,9 @@ def test_a_signature_is_verified_where_the_key_is_given(desk: Desk) -> None:
     assert refused.exit_code == 1
     assert "bundle_signature_invalid" in refused.stderr
     public.write_text(desk.key.public_pem)
-    assert desk.publish(desk.bundle("first", 1), "--verification-key", str(public)).exit_code == 0
+    taken = desk.publish(desk.bundle("first", 1), "--verification-key", str(public))
+    assert (taken.exit_code, "was not looked at" in taken.stderr) == (0, False)
+    assert "was not looked at" in desk.publish(desk.bundle("second", 2)).stderr
 
 
 @pytest.mark.parametrize(("name", "said"), [("Prod/eu", "no channel's name"), ("emergency", "where stops are served")])
