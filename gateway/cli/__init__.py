@@ -20,7 +20,7 @@ COMMANDS: Final = {
     "ask": "Answer one question from the real OPA, with reasons and grounds.",
     "serve": "Run the gateway.",
     "bundle": "Policy bundles: build, sign, verify, inspect, diff; publish, history, rollback.",
-    "hub": "Serve bundles and stops to gateways: serve, token, key.",
+    "hub": "Serve bundles and stops to gateways: serve, token, key, prune.",
     "rollout": "Show how far a revision has come.",
     "canary": "Let some gateways have a policy first: assign, promote, abort.",
     "stop": "Stop an agent, principal, server or target now; list, lift.",
