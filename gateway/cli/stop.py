@@ -23,6 +23,7 @@ from gateway.cli.hubs.barrier import Barrier, waited
 from gateway.cli.hubs.options import because_option, token_option, wait_options
 from gateway.cli.hubs.remote import Remote, remote
 from gateway.cli.live import escaped
+from gateway.hub.answers import Stopped
 from gateway.hub.stopping import lifted, new_stop, stopped
 from gateway.settings import Problems, load
 
@@ -86,6 +87,8 @@ def command(ctx: click.Context, for_s: int | None, because: str | None, **option
     stop = _made(where, kind, name, for_s=for_s, because=because)
     click.echo(f"stopped {stop.kind} {escaped(stop.name)} until {_moment(stop.until_unix_ns)}", err=True)
     click.echo(stop.id)
+    if isinstance(stop, Stopped) and stop.unborne:
+        click.echo(escaped(f"{stop.unborne}: is it mistyped? The stop stands all the same"), err=True)
     if options["wait"]:
         _obeyed(where, options["deadline"], options["at_least"])
 

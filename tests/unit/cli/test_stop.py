@@ -2,8 +2,10 @@
 
 import json
 import time
+from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
 from click.testing import CliRunner, Result
 
@@ -70,6 +72,23 @@ def test_a_stop_is_lifted_by_its_id(settings: Path) -> None:
 def test_what_is_not_said_is_asked_for_and_nothing_is_stopped(settings: Path, words: tuple[str, ...]) -> None:
     assert run(*words, "--config", str(settings)).exit_code == 2
     assert not (settings.parent / "state").exists()
+
+
+@pytest.mark.parametrize("unborne", ["", "no bundle in force lists the agent 'bto'"])
+def test_a_name_that_a_hub_does_not_know_is_told_and_the_stop_stands(
+    unborne: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = {"id": "stop-1", "kind": "agent", "name": "bto", "until_unix_ns": 1, "because": "x", "by": "a", "at": ""}
+    transport = httpx.MockTransport(
+        lambda _: httpx.Response(201, json=named | ({"unborne": unborne} if unborne else {}))
+    )
+    monkeypatch.setattr("gateway.cli.hubs.remote.httpx.Client", partial(httpx.Client, transport=transport))
+    monkeypatch.setenv("MCP_HUB_TOKEN", "mcpa_x")
+    made = run("--agent", "bto", "--for", "4h", "--because", "x", "--hub", "https://hub.example.com")
+    assert (made.exit_code, made.stdout) == (0, "stop-1\n")
+    assert made.stderr.splitlines()[1:] == (
+        [f"{unborne}: is it mistyped? The stop stands all the same"] if unborne else []
+    )
 
 
 def test_who_obeys_is_said(settings: Path) -> None:
