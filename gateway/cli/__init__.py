@@ -3,6 +3,7 @@
 Rule 1: a command's module is loaded when the command is asked for, so that none pays for another's imports.
 """
 
+import os
 from typing import Final
 
 import click
@@ -52,5 +53,8 @@ Examples:
 """,
 )
 @click.version_option(__version__, prog_name="mcp-admission")
-def main() -> None:
+@click.pass_context
+def main(ctx: click.Context) -> None:
     """An admission controller for AI agents: OPA decides what passes between MCP clients and servers."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        ctx.color = False  # of every command below, whatever it styles (https://no-color.org)
