@@ -44,6 +44,11 @@ Examples:
   mcp-admission replay --policy policies -e production --journal corpus.age --key-file ci.key
   mcp-admission replay --bundle bundle.tar.gz --journal corpus.age --key-file ci.key \\
     --expected expected-changes.yaml --format markdown --output report.md
+
+\b
+A file of expected changes; an entry names a rule, requirement, agent, server or target, `*` and `?` are globs:
+  changes:
+    - {from: deny, to: allow, server: mail, target: delete_mail, owner: you@example.com, reason: Spam goes (#42).}
 """,
 )
 @bundle_options
