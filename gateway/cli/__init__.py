@@ -50,6 +50,12 @@ Examples:
   mcp-admission check policies                        what CI runs on it
   mcp-admission serve --config policies/settings.yaml
   mcp-admission COMMAND --help                        what a command takes, with examples
+
+\b
+Exit codes:
+  0  it is done, or as it should be
+  1  it was refused, cannot be done, was broken off, or is not as it should be
+  2  the command line is not what is wanted, or a file that it names is not there
 """,
 )
 @click.version_option(__version__, prog_name="mcp-admission")

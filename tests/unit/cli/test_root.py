@@ -58,6 +58,15 @@ def test_no_command_colors_what_it_says_where_no_color_is_wanted(
     assert said == [False if environ else None], "False takes every style out; None leaves them on a terminal"
 
 
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(["opa", "--help"], 0), (["bundle", "inspect", __file__], 1), (["bundle", "inspect"], 2), (["opaa"], 2)],
+)
+def test_the_exit_codes_are_those_that_the_help_tells(words: list[str], code: int) -> None:
+    assert f"\n    {code}  " in CliRunner().invoke(main, ["--help"]).output
+    assert CliRunner().invoke(main, words).exit_code == code
+
+
 def test_an_unknown_command_is_named() -> None:
     result = CliRunner().invoke(main, ["no-such-command"])
     assert result.exit_code == 2
