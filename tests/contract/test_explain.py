@@ -191,7 +191,10 @@ def test_masking_that_prevents_an_answer_is_said_and_no_change_is_proposed(expla
     told = explain(SOURCE, level="masked", reads=False)
     assert told["explanation"]["masked"] == ["rules_permit"]
     assert told["explanation"]["searched"] is None
-    assert "masking leaves open how these took it: rules_permit" in told["notes"][0]
+    assert (
+        "masking leaves open how these took it: rules_permit (`journal.masking`, `journal.keep_read`"
+        in told["notes"][0]
+    )
     known = {each["name"]: each["met"] for each in told["explanation"]["requirements"]}
     assert known["rules_permit"] is None
     assert known["target_is_listed"] is True
