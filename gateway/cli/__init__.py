@@ -23,7 +23,7 @@ COMMANDS: Final = {
     "bundle": "Policy bundles: build, sign, verify, inspect, diff; publish, history, rollback.",
     "hub": "Serve bundles and stops to gateways: serve, token, key, prune.",
     "rollout": "Show how far a revision has come.",
-    "canary": "Let some gateways have a policy first: assign, promote, abort.",
+    "canary": "Let some gateways have a policy first: assign, list, promote, abort.",
     "stop": "Stop an agent, principal, server or target now; list, lift.",
     "agent": "Register agents: new, list, rotate, revoke.",
     "catalog": "Import a server's tools for review, and compare.",
