@@ -74,6 +74,14 @@ def apart_s(said: str, began: float, ended: float) -> float:
     return date - ended if date > ended + APART_S or date < began - APART_S else 0.0
 
 
+_REASONS: Final = {
+    401: ": it does not know our token, or that has ended (`policy.bundle.token_file`)",
+    403: ": our token is not one of a gateway (`policy.bundle.token_file`)",
+    404: ": nothing is published there, or the channel is another (`policy.bundle.channel`)",
+}
+"""What a status of a hub means for whoever set the gateway up."""
+
+
 class Fetched(Struct, frozen=True):
     """A bundle's bytes, and the ETag that the service gave them."""
 
@@ -149,7 +157,7 @@ async def _answer(response: aiohttp.ClientResponse, etag: str) -> Answer:
     if response.status == _UNCHANGED and etag:
         return Unchanged()
     if response.status != _OK:
-        return Away(f"it answered HTTP {response.status}")
+        return Away(f"it answered HTTP {response.status}{_REASONS.get(response.status, '')}")
     if (response.content_length or 0) > MOST_BYTES:
         return _too_large()
     pieces: list[bytes] = []

@@ -3,6 +3,7 @@
 Rule 1: a command's module is loaded when the command is asked for, so that none pays for another's imports.
 """
 
+import os
 from typing import Final
 
 import click
@@ -20,9 +21,9 @@ COMMANDS: Final = {
     "ask": "Answer one question from the real OPA, with reasons and grounds.",
     "serve": "Run the gateway.",
     "bundle": "Policy bundles: build, sign, verify, inspect, diff; publish, history, rollback.",
-    "hub": "Serve bundles and stops to gateways: serve, token, key.",
+    "hub": "Serve bundles and stops to gateways: serve, token, key, prune.",
     "rollout": "Show how far a revision has come.",
-    "canary": "Let some gateways have a policy first: assign, promote, abort.",
+    "canary": "Let some gateways have a policy first: assign, list, promote, abort.",
     "stop": "Stop an agent, principal, server or target now; list, lift.",
     "agent": "Register agents: new, list, rotate, revoke.",
     "catalog": "Import a server's tools for review, and compare.",
@@ -49,8 +50,17 @@ Examples:
   mcp-admission check policies                        what CI runs on it
   mcp-admission serve --config policies/settings.yaml
   mcp-admission COMMAND --help                        what a command takes, with examples
+
+\b
+Exit codes:
+  0  it is done, or as it should be
+  1  it was refused, cannot be done, was broken off, or is not as it should be
+  2  the command line is not what is wanted, or a file that it names is not there
 """,
 )
 @click.version_option(__version__, prog_name="mcp-admission")
-def main() -> None:
+@click.pass_context
+def main(ctx: click.Context) -> None:
     """An admission controller for AI agents: OPA decides what passes between MCP clients and servers."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        ctx.color = False  # of every command below, whatever it styles (https://no-color.org)

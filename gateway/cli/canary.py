@@ -4,9 +4,12 @@ Rule 1: promoting moves the pointer to the very bundle that the canary has: noth
 Rule 2: aborting is a rollback of the canary to what everyone else has, under a new number: no gateway goes back.
 """
 
+import json
+import sys
 from typing import Any
 
 import click
+from msgspec import to_builtins
 
 from gateway.cli.bundle.publish import publication, published, settled
 from gateway.cli.bundle.rollback import own, reissued, trusted_artefact
@@ -14,6 +17,7 @@ from gateway.cli.bundle.signing_key import key_options, signing_key
 from gateway.cli.hubs.options import because_option, hub_options, verification_option, verifying_keys, wait_options
 from gateway.cli.hubs.place import Known
 from gateway.cli.hubs.remote import remote
+from gateway.cli.live import escaped
 from gateway.hub.pointer import Assignment, Pointer
 
 _channel = click.option("--channel", default="canary", show_default=True, help="The channel that some follow first.")
@@ -24,7 +28,7 @@ _instead_of = click.option(
 
 @click.group(
     "canary",
-    short_help="Let some gateways have a policy first: assign, promote, abort.",
+    short_help="Let some gateways have a policy first: assign, list, promote, abort.",
     epilog="""\b
 Examples:
   mcp-admission canary assign --label ring=first --hub https://hub.example.com --token-file token
@@ -61,6 +65,27 @@ def assign(labels: tuple[str, ...], channel: str, instead_of: str, *, none: bool
     wanted = Assignment(channel=channel, instead_of=instead_of, labels={name: value for name, _, value in pairs})
     hub.assign(kept if none else [*kept, wanted])
     click.echo(f"{channel} instead of {instead_of} for {'nobody' if none else ' and '.join(labels)}", err=True)
+
+
+@command.command(
+    "list",
+    epilog="""\b
+Examples:
+  mcp-admission canary list --hub https://hub.example.com --token-file token
+""",
+)
+@hub_options
+def listed(**options: Any) -> None:
+    """Show who follows another channel, and instead of which: a table, or JSON lines at the end of a pipe."""
+    assignments = remote(options["url"], options["token_file"]).assignments()
+    if not assignments:
+        click.echo("every gateway follows the channel of its settings", err=True)
+    for each in assignments:
+        if sys.stdout.isatty():
+            labels = " and ".join(f"{name}={value}" for name, value in each.labels.items())
+            click.echo(escaped(f"{each.channel:16}  instead of {each.instead_of:16}  for {labels}"))
+        else:
+            click.echo(json.dumps(to_builtins(each)))
 
 
 @command.command(

@@ -72,7 +72,7 @@ def command(identifier: str, directory: Path | None, config: Path | None, *, as_
     Each requirement with what decided it, the rules with file, line and owner as of the recorded revision, and the
     smallest change of policy or arguments that flips the decision, verified by OPA.
     """
-    record = _record(journal_directory(directory, config), identifier)
+    record = _record(journal_directory(directory, config, option="--journal"), identifier)
     bundle = _bundle(_place(options, config), str(record.get("revision", "")))
     row = asked_in(record)
     explanation = None if row is None else _explained(bundle, row)
@@ -86,8 +86,8 @@ def _record(journal: Path, identifier: str) -> Read:
     found: list[Found] = find(journal, identifier)
     decided = [call.decided for call in found if call.decided["kind"] == "decided"]
     if not decided:
-        why = "it was refused before the policy was asked: `journal show` says why" if found else "is it another's?"
-        raise click.ClickException(f"No decision in this journal begins with {identifier!r}: {why}.")
+        why = "It was refused before the policy was asked: `journal show` says why." if found else "Is it another's?"
+        raise click.ClickException(f"No decision in this journal begins with {identifier!r}. {why}")
     if len({record.get("call_id") for record in decided}) > 1:
         calls = ", ".join(dict.fromkeys(str(record.get("call_id")) for record in decided))
         raise click.ClickException(f"Several calls begin with {identifier!r}; say which: {calls}")
@@ -114,10 +114,11 @@ def _bundle(place: Place, revision: str) -> Candidate:
     settings = load(place.config, os.environ)
     if not isinstance(settings, Settings):
         raise click.ClickException(str(settings))
-    if settings.policy.bundle is not None or not settings.policy.directory.is_dir():
+    directory, environment = settings.policy.directory, settings.policy.environment
+    if settings.policy.bundle is not None or not (directory / "bundles" / environment).is_dir():
         said = "--bundle FILE, --hub URL, --hub-dir DIR or --policy DIR -e NAME"
         raise click.UsageError(f"Say where the bundle is: {said}.")
-    return reviewed(Named(bundle=None, policy=settings.policy.directory, environment=settings.policy.environment))
+    return reviewed(Named(bundle=None, policy=directory, environment=environment))
 
 
 def _usable(found: Candidate | Unusable) -> Candidate:

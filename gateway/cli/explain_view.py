@@ -61,7 +61,8 @@ def notes(record: Read, bundle: Candidate, explanation: Explanation | None) -> I
         yield "no policy input was recorded (`journal.masking: none`, or too large): nothing can be asked again."
         return
     if explanation.masked:
-        yield f"masking leaves open how these took it: {', '.join(filter(None, explanation.masked)) or 'all of them'}."
+        names = ", ".join(filter(None, explanation.masked)) or "all of them"
+        yield f"masking leaves open how these took it: {names} (`journal.masking`, `journal.keep_read`: what is kept)."
     again = explanation.again
     if not isinstance(again, Judged):
         yield f"OPA does not decide it again: {cut(again.detail) if again else 'there is no question'}."

@@ -20,13 +20,11 @@ def place(function: _Command) -> _Command:
     return click.option("--directory", type=path, help="The journal's directory.")(function)
 
 
-def journal_directory(directory: Path | None, config: Path | None) -> Path:
-    """Return where the journal is: as said, as the settings say, or where they would put it by default."""
+def journal_directory(directory: Path | None, config: Path | None, *, option: str = "--directory") -> Path:
+    """Return where the journal is: as the option says, as the settings say, or where they would put it by default."""
     found = directory or _configured(config)
     if not found.is_dir():
-        raise click.ClickException(
-            f"There is no journal at {found}. Say where it is: --directory DIR or --config FILE."
-        )
+        raise click.ClickException(f"There is no journal at {found}. Say where it is: {option} DIR or --config FILE.")
     if not segments(found):
         click.echo(f"The journal at {found} is empty.", err=True)
     return found

@@ -44,6 +44,11 @@ Examples:
   mcp-admission replay --policy policies -e production --journal corpus.age --key-file ci.key
   mcp-admission replay --bundle bundle.tar.gz --journal corpus.age --key-file ci.key \\
     --expected expected-changes.yaml --format markdown --output report.md
+
+\b
+A file of expected changes; an entry names a rule, requirement, agent, server or target, `*` and `?` are globs:
+  changes:
+    - {from: deny, to: allow, server: mail, target: delete_mail, owner: you@example.com, reason: Spam goes (#42).}
 """,
 )
 @bundle_options
@@ -55,7 +60,7 @@ Examples:
     required=True,
     help="A journal's directory, files of it, or an exported corpus; may be repeated.",
 )
-@click.option("--since", type=Since(), default=0, help="15m, 2h, 1d, or a date and time in UTC.")
+@click.option("--since", type=Since(), default=0, help="15m, 2h, 1d, or a date and time in UTC; of journals.")
 @click.option("--key-file", type=_FILE, help="Private key of an encrypted corpus.")
 @click.option("--expected", "expectations", type=_FILE, help="The changes that are meant, expected-changes.yaml.")
 @click.option("--format", "form", type=click.Choice(["table", "json", "markdown"]), default="table", show_default=True)

@@ -9,7 +9,7 @@ from typing import Final
 
 from gateway.cli.replay_view import cut
 from gateway.review.matrix import OUTCOMES, Flips
-from gateway.review.report import Report, uncompared
+from gateway.review.report import REMEDY, Report, uncompared
 from gateway.review.row import WHY
 
 MOST_CHARACTERS: Final = 60_000
@@ -42,6 +42,8 @@ def _head(report: Report) -> Iterator[str]:
     yield f"### Policy replay {verdict}: {report.comparison.replayed:,} recorded decisions"
     yield ""
     yield from (f"- **{failure}**" for failure in report.failures)
+    if report.unexplained:
+        yield f"- {REMEDY}"
     yield f"- candidate {code(report.manifest.revision)}"
     yield ""
     yield f"| | {' | '.join(f'now {name}' for name in OUTCOMES)} |"

@@ -9,7 +9,7 @@ import click
 
 from gateway.cli.live import escaped
 from gateway.review.matrix import OUTCOMES, Flips, Kind
-from gateway.review.report import Report, uncompared
+from gateway.review.report import REMEDY, Report, uncompared
 from gateway.review.row import WHY
 
 _WORDS = 160
@@ -84,6 +84,8 @@ def _verdict(report: Report) -> Iterator[str]:
     yield ""
     for failure in report.failures:
         yield click.style(f"FAILED: {failure}", fg="red", bold=True)
+    if report.unexplained:
+        yield REMEDY
     if not report.failures:
         yield click.style("passed: nothing is loosened that is not expected.", fg="green", bold=True)
 

@@ -19,7 +19,12 @@ from gateway.supervisor.serve import serve
 from gateway.telemetry import configure, render
 
 _LOG = logging.getLogger("gateway")
-_WARNED = ("_refused", "_ended", "_ends_soon", "_failed", "_unwatched", "cannot_start")
+_WARNED = (
+    *("_refused", "_rejected", "_failed", "cannot_start", "_killed", "_silent", "_nonsense"),
+    *("_ended", "_ends_soon", "_expired", "_expires_soon", "_stale", "_stale_soon", "_overlong"),
+    *("_unreachable", "_passed_over", "_apart", "_unreadable", "_unkept", "_unwatched", "_unfollowed"),
+)
+"""How the events end that somebody must look at: they stay in a log that tells warnings only."""
 _QUIET = frozenset({"worker_started", "opa_started", "ended", "draining"})
 
 

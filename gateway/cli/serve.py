@@ -8,6 +8,14 @@ import click
 from msgspec import structs
 
 from gateway.cli.running import run, settings_from
+from gateway.settings import table
+
+
+def _listed(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click calls it so
+    """The callback of `--settings`."""
+    if wanted:
+        click.echo(table(), nl=False)
+        ctx.exit()
 
 
 @click.command(
@@ -18,6 +26,7 @@ Examples:
   mcp-admission serve --config settings.yaml
   mcp-admission serve --config settings.yaml --workers 2
   MCP_ADMISSION_LISTEN_PORT=9000 mcp-admission serve --config settings.yaml --live
+  mcp-admission serve --settings | grep stale
 """,
 )
 @click.option(
@@ -28,6 +37,14 @@ Examples:
 )
 @click.option("--workers", type=click.IntRange(1, 64), help="Worker processes; overrides the setting `workers`.")
 @click.option("--live", is_flag=True, help="Show decisions as they happen, instead of a log in JSON.")
+@click.option(
+    "--settings",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_listed,
+    help="List every setting with its default and what it is for, and start nothing.",
+)
 def command(config: Path, workers: int | None, *, live: bool) -> None:
     """Run the gateway until it is ended: SIGTERM lets calls under way finish first."""
     settings = settings_from(config, dict(os.environ))

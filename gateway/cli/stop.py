@@ -17,12 +17,13 @@ from typing import Any, Final, get_args
 import click
 from msgspec import to_builtins
 
-from gateway.bundle.emergency import Kind, Stop
+from gateway.bundle.emergency import LONGEST_S, Kind, Stop
 from gateway.bundle.stops import Stops
 from gateway.cli.hubs.barrier import Barrier, waited
 from gateway.cli.hubs.options import because_option, token_option, wait_options
 from gateway.cli.hubs.remote import Remote, remote
 from gateway.cli.live import escaped
+from gateway.hub.answers import Stopped
 from gateway.hub.stopping import lifted, new_stop, stopped
 from gateway.settings import Problems, load
 
@@ -37,7 +38,10 @@ def _span(_ctx: click.Context, _param: click.Parameter, value: str | None) -> in
     found = _SPAN.fullmatch(value or "")
     if value is not None and found is None:
         raise click.BadParameter(f"`{value}` is no span of time; write 30m or 4h, 24h at most.")
-    return None if found is None else int(found[1]) * _UNITS[found[2]]
+    span = None if found is None else int(found[1]) * _UNITS[found[2]]
+    if span is not None and span > LONGEST_S:
+        raise click.BadParameter(f"`{value}` is longer than 24 hours: what should last is a rule.")
+    return span
 
 
 _hub = click.option("--hub", "url", metavar="URL", help="The hub whose gateways obey.")
@@ -83,6 +87,8 @@ def command(ctx: click.Context, for_s: int | None, because: str | None, **option
     stop = _made(where, kind, name, for_s=for_s, because=because)
     click.echo(f"stopped {stop.kind} {escaped(stop.name)} until {_moment(stop.until_unix_ns)}", err=True)
     click.echo(stop.id)
+    if isinstance(stop, Stopped) and stop.unborne:
+        click.echo(escaped(f"{stop.unborne}: is it mistyped? The stop stands all the same"), err=True)
     if options["wait"]:
         _obeyed(where, options["deadline"], options["at_least"])
 
@@ -111,9 +117,11 @@ def listed(url: str | None, token_file: Path | None, config: Path | None) -> Non
     """Show what is stopped: a table, or JSON lines at the end of a pipe."""
     where = _where(url, token_file, config)
     now = time.time_ns()
-    for stop in where.stops().stops if isinstance(where, Remote) else _standing(where):
-        if stop.until_unix_ns <= now:
-            continue
+    found = where.stops().stops if isinstance(where, Remote) else _standing(where)
+    standing = [stop for stop in found if stop.until_unix_ns > now]
+    if not standing:
+        click.echo("nothing is stopped", err=True)
+    for stop in standing:
         if sys.stdout.isatty():
             row = f"{stop.id}  {stop.kind} {stop.name}  until {_moment(stop.until_unix_ns)}  {stop.by}: {stop.because}"
             click.echo(escaped(row))

@@ -24,6 +24,13 @@ class Shown(Struct, frozen=True, kw_only=True):
     highest: dict[str, Mark]
 
 
+class Stopped(Stop, frozen=True, kw_only=True, omit_defaults=True):
+    """The answer to a stop that was made."""
+
+    unborne: str = ""
+    """That nothing in force bears the name, so that it may stop nothing."""
+
+
 class Standings(Struct, frozen=True, kw_only=True):
     """The answer to `GET /v1/stops`: what has not ended, and the revision of the bundle that says so."""
 

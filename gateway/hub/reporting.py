@@ -66,7 +66,7 @@ class Reporting:
         name = call.asked("channel") or self._newest(revision)
         channel = self._channels.all.get(name)
         if channel is None:
-            remedy = "Publish it first, or name the channel with `?channel=`."
+            remedy = "Publish it first, or name the channel (`--channel`, or `?channel=` in the address)."
             return refused(404, f"no channel points to {revision}", remedy)
         return Answer(200, self._of_policy(channel, revision, now))
 

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 from gateway.bundle.emergency import Kind
 from gateway.bundle.stops import Standing
-from gateway.hub.answers import Standings
+from gateway.hub.answers import Standings, Stopped
+from gateway.hub.bearing import unborne
+from gateway.hub.channels import Channels
 from gateway.hub.counts import Counts, Report
 from gateway.hub.endpoint import Answer, Call, refused
 from gateway.hub.pointer import Because
@@ -43,9 +45,12 @@ _LIFT: Final = msgspec.json.Decoder(Lift)
 class Responding:
     """Performs the calls; without an emergency key they are refused."""
 
-    def __init__(self, directory: Path, emergency: Emergency | None, told: tuple[Counts, Report]) -> None:
+    def __init__(
+        self, directory: Path, emergency: Emergency | None, channels: Channels, told: tuple[Counts, Report]
+    ) -> None:
         self._directory = directory
         self._emergency = emergency
+        self._channels = channels
         self._counts, self._report = told
 
     async def stop(self, call: Call) -> Answer:
@@ -61,7 +66,8 @@ class Responding:
         self._emergency.offer(standing)
         self._counts.stops += 1
         self._report("stopped", by=stop.by, id=stop.id, kind=stop.kind, name=stop.name, because=stop.because)
-        return Answer(201, stop)
+        told = await asyncio.to_thread(unborne, stop, self._channels.contents())
+        return Answer(201, Stopped(**structs.asdict(stop), unborne=told))
 
     async def stops(self, _call: Call) -> Answer:
         """`GET /v1/stops`."""

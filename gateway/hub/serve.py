@@ -94,7 +94,7 @@ def composed(settings: HubSettings, report: Report) -> Hub:
         polling=Polling(guard, channels, emergency, most=settings.listen.most_waiting),
         publishing=Publishing(store, channels, trust, (counts, report)),
         reporting=Reporting(channels, emergency, (fleet, counts, report), resumed=bool(channels.all)),
-        responding=Responding(settings.directory, emergency, (counts, report)),
+        responding=Responding(settings.directory, emergency, channels, (counts, report)),
     )
 
 

@@ -4,7 +4,7 @@ Rule 1: a loosening that nothing explains fails the replay; so does a question w
 nothing: it would prove nothing.
 """
 
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -12,6 +12,12 @@ from gateway.bundle.manifest import Manifest
 from gateway.review.expected import Entry, Expected
 from gateway.review.matrix import OUTCOMES, Comparison, Flips
 from gateway.review.row import COMPARED, WHY
+
+REMEDY: Final = (
+    "Mend the candidate, or let an entry of expected-changes.yaml say who answers for it and why: `mcp-admission replay"
+    " --help` shows one."
+)
+"""What to do about a loosening that nobody explained."""
 
 
 class Report(Struct, frozen=True, kw_only=True):

@@ -13,6 +13,8 @@ from gateway.review.candidate import Candidate, Unusable, from_bytes
 
 def in_hub(directory: Path, revision: str) -> Candidate | Unusable:
     """The bundle of a revision among the artefacts of a hub's directory, the newest looked at first."""
+    if not (directory / "artefacts").is_dir():
+        return Unusable(f"{directory} is no hub's directory: it has no artefacts/.")
     try:
         files = sorted((directory / "artefacts").glob("*.tar.gz"), key=lambda path: -path.stat().st_mtime)
     except OSError as error:

@@ -66,6 +66,8 @@ def _file(path: Path, since_ns: int, keys: Sequence[Any]) -> Iterator[Row | Left
             beginning = file.read(len(HEADER))
         opened: Callable[[], Iterator[Row | Left]] = lambda: _records(path, since_ns)  # noqa: E731
         if beginning == HEADER or beginning.startswith(_GZIP):
+            if since_ns:
+                raise SourceError(f"{path} is a corpus: its moment was chosen by `journal export --since`, not here.")
             opened = lambda: _corpus(path, list(keys))  # noqa: E731
         yield from opened()
     except OSError as error:

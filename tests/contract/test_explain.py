@@ -191,7 +191,10 @@ def test_masking_that_prevents_an_answer_is_said_and_no_change_is_proposed(expla
     told = explain(SOURCE, level="masked", reads=False)
     assert told["explanation"]["masked"] == ["rules_permit"]
     assert told["explanation"]["searched"] is None
-    assert "masking leaves open how these took it: rules_permit" in told["notes"][0]
+    assert (
+        "masking leaves open how these took it: rules_permit (`journal.masking`, `journal.keep_read`"
+        in told["notes"][0]
+    )
     known = {each["name"]: each["met"] for each in told["explanation"]["requirements"]}
     assert known["rules_permit"] is None
     assert known["target_is_listed"] is True
@@ -234,9 +237,30 @@ def test_the_bundle_of_the_recorded_revision_is_found_in_a_hubs_directory(
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)
     assert (told["bundle"]["decided"], told["notes"]) == (True, [])
-    gone = run("explain", "call-0", "--journal", journal, "--hub-dir", tmp_path)
+    mistyped = run("explain", "call-0", "--journal", journal, "--hub-dir", tmp_path)
+    assert (mistyped.exit_code, "is no hub's directory" in mistyped.stderr) == (1, True)
+    hub.rename(tmp_path / "kept")
+    hub.mkdir()
+    gone = run("explain", "call-0", "--journal", journal, "--hub-dir", hub.parent)
     assert gone.exit_code == 1
     assert "is of revision" in gone.output
+
+
+def test_where_nothing_says_which_bundle_decided_that_is_asked_for(
+    run: Callable[..., Result],
+    content: Callable[[], Content],
+    tmp_path: Path,
+    opa: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    journal = write(tmp_path / "journal", records(content(), opa, [DELETE]))
+    monkeypatch.chdir(tmp_path)
+    asked = run("explain", "call-0", "--journal", journal)
+    assert (asked.exit_code, "Say where the bundle is: --bundle" in asked.stderr) == (2, True)
+    nowhere = run("explain", "call-0", "--journal", tmp_path / "mistyped")
+    assert (nowhere.exit_code, "Say where it is: --journal DIR" in nowhere.stderr) == (1, True)
+    unknown = run("explain", "ffffffff", "--journal", journal)
+    assert unknown.stderr == "Error: No decision in this journal begins with 'ffffffff'. Is it another's?\n"
 
 
 async def test_the_bundle_of_the_recorded_revision_comes_from_a_hub(

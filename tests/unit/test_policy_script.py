@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -129,6 +130,25 @@ def test_a_directory_is_published_to_without_a_token_and_without_waiting_for_gat
     (call,) = bench.calls()
     assert call[4:8] == ["/srv/bundles", "--channel", "production", "--verification-key"]
     assert not {"--wait", "--token-file"} & set(call)
+
+
+def test_every_public_key_beside_the_script_is_valid_so_that_a_rollback_survives_an_exchange_of_keys(
+    bench: Bench,
+) -> None:
+    for name in ("policy.pub.pem", "policy-2026.pub.pem", "stops.pub.pem"):
+        (bench.root / "ci" / name).write_text("a key")
+    assert bench.words("rollback", "smoke", **GIVEN | {"POLICY_BECAUSE": "#43", "POLICY_GATEWAY": ""}).returncode == 0
+    rollback, verify = bench.calls()
+    valid = {"ci/policy-2026.pub.pem", "ci/policy.pub.pem"}
+    assert {after for word, after in pairwise(rollback) if word == "--verification-key"} == valid
+    assert {after for word, after in pairwise(verify) if word == "--key"} == valid
+
+
+def test_the_keys_that_are_named_count_alone(bench: Bench) -> None:
+    (bench.root / "ci" / "policy.pub.pem").write_text("a key")
+    assert bench.words("publish", **GIVEN | {"POLICY_KEY": "old.pem new.pem"}).returncode == 0
+    (published,) = bench.calls()
+    assert published[6:12] == ["production", "--verification-key", "old.pem", "--verification-key", "new.pem", "--wait"]
 
 
 def test_environment_channel_key_token_and_gateways_are_what_the_variables_say(bench: Bench) -> None:

@@ -23,7 +23,10 @@ Examples:
 def command(**options: Any) -> None:
     """Show what each channel points to, since when, by whom and why: a table, or JSON lines at the end of a pipe."""
     place = place_of(options["to"], options["token_file"], verifying_keys(options["verification_keys"]))
-    for _, pointer in sorted(place.known().channels.items()):
+    channels = place.known().channels
+    if not channels:
+        click.echo("no channel points to a bundle yet: `bundle publish` makes one", err=True)
+    for _, pointer in sorted(channels.items()):
         if sys.stdout.isatty():
             row = f"{pointer.channel:16}  {pointer.revision:44}  {pointer.since}  {pointer.by}: {pointer.because}"
             click.echo(escaped(row))

@@ -25,7 +25,11 @@ Examples:
 def command(channel: str, limit: int, **options: Any) -> None:
     """Show the last moves, the newest first: a table, or JSON lines at the end of a pipe."""
     place = place_of(options["to"], options["token_file"], verifying_keys(options["verification_keys"]))
-    for move in place.history(channel, limit):
+    moves = place.history(channel, limit)
+    if not moves:
+        what = escaped(channel) or "a channel"
+        click.echo(f"nobody has moved {what}: `bundle channels` shows what there is", err=True)
+    for move in moves:
         if sys.stdout.isatty():
             before = "nothing" if move.before is None else move.before.revision
             row = f"{move.time}  {move.channel}  {before} -> {move.to.revision}  {move.by}: {move.because}"

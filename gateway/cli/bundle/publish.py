@@ -47,7 +47,8 @@ def command(file: Path, *, again: bool, **options: Any) -> None:
     """Upload the signed bundle FILE, and let the channel point to it.
 
     The place refuses what is not signed by a key that it knows, what is past its end, and what has not a higher
-    sequence number than everything that was published before. The revision is printed.
+    sequence number than everything that was published before. A hub knows keys by its settings, a directory by
+    --verification-key. The revision is printed.
     """
     place, content, wanted = opened(options, new=True), file.read_bytes(), publication(options)
     known = place.known()

@@ -119,9 +119,8 @@ def before(place: Place, in_force: Pointer, revision: str) -> Mark:
     if found is not None:
         return found
     raise click.ClickException(
-        f"What was in force before the content of {in_force.revision} is not what you want, or was nothing: say which"
-        " with --revision."
-        " `mcp-admission bundle history` shows what there was."
+        f"Before the content of {in_force.revision} nothing was in force, or what somebody took back: say which with"
+        " --revision. `mcp-admission bundle history` shows what there was."
     )
 
 

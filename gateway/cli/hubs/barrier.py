@@ -81,7 +81,7 @@ def late_text(found: Rollout | str, barrier: Barrier) -> str:
         rows = [
             f"  {len(found.confirmed)} gateways have confirmed, {barrier.at_least} are wanted."
             if len(found.confirmed) < barrier.at_least
-            else "  The hub has restarted: not every gateway had the time to speak."
+            else "  The hub has restarted, and not every gateway had the time to speak: ask again with `rollout`."
         ]
     return "\n".join((head, *rows, *_unheard(found)))
 

@@ -11,13 +11,24 @@ from cryptography.hazmat.primitives import serialization
 from gateway.bundle.verifying import VerifyingKey
 from gateway.cli.hubs.place import Directory, Place
 from gateway.cli.hubs.remote import TOKEN, remote
+from gateway.hub.moving import misnamed
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _FILE: Final = click.Path(dir_okay=False, path_type=Path)
 
 token_option = click.option("--token-file", type=_FILE, help=f"File with the token for the hub (default: ${TOKEN}).")
 because_option = click.option("--because", required=True, help="Why, for the journal and whoever reads it later.")
-channel_option = click.option("--channel", required=True, help="Such as production or canary.")
+
+
+def _channel(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    """The callback of `--channel`: a hub finds nothing under a name that no channel may have."""
+    wrong = misnamed(value)
+    if wrong is not None:
+        raise click.BadParameter(f"{wrong.detail}. {wrong.remedy}")
+    return value
+
+
+channel_option = click.option("--channel", required=True, callback=_channel, help="Such as production or canary.")
 
 verification_option = click.option(
     "--verification-key",

@@ -13,10 +13,9 @@ import httpx
 import msgspec
 
 from gateway.bundle.artefact import MOST_BYTES
-from gateway.bundle.emergency import Stop
 from gateway.cli.hubs.place import Known
 from gateway.cli.live import escaped
-from gateway.hub.answers import Shown, Standings, Uploaded
+from gateway.hub.answers import Shown, Standings, Stopped, Uploaded
 from gateway.hub.pointer import Assignment, Mark, Move, Pointer
 from gateway.hub.rollout import Rollout
 from gateway.settings.rules import loopback
@@ -94,9 +93,9 @@ class Remote:
         place = f"/v1/rollouts/{quote(revision, safe='@')}?channel={quote(channel)}"
         return msgspec.json.decode(self._call("GET", place), type=Rollout)
 
-    def stop(self, wanted: dict[str, Any]) -> Stop:
+    def stop(self, wanted: dict[str, Any]) -> Stopped:
         """Make a stop."""
-        return msgspec.json.decode(self._call("POST", "/v1/stops", json=wanted), type=Stop)
+        return msgspec.json.decode(self._call("POST", "/v1/stops", json=wanted), type=Stopped)
 
     def stops(self) -> Standings:
         """What stands, and the revision that says so."""

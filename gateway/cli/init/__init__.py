@@ -45,6 +45,8 @@ def command(directory: Path, owner: str) -> None:
     click.echo(f"  cd {directory}")
     click.echo("  mcp-admission check .                          what CI runs")
     click.echo("  mcp-admission serve --config settings.yaml     a gateway; a saved file is in force at once")
+    click.echo("  git init && git add . && git commit -m first   then the whole life of a policy, with times:")
+    click.echo("  bash ci/rehearse.sh                            a hub, two gateways, replay, publish, stop, rollback")
 
 
 def lay(directory: Path, owner: str) -> list[Path]:

@@ -76,7 +76,21 @@ async def test_a_bundle_comes_with_its_etag(here: Here, poller: Poller) -> None:
     assert "If-None-Match" not in here.asked[0].headers
 
 
-@pytest.mark.parametrize("status", [204, 206, 304, 400, 401, 404, 500, 503])
+@pytest.mark.parametrize(("status", "setting"), [(401, "token_file"), (403, "token_file"), (404, "channel")])
+async def test_what_is_refused_names_the_setting_to_look_at(
+    here: Here, poller: Poller, status: int, setting: str
+) -> None:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=status)
+
+    here.answer = answer
+    found = await poller.ask(here.url, "")
+    assert isinstance(found, Away)
+    assert f"HTTP {status}: " in found.detail
+    assert f"(`policy.bundle.{setting}`)" in found.detail
+
+
+@pytest.mark.parametrize("status", [204, 206, 304, 400, 500, 503])
 async def test_any_other_answer_is_none(here: Here, poller: Poller, status: int) -> None:
     async def answer(_: web.Request) -> web.StreamResponse:
         return web.Response(status=status)

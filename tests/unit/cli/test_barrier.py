@@ -1,6 +1,7 @@
 """What whoever waits for a rollout is told."""
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.cli.hubs.barrier import Barrier, confirmed_text, late_text
 from gateway.hub.rollout import Confirmed, Rollout, Unheard
@@ -14,6 +15,11 @@ ROLLOUT = Rollout(
     complete=True,
     unheard=(Unheard(gateway="us-1\x1b[2J", token="eu"),),
 )
+
+
+def test_after_a_restart_of_the_hub_the_way_to_ask_again_is_told() -> None:
+    late = late_text(replace(ROLLOUT, complete=False, unheard=()), Barrier(revision="r2", at_least=1))
+    assert late.endswith("not every gateway had the time to speak: ask again with `rollout`.")
 
 
 @pytest.mark.parametrize("text", [confirmed_text(ROLLOUT), late_text(ROLLOUT, Barrier(revision="r2", at_least=2))])

@@ -43,6 +43,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("made") / "policies"
     result = CliRunner().invoke(command, [str(directory), "--owner", "security@example.com"])
     assert result.exit_code == 0, result.output
+    assert "bash ci/rehearse.sh" in result.output, "the way to a hub is the next step after a gateway"
     return directory
 
 

@@ -91,6 +91,16 @@ def test_the_history_says_who_moved_what_and_why_the_newest_first(desk: Desk) ->
     assert newest["by"]
 
 
+def test_where_there_is_nothing_to_show_that_is_said_beside_the_output(desk: Desk) -> None:
+    desk.place.mkdir()
+    nothing = desk.run("channels", "--to", str(desk.place))
+    assert (nothing.exit_code, nothing.stdout, "no channel points" in nothing.stderr) == (0, "", True)
+    desk.publish(desk.bundle("first", 1))
+    unmoved = desk.run("history", "--to", str(desk.place), "--channel", "prodution")
+    assert (unmoved.exit_code, unmoved.stdout, "nobody has moved prodution" in unmoved.stderr) == (0, "", True)
+    assert desk.run("history", "--to", str(desk.place)).stderr == ""
+
+
 REFUSED: dict[str, Callable[[Desk], bytes]] = {
     "bundle_unsigned": lambda _: bundle("x", None, 2),
     "bundle_unreadable": lambda desk: desk.bundle("x", 2)[:-9],
@@ -115,7 +125,16 @@ def test_a_signature_is_verified_where_the_key_is_given(desk: Desk) -> None:
     assert refused.exit_code == 1
     assert "bundle_signature_invalid" in refused.stderr
     public.write_text(desk.key.public_pem)
-    assert desk.publish(desk.bundle("first", 1), "--verification-key", str(public)).exit_code == 0
+    taken = desk.publish(desk.bundle("first", 1), "--verification-key", str(public))
+    assert (taken.exit_code, "was not looked at" in taken.stderr) == (0, False)
+    assert "was not looked at" in desk.publish(desk.bundle("second", 2)).stderr
+
+
+@pytest.mark.parametrize(("name", "said"), [("Prod/eu", "no channel's name"), ("emergency", "where stops are served")])
+def test_a_name_that_no_channel_may_have_is_told_before_a_hub_is_asked(desk: Desk, name: str, said: str) -> None:
+    refused = desk.publish(desk.bundle("first", 1), "--to", "http://127.0.0.1:1", "--token-file", "none", channel=name)
+    assert (refused.exit_code, said in refused.stderr) == (2, True)
+    assert desk.rollback("--channel", name).exit_code == 2
 
 
 def test_nobody_can_be_waited_for_at_a_directory(desk: Desk) -> None:
@@ -220,5 +239,6 @@ def test_there_is_no_way_back_from_the_first_or_from_nothing(desk: Desk) -> None
     desk.publish(desk.bundle("first", 1), channel="canary")
     assert "there is no way back" in desk.rollback().stderr
     desk.publish(desk.bundle("first", 2))
-    assert desk.rollback().exit_code == 1
+    refused = desk.rollback()
+    assert (refused.exit_code, "nothing was in force" in refused.stderr) == (1, True)
     assert desk.answer() == "first"

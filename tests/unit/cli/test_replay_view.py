@@ -1,16 +1,19 @@
 """A replay's report for people: at a terminal and as a comment on a pull request."""
 
+import textwrap
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from gateway.bundle.manifest import Manifest, Metadata
+from gateway.cli import main
 from gateway.cli.replay_markdown import MOST_CHARACTERS, code, markdown
 from gateway.cli.replay_view import shown
 from gateway.review.expected import Expected, read_expected
 from gateway.review.judged import Judged, Unanswered
 from gateway.review.matrix import Matrix
-from gateway.review.report import Report, document
+from gateway.review.report import REMEDY, Report, document
 from gateway.review.row import Left
 from tests.unit.review.conftest import a_row
 
@@ -42,7 +45,8 @@ def test_the_table_shows_outcomes_flips_and_why_it_fails() -> None:
     assert "now  rule new" in text
     assert "12  something that the candidate reads was masked" in text
     assert "no expected change explains this" in text
-    assert text.endswith("FAILED: 1 refused or held decisions would be allowed, and no expected change explains it.")
+    failed = "FAILED: 1 refused or held decisions would be allowed, and no expected change explains it."
+    assert text.splitlines()[-2:] == [failed, REMEDY]
 
 
 def test_what_passes_says_so() -> None:
@@ -50,6 +54,18 @@ def test_what_passes_says_so() -> None:
     matrix.take(a_row(outcome="allow"), Judged(outcome="allow"))
     text = shown(a_report(matrix), 10, color=False)
     assert text.endswith("passed: nothing is loosened that is not expected.")
+    assert REMEDY not in markdown(a_report(matrix), 10)
+
+
+def test_the_comment_says_what_to_do_about_a_loosening_and_the_help_shows_an_entry_that_explains_it() -> None:
+    report = a_report(loosening(target="delete_mail", server="mail"))
+    assert f"- {REMEDY}" in markdown(report, 10).splitlines()
+    helped = CliRunner().invoke(main, ["replay", "--help"]).stdout
+    entry = textwrap.dedent(helped[helped.index("  changes:") :])
+    assert report.unexplained
+    assert not a_report(
+        loosening(target="delete_mail", server="mail"), read_expected("e.yaml", entry.encode(), 0)
+    ).failures
 
 
 def test_an_expected_loosening_names_who_answers_for_it() -> None:

@@ -2,6 +2,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -35,6 +36,35 @@ def test_the_root_loads_no_command() -> None:
 
 def test_the_version_is_the_packages() -> None:
     assert CliRunner().invoke(main, ["--version"]).output == f"mcp-admission, version {__version__}\n"
+
+
+@pytest.mark.parametrize("environ", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {}])
+def test_no_command_colors_what_it_says_where_no_color_is_wanted(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[bool | None] = []
+
+    @click.command
+    @click.pass_context
+    def styled(ctx: click.Context) -> None:
+        said.append(ctx.color)
+
+    def only(_ctx: click.Context, _name: str) -> click.Command:
+        return styled
+
+    monkeypatch.setattr(main, "get_command", only)
+    result = CliRunner().invoke(main, ["styled"], env={"NO_COLOR": "", "TERM": "xterm", **environ})
+    assert result.exit_code == 0, result.output
+    assert said == [False if environ else None], "False takes every style out; None leaves them on a terminal"
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(["opa", "--help"], 0), (["bundle", "inspect", __file__], 1), (["bundle", "inspect"], 2), (["opaa"], 2)],
+)
+def test_the_exit_codes_are_those_that_the_help_tells(words: list[str], code: int) -> None:
+    assert f"\n    {code}  " in CliRunner().invoke(main, ["--help"]).output
+    assert CliRunner().invoke(main, words).exit_code == code
 
 
 def test_an_unknown_command_is_named() -> None:

@@ -2,8 +2,10 @@
 
 import json
 import time
+from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
 from click.testing import CliRunner, Result
 
@@ -50,7 +52,8 @@ def test_a_stop_is_lifted_by_its_id(settings: Path) -> None:
     made = stopped(settings, "--agent", "bot").stdout.strip()
     lifted = run("lift", made, "--because", "Mended", "--config", str(settings))
     assert lifted.exit_code == 0, lifted.output
-    assert run("list", "--config", str(settings)).stdout == ""
+    listed = run("list", "--config", str(settings))
+    assert (listed.stdout, listed.stderr) == ("", "nothing is stopped\n")
     again = run("lift", made, "--because", "Mended", "--config", str(settings))
     assert (again.exit_code, "stands here" in again.stderr) == (1, True)
 
@@ -71,18 +74,39 @@ def test_what_is_not_said_is_asked_for_and_nothing_is_stopped(settings: Path, wo
     assert not (settings.parent / "state").exists()
 
 
+@pytest.mark.parametrize("unborne", ["", "no bundle in force lists the agent 'bto'"])
+def test_a_name_that_a_hub_does_not_know_is_told_and_the_stop_stands(
+    unborne: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = {"id": "stop-1", "kind": "agent", "name": "bto", "until_unix_ns": 1, "because": "x", "by": "a", "at": ""}
+    transport = httpx.MockTransport(
+        lambda _: httpx.Response(201, json=named | ({"unborne": unborne} if unborne else {}))
+    )
+    monkeypatch.setattr("gateway.cli.hubs.remote.httpx.Client", partial(httpx.Client, transport=transport))
+    monkeypatch.setenv("MCP_HUB_TOKEN", "mcpa_x")
+    made = run("--agent", "bto", "--for", "4h", "--because", "x", "--hub", "https://hub.example.com")
+    assert (made.exit_code, made.stdout) == (0, "stop-1\n")
+    assert made.stderr.splitlines()[1:] == (
+        [f"{unborne}: is it mistyped? The stop stands all the same"] if unborne else []
+    )
+
+
 def test_who_obeys_is_said(settings: Path) -> None:
     assert "Say who obeys" in run("--agent", "a", "--for", "4h", "--because", "x").stderr
 
 
-@pytest.mark.parametrize(
-    ("words", "said"), [(("--for", "25h"), "longer than 24 hours"), (("--agent", "A b"), "names no")]
-)
-def test_what_may_not_be_a_stop_is_said(settings: Path, words: tuple[str, ...], said: str) -> None:
-    base = ["--agent", "bot", "--for", "4h", "--because", "x", "--config", str(settings)]
-    refused = run(*base, *words)
+def test_what_may_not_be_a_stop_is_said(settings: Path) -> None:
+    refused = stopped(settings, "--agent", "A b")
     assert refused.exit_code == 1
-    assert said in refused.stderr
+    assert "names no" in refused.stderr
+
+
+def test_what_should_last_is_no_stop_and_no_hub_is_asked_for_it(settings: Path) -> None:
+    for where in (("--config", str(settings)), ("--hub", "http://127.0.0.1:1", "--token-file", "none")):
+        refused = run("--agent", "bot", "--for", "25h", "--because", "x", *where)
+        assert (refused.exit_code, "longer than 24 hours" in refused.stderr) == (2, True)
+    assert stopped(settings, "--agent", "bot").exit_code == 0
+    assert run("--agent", "b", "--for", "24h", "--because", "x", "--config", str(settings)).exit_code == 0
 
 
 def test_a_damaged_file_lifts_nothing_and_is_said(settings: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gateway.admission.secrecy import without_secrets
 from gateway.bundle.signing import ephemeral_key
 from gateway.hub.renewing import Renewing
 from gateway.identity.tokens import digest
@@ -47,7 +48,9 @@ async def test_a_new_token_opens_and_a_removed_one_does_not(inside: Inside, rene
     assert (await inside.call("", "GET", "/v1/channels", headers=headers)).status_code == 200
     assert (await inside.call("reader", "GET", "/v1/channels")).status_code == 401
     assert (await inside.call("publisher", "GET", "/v1/channels")).status_code == 200
-    assert inside.log.named("settings_taken") == [{"tokens": {"added": ["new"], "removed": ["the-reader"]}, "keys": {}}]
+    (said,) = inside.log.named("settings_taken")
+    assert said == {"callers": {"added": ["new"], "removed": ["the-reader"]}, "keys": {}}
+    assert without_secrets(said, []) == said, "whose tokens they are is for operators to read"
 
 
 async def test_nobody_who_waits_is_let_go_for_it(inside: Inside, renewing: Renewing) -> None:

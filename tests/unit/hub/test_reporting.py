@@ -138,7 +138,8 @@ async def test_after_a_restart_the_gateways_have_the_time_to_speak(
 
 
 async def test_what_nothing_points_to_has_no_rollout(inside: Inside) -> None:
-    assert (await inside.call("reader", "GET", "/v1/rollouts/test@0.1")).status_code == 404
+    unknown = await inside.call("reader", "GET", "/v1/rollouts/test@0.1")
+    assert (unknown.status_code, "`--channel`" in unknown.json()["remedy"]) == (404, True)
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,8 @@ def test_a_corpus_that_is_not_encrypted_is_read_too(tmp_path: Path) -> None:
     (row,) = rows([tmp_path / "corpus.gz"])
     assert isinstance(row, Row)
     assert count([tmp_path / "corpus.gz"]) is None
+    with pytest.raises(SourceError, match="journal export --since"):
+        list(rows([tmp_path / "corpus.gz"], since_ns=1))
 
 
 @pytest.mark.parametrize("content", [b"age-encryption.org/v1\n-> X25519 x\n", b"\x1f\x8bnonsense"])

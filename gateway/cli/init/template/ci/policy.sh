@@ -15,18 +15,22 @@
 #   rollback  publish again what was in force before, under a new number; $POLICY_BECAUSE says why
 #
 # From the environment: POLICY_ENVIRONMENT (production), POLICY_CHANNEL (the environment's name), POLICY_HUB (a hub's
-# address, or a directory), MCP_HUB_TOKEN or POLICY_TOKEN_FILE (a publisher's token), POLICY_KEY (policy.pub.pem beside
-# this file), POLICY_BASE (a commit, or a bundle such as the published one), POLICY_JOURNAL and POLICY_JOURNAL_KEY (recorded
-# calls, as `mcp-admission journal export` writes them, and the key that reads them), POLICY_BECAUSE, POLICY_DEADLINE (60
-# seconds), POLICY_GATEWAYS (how many must confirm: 1), POLICY_GATEWAY, POLICY_SMOKE_URL (a server through the gateway, such
-# as https://mcp.example.com/servers/mail/mcp), POLICY_SMOKE_TOKEN (an agent's), POLICY_SMOKE_TOOLS and POLICY_SMOKE_HIDDEN
-# (names), POLICY_REQUIRE_REPLAY, POLICY_REFUSE_LOOSENING, POLICY_OUT (.state/ci).
+# address, or a directory), MCP_HUB_TOKEN or POLICY_TOKEN_FILE (a publisher's token), POLICY_KEY (public keys, each a file;
+# every policy*.pub.pem beside this one: leave the old key there while keys are exchanged, so that a rollback can go back to
+# what it signed), POLICY_BASE (a commit, or a bundle such as the published one), POLICY_JOURNAL and POLICY_JOURNAL_KEY
+# (recorded calls, as `mcp-admission journal export` writes them, and the key that reads them), POLICY_BECAUSE,
+# POLICY_DEADLINE (60 seconds), POLICY_GATEWAYS (how many must confirm: 1), POLICY_GATEWAY, POLICY_SMOKE_URL (a server
+# through the gateway, such as https://mcp.example.com/servers/mail/mcp), POLICY_SMOKE_TOKEN (an agent's),
+# POLICY_SMOKE_TOOLS and POLICY_SMOKE_HIDDEN (names), POLICY_REQUIRE_REPLAY, POLICY_REFUSE_LOOSENING, POLICY_OUT (.state/ci).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 environment=${POLICY_ENVIRONMENT:-production}
 channel=${POLICY_CHANNEL:-$environment}
-key=${POLICY_KEY:-$(basename "$(dirname "$0")")/policy.pub.pem}
+read -ra keys <<<"${POLICY_KEY:-}"
+here=$(basename "$(dirname "$0")")
+((${#keys[@]})) || keys=("$here"/policy*.pub.pem)
+[[ "${keys[*]}" != *\** ]] || keys=("$here/policy.pub.pem")
 out=${POLICY_OUT:-.state/ci}
 bundle=$out/bundle.tar.gz
 mkdir -p "$out"
@@ -35,7 +39,8 @@ needed() { [[ -n "${!1:-}" ]] || { echo "$1 is not set: $2" >&2; exit 2; }; }
 
 place() {
 	needed POLICY_HUB "the address of the hub, or a directory"
-	arguments=(--to "$POLICY_HUB" --channel "$channel" --verification-key "$key")
+	arguments=(--to "$POLICY_HUB" --channel "$channel")
+	for key in "${keys[@]}"; do arguments+=(--verification-key "$key"); done
 	[[ -z "${POLICY_TOKEN_FILE:-}" ]] || arguments+=(--token-file "$POLICY_TOKEN_FILE")
 	[[ "$POLICY_HUB" != http* ]] || arguments+=(--wait --deadline "${POLICY_DEADLINE:-60}" --at-least "${POLICY_GATEWAYS:-1}")
 }
@@ -128,7 +133,9 @@ step_publish() {
 }
 
 step_smoke() {
-	mcp-admission bundle verify "$bundle" --key "$key" --environment "$environment"
+	valid=()
+	for key in "${keys[@]}"; do valid+=(--key "$key"); done
+	mcp-admission bundle verify "$bundle" "${valid[@]}" --environment "$environment"
 	[[ -n "${POLICY_GATEWAY:-}${POLICY_SMOKE_URL:-}" ]] || echo "no gateway was asked: POLICY_GATEWAY is not set" >&2
 	[[ -z "${POLICY_GATEWAY:-}" ]] || enforced
 	[[ -z "${POLICY_SMOKE_URL:-}" ]] || listed

@@ -1,0 +1,60 @@
+"""How what happens to a gateway and a hub is logged."""
+
+import logging
+
+import pytest
+
+from gateway.cli.running import logged
+
+LOOK_AT = [
+    "policy_rejected",
+    "policy_emergency_rejected",
+    "policy_expires_soon",
+    "policy_expired",
+    "policy_stale_soon",
+    "policy_stale",
+    "policy_hub_unreachable",
+    "policy_emergency_hub_passed_over",
+    "policy_heartbeat_refused",
+    "policy_clock_apart",
+    "policy_unkept",
+    "policy_stops_unreadable",
+    "policy_unfollowed",
+    "policy_stop_overlong",
+    "policy_refused",
+    "opa_killed",
+    "opa_ended",
+    "worker_silent",
+    "cannot_start",
+    "upload_refused",
+    "move_refused",
+    "token_ends_soon",
+    "token_ended",
+    "settings_refused",
+    "directory_unreadable",
+]
+AS_MEANT = [
+    "policy_followed",
+    "policy_published",
+    "policy_fresh",
+    "policy_hub_reached",
+    "policy_clock_agrees",
+    "policy_heartbeat_taken",
+    "policy_stopped",
+    "policy_lifted",
+    "listening",
+    "worker_started",
+    "uploaded",
+    "moved",
+    "settings_taken",
+]
+
+
+@pytest.mark.parametrize(
+    ("event", "level"),
+    [(event, logging.WARNING) for event in LOOK_AT] + [(event, logging.INFO) for event in AS_MEANT],
+)
+def test_what_somebody_must_look_at_is_a_warning(event: str, level: int, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="gateway"):
+        logged(event, detail="x")
+    assert [(record.message, record.levelno) for record in caplog.records] == [(event, level)]
