@@ -71,11 +71,12 @@ decision := found if {
 		with data.catalog as json.patch(data.catalog, input.patches.catalog)
 		with data.enforcement as json.patch(data.enforcement, input.patches.enforcement)
 		with data.index as json.patch(data.index, input.patches.index)
+		with data.own as json.patch(data.own, input.patches.own)
 		with data.rules as json.patch(data.rules, input.patches.rules)
 }
 """
 """Questions about a decision, beside the bundle: nothing in it can be reached by a gateway."""
-PATCHED: Final = ("agents", "catalog", "enforcement", "index", "rules")
+PATCHED: Final = ("agents", "catalog", "enforcement", "index", "own", "rules")
 STATE: Final = "/v1/data/review/state?strict-builtin-errors=true"
 TOGETHER: Final = "/v1/data/review/decisions?strict-builtin-errors=true"
 IF: Final = "/v1/data/review/decision?provenance=true&strict-builtin-errors=true"

@@ -181,6 +181,51 @@ def test_a_denial_by_an_own_requirement_shows_what_it_read(explain: Explain, put
     assert ("only warn of paths_are_short (enforcement)",) in flips(told)
 
 
+KNOWN = """
+    # METADATA
+    # title: Recipients are known
+    # description: Mail goes to listed domains and away from listed people, in few copies.
+    # custom: {severity: low, remedy: Ask for the domain.}
+    package mcp.requirements.recipients_are_known
+
+    met if true
+
+    met_by_arguments if {
+    \tsplit(input.arguments.to, "@")[1] in data.own.mail.domains
+    \tnot input.arguments.to in data.own.mail.away
+    \tinput.arguments.copies <= data.own.mail.most
+    }
+    """
+KNOWN_TEST = """
+    package mcp.requirements.recipients_are_known_test
+
+    import data.mcp.requirements.recipients_are_known
+
+    test_unknown if not recipients_are_known.met_by_arguments with input as {"arguments": {"to": "a@b"}}
+    """
+
+
+@pytest.mark.parametrize(
+    ("own", "flip"),
+    [
+        ("{domains: [a.example], away: [], most: 9}", 'add "example.com" to own.mail.domains'),
+        ("{domains: [example.com], away: [bob@example.com], most: 9}", 'take "bob@example.com" out of own.mail.away'),
+        ("{domains: [example.com], away: [], most: 1}", "set own.mail.most to 3"),
+    ],
+)
+def test_the_value_of_a_teams_own_data_that_would_let_the_message_pass_is_found(
+    explain: Explain, put: Write, own: str, flip: str
+) -> None:
+    put("rego/mcp/requirements/recipients_are_known/recipients_are_known.rego", KNOWN)
+    put("rego/mcp/requirements/recipients_are_known/recipients_are_known_test.rego", KNOWN_TEST)
+    put("bundles/dev/data/mail.yaml", f"{own}\n")
+    call = {"tool": "send_message", "arguments": {"to": "bob@example.com", "text": "hi", "copies": 3}}
+    told = explain(call)
+    assert unmet(told).keys() == {"recipients_are_known"}
+    assert (flip,) in flips(told)
+    assert flip in told["text"]
+
+
 def test_where_no_change_is_found_that_is_said(explain: Explain) -> None:
     told = explain({"method": "tools/call", "server": "nowhere", "tool": "x", "arguments": {}})
     assert flips(told) == []

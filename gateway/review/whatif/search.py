@@ -21,6 +21,7 @@ from gateway.review.judged import Judged, Unanswered, judged
 from gateway.review.replaying import PATIENCE_S
 from gateway.review.sidecar import IF, PATCHED
 from gateway.review.whatif.arguments import argument_changes, schema_changes, time_changes
+from gateway.review.whatif.own import own_changes
 from gateway.review.whatif.policy import MODE, loosening, tightening
 from gateway.review.whatif.scene import Scene
 from gateway.review.whatif.world import Change, World, faithful, indexed, patch
@@ -52,7 +53,8 @@ class Searched(Struct, frozen=True, kw_only=True):
 def proposals(scene: Scene) -> list[Change]:
     """Return the single changes that may flip the decision, the smallest first."""
     policy = loosening(scene) if scene.refused else tightening(scene)
-    every = chain(argument_changes(scene), schema_changes(scene), time_changes(scene), policy)
+    question = chain(argument_changes(scene), schema_changes(scene), time_changes(scene))
+    every = chain(question, own_changes(scene), policy)
     unique = {change.text: change for change in every}
     return sorted(islice(unique.values(), MOST_SINGLES), key=lambda change: change.size)
 
