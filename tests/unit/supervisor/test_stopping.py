@@ -1,5 +1,6 @@
 """Which document of stops is offered: the machine's, a hub's, or both, under a number that never falls."""
 
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,11 @@ from typing import Any
 import pytest
 
 from gateway.bundle.artefact import Artefact, read_artefact
-from gateway.bundle.emergency import Stop, emergency_bundle
+from gateway.bundle.emergency import ENVIRONMENT, ROOT, Stop, document, emergency_bundle
 from gateway.bundle.judging import stops_in
 from gateway.bundle.listener import Address
+from gateway.bundle.manifest import Metadata
+from gateway.bundle.pack import pack
 from gateway.bundle.serve import EMERGENCY_RESOURCE, BundleEndpoint
 from gateway.bundle.signing import ephemeral_key
 from gateway.bundle.stops import FILE, Stops
@@ -28,6 +31,15 @@ def stop(stop_id: str, until: int = LATER) -> Stop:
 
 def of_hub(seq: int, *stops: Stop) -> Artefact:
     found = read_artefact(emergency_bundle(stops, seq, HUB).content)
+    assert isinstance(found, Artefact)
+    return found
+
+
+def of_another_maker(seq: int, *stops: Stop) -> Artefact:
+    """As `of_hub`, but with numbers that our writer of JSON refuses."""
+    files = {"data.json": json.dumps(document(stops), sort_keys=True, separators=(",", ":")).encode()}
+    metadata = Metadata(environment=ENVIRONMENT, seq=seq)
+    found = read_artefact(pack(files, metadata, key=HUB, roots=(ROOT,), scope=EMERGENCY).content)
     assert isinstance(found, Artefact)
     return found
 
@@ -253,6 +265,40 @@ def test_a_clock_that_falls_behind_moves_the_ends_of_what_stands_and_a_little_is
     assert bed.stopping.known_as(ONE, bed.revision) == bed.stopping.known_as(ONE, first)
     bed.stopping.behind(ONE, 10**9)
     assert bed.ends == {"h1": LATER + 86_400 * 10**9}, "nobody's clock makes a stop last for ever"
+
+
+@pytest.mark.parametrize("days", [2, 800, 20_000])
+def test_a_stop_of_a_hub_that_is_days_or_years_behind_binds_here_for_its_time(tmp_path: Path, days: int) -> None:
+    bed, now, behind_s = Bed(tmp_path, follows=True), time.time_ns(), days * 86_400
+    bed.stopping.look()
+    bed.stopping.behind(ONE, behind_s)
+    bed.stopping.take(ONE, of_hub(5, stop("h1", now - behind_s * 10**9 + 600 * 10**9)))
+    assert bed.ends == {"h1": now + 600 * 10**9}
+    assert bed.events == ["stopped"]
+
+
+def test_who_lies_about_a_hubs_clock_moves_an_end_by_a_day_at_most_however_often(tmp_path: Path) -> None:
+    bed, now = Bed(tmp_path, follows=True), time.time_ns()
+    bed.stopping.look()
+    bed.stopping.take(ONE, of_hub(5, stop("h1", now - 10**9)))
+    for seq in range(6, 9):
+        bed.stopping.behind(ONE, 10**6 * seq)
+        bed.stopping.take(ONE, of_hub(seq, stop("h1", now - 10**9)))
+        (end,) = bed.ends.values()
+        assert now <= end - 86_400 * 10**9 <= now + 60 * 10**9, "of the moment when it was first known"
+
+
+@pytest.mark.parametrize("until", [2**64, 10**30])
+def test_an_end_that_no_calendar_has_ends_nobody_elses_stops(tmp_path: Path, until: int) -> None:
+    bed = Bed(tmp_path, follows=True)
+    bed.stopping.look()
+    bed.stopping.take(ONE, of_hub(5, stop("h1")))
+    bed.stopping.take(TWO, of_another_maker(6, stop("h2", until)))
+    bed.stops.add(stop("s1"), time.time_ns())
+    bed.stopping.look()
+    assert bed.offered is not None
+    assert bed.offered[1] == {"h1", "h2", "s1"}
+    assert bed.events == ["stopped", "stopped", "stop_overlong", "stopped"]
 
 
 def test_a_stop_whose_time_is_over_is_told_although_nothing_else_happens(bed: Bed) -> None:
