@@ -118,7 +118,7 @@ async def _why(response: aiohttp.ClientResponse) -> str:
     said = await response.content.read(_MOST_SAID)
     try:
         refusal = msgspec.json.decode(said, type=_Refusal)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
     return f"HTTP {response.status}: {refusal.error}. {refusal.remedy}"
 

@@ -125,3 +125,23 @@ async def test_a_hub_that_refuses_the_name_is_told_of_with_its_words_and_so_is_o
         heart.wake()
         await asyncio.wait_for(heard.wait(), 30)
     assert told == [(hub.url, "HTTP 403: not as that. Mend it."), (hub.url, "")]
+
+
+@pytest.mark.parametrize("nonsense", [b"{", b"\xff", b'{"more": ' + b"[" * 4000])
+async def test_a_hub_that_refuses_in_nonsense_is_told_again_when_there_is_something_to_tell(
+    hub: StubHub, tmp_path: Path, nonsense: bytes
+) -> None:
+    heard = asyncio.Event()
+
+    def said(_url: str, why: str) -> None:
+        assert not why
+        heard.set()
+
+    hub.nonsense = nonsense
+    async with beating(service(tmp_path, hub.url), Said(), said, every_s=LONG) as heart:
+        async with asyncio.timeout(30):
+            await heard.wait()
+        assert hub.refused == 1
+        hub.nonsense = b""
+        heart.wake()
+        await arrived(hub, 1)
