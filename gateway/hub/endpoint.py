@@ -158,7 +158,7 @@ class Endpoint:
         call = Call(caller=who, path=scope.get("path_params", {}), query=query, body=body)
         try:
             return await self._perform(call)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             counts.calls_refused["malformed"] += 1
             return refused(400, f"the body is not what is wanted: {error}", "Correct it; the README has an example.")
         except OSError as error:
