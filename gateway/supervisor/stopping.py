@@ -105,9 +105,11 @@ class Stopping:
                 self._offer()
 
     def known_as(self, url: str, revision: str) -> str:
-        """The document of this revision as the hub at `url` knows it: as its own; empty where that is no part of it."""
-        held = self._held.get(revision)
-        return revision if held is None or not self._follows else held.get(url, "")
+        """The document of this revision as the hub at `url` knows it: as its own; empty where that is no part of it.
+
+        Empty, too, where it is so long ago that nobody knows: its number may be that of another hub.
+        """
+        return self._held.get(revision, {}).get(url, "") if self._follows else revision
 
     def _state(self) -> _State:
         try:

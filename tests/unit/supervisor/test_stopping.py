@@ -17,8 +17,9 @@ from gateway.bundle.serve import EMERGENCY_RESOURCE, BundleEndpoint
 from gateway.bundle.signing import ephemeral_key
 from gateway.bundle.stops import FILE, Stops
 from gateway.bundle.verifying import EMERGENCY, VerifyingKey, unsigned_by
+from gateway.hub.rollout import reached
 from gateway.supervisor.feeding import Feed
-from gateway.supervisor.stopping import Stopping
+from gateway.supervisor.stopping import REMEMBERED, Stopping
 
 HUB = ephemeral_key()
 ONE, TWO = "https://one.example", "https://two.example"
@@ -233,7 +234,20 @@ def test_each_hub_is_told_its_own_revision_where_what_is_enforced_holds_it(tmp_p
     assert [bed.stopping.known_as(url, both) for url in (ONE, TWO)] == [one.revision, two.revision]
     assert bed.stopping.known_as(ONE, alone) == one.revision
     assert bed.stopping.known_as(TWO, alone) == "", "nothing of it is in there yet, whatever its number"
-    assert bed.stopping.known_as(TWO, "emergency@0123456789ab.7") == "emergency@0123456789ab.7"
+
+
+def test_no_hub_is_told_a_revision_that_is_so_old_that_nobody_knows_what_it_held(tmp_path: Path) -> None:
+    bed = Bed(tmp_path, follows=True)
+    bed.stopping.look()
+    bed.stopping.take(ONE, of_hub(900, stop("h1")))
+    bed.stopping.take(TWO, of_hub(5, stop("h2")))
+    old = bed.revision
+    for seq in range(6, 6 + REMEMBERED):
+        bed.stopping.take(TWO, of_hub(seq, stop(f"h{seq}")))
+    assert reached(bed.stopping.known_as(TWO, old), f"emergency@x.{5 + REMEMBERED}") == "", (
+        "OPA still has the first of all these"
+    )
+    assert Bed(tmp_path).stopping.known_as(TWO, old) == old, "where no hub's stops are followed there is one number"
 
 
 def test_a_stop_of_a_hub_that_is_behind_lasts_its_time_here_and_never_ends_earlier_than_was_known(
