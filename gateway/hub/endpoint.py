@@ -1,6 +1,7 @@
 """One entry of the hub's HTTP interface: who may call it, how much they may send, and what comes back, as values.
 
-Rule 1: nobody without a token that has one of the roles learns or changes anything; the body is not read before that.
+Rule 1: nobody without a token that has one of the roles learns or changes anything; the body is not read before that,
+and a token that ended or went while it came has no effect any more.
 Rule 2: bodies are bounded in bytes and in time, answers in time, and those that cost something in number.
 Rule 3: what cannot be written is 507 and has changed nothing; the error says what is wrong and what to do.
 """
@@ -154,8 +155,11 @@ class Endpoint:
         if isinstance(body, Answer):
             counts.calls_refused["too_large" if body.status == 413 else "too_slow"] += 1  # noqa: PLR2004 - as named
             return body
+        found = self._guard.admitted(scope, self._roles) if body else who
+        if isinstance(found, Answer):
+            return found
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-        call = Call(caller=who, path=scope.get("path_params", {}), query=query, body=body)
+        call = Call(caller=found, path=scope.get("path_params", {}), query=query, body=body)
         try:
             return await self._perform(call)
         except (msgspec.DecodeError, RecursionError) as error:
