@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Struct
 from starlette.types import Receive, Scope, Send
 
+from gateway.bundle.serve import written
 from gateway.hub.callers import Caller, Role, Strangers, caller
 from gateway.hub.counts import Counts, Report
 from gateway.hub.seats import Seats, acting
@@ -26,7 +27,6 @@ from gateway.hub.trust import Trust
 READING_S: Final = 60.0
 SENDING_S: Final = 60.0
 SMALL: Final = 64 * 1024
-_PIECE: Final = 1 << 18
 JSON: Final = "application/json"
 
 
@@ -207,9 +207,7 @@ async def sent(send: Send, answer: Answer) -> None:
     with contextlib.suppress(TimeoutError):  # what was not sent whole makes the server close the connection
         async with asyncio.timeout(SENDING_S):
             await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-            for start in range(0, len(body) or 1, _PIECE):  # so that what a slow reader leaves is not kept beside it
-                piece, more = body[start : start + _PIECE], start + _PIECE < len(body)
-                await send({"type": "http.response.body", "body": piece, "more_body": more})
+            await written(send, body)
 
 
 def _json(value: Any) -> bytes:
