@@ -93,8 +93,9 @@ class Heart:
         while True:
             self._woken[url].clear()
             pause = await self._sent(url)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken[url].wait(), pause)
+            with contextlib.suppress(TimeoutError):  # `wait_for` loses a cancellation that comes with the event
+                async with asyncio.timeout(pause):
+                    await self._woken[url].wait()
 
     async def _sent(self, url: str) -> float:
         """Return the seconds until the next one is due."""

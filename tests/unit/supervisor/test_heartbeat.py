@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from gateway.bundle.polling import Service
 from gateway.supervisor.channel import Enforces
-from gateway.supervisor.heartbeat import Heartbeat, agreed, beating
+from gateway.supervisor.heartbeat import Heart, Heartbeat, agreed, beating
 from tests.servers.stub_hub import TOKEN, StubHub, stub_hub
 from tests.unit.opa.support import until
 
@@ -144,3 +144,16 @@ async def test_who_refuses_in_nonsense_is_no_hub_that_takes_heartbeats_and_is_to
         await until(lambda: len(told) == 2)
     assert told == ["HTTP 403: not as that. Mend it.", ""], "what cannot be read takes nothing back"
     assert len(hub.beats) == 1
+
+
+async def test_news_at_the_very_end_keep_nobody_from_ending(hub: StubHub, tmp_path: Path) -> None:
+    async with asyncio.timeout(30):
+        async with beating(service(tmp_path, hub.url), Said(), nothing, every_s=LONG) as heart:
+            await arrived(hub, 1)
+            await settled(heart)
+            heart.wake()
+
+
+async def settled(heart: Heart) -> None:
+    """Wait until its beats wait for the next one."""
+    await until(lambda: all(event._waiters for event in heart._woken.values()))
