@@ -134,11 +134,12 @@ def test_a_file_that_cannot_be_read_lifts_nothing_and_starts_nothing(tmp_path: P
     (tmp_path / FILE).unlink()
     bed.stops.add(stop("s1"), time.time_ns())
     bed.stopping.look()
-    (tmp_path / FILE).write_text("")
-    bed.stopping.look()
-    assert bed.offered is not None
-    assert bed.offered[1] == {"s1"}
-    assert bed.events == ["stops_unreadable", "stopped", "stops_unreadable"]
+    for damage in ("", '{"more": ' + "[" * 5000):
+        (tmp_path / FILE).write_text(damage)
+        bed.stopping.look()
+        assert bed.offered is not None
+        assert bed.offered[1] == {"s1"}
+    assert bed.events == ["stops_unreadable", "stopped", "stops_unreadable", "stops_unreadable"]
 
 
 def test_where_a_hub_is_followed_nothing_is_offered_before_it_has_spoken(tmp_path: Path) -> None:
