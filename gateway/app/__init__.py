@@ -166,8 +166,9 @@ async def _revised(policy: Policy, streams: Streams, pipeline: Pipeline) -> None
     Also one that was decided by the last revision and opened after all others were asked about again.
     """
     while True:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(policy.changed.wait(), _LOOK_S)
+        with suppress(TimeoutError):  # `wait_for` loses a cancellation that comes with the event
+            async with asyncio.timeout(_LOOK_S):
+                await policy.changed.wait()
         policy.changed.clear()
         await streams.revise(pipeline)
 

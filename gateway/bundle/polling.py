@@ -30,6 +30,8 @@ APART_S: Final = 10.0
 """Clocks that differ by less count as equal: a service says the time in whole seconds, and when it likes."""
 BODY_S: Final = 60.0
 _PIECE: Final = 1 << 16
+_DIGITS: Final = 10
+"""Of the longest age: caches count no further than 2 ** 31 seconds."""
 _OK: Final = 200
 _UNCHANGED: Final = 304
 
@@ -61,15 +63,19 @@ def patience(stale_s: float | None) -> Patience:
     return Patience(min(WAIT_S, quarter_s), min(ANSWER_S, quarter_s))
 
 
-def apart_s(said: str, began: float, ended: float) -> float:
+def apart_s(said: str, began: float, ended: float, aged: str = "") -> float:
     """By how many seconds a service's clock is ahead of ours; negative: behind; 0 where they agree or nothing is said.
 
     `said` is the `Date` of an answer (RFC 9110, section 6.6.1) to a question that was open from `began` to `ended`, in
     seconds since 1970: when in between it was written is not known, so that what is behind may be less than is said.
+    `aged` is its `Age` (RFC 9111, section 5.1): a cache may have kept it since then. A date without a zone is none.
     """
     try:
-        date = parsedate_to_datetime(said).timestamp()
+        moment = parsedate_to_datetime(said)
+        date = moment.timestamp() + (int(aged) if aged.isdecimal() and len(aged) <= _DIGITS else 0)
     except (ValueError, TypeError, OverflowError):
+        return 0.0
+    if moment.tzinfo is None:
         return 0.0
     return date - ended if date > ended + APART_S or date < began - APART_S else 0.0
 
@@ -131,7 +137,8 @@ class Poller:
             async with asyncio.timeout(held_s + self._patience.answer_s) as deadline:
                 call = self._session.get(where, headers=headers, params=labels, allow_redirects=False)
                 async with call as response:
-                    self.on_clock(url, apart_s(response.headers.get("Date", ""), began, time.time()))
+                    said, aged = (response.headers.get(name, "") for name in ("Date", "Age"))
+                    self.on_clock(url, apart_s(said, began, time.time(), aged))
                     deadline.reschedule(asyncio.get_running_loop().time() + BODY_S)
                     return await _answer(response, etag)
         except TimeoutError:

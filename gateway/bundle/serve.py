@@ -19,6 +19,7 @@ from gateway.bundle.pack import MEDIA_TYPE
 RESOURCE: Final = "bundles/policy.tar.gz"
 EMERGENCY_RESOURCE: Final = "bundles/emergency.tar.gz"
 LONGEST_WAIT_S: Final = 300.0
+_PIECE: Final = 1 << 18
 _WAIT: Final = re.compile(r"(?:^|[;,\s])wait=(\d{1,6})(?:$|[;,\s])")
 
 Scope = MutableMapping[str, Any]
@@ -153,4 +154,11 @@ async def _answer(
     if status != 304:  # noqa: PLR2004 - a 304 has no body, and says nothing about the length of one
         sized.append((b"content-length", str(len(content)).encode()))
     await send({"type": "http.response.start", "status": status, "headers": sized})
-    await send({"type": "http.response.body", "body": content})
+    await written(send, content)
+
+
+async def written(send: Send, content: bytes) -> None:
+    """Send a body, piece by piece: what a slow reader leaves is not kept beside it, once for each of them."""
+    for start in range(0, len(content) or 1, _PIECE):
+        piece, more = content[start : start + _PIECE], start + _PIECE < len(content)
+        await send({"type": "http.response.body", "body": piece, "more_body": more})

@@ -46,7 +46,7 @@ class Stops:
             return _DECODER.decode(self.path.read_bytes())
         except FileNotFoundError:
             return Standing()
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             wrong = f"does not hold stops ({error}): restore it; removing it lifts them all"
             raise OSError(errno.EINVAL, wrong, os.fspath(self.path)) from error
 

@@ -1,6 +1,7 @@
 """One entry of the hub's HTTP interface: who may call it, how much they may send, and what comes back, as values.
 
-Rule 1: nobody without a token that has one of the roles learns or changes anything; the body is not read before that.
+Rule 1: nobody without a token that has one of the roles learns or changes anything; the body is not read before that,
+and a token that ended or went while it came has no effect any more.
 Rule 2: bodies are bounded in bytes and in time, answers in time, and those that cost something in number.
 Rule 3: what cannot be written is 507 and has changed nothing; the error says what is wrong and what to do.
 """
@@ -17,6 +18,7 @@ import msgspec
 from msgspec import Struct
 from starlette.types import Receive, Scope, Send
 
+from gateway.bundle.serve import written
 from gateway.hub.callers import Caller, Role, Strangers, caller
 from gateway.hub.counts import Counts, Report
 from gateway.hub.seats import Seats, acting
@@ -25,7 +27,6 @@ from gateway.hub.trust import Trust
 READING_S: Final = 60.0
 SENDING_S: Final = 60.0
 SMALL: Final = 64 * 1024
-_PIECE: Final = 1 << 18
 JSON: Final = "application/json"
 
 
@@ -154,11 +155,14 @@ class Endpoint:
         if isinstance(body, Answer):
             counts.calls_refused["too_large" if body.status == 413 else "too_slow"] += 1  # noqa: PLR2004 - as named
             return body
+        found = self._guard.admitted(scope, self._roles) if body else who
+        if isinstance(found, Answer):
+            return found
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-        call = Call(caller=who, path=scope.get("path_params", {}), query=query, body=body)
+        call = Call(caller=found, path=scope.get("path_params", {}), query=query, body=body)
         try:
             return await self._perform(call)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             counts.calls_refused["malformed"] += 1
             return refused(400, f"the body is not what is wanted: {error}", "Correct it; the README has an example.")
         except OSError as error:
@@ -203,9 +207,7 @@ async def sent(send: Send, answer: Answer) -> None:
     with contextlib.suppress(TimeoutError):  # what was not sent whole makes the server close the connection
         async with asyncio.timeout(SENDING_S):
             await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-            for start in range(0, len(body) or 1, _PIECE):  # so that what a slow reader leaves is not kept beside it
-                piece, more = body[start : start + _PIECE], start + _PIECE < len(body)
-                await send({"type": "http.response.body", "body": piece, "more_body": more})
+            await written(send, body)
 
 
 def _json(value: Any) -> bytes:

@@ -134,7 +134,7 @@ class Publishing:
     async def history(self, call: Call) -> Answer:
         """`GET /v1/history?channel=&limit=`."""
         limit = call.asked("limit") or "100"
-        if not limit.isdecimal() or not 0 < int(limit) <= HISTORY:
+        if not limit.isdecimal() or len(limit) > len(str(HISTORY)) or not 0 < int(limit) <= HISTORY:
             return refused(400, f"`limit` is no number from 1 to {HISTORY}", "Correct it, or leave it out.")
         return Answer(200, await asyncio.to_thread(self._store.moves, call.asked("channel"), int(limit)))
 

@@ -12,6 +12,8 @@ from msgspec import Struct
 from gateway.hub.fleet import LIVE_S, Seen
 
 SETTLING_S: Final = LIVE_S
+_DIGITS: Final = 19
+"""Of the longest number that a revision has."""
 
 
 class Claim(Struct, frozen=True, kw_only=True):
@@ -101,12 +103,12 @@ def of_stops(seen: Seen, revision: str) -> Claim:
 
 def reached(found: str, wanted: str) -> str:
     """The wanted revision where the one that was found has its number or a later one; otherwise the one found."""
-    return wanted if _number(found) >= _number(wanted) else found
+    return wanted if 0 <= _number(wanted) <= _number(found) else found
 
 
 def _number(revision: str) -> int:
     number = revision.rpartition(".")[2]
-    return int(number) if number.isdecimal() else -1
+    return int(number) if number.isdecimal() and len(number) <= _DIGITS else -1
 
 
 def _confirmed(claim: Claim, asked: Asked) -> Confirmed:

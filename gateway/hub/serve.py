@@ -9,6 +9,7 @@ import contextlib
 import signal
 import time
 from collections.abc import AsyncGenerator
+from functools import partial
 from typing import Final
 
 from gateway.hub.app import Hub, application
@@ -59,6 +60,8 @@ async def _listen(settings: HubSettings, hub: Hub, certificate: Certificate | No
     serving = asyncio.create_task(listener.serve(sockets=list(sockets)))
     renewing = Renewing(settings, hub.guard.trust, (hub.guard.counts, report))
     looking = [asyncio.create_task(each.follow()) for each in (hub.publishing.looking, renewing)]
+    for each in looking:
+        each.add_done_callback(partial(_ended, report))
     report("listening", url=_url(listen, sockets[0].getsockname()[1]), channels=len(hub.channels.all))
     await ending.wait()
     report("draining", seconds=DRAIN_S)
@@ -71,6 +74,15 @@ async def _listen(settings: HubSettings, hub: Hub, certificate: Certificate | No
         each.cancel()
     report("ended")
     return 0
+
+
+def _ended(report: Report, looking: asyncio.Task[None]) -> None:
+    """Tell when looking has ended by an error: what changes is not taken up from now on, a removed token neither."""
+    error = None if looking.cancelled() else looking.exception()
+    if error is not None:
+        report(
+            "looking_failed", error=repr(error), remedy="restart the hub: it takes up no changes of its files any more"
+        )
 
 
 def composed(settings: HubSettings, report: Report) -> Hub:

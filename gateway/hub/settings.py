@@ -4,18 +4,16 @@ Rule 1: nothing secret has a default; only digests of tokens are written, and ke
 Rule 2: what would send tokens over the network in the clear, or serve what nobody signed, is a problem.
 """
 
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from msgspec import Meta, Struct, field
 
 from gateway.bundle.manifest import moment_of
 from gateway.bundle.signing import SigningKey, read_key
+from gateway.bundle.trusted import KeyFile, verifying_key
 from gateway.bundle.verifying import Algorithm, VerifyingKey
 from gateway.hub.callers import Caller, Role
 from gateway.settings import Place, Problem, Problems, Tls
@@ -26,8 +24,6 @@ from gateway.settings.source import Written, read_file
 State = tuple[tuple[int, ...] | None, ...]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 _UTC: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
-_PEM: Final = serialization.Encoding.PEM
-_PUBLIC: Final = serialization.PublicFormat.SubjectPublicKeyInfo
 
 
 class Listen(Struct, frozen=True, kw_only=True):
@@ -172,18 +168,12 @@ def _clashes(found: File) -> Iterator[Clash]:
 def _verifying(number: int, key: Key) -> VerifyingKey | Clash:
     place = f"keys[{number}].file"
     try:
-        public = serialization.load_pem_public_key(key.file.read_bytes())
+        return verifying_key(KeyFile(file=key.file, keyid=key.keyid, algorithm=key.algorithm))
     except OSError as error:
         return Clash(place, f"{key.file} cannot be read: {error.strerror}", "Write the public key there, in PEM.")
-    except (ValueError, TypeError) as error:
-        return Clash(place, f"{key.file} is no public key in PEM: {error}", "openssl ec -in KEY.pem -pubout")
-    wanted = ec.EllipticCurvePublicKey if key.algorithm.startswith("ES") else rsa.RSAPublicKey
-    if not isinstance(public, wanted):
+    except ValueError as error:
         remedy = "OPA verifies ES*, RS* and PS* only, not EdDSA: use an EC key on curve P-256 with ES256."
-        return Clash(place, f"{key.file} holds no key for {key.algorithm}", remedy)
-    pem = public.public_bytes(_PEM, _PUBLIC)
-    keyid = key.keyid or hashlib.sha256(pem).hexdigest()[:16]
-    return VerifyingKey(keyid=keyid, pem=pem.decode(), algorithm=key.algorithm)
+        return Clash(place, str(error), remedy)
 
 
 def _signing(file: Path | None) -> SigningKey | Clash | None:

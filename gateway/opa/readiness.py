@@ -93,8 +93,9 @@ class Pulse:
         """Beat until cancelled."""
         while True:
             await self.beat()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), BEAT)
+            with contextlib.suppress(TimeoutError):  # `wait_for` loses a cancellation that comes with the event
+                async with asyncio.timeout(BEAT):
+                    await self._woken.wait()
             self._woken.clear()
 
     def wake(self) -> None:

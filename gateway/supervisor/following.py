@@ -26,8 +26,8 @@ from gateway.supervisor.stopping import Stopping
 from gateway.supervisor.wanted import Wanted, fit, keys_of, service_of
 
 HUB_STOPS: Final = "emergency/hub"
-"""Where the highest number of the only hub's stops is kept: no environment has such a name. It is another than that of
-what is enforced, which stops of this machine raise, too: those must not make a hub's look old.
+"""Where the highest number of a hub's stops is kept, with a digest of its URL: no environment has such a name. It is
+another than that of what is enforced, which stops of this machine raise, too: those must not make a hub's look old.
 """
 POLICY: Final = "policy"
 EMERGENCY: Final = "emergency"
@@ -215,9 +215,9 @@ async def following(
 
 
 def _emergencies(service: BundleService, found: Following) -> Iterator[Wanted]:
-    """The stops of each hub."""
+    """The stops of each hub, kept by its URL: those of one that is away stand also when another is named beside it."""
     for url in dict.fromkeys(service.urls) if service.emergency is not None else ():
-        mark = "" if len(service.urls) == 1 else f"-{hashlib.sha256(url.encode()).hexdigest()[:16]}"
+        mark = f"-{hashlib.sha256(url.rstrip('/').encode()).hexdigest()[:16]}"
         level = f"{HUB_STOPS}{mark}"
         yield Wanted(
             use=STOPS,

@@ -24,7 +24,8 @@ UNWANTED_S: Final = 60.0
 """How long a service is left alone that has no place for heartbeats."""
 PATIENCE_S: Final = 5.0
 _UNWANTED: Final = frozenset({401, 403, 404, 405, 501})
-_TELLING: Final = frozenset({204, 401, 403})
+_REFUSING: Final = frozenset({401, 403})
+_TAKEN: Final = 204
 _MOST_SAID: Final = 4096
 
 
@@ -92,8 +93,9 @@ class Heart:
         while True:
             self._woken[url].clear()
             pause = await self._sent(url)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken[url].wait(), pause)
+            with contextlib.suppress(TimeoutError):  # `wait_for` loses a cancellation that comes with the event
+                async with asyncio.timeout(pause):
+                    await self._woken[url].wait()
 
     async def _sent(self, url: str) -> float:
         """Return the seconds until the next one is due."""
@@ -106,19 +108,20 @@ class Heart:
                     f"{url.rstrip('/')}/{PATH}", data=body, headers=headers, allow_redirects=False
                 ) as response,
             ):
-                if response.status in _TELLING:
-                    self._said(url, await _why(response))
+                why = await _why(response) if response.status in _REFUSING else ""
+                if why or response.status == _TAKEN:
+                    self._said(url, why)
                 return UNWANTED_S if response.status in _UNWANTED else self._every_s
         except (aiohttp.ClientError, OSError, ValueError, TimeoutError):
             return self._every_s
 
 
 async def _why(response: aiohttp.ClientResponse) -> str:
-    """Why a hub refuses, as one bounded line; empty where it does not, or where the service is no hub of ours."""
+    """Why a hub refuses, as one bounded line; empty where the service is no hub of ours."""
     said = await response.content.read(_MOST_SAID)
     try:
         refusal = msgspec.json.decode(said, type=_Refusal)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
     return f"HTTP {response.status}: {refusal.error}. {refusal.remedy}"
 

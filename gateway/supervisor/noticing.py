@@ -41,8 +41,9 @@ class Notice:
         """Return when something may have changed since the last time."""
         if self._watch is None:
             self._begin()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), UNTOLD_LOOK_S if self._watch is None else TOLD_LOOK_S)
+        with contextlib.suppress(TimeoutError):  # `wait_for` loses a cancellation that comes with the event
+            async with asyncio.timeout(UNTOLD_LOOK_S if self._watch is None else TOLD_LOOK_S):
+                await self._changed.wait()
         self._changed.clear()
 
     def end(self) -> None:

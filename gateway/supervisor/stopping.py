@@ -7,7 +7,8 @@ nothing.
 Rule 3: the document's number never falls: it is that of the newest of them, or the highest ever enforced.
 Rule 4: a hub is told its own revision where what is enforced holds it: of other numbers it knows nothing.
 Rule 5: a hub's stop lasts as long as it was made for, by this machine's clock: where the hub's is behind, its end is
-moved; an end is never moved back, whatever clocks say later.
+moved by as much, but no further than a day after it was first known here; it is never moved back, whatever clocks say
+later.
 Rule 6: a stop of another maker that lasts longer than a day is obeyed, and told: only a person may end it early.
 """
 
@@ -39,6 +40,8 @@ _LONGEST_NS: Final = (LONGEST_S + 300) * _NS
 """How long a stop may have to go, where the clock of its maker is ahead of ours."""
 REMEMBERED: Final = 64
 """How many documents back a hub's own revision is known; workers are behind by one or two."""
+_LATEST_NS: Final = (1 << 63) - 1
+"""The latest end, in the year 2262: a later one can neither be written for OPA nor told."""
 _State = tuple[int, int, int] | None
 
 
@@ -57,8 +60,8 @@ class Stopping:
         """What the last documents were made of: by their revision, the revision of each hub's."""
         self._local: Standing | None = None
         self._behind_s: Final[dict[str, float]] = {}
-        self._ends: dict[tuple[str, str], int] = {}
-        """The latest end that was known of each stop of a hub."""
+        self._ends: dict[tuple[str, str], tuple[int, int]] = {}
+        """Of each stop of a hub: when it was first known, and the latest end that was known."""
         self._all: Sequence[Stop] = ()
         self._seen: _State = (0, 0, 0)
         self._known: Mapping[str, Stop] = {}
@@ -102,9 +105,11 @@ class Stopping:
                 self._offer()
 
     def known_as(self, url: str, revision: str) -> str:
-        """The document of this revision as the hub at `url` knows it: as its own; empty where that is no part of it."""
-        held = self._held.get(revision)
-        return revision if held is None or not self._follows else held.get(url, "")
+        """The document of this revision as the hub at `url` knows it: as its own; empty where that is no part of it.
+
+        Empty, too, where it is so long ago that nobody knows: its number may be that of another hub.
+        """
+        return self._held.get(revision, {}).get(url, "") if self._follows else revision
 
     def _state(self) -> _State:
         try:
@@ -135,15 +140,18 @@ class Stopping:
     def _there(self) -> tuple[list[Stop], bool]:
         """The stops of all hubs, and whether the end of one was moved."""
         made = [(url, stop) for url, hub in self._hubs.items() for stop in _stops_of(hub)]
-        ends = {(url, stop.id): self._end(url, stop) for url, stop in made}
+        now = time.time_ns()
+        ends = {(url, stop.id): self._end(url, stop, now) for url, stop in made}
         self._ends = ends
-        stops = [replace(stop, until_unix_ns=ends[url, stop.id]) for url, stop in made]
+        stops = [replace(stop, until_unix_ns=ends[url, stop.id][1]) for url, stop in made]
         return stops, stops != [stop for _, stop in made]
 
-    def _end(self, url: str, stop: Stop) -> int:
-        """The end of a hub's stop by our clock."""
-        moved_s = min(self._behind_s.get(url, 0.0), LONGEST_S)
-        return max(self._ends.get((url, stop.id), 0), stop.until_unix_ns + int(moved_s * _NS))
+    def _end(self, url: str, stop: Stop, now: int) -> tuple[int, int]:
+        """Since when a hub's stop is known, and its end by our clock."""
+        since, known = self._ends.get((url, stop.id), (now, 0))
+        furthest = max(stop.until_unix_ns, since) + LONGEST_S * _NS
+        moved = min(stop.until_unix_ns + int(self._behind_s.get(url, 0.0) * _NS), furthest)
+        return since, min(max(known, moved), _LATEST_NS)
 
     def _ended(self) -> None:
         """Tell of stops whose time is over."""

@@ -32,6 +32,8 @@ class StubHub:
         self.refused = 0
         self.refusal: dict[str, str] | None = None
         """What heartbeats are refused with; None: they are taken."""
+        self.nonsense = b""
+        """What heartbeats are refused with that no JSON parser takes."""
         self.silent = False
         """True: questions are taken and never answered."""
         self._bundles: dict[str, bytes] = {}
@@ -97,6 +99,9 @@ class StubHub:
         if request.headers.get("Authorization") != f"Bearer {TOKEN}":
             self.refused += 1
             return web.Response(status=401)
+        if self.nonsense:
+            self.refused += 1
+            return web.Response(status=403, body=self.nonsense)
         if self.refusal is not None:
             self.refused += 1
             return web.json_response(self.refusal, status=403)

@@ -128,7 +128,7 @@ def _said(content: bytes) -> str:
         body: dict[str, str] = msgspec.json.decode(content)
         code = f"{body['code']}: " if body.get("code") and not body["error"].startswith(body["code"]) else ""
         return escaped(f"{code}{body['error']}. {body['remedy']}")
-    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, TypeError, AttributeError):
         return "it did not say why; is this the address of a hub?"
 
 

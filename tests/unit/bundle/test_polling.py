@@ -203,7 +203,17 @@ def test_a_service_is_ahead_or_behind_only_where_its_date_fits_into_no_moment_of
     assert apart_s(formatdate(began + date, usegmt=True), began, began + 30) == ahead_s
 
 
-@pytest.mark.parametrize("said", ["", "yesterday", "Mon, 99 Jan 2026 00:00:00 GMT", "\x00"])
+@pytest.mark.parametrize(
+    ("aged", "ahead_s"), [("3600", 0), ("0", -3630), ("", -3630), ("-1", -3630), ("9" * 5000, -3630)]
+)
+def test_what_a_cache_kept_is_as_old_as_the_cache_says(aged: str, ahead_s: float) -> None:
+    assert apart_s(formatdate(0, usegmt=True), 3600, 3630, aged) == ahead_s
+
+
+NO_DATES = ["", "yesterday", "Mon, 99 Jan 2026 00:00:00 GMT", "\x00", "Fri, 02 Jan 2026 00:00:00"]
+
+
+@pytest.mark.parametrize("said", NO_DATES)
 def test_what_is_no_date_says_nothing_of_a_clock(said: str) -> None:
     assert apart_s(said, 0, 30) == 0
 
@@ -212,11 +222,16 @@ async def test_each_answer_tells_the_clock_of_its_service(here: Here, poller: Po
     clocks: list[tuple[str, float]] = []
     poller.on_clock = lambda url, ahead_s: clocks.append((url, ahead_s))
 
+    kept: dict[str, str] = {}
+
     async def late(_: web.Request) -> web.StreamResponse:
-        return web.Response(status=304, headers={"Date": formatdate(time.time() - 3600, usegmt=True)})
+        return web.Response(status=304, headers={"Date": formatdate(time.time() - 3600, usegmt=True)} | kept)
 
     await poller.ask(here.url, '"e"')
     here.answer = late
     await poller.ask(here.url, '"e"')
     assert clocks[0] == (here.url, 0)
     assert clocks[1][1] == pytest.approx(-3600, abs=60)
+    kept["Age"] = "3600"
+    await poller.ask(here.url, '"e"')
+    assert clocks[2][1] == pytest.approx(0, abs=60)

@@ -47,7 +47,8 @@ def test_what_a_hub_says_of_its_refusal_is_shown_escaped(monkeypatch: pytest.Mon
     assert refused.value.message == "https://hub.example.com refused (410): artefact_pruned: no\\x1b[2J. Go."
 
 
-def test_who_says_nothing_of_use_is_asked_whether_it_is_a_hub(monkeypatch: pytest.MonkeyPatch) -> None:
-    hub = answering(monkeypatch, httpx.Response(404, content=b"<html>"))
+@pytest.mark.parametrize("said", [b"<html>", b"[" * 100_000])
+def test_who_says_nothing_of_use_is_asked_whether_it_is_a_hub(monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
+    hub = answering(monkeypatch, httpx.Response(404, content=said))
     with pytest.raises(click.ClickException, match="is this the address of a hub"):
         hub.content("0" * 64)

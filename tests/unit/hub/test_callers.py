@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.hub.app import application, table
 from gateway.hub.callers import ROLES, Caller, Role, Strangers, caller
@@ -96,6 +97,32 @@ async def test_a_body_is_not_read_before_the_caller_is_known(inside: Inside) -> 
     }
     await application(inside.hub)(scope, never_ending, send)
     assert sent == [401]
+
+
+@pytest.mark.parametrize("how", ["removed", "ended", "another role"])
+async def test_a_token_that_goes_while_its_body_comes_has_no_effect(inside: Inside, how: str) -> None:
+    trust = inside.hub.guard.trust
+    left = {"removed": None, "ended": {"expires_unix_ns": 1}, "another role": {"roles": ("reader",)}}[how]
+
+    async def receive() -> dict[str, Any]:
+        others = [each for each in trust.callers if each.name != "the-responder"]
+        known = next(each for each in trust.callers if each.name == "the-responder")
+        trust.callers = others if left is None else [*others, replace(known, **left)]
+        body = b'{"kind": "agent", "name": "bot", "for_s": 60, "because": "x"}'
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    sent: list[int] = []
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            sent.append(int(str(message["status"])))
+
+    headers = [(name.encode(), value.encode()) for name, value in inside.ground.headers("responder").items()]
+    scope = {"type": "http", "method": "POST", "path": "/v1/stops", "headers": headers, "query_string": b""}
+    await inside.app(scope, receive, send)
+    assert sent == [403 if how == "another role" else 401]
+    assert inside.hub.emergency is not None
+    assert not inside.hub.emergency.standing.stops
 
 
 async def test_what_is_refused_is_counted(inside: Inside) -> None:

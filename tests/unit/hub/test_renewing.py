@@ -143,6 +143,25 @@ async def test_a_key_file_that_changes_alone_is_taken_up(inside: Inside, renewin
     assert (await inside.upload(inside.bundle("x", 1))).json()["code"] == "bundle_signature_invalid"
 
 
+UNKNOWN_CURVE = """-----BEGIN PUBLIC KEY-----
+MFkwEwYHKoZIzj0CAQYIKoEcz1UBgi0DQgAE2s0S6SVz4D/V603j/LbbRlIW7GsJ
+BJsMK+yAjbS/0XWowoBIm09gBBL6C2VvLgeSmD3qjRTXDRk4zCoGy69XXA==
+-----END PUBLIC KEY-----
+"""
+
+
+async def test_a_key_that_nobody_here_can_read_is_told_and_the_next_change_is_taken_up_all_the_same(
+    inside: Inside, renewing: Renewing
+) -> None:
+    (inside.ground.root / "odd.pub.pem").write_text(UNKNOWN_CURVE)
+    write(inside, lambda settings: settings["keys"].append({"file": "odd.pub.pem"}))
+    await looked(renewing)
+    assert "odd.pub.pem" in str(inside.log.named("settings_refused"))
+    write(inside, lambda settings: settings.update(keys=settings["keys"][:1], tokens=settings["tokens"][:3]))
+    await looked(renewing)
+    assert (await inside.call("reader", "GET", "/v1/channels")).status_code == 401
+
+
 async def test_a_key_file_that_comes_after_the_settings_that_name_it_is_taken_up_when_it_is_there(
     inside: Inside, renewing: Renewing
 ) -> None:

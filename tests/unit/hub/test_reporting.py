@@ -156,7 +156,15 @@ async def test_what_nothing_points_to_has_no_rollout(inside: Inside) -> None:
 async def test_a_heartbeat_is_bounded(inside: Inside, body: dict[str, object]) -> None:
     assert (await inside.call("gateway", "POST", "/v1/heartbeats", json=body)).status_code == 400
     assert (await inside.call("gateway", "POST", "/v1/heartbeats", content=bytes(70_000))).status_code == 413
+    nested = b'{"gateway": "a", "channel": "x", "more": ' + b"[" * 10_000
+    assert (await inside.call("gateway", "POST", "/v1/heartbeats", content=nested)).status_code == 400
     assert not inside.hub.fleet.all
+
+
+async def test_nobody_is_shown_to_enforce_stops_that_have_no_number(inside: Inside) -> None:
+    await inside.beat("one", "r1", emergency="")
+    found = (await inside.call("reader", "GET", "/v1/rollouts/emergency@nothing")).json()
+    assert (found["confirmed"], found["complete"]) == ([], False)
 
 
 async def test_a_stop_has_come_as_far_as_the_gateways_say_whatever_channel_they_follow(inside: Inside) -> None:
@@ -185,6 +193,9 @@ async def test_a_stop_has_come_as_far_as_the_gateways_say_whatever_channel_they_
         ("emergency@a.1", "emergency@b.2", False),
         ("", "emergency@b.2", False),
         ("emergency@a.x", "emergency@b.2", False),
+        ("emergency@a.1", "emergency@b.x", False),
+        ("", "emergency@nothing", False),
+        ("emergency@a.1", "emergency@b." + "9" * 5000, False),
     ],
 )
 def test_a_later_number_has_reached_an_earlier_one(found: str, wanted: str, *, is_there: bool) -> None:

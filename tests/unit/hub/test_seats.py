@@ -63,8 +63,11 @@ async def test_beyond_its_seats_a_role_is_sent_away_for_a_moment_and_others_are_
     assert (await inside.call("reader", "GET", path)).status_code == 200
 
 
-async def test_a_large_answer_is_handed_over_in_pieces(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.hub.endpoint._PIECE", 7)
+@pytest.mark.parametrize("role", ["reader", "gateway"])
+async def test_a_large_answer_is_handed_over_in_pieces(
+    inside: Inside, monkeypatch: pytest.MonkeyPatch, role: str
+) -> None:
+    monkeypatch.setattr("gateway.bundle.serve._PIECE", 7)
     content = inside.bundle("x", 1)
     first = await inside.publish(content)
     sizes: list[int] = []
@@ -74,8 +77,8 @@ async def test_a_large_answer_is_handed_over_in_pieces(inside: Inside, monkeypat
             sizes.append(len(message["body"]))
             assert message["more_body"] == (sum(sizes) < len(content))
 
-    headers = [(name.encode(), value.encode()) for name, value in inside.ground.headers("reader").items()]
-    path = f"/v1/artefacts/{first['digest']}"
+    headers = [(name.encode(), value.encode()) for name, value in inside.ground.headers(role).items()]
+    path = f"/v1/artefacts/{first['digest']}" if role == "reader" else "/bundles/production.tar.gz"
     scope: dict[str, Any] = {"type": "http", "method": "GET", "path": path, "headers": headers, "query_string": b""}
     await inside.app(scope, Slow().receive, send)
     assert (sum(sizes), max(sizes)) == (len(content), 7)

@@ -9,8 +9,9 @@ import pytest_asyncio
 
 from gateway.bundle.polling import Service
 from gateway.supervisor.channel import Enforces
-from gateway.supervisor.heartbeat import Heartbeat, agreed, beating
+from gateway.supervisor.heartbeat import Heart, Heartbeat, agreed, beating
 from tests.servers.stub_hub import TOKEN, StubHub, stub_hub
+from tests.unit.opa.support import until
 
 ONE, TWO = Enforces("dev@aaaaaaaaaaaa.1", "emergency@b.1"), Enforces("dev@aaaaaaaaaaaa.2", "emergency@b.1")
 LONG = 3600.0
@@ -125,3 +126,34 @@ async def test_a_hub_that_refuses_the_name_is_told_of_with_its_words_and_so_is_o
         heart.wake()
         await asyncio.wait_for(heard.wait(), 30)
     assert told == [(hub.url, "HTTP 403: not as that. Mend it."), (hub.url, "")]
+
+
+@pytest.mark.parametrize("nonsense", [b"<html>", b"\xff", b'{"more": ' + b"[" * 4000])
+async def test_who_refuses_in_nonsense_is_no_hub_that_takes_heartbeats_and_is_told_the_next_news(
+    hub: StubHub, tmp_path: Path, nonsense: bytes
+) -> None:
+    told: list[str] = []
+    hub.refusal = {"error": "not as that", "remedy": "Mend it."}
+    async with beating(service(tmp_path, hub.url), Said(), lambda _, why: told.append(why), every_s=LONG) as heart:
+        await until(lambda: len(told) == 1)
+        hub.nonsense, hub.refusal = nonsense, None
+        heart.wake()
+        await until(lambda: hub.refused == 2)
+        hub.nonsense = b""
+        heart.wake()
+        await until(lambda: len(told) == 2)
+    assert told == ["HTTP 403: not as that. Mend it.", ""], "what cannot be read takes nothing back"
+    assert len(hub.beats) == 1
+
+
+async def test_news_at_the_very_end_keep_nobody_from_ending(hub: StubHub, tmp_path: Path) -> None:
+    async with asyncio.timeout(30):
+        async with beating(service(tmp_path, hub.url), Said(), nothing, every_s=LONG) as heart:
+            await arrived(hub, 1)
+            await settled(heart)
+            heart.wake()
+
+
+async def settled(heart: Heart) -> None:
+    """Wait until its beats wait for the next one."""
+    await until(lambda: all(event._waiters for event in heart._woken.values()))

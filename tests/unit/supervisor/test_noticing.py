@@ -78,3 +78,16 @@ async def test_where_nothing_changes_it_is_looked_for_rarely(tmp_path: Path) -> 
         began = loop.time()
         await asyncio.wait_for(notice.change(), PATIENCE_S)
         assert loop.time() - began >= module.TOLD_LOOK_S * 0.9
+
+
+@pytest.mark.usefixtures("rarely")
+async def test_a_change_at_the_very_end_keeps_nobody_from_ending(tmp_path: Path) -> None:
+    with noticing(tmp_path) as notice:
+        await asyncio.wait_for(notice.change(), PATIENCE_S)
+        waiting = asyncio.create_task(notice.change())
+        for _ in range(3):
+            await asyncio.sleep(0)  # noqa: TID251 - lets it begin to wait
+        notice._changed.set()
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting

@@ -1,5 +1,6 @@
 """Which document of stops is offered: the machine's, a hub's, or both, under a number that never falls."""
 
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -7,15 +8,18 @@ from typing import Any
 import pytest
 
 from gateway.bundle.artefact import Artefact, read_artefact
-from gateway.bundle.emergency import Stop, emergency_bundle
+from gateway.bundle.emergency import ENVIRONMENT, ROOT, Stop, document, emergency_bundle
 from gateway.bundle.judging import stops_in
 from gateway.bundle.listener import Address
+from gateway.bundle.manifest import Metadata
+from gateway.bundle.pack import pack
 from gateway.bundle.serve import EMERGENCY_RESOURCE, BundleEndpoint
 from gateway.bundle.signing import ephemeral_key
 from gateway.bundle.stops import FILE, Stops
 from gateway.bundle.verifying import EMERGENCY, VerifyingKey, unsigned_by
+from gateway.hub.rollout import reached
 from gateway.supervisor.feeding import Feed
-from gateway.supervisor.stopping import Stopping
+from gateway.supervisor.stopping import REMEMBERED, Stopping
 
 HUB = ephemeral_key()
 ONE, TWO = "https://one.example", "https://two.example"
@@ -28,6 +32,15 @@ def stop(stop_id: str, until: int = LATER) -> Stop:
 
 def of_hub(seq: int, *stops: Stop) -> Artefact:
     found = read_artefact(emergency_bundle(stops, seq, HUB).content)
+    assert isinstance(found, Artefact)
+    return found
+
+
+def of_another_maker(seq: int, *stops: Stop) -> Artefact:
+    """As `of_hub`, but with numbers that our writer of JSON refuses."""
+    files = {"data.json": json.dumps(document(stops), sort_keys=True, separators=(",", ":")).encode()}
+    metadata = Metadata(environment=ENVIRONMENT, seq=seq)
+    found = read_artefact(pack(files, metadata, key=HUB, roots=(ROOT,), scope=EMERGENCY).content)
     assert isinstance(found, Artefact)
     return found
 
@@ -121,11 +134,12 @@ def test_a_file_that_cannot_be_read_lifts_nothing_and_starts_nothing(tmp_path: P
     (tmp_path / FILE).unlink()
     bed.stops.add(stop("s1"), time.time_ns())
     bed.stopping.look()
-    (tmp_path / FILE).write_text("")
-    bed.stopping.look()
-    assert bed.offered is not None
-    assert bed.offered[1] == {"s1"}
-    assert bed.events == ["stops_unreadable", "stopped", "stops_unreadable"]
+    for damage in ("", '{"more": ' + "[" * 5000):
+        (tmp_path / FILE).write_text(damage)
+        bed.stopping.look()
+        assert bed.offered is not None
+        assert bed.offered[1] == {"s1"}
+    assert bed.events == ["stops_unreadable", "stopped", "stops_unreadable", "stops_unreadable"]
 
 
 def test_where_a_hub_is_followed_nothing_is_offered_before_it_has_spoken(tmp_path: Path) -> None:
@@ -221,7 +235,20 @@ def test_each_hub_is_told_its_own_revision_where_what_is_enforced_holds_it(tmp_p
     assert [bed.stopping.known_as(url, both) for url in (ONE, TWO)] == [one.revision, two.revision]
     assert bed.stopping.known_as(ONE, alone) == one.revision
     assert bed.stopping.known_as(TWO, alone) == "", "nothing of it is in there yet, whatever its number"
-    assert bed.stopping.known_as(TWO, "emergency@0123456789ab.7") == "emergency@0123456789ab.7"
+
+
+def test_no_hub_is_told_a_revision_that_is_so_old_that_nobody_knows_what_it_held(tmp_path: Path) -> None:
+    bed = Bed(tmp_path, follows=True)
+    bed.stopping.look()
+    bed.stopping.take(ONE, of_hub(900, stop("h1")))
+    bed.stopping.take(TWO, of_hub(5, stop("h2")))
+    old = bed.revision
+    for seq in range(6, 6 + REMEMBERED):
+        bed.stopping.take(TWO, of_hub(seq, stop(f"h{seq}")))
+    assert reached(bed.stopping.known_as(TWO, old), f"emergency@x.{5 + REMEMBERED}") == "", (
+        "OPA still has the first of all these"
+    )
+    assert Bed(tmp_path).stopping.known_as(TWO, old) == old, "where no hub's stops are followed there is one number"
 
 
 def test_a_stop_of_a_hub_that_is_behind_lasts_its_time_here_and_never_ends_earlier_than_was_known(
@@ -253,6 +280,40 @@ def test_a_clock_that_falls_behind_moves_the_ends_of_what_stands_and_a_little_is
     assert bed.stopping.known_as(ONE, bed.revision) == bed.stopping.known_as(ONE, first)
     bed.stopping.behind(ONE, 10**9)
     assert bed.ends == {"h1": LATER + 86_400 * 10**9}, "nobody's clock makes a stop last for ever"
+
+
+@pytest.mark.parametrize("days", [2, 800, 20_000])
+def test_a_stop_of_a_hub_that_is_days_or_years_behind_binds_here_for_its_time(tmp_path: Path, days: int) -> None:
+    bed, now, behind_s = Bed(tmp_path, follows=True), time.time_ns(), days * 86_400
+    bed.stopping.look()
+    bed.stopping.behind(ONE, behind_s)
+    bed.stopping.take(ONE, of_hub(5, stop("h1", now - behind_s * 10**9 + 600 * 10**9)))
+    assert bed.ends == {"h1": now + 600 * 10**9}
+    assert bed.events == ["stopped"]
+
+
+def test_who_lies_about_a_hubs_clock_moves_an_end_by_a_day_at_most_however_often(tmp_path: Path) -> None:
+    bed, now = Bed(tmp_path, follows=True), time.time_ns()
+    bed.stopping.look()
+    bed.stopping.take(ONE, of_hub(5, stop("h1", now - 10**9)))
+    for seq in range(6, 9):
+        bed.stopping.behind(ONE, 10**6 * seq)
+        bed.stopping.take(ONE, of_hub(seq, stop("h1", now - 10**9)))
+        (end,) = bed.ends.values()
+        assert now <= end - 86_400 * 10**9 <= now + 60 * 10**9, "of the moment when it was first known"
+
+
+@pytest.mark.parametrize("until", [2**64, 10**30])
+def test_an_end_that_no_calendar_has_ends_nobody_elses_stops(tmp_path: Path, until: int) -> None:
+    bed = Bed(tmp_path, follows=True)
+    bed.stopping.look()
+    bed.stopping.take(ONE, of_hub(5, stop("h1")))
+    bed.stopping.take(TWO, of_another_maker(6, stop("h2", until)))
+    bed.stops.add(stop("s1"), time.time_ns())
+    bed.stopping.look()
+    assert bed.offered is not None
+    assert bed.offered[1] == {"h1", "h2", "s1"}
+    assert bed.events == ["stopped", "stopped", "stop_overlong", "stopped"]
 
 
 def test_a_stop_whose_time_is_over_is_told_although_nothing_else_happens(bed: Bed) -> None:

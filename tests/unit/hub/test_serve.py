@@ -1,0 +1,34 @@
+"""The hub as a process: what ends in it by itself is told."""
+
+import asyncio
+import signal
+from pathlib import Path
+
+import pytest
+
+from gateway.hub.looking import Looking
+from gateway.hub.renewing import Renewing
+from gateway.hub.serve import serve
+from gateway.hub.settings import HubSettings, load
+from tests.hubs import ground
+from tests.unit.opa.support import Log, until
+
+
+@pytest.mark.parametrize("which", [Looking, Renewing])
+async def test_looking_for_changes_that_ends_by_an_error_is_told_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: type
+) -> None:
+    async def broken(_self: object) -> None:
+        raise RuntimeError("odd")
+
+    monkeypatch.setattr(which, "look", broken)
+    monkeypatch.setattr(f"{which.__module__}.LOOK_S", 0)
+    settings, log = load(ground(tmp_path).settings), Log()
+    assert isinstance(settings, HubSettings)
+    serving = asyncio.create_task(serve(settings, log))
+    await until(lambda: bool(log.named("looking_failed")))
+    signal.raise_signal(signal.SIGTERM)
+    assert await serving == 0
+    (told,) = log.named("looking_failed")
+    assert "odd" in str(told["error"])
+    assert "restart the hub" in str(told["remedy"])

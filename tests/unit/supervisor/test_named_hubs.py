@@ -1,0 +1,72 @@
+"""What is kept of a hub's stops belongs to that hub, whichever others the settings name beside it."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+from gateway.bundle.artefact import Artefact, read_artefact
+from gateway.bundle.emergency import Stop, emergency_bundle
+from gateway.bundle.judging import stops_in
+from gateway.bundle.listener import Address
+from gateway.bundle.serve import EMERGENCY_RESOURCE, BundleEndpoint
+from gateway.bundle.signing import ephemeral_key
+from gateway.settings import Settings, load
+from gateway.supervisor.feeding import Feed
+from gateway.supervisor.following import following
+from gateway.supervisor.stopping import stopping
+from tests.servers.stub_hub import EMERGENCY, TOKEN, stub_hub
+
+KEY = ephemeral_key()
+LATER = 4_000_000_000 * 10**9
+
+
+def document(seq: int, *names: str) -> bytes:
+    """What a hub serves that stops these agents."""
+    made = {"because": "why", "by": "who", "at": "when"}
+    stops = [Stop(id=name, kind="agent", name=name, until_unix_ns=LATER, **made) for name in names]
+    return emergency_bundle(stops, seq, KEY).content
+
+
+def settings(root: Path, *urls: str) -> Settings:
+    (root / "token").write_text(TOKEN)
+    (root / "key.pem").write_text(KEY.public_pem)
+    key: Any = {"file": "key.pem"}
+    bundle: Any = {"urls": urls, "token_file": "token", "keys": [key], "emergency": key}
+    policy = {"environment": "production", "bundle": bundle}
+    (root / "gateway.yaml").write_text(json.dumps({"policy": policy, "state": {"directory": "state"}}))
+    found = load(root / "gateway.yaml", {})
+    assert isinstance(found, Settings), found
+    return found
+
+
+async def stopped(found: Settings, wanted: set[str]) -> None:
+    """A gateway with these settings offers its OPA these stops, sooner or later."""
+    endpoint, bundle = BundleEndpoint("t"), found.policy.bundle
+    assert bundle is not None
+    feed = Feed(endpoint, Address("http://h", "p", "t"))
+
+    def note(_event: str, /, **_fields: Any) -> None:
+        return
+
+    offering = endpoint._offerings[EMERGENCY_RESOURCE]
+    async with stopping(found, feed, note) as stops, following(found, bundle, feed, stops, note), asyncio.timeout(30):
+        while offering.offer is None or names(offering.offer.content) != wanted:
+            await asyncio.sleep(0.01)  # noqa: TID251 - until they are offered
+
+
+def names(content: bytes) -> set[str]:
+    artefact = read_artefact(content)
+    assert isinstance(artefact, Artefact)
+    stops = stops_in(artefact)
+    assert isinstance(stops, tuple)
+    return {each.name for each in stops}
+
+
+async def test_the_stops_of_a_hub_that_is_away_stand_when_another_is_named_beside_it(tmp_path: Path) -> None:
+    async with stub_hub() as first, stub_hub() as second:
+        first.publish(document(900, "bot"), EMERGENCY)
+        await stopped(settings(tmp_path, first.url), {"bot"})
+        await first.down()
+        second.publish(document(5, "other"), EMERGENCY)
+        await stopped(settings(tmp_path, second.url, f"{first.url}/"), {"bot", "other"})
