@@ -8,6 +8,7 @@ Rule 3: there is no registry: a directory is a requirement, and one that is inco
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final
 
@@ -143,7 +144,13 @@ def _reads(opa: Opa, within: Path, asked: tuple[str, str]) -> list[str]:
     if ran.code or not is_object(report):
         return ["input"]  # what cannot be computed counts as reading everything
     references: list[list[Json]] = report.get("base") or []
-    return sorted({".".join(str(term["value"]) for term in reference) for reference in references})
+    return sorted({_path(reference) for reference in references})
+
+
+def _path(reference: list[Json]) -> str:
+    """The keys with dots between; a key that has one counts as all of what holds it: as much is surely read."""
+    keys = [str(term["value"]) for term in reference]
+    return ".".join(takewhile(lambda key: "." not in key, keys))
 
 
 def overreaching(found: Found, reads: list[str]) -> list[Problem]:

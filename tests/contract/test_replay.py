@@ -235,6 +235,31 @@ test_met if paths_are_short.met with input as {}
 """
 
 
+@pytest.mark.parametrize(
+    ("argument", "reads"),
+    [("input.arguments.path", ["/arguments/path", "/arguments/to"]), ('input.arguments["pa.th"]', ["/arguments"])],
+)
+def test_what_an_own_requirement_reads_is_kept_and_replayed_also_under_a_name_with_a_dot(
+    run: Run,
+    content: Callable[[], Content],
+    bundle: Callable[[Content], Path],
+    put: Write,
+    tmp_path: Path,
+    opa: Path,
+    argument: str,
+    reads: list[str],
+) -> None:
+    for name, text in (("paths_are_short", REQUIREMENT), ("paths_are_short_test", REQUIREMENT_TEST)):
+        changed = text.replace("input.arguments.path", argument).replace('{"path": "a"}', '{"path": "a", "pa.th": "a"}')
+        put(f"rego/mcp/requirements/paths_are_short/{name}.rego", changed)
+    made = content()
+    assert made.data["index"]["reads"]["demo"] == reads
+    call = {"tool": "read_file", "arguments": {"path": "welcome.md", "pa.th": "x"}}
+    journal = write(tmp_path / "journal", records(made, opa, [call], level="masked"))
+    code, report = replayed(run, "--bundle", bundle(made), "--journal", journal)
+    assert (code, report["replayed"], report["not_replayed"]) == (0, 1, {})
+
+
 def test_an_evaluation_error_of_the_candidate_is_a_denial_that_is_shown(
     run: Run, content: Callable[[], Content], bundle: Callable[[Content], Path], put: Write, tmp_path: Path, opa: Path
 ) -> None:
