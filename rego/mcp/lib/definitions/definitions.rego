@@ -104,7 +104,7 @@ complaint := sprintf("the server has changed it since it was reviewed (%s)", [co
 } else := "it was never reviewed: it has no pin, and this environment asks for one" if {
 	catalog.target.pin == null
 	not _pins_are_optional
-} else := "the server does not show it, so that it cannot be compared with what was reviewed" if {
+} else := "the server did not show it, or could not be asked for it, so that it cannot be compared with what was reviewed" if {
 	catalog.target
 }
 

@@ -74,8 +74,8 @@ test_unseen_is_never_a_match if {
 			question := fixture.changed(fixture.tool(name), ["definition"], definition)
 			_refused(question, fixture.bundle)
 			fixture.because("definition_is_unchanged", question, fixture.bundle) == {concat(" ", [
-				"the server does not show it, so that it cannot be compared",
-				"with what was reviewed",
+				"the server did not show it, or could not be asked for it,",
+				"so that it cannot be compared with what was reviewed",
 			])}
 			fixture.decision(question, fixture.bundle).resolved.pin == "unseen"
 		}
@@ -112,7 +112,7 @@ test_what_is_pinned_and_unseen_is_said_to_be_unseen_also_where_pins_are_required
 	strict := fixture.changed(fixture.bundle, ["environment", "require_pins"], true)
 	unseen := fixture.changed(fixture.call, ["definition"], null)
 	some message in fixture.because("definition_is_unchanged", unseen, strict)
-	startswith(message, "the server does not show it")
+	startswith(message, "the server did not show it")
 }
 
 test_nothing_is_not_the_same_as_nothing if {
