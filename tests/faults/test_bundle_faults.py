@@ -88,15 +88,21 @@ async def test_a_good_bundle_after_bad_ones_is_enforced_everywhere_and_told_to_t
     assert "delta" not in shared.hub.asked[-1].headers["Prefer"]
 
 
+async def _killed(stage: Stage) -> None:
+    """Kill OPA, and wait until another one was started."""
+    started = stage.behind.pids("opa_started")
+    os.kill(started[-1], signal.SIGKILL)
+
+    async def replaced() -> bool | None:
+        return True if len(stage.behind.pids("opa_started")) > len(started) else None
+
+    await until(replaced, lambda: "OPA was not started again")
+
+
 async def test_a_killed_opa_gets_the_bundle_again_and_decides_by_it(shared: Stage) -> None:
     await shared.behind.gateway.ready()
     revision = await shared.behind.gateway.revision()
-    os.kill(shared.behind.pids("opa_started")[-1], signal.SIGKILL)
-
-    async def replaced() -> bool | None:
-        return True if len(shared.behind.pids("opa_started")) > 1 else None
-
-    await until(replaced, lambda: "OPA was not started again")
+    await _killed(shared)
     await shared.enforced(revision)
     await shared.calls()
 
@@ -114,7 +120,7 @@ async def test_opa_killed_in_the_middle_of_a_switch_lets_nothing_be_decided_by_a
             shared.hub.publish(newer.content)
             if seq > 4:
                 await shared.noted("followed", revision=newer.revision)
-            os.kill(behind.pids("opa_started")[-1], signal.SIGKILL)
+            await _killed(shared)
             revisions.append(newer.revision)
             await shared.enforced(newer.revision)
             assert await shared.metric(ENDED) > before
