@@ -2,13 +2,12 @@
 
 import asyncio
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from msgspec.structs import replace
 
 from gateway.admission.decision import Reason
@@ -18,7 +17,6 @@ from gateway.bundle.manifest import Metadata
 from gateway.bundle.pack import pack
 from gateway.bundle.rejection import Rejected
 from gateway.bundle.rule_index import rule_index
-from gateway.cli import main
 from gateway.review.whatif.world import faithful
 from tests.hubs import ground, serving
 from tests.recorded import records, write
@@ -29,17 +27,6 @@ READ: Final = {"tool": "read_file", "arguments": {"path": "welcome.md"}}
 SOURCE: Final = {"tool": "write_file", "arguments": {"path": "src/a.py", "content": "x"}}
 DELETE: Final = {"tool": "delete_file", "arguments": {"path": "x"}}
 UNLISTED: Final[dict[str, Any]] = {"tool": "no_such_tool", "arguments": {}}
-
-
-@pytest.fixture
-def run(verified: Path, monkeypatch: pytest.MonkeyPatch, opa: Path) -> Callable[..., Result]:
-    directory = verified / "bin"
-    directory.mkdir(exist_ok=True)
-    (directory / "opa").unlink(missing_ok=True)
-    (directory / "opa").symlink_to(opa)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(verified))
-    monkeypatch.setenv("PATH", f"{directory}:{os.environ['PATH']}")
-    return lambda *words: CliRunner().invoke(main, [str(word) for word in words])
 
 
 @pytest.fixture

@@ -1,14 +1,13 @@
 """`replay` and `journal export` on real journals, with the real OPA, on candidates that loosen and tighten."""
 
 import json
-import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from msgspec.structs import replace
 
 from gateway.admission.decision import Reason
@@ -16,7 +15,6 @@ from gateway.bundle.build import Content
 from gateway.bundle.manifest import Metadata
 from gateway.bundle.pack import pack
 from gateway.bundle.signing import ephemeral_key
-from gateway.cli import main
 from gateway.journal.names import segments
 from gateway.opa.lair import PREFIX
 from tests.recorded import records, write
@@ -29,17 +27,6 @@ SOURCE: Final = {"tool": "write_file", "arguments": {"path": "src/a.py", "conten
 MAIL: Final = {"tool": "send_message", "arguments": {"to": "bob@rival.example", "text": "hello"}}
 DELETE: Final = {"tool": "delete_file", "arguments": {"path": "x"}}
 CALLS: Final = (READ, NOTE, SOURCE, MAIL, DELETE)
-
-
-@pytest.fixture
-def run(verified: Path, monkeypatch: pytest.MonkeyPatch, opa: Path) -> Run:
-    directory = verified / "bin"
-    directory.mkdir(exist_ok=True)
-    (directory / "opa").unlink(missing_ok=True)
-    (directory / "opa").symlink_to(opa)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(verified))
-    monkeypatch.setenv("PATH", f"{directory}:{os.environ['PATH']}")
-    return lambda *words: CliRunner().invoke(main, [str(word) for word in words])
 
 
 @pytest.fixture
