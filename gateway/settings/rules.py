@@ -153,7 +153,10 @@ def _ports(settings: Settings) -> Iterator[Clash]:
 
 def _safe_url(key: str, text: str) -> Iterator[Clash]:
     url = _split(text)
-    if url is None:
+    if "@" in text.partition("//")[2].partition("/")[0]:
+        message = "holds a user name or a password, which health, logs and records would show"
+        yield Clash(key, message, "Write the URL without them; credentials belong into the token's file.")
+    elif url is None:
         yield Clash(key, f"`{text}` is not an http(s) URL", "Write it as https://host/path.")
     elif url.scheme == "http" and not loopback(url.hostname or ""):
         yield Clash(key, f"`{text}` is not encrypted", "Use https; plain http is for this machine only.")

@@ -135,6 +135,8 @@ def _said(content: bytes) -> str:
 def remote(url: str, token_file: Path | None) -> Remote:
     """The hub at this address; ends the command where its token would go over a network in the clear, or is missing."""
     parts = urlsplit(url)
+    if parts.username is not None:
+        raise click.UsageError("The hub's URL holds a user name or a password: leave them out, and use --token-file.")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise click.UsageError(f"{url!r} is no address of a hub: write https://host:port.")
     if parts.scheme == "http" and not loopback(parts.hostname):

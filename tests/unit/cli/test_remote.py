@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from gateway.bundle.artefact import MOST_BYTES
-from gateway.cli.hubs.remote import Remote, UnreachableError
+from gateway.cli.hubs.remote import Remote, UnreachableError, remote
 
 
 def answering(monkeypatch: pytest.MonkeyPatch, answer: httpx.Response) -> Remote:
@@ -30,6 +30,12 @@ def test_an_artefact_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(click.ClickException, match="sends more than any bundle has"):
         hub.content("0" * 64)
     assert sent <= MOST_BYTES + (2 << 20)
+
+
+def test_a_password_in_the_url_of_a_hub_is_refused_and_not_repeated() -> None:
+    with pytest.raises(click.UsageError, match="use --token-file") as refused:
+        remote("https://me:hunter22@hub.example.com", None)
+    assert "hunter22" not in str(refused.value)
 
 
 def test_a_busy_hub_is_one_to_ask_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -189,6 +189,9 @@ def test_a_file_that_is_not_utf_8_is_a_problem(tmp_path: Path) -> None:
         ("headers: ['a b']\n", "`a b` is not a header name"),
         ("admin: {port: 8930}\n", "admin.port: is that of the data listener"),
         ("policy: {bundle: {urls: ['http://b.example'], keys: [{file: k}]}}\n", "policy.bundle.urls: `http://b.exa"),
+        ("policy: {bundle: {urls: ['https://me@b.example'], keys: [{file: k}]}}\n", "urls: holds a user name"),
+        ("policy: {bundle: {urls: ['https://me:pw@b:x'], keys: [{file: k}]}}\n", "urls: holds a user name"),
+        ("opa: {managed: false, url: 'https://me@opa.example'}\n", "opa.url: holds a user name or a password"),
         ("policy: {bundle: {urls: ['https://b.example'], keys: []}}\n", "policy.bundle.keys: names no key"),
         ("policy: {bundle: {urls: [], keys: [{file: k}]}}\n", "policy.bundle.urls: expected"),
         (
@@ -266,6 +269,13 @@ def test_any_tree_is_read_to_settings_or_problems(tmp_path_factory: pytest.TempP
 def test_any_environment_is_read_to_settings_or_problems(environ: dict[str, str]) -> None:
     loaded = load(None, environ)
     assert isinstance(loaded, Settings) or loaded.items
+
+
+def test_a_password_in_a_url_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    loaded = load(written(tmp_path, "policy: {bundle: {urls: ['https://me:hunter22@b'], keys: [{file: k}]}}\n"), {})
+    assert isinstance(loaded, Problems)
+    assert "holds a user name or a password" in str(loaded)
+    assert "hunter22" not in str(loaded)
 
 
 def test_a_written_default_is_the_default(tmp_path: Path) -> None:
