@@ -69,6 +69,7 @@ def note(what: str, reason: str) -> None:
     """Write one gap to the file that `make test` reads at its end, where there is one."""
     path = os.environ.get(GAPS)
     if path:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
         with Path(path).open("a", encoding="utf-8") as file:
             file.write(f"{what}\t{reason}\n")
 

@@ -56,3 +56,19 @@ def test_the_closing_line_counts_and_gives_reasons() -> None:
     assert environment.summary("") == "Everything was run on this machine."
     lines = "test\tno engine\ntest\tno engine\nRegal\tit is not on PATH\n"
     assert environment.summary(lines) == ("Not run on this machine: 2 x test: no engine; Regal: it is not on PATH.")
+
+
+def test_a_gap_is_written_down_also_where_nothing_was_run_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gaps = tmp_path / ".state" / "gaps"
+    monkeypatch.setenv(environment.GAPS, str(gaps))
+    environment.note("Regal", "it is not here")
+    assert gaps.read_text(encoding="utf-8") == "Regal\tit is not here\n"
+
+
+def test_without_a_place_for_gaps_none_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(environment.GAPS, raising=False)
+    monkeypatch.chdir(tmp_path)
+    environment.note("Regal", "it is not here")
+    assert list(tmp_path.iterdir()) == []
