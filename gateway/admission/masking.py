@@ -73,11 +73,16 @@ def in_arguments(pointers: Iterable[str]) -> tuple[str, ...]:
     return tuple(f"/arguments{pointer}" for pointer in pointers if pointer.startswith("/"))
 
 
+def segments(pointer: str) -> tuple[str, ...]:
+    """Return the keys that a JSON pointer (RFC 6901) names."""
+    return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
+
+
 def keeping(pointers: Iterable[str]) -> Kept:
     """Return what JSON pointers (RFC 6901) name; what is no pointer names nothing."""
     kept: dict[str, Any] = {}
     for pointer in pointers:
-        *above, last = [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]] or [""]
+        *above, last = segments(pointer) or ("",)
         place: Any = kept
         for part in above:
             place = place.setdefault(part, {}) if place is not _WHOLE else place

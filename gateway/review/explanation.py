@@ -14,6 +14,7 @@ import orjson
 from msgspec import Struct
 
 from gateway.admission.decision import PolicyFailure
+from gateway.admission.masking import segments
 from gateway.bundle.plain import Json, is_object
 from gateway.bundle.reads import RULES
 from gateway.opa.answer import Decided, read_decision
@@ -24,7 +25,7 @@ from gateway.review.judged import Judged, Unanswered, judged
 from gateway.review.replaying import PATIENCE_S
 from gateway.review.row import Row
 from gateway.review.sidecar import STATE
-from gateway.review.whatif.arguments import ABSENT, at, segments
+from gateway.review.whatif.arguments import ABSENT, at
 from gateway.review.whatif.scene import Scene
 from gateway.review.whatif.search import Searched, search
 from gateway.review.whatif.world import World

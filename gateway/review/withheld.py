@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from gateway.admission.masking import segments
 from gateway.admission.secrecy import MASKED
 from gateway.bundle.plain import Json, is_array, is_object
 from gateway.bundle.reads import ARGUMENTS, RULES, compared, pointers, rule_pointers
@@ -93,7 +94,7 @@ class Readings:
 
 def dotted(pointer: str) -> str:
     """Return a JSON pointer into a question as a dotted place."""
-    return ".".join(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
+    return ".".join(segments(pointer))
 
 
 def _touches(place: str, read: str) -> bool:

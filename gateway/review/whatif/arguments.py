@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from gateway.admission.masking import segments
 from gateway.admission.question import measured, moment
 from gateway.bundle.plain import Json, is_object
 from gateway.review.whatif.scene import Scene
@@ -45,11 +46,6 @@ def _with_argument(path: tuple[str, ...], value: Any, world: World) -> World:
     schema = world.question["arguments_meta"].get("schema", "none")
     meta = msgspec.to_builtins(measured(arguments, schema))
     return World({**world.question, "arguments": arguments, "arguments_meta": meta}, world.data)
-
-
-def segments(pointer: str) -> tuple[str, ...]:
-    """Return the keys that a JSON pointer (RFC 6901) names."""
-    return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
 
 
 def at(value: Any, path: tuple[str, ...]) -> Any:
