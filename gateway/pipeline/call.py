@@ -38,3 +38,11 @@ class Settled(Struct, frozen=True, kw_only=True):
     action: Action
     refusal: Refusal | None = None
     """Why the client's message does not pass; what is forwarded all the same is an error of ours in its place."""
+
+
+def open_request(call: Call) -> tuple[str | int | None, str]:
+    """Return id and method of the request whose response may come on this channel; the id is null if there is none."""
+    resumes = call.inbound.resumes
+    if resumes is not None:
+        return resumes.request_id, resumes.method
+    return call.inbound.request_id, call.inbound.method.name
