@@ -33,7 +33,7 @@ async def refused(engine: Engine, call: Call, holder: Mapping[str, Any]) -> Refu
     """Return why one of the requests embedded in a result, or in the parameters of news, may not reach the client."""
     requests = as_object(holder.get(KEY, {}))
     if requests is None:
-        return own(BROKEN, "the server's requests for input are malformed", "Tell the server's owner.")
+        return own(BROKEN, "the server's requests for input are malformed", "Tell the server's owner.", stage="failed")
     for embedded in requests.values():
         refusal = await _refused(engine, call, embedded)
         if refusal is not None:
@@ -45,5 +45,5 @@ async def _refused(engine: Engine, call: Call, embedded: object) -> Refusal | No
     request = as_object(embedded) or {}
     method, params = as_text(request.get("method")), as_object(request.get("params", {}))
     if method is None or params is None or len(method) > _METHOD_CHARS:
-        return own(BROKEN, "the server's request for input is malformed", "Tell the server's owner.")
+        return own(BROKEN, "the server's request for input is malformed", "Tell the server's owner.", stage="failed")
     return await engine.ask_server_request(call, method, params)

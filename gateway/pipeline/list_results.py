@@ -7,6 +7,8 @@ Rule 2: an item is judged as the call that it would be, by the definition that t
 from collections.abc import Mapping
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from gateway.admission import question as questions
 from gateway.admission.action import Action, Answer
 from gateway.admission.decision import PolicyFailure
@@ -48,7 +50,7 @@ class ListResults:
         return Answer(status=200, body=result_body(request_id, body))
 
     def _refused(self, call: Call, refusal: Refusal) -> Action:
-        return answer(refusal, call.inbound, self._engine.parts.wording)
+        return answer(after_sending(refusal), call.inbound, self._engine.parts.wording)
 
 
 def item_of(engine: Engine, call: Call, called: str, target: Target) -> Item:
@@ -61,7 +63,13 @@ def item_of(engine: Engine, call: Call, called: str, target: Target) -> Item:
 
 def broken(why: str) -> Refusal:
     """Return the refusal of a server's answer that the gateway cannot use."""
-    return own("upstream_broken", f"the server's answer cannot be used: {why}", "Tell the server's owner.")
+    why = f"the server's answer cannot be used: {why}"
+    return own("upstream_broken", why, "Tell the server's owner.", stage="failed")
+
+
+def after_sending(refusal: Refusal) -> Refusal:
+    """Return the refusal of a server's answer: its request was sent, whatever refuses the answer."""
+    return replace(refusal, stage="withheld") if refusal.stage == "refused" else refusal
 
 
 def _cursor(call: Call) -> object:

@@ -16,7 +16,7 @@ from gateway.pipeline import embedded
 from gateway.pipeline.call import Call, open_request
 from gateway.pipeline.capabilities import CONNECTING, Capabilities
 from gateway.pipeline.engine import Engine
-from gateway.pipeline.list_results import ListResults, broken
+from gateway.pipeline.list_results import ListResults, after_sending, broken
 from gateway.pipeline.server_messages import ServerMessages
 from gateway.protocol.errors import result_body
 from gateway.protocol.message import Malformed, Notification, Request, Response, read_reply
@@ -104,4 +104,4 @@ class Replies:
         return self._refused(call, broken(why))
 
     def _refused(self, call: Call, refusal: Refusal) -> Action:
-        return answer(refusal, call.inbound, self._engine.parts.wording)
+        return answer(after_sending(refusal), call.inbound, self._engine.parts.wording)

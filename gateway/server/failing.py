@@ -14,23 +14,29 @@ SERVER_ERROR: Final = 500
 
 REMEDIES: Final = {
     "upstream_unavailable": "Try again later, or tell the server's owner.",
-    "upstream_timeout": "It may have been executed all the same: check before trying again.",
-    "upstream_broken": "It may have been executed all the same: check before trying again.",
+    "upstream_timeout": "Try again later, or tell the server's owner.",
+    "upstream_broken": "Tell the server's owner.",
     "result_too_large": "Ask for less, or ask the policy's owner for `large_results` on this server.",
-    "unread_input_request": "It may have been executed all the same. Ask for less, or tell the server's owner.",
+    "unread_input_request": "Ask for less, or tell the server's owner.",
     "credential_missing": "Ask the gateway's operator to supply the credential.",
 }
 
 UNANSWERED: Final = UpstreamFailure(
-    code="upstream_broken", detail="the server's answer is not a response to the request"
+    code="upstream_broken", detail="the server's answer is not a response to the request", stage="failed"
 )
-UNREADABLE: Final = UpstreamFailure(code="upstream_broken", detail="the server's answer is neither JSON nor SSE")
-UNFINISHED: Final = UpstreamFailure(code="upstream_broken", detail="the server ended without a response")
-TOO_LARGE: Final = UpstreamFailure(code="result_too_large", detail="an event is larger than allowed")
+UNREADABLE: Final = UpstreamFailure(
+    code="upstream_broken", detail="the server's answer is neither JSON nor SSE", stage="failed"
+)
+UNFINISHED: Final = UpstreamFailure(
+    code="upstream_broken", detail="the server ended without a response", stage="failed"
+)
+TOO_LARGE: Final = UpstreamFailure(code="result_too_large", detail="an event is larger than allowed", stage="withheld")
 
+UNBOUNDED: Final = UpstreamFailure(code="result_too_large", detail="too much came before the answer", stage="withheld")
 ASKING: Final = UpstreamFailure(
     code="unread_input_request",
     detail='the result is too large to be judged and holds "inputRequests", by which servers ask clients for something',
+    stage="withheld",
 )
 
 
@@ -47,8 +53,10 @@ def responds(data: bytes) -> bool:
 def unwilling(reply: Reply) -> UpstreamFailure:
     """Return the failure that a refusal or an error of the upstream is to the client."""
     if reply.status in REFUSED:
-        return UpstreamFailure(code="upstream_unavailable", detail="the server refuses the gateway's own credential")
-    return UpstreamFailure(code="upstream_unavailable", detail=f"the server answered HTTP {reply.status}")
+        detail = "the server refuses the gateway's own credential"
+    else:
+        detail = f"the server answered HTTP {reply.status}"
+    return UpstreamFailure(code="upstream_unavailable", detail=detail, stage="failed")
 
 
 def error_only(body: bytes) -> bytes:

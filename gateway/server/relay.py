@@ -74,7 +74,7 @@ class Relay:
     async def fail(self, failure: UpstreamFailure) -> None:
         """Tell the client that the upstream gave no usable answer."""
         self.outcome.failed(failure)
-        refusal = own(failure.code, failure.detail, failing.REMEDIES[failure.code])
+        refusal = own(failure.code, failure.detail, failing.REMEDIES[failure.code], stage=failure.stage)
         action = answer(refusal, self._call.inbound, self._pipeline.engine.parts.wording)
         if self._unread.under_way:
             self._unread.break_off()
@@ -213,7 +213,7 @@ class Relay:
 
     async def _bounded(self) -> None:
         if len(self._held) > self._limits.result_bytes:
-            await self.fail(UpstreamFailure(code="result_too_large", detail="too much came before the answer"))
+            await self.fail(failing.UNBOUNDED)
             self._edge.abort()
 
     async def _begin(self, reply: Reply, data: bytes) -> None:

@@ -14,6 +14,7 @@ from gateway.admission.record import JournalFailure
 from gateway.pipeline.ports import UpstreamFailure
 from gateway.protocol.errors import DECISION_KEY
 from gateway.server import Unverified
+from gateway.upstream.failures import CLOSED, SLOW, UNRESOLVED, of_status, too_large
 from tests.fakes import FakeReply, World, allow, deny
 from tests.unit.server.client import JSON, MODERN, Browser
 
@@ -113,6 +114,39 @@ async def test_a_refusal_says_what_why_and_what_next_in_both_eras() -> None:
         assert "Do not retry this unchanged" in result["content"][0]["text"]
         assert result["_meta"][DECISION_KEY]["reasons"][0]["requirement"] == "rules_permit"
     assert result["resultType"] == "complete"
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        SLOW,
+        CLOSED,
+        of_status(401),
+        of_status(307),
+        FakeReply(b"", status=500),
+        FakeReply(b"<html>", media="other"),
+        FakeReply(b"[]"),
+        FakeReply(b": nothing\n\n", media="sse"),
+        FakeReply(failure=too_large(9)),
+        FakeReply(orjson.dumps({"jsonrpc": "2.0", "id": 1, "result": {"inputRequests": {"a": 1}}})),
+    ],
+    ids=["late", "closed", "401", "307", "500", "html", "batch", "silent", "large", "asks"],
+)
+async def test_a_call_that_was_sent_is_never_said_to_be_refused_or_unexecuted(outcome: Any) -> None:
+    world = World(upstream=lambda message: called(message) if message["method"] == "tools/list" else outcome)
+    for got in (
+        await Browser(world).legacy("tools/call", {"name": "t"}),
+        await Browser(world).modern("tools/call", {"name": "t"}, name="t"),
+    ):
+        assert b"It may have been executed." in got.body
+        assert b"Nothing was executed" not in got.body
+        assert b"Refused" not in got.body
+
+
+async def test_a_call_that_could_not_be_sent_is_said_to_be_unexecuted() -> None:
+    got = await Browser(World(upstream=lambda _: UNRESOLVED)).legacy("tools/call", {"name": "t"})
+    text = got.json["result"]["content"][0]["text"]
+    assert text.startswith("The request was not sent to the server (upstream_unavailable). Nothing was executed.")
 
 
 async def test_other_requests_are_refused_as_json_rpc_errors_with_our_codes() -> None:
