@@ -15,7 +15,11 @@ from gateway.admission.action import Answer, Withhold
 from gateway.admission.decision import Reason
 from gateway.admission.exchange import Inbound
 from gateway.protocol import errors
+from gateway.protocol.headers import Headers
+from gateway.protocol.malformed import Malformed
 from gateway.protocol.message import Request
+from gateway.protocol.methods import lookup
+from gateway.protocol.revisions import WITHOUT_HEADER, era_of
 
 UNVERIFIED: Final = "principal_is_verified"
 JSON: Final = (("content-type", "application/json"),)
@@ -84,6 +88,27 @@ def answer(refusal: Refusal, inbound: Inbound, wording: Wording) -> Answer | Wit
     if inbound.method.refusal == "connect_error":
         return _connect(refusal, request.id, wording)
     return Answer(status=200, body=rpc_error(refusal, request.id, wording), headers=JSON, code=refusal.code)
+
+
+def malformed_answer(malformed: Malformed, names: Headers, wording: Wording) -> Answer:
+    """Return the answer to a message that cannot be read.
+
+    A fault inside `params` is answered in the form of the method with HTTP 200, because a 4xx ends the session of some
+    clients; a notification gets no answer. Every other fault is HTTP's (specification 2026-07-28, Streamable HTTP).
+    """
+    version = names.get("mcp-protocol-version")
+    era = "legacy" if version is None else era_of(version)
+    agrees = era is not None and (era == "legacy" or names.get("mcp-method") == malformed.method)
+    if not malformed.method or era is None or not agrees:
+        return Answer(status=malformed.status, body=errors.malformed_body(malformed), headers=JSON)
+    if malformed.id is None:
+        return Answer(status=202)
+    row = lookup(malformed.method, direction="client", revision=version or WITHOUT_HEADER)
+    if row is None or row.refusal != "tool_error":
+        return Answer(status=200, body=errors.malformed_body(malformed), headers=JSON)
+    refusal = own("message_malformed", malformed.reason, "Correct the arguments and send the call again.")
+    body = errors.tool_error_body(malformed.id, text(refusal, wording), data(refusal, wording), era=era)
+    return Answer(status=200, body=body, headers=JSON)
 
 
 def text(refusal: Refusal, wording: Wording) -> str:

@@ -11,17 +11,16 @@ from typing import Any, Final, cast
 import msgspec
 import orjson
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.protocol.errors import BATCH_REFUSED, INVALID_PARAMS, INVALID_REQUEST
 from gateway.protocol.keys import clashing, fold, misspelt, misspelt_answer
 from gateway.protocol.malformed import Fault, Malformed
+from gateway.protocol.request_envelope import ID_CHARS, METHOD_CHARS, distinct, is_id, request_envelope
 from gateway.protocol.strict import DEFAULT, Limits, parse
 
-_SAFE_INTEGER: Final = 2**53 - 1
-_ID_CHARS: Final = 256
 _SEALED_ID_CHARS: Final = 1024
 """Ids of responses are our own seals around the server's ids, hence longer."""
-_METHOD_CHARS: Final = 256
 
 _CALL: Final = frozenset({"jsonrpc", "id", "method", "params"})
 _RESULT: Final = frozenset({"jsonrpc", "id", "result"})
@@ -61,11 +60,13 @@ Message = Request | Notification | Response
 def read(body: bytes, limits: Limits = DEFAULT) -> Message | Malformed:
     """Return the one message that a client's body is, or why it is refused."""
     parsed = parse(body, limits)
+    if type(parsed) is Malformed:
+        return _inside_params(parsed, body)
     if type(parsed) is not dict:
-        return parsed if type(parsed) is Malformed else _not_one(parsed)
+        return _not_one(parsed)
     envelope = cast("dict[str, Any]", parsed)
     id = envelope.get("id")  # noqa: A001 - JSON-RPC's word
-    echo = id if _valid_id(id, _ID_CHARS) else None
+    echo = id if is_id(id, ID_CHARS) else None
     if envelope.get("jsonrpc") != "2.0":
         return _refused("shape", 'jsonrpc must be exactly "2.0"', echo)
     if "method" in envelope:
@@ -73,8 +74,10 @@ def read(body: bytes, limits: Limits = DEFAULT) -> Message | Malformed:
     return _read_response(envelope, body)
 
 
-def _valid_id(id: Any, chars: int) -> bool:  # noqa: A002 - JSON-RPC's word
-    return (type(id) is str and len(id) <= chars) or (type(id) is int and -_SAFE_INTEGER <= id <= _SAFE_INTEGER)
+def _inside_params(malformed: Malformed, body: bytes) -> Malformed:
+    """Return a fault with id and method of its request, if only `params` can hold it."""
+    envelope = request_envelope(body)
+    return replace(malformed, id=envelope.id, method=envelope.method) if envelope else malformed
 
 
 def _refused(fault: Fault, reason: str, id: str | int | None = None, code: int = INVALID_REQUEST) -> Malformed:  # noqa: A002 - JSON-RPC's word
@@ -94,14 +97,17 @@ def _read_call(envelope: dict[str, Any], body: bytes, echo: str | int | None) ->
     if not envelope.keys() <= _CALL:
         return _odd_key(envelope, _CALL, echo)
     if "id" in envelope and echo is None:
-        return _refused("id", f"id must be a string of at most {_ID_CHARS} characters or a safe integer")
-    if type(method) is not str or not 0 < len(method) <= _METHOD_CHARS:
-        return _refused("shape", f"method must be a string of 1 to {_METHOD_CHARS} characters", echo)
+        return _refused("id", f"id must be a string of at most {ID_CHARS} characters or a safe integer")
+    if type(method) is not str or not 0 < len(method) <= METHOD_CHARS:
+        return _refused("shape", f"method must be a string of 1 to {METHOD_CHARS} characters", echo)
     if type(params) is not dict:
-        return _refused("shape", "params must be an object, or be left out", echo, INVALID_PARAMS)
+        reason = "params must be an object, or be left out"
+        return replace(_refused("shape", reason, echo, INVALID_PARAMS), method=method)
     params = cast("dict[str, Any]", params)
     if params and (key := misspelt(params) or clashing(params)) is not None:
-        return _refused("ambiguous_key", f"params has a key that some readers take for another one: {key[:64]!a}", echo)
+        reason = f"params has a key that some readers take for another one: {key[:64]!a}"
+        in_meta = key.startswith("_meta.")  # names the revision, as the envelope does
+        return replace(_refused("ambiguous_key", reason, echo), method="" if in_meta else method)
     if echo is None:
         return Notification(method=method, params=params, raw=body)
     return Request(id=echo, method=method, params=params, raw=body)
@@ -125,7 +131,7 @@ def _read_response(envelope: dict[str, Any], body: bytes) -> Response | Malforme
         return _odd_key(envelope, allowed, None)
     if len(envelope) < len(allowed):
         return _refused("shape", "a message has a method, or an id with a result or an error")
-    if not _valid_id(envelope["id"], _SEALED_ID_CHARS):
+    if not is_id(envelope["id"], _SEALED_ID_CHARS):
         return _refused(
             "id", f"id must be a string of at most {_SEALED_ID_CHARS} characters or an integer within 2^53-1"
         )
@@ -165,7 +171,7 @@ def read_reply(body: bytes) -> Message | Malformed:
     if "method" not in envelope:
         return _response(envelope, body) or _refused("shape", "the reply has no result object and no error")
     method, params = envelope["method"], envelope.get("params", _ABSENT)
-    if type(method) is not str or len(method) > _METHOD_CHARS or type(params) is not dict:
+    if type(method) is not str or len(method) > METHOD_CHARS or type(params) is not dict:
         return _refused("shape", "the server's message has no usable method, or params that are not an object")
     params = cast("dict[str, Any]", params)
     if "id" not in envelope:
@@ -199,14 +205,9 @@ def _twofold(body: bytes, envelope: dict[str, Any]) -> Malformed | None:
             return None
     except orjson.JSONEncodeError:
         return _refused("too_complex", "the reply nests so deep that it could not be written again")
-    return None if _distinct(body) else _refused("duplicate_key", "the reply has one of JSON-RPC's keys twice")
-
-
-def _distinct(body: bytes) -> bool:
-    """Return whether no key of the outermost object comes twice: no quote outside the values is left over."""
-    members = _MEMBERS.decode(body)
-    inside = sum(bytes(value).count(b'"') for value in members.values())
-    return body.count(b'"') - inside == sum(2 + key.count('"') for key in members)
+    if distinct(body, _MEMBERS.decode(body)):
+        return None
+    return _refused("duplicate_key", "the reply has one of JSON-RPC's keys twice")
 
 
 _MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])

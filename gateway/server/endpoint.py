@@ -53,6 +53,7 @@ class Endpoint:
         self._callers: Final = callers
         self._meters: Final = meters
         self._limits: Final = limits
+        self._wording: Final = pipeline.engine.parts.wording
         self._performer: Final = Performer(pipeline, streams, meters, callers, limits.relay)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -79,7 +80,7 @@ class Endpoint:
         arrived = await self._arrived(edge, found[1])
         if arrived is None:
             return
-        inbound = place(arrived, self._pipeline.engine.parts.ring)
+        inbound = place(arrived, self._pipeline.engine.parts.ring, self._wording)
         if isinstance(inbound, TurnedAway):
             await self._turn_away(edge, found[1], inbound, _raw(arrived))
             return
@@ -95,7 +96,7 @@ class Endpoint:
             return None
         headers = read_headers(edge.scope["headers"])
         if isinstance(headers, Malformed):
-            await self._turn_away(edge, server, unreadable(headers), b"")
+            await self._turn_away(edge, server, unreadable(headers, Headers({}), self._wording), b"")
             return None
         message = await self._message(edge, headers, server)
         if isinstance(message, TurnedAway):
@@ -107,16 +108,18 @@ class Endpoint:
         """Return the message of a POST, null for the verbs that have none; what is wrong is answered here."""
         if edge.scope["method"] != "POST":
             fault = unstreamable(headers) if edge.scope["method"] == "GET" else None
-            return None if fault is None else await self._turn_away(edge, server, unreadable(fault), b"")
+            if fault is None:
+                return None
+            return await self._turn_away(edge, server, unreadable(fault, headers, self._wording), b"")
         fault = unpostable(headers)
         if fault is not None:
-            return await self._turn_away(edge, server, unreadable(fault), b"")
+            return await self._turn_away(edge, server, unreadable(fault, headers, self._wording), b"")
         body = await edge.body(self._limits.body_bytes)
         if isinstance(body, Incomplete | TooLarge):
             return await self._turn_away(edge, server, _cut(body), b"")
         message = read(body, self._limits.message)
         if isinstance(message, Malformed):
-            return await self._turn_away(edge, server, unreadable(message), body)
+            return await self._turn_away(edge, server, unreadable(message, headers, self._wording), body)
         return message
 
     async def _turn_away(self, edge: Edge, server: str, turned: TurnedAway, body: bytes) -> TurnedAway:

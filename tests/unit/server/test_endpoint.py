@@ -232,7 +232,7 @@ async def test_a_resource_uri_out_of_normal_form_is_refused_first() -> None:
 async def test_arguments_that_are_no_object_cannot_be_judged_and_do_not_pass(params: dict[str, Any]) -> None:
     world = World(upstream=called)
     got = await Browser(world).legacy("tools/call", params)
-    assert got.status == 400
+    assert got.json["result"]["_meta"][DECISION_KEY]["code"] == "message_malformed"
     assert world.upstream.forwards == []
 
 
@@ -240,7 +240,7 @@ async def test_a_key_that_folds_onto_a_declared_one_is_refused() -> None:
     world = World(upstream=called)
     world.definitions.presented.folded = "Path"
     got = await Browser(world).legacy("tools/call", {"name": "t", "arguments": {"Path": 1}})
-    assert got.status == 400
+    assert got.json["result"]["_meta"][DECISION_KEY]["code"] == "message_malformed"
     assert [message["method"] for message in world.upstream.messages] == ["tools/list"]
 
 
@@ -674,7 +674,8 @@ async def test_modern_messages_have_no_session_and_no_stream() -> None:
 async def test_arguments_beyond_the_limit_are_refused() -> None:
     world = World(upstream=called)
     got = await Browser(world).legacy("tools/call", {"name": "t", "arguments": {"a": "x" * 6_000}})
-    assert (got.status, got.json["error"]["code"]) == (400, -32602)
+    assert got.status == 200
+    assert "the arguments have 6008 bytes" in got.json["result"]["content"][0]["text"]
     assert [message["method"] for message in world.upstream.messages] == ["tools/list"]
 
 
