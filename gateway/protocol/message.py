@@ -13,14 +13,19 @@ import orjson
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.protocol.errors import BATCH_REFUSED, INVALID_PARAMS, INVALID_REQUEST
+from gateway.protocol.errors import BATCH_REFUSED, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST
 from gateway.protocol.keys import clashing, fold, misspelt, misspelt_answer
 from gateway.protocol.malformed import Fault, Malformed
-from gateway.protocol.request_envelope import ID_CHARS, METHOD_CHARS, distinct, is_id, request_envelope
+from gateway.protocol.request_envelope import (
+    ID_CHARS,
+    METHOD_CHARS,
+    SEALED_ID_CHARS,
+    distinct,
+    is_id,
+    request_envelope,
+    response_id,
+)
 from gateway.protocol.strict import DEFAULT, Limits, parse
-
-_SEALED_ID_CHARS: Final = 1024
-"""Ids of responses are our own seals around the server's ids, hence longer."""
 
 _CALL: Final = frozenset({"jsonrpc", "id", "method", "params"})
 _RESULT: Final = frozenset({"jsonrpc", "id", "result"})
@@ -75,9 +80,12 @@ def read(body: bytes, limits: Limits = DEFAULT) -> Message | Malformed:
 
 
 def _inside_params(malformed: Malformed, body: bytes) -> Malformed:
-    """Return a fault with id and method of its request, if only `params` can hold it."""
+    """Return a fault with id and method of its request, or the id of its response, if only the content holds it."""
     envelope = request_envelope(body)
-    return replace(malformed, id=envelope.id, method=envelope.method) if envelope else malformed
+    if envelope is not None:
+        return replace(malformed, id=envelope.id, method=envelope.method)
+    answers = response_id(body)
+    return replace(malformed, answers=answers) if answers is not None else malformed
 
 
 def _refused(fault: Fault, reason: str, id: str | int | None = None, code: int = INVALID_REQUEST) -> Malformed:  # noqa: A002 - JSON-RPC's word
@@ -131,15 +139,16 @@ def _read_response(envelope: dict[str, Any], body: bytes) -> Response | Malforme
         return _odd_key(envelope, allowed, None)
     if len(envelope) < len(allowed):
         return _refused("shape", "a message has a method, or an id with a result or an error")
-    if not is_id(envelope["id"], _SEALED_ID_CHARS):
+    if not is_id(envelope["id"], SEALED_ID_CHARS):
         return _refused(
-            "id", f"id must be a string of at most {_SEALED_ID_CHARS} characters or an integer within 2^53-1"
+            "id", f"id must be a string of at most {SEALED_ID_CHARS} characters or an integer within 2^53-1"
         )
     response = _response(envelope, body)
     if response is None:
         return _refused("shape", "result must be an object, and error an object with an integer code and a message")
     if (key := misspelt_answer(response.result) or clashing(response.result or response.error)) is not None:
-        return _refused("ambiguous_key", f"the response has a key that some readers take for another: {key[:64]!a}")
+        reason = f"the response has a key that some readers take for another: {key[:64]!a}"
+        return replace(_refused("ambiguous_key", reason), answers=str(response.id))
     return response
 
 
@@ -152,6 +161,12 @@ def _response(envelope: dict[str, Any], body: bytes) -> Response | None:
         if type(fields.get("code")) is int and type(fields.get("message")) is str:
             return Response(id=envelope.get("id"), raw=body, error=fields)
     return None
+
+
+def unread_answer(malformed: Malformed) -> Response:
+    """Return the error that the server gets in place of a client's response whose result cannot be read."""
+    error = {"code": INTERNAL_ERROR, "message": "The client's answer could not be read."}
+    return Response(id=malformed.answers, raw=b"", error=error)
 
 
 def read_reply(body: bytes) -> Message | Malformed:

@@ -1,7 +1,7 @@
-"""The envelope of a request whose `params` cannot be read: enough to refuse it in the form of its method.
+"""The envelope of a message whose content cannot be read: enough to refuse a request in the form of its method.
 
 Rule 1: every key of the envelope is spelled exactly, comes once, and has a valid value; otherwise there is no envelope.
-Rule 2: `params` is never interpreted here; it only has to end where a JSON value ends.
+Rule 2: `params` and `result` are never interpreted here; the content only has to end where a JSON value ends.
 Rule 3: the cost is that of one scan; a body that only a slow reader can scan is tried up to `SLOW_BYTES`.
 """
 
@@ -12,6 +12,8 @@ import msgspec
 from msgspec import Struct
 
 ID_CHARS: Final = 256
+SEALED_ID_CHARS: Final = 1024
+"""Ids of responses are the gateway's own seals around the server's ids, hence longer."""
 METHOD_CHARS: Final = 256
 SAFE_INTEGER: Final = 2**53 - 1
 SLOW_BYTES: Final = 64 * 1024
@@ -19,6 +21,9 @@ SLOW_BYTES: Final = 64 * 1024
 
 _REQUEST: Final = frozenset({"jsonrpc", "id", "method", "params"})
 _NOTIFICATION: Final = frozenset({"jsonrpc", "method", "params"})
+_RESULT: Final = frozenset({"jsonrpc", "id", "result"})
+_ERROR: Final = frozenset({"jsonrpc", "id", "error"})
+_CONTENT: Final = frozenset({"params", "result", "error"})
 _MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _VALUE: Final = msgspec.json.Decoder()
 
@@ -43,6 +48,15 @@ def request_envelope(body: bytes) -> RequestEnvelope | None:
     return RequestEnvelope(method, request_id)
 
 
+def response_id(body: bytes) -> str | None:
+    """Return the id of a client's response whose result cannot be read, or null if there is any doubt about it."""
+    members = _scanned(body) or (_read_leniently(body) if len(body) <= SLOW_BYTES else None)
+    if members is None or members.keys() not in (_RESULT, _ERROR) or members["jsonrpc"] != "2.0":
+        return None
+    found: Any = members["id"]
+    return found if type(found) is str and is_id(found, SEALED_ID_CHARS) else None
+
+
 def is_id(value: Any, chars: int) -> bool:
     """Return whether a value is a JSON-RPC id that every reader keeps: a string of at most `chars`, or an integer."""
     if type(value) is str:
@@ -57,12 +71,12 @@ def distinct(body: bytes, members: dict[str, msgspec.Raw]) -> bool:
 
 
 def _scanned(body: bytes) -> dict[str, Any] | None:
-    """Return the members, `params` unread, by a quick reader that refuses what is not JSON."""
+    """Return the members, the content unread, by a quick reader that refuses what is not JSON."""
     try:
         members = _MEMBERS.decode(body)
         if not distinct(body, members):
             return None
-        return {key: None if key == "params" else _VALUE.decode(raw) for key, raw in members.items()}
+        return {key: None if key in _CONTENT else _VALUE.decode(raw) for key, raw in members.items()}
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
 

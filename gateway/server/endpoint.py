@@ -18,7 +18,7 @@ from gateway.pipeline import Pipeline
 from gateway.protocol.errors import error_body, failure_body
 from gateway.protocol.headers import Headers, read_headers, unpostable, unstreamable
 from gateway.protocol.malformed import Malformed
-from gateway.protocol.message import Message, read
+from gateway.protocol.message import Message, read, unread_answer
 from gateway.protocol.strict import Limits
 from gateway.server.arrival import Arrival, Caller, TurnedAway, place, unreadable
 from gateway.server.edge import Edge, Incomplete, TooLarge
@@ -118,16 +118,24 @@ class Endpoint:
         if isinstance(body, Incomplete | TooLarge):
             return await self._turn_away(edge, server, _cut(body), b"")
         message = read(body, self._limits.message)
-        if isinstance(message, Malformed):
-            return await self._turn_away(edge, server, unreadable(message, headers, self._wording), body)
-        return message
+        if not isinstance(message, Malformed):
+            return message
+        turned = unreadable(message, headers, self._wording)
+        if not message.answers:
+            return await self._turn_away(edge, server, turned, body)
+        await self._record(edge, server, turned, body)
+        return unread_answer(message)
 
     async def _turn_away(self, edge: Edge, server: str, turned: TurnedAway, body: bytes) -> TurnedAway:
-        self._meters.malformed(turned.code)
-        about = About(server=server, method=turned.method, detail=turned.detail, status=turned.answer.status, body=body)
-        answer = await self._pipeline.turn_away(turned.code, about, source_ip=_source(edge.scope), answer=turned.answer)
+        answer = await self._record(edge, server, turned, body)
         await edge.respond(answer.status, answer.headers, answer.body)
         return turned
+
+    async def _record(self, edge: Edge, server: str, turned: TurnedAway, body: bytes) -> Answer:
+        """Record a message that cannot be asked about, and return its answer."""
+        self._meters.malformed(turned.code)
+        about = About(server=server, method=turned.method, detail=turned.detail, status=turned.answer.status, body=body)
+        return await self._pipeline.turn_away(turned.code, about, source_ip=_source(edge.scope), answer=turned.answer)
 
     async def _unverified(self, edge: Edge, server: str, caller: Unverified) -> None:
         answer = unverified_answer(caller)
