@@ -15,7 +15,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.admission.policy_input import Client, PolicyInput, Target
-from gateway.admission.secrecy import DEPTH, MASKED, kind_of, named_secrets, repeated, suspicious, without_secrets
+from gateway.admission.secrecy import DEPTH, kind_of, named_secrets, repeated, suspicious, without_secrets
+from gateway.admission.secret_texts import MASKED, Scrubber
 
 Level = Literal["none", "masked", "full"]
 Kept = Mapping[str, Any]
@@ -48,7 +49,7 @@ class Recorded(Struct, frozen=True, kw_only=True):
     replayable: bool
     target: Target
     client: Client
-    secrets: tuple[str, ...]
+    secrets: Scrubber
 
 
 def masked(question: PolicyInput, masking: Masking, reads: Sequence[str] = ()) -> Recorded:
@@ -64,7 +65,7 @@ def masked(question: PolicyInput, masking: Masking, reads: Sequence[str] = ()) -
         replayable=bare is question and masking.level == "full",
         target=bare.target,
         client=bare.client,
-        secrets=tuple(found),
+        secrets=Scrubber(found),
     )
 
 
@@ -116,14 +117,15 @@ def _bare(question: PolicyInput, found: list[str]) -> PolicyInput:
     arguments, claims, headers, name, uri, *display = without_secrets(list(written), found)
     if not found:
         return question
+    secrets = Scrubber(found)
     return replace(
         question,
-        arguments=repeated(arguments, found),
+        arguments=repeated(arguments, secrets),
         arguments_meta=replace(question.arguments_meta, digest=""),
-        principal=replace(question.principal, claims=repeated(claims, found)),
-        target=replace(target, name=repeated(name, found), uri=repeated(uri, found)),
-        client=Client(name=repeated(display[0], found), version=repeated(display[1], found)),
-        context=replace(question.context, headers=repeated(headers, found)),
+        principal=replace(question.principal, claims=repeated(claims, secrets)),
+        target=replace(target, name=repeated(name, secrets), uri=repeated(uri, secrets)),
+        client=Client(name=repeated(display[0], secrets), version=repeated(display[1], secrets)),
+        context=replace(question.context, headers=repeated(headers, secrets)),
     )
 
 
