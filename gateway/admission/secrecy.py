@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from gateway.admission.secret_texts import MASKED, Scrubber, hinted, masked_text
+from gateway.admission.walking import has_nodes
 
 DEPTH: Final = 64
 
@@ -21,8 +22,10 @@ _KEY: Final = re.compile(
 )
 _COUNT: Final = re.compile(r"tokens(count|limit|used)?$|^token(count|limit)$|maxtoken")
 """`max_tokens` and its like hold a number of tokens, not a token."""
-_KEY_HINTS: Final = ("pass", "pw", "secret", "token", "key", "auth", "cred", "cookie", "sid", "session", "sig")
-_SHORT_KEYS: Final = ("otp", "pin", "cv", "bearer", "jwt", "connection", "dsn")
+_KEY_HINTS: Final = (
+    *("pass", "pw", "secret", "token", "key", "auth", "cred", "cookie", "sid", "session", "sig"),
+    *("otp", "pin", "cv", "bearer", "jwt", "connection", "dsn"),
+)
 """A key that names a secret holds one of these; looking for them is cheaper than `_KEY` in a long key."""
 
 
@@ -63,13 +66,15 @@ def named_secrets(value: Any) -> tuple[str, ...]:
         item = todo.pop()
         kind = kind_of(item)
         if kind is list:
-            todo += [inner for inner in item if kind_of(inner) is dict or kind_of(inner) is list]
-        elif kind is dict:
+            todo += item if has_nodes(item) else ()
+        elif kind is dict and ("value" in item or _key_hinted("\0".join(item))):
             for key, inner in item.items():
                 if _is_secret(key, inner) or (key == "value" and _names_a_secret(item)):
                     found.update(dict.fromkeys(_leaves(inner)))
                 else:
                     todo.append(inner)
+        elif kind is dict:
+            todo += item.values()
     return tuple(found)
 
 
@@ -116,12 +121,19 @@ def _is_secret(key: str, value: Any) -> bool:
 @lru_cache(maxsize=4096)
 def _judged(key: str) -> str:
     """Return what a key names: a `secret`, a `count` of tokens, or something `else`."""
-    plain = key.lower().replace("-", "").replace("_", "").replace(".", "").replace(" ", "")
-    if not any(hint in plain for hint in _KEY_HINTS) and not any(hint in plain for hint in _SHORT_KEYS):
-        return "else"
-    if not _KEY.search(plain):
+    if not _key_hinted(key) or not _KEY.search(plain := _plain(key)):
         return "else"
     return "count" if _COUNT.search(plain) else "secret"
+
+
+def _key_hinted(keys: str) -> bool:
+    """Return whether a key, or one of several joined, may name a secret."""
+    plain = _plain(keys)
+    return any(hint in plain for hint in _KEY_HINTS)
+
+
+def _plain(key: str) -> str:
+    return key.lower().replace("-", "").replace("_", "").replace(".", "").replace(" ", "")
 
 
 def _hidden(value: Any, found: list[str]) -> str:

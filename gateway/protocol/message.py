@@ -15,7 +15,8 @@ from msgspec import Struct
 from gateway.protocol.errors import BATCH_REFUSED, INVALID_PARAMS, INVALID_REQUEST
 from gateway.protocol.keys import clashing, fold, misspelt, misspelt_answer
 from gateway.protocol.malformed import Fault, Malformed
-from gateway.protocol.strict import DEFAULT, Limits, parse
+from gateway.protocol.steps import Steps, finish
+from gateway.protocol.strict import DEFAULT, Limits, parsing
 
 _SAFE_INTEGER: Final = 2**53 - 1
 _ID_CHARS: Final = 256
@@ -60,7 +61,13 @@ Message = Request | Notification | Response
 
 def read(body: bytes, limits: Limits = DEFAULT) -> Message | Malformed:
     """Return the one message that a client's body is, or why it is refused."""
-    parsed = parse(body, limits)
+    return finish(reading(body, limits))
+
+
+def reading(body: bytes, limits: Limits = DEFAULT) -> Steps[Message | Malformed]:
+    """Return what `read` does, in steps."""
+    parsed = yield from parsing(body, limits)
+    yield
     if type(parsed) is not dict:
         return parsed if type(parsed) is Malformed else _not_one(parsed)
     envelope = cast("dict[str, Any]", parsed)
