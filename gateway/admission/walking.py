@@ -10,6 +10,16 @@ _FEW: Final = 16
 """Values that are looked at one by one."""
 
 
+def is_node(value: object) -> bool:
+    """Return whether a JSON value is an object or array."""
+    return type(value) is dict or type(value) is list
+
+
+def is_list(value: object) -> bool:
+    """Return whether a JSON value is an array."""
+    return type(value) is list
+
+
 def has_nodes(value: list[Any]) -> bool:
     """Return whether an object or array is directly in a list."""
     kinds = set(map(type, value))
@@ -18,8 +28,7 @@ def has_nodes(value: list[Any]) -> bool:
 
 def levels(value: Any) -> Iterator[list[Any]]:
     """Yield the objects and arrays of a JSON value, level by level."""
-    kind: object = type(value)
-    here: list[Any] = [value] if kind is dict or kind is list else []
+    here: list[Any] = [value] if is_node(value) else []
     while here:
         yield here
         below: list[Any] = []
@@ -47,8 +56,7 @@ def size(value: Any) -> int:
 
 def inner(node: Any) -> Collection[Any]:
     """Return the values directly inside an object or array."""
-    kind: object = type(node)
-    return node.values() if kind is dict else node
+    return node if is_list(node) else node.values()
 
 
 def _nodes_in(node: Any) -> list[Any]:

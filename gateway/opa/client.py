@@ -22,6 +22,7 @@ from gateway.opa.enforceable import Enforceable
 from gateway.opa.exchange import Broken, Exchange, Exchanged
 from gateway.opa.revision import Highwater
 from gateway.opa.sharing import Sharing
+from gateway.pipeline.patience import Patience
 
 DECISION: Final = "/v1/data/mcp/admission/decision?provenance=true&strict-builtin-errors=true"
 LISTING: Final = "/v1/data/mcp/admission/listing?provenance=true&strict-builtin-errors=true"
@@ -31,7 +32,7 @@ _Outcome = TypeVar("_Outcome", Verdict, ListingVerdict)
 
 
 class Deadlines(Struct, frozen=True, kw_only=True):
-    """Seconds that a whole question may take, connection and retry included."""
+    """Seconds that a whole question may take, connection and retry included; see `Patience` for what counts."""
 
     decision: float = 0.25
     listing: float = 1.0
@@ -156,7 +157,7 @@ class OpaClient:
     ) -> _Outcome | PolicyFailure:
         """Return the answer, or the denial where it did not come in time, after telling the breaker by `missed`."""
         try:
-            async with asyncio.timeout(seconds):
+            async with Patience(seconds):
                 return await asking
         except TimeoutError:
             missed()
