@@ -59,7 +59,7 @@ def decided(
         input=shown.input,
         masking=masking.level,
         replayable=shown.replayable,
-        arguments=_measures(question, masking.key),
+        arguments=_measures(question, occasion.keyed, masking.key),
         revision=answer.revision,
         **_asked(question),
         **(_answered(answer, shown.secrets) if isinstance(answer, Verdict) else {}),
@@ -171,7 +171,7 @@ def _caller(principal: Principal) -> Caller:
     )
 
 
-def _measures(question: PolicyInput, key: bytes) -> Arguments:
+def _measures(question: PolicyInput, keyed: str, key: bytes) -> Arguments:
     meta = question.arguments_meta
-    keyed = digest(key, canonical(question.arguments)) if question.arguments else ""
+    keyed = keyed or digest(key, canonical(question.arguments)) if question.arguments else ""
     return Arguments(bytes=meta.bytes, depth=meta.depth, schema=meta.schema, digest=keyed)

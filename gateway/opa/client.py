@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from gateway.admission.decision import ListingVerdict, PolicyFailure, Verdict
 from gateway.admission.policy_input import PolicyInput
+from gateway.admission.principal import Principal
 from gateway.opa.answer import EMERGENCY, Decided, Listed, late, read_decision, read_listing, revision_of, unavailable
 from gateway.opa.breaker import Breaker
 from gateway.opa.enforceable import Enforceable
@@ -75,6 +76,10 @@ class OpaClient:
     def standing(self) -> str:
         """The revisions of the policy and of the stops that were enforced last."""
         return self.enforceable.standing
+
+    def caller(self, principal: Principal, source_ip: str) -> str:
+        """Return the name under which whatever a principal sends from an address is counted."""
+        return self._sharing.caller(principal, source_ip)
 
     async def decide(self, question: PolicyInput) -> Verdict | PolicyFailure:
         """Return OPA's decision on one message, asked in one of its caller's places."""

@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 
 from gateway.admission.decision import Decision, ListingVerdict, PolicyFailure, Verdict
 from gateway.admission.policy_input import PolicyInput
+from gateway.admission.principal import Principal
 from gateway.opa.answer import late
 from gateway.opa.breaker import Breaker
 from gateway.opa.callers import Callers
@@ -54,6 +55,10 @@ class Sharing:
                 self._places.leave(caller)
         self._breaker.abandoned()
         return crowded or late(seconds)
+
+    def caller(self, principal: Principal, source_ip: str) -> str:
+        """Return the name under which whatever a principal sends from an address is counted."""
+        return self._callers.caller(principal, source_ip)
 
     def decided(self, question: PolicyInput, decision: Decision) -> None:
         """Learn from a decision whether its caller is somebody."""
