@@ -133,7 +133,9 @@ async def test_the_loop_rests_after_each_step_as_long_as_the_step_took() -> None
 
 async def test_callers_without_a_proven_name_count_by_their_address() -> None:
     turns, order = HeavyTurns(caller_of=lambda _, source_ip: source_ip), list[str]()
-    senders = [Sender(principal=replace(ANONYMOUS, subject=f"k{number}"), source_ip="192.0.2.9") for number in range(20)]
+    senders = [
+        Sender(principal=replace(ANONYMOUS, subject=f"k{number}"), source_ip="192.0.2.9") for number in range(20)
+    ]
 
     async def send(sender: Sender) -> None:
         async with turns.turn(sender, LARGE) as taken:
