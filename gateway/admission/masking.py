@@ -59,13 +59,13 @@ def masked(question: PolicyInput, masking: Masking, reads: Sequence[str] = ()) -
     """
     large = question.arguments_meta.bytes > masking.limit or len(question.items) > _ITEMS
     found: list[str] = list(named_secrets(question.arguments)) if large else []
-    bare = _bare(replace(question, arguments={}) if large else question, found)
+    bare, secrets = _bare(replace(question, arguments={}) if large else question, found)
     return Recorded(
         input=None if large else _shown(bare, masking, reads),
         replayable=bare is question and masking.level == "full",
         target=bare.target,
         client=bare.client,
-        secrets=Scrubber(found),
+        secrets=secrets,
     )
 
 
@@ -107,18 +107,18 @@ def _shown(bare: PolicyInput, masking: Masking, reads: Sequence[str]) -> PolicyI
             return bare
 
 
-def _bare(question: PolicyInput, found: list[str]) -> PolicyInput:
-    """Return the question without secrets, and itself where it has none; `found` gains what was masked."""
+def _bare(question: PolicyInput, found: list[str]) -> tuple[PolicyInput, Scrubber]:
+    """Return the question without secrets, and itself where it has none, and the secrets; `found` are known already."""
     target, client = question.target, question.client
     claims, headers = question.principal.claims, question.context.headers
     written = (question.arguments, claims, headers, target.name, target.uri, client.name, client.version)
     if not found and not suspicious(written):
-        return question
+        return question, Scrubber(())
     arguments, claims, headers, name, uri, *display = without_secrets(list(written), found)
-    if not found:
-        return question
     secrets = Scrubber(found)
-    return replace(
+    if not found:
+        return question, secrets
+    bare = replace(
         question,
         arguments=repeated(arguments, secrets),
         arguments_meta=replace(question.arguments_meta, digest=""),
@@ -127,6 +127,7 @@ def _bare(question: PolicyInput, found: list[str]) -> PolicyInput:
         client=Client(name=repeated(display[0], secrets), version=repeated(display[1], secrets)),
         context=replace(question.context, headers=repeated(headers, secrets)),
     )
+    return bare, secrets
 
 
 def _shape_of(bare: PolicyInput, kept: Kept) -> PolicyInput:

@@ -27,6 +27,7 @@ _KEY_HINTS: Final = (
     *("otp", "pin", "cv", "bearer", "jwt", "connection", "dsn"),
 )
 """A key that names a secret holds one of these; looking for them is cheaper than `_KEY` in a long key."""
+_TEXTS: Final = frozenset({str, int, float})
 
 
 def without_secrets(value: Any, found: list[str]) -> Any:
@@ -149,10 +150,13 @@ def _leaves(value: Any) -> list[str]:
     while todo:
         item = todo.pop()
         kind = kind_of(item)
-        if kind is dict:
-            todo.extend(item.values())
-        elif kind is list:
-            todo.extend(item)
+        if kind is dict or kind is list:
+            values = item.values() if kind is dict else item
+            kinds = set(map(type, values))
+            if kinds <= _TEXTS:
+                leaves += map(str, values)
+            else:
+                todo += values
         elif item is not None and not isinstance(item, bool):
             leaves.append(str(item))
     return leaves

@@ -5,8 +5,7 @@ Rule 2: a search for known secrets has a budget; a text that is over it is maske
 """
 
 import re
-from collections.abc import Iterable, Iterator
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 MASKED: Final = "[masked]"
@@ -14,6 +13,7 @@ SHORTEST: Final = 4
 """Length from which a secret is also looked for in other texts; shorter ones would blank out words by chance."""
 BUDGET: Final = 1_000_000
 """Steps of about 10 ns that one search for known secrets may take."""
+_SHORT: Final = frozenset(range(SHORTEST))
 _CALL: Final = 8
 """Steps of one look into a text or a set."""
 _SCANNED: Final = 128
@@ -47,27 +47,36 @@ _GIVEN: Final = re.compile(r"(?:(?:bearer|basic)\s++)?[^\s\"'\\,;&}\]]++", re.AS
 """What is assigned."""
 _HINTS: Final = ("bearer", "basic", "negotiate", "akia", "asia", "aiza")
 _HINTS_BESIDE: Final = (
-    (":", ("://", "pass", "pwd", "secret", "token", "key", "auth", "cred", "cookie", "sig")),
-    ("=", ("pass", "pwd", "secret", "token", "key", "auth", "cred", "cookie", "sig")),
+    ("@", ("://",)),
     (".", ("eyj", "ya29.", "sg.")),
     ("-", ("glpat-", "xox", "sk-", "pk-", "rk-", "-----begin")),
     ("_", ("ghp_", "gho_", "ghs_", "ghu_", "ghr_", "github_pat_", "npm_", "hf_", "sk_", "pk_", "rk_", "mcpa_")),
 )
 """A text that looks like a secret holds one of these in lower case, the latter beside the sign that they need."""
+_NAME_HINTS: Final = ("pass", "pwd", "secret", "token", "key", "auth", "cred", "cookie", "sig")
+"""The names of secrets to which something is assigned hold one of these."""
 
 
 def hinted(text: str) -> bool:
     """Return whether a text may look like a secret."""
     lower = text.lower()
-    return any(hint in lower for hint in _HINTS) or any(
-        sign in lower and any(hint in lower for hint in hints) for sign, hints in _HINTS_BESIDE
-    )
+    return _hinted(lower, _HINTS_BESIDE) or _assigning(lower) or any(hint in lower for hint in _HINTS)
 
 
 def masked_text(text: str, found: list[str]) -> str:
     """Return a text with each part masked that looks like a secret; `found` gains those parts."""
-    shown = _without(text, _resembling(text), found)
-    return _without(shown, _assigned(shown), found)
+    lower = text.lower()
+    if _hinted(lower, _HINTS_BESIDE) or any(hint in lower for hint in _HINTS):
+        text = _without(text, _resembling(text), found)
+    return _without(text, _assigned(text), found) if _assigning(lower) else text
+
+
+def _hinted(lower: str, hints: Sequence[tuple[str, tuple[str, ...]]]) -> bool:
+    return any(sign in lower and any(hint in lower for hint in beside) for sign, beside in hints)
+
+
+def _assigning(lower: str) -> bool:
+    return (":" in lower or "=" in lower) and any(name in lower for name in _NAME_HINTS)
 
 
 class Scrubber:
@@ -75,41 +84,34 @@ class Scrubber:
 
     def __init__(self, secrets: Iterable[str], *, budget: int = BUDGET) -> None:
         """Take the secrets; those that are too short are not looked for."""
-        self._all: Final = dict.fromkeys(secrets)
-        self._secrets: Final = [secret for secret in self._all if len(secret) >= SHORTEST]
+        self._secrets: Final = dict.fromkeys(secrets)
+        self._lengths: Final = sorted(set(map(len, self._secrets)) - _SHORT, reverse=True)
         self._left = budget
 
     def __contains__(self, text: str) -> bool:
         """Return whether a text is one of the secrets, however short."""
-        return text in self._all
+        return text in self._secrets
 
     def hide(self, text: str) -> str:
         """Return the text without the secrets."""
-        if not self._secrets:
+        if not self._lengths:
             return text
         one_by_one = len(self._secrets) * (_CALL + len(text) // _SCANNED)
-        by_windows = _CALL * len(text) * len(self._by_length) if one_by_one > self._left else one_by_one
+        by_windows = _CALL * len(text) * len(self._lengths)
         self._left -= min(one_by_one, by_windows)
         if self._left < 0:
             return MASKED
         for secret in self._secrets if one_by_one <= by_windows else self._within(text):
-            text = text.replace(secret, MASKED) if secret in text else text
+            if len(secret) >= SHORTEST and secret in text:
+                text = text.replace(secret, MASKED)
         return text
-
-    @cached_property
-    def _by_length(self) -> dict[int, set[str]]:
-        lengths: dict[int, set[str]] = {}
-        for secret in self._secrets:
-            lengths.setdefault(len(secret), set()).add(secret)
-        return lengths
 
     def _within(self, text: str) -> list[str]:
         """Return the secrets in a text, the longest first; its cost does not depend on how many secrets there are."""
         found: dict[str, None] = {}
-        for length in sorted(self._by_length, reverse=True):
-            secrets = self._by_length[length]
+        for length in self._lengths:
             windows = (text[start : start + length] for start in range(len(text) - length + 1))
-            found.update((window, None) for window in windows if window in secrets)
+            found.update((window, None) for window in windows if window in self._secrets)
         return list(found)
 
 

@@ -139,7 +139,7 @@ def limits_of(settings: Settings) -> EndpointLimits:
     limits = settings.limits
     return EndpointLimits(
         body_bytes=limits.body_bytes,
-        message=MessageLimits(size=limits.body_bytes, depth=limits.depth),
+        message=MessageLimits(size=limits.body_bytes, depth=limits.depth, keys=limits.keys, values=limits.values),
         relay=RelayLimits(result_bytes=limits.result_bytes, keep_alive_s=limits.keep_alive_s),
         shown=tuple(name.lower() for name in settings.headers),
     )

@@ -77,9 +77,9 @@ def _excess(body: bytes, limits: Limits) -> str | None:
     bare = _bare(body)
     opened = bare.count(b"{") + bare.count(b"[")
     if bare.count(b":") + opened > limits.keys:
-        return f"the body has more than {limits.keys} keys, objects and arrays"
+        return f"the body has more than {limits.keys} keys, objects and arrays (`limits.keys`)"
     if bare.count(b",") > limits.values:
-        return f"the body has more than {limits.values} values"
+        return f"the body has more than {limits.values} values (`limits.values`)"
     return f"the body nests deeper than {limits.depth} levels" if _depth(bare) > limits.depth else None
 
 
