@@ -20,12 +20,12 @@ from gateway.admission.schemas import (
     Schema,
     all_declared,
     declared,
-    inside,
     is_array,
     is_object,
     of_elements,
     of_member,
 )
+from gateway.admission.walking import depth, nodes, size
 from gateway.protocol.keys import fold as plain_fold
 
 BUDGET: Final = 30_000_000
@@ -86,17 +86,12 @@ def folded_key(checker: Checker, arguments: Mapping[str, Any]) -> str | None:
 
 def measure(arguments: Mapping[str, Any], schema: SchemaCheck) -> ArgumentsMeta:
     """Return the measures of arguments: bytes and digest of their RFC 8785 JSON, and how deep they nest."""
-    text = canonical(arguments)
+    return measured(canonical(arguments), arguments, schema)
+
+
+def measured(text: bytes, arguments: Mapping[str, Any], schema: SchemaCheck) -> ArgumentsMeta:
+    """Return the measures of arguments whose RFC 8785 JSON is at hand."""
     return ArgumentsMeta(bytes=len(text), digest=digest_of_bytes(text), depth=depth(arguments), schema=schema)
-
-
-def depth(value: Any) -> int:
-    """Return how deep a JSON value nests: 0 for a scalar, 1 for a flat object or list."""
-    level, here = 0, [value]
-    while here := [inner for inner in here if is_object(inner) or is_array(inner)]:
-        level += 1
-        here = [below for inner in here for below in inside(inner)]
-    return level
 
 
 def fold(key: str) -> str:
@@ -117,35 +112,16 @@ def _refuse(uri: str) -> NoReturn:
 
 
 def _affordable(schema: Schema, arguments: Mapping[str, Any]) -> bool:
-    return schema.cost * _values(arguments) <= BUDGET
-
-
-def _values(arguments: Mapping[str, Any]) -> int:
-    """Return how many values the arguments hold at all depths."""
-    return 1 + sum(1 if type(inner) is str else _values_of(inner) for inner in arguments.values())
-
-
-def _values_of(value: Any) -> int:
-    todo: list[Any] = [value]
-    count = 0
-    while todo:
-        inner = todo.pop()
-        count += 1
-        todo += inside(inner)
-    return count
+    return schema.cost * size(arguments) <= BUDGET
 
 
 def _suspect(checker: Checker, arguments: Mapping[str, Any]) -> str | None:
     """Return a key that has another spelling in the schema or beside it, at any depth; quick, and too wide."""
-    todo: list[Any] = [arguments]
-    while todo:
-        value = todo.pop()
+    for value in nodes(arguments):
         if is_object(value) and (rest := [key for key in value if key not in checker.plain]):
-            folds = Counter(fold(key) for key in rest)
-            for key in rest:
-                if folds[fold(key)] > 1 or fold(key) in checker.spelled:
-                    return key
-        todo += inside(value)
+            folds = Counter(map(fold, rest))
+            if len(folds) < len(rest) or not checker.spelled.isdisjoint(folds):
+                return next(key for key in rest if folds[fold(key)] > 1 or fold(key) in checker.spelled)
     return None
 
 

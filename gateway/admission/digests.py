@@ -6,15 +6,16 @@ Rule 3: two definitions have one digest only where their JSON is equal; the part
 """
 
 import json
-import re
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, Final, Literal, cast
 
 import orjson
-import rfc8785
 
+from gateway.admission.number_forms import rewriting
 from gateway.admission.policy_input import Definition
+from gateway.admission.walking import depth, has_nodes, inner, nodes
+from gateway.protocol.steps import Steps, finish
 
 DriftClass = Literal["description", "schema", "annotations", "added", "removed", "other"]
 
@@ -40,8 +41,10 @@ HINTS: Final = ("readOnlyHint", "destructiveHint", "idempotentHint", "openWorldH
 """The tool annotations that policy may read, where they are booleans; absent ones have the strict default."""
 
 _SORTED: Final = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
-_SORTS_OTHERWISE: Final = re.compile(rb"[\xee-\xff]")
+_SORTS_OTHERWISE: Final = range(0xEE, 0x100)
 """Lead bytes of U+E000 and above, the only characters that UTF-8 and UTF-16 sort differently."""
+_FLOATS: Final = (b".", b"e+", b"e-", b"null")
+"""Each float has one of these in orjson's writing."""
 _BEYOND: Final = b"\xff"
 """First byte of what RFC 8785 cannot represent: no UTF-8 text has it, so the two forms never meet."""
 _DEPTH: Final = 100
@@ -85,30 +88,53 @@ def canonical(value: Any) -> bytes:
     It has none where an integer is beyond 2^53, a surrogate stands alone, a number is not finite, or values nest
     deeper than 100.
     """
+    return finish(canonizing(value))
+
+
+def canonizing(value: Any) -> Steps[bytes]:
+    """Return what `canonical` does, in steps."""
     try:
-        return rfc8785.dumps(value) if _has_float(value, _DEPTH) else _plain(value)
-    except (rfc8785.CanonicalizationError, orjson.JSONEncodeError, UnicodeEncodeError, RecursionError):
+        text = orjson.dumps(value, option=_SORTED)
+    except orjson.JSONEncodeError:
         return _BEYOND + _beyond(value)
+    yield
+    floats = any(sign in text for sign in _FLOATS) and _floats(value)
+    if _too_deep(text, value) or (floats and b"null" in text and not _finite(value)):
+        return _BEYOND + _beyond(value)
+    if any(lead in text for lead in _SORTS_OTHERWISE):
+        yield
+        text = orjson.dumps(_resorted(value), option=orjson.OPT_STRICT_INTEGER)
+    return (yield from rewriting(text)) if floats else text
 
 
-def _plain(value: Any) -> bytes:
-    """Return RFC 8785 JSON through orjson, whose form differs in floats and in how it sorts rare characters."""
-    text = orjson.dumps(value, option=_SORTED)
-    return rfc8785.dumps(value) if _SORTS_OTHERWISE.search(text) else text
+def _floats(value: Any) -> bool:
+    """Return whether a JSON value holds a float."""
+    return type(value) is float or any(float in set(map(type, inner(node))) for node in nodes(value))
 
 
-def _has_float(value: Any, room: int) -> bool:
-    """Return whether a JSON value holds a float; RecursionError where it nests deeper than `room`."""
-    kind = cast("object", type(value))
-    if kind is not dict and kind is not list:
-        return kind is float
-    if not room:
-        raise RecursionError
-    found = False
-    for inner in value.values() if kind is dict else value:
-        if type(inner) is not str and _has_float(inner, room - 1):
-            found = True
-    return found
+def _finite(value: Any) -> bool:
+    """Return whether no number is infinite or NaN, which orjson writes as null."""
+    return all(
+        number - number == 0 for node in (*nodes(value), [value]) for number in inner(node) if type(number) is float
+    )
+
+
+def _too_deep(text: bytes, value: Any) -> bool:
+    return text.count(b"[") + text.count(b"{") > _DEPTH and depth(value) > _DEPTH
+
+
+def _resorted(value: Any) -> Any:
+    """Return the value with every object in the order of UTF-16 (RFC 8785 section 3.2.3)."""
+    if type(value) is dict:
+        members = cast("dict[str, Any]", value)
+        return {key: _resorted(members[key]) for key in sorted(members, key=_utf16)}
+    if type(value) is list and has_nodes(elements := cast("list[Any]", value)):
+        return [_resorted(element) for element in elements]
+    return cast("object", value)
+
+
+def _utf16(key: str) -> bytes:
+    return key.encode("utf-16-be")
 
 
 def _beyond(value: Any) -> bytes:

@@ -15,7 +15,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.admission.policy_input import Client, PolicyInput, Target
-from gateway.admission.secrecy import DEPTH, MASKED, kind_of, named_secrets, repeated, suspicious, without_secrets
+from gateway.admission.secrecy import DEPTH, kind_of, named_secrets, repeated, suspicious, without_secrets
+from gateway.admission.secret_texts import MASKED, Scrubber
 
 Level = Literal["none", "masked", "full"]
 Kept = Mapping[str, Any]
@@ -48,7 +49,7 @@ class Recorded(Struct, frozen=True, kw_only=True):
     replayable: bool
     target: Target
     client: Client
-    secrets: tuple[str, ...]
+    secrets: Scrubber
 
 
 def masked(question: PolicyInput, masking: Masking, reads: Sequence[str] = ()) -> Recorded:
@@ -58,13 +59,13 @@ def masked(question: PolicyInput, masking: Masking, reads: Sequence[str] = ()) -
     """
     large = question.arguments_meta.bytes > masking.limit or len(question.items) > _ITEMS
     found: list[str] = list(named_secrets(question.arguments)) if large else []
-    bare = _bare(replace(question, arguments={}) if large else question, found)
+    bare, secrets = _bare(replace(question, arguments={}) if large else question, found)
     return Recorded(
         input=None if large else _shown(bare, masking, reads),
         replayable=bare is question and masking.level == "full",
         target=bare.target,
         client=bare.client,
-        secrets=tuple(found),
+        secrets=secrets,
     )
 
 
@@ -106,25 +107,27 @@ def _shown(bare: PolicyInput, masking: Masking, reads: Sequence[str]) -> PolicyI
             return bare
 
 
-def _bare(question: PolicyInput, found: list[str]) -> PolicyInput:
-    """Return the question without secrets, and itself where it has none; `found` gains what was masked."""
+def _bare(question: PolicyInput, found: list[str]) -> tuple[PolicyInput, Scrubber]:
+    """Return the question without secrets, and itself where it has none, and the secrets; `found` are known already."""
     target, client = question.target, question.client
     claims, headers = question.principal.claims, question.context.headers
     written = (question.arguments, claims, headers, target.name, target.uri, client.name, client.version)
     if not found and not suspicious(written):
-        return question
+        return question, Scrubber(())
     arguments, claims, headers, name, uri, *display = without_secrets(list(written), found)
+    secrets = Scrubber(found)
     if not found:
-        return question
-    return replace(
+        return question, secrets
+    bare = replace(
         question,
-        arguments=repeated(arguments, found),
+        arguments=repeated(arguments, secrets),
         arguments_meta=replace(question.arguments_meta, digest=""),
-        principal=replace(question.principal, claims=repeated(claims, found)),
-        target=replace(target, name=repeated(name, found), uri=repeated(uri, found)),
-        client=Client(name=repeated(display[0], found), version=repeated(display[1], found)),
-        context=replace(question.context, headers=repeated(headers, found)),
+        principal=replace(question.principal, claims=repeated(claims, secrets)),
+        target=replace(target, name=repeated(name, secrets), uri=repeated(uri, secrets)),
+        client=Client(name=repeated(display[0], secrets), version=repeated(display[1], secrets)),
+        context=replace(question.context, headers=repeated(headers, secrets)),
     )
+    return bare, secrets
 
 
 def _shape_of(bare: PolicyInput, kept: Kept) -> PolicyInput:

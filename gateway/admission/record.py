@@ -47,6 +47,8 @@ class Occasion(Struct, frozen=True, kw_only=True):
     unix_ns: int
     monotonic_ns: int
     micros: int = 0
+    keyed: str = ""
+    """The keyed digest of the arguments, where it was made already."""
 
 
 class Enforced(Struct, frozen=True, kw_only=True):

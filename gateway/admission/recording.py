@@ -17,6 +17,7 @@ from gateway.admission.policy_input import Client, PolicyInput
 from gateway.admission.principal import Principal
 from gateway.admission.record import Arguments, Caller, Decided, Enforced, Occasion, Refused, rfc3339
 from gateway.admission.secrecy import repeated, scrubbed, without_secrets
+from gateway.admission.secret_texts import Scrubber
 
 _WORDS: Final = 500
 """Longest text of a client's own that a record repeats."""
@@ -58,7 +59,7 @@ def decided(
         input=shown.input,
         masking=masking.level,
         replayable=shown.replayable,
-        arguments=_measures(question, masking.key),
+        arguments=_measures(question, occasion.keyed, masking.key),
         revision=answer.revision,
         **_asked(question),
         **(_answered(answer, shown.secrets) if isinstance(answer, Verdict) else {}),
@@ -80,7 +81,7 @@ def _asked(question: PolicyInput) -> dict[str, Any]:
     }
 
 
-def _answered(verdict: Verdict, secrets: tuple[str, ...]) -> dict[str, Any]:
+def _answered(verdict: Verdict, secrets: Scrubber) -> dict[str, Any]:
     """Return the fields that say what OPA decided, and why."""
     decision = verdict.decision
     resolved = decision.resolved
@@ -112,9 +113,9 @@ def refused(occasion: Occasion, *, code: str, source_ip: str, about: About, mask
         monotonic_ns=occasion.monotonic_ns,
         code=code,
         source_ip=source_ip,
-        server=scrubbed(about.server[:_WORDS], ()),
-        method=scrubbed(about.method[:_WORDS], ()),
-        detail=scrubbed(about.detail[:_WORDS], ()),
+        server=scrubbed(about.server[:_WORDS]),
+        method=scrubbed(about.method[:_WORDS]),
+        detail=scrubbed(about.detail[:_WORDS]),
         status=about.status,
         bytes=len(about.body),
         digest=digest(masking.key, about.body) if about.body else "",
@@ -128,7 +129,7 @@ def _reasons(answer: Verdict | PolicyFailure) -> Sequence[Reason]:
     return (Reason(requirement=answer.requirement or answer.code, message=answer.detail, severity="high"),)
 
 
-def _worded(reasons: Sequence[Reason], secrets: tuple[str, ...]) -> tuple[Reason, ...]:
+def _worded(reasons: Sequence[Reason], secrets: Scrubber) -> tuple[Reason, ...]:
     """Return reasons whose words, which policies make of arguments, repeat no secret."""
     return tuple(
         Reason(
@@ -141,7 +142,7 @@ def _worded(reasons: Sequence[Reason], secrets: tuple[str, ...]) -> tuple[Reason
     )
 
 
-def _bound(obligations: Sequence[Obligation], secrets: tuple[str, ...]) -> tuple[Obligation, ...]:
+def _bound(obligations: Sequence[Obligation], secrets: Scrubber) -> tuple[Obligation, ...]:
     return tuple(
         replace(obligation, params=repeated(without_secrets(obligation.params, []), secrets))
         for obligation in obligations
@@ -170,7 +171,7 @@ def _caller(principal: Principal) -> Caller:
     )
 
 
-def _measures(question: PolicyInput, key: bytes) -> Arguments:
+def _measures(question: PolicyInput, keyed: str, key: bytes) -> Arguments:
     meta = question.arguments_meta
-    keyed = digest(key, canonical(question.arguments)) if question.arguments else ""
+    keyed = keyed or digest(key, canonical(question.arguments)) if question.arguments else ""
     return Arguments(bytes=meta.bytes, depth=meta.depth, schema=meta.schema, digest=keyed)

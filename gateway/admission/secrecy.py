@@ -6,14 +6,14 @@ Rule 3: too deep to be searched is masked.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-MASKED: Final = "[masked]"
+from gateway.admission.secret_texts import MASKED, Scrubber, hinted, masked_text
+from gateway.admission.walking import has_nodes
+
 DEPTH: Final = 64
-_SCRUBBED: Final = 4
-"""Length from which a secret is also looked for in other texts; shorter ones would blank out words by chance."""
 
 _KEY: Final = re.compile(
     r"pass$|passw(or)?d|passphrase|passcode|^pwd?$|secret|token|apikey|accesskey|secretkey|privatekey|signingkey"
@@ -22,32 +22,12 @@ _KEY: Final = re.compile(
 )
 _COUNT: Final = re.compile(r"tokens(count|limit|used)?$|^token(count|limit)$|maxtoken")
 """`max_tokens` and its like hold a number of tokens, not a token."""
-_NOISE: Final = str.maketrans("", "", "-_. ")
-_VALUE: Final = re.compile(
-    r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)"
-    r"|\beyJ[\w-]{6,}\.[\w-]+(?:\.[\w-]*)*"
-    r"|\b(?:bearer|basic|negotiate)\s+[\w+/.~=-]{6,}"
-    r"|\b(?:gh[opsur]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}|xox[abeoprs]-[\w-]{8,}|npm_\w{20,}|hf_\w{20,})"
-    r"|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bAIza[\w-]{30,}|\bya29\.[\w-]{10,}"
-    r"|\b(?:sk|pk|rk)[-_](?:live|test|ant|proj|or)?[-_]?[\w-]{16,}|\bSG\.[\w-]{16,}\.[\w-]{16,}|\bmcpa_[\w-]{8,}"
-    r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)",
-    re.ASCII | re.IGNORECASE,
+_KEY_HINTS: Final = (
+    *("pass", "pw", "secret", "token", "key", "auth", "cred", "cookie", "sid", "session", "sig"),
+    *("otp", "pin", "cv", "bearer", "jwt", "connection", "dsn"),
 )
-_ASSIGNED: Final = re.compile(
-    r"((?:\w*(?:password|passwd|passphrase|passcode|pwd|secret|token|api[-_. ]?key|access[-_. ]?key|private[-_. ]?key"
-    r"|authorization|credential|cookie)\w*|\bpass|\bsig(?:nature)?)\\?[\"']?\s*[:=]\s*\\?[\"']?)"
-    r"((?:(?:bearer|basic)\s+)?[^\s\"'\\,;&}\]]+)",
-    re.ASCII | re.IGNORECASE,
-)
-_HINTS: Final = ("bearer", "basic", "negotiate", "akia", "asia", "aiza")
-_HINTS_BESIDE: Final = (
-    (":", ("://", "pass", "pwd", "secret", "token", "key", "auth", "cred", "cookie", "sig")),
-    ("=", ("pass", "pwd", "secret", "token", "key", "auth", "cred", "cookie", "sig")),
-    (".", ("eyj", "ya29.", "sg.")),
-    ("-", ("glpat-", "xox", "sk-", "pk-", "rk-", "-----begin")),
-    ("_", ("ghp_", "gho_", "ghs_", "ghu_", "ghr_", "github_pat_", "npm_", "hf_", "sk_", "pk_", "rk_", "mcpa_")),
-)
-"""A text that looks like a secret holds one of these in lower case, the latter beside the sign that they need."""
+"""A key that names a secret holds one of these; looking for them is cheaper than `_KEY` in a long key."""
+_TEXTS: Final = frozenset({str, int, float})
 
 
 def without_secrets(value: Any, found: list[str]) -> Any:
@@ -58,26 +38,22 @@ def without_secrets(value: Any, found: list[str]) -> Any:
 def suspicious(value: Any) -> bool:
     """Return whether a JSON value may hold a secret; cheap, for most values hold none."""
     texts: list[str] = []
-    return _telling(value, texts, DEPTH) or _hinted("\n".join(texts))
+    return _telling(value, texts, DEPTH) or hinted("\n".join(texts))
 
 
-def scrubbed(text: str, secrets: Iterable[str]) -> str:
+def scrubbed(text: str, secrets: Scrubber | None = None) -> str:
     """Return a text without what looks like a secret, and without the `secrets` found elsewhere."""
-    for secret in secrets:
-        if len(secret) >= _SCRUBBED and secret in text:
-            text = text.replace(secret, MASKED)
-    return _text(text, []) if _hinted(text) else text
+    text = secrets.hide(text) if secrets else text
+    return masked_text(text, []) if hinted(text) else text
 
 
-def repeated(value: Any, secrets: Sequence[str]) -> Any:
+def repeated(value: Any, secrets: Scrubber) -> Any:
     """Return a value without any of `secrets`, which its sender may have repeated under an innocent key."""
     kind = kind_of(value)
     if kind is str:
-        for secret in secrets:
-            value = value.replace(secret, MASKED) if len(secret) >= _SCRUBBED else value
-        return value
+        return secrets.hide(value)
     if kind is dict:
-        return {repeated(key, secrets): repeated(inner, secrets) for key, inner in value.items()}
+        return {secrets.hide(key): repeated(inner, secrets) for key, inner in value.items()}
     if kind is list:
         return [repeated(inner, secrets) for inner in value]
     return MASKED if (kind is int or kind is float) and str(value) in secrets else value
@@ -85,19 +61,21 @@ def repeated(value: Any, secrets: Sequence[str]) -> Any:
 
 def named_secrets(value: Any) -> tuple[str, ...]:
     """Return what stands under the key of a secret, in a value too large to be searched by pattern."""
-    found: list[str] = []
+    found: dict[str, None] = {}
     todo: list[Any] = [value]
     while todo:
         item = todo.pop()
         kind = kind_of(item)
         if kind is list:
-            todo.extend(item)
-        elif kind is dict:
+            todo += item if has_nodes(item) else ()
+        elif kind is dict and ("value" in item or _key_hinted("\0".join(item))):
             for key, inner in item.items():
                 if _is_secret(key, inner) or (key == "value" and _names_a_secret(item)):
-                    found.extend(_leaves(inner))
+                    found.update(dict.fromkeys(_leaves(inner)))
                 else:
                     todo.append(inner)
+        elif kind is dict:
+            todo += item.values()
     return tuple(found)
 
 
@@ -109,7 +87,7 @@ def kind_of(value: object) -> object:
 def _walk(value: Any, found: list[str], room: int) -> Any:
     kind = kind_of(value)
     if kind is str:
-        return _text(value, found)
+        return masked_text(value, found)
     if kind is not dict and kind is not list:
         return value
     if not room:
@@ -118,25 +96,11 @@ def _walk(value: Any, found: list[str], room: int) -> Any:
         return [_walk(inner, found, room - 1) for inner in value]
     named = _names_a_secret(value)
     return {
-        _text(key, found): _hidden(inner, found)
+        masked_text(key, found): _hidden(inner, found)
         if _is_secret(key, inner) or (named and key == "value")
         else _walk(inner, found, room - 1)
         for key, inner in value.items()
     }
-
-
-def _text(text: str, found: list[str]) -> str:
-    def hide(match: re.Match[str]) -> str:
-        found.append(match[0])
-        return MASKED
-
-    def hide_assigned(match: re.Match[str]) -> str:
-        if match[2].startswith(MASKED[:-1]):
-            return match[0]
-        found.append(match[2])
-        return match[1] + MASKED
-
-    return _ASSIGNED.sub(hide_assigned, _VALUE.sub(hide, text))
 
 
 def _names_a_secret(pair: Mapping[str, Any]) -> bool:
@@ -158,10 +122,19 @@ def _is_secret(key: str, value: Any) -> bool:
 @lru_cache(maxsize=4096)
 def _judged(key: str) -> str:
     """Return what a key names: a `secret`, a `count` of tokens, or something `else`."""
-    plain = key.lower().translate(_NOISE)
-    if not _KEY.search(plain):
+    if not _key_hinted(key) or not _KEY.search(plain := _plain(key)):
         return "else"
     return "count" if _COUNT.search(plain) else "secret"
+
+
+def _key_hinted(keys: str) -> bool:
+    """Return whether a key, or one of several joined, may name a secret."""
+    plain = _plain(keys)
+    return any(hint in plain for hint in _KEY_HINTS)
+
+
+def _plain(key: str) -> str:
+    return key.lower().replace("-", "").replace("_", "").replace(".", "").replace(" ", "")
 
 
 def _hidden(value: Any, found: list[str]) -> str:
@@ -177,10 +150,13 @@ def _leaves(value: Any) -> list[str]:
     while todo:
         item = todo.pop()
         kind = kind_of(item)
-        if kind is dict:
-            todo.extend(item.values())
-        elif kind is list:
-            todo.extend(item)
+        if kind is dict or kind is list:
+            values = item.values() if kind is dict else item
+            kinds = set(map(type, values))
+            if kinds <= _TEXTS:
+                leaves += map(str, values)
+            else:
+                todo += values
         elif item is not None and not isinstance(item, bool):
             leaves.append(str(item))
     return leaves
@@ -201,11 +177,3 @@ def _telling(value: Any, texts: list[str], room: int) -> bool:
             if _is_secret(key, inner) or _telling(inner, texts, room - 1):
                 return True
     return False
-
-
-def _hinted(text: str) -> bool:
-    """Return whether a text may look like a secret."""
-    lower = text.lower()
-    return any(hint in lower for hint in _HINTS) or any(
-        sign in lower and any(hint in lower for hint in hints) for sign, hints in _HINTS_BESIDE
-    )

@@ -22,6 +22,7 @@ from gateway.opa.readiness import Pulse
 from gateway.opa.socket_exchange import SocketExchange
 from gateway.opa.vitals import RemoteVitals, SocketVitals, Vitals
 from gateway.pipeline.engine import Parts
+from gateway.pipeline.heavy_turns import HeavyTurns
 from gateway.pipeline.listings import Listings, ListLimits
 from gateway.pipeline.ports import Floods
 from gateway.protocol.sealing import Ring
@@ -118,6 +119,7 @@ def parts_of(settings: Settings, handed: Handed, who: Gateway, calls: Calls, flo
         result_bytes=settings.limits.result_bytes,
         arguments_bytes=settings.limits.arguments_bytes,
         several_issuers=len(settings.identity.issuers) > 1,
+        turns=HeavyTurns(caller_of=calls.policy.caller),
     )
 
 
@@ -137,7 +139,7 @@ def limits_of(settings: Settings) -> EndpointLimits:
     limits = settings.limits
     return EndpointLimits(
         body_bytes=limits.body_bytes,
-        message=MessageLimits(size=limits.body_bytes, depth=limits.depth),
+        message=MessageLimits(size=limits.body_bytes, depth=limits.depth, keys=limits.keys, values=limits.values),
         relay=RelayLimits(result_bytes=limits.result_bytes, keep_alive_s=limits.keep_alive_s),
         shown=tuple(name.lower() for name in settings.headers),
     )

@@ -12,6 +12,7 @@ from typing import Final
 
 from gateway.admission.decision import Decision
 from gateway.admission.policy_input import PolicyInput
+from gateway.admission.principal import Principal
 
 REMEMBERED: Final = 10_000
 """Service tokens that policy is known to know."""
@@ -30,10 +31,13 @@ class Callers:
 
     def key(self, question: PolicyInput) -> str:
         """Return the name under which a question takes a place."""
-        principal = question.principal
+        return self.caller(question.principal, question.context.source_ip)
+
+    def caller(self, principal: Principal, source_ip: str) -> str:
+        """Return the name under which whatever a principal sends from an address is counted."""
         if principal.method == "token" and (principal.credential_sha256 or "") not in self._known:
-            return source_of(question.context.source_ip)
-        return source_of(question.context.source_ip) if principal.method == "none" else principal.key
+            return source_of(source_ip)
+        return source_of(source_ip) if principal.method == "none" else principal.key
 
     def decided(self, question: PolicyInput, decision: Decision) -> None:
         """Remember that policy knows the agent of a service token."""

@@ -16,12 +16,14 @@ from msgspec import Struct
 
 from gateway.admission.decision import ListingVerdict, PolicyFailure, Verdict
 from gateway.admission.policy_input import PolicyInput
+from gateway.admission.principal import Principal
 from gateway.opa.answer import EMERGENCY, Decided, Listed, late, read_decision, read_listing, revision_of, unavailable
 from gateway.opa.breaker import Breaker
 from gateway.opa.enforceable import Enforceable
 from gateway.opa.exchange import Broken, Exchange, Exchanged
 from gateway.opa.revision import Highwater
 from gateway.opa.sharing import Sharing
+from gateway.pipeline.patience import Patience
 
 DECISION: Final = "/v1/data/mcp/admission/decision?provenance=true&strict-builtin-errors=true"
 LISTING: Final = "/v1/data/mcp/admission/listing?provenance=true&strict-builtin-errors=true"
@@ -31,7 +33,7 @@ _Outcome = TypeVar("_Outcome", Verdict, ListingVerdict)
 
 
 class Deadlines(Struct, frozen=True, kw_only=True):
-    """Seconds that a whole question may take, connection and retry included."""
+    """Seconds that a whole question may take, connection and retry included; see `Patience` for what counts."""
 
     decision: float = 0.25
     listing: float = 1.0
@@ -74,6 +76,10 @@ class OpaClient:
     def standing(self) -> str:
         """The revisions of the policy and of the stops that were enforced last."""
         return self.enforceable.standing
+
+    def caller(self, principal: Principal, source_ip: str) -> str:
+        """Return the name under which whatever a principal sends from an address is counted."""
+        return self._sharing.caller(principal, source_ip)
 
     async def decide(self, question: PolicyInput) -> Verdict | PolicyFailure:
         """Return OPA's decision on one message, asked in one of its caller's places."""
@@ -156,7 +162,7 @@ class OpaClient:
     ) -> _Outcome | PolicyFailure:
         """Return the answer, or the denial where it did not come in time, after telling the breaker by `missed`."""
         try:
-            async with asyncio.timeout(seconds):
+            async with Patience(seconds):
                 return await asking
         except TimeoutError:
             missed()

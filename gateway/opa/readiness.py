@@ -31,6 +31,7 @@ from gateway.admission.question import moment
 from gateway.opa.beat import Readiness, Staleness
 from gateway.opa.client import OpaClient
 from gateway.opa.vitals import BundleStatus, Vitals
+from gateway.pipeline.patience import Patience
 
 BEAT: Final = 1.0
 """Seconds between two questions."""
@@ -111,7 +112,7 @@ class Pulse:
         verdict = await self._client.probe(canary(self._wall_ns(), self._gateway))
         missing = _missing(verdict)
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with Patience(PATIENCE):
                 missing += await self._examine()
         except TimeoutError:
             missing += ("opa_health",)

@@ -1,6 +1,7 @@
 """A caller's question waits for a place of its caller's, is asked in it, and is late or crowded out as a denial.
 
-Rule 1: the time that a question may take includes its wait; one that had to wait and came too late is told why.
+Rule 1: the time that a question may take includes its wait, but no time in which the event loop was busy with another
+exchange. A question that had to wait and came too late is refused with that reason.
 Rule 2: what a caller can provoke here says nothing about OPA: the breaker never counts it.
 """
 
@@ -10,10 +11,12 @@ from typing import Final, TypeVar
 
 from gateway.admission.decision import Decision, ListingVerdict, PolicyFailure, Verdict
 from gateway.admission.policy_input import PolicyInput
+from gateway.admission.principal import Principal
 from gateway.opa.answer import late
 from gateway.opa.breaker import Breaker
 from gateway.opa.callers import Callers
 from gateway.opa.places import PLACES, Places
+from gateway.pipeline.patience import Patience
 
 _Outcome = TypeVar("_Outcome", Verdict, ListingVerdict)
 
@@ -38,7 +41,7 @@ class Sharing:
         caller = self._places.enter(key)
         crowded = None if caller else _crowded(self._places.held(key), seconds)
         try:
-            async with asyncio.timeout(seconds):
+            async with Patience(seconds):
                 caller = caller or await self._places.wait(key)
                 if caller is not None:
                     return await ask(question)
@@ -52,6 +55,10 @@ class Sharing:
                 self._places.leave(caller)
         self._breaker.abandoned()
         return crowded or late(seconds)
+
+    def caller(self, principal: Principal, source_ip: str) -> str:
+        """Return the name under which whatever a principal sends from an address is counted."""
+        return self._callers.caller(principal, source_ip)
 
     def decided(self, question: PolicyInput, decision: Decision) -> None:
         """Learn from a decision whether its caller is somebody."""

@@ -16,18 +16,20 @@ from gateway.admission.exchange import Inbound
 from gateway.admission.record import JournalFailure, Occasion
 from gateway.admission.recording import About, refused
 from gateway.admission.refusal import JSON, Refusal, malformed_answer, own, rpc_error
-from gateway.pipeline.asking import plain, state
+from gateway.pipeline.asking import Stated, plain, stating
 from gateway.pipeline.call import Call, Settled
 from gateway.pipeline.capabilities import Capabilities, declared_by
 from gateway.pipeline.engine import Engine, Parts, outbound
+from gateway.pipeline.heavy_turns import LARGE, TOO_MANY, Sender
 from gateway.pipeline.looking import look
 from gateway.pipeline.narrowing import LISTEN, Narrowing
 from gateway.pipeline.passages import Passages
 from gateway.pipeline.ports import Moment
-from gateway.pipeline.presentation import Presentation
+from gateway.pipeline.presentation import Presentation, Sight
 from gateway.pipeline.replies import Replies
 from gateway.pipeline.withheld import withheld
 from gateway.protocol.malformed import Malformed
+from gateway.protocol.steps import finish
 
 _ATTEMPTS: Final = 2
 
@@ -118,15 +120,35 @@ class Pipeline:
         call: Call | None = None
         for _ in range(_ATTEMPTS):
             sight = await self.presentation.sight(inbound, parts.policy.standing, self._look)
-            question = state(inbound, sight, begun.unix_ns, limit=parts.arguments_bytes, gateway=parts.gateway)
-            if isinstance(question, Malformed):
-                return question
-            call = await (decide or self.engine.decide)(self.engine.begin(inbound, question, begun))
+            judged = await self._judged(inbound, sight, begun, decide or self.engine.decide)
+            if isinstance(judged, Malformed):
+                return judged
+            call = judged
             view = self.presentation.remember(inbound, call.answer) if call.answer else None
             if self.presentation.confirms(sight, view):
                 return replace(call, presented=sight.presented, view=view)
         unsure = self.engine.begin(inbound, plain(inbound, unix_ns=begun.unix_ns, gateway=parts.gateway), begun)
         return replace(call or unsure, answer=None)
+
+    async def _judged(self, inbound: Inbound, sight: Sight, begun: Moment, decide: Decide) -> Call | Malformed:
+        """State the question and ask it; a large message does so in a turn of its caller."""
+        parts, size = self.engine.parts, len(inbound.message.raw) if inbound.message else 0
+        stating_it = stating(inbound, sight, begun.unix_ns, parts.bounds)
+        if size < LARGE:
+            return await self._put(inbound, begun, finish(stating_it), decide)
+        async with parts.turns.turn(Sender.of(inbound), size) as taken:
+            if taken:
+                return await self._put(inbound, begun, await parts.turns.run(stating_it), decide)
+        question = plain(inbound, unix_ns=begun.unix_ns, gateway=parts.gateway)
+        crowded = PolicyFailure(code="too_many_questions", detail=TOO_MANY)
+        return replace(self.engine.begin(inbound, question, begun), answer=crowded)
+
+    async def _put(
+        self, inbound: Inbound, begun: Moment, stated: Stated | Malformed, decide: Decide
+    ) -> Call | Malformed:
+        if isinstance(stated, Malformed):
+            return stated
+        return await decide(replace(self.engine.begin(inbound, stated.question, begun), keyed=stated.keyed))
 
     async def _answered(self, settled: Settled) -> Settled:
         """Send an error in place of a client's answer that is refused; where that is refused too, nothing is sent."""

@@ -6,36 +6,62 @@ Rule 2: headers that mirror arguments must agree with them (PROTOCOL section 1.1
 
 from typing import Any, Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.admission import question as questions
+from gateway.admission.arguments import measured
+from gateway.admission.digests import canonizing
 from gateway.admission.exchange import Inbound
+from gateway.admission.masking import digest as keyed_digest
 from gateway.admission.policy_input import Gateway, PolicyInput
 from gateway.pipeline.presentation import Sight
 from gateway.protocol.headers import agree_parameters
 from gateway.protocol.malformed import Fault, Malformed
+from gateway.protocol.steps import Steps
 
 _INVALID_REQUEST: Final = -32600
 _INVALID_PARAMS: Final = -32602
 
 
-def state(inbound: Inbound, sight: Sight, unix_ns: int, *, limit: int, gateway: Gateway) -> PolicyInput | Malformed:
-    """Return the question that `inbound` is, or what is wrong with it; `limit`: bytes of the arguments' JSON."""
-    question = plain(inbound, unix_ns=unix_ns, gateway=gateway)
+class Stated(Struct, frozen=True):
+    """A question, and the keyed digest of its arguments for the record."""
+
+    question: PolicyInput
+    keyed: str
+
+
+class Bounds(Struct, frozen=True, kw_only=True):
+    """Who states questions, and what they may hold; `arguments`: bytes of the arguments' JSON."""
+
+    gateway: Gateway
+    arguments: int
+    key: bytes
+    """Of digests in records."""
+
+
+def stating(inbound: Inbound, sight: Sight, unix_ns: int, bounds: Bounds) -> Steps[Stated | Malformed]:
+    """Return the question that `inbound` is, or what is wrong with it, in steps."""
+    question = plain(inbound, unix_ns=unix_ns, gateway=bounds.gateway)
     arguments = questions.arguments_of(inbound)
     presented = sight.presented
-    meta = questions.measured(arguments, "none")
-    if meta.bytes > limit:
-        reason = f"the arguments have {meta.bytes} bytes, more than {limit}"
+    text = yield from canonizing(arguments)
+    if len(text) > bounds.arguments:
+        reason = f"the arguments have {len(text)} bytes, more than {bounds.arguments}"
         return _malformed("too_large", _INVALID_PARAMS, reason, inbound)
+    yield
+    keyed = keyed_digest(bounds.key, text) if arguments else ""
+    meta = measured(text, arguments, "none")
     if presented is None:
-        return replace(question, arguments=arguments, arguments_meta=meta)
+        return Stated(replace(question, arguments=arguments, arguments_meta=meta), keyed)
+    yield
     malformed = _ambiguous(inbound, sight, arguments)
     if malformed is not None:
         return malformed
+    yield
     schema = presented.check_arguments(arguments) if inbound.method.name == "tools/call" else "none"
     judged = replace(meta, schema=schema)
-    return replace(question, definition=presented.definition, arguments=arguments, arguments_meta=judged)
+    return Stated(replace(question, definition=presented.definition, arguments=arguments, arguments_meta=judged), keyed)
 
 
 def plain(inbound: Inbound, *, unix_ns: int, gateway: Gateway) -> PolicyInput:

@@ -24,6 +24,8 @@ class Call(Struct, frozen=True, kw_only=True):
     presented: Presented | None = None
     view: ViewKey | None = None
     permit: Permit | None = None
+    keyed: str = ""
+    """The keyed digest of the question's arguments, where it is known already."""
 
     @property
     def session_key(self) -> str:

@@ -7,7 +7,7 @@ Rule 2: a permit is made here and nowhere else, from an `Admit` and the receipt 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from gateway.admission import question as questions
@@ -21,8 +21,10 @@ from gateway.admission.record import Enforced, JournalFailure, Occasion, Receipt
 from gateway.admission.recording import decided
 from gateway.admission.refusal import Refusal, Wording, own
 from gateway.admission.refusal import answer as refusal_answer
+from gateway.pipeline.asking import Bounds
 from gateway.pipeline.call import Call, Settled
 from gateway.pipeline.counts import Counts
+from gateway.pipeline.heavy_turns import HeavyTurns
 from gateway.pipeline.listings import Listings
 from gateway.pipeline.ports import Clock, Definitions, Floods, Ids, Journal, Moment, Policy, Upstream
 from gateway.pipeline.presentation import subject_of
@@ -48,6 +50,12 @@ class Parts(Struct, frozen=True, kw_only=True):
     arguments_bytes: int
     several_issuers: bool
     """True where JWTs of more than one issuer are accepted, so that subjects alone are no names."""
+    turns: HeavyTurns = field(default_factory=HeavyTurns)
+
+    @property
+    def bounds(self) -> Bounds:
+        """What a question may hold."""
+        return Bounds(gateway=self.gateway, arguments=self.arguments_bytes, key=self.masking.key)
 
 
 class Engine:
@@ -109,6 +117,7 @@ class Engine:
             unix_ns=now.unix_ns,
             monotonic_ns=now.monotonic_ns,
             micros=(now.monotonic_ns - call.begun.monotonic_ns) // 1000,
+            keyed=call.keyed,
         )
         enforced = _enforced(answer, outcome)
         masking = self.parts.masking

@@ -25,7 +25,8 @@ from gateway.protocol.request_envelope import (
     request_envelope,
     response_id,
 )
-from gateway.protocol.strict import DEFAULT, Limits, parse
+from gateway.protocol.steps import Steps, finish
+from gateway.protocol.strict import DEFAULT, Limits, parsing
 
 _CALL: Final = frozenset({"jsonrpc", "id", "method", "params"})
 _RESULT: Final = frozenset({"jsonrpc", "id", "result"})
@@ -64,7 +65,13 @@ Message = Request | Notification | Response
 
 def read(body: bytes, limits: Limits = DEFAULT) -> Message | Malformed:
     """Return the one message that a client's body is, or why it is refused."""
-    parsed = parse(body, limits)
+    return finish(reading(body, limits))
+
+
+def reading(body: bytes, limits: Limits = DEFAULT) -> Steps[Message | Malformed]:
+    """Return what `read` does, in steps."""
+    parsed = yield from parsing(body, limits)
+    yield
     if type(parsed) is Malformed:
         return _inside_params(parsed, body)
     if type(parsed) is not dict:

@@ -2,29 +2,24 @@
 
 Rule 1: canonical bytes (equal to what orjson writes for what it read) need no second look: they have no duplicate key,
 no NaN, no lone surrogate, no integer beyond 53 bits, and no number that another reader would take for another one.
-Rule 2: all other bytes are read twice, by orjson and by a strict reader that sees every key and every number as text;
-if the two differ, the bytes are ambiguous and refused.
+Rule 2: in all other bytes, each string and number that is not canonical is read again by a second reader, which sees
+it as text (see `second_reader`); if the two readers differ, the bytes are ambiguous and refused.
 Rule 3: what a body is made of is counted before it is parsed; no input raises, or costs much more than its size.
 """
 
-import json
 from itertools import accumulate
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import orjson
 from msgspec import Struct
 
+from gateway.protocol import second_reader as second
 from gateway.protocol.errors import INVALID_REQUEST, PARSE_ERROR
 from gateway.protocol.malformed import Fault, Malformed
+from gateway.protocol.steps import Steps, finish
 
-_SAFE_INTEGER: Final = 2**53 - 1
-_LONGEST_INTEGER: Final = len(str(-_SAFE_INTEGER))
 _NO_BRACKET: Final = bytes(set(range(256)) - set(b"{}[]"))
 _STEPS: Final = bytes.maketrans(b"{[}]", b"\x02\x02\x00\x00")
-_SAFE_DIGITS: Final = 17
-"""A double written with 17 significant digits is the same double for every reader (IEEE 754)."""
-_SAFE_CHARS: Final = 16
-"""A number of fewer characters has at most 15 digits, which an integer and a double keep."""
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -42,17 +37,13 @@ class Limits(Struct, frozen=True, kw_only=True):
 DEFAULT: Final = Limits()
 
 
-class _AmbiguousError(ValueError):
-    """Leaves the strict reader's callbacks; never leaves this module."""
-
-    def __init__(self, fault: Fault, reason: str) -> None:
-        super().__init__(reason)
-        self.fault: Fault = fault
-        self.reason = reason
-
-
 def parse(body: bytes, limits: Limits = DEFAULT) -> Any | Malformed:
     """Return the value of a body, or why no two readers need agree on it."""
+    return finish(parsing(body, limits))
+
+
+def parsing(body: bytes, limits: Limits = DEFAULT) -> Steps[Any | Malformed]:
+    """Return what `parse` does, in steps."""
     if len(body) > limits.size:
         reason = f"the body has {len(body)} bytes; {limits.size} are allowed"
         return Malformed(fault="too_large", code=INVALID_REQUEST, status=413, reason=reason)
@@ -62,26 +53,16 @@ def parse(body: bytes, limits: Limits = DEFAULT) -> Any | Malformed:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         return _refused("not_json", f"the body is not strict JSON in UTF-8: {error.msg} at character {error.pos}")
-    return value if _canonical(body, value) else _reread(body, value)
-
-
-def _canonical(body: bytes, value: Any) -> bool:
+    yield
     try:
-        return orjson.dumps(value, option=orjson.OPT_STRICT_INTEGER) == body
+        written = orjson.dumps(value, option=orjson.OPT_STRICT_INTEGER)
     except orjson.JSONEncodeError:
-        return False
-
-
-def _reread(body: bytes, value: Any) -> Any | Malformed:
-    try:
-        again = _READER.decode(body.decode())
-    except _AmbiguousError as error:
-        return _refused(error.fault, error.reason)
-    except (ValueError, RecursionError):
-        return _refused("not_json", "the body is not strict JSON in UTF-8")
-    if again != value:
-        return _refused("not_json", "two readers of JSON do not agree on the body")
-    return value
+        return _refused("number", second.INTEGER)
+    if written == body:
+        return value
+    yield
+    problem = yield from second.reading(body, written)
+    return value if problem is None else _refused(problem.fault, problem.reason)
 
 
 def _refused(fault: Fault, reason: str) -> Malformed:
@@ -96,9 +77,9 @@ def _excess(body: bytes, limits: Limits) -> str | None:
     bare = _bare(body)
     opened = bare.count(b"{") + bare.count(b"[")
     if bare.count(b":") + opened > limits.keys:
-        return f"the body has more than {limits.keys} keys, objects and arrays"
+        return f"the body has more than {limits.keys} keys, objects and arrays (`limits.keys`)"
     if bare.count(b",") > limits.values:
-        return f"the body has more than {limits.values} values"
+        return f"the body has more than {limits.values} values (`limits.values`)"
     return f"the body nests deeper than {limits.depth} levels" if _depth(bare) > limits.depth else None
 
 
@@ -112,41 +93,3 @@ def _bare(body: bytes) -> bytes:
 def _depth(bare: bytes) -> int:
     steps = bare.translate(_STEPS, _NO_BRACKET)
     return max(accumulate(steps, lambda depth, step: depth + step - 1, initial=0))
-
-
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    node = dict(pairs)
-    if len(node) != len(pairs):
-        raise _AmbiguousError("duplicate_key", "an object in the body has the same key twice")
-    return node
-
-
-def _integer(text: str) -> int:
-    if len(text) < _SAFE_CHARS:
-        return int(text)
-    if len(text) > _LONGEST_INTEGER or not -_SAFE_INTEGER <= (number := int(text)) <= _SAFE_INTEGER:
-        raise _AmbiguousError(
-            "number", "an integer is outside -(2^53-1) to 2^53-1, where readers disagree; send it as a string"
-        )
-    return number
-
-
-def _fraction(text: str) -> float:
-    number = float(text)
-    if len(text) < _SAFE_CHARS and number and number - number == 0:
-        return number
-    mantissa = text.lower().partition("e")[0].lstrip("-").replace(".", "").strip("0")
-    if len(mantissa) > _SAFE_DIGITS or number - number != 0 or (mantissa and not number):
-        raise _AmbiguousError(
-            "number", "a number is more precise or larger than a double can hold; send it as a string"
-        )
-    return number
-
-
-def _constant(_text: str) -> NoReturn:
-    raise _AmbiguousError("not_json", "NaN and Infinity are not JSON")
-
-
-_READER: Final = json.JSONDecoder(
-    object_pairs_hook=_members, parse_int=_integer, parse_float=_fraction, parse_constant=_constant
-)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from gateway.admission.masking import segments
-from gateway.admission.secrecy import MASKED
+from gateway.admission.secret_texts import MASKED
 from gateway.bundle.plain import Json, is_array, is_object
 from gateway.bundle.reads import ARGUMENTS, RULES, compared, pointers, rule_pointers
 from gateway.review.row import Row

@@ -15,10 +15,11 @@ from gateway.admission.action import Answer
 from gateway.admission.recording import About
 from gateway.admission.refusal import JSON
 from gateway.pipeline import Pipeline
+from gateway.pipeline.heavy_turns import LARGE, TOO_MANY, Sender
 from gateway.protocol.errors import error_body, failure_body
 from gateway.protocol.headers import Headers, read_headers, unpostable, unstreamable
 from gateway.protocol.malformed import Malformed
-from gateway.protocol.message import Message, read, unread_answer
+from gateway.protocol.message import Message, read, reading, unread_answer
 from gateway.protocol.strict import Limits
 from gateway.server.arrival import Arrival, Caller, TurnedAway, place, unreadable
 from gateway.server.edge import Edge, Incomplete, TooLarge
@@ -98,13 +99,13 @@ class Endpoint:
         if isinstance(headers, Malformed):
             await self._turn_away(edge, server, unreadable(headers, Headers({}), self._wording), b"")
             return None
-        message = await self._message(edge, headers, server)
+        caller = Caller(verified=verified, source_ip=_source(edge.scope), shown=self._shown(headers))
+        message = await self._message(edge, headers, server, caller)
         if isinstance(message, TurnedAway):
             return None
-        caller = Caller(verified=verified, source_ip=_source(edge.scope), shown=self._shown(headers))
         return Arrival(verb=edge.scope["method"], server=server, headers=headers, caller=caller, message=message)
 
-    async def _message(self, edge: Edge, headers: Headers, server: str) -> Message | TurnedAway | None:
+    async def _message(self, edge: Edge, headers: Headers, server: str, caller: Caller) -> Message | TurnedAway | None:
         """Return the message of a POST, null for the verbs that have none; what is wrong is answered here."""
         if edge.scope["method"] != "POST":
             fault = unstreamable(headers) if edge.scope["method"] == "GET" else None
@@ -117,7 +118,9 @@ class Endpoint:
         body = await edge.body(self._limits.body_bytes)
         if isinstance(body, Incomplete | TooLarge):
             return await self._turn_away(edge, server, _cut(body), b"")
-        message = read(body, self._limits.message)
+        message = await self._read(body, caller)
+        if isinstance(message, TurnedAway):
+            return await self._turn_away(edge, server, message, b"")
         if not isinstance(message, Malformed):
             return message
         turned = unreadable(message, headers, self._wording)
@@ -125,6 +128,15 @@ class Endpoint:
             return await self._turn_away(edge, server, turned, body)
         await self._record(edge, server, turned, body)
         return unread_answer(message)
+
+    async def _read(self, body: bytes, caller: Caller) -> Message | Malformed | TurnedAway:
+        """Read a body; a large one is read in a turn of its caller."""
+        if len(body) < LARGE:
+            return read(body, self._limits.message)
+        turns = self._pipeline.engine.parts.turns
+        sender = Sender(principal=caller.verified.principal, source_ip=caller.source_ip)
+        async with turns.turn(sender, len(body)) as taken:
+            return await turns.run(reading(body, self._limits.message)) if taken else _CROWDED
 
     async def _turn_away(self, edge: Edge, server: str, turned: TurnedAway, body: bytes) -> TurnedAway:
         answer = await self._record(edge, server, turned, body)
@@ -148,6 +160,13 @@ class Endpoint:
     def _shown(self, headers: Headers) -> dict[str, str]:
         values = headers.values
         return {name: values[name] for name in self._limits.shown if name in values}
+
+
+_CROWDED: Final = TurnedAway(
+    code="too_many_questions",
+    detail=TOO_MANY,
+    answer=Answer(status=503, body=failure_body(None, "too_many_questions", TOO_MANY), headers=JSON),
+)
 
 
 async def _failed(edge: Edge) -> None:

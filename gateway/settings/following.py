@@ -82,7 +82,9 @@ class Opa(Struct, frozen=True, kw_only=True):
         1000
     )
     memory_limit_mib: Annotated[Count, Meta(description="GOMEMLIMIT of the managed OPA, MiB.")] = 1024
-    deadline_ms: Annotated[Count, Meta(description="A decision that takes longer is a denial.")] = 250
+    deadline_ms: Annotated[
+        Count, Meta(description="A decision for which OPA, or waiting for it, takes longer is a denial.")
+    ] = 250
     stale_soft_s: Annotated[
         Count | None,
         Meta(description="Policy not confirmed for so long: a warning and a metric; none: half of `stale_hard_s`."),

@@ -143,6 +143,10 @@ class Limits(Struct, frozen=True, kw_only=True):
     body_bytes: Annotated[Count, Meta(description="A request body.")] = 4 * MIB
     arguments_bytes: Annotated[Count, Meta(description="The arguments of a call.")] = 1 * MIB
     depth: Annotated[int, Meta(ge=4, le=128, description="Nesting of JSON.")] = 64
+    keys: Annotated[
+        Count, Meta(description="Members of all objects in a body, counting every object and array as one more.")
+    ] = 20_000
+    values: Annotated[Count, Meta(description="Members and elements in a body: its commas.")] = 200_000
     header_bytes: Annotated[int, Meta(ge=1024, description="All request headers together.")] = 32 * 1024
     headers: Annotated[int, Meta(ge=10, description="Number of request headers.")] = 100
     result_bytes: Annotated[

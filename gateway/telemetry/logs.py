@@ -63,7 +63,7 @@ def _message(record: logging.LogRecord) -> str:
 
 def _shown(text: str) -> str:
     """The text without secrets, and without lone surrogates, which no JSON may have."""
-    return scrubbed(text.encode("utf-8", "replace").decode(), ())
+    return scrubbed(text.encode("utf-8", "replace").decode())
 
 
 def _extra(record: logging.LogRecord) -> dict[str, Any]:

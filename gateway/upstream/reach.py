@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 
 from gateway.admission.action import Forward, Outbound
 from gateway.admission.decision import Credential, Route
+from gateway.pipeline.patience import Patience
 from gateway.pipeline.ports import UpstreamFailure
 from gateway.upstream.address import Address, address
 from gateway.upstream.failures import ENCODED, SLOW, UNADDRESSED, of_status
@@ -57,7 +58,7 @@ class HttpUpstream:
         if isinstance(credential, UpstreamFailure):
             return credential
         limits = _limits(outbound, route)
-        head = await self._asked(place, _request(place, outbound, credential), limits.deadline)
+        head = await self._asked(place, _request(place, outbound, credential), limits.patience)
         if isinstance(head, UpstreamFailure):
             return head
         failure = of_status(head.status) or _of_encoding(head)
@@ -84,12 +85,12 @@ class HttpUpstream:
         detail = "the credential is not one line of ASCII"
         return line or UpstreamFailure(code="credential_missing", detail=detail, stage="unsent")
 
-    async def _asked(self, place: Address, request: bytes, deadline: float) -> Head | UpstreamFailure:
+    async def _asked(self, place: Address, request: bytes, patience: Patience) -> Head | UpstreamFailure:
         """Send a request over a connection that rests, or a new one, and return the head of the reply."""
         wire: Wire | UpstreamFailure | None = None
         answered = False
         try:
-            async with asyncio.timeout_at(deadline):
+            async with patience:
                 wire = self._pool.rested(place.origin) or await self._pool.connect(place)
                 head = await wire.ask(request) if isinstance(wire, Wire) else wire
                 answered = True
@@ -130,8 +131,7 @@ def _request(place: Address, outbound: Outbound, credential: str) -> bytes:
 def _limits(outbound: Outbound, route: Route) -> Limits:
     """Return the patience for a message: a stream that the client holds open to listen may be silent for ever."""
     listens = outbound.verb == "GET" or _LISTEN in outbound.headers
-    deadline = asyncio.get_running_loop().time() + route.timeout_s
-    return Limits(deadline=deadline, idle_s=None if listens else route.timeout_s)
+    return Limits(patience=Patience(route.timeout_s), idle_s=None if listens else route.timeout_s)
 
 
 def _of_encoding(head: Head) -> UpstreamFailure | None:

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Final
 
+from gateway.pipeline.patience import Patience
 from gateway.pipeline.ports import Media, UpstreamFailure
 from gateway.upstream.failures import SILENT, SLOW, too_large
 from gateway.upstream.headers import coming
@@ -26,11 +27,11 @@ _MEDIA: Final[dict[str, Media]] = {"application/json": "json", "text/event-strea
 class Limits:
     """When patience ends: for the head and a whole body together, and between two pieces of a stream."""
 
-    __slots__ = ("deadline", "idle_s")
+    __slots__ = ("idle_s", "patience")
 
-    def __init__(self, *, deadline: float, idle_s: float | None) -> None:
-        """Take a time of the event loop, and seconds; null for a stream that may be silent for ever."""
-        self.deadline: Final = deadline
+    def __init__(self, *, patience: Patience, idle_s: float | None) -> None:
+        """Take both, the latter in seconds; null for a stream that may be silent for ever."""
+        self.patience: Final = patience
         self.idle_s: Final = idle_s
 
 
@@ -75,7 +76,7 @@ class HttpReply:
             yield self._put_back.pop(0)
         while True:
             try:
-                async with asyncio.timeout(self._limits.idle_s):
+                async with Patience(self._limits.idle_s):
                     piece = await self._body.next()
             except TimeoutError:
                 piece = SILENT
@@ -95,7 +96,7 @@ class HttpReply:
 
     async def _arrived(self) -> bytes | UpstreamFailure:
         try:
-            async with asyncio.timeout_at(self._limits.deadline):
+            async with self._limits.patience:
                 return await self._body.next()
         except TimeoutError:
             return SLOW

@@ -39,7 +39,7 @@ from gateway.admission.policy_input import (
 from gateway.admission.principal import Principal
 from gateway.admission.record import Completed, Counted, Decided, Enforced, Occasion, Record, encode, place
 from gateway.admission.recording import About, decided, refused
-from gateway.admission.secrecy import MASKED
+from gateway.admission.secret_texts import MASKED
 
 KEY: Final = b"k" * 32
 LEVELS: Final[tuple[Level, ...]] = ("none", "masked", "full")

@@ -1,0 +1,142 @@
+"""Turns for large messages: what one costs the event loop is spread, and callers take turns.
+
+Rule 1: one large message is worked on at a time. Its work is a row of steps; after each the event loop rests from large
+messages for as long as the step took, so that they use about half of it however many callers send them.
+Rule 2: callers take turns, each with its oldest message. A message that is not large never waits here.
+Rule 3: a caller that has too many large messages, or bytes of them, waiting is refused; no other caller is.
+"""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Final, TypeVar
+
+from msgspec import Struct
+
+from gateway.admission.exchange import Inbound
+from gateway.admission.principal import Principal
+from gateway.protocol.steps import Steps
+
+LARGE: Final = 16 * 1024
+"""Bytes from which a message is large."""
+WAITING: Final = 16
+"""Large messages of one caller that may wait."""
+WAITING_BYTES: Final = 16 * 1024 * 1024
+"""Bytes of one caller's large messages that may wait; one message may always."""
+_REST: Final = 1.0
+"""Seconds of rest for each second of work."""
+TOO_MANY: Final = "too many large messages of this caller wait; send fewer at once"
+
+_Result = TypeVar("_Result")
+_Turn = asyncio.Future[None]
+
+
+class Sender(Struct, frozen=True, kw_only=True):
+    """Who sent a message, and from where."""
+
+    principal: Principal
+    source_ip: str
+
+    @staticmethod
+    def of(inbound: Inbound) -> "Sender":
+        """Return the sender of a message."""
+        return Sender(principal=inbound.principal, source_ip=inbound.source_ip)
+
+
+class Time(Struct, frozen=True, kw_only=True):
+    """The clock that measures work, in seconds, and the rest after it."""
+
+    clock: Callable[[], float] = time.perf_counter
+    rest: Callable[[float], Awaitable[None]] = asyncio.sleep  # noqa: TID251 - a pause is what it is for
+
+
+class HeavyTurns:
+    """The turns of one worker."""
+
+    def __init__(
+        self,
+        *,
+        caller_of: Callable[[Principal, str], str] | None = None,
+        timing: Time | None = None,
+    ) -> None:
+        """Take what names a caller by its principal and address, and the clock."""
+        self._caller_of: Final = caller_of or _caller_of
+        self._time: Final = timing or Time()
+        self._taken = False
+        self._waiting: Final[OrderedDict[str, OrderedDict[_Turn, int]]] = OrderedDict()
+        """The turns that each caller waits for, with the bytes of their messages; the next caller first."""
+
+    @asynccontextmanager
+    async def turn(self, sender: Sender, size: int) -> AsyncGenerator[bool]:
+        """Hold a turn for a message of `size` bytes; false if too many of its caller wait.
+
+        What is awaited inside the turn has to be bounded: all other large messages wait for it.
+        """
+        caller = self._caller_of(sender.principal, sender.source_ip)
+        if self._taken and self._full(caller, size):
+            yield False
+            return
+        await self._take(caller, size)
+        try:
+            yield True
+        finally:
+            self._pass_on()
+
+    async def run(self, steps: Steps[_Result]) -> _Result:
+        """Return the result of the steps of work on a message that has its turn."""
+        while True:
+            began = self._time.clock()
+            try:
+                next(steps)
+            except StopIteration as ended:
+                await self._rest(began)
+                return ended.value
+            await self._rest(began)
+
+    async def _rest(self, began: float) -> None:
+        await self._time.rest((self._time.clock() - began) * _REST)
+
+    def _full(self, caller: str, size: int) -> bool:
+        waiting = self._waiting.get(caller)
+        if not waiting:
+            return False
+        return len(waiting) >= WAITING or sum(waiting.values()) + size > WAITING_BYTES
+
+    async def _take(self, caller: str, size: int) -> None:
+        if not self._taken:
+            self._taken = True
+            return
+        turn: _Turn = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(caller, OrderedDict())[turn] = size
+        try:
+            await turn
+        except asyncio.CancelledError:
+            self._give_up(caller, turn)
+            raise
+
+    def _give_up(self, caller: str, turn: _Turn) -> None:
+        if turn.done() and not turn.cancelled():
+            self._pass_on()
+            return
+        waiting = self._waiting.get(caller, OrderedDict[_Turn, int]())
+        waiting.pop(turn, None)
+        if not waiting:
+            self._waiting.pop(caller, None)
+
+    def _pass_on(self) -> None:
+        """Give the turn to the next caller's oldest message."""
+        self._taken = False
+        while self._waiting and not self._taken:
+            caller, waiting = self._waiting.popitem(last=False)
+            turn, _ = waiting.popitem(last=False)
+            if waiting:
+                self._waiting[caller] = waiting
+            if not turn.done():
+                self._taken = True
+                turn.set_result(None)
+
+
+def _caller_of(principal: Principal, source_ip: str) -> str:
+    return source_ip if principal.method == "none" else principal.key

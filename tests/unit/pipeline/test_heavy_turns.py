@@ -1,0 +1,151 @@
+"""Large messages take turns, rest, and are refused only because of what their own caller sends."""
+
+import asyncio
+
+import pytest
+from msgspec.structs import replace
+
+from gateway.admission.principal import ANONYMOUS
+from gateway.pipeline.heavy_turns import LARGE, WAITING, WAITING_BYTES, HeavyTurns, Sender, Time
+from gateway.protocol.steps import Steps
+
+
+class Clock:
+    """A clock that work moves, and that counts what is rested."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.rests: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def rest(self, seconds: float) -> None:
+        self.rests.append(seconds)
+
+
+def caller(name: str) -> Sender:
+    return Sender(principal=replace(ANONYMOUS, method="jwt", subject=name), source_ip="192.0.2.1")
+
+
+class Bed:
+    """Turns, and who had them in which order."""
+
+    def __init__(self) -> None:
+        self.turns = HeavyTurns()
+        self.order: list[str] = []
+        self.refused: list[str] = []
+        self.open = asyncio.Event()
+        self.tasks: list[asyncio.Task[None]] = []
+
+    async def send(self, name: str, size: int = LARGE) -> asyncio.Task[None]:
+        task = asyncio.create_task(self._sent(name, size))
+        self.tasks.append(task)
+        turned = asyncio.Event()
+        asyncio.get_running_loop().call_soon(turned.set)
+        await turned.wait()
+        return task
+
+    async def _sent(self, name: str, size: int) -> None:
+        async with self.turns.turn(caller(name), size) as taken:
+            (self.order if taken else self.refused).append(name)
+            if taken:
+                await self.open.wait()
+
+    async def finish(self) -> None:
+        self.open.set()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+
+@pytest.fixture
+def bed() -> Bed:
+    return Bed()
+
+
+async def test_callers_take_turns_each_with_its_oldest_message(bed: Bed) -> None:
+    for name in ("a", "a", "a", "b", "c", "b"):
+        await bed.send(name)
+    await bed.finish()
+    assert bed.order == ["a", "a", "b", "c", "a", "b"]
+
+
+async def test_one_large_message_is_worked_on_at_a_time(bed: Bed) -> None:
+    await bed.send("a")
+    await bed.send("b")
+    assert bed.order == ["a"]
+    await bed.finish()
+    assert bed.order == ["a", "b"]
+
+
+async def test_a_caller_with_too_many_waiting_is_refused_and_no_other(bed: Bed) -> None:
+    for _ in range(1 + WAITING + 2):
+        await bed.send("flood")
+    await bed.send("other")
+    await bed.finish()
+    assert bed.refused == ["flood", "flood"]
+    assert "other" in bed.order[:3]
+
+
+async def test_a_caller_with_too_many_bytes_waiting_is_refused_but_one_message_may_wait(bed: Bed) -> None:
+    await bed.send("flood")
+    await bed.send("flood", WAITING_BYTES + 1)
+    await bed.send("flood")
+    await bed.send("other", WAITING_BYTES + 1)
+    await bed.finish()
+    assert bed.refused == ["flood"]
+    assert bed.order.count("other") == 1
+
+
+async def test_who_goes_away_leaves_its_turn_to_the_next(bed: Bed) -> None:
+    first = await bed.send("a")
+    second = await bed.send("b")
+    await bed.send("c")
+    second.cancel()
+    first.cancel()
+    await bed.finish()
+    assert bed.order == ["a", "c"]
+
+
+async def test_who_goes_away_in_the_moment_of_its_turn_passes_it_on(bed: Bed) -> None:
+    async with bed.turns.turn(caller("a"), LARGE):
+        second = await bed.send("b")
+        await bed.send("c")
+    second.cancel()
+    await bed.finish()
+    assert bed.order == ["c"]
+
+
+async def test_the_loop_rests_after_each_step_as_long_as_the_step_took() -> None:
+    clock = Clock()
+    turns = HeavyTurns(timing=Time(clock=clock, rest=clock.rest))
+
+    def work() -> Steps[str]:
+        clock.now += 3
+        yield
+        clock.now += 2
+        yield
+        clock.now += 1
+        return "done"
+
+    assert await turns.run(work()) == "done"
+    assert clock.rests == [3, 2, 1]
+
+
+async def test_callers_without_a_proven_name_count_by_their_address() -> None:
+    turns, order = HeavyTurns(caller_of=lambda _, source_ip: source_ip), list[str]()
+    senders = [
+        Sender(principal=replace(ANONYMOUS, subject=f"k{number}"), source_ip="192.0.2.9") for number in range(20)
+    ]
+
+    async def send(sender: Sender) -> None:
+        async with turns.turn(sender, LARGE) as taken:
+            order.append("taken" if taken else "refused")
+
+    async with turns.turn(caller("a"), LARGE):
+        tasks = [asyncio.create_task(send(sender)) for sender in senders]
+        while order.count("refused") < len(senders) - WAITING:
+            turned = asyncio.Event()
+            asyncio.get_running_loop().call_soon(turned.set)
+            await turned.wait()
+    await asyncio.gather(*tasks)
+    assert order.count("taken") == WAITING
