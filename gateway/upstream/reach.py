@@ -17,9 +17,10 @@ from gateway.upstream.address import Address, address
 from gateway.upstream.failures import ENCODED, SLOW, UNADDRESSED, of_status
 from gateway.upstream.headers import credential_line, going
 from gateway.upstream.pool import Pool
-from gateway.upstream.reply import HttpReply, Limits
+from gateway.upstream.reply import HttpReply, Limits, media_of
 from gateway.upstream.wire import Head, Wire
 
+_FORBIDDEN: Final = 403
 _LISTEN: Final = ("mcp-method", "subscriptions/listen")
 
 
@@ -57,10 +58,11 @@ class HttpUpstream:
         if isinstance(credential, UpstreamFailure):
             return credential
         limits = _limits(outbound, route)
-        head = await self._asked(place, _request(place, outbound, credential), limits.deadline)
+        until = None if outbound.verb == "GET" else limits.deadline
+        head = await self._asked(place, _request(place, outbound, credential), limits.deadline, until)
         if isinstance(head, UpstreamFailure):
             return head
-        failure = of_status(head.status) or _of_encoding(head)
+        failure = _of_encoding(head) or _of_status(head)
         if failure is not None:
             head.body.abort()
             return failure
@@ -83,13 +85,20 @@ class HttpUpstream:
         line = credential_line(secret.name, secret.value)
         return line or UpstreamFailure(code="credential_missing", detail="the credential is not one line of ASCII")
 
-    async def _asked(self, place: Address, request: bytes, deadline: float) -> Head | UpstreamFailure:
-        """Send a request over a connection that rests, or a new one, and return the head of the reply."""
+    async def _asked(
+        self, place: Address, request: bytes, deadline: float, until: float | None
+    ) -> Head | UpstreamFailure:
+        """Send a request over a connection that rests, or a new one, and return the head of the reply.
+
+        A connection is there by `deadline`, the head by `until`: for ever on a stream that a client opens to listen,
+        because some servers send it with the first event.
+        """
         wire: Wire | UpstreamFailure | None = None
         answered = False
         try:
-            async with asyncio.timeout_at(deadline):
+            async with asyncio.timeout_at(deadline) as patience:
                 wire = self._pool.rested(place.origin) or await self._pool.connect(place)
+                patience.reschedule(until)
                 head = await wire.ask(request) if isinstance(wire, Wire) else wire
                 answered = True
                 return head
@@ -131,6 +140,11 @@ def _limits(outbound: Outbound, route: Route) -> Limits:
     listens = outbound.verb == "GET" or _LISTEN in outbound.headers
     deadline = asyncio.get_running_loop().time() + route.timeout_s
     return Limits(deadline=deadline, idle_s=None if listens else route.timeout_s)
+
+
+def _of_status(head: Head) -> UpstreamFailure | None:
+    """Return why a reply is no answer; the body of a 403 may be the error that answers the request."""
+    return None if head.status == _FORBIDDEN and media_of(head) == "json" else of_status(head.status)
 
 
 def _of_encoding(head: Head) -> UpstreamFailure | None:
