@@ -123,6 +123,22 @@ async def test_thousands_of_bad_events_are_no_answers() -> None:
     assert world.journal.completions[-1].withheld == 13_000
 
 
+@pytest.mark.parametrize("piece", [b"id:1\n\n", b"data:x\n\n", b"event:ping\ndata:{}\n\n", b"x:y\n", b"data:x\n:\n"])
+async def test_the_loop_serves_others_while_a_chunk_is_read(piece: bytes) -> None:
+    turns, loop, over = 0, asyncio.get_running_loop(), False
+
+    def count() -> None:
+        nonlocal turns
+        turns += 1
+        if not over:
+            loop.call_soon(count)
+
+    count()
+    await called(data(NOTE) + piece * (260_000 // len(piece)) + b"\n\n" + data(DONE))
+    over = True
+    assert turns > 25
+
+
 async def test_a_stream_that_ends_without_a_response_says_what_was_withheld() -> None:
     world = World(upstream=lambda _: FakeReply(data(b'{"id":1,"result":{}}'), media="sse"))
     got = await Browser(world).legacy("tools/call", {"name": "t"})
