@@ -123,7 +123,7 @@ async def test_thousands_of_bad_events_are_no_answers() -> None:
     assert world.journal.completions[-1].withheld == 13_000
 
 
-@pytest.mark.parametrize("piece", [b"id:1\n\n", b"data:x\n\n", b"event:ping\ndata:{}\n\n", b"x:y\n", b"data:x\n:\n"])
+@pytest.mark.parametrize("piece", [b"id:1\n\n", b"data:x\n\n", b"event:ping\ndata:{}\n\n"])
 async def test_the_loop_serves_others_while_a_chunk_is_read(piece: bytes) -> None:
     turns, loop, over = 0, asyncio.get_running_loop(), False
 

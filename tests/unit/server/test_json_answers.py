@@ -112,8 +112,9 @@ async def test_a_failure_of_the_server_is_told_as_one(body: bytes, status: int) 
 async def test_a_session_that_is_gone_is_gone_whatever_the_error_says() -> None:
     def upstream(message: dict[str, Any]) -> FakeReply:
         if message.get("method") == "initialize":
-            body = {"jsonrpc": "2.0", "id": 1, "result": {"protocolVersion": "2025-11-25", "capabilities": {}}}
-            return FakeReply(orjson.dumps(body), headers=(("mcp-session-id", "u"),))
+            result: dict[str, Any] = {"protocolVersion": "2025-11-25", "capabilities": {}}
+            body = orjson.dumps({"jsonrpc": "2.0", "id": 1, "result": result})
+            return FakeReply(body, headers=(("mcp-session-id", "u"),))
         return FakeReply(ERROR, status=404)
 
     browser = Browser(World(upstream=upstream))
@@ -150,13 +151,13 @@ ASKING: list[Any] = [
 ]
 
 
-def agreeing(agreed: bool) -> World:
+def agreeing(agreed: bool, reply: FakeReply | None = None) -> World:
     """Return a world whose policy agrees to what servers ask of clients, or does not."""
 
     def decide(question: PolicyInput) -> Decision:
         return allow() if agreed or question.phase != "server_request" else deny()
 
-    return World(decide)
+    return World(decide, lambda _: reply or FakeReply(b""))
 
 
 @pytest.mark.parametrize("data", ASKING)
@@ -222,8 +223,7 @@ async def test_a_body_with_more_requests_than_anybody_asks_is_refused() -> None:
 @pytest.mark.parametrize("status", [400, 500])
 async def test_an_error_without_an_id_shows_nothing_that_asks(status: int) -> None:
     body = orjson.dumps({"jsonrpc": "2.0", "id": None, "error": {"code": -32042, "message": "m", "data": URL}})
-    world = agreeing(agreed=False)
-    world.upstream.answer = lambda _: FakeReply(body, status=status)
+    world = agreeing(agreed=False, reply=FakeReply(body, status=status))
     got = await Browser(world).modern("server/discover")
     assert b"evil" not in got.body
 
@@ -243,14 +243,13 @@ ASK = {"k": {"method": "elicitation/create", "params": URL}}
 )
 @pytest.mark.parametrize("agreed", [True, False])
 async def test_what_a_task_asks_is_judged_wherever_it_stands_in_it(task: dict[str, Any], agreed: bool) -> None:
-    world = agreeing(agreed)
-    world.upstream.answer = lambda m: FakeReply(orjson.dumps({"jsonrpc": "2.0", "id": m["id"], "result": task}))
-    got = await Browser(world).legacy("tasks/get", {"taskId": "t"})
+    body = orjson.dumps({"jsonrpc": "2.0", "id": 1, "result": task})
+    got = await Browser(agreeing(agreed, FakeReply(body))).legacy("tasks/get", {"taskId": "t"})
     passes = agreed and "InputRequests" not in str(task)
     assert (b"evil" in got.body) is passes
     news = {"jsonrpc": "2.0", "method": "notifications/tasks/status", "params": {"status": "working", **task}}
-    world.upstream.answer = lambda _: FakeReply(b"data: " + orjson.dumps(news) + b"\n\n", media="sse")
-    streamed = await Browser(world).send(
+    stream = FakeReply(b"data: " + orjson.dumps(news) + b"\n\n", media="sse")
+    streamed = await Browser(agreeing(agreed, stream)).send(
         b"", ("accept", "text/event-stream"), ("mcp-protocol-version", "2025-11-25"), verb="GET"
     )
     assert (b"evil" in streamed.body) is passes
@@ -287,7 +286,7 @@ async def test_a_session_id_that_a_server_changes_reaches_the_client_and_comes_b
     ids = iter(["first", "second", "second", "third"])
 
     def upstream(message: dict[str, Any]) -> FakeReply:
-        result = {"protocolVersion": "2025-06-18", "capabilities": {}, "tools": []}
+        result: dict[str, Any] = {"protocolVersion": "2025-06-18", "capabilities": {}, "tools": []}
         body = orjson.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result})
         return FakeReply(body, headers=(("mcp-session-id", next(ids)),))
 
@@ -308,7 +307,7 @@ async def test_a_session_id_that_a_server_changes_reaches_the_client_and_comes_b
 
 
 async def test_a_server_without_sessions_may_send_an_id_with_any_answer() -> None:
-    body = {"jsonrpc": "2.0", "id": 1, "result": {"tools": []}}
+    body: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "result": {"tools": []}}
     world = World(upstream=lambda _: FakeReply(orjson.dumps(body), headers=(("mcp-session-id", "random"),)))
     browser = Browser(world)
     sealed = (await browser.legacy("tools/list")).headers["mcp-session-id"]
