@@ -79,7 +79,7 @@ class Endpoint:
         arrived = await self._arrived(edge, found[1])
         if arrived is None:
             return
-        inbound = place(arrived, self._pipeline.engine.parts.ring)
+        inbound = place(arrived, self._pipeline.engine.parts.ring, self._performer.sessionless)
         if isinstance(inbound, TurnedAway):
             await self._turn_away(edge, found[1], inbound, _raw(arrived))
             return

@@ -24,10 +24,12 @@ from gateway.server.outcome import Outcome
 from gateway.server.ports import Callers, Meters
 from gateway.server.recipient import RelayLimits
 from gateway.server.relay import Relay
+from gateway.server.sessions import learn
 from gateway.server.streams import Streams
 from gateway.server.unverified import unverified_answer
 
 _ACCEPTED: Final = 202
+_ERROR: Final = 400
 _LONGEST_S: Final = 30 * 86_400.0
 """No timer is set for longer; a stream that outlives it is closed then."""
 
@@ -45,6 +47,8 @@ class Performer:
         self._callers: Final = callers
         self._limits: Final = limits
         self._turns: Final = Turns()
+        self.sessionless: Final = set[str]()
+        """Servers that this worker has seen answer without a session."""
 
     async def perform(self, edge: Edge, settled: Settled) -> None:
         """Do what was settled."""
@@ -127,6 +131,8 @@ class Performer:
             edge.watch(_nothing)
         try:
             await relay.run(reply)
+            if relay.answered and reply.status < _ERROR:
+                learn(self.sessionless, call, reply)
         finally:
             await relay.close(reply, drain=edge.gone and not _ends_with_client(call))
 

@@ -2,7 +2,8 @@
 
 Rule 1: the gateway mints no session; it seals the upstream's.
 Rule 2: another server's, another principal's and a forged id are all unknown: 404.
-Rule 3: a server may give another id with any answer; official SDKs differ in whether they take it. It is sealed for the
+Rule 3: a server that has no sessions never looks at an id, so an unknown one means nothing there: it is left out.
+Rule 4: a server may give another id with any answer; official SDKs differ in whether they take it. It is sealed for the
 same principal and server, so that nobody else can use it, and the session keeps its agent and its revision.
 """
 
@@ -30,6 +31,17 @@ def opened(ring: Ring, text: str, *, server: str, principal_key: str) -> Session
     if seal is None or seal.server != server or seal.principal != principal_key:
         return None
     return seal
+
+
+def learn(sessionless: set[str], call: Call, reply: Reply) -> None:
+    """Keep whether a server has sessions, when it has answered a legacy request that named none."""
+    inbound = call.inbound
+    if inbound.era != "legacy" or inbound.session is not None:
+        return
+    if any(name == SESSION for name, _ in reply.headers):
+        sessionless.discard(inbound.server)
+    else:
+        sessionless.add(inbound.server)
 
 
 def carried_headers(reply: Reply) -> Headers:

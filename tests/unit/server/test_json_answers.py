@@ -313,3 +313,21 @@ async def test_a_server_without_sessions_may_send_an_id_with_any_answer() -> Non
     sealed = (await browser.legacy("tools/list")).headers["mcp-session-id"]
     assert (await browser.legacy("tools/list", {}, ("mcp-session-id", sealed))).status == 200
     assert ("mcp-session-id", "random") in world.upstream.forwards[-1].permit.outbound.headers
+
+
+async def test_an_unknown_session_id_means_nothing_to_a_server_without_sessions() -> None:
+    named = list[tuple[str, str]]()
+
+    def upstream(message: dict[str, Any]) -> FakeReply:
+        result: dict[str, Any] = {"protocolVersion": "2025-11-25", "capabilities": {}, "tools": []}
+        return FakeReply(orjson.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}), headers=(*named,))
+
+    world = World(upstream=upstream)
+    browser = Browser(world)
+    assert (await browser.legacy("tools/list", {}, SESSION)).status == 404
+    await browser.legacy("initialize", {"protocolVersion": "2025-11-25", "capabilities": {}})
+    assert (await browser.legacy("tools/list", {}, SESSION)).status == 200
+    assert "mcp-session-id" not in dict(world.upstream.forwards[-1].permit.outbound.headers)
+    named.append(("mcp-session-id", "u"))
+    await browser.legacy("initialize", {"protocolVersion": "2025-11-25", "capabilities": {}})
+    assert (await browser.legacy("tools/list", {}, SESSION)).status == 404
