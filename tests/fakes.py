@@ -162,6 +162,9 @@ class FakeReply:
         del drain
         self.closed = True
 
+    async def finish(self) -> None:
+        self.closed = True
+
 
 class FakeUpstream:
     """Answers forwards by a function of the test and remembers them."""

@@ -64,10 +64,15 @@ class Answer(Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, str], ...] = ()
     code: str = ""
     """The public code of the refusal that this tells; empty for an answer of the upstream's."""
+    final: bool = False
+    """True if this answers the open request: the reply of the upstream is over with it."""
 
 
 class Withhold(Struct, frozen=True):
     """Drop the message: the client gets 202, the upstream nothing."""
+
+    detail: str = ""
+    """Why a server's message is dropped, if it is not a message for this channel; empty if policy hides it."""
 
 
 Action = Forward | Answer | Withhold

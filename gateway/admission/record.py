@@ -151,6 +151,8 @@ class Completed(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field
     hidden: int = 0
     unread: bool = False
     """True where a large result was relayed without being read."""
+    withheld: int = 0
+    """What the server sent and what is not a message for this client; `detail` has the first reason."""
     detail: str = ""
 
 

@@ -26,6 +26,7 @@ from gateway.pipeline.narrowing import LISTEN, Narrowing
 from gateway.pipeline.passages import Passages
 from gateway.pipeline.ports import Moment
 from gateway.pipeline.presentation import Presentation, Sight
+from gateway.pipeline.progress import ProgressTokens
 from gateway.pipeline.replies import Replies
 from gateway.pipeline.withheld import withheld
 from gateway.protocol.malformed import Malformed
@@ -45,8 +46,9 @@ class Pipeline:
         self.engine: Final = Engine(parts)
         self.presentation: Final = Presentation(parts.definitions, several_issuers=parts.several_issuers)
         self.passages: Final = Passages()
+        self.progress: Final = ProgressTokens()
         self._capabilities: Final = Capabilities(parts.listings)
-        self._replies: Final = Replies(self.engine, self._capabilities, ttl_cap_ms=ttl_cap_ms)
+        self._replies: Final = Replies(self.engine, self._capabilities, self.progress, ttl_cap_ms=ttl_cap_ms)
 
     async def admit(self, inbound: Inbound) -> Settled:
         """Return what to do with a client's message."""
@@ -61,9 +63,12 @@ class Pipeline:
         self.passages.keep(settled.call)
         return settled
 
-    async def settle(self, call: Call, raw: bytes) -> Action:
-        """Return what to do with one message that the upstream sent on the channel of `call`."""
-        return await self._replies.settle(call, raw)
+    async def settle(self, call: Call, raw: bytes, *, alone: bool = False) -> Action:
+        """Return what to do with one message that the upstream sent on the channel of `call`.
+
+        `alone` is true for a body that holds nothing else.
+        """
+        return await self._replies.settle(call, raw, alone=alone)
 
     def record_counts(self) -> None:
         """Hand over to the journal what was only counted since the last time."""

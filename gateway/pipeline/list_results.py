@@ -15,7 +15,7 @@ from gateway.admission.decision import PolicyFailure
 from gateway.admission.enforce import undecided
 from gateway.admission.listing import LISTED_BY, LISTS, capped, filtered, items_of, target_of
 from gateway.admission.policy_input import Item, Target
-from gateway.admission.refusal import Refusal, answer, own
+from gateway.admission.refusal import Refusal, answer, own, rpc_error
 from gateway.pipeline.call import Call, open_request
 from gateway.pipeline.engine import Engine
 from gateway.protocol.errors import result_body
@@ -47,10 +47,19 @@ class ListResults:
         spread = iter(verdicts)
         shown = filtered(method, result, [target is not None and next(spread) for target in targets])
         body = capped(shown, self._ttl_cap_ms) if call.inbound.era == "modern" else shown
-        return Answer(status=200, body=result_body(request_id, body))
+        return Answer(status=200, body=result_body(request_id, body), final=True)
 
     def _refused(self, call: Call, refusal: Refusal) -> Action:
-        return answer(after_sending(refusal), call.inbound, self._engine.parts.wording)
+        return refused_response(self._engine, call, refusal)
+
+
+def refused_response(engine: Engine, call: Call, refusal: Refusal) -> Action:
+    """Return the answer to the open request if its response is refused; a resumed stream may carry the response."""
+    wording, expected, refusal = engine.parts.wording, open_request(call)[0], after_sending(refusal)
+    if call.inbound.resumes is not None:
+        return Answer(status=200, body=rpc_error(refusal, expected, wording), code=refusal.code, final=True)
+    action = answer(refusal, call.inbound, wording)
+    return replace(action, final=True) if isinstance(action, Answer) else action
 
 
 def item_of(engine: Engine, call: Call, called: str, target: Target) -> Item:

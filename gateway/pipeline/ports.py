@@ -16,7 +16,8 @@ from gateway.admission.record import Completed, Counted, Decided, JournalFailure
 from gateway.admission.refusal import Stage
 from gateway.protocol.headers import Parameter
 
-Media = Literal["json", "sse", "empty", "other"]
+Media = Literal["json", "sse", "empty", "charset", "other"]
+"""What a body is by its headers; `charset` is JSON or an event stream in another encoding than UTF-8."""
 
 
 class UpstreamFailure(Struct, frozen=True, kw_only=True):
@@ -49,6 +50,7 @@ class Reply(Protocol):
     async def read(self, limit: int) -> bytes | UpstreamFailure: ...
     def chunks(self) -> AsyncIterator[bytes | UpstreamFailure]: ...
     async def close(self, *, drain: bool) -> None: ...
+    async def finish(self) -> None: ...
 
 
 class Upstream(Protocol):

@@ -1,47 +1,60 @@
 """What a server sends to a client, judged message by message, on every channel.
 
-Rule 1: a response is delivered only to the request that it answers; ids `1` and `"1"` differ.
+Rule 1: a response is delivered only to the request that it answers, under the id and type that the client chose. An id
+in another form, such as `"1"` for 1, counts only in the reply to the one request that is open there.
 Rule 2: what was judged by its content is delivered as it came only where no reader could find other content in it.
+Rule 3: what is not a message for this channel is withheld, with the reason. A response to the open request that cannot
+be used ends the request, because some clients take it for the answer.
 """
 
 from collections.abc import Mapping
 from typing import Any, Final, assert_never
 
+import orjson
+
 from gateway.admission.action import Action, Answer, Withhold
 from gateway.admission.decision import PolicyFailure
 from gateway.admission.enforce import undecided
 from gateway.admission.listing import LISTS, capped
-from gateway.admission.refusal import Refusal, answer
+from gateway.admission.refusal import Refusal
 from gateway.pipeline import embedded
 from gateway.pipeline.call import Call, open_request
 from gateway.pipeline.capabilities import CONNECTING, Capabilities
 from gateway.pipeline.engine import Engine
-from gateway.pipeline.list_results import ListResults, after_sending, broken
+from gateway.pipeline.list_results import ListResults, broken, refused_response
+from gateway.pipeline.progress import ProgressTokens
 from gateway.pipeline.server_messages import ServerMessages
 from gateway.protocol.errors import result_body
 from gateway.protocol.message import Malformed, Notification, Request, Response, read_reply
-from gateway.protocol.results import ambiguous, misleading, unequivocal
+from gateway.protocol.reply_ids import addressed, alike, read_body, same
+from gateway.protocol.results import ambiguous, misleading, unequivocal, unknown_type
+from gateway.protocol.revisions import era_of
 
 
 class Replies:
     """Turns each message of an upstream into what the client gets of it."""
 
-    def __init__(self, engine: Engine, capabilities: Capabilities, *, ttl_cap_ms: int) -> None:
+    def __init__(
+        self, engine: Engine, capabilities: Capabilities, progress: ProgressTokens, *, ttl_cap_ms: int
+    ) -> None:
         """Take what asks and records, and what narrows; clients may keep results for `ttl_cap_ms` milliseconds."""
         self._engine: Final = engine
         self._capabilities: Final = capabilities
         self._ttl_cap_ms: Final = ttl_cap_ms
         self._lists: Final = ListResults(engine, ttl_cap_ms=ttl_cap_ms)
-        self._server: Final = ServerMessages(engine)
+        self._server: Final = ServerMessages(engine, progress)
 
-    async def settle(self, call: Call, raw: bytes) -> Action:
-        """Return what to do with one message of the upstream, received on the channel of `call`."""
-        message = read_reply(raw)
+    async def settle(self, call: Call, raw: bytes, *, alone: bool = False) -> Action:
+        """Return what to do with one message of the upstream, received on the channel of `call`.
+
+        `alone` is true for a body that holds nothing else: what it says can be about the open request only.
+        """
+        message = read_body(raw) if alone else read_reply(raw)
         match message:
             case Malformed():
-                return self._broken(call, message.reason)
+                return self._unusable(call, message)
             case Response():
-                return await self._response(call, message)
+                return await self._response(call, message, alone=alone)
             case Request():
                 return await self._server.request(call, message)
             case Notification():
@@ -49,25 +62,54 @@ class Replies:
             case _:
                 assert_never(message)
 
-    async def _response(self, call: Call, message: Response) -> Action:
-        expected, method = open_request(call)
-        if expected is None or message.id != expected or type(message.id) is not type(expected):
-            return Withhold()
-        result = message.result
-        if not isinstance(result, dict):
-            return self._plain(call, message)
+    def _unusable(self, call: Call, message: Malformed) -> Action:
+        expected, _ = open_request(call)
+        if expected is None or message.id is None or not _answers(call, message.id, expected):
+            return Withhold(detail=message.reason)
+        return self._broken(call, message.reason)
+
+    async def _response(self, call: Call, given: Response, *, alone: bool) -> Action:
+        message = _own(call, given, alone=alone)
+        if message is None:
+            return Withhold(detail="the response answers another request")
+        if message.error is not None:
+            return await self._error(call, message, message.error)
+        result = message.result or {}
         if misleading(result):
             return self._broken(call, "the result has a key that some readers take for another one")
+        if call.inbound.era == "modern" and unknown_type(result.get("resultType", "complete")):
+            return self._broken(call, "the result has a resultType that the gateway does not know")
         if embedded.asks(result):
             return await self._asking(call, message, result)
+        _, method = open_request(call)
         if method in LISTS:
             return await self._lists.settle(call, method, result)
         if method in CONNECTING:
             return await self._connected(call, message, result)
-        return self._whole(call, message, result)
+        return await self._plain(call, message, result)
+
+    async def _error(self, call: Call, message: Response, error: dict[str, Any]) -> Action:
+        """Deliver an error, unless it asks the client for something that policy refuses."""
+        refusal = await embedded.refused_error(self._engine, call, error)
+        if refusal is not None:
+            return self._refused(call, refusal)
+        raw = message.raw if unequivocal(message.raw) else _error_body(message)
+        return Answer(status=200, body=raw, final=True)
+
+    async def _plain(self, call: Call, message: Response, result: dict[str, Any]) -> Action:
+        """Deliver a result; what a task holds is judged as what it is."""
+        task = call.inbound.method.target == "task" or result.get("resultType") == "task" or "task" in result
+        if not task:
+            return self._whole(call, message, result)
+        refusal = await embedded.refused_task(self._engine, call, result)
+        if refusal is not None:
+            return self._refused(call, refusal)
+        return self._whole(call, message, result, doubtful=not unequivocal(message.raw))
 
     async def _connected(self, call: Call, message: Response, result: dict[str, Any]) -> Action:
         """Tell a client that connects of no capability that policy refuses it."""
+        if call.inbound.method.name == "initialize" and not _negotiable(result):
+            return self._broken(call, "it names a protocol revision that the gateway does not know for sessions")
         shown = await self._capabilities.offered(call.inbound, self._engine.current(call), result)
         if isinstance(shown, PolicyFailure):
             return self._refused(call, undecided(shown))
@@ -77,31 +119,56 @@ class Replies:
         """Deliver a result as it came, or written anew where clients must keep it less, or could misread it."""
         modern = call.inbound.era == "modern"
         shown = capped(result, self._ttl_cap_ms) if modern and call.inbound.method.cacheable else result
-        doubtful = doubtful or (modern and ambiguous(message.raw))
+        doubtful = doubtful or (ambiguous(message.raw) if modern else message.raw.count(b"resultType") > 1)
         if message.id is not None and (doubtful or shown != message.result):
-            return Answer(status=200, body=result_body(message.id, shown))
-        return Answer(status=200, body=message.raw)
-
-    def _plain(self, call: Call, message: Response) -> Action:
-        """Deliver an error response; a result that is not an object is no MCP result."""
-        if message.error is None:
-            return self._broken(call, "the result is not an object")
-        return Answer(status=200, body=message.raw)
+            return Answer(status=200, body=result_body(message.id, shown), final=True)
+        return Answer(status=200, body=message.raw, final=True)
 
     async def _asking(self, call: Call, message: Response, result: Mapping[str, Any]) -> Action:
         """A modern server asks the client for something."""
         if not embedded.may_ask(call.inbound.method, result):
             return self._broken(call, "this method may not ask the client for input")
         refusal = await embedded.refused(self._engine, call, result)
+        refusal = refusal or await embedded.refused_task(self._engine, call, result)
         if refusal is not None:
             return self._refused(call, refusal)
         if message.id is None:
             return Withhold()
         # Written anew: of two keys alike, which some reader takes the other way, only the judged one is left.
-        return Answer(status=200, body=result_body(message.id, dict(result)))
+        return Answer(status=200, body=result_body(message.id, dict(result)), final=True)
 
     def _broken(self, call: Call, why: str) -> Action:
         return self._refused(call, broken(why))
 
     def _refused(self, call: Call, refusal: Refusal) -> Action:
-        return answer(after_sending(refusal), call.inbound, self._engine.parts.wording)
+        return refused_response(self._engine, call, refusal)
+
+
+def _own(call: Call, given: Response, *, alone: bool) -> Response | None:
+    """Return a response under the id of the open request; null if it answers none that is open here."""
+    expected, _ = open_request(call)
+    if expected is None:
+        return None
+    if given.id is None:
+        # An official SDK leaves the request open for ever; alone in a reply it can be about this request only.
+        return addressed(given, expected) if alone and given.error is not None else None
+    if same(given.id, expected):
+        return given
+    return addressed(given, expected) if _answers(call, given.id, expected) else None
+
+
+def _answers(call: Call, given: str | int, expected: str | int) -> bool:
+    """Return whether a response with the id `given` answers the open request; a resumed stream may carry others."""
+    return same(given, expected) if call.inbound.resumes is not None else alike(given, expected)
+
+
+def _negotiable(result: Mapping[str, Any]) -> bool:
+    """Return whether `initialize` names a revision of sessions; the client decides whether it speaks it."""
+    if "protocolVersion" not in result:
+        return True
+    revision = result["protocolVersion"]
+    return isinstance(revision, str) and era_of(revision) == "legacy"
+
+
+def _error_body(message: Response) -> bytes:
+    return orjson.dumps({"jsonrpc": "2.0", "id": message.id, "error": message.error})

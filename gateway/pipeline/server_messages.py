@@ -17,13 +17,15 @@ from gateway.admission.refusal import Refusal, rpc_error
 from gateway.pipeline import embedded
 from gateway.pipeline.call import Call
 from gateway.pipeline.engine import Engine, posted
-from gateway.pipeline.list_results import item_of
+from gateway.pipeline.list_results import broken, item_of
+from gateway.pipeline.progress import ProgressTokens
 from gateway.pipeline.sealed import OpenRequests, sealed_request_id
+from gateway.protocol.keys import clashing, misspelt
 from gateway.protocol.message import Notification, Request
 from gateway.protocol.methods import Method, lookup
 from gateway.protocol.methods import target_of as table_target
+from gateway.protocol.reply_ids import same
 from gateway.protocol.results import unequivocal
-from gateway.protocol.values import as_object
 
 _READ_BY: Final[Mapping[str, str]] = {"resource": "resources/read", "task": "tasks/get"}
 """The call that a notification about such a target is judged as."""
@@ -32,15 +34,18 @@ _READ_BY: Final[Mapping[str, str]] = {"resource": "resources/read", "task": "tas
 class ServerMessages:
     """Turns each request and notification of an upstream into what the client gets of it."""
 
-    def __init__(self, engine: Engine) -> None:
-        """Take what asks and records."""
+    def __init__(self, engine: Engine, progress: ProgressTokens) -> None:
+        """Take what asks and records, and the progress tokens of the requests that are open."""
         self._engine: Final = engine
+        self._progress: Final = progress
         self._open: Final = OpenRequests()
 
     async def request(self, call: Call, message: Request) -> Action:
         """A legacy server asks the client: the id is sealed, so that only its answer finds the way back."""
         if call.inbound.era == "modern":
-            return Withhold()
+            return Withhold(detail="the server sends a request, which this revision does not have")
+        if misspelt(message.params) is not None or clashing(message.params) is not None:
+            return self._refuse_upstream(call, message, broken("its request has a key that resembles another one"))
         row = lookup(message.method, direction="server", revision=call.inbound.revision)
         if row is None or row.asked != "no":
             refusal = await self._engine.ask_server_request(call, message.method, message.params)
@@ -65,17 +70,32 @@ class ServerMessages:
     async def notification(self, call: Call, message: Notification) -> Action:
         method = lookup(message.method, direction="server", revision=call.inbound.revision)
         if method is None:
-            return Withhold()
+            return Withhold(detail="the server sends a notification of an unknown method")
         self._engine.counts.add(call.inbound.server, message.method, "server")
         if message.method.endswith("/list_changed"):
             self._engine.parts.definitions.forget(call.inbound.server, message.method)
-        if message.method == "notifications/progress" and not _own_progress(call, message):
-            return Withhold()
+        if message.method == "notifications/progress":
+            return self._progressed(call, message)
         if message.method == "notifications/cancelled":
             return self._cancelled(call, message)
         if method.asked != "no":
             return await self._about(call, method, message)
-        return Answer(status=200, body=_told(message))
+        return await self._news(call, message)
+
+    async def _news(self, call: Call, message: Notification) -> Action:
+        """Deliver a notification, unless something in it asks the client for what policy refuses."""
+        refusal = await embedded.refused_news(self._engine, call, message.params)
+        return Withhold() if refusal is not None else Answer(status=200, body=_told(message))
+
+    def _progressed(self, call: Call, message: Notification) -> Action:
+        """Deliver progress of an open request, with the token as the client wrote it."""
+        given = message.params.get("progressToken")
+        own = self._progress.own(call, given)
+        if own is None:
+            return Withhold(detail="the server reports progress of a request that is not open here")
+        if same(given, own):
+            return Answer(status=200, body=_told(message))
+        return Answer(status=200, body=_notification(message.method, {**message.params, "progressToken": own}))
 
     def _cancelled(self, call: Call, message: Notification) -> Action:
         """Map the id of the server's own request to its sealed form; in the modern era ids are the client's own."""
@@ -100,20 +120,7 @@ class ServerMessages:
         verdicts = await self._engine.parts.listings.verdicts(self._engine.current(call), [item])
         if isinstance(verdicts, PolicyFailure) or verdicts != [True]:
             return Withhold()
-        if embedded.KEY not in message.params:
-            return Answer(status=200, body=_told(message))
-        refusal = await embedded.refused(self._engine, call, message.params)
-        return Withhold() if refusal is not None else Answer(status=200, body=_told(message))
-
-
-def _own_progress(call: Call, message: Notification) -> bool:
-    """On the stream of one request, only its own progress token may be used (PROTOCOL section 7)."""
-    request = call.inbound.message
-    if not isinstance(request, Request):
-        return True
-    own_token = (as_object(request.params.get("_meta")) or {}).get("progressToken")
-    token = message.params.get("progressToken")
-    return token is not None and token == own_token and type(token) is type(own_token)
+        return await self._news(call, message)
 
 
 def _told(message: Notification) -> bytes:

@@ -3,9 +3,19 @@
 Rule 1: at most `limit` bytes are read, and the reply is closed whatever happens.
 """
 
+from typing import Final
+
 from gateway.pipeline.ports import Reply, UpstreamFailure
-from gateway.protocol.message import Response, read_reply
+from gateway.protocol.message import Response
+from gateway.protocol.reply_ids import alike, read_body
 from gateway.protocol.sse import Event, Reader
+
+_REFUSED: Final = 403
+_FORBIDDEN: Final = UpstreamFailure(
+    code="upstream_unavailable",
+    detail="the server refuses the gateway's credential for this request",
+    stage="failed",
+)
 
 
 async def response_of(reply: Reply, request_id: str | int, limit: int) -> Response | UpstreamFailure:
@@ -13,7 +23,8 @@ async def response_of(reply: Reply, request_id: str | int, limit: int) -> Respon
     try:
         if reply.media == "json":
             body = await reply.read(limit)
-            return body if isinstance(body, UpstreamFailure) else _answering(body, request_id)
+            answer = body if isinstance(body, UpstreamFailure) else _answering(body, request_id)
+            return _FORBIDDEN if reply.status == _REFUSED and isinstance(answer, UpstreamFailure) else answer
         if reply.media == "sse":
             return await _streamed(reply, request_id, limit)
         return UpstreamFailure(
@@ -24,8 +35,8 @@ async def response_of(reply: Reply, request_id: str | int, limit: int) -> Respon
 
 
 def _answering(body: bytes, request_id: str | int) -> Response | UpstreamFailure:
-    message = read_reply(body)
-    if isinstance(message, Response) and message.id == request_id:
+    message = read_body(body)
+    if isinstance(message, Response) and alike(message.id, request_id):
         return message
     return UpstreamFailure(code="upstream_broken", detail="the server's answer is not a response to the request")
 

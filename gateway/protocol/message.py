@@ -4,11 +4,12 @@ Rule 1: what was read is what is forwarded: a message that two readers could rea
 section 7).
 Rule 2: nothing here knows methods; an id decides between request and notification, the table of methods the rest.
 Rule 3: `read` is for clients and strict; `read_reply` is for servers, and refuses only an ambiguous envelope.
+Rule 4: a server's envelope that every reader reads alike but clients may reject is rewritten: a byte order mark, an id
+such as `1.0`, and members of the envelope that are null are left out. The values keep their bytes.
 """
 
 from typing import Any, Final, cast
 
-import msgspec
 import orjson
 from msgspec import Struct
 from msgspec.structs import replace
@@ -16,11 +17,12 @@ from msgspec.structs import replace
 from gateway.protocol.errors import BATCH_REFUSED, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST
 from gateway.protocol.keys import clashing, fold, misspelt, misspelt_answer
 from gateway.protocol.malformed import Fault, Malformed
+from gateway.protocol.members import distinct, rewritten
 from gateway.protocol.request_envelope import (
     ID_CHARS,
     METHOD_CHARS,
+    SAFE_INTEGER,
     SEALED_ID_CHARS,
-    distinct,
     is_id,
     request_envelope,
     response_id,
@@ -32,6 +34,9 @@ _CALL: Final = frozenset({"jsonrpc", "id", "method", "params"})
 _RESULT: Final = frozenset({"jsonrpc", "id", "result"})
 _ERROR: Final = frozenset({"jsonrpc", "id", "error"})
 _ENVELOPE: Final = _CALL | _RESULT | _ERROR
+_NULLABLE: Final = frozenset({"method", "params", "result", "error"})
+"""Members that some servers write as null if a message does not have them."""
+_BOM: Final = b"\xef\xbb\xbf"
 
 
 class Request(Struct, frozen=True, kw_only=True):
@@ -179,19 +184,27 @@ def unread_answer(malformed: Malformed) -> Response:
 def read_reply(body: bytes) -> Message | Malformed:
     """Return the message that a server's JSON is; unknown keys pass, an ambiguous envelope does not.
 
-    The caller bounds the size. What is inside `result` is not judged here, and is written anew where it is filtered.
+    The `id` of a `Malformed` is set only if the message is a response to that id which cannot be used. The caller
+    bounds the size. What is inside `result` is not judged here, and is rewritten if it is filtered.
     """
+    body = body.removeprefix(_BOM)
     try:
         parsed = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         return _refused("not_json", f"the reply is not JSON: {error.msg} at character {error.pos}")
     if type(parsed) is not dict:
-        return _not_one(parsed)
+        return _refused("batch" if type(parsed) is list else "shape", "the reply is not one JSON object")
     envelope = cast("dict[str, Any]", parsed)
     if (problem := _reply_problem(body, envelope)) is not None:
-        return problem
+        return replace(problem, id=_answered(envelope))
+    plain = _plain(envelope)
+    return _server_message(plain, body if plain is envelope else rewritten(body, plain, plain.get("id")))
+
+
+def _server_message(envelope: dict[str, Any], body: bytes) -> Message | Malformed:
     if "method" not in envelope:
-        return _response(envelope, body) or _refused("shape", "the reply has no result object and no error")
+        problem = _refused("shape", "the reply has no result object and no error object with a code and a message")
+        return _response(envelope, body) or replace(problem, id=_answered(envelope))
     method, params = envelope["method"], envelope.get("params", _ABSENT)
     if type(method) is not str or len(method) > METHOD_CHARS or type(params) is not dict:
         return _refused("shape", "the server's message has no usable method, or params that are not an object")
@@ -204,7 +217,7 @@ def read_reply(body: bytes) -> Message | Malformed:
 def _reply_problem(body: bytes, envelope: dict[str, Any]) -> Malformed | None:
     if envelope.get("jsonrpc") != "2.0":
         return _refused("shape", 'the reply\'s jsonrpc is not "2.0"')
-    if ("method" in envelope) + ("result" in envelope) + ("error" in envelope) != 1:
+    if sum(envelope.get(key) is not None for key in ("method", "result", "error")) != 1:
         return _refused("shape", "the reply is not one of request, notification, result and error")
     if not _reply_id_fits(envelope):
         return _refused("id", "the reply's id is neither a string nor an integer")
@@ -214,10 +227,32 @@ def _reply_problem(body: bytes, envelope: dict[str, Any]) -> Malformed | None:
 
 
 def _reply_id_fits(envelope: dict[str, Any]) -> bool:
-    id = envelope.get("id")  # noqa: A001 - JSON-RPC's word
-    if type(id) is str or type(id) is int:
+    if _whole_id(envelope.get("id")) is not None:
         return True
-    return id is None if "error" in envelope else "method" in envelope and "id" not in envelope
+    errs = envelope.get("error") is not None
+    return envelope.get("id") is None if errs else envelope.get("method") is not None and "id" not in envelope
+
+
+def _whole_id(id: Any) -> str | int | None:  # noqa: A002 - JSON-RPC's word
+    """Return a server's id; a number such as `1.0` is the integer 1 to every reader."""
+    if type(id) is float and id.is_integer() and abs(id) <= SAFE_INTEGER:
+        return int(id)
+    return id if type(id) is str or type(id) is int else None
+
+
+def _answered(envelope: dict[str, Any]) -> str | int | None:
+    """Return the id that a message answers although it cannot be used; null if it is not a response."""
+    answers = envelope.get("jsonrpc") == "2.0" and ("result" in envelope or "error" in envelope)
+    return _whole_id(envelope.get("id")) if answers else None
+
+
+def _plain(envelope: dict[str, Any]) -> dict[str, Any]:
+    """Return the envelope itself, or without members that are null and with an id that every client accepts."""
+    odd = [key for key in _NULLABLE & envelope.keys() if envelope[key] is None]
+    if not odd and type(envelope.get("id")) is not float:
+        return envelope
+    kept = {key: value for key, value in envelope.items() if key not in odd}
+    return kept | {"id": _whole_id(kept["id"])} if "id" in kept else kept
 
 
 def _twofold(body: bytes, envelope: dict[str, Any]) -> Malformed | None:
@@ -227,9 +262,4 @@ def _twofold(body: bytes, envelope: dict[str, Any]) -> Malformed | None:
             return None
     except orjson.JSONEncodeError:
         return _refused("too_complex", "the reply nests so deep that it could not be written again")
-    if distinct(body, _MEMBERS.decode(body)):
-        return None
-    return _refused("duplicate_key", "the reply has one of JSON-RPC's keys twice")
-
-
-_MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+    return None if distinct(body) else _refused("duplicate_key", "the reply has one of JSON-RPC's keys twice")

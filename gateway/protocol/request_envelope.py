@@ -11,6 +11,8 @@ from typing import Any, Final, cast
 import msgspec
 from msgspec import Struct
 
+from gateway.protocol.members import distinct, members_of
+
 ID_CHARS: Final = 256
 SEALED_ID_CHARS: Final = 1024
 """Ids of responses are the gateway's own seals around the server's ids, hence longer."""
@@ -24,7 +26,6 @@ _NOTIFICATION: Final = frozenset({"jsonrpc", "method", "params"})
 _RESULT: Final = frozenset({"jsonrpc", "id", "result"})
 _ERROR: Final = frozenset({"jsonrpc", "id", "error"})
 _CONTENT: Final = frozenset({"params", "result", "error"})
-_MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _VALUE: Final = msgspec.json.Decoder()
 
 
@@ -64,17 +65,11 @@ def is_id(value: Any, chars: int) -> bool:
     return type(value) is int and -SAFE_INTEGER <= value <= SAFE_INTEGER
 
 
-def distinct(body: bytes, members: dict[str, msgspec.Raw]) -> bool:
-    """Return whether no key of the outermost object comes twice: no quote outside the values is left over."""
-    inside = sum(bytes(value).count(b'"') for value in members.values())
-    return body.count(b'"') - inside == sum(2 + key.count('"') for key in members)
-
-
 def _scanned(body: bytes) -> dict[str, Any] | None:
     """Return the members, the content unread, by a quick reader that refuses what is not JSON."""
     try:
-        members = _MEMBERS.decode(body)
-        if not distinct(body, members):
+        members = members_of(body)
+        if not distinct(body):
             return None
         return {key: None if key in _CONTENT else _VALUE.decode(raw) for key, raw in members.items()}
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):

@@ -27,12 +27,24 @@ _JUDGED: Final = frozenset(
 )
 """Keys of a result by which it is judged."""
 _FOLDED: Final = frozenset(map(fold, _JUDGED))
+_ERROR: Final = frozenset({"code", "message", "data"})
+_RESULT_TYPES: Final = frozenset({"complete", "input_required", "task"})
 _COUNTING: Final = (b"resultType", b"cacheScope", b"ttlMs", b"capabilities")
 
 
 def misleading(keys: Iterable[str]) -> bool:
     """Return whether some reader takes one of a result's keys for another one."""
     return any(fold(key) in _FOLDED for key in keys if key not in _JUDGED)
+
+
+def misleading_error(keys: Iterable[str]) -> bool:
+    """Return whether some reader takes one of an error's keys for another one."""
+    return any(fold(key) in _ERROR for key in keys if key not in _ERROR)
+
+
+def unknown_type(result_type: object) -> bool:
+    """Return whether a `resultType` is none that the gateway knows: nobody can say what a client does with it."""
+    return not isinstance(result_type, str) or result_type not in _RESULT_TYPES
 
 
 def ambiguous(raw: bytes) -> bool:

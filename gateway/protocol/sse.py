@@ -3,8 +3,11 @@
 Rule 1: lines end at CRLF, LF or CR and nowhere else, wherever the chunks are cut.
 Rule 2: what a relay must keep is kept: comments, `retry`, and events that carry an id but no data.
 Rule 3: an event larger than the bound ends the reading; memory never grows with what a server sends.
+Rule 4: reading is done in small steps, so that no chunk holds the thread of its reader. Comments that follow one
+another are one.
 """
 
+import re
 from typing import Final
 
 from msgspec import Struct
@@ -14,6 +17,12 @@ BOUND: Final = 8 * 1024 * 1024
 
 _BEGINNING: Final = 4096
 _BOM: Final = b"\xef\xbb\xbf"
+_STEP: Final = 64
+"""Lines that one step looks at, or runs of comments and empty lines of at most `_RUN` bytes."""
+_RUN: Final = 256
+_COMMENTS: Final = re.compile(rb"(?::[^\n]*+\n)++")
+_BETWEEN: Final = re.compile(rb"(?:(?::[^\n]*+)?\n)++")
+"""What may stand between two events: comments and empty lines."""
 
 
 class Event(Struct, frozen=True, kw_only=True):
@@ -32,6 +41,10 @@ class TooLarge(Struct, frozen=True):
     """The bound was passed; nothing more is read from this stream."""
 
     bound: int
+
+
+class Unfinished(Struct, frozen=True):
+    """A step found nothing yet, and there is more to look at."""
 
 
 class Rest(Struct, frozen=True, kw_only=True):
@@ -106,27 +119,15 @@ class Ends:
 class Reader:
     """Reads one stream, chunk by chunk."""
 
-    __slots__ = (
-        "_bound",
-        "_broken",
-        "_data",
-        "_ends",
-        "_event",
-        "_held",
-        "_id",
-        "_part",
-        "_retry",
-        "_size",
-        "_started",
-    )
-
     def __init__(self, bound: int = BOUND) -> None:
         """Begin a stream whose events have at most `bound` bytes each."""
         self._bound: Final = bound
         self._ends: Final = Ends()
-        self._broken = self._started = False
+        self._broken = self._started = self._commented = False
         self._part: list[bytes] = []
         self._held = 0
+        self._chunk = b""
+        self._at = 0
         self._clear()
 
     def _clear(self) -> None:
@@ -138,23 +139,75 @@ class Reader:
 
     def feed(self, chunk: bytes) -> list[Event | TooLarge]:
         """Return the events that the chunk completes; after a `TooLarge` there is nothing but that."""
-        if self._broken:
-            return [TooLarge(self._bound)]
-        lines = self._split(chunk)
         found: list[Event | TooLarge] = []
-        for at, line in enumerate(lines):
-            if not line and not self._size:
-                continue  # nothing was said since the last event
-            self._size += len(line) + 1
-            if self._size > self._bound:
-                self._part = [b"\n".join([*lines[at:], *self._part])]
+        self.take(chunk)
+        while (step := self.step()) is not None:
+            if not isinstance(step, Unfinished):
+                found.append(step)
+            if isinstance(step, TooLarge):
                 break
-            if (event := self._take(line)) is not None:
-                found.append(event)
-        if self._size + self._held > self._bound:
-            self._broken = True
-            found.append(TooLarge(self._bound))
         return found
+
+    def take(self, chunk: bytes) -> None:
+        """Add a chunk, after the steps have come to the end of the one before."""
+        self._chunk = self._chunk[self._at :] + self._ends.normal(chunk)
+        self._at = 0
+
+    def step(self) -> Event | TooLarge | Unfinished | None:
+        """Return the next event, or null at the end of what was taken."""
+        for _ in range(_STEP):
+            if self._broken:
+                return TooLarge(self._bound)
+            found = self._comment() or self._line()
+            if not isinstance(found, Unfinished):
+                return found
+        return _UNFINISHED
+
+    def _comment(self) -> Event | None:
+        """Pass over whole lines that are comments, or empty between two events; return what stands for the comments."""
+        if self._part or not self._started:
+            return None
+        run = (_COMMENTS if self._size else _BETWEEN).match(self._chunk, self._at, self._at + _RUN)
+        if run is None:
+            return None
+        self._at = run.end()
+        begins = self._chunk.find(b":", run.start(), run.end())
+        if begins < 0 or self._commented:
+            return None
+        self._commented = True
+        return Event(comment=self._chunk[begins + 1 : self._chunk.index(b"\n", begins)].removeprefix(b" "))
+
+    def _line(self) -> Event | TooLarge | Unfinished | None:
+        end = self._chunk.find(b"\n", self._at)
+        if end < 0:
+            return self._keep()
+        self._part.append(self._chunk[self._at : end])
+        line, self._held, self._at = b"".join(self._part), 0, end + 1
+        self._part.clear()
+        if not self._started:
+            self._started = True
+            line = line.removeprefix(_BOM)
+        if not line and not self._size:
+            return _UNFINISHED  # nothing was said since the last event
+        self._size += len(line) + 1
+        if self._size > self._bound:
+            self._part = [line + b"\n" + self._chunk[self._at :]]
+            self._chunk, self._at = b"", 0
+            return self._break()
+        return self._take(line) or _UNFINISHED
+
+    def _keep(self) -> TooLarge | None:
+        """Keep a line that has not ended."""
+        rest, self._chunk = self._chunk[self._at :], b""
+        self._at = 0
+        if rest:
+            self._part.append(rest)
+            self._held += len(rest)
+        return self._break() if self._size + self._held > self._bound else None
+
+    def _break(self) -> TooLarge:
+        self._broken = True
+        return TooLarge(self._bound)
 
     def rest(self) -> Rest:
         """Return, after a `TooLarge`, what was held of the event that was too large, and forget it."""
@@ -164,25 +217,9 @@ class Reader:
         self._part.clear()
         return Rest(head=head, held=held, ends=self._ends)
 
-    def _split(self, chunk: bytes) -> list[bytes]:
-        """Return the lines that the chunk completes and keep the rest."""
-        chunk = self._ends.normal(chunk)
-        if b"\n" not in chunk:
-            self._part.append(chunk)
-            self._held += len(chunk)
-            return []
-        lines = chunk.split(b"\n")
-        self._part.append(lines[0])
-        lines[0] = b"".join(self._part)
-        self._part = [lines.pop()]
-        self._held = len(self._part[0])
-        if not self._started:
-            self._started = True
-            lines[0] = lines[0].removeprefix(_BOM)
-        return lines
-
     def _take(self, line: bytes) -> Event | None:
         if not line:
+            self._commented = False
             return self._dispatch()
         name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
@@ -194,10 +231,12 @@ class Reader:
             self._id = value.decode("utf-8", "replace")
         elif name == b"retry" and value.isdigit():
             self._retry = int(value[:9])
-        elif not name:
-            self._size -= len(line) + 1
-            return Event(comment=value)
-        return None
+        if name:
+            self._commented = False
+            return None
+        self._size -= len(line) + 1
+        again, self._commented = self._commented, True
+        return None if again else Event(comment=value)
 
     def _dispatch(self) -> Event | None:
         event = Event(
@@ -208,3 +247,4 @@ class Reader:
 
 
 _NOTHING: Final = Event()
+_UNFINISHED: Final = Unfinished()

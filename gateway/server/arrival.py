@@ -6,6 +6,7 @@ Rule 3: a session, an event id or a server's request id that is not this caller'
 """
 
 import re
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from msgspec import Struct
@@ -30,8 +31,7 @@ from gateway.server.sessions import SESSION, opened
 _EVENT: Final = "last-event-id"
 _CLIENT: Final = "io.modelcontextprotocol/clientInfo"
 _NAME_CHARS: Final = 200
-_EXPRESSION: Final = re.compile(r"\{[^{}]*\}")
-"""An expression of a URI template (RFC 6570), which stands for a segment."""
+_EXPRESSION: Final = re.compile(r"\{[^{}]*\}")  # of a URI template (RFC 6570), which stands for a segment
 
 
 class TurnedAway(Struct, frozen=True, kw_only=True):
@@ -68,14 +68,16 @@ def unreadable(malformed: Malformed, names: Headers, wording: Wording) -> Turned
     return TurnedAway(code=code, detail=malformed.reason, answer=answer, method=malformed.method)
 
 
-def place(arrival: Arrival, ring: Ring, wording: Wording) -> Inbound | TurnedAway:
+def place(
+    arrival: Arrival, ring: Ring, wording: Wording, sessionless: AbstractSet[str] = frozenset()
+) -> Inbound | TurnedAway:
     """Return the message with its place in the method table and its session, or why it is turned away."""
     presented = _session(arrival, ring)
     agreed = _agreed(arrival, presented)
     if isinstance(agreed, Malformed):
         return unreadable(agreed, arrival.headers, wording)
     session = presented if agreed.era == "legacy" else None
-    if session is None and _names_session(arrival, agreed):
+    if session is None and arrival.server not in sessionless and _names_session(arrival, agreed):
         return _gone(arrival, "the session is not known; initialize again")
     if isinstance(arrival.message, Response):
         return _response(arrival, ring, agreed, session)

@@ -81,7 +81,8 @@ class Endpoint:
         arrived = await self._arrived(edge, found[1])
         if arrived is None:
             return
-        inbound = place(arrived, self._pipeline.engine.parts.ring, self._wording)
+        ring, wording = self._pipeline.engine.parts.ring, self._wording
+        inbound = place(arrived, ring, wording, self._performer.sessionless)
         if isinstance(inbound, TurnedAway):
             await self._turn_away(edge, found[1], inbound, _raw(arrived))
             return

@@ -5,11 +5,17 @@ Rule 1: nothing of an upstream's own error pages and challenges is in it (DESIGN
 
 from typing import Final
 
+from gateway.pipeline.embedded import in_error
 from gateway.pipeline.ports import Reply, UpstreamFailure
 from gateway.protocol.errors import INVALID_REQUEST, error_body
-from gateway.protocol.message import Response, read_reply
+from gateway.protocol.message import Response
+from gateway.protocol.reply_ids import read_body
+from gateway.protocol.results import unequivocal
+from gateway.server.outcome import Outcome
 
 REFUSED: Final = frozenset({401, 403, 407})
+UNSHOWN: Final = frozenset({401, 407})
+"""Statuses by which the server refuses the credential of the gateway: their bodies are for the gateway."""
 SERVER_ERROR: Final = 500
 
 REMEDIES: Final = {
@@ -21,18 +27,19 @@ REMEDIES: Final = {
     "credential_missing": "Ask the gateway's operator to supply the credential.",
 }
 
-UNANSWERED: Final = UpstreamFailure(
-    code="upstream_broken", detail="the server's answer is not a response to the request", stage="failed"
-)
-UNREADABLE: Final = UpstreamFailure(
-    code="upstream_broken", detail="the server's answer is neither JSON nor SSE", stage="failed"
-)
-UNFINISHED: Final = UpstreamFailure(
-    code="upstream_broken", detail="the server ended without a response", stage="failed"
-)
+
+def _failed(detail: str) -> UpstreamFailure:
+    """Return the failure of a server that answered a request without a usable response."""
+    return UpstreamFailure(code="upstream_broken", detail=detail, stage="failed")
+
+
+UNANSWERED: Final = _failed("the server's answer is not a response to the request")
+UNREADABLE: Final = _failed("the server's answer is neither JSON nor SSE")
+EMPTY: Final = _failed("the server accepted the request and sent no response")
+CHARSET: Final = _failed("the server's answer is not encoded in UTF-8")
+BURIED: Final = UpstreamFailure(code="result_too_large", detail="too much came before the answer", stage="withheld")
 TOO_LARGE: Final = UpstreamFailure(code="result_too_large", detail="an event is larger than allowed", stage="withheld")
 
-UNBOUNDED: Final = UpstreamFailure(code="result_too_large", detail="too much came before the answer", stage="withheld")
 ASKING: Final = UpstreamFailure(
     code="unread_input_request",
     detail='the result is too large to be judged and holds "inputRequests", by which servers ask clients for something',
@@ -40,28 +47,38 @@ ASKING: Final = UpstreamFailure(
 )
 
 
-def answers(body: bytes) -> bool:
-    """Return whether a body that was settled is a response; it is read again only where it may spell `method`."""
-    return not (b'"method"' in body or b"\\u" in body) or responds(body)
+def unanswered(detail: str) -> UpstreamFailure:
+    """Return the failure of a body that is not the response to the request; `detail` says what it is instead."""
+    said = f"{UNANSWERED.detail}: {detail}" if detail else UNANSWERED.detail
+    return _failed(said)
 
 
-def responds(data: bytes) -> bool:
-    """Return whether a message of the upstream is a response."""
-    return bool(data) and isinstance(read_reply(data), Response)
+def unfinished(outcome: Outcome) -> UpstreamFailure:
+    """Return the failure of a stream that ended without a response, with the first thing that was withheld."""
+    withheld = f"; {outcome.withheld} messages were withheld, the first because {outcome.detail}"
+    said = "the server ended without a response" + (withheld if outcome.withheld else "")
+    return _failed(said)
+
+
+def too_much(what: str) -> UpstreamFailure:
+    """Return the failure of a stream that goes beyond a limit."""
+    return _failed(f"the server sends too much: {what}")
 
 
 def unwilling(reply: Reply) -> UpstreamFailure:
     """Return the failure that a refusal or an error of the upstream is to the client."""
     if reply.status in REFUSED:
-        detail = "the server refuses the gateway's own credential"
+        own = reply.status in UNSHOWN
+        detail = f"the server refuses the gateway's {'own credential' if own else 'credential for this request'}"
     else:
         detail = f"the server answered HTTP {reply.status}"
     return UpstreamFailure(code="upstream_unavailable", detail=detail, stage="failed")
 
 
 def error_only(body: bytes) -> bytes:
-    """Return a server's JSON-RPC error as it is, or one of ours in place of anything else."""
-    message = read_reply(body)
-    if isinstance(message, Response) and message.error is not None:
+    """Return a server's JSON-RPC error that answers nothing, or one of ours in place of anything else."""
+    message = read_body(body)
+    error = message.error if isinstance(message, Response) and message.id is None else None
+    if error is not None and unequivocal(body) and in_error(error) == []:
         return body
     return error_body(None, INVALID_REQUEST, "the server refused the message")

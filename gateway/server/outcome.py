@@ -6,7 +6,7 @@ from gateway.pipeline.ports import UpstreamFailure
 class Outcome:
     """Counts of one exchange; mutable, and of that exchange alone."""
 
-    __slots__ = ("code", "detail", "events", "size", "status", "unread", "upstream_micros")
+    __slots__ = ("code", "detail", "events", "size", "status", "unread", "upstream_micros", "withheld")
 
     def __init__(self) -> None:
         """Begin as answered, with nothing relayed yet."""
@@ -15,6 +15,7 @@ class Outcome:
         self.status = 0
         self.size = 0
         self.events = 0
+        self.withheld = 0
         self.unread = False
         self.upstream_micros = 0
 
@@ -22,6 +23,11 @@ class Outcome:
         """Count one message of the upstream."""
         self.size += len(raw)
         self.events += 1
+
+    def withhold(self, detail: str) -> None:
+        """Count what is not a message for this client, and keep the first reason."""
+        self.withheld += 1
+        self.detail = self.detail or detail
 
     def told(self, code: str) -> None:
         """What was relayed is a refusal of ours; no code, nothing to note."""

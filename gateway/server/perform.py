@@ -18,14 +18,18 @@ from gateway.admission.refusal import own
 from gateway.pipeline import Pipeline
 from gateway.pipeline.call import Call, Settled
 from gateway.pipeline.ports import UpstreamFailure
+from gateway.pipeline.turns import Turns
 from gateway.server.edge import Edge
 from gateway.server.outcome import Outcome
 from gateway.server.ports import Callers, Meters
-from gateway.server.relay import Relay, RelayLimits
+from gateway.server.recipient import RelayLimits
+from gateway.server.relay import Relay
+from gateway.server.sessions import learn
 from gateway.server.streams import Streams
 from gateway.server.unverified import unverified_answer
 
 _ACCEPTED: Final = 202
+_ERROR: Final = 400
 _LONGEST_S: Final = 30 * 86_400.0
 """No timer is set for longer; a stream that outlives it is closed then."""
 
@@ -42,6 +46,9 @@ class Performer:
         self._meters: Final = meters
         self._callers: Final = callers
         self._limits: Final = limits
+        self._turns: Final = Turns()
+        self.sessionless: Final = set[str]()
+        """Servers that this worker has seen answer without a session."""
 
     async def perform(self, edge: Edge, settled: Settled) -> None:
         """Do what was settled."""
@@ -66,9 +73,10 @@ class Performer:
         await edge.respond(answer.status, answer.headers, answer.body)
 
     async def _forward(self, edge: Edge, call: Call, forward: Forward) -> None:
-        relay = Relay(self._pipeline, edge, call, self._limits)
+        relay = Relay(self._pipeline, edge, call, self._limits, self._turns)
         task = asyncio.current_task()
         stopped = _Stop(task)
+        self._pipeline.progress.begin(call)
         if _ends_with_client(call):
             edge.watch(stopped)
         else:
@@ -88,6 +96,7 @@ class Performer:
             if edge.gone and relay.outcome.code == "answered":
                 relay.outcome.code = "client_gone"
             relay.outcome.detail = stopped.detail or relay.outcome.detail
+            self._pipeline.progress.end(call, answered=relay.answered)
             self._complete(call, relay.outcome, stopped.reason)
 
     async def _exchanged(self, edge: Edge, call: Call, forward: Forward, relay: Relay, stopped: "_Stop") -> None:
@@ -113,7 +122,7 @@ class Performer:
     async def _sent(self, forward: Forward, relay: Relay, call: Call, edge: Edge) -> None:
         parts = self._pipeline.engine.parts
         sent_ns = parts.clock.now().monotonic_ns
-        reply = await parts.upstream.send(forward)
+        reply = await relay.head(parts.upstream.send(forward))
         relay.outcome.upstream_micros = (parts.clock.now().monotonic_ns - sent_ns) // 1000
         if isinstance(reply, UpstreamFailure):
             await relay.fail(reply)
@@ -122,8 +131,10 @@ class Performer:
             edge.watch(_nothing)
         try:
             await relay.run(reply)
+            if relay.answered and reply.status < _ERROR:
+                learn(self.sessionless, call, reply)
         finally:
-            await reply.close(drain=edge.gone and not _ends_with_client(call))
+            await relay.close(reply, drain=edge.gone and not _ends_with_client(call))
 
     async def _answer(self, edge: Edge, answer: Answer | Withhold) -> None:
         if isinstance(answer, Answer):
@@ -147,6 +158,7 @@ class Performer:
                 micros=(now.monotonic_ns - call.begun.monotonic_ns) // 1000,
                 upstream_micros=outcome.upstream_micros,
                 unread=outcome.unread,
+                withheld=outcome.withheld,
                 detail=outcome.detail,
             )
         )

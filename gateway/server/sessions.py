@@ -2,15 +2,21 @@
 
 Rule 1: the gateway mints no session; it seals the upstream's.
 Rule 2: another server's, another principal's and a forged id are all unknown: 404.
+Rule 3: a server that has no sessions never looks at an id, so an unknown one means nothing there: it is left out.
+Rule 4: a server may give another id with any answer; official SDKs differ in whether they take it. It is sealed for the
+same principal and server, so that nobody else can use it, and the session keeps its agent and its revision.
 """
 
 from typing import Final
+
+from msgspec.structs import replace
 
 from gateway.admission.decision import Verdict
 from gateway.pipeline import Pipeline
 from gateway.pipeline.call import Call
 from gateway.pipeline.ports import Reply
 from gateway.protocol.message import Response, read_reply
+from gateway.protocol.revisions import era_of
 from gateway.protocol.sealing import Ring, SessionSeal
 
 SESSION: Final = "mcp-session-id"
@@ -27,6 +33,17 @@ def opened(ring: Ring, text: str, *, server: str, principal_key: str) -> Session
     return seal
 
 
+def learn(sessionless: set[str], call: Call, reply: Reply) -> None:
+    """Keep whether a server has sessions, when it has answered a legacy request that named none."""
+    inbound = call.inbound
+    if inbound.era != "legacy" or inbound.session is not None:
+        return
+    if any(name == SESSION for name, _ in reply.headers):
+        sessionless.discard(inbound.server)
+    else:
+        sessionless.add(inbound.server)
+
+
 def carried_headers(reply: Reply) -> Headers:
     """Return the reply's headers that travel to the client; none of them names a session."""
     return tuple((name, value) for name, value in reply.headers if name not in _OWN)
@@ -38,30 +55,34 @@ def answered_headers(pipeline: Pipeline, call: Call, reply: Reply, body: bytes) 
     upstream_id = next((value for name, value in reply.headers if name == SESSION), None)
     if upstream_id is None or call.inbound.era == "modern":
         return headers
-    if call.inbound.session_text:
+    session = call.inbound.session
+    if session is not None and session.upstream_id == upstream_id:
         return (*headers, (SESSION, call.inbound.session_text))
-    if call.inbound.method.name != "initialize" or not isinstance(call.answer, Verdict):
+    given = _begun(call, upstream_id, body) if session is None else replace(session, upstream_id=upstream_id)
+    if given is None:
         return headers
     parts = pipeline.engine.parts
-    seal = _seal(call, call.answer, upstream_id, body)
-    return (*headers, (SESSION, parts.ring.close(seal, parts.ids.nonce())))
+    return (*headers, (SESSION, parts.ring.close(given, parts.ids.nonce())))
 
 
-def _seal(call: Call, answer: Verdict, upstream_id: str, body: bytes) -> SessionSeal:
-    agent = answer.decision.resolved.agent
+def _begun(call: Call, upstream_id: str, body: bytes) -> SessionSeal | None:
+    """Return the session that begins with an answer; none begins if `initialize` is refused."""
+    if not isinstance(call.answer, Verdict):
+        return None
+    revision = call.inbound.revision
+    if call.inbound.method.name == "initialize":
+        message = read_reply(body)
+        result = message.result if isinstance(message, Response) else None
+        if result is None:
+            return None
+        named = result.get("protocolVersion")
+        revision = named if isinstance(named, str) and era_of(named) == "legacy" else revision
+    agent = call.answer.decision.resolved.agent
     return SessionSeal(
         upstream_id=upstream_id,
         server=call.inbound.server,
         principal=call.inbound.principal.key,
         agent=agent.id if agent else "",
-        revision=_negotiated(body) or call.inbound.revision,
+        revision=revision,
         client=call.inbound.client.name,
     )
-
-
-def _negotiated(body: bytes) -> str | None:
-    """Return the revision that the server's `initialize` result names."""
-    message = read_reply(body)
-    result = message.result if isinstance(message, Response) else None
-    revision = result.get("protocolVersion") if result else None
-    return revision if isinstance(revision, str) else None

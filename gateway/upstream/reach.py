@@ -18,9 +18,10 @@ from gateway.upstream.address import Address, address
 from gateway.upstream.failures import ENCODED, SLOW, UNADDRESSED, of_status
 from gateway.upstream.headers import credential_line, going
 from gateway.upstream.pool import Pool
-from gateway.upstream.reply import HttpReply, Limits
+from gateway.upstream.reply import HttpReply, Limits, media_of
 from gateway.upstream.wire import Head, Wire
 
+_FORBIDDEN: Final = 403
 _LISTEN: Final = ("mcp-method", "subscriptions/listen")
 
 
@@ -58,10 +59,10 @@ class HttpUpstream:
         if isinstance(credential, UpstreamFailure):
             return credential
         limits = _limits(outbound, route)
-        head = await self._asked(place, _request(place, outbound, credential), limits.patience)
+        head = await self._asked(place, _request(place, outbound, credential), limits, waits=outbound.verb == "GET")
         if isinstance(head, UpstreamFailure):
             return head
-        failure = of_status(head.status) or _of_encoding(head)
+        failure = _of_encoding(head) or _of_status(head)
         if failure is not None:
             head.body.abort()
             return failure
@@ -85,18 +86,24 @@ class HttpUpstream:
         detail = "the credential is not one line of ASCII"
         return line or UpstreamFailure(code="credential_missing", detail=detail, stage="unsent")
 
-    async def _asked(self, place: Address, request: bytes, patience: Patience) -> Head | UpstreamFailure:
-        """Send a request over a connection that rests, or a new one, and return the head of the reply."""
+    async def _asked(self, place: Address, request: bytes, limits: Limits, *, waits: bool) -> Head | UpstreamFailure:
+        """Send a request over a connection that rests, or a new one, and return the head of the reply.
+
+        On a stream that a client opens to listen, the gateway waits for the head without an end: some servers send it
+        with the first event.
+        """
         wire: Wire | UpstreamFailure | None = None
         answered = False
         try:
-            async with patience:
+            async with limits.patience:
                 wire = self._pool.rested(place.origin) or await self._pool.connect(place)
-                head = await wire.ask(request) if isinstance(wire, Wire) else wire
-                answered = True
-                return head
+                head = None if waits or not isinstance(wire, Wire) else await wire.ask(request)
+            outcome = wire if isinstance(wire, UpstreamFailure) else head or await wire.ask(request)
+            answered = True
         except TimeoutError:
             return SLOW
+        else:
+            return outcome
         finally:
             if not answered and isinstance(wire, Wire):
                 wire.abort()
@@ -132,6 +139,11 @@ def _limits(outbound: Outbound, route: Route) -> Limits:
     """Return the patience for a message: a stream that the client holds open to listen may be silent for ever."""
     listens = outbound.verb == "GET" or _LISTEN in outbound.headers
     return Limits(patience=Patience(route.timeout_s), idle_s=None if listens else route.timeout_s)
+
+
+def _of_status(head: Head) -> UpstreamFailure | None:
+    """Return why a reply is no answer; the body of a 403 may be the error that answers the request."""
+    return None if head.status == _FORBIDDEN and media_of(head) == "json" else of_status(head.status)
 
 
 def _of_encoding(head: Head) -> UpstreamFailure | None:

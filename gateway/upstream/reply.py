@@ -17,11 +17,14 @@ from gateway.upstream.wire import Head
 
 DRAIN_BYTES: Final = 8 * 1024 * 1024
 DRAIN_S: Final = 60.0
+FINISH_BYTES: Final = 64 * 1024
+FINISH_S: Final = 1.0
+"""What may follow a complete answer, so that the connection can be used again."""
 
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
 """Runs a coroutine to its end, or to that of the worker, whoever started it."""
 
-_MEDIA: Final[dict[str, Media]] = {"application/json": "json", "text/event-stream": "sse"}
+_MEDIA: Final[dict[str, Media]] = {"": "json", "application/json": "json", "text/event-stream": "sse"}
 
 
 class Limits:
@@ -90,9 +93,16 @@ class HttpReply:
     async def close(self, *, drain: bool) -> None:
         """End the exchange: at once, or, where the server would take that for a cancellation, after it has answered."""
         if drain and not self._body.ended:
-            self._spawn(self._drained())
+            self._spawn(self._drained(DRAIN_BYTES, DRAIN_S))
         else:
             self._body.abort()
+
+    async def finish(self) -> None:
+        """End an exchange that is complete: read the little that may follow, and close the connection otherwise."""
+        if self._body.ended:
+            self._body.abort()
+        else:
+            self._spawn(self._drained(FINISH_BYTES, FINISH_S))
 
     async def _arrived(self) -> bytes | UpstreamFailure:
         try:
@@ -101,10 +111,9 @@ class HttpReply:
         except TimeoutError:
             return SLOW
 
-    async def _drained(self) -> None:
-        left = DRAIN_BYTES
+    async def _drained(self, left: int, within_s: float) -> None:
         try:
-            async with asyncio.timeout(DRAIN_S):
+            async with asyncio.timeout(within_s):
                 while left > 0 and isinstance(piece := await self._body.next(), bytes) and piece:
                     left -= len(piece)
         except TimeoutError:
@@ -118,9 +127,18 @@ class HttpReply:
 
 
 def media_of(head: Head) -> Media:
-    """Return what the body is, by its headers; what has another charset than UTF-8 is `other`."""
+    """Return what the body is, by its headers; a body without a type is JSON or nothing."""
     if head.body.empty or head.get("content-length") == "0":
         return "empty"
     kind, _, rest = head.get("content-type").partition(";")
-    charset = rest.lower().replace('"', "").replace(" ", "").partition("charset=")[2].partition(";")[0]
-    return _MEDIA.get(kind.strip().lower(), "other") if charset in {"", "utf-8"} else "other"
+    media = _MEDIA.get(kind.strip().lower(), "other")
+    if media == "other":
+        return media
+    parameters = (part.partition("=") for part in rest.lower().split(";"))
+    charsets = {value.strip(_QUOTED) for name, _, value in parameters if name.strip() == "charset"}
+    return media if charsets <= _UTF8 else "charset"
+
+
+_QUOTED: Final = " \t\"'"
+_UTF8: Final = frozenset({"", "utf-8", "utf8", "utf_8", "us-ascii", "ascii"})
+"""Names of UTF-8 in the field; ASCII is a part of it. A body is read as UTF-8 whatever its name."""

@@ -78,7 +78,7 @@ BROKEN: Final[dict[str, tuple[Script, str]]] = {
     "no JSON": (whole(b"<html>"), "upstream_broken"),
     "HTML": (whole(b"<html>", media="text/html"), "upstream_broken"),
     "no response": (whole(b'{"jsonrpc":"2.0","method":"notifications/message"}'), "upstream_broken"),
-    "a response to another request": (whole(b'{"jsonrpc":"2.0","id":"1","result":{}}'), "upstream_broken"),
+    "a response to another request": (whole(b'{"jsonrpc":"2.0","id":"2","result":{}}'), "upstream_broken"),
     "a result and an error": (whole(b'{"jsonrpc":"2.0","id":1,"result":{},"error":{}}'), "upstream_broken"),
     "two ids": (whole(b'{"jsonrpc":"2.0","id":2,"id":1,"result":{"content":[]}}'), "upstream_broken"),
     "a result that is no object": (whole(b'{"jsonrpc":"2.0","id":1,"result":[]}'), "upstream_broken"),

@@ -29,10 +29,9 @@ def test_an_event_is_complete_as_soon_as_its_empty_line_is() -> None:
     assert reader.feed(b"\ndata: b\n\n") == [Event(data=b"b")]
 
 
-def test_comments_are_kept_where_they_are() -> None:
-    assert events(b": one\n:two\n\ndata: a\n:\ndata: b\n\n") == [
+def test_comments_that_follow_one_another_are_one() -> None:
+    assert events(b": one\n:two\n\n:three\n\ndata: a\n:\n: more\ndata: b\n\n") == [
         Event(comment=b"one"),
-        Event(comment=b"two"),
         Event(comment=b""),
         Event(data=b"a\nb"),
     ]
@@ -77,7 +76,8 @@ def test_what_came_before_a_too_large_event_is_kept() -> None:
 def test_the_bound_is_for_one_event() -> None:
     reader = Reader(bound=50)
     assert [reader.feed(b"data: " + b"x" * 30 + b"\n\n")[0] for _ in range(10)] == [Event(data=b"x" * 30)] * 10
-    assert all(reader.feed(b": " + b"x" * 30 + b"\n") == [Event(comment=b"x" * 30)] for _ in range(10))
+    assert reader.feed(b": " + b"x" * 30 + b"\n") == [Event(comment=b"x" * 30)]
+    assert all(reader.feed(b": " + b"x" * 30 + b"\n") == [] for _ in range(10))
 
 
 @pytest.mark.parametrize(
@@ -99,9 +99,18 @@ def test_content_cannot_begin_a_field() -> None:
     assert events(encode(Event(id="a\ndata: b", data=b"c"))) == [Event(id="adata: b", data=b"c")]
     assert events(encode(Event(comment=b"a\n\ndata: b"))) == [
         Event(comment=b"a"),
-        Event(comment=b""),
-        Event(comment=b"data: b"),
     ]
+    assert events(encode(Event(comment=b"a\rdata: b")) + b"data: c\n\n") == [Event(comment=b"a"), Event(data=b"c")]
+
+
+@pytest.mark.parametrize("line", [b":\n", b":\n\n", b"\n", b"data:x\n:\n", b"a: b\n"])
+def test_a_step_does_little_however_much_a_chunk_holds(line: bytes) -> None:
+    reader = Reader(bound=1_000_000)
+    reader.take(b"data: a\n\n" + line * 50_000)
+    assert reader.step() == Event(data=b"a")
+    before = reader._at
+    reader.step()
+    assert 0 < reader._at - before <= 65 * 257
 
 
 def test_a_comment_keeps_a_stream_open() -> None:

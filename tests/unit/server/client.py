@@ -38,13 +38,15 @@ class Got(Struct):
 class Browser:
     """Sends requests to the endpoint over a world of fakes."""
 
-    def __init__(self, world: World, *, streams: int = 16) -> None:
+    def __init__(self, world: World, *, streams: int = 16, head_s: float = 5) -> None:
         self.world = world
+        self.got = Got(headers={})
+        """What has come back so far of the last request."""
         self.streams = Streams(StreamLimits(per_principal=streams, total=100))
         limits = EndpointLimits(
             body_bytes=100_000,
             message=Limits(size=100_000),
-            relay=RelayLimits(result_bytes=10_000, keep_alive_s=5),
+            relay=RelayLimits(result_bytes=10_000, keep_alive_s=5, head_s=head_s),
         )
         self.endpoint = Endpoint(world.pipeline, world.callers, FakeMeters(), self.streams, limits)
 
@@ -65,7 +67,7 @@ class Browser:
             "client": ("127.0.0.1", 1),
             "headers": [(name.encode(), value.encode()) for name, value in headers],
         }
-        got = Got(headers={})
+        self.got = got = Got(headers={})
         incoming: list[Message] = events or [{"type": "http.request", "body": raw, "more_body": False}]
 
         async def receive() -> Message:

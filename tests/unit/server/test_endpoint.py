@@ -609,9 +609,10 @@ async def test_progress_passes_only_for_the_open_request() -> None:
         return {"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": token, "progress": 1}}
 
     done: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "result": {"content": []}}
-    world = World(upstream=lambda _: sse(progress(5), progress("5"), progress(6), done))
+    world = World(upstream=lambda _: sse(progress(5), progress("5"), progress(5.0), progress(6), progress(True), done))
     got = await Browser(world).legacy("tools/call", {"name": "t", "_meta": {"progressToken": 5}})
-    assert [event.get("params", {}).get("progressToken") for event in got.events] == [5, None]
+    tokens = [event.get("params", {}).get("progressToken") for event in got.events]
+    assert (tokens, [type(token) for token in tokens[:3]]) == ([5, 5, 5, None], [int, int, int])
 
 
 async def test_a_changed_list_is_forgotten() -> None:

@@ -141,7 +141,7 @@ async def test_nothing_is_sent_without_the_credential_that_the_route_names(
         (redirect("http://127.0.0.1:1/"), "upstream_broken", "redirect"),
         (redirect("/mcp", status="308 Permanent Redirect"), "upstream_broken", "redirect"),
         (unauthorized(), "credential_missing", "credential"),
-        (whole(b"{}", status="403 Forbidden"), "upstream_unavailable", "credential"),
+        (whole(b"no", status="403 Forbidden", media="text/html"), "upstream_unavailable", "credential"),
         (whole(b"\x1f\x8b", headers="Content-Encoding: gzip\r\n"), "upstream_broken", "compressed"),
         ([b"HTTP/1.1 200 OK\r\nContent-Le"], "upstream_timeout", "in time"),
         (hang(), "upstream_timeout", "in time"),
@@ -152,11 +152,62 @@ async def test_a_server_that_does_not_answer_is_named_for_how_it_failed(
     upstream: HttpUpstream, server: Scripted, script: Script, code: str, word: str
 ) -> None:
     server.script = script
-    for verb in ("POST", "GET", "DELETE"):
+    verbs = ("POST", "DELETE") if code == "upstream_timeout" else ("POST", "GET", "DELETE")
+    for verb in verbs:
         failure = await failed(upstream, forward(server.url, timeout_s=0.2, verb=verb, body=b""))
         assert (failure.code, word in failure.detail) == (code, True), failure
-    assert len(server.received) == 3, "each was sent once"
-    assert "upstream.example" not in failure.detail
+        assert "upstream.example" not in failure.detail
+    assert len(server.received) == len(verbs), "each was sent once"
+
+
+async def test_the_head_of_a_stream_may_come_with_its_first_event(upstream: HttpUpstream, server: Scripted) -> None:
+    event = asyncio.Event()
+    server.script = [event, *events(b"data: {}\n\n")]
+    opening = asyncio.create_task(replied(upstream, forward(server.url, timeout_s=0.05, verb="GET", body=b"")))
+    await server.arrival()
+    done, _ = await asyncio.wait({opening}, timeout=0.3)
+    assert done == set()
+    event.set()
+    assert (await opening).media == "sse"
+
+
+async def test_a_refusal_in_json_may_be_the_error_that_answers(upstream: HttpUpstream, server: Scripted) -> None:
+    server.script = whole(b"{}", status="403 Forbidden", headers="WWW-Authenticate: Bearer\r\n")
+    reply = await replied(upstream, forward(server.url))
+    assert (reply.status, await reply.read(10), dict(reply.headers).keys()) == (403, b"{}", {"content-type"})
+
+
+@pytest.mark.parametrize("body", [b"x" * 100, b"x" * 1_000_000])
+async def test_little_is_read_after_a_complete_answer(upstream: HttpUpstream, server: Scripted, body: bytes) -> None:
+    server.script = whole(body)
+    await (await replied(upstream, forward(server.url))).finish()
+    server.script = whole(b"{}")
+    await (await replied(upstream, forward(server.url))).read(10)
+    assert server.connections == (1 if len(body) == 100 else 2)
+
+
+@pytest.mark.parametrize(
+    ("media", "read_as"),
+    [
+        *[
+            (f"{kind};{space}charset={charset}", name)
+            for kind, name in (("application/json", "json"), ("Text/Event-Stream", "sse"))
+            for space, charset in (("", "utf8"), (" ", "UTF8"), ("", '"utf-8"'), ("", "us-ascii"), ("x=1; ", "utf-8"))
+        ],
+        ("application/json; charset=utf-16", "charset"),
+        ("text/event-stream;charset=iso-8859-1", "charset"),
+        ("text/html; charset=utf-8", "other"),
+        ("application/json, text/event-stream", "other"),
+        ("", "json"),
+    ],
+)
+async def test_a_body_is_what_its_type_says_in_utf_8(
+    upstream: HttpUpstream, server: Scripted, media: str, read_as: str
+) -> None:
+    server.script = whole(b"{}", media=media)
+    reply = await replied(upstream, forward(server.url))
+    assert reply.media == read_as
+    await reply.close(drain=False)
 
 
 async def test_a_server_that_is_not_there_is_unavailable(upstream: HttpUpstream) -> None:
@@ -329,7 +380,7 @@ async def test_a_reader_that_does_not_read_stops_the_server(upstream: HttpUpstre
     [
         (whole(b"{}", media="application/json; charset=UTF-8"), "json"),
         (whole(b"{}", media="Application/JSON"), "json"),
-        (whole(b"{}", media="application/json; charset=utf-16"), "other"),
+        (whole(b"{}", media="application/json; charset=utf-16"), "charset"),
         (whole(b"<html>", media="text/html"), "other"),
         (whole(b"", status="202 Accepted"), "empty"),
         ([b"HTTP/1.1 204 No Content\r\n\r\n"], "empty"),

@@ -1,0 +1,75 @@
+"""Progress tokens of the requests that are open in this worker.
+
+Rule 1: a server may report progress only for a request of the same session that is open (PROTOCOL section 7).
+Rule 2: on the stream of a request the token may come in another form, and is delivered as the client wrote it.
+Rule 3: another worker's requests are not known here: their progress on a GET stream is withheld.
+"""
+
+from collections import Counter, OrderedDict
+from typing import Any, Final
+
+from gateway.admission.exchange import Inbound
+from gateway.pipeline.call import Call
+from gateway.pipeline.sealed import binding_of
+from gateway.protocol.message import Request
+from gateway.protocol.reply_ids import alike
+from gateway.protocol.values import as_object
+
+_Key = tuple[bytes, str | int, type]
+_REMEMBERED: Final = 10_000
+
+
+class ProgressTokens:
+    """The progress tokens by the sessions that they belong to."""
+
+    def __init__(self) -> None:
+        """Begin without open requests."""
+        self._open: Final[Counter[_Key]] = Counter()
+        self._unanswered: Final[OrderedDict[_Key, None]] = OrderedDict()
+        """Tokens of requests whose stream ended before the response: their client may resume it by GET."""
+
+    def begin(self, call: Call) -> None:
+        """Keep the token of a request that is sent now."""
+        token = _token(call.inbound)
+        if token is not None:
+            self._open[_key(call.inbound, token)] += 1
+
+    def end(self, call: Call, *, answered: bool) -> None:
+        """Forget the token of a request that is over; keep it for a while if the request has no response yet."""
+        token = _token(call.inbound)
+        if token is None:
+            return
+        key = _key(call.inbound, token)
+        self._open[key] -= 1
+        if self._open[key] <= 0:
+            del self._open[key]
+        if answered:
+            self._unanswered.pop(key, None)
+            return
+        self._unanswered[key] = None
+        if len(self._unanswered) > _REMEMBERED:
+            self._unanswered.popitem(last=False)
+
+    def own(self, call: Call, given: Any) -> str | int | None:
+        """Return the token as the client wrote it; null if it belongs to no request that may be reported here."""
+        if type(given) is bool or not isinstance(given, str | int | float):
+            return None
+        if isinstance(call.inbound.message, Request):
+            token = _token(call.inbound)
+            return token if token is not None and alike(given, token) else None
+        if isinstance(given, float):
+            return None
+        key = _key(call.inbound, given)
+        return given if key in self._open or key in self._unanswered else None
+
+
+def _key(inbound: Inbound, token: str | int) -> _Key:
+    return binding_of(inbound), token, type(token)
+
+
+def _token(inbound: Inbound) -> str | int | None:
+    request = inbound.message
+    if not isinstance(request, Request):
+        return None
+    token = (as_object(request.params.get("_meta")) or {}).get("progressToken")
+    return token if type(token) is str or type(token) is int else None

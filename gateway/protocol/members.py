@@ -1,0 +1,33 @@
+"""The members of the outermost object of a JSON text, each value as the bytes that it was written in.
+
+Rule 1: the caller has parsed the text; nothing here judges values.
+Rule 2: what is rewritten keeps the bytes of every value but the one that is replaced.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+import orjson
+
+_MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def members_of(body: bytes) -> dict[str, msgspec.Raw]:
+    """Return the values by their keys; of equal keys the last."""
+    return _MEMBERS.decode(body)
+
+
+def distinct(body: bytes) -> bool:
+    """Return whether no key of the outermost object comes twice: no quote outside the values is left over."""
+    members = _MEMBERS.decode(body)
+    inside = sum(bytes(value).count(b'"') for value in members.values())
+    return body.count(b'"') - inside == sum(2 + key.count('"') for key in members)
+
+
+def rewritten(body: bytes, keys: Iterable[str], id: str | int | None = None) -> bytes:  # noqa: A002 - JSON-RPC's word
+    """Return the object with these of its members; an `id` replaces the member of that name."""
+    copied = _MEMBERS.decode(body)
+    if id is not None:
+        copied["id"] = msgspec.Raw(orjson.dumps(id))
+    return b"{" + b",".join(orjson.dumps(key) + b":" + bytes(copied[key]) for key in keys) + b"}"

@@ -1,0 +1,234 @@
+"""An upstream's server-sent events on their way to the client, one by one.
+
+Rule 1: the response to the request is the last thing that the client gets; what the server sends after it is dropped.
+Rule 2: what is not a message for this client is withheld and counted. It is never answered.
+Rule 3: no stream holds the event loop, and each has limits on events, on what is withheld, and on growth.
+Rule 4: comments are replaced by the gateway's own. Of several events without data the last id travels, before the next
+event with data, or when the server pauses.
+"""
+
+import asyncio
+from contextlib import aclosing
+from typing import Final, assert_never
+
+from msgspec.structs import replace
+
+from gateway.admission.action import Answer, Forward, Withhold
+from gateway.pipeline.ports import Reply, UpstreamFailure
+from gateway.pipeline.sealed import sealed_event_id
+from gateway.pipeline.turns import TurnBudget
+from gateway.protocol import sse
+from gateway.protocol.sse_passing import Piece
+from gateway.server import failing
+from gateway.server.pacing import paced
+from gateway.server.recipient import GROWTH_FREE, Recipient
+from gateway.server.sessions import answered_headers
+from gateway.server.unread import Unread
+
+STREAM: Final = (
+    ("content-type", "text/event-stream"),
+    ("cache-control", "private, no-store, no-cache, no-transform"),
+    ("x-accel-buffering", "no"),
+)
+_MESSAGE: Final = frozenset({None, "", "message"})
+"""Types of events that clients read; they pass over all others."""
+
+
+class EventStream:
+    """Relays one stream; made for each reply."""
+
+    def __init__(self, recipient: Recipient, reply: Reply, unread: Unread, budget: TurnBudget) -> None:
+        """Take the client, the reply whose head says that it is a stream, and the budget of the exchange."""
+        self._to: Final = recipient
+        self._reply: Final = reply
+        self._unread: Final = unread
+        self._budget: Final = budget
+        self._reader = sse.Reader(recipient.limits.result_bytes)
+        self._held = b""
+        self._empty: sse.Event | None = None
+        self._resumable = False
+        self._read = self._events = self._written = 0
+        self._last_write = asyncio.get_running_loop().time()
+        self.answered = False
+        """Whether the client has the response."""
+
+    async def run(self) -> UpstreamFailure | None:
+        """Relay the stream to the response, or to its end; return why the client gets no response."""
+        if self._to.call.inbound.method.name != "initialize":
+            await self._begin(b"")
+        async with aclosing(paced(self._reply, self._patience_s, self._keep_alive)) as chunks:
+            async for chunk in chunks:
+                self._budget.renew()
+                failure = chunk if isinstance(chunk, UpstreamFailure) else await self._chunk(chunk)
+                if failure is not None:
+                    return failure
+                if self._over:
+                    await self._closed()
+                    return None
+        return await self._ended()
+
+    @property
+    def _over(self) -> bool:
+        return self._to.edge.gone or (self.answered and self._to.answers_one)
+
+    async def _chunk(self, chunk: bytes) -> UpstreamFailure | None:
+        """Relay what a chunk brings; return why the exchange cannot go on."""
+        self._read += len(chunk)
+        if self._unread.under_way:
+            return await self._passed(await self._unread.feed(chunk))
+        self._reader.take(chunk)
+        while not self._over and (step := self._reader.step()) is not None:
+            if isinstance(step, sse.TooLarge):
+                return await self._too_large()
+            if isinstance(step, sse.Event):
+                await self._event(step)
+                if (failure := self._excess()) is not None:
+                    return failure
+            await self._budget.pause()
+        if not self._over:
+            await self._flush()
+        return None
+
+    def _excess(self) -> UpstreamFailure | None:
+        """Return which limit the stream breaks; a stream that a GET opened may go on for ever."""
+        limits, withheld = self._to.limits, self._to.outcome.withheld
+        if len(self._held) > limits.result_bytes:
+            return failing.BURIED
+        if self._written > GROWTH_FREE + self._read * limits.growth:
+            return failing.too_much("ids of events that carry nothing")
+        if not self._to.answers_one or self._over:
+            return None
+        if self._events > limits.events:
+            return failing.too_much(f"more than {limits.events} events")
+        if withheld > limits.withheld:
+            return failing.too_much(f"more than {limits.withheld} events that are no messages for this request")
+        return None
+
+    async def _too_large(self) -> UpstreamFailure | None:
+        await self._flush()
+        rest = self._reader.rest()
+        begun = await self._unread.begin(rest, self._sealed(rest.head))
+        return begun if isinstance(begun, UpstreamFailure) else await self._passed(begun)
+
+    async def _passed(self, piece: Piece | None) -> UpstreamFailure | None:
+        """Go on after a large event, which answers the request; what broke its form was broken off."""
+        if piece is None or not piece.ended:
+            return None
+        self.answered, self._reader = True, sse.Reader(self._to.limits.result_bytes)
+        return None if self._over else await self._chunk(piece.after)
+
+    def _patience_s(self) -> float:
+        """Return how long the client may wait for the next bytes."""
+        quiet_s = asyncio.get_running_loop().time() - self._last_write
+        return max(self._to.limits.keep_alive_s - quiet_s, 0.01)
+
+    async def _keep_alive(self) -> None:
+        """Write a comment, if the client got nothing for long enough."""
+        now = asyncio.get_running_loop().time()
+        if now - self._last_write < self._to.limits.keep_alive_s:
+            return
+        self._last_write = now
+        if self._to.edge.started and not self._unread.under_way:
+            await self._send(sse.comment())
+
+    async def _event(self, event: sse.Event) -> None:
+        """Settle one event and write what the client gets of it."""
+        if event.comment is not None:
+            await self._keep_alive()
+            return
+        self._events += 1
+        if event.event not in _MESSAGE:
+            self._to.outcome.withhold("the server sends an event of another type than `message`")
+            self._keep_id(event)
+        elif not event.data:
+            self._keep_id(event)
+        else:
+            await self._message(event, event.data)
+
+    async def _message(self, event: sse.Event, data: bytes) -> None:
+        self._to.outcome.message(data)
+        action = await self._to.pipeline.settle(self._to.call, data)
+        match action:
+            case Answer() if action.final and self.answered:
+                self._to.outcome.withhold("the server answers the request a second time")
+                self._keep_id(event)
+            case Answer():
+                self._to.outcome.told(action.code)
+                await self._deliver(event, action)
+            case Withhold():
+                if action.detail:
+                    self._to.outcome.withhold(action.detail)
+                self._keep_id(event)
+            case Forward():
+                self._keep_id(event)
+                await self._refuse_upstream(action)
+            case _:
+                assert_never(action)
+
+    def _keep_id(self, event: sse.Event) -> None:
+        """Keep the id and the `retry` of an event of which the client gets no data."""
+        if event.id is None and event.retry is None:
+            return
+        before = self._empty or sse.Event()
+        self._empty = sse.Event(
+            data=b"" if event.id is not None else before.data,
+            id=before.id if event.id is None else event.id,
+            retry=before.retry if event.retry is None else event.retry,
+        )
+
+    async def _flush(self) -> None:
+        """Write the id and the `retry` that were kept."""
+        if self._empty is not None:
+            event, self._empty = self._empty, None
+            await self._write(sse.encode(replace(event, id=self._sealed(event))))
+
+    async def _deliver(self, event: sse.Event, action: Answer) -> None:
+        """Write an event; of `initialize` nothing goes out before its response is known, which names the revision."""
+        await self._flush()
+        if action.final and not self._to.edge.started:
+            await self._begin(action.body)
+            self._held, held = b"", self._held
+            await self._send(held)
+        await self._write(sse.encode(replace(event, id=self._sealed(event), data=action.body)))
+        self.answered = self.answered or action.final
+
+    async def _write(self, written: bytes) -> None:
+        if self._to.edge.started:
+            await self._send(written)
+        else:
+            self._held += written
+
+    async def _send(self, written: bytes) -> None:
+        if written:
+            self._last_write = asyncio.get_running_loop().time()
+            self._written += len(written)
+            await self._to.edge.write(written, more=True)
+
+    async def _begin(self, body: bytes) -> None:
+        headers = answered_headers(self._to.pipeline, self._to.call, self._reply, body)
+        await self._to.edge.start(self._reply.status, (*headers, *STREAM))
+
+    def _sealed(self, event: sse.Event) -> str | None:
+        if event.id is None:
+            return None
+        self._resumable = self._to.call.inbound.era == "legacy"
+        parts = self._to.pipeline.engine.parts
+        return sealed_event_id(parts.ring, self._to.call, event.id, parts.ids.nonce())
+
+    async def _refuse_upstream(self, forward: Forward) -> None:
+        """Answer a server's refused request ourselves; what the server says to that is of no interest."""
+        reply = await self._to.pipeline.engine.parts.upstream.send(forward)
+        if not isinstance(reply, UpstreamFailure):
+            await reply.finish()
+
+    async def _closed(self) -> None:
+        """End the client's stream behind the response."""
+        await self._to.edge.write(b"", more=False)
+
+    async def _ended(self) -> UpstreamFailure | None:
+        """End the client's stream as the upstream ended its own; without a response only if it can be resumed."""
+        open_stream = self._to.edge.started and not self._unread.under_way
+        if open_stream and (self._resumable or not self._to.answers_one):
+            await self._closed()
+            return None
+        return failing.unfinished(self._to.outcome)

@@ -1,0 +1,93 @@
+"""An upstream's JSON body on its way to the client: the response to a request, whole.
+
+Rule 1: a body that is not the response to the request is an error for its sender, with what it is instead.
+Rule 2: a JSON-RPC error reaches the client whatever HTTP status it came with. In the legacy era the status becomes 200,
+because a 4xx ends the sessions of some clients; a 404 to a session stays 404, because it says that the session is gone.
+In the modern era a 4xx stays, because clients recognize the era of a server by it.
+"""
+
+from typing import Final
+
+from gateway.admission.action import Action, Answer, Withhold
+from gateway.admission.refusal import JSON
+from gateway.pipeline.ports import Reply, UpstreamFailure
+from gateway.pipeline.turns import TurnBudget
+from gateway.protocol.message import Response
+from gateway.protocol.reply_ids import read_body
+from gateway.server import failing
+from gateway.server.recipient import Recipient
+from gateway.server.sessions import answered_headers, carried_headers
+from gateway.server.unread import Unread
+
+ERROR: Final = 400
+_OK: Final = 200
+_GONE: Final = 404
+
+
+class JsonAnswer:
+    """Relays one body; made for each reply."""
+
+    def __init__(self, recipient: Recipient, reply: Reply, unread: Unread, budget: TurnBudget) -> None:
+        """Take the client, the reply whose head says that it is JSON, and the budget of the exchange."""
+        self._to: Final = recipient
+        self._reply: Final = reply
+        self._unread: Final = unread
+        self._budget: Final = budget
+        self.answered = False
+        """Whether the client has the response."""
+
+    async def run(self) -> UpstreamFailure | None:
+        """Relay the body; return why the client gets no response."""
+        body = await self._reply.read(self._to.limits.result_bytes)
+        if isinstance(body, UpstreamFailure):
+            return await self._oversize(body)
+        if not body or body.isspace():
+            return failing.EMPTY if self._reply.status < ERROR else await self._failed(body)
+        await self._budget.pause()
+        if self._reply.status >= ERROR:
+            return await self._failed(body)
+        action = await self._to.pipeline.settle(self._to.call, body, alone=True)
+        self._to.outcome.message(body)
+        await self._budget.pause()
+        return await self._deliver(_OK, action)
+
+    async def _deliver(self, status: int, action: Action, body: bytes = b"") -> UpstreamFailure | None:
+        """Answer with a response or a refusal; a body that is another message answers nothing."""
+        if not isinstance(action, Answer) or not action.final:
+            detail = action.detail if isinstance(action, Withhold) else "it is another message"
+            return failing.unanswered(detail)
+        self._to.outcome.told(action.code)
+        self.answered = True
+        headers = answered_headers(self._to.pipeline, self._to.call, self._reply, action.body)
+        status = action.status if action.code else status
+        await self._to.edge.respond(status, (*headers, *JSON), (not action.code and body) or action.body)
+        return None
+
+    async def _failed(self, body: bytes) -> UpstreamFailure | None:
+        """Relay the JSON-RPC error of a reply whose status is an error; nothing else in such a body is shown."""
+        status, message = self._reply.status, read_body(body)
+        if isinstance(message, Response) and message.error is not None and status not in failing.UNSHOWN:
+            action = await self._to.pipeline.settle(self._to.call, body, alone=True)
+            if isinstance(action, Answer) and action.final:
+                self._to.outcome.message(body)
+                kept = self._keeps_status()
+                shown = failing.error_only(body) if kept and message.id is None else b""
+                return await self._deliver(status if kept else _OK, action, shown)
+        if status in failing.REFUSED or status >= failing.SERVER_ERROR:
+            return failing.unwilling(self._reply)
+        await self._to.edge.respond(status, (*carried_headers(self._reply), *JSON), failing.error_only(body))
+        return None
+
+    def _keeps_status(self) -> bool:
+        inbound, status = self._to.call.inbound, self._reply.status
+        if inbound.era == "legacy":
+            return status == _GONE and inbound.session is not None
+        return status < failing.SERVER_ERROR and status not in failing.REFUSED
+
+    async def _oversize(self, failure: UpstreamFailure) -> UpstreamFailure | None:
+        """Relay a large result unread if it may pass, or return why not."""
+        if failure.code != "result_too_large" or self._reply.status >= ERROR:
+            return failure
+        refused = await self._unread.body(self._reply, failure)
+        self.answered = refused is None
+        return refused
