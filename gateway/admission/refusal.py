@@ -8,6 +8,7 @@ Rule 3: HTTP 401 is for authentication only; 503 only for connecting while polic
 from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.admission.action import Answer, Withhold
 from gateway.admission.decision import Reason
@@ -16,6 +17,8 @@ from gateway.protocol import errors
 from gateway.protocol.message import Request
 
 UNVERIFIED: Final = "principal_is_verified"
+STOPPED: Final = "stopped"
+"""The code of what was sent, and is refused while it runs."""
 JSON: Final = (("content-type", "application/json"),)
 _UNAVAILABLE: Final = 503
 _FORBIDDEN: Final = 403
@@ -49,6 +52,12 @@ def own(code: str, message: str, remedy: str = "") -> Refusal:
     return Refusal(code=code, reasons=(Reason(requirement=code, message=message, severity="high", remedy=remedy),))
 
 
+def stopped(refusal: Refusal) -> Refusal:
+    """Return the refusal of a call that was sent already, so that its outcome is unknown."""
+    reasons = tuple(replace(reason, remedy=_CHECK) for reason in refusal.reasons)
+    return replace(refusal, code=STOPPED, reasons=reasons)
+
+
 def answer(refusal: Refusal, inbound: Inbound, wording: Wording) -> Answer | Withhold:
     """Return how the sender of `inbound` learns of the refusal."""
     request = inbound.message
@@ -67,7 +76,7 @@ def answer(refusal: Refusal, inbound: Inbound, wording: Wording) -> Answer | Wit
 
 def text(refusal: Refusal, wording: Wording) -> str:
     """Return the sentences that a model or a person reads."""
-    lines = [f"Refused by policy ({refusal.code}). Nothing was executed."]
+    lines = [_ENDED if refusal.code == STOPPED else f"Refused by policy ({refusal.code}). Nothing was executed."]
     lines += [f"- {reason.requirement}: {reason.message}" for reason in refusal.reasons]
     lines += [f"What to do: {remedy}" for remedy in dict.fromkeys(r.remedy for r in refusal.reasons) if remedy]
     lines += [part for part in (wording.organization_message, _ask_at(wording.request_url)) if part]
@@ -76,6 +85,10 @@ def text(refusal: Refusal, wording: Wording) -> str:
     if refusal.decision_id:
         lines.append(f"Decision {refusal.decision_id}.")
     return "\n".join(lines)
+
+
+_ENDED: Final = f"Ended by policy while it ran ({STOPPED}). It was sent to the server; its outcome is unknown."
+_CHECK: Final = "It may have been executed all the same: check before you try again."
 
 
 def data(refusal: Refusal, wording: Wording) -> dict[str, Any]:

@@ -26,6 +26,8 @@ from gateway.pipeline.passages import Passages
 from gateway.pipeline.ports import Moment
 from gateway.pipeline.presentation import Presentation
 from gateway.pipeline.replies import Replies
+from gateway.pipeline.running import Running
+from gateway.pipeline.tasks import Tasks
 from gateway.pipeline.withheld import withheld
 from gateway.protocol.errors import malformed_body
 from gateway.protocol.malformed import Malformed
@@ -44,6 +46,8 @@ class Pipeline:
         self.engine: Final = Engine(parts)
         self.presentation: Final = Presentation(parts.definitions, several_issuers=parts.several_issuers)
         self.passages: Final = Passages()
+        self.running: Final = Running(self.engine)
+        self.tasks: Final = Tasks(self.engine, self.running)
         self._capabilities: Final = Capabilities(parts.listings)
         self._replies: Final = Replies(self.engine, self._capabilities, ttl_cap_ms=ttl_cap_ms)
 
@@ -62,7 +66,10 @@ class Pipeline:
 
     async def settle(self, call: Call, raw: bytes) -> Action:
         """Return what to do with one message that the upstream sent on the channel of `call`."""
-        return await self._replies.settle(call, raw)
+        action = await self._replies.settle(call, raw)
+        if isinstance(action, Answer) and not action.code:
+            self.tasks.see(call, raw)
+        return action
 
     def record_counts(self) -> None:
         """Hand over to the journal what was only counted since the last time."""

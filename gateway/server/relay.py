@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.admission.action import Action, Answer, Forward, Withhold
-from gateway.admission.refusal import JSON, answer, own
+from gateway.admission.refusal import JSON, Refusal, answer, own
 from gateway.pipeline import Pipeline
 from gateway.pipeline.call import Call
 from gateway.pipeline.ports import Reply, UpstreamFailure
@@ -74,7 +74,18 @@ class Relay:
     async def fail(self, failure: UpstreamFailure) -> None:
         """Tell the client that the upstream gave no usable answer."""
         self.outcome.failed(failure)
-        refusal = own(failure.code, failure.detail, failing.REMEDIES[failure.code])
+        await self._tell(own(failure.code, failure.detail, failing.REMEDIES[failure.code]))
+
+    async def stop(self, refusal: Refusal) -> None:
+        """Tell the client that policy ended its call; one that has its answer gets no second one."""
+        if self._answered and not self._unread.under_way:
+            await self._edge.write(b"", more=False)
+        elif self._edge.started and self.outcome.unread:
+            self._edge.abort()
+        else:
+            await self._tell(refusal)
+
+    async def _tell(self, refusal: Refusal) -> None:
         action = answer(refusal, self._call.inbound, self._pipeline.engine.parts.wording)
         if self._unread.under_way:
             self._unread.break_off()
@@ -194,7 +205,7 @@ class Relay:
             case Withhold():
                 await self._write(reply, b"", replace(event, id=self._sealed(event), data=b"", event=None))
             case Forward():
-                await self._refuse_upstream(action)
+                await self._pipeline.running.posted(action)
             case _:
                 assert_never(action)
 
@@ -226,12 +237,6 @@ class Relay:
         self._resumable = self._call.inbound.era == "legacy"
         parts = self._pipeline.engine.parts
         return sealed_event_id(parts.ring, self._call, event.id, parts.ids.nonce())
-
-    async def _refuse_upstream(self, forward: Forward) -> None:
-        """Answer a server's refused request ourselves; what the server says to that is of no interest."""
-        reply = await self._pipeline.engine.parts.upstream.send(forward)
-        if not isinstance(reply, UpstreamFailure):
-            await reply.close(drain=False)
 
     async def _ended(self) -> None:
         """End the client's stream as the upstream ended its own; without a response only where it can be resumed."""
