@@ -126,6 +126,8 @@ class Decided(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="
     protocol: str = ""
     era: str = ""
     arguments: Arguments = field(default_factory=Arguments)
+    session: str = ""
+    """Digest of the session that the client presented; `mcp-admission stop --session` takes it."""
     definition: str = ""
     """Digest of the definition that was judged; empty where none was seen."""
     input: PolicyInput | None = None

@@ -55,7 +55,7 @@ def kept(behind: Behind) -> Stops:
 
 def stop(behind: Behind) -> None:
     now = time.time_ns()
-    made = new_stop("agent", "anyone", for_s=600, because="It went rogue.", about=("alice@example.com", now))
+    made = new_stop({"agent": "anyone"}, for_s=600, because="It went rogue.", about=("alice@example.com", now))
     assert not isinstance(kept(behind).add(made, now), str)
 
 
@@ -209,7 +209,7 @@ async def test_a_call_that_is_not_stopped_runs_on(behind: Behind) -> None:
     running = asyncio.ensure_future(call(behind, "modern"))
     await reached(behind)
     now = time.time_ns()
-    kept(behind).add(new_stop("target", "s/delete", for_s=600, because="Flood.", about=("alice", now)), now)
+    kept(behind).add(new_stop({"target": "s/delete"}, for_s=600, because="Flood.", about=("alice", now)), now)
 
     async def felt() -> bool | None:
         return (await behind.line.called("delete")).reason == "policy_denied" or None
