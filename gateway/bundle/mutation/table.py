@@ -121,7 +121,7 @@ def _policies(data: Json, most: int, chance: random.Random) -> list[Patch]:
 
 
 def _stops(data: Json) -> list[Patch]:
-    """Policies under which something is stopped: an agent, a server, a target, a caller, an action, or a combination."""
+    """Policies under which something is stopped, by one selector or by two."""
     targets = data["catalog"]["targets"].items()
     names: list[tuple[Kind, str]] = [
         *(("agent", name) for name in data["agents"]),
@@ -135,7 +135,8 @@ def _stops(data: Json) -> list[Patch]:
         "tag": {tag for server in data["catalog"]["servers"].values() for tag in server.get("tags", ())},
         "action": {"read", "write", "delete"},
     }
-    names += [(kind, name) for kind, found in kinds.items() for name in sorted(found) if name]
+    for kind, found in kinds.items():
+        names.extend((kind, name) for name in sorted(found) if name)
     stops = [_stop(kind, name) for kind, name in names]
     stops += [replace(stop, also={"action": "read"}) for stop in stops if stop.kind != "action"]
     return [replacing((ROOT,), document([stop])[ROOT]) for stop in stops]
