@@ -72,14 +72,13 @@ async def hits(exchange: Exchange, records: Iterable[Read], unix_ns: int) -> Hit
             alike[_key(question, unix_ns)] += 1
         else:
             unknown += 1
-    stopped: Counter[bool] = Counter()
+    total, stopped = alike.total() + unknown, Counter[bool]()
     for body, count in alike.items():
         refused = await _is_stopped(exchange, body)
         if refused is None:
             unknown += count
         elif refused:
             stopped[_has_target(body)] += count
-    total = alike.total() + unknown
     return Hits(messages=stopped.total(), calls=stopped[True], of=total, unknown=unknown)
 
 
