@@ -34,6 +34,10 @@ _RECORD_S: Final = 1.0
 _DRAIN_S: Final = 65.0
 """Longer than any reply is drained."""
 
+_DRAINS: Final = 1_000
+KEPT_BYTES: Final = 32 * 1024 * 1024
+"""Bytes of messages that are kept for drained answers, and as many for tasks."""
+
 T = TypeVar("T")
 
 
@@ -64,6 +68,7 @@ class Running:
         self._engine: Final = engine
         self._open: Final[dict[Exchange, None]] = {}
         self._background: Final[set[asyncio.Task[None]]] = set()
+        self._drains: Final[dict[Exchange, None]] = {}
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -105,14 +110,25 @@ class Running:
             return ended[0]
 
     def drain(self, call: Call, reply: Reply) -> None:
-        """Register an answer that the upstream goes on to send after its client has left."""
+        """Register an answer that the upstream goes on to send after its client has left.
+
+        What is kept is bounded: the oldest drains are forgotten, and end by the limits of a drain.
+        """
 
         def end(_: Refusal) -> None:
+            self._drains.pop(exchange, None)
             self.spawn(reply.close(drain=False))
             self.cancel(call)
 
         exchange = self.begin(call, end)
-        asyncio.get_running_loop().call_later(_DRAIN_S, self.finish, exchange)
+        self._drains[exchange] = None
+        asyncio.get_running_loop().call_later(_DRAIN_S, self._drained, exchange)
+        while len(self._drains) > _DRAINS or sum(size_of(one.call) for one in self._drains) > KEPT_BYTES:
+            self._drained(next(iter(self._drains)))
+
+    def _drained(self, exchange: Exchange) -> None:
+        self._drains.pop(exchange, None)
+        self.finish(exchange)
 
     def cancel(self, call: Call) -> None:
         """Tell a legacy upstream that a request is canceled; closing its stream tells a modern one."""
@@ -192,6 +208,11 @@ class Running:
         if exchange in self._open:
             self.finish(exchange)
             exchange.end(refusal)
+
+
+def size_of(call: Call) -> int:
+    """Return the bytes of the message that is kept with a call."""
+    return len(call.inbound.message.raw) if call.inbound.message is not None else 0
 
 
 def _expiry_ns(call: Call) -> int | None:

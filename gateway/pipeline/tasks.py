@@ -1,7 +1,8 @@
 """The tasks that upstreams keep running for calls whose answers were delivered, so that a stop can cancel them.
 
 Rule 1: a task is remembered when an answer names it, and forgotten when the server says that it ended, when its time to
-live is over, or when `_MOST` newer ones run; a task that is not remembered runs on until the server ends it.
+live is over, or when `_MOST` newer ones run (fewer if their calls are large). A task that is not remembered runs on
+until the server ends it.
 Rule 2: a task does not end with the credential that began it: clients renew theirs and come back for the result.
 Rule 3: to cancel is a request of the gateway's own, on the permit of the call that began the task.
 """
@@ -21,7 +22,7 @@ from gateway.admission.refusal import Refusal
 from gateway.pipeline.call import Call
 from gateway.pipeline.engine import Engine, outbound
 from gateway.pipeline.looking import list_request
-from gateway.pipeline.running import Exchange, Running
+from gateway.pipeline.running import KEPT_BYTES, Exchange, Running, size_of
 from gateway.protocol.message import Notification, Request, Response, read_reply
 from gateway.protocol.values import as_object
 
@@ -52,6 +53,7 @@ class Tasks:
         self._engine: Final = engine
         self._running: Final = running
         self._known: Final[dict[_Key, Exchange]] = {}
+        self._size = 0
 
     def __len__(self) -> int:
         """Return how many are remembered."""
@@ -80,15 +82,16 @@ class Tasks:
         self._forget(key)
 
         def end(refusal: Refusal) -> None:
-            self._known.pop(key, None)
+            self._forget(key)
             self._cancel(call, task.id, refusal)
 
         exchange = Exchange(call, end, again_ns=_AGAIN_NS)
         exchange.expires_ns = None
         self._known[key] = self._running.keep(exchange)
+        self._size += size_of(call)
         if task.ttl_s is not None:
             asyncio.get_running_loop().call_later(min(task.ttl_s, _LONGEST_S), self._expire, key, exchange)
-        while len(self._known) > _MOST:
+        while len(self._known) > _MOST or self._size > KEPT_BYTES:
             self._forget(next(iter(self._known)))
 
     def _ended(self, inbound: Inbound, task: Task | None) -> None:
@@ -102,6 +105,7 @@ class Tasks:
     def _forget(self, key: _Key) -> None:
         exchange = self._known.pop(key, None)
         if exchange is not None:
+            self._size -= size_of(exchange.call)
             self._running.finish(exchange)
 
     def _cancel(self, call: Call, task_id: str, refusal: Refusal) -> None:

@@ -405,14 +405,30 @@ async def test_a_task_that_has_ended_is_canceled_no_more(how: str) -> None:
     assert (stage.running, len(stage.world.pipeline.tasks)) == (0, 0)
 
 
-async def test_the_tasks_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.pipeline.tasks._MOST", 3)
+@pytest.mark.parametrize(("limit", "value", "kept"), [("_MOST", 3, 3), ("KEPT_BYTES", 250, 2)])
+async def test_the_tasks_that_are_remembered_are_bounded(
+    limit: str, value: int, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"gateway.pipeline.tasks.{limit}", value)
     stage = Stage()
     for number in range(5):
         task = {**WORKING, "taskId": f"t-{number}"}
         stage.reply = FakeReply(orjson.dumps({"jsonrpc": "2.0", "id": 1, "result": {"task": task}}))
         await called(stage)
-    assert (stage.running, len(stage.world.pipeline.tasks)) == (3, 3)
+    assert (stage.running, len(stage.world.pipeline.tasks)) == (kept, kept)
+
+
+@pytest.mark.parametrize(("limit", "value", "kept"), [("_DRAINS", 2, 2), ("KEPT_BYTES", 10, 0)])
+async def test_the_drains_that_are_registered_are_bounded(
+    limit: str, value: int, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = Stage(FakeReply(orjson.dumps({"jsonrpc": "2.0", "id": 1, "result": {"content": []}})))
+    await called(stage)
+    call = next(iter(stage.world.pipeline.passages._calls.values()))
+    monkeypatch.setattr(f"gateway.pipeline.running.{limit}", value)
+    for _ in range(4):
+        stage.world.pipeline.running.drain(call, Silent())
+    assert stage.running == kept
 
 
 @pytest.mark.parametrize("method", ["tasks/get", "tools/call"])
