@@ -111,6 +111,8 @@ class Context(Struct, frozen=True, kw_only=True):
     source_ip: str
     gateway: Gateway
     headers: dict[str, str] = field(default_factory=dict[str, str])
+    session: str = ""
+    """Digest of the `Mcp-Session-Id` that the client presents (`session_digest`); empty if it presents none."""
 
 
 class PolicyInput(Struct, frozen=True, kw_only=True):

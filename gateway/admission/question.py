@@ -30,6 +30,7 @@ from gateway.admission.policy_input import (
     Target,
     Time,
 )
+from gateway.admission.session_digest import session_digest
 from gateway.protocol.message import Notification, Request
 from gateway.protocol.values import as_object
 
@@ -77,7 +78,13 @@ def ask(inbound: Inbound, *, phase: Phase, unix_ns: int, gateway: Gateway) -> Po
         client=inbound.client,
         server=Server(id=inbound.server),
         target=target(inbound),
-        context=Context(time=moment(unix_ns), source_ip=inbound.source_ip, headers=inbound.shown, gateway=gateway),
+        context=Context(
+            time=moment(unix_ns),
+            source_ip=inbound.source_ip,
+            headers=inbound.shown,
+            gateway=gateway,
+            session=session_digest(inbound.session_text),
+        ),
     )
 
 
@@ -121,7 +128,10 @@ def item(inbound: Inbound, *, method: str, target: Target, definition: Definitio
 
 
 def listing(question: PolicyInput, items: Sequence[Item]) -> PolicyInput:
-    """State the question about a chunk of list items, in the name of the one who asked for the list."""
+    """State the question about a chunk of list items, in the name of the one who asked for the list.
+
+    The session is left out, so that equal lists of one caller ask equal questions whatever their sessions.
+    """
     context = question.context
     return PolicyInput(
         phase="list",

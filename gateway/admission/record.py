@@ -128,6 +128,8 @@ class Decided(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="
     protocol: str = ""
     era: str = ""
     arguments: Arguments = field(default_factory=Arguments)
+    session: str = ""
+    """Digest of the session that the client presented; `mcp-admission stop --session` takes it."""
     definition: str = ""
     """Digest of the definition that was judged; empty where none was seen."""
     input: PolicyInput | None = None
@@ -141,6 +143,7 @@ class Completed(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field
     monotonic_ns: int
     outcome: str
     """`answered`, `error` (JSON-RPC), `tool_error`, `client_gone`, `cancelled`, `closed` (a stream refused later),
+    `stopped` (a call that policy ended after it was sent; `detail` says why),
     `not_forwarded` (nobody waited for the allow any more), or the code of an upstream failure."""
     status: int = 0
     bytes: int = 0

@@ -78,6 +78,7 @@ def _asked(question: PolicyInput) -> dict[str, Any]:
         "definition": question.definition.sha256 if question.definition else "",
         "principal": _caller(question.principal),
         "source_ip": question.context.source_ip,
+        "session": question.context.session,
     }
 
 

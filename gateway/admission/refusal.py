@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.admission.action import Answer, Withhold
 from gateway.admission.decision import Reason
@@ -22,6 +23,8 @@ from gateway.protocol.methods import lookup
 from gateway.protocol.revisions import WITHOUT_HEADER, era_of
 
 UNVERIFIED: Final = "principal_is_verified"
+STOPPED: Final = "stopped"
+"""The code of what was sent, and is refused while it runs."""
 JSON: Final = (("content-type", "application/json"),)
 _UNAVAILABLE: Final = 503
 _FORBIDDEN: Final = 403
@@ -29,18 +32,19 @@ _NOT_ALLOWED: Final = 405
 _RETRY_AFTER_S: Final = "2"
 
 
-Stage = Literal["refused", "unsent", "unknown", "failed", "withheld"]
-"""How far the request came: refused before it was sent, could not be sent, sent without a known outcome, sent to a
-server that failed, sent and answered by what the gateway does not deliver."""
+Stage = Literal["refused", "unsent", "unknown", "ended", "failed", "withheld"]
+"""How far the request came: refused before it was sent, could not be sent, sent without a known outcome, sent and ended
+by policy while it ran, sent to a server that failed, sent and answered by what the gateway does not deliver."""
 
 _OPENINGS: Final[Mapping[Stage, str]] = {
     "refused": "Refused by {by} ({code}). Nothing was executed.",
     "unsent": "The request was not sent to the server ({code}). Nothing was executed.",
     "unknown": "The request was sent to the server, and its outcome is unknown ({code}). It may have been executed.",
+    "ended": "Policy ended the request while it ran ({code}); its outcome is unknown. It may have been executed.",
     "failed": "The request was sent, and the server failed ({code}). It may have been executed.",
     "withheld": "The request was sent, and its answer is withheld ({code}). It may have been executed.",
 }
-_SENT: Final = frozenset({"unknown", "failed", "withheld"})
+_SENT: Final = frozenset({"unknown", "ended", "failed", "withheld"})
 _OF_POLICY: Final = frozenset({"policy_denied", "approval_required", "obligation_unsupported"})
 """Codes of refusals that policy decided; every other one is the gateway's own."""
 _CHECK: Final = "Check whether it was executed before you repeat it."
@@ -72,6 +76,11 @@ def own(code: str, message: str, remedy: str = "", *, stage: Stage = "refused") 
     """Return a refusal of the gateway's own making, before or instead of a decision."""
     reason = Reason(requirement=code, message=message, severity="high", remedy=remedy)
     return Refusal(code=code, reasons=(reason,), stage=stage)
+
+
+def stopped(refusal: Refusal) -> Refusal:
+    """Return the refusal of a call that was sent already and is ended while it runs."""
+    return replace(refusal, code=STOPPED, stage="ended")
 
 
 def answer(refusal: Refusal, inbound: Inbound, wording: Wording) -> Answer | Withhold:

@@ -9,8 +9,9 @@ import logging
 import os
 import signal
 import ssl
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from typing import Any, Final
 
 from msgspec import structs
@@ -129,8 +130,8 @@ async def worker(settings: Settings, handed: Handed, report: Report) -> AsyncGen
         )
         policy = Policy(client, pulse_of(settings, handed, client, vitals))
         stack.callback(pipeline.record_counts)
-        revised = _revised(policy, streams, pipeline)
-        for background in (policy.pulse.run(), revised, floods_recorded(floods, pipeline)):
+        revised = (_revised(policy, pipeline.running.revise), _revised(policy, partial(streams.revise, pipeline)))
+        for background in (policy.pulse.run(), *revised, floods_recorded(floods, pipeline)):
             task = asyncio.create_task(background)
             task.add_done_callback(_end_with)
             stack.callback(task.cancel)
@@ -149,28 +150,35 @@ class Policy:
         self.client: Final = client
         self.pulse: Final = pulse
         self.listeners: Final[list[Callable[[str, str], None]]] = []
-        self.changed: Final = asyncio.Event()
+        self._changed: Final[list[asyncio.Event]] = []
         client.on_revision = self.tell
+
+    def change(self) -> asyncio.Event:
+        """Return what is set whenever other revisions of policy or stops are enforced."""
+        self._changed.append(asyncio.Event())
+        return self._changed[-1]
 
     def tell(self) -> None:
         """Say by what is decided now."""
-        self.changed.set()
+        for changed in self._changed:
+            changed.set()
         enforceable = self.client.enforceable
         for listener in self.listeners:
             listener(enforceable.revision, enforceable.emergency)
 
 
-async def _revised(policy: Policy, streams: Streams, pipeline: Pipeline) -> None:
-    """Decide every open stream again that other revisions let in than those in force, as soon as they change.
+async def _revised(policy: Policy, revise: Callable[[], Awaitable[int]]) -> None:
+    """Have what other revisions let in than those in force decided again, as soon as they change.
 
-    Also one that was decided by the last revision and opened after all others were asked about again.
+    The loop also looks without news, for what was decided by the last revision and registered after the change.
     """
+    changed = policy.change()
     while True:
         with suppress(TimeoutError):  # `wait_for` loses a cancellation that comes with the event
             async with asyncio.timeout(_LOOK_S):
-                await policy.changed.wait()
-        policy.changed.clear()
-        await streams.revise(pipeline)
+                await changed.wait()
+        changed.clear()
+        await revise()
 
 
 def _end_with(task: asyncio.Task[None]) -> None:

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from gateway.bundle import combiner
 from gateway.bundle.artefact import MANIFEST, Artefact, read_artefact
-from gateway.bundle.emergency import ENVIRONMENT, NOBODY, ROOT, SCHEMA, Kind, Stop, named
+from gateway.bundle.emergency import ENVIRONMENT, EXTENDED, KINDS, NEWER, NOBODY, ROOT, SCHEMA, Kind, Stop, named
 from gateway.bundle.manifest import ROOTS
 from gateway.bundle.pack import archived
 from gateway.bundle.rejection import Rejected
@@ -23,6 +23,8 @@ from gateway.bundle.signing import SigningKey
 from gateway.bundle.verifying import EMERGENCY, POLICY, Standing, VerifyingKey, unenforceable, unsigned_by
 
 DATA: Final = "data.json"
+LIBRARY: Final = "mcp/lib/emergency/emergency.rego"
+"""The file of a policy bundle that reads the stops."""
 HEEDS: Final = "nothing_is_stopped"
 """The requirement that refuses what is stopped."""
 
@@ -45,6 +47,12 @@ class _Document(Struct, forbid_unknown_fields=True):
     principal: dict[str, list[Stop]]
     server: dict[str, list[Stop]]
     target: dict[str, list[Stop]]
+    session: dict[str, list[Stop]] | None = None
+    group: dict[str, list[Stop]] | None = None
+    label: dict[str, list[Stop]] | None = None
+    kind: dict[str, list[Stop]] | None = None
+    tag: dict[str, list[Stop]] | None = None
+    action: dict[str, list[Stop]] | None = None
 
 
 class _Data(Struct, forbid_unknown_fields=True):
@@ -75,6 +83,11 @@ def heedless(artefact: Artefact) -> Rejected | None:
     return Rejected("bundle_ignores_stops", f"it has no requirement {HEEDS}; build it anew on this stock library")
 
 
+def understands(artefact: Artefact) -> bool:
+    """Return whether a policy can enforce stops of the newer kinds and combined ones: an earlier library cannot."""
+    return EXTENDED.encode() in artefact.files.get(LIBRARY, b"")
+
+
 def offered(artefact: Artefact, use: Use, key: SigningKey) -> Offer:
     """The bundle as OPA is given it, signed by the key that this OPA was started with."""
     return Offer(f'"{artefact.digest}"', archived(artefact.files, key, scope=use.scope))
@@ -86,17 +99,17 @@ def stops_in(artefact: Artefact) -> tuple[Stop, ...] | Rejected:
         document = _DECODER.decode(artefact.files.get(DATA, b"")).emergency
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return Rejected("bundle_unreadable", f"its document of stops cannot be read: {error}")
-    if document.schema != SCHEMA or artefact.manifest.metadata.environment != ENVIRONMENT:
-        return Rejected("bundle_unreadable", f"its document of stops is {document.schema!r}, not {SCHEMA!r}")
-    kinds: dict[Kind, dict[str, list[Stop]]] = {
-        "agent": document.agent,
-        "principal": document.principal,
-        "server": document.server,
-        "target": document.target,
-    }
+    schema = document.schema
+    if schema not in {SCHEMA, EXTENDED} or artefact.manifest.metadata.environment != ENVIRONMENT:
+        return Rejected("bundle_unreadable", f"its document of stops is {schema!r}, not {SCHEMA!r} or {EXTENDED!r}")
+    kinds: dict[Kind, dict[str, list[Stop]] | None] = {kind: getattr(document, kind) for kind in KINDS}
+    if schema == SCHEMA and any(kinds[kind] is not None for kind in NEWER):
+        return Rejected("bundle_unreadable", f"its document of stops has kinds that {SCHEMA!r} has not")
     found: list[Stop] = []
     for kind, names in kinds.items():
-        if names.pop(NOBODY, None) != []:
+        if names is None and schema == SCHEMA:
+            continue
+        if names is None or names.pop(NOBODY, None) != []:
             return Rejected("bundle_unreadable", f"its document of stops says nothing of kind {kind}")
         for name, stops in names.items():
             if not stops or any(stop.kind != kind or stop.name != name or not named(stop) for stop in stops):

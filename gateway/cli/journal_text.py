@@ -70,6 +70,7 @@ def _facts(record: Read) -> Iterator[tuple[str, str]]:
     yield "detail", str(record.get("detail", ""))
     yield "revision", str(record.get("revision", "")) + (" (observing only)" if record.get("observe") else "")
     yield "decision", str(record.get("decision_id", ""))
+    yield "session", str(record.get("session", ""))
     yield "credential", str(record.get("credential", ""))
     yield "took", f"{record.get('micros', 0):,} µs, of which the policy {record.get('policy_micros', 0):,} µs"
     yield "input", _input(record)

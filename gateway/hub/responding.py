@@ -12,10 +12,10 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta, Struct, structs
 
-from gateway.bundle.emergency import Kind
+from gateway.bundle.emergency import Kind, selected
 from gateway.bundle.stops import Standing
 from gateway.hub.answers import Standings, Stopped
-from gateway.hub.bearing import unborne
+from gateway.hub.bearing import UNABLE, unborne, unenforceable
 from gateway.hub.channels import Channels
 from gateway.hub.counts import Counts, Report
 from gateway.hub.endpoint import Answer, Call, refused
@@ -30,6 +30,8 @@ class Wanted(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: Annotated[str, Meta(max_length=2048)]
     for_s: Annotated[float, Meta(gt=0, le=86_400)]
     because: Because
+    also: dict[Kind, Annotated[str, Meta(max_length=2048)]] = {}
+    """Selectors that have to match as well."""
 
 
 class Lift(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -58,14 +60,20 @@ class Responding:
         if self._emergency is None:
             return _KEYLESS
         wanted, now = _WANTED.decode(call.body), time.time_ns()
+        if wanted.kind in wanted.also:
+            return refused(400, f"it selects by {wanted.kind} twice", "Correct it and send it again.", "stop_invalid")
+        chosen: dict[Kind, str] = {wanted.kind: wanted.name, **wanted.also}
         about = (call.caller.name, now)
-        stop = new_stop(wanted.kind, wanted.name, for_s=wanted.for_s, because=wanted.because, about=about)
+        stop = new_stop(chosen, for_s=wanted.for_s, because=wanted.because, about=about)
+        unable = await asyncio.to_thread(unenforceable, stop, self._channels.contents())
+        if unable:
+            return refused(409, unable, UNABLE, "stop_not_enforceable")
         standing = await asyncio.to_thread(stopped, self._directory, stop, now)
         if isinstance(standing, str):
             return refused(400, standing, "Correct it and send it again.", "stop_invalid")
         self._emergency.offer(standing)
         self._counts.stops += 1
-        self._report("stopped", by=stop.by, id=stop.id, kind=stop.kind, name=stop.name, because=stop.because)
+        self._report("stopped", by=stop.by, id=stop.id, what=selected(stop), because=stop.because)
         told = await asyncio.to_thread(unborne, stop, self._channels.contents())
         return Answer(201, Stopped(**structs.asdict(stop), unborne=told))
 

@@ -7,7 +7,7 @@ Rule 2: a bundle with a lower sequence number never replaces one with a higher, 
 import hashlib
 import secrets
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from gateway.bundle.emergency import Kind, Stop, emergency_bundle, fault
+from gateway.bundle.emergency import Kind, Stop, emergency_bundle, fault, indexed
 from gateway.bundle.serve import Offer, Offering
 from gateway.bundle.signing import SigningKey
 from gateway.bundle.stops import Standing, Stops
@@ -37,9 +37,10 @@ class Entry(Struct, frozen=True, kw_only=True):
     because: str
 
 
-def new_stop(kind: Kind, name: str, *, for_s: float, because: str, about: tuple[str, int]) -> Stop:
-    """A stop with a new id, not made yet; `about`: by whom, and the wall time in nanoseconds."""
+def new_stop(chosen: Mapping[Kind, str], *, for_s: float, because: str, about: tuple[str, int]) -> Stop:
+    """A stop with a new id, not made yet, of what all of `chosen` select; `about`: by whom, and the wall time in ns."""
     by, unix_ns = about
+    kind, name, also = indexed(chosen)
     return Stop(
         id=f"stop-{secrets.token_hex(4)}",
         kind=kind,
@@ -48,6 +49,7 @@ def new_stop(kind: Kind, name: str, *, for_s: float, because: str, about: tuple[
         because=because,
         by=by,
         at=instant(unix_ns),
+        also=also,
     )
 
 

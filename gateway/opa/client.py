@@ -89,7 +89,7 @@ class OpaClient:
         return await self._sharing.answered(question, self._decided, self._deadlines.decision)
 
     async def revise(self, question: PolicyInput) -> Verdict | PolicyFailure:
-        """Return OPA's decision on something that was let in before, asked at our own expense, one at a time.
+        """Return OPA's decision on something that was let in before, asked at the gateway's expense.
 
         A stop must not wait behind a caller that has taken all of its places, and no flood may end a stream.
         """

@@ -28,6 +28,8 @@ from gateway.pipeline.ports import Moment
 from gateway.pipeline.presentation import Presentation, Sight
 from gateway.pipeline.progress import ProgressTokens
 from gateway.pipeline.replies import Replies
+from gateway.pipeline.running import Running
+from gateway.pipeline.tasks import Tasks
 from gateway.pipeline.withheld import withheld
 from gateway.protocol.malformed import Malformed
 from gateway.protocol.steps import finish
@@ -47,6 +49,8 @@ class Pipeline:
         self.presentation: Final = Presentation(parts.definitions, several_issuers=parts.several_issuers)
         self.passages: Final = Passages()
         self.progress: Final = ProgressTokens()
+        self.running: Final = Running(self.engine)
+        self.tasks: Final = Tasks(self.engine, self.running)
         self._capabilities: Final = Capabilities(parts.listings)
         self._replies: Final = Replies(self.engine, self._capabilities, self.progress, ttl_cap_ms=ttl_cap_ms)
 
@@ -68,7 +72,10 @@ class Pipeline:
 
         `alone` is true for a body that holds nothing else.
         """
-        return await self._replies.settle(call, raw, alone=alone)
+        action = await self._replies.settle(call, raw, alone=alone)
+        if isinstance(action, Answer) and not action.code:
+            self.tasks.see(call, raw)
+        return action
 
     def record_counts(self) -> None:
         """Hand over to the journal what was only counted since the last time."""

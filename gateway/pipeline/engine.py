@@ -78,11 +78,25 @@ class Engine:
         """Return the call with OPA's answer to its question now, which takes no place of its caller's."""
         return replace(call, answer=await self.parts.policy.revise(call.question))
 
+    async def asked_again(self, call: Call) -> Call:
+        """Return a call in flight, under another id, with OPA's answer to its question as of now."""
+        again = self.begin(call.inbound, self.current(call), self.parts.clock.now())
+        return await self.revise(again)
+
+    def outcome(self, call: Call) -> Admit | Refusal:
+        """Return what enforcement makes of the answer of a decided call; nothing comes of it yet."""
+        answer = call.answer or _SILENCE
+        outcome = enforce(answer, outbound(call.inbound, subject=self._subject(call.inbound, answer)))
+        return _same_agent(call.inbound, answer, outcome)
+
+    async def record_refusal(self, call: Call, refusal: Refusal) -> None:
+        """Record why a call in flight is refused now; it is ended also if that cannot be recorded."""
+        await self.record(call, call.answer or _SILENCE, refusal)
+
     async def settle(self, call: Call) -> Settled:
         """Enforce the answer of a decided call, record it, and return what to do."""
         answer = call.answer or _SILENCE
-        outcome = enforce(answer, outbound(call.inbound, subject=self._subject(call.inbound, answer)))
-        outcome = _same_agent(call.inbound, answer, outcome)
+        outcome = self.outcome(call)
         if isinstance(outcome, Refusal) and outcome.unauthenticated and not self._first(call.inbound):
             return self.refuse(call, outcome)
         receipt = await self.record(call, answer, outcome)

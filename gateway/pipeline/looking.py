@@ -50,21 +50,24 @@ async def look(pipeline: "Pipeline", inbound: Inbound, method: str) -> None:
 async def _listed(pipeline: "Pipeline", call: Call, forward: Forward) -> dict[str, Any] | None:
     """Return the result of a permitted list; an error of the server is an empty list, a failure is none."""
     parts = pipeline.engine.parts
-    reply = await parts.upstream.send(forward)
-    answer: Response | UpstreamFailure = (
-        reply if isinstance(reply, UpstreamFailure) else await _read(reply, call, parts.result_bytes)
-    )
+    answer = await pipeline.running.during(call, _asked(pipeline, call, forward))
     now = parts.clock.now()
-    outcome = answer.code if isinstance(answer, UpstreamFailure) else ("error" if answer.error else "answered")
+    outcome = answer.code if not isinstance(answer, Response) else ("error" if answer.error else "answered")
     micros = (now.monotonic_ns - call.begun.monotonic_ns) // 1000
     parts.journal.completed(
         Completed(
             call_id=call.call_id, unix_ns=now.unix_ns, monotonic_ns=now.monotonic_ns, outcome=outcome, micros=micros
         )
     )
-    if isinstance(answer, UpstreamFailure):
+    if not isinstance(answer, Response):
         return None
     return answer.result or {}
+
+
+async def _asked(pipeline: "Pipeline", call: Call, forward: Forward) -> Response | UpstreamFailure:
+    parts = pipeline.engine.parts
+    reply = await parts.upstream.send(forward)
+    return reply if isinstance(reply, UpstreamFailure) else await _read(reply, call, parts.result_bytes)
 
 
 async def _read(reply: Reply, call: Call, limit: int) -> Response | UpstreamFailure:

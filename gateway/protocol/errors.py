@@ -56,6 +56,7 @@ FailureName = Literal[
     "overloaded",
     "too_many_questions",
     "upstream_timeout",
+    "stopped",
 ]
 
 
@@ -80,6 +81,9 @@ FAILURES: Final[dict[str, Failure]] = {
     "not_authenticated": Failure(code=40101, status=401, meaning="No valid credential came with the message."),
     "policy_denied": Failure(code=40301, status=403, meaning="Policy does not allow the message."),
     "approval_required": Failure(code=40302, status=403, meaning="Policy allows the message only after approval."),
+    "stopped": Failure(
+        code=40303, status=403, meaning="Policy ended the message after it was sent; its outcome is unknown."
+    ),
     "session_unknown": Failure(code=40401, status=404, meaning="The session is not known here; initialize again."),
     "rate_limited": Failure(code=42901, status=429, meaning="Too many messages; wait and try again.", passing=True),
     "internal_failure": Failure(code=50001, status=500, meaning="The gateway failed; nothing was sent.", passing=True),

@@ -2,7 +2,7 @@
 
 Rule 1: the bundle is compiled under the stock capabilities first: what would reach the network never runs.
 Rule 2: it is loaded from files that only we can write, so no signature is asked for; nothing else is ever loaded.
-Rule 3: no emergency stop is in force: a stop is no part of a policy, and an empty document stands for its absence.
+Rule 3: no emergency stop is in force but those that the caller names: a stop is no part of a policy.
 Rule 4: OPA never outlives this process (see `gateway.opa.leash`).
 """
 
@@ -12,13 +12,13 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from msgspec import Struct
 
-from gateway.bundle.emergency import ENVIRONMENT, ROOT, document
+from gateway.bundle.emergency import ENVIRONMENT, ROOT, Stop, document
 from gateway.bundle.manifest import Metadata
 from gateway.bundle.pack import archived, canonical, pack
 from gateway.bundle.rehearse import ARCHIVE
@@ -102,14 +102,14 @@ class Binary(Struct, frozen=True):
 
 
 @contextlib.asynccontextmanager
-async def asked(candidate: Candidate, binary: Binary) -> AsyncGenerator[SocketExchange]:
-    """A pool of connections to an OPA that has loaded the bundle; raises SidecarError."""
+async def asked(candidate: Candidate, binary: Binary, stops: Sequence[Stop] = ()) -> AsyncGenerator[SocketExchange]:
+    """A pool of connections to an OPA that has loaded the bundle and these stops; raises SidecarError."""
     sweep()
     lair = Lair()
     process: asyncio.subprocess.Process | None = None
     exchange = SocketExchange(lair.path / "opa.sock", CONNECTIONS)
     try:
-        await asyncio.to_thread(_prepare, candidate, binary, lair.path)
+        await asyncio.to_thread(_prepare, candidate, binary, lair.path, stops)
         process = await _started(binary.opa, lair.path)
         await _loaded(process, exchange, lair.path)
         yield exchange
@@ -120,11 +120,11 @@ async def asked(candidate: Candidate, binary: Binary) -> AsyncGenerator[SocketEx
         lair.remove()
 
 
-def _prepare(candidate: Candidate, binary: Binary, directory: Path) -> None:
+def _prepare(candidate: Candidate, binary: Binary, directory: Path, stops: Sequence[Stop]) -> None:
     (directory / ARCHIVE).write_bytes(archived(candidate.files, None))
     metadata = Metadata(environment=ENVIRONMENT, seq=1)
-    nothing = pack({"data.json": canonical(document([]))}, metadata, key=None, roots=(ROOT,))
-    (directory / f"{ROOT}.tar.gz").write_bytes(nothing.content)
+    stopped = pack({"data.json": canonical(document(stops))}, metadata, key=None, roots=(ROOT,))
+    (directory / f"{ROOT}.tar.gz").write_bytes(stopped.content)
     capabilities = f"--capabilities={binary.stock / 'capabilities.json'}"
     ran = Opa(binary.opa).run("check", "--format=json", capabilities, "--bundle", ARCHIVE, within=directory)
     if ran.code:

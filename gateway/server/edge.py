@@ -37,6 +37,8 @@ class Edge:
         self._on_gone: Callable[[], None] | None = None
         self.gone = False
         self.started = False
+        self.answering = False
+        """Whether a whole answer is being written, or was."""
 
     async def body(self, limit: int) -> bytes | Incomplete | TooLarge:
         """Return the whole body, at most `limit` bytes."""
@@ -76,6 +78,7 @@ class Edge:
 
     async def respond(self, status: int, headers: Headers, body: bytes) -> None:
         """Write a whole answer."""
+        self.answering = True
         await self.start(status, [*headers, ("content-length", str(len(body)))] if status != _NO_BODY else headers)
         await self.write(body, more=False)
 

@@ -161,7 +161,7 @@ class EventStream:
                 self._keep_id(event)
             case Forward():
                 self._keep_id(event)
-                await self._refuse_upstream(action)
+                await self._to.pipeline.running.posted(action)
             case _:
                 assert_never(action)
 
@@ -214,12 +214,6 @@ class EventStream:
         self._resumable = self._to.call.inbound.era == "legacy"
         parts = self._to.pipeline.engine.parts
         return sealed_event_id(parts.ring, self._to.call, event.id, parts.ids.nonce())
-
-    async def _refuse_upstream(self, forward: Forward) -> None:
-        """Answer a server's refused request ourselves; what the server says to that is of no interest."""
-        reply = await self._to.pipeline.engine.parts.upstream.send(forward)
-        if not isinstance(reply, UpstreamFailure):
-            await reply.finish()
 
     async def _closed(self) -> None:
         """End the client's stream behind the response."""

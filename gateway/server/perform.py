@@ -5,6 +5,7 @@ Rule 2: every forward ends with its `completed` record, whatever became of it.
 Rule 3: a modern client that goes away closes its upstream at once; a legacy one has it drained, within bounds. A
 standing stream answers nothing: it is closed at once in both eras, so that its server lets the client open another.
 Rule 4: a stream ends with the credential that opened it, whatever policy says by then.
+Rule 5: a call that is refused while it runs is ended upstream at once, and its client learns that it was sent.
 """
 
 import asyncio
@@ -26,12 +27,13 @@ from gateway.server.recipient import RelayLimits
 from gateway.server.relay import Relay
 from gateway.server.sessions import learn
 from gateway.server.streams import Streams
+from gateway.server.termination import Termination
 from gateway.server.unverified import unverified_answer
 
 _ACCEPTED: Final = 202
 _ERROR: Final = 400
-_LONGEST_S: Final = 30 * 86_400.0
-"""No timer is set for longer; a stream that outlives it is closed then."""
+_ANSWER_S: Final = 5.0
+"""How long a client that does not read delays the end of a call that was stopped."""
 
 
 class Performer:
@@ -75,7 +77,7 @@ class Performer:
     async def _forward(self, edge: Edge, call: Call, forward: Forward) -> None:
         relay = Relay(self._pipeline, edge, call, self._limits, self._turns)
         task = asyncio.current_task()
-        stopped = _Stop(task)
+        stopped = Termination(task, edge)
         self._pipeline.progress.begin(call)
         if _ends_with_client(call):
             edge.watch(stopped)
@@ -91,7 +93,7 @@ class Performer:
                 raise
             if task is not None:
                 task.uncancel()
-            edge.abort()
+            await self._ended(edge, call, relay, stopped)
         finally:
             if edge.gone and relay.outcome.code == "answered":
                 relay.outcome.code = "client_gone"
@@ -99,27 +101,46 @@ class Performer:
             self._pipeline.progress.end(call, answered=relay.answered)
             self._complete(call, relay.outcome, stopped.reason)
 
-    async def _exchanged(self, edge: Edge, call: Call, forward: Forward, relay: Relay, stopped: "_Stop") -> None:
-        stream = None
+    async def _exchanged(self, edge: Edge, call: Call, forward: Forward, relay: Relay, stopped: Termination) -> None:
         if call.inbound.method.asked == "stream":
-            stream = self._streams.begin(call, stopped.close)
-            if stream is None:
-                refusal = own("rate_limited", "too many streams are open", "Close a stream first.")
-                await self._answer(edge, refusal_answer(refusal, call.inbound, self._pipeline.engine.parts.wording))
-                relay.outcome.code = "rate_limited"
-                return
-            self._meters.streams(len(self._streams))
-        ending = _ending(call, stopped) if stream is not None else None
+            await self._streamed(edge, call, forward, relay, stopped)
+            return
+        exchange = self._pipeline.running.begin(call, stopped.refuse)
         try:
-            await self._sent(forward, relay, call, edge)
+            await self._sent(edge, call, forward, relay, stopped)
+        finally:
+            self._pipeline.running.finish(exchange)
+
+    async def _streamed(self, edge: Edge, call: Call, forward: Forward, relay: Relay, stopped: Termination) -> None:
+        stream = self._streams.begin(call, stopped.close)
+        if stream is None:
+            refusal = own("rate_limited", "too many streams are open", "Close a stream first.")
+            await self._answer(edge, refusal_answer(refusal, call.inbound, self._pipeline.engine.parts.wording))
+            relay.outcome.code = "rate_limited"
+            return
+        self._meters.streams(len(self._streams))
+        ending = stopped.expiring(call)
+        try:
+            await self._sent(edge, call, forward, relay, stopped)
         finally:
             if ending is not None:
                 ending.cancel()
-            if stream is not None:
-                self._streams.end(stream)
-                self._meters.streams(len(self._streams))
+            self._streams.end(stream)
+            self._meters.streams(len(self._streams))
 
-    async def _sent(self, forward: Forward, relay: Relay, call: Call, edge: Edge) -> None:
+    async def _ended(self, edge: Edge, call: Call, relay: Relay, stopped: Termination) -> None:
+        """Break off; a call that policy ended is canceled upstream, and its client gets an answer."""
+        if stopped.refusal is None:
+            edge.abort()
+            return
+        self._pipeline.running.cancel(call)
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                await relay.stop(stopped.refusal)
+        except TimeoutError:
+            edge.abort()
+
+    async def _sent(self, edge: Edge, call: Call, forward: Forward, relay: Relay, stopped: Termination) -> None:
         parts = self._pipeline.engine.parts
         sent_ns = parts.clock.now().monotonic_ns
         reply = await relay.head(parts.upstream.send(forward))
@@ -134,7 +155,10 @@ class Performer:
             if relay.answered and reply.status < _ERROR:
                 learn(self.sessionless, call, reply)
         finally:
-            await relay.close(reply, drain=edge.gone and not _ends_with_client(call))
+            drains = edge.gone and not _ends_with_client(call) and not stopped.reason
+            await relay.close(reply, drain=drains)
+            if drains:
+                self._pipeline.running.drain(call, reply)
 
     async def _answer(self, edge: Edge, answer: Answer | Withhold) -> None:
         if isinstance(answer, Answer):
@@ -175,43 +199,6 @@ class Performer:
             policy_micros=answer.micros if isinstance(answer, Verdict) else 0,
             added_micros=(now.monotonic_ns - settled.call.begun.monotonic_ns) // 1000,
         )
-
-
-class _Stop:
-    """Ends an exchange from outside: its client went away, the policy refuses its stream now, its credential ended."""
-
-    def __init__(self, task: asyncio.Task[None] | None) -> None:
-        self._task: Final = task
-        self.reason = ""
-        self.detail = ""
-
-    def __call__(self) -> None:
-        """The client went away."""
-        self._end("client_gone")
-
-    def close(self) -> None:
-        """The policy closes the stream."""
-        self._end("closed")
-
-    def expire(self) -> None:
-        """The credential has ended."""
-        if not self.reason:
-            self.detail = "the credential expired"
-        self._end("closed")
-
-    def _end(self, reason: str) -> None:
-        if not self.reason and self._task is not None:
-            self.reason = reason
-            self._task.cancel()
-
-
-def _ending(call: Call, stopped: _Stop) -> asyncio.TimerHandle | None:
-    """Return what ends a stream when its credential does; null where only the bundle knows when that is."""
-    until = call.inbound.until
-    if until is None:
-        return None
-    left_s = until - call.begun.unix_ns / 1e9
-    return asyncio.get_running_loop().call_later(min(max(left_s, 0), _LONGEST_S), stopped.expire)
 
 
 def _ends_with_client(call: Call) -> bool:

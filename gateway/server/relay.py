@@ -12,7 +12,7 @@ from collections.abc import Awaitable
 from typing import Final
 
 from gateway.admission.action import Answer
-from gateway.admission.refusal import answer, own
+from gateway.admission.refusal import Refusal, answer, own
 from gateway.pipeline import Pipeline
 from gateway.pipeline.call import Call
 from gateway.pipeline.ports import Reply, UpstreamFailure
@@ -45,9 +45,13 @@ class Relay:
         self._call: Final = call
         self._unread: Final = Unread(edge, call, self._to.outcome)
         self._budget: Final = TurnBudget(turns, (call.inbound.principal.key, call.inbound.server))
-        self.answered = False
-        """Whether the client has the response to its request."""
+        self._relayed: EventStream | JsonAnswer | None = None
         self._complete = False
+
+    @property
+    def answered(self) -> bool:
+        """Whether the client has the response to its request."""
+        return self._relayed is not None and self._relayed.answered
 
     @property
     def outcome(self) -> Outcome:
@@ -100,7 +104,18 @@ class Relay:
     async def fail(self, failure: UpstreamFailure) -> None:
         """Tell the client that the upstream gave no usable answer."""
         self.outcome.failed(failure)
-        refusal = own(failure.code, failure.detail, failing.REMEDIES[failure.code], stage=failure.stage)
+        await self._refuse(own(failure.code, failure.detail, failing.REMEDIES[failure.code], stage=failure.stage))
+
+    async def stop(self, refusal: Refusal) -> None:
+        """Answer a call that policy ended; one that has its answer gets no second one."""
+        if self.answered and not self._unread.under_way:
+            await self._edge.write(b"", more=False)
+        elif self._edge.started and self.outcome.unread:
+            self._edge.abort()
+        else:
+            await self._refuse(refusal)
+
+    async def _refuse(self, refusal: Refusal) -> None:
         action = answer(refusal, self._call.inbound, self._to.pipeline.engine.parts.wording)
         if self._unread.under_way:
             self._unread.break_off()
@@ -110,8 +125,8 @@ class Relay:
         elif isinstance(action, Answer):
             await self._edge.respond(action.status, action.headers, action.body)
         else:
-            code = failure_of(failure.code).code
-            await self._edge.respond(502, _JSON, error_body(None, code, failure.detail))
+            code, said = failure_of(refusal.code).code, refusal.reasons[0].message
+            await self._edge.respond(502, _JSON, error_body(None, code, said))
 
     async def _accepted(self, reply: Reply) -> UpstreamFailure | None:
         """Pass on whether the server accepted a message without an id."""
@@ -144,9 +159,9 @@ class Relay:
         """Relay the response to a request."""
         stream = reply.media == "sse"
         if reply.media == "json" or (stream and reply.status < ERROR):
-            relayed = (EventStream if stream else JsonAnswer)(self._to, reply, self._unread, self._budget)
-            failure = await relayed.run()
-            self.answered = self._complete = relayed.answered
+            self._relayed = (EventStream if stream else JsonAnswer)(self._to, reply, self._unread, self._budget)
+            failure = await self._relayed.run()
+            self._complete = self.answered
             return failure
         if reply.status in failing.REFUSED or reply.status >= failing.SERVER_ERROR:
             return failing.unwilling(reply)

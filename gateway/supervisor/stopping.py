@@ -19,11 +19,12 @@ import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Final
 
+import msgspec
 from msgspec.structs import replace
 
 from gateway.admission.record import rfc3339
 from gateway.bundle.artefact import Artefact
-from gateway.bundle.emergency import ENVIRONMENT, LONGEST_S, Stop, emergency_bundle
+from gateway.bundle.emergency import ENVIRONMENT, LONGEST_S, Stop, emergency_bundle, selected
 from gateway.bundle.judging import stops_in
 from gateway.bundle.polling import APART_S
 from gateway.bundle.rejection import Rejected
@@ -132,7 +133,7 @@ class Stopping:
             self._remember(hubs[0].revision)
         else:
             seq = max(own, *(hub.manifest.metadata.seq for hub in hubs), 0)
-            packed = emergency_bundle(list(dict.fromkeys([*there, *local])), seq, self._feed.stops_key)
+            packed = emergency_bundle(_distinct([*there, *local]), seq, self._feed.stops_key)
             self._feed.stops(Offer(f'"{hashlib.sha256(packed.content).hexdigest()}"', packed.content))
             self._remember(packed.revision)
         self._tell([*there, *local], now)
@@ -187,9 +188,14 @@ def _stops_of(artefact: Artefact) -> tuple[Stop, ...]:
     return found
 
 
+def _distinct(stops: Sequence[Stop]) -> list[Stop]:
+    """Return each stop once: two hubs may know the same one."""
+    return [*{msgspec.json.encode(stop): stop for stop in stops}.values()]
+
+
 def _words(stop: Stop) -> str:
     until = rfc3339(stop.until_unix_ns)
-    return f"{stop.kind} {stop.name}, by {stop.by}, until {until}: {stop.because} (stop {stop.id})"
+    return f"{selected(stop)}, by {stop.by}, until {until}: {stop.because} (stop {stop.id})"
 
 
 @contextlib.asynccontextmanager

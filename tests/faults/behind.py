@@ -44,6 +44,7 @@ class Counterpart(Scripted):
         self.received.clear()
         self.reply = empty
         self.gone.clear()
+        self.cut.clear()
 
     def script_for(self, received: Received) -> Script:
         """Return how a request is answered."""

@@ -183,7 +183,7 @@ async def test_while_it_is_cut_off_old_revision_and_stops_decide_until_the_limit
     assert await stage.behind.gateway.revision() == before
     own = Stops(stage.behind.gateway.root / "state")
     now = time.time_ns()
-    here = new_stop("agent", "bob", for_s=600, because="Here, too", about=("root", now))
+    here = new_stop({"agent": "bob"}, for_s=600, because="Here, too", about=("root", now))
     assert not isinstance(own.add(here, now), str)
     await answered(line, STOPPED, "echo", *bearer("bob").items())
     await answered(line, "", "echo", *bearer("alice").items())

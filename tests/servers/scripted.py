@@ -79,6 +79,8 @@ class Scripted:
         self.received: Final[list[Received]] = []
         self.gone: Final = asyncio.Event()
         """Set once the other side went away while it was served."""
+        self.cut: Final = asyncio.Event()
+        """Set once the other side went away in the middle of an answer that hung."""
         self._news: Final = asyncio.Condition()
         self._open: Final[set[asyncio.StreamWriter]] = set()
 
@@ -130,13 +132,20 @@ class Scripted:
             case asyncio.Event():
                 await step.wait()
             case Do.HANG:
-                await reader.readexactly(1)
+                await self._hung(reader)
             case Do.CLOSE:
                 raise _Enough
             case Do.RESET:
                 linger = struct.pack("ii", 1, 0)
                 writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
                 raise _Enough
+
+    async def _hung(self, reader: asyncio.StreamReader) -> None:
+        try:
+            await reader.readexactly(1)
+        except (OSError, asyncio.IncompleteReadError):
+            self.cut.set()
+            raise
 
     async def _write(self, writer: asyncio.StreamWriter, piece: bytes) -> None:
         writer.write(piece)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.bundle.data import derived
 from gateway.bundle.emergency import ROOT, Kind, Stop, document
@@ -28,7 +29,7 @@ POLICIES: Final = 180
 EACH: Final = 6
 ODD: Final = 2
 """Questions that are asked under each altered policy, as they are, and with one place altered."""
-STOPS: Final = 8
+STOPS: Final = 12
 """Policies of an environment under which something is stopped."""
 T = TypeVar("T")
 _SEALED: Final = ("environment", "required", "enforcement", "catalog", "agents", "rules", "own")
@@ -120,7 +121,7 @@ def _policies(data: Json, most: int, chance: random.Random) -> list[Patch]:
 
 
 def _stops(data: Json) -> list[Patch]:
-    """Policies under which one thing is stopped: an agent, a server, a target, a caller."""
+    """Policies under which something is stopped, by one selector or by two."""
     targets = data["catalog"]["targets"].items()
     names: list[tuple[Kind, str]] = [
         *(("agent", name) for name in data["agents"]),
@@ -128,7 +129,17 @@ def _stops(data: Json) -> list[Patch]:
         *(("target", f"{server}/{name}") for server, listed in targets for name in listed.get("tools", {})),
         *(("principal", name) for kinds in data["index"]["identities"].values() for name in kinds.get("subject", {})),
     ]
-    return [replacing((ROOT,), document([_stop(kind, name)])[ROOT]) for kind, name in names]
+    kinds: dict[Kind, set[str]] = {
+        "kind": {str(agent.get("kind", "")) for agent in data["agents"].values()},
+        "label": {label for agent in data["agents"].values() for label in agent.get("labels", ())},
+        "tag": {tag for server in data["catalog"]["servers"].values() for tag in server.get("tags", ())},
+        "action": {"read", "write", "delete"},
+    }
+    for kind, found in kinds.items():
+        names.extend((kind, name) for name in sorted(found) if name)
+    stops = [_stop(kind, name) for kind, name in names]
+    stops += [replace(stop, also={"action": "read"}) for stop in stops if stop.kind != "action"]
+    return [replacing((ROOT,), document([stop])[ROOT]) for stop in stops]
 
 
 def _stop(kind: Kind, name: str) -> Stop:

@@ -37,9 +37,11 @@ from gateway.admission.policy_input import (
     Time,
 )
 from gateway.admission.principal import Principal
+from gateway.admission.question import listing
 from gateway.admission.record import Completed, Counted, Decided, Enforced, Occasion, Record, encode, place
 from gateway.admission.recording import About, decided, refused
 from gateway.admission.secret_texts import MASKED
+from gateway.admission.session_digest import session_digest
 
 KEY: Final = b"k" * 32
 LEVELS: Final[tuple[Level, ...]] = ("none", "masked", "full")
@@ -416,3 +418,16 @@ def test_a_secret_that_the_policy_read_is_masked_all_the_same() -> None:
     masking = Masking(level="masked", key=KEY)
     kept = reading("/arguments", masking=masking, asked=question({"password": "hunter22", "to": "hunter22"}))
     assert kept.arguments == {"password": MASKED, "to": MASKED}
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_record_names_the_session_by_the_digest_that_policy_sees(level: Level) -> None:
+    asked = question()
+    digest_of = session_digest("a-sealed-session-id")
+    asked = replace(asked, context=replace(asked.context, session=digest_of))
+    made = decided(asked, verdict(), enforced=ALLOWED, occasion=OCCASION, masking=Masking(level=level, key=KEY))
+    assert made.session == digest_of
+    assert made.input is None or made.input.context.session == digest_of
+    assert b"a-sealed-session-id" not in encode(made)
+    assert (len(digest_of), session_digest("")) == (32, "")
+    assert listing(asked, []).context.session == "", "equal lists of one caller ask equal questions"

@@ -5,7 +5,19 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.bundle.artefact import Artefact, read_artefact
-from gateway.bundle.emergency import Stop, emergency_bundle, fault
+from gateway.bundle.emergency import (
+    FIRST,
+    KINDS,
+    NEWER,
+    Kind,
+    Stop,
+    document,
+    emergency_bundle,
+    fault,
+    indexed,
+    is_extended,
+    selected,
+)
 from gateway.bundle.signing import ephemeral_key
 from gateway.bundle.verifying import EMERGENCY, POLICY, VerifyingKey, unsigned_by
 
@@ -30,6 +42,13 @@ STOP = Stop(
         {"kind": "principal", "name": "https://idp.example#alice"},
         {"kind": "server", "name": "slack"},
         {"kind": "target", "name": "slack/post_message"},
+        {"kind": "session", "name": "00112233445566778899aabbccddeeff"},
+        {"kind": "group", "name": "https://idp.example#staff"},
+        {"kind": "label", "name": "support"},
+        {"kind": "kind", "name": "cursor"},
+        {"kind": "tag", "name": "messaging"},
+        {"kind": "action", "name": "delete"},
+        {"also": {"action": "delete", "server": "slack"}},
     ],
 )
 def test_a_reasoned_and_bounded_stop_may_be(changes: dict[str, object]) -> None:
@@ -46,6 +65,11 @@ def test_a_reasoned_and_bounded_stop_may_be(changes: dict[str, object]) -> None:
         {"name": "Bot"},
         {"kind": "target", "name": "slack"},
         {"kind": "principal", "name": "a b"},
+        {"kind": "session", "name": "0011"},
+        {"kind": "action", "name": "deletes"},
+        {"kind": "kind", "name": ""},
+        {"also": {"action": "deletes"}},
+        {"also": {"agent": "other"}},
     ],
 )
 def test_any_other_may_not(changes: dict[str, object]) -> None:
@@ -64,3 +88,39 @@ def test_the_bundle_is_signed_for_its_own_use_and_owns_one_root() -> None:
     data = orjson.loads(artefact.files["data.json"])
     assert data["emergency"]["agent"]["bot"][0]["because"] == "it deletes"
     assert all(data["emergency"][kind][""] == [] for kind in ("agent", "principal", "server", "target"))
+
+
+def test_a_document_without_newer_kinds_has_the_form_that_earlier_libraries_know() -> None:
+    combined = replace(STOP, also={"action": "delete"})
+    assert document([STOP])["emergency"].keys() == {"schema", *FIRST}
+    assert document([STOP])["emergency"]["schema"] == "mcp.emergency/v1"
+    assert document([combined])["emergency"]["schema"] == "mcp.emergency/v1", "they refuse all of the agent's"
+    assert "also" not in document([STOP])["emergency"]["agent"]["bot"][0]
+
+
+def test_a_document_with_a_newer_kind_has_a_form_that_earlier_libraries_take_for_damaged() -> None:
+    data = document([STOP, replace(STOP, kind="kind", name="cursor", also={"action": "delete"})])["emergency"]
+    assert data["schema"] == "mcp.emergency/v2"
+    assert data.keys() == {"schema", *KINDS}
+    assert data["agent"]["bot"]
+    assert data["kind"]["cursor"][0]["also"] == {"action": "delete"}
+
+
+def test_a_stop_is_found_by_the_selector_that_earlier_libraries_know_best() -> None:
+    chosen: dict[Kind, str] = {"action": "delete", "kind": "cursor", "server": "slack", "agent": "bot"}
+    assert indexed(chosen) == ("agent", "bot", {"server": "slack", "kind": "cursor", "action": "delete"})
+    assert indexed({"action": "delete", "kind": "cursor"}) == ("kind", "cursor", {"action": "delete"})
+
+
+def test_an_earlier_library_can_enforce_one_of_the_first_kinds_alone() -> None:
+    assert not any(is_extended(replace(STOP, kind=kind)) for kind in FIRST)
+    assert all(is_extended(replace(STOP, kind=kind)) for kind in NEWER)
+    assert is_extended(replace(STOP, also={"server": "slack"}))
+
+
+def test_all_selectors_are_shown() -> None:
+    assert selected(STOP) == "agent bot"
+    assert (
+        selected(replace(STOP, also={"action": "delete", "server": "slack"}))
+        == "agent bot, server slack, action delete"
+    )

@@ -1,6 +1,7 @@
 """What is offered to OPA was judged first, for its use and within its bounds."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -9,14 +10,15 @@ from msgspec.structs import replace
 
 from gateway.bundle.artefact import Artefact, read_artefact
 from gateway.bundle.combiner import PATH, Combined, combined
-from gateway.bundle.emergency import Stop, document, emergency_bundle
-from gateway.bundle.judging import POLICIES, STOPS, Use, heedless, judged, offered, stops_in
+from gateway.bundle.emergency import EXTENDED, Stop, document, emergency_bundle
+from gateway.bundle.judging import LIBRARY, POLICIES, STOPS, Use, heedless, judged, offered, stops_in, understands
 from gateway.bundle.manifest import ROOTS, Metadata
 from gateway.bundle.pack import Packed, canonical, pack
 from gateway.bundle.rejection import MEANINGS, Rejected
 from gateway.bundle.signing import ephemeral_key
 from gateway.bundle.verifying import EMERGENCY, POLICY, Standing, VerifyingKey, unsigned_by
 
+ROOT = Path(__file__).resolve().parents[3]
 KEY, LOOPBACK = ephemeral_key(), ephemeral_key()
 KEYS = [VerifyingKey(keyid=KEY.keyid, pem=KEY.public_pem)]
 HERE = Standing(environment="dev", highest_seq=3, unix_ns=0, version="1.0.0", input_schema="mcp.input/v1")
@@ -108,6 +110,24 @@ def test_a_document_of_stops_is_read_back() -> None:
     assert stops_in(found) == (STOP,)
 
 
+@pytest.mark.parametrize("kind", ["kind", "action"])
+def test_a_document_of_newer_stops_is_read_back(kind: Any) -> None:
+    newer = replace(STOP, id="s2", kind=kind, name="delete", also={"tag": "messaging"})
+    found = judged(emergency_bundle([STOP, newer], 5, KEY).content, STOPS, KEYS, THERE)
+    assert isinstance(found, Artefact)
+    assert stops_in(found) == (STOP, newer)
+
+
+def test_a_library_that_knows_the_newer_document_is_told_from_one_that_does_not() -> None:
+    for text, known in ((b'x == "mcp.emergency/v2"', True), (b'x == "mcp.emergency/v1"', False)):
+        found = read_artefact(pack({LIBRARY: text}, Metadata(environment="dev", seq=3), key=KEY).content)
+        assert isinstance(found, Artefact)
+        assert understands(found) is known
+    assert EXTENDED in (ROOT / "rego" / LIBRARY).read_text()
+
+
+NEWER_STOP = replace(STOP, kind="kind", name="cursor")
+NEW: dict[str, Any] = document([NEWER_STOP])["emergency"]
 WHOLE: dict[str, Any] = document([STOP])
 INNER: dict[str, Any] = WHOLE["emergency"]
 
@@ -120,6 +140,15 @@ INNER: dict[str, Any] = WHOLE["emergency"]
         {**WHOLE, "mcp": {}},
         {"emergency": {**INNER, "schema": "mcp.emergency/v2"}},
         {"emergency": {**INNER, "allow": {}}},
+        {"emergency": {**INNER, "kind": {"": []}}},
+        {"emergency": {**NEW, "schema": "mcp.emergency/v1"}},
+        {"emergency": {**NEW, "schema": "mcp.emergency/v3"}},
+        {"emergency": {key: value for key, value in NEW.items() if key != "tag"}},
+        {"emergency": {**NEW, "tag": {}}},
+        {"emergency": {**NEW, "tag": None}},
+        {"emergency": {**NEW, "kind": {"": [], "other": NEW["kind"]["cursor"]}}},
+        {"emergency": {**NEW, "kind": {"": [], "cursor": [{**NEW["kind"]["cursor"][0], "also": {"kind": "cursor"}}]}}},
+        {"emergency": {**NEW, "kind": {"": [], "cursor": [{**NEW["kind"]["cursor"][0], "also": {"weather": "x"}}]}}},
         {"emergency": {**INNER, "agent": {"": [], "bot": []}}},
         {"emergency": {**INNER, "agent": {"": [], "other": INNER["agent"]["bot"]}}},
         {"emergency": {**INNER, "agent": {"bot": INNER["agent"]["bot"]}}},

@@ -9,6 +9,9 @@ import httpx
 import pytest
 from click.testing import CliRunner, Result
 
+from gateway.admission.session_digest import session_digest
+from gateway.bundle.manifest import Metadata
+from gateway.bundle.pack import pack
 from gateway.bundle.stops import Stops
 from gateway.cli import main
 
@@ -64,7 +67,7 @@ def test_a_stop_is_lifted_by_its_id(settings: Path) -> None:
         (),
         ("--agent", "a"),
         ("--agent", "a", "--for", "4h"),
-        ("--agent", "a", "--server", "b", "--for", "4h", "--because", "x"),
+        ("--agent", "a", "--agent", "b", "--for", "4h", "--because", "x"),
         ("--agent", "a", "--for", "soon", "--because", "x"),
         ("--agent", "a", "--for", "0h", "--because", "x"),
     ],
@@ -127,3 +130,59 @@ def test_a_token_does_not_go_over_a_network_in_the_clear(url: str, monkeypatch: 
 def test_a_hub_needs_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MCP_HUB_TOKEN", raising=False)
     assert "--token-file" in run("list", "--hub", "https://hub.example.com").stderr
+
+
+def test_selectors_are_combined_and_all_are_shown(settings: Path) -> None:
+    made = stopped(settings, "--kind", "cursor", "--action", "delete", "--tag", "messaging")
+    assert made.exit_code == 0, made.output
+    assert made.stderr.startswith("stopped kind cursor, tag messaging, action delete until ")
+    (stop,) = Stops(settings.parent / "state").standing().stops
+    assert (stop.kind, stop.name, stop.also) == ("kind", "cursor", {"tag": "messaging", "action": "delete"})
+    (shown,) = run("list", "--config", str(settings)).stdout.splitlines()
+    assert json.loads(shown)["also"] == {"tag": "messaging", "action": "delete"}
+
+
+@pytest.mark.parametrize("given", ["a-sealed-session-id", session_digest("a-sealed-session-id")])
+def test_a_session_is_named_by_its_id_or_by_its_digest_in_the_journal(settings: Path, given: str) -> None:
+    assert stopped(settings, "--session", given).exit_code == 0
+    (stop,) = Stops(settings.parent / "state").standing().stops
+    assert (stop.kind, stop.name) == ("session", session_digest("a-sealed-session-id"))
+
+
+def test_a_hub_gets_every_selector(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[dict[str, object]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(json.loads(request.content))
+        named = {"id": "stop-1", "kind": "kind", "name": "cursor", "until_unix_ns": 1, "because": "x", "by": "a"}
+        return httpx.Response(201, json=named | {"at": "", "also": {"action": "delete"}})
+
+    transport = httpx.MockTransport(answer)
+    monkeypatch.setattr("gateway.cli.hubs.remote.httpx.Client", partial(httpx.Client, transport=transport))
+    monkeypatch.setenv("MCP_HUB_TOKEN", "mcpa_x")
+    hub = ("--for", "4h", "--because", "x", "--hub", "https://hub.example.com")
+    assert run("--action", "delete", "--kind", "cursor", *hub).exit_code == 0
+    assert run("--agent", "bot", *hub).exit_code == 0
+    assert [(one["kind"], one["name"], one.get("also")) for one in sent] == [
+        ("kind", "cursor", {"action": "delete"}),
+        ("agent", "bot", None),
+    ]
+
+
+def test_a_dry_run_says_what_it_cannot_know_of_a_hub_and_stops_nothing(settings: Path) -> None:
+    of_hub = run("--agent", "bot", "--dry-run", "--hub", "https://hub.example.com")
+    assert (of_hub.exit_code, "A hub does not know" in of_hub.stderr) == (1, True)
+    for words in ((), ("--config", str(settings)), ("--agent", "A b", "--config", str(settings)), ("--agent", "bot")):
+        assert run("--dry-run", *words).exit_code != 0
+    assert not (settings.parent / "state").exists()
+
+
+def test_a_policy_in_force_that_cannot_enforce_a_stop_makes_none(
+    settings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier = pack({"mcp/lib/emergency/emergency.rego": b"v1"}, Metadata(environment="dev", seq=3), key=None).content
+    monkeypatch.setattr("gateway.cli.local_stops.kept_policy", lambda _: earlier)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    refused = stopped(settings, "--kind", "cursor")
+    assert (refused.exit_code, "would refuse more than this" in refused.stderr) == (1, True)
+    assert not (settings.parent / "state").exists()
+    assert stopped(settings, "--agent", "bot").exit_code == 0

@@ -13,7 +13,13 @@ from gateway.hub.bearing import unborne
 from gateway.hub.stopping import new_stop
 from tests.unit.hub.conftest import Inside
 
-SERVER: Final[dict[str, Any]] = {"url": "u", "owner": "o", "definition_drift": {}, "server_requests": []}
+SERVER: Final[dict[str, Any]] = {
+    "tags": ["messaging"],
+    "url": "u",
+    "owner": "o",
+    "definition_drift": {},
+    "server_requests": [],
+}
 TARGETS: Final[dict[str, Any]] = {
     "tools": {"send": {}},
     "prompts": {"greet": {}},
@@ -21,7 +27,13 @@ TARGETS: Final[dict[str, Any]] = {
     "resource_prefixes": [{"prefix": "file:///shared/"}],
     "tasks": None,
 }
-AGENT: Final[dict[str, Any]] = {"owner": "o", "labels": [], "scope": {"servers": [], "actions": []}, "expires": None}
+AGENT: Final[dict[str, Any]] = {
+    "owner": "o",
+    "kind": "cursor",
+    "labels": ["support"],
+    "scope": {"servers": [], "actions": []},
+    "expires": None,
+}
 DATA: Final[dict[str, Any]] = {
     "environment": {},
     "required": [],
@@ -41,6 +53,12 @@ KNOWN: Final[list[tuple[Kind, str]]] = [
     ("target", "mail/mail://all"),
     ("target", "mail/file:///shared/a"),
     ("principal", "eve"),
+    ("kind", "cursor"),
+    ("label", "support"),
+    ("tag", "messaging"),
+    ("group", "staff"),
+    ("session", "00112233445566778899aabbccddeeff"),
+    ("action", "delete"),
 ]
 MISTYPED: Final[list[tuple[Kind, str]]] = [
     ("agent", "bto"),
@@ -48,6 +66,9 @@ MISTYPED: Final[list[tuple[Kind, str]]] = [
     ("target", "mail/sned"),
     ("target", "mial/send"),
     ("target", "mail/file:///private/a"),
+    ("kind", "crusor"),
+    ("label", "suport"),
+    ("tag", "mesaging"),
 ]
 
 
@@ -57,7 +78,7 @@ def carrying(data: dict[str, Any]) -> bytes:
 
 
 def told(kind: Kind, name: str, *bundles: bytes) -> str:
-    return unborne(new_stop(kind, name, for_s=60, because="x", about=("a", 0)), bundles)
+    return unborne(new_stop({kind: name}, for_s=60, because="x", about=("a", 0)), bundles)
 
 
 def test_the_data_of_these_tests_have_the_form_of_a_bundle() -> None:
@@ -93,3 +114,45 @@ async def test_a_stop_stands_whoever_bears_its_name_and_the_answer_says_that_nob
     assert (await inside.call("reader", "GET", "/v1/stops")).json()["stops"] == [made]
     right = (await inside.call("responder", "POST", "/v1/stops", json={**wanted, "name": "bot"})).json()
     assert "unborne" not in right
+
+
+EARLIER: Final = {"mcp/lib/emergency/emergency.rego": b'schema == "mcp.emergency/v1"'}
+NEWER: Final = {"mcp/lib/emergency/emergency.rego": b'schema == "mcp.emergency/v2"'}
+
+
+def with_library(files: dict[str, bytes]) -> Any:
+    metadata = Metadata(environment="test", seq=1, not_after="2099-01-01T00:00:00Z")
+    return metadata, {"data.json": canonical(DATA), **files}
+
+
+@pytest.mark.parametrize(
+    ("files", "more", "status"), [(EARLIER, True, 409), (NEWER, True, 201), (EARLIER, False, 201), ({}, True, 409)]
+)
+async def test_a_stop_that_a_policy_in_force_would_take_for_a_wider_one_is_refused(
+    inside: Inside, files: dict[str, bytes], more: bool, status: int
+) -> None:
+    metadata, content = with_library(files)
+    await inside.publish(pack(content, metadata, key=inside.ground.key).content)
+    wanted: dict[str, Any] = {"kind": "agent", "name": "bot", "for_s": 60, "because": "x"}
+    wanted |= {"also": {"action": "delete"}} if more else {}
+    made = await inside.call("responder", "POST", "/v1/stops", json=wanted)
+    assert made.status_code == status
+    if status == 409:
+        assert made.json()["code"] == "stop_not_enforceable"
+        assert "would refuse more" in made.json()["error"]
+        assert (await inside.call("reader", "GET", "/v1/stops")).json()["stops"] == []
+
+
+async def test_every_selector_that_no_bundle_lists_is_told(inside: Inside) -> None:
+    metadata, content = with_library(NEWER)
+    await inside.publish(pack(content, metadata, key=inside.ground.key).content)
+    wanted = {
+        "kind": "agent",
+        "name": "bot",
+        "for_s": 60,
+        "because": "x",
+        "also": {"tag": "mesaging", "kind": "cursor"},
+    }
+    made = (await inside.call("responder", "POST", "/v1/stops", json=wanted)).json()
+    assert made["unborne"] == "no bundle in force lists the tag 'mesaging'"
+    assert (made["kind"], made["also"]) == ("agent", {"kind": "cursor", "tag": "mesaging"})

@@ -73,6 +73,9 @@ async def test_a_lifted_stop_is_gone_and_the_journal_says_who_and_why(inside: In
         {"name": "no name"},
         {"kind": "target", "name": "no-server"},
         {"more": 1},
+        {"also": {"agent": "other"}},
+        {"also": {"weather": "rain"}},
+        {"also": {"action": "deletes"}},
     ],
 )
 async def test_a_stop_that_may_not_be_is_refused_and_nothing_is_written(

@@ -44,6 +44,7 @@ def test_the_codes_are_what_was_published() -> None:
         40101: "not_authenticated",
         40301: "policy_denied",
         40302: "approval_required",
+        40303: "stopped",
         40401: "session_unknown",
         42901: "rate_limited",
         50001: "internal_failure",

@@ -11,6 +11,7 @@ from starlette.types import Message
 from gateway.admission.decision import Decision, Ground, ListingVerdict, Obligation, PolicyFailure, Route
 from gateway.admission.policy_input import PolicyInput
 from gateway.admission.record import JournalFailure
+from gateway.admission.session_digest import session_digest
 from gateway.pipeline.ports import UpstreamFailure
 from gateway.protocol.errors import DECISION_KEY
 from gateway.server import Unverified
@@ -389,6 +390,7 @@ async def test_a_session_is_sealed_and_belongs_to_one_caller_and_server() -> Non
     assert "upstream-1" not in session
     await browser.legacy("tools/list", None, ("mcp-session-id", session))
     assert ("mcp-session-id", "upstream-1") in world.upstream.forwards[-1].permit.outbound.headers
+    assert world.policy.questions[-1].context.session == session_digest(session)
     count = len(world.upstream.forwards)
     forged = await browser.legacy("tools/list", None, ("mcp-session-id", "upstream-1"))
     elsewhere = await browser.send(

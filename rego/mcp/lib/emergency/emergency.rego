@@ -1,9 +1,10 @@
 # METADATA
 # title: Emergency
 # description: |
-#   The stops that concern a message, from a bundle of their own: the only reader of data.emergency. Rule 1: where OPA
+#   The stops that concern a message, from a bundle of their own: the only reader of data.emergency. Rule 1: if OPA
 #   follows no such bundle, nothing is stopped. Rule 2: a document that is not what its maker writes stops everything.
 #   Rule 3: a stop stands until the question is surely asked after its end; when it was made does not shorten it.
+#   Rule 4: a stop is found by one selector, and refuses unless another of its selectors surely does not match.
 package mcp.lib.emergency
 
 import data.mcp.lib.call
@@ -24,29 +25,53 @@ standing contains stop if some stop in _in_force(data.emergency.agent[call.agent
 
 standing contains stop if some stop in _in_force(data.emergency.principal[input.principal.subject])
 
-standing contains stop if {
-	is_string(input.principal.issuer)
-	is_string(input.principal.subject)
-	issued := concat("#", [input.principal.issuer, input.principal.subject])
-	some stop in _in_force(data.emergency.principal[issued])
-}
+standing contains stop if some stop in _in_force(data.emergency.principal[_issued(input.principal.subject)])
 
 standing contains stop if some stop in _in_force(data.emergency.server[input.server.id])
 
+standing contains stop if some stop in _in_force(data.emergency.target[_target])
+
 standing contains stop if {
-	not call.targetless
-	is_string(call.target_text)
-	named := concat("/", [input.server.id, call.target_text])
-	some stop in _in_force(data.emergency.target[named])
+	_extended
+	some stop in _in_force(data.emergency.session[input.context.session])
+}
+
+standing contains stop if {
+	_extended
+	some name in _groups
+	some stop in _in_force(data.emergency.group[name])
+}
+
+standing contains stop if {
+	_extended
+	some label in call.agent.labels
+	some stop in _in_force(data.emergency.label[label])
+}
+
+standing contains stop if {
+	_extended
+	some stop in _in_force(data.emergency.kind[call.agent.kind])
+}
+
+standing contains stop if {
+	_extended
+	some tag in call.server.tags
+	some stop in _in_force(data.emergency.tag[tag])
+}
+
+standing contains stop if {
+	_extended
+	some action in call.actions
+	call.may(action)
+	some stop in _in_force(data.emergency.action[action])
 }
 
 # METADATA
 # description: What is said of each stop, and of a document that is damaged.
 complaints contains complaint if {
 	some stop in standing
-	complaint := sprintf("%v %v is stopped by %v until %v: %v (stop %v)", [
-		stop.kind,
-		stop.name,
+	complaint := sprintf("%v is stopped by %v until %v: %v (stop %v)", [
+		_selected(stop),
 		stop.by,
 		_moment(stop.until_unix_ns),
 		stop.because,
@@ -61,19 +86,87 @@ complaints contains "the document of stops is damaged, so that everything counts
 
 _followed if catalog.defined(data.emergency)
 
-# Each kind has an entry under the empty name, which nothing bears, so that its presence can be seen.
+# The newer form has more kinds. A library that does not know it takes the document for damaged, and stops everything.
+_extended if data.emergency.schema == "mcp.emergency/v2"
+
+# Each kind has an entry under the empty name, which nothing has, so that its presence can be seen.
 _whole if {
 	data.emergency.schema == "mcp.emergency/v1"
+	_has_first_kinds
+}
+
+_whole if {
+	_extended
+	_has_first_kinds
+	data.emergency.session[""] == []
+	data.emergency.group[""] == []
+	data.emergency.label[""] == []
+	data.emergency.kind[""] == []
+	data.emergency.tag[""] == []
+	data.emergency.action[""] == []
+}
+
+_has_first_kinds if {
 	data.emergency.agent[""] == []
 	data.emergency.principal[""] == []
 	data.emergency.server[""] == []
 	data.emergency.target[""] == []
 }
 
-# What is no list of stops stands for a stop without an end.
-_in_force(entries) := {stop | some stop in entries; not _over(stop)} if {
+# An entry that is not a list of stops counts as a stop without an end.
+_in_force(entries) := {stop | some stop in entries; not _over(stop); not _is_elsewhere(stop)} if {
 	is_array(entries)
 } else := {{}}
+
+# True if one of the other selectors of a stop surely does not match. One that this library does not know matches all.
+_is_elsewhere(stop) if {
+	some kind, name in stop.also
+	_kinds[kind]
+	not _matches(kind, name)
+}
+
+_kinds := {"agent", "principal", "server", "target", "session", "group", "label", "kind", "tag", "action"}
+
+_matches("agent", name) if name == call.agent_id
+
+_matches("principal", name) if name == input.principal.subject
+
+_matches("principal", name) if name == _issued(input.principal.subject)
+
+_matches("server", name) if name == input.server.id
+
+_matches("target", name) if name == _target
+
+_matches("session", name) if name == input.context.session
+
+_matches("group", name) if name in _groups
+
+_matches("label", name) if name in call.agent.labels
+
+_matches("kind", name) if name == call.agent.kind
+
+_matches("tag", name) if name in call.server.tags
+
+_matches("action", name) if call.may(name)
+
+_issued(name) := concat("#", [input.principal.issuer, name]) if {
+	is_string(input.principal.issuer)
+	is_string(name)
+}
+
+_groups contains group if some group in input.principal.groups
+
+_groups contains _issued(group) if some group in input.principal.groups
+
+_target := concat("/", [input.server.id, call.target_text]) if {
+	not call.targetless
+	is_string(call.target_text)
+}
+
+_selected(stop) := concat(", ", array.concat([concat(" ", [stop.kind, stop.name])], [text |
+	some kind, name in stop.also
+	text := concat(" ", [kind, name])
+]))
 
 _over(stop) if {
 	is_number(stop.until_unix_ns)

@@ -138,6 +138,125 @@ test_lists_hide_what_is_stopped if {
 	fixture.listing(asked, fixture.with_stop("server", "slack", _later)) == [{"nothing_is_stopped"}, {"nothing_is_stopped"}]
 }
 
+# What `_session` is, by each selector.
+_own := {
+	"agent": "bot",
+	"principal": "sub-1",
+	"server": "slack",
+	"target": "slack/read_channel",
+	"session": "00112233445566778899aabbccddeeff",
+	"group": "support",
+	"label": "support",
+	"kind": "claude-code",
+	"tag": "messaging",
+	"action": "read",
+}
+
+_newer := ["session", "group", "label", "kind", "tag", "action"]
+
+test_refuses_what_a_newer_selector_matches if {
+	every kind in _newer { _refused(_session, fixture.with_selected(kind, _own[kind], {}, _later)) }
+	_refused(_session, fixture.with_selected("group", "https://idp.example#support", {}, _later))
+}
+
+test_leaves_alone_what_a_newer_selector_does_not_match if {
+	every kind, names in {
+		"session": ["ffeeddccbbaa99887766554433221100", "001122"],
+		"group": ["sup", "https://other.example#support", "bot"],
+		"label": ["sup", "claude-code"],
+		"kind": ["cursor", "claude"],
+		"tag": ["chat", "mess"],
+		"action": ["write", "delete", "send", "execute", "list"],
+	} {
+		every name in names { not _refused(_session, fixture.with_selected(kind, name, {}, _later)) }
+	}
+}
+
+test_a_message_without_a_session_or_groups_is_in_none if {
+	every kind in ["session", "group"] { not _refused(fixture.call, fixture.with_selected(kind, _own[kind], {}, _later)) }
+	without := fixture.changed(_session, ["context", "session"], "")
+	not _refused(without, fixture.with_selected("session", _own.session, {}, _later))
+	not _refused(without, fixture.with_selected("agent", "bot", {"session": _own.session}, _later))
+}
+
+test_an_unknown_action_is_each_of_the_actions if {
+	every action in ["read", "write", "delete", "send", "execute", "list"] {
+		_refused(fixture.tool("mystery"), fixture.with_selected("action", action, {}, _later))
+		_refused(fixture.tool("mystery"), fixture.with_selected("agent", "bot", {"action": action}, _later))
+	}
+}
+
+test_a_message_without_target_has_the_action_list if {
+	_refused(fixture.message("tools/list"), fixture.with_selected("action", "list", {}, _later))
+	not _refused(fixture.message("tools/list"), fixture.with_selected("action", "read", {}, _later))
+}
+
+test_all_selectors_of_a_stop_have_to_match if {
+	every kind, name in _own {
+		every other, value in _own {
+			_refused(_session, fixture.with_selected(kind, name, {other: value}, _later))
+			not _refused(_session, fixture.with_selected(kind, name, {other: "another"}, _later))
+			not _refused(_session, fixture.with_selected(kind, "another", {other: value}, _later))
+		}
+	}
+	all_but_kind := object.remove(_own, ["kind"])
+	_refused(_session, fixture.with_selected("kind", _own.kind, all_but_kind, _later))
+	one_off := object.union(all_but_kind, {"action": "delete"})
+	not _refused(_session, fixture.with_selected("kind", _own.kind, one_off, _later))
+	issued := {"principal": "https://idp.example#sub-1", "group": "https://idp.example#support"}
+	_refused(_session, fixture.with_selected("kind", _own.kind, issued, _later))
+	foreign := {"principal": "https://other.example#sub-1"}
+	not _refused(_session, fixture.with_selected("kind", _own.kind, foreign, _later))
+}
+
+test_a_selector_that_this_library_does_not_know_matches_all if {
+	_refused(_session, fixture.with_selected("agent", "bot", {"weather": "rain"}, _later))
+	not _refused(_session, fixture.with_selected("agent", "bot", {"weather": "rain", "action": "delete"}, _later))
+	every also in [null, 7, "x", ["x"], false] {
+		_refused(_session, fixture.with_selected("agent", "bot", also, _later))
+	}
+}
+
+test_a_combined_stop_ends_by_itself if {
+	not _refused(_session, fixture.with_selected("kind", _own.kind, {"action": "read"}, fixture.now))
+	_refused(_session, fixture.with_selected("kind", _own.kind, {"action": "read"}, fixture.now + 1))
+}
+
+test_a_newer_document_without_one_of_its_kinds_stops_everything if {
+	every kind in array.concat(_newer, ["agent", "principal", "server", "target"]) {
+		_refused(fixture.call, _document(object.remove(fixture.no_newer_stops, [kind])))
+		every value in [null, false, 7, "x", [], {}] {
+			_refused(fixture.call, _document(fixture.changed(fixture.no_newer_stops, [kind], value)))
+		}
+		_refused(fixture.call, _document(fixture.changed(fixture.no_newer_stops, [kind, ""], null)))
+	}
+	not _refused(fixture.call, _document(fixture.no_newer_stops))
+	_refused(fixture.call, _document(fixture.changed(fixture.no_newer_stops, ["schema"], "mcp.emergency/v3")))
+}
+
+test_says_every_selector_of_a_stop if {
+	said := "kind claude-code, action read is stopped by alice@example.com until 2026-11-20T15:00:00Z: It went rogue. (stop s1)"
+	_because(fixture.with_selected("kind", "claude-code", {"action": "read"}, _later)) == {said}
+}
+
+test_lists_hide_what_newer_selectors_match if {
+	items := [_item("read_channel"), _item("post_message")]
+	asked := object.union(fixture.message("tools/list"), {"phase": "list", "items": items})
+	fixture.listing(asked, fixture.with_selected("kind", "claude-code", {"action": "send"}, _later)) == [
+		set(),
+		{"nothing_is_stopped"},
+	]
+	fixture.listing(asked, fixture.with_selected("action", "read", {"server": "slack"}, _later)) == [
+		{"nothing_is_stopped"},
+		set(),
+	]
+}
+
+_session := object.union(_jwt, {
+	"principal": object.union(_jwt.principal, {"groups": ["support", "staff"]}),
+	"context": object.union(_jwt.context, {"session": _own.session}),
+})
+
 _item(name) := object.filter(fixture.tool(name), ["message", "target", "definition"])
 
 _document(document) := fixture.changed(fixture.bundle, ["emergency"], document)

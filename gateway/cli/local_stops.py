@@ -1,0 +1,78 @@
+"""The stops of the gateway on this machine, as `mcp-admission stop --config` makes, lists and lifts them.
+
+Rule 1: an error says what cannot be used, and that nothing has changed.
+"""
+
+import getpass
+import os
+import time
+from pathlib import Path
+
+import click
+
+from gateway.bundle.emergency import Stop, is_extended
+from gateway.bundle.kept import Shelf
+from gateway.bundle.stops import Stops
+from gateway.hub.stopping import lifted, stopped
+from gateway.settings import Problems, Settings, load
+
+
+def loaded(config: Path | None) -> Settings:
+    """Return the settings of a file; ends the command if they cannot be used."""
+    settings = load(config, os.environ)
+    if isinstance(settings, Problems):
+        raise click.ClickException(f"these settings cannot be used:\n{settings}")
+    return settings
+
+
+def kept_policy(settings: Settings) -> bytes | None:
+    """Return the bundle that a following gateway keeps; null if it follows none, or has none yet."""
+    if settings.policy.bundle is None:
+        return None
+    kept = Shelf(settings.state.directory / "bundles", "policy").kept()
+    return None if kept is None else kept.content
+
+
+def make(settings: Settings, stop: Stop) -> None:
+    """Make a stop; ends the command if the stop or the policy in force does not allow it."""
+    unable = _unable(settings, stop)
+    if unable:
+        raise click.ClickException(f"Nothing is stopped: {unable}")
+    try:
+        made = stopped(settings.state.directory, stop, time.time_ns())
+    except OSError as error:
+        raise _unwritten(settings, error) from error
+    if isinstance(made, str):
+        raise click.ClickException(f"Nothing is stopped: {made}.")
+
+
+def standing(settings: Settings) -> tuple[Stop, ...]:
+    """Return every stop in the file, those that have ended included."""
+    try:
+        return Stops(settings.state.directory).standing().stops
+    except OSError as error:
+        raise _unwritten(settings, error) from error
+
+
+def end(settings: Settings, stop_id: str, because: str) -> bool:
+    """Lift a stop; return whether there was one of this id."""
+    directory, by = settings.state.directory, getpass.getuser()
+    try:
+        return lifted(directory, stop_id, by=by, because=because, unix_ns=time.time_ns()) is not None
+    except OSError as error:
+        raise _unwritten(settings, error) from error
+
+
+def _unable(settings: Settings, stop: Stop) -> str:
+    """Return why the policy in force cannot enforce the stop as it is; empty if it can."""
+    policy = kept_policy(settings) if is_extended(stop) else None
+    if policy is None:
+        return ""
+    from gateway.hub.bearing import UNABLE, unenforceable  # noqa: PLC0415 - few stops need its modules
+
+    unable = unenforceable(stop, [policy])
+    return f"{unable}. {UNABLE}" if unable else ""
+
+
+def _unwritten(settings: Settings, error: OSError) -> click.ClickException:
+    return click.ClickException(f"{settings.state.directory} cannot be used: {error}. Nothing has changed.")

@@ -1,0 +1,227 @@
+"""What runs upstream on a permit, asked about again when a stop, another policy or a credential's end may refuse it.
+
+Rule 1: a call in flight, an answer that is drained and a task that an upstream keeps are ended when they are refused.
+Rule 2: a call is asked about by its own question, as of now, at the gateway's expense and `_AT_ONCE` at a time.
+Rule 3: a policy that does not answer ends nothing at once: the call is asked about again until OPA answers, and ended
+after `_PATIENCE_NS`, because a call that cannot be judged may not run on.
+Rule 4: a refusal is recorded before the call is ended; a journal that fails or hangs does not keep the call running.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import suppress
+from typing import Any, Final, TypeVar
+
+import orjson
+
+from gateway.admission.action import Forward, again
+from gateway.admission.decision import PolicyFailure, Verdict
+from gateway.admission.refusal import Refusal, own, stopped
+from gateway.pipeline.call import Call
+from gateway.pipeline.engine import Engine, posted
+from gateway.pipeline.ports import Reply, UpstreamFailure
+from gateway.protocol.message import Request
+
+_NS: Final = 1_000_000_000
+_AT_ONCE: Final = 4
+_AGAIN_NS: Final = 10 * _NS
+"""How long a call runs on one answer: agents and rules expire without a new revision."""
+_PATIENCE_NS: Final = 10 * _NS
+"""How long a call runs while OPA gives no answer about it; a restart of OPA takes about a second."""
+_LEEWAY_NS: Final = 30 * _NS
+"""How long after its end a token still opens new calls; a call that it opened then may run as long."""
+_RECORD_S: Final = 1.0
+_DRAIN_S: Final = 65.0
+"""Longer than any reply is drained."""
+
+_DRAINS: Final = 1_000
+KEPT_BYTES: Final = 32 * 1024 * 1024
+"""Bytes of messages that are kept for drained answers, and as many for tasks."""
+
+T = TypeVar("T")
+
+
+class Exchange:
+    """One thing that runs upstream on the permit of `call`; `end` ends it at once and must not raise."""
+
+    __slots__ = ("again_ns", "asked_ns", "call", "end", "expires_ns", "standing", "unsure_ns")
+
+    def __init__(self, call: Call, end: Callable[[Refusal], None], *, again_ns: int = _AGAIN_NS) -> None:
+        """Take the call as it was decided; it is asked about again `again_ns` after each answer at the latest."""
+        self.call: Final = call
+        self.end: Final = end
+        self.again_ns: Final = again_ns
+        self.standing = call.answer.standing if isinstance(call.answer, Verdict) else ""
+        """The revisions of policy and stops that let it run."""
+        self.asked_ns = call.begun.monotonic_ns
+        self.unsure_ns = 0
+        """Since when OPA gives no answer about it; 0 while it does."""
+        self.expires_ns = _expiry_ns(call)
+        """When its credential ends (wall, nanoseconds); null if the gateway cannot know."""
+
+
+class Running:
+    """Everything of one worker that runs upstream and may have to be ended."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Begin with nothing."""
+        self._engine: Final = engine
+        self._open: Final[dict[Exchange, None]] = {}
+        self._background: Final[set[asyncio.Task[None]]] = set()
+        self._drains: Final[dict[Exchange, None]] = {}
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._open)
+
+    def begin(self, call: Call, end: Callable[[Refusal], None]) -> Exchange:
+        """Register a call that is about to be sent."""
+        return self.keep(Exchange(call, end))
+
+    def keep(self, exchange: Exchange) -> Exchange:
+        """Register what runs."""
+        self._open[exchange] = None
+        return exchange
+
+    def finish(self, exchange: Exchange) -> None:
+        """Forget what runs no more; finishing twice is harmless."""
+        self._open.pop(exchange, None)
+
+    async def during(self, call: Call, work: Awaitable[T]) -> T | Refusal:
+        """Return the result of the gateway's own exchange, or why it was ended."""
+        ended: list[Refusal] = []
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(None) as scope:
+
+                def end(refusal: Refusal) -> None:
+                    ended.append(refusal)
+                    scope.reschedule(loop.time())
+
+                exchange = self.begin(call, end)
+                try:
+                    return await work
+                finally:
+                    self.finish(exchange)
+        except TimeoutError:
+            if not ended:
+                raise
+            self.cancel(call)
+            return ended[0]
+
+    def drain(self, call: Call, reply: Reply) -> None:
+        """Register an answer that the upstream goes on to send after its client has left.
+
+        What is kept is bounded: the oldest drains are forgotten, and end by the limits of a drain.
+        """
+
+        def end(_: Refusal) -> None:
+            self._drains.pop(exchange, None)
+            self.spawn(reply.close(drain=False))
+            self.cancel(call)
+
+        exchange = self.begin(call, end)
+        self._drains[exchange] = None
+        asyncio.get_running_loop().call_later(_DRAIN_S, self._drained, exchange)
+        while len(self._drains) > _DRAINS or sum(size_of(one.call) for one in self._drains) > KEPT_BYTES:
+            self._drained(next(iter(self._drains)))
+
+    def _drained(self, exchange: Exchange) -> None:
+        self._drains.pop(exchange, None)
+        self.finish(exchange)
+
+    def cancel(self, call: Call) -> None:
+        """Tell a legacy upstream that a request is canceled; closing its stream tells a modern one."""
+        request = call.inbound.message
+        untold = call.inbound.era == "modern" or call.inbound.method.name == "initialize"
+        if call.permit is None or untold or not isinstance(request, Request):
+            return
+        params = {"requestId": request.id, "reason": "stopped by policy"}
+        body = orjson.dumps({"jsonrpc": "2.0", "method": _CANCELED, "params": params})
+        message = posted(call.inbound, subject=call.permit.outbound.subject, body=body)
+        self.post(call, _CANCELED, again(call.permit, message))
+
+    def post(self, call: Call, method: str, forward: Forward) -> None:
+        """Send a message of the gateway's own on the permit of `call` in the background, and count it."""
+        self._engine.counts.add(call.inbound.server, method, "gateway")
+        self.spawn(self.posted(forward))
+
+    async def posted(self, forward: Forward) -> None:
+        """Send a message of the gateway's own, and pass over what the server answers."""
+        reply = await self._engine.parts.upstream.send(forward)
+        if not isinstance(reply, UpstreamFailure):
+            await reply.finish()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something to its end, whatever becomes of the exchange that it belongs to."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def revise(self) -> int:
+        """Ask again about everything that may be refused by now; return how much was ended."""
+        due = self._due()
+        if not due:
+            return 0
+        before, turns = len(self._open), iter(due)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(_AT_ONCE, len(due))):
+                group.create_task(self._asked(turns))
+        return max(0, before - len(self._open))
+
+    def _due(self) -> list[Exchange]:
+        now, standing = self._engine.parts.clock.now(), self._engine.parts.policy.standing
+        return [
+            exchange
+            for exchange in self._open
+            if exchange.standing != standing
+            or now.monotonic_ns - exchange.asked_ns >= exchange.again_ns
+            or (exchange.expires_ns is not None and now.unix_ns >= exchange.expires_ns)
+        ]
+
+    async def _asked(self, turns: Iterator[Exchange]) -> None:
+        for exchange in turns:
+            if exchange in self._open:
+                await self._again(exchange)
+
+    async def _again(self, exchange: Exchange) -> None:
+        parts = self._engine.parts
+        now = parts.clock.now()
+        if exchange.expires_ns is not None and now.unix_ns >= exchange.expires_ns:
+            self._end(exchange, stopped(own("credential_expired", "the credential expired")))
+            return
+        call = await self._engine.asked_again(exchange.call)
+        if isinstance(call.answer, PolicyFailure):
+            exchange.unsure_ns = exchange.unsure_ns or now.monotonic_ns
+            if now.monotonic_ns - exchange.unsure_ns < _PATIENCE_NS:
+                return
+        elif call.answer is not None:
+            exchange.unsure_ns, exchange.asked_ns, exchange.standing = 0, now.monotonic_ns, call.answer.standing
+        outcome = self._engine.outcome(call)
+        if isinstance(outcome, Refusal) and exchange in self._open:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_RECORD_S):
+                    await self._engine.record_refusal(call, outcome)
+            self._end(exchange, stopped(outcome))
+
+    def _end(self, exchange: Exchange, refusal: Refusal) -> None:
+        if exchange in self._open:
+            self.finish(exchange)
+            exchange.end(refusal)
+
+
+def size_of(call: Call) -> int:
+    """Return the bytes of the message that is kept with a call."""
+    return len(call.inbound.message.raw) if call.inbound.message is not None else 0
+
+
+def _expiry_ns(call: Call) -> int | None:
+    """Return when the credential of a call ends; one that ended just before the call has its leeway."""
+    until = call.inbound.until
+    if until is None:
+        return None
+    ends = int(until * _NS)
+    return ends if call.begun.unix_ns < ends else ends + _LEEWAY_NS
+
+
+_CANCELED: Final = "notifications/cancelled"

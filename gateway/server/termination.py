@@ -1,0 +1,69 @@
+"""What ends an exchange from outside: its client left, policy refuses it by now, or its credential ended.
+
+Rule 1: the first cause counts; later ones change nothing.
+"""
+
+import asyncio
+from typing import Final
+
+from gateway.admission.refusal import STOPPED, Refusal
+from gateway.pipeline.call import Call
+from gateway.server.edge import Edge
+
+_LONGEST_S: Final = 30 * 86_400.0
+"""No timer is set for longer; a stream that outlives it is closed then."""
+
+
+class Termination:
+    """The end of one exchange, which runs in `task`."""
+
+    def __init__(self, task: asyncio.Task[None] | None, edge: Edge) -> None:
+        """Take what runs, and the client's side of it."""
+        self._task: Final = task
+        self._edge: Final = edge
+        self.reason = ""
+        """The outcome for the record; empty while nothing has ended the exchange."""
+        self.detail = ""
+        self.refusal: Refusal | None = None
+        """Why policy ended a call."""
+
+    def __call__(self) -> None:
+        """End it because the client left."""
+        self._end("client_gone")
+
+    def close(self) -> None:
+        """End a stream because policy refuses it."""
+        self._end("closed")
+
+    def refuse(self, refusal: Refusal) -> None:
+        """End a call because policy refuses it; if the answer is being written, nothing is left to end."""
+        if self.reason or self._edge.answering:
+            return
+        self.refusal = refusal
+        self.detail = _words(refusal)
+        self._end(STOPPED)
+
+    def expire(self) -> None:
+        """End a stream because its credential has ended."""
+        if not self.reason:
+            self.detail = "the credential expired"
+        self._end("closed")
+
+    def expiring(self, call: Call) -> asyncio.TimerHandle | None:
+        """Return the timer that ends a stream with its credential; null if only the bundle knows when that is."""
+        until = call.inbound.until
+        if until is None:
+            return None
+        left_s = until - call.begun.unix_ns / 1e9
+        return asyncio.get_running_loop().call_later(min(max(left_s, 0), _LONGEST_S), self.expire)
+
+    def _end(self, reason: str) -> None:
+        if not self.reason and self._task is not None:
+            self.reason = reason
+            self._task.cancel()
+
+
+def _words(refusal: Refusal) -> str:
+    """Return the reasons for the record, and the id of the decision that the journal has them in full by."""
+    why = "; ".join(f"{reason.requirement}: {reason.message}" for reason in refusal.reasons)
+    return f"{why} (decision {refusal.decision_id})" if refusal.decision_id else why
