@@ -228,8 +228,8 @@ class FakeFloods:
     def __init__(self) -> None:
         self.known = False
 
-    def first(self, source_ip: str, server: str, cause: str, unix_ns: int) -> bool:
-        del source_ip, server, cause, unix_ns
+    def first(self, source_ip: str, server: str, cause: str, unix_ns: int, *, caller: Principal | None = None) -> bool:
+        del source_ip, server, cause, unix_ns, caller
         return not self.known
 
 

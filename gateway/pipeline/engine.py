@@ -7,7 +7,7 @@ Rule 2: a permit is made here and nowhere else, from an `Admit` and the receipt 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from gateway.admission import question as questions
@@ -24,7 +24,7 @@ from gateway.admission.refusal import answer as refusal_answer
 from gateway.pipeline.call import Call, Settled
 from gateway.pipeline.counts import Counts
 from gateway.pipeline.listings import Listings
-from gateway.pipeline.ports import Clock, Definitions, Floods, Ids, Journal, Moment, Policy, Upstream
+from gateway.pipeline.ports import Clock, Definitions, Floods, Ids, Journal, Moment, NoPeers, Peers, Policy, Upstream
 from gateway.pipeline.presentation import subject_of
 from gateway.protocol.sealing import Ring
 
@@ -48,6 +48,8 @@ class Parts(Struct, frozen=True, kw_only=True):
     arguments_bytes: int
     several_issuers: bool
     """True where JWTs of more than one issuer are accepted, so that subjects alone are no names."""
+    peers: Peers = field(default_factory=NoPeers)
+    """The other workers, which are asked who owns what a message names."""
 
 
 class Engine:

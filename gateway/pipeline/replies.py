@@ -7,6 +7,8 @@ Rule 2: what was judged by its content is delivered as it came only where no rea
 from collections.abc import Mapping
 from typing import Any, Final, assert_never
 
+import orjson
+
 from gateway.admission.action import Action, Answer, Withhold
 from gateway.admission.decision import PolicyFailure
 from gateway.admission.enforce import undecided
@@ -18,21 +20,26 @@ from gateway.pipeline.capabilities import CONNECTING, Capabilities
 from gateway.pipeline.engine import Engine
 from gateway.pipeline.list_results import ListResults, after_sending, broken
 from gateway.pipeline.server_messages import ServerMessages
+from gateway.pipeline.task_ids import TaskIds
+from gateway.pipeline.task_results import LIST as TASKS
+from gateway.pipeline.task_results import TaskResults, shown
 from gateway.protocol.errors import result_body
 from gateway.protocol.message import Malformed, Notification, Request, Response, read_reply
 from gateway.protocol.results import ambiguous, misleading, unequivocal
+from gateway.protocol.values import as_list, as_object
 
 
 class Replies:
     """Turns each message of an upstream into what the client gets of it."""
 
-    def __init__(self, engine: Engine, capabilities: Capabilities, *, ttl_cap_ms: int) -> None:
+    def __init__(self, engine: Engine, capabilities: Capabilities, tasks: TaskIds, *, ttl_cap_ms: int) -> None:
         """Take what asks and records, and what narrows; clients may keep results for `ttl_cap_ms` milliseconds."""
+        self._tasks: Final = TaskResults(engine, tasks)
         self._engine: Final = engine
         self._capabilities: Final = capabilities
         self._ttl_cap_ms: Final = ttl_cap_ms
         self._lists: Final = ListResults(engine, ttl_cap_ms=ttl_cap_ms)
-        self._server: Final = ServerMessages(engine)
+        self._server: Final = ServerMessages(engine, tasks)
 
     async def settle(self, call: Call, raw: bytes) -> Action:
         """Return what to do with one message of the upstream, received on the channel of `call`."""
@@ -58,6 +65,15 @@ class Replies:
             return self._plain(call, message)
         if misleading(result):
             return self._broken(call, "the result has a key that some readers take for another one")
+        texts = await self._tasks.in_result(call, result)
+        if isinstance(texts, Refusal):
+            return self._refused(call, texts)
+        return shown(await self._judged(call, message, method, result), texts)
+
+    async def _judged(self, call: Call, message: Response, method: str, result: dict[str, Any]) -> Action:
+        """Return what the client gets of a result, in which the task ids are the server's own."""
+        if method == TASKS:
+            return await self._own_tasks(call, result)
         if embedded.asks(result):
             return await self._asking(call, message, result)
         if method in LISTS:
@@ -65,6 +81,14 @@ class Replies:
         if method in CONNECTING:
             return await self._connected(call, message, result)
         return self._whole(call, message, result)
+
+    async def _own_tasks(self, call: Call, result: dict[str, Any]) -> Action:
+        """Deliver those tasks of a list that are this principal's, and that policy lets it read."""
+        if as_list(result.get("tasks")) is None:
+            return await self._lists.settle(call, TASKS, result)
+        listed = await self._lists.settle(call, TASKS, await self._tasks.own_list(call, result))
+        body = as_object(orjson.loads(listed.body)) if isinstance(listed, Answer) else None
+        return shown(listed, self._tasks.listed(call, as_object((body or {}).get("result")) or {}))
 
     async def _connected(self, call: Call, message: Response, result: dict[str, Any]) -> Action:
         """Tell a client that connects of no capability that policy refuses it."""
@@ -86,7 +110,7 @@ class Replies:
         """Deliver an error response; a result that is not an object is no MCP result."""
         if message.error is None:
             return self._broken(call, "the result is not an object")
-        return Answer(status=200, body=message.raw)
+        return shown(Answer(status=200, body=message.raw), self._tasks.in_error(call, message.error))
 
     async def _asking(self, call: Call, message: Response, result: Mapping[str, Any]) -> Action:
         """A modern server asks the client for something."""

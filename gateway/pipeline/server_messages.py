@@ -2,40 +2,48 @@
 
 Rule 1: what the method table does not know is withheld.
 Rule 2: a server's request is asked about before the client sees it, under a sealed id.
-Rule 3: what was judged by its content is delivered as it came only if no reader could find other content in it.
+Rule 3: what is about a task or a request that is not this client's is withheld.
+Rule 4: what was judged by its content is delivered as it came only if no reader could find other content in it.
 """
 
 from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
+from msgspec.structs import replace
 
 from gateway.admission.action import Action, Answer, Withhold, again
 from gateway.admission.decision import PolicyFailure
 from gateway.admission.policy_input import Target
-from gateway.admission.refusal import Refusal, rpc_error
+from gateway.admission.refusal import Refusal, own, rpc_error
 from gateway.pipeline import embedded
 from gateway.pipeline.call import Call
 from gateway.pipeline.engine import Engine, posted
 from gateway.pipeline.list_results import item_of
-from gateway.pipeline.sealed import OpenRequests, sealed_request_id
+from gateway.pipeline.ownership import is_name
+from gateway.pipeline.sealed import binding_of, sealed_request_id
+from gateway.pipeline.task_ids import TaskIds, Texts
+from gateway.protocol.claims import Claim
 from gateway.protocol.message import Notification, Request
 from gateway.protocol.methods import Method, lookup
 from gateway.protocol.methods import target_of as table_target
 from gateway.protocol.results import unequivocal
+from gateway.protocol.splicing import altered, spliced
 from gateway.protocol.values import as_object
 
 _READ_BY: Final[Mapping[str, str]] = {"resource": "resources/read", "task": "tasks/get"}
 """The call that a notification about such a target is judged as."""
+_FOREIGN: Final = own("policy_denied", "the request belongs to a task that is not known to be this client's")
 
 
 class ServerMessages:
     """Turns each request and notification of an upstream into what the client gets of it."""
 
-    def __init__(self, engine: Engine) -> None:
-        """Take what asks and records."""
+    def __init__(self, engine: Engine, tasks: TaskIds) -> None:
+        """Take what asks and records, and what knows whose the tasks and requests are."""
         self._engine: Final = engine
-        self._open: Final = OpenRequests()
+        self._tasks: Final = tasks
+        self._ownership: Final = tasks.ownership
 
     async def request(self, call: Call, message: Request) -> Action:
         """A legacy server asks the client: the id is sealed, so that only its answer finds the way back."""
@@ -46,14 +54,19 @@ class ServerMessages:
             refusal = await self._engine.ask_server_request(call, message.method, message.params)
             if refusal is not None:
                 return self._refuse_upstream(call, message, refusal)
+        texts = await self._tasks.in_message(call, message.params, named=False)
+        if texts is None:
+            return self._refuse_upstream(call, message, _FOREIGN)
         parts = self._engine.parts
         sealed = sealed_request_id(
             parts.ring, call, upstream_id=message.id, method=message.method, nonce=parts.ids.nonce()
         )
-        self._open.keep(call.inbound, message.id, sealed)
+        self._ownership.requests.keep(call.inbound, message.id, sealed)
+        token = (as_object(message.params.get("_meta")) or {}).get("progressToken")
+        self._ownership.keep_token(call.inbound, call.call_id, token)
         body: dict[str, Any] = {"jsonrpc": "2.0", "id": sealed, "method": message.method}
         if message.params:
-            body["params"] = message.params
+            body["params"] = altered({"params": message.params}, texts)["params"]
         return Answer(status=200, body=orjson.dumps(body))
 
     def _refuse_upstream(self, call: Call, message: Request, refusal: Refusal) -> Action:
@@ -63,6 +76,7 @@ class ServerMessages:
         return again(call.permit, posted(call.inbound, subject=call.permit.outbound.subject, body=body))
 
     async def notification(self, call: Call, message: Notification) -> Action:
+        """A server's notification reaches the client if it is about something of this client's."""
         method = lookup(message.method, direction="server", revision=call.inbound.revision)
         if method is None:
             return Withhold()
@@ -71,39 +85,48 @@ class ServerMessages:
             self._engine.parts.definitions.forget(call.inbound.server, message.method)
         if message.method == "notifications/progress" and not _own_progress(call, message):
             return Withhold()
-        if message.method == "notifications/cancelled":
-            return self._cancelled(call, message)
-        if method.asked != "no":
-            return await self._about(call, method, message)
-        return Answer(status=200, body=_told(message))
+        told = await self._cancelled(call, message) if message.method == "notifications/cancelled" else message
+        texts = await self._tasks.in_message(call, told.params, named=method.target == "task") if told else None
+        if told is None or texts is None:
+            return Withhold()
+        if method.asked != "no" and not await self._readable(call, method, told):
+            return Withhold()
+        return Answer(status=200, body=_told(told, texts))
 
-    def _cancelled(self, call: Call, message: Notification) -> Action:
-        """Map the id of the server's own request to its sealed form; in the modern era ids are the client's own."""
-        if call.inbound.era == "modern":
-            return Answer(status=200, body=_told(message))
+    async def _cancelled(self, call: Call, message: Notification) -> Notification | None:
+        """Return the cancellation with the id that the client knows; null if it names nothing of this client's.
+
+        In the modern era a server cancels the client's own request on the stream of that request. In the legacy era
+        it cancels a request that it made itself, whose id is sealed.
+        """
         named = message.params.get("requestId")
-        if not isinstance(named, str | int) or isinstance(named, bool):
-            return Withhold()
-        sealed = self._open.take(call.inbound, named)
-        if sealed is None:
-            return Withhold()
-        params = {**message.params, "requestId": sealed}
-        return Answer(status=200, body=_notification(message.method, params))
+        if not is_name(named):
+            return None
+        if call.inbound.era == "modern":
+            own = call.inbound.request_id
+            return message if named == own and type(named) is type(own) else None
+        bound = binding_of(call.inbound).hex()
+        claim = Claim(kind="server_request", server=call.inbound.server, principal=bound, names=(named,))
+        held = await self._ownership.held(claim)
+        if held is None or not held.texts[0]:
+            return None
+        self._ownership.requests.forget(bound, named)
+        params = {**message.params, "requestId": held.texts[0]}
+        return replace(message, params=params, raw=_notification(message.method, params))
 
-    async def _about(self, call: Call, method: Method, message: Notification) -> Action:
-        """News of a resource or a task are for those who may read it."""
+    async def _readable(self, call: Call, method: Method, message: Notification) -> bool:
+        """Return whether the client may read the resource or the task that a notification is about."""
         place = table_target(method, message.params)
         called = _READ_BY.get(method.target)
         if place is None or called is None:
-            return Withhold()
+            return False
         item = item_of(self._engine, call, called, Target(type=place.type, name=place.name, uri=place.uri))
         verdicts = await self._engine.parts.listings.verdicts(self._engine.current(call), [item])
         if isinstance(verdicts, PolicyFailure) or verdicts != [True]:
-            return Withhold()
-        if embedded.KEY not in message.params:
-            return Answer(status=200, body=_told(message))
-        refusal = await embedded.refused(self._engine, call, message.params)
-        return Withhold() if refusal is not None else Answer(status=200, body=_told(message))
+            return False
+        return embedded.KEY not in message.params or (
+            await embedded.refused(self._engine, call, message.params) is None
+        )
 
 
 def _own_progress(call: Call, message: Notification) -> bool:
@@ -116,9 +139,14 @@ def _own_progress(call: Call, message: Notification) -> bool:
     return token is not None and token == own_token and type(token) is type(own_token)
 
 
-def _told(message: Notification) -> bytes:
-    """Return a notification as it came, or anew where a client could read another uri, task or token in it."""
-    return message.raw if unequivocal(message.raw) else _notification(message.method, message.params)
+def _told(message: Notification, texts: Texts) -> bytes:
+    """Return a notification with the task ids that the client knows, and all else as it came.
+
+    If a client could read another URI, task or token in it, it is written again.
+    """
+    if unequivocal(message.raw):
+        return spliced(message.raw, texts)
+    return _notification(message.method, altered({"params": message.params}, texts)["params"])
 
 
 def _notification(method: str, params: Mapping[str, Any]) -> bytes:
