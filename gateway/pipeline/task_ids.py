@@ -196,4 +196,6 @@ def usable(upstream_id: object) -> bool:
 
 def _malformed(inbound: Inbound, reason: str) -> Malformed:
     method = inbound.method.name
-    return Malformed(fault="shape", code=INVALID_PARAMS, status=200, reason=reason, id=inbound.request_id, method=method)
+    return Malformed(
+        fault="shape", code=INVALID_PARAMS, status=200, reason=reason, id=inbound.request_id, method=method
+    )
