@@ -57,7 +57,7 @@ class Pipeline:
         begun = self.engine.parts.clock.now()
         owned = await self._owned(inbound, begun)
         if isinstance(owned, Settled):
-            return owned
+            return await self._answered(owned)
         inbound = owned
         held = self._held(inbound) if inbound.method.asked == "no" else None
         if held is not None:

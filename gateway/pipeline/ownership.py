@@ -44,6 +44,7 @@ class Unowned(Struct, frozen=True, kw_only=True):
 _NAMED: Final[Mapping[str, tuple[ClaimKind, str, str]]] = {
     "notifications/cancelled": ("request", "requestId", "an open request of this caller"),
     "notifications/progress": ("token", "progressToken", "an open request that the server made of this caller"),
+    "notifications/tasks/status": ("client_task", "taskId", "a task that this caller made for the server"),
 }
 """What a client's notification names, and under which key."""
 _NAME_CHARS: Final = 1_024
@@ -57,8 +58,8 @@ class Ownership:
         """Take what asks the other workers."""
         self._peers: Final = peers
         self._open: Final[dict[tuple[str, ClaimKind, Name], dict[str, int]]] = {}
-        self._tasks: Final[OrderedDict[tuple[str, str], OrderedDict[str, None]]] = OrderedDict()
-        self._creators: Final[dict[tuple[str, str], set[str]]] = {}
+        self._tasks: Final[OrderedDict[tuple[ClaimKind, str, str], OrderedDict[str, None]]] = OrderedDict()
+        self._creators: Final[dict[tuple[ClaimKind, str, str], set[str]]] = {}
         self._count = 0
         self._tokens: Final[dict[str, list[Name]]] = {}
         self.requests: Final = OpenRequests()
@@ -75,8 +76,9 @@ class Ownership:
     def local(self, claim: Claim) -> Held:
         """Return what the principal of a claim holds in this worker."""
         match claim.kind:
-            case "task":
-                creators = [self._creators.get((claim.server, str(name)), frozenset[str]()) for name in claim.names]
+            case "task" | "client_task":
+                keys = [(claim.kind, claim.server, str(name)) for name in claim.names]
+                creators = [self._creators.get(key, set[str]()) for key in keys]
                 texts = tuple(_HELD if claim.principal in known else "" for known in creators)
                 return Held(texts=texts, shared=any(known - {claim.principal} for known in creators))
             case "server_request":
@@ -137,27 +139,29 @@ class Ownership:
         tokens.append(token)
         self._add((inbound.server, "token", token), inbound.principal.key)
 
-    def keep_task(self, server: str, principal: str, upstream_id: str) -> None:
-        """Remember that a task is the principal's."""
-        tasks = self._tasks.setdefault((server, principal), OrderedDict())
-        self._tasks.move_to_end((server, principal))
-        self._count += upstream_id not in tasks
-        tasks[upstream_id] = None
-        tasks.move_to_end(upstream_id)
-        self._creators.setdefault((server, upstream_id), set()).add(principal)
+    def keep_task(self, server: str, principal: str, task: str, *, kind: ClaimKind = "task") -> None:
+        """Remember that a task is the principal's, by the id that the server knows."""
+        group = (kind, server, principal)
+        tasks = self._tasks.setdefault(group, OrderedDict())
+        self._tasks.move_to_end(group)
+        self._count += task not in tasks
+        tasks[task] = None
+        tasks.move_to_end(task)
+        self._creators.setdefault((kind, server, task), set()).add(principal)
         if len(tasks) > _TASKS:
-            self._forget(server, principal, [tasks.popitem(last=False)[0]])
+            self._forget(group, [tasks.popitem(last=False)[0]])
         while self._count > _ALL_TASKS:
-            (old_server, old_principal), old = self._tasks.popitem(last=False)
-            self._forget(old_server, old_principal, list(old))
+            oldest, forgotten = self._tasks.popitem(last=False)
+            self._forget(oldest, list(forgotten))
 
-    def _forget(self, server: str, principal: str, upstream_ids: list[str]) -> None:
-        for upstream_id in upstream_ids:
+    def _forget(self, group: tuple[ClaimKind, str, str], tasks: list[str]) -> None:
+        kind, server, principal = group
+        for task in tasks:
             self._count -= 1
-            known = self._creators[server, upstream_id]
-            known.discard(principal)
-            if not known:
-                del self._creators[server, upstream_id]
+            creators = self._creators[kind, server, task]
+            creators.discard(principal)
+            if not creators:
+                del self._creators[kind, server, task]
 
     def _add(self, key: tuple[str, ClaimKind, Name], principal: str) -> None:
         holders = self._open.setdefault(key, {})

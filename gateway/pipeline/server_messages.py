@@ -50,13 +50,13 @@ class ServerMessages:
         if call.inbound.era == "modern":
             return Withhold()
         row = lookup(message.method, direction="server", revision=call.inbound.revision)
+        texts = await self._tasks.in_message(call, message.params, named=False)
+        if texts is None:
+            return self._refuse_upstream(call, message, _FOREIGN)
         if row is None or row.asked != "no":
             refusal = await self._engine.ask_server_request(call, message.method, message.params)
             if refusal is not None:
                 return self._refuse_upstream(call, message, refusal)
-        texts = await self._tasks.in_message(call, message.params, named=False)
-        if texts is None:
-            return self._refuse_upstream(call, message, _FOREIGN)
         parts = self._engine.parts
         sealed = sealed_request_id(
             parts.ring, call, upstream_id=message.id, method=message.method, nonce=parts.ids.nonce()

@@ -28,7 +28,7 @@ from gateway.protocol.malformed import Malformed
 from gateway.protocol.message import Notification, Request, Response
 from gateway.protocol.splicing import Path, altered, spliced
 from gateway.protocol.task_places import TaskPlace, misspelt_task_key, of_params, related
-from gateway.protocol.values import as_list, as_object
+from gateway.protocol.values import as_list, as_object, as_text
 
 ID_BYTES: Final = 640
 """Bytes of a server's task id: its seal has at most 925 characters, and a target's name may have 1,024."""
@@ -56,6 +56,8 @@ class TaskIds:
         message = inbound.message
         if message is None:
             return inbound
+        if isinstance(message, Response):
+            self._keep_made(inbound, message)
         content, places = _named_by_client(inbound, message)
         misspelt = misspelt_task_key(content)
         if misspelt is not None:
@@ -138,6 +140,12 @@ class TaskIds:
         claim = Claim(kind="task", server=inbound.server, principal=inbound.principal.key, names=tuple(upstream_ids))
         held = await self.ownership.held(claim)
         return self.ownership.local(claim) if held is None and partial else held
+
+    def _keep_made(self, inbound: Inbound, message: Response) -> None:
+        """Remember the task that a client made for a request of the server."""
+        task = as_text((as_object((message.result or {}).get("task")) or {}).get("taskId"))
+        if task is not None and usable(task):
+            self.ownership.keep_task(inbound.server, inbound.principal.key, task, kind="client_task")
 
     def keep(self, inbound: Inbound, upstream_id: str) -> None:
         self.ownership.keep_task(inbound.server, inbound.principal.key, upstream_id)

@@ -7,8 +7,9 @@ from typing import Literal
 
 from msgspec import Struct
 
-ClaimKind = Literal["request", "token", "task", "server_request"]
-"""An open request of the client, a progress token of an open server request, a task, an open server request."""
+ClaimKind = Literal["request", "token", "task", "client_task", "server_request"]
+"""An open request of the client, a progress token of an open server request, a task of the server, a task that the
+client made for the server, an open server request."""
 
 
 class Claim(Struct, frozen=True, kw_only=True):

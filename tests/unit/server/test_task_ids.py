@@ -303,14 +303,14 @@ async def test_what_a_server_asks_within_a_task_reaches_the_tasks_owner_only(own
         assert world.upstream.messages[-1]["error"]["data"]["reason"] == "policy_denied"
 
 
-async def test_an_answer_that_belongs_to_a_foreign_task_is_dropped() -> None:
+async def test_an_error_takes_the_place_of_an_answer_that_belongs_to_a_foreign_task() -> None:
     world = speaking({"jsonrpc": "2.0", "id": 7, "method": "elicitation/create", "params": {"message": "?"}}, DONE)
     got = await ask(world, "tools/call", {"name": "t"})
-    before = len(world.upstream.forwards)
     reply = {"action": "accept", "_meta": {RELATED: {"taskId": "t-1"}}}
-    dropped = await Browser(world).send({"jsonrpc": "2.0", "id": got.events[0]["id"], "result": reply}, *LEGACY)
-    assert (dropped.status, len(world.upstream.forwards)) == (202, before)
-    assert refused(world).code == "task_unknown"
+    await Browser(world).send({"jsonrpc": "2.0", "id": got.events[0]["id"], "result": reply}, *LEGACY)
+    assert world.upstream.messages[-1]["id"] == 7
+    assert world.upstream.messages[-1]["error"]["data"]["reason"] == "policy_denied"
+    assert "task_unknown" in [record.code for record in world.journal.records]
 
 
 async def test_the_ids_of_a_clients_own_tasks_travel_as_they_are() -> None:
@@ -321,9 +321,23 @@ async def test_the_ids_of_a_clients_own_tasks_travel_as_they_are() -> None:
     reply = {"taskId": "mine", "status": "working", "_meta": {RELATED: {"taskId": "mine"}}}
     await Browser(world).send({"jsonrpc": "2.0", "id": got.events[0]["id"], "result": reply}, *LEGACY)
     assert world.upstream.messages[-1] == {"jsonrpc": "2.0", "id": 7, "result": reply}
-    told = {"jsonrpc": "2.0", "method": "notifications/tasks/status", "params": {"taskId": "mine", "status": "working"}}
+
+
+async def test_a_client_reports_on_the_tasks_that_it_made_and_on_no_other() -> None:
+    world = speaking({"jsonrpc": "2.0", "id": 7, "method": "sampling/createMessage", "params": {"task": {}}}, DONE)
+    told = news("notifications/tasks/status", taskId="mine", status="working")
+    got = await ask(world, "tools/call", {"name": "t"})
+    assert (await Browser(world).send(told, *LEGACY)).status == 202
+    assert told not in world.upstream.messages
+    assert (refused(world).code, refused(world).status) == ("client_task_not_own", 202)
+    reply = {"task": {"taskId": "mine", "status": "working"}}
+    await Browser(world).send({"jsonrpc": "2.0", "id": got.events[0]["id"], "result": reply}, *LEGACY)
+    assert world.upstream.messages[-1]["result"] == reply
     await Browser(world).send(told, *LEGACY)
     assert world.upstream.messages[-1] == told
+    world.callers.outcome = OTHER
+    await Browser(world).send(told, *LEGACY)
+    assert world.upstream.messages.count(told) == 1
 
 
 @pytest.mark.parametrize("era", ["legacy", "modern"])
