@@ -77,8 +77,8 @@ class Ownership:
         """Return what the principal of a claim holds in this worker."""
         match claim.kind:
             case "task" | "client_task":
-                keys = [(claim.kind, claim.server, str(name)) for name in claim.names]
-                creators = [self._creators.get(key, set[str]()) for key in keys]
+                keys: list[tuple[ClaimKind, str, str]] = [(claim.kind, claim.server, str(name)) for name in claim.names]
+                creators: list[set[str]] = [self._creators.get(key, set[str]()) for key in keys]
                 texts = tuple(_HELD if claim.principal in known else "" for known in creators)
                 return Held(texts=texts, shared=any(known - {claim.principal} for known in creators))
             case "server_request":
