@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from gateway.admission.action import Action, Answer
 from gateway.admission.capabilities import tasks_item
-from gateway.admission.refusal import Refusal
+from gateway.admission.refusal import Refusal, own
 from gateway.pipeline.call import Call, open_request
 from gateway.pipeline.engine import Engine
 from gateway.pipeline.list_results import broken
@@ -27,6 +27,7 @@ from gateway.protocol.values import as_list, as_object, as_text
 LIST: Final = "tasks/list"
 _LISTED: Final = 1_000
 """Tasks of one list about whose owner other workers are asked."""
+_LIST: Final = "Ask the policy's owner to list the tasks of this server."
 
 
 class TaskResults:
@@ -56,9 +57,10 @@ class TaskResults:
     async def _uncreated(self, call: Call, result: Mapping[str, Any]) -> Refusal | None:
         """Return why the task that a server made of a request does not reach the client."""
         refusal = await self._tasks.refused(call.inbound, self._engine.current(call))
+        if refusal is not None and refusal.code == DENIED:
+            return own(DENIED, f"the server made a task of the request, and {DISAGREED}", _LIST)
         if refusal is not None:
-            made = broken(f"the server made a task of the request, and {DISAGREED}")
-            return made if refusal.code == DENIED else refusal
+            return refusal
         has_id = "taskId" in (as_object(result.get("task")) or result)
         return None if has_id else broken("the server made a task without an id")
 

@@ -30,9 +30,9 @@ class TaskPlace(Struct, frozen=True):
 
 def related(holder: Mapping[str, Any], path: Path) -> Iterator[TaskPlace]:
     """Yield the task that the metadata of a result, or of params, says that it belongs to."""
-    node = as_object((as_object(holder.get(_META)) or {}).get(RELATED))
+    node = (as_object(holder.get(_META)) or {}).get(RELATED)
     if node is not None:
-        yield TaskPlace((*path, _META, RELATED, _ID), node.get(_ID))
+        yield TaskPlace((*path, _META, RELATED, _ID), (as_object(node) or {}).get(_ID))
 
 
 def of_params(params: Mapping[str, Any], *, named: bool, path: Path = ("params",)) -> list[TaskPlace]:

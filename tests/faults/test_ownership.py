@@ -151,6 +151,7 @@ async def test_tasks_are_neither_announced_nor_delivered_where_the_catalog_lists
         assert got.reason == "policy_denied"
         assert len(arrived(made, "tools/call")) == calls
         got = await made.line.legacy("tools/call", params)
-        assert got.reason == "upstream_broken"
+        assert got.reason == "policy_denied"
+        assert "its answer is withheld" in got.message["result"]["content"][0]["text"]
         assert len(arrived(made, "tools/call")) == calls + 1
         assert TASK.encode() not in got.body

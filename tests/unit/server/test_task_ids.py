@@ -180,6 +180,13 @@ async def test_a_key_that_some_server_takes_for_a_task_id_is_refused(related: di
     assert world.upstream.forwards == []
 
 
+@pytest.mark.parametrize("related", ["t-1", ["t-1"], 0, {}, {"taskId": None}, {"taskId": ["t-1"]}])
+async def test_a_related_task_of_another_form_is_refused(related: object) -> None:
+    world = answering({"content": []})
+    await ask(world, "tools/call", {"name": "t", "_meta": {RELATED: related}})
+    assert world.upstream.forwards == []
+
+
 async def test_an_own_related_task_reaches_the_server_under_its_own_id() -> None:
     world = answering({"content": []})
     text = task_text(world, "t-1")
@@ -348,7 +355,7 @@ async def test_a_task_that_policy_does_not_agree_to_does_not_reach_the_client(er
     text = got.json["result"]["content"][0]["text"]
     assert got.json["result"]["isError"]
     assert "policy does not agree to tasks" in text
-    assert "Nothing was executed" not in text
+    assert "its answer is withheld" in text
     item = world.policy.listings[-1].items[0]
     assert (item.message.method, item.target.type) == ("tasks/get", "task")
 
