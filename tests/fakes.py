@@ -33,7 +33,7 @@ from gateway.admission.refusal import Wording
 from gateway.pipeline import Pipeline
 from gateway.pipeline.engine import Parts
 from gateway.pipeline.listings import Listings, ListLimits
-from gateway.pipeline.ports import Media, Moment, UpstreamFailure, ViewKey
+from gateway.pipeline.ports import Media, Moment, NoPeers, Peers, UpstreamFailure, ViewKey
 from gateway.protocol.headers import Parameter
 from gateway.protocol.sealing import Ring
 from gateway.server import Unverified
@@ -231,8 +231,8 @@ class FakeFloods:
     def __init__(self) -> None:
         self.known = False
 
-    def first(self, source_ip: str, server: str, cause: str, unix_ns: int) -> bool:
-        del source_ip, server, cause, unix_ns
+    def first(self, source_ip: str, server: str, cause: str, unix_ns: int, *, caller: Principal | None = None) -> bool:
+        del source_ip, server, cause, unix_ns, caller
         return not self.known
 
 
@@ -296,8 +296,10 @@ class World:
         *,
         blank: bool = False,
         several_issuers: bool = False,
+        peers: Peers | None = None,
     ) -> None:
         self.several_issuers = several_issuers
+        self.peers = peers or NoPeers()
         self.policy = FakePolicy(answer)
         self.journal = FakeJournal()
         self.upstream = FakeUpstream(upstream)
@@ -324,4 +326,5 @@ class World:
             result_bytes=10_000,
             arguments_bytes=5_000,
             several_issuers=self.several_issuers,
+            peers=self.peers,
         )

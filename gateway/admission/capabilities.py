@@ -11,6 +11,7 @@ from typing import Any, Final
 from gateway.admission.exchange import Inbound
 from gateway.admission.policy_input import AskedMessage, Item, Target
 from gateway.protocol.keys import fold
+from gateway.protocol.methods import lookup
 from gateway.protocol.values import as_object
 
 OF_SERVER: Final[Mapping[str, str]] = {
@@ -28,6 +29,10 @@ OF_CLIENT: Final[Mapping[str, str]] = {
     "tasks": "tasks/get",
 }
 """A client's capability, and the request that a server makes of it."""
+TASKS: Final = "tasks"
+TASKS_EXTENSION: Final = "io.modelcontextprotocol/tasks"
+"""Tasks of servers: a capability in revision 2025-11-25, an extension of both sides later."""
+_READ_TASK: Final = "tasks/get"
 EXTENSIONS: Final = frozenset(
     f"io.modelcontextprotocol/{name}"
     for name in ("tasks", "ui", "oauth-client-credentials", "enterprise-managed-authorization")
@@ -37,14 +42,34 @@ _EXTENSIONS: Final = "extensions"
 _SPELLED: Final = {fold(name): name for name in (*OF_SERVER, *OF_CLIENT, _EXTENSIONS)}
 
 
-def of_server(inbound: Inbound, capabilities: Mapping[str, Any]) -> dict[str, Item]:
-    """State those of a server's capabilities that policy knows, each named by itself."""
-    return {key: _item(inbound, method, key) for key, method in OF_SERVER.items() if key in capabilities}
+def of_server(inbound: Inbound, capabilities: Mapping[str, Any]) -> dict[str, Item | None]:
+    """State those of a server's capabilities that policy knows, each named by itself; null: not in this revision."""
+    stated = {key: _item(inbound, method, key) for key, method in OF_SERVER.items() if key in capabilities}
+    tasks = {TASKS: tasks_item(inbound)} if TASKS in capabilities else {}
+    return {**stated, **tasks, **_extended(inbound, capabilities)}
 
 
-def of_client(inbound: Inbound, capabilities: Mapping[str, Any]) -> dict[str, Item]:
+def of_client(inbound: Inbound, capabilities: Mapping[str, Any]) -> dict[str, Item | None]:
     """State those of a client's capabilities that servers use, each as the request that a server would make."""
-    return {key: _item(inbound, method, method) for key, method in OF_CLIENT.items() if key in capabilities}
+    stated = {key: _item(inbound, method, method) for key, method in OF_CLIENT.items() if key in capabilities}
+    return {**stated, **_extended(inbound, capabilities)}
+
+
+def tasks_item(inbound: Inbound) -> Item | None:
+    """State the use of a server's tasks as the call that reads one; null if the revision has no tasks.
+
+    Policy judges all tasks of a server alike, so the name of the task does not matter.
+    """
+    if lookup(_READ_TASK, direction="client", revision=inbound.revision) is None:
+        return None
+    message = AskedMessage(method=_READ_TASK, kind="request", revision=inbound.revision, era=inbound.era)
+    return Item(message=message, target=Target(type="task", name=TASKS), definition=None)
+
+
+def _extended(inbound: Inbound, capabilities: Mapping[str, Any]) -> dict[str, Item | None]:
+    """State the extensions by which one side uses the other's tasks."""
+    extensions = as_object(capabilities.get(_EXTENSIONS)) or {}
+    return {TASKS_EXTENSION: tasks_item(inbound)} if TASKS_EXTENSION in extensions else {}
 
 
 def _item(inbound: Inbound, method: str, name: str) -> Item:
@@ -57,7 +82,8 @@ def without(capabilities: Mapping[str, Any], refused: Collection[str]) -> dict[s
     kept = {key: value for key, value in capabilities.items() if key not in refused and _spelled(key)}
     extensions = as_object(kept.get(_EXTENSIONS))
     if extensions is not None:
-        return kept | {_EXTENSIONS: {name: value for name, value in extensions.items() if name in EXTENSIONS}}
+        known = {name: value for name, value in extensions.items() if name in EXTENSIONS and name not in refused}
+        return kept | {_EXTENSIONS: known}
     return {key: value for key, value in kept.items() if key != _EXTENSIONS}
 
 

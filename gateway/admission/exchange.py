@@ -48,6 +48,8 @@ class Inbound(Struct, frozen=True, kw_only=True):
     """The server's request that a `Response` answers."""
     resumes: EventSeal | None = None
     """The event after which a GET stream resumes."""
+    tasks: tuple[tuple[str, str], ...] = ()
+    """The tasks that the message names: the server's id, and the id under which the client knows it."""
 
     @property
     def request_id(self) -> str | int | None:

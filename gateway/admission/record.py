@@ -175,6 +175,8 @@ class Refused(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="
     bytes: int = 0
     digest: str = ""
     """Keyed digest of the refused bytes."""
+    principal: Caller | None = None
+    """Whose message it was, if the credential was good."""
     count: int = 1
     """Further refusals alike, from the same source in the same second, that this record stands for."""
 

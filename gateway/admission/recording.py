@@ -31,6 +31,8 @@ class About(Struct, frozen=True, kw_only=True):
     detail: str = ""
     status: int = 0
     body: bytes = b""
+    caller: Principal | None = None
+    """Whose message it is, if the credential was good."""
 
 
 def decided(
@@ -120,6 +122,7 @@ def refused(occasion: Occasion, *, code: str, source_ip: str, about: About, mask
         status=about.status,
         bytes=len(about.body),
         digest=digest(masking.key, about.body) if about.body else "",
+        principal=_caller(about.caller) if about.caller is not None else None,
     )
 
 

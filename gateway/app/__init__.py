@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from typing import Any, Final
 
-from msgspec import structs
+from msgspec import Struct, structs
 from starlette.types import ASGIApp
 
 from gateway.app.doors import Doors, floods_recorded, guarded, metadata_beside
@@ -30,12 +30,15 @@ from gateway.app.parts import (
     pulse_of,
     streams_of,
 )
+from gateway.app.peers import SupervisedPeers
 from gateway.identity.flood import Aggregate
 from gateway.journal.writer import Journal
 from gateway.opa.client import OpaClient
 from gateway.opa.process import Report
 from gateway.opa.readiness import Pulse, Readiness
 from gateway.pipeline import Pipeline
+from gateway.pipeline.ownership import Ownership
+from gateway.protocol.claims import Claim, Held
 from gateway.secrets import Secrets
 from gateway.server import Endpoint, Streams
 from gateway.settings import Settings
@@ -50,7 +53,7 @@ class Worker:
     """A worker's application with what has to be asked of it from outside."""
 
     def __init__(
-        self, asgi: ASGIApp, policy: "Policy", journal: Journal, telemetry: Telemetry, streams: Streams
+        self, asgi: ASGIApp, policy: "Policy", journal: Journal, telemetry: Telemetry, traffic: "Traffic"
     ) -> None:
         """Take the composed parts; made by `worker` only."""
         self.asgi: Final = asgi
@@ -58,7 +61,7 @@ class Worker:
         self._pulse: Final = policy.pulse
         self._journal: Final = journal
         self._telemetry: Final = telemetry
-        self._streams: Final = streams
+        self._traffic: Final = traffic
 
     def readiness(self) -> Readiness:
         """Return what the last beat of OPA's pulse found, and whether the journal takes records."""
@@ -100,9 +103,21 @@ class Worker:
         self._policy.listeners.append(listener)
         self._policy.tell()
 
+    def on_claim(self, listener: Callable[[int, Claim], None]) -> None:
+        """Let the listener ask the other workers who owns what."""
+        self._traffic.peers.send = listener
+
+    def held(self, claim: Claim) -> Held:
+        """Return what the principal of another worker's claim holds here."""
+        return self._traffic.ownership.local(claim)
+
+    def answered(self, number: int, held: Held | None) -> None:
+        """Take the other workers' answer to a claim of this one."""
+        self._traffic.peers.answered(number, held)
+
     def drain(self) -> None:
         """End the open streams, so that what is under way can finish."""
-        self._streams.close()
+        self._traffic.streams.close()
 
 
 @asynccontextmanager
@@ -122,7 +137,8 @@ async def worker(settings: Settings, handed: Handed, report: Report) -> AsyncGen
         identity = identity_of(settings)
         stack.push_async_callback(identity.close)
         floods = Aggregate()
-        parts = parts_of(settings, handed, who, calls_of(client, journal, upstream), floods)
+        peers = SupervisedPeers()
+        parts = parts_of(settings, handed, who, calls_of(client, journal, upstream, peers), floods)
         pipeline, streams, telemetry = (
             Pipeline(parts, ttl_cap_ms=settings.lists.ttl_cap_ms),
             streams_of(settings),
@@ -139,7 +155,15 @@ async def worker(settings: Settings, handed: Handed, report: Report) -> AsyncGen
         asgi = guarded(
             metadata_beside(endpoint, identity.resource), pipeline, telemetry, floods=floods, settings=settings
         )
-        yield Worker(asgi, policy, journal, telemetry, streams)
+        yield Worker(asgi, policy, journal, telemetry, Traffic(streams, pipeline.ownership, peers))
+
+
+class Traffic(Struct, frozen=True):
+    """What passes through a worker: its open streams, whose requests and tasks there are, and what its peers know."""
+
+    streams: Streams
+    ownership: Ownership
+    peers: SupervisedPeers
 
 
 class Policy:

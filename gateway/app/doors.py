@@ -77,7 +77,7 @@ async def floods_recorded(floods: Aggregate, pipeline: Pipeline) -> None:
         await asyncio.sleep(1)  # noqa: TID251 - refusals are counted by the second
         pipeline.record_counts()
         for flood in floods.over(time.time_ns()):
-            about = About(server=flood.server, detail=f"more of the same in second {flood.second}")
+            about = About(server=flood.server, detail=f"more of the same in second {flood.second}", caller=flood.caller)
             nobody = Answer(status=0)
             await pipeline.turn_away(flood.cause, about, source_ip=flood.source_ip, answer=nobody, count=flood.count)
 

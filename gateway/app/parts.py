@@ -8,6 +8,7 @@ from gateway.admission.masking import Masking, in_arguments
 from gateway.admission.policy_input import Gateway
 from gateway.admission.refusal import Wording
 from gateway.app.handed import Handed, RandomIds, SystemClock
+from gateway.app.peers import SupervisedPeers
 from gateway.app.terms import Terms
 from gateway.definitions import Cache
 from gateway.identity.identity import Identity
@@ -35,16 +36,17 @@ from gateway.version import VERSION
 
 
 class Calls(Struct, frozen=True):
-    """The clients of one worker: of OPA, of the journal, of upstreams."""
+    """The clients of one worker: of OPA, of the journal, of upstreams, of the other workers."""
 
     policy: OpaClient
     journal: Journal
     upstream: HttpUpstream
+    peers: SupervisedPeers
 
 
-def calls_of(policy: OpaClient, journal: Journal, upstream: HttpUpstream) -> Calls:
+def calls_of(policy: OpaClient, journal: Journal, upstream: HttpUpstream, peers: SupervisedPeers) -> Calls:
     """Return the clients together."""
-    return Calls(policy, journal, upstream)
+    return Calls(policy, journal, upstream, peers)
 
 
 def opa_of(settings: Settings, handed: Handed) -> tuple[OpaClient, Vitals]:
@@ -105,6 +107,7 @@ def parts_of(settings: Settings, handed: Handed, who: Gateway, calls: Calls, flo
         policy=calls.policy,
         journal=calls.journal,
         upstream=calls.upstream,
+        peers=calls.peers,
         definitions=Cache(max_age_s=settings.definitions.max_age_s),
         listings=Listings(calls.policy, ListLimits(chunk=settings.lists.chunk, entries=settings.lists.cache_entries)),
         floods=floods,

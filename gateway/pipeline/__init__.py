@@ -16,6 +16,7 @@ from gateway.admission.exchange import Inbound
 from gateway.admission.record import JournalFailure, Occasion
 from gateway.admission.recording import About, refused
 from gateway.admission.refusal import JSON, Refusal, malformed_answer, own, rpc_error
+from gateway.admission.refusal import answer as refusal_answer
 from gateway.pipeline.asking import Stated, plain, stating
 from gateway.pipeline.call import Call, Settled
 from gateway.pipeline.capabilities import Capabilities, declared_by
@@ -23,18 +24,22 @@ from gateway.pipeline.engine import Engine, Parts, outbound
 from gateway.pipeline.heavy_turns import LARGE, TOO_MANY, Sender
 from gateway.pipeline.looking import look
 from gateway.pipeline.narrowing import LISTEN, Narrowing
+from gateway.pipeline.ownership import Ownership
 from gateway.pipeline.passages import Passages
 from gateway.pipeline.ports import Moment
 from gateway.pipeline.presentation import Presentation, Sight
 from gateway.pipeline.progress import ProgressTokens
 from gateway.pipeline.replies import Replies
 from gateway.pipeline.running import Running
+from gateway.pipeline.server_messages import ServerMessages
+from gateway.pipeline.task_ids import TaskIds, asks_for_task
 from gateway.pipeline.tasks import Tasks
 from gateway.pipeline.withheld import withheld
 from gateway.protocol.malformed import Malformed
 from gateway.protocol.steps import finish
 
 _ATTEMPTS: Final = 2
+_DROPPED: Final = 202
 
 Decide = Callable[[Call], Awaitable[Call]]
 """Asks OPA: in a place of the caller's, or at our own expense."""
@@ -52,11 +57,18 @@ class Pipeline:
         self.running: Final = Running(self.engine)
         self.tasks: Final = Tasks(self.engine, self.running)
         self._capabilities: Final = Capabilities(parts.listings)
-        self._replies: Final = Replies(self.engine, self._capabilities, self.progress, ttl_cap_ms=ttl_cap_ms)
+        self.ownership: Final = Ownership(parts.peers)
+        self._task_ids: Final = TaskIds(self.engine, self.ownership)
+        server = ServerMessages(self.engine, self.progress, self._task_ids)
+        self._replies: Final = Replies(self.engine, self._capabilities, self._task_ids, server, ttl_cap_ms=ttl_cap_ms)
 
     async def admit(self, inbound: Inbound) -> Settled:
         """Return what to do with a client's message."""
         begun = self.engine.parts.clock.now()
+        owned = await self._owned(inbound, begun)
+        if isinstance(owned, Settled):
+            return await self._answered(owned)
+        inbound = owned
         held = self._held(inbound) if inbound.method.asked == "no" else None
         if held is not None:
             return held
@@ -105,6 +117,44 @@ class Pipeline:
             unwritten = own("journal_unavailable", "the refusal cannot be recorded")
             return Answer(status=503, body=rpc_error(unwritten, None, parts.wording), headers=JSON)
         return answer
+
+    async def _owned(self, inbound: Inbound, begun: Moment) -> Inbound | Settled:
+        """Return the message with the ids that the server knows; what names something of another caller is refused."""
+        opened = self._task_ids.opened(inbound)
+        if isinstance(opened, Malformed):
+            answer = malformed_answer(opened, inbound.names, self.engine.parts.wording)
+            return await self._foreign(inbound, begun, own("task_unknown", opened.reason), answer)
+        fault = await self.ownership.fault(opened)
+        if fault is not None:
+            return await self._foreign(inbound, begun, own(fault.code, fault.reason), Answer(status=_DROPPED))
+        if not asks_for_task(opened):
+            return opened
+        question = plain(opened, unix_ns=begun.unix_ns, gateway=self.engine.parts.gateway)
+        refusal = await self._task_ids.refused(opened, question)
+        if refusal is None:
+            return opened
+        told = refusal_answer(refusal, opened, self.engine.parts.wording)
+        return await self._foreign(
+            opened, begun, refusal, told if isinstance(told, Answer) else Answer(status=_DROPPED)
+        )
+
+    async def _foreign(self, inbound: Inbound, begun: Moment, refusal: Refusal, answer: Answer) -> Settled:
+        """Refuse a message without a decision, and record whose it is; equal ones of a second share a record."""
+        parts, asks = self.engine.parts, inbound.request_id is not None
+        question = plain(inbound, unix_ns=begun.unix_ns, gateway=parts.gateway)
+        call, answer = self.engine.begin(inbound, question, begun), answer if asks else Answer(status=_DROPPED)
+        caller, source_ip = inbound.principal, inbound.source_ip
+        if parts.floods.first(source_ip, inbound.server, refusal.code, begun.unix_ns, caller=caller):
+            about = About(
+                server=inbound.server,
+                method=inbound.method.name,
+                detail=refusal.reasons[0].message,
+                status=answer.status,
+                body=inbound.message.raw if inbound.message else b"",
+                caller=caller,
+            )
+            answer = await self.turn_away(refusal.code, about, source_ip=source_ip, answer=answer)
+        return Settled(call=call, action=answer, refusal=refusal)
 
     async def _asked(self, inbound: Inbound, begun: Moment) -> Call | Malformed:
         """Narrow what the message names one by one to what policy lists, and ask about the rest."""

@@ -59,12 +59,14 @@ class Capabilities:
         return result if kept == declared else result | {_LEGACY: kept}
 
     async def _kept(
-        self, question: PolicyInput, declared: Mapping[str, Any], stated: Mapping[str, Item]
+        self, question: PolicyInput, declared: Mapping[str, Any], stated: Mapping[str, Item | None]
     ) -> dict[str, Any] | PolicyFailure:
-        verdicts = await self._listings.verdicts(question, tuple(stated.values()))
+        items = {key: item for key, item in stated.items() if item is not None}
+        verdicts = await self._listings.verdicts(question, tuple(items.values()))
         if isinstance(verdicts, PolicyFailure):
             return verdicts
-        return without(declared, [key for key, listed in zip(stated, verdicts, strict=True) if not listed])
+        listed = {key for key, verdict in zip(items, verdicts, strict=True) if verdict}
+        return without(declared, stated.keys() - listed)
 
 
 def declared_by(inbound: Inbound) -> dict[str, Any] | None:

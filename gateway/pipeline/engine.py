@@ -26,7 +26,7 @@ from gateway.pipeline.call import Call, Settled
 from gateway.pipeline.counts import Counts
 from gateway.pipeline.heavy_turns import HeavyTurns
 from gateway.pipeline.listings import Listings
-from gateway.pipeline.ports import Clock, Definitions, Floods, Ids, Journal, Moment, Policy, Upstream
+from gateway.pipeline.ports import Clock, Definitions, Floods, Ids, Journal, Moment, NoPeers, Peers, Policy, Upstream
 from gateway.pipeline.presentation import subject_of
 from gateway.protocol.sealing import Ring
 
@@ -50,6 +50,8 @@ class Parts(Struct, frozen=True, kw_only=True):
     arguments_bytes: int
     several_issuers: bool
     """True where JWTs of more than one issuer are accepted, so that subjects alone are no names."""
+    peers: Peers = field(default_factory=NoPeers)
+    """The other workers, which are asked who owns what a message names."""
     turns: HeavyTurns = field(default_factory=HeavyTurns)
 
     @property

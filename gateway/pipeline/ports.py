@@ -12,8 +12,10 @@ from msgspec import Struct
 from gateway.admission.action import Forward
 from gateway.admission.decision import ListingVerdict, PolicyFailure, Verdict
 from gateway.admission.policy_input import Definition, PolicyInput, SchemaCheck, Target
+from gateway.admission.principal import Principal
 from gateway.admission.record import Completed, Counted, Decided, JournalFailure, Receipt, Refused
 from gateway.admission.refusal import Stage
+from gateway.protocol.claims import Claim, Held
 from gateway.protocol.headers import Parameter
 
 Media = Literal["json", "sse", "empty", "charset", "other"]
@@ -62,7 +64,25 @@ class Upstream(Protocol):
 class Floods(Protocol):
     """Counts refused callers, so that a flood of them takes few records."""
 
-    def first(self, source_ip: str, server: str, cause: str, unix_ns: int) -> bool: ...
+    def first(
+        self, source_ip: str, server: str, cause: str, unix_ns: int, *, caller: Principal | None = None
+    ) -> bool: ...
+
+
+class Peers(Protocol):
+    """The other workers of this gateway."""
+
+    async def held(self, claim: Claim) -> Held | None:
+        """Return what they hold together; null if one of them did not answer in time."""
+        ...
+
+
+class NoPeers:
+    """The peers of a worker that is the only one."""
+
+    async def held(self, claim: Claim) -> Held | None:
+        """Return that no other worker holds anything."""
+        return Held(texts=("",) * len(claim.names))
 
 
 class Policy(Protocol):

@@ -22,27 +22,37 @@ from gateway.pipeline.call import Call, open_request
 from gateway.pipeline.capabilities import CONNECTING, Capabilities
 from gateway.pipeline.engine import Engine
 from gateway.pipeline.list_results import ListResults, broken, refused_response
-from gateway.pipeline.progress import ProgressTokens
 from gateway.pipeline.server_messages import ServerMessages
+from gateway.pipeline.task_ids import TaskIds
+from gateway.pipeline.task_results import LIST as TASKS
+from gateway.pipeline.task_results import TaskResults, shown
 from gateway.protocol.errors import result_body
 from gateway.protocol.message import Malformed, Notification, Request, Response, read_reply
 from gateway.protocol.reply_ids import addressed, alike, read_body, same
 from gateway.protocol.results import ambiguous, misleading, unequivocal, unknown_type
 from gateway.protocol.revisions import era_of
+from gateway.protocol.values import as_list, as_object
 
 
 class Replies:
     """Turns each message of an upstream into what the client gets of it."""
 
     def __init__(
-        self, engine: Engine, capabilities: Capabilities, progress: ProgressTokens, *, ttl_cap_ms: int
+        self,
+        engine: Engine,
+        capabilities: Capabilities,
+        tasks: TaskIds,
+        server: ServerMessages,
+        *,
+        ttl_cap_ms: int,
     ) -> None:
         """Take what asks and records, and what narrows; clients may keep results for `ttl_cap_ms` milliseconds."""
+        self._tasks: Final = TaskResults(engine, tasks)
         self._engine: Final = engine
         self._capabilities: Final = capabilities
         self._ttl_cap_ms: Final = ttl_cap_ms
         self._lists: Final = ListResults(engine, ttl_cap_ms=ttl_cap_ms)
-        self._server: Final = ServerMessages(engine, progress)
+        self._server: Final = server
 
     async def settle(self, call: Call, raw: bytes, *, alone: bool = False) -> Action:
         """Return what to do with one message of the upstream, received on the channel of `call`.
@@ -79,9 +89,18 @@ class Replies:
             return self._broken(call, "the result has a key that some readers take for another one")
         if call.inbound.era == "modern" and unknown_type(result.get("resultType", "complete")):
             return self._broken(call, "the result has a resultType that the gateway does not know")
+        texts = await self._tasks.in_result(call, result)
+        if isinstance(texts, Refusal):
+            return self._refused(call, texts)
+        return shown(await self._judged(call, message, result), texts)
+
+    async def _judged(self, call: Call, message: Response, result: dict[str, Any]) -> Action:
+        """Return what the client gets of a result, in which the task ids are the server's own."""
+        _, method = open_request(call)
+        if method == TASKS:
+            return await self._own_tasks(call, result)
         if embedded.asks(result):
             return await self._asking(call, message, result)
-        _, method = open_request(call)
         if method in LISTS:
             return await self._lists.settle(call, method, result)
         if method in CONNECTING:
@@ -94,7 +113,7 @@ class Replies:
         if refusal is not None:
             return self._refused(call, refusal)
         raw = message.raw if unequivocal(message.raw) else _error_body(message)
-        return Answer(status=200, body=raw, final=True)
+        return shown(Answer(status=200, body=raw, final=True), self._tasks.in_error(call, error))
 
     async def _plain(self, call: Call, message: Response, result: dict[str, Any]) -> Action:
         """Deliver a result; what a task holds is judged as what it is."""
@@ -105,6 +124,14 @@ class Replies:
         if refusal is not None:
             return self._refused(call, refusal)
         return self._whole(call, message, result, doubtful=not unequivocal(message.raw))
+
+    async def _own_tasks(self, call: Call, result: dict[str, Any]) -> Action:
+        """Deliver those tasks of a list that are this principal's, and that policy lets it read."""
+        if as_list(result.get("tasks")) is None:
+            return await self._lists.settle(call, TASKS, result)
+        listed = await self._lists.settle(call, TASKS, await self._tasks.own_list(call, result))
+        body = as_object(orjson.loads(listed.body)) if isinstance(listed, Answer) else None
+        return shown(listed, self._tasks.listed(call, as_object((body or {}).get("result")) or {}))
 
     async def _connected(self, call: Call, message: Response, result: dict[str, Any]) -> Action:
         """Tell a client that connects of no capability that policy refuses it."""

@@ -1,7 +1,8 @@
 """Ids that travel to the client and come back: sealed, so that they need no table (DESIGN section 7).
 
 Rule 1: an id sealed for one session, principal or server opens nothing in another.
-Rule 2: which method a server's request had is sealed with its id, so that the answer can be judged by it.
+Rule 2: a task id is sealed for a principal on a server, not for a session: tasks outlive sessions.
+Rule 3: which method a server's request had is sealed with its id, so that the answer can be judged by it.
 """
 
 from collections import OrderedDict
@@ -13,7 +14,7 @@ import orjson
 from gateway.admission.exchange import Inbound
 from gateway.pipeline.call import Call
 from gateway.protocol.message import Response
-from gateway.protocol.sealing import EventSeal, RequestSeal, Ring, SessionSeal
+from gateway.protocol.sealing import FIXED_NONCE, EventSeal, RequestSeal, Ring, SessionSeal, TaskSeal
 
 _BINDING_BYTES: Final = 16
 _REMEMBERED: Final = 10_000
@@ -42,22 +43,26 @@ def sealed_request_id(ring: Ring, call: Call, *, upstream_id: str | int, method:
 class OpenRequests:
     """The sealed ids of servers' requests by the ids that the servers know, so that a cancellation can be mapped.
 
-    Bounded, and of one worker: a cancellation of a request that is not remembered is withheld.
+    Bounded, and of one worker: the cancellation of a request that no worker remembers is withheld.
     """
 
     def __init__(self) -> None:
         """Begin empty."""
-        self._sealed: Final[OrderedDict[tuple[bytes, str | int, type], str]] = OrderedDict()
+        self._sealed: Final[OrderedDict[tuple[str, str | int], str]] = OrderedDict()
 
     def keep(self, inbound: Inbound, upstream_id: str | int, sealed: str) -> None:
         """Remember a request that was delivered to the client."""
-        self._sealed[binding_of(inbound), upstream_id, type(upstream_id)] = sealed
+        self._sealed[binding_of(inbound).hex(), upstream_id] = sealed
         while len(self._sealed) > _REMEMBERED:
             self._sealed.popitem(last=False)
 
-    def take(self, inbound: Inbound, upstream_id: str | int) -> str | None:
-        """Return, and forget, the sealed id of a request."""
-        return self._sealed.pop((binding_of(inbound), upstream_id, type(upstream_id)), None)
+    def find(self, bound: str, upstream_id: str | int) -> str | None:
+        """Return the sealed id of a request; `bound` is the binding of the channel that it came on, in hexadecimal."""
+        return self._sealed.get((bound, upstream_id))
+
+    def forget(self, bound: str, upstream_id: str | int) -> None:
+        """Forget a request, which the server has canceled."""
+        self._sealed.pop((bound, upstream_id), None)
 
 
 def sealed_event_id(ring: Ring, call: Call, upstream_id: str, nonce: bytes) -> str:
@@ -69,8 +74,32 @@ def sealed_event_id(ring: Ring, call: Call, upstream_id: str, nonce: bytes) -> s
         method=resumes.method if resumes else (inbound.method.name if inbound.message else ""),
         request_id=resumes.request_id if resumes else inbound.request_id,
         call_id=call.call_id,
+        target=resumes.target if resumes else named_task(inbound),
     )
     return ring.close(seal, nonce)
+
+
+def named_task(inbound: Inbound) -> str:
+    """Return the server's id of the task that a request is about; empty for every other request."""
+    return inbound.place.name or "" if inbound.place.type == "task" else ""
+
+
+def task_owner(*, server: str, principal_key: str) -> bytes:
+    """Return what the ids of tasks are bound to: server and principal, as a digest of 16 bytes."""
+    return sha256(f"task\x1e{server}\x1e{principal_key}".encode()).digest()[:_BINDING_BYTES]
+
+
+def sealed_task_id(ring: Ring, upstream_id: str, *, server: str, principal_key: str) -> str:
+    """Return the id under which a principal knows a task of the server, always the same one."""
+    owner = task_owner(server=server, principal_key=principal_key)
+    return ring.close(TaskSeal(upstream_id, owner), FIXED_NONCE)
+
+
+def opened_task_id(ring: Ring, text: object, *, server: str, principal_key: str) -> str | None:
+    """Return the server's id of a task that a client names; null if it is not this principal's on this server."""
+    seal = ring.open(TaskSeal, text) if isinstance(text, str) else None
+    owner = task_owner(server=server, principal_key=principal_key)
+    return seal.upstream_id if seal is not None and seal.owner == owner else None
 
 
 def restored(message: Response, upstream_id: str | int) -> Response:

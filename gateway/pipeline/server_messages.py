@@ -2,43 +2,52 @@
 
 Rule 1: what the method table does not know is withheld.
 Rule 2: a server's request is asked about before the client sees it, under a sealed id.
-Rule 3: what was judged by its content is delivered as it came only if no reader could find other content in it.
+Rule 3: what is about a task or a request that is not this client's is withheld.
+Rule 4: what was judged by its content is delivered as it came only if no reader could find other content in it.
 """
 
 from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
+from msgspec.structs import replace
 
 from gateway.admission.action import Action, Answer, Withhold, again
 from gateway.admission.decision import PolicyFailure
 from gateway.admission.policy_input import Target
-from gateway.admission.refusal import Refusal, rpc_error
+from gateway.admission.refusal import Refusal, own, rpc_error
 from gateway.pipeline import embedded
 from gateway.pipeline.call import Call
 from gateway.pipeline.engine import Engine, posted
 from gateway.pipeline.list_results import broken, item_of
+from gateway.pipeline.ownership import is_name
 from gateway.pipeline.progress import ProgressTokens
-from gateway.pipeline.sealed import OpenRequests, sealed_request_id
+from gateway.pipeline.sealed import binding_of, sealed_request_id
+from gateway.pipeline.task_ids import TaskIds, Texts
+from gateway.protocol.claims import Claim
 from gateway.protocol.keys import clashing, misspelt
 from gateway.protocol.message import Notification, Request
 from gateway.protocol.methods import Method, lookup
 from gateway.protocol.methods import target_of as table_target
 from gateway.protocol.reply_ids import same
 from gateway.protocol.results import unequivocal
+from gateway.protocol.splicing import altered, spliced
+from gateway.protocol.values import as_object
 
 _READ_BY: Final[Mapping[str, str]] = {"resource": "resources/read", "task": "tasks/get"}
 """The call that a notification about such a target is judged as."""
+_FOREIGN: Final = own("policy_denied", "the request belongs to a task that is not known to be this client's")
 
 
 class ServerMessages:
     """Turns each request and notification of an upstream into what the client gets of it."""
 
-    def __init__(self, engine: Engine, progress: ProgressTokens) -> None:
-        """Take what asks and records, and the progress tokens of the requests that are open."""
+    def __init__(self, engine: Engine, progress: ProgressTokens, tasks: TaskIds) -> None:
+        """Take what asks and records, the progress tokens of open requests, and what knows whose the tasks are."""
         self._engine: Final = engine
         self._progress: Final = progress
-        self._open: Final = OpenRequests()
+        self._tasks: Final = tasks
+        self._ownership: Final = tasks.ownership
 
     async def request(self, call: Call, message: Request) -> Action:
         """A legacy server asks the client: the id is sealed, so that only its answer finds the way back."""
@@ -47,6 +56,9 @@ class ServerMessages:
         if misspelt(message.params) is not None or clashing(message.params) is not None:
             return self._refuse_upstream(call, message, broken("its request has a key that resembles another one"))
         row = lookup(message.method, direction="server", revision=call.inbound.revision)
+        texts = await self._tasks.in_message(call, message.params, named=False)
+        if texts is None:
+            return self._refuse_upstream(call, message, _FOREIGN)
         if row is None or row.asked != "no":
             refusal = await self._engine.ask_server_request(call, message.method, message.params)
             if refusal is not None:
@@ -55,10 +67,12 @@ class ServerMessages:
         sealed = sealed_request_id(
             parts.ring, call, upstream_id=message.id, method=message.method, nonce=parts.ids.nonce()
         )
-        self._open.keep(call.inbound, message.id, sealed)
+        self._ownership.requests.keep(call.inbound, message.id, sealed)
+        token = (as_object(message.params.get("_meta")) or {}).get("progressToken")
+        self._ownership.keep_token(call.inbound, call.call_id, token)
         body: dict[str, Any] = {"jsonrpc": "2.0", "id": sealed, "method": message.method}
         if message.params:
-            body["params"] = message.params
+            body["params"] = altered({"params": message.params}, texts)["params"]
         return Answer(status=200, body=orjson.dumps(body))
 
     def _refuse_upstream(self, call: Call, message: Request, refusal: Refusal) -> Action:
@@ -68,64 +82,84 @@ class ServerMessages:
         return again(call.permit, posted(call.inbound, subject=call.permit.outbound.subject, body=body))
 
     async def notification(self, call: Call, message: Notification) -> Action:
+        """A server's notification reaches the client if it is about something of this client's."""
         method = lookup(message.method, direction="server", revision=call.inbound.revision)
         if method is None:
             return Withhold(detail="the server sends a notification of an unknown method")
         self._engine.counts.add(call.inbound.server, message.method, "server")
         if message.method.endswith("/list_changed"):
             self._engine.parts.definitions.forget(call.inbound.server, message.method)
+        told = await self._named(call, message)
+        if isinstance(told, Withhold):
+            return told
+        texts = await self._tasks.in_message(call, told.params, named=method.target == "task")
+        if texts is None:
+            return Withhold(detail="the server names a task of another client")
+        if method.asked != "no" and not await self._readable(call, method, told):
+            return Withhold()
+        refusal = await embedded.refused_news(self._engine, call, told.params)
+        return Withhold() if refusal is not None else Answer(status=200, body=_told(told, texts))
+
+    async def _named(self, call: Call, message: Notification) -> Notification | Withhold:
+        """Return a notification with the token or the id that the client knows."""
         if message.method == "notifications/progress":
             return self._progressed(call, message)
         if message.method == "notifications/cancelled":
-            return self._cancelled(call, message)
-        if method.asked != "no":
-            return await self._about(call, method, message)
-        return await self._news(call, message)
+            canceled = await self._cancelled(call, message)
+            return canceled or Withhold(detail="the server cancels a request that is not open here")
+        return message
 
-    async def _news(self, call: Call, message: Notification) -> Action:
-        """Deliver a notification, unless something in it asks the client for what policy refuses."""
-        refusal = await embedded.refused_news(self._engine, call, message.params)
-        return Withhold() if refusal is not None else Answer(status=200, body=_told(message))
-
-    def _progressed(self, call: Call, message: Notification) -> Action:
-        """Deliver progress of an open request, with the token as the client wrote it."""
+    def _progressed(self, call: Call, message: Notification) -> Notification | Withhold:
+        """Return progress of an open request, with the token as the client wrote it."""
         given = message.params.get("progressToken")
         own = self._progress.own(call, given)
         if own is None:
             return Withhold(detail="the server reports progress of a request that is not open here")
         if same(given, own):
-            return Answer(status=200, body=_told(message))
-        return Answer(status=200, body=_notification(message.method, {**message.params, "progressToken": own}))
+            return message
+        params = {**message.params, "progressToken": own}
+        return replace(message, params=params, raw=_notification(message.method, params))
 
-    def _cancelled(self, call: Call, message: Notification) -> Action:
-        """Map the id of the server's own request to its sealed form; in the modern era ids are the client's own."""
-        if call.inbound.era == "modern":
-            return Answer(status=200, body=_told(message))
+    async def _cancelled(self, call: Call, message: Notification) -> Notification | None:
+        """Return the cancellation with the id that the client knows; null if it names nothing of this client's.
+
+        In the modern era a server cancels the client's own request on the stream of that request. In the legacy era
+        it cancels a request that it made itself, whose id is sealed.
+        """
         named = message.params.get("requestId")
-        if not isinstance(named, str | int) or isinstance(named, bool):
-            return Withhold()
-        sealed = self._open.take(call.inbound, named)
-        if sealed is None:
-            return Withhold()
-        params = {**message.params, "requestId": sealed}
-        return Answer(status=200, body=_notification(message.method, params))
+        if not is_name(named):
+            return None
+        if call.inbound.era == "modern":
+            own = call.inbound.request_id
+            return message if named == own and type(named) is type(own) else None
+        bound = binding_of(call.inbound).hex()
+        claim = Claim(kind="server_request", server=call.inbound.server, principal=bound, names=(named,))
+        held = await self._ownership.held(claim)
+        if held is None or not held.texts[0]:
+            return None
+        self._ownership.requests.forget(bound, named)
+        params = {**message.params, "requestId": held.texts[0]}
+        return replace(message, params=params, raw=_notification(message.method, params))
 
-    async def _about(self, call: Call, method: Method, message: Notification) -> Action:
-        """News of a resource or a task are for those who may read it."""
+    async def _readable(self, call: Call, method: Method, message: Notification) -> bool:
+        """Return whether the client may read the resource or the task that a notification is about."""
         place = table_target(method, message.params)
         called = _READ_BY.get(method.target)
         if place is None or called is None:
-            return Withhold()
+            return False
         item = item_of(self._engine, call, called, Target(type=place.type, name=place.name, uri=place.uri))
         verdicts = await self._engine.parts.listings.verdicts(self._engine.current(call), [item])
-        if isinstance(verdicts, PolicyFailure) or verdicts != [True]:
-            return Withhold()
-        return await self._news(call, message)
+        return not isinstance(verdicts, PolicyFailure) and verdicts == [True]
 
 
-def _told(message: Notification) -> bytes:
-    """Return a notification as it came, or anew where a client could read another uri, task or token in it."""
-    return message.raw if unequivocal(message.raw) else _notification(message.method, message.params)
+def _told(message: Notification, texts: Texts) -> bytes:
+    """Return a notification with the task ids that the client knows, and all else as it came.
+
+    If a client could read another URI, task or token in it, it is written again.
+    """
+    if unequivocal(message.raw):
+        return spliced(message.raw, texts)
+    return _notification(message.method, altered({"params": message.params}, texts)["params"])
 
 
 def _notification(method: str, params: Mapping[str, Any]) -> bytes:

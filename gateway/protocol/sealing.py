@@ -54,10 +54,28 @@ class RequestSeal(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_f
     call_id: str = ""
 
 
-Seal = SessionSeal | EventSeal | RequestSeal
+class TaskSeal(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """The id under which the client knows a server's task.
+
+    It is sealed with `FIXED_NONCE`: clients compare task ids, so one task has one text as long as the key is current.
+    """
+
+    upstream_id: str
+    owner: bytes
+    """Digest of the server and the principal that may name the task."""
+
+
+Seal = SessionSeal | EventSeal | RequestSeal | TaskSeal
 SealT = TypeVar("SealT", bound=Seal)
 
-_KINDS: Final[dict[type[Seal], str]] = {SessionSeal: "session", EventSeal: "event", RequestSeal: "request"}
+FIXED_NONCE: Final = bytes(NONCE_BYTES)
+"""The nonce of seals that must be equal if their contents are equal."""
+_KINDS: Final[dict[type[Seal], str]] = {
+    SessionSeal: "session",
+    EventSeal: "event",
+    RequestSeal: "request",
+    TaskSeal: "task",
+}
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODERS: Final = {kind: msgspec.msgpack.Decoder(kind) for kind in _KINDS}
 

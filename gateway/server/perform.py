@@ -87,7 +87,8 @@ class Performer:
             if call.inbound.method.asked != "stream":
                 await asyncio.sleep(0)  # noqa: TID251 - lets the watch see a client that left during the decision
             if not edge.gone:
-                await self._exchanged(edge, call, forward, relay, stopped)
+                with self._pipeline.ownership.exchange(call.inbound, call.call_id):
+                    await self._exchanged(edge, call, forward, relay, stopped)
         except asyncio.CancelledError:
             if not stopped.reason and not edge.gone:
                 raise

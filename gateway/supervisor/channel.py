@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct, field
 
 from gateway.opa.beat import Readiness
+from gateway.protocol.claims import Claim, Held
 
 _LENGTH: Final = 4
 LARGEST: Final = 32 * 1024 * 1024
@@ -29,11 +30,23 @@ class Start(Struct, tag=True, frozen=True, kw_only=True):
     """True where the supervisor follows the bundles, and says when they were confirmed."""
 
 
+About = Literal["readiness", "samples", "claim"]
+
+
 class Ask(Struct, tag=True, frozen=True):
     """A question to a worker, answered by one `Told` with the same number."""
 
     number: int
-    about: Literal["readiness", "samples"]
+    about: About
+    claim: Claim | None = None
+    """What another worker wants to know, if the question is about a claim."""
+
+
+class Answered(Struct, tag=True, frozen=True):
+    """The answer to a worker's `Claimed` with the same number; null if one of the other workers gave none."""
+
+    number: int
+    held: Held | None = None
 
 
 class Drain(Struct, tag=True, frozen=True):
@@ -61,6 +74,14 @@ class Told(Struct, tag=True, frozen=True, kw_only=True):
     number: int
     readiness: Readiness | None = None
     samples: bytes | None = None
+    held: Held | None = None
+
+
+class Claimed(Struct, tag=True, frozen=True):
+    """A worker's question to the other workers, answered by one `Answered` with the same number."""
+
+    number: int
+    claim: Claim
 
 
 class Enforces(Struct, tag=True, frozen=True):
@@ -77,8 +98,8 @@ class Event(Struct, tag=True, frozen=True):
     fields: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
-ToWorker = Start | Ask | Beat | Confirmed | Drain
-ToSupervisor = Started | Told | Enforces | Event
+ToWorker = Start | Ask | Answered | Beat | Confirmed | Drain
+ToSupervisor = Started | Told | Claimed | Enforces | Event
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 TO_WORKER: Final[msgspec.msgpack.Decoder[ToWorker]] = msgspec.msgpack.Decoder(ToWorker)

@@ -13,7 +13,7 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -22,11 +22,14 @@ import gateway
 from gateway.opa.beat import Readiness
 from gateway.opa.pace import Pace
 from gateway.opa.process import Report
+from gateway.protocol.claims import Claim, Held
 from gateway.supervisor.channel import (
     TO_SUPERVISOR,
-    Ask,
+    About,
+    Answered,
     Beat,
     Channel,
+    Claimed,
     Confirmed,
     Drain,
     Enforces,
@@ -36,10 +39,9 @@ from gateway.supervisor.channel import (
     Told,
     opened,
 )
+from gateway.supervisor.questions import ANSWER_S, Questions
 
 COMMAND: Final = ("-P", "-m", "gateway.supervisor")
-ANSWER_S: Final = 2.0
-"""Seconds in which a worker answers a question of the supervisor."""
 _LOOK_S: Final = 1.0
 
 _NOT_RUNNING: Final = Readiness(missing=("running",))
@@ -66,8 +68,7 @@ class Worker:
         self._number = berth.start.worker
         self._process: asyncio.subprocess.Process | None = None
         self._channel: Channel | None = None
-        self._questions: dict[int, asyncio.Future[Told]] = {}
-        self._asked = 0
+        self._questions = Questions()
         self._over = asyncio.Event()
         self._word: Confirmed | None = None
         self.started = asyncio.Event()
@@ -77,6 +78,8 @@ class Worker:
         """By what it decides; None while that is not known."""
         self.on_enforces: Callable[[], None] = lambda: None
         """Called when that changes."""
+        self.on_claim: Callable[[Worker, Claimed], None] = lambda worker, claimed: worker.answer(claimed.number, None)
+        """Called with what the worker wants to know of the other workers."""
 
     @property
     def pid(self) -> int:
@@ -108,6 +111,17 @@ class Worker:
         """Return the worker's metric samples as MessagePack, None where it does not answer."""
         told = await self._ask("samples")
         return None if told is None else told.samples
+
+    async def held(self, claim: Claim) -> Held | None:
+        """Return what the principal of a claim holds in the worker; a worker that does not run holds nothing."""
+        if self._channel is None or not self.started.is_set():
+            return Held(texts=("",) * len(claim.names))
+        told = await self._ask("claim", claim)
+        return None if told is None else told.held
+
+    def answer(self, number: int, held: Held | None) -> None:
+        """Answer the worker's question about a claim."""
+        self._send(Answered(number, held))
 
     def beat(self) -> None:
         """Let the worker look at once for another revision to enforce."""
@@ -181,21 +195,18 @@ class Worker:
                         channel.send(self._word)
                 case Enforces():
                     self._enforcing(message)
-                case Told(number=number):
-                    self._answer(number, message)
+                case Told():
+                    self._questions.answer(message)
+                case Claimed():
+                    self.on_claim(self, message)
                 case Event(name=name, fields=fields):
                     self._log(name, fields)
-
-    def _answer(self, number: int, told: Told) -> None:
-        question = self._questions.get(number)
-        if question is not None and not question.done():  # an answer after the deadline has nobody waiting
-            question.set_result(told)
 
     def _enforcing(self, enforces: Enforces | None) -> None:
         self.enforces = enforces
         self.on_enforces()
 
-    def _send(self, message: Beat | Confirmed) -> None:
+    def _send(self, message: Answered | Beat | Confirmed) -> None:
         if self._channel is not None and self.started.is_set():
             self._channel.send(message)
 
@@ -213,19 +224,10 @@ class Worker:
         self._report("worker_silent", worker=self._number, killed_after_s=limit)
         self._signal(signal.SIGKILL)
 
-    async def _ask(self, about: Literal["readiness", "samples"]) -> Told | None:
+    async def _ask(self, about: About, claim: Claim | None = None) -> Told | None:
         if self._channel is None or not self.started.is_set():
             return None
-        self._asked += 1
-        number = self._asked
-        self._questions[number] = asyncio.get_running_loop().create_future()
-        self._channel.send(Ask(number, about))
-        try:
-            return await asyncio.wait_for(self._questions[number], ANSWER_S)
-        except TimeoutError:
-            return None
-        finally:
-            self._questions.pop(number, None)
+        return await self._questions.ask(self._channel, about, claim)
 
     async def _ended(self, process: asyncio.subprocess.Process, seconds: float) -> int:
         try:
@@ -242,9 +244,7 @@ class Worker:
     def _gone(self) -> None:
         self.started.clear()
         self._enforcing(None)
-        for number, question in self._questions.items():
-            if not question.done():
-                question.set_result(Told(number=number))
+        self._questions.end()
         if self._channel is not None:
             self._channel.close()
             self._channel = None

@@ -27,6 +27,7 @@ from gateway.supervisor.condition import Condition
 from gateway.supervisor.crew import COMMAND, Berth, Worker
 from gateway.supervisor.keys import KeyProblem, Keys, read_keys
 from gateway.supervisor.outlook import Outlook
+from gateway.supervisor.ownership import ClaimExchange
 from gateway.supervisor.sidecar import Sidecar, UnstartableError, sidecar
 from gateway.supervisor.tally import Tally
 from gateway.supervisor.wire import packed
@@ -64,6 +65,7 @@ async def serve(settings: Settings, *, report: Report, render: Render, command: 
             async with chronicle(settings, report) as note, sidecar(settings, note) as opa:
                 berths = _berths(settings, keys, sockets, opa)
                 workers = [Worker(structs.replace(berth, command=command), report) for berth in berths]
+                ClaimExchange(workers)
                 outlook = Outlook(note)
                 condition = Condition(opa, outlook)
                 async with (

@@ -23,12 +23,15 @@ from gateway.listening.certificate import Certificate
 from gateway.listening.server import server
 from gateway.opa.beat import Readiness
 from gateway.opa.process import Report
+from gateway.protocol.claims import Claim, Held
 from gateway.settings import Settings
 from gateway.supervisor.channel import (
     TO_WORKER,
+    Answered,
     Ask,
     Beat,
     Channel,
+    Claimed,
     Confirmed,
     Drain,
     Enforces,
@@ -51,6 +54,9 @@ class Running(Protocol):
     def beat(self) -> None: ...
     def confirmed(self, unix_ns: int, revision: str) -> None: ...
     def on_revision(self, listener: Callable[[str, str], None]) -> None: ...
+    def on_claim(self, listener: Callable[[int, Claim], None]) -> None: ...
+    def held(self, claim: Claim) -> Held: ...
+    def answered(self, number: int, held: Held | None) -> None: ...
     def drain(self) -> None: ...
 
 
@@ -96,6 +102,7 @@ async def work(control: socket.socket, listener: socket.socket, application: App
         talking = asyncio.create_task(_converse(channel, running))
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, talking.cancel)
         running.on_revision(lambda revision, emergency: channel.send(Enforces(revision, emergency)))
+        running.on_claim(lambda number, claim: channel.send(Claimed(number, claim)))
         channel.send(Started())
         await asyncio.wait((serving, talking), return_when=asyncio.FIRST_COMPLETED)
         running.drain()
@@ -111,6 +118,10 @@ async def _converse(channel: Channel, running: Running) -> None:
         match message:
             case Ask(number=number, about="readiness"):
                 channel.send(Told(number=number, readiness=running.readiness()))
+            case Ask(number=number, about="claim", claim=claim):
+                channel.send(Told(number=number, held=None if claim is None else running.held(claim)))
+            case Answered(number=number, held=held):
+                running.answered(number, held)
             case Ask(number=number):
                 samples = msgspec.msgpack.encode(running.samples())
                 channel.send(Told(number=number, samples=samples))

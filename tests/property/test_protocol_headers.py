@@ -14,6 +14,7 @@ from gateway.protocol.headers import (
     agree_parameters,
     agree_stream,
     decode_value,
+    encode_value,
     forwardable,
     parameters_of,
     read_headers,
@@ -90,6 +91,15 @@ def test_any_message_agrees_with_its_headers_or_is_malformed(
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=20))
 def test_a_value_survives_the_sentinel(text: str) -> None:
     assert decode_value(f"=?base64?{base64.b64encode(text.encode()).decode()}?=") == text
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8"), max_size=20) | st.just("=?base64?eA==?="))
+def test_an_encoded_value_is_decoded_to_the_same_text(text: str) -> None:
+    value = encode_value(text)
+    assert decode_value(value) == text
+    assert value.isascii()
+    assert value.isprintable()
+    assert value == value.strip()
 
 
 @given(st.text(max_size=40))

@@ -4,7 +4,15 @@ Rule 1: `lines` reads them, `agreement` compares them with the message, `paramet
 """
 
 from gateway.protocol.headers.agreement import Agreed, agree, agree_stream
-from gateway.protocol.headers.lines import Headers, decode_value, forwardable, read_headers, unpostable, unstreamable
+from gateway.protocol.headers.lines import (
+    Headers,
+    decode_value,
+    encode_value,
+    forwardable,
+    read_headers,
+    unpostable,
+    unstreamable,
+)
 from gateway.protocol.headers.parameters import Parameter, agree_parameters, parameters_of
 
 __all__ = [
@@ -15,6 +23,7 @@ __all__ = [
     "agree_parameters",
     "agree_stream",
     "decode_value",
+    "encode_value",
     "forwardable",
     "parameters_of",
     "read_headers",

@@ -104,6 +104,13 @@ def decode_value(text: str) -> str | None:
         return None
 
 
+def encode_value(text: str) -> str:
+    """Return the header value that stands for a text; `decode_value` returns the text again."""
+    start, end = _SENTINEL
+    plain = text.isascii() and text.isprintable() and text == text.strip(" ") and not text.startswith(start)
+    return text if plain and text else f"{start}{base64.b64encode(text.encode()).decode()}{end}"
+
+
 def unpostable(headers: Headers) -> Malformed | None:
     """Return why a POST with these headers is refused whatever its body is: its media types and encodings."""
     if headers.get("content-encoding") is not None:

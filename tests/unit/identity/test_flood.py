@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.admission.principal import Principal
 from gateway.identity.flood import OTHERS, Aggregate, Flood
 
 SECOND = 1_000_000_000
@@ -22,6 +23,15 @@ def test_a_single_refusal_leaves_nothing_to_record_later() -> None:
     aggregate = Aggregate()
     assert aggregate.first("10.0.0.1", "slack", "token_missing", SECOND)
     assert aggregate.over(2 * SECOND) == []
+
+
+def test_refusals_of_two_callers_behind_one_address_are_recorded_apart() -> None:
+    aggregate = Aggregate()
+    ann, ben = (Principal(kind="user", method="jwt", issuer="i", subject=name) for name in ("ann", "ben"))
+    callers = [ann, ben, ann, ann, None, ben]
+    recorded = [aggregate.first("10.0.0.1", "s", "request_not_own", SECOND, caller=caller) for caller in callers]
+    assert recorded == [True, True, False, False, True, False]
+    assert [(flood.caller, flood.count) for flood in aggregate.over(2 * SECOND)] == [(ann, 2), (ben, 1)]
 
 
 def test_sources_beyond_the_capacity_share_one_entry() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.protocol.sealing import EventSeal, RequestSeal, Ring, Seal, SessionSeal
+from gateway.protocol.sealing import FIXED_NONCE, EventSeal, RequestSeal, Ring, Seal, SessionSeal, TaskSeal
 
 OLD, NEW, OTHER = (bytes([number]) * 32 + bytes([number + 1]) * 32 for number in (1, 3, 5))
 NONCE = bytes(range(12))
@@ -98,3 +98,15 @@ def test_a_key_has_64_bytes(key: bytes) -> None:
 def test_a_nonce_has_12_bytes(nonce: bytes) -> None:
     with pytest.raises(ValueError, match="12 bytes"):
         Ring(NEW).seal("session", b"x", nonce)
+
+
+def test_a_task_has_one_seal_for_one_owner_and_fits_where_clients_name_it() -> None:
+    ring = Ring(b"a" * 64, b"b" * 64)
+    seal = TaskSeal(upstream_id="t" * 640, owner=b"o" * 16)
+    text = ring.close(seal, FIXED_NONCE)
+    assert text == ring.close(seal, FIXED_NONCE)
+    assert text != ring.close(TaskSeal(upstream_id=seal.upstream_id, owner=b"p" * 16), FIXED_NONCE)
+    assert len(text) <= 1024
+    assert ring.open(TaskSeal, text) == seal
+    assert ring.open(EventSeal, text) is None
+    assert ring.open(RequestSeal, text) is None

@@ -7,13 +7,20 @@ import orjson
 from msgspec import Struct
 from starlette.types import Message
 
+from gateway.admission.principal import Principal
+from gateway.pipeline.sealed import sealed_task_id
 from gateway.protocol.strict import Limits
 from gateway.server import Endpoint, EndpointLimits, StreamLimits, Streams
 from gateway.server.relay import RelayLimits
-from tests.fakes import FakeMeters, World
+from tests.fakes import CALLER, FakeMeters, World
 
 JSON: Final = (("content-type", "application/json"), ("accept", "application/json, text/event-stream"))
 MODERN: Final = "2026-07-28"
+
+
+def task_text(world: World, upstream_id: str, principal: Principal = CALLER, server: str = "s") -> str:
+    """Return the id under which a principal knows a task of the server."""
+    return sealed_task_id(world.ring, upstream_id, server=server, principal_key=principal.key)
 
 
 class Got(Struct):

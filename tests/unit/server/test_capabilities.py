@@ -217,3 +217,39 @@ async def test_a_refused_request_stays_refused_whatever_it_declares() -> None:
     world.policy.answer = lambda _: deny()
     await modern(world, "tools/call", CLIENT, name="t")
     assert world.upstream.forwards == []
+
+
+@pytest.mark.parametrize("method", ["initialize", "server/discover"])
+async def test_a_client_learns_of_no_tasks_that_policy_does_not_agree_to(method: str) -> None:
+    extensions: dict[str, Any] = {META + "tasks": {"a": 1}, META + "ui": {}}
+    world = offering(tools={}, tasks={"list": {}}, extensions=extensions)
+    world.policy.hidden = {"tasks"}
+    got = await (initialize(world, {}) if method == "initialize" else modern(world, method, {}))
+    assert got.json["result"]["capabilities"] == {"tools": {}, "extensions": {META + "ui": {}}}
+    item = world.policy.listings[-1].items[-1]
+    assert (item.message.method, item.target.type) == ("tasks/get", "task")
+
+
+@pytest.mark.parametrize("agreed", [True, False])
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+async def test_a_server_learns_of_the_tasks_extension_if_policy_agrees_to_tasks(era: str, agreed: bool) -> None:
+    extensions: dict[str, Any] = {META + "tasks": {}, META + "ui": {}}
+    world = offering()
+    world.policy.hidden = set() if agreed else {"tasks"}
+    if era == "legacy":
+        await initialize(world, {"extensions": extensions})
+        declared = world.upstream.messages[-1]["params"]["capabilities"]
+    else:
+        await modern(world, "tools/call", {"extensions": extensions}, name="t")
+        declared = world.upstream.messages[-1]["params"]["_meta"][META + "clientCapabilities"]
+    assert declared == {"extensions": extensions if agreed else {META + "ui": {}}}
+
+
+async def test_a_revision_without_tasks_announces_none_whatever_policy_says() -> None:
+    world = offering(tools={}, tasks={}, extensions={META + "tasks": {}})
+    capabilities: dict[str, Any] = {"extensions": {META + "tasks": {}}}
+    params = {"protocolVersion": "2025-06-18", "capabilities": capabilities}
+    message = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}
+    got = await Browser(world).send(message, *JSON)
+    assert got.json["result"]["capabilities"] == {"tools": {}, "extensions": {}}
+    assert world.upstream.messages[-1]["params"]["capabilities"] == {"extensions": {}}

@@ -16,8 +16,8 @@ from gateway.pipeline.ports import UpstreamFailure
 from gateway.protocol.errors import DECISION_KEY
 from gateway.server import Unverified
 from gateway.upstream.failures import CLOSED, SLOW, UNRESOLVED, of_status, too_large
-from tests.fakes import FakeReply, World, allow, deny
-from tests.unit.server.client import JSON, MODERN, Browser
+from tests.fakes import CALLER, FakeReply, World, allow, deny
+from tests.unit.server.client import JSON, MODERN, Browser, task_text
 
 SSE = (("content-type", "text/event-stream"),)
 
@@ -530,8 +530,9 @@ async def test_what_a_result_asks_of_the_client_is_judged_whatever_the_result_ca
     def upstream(message: dict[str, Any]) -> FakeReply:
         return answer(message, **says, inputRequests=ask)
 
-    name = params.get("name", "")
-    allowed = await Browser(World(upstream=upstream)).modern(method, params, name=name)
+    name, world = params.get("name", ""), World(upstream=upstream)
+    params = {key: task_text(world, value) if key == "taskId" else value for key, value in params.items()}
+    allowed = await Browser(world).modern(method, params, name=name)
     assert allowed.json["result"]["inputRequests"] == ask
     world = World(lambda q: deny() if q.phase == "server_request" else allow(), upstream)
     refused = await Browser(world).modern(method, params, name=name)
@@ -724,6 +725,8 @@ async def test_nothing_is_sent_for_a_client_that_left_during_the_decision(era: s
 async def test_tasks_that_may_not_be_read_are_not_listed() -> None:
     world = World(upstream=lambda m: answer(m, tasks=[{"taskId": "1"}, {"taskId": "2"}]))
     world.policy.hidden = {"2"}
+    for upstream_id in ("1", "2"):
+        world.pipeline.ownership.keep_task("s", CALLER.key, upstream_id)
     result = (await Browser(world).legacy("tasks/list")).json["result"]
-    assert [task["taskId"] for task in result["tasks"]] == ["1"]
+    assert [task["taskId"] for task in result["tasks"]] == [task_text(world, "1")]
     assert world.policy.listings[0].items[0].target.type == "task"

@@ -10,7 +10,7 @@ from gateway.admission.policy_input import PolicyInput
 from gateway.pipeline.ports import Media
 from gateway.protocol.errors import DECISION_KEY
 from tests.fakes import FakeReply, World, allow, deny
-from tests.unit.server.client import Browser, Got
+from tests.unit.server.client import Browser, Got, task_text
 
 RESULT = b'{"jsonrpc":"2.0","id":1,"result":{"content":[],"n":1.50}}'
 ERROR = b'{"jsonrpc":"2.0","id":1,"error":{"code":-32001,"message":"quota","data":{"n":1.50}}}'
@@ -244,12 +244,14 @@ ASK = {"k": {"method": "elicitation/create", "params": URL}}
 @pytest.mark.parametrize("agreed", [True, False])
 async def test_what_a_task_asks_is_judged_wherever_it_stands_in_it(task: dict[str, Any], agreed: bool) -> None:
     body = orjson.dumps({"jsonrpc": "2.0", "id": 1, "result": task})
-    got = await Browser(agreeing(agreed, FakeReply(body))).legacy("tasks/get", {"taskId": "t"})
+    world = agreeing(agreed, FakeReply(body))
+    got = await Browser(world).legacy("tasks/get", {"taskId": task_text(world, "t")})
     passes = agreed and "InputRequests" not in str(task)
     assert (b"evil" in got.body) is passes
     news = {"jsonrpc": "2.0", "method": "notifications/tasks/status", "params": {"status": "working", **task}}
     stream = FakeReply(b"data: " + orjson.dumps(news) + b"\n\n", media="sse")
-    streamed = await Browser(agreeing(agreed, stream)).send(
+    world.upstream.answer = lambda _: stream
+    streamed = await Browser(world).send(
         b"", ("accept", "text/event-stream"), ("mcp-protocol-version", "2025-11-25"), verb="GET"
     )
     assert (b"evil" in streamed.body) is passes

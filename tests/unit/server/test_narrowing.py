@@ -8,7 +8,7 @@ import pytest
 from gateway.admission.decision import ListingVerdict, PolicyFailure
 from gateway.admission.policy_input import PolicyInput
 from tests.fakes import FakeReply, World, deny
-from tests.unit.server.client import Browser
+from tests.unit.server.client import Browser, task_text
 
 DONE = b'data: {"jsonrpc":"2.0","id":1,"result":{"resultType":"complete"}}\n\n'
 
@@ -33,7 +33,8 @@ def world_of(*hidden: str) -> World:
 async def test_a_filter_is_narrowed_to_what_policy_lists_and_keeps_its_order() -> None:
     world = world_of("file:///b", "t1")
     uris = ["file:///c", "file:///b", "file:///a"]
-    await listen(world, toolsListChanged=True, resourceSubscriptions=uris, taskIds=["t1", "t2"])
+    tasks = [task_text(world, "t1"), task_text(world, "t2")]
+    await listen(world, toolsListChanged=True, resourceSubscriptions=uris, taskIds=tasks)
     assert listening(world) == [
         {"toolsListChanged": True, "resourceSubscriptions": ["file:///c", "file:///a"], "taskIds": ["t2"]}
     ]

@@ -15,7 +15,7 @@ from gateway.admission.policy_input import PolicyInput
 from gateway.admission.record import Decided, JournalFailure
 from gateway.pipeline.ports import Moment, UpstreamFailure
 from tests.fakes import CALLER, FakeReply, FakeUpstream, World, allow, deny
-from tests.unit.server.client import JSON, Browser, Got
+from tests.unit.server.client import JSON, Browser, Got, task_text
 
 NS: Final = 1_000_000_000
 NOW_NS: Final = 1_800_000_000 * NS
@@ -393,7 +393,7 @@ async def test_a_task_that_has_ended_is_canceled_no_more(how: str) -> None:
     ended = {"taskId": "t-1", "status": "completed"}
     if how == "get":
         stage.reply = FakeReply(orjson.dumps({"jsonrpc": "2.0", "id": 1, "result": ended}))
-        await stage.browser.legacy("tasks/get", {"taskId": "t-1"})
+        await stage.browser.legacy("tasks/get", {"taskId": task_text(stage.world, "t-1")})
     elif how == "news":
         news = {"jsonrpc": "2.0", "method": "notifications/tasks/status", "params": ended}
         stage.reply = FakeReply(b"data: " + orjson.dumps(news) + b"\n\n", media="sse")

@@ -15,8 +15,8 @@ from gateway.pipeline.call import Call
 from gateway.pipeline.engine import Parts
 from gateway.pipeline.ports import Moment
 from gateway.server import Unverified
-from tests.fakes import ROUTE, FakeReply, World, allow, deny
-from tests.unit.server.client import JSON, Browser
+from tests.fakes import CALLER, ROUTE, FakeReply, World, allow, deny
+from tests.unit.server.client import JSON, Browser, task_text
 
 DONE: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "result": {"content": []}}
 NOW_S = 1_800_000_000.0
@@ -83,8 +83,9 @@ async def test_news_of_a_task_are_for_those_who_may_read_the_task(hidden: bool) 
     params = {"taskId": "t1", "status": "completed"}
     world = World(upstream=lambda _: sse({"jsonrpc": "2.0", "method": "notifications/tasks/status", "params": params}))
     world.policy.hidden = {"t1"} if hidden else set()
+    world.pipeline.ownership.keep_task("s", CALLER.key, "t1")
     got = await Browser(world).send(b"", *OPENING, verb="GET")
-    assert [event["params"]["taskId"] for event in got.events] == ([] if hidden else ["t1"])
+    assert [event["params"]["taskId"] for event in got.events] == ([] if hidden else [task_text(world, "t1")])
     item = world.policy.listings[0].items[0]
     assert (item.message.method, item.target.type, item.target.name) == ("tasks/get", "task", "t1")
 
@@ -99,7 +100,8 @@ async def test_what_news_of_a_task_ask_of_the_client_is_judged_too(agreed: bool)
         lambda message: sse(news, {"jsonrpc": "2.0", "id": message["id"], "result": {"resultType": "complete"}}),
     )
     got = await Browser(world).modern("tools/call", {"name": "t"}, name="t")
-    assert [event["params"] for event in got.events if "params" in event] == ([params] if agreed else [])
+    shown = {**params, "taskId": task_text(world, "t1")}
+    assert [event["params"] for event in got.events if "params" in event] == ([shown] if agreed else [])
     assert [question.message.method for question in world.policy.questions][-1] == "elicitation/create"
 
 

@@ -7,7 +7,7 @@ import pytest
 from gateway.admission.decision import Route
 from gateway.pipeline.ports import Media, UpstreamFailure
 from tests.fakes import FakeReply, World, allow, deny
-from tests.unit.server.client import Browser, Got
+from tests.unit.server.client import Browser, Got, task_text
 
 RESULT = b'{"jsonrpc":"2.0","id":1,"result":{"content":[],"t":"'
 END = b'"}}'
@@ -149,7 +149,7 @@ async def asked(*pieces: bytes, media: Media, method: str = "tools/call") -> tup
     """Call a tool, or do something else, in the modern era; the result comes in these pieces."""
     gateway = world(*(pieces if media == "json" else (b"data: ", *pieces, b"\n\n")), media=media)
     name = "file:///a" if method == "resources/read" else "t" if method == "tools/call" else ""
-    params = {"uri": name, "name": name, "taskId": "t"}
+    params = {"uri": name, "name": name, "taskId": task_text(gateway, "t")}
     return await Browser(gateway).modern(method, params, name=name), gateway
 
 

@@ -11,9 +11,14 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.opa.beat import Readiness
 from gateway.opa.process import Report
+from gateway.protocol.claims import Claim, Held
 from gateway.settings import Settings
 from gateway.supervisor.channel import Start
 from gateway.supervisor.work import main
+
+
+def _nobody(number: int, claim: Claim) -> None:
+    raise AssertionError(f"nothing listens to claim {number} {claim}")
 
 
 class Fake:
@@ -25,6 +30,7 @@ class Fake:
         self._start = start
         self._drained = False
         self._calls = 0
+        self._claim: Callable[[int, Claim], None] = _nobody
 
     @property
     def asgi(self) -> "Fake":
@@ -37,6 +43,8 @@ class Fake:
             await asyncio.sleep(0.5)  # noqa: TID251 - a call that takes half a second
         if scope["path"] == "/crash":
             self._calls //= 0
+        if scope["path"] == "/claim":
+            self._claim(self._calls, Claim(kind="task", server="s", principal="p", names=("0", "1", "2", "none")))
         if scope["path"] == "/endless":
             await asyncio.Event().wait()
         told = {
@@ -67,6 +75,17 @@ class Fake:
 
     def on_revision(self, listener: Callable[[str, str], None]) -> None:
         listener("dev@aaaaaaaaaaaa.1", "emergency@bbbbbbbbbbbb.2")
+
+    def on_claim(self, listener: Callable[[int, Claim], None]) -> None:
+        self._claim = listener
+
+    def held(self, claim: Claim) -> Held:
+        """Hold the name that is this worker's number."""
+        return Held(texts=tuple("held" if name == str(self._start.worker) else "" for name in claim.names))
+
+    def answered(self, number: int, held: Held | None) -> None:
+        texts = "unanswered" if held is None else ",".join(held.texts)
+        self._report("claim_answered", number=number, texts=texts)
 
     def drain(self) -> None:
         self._drained = True

@@ -1,0 +1,180 @@
+"""What each principal may name on each server: its open requests, its tasks, the tokens of requests made of it.
+
+Rule 1: a worker knows what passed through it; what it does not know it asks of the others (`Peers`).
+Rule 2: without an answer from all of them nothing is the principal's.
+Rule 3: memory is bounded for each principal, so that none can drive out what another one owns.
+"""
+
+from collections import OrderedDict
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from typing import Final, TypeGuard
+
+from msgspec import Struct
+
+from gateway.admission.exchange import Inbound
+from gateway.pipeline.ports import Peers
+from gateway.pipeline.sealed import OpenRequests
+from gateway.protocol.claims import Claim, ClaimKind, Held, united
+from gateway.protocol.message import Notification, Request
+
+_TASKS: Final = 1_000
+"""Tasks of one principal on one server that a worker remembers."""
+_ALL_TASKS: Final = 100_000
+"""Tasks of all principals; beyond it those of the principal that has named none for the longest time are forgotten."""
+_TOKENS: Final = 100
+"""Progress tokens that servers may use while one request is open."""
+_HELD: Final = "held"
+
+Name = str | int
+
+
+def is_name(value: object) -> TypeGuard[Name]:
+    """Return whether a value can be an id or a token: a string or an integer, never a boolean."""
+    return type(value) is str or type(value) is int
+
+
+class Unowned(Struct, frozen=True, kw_only=True):
+    """Why a notification does not pass: the code of its record, and the reason."""
+
+    code: str
+    reason: str
+
+
+_NAMED: Final[Mapping[str, tuple[ClaimKind, str, str]]] = {
+    "notifications/cancelled": ("request", "requestId", "an open request of this caller"),
+    "notifications/progress": ("token", "progressToken", "an open request that the server made of this caller"),
+    "notifications/tasks/status": ("client_task", "taskId", "a task that this caller made for the server"),
+}
+"""What a client's notification names, and under which key."""
+_NAME_CHARS: Final = 1_024
+_SAFE_INTEGER: Final = 2**53 - 1
+
+
+class Ownership:
+    """Remembers who owns what in this worker, and asks the other workers."""
+
+    def __init__(self, peers: Peers) -> None:
+        """Take what asks the other workers."""
+        self._peers: Final = peers
+        self._open: Final[dict[tuple[str, ClaimKind, Name], dict[str, int]]] = {}
+        self._tasks: Final[OrderedDict[tuple[ClaimKind, str, str], OrderedDict[str, None]]] = OrderedDict()
+        self._creators: Final[dict[tuple[ClaimKind, str, str], set[str]]] = {}
+        self._count = 0
+        self._tokens: Final[dict[str, list[Name]]] = {}
+        self.requests: Final = OpenRequests()
+
+    async def held(self, claim: Claim) -> Held | None:
+        """Return what the principal of a claim holds in all workers; null if not all of them answered."""
+        own = self.local(claim)
+        lasting = claim.kind in {"task", "server_request"}
+        if (lasting and all(own.texts)) or (own.shared and not lasting):
+            return own
+        others = await self._peers.held(claim)
+        return None if others is None else united(claim, [own, others])
+
+    def local(self, claim: Claim) -> Held:
+        """Return what the principal of a claim holds in this worker."""
+        match claim.kind:
+            case "task" | "client_task":
+                keys: list[tuple[ClaimKind, str, str]] = [(claim.kind, claim.server, str(name)) for name in claim.names]
+                creators: list[set[str]] = [self._creators.get(key, set[str]()) for key in keys]
+                texts = tuple(_HELD if claim.principal in known else "" for known in creators)
+                return Held(texts=texts, shared=any(known - {claim.principal} for known in creators))
+            case "server_request":
+                return Held(texts=tuple(self.requests.find(claim.principal, name) or "" for name in claim.names))
+            case "request" | "token":
+                holders = [self._open.get((claim.server, claim.kind, name), {}) for name in claim.names]
+                texts = tuple(_HELD if claim.principal in known else "" for known in holders)
+                return Held(texts=texts, shared=any(known.keys() - {claim.principal} for known in holders))
+
+    async def fault(self, inbound: Inbound) -> Unowned | None:
+        """Return why a client's notification does not pass; null if what it names is its own.
+
+        Within a session it is the server that knows its requests, and the session is the sender's own.
+        """
+        named = _NAMED.get(inbound.method.name)
+        if named is None or not isinstance(inbound.message, Notification):
+            return None
+        kind, key, what = named
+        name = inbound.message.params.get(key)
+        if not is_name(name) or not _fits(name):
+            reason = f"params.{key} must be a string or an integer that names {what}"
+            return Unowned(code="malformed_shape", reason=reason)
+        if inbound.session is not None:
+            return None
+        held = await self.held(Claim(kind=kind, server=inbound.server, principal=inbound.principal.key, names=(name,)))
+        if held is None:
+            return Unowned(
+                code=f"{kind}_not_own", reason=f"another worker did not answer whether params.{key} names {what}"
+            )
+        if not held.texts[0]:
+            return Unowned(code=f"{kind}_not_own", reason=f"params.{key} does not name {what}")
+        if held.shared:
+            reason = f"params.{key} names {what}, but also one of another caller, and the server could take either"
+            return Unowned(code=f"{kind}_not_own", reason=reason)
+        return None
+
+    @contextmanager
+    def exchange(self, inbound: Inbound, call_id: str) -> Generator[None]:
+        """Hold the request of a client while the block runs, and with it the tokens of what the server asks."""
+        if not isinstance(inbound.message, Request) or inbound.era == "modern" or inbound.session is not None:
+            yield
+            return
+        key: tuple[str, ClaimKind, Name] = (inbound.server, "request", inbound.message.id)
+        self._add(key, inbound.principal.key)
+        self._tokens[call_id] = []
+        try:
+            yield
+        finally:
+            self._remove(key, inbound.principal.key)
+            for token in self._tokens.pop(call_id):
+                self._remove((inbound.server, "token", token), inbound.principal.key)
+
+    def keep_token(self, inbound: Inbound, call_id: str, token: object) -> None:
+        """Hold the progress token of a request that a server made of the client on the channel of a call."""
+        tokens = self._tokens.get(call_id)
+        if tokens is None or len(tokens) >= _TOKENS or not is_name(token):
+            return
+        tokens.append(token)
+        self._add((inbound.server, "token", token), inbound.principal.key)
+
+    def keep_task(self, server: str, principal: str, task: str, *, kind: ClaimKind = "task") -> None:
+        """Remember that a task is the principal's, by the id that the server knows."""
+        group = (kind, server, principal)
+        tasks = self._tasks.setdefault(group, OrderedDict())
+        self._tasks.move_to_end(group)
+        self._count += task not in tasks
+        tasks[task] = None
+        tasks.move_to_end(task)
+        self._creators.setdefault((kind, server, task), set()).add(principal)
+        if len(tasks) > _TASKS:
+            self._forget(group, [tasks.popitem(last=False)[0]])
+        while self._count > _ALL_TASKS:
+            oldest, forgotten = self._tasks.popitem(last=False)
+            self._forget(oldest, list(forgotten))
+
+    def _forget(self, group: tuple[ClaimKind, str, str], tasks: list[str]) -> None:
+        kind, server, principal = group
+        for task in tasks:
+            self._count -= 1
+            creators = self._creators[kind, server, task]
+            creators.discard(principal)
+            if not creators:
+                del self._creators[kind, server, task]
+
+    def _add(self, key: tuple[str, ClaimKind, Name], principal: str) -> None:
+        holders = self._open.setdefault(key, {})
+        holders[principal] = holders.get(principal, 0) + 1
+
+    def _remove(self, key: tuple[str, ClaimKind, Name], principal: str) -> None:
+        holders = self._open.get(key, {})
+        holders[principal] = holders.get(principal, 0) - 1
+        if holders[principal] <= 0:
+            del holders[principal]
+        if not holders:
+            self._open.pop(key, None)
+
+
+def _fits(name: Name) -> bool:
+    return len(name) <= _NAME_CHARS if isinstance(name, str) else abs(name) <= _SAFE_INTEGER

@@ -1,0 +1,209 @@
+"""Task ids on their way between client and server: sealed for the principal that owns the task (DESIGN section 7).
+
+Rule 1: an id that a client sends must open for this principal on this server; otherwise nothing is forwarded.
+Rule 2: a task becomes a principal's own by the server's answer to a request of that principal, and by nothing else.
+Rule 3: what a server sends about a task of another principal, or of an unknown one, is withheld.
+Rule 4: the ids of a client's own tasks, which it makes for requests of the server, travel as they are.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from gateway.admission.capabilities import tasks_item
+from gateway.admission.decision import PolicyFailure
+from gateway.admission.enforce import undecided
+from gateway.admission.exchange import Inbound
+from gateway.admission.policy_input import PolicyInput
+from gateway.admission.refusal import Refusal, own
+from gateway.pipeline.call import Call
+from gateway.pipeline.engine import Engine
+from gateway.pipeline.ownership import Ownership
+from gateway.pipeline.sealed import opened_task_id, sealed_task_id
+from gateway.protocol.claims import Claim, Held
+from gateway.protocol.errors import INVALID_PARAMS
+from gateway.protocol.headers import encode_value
+from gateway.protocol.malformed import Malformed
+from gateway.protocol.message import Notification, Request, Response
+from gateway.protocol.splicing import Path, altered, spliced
+from gateway.protocol.task_places import TaskPlace, misspelt_task_key, of_params, related
+from gateway.protocol.values import as_list, as_object, as_text
+
+ID_BYTES: Final = 640
+"""Bytes of a server's task id: its seal has at most 925 characters, and a target's name may have 1,024."""
+_FILTER: Final[Path] = ("params", "notifications", "taskIds")
+_UNKNOWN: Final = "names no task of this caller on this server; use a task id as it came through the gateway"
+
+DENIED: Final = "policy_denied"
+DISAGREED: Final = "policy does not agree to tasks of this server"
+_ALONE: Final = "Send the request without `task`, or ask the policy's owner to list the tasks of this server."
+
+Texts = Mapping[Path, Any]
+"""What stands in a message in place of the server's task ids."""
+
+
+class TaskIds:
+    """Opens the task ids of clients, and seals those of servers."""
+
+    def __init__(self, engine: Engine, ownership: Ownership) -> None:
+        """Take what asks policy, and what knows whose a task is."""
+        self._engine: Final = engine
+        self.ownership: Final = ownership
+
+    def opened(self, inbound: Inbound) -> Inbound | Malformed:
+        """Return a client's message with the server's own task ids, or why it is refused."""
+        message = inbound.message
+        if message is None:
+            return inbound
+        if isinstance(message, Response):
+            self._keep_made(inbound, message)
+        content, places = _named_by_client(inbound, message)
+        misspelt = misspelt_task_key(content)
+        if misspelt is not None:
+            return _malformed(inbound, f"a key is one that some readers take for another one: {misspelt[:64]!a}")
+        ids: dict[Path, str] = {}
+        for place in places:
+            upstream_id = self._opened(inbound, place.id)
+            if upstream_id is None:
+                return _malformed(inbound, f"{'.'.join(map(str, place.path))} {_UNKNOWN}")
+            ids[place.path] = upstream_id
+        return self._replaced(inbound, message, ids, {place.path: place.id for place in places}) if ids else inbound
+
+    def _replaced(
+        self,
+        inbound: Inbound,
+        message: Request | Notification | Response,
+        ids: Mapping[Path, str],
+        texts: Mapping[Path, str],
+    ) -> Inbound:
+        for upstream_id in ids.values():
+            self.keep(inbound, upstream_id)
+        below = {path[1:]: upstream_id for path, upstream_id in ids.items()}
+        raw = spliced(message.raw, ids)
+        if isinstance(message, Response):
+            held = {"result": altered(message.result, below)} if message.error is None else {}
+            changed = replace(message, raw=raw, **held)
+        else:
+            changed = replace(message, raw=raw, params=altered(message.params, below))
+        named = ids.get(("params", "taskId"))
+        known = tuple((upstream_id, texts[path]) for path, upstream_id in ids.items())
+        if named is None:
+            return replace(inbound, message=changed, tasks=known)
+        headers = tuple((name, encode_value(named) if name == "mcp-name" else value) for name, value in inbound.headers)
+        return replace(inbound, message=changed, tasks=known, headers=headers, place=replace(inbound.place, name=named))
+
+    async def refused(self, inbound: Inbound, question: PolicyInput) -> Refusal | None:
+        """Return why this caller may not use tasks of this server; null if it may."""
+        item = tasks_item(inbound)
+        verdicts = [False] if item is None else await self._engine.parts.listings.verdicts(question, [item])
+        if isinstance(verdicts, PolicyFailure):
+            return undecided(verdicts)
+        return None if verdicts == [True] else own(DENIED, f"the request asks for a task, and {DISAGREED}", _ALONE)
+
+    async def in_message(self, call: Call, params: Mapping[str, Any], *, named: bool) -> Texts | None:
+        """Return what replaces the ids in the params of a server's message; null if it is not for this principal."""
+        if misspelt_task_key(params) is not None:
+            return None
+        texts: dict[Path, Any] = {}
+        for place in of_params(params, named=named):
+            text = await self._known(call, place.id)
+            if text is not None:
+                texts[place.path] = text
+            elif place.path[: len(_FILTER)] != _FILTER:
+                return None
+        return _whole_filter(params, texts)
+
+    async def _known(self, call: Call, upstream_id: object) -> str | None:
+        """Return the text of a task that a server speaks of, if it is this principal's.
+
+        On the stream that answers a request which may create a task, an id that no principal has is the new task's.
+        """
+        inbound = call.inbound
+        if not isinstance(upstream_id, str) or not usable(upstream_id):
+            return None
+        resumed = inbound.resumes.target if inbound.resumes else ""
+        if upstream_id == resumed or any(upstream_id == known for known, _ in inbound.tasks):
+            return self.text(inbound, upstream_id)
+        held = await self.held(inbound, [upstream_id])
+        if held is None:
+            return None
+        if not held.texts[0]:
+            if held.shared or inbound.method.target != "tool":
+                return None
+            if await self.refused(inbound, self._engine.current(call)) is not None:
+                return None
+            self.keep(inbound, upstream_id)
+        return self.text(inbound, upstream_id)
+
+    async def held(self, inbound: Inbound, upstream_ids: list[str], *, partial: bool = False) -> Held | None:
+        claim = Claim(kind="task", server=inbound.server, principal=inbound.principal.key, names=tuple(upstream_ids))
+        held = await self.ownership.held(claim)
+        return self.ownership.local(claim) if held is None and partial else held
+
+    def _keep_made(self, inbound: Inbound, message: Response) -> None:
+        """Remember the task that a client made for a request of the server."""
+        task = as_text((as_object((message.result or {}).get("task")) or {}).get("taskId"))
+        if task is not None and usable(task):
+            self.ownership.keep_task(inbound.server, inbound.principal.key, task, kind="client_task")
+
+    def keep(self, inbound: Inbound, upstream_id: str) -> None:
+        self.ownership.keep_task(inbound.server, inbound.principal.key, upstream_id)
+
+    def _opened(self, inbound: Inbound, text: object) -> str | None:
+        ring, principal = self._engine.parts.ring, inbound.principal.key
+        return opened_task_id(ring, text, server=inbound.server, principal_key=principal)
+
+    def _sealed(self, inbound: Inbound, upstream_id: str) -> str:
+        ring, principal = self._engine.parts.ring, inbound.principal.key
+        return sealed_task_id(ring, upstream_id, server=inbound.server, principal_key=principal)
+
+    def text(self, inbound: Inbound, upstream_id: str) -> str:
+        """Return the id under which the client knows a task: the one that it used in its request, if it did."""
+        used = dict(inbound.tasks).get(upstream_id)
+        return used or self._sealed(inbound, upstream_id)
+
+
+def asks_for_task(inbound: Inbound) -> bool:
+    """Return whether a request asks for a task instead of a result (2025-11-25); elsewhere `task` has no meaning."""
+    return (
+        isinstance(inbound.message, Request)
+        and inbound.era == "legacy"
+        and "task" in inbound.message.params
+        and tasks_item(inbound) is not None
+    )
+
+
+def _named_by_client(
+    inbound: Inbound, message: Request | Notification | Response
+) -> tuple[Mapping[str, Any], list[TaskPlace]]:
+    """Return what a client's message holds, and where it names tasks of the server."""
+    if isinstance(message, Response):
+        content = message.error if message.result is None else message.result
+        own_task = inbound.method.target == "task"
+        held = {} if content is None or own_task else content
+        return held, list(related(held, ("error" if message.result is None else "result",)))
+    named = inbound.method.target == "task" and isinstance(message, Request)
+    return message.params, of_params(message.params, named=named)
+
+
+def _whole_filter(params: Mapping[str, Any], texts: dict[Path, Any]) -> Texts:
+    """Return the texts with the list of a filter as one value, without the ids that are not this principal's."""
+    named = as_list((as_object(params.get("notifications")) or {}).get("taskIds"))
+    if named is None:
+        return texts
+    places = [(*_FILTER, index) for index in range(len(named))]
+    kept = [texts.pop(place) for place in places if place in texts]
+    return {**texts, _FILTER: kept}
+
+
+def usable(upstream_id: object) -> bool:
+    """Return whether a server's task id can be sealed."""
+    return isinstance(upstream_id, str) and 0 < len(upstream_id.encode()) <= ID_BYTES
+
+
+def _malformed(inbound: Inbound, reason: str) -> Malformed:
+    method = inbound.method.name
+    return Malformed(
+        fault="shape", code=INVALID_PARAMS, status=200, reason=reason, id=inbound.request_id, method=method
+    )
