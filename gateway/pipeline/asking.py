@@ -47,7 +47,7 @@ def stating(inbound: Inbound, sight: Sight, unix_ns: int, bounds: Bounds) -> Ste
     presented = sight.presented
     text = yield from canonizing(arguments)
     if len(text) > bounds.arguments:
-        reason = f"the arguments have {len(text)} bytes, more than {bounds.arguments}"
+        reason = f"the arguments have {len(text)} bytes, more than {bounds.arguments} (`limits.arguments_bytes`)"
         return Malformed(fault="too_large", code=_INVALID_PARAMS, reason=reason, id=inbound.request_id)
     yield
     keyed = keyed_digest(bounds.key, text) if arguments else ""
