@@ -17,6 +17,7 @@ from msgspec import Struct
 from gateway.admission.digests import canonical, digest_of_bytes
 from gateway.admission.policy_input import ArgumentsMeta, SchemaCheck
 from gateway.admission.schemas import (
+    Part,
     Schema,
     all_declared,
     declared,
@@ -25,7 +26,7 @@ from gateway.admission.schemas import (
     of_elements,
     of_member,
 )
-from gateway.admission.walking import depth, nodes, size
+from gateway.admission.walking import depth, is_node, nodes, size
 from gateway.protocol.keys import fold as plain_fold
 
 BUDGET: Final = 30_000_000
@@ -125,25 +126,44 @@ def _suspect(checker: Checker, arguments: Mapping[str, Any]) -> str | None:
     return None
 
 
+class _Place(Struct, frozen=True):
+    """The subschemas that may judge a value, the names that they declare, and the folded forms of those."""
+
+    here: list[Part]
+    names: set[str]
+    folds: set[str]
+
+
 def _folded(schema: Schema, arguments: Mapping[str, Any]) -> Iterator[str]:
-    """Return the keys that fold onto another, level by level."""
+    """Return the keys that fold onto another, level by level; elements of one list share a look at the schema."""
+    known: dict[tuple[int, ...], _Place] = {}
     places: list[tuple[list[Any], Any]] = [([schema.root], arguments)]
     while places:
         below: list[tuple[list[Any], Any]] = []
         for parts, value in places:
-            here = schema.here(parts)
+            place = _placed(schema, parts, known)
             if is_object(value):
-                yield from _folded_here(declared(here), list(value))
-                below += ((of_member(here, key), inner) for key, inner in value.items())
+                yield from _folded_here(place, list(value))
+                below += ((of_member(place.here, key), inner) for key, inner in value.items() if is_node(inner))
             elif is_array(value):
-                below += ((of_elements(here), inner) for inner in value)
+                elements = of_elements(place.here)
+                below += ((elements, inner) for inner in value if is_node(inner))
         places = below
 
 
-def _folded_here(names: set[str], keys: list[str]) -> Iterator[str]:
+def _placed(schema: Schema, parts: list[Any], known: dict[tuple[int, ...], _Place]) -> _Place:
+    """Return the place of subschemas; they live as long as the schema, so their identity names them."""
+    identity = tuple(map(id, parts))
+    if identity not in known:
+        here = schema.here(parts)
+        names = declared(here)
+        known[identity] = _Place(here, names, {fold(name) for name in names})
+    return known[identity]
+
+
+def _folded_here(place: _Place, keys: list[str]) -> Iterator[str]:
     """Return the keys of one object that are not declared, and fold onto a declared name or another key."""
-    folds = {fold(name) for name in names}
     alike = Counter(map(fold, keys))
     for key in keys:
-        if key not in names and (fold(key) in folds or alike[fold(key)] > 1):
+        if key not in place.names and (fold(key) in place.folds or alike[fold(key)] > 1):
             yield key

@@ -47,7 +47,7 @@ def stating(inbound: Inbound, sight: Sight, unix_ns: int, bounds: Bounds) -> Ste
     presented = sight.presented
     text = yield from canonizing(arguments)
     if len(text) > bounds.arguments:
-        reason = f"the arguments have {len(text)} bytes, more than {bounds.arguments}"
+        reason = f"the arguments have {len(text)} bytes, more than {bounds.arguments} (`limits.arguments_bytes`)"
         return _malformed("too_large", _INVALID_PARAMS, reason, inbound)
     yield
     keyed = keyed_digest(bounds.key, text) if arguments else ""

@@ -17,14 +17,14 @@ from gateway.admission.enforce import enforce
 from gateway.admission.exchange import Inbound
 from gateway.admission.masking import Masking
 from gateway.admission.policy_input import Gateway, PolicyInput
-from gateway.admission.record import Enforced, JournalFailure, Occasion, Receipt
+from gateway.admission.record import Decided, Enforced, JournalFailure, Occasion, Receipt
 from gateway.admission.recording import decided
 from gateway.admission.refusal import Refusal, Wording, own
 from gateway.admission.refusal import answer as refusal_answer
 from gateway.pipeline.asking import Bounds
 from gateway.pipeline.call import Call, Settled
 from gateway.pipeline.counts import Counts
-from gateway.pipeline.heavy_turns import HeavyTurns
+from gateway.pipeline.heavy_turns import LARGE, HeavyTurns
 from gateway.pipeline.listings import Listings
 from gateway.pipeline.ports import Clock, Definitions, Floods, Ids, Journal, Moment, NoPeers, Peers, Policy, Upstream
 from gateway.pipeline.presentation import subject_of
@@ -136,10 +136,12 @@ class Engine:
             keyed=call.keyed,
         )
         enforced = _enforced(answer, outcome)
-        masking = self.parts.masking
-        return await self.parts.journal.decided(
-            decided(call.question, answer, enforced=enforced, occasion=occasion, masking=masking)
-        )
+
+        def record() -> Decided:
+            return decided(call.question, answer, enforced=enforced, occasion=occasion, masking=self.parts.masking)
+
+        large = call.question.arguments_meta.bytes >= LARGE
+        return await self.parts.journal.decided(await self.parts.turns.paced(record) if large else record())
 
     def current(self, call: Call) -> PolicyInput:
         """Return the call's question as of now: what arrives on a stream is not judged by the time of its opening."""

@@ -95,6 +95,13 @@ class HeavyTurns:
                 return ended.value
             await self._rest(began)
 
+    async def paced(self, work: Callable[[], _Result]) -> _Result:
+        """Return the result of one more step of work on a large message, after the rest for it."""
+        began = self._time.clock()
+        result = work()
+        await self._rest(began)
+        return result
+
     async def _rest(self, began: float) -> None:
         await self._time.rest((self._time.clock() - began) * _REST)
 

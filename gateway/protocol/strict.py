@@ -80,7 +80,7 @@ def _excess(body: bytes, limits: Limits) -> str | None:
         return f"the body has more than {limits.keys} keys, objects and arrays (`limits.keys`)"
     if bare.count(b",") > limits.values:
         return f"the body has more than {limits.values} values (`limits.values`)"
-    return f"the body nests deeper than {limits.depth} levels" if _depth(bare) > limits.depth else None
+    return f"the body nests deeper than {limits.depth} levels (`limits.depth`)" if _depth(bare) > limits.depth else None
 
 
 def _bare(body: bytes) -> bytes:
