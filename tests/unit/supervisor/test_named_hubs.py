@@ -23,8 +23,10 @@ LATER = 4_000_000_000 * 10**9
 
 def document(seq: int, *names: str) -> bytes:
     """What a hub serves that stops these agents."""
-    made = {"because": "why", "by": "who", "at": "when"}
-    stops = [Stop(id=name, kind="agent", name=name, until_unix_ns=LATER, **made) for name in names]
+    stops = [
+        Stop(id=name, kind="agent", name=name, until_unix_ns=LATER, because="why", by="who", at="when")
+        for name in names
+    ]
     return emergency_bundle(stops, seq, KEY).content
 
 
