@@ -160,4 +160,4 @@ def _opener(path: str, flags: int) -> int:
 
 
 def _missing(detail: str) -> UpstreamFailure:
-    return UpstreamFailure(code="credential_missing", detail=detail)
+    return UpstreamFailure(code="credential_missing", detail=detail, stage="unsent")

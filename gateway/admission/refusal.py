@@ -1,11 +1,13 @@
 """Why a message does not pass, and the words and bytes in which its sender learns so (DESIGN section 7).
 
 Rule 1: a refusal names what was refused, why, what to do next and whom to ask; never policy data.
+Rule 4: the text says what the gateway knows of the request: only one that was never sent was surely not executed.
 Rule 2: the form follows the method table: tool errors for calls, JSON-RPC errors for requests, else nothing.
 Rule 3: HTTP 401 is for authentication only; 503 only for connecting while policy cannot be asked.
 """
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, Final, Literal
 
 from msgspec import Struct
 
@@ -13,7 +15,11 @@ from gateway.admission.action import Answer, Withhold
 from gateway.admission.decision import Reason
 from gateway.admission.exchange import Inbound
 from gateway.protocol import errors
+from gateway.protocol.headers import Headers
+from gateway.protocol.malformed import Malformed
 from gateway.protocol.message import Request
+from gateway.protocol.methods import lookup
+from gateway.protocol.revisions import WITHOUT_HEADER, era_of
 
 UNVERIFIED: Final = "principal_is_verified"
 JSON: Final = (("content-type", "application/json"),)
@@ -21,6 +27,23 @@ _UNAVAILABLE: Final = 503
 _FORBIDDEN: Final = 403
 _NOT_ALLOWED: Final = 405
 _RETRY_AFTER_S: Final = "2"
+
+
+Stage = Literal["refused", "unsent", "unknown", "failed", "withheld"]
+"""How far the request came: refused before it was sent, could not be sent, sent without a known outcome, sent to a
+server that failed, sent and answered by what the gateway does not deliver."""
+
+_OPENINGS: Final[Mapping[Stage, str]] = {
+    "refused": "Refused by {by} ({code}). Nothing was executed.",
+    "unsent": "The request was not sent to the server ({code}). Nothing was executed.",
+    "unknown": "The request was sent to the server, and its outcome is unknown ({code}). It may have been executed.",
+    "failed": "The request was sent, and the server failed ({code}). It may have been executed.",
+    "withheld": "The request was sent, and its answer is withheld ({code}). It may have been executed.",
+}
+_SENT: Final = frozenset({"unknown", "failed", "withheld"})
+_OF_POLICY: Final = frozenset({"policy_denied", "approval_required", "obligation_unsupported"})
+"""Codes of refusals that policy decided; every other one is the gateway's own."""
+_CHECK: Final = "Check whether it was executed before you repeat it."
 
 
 class Wording(Struct, frozen=True, kw_only=True):
@@ -37,6 +60,7 @@ class Refusal(Struct, frozen=True, kw_only=True):
     reasons: tuple[Reason, ...]
     decision_id: str = ""
     revision: str = ""
+    stage: Stage = "refused"
 
     @property
     def unauthenticated(self) -> bool:
@@ -44,9 +68,10 @@ class Refusal(Struct, frozen=True, kw_only=True):
         return any(reason.requirement == UNVERIFIED for reason in self.reasons)
 
 
-def own(code: str, message: str, remedy: str = "") -> Refusal:
+def own(code: str, message: str, remedy: str = "", *, stage: Stage = "refused") -> Refusal:
     """Return a refusal of the gateway's own making, before or instead of a decision."""
-    return Refusal(code=code, reasons=(Reason(requirement=code, message=message, severity="high", remedy=remedy),))
+    reason = Reason(requirement=code, message=message, severity="high", remedy=remedy)
+    return Refusal(code=code, reasons=(reason,), stage=stage)
 
 
 def answer(refusal: Refusal, inbound: Inbound, wording: Wording) -> Answer | Withhold:
@@ -65,12 +90,36 @@ def answer(refusal: Refusal, inbound: Inbound, wording: Wording) -> Answer | Wit
     return Answer(status=200, body=rpc_error(refusal, request.id, wording), headers=JSON, code=refusal.code)
 
 
+def malformed_answer(malformed: Malformed, names: Headers, wording: Wording) -> Answer:
+    """Return the answer to a message that cannot be read.
+
+    A fault inside `params` is answered in the form of the method with HTTP 200, because a 4xx ends the session of some
+    clients; a notification gets no answer. Every other fault is HTTP's (specification 2026-07-28, Streamable HTTP).
+    """
+    version = names.get("mcp-protocol-version")
+    era = "legacy" if version is None else era_of(version)
+    agrees = era is not None and (era == "legacy" or names.get("mcp-method") == malformed.method)
+    if not malformed.method or era is None or not agrees:
+        return Answer(status=malformed.status, body=errors.malformed_body(malformed), headers=JSON)
+    if malformed.id is None:
+        return Answer(status=202)
+    row = lookup(malformed.method, direction="client", revision=version or WITHOUT_HEADER)
+    if row is None or row.refusal != "tool_error":
+        return Answer(status=200, body=errors.malformed_body(malformed), headers=JSON)
+    refusal = own("message_malformed", malformed.reason, "Correct the arguments and send the call again.")
+    body = errors.tool_error_body(malformed.id, text(refusal, wording), data(refusal, wording), era=era)
+    return Answer(status=200, body=body, headers=JSON)
+
+
 def text(refusal: Refusal, wording: Wording) -> str:
     """Return the sentences that a model or a person reads."""
-    lines = [f"Refused by policy ({refusal.code}). Nothing was executed."]
+    by = "policy" if refusal.code in _OF_POLICY else "the gateway"
+    lines = [_OPENINGS[refusal.stage].format(code=refusal.code, by=by)]
     lines += [f"- {reason.requirement}: {reason.message}" for reason in refusal.reasons]
     lines += [f"What to do: {remedy}" for remedy in dict.fromkeys(r.remedy for r in refusal.reasons) if remedy]
     lines += [part for part in (wording.organization_message, _ask_at(wording.request_url)) if part]
+    if refusal.stage in _SENT:
+        lines.append(_CHECK)
     if not errors.failure_of(refusal.code).passing:
         lines.append("Do not retry this unchanged.")
     if refusal.decision_id:
@@ -82,6 +131,7 @@ def data(refusal: Refusal, wording: Wording) -> dict[str, Any]:
     """Return the machine-readable form, for `_meta` or the error's `data`."""
     body: dict[str, Any] = {
         "code": refusal.code,
+        "sent": refusal.stage in _SENT,
         "decision_id": refusal.decision_id,
         "revision": refusal.revision,
         "reasons": [

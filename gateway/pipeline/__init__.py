@@ -15,7 +15,7 @@ from gateway.admission.decision import PolicyFailure
 from gateway.admission.exchange import Inbound
 from gateway.admission.record import JournalFailure, Occasion
 from gateway.admission.recording import About, refused
-from gateway.admission.refusal import JSON, Refusal, own, rpc_error
+from gateway.admission.refusal import JSON, Refusal, malformed_answer, own, rpc_error
 from gateway.pipeline.asking import plain, state
 from gateway.pipeline.call import Call, Settled
 from gateway.pipeline.capabilities import Capabilities, declared_by
@@ -28,7 +28,6 @@ from gateway.pipeline.presentation import Presentation
 from gateway.pipeline.progress import ProgressTokens
 from gateway.pipeline.replies import Replies
 from gateway.pipeline.withheld import withheld
-from gateway.protocol.errors import malformed_body
 from gateway.protocol.malformed import Malformed
 
 _ATTEMPTS: Final = 2
@@ -160,7 +159,7 @@ class Pipeline:
         about = About(
             server=inbound.server, method=inbound.method.name, detail=malformed.reason, status=malformed.status
         )
-        given = Answer(status=malformed.status, body=malformed_body(malformed), headers=JSON)
+        given = malformed_answer(malformed, inbound.names, self.engine.parts.wording)
         answer = await self.turn_away("message_malformed", about, source_ip=inbound.source_ip, answer=given)
         question = plain(inbound, unix_ns=self.engine.parts.clock.now().unix_ns, gateway=self.engine.parts.gateway)
         call = self.engine.begin(inbound, question, self.engine.parts.clock.now())

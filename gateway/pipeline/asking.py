@@ -13,7 +13,7 @@ from gateway.admission.exchange import Inbound
 from gateway.admission.policy_input import Gateway, PolicyInput
 from gateway.pipeline.presentation import Sight
 from gateway.protocol.headers import agree_parameters
-from gateway.protocol.malformed import Malformed
+from gateway.protocol.malformed import Fault, Malformed
 
 _INVALID_REQUEST: Final = -32600
 _INVALID_PARAMS: Final = -32602
@@ -27,7 +27,7 @@ def state(inbound: Inbound, sight: Sight, unix_ns: int, *, limit: int, gateway: 
     meta = questions.measured(arguments, "none")
     if meta.bytes > limit:
         reason = f"the arguments have {meta.bytes} bytes, more than {limit}"
-        return Malformed(fault="too_large", code=_INVALID_PARAMS, reason=reason, id=inbound.request_id)
+        return _malformed("too_large", _INVALID_PARAMS, reason, inbound)
     if presented is None:
         return replace(question, arguments=arguments, arguments_meta=meta)
     malformed = _ambiguous(inbound, sight, arguments)
@@ -51,7 +51,11 @@ def _ambiguous(inbound: Inbound, sight: Sight, arguments: dict[str, Any]) -> Mal
     key = presented.folded_key(arguments)
     if key is not None:
         reason = f"arguments have a key that some servers read as another one: {key[:64]!a}"
-        return Malformed(fault="ambiguous_key", code=_INVALID_REQUEST, reason=reason, id=inbound.request_id)
+        return _malformed("ambiguous_key", _INVALID_REQUEST, reason, inbound)
     if inbound.era != "modern":
         return None
     return agree_parameters(inbound.names, arguments, presented.parameters)
+
+
+def _malformed(fault: Fault, code: int, reason: str, inbound: Inbound) -> Malformed:
+    return Malformed(fault=fault, code=code, reason=reason, id=inbound.request_id, method=inbound.method.name)

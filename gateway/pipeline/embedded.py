@@ -59,7 +59,9 @@ async def refused(engine: Engine, call: Call, holder: Mapping[str, Any]) -> Refu
 async def refused_error(engine: Engine, call: Call, error: Mapping[str, Any]) -> Refusal | None:
     """Return why one of the requests embedded in an error may not reach the client."""
     if misleading_error(error):
-        return own(BROKEN, "the server's error has a key that some readers take for another one", _OWNER)
+        return own(
+            BROKEN, "the server's error has a key that some readers take for another one", _OWNER, stage="failed"
+        )
     return await _judged(engine, call, in_error(error))
 
 
@@ -79,7 +81,9 @@ async def refused_news(engine: Engine, call: Call, params: Mapping[str, Any]) ->
 
 async def _refused_holder(engine: Engine, call: Call, holder: Mapping[str, Any]) -> Refusal | None:
     if misleading(holder):
-        return own(BROKEN, "the server's message has a key that some readers take for another one", _OWNER)
+        return own(
+            BROKEN, "the server's message has a key that some readers take for another one", _OWNER, stage="failed"
+        )
     return await refused(engine, call, holder)
 
 
@@ -90,9 +94,9 @@ def _inner(state: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 
 async def _judged(engine: Engine, call: Call, requests: list[Embedded] | None) -> Refusal | None:
     if requests is None:
-        return own(BROKEN, "the server's requests for input are malformed", _OWNER)
+        return own(BROKEN, "the server's requests for input are malformed", _OWNER, stage="failed")
     if len(requests) > _MOST:
-        return own(BROKEN, f"the server asks for input more than {_MOST} times in one message", _OWNER)
+        return own(BROKEN, f"the server asks for input more than {_MOST} times in one message", _OWNER, stage="failed")
     for request in requests:
         refusal = await engine.ask_server_request(call, request.method, request.params)
         if refusal is not None:

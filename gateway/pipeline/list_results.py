@@ -55,6 +55,7 @@ class ListResults:
 
 def refused_response(engine: Engine, call: Call, refusal: Refusal) -> Action:
     """Return the answer to the open request if its response is refused; a resumed stream may carry the response."""
+    refusal = after_sending(refusal)
     wording, expected = engine.parts.wording, open_request(call)[0]
     if call.inbound.resumes is not None:
         return Answer(status=200, body=rpc_error(refusal, expected, wording), code=refusal.code, final=True)
@@ -72,7 +73,13 @@ def item_of(engine: Engine, call: Call, called: str, target: Target) -> Item:
 
 def broken(why: str) -> Refusal:
     """Return the refusal of a server's answer that the gateway cannot use."""
-    return own("upstream_broken", f"the server's answer cannot be used: {why}", "Tell the server's owner.")
+    why = f"the server's answer cannot be used: {why}"
+    return own("upstream_broken", why, "Tell the server's owner.", stage="failed")
+
+
+def after_sending(refusal: Refusal) -> Refusal:
+    """Return the refusal of a server's answer: its request was sent, whatever refuses the answer."""
+    return replace(refusal, stage="withheld") if refusal.stage == "refused" else refusal
 
 
 def _cursor(call: Call) -> object:

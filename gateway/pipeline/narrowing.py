@@ -97,4 +97,4 @@ def rewritten(inbound: Inbound, message: Request, params: dict[str, Any]) -> Inb
 
 
 def _shapeless(message: Request, reason: str) -> Malformed:
-    return Malformed(fault="shape", code=INVALID_PARAMS, reason=reason, id=message.id)
+    return Malformed(fault="shape", code=INVALID_PARAMS, reason=reason, id=message.id, method=message.method)

@@ -13,6 +13,7 @@ from gateway.admission.action import Forward
 from gateway.admission.decision import ListingVerdict, PolicyFailure, Verdict
 from gateway.admission.policy_input import Definition, PolicyInput, SchemaCheck, Target
 from gateway.admission.record import Completed, Counted, Decided, JournalFailure, Receipt, Refused
+from gateway.admission.refusal import Stage
 from gateway.protocol.headers import Parameter
 
 Media = Literal["json", "sse", "empty", "charset", "other"]
@@ -20,7 +21,10 @@ Media = Literal["json", "sse", "empty", "charset", "other"]
 
 
 class UpstreamFailure(Struct, frozen=True, kw_only=True):
-    """The upstream gave no usable reply; `detail` is safe to show, `code` is the public reason code."""
+    """The upstream gave no usable reply; `detail` is safe to show, `code` is the public reason code.
+
+    `stage` says how far the request came; whoever does not know leaves it at `unknown`.
+    """
 
     code: Literal[
         "upstream_unavailable",
@@ -31,6 +35,7 @@ class UpstreamFailure(Struct, frozen=True, kw_only=True):
         "credential_missing",
     ]
     detail: str
+    stage: Stage = "unknown"
 
 
 class Reply(Protocol):

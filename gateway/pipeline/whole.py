@@ -25,7 +25,9 @@ async def response_of(reply: Reply, request_id: str | int, limit: int) -> Respon
             return _FORBIDDEN if reply.status == _REFUSED and isinstance(answer, UpstreamFailure) else answer
         if reply.media == "sse":
             return await _streamed(reply, request_id, limit)
-        return UpstreamFailure(code="upstream_broken", detail=f"HTTP {reply.status} without an MCP message")
+        return UpstreamFailure(
+            code="upstream_broken", detail=f"HTTP {reply.status} without an MCP message", stage="failed"
+        )
     finally:
         await reply.close(drain=False)
 

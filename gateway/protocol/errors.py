@@ -24,12 +24,14 @@ MISSING_CAPABILITY: Final = -32021
 UNSUPPORTED_REVISION: Final = -32022
 
 BATCH_REFUSED: Final = 40001
+MESSAGE_MALFORMED: Final = 40002
 
 DECISION_KEY: Final = "dev.admission/decision"
 """The `_meta` key of our machine data; its second label is not reserved for MCP (specification, `_meta`)."""
 
 FailureName = Literal[
     "batch_refused",
+    "message_malformed",
     "not_authenticated",
     "policy_denied",
     "approval_required",
@@ -71,6 +73,9 @@ class Failure(Struct, frozen=True, kw_only=True):
 FAILURES: Final[dict[str, Failure]] = {
     "batch_refused": Failure(
         code=BATCH_REFUSED, status=400, meaning="Batches are not accepted; send each message alone."
+    ),
+    "message_malformed": Failure(
+        code=MESSAGE_MALFORMED, status=400, meaning="Some reader could read the message in another way."
     ),
     "not_authenticated": Failure(code=40101, status=401, meaning="No valid credential came with the message."),
     "policy_denied": Failure(code=40301, status=403, meaning="Policy does not allow the message."),

@@ -40,6 +40,11 @@ class Malformed(Struct, frozen=True, kw_only=True):
     reason: str
     status: int = 400
     id: str | int | None = None
-    """The request's id, where one could be read without doubt."""
+    """The request's id, if one could be read without doubt."""
+    method: str = ""
+    """The method, if the fault lies inside `params` of a message whose envelope is without doubt: the refusal then has
+    the form of its method, and HTTP carries no error (DESIGN section 7)."""
+    answers: str = ""
+    """The id of a client's response, if the fault lies inside its result: the server that waits gets an error."""
     data: dict[str, Any] | None = None
     """Machine-readable detail; only where the specification defines one."""

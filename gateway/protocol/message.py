@@ -14,17 +14,19 @@ import orjson
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.protocol.errors import BATCH_REFUSED, INVALID_PARAMS, INVALID_REQUEST
+from gateway.protocol.errors import BATCH_REFUSED, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST
 from gateway.protocol.keys import clashing, fold, misspelt, misspelt_answer
 from gateway.protocol.malformed import Fault, Malformed
 from gateway.protocol.members import distinct, rewritten
+from gateway.protocol.request_envelope import (
+    ID_CHARS,
+    METHOD_CHARS,
+    SEALED_ID_CHARS,
+    is_id,
+    request_envelope,
+    response_id,
+)
 from gateway.protocol.strict import DEFAULT, Limits, parse
-
-_SAFE_INTEGER: Final = 2**53 - 1
-_ID_CHARS: Final = 256
-_SEALED_ID_CHARS: Final = 1024
-"""Ids of responses are our own seals around the server's ids, hence longer."""
-_METHOD_CHARS: Final = 256
 
 _CALL: Final = frozenset({"jsonrpc", "id", "method", "params"})
 _RESULT: Final = frozenset({"jsonrpc", "id", "result"})
@@ -67,11 +69,13 @@ Message = Request | Notification | Response
 def read(body: bytes, limits: Limits = DEFAULT) -> Message | Malformed:
     """Return the one message that a client's body is, or why it is refused."""
     parsed = parse(body, limits)
+    if type(parsed) is Malformed:
+        return _inside_params(parsed, body)
     if type(parsed) is not dict:
-        return parsed if type(parsed) is Malformed else _not_one(parsed)
+        return _not_one(parsed)
     envelope = cast("dict[str, Any]", parsed)
     id = envelope.get("id")  # noqa: A001 - JSON-RPC's word
-    echo = id if _valid_id(id, _ID_CHARS) else None
+    echo = id if is_id(id, ID_CHARS) else None
     if envelope.get("jsonrpc") != "2.0":
         return _refused("shape", 'jsonrpc must be exactly "2.0"', echo)
     if "method" in envelope:
@@ -79,8 +83,13 @@ def read(body: bytes, limits: Limits = DEFAULT) -> Message | Malformed:
     return _read_response(envelope, body)
 
 
-def _valid_id(id: Any, chars: int) -> bool:  # noqa: A002 - JSON-RPC's word
-    return (type(id) is str and len(id) <= chars) or (type(id) is int and -_SAFE_INTEGER <= id <= _SAFE_INTEGER)
+def _inside_params(malformed: Malformed, body: bytes) -> Malformed:
+    """Return a fault with id and method of its request, or the id of its response, if only the content holds it."""
+    envelope = request_envelope(body)
+    if envelope is not None:
+        return replace(malformed, id=envelope.id, method=envelope.method)
+    answers = response_id(body)
+    return replace(malformed, answers=answers) if answers is not None else malformed
 
 
 def _refused(fault: Fault, reason: str, id: str | int | None = None, code: int = INVALID_REQUEST) -> Malformed:  # noqa: A002 - JSON-RPC's word
@@ -100,14 +109,17 @@ def _read_call(envelope: dict[str, Any], body: bytes, echo: str | int | None) ->
     if not envelope.keys() <= _CALL:
         return _odd_key(envelope, _CALL, echo)
     if "id" in envelope and echo is None:
-        return _refused("id", f"id must be a string of at most {_ID_CHARS} characters or a safe integer")
-    if type(method) is not str or not 0 < len(method) <= _METHOD_CHARS:
-        return _refused("shape", f"method must be a string of 1 to {_METHOD_CHARS} characters", echo)
+        return _refused("id", f"id must be a string of at most {ID_CHARS} characters or a safe integer")
+    if type(method) is not str or not 0 < len(method) <= METHOD_CHARS:
+        return _refused("shape", f"method must be a string of 1 to {METHOD_CHARS} characters", echo)
     if type(params) is not dict:
-        return _refused("shape", "params must be an object, or be left out", echo, INVALID_PARAMS)
+        reason = "params must be an object, or be left out"
+        return replace(_refused("shape", reason, echo, INVALID_PARAMS), method=method)
     params = cast("dict[str, Any]", params)
     if params and (key := misspelt(params) or clashing(params)) is not None:
-        return _refused("ambiguous_key", f"params has a key that some readers take for another one: {key[:64]!a}", echo)
+        reason = f"params has a key that some readers take for another one: {key[:64]!a}"
+        in_meta = key.startswith("_meta.")  # names the revision, as the envelope does
+        return replace(_refused("ambiguous_key", reason, echo), method="" if in_meta else method)
     if echo is None:
         return Notification(method=method, params=params, raw=body)
     return Request(id=echo, method=method, params=params, raw=body)
@@ -131,15 +143,16 @@ def _read_response(envelope: dict[str, Any], body: bytes) -> Response | Malforme
         return _odd_key(envelope, allowed, None)
     if len(envelope) < len(allowed):
         return _refused("shape", "a message has a method, or an id with a result or an error")
-    if not _valid_id(envelope["id"], _SEALED_ID_CHARS):
+    if not is_id(envelope["id"], SEALED_ID_CHARS):
         return _refused(
-            "id", f"id must be a string of at most {_SEALED_ID_CHARS} characters or an integer within 2^53-1"
+            "id", f"id must be a string of at most {SEALED_ID_CHARS} characters or an integer within 2^53-1"
         )
     response = _response(envelope, body)
     if response is None:
         return _refused("shape", "result must be an object, and error an object with an integer code and a message")
     if (key := misspelt_answer(response.result) or clashing(response.result or response.error)) is not None:
-        return _refused("ambiguous_key", f"the response has a key that some readers take for another: {key[:64]!a}")
+        reason = f"the response has a key that some readers take for another: {key[:64]!a}"
+        return replace(_refused("ambiguous_key", reason), answers=str(response.id))
     return response
 
 
@@ -152,6 +165,12 @@ def _response(envelope: dict[str, Any], body: bytes) -> Response | None:
         if type(fields.get("code")) is int and type(fields.get("message")) is str:
             return Response(id=envelope.get("id"), raw=body, error=fields)
     return None
+
+
+def unread_answer(malformed: Malformed) -> Response:
+    """Return the error that the server gets in place of a client's response whose result cannot be read."""
+    error = {"code": INTERNAL_ERROR, "message": "The client's answer could not be read."}
+    return Response(id=malformed.answers, raw=b"", error=error)
 
 
 def read_reply(body: bytes) -> Message | Malformed:
@@ -179,7 +198,7 @@ def _server_message(envelope: dict[str, Any], body: bytes) -> Message | Malforme
         problem = _refused("shape", "the reply has no result object and no error object with a code and a message")
         return _response(envelope, body) or replace(problem, id=_answered(envelope))
     method, params = envelope["method"], envelope.get("params", _ABSENT)
-    if type(method) is not str or len(method) > _METHOD_CHARS or type(params) is not dict:
+    if type(method) is not str or len(method) > METHOD_CHARS or type(params) is not dict:
         return _refused("shape", "the server's message has no usable method, or params that are not an object")
     params = cast("dict[str, Any]", params)
     if "id" not in envelope:
@@ -208,7 +227,7 @@ def _reply_id_fits(envelope: dict[str, Any]) -> bool:
 
 def _whole_id(id: Any) -> str | int | None:  # noqa: A002 - JSON-RPC's word
     """Return a server's id; a number such as `1.0` is the integer 1 to every reader."""
-    if type(id) is float and id.is_integer() and abs(id) <= _SAFE_INTEGER:
+    if type(id) is float and id.is_integer() and is_id(int(id), SEALED_ID_CHARS):
         return int(id)
     return id if type(id) is str or type(id) is int else None
 

@@ -16,7 +16,7 @@ from gateway.admission.action import Answer
 from gateway.admission.exchange import Inbound, Verb
 from gateway.admission.policy_input import Client
 from gateway.admission.principal import Verified
-from gateway.admission.refusal import JSON
+from gateway.admission.refusal import JSON, Wording, malformed_answer
 from gateway.admission.uris import abnormality
 from gateway.pipeline.sealed import binding, restored
 from gateway.protocol.errors import INVALID_PARAMS, failure_body, malformed_body, unknown_method
@@ -61,18 +61,21 @@ class Arrival(Struct, frozen=True, kw_only=True):
     message: Message | None = None
 
 
-def unreadable(malformed: Malformed) -> TurnedAway:
-    """Return how a message that cannot be read is turned away."""
-    answer = Answer(status=malformed.status, body=malformed_body(malformed), headers=JSON)
-    return TurnedAway(code=f"malformed_{malformed.fault}", detail=malformed.reason, answer=answer)
+def unreadable(malformed: Malformed, names: Headers, wording: Wording) -> TurnedAway:
+    """Return how a message that cannot be read is turned away; `names` are the headers that came with it."""
+    answer = malformed_answer(malformed, names, wording)
+    code = f"malformed_{malformed.fault}"
+    return TurnedAway(code=code, detail=malformed.reason, answer=answer, method=malformed.method)
 
 
-def place(arrival: Arrival, ring: Ring, sessionless: AbstractSet[str] = frozenset()) -> Inbound | TurnedAway:
+def place(
+    arrival: Arrival, ring: Ring, wording: Wording, sessionless: AbstractSet[str] = frozenset()
+) -> Inbound | TurnedAway:
     """Return the message with its place in the method table and its session, or why it is turned away."""
     presented = _session(arrival, ring)
     agreed = _agreed(arrival, presented)
     if isinstance(agreed, Malformed):
-        return unreadable(agreed)
+        return unreadable(agreed, arrival.headers, wording)
     session = presented if agreed.era == "legacy" else None
     if session is None and arrival.server not in sessionless and _names_session(arrival, agreed):
         return _gone(arrival, "the session is not known; initialize again")
@@ -83,10 +86,10 @@ def place(arrival: Arrival, ring: Ring, sessionless: AbstractSet[str] = frozense
         return row
     where = target_of(row, arrival.message.params) if arrival.message is not None else NOWHERE
     if where is None:
-        return _nameless(arrival, row)
-    shapeless = _shapeless(arrival)
+        return unreadable(_nameless(arrival, row), arrival.headers, wording)
+    shapeless = _shapeless(arrival, row)
     if shapeless is not None:
-        return unreadable(shapeless)
+        return unreadable(shapeless, arrival.headers, wording)
     abnormal = (
         abnormality(_EXPRESSION.sub("x", where.uri) if row.target == "reference" else where.uri) if where.uri else None
     )
@@ -170,20 +173,23 @@ def _gone(arrival: Arrival, why: str) -> TurnedAway:
     return TurnedAway(code="session_unknown", detail=why, answer=answer, method=_method(arrival))
 
 
-def _shapeless(arrival: Arrival) -> Malformed | None:
+def _shapeless(arrival: Arrival, row: Method) -> Malformed | None:
     """What is not an object cannot be judged as arguments or answers, so it is not forwarded either."""
     params = arrival.message.params if isinstance(arrival.message, Request | Notification) else {}
     for key in ("arguments", "inputResponses"):
         value = params.get(key)
         if value is not None and as_object(value) is None:
             reason = f"params.{key} must be an object, or be left out"
-            return Malformed(fault="shape", code=INVALID_PARAMS, reason=reason, id=_id(arrival))
+            return _faulty(arrival, row, reason)
     return None
 
 
-def _nameless(arrival: Arrival, row: Method) -> TurnedAway:
-    why = f"params.{row.field} must name the {row.target} that {row.name} is about"
-    return unreadable(Malformed(fault="shape", code=INVALID_PARAMS, reason=why, id=_id(arrival)))
+def _nameless(arrival: Arrival, row: Method) -> Malformed:
+    return _faulty(arrival, row, f"params.{row.field} must name the {row.target} that {row.name} is about")
+
+
+def _faulty(arrival: Arrival, row: Method, reason: str) -> Malformed:
+    return Malformed(fault="shape", code=INVALID_PARAMS, reason=reason, id=_id(arrival), method=row.name)
 
 
 def _abnormal(arrival: Arrival, row: Method, why: str) -> TurnedAway:

@@ -18,7 +18,7 @@ from gateway.pipeline import Pipeline
 from gateway.protocol.errors import error_body, failure_body
 from gateway.protocol.headers import Headers, read_headers, unpostable, unstreamable
 from gateway.protocol.malformed import Malformed
-from gateway.protocol.message import Message, read
+from gateway.protocol.message import Message, read, unread_answer
 from gateway.protocol.strict import Limits
 from gateway.server.arrival import Arrival, Caller, TurnedAway, place, unreadable
 from gateway.server.edge import Edge, Incomplete, TooLarge
@@ -53,6 +53,7 @@ class Endpoint:
         self._callers: Final = callers
         self._meters: Final = meters
         self._limits: Final = limits
+        self._wording: Final = pipeline.engine.parts.wording
         self._performer: Final = Performer(pipeline, streams, meters, callers, limits.relay)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -79,7 +80,7 @@ class Endpoint:
         arrived = await self._arrived(edge, found[1])
         if arrived is None:
             return
-        inbound = place(arrived, self._pipeline.engine.parts.ring, self._performer.sessionless)
+        inbound = place(arrived, self._pipeline.engine.parts.ring, self._wording, self._performer.sessionless)
         if isinstance(inbound, TurnedAway):
             await self._turn_away(edge, found[1], inbound, _raw(arrived))
             return
@@ -95,7 +96,7 @@ class Endpoint:
             return None
         headers = read_headers(edge.scope["headers"])
         if isinstance(headers, Malformed):
-            await self._turn_away(edge, server, unreadable(headers), b"")
+            await self._turn_away(edge, server, unreadable(headers, Headers({}), self._wording), b"")
             return None
         message = await self._message(edge, headers, server)
         if isinstance(message, TurnedAway):
@@ -107,24 +108,34 @@ class Endpoint:
         """Return the message of a POST, null for the verbs that have none; what is wrong is answered here."""
         if edge.scope["method"] != "POST":
             fault = unstreamable(headers) if edge.scope["method"] == "GET" else None
-            return None if fault is None else await self._turn_away(edge, server, unreadable(fault), b"")
+            if fault is None:
+                return None
+            return await self._turn_away(edge, server, unreadable(fault, headers, self._wording), b"")
         fault = unpostable(headers)
         if fault is not None:
-            return await self._turn_away(edge, server, unreadable(fault), b"")
+            return await self._turn_away(edge, server, unreadable(fault, headers, self._wording), b"")
         body = await edge.body(self._limits.body_bytes)
         if isinstance(body, Incomplete | TooLarge):
             return await self._turn_away(edge, server, _cut(body), b"")
         message = read(body, self._limits.message)
-        if isinstance(message, Malformed):
-            return await self._turn_away(edge, server, unreadable(message), body)
-        return message
+        if not isinstance(message, Malformed):
+            return message
+        turned = unreadable(message, headers, self._wording)
+        if not message.answers:
+            return await self._turn_away(edge, server, turned, body)
+        await self._record(edge, server, turned, body)
+        return unread_answer(message)
 
     async def _turn_away(self, edge: Edge, server: str, turned: TurnedAway, body: bytes) -> TurnedAway:
-        self._meters.malformed(turned.code)
-        about = About(server=server, method=turned.method, detail=turned.detail, status=turned.answer.status, body=body)
-        answer = await self._pipeline.turn_away(turned.code, about, source_ip=_source(edge.scope), answer=turned.answer)
+        answer = await self._record(edge, server, turned, body)
         await edge.respond(answer.status, answer.headers, answer.body)
         return turned
+
+    async def _record(self, edge: Edge, server: str, turned: TurnedAway, body: bytes) -> Answer:
+        """Record a message that cannot be asked about, and return its answer."""
+        self._meters.malformed(turned.code)
+        about = About(server=server, method=turned.method, detail=turned.detail, status=turned.answer.status, body=body)
+        return await self._pipeline.turn_away(turned.code, about, source_ip=_source(edge.scope), answer=turned.answer)
 
     async def _unverified(self, edge: Edge, server: str, caller: Unverified) -> None:
         answer = unverified_answer(caller)

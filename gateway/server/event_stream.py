@@ -93,7 +93,7 @@ class EventStream:
         """Return which limit the stream breaks; a stream to listen to may go on for ever."""
         limits, withheld = self._to.limits, self._to.outcome.withheld
         if len(self._held) > limits.result_bytes:
-            return failing.BURIED
+            return failing.UNBOUNDED
         if self._written > GROWTH_FREE + self._read * limits.growth:
             return failing.too_much("ids of events that carry nothing")
         if self._to.call.inbound.method.asked == "stream" or self._over:

@@ -100,7 +100,7 @@ class Relay:
     async def fail(self, failure: UpstreamFailure) -> None:
         """Tell the client that the upstream gave no usable answer."""
         self.outcome.failed(failure)
-        refusal = own(failure.code, failure.detail, failing.REMEDIES[failure.code])
+        refusal = own(failure.code, failure.detail, failing.REMEDIES[failure.code], stage=failure.stage)
         action = answer(refusal, self._call.inbound, self._to.pipeline.engine.parts.wording)
         if self._unread.under_way:
             self._unread.break_off()

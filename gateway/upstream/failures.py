@@ -12,12 +12,12 @@ from gateway.pipeline.ports import UpstreamFailure
 
 def unavailable(detail: str) -> UpstreamFailure:
     """Return the failure of a server that was not reached."""
-    return UpstreamFailure(code="upstream_unavailable", detail=detail)
+    return UpstreamFailure(code="upstream_unavailable", detail=detail, stage="unsent")
 
 
 def broken(detail: str) -> UpstreamFailure:
     """Return the failure of a server that was reached and did not keep to the protocol."""
-    return UpstreamFailure(code="upstream_broken", detail=detail)
+    return UpstreamFailure(code="upstream_broken", detail=detail, stage="failed")
 
 
 def late(detail: str) -> UpstreamFailure:
@@ -30,20 +30,27 @@ UNRESOLVED: Final = unavailable("the server's name does not resolve")
 CROWDED: Final = unavailable("the gateway has too many open connections at the moment")
 SLOW: Final = late("the server did not answer in time")
 SILENT: Final = late("the server fell silent in the middle of its answer")
-CUT: Final = broken("the server broke off in the middle of its answer")
-CLOSED: Final = broken("the server closed the connection before it answered")
+CUT: Final = UpstreamFailure(code="upstream_broken", detail="the server broke off in the middle of its answer")
+CLOSED: Final = UpstreamFailure(code="upstream_broken", detail="the server closed the connection before it answered")
 ENCODED: Final = broken("the server compressed its answer although it was asked not to")
 GARBAGE: Final = broken("the server's answer is not HTTP")
 REDIRECTED: Final = broken("the server redirects, which is not followed: the catalog must name its final address")
 UNAUTHORIZED: Final = UpstreamFailure(
-    code="credential_missing", detail="the server does not accept the credential that the gateway has for it"
+    code="credential_missing",
+    detail="the server does not accept the credential that the gateway has for it",
+    stage="failed",
 )
-FORBIDDEN: Final = unavailable("the server refuses the gateway's credential for this request")
+FORBIDDEN: Final = UpstreamFailure(
+    code="upstream_unavailable",
+    detail="the server refuses the gateway's credential for this request",
+    stage="failed",
+)
 
 
 def too_large(limit: int) -> UpstreamFailure:
     """Return the failure of an answer that is longer than `limit` bytes."""
-    return UpstreamFailure(code="result_too_large", detail=f"the server's answer is larger than {limit} bytes")
+    detail = f"the server's answer is larger than {limit} bytes"
+    return UpstreamFailure(code="result_too_large", detail=detail, stage="withheld")
 
 
 def of_status(status: int) -> UpstreamFailure | None:

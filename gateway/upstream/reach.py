@@ -83,7 +83,8 @@ class HttpUpstream:
         if isinstance(secret, UpstreamFailure):
             return secret
         line = credential_line(secret.name, secret.value)
-        return line or UpstreamFailure(code="credential_missing", detail="the credential is not one line of ASCII")
+        detail = "the credential is not one line of ASCII"
+        return line or UpstreamFailure(code="credential_missing", detail=detail, stage="unsent")
 
     async def _asked(
         self, place: Address, request: bytes, deadline: float, until: float | None

@@ -111,6 +111,28 @@ BODIES: Final[dict[str, Case]] = {
     ),
 }
 
+INSIDE: Final = frozenset(
+    {
+        "the name twice",
+        "an escaped key twice",
+        "an argument twice",
+        "NAME beside name",
+        "Arguments beside arguments",
+        "an argument that folds onto the schema's",
+        "arguments that fold onto each other",
+        "nested arguments that fold onto each other",
+        "invalid UTF-8",
+        "overlong UTF-8",
+        "NaN",
+        "Infinity",
+        "a lone surrogate",
+        "a huge integer",
+        "an integer that doubles lose",
+        "nesting beyond 64",
+    }
+)
+"""Faults inside `params`: id and method are beyond doubt, so the refusal has the form of the method, with HTTP 200."""
+
 NOT_AUTHENTICATED: Final = 40101
 """A credential that comes twice is a problem of the credential."""
 

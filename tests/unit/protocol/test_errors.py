@@ -40,6 +40,7 @@ def test_every_name_of_a_failure_is_in_the_table() -> None:
 def test_the_codes_are_what_was_published() -> None:
     assert {failure.code: name for name, failure in FAILURES.items()} == {
         40001: "batch_refused",
+        40002: "message_malformed",
         40101: "not_authenticated",
         40301: "policy_denied",
         40302: "approval_required",

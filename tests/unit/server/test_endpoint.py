@@ -14,6 +14,7 @@ from gateway.admission.record import JournalFailure
 from gateway.pipeline.ports import UpstreamFailure
 from gateway.protocol.errors import DECISION_KEY
 from gateway.server import Unverified
+from gateway.upstream.failures import CLOSED, SLOW, UNRESOLVED, of_status, too_large
 from tests.fakes import FakeReply, World, allow, deny
 from tests.unit.server.client import JSON, MODERN, Browser
 
@@ -115,6 +116,39 @@ async def test_a_refusal_says_what_why_and_what_next_in_both_eras() -> None:
     assert result["resultType"] == "complete"
 
 
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        SLOW,
+        CLOSED,
+        of_status(401),
+        of_status(307),
+        FakeReply(b"", status=500),
+        FakeReply(b"<html>", media="other"),
+        FakeReply(b"[]"),
+        FakeReply(b": nothing\n\n", media="sse"),
+        FakeReply(failure=too_large(9)),
+        FakeReply(orjson.dumps({"jsonrpc": "2.0", "id": 1, "result": {"inputRequests": {"a": 1}}})),
+    ],
+    ids=["late", "closed", "401", "307", "500", "html", "batch", "silent", "large", "asks"],
+)
+async def test_a_call_that_was_sent_is_never_said_to_be_refused_or_unexecuted(outcome: Any) -> None:
+    world = World(upstream=lambda message: called(message) if message["method"] == "tools/list" else outcome)
+    for got in (
+        await Browser(world).legacy("tools/call", {"name": "t"}),
+        await Browser(world).modern("tools/call", {"name": "t"}, name="t"),
+    ):
+        assert b"It may have been executed." in got.body
+        assert b"Nothing was executed" not in got.body
+        assert b"Refused" not in got.body
+
+
+async def test_a_call_that_could_not_be_sent_is_said_to_be_unexecuted() -> None:
+    got = await Browser(World(upstream=lambda _: UNRESOLVED)).legacy("tools/call", {"name": "t"})
+    text = got.json["result"]["content"][0]["text"]
+    assert text.startswith("The request was not sent to the server (upstream_unavailable). Nothing was executed.")
+
+
 async def test_other_requests_are_refused_as_json_rpc_errors_with_our_codes() -> None:
     got = await Browser(World(lambda _: deny())).legacy("prompts/get", {"name": "p"})
     assert (got.status, got.json["error"]["code"]) == (200, 40301)
@@ -198,7 +232,7 @@ async def test_a_resource_uri_out_of_normal_form_is_refused_first() -> None:
 async def test_arguments_that_are_no_object_cannot_be_judged_and_do_not_pass(params: dict[str, Any]) -> None:
     world = World(upstream=called)
     got = await Browser(world).legacy("tools/call", params)
-    assert got.status == 400
+    assert got.json["result"]["_meta"][DECISION_KEY]["code"] == "message_malformed"
     assert world.upstream.forwards == []
 
 
@@ -206,7 +240,7 @@ async def test_a_key_that_folds_onto_a_declared_one_is_refused() -> None:
     world = World(upstream=called)
     world.definitions.presented.folded = "Path"
     got = await Browser(world).legacy("tools/call", {"name": "t", "arguments": {"Path": 1}})
-    assert got.status == 400
+    assert got.json["result"]["_meta"][DECISION_KEY]["code"] == "message_malformed"
     assert [message["method"] for message in world.upstream.messages] == ["tools/list"]
 
 
@@ -641,7 +675,8 @@ async def test_modern_messages_have_no_session_and_no_stream() -> None:
 async def test_arguments_beyond_the_limit_are_refused() -> None:
     world = World(upstream=called)
     got = await Browser(world).legacy("tools/call", {"name": "t", "arguments": {"a": "x" * 6_000}})
-    assert (got.status, got.json["error"]["code"]) == (400, -32602)
+    assert got.status == 200
+    assert "the arguments have 6008 bytes" in got.json["result"]["content"][0]["text"]
     assert [message["method"] for message in world.upstream.messages] == ["tools/list"]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.admission.decision import Decision
 from gateway.admission.policy_input import PolicyInput
-from gateway.admission.record import Decided, JournalFailure
+from gateway.admission.record import Decided, JournalFailure, Refused
 from tests.fakes import FakeReply, World, allow, deny
 from tests.unit.server.client import JSON, Browser, Got
 
@@ -107,3 +107,16 @@ async def test_an_error_of_the_clients_own_is_judged_and_travels_as_it_is(error:
     assert (await answered(world, error=error)).status == 202
     assert world.policy.questions[-1].arguments == {"error": error}
     assert world.upstream.messages[-1]["error"] == error
+
+
+@pytest.mark.parametrize("content", [b'{"n":9007199254740993}', b'{"n":NaN}', b'{"n":1,"N":2}', b'{"n":1,"n":2}'])
+async def test_a_server_gets_an_error_for_an_answer_that_cannot_be_read(content: bytes) -> None:
+    world = World(no_secrets, upstream)
+    browser = Browser(world)
+    sealed = (await browser.legacy("tools/call", {"name": "t"})).events[0]["id"]
+    body = b'{"jsonrpc":"2.0","id":"' + sealed.encode() + b'","result":{"action":"accept","content":' + content + b"}}"
+    got = await browser.send(body, *LEGACY)
+    assert (got.status, got.body) == (202, b"")
+    assert world.upstream.messages[-1]["id"] == 7
+    assert world.upstream.messages[-1]["error"]["message"] == "The client's answer could not be read."
+    assert any(isinstance(record, Refused) for record in world.journal.records)

@@ -13,6 +13,7 @@ from gateway.admission.record import Receipt
 from gateway.pipeline.ports import UpstreamFailure
 from gateway.secrets import Secret
 from gateway.upstream import HttpUpstream, reach
+from gateway.upstream.failures import unavailable
 from gateway.upstream.reply import HttpReply
 from tests.servers.scripted import (
     Do,
@@ -213,7 +214,7 @@ async def test_a_server_that_is_not_there_is_unavailable(upstream: HttpUpstream)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         failure = await failed(upstream, forward(f"http://127.0.0.1:{taken.getsockname()[1]}/mcp"))
-    assert failure == UpstreamFailure(code="upstream_unavailable", detail="the server refuses connections")
+    assert failure == unavailable("the server refuses connections")
 
 
 @pytest.mark.parametrize(
