@@ -12,8 +12,9 @@ import orjson
 
 from gateway.admission.exchange import Inbound
 from gateway.pipeline.call import Call
-from gateway.protocol.message import Response
+from gateway.protocol.message import Request, Response
 from gateway.protocol.sealing import EventSeal, RequestSeal, Ring, SessionSeal
+from gateway.protocol.values import as_object
 
 _BINDING_BYTES: Final = 16
 _REMEMBERED: Final = 10_000
@@ -69,8 +70,17 @@ def sealed_event_id(ring: Ring, call: Call, upstream_id: str, nonce: bytes) -> s
         method=resumes.method if resumes else (inbound.method.name if inbound.message else ""),
         request_id=resumes.request_id if resumes else inbound.request_id,
         call_id=call.call_id,
+        progress_token=resumes.progress_token if resumes else progress_token(inbound),
     )
     return ring.close(seal, nonce)
+
+
+def progress_token(inbound: Inbound) -> str | int | None:
+    """Return the token under which a client wants to hear of its request's progress."""
+    request = inbound.message
+    meta = as_object(request.params.get("_meta")) if isinstance(request, Request) else None
+    token = (meta or {}).get("progressToken")
+    return token if type(token) is str or type(token) is int else None
 
 
 def restored(message: Response, upstream_id: str | int) -> Response:
