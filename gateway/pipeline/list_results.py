@@ -55,7 +55,8 @@ class ListResults:
 
 def refused_response(engine: Engine, call: Call, refusal: Refusal) -> Action:
     """Return the answer to the open request if its response is refused; a resumed stream may carry the response."""
-    wording, expected, refusal = engine.parts.wording, open_request(call)[0], after_sending(refusal)
+    refusal = after_sending(refusal)
+    wording, expected = engine.parts.wording, open_request(call)[0]
     if call.inbound.resumes is not None:
         return Answer(status=200, body=rpc_error(refusal, expected, wording), code=refusal.code, final=True)
     action = answer(refusal, call.inbound, wording)

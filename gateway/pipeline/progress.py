@@ -2,7 +2,8 @@
 
 Rule 1: a server may report progress only for a request of the same session that is open (PROTOCOL section 7).
 Rule 2: on the stream of a request the token may come in another form, and is delivered as the client wrote it.
-Rule 3: another worker's requests are not known here: their progress on a GET stream is withheld.
+Rule 3: the ids of events carry the token, so that a resumed stream may report progress of its request. Otherwise the
+requests of another worker are not known here: their progress on a GET stream is withheld.
 """
 
 from collections import Counter, OrderedDict
@@ -10,10 +11,9 @@ from typing import Any, Final
 
 from gateway.admission.exchange import Inbound
 from gateway.pipeline.call import Call
-from gateway.pipeline.sealed import binding_of
+from gateway.pipeline.sealed import binding_of, progress_token
 from gateway.protocol.message import Request
-from gateway.protocol.reply_ids import alike
-from gateway.protocol.values import as_object
+from gateway.protocol.reply_ids import alike, same
 
 _Key = tuple[bytes, str | int, type]
 _REMEMBERED: Final = 10_000
@@ -30,13 +30,13 @@ class ProgressTokens:
 
     def begin(self, call: Call) -> None:
         """Keep the token of a request that is sent now."""
-        token = _token(call.inbound)
+        token = progress_token(call.inbound)
         if token is not None:
             self._open[_key(call.inbound, token)] += 1
 
     def end(self, call: Call, *, answered: bool) -> None:
         """Forget the token of a request that is over; keep it for a while if the request has no response yet."""
-        token = _token(call.inbound)
+        token = progress_token(call.inbound)
         if token is None:
             return
         key = _key(call.inbound, token)
@@ -55,21 +55,15 @@ class ProgressTokens:
         if type(given) is bool or not isinstance(given, str | int | float):
             return None
         if isinstance(call.inbound.message, Request):
-            token = _token(call.inbound)
+            token = progress_token(call.inbound)
             return token if token is not None and alike(given, token) else None
         if isinstance(given, float):
             return None
-        key = _key(call.inbound, given)
+        resumes, key = call.inbound.resumes, _key(call.inbound, given)
+        if resumes is not None and resumes.progress_token is not None and same(given, resumes.progress_token):
+            return given
         return given if key in self._open or key in self._unanswered else None
 
 
 def _key(inbound: Inbound, token: str | int) -> _Key:
     return binding_of(inbound), token, type(token)
-
-
-def _token(inbound: Inbound) -> str | int | None:
-    request = inbound.message
-    if not isinstance(request, Request):
-        return None
-    token = (as_object(request.params.get("_meta")) or {}).get("progressToken")
-    return token if type(token) is str or type(token) is int else None

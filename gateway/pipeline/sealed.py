@@ -13,8 +13,9 @@ import orjson
 
 from gateway.admission.exchange import Inbound
 from gateway.pipeline.call import Call
-from gateway.protocol.message import Response
+from gateway.protocol.message import Request, Response
 from gateway.protocol.sealing import FIXED_NONCE, EventSeal, RequestSeal, Ring, SessionSeal, TaskSeal
+from gateway.protocol.values import as_object
 
 _BINDING_BYTES: Final = 16
 _REMEMBERED: Final = 10_000
@@ -75,6 +76,7 @@ def sealed_event_id(ring: Ring, call: Call, upstream_id: str, nonce: bytes) -> s
         request_id=resumes.request_id if resumes else inbound.request_id,
         call_id=call.call_id,
         target=resumes.target if resumes else named_task(inbound),
+        progress_token=resumes.progress_token if resumes else progress_token(inbound),
     )
     return ring.close(seal, nonce)
 
@@ -100,6 +102,14 @@ def opened_task_id(ring: Ring, text: object, *, server: str, principal_key: str)
     seal = ring.open(TaskSeal, text) if isinstance(text, str) else None
     owner = task_owner(server=server, principal_key=principal_key)
     return seal.upstream_id if seal is not None and seal.owner == owner else None
+
+
+def progress_token(inbound: Inbound) -> str | int | None:
+    """Return the token under which a client wants to hear of its request's progress."""
+    request = inbound.message
+    meta = as_object(request.params.get("_meta")) if isinstance(request, Request) else None
+    token = (meta or {}).get("progressToken")
+    return token if type(token) is str or type(token) is int else None
 
 
 def restored(message: Response, upstream_id: str | int) -> Response:

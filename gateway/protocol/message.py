@@ -21,7 +21,6 @@ from gateway.protocol.members import distinct, rewritten
 from gateway.protocol.request_envelope import (
     ID_CHARS,
     METHOD_CHARS,
-    SAFE_INTEGER,
     SEALED_ID_CHARS,
     is_id,
     request_envelope,
@@ -235,7 +234,7 @@ def _reply_id_fits(envelope: dict[str, Any]) -> bool:
 
 def _whole_id(id: Any) -> str | int | None:  # noqa: A002 - JSON-RPC's word
     """Return a server's id; a number such as `1.0` is the integer 1 to every reader."""
-    if type(id) is float and id.is_integer() and abs(id) <= SAFE_INTEGER:
+    if type(id) is float and id.is_integer() and is_id(int(id), SEALED_ID_CHARS):
         return int(id)
     return id if type(id) is str or type(id) is int else None
 

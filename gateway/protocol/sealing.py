@@ -42,6 +42,8 @@ class EventSeal(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fie
     request_id: str | int | None = None
     call_id: str = ""
     target: str = ""
+    progress_token: str | int | None = None
+    """The token under which progress of the request is reported."""
 
 
 class RequestSeal(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

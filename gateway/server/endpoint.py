@@ -81,8 +81,7 @@ class Endpoint:
         arrived = await self._arrived(edge, found[1])
         if arrived is None:
             return
-        ring, wording = self._pipeline.engine.parts.ring, self._wording
-        inbound = place(arrived, ring, wording, self._performer.sessionless)
+        inbound = place(arrived, self._pipeline.engine.parts.ring, self._wording, self._performer.sessionless)
         if isinstance(inbound, TurnedAway):
             await self._turn_away(edge, found[1], inbound, _raw(arrived))
             return

@@ -90,13 +90,13 @@ class EventStream:
         return None
 
     def _excess(self) -> UpstreamFailure | None:
-        """Return which limit the stream breaks; a stream that a GET opened may go on for ever."""
+        """Return which limit the stream breaks; a stream to listen to may go on for ever."""
         limits, withheld = self._to.limits, self._to.outcome.withheld
         if len(self._held) > limits.result_bytes:
             return failing.BURIED
         if self._written > GROWTH_FREE + self._read * limits.growth:
             return failing.too_much("ids of events that carry nothing")
-        if not self._to.answers_one or self._over:
+        if self._to.call.inbound.method.asked == "stream" or self._over:
             return None
         if self._events > limits.events:
             return failing.too_much(f"more than {limits.events} events")

@@ -171,6 +171,8 @@ class Performer:
         parts = self._pipeline.engine.parts
         now = parts.clock.now()
         self._meters.upstream(closed or outcome.code)
+        if outcome.withheld:
+            self._meters.withheld(call.inbound.server, outcome.withheld)
         parts.journal.completed(
             Completed(
                 call_id=call.call_id,

@@ -27,6 +27,7 @@ class Telemetry:
         self._decisions: dict[tuple[str, str, str], int] = {}
         self._upstream: dict[str, int] = {}
         self._refused: dict[str, int] = {}
+        self._withheld: dict[str, int] = {}
         self._decision = Buckets()
         self._added = Buckets()
         self._streams = 0
@@ -47,6 +48,10 @@ class Telemetry:
         """An exchange with an upstream ended like that."""
         self._count(self._upstream, outcome)
 
+    def withheld(self, server: str, count: int) -> None:
+        """A server of the catalog sent so many messages that are none for their client."""
+        self._count(self._withheld, server, count)
+
     def malformed(self, fault: str) -> None:
         """A request was refused before it was decided."""
         self._count(self._refused, fault)
@@ -61,6 +66,7 @@ class Telemetry:
             decisions=[(*key, count) for key, count in self._decisions.items()],
             upstream=dict(self._upstream),
             refused=dict(self._refused),
+            withheld=dict(self._withheld),
             decision=self._decision.latency(),
             added=self._added.latency(),
             streams=self._streams,
@@ -74,10 +80,10 @@ class Telemetry:
         key = (outcome, requirement, server)
         self._decisions[key] = self._decisions.get(key, 0) + 1
 
-    def _count(self, counts: dict[str, int], name: str) -> None:
+    def _count(self, counts: dict[str, int], name: str, more: int = 1) -> None:
         if name not in counts and (len(counts) >= self._capacity or not _NAME.fullmatch(name)):
             name = OTHER
-        counts[name] = counts.get(name, 0) + 1
+        counts[name] = counts.get(name, 0) + more
 
 
 class Buckets:

@@ -49,6 +49,8 @@ class Samples(Struct, frozen=True, kw_only=True):
     """Outcome, requirement, server, count."""
     upstream: dict[str, int] = field(default_factory=dict[str, int])
     refused: dict[str, int] = field(default_factory=dict[str, int])
+    withheld: dict[str, int] = field(default_factory=dict[str, int])
+    """Messages of servers that were not delivered, by server."""
     decision: Latency
     added: Latency
     streams: int = 0

@@ -226,6 +226,20 @@ async def test_a_refused_response_on_a_resumed_stream_answers_its_request() -> N
     assert (got.events[0]["id"], got.events[0]["error"]["data"]["reason"]) == (1, "upstream_broken")
 
 
+async def test_a_resumed_stream_reports_progress_of_its_request_on_any_worker() -> None:
+    def progress(token: object) -> dict[str, Any]:
+        params = {"progressToken": token, "progress": 1}
+        return {"jsonrpc": "2.0", "method": "notifications/progress", "params": params}
+
+    first = World(upstream=lambda _: FakeReply(b"id: 5\ndata:\n\n", media="sse"))
+    begun = await Browser(first).legacy("tools/call", {"name": "t", "_meta": {"progressToken": "own"}})
+    event = begun.body.partition(b"id: ")[2].partition(b"\n")[0].decode()
+    events = data(progress("own"), progress("other"), DONE)
+    other = World(upstream=lambda _: FakeReply(events, media="sse"))
+    got = await Browser(other).send(b"", *OPENING, ("last-event-id", event), verb="GET")
+    assert got.events == [progress("own"), DONE]
+
+
 async def test_progress_on_a_standing_stream_is_for_open_requests_of_the_session() -> None:
     def progress(token: object) -> dict[str, Any]:
         params = {"progressToken": token, "progress": 1}
