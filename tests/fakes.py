@@ -25,6 +25,7 @@ from gateway.admission.decision import (
     Route,
     Verdict,
 )
+from gateway.admission.findings import Findings
 from gateway.admission.masking import Masking
 from gateway.admission.policy_input import Definition, Gateway, PolicyInput, SchemaCheck, Target
 from gateway.admission.principal import Principal, Verified
@@ -188,9 +189,9 @@ class FakePresented(Struct):
     schema: SchemaCheck = "match"
     folded: str | None = None
 
-    def check_arguments(self, arguments: Mapping[str, Any]) -> SchemaCheck:
-        del arguments
-        return self.schema
+    def findings(self, arguments: Mapping[str, Any], size: int) -> Findings:
+        del arguments, size
+        return Findings(schema=self.schema)
 
     def folded_key(self, arguments: Mapping[str, Any]) -> str | None:
         del arguments

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from gateway.admission.arguments import measure
 from gateway.admission.exchange import Inbound
+from gateway.admission.findings import Findings
 from gateway.admission.policy_input import (
     ArgumentsMeta,
     AskedMessage,
@@ -112,6 +113,17 @@ _ENVELOPE: Final = frozenset({"_meta", "cursor", "inputResponses", "requestState
 def measured(arguments: Mapping[str, Any], schema: SchemaCheck) -> ArgumentsMeta:
     """Return the measures of the arguments, with the verdict of the presented schema on them."""
     return measure(arguments, schema)
+
+
+def judged(meta: ArgumentsMeta, found: Findings) -> ArgumentsMeta:
+    """Return the measures with what the presented schema says of the arguments."""
+    return replace(
+        meta,
+        schema=found.schema,
+        formats=found.formats,
+        unchecked=list(found.unchecked),
+        errors=list(found.errors),
+    )
 
 
 def item(inbound: Inbound, *, method: str, target: Target, definition: Definition | None) -> Item:

@@ -1,16 +1,17 @@
 """One thing as a server presents it: its digests, and the schema that arguments are checked against.
 
 Rule 1: a schema is compiled when the first call asks for it; most definitions are only ever listed.
-Rule 2: a tool without a schema is `uncheckable`: the protocol wants one. Other targets have none.
+Rule 2: a tool without a schema has nothing that can be checked, and says so. Other targets have no schema.
 """
 
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Final
 
-from gateway.admission.arguments import Checker, check, compiled, folded_key
+from gateway.admission.arguments import Checker, compiled, folded_key
 from gateway.admission.digests import define
-from gateway.admission.policy_input import Definition, SchemaCheck
+from gateway.admission.findings import Findings, findings
+from gateway.admission.policy_input import Definition
 from gateway.protocol.headers import Parameter, parameters_of
 
 
@@ -28,9 +29,9 @@ class Presentation:
         """The arguments that are mirrored in headers; none where an annotation is invalid, and clients send none."""
         return self._mirrored
 
-    def check_arguments(self, arguments: Mapping[str, Any]) -> SchemaCheck:
-        """Return whether arguments match the presented schema; `none` for what has no schema."""
-        return check(self._checker, arguments) if self._is_tool else "none"
+    def findings(self, arguments: Mapping[str, Any], size: int) -> Findings:
+        """Return what the presented schema says of arguments whose JSON has `size` bytes; nothing for other targets."""
+        return findings(self._checker, arguments, size) if self._is_tool else Findings()
 
     def folded_key(self, arguments: Mapping[str, Any]) -> str | None:
         """Return a key that some server may read as another one; null where there is none."""

@@ -33,9 +33,9 @@ def state(inbound: Inbound, sight: Sight, unix_ns: int, *, limit: int, gateway: 
     malformed = _ambiguous(inbound, sight, arguments)
     if malformed is not None:
         return malformed
-    schema = presented.check_arguments(arguments) if inbound.method.name == "tools/call" else "none"
-    judged = replace(meta, schema=schema)
-    return replace(question, definition=presented.definition, arguments=arguments, arguments_meta=judged)
+    if inbound.method.name == "tools/call":
+        meta = questions.judged(meta, presented.findings(arguments, meta.bytes))
+    return replace(question, definition=presented.definition, arguments=arguments, arguments_meta=meta)
 
 
 def plain(inbound: Inbound, *, unix_ns: int, gateway: Gateway) -> PolicyInput:

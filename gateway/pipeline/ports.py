@@ -11,7 +11,8 @@ from msgspec import Struct
 
 from gateway.admission.action import Forward
 from gateway.admission.decision import ListingVerdict, PolicyFailure, Verdict
-from gateway.admission.policy_input import Definition, PolicyInput, SchemaCheck, Target
+from gateway.admission.findings import Findings
+from gateway.admission.policy_input import Definition, PolicyInput, Target
 from gateway.admission.record import Completed, Counted, Decided, JournalFailure, Receipt, Refused
 from gateway.protocol.headers import Parameter
 
@@ -95,7 +96,7 @@ class Presented(Protocol):
     def definition(self) -> Definition: ...
     @property
     def parameters(self) -> tuple[Parameter, ...]: ...
-    def check_arguments(self, arguments: Mapping[str, Any]) -> SchemaCheck: ...
+    def findings(self, arguments: Mapping[str, Any], size: int) -> Findings: ...
     def folded_key(self, arguments: Mapping[str, Any]) -> str | None: ...
 
 
