@@ -188,10 +188,15 @@ class FakePresented(Struct):
     parameters: tuple[Parameter, ...] = ()
     schema: SchemaCheck = "match"
     folded: str | None = None
+    unfit: str = "unfit"
 
     def findings(self, arguments: Mapping[str, Any], size: int) -> Findings:
         del arguments, size
         return Findings(schema=self.schema)
+
+    def output_fault(self, result: Mapping[str, Any], size: int) -> str:
+        del size
+        return "it does not fit" if result.get("structuredContent") == self.unfit else ""
 
     def folded_key(self, arguments: Mapping[str, Any]) -> str | None:
         del arguments
@@ -274,7 +279,10 @@ class FakeCallers:
 
 
 class FakeMeters:
-    """Counts nothing."""
+    """Counts nothing but calls by schemas that are not checked whole."""
+
+    def __init__(self) -> None:
+        self.unchecked_calls: list[str] = []
 
     def decided(
         self, *, outcome: str, requirement: str, policy_micros: int, added_micros: int, server: str = ""
@@ -282,6 +290,9 @@ class FakeMeters:
     def upstream(self, outcome: str) -> None: ...
     def malformed(self, fault: str) -> None: ...
     def streams(self, count: int) -> None: ...
+
+    def unchecked(self, server: str) -> None:
+        self.unchecked_calls.append(server)
 
 
 class World:

@@ -78,6 +78,11 @@ def check(checker: Checker, arguments: Mapping[str, Any]) -> SchemaCheck:
     return _checked(checker, checker.validator, arguments)
 
 
+def check_value(checker: Checker, value: Any) -> SchemaCheck:
+    """Return whether a value that need not be an object matches the presented schema."""
+    return _checked(checker, checker.validator, value)
+
+
 def check_formats(checker: Checker, arguments: Mapping[str, Any]) -> SchemaCheck:
     """Return whether arguments have the formats that the presented schema names; `none` if it names none."""
     return _checked(checker, checker.formats, arguments) if checker.formats is not None else "none"
@@ -129,11 +134,11 @@ def _understood(presented: Any) -> Schema | None:
         return None
 
 
-def _checked(checker: Checker, validator: Validator | None, arguments: Mapping[str, Any]) -> SchemaCheck:
-    if validator is None or not _affordable(checker.cost, arguments):
+def _checked(checker: Checker, validator: Validator | None, value: Any) -> SchemaCheck:
+    if validator is None or not _affordable(checker.cost, value if is_object(value) else {"": value}):
         return "uncheckable"
     try:
-        return "match" if validator.is_valid(arguments) else "mismatch"
+        return "match" if validator.is_valid(value) else "mismatch"
     except ValueError:  # nested beyond the library's limit, or text that is not UTF-8
         return "uncheckable"
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from gateway.admission.arguments import Checker, check, check_formats
+from gateway.admission.arguments import Checker, check, check_formats, check_value
 from gateway.admission.mismatches import ARGUMENTS, MOST, Judged, Words, explained
 from gateway.admission.policy_input import ArgumentError, SchemaCheck
 from gateway.admission.usable_schema import MOST_NAMED
@@ -29,12 +29,12 @@ class Findings(Struct, frozen=True, kw_only=True):
     errors: tuple[ArgumentError, ...] = ()
 
 
-def findings(checker: Checker, arguments: Mapping[str, Any], size: int, words: Words = ARGUMENTS) -> Findings:
+def findings(checker: Checker, arguments: Mapping[str, Any], size: int) -> Findings:
     """Return the findings about arguments whose JSON has `size` bytes."""
     schema = check(checker, arguments)
     formats = check_formats(checker, arguments) if schema == "match" else schema
     failing = checker.validator if schema == "mismatch" else checker.formats if formats == "mismatch" else None
-    judged = Judged(value=arguments, usable=checker.usable, presented=checker.presented, words=words)
+    judged = Judged(value=arguments, usable=checker.usable, presented=checker.presented, words=ARGUMENTS)
     return Findings(
         schema=schema,
         formats=formats,
@@ -43,12 +43,18 @@ def findings(checker: Checker, arguments: Mapping[str, Any], size: int, words: W
     )
 
 
-def _violations(
-    checker: Checker, validator: Validator | None, arguments: Mapping[str, Any], size: int
-) -> list[Violation]:
+def value_findings(checker: Checker, value: Any, size: int, words: Words) -> Findings:
+    """Return the findings about any value, without formats."""
+    schema = check_value(checker, value)
+    judged = Judged(value=value, usable=checker.usable, presented=checker.presented, words=words)
+    failing = checker.validator if schema == "mismatch" else None
+    return Findings(schema=schema, errors=tuple(explained(judged, _violations(checker, failing, value, size))))
+
+
+def _violations(checker: Checker, validator: Validator | None, value: Any, size: int) -> list[Violation]:
     if validator is None or size > LARGEST:
         return []
     if checker.cost * size <= _EVERY:
-        return violations(validator, arguments, MOST)
-    first = first_violation(validator, arguments)
+        return violations(validator, value, MOST)
+    first = first_violation(validator, value)
     return [first] if first is not None else []

@@ -14,8 +14,17 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.admission.policy_input import Client, PolicyInput, Target
-from gateway.admission.secrecy import DEPTH, MASKED, kind_of, named_secrets, repeated, suspicious, without_secrets
+from gateway.admission.policy_input import ArgumentError, Client, PolicyInput, Target
+from gateway.admission.secrecy import (
+    DEPTH,
+    MASKED,
+    kind_of,
+    named_secrets,
+    repeated,
+    scrubbed,
+    suspicious,
+    without_secrets,
+)
 
 Level = Literal["none", "masked", "full"]
 Kept = Mapping[str, Any]
@@ -114,17 +123,22 @@ def _bare(question: PolicyInput, found: list[str]) -> PolicyInput:
     if not found and not suspicious(written):
         return question
     arguments, claims, headers, name, uri, *display = without_secrets(list(written), found)
+    errors = [_scrubbed_error(error, found) for error in question.arguments_meta.errors]
     if not found:
         return question
     return replace(
         question,
         arguments=repeated(arguments, found),
-        arguments_meta=replace(question.arguments_meta, digest=""),
+        arguments_meta=replace(question.arguments_meta, digest="", errors=errors),
         principal=replace(question.principal, claims=repeated(claims, found)),
         target=replace(target, name=repeated(name, found), uri=repeated(uri, found)),
         client=Client(name=repeated(display[0], found), version=repeated(display[1], found)),
         context=replace(question.context, headers=repeated(headers, found)),
     )
+
+
+def _scrubbed_error(error: ArgumentError, secrets: Sequence[str]) -> ArgumentError:
+    return replace(error, path=scrubbed(error.path, secrets), message=scrubbed(error.message, secrets))
 
 
 def _shape_of(bare: PolicyInput, kept: Kept) -> PolicyInput:

@@ -46,7 +46,7 @@ class Judged(Struct, frozen=True, kw_only=True):
     value: Any
     usable: UsableSchema
     presented: Any
-    words: Words = ARGUMENTS
+    words: Words
 
 
 def explained(judged: Judged, violations: Sequence[Violation]) -> list[ArgumentError]:

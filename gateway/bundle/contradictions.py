@@ -172,6 +172,13 @@ def _resources(environment: Environment) -> Iterator[Problem]:
                 yield document.problem(step("/resources", uri), f"the URI `{uri}` {found}.", remedy)
 
 
+def _unread_output(environment: Environment) -> Iterator[Problem]:
+    for document in environment.catalog:
+        if document.value.get("check_output") and document.value.get("large_results"):
+            said = "`check_output` reads every result, `large_results` relays large ones unread."
+            yield document.problem("/check_output", said, "Keep one of them.")
+
+
 def _unusable(uri: str) -> str:
     prefix = uri.removesuffix("*")
     if "*" in prefix:
@@ -209,6 +216,7 @@ _CHECKS: Final[tuple[Callable[[Environment], Iterator[Problem]], ...]] = (
     _twice,
     _names_nobody_bears,
     _resources,
+    _unread_output,
     _hours_and_zones,
     _own_names,
 )

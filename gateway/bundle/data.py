@@ -23,9 +23,12 @@ _SERVER: Final[Mapping[str, Any]] = {
     "credential": None,
     "timeout_s": 60,
     "large_results": False,
+    "check_output": False,
     "believe_annotations": False,
     "server_requests": [],
 }
+_INHERITED: Final[Mapping[str, Any]] = {"definition_drift": {}, "check_formats": False}
+"""What a server takes from the environment where its own entry does not say it."""
 _TARGET: Final[Mapping[str, Any]] = {"tags": [], "pin": None}
 _AGENT: Final[Mapping[str, Any]] = {"labels": [], "expires": None, "anonymous": False}
 _SCOPE: Final[Mapping[str, Any]] = {"servers": ["*"], "actions": ["*"]}
@@ -43,6 +46,8 @@ _ENVIRONMENT: Final[Mapping[str, Any]] = {
     "default": "deny",
     "time_zone": "UTC",
     "require_pins": False,
+    "check_schemas": "lenient",
+    "check_formats": False,
     "observe": None,
 }
 
@@ -80,8 +85,8 @@ def _values(documents: Iterable[Any]) -> list[Json]:
 
 def _server(entry: Json, settings: Json) -> Json:
     own = {key: value for key, value in entry.items() if key not in {"tools", "prompts", "resources", "tasks"}}
-    drift = entry.get("definition_drift", settings.get("definition_drift", {}))
-    return {**_SERVER, **own, "definition_drift": drift}
+    inherited = {key: entry.get(key, settings.get(key, default)) for key, default in _INHERITED.items()}
+    return {**_SERVER, **own, **inherited}
 
 
 def _targets(entry: Json) -> Json:

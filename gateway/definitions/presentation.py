@@ -12,6 +12,7 @@ from gateway.admission.arguments import Checker, compiled, folded_key
 from gateway.admission.digests import define
 from gateway.admission.findings import Findings, findings
 from gateway.admission.policy_input import Definition
+from gateway.admission.structured_content import content_fault
 from gateway.protocol.headers import Parameter, parameters_of
 
 
@@ -23,6 +24,7 @@ class Presentation:
         self.definition: Final[Definition] = define(item)
         self._is_tool: Final = method == "tools/list"
         self._schema: Final[Any] = item.get("inputSchema") if self._is_tool else None
+        self._output: Final[Any] = item.get("outputSchema") if self._is_tool else None
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -33,6 +35,10 @@ class Presentation:
         """Return what the presented schema says of arguments whose JSON has `size` bytes; nothing for other targets."""
         return findings(self._checker, arguments, size) if self._is_tool else Findings()
 
+    def output_fault(self, result: Mapping[str, Any], size: int) -> str:
+        """Return why a result of `size` bytes does not fit the presented output schema; empty if it does."""
+        return content_fault(self._output_checker, result, size)
+
     def folded_key(self, arguments: Mapping[str, Any]) -> str | None:
         """Return a key that some server may read as another one; null where there is none."""
         return folded_key(self._checker, arguments)
@@ -40,6 +46,10 @@ class Presentation:
     @cached_property
     def _mirrored(self) -> tuple[Parameter, ...]:
         return parameters_of(self._schema) or () if self._is_tool else ()
+
+    @cached_property
+    def _output_checker(self) -> Checker | None:
+        return compiled(self._output) if self._output is not None else None
 
     @cached_property
     def _checker(self) -> Checker:

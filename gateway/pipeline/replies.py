@@ -22,6 +22,7 @@ from gateway.pipeline import embedded
 from gateway.pipeline.call import Call
 from gateway.pipeline.capabilities import CONNECTING, Capabilities
 from gateway.pipeline.engine import Engine, posted
+from gateway.pipeline.output_check import output_fault
 from gateway.pipeline.sealed import OpenRequests, sealed_request_id
 from gateway.protocol.errors import result_body
 from gateway.protocol.message import Malformed, Notification, Request, Response, read_reply
@@ -85,6 +86,9 @@ class Replies:
 
     def _whole(self, call: Call, message: Response, result: dict[str, Any], *, doubtful: bool = False) -> Action:
         """Deliver a result as it came, or written anew where clients must keep it less, or could misread it."""
+        fault = output_fault(call, result, len(message.raw))
+        if fault:
+            return self._broken(call, fault)
         modern = call.inbound.era == "modern"
         shown = capped(result, self._ttl_cap_ms) if modern and call.inbound.method.cacheable else result
         doubtful = doubtful or (modern and ambiguous(message.raw))

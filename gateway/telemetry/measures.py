@@ -27,6 +27,7 @@ class Telemetry:
         self._decisions: dict[tuple[str, str, str], int] = {}
         self._upstream: dict[str, int] = {}
         self._refused: dict[str, int] = {}
+        self._unchecked: dict[str, int] = {}
         self._decision = Buckets()
         self._added = Buckets()
         self._streams = 0
@@ -51,6 +52,10 @@ class Telemetry:
         """A request was refused before it was decided."""
         self._count(self._refused, fault)
 
+    def unchecked(self, server: str) -> None:
+        """A call was judged by a schema with keywords that are not checked."""
+        self._count(self._unchecked, server)
+
     def streams(self, count: int) -> None:
         """So many streams are open now."""
         self._streams = count
@@ -61,6 +66,7 @@ class Telemetry:
             decisions=[(*key, count) for key, count in self._decisions.items()],
             upstream=dict(self._upstream),
             refused=dict(self._refused),
+            unchecked=dict(self._unchecked),
             decision=self._decision.latency(),
             added=self._added.latency(),
             streams=self._streams,

@@ -65,6 +65,12 @@ class _Workers(Collector):
         yield from _decisions(samples)
         yield _counter("upstream_exchanges", "Exchanges with upstreams.", "outcome", (one.upstream for one in samples))
         yield _counter("refused", "Requests refused before a decision.", "code", (one.refused for one in samples))
+        yield _counter(
+            "unchecked_schemas",
+            "Calls of tools whose input schema has keywords that are not checked.",
+            "server",
+            (one.unchecked for one in samples),
+        )
         yield _histogram("decision_seconds", "Time that OPA took.", [one.decision for one in samples])
         yield _histogram(
             "added_seconds", "Time from reading a message to acting on it.", [one.added for one in samples]

@@ -49,6 +49,8 @@ class Samples(Struct, frozen=True, kw_only=True):
     """Outcome, requirement, server, count."""
     upstream: dict[str, int] = field(default_factory=dict[str, int])
     refused: dict[str, int] = field(default_factory=dict[str, int])
+    unchecked: dict[str, int] = field(default_factory=dict[str, int])
+    """Calls of tools whose schema has keywords that are not checked, by server."""
     decision: Latency
     added: Latency
     streams: int = 0

@@ -123,6 +123,7 @@ def test_a_document_that_does_not_match_its_schema_is_refused(
         ("catalog/s.yaml", f"{SERVER}resources:\n  file:///a/../*: {{}}\n", 5, "dot segment"),
         ("catalog/s.yaml", f"{SERVER}resources:\n  file:///a%2Fb: {{}}\n", 5, "encoded slash"),
         ("catalog/s.yaml", f"{SERVER}resources:\n  file:///*/a: {{}}\n", 5, "before its end"),
+        ("catalog/s.yaml", f"{SERVER}check_output: true\nlarge_results: true\n", 4, "relays large ones unread"),
         ("agents/z.yaml", "agent: bot\nowner: o\npurpose: p\nkind: k\n", 1, "the agent `bot` is already in"),
         ("agents/a.yaml", f"{AGENT}scope: {{servers: [fles]}}\n", 5, "no server is called `fles`"),
         (
