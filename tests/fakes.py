@@ -189,6 +189,7 @@ class FakePresented(Struct):
     schema: SchemaCheck = "match"
     folded: str | None = None
     unfit: str = "unfit"
+    uri: str = ""
 
     def findings(self, arguments: Mapping[str, Any], size: int) -> Findings:
         del arguments, size

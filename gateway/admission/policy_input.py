@@ -57,6 +57,9 @@ class Target(Struct, frozen=True, kw_only=True):
     type: TargetType = "none"
     name: str | None = None
     uri: str | None = None
+    """In normal form (gateway.admission.uris)."""
+    written: str | None = None
+    """The URI as it was written and is forwarded, if it differs."""
 
 
 class Definition(Struct, frozen=True, kw_only=True):

@@ -31,6 +31,7 @@ from gateway.admission.policy_input import (
     Target,
     Time,
 )
+from gateway.admission.uris import is_template, with_normal_uri
 from gateway.protocol.message import Notification, Request
 from gateway.protocol.values import as_object
 
@@ -77,7 +78,7 @@ def ask(inbound: Inbound, *, phase: Phase, unix_ns: int, gateway: Gateway) -> Po
         principal=inbound.principal,
         client=inbound.client,
         server=Server(id=inbound.server),
-        target=target(inbound),
+        target=_normal(inbound),
         context=Context(time=moment(unix_ns), source_ip=inbound.source_ip, headers=inbound.shown, gateway=gateway),
     )
 
@@ -88,6 +89,16 @@ def target(inbound: Inbound) -> Target:
         return Target(name=inbound.method.name)
     place = inbound.place
     return Target(type=place.type, name=place.name, uri=place.uri)
+
+
+def _normal(inbound: Inbound) -> Target:
+    """Return what the message touches, a resource in normal form; a template that is completed stays as it is."""
+    touched = target(inbound)
+    return touched if touched.uri is not None and _is_completed(inbound) else with_normal_uri(touched)
+
+
+def _is_completed(inbound: Inbound) -> bool:
+    return inbound.method.target == "reference" and is_template(inbound.place.uri or "")
 
 
 def arguments_of(inbound: Inbound) -> dict[str, Any]:
@@ -129,7 +140,8 @@ def judged(meta: ArgumentsMeta, found: Findings) -> ArgumentsMeta:
 def item(inbound: Inbound, *, method: str, target: Target, definition: Definition | None) -> Item:
     """State a thing in a list as the call that it would be, by the client that asked for the list."""
     message = AskedMessage(method=method, kind="request", revision=inbound.revision, era=inbound.era)
-    return Item(message=message, target=target, definition=definition)
+    shown = target if is_template(target.uri or "") else with_normal_uri(target)
+    return Item(message=message, target=shown, definition=definition)
 
 
 def listing(question: PolicyInput, items: Sequence[Item]) -> PolicyInput:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any, Final
 
+from gateway.admission.uri_patterns import normal_key, normal_pattern
 from gateway.bundle.environment import Environment
 from gateway.bundle.plain import Json
 from gateway.bundle.reads import read_index
@@ -58,7 +59,7 @@ def bundle_data(environment: Environment, requirements: Mapping[str, Any]) -> Js
     servers = {entry["server"]: entry for entry in _values(environment.catalog)}
     agents = {entry["agent"]: entry for entry in environment.agent_entries()}
     rules = {
-        entry["rule"]: {**_RULE, **entry, "file": file, "line": line}
+        entry["rule"]: {**_RULE, **_rule(entry), "file": file, "line": line}
         for entry, file, line in environment.rule_entries()
     }
     registered = {name: _agent(entry) for name, entry in agents.items()}
@@ -90,7 +91,7 @@ def _server(entry: Json, settings: Json) -> Json:
 
 
 def _targets(entry: Json) -> Json:
-    resources = entry.get("resources", {})
+    resources = {normal_key(uri): target for uri, target in entry.get("resources", {}).items()}
     prefixes = [{"prefix": uri[:-1], **_TARGET, **target} for uri, target in resources.items() if uri.endswith("*")]
     tasks = entry.get("tasks")
     return {
@@ -100,6 +101,14 @@ def _targets(entry: Json) -> Json:
         "resource_prefixes": sorted(prefixes, key=lambda each: (-len(each["prefix"]), each["prefix"])),
         "tasks": None if tasks is None else {**_TARGET, **tasks},
     }
+
+
+def _rule(entry: Json) -> Json:
+    """The rule with its globs of URIs as they match normal forms."""
+    patterns = entry.get("what", {}).get("resources")
+    if not patterns:
+        return entry
+    return {**entry, "what": {**entry["what"], "resources": list(dict.fromkeys(map(normal_pattern, patterns)))}}
 
 
 def _completed(targets: Json) -> Json:

@@ -14,6 +14,7 @@ from gateway.admission.findings import Findings, findings
 from gateway.admission.policy_input import Definition
 from gateway.admission.structured_content import content_fault
 from gateway.protocol.headers import Parameter, parameters_of
+from gateway.protocol.values import as_text
 
 
 class Presentation:
@@ -22,6 +23,8 @@ class Presentation:
     def __init__(self, method: str, item: Mapping[str, Any]) -> None:
         """Take the list method, and the entry as the server sent it."""
         self.definition: Final[Definition] = define(item)
+        self.uri: Final = as_text(item.get("uri")) or as_text(item.get("uriTemplate")) or ""
+        """The URI, or the template of URIs, as the server wrote it; empty for what has none."""
         self._is_tool: Final = method == "tools/list"
         self._schema: Final[Any] = item.get("inputSchema") if self._is_tool else None
         self._output: Final[Any] = item.get("outputSchema") if self._is_tool else None

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from gateway.admission import question as questions
 from gateway.admission.action import Admit, Outbound, permit
 from gateway.admission.decision import PolicyFailure, Verdict
-from gateway.admission.enforce import enforce
+from gateway.admission.enforce import confirmed, enforce
 from gateway.admission.exchange import Inbound
 from gateway.admission.masking import Masking
 from gateway.admission.policy_input import Gateway, PolicyInput
@@ -75,6 +75,8 @@ class Engine:
         answer = call.answer or _SILENCE
         outcome = enforce(answer, outbound(call.inbound, subject=self._subject(call.inbound, answer)))
         outcome = _same_agent(call.inbound, answer, outcome)
+        if isinstance(outcome, Admit) and isinstance(answer, Verdict):
+            outcome = confirmed(answer, outcome, call.question.target, call.presented.uri if call.presented else "")
         if isinstance(outcome, Refusal) and outcome.unauthenticated and not self._first(call.inbound):
             return self.refuse(call, outcome)
         receipt = await self.record(call, answer, outcome)

@@ -334,6 +334,7 @@ _route := {
 	"timeout_s": 60,
 	"large_results": false,
 	"check_output": false,
+	"normal_uris": true,
 }
 
 _always := {

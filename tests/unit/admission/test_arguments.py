@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.admission.arguments import check, compiled, depth, fold, folded_key, measure
@@ -124,6 +124,7 @@ def test_a_property_may_be_called_like_a_keyword() -> None:
     assert check(compiled(schema), {"properties": "a"}) == "mismatch"
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(BEYOND, st.dictionaries(st.text(max_size=3), BEYOND, max_size=3))
 def test_any_schema_and_any_arguments_give_an_answer(schema: Any, arguments: dict[str, Any]) -> None:
     checker = compiled(schema)

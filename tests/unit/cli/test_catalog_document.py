@@ -123,7 +123,8 @@ def test_a_name_that_yaml_reads_otherwise_is_quoted(name: str) -> None:
         (surveyed({**TOOL, "name": "\ud800"}), "no Unicode text"),
         (surveyed(resources=("file:///a/../b",)), "dot segment"),
         (surveyed(resources=("file:///a/*",)), "prefix"),
-        (surveyed(resources=("not a uri",)), "the URI"),
+        (surveyed(resources=("not a\nuri",)), "the URI"),
+        (surveyed(resources=("mem://a b", "mem://a%20b")), "lists mem://a b as well"),
         (surveyed(templates=("{+anything}",)), "the URI"),
         (surveyed(templates=("file:///a/{x}", "file:///a/{y}")), "same prefix"),
     ],
@@ -190,3 +191,9 @@ def test_a_report_of_keywords_is_short_and_escaped() -> None:
     assert len(found) == 12
     assert all("\x1b" not in line and len(line) < 800 for line in found)
     assert "5 more keywords of its inputSchema" in found[10]
+
+
+def test_resources_are_named_as_the_server_writes_them() -> None:
+    written_so = ("greeting://World", "mem://a b", "docs://page#section", "config", "note://\u00fc")
+    found = reread(written(entry(ABOUT, things(resources=written_so, templates=("Mem://{x}",)))))
+    assert set(found["resources"]) == {*written_so, "Mem://*"}

@@ -72,12 +72,12 @@ async def test_a_result_that_does_not_fit_is_withheld_with_the_reason(result: di
 
 
 async def test_a_result_is_not_checked_unless_the_catalog_asks() -> None:
-    result = {"content": [], "structuredContent": {"n": "x"}}
+    result: dict[str, Any] = {"content": [], "structuredContent": {"n": "x"}}
     assert await called(result, route=Route(url="http://upstream.test/mcp"), outputSchema=SCHEMA) == result
 
 
 async def test_a_tool_without_an_output_schema_promises_nothing() -> None:
-    result = {"content": [], "structuredContent": {"n": "x"}}
+    result: dict[str, Any] = {"content": [], "structuredContent": {"n": "x"}}
     assert await called(result) == result
 
 

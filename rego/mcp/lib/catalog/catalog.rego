@@ -69,6 +69,7 @@ route := {
 	"timeout_s": server.timeout_s,
 	"large_results": server.large_results,
 	"check_output": server.check_output,
+	"normal_uris": true,
 } if {
 	server_is_complete
 }
