@@ -35,7 +35,7 @@ complaints contains message if {
 	not _is_checked_enough
 	message := sprintf(
 		"the server's schema has keywords that cannot be checked (%s), and this environment refuses such tools",
-		[concat(", ", array.slice(_unchecked, 0, 5))],
+		[concat(", ", [pointer | some number, pointer in _unchecked; number < 5; is_string(pointer)])],
 	)
 }
 
@@ -61,7 +61,7 @@ _is_checked_enough if _unchecked == []
 
 _is_checked_enough if data.environment.check_schemas == "lenient"
 
-_unchecked := object.get(input.arguments_meta, "unchecked", [])
+_unchecked := object.get(input, ["arguments_meta", "unchecked"], [])
 
 _errors := {error.message |
 	some error in input.arguments_meta.errors
