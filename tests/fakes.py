@@ -25,6 +25,7 @@ from gateway.admission.decision import (
     Route,
     Verdict,
 )
+from gateway.admission.findings import Findings
 from gateway.admission.masking import Masking
 from gateway.admission.policy_input import Definition, Gateway, PolicyInput, SchemaCheck, Target
 from gateway.admission.principal import Principal, Verified
@@ -190,10 +191,16 @@ class FakePresented(Struct):
     parameters: tuple[Parameter, ...] = ()
     schema: SchemaCheck = "match"
     folded: str | None = None
+    unfit: str = "unfit"
+    uri: str = ""
 
-    def check_arguments(self, arguments: Mapping[str, Any]) -> SchemaCheck:
-        del arguments
-        return self.schema
+    def findings(self, arguments: Mapping[str, Any], size: int) -> Findings:
+        del arguments, size
+        return Findings(schema=self.schema)
+
+    def output_fault(self, result: Mapping[str, Any], size: int) -> str:
+        del size
+        return "it does not fit" if result.get("structuredContent") == self.unfit else ""
 
     def folded_key(self, arguments: Mapping[str, Any]) -> str | None:
         del arguments
@@ -276,7 +283,10 @@ class FakeCallers:
 
 
 class FakeMeters:
-    """Counts nothing."""
+    """Counts nothing but calls by schemas that are not checked whole."""
+
+    def __init__(self) -> None:
+        self.unchecked_calls: list[str] = []
 
     def decided(
         self, *, outcome: str, requirement: str, policy_micros: int, added_micros: int, server: str = ""
@@ -285,6 +295,9 @@ class FakeMeters:
     def withheld(self, server: str, count: int) -> None: ...
     def malformed(self, fault: str) -> None: ...
     def streams(self, count: int) -> None: ...
+
+    def unchecked(self, server: str) -> None:
+        self.unchecked_calls.append(server)
 
 
 class World:

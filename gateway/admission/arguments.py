@@ -1,7 +1,7 @@
 """What can be said of a call's arguments against the schema that the server presents.
 
-Rule 1: a schema that does not compile, or may cost more than a call is worth, gives `uncheckable`, never `match`.
-Rule 2: nothing is fetched: a reference out of the schema cannot be followed; patterns run in linear time.
+Rule 1: what of a schema cannot be used is left out, and named; the rest is checked.
+Rule 2: a schema that may cost more than a call is worth gives `uncheckable`, never `match`.
 Rule 3: a key that folds onto a declared or a neighboring key without being equal is named, for the caller to refuse:
 servers in some languages read it as that other key.
 """
@@ -9,9 +9,8 @@ servers in some languages read it as that other key.
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, NoReturn, Protocol
+from typing import Any, Final
 
-import jsonschema_rs
 from msgspec import Struct
 
 from gateway.admission.digests import canonical, digest_of_bytes
@@ -20,12 +19,16 @@ from gateway.admission.schemas import (
     Part,
     Schema,
     all_declared,
+    cost_of,
     declared,
+    has_format,
     is_array,
     is_object,
     of_elements,
     of_member,
 )
+from gateway.admission.usable_schema import Unchecked, UsableSchema, usable
+from gateway.admission.validator import Validator, compiled_schema, is_pattern
 from gateway.admission.walking import depth, is_node, nodes, size
 from gateway.protocol.keys import fold as plain_fold
 
@@ -35,20 +38,19 @@ BUDGET: Final = 30_000_000
 _WIDE: Final = 256
 """Longest key whose compatibility forms are folded too: NFKC can make a text 18 times as long."""
 
-_PATTERNS: Final = jsonschema_rs.RegexOptions(size_limit=1 << 20, dfa_size_limit=1 << 20)
-
-
-class Validator(Protocol):
-    """A compiled schema."""
-
-    def is_valid(self, instance: Any) -> bool: ...
-
 
 class Checker(Struct, frozen=True, kw_only=True):
-    """A presented schema, ready for arguments; `schema` and `validator` are null where it cannot be used (Rule 1)."""
+    """A presented schema, ready for arguments."""
 
+    presented: Any = None
     schema: Schema | None = None
+    """The presented schema, for the names that it declares; null if it is not understood well enough for them."""
+    usable: UsableSchema = UsableSchema(schema=True)
+    cost: int = 1
+    """Bound of the steps that the usable part takes for one value."""
     validator: Validator | None = None
+    formats: Validator | None = None
+    """Asserts formats as well; null for a schema without any."""
     spelled: frozenset[str] = frozenset()
     """The folded forms of the property names that the schema declares anywhere."""
     plain: frozenset[str] = frozenset()
@@ -56,31 +58,41 @@ class Checker(Struct, frozen=True, kw_only=True):
 
 
 def compiled(presented: Any) -> Checker:
-    """Return the checker of a presented JSON Schema; draft 2020-12 where it does not name another."""
+    """Return the checker of a presented JSON Schema; draft 2020-12 if it does not name another."""
     names = set(all_declared(presented))
     folds = Counter(fold(name) for name in names)
-    plain = frozenset(name for name in names if folds[fold(name)] == 1)
-    try:
-        schema = Schema(presented)
-    except (LookupError, RecursionError):
-        return Checker(spelled=frozenset(folds), plain=plain)
-    return Checker(schema=schema, validator=_validator(presented), spelled=frozenset(folds), plain=plain)
+    part, validator = _usable(presented)
+    return Checker(
+        presented=presented,
+        schema=_understood(presented),
+        usable=part,
+        cost=cost_of(part.schema, {}),
+        validator=validator,
+        formats=compiled_schema(part.schema, formats=True) if has_format(part.schema) else None,
+        spelled=frozenset(folds),
+        plain=frozenset(name for name in names if folds[fold(name)] == 1),
+    )
 
 
 def check(checker: Checker, arguments: Mapping[str, Any]) -> SchemaCheck:
     """Return whether arguments match the presented schema."""
-    if checker.schema is None or checker.validator is None or not _affordable(checker.schema, arguments):
-        return "uncheckable"
-    try:
-        return "match" if checker.validator.is_valid(arguments) else "mismatch"
-    except ValueError:  # nested beyond the library's limit, or text that is not UTF-8
-        return "uncheckable"
+    return _checked(checker, checker.validator, arguments)
+
+
+def check_value(checker: Checker, value: Any) -> SchemaCheck:
+    """Return whether a value that need not be an object matches the presented schema."""
+    return _checked(checker, checker.validator, value)
+
+
+def check_formats(checker: Checker, arguments: Mapping[str, Any]) -> SchemaCheck:
+    """Return whether arguments have the formats that the presented schema names; `none` if it names none."""
+    return _checked(checker, checker.formats, arguments) if checker.formats is not None else "none"
 
 
 def folded_key(checker: Checker, arguments: Mapping[str, Any]) -> str | None:
     """Return a key that some server may read as another one (Rule 3), the outermost first; null where there is none."""
     suspect = _suspect(checker, arguments)
-    if suspect is None or checker.schema is None or not _affordable(checker.schema, arguments):
+    if suspect is None or checker.schema is None or not _affordable(checker.schema.cost, arguments):
         return suspect
     return next(_folded(checker.schema, arguments), None)
 
@@ -101,19 +113,34 @@ def fold(key: str) -> str:
     return plain_fold(unicodedata.normalize("NFKC", key) if wide else key)
 
 
-def _validator(presented: Any) -> Validator | None:
+def _usable(presented: Any) -> tuple[UsableSchema, Validator | None]:
+    """Return what can be used of a schema, with its validator: nothing of one that the library does not take."""
+    part = usable(presented, is_pattern)
+    validator = compiled_schema(part.schema, formats=False)
+    if validator is not None:
+        return part, validator
+    why = Unchecked("", "has a value that the validator does not take, such as text that is not Unicode")
+    return UsableSchema(schema=True, unchecked=(why,)), compiled_schema(schema=True, formats=False)
+
+
+def _understood(presented: Any) -> Schema | None:
     try:
-        return jsonschema_rs.validator_for(presented, pattern_options=_PATTERNS, retriever=_refuse)
-    except (ValueError, TypeError):  # jsonschema_rs.ValidationError is a ValueError
+        return Schema(presented)
+    except (LookupError, RecursionError):
         return None
 
 
-def _refuse(uri: str) -> NoReturn:
-    raise ValueError(uri)
+def _checked(checker: Checker, validator: Validator | None, value: Any) -> SchemaCheck:
+    if validator is None or not _affordable(checker.cost, value if is_object(value) else {"": value}):
+        return "uncheckable"
+    try:
+        return "match" if validator.is_valid(value) else "mismatch"
+    except ValueError:  # nested beyond the library's limit, or text that is not UTF-8
+        return "uncheckable"
 
 
-def _affordable(schema: Schema, arguments: Mapping[str, Any]) -> bool:
-    return schema.cost * size(arguments) <= BUDGET
+def _affordable(cost: int, arguments: Mapping[str, Any]) -> bool:
+    return cost * size(arguments) <= BUDGET
 
 
 def _suspect(checker: Checker, arguments: Mapping[str, Any]) -> str | None:

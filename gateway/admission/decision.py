@@ -78,6 +78,10 @@ class Route(Struct, frozen=True, kw_only=True):
     credential: Credential | None = None
     timeout_s: float = 60
     large_results: bool = False
+    normal_uris: bool = False
+    """True where the policy matches resources in normal form, so that other spellings of them may pass."""
+    check_output: bool = False
+    """True where a tool's `structuredContent` must fit the output schema that the server presents."""
 
 
 class Decision(Struct, frozen=True, kw_only=True):

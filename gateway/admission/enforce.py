@@ -9,7 +9,9 @@ from typing import Final, assert_never
 
 from gateway.admission.action import Admit, Outbound
 from gateway.admission.decision import Decision, PolicyFailure, Reason, Verdict
+from gateway.admission.policy_input import Target
 from gateway.admission.refusal import Refusal, own
+from gateway.admission.uris import Abnormal, is_template, normalize
 
 
 def enforce(answer: Verdict | PolicyFailure, outbound: Outbound) -> Admit | Refusal:
@@ -26,6 +28,30 @@ def enforce(answer: Verdict | PolicyFailure, outbound: Outbound) -> Admit | Refu
             return _refusal(answer, "policy_denied", tuple(decision.reasons))
         case _:
             assert_never(decision.outcome)
+
+
+def confirmed(answer: Verdict, admit: Admit, target: Target, listed: str) -> Admit | Refusal:
+    """Return the admission of a target as it was written; `listed` is the URI that the server lists for it, or empty.
+
+    A policy that does not match normal forms admits no other spelling, and what readers disagree about is only admitted
+    as the very text that the server lists.
+    """
+    written = target.written or target.uri
+    if not written or (target.written is None and is_template(written)):
+        return admit
+    found = normalize(written)
+    if isinstance(found, Abnormal):
+        return _unconfirmed(answer, found.reason)
+    if target.written is not None and not admit.route.normal_uris:
+        return _unconfirmed(answer, f"is not in the normal form that the policy in force matches: write `{target.uri}`")
+    if found.doubt and listed != written:
+        return _unconfirmed(answer, f"{found.doubt}, and the server does not list it in this spelling")
+    return admit
+
+
+def _unconfirmed(answer: Verdict, why: str) -> Refusal:
+    reason = Reason(requirement="uri_not_normal", message=f"the URI {why}", severity="high", remedy=_SPELLING)
+    return _refusal(answer, "policy_denied", (reason,))
 
 
 def _allowed(answer: Verdict, outbound: Outbound) -> Admit | Refusal:
@@ -79,6 +105,7 @@ def _reason(requirement: str, message: str) -> Reason:
     return Reason(requirement=requirement, message=message, severity="high", remedy=_ASK)
 
 
+_SPELLING: Final = "Write the URI as the server lists it, or in normal form (RFC 3986)."
 _ASK: Final = "Tell the owner of the policy."
 _REMEDIES: Final[Mapping[str, str]] = {
     "policy_unavailable": "Try again in a moment.",

@@ -14,8 +14,16 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.admission.policy_input import Client, PolicyInput, Target
-from gateway.admission.secrecy import DEPTH, kind_of, named_secrets, repeated, suspicious, without_secrets
+from gateway.admission.policy_input import ArgumentError, Client, PolicyInput, Target
+from gateway.admission.secrecy import (
+    DEPTH,
+    kind_of,
+    named_secrets,
+    repeated,
+    scrubbed,
+    suspicious,
+    without_secrets,
+)
 from gateway.admission.secret_texts import MASKED, Scrubber
 
 Level = Literal["none", "masked", "full"]
@@ -116,18 +124,23 @@ def _bare(question: PolicyInput, found: list[str]) -> tuple[PolicyInput, Scrubbe
         return question, Scrubber(())
     arguments, claims, headers, name, uri, *display = without_secrets(list(written), found)
     secrets = Scrubber(found)
+    errors = [_scrubbed_error(error, secrets) for error in question.arguments_meta.errors]
     if not found:
         return question, secrets
     bare = replace(
         question,
         arguments=repeated(arguments, secrets),
-        arguments_meta=replace(question.arguments_meta, digest=""),
+        arguments_meta=replace(question.arguments_meta, digest="", errors=errors),
         principal=replace(question.principal, claims=repeated(claims, secrets)),
         target=replace(target, name=repeated(name, secrets), uri=repeated(uri, secrets)),
         client=Client(name=repeated(display[0], secrets), version=repeated(display[1], secrets)),
         context=replace(question.context, headers=repeated(headers, secrets)),
     )
     return bare, secrets
+
+
+def _scrubbed_error(error: ArgumentError, secrets: Scrubber) -> ArgumentError:
+    return replace(error, path=scrubbed(error.path, secrets), message=scrubbed(error.message, secrets))
 
 
 def _shape_of(bare: PolicyInput, kept: Kept) -> PolicyInput:

@@ -57,6 +57,9 @@ class Target(Struct, frozen=True, kw_only=True):
     type: TargetType = "none"
     name: str | None = None
     uri: str | None = None
+    """In normal form (gateway.admission.uris)."""
+    written: str | None = None
+    """The URI as it was written and is forwarded, if it differs."""
 
 
 class Definition(Struct, frozen=True, kw_only=True):
@@ -69,6 +72,15 @@ class Definition(Struct, frozen=True, kw_only=True):
     """The server's own tool annotations: untrusted hints."""
 
 
+class ArgumentError(Struct, frozen=True, kw_only=True):
+    """One reason why arguments do not fit the presented schema; no value of an argument is in it."""
+
+    path: str
+    """Where the argument is, as a JSON pointer into the arguments; empty for all of them."""
+    keyword: str
+    message: str
+
+
 class ArgumentsMeta(Struct, frozen=True, kw_only=True):
     """Measures of the arguments; `bytes` and `depth` of their JSON, `digest` hexadecimal SHA-256 over it."""
 
@@ -76,6 +88,12 @@ class ArgumentsMeta(Struct, frozen=True, kw_only=True):
     digest: str = ""
     depth: int = 0
     schema: SchemaCheck = "none"
+    formats: SchemaCheck = "none"
+    """The same with formats asserted; `none` if the schema names no format."""
+    unchecked: list[str] = field(default_factory=list[str])
+    """Keywords of the presented schema that cannot be checked, as JSON pointers into it; the first ones."""
+    errors: list[ArgumentError] = field(default_factory=list[ArgumentError])
+    """Why the arguments do not match; the first reasons."""
 
 
 class Item(Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from gateway.admission.arguments import measure
 from gateway.admission.exchange import Inbound
+from gateway.admission.findings import Findings
 from gateway.admission.policy_input import (
     ArgumentsMeta,
     AskedMessage,
@@ -31,6 +32,7 @@ from gateway.admission.policy_input import (
     Time,
 )
 from gateway.admission.session_digest import session_digest
+from gateway.admission.uris import is_template, with_normal_uri
 from gateway.protocol.message import Notification, Request
 from gateway.protocol.values import as_object
 
@@ -77,7 +79,7 @@ def ask(inbound: Inbound, *, phase: Phase, unix_ns: int, gateway: Gateway) -> Po
         principal=inbound.principal,
         client=inbound.client,
         server=Server(id=inbound.server),
-        target=target(inbound),
+        target=_normal(inbound),
         context=Context(
             time=moment(unix_ns),
             source_ip=inbound.source_ip,
@@ -94,6 +96,16 @@ def target(inbound: Inbound) -> Target:
         return Target(name=inbound.method.name)
     place = inbound.place
     return Target(type=place.type, name=place.name, uri=place.uri)
+
+
+def _normal(inbound: Inbound) -> Target:
+    """Return what the message touches, a resource in normal form; a template that is completed stays as it is."""
+    touched = target(inbound)
+    return touched if touched.uri is not None and _is_completed(inbound) else with_normal_uri(touched)
+
+
+def _is_completed(inbound: Inbound) -> bool:
+    return inbound.method.target == "reference" and is_template(inbound.place.uri or "")
 
 
 def arguments_of(inbound: Inbound) -> dict[str, Any]:
@@ -121,10 +133,22 @@ def measured(arguments: Mapping[str, Any], schema: SchemaCheck) -> ArgumentsMeta
     return measure(arguments, schema)
 
 
+def judged(meta: ArgumentsMeta, found: Findings) -> ArgumentsMeta:
+    """Return the measures with what the presented schema says of the arguments."""
+    return replace(
+        meta,
+        schema=found.schema,
+        formats=found.formats,
+        unchecked=list(found.unchecked),
+        errors=list(found.errors),
+    )
+
+
 def item(inbound: Inbound, *, method: str, target: Target, definition: Definition | None) -> Item:
     """State a thing in a list as the call that it would be, by the client that asked for the list."""
     message = AskedMessage(method=method, kind="request", revision=inbound.revision, era=inbound.era)
-    return Item(message=message, target=target, definition=definition)
+    shown = target if is_template(target.uri or "") else with_normal_uri(target)
+    return Item(message=message, target=shown, definition=definition)
 
 
 def listing(question: PolicyInput, items: Sequence[Item]) -> PolicyInput:

@@ -79,6 +79,8 @@ class Arguments(Struct, frozen=True, kw_only=True, omit_defaults=True):
     depth: int = 0
     schema: SchemaCheck = "none"
     digest: str = ""
+    unchecked: tuple[str, ...] = ()
+    """Keywords of the presented schema that were not checked, as JSON pointers into it."""
 
 
 class Decided(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="decided"):

@@ -45,7 +45,8 @@ def decided(
 ) -> Decided:
     """Return the record of a decision, before its effect; secrets are masked at every level."""
     shown = masked(question, masking, answer.decision.reads if isinstance(answer, Verdict) else ())
-    reasons = _worded(enforced.reasons or _reasons(answer), shown.secrets)
+    secrets = shown.secrets if masking.level != "none" else shown.secrets.and_also(_described(question))
+    reasons = _worded(enforced.reasons or _reasons(answer), secrets)
     return Decided(
         call_id=occasion.call_id,
         time=rfc3339(occasion.unix_ns),
@@ -64,7 +65,7 @@ def decided(
         arguments=_measures(question, occasion.keyed, masking.key),
         revision=answer.revision,
         **_asked(question),
-        **(_answered(answer, shown.secrets) if isinstance(answer, Verdict) else {}),
+        **(_answered(answer, secrets) if isinstance(answer, Verdict) else {}),
     )
 
 
@@ -153,6 +154,11 @@ def _bound(obligations: Sequence[Obligation], secrets: Scrubber) -> tuple[Obliga
     )
 
 
+def _described(question: PolicyInput) -> tuple[str, ...]:
+    """Return the texts that name members of the arguments, of which the level `none` records nothing."""
+    return tuple(error.message for error in question.arguments_meta.errors)
+
+
 def _credential(decision: Decision | None) -> str:
     route = decision.route if decision else None
     return route.credential.name if route and route.credential else ""
@@ -178,4 +184,6 @@ def _caller(principal: Principal) -> Caller:
 def _measures(question: PolicyInput, keyed: str, key: bytes) -> Arguments:
     meta = question.arguments_meta
     keyed = keyed or digest(key, canonical(question.arguments)) if question.arguments else ""
-    return Arguments(bytes=meta.bytes, depth=meta.depth, schema=meta.schema, digest=keyed)
+    return Arguments(
+        bytes=meta.bytes, depth=meta.depth, schema=meta.schema, digest=keyed, unchecked=tuple(meta.unchecked)
+    )

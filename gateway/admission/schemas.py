@@ -1,7 +1,8 @@
 """What can be told of a presented JSON Schema without running it: what it may cost, and what it declares where.
 
-Rule 1: only references within the document, by JSON pointer or plain anchor, count; any other is a `LookupError`.
-Rule 2: a schema that nests deeper than `DEEPEST` is a `RecursionError`; no search passes a subschema twice.
+Rule 1: only references within the document, by JSON pointer or plain anchor, count; others lead nowhere.
+Rule 2: a document with others inside is a `LookupError`, one that nests deeper than `DEEPEST` a `RecursionError`; no
+search passes a subschema twice.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,6 +10,7 @@ from typing import Any, Final, TypeGuard
 from urllib.parse import unquote
 
 DEEPEST: Final = 100
+_DEAREST: Final = 1 << 60
 
 _REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
 _HERE: Final = ("allOf", "anyOf", "oneOf", "if", "then", "else")
@@ -36,8 +38,7 @@ class Schema:
         """Take the document, as it was presented."""
         self.root: Final = root
         self._anchors: Final = dict(_anchors(root, DEEPEST))
-        self._costs: Final[dict[int, int]] = {}
-        self.cost: Final = self._cost(root, DEEPEST)
+        self.cost: Final = cost_of(root, self._anchors)
 
     def here(self, parts: Sequence[Any]) -> list[Part]:
         """Return the subschemas that may judge the same value as `parts` do, themselves included."""
@@ -51,24 +52,25 @@ class Schema:
         return list(found.values())
 
     def _referenced(self, part: Part) -> Iterator[Any]:
-        """Return what a subschema refers to; a property that is called `$ref` is no reference."""
-        for reference in (part[name] for name in _REFERENCES if type(part.get(name)) is str):
-            anchor = reference.removeprefix("#")
-            if not reference.startswith("#"):
-                raise LookupError(reference)
-            yield _pointed(self.root, anchor) if anchor[:1] in {"", "/"} else self._anchors[anchor]
+        return _referenced(self.root, part, self._anchors)
 
-    def _cost(self, part: Any, room: int) -> int:
-        if not is_object(part) and not is_array(part):
-            return 0
-        if not room:
-            raise RecursionError
-        if id(part) not in self._costs:
-            self._costs[id(part)] = 1
-            referenced = self._referenced(part) if is_object(part) else ()
-            inner = [*inside(part), *referenced]
-            self._costs[id(part)] = 1 + sum(self._cost(value, room - 1) for value in inner)
-        return self._costs[id(part)]
+
+def cost_of(root: Any, anchors: Mapping[str, Any]) -> int:
+    """Return how many subschemas one value can pass at most, without recursion: references may form long chains."""
+    costs: dict[int, int] = {}
+    todo: list[tuple[Any, bool]] = [(root, False)]
+    while todo:
+        part, is_done = todo.pop()
+        if (not is_object(part) and not is_array(part)) or (not is_done and id(part) in costs):
+            continue
+        inner = [*inside(part), *(_referenced(root, part, anchors) if is_object(part) else ())]
+        if is_done:
+            costs[id(part)] = min(1 + sum(costs.get(id(value), 0) for value in inner), _DEAREST)
+        else:
+            costs[id(part)] = 1
+            todo.append((part, True))
+            todo += ((value, False) for value in inner)
+    return costs.get(id(root), 0)
 
 
 def inside(value: object) -> Iterable[Any]:
@@ -110,6 +112,17 @@ def all_declared(root: Any) -> Iterator[str]:
         todo += inside(part)
 
 
+def has_format(root: Any) -> bool:
+    """Return whether a document has the keyword `format` anywhere."""
+    todo = [root]
+    while todo:
+        part = todo.pop()
+        if is_object(part) and type(part.get("format")) is str:
+            return True
+        todo += inside(part)
+    return False
+
+
 def _composed(part: Part) -> Iterator[Any]:
     for value in (part[keyword] for keyword in _HERE if keyword in part):
         yield from value if is_array(value) else [value]
@@ -127,6 +140,21 @@ def _anchors(part: Any, room: int) -> Iterator[tuple[str, Any]]:
         yield from ((part[name], part) for name in ("$anchor", "$dynamicAnchor") if type(part.get(name)) is str)
     for value in inside(part):
         yield from _anchors(value, room - 1)
+
+
+def _referenced(root: Any, part: Part, anchors: Mapping[str, Any]) -> Iterator[Any]:
+    """Return what a subschema refers to; a property that is called `$ref` is no reference."""
+    for reference in (part[name] for name in _REFERENCES if type(part.get(name)) is str):
+        anchor = reference.removeprefix("#")
+        if not reference.startswith("#"):
+            continue
+        if anchor[:1] not in {"", "/"}:
+            yield anchors.get(anchor)
+            continue
+        try:
+            yield _pointed(root, anchor)
+        except LookupError:
+            continue
 
 
 def _pointed(root: Any, pointer: str) -> Any:

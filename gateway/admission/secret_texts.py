@@ -88,6 +88,10 @@ class Scrubber:
         self._lengths: Final = sorted(set(map(len, self._secrets)) - _SHORT, reverse=True)
         self._left = budget
 
+    def and_also(self, more: Iterable[str]) -> "Scrubber":
+        """Return what masks `more` too, within what is left of the budget."""
+        return Scrubber((*self._secrets, *more), budget=self._left)
+
     def __contains__(self, text: str) -> bool:
         """Return whether a text is one of the secrets, however short."""
         return text in self._secrets

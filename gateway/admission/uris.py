@@ -1,33 +1,58 @@
-"""Whether a resource URI is in normal form, so that one resource has one spelling that a rule can name.
+"""The normal form of a resource URI, in which rules, catalog entries and requests are compared.
 
-Rule 1: what is not in the normal form of RFC 3986 section 6.2 is refused, never rewritten: no server knows that form.
-Rule 2: what decoders disagree about (encoded slashes, double encodings, empty segments, backslashes) is refused too.
-Rule 3: custom schemes are judged by the generic syntax alone: `test://static-text` is as good as `file:///docs/a.md`.
+A client's text travels to the server as it is; policy sees its normal form (`target.uri`). So:
+
+Rule 1: spellings that readers take for one resource have one normal form, and a rule on it reaches all of them.
+Rule 2: what may lead elsewhere is refused: dot segments in any encoding, control characters, space at an end.
+Rule 3: what readers disagree about is `doubtful`: encoded slashes, backslashes, empty segments, double encoding, a
+fragment, no scheme, `file://localhost`, a password. It is accepted only as the very text that the server lists.
+Rule 4: hosts are compared without case, in the schemes that have hosts; in all others the text after `//` is a name of
+the server's own, compared exactly.
+Rule 5: normal forms are their own normal form; escapes are upper-case UTF-8, and other than unreserved characters.
 """
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Final
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote
 
 from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.admission.policy_input import Target
+from gateway.admission.uri_characters import composed, decoded, escaped
 
 LONGEST: Final = 8192
 
-_URI: Final = re.compile(r"([^:/?]*):(?://([^/?]*))?([^?]*)(?:\?(.*))?", re.DOTALL)
-"""RFC 3986 appendix B, once there is no fragment."""
-_CHARACTERS: Final = re.compile(r"[A-Za-z0-9._~:/?\[\]@!$&'()*+,;=%-]*")
-_SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*")
-_HOST: Final = re.compile(r"[a-z0-9._~!$&'()*+,;=-]*|\[[0-9a-fv][0-9a-z.:_~-]*\]")
-_PORT: Final = re.compile(r"0|[1-9][0-9]{0,4}")
-_DOTS: Final = re.compile(r"\.{1,2}(;.*)?")
-_ESCAPE: Final = re.compile(r"%([0-9A-F]{2})?")
-_TWICE: Final = re.compile(r"%25[0-9A-Fa-f]{2}")
-_UNRESERVED: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_URI: Final = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.DOTALL)
+"""RFC 3986 appendix B."""
+_DOTS: Final = re.compile(r"\.{1,2}(;.*)?", re.DOTALL)
+_DRIVE: Final = re.compile(r"[A-Za-z]:?")
+_EXPRESSION: Final = re.compile(r"\{[^{}]*\}")
+_PORT: Final = re.compile(r"(?:0|[1-9][0-9]{0,4})?")
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443", "ws": "80", "wss": "443", "ftp": "21"}
-_HOSTED: Final = frozenset({*_DEFAULT_PORTS, "file"})
-"""Schemes that need an authority, and name no user in it."""
+HOSTED: Final = frozenset(
+    {
+        *(
+            *_DEFAULT_PORTS,
+            "file",
+            "sftp",
+            "ftps",
+            "ssh",
+            "smb",
+            "nfs",
+            "git",
+            "svn",
+            "ldap",
+            "ldaps",
+            "rtsp",
+            "telnet",
+        ),
+        *("git+ssh", "git+https", "git+http", "svn+ssh", "postgres", "postgresql", "mysql", "mongodb", "redis", "amqp"),
+    }
+)
+"""Schemes with a host after `//`."""
 
 
 class Abnormal(Struct, frozen=True):
@@ -36,121 +61,185 @@ class Abnormal(Struct, frozen=True):
     reason: str
 
 
+class NormalUri(Struct, frozen=True):
+    """The normal form of a URI."""
+
+    text: str
+    doubt: str = ""
+    """Why only a server that lists this very text can be meant to read it so; empty if every reader does."""
+
+
 class _Parts(Struct, frozen=True):
     scheme: str
     authority: str | None
     path: str
     query: str | None
+    fragment: str | None
 
 
-def normal(uri: str) -> bool:
-    """Return whether a URI is in normal form."""
-    return abnormality(uri) is None
+def normalize(uri: str) -> NormalUri | Abnormal:
+    """Return the normal form of a URI, or why it is refused."""
+    refused = _of_text(uri)
+    if refused:
+        return Abnormal(refused)
+    first = _normalized(uri)
+    if isinstance(first, Abnormal) or first.text == uri:
+        return first
+    second = _normalized(first.text)
+    if isinstance(second, Abnormal) or second.text != first.text:
+        return Abnormal("has no normal form")
+    return first if first.doubt else second if second.doubt else first
 
 
 def abnormality(uri: str) -> Abnormal | None:
-    """Return why a URI is not in normal form; null where it is."""
-    reason = _of_text(uri) or _of_escapes(uri) or _of_parts(uri)
-    return Abnormal(reason) if reason else None
+    """Return why a URI is refused whatever a server lists; null if it has a normal form."""
+    found = normalize(uri)
+    return found if isinstance(found, Abnormal) else None
+
+
+def is_template(uri: str) -> bool:
+    """Return whether a text has expressions of a URI template (RFC 6570)."""
+    return _EXPRESSION.search(uri) is not None
+
+
+def with_normal_uri(target: Target) -> Target:
+    """Return a target that names its resource in normal form, with the text as written if that differs.
+
+    What has no normal form is left as it is: nothing is asked about it.
+    """
+    if target.uri is None or target.written is not None:
+        return target
+    found = normalize(target.uri)
+    if isinstance(found, Abnormal) or found.text == target.uri:
+        return target
+    return replace(target, uri=found.text, written=target.uri)
+
+
+def _normalized(uri: str) -> NormalUri | Abnormal:
+    doubts: list[str] = []
+    text = escaped(composed(decoded(uri, doubts), doubts))
+    if _has_control(text):
+        return Abnormal("has an encoded control character")
+    found = _URI.fullmatch(text)
+    if found is None:
+        return Abnormal("cannot be read")
+    scheme, authority, path, query, fragment = found.groups()
+    given = _Parts(scheme or "", authority, path, query, fragment)
+    if not scheme and not path:
+        return Abnormal("has no path")
+    if any(_DOTS.fullmatch(segment) for segment in _segments(given)):
+        return Abnormal("has a dot segment")
+    parts = _normal_parts(given, doubts)
+    return NormalUri(_joined(parts), doubts[0] if doubts else "")
 
 
 def _of_text(uri: str) -> str:
-    if len(uri) > LONGEST:
-        return f"is longer than {LONGEST} characters"
-    if "#" in uri:
-        return "has a fragment, which a server never sees: leave it out"
-    if not _CHARACTERS.fullmatch(uri):
-        return "has a character that RFC 3986 does not allow (control, space, backslash, non-ASCII): percent-encode it"
+    if not uri or len(uri) > LONGEST:
+        return f"is empty, or longer than {LONGEST} characters"
+    if uri[0].isspace() or uri[-1].isspace():
+        return "begins or ends with a space"
+    if any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in uri):
+        return "has a control character, a line separator, or text that is not Unicode"
     return ""
 
 
-def _of_escapes(uri: str) -> str:
-    if "%" not in uri:
-        return ""
-    for found in _ESCAPE.finditer(uri):
-        if found[1] is None:
-            return "has a `%` that two upper-case hexadecimal digits do not follow"
-        reason = _of_byte(int(found[1], 16), found[0])
-        if reason:
-            return reason
-    if _TWICE.search(uri):
-        return "is percent-encoded twice"
-    return _of_decoded(unquote_to_bytes(uri))
+def _has_control(text: str) -> bool:
+    return re.search(r"%(?:[01][0-9A-F]|7F|C2%[89][0-9A-F])", text) is not None
 
 
-def _of_byte(byte: int, written: str) -> str:
-    if byte in _UNRESERVED:
-        return f"has {written} for a character that needs no encoding: write `{chr(byte)}`"
-    if byte < ord(" ") or byte == 0x7F:  # noqa: PLR2004 - the control characters of ASCII
-        return f"has the control character {written}"
-    return ""
+def _segments(parts: _Parts) -> Iterator[str]:
+    """Return the segments of a URI as the most eager reader sees them."""
+    for text in (parts.authority, parts.path):
+        eager = unicodedata.normalize("NFKC", unquote(unquote(text or "")))
+        yield from re.split(r"[/\\]", eager)
 
 
-def _of_decoded(octets: bytes) -> str:
-    try:
-        text = octets.decode()
-    except UnicodeDecodeError:
-        return "has percent-encoded bytes that are not UTF-8"
-    if not unicodedata.is_normalized("NFC", text):
-        return "has percent-encoded text that is not in Unicode normal form C"
-    beyond = (unicodedata.normalize("NFKC", character) for character in text if not character.isascii())
-    if any(set(folded) & set("/\\.%") for folded in beyond):
-        return "has a percent-encoded character that some servers take for `/`, `\\`, `.` or `%`"
-    return ""
+def _normal_parts(parts: _Parts, doubts: list[str]) -> _Parts:
+    if not parts.scheme:
+        doubts.append("has no scheme, such as file:///docs/a.md")
+    if parts.fragment is not None:
+        doubts.append("has a fragment, which some servers ignore")
+    if parts.query == "":
+        doubts.append("has an empty query")
+        parts = replace(parts, query=None)
+    if parts.scheme != parts.scheme.lower():
+        doubts.append("has a scheme with upper-case letters")
+        parts = replace(parts, scheme=parts.scheme.lower())
+    if parts.scheme == "file":
+        parts = _of_file(parts, doubts)
+    if parts.authority is None and parts.scheme in _DEFAULT_PORTS:
+        doubts.append(f"has no authority: write {parts.scheme}://")
+    if parts.authority is not None:
+        parts = replace(parts, authority=_of_authority(parts, doubts))
+    return replace(parts, path=_of_path(parts, doubts))
 
 
-def _of_parts(uri: str) -> str:
-    found = _URI.fullmatch(uri)
-    if found is None or not _SCHEME.fullmatch(found[1]):
-        return "does not begin with a lower-case scheme, such as file:///docs/a.md"
-    parts = _Parts(*found.groups())
-    return next((reason for check in _CHECKS if (reason := check(parts))), "")
+def _of_file(parts: _Parts, doubts: list[str]) -> _Parts:
+    """Return a URI of a file as `file:///path`, or `file://host/path`."""
+    authority = parts.authority
+    if authority is None:
+        doubts.append("has no authority: write file://")
+        return replace(parts, authority="", path=f"/{parts.path.lstrip('/')}")
+    if _DRIVE.fullmatch(authority) and authority.endswith(":"):
+        doubts.append("has a drive in the place of a host: write file:///")
+        return replace(parts, authority="", path=f"/{authority}{parts.path}")
+    if authority.lower() == "localhost":
+        doubts.append("names the host localhost: write file:///")
+        return replace(parts, authority="")
+    return parts
 
 
-def _of_authority(parts: _Parts) -> str:
-    if parts.authority is None:
-        return f"has no authority: write {parts.scheme}://" if parts.scheme in _HOSTED else ""
-    user, at, address = parts.authority.rpartition("@")
-    if at and (parts.scheme in _HOSTED or ":" in user or "@" in user):
-        return "names a user or a password before the host"
-    host, port = _address(address)
-    if not _HOST.fullmatch(host) or host.endswith("."):
-        return "has a host that is not in lower-case ASCII, or ends in a dot"
-    if parts.scheme == "file" and host == "localhost":
-        return "names the host localhost: write file:///"
-    if not host and (at or port is not None or parts.scheme in _DEFAULT_PORTS):
-        return "has no host"
-    return "" if port is None else _of_port(parts.scheme, port)
+def _of_authority(parts: _Parts, doubts: list[str]) -> str:
+    authority = _slashed(parts.authority or "", doubts)
+    user, at, address = authority.rpartition("@")
+    if at and (parts.scheme in _DEFAULT_PORTS or parts.scheme == "file" or ":" in user or "@" in user):
+        doubts.append("names a user or a password before the host")
+    if parts.scheme not in HOSTED:
+        return authority
+    return f"{user}{at}{_of_address(parts.scheme, address, doubts)}"
 
 
-def _address(address: str) -> tuple[str, str | None]:
-    """Return host and port of an authority; port is null where there is no colon after the host."""
+def _of_address(scheme: str, address: str, doubts: list[str]) -> str:
+    """Return host and port; the default port of a scheme is left out."""
     host, colon, port = address.rpartition(":")
-    bracketed = address.endswith("]")
-    return (host, port) if colon and not bracketed else (address, None)
+    if not colon or address.endswith("]"):
+        host, colon, port = address, "", ""
+    host = host.lower() if "%" not in host else host
+    if (
+        any(sign in host for sign in ("%", ":") if host[:1] != "[")
+        or host.endswith(".")
+        or not _is_port(port)
+        or (not host and scheme != "file")
+    ):
+        doubts.append("has a host or a port that servers read in different ways")
+    default = port in {"", _DEFAULT_PORTS.get(scheme)}
+    return host.removesuffix(".") + ("" if default else f"{colon}{port}")
 
 
-def _of_port(scheme: str, port: str) -> str:
-    if not _PORT.fullmatch(port) or int(port) > 65535:  # noqa: PLR2004 - the last port
-        return "has an empty or impossible port"
-    return "names the default port: leave it out" if port == _DEFAULT_PORTS.get(scheme) else ""
+def _is_port(port: str) -> bool:
+    return _PORT.fullmatch(port) is not None and int(port or 0) <= 65535  # noqa: PLR2004 - the last port
 
 
-def _of_path(parts: _Parts) -> str:
-    if "%2F" in parts.path or "%5C" in parts.path:
-        return "has an encoded slash or backslash in its path"
-    if not parts.path and parts.scheme in _DEFAULT_PORTS:
-        return "has an empty path: end it with `/`"
-    segments = parts.path.removeprefix("/").split("/")
-    if any(_DOTS.fullmatch(segment) for segment in segments):
-        return "has a dot segment in its path"
-    return "has an empty segment in its path" if "" in segments[:-1] else ""
+def _of_path(parts: _Parts, doubts: list[str]) -> str:
+    path = _slashed(parts.path, doubts).replace("[", "%5B").replace("]", "%5D")
+    if not path and parts.scheme in _DEFAULT_PORTS:
+        return "/"
+    rooted = path.startswith("/") or parts.authority is not None
+    if rooted and "//" in path:
+        doubts.append("has an empty segment in its path")
+        return re.sub("/{2,}", "/", path)
+    return path
 
 
-def _of_rest(parts: _Parts) -> str:
-    if "[" in parts.path or "]" in parts.path:
-        return "has a bracket in its path: percent-encode it"
-    return "has an empty query: leave the `?` out" if parts.query == "" else ""
+def _slashed(text: str, doubts: list[str]) -> str:
+    plain = text.replace("%2F", "/").replace("%5C", "/")
+    if plain != text:
+        doubts.append("has an encoded slash or backslash")
+    return plain
 
 
-_CHECKS: Final[tuple[Callable[[_Parts], str], ...]] = (_of_authority, _of_path, _of_rest)
+def _joined(parts: _Parts) -> str:
+    text = f"{parts.scheme}:" if parts.scheme else ""
+    text += f"//{parts.authority}" if parts.authority is not None else ""
+    text += parts.path + (f"?{parts.query}" if parts.query is not None else "")
+    return text + (f"#{parts.fragment}" if parts.fragment is not None else "")

@@ -27,6 +27,7 @@ from gateway.admission.policy_input import (
 )
 from gateway.admission.principal import ANONYMOUS, Principal
 from gateway.admission.question import measured, moment
+from gateway.admission.uris import with_normal_uri
 from gateway.bundle.plain import Json
 from gateway.protocol.methods import METHODS
 
@@ -79,7 +80,7 @@ def _target(entry: Mapping[str, Any]) -> Target:
     if "prompt" in entry:
         return Target(type="prompt", name=entry["prompt"])
     if "resource" in entry:
-        return Target(type="resource", uri=entry["resource"])
+        return with_normal_uri(Target(type="resource", uri=entry["resource"]))
     asked_by_server = _direction(entry["method"]) == "server"
     return Target(name=entry["method"] if asked_by_server else None)
 

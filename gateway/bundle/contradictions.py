@@ -14,7 +14,7 @@ from zoneinfo import available_timezones
 
 from msgspec import Struct
 
-from gateway.admission.uris import abnormality
+from gateway.admission.uri_patterns import normal_key, unusable_key
 from gateway.bundle.document import Document, step
 from gateway.bundle.environment import Environment
 from gateway.bundle.names import Names
@@ -72,6 +72,10 @@ def _twice(environment: Environment) -> Iterator[Problem]:
         ("token digest", _tokens(environment)),
         ("identity", _identities(environment)),
         ("anonymous agent", _anonymous(environment)),
+        (
+            "resource",
+            [(d, step("/resources", u), f"{normal_key(u)} of {d.value['server']}") for d, u in _uris(environment)],
+        ),
         ("data", [(d, "", PurePosixPath(d.file).stem) for d in environment.own]),
     ):
         yield from _repeated(what, places)
@@ -163,21 +167,23 @@ def _close(name: str, known: Iterable[str]) -> str:
     return f"Did you mean `{close[0]}`?" if close else ""
 
 
+def _uris(environment: Environment) -> Iterator[tuple[Document, str]]:
+    return ((document, uri) for document in environment.catalog for uri in document.value.get("resources", {}))
+
+
 def _resources(environment: Environment) -> Iterator[Problem]:
+    for document, uri in _uris(environment):
+        found = unusable_key(uri)
+        if found:
+            remedy = "Write it in normal form, or as a prefix that ends in `*`."
+            yield document.problem(step("/resources", uri), f"the URI `{uri}` {found}.", remedy)
+
+
+def _unread_output(environment: Environment) -> Iterator[Problem]:
     for document in environment.catalog:
-        for uri in document.value.get("resources", {}):
-            found = _unusable(uri)
-            if found:
-                remedy = "Write it in normal form, or as a prefix that ends in `*`."
-                yield document.problem(step("/resources", uri), f"the URI `{uri}` {found}.", remedy)
-
-
-def _unusable(uri: str) -> str:
-    prefix = uri.removesuffix("*")
-    if "*" in prefix:
-        return "has a `*` before its end"
-    found = abnormality(uri if prefix == uri else f"{prefix}x")
-    return found.reason if found else ""
+        if document.value.get("check_output") and document.value.get("large_results"):
+            said = "`check_output` reads every result, `large_results` relays large ones unread."
+            yield document.problem("/check_output", said, "Keep one of them.")
 
 
 def _hours_and_zones(environment: Environment) -> Iterator[Problem]:
@@ -209,6 +215,7 @@ _CHECKS: Final[tuple[Callable[[Environment], Iterator[Problem]], ...]] = (
     _twice,
     _names_nobody_bears,
     _resources,
+    _unread_output,
     _hours_and_zones,
     _own_names,
 )

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any, Final
 
+from gateway.admission.uri_patterns import normal_key, normal_pattern
 from gateway.bundle.environment import Environment
 from gateway.bundle.plain import Json
 from gateway.bundle.reads import read_index
@@ -23,9 +24,12 @@ _SERVER: Final[Mapping[str, Any]] = {
     "credential": None,
     "timeout_s": 60,
     "large_results": False,
+    "check_output": False,
     "believe_annotations": False,
     "server_requests": [],
 }
+_INHERITED: Final[Mapping[str, Any]] = {"definition_drift": {}, "check_formats": False}
+"""What a server takes from the environment where its own entry does not say it."""
 _TARGET: Final[Mapping[str, Any]] = {"tags": [], "pin": None}
 _AGENT: Final[Mapping[str, Any]] = {"labels": [], "expires": None, "anonymous": False}
 _SCOPE: Final[Mapping[str, Any]] = {"servers": ["*"], "actions": ["*"]}
@@ -43,6 +47,8 @@ _ENVIRONMENT: Final[Mapping[str, Any]] = {
     "default": "deny",
     "time_zone": "UTC",
     "require_pins": False,
+    "check_schemas": "lenient",
+    "check_formats": False,
     "observe": None,
 }
 
@@ -53,7 +59,7 @@ def bundle_data(environment: Environment, requirements: Mapping[str, Any]) -> Js
     servers = {entry["server"]: entry for entry in _values(environment.catalog)}
     agents = {entry["agent"]: entry for entry in environment.agent_entries()}
     rules = {
-        entry["rule"]: {**_RULE, **entry, "file": file, "line": line}
+        entry["rule"]: {**_RULE, **_rule(entry), "file": file, "line": line}
         for entry, file, line in environment.rule_entries()
     }
     registered = {name: _agent(entry) for name, entry in agents.items()}
@@ -80,12 +86,12 @@ def _values(documents: Iterable[Any]) -> list[Json]:
 
 def _server(entry: Json, settings: Json) -> Json:
     own = {key: value for key, value in entry.items() if key not in {"tools", "prompts", "resources", "tasks"}}
-    drift = entry.get("definition_drift", settings.get("definition_drift", {}))
-    return {**_SERVER, **own, "definition_drift": drift}
+    inherited = {key: entry.get(key, settings.get(key, default)) for key, default in _INHERITED.items()}
+    return {**_SERVER, **own, **inherited}
 
 
 def _targets(entry: Json) -> Json:
-    resources = entry.get("resources", {})
+    resources = {normal_key(uri): target for uri, target in entry.get("resources", {}).items()}
     prefixes = [{"prefix": uri[:-1], **_TARGET, **target} for uri, target in resources.items() if uri.endswith("*")]
     tasks = entry.get("tasks")
     return {
@@ -95,6 +101,14 @@ def _targets(entry: Json) -> Json:
         "resource_prefixes": sorted(prefixes, key=lambda each: (-len(each["prefix"]), each["prefix"])),
         "tasks": None if tasks is None else {**_TARGET, **tasks},
     }
+
+
+def _rule(entry: Json) -> Json:
+    """The rule with its globs of URIs as they match normal forms."""
+    patterns = entry.get("what", {}).get("resources")
+    if not patterns:
+        return entry
+    return {**entry, "what": {**entry["what"], "resources": list(dict.fromkeys(map(normal_pattern, patterns)))}}
 
 
 def _completed(targets: Json) -> Json:

@@ -59,9 +59,9 @@ def stating(inbound: Inbound, sight: Sight, unix_ns: int, bounds: Bounds) -> Ste
     if malformed is not None:
         return malformed
     yield
-    schema = presented.check_arguments(arguments) if inbound.method.name == "tools/call" else "none"
-    judged = replace(meta, schema=schema)
-    return Stated(replace(question, definition=presented.definition, arguments=arguments, arguments_meta=judged), keyed)
+    if inbound.method.name == "tools/call":
+        meta = questions.judged(meta, presented.findings(arguments, meta.bytes))
+    return Stated(replace(question, definition=presented.definition, arguments=arguments, arguments_meta=meta), keyed)
 
 
 def plain(inbound: Inbound, *, unix_ns: int, gateway: Gateway) -> PolicyInput:

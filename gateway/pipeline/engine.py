@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from gateway.admission import question as questions
 from gateway.admission.action import Admit, Outbound, permit
 from gateway.admission.decision import PolicyFailure, Verdict
-from gateway.admission.enforce import enforce
+from gateway.admission.enforce import confirmed, enforce
 from gateway.admission.exchange import Inbound
 from gateway.admission.masking import Masking
 from gateway.admission.policy_input import Gateway, PolicyInput
@@ -89,7 +89,10 @@ class Engine:
         """Return what enforcement makes of the answer of a decided call; nothing comes of it yet."""
         answer = call.answer or _SILENCE
         outcome = enforce(answer, outbound(call.inbound, subject=self._subject(call.inbound, answer)))
-        return _same_agent(call.inbound, answer, outcome)
+        outcome = _same_agent(call.inbound, answer, outcome)
+        if isinstance(outcome, Admit) and isinstance(answer, Verdict):
+            return confirmed(answer, outcome, call.question.target, call.presented.uri if call.presented else "")
+        return outcome
 
     async def record_refusal(self, call: Call, refusal: Refusal) -> None:
         """Record why a call in flight is refused now; it is ended also if that cannot be recorded."""

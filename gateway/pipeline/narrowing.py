@@ -14,8 +14,9 @@ from gateway.admission.decision import PolicyFailure
 from gateway.admission.exchange import Inbound
 from gateway.admission.policy_input import Item, PolicyInput, Target
 from gateway.admission.question import item
-from gateway.admission.uris import abnormality
+from gateway.admission.uris import NormalUri, normalize
 from gateway.pipeline.listings import Listings
+from gateway.pipeline.ports import Presented
 from gateway.pipeline.presentation import Look, Presentation
 from gateway.protocol.errors import INVALID_PARAMS
 from gateway.protocol.malformed import Malformed
@@ -76,10 +77,12 @@ class Narrowing:
     async def _item(self, inbound: Inbound, row: Method, name: str) -> Item | None:
         """State a name as the call that would read it; null for one that no call could name."""
         place = target_of(row, {row.field: name})
-        if place is None or (place.uri is not None and abnormality(place.uri) is not None):
+        if place is None:
             return None
         reading = replace(inbound, method=row, place=place)
         presented = (await self._presentation.sight(reading, self._revision, self._look_once)).presented
+        if place.uri is not None and not _is_readable(place.uri, presented):
+            return None
         target = Target(type=place.type, name=place.name, uri=place.uri)
         return item(inbound, method=row.name, target=target, definition=presented.definition if presented else None)
 
@@ -88,6 +91,13 @@ class Narrowing:
         if method not in self._looked:
             self._looked.add(method)
             await self._look(inbound, method)
+
+
+def _is_readable(uri: str, presented: Presented | None) -> bool:
+    """Return whether a read of the URI could pass, in the spelling in which it is written."""
+    found = normalize(uri)
+    listed = presented.uri if presented else ""
+    return isinstance(found, NormalUri) and (not found.doubt or listed == uri)
 
 
 def rewritten(inbound: Inbound, message: Request, params: dict[str, Any]) -> Inbound:

@@ -22,6 +22,7 @@ from gateway.pipeline.call import Call, open_request
 from gateway.pipeline.capabilities import CONNECTING, Capabilities
 from gateway.pipeline.engine import Engine
 from gateway.pipeline.list_results import ListResults, broken, refused_response
+from gateway.pipeline.output_check import output_fault
 from gateway.pipeline.server_messages import ServerMessages
 from gateway.pipeline.task_ids import TaskIds
 from gateway.pipeline.task_results import LIST as TASKS
@@ -144,6 +145,9 @@ class Replies:
 
     def _whole(self, call: Call, message: Response, result: dict[str, Any], *, doubtful: bool = False) -> Action:
         """Deliver a result as it came, or written anew where clients must keep it less, or could misread it."""
+        fault = output_fault(call, result, len(message.raw))
+        if fault:
+            return self._broken(call, fault)
         modern = call.inbound.era == "modern"
         shown = capped(result, self._ttl_cap_ms) if modern and call.inbound.method.cacheable else result
         doubtful = doubtful or (ambiguous(message.raw) if modern else message.raw.count(b"resultType") > 1)

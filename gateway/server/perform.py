@@ -195,6 +195,8 @@ class Performer:
         now = self._pipeline.engine.parts.clock.now()
         reasons = settled.refusal.reasons if settled.refusal else ()
         known = isinstance(answer, Verdict) and answer.decision.resolved.server is not None
+        if settled.call.question.arguments_meta.unchecked:
+            self._meters.unchecked(settled.call.inbound.server if known else "")
         self._meters.decided(
             server=settled.call.inbound.server if known else "",
             outcome="deny" if settled.refusal else "allow",

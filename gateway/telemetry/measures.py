@@ -28,6 +28,7 @@ class Telemetry:
         self._upstream: dict[str, int] = {}
         self._refused: dict[str, int] = {}
         self._withheld: dict[str, int] = {}
+        self._unchecked: dict[str, int] = {}
         self._decision = Buckets()
         self._added = Buckets()
         self._streams = 0
@@ -56,6 +57,10 @@ class Telemetry:
         """A request was refused before it was decided."""
         self._count(self._refused, fault)
 
+    def unchecked(self, server: str) -> None:
+        """A call was judged by a schema with keywords that are not checked."""
+        self._count(self._unchecked, server)
+
     def streams(self, count: int) -> None:
         """So many streams are open now."""
         self._streams = count
@@ -67,6 +72,7 @@ class Telemetry:
             upstream=dict(self._upstream),
             refused=dict(self._refused),
             withheld=dict(self._withheld),
+            unchecked=dict(self._unchecked),
             decision=self._decision.latency(),
             added=self._added.latency(),
             streams=self._streams,

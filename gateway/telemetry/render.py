@@ -71,6 +71,12 @@ class _Workers(Collector):
             "server",
             (one.withheld for one in samples),
         )
+        yield _counter(
+            "unchecked_schemas",
+            "Calls of tools whose input schema has keywords that are not checked.",
+            "server",
+            (one.unchecked for one in samples),
+        )
         yield _histogram("decision_seconds", "Time that OPA took.", [one.decision for one in samples])
         yield _histogram(
             "added_seconds", "Time from reading a message to acting on it.", [one.added for one in samples]

@@ -51,6 +51,8 @@ class Samples(Struct, frozen=True, kw_only=True):
     refused: dict[str, int] = field(default_factory=dict[str, int])
     withheld: dict[str, int] = field(default_factory=dict[str, int])
     """Messages of servers that were not delivered, by server."""
+    unchecked: dict[str, int] = field(default_factory=dict[str, int])
+    """Calls of tools whose schema has keywords that are not checked, by server."""
     decision: Latency
     added: Latency
     streams: int = 0

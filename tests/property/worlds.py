@@ -129,6 +129,7 @@ def server(draw: st.DrawFn, name: str) -> dict[str, Any]:
             environment=st.sampled_from(("production", "test")),
             tags=some("messaging", "files"),
             believe_annotations=st.booleans(),
+            check_formats=st.booleans(),
             definition_drift=st.dictionaries(st.sampled_from(DRIFT), st.sampled_from(("allow", "warn", "deny"))),
         )
     )
@@ -153,6 +154,7 @@ def environment(draw: st.DrawFn) -> dict[str, Any]:
         part(
             {"name": "world", "default": draw(st.sampled_from(("deny", "allow")))},
             require_pins=st.booleans(),
+            check_schemas=st.sampled_from(("lenient", "strict")),
             definition_drift=st.dictionaries(st.sampled_from(DRIFT), st.sampled_from(("allow", "warn", "deny"))),
         )
     )

@@ -35,7 +35,7 @@ KNOWN_TO_PURE: Final[frozenset[str]] = frozenset(
     }
 )
 # One file each may know one library more: the one whose work it wraps.
-KNOWN_TO_ONE: Final = {"protocol/sealing.py": "cryptography", "admission/arguments.py": "jsonschema_rs"}
+KNOWN_TO_ONE: Final = {"protocol/sealing.py": "cryptography", "admission/validator.py": "jsonschema_rs"}
 EFFECTS: Final = frozenset({"open", "print", "input", "breakpoint", "exec", "eval", "__import__"})
 CLOCKS: Final = frozenset({"now", "utcnow", "today"})
 

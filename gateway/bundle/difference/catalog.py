@@ -21,6 +21,8 @@ from gateway.bundle.plain import Json
 _WORDS: Final = frozenset({"title", "owner", "suggested_by", "timeout_s"})
 _SWITCHES: Final = frozenset({"large_results", "believe_annotations"})
 """Off is stricter."""
+_CHECKS: Final = frozenset({"check_formats", "check_output"})
+"""On is stricter."""
 _STRICTNESS: Final = {"allow": 0, "warn": 1, "deny": 2}
 _KINDS: Final = {"tools": "tool", "prompts": "prompt", "resources": "resource"}
 
@@ -56,6 +58,8 @@ def _server(old: Json | None, new: Json | None, drifts: tuple[Json, Json]) -> To
 def _effect(field: str, new: Any) -> Effect:
     if field in _SWITCHES:
         return "looser" if new else "stricter"
+    if field in _CHECKS:
+        return "stricter" if new else "looser"
     return "same" if field in _WORDS else "unclear"
 
 

@@ -46,6 +46,10 @@ def _environment(old: Json, new: Json) -> Told:
                 yield f"now ends in {after} where no rule speaks, not in {before}", _if(after == "allow")
             case "require_pins":
                 yield f"{'now' if after else 'no longer'} refuses what has no pin", _if(not after)
+            case "check_schemas":
+                yield became(field, before, after), _if(after == "lenient")
+            case "check_formats":
+                yield became(field, before, after), _if(not after)
             case "definition_drift":
                 yield from drift_changes(before or {}, after or {})
             case "observe":

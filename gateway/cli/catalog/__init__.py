@@ -21,6 +21,7 @@ from gateway.cli.catalog.difference import DRIFT, differences
 from gateway.cli.catalog.document import About, entry, read, renew, written
 from gateway.cli.catalog.listed import listed
 from gateway.cli.catalog.report import difference_json, difference_lines, left_out_lines
+from gateway.cli.catalog.unchecked import unchecked_lines
 from gateway.cli.live import colored
 from gateway.protocol.values import as_object
 
@@ -81,7 +82,7 @@ def imported(url: str, server: str, owner: str | None, output: Path | None, **op
         )
         document = entry(about, things)
     _put(output, written(document))
-    for line in left_out_lines(left_out):
+    for line in (*left_out_lines(left_out), *unchecked_lines(things)):
         click.echo(line, err=True)
 
 

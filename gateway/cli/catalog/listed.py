@@ -12,7 +12,7 @@ from msgspec import Struct
 from gateway.admission.digests import define
 from gateway.admission.listing import LISTS
 from gateway.admission.policy_input import Definition
-from gateway.admission.uris import abnormality
+from gateway.admission.uri_patterns import normal_key, unusable_key
 from gateway.cli.catalog.survey import Survey
 from gateway.cli.live import escaped
 
@@ -52,11 +52,11 @@ def listed(survey: Survey) -> tuple[list[Listed], list[LeftOut]]:
             name = str(item[LISTS[method].key])
             key = _prefix(name) if section == "resources" and "{" in name else name
             one = Listed(section=section, key=key, item=item, definition=define(item))
-            before = found.setdefault((section, key), one)
+            before = found.setdefault((section, normal_key(key) if section == "resources" else key), one)
             why = _unusable(method, one) or _clash(before, one)
             if why:
                 out[section, name] = LeftOut(escaped(name[:200]), why)
-    kept = [one for place, one in found.items() if place not in out and not _unusable("", one)]
+    kept = [one for one in found.values() if (one.section, one.key) not in out and not _unusable("", one)]
     return kept, list(out.values())
 
 
@@ -72,13 +72,15 @@ def _unusable(method: str, one: Listed) -> str:
         return f"the name has more than {_LONGEST_NAME} characters" if len(one.key) > _LONGEST_NAME else ""
     if method == "resources/list" and one.key.endswith("*"):
         return "a catalog would take a URI that ends in `*` for a prefix"
-    reason = abnormality(one.key.removesuffix("*") + "a" if one.key.endswith("*") else one.key)
-    return f"the URI {reason.reason}" if reason else ""
+    why = unusable_key(one.key)
+    return f"the URI {why}" if why else ""
 
 
 def _clash(before: Listed, one: Listed) -> str:
     if before.definition.sha256 == one.definition.sha256:
         return ""
+    if before.key != one.key:
+        return f"the server lists {escaped(before.key[:200])} as well, which is the same resource for policies"
     if one.key.endswith("*"):
         return "another template has the same prefix, and stands for both"
     return "the server lists it twice, with different definitions: such calls are refused"

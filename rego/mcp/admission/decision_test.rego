@@ -333,6 +333,8 @@ _route := {
 	"credential": {"name": "slack", "per": "shared"},
 	"timeout_s": 60,
 	"large_results": false,
+	"check_output": false,
+	"normal_uris": true,
 }
 
 _always := {

@@ -25,6 +25,7 @@ from gateway.admission.decision import (
 )
 from gateway.admission.masking import Level, Masking, digest, in_arguments
 from gateway.admission.policy_input import (
+    ArgumentError,
     ArgumentsMeta,
     AskedMessage,
     Client,
@@ -199,6 +200,29 @@ def test_large_arguments_are_measured_and_not_recorded() -> None:
     assert not made.replayable
     assert made.arguments.bytes == 70_000
     assert made.shadow[0].message == f"{MASKED} is weak"
+
+
+def mismatched(name: str) -> PolicyInput:
+    error = ArgumentError(path=f"/{name}", keyword="type", message=f"argument `{name}` is null")
+    meta = ArgumentsMeta(bytes=20, digest="", depth=1, schema="mismatch", errors=[error], unchecked=["/properties/x"])
+    return question({name: None, "password": "hunter2"}, arguments_meta=meta)
+
+
+def test_the_level_none_repeats_no_name_of_an_argument_in_a_reason() -> None:
+    asked = mismatched("patient-7")
+    reason = Reason(requirement="arguments_match_the_schema", message=asked.arguments_meta.errors[0].message)
+    for level in LEVELS:
+        written = line(record(asked, level, answer=verdict(reasons=[reason])), at=1, writer="w", sequence=1)
+        assert (b"patient-7" in written) == (level != "none")
+        assert b'"unchecked":["/properties/x"]' in written
+
+
+def test_an_error_repeats_no_secret() -> None:
+    asked = mismatched("ghp_abcdefghijklmnopqrstuvwxyz")
+    reason = Reason(requirement="arguments_match_the_schema", message=asked.arguments_meta.errors[0].message)
+    for level in LEVELS:
+        made = record(asked, level, answer=verdict(reasons=[reason]))
+        assert b"ghp_abcdefghijkl" not in line(made, at=1, writer="w", sequence=1)
 
 
 def test_a_long_list_is_not_recorded() -> None:

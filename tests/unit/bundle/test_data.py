@@ -36,6 +36,8 @@ def test_every_optional_value_is_written_out(data: Data) -> None:
         "default": "deny",
         "time_zone": "UTC",
         "require_pins": False,
+        "check_schemas": "lenient",
+        "check_formats": False,
         "observe": None,
     }
     assert (made["required"], made["enforcement"], made["own"]) == ([], {}, {})
@@ -50,6 +52,8 @@ def test_every_optional_value_is_written_out(data: Data) -> None:
         "credential": None,
         "timeout_s": 60,
         "large_results": False,
+        "check_output": False,
+        "check_formats": False,
         "believe_annotations": False,
         "server_requests": [],
         "definition_drift": {},

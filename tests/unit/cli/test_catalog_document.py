@@ -13,6 +13,7 @@ from gateway.cli.catalog.difference import differences
 from gateway.cli.catalog.document import About, entry, read, renew, written
 from gateway.cli.catalog.listed import Listed, listed
 from gateway.cli.catalog.survey import Survey
+from gateway.cli.catalog.unchecked import unchecked_lines
 
 ABOUT = About(server="notes", url="http://127.0.0.1:1/mcp", owner="a@example.com", title="Notes")
 TOOL: dict[str, Any] = {"name": "get_note", "description": "Get a note.", "inputSchema": {"type": "object"}}
@@ -122,7 +123,8 @@ def test_a_name_that_yaml_reads_otherwise_is_quoted(name: str) -> None:
         (surveyed({**TOOL, "name": "\ud800"}), "no Unicode text"),
         (surveyed(resources=("file:///a/../b",)), "dot segment"),
         (surveyed(resources=("file:///a/*",)), "prefix"),
-        (surveyed(resources=("not a uri",)), "the URI"),
+        (surveyed(resources=("not a\nuri",)), "the URI"),
+        (surveyed(resources=("mem://a b", "mem://a%20b")), "lists mem://a b as well"),
         (surveyed(templates=("{+anything}",)), "the URI"),
         (surveyed(templates=("file:///a/{x}", "file:///a/{y}")), "same prefix"),
     ],
@@ -168,3 +170,30 @@ def test_differences_are_told_by_class() -> None:
         "gone": ("removed", ("removed",), ()),
         "file:///old/*": ("removed", ("removed",), ()),
     }
+
+
+def test_keywords_that_are_not_checked_are_reported_in_words() -> None:
+    schema = {"type": "object", "properties": {"a": {"pattern": "(?=x)"}, "b": {"type": "any"}}}
+    found = list(unchecked_lines(things({**TOOL, "inputSchema": schema, "outputSchema": []})))
+    assert found[0] == (
+        "not checked: tool get_note: inputSchema /properties/a/pattern is a pattern that is not valid, too large, or "
+        "needs a look-around or a backreference"
+    )
+    assert "inputSchema /properties/b/type names `any`, which is not a type" in found[1]
+    assert found[2] == "not checked: tool get_note: its outputSchema is not a schema"
+    assert "check_schemas: strict" in found[3]
+    assert list(unchecked_lines(things(TOOL, prompts=("greet",)))) == []
+
+
+def test_a_report_of_keywords_is_short_and_escaped() -> None:
+    properties = {f"p\x1b{number}{'x' * 400}": {"type": "any"} for number in range(15)}
+    found = list(unchecked_lines(things({**TOOL, "inputSchema": {"properties": properties}})))
+    assert len(found) == 12
+    assert all("\x1b" not in line and len(line) < 800 for line in found)
+    assert "5 more keywords of its inputSchema" in found[10]
+
+
+def test_resources_are_named_as_the_server_writes_them() -> None:
+    written_so = ("greeting://World", "mem://a b", "docs://page#section", "config", "note://\u00fc")
+    found = reread(written(entry(ABOUT, things(resources=written_so, templates=("Mem://{x}",)))))
+    assert set(found["resources"]) == {*written_so, "Mem://*"}

@@ -60,11 +60,11 @@ def test_arguments_are_checked_against_the_schema_that_was_presented(cache: Cach
     learn(cache, tool("read"), {"name": "bare"})
     read = cache.seen(VIEW, Target(type="tool", name="read"))
     assert read is not None
-    assert [read.check_arguments(given) for given in ({"path": "a"}, {})] == ["match", "mismatch"]
+    assert [read.findings(given, 0).schema for given in ({"path": "a"}, {})] == ["match", "mismatch"]
     assert read.folded_key({"Path": "a"}) == "Path"
     bare = cache.seen(VIEW, Target(type="tool", name="bare"))
     assert bare is not None
-    assert bare.check_arguments({}) == "uncheckable"
+    assert (bare.findings({}, 0).schema, bare.findings({}, 0).unchecked) == ("match", ("",))
 
 
 def test_mirrored_arguments_are_told(cache: Cache) -> None:
@@ -190,7 +190,7 @@ def test_prompts_and_resources_are_seen_as_what_they_are(cache: Cache) -> None:
     assert cache.seen(VIEW, Target(type="tool", name="greet")) is None
     prompt = cache.seen(VIEW, Target(type="prompt", name="greet"))
     assert prompt is not None
-    assert prompt.check_arguments({}) == "none"
+    assert prompt.findings({}, 0).schema == "none"
     assert prompt.folded_key({"a": 1, "A": 2}) == "a"
     resource = cache.seen(VIEW, Target(type="resource", uri="file:///a"))
     assert resource is not None

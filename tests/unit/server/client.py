@@ -55,7 +55,8 @@ class Browser:
             message=Limits(size=100_000),
             relay=RelayLimits(result_bytes=10_000, keep_alive_s=5, head_s=head_s),
         )
-        self.endpoint = Endpoint(world.pipeline, world.callers, FakeMeters(), self.streams, limits)
+        self.meters = FakeMeters()
+        self.endpoint = Endpoint(world.pipeline, world.callers, self.meters, self.streams, limits)
 
     async def send(
         self,

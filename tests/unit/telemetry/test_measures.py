@@ -49,12 +49,14 @@ def test_workers_are_summed() -> None:
         telemetry.upstream("answered")
         telemetry.malformed("malformed_shape")
         telemetry.withheld("slack", 7)
+        telemetry.unchecked("files")
     first.streams(2)
     second.streams(3)
     found = read(packed(first), packed(second))
     assert found["mcp_admission_upstream_exchanges_total", ("outcome", "answered")] == 3
     assert found["mcp_admission_refused_total", ("code", "malformed_shape")] == 3
     assert found["mcp_admission_withheld_messages_total", ("server", "slack")] == 21
+    assert found["mcp_admission_unchecked_schemas_total", ("server", "files")] == 3
     assert found["mcp_admission_open_streams",] == 5
     assert found["mcp_admission_decision_seconds_count",] == 3
     assert found["mcp_admission_workers",] == 2

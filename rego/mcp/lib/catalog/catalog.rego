@@ -68,6 +68,8 @@ route := {
 	"credential": server.credential,
 	"timeout_s": server.timeout_s,
 	"large_results": server.large_results,
+	"check_output": server.check_output,
+	"normal_uris": true,
 } if {
 	server_is_complete
 }

@@ -12,4 +12,4 @@ met := true
 
 met_by_arguments if arguments.fit
 
-because contains arguments.complaint
+because := arguments.complaints

@@ -1,0 +1,69 @@
+"""The characters of a URI in their normal form: which are encoded, and how.
+
+Rule 1: ASCII characters that a URI can have stand for themselves; others are encoded as UTF-8, in upper case.
+Rule 2: what some readers take for something else is a doubt, as the rest of a sentence that begins with `the URI`.
+"""
+
+import re
+import unicodedata
+from typing import Final
+
+_TOKEN: Final = re.compile(r"(?:%[89A-Fa-f][0-9A-Fa-f])+|%[0-9A-Fa-f]{2}|.", re.DOTALL)
+_KEPT: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/?#[]@!$&'()*+,;=%")
+_UNRESERVED: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_TWICE: Final = re.compile(r"%25[0-9A-Fa-f]{2}")
+_ASCII: Final = 0x80
+
+
+def decoded(uri: str, doubts: list[str]) -> str:
+    """Return a URI in which only reserved and other ASCII characters are encoded, in upper case."""
+    return "".join(_of_token(token, doubts) for token in _TOKEN.findall(uri))
+
+
+def _of_token(token: str, doubts: list[str]) -> str:
+    if len(token) == 1:
+        return _of_character(token, doubts)
+    octets = bytes.fromhex(token.replace("%", ""))
+    if octets[0] >= _ASCII:
+        try:
+            return octets.decode()
+        except UnicodeDecodeError:
+            doubts.append("has percent-encoded bytes that are not UTF-8")
+            return token.upper()
+    if octets[0] in _UNRESERVED:
+        doubts.append(f"has {token} for a character that needs no encoding: write `{chr(octets[0])}`")
+        return chr(octets[0])
+    return token.upper()
+
+
+def _of_character(character: str, doubts: list[str]) -> str:
+    if character == "\\":
+        doubts.append("has a backslash, which some servers take for a slash")
+        return "/"
+    if character == "%":
+        doubts.append("has a `%` that two hexadecimal digits do not follow")
+        return "%25"
+    if character in _KEPT or not character.isascii():
+        return character
+    return f"%{ord(character):02X}"
+
+
+def composed(text: str, doubts: list[str]) -> str:
+    """Return a text in Unicode normal form C."""
+    normal = unicodedata.normalize("NFC", text)
+    if normal != text:
+        doubts.append("is not in Unicode normal form C")
+    beyond = (unicodedata.normalize("NFKC", character) for character in normal if not character.isascii())
+    if any(set(folded) & set("/\\.%") for folded in beyond):
+        doubts.append("has a character that some servers take for `/`, `\\`, `.` or `%`")
+    if _TWICE.search(normal):
+        doubts.append("is percent-encoded twice")
+    return normal
+
+
+def escaped(text: str) -> str:
+    """Return a text in ASCII."""
+    return "".join(
+        character if character.isascii() else "".join(f"%{octet:02X}" for octet in character.encode())
+        for character in text
+    )
