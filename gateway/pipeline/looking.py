@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 from msgspec.structs import replace
 
-from gateway.admission.action import Forward
+from gateway.admission.action import Forward, again
 from gateway.admission.exchange import Inbound
 from gateway.admission.record import Completed
 from gateway.pipeline.call import Call
@@ -50,7 +50,8 @@ async def look(pipeline: "Pipeline", inbound: Inbound, method: str) -> None:
 async def _listed(pipeline: "Pipeline", call: Call, forward: Forward) -> dict[str, Any] | None:
     """Return the result of a permitted list; an error of the server is an empty list, a failure is none."""
     parts = pipeline.engine.parts
-    reply = await parts.upstream.send(forward)
+    own = replace(forward.permit.outbound, repeatable=True)
+    reply = await parts.upstream.send(again(forward.permit, own))
     answer: Response | UpstreamFailure = (
         reply if isinstance(reply, UpstreamFailure) else await _read(reply, call, parts.result_bytes)
     )
