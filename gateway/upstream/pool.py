@@ -53,7 +53,7 @@ class Pool:
                 self._drop(wire)
                 self._keepalive.closed(origin, wire.idle_s)
             elif wire.idle_s < self._keepalive.limit_s(origin, wire.promise):
-                del idle[wire]
+                self._take(wire)
                 return wire
             else:
                 return None
@@ -137,17 +137,21 @@ class Pool:
                 return True
         return False
 
-    def _drop(self, wire: Wire) -> None:
-        """Close an idle connection."""
+    def _take(self, wire: Wire) -> None:
+        """Take a connection out of those that are idle."""
         idle = self._idle[wire.origin]
-        idle.pop(wire, None)
+        del idle[wire]
         if not idle:
             del self._idle[wire.origin]
+
+    def _drop(self, wire: Wire) -> None:
+        """Close an idle connection."""
+        self._take(wire)
         wire.abort()
 
     def _schedule(self) -> None:
         if self._sweep is None and self._idle:
-            oldest = min(next(iter(idle)).idle_since for idle in self._idle.values() if idle)
+            oldest = min(next(iter(idle)).idle_since for idle in self._idle.values())
             delay_s = max(0.0, oldest + WATCH_S - self._now())
             self._sweep = asyncio.get_running_loop().call_later(delay_s, self._swept)
 

@@ -343,6 +343,18 @@ async def test_an_idle_connection_is_closed_in_time(upstream: HttpUpstream, serv
     await asyncio.wait_for(server.gone.wait(), 30)
 
 
+async def test_nothing_is_swept_while_every_connection_is_in_use(upstream: HttpUpstream, server: Scripted) -> None:
+    await ask(upstream, server)
+    server.script = [Do.HANG]
+    held = asyncio.ensure_future(upstream.send(forward(server.url)))
+    await server.arrival(2)
+    upstream._pool._swept()
+    assert not upstream._pool._idle
+    held.cancel()
+    await asyncio.wait({held})
+    assert server.connections == 1
+
+
 class Misbehaving(Scripted):
     """Answers every request, and does to idle connections what a test says."""
 
