@@ -1,12 +1,15 @@
-"""The attacking caller: `python -m tests.fairness.attacker CASE ORIGIN SETTINGS SECONDS` runs one case's attack.
+"""The attacking caller: `python -m tests.fairness.attacker ORIGIN SETTINGS SECONDS` runs attacks, each as a process.
 
-Rule 1: it prints a line once it begins, and ends after so many seconds whatever is under way.
+Rule 1: each line on standard input names a case. Its process prints its id when it begins, and ends after so many
+seconds whatever is under way.
 Rule 2: what the gateway answers is read and dropped, unless a case says that it is not read.
 """
 
 import asyncio
 import contextlib
+import os
 import resource
+import signal
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -121,16 +124,26 @@ def headers_of(body: bytes) -> Lines:
     return modern(message["method"], str(message.get("params", {}).get("name", "")))
 
 
-async def main(case: str, origin: str, settings: str, seconds: float) -> None:
+async def attack(case: str, origin: str, settings: str, seconds: float) -> None:
     """Run the attack of a case for so many seconds."""
-    load()
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (_DESCRIPTORS if hard < 0 else min(_DESCRIPTORS, hard), hard))
-    print("begun", flush=True)  # noqa: T201 - the runner waits for it
+    print(os.getpid(), flush=True)  # noqa: T201 - the runner waits for it
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await CASES[case].attack(Attacker(origin, case, Path(settings)))
 
 
+def main(origin: str, settings: str, seconds: float) -> None:
+    """Start a process for each case that is named; it shares what is loaded here."""
+    load()
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_DESCRIPTORS if hard < 0 else min(_DESCRIPTORS, hard), hard))
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    for line in sys.stdin:
+        if os.fork() == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            asyncio.run(attack(line.strip(), origin, settings, seconds))
+            os._exit(0)
+
+
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2], sys.argv[3], float(sys.argv[4])))
+    main(sys.argv[1], sys.argv[2], float(sys.argv[3]))
