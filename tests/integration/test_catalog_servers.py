@@ -249,6 +249,14 @@ async def test_a_server_that_lists_only_once_it_is_initialized_is_imported(serve
     assert names(await surveyed(server.url)) == ["read_x"]
 
 
+async def test_a_server_that_does_not_confirm_the_end_of_a_session_is_imported(server: Legacy) -> None:
+    server.replies["initialize"] = lambda got: _with(server.usual(got, "initialize"), SESSION)
+    server.replies["DELETE"] = [Do.HANG]
+    found = await asyncio.to_thread(survey, server.url, timeout_s=1)
+    assert names(found) == ["read_x"]
+    assert server.received[-1].verb == "DELETE"
+
+
 async def test_an_older_revision_is_offered_to_a_server_that_refuses_the_newest(server: Legacy) -> None:
     def initialized(got: Received) -> Script:
         if got.json["params"]["protocolVersion"] > "2025-06-18":

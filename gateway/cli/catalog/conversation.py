@@ -24,6 +24,8 @@ from gateway.version import VERSION
 TIMEOUT_S: Final = 30.0
 _PROBE_S: Final = 10.0
 """For `server/discover`, which servers of the legacy era may leave without an answer."""
+_CLOSE_S: Final = 5.0
+"""For the end of the session, which a server need not confirm."""
 _MODERN: Final = MODERN[-1]
 _CLIENT: Final = {"name": "mcp-admission", "version": VERSION}
 _META: Final = "io.modelcontextprotocol/"
@@ -61,7 +63,8 @@ class Conversation:
         """End the session, where there is one; how that goes matters to nobody."""
         if self._session:
             try:
-                self._client.delete(self.url, headers=self._headers(self.revision))
+                patience = min(_CLOSE_S, self._client.timeout.read or _CLOSE_S)
+                self._client.delete(self.url, headers=self._headers(self.revision), timeout=patience)
             except httpx.HTTPError:
                 return
 
