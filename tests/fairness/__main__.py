@@ -29,7 +29,8 @@ from tests.fairness import attacker, victim
 from tests.fairness.case import CASES
 from tests.fairness.cases import load
 from tests.fairness.victim import Latencies, Victim
-from tests.running import catalog, running
+from tests.faults.wire import call
+from tests.running import Gateway, catalog, running
 
 CALLS: Final = 200
 RATIO: Final = 5.0
@@ -38,6 +39,8 @@ ATTACKED_S: Final = 9.0
 _AT_LEAST_S: Final = 2.5
 """An attack takes a moment until it shows."""
 _SETTLE_S: Final = 5.0
+_ORDINARY: Final = "ordinary"
+"""A server of the attacker's that is not of any case."""
 _COLUMNS: Final = "{:<30} {:>7} {:>8} {:>6} {:>8} {:>5} {:>4}  {}"
 
 
@@ -117,7 +120,7 @@ async def stage(root: Path, names: list[str]) -> AsyncGenerator["Stage"]:
             victim.SERVER: catalog(victim.SERVER, f"http://127.0.0.1:{_line(ordinary)}/tools/1/mcp")
         }
         origin = f"http://127.0.0.1:{_line(hostile)}"
-        for name in names:
+        for name in (_ORDINARY, *names):
             tools = {"echo": {"action": "read"}} | {f"tool_{n}": {"action": "read"} for n in range(100)}
             servers[name] = catalog(name, f"{origin}/{name}/mcp", tools=tools, timeout_s=5)
         files = {
@@ -134,8 +137,18 @@ async def stage(root: Path, names: list[str]) -> AsyncGenerator["Stage"]:
         }
         async with running(root, servers=servers, files=files, settings=settings) as gateway:
             options = (gateway.origin, str(gateway.root / "settings.yaml"), str(ATTACKED_S + 1))
+            await _check(gateway)
             with started("tests.fairness.attacker", *options) as attackers:
                 yield Stage(gateway.origin, attackers)
+
+
+async def _check(gateway: Gateway) -> None:
+    """Fail if the attacker's ordinary calls do not reach its server: then every case would measure refusals."""
+    caller = attacker.Attacker(gateway.origin, _ORDINARY, gateway.root)
+    answer = await caller.post(call("echo"))
+    if b'"ok"' not in answer:
+        message = f"the attacker cannot call its server: {answer[:500]!r}"
+        raise AssertionError(message)
 
 
 class Stage:

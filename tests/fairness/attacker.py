@@ -84,6 +84,17 @@ class Attacker:
         loop = asyncio.get_running_loop()
         return (await loop.create_connection(Connection, self.line.host, self.line.port))[1]
 
+    async def swallow(self, request: bytes) -> None:
+        """Send these bytes on a connection of their own, and drop what comes back without a look at it."""
+        loop = asyncio.get_running_loop()
+        transport, sink = await loop.create_connection(_Sink, self.line.host, self.line.port)
+        try:
+            transport.write(request.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
+            async with asyncio.timeout(_PATIENCE_S):
+                await sink.closed.wait()
+        finally:
+            transport.abort()
+
     async def unread(self, request: bytes, *, hold_s: float = 60) -> None:
         """Send these bytes and read nothing of the answer."""
         async with self.raw() as (_, writer):
@@ -116,6 +127,16 @@ class Attacker:
     def number(self) -> int:
         """Return a number that was not used yet."""
         return next(self._numbers)
+
+
+class _Sink(asyncio.Protocol):
+    """Reads as fast as it can: an attacker that is slower than the gateway would only slow itself down."""
+
+    def __init__(self) -> None:
+        self.closed: Final = asyncio.Event()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed.set()
 
 
 def headers_of(body: bytes) -> Lines:

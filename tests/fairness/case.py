@@ -19,6 +19,7 @@ Rule 3: nothing here ends by itself: the runner ends the attacker, and the gatew
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+import orjson
 from msgspec import Struct
 
 from tests.faults.wire import call
@@ -51,7 +52,9 @@ def usual(_got: Received) -> Script | None:
 
 
 async def _calls(attacker: "Attacker") -> None:
-    await attacker.loops(PARALLEL, lambda: attacker.post(call("echo")))
+    body = call("echo")
+    sent = attacker.head(body) + body
+    await attacker.loops(PARALLEL, lambda: attacker.swallow(sent))
 
 
 def client_case(attack: Attack) -> Attack:
@@ -91,5 +94,5 @@ def message_of(got: Received) -> Mapping[str, Any]:
 
 def json_reply(got: Received, result: bytes, *, headers: str = "") -> Script:
     """Return a response with this result, written as it is."""
-    number = str(message_of(got).get("id", 0)).encode()
-    return whole(b'{"jsonrpc":"2.0","id":%s,"result":%s}' % (number, result), headers=headers)
+    body = b'{"jsonrpc":"2.0","id":%s,"result":%s}' % (orjson.dumps(message_of(got).get("id")), result)
+    return whole(body, headers=headers)

@@ -10,9 +10,9 @@ from tests.servers.scripted import Do, Received, Repeat, Script, Step, chunk
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-def stream(piece: bytes, *, times: int = 100_000) -> Script:
+def stream(piece: bytes, *, times: int = 10_000) -> Script:
     """Return an SSE answer that repeats a piece and never ends; each chunk holds many pieces."""
-    block = piece * max(1, 32_768 // len(piece))
+    block = piece * max(1, 262_144 // len(piece))
     return [HEAD, Repeat(chunk(block), times), Do.HANG]
 
 
