@@ -72,7 +72,7 @@ def at_terminal(*arguments: object) -> str:
         shown = b""
         while chunk := _read(ours):
             shown += chunk
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     os.close(ours)
     return shown.decode()
 
