@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from statistics import median
+from statistics import fmean, median
 from typing import Final
 
 import orjson
@@ -31,6 +31,11 @@ class Latencies(Struct, frozen=True, kw_only=True):
     def median(self) -> float:
         """The median in milliseconds."""
         return median(self.millis) if self.millis else float("inf")
+
+    @property
+    def mean(self) -> float:
+        """The mean in milliseconds."""
+        return fmean(self.millis) if self.millis else float("inf")
 
     @property
     def largest(self) -> float:

@@ -26,7 +26,8 @@ def row(attacked: Latencies, *, idle: float = 4.0, recovered: bool = True) -> Ro
         (row(latencies(4.0, refused=1)), "1 refused: policy_unavailable", False),
         (row(latencies(4.0, count=199)), "fewer than 200 calls", False),
         (row(latencies(40.0, count=100), idle=20.0), "", True),
-        (row(latencies(400.0, count=10), idle=20.0), "median above 5 times idle", True),
+        (row(latencies(400.0, count=10), idle=20.0), "median above 5 times idle; fewer than 200 calls", False),
+        (row(Latencies(millis=[20.0, 20.0, 900.0], refused=Counter()), idle=20.0), "fewer than 200 calls", False),
         (row(latencies(4.0), recovered=False), "still slow 5 s after the attack", False),
     ],
 )
