@@ -25,7 +25,7 @@ PARALLEL_unit := -n auto --dist loadfile
 PARALLEL_property := -n auto --dist loadfile
 PARALLEL_contract := -n auto --dist loadfile
 
-.PHONY: policy-ci help run test check format mutants bench coverage requirements clean policy regal tools client1 node opa $(STATIC) $(SUITES)
+.PHONY: policy-ci help run test check format mutants bench fairness coverage requirements clean policy regal tools client1 node opa $(STATIC) $(SUITES)
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -84,6 +84,9 @@ policy-ci: .venv/.dev opa ## the life of a policy: init, commit, replay, publish
 
 bench: .venv/.dev opa ## measure: direct, bare relay, gateway; prints and writes the table
 	$(BIN)/python -m tests.bench
+
+fairness: .venv/.dev opa ## measure what a caller notices while others misbehave; prints a table, fails if it is too much
+	$(BIN)/python -m tests.fairness $(CASES)
 
 coverage: .venv/.dev opa ## unit, property and contract tests with coverage
 	$(BIN)/coverage erase

@@ -2,6 +2,7 @@
 
 Rule 1: generic fixtures only; what belongs to one part of the gateway lives beside its tests.
 Rule 2: a skip without `@pytest.mark.environment` is a failure (tests/environment.py).
+Rule 3: hypothesis measures no time: a busy machine must not fail a property.
 """
 
 from collections.abc import Generator
@@ -9,8 +10,12 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import environment
+
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 ALLOWED: Final = "this machine lacks "
 

@@ -26,6 +26,8 @@ class Outbound(Struct, frozen=True, kw_only=True):
     """File name of the principal's own credential below the server's name; empty where there is none."""
     request_id: str | int | None = None
     era: Literal["modern", "legacy"] = "legacy"
+    repeatable: bool = False
+    """Whether this is the gateway's own list request, which may be sent twice; false for all that a client sent."""
 
 
 class Permit:

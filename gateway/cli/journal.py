@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import click
 import orjson
 
+from gateway.cli.ending import ending
 from gateway.cli.journal_export import export as exported
 from gateway.cli.journal_export import keygen, options
 from gateway.cli.journal_place import journal_directory, place
@@ -66,7 +67,7 @@ Examples:
 )
 @place
 @_filters
-@click.option("--follow", is_flag=True, help="Go on with what is added, until interrupted.")
+@click.option("--follow", is_flag=True, help="Go on with what is added, until ended by a signal or a closed pipe.")
 @click.option("--lines", "-n", type=click.IntRange(min=0), default=50, show_default=True, help="Calls to begin with.")
 def tail(directory: Path | None, config: Path | None, *, follow: bool, lines: int, **chosen: Any) -> None:
     """Show the last calls, and with --follow those that come."""
@@ -74,7 +75,7 @@ def tail(directory: Path | None, config: Path | None, *, follow: bool, lines: in
     wanted = _wanted(chosen)
     _print(joined(select(_readable(journal, wanted.since_ns), wanted), lines))
     if follow:
-        with contextlib.suppress(KeyboardInterrupt):
+        with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
             asyncio.run(_follow(journal, wanted))
 
 
@@ -188,7 +189,7 @@ def _echo(record: Read) -> None:
 
 
 async def _follow(directory: Path, wanted: Filter) -> None:
-    async for records in added_to(directory):
+    async for records in added_to(directory, ended=ending()):
         for record in select(records, wanted):
             if not sys.stdout.isatty():
                 _echo(record)

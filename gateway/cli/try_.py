@@ -1,7 +1,8 @@
 """`mcp-admission try URL`: any running HTTP MCP server behind a gateway on this machine, in one command.
 
 Rule 1: the listener is on loopback only, and takes callers without a credential; nothing else of the machine is open.
-Rule 2: a credential is copied into a file of its own, readable by its owner only, and goes to that server only.
+Rule 2: the port is known to be free before anything is asked or printed.
+Rule 3: a credential is copied into a file of its own, readable by its owner only, and goes to that server only.
 """
 
 import contextlib
@@ -15,14 +16,16 @@ from pathlib import Path
 import click
 
 from gateway.cli import trial
-from gateway.cli.catalog.asking import secret_from, surveyed
+from gateway.cli.catalog.asking import CA_FILE, secret_from, surveyed
 from gateway.cli.catalog.listed import listed
-from gateway.cli.catalog.report import left_out_lines
+from gateway.cli.catalog.report import failed_lines, left_out_lines
 from gateway.cli.connecting import connections
 from gateway.cli.live import escaped
 from gateway.cli.running import run, settings_from
+from gateway.listening.sockets import Unbound, bind
 from gateway.settings import Settings
 
+_HOST = "127.0.0.1"
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -39,18 +42,33 @@ Examples:
 @click.argument("url")
 @click.option("--credential-file", type=_FILE, help="A file with the bearer token that the server wants.")
 @click.option("--header-file", type=_FILE, help="A file with the line `Header-Name: value` that the server wants.")
+@CA_FILE
 @click.option("--observe", is_flag=True, help="Refuse nothing; show what would be refused.")
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Keep the policy in this directory.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8930, show_default=True, help="The gateway's port.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8930,
+    show_default=True,
+    help="The gateway's port; 0 takes a free one.",
+)
 def command(  # noqa: PLR0913 - one parameter an option
-    *, url: str, credential_file: Path | None, header_file: Path | None, observe: bool, keep: Path | None, port: int
+    *,
+    url: str,
+    credential_file: Path | None,
+    header_file: Path | None,
+    ca_file: Path | None,
+    observe: bool,
+    keep: Path | None,
+    port: int,
 ) -> None:
     """Import what the MCP server at URL offers, let reads pass, refuse the rest, and show every decision live.
 
     The policy is a few YAML files; edit and save them while it runs. Ctrl-C ends everything.
     """
     secret = secret_from(credential=None, secrets=None, credential_file=credential_file, header_file=header_file)
-    survey = surveyed(url, secret)
+    port = _free(port)
+    survey = surveyed(url, secret, ca_file)
     things, left_out = listed(survey)
     with _directory(keep) as directory:
         tried = trial.Trial(
@@ -63,9 +81,9 @@ def command(  # noqa: PLR0913 - one parameter an option
         )
         environment = trial.write(tried, directory, datetime.now(UTC))
         _supply(directory / "secrets", tried.server, credential_file or header_file)
-        settings = _settings(directory, port)
+        settings = _settings(directory, port, ca_file)
         click.echo(f"{escaped(survey.title or survey.name)} lists {len(things)} things. Its policy: {environment}")
-        for line in left_out_lines(left_out):
+        for line in (*left_out_lines(left_out), *failed_lines(survey.failed)):
             click.echo(line, err=True)
         click.echo()
         click.echo(connections(tried.server, f"{settings.public_url}/servers/{tried.server}/mcp"))
@@ -95,14 +113,25 @@ def _supply(secrets: Path, server: str, credential: Path | None) -> None:
         file.write(credential.read_bytes())
 
 
-def _settings(directory: Path, port: int) -> Settings:
+def _free(port: int) -> int:
+    """Return the port if the gateway can listen on it, or a free one for 0."""
+    found = bind(_HOST, port, 1)
+    if isinstance(found, Unbound):
+        raise click.ClickException(f"{found.message} --port 0 takes a free one.")
+    with found[0] as listener:
+        return int(listener.getsockname()[1])
+
+
+def _settings(directory: Path, port: int, ca_file: Path | None) -> Settings:
     wanted = {
         "MCP_ADMISSION_POLICY_DIRECTORY": str(directory),
         "MCP_ADMISSION_POLICY_ENVIRONMENT": trial.ENVIRONMENT,
         "MCP_ADMISSION_STATE_DIRECTORY": str(directory / ".state"),
         "MCP_ADMISSION_SECRETS_DIRECTORY": str(directory / "secrets"),
         "MCP_ADMISSION_IDENTITY_ANONYMOUS": "true",
+        "MCP_ADMISSION_LISTEN_HOST": _HOST,
         "MCP_ADMISSION_LISTEN_PORT": str(port),
         "MCP_ADMISSION_ADMIN_PORT": "0",
     }
-    return settings_from(None, {**os.environ, **wanted})
+    trusted = {} if ca_file is None else {"MCP_ADMISSION_UPSTREAMS_CA_FILE": str(ca_file.resolve())}
+    return settings_from(None, {**os.environ, **wanted, **trusted})

@@ -4,6 +4,7 @@ Rule 1: the file system says when there is something; nothing polls in a loop of
 Rule 2: within what is seen at once the journal's order holds; a worker that is late is shown late.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
@@ -48,8 +49,10 @@ class Tail:
         return added
 
 
-async def follow(directory: Path, *, from_start: bool = False) -> AsyncIterator[list[Read]]:
-    """Return what is added to a journal, as it is added, until the caller stops."""
+async def follow(
+    directory: Path, *, from_start: bool = False, ended: asyncio.Event | None = None
+) -> AsyncIterator[list[Read]]:
+    """Return what is added to a journal, as it is added, until the caller stops or the event is set."""
     tail = Tail(directory, from_start=from_start)
     if first := tail.more():
         yield first
@@ -61,6 +64,7 @@ async def follow(directory: Path, *, from_start: bool = False) -> AsyncIterator[
         rust_timeout=_LOOK_ANYWAY_MS,
         yield_on_timeout=True,
         recursive=False,
+        stop_event=ended,
     )
     async for _ in changes:
         if added := tail.more():

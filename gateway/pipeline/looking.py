@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 from msgspec.structs import replace
 
-from gateway.admission.action import Forward
+from gateway.admission.action import Forward, again
 from gateway.admission.exchange import Inbound
 from gateway.admission.record import Completed
 from gateway.pipeline.call import Call
@@ -66,7 +66,8 @@ async def _listed(pipeline: "Pipeline", call: Call, forward: Forward) -> dict[st
 
 async def _asked(pipeline: "Pipeline", call: Call, forward: Forward) -> Response | UpstreamFailure:
     parts = pipeline.engine.parts
-    reply = await parts.upstream.send(forward)
+    own = replace(forward.permit.outbound, repeatable=True)
+    reply = await parts.upstream.send(again(forward.permit, own))
     return reply if isinstance(reply, UpstreamFailure) else await _read(reply, call, parts.result_bytes)
 
 

@@ -31,7 +31,15 @@ CROWDED: Final = unavailable("the gateway has too many open connections at the m
 SLOW: Final = late("the server did not answer in time")
 SILENT: Final = late("the server fell silent in the middle of its answer")
 CUT: Final = UpstreamFailure(code="upstream_broken", detail="the server broke off in the middle of its answer")
-CLOSED: Final = UpstreamFailure(code="upstream_broken", detail="the server closed the connection before it answered")
+CLOSED: Final = UpstreamFailure(
+    code="upstream_broken",
+    detail="the server closed the connection before it answered; the call may have been executed",
+)
+UNWRITTEN: Final = unavailable("the server closed the connection before the request was sent")
+TIMED_OUT: Final = UpstreamFailure(
+    code="upstream_broken",
+    detail="the server stopped waiting for the request (HTTP 408); the call may have been executed",
+)
 ENCODED: Final = broken("the server compressed its answer although it was asked not to")
 GARBAGE: Final = broken("the server's answer is not HTTP")
 REDIRECTED: Final = broken("the server redirects, which is not followed: the catalog must name its final address")

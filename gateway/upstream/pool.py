@@ -1,51 +1,67 @@
 """The open connections of a worker, by origin.
 
-Rule 1: a connection rests for less long than common servers keep one (5 s), so that none is used that just closed.
-Rule 2: every address of a name gets its share of the time to connect; certificates are always verified.
+Rule 1: an idle connection is used again only within the limit of `keepalive`, and only if the server has neither sent
+anything nor closed it. Whether that is so is asked of the operating system immediately before use.
+Rule 2: an idle connection that is not used is closed after `WATCH_S`. It never takes the place of a new one.
+Rule 3: every address of a name gets its share of the time to connect; certificates are always verified.
 """
 
 import asyncio
 import socket
 import ssl
-from collections import defaultdict, deque
+from collections import defaultdict
+from collections.abc import Callable
 from typing import Final
 
 from gateway.pipeline.ports import UpstreamFailure
 from gateway.upstream.address import Address
 from gateway.upstream.failures import CROWDED, UNRESOLVED, of_error
-from gateway.upstream.wire import Origin, Wire
+from gateway.upstream.keepalive import WATCH_S, Keepalive, Origin
+from gateway.upstream.wire import Wire
 
 CONNECT_S: Final = 10.0
-KEEP_S: Final = 3.0
 CONNECTIONS: Final = 4_000
 """Open connections of one worker to all upstreams."""
 _ADDRESSES: Final = 8
 _CLOSE_S: Final = 2.0
 
+Now = Callable[[], float]
+"""Seconds of a monotonic clock; the event loop's outside tests."""
+
 
 class Pool:
-    """Connections that are open, and those of them that rest."""
+    """Connections that are open, and those of them that are idle."""
 
-    def __init__(self, trust: ssl.SSLContext) -> None:
-        """Take the context that knows which certificate authorities count."""
+    def __init__(self, trust: ssl.SSLContext, now: Now | None = None) -> None:
+        """Take the context that knows the trusted certificate authorities, and the clock by which idle time counts."""
         self._trust: Final = trust
+        self._now: Final = now or asyncio.get_running_loop().time
         self._open: Final[set[Wire]] = set()
-        self._resting: Final[defaultdict[Origin, deque[Wire]]] = defaultdict(deque)
+        self._idle: Final[defaultdict[Origin, dict[Wire, None]]] = defaultdict(dict)
+        """The last entry is the connection that became idle last."""
+        self._keepalive: Final = Keepalive()
         self._sweep: asyncio.TimerHandle | None = None
         self._empty: Final = asyncio.Event()
 
-    def rested(self, origin: Origin) -> Wire | None:
-        """Return the connection that rests since the shortest time; null where none does."""
-        resting = self._resting.get(origin)
-        while resting:
-            wire = resting.pop()
-            if wire.alive:
+    def reusable(self, origin: Origin) -> Wire | None:
+        """Return the connection that became idle last; null if none may be used again."""
+        idle = self._idle.get(origin)
+        while idle:
+            wire = next(reversed(idle))
+            wire.idle_s = self._now() - wire.idle_since
+            if not wire.quiet():
+                self._drop(wire)
+                self._keepalive.closed(origin, wire.idle_s)
+            elif wire.idle_s < self._keepalive.limit_s(origin, wire.promise):
+                self._take(wire)
                 return wire
+            else:
+                return None
         return None
 
     async def connect(self, address: Address) -> Wire | UpstreamFailure:
         """Return a new connection."""
-        if len(self._open) >= CONNECTIONS:
+        if len(self._open) >= CONNECTIONS and not self._made_room():
             return CROWDED
         try:
             async with asyncio.timeout(CONNECT_S):
@@ -59,6 +75,7 @@ class Pool:
         """Drop every connection, and wait until they are gone."""
         if self._sweep is not None:
             self._sweep.cancel()
+        self._idle.clear()
         for wire in list(self._open):
             wire.abort()
         if self._open:
@@ -66,23 +83,29 @@ class Pool:
                 await self._empty.wait()
 
     def made(self, wire: Wire) -> None:
-        """Take note of a connection."""
+        """Record a new connection."""
         self._open.add(wire)
         self._empty.clear()
 
-    def rest(self, wire: Wire) -> None:
+    def release(self, wire: Wire) -> None:
         """Keep a connection for another exchange."""
-        loop = asyncio.get_running_loop()
-        wire.rested_at = loop.time()
-        self._resting[wire.origin].append(wire)
-        if self._sweep is None:
-            self._sweep = loop.call_later(KEEP_S, self._swept)
+        wire.idle_since = self._now()
+        self._idle[wire.origin][wire] = None
+        self._schedule()
 
     def lost(self, wire: Wire) -> None:
-        """Take note that a connection is gone."""
+        """Record that a connection is gone, and that the server closed it if it was idle."""
         self._open.discard(wire)
+        if wire in self._idle.get(wire.origin, ()):
+            self._drop(wire)
+            self._keepalive.closed(wire.origin, self._now() - wire.idle_since)
         if not self._open:
             self._empty.set()
+
+    def closed_on_use(self, wire: Wire) -> None:
+        """Record that the server closed a connection, idle before, while a request was written to it."""
+        if wire.idle_s is not None:
+            self._keepalive.closed(wire.origin, wire.idle_s)
 
     async def _connected(self, address: Address) -> Wire | UpstreamFailure:
         loop = asyncio.get_running_loop()
@@ -106,15 +129,39 @@ class Pool:
         )
         return wire
 
+    def _made_room(self) -> bool:
+        """Close one idle connection, so that connections to one server do not keep another from being reached."""
+        for idle in self._idle.values():
+            for wire in idle:
+                self._drop(wire)
+                return True
+        return False
+
+    def _take(self, wire: Wire) -> None:
+        """Take a connection out of those that are idle."""
+        idle = self._idle[wire.origin]
+        del idle[wire]
+        if not idle:
+            del self._idle[wire.origin]
+
+    def _drop(self, wire: Wire) -> None:
+        """Close an idle connection."""
+        self._take(wire)
+        wire.abort()
+
+    def _schedule(self) -> None:
+        if self._sweep is None and self._idle:
+            oldest = min(next(iter(idle)).idle_since for idle in self._idle.values())
+            delay_s = max(0.0, oldest + WATCH_S - self._now())
+            self._sweep = asyncio.get_running_loop().call_later(delay_s, self._swept)
+
     def _swept(self) -> None:
-        """Drop the connections that rest for too long, and those that are gone."""
-        loop = asyncio.get_running_loop()
+        """Close the connections that were idle for `WATCH_S`."""
         self._sweep = None
-        oldest = loop.time() - KEEP_S
-        for origin, resting in list(self._resting.items()):
-            while resting and (not resting[0].alive or resting[0].rested_at <= oldest):
-                resting.popleft().abort()
-            if not resting:
-                del self._resting[origin]
-        if self._resting:
-            self._sweep = loop.call_later(KEEP_S, self._swept)
+        last = self._now() - WATCH_S
+        for idle in list(self._idle.values()):
+            for wire in [wire for wire in idle if wire.idle_since <= last]:
+                if wire.quiet():
+                    self._keepalive.stayed_open(wire.origin)
+                self._drop(wire)
+        self._schedule()

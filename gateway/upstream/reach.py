@@ -1,7 +1,8 @@
 """Sends what a permit covers, over pooled connections.
 
 Rule 1: address, headers, bytes and credential come from the permit; nothing else can be sent.
-Rule 2: a request is written once; what fails is never sent again, on this connection or on another.
+Rule 2: what a client sent is written once. Another connection is taken only if not one byte was written.
+Rule 3: a list request of the gateway's own is written once more if the server closed the connection unanswered.
 """
 
 import asyncio
@@ -15,14 +16,18 @@ from gateway.admission.decision import Credential, Route
 from gateway.pipeline.patience import Patience
 from gateway.pipeline.ports import UpstreamFailure
 from gateway.upstream.address import Address, address
-from gateway.upstream.failures import ENCODED, SLOW, UNADDRESSED, of_status
+from gateway.upstream.failures import CLOSED, ENCODED, SLOW, TIMED_OUT, UNADDRESSED, UNWRITTEN, of_status
 from gateway.upstream.headers import credential_line, going
-from gateway.upstream.pool import Pool
+from gateway.upstream.pool import Now, Pool
 from gateway.upstream.reply import HttpReply, Limits, media_of
 from gateway.upstream.wire import Head, Wire
 
 _FORBIDDEN: Final = 403
 _LISTEN: Final = ("mcp-method", "subscriptions/listen")
+_CONNECTIONS: Final = 3
+"""How many connections are tried while the server closes each before a byte of the request is written."""
+_UNANSWERED: Final = (CLOSED, TIMED_OUT)
+_REQUEST_TIMEOUT: Final = 408
 
 
 class SecretHeader(Protocol):
@@ -59,7 +64,11 @@ class HttpUpstream:
         if isinstance(credential, UpstreamFailure):
             return credential
         limits = _limits(outbound, route)
-        head = await self._asked(place, _request(place, outbound, credential), limits, waits=outbound.verb == "GET")
+        request = _request(place, outbound, credential)
+        patience = Patience(None) if outbound.verb == "GET" else limits.patience
+        head = await self._asked(place, request, patience)
+        if head in _UNANSWERED and outbound.repeatable:
+            head = await self._asked(place, request, patience, reuse=False)
         if isinstance(head, UpstreamFailure):
             return head
         failure = _of_encoding(head) or _of_status(head)
@@ -86,27 +95,41 @@ class HttpUpstream:
         detail = "the credential is not one line of ASCII"
         return line or UpstreamFailure(code="credential_missing", detail=detail, stage="unsent")
 
-    async def _asked(self, place: Address, request: bytes, limits: Limits, *, waits: bool) -> Head | UpstreamFailure:
-        """Send a request over a connection that rests, or a new one, and return the head of the reply.
+    async def _asked(
+        self, place: Address, request: bytes, patience: Patience, *, reuse: bool = True
+    ) -> Head | UpstreamFailure:
+        """Send a request over an idle connection, or a new one, and return the head of the reply.
 
         On a stream that a client opens to listen, the gateway waits for the head without an end: some servers send it
         with the first event.
         """
-        wire: Wire | UpstreamFailure | None = None
-        answered = False
+        head: Head | UpstreamFailure = UNWRITTEN
         try:
-            async with limits.patience:
-                wire = self._pool.rested(place.origin) or await self._pool.connect(place)
-                head = None if waits or not isinstance(wire, Wire) else await wire.ask(request)
-            outcome = wire if isinstance(wire, UpstreamFailure) else head or await wire.ask(request)
-            answered = True
+            async with patience:
+                for _ in range(_CONNECTIONS):
+                    wire = (self._pool.reusable(place.origin) if reuse else None) or await self._pool.connect(place)
+                    head = await self._exchanged(wire, request) if isinstance(wire, Wire) else wire
+                    if head is not UNWRITTEN:
+                        break
         except TimeoutError:
             return SLOW
-        else:
-            return outcome
+        return head
+
+    async def _exchanged(self, wire: Wire, request: bytes) -> Head | UpstreamFailure:
+        """Send a request over a connection; one that is not waited for any longer takes the connection along."""
+        answered = False
+        try:
+            head = await wire.ask(request)
+            answered = True
         finally:
-            if not answered and isinstance(wire, Wire):
+            if not answered:
                 wire.abort()
+        if isinstance(head, Head) and _timed_out(head):
+            head.body.abort()
+            head = TIMED_OUT
+        if head in _UNANSWERED:
+            self._pool.closed_on_use(wire)
+        return head
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)
@@ -115,12 +138,17 @@ class HttpUpstream:
 
 
 @asynccontextmanager
-async def reach(secrets: Secrets, *, trust: ssl.SSLContext | bool = True) -> AsyncGenerator[HttpUpstream]:
-    """Open the way to upstreams; `trust` is true for the system's certificate authorities, or knows others."""
+async def reach(
+    secrets: Secrets, *, trust: ssl.SSLContext | bool = True, now: Now | None = None
+) -> AsyncGenerator[HttpUpstream]:
+    """Open the way to upstreams; `trust` is true for the system's certificate authorities, or knows others.
+
+    `now` is the clock by which connections are idle; the event loop's if it is null.
+    """
     context = trust if isinstance(trust, ssl.SSLContext) else ssl.create_default_context()
     if trust is False or context.verify_mode is not ssl.CERT_REQUIRED or not context.check_hostname:
         raise ValueError("certificates are always verified: name a context that knows the authority")
-    upstream = HttpUpstream(Pool(context), secrets)
+    upstream = HttpUpstream(Pool(context, now), secrets)
     try:
         yield upstream
     finally:
@@ -148,3 +176,8 @@ def _of_status(head: Head) -> UpstreamFailure | None:
 
 def _of_encoding(head: Head) -> UpstreamFailure | None:
     return None if head.get("content-encoding").lower() in {"", "identity"} else ENCODED
+
+
+def _timed_out(head: Head) -> bool:
+    """Return whether the server gave the connection up; a proxy writes this when it closes an idle connection."""
+    return head.status == _REQUEST_TIMEOUT and media_of(head) != "json"

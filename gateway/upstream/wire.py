@@ -3,9 +3,11 @@
 Rule 1: a connection carries one exchange at a time; bytes that answer nothing condemn it.
 Rule 2: heads are bounded, and framing that two readers may read differently is refused (llhttp is strict by itself).
 Rule 3: it may be used again only when the last exchange ended in every way: request sent, reply whole, nothing after.
+Rule 4: a request that was not written at all is told apart from one of which the server may have seen a byte.
 """
 
 import asyncio
+import select
 from typing import Final, Protocol, cast
 
 import httptools
@@ -13,15 +15,15 @@ from msgspec import Struct
 
 from gateway.pipeline.ports import UpstreamFailure
 from gateway.upstream.body import Body
-from gateway.upstream.failures import CLOSED, CUT, GARBAGE
+from gateway.upstream.failures import CLOSED, CUT, GARBAGE, UNWRITTEN
+from gateway.upstream.keepalive import Origin, Promise, promise
 
 HEAD_BYTES: Final = 64 * 1024
 _OK: Final = 200
 _BODILESS: Final = frozenset({204, 304})
 _MOST_INFORMATIONAL: Final = 8
-
-Origin = tuple[str, int, bool]
-"""Host, port, and whether TLS is spoken."""
+_NOTHING_PROMISED: Final = Promise()
+_HALF_CLOSED: Final = getattr(select, "POLLRDHUP", 0)  # Linux has it; elsewhere an end is readable
 
 
 class Head(Struct, frozen=True):
@@ -38,10 +40,10 @@ class Head(Struct, frozen=True):
 
 
 class Owner(Protocol):
-    """What is told of a connection's fate."""
+    """The pool, as a connection sees it."""
 
     def made(self, wire: "Wire") -> None: ...
-    def rest(self, wire: "Wire") -> None: ...
+    def release(self, wire: "Wire") -> None: ...
     def lost(self, wire: "Wire") -> None: ...
 
 
@@ -49,11 +51,15 @@ class Wire(asyncio.Protocol):
     """A connection; httptools calls the `on_*` methods while it parses."""
 
     def __init__(self, owner: Owner, origin: Origin) -> None:
-        """Take who is told of it, and what it is connected to."""
+        """Take the owner, and what it is connected to."""
         self.origin: Final = origin
         self.alive = False
-        self.rested_at = 0.0
-        """When the last exchange ended, in seconds of the event loop's clock."""
+        self.idle_since = 0.0
+        """When the last exchange ended, in seconds of the owner's clock."""
+        self.idle_s: float | None = None
+        """How long the connection was idle before it was taken; null for a new one."""
+        self.promise = _NOTHING_PROMISED
+        """What the last reply said about the idle timeout."""
         self._owner: Final = owner
         self._parser: Final = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
@@ -64,14 +70,29 @@ class Wire(asyncio.Protocol):
         self._until_close = self._whole = self._keeps = self._odd = False
 
     async def ask(self, request: bytes) -> Head | UpstreamFailure:
-        """Send a request and return the head of its reply; whoever stops waiting for it has to `abort`."""
-        if self._transport is None or not self.alive:
-            return CLOSED
+        """Send a request and return the head of its reply; a caller that stops waiting for it has to `abort`.
+
+        `UNWRITTEN` means that the connection was closed before anything was written to it.
+        """
+        if self._transport is None or not self.quiet():
+            self.abort()
+            return UNWRITTEN
         self._head = head = asyncio.get_running_loop().create_future()
         self._head_bytes = self._informational = 0
         self._until_close = self._whole = False
         self._transport.write(request)
         return await head
+
+    def quiet(self) -> bool:
+        """Return whether the server has neither closed the connection nor sent something that was not read yet."""
+        if self._transport is None or not self.alive or self._transport.is_closing():
+            return False
+        socket = self._transport.get_extra_info("socket")
+        if socket is None:
+            return True
+        poll = select.poll()
+        poll.register(socket.fileno(), select.POLLIN | select.POLLPRI | _HALF_CLOSED)
+        return not poll.poll(0)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport."""
@@ -82,7 +103,7 @@ class Wire(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End what is under way: a body without framing ends with its connection, any other breaks off."""
         self.alive = False
-        self._end(CLOSED, None if self._until_close and exc is None else CUT)
+        self._end(CUT if self._head_bytes else CLOSED, None if self._until_close and exc is None else CUT)
         self._owner.lost(self)
 
     def data_received(self, data: bytes) -> None:
@@ -102,7 +123,8 @@ class Wire(asyncio.Protocol):
             self.abort()
         elif self._whole:
             self._whole = False
-            self._owner.rest(self)
+            self.promise = promise(self._headers)
+            self._owner.release(self)
 
     def on_message_begin(self) -> None:
         """Take note of a reply; nobody asked for one that follows another."""

@@ -65,7 +65,7 @@ def receipts_before_death(process: subprocess.Popen[str], count: int) -> set[tup
     lines = [process.stdout.readline() for _ in range(count)]
     process.send_signal(signal.SIGKILL)
     lines += process.stdout.readlines()
-    assert process.wait(10) == -signal.SIGKILL
+    assert process.wait(60) == -signal.SIGKILL
     whole = (line.split() for line in lines if line.endswith("\n"))
     return {(writer, int(sequence), call_id) for writer, sequence, call_id in whole}
 

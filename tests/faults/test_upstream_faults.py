@@ -167,3 +167,31 @@ async def test_a_broken_server_does_not_keep_others_from_theirs(behind: Behind) 
 
 async def _arrived(behind: Behind) -> Any:
     return behind.server.effects or None
+
+
+async def test_a_list_request_that_a_closed_connection_lost_is_sent_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with standing(tmp_path) as behind:
+        script_for = behind.server.script_for
+        lost: list[Received] = []
+
+        def script(received: Received) -> Script:
+            if received.json["method"] == "tools/list" and not lost:
+                lost.append(received)
+                return [Do.CLOSE]
+            return script_for(received)
+
+        monkeypatch.setattr(behind.server, "script_for", script)
+        got = await behind.line.called()
+        assert got.message["result"]["content"] == []
+        lists = [received for received in behind.server.received if received.json["method"] == "tools/list"]
+        assert [received.body for received in lists] == [lost[0].body] * 2
+        assert len(behind.server.effects) == 1
+
+
+async def test_a_call_that_a_closed_connection_lost_is_reported_as_such(behind: Behind) -> None:
+    behind.server.reply = always([Do.CLOSE])
+    got = await behind.line.called()
+    assert "closed the connection before it answered; the call may have been executed" in got.body.decode()
+    assert len(behind.server.effects) == 1

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -71,7 +72,7 @@ def at_terminal(*arguments: object) -> str:
         shown = b""
         while chunk := _read(ours):
             shown += chunk
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     os.close(ours)
     return shown.decode()
 
@@ -201,24 +202,68 @@ def test_mistakes_are_answered_with_what_to_do(journal: Path, arguments: list[st
     assert said in done.stderr
 
 
-async def test_following_goes_on_with_what_is_added_until_it_is_interrupted(journal: Path) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *command("tail", "--directory", journal, "--follow", "-n", "0", "--outcome", "deny"),
-        cwd=ROOT,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    more = Journal(journal, Options(segment_bytes=65_536), writer="w2")
-    more.start()
-    async with asyncio.timeout(60):
-        first = asyncio.ensure_future(process.stdout.readline())
+_WITH_SIGINT: Final = (
+    "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_DFL); "
+    "signal.signal(signal.SIGINT, getattr(signal, sys.argv[1])); "
+    "os.execv(sys.executable, [sys.executable, *sys.argv[2:]])"
+)
+
+
+class Following:
+    """`journal tail --follow` as a process, whose output a test reads."""
+
+    def __init__(self, journal: Path, *, sigint: str) -> None:
+        """Start it with SIGINT ignored (`SIG_IGN`, as in a background shell) or not (`SIG_DFL`)."""
+        reading, writing = os.pipe()
+        words = command("tail", "--directory", journal, "--follow", "-n", "0", "--outcome", "deny")
+        self.process: Final = subprocess.Popen(
+            [sys.executable, "-c", _WITH_SIGINT, sigint, *words[1:]], cwd=ROOT, stdout=writing
+        )
+        os.close(writing)
+        self.output: Final = os.fdopen(reading, "rb")
+
+    async def started(self, journal: Journal) -> dict[str, Any]:
+        """Write to the journal until a record of it is shown, and return that."""
+        first = asyncio.ensure_future(asyncio.to_thread(self.output.readline))
         count = 0
         while not first.done():
             count += 1
-            await more.decided(a_decided(f"allowed-{count}"))
-            await more.decided(a_decided(f"denied-{count}", "deny"))
+            await journal.decided(a_decided(f"allowed-{count}"))
+            await journal.decided(a_decided(f"denied-{count}", "deny"))
             await asyncio.wait([first], timeout=0.1)
-        assert json.loads(first.result())["call_id"].startswith("denied-")
-        process.send_signal(2)
-        assert await process.wait() == 0
-    await more.close()
+        return dict(json.loads(first.result()))
+
+    async def ended(self) -> int:
+        """Return the exit code."""
+        return await asyncio.to_thread(self.process.wait, 60)
+
+
+@pytest.mark.parametrize(
+    ("sigint", "by"),
+    [
+        ("SIG_IGN", signal.SIGTERM),
+        ("SIG_IGN", signal.SIGHUP),
+        ("SIG_IGN", None),
+        ("SIG_DFL", signal.SIGINT),
+        ("SIG_DFL", signal.SIGTERM),
+        ("SIG_DFL", None),
+    ],
+)
+async def test_following_goes_on_with_what_is_added_until_a_signal_or_a_closed_pipe_ends_it(
+    journal: Path, sigint: str, by: signal.Signals | None
+) -> None:
+    more = Journal(journal, Options(segment_bytes=65_536), writer="w2")
+    more.start()
+    following = Following(journal, sigint=sigint)
+    try:
+        assert (await following.started(more))["call_id"].startswith("denied-")
+        await more.close()
+        if by is not None:
+            following.process.send_signal(by)
+        else:
+            following.output.close()
+        assert await following.ended() == 0
+    finally:
+        following.process.kill()
+        following.process.wait()
+        following.output.close()

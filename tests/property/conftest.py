@@ -1,19 +1,12 @@
-"""How hypothesis runs here.
-
-Rule 1: no deadlines: what a machine does besides the tests is not their subject.
-"""
+"""What property tests share: OPA, and a judge that asks it many questions."""
 
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from gateway.bundle import Builder, PolicySource, Problems
 from gateway.opa.binary import find
 from tests.property.judge import Judge
-
-settings.register_profile("here", deadline=None)
-settings.load_profile("here")
 
 NOW = 1_795_000_000.0
 

@@ -16,11 +16,11 @@ from ruamel.yaml.error import YAMLError
 
 from gateway.bundle.document import Document, read_document
 from gateway.cli.agent_files import write
-from gateway.cli.catalog.asking import credential_options, secret_from, surveyed
+from gateway.cli.catalog.asking import connection_options, secret_from, surveyed
 from gateway.cli.catalog.difference import DRIFT, differences
 from gateway.cli.catalog.document import About, entry, read, renew, written
 from gateway.cli.catalog.listed import listed
-from gateway.cli.catalog.report import difference_json, difference_lines, left_out_lines
+from gateway.cli.catalog.report import difference_json, difference_lines, failed_lines, left_out_lines
 from gateway.cli.catalog.unchecked import unchecked_lines
 from gateway.cli.live import colored
 from gateway.protocol.values import as_object
@@ -57,7 +57,7 @@ Examples:
 @click.option("-o", "--output", type=_PATH, help="The file to write; one that is there is renewed (default: print).")
 @click.option("--credential", help="The name of the credential that the gateway sends to it.")
 @click.option("--per", type=click.Choice(["shared", "principal"]), default="shared", help="Whose credential it is.")
-@credential_options
+@connection_options
 def imported(url: str, server: str, owner: str | None, output: Path | None, **options: Any) -> None:
     """Connect to the MCP server at URL, list everything that it offers, and write it as a catalog entry.
 
@@ -65,8 +65,8 @@ def imported(url: str, server: str, owner: str | None, output: Path | None, **op
     came from: review both, and commit the file. An entry that is there keeps all that people wrote in it.
     """
     about_credential = {"credential": options.pop("credential"), "per": options.pop("per")}
-    secret = secret_from(credential=about_credential["credential"], **options)
-    found = surveyed(url, secret)
+    ca_file: Path | None = options.pop("ca_file")
+    found = surveyed(url, secret_from(credential=about_credential["credential"], **options), ca_file)
     things, left_out = listed(found)
     if output is not None and output.exists():
         document = _existing(output, server)
@@ -82,7 +82,7 @@ def imported(url: str, server: str, owner: str | None, output: Path | None, **op
         )
         document = entry(about, things)
     _put(output, written(document))
-    for line in (*left_out_lines(left_out), *unchecked_lines(things)):
+    for line in (*left_out_lines(left_out), *unchecked_lines(things), *failed_lines(found.failed)):
         click.echo(line, err=True)
 
 
@@ -100,12 +100,12 @@ Examples:
 @click.option("--url", help="Where the server is now (default: the catalog's address).")
 @click.option("--credential", help="The name of its credential (default: the catalog's, where --secrets is given).")
 @click.option("--json", "as_json", is_flag=True, help="JSON lines, one for each target.")
-@credential_options
+@connection_options
 def diff(path: Path, server: str | None, url: str | None, *, as_json: bool, **options: Any) -> None:
     """Ask the servers of the catalog PATH (a file, or a directory such as bundles/dev) what they list now.
 
     Says for each target whether it is as pinned, and if not, in which class it changed: description, schema,
-    annotations, added, removed. Ends with 1 if anything differs.
+    annotations, added, removed. Ends with 1 if anything differs, or if a list could not be read.
     """
     entries = [one for one in _entries(path) if server in {None, one["server"]}]
     if not entries:
@@ -121,9 +121,13 @@ def diff(path: Path, server: str | None, url: str | None, *, as_json: bool, **op
 def _differs(known: Mapping[str, Any], url: str | None, *, as_json: bool, options: Mapping[str, Any]) -> bool:
     """Show how a server stands to its entry, and return whether it differs."""
     named = options["credential"] or (as_object(known.get("credential")) or {}).get("name")
-    secret = secret_from(**{**options, "credential": named})
-    things, left_out = listed(surveyed(url or str(known["url"]), secret))
-    found = differences(known, things)
+    credentials = {name: value for name, value in options.items() if name != "ca_file"}
+    secret = secret_from(**{**credentials, "credential": named})
+    survey = surveyed(url or str(known["url"]), secret, options["ca_file"])
+    things, left_out = listed(survey)
+    found = differences(known, things, survey.failed)
+    for line in failed_lines(survey.failed):
+        click.echo(line, err=True)
     if as_json:
         for one in found:
             click.echo(json.dumps(difference_json(known["server"], one)))
@@ -131,7 +135,7 @@ def _differs(known: Mapping[str, Any], url: str | None, *, as_json: bool, option
         color = colored(sys.stdout)
         for line in (*difference_lines(known["server"], found, color=color), *left_out_lines(left_out)):
             click.echo(line)
-    return any(one.state in DRIFT for one in found)
+    return bool(survey.failed) or any(one.state in DRIFT for one in found)
 
 
 def _entries(path: Path) -> Iterator[Mapping[str, Any]]:

@@ -1,4 +1,4 @@
-"""The options that say which credential a server wants, and the question put to it.
+"""The options that say which credential a server wants and which authority it is of, and the question put to it.
 
 Rule 1: a credential is read from a file, never from the command line, which every user of the machine can read.
 """
@@ -17,11 +17,15 @@ from gateway.secrets import Secret, Secrets, load
 
 Command = Callable[..., Any]
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+CA_FILE = click.option(
+    "--ca-file", type=_FILE, help="A PEM file with the authority of the server's certificate, if it is a private one."
+)
 
 
-def credential_options(command: Command) -> Command:
-    """Add the options that `secret_from` takes."""
+def connection_options(command: Command) -> Command:
+    """Add the options that `secret_from` and `surveyed` take."""
     for option in (
+        CA_FILE,
         click.option("--header-file", type=_FILE, help="A file with the line `Header-Name: value` to send."),
         click.option("--credential-file", type=_FILE, help="A file with the bearer token to send."),
         click.option(
@@ -54,9 +58,9 @@ def secret_from(
     return header
 
 
-def surveyed(url: str, secret: Secret | None) -> Survey:
+def surveyed(url: str, secret: Secret | None, ca_file: Path | None = None) -> Survey:
     """Return what the server at a URL lists, or end with why there is no answer."""
     try:
-        return survey(url, secret)
+        return survey(url, secret, ca_file=ca_file)
     except Unreachable as problem:
         raise click.ClickException(str(problem)) from problem

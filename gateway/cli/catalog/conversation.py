@@ -3,23 +3,29 @@
 Rule 1: the protocol is read by `gateway.protocol`, so that what is digested here is what the gateway digests.
 Rule 2: what goes wrong is an `Unreachable` that says what, where and what to do; a server's own words are escaped.
 Rule 3: no redirect is followed, and the credential goes to the given URL alone.
+Rule 4: the session is the one of the `initialize` result. A session id that comes with anything else is not kept.
 """
 
+import ssl
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import httpx
-import orjson
 
-from gateway.cli.catalog.exchange import Refused, Unreachable, exchange
+from gateway.cli.catalog.exchange import LONGEST_S, Refused, Reply, Unanswered, Unreachable, exchange
 from gateway.cli.live import escaped
-from gateway.protocol.revisions import LATEST_LEGACY, MODERN, era_of
+from gateway.protocol.revisions import LEGACY, MODERN, era_of
 from gateway.protocol.values import as_list, as_text
 from gateway.secrets import Secret
 from gateway.version import VERSION
 
 TIMEOUT_S: Final = 30.0
+_PROBE_S: Final = 10.0
+"""For `server/discover`, which servers of the legacy era may leave without an answer."""
+_CLOSE_S: Final = 5.0
+"""For the end of the session, which a server need not confirm."""
 _MODERN: Final = MODERN[-1]
 _CLIENT: Final = {"name": "mcp-admission", "version": VERSION}
 _META: Final = "io.modelcontextprotocol/"
@@ -41,50 +47,66 @@ class Conversation:
     def open(self) -> dict[str, Any]:
         """Return what the server says of itself: the result of `server/discover`, else of `initialize`."""
         try:
-            found = self.ask("server/discover", {}, revision=_MODERN)
-        except Refused:
+            found = self._asked("server/discover", {}, _MODERN, longest_s=_PROBE_S).result()
+        except (Refused, Unanswered):
             found = {}
         if _MODERN in (as_list(found.get("supportedVersions")) or []):
             self.revision = _MODERN
             return found
         return self._initialize()
 
-    def ask(self, method: str, params: dict[str, Any], *, revision: str = "") -> dict[str, Any]:
-        """Return the result of a request; `Refused` where the server answers with an error."""
-        self._ids += 1
-        spoken = revision or self.revision
-        if era_of(spoken) == "modern":
-            params = {**params, "_meta": _meta(spoken)}
-        message = {"jsonrpc": "2.0", "id": self._ids, "method": method, "params": params}
-        headers = self._headers(spoken) | ({"mcp-method": method} if era_of(spoken) == "modern" else {})
-        reply = exchange(self._client, self.url, orjson.dumps(message), headers)
-        self._session = self._session or reply.session
-        return reply.result_of(self._ids)
+    def ask(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        """Return the result of a request; `Refused` if the server answers with an error."""
+        return self._asked(method, params, self.revision).result()
 
     def close(self) -> None:
         """End the session, where there is one; how that goes matters to nobody."""
         if self._session:
             try:
-                self._client.delete(self.url, headers=self._headers(self.revision))
+                patience = min(_CLOSE_S, self._client.timeout.read or _CLOSE_S)
+                self._client.delete(self.url, headers=self._headers(self.revision), timeout=patience)
             except httpx.HTTPError:
                 return
 
+    def _asked(self, method: str, params: dict[str, Any], revision: str, *, longest_s: float = LONGEST_S) -> Reply:
+        self._ids += 1
+        modern = era_of(revision) == "modern"
+        if modern:
+            params = {**params, "_meta": _meta(revision)}
+        message = {"jsonrpc": "2.0", "id": self._ids, "method": method, "params": params}
+        headers = self._headers(revision) | ({"mcp-method": method} if modern else {})
+        return exchange(self._client, self.url, message, headers, longest_s=longest_s)
+
     def _initialize(self) -> dict[str, Any]:
-        params = {"protocolVersion": LATEST_LEGACY, "capabilities": {}, "clientInfo": _CLIENT}
-        try:
-            found = self.ask("initialize", params)
-        except Refused as refusal:
-            raise Unreachable(
-                f"{self.url} does not begin a conversation: {refusal}. Is this the URL of its MCP endpoint? The "
-                "2024-11-05 transport, with its own endpoint for events, is not supported."
-            ) from refusal
+        reply, found = self._initialized()
         revision = as_text(found.get("protocolVersion")) or ""
         if era_of(revision) != "legacy":
             raise Unreachable(f"{self.url} speaks the revision {escaped(revision[:40])!r}, which is not supported.")
         self.revision = revision
-        body = orjson.dumps({"jsonrpc": "2.0", "method": "notifications/initialized"})
-        exchange(self._client, self.url, body, self._headers(revision))
+        self._session = reply.session
+        try:
+            message = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+            exchange(self._client, self.url, message, self._headers(revision))
+        except Unanswered:
+            return found  # whether the server goes on without it is seen by its lists
         return found
+
+    def _initialized(self) -> tuple[Reply, dict[str, Any]]:
+        """Ask to initialize, in the newest revision that the server accepts."""
+        refused: Refused | None = None
+        for revision in reversed(LEGACY):
+            params = {"protocolVersion": revision, "capabilities": {}, "clientInfo": _CLIENT}
+            reply = self._asked("initialize", params, "")
+            try:
+                return reply, reply.result()
+            except Refused as refusal:
+                refused = refused or refusal
+                if refusal.code is None:
+                    break
+        raise Unreachable(
+            f"{self.url} does not begin a conversation: {refused}. Is this the URL of its MCP endpoint? The "
+            "2024-11-05 transport, with its own endpoint for events, is not supported."
+        ) from refused
 
     def _headers(self, revision: str) -> dict[str, str]:
         headers = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
@@ -96,15 +118,29 @@ class Conversation:
 
 
 @contextmanager
-def talking(url: str, secret: Secret | None, *, timeout_s: float = TIMEOUT_S) -> Generator[Conversation]:
+def talking(
+    url: str, secret: Secret | None, *, timeout_s: float = TIMEOUT_S, ca_file: Path | None = None
+) -> Generator[Conversation]:
     """Hold a conversation with the server at a URL; its session ends with the block."""
     headers = {"user-agent": f"mcp-admission/{VERSION}", "accept-encoding": "identity"}
-    with httpx.Client(timeout=timeout_s, follow_redirects=False, headers=headers) as client:
+    trust = ssl.create_default_context()
+    if ca_file is not None:
+        _trust_also(trust, ca_file)
+    with httpx.Client(
+        timeout=timeout_s, follow_redirects=False, headers=headers, verify=trust, trust_env=False
+    ) as client:
         conversation = Conversation(client, url, secret)
         try:
             yield conversation
         finally:
             conversation.close()
+
+
+def _trust_also(trust: ssl.SSLContext, ca_file: Path) -> None:
+    try:
+        trust.load_verify_locations(cafile=ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise Unreachable(f"{ca_file} holds no certificate of an authority in PEM form.") from error
 
 
 def _meta(revision: str) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 Rule 1: a change has the class by which policy judges it: description, schema, annotations, added, removed.
 Rule 2: what has no pin was never reviewed, and is told apart from what is unchanged.
+Rule 3: what belongs to a list that could not be read is not judged: it is neither removed nor unchanged.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any, Final, Literal
 
 from msgspec import Struct
@@ -30,16 +31,28 @@ class Difference(Struct, frozen=True, kw_only=True):
     """The fields that changed."""
 
 
-def differences(entry: Mapping[str, Any], things: Sequence[Listed]) -> list[Difference]:
-    """Return every target of the catalog and of the server, in the order tools, prompts, resources."""
+def differences(entry: Mapping[str, Any], things: Sequence[Listed], unread: Container[str] = ()) -> list[Difference]:
+    """Return every target of the catalog and of the server, in the order tools, prompts, resources.
+
+    `unread` are the methods of lists that could not be read.
+    """
     found: list[Difference] = []
     for section in dict.fromkeys(SECTIONS.values()):
         known = as_object(entry.get(section)) or {}
         shown = {one.key: one for one in things if one.section == section}
         found += [_compared(one, as_object(known.get(one.key))) for one in shown.values()]
-        gone = [key for key, target in known.items() if key not in shown and (key[-1:] != "*" or "pin" in target)]
+        gone = [
+            key
+            for key, target in known.items()
+            if key not in shown and (key[-1:] != "*" or "pin" in target) and _list_of(section, key) not in unread
+        ]
         found += [Difference(section=section, key=key, state="removed", classes=("removed",)) for key in gone]
     return found
+
+
+def _list_of(section: str, key: str) -> str:
+    """Return the method of the list that a target of the catalog is in."""
+    return "resources/templates/list" if section == "resources" and key.endswith("*") else f"{section}/list"
 
 
 def _compared(one: Listed, target: Mapping[str, Any] | None) -> Difference:

@@ -45,6 +45,11 @@ def left_out_lines(left_out: Sequence[LeftOut]) -> Iterator[str]:
     return (f"left out: {one.name}: {one.why}" for one in left_out)
 
 
+def failed_lines(failed: Mapping[str, str]) -> Iterator[str]:
+    """Return a line for each list that the server announces and that could not be read."""
+    return (f"not read: {method}: {why}" for method, why in failed.items())
+
+
 def _state(one: Difference, *, color: bool) -> str:
     return click.style(f"{one.state:9}", fg=_COLORS.get(one.state)) if color else f"{one.state:9}"
 

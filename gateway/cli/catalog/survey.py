@@ -1,9 +1,13 @@
 """Everything that a server lists, as it lists it.
 
 Rule 1: all pages are read; a listing that does not end is an error, not a part of a catalog.
-Rule 2: what a server does not offer is empty; a list that it announces and then refuses is an error.
+Rule 2: what a server does not offer is empty. A list that it announces and then refuses is reported and not empty;
+if it refuses every list, there is no survey.
+Rule 3: a server that announces no list is asked for all of them, because clients that ask get answers as well.
 """
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from msgspec import Struct
@@ -35,23 +39,44 @@ class Survey(Struct, frozen=True, kw_only=True):
     version: str
     lists: dict[str, list[dict[str, Any]]]
     """The entries by list method: `tools/list`, `prompts/list`, `resources/list`, `resources/templates/list`."""
+    failed: Mapping[str, str] = {}
+    """Why a list that the server announces could not be read, by its method; safe to show."""
 
 
-def survey(url: str, secret: Secret | None = None, *, timeout_s: float = TIMEOUT_S) -> Survey:
+def survey(
+    url: str, secret: Secret | None = None, *, timeout_s: float = TIMEOUT_S, ca_file: Path | None = None
+) -> Survey:
     """Ask a running server for everything that it lists; `Unreachable` says why there is no answer."""
-    with talking(url, secret, timeout_s=timeout_s) as conversation:
+    with talking(url, secret, timeout_s=timeout_s, ca_file=ca_file) as conversation:
         said = conversation.open()
         info = _info(said)
-        capabilities = as_object(said.get("capabilities")) or {}
-        offered = [method for method, capability in _CAPABILITY.items() if capability in capabilities]
+        lists, failed = _lists(conversation, as_object(said.get("capabilities")) or {})
         return Survey(
             url=url,
             revision=conversation.revision,
             name=as_text(info.get("name")) or "",
             title=as_text(info.get("title")) or as_text(info.get("name")) or "",
             version=as_text(info.get("version")) or "",
-            lists={method: _listed(conversation, method) if method in offered else [] for method in _CAPABILITY},
+            lists=lists,
+            failed=failed,
         )
+
+
+def _lists(
+    conversation: Conversation, capabilities: Mapping[str, Any]
+) -> tuple[dict[str, list[dict[str, Any]]], dict[str, str]]:
+    """Return the lists that the server answers, and why those that it announces and does not answer are missing."""
+    lists: dict[str, list[dict[str, Any]]] = {method: [] for method in _CAPABILITY}
+    announced = [method for method, capability in _CAPABILITY.items() if capability in capabilities]
+    failed: dict[str, str] = {}
+    for method in announced or _CAPABILITY:
+        try:
+            lists[method] = _listed(conversation, method)
+        except Unreachable as problem:
+            failed[method] = str(problem)
+    if announced and len(failed) == len(announced):
+        raise Unreachable("\n".join(dict.fromkeys(failed.values())))
+    return lists, failed if announced else {}
 
 
 def _info(said: dict[str, Any]) -> dict[str, Any]:
@@ -64,6 +89,7 @@ def _listed(conversation: Conversation, method: str) -> list[dict[str, Any]]:
     """Return all entries of a list; those that are no objects with a name are no entries."""
     found: list[dict[str, Any]] = []
     cursor: str | None = None
+    seen: set[str] = set()
     for _ in range(MOST_PAGES):
         result = _page(conversation, method, cursor)
         entries = items_of(method, result)
@@ -73,8 +99,9 @@ def _listed(conversation: Conversation, method: str) -> list[dict[str, Any]]:
         following = as_text(result.get("nextCursor"))
         if not following:
             return found
-        if following == cursor or len(found) > MOST_ITEMS:
+        if following in seen or len(found) > MOST_ITEMS:
             break
+        seen.add(following)
         cursor = following
     raise Unreachable(f"{conversation.url} does not come to an end with {method}: {len(found)} entries so far.")
 

@@ -128,7 +128,7 @@ def served(made: Path, tmp_path: Path) -> Generator[dict[str, Any]]:
         lines = (json.loads(line) for line in running.stderr)
         yield next(line["fields"] for line in lines if line["message"] == "listening")
         running.send_signal(signal.SIGTERM)
-        running.communicate(timeout=15)
+        running.communicate(timeout=60)
 
 
 def test_serve_enforces_it_unchanged(served: dict[str, Any]) -> None:

@@ -73,13 +73,13 @@ async def test_resources_and_the_prompt_are_served(url: str) -> None:
 
 def test_the_server_ends_when_the_pipe_of_its_parent_closes(started: "subprocess.Popen[str]", url: str) -> None:
     assert url.startswith("http://127.0.0.1:")
-    _, errors = started.communicate(timeout=15)
+    _, errors = started.communicate(timeout=60)
     assert (started.returncode, errors) == (0, "")
 
 
 def test_a_taken_port_is_named_with_what_to_do(url: str, tmp_path: Path, checkout: Path) -> None:
     port = str(urlsplit(url).port)
     command = [sys.executable, "-m", "gateway.demo", "--port", port, "--directory", str(tmp_path)]
-    ended = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False, timeout=15)
+    ended = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False, timeout=60)
     assert ended.returncode == 1
     assert f"port {port} of 127.0.0.1 cannot be used" in ended.stderr

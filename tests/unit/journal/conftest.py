@@ -57,7 +57,7 @@ class Fickle(Disk):
         return super().create(path, size)
 
     def write(self, descriptor: int, data: bytes, offset: int, *, durable: bool) -> None:
-        assert self.open.wait(10)
+        assert self.open.wait(60)
         assert descriptor not in self.failed, "a descriptor was written to after an error"
         if self.write_error:
             self.failed.append(descriptor)

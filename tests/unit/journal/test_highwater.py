@@ -69,5 +69,5 @@ def test_several_processes_raise_at_once_and_the_highest_remains(directory: Path
         "for seq in range(int(sys.argv[2]), 60, 3): Highwater(Path(sys.argv[1])).raise_to(f'env{seq % 5}', seq)"
     )
     started = [subprocess.Popen([sys.executable, "-c", code, str(directory), str(first)]) for first in range(3)]
-    assert [process.wait(20) for process in started] == [0, 0, 0]
+    assert [process.wait(60) for process in started] == [0, 0, 0]
     assert [Highwater(directory).seen(f"env{n}") for n in range(5)] == [55, 56, 57, 58, 59]

@@ -274,7 +274,7 @@ async def test_a_device_that_hangs_does_not_hang_the_callers(tmp_path: Path, sto
 async def test_when_the_writer_dies_everything_that_waits_is_refused(tmp_path: Path) -> None:
     class Broken(Fickle):
         def write(self, descriptor: int, data: bytes, offset: int, *, durable: bool) -> None:
-            assert self.open.wait(10)
+            assert self.open.wait(60)
             raise RuntimeError("no storage does this")
 
     storage = Broken()

@@ -18,7 +18,7 @@ def test_each_worker_gets_a_socket_on_the_same_port() -> None:
 def test_hosts_may_be_names_and_ipv6_addresses(host: str) -> None:
     sockets = bind(host, 0, 1)
     assert not isinstance(sockets, Unbound)
-    with socket.create_connection(sockets[0].getsockname()[:2], timeout=5):
+    with socket.create_connection(sockets[0].getsockname()[:2], timeout=60):
         pass
     sockets[0].close()
 

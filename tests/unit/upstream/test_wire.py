@@ -1,30 +1,24 @@
 """The connection itself: framing, reuse, certificates, and any bytes at all."""
 
 import asyncio
-import datetime as dt
-import ipaddress
 import ssl
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.pipeline.ports import UpstreamFailure
 from gateway.upstream import HttpUpstream, reach
 from gateway.upstream.address import address
-from gateway.upstream.pool import KEEP_S
+from gateway.upstream.keepalive import WATCH_S
 from gateway.upstream.wire import Head, Wire
 from tests.servers.scripted import Do, Script, Scripted, answer, chunk, events, scripted, whole
 from tests.unit.upstream.test_reach import FakeSecrets, failed, forward, replied
 
-SOON_S = KEEP_S / 2
-"""Sooner than connections are closed that only rest."""
+SOON_S = WATCH_S / 2
+"""Sooner than connections are closed that are only idle."""
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 
@@ -141,17 +135,6 @@ async def test_a_caller_who_goes_away_takes_the_request_along(upstream: HttpUpst
     await asyncio.wait_for(server.gone.wait(), SOON_S)
 
 
-async def test_a_connection_that_rests_too_long_is_closed(server: Scripted) -> None:
-    async with reach(FakeSecrets()) as upstream:
-        await (await replied(upstream, forward(server.url))).read(1000)
-        for resting in upstream._pool._resting.values():
-            for wire in resting:
-                wire.rested_at -= KEEP_S
-        upstream._pool._swept()
-        await asyncio.wait_for(server.gone.wait(), SOON_S)
-        assert not upstream._pool._resting
-
-
 async def test_many_callers_share_what_they_need(upstream: HttpUpstream, server: Scripted) -> None:
     async def ask() -> bytes | UpstreamFailure:
         return await (await replied(upstream, forward(server.url))).read(1000)
@@ -175,7 +158,7 @@ class FakeOwner:
     """Takes note of nothing."""
 
     def made(self, wire: Wire) -> None: ...
-    def rest(self, wire: Wire) -> None: ...
+    def release(self, wire: Wire) -> None: ...
     def lost(self, wire: Wire) -> None: ...
 
 
@@ -184,6 +167,9 @@ class FakeTransport(asyncio.Transport):
 
     def write(self, data: bytes | bytearray | memoryview) -> None: ...
     def abort(self) -> None: ...
+    def is_closing(self) -> bool:
+        return False
+
     def pause_reading(self) -> None: ...
     def resume_reading(self) -> None: ...
     def get_write_buffer_size(self) -> int:
@@ -250,43 +236,19 @@ def test_no_url_brings_a_second_line_into_a_request(text: str) -> None:
             assert (found.target + found.authority).isascii()
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate for 127.0.0.1, with its key, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "pair.pem"
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    path.write_bytes(pem + made.public_bytes(serialization.Encoding.PEM))
-    return path
-
-
-async def test_a_certificate_that_nobody_vouches_for_is_refused(upstream: HttpUpstream, certificate: Path) -> None:
+async def test_a_certificate_that_nobody_vouches_for_is_refused(upstream: HttpUpstream, pair: Path) -> None:
     own = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    own.load_cert_chain(certificate)
+    own.load_cert_chain(pair)
     async with scripted(tls=own) as server:
         failure = await failed(upstream, forward(server.url))
         assert failure.detail == "the server's TLS certificate does not verify"
         assert server.received == []
 
 
-async def test_a_certificate_of_a_known_authority_is_taken_and_used_again(certificate: Path) -> None:
+async def test_a_certificate_of_a_known_authority_is_taken_and_used_again(pair: Path) -> None:
     own = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    own.load_cert_chain(certificate)
-    trust = ssl.create_default_context(cafile=str(certificate))
+    own.load_cert_chain(pair)
+    trust = ssl.create_default_context(cafile=str(pair))
     async with scripted(tls=own) as server, reach(FakeSecrets(), trust=trust) as upstream:
         for _ in range(2):
             assert await (await replied(upstream, forward(server.url))).read(1000)

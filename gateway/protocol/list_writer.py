@@ -1,0 +1,171 @@
+"""Writes a list result with fewer items and other members, such that numbers keep their text.
+
+Rule 1: no digit is lost in a double: what orjson would write as another number keeps the text of the server.
+Rule 2: bytes are copied only if every reader reads the same in them: no key twice, no keys that fold onto each other,
+strict UTF-8, no lone surrogate. Everything else is written again, each key once, the last of two equal ones.
+Rule 3: nothing is written if nothing has to change and the result has no key twice. For a large result in an unusual
+form that is not proven: to write it costs less.
+Rule 4: what cannot be read and written again is null, and the caller refuses it.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NoReturn
+
+import msgspec
+import orjson
+from msgspec import Struct
+
+from gateway.protocol.errors import result_body
+from gateway.protocol.keys import clashing
+from gateway.protocol.values import as_list
+
+_ABSENT: Final = object()
+_OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_SMALL: Final = 64 * 1024
+"""Bytes that are read by the slow reader only to learn that they need not be written."""
+_ODD_NUMBER: Final = re.compile(rb"-0(?![.\deE])|-?\d+(?:\.\d+)?[eE][+-]?\d+|-?\d+\.\d+|-?\d{16,}")
+_SPACE: Final = re.compile(rb'("(?:[^"\\]|\\.)*")|[ \t\r\n]+')
+
+
+_UNWRITABLE: Final = (ValueError, TypeError, KeyError, RecursionError)
+"""What readers and writers raise; `TypeError` is that of orjson for what nests too deep."""
+
+
+class ListChange(Struct, frozen=True, kw_only=True):
+    """How a list result differs from the one that the server wrote."""
+
+    member: str
+    """The member that holds the items."""
+    kept: Sequence[bool]
+    """For each item, in order, whether it stays."""
+    replaced: Mapping[str, Any] = {}
+    """Members with another value, or further ones, such as `ttlMs` and `cacheScope`."""
+
+
+def unchanged(raw: bytes, result: Mapping[str, Any], change: ListChange) -> bool:
+    """Return whether the message `raw`, whose result was read as `result`, may be delivered as it came."""
+    items = as_list(result.get(change.member))
+    if items is None or len(items) != len(change.kept) or not all(change.kept):
+        return False
+    if any(not _same(result.get(key, _ABSENT), to) for key, to in change.replaced.items()):
+        return False
+    text = _result_text(raw)
+    return text is not None and _distinct(text, result)
+
+
+def written(
+    raw: bytes,
+    result: Mapping[str, Any],
+    change: ListChange,
+    *,
+    id: str | int,  # noqa: A002 - JSON-RPC's word
+) -> bytes | None:
+    """Return the response to `id` with the changed result of `raw`; null if it cannot be written.
+
+    `raw` is a message of which `result` was read, as `gateway.protocol.message.read_reply` does.
+    """
+    try:
+        text = _result_text(raw)
+        if text is None:
+            return None
+        if _plain(text):
+            return result_body(id, _changed(result, change))
+        members = _members(text, result, change)
+        items = b",".join(b"%s:%s" % (orjson.dumps(key), value) for key, value in members.items())
+        return b'{"jsonrpc":"2.0","id":%s,"result":{%s}}' % (orjson.dumps(id), items)
+    except _UNWRITABLE:
+        return None
+
+
+def _changed(result: Mapping[str, Any], change: ListChange) -> dict[str, Any]:
+    """Return the changed result as a value."""
+    kept = [item for item, keep in zip(result[change.member], change.kept, strict=True) if keep]
+    return {**result, change.member: kept, **change.replaced}
+
+
+def _members(text: bytes, result: Mapping[str, Any], change: ListChange) -> dict[str, bytes]:
+    """Return the text of each member of the changed result."""
+    members: dict[str, bytes] = {}
+    for key, found in _OBJECT.decode(text).items():
+        if key in change.replaced:
+            members[key] = orjson.dumps(change.replaced[key])
+        elif key == change.member:
+            members[key] = _items(bytes(found), result[key], change.kept)
+        else:
+            members[key] = _text(bytes(found), result[key])
+    return members | {key: orjson.dumps(to) for key, to in change.replaced.items() if key not in members}
+
+
+def _items(text: bytes, items: Sequence[Any], kept: Sequence[bool]) -> bytes:
+    found = _ARRAY.decode(text)
+    chosen = [_text(bytes(one), item) for one, item, keep in zip(found, items, kept, strict=True) if keep]
+    return b"[" + b",".join(chosen) + b"]"
+
+
+def _text(text: bytes, value: Any) -> bytes:
+    """Return the text of a value: as it came, or written again if some reader reads another value in it."""
+    usual = orjson.dumps(value)
+    if usual == text or _plain(text):
+        return usual
+    again, distinct = _read(text)
+    return text if distinct and clashing(again) is None else msgspec.json.encode(again)
+
+
+def _plain(text: bytes) -> bool:
+    """Return whether orjson writes each number of a text as it is there."""
+    if b"\\" in text:
+        text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
+    bare = b"".join(text.split(b'"')[::2])
+    return all(orjson.dumps(orjson.loads(number)) == number for number in set(_ODD_NUMBER.findall(bare)))
+
+
+def _distinct(text: bytes, value: Any) -> bool:
+    """Return whether no object in a text has a key twice, as far as that is known at a low cost."""
+    try:
+        usual = orjson.dumps(value)
+        return usual == text or (len(text) <= _SMALL and (_SPACE.sub(rb"\1", text) == usual or _read(text)[1]))
+    except _UNWRITABLE:
+        return False
+
+
+def _read(text: bytes) -> tuple[Any, bool]:
+    """Return a value whose numbers are their own text, and whether each of its objects has distinct keys."""
+    doubtful: list[str] = []
+
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        node = dict(pairs)
+        if len(node) != len(pairs):
+            doubtful.append(pairs[0][0])
+        return node
+
+    value = json.loads(
+        text.decode(), object_pairs_hook=members, parse_int=_number, parse_float=_number, parse_constant=_constant
+    )
+    msgspec.json.encode(value)  # a lone surrogate cannot be written
+    return value, not doubtful
+
+
+def _number(text: str) -> msgspec.Raw:
+    return msgspec.Raw(text)
+
+
+def _constant(_text: str) -> NoReturn:
+    raise ValueError("NaN and Infinity are not JSON")
+
+
+def _result_text(raw: bytes) -> bytes | None:
+    """Return the text of the result in a message, which may be the only element of an array."""
+    try:
+        if raw.lstrip()[:1] == b"[":
+            (raw,) = _ARRAY.decode(raw)
+        text = bytes(_OBJECT.decode(raw)["result"])
+        return text if text[:1] == b"{" else None
+    except (ValueError, KeyError):
+        return None
+
+
+def _same(before: object, after: object) -> bool:
+    return type(before) is type(after) and before == after
