@@ -20,10 +20,11 @@ from gateway.admission.policy_input import Gateway, PolicyInput
 from gateway.admission.record import Enforced, JournalFailure, Occasion, Receipt
 from gateway.admission.recording import decided
 from gateway.admission.refusal import Refusal, Wording, own
-from gateway.admission.refusal import answer as refusal_answer
 from gateway.pipeline.call import Call, Settled
 from gateway.pipeline.counts import Counts
+from gateway.pipeline.listing_failures import ended, worded
 from gateway.pipeline.listings import Listings
+from gateway.pipeline.looks import LookLimits
 from gateway.pipeline.ports import Clock, Definitions, Floods, Ids, Journal, Moment, Policy, Upstream
 from gateway.pipeline.presentation import subject_of
 from gateway.protocol.sealing import Ring
@@ -44,6 +45,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     gateway: Gateway
     wording: Wording
     masking: Masking
+    looks: LookLimits
     result_bytes: int
     arguments_bytes: int
     several_issuers: bool
@@ -75,6 +77,8 @@ class Engine:
         answer = call.answer or _SILENCE
         outcome = enforce(answer, outbound(call.inbound, subject=self._subject(call.inbound, answer)))
         outcome = _same_agent(call.inbound, answer, outcome)
+        if isinstance(outcome, Refusal):
+            outcome = ended(call.listing_failed, call.answer, outcome)
         if isinstance(outcome, Refusal) and outcome.unauthenticated and not self._first(call.inbound):
             return self.refuse(call, outcome)
         receipt = await self.record(call, answer, outcome)
@@ -97,7 +101,8 @@ class Engine:
 
     def refuse(self, call: Call, refusal: Refusal) -> Settled:
         """Return the refusal in the form that the message's sender understands."""
-        return Settled(call=call, action=refusal_answer(refusal, call.inbound, self.parts.wording), refusal=refusal)
+        action = worded(call.listing_failed, refusal, call.inbound, self.parts.wording)
+        return Settled(call=call, action=action, refusal=refusal)
 
     async def record(
         self, call: Call, answer: Verdict | PolicyFailure, outcome: Admit | Refusal

@@ -49,7 +49,15 @@ listing := {
 }
 
 # The item replaces whole keys of the question: what is left of the list's own has nothing to merge with.
-_base := object.remove(input, {"items", "message", "target", "definition", "arguments", "arguments_meta"})
+_base := object.remove(input, {
+	"items",
+	"message",
+	"target",
+	"definition",
+	"definition_status",
+	"arguments",
+	"arguments_meta",
+})
 
 _refused_by(question) := [name |
 	some name in (unmet_standing | _unmet_by(question))
