@@ -34,7 +34,7 @@ from gateway.pipeline import Pipeline
 from gateway.pipeline.engine import Parts
 from gateway.pipeline.listings import Listings, ListLimits
 from gateway.pipeline.looks import LookLimits
-from gateway.pipeline.ports import Definitions, Learned, ListTicket, Media, Moment, UpstreamFailure, ViewKey
+from gateway.pipeline.ports import Definitions, Learned, ListTicket, Media, Moment, Upstream, UpstreamFailure, ViewKey
 from gateway.protocol.headers import Parameter
 from gateway.protocol.sealing import Ring
 from gateway.server import Unverified
@@ -336,6 +336,8 @@ class World:
         blank: bool = False,
         several_issuers: bool = False,
         definitions: Definitions | None = None,
+        sender: Upstream | None = None,
+        looks: LookLimits | None = None,
     ) -> None:
         self.several_issuers = several_issuers
         self.policy = FakePolicy(answer)
@@ -343,6 +345,8 @@ class World:
         self.upstream = FakeUpstream(upstream)
         self.definitions = FakeDefinitions(blank=blank)
         self._real = definitions
+        self._sender = sender
+        self._looks = looks or LookLimits()
         self.callers = FakeCallers()
         self.floods = FakeFloods()
         self.ring = Ring(b"k" * 64)
@@ -352,7 +356,7 @@ class World:
         return Parts(
             policy=self.policy,
             journal=self.journal,
-            upstream=self.upstream,
+            upstream=self._sender or self.upstream,
             definitions=self._real or self.definitions,
             listings=Listings(self.policy, ListLimits(chunk=4, entries=8)),
             floods=self.floods,
@@ -362,7 +366,7 @@ class World:
             gateway=Gateway(id="g", version="1"),
             wording=Wording(),
             masking=Masking(level="masked", key=b"k" * 32),
-            looks=LookLimits(),
+            looks=self._looks,
             result_bytes=10_000,
             arguments_bytes=5_000,
             several_issuers=self.several_issuers,

@@ -15,7 +15,6 @@ from msgspec import Struct
 
 from gateway.admission.exchange import Inbound
 from gateway.pipeline.listing_failures import ListingFailed, ListOutcome
-from gateway.pipeline.ports import ViewKey
 
 FAILED_S: Final = 10.0
 """For this long, a list that failed slowly, or that the server does not have, is not read again for a message that
@@ -37,7 +36,8 @@ class LookLimits(Struct, frozen=True, kw_only=True):
 Look = Callable[[Inbound, str], Awaitable[ListOutcome]]
 """Lists the upstream by one list method, in the name of the inbound's principal."""
 
-_Key = tuple[ViewKey, str, str]
+_Key = tuple[str, str, str, str, str]
+"""Server, revision, session, list method, principal: what makes two list requests of the gateway the same."""
 
 
 class SharedLooks:
@@ -50,14 +50,14 @@ class SharedLooks:
         self._turns: Final[dict[str, _Turns]] = {}
         self._failures: Final[OrderedDict[_Key, tuple[float, ListingFailed]]] = OrderedDict()
 
-    def failed(self, view: ViewKey, method: str, inbound: Inbound) -> ListingFailed | None:
+    def failed(self, method: str, inbound: Inbound) -> ListingFailed | None:
         """Return how the same look failed a moment ago, if that is worth remembering."""
-        at, failure = self._failures.get((view, method, inbound.principal.key), (0.0, None))
+        at, failure = self._failures.get(_key(method, inbound), (0.0, None))
         return failure if asyncio.get_running_loop().time() - at < FAILED_S else None
 
-    async def look(self, view: ViewKey, method: str, inbound: Inbound, look: Look) -> ListOutcome:
+    async def look(self, method: str, inbound: Inbound, look: Look) -> ListOutcome:
         """Look, or wait for the same look that is already under way."""
-        key = (view, method, inbound.principal.key)
+        key = _key(method, inbound)
         while (under_way := self._under_way.get(key)) is not None:
             outcome = await asyncio.shield(under_way)
             if outcome is not None:
@@ -66,21 +66,21 @@ class SharedLooks:
         self._under_way[key] = done
         outcome = None
         try:
-            outcome = await self._in_turn(key, inbound, look)
+            outcome = await self._in_turn(method, inbound, look)
             return outcome
         finally:
             del self._under_way[key]
             done.set_result(outcome)
 
-    async def _in_turn(self, key: _Key, inbound: Inbound, look: Look) -> ListOutcome:
+    async def _in_turn(self, method: str, inbound: Inbound, look: Look) -> ListOutcome:
         caller = inbound.principal.key
         turns = self._turns.setdefault(caller, _Turns(self._per_caller))
         turns.users += 1
         try:
             async with turns.free:
                 begun = asyncio.get_running_loop().time()
-                outcome = await look(inbound, key[1])
-                self._remember(key, outcome, begun)
+                outcome = await look(inbound, method)
+                self._remember(_key(method, inbound), outcome, begun)
                 return outcome
         finally:
             turns.users -= 1
@@ -94,6 +94,10 @@ class SharedLooks:
             self._failures[key] = (now, outcome)
             while len(self._failures) > _REMEMBERED:
                 self._failures.popitem(last=False)
+
+
+def _key(method: str, inbound: Inbound) -> _Key:
+    return inbound.server, inbound.revision, inbound.session_text, method, inbound.principal.key
 
 
 class _Turns:

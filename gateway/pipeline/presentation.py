@@ -96,9 +96,8 @@ class Presentation:
                 return sight
             if sight.view is not None and self.definitions.fresh(sight.view, method):
                 continue
-            view = sight.view or self.viewed(inbound, "?")
-            known = None if insist else self._looks.failed(view, method, inbound)
-            outcome = known or await self._looks.look(view, method, inbound, look)
+            known = None if insist else self._looks.failed(method, inbound)
+            outcome = known or await self._looks.look(method, inbound, look)
             if isinstance(outcome, ListingFailed):
                 failed, recalled = failed or outcome, recalled or known is not None
         sight = self._seen(inbound, revision, wanted)
