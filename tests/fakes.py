@@ -338,6 +338,7 @@ class World:
         definitions: Definitions | None = None,
         sender: Upstream | None = None,
         looks: LookLimits | None = None,
+        result_bytes: int = 10_000,
     ) -> None:
         self.several_issuers = several_issuers
         self.policy = FakePolicy(answer)
@@ -347,6 +348,7 @@ class World:
         self._real = definitions
         self._sender = sender
         self._looks = looks or LookLimits()
+        self._result_bytes = result_bytes
         self.callers = FakeCallers()
         self.floods = FakeFloods()
         self.ring = Ring(b"k" * 64)
@@ -367,7 +369,7 @@ class World:
             wording=Wording(),
             masking=Masking(level="masked", key=b"k" * 32),
             looks=self._looks,
-            result_bytes=10_000,
+            result_bytes=self._result_bytes,
             arguments_bytes=5_000,
             several_issuers=self.several_issuers,
         )

@@ -77,7 +77,12 @@ async def two_workers(directory: Path) -> AsyncGenerator[tuple[Changing, Behind]
 
 
 async def called(behind: Behind, tool: str) -> Any:
-    body: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": {}}}
+    body: dict[str, Any] = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "tools/call",
+        "params": {"name": tool, "arguments": {}},
+    }
     return await behind.line.post(orjson.dumps(body), *LEGACY_POST)
 
 

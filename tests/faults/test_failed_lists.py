@@ -220,7 +220,7 @@ async def test_a_target_that_needs_no_pin_is_called_although_its_list_fails(fail
         record = world.journal.records[-1]
         assert isinstance(record, Decided)
         assert record.input is not None
-        assert record.input.definition_status == "listing_failed"
+        assert record.input.definition_status == record.definition_status == "listing_failed"
 
 
 async def test_a_session_that_the_server_has_ended_is_404_so_that_the_client_initializes_again() -> None:
