@@ -110,7 +110,7 @@ def needs_definition(answer: Verdict | PolicyFailure | None) -> bool:
         return False
     decision = answer.decision
     reasons = {reason.requirement for reason in decision.reasons}
-    return decision.outcome != "allow" and bool(reasons) and reasons <= UNSEEN
+    return decision.outcome != "allow" and bool(reasons) and (decision.needs_definition or reasons <= UNSEEN)
 
 
 def worded(failed: ListingFailed | None, refusal: Refusal, inbound: Inbound, wording: Wording) -> Answer | Withhold:

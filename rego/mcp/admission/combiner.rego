@@ -7,6 +7,7 @@
 package mcp.admission
 
 import data.mcp.lib.bundle
+import data.mcp.lib.call
 import data.mcp.lib.catalog
 import data.mcp.lib.definitions
 import data.mcp.lib.enforcement
@@ -103,7 +104,15 @@ _judged := {
 	"resolved": resolved.facts,
 	"observe": _observed,
 	"reads": bundle.reads,
+	"needs_definition": _needs_definition,
 }
+
+# True if the message is refused, and maybe only because the server's list failed.
+_needs_definition if {
+	input.definition_status == "listing_failed"
+	_outcome != "allow"
+	every reason in _reasons(_outcome) { reason.requirement in call.judged_by_definition }
+} else := false
 
 _outcome := "deny" if {
 	count(_taken("deny")) > 0
