@@ -110,6 +110,7 @@ class Failure(Struct, frozen=True):
     lists: Lists
     code: str
     words: str
+    timeout_s: float = 60
 
 
 FAILURES: Final[dict[str, Failure]] = {
@@ -150,7 +151,7 @@ FAILURES: Final[dict[str, Failure]] = {
     "closed": Failure(always([Do.CLOSE]), "upstream_broken", "closed the connection"),
     "reset": Failure(always([Do.RESET]), "upstream_broken", "closed the connection"),
     "cut": Failure(always(CLOSED), "upstream_broken", "broke off"),
-    "no answer": Failure(always([Do.HANG]), "upstream_timeout", "within 0.3 seconds"),
+    "no answer": Failure(always([Do.HANG]), "upstream_timeout", "within 0.3 seconds", 0.3),
     "no end": Failure(
         lambda r: reply(r, {"result": {"tools": [READ], "nextCursor": "again"}}), "result_too_large", "5 pages"
     ),
@@ -158,23 +159,25 @@ FAILURES: Final[dict[str, Failure]] = {
 
 
 @asynccontextmanager
-async def facing(answer: Callable[[PolicyInput], Any]) -> AsyncGenerator[tuple[Lister, World, Browser]]:
+async def facing(
+    answer: Callable[[PolicyInput], Any], *, timeout_s: float = 60
+) -> AsyncGenerator[tuple[Lister, World, Browser]]:
     """Run a gateway over a raw server, with small limits on its own lists."""
     server = Lister()
     async with serving(server), reach(NoSecrets(), trust=ssl.create_default_context()) as upstream:
-        route = Route(url=server.url, timeout_s=5)
+        route = Route(url=server.url, timeout_s=60)
 
         def routed(question: PolicyInput) -> Any:
             decision = answer(question)
             allowed = not isinstance(decision, PolicyFailure) and decision.outcome == "allow"
             return allow(route) if allowed else decision
 
-        world = _world(routed, upstream)
+        world = _world(routed, upstream, timeout_s)
         yield server, world, Browser(world)
 
 
-def _world(answer: Callable[[PolicyInput], Any], upstream: HttpUpstream) -> World:
-    limits = LookLimits(timeout_s=0.3, pages=5, total_bytes=20_000)
+def _world(answer: Callable[[PolicyInput], Any], upstream: HttpUpstream, timeout_s: float) -> World:
+    limits = LookLimits(timeout_s=timeout_s, pages=5, total_bytes=20_000)
     return World(answer, definitions=cache(), sender=upstream, looks=limits)
 
 
@@ -195,7 +198,7 @@ def code(got: Any) -> str:
 @pytest.mark.parametrize("era", ["legacy", "modern"])
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
 async def test_a_call_whose_list_failed_ends_as_the_list_did_and_the_next_is_tried(failure: Failure, era: str) -> None:
-    async with facing(pinning(READ)) as (server, world, browser):
+    async with facing(pinning(READ), timeout_s=failure.timeout_s) as (server, world, browser):
         server.lists = failure.lists
         got = await call(browser, era)
         assert got.status == 200
@@ -207,13 +210,15 @@ async def test_a_call_whose_list_failed_ends_as_the_list_did_and_the_next_is_tri
         assert isinstance(record, Decided)
         assert (record.outcome, record.code) == ("deny", failure.code)
         server.lists = listed
-        assert text(await call(browser, era)) == "done"
+        async with asyncio.timeout(60):
+            while text(await call(browser, era)) != "done":
+                assert failure.code == "upstream_timeout", "only a busy machine may be late once more"
 
 
 @pytest.mark.parametrize("era", ["legacy", "modern"])
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
 async def test_a_target_that_needs_no_pin_is_called_although_its_list_fails(failure: Failure, era: str) -> None:
-    async with facing(pinning(required=False)) as (server, world, browser):
+    async with facing(pinning(required=False), timeout_s=failure.timeout_s) as (server, world, browser):
         server.lists = failure.lists
         for _ in range(3):
             assert text(await call(browser, era)) == "done"
@@ -338,7 +343,7 @@ async def test_a_stream_without_end_does_not_hold_a_call_for_ever() -> None:
         del received
         return [*events(*[b": noise\n\n"] * 50, end=False), Do.HANG]
 
-    async with facing(pinning(READ)) as (server, _, browser):
+    async with facing(pinning(READ), timeout_s=0.3) as (server, _, browser):
         server.lists = endless
         assert code(await call(browser, "legacy")) == "upstream_timeout"
 
