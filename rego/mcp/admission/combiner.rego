@@ -111,7 +111,9 @@ _judged := {
 _needs_definition if {
 	input.definition_status == "listing_failed"
 	_outcome != "allow"
-	every reason in _reasons(_outcome) { reason.requirement in call.judged_by_definition }
+	reasons := _reasons(_outcome)
+	count(reasons) > 0
+	every reason in reasons { reason.requirement in call.judged_by_definition }
 } else := false
 
 _outcome := "deny" if {
