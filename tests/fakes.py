@@ -4,7 +4,7 @@ Rule 1: a fake decides nothing by itself; what it answers stands in the test.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any
+from typing import Any, Self
 
 import orjson
 from msgspec import Struct, field
@@ -34,7 +34,19 @@ from gateway.admission.refusal import Wording
 from gateway.pipeline import Pipeline
 from gateway.pipeline.engine import Parts
 from gateway.pipeline.listings import Listings, ListLimits
-from gateway.pipeline.ports import Media, Moment, NoPeers, Peers, UpstreamFailure, ViewKey
+from gateway.pipeline.looks import LookLimits
+from gateway.pipeline.ports import (
+    Definitions,
+    Learned,
+    ListTicket,
+    Media,
+    Moment,
+    NoPeers,
+    Peers,
+    Upstream,
+    UpstreamFailure,
+    ViewKey,
+)
 from gateway.protocol.headers import Parameter
 from gateway.protocol.sealing import Ring
 from gateway.server import Unverified
@@ -224,12 +236,53 @@ class FakeDefinitions:
     def fresh(self, view: ViewKey, method: str) -> bool:
         return (view, method) in self.learned
 
-    def learn(self, view: ViewKey, method: str, result: Mapping[str, Any], *, first: bool, last: bool) -> None:
-        del result, first, last
-        self.learned.append((view, method))
+    def ambiguous(self, view: ViewKey, target: Target) -> bool:
+        del view, target
+        return False
+
+    def generation(self, server: str, method: str) -> tuple[int, int]:
+        del server, method
+        return 0, len(self.forgotten)
+
+    def ticket(self, server: str, method: str) -> ListTicket:
+        return ListTicket(generation=self.generation(server, method), order=1)
+
+    def draft(self, view: ViewKey, method: str, ticket: ListTicket | None, cursor: str = "") -> "FakeDraft":
+        del cursor
+        return FakeDraft(self, view, method, ticket)
 
     def forget(self, server: str, method: str) -> None:
         self.forgotten.append((server, method))
+
+
+class FakeDraft:
+    """A listing that presents what its definitions present."""
+
+    def __init__(self, definitions: FakeDefinitions, view: ViewKey, method: str, ticket: ListTicket | None) -> None:
+        self._definitions = definitions
+        self._learned = (view, method)
+        self._ticket = ticket
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def add(self, items: list[Any]) -> None:
+        del items
+
+    def presented(self, name: str) -> FakePresented | None:
+        del name
+        return self._definitions.presented
+
+    def keep(self, cursor: str) -> None:
+        del cursor
+
+    def learn(self) -> Learned:
+        if self._ticket is None:
+            return "stale"
+        self._definitions.learned.append(self._learned)
+        return "learned"
 
 
 class FakeFloods:
@@ -311,6 +364,10 @@ class World:
         blank: bool = False,
         several_issuers: bool = False,
         peers: Peers | None = None,
+        definitions: Definitions | None = None,
+        sender: Upstream | None = None,
+        looks: LookLimits | None = None,
+        result_bytes: int = 10_000,
     ) -> None:
         self.several_issuers = several_issuers
         self.peers = peers or NoPeers()
@@ -318,6 +375,10 @@ class World:
         self.journal = FakeJournal()
         self.upstream = FakeUpstream(upstream)
         self.definitions = FakeDefinitions(blank=blank)
+        self._real = definitions
+        self._sender = sender
+        self._looks = looks or LookLimits()
+        self._result_bytes = result_bytes
         self.callers = FakeCallers()
         self.floods = FakeFloods()
         self.ring = Ring(b"k" * 64)
@@ -327,8 +388,8 @@ class World:
         return Parts(
             policy=self.policy,
             journal=self.journal,
-            upstream=self.upstream,
-            definitions=self.definitions,
+            upstream=self._sender or self.upstream,
+            definitions=self._real or self.definitions,
             listings=Listings(self.policy, ListLimits(chunk=4, entries=8)),
             floods=self.floods,
             clock=FakeClock(),
@@ -337,7 +398,8 @@ class World:
             gateway=Gateway(id="g", version="1"),
             wording=Wording(),
             masking=Masking(level="masked", key=b"k" * 32),
-            result_bytes=10_000,
+            looks=self._looks,
+            result_bytes=self._result_bytes,
             arguments_bytes=5_000,
             several_issuers=self.several_issuers,
             peers=self.peers,

@@ -99,6 +99,8 @@ class Decision(Struct, frozen=True, kw_only=True):
     """True while `data.environment.observe` is in force."""
     reads: list[str] = field(default_factory=list[str])
     """What this policy reads of arguments, claims and headers on this server: JSON pointers into the policy input."""
+    needs_definition: bool = False
+    """True if policy may refuse only because the definition could not be seen; absent in answers of older policies."""
     route: Route | None = None
 
 

@@ -7,7 +7,7 @@ Rule 3: a list item is stated by the same constructor as the call that it would 
 
 from typing import Any, Final, Literal
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, UnsetType, field
 
 from gateway.admission.principal import Principal
 
@@ -18,6 +18,8 @@ Kind = Literal["request", "notification", "response"]
 Era = Literal["modern", "legacy"]
 TargetType = Literal["tool", "resource", "prompt", "task", "none"]
 SchemaCheck = Literal["match", "mismatch", "uncheckable", "none"]
+DefinitionStatus = Literal["seen", "not_listed", "listing_failed"]
+"""Whether the server's list shows the target, lacks it, or could not be read."""
 
 
 class Retry(Struct, frozen=True, kw_only=True):
@@ -102,6 +104,7 @@ class Item(Struct, frozen=True, kw_only=True):
     message: AskedMessage
     target: Target
     definition: Definition | None
+    definition_status: DefinitionStatus | UnsetType = UNSET
 
 
 class Time(Struct, frozen=True, kw_only=True):
@@ -144,6 +147,8 @@ class PolicyInput(Struct, frozen=True, kw_only=True):
     target: Target
     context: Context
     definition: Definition | None = None
+    definition_status: DefinitionStatus | UnsetType = UNSET
+    """Why there is a definition or none; unset where that is not known, which permits nothing."""
     arguments: dict[str, Any] = field(default_factory=dict[str, Any])
     arguments_meta: ArgumentsMeta = field(default_factory=ArgumentsMeta)
     items: list[Item] = field(default_factory=list[Item])

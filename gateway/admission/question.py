@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
 
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from gateway.admission.arguments import measure
@@ -20,6 +21,7 @@ from gateway.admission.policy_input import (
     AskedMessage,
     Context,
     Definition,
+    DefinitionStatus,
     Gateway,
     Item,
     Kind,
@@ -144,11 +146,19 @@ def judged(meta: ArgumentsMeta, found: Findings) -> ArgumentsMeta:
     )
 
 
-def item(inbound: Inbound, *, method: str, target: Target, definition: Definition | None) -> Item:
+def item(
+    inbound: Inbound,
+    *,
+    method: str,
+    target: Target,
+    definition: Definition | None,
+    status: DefinitionStatus | UnsetType = UNSET,
+) -> Item:
     """State a thing in a list as the call that it would be, by the client that asked for the list."""
     message = AskedMessage(method=method, kind="request", revision=inbound.revision, era=inbound.era)
     shown = target if is_template(target.uri or "") else with_normal_uri(target)
-    return Item(message=message, target=shown, definition=definition)
+    known = "seen" if definition is not None else status
+    return Item(message=message, target=shown, definition=definition, definition_status=known)
 
 
 def listing(question: PolicyInput, items: Sequence[Item]) -> PolicyInput:

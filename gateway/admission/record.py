@@ -134,6 +134,8 @@ class Decided(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="
     """Digest of the session that the client presented; `mcp-admission stop --session` takes it."""
     definition: str = ""
     """Digest of the definition that was judged; empty where none was seen."""
+    definition_status: str = ""
+    """`not_listed` or `listing_failed` if the definition was not seen for that reason; empty otherwise."""
     input: PolicyInput | None = None
 
 

@@ -7,7 +7,7 @@ Rule 2: a policy that did not answer is recorded like one that did, with our own
 from collections.abc import Sequence
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, UnsetType
 from msgspec.structs import replace
 
 from gateway.admission.decision import Decision, Obligation, PolicyFailure, Reason, Verdict
@@ -79,10 +79,17 @@ def _asked(question: PolicyInput) -> dict[str, Any]:
         "phase": question.phase,
         "server": question.server.id,
         "definition": question.definition.sha256 if question.definition else "",
+        "definition_status": _unseen(question),
         "principal": _caller(question.principal),
         "source_ip": question.context.source_ip,
         "session": question.context.session,
     }
+
+
+def _unseen(question: PolicyInput) -> str:
+    """Return why the definition was not seen; empty if it was, or if that is not known."""
+    status = question.definition_status
+    return "" if isinstance(status, UnsetType) or status == "seen" else status
 
 
 def _answered(verdict: Verdict, secrets: Scrubber) -> dict[str, Any]:

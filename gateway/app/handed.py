@@ -12,6 +12,7 @@ class Handed(Protocol):
     """A worker's number, OPA's socket (empty: an OPA that we do not own), and the keys that all workers share.
 
     `followed`: the supervisor follows the bundles, and says when they were confirmed.
+    `counters`: the descriptor of the counters that all workers share; null in a process of its own.
     """
 
     @property
@@ -24,6 +25,8 @@ class Handed(Protocol):
     def digest_key(self) -> bytes: ...
     @property
     def followed(self) -> bool: ...
+    @property
+    def counters(self) -> int | None: ...
 
 
 class SystemClock:

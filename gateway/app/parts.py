@@ -25,12 +25,14 @@ from gateway.opa.vitals import RemoteVitals, SocketVitals, Vitals
 from gateway.pipeline.engine import Parts
 from gateway.pipeline.heavy_turns import HeavyTurns
 from gateway.pipeline.listings import Listings, ListLimits
+from gateway.pipeline.looks import LookLimits
 from gateway.pipeline.ports import Floods
 from gateway.protocol.sealing import Ring
 from gateway.protocol.strict import Limits as MessageLimits
 from gateway.server import EndpointLimits, StreamLimits, Streams
 from gateway.server.relay import RelayLimits
 from gateway.settings import Settings
+from gateway.shared_counters import CounterPage, alone, attached
 from gateway.upstream import HttpUpstream
 from gateway.version import VERSION
 
@@ -108,7 +110,7 @@ def parts_of(settings: Settings, handed: Handed, who: Gateway, calls: Calls, flo
         journal=calls.journal,
         upstream=calls.upstream,
         peers=calls.peers,
-        definitions=Cache(max_age_s=settings.definitions.max_age_s),
+        definitions=Cache(counters_of(handed), max_age_s=settings.definitions.max_age_s),
         listings=Listings(calls.policy, ListLimits(chunk=settings.lists.chunk, entries=settings.lists.cache_entries)),
         floods=floods,
         clock=SystemClock(),
@@ -119,10 +121,27 @@ def parts_of(settings: Settings, handed: Handed, who: Gateway, calls: Calls, flo
             organization_message=settings.refusal.organization_message, request_url=settings.refusal.request_url
         ),
         masking=_masking(settings, handed.digest_key),
+        looks=looks_of(settings),
         result_bytes=settings.limits.result_bytes,
         arguments_bytes=settings.limits.arguments_bytes,
         several_issuers=len(settings.identity.issuers) > 1,
         turns=HeavyTurns(caller_of=calls.policy.caller),
+    )
+
+
+def counters_of(handed: Handed) -> CounterPage:
+    """Return the counters that the workers share; those of this process alone if the supervisor has made none."""
+    return alone() if handed.counters is None else attached(handed.counters, handed.worker)
+
+
+def looks_of(settings: Settings) -> LookLimits:
+    """Return what the gateway's own reading of a server's list may take."""
+    definitions = settings.definitions
+    return LookLimits(
+        timeout_s=definitions.list_timeout_s,
+        total_bytes=definitions.list_bytes,
+        pages=definitions.list_pages,
+        per_caller=definitions.lists_per_caller,
     )
 
 

@@ -1,32 +1,32 @@
 """The views of one worker: which upstream presents what, to which credential, at which protocol revision.
 
-Rule 1: sessions share a view until one is shown another definition than the other; then each has its own for an hour.
-Rule 2: `list_changed` takes effect for all views of the server at once; what is older than the maximum age is not seen.
-Rule 3: the views that were looked at last are kept, as many as the bounds let in.
+Rule 1: a listing is learned whole, and only if no news of the server's list came since it was asked for.
+Rule 2: news of any worker, and `list_changed`, end all views of the list at once; so does the maximum age.
+Rule 3: sessions share a view until one is shown another list than the other; then each has its own for an hour.
+Rule 4: the views that were read last are kept, as many as the bounds allow.
 """
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from hashlib import sha256
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Struct
 
-from gateway.admission.listing import LISTED_BY, LISTS, items_of, target_of
+from gateway.admission.listing import LISTED_BY, LISTS
 from gateway.admission.policy_input import Target
+from gateway.definitions.changes import ChangeLimit, Key, LastListings
+from gateway.definitions.drafts import OpenDrafts
 from gateway.definitions.interned import Interned
 from gateway.definitions.presentation import Presentation
-from gateway.definitions.shown import Page, Shown
+from gateway.definitions.shown import Draft, Shown, release
 from gateway.definitions.templates import literal_length, matches
-from gateway.pipeline.ports import ViewKey
-from gateway.protocol.values import as_object
+from gateway.pipeline.ports import Counters, Learned, ListTicket, ViewKey
 
 VARIES_S: Final = 3_600.0
 RELIST_S: Final = 10.0
-"""A listing answers for names that it does not hold for so long; then an unknown name is worth another one."""
-
-_Key = tuple[str, str, str, bytes, str]
+"""For this long, what a listing does not show is not there; then an unknown name is worth another listing."""
 _TEMPLATES: Final = "resources/templates/list"
 
 
@@ -45,53 +45,124 @@ class Cache:
     """What upstreams present; the pipeline's `Definitions`."""
 
     def __init__(
-        self, *, max_age_s: float, bounds: Bounds | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        counters: Counters,
+        *,
+        max_age_s: float,
+        bounds: Bounds | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take the age at which entries are listed again, the bounds, and a clock that only goes forward (seconds)."""
+        """Take the counters that all workers share, the age at which listings end, and a clock that only rises (s)."""
+        self.interned: Final = Interned()
+        self._counters: Final = counters
         self._max_age_s: Final = max_age_s
         self._bounds: Final = bounds or Bounds()
         self._clock: Final = clock
-        self._interned: Final = Interned()
-        self._shown: Final[OrderedDict[_Key, Shown]] = OrderedDict()
+        self._shown: Final[OrderedDict[Key, Shown]] = OrderedDict()
+        self._drafts: Final = OpenDrafts()
         self._entries = 0
-        self._generations: Final[dict[tuple[str, str], int]] = {}
+        self._order = 0
+        self._learned = 0
+        """The order of the newest listing that was learned."""
+        self._forgotten: Final[dict[tuple[str, str], int]] = {}
         self._varying: Final[dict[str, float]] = {}
+        self._last: Final = LastListings()
+        self._changes: Final = ChangeLimit()
+
+    @property
+    def most(self) -> int:
+        """Names in one listing at most."""
+        return self._bounds.names
 
     def seen(self, view: ViewKey, target: Target) -> Presentation | None:
-        """Return what a target is presented to be; null where it was not seen, aged, or is ambiguous."""
+        """Return what a target is presented to be; null if it was not seen, has aged, or is ambiguous."""
         if target.type == "resource":
             return self._resource(view, target.uri or "")
         methods = LISTED_BY.get(target.type, ())
         found = (self._entry(view, method, target.name or "") for method in methods)
         return next((presentation for presentation in found if presentation is not None), None)
 
-    def fresh(self, view: ViewKey, method: str) -> bool:
-        """Return whether the list was read to its end a moment ago: a name that it does not hold is not there."""
-        shown = self._current(view, method)
-        return shown is not None and shown.completed is not None and self._clock() - shown.completed < RELIST_S
+    def ambiguous(self, view: ViewKey, target: Target) -> bool:
+        """Return whether the server presents a target in two ways at once."""
+        name = target.name or target.uri or ""
+        methods = LISTED_BY.get(target.type, ())
+        return any(self._holds(view, method, name) and self._entry(view, method, name) is None for method in methods)
 
-    def learn(self, view: ViewKey, method: str, result: Mapping[str, Any], *, first: bool, last: bool) -> None:
-        """Take in one page of an unfiltered listing."""
-        items = list(_named(method, result))
-        page = Page(items=items, first=first, last=last, session=_digest(view.session), at=self._clock())
-        if self._read(view, method, page).varied:
-            self._separate(view.server)
-            self._read(view, method, page)
-        self._make_room(self._key(view, method))
+    def fresh(self, view: ViewKey, method: str) -> bool:
+        """Return whether this session read the whole list a moment ago: a name that it lacks is not there."""
+        shown = self._current(view, method)
+        if shown is None or shown.truncated or shown.session != _digest(view.session):
+            return False
+        return self._clock() - shown.at < RELIST_S
+
+    def generation(self, server: str, method: str) -> tuple[int, int]:
+        """Return the news of a list so far: of the other workers, and of this one."""
+        name = f"{method} {server}"
+        if self._changes.due(server, method, self._clock()):
+            self._counters.increment(name)
+        return self._counters.others(name), self._forgotten.get((server, method), 0)
+
+    def ticket(self, server: str, method: str) -> ListTicket:
+        """Return what proves, once the answer is there, that nothing was heard of the list since now."""
+        self._order += 1
+        return ListTicket(generation=self.generation(server, method), order=self._order)
+
+    def draft(self, view: ViewKey, method: str, ticket: ListTicket | None, cursor: str = "") -> Draft:
+        """Begin to read a page: the first one, or one that continues the listing which led to `cursor`."""
+        if not cursor or ticket is None:
+            return self._begun(view, method, ticket)
+        draft = self._drafts.take(view, method, cursor, self._clock())
+        if draft is None:
+            return self._begun(view, method, None)
+        if draft.ticket is None or draft.ticket.generation != ticket.generation:
+            draft.ticket = None
+        return draft
+
+    def keep(self, draft: Draft, cursor: str) -> None:
+        """Hold the pages of a listing until the next one comes."""
+        if draft.ticket is not None:
+            self._drafts.keep(draft.continued(), cursor, self._clock())
+            self._make_room()
+
+    def learn(self, draft: Draft) -> Learned:
+        """Hold a listing that was read to its end, unless something newer is known."""
+        ticket, method, server = draft.ticket, draft.method, draft.view.server
+        if ticket is None or ticket.generation != self.generation(server, method):
+            return "stale"
+        key, session = self._key(draft.view, method), _digest(draft.view.session)
+        if ticket.order <= self._last.newest(key):
+            return "stale"
+        before = self._current(draft.view, method)
+        varies = before is not None and before.session != session and before.digest != draft.digest()
+        if varies:
+            self._separate(server, ticket.order - 1)
+            key = self._key(draft.view, method)
+        if key in self._shown:
+            self._discard(key)
+        self._learned = max(self._learned, ticket.order)
+        shown = Shown(draft, generation=ticket.generation, session=session, at=self._clock())
+        self._shown[key] = shown
+        self._entries += len(shown.names)
+        changed = self._last.replaced(key, shown.digest, ticket.order) or varies
+        if changed and self._changes.allows(server, method, self._clock()):
+            self._counters.increment(f"{method} {server}")
+        self._make_room()
+        if key not in self._shown:
+            return "too_large"
+        return "truncated" if shown.truncated else "learned"
 
     def forget(self, server: str, method: str) -> None:
-        """Forget what a server lists, after its `notifications/<kind>/list_changed` (or a list method's name)."""
+        """Forget what a server lists, in all workers, after `notifications/<kind>/list_changed` (or a list's name)."""
         kind = method.removeprefix("notifications/").partition("/")[0]
         for listed in LISTS:
             if listed.startswith(f"{kind}/"):
-                self._generations[server, listed] = self._generations.get((server, listed), 0) + 1
+                self._forgotten[server, listed] = self._forgotten.get((server, listed), 0) + 1
+                self._counters.increment(f"{listed} {server}")
 
-    def _read(self, view: ViewKey, method: str, page: Page) -> Shown:
-        shown = self._current(view, method) or self._new(self._key(view, method))
-        before = len(shown.entries)
-        shown.read(page)
-        self._entries += len(shown.entries) - before
-        return shown
+    def _begun(self, view: ViewKey, method: str, ticket: ListTicket | None) -> Draft:
+        draft = Draft(self, view, method, ticket)
+        draft.begun_s = self._clock()
+        return draft
 
     def _resource(self, view: ViewKey, uri: str) -> Presentation | None:
         """Return the resource itself, a template of that very text, or the template that says most of the URI."""
@@ -99,53 +170,36 @@ class Cache:
             found = self._entry(view, method, uri)
             if found is not None or self._holds(view, method, uri):
                 return found
-        return self._expanded(view, uri) if self._listed(view, "resources/list") else None
+        return self._expanded(view, uri) if self._current(view, "resources/list") else None
 
     def _expanded(self, view: ViewKey, uri: str) -> Presentation | None:
         shown = self._current(view, _TEMPLATES)
-        names = [name for name in shown.entries if matches(name, uri)] if shown else []
+        names = [name for name in shown.names if matches(name, uri)] if shown else []
         best = max(map(literal_length, names), default=0)
         closest = [self._entry(view, _TEMPLATES, name) for name in names if literal_length(name) == best]
         return closest[0] if len(closest) == 1 else None
 
-    def _listed(self, view: ViewKey, method: str) -> bool:
-        """Return whether a listing was begun within the maximum age: before that, a template may hide a resource."""
-        shown = self._current(view, method)
-        return shown is not None and shown.begun is not None and self._clock() - shown.begun < self._max_age_s
-
     def _holds(self, view: ViewKey, method: str, name: str) -> bool:
         shown = self._current(view, method)
-        return shown is not None and name in shown.entries
+        return shown is not None and name in shown.names
 
     def _entry(self, view: ViewKey, method: str, name: str) -> Presentation | None:
         shown = self._current(view, method)
-        entry = shown.entries.get(name) if shown else None
-        if shown is None or entry is None:
-            return None
-        if self._clock() - entry.at >= self._max_age_s:
-            shown.drop(name)
-            self._entries -= 1
-            return None
-        return entry.presentation
+        return shown.names.get(name) if shown else None
 
     def _current(self, view: ViewKey, method: str) -> Shown | None:
         key = self._key(view, method)
         shown = self._shown.get(key)
         if shown is None:
             return None
-        if shown.generation != self._generations.get((view.server, method), 0):
+        aged = self._clock() - shown.at >= self._max_age_s
+        if aged or shown.generation != self.generation(view.server, method):
             self._discard(key)
             return None
         self._shown.move_to_end(key)
         return shown
 
-    def _new(self, key: _Key) -> Shown:
-        generation = self._generations.get((key[0], key[4]), 0)
-        shown = Shown(key[4], self._interned, generation=generation, most=self._bounds.names)
-        self._shown[key] = shown
-        return shown
-
-    def _key(self, view: ViewKey, method: str) -> _Key:
+    def _key(self, view: ViewKey, method: str) -> Key:
         session = _digest(view.session) if self._varies(view.server) else b""
         return (view.server, view.credential, view.revision, session, method)
 
@@ -153,36 +207,32 @@ class Cache:
         since = self._varying.get(server)
         if since is not None and self._clock() - since >= VARIES_S:
             del self._varying[server]
+            self._last.outdated(server, self._learned)
             return False
         return since is not None
 
-    def _separate(self, server: str) -> None:
+    def _separate(self, server: str, order: int) -> None:
         """Give every session of a server its own view from now on; each lists for itself first."""
         self._varying[server] = self._clock()
+        self._last.outdated(server, order)
         for key in [key for key in self._shown if key[0] == server]:
             self._discard(key)
 
-    def _make_room(self, newest: _Key) -> None:
+    def _make_room(self) -> None:
+        """Drop what is beyond the bounds: open drafts first, then the views that were read longest ago."""
         bounds = self._bounds
-        while self._entries > bounds.entries or self._interned.weight > bounds.weight:
-            oldest = next(iter(self._shown))
-            self._discard(oldest)
-            if oldest == newest:
+        while self._entries + self._drafts.entries > bounds.entries or self.interned.weight > bounds.weight:
+            if self._drafts:
+                self._drafts.drop_oldest()
+            elif self._shown:
+                self._discard(next(iter(self._shown)))
+            else:
                 return
 
-    def _discard(self, key: _Key) -> None:
+    def _discard(self, key: Key) -> None:
         shown = self._shown.pop(key)
-        self._entries -= len(shown.entries)
-        shown.clear()
-
-
-def _named(method: str, result: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Return the entries of a list result that have a name, or a URI."""
-    for item in items_of(method, result) or ():
-        target = target_of(method, item)
-        fields = as_object(item)
-        if target is not None and fields is not None:
-            yield target.name or target.uri or "", fields
+        self._entries -= len(shown.names)
+        release(self.interned, shown.method, shown.names)
 
 
 def _digest(session: str) -> bytes:

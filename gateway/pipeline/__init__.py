@@ -10,9 +10,10 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from gateway.admission.action import Action, Answer, again
+from gateway.admission.action import Action, Answer, Forward, again
 from gateway.admission.decision import PolicyFailure
 from gateway.admission.exchange import Inbound
+from gateway.admission.listing import LISTS
 from gateway.admission.record import JournalFailure, Occasion
 from gateway.admission.recording import About, refused
 from gateway.admission.refusal import JSON, Refusal, malformed_answer, own, rpc_error
@@ -22,6 +23,7 @@ from gateway.pipeline.call import Call, Settled
 from gateway.pipeline.capabilities import Capabilities, declared_by
 from gateway.pipeline.engine import Engine, Parts, outbound
 from gateway.pipeline.heavy_turns import LARGE, TOO_MANY, Sender
+from gateway.pipeline.listing_failures import UNSETTLED, ListOutcome, needs_definition
 from gateway.pipeline.looking import look
 from gateway.pipeline.narrowing import LISTEN, Narrowing
 from gateway.pipeline.ownership import Ownership
@@ -38,7 +40,7 @@ from gateway.pipeline.withheld import withheld
 from gateway.protocol.malformed import Malformed
 from gateway.protocol.steps import finish
 
-_ATTEMPTS: Final = 2
+_ATTEMPTS: Final = 4
 _DROPPED: Final = 202
 
 Decide = Callable[[Call], Awaitable[Call]]
@@ -51,7 +53,9 @@ class Pipeline:
     def __init__(self, parts: Parts, *, ttl_cap_ms: int) -> None:
         """Take what `gateway.app` has composed; clients may keep filtered lists for `ttl_cap_ms` milliseconds."""
         self.engine: Final = Engine(parts)
-        self.presentation: Final = Presentation(parts.definitions, several_issuers=parts.several_issuers)
+        self.presentation: Final = Presentation(
+            parts.definitions, several_issuers=parts.several_issuers, looks_per_caller=parts.looks.per_caller
+        )
         self.passages: Final = Passages()
         self.progress: Final = ProgressTokens()
         self.running: Final = Running(self.engine)
@@ -77,7 +81,7 @@ class Pipeline:
         settled = await self._unread(inbound, call) if unread else await self.engine.settle(call)
         settled = await self._answered(settled)
         self.passages.keep(settled.call)
-        return settled
+        return self._stamped(settled)
 
     async def settle(self, call: Call, raw: bytes, *, alone: bool = False) -> Action:
         """Return what to do with one message that the upstream sent on the channel of `call`.
@@ -177,20 +181,26 @@ class Pipeline:
         return await narrowing.narrowed(agreed, question)
 
     async def _decided(self, inbound: Inbound, begun: Moment, decide: Decide | None = None) -> Call | Malformed:
-        """Ask, and ask once more when the answer names another credential than the one whose view was judged."""
+        """Ask, and ask again while the answer does not count.
+
+        It does not if it names another credential than the one whose view was judged, if news of the definition came
+        meanwhile, or if it needs a definition whose list was not read again after a failure.
+        """
         parts = self.engine.parts
         call: Call | None = None
+        insist = False
         for _ in range(_ATTEMPTS):
-            sight = await self.presentation.sight(inbound, parts.policy.standing, self._look)
+            sight = await self.presentation.sight(inbound, parts.policy.standing, self._look, insist=insist)
             judged = await self._judged(inbound, sight, begun, decide or self.engine.decide)
             if isinstance(judged, Malformed):
                 return judged
-            call = judged
+            call = replace(judged, presented=sight.presented, listing_failed=sight.failed)
             view = self.presentation.remember(inbound, call.answer) if call.answer else None
-            if self.presentation.confirms(sight, view):
-                return replace(call, presented=sight.presented, view=view)
+            insist = sight.recalled and needs_definition(call.answer)
+            if not insist and self.presentation.confirms(inbound, sight, view):
+                return replace(call, view=view)
         unsure = self.engine.begin(inbound, plain(inbound, unix_ns=begun.unix_ns, gateway=parts.gateway), begun)
-        return replace(call or unsure, answer=None)
+        return replace(call or unsure, answer=None, listing_failed=UNSETTLED)
 
     async def _judged(self, inbound: Inbound, sight: Sight, begun: Moment, decide: Decide) -> Call | Malformed:
         """State the question and ask it; a large message does so in a turn of its caller."""
@@ -244,5 +254,13 @@ class Pipeline:
         call = self.engine.begin(inbound, question, self.engine.parts.clock.now())
         return Settled(call=call, action=answer, refusal=own("message_malformed", malformed.reason))
 
-    async def _look(self, inbound: Inbound, method: str) -> None:
-        await look(self, inbound, method)
+    def _stamped(self, settled: Settled) -> Settled:
+        """Note with a list request of a client when it was sent, so that its answer can be learned."""
+        inbound = settled.call.inbound
+        if not isinstance(settled.action, Forward) or inbound.method.name not in LISTS:
+            return settled
+        ticket = self.engine.parts.definitions.ticket(inbound.server, inbound.method.name)
+        return replace(settled, call=replace(settled.call, ticket=ticket))
+
+    async def _look(self, inbound: Inbound, method: str) -> ListOutcome:
+        return await look(self, inbound, method)

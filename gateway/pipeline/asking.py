@@ -1,16 +1,17 @@
 """The question of a client's message, completed by what its target presents.
 
 Rule 1: arguments that some server may read as others are no question at all: the message is malformed.
-Rule 2: headers that mirror arguments must agree with them (PROTOCOL section 1.1).
+Rule 2: headers that mirror arguments must agree with them (PROTOCOL section 1.1). A call that has such headers needs
+the definition, which says what they mirror.
 """
 
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from gateway.admission import question as questions
-from gateway.admission.arguments import measured
+from gateway.admission.arguments import Checker, folded_key, measured
 from gateway.admission.digests import canonizing
 from gateway.admission.exchange import Inbound
 from gateway.admission.masking import digest as keyed_digest
@@ -52,16 +53,24 @@ def stating(inbound: Inbound, sight: Sight, unix_ns: int, bounds: Bounds) -> Ste
     yield
     keyed = keyed_digest(bounds.key, text) if arguments else ""
     meta = measured(text, arguments, "none")
-    if presented is None:
-        return Stated(replace(question, arguments=arguments, arguments_meta=meta), keyed)
     yield
     malformed = _ambiguous(inbound, sight, arguments)
     if malformed is not None:
         return malformed
+    if presented is None:
+        status = UNSET if _mirrors(inbound) else sight.status
+        return Stated(replace(question, arguments=arguments, arguments_meta=meta, definition_status=status), keyed)
     yield
     if inbound.method.name == "tools/call":
         meta = questions.judged(meta, presented.findings(arguments, meta.bytes))
-    return Stated(replace(question, definition=presented.definition, arguments=arguments, arguments_meta=meta), keyed)
+    stated = replace(
+        question,
+        definition=presented.definition,
+        definition_status=sight.status,
+        arguments=arguments,
+        arguments_meta=meta,
+    )
+    return Stated(stated, keyed)
 
 
 def plain(inbound: Inbound, *, unix_ns: int, gateway: Gateway) -> PolicyInput:
@@ -72,15 +81,20 @@ def plain(inbound: Inbound, *, unix_ns: int, gateway: Gateway) -> PolicyInput:
 
 def _ambiguous(inbound: Inbound, sight: Sight, arguments: dict[str, Any]) -> Malformed | None:
     presented = sight.presented
-    if presented is None or inbound.method.name != "tools/call":
+    if inbound.method.name != "tools/call":
         return None
-    key = presented.folded_key(arguments)
+    key = presented.folded_key(arguments) if presented else folded_key(Checker(), arguments)
     if key is not None:
         reason = f"arguments have a key that some servers read as another one: {key[:64]!a}"
         return _malformed("ambiguous_key", _INVALID_REQUEST, reason, inbound)
-    if inbound.era != "modern":
+    if inbound.era != "modern" or presented is None:
         return None
     return agree_parameters(inbound.names, arguments, presented.parameters)
+
+
+def _mirrors(inbound: Inbound) -> bool:
+    """Return whether a call repeats arguments in headers, which servers in front of the server may act on."""
+    return any(name.startswith("mcp-param-") for name, _ in inbound.headers)
 
 
 def _malformed(fault: Fault, code: int, reason: str, inbound: Inbound) -> Malformed:

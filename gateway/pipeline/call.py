@@ -10,7 +10,8 @@ from gateway.admission.decision import PolicyFailure, Verdict
 from gateway.admission.exchange import Inbound
 from gateway.admission.policy_input import PolicyInput
 from gateway.admission.refusal import Refusal
-from gateway.pipeline.ports import Moment, Presented, ViewKey
+from gateway.pipeline.listing_failures import ListingFailed
+from gateway.pipeline.ports import ListTicket, Moment, Presented, ViewKey
 
 
 class Call(Struct, frozen=True, kw_only=True):
@@ -26,6 +27,10 @@ class Call(Struct, frozen=True, kw_only=True):
     permit: Permit | None = None
     keyed: str = ""
     """The keyed digest of the question's arguments, where it is known already."""
+    listing_failed: ListingFailed | None = None
+    """Why the definition of the target is not known, if its list could not be read."""
+    ticket: ListTicket | None = None
+    """When a list request was sent; null for all else, whose answers teach nothing of what servers present."""
 
     @property
     def session_key(self) -> str:

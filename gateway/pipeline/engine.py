@@ -20,12 +20,13 @@ from gateway.admission.policy_input import Gateway, PolicyInput
 from gateway.admission.record import Decided, Enforced, JournalFailure, Occasion, Receipt
 from gateway.admission.recording import decided
 from gateway.admission.refusal import Refusal, Wording, own
-from gateway.admission.refusal import answer as refusal_answer
 from gateway.pipeline.asking import Bounds
 from gateway.pipeline.call import Call, Settled
 from gateway.pipeline.counts import Counts
 from gateway.pipeline.heavy_turns import LARGE, HeavyTurns
+from gateway.pipeline.listing_failures import ended, worded
 from gateway.pipeline.listings import Listings
+from gateway.pipeline.looks import LookLimits
 from gateway.pipeline.ports import Clock, Definitions, Floods, Ids, Journal, Moment, NoPeers, Peers, Policy, Upstream
 from gateway.pipeline.presentation import subject_of
 from gateway.protocol.sealing import Ring
@@ -46,6 +47,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     gateway: Gateway
     wording: Wording
     masking: Masking
+    looks: LookLimits
     result_bytes: int
     arguments_bytes: int
     several_issuers: bool
@@ -92,7 +94,7 @@ class Engine:
         outcome = _same_agent(call.inbound, answer, outcome)
         if isinstance(outcome, Admit) and isinstance(answer, Verdict):
             return confirmed(answer, outcome, call.question.target, call.presented.uri if call.presented else "")
-        return outcome
+        return outcome if isinstance(outcome, Admit) else ended(call.listing_failed, call.answer, outcome)
 
     async def record_refusal(self, call: Call, refusal: Refusal) -> None:
         """Record why a call in flight is refused now; it is ended also if that cannot be recorded."""
@@ -124,7 +126,8 @@ class Engine:
 
     def refuse(self, call: Call, refusal: Refusal) -> Settled:
         """Return the refusal in the form that the message's sender understands."""
-        return Settled(call=call, action=refusal_answer(refusal, call.inbound, self.parts.wording), refusal=refusal)
+        action = worded(call.listing_failed, refusal, call.inbound, self.parts.wording)
+        return Settled(call=call, action=action, refusal=refusal)
 
     async def record(
         self, call: Call, answer: Verdict | PolicyFailure, outcome: Admit | Refusal

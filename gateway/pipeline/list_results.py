@@ -1,9 +1,11 @@
 """The result of a list method: learned as the server presents it, delivered without the items that policy hides.
 
 Rule 1: a list is learned unfiltered and delivered filtered.
-Rule 2: an item is judged as the call that it would be, by the definition that the server presents.
+Rule 2: only the answer to a list request of this very exchange is learned; a replay is filtered and delivered.
+Rule 3: an item is judged as the call that it would be, by the definition in this very list.
 """
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -14,12 +16,16 @@ from gateway.admission.action import Action, Answer
 from gateway.admission.decision import PolicyFailure
 from gateway.admission.enforce import undecided
 from gateway.admission.listing import LISTED_BY, LISTS, capped, filtered, items_of, target_of
-from gateway.admission.policy_input import Item, Target
+from gateway.admission.policy_input import Definition, Item, Target
 from gateway.admission.refusal import Refusal, answer, own, rpc_error
 from gateway.pipeline.call import Call, open_request
 from gateway.pipeline.engine import Engine
+from gateway.pipeline.ports import ListingDraft, ViewKey
 from gateway.protocol.errors import result_body
 from gateway.protocol.message import Request
+
+_TURN: Final = 50
+"""Items that are digested in one turn of the event loop."""
 
 
 class ListResults:
@@ -36,11 +42,13 @@ class ListResults:
         if items is None or call.view is None or request_id is None:
             return self._refused(call, broken(f"the result of {method} holds no list"))
         parts = self._engine.parts
-        first, last = not _cursor(call), not result.get("nextCursor")
-        if LISTS[method].type in LISTED_BY:
-            parts.definitions.learn(call.view, method, result, first=first, last=last)
         targets = [target_of(method, item) for item in items]
-        stated = [item_of(self._engine, call, LISTS[method].call, target) for target in targets if target is not None]
+        presented = await self._presented(call, call.view, method, result)
+        stated = [
+            questions.item(call.inbound, method=LISTS[method].call, target=target, definition=definition)
+            for target, definition in zip(targets, presented, strict=True)
+            if target is not None
+        ]
         verdicts = await parts.listings.verdicts(self._engine.current(call), stated)
         if isinstance(verdicts, PolicyFailure):
             return self._refused(call, undecided(verdicts))
@@ -48,6 +56,25 @@ class ListResults:
         shown = filtered(method, result, [target is not None and next(spread) for target in targets])
         body = capped(shown, self._ttl_cap_ms) if call.inbound.era == "modern" else shown
         return Answer(status=200, body=result_body(request_id, body), final=True)
+
+    async def _presented(
+        self, call: Call, view: ViewKey, method: str, result: Mapping[str, Any]
+    ) -> list[Definition | None]:
+        """Return the definition of each item, and learn the list if it is whole and nothing newer is known."""
+        items = items_of(method, result) or []
+        if LISTS[method].type not in LISTED_BY:
+            return [None] * len(items)
+        cursor, following = _cursor(call), result.get("nextCursor")
+        readable = isinstance(cursor, str | None) and isinstance(following, str | None)
+        ticket = call.ticket if readable else None
+        with self._engine.parts.definitions.draft(view, method, ticket, str(cursor or "")) as draft:
+            await read_into(draft, items)
+            definitions = [_definition_in(draft, target_of(method, item)) for item in items]
+            if following:
+                draft.keep(str(following))
+            else:
+                draft.learn()
+        return definitions
 
     def _refused(self, call: Call, refusal: Refusal) -> Action:
         return refused_response(self._engine, call, refusal)
@@ -61,6 +88,19 @@ def refused_response(engine: Engine, call: Call, refusal: Refusal) -> Action:
         return Answer(status=200, body=rpc_error(refusal, expected, wording), code=refusal.code, final=True)
     action = answer(refusal, call.inbound, wording)
     return replace(action, final=True) if isinstance(action, Answer) else action
+
+
+async def read_into(draft: ListingDraft, items: list[Any]) -> None:
+    """Take a page into a listing, some items at a time: other exchanges take their turns in between."""
+    for start in range(0, len(items), _TURN):
+        if start:
+            await asyncio.sleep(0)  # noqa: TID251 - ends this exchange's turn of the loop
+        draft.add(items[start : start + _TURN])
+
+
+def _definition_in(draft: ListingDraft, target: Target | None) -> Definition | None:
+    presented = draft.presented(target.name or target.uri or "") if target else None
+    return presented.definition if presented else None
 
 
 def item_of(engine: Engine, call: Call, called: str, target: Target) -> Item:

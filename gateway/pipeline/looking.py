@@ -1,20 +1,38 @@
 """The gateway's own look at a server's list, before a target that was not seen yet is asked about.
 
 Rule 1: it is asked, permitted and recorded like the client's own list, in the name of the same principal.
-Rule 2: what cannot be listed stays unseen, and `unseen` never matches a pin.
+Rule 2: it ends as a value, `Listed` or `ListingFailed`; a failure is never an empty list.
+Rule 3: all its pages together have one deadline and one limit of bytes, and it takes turns with other exchanges.
+Rule 4: pages count together: news of the list that arrives while they are read begins the look again.
 """
 
+import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
+from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.admission.action import Forward, again
 from gateway.admission.exchange import Inbound
+from gateway.admission.listing import items_of
 from gateway.admission.record import Completed
-from gateway.pipeline.call import Call
-from gateway.pipeline.ports import Reply, UpstreamFailure
-from gateway.pipeline.whole import response_of
+from gateway.admission.refusal import Refusal, own
+from gateway.pipeline.call import Call, Settled
+from gateway.pipeline.list_results import read_into
+from gateway.pipeline.listing_failures import (
+    Listed,
+    ListingFailed,
+    ListOutcome,
+    ServerAnswer,
+    changing,
+    of_answer,
+    of_failure,
+    of_refusal,
+)
+from gateway.pipeline.ports import ListingDraft, Reply, UpstreamFailure, ViewKey
+from gateway.pipeline.whole import WholeReply
 from gateway.protocol.message import Notification, Request, Response
 from gateway.protocol.methods import NOWHERE, lookup
 from gateway.protocol.values import as_object
@@ -22,65 +40,174 @@ from gateway.protocol.values import as_object
 if TYPE_CHECKING:
     from gateway.pipeline import Pipeline
 
-_PAGES: Final = 100
+_ROUNDS: Final = 3
 _ENVELOPE: Final = ("protocolVersion", "clientCapabilities", "clientInfo")
 _META: Final = "io.modelcontextprotocol/"
+_ERROR: Final = 400
 
 
-async def look(pipeline: "Pipeline", inbound: Inbound, method: str) -> None:
-    """List `inbound.server` by `method` to the last page, and keep what it presents."""
-    cursor: str | None = None
-    for page in range(_PAGES):
-        asked = list_request(inbound, method, cursor, pipeline.engine.parts.ids.call_id())
-        settled = await pipeline.admit(asked) if asked is not None else None
-        if settled is None or not isinstance(settled.action, Forward):
-            return
-        result = await _listed(pipeline, settled.call, settled.action)
-        if result is None:
-            return
-        after = result.get("nextCursor")
-        cursor = after if isinstance(after, str) and after else None
-        if settled.call.view is not None:
-            definitions = pipeline.engine.parts.definitions
-            definitions.learn(settled.call.view, method, result, first=page == 0, last=cursor is None)
-        if cursor is None:
-            return
+_Answer = dict[str, Any] | ServerAnswer | UpstreamFailure | Refusal
+"""The result of a list request, or what came instead."""
 
 
-async def _listed(pipeline: "Pipeline", call: Call, forward: Forward) -> dict[str, Any] | None:
-    """Return the result of a permitted list; an error of the server is an empty list, a failure is none."""
-    parts = pipeline.engine.parts
-    answer = await pipeline.running.during(call, _asked(pipeline, call, forward))
-    now = parts.clock.now()
-    outcome = answer.code if not isinstance(answer, Response) else ("error" if answer.error else "answered")
-    micros = (now.monotonic_ns - call.begun.monotonic_ns) // 1000
-    parts.journal.completed(
-        Completed(
-            call_id=call.call_id, unix_ns=now.unix_ns, monotonic_ns=now.monotonic_ns, outcome=outcome, micros=micros
+class _Page(Struct, frozen=True):
+    result: dict[str, Any]
+    view: ViewKey
+
+
+async def look(pipeline: "Pipeline", inbound: Inbound, method: str) -> ListOutcome:
+    """List `inbound.server` by `method` to the last page, and learn what it presents."""
+    limits = pipeline.engine.parts.looks
+    if lookup(method, direction="client", revision=inbound.revision) is None:
+        return Listed()
+    try:
+        async with asyncio.timeout(limits.timeout_s):
+            for _ in range(_ROUNDS):
+                outcome = await ListReader(pipeline, inbound, method).read()
+                if outcome is not None:
+                    return outcome
+    except TimeoutError:
+        detail = f"the server did not list everything within {limits.timeout_s:g} seconds"
+        return of_failure(method, UpstreamFailure(code="upstream_timeout", detail=detail))
+    return changing(method)
+
+
+class ListReader:
+    """One listing by the gateway, page by page."""
+
+    def __init__(self, pipeline: "Pipeline", inbound: Inbound, method: str) -> None:
+        """Take whose list of what to read."""
+        self._pipeline: Final = pipeline
+        self._parts: Final = pipeline.engine.parts
+        self._inbound: Final = inbound
+        self._method: Final = method
+        self._left: int = self._parts.looks.total_bytes
+
+    async def read(self) -> ListOutcome | None:
+        """Read all pages and learn them; null if news of the list came meanwhile."""
+        ticket = self._parts.definitions.ticket(self._inbound.server, self._method)
+        cursor: str | None = None
+        draft: ListingDraft | None = None
+        view: ViewKey | None = None
+        with contextlib.ExitStack() as held:
+            for _ in range(self._parts.looks.pages):
+                page = await self._page(cursor)
+                if isinstance(page, ListingFailed):
+                    return page
+                if draft is None:
+                    view = page.view
+                    draft = held.enter_context(self._parts.definitions.draft(view, self._method, ticket))
+                elif page.view != view:
+                    return None
+                problem = await self._taken(draft, page)
+                if problem is not None:
+                    return problem
+                cursor = page.result.get("nextCursor")
+                if not cursor:
+                    return self._learned(draft)
+        return self._too_large(f"the list has more than {self._parts.looks.pages} pages")
+
+    async def _taken(self, draft: ListingDraft, page: _Page) -> ListingFailed | None:
+        items, cursor = items_of(self._method, page.result), page.result.get("nextCursor")
+        if items is None or not isinstance(cursor, str | None):
+            return self._broken(f"the result of {self._method} holds no list")
+        await read_into(draft, items)
+        return None
+
+    def _learned(self, draft: ListingDraft) -> ListOutcome | None:
+        match draft.learn():
+            case "learned":
+                return Listed()
+            case "stale":
+                return None
+            case "truncated":
+                return self._too_large("the list has more names than the gateway keeps")
+            case "too_large":
+                return self._too_large("the list takes more memory than the gateway has for definitions")
+
+    async def _page(self, cursor: str | None) -> _Page | ListingFailed:
+        """Return one page, or why there is none."""
+        asked = list_request(self._inbound, self._method, cursor, self._parts.ids.call_id())
+        settled = await self._pipeline.admit(asked)
+        if not isinstance(settled.action, Forward):
+            return of_refusal(self._method, settled.refusal or _UNDECIDED)
+        answer = await self._sent(settled, settled.action)
+        if isinstance(answer, UpstreamFailure):
+            return of_failure(self._method, answer)
+        if isinstance(answer, Refusal):
+            return of_refusal(self._method, answer)
+        if isinstance(answer, ServerAnswer):
+            return of_answer(self._method, answer, in_session=self._inbound.session is not None)
+        if settled.call.view is None:
+            return of_refusal(self._method, _UNDECIDED)
+        return _Page(answer, settled.call.view)
+
+    async def _sent(
+        self, settled: Settled, forward: Forward
+    ) -> dict[str, Any] | ServerAnswer | UpstreamFailure | Refusal:
+        """Send a permitted list request, and complete its record whatever comes of it."""
+        outcome = "canceled"
+        try:
+            answer = await self._pipeline.running.during(settled.call, self._exchanged(settled.call, forward))
+            outcome = _outcome(answer)
+            return answer
+        finally:
+            self._complete(settled.call, outcome)
+
+    async def _exchanged(self, call: Call, forward: Forward) -> dict[str, Any] | ServerAnswer | UpstreamFailure:
+        own_list = replace(forward.permit.outbound, repeatable=True)
+        reply = await self._parts.upstream.send(again(forward.permit, own_list))
+        return reply if isinstance(reply, UpstreamFailure) else await self._answer(reply, call)
+
+    async def _answer(self, reply: Reply, call: Call) -> dict[str, Any] | ServerAnswer | UpstreamFailure:
+        limit = min(self._parts.result_bytes, self._left)
+        whole = WholeReply(reply, call.inbound.request_id or "", limit=limit, noticed=self._noticed)
+        response = await whole.response()
+        self._left -= whole.size
+        if isinstance(response, Response) and response.error is None and reply.status < _ERROR:
+            return response.result or {}
+        if isinstance(response, Response) or reply.status >= _ERROR:
+            error = response.error if isinstance(response, Response) else None
+            waits = next((value for name, value in reply.headers if name == "retry-after"), "")
+            return ServerAnswer(status=reply.status, error=error, retry_after=waits)
+        return response
+
+    def _noticed(self, message: Notification) -> None:
+        """Forget the list if the server announces a change on the very stream that answers."""
+        if message.method.endswith("/list_changed"):
+            self._parts.definitions.forget(self._inbound.server, message.method)
+
+    def _complete(self, call: Call, outcome: str) -> None:
+        now = self._parts.clock.now()
+        self._parts.journal.completed(
+            Completed(
+                call_id=call.call_id,
+                unix_ns=now.unix_ns,
+                monotonic_ns=now.monotonic_ns,
+                outcome=outcome,
+                micros=(now.monotonic_ns - call.begun.monotonic_ns) // 1000,
+            )
         )
-    )
-    if not isinstance(answer, Response):
-        return None
-    return answer.result or {}
+
+    def _broken(self, detail: str) -> ListingFailed:
+        return of_failure(self._method, UpstreamFailure(code="upstream_broken", detail=detail))
+
+    def _too_large(self, detail: str) -> ListingFailed:
+        return of_failure(self._method, UpstreamFailure(code="result_too_large", detail=detail))
 
 
-async def _asked(pipeline: "Pipeline", call: Call, forward: Forward) -> Response | UpstreamFailure:
-    parts = pipeline.engine.parts
-    own = replace(forward.permit.outbound, repeatable=True)
-    reply = await parts.upstream.send(again(forward.permit, own))
-    return reply if isinstance(reply, UpstreamFailure) else await _read(reply, call, parts.result_bytes)
+def _outcome(answer: _Answer) -> str:
+    if isinstance(answer, UpstreamFailure | Refusal):
+        return answer.code
+    return "error" if isinstance(answer, ServerAnswer) else "answered"
 
 
-async def _read(reply: Reply, call: Call, limit: int) -> Response | UpstreamFailure:
-    request_id = call.inbound.request_id
-    return await response_of(reply, "" if request_id is None else request_id, limit)
+_UNDECIDED: Final = own("policy_unavailable", "the policy did not decide about the list", "Try again in a moment.")
 
 
-def list_request(inbound: Inbound, method: str, cursor: str | None, call_id: str) -> Inbound | None:
-    """State the gateway's own list request as its principal's; null where the revision has no such list."""
+def list_request(inbound: Inbound, method: str, cursor: str | None, call_id: str) -> Inbound:
+    """State the gateway's own list request as its principal's."""
     entry = lookup(method, direction="client", revision=inbound.revision)
-    if entry is None:
-        return None
     params: dict[str, Any] = {"cursor": cursor} if cursor else {}
     meta = _meta_of(inbound)
     if meta:
@@ -91,10 +218,11 @@ def list_request(inbound: Inbound, method: str, cursor: str | None, call_id: str
         inbound,
         verb="POST",
         message=request,
-        method=entry,
+        method=entry or inbound.method,
         place=NOWHERE,
         headers=_headers(inbound, method),
         answers=None,
+        resumes=None,
     )
 
 

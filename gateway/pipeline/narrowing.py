@@ -15,9 +15,11 @@ from gateway.admission.exchange import Inbound
 from gateway.admission.policy_input import Item, PolicyInput, Target
 from gateway.admission.question import item
 from gateway.admission.uris import NormalUri, normalize
+from gateway.pipeline.listing_failures import ListOutcome
 from gateway.pipeline.listings import Listings
+from gateway.pipeline.looks import Look
 from gateway.pipeline.ports import Presented
-from gateway.pipeline.presentation import Look, Presentation
+from gateway.pipeline.presentation import Presentation
 from gateway.protocol.errors import INVALID_PARAMS
 from gateway.protocol.malformed import Malformed
 from gateway.protocol.message import Request
@@ -40,7 +42,7 @@ class Narrowing:
         self._listings: Final = listings
         self._revision: Final = revision
         self._look: Final = look
-        self._looked: Final[set[str]] = set()
+        self._looked: Final[dict[str, ListOutcome]] = {}
 
     async def narrowed(self, inbound: Inbound, question: PolicyInput) -> Inbound | Malformed | PolicyFailure:
         """Return the message with the names that policy lists; the very same one where it lists all of them."""
@@ -80,17 +82,18 @@ class Narrowing:
         if place is None:
             return None
         reading = replace(inbound, method=row, place=place)
-        presented = (await self._presentation.sight(reading, self._revision, self._look_once)).presented
-        if place.uri is not None and not _is_readable(place.uri, presented):
+        sight = await self._presentation.sight(reading, self._revision, self._look_once)
+        if place.uri is not None and not _is_readable(place.uri, sight.presented):
             return None
         target = Target(type=place.type, name=place.name, uri=place.uri)
-        return item(inbound, method=row.name, target=target, definition=presented.definition if presented else None)
+        definition = sight.presented.definition if sight.presented else None
+        return item(inbound, method=row.name, target=target, definition=definition, status=sight.status)
 
-    async def _look_once(self, inbound: Inbound, method: str) -> None:
-        """List the server once a message, however many names it has that nobody saw."""
+    async def _look_once(self, inbound: Inbound, method: str) -> ListOutcome:
+        """List the server once for each message, however many names it has that were not seen."""
         if method not in self._looked:
-            self._looked.add(method)
-            await self._look(inbound, method)
+            self._looked[method] = await self._look(inbound, method)
+        return self._looked[method]
 
 
 def _is_readable(uri: str, presented: Presented | None) -> bool:

@@ -5,7 +5,7 @@ Rule 2: values that cross a port are defined here or in `admission`, never in an
 """
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 from msgspec import Struct
 
@@ -130,13 +130,47 @@ class Presented(Protocol):
     def folded_key(self, arguments: Mapping[str, Any]) -> str | None: ...
 
 
+class ListTicket(Struct, frozen=True, kw_only=True):
+    """When a list request was sent: a listing counts only if no news of the server came since."""
+
+    generation: tuple[int, int]
+    """What this worker and the others had reported of the server's list by then."""
+    order: int
+    """Of two listings of a view, the one that was asked for later counts."""
+
+
+Learned = Literal["learned", "truncated", "stale", "too_large"]
+"""What became of a listing: held, held without its last names, older than what is known by now, too large to hold."""
+
+
+class ListingDraft(Protocol):
+    """A listing whose pages are being read; leaving it as a context manager lets go of what is not held."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_: object) -> None: ...
+    def add(self, items: list[Any]) -> None: ...
+    def presented(self, name: str) -> Presented | None: ...
+    def keep(self, cursor: str) -> None: ...
+    def learn(self) -> Learned: ...
+
+
 class Definitions(Protocol):
     """The cache of presentations."""
 
     def seen(self, view: ViewKey, target: Target) -> Presented | None: ...
+    def ambiguous(self, view: ViewKey, target: Target) -> bool: ...
     def fresh(self, view: ViewKey, method: str) -> bool: ...
-    def learn(self, view: ViewKey, method: str, result: Mapping[str, Any], *, first: bool, last: bool) -> None: ...
+    def generation(self, server: str, method: str) -> tuple[int, int]: ...
+    def ticket(self, server: str, method: str) -> ListTicket: ...
+    def draft(self, view: ViewKey, method: str, ticket: ListTicket | None, cursor: str = "") -> ListingDraft: ...
     def forget(self, server: str, method: str) -> None: ...
+
+
+class Counters(Protocol):
+    """Counters that each worker of a gateway raises for itself and reads of all: news that reaches every worker."""
+
+    def increment(self, name: str) -> None: ...
+    def others(self, name: str) -> int: ...
 
 
 class Moment(Struct, frozen=True, kw_only=True):

@@ -2,27 +2,28 @@
 
 Rule 1: a view belongs to a credential; which one applies only a decision says, and only until the next revision.
 Rule 2: what was not seen yet is listed first, by the same principal, asked and recorded like any list.
-Rule 3: a decision whose route names another credential than the view's does not count (`confirms`).
+Rule 3: a decision whose route names another credential than the view's does not count, nor one that was asked for while
+news of the server's list came (`confirms`).
+Rule 4: a look that fails is a value; it is shared only by messages of one principal in one session, and it refuses no
+later message: what needs the definition is looked for again.
 """
 
-import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
 from typing import Final
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
 
 from gateway.admission.decision import PolicyFailure, Route, Verdict
 from gateway.admission.exchange import Inbound
 from gateway.admission.listing import LISTED_BY
-from gateway.admission.policy_input import Target
+from gateway.admission.policy_input import DefinitionStatus, Target
 from gateway.admission.question import target
+from gateway.pipeline.listing_failures import ListingFailed
+from gateway.pipeline.looks import Look, SharedLooks
 from gateway.pipeline.ports import Definitions, Presented, ViewKey
 
 _REMEMBERED: Final = 20_000
-
-Look = Callable[[Inbound, str], Awaitable[None]]
-"""Lists the upstream by one list method, in the name of the inbound's principal."""
 
 
 class Sight(Struct, frozen=True, kw_only=True):
@@ -30,9 +31,25 @@ class Sight(Struct, frozen=True, kw_only=True):
 
     view: ViewKey | None = None
     presented: Presented | None = None
+    failed: ListingFailed | None = None
+    """Why the target's list could not be read; null if it was read, or need not be."""
+    recalled: bool = False
+    """Whether the failure is an earlier one that was not tried again."""
+    ambiguous: bool = False
+    """Whether the server presents the target in two ways at once."""
+    generations: tuple[tuple[int, int], ...] = ()
+    """The news of the target's lists at the time."""
 
-
-BLIND: Final = Sight()
+    @property
+    def status(self) -> DefinitionStatus | UnsetType:
+        """What policy learns of the definition; unset for a target that has none, or more than one."""
+        if self.presented is not None:
+            return "seen"
+        if self.ambiguous or not self.generations:
+            return UNSET
+        if self.failed is not None:
+            return "listing_failed"
+        return "not_listed" if self.view is not None else UNSET
 
 
 def subject_of(inbound: Inbound, verdict: Verdict, *, several_issuers: bool) -> str:
@@ -55,27 +72,36 @@ def credential_of(route: Route, subject: str) -> str:
 
 
 class Presentation:
-    """Finds what is presented, listing the upstream first where that is not known yet."""
+    """Finds what is presented, listing the upstream first if that is not known yet."""
 
-    def __init__(self, definitions: Definitions, *, several_issuers: bool) -> None:
+    def __init__(self, definitions: Definitions, *, several_issuers: bool, looks_per_caller: int) -> None:
         """Take the cache of definitions; credentials per principal are remembered here, bounded."""
         self.definitions: Final = definitions
         self._several_issuers: Final = several_issuers
         self._credentials: Final[OrderedDict[tuple[str, str], tuple[str, str]]] = OrderedDict()
-        self._looking: Final[dict[tuple[ViewKey | None, str, str], asyncio.Future[None]]] = {}
+        self._looks: Final = SharedLooks(looks_per_caller)
 
-    async def sight(self, inbound: Inbound, revision: str, look: Look) -> Sight:
-        """Return what is presented for the target of `inbound` under policy `revision`."""
+    async def sight(self, inbound: Inbound, revision: str, look: Look, *, insist: bool = True) -> Sight:
+        """Return what is presented for the target of `inbound` under policy `revision`.
+
+        Without `insist`, a list that failed a moment ago is not read again.
+        """
         wanted = target(inbound)
         if wanted.type not in LISTED_BY:
             return Sight(view=self.view(inbound, revision))
+        sight, failed, recalled = self._seen(inbound, revision, wanted), None, False
         for method in LISTED_BY[wanted.type]:
             sight = self._seen(inbound, revision, wanted)
             if sight.presented is not None:
                 return sight
-            if sight.view is None or not self.definitions.fresh(sight.view, method):
-                await self._look_once(inbound, sight.view, method, look)
-        return self._seen(inbound, revision, wanted)
+            if sight.view is not None and self.definitions.fresh(sight.view, method):
+                continue
+            known = None if insist else self._looks.failed(method, inbound)
+            outcome = known or await self._looks.look(method, inbound, look)
+            if isinstance(outcome, ListingFailed):
+                failed, recalled = failed or outcome, recalled or known is not None
+        sight = self._seen(inbound, revision, wanted)
+        return sight if sight.presented is not None else replace(sight, failed=failed, recalled=recalled)
 
     def view(self, inbound: Inbound, revision: str) -> ViewKey | None:
         """Return the view of this principal on this server, if a decision of `revision` told its credential."""
@@ -105,25 +131,28 @@ class Presentation:
     def _subject(self, inbound: Inbound, answer: Verdict) -> str:
         return subject_of(inbound, answer, several_issuers=self._several_issuers)
 
-    def confirms(self, sight: Sight, view: ViewKey | None) -> bool:
-        """Return whether the definition that was judged is the one that the decision's credential sees."""
-        return view is None or sight.presented is None or sight.view == view
+    def confirms(self, inbound: Inbound, sight: Sight, view: ViewKey | None) -> bool:
+        """Return whether the decision's credential sees what was judged, and no news of it came meanwhile."""
+        wanted = target(inbound)
+        if wanted.type not in LISTED_BY:
+            return True
+        if view is not None and sight.view != view and (sight.view is not None or sight.failed is None):
+            return False
+        now = self._presented(view or sight.view, wanted)
+        if sight.presented is None:
+            return now is None and sight.generations == self._generations(inbound, wanted)
+        return now is not None and now.definition.sha256 == sight.presented.definition.sha256
 
     def _seen(self, inbound: Inbound, revision: str, wanted: Target) -> Sight:
         view = self.view(inbound, revision)
-        return Sight(view=view, presented=self.definitions.seen(view, wanted) if view else None)
+        generations = self._generations(inbound, wanted)
+        presented = self._presented(view, wanted)
+        ambiguous = view is not None and presented is None and self.definitions.ambiguous(view, wanted)
+        return Sight(view=view, presented=presented, ambiguous=ambiguous, generations=generations)
 
-    async def _look_once(self, inbound: Inbound, view: ViewKey | None, method: str, look: Look) -> None:
-        """Look, or wait for the same look that is already under way."""
-        key = (view or self.viewed(inbound, "?"), method, inbound.principal.key)
-        under_way = self._looking.get(key)
-        if under_way is not None:
-            await asyncio.shield(under_way)
-            return
-        done = asyncio.get_running_loop().create_future()
-        self._looking[key] = done
-        try:
-            await look(inbound, method)
-        finally:
-            del self._looking[key]
-            done.set_result(None)
+    def _presented(self, view: ViewKey | None, wanted: Target) -> Presented | None:
+        return self.definitions.seen(view, wanted) if view else None
+
+    def _generations(self, inbound: Inbound, wanted: Target) -> tuple[tuple[int, int], ...]:
+        methods = LISTED_BY.get(wanted.type, ())
+        return tuple(self.definitions.generation(inbound.server, method) for method in methods)

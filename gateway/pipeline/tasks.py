@@ -24,6 +24,7 @@ from gateway.pipeline.engine import Engine, outbound
 from gateway.pipeline.looking import list_request
 from gateway.pipeline.running import KEPT_BYTES, Exchange, Running, size_of
 from gateway.protocol.message import Notification, Request, Response, read_reply
+from gateway.protocol.methods import lookup
 from gateway.protocol.values import as_object
 
 _MOST: Final = 2_000
@@ -112,10 +113,10 @@ class Tasks:
         """Cancel a task if the revision can; either way the journal says what became of it."""
         parts = self._engine.parts
         now, call_id = parts.clock.now(), parts.ids.call_id()
-        asked = list_request(call.inbound, _CANCEL, None, call_id)
-        canceled = asked is not None and call.permit is not None
-        if asked is not None and call.permit is not None:
-            inbound = _naming(asked, task_id)
+        known = lookup(_CANCEL, direction="client", revision=call.inbound.revision) is not None
+        canceled = known and call.permit is not None
+        if known and call.permit is not None:
+            inbound = _naming(list_request(call.inbound, _CANCEL, None, call_id), task_id)
             travelling = outbound(inbound, subject=call.permit.outbound.subject)
             self._running.post(call, _CANCEL, again(call.permit, travelling))
         detail = refusal.reasons[0].message if refusal.reasons else refusal.code

@@ -1,55 +1,76 @@
 """A reply read to its end: the one response in it, whatever the medium.
 
 Rule 1: at most `limit` bytes are read, and the reply is closed whatever happens.
+Rule 2: before the response, what is not a response to the request is passed over: comments, notifications, noise.
 """
 
-from typing import Final
+from collections.abc import Callable
 
 from gateway.pipeline.ports import Reply, UpstreamFailure
-from gateway.protocol.message import Response
+from gateway.protocol.message import Notification, Response, read_reply
 from gateway.protocol.reply_ids import alike, read_body
 from gateway.protocol.sse import Event, Reader
 
-_REFUSED: Final = 403
-_FORBIDDEN: Final = UpstreamFailure(
-    code="upstream_unavailable",
-    detail="the server refuses the gateway's credential for this request",
-    stage="failed",
-)
+Noticed = Callable[[Notification], None]
+"""Takes the notifications that come before the response."""
 
 
-async def response_of(reply: Reply, request_id: str | int, limit: int) -> Response | UpstreamFailure:
-    """Return the response to `request_id`; other messages on the stream are not for anyone here."""
-    try:
-        if reply.media == "json":
-            body = await reply.read(limit)
-            answer = body if isinstance(body, UpstreamFailure) else _answering(body, request_id)
-            return _FORBIDDEN if reply.status == _REFUSED and isinstance(answer, UpstreamFailure) else answer
-        if reply.media == "sse":
-            return await _streamed(reply, request_id, limit)
-        return UpstreamFailure(
-            code="upstream_broken", detail=f"HTTP {reply.status} without an MCP message", stage="failed"
-        )
-    finally:
-        await reply.close(drain=False)
+class WholeReply:
+    """Reads one reply within a limit, and counts what it read."""
+
+    def __init__(self, reply: Reply, request_id: str | int, *, limit: int, noticed: Noticed) -> None:
+        """Take the reply, which request it may answer, and how many bytes may be read."""
+        self._reply = reply
+        self._request_id = request_id
+        self._limit = limit
+        self._noticed = noticed
+        self.size = 0
+        """Bytes that were read."""
+
+    async def response(self) -> Response | UpstreamFailure:
+        """Return the response to the request."""
+        reply = self._reply
+        try:
+            if reply.media == "json":
+                body = await reply.read(self._limit)
+                if isinstance(body, UpstreamFailure):
+                    return body
+                self.size = len(body)
+                return self._answering(body, whole=True) or _UNANSWERED
+            if reply.media == "sse":
+                return await self._streamed()
+            return UpstreamFailure(code="upstream_broken", detail=f"HTTP {reply.status} without an MCP message")
+        finally:
+            await reply.close(drain=False)
+
+    async def _streamed(self) -> Response | UpstreamFailure:
+        reader = Reader(self._limit)
+        async for chunk in self._reply.chunks():
+            if isinstance(chunk, UpstreamFailure):
+                return chunk
+            self.size += len(chunk)
+            for event in reader.feed(chunk):
+                if not isinstance(event, Event):
+                    return self._too_large()
+                answer = self._answering(event.data or b"", whole=False)
+                if answer is not None:
+                    return answer
+            if self.size > self._limit:
+                return self._too_large()
+        return UpstreamFailure(code="upstream_broken", detail="the server ended the stream without a response")
+
+    def _answering(self, body: bytes, *, whole: bool) -> Response | None:
+        """Return the response in a message; an error without an id, alone in a reply, can only be for the request."""
+        message = read_body(body) if whole else read_reply(body)
+        if isinstance(message, Notification):
+            self._noticed(message)
+        if not isinstance(message, Response):
+            return None
+        unnamed = whole and message.id is None and message.error is not None
+        return message if unnamed or alike(message.id, self._request_id) else None
+
+    def _too_large(self) -> UpstreamFailure:
+        return UpstreamFailure(code="result_too_large", detail=f"the answer is larger than {self._limit} bytes")
 
 
-def _answering(body: bytes, request_id: str | int) -> Response | UpstreamFailure:
-    message = read_body(body)
-    if isinstance(message, Response) and alike(message.id, request_id):
-        return message
-    return UpstreamFailure(code="upstream_broken", detail="the server's answer is not a response to the request")
-
-
-async def _streamed(reply: Reply, request_id: str | int, limit: int) -> Response | UpstreamFailure:
-    reader = Reader(limit)
-    async for chunk in reply.chunks():
-        if isinstance(chunk, UpstreamFailure):
-            return chunk
-        for event in reader.feed(chunk):
-            if not isinstance(event, Event):
-                return UpstreamFailure(code="result_too_large", detail=f"an event is larger than {limit} bytes")
-            answer = _answering(event.data or b"", request_id)
-            if isinstance(answer, Response):
-                return answer
-    return UpstreamFailure(code="upstream_broken", detail="the server ended the stream without a response")
+_UNANSWERED = UpstreamFailure(code="upstream_broken", detail="the server's answer is not a response to the request")

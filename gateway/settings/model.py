@@ -172,6 +172,14 @@ class Definitions(Struct, frozen=True, kw_only=True):
     """What servers present."""
 
     max_age_s: Annotated[Count, Meta(description="A presentation older than this is listed again.")] = 300
+    list_timeout_s: Annotated[
+        float, Meta(gt=0, le=300, description="The gateway's own reading of a server's list ends after this time.")
+    ] = 20
+    list_bytes: Annotated[Count, Meta(description="Bytes of all pages of a list that the gateway reads itself.")] = (
+        32 * MIB
+    )
+    list_pages: Annotated[Count, Meta(description="Pages of a list that the gateway reads itself.")] = 100
+    lists_per_caller: Annotated[Count, Meta(description="Lists that are read for one caller at a time.")] = 8
 
 
 class Refusal(Struct, frozen=True, kw_only=True):

@@ -28,6 +28,13 @@ class Start(Struct, tag=True, frozen=True, kw_only=True):
     digest_key: bytes
     followed: bool = False
     """True where the supervisor follows the bundles, and says when they were confirmed."""
+    counters: int | None = None
+    """The inherited descriptor of the counters that all workers share."""
+
+    @property
+    def inherited(self) -> tuple[int, ...]:
+        """The descriptors that it names."""
+        return () if self.counters is None else (self.counters,)
 
 
 About = Literal["readiness", "samples", "claim"]

@@ -174,7 +174,7 @@ class Worker:
             str(control.fileno()),
             str(listener.fileno()),
             stdin=asyncio.subprocess.DEVNULL,
-            pass_fds=(control.fileno(), listener.fileno()),
+            pass_fds=(control.fileno(), listener.fileno(), *self._berth.start.inherited),
             env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
             start_new_session=True,  # the terminal's Ctrl-C is for the supervisor, which then drains
         )

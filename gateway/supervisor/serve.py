@@ -19,6 +19,7 @@ from gateway.listening.server import server
 from gateway.listening.sockets import Unbound, bind
 from gateway.opa.process import Report
 from gateway.settings import Settings
+from gateway.shared_counters import created
 from gateway.supervisor.admin import Admin, Render
 from gateway.supervisor.attending import attending
 from gateway.supervisor.channel import Start
@@ -59,11 +60,11 @@ async def serve(settings: Settings, *, report: Report, render: Render, command: 
     report = tally = Tally(report)
     try:
         _check_certificate(settings, report)
-        with _bound(settings) as sockets:
+        with _bound(settings) as sockets, created(settings.workers) as counters:
             settings = _placed(settings, sockets)
             keys = _keys(settings)
             async with chronicle(settings, report) as note, sidecar(settings, note) as opa:
-                berths = _berths(settings, keys, sockets, opa)
+                berths = _berths(settings, keys, sockets, opa, counters)
                 workers = [Worker(structs.replace(berth, command=command), report) for berth in berths]
                 ClaimExchange(workers)
                 outlook = Outlook(note)
@@ -136,7 +137,7 @@ def _keys(settings: Settings) -> Keys:
     return keys
 
 
-def _berths(settings: Settings, keys: Keys, sockets: Sockets, opa: Sidecar) -> list[Berth]:
+def _berths(settings: Settings, keys: Keys, sockets: Sockets, opa: Sidecar, counters: int) -> list[Berth]:
     raw = packed(settings)
     return [
         Berth(
@@ -147,6 +148,7 @@ def _berths(settings: Settings, keys: Keys, sockets: Sockets, opa: Sidecar) -> l
                 sealing_keys=keys.sealing,
                 digest_key=keys.digest,
                 followed=opa.followed,
+                counters=counters,
             ),
             listener=listener,
             drain_s=settings.listen.drain_s,

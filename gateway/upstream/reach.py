@@ -180,4 +180,4 @@ def _of_encoding(head: Head) -> UpstreamFailure | None:
 
 def _timed_out(head: Head) -> bool:
     """Return whether the server gave the connection up; a proxy writes this when it closes an idle connection."""
-    return head.status == _REQUEST_TIMEOUT and media_of(head) != "json"
+    return head.status == _REQUEST_TIMEOUT and (media_of(head) != "json" or not head.get("content-type"))

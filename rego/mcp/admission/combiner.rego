@@ -7,6 +7,7 @@
 package mcp.admission
 
 import data.mcp.lib.bundle
+import data.mcp.lib.call
 import data.mcp.lib.catalog
 import data.mcp.lib.definitions
 import data.mcp.lib.enforcement
@@ -49,7 +50,15 @@ listing := {
 }
 
 # The item replaces whole keys of the question: what is left of the list's own has nothing to merge with.
-_base := object.remove(input, {"items", "message", "target", "definition", "arguments", "arguments_meta"})
+_base := object.remove(input, {
+	"items",
+	"message",
+	"target",
+	"definition",
+	"definition_status",
+	"arguments",
+	"arguments_meta",
+})
 
 _refused_by(question) := [name |
 	some name in (unmet_standing | _unmet_by(question))
@@ -95,7 +104,17 @@ _judged := {
 	"resolved": resolved.facts,
 	"observe": _observed,
 	"reads": bundle.reads,
+	"needs_definition": _needs_definition,
 }
+
+# True if the message is refused, and maybe only because the server's list failed.
+_needs_definition if {
+	input.definition_status == "listing_failed"
+	_outcome != "allow"
+	reasons := _reasons(_outcome)
+	count(reasons) > 0
+	every reason in reasons { reason.requirement in call.judged_by_definition }
+} else := false
 
 _outcome := "deny" if {
 	count(_taken("deny")) > 0

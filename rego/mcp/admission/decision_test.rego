@@ -373,3 +373,15 @@ _observing(change) := fixture.changed(
 	["environment", "observe"],
 	object.union(object.remove(_entry, ["mode"]), change),
 )
+
+test_says_whether_only_the_definition_is_missing if {
+	failed := {"definition_status": "listing_failed"}
+	pinned := object.union(fixture.changed(fixture.call, ["definition"], null), failed)
+	fixture.decision(pinned, fixture.bundle).needs_definition == true
+	path := ["catalog", "targets", "slack", "tools", "read_channel", "action"]
+	fixture.decision(pinned, fixture.without(fixture.bundle, path)).needs_definition == false
+	believing := fixture.without(fixture.with_server("believe_annotations", true), path)
+	fixture.decision(pinned, believing).needs_definition == true
+	fixture.decision(object.union(fixture.tool("hidden"), failed), fixture.bundle).needs_definition == false
+	fixture.decision(fixture.changed(fixture.call, ["definition"], null), fixture.bundle).needs_definition == false
+}

@@ -57,9 +57,11 @@ test_an_item_has_nothing_of_the_question_about_the_list if {
 		{"op": "add", "path": ["target", "more"], "value": "x"},
 		{"op": "add", "path": ["arguments", "more"], "value": "x"},
 		{"op": "add", "path": ["arguments_meta", "more"], "value": "x"},
+		{"op": "add", "path": ["definition_status"], "value": "listing_failed"},
 	])
 	asked := data.mcp.admission._base with input as list
-	object.keys(asked) & {"items", "message", "target", "definition", "arguments", "arguments_meta"} == set()
+	object.keys(asked) & {"items", "message", "target", "definition", "definition_status", "arguments"} == set()
+	not asked.arguments_meta
 	object.union(asked, _item(fixture.call)) == object.remove(
 		object.union(fixture.call, {"phase": "list"}),
 		["items", "arguments", "arguments_meta"],

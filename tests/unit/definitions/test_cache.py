@@ -9,7 +9,8 @@ import pytest
 from gateway.admission.digests import define
 from gateway.admission.policy_input import Target
 from gateway.definitions import Bounds, Cache
-from gateway.pipeline.ports import ViewKey
+from gateway.pipeline.ports import Learned, ListTicket, ViewKey
+from gateway.shared_counters import alone, attached, created
 
 VIEW = ViewKey(server="files", credential="", revision="2025-11-25", session="s1")
 OTHER = ViewKey(server="files", credential="", revision="2025-11-25", session="s2")
@@ -32,7 +33,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def cache(clock: Clock) -> Cache:
-    return Cache(max_age_s=300, clock=clock)
+    return Cache(alone(), max_age_s=300, clock=clock)
 
 
 def tool(name: str, description: str = "d", **more: Any) -> dict[str, Any]:
@@ -40,8 +41,25 @@ def tool(name: str, description: str = "d", **more: Any) -> dict[str, Any]:
     return {"name": name, "description": description, "inputSchema": schema, **more}
 
 
-def learn(cache: Cache, *tools: Any, view: ViewKey = VIEW, first: bool = True, last: bool = True) -> None:
-    cache.learn(view, "tools/list", {"tools": list(tools)}, first=first, last=last)
+def learn(cache: Cache, *tools: Any, view: ViewKey = VIEW) -> Learned:
+    return learn_list(cache, "tools/list", *tools, view=view)
+
+
+def learn_list(cache: Cache, method: str, *items: Any, view: ViewKey = VIEW) -> Learned:
+    """Learn a list that was asked for a moment ago and has one page."""
+    with cache.draft(view, method, cache.ticket(view.server, method)) as draft:
+        draft.add(list(items))
+        return draft.learn()
+
+
+def page(cache: Cache, ticket: ListTicket, *tools: Any, cursor: str = "", after: str = "", view: ViewKey = VIEW) -> str:
+    """Take in one page of a client's listing; return what became of the listing with it."""
+    with cache.draft(view, "tools/list", ticket, cursor) as draft:
+        draft.add(list(tools))
+        if after:
+            draft.keep(after)
+            return "kept"
+        return draft.learn()
 
 
 def sha(cache: Cache, name: str, view: ViewKey = VIEW) -> str | None:
@@ -87,10 +105,14 @@ def test_another_credential_revision_or_server_has_not_seen_it(cache: Cache) -> 
         assert sha(cache, "read", view) is None
 
 
-def test_pages_add_up(cache: Cache, clock: Clock) -> None:
-    learn(cache, tool("a"), last=False)
-    assert not cache.fresh(VIEW, "tools/list")
-    learn(cache, tool("b"), first=False)
+def asked(cache: Cache, view: ViewKey = VIEW) -> ListTicket:
+    return cache.ticket(view.server, "tools/list")
+
+
+def test_pages_add_up_with_the_last_one(cache: Cache, clock: Clock) -> None:
+    page(cache, asked(cache), tool("a"), after="2")
+    assert sha(cache, "a") is None, "a listing that was not read to its end teaches nothing"
+    assert page(cache, asked(cache), tool("b"), cursor="2") == "learned"
     assert cache.fresh(VIEW, "tools/list")
     assert sha(cache, "a")
     assert sha(cache, "b")
@@ -98,17 +120,95 @@ def test_pages_add_up(cache: Cache, clock: Clock) -> None:
     assert not cache.fresh(VIEW, "tools/list"), "an unknown name is worth another listing"
 
 
-def test_a_last_page_alone_is_no_whole_listing(cache: Cache) -> None:
-    learn(cache, tool("b"), first=False)
+@pytest.mark.parametrize("cursor", ["2", "3"])
+def test_a_last_page_alone_is_no_whole_listing(cache: Cache, cursor: str) -> None:
+    page(cache, asked(cache), tool("a"), after="another")
+    assert page(cache, asked(cache), tool("b"), cursor=cursor) == "stale"
     assert not cache.fresh(VIEW, "tools/list")
+    assert sha(cache, "b") is None
 
 
-def test_pages_of_two_readers_may_come_in_any_order(cache: Cache) -> None:
-    learn(cache, tool("a"), last=False)
-    learn(cache, tool("b"), first=False, last=False)
-    learn(cache, tool("a"), last=False)
-    learn(cache, tool("c"), first=False)
-    assert all(sha(cache, name) for name in "abc")
+def test_pages_with_news_between_them_teach_nothing(cache: Cache) -> None:
+    page(cache, asked(cache), tool("a"), after="2")
+    cache.forget("files", "notifications/tools/list_changed")
+    assert page(cache, asked(cache), tool("b"), cursor="2") == "stale"
+    assert sha(cache, "a") is None
+
+
+def test_pages_that_come_late_teach_nothing(cache: Cache, clock: Clock) -> None:
+    page(cache, asked(cache), tool("a"), after="2")
+    clock.now += 60
+    assert page(cache, asked(cache), tool("b"), cursor="2") == "stale"
+
+
+def test_pages_of_another_view_do_not_continue_a_listing(cache: Cache) -> None:
+    page(cache, asked(cache), tool("a"), after="2")
+    assert page(cache, asked(cache), tool("b"), cursor="2", view=OTHER) == "stale"
+
+
+def test_a_replayed_page_teaches_nothing_and_ends_the_listing_that_it_continues(cache: Cache) -> None:
+    page(cache, asked(cache), tool("a"), after="2")
+    with cache.draft(VIEW, "tools/list", None, "2") as draft:
+        draft.add([tool("b", "poisoned")])
+        assert draft.learn() == "stale"
+    assert sha(cache, "b") is None
+
+
+def test_a_listing_without_a_ticket_is_read_and_not_learned(cache: Cache) -> None:
+    with cache.draft(VIEW, "tools/list", None) as draft:
+        draft.add([tool("read")])
+        assert draft.presented("read") is not None
+        assert draft.learn() == "stale"
+    assert sha(cache, "read") is None
+    assert cache.interned.weight == 0
+
+
+def test_a_list_that_was_asked_for_before_the_news_is_not_learned(cache: Cache) -> None:
+    before = asked(cache)
+    cache.forget("files", "notifications/tools/list_changed")
+    assert page(cache, before, tool("read")) == "stale"
+    assert page(cache, asked(cache), tool("read")) == "learned"
+
+
+def test_a_slow_list_does_not_replace_one_that_was_asked_for_later(cache: Cache) -> None:
+    slow = asked(cache)
+    learn(cache, tool("read", "changed"))
+    assert page(cache, slow, tool("read")) == "stale"
+    assert sha(cache, "read") == define(tool("read", "changed")).sha256
+
+
+def test_a_slow_list_does_not_come_back_when_sessions_part(cache: Cache) -> None:
+    slow = asked(cache)
+    learn(cache, tool("read", "changed"))
+    learn(cache, tool("read", "for two"), view=OTHER)
+    assert page(cache, slow, tool("read")) == "stale"
+
+
+def test_one_answer_is_learned_once(cache: Cache) -> None:
+    once = asked(cache)
+    assert page(cache, once, tool("read")) == "learned"
+    assert page(cache, once, tool("read", "poisoned")) == "stale"
+
+
+def test_listings_that_wait_for_a_page_are_bounded(cache: Cache) -> None:
+    for number in range(200):
+        page(cache, asked(cache), tool(f"t{number}"), after=f"{number}")
+    assert len(cache._drafts) == 64
+    assert len(cache.interned._held) == 64
+    assert page(cache, asked(cache), cursor="199") == "learned"
+    assert len(cache._drafts) == 63
+
+
+def test_what_a_later_listing_lacks_is_not_there(cache: Cache) -> None:
+    learn(cache, tool("read"), tool("write"))
+    learn(cache, tool("read"))
+    assert sha(cache, "write") is None
+
+
+def test_what_one_session_was_not_shown_may_be_there_for_another(cache: Cache) -> None:
+    learn(cache, tool("read"))
+    assert cache.fresh(VIEW, "tools/list")
+    assert not cache.fresh(OTHER, "tools/list")
 
 
 def test_a_name_that_is_presented_in_two_ways_is_not_seen(cache: Cache) -> None:
@@ -117,12 +217,15 @@ def test_a_name_that_is_presented_in_two_ways_is_not_seen(cache: Cache) -> None:
     assert sha(cache, "write"), "twice the same is one way"
 
 
-def test_two_ways_on_two_pages_are_two_ways_even_when_the_first_page_is_read_again(cache: Cache) -> None:
-    learn(cache, tool("read"), last=False)
-    learn(cache, tool("read", "another"), first=False)
+def test_two_ways_on_two_pages_are_two_ways(cache: Cache) -> None:
+    page(cache, asked(cache), tool("read"), tool("write"), after="2")
+    page(cache, asked(cache), tool("read", "another"), tool("write"), cursor="2")
     assert sha(cache, "read") is None
-    learn(cache, tool("read"), last=False)
-    assert sha(cache, "read") is None
+    assert cache.ambiguous(VIEW, Target(type="tool", name="read"))
+    assert sha(cache, "write"), "twice the same is one way"
+    assert not cache.ambiguous(VIEW, Target(type="tool", name="write"))
+    learn(cache, tool("read"), tool("write"))
+    assert sha(cache, "read"), "the next whole listing counts"
 
 
 def test_a_changed_definition_replaces_the_old_one_in_its_session(cache: Cache) -> None:
@@ -185,8 +288,8 @@ def test_a_change_that_was_announced_does_not_part_the_sessions(cache: Cache) ->
 
 
 def test_prompts_and_resources_are_seen_as_what_they_are(cache: Cache) -> None:
-    cache.learn(VIEW, "prompts/list", {"prompts": [{"name": "greet"}]}, first=True, last=True)
-    cache.learn(VIEW, "resources/list", {"resources": [{"uri": "file:///a", "name": "greet"}]}, first=True, last=True)
+    learn_list(cache, "prompts/list", {"name": "greet"})
+    learn_list(cache, "resources/list", {"uri": "file:///a", "name": "greet"})
     assert cache.seen(VIEW, Target(type="tool", name="greet")) is None
     prompt = cache.seen(VIEW, Target(type="prompt", name="greet"))
     assert prompt is not None
@@ -201,9 +304,9 @@ def test_prompts_and_resources_are_seen_as_what_they_are(cache: Cache) -> None:
 
 def learn_resources(cache: Cache, *uris: str, templates: tuple[str, ...] = ()) -> None:
     found = [{"uri": uri, "name": uri} for uri in uris]
-    cache.learn(VIEW, "resources/list", {"resources": found}, first=True, last=True)
+    learn_list(cache, "resources/list", *found)
     listed = [{"uriTemplate": template, "name": template} for template in templates]
-    cache.learn(VIEW, "resources/templates/list", {"resourceTemplates": listed}, first=True, last=True)
+    learn_list(cache, "resources/templates/list", *listed)
 
 
 def resource(cache: Cache, uri: str) -> str | None:
@@ -226,8 +329,7 @@ def test_two_templates_that_say_as_much_are_ambiguous(cache: Cache) -> None:
 
 
 def test_a_template_does_not_stand_in_for_a_resource_that_may_be_listed(cache: Cache, clock: Clock) -> None:
-    templates = {"resourceTemplates": [{"uriTemplate": "test://t/{id}", "name": "t"}]}
-    cache.learn(VIEW, "resources/templates/list", templates, first=True, last=True)
+    learn_list(cache, "resources/templates/list", {"uriTemplate": "test://t/{id}", "name": "t"})
     assert resource(cache, "test://t/1") is None
     learn_resources(cache, templates=("test://t/{id}",))
     assert resource(cache, "test://t/1")
@@ -235,17 +337,8 @@ def test_a_template_does_not_stand_in_for_a_resource_that_may_be_listed(cache: C
     assert resource(cache, "test://t/1") is None
 
 
-NO_LISTS: list[dict[str, Any]] = [
-    {},
-    {"tools": None},
-    {"tools": {}},
-    {"tools": [1, None, [], {}, {"name": 3}, {"name": ""}, {"name": None}]},
-]
-
-
-@pytest.mark.parametrize("result", NO_LISTS)
-def test_what_is_no_list_of_things_presents_nothing(cache: Cache, result: dict[str, Any]) -> None:
-    cache.learn(VIEW, "tools/list", result, first=True, last=True)
+def test_what_has_no_name_presents_nothing(cache: Cache) -> None:
+    learn(cache, 1, None, [], {}, {"name": 3}, {"name": ""}, {"name": None})
     assert sha(cache, "") is None
 
 
@@ -273,7 +366,7 @@ def test_ten_thousand_sessions_take_no_more_memory_than_one(cache: Cache) -> Non
 
 
 def test_views_beyond_the_bounds_make_room(clock: Clock) -> None:
-    cache = Cache(max_age_s=300, clock=clock, bounds=Bounds(entries=100))
+    cache = Cache(alone(), max_age_s=300, clock=clock, bounds=Bounds(entries=100))
     views = [ViewKey(server="files", credential=f"own/{number}", revision="r") for number in range(50)]
     for view in views:
         learn(cache, *(tool(f"t{number}") for number in range(10)), view=view)
@@ -283,37 +376,122 @@ def test_views_beyond_the_bounds_make_room(clock: Clock) -> None:
 
 
 def test_definitions_are_held_once_and_let_go(clock: Clock) -> None:
-    cache = Cache(max_age_s=300, clock=clock)
+    cache = Cache(alone(), max_age_s=300, clock=clock)
     views = [ViewKey(server="files", credential=f"own/{number}", revision="r") for number in range(5)]
     for view in views:
         learn(cache, tool("a"), tool("b"), view=view)
-    one = cache._interned.weight
-    assert len(cache._interned._held) == 2
+    one = cache.interned.weight
+    assert len(cache.interned._held) == 2
     for view in views:
         learn(cache, tool("a", "changed"), tool("b", "changed"), view=view)
-    assert len(cache._interned._held) == 2
-    assert abs(cache._interned.weight - one) < 200
+    assert len(cache.interned._held) == 2
+    assert abs(cache.interned.weight - one) < 200
     cache.forget("files", "tools/list")
     for view in views:
         assert sha(cache, "a", view) is None
-    assert (cache._interned.weight, len(cache._interned._held), cache._entries) == (0, 0, 0)
+    assert (cache.interned.weight, len(cache.interned._held), cache._entries) == (0, 0, 0)
 
 
 def test_heavy_definitions_make_room_too(clock: Clock) -> None:
-    cache = Cache(max_age_s=300, clock=clock, bounds=Bounds(weight=1_000_000))
+    cache = Cache(alone(), max_age_s=300, clock=clock, bounds=Bounds(weight=1_000_000))
     for number in range(50):
         view = ViewKey(server="files", credential=f"own/{number}", revision="r")
         learn(cache, tool("a", f"{number}" * 10_000), view=view)
-        assert cache._interned.weight <= 1_000_000
+        assert cache.interned.weight <= 1_000_000
 
 
 def test_a_listing_without_end_is_not_kept_without_end(clock: Clock) -> None:
-    cache = Cache(max_age_s=300, clock=clock, bounds=Bounds(names=100))
-    for page in range(20):
-        learn(cache, *(tool(f"t{page}-{number}") for number in range(10)), first=page == 0, last=False)
+    cache = Cache(alone(), max_age_s=300, clock=clock, bounds=Bounds(names=100))
+    assert learn(cache, *(tool(f"t{number}") for number in range(200))) == "truncated"
     assert cache._entries == 100
-    assert sha(cache, "t0-0")
-    assert sha(cache, "t19-9") is None
+    assert sha(cache, "t0")
+    assert sha(cache, "t199") is None
+    assert not cache.fresh(VIEW, "tools/list"), "what is beyond the bound may be there"
+
+
+def test_a_listing_beyond_the_memory_is_said_to_be_too_large(clock: Clock) -> None:
+    cache = Cache(alone(), max_age_s=300, clock=clock, bounds=Bounds(weight=100_000))
+    assert learn(cache, tool("a", "d" * 100_000)) == "too_large"
+    assert cache.interned.weight == 0
+
+
+class Fleet:
+    """Two workers over one page of counters."""
+
+    def __init__(self, clock: Clock) -> None:
+        with created(2) as descriptor:
+            pages = [attached(descriptor, number) for number in range(2)]
+        self.one, self.two = (Cache(counters, max_age_s=300, clock=clock) for counters in pages)
+
+
+@pytest.fixture
+def fleet(clock: Clock) -> Fleet:
+    return Fleet(clock)
+
+
+def test_what_one_worker_forgets_the_other_forgets(fleet: Fleet) -> None:
+    learn(fleet.two, tool("read"))
+    slow = asked(fleet.two)
+    fleet.one.forget("files", "notifications/tools/list_changed")
+    assert sha(fleet.two, "read") is None
+    assert page(fleet.two, slow, tool("read")) == "stale"
+
+
+def test_a_change_that_one_worker_learns_makes_the_other_list_again(fleet: Fleet) -> None:
+    learn(fleet.one, tool("read"))
+    learn(fleet.two, tool("read"))
+    learn(fleet.one, tool("read", "changed"))
+    assert sha(fleet.one, "read"), "its own listing stands"
+    assert sha(fleet.two, "read") is None
+
+
+@pytest.mark.parametrize("changed", [[], [tool("read"), tool("write")]])
+def test_an_added_or_removed_name_is_a_change(fleet: Fleet, changed: list[Any]) -> None:
+    learn(fleet.one, tool("read"))
+    learn(fleet.two, tool("read"))
+    learn(fleet.one, *changed)
+    assert sha(fleet.two, "read") is None
+
+
+def test_a_change_is_one_also_after_the_old_listing_was_forgotten(fleet: Fleet, clock: Clock) -> None:
+    learn(fleet.one, tool("read"))
+    clock.now += 301
+    learn(fleet.two, tool("read"))
+    learn(fleet.one, tool("read", "changed"))
+    assert sha(fleet.two, "read") is None
+
+
+def test_sessions_that_part_in_one_worker_make_the_other_list_again(fleet: Fleet) -> None:
+    learn(fleet.one, tool("read"))
+    learn(fleet.two, tool("read"))
+    learn(fleet.one, tool("read", "changed"), view=OTHER)
+    assert sha(fleet.two, "read") is None
+
+
+def test_a_first_or_an_equal_listing_is_no_change(fleet: Fleet) -> None:
+    learn(fleet.one, tool("read"))
+    learn(fleet.two, tool("read"))
+    learn(fleet.one, tool("read"))
+    assert sha(fleet.one, "read")
+    assert sha(fleet.two, "read")
+
+
+def test_a_server_whose_list_differs_each_time_does_not_keep_the_workers_listing(fleet: Fleet, clock: Clock) -> None:
+    listed = 0
+    for call in range(200):
+        for cache in (fleet.one, fleet.two):
+            if sha(cache, "read") is None:
+                listed += 1
+                learn(cache, tool("read", f"{call} {listed}"))
+    assert listed < 20
+    for change in range(10):
+        learn(fleet.one, tool("read", f"changed {change}"))
+    learn(fleet.two, tool("read"))
+    learn(fleet.one, tool("read", "last"))
+    assert sha(fleet.two, "read"), "the change is held back"
+    clock.now += 11
+    assert sha(fleet.one, "read")
+    assert sha(fleet.two, "read") is None, "and reaches the other worker in the end"
 
 
 def test_learning_a_known_list_of_a_thousand_tools_is_quick(cache: Cache) -> None:

@@ -620,7 +620,12 @@ async def test_progress_passes_only_for_the_open_request() -> None:
 
 async def test_a_changed_list_is_forgotten() -> None:
     changed = {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
-    world = World(upstream=lambda _: sse(changed, {"jsonrpc": "2.0", "id": 1, "result": {"content": []}}))
+
+    def upstream(message: dict[str, Any]) -> FakeReply:
+        result = {"jsonrpc": "2.0", "id": 1, "result": {"content": [{"type": "text", "text": "done"}]}}
+        return answer(message, tools=[]) if message["method"] == "tools/list" else sse(changed, result)
+
+    world = World(upstream=upstream)
     await Browser(world).legacy("tools/call", {"name": "t"})
     assert world.definitions.forgotten == [("s", "notifications/tools/list_changed")]
 

@@ -250,7 +250,11 @@ async def test_what_a_task_asks_is_judged_wherever_it_stands_in_it(task: dict[st
     assert (b"evil" in got.body) is passes
     news = {"jsonrpc": "2.0", "method": "notifications/tasks/status", "params": {"status": "working", **task}}
     stream = FakeReply(b"data: " + orjson.dumps(news) + b"\n\n", media="sse")
-    world.upstream.answer = lambda _: stream
+
+    def streaming(_: dict[str, Any]) -> FakeReply:
+        return stream
+
+    world.upstream.answer = streaming
     streamed = await Browser(world).send(
         b"", ("accept", "text/event-stream"), ("mcp-protocol-version", "2025-11-25"), verb="GET"
     )

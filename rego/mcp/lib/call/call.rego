@@ -50,6 +50,15 @@ action_source := "default" if {
 } else := "default"
 
 # METADATA
+# description: |
+#   The requirements that may be unmet only because the definition was not seen: where the server's hints are believed,
+#   they could have said the action.
+judged_by_definition := {"definition_is_unchanged", "rules_permit", "agent_stays_in_scope"} if {
+	not _stated
+	_believed
+} else := {"definition_is_unchanged"}
+
+# METADATA
 # description: True unless the message surely has another action; true for `unknown`.
 may(act) if action == act
 

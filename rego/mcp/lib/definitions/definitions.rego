@@ -77,8 +77,8 @@ cautions := {class | some class in tolerated; catalog.server.definition_drift[cl
 
 # METADATA
 # description: |
-#   True where the definition is the pinned one, or its changes are tolerated. What is pinned must be seen, and so must
-#   every tool and prompt: one that the server does not show is not called.
+#   True if the definition is the pinned one, or its changes are tolerated. What is pinned must be seen. What has no pin
+#   and needs none may be missing from the server's list, or the list may have failed; but the question must say which.
 accepted if state == "match"
 
 accepted if input.target.type in {"none", "task"}
@@ -95,6 +95,13 @@ accepted if {
 }
 
 accepted if {
+	state == "unseen"
+	input.definition_status in {"not_listed", "listing_failed"}
+	catalog.target.pin == null
+	_pins_are_optional
+}
+
+accepted if {
 	count(changes) > 0
 	every class in changes { class in tolerated }
 }
@@ -104,6 +111,12 @@ complaint := sprintf("the server has changed it since it was reviewed (%s)", [co
 } else := "it was never reviewed: it has no pin, and this environment asks for one" if {
 	catalog.target.pin == null
 	not _pins_are_optional
+} else := "the server's list failed, so that it cannot be compared with what was reviewed" if {
+	catalog.target
+	input.definition_status == "listing_failed"
+} else := "the server's list does not show it, so that it cannot be compared with what was reviewed" if {
+	catalog.target
+	input.definition_status == "not_listed"
 } else := "the server did not show it, or could not be asked for it, so that it cannot be compared with what was reviewed" if {
 	catalog.target
 }

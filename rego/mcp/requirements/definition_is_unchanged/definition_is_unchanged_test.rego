@@ -82,6 +82,37 @@ test_unseen_is_never_a_match if {
 	}
 }
 
+test_takes_what_has_no_pin_and_is_said_not_to_be_seen if {
+	strict := fixture.changed(fixture.bundle, ["environment", "require_pins"], true)
+	unlisted := fixture.without(fixture.bundle, ["catalog", "targets", "slack", "tools", "post_message"])
+	every status in ["not_listed", "listing_failed"] {
+		question := _unseen("post_message", status)
+		not _refused(question, fixture.bundle)
+		fixture.decision(question, fixture.bundle).resolved.pin == "unseen"
+		_refused(question, strict)
+		_refused(question, unlisted)
+		_refused(_unseen("read_channel", status), fixture.bundle)
+	}
+	every status in ["seen", "", null, true] { _refused(_unseen("post_message", status), fixture.bundle) }
+}
+
+test_says_why_what_is_pinned_was_not_seen if {
+	every status, words in {
+		"not_listed": "the server's list does not show it, so that it cannot be compared with what was reviewed",
+		"listing_failed": "the server's list failed, so that it cannot be compared with what was reviewed",
+	} {
+		fixture.because("definition_is_unchanged", _unseen("read_channel", status), fixture.bundle) == {words}
+	}
+}
+
+test_a_change_is_refused_whatever_the_status_says if {
+	presented := {"sha256": "new", "parts": {"description": "d", "inputSchema": "new"}, "annotations": {}}
+	every status in ["not_listed", "listing_failed", "seen"] {
+		changed := fixture.changed(fixture.call, ["definition"], presented)
+		_refused(object.union(changed, {"definition_status": status}), _drift({}))
+	}
+}
+
 test_takes_an_unpinned_resource_that_no_list_shows if {
 	not _refused(fixture.resource("slack://channels/random"), fixture.bundle)
 	pinned := fixture.changed(
@@ -147,6 +178,11 @@ _changes := {
 	"added": {"sha256": "new", "parts": {"description": "d", "inputSchema": "s", "title": "t"}, "annotations": {}},
 	"removed": {"sha256": "new", "parts": {"inputSchema": "s"}, "annotations": {}},
 }
+
+_unseen(name, status) := object.union(
+	fixture.changed(fixture.tool(name), ["definition"], null),
+	{"definition_status": status},
+)
 
 _drift(meanings) := fixture.changed(fixture.bundle, ["catalog", "servers", "slack", "definition_drift"], meanings)
 

@@ -1,0 +1,163 @@
+"""What the gateway's own list request came to, as a value that ends the call which needed it as what happened.
+
+Rule 1: nothing of the call was sent when its list could not be read, so the caller is never asked to check effects.
+Rule 2: a session that the server has ended is HTTP 404, so that the client initializes again.
+Rule 3: an upstream's 401 or 403 is worded by the gateway; it never becomes an HTTP 401 to the client.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.admission.action import Answer, Withhold
+from gateway.admission.decision import PolicyFailure, Verdict
+from gateway.admission.exchange import Inbound
+from gateway.admission.refusal import JSON, Refusal, Wording, own, rpc_error
+from gateway.admission.refusal import answer as refusal_answer
+from gateway.pipeline.ports import UpstreamFailure
+from gateway.protocol.errors import METHOD_NOT_FOUND
+
+UNSEEN: Final = frozenset({"definition_is_unchanged"})
+"""The requirements that a definition which was not seen fails, whatever else policy says."""
+_WORDS: Final = 200
+_LATEST_S: Final = 3_600
+_NOT_FOUND: Final = 404
+_TOO_MANY: Final = 429
+_UNAVAILABLE: Final = 503
+
+
+class ListingFailed(Struct, frozen=True, kw_only=True):
+    """The list could not be read; `refusal` is how a call ends that cannot pass without it."""
+
+    refusal: Refusal
+    session_gone: bool = False
+    retry_after: str = ""
+    unsupported: bool = False
+    """The server says that it has no such list."""
+
+
+class Listed(Struct, frozen=True):
+    """The list was read to its end, so that what it lacks is not listed."""
+
+
+ListOutcome = Listed | ListingFailed
+
+
+class ServerAnswer(Struct, frozen=True, kw_only=True):
+    """An answer to a list request that is no result: an HTTP status, or a JSON-RPC error, or both."""
+
+    status: int
+    error: Mapping[str, Any] | None = None
+    retry_after: str = ""
+
+
+def of_failure(method: str, failure: UpstreamFailure) -> ListingFailed:
+    """Return what a list is that the upstream gave no usable answer to."""
+    return _failed(failure.code, f"{_before(method)}: {failure.detail}", _REMEDIES.get(failure.code, _OWNER))
+
+
+def of_refusal(method: str, refusal: Refusal) -> ListingFailed:
+    """Return what a list is that was refused by policy, or that policy or journal could not be asked about."""
+    reasons = "; ".join(reason.message for reason in refusal.reasons)
+    if refusal.code != "policy_denied":
+        return ListingFailed(refusal=refusal)
+    return _failed(refusal.code, f"{_before(method)}: policy refuses the list to this caller ({reasons})", _LISTS)
+
+
+def changing(method: str) -> ListingFailed:
+    """Return what a list is that changes while a call is decided, each time."""
+    detail = "the server announced changes of the list each time that it was read"
+    return of_failure(method, UpstreamFailure(code="upstream_unavailable", detail=detail))
+
+
+def of_answer(method: str, answer: ServerAnswer, *, in_session: bool) -> ListingFailed:
+    """Return what a list is that the server answered with an error."""
+    error = answer.error
+    unsupported = error is not None and error.get("code") == METHOD_NOT_FOUND
+    if answer.status == _NOT_FOUND and in_session and not unsupported:
+        gone = own("session_unknown", "The server does not know the session any more.", "Initialize again.")
+        return ListingFailed(refusal=gone, session_gone=True)
+    if error is not None and answer.status not in {_TOO_MANY, _UNAVAILABLE}:
+        said = f"error {error.get('code')}: {str(error.get('message', ''))[:_WORDS]}"
+        message = f"{_before(method)}: the server answered with {said}"
+        failed = _failed("upstream_unavailable", message, _ERROR)
+        return ListingFailed(refusal=failed.refusal, unsupported=unsupported)
+    wait = _seconds(answer.retry_after)
+    remedy = f"Try again after {wait} seconds." if wait else _REMEDIES["upstream_unavailable"]
+    failed = _failed("upstream_unavailable", f"{_before(method)}: the server answered HTTP {answer.status}", remedy)
+    return ListingFailed(refusal=failed.refusal, retry_after=wait)
+
+
+def ended(failed: ListingFailed | None, answer: Verdict | PolicyFailure | None, refusal: Refusal) -> Refusal:
+    """Return how a refused call ends: as its list failed, if policy refuses it for nothing else.
+
+    Without an answer, no answer counted because of the list.
+    """
+    if failed is None or isinstance(answer, PolicyFailure):
+        return refusal
+    known = failed.refusal
+    if answer is None:
+        return known
+    if not needs_definition(answer):
+        return refusal
+    return replace(known, decision_id=answer.decision_id, revision=answer.revision)
+
+
+def needs_definition(answer: Verdict | PolicyFailure | None) -> bool:
+    """Return whether a decision does not let a message pass only because its definition was not seen."""
+    if not isinstance(answer, Verdict):
+        return False
+    decision = answer.decision
+    reasons = {reason.requirement for reason in decision.reasons}
+    return decision.outcome != "allow" and bool(reasons) and (decision.needs_definition or reasons <= UNSEEN)
+
+
+def worded(failed: ListingFailed | None, refusal: Refusal, inbound: Inbound, wording: Wording) -> Answer | Withhold:
+    """Return the refusal in the form of its method; HTTP 404 if the session has ended at the server."""
+    if failed is None or refusal.code != failed.refusal.code:
+        return refusal_answer(refusal, inbound, wording)
+    if failed.session_gone:
+        body = rpc_error(refusal, inbound.request_id, wording)
+        return Answer(status=_NOT_FOUND, body=body, headers=JSON, code=refusal.code)
+    action = refusal_answer(refusal, inbound, wording)
+    if isinstance(action, Answer) and failed.retry_after:
+        headers = (*action.headers, ("retry-after", failed.retry_after))
+        return Answer(status=action.status, body=action.body, headers=headers, code=action.code)
+    return action
+
+
+def _failed(code: str, message: str, remedy: str) -> ListingFailed:
+    return ListingFailed(refusal=own(code, message, remedy, stage="unsent"))
+
+
+def _before(method: str) -> str:
+    return f"the definition is needed before the call, and {method} failed"
+
+
+def _seconds(text: str) -> str:
+    """Return a `Retry-After` in whole seconds if it is a sane one; dates are not read here."""
+    return text if text.isascii() and text.isdecimal() and 0 < int(text[:9]) <= _LATEST_S and len(text) <= 9 else ""  # noqa: PLR2004 - digits
+
+
+UNSETTLED: Final = ListingFailed(
+    refusal=own(
+        "policy_unavailable",
+        "the policy, or what the server presents, changed each time that this was judged",
+        "Try again in a moment.",
+    )
+)
+_OWNER: Final = "Tell the server's owner."
+_LISTS: Final = "Ask the policy's owner to permit the list on this server, or to require no pin for this target."
+_ERROR: Final = (
+    "Try again later. If the server never lists it, ask the policy's owner to require no pin for this target, "
+    "or tell the server's owner."
+)
+_REMEDIES: Final[Mapping[str, str]] = {
+    "upstream_unavailable": "Try again later, or tell the server's owner.",
+    "upstream_timeout": "Try again later, or tell the server's owner.",
+    "upstream_broken": _ERROR,
+    "result_too_large": "Tell the server's owner that the list is too large, or the gateway's operator.",
+    "credential_missing": "Ask the gateway's operator to supply the credential.",
+}

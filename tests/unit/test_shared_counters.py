@@ -1,0 +1,62 @@
+"""Counters that workers share: each raises its own, all read all, and a new process continues its number's."""
+
+import subprocess
+import sys
+
+import pytest
+
+from gateway.shared_counters import alone, attached, created
+
+
+def test_every_worker_sees_what_another_raised() -> None:
+    with created(3) as descriptor:
+        one, two, three = (attached(descriptor, number) for number in range(3))
+    before = one.others("files"), three.others("files")
+    two.increment("files")
+    assert (one.others("files"), three.others("files")) != before
+    assert two.others("files") == 0, "its own are not another's"
+    assert {page.total("files") for page in (one, two, three)} == {1}
+
+
+def test_other_names_stay_as_they_were() -> None:
+    with created(2) as descriptor:
+        one, two = (attached(descriptor, number) for number in range(2))
+    for name in ("mail", "wiki"):
+        one.increment(name)
+    assert [two.others(name) for name in ("files", "mail", "wiki")] == [0, 1, 1]
+
+
+def test_a_worker_that_is_started_again_continues_its_counters() -> None:
+    with created(2) as descriptor:
+        one, two = attached(descriptor, 0), attached(descriptor, 1)
+        two.increment("files")
+        again = attached(descriptor, 1)
+    again.increment("files")
+    assert one.others("files") == 2
+
+
+def test_another_process_raises_what_this_one_reads() -> None:
+    with created(2) as descriptor:
+        ours = attached(descriptor, 0)
+        source = f"from gateway.shared_counters import attached; attached({descriptor}, 1).increment('files')"
+        subprocess.run([sys.executable, "-c", source], check=True, pass_fds=(descriptor,))
+    assert ours.others("files") == 1
+
+
+def test_a_process_alone_has_no_others() -> None:
+    page = alone()
+    page.increment("files")
+    assert page.others("files") == 0
+    assert page.total("files") == 1
+
+
+@pytest.mark.parametrize("worker", [-1, 2])
+def test_a_worker_without_counters_in_the_page_is_refused(worker: int) -> None:
+    with created(2) as descriptor, pytest.raises(ValueError, match="no counters"):
+        attached(descriptor, worker)
+
+
+def test_a_name_that_is_no_valid_text_has_a_counter_too() -> None:
+    page = alone()
+    page.increment("\ud800")
+    assert page.total("\ud800") == 1
