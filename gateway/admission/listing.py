@@ -5,7 +5,7 @@ Rule 2: an item without a usable name or URI cannot be stated, so it is not list
 Rule 3: what policy let through is private to its reader and may be kept no longer than the cap (PROTOCOL section 8).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 from msgspec import Struct
@@ -57,13 +57,6 @@ def target_of(method: str, item: object) -> Target | None:
     if not name or len(name) > longest:
         return None
     return Target(type=kind.type, uri=name) if kind.type == "resource" else Target(type=kind.type, name=name)
-
-
-def filtered(method: str, result: Mapping[str, Any], listed: Sequence[bool]) -> dict[str, Any]:
-    """Return `result` with only the items whose place in `listed` is true."""
-    items = items_of(method, result) or []
-    kept = [item for item, keep in zip(items, listed, strict=True) if keep]
-    return {**result, LISTS[method].member: kept}
 
 
 def capped(result: Mapping[str, Any], ttl_ms: int) -> dict[str, Any]:

@@ -15,15 +15,16 @@ from gateway.admission import question as questions
 from gateway.admission.action import Action, Answer
 from gateway.admission.decision import PolicyFailure
 from gateway.admission.enforce import undecided
-from gateway.admission.listing import LISTED_BY, LISTS, capped, filtered, items_of, target_of
+from gateway.admission.listing import LISTED_BY, LISTS, capped, items_of, target_of
 from gateway.admission.policy_input import Definition, Item, Target
 from gateway.admission.refusal import Refusal, answer, own, rpc_error
 from gateway.pipeline.call import Call, open_request
 from gateway.pipeline.engine import Engine
 from gateway.pipeline.ports import ListingDraft, ViewKey
-from gateway.protocol.errors import result_body
+from gateway.protocol.list_writer import ListChange, unchanged, written
 from gateway.protocol.message import Request
 
+_CAPPED: Final = ("ttlMs", "cacheScope")
 _TURN: Final = 50
 """Items that are digested in one turn of the event loop."""
 
@@ -36,8 +37,8 @@ class ListResults:
         self._engine: Final = engine
         self._ttl_cap_ms: Final = ttl_cap_ms
 
-    async def settle(self, call: Call, method: str, result: Mapping[str, Any]) -> Action:
-        """Return the list without what policy hides, or why there is none."""
+    async def settle(self, call: Call, method: str, result: Mapping[str, Any], raw: bytes) -> Action:
+        """Return the list without what policy hides, or why there is none; `raw` is the message that holds it."""
         items, (request_id, _) = items_of(method, result), open_request(call)
         if items is None or call.view is None or request_id is None:
             return self._refused(call, broken(f"the result of {method} holds no list"))
@@ -53,9 +54,23 @@ class ListResults:
         if isinstance(verdicts, PolicyFailure):
             return self._refused(call, undecided(verdicts))
         spread = iter(verdicts)
-        shown = filtered(method, result, [target is not None and next(spread) for target in targets])
-        body = capped(shown, self._ttl_cap_ms) if call.inbound.era == "modern" else shown
-        return Answer(status=200, body=result_body(request_id, body), final=True)
+        body = self._written(call, method, result, raw, [target is not None and next(spread) for target in targets])
+        if body is None:
+            return self._refused(call, broken(f"the result of {method} cannot be written without what policy hides"))
+        return Answer(status=200, body=body, final=True)
+
+    def _written(
+        self, call: Call, method: str, result: Mapping[str, Any], raw: bytes, kept: list[bool]
+    ) -> bytes | None:
+        """Return the message as it came if all of it may be shown, else with only the kept items; null if neither."""
+        request_id, _ = open_request(call)
+        replaced = capped(result, self._ttl_cap_ms) if call.inbound.era == "modern" else {}
+        change = ListChange(
+            member=LISTS[method].member, kept=kept, replaced={key: replaced[key] for key in _CAPPED if key in replaced}
+        )
+        if request_id is None or unchanged(raw, result, change):
+            return raw
+        return written(raw, result, change, id=request_id)
 
     async def _presented(
         self, call: Call, view: ViewKey, method: str, result: Mapping[str, Any]

@@ -27,7 +27,7 @@ from gateway.pipeline.server_messages import ServerMessages
 from gateway.pipeline.task_ids import TaskIds
 from gateway.pipeline.task_results import LIST as TASKS
 from gateway.pipeline.task_results import TaskResults, shown
-from gateway.protocol.errors import result_body
+from gateway.protocol.list_writer import rewritten
 from gateway.protocol.message import Malformed, Notification, Request, Response, read_reply
 from gateway.protocol.reply_ids import addressed, alike, read_body, same
 from gateway.protocol.results import ambiguous, misleading, unequivocal, unknown_type
@@ -99,11 +99,11 @@ class Replies:
         """Return what the client gets of a result, in which the task ids are the server's own."""
         _, method = open_request(call)
         if method == TASKS:
-            return await self._own_tasks(call, result)
+            return await self._own_tasks(call, message, result)
         if embedded.asks(result):
             return await self._asking(call, message, result)
         if method in LISTS:
-            return await self._lists.settle(call, method, result)
+            return await self._lists.settle(call, method, result, message.raw)
         if method in CONNECTING:
             return await self._connected(call, message, result)
         return await self._plain(call, message, result)
@@ -126,11 +126,15 @@ class Replies:
             return self._refused(call, refusal)
         return self._whole(call, message, result, doubtful=not unequivocal(message.raw))
 
-    async def _own_tasks(self, call: Call, result: dict[str, Any]) -> Action:
+    async def _own_tasks(self, call: Call, message: Response, result: dict[str, Any]) -> Action:
         """Deliver those tasks of a list that are this principal's, and that policy lets it read."""
         if as_list(result.get("tasks")) is None:
-            return await self._lists.settle(call, TASKS, result)
-        listed = await self._lists.settle(call, TASKS, await self._tasks.own_list(call, result))
+            return await self._lists.settle(call, TASKS, result, message.raw)
+        own_tasks = await self._tasks.own_list(call, result)
+        raw = rewritten(message.raw, result, own_tasks, id=message.id or "")
+        if raw is None:
+            return self._broken(call, "the list of tasks cannot be written without those of others")
+        listed = await self._lists.settle(call, TASKS, own_tasks, raw)
         body = as_object(orjson.loads(listed.body)) if isinstance(listed, Answer) else None
         return shown(listed, self._tasks.listed(call, as_object((body or {}).get("result")) or {}))
 
@@ -151,9 +155,12 @@ class Replies:
         modern = call.inbound.era == "modern"
         shown = capped(result, self._ttl_cap_ms) if modern and call.inbound.method.cacheable else result
         doubtful = doubtful or (ambiguous(message.raw) if modern else message.raw.count(b"resultType") > 1)
-        if message.id is not None and (doubtful or shown != message.result):
-            return Answer(status=200, body=result_body(message.id, shown), final=True)
-        return Answer(status=200, body=message.raw, final=True)
+        if message.id is None or not (doubtful or shown != message.result):
+            return Answer(status=200, body=message.raw, final=True)
+        body = rewritten(message.raw, message.result or {}, shown, id=message.id)
+        if body is None:
+            return self._broken(call, "it cannot be written such that every reader reads the same")
+        return Answer(status=200, body=body, final=True)
 
     async def _asking(self, call: Call, message: Response, result: Mapping[str, Any]) -> Action:
         """A modern server asks the client for something."""
@@ -165,8 +172,11 @@ class Replies:
             return self._refused(call, refusal)
         if message.id is None:
             return Withhold()
-        # Written anew: of two keys alike, which some reader takes the other way, only the judged one is left.
-        return Answer(status=200, body=result_body(message.id, dict(result)), final=True)
+        # Of two equal keys, of which readers take one or the other, only the judged one is left.
+        body = rewritten(message.raw, result, result, id=message.id)
+        if body is None:
+            return self._broken(call, "it cannot be written such that every reader reads the same")
+        return Answer(status=200, body=body, final=True)
 
     def _broken(self, call: Call, why: str) -> Action:
         return self._refused(call, broken(why))

@@ -1,4 +1,4 @@
-"""Writes a list result with fewer items and other members, such that numbers keep their text.
+"""Writes a result with fewer items or other members, such that numbers keep their text.
 
 Rule 1: no digit is lost in a double: what orjson would write as another number keeps the text of the server.
 Rule 2: bytes are copied only if every reader reads the same in them: no key twice, no keys that fold onto each other,
@@ -73,11 +73,40 @@ def written(
             return None
         if _plain(text):
             return result_body(id, _changed(result, change))
-        members = _members(text, result, change)
-        items = b",".join(b"%s:%s" % (orjson.dumps(key), value) for key, value in members.items())
-        return b'{"jsonrpc":"2.0","id":%s,"result":{%s}}' % (orjson.dumps(id), items)
+        return _response(_members(text, result, change), id)
     except _UNWRITABLE:
         return None
+
+
+def rewritten(
+    raw: bytes,
+    read: Mapping[str, Any],
+    shown: Mapping[str, Any],
+    *,
+    id: str | int,  # noqa: A002 - JSON-RPC's word
+) -> bytes | None:
+    """Return the response to `id` with the result `shown`; null if it cannot be written.
+
+    `read` is the result of the message `raw`. Members that are equal in both keep their text.
+    """
+    try:
+        text = _result_text(raw)
+        if text is None:
+            return None
+        members: dict[str, bytes] = {}
+        for key, found in _OBJECT.decode(text).items():
+            if key in shown:
+                same = _same(read[key], shown[key])
+                members[key] = _text(bytes(found), shown[key]) if same else orjson.dumps(shown[key])
+        members |= {key: orjson.dumps(value) for key, value in shown.items() if key not in members}
+        return _response(members, id)
+    except _UNWRITABLE:
+        return None
+
+
+def _response(members: Mapping[str, bytes], id: str | int) -> bytes:  # noqa: A002 - JSON-RPC's word
+    items = b",".join(b"%s:%s" % (orjson.dumps(key), value) for key, value in members.items())
+    return b'{"jsonrpc":"2.0","id":%s,"result":{%s}}' % (orjson.dumps(id), items)
 
 
 def _changed(result: Mapping[str, Any], change: ListChange) -> dict[str, Any]:

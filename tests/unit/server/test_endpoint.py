@@ -334,6 +334,25 @@ async def test_a_second_cache_scope_never_reaches_the_client() -> None:
     assert b"public" not in got.body
 
 
+BIG = b"340282366920938463463374607431768211455"
+
+
+async def test_a_list_that_is_shown_whole_keeps_every_byte() -> None:
+    raw = b'{"jsonrpc": "2.0", "id": 1, "result": {"tools": [{"name": "t", "inputSchema": {"maximum": ' + BIG + b"}}]}}"
+    got = await Browser(World(upstream=lambda _: FakeReply(raw))).legacy("tools/list", {})
+    assert got.body == raw
+
+
+async def test_numbers_of_a_list_that_is_filtered_keep_their_text() -> None:
+    items = b'{"name":"t","inputSchema":{"maximum":' + BIG + b',"multipleOf":1.10}},{"name":"hidden"}'
+    raw = b'{"jsonrpc":"2.0","id":1,"result":{"tools":[' + items + b"]}}"
+    world = World(upstream=lambda _: FakeReply(raw))
+    world.policy.hidden.add("hidden")
+    for got in (await Browser(world).legacy("tools/list", {}), await Browser(world).modern("tools/list", {})):
+        assert b'"maximum":' + BIG + b',"multipleOf":1.10' in got.body
+        assert b"hidden" not in got.body
+
+
 async def test_lists_are_filtered_in_event_streams_too() -> None:
     def upstream(message: dict[str, Any]) -> FakeReply:
         return sse({"jsonrpc": "2.0", "id": message["id"], "result": {"tools": [{"name": "a"}, {"name": "b"}]}})
