@@ -28,7 +28,9 @@ from gateway.hub.stopping import Emergency
 from gateway.hub.store import Store
 from gateway.hub.trust import Trust
 from gateway.listening.certificate import Certificate
-from gateway.listening.server import server
+from gateway.listening.descriptors import connections_for, raise_limit
+from gateway.listening.limits import ConnectionLimits
+from gateway.listening.server import Manner, server
 from gateway.listening.sockets import Unbound, bind
 
 ENDING: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -56,7 +58,9 @@ async def _listen(settings: HubSettings, hub: Hub, certificate: Certificate | No
     if isinstance(sockets, Unbound):
         report("cannot_start", reason=sockets.message)
         return 1
-    listener = server(application(hub), drain_s=DRAIN_S, certificate=certificate)
+    limits = ConnectionLimits(total=connections_for(raise_limit()))
+    manner = Manner(limits=limits, report=report, certificate=certificate)
+    listener = server(application(hub), drain_s=DRAIN_S, manner=manner)
     serving = asyncio.create_task(listener.serve(sockets=list(sockets)))
     renewing = Renewing(settings, hub.guard.trust, (hub.guard.counts, report))
     looking = [asyncio.create_task(each.follow()) for each in (hub.publishing.looking, renewing)]
