@@ -70,7 +70,7 @@ async def gone(served: Served) -> None:
 
 @pytest.mark.parametrize("path", ["/early", "/close"])
 async def test_what_is_read_for_nothing_is_bounded_in_bytes(path: str) -> None:
-    async with serving(ConnectionLimits(linger_bytes=MIB)) as served, served.client() as client:
+    async with serving(ConnectionLimits(linger_bytes=MIB, linger_s=600)) as served, served.client() as client:
         client.writer.write(head(path, "Content-Length: 999999999") + BODY)
         await client.ended()
         await gone(served)
