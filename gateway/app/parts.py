@@ -139,5 +139,6 @@ def limits_of(settings: Settings) -> EndpointLimits:
         body_bytes=limits.body_bytes,
         message=MessageLimits(size=limits.body_bytes, depth=limits.depth),
         relay=RelayLimits(result_bytes=limits.result_bytes, keep_alive_s=limits.keep_alive_s),
+        exchanges_per_principal=limits.exchanges_per_principal,
         shown=tuple(name.lower() for name in settings.headers),
     )

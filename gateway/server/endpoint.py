@@ -12,9 +12,13 @@ from msgspec import Struct
 from starlette.types import Receive, Scope, Send
 
 from gateway.admission.action import Answer
+from gateway.admission.decision import Verdict
+from gateway.admission.principal import Verified
 from gateway.admission.recording import About
 from gateway.admission.refusal import JSON
+from gateway.listening.connections import identify
 from gateway.pipeline import Pipeline
+from gateway.pipeline.call import Settled
 from gateway.protocol.errors import error_body, failure_body
 from gateway.protocol.headers import Headers, read_headers, unpostable, unstreamable
 from gateway.protocol.malformed import Malformed
@@ -22,6 +26,7 @@ from gateway.protocol.message import Message, read
 from gateway.protocol.strict import Limits
 from gateway.server.arrival import Arrival, Caller, TurnedAway, place, unreadable
 from gateway.server.edge import Edge, Incomplete, TooLarge
+from gateway.server.exchanges import Exchanges
 from gateway.server.perform import Performer
 from gateway.server.ports import Callers, Meters, Unverified
 from gateway.server.relay import RelayLimits
@@ -39,6 +44,7 @@ class EndpointLimits(Struct, frozen=True, kw_only=True):
     body_bytes: int
     message: Limits
     relay: RelayLimits
+    exchanges_per_principal: int = 512
     shown: tuple[str, ...] = ()
 
 
@@ -53,6 +59,7 @@ class Endpoint:
         self._callers: Final = callers
         self._meters: Final = meters
         self._limits: Final = limits
+        self._exchanges: Final = Exchanges(limits.exchanges_per_principal)
         self._performer: Final = Performer(pipeline, streams, meters, callers, limits.relay)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,23 +83,34 @@ class Endpoint:
         if edge.scope["method"] not in _VERBS:
             await edge.respond(405, (*JSON, ("allow", "POST, GET, DELETE")), error_body(None, -32600, "use POST"))
             return
-        arrived = await self._arrived(edge, found[1])
+        verified = await self._callers.verify(
+            edge.scope["headers"], server=found[1], query=edge.scope["query_string"], source_ip=_source(edge.scope)
+        )
+        if isinstance(verified, Unverified):
+            await self._unverified(edge, found[1], verified)
+            return
+        with self._exchanges.begun(verified.principal.key) as begun:
+            if begun:
+                await self._exchanged(edge, found[1], verified)
+            else:
+                await self._turn_away(edge, found[1], self._exchanges.refused(), b"")
+
+    async def _exchanged(self, edge: Edge, server: str, verified: Verified) -> None:
+        """Read, admit and perform the request of a verified caller."""
+        arrived = await self._arrived(edge, server, verified)
         if arrived is None:
             return
         inbound = place(arrived, self._pipeline.engine.parts.ring)
         if isinstance(inbound, TurnedAway):
-            await self._turn_away(edge, found[1], inbound, _raw(arrived))
+            await self._turn_away(edge, server, inbound, _raw(arrived))
             return
-        await self._performer.perform(edge, await self._pipeline.admit(inbound))
+        settled = await self._pipeline.admit(inbound)
+        if _known(settled):
+            identify(edge.scope, verified.principal.key)
+        await self._performer.perform(edge, settled)
 
-    async def _arrived(self, edge: Edge, server: str) -> Arrival | None:
-        """Return the verified and read request; null when it was turned away already."""
-        verified = await self._callers.verify(
-            edge.scope["headers"], server=server, query=edge.scope["query_string"], source_ip=_source(edge.scope)
-        )
-        if isinstance(verified, Unverified):
-            await self._unverified(edge, server, verified)
-            return None
+    async def _arrived(self, edge: Edge, server: str, verified: Verified) -> Arrival | None:
+        """Return the read request; null when it was turned away already."""
         headers = read_headers(edge.scope["headers"])
         if isinstance(headers, Malformed):
             await self._turn_away(edge, server, unreadable(headers), b"")
@@ -145,6 +163,12 @@ async def _failed(edge: Edge) -> None:
         edge.abort()
     body = failure_body(None, "internal_failure", "the gateway failed; nothing more was sent")
     await edge.respond(500, JSON, body)
+
+
+def _known(settled: Settled) -> bool:
+    """Return whether policy knows the caller: anybody can send a token that it does not."""
+    decided = isinstance(settled.call.answer, Verdict)
+    return decided and not (settled.refusal is not None and settled.refusal.unauthenticated)
 
 
 def _source(scope: Scope) -> str:

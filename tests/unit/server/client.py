@@ -38,13 +38,14 @@ class Got(Struct):
 class Browser:
     """Sends requests to the endpoint over a world of fakes."""
 
-    def __init__(self, world: World, *, streams: int = 16) -> None:
+    def __init__(self, world: World, *, streams: int = 16, exchanges: int = 100) -> None:
         self.world = world
         self.streams = Streams(StreamLimits(per_principal=streams, total=100))
         limits = EndpointLimits(
             body_bytes=100_000,
             message=Limits(size=100_000),
             relay=RelayLimits(result_bytes=10_000, keep_alive_s=5),
+            exchanges_per_principal=exchanges,
         )
         self.endpoint = Endpoint(world.pipeline, world.callers, FakeMeters(), self.streams, limits)
 
