@@ -4,6 +4,7 @@ Rule 1: exact paths only; nothing is redirected, nothing is guessed.
 Rule 2: the one `except Exception` of the gateway stands here, and it refuses.
 """
 
+import asyncio
 import logging
 import re
 from typing import Final
@@ -25,6 +26,7 @@ from gateway.protocol.malformed import Malformed
 from gateway.protocol.message import Message, read
 from gateway.protocol.strict import Limits
 from gateway.server.arrival import Arrival, Caller, TurnedAway, place, unreadable
+from gateway.server.closing import turn_back
 from gateway.server.edge import Edge, Incomplete, TooLarge
 from gateway.server.exchanges import Exchanges
 from gateway.server.perform import Performer
@@ -70,6 +72,8 @@ class Endpoint:
         except Exception:  # noqa: BLE001 - the outermost frame, and it refuses
             _LOG.exception("an exchange failed and was refused")
             await _failed(edge)
+        except asyncio.CancelledError:  # the worker ends; what was forwarded has its answer already
+            await turn_back(edge)
         finally:
             await edge.close()
 

@@ -18,6 +18,7 @@ from gateway.admission.refusal import own
 from gateway.pipeline import Pipeline
 from gateway.pipeline.call import Call, Settled
 from gateway.pipeline.ports import UpstreamFailure
+from gateway.server.closing import break_off, close_stream
 from gateway.server.edge import Edge
 from gateway.server.outcome import Outcome
 from gateway.server.ports import Callers, Meters
@@ -79,11 +80,9 @@ class Performer:
             if not edge.gone:
                 await self._exchanged(edge, call, forward, relay, stopped)
         except asyncio.CancelledError:
-            if not stopped.reason and not edge.gone:
-                raise
             if task is not None:
                 task.uncancel()
-            edge.abort()
+            await _closed(edge, call, relay, stopped)
         finally:
             if edge.gone and relay.outcome.code == "answered":
                 relay.outcome.code = "client_gone"
@@ -163,6 +162,15 @@ class Performer:
             policy_micros=answer.micros if isinstance(answer, Verdict) else 0,
             added_micros=(now.monotonic_ns - settled.call.begun.monotonic_ns) // 1000,
         )
+
+
+async def _closed(edge: Edge, call: Call, relay: Relay, stopped: "_Stop") -> None:
+    """End the client's answer; a client that left needs none."""
+    if stopped.reason == "closed":
+        await close_stream(edge, call, relay)
+    elif not stopped.reason:  # the worker ends
+        await break_off(edge, relay)
+    edge.abort()
 
 
 class _Stop:

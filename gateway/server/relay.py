@@ -57,6 +57,11 @@ class Relay:
         self._answered = False
         self._resumable = False
 
+    @property
+    def midway(self) -> bool:
+        """Whether the client has a part of an event."""
+        return self._unread.under_way
+
     async def run(self, reply: Reply) -> None:
         """Relay the reply to its end."""
         self.outcome.status = reply.status
