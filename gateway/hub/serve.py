@@ -16,7 +16,7 @@ from gateway.hub.app import Hub, application
 from gateway.hub.callers import Strangers
 from gateway.hub.channels import Channels
 from gateway.hub.counts import Counts, Report
-from gateway.hub.endpoint import Guard
+from gateway.hub.endpoint import READING_S, SENDING_S, Guard
 from gateway.hub.fleet import Fleet
 from gateway.hub.polling import Polling
 from gateway.hub.publishing import Publishing
@@ -35,6 +35,8 @@ from gateway.listening.sockets import Unbound, bind
 
 ENDING: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 DRAIN_S: Final = 5
+UNREAD_BYTES: Final = 1024 * 1024 * 1024
+"""Many gateways take a new bundle at once, and some of them read slowly."""
 
 
 async def serve(settings: HubSettings, report: Report) -> int:
@@ -58,7 +60,9 @@ async def _listen(settings: HubSettings, hub: Hub, certificate: Certificate | No
     if isinstance(sockets, Unbound):
         report("cannot_start", reason=sockets.message)
         return 1
-    limits = ConnectionLimits(total=connections_for(raise_limit()))
+    limits = ConnectionLimits(
+        total=connections_for(raise_limit()), body_s=2 * READING_S, stall_s=2 * SENDING_S, unread_bytes=UNREAD_BYTES
+    )
     manner = Manner(limits=limits, report=report, certificate=certificate)
     listener = server(application(hub), drain_s=DRAIN_S, manner=manner)
     serving = asyncio.create_task(listener.serve(sockets=list(sockets)))
