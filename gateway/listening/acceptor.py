@@ -16,6 +16,8 @@ from gateway.listening.certificate import Certificate
 from gateway.listening.connections import Connection, Connections, Ending
 
 PAUSE_S: Final = 0.25
+_RETRY_S: Final = 0.02
+"""The pause after room was made."""
 _BATCH: Final = 64
 """Connections accepted in one turn of the event loop."""
 _LATER: Final = frozenset({errno.EAGAIN, errno.EINTR, errno.ECONNABORTED, errno.EPROTO})
@@ -78,45 +80,44 @@ class Acceptor:
     def _pause(self, error: OSError) -> None:
         self.failed = error.strerror or os.strerror(error.errno or 0)
         self._connections.refusals.note("descriptors", "")
-        self._connections.make_room()
+        roomy = self._connections.make_room(_BATCH)
         self._loop.remove_reader(self._listener.fileno())
-        self._resuming = self._loop.call_later(PAUSE_S, self._resume)
+        self._resuming = self._loop.call_later(_RETRY_S if roomy else PAUSE_S, self._resume)
 
     def _admit(self, client: socket.socket, host: str) -> None:
-        ending: list[asyncio.Task[None]] = []
-
-        def end(_why: Ending) -> None:
-            for task in ending:
-                task.cancel()
-
-        connection = self._connections.admit(host, end)
+        opening = _Opening(client)
+        connection = self._connections.admit(host, opening.end)
         if connection is None:
             self._turn_away(client)
             return
-        opening = self._loop.create_task(self._open(client, connection))
-        ending.append(opening)
-        self._opening.add(opening)
-        opening.add_done_callback(self._opening.discard)
 
-    async def _open(self, client: socket.socket, connection: Connection) -> None:
+        def done(task: asyncio.Task[None]) -> None:
+            self._opening.discard(task)
+            if opening.failed or task.cancelled():
+                self._connections.leave(connection)
+            if not opening.made:  # also if it was canceled before its first step
+                client.close()
+
+        opening.task = self._loop.create_task(self._open(opening, connection))
+        opening.task.add_done_callback(done)
+        self._opening.add(opening.task)
+
+    async def _open(self, opening: "_Opening", connection: Connection) -> None:
         context = self._certificate.context if self._certificate is not None else None
-        made = False
+        handshake_s = None if context is None else self._connections.limits.head_s
 
         def make() -> asyncio.Protocol:
-            nonlocal made
-            made = True
+            opening.made = True
             return self._make(connection)
 
         try:
+            client = opening.client
             client.settimeout(0)
             if client.family in {socket.AF_INET, socket.AF_INET6}:
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            handshake_s = None if context is None else self._connections.limits.head_s
             await self._loop.connect_accepted_socket(make, client, ssl=context, ssl_handshake_timeout=handshake_s)
-        except (OSError, asyncio.CancelledError):  # ssl.SSLError is one: the handshake failed or took too long
-            self._connections.leave(connection)
-            if not made:
-                client.close()
+        except OSError:  # ssl.SSLError is one: the handshake failed or took too long
+            opening.failed = True
 
     def _turn_away(self, client: socket.socket) -> None:
         """Answer without waiting for anything; what the client has sent is taken first, or the close would reset."""
@@ -129,3 +130,19 @@ class Acceptor:
                     client.recv(1 << 16)
                 except OSError:
                     return
+
+
+class _Opening:
+    """A connection that was accepted and has no protocol yet."""
+
+    def __init__(self, client: socket.socket) -> None:
+        self.client: Final = client
+        self.task: asyncio.Task[None] | None = None
+        self.made = False
+        """Whether the event loop has the socket, and closes it."""
+        self.failed = False
+
+    def end(self, _why: Ending) -> None:
+        """Close the connection."""
+        if self.task is not None:
+            self.task.cancel()

@@ -92,7 +92,7 @@ class Connections:
             self._close(self._strangers.oldest(address), "connections_per_address", address)
         elif len(self._strangers) + len(self._proxied) >= self.limits.waiting:
             self._close(self._stranger(), "connections_without_credential", address)
-        if len(self._all) >= self.limits.total and not self.make_room(address):
+        if len(self._all) >= self.limits.total and not self.make_room(1, address):
             self.refusals.note("connections", address)
             return None
         made = Connection(address, proxy=proxy, end=end)
@@ -100,9 +100,10 @@ class Connections:
         self.wait(made, self.limits.head_s)
         return made
 
-    def make_room(self, address: str = "") -> bool:
-        """Close one waiting connection; return whether there was one."""
-        return self._close(self._stranger() or self._known.oldest_of_most(), "connections", address)
+    def make_room(self, most: int, address: str = "") -> bool:
+        """Close waiting connections without a credential, so many at most, else one with; return whether one was."""
+        closed = [True for _ in range(most) if self._close(self._stranger(), "connections", address)]
+        return bool(closed) or self._close(self._known.oldest_of_most(), "connections", address)
 
     def wait(self, connection: Connection, seconds: float) -> None:
         """The connection waits for a request, for so long at most."""

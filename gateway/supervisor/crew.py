@@ -161,7 +161,8 @@ class Worker:
             str(listener.fileno()),
             stdin=asyncio.subprocess.DEVNULL,
             pass_fds=(control.fileno(), listener.fileno()),
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+            # The memory of large results goes back to the system when they were delivered.
+            env={"MALLOC_MMAP_THRESHOLD_": "1048576", **os.environ, "PYTHONPATH": os.pathsep.join(paths)},
             start_new_session=True,  # the terminal's Ctrl-C is for the supervisor, which then drains
         )
 

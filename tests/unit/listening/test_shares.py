@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import socket
 from contextlib import AsyncExitStack, ExitStack
 
@@ -158,7 +159,7 @@ def test_readers_that_make_progress_are_cut_off_only_far_above_the_limit() -> No
     assert all(one.open for one in quick)
     quick.append(held(crowd, "alice", 60, stalled_s=0.02))
     crowd.open.relieve()
-    assert [one.open for one in quick] == [False, True, True, True]
+    assert [one.open for one in quick].count(False) == 1
 
 
 @given(st.lists(st.tuples(st.sampled_from(["add", "remove"]), st.sampled_from("abc"), st.integers(0, 5))))
@@ -210,6 +211,24 @@ async def test_half_heads_shut_nobody_out() -> None:
         assert (await served.ask(GET)).status == 200
         assert served.server.unreachable() == ""
         assert len(served.server.open) <= 21
+
+
+async def test_a_connection_that_makes_room_before_it_was_opened_is_closed() -> None:
+    loop, clients = asyncio.get_running_loop(), list[socket.socket]()
+    gc.disable()
+    try:
+        async with serving(ConnectionLimits(total=4, head_s=600)) as served, AsyncExitStack() as stack:
+            for _ in range(40):  # all of them wait before the server takes its first turn
+                client = stack.enter_context(socket.create_connection(("127.0.0.1", served.port)))
+                client.settimeout(0)
+                clients.append(client)
+            ended = [asyncio.create_task(loop.sock_recv(client, 1)) for client in clients]
+            await until(lambda: sum(task.done() for task in ended) >= 36)
+            for task in ended:
+                task.cancel()
+            await asyncio.gather(*ended, return_exceptions=True)
+    finally:
+        gc.enable()
 
 
 async def test_a_connection_without_room_is_answered_503() -> None:
