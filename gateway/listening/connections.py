@@ -108,7 +108,14 @@ class Connections:
     def wait(self, connection: Connection, seconds: float) -> None:
         """The connection waits for a request, for so long at most."""
         connection.deadline = self._clock() + seconds
-        self._queue(connection).add(connection.key, connection)
+        if connection.open:
+            self._queue(connection).add(connection.key, connection)
+
+    def expect(self, connection: Connection, deadline: float) -> None:
+        """The connection waits for a body; without a credential it can be closed to make room, as any token is sent."""
+        connection.deadline = deadline
+        if connection.open and not connection.principal:
+            self._queue(connection).add(connection.key, connection)
 
     def work(self, connection: Connection) -> None:
         """The connection has a request under way."""

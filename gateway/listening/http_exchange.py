@@ -88,12 +88,14 @@ class HttpExchange(RequestResponseCycle):
             return await super().receive()
         finally:
             if not (self.response_complete or self.disconnected):
-                line.connection.deadline = inf
+                line.connections.work(line.connection)
 
     def progress(self) -> None:
         """Part of the body has arrived, or is waited for from now on."""
         line = self._line
-        line.connection.deadline = min(self._body_until, time.monotonic() + line.connections.limits.stall_s)
+        line.connections.expect(
+            line.connection, min(self._body_until, time.monotonic() + line.connections.limits.stall_s)
+        )
 
     @property
     def waits_for_body(self) -> bool:

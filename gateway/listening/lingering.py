@@ -38,5 +38,4 @@ class Lingering:
     def close(self) -> None:
         """Close the connection, as soon as the client has taken what was written."""
         self._transport.close()
-        if self._connection.open:
-            self._connections.wait(self._connection, self._connections.limits.stall_s)
+        self._connections.wait(self._connection, self._connections.limits.stall_s)

@@ -41,7 +41,7 @@ COMMAND: Final = ("-P", "-m", "gateway.supervisor")
 ANSWER_S: Final = 2.0
 """Seconds in which a worker answers a question of the supervisor."""
 _LOOK_S: Final = 1.0
-
+_MEMORY_RETURNED: Final = {"MALLOC_MMAP_THRESHOLD_": "1048576"}  # of large results, to the system, by glibc
 _NOT_RUNNING: Final = Readiness(missing=("running",))
 _SILENT: Final = Readiness(missing=("answer",))
 
@@ -161,8 +161,7 @@ class Worker:
             str(listener.fileno()),
             stdin=asyncio.subprocess.DEVNULL,
             pass_fds=(control.fileno(), listener.fileno()),
-            # The memory of large results goes back to the system when they were delivered.
-            env={"MALLOC_MMAP_THRESHOLD_": "1048576", **os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            env={**_MEMORY_RETURNED, **os.environ, "PYTHONPATH": os.pathsep.join(paths)},
             start_new_session=True,  # the terminal's Ctrl-C is for the supervisor, which then drains
         )
 

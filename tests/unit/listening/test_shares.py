@@ -134,6 +134,17 @@ def test_a_connection_is_refused_only_when_every_other_has_a_request_under_way()
     assert crowd.events[-1]["limit"] == "connections"
 
 
+def test_a_closed_connection_waits_for_nothing() -> None:
+    crowd = Crowd(ConnectionLimits(total=2))
+    gone = crowd.admitted("192.0.2.1")
+    crowd.open.leave(gone)
+    crowd.open.wait(gone, 75)
+    crowd.open.expect(gone, 75)
+    for _ in range(2):
+        crowd.admitted("192.0.2.2", "alice")
+    assert crowd.open.full()
+
+
 def held(crowd: Crowd, principal: str, size: int, *, stalled_s: float) -> Connection:
     """Return a connection of a principal that has read nothing for so long."""
     made = crowd.admitted("192.0.2.1", principal)
@@ -211,6 +222,26 @@ async def test_half_heads_shut_nobody_out() -> None:
         assert (await served.ask(GET)).status == 200
         assert served.server.unreachable() == ""
         assert len(served.server.open) <= 21
+
+
+async def test_half_bodies_without_a_known_credential_shut_nobody_out() -> None:
+    async with serving(ConnectionLimits(total=20, per_address=1000)) as served, AsyncExitStack() as stack:
+        for _ in range(60):
+            client = await stack.enter_async_context(served.client())
+            await client.send(head("/read", "Content-Length: 10") + b"{")
+        assert (await served.ask(GET)).status == 200
+        assert served.server.unreachable() == ""
+
+
+async def test_half_a_body_of_a_known_principal_makes_no_room() -> None:
+    async with serving(ConnectionLimits(total=4)) as served, served.client() as alice, AsyncExitStack() as stack:
+        await alice.send(head("/read", "Authorization: alice", "Content-Length: 2") + b"{")
+        await until(lambda: bool(served.app.scopes))
+        for _ in range(20):
+            await half(served, stack)
+        await until(lambda: len(served.server.open) <= 4)
+        await alice.send(b"}")
+        assert (await alice.answer()).status == 200
 
 
 async def test_a_connection_that_makes_room_before_it_was_opened_is_closed() -> None:
