@@ -17,7 +17,7 @@ from gateway.identity.flood import Aggregate
 from gateway.identity.identity import Identity
 from gateway.identity.outcome import Unauthenticated
 from gateway.identity.resource import PREFIX, Metadata, Resource
-from gateway.middleware import HostAndOrigin, Names, Proxies, RequestIds, Sizes, TurnedAway
+from gateway.middleware import CrossOrigin, HostAndOrigin, Names, Proxies, RequestIds, Sizes, TurnedAway
 from gateway.pipeline import Pipeline
 from gateway.server import Unverified
 from gateway.settings import Settings
@@ -85,7 +85,7 @@ async def floods_recorded(floods: Aggregate, pipeline: Pipeline) -> None:
 def guarded(
     app: ASGIApp, pipeline: Pipeline, telemetry: Telemetry, *, floods: Aggregate, settings: Settings
 ) -> ASGIApp:
-    """Return `app` behind everything that needs no message: request id, proxies, host and origin, sizes."""
+    """Return `app` behind everything that needs no message: request id, proxies, host and origin, CORS, sizes."""
 
     async def notice(turned: TurnedAway) -> None:
         telemetry.malformed(turned.code)
@@ -102,4 +102,5 @@ def guarded(
         loopback=loopback(listen.host),
     )
     sized = Sizes(app, notice, body_bytes=limits.body_bytes, header_bytes=limits.header_bytes, headers=limits.headers)
-    return RequestIds(Proxies(HostAndOrigin(sized, notice, names), listen.trusted_proxies))
+    readable = CrossOrigin(sized, settings.headers)
+    return RequestIds(Proxies(HostAndOrigin(readable, notice, names), listen.trusted_proxies))

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import logging
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 
 import click
@@ -69,8 +69,14 @@ def _show(line: str) -> None:
 
 def logged(event: str, /, **fields: object) -> None:
     """Write an event as a line of the log."""
-    level = logging.WARNING if event.endswith(_WARNED) else logging.INFO
-    _LOG.log(level, event, extra={"fields": fields})
+    _LOG.log(_level(event, fields), event, extra={"fields": fields})
+
+
+def _level(event: str, fields: Mapping[str, object]) -> int:
+    """Return the level of an event; what a library of a worker has logged keeps its own."""
+    if event == "log":
+        return logging.getLevelNamesMapping().get(str(fields.get("level")), logging.WARNING)
+    return logging.WARNING if event.endswith(_WARNED) else logging.INFO
 
 
 def told(event: str, /, **fields: object) -> None:

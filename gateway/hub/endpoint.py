@@ -23,6 +23,7 @@ from gateway.hub.callers import Caller, Role, Strangers, caller
 from gateway.hub.counts import Counts, Report
 from gateway.hub.seats import Seats, acting
 from gateway.hub.trust import Trust
+from gateway.listening.connections import identify
 
 READING_S: Final = 60.0
 SENDING_S: Final = 60.0
@@ -99,6 +100,7 @@ class Guard(Struct, frozen=True):
             self.report("call_refused", by=found.name, path=scope["path"][:256], wanted=" or ".join(roles))
             remedy = "Ask the hub's operator for a token with that role."
             return refused(403, f"{found.name} has not the role {' or '.join(roles)}", remedy)
+        identify(scope, found.name)
         return found
 
     def _ended(self, found: Caller) -> Answer:

@@ -16,7 +16,7 @@ from gateway.hub.app import Hub, application
 from gateway.hub.callers import Strangers
 from gateway.hub.channels import Channels
 from gateway.hub.counts import Counts, Report
-from gateway.hub.endpoint import Guard
+from gateway.hub.endpoint import READING_S, SENDING_S, Guard
 from gateway.hub.fleet import Fleet
 from gateway.hub.polling import Polling
 from gateway.hub.publishing import Publishing
@@ -28,11 +28,15 @@ from gateway.hub.stopping import Emergency
 from gateway.hub.store import Store
 from gateway.hub.trust import Trust
 from gateway.listening.certificate import Certificate
-from gateway.listening.server import server
+from gateway.listening.descriptors import connections_for, raise_limit
+from gateway.listening.limits import ConnectionLimits
+from gateway.listening.server import Manner, server
 from gateway.listening.sockets import Unbound, bind
 
 ENDING: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 DRAIN_S: Final = 5
+UNREAD_BYTES: Final = 1024 * 1024 * 1024
+"""Many gateways take a new bundle at once, and some of them read slowly."""
 
 
 async def serve(settings: HubSettings, report: Report) -> int:
@@ -56,7 +60,11 @@ async def _listen(settings: HubSettings, hub: Hub, certificate: Certificate | No
     if isinstance(sockets, Unbound):
         report("cannot_start", reason=sockets.message)
         return 1
-    listener = server(application(hub), drain_s=DRAIN_S, certificate=certificate)
+    limits = ConnectionLimits(
+        total=connections_for(raise_limit()), body_s=2 * READING_S, stall_s=2 * SENDING_S, unread_bytes=UNREAD_BYTES
+    )
+    manner = Manner(limits=limits, report=report, certificate=certificate)
+    listener = server(application(hub), drain_s=DRAIN_S, manner=manner)
     serving = asyncio.create_task(listener.serve(sockets=list(sockets)))
     renewing = Renewing(settings, hub.guard.trust, (hub.guard.counts, report))
     looking = [asyncio.create_task(each.follow()) for each in (hub.publishing.looking, renewing)]

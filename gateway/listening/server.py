@@ -1,43 +1,137 @@
 """uvicorn as a part of our processes, not as their owner.
 
 Rule 1: a process that has nothing to do sleeps: a gateway has three of these servers.
+Rule 2: a server ends in bounded time: calls under way finish, the rest is canceled and may still write its last words.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Generator
-from typing import Final
+import socket
+import time
+from collections.abc import Callable, Generator
+from typing import Final, cast
 
+import msgspec
 import uvicorn
+from msgspec import Struct
 from starlette.types import ASGIApp
 
+from gateway.listening import descriptors
+from gateway.listening.acceptor import Acceptor
 from gateway.listening.certificate import Certificate
-
-KEEP_ALIVE_S = 75
-"""Seconds that an idle connection is kept: longer than the clients', so that they close first."""
-
+from gateway.listening.connections import Connection, Connections
+from gateway.listening.http_protocol import HttpProtocol, Listener
+from gateway.listening.limits import ConnectionLimits
+from gateway.listening.refusals import EventLog, Refusals
 
 TICK_S: Final = 1.0
-"""How often the `Date` header is renewed; uvicorn itself looks ten times a second whether it is to end."""
+"""How often the `Date` header is renewed and deadlines are looked at."""
+_CANCELED_S: Final = 1.0
+"""How long exchanges that were canceled may take for their last words."""
+
+
+def _silent(_event: str, /, **_fields: object) -> None:
+    """Report nothing."""
+
+
+def _plain(reason: str) -> bytes:
+    return msgspec.json.encode({"error": reason})
+
+
+class Manner(Struct, frozen=True, kw_only=True):
+    """How a server treats its connections, what it reports, and what its refusals look like."""
+
+    limits: ConnectionLimits = ConnectionLimits()
+    report: EventLog = _silent
+    error_body: Callable[[str], bytes] = _plain
+    certificate: Certificate | None = None
 
 
 class Server(uvicorn.Server):
-    """Ends when it is told to by `end`, at once, and leaves the signals alone."""
+    """Ends when `end` is called, at once, and leaves the signals alone."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, drain_s: float, manner: Manner) -> None:
         super().__init__(config)
         self._over: Final = asyncio.Event()
+        self._drain_s: Final = drain_s
+        self._manner: Final = manner
+        self._tick_s: Final = min(TICK_S, manner.limits.shortest_s / 2)
+        self._acceptors: Final[list[Acceptor]] = []
+        self._refusals: Final = Refusals(manner.report, time.monotonic)
+        self.open: Final = Connections(manner.limits, self._refusals, time.monotonic)
+        """The open connections."""
 
     def end(self) -> None:
         """Take no more connections, let calls under way finish, then end."""
         self.should_exit = True
         self._over.set()
 
+    def unreachable(self) -> str:
+        """Return why no client can connect now; empty if clients can."""
+        failed = next((one.failed for one in self._acceptors if one.failed), "") or descriptors.exhausted()
+        if failed:
+            return f"no connection can be accepted: {failed}"
+        if self.open.full():
+            return f"all {len(self.open)} connections are in use (listen.connections)"
+        return ""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept connections on these sockets."""
+        manner = self._manner
+        listener = Listener(
+            config=self.config,
+            asgi=cast("ASGIApp", self.config.app),
+            state=self.server_state,
+            connections=self.open,
+            error_body=manner.error_body,
+        )
+
+        def make(connection: Connection) -> asyncio.Protocol:
+            return HttpProtocol(listener, connection)
+
+        for each in sockets or ():
+            acceptor = Acceptor(each, self.open, make, manner.certificate)
+            acceptor.start()
+            self._acceptors.append(acceptor)
+        self.started = True
+
     async def main_loop(self) -> None:
-        """Wait for the end."""
+        """Renew the date and look at deadlines until the end."""
         while not await self.on_tick(0):
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._over.wait(), TICK_S)
+                await asyncio.wait_for(self._over.wait(), self._tick_s)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look at deadlines; return whether the server is to end."""
+        self.open.sweep()
+        self._refusals.flush()
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let exchanges finish, within bounds, and close all connections."""
+        for acceptor in self._acceptors:
+            acceptor.close()
+        for each in sockets or ():
+            each.close()
+        for connection in tuple(self.server_state.connections):
+            connection.shutdown()
+        await self._finished(self._drain_s)
+        for task in tuple(self.server_state.tasks):
+            task.cancel("the server ends")
+        await self._finished(_CANCELED_S)
+        self.open.close()
+
+    async def _finished(self, seconds: float) -> None:
+        """Wait until every exchange has ended and every client has its answer, for so long at most."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        while (self.server_state.tasks or len(self.open)) and (left_s := until - loop.time()) > 0:
+            tasks = tuple(self.server_state.tasks)
+            if tasks:
+                await asyncio.wait(tasks, timeout=min(left_s, self._tick_s))
+            else:
+                await self.open.emptied(min(left_s, self._tick_s))
+            self.open.sweep()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -45,7 +139,7 @@ class Server(uvicorn.Server):
         yield
 
 
-def server(asgi: ASGIApp, *, drain_s: float, certificate: Certificate | None = None) -> Server:
+def server(asgi: ASGIApp, *, drain_s: float, manner: Manner | None = None) -> Server:
     """Return a server that lets calls under way finish for `drain_s` seconds, to be given its socket."""
     configuration = uvicorn.Config(
         asgi,
@@ -56,8 +150,5 @@ def server(asgi: ASGIApp, *, drain_s: float, certificate: Certificate | None = N
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=max(1, round(drain_s)),
-        ssl_context_factory=None if certificate is None else lambda _config, _default: certificate.context,
     )
-    return Server(configuration)
+    return Server(configuration, drain_s, manner or Manner())

@@ -1,9 +1,10 @@
 """What every HTTP request must be before anyone looks at its message: plain ASGI, one small class each."""
 
+from gateway.middleware.cors import CrossOrigin
 from gateway.middleware.gate import Notice, TurnedAway
 from gateway.middleware.names import HostAndOrigin, Names
 from gateway.middleware.proxies import Proxies
 from gateway.middleware.request_ids import RequestIds, current
 from gateway.middleware.sizes import Sizes
 
-__all__ = ["HostAndOrigin", "Names", "Notice", "Proxies", "RequestIds", "Sizes", "TurnedAway", "current"]
+__all__ = ["CrossOrigin", "HostAndOrigin", "Names", "Notice", "Proxies", "RequestIds", "Sizes", "TurnedAway", "current"]

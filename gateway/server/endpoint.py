@@ -4,6 +4,7 @@ Rule 1: exact paths only; nothing is redirected, nothing is guessed.
 Rule 2: the one `except Exception` of the gateway stands here, and it refuses.
 """
 
+import asyncio
 import logging
 import re
 from typing import Final
@@ -12,9 +13,13 @@ from msgspec import Struct
 from starlette.types import Receive, Scope, Send
 
 from gateway.admission.action import Answer
+from gateway.admission.decision import Verdict
+from gateway.admission.principal import Verified
 from gateway.admission.recording import About
 from gateway.admission.refusal import JSON
+from gateway.listening.connections import identify
 from gateway.pipeline import Pipeline
+from gateway.pipeline.call import Settled
 from gateway.pipeline.heavy_turns import LARGE, TOO_MANY, Sender
 from gateway.protocol.errors import error_body, failure_body
 from gateway.protocol.headers import Headers, read_headers, unpostable, unstreamable
@@ -22,7 +27,9 @@ from gateway.protocol.malformed import Malformed
 from gateway.protocol.message import Message, read, reading, unread_answer
 from gateway.protocol.strict import Limits
 from gateway.server.arrival import Arrival, Caller, TurnedAway, place, unreadable
+from gateway.server.closing import turn_back
 from gateway.server.edge import Edge, Incomplete, TooLarge
+from gateway.server.exchanges import Exchanges
 from gateway.server.perform import Performer
 from gateway.server.ports import Callers, Meters, Unverified
 from gateway.server.relay import RelayLimits
@@ -40,6 +47,7 @@ class EndpointLimits(Struct, frozen=True, kw_only=True):
     body_bytes: int
     message: Limits
     relay: RelayLimits
+    exchanges_per_principal: int = 512
     shown: tuple[str, ...] = ()
 
 
@@ -55,6 +63,7 @@ class Endpoint:
         self._meters: Final = meters
         self._limits: Final = limits
         self._wording: Final = pipeline.engine.parts.wording
+        self._exchanges: Final = Exchanges(limits.exchanges_per_principal)
         self._performer: Final = Performer(pipeline, streams, meters, callers, limits.relay)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,6 +74,8 @@ class Endpoint:
         except Exception:  # noqa: BLE001 - the outermost frame, and it refuses
             _LOG.exception("an exchange failed and was refused")
             await _failed(edge)
+        except asyncio.CancelledError:  # the worker ends; what was forwarded has its answer already
+            await turn_back(edge)
         finally:
             await edge.close()
 
@@ -78,23 +89,34 @@ class Endpoint:
         if edge.scope["method"] not in _VERBS:
             await edge.respond(405, (*JSON, ("allow", "POST, GET, DELETE")), error_body(None, -32600, "use POST"))
             return
-        arrived = await self._arrived(edge, found[1])
+        verified = await self._callers.verify(
+            edge.scope["headers"], server=found[1], query=edge.scope["query_string"], source_ip=_source(edge.scope)
+        )
+        if isinstance(verified, Unverified):
+            await self._unverified(edge, found[1], verified)
+            return
+        with self._exchanges.begun(verified.principal.key) as begun:
+            if begun:
+                await self._exchanged(edge, found[1], verified)
+            else:
+                await self._turn_away(edge, found[1], self._exchanges.refused(), b"")
+
+    async def _exchanged(self, edge: Edge, server: str, verified: Verified) -> None:
+        """Read, admit and perform the request of a verified caller."""
+        arrived = await self._arrived(edge, server, verified)
         if arrived is None:
             return
         inbound = place(arrived, self._pipeline.engine.parts.ring, self._wording, self._performer.sessionless)
         if isinstance(inbound, TurnedAway):
-            await self._turn_away(edge, found[1], inbound, _raw(arrived))
+            await self._turn_away(edge, server, inbound, _raw(arrived))
             return
-        await self._performer.perform(edge, await self._pipeline.admit(inbound))
+        settled = await self._pipeline.admit(inbound)
+        if _known(settled):
+            identify(edge.scope, verified.principal.key)
+        await self._performer.perform(edge, settled)
 
-    async def _arrived(self, edge: Edge, server: str) -> Arrival | None:
-        """Return the verified and read request; null when it was turned away already."""
-        verified = await self._callers.verify(
-            edge.scope["headers"], server=server, query=edge.scope["query_string"], source_ip=_source(edge.scope)
-        )
-        if isinstance(verified, Unverified):
-            await self._unverified(edge, server, verified)
-            return None
+    async def _arrived(self, edge: Edge, server: str, verified: Verified) -> Arrival | None:
+        """Return the read request; null when it was turned away already."""
         headers = read_headers(edge.scope["headers"])
         if isinstance(headers, Malformed):
             await self._turn_away(edge, server, unreadable(headers, Headers({}), self._wording), b"")
@@ -175,6 +197,12 @@ async def _failed(edge: Edge) -> None:
         edge.abort()
     body = failure_body(None, "internal_failure", "the gateway failed; nothing more was sent")
     await edge.respond(500, JSON, body)
+
+
+def _known(settled: Settled) -> bool:
+    """Return whether policy knows the caller: anybody can send a token that it does not."""
+    decided = isinstance(settled.call.answer, Verdict)
+    return decided and not (settled.refusal is not None and settled.refusal.unauthenticated)
 
 
 def _source(scope: Scope) -> str:

@@ -20,6 +20,7 @@ from gateway.pipeline import Pipeline
 from gateway.pipeline.call import Call, Settled
 from gateway.pipeline.ports import UpstreamFailure
 from gateway.pipeline.turns import Turns
+from gateway.server.closing import break_off, close_stream
 from gateway.server.edge import Edge
 from gateway.server.outcome import Outcome
 from gateway.server.ports import Callers, Meters
@@ -90,8 +91,6 @@ class Performer:
                 with self._pipeline.ownership.exchange(call.inbound, call.call_id):
                     await self._exchanged(edge, call, forward, relay, stopped)
         except asyncio.CancelledError:
-            if not stopped.reason and not edge.gone:
-                raise
             if task is not None:
                 task.uncancel()
             await self._ended(edge, call, relay, stopped)
@@ -130,8 +129,12 @@ class Performer:
             self._meters.streams(len(self._streams))
 
     async def _ended(self, edge: Edge, call: Call, relay: Relay, stopped: Termination) -> None:
-        """Break off; a call that policy ended is canceled upstream, and its client gets an answer."""
+        """End the client's answer; a call that policy ended is canceled upstream, and a client that left needs none."""
         if stopped.refusal is None:
+            if stopped.reason == "closed":
+                await close_stream(edge, call, relay)
+            elif not stopped.reason:  # the worker ends
+                await break_off(edge, relay)
             edge.abort()
             return
         self._pipeline.running.cancel(call)

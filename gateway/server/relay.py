@@ -80,6 +80,11 @@ class Relay:
             raise
         return reply.result()
 
+    @property
+    def midway(self) -> bool:
+        """Whether the client has a part of an event."""
+        return self._unread.under_way
+
     async def run(self, reply: Reply) -> None:
         """Relay the reply to its end."""
         self._budget.renew()

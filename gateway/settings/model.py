@@ -18,6 +18,7 @@ from gateway.settings.following import Count, Opa, Policy
 MIB: Final = 1024 * 1024
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 
 
 class Tls(Struct, frozen=True, kw_only=True):
@@ -52,6 +53,19 @@ class Listen(Struct, frozen=True, kw_only=True):
         False
     )
     drain_s: Annotated[float, Meta(ge=0, description="How long open calls may finish when the gateway stops.")] = 20
+    connections: Annotated[
+        Count | None,
+        Meta(description="Open connections, for each worker; none: as many as its limit of open files allows."),
+    ] = None
+    connections_per_address: Annotated[
+        Count, Meta(description="Idle connections without a credential of an address (IPv6: /64) but trusted proxies.")
+    ] = 128
+    head_s: Annotated[Seconds, Meta(description="How long a TLS handshake or the head of a request may take.")] = 15
+    body_s: Annotated[Seconds, Meta(description="How long a request body may take.")] = 60
+    stall_s: Annotated[
+        Seconds, Meta(description="How long a client may send nothing of a body, or read nothing of an answer.")
+    ] = 30
+    idle_s: Annotated[Seconds, Meta(description="How long a connection is kept open between requests.")] = 75
 
 
 class Admin(Struct, frozen=True, kw_only=True):
@@ -154,6 +168,12 @@ class Limits(Struct, frozen=True, kw_only=True):
     ] = 8 * MIB
     streams_per_principal: Annotated[Count, Meta(description="Open streams of one caller, for each worker.")] = 16
     streams: Annotated[Count, Meta(description="Open streams of all callers, for each worker.")] = 2048
+    exchanges_per_principal: Annotated[
+        Count, Meta(description="Requests of one caller that are under way, for each worker; more get HTTP 429.")
+    ] = 512
+    unread_bytes: Annotated[
+        Count, Meta(description="Answers not read yet, for each worker; above it the slowest readers are cut off.")
+    ] = 128 * MIB
     keep_alive_s: Annotated[float, Meta(gt=0, le=15, description="Silence on a stream before a comment is sent.")] = 15
 
 

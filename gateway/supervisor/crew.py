@@ -43,7 +43,7 @@ from gateway.supervisor.questions import ANSWER_S, Questions
 
 COMMAND: Final = ("-P", "-m", "gateway.supervisor")
 _LOOK_S: Final = 1.0
-
+_MEMORY_RETURNED: Final = {"MALLOC_MMAP_THRESHOLD_": "1048576"}  # of large results, to the system, by glibc
 _NOT_RUNNING: Final = Readiness(missing=("running",))
 _SILENT: Final = Readiness(missing=("answer",))
 
@@ -175,7 +175,7 @@ class Worker:
             str(listener.fileno()),
             stdin=asyncio.subprocess.DEVNULL,
             pass_fds=(control.fileno(), listener.fileno(), *self._berth.start.inherited),
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+            env={**_MEMORY_RETURNED, **os.environ, "PYTHONPATH": os.pathsep.join(paths)},
             start_new_session=True,  # the terminal's Ctrl-C is for the supervisor, which then drains
         )
 

@@ -15,6 +15,7 @@ from typing import Final
 from msgspec import Struct, structs
 
 from gateway.listening.certificate import Certificate
+from gateway.listening.descriptors import raise_limit
 from gateway.listening.server import server
 from gateway.listening.sockets import Unbound, bind
 from gateway.opa.process import Report
@@ -57,6 +58,7 @@ class Sockets(Struct, frozen=True):
 async def serve(settings: Settings, *, report: Report, render: Render, command: Sequence[str] = COMMAND) -> int:
     """Run the gateway until a signal ends it; the exit code is 0, or 1 where it cannot start."""
     ending = _ending()
+    raise_limit()  # OPA and the workers inherit it
     report = tally = Tally(report)
     try:
         _check_certificate(settings, report)

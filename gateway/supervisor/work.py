@@ -17,10 +17,12 @@ from typing import Any, Protocol
 
 import msgspec
 import uvloop
+from msgspec import structs
 from starlette.types import ASGIApp
 
 from gateway.listening.certificate import Certificate
-from gateway.listening.server import server
+from gateway.listening.descriptors import raise_limit
+from gateway.listening.server import Server, server
 from gateway.opa.beat import Readiness
 from gateway.opa.process import Report
 from gateway.protocol.claims import Claim, Held
@@ -41,6 +43,7 @@ from gateway.supervisor.channel import (
     Told,
     opened,
 )
+from gateway.supervisor.manner import manner_of
 from gateway.supervisor.wire import unpacked
 
 
@@ -97,9 +100,10 @@ async def work(control: socket.socket, listener: socket.socket, application: App
 
     logging.basicConfig(handlers=[Forwarded(report)], force=True)
     async with application(settings, start, report) as running, _tls(settings, report) as certificate:
-        listening = server(running.asgi, drain_s=settings.listen.drain_s, certificate=certificate)
+        manner = manner_of(settings, raise_limit(), report=report, certificate=certificate)
+        listening = server(running.asgi, drain_s=settings.listen.drain_s, manner=manner)
         serving = asyncio.create_task(listening.serve(sockets=[listener]))
-        talking = asyncio.create_task(_converse(channel, running))
+        talking = asyncio.create_task(_converse(channel, running, listening))
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, talking.cancel)
         running.on_revision(lambda revision, emergency: channel.send(Enforces(revision, emergency)))
         running.on_claim(lambda number, claim: channel.send(Claimed(number, claim)))
@@ -111,13 +115,13 @@ async def work(control: socket.socket, listener: socket.socket, application: App
         talking.cancel()
 
 
-async def _converse(channel: Channel, running: Running) -> None:
+async def _converse(channel: Channel, running: Running, listening: Server) -> None:
     """Answer the supervisor until it wants the worker to end, or is gone."""
     while (content := await channel.receive()) is not None:
         message = TO_WORKER.decode(content)
         match message:
             case Ask(number=number, about="readiness"):
-                channel.send(Told(number=number, readiness=running.readiness()))
+                channel.send(Told(number=number, readiness=_readiness(running, listening)))
             case Ask(number=number, about="claim", claim=claim):
                 channel.send(Told(number=number, held=None if claim is None else running.held(claim)))
             case Answered(number=number, held=held):
@@ -131,6 +135,14 @@ async def _converse(channel: Channel, running: Running) -> None:
                 running.confirmed(unix_ns, revision)
             case Start() | Drain():
                 return
+
+
+def _readiness(running: Running, listening: Server) -> Readiness:
+    """Return what the application finds, and whether clients can connect."""
+    readiness, unreachable = running.readiness(), listening.unreachable()
+    if not unreachable:
+        return readiness
+    return structs.replace(readiness, missing=(*readiness.missing, f"connections ({unreachable})"))
 
 
 @contextlib.asynccontextmanager

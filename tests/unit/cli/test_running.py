@@ -22,6 +22,7 @@ LOOK_AT = [
     "policy_unfollowed",
     "policy_stop_overlong",
     "policy_refused",
+    "connections_refused",
     "opa_killed",
     "opa_ended",
     "worker_silent",
@@ -58,3 +59,17 @@ def test_what_somebody_must_look_at_is_a_warning(event: str, level: int, caplog:
     with caplog.at_level(logging.INFO, logger="gateway"):
         logged(event, detail="x")
     assert [(record.message, record.levelno) for record in caplog.records] == [(event, level)]
+
+
+@pytest.mark.parametrize(
+    ("level", "number"),
+    [
+        ("ERROR", logging.ERROR),
+        ("CRITICAL", logging.CRITICAL),
+        ("WARNING", logging.WARNING),
+        ("odd", logging.WARNING),
+    ],
+)
+def test_what_a_worker_logs_keeps_its_level(level: str, number: int, caplog: pytest.LogCaptureFixture) -> None:
+    logged("log", level=level, logger="uvicorn.error", message="it failed", worker=0)
+    assert [record.levelno for record in caplog.records] == [number]

@@ -10,7 +10,7 @@ import uvicorn
 from starlette.responses import PlainTextResponse
 
 from gateway.listening import server as listening
-from gateway.listening.server import Server, server
+from gateway.listening.server import Manner, Server, server
 from gateway.listening.sockets import Unbound, bind
 
 
@@ -18,7 +18,7 @@ class Noted(Server):
     """Tells when it looks around for the second time."""
 
     def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
+        super().__init__(config, 1, Manner())
         self.looks = 0
         self.again = asyncio.Event()
 

@@ -45,7 +45,7 @@ class Got(Struct):
 class Browser:
     """Sends requests to the endpoint over a world of fakes."""
 
-    def __init__(self, world: World, *, streams: int = 16, head_s: float = 5) -> None:
+    def __init__(self, world: World, *, streams: int = 16, head_s: float = 5, exchanges: int = 100) -> None:
         self.world = world
         self.got = Got(headers={})
         """What has come back so far of the last request."""
@@ -54,6 +54,7 @@ class Browser:
             body_bytes=100_000,
             message=Limits(size=100_000),
             relay=RelayLimits(result_bytes=10_000, keep_alive_s=5, head_s=head_s),
+            exchanges_per_principal=exchanges,
         )
         self.meters = FakeMeters()
         self.endpoint = Endpoint(world.pipeline, world.callers, self.meters, self.streams, limits)

@@ -158,3 +158,21 @@ def _connects(port: int) -> bool:
     except ConnectionError:
         return False
     return True
+
+
+async def test_readyz_says_why_nobody_can_connect_and_recovers(tmp_path: Path) -> None:
+    listen = {"port": 0, "drain_s": 1, "connections": 2}
+    async with Supervisor(tmp_path, {"workers": 1, "listen": listen}) as supervisor:
+        await supervisor.ready()
+        host, port = (await supervisor.event("listening"))["url"].removeprefix("http://").split(":")
+        writers: list[asyncio.StreamWriter] = []
+        for count in (1, 2):
+            writers.append((await asyncio.open_connection(host, int(port)))[1])
+            writers[-1].write(b"GET /endless HTTP/1.1\r\nHost: a\r\n\r\n")
+            await supervisor.event("call_began", count)
+        status, body = await supervisor.admin("/readyz")
+        assert status == 503
+        assert "all 2 connections are in use" in msgspec.json.decode(body)["missing"]["worker 0"]
+        for writer in writers:
+            writer.transport.abort()
+        await supervisor.ready()

@@ -1,0 +1,226 @@
+"""The open connections of a listener: their number, their deadlines, and which one is closed to make room.
+
+Rule 1: before a credential a connection counts for its address (IPv6: the /64 network), afterwards for its principal.
+Rule 2: if a limit is reached, the oldest waiting connection of the owner with the most is closed; a connection with a
+request under way never is, unless its client does not read the answer.
+Rule 3: proxies that the settings trust have no limit for each address: all clients behind them share one.
+"""
+
+import asyncio
+import ipaddress
+from collections import Counter
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from math import inf
+from typing import Final, Literal
+
+from starlette.types import Scope
+
+from gateway.listening.fair_queue import FairQueue
+from gateway.listening.limits import ConnectionLimits
+from gateway.listening.refusals import Refusals
+
+EXTENSION: Final = "mcp-admission.connection"
+Ending = Literal["deadline", "room", "unread"]
+_PATIENCE_S: Final = 1.0
+"""A client that has read nothing for so long makes room for others when too many answers wait."""
+
+
+class Connection:
+    """One connection; `end` closes it, and is told why."""
+
+    __slots__ = ("address", "deadline", "end", "held", "key", "open", "principal", "proxy", "write_deadline")
+
+    def __init__(self, address: str, *, proxy: bool, end: Callable[[Ending], None]) -> None:
+        self.address: Final = address
+        self.proxy: Final = proxy
+        self.end = end
+        self.principal = ""
+        self.key = address
+        self.deadline = inf
+        self.write_deadline = inf
+        self.held = 0
+        """Bytes of answers that the client has not read."""
+        self.open = True
+
+
+class Connections:
+    """All connections of one listener in one process; not to be shared between threads."""
+
+    def __init__(self, limits: ConnectionLimits, refusals: Refusals, clock: Callable[[], float]) -> None:
+        self.limits: Final = limits
+        self.refusals: Final = refusals
+        self._clock: Final = clock
+        self._all: Final[set[Connection]] = set()
+        self._strangers: Final[FairQueue[Connection]] = FairQueue()
+        self._proxied: Final[FairQueue[Connection]] = FairQueue()
+        self._known: Final[FairQueue[Connection]] = FairQueue()
+        self._held: Final[Counter[str]] = Counter()
+        self._unread = 0
+        self._changed: Final = asyncio.Event()
+        networks = [ipaddress.ip_network(network) for network in limits.trusted]
+
+        def owner(host: str) -> tuple[str, bool]:
+            return _owner(host, networks)
+
+        self._owner: Final = lru_cache(maxsize=4096)(owner)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    async def emptied(self, seconds: float) -> None:
+        """Wait until a connection has closed, for so long at most."""
+        self._changed.clear()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._changed.wait(), seconds)
+
+    def close(self) -> None:
+        """Close all connections at once."""
+        for connection in tuple(self._all):
+            self.leave(connection)
+            connection.end("room")
+
+    def full(self) -> bool:
+        """Return whether no connection can be accepted, not even if another is closed for it."""
+        return len(self._all) >= self.limits.total and not (self._strangers or self._proxied or self._known)
+
+    def admit(self, host: str, end: Callable[[Ending], None]) -> Connection | None:
+        """Return a new connection, which waits for its first request; None if there is no room for it."""
+        address, proxy = self._owner(host)
+        if not proxy and self._strangers.count(address) >= self.limits.per_address:
+            self._close(self._strangers.oldest(address), "connections_per_address", address)
+        elif len(self._strangers) + len(self._proxied) >= self.limits.waiting:
+            self._close(self._stranger(), "connections_without_credential", address)
+        if len(self._all) >= self.limits.total and not self.make_room(1, address):
+            self.refusals.note("connections", address)
+            return None
+        made = Connection(address, proxy=proxy, end=end)
+        self._all.add(made)
+        self.wait(made, self.limits.head_s)
+        return made
+
+    def make_room(self, most: int, address: str = "") -> bool:
+        """Close waiting connections without a credential, so many at most, else one with; return whether one was."""
+        closed = [True for _ in range(most) if self._close(self._stranger(), "connections", address)]
+        return bool(closed) or self._close(self._known.oldest_of_most(), "connections", address)
+
+    def wait(self, connection: Connection, seconds: float) -> None:
+        """The connection waits for a request, for so long at most."""
+        connection.deadline = self._clock() + seconds
+        if connection.open:
+            self._queue(connection).add(connection.key, connection)
+
+    def expect(self, connection: Connection, deadline: float) -> None:
+        """The connection waits for a body; without a credential it can be closed to make room, as any token is sent."""
+        connection.deadline = deadline
+        if connection.open and not connection.principal:
+            self._queue(connection).add(connection.key, connection)
+
+    def work(self, connection: Connection) -> None:
+        """The connection has a request under way."""
+        connection.deadline = inf
+        self._queue(connection).remove(connection.key, connection)
+
+    def identify(self, connection: Connection, principal: str) -> None:
+        """Count a connection for the principal of its credential from now on."""
+        if principal and connection.principal != principal:
+            self._queue(connection).remove(connection.key, connection)
+            held = connection.held
+            self._hold(connection, -held)
+            connection.principal = connection.key = principal
+            self._hold(connection, held)
+
+    def leave(self, connection: Connection) -> None:
+        """Forget a connection that is closed."""
+        self._queue(connection).remove(connection.key, connection)
+        self._all.discard(connection)
+        self._hold(connection, -connection.held)
+        connection.open = False
+        self._changed.set()
+
+    def refused(self, connection: Connection, limit: str) -> None:
+        """Report that a connection has reached a limit of its own, if it has."""
+        if limit:
+            self.refusals.note(limit, connection.address)
+
+    @contextmanager
+    def unread(self, connection: Connection, size: int) -> Generator[None]:
+        """Count an answer that waits for its client to read; if too many wait, the slowest client is cut off."""
+        self._hold(connection, size)
+        try:
+            self.relieve()
+            yield
+        finally:
+            if connection.open:
+                self._hold(connection, -size)
+
+    def sweep(self) -> None:
+        """End every connection whose time is over."""
+        now = self._clock()
+        for connection in [one for one in self._all if one.deadline <= now or one.write_deadline <= now]:
+            connection.end("deadline")
+        self.relieve()
+
+    def relieve(self) -> None:
+        """Cut off slow readers while more answers wait than may.
+
+        The owner with the most unread bytes loses the connection that has not read for the longest time.
+        """
+        while self._unread > self.limits.unread_bytes:
+            owner = max(self._held, key=lambda key: self._held[key])
+            slow = [one for one in self._all if one.key == owner and one.held and one.write_deadline < inf]
+            slowest = min(slow, key=lambda one: one.write_deadline, default=None)
+            urgent = self._unread > 2 * self.limits.unread_bytes
+            if slowest is None or not (urgent or self._stalled_s(slowest) >= _PATIENCE_S):
+                return
+            self.refusals.note("unread_bytes", slowest.address)
+            self.leave(slowest)
+            slowest.end("unread")
+
+    def _stalled_s(self, connection: Connection) -> float:
+        return self._clock() - (connection.write_deadline - self.limits.stall_s)
+
+    def _queue(self, connection: Connection) -> FairQueue[Connection]:
+        if connection.principal:
+            return self._known
+        return self._proxied if connection.proxy else self._strangers
+
+    def _stranger(self) -> Connection | None:
+        return self._strangers.oldest_of_most() or self._proxied.oldest_of_most()
+
+    def _close(self, connection: Connection | None, limit: str, source: str) -> bool:
+        if connection is None:
+            return False
+        self.refusals.note(limit, source)
+        self.leave(connection)
+        connection.end("room")
+        return True
+
+    def _hold(self, connection: Connection, size: int) -> None:
+        connection.held += size
+        self._unread += size
+        self._held[connection.key] += size
+        if not self._held[connection.key]:
+            del self._held[connection.key]
+
+
+def identify(scope: Scope, principal: str) -> None:
+    """Count the connection of a request for the principal whose credential was verified."""
+    found = scope.get("extensions", {}).get(EXTENSION)
+    if found is not None:
+        found["connections"].identify(found["connection"], principal)
+
+
+def _owner(host: str, trusted: list[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> tuple[str, bool]:
+    """Return what a connection counts for before it shows a credential, and whether it is a trusted proxy's."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host, False
+    if isinstance(address, ipaddress.IPv6Address):
+        address = address.ipv4_mapped or address
+    proxy = any(address in network for network in trusted)
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((address, 64), strict=False)), proxy
+    return str(address), proxy

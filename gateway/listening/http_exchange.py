@@ -1,0 +1,118 @@
+"""One request and its answer on a connection, as the application sees them.
+
+Rule 1: an answer is written in pieces, so that a client that does not read holds one piece in the transport.
+Rule 2: an answer that comes before `100 Continue` was sent closes the connection: the client may or may not send the
+body, and what follows could be taken for the next request (RFC 9110 section 10.1.1).
+Rule 3: a body that is waited for has to arrive in time.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from math import inf
+from typing import Any, Final, cast
+
+from msgspec import Struct
+from starlette.types import ASGIApp
+from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from uvicorn.server import ServerState
+
+from gateway.listening.connections import Connection, Connections
+
+PIECE: Final = 64 * 1024
+_LOG: Final = logging.getLogger("uvicorn.error")
+
+
+class Listener(Struct, frozen=True, kw_only=True):
+    """What the connections of a server share; `error_body` writes the body of a refusal."""
+
+    config: Config
+    asgi: ASGIApp
+    state: ServerState
+    connections: Connections
+    error_body: Callable[[str], bytes]
+
+
+class Outlet:
+    """Where an exchange writes; `close` ends the connection after the answer, by the protocol's `finish`."""
+
+    def __init__(self, transport: asyncio.Transport, finish: Callable[[], None]) -> None:
+        self.write: Final = transport.write
+        self.is_closing: Final = transport.is_closing
+        self.close: Final = finish
+
+
+class Line(Struct, frozen=True):
+    """The connection of an exchange, with what counts it."""
+
+    connections: Connections
+    connection: Connection
+    outlet: Outlet
+    flow: FlowControl
+
+
+class HttpExchange(RequestResponseCycle):
+    """A request and its answer."""
+
+    def __init__(
+        self, line: Line, scope: Any, default_headers: list[tuple[bytes, bytes]], on_response: Callable[[], None]
+    ) -> None:
+        super().__init__(
+            scope=scope,
+            transport=cast("asyncio.Transport", line.outlet),
+            flow=line.flow,
+            logger=_LOG,
+            access_logger=_LOG,
+            access_log=False,
+            default_headers=default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=True,
+            on_response=on_response,
+        )
+        self._line: Final = line
+        self._body_until = inf
+
+    async def receive(self) -> Any:
+        """Return the next event; the time of a body counts while the application waits for it."""
+        if not self.more_body or self.disconnected or self.response_complete:
+            return await super().receive()
+        line, limits = self._line, self._line.connections.limits
+        if self._body_until == inf:
+            self._body_until = time.monotonic() + limits.body_s
+        self.progress()
+        try:
+            return await super().receive()
+        finally:
+            if not (self.response_complete or self.disconnected):
+                line.connections.work(line.connection)
+
+    def progress(self) -> None:
+        """Part of the body has arrived, or is waited for from now on."""
+        line = self._line
+        line.connections.expect(
+            line.connection, min(self._body_until, time.monotonic() + line.connections.limits.stall_s)
+        )
+
+    @property
+    def waits_for_body(self) -> bool:
+        """Whether the application waits for a body that is not whole."""
+        return self.more_body and self._line.connection.deadline < inf
+
+    async def send(self, message: Any) -> None:
+        """Write an event of the application."""
+        if not self.response_started and self.waiting_for_100_continue:
+            self.keep_alive = False
+        body: bytes = message.get("body", b"")
+        if len(body) <= PIECE:
+            await super().send(message)
+            return
+        more = bool(message.get("more_body", False))
+        with self._line.connections.unread(self._line.connection, len(body)):
+            for start in range(0, len(body), PIECE):
+                piece = body[start : start + PIECE]
+                last = start + PIECE >= len(body)
+                await super().send({"type": "http.response.body", "body": piece, "more_body": more or not last})

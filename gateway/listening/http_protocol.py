@@ -1,0 +1,250 @@
+"""HTTP/1 as our listeners speak it: uvicorn's protocol, with limits and refusals of our own.
+
+Rule 1: what follows the head of a message is never a header: trailers are dropped (RFC 9110 section 6.5.1).
+Rule 2: each phase of a connection has a deadline in its `Connection`; nothing here sets a timer.
+Rule 3: answers go out in the order of the requests, and so does one that refuses what cannot be read.
+Rule 4: a client can read its answer although it has not sent its whole request.
+"""
+
+import asyncio
+import time
+from math import inf
+from typing import Any, Final, cast
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from gateway.listening.connections import EXTENSION, Connection, Ending
+from gateway.listening.http_exchange import HttpExchange, Line, Listener, Outlet
+from gateway.listening.lingering import Lingering
+from gateway.listening.request_target import named_hosts, read_target
+from gateway.listening.unreadable import BAD_TARGET, LATE, LONG_FRAMING, LONG_HEAD, PIPELINED, Unreadable
+
+_VERSIONS: Final = frozenset({"1.0", "1.1"})
+_PIPELINED: Final = 128
+"""Requests that wait for the answers before them; a client that sends more reads no answers."""
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    _lingering: Lingering
+    _line: Line
+
+    def __init__(self, listener: Listener, connection: Connection) -> None:
+        super().__init__(listener.config, listener.state, {}, asyncio.get_running_loop())
+        self._listener: Final = listener
+        self._asgi: Final[Any] = listener.asgi
+        self._connections: Final = listener.connections
+        self._connection: Final = connection
+        self._limits: Final = listener.connections.limits
+        self._in_head = False
+        self._began = False
+        self._unparsed = 0
+        """Bytes of a head, or of what frames a body, since the last progress."""
+        self._refusal: Unreadable | None = None
+        self._upgraded = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """Wait for the first request."""
+        super().connection_made(transport)
+        self._lingering = Lingering(transport, self._connections, self._connection)
+        self._line = Line(self._connections, self._connection, Outlet(transport, self.finish), self.flow)
+        self._connection.end = self._ended
+        if self._connection.open:
+            self._connections.wait(self._connection, self._limits.head_s)
+        else:
+            transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Count the connection no more."""
+        self._connections.leave(self._connection)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read what a client sent; what cannot be read is refused."""
+        if self._lingering.begun:
+            self._lingering.drop(len(data))
+            return
+        if self._refusal is not None or self._upgraded:
+            return
+        self._began = False
+        self._unparsed += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._upgraded = True  # the answer is the last: what follows is not HTTP
+            self.shutdown()
+        except httptools.HttpParserError as error:
+            self._refuse(self._refusal or Unreadable.parsing(str(error), self._parser.get_http_version()))
+        else:
+            self._measured()
+
+    def _measured(self) -> None:
+        """Refuse a head or a framing that never ends; give a head that has begun its time."""
+        if self._began and self._in_head:
+            self._unparsed = 0  # what came before the head in the same packet is not part of it
+            if self._waits:
+                self._connections.wait(self._connection, self._limits.head_s)
+        if self._unparsed > self._limits.head_bytes and (self._in_head or self._in_body):
+            self._connections.refused(self._connection, "head_bytes")
+            self._refuse(LONG_HEAD if self._in_head else LONG_FRAMING)
+
+    @property
+    def _parser(self) -> httptools.HttpRequestParser:
+        return cast("httptools.HttpRequestParser", self.parser)
+
+    @property
+    def _exchange(self) -> HttpExchange | None:
+        """The exchange of the last request."""
+        return cast("HttpExchange | None", self.cycle)
+
+    @property
+    def _waits(self) -> bool:
+        """Whether every request so far has its answer."""
+        return self._exchange is None or self._exchange.response_complete
+
+    @property
+    def _in_body(self) -> bool:
+        return not self._in_head and self._exchange is not None and self._exchange.more_body
+
+    def on_message_begin(self) -> None:
+        """Begin a head."""
+        super().on_message_begin()
+        self._in_head = self._began = True
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; a trailer is none."""
+        if self._in_head:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Begin an exchange, or refuse what this server does not understand."""
+        self._in_head, self._unparsed = False, 0
+        version, target = self._parser.get_http_version(), read_target(self.url)
+        if version not in _VERSIONS:
+            self._refusal = Unreadable.version(version)
+        elif target is None:
+            self._refusal = BAD_TARGET
+        elif len(self.pipeline) >= _PIPELINED:
+            self._refusal = PIPELINED
+        if self._refusal is not None or target is None:
+            raise ValueError("the request is refused")  # ends the parser, which reports it to `data_received`
+        if target.authority:
+            self.scope["headers"] = named_hosts(self.headers, target, version)
+        self.scope["method"], self.scope["http_version"] = self._parser.get_method().decode("ascii"), version
+        self.scope["path"], self.scope["raw_path"] = target.path, target.raw_path
+        self.scope["query_string"] = target.query
+        self.scope["extensions"] = {EXTENSION: {"connections": self._connections, "connection": self._connection}}
+        self._begin(version)
+
+    def _begin(self, version: str) -> None:
+        waits = self._waits
+        cycle = HttpExchange(self._line, self.scope, self.server_state.default_headers, self.on_response_complete)
+        cycle.waiting_for_100_continue = self.expect_100_continue and version != "1.0"
+        cycle.keep_alive = version != "1.0" and self._parser.should_keep_alive()
+        self.cycle = cycle
+        self._connections.work(self._connection)
+        if waits:
+            self._start_asgi_task(cycle, self._asgi)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((cycle, self._asgi))
+
+    def on_body(self, body: bytes) -> None:
+        """Pass on a piece of the body; after the answer it is dropped."""
+        self._unparsed = 0
+        super().on_body(body)
+        if self._waits:
+            self._lingering.drop(len(body))
+        elif self._exchange is not None and self._exchange.waits_for_body:
+            self._exchange.progress()
+
+    def on_message_complete(self) -> None:
+        """End the request."""
+        super().on_message_complete()
+        self.cycle.more_body, self._unparsed = False, 0
+        if self._waits and not (self.transport.is_closing() or self._lingering.begun):
+            self._connections.wait(self._connection, self._limits.idle_s)
+
+    def on_response_complete(self) -> None:
+        """Go on with what the client has sent meanwhile, or wait for it."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing() or self._lingering.begun:
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif self._refusal is not None:
+            self._write(self._refusal)
+        else:
+            limits = self._limits
+            seconds = limits.linger_s if self.cycle.more_body else limits.head_s if self._in_head else limits.idle_s
+            self._connections.wait(self._connection, seconds)
+
+    def finish(self) -> None:
+        """End the connection after its last answer; with linger if the client may still be sending."""
+        if self._in_head or self._in_body or self.pipeline or self._refusal or self._upgraded:
+            self.flow.resume_reading()
+            self._lingering.begin()
+        else:
+            self._lingering.close()
+
+    def shutdown(self) -> None:
+        """Take no more requests; those under way are answered."""
+        if not self._waits:
+            self.cycle.keep_alive = False
+        elif not self._lingering.begun:
+            self._lingering.close()
+
+    def pause_writing(self) -> None:
+        """Give the client its time to read."""
+        super().pause_writing()
+        self._connection.write_deadline = time.monotonic() + self._limits.stall_s
+
+    def resume_writing(self) -> None:
+        """The client has read."""
+        super().resume_writing()
+        self._connection.write_deadline = inf
+
+    def _refuse(self, refusal: Unreadable) -> None:
+        """Refuse what was sent last, after the answers to what came before it."""
+        self._refusal = refusal
+        if self._waits:
+            self._write(refusal)
+        elif self._in_body and self.pipeline:
+            self.pipeline.popleft()  # the broken request is the last; it has not begun
+        elif self._in_body:
+            self._break_off(refusal)
+
+    def _break_off(self, refusal: Unreadable) -> None:
+        """End the exchange under way, whose body is not coming."""
+        self.cycle.disconnected = True
+        self.cycle.message_event.set()
+        if self.cycle.response_started:
+            self.transport.abort()
+        else:
+            self._write(refusal)
+
+    def _write(self, refusal: Unreadable) -> None:
+        body = self._listener.error_body(refusal.reason)
+        self.transport.write(refusal.answer(self.server_state.default_headers, body))
+        self.flow.resume_reading()
+        self._lingering.begin()
+
+    def _ended(self, why: Ending) -> None:
+        """End the connection: its time is over, or others need its room."""
+        connection, now = self._connection, time.monotonic()
+        stalled = connection.write_deadline <= now
+        connection.deadline = connection.write_deadline = inf
+        if why != "deadline" or stalled or self.transport.is_closing() or self._lingering.begun:
+            self._connections.refused(connection, "stall_s" if stalled else "")
+            self.transport.abort()
+        elif not self._waits:
+            self._connections.refused(connection, "body_s")
+            self._break_off(LATE)
+        elif self._in_head:
+            self._connections.refused(connection, "head_s")
+            self._write(LATE)
+        else:
+            self._lingering.close()

@@ -1,0 +1,71 @@
+"""A caller has a share of the requests under way, and its connection counts for it once policy knows it."""
+
+import asyncio
+from typing import Any, Final
+
+import orjson
+import pytest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.admission.decision import Decision, PolicyFailure
+from gateway.admission.policy_input import PolicyInput
+from gateway.listening.connections import EXTENSION
+from tests.fakes import FakeReply, World, allow, deny
+from tests.unit.server.client import JSON, Browser
+
+BODY: Final[dict[str, Any]] = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "t"}}
+OLD: Final = (*JSON, ("mcp-protocol-version", "2025-11-25"))
+
+
+def done(message: dict[str, Any]) -> FakeReply:
+    return FakeReply(orjson.dumps({"jsonrpc": "2.0", "id": message["id"], "result": {"content": []}}))
+
+
+async def test_a_caller_with_too_many_requests_under_way_gets_429_until_one_ends() -> None:
+    browser = Browser(World(upstream=done), exchanges=1)
+    half: list[Message] = [{"type": "http.request", "body": b"{", "more_body": True}]
+    waiting = asyncio.create_task(browser.send(b"", *OLD, events=half))
+    while half:
+        await asyncio.sleep(0)  # noqa: TID251 - the other request takes its turns
+    got = await browser.send(BODY, *OLD)
+    assert (got.status, got.headers["retry-after"]) == (429, "1")
+    assert got.json["error"]["data"]["reason"] == "rate_limited"
+    assert browser.world.upstream.forwards == []
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert (await browser.send(BODY, *OLD)).status == 200
+
+
+class Counted:
+    """Stands for the connections of a listener."""
+
+    def __init__(self) -> None:
+        self.known: list[str] = []
+
+    def identify(self, connection: object, principal: str) -> None:
+        self.known.append(principal)
+
+    def around(self, app: ASGIApp) -> ASGIApp:
+        async def extended(scope: Scope, receive: Receive, send: Send) -> None:
+            await app(
+                {**scope, "extensions": {EXTENSION: {"connections": self, "connection": object()}}}, receive, send
+            )
+
+        return extended
+
+
+UNKNOWN: Final = deny("principal_is_verified")
+DOWN: Final = PolicyFailure(code="policy_unavailable", detail="down")
+
+
+@pytest.mark.parametrize(("decision", "known"), [(allow(), True), (deny(), True), (UNKNOWN, False), (DOWN, False)])
+async def test_a_connection_counts_for_a_caller_that_policy_knows(
+    decision: Decision | PolicyFailure, known: bool
+) -> None:
+    def decide(_: PolicyInput) -> Decision | PolicyFailure:
+        return decision
+
+    browser, counted = Browser(World(decide, done)), Counted()
+    browser.endpoint = counted.around(browser.endpoint)  # pyright: ignore[reportAttributeAccessIssue]
+    await browser.send(BODY, *OLD)
+    assert bool(counted.known) == known
