@@ -1,6 +1,7 @@
 """Challenges and metadata."""
 
 import json
+import re
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -60,7 +61,7 @@ def test_a_challenge_is_one_line_of_printable_ascii(reason: str, cause: Any) -> 
     shown = resource().challenge("slack", Unauthenticated(cause=cause, reason=reason))
     assert shown.isascii()
     assert shown.isprintable()
-    assert shown.replace('\\"', "").count('"') % 2 == 0
+    assert re.sub(r"\\.", "", shown).count('"') % 2 == 0
 
 
 async def test_every_server_has_a_document_of_its_own() -> None:
