@@ -34,6 +34,13 @@ async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Ga
             yield started
 
 
+STRICTER: Final = {
+    "tasks-dispatch-and-envelope: sep-2663-tasks-get-invalid-task-id-32602": "The server has no tasks and answers 404; "
+    "the gateway refuses an id that it did not give to this caller, as the specification wants.",
+}
+"""Checks that a server fails and the gateway passes for it; none of them is scored."""
+
+
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("requirements", PASSED)
 async def test_the_gateway_changes_no_check_of_the_official_suite(
@@ -45,7 +52,7 @@ async def test_the_gateway_changes_no_check_of_the_official_suite(
     )
     print(f"\n{columns(requirements, scored(requirements), before, after)}")  # noqa: T201 - the columns are what `make conformance` is for
     _conforms(before, requirements)
-    assert differences(before, after) == []
+    assert [found for found in differences(before, after) if not _is_stricter(found)] == []
     _conforms(after, requirements)
 
 
@@ -55,6 +62,13 @@ def _conforms(made: Run, requirements: str) -> None:
     assert [(check, made.complaints[check]) for check in made.failed(wanted)] == []
     assert made.passed(wanted) == PASSED[requirements]
     assert made.code == 0, made.said[-4000:]
+
+
+def _is_stricter(difference: str) -> bool:
+    """Return whether a check that fails directly passes through the gateway, and is named here with its reason."""
+    return any(
+        difference.startswith(f"{check} ") and ": FAILURE directly, SUCCESS through" in difference for check in STRICTER
+    )
 
 
 def _made(statuses: dict[str, str]) -> Run:
