@@ -30,7 +30,7 @@ _PATIENCE_S: Final = 1.0
 class Connection:
     """One connection; `end` closes it, and is told why."""
 
-    __slots__ = ("address", "deadline", "end", "held", "key", "open", "principal", "proxy", "write_deadline")
+    __slots__ = ("address", "deadline", "end", "held", "key", "open", "principal", "proxy", "since", "write_deadline")
 
     def __init__(self, address: str, *, proxy: bool, end: Callable[[Ending], None]) -> None:
         self.address: Final = address
@@ -38,6 +38,8 @@ class Connection:
         self.end = end
         self.principal = ""
         self.key = address
+        self.since = -inf
+        """When it began to wait for a request."""
         self.deadline = inf
         self.write_deadline = inf
         self.held = 0
@@ -88,8 +90,9 @@ class Connections:
     def admit(self, host: str, end: Callable[[Ending], None]) -> Connection | None:
         """Return a new connection, which waits for its first request; None if there is no room for it."""
         address, proxy = self._owner(host)
-        if not proxy and self._strangers.count(address) >= self.limits.per_address:
-            self._close(self._strangers.oldest(address), "connections_per_address", address)
+        if not proxy and self._crowded(address):
+            while self._crowded(address):
+                self._close(self._strangers.oldest(address), "connections_per_address", address)
         elif len(self._strangers) + len(self._proxied) >= self.limits.waiting:
             self._close(self._stranger(), "connections_without_credential", address)
         if len(self._all) >= self.limits.total and not self.make_room(1, address):
@@ -100,6 +103,13 @@ class Connections:
         self.wait(made, self.limits.head_s)
         return made
 
+    def _crowded(self, address: str) -> bool:
+        """Return whether an address has its share of waiting connections, and the oldest is slow to send a request."""
+        oldest = self._strangers.oldest(address)
+        if oldest is None or self._strangers.count(address) < self.limits.per_address:
+            return False
+        return self._clock() - oldest.since >= self.limits.grace_s
+
     def make_room(self, most: int, address: str = "") -> bool:
         """Close waiting connections without a credential, so many at most, else one with; return whether one was."""
         closed = [True for _ in range(most) if self._close(self._stranger(), "connections", address)]
@@ -107,7 +117,8 @@ class Connections:
 
     def wait(self, connection: Connection, seconds: float) -> None:
         """The connection waits for a request, for so long at most."""
-        connection.deadline = self._clock() + seconds
+        connection.since = self._clock()
+        connection.deadline = connection.since + seconds
         if connection.open:
             self._queue(connection).add(connection.key, connection)
 

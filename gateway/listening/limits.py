@@ -12,6 +12,9 @@ class ConnectionLimits(Struct, frozen=True, kw_only=True):
     """Open connections."""
     per_address: int = 128
     """Connections of one address that wait for a request and have shown no credential."""
+    grace_s: float = 1
+    """How long a connection waits before it gives way to others of its address: many clients may share one, and all
+    connect at once after an outage."""
     head_bytes: int = 128 * 1024
     """Request line and headers; also chunk headers and trailers."""
     head_s: float = 15

@@ -51,13 +51,22 @@ class Crowd:
 
 
 def test_an_address_over_its_share_loses_its_own_oldest_connection() -> None:
-    crowd = Crowd(ConnectionLimits(per_address=2))
+    crowd = Crowd(ConnectionLimits(per_address=2, grace_s=0))
     crowd.admitted("192.0.2.7")
     first = crowd.admitted("192.0.2.1")
     second, third = crowd.admitted("192.0.2.1"), crowd.admitted("192.0.2.1")
     assert (first.open, second.open, third.open) == (False, True, True)
     assert crowd.ended == [("192.0.2.1", "room")]
     assert crowd.events[0]["limit"] == "connections_per_address"
+
+
+def test_clients_that_connect_at_once_from_one_address_do_not_push_each_other_out() -> None:
+    crowd = Crowd(ConnectionLimits(per_address=2, grace_s=1))
+    burst = [crowd.admitted("192.0.2.1") for _ in range(9)]
+    assert all(one.open for one in burst)
+    crowd.clock.now += 1
+    crowd.admitted("192.0.2.1")
+    assert [one.open for one in burst].count(True) == 1
 
 
 @pytest.mark.parametrize(
@@ -71,7 +80,7 @@ def test_an_address_over_its_share_loses_its_own_oldest_connection() -> None:
     ],
 )
 def test_addresses_of_one_network_share(one: str, other: str, same: bool) -> None:
-    crowd = Crowd(ConnectionLimits(per_address=1))
+    crowd = Crowd(ConnectionLimits(per_address=1, grace_s=0))
     first = crowd.admitted(one)
     crowd.admitted(other)
     assert first.open is not same
@@ -86,7 +95,7 @@ def test_a_trusted_proxy_has_no_share_of_an_address(proxy: str) -> None:
 
 
 def test_a_request_under_way_and_a_known_principal_do_not_count_for_the_address() -> None:
-    crowd = Crowd(ConnectionLimits(per_address=1))
+    crowd = Crowd(ConnectionLimits(per_address=1, grace_s=0))
     busy, known = crowd.admitted("192.0.2.1"), crowd.admitted("192.0.2.2", "alice")
     crowd.open.work(busy)
     crowd.open.wait(known, 75)
