@@ -16,15 +16,15 @@ from gateway.admission.action import Answer
 from gateway.admission.decision import Verdict
 from gateway.admission.principal import Verified
 from gateway.admission.recording import About
-from gateway.admission.refusal import JSON
+from gateway.admission.refusal import JSON, Wording, malformed_answer, own
 from gateway.listening.connections import identify
 from gateway.pipeline import Pipeline
 from gateway.pipeline.call import Settled
 from gateway.pipeline.heavy_turns import LARGE, TOO_MANY, Sender
-from gateway.protocol.errors import error_body, failure_body
+from gateway.protocol.errors import error_body, failure_body, failure_of
 from gateway.protocol.headers import Headers, read_headers, unpostable, unstreamable
 from gateway.protocol.malformed import Malformed
-from gateway.protocol.message import Message, read, reading, unread_answer
+from gateway.protocol.message import Message, addressed_fault, read, reading, unread_answer
 from gateway.protocol.strict import Limits
 from gateway.server.arrival import Arrival, Caller, TurnedAway, place, unreadable
 from gateway.server.closing import turn_back
@@ -141,8 +141,8 @@ class Endpoint:
         if isinstance(body, Incomplete | TooLarge):
             return await self._turn_away(edge, server, _cut(body), b"")
         message = await self._read(body, caller)
-        if isinstance(message, TurnedAway):
-            return await self._turn_away(edge, server, message, b"")
+        if message is None:
+            return await self._turn_away(edge, server, _crowded(body, headers, self._wording), b"")
         if not isinstance(message, Malformed):
             return message
         turned = unreadable(message, headers, self._wording)
@@ -151,14 +151,14 @@ class Endpoint:
         await self._record(edge, server, turned, body)
         return unread_answer(message)
 
-    async def _read(self, body: bytes, caller: Caller) -> Message | Malformed | TurnedAway:
-        """Read a body; a large one is read in a turn of its caller."""
+    async def _read(self, body: bytes, caller: Caller) -> Message | Malformed | None:
+        """Read a body; a large one is read in a turn of its caller, and not at all if too many of its caller wait."""
         if len(body) < LARGE:
             return read(body, self._limits.message)
         turns = self._pipeline.engine.parts.turns
         sender = Sender(principal=caller.verified.principal, source_ip=caller.source_ip)
         async with turns.turn(sender, len(body)) as taken:
-            return await turns.run(reading(body, self._limits.message)) if taken else _CROWDED
+            return await turns.run(reading(body, self._limits.message)) if taken else None
 
     async def _turn_away(self, edge: Edge, server: str, turned: TurnedAway, body: bytes) -> TurnedAway:
         answer = await self._record(edge, server, turned, body)
@@ -184,11 +184,13 @@ class Endpoint:
         return {name: values[name] for name in self._limits.shown if name in values}
 
 
-_CROWDED: Final = TurnedAway(
-    code="too_many_questions",
-    detail=TOO_MANY,
-    answer=Answer(status=503, body=failure_body(None, "too_many_questions", TOO_MANY), headers=JSON),
-)
+def _crowded(body: bytes, headers: Headers, wording: Wording) -> TurnedAway:
+    """Return how a large message is turned away while too many of its caller wait, in the form of its method."""
+    code = failure_of("too_many_questions").code
+    unread = addressed_fault(Malformed(fault="too_large", code=code, status=503, reason=TOO_MANY), body)
+    refusal = own("too_many_questions", TOO_MANY, "Try again in a moment, with fewer messages at once.")
+    answer = malformed_answer(unread, headers, wording, refusal)
+    return TurnedAway(code="too_many_questions", detail=TOO_MANY, answer=answer, method=unread.method)
 
 
 async def _failed(edge: Edge) -> None:
