@@ -336,10 +336,11 @@ class FakeCallers:
 
 
 class FakeMeters:
-    """Counts nothing but calls by schemas that are not checked whole."""
+    """Counts calls by schemas that are not checked whole, and changed instructions."""
 
     def __init__(self) -> None:
         self.unchecked_calls: list[str] = []
+        self.changed: list[str] = []
 
     def decided(
         self, *, outcome: str, requirement: str, policy_micros: int, added_micros: int, server: str = ""
@@ -351,6 +352,9 @@ class FakeMeters:
 
     def unchecked(self, server: str) -> None:
         self.unchecked_calls.append(server)
+
+    def changed_instructions(self, server: str) -> None:
+        self.changed.append(server)
 
 
 class World:

@@ -68,6 +68,8 @@ class Answer(Struct, frozen=True, kw_only=True):
     """The public code of the refusal that this tells; empty for an answer of the upstream's."""
     final: bool = False
     """True if this answers the open request: the reply of the upstream is over with it."""
+    removed_instructions: str = ""
+    """Digest of the server's instructions that were removed, as they are not the pinned ones; empty if none were."""
 
 
 class Withhold(Struct, frozen=True):

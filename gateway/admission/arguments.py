@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from gateway.admission.digests import canonical, digest_of_bytes
 from gateway.admission.policy_input import ArgumentsMeta, SchemaCheck
+from gateway.admission.schema_costs import Extent, cost_by_value, steps_of
 from gateway.admission.schemas import (
     Part,
     Schema,
@@ -29,11 +30,14 @@ from gateway.admission.schemas import (
 )
 from gateway.admission.usable_schema import Unchecked, UsableSchema, usable
 from gateway.admission.validator import Validator, compiled_schema, is_pattern
-from gateway.admission.walking import depth, is_node, nodes, size
+from gateway.admission.walking import depth, inner, is_node, nodes
 from gateway.protocol.keys import fold as plain_fold
 
-BUDGET: Final = 30_000_000
-"""Most schema steps times argument values that a check may take; a step is about 20 ns."""
+BUDGET: Final = 3_000_000
+"""Most steps that a check may take by `schema_costs`: a step is about 10 ns, and nothing else runs meanwhile, so that
+this is about 30 ms. A flat schema of 1,000 strings with 1,000 of them takes 6,000 steps."""
+_WALK: Final = 200_000
+"""Most subschemas that are looked at for keys that fold, in Python: about 100 ns each."""
 
 _WIDE: Final = 256
 """Longest key whose compatibility forms are folded too: NFKC can make a text 18 times as long."""
@@ -47,7 +51,9 @@ class Checker(Struct, frozen=True, kw_only=True):
     """The presented schema, for the names that it declares; null if it is not understood well enough for them."""
     usable: UsableSchema = UsableSchema(schema=True)
     cost: int = 1
-    """Bound of the steps that the usable part takes for one value."""
+    """Subschemas of the usable part, those that are referred to several times counted as often."""
+    by_value: Extent = Extent(values=1)
+    """The most that the usable part costs for one value."""
     validator: Validator | None = None
     formats: Validator | None = None
     """Asserts formats as well; null for a schema without any."""
@@ -67,6 +73,7 @@ def compiled(presented: Any) -> Checker:
         schema=_understood(presented),
         usable=part,
         cost=cost_of(part.schema, {}),
+        by_value=cost_by_value(part.schema),
         validator=validator,
         formats=compiled_schema(part.schema, formats=True) if has_format(part.schema) else None,
         spelled=frozenset(folds),
@@ -92,9 +99,9 @@ def check_formats(checker: Checker, arguments: Mapping[str, Any]) -> SchemaCheck
 def folded_key(checker: Checker, arguments: Mapping[str, Any]) -> str | None:
     """Return a key that some server may read as another one (Rule 3), the outermost first; null where there is none."""
     suspect = _suspect(checker, arguments)
-    if suspect is None or checker.schema is None or not _affordable(checker.schema.cost, arguments):
+    if suspect is None or checker.schema is None:
         return suspect
-    return next(_folded(checker.schema, arguments), None)
+    return next(_folded(checker.schema, arguments, suspect), None)
 
 
 def measure(arguments: Mapping[str, Any], schema: SchemaCheck) -> ArgumentsMeta:
@@ -131,16 +138,12 @@ def _understood(presented: Any) -> Schema | None:
 
 
 def _checked(checker: Checker, validator: Validator | None, value: Any) -> SchemaCheck:
-    if validator is None or not _affordable(checker.cost, value if is_object(value) else {"": value}):
+    if validator is None or steps_of(checker.by_value, value, BUDGET) > BUDGET:
         return "uncheckable"
     try:
         return "match" if validator.is_valid(value) else "mismatch"
     except ValueError:  # nested beyond the library's limit, or text that is not UTF-8
         return "uncheckable"
-
-
-def _affordable(cost: int, arguments: Mapping[str, Any]) -> bool:
-    return cost * size(arguments) <= BUDGET
 
 
 def _suspect(checker: Checker, arguments: Mapping[str, Any]) -> str | None:
@@ -161,20 +164,28 @@ class _Place(Struct, frozen=True):
     folds: set[str]
 
 
-def _folded(schema: Schema, arguments: Mapping[str, Any]) -> Iterator[str]:
-    """Return the keys that fold onto another, level by level; elements of one list share a look at the schema."""
+def _folded(schema: Schema, arguments: Mapping[str, Any], suspect: str) -> Iterator[str]:
+    """Return the keys that fold onto another, level by level; `suspect` if the search takes too long to be sure.
+
+    Elements of one list share a look at the schema.
+    """
+    looks = 0
     known: dict[tuple[int, ...], _Place] = {}
     places: list[tuple[list[Any], Any]] = [([schema.root], arguments)]
     while places:
         below: list[tuple[list[Any], Any]] = []
         for parts, value in places:
             place = _placed(schema, parts, known)
+            looks += 1 + len(parts) + len(place.here) * (1 + sum(map(is_node, inner(value))))
+            if looks > _WALK:
+                yield suspect
+                return
             if is_object(value):
                 yield from _folded_here(place, list(value))
-                below += ((of_member(place.here, key), inner) for key, inner in value.items() if is_node(inner))
+                below += ((of_member(place.here, key), child) for key, child in value.items() if is_node(child))
             elif is_array(value):
                 elements = of_elements(place.here)
-                below += ((elements, inner) for inner in value if is_node(inner))
+                below += ((elements, child) for child in value if is_node(child))
         places = below
 
 

@@ -82,6 +82,9 @@ class Route(Struct, frozen=True, kw_only=True):
     """True where the policy matches resources in normal form, so that other spellings of them may pass."""
     check_output: bool = False
     """True where a tool's `structuredContent` must fit the output schema that the server presents."""
+    instructions: str = "any"
+    """The digest that the server's `instructions` must have; `any` (as in answers of older policies) compares nothing,
+    `none` lets no text pass."""
 
 
 class Decision(Struct, frozen=True, kw_only=True):

@@ -161,6 +161,8 @@ class Completed(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field
     withheld: int = 0
     """What the server sent and what is not a message for this client; `detail` has the first reason."""
     detail: str = ""
+    removed_instructions: str = ""
+    """Digest of the server's instructions that were removed, as they are not the pinned ones; empty if none were."""
 
 
 class Refused(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="refused"):

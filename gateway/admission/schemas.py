@@ -52,7 +52,7 @@ class Schema:
         return list(found.values())
 
     def _referenced(self, part: Part) -> Iterator[Any]:
-        return _referenced(self.root, part, self._anchors)
+        return referenced(self.root, part, self._anchors)
 
 
 def cost_of(root: Any, anchors: Mapping[str, Any]) -> int:
@@ -63,7 +63,7 @@ def cost_of(root: Any, anchors: Mapping[str, Any]) -> int:
         part, is_done = todo.pop()
         if (not is_object(part) and not is_array(part)) or (not is_done and id(part) in costs):
             continue
-        inner = [*inside(part), *(_referenced(root, part, anchors) if is_object(part) else ())]
+        inner = [*inside(part), *(referenced(root, part, anchors) if is_object(part) else ())]
         if is_done:
             costs[id(part)] = min(1 + sum(costs.get(id(value), 0) for value in inner), _DEAREST)
         else:
@@ -142,7 +142,7 @@ def _anchors(part: Any, room: int) -> Iterator[tuple[str, Any]]:
         yield from _anchors(value, room - 1)
 
 
-def _referenced(root: Any, part: Part, anchors: Mapping[str, Any]) -> Iterator[Any]:
+def referenced(root: Any, part: Part, anchors: Mapping[str, Any]) -> Iterator[Any]:
     """Return what a subschema refers to; a property that is called `$ref` is no reference."""
     for reference in (part[name] for name in _REFERENCES if type(part.get(name)) is str):
         anchor = reference.removeprefix("#")

@@ -25,6 +25,7 @@ _SERVER: Final[Mapping[str, Any]] = {
     "timeout_s": 60,
     "large_results": False,
     "check_output": False,
+    "instructions": None,
     "believe_annotations": False,
     "server_requests": [],
 }

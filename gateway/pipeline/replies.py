@@ -11,10 +11,12 @@ from collections.abc import Mapping
 from typing import Any, Final, assert_never
 
 import orjson
+from msgspec.structs import replace
 
 from gateway.admission.action import Action, Answer, Withhold
 from gateway.admission.decision import PolicyFailure
 from gateway.admission.enforce import undecided
+from gateway.admission.instructions import pinned_by, reviewed
 from gateway.admission.listing import LISTS, capped
 from gateway.admission.refusal import Refusal
 from gateway.pipeline import embedded
@@ -139,13 +141,17 @@ class Replies:
         return shown(listed, self._tasks.listed(call, as_object((body or {}).get("result")) or {}))
 
     async def _connected(self, call: Call, message: Response, result: dict[str, Any]) -> Action:
-        """Tell a client that connects of no capability that policy refuses it."""
+        """Deliver what a server says of itself, without refused capabilities and without unreviewed instructions."""
         if call.inbound.method.name == "initialize" and not _negotiable(result):
             return self._broken(call, "it names a protocol revision that the gateway does not know for sessions")
-        shown = await self._capabilities.offered(call.inbound, self._engine.current(call), result)
+        texts = reviewed(result, pinned_by(call.answer))
+        shown = await self._capabilities.offered(call.inbound, self._engine.current(call), texts.result)
         if isinstance(shown, PolicyFailure):
             return self._refused(call, undecided(shown))
-        return self._whole(call, message, shown, doubtful=not unequivocal(message.raw))
+        action = self._whole(call, message, shown, doubtful=not unequivocal(message.raw))
+        if texts.removed and isinstance(action, Answer) and not action.code:
+            return replace(action, removed_instructions=texts.removed)
+        return action
 
     def _whole(self, call: Call, message: Response, result: dict[str, Any], *, doubtful: bool = False) -> Action:
         """Deliver a result as it came, or written anew where clients must keep it less, or could misread it."""

@@ -153,7 +153,7 @@ class EventStream:
                 self._to.outcome.withhold("the server answers the request a second time")
                 self._keep_id(event)
             case Answer():
-                self._to.outcome.told(action.code)
+                self._to.outcome.told(action)
                 await self._deliver(event, action)
             case Withhold():
                 if action.detail:

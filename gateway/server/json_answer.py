@@ -56,7 +56,7 @@ class JsonAnswer:
         if not isinstance(action, Answer) or not action.final:
             detail = action.detail if isinstance(action, Withhold) else "it is another message"
             return failing.unanswered(detail)
-        self._to.outcome.told(action.code)
+        self._to.outcome.told(action)
         self.answered = True
         headers = answered_headers(self._to.pipeline, self._to.call, self._reply, action.body)
         status = action.status if action.code else status

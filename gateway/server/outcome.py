@@ -1,17 +1,33 @@
 """What became of a forwarded message, collected while it is relayed, for the `completed` record."""
 
+from typing import Final
+
+from gateway.admission.action import Answer
 from gateway.pipeline.ports import UpstreamFailure
+
+CHANGED: Final = "the server's instructions are not those that were reviewed, and were removed"
 
 
 class Outcome:
     """Counts of one exchange; mutable, and of that exchange alone."""
 
-    __slots__ = ("code", "detail", "events", "size", "status", "unread", "upstream_micros", "withheld")
+    __slots__ = (
+        "code",
+        "detail",
+        "events",
+        "removed_instructions",
+        "size",
+        "status",
+        "unread",
+        "upstream_micros",
+        "withheld",
+    )
 
     def __init__(self) -> None:
         """Begin as answered, with nothing relayed yet."""
         self.code = "answered"
         self.detail = ""
+        self.removed_instructions = ""
         self.status = 0
         self.size = 0
         self.events = 0
@@ -29,9 +45,12 @@ class Outcome:
         self.withheld += 1
         self.detail = self.detail or detail
 
-    def told(self, code: str) -> None:
-        """What was relayed is a refusal of ours; no code, nothing to note."""
-        self.code = code or self.code
+    def told(self, answer: Answer) -> None:
+        """Note that the answer is a refusal of the gateway, or which instructions were removed from it."""
+        self.code = answer.code or self.code
+        if answer.removed_instructions:
+            self.removed_instructions = answer.removed_instructions
+            self.detail = self.detail or CHANGED
 
     def failed(self, failure: UpstreamFailure) -> None:
         """The upstream's failure is what the record says."""

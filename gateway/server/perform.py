@@ -20,6 +20,7 @@ from gateway.pipeline import Pipeline
 from gateway.pipeline.call import Call, Settled
 from gateway.pipeline.ports import UpstreamFailure
 from gateway.pipeline.turns import Turns
+from gateway.server.changed_instructions import ChangedInstructions
 from gateway.server.closing import break_off, close_stream
 from gateway.server.edge import Edge
 from gateway.server.outcome import Outcome
@@ -50,6 +51,7 @@ class Performer:
         self._callers: Final = callers
         self._limits: Final = limits
         self._turns: Final = Turns()
+        self._changed: Final = ChangedInstructions()
         self.sessionless: Final = set[str]()
         """Servers that this worker has seen answer without a session."""
 
@@ -176,6 +178,9 @@ class Performer:
         self._meters.upstream(closed or outcome.code)
         if outcome.withheld:
             self._meters.withheld(call.inbound.server, outcome.withheld)
+        if outcome.removed_instructions:
+            self._meters.changed_instructions(call.inbound.server)
+            self._changed.note(call.inbound.server, outcome.removed_instructions, now.monotonic_ns)
         parts.journal.completed(
             Completed(
                 call_id=call.call_id,
@@ -190,6 +195,7 @@ class Performer:
                 unread=outcome.unread,
                 withheld=outcome.withheld,
                 detail=outcome.detail,
+                removed_instructions=outcome.removed_instructions,
             )
         )
 

@@ -29,6 +29,7 @@ class Telemetry:
         self._refused: dict[str, int] = {}
         self._withheld: dict[str, int] = {}
         self._unchecked: dict[str, int] = {}
+        self._changed_instructions: dict[str, int] = {}
         self._decision = Buckets()
         self._added = Buckets()
         self._streams = 0
@@ -61,6 +62,10 @@ class Telemetry:
         """A call was judged by a schema with keywords that are not checked."""
         self._count(self._unchecked, server)
 
+    def changed_instructions(self, server: str) -> None:
+        """A server of the catalog gave instructions other than the pinned ones."""
+        self._count(self._changed_instructions, server)
+
     def streams(self, count: int) -> None:
         """So many streams are open now."""
         self._streams = count
@@ -73,6 +78,7 @@ class Telemetry:
             refused=dict(self._refused),
             withheld=dict(self._withheld),
             unchecked=dict(self._unchecked),
+            changed_instructions=dict(self._changed_instructions),
             decision=self._decision.latency(),
             added=self._added.latency(),
             streams=self._streams,

@@ -77,6 +77,12 @@ class _Workers(Collector):
             "server",
             (one.unchecked for one in samples),
         )
+        yield _counter(
+            "changed_instructions",
+            "Results from which the server's instructions were removed, because they are not the pinned ones.",
+            "server",
+            (one.changed_instructions for one in samples),
+        )
         yield _histogram("decision_seconds", "Time that OPA took.", [one.decision for one in samples])
         yield _histogram(
             "added_seconds", "Time from reading a message to acting on it.", [one.added for one in samples]

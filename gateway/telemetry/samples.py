@@ -53,6 +53,8 @@ class Samples(Struct, frozen=True, kw_only=True):
     """Messages of servers that were not delivered, by server."""
     unchecked: dict[str, int] = field(default_factory=dict[str, int])
     """Calls of tools whose schema has keywords that are not checked, by server."""
+    changed_instructions: dict[str, int] = field(default_factory=dict[str, int])
+    """Results without the server's instructions, which are not the pinned ones, by server."""
     decision: Latency
     added: Latency
     streams: int = 0

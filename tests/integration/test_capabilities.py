@@ -9,8 +9,9 @@ import pytest_asyncio
 from mcp import Client
 from mcp_types import CreateMessageResult, ElicitResult, TextContent
 
+from gateway.admission.instructions import pin_of
 from tests.clients.raw import BOTH, PATIENCE_S
-from tests.running import Gateway, catalog, running
+from tests.running import Gateway, catalog, running, until
 from tests.servers.fixtures import recorder, recording_process
 from tests.servers.recording import Recorder
 from tests.servers.talking import MODERN
@@ -31,6 +32,8 @@ async def gateway(tmp_path_factory: pytest.TempPathFactory, recording_process: R
         "some": catalog(
             "some", recording_process.url, tools=things["tools"], server_requests=["elicitation/create", "roots/list"]
         ),
+        "pinned": catalog("pinned", recording_process.url, instructions={"sha256": pin_of("For tests.")}),
+        "changed": catalog("changed", recording_process.url, instructions={"sha256": pin_of("For all.")}),
     }
     async with running(tmp_path_factory.mktemp("capabilities"), servers=servers) as started:
         yield started
@@ -111,3 +114,19 @@ def _modern(method: str, params: dict[str, Any]) -> dict[str, Any]:
     named = {"mcp-name": params["uri"]} if "uri" in params else {}
     message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": meta}}
     return {"json": message, "headers": headers | named}
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+async def test_only_the_reviewed_instructions_of_a_real_server_reach_a_client(gateway: Gateway, mode: str) -> None:
+    async with Client(gateway.url("pinned"), mode=mode) as client:
+        assert client.instructions == "For tests."
+    async with Client(gateway.url("changed"), mode=mode) as client:
+        assert client.instructions is None
+        assert client.server_capabilities is not None
+
+    async def recorded() -> dict[str, Any] | None:
+        found = [record for record in gateway.records("completed") if "removed_instructions" in record]
+        return found[-1] if found else None
+
+    record = await until(recorded, lambda: "no record of the removal")
+    assert record["removed_instructions"] == pin_of("For tests.")

@@ -51,8 +51,16 @@ def _server(old: Json | None, new: Json | None, drifts: tuple[Json, Json]) -> To
         elif field == "server_requests":
             said = {"more": "may now ask the client for", "fewer": "may no longer ask the client for"}
             yield from gained(before, after, **said, wider="looser")
+        elif field == "instructions":
+            yield _instructions(before, after)
         else:
             yield became(field, before, after), _effect(field, after)
+
+
+def _instructions(old: Json | None, new: Json | None) -> tuple[str, Effect]:
+    if old is None:
+        return "has pinned instructions now", "stricter"
+    return ("has other pinned instructions", "unclear") if new else ("no longer has pinned instructions", "looser")
 
 
 def _effect(field: str, new: Any) -> Effect:

@@ -50,6 +50,7 @@ _WORDS: Final[dict[str, tuple[Any, ...]]] = {
     "believe_annotations": (True,),
     "check_formats": (True, False),
     "check_output": (True,),
+    "instructions": (None, {"sha256": "x"}),
     "check_schemas": ("strict", "lenient"),
     "action": ("read", "write", "delete", "reed"),
     "actions": (["read"], ["write", "delete", "send", "execute", "list"], ["read", "write", "delete", "send"], ["*"]),

@@ -19,6 +19,7 @@ from gateway.cli.agent_files import write
 from gateway.cli.catalog.asking import connection_options, secret_from, surveyed
 from gateway.cli.catalog.difference import DRIFT, differences
 from gateway.cli.catalog.document import About, entry, read, renew, written
+from gateway.cli.catalog.instructions import changed_lines, instructions_difference, pin_instructions
 from gateway.cli.catalog.listed import listed
 from gateway.cli.catalog.report import difference_json, difference_lines, failed_lines, left_out_lines
 from gateway.cli.catalog.unchecked import unchecked_lines
@@ -62,7 +63,8 @@ def imported(url: str, server: str, owner: str | None, output: Path | None, **op
     """Connect to the MCP server at URL, list everything that it offers, and write it as a catalog entry.
 
     Every target gets the digests of its definition as a pin, and a new one a suggested action with where the suggestion
-    came from: review both, and commit the file. An entry that is there keeps all that people wrote in it.
+    came from. The instructions that the server gives to models get a pin as well, with their text as a comment. Review
+    them all, and commit the file. An entry that is there keeps all that people wrote in it.
     """
     about_credential = {"credential": options.pop("credential"), "per": options.pop("per")}
     ca_file: Path | None = options.pop("ca_file")
@@ -70,7 +72,9 @@ def imported(url: str, server: str, owner: str | None, output: Path | None, **op
     things, left_out = listed(found)
     if output is not None and output.exists():
         document = _existing(output, server)
+        reviewed = changed_lines(document, found.instructions)
         renew(document, things)
+        pin_instructions(document, found.instructions)
     else:
         about = About(
             server=server,
@@ -80,9 +84,11 @@ def imported(url: str, server: str, owner: str | None, output: Path | None, **op
             credential=about_credential["credential"] or "",
             per=about_credential["per"],
         )
+        reviewed = []
         document = entry(about, things)
+        pin_instructions(document, found.instructions, at=list(document).index("trust") + 1)
     _put(output, written(document))
-    for line in (*left_out_lines(left_out), *unchecked_lines(things), *failed_lines(found.failed)):
+    for line in (*reviewed, *left_out_lines(left_out), *unchecked_lines(things), *failed_lines(found.failed)):
         click.echo(line, err=True)
 
 
@@ -104,8 +110,9 @@ Examples:
 def diff(path: Path, server: str | None, url: str | None, *, as_json: bool, **options: Any) -> None:
     """Ask the servers of the catalog PATH (a file, or a directory such as bundles/dev) what they list now.
 
-    Says for each target whether it is as pinned, and if not, in which class it changed: description, schema,
-    annotations, added, removed. Ends with 1 if anything differs, or if a list could not be read.
+    Says for each target, and for the server's instructions, whether it is as pinned, and if not, in which class it
+    changed: description, schema, annotations, added, removed. Ends with 1 if anything differs, or if a list could not
+    be read.
     """
     entries = [one for one in _entries(path) if server in {None, one["server"]}]
     if not entries:
@@ -125,7 +132,7 @@ def _differs(known: Mapping[str, Any], url: str | None, *, as_json: bool, option
     secret = secret_from(**{**credentials, "credential": named})
     survey = surveyed(url or str(known["url"]), secret, options["ca_file"])
     things, left_out = listed(survey)
-    found = differences(known, things, survey.failed)
+    found = [*instructions_difference(known, survey.instructions), *differences(known, things, survey.failed)]
     for line in failed_lines(survey.failed):
         click.echo(line, err=True)
     if as_json:

@@ -19,11 +19,11 @@ DRIFT: Final = frozenset({"drifted", "added", "removed"})
 
 
 class Difference(Struct, frozen=True, kw_only=True):
-    """One target, and how it stands to its pin."""
+    """One target, or the instructions, and how it stands to its pin."""
 
     section: str
     key: str
-    """The server's own text, unescaped."""
+    """The server's own text, unescaped; empty for the instructions."""
     state: State
     classes: tuple[str, ...] = ()
     """The classes of a drift."""

@@ -21,7 +21,7 @@ def difference_lines(server: str, found: Sequence[Difference], *, color: bool) -
     """Return a line for each thing that is not as it was pinned, and one that counts them."""
     for one in found:
         if one.state != "unchanged":
-            yield f"{server}: {_state(one, color=color)}  {one.section[:-1]} {_cut(one.key)}{_why(one)}"
+            yield f"{server}: {_state(one, color=color)}  {_what(one)}{_why(one)}"
     counts = Counter(one.state for one in found)
     told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "nothing listed"
     yield f"{server}: {told}"
@@ -48,6 +48,10 @@ def left_out_lines(left_out: Sequence[LeftOut]) -> Iterator[str]:
 def failed_lines(failed: Mapping[str, str]) -> Iterator[str]:
     """Return a line for each list that the server announces and that could not be read."""
     return (f"not read: {method}: {why}" for method, why in failed.items())
+
+
+def _what(one: Difference) -> str:
+    return f"{one.section[:-1]} {_cut(one.key)}" if one.key else one.section
 
 
 def _state(one: Difference, *, color: bool) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from gateway.admission.instructions import KEY
 from gateway.admission.listing import LISTS, items_of
 from gateway.cli.catalog.conversation import TIMEOUT_S, Conversation, talking
 from gateway.cli.catalog.exchange import Refused, Unreachable
@@ -41,6 +42,8 @@ class Survey(Struct, frozen=True, kw_only=True):
     """The entries by list method: `tools/list`, `prompts/list`, `resources/list`, `resources/templates/list`."""
     failed: Mapping[str, str] = {}
     """Why a list that the server announces could not be read, by its method; safe to show."""
+    instructions: Any = None
+    """What the server gives to models; a text unless it is broken."""
 
 
 def survey(
@@ -59,6 +62,7 @@ def survey(
             version=as_text(info.get("version")) or "",
             lists=lists,
             failed=failed,
+            instructions=said.get(KEY),
         )
 
 

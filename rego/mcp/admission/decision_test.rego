@@ -334,6 +334,7 @@ _route := {
 	"timeout_s": 60,
 	"large_results": false,
 	"check_output": false,
+	"instructions": "text",
 	"normal_uris": true,
 }
 
@@ -384,4 +385,19 @@ test_says_whether_only_the_definition_is_missing if {
 	fixture.decision(pinned, believing).needs_definition == true
 	fixture.decision(object.union(fixture.tool("hidden"), failed), fixture.bundle).needs_definition == false
 	fixture.decision(fixture.changed(fixture.call, ["definition"], null), fixture.bundle).needs_definition == false
+}
+
+test_instructions_that_nobody_reviewed_pass_unless_pins_are_required if {
+	unpinned := fixture.with_server("instructions", null)
+	fixture.decision(fixture.call, unpinned).route.instructions == "any"
+	asking := ["environment", "require_pins"]
+	every strict in [fixture.changed(unpinned, asking, true), fixture.without(unpinned, asking)] {
+		fixture.decision(fixture.call, strict).route.instructions == "none"
+	}
+}
+
+test_a_damaged_pin_of_instructions_lets_none_pass if {
+	every damaged in [true, "any", {}, {"sha256": null}] {
+		fixture.decision(fixture.call, fixture.with_server("instructions", damaged)).route.instructions == "none"
+	}
 }

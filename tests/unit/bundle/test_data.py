@@ -53,6 +53,7 @@ def test_every_optional_value_is_written_out(data: Data) -> None:
         "timeout_s": 60,
         "large_results": False,
         "check_output": False,
+        "instructions": None,
         "check_formats": False,
         "believe_annotations": False,
         "server_requests": [],

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from gateway.bundle.artefact import Artefact, read_artefact
 from gateway.bundle.difference import Change, differences
+from gateway.bundle.difference.catalog import catalog_changes
 from gateway.bundle.manifest import Library, Metadata
 from gateway.bundle.pack import canonical, pack
 
@@ -158,6 +159,7 @@ CASES: list[tuple[str, Any, str, str]] = [
     ("requirements/rules_permit/reads", ["input.server"], "requirement rules_permit now reads input.server", "unclear"),
     ("requirements/rules_permit/severity", "low", "requirement rules_permit now has severity `low`, not `high`", "same"),
     (f"{SLACK}/url", "https://x/", "server slack now has url `https://x/`, not `https://slack.example/mcp`", "unclear"),
+    (f"{SLACK}/instructions", {"sha256": "a"}, "server slack has pinned instructions now", "stricter"),
     (f"{SLACK}/title", "S", "server slack now has title `S`, not `Slack`", "same"),
     (f"{SLACK}/trust", "high", "server slack now has trust `high`, not `low`", "unclear"),
     (f"{SLACK}/believe_annotations", True, "server slack now has believe_annotations `true`, not `false`", "looser"),
@@ -267,3 +269,17 @@ def test_long_values_and_many_values_are_bounded() -> None:
     assert len(found) == 21
     assert max(map(len, found)) < 400
     assert found[-1] == "data own.recipients differs in 82 more values"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "what", "effect"),
+    [
+        ({"sha256": "a"}, {"sha256": "b"}, "has other pinned instructions", "unclear"),
+        ({"sha256": "a"}, None, "no longer has pinned instructions", "looser"),
+    ],
+)
+def test_a_changed_pin_of_instructions_is_a_change(before: Any, after: Any, what: str, effect: str) -> None:
+    old, new = (at(f"{SLACK}/instructions", pin)() for pin in (before, after))
+    assert list(catalog_changes(BASE, at(f"{SLACK}/instructions", None)())) == []
+    (found,) = catalog_changes(old, new)
+    assert (found.what, found.effect) == (what, effect)

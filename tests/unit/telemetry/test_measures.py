@@ -50,6 +50,7 @@ def test_workers_are_summed() -> None:
         telemetry.malformed("malformed_shape")
         telemetry.withheld("slack", 7)
         telemetry.unchecked("files")
+        telemetry.changed_instructions("files")
     first.streams(2)
     second.streams(3)
     found = read(packed(first), packed(second))
@@ -57,6 +58,7 @@ def test_workers_are_summed() -> None:
     assert found["mcp_admission_refused_total", ("code", "malformed_shape")] == 3
     assert found["mcp_admission_withheld_messages_total", ("server", "slack")] == 21
     assert found["mcp_admission_unchecked_schemas_total", ("server", "files")] == 3
+    assert found["mcp_admission_changed_instructions_total", ("server", "files")] == 3
     assert found["mcp_admission_open_streams",] == 5
     assert found["mcp_admission_decision_seconds_count",] == 3
     assert found["mcp_admission_workers",] == 2

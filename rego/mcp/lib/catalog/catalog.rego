@@ -69,7 +69,19 @@ route := {
 	"timeout_s": server.timeout_s,
 	"large_results": server.large_results,
 	"check_output": server.check_output,
+	"instructions": instructions,
 	"normal_uris": true,
 } if {
 	server_is_complete
 }
+
+# METADATA
+# description: |
+#   The digest that the server's instructions must have, `any` if they are not compared, `none` if no text may pass: it
+#   was never reviewed, and this environment asks for reviews.
+instructions := server.instructions.sha256 if {
+	is_string(server.instructions.sha256)
+} else := "any" if {
+	server.instructions == null
+	data.environment.require_pins == false
+} else := "none"

@@ -1,0 +1,58 @@
+"""The `instructions` of a server, which clients put into the context of a model, against the text that was reviewed.
+
+Rule 1: a pin is the digest of the text as RFC 8785 JSON; that of a server without instructions is the digest of null.
+Rule 2: what is not the pinned text is removed, and so is each key that some reader takes for `instructions`.
+Rule 3: null and the empty text instruct no model, so they pass whatever is pinned.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from msgspec import Struct
+
+from gateway.admission.decision import Verdict
+from gateway.admission.digests import digest
+from gateway.protocol.keys import fold
+
+KEY: Final = "instructions"
+ANY: Final = "any"
+"""In place of a digest: the text is not compared."""
+NO_INSTRUCTIONS: Final = digest(None)
+"""The pin of a server that gives no instructions."""
+_FOLDED: Final = fold(KEY)
+_NONE: Final = "none"
+"""In place of a digest: no text passes."""
+
+
+class Reviewed(Struct, frozen=True, kw_only=True):
+    """A result with those instructions only that were reviewed."""
+
+    result: dict[str, Any]
+    removed: str = ""
+    """Digest of the instructions that were removed; empty if none were."""
+
+
+def pin_of(instructions: object) -> str:
+    """Return the pin of a server's instructions; null and the empty text are none."""
+    return digest(instructions or None)
+
+
+def pinned_by(answer: object) -> str:
+    """Return what a decision lets pass: a digest, or `any`; without a route nothing passes."""
+    route = answer.decision.route if isinstance(answer, Verdict) else None
+    return _NONE if route is None else route.instructions
+
+
+def reviewed(result: Mapping[str, Any], pin: str) -> Reviewed:
+    """Return the result of `initialize` or `server/discover` without the instructions that are not the pinned ones."""
+    changed = [] if pin == ANY else [key for key, value in result.items() if _is_changed(key, value, pin)]
+    if not changed:
+        return Reviewed(result=dict(result))
+    kept = {key: value for key, value in result.items() if key not in changed}
+    return Reviewed(result=kept, removed=digest(result[KEY if KEY in changed else changed[0]]))
+
+
+def _is_changed(key: str, value: object, pin: str) -> bool:
+    if fold(key) != _FOLDED:
+        return False
+    return key != KEY or (value is not None and value != "" and digest(value) != pin)
