@@ -261,4 +261,6 @@ def _twofold(body: bytes, envelope: dict[str, Any]) -> Malformed | None:
             return None
     except orjson.JSONEncodeError:
         return _refused("too_complex", "the reply nests so deep that it could not be written again")
-    return None if distinct(body) else _refused("duplicate_key", "the reply has one of JSON-RPC's keys twice")
+    return (
+        None if distinct(body) else _refused("duplicate_key", "the reply has a key twice, or a key with a quote in it")
+    )

@@ -381,6 +381,8 @@ def test_only_an_error_may_come_without_an_id(absent: dict[str, None]) -> None:
         b'{"jsonrpc":"2.0","id":1,"result":{},"result":{"a":1}}',
         b'{"jsonrpc":"2.0","id":1,"result":{},"r\\u0065sult":{"a":1}}',
         b'{ "jsonrpc" : "2.0" , "id":1,"result":{},"jsonrpc" :"2.0"}',
+        rb'{"jsonrpc":"2.0","id":1,"id":2,"x\u0022\u0022":0,"result":{}}',
+        rb'{"jsonrpc":"2.0","id":2,"result":{"a":"b"},"x\u0022\u0022\u0022\u0022\u0022\u0022":0,"result":{}}',
         b'{"jsonrpc":"2.0","id":1,"result":{},"Result":{}}',
         b'{"jsonrpc":"2.0","id":1,"result":{},"error":0}',
         b'{"jsonrpc":"2.0","id":1,"result":null,"error":null}',
