@@ -125,7 +125,11 @@ async def test_a_key_that_some_readers_take_for_a_checked_one_is_withheld(more: 
 async def test_of_two_structured_contents_only_the_checked_one_is_delivered() -> None:
     twice = b'{"structuredContent":{"n":"hunter2"},"content":[],"structuredContent":{"n":1}}'
     made = world({}, outputSchema=SCHEMA)
-    made.upstream.answer = lambda _: FakeReply(b'{"jsonrpc":"2.0","id":1,"result":' + twice + b"}")
+
+    def answer(_: dict[str, Any]) -> FakeReply:
+        return FakeReply(b'{"jsonrpc":"2.0","id":1,"result":' + twice + b"}")
+
+    made.upstream.answer = answer
     got = await Browser(made).legacy("tools/call", {"name": "t", "arguments": {}})
     assert got.json["result"] == {"structuredContent": {"n": 1}, "content": []}
     assert b"hunter2" not in got.body
