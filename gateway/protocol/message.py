@@ -27,7 +27,7 @@ from gateway.protocol.request_envelope import (
     response_id,
 )
 from gateway.protocol.steps import Steps, finish
-from gateway.protocol.strict import DEFAULT, Limits, parsing
+from gateway.protocol.strict import DEFAULT, Limits, crowded, parsing
 
 _CALL: Final = frozenset({"jsonrpc", "id", "method", "params"})
 _RESULT: Final = frozenset({"jsonrpc", "id", "result"})
@@ -36,6 +36,8 @@ _ENVELOPE: Final = _CALL | _RESULT | _ERROR
 _NULLABLE: Final = frozenset({"method", "params", "result", "error"})
 """Members that some servers write as null if a message does not have them."""
 _BOM: Final = b"\xef\xbb\xbf"
+_MOST_NODES: Final = 500_000
+"""Objects and arrays in a server's message: they are what its reading costs, however short they are."""
 
 
 class Request(Struct, frozen=True, kw_only=True):
@@ -187,6 +189,8 @@ def read_reply(body: bytes) -> Message | Malformed:
     bounds the size. What is inside `result` is not judged here, and is rewritten if it is filtered.
     """
     body = body.removeprefix(_BOM)
+    if crowded(body, _MOST_NODES):
+        return _refused("too_complex", f"the reply has more than {_MOST_NODES} objects and arrays")
     try:
         parsed = orjson.loads(body)
     except orjson.JSONDecodeError as error:

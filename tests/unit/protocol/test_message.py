@@ -418,6 +418,15 @@ def test_a_reply_may_use_the_words_of_the_envelope_inside(result: str) -> None:
     assert reply.result == json.loads(result)
 
 
+@pytest.mark.parametrize("node", ["[]", "{}"])
+def test_a_reply_of_very_many_objects_or_arrays_is_refused(node: str) -> None:
+    nodes = ",".join([node] * 500_001)
+    raw = f'{{"jsonrpc":"2.0","id":1,"result":{{"a":[{nodes}]}}}}'
+    assert "500000 objects and arrays" in refused(read_reply(raw.encode())).reason
+    text = orjson.dumps({"jsonrpc": "2.0", "id": 1, "result": {"text": f'"[{nodes}]"'}})
+    assert isinstance(read_reply(text), Response)
+
+
 def test_a_reply_that_nests_too_deep_to_be_written_is_refused() -> None:
     deep = b'{"jsonrpc":"2.0","id":1,"result":{"n":' + b"[" * 300 + b"]" * 300 + b"}}"
     assert refused(read_reply(deep)).fault == "too_complex"
