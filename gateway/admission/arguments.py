@@ -35,6 +35,9 @@ from gateway.protocol.keys import fold as plain_fold
 BUDGET: Final = 30_000_000
 """Most schema steps times argument values that a check may take; a step is about 20 ns."""
 
+MOST_VALUES: Final = 10_000
+"""Values of a schema that is looked at, at all depths; larger ones would hold the gateway for too long."""
+
 _WIDE: Final = 256
 """Longest key whose compatibility forms are folded too: NFKC can make a text 18 times as long."""
 
@@ -59,6 +62,9 @@ class Checker(Struct, frozen=True, kw_only=True):
 
 def compiled(presented: Any) -> Checker:
     """Return the checker of a presented JSON Schema; draft 2020-12 if it does not name another."""
+    if size(presented) > MOST_VALUES:
+        part, validator = _nothing(f"has more than {MOST_VALUES} values")
+        return Checker(presented=presented, usable=part, validator=validator)
     names = set(all_declared(presented))
     folds = Counter(fold(name) for name in names)
     part, validator = _usable(presented)
@@ -119,8 +125,13 @@ def _usable(presented: Any) -> tuple[UsableSchema, Validator | None]:
     validator = compiled_schema(part.schema, formats=False)
     if validator is not None:
         return part, validator
-    why = Unchecked("", "has a value that the validator does not take, such as text that is not Unicode")
-    return UsableSchema(schema=True, unchecked=(why,)), compiled_schema(schema=True, formats=False)
+    return _nothing("has a value that the validator does not take, such as text that is not Unicode")
+
+
+def _nothing(why: str) -> tuple[UsableSchema, Validator | None]:
+    """Return a schema of which nothing can be used, with a validator that accepts everything."""
+    unchecked = (Unchecked("", why),)
+    return UsableSchema(schema=True, unchecked=unchecked), compiled_schema(schema=True, formats=False)
 
 
 def _understood(presented: Any) -> Schema | None:
