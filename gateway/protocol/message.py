@@ -36,6 +36,8 @@ _ENVELOPE: Final = _CALL | _RESULT | _ERROR
 _NULLABLE: Final = frozenset({"method", "params", "result", "error"})
 """Members that some servers write as null if a message does not have them."""
 _BOM: Final = b"\xef\xbb\xbf"
+_REQUEST_ID_CHARS: Final = SEALED_ID_CHARS // 2
+"""Characters of the id of a server's request: sealed, it grows, and must fit into the client's answer."""
 _MOST_NODES: Final = 500_000
 """Objects and arrays in a server's message: they are what its reading costs, however short they are."""
 
@@ -214,6 +216,8 @@ def _server_message(envelope: dict[str, Any], body: bytes) -> Message | Malforme
     params = cast("dict[str, Any]", params)
     if "id" not in envelope:
         return Notification(method=method, params=params, raw=body)
+    if type(envelope["id"]) is str and len(envelope["id"]) > _REQUEST_ID_CHARS:
+        return _refused("id", f"the id of the server's request has more than {_REQUEST_ID_CHARS} characters")
     return Request(id=envelope["id"], method=method, params=params, raw=body)
 
 

@@ -418,6 +418,12 @@ def test_a_reply_may_use_the_words_of_the_envelope_inside(result: str) -> None:
     assert reply.result == json.loads(result)
 
 
+def test_the_id_of_a_servers_request_is_bounded() -> None:
+    raw = '{"jsonrpc":"2.0","id":"%s","method":"ping"}'
+    assert isinstance(read_reply((raw % ("i" * 512)).encode()), Request)
+    assert "512 characters" in refused(read_reply((raw % ("i" * 513)).encode())).reason
+
+
 @pytest.mark.parametrize("node", ["[]", "{}"])
 def test_a_reply_of_very_many_objects_or_arrays_is_refused(node: str) -> None:
     nodes = ",".join([node] * 500_001)
