@@ -244,7 +244,7 @@ async def test_what_stands_beside_a_url_is_judged_by_itself(data: Any) -> None:
 
 @pytest.mark.parametrize("key", ["Instructions", "PROTOCOLVERSION", "Ta\u017fk", "Tasks", "Capabilities"])
 async def test_a_result_with_a_key_that_some_readers_take_for_a_judged_one_is_withheld(key: str) -> None:
-    result = {"protocolVersion": "2025-11-25", "capabilities": {}, "instructions": "read", key: "evil"}
+    result: dict[str, Any] = {"protocolVersion": "2025-11-25", "capabilities": {}, key: "evil"}
     world = World(upstream=lambda _: FakeReply(orjson.dumps({"jsonrpc": "2.0", "id": 1, "result": result})))
     got = await Browser(world).legacy("initialize", {"protocolVersion": "2025-11-25", "capabilities": {}})
     assert b"evil" not in got.body
