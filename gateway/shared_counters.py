@@ -14,8 +14,11 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 
-SLOTS: Final = 4096
-"""Counters of each worker."""
+SLOTS: Final = 2**20
+"""Counters of each worker; so many that hardly any two servers share one, as each could make all others list again.
+
+The system gives memory to those that were raised only.
+"""
 _BYTES: Final = 8
 _NAMES: Final = 16_384
 _LARGEST: Final = 2**64 - 1

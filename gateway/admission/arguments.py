@@ -39,6 +39,9 @@ this is about 30 ms. A flat schema of 1,000 strings with 1,000 of them takes 6,0
 _WALK: Final = 200_000
 """Most subschemas that are looked at for keys that fold, in Python: about 100 ns each."""
 
+MOST_VALUES: Final = 10_000
+"""Values of a schema that is looked at, at all depths; larger ones would hold the gateway for too long."""
+
 _WIDE: Final = 256
 """Longest key whose compatibility forms are folded too: NFKC can make a text 18 times as long."""
 
@@ -65,6 +68,9 @@ class Checker(Struct, frozen=True, kw_only=True):
 
 def compiled(presented: Any) -> Checker:
     """Return the checker of a presented JSON Schema; draft 2020-12 if it does not name another."""
+    if size(presented) > MOST_VALUES:
+        part, validator = _nothing(f"has more than {MOST_VALUES} values")
+        return Checker(presented=presented, usable=part, validator=validator)
     names = set(all_declared(presented))
     folds = Counter(fold(name) for name in names)
     part, validator = _usable(presented)
@@ -126,8 +132,13 @@ def _usable(presented: Any) -> tuple[UsableSchema, Validator | None]:
     validator = compiled_schema(part.schema, formats=False)
     if validator is not None:
         return part, validator
-    why = Unchecked("", "has a value that the validator does not take, such as text that is not Unicode")
-    return UsableSchema(schema=True, unchecked=(why,)), compiled_schema(schema=True, formats=False)
+    return _nothing("has a value that the validator does not take, such as text that is not Unicode")
+
+
+def _nothing(why: str) -> tuple[UsableSchema, Validator | None]:
+    """Return a schema of which nothing can be used, with a validator that accepts everything."""
+    unchecked = (Unchecked("", why),)
+    return UsableSchema(schema=True, unchecked=unchecked), compiled_schema(schema=True, formats=False)
 
 
 def _understood(presented: Any) -> Schema | None:

@@ -3,7 +3,7 @@
 Rule 1: a subschema is read once, wherever it is referred to; what nothing reaches is not read.
 Rule 2: a keyword that cannot have its value is left out with a reason; a subschema that may accept more than it was
 written to is loose.
-Rule 3: the number, the depth and the references of subschemas are bounded.
+Rule 3: the number, the depth, the references and the patterns of subschemas are bounded.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,6 +28,8 @@ from gateway.admission.schemas import is_array, is_object
 
 MOST_PARTS: Final = 10_000
 MOST_TARGETS: Final = 500
+MOST_PATTERNS: Final = 50
+"""Different patterns: one may take the library 20 milliseconds, whether it is usable or not."""
 DEEPEST: Final = 100
 _SHOWN: Final = 80
 
@@ -100,6 +102,8 @@ class Reader:
         self._root: Final = root
         self._draft: Final = draft
         self._is_pattern: Final = is_pattern
+        self._patterns: Final[dict[str, str]] = {}
+        """The complaint about each pattern that was looked at; empty for one that can be used."""
         self._references: Final = References(root, draft)
         self._parts: Final[dict[Place, Part]] = {}
         self._todo: Final[list[tuple[Part, Any]]] = []
@@ -156,9 +160,18 @@ class Reader:
         elif keyword in MAPS:
             self._map(part, keyword, content)
         elif keyword == "pattern":
-            self._assertion(part, keyword, content, pattern_complaint(content, self._is_pattern))
+            self._assertion(part, keyword, content, self._pattern_complaint(content))
         elif is_assertion(keyword):
             self._assertion(part, keyword, content, complaint(keyword, content, self._draft))
+
+    def _pattern_complaint(self, content: Any) -> str:
+        if type(content) is not str:
+            return pattern_complaint(content, self._is_pattern)
+        if content not in self._patterns:
+            if len(self._patterns) >= MOST_PATTERNS:
+                return f"is one of more than {MOST_PATTERNS} patterns"
+            self._patterns[content] = pattern_complaint(content, self._is_pattern)
+        return self._patterns[content]
 
     def _assertion(self, part: Part, keyword: str, content: Any, why: str) -> None:
         part.plain[keyword] = content
@@ -179,7 +192,7 @@ class Reader:
         if not content:
             part.plain[keyword] = {}
         for name, inner in content.items():
-            why = pattern_complaint(name, self._is_pattern) if keyword == "patternProperties" else ""
+            why = self._pattern_complaint(name) if keyword == "patternProperties" else ""
             if keyword == "dependencies" and is_array(inner):
                 why = names_complaint(inner)
                 part.plain.setdefault(keyword, {})[name] = inner

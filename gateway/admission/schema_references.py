@@ -26,13 +26,15 @@ class References:
         self._stand_alone: Final = draft <= REFERENCES_STAND_ALONE
         self._id: Final = "id" if draft == EARLIEST else "$id"
         self._resources: Final[dict[str, Place]] = {}
+        self._bases: Final[dict[Place, str]] = {}
+        """The last name of each resource, to which references in it are relative."""
         self._anchors: Final[dict[tuple[Place, str], Place]] = {}
         self._find()
 
     @property
     def is_one_resource(self) -> bool:
         """Whether dynamic references mean the same as static ones: no subschema is a resource of its own."""
-        return len(set(self._resources.values()) - {()}) == 0
+        return not self._bases.keys() - {()}
 
     def named(self, reference: Any, place: Place) -> Place | None:
         """Return the place that a reference at `place` names; null if it names nothing in this document."""
@@ -56,11 +58,15 @@ class References:
 
     def _home(self, place: Place) -> Place:
         """Return the innermost resource around a place."""
-        resources = set(self._resources.values())
-        return next((place[:end] for end in range(len(place), 0, -1) if place[:end] in resources), ())
+        return next((place[:end] for end in range(len(place), 0, -1) if place[:end] in self._bases), ())
 
     def _base(self, home: Place) -> str:
-        return next((name for name, place in reversed(self._resources.items()) if place == home), "")
+        return self._bases.get(home, "")
+
+    def _name(self, name: str, place: Place) -> None:
+        if name not in self._resources:
+            self._resources[name] = place
+            self._bases[place] = name
 
     def _pointed(self, resource: Place, pointer: str) -> Place | None:
         place, value = resource, self.at(resource)
@@ -100,8 +106,8 @@ class References:
             self._anchors.setdefault((home, named[1:]), place)
         elif type(named) is str and named and not (self._stand_alone and "$ref" in value):
             document = named.removesuffix("#")
-            self._resources.setdefault(_joined(self._base(home), document), place)
-            self._resources.setdefault(document, place)
+            self._name(_joined(self._base(home), document), place)
+            self._name(document, place)
             home = place
         for keyword in ("$anchor", "$dynamicAnchor"):
             if type(value.get(keyword)) is str:

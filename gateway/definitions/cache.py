@@ -132,6 +132,7 @@ class Cache:
         key, session = self._key(draft.view, method), _digest(draft.view.session)
         if ticket.order <= self._last.newest(key):
             return "stale"
+        fits = draft.reading <= self._bounds.weight
         before = self._current(draft.view, method)
         varies = before is not None and before.session != session and before.digest != draft.digest()
         if varies:
@@ -146,6 +147,8 @@ class Cache:
         changed = self._last.replaced(key, shown.digest, ticket.order) or varies
         if changed and self._changes.allows(server, method, self._clock()):
             self._counters.increment(f"{method} {server}")
+        if not fits:
+            self._discard(key)
         self._make_room()
         if key not in self._shown:
             return "too_large"
@@ -219,9 +222,14 @@ class Cache:
             self._discard(key)
 
     def _make_room(self) -> None:
-        """Drop what is beyond the bounds: open drafts first, then the views that were read longest ago."""
-        bounds = self._bounds
-        while self._entries + self._drafts.entries > bounds.entries or self.interned.weight > bounds.weight:
+        """Drop what is beyond the bounds: open drafts first, then the views that were read longest ago.
+
+        What is being read counts for nobody's views: a server could have those of all others dropped by it.
+        """
+        bounds, interned = self._bounds, self.interned
+        while (
+            self._entries + self._drafts.entries > bounds.entries or interned.weight - interned.reading > bounds.weight
+        ):
             if self._drafts:
                 self._drafts.drop_oldest()
             elif self._shown:

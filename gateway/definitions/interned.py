@@ -35,6 +35,8 @@ class Interned:
     def __init__(self) -> None:
         """Begin with none."""
         self.weight = 0
+        self.reading = 0
+        """The part of the weight that came with listings which are being read, and which no bound can free."""
         self._held: Final[dict[tuple[str, str], _Held]] = {}
         self._quick: Final[dict[bytes, str]] = {}
 

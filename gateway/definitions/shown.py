@@ -43,6 +43,8 @@ class Draft:
         """Whether there were more names than are kept."""
         self.names: dict[str, Presentation | None] = {}
         self._shelf: Final = shelf
+        self.reading = 0
+        """The weight of those of its definitions that no other listing had when they were read."""
 
     def __enter__(self) -> Self:
         """Return the draft."""
@@ -57,7 +59,9 @@ class Draft:
         for item in items:
             target, fields = target_of(self.method, item), as_object(item)
             if target is not None and fields is not None:
+                before = self._shelf.interned.weight
                 self._add(target.name or target.uri or "", fields)
+                self._weigh(self._shelf.interned.weight - before)
 
     def presented(self, name: str) -> Presentation | None:
         """Return what the pages so far present under a name; null if there is nothing, or nothing unambiguous."""
@@ -89,11 +93,17 @@ class Draft:
     def taken(self) -> dict[str, Presentation | None]:
         """Return the definitions, which are the caller's to release from now on."""
         names, self.names = self.names, {}
+        self._shelf.interned.reading -= self.reading
+        self.reading = 0
         return names
 
     def clear(self) -> None:
         """Release the definitions."""
         release(self._shelf.interned, self.method, self.taken())
+
+    def _weigh(self, more: int) -> None:
+        self.reading += more
+        self._shelf.interned.reading += more
 
     def _add(self, name: str, fields: Mapping[str, Any]) -> None:
         known = self.names.get(name)

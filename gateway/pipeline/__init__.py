@@ -36,6 +36,7 @@ from gateway.pipeline.running import Running
 from gateway.pipeline.server_messages import ServerMessages
 from gateway.pipeline.task_ids import TaskIds, asks_for_task
 from gateway.pipeline.tasks import Tasks
+from gateway.pipeline.turns import Turns
 from gateway.pipeline.withheld import withheld
 from gateway.protocol.malformed import Malformed
 from gateway.protocol.steps import finish
@@ -58,6 +59,7 @@ class Pipeline:
         )
         self.passages: Final = Passages()
         self.progress: Final = ProgressTokens()
+        self.turns: Final = Turns()
         self.running: Final = Running(self.engine)
         self.tasks: Final = Tasks(self.engine, self.running)
         self._capabilities: Final = Capabilities(parts.listings)

@@ -23,7 +23,7 @@ KEY: Final = "inputRequests"
 BROKEN: Final = "upstream_broken"
 _ELICITATIONS: Final = "elicitations"
 _CREATE: Final = "elicitation/create"
-_WITHIN: Final = ("result", "task", "error")
+_WITHIN: Final = frozenset({"result", "task", "error"})
 """Members of a task's state that are results, tasks and errors themselves."""
 _METHOD_CHARS: Final = 256
 _MOST: Final = 64
@@ -67,7 +67,10 @@ async def refused_error(engine: Engine, call: Call, error: Mapping[str, Any]) ->
 
 async def refused_task(engine: Engine, call: Call, state: Mapping[str, Any]) -> Refusal | None:
     """Return why what stands in a task's state, in its result or in its error may not reach the client."""
-    for key, inner in _inner(state):
+    inside = _inner(state)
+    if inside is None:
+        return own(BROKEN, "the server's task has a key that some readers take for another one", _OWNER, stage="failed")
+    for key, inner in inside:
         refusal = await (refused_error(engine, call, inner) if key == "error" else _refused_holder(engine, call, inner))
         if refusal is not None:
             return refusal
@@ -87,9 +90,18 @@ async def _refused_holder(engine: Engine, call: Call, holder: Mapping[str, Any])
     return await refused(engine, call, holder)
 
 
-def _inner(state: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    found = [(key, as_object(state.get(key))) for key in _WITHIN]
-    return [(key, inner) for key, inner in found if inner is not None]
+def _inner(state: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]] | None:
+    """Return the results, tasks and errors in a task's state, at any depth; null if a key only resembles theirs."""
+    found = list[tuple[str, dict[str, Any]]]()
+    left: list[Mapping[str, Any]] = [state]
+    for holder in left:
+        if any(fold(key) in _WITHIN for key in holder.keys() - _WITHIN):
+            return None
+        inside = [(key, as_object(holder.get(key))) for key in sorted(_WITHIN)]
+        known = [(key, inner) for key, inner in inside if inner is not None]
+        found += known
+        left.extend(inner for key, inner in known if key != "error")
+    return found
 
 
 async def _judged(engine: Engine, call: Call, requests: list[Embedded] | None) -> Refusal | None:
@@ -149,11 +161,13 @@ def in_error(error: Mapping[str, Any]) -> list[Embedded] | None:
 
 def _in_object(node: dict[str, Any]) -> tuple[list[Embedded] | None, list[object]]:
     """Return the requests of one object of an error's data, and what else in it may hold some."""
+    found, rest = list[Embedded](), list[object]()
     names = set(map(fold, node))
     if "url" in names and not names.isdisjoint(_URL_MARKS):
         request = _sound(Embedded(_CREATE, node))
-        return ([request] if request else None), []
-    found, rest = list[Embedded](), list[object]()
+        if request is None:
+            return None, []
+        found.append(request)
     for key, value in node.items():
         name = fold(key)
         if name not in _ASKING:

@@ -21,12 +21,11 @@ from gateway.admission.refusal import Refusal, answer, own, rpc_error
 from gateway.pipeline.call import Call, open_request
 from gateway.pipeline.engine import Engine
 from gateway.pipeline.ports import ListingDraft, ViewKey
+from gateway.pipeline.turns import SLICE_S
 from gateway.protocol.list_writer import ListChange, unchanged, written
 from gateway.protocol.message import Request
 
 _CAPPED: Final = ("ttlMs", "cacheScope")
-_TURN: Final = 50
-"""Items that are digested in one turn of the event loop."""
 
 
 class ListResults:
@@ -106,11 +105,14 @@ def refused_response(engine: Engine, call: Call, refusal: Refusal) -> Action:
 
 
 async def read_into(draft: ListingDraft, items: list[Any]) -> None:
-    """Take a page into a listing, some items at a time: other exchanges take their turns in between."""
-    for start in range(0, len(items), _TURN):
-        if start:
+    """Take a page into a listing, as many items in each turn of the event loop as a slice of time allows."""
+    loop = asyncio.get_running_loop()
+    since = loop.time()
+    for item in items:
+        if loop.time() - since >= SLICE_S:
             await asyncio.sleep(0)  # noqa: TID251 - ends this exchange's turn of the loop
-        draft.add(items[start : start + _TURN])
+            since = loop.time()
+        draft.add([item])
 
 
 def _definition_in(draft: ListingDraft, target: Target | None) -> Definition | None:

@@ -32,6 +32,7 @@ from gateway.pipeline.listing_failures import (
     of_refusal,
 )
 from gateway.pipeline.ports import ListingDraft, Reply, UpstreamFailure, ViewKey
+from gateway.pipeline.turns import TurnBudget
 from gateway.pipeline.whole import WholeReply
 from gateway.protocol.message import Notification, Request, Response
 from gateway.protocol.methods import NOWHERE, lookup
@@ -161,7 +162,8 @@ class ListReader:
 
     async def _answer(self, reply: Reply, call: Call) -> dict[str, Any] | ServerAnswer | UpstreamFailure:
         limit = min(self._parts.result_bytes, self._left)
-        whole = WholeReply(reply, call.inbound.request_id or "", limit=limit, noticed=self._noticed)
+        budget = TurnBudget(self._pipeline.turns, (call.inbound.principal.key, call.inbound.server))
+        whole = WholeReply(reply, call.inbound.request_id or "", limit=limit, noticed=self._noticed, budget=budget)
         response = await whole.response()
         self._left -= whole.size
         if isinstance(response, Response) and response.error is None and reply.status < _ERROR:

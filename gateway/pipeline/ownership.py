@@ -30,8 +30,8 @@ Name = str | int
 
 
 def is_name(value: object) -> TypeGuard[Name]:
-    """Return whether a value can be an id or a token: a string or an integer, never a boolean."""
-    return type(value) is str or type(value) is int
+    """Return whether a value can be an id or a token: a string of a bounded length or an integer, never a boolean."""
+    return len(value) <= _NAME_CHARS if type(value) is str else type(value) is int
 
 
 class Unowned(Struct, frozen=True, kw_only=True):
@@ -98,7 +98,7 @@ class Ownership:
             return None
         kind, key, what = named
         name = inbound.message.params.get(key)
-        if not is_name(name) or not _fits(name):
+        if not is_name(name) or (isinstance(name, int) and abs(name) > _SAFE_INTEGER):
             reason = f"params.{key} must be a string or an integer that names {what}"
             return Unowned(code="malformed_shape", reason=reason)
         if inbound.session is not None:
@@ -174,7 +174,3 @@ class Ownership:
             del holders[principal]
         if not holders:
             self._open.pop(key, None)
-
-
-def _fits(name: Name) -> bool:
-    return len(name) <= _NAME_CHARS if isinstance(name, str) else abs(name) <= _SAFE_INTEGER

@@ -24,7 +24,7 @@ from gateway.pipeline.call import Call, open_request
 from gateway.pipeline.capabilities import CONNECTING, Capabilities
 from gateway.pipeline.engine import Engine
 from gateway.pipeline.list_results import ListResults, broken, refused_response
-from gateway.pipeline.output_check import output_fault
+from gateway.pipeline.output_check import is_checked, output_fault
 from gateway.pipeline.server_messages import ServerMessages
 from gateway.pipeline.task_ids import TaskIds
 from gateway.pipeline.task_results import LIST as TASKS
@@ -161,6 +161,7 @@ class Replies:
         modern = call.inbound.era == "modern"
         shown = capped(result, self._ttl_cap_ms) if modern and call.inbound.method.cacheable else result
         doubtful = doubtful or (ambiguous(message.raw) if modern else message.raw.count(b"resultType") > 1)
+        doubtful = doubtful or (is_checked(call) and not unequivocal(message.raw))
         if message.id is None or not (doubtful or shown != message.result):
             return Answer(status=200, body=message.raw, final=True)
         body = rewritten(message.raw, message.result or {}, shown, id=message.id)

@@ -35,6 +35,8 @@ _DRAIN_S: Final = 65.0
 """Longer than any reply is drained."""
 
 _DRAINS: Final = 1_000
+_OWN_DRAINS: Final = 128
+"""Answers of one caller that are drained at a time: each holds a connection, of which all callers share some."""
 KEPT_BYTES: Final = 32 * 1024 * 1024
 """Bytes of messages that are kept for drained answers, and as many for tasks."""
 
@@ -68,7 +70,7 @@ class Running:
         self._engine: Final = engine
         self._open: Final[dict[Exchange, None]] = {}
         self._background: Final[set[asyncio.Task[None]]] = set()
-        self._drains: Final[dict[Exchange, None]] = {}
+        self._drains: Final[dict[Exchange, Reply]] = {}
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -112,7 +114,8 @@ class Running:
     def drain(self, call: Call, reply: Reply) -> None:
         """Register an answer that the upstream goes on to send after its client has left.
 
-        What is kept is bounded: the oldest drains are forgotten, and end by the limits of a drain.
+        What is kept is bounded: the oldest drains are forgotten, and end by the limits of a drain. Of a caller with
+        too many, the oldest ends at once.
         """
 
         def end(_: Refusal) -> None:
@@ -121,10 +124,17 @@ class Running:
             self.cancel(call)
 
         exchange = self.begin(call, end)
-        self._drains[exchange] = None
+        self._drains[exchange] = reply
         asyncio.get_running_loop().call_later(_DRAIN_S, self._drained, exchange)
+        self._end_excess(call.inbound.principal.key)
         while len(self._drains) > _DRAINS or sum(size_of(one.call) for one in self._drains) > KEPT_BYTES:
             self._drained(next(iter(self._drains)))
+
+    def _end_excess(self, caller: str) -> None:
+        drains = [(one, reply) for one, reply in self._drains.items() if one.call.inbound.principal.key == caller]
+        for exchange, reply in drains[:-_OWN_DRAINS]:
+            self._drained(exchange)
+            self.spawn(reply.close(drain=False))
 
     def _drained(self, exchange: Exchange) -> None:
         self._drains.pop(exchange, None)

@@ -18,7 +18,10 @@ from gateway.protocol.sealing import FIXED_NONCE, EventSeal, RequestSeal, Ring, 
 from gateway.protocol.values import as_object
 
 _BINDING_BYTES: Final = 16
-_REMEMBERED: Final = 10_000
+_REMEMBERED: Final = 100
+"""Requests of a server in one session that a worker remembers."""
+_SESSIONS: Final = 1_000
+"""Sessions whose requests it remembers."""
 
 
 def binding(*, server: str, principal_key: str, session: SessionSeal | None) -> bytes:
@@ -44,26 +47,35 @@ def sealed_request_id(ring: Ring, call: Call, *, upstream_id: str | int, method:
 class OpenRequests:
     """The sealed ids of servers' requests by the ids that the servers know, so that a cancellation can be mapped.
 
-    Bounded, and of one worker: the cancellation of a request that no worker remembers is withheld.
+    Bounded in each session, so that no server drives out what another one asked, and of one worker: the cancellation
+    of a request that no worker remembers is withheld.
     """
 
     def __init__(self) -> None:
         """Begin empty."""
-        self._sealed: Final[OrderedDict[tuple[str, str | int], str]] = OrderedDict()
+        self._sealed: Final[OrderedDict[str, OrderedDict[str | int, str]]] = OrderedDict()
 
     def keep(self, inbound: Inbound, upstream_id: str | int, sealed: str) -> None:
         """Remember a request that was delivered to the client."""
-        self._sealed[binding_of(inbound).hex(), upstream_id] = sealed
-        while len(self._sealed) > _REMEMBERED:
+        bound = binding_of(inbound).hex()
+        requests = self._sealed.setdefault(bound, OrderedDict())
+        self._sealed.move_to_end(bound)
+        requests[upstream_id] = sealed
+        if len(requests) > _REMEMBERED:
+            requests.popitem(last=False)
+        if len(self._sealed) > _SESSIONS:
             self._sealed.popitem(last=False)
 
     def find(self, bound: str, upstream_id: str | int) -> str | None:
         """Return the sealed id of a request; `bound` is the binding of the channel that it came on, in hexadecimal."""
-        return self._sealed.get((bound, upstream_id))
+        requests = self._sealed.get(bound)
+        return requests.get(upstream_id) if requests is not None else None
 
     def forget(self, bound: str, upstream_id: str | int) -> None:
         """Forget a request, which the server has canceled."""
-        self._sealed.pop((bound, upstream_id), None)
+        requests = self._sealed.get(bound)
+        if requests is not None:
+            requests.pop(upstream_id, None)
 
 
 def sealed_event_id(ring: Ring, call: Call, upstream_id: str, nonce: bytes) -> str:

@@ -1,15 +1,17 @@
 """A reply read to its end: the one response in it, whatever the medium.
 
 Rule 1: at most `limit` bytes are read, and the reply is closed whatever happens.
-Rule 2: before the response, what is not a response to the request is passed over: comments, notifications, noise.
+Rule 2: reading takes turns with other exchanges: no chunk holds the event loop, however many events it has.
+Rule 3: before the response, what is not a response to the request is passed over: comments, notifications, noise.
 """
 
 from collections.abc import Callable
 
 from gateway.pipeline.ports import Reply, UpstreamFailure
+from gateway.pipeline.turns import TurnBudget
 from gateway.protocol.message import Notification, Response, read_reply
 from gateway.protocol.reply_ids import alike, read_body
-from gateway.protocol.sse import Event, Reader
+from gateway.protocol.sse import Event, Reader, TooLarge
 
 Noticed = Callable[[Notification], None]
 """Takes the notifications that come before the response."""
@@ -18,12 +20,15 @@ Noticed = Callable[[Notification], None]
 class WholeReply:
     """Reads one reply within a limit, and counts what it read."""
 
-    def __init__(self, reply: Reply, request_id: str | int, *, limit: int, noticed: Noticed) -> None:
-        """Take the reply, which request it may answer, and how many bytes may be read."""
+    def __init__(
+        self, reply: Reply, request_id: str | int, *, limit: int, noticed: Noticed, budget: TurnBudget
+    ) -> None:
+        """Take the reply, which request it may answer, how many bytes may be read, and the budget of the exchange."""
         self._reply = reply
         self._request_id = request_id
         self._limit = limit
         self._noticed = noticed
+        self._budget = budget
         self.size = 0
         """Bytes that were read."""
 
@@ -49,12 +54,15 @@ class WholeReply:
             if isinstance(chunk, UpstreamFailure):
                 return chunk
             self.size += len(chunk)
-            for event in reader.feed(chunk):
-                if not isinstance(event, Event):
+            self._budget.renew()
+            reader.take(chunk)
+            while (step := reader.step()) is not None:
+                if isinstance(step, TooLarge):
                     return self._too_large()
-                answer = self._answering(event.data or b"", whole=False)
+                answer = self._answering(step.data, whole=False) if isinstance(step, Event) and step.data else None
                 if answer is not None:
                     return answer
+                await self._budget.pause()
             if self.size > self._limit:
                 return self._too_large()
         return UpstreamFailure(code="upstream_broken", detail="the server ended the stream without a response")

@@ -27,7 +27,7 @@ from gateway.protocol.request_envelope import (
     response_id,
 )
 from gateway.protocol.steps import Steps, finish
-from gateway.protocol.strict import DEFAULT, Limits, parsing
+from gateway.protocol.strict import DEFAULT, Limits, crowded, parsing
 
 _CALL: Final = frozenset({"jsonrpc", "id", "method", "params"})
 _RESULT: Final = frozenset({"jsonrpc", "id", "result"})
@@ -36,6 +36,10 @@ _ENVELOPE: Final = _CALL | _RESULT | _ERROR
 _NULLABLE: Final = frozenset({"method", "params", "result", "error"})
 """Members that some servers write as null if a message does not have them."""
 _BOM: Final = b"\xef\xbb\xbf"
+_REQUEST_ID_CHARS: Final = SEALED_ID_CHARS // 2
+"""Characters of the id of a server's request: sealed, it grows, and must fit into the client's answer."""
+_MOST_NODES: Final = 500_000
+"""Objects and arrays in a server's message: they are what its reading costs, however short they are."""
 
 
 class Request(Struct, frozen=True, kw_only=True):
@@ -187,6 +191,8 @@ def read_reply(body: bytes) -> Message | Malformed:
     bounds the size. What is inside `result` is not judged here, and is rewritten if it is filtered.
     """
     body = body.removeprefix(_BOM)
+    if crowded(body, _MOST_NODES):
+        return _refused("too_complex", f"the reply has more than {_MOST_NODES} objects and arrays")
     try:
         parsed = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -210,6 +216,8 @@ def _server_message(envelope: dict[str, Any], body: bytes) -> Message | Malforme
     params = cast("dict[str, Any]", params)
     if "id" not in envelope:
         return Notification(method=method, params=params, raw=body)
+    if type(envelope["id"]) is str and len(envelope["id"]) > _REQUEST_ID_CHARS:
+        return _refused("id", f"the id of the server's request has more than {_REQUEST_ID_CHARS} characters")
     return Request(id=envelope["id"], method=method, params=params, raw=body)
 
 
@@ -261,4 +269,6 @@ def _twofold(body: bytes, envelope: dict[str, Any]) -> Malformed | None:
             return None
     except orjson.JSONEncodeError:
         return _refused("too_complex", "the reply nests so deep that it could not be written again")
-    return None if distinct(body) else _refused("duplicate_key", "the reply has one of JSON-RPC's keys twice")
+    return (
+        None if distinct(body) else _refused("duplicate_key", "the reply has a key twice, or a key with a quote in it")
+    )

@@ -65,6 +65,14 @@ def parsing(body: bytes, limits: Limits = DEFAULT) -> Steps[Any | Malformed]:
     return value if problem is None else _refused(problem.fault, problem.reason)
 
 
+def crowded(body: bytes, most: int) -> bool:
+    """Return whether a body has more than `most` objects and arrays; those in its strings do not count."""
+    if body.count(b"{") + body.count(b"[") <= most:
+        return False
+    bare = _bare(body)
+    return bare.count(b"{") + bare.count(b"[") > most
+
+
 def _refused(fault: Fault, reason: str) -> Malformed:
     return Malformed(fault=fault, code=PARSE_ERROR if fault == "not_json" else INVALID_REQUEST, reason=reason)
 

@@ -19,7 +19,6 @@ from gateway.admission.refusal import own
 from gateway.pipeline import Pipeline
 from gateway.pipeline.call import Call, Settled
 from gateway.pipeline.ports import UpstreamFailure
-from gateway.pipeline.turns import Turns
 from gateway.server.changed_instructions import ChangedInstructions
 from gateway.server.closing import break_off, close_stream
 from gateway.server.edge import Edge
@@ -50,7 +49,6 @@ class Performer:
         self._meters: Final = meters
         self._callers: Final = callers
         self._limits: Final = limits
-        self._turns: Final = Turns()
         self._changed: Final = ChangedInstructions()
         self.sessionless: Final = set[str]()
         """Servers that this worker has seen answer without a session."""
@@ -78,7 +76,7 @@ class Performer:
         await edge.respond(answer.status, answer.headers, answer.body)
 
     async def _forward(self, edge: Edge, call: Call, forward: Forward) -> None:
-        relay = Relay(self._pipeline, edge, call, self._limits, self._turns)
+        relay = Relay(self._pipeline, edge, call, self._limits, self._pipeline.turns)
         task = asyncio.current_task()
         stopped = Termination(task, edge)
         self._pipeline.progress.begin(call)

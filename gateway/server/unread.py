@@ -1,7 +1,8 @@
 """A result that is larger than the gateway reads, passed on where the route allows it.
 
 Rule 1: only a result of the open request passes unread, and nothing beside it that a reader could take for a message of
-another kind; a list never does, nor what a connection begins with, as they have to be filtered.
+another kind; a list never does, nor what a connection begins with, as they have to be filtered; nor does what the
+catalog wants checked (`check_output`).
 Rule 2: memory is bounded, and the record says that nobody has read it.
 Rule 3: what breaks off breaks off for the client too: nothing is appended that could be taken for its end.
 Rule 4: in the modern era a result can ask the client for something, which policy has to judge (`inputRequests`). So one
@@ -20,6 +21,7 @@ from gateway.admission.listing import LISTS
 from gateway.admission.refusal import JSON
 from gateway.pipeline.call import Call
 from gateway.pipeline.capabilities import CONNECTING
+from gateway.pipeline.output_check import is_checked
 from gateway.pipeline.ports import Reply, UpstreamFailure
 from gateway.protocol.envelope import Envelope
 from gateway.protocol.input_requests import Watch
@@ -154,7 +156,8 @@ def _envelope(call: Call) -> Envelope | None:
     resumes = call.inbound.resumes
     method = resumes.method if resumes else call.inbound.method.name
     expected = resumes.request_id if resumes else call.inbound.request_id
-    large = call.permit is not None and call.permit.route.large_results and method not in _FILTERED
+    read = method in _FILTERED or is_checked(call)
+    large = call.permit is not None and call.permit.route.large_results and not read
     return Envelope(expected) if large and expected is not None else None
 
 

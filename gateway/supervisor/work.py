@@ -7,13 +7,14 @@ Rule 3: signals of the terminal are the supervisor's; SIGTERM to a worker drains
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import socket
 import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 import uvloop
@@ -63,6 +64,10 @@ class Running(Protocol):
     def drain(self) -> None: ...
 
 
+_COLLECTED_AFTER: Final = 50_000
+"""Objects that are made between two collections: by default, half of the time that reading a large JSON text takes goes
+into looking for garbage in it."""
+
 Application = Callable[[Settings, Start, Report], AbstractAsyncContextManager[Running]]
 """Starts the application of a worker, and stops it on leaving."""
 
@@ -83,6 +88,8 @@ def main(application: Application) -> None:
     """Work until drained; `sys.argv` holds the two file descriptors."""
     control = socket.socket(fileno=int(sys.argv[1]))
     listener = socket.socket(fileno=int(sys.argv[2]))
+    gc.freeze()
+    gc.set_threshold(_COLLECTED_AFTER)
     uvloop.run(work(control, listener, application))
 
 

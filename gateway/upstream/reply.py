@@ -57,7 +57,8 @@ class HttpReply:
 
         A body that is too long can still be had whole from `chunks`.
         """
-        if self._announced.isdecimal() and int(self._announced) > limit:
+        announced = self._announced.lstrip("0")
+        if announced.isdecimal() and (len(announced), announced) > (len(str(limit)), str(limit)):
             return too_large(limit)
         pieces: list[bytes] = []
         size = 0

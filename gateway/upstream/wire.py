@@ -1,7 +1,8 @@
 """One connection to an upstream: a request written in one piece, HTTP/1.1 read by httptools.
 
 Rule 1: a connection carries one exchange at a time; bytes that answer nothing condemn it.
-Rule 2: heads are bounded, and framing that two readers may read differently is refused (llhttp is strict by itself).
+Rule 2: heads, trailers and chunk extensions are bounded, and framing that two readers may read differently is refused
+(llhttp is strict by itself).
 Rule 3: it may be used again only when the last exchange ended in every way: request sent, reply whole, nothing after.
 Rule 4: a request that was not written at all is told apart from one of which the server may have seen a byte.
 """
@@ -67,6 +68,8 @@ class Wire(asyncio.Protocol):
         self._body: Body | None = None
         self._headers: list[tuple[str, str]] = []
         self._head_bytes = self._informational = 0
+        self._framing_bytes = 0
+        """What arrived since the last piece of the body: heads, trailers, and what stands between chunks."""
         self._until_close = self._whole = self._keeps = self._odd = False
 
     async def ask(self, request: bytes) -> Head | UpstreamFailure:
@@ -78,7 +81,7 @@ class Wire(asyncio.Protocol):
             self.abort()
             return UNWRITTEN
         self._head = head = asyncio.get_running_loop().create_future()
-        self._head_bytes = self._informational = 0
+        self._head_bytes = self._framing_bytes = self._informational = 0
         self._until_close = self._whole = False
         self._transport.write(request)
         return await head
@@ -112,11 +115,12 @@ class Wire(asyncio.Protocol):
             self.abort()
             return
         self._head_bytes += len(data)
+        self._framing_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._odd = True
-        if self._head is not None and self._head_bytes > HEAD_BYTES:
+        if self._framing_bytes > HEAD_BYTES and not self._whole:
             self._odd = True
         if self._odd or (self._whole and not self._reusable()):
             self._end(GARBAGE, GARBAGE)
@@ -158,6 +162,7 @@ class Wire(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         """Pass on a piece of the body."""
+        self._framing_bytes = 0
         if self._body is not None:
             self._body.add(body)
 

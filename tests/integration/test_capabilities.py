@@ -55,8 +55,8 @@ def _declared(recorder: Recorder, mode: str) -> list[set[str]]:
     """Return the capabilities that the server saw, in every message that declares some."""
     if mode == "legacy":
         return [set(params["capabilities"]) for params in recorder.calls("initialize")]
-    messages = [arrived.message or {} for arrived in recorder.arrived]  # GET and DELETE have none
-    metas = [message.get("params", {}).get("_meta", {}) for message in messages]
+    messages = [arrived.message for arrived in recorder.arrived if arrived.method]  # GET and DELETE have none
+    metas: list[dict[str, Any]] = [message.get("params", {}).get("_meta", {}) for message in messages]
     return [set(meta[META]) for meta in metas if META in meta]
 
 

@@ -1,9 +1,12 @@
 """Forms of an echoed id under hypothesis."""
 
+import json
+
 import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.protocol.members import distinct
 from gateway.protocol.message import Response, read_reply
 from gateway.protocol.reply_ids import addressed, alike, same
 
@@ -35,3 +38,14 @@ def test_a_response_gets_the_clients_id_and_keeps_its_result(first: str | int, o
     assert read_reply(moved.raw) == moved
     assert orjson.loads(moved.raw) == orjson.loads(raw) | {"id": own}
     assert type(moved.id) is type(own)
+
+
+WRITTEN_KEYS = st.lists(st.sampled_from(["a", r"\u0061", r"\"", r"\u0022", r"\\", "result"]), max_size=3).map("".join)
+
+
+@given(st.lists(st.tuples(WRITTEN_KEYS, st.sampled_from(["0", '"x"', r'"\""', '{"a":"b"}'])), min_size=1, max_size=6))
+def test_an_object_with_a_key_twice_is_never_taken_for_distinct(members: list[tuple[str, str]]) -> None:
+    body = "{" + ",".join(f'"{key}":{value}' for key, value in members) + "}"
+    keys = [json.loads(f'"{key}"') for key, _ in members]
+    assert not distinct(body.encode()) or len(set(keys)) == len(keys)
+    assert distinct(body.encode()) or len(set(keys)) < len(keys) or '"' in "".join(keys)

@@ -26,6 +26,15 @@ def test_other_names_stay_as_they_were() -> None:
     assert [two.others(name) for name in ("files", "mail", "wiki")] == [0, 1, 1]
 
 
+def test_news_of_one_server_are_not_news_of_a_hundred_others() -> None:
+    with created(2) as descriptor:
+        one, two = (attached(descriptor, number) for number in range(2))
+    kinds = ("tools", "prompts", "resources", "resources/templates")
+    for kind in kinds:
+        one.increment(f"{kind}/list noisy")
+    assert not any(two.others(f"{kind}/list server{number}") for kind in kinds for number in range(400))
+
+
 def test_a_worker_that_is_started_again_continues_its_counters() -> None:
     with created(2) as descriptor:
         one, two = attached(descriptor, 0), attached(descriptor, 1)

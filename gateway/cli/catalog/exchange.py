@@ -74,7 +74,7 @@ def exchange(
             _check(url, response)
             found = None if request_id is None else _response(url, response, request_id, end)
             session = response.headers.get("mcp-session-id", "")
-            return Reply(status=response.status_code, session=session, response=found)
+            return Reply(status=response.status_code, session=session if _sound(session) else "", response=found)
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
         raise Unreachable(f"{escaped(url)} is not an http or https URL.") from error
     except httpx.ConnectError as error:
@@ -157,6 +157,11 @@ def _unconnected(url: str, error: httpx.ConnectError) -> str:
             "authority, give the authority's certificate with --ca-file FILE."
         )
     return f"{url} cannot be reached: {words}"
+
+
+def _sound(text: str) -> bool:
+    """Return whether a text can be sent as a header, as the gateway sees it."""
+    return text.isascii() and text.isprintable()
 
 
 def _bounded(url: str, pieces: Iterator[bytes], end: float) -> Iterator[bytes]:

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from gateway.admission.arguments import check, compiled, folded_key
+from gateway.admission.arguments import MOST_VALUES, check, compiled, folded_key
+from gateway.admission.schema_parts import MOST_PATTERNS
 from gateway.admission.usable_schema import usable
 from gateway.admission.validator import is_pattern
 
@@ -115,6 +116,31 @@ def test_a_schema_that_allows_everything_leaves_nothing_out(schema: Any) -> None
 def test_a_tool_without_a_schema_stays_callable_and_nothing_is_checked(schema: Any) -> None:
     assert unchecked(schema) == [""]
     assert fits(schema, a=1)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"enum": [*range(MOST_VALUES)]},
+        {"enum": [{"a": number} for number in range(MOST_VALUES // 2)]},
+        {"properties": {f"p{number}": {"$id": f"http://a/{number}"} for number in range(MOST_VALUES // 2)}},
+    ],
+)
+def test_a_schema_of_very_many_values_is_not_looked_at(schema: Any) -> None:
+    checker = compiled(schema)
+    assert [(one.pointer, one.why) for one in checker.usable.unchecked] == [("", "has more than 10000 values")]
+    assert fits(schema, a=1)
+    assert checker.schema is None
+
+
+def test_of_very_many_patterns_the_first_are_checked_and_equal_ones_are_one() -> None:
+    names = [f"p{number}" for number in range(MOST_PATTERNS + 5)]
+    same = {f"s{number}": {"pattern": "^p0$"} for number in range(100)}
+    schema = {"properties": {name: {"pattern": f"^{name}$"} for name in names} | same}
+    assert unchecked(schema) == [f"/properties/{name}/pattern" for name in names[MOST_PATTERNS:]]
+    assert not fits(schema, p0="x")
+    assert not fits(schema, s99="x")
+    assert fits(schema, **{names[-1]: "x"})
 
 
 BROKEN = {"properties": {"a": {"pattern": NO_SUCH_PATTERN}}}

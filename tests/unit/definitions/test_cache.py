@@ -500,3 +500,42 @@ def test_learning_a_known_list_of_a_thousand_tools_is_quick(cache: Cache) -> Non
     start = time.process_time()
     learn(cache, *tools)
     assert time.process_time() - start < 0.1
+
+
+def test_what_one_server_is_listing_drops_no_listing_of_another(clock: Clock) -> None:
+    cache = Cache(alone(), max_age_s=300, bounds=Bounds(weight=100_000), clock=clock)
+    learn(cache, tool("read"))
+    greedy = ViewKey(server="greedy", credential="", revision="2025-11-25", session="s1")
+    with cache.draft(greedy, "tools/list", cache.ticket("greedy", "tools/list")) as draft:
+        draft.add([tool(f"t{number}", "x" * 1_000) for number in range(100)])
+        assert cache.interned.weight > 100_000
+        assert learn(cache, tool("read"), tool("write")) == "learned"
+        assert sha(cache, "write")
+        assert draft.learn() == "too_large"
+    assert sha(cache, "write")
+
+
+@pytest.mark.parametrize("ends", ["left", "learned", "kept"])
+def test_a_listing_that_is_read_no_more_counts_again(cache: Cache, ends: str) -> None:
+    view = ViewKey(server="other", credential="", revision="2025-11-25", session="s1")
+    with cache.draft(view, "tools/list", cache.ticket("other", "tools/list")) as draft:
+        draft.add([tool("a"), tool("b"), tool("a"), tool("b", "another"), {"no": "name"}])
+        assert cache.interned.reading == cache.interned.weight > 0
+        if ends == "learned":
+            draft.learn()
+        elif ends == "kept":
+            draft.keep("next")
+        else:
+            draft.clear()
+        assert cache.interned.reading == 0
+    assert cache.interned.reading == 0
+    assert (cache.interned.weight == 0) is (ends == "left")
+
+
+def test_a_listing_that_is_too_large_to_hold_ends_the_one_before_it(clock: Clock) -> None:
+    cache = Cache(alone(), max_age_s=300, bounds=Bounds(weight=100_000), clock=clock)
+    learn(cache, tool("read"))
+    learn(cache, tool("read"), view=ViewKey(server="other", credential="", revision="2025-11-25", session="s1"))
+    assert learn(cache, *(tool(f"t{number}", "x" * 1_000) for number in range(100))) == "too_large"
+    assert sha(cache, "read") is None
+    assert sha(cache, "read", ViewKey(server="other", credential="", revision="2025-11-25", session="s1"))

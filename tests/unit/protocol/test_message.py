@@ -381,6 +381,8 @@ def test_only_an_error_may_come_without_an_id(absent: dict[str, None]) -> None:
         b'{"jsonrpc":"2.0","id":1,"result":{},"result":{"a":1}}',
         b'{"jsonrpc":"2.0","id":1,"result":{},"r\\u0065sult":{"a":1}}',
         b'{ "jsonrpc" : "2.0" , "id":1,"result":{},"jsonrpc" :"2.0"}',
+        rb'{"jsonrpc":"2.0","id":1,"id":2,"x\u0022\u0022":0,"result":{}}',
+        rb'{"jsonrpc":"2.0","id":2,"result":{"a":"b"},"x\u0022\u0022\u0022\u0022\u0022\u0022":0,"result":{}}',
         b'{"jsonrpc":"2.0","id":1,"result":{},"Result":{}}',
         b'{"jsonrpc":"2.0","id":1,"result":{},"error":0}',
         b'{"jsonrpc":"2.0","id":1,"result":null,"error":null}',
@@ -414,6 +416,21 @@ def test_a_reply_may_use_the_words_of_the_envelope_inside(result: str) -> None:
     reply = read_reply(b'{"jsonrpc":"2.0",  "id":1,"result":%s}' % result.encode())
     assert isinstance(reply, Response)
     assert reply.result == json.loads(result)
+
+
+def test_the_id_of_a_servers_request_is_bounded() -> None:
+    raw = '{"jsonrpc":"2.0","id":"%s","method":"ping"}'
+    assert isinstance(read_reply((raw % ("i" * 512)).encode()), Request)
+    assert "512 characters" in refused(read_reply((raw % ("i" * 513)).encode())).reason
+
+
+@pytest.mark.parametrize("node", ["[]", "{}"])
+def test_a_reply_of_very_many_objects_or_arrays_is_refused(node: str) -> None:
+    nodes = ",".join([node] * 500_001)
+    raw = f'{{"jsonrpc":"2.0","id":1,"result":{{"a":[{nodes}]}}}}'
+    assert "500000 objects and arrays" in refused(read_reply(raw.encode())).reason
+    text = orjson.dumps({"jsonrpc": "2.0", "id": 1, "result": {"text": f'"[{nodes}]"'}})
+    assert isinstance(read_reply(text), Response)
 
 
 def test_a_reply_that_nests_too_deep_to_be_written_is_refused() -> None:

@@ -149,6 +149,12 @@ ASKING: list[Any] = [
     {"elicitations": [{**URL, "Url": "https://other.example/"}]},
     {"inputRequests": {"k": {"method": "roots/list", "Method": "elicitation/create", "params": URL}}},
 ]
+BESIDE: list[Any] = [
+    {"mode": "url", "url": "https://a.example/", "elicitations": [URL]},
+    {"mode": "form", "url": "", "inputRequests": {"k": {"method": "elicitation/create", "params": URL}}},
+    {"mode": "form", "url": "", "more": [{"deep": URL}]},
+]
+"""What asks for something within another request."""
 
 
 def agreeing(agreed: bool, reply: FakeReply | None = None) -> World:
@@ -160,7 +166,7 @@ def agreeing(agreed: bool, reply: FakeReply | None = None) -> World:
     return World(decide, lambda _: reply or FakeReply(b""))
 
 
-@pytest.mark.parametrize("data", ASKING)
+@pytest.mark.parametrize("data", ASKING + BESIDE)
 @pytest.mark.parametrize("code", [-32042, -32603])
 @pytest.mark.parametrize("status", [200, 400, 403, 500])
 @pytest.mark.parametrize("media", ["json", "sse"])
@@ -228,6 +234,23 @@ async def test_an_error_without_an_id_shows_nothing_that_asks(status: int) -> No
     assert b"evil" not in got.body
 
 
+@pytest.mark.parametrize("data", BESIDE)
+async def test_what_stands_beside_a_url_is_judged_by_itself(data: Any) -> None:
+    body = orjson.dumps({"jsonrpc": "2.0", "id": 1, "error": {"code": -32042, "message": "m", "data": data}})
+    _, world = await called(FakeReply(body), agreeing(agreed=True))
+    asked = [question.arguments for question in world.policy.questions if question.phase == "server_request"]
+    assert URL in asked
+
+
+@pytest.mark.parametrize("key", ["Instructions", "PROTOCOLVERSION", "Ta\u017fk", "Tasks", "Capabilities"])
+async def test_a_result_with_a_key_that_some_readers_take_for_a_judged_one_is_withheld(key: str) -> None:
+    result: dict[str, Any] = {"protocolVersion": "2025-11-25", "capabilities": {}, key: "evil"}
+    world = World(upstream=lambda _: FakeReply(orjson.dumps({"jsonrpc": "2.0", "id": 1, "result": result})))
+    got = await Browser(world).legacy("initialize", {"protocolVersion": "2025-11-25", "capabilities": {}})
+    assert b"evil" not in got.body
+    assert "some readers take for another one" in got.json["error"]["message"]
+
+
 ASK = {"k": {"method": "elicitation/create", "params": URL}}
 
 
@@ -238,6 +261,9 @@ ASK = {"k": {"method": "elicitation/create", "params": URL}}
         {"taskId": "t", "result": {"inputRequests": ASK}},
         {"taskId": "t", "task": {"inputRequests": ASK}},
         {"taskId": "t", "result": {"InputRequests": ASK}},
+        {"taskId": "t", "Result": {"inputRequests": ASK}},
+        {"taskId": "t", "task": {"result": {"inputRequests": ASK}}},
+        {"taskId": "t", "task": {"Error": {"code": -32042, "message": "m", "data": {"elicitations": [URL]}}}},
         {"taskId": "t", "error": {"code": -32042, "message": "m", "data": {"elicitations": [URL]}}},
     ],
 )
@@ -246,7 +272,7 @@ async def test_what_a_task_asks_is_judged_wherever_it_stands_in_it(task: dict[st
     body = orjson.dumps({"jsonrpc": "2.0", "id": 1, "result": task})
     world = agreeing(agreed, FakeReply(body))
     got = await Browser(world).legacy("tasks/get", {"taskId": task_text(world, "t")})
-    passes = agreed and "InputRequests" not in str(task)
+    passes = agreed and not any(key in str(task) for key in ("InputRequests", "Result", "Error"))
     assert (b"evil" in got.body) is passes
     news = {"jsonrpc": "2.0", "method": "notifications/tasks/status", "params": {"status": "working", **task}}
     stream = FakeReply(b"data: " + orjson.dumps(news) + b"\n\n", media="sse")

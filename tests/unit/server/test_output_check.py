@@ -105,3 +105,31 @@ async def test_the_question_and_the_record_name_what_is_not_checked() -> None:
     assert isinstance(record, Decided)
     assert record.arguments.unchecked == ("/properties/a/pattern",)
     assert browser.meters.unchecked_calls == ["s"]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"StructuredContent": {"n": "hunter2"}},
+        {"\u017ftructuredContent": {"n": "hunter2"}},
+        {"IsError": True},
+        {"result": {"STRUCTUREDCONTENT": {"n": "hunter2"}}},
+    ],
+)
+async def test_a_key_that_some_readers_take_for_a_checked_one_is_withheld(more: dict[str, Any]) -> None:
+    got = await called({"content": [], "structuredContent": {"n": 1}, **more}, outputSchema=SCHEMA)
+    assert "some readers take for its structured content" in got["content"][0]["text"]
+    assert "hunter2" not in str(got)
+
+
+async def test_of_two_structured_contents_only_the_checked_one_is_delivered() -> None:
+    twice = b'{"structuredContent":{"n":"hunter2"},"content":[],"structuredContent":{"n":1}}'
+    made = world({}, outputSchema=SCHEMA)
+
+    def answer(_: dict[str, Any]) -> FakeReply:
+        return FakeReply(b'{"jsonrpc":"2.0","id":1,"result":' + twice + b"}")
+
+    made.upstream.answer = answer
+    got = await Browser(made).legacy("tools/call", {"name": "t", "arguments": {}})
+    assert got.json["result"] == {"structuredContent": {"n": 1}, "content": []}
+    assert b"hunter2" not in got.body

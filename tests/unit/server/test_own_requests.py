@@ -6,11 +6,13 @@ from typing import Any, Final
 
 import orjson
 import pytest
+from msgspec.structs import replace
 
 from gateway.admission.principal import Principal
 from gateway.admission.record import Refused
 from gateway.pipeline.ownership import Ownership
 from gateway.pipeline.ports import NoPeers
+from gateway.pipeline.sealed import OpenRequests, binding_of
 from gateway.protocol.claims import Claim, Held
 from gateway.protocol.sealing import SessionSeal
 from tests.fakes import CALLER, FakeReply, World
@@ -231,6 +233,28 @@ async def test_the_cancellation_of_a_request_that_another_worker_delivered_is_ma
     )
     named = [event["params"]["requestId"] for event in got.events]
     assert named == (["sealed"] if held is not None and held.texts[0] else [])
+
+
+async def test_a_long_id_in_a_servers_cancellation_is_not_asked_of_other_workers() -> None:
+    peers = Peered(Held(texts=("sealed",)))
+    world = World(upstream=lambda _: FakeReply(cancelled("i" * 1_025), media="sse", headers=SSE), peers=peers)
+    got = await Browser(world).send(
+        b"", ("accept", "text/event-stream"), ("mcp-protocol-version", "2025-11-25"), verb="GET"
+    )
+    assert got.events == []
+    assert peers.claims == []
+
+
+async def test_what_a_server_asks_in_one_session_drives_out_nothing_of_another() -> None:
+    world, requests = World(), OpenRequests()
+    await Browser(world).legacy("tools/call", {"name": "t"})
+    one = next(iter(world.pipeline.passages._calls.values())).inbound
+    two = replace(one, principal=replace(one.principal, subject="other"))
+    requests.keep(one, 1, "sealed")
+    for number in range(20_000):
+        requests.keep(two, number, "other")
+    assert requests.find(binding_of(one).hex(), 1) == "sealed"
+    assert requests.find(binding_of(two).hex(), 0) is None
 
 
 def test_what_one_principal_remembers_drives_out_nothing_of_another() -> None:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import orjson
 import pytest
+from msgspec.structs import replace
 from starlette.types import Message
 
 from gateway.admission.action import Forward
@@ -429,6 +430,23 @@ async def test_the_drains_that_are_registered_are_bounded(
     for _ in range(4):
         stage.world.pipeline.running.drain(call, Silent())
     assert stage.running == kept
+
+
+async def test_a_caller_that_leaves_often_keeps_a_bounded_number_of_answers_drained(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gateway.pipeline.running._OWN_DRAINS", 2)
+    stage = Stage(FakeReply(orjson.dumps({"jsonrpc": "2.0", "id": 1, "result": {"content": []}})))
+    await called(stage)
+    call = next(iter(stage.world.pipeline.passages._calls.values()))
+    principal = replace(call.inbound.principal, subject="other")
+    other = replace(call, inbound=replace(call.inbound, principal=principal))
+    replies = [Silent() for _ in range(5)]
+    for reply, one in zip(replies, [other, call, call, call, other], strict=True):
+        stage.world.pipeline.running.drain(one, reply)
+    await asyncio.gather(*stage.world.pipeline.running._background)
+    assert [reply.closed for reply in replies] == [False, True, False, False, False]
+    assert stage.running == 4
 
 
 @pytest.mark.parametrize("method", ["tasks/get", "tools/call"])

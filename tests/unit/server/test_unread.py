@@ -58,6 +58,13 @@ async def test_a_large_event_passes_unread_and_ends_the_answer() -> None:
 
 
 @pytest.mark.parametrize("media", ["json", "sse"])
+async def test_what_the_catalog_wants_checked_never_passes_unread(media: Media) -> None:
+    pieces = PIECES if media == "json" else (b"data: ", *PIECES, b"\n\n")
+    gateway = world(*pieces, media=media, route=Route(url="http://u/mcp", large_results=True, check_output=True))
+    assert refused(await called(gateway), gateway)
+
+
+@pytest.mark.parametrize("media", ["json", "sse"])
 async def test_no_route_allows_it_by_itself(media: Media) -> None:
     pieces = PIECES if media == "json" else (b"data: ", *PIECES, b"\n\n")
     gateway = world(*pieces, media=media, route=Route(url="http://u/mcp"))

@@ -14,7 +14,7 @@ from gateway.upstream import HttpUpstream, reach
 from gateway.upstream.address import address
 from gateway.upstream.keepalive import WATCH_S
 from gateway.upstream.wire import Head, Wire
-from tests.servers.scripted import Do, Script, Scripted, answer, chunk, events, scripted, whole
+from tests.servers.scripted import Do, Repeat, Script, Scripted, answer, chunk, events, scripted, whole
 from tests.unit.upstream.test_reach import FakeSecrets, failed, forward, replied
 
 SOON_S = WATCH_S / 2
@@ -98,6 +98,33 @@ async def test_a_head_that_another_follows_is_passed_over(upstream: HttpUpstream
     reply = await replied(upstream, forward(server.url))
     assert (reply.status, await reply.read(10)) == (200, b"{}")
     assert dict(reply.headers) == {"content-type": "application/json"}
+
+
+@pytest.mark.parametrize("framing", [b"0\r\nX: ", b"0\r\n", b"2;x="])
+async def test_trailers_and_extensions_without_an_end_end_the_exchange(
+    upstream: HttpUpstream, server: Scripted, framing: bytes
+) -> None:
+    endless = b"X: y\r\n" if framing == b"0\r\n" else b"y" * 6
+    server.script = [OK + b"Transfer-Encoding: chunked\r\n\r\n", chunk(b"{}"), framing, Repeat(endless * 10_000, 1_000)]
+    reply = await replied(upstream, forward(server.url))
+    failure = await reply.read(1000)
+    assert isinstance(failure, UpstreamFailure)
+    assert failure.code == "upstream_broken"
+    await asyncio.wait_for(server.gone.wait(), SOON_S)
+
+
+async def test_chunks_of_one_byte_are_no_framing_without_an_end(upstream: HttpUpstream, server: Scripted) -> None:
+    server.script = [OK + b"Transfer-Encoding: chunked\r\n\r\n", chunk(b"x") * 50_000, b"0\r\n\r\n"]
+    assert await (await replied(upstream, forward(server.url))).read(50_000) == b"x" * 50_000
+
+
+@pytest.mark.parametrize(("length", "fits"), [("2", True), ("3", False), ("10", False), ("0" * 5_000 + "2", True)])
+async def test_an_announced_length_counts_however_it_is_written(
+    upstream: HttpUpstream, server: Scripted, length: str, fits: bool
+) -> None:
+    server.script = [OK + f"Content-Length: {length}\r\n\r\n".encode(), b"x" * int(length[-2:])]
+    read = await (await replied(upstream, forward(server.url))).read(2)
+    assert (read == b"xx") is fits
 
 
 async def test_trailers_are_no_headers(upstream: HttpUpstream, server: Scripted) -> None:
