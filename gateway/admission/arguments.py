@@ -30,7 +30,7 @@ from gateway.admission.schemas import (
 )
 from gateway.admission.usable_schema import Unchecked, UsableSchema, usable
 from gateway.admission.validator import Validator, compiled_schema, is_pattern
-from gateway.admission.walking import depth, inner, is_node, nodes
+from gateway.admission.walking import depth, inner, is_node, nodes, size
 from gateway.protocol.keys import fold as plain_fold
 
 BUDGET: Final = 3_000_000
