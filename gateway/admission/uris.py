@@ -14,6 +14,7 @@ Rule 5: normal forms are their own normal form; escapes are upper-case UTF-8, an
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
 
@@ -24,6 +25,9 @@ from gateway.admission.policy_input import Target
 from gateway.admission.uri_characters import composed, decoded, escaped
 
 LONGEST: Final = 8192
+"""Characters of a URI, and of its normal form, in which a character can become nine."""
+_KNOWN: Final = 64
+"""Normal forms that are remembered: what becomes of one message asks for the same one several times."""
 
 _URI: Final = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.DOTALL)
 """RFC 3986 appendix B."""
@@ -77,6 +81,7 @@ class _Parts(Struct, frozen=True):
     fragment: str | None
 
 
+@lru_cache(maxsize=_KNOWN)
 def normalize(uri: str) -> NormalUri | Abnormal:
     """Return the normal form of a URI, or why it is refused."""
     refused = _of_text(uri)
@@ -136,11 +141,19 @@ def _normalized(uri: str) -> NormalUri | Abnormal:
 def _of_text(uri: str) -> str:
     if not uri or len(uri) > LONGEST:
         return f"is empty, or longer than {LONGEST} characters"
+    if not uri.isascii() and _escaped_size(uri) > LONGEST:
+        return f"is longer than {LONGEST} characters when it is percent-encoded"
     if uri[0].isspace() or uri[-1].isspace():
         return "begins or ends with a space"
-    if any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in uri):
+    if any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in set(uri)):
         return "has a control character, a line separator, or text that is not Unicode"
     return ""
+
+
+def _escaped_size(uri: str) -> int:
+    """Return the characters of a URI whose characters beyond ASCII are percent-encoded."""
+    octets = uri.encode("utf-8", "surrogatepass")
+    return 3 * len(octets) - 2 * len(octets.decode("ascii", "ignore"))
 
 
 def _has_control(text: str) -> bool:

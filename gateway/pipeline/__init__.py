@@ -25,7 +25,7 @@ from gateway.pipeline.engine import Engine, Parts, outbound
 from gateway.pipeline.heavy_turns import LARGE, TOO_MANY, Sender
 from gateway.pipeline.listing_failures import UNSETTLED, ListOutcome, needs_definition
 from gateway.pipeline.looking import look
-from gateway.pipeline.narrowing import LISTEN, Narrowing
+from gateway.pipeline.narrowing import LISTEN, Narrowing, Sources
 from gateway.pipeline.ownership import Ownership
 from gateway.pipeline.passages import Passages
 from gateway.pipeline.ports import Moment
@@ -36,6 +36,7 @@ from gateway.pipeline.running import Running
 from gateway.pipeline.server_messages import ServerMessages
 from gateway.pipeline.task_ids import TaskIds, asks_for_task
 from gateway.pipeline.tasks import Tasks
+from gateway.pipeline.turns import TurnBudget, Turns
 from gateway.pipeline.withheld import withheld
 from gateway.protocol.malformed import Malformed
 from gateway.protocol.steps import finish
@@ -60,6 +61,7 @@ class Pipeline:
         self.progress: Final = ProgressTokens()
         self.running: Final = Running(self.engine)
         self.tasks: Final = Tasks(self.engine, self.running)
+        self._turns: Final = Turns()
         self._capabilities: Final = Capabilities(parts.listings)
         self.ownership: Final = Ownership(parts.peers)
         self._task_ids: Final = TaskIds(self.engine, self.ownership)
@@ -177,7 +179,9 @@ class Pipeline:
         agreed = await self._capabilities.asked(inbound, question)
         if isinstance(agreed, PolicyFailure) or not listens:
             return agreed
-        narrowing = Narrowing(self.presentation, parts.listings, parts.policy.standing, self._look)
+        budget = TurnBudget(self._turns, (inbound.principal.key, inbound.server))
+        sources = Sources(self.presentation, parts.listings)
+        narrowing = Narrowing(sources, parts.policy.standing, self._look, budget)
         return await narrowing.narrowed(agreed, question)
 
     async def _decided(self, inbound: Inbound, begun: Moment, decide: Decide | None = None) -> Call | Malformed:

@@ -93,6 +93,8 @@ ABNORMAL = [
     ("", "empty"),
     ("?", "no path"),
     ("test://" + "a" * 9000, "longer"),
+    ("test://" + "\ufdfa" * 1000, "percent-encoded"),
+    ("test://" + "\u00e9" * 1400, "percent-encoded"),
     (" file:///a", "space"),
     ("file:///a\u00a0", "space"),
     ("file:///a\nb", "control"),
