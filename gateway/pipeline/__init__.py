@@ -25,6 +25,7 @@ from gateway.pipeline.engine import Engine, Parts, outbound
 from gateway.pipeline.heavy_turns import LARGE, TOO_MANY, Sender
 from gateway.pipeline.listing_failures import UNSETTLED, ListOutcome, needs_definition
 from gateway.pipeline.looking import look
+from gateway.pipeline.looks import SharedLooks
 from gateway.pipeline.narrowing import LISTEN, Narrowing, Sources
 from gateway.pipeline.ownership import Ownership
 from gateway.pipeline.passages import Passages
@@ -54,9 +55,8 @@ class Pipeline:
     def __init__(self, parts: Parts, *, ttl_cap_ms: int) -> None:
         """Take what `gateway.app` has composed; clients may keep filtered lists for `ttl_cap_ms` milliseconds."""
         self.engine: Final = Engine(parts)
-        self.presentation: Final = Presentation(
-            parts.definitions, several_issuers=parts.several_issuers, looks_per_caller=parts.looks.per_caller
-        )
+        looks = SharedLooks(parts.looks.per_caller, parts.turns.caller_of)
+        self.presentation: Final = Presentation(parts.definitions, looks, several_issuers=parts.several_issuers)
         self.passages: Final = Passages()
         self.progress: Final = ProgressTokens()
         self.running: Final = Running(self.engine)
