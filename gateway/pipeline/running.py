@@ -68,7 +68,8 @@ class Running:
         self._engine: Final = engine
         self._open: Final[dict[Exchange, None]] = {}
         self._background: Final[set[asyncio.Task[None]]] = set()
-        self._drains: Final[dict[Exchange, None]] = {}
+        self._drains: Final[dict[Exchange, asyncio.TimerHandle]] = {}
+        """With what forgets each: a timer keeps the message of its call, so it ends with the drain."""
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -116,18 +117,19 @@ class Running:
         """
 
         def end(_: Refusal) -> None:
-            self._drains.pop(exchange, None)
+            self._drained(exchange)
             self.spawn(reply.close(drain=False))
             self.cancel(call)
 
         exchange = self.begin(call, end)
-        self._drains[exchange] = None
-        asyncio.get_running_loop().call_later(_DRAIN_S, self._drained, exchange)
+        self._drains[exchange] = asyncio.get_running_loop().call_later(_DRAIN_S, self._drained, exchange)
         while len(self._drains) > _DRAINS or sum(size_of(one.call) for one in self._drains) > KEPT_BYTES:
             self._drained(next(iter(self._drains)))
 
     def _drained(self, exchange: Exchange) -> None:
-        self._drains.pop(exchange, None)
+        timer = self._drains.pop(exchange, None)
+        if timer is not None:
+            timer.cancel()
         self.finish(exchange)
 
     def cancel(self, call: Call) -> None:
