@@ -5,7 +5,7 @@ A client's text travels to the server as it is; policy sees its normal form (`ta
 Rule 1: spellings that readers take for one resource have one normal form, and a rule on it reaches all of them.
 Rule 2: what may lead elsewhere is refused: dot segments in any encoding, control characters, space at an end.
 Rule 3: what readers disagree about is `doubtful`: encoded slashes, backslashes, empty segments, double encoding, a
-fragment, no scheme, `file://localhost`, a password. It is accepted only as the very text that the server lists.
+fragment, no scheme, a host or query of `file`, a password. It is accepted only as the very text that the server lists.
 Rule 4: hosts are compared without case, in the schemes that have hosts; in all others the text after `//` is a name of
 the server's own, compared exactly.
 Rule 5: normal forms are their own normal form; escapes are upper-case UTF-8, and other than unreserved characters.
@@ -188,8 +188,10 @@ def _normal_parts(parts: _Parts, doubts: list[str]) -> _Parts:
 
 
 def _of_file(parts: _Parts, doubts: list[str]) -> _Parts:
-    """Return a URI of a file as `file:///path`, or `file://host/path`."""
+    """Return a URI of a file as `file:///path`, or `file://host/path`; servers often read nothing but the path."""
     authority = parts.authority
+    if parts.query is not None:
+        doubts.append("has a query, which servers of files ignore")
     if authority is None:
         doubts.append("has no authority: write file://")
         return replace(parts, authority="", path=f"/{parts.path.lstrip('/')}")
@@ -199,6 +201,8 @@ def _of_file(parts: _Parts, doubts: list[str]) -> _Parts:
     if authority.lower() == "localhost":
         doubts.append("names the host localhost: write file:///")
         return replace(parts, authority="")
+    if authority:
+        doubts.append("names a host, which some servers of files ignore")
     return parts
 
 
