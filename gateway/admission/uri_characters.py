@@ -8,16 +8,20 @@ import re
 import unicodedata
 from typing import Final
 
-_TOKEN: Final = re.compile(r"(?:%[89A-Fa-f][0-9A-Fa-f])+|%[0-9A-Fa-f]{2}|.", re.DOTALL)
-_KEPT: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/?#[]@!$&'()*+,;=%")
+_ODD: Final = re.compile(
+    r"(?:%[89A-Fa-f][0-9A-Fa-f])+|%[0-9A-Fa-f]{2}|[^A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=\u0080-\U0010ffff]"
+)
+"""What does not stand for itself: escapes, and ASCII characters that a URI does not have."""
+_BEYOND_ASCII: Final = re.compile(r"[^\x00-\x7f]+")
 _UNRESERVED: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _TWICE: Final = re.compile(r"%25[0-9A-Fa-f]{2}")
 _ASCII: Final = 0x80
+_MISREAD: Final = frozenset("/\\.%")
 
 
 def decoded(uri: str, doubts: list[str]) -> str:
     """Return a URI in which only reserved and other ASCII characters are encoded, in upper case."""
-    return "".join(_of_token(token, doubts) for token in _TOKEN.findall(uri))
+    return _ODD.sub(lambda found: _of_token(found[0], doubts), uri)
 
 
 def _of_token(token: str, doubts: list[str]) -> str:
@@ -43,8 +47,6 @@ def _of_character(character: str, doubts: list[str]) -> str:
     if character == "%":
         doubts.append("has a `%` that two hexadecimal digits do not follow")
         return "%25"
-    if character in _KEPT or not character.isascii():
-        return character
     return f"%{ord(character):02X}"
 
 
@@ -53,8 +55,8 @@ def composed(text: str, doubts: list[str]) -> str:
     normal = unicodedata.normalize("NFC", text)
     if normal != text:
         doubts.append("is not in Unicode normal form C")
-    beyond = (unicodedata.normalize("NFKC", character) for character in normal if not character.isascii())
-    if any(set(folded) & set("/\\.%") for folded in beyond):
+    beyond = (unicodedata.normalize("NFKC", character) for character in set(normal) if not character.isascii())
+    if any(not _MISREAD.isdisjoint(folded) for folded in beyond):
         doubts.append("has a character that some servers take for `/`, `\\`, `.` or `%`")
     if _TWICE.search(normal):
         doubts.append("is percent-encoded twice")
@@ -63,7 +65,8 @@ def composed(text: str, doubts: list[str]) -> str:
 
 def escaped(text: str) -> str:
     """Return a text in ASCII."""
-    return "".join(
-        character if character.isascii() else "".join(f"%{octet:02X}" for octet in character.encode())
-        for character in text
-    )
+    return _BEYOND_ASCII.sub(_octets, text)
+
+
+def _octets(found: re.Match[str]) -> str:
+    return f"%{found[0].encode().hex('%').upper()}"

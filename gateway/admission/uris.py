@@ -5,7 +5,7 @@ A client's text travels to the server as it is; policy sees its normal form (`ta
 Rule 1: spellings that readers take for one resource have one normal form, and a rule on it reaches all of them.
 Rule 2: what may lead elsewhere is refused: dot segments in any encoding, control characters, space at an end.
 Rule 3: what readers disagree about is `doubtful`: encoded slashes, backslashes, empty segments, double encoding, a
-fragment, no scheme, `file://localhost`, a password. It is accepted only as the very text that the server lists.
+fragment, no scheme, a host or query of `file`, a password. It is accepted only as the very text that the server lists.
 Rule 4: hosts are compared without case, in the schemes that have hosts; in all others the text after `//` is a name of
 the server's own, compared exactly.
 Rule 5: normal forms are their own normal form; escapes are upper-case UTF-8, and other than unreserved characters.
@@ -14,6 +14,7 @@ Rule 5: normal forms are their own normal form; escapes are upper-case UTF-8, an
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
 
@@ -24,6 +25,9 @@ from gateway.admission.policy_input import Target
 from gateway.admission.uri_characters import composed, decoded, escaped
 
 LONGEST: Final = 8192
+"""Characters of a URI, and of its normal form, in which a character can become nine."""
+_KNOWN: Final = 64
+"""Normal forms that are remembered: what becomes of one message asks for the same one several times."""
 
 _URI: Final = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.DOTALL)
 """RFC 3986 appendix B."""
@@ -77,6 +81,7 @@ class _Parts(Struct, frozen=True):
     fragment: str | None
 
 
+@lru_cache(maxsize=_KNOWN)
 def normalize(uri: str) -> NormalUri | Abnormal:
     """Return the normal form of a URI, or why it is refused."""
     refused = _of_text(uri)
@@ -136,11 +141,19 @@ def _normalized(uri: str) -> NormalUri | Abnormal:
 def _of_text(uri: str) -> str:
     if not uri or len(uri) > LONGEST:
         return f"is empty, or longer than {LONGEST} characters"
+    if not uri.isascii() and _escaped_size(uri) > LONGEST:
+        return f"is longer than {LONGEST} characters when it is percent-encoded"
     if uri[0].isspace() or uri[-1].isspace():
         return "begins or ends with a space"
-    if any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in uri):
+    if any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in set(uri)):
         return "has a control character, a line separator, or text that is not Unicode"
     return ""
+
+
+def _escaped_size(uri: str) -> int:
+    """Return the characters of a URI whose characters beyond ASCII are percent-encoded."""
+    octets = uri.encode("utf-8", "surrogatepass")
+    return 3 * len(octets) - 2 * len(octets.decode("ascii", "ignore"))
 
 
 def _has_control(text: str) -> bool:
@@ -175,8 +188,10 @@ def _normal_parts(parts: _Parts, doubts: list[str]) -> _Parts:
 
 
 def _of_file(parts: _Parts, doubts: list[str]) -> _Parts:
-    """Return a URI of a file as `file:///path`, or `file://host/path`."""
+    """Return a URI of a file as `file:///path`, or `file://host/path`; servers often read nothing but the path."""
     authority = parts.authority
+    if parts.query is not None:
+        doubts.append("has a query, which servers of files ignore")
     if authority is None:
         doubts.append("has no authority: write file://")
         return replace(parts, authority="", path=f"/{parts.path.lstrip('/')}")
@@ -186,6 +201,8 @@ def _of_file(parts: _Parts, doubts: list[str]) -> _Parts:
     if authority.lower() == "localhost":
         doubts.append("names the host localhost: write file:///")
         return replace(parts, authority="")
+    if authority:
+        doubts.append("names a host, which some servers of files ignore")
     return parts
 
 

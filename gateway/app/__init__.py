@@ -141,7 +141,7 @@ async def worker(settings: Settings, handed: Handed, report: Report) -> AsyncGen
         parts = parts_of(settings, handed, who, calls_of(client, journal, upstream, peers), floods)
         pipeline, streams, telemetry = (
             Pipeline(parts, ttl_cap_ms=settings.lists.ttl_cap_ms),
-            streams_of(settings),
+            streams_of(settings, parts),
             Telemetry(),
         )
         policy = Policy(client, pulse_of(settings, handed, client, vitals))

@@ -150,10 +150,11 @@ def _masking(settings: Settings, key: bytes) -> Masking:
     return Masking(level=journal.masking, key=key, kept=in_arguments(journal.keep_arguments), reads=journal.keep_read)
 
 
-def streams_of(settings: Settings) -> Streams:
+def streams_of(settings: Settings, parts: Parts) -> Streams:
     """Return the registry of open streams."""
     limits = settings.limits
-    return Streams(StreamLimits(per_principal=limits.streams_per_principal, total=limits.streams))
+    allowed = StreamLimits(per_principal=limits.streams_per_principal, total=limits.streams)
+    return Streams(allowed, parts.turns.caller_of)
 
 
 def limits_of(settings: Settings) -> EndpointLimits:

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct, to_builtins
 
+from gateway.admission.uri_patterns import normal_key
 from gateway.bundle.manifest import Metadata
 from gateway.bundle.pack import Packed, canonical, pack
 from gateway.bundle.signing import SigningKey
@@ -133,8 +134,16 @@ def document(stops: Sequence[Stop]) -> dict[str, Any]:
     kinds = KINDS if extended else FIRST
     by_kind: dict[Kind, dict[str, list[Any]]] = {kind: {NOBODY: []} for kind in kinds}
     for stop in sorted(stops, key=lambda stop: stop.id):
-        by_kind[stop.kind].setdefault(stop.name, []).append(to_builtins(stop))
+        for name in _asked(stop):
+            by_kind[stop.kind].setdefault(name, []).append(to_builtins(stop))
     return {ROOT: {"schema": EXTENDED if extended else SCHEMA, **by_kind}}
+
+
+def _asked(stop: Stop) -> tuple[str, ...]:
+    """Return the names under which a stop is found: a URI is asked about in its normal form, whatever people wrote."""
+    server, slash, name = stop.name.partition("/")
+    normal = f"{server}{slash}{normal_key(name)}" if stop.kind == "target" and ":" in name else stop.name
+    return tuple(dict.fromkeys((stop.name, normal)))
 
 
 def emergency_bundle(stops: Sequence[Stop], seq: int, key: SigningKey) -> Packed:

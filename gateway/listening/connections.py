@@ -158,6 +158,9 @@ class Connections:
     @contextmanager
     def unread(self, connection: Connection, size: int) -> Generator[None]:
         """Count an answer that waits for its client to read; if too many wait, the slowest client is cut off."""
+        if not connection.open:
+            yield
+            return
         self._hold(connection, size)
         try:
             self.relieve()

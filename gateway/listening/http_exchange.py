@@ -102,8 +102,16 @@ class HttpExchange(RequestResponseCycle):
         """Whether the application waits for a body that is not whole."""
         return self.more_body and self._line.connection.deadline < inf
 
+    def leave(self) -> None:
+        """The client has gone: nothing more is written or read."""
+        if not self.response_complete:
+            self.disconnected = True
+            self.message_event.set()
+
     async def send(self, message: Any) -> None:
-        """Write an event of the application."""
+        """Write an event of the application; nothing to a client whose connection is closed."""
+        if self._line.outlet.is_closing():
+            self.leave()
         if not self.response_started and self.waiting_for_100_continue:
             self.keep_alive = False
         body: bytes = message.get("body", b"")

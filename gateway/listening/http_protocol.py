@@ -42,6 +42,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._began = False
         self._unparsed = 0
         """Bytes of a head, or of what frames a body, since the last progress."""
+        self._running: HttpExchange | None = None
+        """The exchange under way; further requests may wait for its end."""
         self._refusal: Unreadable | None = None
         self._upgraded = False
 
@@ -57,8 +59,10 @@ class HttpProtocol(HttpToolsProtocol):
             transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Count the connection no more."""
+        """Count the connection no more; the exchange under way learns it, also if other requests wait behind it."""
         self._connections.leave(self._connection)
+        if self._running is not None:
+            self._running.leave()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -146,6 +150,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.cycle = cycle
         self._connections.work(self._connection)
         if waits:
+            self._running = cycle
             self._start_asgi_task(cycle, self._asgi)
         else:
             self.flow.pause_reading()
@@ -174,7 +179,9 @@ class HttpProtocol(HttpToolsProtocol):
             return
         self.flow.resume_reading()
         if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
+            cycle, asgi = self.pipeline.pop()
+            self._running = cast("HttpExchange", cycle)
+            self._start_asgi_task(cycle, asgi)
         elif self._refusal is not None:
             self._write(self._refusal)
         else:

@@ -25,7 +25,8 @@ from gateway.pipeline.engine import Engine, Parts, outbound
 from gateway.pipeline.heavy_turns import LARGE, TOO_MANY, Sender
 from gateway.pipeline.listing_failures import UNSETTLED, ListOutcome, needs_definition
 from gateway.pipeline.looking import look
-from gateway.pipeline.narrowing import LISTEN, Narrowing
+from gateway.pipeline.looks import SharedLooks
+from gateway.pipeline.narrowing import LISTEN, Narrowing, Sources
 from gateway.pipeline.ownership import Ownership
 from gateway.pipeline.passages import Passages
 from gateway.pipeline.ports import Moment
@@ -36,7 +37,7 @@ from gateway.pipeline.running import Running
 from gateway.pipeline.server_messages import ServerMessages
 from gateway.pipeline.task_ids import TaskIds, asks_for_task
 from gateway.pipeline.tasks import Tasks
-from gateway.pipeline.turns import Turns
+from gateway.pipeline.turns import TurnBudget, Turns
 from gateway.pipeline.withheld import withheld
 from gateway.protocol.malformed import Malformed
 from gateway.protocol.steps import finish
@@ -54,9 +55,8 @@ class Pipeline:
     def __init__(self, parts: Parts, *, ttl_cap_ms: int) -> None:
         """Take what `gateway.app` has composed; clients may keep filtered lists for `ttl_cap_ms` milliseconds."""
         self.engine: Final = Engine(parts)
-        self.presentation: Final = Presentation(
-            parts.definitions, several_issuers=parts.several_issuers, looks_per_caller=parts.looks.per_caller
-        )
+        looks = SharedLooks(parts.looks.per_caller, parts.turns.caller_of)
+        self.presentation: Final = Presentation(parts.definitions, looks, several_issuers=parts.several_issuers)
         self.passages: Final = Passages()
         self.progress: Final = ProgressTokens()
         self.turns: Final = Turns()
@@ -179,7 +179,9 @@ class Pipeline:
         agreed = await self._capabilities.asked(inbound, question)
         if isinstance(agreed, PolicyFailure) or not listens:
             return agreed
-        narrowing = Narrowing(self.presentation, parts.listings, parts.policy.standing, self._look)
+        budget = TurnBudget(self.turns, (inbound.principal.key, inbound.server))
+        sources = Sources(self.presentation, parts.listings)
+        narrowing = Narrowing(sources, parts.policy.standing, self._look, budget)
         return await narrowing.narrowed(agreed, question)
 
     async def _decided(self, inbound: Inbound, begun: Moment, decide: Decide | None = None) -> Call | Malformed:

@@ -62,7 +62,8 @@ class HeavyTurns:
         timing: Time | None = None,
     ) -> None:
         """Take what names a caller by its principal and address, and the clock."""
-        self._caller_of: Final = caller_of or _caller_of
+        self.caller_of: Final = caller_of or _caller_of
+        """Names the caller that a principal at an address counts as, wherever callers have shares."""
         self._time: Final = timing or Time()
         self._taken = False
         self._waiting: Final[OrderedDict[str, OrderedDict[_Turn, int]]] = OrderedDict()
@@ -74,7 +75,7 @@ class HeavyTurns:
 
         What is awaited inside the turn has to be bounded: all other large messages wait for it.
         """
-        caller = self._caller_of(sender.principal, sender.source_ip)
+        caller = self.caller_of(sender.principal, sender.source_ip)
         if self._taken and self._full(caller, size):
             yield False
             return

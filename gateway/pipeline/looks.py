@@ -14,6 +14,7 @@ from typing import Final
 from msgspec import Struct
 
 from gateway.admission.exchange import Inbound
+from gateway.admission.principal import Principal
 from gateway.pipeline.listing_failures import ListingFailed, ListOutcome
 
 FAILED_S: Final = 10.0
@@ -43,9 +44,10 @@ _Key = tuple[str, str, str, str, str]
 class SharedLooks:
     """The looks under way, and the failures of a moment ago."""
 
-    def __init__(self, per_caller: int) -> None:
-        """Take how many looks one caller may have at a time."""
+    def __init__(self, per_caller: int, caller_of: Callable[[Principal, str], str]) -> None:
+        """Take how many looks one caller may have at a time, and what names callers by principal and address."""
         self._per_caller: Final = per_caller
+        self._caller_of: Final = caller_of
         self._under_way: Final[dict[_Key, asyncio.Future[ListOutcome | None]]] = {}
         self._turns: Final[dict[str, _Turns]] = {}
         self._failures: Final[OrderedDict[_Key, tuple[float, ListingFailed]]] = OrderedDict()
@@ -73,7 +75,7 @@ class SharedLooks:
             done.set_result(outcome)
 
     async def _in_turn(self, method: str, inbound: Inbound, look: Look) -> ListOutcome:
-        caller = inbound.principal.key
+        caller = self._caller_of(inbound.principal, inbound.source_ip)
         turns = self._turns.setdefault(caller, _Turns(self._per_caller))
         turns.users += 1
         try:

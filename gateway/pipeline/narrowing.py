@@ -3,11 +3,13 @@
 Rule 1: each is judged like the call that would read it; what is hidden is not forwarded, so the server never sends it.
 Rule 2: what was narrowed is written anew, and it is this message that is asked about, recorded and forwarded.
 Rule 3: a policy that cannot be asked narrows nothing: the whole message is refused.
+Rule 4: between names the event loop serves others: a filter may hold a thousand long ones.
 """
 
 from typing import Any, Final
 
 import orjson
+from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.admission.decision import PolicyFailure
@@ -20,6 +22,7 @@ from gateway.pipeline.listings import Listings
 from gateway.pipeline.looks import Look
 from gateway.pipeline.ports import Presented
 from gateway.pipeline.presentation import Presentation
+from gateway.pipeline.turns import TurnBudget
 from gateway.protocol.errors import INVALID_PARAMS
 from gateway.protocol.malformed import Malformed
 from gateway.protocol.message import Request
@@ -33,14 +36,22 @@ _MOST: Final = 1_000
 """Names in one filter: each may cost a look at the server's list, and has its place in a question."""
 
 
+class Sources(Struct, frozen=True):
+    """What knows definitions, and what asks policy for verdicts."""
+
+    presentation: Presentation
+    listings: Listings
+
+
 class Narrowing:
     """Takes out of a client's filter what policy hides from it; made for one message."""
 
-    def __init__(self, presentation: Presentation, listings: Listings, revision: str, look: Look) -> None:
-        """Take what knows definitions under a policy revision, what asks for verdicts, and what lists the upstream."""
-        self._presentation: Final = presentation
-        self._listings: Final = listings
+    def __init__(self, sources: Sources, revision: str, look: Look, budget: TurnBudget) -> None:
+        """Take the policy revision, what lists the upstream, and what the work may take before others have a turn."""
+        self._presentation: Final = sources.presentation
+        self._listings: Final = sources.listings
         self._revision: Final = revision
+        self._budget: Final = budget
         self._look: Final = look
         self._looked: Final[dict[str, ListOutcome]] = {}
 
@@ -69,12 +80,16 @@ class Narrowing:
     ) -> list[str] | PolicyFailure:
         """Return the names that policy lists, in their order."""
         row = lookup(called, direction="client", revision=inbound.revision)
-        items = [await self._item(inbound, row, name) if row else None for name in names]
+        items = [await self._stated(inbound, row, name) if row else None for name in names]
         verdicts = await self._listings.verdicts(question, [stated for stated in items if stated is not None])
         if isinstance(verdicts, PolicyFailure):
             return verdicts
         spread = iter(verdicts)
         return [name for name, stated in zip(names, items, strict=True) if stated is not None and next(spread)]
+
+    async def _stated(self, inbound: Inbound, row: Method, name: str) -> Item | None:
+        await self._budget.pause()
+        return await self._item(inbound, row, name)
 
     async def _item(self, inbound: Inbound, row: Method, name: str) -> Item | None:
         """State a name as the call that would read it; null for one that no call could name."""

@@ -74,12 +74,12 @@ def credential_of(route: Route, subject: str) -> str:
 class Presentation:
     """Finds what is presented, listing the upstream first if that is not known yet."""
 
-    def __init__(self, definitions: Definitions, *, several_issuers: bool, looks_per_caller: int) -> None:
-        """Take the cache of definitions; credentials per principal are remembered here, bounded."""
+    def __init__(self, definitions: Definitions, looks: SharedLooks, *, several_issuers: bool) -> None:
+        """Take the cache of definitions, and the looks; credentials per principal are remembered here, bounded."""
         self.definitions: Final = definitions
         self._several_issuers: Final = several_issuers
         self._credentials: Final[OrderedDict[tuple[str, str], tuple[str, str]]] = OrderedDict()
-        self._looks: Final = SharedLooks(looks_per_caller)
+        self._looks: Final = looks
 
     async def sight(self, inbound: Inbound, revision: str, look: Look, *, insist: bool = True) -> Sight:
         """Return what is presented for the target of `inbound` under policy `revision`.

@@ -4,6 +4,7 @@ Rule 1: a server may report progress only for a request of the same session that
 Rule 2: on the stream of a request the token may come in another form, and is delivered as the client wrote it.
 Rule 3: the ids of events carry the token, so that a resumed stream may report progress of its request. Otherwise the
 requests of another worker are not known here: their progress on a GET stream is withheld.
+Rule 4: a token that is too long to be kept counts on the stream of its own request only.
 """
 
 from collections import Counter, OrderedDict
@@ -11,7 +12,7 @@ from typing import Any, Final
 
 from gateway.admission.exchange import Inbound
 from gateway.pipeline.call import Call
-from gateway.pipeline.sealed import binding_of, progress_token
+from gateway.pipeline.sealed import binding_of, kept_token, progress_token
 from gateway.protocol.message import Request
 from gateway.protocol.reply_ids import alike, same
 
@@ -30,13 +31,13 @@ class ProgressTokens:
 
     def begin(self, call: Call) -> None:
         """Keep the token of a request that is sent now."""
-        token = progress_token(call.inbound)
+        token = kept_token(call.inbound)
         if token is not None:
             self._open[_key(call.inbound, token)] += 1
 
     def end(self, call: Call, *, answered: bool) -> None:
         """Forget the token of a request that is over; keep it for a while if the request has no response yet."""
-        token = progress_token(call.inbound)
+        token = kept_token(call.inbound)
         if token is None:
             return
         key = _key(call.inbound, token)

@@ -10,7 +10,7 @@ Rule 4: a refusal is recorded before the call is ended; a journal that fails or 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import suppress
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import orjson
 
@@ -62,6 +62,16 @@ class Exchange:
         """When its credential ends (wall, nanoseconds); null if the gateway cannot know."""
 
 
+class Drain(NamedTuple):
+    """An answer that the upstream goes on to send, and what forgets it.
+
+    A timer keeps the message of its call, so it ends with the drain.
+    """
+
+    reply: Reply
+    timer: asyncio.TimerHandle
+
+
 class Running:
     """Everything of one worker that runs upstream and may have to be ended."""
 
@@ -70,7 +80,7 @@ class Running:
         self._engine: Final = engine
         self._open: Final[dict[Exchange, None]] = {}
         self._background: Final[set[asyncio.Task[None]]] = set()
-        self._drains: Final[dict[Exchange, Reply]] = {}
+        self._drains: Final[dict[Exchange, Drain]] = {}
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -119,25 +129,27 @@ class Running:
         """
 
         def end(_: Refusal) -> None:
-            self._drains.pop(exchange, None)
+            self._drained(exchange)
             self.spawn(reply.close(drain=False))
             self.cancel(call)
 
         exchange = self.begin(call, end)
-        self._drains[exchange] = reply
-        asyncio.get_running_loop().call_later(_DRAIN_S, self._drained, exchange)
+        timer = asyncio.get_running_loop().call_later(_DRAIN_S, self._drained, exchange)
+        self._drains[exchange] = Drain(reply, timer)
         self._end_excess(call.inbound.principal.key)
         while len(self._drains) > _DRAINS or sum(size_of(one.call) for one in self._drains) > KEPT_BYTES:
             self._drained(next(iter(self._drains)))
 
     def _end_excess(self, caller: str) -> None:
-        drains = [(one, reply) for one, reply in self._drains.items() if one.call.inbound.principal.key == caller]
-        for exchange, reply in drains[:-_OWN_DRAINS]:
+        drains = [(one, drain) for one, drain in self._drains.items() if one.call.inbound.principal.key == caller]
+        for exchange, drain in drains[:-_OWN_DRAINS]:
             self._drained(exchange)
-            self.spawn(reply.close(drain=False))
+            self.spawn(drain.reply.close(drain=False))
 
     def _drained(self, exchange: Exchange) -> None:
-        self._drains.pop(exchange, None)
+        drain = self._drains.pop(exchange, None)
+        if drain is not None:
+            drain.timer.cancel()
         self.finish(exchange)
 
     def cancel(self, call: Call) -> None:

@@ -22,6 +22,7 @@ _REMEMBERED: Final = 100
 """Requests of a server in one session that a worker remembers."""
 _SESSIONS: Final = 1_000
 """Sessions whose requests it remembers."""
+_TOKEN_CHARS: Final = 1_024
 
 
 def binding(*, server: str, principal_key: str, session: SessionSeal | None) -> bytes:
@@ -88,7 +89,7 @@ def sealed_event_id(ring: Ring, call: Call, upstream_id: str, nonce: bytes) -> s
         request_id=resumes.request_id if resumes else inbound.request_id,
         call_id=call.call_id,
         target=resumes.target if resumes else named_task(inbound),
-        progress_token=resumes.progress_token if resumes else progress_token(inbound),
+        progress_token=resumes.progress_token if resumes else kept_token(inbound),
     )
     return ring.close(seal, nonce)
 
@@ -122,6 +123,12 @@ def progress_token(inbound: Inbound) -> str | int | None:
     meta = as_object(request.params.get("_meta")) if isinstance(request, Request) else None
     token = (meta or {}).get("progressToken")
     return token if type(token) is str or type(token) is int else None
+
+
+def kept_token(inbound: Inbound) -> str | int | None:
+    """Return the progress token if it is short enough to be kept beyond its request; a client may write megabytes."""
+    token = progress_token(inbound)
+    return None if isinstance(token, str) and len(token) > _TOKEN_CHARS else token
 
 
 def restored(message: Response, upstream_id: str | int) -> Response:

@@ -54,6 +54,7 @@ class Tasks:
         self._engine: Final = engine
         self._running: Final = running
         self._known: Final[dict[_Key, Exchange]] = {}
+        self._timers: Final[dict[_Key, asyncio.TimerHandle]] = {}
         self._size = 0
 
     def __len__(self) -> int:
@@ -91,7 +92,7 @@ class Tasks:
         self._known[key] = self._running.keep(exchange)
         self._size += size_of(call)
         if task.ttl_s is not None:
-            asyncio.get_running_loop().call_later(min(task.ttl_s, _LONGEST_S), self._expire, key, exchange)
+            self._timers[key] = asyncio.get_running_loop().call_later(min(task.ttl_s, _LONGEST_S), self._forget, key)
         while len(self._known) > _MOST or self._size > KEPT_BYTES:
             self._forget(next(iter(self._known)))
 
@@ -99,11 +100,10 @@ class Tasks:
         if task is not None and task.status in _ENDED:
             self._forget(_key(inbound, task.id))
 
-    def _expire(self, key: _Key, exchange: Exchange) -> None:
-        if self._known.get(key) is exchange:
-            self._forget(key)
-
     def _forget(self, key: _Key) -> None:
+        timer = self._timers.pop(key, None)
+        if timer is not None:
+            timer.cancel()
         exchange = self._known.pop(key, None)
         if exchange is not None:
             self._size -= size_of(exchange.call)

@@ -95,7 +95,8 @@ class Endpoint:
         if isinstance(verified, Unverified):
             await self._unverified(edge, found[1], verified)
             return
-        with self._exchanges.begun(verified.principal.key) as begun:
+        caller = self._pipeline.engine.parts.turns.caller_of(verified.principal, _source(edge.scope))
+        with self._exchanges.begun(caller) as begun:
             if begun:
                 await self._exchanged(edge, found[1], verified)
             else:

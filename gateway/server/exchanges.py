@@ -1,6 +1,7 @@
 """The requests under way, counted by caller: no caller takes the memory and the time of the others.
 
 Rule 1: the count covers a request from its verified credential to the end of its answer.
+Rule 2: callers without a credential are one principal, and so they count by their address.
 """
 
 from collections import Counter

@@ -1,7 +1,7 @@
 """The open streams of a worker: counted, limited, and decided again when the policy changes (DESIGN section 5).
 
 Rule 1: a stream that the policy in force refuses is closed; so is one that cannot be asked about.
-Rule 2: limits are per principal and for all; a stream over them is refused, none is closed for a newer one.
+Rule 2: limits are per caller and for all; a stream over them is refused, none is closed for a newer one.
 """
 
 from collections import Counter
@@ -11,6 +11,7 @@ from typing import Final
 from msgspec import Struct
 
 from gateway.admission.decision import Verdict
+from gateway.admission.principal import Principal
 from gateway.pipeline import Pipeline
 from gateway.pipeline.call import Call
 
@@ -18,8 +19,16 @@ _AGAIN_NS: Final = 60_000_000_000
 """How long a stream stands on one answer: credentials, agents and rules expire without a new revision."""
 
 
+CallerOf = Callable[[Principal, str], str]
+"""Names the caller that a principal at an address counts as."""
+
+
+def _by_principal(principal: Principal, _source_ip: str) -> str:
+    return principal.key
+
+
 class StreamLimits(Struct, frozen=True, kw_only=True):
-    """Open streams of one principal, and of all."""
+    """Open streams of one caller, and of all."""
 
     per_principal: int
     total: int
@@ -28,11 +37,12 @@ class StreamLimits(Struct, frozen=True, kw_only=True):
 class Stream:
     """One open stream, and how to close it."""
 
-    __slots__ = ("asked_ns", "call", "close", "standing")
+    __slots__ = ("asked_ns", "call", "caller", "close", "standing")
 
-    def __init__(self, call: Call, close: Callable[[], None]) -> None:
-        """Take the call that opened it; `close` ends it at once."""
+    def __init__(self, call: Call, close: Callable[[], None], caller: str) -> None:
+        """Take the call that opened it, and for whom it counts; `close` ends it at once."""
         self.call: Final = call
+        self.caller: Final = caller
         self.close: Final = close
         self.standing = call.answer.standing if isinstance(call.answer, Verdict) else ""
         """The revisions of policy and stops by which it stands."""
@@ -43,11 +53,12 @@ class Stream:
 class Streams:
     """All open streams of this worker."""
 
-    def __init__(self, limits: StreamLimits) -> None:
-        """Begin with none."""
+    def __init__(self, limits: StreamLimits, caller_of: CallerOf = _by_principal) -> None:
+        """Begin with none; `caller_of` names the caller that a principal at an address counts as."""
         self._limits: Final = limits
+        self._caller_of: Final = caller_of
         self._open: Final[set[Stream]] = set()
-        self._by_principal: Final[Counter[str]] = Counter()
+        self._by_caller: Final[Counter[str]] = Counter()
 
     def __len__(self) -> int:
         """Return how many are open."""
@@ -55,12 +66,12 @@ class Streams:
 
     def begin(self, call: Call, close: Callable[[], None]) -> Stream | None:
         """Register a stream, or return null when its principal or the worker has too many."""
-        key = call.inbound.principal.key
-        if len(self._open) >= self._limits.total or self._by_principal[key] >= self._limits.per_principal:
+        caller = self._caller_of(call.inbound.principal, call.inbound.source_ip)
+        if len(self._open) >= self._limits.total or self._by_caller[caller] >= self._limits.per_principal:
             return None
-        stream = Stream(call, close)
+        stream = Stream(call, close, caller)
         self._open.add(stream)
-        self._by_principal[key] += 1
+        self._by_caller[caller] += 1
         return stream
 
     def end(self, stream: Stream) -> None:
@@ -68,10 +79,9 @@ class Streams:
         if stream not in self._open:
             return
         self._open.remove(stream)
-        key = stream.call.inbound.principal.key
-        self._by_principal[key] -= 1
-        if not self._by_principal[key]:
-            del self._by_principal[key]
+        self._by_caller[stream.caller] -= 1
+        if not self._by_caller[stream.caller]:
+            del self._by_caller[stream.caller]
 
     def close(self) -> None:
         """Close all of them: the worker is about to end."""

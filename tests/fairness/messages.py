@@ -148,3 +148,11 @@ async def stops_made_and_lifted(attacker: Attacker) -> None:
         await command("lift", name)
 
     await attacker.loops(2, churn)
+
+
+@client_case
+async def long_names_to_listen_to(attacker: Attacker) -> None:
+    """Filters with as many names of resources as one may have, each as long as one may be."""
+    names = [f"x://{number}/{'a' * 3900}" for number in range(900)]
+    body = orjson.dumps(request("subscriptions/listen", {"notifications": {"resourceSubscriptions": names}}))
+    await attacker.loops(4, lambda: attacker.post(body))

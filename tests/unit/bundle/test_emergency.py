@@ -124,3 +124,24 @@ def test_all_selectors_are_shown() -> None:
         selected(replace(STOP, also={"action": "delete", "server": "slack"}))
         == "agent bot, server slack, action delete"
     )
+
+
+@pytest.mark.parametrize(
+    ("written", "asked"),
+    [
+        ("s/file:///docs/\u00fcber.md", "s/file:///docs/%C3%BCber.md"),
+        ("s/HTTPS://Example.com:443/a", "s/https://example.com/a"),
+        ("s/file://localhost/etc/passwd", "s/file:///etc/passwd"),
+        ("s/FILE:/a", "s/file:///a"),
+    ],
+)
+def test_a_stop_of_a_uri_is_found_by_the_form_in_which_policy_is_asked(written: str, asked: str) -> None:
+    stop = replace(STOP, kind="target", name=written)
+    targets = document([stop])["emergency"]["target"]
+    assert targets[asked] == targets[written]
+    assert [one["id"] for one in targets[asked]] == [stop.id]
+
+
+@pytest.mark.parametrize("name", ["slack/post_message", "s/ns:tool", "s/file:///docs/a.md", "s/Greeting World"])
+def test_a_stop_of_another_target_is_found_by_its_own_name_only(name: str) -> None:
+    assert document([replace(STOP, kind="target", name=name)])["emergency"]["target"].keys() == {"", name}

@@ -23,12 +23,17 @@ BIG: Final = 8 * 1024 * 1024
 
 
 class Shown:
-    """Answers by the path: `/read` reads the body first, `/early` does not, `/close` closes, `/big` is long."""
+    """Answers by the path: `/read` reads the body first, `/early` does not, `/close` closes, `/big` is long.
+
+    `/stay` waits for the client to leave.
+    """
 
     def __init__(self) -> None:
         self.scopes: list[Scope] = []
         self.bodies: list[bytes | None] = []
         self.hanging = asyncio.Event()
+        self.left = 0
+        """Requests for `/stay` whose application learned that the client has gone."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scopes.append(scope)
@@ -37,6 +42,10 @@ class Shown:
             identify(scope, principal)
         if scope["path"] == "/read":
             await self._read(receive)
+        if scope["path"] == "/stay":
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            self.left += 1
         if scope["path"] == "/hang":
             await self.hanging.wait()
         status = {"/early": 401, "/close": 413}.get(scope["path"], 200)

@@ -162,6 +162,18 @@ def held(crowd: Crowd, principal: str, size: int, *, stalled_s: float) -> Connec
     return made
 
 
+def test_an_answer_to_a_client_that_has_left_counts_for_nothing() -> None:
+    crowd = Crowd(ConnectionLimits(unread_bytes=100))
+    left = crowd.admitted("192.0.2.1", "mallory")
+    crowd.open.leave(left)
+    with crowd.open.unread(left, 1_000):
+        pass
+    alice = held(crowd, "alice", 80, stalled_s=20)
+    held(crowd, "alice", 30, stalled_s=1)
+    crowd.open.relieve()
+    assert not alice.open
+
+
 def test_the_slowest_reader_of_the_principal_with_the_most_is_cut_off() -> None:
     crowd = Crowd(ConnectionLimits(unread_bytes=100))
     bob = held(crowd, "bob", 40, stalled_s=20)

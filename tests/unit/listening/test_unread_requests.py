@@ -1,12 +1,18 @@
 """A client can read the answer to a request that was refused before all of it was read."""
 
+import asyncio
 import json
+import time
 from pathlib import Path
 from typing import Final
 
 import pytest
+from uvicorn.protocols.http.flow_control import FlowControl
 
+from gateway.listening.connections import Connections
+from gateway.listening.http_exchange import HttpExchange, Line, Outlet
 from gateway.listening.limits import ConnectionLimits
+from gateway.listening.refusals import Refusals
 from tests.unit.listening.support import CHUNKED, Served, head, serving, until
 
 MIB: Final = 1024 * 1024
@@ -127,3 +133,38 @@ async def test_many_requests_at_once_are_bounded() -> None:
         received = await client.ended()
         assert 100 < received.count(b"HTTP/1.1 200") < 2000
         assert received.count(b"HTTP/1.1 400") == 1
+
+
+@pytest.mark.parametrize("waiting", [0, 1, 3])
+async def test_an_exchange_learns_that_its_client_left_whatever_waits_behind_it(waiting: int) -> None:
+    async with serving() as served:
+        async with served.client() as client:
+            await client.send(head("/x", method="GET") + head("/stay", method="GET") * (1 + waiting))
+            await client.answer()
+            await until(lambda: len(served.app.scopes) == 2)
+        await until(lambda: served.app.left == 1)
+        assert [scope["path"] for scope in served.app.scopes] == ["/x", "/stay"]
+
+
+class Closed(asyncio.Transport):
+    """A transport that is closed, and refuses what is written then, as uvloop's does."""
+
+    def is_closing(self) -> bool:
+        return True
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        raise RuntimeError(f"{len(data)} bytes are written to a closed transport")
+
+
+async def test_an_answer_to_a_connection_that_is_closed_is_dropped() -> None:
+    refusals = Refusals(lambda event, **fields: None, time.monotonic)
+    connections = Connections(ConnectionLimits(), refusals, time.monotonic)
+    connection = connections.admit("192.0.2.1", lambda why: None)
+    assert connection is not None
+    transport = Closed()
+    line = Line(connections, connection, Outlet(transport, lambda: None), FlowControl(transport))
+    exchange = HttpExchange(line, {"type": "http", "method": "GET"}, [], lambda: None)
+    await exchange.send({"type": "http.response.start", "status": 200, "headers": []})
+    await exchange.send({"type": "http.response.body", "body": b"x"})
+    exchange.more_body = False
+    assert (await exchange.receive())["type"] == "http.disconnect"

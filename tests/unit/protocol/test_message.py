@@ -436,3 +436,11 @@ def test_a_reply_of_very_many_objects_or_arrays_is_refused(node: str) -> None:
 def test_a_reply_that_nests_too_deep_to_be_written_is_refused() -> None:
     deep = b'{"jsonrpc":"2.0","id":1,"result":{"n":' + b"[" * 300 + b"]" * 300 + b"}}"
     assert refused(read_reply(deep)).fault == "too_complex"
+
+
+@pytest.mark.parametrize("extra", ['"\\u0022\\u0022":0', '"\\u0022":0,"b\\u0022":0', '"\\u0022\\u0022x":"y"'])
+def test_no_other_key_hides_that_a_server_wrote_a_key_twice(extra: str) -> None:
+    for doubled in ('"id":1,"id":2,"result":{}', '"id":1,"result":{},"result":{"a":1.0}'):
+        found = read_reply(f'{{"jsonrpc":"2.0",{doubled},{extra}}}'.encode())
+        assert isinstance(found, Malformed)
+        assert found.fault == "duplicate_key"

@@ -49,7 +49,8 @@ class Browser:
         self.world = world
         self.got = Got(headers={})
         """What has come back so far of the last request."""
-        self.streams = Streams(StreamLimits(per_principal=streams, total=100))
+        allowed = StreamLimits(per_principal=streams, total=100)
+        self.streams = Streams(allowed, world.pipeline.engine.parts.turns.caller_of)
         limits = EndpointLimits(
             body_bytes=100_000,
             message=Limits(size=100_000),
@@ -66,6 +67,7 @@ class Browser:
         verb: str = "POST",
         path: str = "/servers/s/mcp",
         events: list[Message] | None = None,
+        source_ip: str = "127.0.0.1",
     ) -> Got:
         raw = body if isinstance(body, bytes) else orjson.dumps(body)
         scope = {
@@ -73,7 +75,7 @@ class Browser:
             "method": verb,
             "path": path,
             "query_string": b"",
-            "client": ("127.0.0.1", 1),
+            "client": (source_ip, 1),
             "headers": [(name.encode(), value.encode()) for name, value in headers],
         }
         self.got = got = Got(headers={})

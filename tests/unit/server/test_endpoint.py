@@ -626,6 +626,17 @@ async def test_an_upstream_that_gives_nothing_usable_is_a_tool_error_with_a_seco
     assert [message["method"] for message in world.upstream.messages].count("tools/call") == 1
 
 
+async def test_a_progress_token_of_any_length_works_on_its_stream_and_is_kept_nowhere() -> None:
+    token = "x" * 5_000
+    message = {"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": token, "progress": 1}}
+    event = b"id: e-1\ndata: " + orjson.dumps(message) + b"\n\n"
+    world = World(upstream=lambda _: FakeReply(event, media="sse"))
+    got = await Browser(world).legacy("tools/call", {"name": "t", "_meta": {"progressToken": token}})
+    assert got.events[0] == message
+    assert len(got.body) < 2 * len(token)
+    assert not world.pipeline.progress._unanswered
+
+
 async def test_progress_passes_only_for_the_open_request() -> None:
     def progress(token: object) -> dict[str, Any]:
         return {"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": token, "progress": 1}}

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.admission.decision import Decision, PolicyFailure
 from gateway.admission.policy_input import PolicyInput
+from gateway.admission.principal import ANONYMOUS
 from gateway.listening.connections import EXTENSION
 from tests.fakes import FakeReply, World, allow, deny
 from tests.unit.server.client import JSON, Browser
@@ -34,6 +35,20 @@ async def test_a_caller_with_too_many_requests_under_way_gets_429_until_one_ends
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
     assert (await browser.send(BODY, *OLD)).status == 200
+
+
+async def test_callers_without_a_credential_have_shares_by_their_address() -> None:
+    anonymous = World(upstream=done)
+    anonymous.callers.outcome = ANONYMOUS
+    browser = Browser(anonymous, exchanges=1)
+    half: list[Message] = [{"type": "http.request", "body": b"{", "more_body": True}]
+    waiting = asyncio.create_task(browser.send(b"", *OLD, events=half))
+    while half:
+        await asyncio.sleep(0)  # noqa: TID251 - the other request takes its turns
+    assert (await browser.send(BODY, *OLD)).status == 429
+    assert (await browser.send(BODY, *OLD, source_ip="192.0.2.9")).status == 200
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
 
 
 class Counted:

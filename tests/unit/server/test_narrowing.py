@@ -1,5 +1,6 @@
 """What a client may listen to: nothing that policy hides reaches the server in its filter."""
 
+import asyncio
 from typing import Any
 
 import orjson
@@ -60,6 +61,19 @@ async def test_a_uri_that_could_not_be_read_cannot_be_listened_to() -> None:
     world = world_of()
     await listen(world, resourceSubscriptions=["file:///a/../b", "", "file:///a"])
     assert listening(world) == [{"resourceSubscriptions": ["file:///a"]}]
+
+
+async def test_a_long_filter_lets_other_exchanges_have_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.pipeline.turns.SLICE_S", 0.0)
+    world = world_of()
+    names = [f"file:///{number}" for number in range(100)]
+    listened = asyncio.create_task(listen(world, resourceSubscriptions=names))
+    turns = 0
+    while not listened.done():
+        turns += 1
+        await asyncio.sleep(0)  # noqa: TID251 - one turn of the event loop
+    assert turns > len(names)
+    assert listening(world) == [{"resourceSubscriptions": names}]
 
 
 @pytest.mark.parametrize("names", ["file:///a", {"0": "file:///a"}, [1], None, ["file:///a"] * 1001])

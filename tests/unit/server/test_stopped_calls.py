@@ -1,6 +1,7 @@
 """Calls in flight that policy refuses by now: they end upstream, their clients learn it, and the journal says why."""
 
 import asyncio
+import gc
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -15,6 +16,7 @@ from gateway.admission.decision import Decision, PolicyFailure, Route
 from gateway.admission.policy_input import PolicyInput
 from gateway.admission.record import Decided, JournalFailure
 from gateway.pipeline.ports import Moment, UpstreamFailure
+from gateway.pipeline.running import Exchange
 from tests.fakes import CALLER, FakeReply, FakeUpstream, World, allow, deny
 from tests.unit.server.client import JSON, Browser, Got, task_text
 
@@ -447,6 +449,18 @@ async def test_a_caller_that_leaves_often_keeps_a_bounded_number_of_answers_drai
     await asyncio.gather(*stage.world.pipeline.running._background)
     assert [reply.closed for reply in replies] == [False, True, False, False, False]
     assert stage.running == 4
+
+
+async def test_no_timer_keeps_a_call_that_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("tasks", "running"):
+        monkeypatch.setattr(f"gateway.pipeline.{module}.KEPT_BYTES", 0)
+    task = {**WORKING, "ttl": 3_600_000}
+    stage = Stage(FakeReply(orjson.dumps({"jsonrpc": "2.0", "id": 1, "result": {"task": task}})))
+    await called(stage)
+    stage.world.pipeline.running.drain(next(iter(stage.world.pipeline.passages._calls.values())), Silent())
+    assert len(stage.world.pipeline.tasks) == 0
+    gc.collect()
+    assert [kept for kept in gc.get_objects() if isinstance(kept, Exchange)] == []
 
 
 @pytest.mark.parametrize("method", ["tasks/get", "tools/call"])

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from gateway.admission.decision import Decision
 from gateway.admission.policy_input import PolicyInput
+from gateway.admission.principal import ANONYMOUS
 from gateway.admission.record import Decided
 from gateway.pipeline.call import Call
 from gateway.pipeline.engine import Parts
@@ -45,6 +46,24 @@ class Later(World):
                 return Moment(unix_ns=1_800_000_000_000_000_000 + next(hours) * 3_600_000_000_000, monotonic_ns=1)
 
         return replace(super()._parts(), clock=Clock())
+
+
+async def test_streams_without_a_credential_have_shares_by_their_address() -> None:
+    world = World(upstream=lambda _: Standing(media="sse"))
+    world.callers.outcome = ANONYMOUS
+    browser = Browser(world, streams=1)
+    first = asyncio.create_task(browser.send(b"", *OPENING, verb="GET"))
+    async with asyncio.timeout(20):
+        while not len(browser.streams):
+            await asyncio.sleep(0)  # noqa: TID251 - until the first stream is open
+        refused = await browser.send(b"", *OPENING, verb="GET")
+        second = asyncio.create_task(browser.send(b"", *OPENING, verb="GET", source_ip="192.0.2.9"))
+        while len(browser.streams) < 2:
+            await asyncio.sleep(0)  # noqa: TID251 - until the second stream is open
+    assert refused.status == 429
+    browser.streams.close()
+    await asyncio.gather(first, second)
+    assert len(browser.streams) == 0
 
 
 async def test_what_a_server_asks_on_a_stream_is_judged_by_the_time_at_which_it_asks() -> None:

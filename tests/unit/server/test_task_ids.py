@@ -187,6 +187,14 @@ async def test_a_related_task_of_another_form_is_refused(related: object) -> Non
     assert world.upstream.forwards == []
 
 
+async def test_a_message_that_names_too_many_tasks_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.pipeline.task_ids.NAMED", 2)
+    for count in (2, 3):
+        world = answering({"content": []})
+        await ask(world, "tools/call", {"name": "t", "notifications": {"taskIds": [task_text(world, "t-1")] * count}})
+        assert calls(world) == (count == 2)
+
+
 async def test_an_own_related_task_reaches_the_server_under_its_own_id() -> None:
     world = answering({"content": []})
     text = task_text(world, "t-1")
