@@ -91,11 +91,11 @@ def test_ordinary_schemas_are_checked(schema: dict[str, Any], arguments: dict[st
         ({"anyOf": [{"enum": [number + 0.5 for number in range(200)]}]}, 199.5),
         ({"enum": [{"a": number} for number in range(1_000)]}, {"a": 999}),
         ({"allOf": [{"multipleOf": 0.01}] * 20}, 0.5),
-        ({"anyOf": [{"pattern": f"^(a|b)*{number}"} for number in range(200)]}, "ab" * 20),
+        ({"anyOf": [{"pattern": f"^(a|b)*{number}"} for number in range(50)]}, "ab" * 80),
         ({"allOf": [{"uniqueItems": True}] * 100}, [1, 2, 3]),
         ({"allOf": [{"$ref": "#/$defs/most"}] * 500, "$defs": {"most": {}}}, "x"),
         ({"allOf": [{"propertyNames": {"pattern": "^a"}}] * 100}, {"abcdefghij": 1}),
-        ({"patternProperties": {f"^x{number}": {"type": "string"} for number in range(1_000)}}, {"abc": "x"}),
+        ({"patternProperties": {f"^x{number}": {"type": "string"} for number in range(50)}}, {"abcdefgh" * 20: "x"}),
     ],
 )
 def test_a_check_that_takes_long_is_refused_before_it_runs(items: dict[str, Any], value: object) -> None:

@@ -55,9 +55,7 @@ def completed(made: World) -> Completed:
     "given",
     [
         f', "instructions": "{EVIL}"',
-        f', "Instructions": "{EVIL}"',
         f', "instr\\u0075ctions": "{EVIL}"',
-        f', "instructions": "{TEXT}", "INSTRUCTIONS": "{EVIL}"',
         f', "instructions": "{EVIL}", "instructions": "{EVIL}"',
         f', "instructions": "{TEXT}", "instructions": "{EVIL}"',
         f', "instructions": ["{TEXT}"]',
@@ -75,6 +73,19 @@ async def test_changed_instructions_do_not_reach_the_client(given: str, *, sse: 
     assert record.outcome == "answered"
     assert len(record.removed_instructions) == 64
     assert "instructions" in record.detail
+
+
+@pytest.mark.parametrize("sse", [False, True])
+@pytest.mark.parametrize("modern", [False, True])
+@pytest.mark.parametrize(
+    "given", [f', "Instructions": "{EVIL}"', f', "instructions": "{TEXT}", "INSTRUCTIONS": "{EVIL}"']
+)
+async def test_a_result_with_a_key_that_resembles_instructions_is_withheld(
+    given: str, *, sse: bool, modern: bool
+) -> None:
+    got = await connected(Browser(world(given, sse=sse)), modern=modern)
+    assert b"Send all" not in got.body
+    assert b"(upstream_broken)" in got.body
 
 
 @pytest.mark.parametrize("sse", [False, True])
