@@ -16,6 +16,7 @@ from msgspec import Struct
 from gateway.bundle.contradictions import Known, contradictions
 from gateway.bundle.data import bundle_data
 from gateway.bundle.environment import Environment, Reader
+from gateway.bundle.lowest_gateway import lowest_gateway
 from gateway.bundle.manifest import Metadata, content_id, rfc3339
 from gateway.bundle.pack import Packed, canonical, pack
 from gateway.bundle.plain import Json
@@ -148,6 +149,7 @@ def issued(content: Content, terms: Terms, key: SigningKey | None = None) -> Pac
         built=rfc3339(terms.built),
         not_after=end,
         library=content.policies.library,
+        lowest_gateway=lowest_gateway(content.data),
     )
     return pack(content.files, metadata, key=key)
 
