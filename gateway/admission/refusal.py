@@ -45,6 +45,8 @@ _OPENINGS: Final[Mapping[Stage, str]] = {
     "withheld": "The request was sent, and its answer is withheld ({code}). It may have been executed.",
 }
 _SENT: Final = frozenset({"unknown", "ended", "failed", "withheld"})
+_FINAL: Final = frozenset({"refused", "ended", "withheld"})
+"""Stages at which the same message ends in the same way again, unless its code says that this passes."""
 _OF_POLICY: Final = frozenset({"policy_denied", "approval_required", "obligation_unsupported"})
 """Codes of refusals that policy decided; every other one is the gateway's own."""
 _CHECK: Final = "Check whether it was executed before you repeat it."
@@ -129,7 +131,7 @@ def text(refusal: Refusal, wording: Wording) -> str:
     lines += [part for part in (wording.organization_message, _ask_at(wording.request_url)) if part]
     if refusal.stage in _SENT:
         lines.append(_CHECK)
-    if not errors.failure_of(refusal.code).passing:
+    if refusal.stage in _FINAL and not errors.failure_of(refusal.code).passing:
         lines.append("Do not retry this unchanged.")
     if refusal.decision_id:
         lines.append(f"Decision {refusal.decision_id}.")

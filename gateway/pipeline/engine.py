@@ -84,8 +84,8 @@ class Engine:
 
     async def asked_again(self, call: Call) -> Call:
         """Return a call in flight, under another id, with OPA's answer to its question as of now."""
-        again = self.begin(call.inbound, self.current(call), self.parts.clock.now())
-        return await self.revise(again)
+        asked = self.begin(call.inbound, self.current(call), self.parts.clock.now())
+        return await self.revise(replace(asked, presented=call.presented, listing_failed=call.listing_failed))
 
     def outcome(self, call: Call) -> Admit | Refusal:
         """Return what enforcement makes of the answer of a decided call; nothing comes of it yet."""

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from gateway.admission.action import Answer, Withhold
 from gateway.admission.decision import PolicyFailure, Verdict
 from gateway.admission.exchange import Inbound
-from gateway.admission.refusal import JSON, Refusal, Wording, own, rpc_error
+from gateway.admission.refusal import JSON, STOPPED, Refusal, Wording, own, rpc_error
 from gateway.admission.refusal import answer as refusal_answer
 from gateway.pipeline.ports import UpstreamFailure
 from gateway.protocol.errors import METHOD_NOT_FOUND
@@ -61,6 +61,8 @@ def of_failure(method: str, failure: UpstreamFailure) -> ListingFailed:
 def of_refusal(method: str, refusal: Refusal) -> ListingFailed:
     """Return what a list is that was refused by policy, or that policy or journal could not be asked about."""
     reasons = "; ".join(reason.message for reason in refusal.reasons)
+    if refusal.code == STOPPED:
+        return _failed(STOPPED, f"{_before(method)}: the list request was ended ({reasons})", _LISTS)
     if refusal.code != "policy_denied":
         return ListingFailed(refusal=refusal)
     return _failed(refusal.code, f"{_before(method)}: policy refuses the list to this caller ({reasons})", _LISTS)
@@ -80,7 +82,7 @@ def of_answer(method: str, answer: ServerAnswer, *, in_session: bool) -> Listing
         gone = own("session_unknown", "The server does not know the session any more.", "Initialize again.")
         return ListingFailed(refusal=gone, session_gone=True)
     if error is not None and answer.status not in {_TOO_MANY, _UNAVAILABLE}:
-        said = f"error {error.get('code')}: {str(error.get('message', ''))[:_WORDS]}"
+        said = f"error {error.get('code')}: {_quoted(error.get('message', ''))}"
         message = f"{_before(method)}: the server answered with {said}"
         failed = _failed("upstream_unavailable", message, _ERROR)
         return ListingFailed(refusal=failed.refusal, unsupported=unsupported)
@@ -134,6 +136,12 @@ def _failed(code: str, message: str, remedy: str) -> ListingFailed:
 
 def _before(method: str) -> str:
     return f"the definition is needed before the call, and {method} failed"
+
+
+def _quoted(words: object) -> str:
+    """Return a server's words in quotes and in one line, so that they cannot pass for the gateway's own."""
+    line = "".join(character if character.isprintable() else " " for character in str(words)[:_WORDS])
+    return '"' + line.replace('"', "'") + '"'
 
 
 def _seconds(text: str) -> str:

@@ -119,14 +119,15 @@ class Tasks:
             inbound = _naming(list_request(call.inbound, _CANCEL, None, call_id), task_id)
             travelling = outbound(inbound, subject=call.permit.outbound.subject)
             self._running.post(call, _CANCEL, again(call.permit, travelling))
-        detail = refusal.reasons[0].message if refusal.reasons else refusal.code
+        why = refusal.reasons[0].requirement if refusal.reasons else refusal.code
+        done = "its cancellation was requested" if canceled else "its revision has no cancellation"
         parts.journal.completed(
             Completed(
                 call_id=call_id,
                 unix_ns=now.unix_ns,
                 monotonic_ns=now.monotonic_ns,
                 outcome="stopped",
-                detail=f"the task of call {call.call_id} is {'canceled' if canceled else 'refused'}: {detail}",
+                detail=f"the task of call {call.call_id} is refused by {why}; {done}",
             )
         )
 

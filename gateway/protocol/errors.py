@@ -86,7 +86,7 @@ FAILURES: Final[dict[str, Failure]] = {
     ),
     "session_unknown": Failure(code=40401, status=404, meaning="The session is not known here; initialize again."),
     "rate_limited": Failure(code=42901, status=429, meaning="Too many messages; wait and try again.", passing=True),
-    "internal_failure": Failure(code=50001, status=500, meaning="The gateway failed; nothing was sent.", passing=True),
+    "internal_failure": Failure(code=50001, status=500, meaning="The gateway failed.", passing=True),
     "upstream_unavailable": Failure(code=50201, status=502, meaning="The MCP server cannot be reached.", passing=True),
     "upstream_broken": Failure(code=50202, status=502, meaning="The MCP server's answer is not valid MCP."),
     "result_too_large": Failure(code=50203, status=502, meaning="The MCP server's answer is larger than allowed."),

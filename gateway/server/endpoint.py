@@ -198,7 +198,7 @@ async def _failed(edge: Edge) -> None:
     """Say that the gateway failed; an answer that has begun breaks off instead, so that nobody takes it for whole."""
     if edge.started:
         edge.abort()
-    body = failure_body(None, "internal_failure", "the gateway failed; nothing more was sent")
+    body = failure_body(None, "internal_failure", "the gateway failed; check whether the request was executed")
     await edge.respond(500, JSON, body)
 
 

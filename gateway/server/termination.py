@@ -64,6 +64,6 @@ class Termination:
 
 
 def _words(refusal: Refusal) -> str:
-    """Return the reasons for the record, and the id of the decision that the journal has them in full by."""
-    why = "; ".join(f"{reason.requirement}: {reason.message}" for reason in refusal.reasons)
+    """Return the requirements for the record, and the decision whose record has the reasons, without secrets."""
+    why = ", ".join(reason.requirement for reason in refusal.reasons)
     return f"{why} (decision {refusal.decision_id})" if refusal.decision_id else why

@@ -58,7 +58,10 @@ class Listen(Struct, frozen=True, kw_only=True):
         Meta(description="Open connections, for each worker; none: as many as its limit of open files allows."),
     ] = None
     connections_per_address: Annotated[
-        Count, Meta(description="Idle connections without a credential of an address (IPv6: /64) but trusted proxies.")
+        Count,
+        Meta(
+            description="Waiting connections without a credential per address (IPv6: /64); trusted proxies are exempt."
+        ),
     ] = 128
     head_s: Annotated[Seconds, Meta(description="How long a TLS handshake or the head of a request may take.")] = 15
     body_s: Annotated[Seconds, Meta(description="How long a request body may take.")] = 60
@@ -160,7 +163,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     keys: Annotated[
         Count, Meta(description="Members of all objects in a body, counting every object and array as one more.")
     ] = 20_000
-    values: Annotated[Count, Meta(description="Members and elements in a body: its commas.")] = 200_000
+    values: Annotated[Count, Meta(description="Object members and array elements in a body.")] = 200_000
     header_bytes: Annotated[int, Meta(ge=1024, description="All request headers together.")] = 32 * 1024
     headers: Annotated[int, Meta(ge=10, description="Number of request headers.")] = 100
     result_bytes: Annotated[
@@ -172,7 +175,7 @@ class Limits(Struct, frozen=True, kw_only=True):
         Count, Meta(description="Requests of one caller that are under way, for each worker; more get HTTP 429.")
     ] = 512
     unread_bytes: Annotated[
-        Count, Meta(description="Answers not read yet, for each worker; above it the slowest readers are cut off.")
+        Count, Meta(description="Unread bytes of answers per worker; above it the slowest readers are disconnected.")
     ] = 128 * MIB
     keep_alive_s: Annotated[float, Meta(gt=0, le=15, description="Silence on a stream before a comment is sent.")] = 15
 

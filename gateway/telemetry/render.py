@@ -67,7 +67,7 @@ class _Workers(Collector):
         yield _counter("refused", "Requests refused before a decision.", "code", (one.refused for one in samples))
         yield _counter(
             "withheld_messages",
-            "Messages of servers that are none for a client.",
+            "Messages from servers that the gateway withheld from clients.",
             "server",
             (one.withheld for one in samples),
         )

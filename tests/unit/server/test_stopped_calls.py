@@ -17,7 +17,7 @@ from gateway.admission.policy_input import PolicyInput
 from gateway.admission.record import Decided, JournalFailure
 from gateway.pipeline.ports import Moment, UpstreamFailure
 from gateway.pipeline.running import Exchange
-from tests.fakes import CALLER, FakeReply, FakeUpstream, World, allow, deny
+from tests.fakes import CALLER, FakePresented, FakeReply, FakeUpstream, World, allow, deny
 from tests.unit.server.client import JSON, Browser, Got, task_text
 
 NS: Final = 1_000_000_000
@@ -67,6 +67,9 @@ class Headless(FakeUpstream):
         return reply
 
 
+_LISTED = {"tools/list": "tools", "resources/list": "resources", "resources/templates/list": "resourceTemplates"}
+
+
 class Stage:
     """A world whose policy, clock and upstream a test changes while a call runs."""
 
@@ -90,8 +93,9 @@ class Stage:
     def _reply(self, message: dict[str, Any]) -> FakeReply:
         if message.get("method") in {"notifications/cancelled", "tasks/cancel"}:
             return FakeReply(media="empty")
-        if message.get("method") == "tools/list" and not self.lists_hang:
-            return FakeReply(orjson.dumps({"jsonrpc": "2.0", "id": message["id"], "result": {"tools": []}}))
+        listed = _LISTED.get(message.get("method", ""))
+        if listed and not self.lists_hang:
+            return FakeReply(orjson.dumps({"jsonrpc": "2.0", "id": message["id"], "result": {listed: []}}))
         return self.reply
 
     def stop(self) -> None:
@@ -128,7 +132,7 @@ class Stage:
     async def during(self, sending: Awaitable[Got]) -> AsyncGenerator["asyncio.Future[Got]"]:
         """Have a call under way during the block, and its answer soon after it."""
         task = asyncio.ensure_future(sending)
-        while not self.running or (self.sent[-1:] == ["tools/list"] and not self.lists_hang):
+        while not self.running or (self.sent and self.sent[-1] in _LISTED and not self.lists_hang):
             await asyncio.sleep(0)  # noqa: TID251 - lets the call get as far as the upstream
         await settled()
         try:
@@ -192,7 +196,7 @@ async def test_the_journal_says_why_a_call_was_stopped_and_by_which_decision() -
     assert decided[1].requirement == "nothing_is_stopped"
     completed = stage.world.journal.completions[-1]
     assert (completed.call_id, completed.outcome) == (decided[0].call_id, "stopped")
-    assert completed.detail == f"nothing_is_stopped: nothing_is_stopped is not met (decision {decided[1].decision_id})"
+    assert completed.detail == f"nothing_is_stopped (decision {decided[1].decision_id})"
 
 
 async def test_a_legacy_server_is_told_by_the_id_that_it_knows_and_in_the_same_session() -> None:
@@ -498,6 +502,18 @@ async def test_a_call_is_asked_about_again_by_the_time_of_now() -> None:
         [question] = stage.world.policy.revised
         assert question.context.time.unix_ns == stage.now.unix_ns
         stage.refused = ("agent_is_registered",)
+        stage.later(11)
+        assert await stage.revise() == 1
+
+
+async def test_a_read_of_a_spelling_that_the_server_lists_runs_on_if_it_is_asked_about_again() -> None:
+    uri = "docs://page#section"
+    stage = Stage(route=Route(url="http://upstream.test/mcp", normal_uris=True))
+    stage.world.definitions.presented = FakePresented(uri=uri)
+    async with stage.during(stage.browser.legacy("resources/read", {"uri": uri})):
+        stage.later(11)
+        assert await stage.revise() == 0
+        stage.refused = ("nothing_is_stopped",)
         stage.later(11)
         assert await stage.revise() == 1
 
