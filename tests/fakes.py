@@ -240,6 +240,9 @@ class FakeDefinitions:
         del view, target
         return False
 
+    def notify(self) -> None:
+        return None
+
     def generation(self, server: str, method: str) -> tuple[int, int]:
         del server, method
         return 0, len(self.forgotten)

@@ -95,6 +95,11 @@ class Cache:
             return False
         return self._clock() - shown.at < RELIST_S
 
+    def notify(self) -> None:
+        """Notify the other workers of changes that were held back because a list changed too often."""
+        for server, method in self._changes.overdue(self._clock()):
+            self.generation(server, method)
+
     def generation(self, server: str, method: str) -> tuple[int, int]:
         """Return the news of a list so far: of the other workers, and of this one."""
         name = f"{method} {server}"

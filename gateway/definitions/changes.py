@@ -76,6 +76,10 @@ class ChangeLimit:
         window.owed = window.count > CHANGES
         return not window.owed
 
+    def overdue(self, now_s: float) -> list[tuple[str, str]]:
+        """Return the servers and methods whose changes were held back for long enough."""
+        return [key for key, window in self._windows.items() if window.owed and now_s - window.begun >= WINDOW_S]
+
     def due(self, server: str, method: str, now_s: float) -> bool:
         """Return, once, whether the changes that were held back are to be notified."""
         window = self._windows.get((server, method))

@@ -96,8 +96,9 @@ class Pipeline:
         return action
 
     def record_counts(self) -> None:
-        """Hand over to the journal what was only counted since the last time."""
+        """Hand over what was only counted since the last time, and the changes of lists that were held back."""
         parts = self.engine.parts
+        parts.definitions.notify()
         for counted in self.engine.counts.taken(parts.clock.now()):
             parts.journal.counted(counted)
 

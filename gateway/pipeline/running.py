@@ -193,13 +193,14 @@ class Running:
 
     def _due(self) -> list[Exchange]:
         now, standing = self._engine.parts.clock.now(), self._engine.parts.policy.standing
-        return [
+        due = [
             exchange
             for exchange in self._open
             if exchange.standing != standing
             or now.monotonic_ns - exchange.asked_ns >= exchange.again_ns
             or (exchange.expires_ns is not None and now.unix_ns >= exchange.expires_ns)
         ]
+        return sorted(due, key=lambda exchange: exchange.again_ns)  # calls, then tasks, which wait for longer anyway
 
     async def _asked(self, turns: Iterator[Exchange]) -> None:
         for exchange in turns:

@@ -494,6 +494,18 @@ def test_a_server_whose_list_differs_each_time_does_not_keep_the_workers_listing
     assert sha(fleet.two, "read") is None, "and reaches the other worker in the end"
 
 
+def test_a_change_that_was_held_back_reaches_the_other_worker_without_traffic(fleet: Fleet, clock: Clock) -> None:
+    for change in range(10):
+        learn(fleet.one, tool("read", f"changed {change}"))
+    learn(fleet.two, tool("read"))
+    learn(fleet.one, tool("read", "last"))
+    fleet.one.notify()
+    assert sha(fleet.two, "read"), "the change is held back"
+    clock.now += 11
+    fleet.one.notify()
+    assert sha(fleet.two, "read") is None
+
+
 def test_learning_a_known_list_of_a_thousand_tools_is_quick(cache: Cache) -> None:
     tools = [tool(f"t{number}", "d" * 500) for number in range(1_000)]
     learn(cache, *tools)
