@@ -65,7 +65,7 @@ def steps_of(cost: Extent, value: Any, enough: int) -> int:
     """
     count = size(value)
     least = cost.values * count
-    most = least + (cost.nodes + max(cost.integers, cost.floats)) * count
+    most = least + cost.nodes * (count + 1) + max(cost.integers, cost.floats) * count  # one more node, as in `extent`
     if least > enough or (most <= enough and not cost.chars):
         return max(least, most)
     found = extent(value)
