@@ -139,12 +139,12 @@ FAILURES: Final[dict[str, Failure]] = {
     "strange cursor": Failure(
         lambda r: reply(r, {"result": {"tools": [], "nextCursor": 7}}), "upstream_broken", "holds no list"
     ),
-    "error": Failure(error(), "upstream_unavailable", "error -32603: out of order"),
-    "error with 400": Failure(error(status="400 Bad Request"), "upstream_unavailable", "-32603: out of order"),
-    "error with 500": Failure(error(status="500 Internal"), "upstream_unavailable", "-32603: out of order"),
+    "error": Failure(error(), "upstream_unavailable", 'error -32603: "out of order"'),
+    "error with 400": Failure(error(status="400 Bad Request"), "upstream_unavailable", '-32603: "out of order"'),
+    "error with 500": Failure(error(status="500 Internal"), "upstream_unavailable", '-32603: "out of order"'),
     "long error": Failure(error(message="x" * 5_000), "upstream_unavailable", "x" * 200),
-    "no such list": Failure(error(-32601, "Method not found"), "upstream_unavailable", "-32601: Method not found"),
-    "no such list with 404": Failure(error(-32601, "no", "404 Not Found"), "upstream_unavailable", "-32601: no"),
+    "no such list": Failure(error(-32601, "Method not found"), "upstream_unavailable", '-32601: "Method not found"'),
+    "no such list with 404": Failure(error(-32601, "no", "404 Not Found"), "upstream_unavailable", '-32601: "no"'),
     "too early": Failure(error(-32602, "before initialization"), "upstream_unavailable", "before initialization"),
     "silent stream": Failure(stream(b": nothing\n\n", answered=False), "upstream_broken", "without a response"),
     "another id": Failure(other_id, "upstream_broken", "not a response to the request"),
