@@ -34,7 +34,7 @@ class Acceptor:
         self,
         listener: socket.socket,
         connections: Connections,
-        make: Callable[[Connection], asyncio.Protocol],
+        make: Callable[[Connection], asyncio.BaseProtocol],
         certificate: Certificate | None = None,
     ) -> None:
         self._listener: Final = listener
@@ -106,7 +106,7 @@ class Acceptor:
         context = self._certificate.context if self._certificate is not None else None
         handshake_s = None if context is None else self._connections.limits.head_s
 
-        def make() -> asyncio.Protocol:
+        def make() -> asyncio.BaseProtocol:
             opening.made = True
             return self._make(connection)
 

@@ -65,6 +65,19 @@ class HttpProtocol(HttpToolsProtocol):
             self._running.leave()
         super().connection_lost(exc)
 
+    def owner(self) -> str:
+        """Return the address of the client."""
+        return self._connection.address
+
+    def rest(self) -> None:
+        """Read nothing more for a while."""
+        self.transport.pause_reading()
+
+    def go_on(self) -> None:
+        """Read again, unless what was read waits to be taken."""
+        if not self.flow.read_paused:
+            self.transport.resume_reading()
+
     def data_received(self, data: bytes) -> None:
         """Read what a client sent; what cannot be read is refused."""
         if self._lingering.begun:

@@ -23,6 +23,7 @@ from gateway.listening.connections import Connection, Connections
 from gateway.listening.http_protocol import HttpProtocol, Listener
 from gateway.listening.limits import ConnectionLimits
 from gateway.listening.refusals import EventLog, Refusals
+from gateway.pipeline.reading import PacedReading
 
 TICK_S: Final = 1.0
 """How often the `Date` header is renewed and deadlines are looked at."""
@@ -86,8 +87,8 @@ class Server(uvicorn.Server):
             error_body=manner.error_body,
         )
 
-        def make(connection: Connection) -> asyncio.Protocol:
-            return HttpProtocol(listener, connection)
+        def make(connection: Connection) -> asyncio.BaseProtocol:
+            return PacedReading(HttpProtocol(listener, connection))
 
         for each in sockets or ():
             acceptor = Acceptor(each, self.open, make, manner.certificate)

@@ -10,7 +10,7 @@ import asyncio
 from collections import OrderedDict
 from typing import Final
 
-PLACES: Final = 64
+PLACES: Final = 16
 """Questions of callers that one worker asks at once."""
 QUEUE: Final = 256
 """Questions of one caller that may wait for a place."""

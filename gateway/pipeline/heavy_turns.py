@@ -19,8 +19,6 @@ from gateway.admission.exchange import Inbound
 from gateway.admission.principal import Principal
 from gateway.protocol.steps import Steps
 
-LARGE: Final = 16 * 1024
-"""Bytes from which a message is large."""
 WAITING: Final = 16
 """Large messages of one caller that may wait."""
 WAITING_BYTES: Final = 16 * 1024 * 1024

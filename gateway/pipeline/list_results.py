@@ -5,7 +5,6 @@ Rule 2: only the answer to a list request of this very exchange is learned; a re
 Rule 3: an item is judged as the call that it would be, by the definition in this very list.
 """
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -21,7 +20,7 @@ from gateway.admission.refusal import Refusal, answer, own, rpc_error
 from gateway.pipeline.call import Call, open_request
 from gateway.pipeline.engine import Engine
 from gateway.pipeline.ports import ListingDraft, ViewKey
-from gateway.pipeline.turns import SLICE_S
+from gateway.pipeline.turns import TurnBudget, loop_turns
 from gateway.protocol.list_writer import ListChange, unchanged, written
 from gateway.protocol.message import Request
 
@@ -82,7 +81,8 @@ class ListResults:
         readable = isinstance(cursor, str | None) and isinstance(following, str | None)
         ticket = call.ticket if readable else None
         with self._engine.parts.definitions.draft(view, method, ticket, str(cursor or "")) as draft:
-            await read_into(draft, items)
+            budget = TurnBudget(loop_turns(), (call.inbound.principal.key, call.inbound.server))
+            await read_into(draft, items, budget)
             definitions = [_definition_in(draft, target_of(method, item)) for item in items]
             if following:
                 draft.keep(str(following))
@@ -104,14 +104,11 @@ def refused_response(engine: Engine, call: Call, refusal: Refusal) -> Action:
     return replace(action, final=True) if isinstance(action, Answer) else action
 
 
-async def read_into(draft: ListingDraft, items: list[Any]) -> None:
-    """Take a page into a listing, as many items in each turn of the event loop as a slice of time allows."""
-    loop = asyncio.get_running_loop()
-    since = loop.time()
+async def read_into(draft: ListingDraft, items: list[Any], budget: TurnBudget) -> None:
+    """Take a page into a listing, item by item."""
+    budget.renew()
     for item in items:
-        if loop.time() - since >= SLICE_S:
-            await asyncio.sleep(0)  # noqa: TID251 - ends this exchange's turn of the loop
-            since = loop.time()
+        await budget.pause()
         draft.add([item])
 
 

@@ -32,7 +32,7 @@ from gateway.pipeline.listing_failures import (
     of_refusal,
 )
 from gateway.pipeline.ports import ListingDraft, Reply, UpstreamFailure, ViewKey
-from gateway.pipeline.turns import TurnBudget
+from gateway.pipeline.turns import TurnBudget, loop_turns
 from gateway.pipeline.whole import WholeReply
 from gateway.protocol.message import Notification, Request, Response
 from gateway.protocol.methods import NOWHERE, lookup
@@ -112,7 +112,7 @@ class ListReader:
         items, cursor = items_of(self._method, page.result), page.result.get("nextCursor")
         if items is None or not isinstance(cursor, str | None):
             return self._broken(f"the result of {self._method} holds no list")
-        await read_into(draft, items)
+        await read_into(draft, items, self._budget())
         return None
 
     def _learned(self, draft: ListingDraft) -> ListOutcome | None:
@@ -162,8 +162,8 @@ class ListReader:
 
     async def _answer(self, reply: Reply, call: Call) -> dict[str, Any] | ServerAnswer | UpstreamFailure:
         limit = min(self._parts.result_bytes, self._left)
-        budget = TurnBudget(self._pipeline.turns, (call.inbound.principal.key, call.inbound.server))
-        whole = WholeReply(reply, call.inbound.request_id or "", limit=limit, noticed=self._noticed, budget=budget)
+        sent = call.inbound.request_id or ""
+        whole = WholeReply(reply, sent, limit=limit, noticed=self._noticed, budget=self._budget())
         response = await whole.response()
         self._left -= whole.size
         if isinstance(response, Response) and response.error is None and reply.status < _ERROR:
@@ -173,6 +173,9 @@ class ListReader:
             waits = next((value for name, value in reply.headers if name == "retry-after"), "")
             return ServerAnswer(status=reply.status, error=error, retry_after=waits)
         return response
+
+    def _budget(self) -> TurnBudget:
+        return TurnBudget(loop_turns(), (self._inbound.principal.key, self._inbound.server))
 
     def _noticed(self, message: Notification) -> None:
         """Forget the list if the server announces a change on the very stream that answers."""

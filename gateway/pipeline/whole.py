@@ -41,6 +41,8 @@ class WholeReply:
                 if isinstance(body, UpstreamFailure):
                     return body
                 self.size = len(body)
+                self._budget.renew()
+                await self._budget.pause(self.size)
                 return self._answering(body, whole=True) or _UNANSWERED
             if reply.media == "sse":
                 return await self._streamed()
@@ -59,10 +61,11 @@ class WholeReply:
             while (step := reader.step()) is not None:
                 if isinstance(step, TooLarge):
                     return self._too_large()
-                answer = self._answering(step.data, whole=False) if isinstance(step, Event) and step.data else None
+                data = step.data if isinstance(step, Event) else None
+                await self._budget.pause(len(data or b""))
+                answer = self._answering(data, whole=False) if data else None
                 if answer is not None:
                     return answer
-                await self._budget.pause()
             if self.size > self._limit:
                 return self._too_large()
         return UpstreamFailure(code="upstream_broken", detail="the server ended the stream without a response")

@@ -20,7 +20,8 @@ from gateway.admission.refusal import JSON, Wording, malformed_answer, own
 from gateway.listening.connections import identify
 from gateway.pipeline import Pipeline
 from gateway.pipeline.call import Settled
-from gateway.pipeline.heavy_turns import LARGE, TOO_MANY, Sender
+from gateway.pipeline.heavy_turns import TOO_MANY, Sender
+from gateway.pipeline.turns import LARGE
 from gateway.protocol.errors import error_body, failure_body, failure_of
 from gateway.protocol.headers import Headers, read_headers, unpostable, unstreamable
 from gateway.protocol.malformed import Malformed

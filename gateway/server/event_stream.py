@@ -106,6 +106,7 @@ class EventStream:
 
     async def _too_large(self) -> UpstreamFailure | None:
         await self._flush()
+        await self._budget.pause(self._to.limits.result_bytes)
         rest = self._reader.rest()
         begun = await self._unread.begin(rest, self._sealed(rest.head))
         return begun if isinstance(begun, UpstreamFailure) else await self._passed(begun)
@@ -146,6 +147,7 @@ class EventStream:
             await self._message(event, event.data)
 
     async def _message(self, event: sse.Event, data: bytes) -> None:
+        await self._budget.pause(len(data))
         self._to.outcome.message(data)
         action = await self._to.pipeline.settle(self._to.call, data)
         match action:

@@ -43,7 +43,7 @@ class JsonAnswer:
             return await self._oversize(body)
         if not body or body.isspace():
             return failing.EMPTY if self._reply.status < ERROR else await self._failed(body)
-        await self._budget.pause()
+        await self._budget.pause(len(body))
         if self._reply.status >= ERROR:
             return await self._failed(body)
         action = await self._to.pipeline.settle(self._to.call, body, alone=True)

@@ -76,7 +76,7 @@ class Performer:
         await edge.respond(answer.status, answer.headers, answer.body)
 
     async def _forward(self, edge: Edge, call: Call, forward: Forward) -> None:
-        relay = Relay(self._pipeline, edge, call, self._limits, self._pipeline.turns)
+        relay = Relay(self._pipeline, edge, call, self._limits)
         task = asyncio.current_task()
         stopped = Termination(task, edge)
         self._pipeline.progress.begin(call)

@@ -16,7 +16,7 @@ from gateway.admission.refusal import Refusal, answer, own
 from gateway.pipeline import Pipeline
 from gateway.pipeline.call import Call
 from gateway.pipeline.ports import Reply, UpstreamFailure
-from gateway.pipeline.turns import TurnBudget, Turns
+from gateway.pipeline.turns import TurnBudget, loop_turns
 from gateway.protocol import sse
 from gateway.protocol.errors import error_body, failure_of
 from gateway.server import failing
@@ -38,13 +38,13 @@ _JSON: Final = (("content-type", "application/json"),)
 class Relay:
     """Relays one reply; made for each exchange."""
 
-    def __init__(self, pipeline: Pipeline, edge: Edge, call: Call, limits: RelayLimits, turns: Turns) -> None:
-        """Take the client's side, the call that was admitted, and the queue of exchanges that wait for a turn."""
+    def __init__(self, pipeline: Pipeline, edge: Edge, call: Call, limits: RelayLimits) -> None:
+        """Take the client's side, and the call that was admitted."""
         self._to: Final = Recipient(pipeline, edge, call, limits)
         self._edge: Final = edge
         self._call: Final = call
         self._unread: Final = Unread(edge, call, self._to.outcome)
-        self._budget: Final = TurnBudget(turns, (call.inbound.principal.key, call.inbound.server))
+        self._budget: Final = TurnBudget(loop_turns(), (call.inbound.principal.key, call.inbound.server))
         self._relayed: EventStream | JsonAnswer | None = None
         self._complete = False
 

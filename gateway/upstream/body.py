@@ -23,7 +23,7 @@ class Tap(Protocol):
 class Body:
     """The pieces of one body, in order."""
 
-    __slots__ = ("_failure", "_held", "_paused", "_pieces", "_tap", "_waiter", "ended")
+    __slots__ = ("_failure", "_held", "_pieces", "_tap", "_waiter", "ended", "paused")
 
     def __init__(self, tap: Tap) -> None:
         """Take what the body arrives through."""
@@ -32,7 +32,8 @@ class Body:
         self._tap: Final = tap
         self._pieces: Final[list[bytes]] = []
         self._held = 0
-        self._paused = False
+        self.paused = False
+        """Whether the connection is not to be read until what has arrived is taken."""
         self._failure: UpstreamFailure | None = None
         self._waiter: asyncio.Future[None] | None = None
 
@@ -45,8 +46,8 @@ class Body:
         """Take a piece that arrived."""
         self._pieces.append(piece)
         self._held += len(piece)
-        if self._held > HIGH and not self._paused:
-            self._paused = True
+        if self._held > HIGH and not self.paused:
+            self.paused = True
             self._tap.pause()
         self._wake()
 
@@ -82,8 +83,8 @@ class Body:
             self._tap.abort()
 
     def _let_flow(self) -> None:
-        if self._paused:
-            self._paused = False
+        if self.paused:
+            self.paused = False
             self._tap.resume()
 
     def _wake(self) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Final
 
 from gateway.pipeline.ports import UpstreamFailure
+from gateway.pipeline.reading import PacedReading
 from gateway.upstream.address import Address
 from gateway.upstream.failures import CROWDED, UNRESOLVED, of_error
 from gateway.upstream.keepalive import WATCH_S, Keepalive, Origin
@@ -120,8 +121,9 @@ class Pool:
         return failure
 
     async def _opened(self, address: Address, numeric: str) -> Wire:
-        _, wire = await asyncio.get_running_loop().create_connection(
-            lambda: Wire(self, address.origin),
+        wire = Wire(self, address.origin)
+        await asyncio.get_running_loop().create_connection(
+            lambda: PacedReading(wire),
             numeric,
             address.port,
             ssl=self._trust if address.tls else None,

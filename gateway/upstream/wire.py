@@ -109,6 +109,20 @@ class Wire(asyncio.Protocol):
         self._end(CUT if self._head_bytes else CLOSED, None if self._until_close and exc is None else CUT)
         self._owner.lost(self)
 
+    def owner(self) -> Origin:
+        """Return the server."""
+        return self.origin
+
+    def rest(self) -> None:
+        """Read nothing more for a while."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def go_on(self) -> None:
+        """Read again, unless what was read waits to be taken."""
+        if self._transport is not None and not (self._body is not None and self._body.paused):
+            self._transport.resume_reading()
+
     def data_received(self, data: bytes) -> None:
         """Parse what arrived, and find out whether it ended the exchange."""
         if self._head is None and self._body is None:

@@ -11,8 +11,10 @@ from uvicorn.protocols.http.flow_control import FlowControl
 
 from gateway.listening.connections import Connections
 from gateway.listening.http_exchange import HttpExchange, Line, Outlet
+from gateway.listening.http_protocol import HttpProtocol
 from gateway.listening.limits import ConnectionLimits
 from gateway.listening.refusals import Refusals
+from gateway.pipeline.reading import PIECE
 from tests.unit.listening.support import CHUNKED, Served, head, serving, until
 
 MIB: Final = 1024 * 1024
@@ -24,6 +26,21 @@ def whole(path: str, framing: str) -> bytes:
     if framing == "chunked":
         return head(path, CHUNKED) + CHUNKS
     return head(path, f"Content-Length: {len(BODY)}") + BODY
+
+
+async def test_a_body_of_tiny_chunks_is_read_in_small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes, read = list[int](), HttpProtocol.data_received
+
+    def counted(protocol: HttpProtocol, data: bytes) -> None:
+        sizes.append(len(data))
+        read(protocol, data)
+
+    monkeypatch.setattr(HttpProtocol, "data_received", counted)
+    async with serving() as served, served.client() as client:
+        await client.send(head("/read", CHUNKED) + b"1\r\nx\r\n" * 100_000 + b"0\r\n\r\n")
+        assert (await client.answer()).status == 200
+    assert max(sizes) <= PIECE
+    assert sum(sizes) > 600_000
 
 
 @pytest.mark.parametrize("framing", ["announced", "chunked"])

@@ -55,7 +55,7 @@ def test_our_own_questions_find_a_connection_when_all_places_are_taken() -> None
     assert CONNECTIONS > PLACES
 
 
-@pytest.mark.parametrize("floods", [1, 4, 12])
+@pytest.mark.parametrize("floods", [1, 4, 7])
 def test_whoever_comes_next_finds_a_place_where_several_take_all_that_they_may(floods: int) -> None:
     places = Places()
     for flood in range(floods):

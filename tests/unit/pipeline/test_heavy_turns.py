@@ -6,7 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.admission.principal import ANONYMOUS
-from gateway.pipeline.heavy_turns import LARGE, WAITING, WAITING_BYTES, HeavyTurns, Sender, Time
+from gateway.pipeline.heavy_turns import WAITING, WAITING_BYTES, HeavyTurns, Sender, Time
+from gateway.pipeline.turns import LARGE
 from gateway.protocol.steps import Steps
 
 

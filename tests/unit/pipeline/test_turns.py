@@ -5,7 +5,33 @@ from itertools import pairwise
 
 import pytest
 
-from gateway.pipeline.turns import SLICE_S, TurnBudget, Turns
+from gateway.pipeline.turns import LARGE, SLICE_S, TurnBudget, Turns, loop_turns
+
+LONG_S = 50 * SLICE_S
+
+
+class Clock:
+    """A clock that goes on when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 1.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def step(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture(name="clock")
+def a_clock() -> Clock:
+    return Clock()
+
+
+async def passes(count: int) -> None:
+    """Let the loop make so many passes."""
+    for _ in range(count):
+        await asyncio.sleep(0)  # noqa: TID251 - one pass of the loop
 
 
 async def test_one_exchange_goes_on_in_each_turn_and_keys_alternate() -> None:
@@ -13,7 +39,7 @@ async def test_one_exchange_goes_on_in_each_turn_and_keys_alternate() -> None:
 
     async def work(key: str, name: str) -> None:
         for _ in range(2):
-            await turns.wait(key)
+            await turns.turn(key)
             order.append(name)
 
     greedy = [work("greedy", f"greedy{number}") for number in range(4)]
@@ -31,7 +57,7 @@ async def test_the_loop_serves_others_between_two_turns() -> None:
     async def work() -> None:
         nonlocal went
         for _ in range(10):
-            await turns.wait("key")
+            await turns.turn("key")
             went += 1
 
     def look() -> None:
@@ -45,35 +71,104 @@ async def test_the_loop_serves_others_between_two_turns() -> None:
     assert all(after - before <= 1 for before, after in pairwise(seen))
 
 
+async def test_the_loop_rests_as_long_as_the_work_took_if_it_has_other_work(clock: Clock) -> None:
+    turns = Turns(clock, clock)
+    clock.step(SLICE_S)
+    turns.worked(SLICE_S)
+    turn = turns.turn("key")
+    for _ in range(2):
+        clock.step(SLICE_S / 4)  # others worked in this pass
+        await passes(1)
+        assert not turn.done()
+    clock.step(SLICE_S)
+    await passes(2)
+    assert turn.done()
+
+
+async def test_a_short_rest_ends_when_the_loop_has_nothing_to_do(clock: Clock) -> None:
+    turns = Turns(clock, clock)
+    clock.step(SLICE_S)
+    turns.worked(SLICE_S)
+    turn = turns.turn("key")
+    await passes(1)
+    assert not turn.done()
+    await passes(3)
+    assert turn.done()
+
+
+async def test_a_long_rest_lasts_although_the_loop_has_nothing_to_do() -> None:
+    turns, loop = Turns(), asyncio.get_running_loop()
+    began = loop.time()
+    turns.worked(LONG_S)
+    async with asyncio.timeout(10):
+        await turns.turn("key")
+    assert loop.time() - began >= LONG_S * 0.9
+
+
 async def test_an_exchange_that_is_canceled_gives_its_turn_to_the_next() -> None:
     turns = Turns()
-    canceled = asyncio.create_task(turns.wait("key"))
-    waiting = asyncio.create_task(turns.wait("key"))
+
+    async def wait() -> None:
+        await turns.turn("key")
+
+    canceled, waiting = asyncio.create_task(wait()), asyncio.create_task(wait())
     await asyncio.wait({canceled}, timeout=0)
     canceled.cancel()
     async with asyncio.timeout(10):
         await waiting
-        await turns.wait("key")
+        await wait()
 
 
-async def test_work_within_a_slice_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 1.0
-    loop = asyncio.get_running_loop()
-    waits = list[str]()
+class Counted(Turns):
+    """Counts who waits for a turn, and gives it at once."""
 
-    class Counted(Turns):
-        async def wait(self, key: object) -> None:
-            waits.append(str(key))
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock, clock)
+        self.waits: list[object] = []
+        self.work: list[float] = []
 
-    monkeypatch.setattr(loop, "time", lambda: now)
-    budget = TurnBudget(Counted(), "key")
+    def worked(self, seconds: float) -> None:
+        self.work.append(seconds)
+
+    def turn(self, key: object) -> asyncio.Future[None]:
+        self.waits.append(key)
+        turn = asyncio.get_running_loop().create_future()
+        turn.set_result(None)
+        return turn
+
+
+async def test_work_within_a_slice_does_not_wait(clock: Clock) -> None:
+    turns = Counted(clock)
+    budget = TurnBudget(turns, "key")
     await budget.pause()
-    assert waits == []
-    now += 2 * SLICE_S
+    assert turns.waits == []
+    clock.step(2 * SLICE_S)
     budget.renew()
     await budget.pause()
-    assert waits == []
-    now += 2 * SLICE_S
+    assert turns.waits == []
+    clock.step(2 * SLICE_S)
     await budget.pause()
     await budget.pause()
-    assert waits == ["key"]
+    assert turns.waits == ["key"]
+    assert turns.work == [pytest.approx(2 * SLICE_S)]
+
+
+async def test_a_large_message_waits_for_a_turn_before_it_is_read(clock: Clock) -> None:
+    turns = Counted(clock)
+    budget = TurnBudget(turns, "key")
+    await budget.pause(LARGE - 1)
+    assert turns.waits == []
+    await budget.pause(LARGE)
+    assert turns.waits == ["key"]
+    assert turns.work == []
+
+
+async def test_one_queue_belongs_to_an_event_loop() -> None:
+    assert loop_turns() is loop_turns()
+
+
+def test_another_loop_has_another_queue() -> None:
+    async def mine() -> Turns:
+        return loop_turns()
+
+    assert asyncio.run(mine()) is not asyncio.run(mine())

@@ -70,6 +70,6 @@ async def test_a_page_of_few_large_definitions_does_not_hold_the_event_loop() ->
     items = [{"name": f"t{number}", "inputSchema": {"enum": [*range(20_000)]}} for number in range(40)]
     view = ViewKey(server="s", credential="", revision="2025-11-25", session="")
     with Cache(alone(), max_age_s=60).draft(view, "tools/list", None) as draft, Loop() as loop:
-        await read_into(draft, items)
+        await read_into(draft, items, TurnBudget(Turns(), "key"))
         assert all(draft.presented(f"t{number}") for number in range(40))
     assert loop.turns > 5

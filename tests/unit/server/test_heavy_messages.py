@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from gateway.admission.principal import ANONYMOUS
 from gateway.admission.record import Decided, Refused
 from gateway.pipeline import Pipeline
-from gateway.pipeline.heavy_turns import LARGE, TOO_MANY, WAITING, HeavyTurns, Sender
+from gateway.pipeline.heavy_turns import TOO_MANY, WAITING, HeavyTurns, Sender
+from gateway.pipeline.turns import LARGE
 from gateway.protocol.errors import DECISION_KEY
 from tests.fakes import World
 from tests.unit.server.client import Browser, Got

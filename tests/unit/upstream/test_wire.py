@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.pipeline.ports import UpstreamFailure
+from gateway.pipeline.reading import PIECE
 from gateway.upstream import HttpUpstream, reach
 from gateway.upstream.address import address
 from gateway.upstream.keepalive import WATCH_S
@@ -57,6 +58,22 @@ async def test_framing_that_two_readers_may_read_differently_is_no_answer(
 ) -> None:
     server.script = script
     assert (await failed(upstream, forward(server.url, timeout_s=1))).code == "upstream_broken"
+
+
+async def test_an_answer_of_tiny_chunks_is_read_in_small_pieces(
+    upstream: HttpUpstream, server: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes, read = list[int](), Wire.data_received
+
+    def counted(wire: Wire, data: bytes) -> None:
+        sizes.append(len(data))
+        read(wire, data)
+
+    monkeypatch.setattr(Wire, "data_received", counted)
+    server.script = [OK + b"Transfer-Encoding: chunked\r\n\r\n", chunk(b"1") * 100_000, b"0\r\n\r\n"]
+    reply = await replied(upstream, forward(server.url))
+    assert await reply.read(1_000_000) == b"1" * 100_000
+    assert max(sizes) <= PIECE
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,74 @@
+"""Reading from connections in small pieces, so that no packet of one holds the event loop.
+
+Rule 1: at most `PIECE` bytes are read from a connection in one pass of the loop.
+Rule 2: a connection whose piece took long to read, such as one of a thousand chunks, rests until its turn.
+"""
+
+import asyncio
+import time
+from collections.abc import Hashable
+from typing import Final, Protocol, cast
+
+from gateway.pipeline.turns import SLICE_S, loop_turns
+
+PIECE: Final = 16 * 1024
+_BUFFER: Final = memoryview(bytearray(PIECE))
+"""Shared by all connections of the process: what is read into it is copied before the next read."""
+
+
+class Reader(Protocol):
+    """A protocol whose reading is paced."""
+
+    def connection_made(self, transport: asyncio.Transport, /) -> None: ...
+    def connection_lost(self, exc: Exception | None) -> None: ...
+    def data_received(self, data: bytes, /) -> None: ...
+    def eof_received(self) -> bool | None: ...
+    def pause_writing(self) -> None: ...
+    def resume_writing(self) -> None: ...
+
+    def owner(self) -> Hashable:
+        """Return on whose behalf the connection waits for its turn."""
+        ...
+
+    def rest(self) -> None:
+        """Read nothing more until `go_on`."""
+        ...
+
+    def go_on(self) -> None:
+        """Read again, unless there is another reason not to."""
+        ...
+
+
+class PacedReading(asyncio.BufferedProtocol):
+    """Reads for another protocol."""
+
+    def __init__(self, reader: Reader) -> None:
+        """Take what reads the pieces."""
+        self._reader: Final = reader
+        self.connection_lost: Final = reader.connection_lost
+        self.eof_received: Final = reader.eof_received
+        self.pause_writing: Final = reader.pause_writing
+        self.resume_writing: Final = reader.resume_writing
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to read."""
+        self._reader.connection_made(cast("asyncio.Transport", transport))
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return where the next piece is written."""
+        del sizehint  # a suggestion
+        return _BUFFER
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take a piece; rest if it took long."""
+        began = time.perf_counter()
+        self._reader.data_received(bytes(_BUFFER[:nbytes]))
+        took_s = time.perf_counter() - began
+        if took_s >= SLICE_S:
+            turns = loop_turns()
+            turns.worked(took_s)
+            self._reader.rest()
+            turns.turn(self._reader.owner()).add_done_callback(self._go_on)
+
+    def _go_on(self, _turn: asyncio.Future[None]) -> None:
+        self._reader.go_on()
