@@ -1,15 +1,18 @@
 """What runs upstream on a permit, asked about again when a stop, another policy or a credential's end may refuse it.
 
 Rule 1: a call in flight, an answer that is drained and a task that an upstream keeps are ended when they are refused.
-Rule 2: a call is asked about by its own question, as of now, at the gateway's expense and `_AT_ONCE` at a time.
+Rule 2: a call is asked about by its own question, as of now, at the gateway's expense and `_AT_ONCE` at a time. Callers
+take turns, so that nobody's calls keep those of another caller from being ended.
 Rule 3: a policy that does not answer ends nothing at once: the call is asked about again until OPA answers, and ended
 after `_PATIENCE_NS`, because a call that cannot be judged may not run on.
 Rule 4: a refusal is recorded before the call is ended; a journal that fails or hangs does not keep the call running.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import suppress
+from operator import itemgetter
 from typing import Any, Final, NamedTuple, TypeVar
 
 import orjson
@@ -60,6 +63,10 @@ class Exchange:
         """Since when OPA gives no answer about it; 0 while it does."""
         self.expires_ns = _expiry_ns(call)
         """When its credential ends (wall, nanoseconds); null if the gateway cannot know."""
+
+    def expired(self, unix_ns: int) -> bool:
+        """Return whether its credential has ended."""
+        return self.expires_ns is not None and unix_ns >= self.expires_ns
 
 
 class Drain(NamedTuple):
@@ -188,29 +195,32 @@ class Running:
         before, turns = len(self._open), iter(due)
         async with asyncio.TaskGroup() as group:
             for _ in range(min(_AT_ONCE, len(due))):
-                group.create_task(self._asked(turns))
+                group.create_task(self._asked(turns, group))
         return max(0, before - len(self._open))
 
     def _due(self) -> list[Exchange]:
+        """Return what has to be asked about: what only has to be ended first, then calls, then tasks."""
         now, standing = self._engine.parts.clock.now(), self._engine.parts.policy.standing
-        due = [
-            exchange
-            for exchange in self._open
-            if exchange.standing != standing
-            or now.monotonic_ns - exchange.asked_ns >= exchange.again_ns
-            or (exchange.expires_ns is not None and now.unix_ns >= exchange.expires_ns)
-        ]
-        return sorted(due, key=lambda exchange: exchange.again_ns)  # calls, then tasks, which wait for longer anyway
+        before: Counter[str] = Counter()
+        due: list[tuple[bool, int, int, Exchange]] = []
+        for exchange in self._open:
+            expired = exchange.expired(now.unix_ns)
+            old = now.monotonic_ns - exchange.asked_ns >= exchange.again_ns
+            if expired or old or exchange.standing != standing:
+                caller = exchange.call.inbound.principal.key
+                due.append((not expired, exchange.again_ns, before[caller], exchange))
+                before[caller] += 1
+        return [exchange for *_, exchange in sorted(due, key=itemgetter(0, 1, 2))]
 
-    async def _asked(self, turns: Iterator[Exchange]) -> None:
+    async def _asked(self, turns: Iterator[Exchange], group: asyncio.TaskGroup) -> None:
         for exchange in turns:
             if exchange in self._open:
-                await self._again(exchange)
+                await self._again(exchange, group)
 
-    async def _again(self, exchange: Exchange) -> None:
+    async def _again(self, exchange: Exchange, group: asyncio.TaskGroup) -> None:
         parts = self._engine.parts
         now = parts.clock.now()
-        if exchange.expires_ns is not None and now.unix_ns >= exchange.expires_ns:
+        if exchange.expired(now.unix_ns):
             self._end(exchange, stopped(own("credential_expired", "the credential expired")))
             return
         call = await self._engine.asked_again(exchange.call)
@@ -222,10 +232,13 @@ class Running:
             exchange.unsure_ns, exchange.asked_ns, exchange.standing = 0, now.monotonic_ns, call.answer.standing
         outcome = self._engine.outcome(call)
         if isinstance(outcome, Refusal) and exchange in self._open:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_RECORD_S):
-                    await self._engine.record_refusal(call, outcome)
-            self._end(exchange, stopped(outcome))
+            group.create_task(self._refused(exchange, call, outcome))  # a journal that hangs holds nothing else up
+
+    async def _refused(self, exchange: Exchange, call: Call, refusal: Refusal) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_RECORD_S):
+                await self._engine.record_refusal(call, refusal)
+        self._end(exchange, stopped(refusal))
 
     def _end(self, exchange: Exchange, refusal: Refusal) -> None:
         if exchange in self._open:

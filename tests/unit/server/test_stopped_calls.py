@@ -23,6 +23,7 @@ from tests.unit.server.client import JSON, Browser, Got, task_text
 NS: Final = 1_000_000_000
 NOW_NS: Final = 1_800_000_000 * NS
 WORKING: Final = {"taskId": "t-1", "status": "working", "ttl": None}
+ONE: Final = "cd" * 32
 LATE: Final = PolicyFailure(code="policy_unavailable", detail="no answer")
 
 
@@ -626,6 +627,53 @@ async def test_many_calls_are_asked_about_a_few_at_a_time() -> None:
         answers = await asyncio.gather(*tasks)
     assert most == 4
     assert all(told(got)["code"] == "stopped" for got in answers)
+
+
+async def test_the_calls_of_one_caller_do_not_keep_those_of_another_from_being_ended() -> None:
+    stage, asked = Stage(), list[str | None]()
+    revise = stage.world.policy.revise
+
+    async def noted(question: PolicyInput) -> Any:
+        asked.append(question.principal.credential_sha256)
+        return await revise(question)
+
+    stage.world.policy.revise = noted
+    tasks = list[asyncio.Future[Got]]()
+    async with asyncio.timeout(20):
+        for number in range(21):
+            stage.world.callers.outcome = replace(CALLER, credential_sha256="ab" * 32 if number < 20 else ONE)
+            tasks.append(asyncio.ensure_future(called(stage)))
+            while stage.calls.count("tools/call") <= number:
+                await asyncio.sleep(0)  # noqa: TID251 - until the call runs
+        stage.stop()
+        assert await stage.revise() == 21
+        await asyncio.gather(*tasks)
+    assert asked.index(ONE) < 4
+
+
+async def test_a_journal_that_hangs_holds_up_no_call_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.pipeline.running._RECORD_S", 0.05)
+    stage, waiting, most = Stage(), 0, 0
+
+    async def decided(_: Decided) -> JournalFailure:
+        nonlocal waiting, most
+        waiting += 1
+        most = max(most, waiting)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            waiting -= 1
+        return JournalFailure(detail="never")
+
+    tasks = [asyncio.ensure_future(called(stage)) for _ in range(20)]
+    async with asyncio.timeout(20):
+        while stage.calls.count("tools/call") < 20:
+            await asyncio.sleep(0)  # noqa: TID251 - until all of them run
+        monkeypatch.setattr(stage.world.journal, "decided", decided)
+        stage.stop()
+        assert await stage.revise() == 20
+        await asyncio.gather(*tasks)
+    assert most == 20
 
 
 async def test_a_call_of_an_agent_that_the_session_does_not_belong_to_any_more_is_ended() -> None:
