@@ -226,6 +226,18 @@ def identify(scope: Scope, principal: str) -> None:
         found["connections"].identify(found["connection"], principal)
 
 
+def caller_of(scope: Scope) -> str:
+    """Return what the connection of a request counts for: the principal, if it is known, or the address."""
+    found = scope.get("extensions", {}).get(EXTENSION)
+    return "" if found is None else found["connection"].key
+
+
+def closed(scope: Scope) -> bool:
+    """Return whether the connection of a request is closed."""
+    found = scope.get("extensions", {}).get(EXTENSION)
+    return found is not None and not found["connection"].open
+
+
 def _owner(host: str, trusted: list[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> tuple[str, bool]:
     """Return what a connection counts for before it shows a credential, and whether it is a trusted proxy's."""
     try:

@@ -179,7 +179,7 @@ class Pipeline:
         agreed = await self._capabilities.asked(inbound, question)
         if isinstance(agreed, PolicyFailure) or not listens:
             return agreed
-        budget = TurnBudget(loop_turns(), (inbound.principal.key, inbound.server))
+        budget = TurnBudget(loop_turns().long, (inbound.principal.key, inbound.server))
         sources = Sources(self.presentation, parts.listings)
         narrowing = Narrowing(sources, parts.policy.standing, self._look, budget)
         return await narrowing.narrowed(agreed, question)

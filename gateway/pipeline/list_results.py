@@ -81,7 +81,7 @@ class ListResults:
         readable = isinstance(cursor, str | None) and isinstance(following, str | None)
         ticket = call.ticket if readable else None
         with self._engine.parts.definitions.draft(view, method, ticket, str(cursor or "")) as draft:
-            budget = TurnBudget(loop_turns(), (call.inbound.principal.key, call.inbound.server))
+            budget = TurnBudget(loop_turns().long, (call.inbound.principal.key, call.inbound.server))
             await read_into(draft, items, budget)
             definitions = [_definition_in(draft, target_of(method, item)) for item in items]
             if following:

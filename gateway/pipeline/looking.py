@@ -175,7 +175,7 @@ class ListReader:
         return response
 
     def _budget(self) -> TurnBudget:
-        return TurnBudget(loop_turns(), (self._inbound.principal.key, self._inbound.server))
+        return TurnBudget(loop_turns().long, (self._inbound.principal.key, self._inbound.server))
 
     def _noticed(self, message: Notification) -> None:
         """Forget the list if the server announces a change on the very stream that answers."""

@@ -65,7 +65,7 @@ class PacedReading(asyncio.BufferedProtocol):
         self._reader.data_received(bytes(_BUFFER[:nbytes]))
         took_s = time.perf_counter() - began
         if took_s >= SLICE_S:
-            turns = loop_turns()
+            turns = loop_turns().long
             turns.worked(took_s)
             self._reader.rest()
             turns.turn(self._reader.owner()).add_done_callback(self._go_on)

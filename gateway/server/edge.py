@@ -25,6 +25,10 @@ class TooLarge(Struct, frozen=True):
     limit: int
 
 
+class Crowded(Struct, frozen=True):
+    """The body is not read to its end, because its caller holds too much already."""
+
+
 class Edge:
     """The client's side of an exchange; `gone` turns true when the client has disconnected."""
 
@@ -40,8 +44,8 @@ class Edge:
         self.answering = False
         """Whether a whole answer is being written, or was."""
 
-    async def body(self, limit: int) -> bytes | Incomplete | TooLarge:
-        """Return the whole body, at most `limit` bytes."""
+    async def body(self, limit: int, take: Callable[[int], bool]) -> bytes | Incomplete | TooLarge | Crowded:
+        """Return the whole body, at most `limit` bytes; `take` returns whether so many more may be kept."""
         chunks: list[bytes] = []
         size = 0
         while True:
@@ -53,6 +57,8 @@ class Edge:
             size += len(chunk)
             if size > limit:
                 return TooLarge(limit)
+            if not take(len(chunk)):
+                return Crowded()
             chunks.append(chunk)
             if not event.get("more_body", False):
                 return b"".join(chunks) if len(chunks) > 1 else chunk

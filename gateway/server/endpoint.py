@@ -17,11 +17,11 @@ from gateway.admission.decision import Verdict
 from gateway.admission.principal import Verified
 from gateway.admission.recording import About
 from gateway.admission.refusal import JSON, Wording, malformed_answer, own
-from gateway.listening.connections import identify
+from gateway.listening.connections import caller_of, closed, identify
 from gateway.pipeline import Pipeline
 from gateway.pipeline.call import Settled
 from gateway.pipeline.heavy_turns import TOO_MANY, Sender
-from gateway.pipeline.turns import LARGE
+from gateway.pipeline.turns import LARGE, loop_turns
 from gateway.protocol.errors import error_body, failure_body, failure_of
 from gateway.protocol.headers import Headers, read_headers, unpostable, unstreamable
 from gateway.protocol.malformed import Malformed
@@ -29,8 +29,8 @@ from gateway.protocol.message import Message, addressed_fault, read, reading, un
 from gateway.protocol.strict import Limits
 from gateway.server.arrival import Arrival, Caller, TurnedAway, place, unreadable
 from gateway.server.closing import turn_back
-from gateway.server.edge import Edge, Incomplete, TooLarge
-from gateway.server.exchanges import Exchanges
+from gateway.server.edge import Crowded, Edge, Incomplete, TooLarge
+from gateway.server.exchanges import Exchange, Exchanges, Share
 from gateway.server.perform import Performer
 from gateway.server.ports import Callers, Meters, Unverified
 from gateway.server.relay import RelayLimits
@@ -48,7 +48,7 @@ class EndpointLimits(Struct, frozen=True, kw_only=True):
     body_bytes: int
     message: Limits
     relay: RelayLimits
-    exchanges_per_principal: int = 512
+    share: Share = Share()
     shown: tuple[str, ...] = ()
 
 
@@ -64,7 +64,7 @@ class Endpoint:
         self._meters: Final = meters
         self._limits: Final = limits
         self._wording: Final = pipeline.engine.parts.wording
-        self._exchanges: Final = Exchanges(limits.exchanges_per_principal)
+        self._exchanges: Final = Exchanges(limits.share)
         self._performer: Final = Performer(pipeline, streams, meters, callers, limits.relay)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,6 +81,9 @@ class Endpoint:
             await edge.close()
 
     async def _served(self, edge: Edge) -> None:
+        await loop_turns().beginnings.begin(caller_of(edge.scope))
+        if closed(edge.scope):  # nothing was asked and nothing sent, so there is nothing to record
+            return
         found = _PATH.fullmatch(edge.scope["path"])
         if found is None:
             await edge.respond(
@@ -97,15 +100,15 @@ class Endpoint:
             await self._unverified(edge, found[1], verified)
             return
         caller = self._pipeline.engine.parts.turns.caller_of(verified.principal, _source(edge.scope))
-        with self._exchanges.begun(caller) as begun:
-            if begun:
-                await self._exchanged(edge, found[1], verified)
+        with self._exchanges.begun(caller) as exchange:
+            if exchange is not None:
+                await self._exchanged(edge, found[1], verified, exchange)
             else:
-                await self._turn_away(edge, found[1], self._exchanges.refused(), b"")
+                await self._turn_away(edge, found[1], self._exchanges.too_many(), b"")
 
-    async def _exchanged(self, edge: Edge, server: str, verified: Verified) -> None:
+    async def _exchanged(self, edge: Edge, server: str, verified: Verified, exchange: Exchange) -> None:
         """Read, admit and perform the request of a verified caller."""
-        arrived = await self._arrived(edge, server, verified)
+        arrived = await self._arrived(edge, server, verified, exchange)
         if arrived is None:
             return
         inbound = place(arrived, self._pipeline.engine.parts.ring, self._wording, self._performer.sessionless)
@@ -117,20 +120,21 @@ class Endpoint:
             identify(edge.scope, verified.principal.key)
         await self._performer.perform(edge, settled)
 
-    async def _arrived(self, edge: Edge, server: str, verified: Verified) -> Arrival | None:
+    async def _arrived(self, edge: Edge, server: str, verified: Verified, exchange: Exchange) -> Arrival | None:
         """Return the read request; null when it was turned away already."""
         headers = read_headers(edge.scope["headers"])
         if isinstance(headers, Malformed):
             await self._turn_away(edge, server, unreadable(headers, Headers({}), self._wording), b"")
             return None
         caller = Caller(verified=verified, source_ip=_source(edge.scope), shown=self._shown(headers))
-        message = await self._message(edge, headers, server, caller)
+        body = await self._body(edge, headers, server, exchange)
+        message = await self._message(edge, headers, server, caller, body) if isinstance(body, bytes) else body
         if isinstance(message, TurnedAway):
             return None
         return Arrival(verb=edge.scope["method"], server=server, headers=headers, caller=caller, message=message)
 
-    async def _message(self, edge: Edge, headers: Headers, server: str, caller: Caller) -> Message | TurnedAway | None:
-        """Return the message of a POST, null for the verbs that have none; what is wrong is answered here."""
+    async def _body(self, edge: Edge, headers: Headers, server: str, exchange: Exchange) -> bytes | TurnedAway | None:
+        """Return the body of a POST, null for the verbs that have none; what is wrong is answered here."""
         if edge.scope["method"] != "POST":
             fault = unstreamable(headers) if edge.scope["method"] == "GET" else None
             if fault is None:
@@ -139,9 +143,17 @@ class Endpoint:
         fault = unpostable(headers)
         if fault is not None:
             return await self._turn_away(edge, server, unreadable(fault, headers, self._wording), b"")
-        body = await edge.body(self._limits.body_bytes)
+        body = await edge.body(self._limits.body_bytes, exchange.take)
+        if isinstance(body, Crowded):
+            return await self._turn_away(edge, server, self._exchanges.too_large(), b"")
         if isinstance(body, Incomplete | TooLarge):
             return await self._turn_away(edge, server, _cut(body), b"")
+        return body
+
+    async def _message(
+        self, edge: Edge, headers: Headers, server: str, caller: Caller, body: bytes
+    ) -> Message | TurnedAway:
+        """Return the message in a body; what is wrong is answered here."""
         message = await self._read(body, caller)
         if message is None:
             return await self._turn_away(edge, server, _crowded(body, headers, self._wording), b"")

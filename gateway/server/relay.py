@@ -44,7 +44,7 @@ class Relay:
         self._edge: Final = edge
         self._call: Final = call
         self._unread: Final = Unread(edge, call, self._to.outcome)
-        self._budget: Final = TurnBudget(loop_turns(), (call.inbound.principal.key, call.inbound.server))
+        self._budget: Final = TurnBudget(loop_turns().long, (call.inbound.principal.key, call.inbound.server))
         self._relayed: EventStream | JsonAnswer | None = None
         self._complete = False
 

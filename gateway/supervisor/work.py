@@ -69,8 +69,8 @@ _COLLECTED_AFTER: Final = 50_000
 into looking for garbage in it."""
 
 _SWITCH_S: Final = 0.0005
-"""Seconds after which the event loop lets the thread of the journal go on. It runs several times for each record, and by
-default waits up to 5 ms each time that the loop is busy with somebody else."""
+"""Seconds after which the event loop lets the thread of the journal go on. It runs several times for each record, and
+by default waits up to 5 ms each time that the loop is busy with somebody else."""
 
 Application = Callable[[Settings, Start, Report], AbstractAsyncContextManager[Running]]
 """Starts the application of a worker, and stops it on leaving."""

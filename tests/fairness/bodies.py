@@ -5,8 +5,9 @@ from typing import Any, Final
 import orjson
 
 from tests.fairness.attacker import Attacker, headers_of
-from tests.fairness.case import client_case
+from tests.fairness.case import client_case, message_of, server_case_with
 from tests.faults.wire import call, request
+from tests.servers.scripted import Do, Received, Script
 
 _ARGUMENTS: Final = 1_000_000
 """Bytes of arguments: somewhat less than is allowed."""
@@ -18,10 +19,26 @@ def filled(piece: Any) -> bytes:
     return orjson.dumps(request("tools/call", {"name": "echo", "arguments": {"m": [piece] * (_ARGUMENTS // size)}}))
 
 
-async def heavy(attacker: Attacker, body: bytes) -> None:
-    """Send a body on two connections again and again."""
+async def heavy(attacker: Attacker, body: bytes, connections: int = 2) -> None:
+    """Send a body on some connections again and again."""
     sent = attacker.head(body) + body
-    await attacker.loops(2, lambda: attacker.send(sent))
+    await attacker.loops(connections, lambda: attacker.send(sent))
+
+
+async def _many_large(attacker: Attacker) -> None:
+    await heavy(attacker, call("echo", {"text": "x" * _ARGUMENTS}), 100)
+
+
+@server_case_with(_many_large)
+def large_calls_without_an_answer(got: Received) -> Script | None:
+    """Calls of a megabyte, a hundred at once, that the server never answers."""
+    return [Do.HANG] if message_of(got).get("method") == "tools/call" else None
+
+
+@client_case
+async def heavy_objects_on_many_connections(attacker: Attacker) -> None:
+    """Arrays of small objects, a hundred at once."""
+    await heavy(attacker, filled({"a": 1, "b": None}), 100)
 
 
 @client_case

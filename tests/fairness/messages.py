@@ -32,6 +32,14 @@ async def refused_calls(attacker: Attacker) -> None:
 
 
 @client_case
+async def calls_on_hundreds_of_connections(attacker: Attacker) -> None:
+    """Ordinary calls, four hundred at once."""
+    body = call("echo")
+    sent = attacker.head(body) + body
+    await attacker.loops(400, lambda: attacker.send(sent))
+
+
+@client_case
 async def calls_of_one_unlisted_tool(attacker: Attacker) -> None:
     """Calls of one tool that the server does not list."""
     await attacker.loops(16, lambda: attacker.post(call("nothing")))

@@ -1,11 +1,12 @@
 """Exchanges that wait for a turn on the event loop."""
 
 import asyncio
+import time
 from itertools import pairwise
 
 import pytest
 
-from gateway.pipeline.turns import LARGE, SLICE_S, TurnBudget, Turns, loop_turns
+from gateway.pipeline.turns import LARGE, SLICE_S, Beginnings, LongWork, LoopTurns, TurnBudget, Turns, loop_turns
 
 LONG_S = 50 * SLICE_S
 
@@ -71,38 +72,58 @@ async def test_the_loop_serves_others_between_two_turns() -> None:
     assert all(after - before <= 1 for before, after in pairwise(seen))
 
 
-async def test_the_loop_rests_as_long_as_the_work_took_if_it_has_other_work(clock: Clock) -> None:
-    turns = Turns(clock, clock)
-    clock.step(SLICE_S)
-    turns.worked(SLICE_S)
-    turn = turns.turn("key")
-    for _ in range(2):
-        clock.step(SLICE_S / 4)  # others worked in this pass
-        await passes(1)
-        assert not turn.done()
-    clock.step(SLICE_S)
-    await passes(2)
-    assert turn.done()
-
-
-async def test_a_short_rest_ends_when_the_loop_has_nothing_to_do(clock: Clock) -> None:
-    turns = Turns(clock, clock)
-    clock.step(SLICE_S)
-    turns.worked(SLICE_S)
-    turn = turns.turn("key")
-    await passes(1)
-    assert not turn.done()
-    await passes(3)
-    assert turn.done()
-
-
-async def test_a_long_rest_lasts_although_the_loop_has_nothing_to_do() -> None:
-    turns, loop = Turns(), asyncio.get_running_loop()
+async def test_the_loop_rests_from_long_work_as_long_as_it_took() -> None:
+    work, loop = LongWork(), asyncio.get_running_loop()
     began = loop.time()
-    turns.worked(LONG_S)
+    work.worked(LONG_S)
     async with asyncio.timeout(10):
-        await turns.turn("key")
+        await work.turn("key")
     assert loop.time() - began >= LONG_S * 0.9
+
+
+async def test_rests_add_up(clock: Clock) -> None:
+    work = LongWork(clock, clock)
+    work.worked(SLICE_S)
+    work.worked(SLICE_S)
+    turn = work.turn("key")
+    clock.step(1.5 * SLICE_S)
+    await asyncio.wait({turn}, timeout=20 * SLICE_S)
+    assert not turn.done()
+    clock.step(SLICE_S)
+    async with asyncio.timeout(10):
+        await turn
+
+
+async def test_the_loop_sleeps_during_a_rest() -> None:
+    work = LongWork()
+    began = time.thread_time()
+    work.worked(LONG_S)
+    async with asyncio.timeout(10):
+        await work.turn("key")
+    assert time.thread_time() - began < LONG_S / 2
+
+
+async def test_one_request_begins_in_each_pass_and_callers_take_turns() -> None:
+    beginnings, order = Beginnings(), list[str]()
+
+    async def request(caller: str) -> None:
+        await beginnings.begin(caller)
+        order.append(caller)
+
+    async with asyncio.timeout(10):
+        await asyncio.gather(*(request("greedy") for _ in range(20)), request("other"))
+    assert order.index("other") <= 2
+    assert len(order) == 21
+
+
+async def test_a_request_begins_at_once_if_no_other_does() -> None:
+    beginnings, loop = Beginnings(), asyncio.get_running_loop()
+    for _ in range(3):
+        passed: list[bool] = []
+        loop.call_soon(passed.append, True)
+        await beginnings.begin("caller")
+        assert not passed
+        await passes(3)
 
 
 async def test_an_exchange_that_is_canceled_gives_its_turn_to_the_next() -> None:
@@ -119,7 +140,7 @@ async def test_an_exchange_that_is_canceled_gives_its_turn_to_the_next() -> None
         await wait()
 
 
-class Counted(Turns):
+class Counted(LongWork):
     """Counts who waits for a turn, and gives it at once."""
 
     def __init__(self, clock: Clock) -> None:
@@ -168,7 +189,7 @@ async def test_one_queue_belongs_to_an_event_loop() -> None:
 
 
 def test_another_loop_has_another_queue() -> None:
-    async def mine() -> Turns:
+    async def mine() -> LoopTurns:
         return loop_turns()
 
     assert asyncio.run(mine()) is not asyncio.run(mine())

@@ -8,7 +8,7 @@ import pytest
 from gateway.definitions.cache import Cache
 from gateway.pipeline.list_results import read_into
 from gateway.pipeline.ports import UpstreamFailure, ViewKey
-from gateway.pipeline.turns import TurnBudget, Turns
+from gateway.pipeline.turns import LongWork, TurnBudget
 from gateway.pipeline.whole import WholeReply
 from gateway.protocol.message import Notification, Response
 from gateway.shared_counters import alone
@@ -40,7 +40,7 @@ class Loop:
 
 def reading(body: bytes, *, limit: int = 1_000_000) -> tuple[WholeReply, list[Notification]]:
     noticed = list[Notification]()
-    budget = TurnBudget(Turns(), "key")
+    budget = TurnBudget(LongWork(), "key")
     return WholeReply(FakeReply(body, media="sse"), "gw", limit=limit, noticed=noticed.append, budget=budget), noticed
 
 
@@ -70,6 +70,6 @@ async def test_a_page_of_few_large_definitions_does_not_hold_the_event_loop() ->
     items = [{"name": f"t{number}", "inputSchema": {"enum": [*range(20_000)]}} for number in range(40)]
     view = ViewKey(server="s", credential="", revision="2025-11-25", session="")
     with Cache(alone(), max_age_s=60).draft(view, "tools/list", None) as draft, Loop() as loop:
-        await read_into(draft, items, TurnBudget(Turns(), "key"))
+        await read_into(draft, items, TurnBudget(LongWork(), "key"))
         assert all(draft.presented(f"t{number}") for number in range(40))
     assert loop.turns > 5

@@ -11,6 +11,7 @@ from gateway.admission.principal import Principal
 from gateway.pipeline.sealed import sealed_task_id
 from gateway.protocol.strict import Limits
 from gateway.server import Endpoint, EndpointLimits, StreamLimits, Streams
+from gateway.server.exchanges import Share
 from gateway.server.relay import RelayLimits
 from tests.fakes import CALLER, FakeMeters, World
 
@@ -45,7 +46,9 @@ class Got(Struct):
 class Browser:
     """Sends requests to the endpoint over a world of fakes."""
 
-    def __init__(self, world: World, *, streams: int = 16, head_s: float = 5, exchanges: int = 100) -> None:
+    def __init__(
+        self, world: World, *, streams: int = 16, head_s: float = 5, exchanges: int = 100, held: int = 1_000_000
+    ) -> None:
         self.world = world
         self.got = Got(headers={})
         """What has come back so far of the last request."""
@@ -55,7 +58,7 @@ class Browser:
             body_bytes=100_000,
             message=Limits(size=100_000),
             relay=RelayLimits(result_bytes=10_000, keep_alive_s=5, head_s=head_s),
-            exchanges_per_principal=exchanges,
+            share=Share(requests=exchanges, body_bytes=held),
         )
         self.meters = FakeMeters()
         self.endpoint = Endpoint(world.pipeline, world.callers, self.meters, self.streams, limits)

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.admission.decision import Decision, PolicyFailure
 from gateway.admission.policy_input import PolicyInput
 from gateway.admission.principal import ANONYMOUS
-from gateway.listening.connections import EXTENSION
+from gateway.listening.connections import EXTENSION, Connection
 from tests.fakes import FakeReply, World, allow, deny
 from tests.unit.server.client import JSON, Browser
 
@@ -51,11 +51,46 @@ async def test_callers_without_a_credential_have_shares_by_their_address() -> No
     await asyncio.gather(waiting, return_exceptions=True)
 
 
+LARGE: Final = orjson.dumps({**BODY, "params": {"name": "t", "arguments": {"text": "x" * 50_000}}})
+
+
+async def test_a_caller_whose_requests_hold_too_many_bytes_gets_429_until_one_ends() -> None:
+    browser = Browser(World(upstream=done), held=80_000)
+    half: list[Message] = [{"type": "http.request", "body": LARGE[:-1], "more_body": True}]
+    waiting = asyncio.create_task(browser.send(b"", *OLD, events=half))
+    while half:
+        await asyncio.sleep(0)  # noqa: TID251 - the other request takes its turns
+    got = await browser.send(LARGE, *OLD)
+    assert (got.status, got.headers["retry-after"]) == (429, "1")
+    assert b"limits.bytes_per_principal" in got.body
+    assert browser.world.upstream.forwards == []
+    assert (await browser.send(BODY, *OLD)).status == 200
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert (await browser.send(LARGE, *OLD)).status == 200
+
+
+async def test_one_request_has_room_although_it_is_larger_than_the_share() -> None:
+    browser = Browser(World(upstream=done), held=10)
+    assert (await browser.send(LARGE, *OLD)).status == 200
+
+
+async def test_a_request_whose_client_has_gone_before_it_begins_is_not_asked_about() -> None:
+    browser = Browser(World(upstream=done))
+    counted = Counted()
+    browser.endpoint = counted.around(browser.endpoint)  # pyright: ignore[reportAttributeAccessIssue]
+    counted.connection.open = False
+    await browser.send(BODY, *OLD)
+    assert browser.world.policy.questions == []
+    assert browser.world.journal.records == []
+
+
 class Counted:
     """Stands for the connections of a listener."""
 
     def __init__(self) -> None:
         self.known: list[str] = []
+        self.connection = Connection("127.0.0.1", proxy=False, end=lambda _: None)
 
     def identify(self, connection: object, principal: str) -> None:
         self.known.append(principal)
@@ -63,7 +98,9 @@ class Counted:
     def around(self, app: ASGIApp) -> ASGIApp:
         async def extended(scope: Scope, receive: Receive, send: Send) -> None:
             await app(
-                {**scope, "extensions": {EXTENSION: {"connections": self, "connection": object()}}}, receive, send
+                {**scope, "extensions": {EXTENSION: {"connections": self, "connection": self.connection}}},
+                receive,
+                send,
             )
 
         return extended
