@@ -2,16 +2,25 @@
 
 Rule 1: a caller may take another place while it holds less than a third of those that are free: one alone comes to a
 quarter of all, and the more callers hold many, the fewer each gets.
-Rule 2: a place that becomes free goes to a waiting caller that holds the fewest; callers that hold alike take turns.
-Rule 3: what a step costs does not depend on how many hold places or wait for them.
+Rule 2: while several callers ask, most places are kept back, because each question slows down all others that OPA
+evaluates at the same time. A caller that holds none may take what is kept back.
+Rule 3: a place that becomes free goes to a waiting caller that holds the fewest; callers that hold alike take turns.
+Rule 4: what a step costs does not depend on how many hold places or wait for them.
 """
 
 import asyncio
+import time
 from collections import OrderedDict
+from collections.abc import Callable
+from math import inf
 from typing import Final
 
-PLACES: Final = 16
+PLACES: Final = 64
 """Questions of callers that one worker asks at once."""
+SHARED: Final = 16
+"""Places that are not kept back while several callers ask."""
+_ASKED_S: Final = 1.0
+"""Seconds for which a question shows that its caller asks."""
 QUEUE: Final = 256
 """Questions of one caller that may wait for a place."""
 _FREE_FOR_EACH: Final = 3
@@ -34,9 +43,14 @@ class Caller:
 class Places:
     """All places of one worker; a caller that holds none and waits for none is forgotten."""
 
-    def __init__(self, total: int = PLACES, *, queue: int = QUEUE) -> None:
-        """Take how many there are, and how many questions of one caller may wait."""
+    def __init__(self, total: int = PLACES, *, queue: int = QUEUE, clock: Callable[[], float] = time.monotonic) -> None:
+        """Take how many there are, how many questions of one caller may wait, and a clock that counts seconds."""
         self.free = total
+        self._kept_back: Final = max(0, total - SHARED)
+        self._clock: Final = clock
+        self._latest = ""
+        """The caller that asked last."""
+        self._asked_at = self._shared_until = -inf
         self._most_waiting: Final = queue
         self._callers: Final[dict[str, Caller]] = {}
         self._waiting: Final[list[OrderedDict[Caller, None]]] = [OrderedDict() for _ in range(total + 1)]
@@ -54,6 +68,7 @@ class Places:
 
     def enter(self, key: str) -> Caller | None:
         """Take a place at once, or return null where the caller must wait for it; `leave` gives it back."""
+        self._note(key)
         caller = self._callers.get(key)
         if caller is None:
             if not self.free:
@@ -90,7 +105,19 @@ class Places:
             self._call(following)
 
     def _may(self, held: int) -> bool:
-        return held * _FREE_FOR_EACH < self.free
+        if not held:
+            return self.free > 0
+        kept_back = self._kept_back if self._asked_at < self._shared_until else 0
+        return held * _FREE_FOR_EACH < self.free - kept_back
+
+    def _note(self, key: str) -> None:
+        """Find out whether several callers ask."""
+        now = self._clock()
+        if key != self._latest:
+            if now - self._asked_at < _ASKED_S:
+                self._shared_until = now + _ASKED_S
+            self._latest = key
+        self._asked_at = now
 
     def _next(self) -> Caller | None:
         """Return whose turn it is; null where nobody that waits may take a place."""

@@ -22,7 +22,7 @@ from gateway.pipeline.asking import Stated, plain, stating
 from gateway.pipeline.call import Call, Settled
 from gateway.pipeline.capabilities import Capabilities, declared_by
 from gateway.pipeline.engine import Engine, Parts, outbound
-from gateway.pipeline.heavy_turns import TOO_MANY, Sender
+from gateway.pipeline.heavy_turns import Sender
 from gateway.pipeline.listing_failures import UNSETTLED, ListOutcome, needs_definition
 from gateway.pipeline.looking import look
 from gateway.pipeline.looks import SharedLooks
@@ -212,12 +212,8 @@ class Pipeline:
         stating_it = stating(inbound, sight, begun.unix_ns, parts.bounds)
         if size < LARGE:
             return await self._put(inbound, begun, finish(stating_it), decide)
-        async with parts.turns.turn(Sender.of(inbound), size) as taken:
-            if taken:
-                return await self._put(inbound, begun, await parts.turns.run(stating_it), decide)
-        question = plain(inbound, unix_ns=begun.unix_ns, gateway=parts.gateway)
-        crowded = PolicyFailure(code="too_many_questions", detail=TOO_MANY)
-        return replace(self.engine.begin(inbound, question, begun), answer=crowded)
+        async with parts.turns.turn(Sender.of(inbound)):
+            return await self._put(inbound, begun, await parts.turns.run(stating_it), decide)
 
     async def _put(
         self, inbound: Inbound, begun: Moment, stated: Stated | Malformed, decide: Decide

@@ -3,7 +3,7 @@
 Rule 1: one large message is worked on at a time. Its work is a row of steps; after each the event loop rests from large
 messages for as long as the step took, so that they use about half of it however many callers send them.
 Rule 2: callers take turns, each with its oldest message. A message that is not large never waits here.
-Rule 3: a caller that has too many large messages, or bytes of them, waiting is refused; no other caller is.
+Rule 3: nothing is refused here. How much of one caller may wait is bounded where requests begin.
 """
 
 import asyncio
@@ -19,13 +19,8 @@ from gateway.admission.exchange import Inbound
 from gateway.admission.principal import Principal
 from gateway.protocol.steps import Steps
 
-WAITING: Final = 16
-"""Large messages of one caller that may wait."""
-WAITING_BYTES: Final = 16 * 1024 * 1024
-"""Bytes of one caller's large messages that may wait; one message may always."""
 _REST: Final = 1.0
 """Seconds of rest for each second of work."""
-TOO_MANY: Final = "too many large messages of this caller wait; send fewer at once"
 
 _Result = TypeVar("_Result")
 _Turn = asyncio.Future[None]
@@ -64,22 +59,15 @@ class HeavyTurns:
         """Names the caller that a principal at an address counts as, wherever callers have shares."""
         self._time: Final = timing or Time()
         self._taken = False
-        self._waiting: Final[OrderedDict[str, OrderedDict[_Turn, int]]] = OrderedDict()
-        """The turns that each caller waits for, with the bytes of their messages; the next caller first."""
+        self._waiting: Final[OrderedDict[str, OrderedDict[_Turn, None]]] = OrderedDict()
+        """The turns that each caller waits for; the next caller first."""
 
     @asynccontextmanager
-    async def turn(self, sender: Sender, size: int) -> AsyncGenerator[bool]:
-        """Hold a turn for a message of `size` bytes; false if too many of its caller wait.
-
-        What is awaited inside the turn has to be bounded: all other large messages wait for it.
-        """
-        caller = self.caller_of(sender.principal, sender.source_ip)
-        if self._taken and self._full(caller, size):
-            yield False
-            return
-        await self._take(caller, size)
+    async def turn(self, sender: Sender) -> AsyncGenerator[None]:
+        """Hold a turn. What is awaited inside it has to be bounded: all other large messages wait for it."""
+        await self._take(self.caller_of(sender.principal, sender.source_ip))
         try:
-            yield True
+            yield
         finally:
             self._pass_on()
 
@@ -104,18 +92,12 @@ class HeavyTurns:
     async def _rest(self, began: float) -> None:
         await self._time.rest((self._time.clock() - began) * _REST)
 
-    def _full(self, caller: str, size: int) -> bool:
-        waiting = self._waiting.get(caller)
-        if not waiting:
-            return False
-        return len(waiting) >= WAITING or sum(waiting.values()) + size > WAITING_BYTES
-
-    async def _take(self, caller: str, size: int) -> None:
+    async def _take(self, caller: str) -> None:
         if not self._taken:
             self._taken = True
             return
         turn: _Turn = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(caller, OrderedDict())[turn] = size
+        self._waiting.setdefault(caller, OrderedDict())[turn] = None
         try:
             await turn
         except asyncio.CancelledError:
@@ -126,7 +108,7 @@ class HeavyTurns:
         if turn.done() and not turn.cancelled():
             self._pass_on()
             return
-        waiting = self._waiting.get(caller, OrderedDict[_Turn, int]())
+        waiting = self._waiting.get(caller, OrderedDict[_Turn, None]())
         waiting.pop(turn, None)
         if not waiting:
             self._waiting.pop(caller, None)

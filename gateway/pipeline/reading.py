@@ -2,6 +2,7 @@
 
 Rule 1: at most `PIECE` bytes are read from a connection in one pass of the loop.
 Rule 2: a connection whose piece took long to read, such as one of a thousand chunks, rests until its turn.
+Rule 3: if all connections together are read for more than half of the time, those with more to read rest too.
 """
 
 import asyncio
@@ -39,6 +40,23 @@ class Reader(Protocol):
         ...
 
 
+class _Share:
+    """The time for reading that all connections of the process have in common."""
+
+    def __init__(self) -> None:
+        self._since = self._read_s = 0.0
+
+    def exceeded(self, now: float, took_s: float) -> bool:
+        """Count the time that a piece took; return whether reading has had its half of the time."""
+        if now - self._since >= 2 * SLICE_S:
+            self._since, self._read_s = now, 0.0
+        self._read_s += took_s
+        return self._read_s >= SLICE_S
+
+
+_SHARE: Final = _Share()
+
+
 class PacedReading(asyncio.BufferedProtocol):
     """Reads for another protocol."""
 
@@ -60,11 +78,11 @@ class PacedReading(asyncio.BufferedProtocol):
         return _BUFFER
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Take a piece; rest if it took long."""
+        """Take a piece; rest if it took long, or if there is more to read than there is time."""
         began = time.perf_counter()
         self._reader.data_received(bytes(_BUFFER[:nbytes]))
         took_s = time.perf_counter() - began
-        if took_s >= SLICE_S:
+        if took_s >= SLICE_S or (nbytes == PIECE and _SHARE.exceeded(began, took_s)):
             turns = loop_turns().long
             turns.worked(took_s)
             self._reader.rest()

@@ -16,16 +16,16 @@ from gateway.admission.action import Answer
 from gateway.admission.decision import Verdict
 from gateway.admission.principal import Verified
 from gateway.admission.recording import About
-from gateway.admission.refusal import JSON, Wording, malformed_answer, own
+from gateway.admission.refusal import JSON
 from gateway.listening.connections import caller_of, closed, identify
 from gateway.pipeline import Pipeline
 from gateway.pipeline.call import Settled
-from gateway.pipeline.heavy_turns import TOO_MANY, Sender
+from gateway.pipeline.heavy_turns import Sender
 from gateway.pipeline.turns import LARGE, loop_turns
-from gateway.protocol.errors import error_body, failure_body, failure_of
+from gateway.protocol.errors import error_body, failure_body
 from gateway.protocol.headers import Headers, read_headers, unpostable, unstreamable
 from gateway.protocol.malformed import Malformed
-from gateway.protocol.message import Message, addressed_fault, read, reading, unread_answer
+from gateway.protocol.message import Message, read, reading, unread_answer
 from gateway.protocol.strict import Limits
 from gateway.server.arrival import Arrival, Caller, TurnedAway, place, unreadable
 from gateway.server.closing import turn_back
@@ -154,9 +154,9 @@ class Endpoint:
         self, edge: Edge, headers: Headers, server: str, caller: Caller, body: bytes
     ) -> Message | TurnedAway:
         """Return the message in a body; what is wrong is answered here."""
-        message = await self._read(body, caller)
+        message = await self._read(edge, body, caller)
         if message is None:
-            return await self._turn_away(edge, server, _crowded(body, headers, self._wording), b"")
+            return _cut(Incomplete())
         if not isinstance(message, Malformed):
             return message
         turned = unreadable(message, headers, self._wording)
@@ -165,14 +165,14 @@ class Endpoint:
         await self._record(edge, server, turned, body)
         return unread_answer(message)
 
-    async def _read(self, body: bytes, caller: Caller) -> Message | Malformed | None:
-        """Read a body; a large one is read in a turn of its caller, and not at all if too many of its caller wait."""
+    async def _read(self, edge: Edge, body: bytes, caller: Caller) -> Message | Malformed | None:
+        """Read a body; a large one is read in a turn of its caller, and not at all if its client has gone by then."""
         if len(body) < LARGE:
             return read(body, self._limits.message)
         turns = self._pipeline.engine.parts.turns
         sender = Sender(principal=caller.verified.principal, source_ip=caller.source_ip)
-        async with turns.turn(sender, len(body)) as taken:
-            return await turns.run(reading(body, self._limits.message)) if taken else None
+        async with turns.turn(sender):
+            return None if closed(edge.scope) else await turns.run(reading(body, self._limits.message))
 
     async def _turn_away(self, edge: Edge, server: str, turned: TurnedAway, body: bytes) -> TurnedAway:
         answer = await self._record(edge, server, turned, body)
@@ -196,15 +196,6 @@ class Endpoint:
     def _shown(self, headers: Headers) -> dict[str, str]:
         values = headers.values
         return {name: values[name] for name in self._limits.shown if name in values}
-
-
-def _crowded(body: bytes, headers: Headers, wording: Wording) -> TurnedAway:
-    """Return how a large message is turned away while too many of its caller wait, in the form of its method."""
-    code = failure_of("too_many_questions").code
-    unread = addressed_fault(Malformed(fault="too_large", code=code, status=503, reason=TOO_MANY), body)
-    refusal = own("too_many_questions", TOO_MANY, "Try again in a moment, with fewer messages at once.")
-    answer = malformed_answer(unread, headers, wording, refusal)
-    return TurnedAway(code="too_many_questions", detail=TOO_MANY, answer=answer, method=unread.method)
 
 
 async def _failed(edge: Edge) -> None:

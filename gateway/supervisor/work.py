@@ -68,10 +68,6 @@ _COLLECTED_AFTER: Final = 50_000
 """Objects that are made between two collections: by default, half of the time that reading a large JSON text takes goes
 into looking for garbage in it."""
 
-_SWITCH_S: Final = 0.0005
-"""Seconds after which the event loop lets the thread of the journal go on. It runs several times for each record, and
-by default waits up to 5 ms each time that the loop is busy with somebody else."""
-
 Application = Callable[[Settings, Start, Report], AbstractAsyncContextManager[Running]]
 """Starts the application of a worker, and stops it on leaving."""
 
@@ -94,7 +90,6 @@ def main(application: Application) -> None:
     listener = socket.socket(fileno=int(sys.argv[2]))
     gc.freeze()
     gc.set_threshold(_COLLECTED_AFTER)
-    sys.setswitchinterval(_SWITCH_S)
     uvloop.run(work(control, listener, application))
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.opa.exchange import CONNECTIONS
-from gateway.opa.places import PLACES, Caller, Places
+from gateway.opa.places import PLACES, SHARED, Caller, Places
 
 
 def taken(places: Places, key: str) -> list[Caller]:
@@ -55,7 +55,7 @@ def test_our_own_questions_find_a_connection_when_all_places_are_taken() -> None
     assert CONNECTIONS > PLACES
 
 
-@pytest.mark.parametrize("floods", [1, 4, 7])
+@pytest.mark.parametrize("floods", [1, 4, 12])
 def test_whoever_comes_next_finds_a_place_where_several_take_all_that_they_may(floods: int) -> None:
     places = Places()
     for flood in range(floods):
@@ -63,11 +63,53 @@ def test_whoever_comes_next_finds_a_place_where_several_take_all_that_they_may(f
     assert places.enter("another") is not None
 
 
-def test_a_caller_that_left_is_forgotten_and_its_places_are_free_again() -> None:
+class Clock:
+    """Counts the seconds that a test lets pass."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def left(places: Places, *callers: Caller) -> None:
+    for caller in callers:
+        places.leave(caller)
+
+
+def test_most_places_are_kept_back_while_several_callers_ask() -> None:
+    clock = Clock()
+    places = Places(clock=clock)
+    left(places, *taken(places, "a"))
+    left(places, *taken(places, "b"))
+    clock.now += 0.9
+    assert len(taken(places, "a")) == SHARED / 4
+
+
+def test_a_caller_that_is_alone_again_takes_a_quarter() -> None:
+    clock = Clock()
+    places = Places(clock=clock)
+    left(places, *taken(places, "b"))
+    left(places, *taken(places, "a"))
+    clock.now += 1.1
+    assert len(taken(places, "a")) == PLACES / 4
+
+
+def test_a_caller_without_a_place_gets_one_of_those_that_are_kept_back() -> None:
     places = Places()
+    assert len(taken(places, "a")) == PLACES / 4
+    assert [len(taken(places, f"b{number}")) for number in range(PLACES * 3 // 4)] == [1] * (PLACES * 3 // 4)
+    assert places.enter("c") is None
+
+
+def test_a_caller_that_left_is_forgotten_and_its_places_are_free_again() -> None:
+    clock = Clock()
+    places = Places(clock=clock)
     for caller in (*taken(places, "a"), *taken(places, "b")):
         places.leave(caller)
     assert (len(places), places.free) == (0, PLACES)
+    clock.now += 2
     assert len(taken(places, "a")) == PLACES / 4
 
 
