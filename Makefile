@@ -20,10 +20,12 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS = 1
 # What `make test` runs, in this order: the cheap and the telling first.
 STATIC := format-check lint types contracts
 SUITES := unit property contract integration conformance faults containers
-# Suites that keep time, ports or processes to themselves run one test after another.
+# Most tests wait for processes most of the time. Those of a file share them, and so they run one after another.
 PARALLEL_unit := -n auto --dist loadfile
 PARALLEL_property := -n auto --dist loadfile
 PARALLEL_contract := -n auto --dist loadfile
+PARALLEL_integration := -n auto --dist loadfile
+PARALLEL_faults := -n auto --dist loadfile
 
 .PHONY: policy-ci help run test check format mutants bench fairness coverage requirements clean policy regal tools client1 node opa $(STATIC) $(SUITES)
 

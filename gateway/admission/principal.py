@@ -27,8 +27,8 @@ class Principal(Struct, frozen=True, kw_only=True):
     @property
     def key(self) -> str:
         """One string that differs whenever the principal differs; binds sessions and streams."""
-        parts = (self.method, self.issuer, self.subject, self.client_id, self.credential_sha256)
-        return "\x1f".join(part or "" for part in parts)
+        issuer, subject, client_id = self.issuer or "", self.subject or "", self.client_id or ""
+        return f"{self.method}\x1f{issuer}\x1f{subject}\x1f{client_id}\x1f{self.credential_sha256 or ''}"
 
 
 class Verified(Struct, frozen=True, kw_only=True):

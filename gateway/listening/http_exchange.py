@@ -40,9 +40,33 @@ class Outlet:
     """Where an exchange writes; `close` ends the connection after the answer, by the protocol's `finish`."""
 
     def __init__(self, transport: asyncio.Transport, finish: Callable[[], None]) -> None:
-        self.write: Final = transport.write
         self.is_closing: Final = transport.is_closing
-        self.close: Final = finish
+        self._write: Final = transport.write
+        self._finish: Final = finish
+        self._holds = False
+        self._held = b""
+
+    def hold(self) -> None:
+        """Write what comes next together with what comes after it: each write wakes the client."""
+        self._holds = True
+
+    def write(self, data: bytes) -> None:
+        """Write, or hold."""
+        if self._holds:
+            self._holds, self._held = False, data
+            return
+        held, self._held = self._held, b""
+        self._write(held + data if held else data)
+
+    def flush(self) -> None:
+        """Write what is held."""
+        if self._held:
+            self.write(b"")
+
+    def close(self) -> None:
+        """End the connection after what was written."""
+        self.flush()
+        self._finish()
 
 
 class Line(Struct, frozen=True):
@@ -76,10 +100,12 @@ class HttpExchange(RequestResponseCycle):
         self._line: Final = line
         self._body_until = inf
 
-    async def receive(self) -> Any:
+    def receive(self) -> Any:
         """Return the next event; the time of a body counts while the application waits for it."""
-        if not self.more_body or self.disconnected or self.response_complete:
-            return await super().receive()
+        ended = not self.more_body or self.disconnected or self.response_complete
+        return super().receive() if ended else self._received()
+
+    async def _received(self) -> Any:
         line, limits = self._line, self._line.connections.limits
         if self._body_until == inf:
             self._body_until = time.monotonic() + limits.body_s
@@ -114,9 +140,15 @@ class HttpExchange(RequestResponseCycle):
             self.leave()
         if not self.response_started and self.waiting_for_100_continue:
             self.keep_alive = False
+        if message["type"] == "http.response.start":
+            if any(name == b"content-length" for name, _ in message.get("headers", ())):
+                self._line.outlet.hold()
+            await super().send(message)
+            return
         body: bytes = message.get("body", b"")
         if len(body) <= PIECE:
             await super().send(message)
+            self._line.outlet.flush()
             return
         more = bool(message.get("more_body", False))
         with self._line.connections.unread(self._line.connection, len(body)):

@@ -89,7 +89,7 @@ class Presentation:
         wanted = target(inbound)
         if wanted.type not in LISTED_BY:
             return Sight(view=self.view(inbound, revision))
-        sight, failed, recalled = self._seen(inbound, revision, wanted), None, False
+        failed, recalled = None, False
         for method in LISTED_BY[wanted.type]:
             sight = self._seen(inbound, revision, wanted)
             if sight.presented is not None:

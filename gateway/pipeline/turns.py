@@ -19,6 +19,8 @@ from msgspec import Struct, field
 
 SLICE_S: Final = 0.001
 """Seconds of work before an exchange waits for its turn."""
+_APART_S: Final = 0.0003
+"""Requests that are so many seconds apart are no crowd: the loop has made a pass in between."""
 LARGE: Final = 16 * 1024
 """Bytes from which a message is large."""
 _TICK_S: Final = 0.001
@@ -73,12 +75,17 @@ class Turns:
 class Beginnings(Turns):
     """Requests that wait to begin: one begins in each pass of the loop, and callers take turns."""
 
+    def __init__(self, clock: Clock = time.perf_counter) -> None:
+        """Take the clock that tells a crowd of requests from single ones."""
+        super().__init__()
+        self._clock: Final = clock
+        self._began = 0.0
+
     async def begin(self, key: Hashable) -> None:
-        """Wait for a turn if another request has begun in this pass of the loop, or waits."""
-        if self._scheduled:
+        """Wait for a turn if another request has just begun, or waits."""
+        if self._waiting or self._clock() - self._began < _APART_S:
             await self.turn(key)
-        else:
-            self._schedule()
+        self._began = self._clock()
 
 
 class LongWork(Turns):
@@ -135,19 +142,22 @@ class TurnBudget:
         """Take the queue, and on whose behalf the exchange waits in it; the first slice begins now."""
         self._work: Final = work
         self._key: Final = key
-        self.renew()
+        self._since = work.clock()
+        self._cpu_since = work.cpu()
 
     def renew(self) -> None:
         """Begin a slice: the exchange has just waited for something else."""
         self._since = self._work.clock()
-        self._cpu_since = self._work.cpu()
 
     async def pause(self, ahead: int = 0) -> None:
         """Wait for a turn if the slice is used up, or if a message of `ahead` bytes that comes next is large."""
-        if self._work.clock() - self._since >= SLICE_S:  # the cheaper clock, which never shows less
-            worked_s = self._work.cpu() - self._cpu_since
+        passed_s = self._work.clock() - self._since
+        if passed_s >= SLICE_S:
+            cpu = self._work.cpu()
+            worked_s = min(passed_s, cpu - self._cpu_since)
             if worked_s < SLICE_S and ahead < LARGE:
                 return
+            self._cpu_since = cpu
             self._work.worked(worked_s)
         elif ahead < LARGE:
             return

@@ -64,6 +64,7 @@ class Wire(asyncio.Protocol):
         self._owner: Final = owner
         self._parser: Final = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
+        self._poll: select.poll | None = None
         self._head: asyncio.Future[Head | UpstreamFailure] | None = None
         self._body: Body | None = None
         self._headers: list[tuple[str, str]] = []
@@ -90,16 +91,15 @@ class Wire(asyncio.Protocol):
         """Return whether the server has neither closed the connection nor sent something that was not read yet."""
         if self._transport is None or not self.alive or self._transport.is_closing():
             return False
-        socket = self._transport.get_extra_info("socket")
-        if socket is None:
-            return True
-        poll = select.poll()
-        poll.register(socket.fileno(), select.POLLIN | select.POLLPRI | _HALF_CLOSED)
-        return not poll.poll(0)
+        return self._poll is None or not self._poll.poll(0)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport."""
         self._transport = cast("asyncio.Transport", transport)
+        socket = transport.get_extra_info("socket")
+        if socket is not None:
+            self._poll = select.poll()
+            self._poll.register(socket.fileno(), select.POLLIN | select.POLLPRI | _HALF_CLOSED)
         self.alive = True
         self._owner.made(self)
 

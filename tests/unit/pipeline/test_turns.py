@@ -117,8 +117,10 @@ async def test_one_request_begins_in_each_pass_and_callers_take_turns() -> None:
 
 
 async def test_a_request_begins_at_once_if_no_other_does() -> None:
-    beginnings, loop = Beginnings(), asyncio.get_running_loop()
+    clock = Clock()
+    beginnings, loop = Beginnings(clock), asyncio.get_running_loop()
     for _ in range(3):
+        clock.step(1)
         passed: list[bool] = []
         loop.call_soon(passed.append, True)
         await beginnings.begin("caller")
@@ -172,6 +174,18 @@ async def test_work_within_a_slice_does_not_wait(clock: Clock) -> None:
     await budget.pause()
     assert turns.waits == ["key"]
     assert turns.work == [pytest.approx(2 * SLICE_S)]
+
+
+async def test_work_in_small_pieces_waits_as_soon_as_it_is_a_slice_together(clock: Clock) -> None:
+    turns, cpu = Counted(clock), Clock()
+    turns.cpu = cpu  # pyright: ignore[reportAttributeAccessIssue] - another clock than the wall's
+    budget = TurnBudget(turns, "key")
+    clock.step(SLICE_S)
+    for _ in range(11):
+        clock.step(SLICE_S / 10)
+        cpu.step(SLICE_S / 10)
+        await budget.pause()
+    assert turns.waits == ["key"]
 
 
 async def test_a_large_message_waits_for_a_turn_before_it_is_read(clock: Clock) -> None:

@@ -46,7 +46,7 @@ def reading(body: bytes, *, limit: int = 1_000_000) -> tuple[WholeReply, list[No
 
 @pytest.mark.parametrize("noise", [b"data:{}\n\n", b"data\n\n", b":\n", NEWS])
 async def test_a_chunk_of_many_events_does_not_hold_the_event_loop(noise: bytes) -> None:
-    reply, _ = reading(noise * (200_000 // len(noise)) + RESPONSE)
+    reply, _ = reading(noise * (900_000 // len(noise)) + RESPONSE)
     with Loop() as loop:
         response = await reply.response()
     assert isinstance(response, Response)
