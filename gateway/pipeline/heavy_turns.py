@@ -1,7 +1,7 @@
 """Turns for large messages: what one costs the event loop is spread, and callers take turns.
 
 Rule 1: one large message is worked on at a time. Its work is a row of steps; after each the event loop rests from large
-messages for as long as the step took, so that they use about half of it however many callers send them.
+messages for twice as long as the step took, so that they use about a third of it however many callers send them.
 Rule 2: callers take turns, each with its oldest message. A message that is not large never waits here.
 Rule 3: nothing is refused here. How much of one caller may wait is bounded where requests begin.
 """
@@ -19,7 +19,7 @@ from gateway.admission.exchange import Inbound
 from gateway.admission.principal import Principal
 from gateway.protocol.steps import Steps
 
-_REST: Final = 1.0
+_REST: Final = 2.0
 """Seconds of rest for each second of work."""
 
 _Result = TypeVar("_Result")

@@ -2,7 +2,7 @@
 
 Rule 1: at most `PIECE` bytes are read from a connection in one pass of the loop.
 Rule 2: a connection whose piece took long to read, such as one of a thousand chunks, rests until its turn.
-Rule 3: if all connections together are read for more than half of the time, those with more to read rest too.
+Rule 3: if all connections together are read for more than a quarter of the time, those with more to read rest too.
 """
 
 import asyncio
@@ -47,8 +47,8 @@ class _Share:
         self._since = self._read_s = 0.0
 
     def exceeded(self, now: float, took_s: float) -> bool:
-        """Count the time that a piece took; return whether reading has had its half of the time."""
-        if now - self._since >= 2 * SLICE_S:
+        """Count the time that a piece took; return whether reading has had its share of the time."""
+        if now - self._since >= 4 * SLICE_S:
             self._since, self._read_s = now, 0.0
         self._read_s += took_s
         return self._read_s >= SLICE_S

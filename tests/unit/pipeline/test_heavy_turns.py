@@ -103,7 +103,7 @@ async def test_who_goes_away_in_the_moment_of_its_turn_passes_it_on(bed: Bed) ->
     assert bed.order == ["c"]
 
 
-async def test_the_loop_rests_after_each_step_as_long_as_the_step_took() -> None:
+async def test_the_loop_rests_after_each_step_twice_as_long_as_the_step_took() -> None:
     clock = Clock()
     turns = HeavyTurns(timing=Time(clock=clock, rest=clock.rest))
 
@@ -116,7 +116,7 @@ async def test_the_loop_rests_after_each_step_as_long_as_the_step_took() -> None
         return "done"
 
     assert await turns.run(work()) == "done"
-    assert clock.rests == [3, 2, 1]
+    assert clock.rests == [6, 4, 2]
 
 
 async def test_callers_without_a_proven_name_count_by_their_address() -> None:
