@@ -9,12 +9,11 @@ import asyncio
 import time
 from collections.abc import Hashable
 from typing import Final, Protocol, cast
+from weakref import WeakKeyDictionary
 
 from gateway.pipeline.turns import SLICE_S, loop_turns
 
 PIECE: Final = 16 * 1024
-_BUFFER: Final = memoryview(bytearray(PIECE))
-"""Shared by all connections of the process: what is read into it is copied before the next read."""
 
 
 class Reader(Protocol):
@@ -40,10 +39,12 @@ class Reader(Protocol):
         ...
 
 
-class _Share:
-    """The time for reading that all connections of the process have in common."""
+class _Common:
+    """What all connections of an event loop have in common: the time for reading, and where they read into."""
 
     def __init__(self) -> None:
+        self.buffer: Final = memoryview(bytearray(PIECE))
+        """What is read into it is copied before the next connection is read."""
         self._since = self._read_s = 0.0
 
     def exceeded(self, now: float, took_s: float) -> bool:
@@ -54,7 +55,16 @@ class _Share:
         return self._read_s >= SLICE_S
 
 
-_SHARE: Final = _Share()
+def _common() -> _Common:
+    """Return what connections of the running event loop have in common."""
+    loop = asyncio.get_running_loop()
+    common = _OF_LOOPS.get(loop)
+    if common is None:
+        common = _OF_LOOPS[loop] = _Common()
+    return common
+
+
+_OF_LOOPS: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, _Common]] = WeakKeyDictionary()
 
 
 class PacedReading(asyncio.BufferedProtocol):
@@ -63,6 +73,7 @@ class PacedReading(asyncio.BufferedProtocol):
     def __init__(self, reader: Reader) -> None:
         """Take what reads the pieces."""
         self._reader: Final = reader
+        self._common: Final = _common()
         self.connection_lost: Final = reader.connection_lost
         self.eof_received: Final = reader.eof_received
         self.pause_writing: Final = reader.pause_writing
@@ -75,14 +86,14 @@ class PacedReading(asyncio.BufferedProtocol):
     def get_buffer(self, sizehint: int) -> memoryview:
         """Return where the next piece is written."""
         del sizehint  # a suggestion
-        return _BUFFER
+        return self._common.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take a piece; rest if it took long, or if there is more to read than there is time."""
         began = time.perf_counter()
-        self._reader.data_received(bytes(_BUFFER[:nbytes]))
+        self._reader.data_received(bytes(self._common.buffer[:nbytes]))
         took_s = time.perf_counter() - began
-        if took_s >= SLICE_S or (nbytes == PIECE and _SHARE.exceeded(began, took_s)):
+        if took_s >= SLICE_S or (nbytes == PIECE and self._common.exceeded(began, took_s)):
             turns = loop_turns().long
             turns.worked(took_s)
             self._reader.rest()

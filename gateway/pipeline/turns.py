@@ -22,7 +22,9 @@ SLICE_S: Final = 0.001
 _APART_S: Final = 0.0003
 """Requests that are so many seconds apart are no crowd: the loop has made a pass in between."""
 LARGE: Final = 16 * 1024
-"""Bytes from which a message is large."""
+"""Bytes from which a request is large."""
+LONG: Final = 128 * 1024
+"""Bytes of a reply whose reading takes longer than a slice."""
 _TICK_S: Final = 0.001
 """Seconds that the loop's timers count in."""
 
@@ -150,16 +152,16 @@ class TurnBudget:
         self._since = self._work.clock()
 
     async def pause(self, ahead: int = 0) -> None:
-        """Wait for a turn if the slice is used up, or if a message of `ahead` bytes that comes next is large."""
+        """Wait for a turn if the slice is used up, or if what comes next, of `ahead` bytes, takes longer than one."""
         passed_s = self._work.clock() - self._since
         if passed_s >= SLICE_S:
             cpu = self._work.cpu()
             worked_s = min(passed_s, cpu - self._cpu_since)
-            if worked_s < SLICE_S and ahead < LARGE:
+            if worked_s < SLICE_S and ahead < LONG:
                 return
             self._cpu_since = cpu
             self._work.worked(worked_s)
-        elif ahead < LARGE:
+        elif ahead < LONG:
             return
         await self._work.turn(self._key)
         self.renew()

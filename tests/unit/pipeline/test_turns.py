@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from gateway.pipeline.turns import LARGE, SLICE_S, Beginnings, LongWork, LoopTurns, TurnBudget, Turns, loop_turns
+from gateway.pipeline.turns import LONG, SLICE_S, Beginnings, LongWork, LoopTurns, TurnBudget, Turns, loop_turns
 
 LONG_S = 50 * SLICE_S
 
@@ -188,12 +188,12 @@ async def test_work_in_small_pieces_waits_as_soon_as_it_is_a_slice_together(cloc
     assert turns.waits == ["key"]
 
 
-async def test_a_large_message_waits_for_a_turn_before_it_is_read(clock: Clock) -> None:
+async def test_a_long_reply_waits_for_a_turn_before_it_is_read(clock: Clock) -> None:
     turns = Counted(clock)
     budget = TurnBudget(turns, "key")
-    await budget.pause(LARGE - 1)
+    await budget.pause(LONG - 1)
     assert turns.waits == []
-    await budget.pause(LARGE)
+    await budget.pause(LONG)
     assert turns.waits == ["key"]
     assert turns.work == []
 
