@@ -30,7 +30,7 @@ KNOWN_TO_PURE: Final[frozenset[str]] = frozenset(
             "itertools",
         ),
         *("json", "math", "re", "typing", "unicodedata", "urllib.parse"),
-        *("msgspec", "orjson", "rfc8785"),
+        *("msgspec", "orjson"),
         *("gateway.admission", "gateway.protocol"),
     }
 )
