@@ -43,7 +43,7 @@ LONGEST_FILE: Final = 300
 LONGEST_FUNCTION: Final = 40
 FORBIDDEN: Final = re.compile(r"(?:^|_)(?:manager|helper|util|handler)s?(?:_|$)|^_*(?:process|get)_")
 # Names that another library's interface fixes.
-NOT_OURS: Final = frozenset({"get_command"})  # click.Group
+NOT_OURS: Final = frozenset({"get_command", "get_buffer"})  # click.Group, asyncio.BufferedProtocol
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
