@@ -21,7 +21,7 @@ SLICE_S: Final = 0.001
 """Seconds of work before an exchange waits for its turn."""
 _APART_S: Final = 0.0003
 """Requests that are so many seconds apart are no crowd: the loop has made a pass in between."""
-LARGE: Final = 16 * 1024
+LARGE: Final = 8 * 1024
 """Bytes from which a request is large."""
 LONG: Final = 128 * 1024
 """Bytes of a reply whose reading takes longer than a slice."""
