@@ -71,11 +71,12 @@ class HttpProtocol(HttpToolsProtocol):
 
     def rest(self) -> None:
         """Read nothing more for a while."""
-        self.transport.pause_reading()
+        if not self.transport.is_closing():
+            self.transport.pause_reading()
 
     def go_on(self) -> None:
         """Read again, unless what was read waits to be taken."""
-        if not self.flow.read_paused:
+        if not (self.flow.read_paused or self.transport.is_closing()):
             self.transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:

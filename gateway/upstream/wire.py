@@ -115,13 +115,12 @@ class Wire(asyncio.Protocol):
 
     def rest(self) -> None:
         """Read nothing more for a while."""
-        if self._transport is not None:
-            self._transport.pause_reading()
+        self.pause()
 
     def go_on(self) -> None:
         """Read again, unless what was read waits to be taken."""
-        if self._transport is not None and not (self._body is not None and self._body.paused):
-            self._transport.resume_reading()
+        if self._body is None or not self._body.paused:
+            self.resume()
 
     def data_received(self, data: bytes) -> None:
         """Parse what arrived, and find out whether it ended the exchange."""
@@ -190,12 +189,12 @@ class Wire(asyncio.Protocol):
 
     def pause(self) -> None:
         """Stop reading."""
-        if self._transport is not None and self.alive:
+        if self._transport is not None and self.alive and not self._transport.is_closing():
             self._transport.pause_reading()
 
     def resume(self) -> None:
         """Read on."""
-        if self._transport is not None and self.alive:
+        if self._transport is not None and self.alive and not self._transport.is_closing():
             self._transport.resume_reading()
 
     def abort(self) -> None:
