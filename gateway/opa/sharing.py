@@ -17,6 +17,7 @@ from gateway.opa.breaker import Breaker
 from gateway.opa.callers import Callers
 from gateway.opa.places import PLACES, Places
 from gateway.pipeline.patience import Patience
+from gateway.pipeline.turns import loop_turns
 
 _Outcome = TypeVar("_Outcome", Verdict, ListingVerdict)
 
@@ -54,6 +55,7 @@ class Sharing:
             if caller is not None:
                 self._places.leave(caller)
         self._breaker.abandoned()
+        await loop_turns().beginnings.turn(key)  # hundreds may be too late in one pass of the loop
         return crowded or late(seconds)
 
     def caller(self, principal: Principal, source_ip: str) -> str:

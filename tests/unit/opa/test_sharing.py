@@ -82,6 +82,24 @@ async def test_beyond_its_share_a_callers_own_questions_are_refused_under_their_
     assert bed.breaker.closed
 
 
+async def test_questions_that_are_too_late_at_once_do_not_go_on_at_once() -> None:
+    bed, loop = Bed(seconds=0.05), asyncio.get_running_loop()
+    passed, ended = 0, Counter[int]()
+
+    def next_pass() -> None:
+        nonlocal passed
+        passed += 1
+        if any(not task.done() for task in bed.flood):
+            loop.call_soon(next_pass)
+
+    await bed.flooded(8 * SHARE)
+    for task in bed.flood:
+        task.add_done_callback(lambda _: ended.update([passed]))
+    next_pass()
+    await bed.codes()
+    assert max(ended.values()) <= 2
+
+
 async def test_another_caller_is_answered_while_one_floods(patient: Bed) -> None:
     await patient.flooded(4 * SHARE)
     assert isinstance(await patient.client.decide(of("192.0.2.2")), Verdict)
