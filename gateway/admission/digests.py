@@ -101,7 +101,7 @@ def canonizing(value: Any) -> Steps[bytes]:
     floats = any(sign in text for sign in _FLOATS) and _floats(value)
     if _too_deep(text, value) or (floats and b"null" in text and not _finite(value)):
         return _BEYOND + _beyond(value)
-    if any(lead in text for lead in _SORTS_OTHERWISE):
+    if not text.isascii() and any(lead in text for lead in _SORTS_OTHERWISE):
         yield
         text = orjson.dumps(_resorted(value), option=orjson.OPT_STRICT_INTEGER)
     return (yield from rewriting(text)) if floats else text

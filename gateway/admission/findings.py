@@ -34,13 +34,12 @@ def findings(checker: Checker, arguments: Mapping[str, Any], size: int) -> Findi
     schema = check(checker, arguments)
     formats = check_formats(checker, arguments) if schema == "match" else schema
     failing = checker.validator if schema == "mismatch" else checker.formats if formats == "mismatch" else None
+    unchecked = tuple(one.pointer for one in checker.usable.unchecked[:MOST_NAMED])
+    if failing is None:
+        return Findings(schema=schema, formats=formats, unchecked=unchecked)
     judged = Judged(value=arguments, usable=checker.usable, presented=checker.presented, words=ARGUMENTS)
-    return Findings(
-        schema=schema,
-        formats=formats,
-        unchecked=tuple(one.pointer for one in checker.usable.unchecked[:MOST_NAMED]),
-        errors=tuple(explained(judged, _violations(checker, failing, arguments, size))),
-    )
+    errors = tuple(explained(judged, _violations(checker, failing, arguments, size)))
+    return Findings(schema=schema, formats=formats, unchecked=unchecked, errors=errors)
 
 
 def value_findings(checker: Checker, value: Any, size: int, words: Words) -> Findings:

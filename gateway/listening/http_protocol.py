@@ -38,6 +38,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._connections: Final = listener.connections
         self._connection: Final = connection
         self._limits: Final = listener.connections.limits
+        self._parser: Final = cast("httptools.HttpRequestParser", self.parser)
         self._in_head = False
         self._began = False
         self._unparsed = 0
@@ -109,10 +110,6 @@ class HttpProtocol(HttpToolsProtocol):
             self._refuse(LONG_HEAD if self._in_head else LONG_FRAMING)
 
     @property
-    def _parser(self) -> httptools.HttpRequestParser:
-        return cast("httptools.HttpRequestParser", self.parser)
-
-    @property
     def _exchange(self) -> HttpExchange | None:
         """The exchange of the last request."""
         return cast("HttpExchange | None", self.cycle)
@@ -120,7 +117,8 @@ class HttpProtocol(HttpToolsProtocol):
     @property
     def _waits(self) -> bool:
         """Whether every request so far has its answer."""
-        return self._exchange is None or self._exchange.response_complete
+        exchange = self._exchange
+        return exchange is None or exchange.response_complete
 
     @property
     def _in_body(self) -> bool:
@@ -134,7 +132,11 @@ class HttpProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; a trailer is none."""
         if self._in_head:
-            super().on_header(name, value)
+            lower = name.lower()
+            if lower == b"expect":
+                super().on_header(name, value)
+            else:
+                self.headers.append((lower, value))
 
     def on_headers_complete(self) -> None:
         """Begin an exchange, or refuse what this server does not understand."""
