@@ -20,7 +20,8 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS = 1
 # What `make test` runs, in this order: the cheap and the telling first.
 STATIC := format-check lint types contracts
 SUITES := unit property contract integration conformance faults containers
-# Most tests wait for processes most of the time. Those of a file share them, and so they run one after another.
+# Most tests spend their time waiting for processes, so files run side by side. Tests of one file share processes, so they
+# run one after another.
 PARALLEL_unit := -n auto --dist loadfile
 PARALLEL_property := -n auto --dist loadfile
 PARALLEL_contract := -n auto --dist loadfile

@@ -101,8 +101,8 @@ def answer(refusal: Refusal, inbound: Inbound, wording: Wording) -> Answer | Wit
     return Answer(status=200, body=rpc_error(refusal, request.id, wording), headers=JSON, code=refusal.code)
 
 
-def malformed_answer(malformed: Malformed, names: Headers, wording: Wording, refusal: Refusal | None = None) -> Answer:
-    """Return the answer to a message that cannot be read, or that was not read for the reason in `refusal`.
+def malformed_answer(malformed: Malformed, names: Headers, wording: Wording) -> Answer:
+    """Return the answer to a message that cannot be read.
 
     A fault inside `params` is answered in the form of the method with HTTP 200, because a 4xx ends the session of some
     clients; a notification gets no answer. Every other fault is HTTP's (specification 2026-07-28, Streamable HTTP).
@@ -117,7 +117,7 @@ def malformed_answer(malformed: Malformed, names: Headers, wording: Wording, ref
     row = lookup(malformed.method, direction="client", revision=version or WITHOUT_HEADER)
     if row is None or row.refusal != "tool_error":
         return Answer(status=200, body=errors.malformed_body(malformed), headers=JSON)
-    refusal = refusal or own("message_malformed", malformed.reason, "Correct the arguments and send the call again.")
+    refusal = own("message_malformed", malformed.reason, "Correct the arguments and send the call again.")
     body = errors.tool_error_body(malformed.id, text(refusal, wording), data(refusal, wording), era=era)
     return Answer(status=200, body=body, headers=JSON)
 

@@ -30,7 +30,7 @@ from gateway.pipeline.ports import Floods
 from gateway.protocol.sealing import Ring
 from gateway.protocol.strict import Limits as MessageLimits
 from gateway.server import EndpointLimits, StreamLimits, Streams
-from gateway.server.exchanges import Share
+from gateway.server.exchanges import CallerLimits
 from gateway.server.relay import RelayLimits
 from gateway.settings import Settings
 from gateway.shared_counters import CounterPage, alone, attached
@@ -165,6 +165,6 @@ def limits_of(settings: Settings) -> EndpointLimits:
         body_bytes=limits.body_bytes,
         message=MessageLimits(size=limits.body_bytes, depth=limits.depth, keys=limits.keys, values=limits.values),
         relay=RelayLimits(result_bytes=limits.result_bytes, keep_alive_s=limits.keep_alive_s),
-        share=Share(requests=limits.exchanges_per_principal, body_bytes=limits.bytes_per_principal),
+        share=CallerLimits(requests=limits.exchanges_per_principal, body_bytes=limits.bytes_per_principal),
         shown=tuple(name.lower() for name in settings.headers),
     )

@@ -18,8 +18,8 @@ from gateway.listening.connections import Connection, Connections, Ending
 PAUSE_S: Final = 0.25
 _RETRY_S: Final = 0.02
 """The pause after room was made."""
-_BATCH: Final = 8
-"""Connections accepted in one turn of the event loop."""
+_BATCH: Final = 16
+"""Connections accepted in one pass of the event loop."""
 _LATER: Final = frozenset({errno.EAGAIN, errno.EINTR, errno.ECONNABORTED, errno.EPROTO})
 _FULL: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-type: text/plain\r\ncontent-length: 26\r\n"

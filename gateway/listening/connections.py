@@ -226,7 +226,7 @@ def identify(scope: Scope, principal: str) -> None:
         found["connections"].identify(found["connection"], principal)
 
 
-def caller_of(scope: Scope) -> str:
+def connection_key(scope: Scope) -> str:
     """Return what the connection of a request counts for: the principal, if it is known, or the address."""
     found = scope.get("extensions", {}).get(EXTENSION)
     return "" if found is None else found["connection"].key

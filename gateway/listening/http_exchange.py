@@ -47,11 +47,11 @@ class Outlet:
         self._held = b""
 
     def hold(self) -> None:
-        """Write what comes next together with what comes after it: each write wakes the client."""
+        """Delay the next write and join it to the one after it: each write wakes the client."""
         self._holds = True
 
     def write(self, data: bytes) -> None:
-        """Write, or hold."""
+        """Write data, or keep it for the next write, `flush` or `close` if `hold` was called."""
         if self._holds:
             self._holds, self._held = False, data
             return
@@ -101,7 +101,7 @@ class HttpExchange(RequestResponseCycle):
         self._body_until = inf
 
     def receive(self) -> Any:
-        """Return the next event; the time of a body counts while the application waits for it."""
+        """Return an awaitable of the next event; the time of a body counts while the application waits for it."""
         ended = not self.more_body or self.disconnected or self.response_complete
         return super().receive() if ended else self._received()
 
@@ -141,7 +141,8 @@ class HttpExchange(RequestResponseCycle):
         if not self.response_started and self.waiting_for_100_continue:
             self.keep_alive = False
         if message["type"] == "http.response.start":
-            if any(name == b"content-length" for name, _ in message.get("headers", ())):
+            has_body = self.scope["method"] != "HEAD"
+            if has_body and any(name == b"content-length" for name, _ in message.get("headers", ())):
                 self._line.outlet.hold()
             await super().send(message)
             return

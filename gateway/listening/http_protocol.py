@@ -66,17 +66,17 @@ class HttpProtocol(HttpToolsProtocol):
             self._running.leave()
         super().connection_lost(exc)
 
-    def owner(self) -> str:
-        """Return the address of the client."""
-        return self._connection.address
+    def turn_key(self) -> str:
+        """Return what the connection counts for: the principal, if it is known, or the address."""
+        return self._connection.key
 
-    def rest(self) -> None:
-        """Read nothing more for a while."""
+    def pause_reading(self) -> None:
+        """Read nothing until `resume_reading`."""
         if not self.transport.is_closing():
             self.transport.pause_reading()
 
-    def go_on(self) -> None:
-        """Read again, unless what was read waits to be taken."""
+    def resume_reading(self) -> None:
+        """Read again, unless the body that was read waits to be taken."""
         if not (self.flow.read_paused or self.transport.is_closing()):
             self.transport.resume_reading()
 
@@ -132,7 +132,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; a trailer is none."""
         if self._in_head:
-            lower = name.lower()
+            lower = name.lower()  # as uvicorn does, which looks for `Expect` at each header
             if lower == b"expect":
                 super().on_header(name, value)
             else:

@@ -2,8 +2,8 @@
 
 Rule 1: a caller may take another place while it holds less than a third of those that are free: one alone comes to a
 quarter of all, and the more callers hold many, the fewer each gets.
-Rule 2: while several callers ask, most places are kept back, because each question slows down all others that OPA
-evaluates at the same time. A caller that holds none may take what is kept back.
+Rule 2: while several callers ask, all places but `SHARED` are kept back, because each question slows down all others
+that OPA evaluates at the same time. A caller that holds none may take what is kept back.
 Rule 3: a place that becomes free goes to a waiting caller that holds the fewest; callers that hold alike take turns.
 Rule 4: what a step costs does not depend on how many hold places or wait for them.
 """
@@ -20,7 +20,7 @@ PLACES: Final = 64
 SHARED: Final = 16
 """Places that are not kept back while several callers ask."""
 _ASKED_S: Final = 1.0
-"""Seconds for which a question shows that its caller asks."""
+"""Seconds after a question in which one of another caller shows that several callers ask."""
 QUEUE: Final = 256
 """Questions of one caller that may wait for a place."""
 _FREE_FOR_EACH: Final = 3
@@ -111,7 +111,7 @@ class Places:
         return held * _FREE_FOR_EACH < self.free - kept_back
 
     def _note(self, key: str) -> None:
-        """Find out whether several callers ask."""
+        """Note who asks, and until when several callers count as asking."""
         now = self._clock()
         if key != self._latest:
             if now - self._asked_at < _ASKED_S:

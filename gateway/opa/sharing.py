@@ -3,6 +3,7 @@
 Rule 1: the time that a question may take includes its wait, but no time in which the event loop was busy with another
 exchange. A question that had to wait and came too late is refused with that reason.
 Rule 2: what a caller can provoke here says nothing about OPA: the breaker never counts it.
+Rule 3: late questions are refused one in each pass of the event loop, so that many at once do not hold it.
 """
 
 import asyncio
@@ -55,7 +56,7 @@ class Sharing:
             if caller is not None:
                 self._places.leave(caller)
         self._breaker.abandoned()
-        await loop_turns().beginnings.turn(key)  # hundreds may be too late in one pass of the loop
+        await loop_turns().beginnings.turn(key)
         return crowded or late(seconds)
 
     def caller(self, principal: Principal, source_ip: str) -> str:

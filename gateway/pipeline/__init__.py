@@ -22,7 +22,7 @@ from gateway.pipeline.asking import Stated, plain, stating
 from gateway.pipeline.call import Call, Settled
 from gateway.pipeline.capabilities import Capabilities, declared_by
 from gateway.pipeline.engine import Engine, Parts, outbound
-from gateway.pipeline.heavy_turns import Sender
+from gateway.pipeline.heavy_turns import LARGE, Sender
 from gateway.pipeline.listing_failures import UNSETTLED, ListOutcome, needs_definition
 from gateway.pipeline.looking import look
 from gateway.pipeline.looks import SharedLooks
@@ -37,7 +37,7 @@ from gateway.pipeline.running import Running
 from gateway.pipeline.server_messages import ServerMessages
 from gateway.pipeline.task_ids import TaskIds, asks_for_task
 from gateway.pipeline.tasks import Tasks
-from gateway.pipeline.turns import LARGE, TurnBudget, loop_turns
+from gateway.pipeline.turns import budget_of
 from gateway.pipeline.withheld import withheld
 from gateway.protocol.malformed import Malformed
 from gateway.protocol.steps import finish
@@ -179,7 +179,7 @@ class Pipeline:
         agreed = await self._capabilities.asked(inbound, question)
         if isinstance(agreed, PolicyFailure) or not listens:
             return agreed
-        budget = TurnBudget(loop_turns().long, (inbound.principal.key, inbound.server))
+        budget = budget_of(inbound)
         sources = Sources(self.presentation, parts.listings)
         narrowing = Narrowing(sources, parts.policy.standing, self._look, budget)
         return await narrowing.narrowed(agreed, question)

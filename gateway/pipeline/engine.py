@@ -23,13 +23,12 @@ from gateway.admission.refusal import Refusal, Wording, own
 from gateway.pipeline.asking import Bounds
 from gateway.pipeline.call import Call, Settled
 from gateway.pipeline.counts import Counts
-from gateway.pipeline.heavy_turns import HeavyTurns
+from gateway.pipeline.heavy_turns import LARGE, HeavyTurns
 from gateway.pipeline.listing_failures import ended, worded
 from gateway.pipeline.listings import Listings
 from gateway.pipeline.looks import LookLimits
 from gateway.pipeline.ports import Clock, Definitions, Floods, Ids, Journal, Moment, NoPeers, Peers, Policy, Upstream
 from gateway.pipeline.presentation import subject_of
-from gateway.pipeline.turns import LARGE
 from gateway.protocol.sealing import Ring
 
 

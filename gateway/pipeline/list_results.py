@@ -20,7 +20,7 @@ from gateway.admission.refusal import Refusal, answer, own, rpc_error
 from gateway.pipeline.call import Call, open_request
 from gateway.pipeline.engine import Engine
 from gateway.pipeline.ports import ListingDraft, ViewKey
-from gateway.pipeline.turns import TurnBudget, loop_turns
+from gateway.pipeline.turns import TurnBudget, budget_of
 from gateway.protocol.list_writer import ListChange, unchanged, written
 from gateway.protocol.message import Request
 
@@ -81,8 +81,7 @@ class ListResults:
         readable = isinstance(cursor, str | None) and isinstance(following, str | None)
         ticket = call.ticket if readable else None
         with self._engine.parts.definitions.draft(view, method, ticket, str(cursor or "")) as draft:
-            budget = TurnBudget(loop_turns().long, (call.inbound.principal.key, call.inbound.server))
-            await read_into(draft, items, budget)
+            await read_into(draft, items, budget_of(call.inbound))
             definitions = [_definition_in(draft, target_of(method, item)) for item in items]
             if following:
                 draft.keep(str(following))
@@ -105,7 +104,7 @@ def refused_response(engine: Engine, call: Call, refusal: Refusal) -> Action:
 
 
 async def read_into(draft: ListingDraft, items: list[Any], budget: TurnBudget) -> None:
-    """Take a page into a listing, item by item."""
+    """Add the items of a page to a listing, and wait for a turn when the budget is used up."""
     budget.renew()
     for item in items:
         await budget.pause()

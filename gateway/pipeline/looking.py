@@ -32,7 +32,7 @@ from gateway.pipeline.listing_failures import (
     of_refusal,
 )
 from gateway.pipeline.ports import ListingDraft, Reply, UpstreamFailure, ViewKey
-from gateway.pipeline.turns import TurnBudget, loop_turns
+from gateway.pipeline.turns import budget_of
 from gateway.pipeline.whole import WholeReply
 from gateway.protocol.message import Notification, Request, Response
 from gateway.protocol.methods import NOWHERE, lookup
@@ -112,7 +112,7 @@ class ListReader:
         items, cursor = items_of(self._method, page.result), page.result.get("nextCursor")
         if items is None or not isinstance(cursor, str | None):
             return self._broken(f"the result of {self._method} holds no list")
-        await read_into(draft, items, self._budget())
+        await read_into(draft, items, budget_of(self._inbound))
         return None
 
     def _learned(self, draft: ListingDraft) -> ListOutcome | None:
@@ -163,7 +163,7 @@ class ListReader:
     async def _answer(self, reply: Reply, call: Call) -> dict[str, Any] | ServerAnswer | UpstreamFailure:
         limit = min(self._parts.result_bytes, self._left)
         sent = call.inbound.request_id or ""
-        whole = WholeReply(reply, sent, limit=limit, noticed=self._noticed, budget=self._budget())
+        whole = WholeReply(reply, sent, limit=limit, noticed=self._noticed, budget=budget_of(self._inbound))
         response = await whole.response()
         self._left -= whole.size
         if isinstance(response, Response) and response.error is None and reply.status < _ERROR:
@@ -173,9 +173,6 @@ class ListReader:
             waits = next((value for name, value in reply.headers if name == "retry-after"), "")
             return ServerAnswer(status=reply.status, error=error, retry_after=waits)
         return response
-
-    def _budget(self) -> TurnBudget:
-        return TurnBudget(loop_turns().long, (self._inbound.principal.key, self._inbound.server))
 
     def _noticed(self, message: Notification) -> None:
         """Forget the list if the server announces a change on the very stream that answers."""

@@ -31,7 +31,7 @@ class Patience:
         self._ticking: asyncio.Handle | None = None
         self._task: asyncio.Task[object] | None = None
         self._cancelling = 0
-        """How many cancellations the task had when the wait began: they are not ours."""
+        """How many cancellations the task had when the wait began: this wait did not request them."""
         self._expired = False
 
     async def __aenter__(self) -> Self:

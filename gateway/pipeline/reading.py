@@ -1,6 +1,6 @@
 """Reading from connections in small pieces, so that no packet of one holds the event loop.
 
-Rule 1: at most `PIECE` bytes are read from a connection in one pass of the loop.
+Rule 1: at most `READ_BYTES` are read from a connection at a time.
 Rule 2: a connection whose piece took long to read, such as one of a thousand chunks, rests until its turn.
 Rule 3: if all connections together are read for more than a quarter of the time, those with more to read rest too.
 """
@@ -13,10 +13,13 @@ from weakref import WeakKeyDictionary
 
 from gateway.pipeline.turns import SLICE_S, loop_turns
 
-PIECE: Final = 16 * 1024
+READ_BYTES: Final = 16 * 1024
+"""Most bytes that are read from a connection at a time."""
+_SHORT_S: Final = 0.0001
+"""Seconds in which an ordinary request is read: its connection never rests because of others."""
 
 
-class Reader(Protocol):
+class PacedProtocol(Protocol):
     """A protocol whose reading is paced."""
 
     def connection_made(self, transport: asyncio.Transport, /) -> None: ...
@@ -26,24 +29,24 @@ class Reader(Protocol):
     def pause_writing(self) -> None: ...
     def resume_writing(self) -> None: ...
 
-    def owner(self) -> Hashable:
-        """Return on whose behalf the connection waits for its turn."""
+    def turn_key(self) -> Hashable:
+        """Return the key under which the connection waits for its turn."""
         ...
 
-    def rest(self) -> None:
-        """Read nothing more until `go_on`."""
+    def pause_reading(self) -> None:
+        """Read nothing until `resume_reading`."""
         ...
 
-    def go_on(self) -> None:
-        """Read again, unless there is another reason not to."""
+    def resume_reading(self) -> None:
+        """Read again, unless the protocol has paused for another reason."""
         ...
 
 
-class _Common:
-    """What all connections of an event loop have in common: the time for reading, and where they read into."""
+class _ReadLimiter:
+    """The time that all connections of an event loop have used for reading, and the buffer that they read into."""
 
     def __init__(self) -> None:
-        self.buffer: Final = memoryview(bytearray(PIECE))
+        self.buffer: Final = memoryview(bytearray(READ_BYTES))
         """What is read into it is copied before the next connection is read."""
         self._since = self._read_s = 0.0
 
@@ -55,25 +58,25 @@ class _Common:
         return self._read_s >= SLICE_S
 
 
-def _common() -> _Common:
-    """Return what connections of the running event loop have in common."""
+def _limiter() -> _ReadLimiter:
+    """Return the limiter of the running event loop."""
     loop = asyncio.get_running_loop()
-    common = _OF_LOOPS.get(loop)
-    if common is None:
-        common = _OF_LOOPS[loop] = _Common()
-    return common
+    limiter = _OF_LOOPS.get(loop)
+    if limiter is None:
+        limiter = _OF_LOOPS[loop] = _ReadLimiter()
+    return limiter
 
 
-_OF_LOOPS: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, _Common]] = WeakKeyDictionary()
+_OF_LOOPS: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, _ReadLimiter]] = WeakKeyDictionary()
 
 
 class PacedReading(asyncio.BufferedProtocol):
     """Reads for another protocol."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: PacedProtocol) -> None:
         """Take what reads the pieces."""
         self._reader: Final = reader
-        self._common: Final = _common()
+        self._limiter: Final = _limiter()
         self.connection_lost: Final = reader.connection_lost
         self.eof_received: Final = reader.eof_received
         self.pause_writing: Final = reader.pause_writing
@@ -86,18 +89,19 @@ class PacedReading(asyncio.BufferedProtocol):
     def get_buffer(self, sizehint: int) -> memoryview:
         """Return where the next piece is written."""
         del sizehint  # a suggestion
-        return self._common.buffer
+        return self._limiter.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take a piece; rest if it took long, or if there is more to read than there is time."""
         began = time.perf_counter()
-        self._reader.data_received(bytes(self._common.buffer[:nbytes]))
+        self._reader.data_received(bytes(self._limiter.buffer[:nbytes]))
         took_s = time.perf_counter() - began
-        if took_s >= SLICE_S or (nbytes == PIECE and self._common.exceeded(began, took_s)):
+        exceeded = self._limiter.exceeded(began, took_s)
+        if took_s >= SLICE_S or (exceeded and (nbytes == READ_BYTES or took_s > _SHORT_S)):
             turns = loop_turns().long
             turns.worked(took_s)
-            self._reader.rest()
-            turns.turn(self._reader.owner()).add_done_callback(self._go_on)
+            self._reader.pause_reading()
+            turns.turn(self._reader.turn_key()).add_done_callback(self._resume)
 
-    def _go_on(self, _turn: asyncio.Future[None]) -> None:
-        self._reader.go_on()
+    def _resume(self, _turn: asyncio.Future[None]) -> None:
+        self._reader.resume_reading()

@@ -2,7 +2,7 @@
 
 Rule 1: a call in flight, an answer that is drained and a task that an upstream keeps are ended when they are refused.
 Rule 2: a call is asked about by its own question, as of now, at the gateway's expense and `_AT_ONCE` at a time. Callers
-take turns, so that nobody's calls keep those of another caller from being ended.
+take turns, so that the calls of one caller do not delay the end of another's.
 Rule 3: a policy that does not answer ends nothing at once: the call is asked about again until OPA answers, and ended
 after `_PATIENCE_NS`, because a call that cannot be judged may not run on.
 Rule 4: a refusal is recorded before the call is ended; a journal that fails or hangs does not keep the call running.
@@ -232,7 +232,7 @@ class Running:
             exchange.unsure_ns, exchange.asked_ns, exchange.standing = 0, now.monotonic_ns, call.answer.standing
         outcome = self._engine.outcome(call)
         if isinstance(outcome, Refusal) and exchange in self._open:
-            group.create_task(self._refused(exchange, call, outcome))  # a journal that hangs holds nothing else up
+            group.create_task(self._refused(exchange, call, outcome))  # a journal that hangs must not delay other calls
 
     async def _refused(self, exchange: Exchange, call: Call, refusal: Refusal) -> None:
         with suppress(TimeoutError):

@@ -4,30 +4,35 @@ Rule 1: an exchange works for at most `SLICE_S` at a time. Then it waits for its
 Rule 2: after a slice the loop rests from such work for as long as the slice took, so that all of it together takes at
 most half of the loop. The loop sleeps meanwhile if it has nothing else to do, so that the thread of the journal runs.
 Rule 3: of all who wait, one goes on at a time. Keys take turns, however many exchanges a key has.
-Rule 4: what cannot be cut, such as parsing one message, is bounded by its size. If it is large, it waits for a turn
-before it begins, and the loop rests after it.
+Rule 4: what cannot be cut, such as parsing one message, is bounded by its size. A reply of at least `LONG` bytes waits
+for a turn first. The loop rests after the work at the next `pause`.
+Rule 5: of requests that arrive close together one begins in each pass of the loop, and callers take turns. Questions to
+OPA that are late are refused in the same queue.
 """
 
 import asyncio
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable
-from typing import Final
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Final, TypeVar
 from weakref import WeakKeyDictionary
 
 from msgspec import Struct, field
 
+from gateway.admission.exchange import Inbound
+
 SLICE_S: Final = 0.001
 """Seconds of work before an exchange waits for its turn."""
 _APART_S: Final = 0.0003
-"""Requests that are so many seconds apart are no crowd: the loop has made a pass in between."""
-LARGE: Final = 8 * 1024
-"""Bytes from which a request is large."""
+"""Seconds since the last request began after which the next one begins at once: the loop has made a pass since."""
 LONG: Final = 128 * 1024
 """Bytes of a reply whose reading takes longer than a slice."""
+_LONGEST_S: Final = 0.2
+"""Seconds of one rest at most: nobody's work keeps that of others waiting for longer."""
 _TICK_S: Final = 0.001
 """Seconds that the loop's timers count in."""
 
+_Result = TypeVar("_Result")
 Clock = Callable[[], float]
 """Returns seconds of a monotonic clock."""
 
@@ -41,7 +46,10 @@ class Turns:
         self._scheduled = False
 
     def turn(self, key: Hashable) -> asyncio.Future[None]:
-        """Return what is done when it is the turn of `key`: on whose behalf, such as a caller and a server."""
+        """Return a future that is done when it is this waiter's turn.
+
+        `key` names for whom it waits, such as a caller and a server.
+        """
         turn = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(key, deque()).append(turn)
         if not self._scheduled:
@@ -78,16 +86,25 @@ class Beginnings(Turns):
     """Requests that wait to begin: one begins in each pass of the loop, and callers take turns."""
 
     def __init__(self, clock: Clock = time.perf_counter) -> None:
-        """Take the clock that tells a crowd of requests from single ones."""
+        """Take the clock that measures the time between requests."""
         super().__init__()
         self._clock: Final = clock
-        self._began = 0.0
+        self._began = self._passed = 0.0
 
     async def begin(self, key: Hashable) -> None:
         """Wait for a turn if another request has just begun, or waits."""
         if self._waiting or self._clock() - self._began < _APART_S:
             await self.turn(key)
         self._began = self._clock()
+
+    def _schedule(self) -> None:
+        self._passed = self._clock()
+        super()._schedule()
+
+    def _grant(self) -> None:
+        """Let one go on for each millisecond of the last pass, so that long passes do not make the queue longer."""
+        for _ in range(max(1, int((self._clock() - self._passed) / SLICE_S))):
+            super()._grant()
 
 
 class LongWork(Turns):
@@ -101,8 +118,9 @@ class LongWork(Turns):
         self._rests_until = 0.0
 
     def worked(self, seconds: float) -> None:
-        """Count work that has just been done: the loop rests for as long."""
-        self._rests_until = max(self._rests_until, self.clock()) + seconds
+        """Count work that has just been done: the loop rests for as long, but never longer than `_LONGEST_S`."""
+        now = self.clock()
+        self._rests_until = min(max(self._rests_until, now) + seconds, now + _LONGEST_S)
 
     def _due(self) -> bool:
         return self.clock() >= self._rests_until
@@ -117,7 +135,7 @@ class LongWork(Turns):
 
 
 class LoopTurns(Struct, frozen=True):
-    """What waits on one event loop."""
+    """The queues of one event loop."""
 
     long: LongWork = field(default_factory=LongWork)
     beginnings: Beginnings = field(default_factory=Beginnings)
@@ -135,6 +153,11 @@ def loop_turns() -> LoopTurns:
 _OF_LOOPS: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, LoopTurns]] = WeakKeyDictionary()
 
 
+def budget_of(inbound: Inbound) -> "TurnBudget":
+    """Return a budget for work on behalf of a caller and a server."""
+    return TurnBudget(loop_turns().long, (inbound.principal.key, inbound.server))
+
+
 class TurnBudget:
     """What one exchange may do before it waits for its turn."""
 
@@ -150,12 +173,21 @@ class TurnBudget:
     def renew(self) -> None:
         """Begin a slice: the exchange has just waited for something else."""
         self._since = self._work.clock()
+        self._cpu_since = self._work.cpu()
+
+    async def during(self, waiting: Awaitable[_Result]) -> _Result:
+        """Return the result of something that only waits, such as for a client that reads slowly: this is no work."""
+        began = self._work.clock()
+        result = await waiting
+        if self._work.clock() - began >= SLICE_S:
+            self.renew()
+        return result
 
     async def pause(self, ahead: int = 0) -> None:
         """Wait for a turn if the slice is used up, or if what comes next, of `ahead` bytes, takes longer than one."""
         passed_s = self._work.clock() - self._since
         if passed_s >= SLICE_S:
-            cpu = self._work.cpu()
+            cpu = self._work.cpu()  # the time in which others had the processor is no work of this exchange
             worked_s = min(passed_s, cpu - self._cpu_since)
             if worked_s < SLICE_S and ahead < LONG:
                 return

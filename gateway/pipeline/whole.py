@@ -43,7 +43,9 @@ class WholeReply:
                 self.size = len(body)
                 self._budget.renew()
                 await self._budget.pause(self.size)
-                return self._answering(body, whole=True) or _UNANSWERED
+                answer = self._answering(body, whole=True)
+                await self._budget.pause()
+                return answer or _UNANSWERED
             if reply.media == "sse":
                 return await self._streamed()
             return UpstreamFailure(code="upstream_broken", detail=f"HTTP {reply.status} without an MCP message")

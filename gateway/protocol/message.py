@@ -81,7 +81,7 @@ def reading(body: bytes, limits: Limits = DEFAULT) -> Steps[Message | Malformed]
     parsed = yield from parsing(body, limits)
     yield
     if type(parsed) is Malformed:
-        return addressed_fault(parsed, body)
+        return _addressed_fault(parsed, body)
     if type(parsed) is not dict:
         return _not_one(parsed)
     envelope = cast("dict[str, Any]", parsed)
@@ -94,7 +94,7 @@ def reading(body: bytes, limits: Limits = DEFAULT) -> Steps[Message | Malformed]
     return _read_response(envelope, body)
 
 
-def addressed_fault(malformed: Malformed, body: bytes) -> Malformed:
+def _addressed_fault(malformed: Malformed, body: bytes) -> Malformed:
     """Return a fault with id and method of its request, or the id of its response, if only the content holds it."""
     envelope = request_envelope(body)
     if envelope is not None:

@@ -25,8 +25,8 @@ class TooLarge(Struct, frozen=True):
     limit: int
 
 
-class Crowded(Struct, frozen=True):
-    """The body is not read to its end, because its caller holds too much already."""
+class ByteLimitReached(Struct, frozen=True):
+    """The body was not read to its end: its caller's requests hold too many bytes."""
 
 
 class Edge:
@@ -44,7 +44,7 @@ class Edge:
         self.answering = False
         """Whether a whole answer is being written, or was."""
 
-    async def body(self, limit: int, take: Callable[[int], bool]) -> bytes | Incomplete | TooLarge | Crowded:
+    async def body(self, limit: int, take: Callable[[int], bool]) -> bytes | Incomplete | TooLarge | ByteLimitReached:
         """Return the whole body, at most `limit` bytes; `take` returns whether so many more may be kept."""
         chunks: list[bytes] = []
         size = 0
@@ -58,7 +58,7 @@ class Edge:
             if size > limit:
                 return TooLarge(limit)
             if not take(len(chunk)):
-                return Crowded()
+                return ByteLimitReached()
             chunks.append(chunk)
             if not event.get("more_body", False):
                 return b"".join(chunks) if len(chunks) > 1 else chunk

@@ -17,11 +17,11 @@ from gateway.admission.decision import Verdict
 from gateway.admission.principal import Verified
 from gateway.admission.recording import About
 from gateway.admission.refusal import JSON
-from gateway.listening.connections import caller_of, closed, identify
+from gateway.listening.connections import closed, connection_key, identify
 from gateway.pipeline import Pipeline
 from gateway.pipeline.call import Settled
-from gateway.pipeline.heavy_turns import Sender
-from gateway.pipeline.turns import LARGE, loop_turns
+from gateway.pipeline.heavy_turns import LARGE, Sender
+from gateway.pipeline.turns import loop_turns
 from gateway.protocol.errors import error_body, failure_body
 from gateway.protocol.headers import Headers, read_headers, unpostable, unstreamable
 from gateway.protocol.malformed import Malformed
@@ -29,8 +29,8 @@ from gateway.protocol.message import Message, read, reading, unread_answer
 from gateway.protocol.strict import Limits
 from gateway.server.arrival import Arrival, Caller, TurnedAway, place, unreadable
 from gateway.server.closing import turn_back
-from gateway.server.edge import Crowded, Edge, Incomplete, TooLarge
-from gateway.server.exchanges import Exchange, Exchanges, Share
+from gateway.server.edge import ByteLimitReached, Edge, Incomplete, TooLarge
+from gateway.server.exchanges import CallerLimits, Exchanges, OpenRequest
 from gateway.server.perform import Performer
 from gateway.server.ports import Callers, Meters, Unverified
 from gateway.server.relay import RelayLimits
@@ -48,7 +48,7 @@ class EndpointLimits(Struct, frozen=True, kw_only=True):
     body_bytes: int
     message: Limits
     relay: RelayLimits
-    share: Share = Share()
+    share: CallerLimits = CallerLimits()
     shown: tuple[str, ...] = ()
 
 
@@ -81,8 +81,8 @@ class Endpoint:
             await edge.close()
 
     async def _served(self, edge: Edge) -> None:
-        await loop_turns().beginnings.begin(caller_of(edge.scope))
-        if closed(edge.scope):  # nothing was asked and nothing sent, so there is nothing to record
+        await loop_turns().beginnings.begin(connection_key(edge.scope))
+        if closed(edge.scope):  # policy was not asked: there is nothing to record
             return
         found = _PATH.fullmatch(edge.scope["path"])
         if found is None:
@@ -106,7 +106,7 @@ class Endpoint:
             else:
                 await self._turn_away(edge, found[1], self._exchanges.too_many(), b"")
 
-    async def _exchanged(self, edge: Edge, server: str, verified: Verified, exchange: Exchange) -> None:
+    async def _exchanged(self, edge: Edge, server: str, verified: Verified, exchange: OpenRequest) -> None:
         """Read, admit and perform the request of a verified caller."""
         arrived = await self._arrived(edge, server, verified, exchange)
         if arrived is None:
@@ -120,7 +120,7 @@ class Endpoint:
             identify(edge.scope, verified.principal.key)
         await self._performer.perform(edge, settled)
 
-    async def _arrived(self, edge: Edge, server: str, verified: Verified, exchange: Exchange) -> Arrival | None:
+    async def _arrived(self, edge: Edge, server: str, verified: Verified, exchange: OpenRequest) -> Arrival | None:
         """Return the read request; null when it was turned away already."""
         headers = read_headers(edge.scope["headers"])
         if isinstance(headers, Malformed):
@@ -133,7 +133,9 @@ class Endpoint:
             return None
         return Arrival(verb=edge.scope["method"], server=server, headers=headers, caller=caller, message=message)
 
-    async def _body(self, edge: Edge, headers: Headers, server: str, exchange: Exchange) -> bytes | TurnedAway | None:
+    async def _body(
+        self, edge: Edge, headers: Headers, server: str, exchange: OpenRequest
+    ) -> bytes | TurnedAway | None:
         """Return the body of a POST, null for the verbs that have none; what is wrong is answered here."""
         if edge.scope["method"] != "POST":
             fault = unstreamable(headers) if edge.scope["method"] == "GET" else None
@@ -144,7 +146,7 @@ class Endpoint:
         if fault is not None:
             return await self._turn_away(edge, server, unreadable(fault, headers, self._wording), b"")
         body = await edge.body(self._limits.body_bytes, exchange.take)
-        if isinstance(body, Crowded):
+        if isinstance(body, ByteLimitReached):
             return await self._turn_away(edge, server, self._exchanges.too_large(), b"")
         if isinstance(body, Incomplete | TooLarge):
             return await self._turn_away(edge, server, _cut(body), b"")
@@ -156,7 +158,7 @@ class Endpoint:
         """Return the message in a body; what is wrong is answered here."""
         message = await self._read(edge, body, caller)
         if message is None:
-            return _cut(Incomplete())
+            return await self._turn_away(edge, server, _cut(Incomplete()), b"")
         if not isinstance(message, Malformed):
             return message
         turned = unreadable(message, headers, self._wording)

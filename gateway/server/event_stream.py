@@ -163,7 +163,7 @@ class EventStream:
                 self._keep_id(event)
             case Forward():
                 self._keep_id(event)
-                await self._to.pipeline.running.posted(action)
+                await self._budget.during(self._to.pipeline.running.posted(action))
             case _:
                 assert_never(action)
 
@@ -204,7 +204,7 @@ class EventStream:
         if written:
             self._last_write = asyncio.get_running_loop().time()
             self._written += len(written)
-            await self._to.edge.write(written, more=True)
+            await self._budget.during(self._to.edge.write(written, more=True))
 
     async def _begin(self, body: bytes) -> None:
         headers = answered_headers(self._to.pipeline, self._to.call, self._reply, body)

@@ -3,7 +3,8 @@
 Rule 1: the count covers a request from its verified credential to the end of its answer, and the bytes of its body from
 the first one on.
 Rule 2: callers without a credential are one principal, and so they count by their address.
-Rule 3: one request of a caller always has room, so that the limit on bytes never refuses what is smaller than it.
+Rule 3: if no other request of a caller holds bytes, the next one has room, however large it is. A small request always
+has room, because running calls may wait for it, such as for the answer to a question of their server.
 """
 
 from collections import Counter
@@ -15,20 +16,21 @@ from msgspec import Struct
 
 from gateway.admission.action import Answer
 from gateway.admission.refusal import JSON
+from gateway.pipeline.heavy_turns import LARGE
 from gateway.protocol.errors import failure_body
 from gateway.server.arrival import TurnedAway
 
 _RETRY: Final = (("retry-after", "1"),)
 
 
-class Share(Struct, frozen=True, kw_only=True):
+class CallerLimits(Struct, frozen=True, kw_only=True):
     """What one caller may have under way in one worker."""
 
     requests: int = 512
     body_bytes: int = 64 * 1024 * 1024
 
 
-class Exchange:
+class OpenRequest:
     """A request under way, and the bytes of its body that were read."""
 
     __slots__ = ("_held", "_most", "key", "size")
@@ -41,28 +43,32 @@ class Exchange:
         self._most: Final = most
 
     def take(self, size: int) -> bool:
-        """Count more bytes of the body; return whether the caller may hold them beside its other requests."""
+        """Count `size` more bytes of the body; return false if the caller's requests now hold more than the limit.
+
+        A request that alone holds bytes always may, and so may a small one.
+        """
         self.size += size
         self._held[self.key] += size
-        return self._held[self.key] <= self._most or self._held[self.key] == self.size
+        held = self._held[self.key]
+        return held <= self._most or held == self.size or self.size < LARGE
 
 
 class Exchanges:
     """Counts for one worker."""
 
-    def __init__(self, share: Share) -> None:
+    def __init__(self, share: CallerLimits) -> None:
         """Take what each caller may have."""
         self._share: Final = share
         self._open: Final[Counter[str]] = Counter()
         self._held: Final[Counter[str]] = Counter()
 
     @contextmanager
-    def begun(self, key: str) -> Generator[Exchange | None]:
+    def begun(self, key: str) -> Generator[OpenRequest | None]:
         """Count a request while the block runs; yield null if its caller has too many."""
         if self._open[key] >= self._share.requests:
             yield None
             return
-        exchange = Exchange(key, self._held, self._share.body_bytes)
+        exchange = OpenRequest(key, self._held, self._share.body_bytes)
         self._open[key] += 1
         try:
             yield exchange
@@ -75,18 +81,16 @@ class Exchanges:
     def too_many(self) -> TurnedAway:
         """Return how a request of a caller with too many is turned away."""
         most = self._share.requests
-        return _turned_away(f"{most} requests of this caller are under way (limits.exchanges_per_principal)")
+        why = f"{most} requests of this caller are under way (limits.exchanges_per_principal)"
+        return _turned_away("too_many_exchanges", why)
 
     def too_large(self) -> TurnedAway:
         """Return how a request is turned away whose caller holds too many bytes."""
         most = self._share.body_bytes
-        return _turned_away(
-            f"the requests of this caller that are under way hold {most} bytes (limits.bytes_per_principal)"
-        )
+        why = f"with this one, the caller's requests under way would hold more than {most} bytes"
+        return _turned_away("too_many_bytes", f"{why} (limits.bytes_per_principal)")
 
 
-def _turned_away(why: str) -> TurnedAway:
+def _turned_away(code: str, why: str) -> TurnedAway:
     body = failure_body(None, "rate_limited", f"{why}; wait for their answers")
-    return TurnedAway(
-        code="too_many_exchanges", detail=why, answer=Answer(status=429, body=body, headers=(*JSON, *_RETRY))
-    )
+    return TurnedAway(code=code, detail=why, answer=Answer(status=429, body=body, headers=(*JSON, *_RETRY)))

@@ -39,6 +39,7 @@ class JsonAnswer:
     async def run(self) -> UpstreamFailure | None:
         """Relay the body; return why the client gets no response."""
         body = await self._reply.read(self._to.limits.result_bytes)
+        self._budget.renew()
         if isinstance(body, UpstreamFailure):
             return await self._oversize(body)
         if not body or body.isspace():

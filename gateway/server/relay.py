@@ -16,7 +16,7 @@ from gateway.admission.refusal import Refusal, answer, own
 from gateway.pipeline import Pipeline
 from gateway.pipeline.call import Call
 from gateway.pipeline.ports import Reply, UpstreamFailure
-from gateway.pipeline.turns import TurnBudget, loop_turns
+from gateway.pipeline.turns import budget_of
 from gateway.protocol import sse
 from gateway.protocol.errors import error_body, failure_of
 from gateway.server import failing
@@ -44,7 +44,7 @@ class Relay:
         self._edge: Final = edge
         self._call: Final = call
         self._unread: Final = Unread(edge, call, self._to.outcome)
-        self._budget: Final = TurnBudget(loop_turns().long, (call.inbound.principal.key, call.inbound.server))
+        self._budget: Final = budget_of(call.inbound)
         self._relayed: EventStream | JsonAnswer | None = None
         self._complete = False
 

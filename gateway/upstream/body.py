@@ -33,7 +33,7 @@ class Body:
         self._pieces: Final[list[bytes]] = []
         self._held = 0
         self.paused = False
-        """Whether the connection is not to be read until what has arrived is taken."""
+        """Whether reading is paused until the bytes that have arrived are taken."""
         self._failure: UpstreamFailure | None = None
         self._waiter: asyncio.Future[None] | None = None
 

@@ -109,16 +109,16 @@ class Wire(asyncio.Protocol):
         self._end(CUT if self._head_bytes else CLOSED, None if self._until_close and exc is None else CUT)
         self._owner.lost(self)
 
-    def owner(self) -> Origin:
+    def turn_key(self) -> Origin:
         """Return the server."""
         return self.origin
 
-    def rest(self) -> None:
-        """Read nothing more for a while."""
+    def pause_reading(self) -> None:
+        """Read nothing until `resume_reading`."""
         self.pause()
 
-    def go_on(self) -> None:
-        """Read again, unless what was read waits to be taken."""
+    def resume_reading(self) -> None:
+        """Read again, unless the body that was read waits to be taken."""
         if self._body is None or not self._body.paused:
             self.resume()
 

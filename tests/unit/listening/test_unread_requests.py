@@ -14,7 +14,7 @@ from gateway.listening.http_exchange import HttpExchange, Line, Outlet
 from gateway.listening.http_protocol import HttpProtocol
 from gateway.listening.limits import ConnectionLimits
 from gateway.listening.refusals import Refusals
-from gateway.pipeline.reading import PIECE
+from gateway.pipeline.reading import READ_BYTES
 from tests.unit.listening.support import CHUNKED, Served, head, serving, until
 
 MIB: Final = 1024 * 1024
@@ -39,7 +39,7 @@ async def test_a_body_of_tiny_chunks_is_read_in_small_pieces(monkeypatch: pytest
     async with serving() as served, served.client() as client:
         await client.send(head("/read", CHUNKED) + b"1\r\nx\r\n" * 100_000 + b"0\r\n\r\n")
         assert (await client.answer()).status == 200
-    assert max(sizes) <= PIECE
+    assert max(sizes) <= READ_BYTES
     assert sum(sizes) > 600_000
 
 

@@ -82,7 +82,7 @@ async def test_beyond_its_share_a_callers_own_questions_are_refused_under_their_
     assert bed.breaker.closed
 
 
-async def test_questions_that_are_too_late_at_once_do_not_go_on_at_once() -> None:
+async def test_late_questions_are_refused_a_few_in_each_pass_of_the_loop() -> None:
     bed, loop = Bed(seconds=0.05), asyncio.get_running_loop()
     passed, ended = 0, Counter[int]()
 
@@ -97,7 +97,7 @@ async def test_questions_that_are_too_late_at_once_do_not_go_on_at_once() -> Non
         task.add_done_callback(lambda _: ended.update([passed]))
     next_pass()
     await bed.codes()
-    assert max(ended.values()) <= 2
+    assert max(ended.values()) < len(bed.flood) / 4
 
 
 async def test_another_caller_is_answered_while_one_floods(patient: Bed) -> None:

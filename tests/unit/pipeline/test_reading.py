@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from gateway.pipeline.reading import PIECE, PacedReading
+from gateway.pipeline.reading import READ_BYTES, PacedReading
 from gateway.pipeline.turns import SLICE_S
 
 SENT = bytes(range(256)) * 1_024
@@ -35,20 +35,20 @@ class Reading(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.steps.append("read")
         self.pieces.append(data)
-        until = time.perf_counter() + self._slow_s
-        while time.perf_counter() < until:
+        until = time.monotonic() + self._slow_s
+        while time.monotonic() < until:
             pass
 
-    def owner(self) -> str:
-        return "owner"
+    def turn_key(self) -> str:
+        return "key"
 
-    def rest(self) -> None:
-        self.steps.append("rest")
+    def pause_reading(self) -> None:
+        self.steps.append("pause")
         if self._transport is not None:
             self._transport.pause_reading()
 
-    def go_on(self) -> None:
-        self.steps.append("go on")
+    def resume_reading(self) -> None:
+        self.steps.append("resume")
         if self._transport is not None and not self.refuses:
             self._transport.resume_reading()
 
@@ -75,7 +75,7 @@ async def test_what_arrives_at_once_is_read_in_pieces_and_nothing_is_lost() -> N
         writer.close()
         await reading.lost.wait()
     assert b"".join(reading.pieces) == SENT
-    assert max(map(len, reading.pieces)) <= PIECE
+    assert max(map(len, reading.pieces)) <= READ_BYTES
 
 
 async def test_a_connection_rests_after_each_piece_that_took_long() -> None:
@@ -86,7 +86,24 @@ async def test_a_connection_rests_after_each_piece_that_took_long() -> None:
         await reading.lost.wait()
     assert b"".join(reading.pieces) == SENT
     follows = [after for step, after in zip(reading.steps, reading.steps[1:], strict=False) if step == "read"]
-    assert set(follows) == {"rest"}
+    assert set(follows) == {"pause"}
+
+
+async def test_connections_rest_when_reading_takes_a_quarter_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1.0]
+
+    def clock() -> float:
+        now[0] += SLICE_S / 4
+        return now[0]
+
+    monkeypatch.setattr("gateway.pipeline.reading.time.perf_counter", clock)
+    reading = Reading()
+    async with connected(reading) as writer:
+        writer.write(SENT)
+        writer.close()
+        await reading.lost.wait()
+    assert b"".join(reading.pieces) == SENT
+    assert reading.steps.count("pause") >= 2
 
 
 async def test_a_connection_that_has_another_reason_to_rest_does_not_go_on() -> None:
@@ -94,8 +111,8 @@ async def test_a_connection_that_has_another_reason_to_rest_does_not_go_on() -> 
     reading.refuses = True
     async with connected(reading) as writer:
         writer.write(SENT)
-        while "go on" not in reading.steps:
+        while "resume" not in reading.steps:
             await asyncio.sleep(SLICE_S)  # noqa: TID251 - polls a list
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(reading.lost.wait(), 0.05)
-    assert reading.steps == ["read", "rest", "go on"]
+    assert reading.steps == ["read", "pause", "resume"]

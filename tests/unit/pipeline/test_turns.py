@@ -94,6 +94,45 @@ async def test_rests_add_up(clock: Clock) -> None:
         await turn
 
 
+async def test_no_rest_is_long_whatever_was_counted_as_work(clock: Clock) -> None:
+    work = LongWork(clock, clock)
+    for _ in range(1_000):
+        work.worked(10)
+    turn = work.turn("key")
+    clock.step(0.3)
+    async with asyncio.timeout(10):
+        await turn
+
+
+async def test_waiting_for_a_slow_client_is_no_work(clock: Clock) -> None:
+    turns = Counted(clock)
+    budget = TurnBudget(turns, "key")
+
+    async def wait() -> str:
+        clock.step(10)
+        return "written"
+
+    assert await budget.during(wait()) == "written"
+    await budget.pause()
+    assert turns.waits == []
+
+
+async def test_a_long_pass_lets_more_requests_begin(clock: Clock) -> None:
+    beginnings, order = Beginnings(clock), list[int]()
+
+    async def request(number: int) -> None:
+        await beginnings.begin(number)
+        order.append(number)
+
+    clock.step(1)
+    tasks = [asyncio.create_task(request(number)) for number in range(12)]
+    await passes(2)
+    clock.step(10 * SLICE_S)  # the pass in which they wait
+    await passes(2)
+    assert len(order) >= 10
+    await asyncio.gather(*tasks)
+
+
 async def test_the_loop_sleeps_during_a_rest() -> None:
     work = LongWork()
     began = time.thread_time()
@@ -176,7 +215,7 @@ async def test_work_within_a_slice_does_not_wait(clock: Clock) -> None:
     assert turns.work == [pytest.approx(2 * SLICE_S)]
 
 
-async def test_work_in_small_pieces_waits_as_soon_as_it_is_a_slice_together(clock: Clock) -> None:
+async def test_small_pieces_of_work_wait_when_together_they_fill_a_slice(clock: Clock) -> None:
     turns, cpu = Counted(clock), Clock()
     turns.cpu = cpu  # pyright: ignore[reportAttributeAccessIssue] - another clock than the wall's
     budget = TurnBudget(turns, "key")

@@ -11,7 +11,7 @@ from gateway.admission.principal import Principal
 from gateway.pipeline.sealed import sealed_task_id
 from gateway.protocol.strict import Limits
 from gateway.server import Endpoint, EndpointLimits, StreamLimits, Streams
-from gateway.server.exchanges import Share
+from gateway.server.exchanges import CallerLimits
 from gateway.server.relay import RelayLimits
 from tests.fakes import CALLER, FakeMeters, World
 
@@ -58,7 +58,7 @@ class Browser:
             body_bytes=100_000,
             message=Limits(size=100_000),
             relay=RelayLimits(result_bytes=10_000, keep_alive_s=5, head_s=head_s),
-            share=Share(requests=exchanges, body_bytes=held),
+            share=CallerLimits(requests=exchanges, body_bytes=held),
         )
         self.meters = FakeMeters()
         self.endpoint = Endpoint(world.pipeline, world.callers, self.meters, self.streams, limits)

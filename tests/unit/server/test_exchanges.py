@@ -1,4 +1,7 @@
-"""A caller has a share of the requests under way, and its connection counts for it once policy knows it."""
+"""A caller has a share of the requests under way and of their bytes.
+
+Its connection counts for it once policy knows it.
+"""
 
 import asyncio
 from typing import Any, Final
@@ -64,10 +67,20 @@ async def test_a_caller_whose_requests_hold_too_many_bytes_gets_429_until_one_en
     assert (got.status, got.headers["retry-after"]) == (429, "1")
     assert b"limits.bytes_per_principal" in got.body
     assert browser.world.upstream.forwards == []
-    assert (await browser.send(BODY, *OLD)).status == 200
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
     assert (await browser.send(LARGE, *OLD)).status == 200
+
+
+async def test_a_small_request_has_room_whatever_the_others_hold() -> None:
+    browser = Browser(World(upstream=done), held=10)
+    half: list[Message] = [{"type": "http.request", "body": LARGE[:-1], "more_body": True}]
+    waiting = asyncio.create_task(browser.send(b"", *OLD, events=half))
+    while half:
+        await asyncio.sleep(0)  # noqa: TID251 - the other request takes its turns
+    assert (await browser.send(BODY, *OLD)).status == 200
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
 
 
 async def test_one_request_has_room_although_it_is_larger_than_the_share() -> None:

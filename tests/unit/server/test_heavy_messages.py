@@ -1,12 +1,15 @@
 """What callers get for large messages, and for small ones while large ones wait."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any, Final
+
+import pytest
 
 from gateway.admission.principal import ANONYMOUS
 from gateway.admission.record import Decided
-from gateway.pipeline.heavy_turns import Sender
-from gateway.pipeline.turns import LARGE
+from gateway.pipeline.heavy_turns import LARGE, Sender
 from tests.fakes import World
 from tests.unit.server.client import Browser
 from tests.unit.server.test_endpoint import called
@@ -44,15 +47,27 @@ async def test_large_messages_wait_for_their_turn_and_small_ones_do_not() -> Non
     assert not any(got.json["result"].get("isError") for got in answers)
 
 
-async def test_a_large_message_is_not_read_if_its_client_has_gone_when_its_turn_comes() -> None:
+async def test_a_large_message_is_not_read_if_its_client_has_gone_when_its_turn_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     world = World(upstream=called)
     browser, counted = Browser(world), Counted()
     browser.endpoint = counted.around(browser.endpoint)  # pyright: ignore[reportAttributeAccessIssue]
     await browser.legacy("tools/call", {"name": "t", "arguments": {}})
     recorded = len(world.journal.records)
-    async with world.pipeline.engine.parts.turns.turn(OTHER):
+    turns, entered = world.pipeline.engine.parts.turns, asyncio.Event()
+    taking = turns.turn
+
+    @asynccontextmanager
+    async def noted(sender: Sender) -> AsyncGenerator[None]:
+        entered.set()
+        async with taking(sender):
+            yield
+
+    async with turns.turn(OTHER):
+        monkeypatch.setattr(turns, "turn", noted)
         waiting = asyncio.create_task(browser.legacy("tools/call", LARGE_CALL))
-        await asyncio.wait({waiting}, timeout=0.01)
+        await asyncio.wait_for(entered.wait(), 20)
         counted.connection.open = False
     await waiting
-    assert len(world.journal.records) == recorded
+    assert [record.code for record in world.journal.records[recorded:]] == ["body_incomplete"]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.pipeline.ports import UpstreamFailure
-from gateway.pipeline.reading import PIECE
+from gateway.pipeline.reading import READ_BYTES
 from gateway.upstream import HttpUpstream, reach
 from gateway.upstream.address import address
 from gateway.upstream.keepalive import WATCH_S
@@ -73,7 +73,7 @@ async def test_an_answer_of_tiny_chunks_is_read_in_small_pieces(
     server.script = [OK + b"Transfer-Encoding: chunked\r\n\r\n", chunk(b"1") * 100_000, b"0\r\n\r\n"]
     reply = await replied(upstream, forward(server.url))
     assert await reply.read(1_000_000) == b"1" * 100_000
-    assert max(sizes) <= PIECE
+    assert max(sizes) <= READ_BYTES
 
 
 @pytest.mark.parametrize(
