@@ -18,7 +18,7 @@ from gateway.listening.connections import Connection, Connections, Ending
 PAUSE_S: Final = 0.25
 _RETRY_S: Final = 0.02
 """The pause after room was made."""
-_BATCH: Final = 16
+_BATCH: Final = 8
 """Connections accepted in one pass of the event loop."""
 _LATER: Final = frozenset({errno.EAGAIN, errno.EINTR, errno.ECONNABORTED, errno.EPROTO})
 _FULL: Final = (

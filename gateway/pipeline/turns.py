@@ -25,6 +25,8 @@ SLICE_S: Final = 0.001
 """Seconds of work before an exchange waits for its turn."""
 _APART_S: Final = 0.0003
 """Seconds since the last request began after which the next one begins at once: the loop has made a pass since."""
+_PASS_S: Final = 0.005
+"""Seconds of a long pass of the loop."""
 LONG: Final = 128 * 1024
 """Bytes of a reply whose reading takes longer than a slice."""
 _LONGEST_S: Final = 0.2
@@ -102,8 +104,8 @@ class Beginnings(Turns):
         super()._schedule()
 
     def _grant(self) -> None:
-        """Let one go on for each millisecond of the last pass, so that long passes do not make the queue longer."""
-        for _ in range(max(1, int((self._clock() - self._passed) / SLICE_S))):
+        """Let one go on for each `_PASS_S` of the last pass, so that long passes do not make the queue longer."""
+        for _ in range(max(1, int((self._clock() - self._passed) / _PASS_S))):
             super()._grant()
 
 
