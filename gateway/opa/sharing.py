@@ -29,7 +29,7 @@ class Sharing:
     def __init__(self, breaker: Breaker, places: Places | None = None) -> None:
         """Take the breaker that admits questions before they come here."""
         self._breaker: Final = breaker
-        self._places: Final = places or Places()
+        self._places: Final = Places() if places is None else places
         self._callers: Final = Callers()
 
     async def answered(
