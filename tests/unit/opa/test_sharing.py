@@ -97,7 +97,7 @@ async def test_late_questions_are_refused_a_few_in_each_pass_of_the_loop() -> No
         task.add_done_callback(lambda _: ended.update([passed]))
     next_pass()
     await bed.codes()
-    assert len(ended) >= 8
+    assert max(ended.values()) <= len(bed.flood) / 2
 
 
 async def test_another_caller_is_answered_while_one_floods(patient: Bed) -> None:
