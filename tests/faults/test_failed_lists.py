@@ -350,18 +350,19 @@ async def test_a_stream_without_end_does_not_hold_a_call_for_ever() -> None:
 
 async def test_calls_that_wait_for_one_list_get_its_outcome_and_another_session_its_own() -> None:
     async with facing(pinning(READ)) as (server, world, browser):
-        go = asyncio.Event()
+        fails, lists = asyncio.Event(), asyncio.Event()
 
         def slow(received: Received) -> Script:
             own = received.header("mcp-session-id")
-            return [go, *(error()(received) if own == "u1" else listed(received))]
+            return [fails, *error()(received)] if own == "u1" else [lists, *listed(received)]
 
         server.lists = slow
         first = [asyncio.create_task(call(browser, "legacy", session(world))) for _ in range(1)]
         second = asyncio.create_task(call(browser, "legacy", session(world, "u2")))
         await server.arrival(2)
-        go.set()
+        fails.set()
         assert [code(await one) for one in first] == ["upstream_unavailable"]
+        lists.set()  # after the failure: what another session lists is known to all
         assert text(await second) == "done"
 
 
