@@ -235,10 +235,12 @@ class Running:
             group.create_task(self._refused(exchange, call, outcome))  # a journal that hangs must not delay other calls
 
     async def _refused(self, exchange: Exchange, call: Call, refusal: Refusal) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_RECORD_S):
-                await self._engine.record_refusal(call, refusal)
-        self._end(exchange, stopped(refusal))
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_RECORD_S):
+                    await self._engine.record_refusal(call, refusal)
+        finally:
+            self._end(exchange, stopped(refusal))
 
     def _end(self, exchange: Exchange, refusal: Refusal) -> None:
         if exchange in self._open:

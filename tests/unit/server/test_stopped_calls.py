@@ -653,6 +653,21 @@ async def test_the_calls_of_one_caller_do_not_keep_those_of_another_from_being_e
     assert asked.index(OTHER_CREDENTIAL) < 4
 
 
+async def test_a_call_that_is_refused_ends_whatever_its_record_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage()
+
+    async def decided(_: Decided) -> JournalFailure:
+        raise ValueError("a record that cannot be made")
+
+    async with stage.during(called(stage)) as answer:
+        monkeypatch.setattr(stage.world.journal, "decided", decided)
+        stage.stop()
+        with pytest.raises(ExceptionGroup):
+            await stage.revise()
+        assert stage.running == 0
+    assert told(answer.result())["code"] == "stopped"
+
+
 async def test_a_journal_that_hangs_does_not_delay_the_end_of_other_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.pipeline.running._RECORD_S", 60)
     stage, waiting, all_wait = Stage(), 0, asyncio.Event()
