@@ -100,12 +100,10 @@ class HttpExchange(RequestResponseCycle):
         self._line: Final = line
         self._body_until = inf
 
-    def receive(self) -> Any:
-        """Return an awaitable of the next event; the time of a body counts while the application waits for it."""
-        ended = not self.more_body or self.disconnected or self.response_complete
-        return super().receive() if ended else self._received()
-
-    async def _received(self) -> Any:
+    async def receive(self) -> Any:
+        """Return the next event; the time of a body counts while the application waits for it."""
+        if not self.more_body or self.disconnected or self.response_complete:
+            return await super().receive()
         line, limits = self._line, self._line.connections.limits
         if self._body_until == inf:
             self._body_until = time.monotonic() + limits.body_s

@@ -132,11 +132,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; a trailer is none."""
         if self._in_head:
-            lower = name.lower()  # as uvicorn does, which looks for `Expect` at each header
-            if lower == b"expect":
-                super().on_header(name, value)
-            else:
-                self.headers.append((lower, value))
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Begin an exchange, or refuse what this server does not understand."""
