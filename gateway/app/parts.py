@@ -165,6 +165,6 @@ def limits_of(settings: Settings) -> EndpointLimits:
         body_bytes=limits.body_bytes,
         message=MessageLimits(size=limits.body_bytes, depth=limits.depth, keys=limits.keys, values=limits.values),
         relay=RelayLimits(result_bytes=limits.result_bytes, keep_alive_s=limits.keep_alive_s),
-        share=CallerLimits(requests=limits.exchanges_per_principal, body_bytes=limits.bytes_per_principal),
+        caller=CallerLimits(requests=limits.exchanges_per_principal, body_bytes=limits.bytes_per_principal),
         shown=tuple(name.lower() for name in settings.headers),
     )

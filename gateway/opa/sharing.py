@@ -56,7 +56,7 @@ class Sharing:
             if caller is not None:
                 self._places.leave(caller)
         self._breaker.abandoned()
-        await loop_turns().beginnings.turn(key)
+        await loop_turns().starts.turn(key)
         return crowded or late(seconds)
 
     def caller(self, principal: Principal, source_ip: str) -> str:

@@ -9,8 +9,8 @@ import asyncio
 import time
 from collections.abc import Hashable
 from typing import Final, Protocol, cast
-from weakref import WeakKeyDictionary
 
+from gateway.pipeline.per_loop import PerLoop
 from gateway.pipeline.turns import SLICE_S, loop_turns
 
 READ_BYTES: Final = 16 * 1024
@@ -58,16 +58,7 @@ class _ReadLimiter:
         return self._read_s >= SLICE_S
 
 
-def _limiter() -> _ReadLimiter:
-    """Return the limiter of the running event loop."""
-    loop = asyncio.get_running_loop()
-    limiter = _OF_LOOPS.get(loop)
-    if limiter is None:
-        limiter = _OF_LOOPS[loop] = _ReadLimiter()
-    return limiter
-
-
-_OF_LOOPS: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, _ReadLimiter]] = WeakKeyDictionary()
+_LOOPS: Final = PerLoop(_ReadLimiter)
 
 
 class PacedReading(asyncio.BufferedProtocol):
@@ -76,7 +67,7 @@ class PacedReading(asyncio.BufferedProtocol):
     def __init__(self, reader: PacedProtocol) -> None:
         """Take what reads the pieces."""
         self._reader: Final = reader
-        self._limiter: Final = _limiter()
+        self._limiter: Final = _LOOPS.here()
         self.connection_lost: Final = reader.connection_lost
         self.eof_received: Final = reader.eof_received
         self.pause_writing: Final = reader.pause_writing

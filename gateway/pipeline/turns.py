@@ -15,22 +15,22 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Final, TypeVar
-from weakref import WeakKeyDictionary
 
 from msgspec import Struct, field
 
 from gateway.admission.exchange import Inbound
+from gateway.pipeline.per_loop import PerLoop
 
 SLICE_S: Final = 0.001
 """Seconds of work before an exchange waits for its turn."""
 _APART_S: Final = 0.0003
 """Seconds since the last request began after which the next one begins at once: the loop has made a pass since."""
 _PASS_S: Final = 0.005
-"""Seconds of a long pass of the loop."""
+"""Seconds of a pass of the loop for which one request may begin; one may in any pass."""
 LONG: Final = 128 * 1024
 """Bytes of a reply whose reading takes longer than a slice."""
 _LONGEST_S: Final = 0.2
-"""Seconds of one rest at most: nobody's work keeps that of others waiting for longer."""
+"""Longest rest after a slice, in seconds."""
 _TICK_S: Final = 0.001
 """Seconds that the loop's timers count in."""
 
@@ -84,7 +84,7 @@ class Turns:
                 return
 
 
-class Beginnings(Turns):
+class RequestStarts(Turns):
     """Requests that wait to begin: one begins in each pass of the loop, and callers take turns."""
 
     def __init__(self, clock: Clock = time.perf_counter) -> None:
@@ -93,7 +93,7 @@ class Beginnings(Turns):
         self._clock: Final = clock
         self._began = self._passed = 0.0
 
-    async def begin(self, key: Hashable) -> None:
+    async def start(self, key: Hashable) -> None:
         """Wait for a turn if another request has just begun, or waits."""
         if self._waiting or self._clock() - self._began < _APART_S:
             await self.turn(key)
@@ -120,7 +120,7 @@ class LongWork(Turns):
         self._rests_until = 0.0
 
     def worked(self, seconds: float) -> None:
-        """Count work that has just been done: the loop rests for as long, but never longer than `_LONGEST_S`."""
+        """Count work that has just been done: the loop rests for as long, but for `_LONGEST_S` at most."""
         now = self.clock()
         self._rests_until = min(max(self._rests_until, now) + seconds, now + _LONGEST_S)
 
@@ -140,19 +140,15 @@ class LoopTurns(Struct, frozen=True):
     """The queues of one event loop."""
 
     long: LongWork = field(default_factory=LongWork)
-    beginnings: Beginnings = field(default_factory=Beginnings)
+    starts: RequestStarts = field(default_factory=RequestStarts)
+
+
+_LOOPS: Final = PerLoop(LoopTurns)
 
 
 def loop_turns() -> LoopTurns:
     """Return the queues of the running event loop."""
-    loop = asyncio.get_running_loop()
-    turns = _OF_LOOPS.get(loop)
-    if turns is None:
-        turns = _OF_LOOPS[loop] = LoopTurns()
-    return turns
-
-
-_OF_LOOPS: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, LoopTurns]] = WeakKeyDictionary()
+    return _LOOPS.here()
 
 
 def budget_of(inbound: Inbound) -> "TurnBudget":

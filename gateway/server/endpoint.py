@@ -48,7 +48,7 @@ class EndpointLimits(Struct, frozen=True, kw_only=True):
     body_bytes: int
     message: Limits
     relay: RelayLimits
-    share: CallerLimits = CallerLimits()
+    caller: CallerLimits = CallerLimits()
     shown: tuple[str, ...] = ()
 
 
@@ -64,7 +64,7 @@ class Endpoint:
         self._meters: Final = meters
         self._limits: Final = limits
         self._wording: Final = pipeline.engine.parts.wording
-        self._exchanges: Final = Exchanges(limits.share)
+        self._exchanges: Final = Exchanges(limits.caller)
         self._performer: Final = Performer(pipeline, streams, meters, callers, limits.relay)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,7 +81,7 @@ class Endpoint:
             await edge.close()
 
     async def _served(self, edge: Edge) -> None:
-        await loop_turns().beginnings.begin(connection_key(edge.scope))
+        await loop_turns().starts.start(connection_key(edge.scope))
         if closed(edge.scope):  # policy was not asked: there is nothing to record
             return
         found = _PATH.fullmatch(edge.scope["path"])

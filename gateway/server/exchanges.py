@@ -56,19 +56,19 @@ class OpenRequest:
 class Exchanges:
     """Counts for one worker."""
 
-    def __init__(self, share: CallerLimits) -> None:
+    def __init__(self, limits: CallerLimits) -> None:
         """Take what each caller may have."""
-        self._share: Final = share
+        self._limits: Final = limits
         self._open: Final[Counter[str]] = Counter()
         self._held: Final[Counter[str]] = Counter()
 
     @contextmanager
     def begun(self, key: str) -> Generator[OpenRequest | None]:
         """Count a request while the block runs; yield null if its caller has too many."""
-        if self._open[key] >= self._share.requests:
+        if self._open[key] >= self._limits.requests:
             yield None
             return
-        exchange = OpenRequest(key, self._held, self._share.body_bytes)
+        exchange = OpenRequest(key, self._held, self._limits.body_bytes)
         self._open[key] += 1
         try:
             yield exchange
@@ -80,13 +80,13 @@ class Exchanges:
 
     def too_many(self) -> TurnedAway:
         """Return how a request of a caller with too many is turned away."""
-        most = self._share.requests
+        most = self._limits.requests
         why = f"{most} requests of this caller are under way (limits.exchanges_per_principal)"
         return _turned_away("too_many_exchanges", why)
 
     def too_large(self) -> TurnedAway:
         """Return how a request is turned away whose caller holds too many bytes."""
-        most = self._share.body_bytes
+        most = self._limits.body_bytes
         why = f"with this one, the caller's requests under way would hold more than {most} bytes"
         return _turned_away("too_many_bytes", f"{why} (limits.bytes_per_principal)")
 

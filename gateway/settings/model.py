@@ -176,7 +176,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     ] = 512
     bytes_per_principal: Annotated[
         Count,
-        Meta(description="Bytes of the bodies of one caller's requests under way, for each worker; above: HTTP 429."),
+        Meta(description="Bytes of one caller's request bodies under way, for each worker; more get HTTP 429."),
     ] = 64 * MIB
     unread_bytes: Annotated[
         Count, Meta(description="Unread bytes of answers per worker; above it the slowest readers are disconnected.")

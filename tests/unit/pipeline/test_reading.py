@@ -68,23 +68,24 @@ async def connected(reading: Reading) -> AsyncGenerator[asyncio.StreamWriter]:
             transport.abort()
 
 
-async def test_what_arrives_at_once_is_read_in_pieces_and_nothing_is_lost() -> None:
-    reading = Reading()
+async def read_to_the_end(reading: Reading) -> None:
+    """Have a protocol read what is sent; nothing of it is lost."""
     async with connected(reading) as writer:
         writer.write(SENT)
         writer.close()
         await reading.lost.wait()
     assert b"".join(reading.pieces) == SENT
+
+
+async def test_what_arrives_at_once_is_read_in_pieces_and_nothing_is_lost() -> None:
+    reading = Reading()
+    await read_to_the_end(reading)
     assert max(map(len, reading.pieces)) <= READ_BYTES
 
 
 async def test_a_connection_rests_after_each_piece_that_took_long() -> None:
     reading = Reading(slow_s=2 * SLICE_S)
-    async with connected(reading) as writer:
-        writer.write(SENT)
-        writer.close()
-        await reading.lost.wait()
-    assert b"".join(reading.pieces) == SENT
+    await read_to_the_end(reading)
     follows = [after for step, after in zip(reading.steps, reading.steps[1:], strict=False) if step == "read"]
     assert set(follows) == {"pause"}
 
@@ -98,11 +99,7 @@ async def test_connections_rest_when_reading_takes_a_quarter_of_the_time(monkeyp
 
     monkeypatch.setattr("gateway.pipeline.reading.time.perf_counter", clock)
     reading = Reading()
-    async with connected(reading) as writer:
-        writer.write(SENT)
-        writer.close()
-        await reading.lost.wait()
-    assert b"".join(reading.pieces) == SENT
+    await read_to_the_end(reading)
     assert reading.steps.count("pause") >= 2
 
 

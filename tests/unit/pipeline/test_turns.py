@@ -6,13 +6,13 @@ from itertools import pairwise
 
 import pytest
 
-from gateway.pipeline.turns import LONG, SLICE_S, Beginnings, LongWork, LoopTurns, TurnBudget, Turns, loop_turns
+from gateway.pipeline.turns import LONG, SLICE_S, LongWork, LoopTurns, RequestStarts, TurnBudget, Turns, loop_turns
 
 LONG_S = 50 * SLICE_S
 
 
 class Clock:
-    """A clock that goes on when it is told to."""
+    """A clock that a test advances."""
 
     def __init__(self) -> None:
         self.now = 1.0
@@ -118,10 +118,10 @@ async def test_waiting_for_a_slow_client_is_no_work(clock: Clock) -> None:
 
 
 async def test_a_long_pass_lets_more_requests_begin(clock: Clock) -> None:
-    beginnings, order = Beginnings(clock), list[int]()
+    starts, order = RequestStarts(clock), list[int]()
 
     async def request(number: int) -> None:
-        await beginnings.begin(number)
+        await starts.start(number)
         order.append(number)
 
     clock.step(1)
@@ -143,10 +143,10 @@ async def test_the_loop_sleeps_during_a_rest() -> None:
 
 
 async def test_one_request_begins_in_each_pass_and_callers_take_turns() -> None:
-    beginnings, order = Beginnings(), list[str]()
+    starts, order = RequestStarts(), list[str]()
 
     async def request(caller: str) -> None:
-        await beginnings.begin(caller)
+        await starts.start(caller)
         order.append(caller)
 
     async with asyncio.timeout(10):
@@ -157,12 +157,12 @@ async def test_one_request_begins_in_each_pass_and_callers_take_turns() -> None:
 
 async def test_a_request_begins_at_once_if_no_other_does() -> None:
     clock = Clock()
-    beginnings, loop = Beginnings(clock), asyncio.get_running_loop()
+    starts, loop = RequestStarts(clock), asyncio.get_running_loop()
     for _ in range(3):
         clock.step(1)
         passed: list[bool] = []
         loop.call_soon(passed.append, True)
-        await beginnings.begin("caller")
+        await starts.start("caller")
         assert not passed
         await passes(3)
 

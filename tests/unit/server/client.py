@@ -58,7 +58,7 @@ class Browser:
             body_bytes=100_000,
             message=Limits(size=100_000),
             relay=RelayLimits(result_bytes=10_000, keep_alive_s=5, head_s=head_s),
-            share=CallerLimits(requests=exchanges, body_bytes=held),
+            caller=CallerLimits(requests=exchanges, body_bytes=held),
         )
         self.meters = FakeMeters()
         self.endpoint = Endpoint(world.pipeline, world.callers, self.meters, self.streams, limits)

@@ -15,7 +15,7 @@ from gateway.admission.policy_input import PolicyInput
 from gateway.admission.principal import ANONYMOUS
 from gateway.listening.connections import EXTENSION, Connection
 from tests.fakes import FakeReply, World, allow, deny
-from tests.unit.server.client import JSON, Browser
+from tests.unit.server.client import JSON, Browser, Got
 
 BODY: Final[dict[str, Any]] = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "t"}}
 OLD: Final = (*JSON, ("mcp-protocol-version", "2025-11-25"))
@@ -25,12 +25,18 @@ def done(message: dict[str, Any]) -> FakeReply:
     return FakeReply(orjson.dumps({"jsonrpc": "2.0", "id": message["id"], "result": {"content": []}}))
 
 
-async def test_a_caller_with_too_many_requests_under_way_gets_429_until_one_ends() -> None:
-    browser = Browser(World(upstream=done), exchanges=1)
-    half: list[Message] = [{"type": "http.request", "body": b"{", "more_body": True}]
+async def half_sent(browser: Browser, body: bytes) -> asyncio.Task[Got]:
+    """Begin a request whose body does not come to its end."""
+    half: list[Message] = [{"type": "http.request", "body": body, "more_body": True}]
     waiting = asyncio.create_task(browser.send(b"", *OLD, events=half))
     while half:
-        await asyncio.sleep(0)  # noqa: TID251 - the other request takes its turns
+        await asyncio.sleep(0)  # noqa: TID251 - the request takes its turns
+    return waiting
+
+
+async def test_a_caller_with_too_many_requests_under_way_gets_429_until_one_ends() -> None:
+    browser = Browser(World(upstream=done), exchanges=1)
+    waiting = await half_sent(browser, b"{")
     got = await browser.send(BODY, *OLD)
     assert (got.status, got.headers["retry-after"]) == (429, "1")
     assert got.json["error"]["data"]["reason"] == "rate_limited"
@@ -44,10 +50,7 @@ async def test_callers_without_a_credential_have_shares_by_their_address() -> No
     anonymous = World(upstream=done)
     anonymous.callers.outcome = ANONYMOUS
     browser = Browser(anonymous, exchanges=1)
-    half: list[Message] = [{"type": "http.request", "body": b"{", "more_body": True}]
-    waiting = asyncio.create_task(browser.send(b"", *OLD, events=half))
-    while half:
-        await asyncio.sleep(0)  # noqa: TID251 - the other request takes its turns
+    waiting = await half_sent(browser, b"{")
     assert (await browser.send(BODY, *OLD)).status == 429
     assert (await browser.send(BODY, *OLD, source_ip="192.0.2.9")).status == 200
     waiting.cancel()
@@ -59,10 +62,7 @@ LARGE: Final = orjson.dumps({**BODY, "params": {"name": "t", "arguments": {"text
 
 async def test_a_caller_whose_requests_hold_too_many_bytes_gets_429_until_one_ends() -> None:
     browser = Browser(World(upstream=done), held=80_000)
-    half: list[Message] = [{"type": "http.request", "body": LARGE[:-1], "more_body": True}]
-    waiting = asyncio.create_task(browser.send(b"", *OLD, events=half))
-    while half:
-        await asyncio.sleep(0)  # noqa: TID251 - the other request takes its turns
+    waiting = await half_sent(browser, LARGE[:-1])
     got = await browser.send(LARGE, *OLD)
     assert (got.status, got.headers["retry-after"]) == (429, "1")
     assert b"limits.bytes_per_principal" in got.body
@@ -74,10 +74,7 @@ async def test_a_caller_whose_requests_hold_too_many_bytes_gets_429_until_one_en
 
 async def test_a_small_request_has_room_whatever_the_others_hold() -> None:
     browser = Browser(World(upstream=done), held=10)
-    half: list[Message] = [{"type": "http.request", "body": LARGE[:-1], "more_body": True}]
-    waiting = asyncio.create_task(browser.send(b"", *OLD, events=half))
-    while half:
-        await asyncio.sleep(0)  # noqa: TID251 - the other request takes its turns
+    waiting = await half_sent(browser, LARGE[:-1])
     assert (await browser.send(BODY, *OLD)).status == 200
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
