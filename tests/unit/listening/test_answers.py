@@ -42,6 +42,13 @@ def test_what_is_held_is_written_before_the_connection_ends() -> None:
     assert transport.pieces == [b"head", b"end"]
 
 
+async def test_an_answer_without_a_body_comes_before_the_refusal_of_what_follows() -> None:
+    async with serving() as served, served.client() as client:
+        await client.send(head("/x", method="HEAD") + b"GARBAGE\r\n\r\n")
+        got = await client.ended()
+    assert got.index(b"HTTP/1.1 200") < got.index(b"HTTP/1.1 400")
+
+
 @pytest.mark.parametrize("connection", ["keep-alive", "close"])
 async def test_an_answer_without_a_body_is_written_at_once(connection: str) -> None:
     async with serving() as served, served.client() as client:

@@ -47,7 +47,14 @@ class Browser:
     """Sends requests to the endpoint over a world of fakes."""
 
     def __init__(
-        self, world: World, *, streams: int = 16, head_s: float = 5, exchanges: int = 100, held: int = 1_000_000
+        self,
+        world: World,
+        *,
+        streams: int = 16,
+        head_s: float = 5,
+        exchanges: int = 100,
+        held: int = 1_000_000,
+        relayed: int = 200_000,
     ) -> None:
         self.world = world
         self.got = Got(headers={})
@@ -57,7 +64,7 @@ class Browser:
         limits = EndpointLimits(
             body_bytes=100_000,
             message=Limits(size=100_000),
-            relay=RelayLimits(result_bytes=10_000, keep_alive_s=5, head_s=head_s),
+            relay=RelayLimits(result_bytes=10_000, keep_alive_s=5, head_s=head_s, events=relayed),
             caller=CallerLimits(requests=exchanges, body_bytes=held),
         )
         self.meters = FakeMeters()

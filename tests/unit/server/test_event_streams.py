@@ -154,6 +154,15 @@ async def test_events_beyond_the_limit_end_the_exchange_with_the_reason() -> Non
     assert world.journal.completions[-1].outcome == "upstream_broken"
 
 
+@pytest.mark.parametrize(("count", "ends"), [(10, False), (11, True)])
+async def test_events_that_reach_the_client_are_limited_too(count: int, ends: bool) -> None:
+    note = {"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "x"}}
+    world = World(upstream=lambda _: FakeReply(data(*[note] * count, DONE), media="sse"))
+    got = await Browser(world, relayed=10).legacy("tools/call", {"name": "t"})
+    assert ("more than 10 events" in got.events[-1]["result"]["content"][0]["text"]) == ends
+    assert (world.journal.completions[-1].outcome == "upstream_broken") == ends
+
+
 async def test_of_empty_events_only_the_last_id_travels() -> None:
     many = b"".join(b"id: %d\n\n" % number for number in range(5_000))
     got, world = await called(many + b"retry: 7\n\n" + data(NOTE), many, data(DONE))
