@@ -20,7 +20,7 @@ PLACES: Final = 64
 SHARED: Final = 16
 """Places that are not kept back while several callers ask."""
 _ASKED_S: Final = 1.0
-"""Seconds after a question in which one of another caller shows that several callers ask."""
+"""Seconds within which questions of two callers show that several ask, and for which this then counts."""
 QUEUE: Final = 256
 """Questions of one caller that may wait for a place."""
 _FREE_FOR_EACH: Final = 3

@@ -16,7 +16,7 @@ from gateway.pipeline.turns import SLICE_S, loop_turns
 READ_BYTES: Final = 16 * 1024
 """Most bytes that are read from a connection at a time."""
 _SHORT_S: Final = 0.0001
-"""Seconds in which an ordinary request is read: its connection never rests because of others."""
+"""Seconds in which an ordinary request is read. A piece that takes longer may rest because of other connections."""
 
 
 class PacedProtocol(Protocol):

@@ -1,8 +1,9 @@
 """Turns on the event loop: work that could go on for long is cut into slices, and those who wait take turns.
 
 Rule 1: an exchange works for at most `SLICE_S` at a time. Then it waits for its turn.
-Rule 2: after a slice the loop rests from such work for as long as the slice took, so that all of it together takes at
-most half of the loop. The loop sleeps meanwhile if it has nothing else to do, so that the thread of the journal runs.
+Rule 2: after a slice the loop rests from such work for as long as the slice took, up to `_LONGEST_S`, so that all of it
+together takes about half of the loop. The loop sleeps meanwhile if it has nothing else to do, so that the thread of the
+journal runs.
 Rule 3: of all who wait, one goes on at a time. Keys take turns, however many exchanges a key has.
 Rule 4: what cannot be cut, such as parsing one message, is bounded by its size. A reply of at least `LONG` bytes waits
 for a turn first. The loop rests after the work at the next `pause`.
@@ -174,7 +175,7 @@ class TurnBudget:
         self._cpu_since = self._work.cpu()
 
     async def during(self, waiting: Awaitable[_Result]) -> _Result:
-        """Return the result of something that only waits, such as for a client that reads slowly: this is no work."""
+        """Await something that only waits, such as for a client that reads slowly, and do not count it as work."""
         began = self._work.clock()
         result = await waiting
         if self._work.clock() - began >= SLICE_S:
