@@ -91,13 +91,12 @@ class Committer:
     def _gather(self, batch: list[Entry]) -> bool:
         """Add all that waits to the batch, up to a size; false where the stop is among it."""
         size = size_of(batch)
-        with contextlib.suppress(Empty):
-            while size < self._batch_bytes:
-                entries = self._queue.get_nowait()
-                if entries is None:
-                    return False
-                batch.extend(entries)
-                size += size_of(entries)
+        while size < self._batch_bytes and not self._queue.empty():  # nobody else takes from it
+            entries = self._queue.get_nowait()
+            if entries is None:
+                return False
+            batch.extend(entries)
+            size += size_of(entries)
         return True
 
     def _commit(self, batch: list[Entry]) -> Outcome:

@@ -179,7 +179,13 @@ class OpaClient:
             self.breaker.abandoned()
             return body
         outcome = await self._judged(path, body, read)
-        self._count(outcome)
+        if isinstance(outcome, PolicyFailure) and outcome.code == "policy_regressed":
+            # A newer revision may have overtaken the answer: only an OPA that has really gone back fails both times.
+            outcome = await self._judged(path, body, read)
+        if isinstance(outcome, PolicyFailure) and outcome.code == "policy_unavailable":
+            self.breaker.failed()
+        else:
+            self.breaker.succeeded()
         return outcome
 
     def _body(self, question: PolicyInput) -> bytes | PolicyFailure:
@@ -191,39 +197,23 @@ class OpaClient:
     async def _judged(
         self, path: str, body: bytes, read: Callable[[Exchanged], _Answer | PolicyFailure]
     ) -> _Answer | PolicyFailure:
-        """Return the answer of an enforceable revision.
-
-        An answer overtaken by a newer revision while it was under way is asked for again, once: only an OPA that has
-        really gone back fails both times.
-        """
-        outcome = await self._answer(path, body, read)
-        if isinstance(outcome, PolicyFailure) and outcome.code == "policy_regressed":
-            return await self._answer(path, body, read)
-        return outcome
-
-    async def _answer(
-        self, path: str, body: bytes, read: Callable[[Exchanged], _Answer | PolicyFailure]
-    ) -> _Answer | PolicyFailure:
+        """Return the answer of an enforceable revision, asked for once."""
         exchanged = await self._exchange.exchange(path, body)
         if isinstance(exchanged, Broken):
             return unavailable(exchanged.detail)
         answer = read(exchanged)
-        return answer if isinstance(answer, PolicyFailure) else await self._admitted(answer)
-
-    async def _admitted(self, answer: _Answer) -> _Answer | PolicyFailure:
+        if isinstance(answer, PolicyFailure):
+            return answer
+        policy, stops = revision_of(answer), revision_of(answer, EMERGENCY)
+        if self.enforceable.enforced(policy, stops):
+            return answer
         before = self.standing
-        refusal = await self.enforceable.refusal(revision_of(answer), revision_of(answer, EMERGENCY), self._exchange)
+        refusal = await self.enforceable.refusal(policy, stops, self._exchange)
         if refusal is not None:
             return refusal
         if self.standing != before:
             self.on_revision()
         return answer
-
-    def _count(self, outcome: _Answer | PolicyFailure) -> None:
-        if isinstance(outcome, PolicyFailure) and outcome.code == "policy_unavailable":
-            self.breaker.failed()
-        else:
-            self.breaker.succeeded()
 
 
 def _nobody_listens() -> None:

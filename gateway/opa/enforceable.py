@@ -76,6 +76,17 @@ class Enforceable:
         """When the policy in force ends, as its manifest writes it; empty where that is not known, or never."""
         return self._fit.not_after if self._fit is not None and self._fit.revision == self.revision else ""
 
+    def enforced(self, policy: str, stops: str) -> bool:
+        """Return whether these very revisions are enforced already and the policy has not ended.
+
+        False says nothing: `refusal` knows.
+        """
+        if not policy or not stops or policy != self._policy.current or stops != self._stops.current:
+            return False
+        return self.terms is None or (
+            self._fit is not None and self._fit.revision == policy and not self._ended(self._fit)
+        )
+
     async def refusal(self, policy: str, stops: str, exchange: Exchange) -> PolicyFailure | None:
         """Return why a decision by these revisions may not be enforced; None where it may, from now on."""
         unfit = await self._unfit(policy, exchange)
@@ -98,10 +109,13 @@ class Enforceable:
                     if isinstance(examined, PolicyFailure):
                         return examined
                     fit = examined
-        if fit.ends_ns is not None and self._wall_ns() > fit.ends_ns:
+        if self._ended(fit):
             return PolicyFailure(code="policy_expired", detail=f"{policy} ended at {fit.not_after}", revision=policy)
         self._fit = fit
         return None
+
+    def _ended(self, fit: Fit) -> bool:
+        return fit.ends_ns is not None and self._wall_ns() > fit.ends_ns
 
     def _undercut(self, text: str) -> PolicyFailure | None:
         revision = read_revision(text)

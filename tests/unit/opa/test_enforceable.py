@@ -131,9 +131,11 @@ async def test_a_decision_that_was_overtaken_by_the_next_policy_is_asked_for_aga
     assert sum(path.startswith(DECISION) for path in bed.opa.asked) == 2
 
 
-async def test_a_policy_ends_while_it_is_in_force_and_grace_is_added() -> None:
+@pytest.mark.parametrize("stops", ["", STOPS % 5])
+async def test_a_policy_ends_while_it_is_in_force_and_grace_is_added(stops: str) -> None:
     for grace_s in (0, 60):
         bed = Bed(grace_s=grace_s)
+        bed.opa.decision = decided(1, stops)
         bed.opa.manifest = manifest(not_after="2999-01-01T00:00:00Z")
         assert await bed.code() == ""
         assert bed.client.enforceable.not_after == "2999-01-01T00:00:00Z"
