@@ -7,7 +7,6 @@ Rule 3: every address of a name gets its share of the time to connect; certifica
 """
 
 import asyncio
-import socket
 import ssl
 from collections import defaultdict
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from gateway.pipeline.reading import PacedReading
 from gateway.upstream.address import Address
 from gateway.upstream.failures import CROWDED, UNRESOLVED, of_error
 from gateway.upstream.keepalive import WATCH_S, Keepalive, Origin
+from gateway.upstream.lookups import Lookups
 from gateway.upstream.wire import Wire
 
 CONNECT_S: Final = 10.0
@@ -41,6 +41,7 @@ class Pool:
         self._idle: Final[defaultdict[Origin, dict[Wire, None]]] = defaultdict(dict)
         """The last entry is the connection that became idle last."""
         self._keepalive: Final = Keepalive()
+        self._lookups: Final = Lookups()
         self._sweep: asyncio.TimerHandle | None = None
         self._empty: Final = asyncio.Event()
 
@@ -69,8 +70,6 @@ class Pool:
                 return await self._connected(address)
         except TimeoutError as error:
             return of_error(error)
-        except socket.gaierror:
-            return UNRESOLVED
 
     async def close(self) -> None:
         """Drop every connection, and wait until they are gone."""
@@ -109,13 +108,12 @@ class Pool:
             self._keepalive.closed(wire.origin, wire.idle_s)
 
     async def _connected(self, address: Address) -> Wire | UpstreamFailure:
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+        found = await self._lookups.addresses(address.host)
         failure: UpstreamFailure = UNRESOLVED
-        for _, _, _, _, place in found[:_ADDRESSES]:
+        for numeric in found[:_ADDRESSES]:
             try:
                 async with asyncio.timeout(CONNECT_S / min(len(found), _ADDRESSES)):
-                    return await self._opened(address, str(place[0]))
+                    return await self._opened(address, numeric)
             except OSError as error:  # of the socket, of TLS, or TimeoutError
                 failure = of_error(error)
         return failure

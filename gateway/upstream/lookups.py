@@ -1,0 +1,70 @@
+"""The addresses of host names, looked up so that a name that gets no answer holds up nobody else's calls.
+
+Rule 1: a name is looked up once at a time, whoever waits for it. A numeric address is not looked up.
+Rule 2: each lookup has a thread of its own. An event loop has four for all lookups, and a lookup cannot be interrupted:
+four names that get no answer would keep all others from being looked up.
+"""
+
+import asyncio
+import contextlib
+import ipaddress
+import socket
+from threading import Thread
+from typing import Final
+
+LOOKUPS: Final = 64
+"""Names that are looked up at the same time; further ones wait."""
+
+
+class Lookups:
+    """The lookups of one event loop."""
+
+    def __init__(self, most: int = LOOKUPS) -> None:
+        """Take how many names may be looked up at the same time."""
+        self._places: Final = asyncio.Semaphore(most)
+        self._running: Final[dict[str, asyncio.Task[list[str]]]] = {}
+
+    async def addresses(self, host: str) -> list[str]:
+        """Return the numeric addresses of a host, in the order to try them; none if its name does not resolve.
+
+        It waits as long as the operating system does; who waits may be canceled.
+        """
+        if _is_numeric(host):
+            return [host]
+        running = self._running.get(host)
+        if running is None:
+            running = self._running[host] = asyncio.create_task(self._looked_up(host), name="lookup")
+        return await asyncio.shield(running)
+
+    async def _looked_up(self, host: str) -> list[str]:
+        try:
+            async with self._places:
+                found: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
+                Thread(target=_look_up, args=(host, found), name="lookup", daemon=True).start()
+                return await found
+        finally:
+            del self._running[host]
+
+
+def _is_numeric(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _look_up(host: str, found: asyncio.Future[list[str]]) -> None:
+    """Look a name up, in a thread of its own, and tell the event loop."""
+    try:
+        places = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        addresses = [str(place[0]) for *_, place in places]
+    except (OSError, UnicodeError):  # `UnicodeError`: a label of more than 63 characters
+        addresses = []
+    with contextlib.suppress(RuntimeError):  # the event loop is closed
+        found.get_loop().call_soon_threadsafe(_settle, found, addresses)
+
+
+def _settle(found: asyncio.Future[list[str]], addresses: list[str]) -> None:
+    if not found.done():
+        found.set_result(addresses)

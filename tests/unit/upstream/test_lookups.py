@@ -1,0 +1,99 @@
+"""Names that get no answer from their name server, beside others."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from threading import Event, Lock
+from typing import Any, Final
+
+import pytest
+
+from gateway.upstream.lookups import Lookups
+
+_FOUND: Final = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 0))]
+
+
+class NameServer:
+    """Stands for the operating system's resolver: names that begin with `hangs` get no answer until `ends`."""
+
+    def __init__(self) -> None:
+        self.ends = Event()
+        self.asked: list[str] = []
+        self._lock = Lock()
+
+    def getaddrinfo(self, host: str, port: None, **_: Any) -> list[Any]:
+        with self._lock:
+            self.asked.append(host)
+        if host.startswith("hangs"):
+            assert self.ends.wait(30)
+        if host.startswith("nobody"):
+            raise socket.gaierror(socket.EAI_NONAME, "unknown")
+        if host.startswith("x" * 64):
+            raise UnicodeError("label too long")
+        return _FOUND
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[NameServer]:
+    made = NameServer()
+    monkeypatch.setattr(socket, "getaddrinfo", made.getaddrinfo)
+    yield made
+    made.ends.set()
+
+
+async def test_names_that_get_no_answer_keep_no_other_name_from_being_looked_up(server: NameServer) -> None:
+    lookups = Lookups()
+    waiting = [asyncio.create_task(lookups.addresses(f"hangs{number}.example")) for number in range(40)]
+    async with asyncio.timeout(10):
+        assert await lookups.addresses("mail.example") == ["192.0.2.1"]
+    assert not any(task.done() for task in waiting)
+    server.ends.set()
+    assert await asyncio.gather(*waiting) == [["192.0.2.1"]] * 40
+
+
+async def test_a_name_is_looked_up_once_for_all_that_wait_and_again_later(server: NameServer) -> None:
+    lookups = Lookups(most=2)
+    waiting = [asyncio.create_task(lookups.addresses("hangs.example")) for _ in range(100)]
+    async with asyncio.timeout(10):
+        assert await lookups.addresses("mail.example") == ["192.0.2.1"]
+    waiting[0].cancel()
+    await asyncio.wait(waiting[:1])
+    server.ends.set()
+    assert await asyncio.gather(*waiting[1:]) == [["192.0.2.1"]] * 99
+    assert sorted(server.asked) == ["hangs.example", "mail.example"]
+    await lookups.addresses("mail.example")
+    assert server.asked.count("mail.example") == 2
+
+
+async def test_more_names_than_may_be_looked_up_at_once_wait(server: NameServer) -> None:
+    lookups = Lookups(most=2)
+    waiting = [asyncio.create_task(lookups.addresses(f"hangs{number}.example")) for number in range(5)]
+    while len(server.asked) < 2:
+        await asyncio.sleep(0.01)  # noqa: TID251 - until the threads run
+    await asyncio.sleep(0.05)  # noqa: TID251 - a third one would have begun
+    assert len(server.asked) == 2
+    server.ends.set()
+    assert await asyncio.gather(*waiting) == [["192.0.2.1"]] * 5
+
+
+@pytest.mark.parametrize("host", ["192.0.2.7", "::1", "fe80::1%eth0"])
+async def test_a_numeric_address_is_not_looked_up(host: str, server: NameServer) -> None:
+    assert await Lookups().addresses(host) == [host]
+    assert server.asked == []
+
+
+@pytest.mark.parametrize("host", ["nobody.example", f"{'x' * 64}.example"])
+async def test_a_name_that_does_not_resolve_has_no_address(host: str, server: NameServer) -> None:
+    del server
+    assert await Lookups().addresses(host) == []
+
+
+def test_a_lookup_that_goes_on_after_the_event_loop_has_ended_disturbs_nothing(server: NameServer) -> None:
+    async def left() -> None:
+        task = asyncio.create_task(Lookups().addresses("hangs.example"))
+        while not server.asked:
+            await asyncio.sleep(0.01)  # noqa: TID251 - until the thread runs
+        task.cancel()
+
+    asyncio.run(left())
+    server.ends.set()
