@@ -1,7 +1,8 @@
 """The open connections of a worker, by origin.
 
-Rule 1: an idle connection is used again only within the limit of `keepalive`, and only if the server has neither sent
-anything nor closed it. Whether that is so is asked of the operating system immediately before use.
+Rule 1: an idle connection is used again only within the limit of `keepalive`, and a connection is used only if the
+server has neither sent anything nor closed it. Whether that is so is asked of the operating system once, immediately
+before use: between here and the writing of the request nothing is awaited.
 Rule 2: an idle connection that is not used is closed after `WATCH_S`. It never takes the place of a new one.
 Rule 3: every address of a name gets its share of the time to connect; certificates are always verified.
 """
@@ -15,7 +16,7 @@ from typing import Final
 from gateway.pipeline.ports import UpstreamFailure
 from gateway.pipeline.reading import PacedReading
 from gateway.upstream.address import Address
-from gateway.upstream.failures import CROWDED, UNRESOLVED, of_error
+from gateway.upstream.failures import CROWDED, UNRESOLVED, UNWRITTEN, of_error
 from gateway.upstream.keepalive import WATCH_S, Keepalive, Origin
 from gateway.upstream.lookups import Lookups
 from gateway.upstream.wire import Wire
@@ -62,14 +63,18 @@ class Pool:
         return None
 
     async def connect(self, address: Address) -> Wire | UpstreamFailure:
-        """Return a new connection."""
+        """Return a new connection; `UNWRITTEN` if the server has closed it already."""
         if len(self._open) >= CONNECTIONS and not self._made_room():
             return CROWDED
         try:
             async with asyncio.timeout(CONNECT_S):
-                return await self._connected(address)
+                wire = await self._connected(address)
         except TimeoutError as error:
             return of_error(error)
+        if isinstance(wire, Wire) and not wire.quiet():
+            wire.abort()
+            return UNWRITTEN
+        return wire
 
     async def close(self) -> None:
         """Drop every connection, and wait until they are gone."""

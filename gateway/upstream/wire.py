@@ -74,18 +74,23 @@ class Wire(asyncio.Protocol):
         self._until_close = self._whole = self._keeps = self._odd = False
 
     async def ask(self, request: bytes) -> Head | UpstreamFailure:
-        """Send a request and return the head of its reply; a caller that stops waiting for it has to `abort`.
+        """Send a request and return the head of its reply; a caller that stops waiting for it ends the connection.
 
-        `UNWRITTEN` means that the connection was closed before anything was written to it.
+        `UNWRITTEN` means that the connection was closed before anything was written to it. The pool asks `quiet`
+        immediately before.
         """
-        if self._transport is None or not self.quiet():
+        if self._transport is None or not self.alive or self._transport.is_closing():
             self.abort()
             return UNWRITTEN
         self._head = head = asyncio.get_running_loop().create_future()
         self._head_bytes = self._framing_bytes = self._informational = 0
         self._until_close = self._whole = False
         self._transport.write(request)
-        return await head
+        try:
+            return await head
+        except asyncio.CancelledError:
+            self.abort()
+            raise
 
     def quiet(self) -> bool:
         """Return whether the server has neither closed the connection nor sent something that was not read yet."""

@@ -256,6 +256,22 @@ def test_any_bytes_give_a_head_or_a_failure(pieces: list[bytes]) -> None:
     asyncio.run(_read(pieces))
 
 
+async def test_a_connection_is_looked_at_once_before_each_use(
+    upstream: HttpUpstream, server: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks, look = list[float | None](), Wire.quiet
+
+    def counted(wire: Wire) -> bool:
+        looks.append(wire.idle_s)
+        return look(wire)
+
+    monkeypatch.setattr(Wire, "quiet", counted)
+    for uses in (1, 2, 3):
+        await (await replied(upstream, forward(server.url))).read(1000)
+        assert len(looks) == uses
+    assert server.connections == 1
+
+
 @pytest.mark.parametrize(
     ("url", "want"),
     [
