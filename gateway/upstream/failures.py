@@ -53,6 +53,7 @@ FORBIDDEN: Final = UpstreamFailure(
     detail="the server refuses the gateway's credential for this request",
     stage="failed",
 )
+_REFUSALS: Final = {401: UNAUTHORIZED, 403: FORBIDDEN, 407: UNAUTHORIZED}
 
 
 def too_large(limit: int) -> UpstreamFailure:
@@ -65,7 +66,7 @@ def of_status(status: int) -> UpstreamFailure | None:
     """Return why a reply with this status is no answer; null where it may be one."""
     if 300 <= status < 400:  # noqa: PLR2004 - the redirects of RFC 9110 section 15.4
         return REDIRECTED
-    return {401: UNAUTHORIZED, 403: FORBIDDEN, 407: UNAUTHORIZED}.get(status)
+    return _REFUSALS.get(status)
 
 
 def of_error(error: OSError) -> UpstreamFailure:

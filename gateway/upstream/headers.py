@@ -17,15 +17,18 @@ _UPSTREAM: Final = frozenset(
         *("traceparent", "tracestate", "baggage"),
     }
 )
-_PARAMETER: Final = re.compile(r"mcp-param-[!#$%&'*+\-.^_`|~0-9a-z]+")
+_parameter: Final = re.compile(r"mcp-param-[!#$%&'*+\-.^_`|~0-9a-z]+").fullmatch
 _BACK: Final = frozenset({"allow", "content-type", "mcp-protocol-version", "mcp-session-id", "retry-after"})
-_SOUND: Final = re.compile(r"[\t -~]*")
+_sound: Final = re.compile(r"[\t -~]*").fullmatch
 _OWN: Final = f"accept-encoding: identity\r\nuser-agent: mcp-admission/{VERSION}\r\n"
 
 
 def going(headers: Iterable[tuple[str, str]]) -> str:
     """Return the header lines of a request to an upstream, each ending in CRLF, without its credential."""
-    return "".join([f"{name}: {value}\r\n" for name, value in headers if _may_go(name) and _sound(value)]) + _OWN
+    lines = [
+        f"{name}: {value}\r\n" for name, value in headers if (name in _UPSTREAM or _parameter(name)) and _sound(value)
+    ]
+    return "".join(lines) + _OWN
 
 
 def credential_line(name: str, value: str) -> str:
@@ -36,11 +39,3 @@ def credential_line(name: str, value: str) -> str:
 def coming(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     """Return the headers of a reply that may travel to the client; names are in lower case already."""
     return tuple([(name, value) for name, value in headers if name in _BACK and _sound(value)])
-
-
-def _may_go(name: str) -> bool:
-    return name in _UPSTREAM or _PARAMETER.fullmatch(name) is not None
-
-
-def _sound(value: str) -> bool:
-    return _SOUND.fullmatch(value) is not None

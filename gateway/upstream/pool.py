@@ -96,7 +96,8 @@ class Pool:
         """Keep a connection for another exchange."""
         wire.idle_since = self._now()
         self._idle[wire.origin][wire] = None
-        self._schedule()
+        if self._sweep is None:
+            self._schedule()
 
     def lost(self, wire: Wire) -> None:
         """Record that a connection is gone, and that the server closed it if it was idle."""

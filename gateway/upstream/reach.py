@@ -28,6 +28,7 @@ _CONNECTIONS: Final = 3
 """How many connections are tried while the server closes each before a byte of the request is written."""
 _UNANSWERED: Final = (CLOSED, TIMED_OUT)
 _REQUEST_TIMEOUT: Final = 408
+_PLAIN: Final = frozenset({"", "identity"})
 
 
 class SecretHeader(Protocol):
@@ -71,7 +72,7 @@ class HttpUpstream:
             head = await self._asked(place, request, patience, reuse=False)
         if isinstance(head, UpstreamFailure):
             return head
-        failure = _of_encoding(head) or _of_status(head)
+        failure = _fault(head)
         if failure is not None:
             head.body.abort()
             return failure
@@ -108,23 +109,16 @@ class HttpUpstream:
             async with patience:
                 for _ in range(_CONNECTIONS):
                     wire = (self._pool.reusable(place.origin) if reuse else None) or await self._pool.connect(place)
-                    head = await self._exchanged(wire, request) if isinstance(wire, Wire) else wire
+                    head = self._heard(wire, await wire.ask(request)) if isinstance(wire, Wire) else wire
                     if head is not UNWRITTEN:
                         break
         except TimeoutError:
             return SLOW
         return head
 
-    async def _exchanged(self, wire: Wire, request: bytes) -> Head | UpstreamFailure:
-        """Send a request over a connection; one that is not waited for any longer takes the connection along."""
-        answered = False
-        try:
-            head = await wire.ask(request)
-            answered = True
-        finally:
-            if not answered:
-                wire.abort()
-        if isinstance(head, Head) and _timed_out(head):
+    def _heard(self, wire: Wire, head: Head | UpstreamFailure) -> Head | UpstreamFailure:
+        """Return what came of a request, and record whether the server closed the connection."""
+        if isinstance(head, Head) and head.status == _REQUEST_TIMEOUT and not _answers(head):
             head.body.abort()
             head = TIMED_OUT
         if head in _UNANSWERED:
@@ -169,15 +163,13 @@ def _limits(outbound: Outbound, route: Route) -> Limits:
     return Limits(patience=Patience(route.timeout_s), idle_s=None if listens else route.timeout_s)
 
 
-def _of_status(head: Head) -> UpstreamFailure | None:
+def _fault(head: Head) -> UpstreamFailure | None:
     """Return why a reply is no answer; the body of a 403 may be the error that answers the request."""
+    if head.get("content-encoding").lower() not in _PLAIN:
+        return ENCODED
     return None if head.status == _FORBIDDEN and media_of(head) == "json" else of_status(head.status)
 
 
-def _of_encoding(head: Head) -> UpstreamFailure | None:
-    return None if head.get("content-encoding").lower() in {"", "identity"} else ENCODED
-
-
-def _timed_out(head: Head) -> bool:
-    """Return whether the server gave the connection up; a proxy writes this when it closes an idle connection."""
-    return head.status == _REQUEST_TIMEOUT and (media_of(head) != "json" or not head.get("content-type"))
+def _answers(head: Head) -> bool:
+    """Return whether a 408 answers the request; a proxy writes another one when it closes an idle connection."""
+    return media_of(head) == "json" and bool(head.get("content-type"))

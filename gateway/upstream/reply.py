@@ -57,8 +57,7 @@ class HttpReply:
 
         A body that is too long can still be had whole from `chunks`.
         """
-        announced = self._announced.lstrip("0")
-        if announced.isdecimal() and (len(announced), announced) > (len(str(limit)), str(limit)):
+        if len(self._announced) >= len(str(limit)) and self._announces_more(limit):
             return too_large(limit)
         pieces: list[bytes] = []
         size = 0
@@ -105,6 +104,11 @@ class HttpReply:
         else:
             self._spawn(self._drained(FINISH_BYTES, FINISH_S))
 
+    def _announces_more(self, limit: int) -> bool:
+        """Return whether the header is a longer length; one of thousands of digits is not made a number."""
+        announced = self._announced.lstrip("0")
+        return announced.isdecimal() and (len(announced), announced) > (len(str(limit)), str(limit))
+
     async def _arrived(self) -> bytes | UpstreamFailure:
         try:
             async with self._limits.patience:
@@ -131,7 +135,10 @@ def media_of(head: Head) -> Media:
     """Return what the body is, by its headers; a body without a type is JSON or nothing."""
     if head.body.empty or head.get("content-length") == "0":
         return "empty"
-    kind, _, rest = head.get("content-type").partition(";")
+    written = head.get("content-type")
+    if written in _MEDIA:
+        return _MEDIA[written]
+    kind, _, rest = written.partition(";")
     media = _MEDIA.get(kind.strip().lower(), "other")
     if media == "other":
         return media

@@ -33,11 +33,13 @@ class Head(Struct, frozen=True):
     status: int
     headers: tuple[tuple[str, str], ...]
     """Names in lower case."""
+    first: dict[str, str]
+    """The first value of each header."""
     body: Body
 
     def get(self, name: str) -> str:
         """Return the first value of a header; empty where there is none."""
-        return next((value for found, value in self.headers if found == name), "")
+        return self.first.get(name, "")
 
 
 class Owner(Protocol):
@@ -145,7 +147,6 @@ class Wire(asyncio.Protocol):
             self.abort()
         elif self._whole:
             self._whole = False
-            self.promise = promise(self._headers)
             self._owner.release(self)
 
     def on_message_begin(self) -> None:
@@ -165,18 +166,20 @@ class Wire(asyncio.Protocol):
             self._informational += 1
             self._odd = self._odd or self._informational > _MOST_INFORMATIONAL
             return
-        codings = [value.lower() for name, value in self._headers if name == "transfer-encoding"]
-        framed = codings or any(name == "content-length" for name, _ in self._headers)
-        size = sum(len(name) + len(value) for name, value in self._headers)
-        self._odd = self._odd or codings not in ([], ["chunked"]) or size > HEAD_BYTES
-        self._until_close = not framed and status not in _BODILESS
+        first = dict(reversed(self._headers))
+        coded = "transfer-encoding" in first
+        self._odd = self._odd or (coded and self._codings() != ["chunked"])
+        if self._head_bytes > HEAD_BYTES:  # no head is larger than what has arrived
+            self._odd = self._odd or sum(len(name) + len(value) for name, value in self._headers) > HEAD_BYTES
+        self._until_close = not coded and "content-length" not in first and status not in _BODILESS
         head, self._head = self._head, None
         if head is None or head.done() or self._odd:
             self._odd = True
             self._settle(head, GARBAGE)
             return
+        self.promise = promise(self._headers) if "keep-alive" in first else _NOTHING_PROMISED
         self._body = Body(self)
-        head.set_result(Head(status, tuple(self._headers), self._body))
+        head.set_result(Head(status, tuple(self._headers), first, self._body))
 
     def on_body(self, body: bytes) -> None:
         """Pass on a piece of the body."""
@@ -207,6 +210,9 @@ class Wire(asyncio.Protocol):
         self.alive = False
         if self._transport is not None:
             self._transport.abort()
+
+    def _codings(self) -> list[str]:
+        return [value.lower() for name, value in self._headers if name == "transfer-encoding"]
 
     def _reusable(self) -> bool:
         sent = self._transport is not None and not self._transport.get_write_buffer_size()

@@ -9,12 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.pipeline.patience import Patience
 from gateway.pipeline.ports import UpstreamFailure
 from gateway.pipeline.reading import READ_BYTES
 from gateway.upstream import HttpUpstream, reach
 from gateway.upstream.address import address
+from gateway.upstream.body import Body
 from gateway.upstream.keepalive import WATCH_S
-from gateway.upstream.wire import Head, Wire
+from gateway.upstream.reply import HttpReply, Limits, media_of
+from gateway.upstream.wire import HEAD_BYTES, Head, Wire
 from tests.servers.scripted import Do, Repeat, Script, Scripted, answer, chunk, events, scripted, whole
 from tests.unit.upstream.test_reach import FakeSecrets, failed, forward, replied
 
@@ -254,6 +257,68 @@ async def _read(pieces: list[bytes]) -> None:
 @given(st.lists(PIECES | st.binary(max_size=20), max_size=12))
 def test_any_bytes_give_a_head_or_a_failure(pieces: list[bytes]) -> None:
     asyncio.run(_read(pieces))
+
+
+class FakeTap:
+    """Has nothing to pause."""
+
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+    def abort(self) -> None: ...
+
+
+async def _answered(reply: bytes) -> Head | UpstreamFailure:
+    """Return what comes of a reply that arrives in one piece."""
+    wire = Wire(FakeOwner(), ("a", 1, False))
+    wire.connection_made(FakeTransport())
+    asking = asyncio.ensure_future(wire.ask(b"GET / HTTP/1.1\r\n\r\n"))
+    await asyncio.wait([asking], timeout=0)
+    wire.data_received(reply)
+    return await asking
+
+
+@given(st.integers(-200, 200), st.booleans())
+def test_a_head_is_bounded_also_if_its_body_comes_with_it(more: int, chunked: bool) -> None:
+    framing = b"transfer-encoding: chunked\r\n" if chunked else b"content-length: 3\r\n"
+    size = len(framing.replace(b": ", b"").strip()) + len(b"x")
+    lines = framing + b"x: " + b"y" * (HEAD_BYTES - size + more) + b"\r\n"
+    body = b"3\r\nabc\r\n0\r\n\r\n" if chunked else b"abc"
+    head = asyncio.run(_answered(b"HTTP/1.1 200 OK\r\n" + lines + b"\r\n" + body))
+    assert isinstance(head, Head) is (more <= 0)
+
+
+NAMES = st.sampled_from(["a", "b", "content-type"])
+
+
+@given(st.lists(st.tuples(NAMES, st.from_regex(r"[a-z]{0,5}", fullmatch=True)), max_size=6))
+def test_the_first_of_several_equal_headers_counts(lines: list[tuple[str, str]]) -> None:
+    written = "".join(f"{name.upper()}: {value}\r\n" for name, value in lines)
+    head = asyncio.run(_answered(f"HTTP/1.1 200 OK\r\n{written}\r\n".encode()))
+    assert isinstance(head, Head)
+    assert head.headers == tuple(lines)
+    for asked in ("a", "b", "content-type", "c"):
+        assert head.get(asked) == next((value for name, value in lines if name == asked), "")
+
+
+@given(st.sampled_from(["", "application/json", "text/event-stream"]), st.sampled_from(["", " ", ";", " ; ;"]))
+def test_a_plain_type_means_the_same_as_one_with_empty_parameters(kind: str, end: str) -> None:
+    plain, long = (Head(200, (), {"content-type": text}, Body(FakeTap())) for text in (kind, kind.upper() + end))
+    assert media_of(plain) == media_of(long)
+
+
+async def _read_of(announced: str, limit: int) -> bytes | UpstreamFailure:
+    body = Body(FakeTap())
+    body.add(b"x")
+    body.end()
+    head = Head(200, (), {"content-length": announced}, body)
+    limits = Limits(patience=Patience(1), idle_s=1)
+    return await HttpReply(head, limits, asyncio.ensure_future).read(limit)
+
+
+@given(st.from_regex(r"0{0,3}[0-9]{1,6}|[+a-z]{0,8}", fullmatch=True), st.integers(1, 20_000))
+def test_a_body_is_not_read_if_its_announced_length_is_too_large(announced: str, limit: int) -> None:
+    too_large = announced.isdecimal() and int(announced) > limit
+    assert isinstance(asyncio.run(_read_of(announced, limit)), UpstreamFailure) is too_large
 
 
 async def test_a_connection_is_looked_at_once_before_each_use(
