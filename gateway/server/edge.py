@@ -5,7 +5,6 @@ Rule 2: nothing is written after the client has gone, and nothing is written twi
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -75,18 +74,16 @@ class Edge:
         """Write nothing more: the connection is ended without the end of the answer."""
         self.gone = True
 
-    async def close(self) -> None:
-        """Stop watching."""
+    def close(self) -> None:
+        """Stop watching: `on_gone` is not called any more."""
         if self._watch is not None:
             self._watch.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watch
 
     async def respond(self, status: int, headers: Headers, body: bytes) -> None:
         """Write a whole answer."""
         self.answering = True
         await self.start(status, [*headers, ("content-length", str(len(body)))] if status != _NO_BODY else headers)
-        await self.write(body, more=False)
+        await self._emit({"type": "http.response.body", "body": body, "more_body": False})
 
     async def start(self, status: int, headers: Headers) -> None:
         """Write the head of an answer."""

@@ -1,0 +1,56 @@
+"""One exchange with a client: its body in any pieces, and the end of the watch for its going away."""
+
+import asyncio
+
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.types import Message
+
+from gateway.server.edge import ByteLimitReached, Edge, Incomplete, TooLarge
+
+
+def _edge(events: list[Message]) -> Edge:
+    async def receive() -> Message:
+        return events.pop(0)
+
+    async def send(_: Message) -> None:
+        return
+
+    return Edge({"type": "http"}, receive, send)
+
+
+async def _body(pieces: list[bytes], limit: int) -> bytes | Incomplete | TooLarge | ByteLimitReached:
+    last = len(pieces) - 1
+    events: list[Message] = [
+        {"type": "http.request", "body": piece, "more_body": place < last} for place, piece in enumerate(pieces)
+    ]
+    return await _edge(events).body(limit, lambda _: True)
+
+
+@given(st.lists(st.binary(max_size=4), min_size=1, max_size=6), st.integers(0, 24))
+def test_a_body_is_whole_in_whatever_pieces_it_comes(pieces: list[bytes], limit: int) -> None:
+    body = b"".join(pieces)
+    want = body if len(body) <= limit else TooLarge(limit)
+    assert asyncio.run(_body(pieces, limit)) == want
+
+
+async def test_nobody_learns_that_a_client_leaves_after_the_exchange() -> None:
+    left, waits, gone = list[str](), asyncio.Event(), asyncio.Event()
+
+    async def receive() -> Message:
+        waits.set()
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(_: Message) -> None:
+        return
+
+    edge = Edge({"type": "http"}, receive, send)
+    edge.watch(lambda: left.append("gone"))
+    await waits.wait()
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    gone.set()  # as a server does when the answer is written
+    edge.close()
+    await asyncio.wait(others)
+    assert (left, edge.gone) == ([], False)
+    assert all(task.cancelled() for task in others)
