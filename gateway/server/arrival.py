@@ -31,6 +31,7 @@ from gateway.server.sessions import SESSION, opened
 _EVENT: Final = "last-event-id"
 _CLIENT: Final = "io.modelcontextprotocol/clientInfo"
 _NAME_CHARS: Final = 200
+_UNNAMED: Final = Client()
 _EXPRESSION: Final = re.compile(r"\{[^{}]*\}")  # of a URI template (RFC 6570), which stands for a segment
 
 
@@ -155,8 +156,8 @@ def _response(arrival: Arrival, ring: Ring, agreed: Agreed, session: SessionSeal
 
 
 def _resumes(arrival: Arrival, ring: Ring, session: SessionSeal | None) -> EventSeal | TurnedAway | None:
-    text = arrival.headers.get(_EVENT)
-    if text is None or arrival.verb != "GET":
+    text = arrival.headers.get(_EVENT) if arrival.verb == "GET" else None
+    if text is None:
         return None
     seal = ring.open(EventSeal, text)
     if seal is None or seal.session != _binding(arrival, session):
@@ -239,8 +240,11 @@ def _client(arrival: Arrival, session: SessionSeal | None) -> Client:
     message = arrival.message
     if session is not None or not isinstance(message, Request | Notification):
         return Client(name=session.client if session else "")
-    meta = as_object(message.params.get("_meta")) or {}
-    info = as_object(message.params.get("clientInfo")) or as_object(meta.get(_CLIENT)) or {}
+    info = as_object(message.params.get("clientInfo"))
+    if not info and (meta := as_object(message.params.get("_meta"))):
+        info = as_object(meta.get(_CLIENT))
+    if not info:
+        return _UNNAMED
     return Client(name=_short(info.get("name")), version=_short(info.get("version")))
 
 

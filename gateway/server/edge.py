@@ -34,6 +34,8 @@ class Edge:
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take the three of ASGI; nothing is read yet."""
         self.scope: Final = scope
+        client = scope.get("client")
+        self.source_ip: Final[str] = client[0] if client else ""
         self._receive: Final = receive
         self._send: Final = send
         self._watch: asyncio.Task[None] | None = None
@@ -58,9 +60,9 @@ class Edge:
                 return TooLarge(limit)
             if not take(len(chunk)):
                 return ByteLimitReached()
-            chunks.append(chunk)
             if not event.get("more_body", False):
-                return b"".join(chunks) if len(chunks) > 1 else chunk
+                return b"".join([*chunks, chunk]) if chunks else chunk
+            chunks.append(chunk)
 
     def watch(self, on_gone: Callable[[], None]) -> None:
         """Call `on_gone` once when the client disconnects; to be used after the body was read."""

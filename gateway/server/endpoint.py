@@ -94,17 +94,20 @@ class Endpoint:
             await edge.respond(405, (*JSON, ("allow", "POST, GET, DELETE")), error_body(None, -32600, "use POST"))
             return
         verified = await self._callers.verify(
-            edge.scope["headers"], server=found[1], query=edge.scope["query_string"], source_ip=_source(edge.scope)
+            edge.scope["headers"], server=found[1], query=edge.scope["query_string"], source_ip=edge.source_ip
         )
         if isinstance(verified, Unverified):
             await self._unverified(edge, found[1], verified)
             return
-        caller = self._pipeline.engine.parts.turns.caller_of(verified.principal, _source(edge.scope))
-        with self._exchanges.begun(caller) as exchange:
-            if exchange is not None:
-                await self._exchanged(edge, found[1], verified, exchange)
-            else:
-                await self._turn_away(edge, found[1], self._exchanges.too_many(), b"")
+        caller = self._pipeline.engine.parts.turns.caller_of(verified.principal, edge.source_ip)
+        exchange = self._exchanges.begin(caller)
+        if exchange is None:
+            await self._turn_away(edge, found[1], self._exchanges.too_many(), b"")
+            return
+        try:
+            await self._exchanged(edge, found[1], verified, exchange)
+        finally:
+            self._exchanges.end(exchange)
 
     async def _exchanged(self, edge: Edge, server: str, verified: Verified, exchange: OpenRequest) -> None:
         """Read, admit and perform the request of a verified caller."""
@@ -126,7 +129,7 @@ class Endpoint:
         if isinstance(headers, Malformed):
             await self._turn_away(edge, server, unreadable(headers, Headers({}), self._wording), b"")
             return None
-        caller = Caller(verified=verified, source_ip=_source(edge.scope), shown=self._shown(headers))
+        caller = Caller(verified=verified, source_ip=edge.source_ip, shown=self._shown(headers))
         body = await self._body(edge, headers, server, exchange)
         message = await self._message(edge, headers, server, caller, body) if isinstance(body, bytes) else body
         if isinstance(message, TurnedAway):
@@ -156,7 +159,10 @@ class Endpoint:
         self, edge: Edge, headers: Headers, server: str, caller: Caller, body: bytes
     ) -> Message | TurnedAway:
         """Return the message in a body; what is wrong is answered here."""
-        message = await self._read(edge, body, caller)
+        if len(body) < LARGE:
+            message = read(body, self._limits.message)
+        else:
+            message = await self._read_in_turn(edge, body, caller)
         if message is None:
             return await self._turn_away(edge, server, _cut(Incomplete()), b"")
         if not isinstance(message, Malformed):
@@ -167,10 +173,8 @@ class Endpoint:
         await self._record(edge, server, turned, body)
         return unread_answer(message)
 
-    async def _read(self, edge: Edge, body: bytes, caller: Caller) -> Message | Malformed | None:
-        """Read a body; a large one is read in a turn of its caller, and not at all if its client has gone by then."""
-        if len(body) < LARGE:
-            return read(body, self._limits.message)
+    async def _read_in_turn(self, edge: Edge, body: bytes, caller: Caller) -> Message | Malformed | None:
+        """Read a large body in a turn of its caller; return null if its client has gone by then."""
         turns = self._pipeline.engine.parts.turns
         sender = Sender(principal=caller.verified.principal, source_ip=caller.source_ip)
         async with turns.turn(sender):
@@ -185,14 +189,14 @@ class Endpoint:
         """Record a message that cannot be asked about, and return its answer."""
         self._meters.malformed(turned.code)
         about = About(server=server, method=turned.method, detail=turned.detail, status=turned.answer.status, body=body)
-        return await self._pipeline.turn_away(turned.code, about, source_ip=_source(edge.scope), answer=turned.answer)
+        return await self._pipeline.turn_away(turned.code, about, source_ip=edge.source_ip, answer=turned.answer)
 
     async def _unverified(self, edge: Edge, server: str, caller: Unverified) -> None:
         answer = unverified_answer(caller)
         self._meters.malformed(caller.cause)
         if caller.recorded:
             about = About(server=server, detail=caller.reason, status=caller.status)
-            answer = await self._pipeline.turn_away(caller.cause, about, source_ip=_source(edge.scope), answer=answer)
+            answer = await self._pipeline.turn_away(caller.cause, about, source_ip=edge.source_ip, answer=answer)
         await edge.respond(answer.status, answer.headers, answer.body)
 
     def _shown(self, headers: Headers) -> dict[str, str]:
@@ -212,11 +216,6 @@ def _known(settled: Settled) -> bool:
     """Return whether policy knows the caller: anybody can send a token that it does not."""
     decided = isinstance(settled.call.answer, Verdict)
     return decided and not (settled.refusal is not None and settled.refusal.unauthenticated)
-
-
-def _source(scope: Scope) -> str:
-    client = scope.get("client")
-    return client[0] if client else ""
 
 
 def _raw(arrival: Arrival) -> bytes:

@@ -8,8 +8,6 @@ has room, because running calls may wait for it, such as for the answer to a que
 """
 
 from collections import Counter
-from collections.abc import Generator
-from contextlib import contextmanager
 from typing import Final
 
 from msgspec import Struct
@@ -62,21 +60,21 @@ class Exchanges:
         self._open: Final[Counter[str]] = Counter()
         self._held: Final[Counter[str]] = Counter()
 
-    @contextmanager
-    def begun(self, key: str) -> Generator[OpenRequest | None]:
-        """Count a request while the block runs; yield null if its caller has too many."""
-        if self._open[key] >= self._limits.requests:
-            yield None
-            return
-        exchange = OpenRequest(key, self._held, self._limits.body_bytes)
-        self._open[key] += 1
-        try:
-            yield exchange
-        finally:
-            self._open[key] -= 1
-            self._held[key] -= exchange.size
-            if not self._open[key]:
-                del self._open[key], self._held[key]
+    def begin(self, key: str) -> OpenRequest | None:
+        """Count a request until its `end`; return null if its caller has too many."""
+        count = self._open.get(key, 0)
+        if count >= self._limits.requests:
+            return None
+        self._open[key] = count + 1
+        return OpenRequest(key, self._held, self._limits.body_bytes)
+
+    def end(self, request: OpenRequest) -> None:
+        """Count a request no more."""
+        key = request.key
+        self._open[key] -= 1
+        self._held[key] -= request.size
+        if not self._open[key]:
+            del self._open[key], self._held[key]
 
     def too_many(self) -> TurnedAway:
         """Return how a request of a caller with too many is turned away."""

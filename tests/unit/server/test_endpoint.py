@@ -19,6 +19,7 @@ from gateway.upstream.failures import CLOSED, SLOW, UNRESOLVED, of_status, too_l
 from tests.fakes import CALLER, FakeReply, World, allow, deny
 from tests.unit.server.client import JSON, MODERN, Browser, task_text
 
+CLIENT_INFO = "io.modelcontextprotocol/clientInfo"
 SSE = (("content-type", "text/event-stream"),)
 
 
@@ -219,6 +220,36 @@ async def test_a_body_that_breaks_off_is_not_forwarded() -> None:
     assert world.upstream.forwards == []
     assert world.policy.questions == []
     assert len(world.journal.records) == 1
+
+
+INFO = {"name": "n" * 300, "version": "1"}
+
+
+@pytest.mark.parametrize(
+    ("meta", "params", "client"),
+    [
+        ({}, {}, ("", "")),
+        ({}, {"clientInfo": INFO}, ("n" * 200, "1")),
+        ({CLIENT_INFO: INFO}, {}, ("n" * 200, "1")),
+        ({CLIENT_INFO: INFO}, {"clientInfo": {"name": "first"}}, ("first", "")),
+        ({CLIENT_INFO: INFO}, {"clientInfo": {}}, ("n" * 200, "1")),
+        ({CLIENT_INFO: INFO}, {"clientInfo": "n"}, ("n" * 200, "1")),
+        ({CLIENT_INFO: {"name": 1, "version": None}}, {}, ("", "")),
+        ({CLIENT_INFO: {}}, {"clientInfo": [INFO]}, ("", "")),
+    ],
+)
+async def test_policy_sees_what_a_client_calls_itself(
+    meta: dict[str, Any], params: dict[str, Any], client: tuple[str, str]
+) -> None:
+    world = World(upstream=called)
+    required: dict[str, Any] = {"io.modelcontextprotocol/protocolVersion": MODERN}
+    required["io.modelcontextprotocol/clientCapabilities"] = {}
+    called_with = {"name": "t", **params, "_meta": {**required, **meta}}
+    message: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": called_with}
+    named = (("mcp-protocol-version", MODERN), ("mcp-method", "tools/call"), ("mcp-name", "t"))
+    await Browser(world).send(message, *JSON, *named)
+    asked = world.policy.questions[-1].client
+    assert (asked.name, asked.version) == client
 
 
 async def test_a_resource_uri_out_of_normal_form_is_refused_first() -> None:
