@@ -11,7 +11,7 @@ from typing import Final
 from gateway.admission.action import Action, Answer, Withhold
 from gateway.admission.refusal import JSON
 from gateway.pipeline.ports import Reply, UpstreamFailure
-from gateway.pipeline.turns import TurnBudget
+from gateway.pipeline.turns import budget_of
 from gateway.protocol.message import Response
 from gateway.protocol.reply_ids import read_body
 from gateway.server import failing
@@ -27,29 +27,27 @@ _GONE: Final = 404
 class JsonAnswer:
     """Relays one body; made for each reply."""
 
-    def __init__(self, recipient: Recipient, reply: Reply, unread: Unread, budget: TurnBudget) -> None:
-        """Take the client, the reply whose head says that it is JSON, and the budget of the exchange."""
+    def __init__(self, recipient: Recipient, reply: Reply) -> None:
+        """Take the client, and the reply whose head says that it is JSON."""
         self._to: Final = recipient
         self._reply: Final = reply
-        self._unread: Final = unread
-        self._budget: Final = budget
         self.answered = False
         """Whether the client has the response."""
 
     async def run(self) -> UpstreamFailure | None:
         """Relay the body; return why the client gets no response."""
         body = await self._reply.read(self._to.limits.result_bytes)
-        self._budget.renew()
         if isinstance(body, UpstreamFailure):
             return await self._oversize(body)
         if not body or body.isspace():
             return failing.EMPTY if self._reply.status < ERROR else await self._failed(body)
-        await self._budget.pause(len(body))
+        budget = budget_of(self._to.call.inbound)
+        await budget.pause(len(body))
         if self._reply.status >= ERROR:
             return await self._failed(body)
         action = await self._to.pipeline.settle(self._to.call, body, alone=True)
         self._to.outcome.message(body)
-        await self._budget.pause()
+        await budget.pause()
         return await self._deliver(_OK, action)
 
     async def _deliver(self, status: int, action: Action, body: bytes = b"") -> UpstreamFailure | None:
@@ -89,6 +87,7 @@ class JsonAnswer:
         """Relay a large result unread if it may pass, or return why not."""
         if failure.code != "result_too_large" or self._reply.status >= ERROR:
             return failure
-        refused = await self._unread.body(self._reply, failure)
+        unread = Unread(self._to.edge, self._to.call, self._to.outcome)
+        refused = await unread.body(self._reply, failure)
         self.answered = refused is None
         return refused

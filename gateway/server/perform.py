@@ -80,10 +80,7 @@ class Performer:
         task = asyncio.current_task()
         stopped = Termination(task, edge)
         self._pipeline.progress.begin(call)
-        if _ends_with_client(call):
-            edge.watch(stopped)
-        else:
-            edge.watch(_nothing)
+        edge.watch(stopped if _ends_with_client(call) else _nothing)
         try:
             if call.inbound.method.asked != "stream":
                 await asyncio.sleep(0)  # noqa: TID251 - lets the watch see a client that left during the decision
@@ -147,7 +144,8 @@ class Performer:
     async def _sent(self, edge: Edge, call: Call, forward: Forward, relay: Relay, stopped: Termination) -> None:
         parts = self._pipeline.engine.parts
         sent_ns = parts.clock.now().monotonic_ns
-        reply = await relay.head(parts.upstream.send(forward))
+        sending = parts.upstream.send(forward)
+        reply = await (relay.head(sending) if call.inbound.verb == "GET" else sending)
         relay.outcome.upstream_micros = (parts.clock.now().monotonic_ns - sent_ns) // 1000
         if isinstance(reply, UpstreamFailure):
             await relay.fail(reply)

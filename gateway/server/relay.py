@@ -23,7 +23,6 @@ from gateway.server import failing
 from gateway.server.edge import Edge
 from gateway.server.event_stream import STREAM, EventStream
 from gateway.server.json_answer import ERROR, JsonAnswer
-from gateway.server.outcome import Outcome
 from gateway.server.recipient import Recipient, RelayLimits
 from gateway.server.sessions import answered_headers, carried_headers
 from gateway.server.unread import Unread
@@ -43,8 +42,10 @@ class Relay:
         self._to: Final = Recipient(pipeline, edge, call, limits)
         self._edge: Final = edge
         self._call: Final = call
-        self._unread: Final = Unread(edge, call, self._to.outcome)
-        self._budget: Final = budget_of(call.inbound)
+        self.outcome: Final = self._to.outcome
+        """What became of the exchange so far."""
+        self._unread: Unread | None = None
+        """What passes on large events of a stream."""
         self._relayed: EventStream | JsonAnswer | None = None
         self._complete = False
 
@@ -53,18 +54,11 @@ class Relay:
         """Whether the client has the response to its request."""
         return self._relayed is not None and self._relayed.answered
 
-    @property
-    def outcome(self) -> Outcome:
-        """What became of the exchange so far."""
-        return self._to.outcome
-
     async def head(self, sending: Awaitable[Reply | UpstreamFailure]) -> Reply | UpstreamFailure:
-        """Wait for the reply's head; a client that opens a stream gets its own head before long.
+        """Wait for the head of a stream that a client opens; the client gets its own head before long.
 
         Some servers send the head of a stream with its first event only, which may be hours later.
         """
-        if self._call.inbound.verb != "GET":
-            return await sending
         reply, patience_s = asyncio.ensure_future(sending), self._to.limits.head_s
         try:
             while not (await asyncio.wait({reply}, timeout=patience_s))[0]:
@@ -83,11 +77,10 @@ class Relay:
     @property
     def midway(self) -> bool:
         """Whether the client has a part of an event."""
-        return self._unread.under_way
+        return self._unread is not None and self._unread.under_way
 
     async def run(self, reply: Reply) -> None:
         """Relay the reply to its end."""
-        self._budget.renew()
         self.outcome.status = reply.status
         inbound = self._call.inbound
         if inbound.verb == "GET":
@@ -113,7 +106,7 @@ class Relay:
 
     async def stop(self, refusal: Refusal) -> None:
         """Answer a call that policy ended; one that has its answer gets no second one."""
-        if self.answered and not self._unread.under_way:
+        if self.answered and not self.midway:
             await self._edge.write(b"", more=False)
         elif self._edge.started and self.outcome.unread:
             self._edge.abort()
@@ -122,7 +115,7 @@ class Relay:
 
     async def _refuse(self, refusal: Refusal) -> None:
         action = answer(refusal, self._call.inbound, self._to.pipeline.engine.parts.wording)
-        if self._unread.under_way:
+        if self._unread is not None and self._unread.under_way:
             self._unread.break_off()
         elif self._edge.started:
             told = action.body if isinstance(action, Answer) and self._to.answers_one else b""
@@ -147,7 +140,7 @@ class Relay:
     async def _opened(self, reply: Reply) -> UpstreamFailure | None:
         """Relay the stream that a client opened; what is not a stream says that the server has none."""
         if reply.media == "sse" and reply.status < ERROR:
-            return await EventStream(self._to, reply, self._unread, self._budget).run()
+            return await self._stream(reply).run()
         self._complete = True
         if self._edge.started:
             await self._edge.write(b"", more=False)
@@ -160,11 +153,14 @@ class Relay:
             await self._edge.respond(reply.status, carried_headers(reply), b"")
         return None
 
+    def _stream(self, reply: Reply) -> EventStream:
+        self._unread = Unread(self._edge, self._call, self.outcome)
+        return EventStream(self._to, reply, self._unread, budget_of(self._call.inbound))
+
     async def _answer(self, reply: Reply) -> UpstreamFailure | None:
         """Relay the response to a request."""
-        stream = reply.media == "sse"
-        if reply.media == "json" or (stream and reply.status < ERROR):
-            self._relayed = (EventStream if stream else JsonAnswer)(self._to, reply, self._unread, self._budget)
+        if reply.media == "json" or (reply.media == "sse" and reply.status < ERROR):
+            self._relayed = JsonAnswer(self._to, reply) if reply.media == "json" else self._stream(reply)
             failure = await self._relayed.run()
             self._complete = self.answered
             return failure

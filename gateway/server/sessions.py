@@ -38,7 +38,7 @@ def learn(sessionless: set[str], call: Call, reply: Reply) -> None:
     inbound = call.inbound
     if inbound.era != "legacy" or inbound.session is not None:
         return
-    if any(name == SESSION for name, _ in reply.headers):
+    if _session_id(reply) is not None:
         sessionless.discard(inbound.server)
     else:
         sessionless.add(inbound.server)
@@ -46,14 +46,14 @@ def learn(sessionless: set[str], call: Call, reply: Reply) -> None:
 
 def carried_headers(reply: Reply) -> Headers:
     """Return the reply's headers that travel to the client; none of them names a session."""
-    return tuple((name, value) for name, value in reply.headers if name not in _OWN)
+    return tuple([(name, value) for name, value in reply.headers if name not in _OWN])
 
 
 def answered_headers(pipeline: Pipeline, call: Call, reply: Reply, body: bytes) -> Headers:
     """Return the headers of an answer, with the session id in the form that the client knows."""
     headers = carried_headers(reply)
-    upstream_id = next((value for name, value in reply.headers if name == SESSION), None)
-    if upstream_id is None or call.inbound.era == "modern":
+    upstream_id = None if call.inbound.era == "modern" else _session_id(reply)
+    if upstream_id is None:
         return headers
     session = call.inbound.session
     if session is not None and session.upstream_id == upstream_id:
@@ -63,6 +63,13 @@ def answered_headers(pipeline: Pipeline, call: Call, reply: Reply, body: bytes) 
         return headers
     parts = pipeline.engine.parts
     return (*headers, (SESSION, parts.ring.close(given, parts.ids.nonce())))
+
+
+def _session_id(reply: Reply) -> str | None:
+    for name, value in reply.headers:
+        if name == SESSION:
+            return value
+    return None
 
 
 def _begun(call: Call, upstream_id: str, body: bytes) -> SessionSeal | None:
