@@ -26,7 +26,9 @@ _OWN: Final = f"accept-encoding: identity\r\nuser-agent: mcp-admission/{VERSION}
 def going(headers: Iterable[tuple[str, str]]) -> str:
     """Return the header lines of a request to an upstream, each ending in CRLF, without its credential."""
     lines = [
-        f"{name}: {value}\r\n" for name, value in headers if (name in _UPSTREAM or _parameter(name)) and _sound(value)
+        f"{name}: {value}\r\n"
+        for name, value in headers
+        if (name in _UPSTREAM or _parameter(name)) and ((value.isascii() and value.isprintable()) or _sound(value))
     ]
     return "".join(lines) + _OWN
 
@@ -38,4 +40,10 @@ def credential_line(name: str, value: str) -> str:
 
 def coming(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     """Return the headers of a reply that may travel to the client; names are in lower case already."""
-    return tuple([(name, value) for name, value in headers if name in _BACK and _sound(value)])
+    return tuple(
+        [
+            (name, value)
+            for name, value in headers
+            if name in _BACK and ((value.isascii() and value.isprintable()) or _sound(value))
+        ]
+    )

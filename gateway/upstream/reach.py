@@ -165,11 +165,11 @@ def _limits(outbound: Outbound, route: Route) -> Limits:
 
 def _fault(head: Head) -> UpstreamFailure | None:
     """Return why a reply is no answer; the body of a 403 may be the error that answers the request."""
-    if head.get("content-encoding").lower() not in _PLAIN:
+    if head.first.get("content-encoding", "").lower() not in _PLAIN:
         return ENCODED
     return None if head.status == _FORBIDDEN and media_of(head) == "json" else of_status(head.status)
 
 
 def _answers(head: Head) -> bool:
     """Return whether a 408 answers the request; a proxy writes another one when it closes an idle connection."""
-    return media_of(head) == "json" and bool(head.get("content-type"))
+    return media_of(head) == "json" and bool(head.first.get("content-type", ""))

@@ -46,7 +46,7 @@ class HttpReply:
         self.status: Final = head.status
         self.headers: Final = coming(head.headers)
         self.media: Final = media_of(head)
-        self._announced: Final = head.get("content-length")
+        self._announced: Final = head.first.get("content-length", "")
         self._body: Final = head.body
         self._limits: Final = limits
         self._spawn: Final = spawn
@@ -133,9 +133,9 @@ class HttpReply:
 
 def media_of(head: Head) -> Media:
     """Return what the body is, by its headers; a body without a type is JSON or nothing."""
-    if head.body.empty or head.get("content-length") == "0":
+    if head.body.empty or head.first.get("content-length", "") == "0":
         return "empty"
-    written = head.get("content-type")
+    written = head.first.get("content-type", "")
     if written in _MEDIA:
         return _MEDIA[written]
     kind, _, rest = written.partition(";")

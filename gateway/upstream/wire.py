@@ -37,10 +37,6 @@ class Head(Struct, frozen=True):
     """The first value of each header."""
     body: Body
 
-    def get(self, name: str) -> str:
-        """Return the first value of a header; empty where there is none."""
-        return self.first.get(name, "")
-
 
 class Owner(Protocol):
     """The pool, as a connection sees it."""

@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.admission.action import Admit, Forward, Outbound, permit
 from gateway.admission.decision import Credential, Route
@@ -14,6 +16,7 @@ from gateway.pipeline.ports import UpstreamFailure
 from gateway.secrets import Secret
 from gateway.upstream import HttpUpstream, reach
 from gateway.upstream.failures import unavailable
+from gateway.upstream.headers import coming, going
 from gateway.upstream.reply import HttpReply
 from tests.servers.scripted import (
     Do,
@@ -110,6 +113,13 @@ async def test_only_listed_headers_travel(upstream: HttpUpstream, server: Script
     assert names == {*listed, "host", "content-length", "accept-encoding", "user-agent"}
     assert server.received[0].header("host") == server.url.split("/")[2]
     assert server.received[0].header("accept-encoding") == "identity"
+
+
+@given(st.text(max_size=8) | st.text("\t\r\n\x00\x1f ~\x7f\x80\xa0aé", max_size=5))
+def test_a_value_travels_if_it_is_printable_ascii_or_a_tab(value: str) -> None:
+    sound = all(character == "\t" or " " <= character <= "~" for character in value)
+    assert (f"accept: {value}\r\n" in going([("accept", value)])) is sound
+    assert (coming([("allow", value)]) == (("allow", value),)) is sound
 
 
 async def test_the_credential_of_the_route_is_the_only_one_sent(upstream: HttpUpstream, server: Scripted) -> None:
