@@ -78,9 +78,11 @@ class Cache:
         """Return what a target is presented to be; null if it was not seen, has aged, or is ambiguous."""
         if target.type == "resource":
             return self._resource(view, target.uri or "")
-        methods = LISTED_BY.get(target.type, ())
-        found = (self._entry(view, method, target.name or "") for method in methods)
-        return next((presentation for presentation in found if presentation is not None), None)
+        for method in LISTED_BY.get(target.type, ()):
+            presentation = self._entry(view, method, target.name or "")
+            if presentation is not None:
+                return presentation
+        return None
 
     def ambiguous(self, view: ViewKey, target: Target) -> bool:
         """Return whether the server presents a target in two ways at once."""
@@ -103,7 +105,7 @@ class Cache:
     def generation(self, server: str, method: str) -> tuple[int, int]:
         """Return the news of a list so far: of the other workers, and of this one."""
         name = f"{method} {server}"
-        if self._changes.due(server, method, self._clock()):
+        if self._changes.owed and self._changes.due(server, method, self._clock()):
             self._counters.increment(name)
         return self._counters.others(name), self._forgotten.get((server, method), 0)
 
@@ -208,7 +210,7 @@ class Cache:
         return shown
 
     def _key(self, view: ViewKey, method: str) -> Key:
-        session = _digest(view.session) if self._varies(view.server) else b""
+        session = _digest(view.session) if self._varying and self._varies(view.server) else b""
         return (view.server, view.credential, view.revision, session, method)
 
     def _varies(self, server: str) -> bool:

@@ -52,12 +52,11 @@ class LastListings:
 
 
 class _Window:
-    __slots__ = ("begun", "count", "owed")
+    __slots__ = ("begun", "count")
 
     def __init__(self, begun: float) -> None:
         self.begun = begun
         self.count = 0
-        self.owed = False
 
 
 class ChangeLimit:
@@ -66,24 +65,31 @@ class ChangeLimit:
     def __init__(self) -> None:
         """Begin with none."""
         self._windows: Final[dict[tuple[str, str], _Window]] = {}
+        self.owed: Final[set[tuple[str, str]]] = set()
+        """The servers and methods whose changes were held back."""
 
     def allows(self, server: str, method: str, now_s: float) -> bool:
         """Return whether to notify the other workers of a change now; if not, `due` does it later."""
-        window = self._windows.get((server, method))
+        key = (server, method)
+        window = self._windows.get(key)
         if window is None or now_s - window.begun >= WINDOW_S:
-            window = self._windows[server, method] = _Window(now_s)
+            window = self._windows[key] = _Window(now_s)
         window.count += 1
-        window.owed = window.count > CHANGES
-        return not window.owed
+        if window.count > CHANGES:
+            self.owed.add(key)
+            return False
+        self.owed.discard(key)
+        return True
 
     def overdue(self, now_s: float) -> list[tuple[str, str]]:
         """Return the servers and methods whose changes were held back for long enough."""
-        return [key for key, window in self._windows.items() if window.owed and now_s - window.begun >= WINDOW_S]
+        return [key for key in self.owed if now_s - self._windows[key].begun >= WINDOW_S]
 
     def due(self, server: str, method: str, now_s: float) -> bool:
         """Return, once, whether the changes that were held back are to be notified."""
-        window = self._windows.get((server, method))
-        if window is None or not window.owed or now_s - window.begun < WINDOW_S:
+        key = (server, method)
+        if key not in self.owed or now_s - self._windows[key].begun < WINDOW_S:
             return False
-        del self._windows[server, method]
+        self.owed.remove(key)
+        del self._windows[key]
         return True

@@ -38,7 +38,7 @@ class Sight(Struct, frozen=True, kw_only=True):
     ambiguous: bool = False
     """Whether the server presents the target in two ways at once."""
     generations: tuple[tuple[int, int], ...] = ()
-    """The news of the target's lists at the time."""
+    """The news of the target's lists at the time; not needed for what is presented, which is compared itself."""
 
     @property
     def status(self) -> DefinitionStatus | UnsetType:
@@ -145,7 +145,10 @@ class Presentation:
 
     def _seen(self, inbound: Inbound, revision: str, wanted: Target) -> Sight:
         view = self.view(inbound, revision)
-        generations = self._generations(inbound, wanted)
+        presented = self._presented(view, wanted)
+        if presented is not None:
+            return Sight(view=view, presented=presented)
+        generations = self._generations(inbound, wanted)  # read before the look that they go with
         presented = self._presented(view, wanted)
         ambiguous = view is not None and presented is None and self.definitions.ambiguous(view, wanted)
         return Sight(view=view, presented=presented, ambiguous=ambiguous, generations=generations)
@@ -155,4 +158,4 @@ class Presentation:
 
     def _generations(self, inbound: Inbound, wanted: Target) -> tuple[tuple[int, int], ...]:
         methods = LISTED_BY.get(wanted.type, ())
-        return tuple(self.definitions.generation(inbound.server, method) for method in methods)
+        return tuple([self.definitions.generation(inbound.server, method) for method in methods])
