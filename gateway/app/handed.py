@@ -2,7 +2,7 @@
 
 import secrets as randomness
 import time
-from typing import Protocol
+from typing import Final, Protocol
 
 from gateway.pipeline.ports import Moment
 from gateway.protocol.sealing import NONCE_BYTES
@@ -37,12 +37,27 @@ class SystemClock:
         return Moment(unix_ns=time.time_ns(), monotonic_ns=time.monotonic_ns())
 
 
+_ID_BYTES: Final = 16
+_BLOCK: Final = 256
+"""Call ids that are made of one block of random bytes."""
+
+
 class RandomIds:
-    """Identifiers that nobody can guess."""
+    """Identifiers that nobody can guess.
+
+    Call ids come from a block, each used once: to ask the system for random bytes lets another thread run first.
+    """
+
+    def __init__(self) -> None:
+        """Begin without a block; a worker makes its own after it was started, so that no other one has the same."""
+        self._unused: Final[list[str]] = []
 
     def call_id(self) -> str:
         """Return 16 random bytes in hexadecimal."""
-        return randomness.token_hex(16)
+        if not self._unused:
+            block = randomness.token_hex(_ID_BYTES * _BLOCK)
+            self._unused.extend(block[at : at + 2 * _ID_BYTES] for at in range(0, len(block), 2 * _ID_BYTES))
+        return self._unused.pop()
 
     def nonce(self) -> bytes:
         """Return a nonce for one seal."""
