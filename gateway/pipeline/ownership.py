@@ -7,7 +7,7 @@ Rule 3: memory is bounded for each principal, so that none can drive out what an
 
 from collections import OrderedDict
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Final, TypeGuard
 
 from msgspec import Struct
@@ -25,6 +25,7 @@ _ALL_TASKS: Final = 100_000
 _TOKENS: Final = 100
 """Progress tokens that servers may use while one request is open."""
 _HELD: Final = "held"
+_NOTHING: Final = nullcontext()
 
 Name = str | int
 
@@ -115,13 +116,15 @@ class Ownership:
             return Unowned(code=f"{kind}_not_own", reason=reason)
         return None
 
-    @contextmanager
-    def exchange(self, inbound: Inbound, call_id: str) -> Generator[None]:
+    def exchange(self, inbound: Inbound, call_id: str) -> AbstractContextManager[None]:
         """Hold the request of a client while the block runs, and with it the tokens of what the server asks."""
         if not isinstance(inbound.message, Request) or inbound.era == "modern" or inbound.session is not None:
-            yield
-            return
-        key: tuple[str, ClaimKind, Name] = (inbound.server, "request", inbound.message.id)
+            return _NOTHING
+        return self._held_open(inbound, inbound.message, call_id)
+
+    @contextmanager
+    def _held_open(self, inbound: Inbound, request: Request, call_id: str) -> Generator[None]:
+        key: tuple[str, ClaimKind, Name] = (inbound.server, "request", request.id)
         self._add(key, inbound.principal.key)
         self._tokens[call_id] = []
         try:
