@@ -21,9 +21,7 @@ _UNKNOWN: Final = "its structured content cannot be checked, because the tool's 
 
 
 def output_fault(call: Call, result: Mapping[str, Any], size: int) -> str:
-    """Return why the result of a call may not be delivered; empty if it may. `size` is the bytes of its message."""
-    if not is_checked(call):
-        return ""
+    """Return why a result that is checked may not be delivered; empty if it may. `size` is the bytes of its message."""
     inner = as_object(result.get("result")) or {}
     if any(_CHECKED.get(fold(key), key) != key for key in (*result, *inner)):
         return _RESEMBLES

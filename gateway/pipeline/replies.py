@@ -82,7 +82,8 @@ class Replies:
         return self._broken(call, message.reason)
 
     async def _response(self, call: Call, given: Response, *, alone: bool) -> Action:
-        message = _own(call, given, alone=alone)
+        expected, method = open_request(call)
+        message = _own(call, given, expected, alone=alone) if expected is not None else None
         if message is None:
             return Withhold(detail="the response answers another request")
         if message.error is not None:
@@ -92,14 +93,13 @@ class Replies:
             return self._broken(call, "the result has a key that some readers take for another one")
         if call.inbound.era == "modern" and unknown_type(result.get("resultType", "complete")):
             return self._broken(call, "the result has a resultType that the gateway does not know")
-        texts = await self._tasks.in_result(call, result)
+        texts = await self._tasks.in_result(call, method, result)
         if isinstance(texts, Refusal):
             return self._refused(call, texts)
-        return shown(await self._judged(call, message, result), texts)
+        return shown(await self._judged(call, method, message, result), texts)
 
-    async def _judged(self, call: Call, message: Response, result: dict[str, Any]) -> Action:
-        """Return what the client gets of a result, in which the task ids are the server's own."""
-        _, method = open_request(call)
+    async def _judged(self, call: Call, method: str, message: Response, result: dict[str, Any]) -> Action:
+        """Return what the client gets of the result of a method, in which the task ids are the server's own."""
         if method == TASKS:
             return await self._own_tasks(call, message, result)
         if embedded.asks(result):
@@ -108,7 +108,9 @@ class Replies:
             return await self._lists.settle(call, method, result, message.raw)
         if method in CONNECTING:
             return await self._connected(call, message, result)
-        return await self._plain(call, message, result)
+        if call.inbound.method.target == "task" or result.get("resultType") == "task" or "task" in result:
+            return await self._of_task(call, message, result)
+        return self._whole(call, message, result)
 
     async def _error(self, call: Call, message: Response, error: dict[str, Any]) -> Action:
         """Deliver an error, unless it asks the client for something that policy refuses."""
@@ -118,11 +120,8 @@ class Replies:
         raw = message.raw if unequivocal(message.raw) else _error_body(message)
         return shown(Answer(status=200, body=raw, final=True), self._tasks.in_error(call, error))
 
-    async def _plain(self, call: Call, message: Response, result: dict[str, Any]) -> Action:
-        """Deliver a result; what a task holds is judged as what it is."""
-        task = call.inbound.method.target == "task" or result.get("resultType") == "task" or "task" in result
-        if not task:
-            return self._whole(call, message, result)
+    async def _of_task(self, call: Call, message: Response, result: dict[str, Any]) -> Action:
+        """Deliver a result that is, or holds, a task; what the task holds is judged as what it is."""
         refusal = await embedded.refused_task(self._engine, call, result)
         if refusal is not None:
             return self._refused(call, refusal)
@@ -155,13 +154,14 @@ class Replies:
 
     def _whole(self, call: Call, message: Response, result: dict[str, Any], *, doubtful: bool = False) -> Action:
         """Deliver a result as it came, or written anew where clients must keep it less, or could misread it."""
-        fault = output_fault(call, result, len(message.raw))
+        checked = is_checked(call)
+        fault = output_fault(call, result, len(message.raw)) if checked else ""
         if fault:
             return self._broken(call, fault)
         modern = call.inbound.era == "modern"
         shown = capped(result, self._ttl_cap_ms) if modern and call.inbound.method.cacheable else result
         doubtful = doubtful or (ambiguous(message.raw) if modern else message.raw.count(b"resultType") > 1)
-        doubtful = doubtful or (is_checked(call) and not unequivocal(message.raw))
+        doubtful = doubtful or (checked and not unequivocal(message.raw))
         if message.id is None or not (doubtful or shown != message.result):
             return Answer(status=200, body=message.raw, final=True)
         body = rewritten(message.raw, message.result or {}, shown, id=message.id)
@@ -192,11 +192,8 @@ class Replies:
         return refused_response(self._engine, call, refusal)
 
 
-def _own(call: Call, given: Response, *, alone: bool) -> Response | None:
-    """Return a response under the id of the open request; null if it answers none that is open here."""
-    expected, _ = open_request(call)
-    if expected is None:
-        return None
+def _own(call: Call, given: Response, expected: str | int, *, alone: bool) -> Response | None:
+    """Return a response under the id `expected` of the open request; null if it answers another one."""
     if given.id is None:
         # An official SDK leaves the request open for ever; alone in a reply it can be about this request only.
         return addressed(given, expected) if alone and given.error is not None else None

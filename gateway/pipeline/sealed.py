@@ -121,7 +121,7 @@ def progress_token(inbound: Inbound) -> str | int | None:
     """Return the token under which a client wants to hear of its request's progress."""
     request = inbound.message
     meta = as_object(request.params.get("_meta")) if isinstance(request, Request) else None
-    token = (meta or {}).get("progressToken")
+    token = meta.get("progressToken") if meta is not None else None
     return token if type(token) is str or type(token) is int else None
 
 

@@ -24,10 +24,11 @@ from gateway.pipeline.sealed import opened_task_id, sealed_task_id
 from gateway.protocol.claims import Claim, Held
 from gateway.protocol.errors import INVALID_PARAMS
 from gateway.protocol.headers import encode_value
+from gateway.protocol.keys import META, PARAMS
 from gateway.protocol.malformed import Malformed
 from gateway.protocol.message import Notification, Request, Response
 from gateway.protocol.splicing import Path, altered, spliced
-from gateway.protocol.task_places import TaskPlace, misspelt_task_key, of_params, related
+from gateway.protocol.task_places import RELATED, TaskPlace, misspelt_task_key, of_params, related
 from gateway.protocol.values import as_list, as_object, as_text
 
 ID_BYTES: Final = 640
@@ -36,6 +37,10 @@ NAMED: Final = 1_000
 """Tasks that one message of a client may name, as many as a filter: to open an id takes some ten microseconds."""
 _FILTER: Final[Path] = ("params", "notifications", "taskIds")
 _UNKNOWN: Final = "names no task of this caller on this server; use a task id as it came through the gateway"
+
+_KEYS: Final = PARAMS - {"task", "taskId", "notifications", "inputResponses"}
+_META_KEYS: Final = META - {RELATED}
+"""Keys that hold no task id, and that no reader takes for one that does."""
 
 DENIED: Final = "policy_denied"
 DISAGREED: Final = "policy does not agree to tasks of this server"
@@ -60,6 +65,8 @@ class TaskIds:
             return inbound
         if isinstance(message, Response):
             self._keep_made(inbound, message)
+        elif names_no_task(message.params):
+            return inbound
         content, places = _named_by_client(inbound, message)
         misspelt = misspelt_task_key(content)
         if misspelt is not None:
@@ -176,6 +183,12 @@ def asks_for_task(inbound: Inbound) -> bool:
         and "task" in inbound.message.params
         and tasks_item(inbound) is not None
     )
+
+
+def names_no_task(params: Mapping[str, Any]) -> bool:
+    """Return whether all keys of params are known, and none of them holds a task id: most messages name no task."""
+    meta = as_object(params.get("_meta"))
+    return params.keys() <= _KEYS and (meta is None or meta.keys() <= _META_KEYS)
 
 
 def _named_by_client(

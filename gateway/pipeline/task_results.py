@@ -14,17 +14,19 @@ from msgspec.structs import replace
 from gateway.admission.action import Action, Answer
 from gateway.admission.capabilities import tasks_item
 from gateway.admission.refusal import Refusal, own
-from gateway.pipeline.call import Call, open_request
+from gateway.pipeline.call import Call
 from gateway.pipeline.engine import Engine
 from gateway.pipeline.list_results import broken
 from gateway.pipeline.sealed import named_task
 from gateway.pipeline.task_ids import DENIED, DISAGREED, ID_BYTES, TaskIds, Texts, usable
 from gateway.protocol.methods import lookup
 from gateway.protocol.splicing import Path, spliced
-from gateway.protocol.task_places import TaskPlace, creates, misspelt_task_key, of_error, of_result
+from gateway.protocol.task_places import TASK_RESULT, TaskPlace, creates, misspelt_task_key, of_error, of_result
 from gateway.protocol.values import as_list, as_object, as_text
 
 LIST: Final = "tasks/list"
+_HOLDERS: Final = frozenset({"_meta", "inputRequests", "result", "task", "taskId", "tasks"})
+"""Keys of a result under which task ids stand, if it is not a task itself."""
 _LISTED: Final = 1_000
 """Tasks of one list about whose owner other workers are asked."""
 _LIST: Final = "Ask the policy's owner to list the tasks of this server."
@@ -38,13 +40,14 @@ class TaskResults:
         self._engine: Final = engine
         self._tasks: Final = tasks
 
-    async def in_result(self, call: Call, result: Mapping[str, Any]) -> Texts | Refusal:
-        """Return what replaces the task ids in a result, or why it does not reach the client."""
-        _, method = open_request(call)
+    async def in_result(self, call: Call, method: str, result: Mapping[str, Any]) -> Texts | Refusal:
+        """Return what replaces the task ids in the result of a method, or why it does not reach the client."""
+        if holds_no_task(result):
+            return {}
         row = lookup(method, direction="client", revision=call.inbound.revision)
         named = row is not None and row.target == "task"
         places = of_result(result, named=named)
-        if method == LIST or tasks_item(call.inbound) is None or not (places or creates(result)):
+        if method == LIST or not (places or creates(result)) or tasks_item(call.inbound) is None:
             return {}
         misspelt = misspelt_task_key(result)
         if misspelt is not None:
@@ -113,6 +116,11 @@ class TaskResults:
     def listed(self, call: Call, result: Mapping[str, Any]) -> Texts:
         """Return what replaces the ids in a list of this principal's tasks."""
         return {place.path: self._tasks.text(call.inbound, place.id) for place in of_result(result, named=True)}
+
+
+def holds_no_task(result: Mapping[str, Any]) -> bool:
+    """Return whether a result has no key under which a task id stands, and is not a task itself."""
+    return result.keys().isdisjoint(_HOLDERS) and result.get("resultType") != TASK_RESULT
 
 
 def shown(action: Action, texts: Texts) -> Action:
