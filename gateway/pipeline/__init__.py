@@ -18,7 +18,7 @@ from gateway.admission.record import JournalFailure, Occasion
 from gateway.admission.recording import About, refused
 from gateway.admission.refusal import JSON, Refusal, malformed_answer, own, rpc_error
 from gateway.admission.refusal import answer as refusal_answer
-from gateway.pipeline.asking import Stated, plain, stating
+from gateway.pipeline.asking import plain, stating
 from gateway.pipeline.call import Call, Settled
 from gateway.pipeline.capabilities import Capabilities, declared_by
 from gateway.pipeline.engine import Engine, Parts, outbound
@@ -61,6 +61,7 @@ class Pipeline:
         self.progress: Final = ProgressTokens()
         self.running: Final = Running(self.engine)
         self.tasks: Final = Tasks(self.engine, self.running)
+        self._bounds: Final = parts.bounds
         self._capabilities: Final = Capabilities(parts.listings)
         self.ownership: Final = Ownership(parts.peers)
         self._task_ids: Final = TaskIds(self.engine, self.ownership)
@@ -164,6 +165,8 @@ class Pipeline:
 
     async def _asked(self, inbound: Inbound, begun: Moment) -> Call | Malformed:
         """Narrow what the message names one by one to what policy lists, and ask about the rest."""
+        if inbound.method.name != LISTEN and declared_by(inbound) is None:
+            return await self._decided(inbound, begun)
         narrowed = await self._narrowed(inbound, begun)
         if isinstance(narrowed, PolicyFailure):
             question = plain(inbound, unix_ns=begun.unix_ns, gateway=self.engine.parts.gateway)
@@ -172,12 +175,10 @@ class Pipeline:
 
     async def _narrowed(self, inbound: Inbound, begun: Moment) -> Inbound | Malformed | PolicyFailure:
         """Return the message without the capabilities, and the things to listen to, that policy does not list."""
-        parts, listens = self.engine.parts, inbound.method.name == LISTEN
-        if not listens and declared_by(inbound) is None:
-            return inbound
+        parts = self.engine.parts
         question = plain(inbound, unix_ns=begun.unix_ns, gateway=parts.gateway)
         agreed = await self._capabilities.asked(inbound, question)
-        if isinstance(agreed, PolicyFailure) or not listens:
+        if isinstance(agreed, PolicyFailure) or inbound.method.name != LISTEN:
             return agreed
         budget = budget_of(inbound)
         sources = Sources(self.presentation, parts.listings)
@@ -198,7 +199,7 @@ class Pipeline:
             judged = await self._judged(inbound, sight, begun, decide or self.engine.decide)
             if isinstance(judged, Malformed):
                 return judged
-            call = replace(judged, presented=sight.presented, listing_failed=sight.failed)
+            call = judged
             view = self.presentation.remember(inbound, call.answer) if call.answer else None
             insist = sight.recalled and needs_definition(call.answer)
             if not insist and self.presentation.confirms(inbound, sight, view):
@@ -209,18 +210,17 @@ class Pipeline:
     async def _judged(self, inbound: Inbound, sight: Sight, begun: Moment, decide: Decide) -> Call | Malformed:
         """State the question and ask it; a large message does so in a turn of its caller."""
         parts, size = self.engine.parts, len(inbound.message.raw) if inbound.message else 0
-        stating_it = stating(inbound, sight, begun.unix_ns, parts.bounds)
+        stating_it = stating(inbound, sight, begun.unix_ns, self._bounds)
         if size < LARGE:
-            return await self._put(inbound, begun, finish(stating_it), decide)
+            stated = finish(stating_it)
+            if isinstance(stated, Malformed):
+                return stated
+            return await decide(self.engine.begin_stated(inbound, stated, sight, begun))
         async with parts.turns.turn(Sender.of(inbound)):
-            return await self._put(inbound, begun, await parts.turns.run(stating_it), decide)
-
-    async def _put(
-        self, inbound: Inbound, begun: Moment, stated: Stated | Malformed, decide: Decide
-    ) -> Call | Malformed:
-        if isinstance(stated, Malformed):
-            return stated
-        return await decide(replace(self.engine.begin(inbound, stated.question, begun), keyed=stated.keyed))
+            stated = await parts.turns.run(stating_it)
+            if isinstance(stated, Malformed):
+                return stated
+            return await decide(self.engine.begin_stated(inbound, stated, sight, begun))
 
     async def _answered(self, settled: Settled) -> Settled:
         """Send an error in place of a client's answer that is refused; where that is refused too, nothing is sent."""

@@ -20,7 +20,7 @@ from gateway.admission.policy_input import Gateway, PolicyInput
 from gateway.admission.record import Decided, Enforced, JournalFailure, Occasion, Receipt
 from gateway.admission.recording import decided
 from gateway.admission.refusal import Refusal, Wording, own
-from gateway.pipeline.asking import Bounds
+from gateway.pipeline.asking import Bounds, Stated
 from gateway.pipeline.call import Call, Settled
 from gateway.pipeline.counts import Counts
 from gateway.pipeline.heavy_turns import LARGE, HeavyTurns
@@ -28,7 +28,7 @@ from gateway.pipeline.listing_failures import ended, worded
 from gateway.pipeline.listings import Listings
 from gateway.pipeline.looks import LookLimits
 from gateway.pipeline.ports import Clock, Definitions, Floods, Ids, Journal, Moment, NoPeers, Peers, Policy, Upstream
-from gateway.pipeline.presentation import subject_of
+from gateway.pipeline.presentation import Sight, subject_of
 from gateway.protocol.sealing import Ring
 
 
@@ -73,6 +73,18 @@ class Engine:
     def begin(self, inbound: Inbound, question: PolicyInput, begun: Moment) -> Call:
         """Give a message its id."""
         return Call(call_id=self.parts.ids.call_id(), inbound=inbound, begun=begun, question=question)
+
+    def begin_stated(self, inbound: Inbound, stated: Stated, sight: Sight, begun: Moment) -> Call:
+        """Give a message its id, with the question that was stated of it and what was seen of its target."""
+        return Call(
+            call_id=self.parts.ids.call_id(),
+            inbound=inbound,
+            begun=begun,
+            question=stated.question,
+            keyed=stated.keyed,
+            presented=sight.presented,
+            listing_failed=sight.failed,
+        )
 
     async def decide(self, call: Call) -> Call:
         """Return the call with OPA's answer to its question."""
