@@ -224,8 +224,10 @@ class Pipeline:
 
     async def _answered(self, settled: Settled) -> Settled:
         """Send an error in place of a client's answer that is refused; where that is refused too, nothing is sent."""
+        if settled.refusal is None or settled.refusal.unauthenticated:
+            return settled
         error = withheld(settled.call.inbound)
-        if error is None or settled.refusal is None or settled.refusal.unauthenticated:
+        if error is None:
             return settled
         call = await self._decided(error, self.engine.parts.clock.now())
         if isinstance(call, Malformed):
@@ -257,7 +259,7 @@ class Pipeline:
     def _stamped(self, settled: Settled) -> Settled:
         """Note with a list request of a client when it was sent, so that its answer can be learned."""
         inbound = settled.call.inbound
-        if not isinstance(settled.action, Forward) or inbound.method.name not in LISTS:
+        if inbound.method.name not in LISTS or not isinstance(settled.action, Forward):
             return settled
         ticket = self.engine.parts.definitions.ticket(inbound.server, inbound.method.name)
         return replace(settled, call=replace(settled.call, ticket=ticket))

@@ -29,6 +29,8 @@ _REMEMBERED: Final = 20_000
 class Sight(Struct, frozen=True, kw_only=True):
     """What is seen of a target: the view it was looked up in, and its presentation there."""
 
+    wanted: Target | None
+    """The target; null for one that no list presents."""
     view: ViewKey | None = None
     presented: Presented | None = None
     failed: ListingFailed | None = None
@@ -88,7 +90,7 @@ class Presentation:
         """
         wanted = target(inbound)
         if wanted.type not in LISTED_BY:
-            return Sight(view=self.view(inbound, revision))
+            return Sight(wanted=None, view=self.view(inbound, revision))
         failed, recalled = None, False
         for method in LISTED_BY[wanted.type]:
             sight = self._seen(inbound, revision, wanted)
@@ -120,7 +122,8 @@ class Presentation:
         """Keep the credential that an allow names, and return the view that it gives."""
         if isinstance(answer, PolicyFailure) or answer.decision.route is None:
             return None
-        credential = credential_of(answer.decision.route, self._subject(inbound, answer))
+        subject = subject_of(inbound, answer, several_issuers=self._several_issuers)
+        credential = credential_of(answer.decision.route, subject)
         key = (inbound.server, inbound.principal.key)
         self._credentials[key] = (answer.standing, credential)
         self._credentials.move_to_end(key)
@@ -128,13 +131,10 @@ class Presentation:
             self._credentials.popitem(last=False)
         return self.viewed(inbound, credential)
 
-    def _subject(self, inbound: Inbound, answer: Verdict) -> str:
-        return subject_of(inbound, answer, several_issuers=self._several_issuers)
-
     def confirms(self, inbound: Inbound, sight: Sight, view: ViewKey | None) -> bool:
         """Return whether the decision's credential sees what was judged, and no news of it came meanwhile."""
-        wanted = target(inbound)
-        if wanted.type not in LISTED_BY:
+        wanted = sight.wanted
+        if wanted is None:
             return True
         if view is not None and sight.view != view and (sight.view is not None or sight.failed is None):
             return False
@@ -147,11 +147,11 @@ class Presentation:
         view = self.view(inbound, revision)
         presented = self._presented(view, wanted)
         if presented is not None:
-            return Sight(view=view, presented=presented)
+            return Sight(wanted=wanted, view=view, presented=presented)
         generations = self._generations(inbound, wanted)  # read before the look that they go with
         presented = self._presented(view, wanted)
         ambiguous = view is not None and presented is None and self.definitions.ambiguous(view, wanted)
-        return Sight(view=view, presented=presented, ambiguous=ambiguous, generations=generations)
+        return Sight(wanted=wanted, view=view, ambiguous=ambiguous, presented=presented, generations=generations)
 
     def _presented(self, view: ViewKey | None, wanted: Target) -> Presented | None:
         return self.definitions.seen(view, wanted) if view else None

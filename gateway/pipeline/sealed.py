@@ -128,7 +128,7 @@ def progress_token(inbound: Inbound) -> str | int | None:
 def kept_token(inbound: Inbound) -> str | int | None:
     """Return the progress token if it is short enough to be kept beyond its request; a client may write megabytes."""
     token = progress_token(inbound)
-    return None if isinstance(token, str) and len(token) > _TOKEN_CHARS else token
+    return None if type(token) is str and len(token) > _TOKEN_CHARS else token
 
 
 def restored(message: Response, upstream_id: str | int) -> Response:

@@ -178,8 +178,8 @@ class TaskIds:
 def asks_for_task(inbound: Inbound) -> bool:
     """Return whether a request asks for a task instead of a result (2025-11-25); elsewhere `task` has no meaning."""
     return (
-        isinstance(inbound.message, Request)
-        and inbound.era == "legacy"
+        inbound.era == "legacy"
+        and isinstance(inbound.message, Request)
         and "task" in inbound.message.params
         and tasks_item(inbound) is not None
     )
