@@ -56,7 +56,7 @@ class RandomIds:
         """Return 16 random bytes in hexadecimal."""
         if not self._unused:
             block = randomness.token_hex(_ID_BYTES * _BLOCK)
-            self._unused.extend(block[at : at + 2 * _ID_BYTES] for at in range(0, len(block), 2 * _ID_BYTES))
+            self._unused.extend([block[at : at + 2 * _ID_BYTES] for at in range(0, len(block), 2 * _ID_BYTES)])
         return self._unused.pop()
 
     def nonce(self) -> bytes:
