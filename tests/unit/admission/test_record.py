@@ -1,5 +1,6 @@
 """The journal's records: what they say, and what they never say."""
 
+import hmac
 import json
 from collections.abc import Mapping
 from typing import Any, Final
@@ -337,6 +338,12 @@ def test_deep_arguments_under_a_secret_do_not_exhaust_the_stack() -> None:
     for level in LEVELS:
         text = line(record(question({"password": deep}), level), at=1, writer="w", sequence=1)
         assert b"s3cr3t" not in text
+
+
+@given(st.lists(st.tuples(st.sampled_from([KEY, b"", b"other", b"long" * 40]), st.binary(max_size=3000)), max_size=8))
+def test_a_keyed_digest_is_hmac_sha256_whatever_was_digested_before(digested: list[tuple[bytes, bytes]]) -> None:
+    for key, text in digested:
+        assert digest(key, text) == "hmac-sha256:" + hmac.digest(key, text, "sha256").hex()
 
 
 def test_a_refused_record_keeps_measure_and_digest_of_the_bytes_and_not_the_bytes() -> None:
