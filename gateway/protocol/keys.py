@@ -112,6 +112,8 @@ def _visible(key: str) -> str:
 _FOLDED: Final[dict[frozenset[str], frozenset[str]]] = {
     reserved: frozenset(map(fold, reserved)) for reserved in (PARAMS, ANSWER, *NESTED.values())
 }
+RESERVED: Final = PARAMS.union(ANSWER, *NESTED.values())
+"""All keys that have a meaning; no two of them fold onto each other."""
 
 
 def misspelt(params: dict[str, Any]) -> str | None:
@@ -154,18 +156,18 @@ def clashing(value: Any) -> str | None:
         node = cast("dict[str, Any]", value)
         if len(node) > 1 and (key := _clash(node)) is not None:
             return key
-        return _clashing_below(node.values())
-    return _clashing_below(cast("list[Any]", value)) if type(value) is list else None
-
-
-def _clashing_below(inner: Iterable[Any]) -> str | None:
-    for value in inner:
-        if (type(value) is dict or type(value) is list) and (key := clashing(value)) is not None:
+        value = node.values()
+    elif type(value) is not list:
+        return None
+    for inner in cast("Iterable[Any]", value):
+        if (type(inner) is dict or type(inner) is list) and inner and (key := clashing(inner)) is not None:
             return key
     return None
 
 
 def _clash(node: dict[str, Any]) -> str | None:
+    if RESERVED.issuperset(node):
+        return None
     joined = "".join(node)
     if joined.isascii() and joined.isprintable() and (joined.islower() or len({*map(str.lower, node)}) == len(node)):
         return None

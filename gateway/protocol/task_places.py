@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from gateway.protocol.keys import fold
+from gateway.protocol.keys import RESERVED, fold
 from gateway.protocol.splicing import Path
 from gateway.protocol.values import as_list, as_object
 
@@ -28,22 +28,22 @@ class TaskPlace(Struct, frozen=True):
     id: Any
 
 
-def related(holder: Mapping[str, Any], path: Path) -> Iterator[TaskPlace]:
-    """Yield the task that the metadata of a result, or of params, says that it belongs to."""
-    node = (as_object(holder.get(_META)) or {}).get(RELATED)
-    if node is not None:
-        yield TaskPlace((*path, _META, RELATED, _ID), (as_object(node) or {}).get(_ID))
+def related(holder: Mapping[str, Any], path: Path) -> list[TaskPlace]:
+    """Return the task that the metadata of a result, or of params, says that it belongs to."""
+    meta = as_object(holder.get(_META))
+    node = meta.get(RELATED) if meta is not None else None
+    return [TaskPlace((*path, _META, RELATED, _ID), (as_object(node) or {}).get(_ID))] if node is not None else []
 
 
 def of_params(params: Mapping[str, Any], *, named: bool, path: Path = ("params",)) -> list[TaskPlace]:
     """Return the places in the params of a message; `named`: the method has a task as its target."""
-    found = list(_of_state(params, path)) if named else list(related(params, path))
-    filtered = as_list((as_object(params.get("notifications")) or {}).get("taskIds"))
-    found += [
-        TaskPlace((*path, "notifications", "taskIds", index), value) for index, value in enumerate(filtered or ())
-    ]
-    for key, answer in (as_object(params.get("inputResponses")) or {}).items():
-        found += related(as_object(answer) or {}, (*path, "inputResponses", key))
+    found = list(_of_state(params, path)) if named else related(params, path)
+    if "notifications" in params:
+        filtered = as_list((as_object(params["notifications"]) or {}).get("taskIds")) or ()
+        found += [TaskPlace((*path, "notifications", "taskIds", index), value) for index, value in enumerate(filtered)]
+    if "inputResponses" in params:
+        for key, answer in (as_object(params["inputResponses"]) or {}).items():
+            found += related(as_object(answer) or {}, (*path, "inputResponses", key))
     return found
 
 
@@ -51,7 +51,7 @@ def of_result(result: Mapping[str, Any], *, named: bool, path: Path = ("result",
     """Return the places in a result; `named`: it answers a method about tasks."""
     if named or result.get("resultType") == TASK_RESULT:
         return list(_of_state(result, path))
-    return [*related(result, path), *_created(result, path)]
+    return related(result, path) + _created(result, path)
 
 
 def of_error(error: Mapping[str, Any]) -> list[TaskPlace]:
@@ -70,9 +70,10 @@ def misspelt_task_key(holder: Mapping[str, Any]) -> str | None:
     meta = as_object(holder.get(_META)) or {}
     nodes = (holder, meta, as_object(meta.get(RELATED)), as_object(holder.get("task")))
     for node in (*nodes, as_object(holder.get("notifications"))):
-        for key in node or ():
-            if _FOLDED.get(fold(key), key) != key:
-                return key
+        if node and not RESERVED.issuperset(node):
+            for key in node:
+                if _FOLDED.get(fold(key), key) != key:
+                    return key
     return None
 
 
@@ -92,7 +93,6 @@ def _of_state(holder: Mapping[str, Any], path: Path) -> Iterator[TaskPlace]:
         yield from related(inner, (*path, "result"))
 
 
-def _created(result: Mapping[str, Any], path: Path) -> Iterator[TaskPlace]:
+def _created(result: Mapping[str, Any], path: Path) -> list[TaskPlace]:
     task = as_object(result.get("task"))
-    if task is not None and _ID in task:
-        yield TaskPlace((*path, "task", _ID), task[_ID])
+    return [TaskPlace((*path, "task", _ID), task[_ID])] if task is not None and _ID in task else []
