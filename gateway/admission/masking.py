@@ -34,6 +34,7 @@ _ITEMS: Final = 200
 _WHOLE: Final[Kept] = {"": None}
 """Stands for itself: compared by identity."""
 _NOTHING: Final[Kept] = {}
+_NO_SECRETS: Final = Scrubber(())
 
 
 class Masking(Struct, frozen=True, kw_only=True):
@@ -129,7 +130,7 @@ def _bare(question: PolicyInput, found: list[str]) -> tuple[PolicyInput, Scrubbe
     claims, headers = question.principal.claims, question.context.headers
     written = (question.arguments, claims, headers, target.name, target.uri, client.name, client.version)
     if not found and not suspicious(written):
-        return question, Scrubber(())
+        return question, _NO_SECRETS
     arguments, claims, headers, name, uri, *display = without_secrets(list(written), found)
     secrets = Scrubber(found)
     errors = [_scrubbed_error(error, secrets) for error in question.arguments_meta.errors]

@@ -38,7 +38,7 @@ def without_secrets(value: Any, found: list[str]) -> Any:
 def suspicious(value: Any) -> bool:
     """Return whether a JSON value may hold a secret; cheap, for most values hold none."""
     texts: list[str] = []
-    return _telling(value, texts, DEPTH) or hinted("\n".join(texts))
+    return _telling((value,), texts, DEPTH + 1) or hinted("\n".join(texts))
 
 
 def scrubbed(text: str, secrets: Scrubber | None = None) -> str:
@@ -130,7 +130,7 @@ def _judged(key: str) -> str:
 def _key_hinted(keys: str) -> bool:
     """Return whether a key, or one of several joined, may name a secret."""
     plain = _plain(keys)
-    return any(hint in plain for hint in _KEY_HINTS)
+    return any(map(plain.__contains__, _KEY_HINTS))
 
 
 def _plain(key: str) -> str:
@@ -162,18 +162,22 @@ def _leaves(value: Any) -> list[str]:
     return leaves
 
 
-def _telling(value: Any, texts: list[str], room: int) -> bool:
+def _telling(node: Any, texts: list[str], room: int) -> bool:
     """Return whether a key names a secret, or it is too deep to say; `texts` gains what is still to be searched."""
-    kind = kind_of(value)
-    if kind is str:
-        texts.append(value)
-    elif kind is list or kind is tuple:
-        return not room or any(_telling(inner, texts, room - 1) for inner in value)
-    elif kind is dict:
-        texts.extend(value)
-        if not room or _names_a_secret(value):
+    if not room:
+        return True
+    values = node
+    if kind_of(node) is dict:
+        if "value" in node and _names_a_secret(node):
             return True
-        for key, inner in value.items():
-            if _is_secret(key, inner) or _telling(inner, texts, room - 1):
+        for key, inner in node.items():
+            if _is_secret(key, inner):
                 return True
+        texts.extend(node)
+        values = node.values()
+    for inner in values:
+        if type(inner) is str:
+            texts.append(inner)
+        elif (type(inner) is dict or type(inner) is list or type(inner) is tuple) and _telling(inner, texts, room - 1):
+            return True
     return False

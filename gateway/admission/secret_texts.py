@@ -5,7 +5,7 @@ Rule 2: a search for known secrets has a budget; a text that is over it is maske
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 MASKED: Final = "[masked]"
@@ -60,23 +60,26 @@ _NAME_HINTS: Final = ("pass", "pwd", "secret", "token", "key", "auth", "cred", "
 def hinted(text: str) -> bool:
     """Return whether a text may look like a secret."""
     lower = text.lower()
-    return _hinted(lower, _HINTS_BESIDE) or _assigning(lower) or any(hint in lower for hint in _HINTS)
+    return _hinted(lower) or _assigning(lower)
 
 
 def masked_text(text: str, found: list[str]) -> str:
     """Return a text with each part masked that looks like a secret; `found` gains those parts."""
     lower = text.lower()
-    if _hinted(lower, _HINTS_BESIDE) or any(hint in lower for hint in _HINTS):
+    if _hinted(lower):
         text = _without(text, _resembling(text), found)
     return _without(text, _assigned(text), found) if _assigning(lower) else text
 
 
-def _hinted(lower: str, hints: Sequence[tuple[str, tuple[str, ...]]]) -> bool:
-    return any(sign in lower and any(hint in lower for hint in beside) for sign, beside in hints)
+def _hinted(lower: str) -> bool:
+    for sign, beside in _HINTS_BESIDE:
+        if sign in lower and any(map(lower.__contains__, beside)):
+            return True
+    return any(map(lower.__contains__, _HINTS))
 
 
 def _assigning(lower: str) -> bool:
-    return (":" in lower or "=" in lower) and any(name in lower for name in _NAME_HINTS)
+    return (":" in lower or "=" in lower) and any(map(lower.__contains__, _NAME_HINTS))
 
 
 class Scrubber:

@@ -1,0 +1,75 @@
+"""Whatever clients write, the short ways to find no secret in it find none only where a search of everything does."""
+
+from typing import Any, Final
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from gateway.admission.secrecy import DEPTH, _is_secret, _names_a_secret, _walk, suspicious
+from gateway.admission.secret_texts import hinted, masked_text
+from gateway.protocol.values import as_list, as_object
+
+TEXTS: Final = st.text(max_size=4) | st.sampled_from(
+    [
+        "token",
+        "value",
+        "name",
+        "Authorization",
+        "max_tokens",
+        "path",
+        "a=b",
+        "password=hunter2",
+        "Bearer abcdefgh",
+        "sk-live-abcdefghijklmnopqrst",
+        "https://user:pass@host",
+        "eyJhbGciOi.eyJzdWIi.sig",
+    ]
+)
+VALUES: Final[st.SearchStrategy[Any]] = st.recursive(
+    st.none() | st.booleans() | st.integers() | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=10,
+)
+
+
+def _tells(value: Any, texts: list[str], room: int) -> bool:
+    """Return whether a key in a value names a secret, or it nests too deep; `texts` gains every text in it."""
+    node, elements = as_object(value), as_list(value)
+    if (node is not None or elements is not None) and not room:
+        return True
+    if node is not None:
+        texts += node
+        if _names_a_secret(node) or any(_is_secret(key, inner) for key, inner in node.items()):
+            return True
+    if type(value) is str:
+        texts.append(value)
+    inner = node.values() if node is not None else elements or ()
+    return any(_tells(item, texts, room - 1) for item in inner)
+
+
+@given(VALUES)
+@example({"name": "Authorization", "value": "x"})
+@example([[{"name": "path", "value": ["Bearer abcdefgh"]}]])
+def test_a_value_is_suspicious_if_a_key_or_a_text_in_it_is(value: Any) -> None:
+    texts: list[str] = []
+    assert suspicious(value) == (_tells(value, texts, DEPTH) or hinted("\n".join(texts)))
+
+
+@given(VALUES)
+def test_what_is_not_suspicious_has_nothing_to_mask(value: Any) -> None:
+    found: list[str] = []
+    assert suspicious(value) or (_walk(value, found, DEPTH) == value and not found)
+
+
+@given(st.lists(TEXTS, max_size=4).map(" ".join))
+def test_a_text_without_hints_has_nothing_to_mask(text: str) -> None:
+    assert hinted(text) or masked_text(text, []) == text
+
+
+def test_what_nests_deeper_than_is_searched_is_suspicious() -> None:
+    deep: list[Any] = []
+    for _ in range(DEPTH - 1):
+        deep = [deep]
+    assert not suspicious(deep)
+    assert suspicious([deep])
+    assert suspicious({"a": deep})
