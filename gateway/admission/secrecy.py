@@ -27,6 +27,8 @@ _KEY_HINTS: Final = (
     *("otp", "pin", "cv", "bearer", "jwt", "connection", "dsn"),
 )
 """A key that names a secret holds one of these; looking for them is cheaper than `_KEY` in a long key."""
+_SHORT: Final = 64
+"""Longest key that is remembered with what it names."""
 _TEXTS: Final = frozenset({str, int, float})
 
 
@@ -115,16 +117,18 @@ def _is_secret(key: str, value: Any) -> bool:
     """Return whether the value under `key` is a secret; a boolean and null hold none."""
     if value is None or isinstance(value, bool):
         return False
-    named = _judged(key)
+    named = _judged(key) if len(key) <= _SHORT else _judge(key)
     return named == "secret" or (named == "count" and not isinstance(value, int | float))
 
 
-@lru_cache(maxsize=4096)
-def _judged(key: str) -> str:
+def _judge(key: str) -> str:
     """Return what a key names: a `secret`, a `count` of tokens, or something `else`."""
     if not _key_hinted(key) or not _KEY.search(plain := _plain(key)):
         return "else"
     return "count" if _COUNT.search(plain) else "secret"
+
+
+_judged: Final = lru_cache(maxsize=4096)(_judge)
 
 
 def _key_hinted(keys: str) -> bool:

@@ -5,7 +5,7 @@ from typing import Any, Final
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.admission.secrecy import DEPTH, _is_secret, _names_a_secret, _walk, suspicious
+from gateway.admission.secrecy import DEPTH, _is_secret, _judged, _names_a_secret, _walk, suspicious
 from gateway.admission.secret_texts import hinted, masked_text
 from gateway.protocol.values import as_list, as_object
 
@@ -64,6 +64,14 @@ def test_what_is_not_suspicious_has_nothing_to_mask(value: Any) -> None:
 @given(st.lists(TEXTS, max_size=4).map(" ".join))
 def test_a_text_without_hints_has_nothing_to_mask(text: str) -> None:
     assert hinted(text) or masked_text(text, []) == text
+
+
+def test_a_long_key_names_a_secret_and_is_not_remembered() -> None:
+    key = "a" * 100_000 + "_pass"
+    known = _judged.cache_info().currsize
+    assert suspicious({key: "x"})
+    assert not suspicious({key + "x": "x"})
+    assert _judged.cache_info().currsize == known
 
 
 def test_what_nests_deeper_than_is_searched_is_suspicious() -> None:
