@@ -43,6 +43,7 @@ _SPELLINGS: Final = {
 }
 """Names as servers for ASGI spell them, so that the usual ones need not be decoded."""
 _SENTINEL: Final = ("=?base64?", "?=")
+_OURS: Final = "mcp-"
 _PARAM: Final = "mcp-param-"
 
 
@@ -64,31 +65,35 @@ def read_headers(lines: Iterable[tuple[bytes, bytes]]) -> Headers | Malformed:
         name = _SPELLINGS.get(raw_name) or raw_name.decode("latin-1").lower()
         value = raw_value.strip(b" \t").decode("latin-1")
         total += len(raw_name) + len(raw_value)
-        ours = name.startswith("mcp-")
-        if (ours or name in _TRAVELLING) and (problem := _unfit(name, value, ours=ours)) is not None:
+        plain = value.isascii() and value.isprintable() and len(value) <= VALUE_BYTES
+        if not plain and (problem := _unfit(name, value)) is not None:
             return problem
         if name not in values:
             values[name] = value
-        elif ours or name in _ONCE:
-            return _refused("duplicate_header", f"the header {name[:64]!a} came more than once", ours=ours)
+        elif name in _ONCE or name.startswith(_OURS):
+            return _refused("duplicate_header", f"the header {name[:64]!a} came more than once", name)
         else:
             values[name] = f"{values[name]}, {value}"
     if total > TOTAL_BYTES:
-        return _refused("headers_too_large", f"the headers have more than {TOTAL_BYTES} bytes", ours=False)
+        return _refused("headers_too_large", f"the headers have more than {TOTAL_BYTES} bytes", "")
     return Headers(values)
 
 
-def _unfit(name: str, value: str, *, ours: bool) -> Malformed | None:
-    if len(value) > VALUE_BYTES:
-        return _refused("headers_too_large", f"the header {name[:64]!a} has more than {VALUE_BYTES} bytes", ours=ours)
-    if value.isascii() and (value.isprintable() or value.replace("\t", "").isprintable()):
+def _unfit(name: str, value: str) -> Malformed | None:
+    """Return why a value that may travel cannot."""
+    if name not in _TRAVELLING and not name.startswith(_OURS):
         return None
-    return _refused("header_mismatch", f"the header {name[:64]!a} has characters that no header may have", ours=ours)
+    if len(value) > VALUE_BYTES:
+        return _refused("headers_too_large", f"the header {name[:64]!a} has more than {VALUE_BYTES} bytes", name)
+    if value.isascii() and value.replace("\t", "").isprintable():
+        return None
+    return _refused("header_mismatch", f"the header {name[:64]!a} has characters that no header may have", name)
 
 
-def _refused(fault: Fault, reason: str, *, ours: bool) -> Malformed:
+def _refused(fault: Fault, reason: str, name: str) -> Malformed:
     status = 431 if fault == "headers_too_large" else 400
-    return Malformed(fault=fault, code=HEADER_MISMATCH if ours else INVALID_REQUEST, status=status, reason=reason)
+    code = HEADER_MISMATCH if name.startswith(_OURS) else INVALID_REQUEST
+    return Malformed(fault=fault, code=code, status=status, reason=reason)
 
 
 def decode_value(text: str) -> str | None:
