@@ -98,7 +98,7 @@ def canonizing(value: Any) -> Steps[bytes]:
     except orjson.JSONEncodeError:
         return _BEYOND + _beyond(value)
     yield
-    floats = any(sign in text for sign in _FLOATS) and _floats(value)
+    floats = _floats(text, value)
     if _too_deep(text, value) or (floats and b"null" in text and not _finite(value)):
         return _BEYOND + _beyond(value)
     if not text.isascii() and any(lead in text for lead in _SORTS_OTHERWISE):
@@ -107,9 +107,12 @@ def canonizing(value: Any) -> Steps[bytes]:
     return (yield from rewriting(text)) if floats else text
 
 
-def _floats(value: Any) -> bool:
-    """Return whether a JSON value holds a float."""
-    return type(value) is float or any(float in set(map(type, inner(node))) for node in nodes(value))
+def _floats(text: bytes, value: Any) -> bool:
+    """Return whether a JSON value holds a float; `text` is what orjson writes for it."""
+    for sign in _FLOATS:
+        if text.find(sign) >= 0:  # quicker than `in`, which takes the sign for a number first
+            return type(value) is float or any(float in set(map(type, inner(node))) for node in nodes(value))
+    return False
 
 
 def _finite(value: Any) -> bool:

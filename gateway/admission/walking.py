@@ -3,7 +3,7 @@
 Rule 1: nothing recurses; a list without objects and arrays costs a few nanoseconds an element.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import Any, Final
 
 _FEW: Final = 16
@@ -26,27 +26,27 @@ def has_nodes(value: list[Any]) -> bool:
     return dict in kinds or list in kinds
 
 
-def levels(value: Any) -> Iterator[list[Any]]:
-    """Yield the objects and arrays of a JSON value, level by level."""
+def nodes(value: Any) -> list[Any]:
+    """Return every object and array of a JSON value, itself included, level by level."""
+    found: list[Any] = [value] if is_node(value) else []
+    for node in found:  # grows meanwhile
+        if node:
+            found += _nodes_in(node)
+    return found
+
+
+def depth(value: Any) -> int:
+    """Return how deep a JSON value nests: 0 for a scalar, 1 for a flat object or list."""
+    levels = 0
     here: list[Any] = [value] if is_node(value) else []
     while here:
-        yield here
+        levels += 1
         below: list[Any] = []
         for node in here:
             if node:
                 below += _nodes_in(node)
         here = below
-
-
-def nodes(value: Any) -> Iterator[Any]:
-    """Yield every object and array of a JSON value, itself included."""
-    for level in levels(value):
-        yield from level
-
-
-def depth(value: Any) -> int:
-    """Return how deep a JSON value nests: 0 for a scalar, 1 for a flat object or list."""
-    return sum(1 for _ in levels(value))
+    return levels
 
 
 def size(value: Any) -> int:
