@@ -134,7 +134,7 @@ _judged: Final = lru_cache(maxsize=4096)(_judge)
 def _key_hinted(keys: str) -> bool:
     """Return whether a key, or one of several joined, may name a secret."""
     plain = _plain(keys)
-    return any(map(plain.__contains__, _KEY_HINTS))
+    return any(hint in plain for hint in _KEY_HINTS)
 
 
 def _plain(key: str) -> str:

@@ -45,14 +45,14 @@ _NAME: Final = re.compile(
 """What is in the name of a secret."""
 _GIVEN: Final = re.compile(r"(?:(?:bearer|basic)\s++)?[^\s\"'\\,;&}\]]++", re.ASCII | re.IGNORECASE)
 """What is assigned."""
-_HINTS: Final = ("bearer", "basic", "negotiate", "akia", "asia", "aiza")
-_HINTS_BESIDE: Final = (
+_HINTS: Final = (
+    ("", ("bearer", "basic", "negotiate", "akia", "asia", "aiza")),
     ("@", ("://",)),
     (".", ("eyj", "ya29.", "sg.")),
     ("-", ("glpat-", "xox", "sk-", "pk-", "rk-", "-----begin")),
     ("_", ("ghp_", "gho_", "ghs_", "ghu_", "ghr_", "github_pat_", "npm_", "hf_", "sk_", "pk_", "rk_", "mcpa_")),
 )
-"""A text that looks like a secret holds one of these in lower case, the latter beside the sign that they need."""
+"""A text that looks like a secret holds one of these in lower case, beside the sign that they need."""
 _NAME_HINTS: Final = ("pass", "pwd", "secret", "token", "key", "auth", "cred", "cookie", "sig")
 """The names of secrets to which something is assigned hold one of these."""
 
@@ -72,14 +72,16 @@ def masked_text(text: str, found: list[str]) -> str:
 
 
 def _hinted(lower: str) -> bool:
-    for sign, beside in _HINTS_BESIDE:
-        if sign in lower and any(map(lower.__contains__, beside)):
-            return True
-    return any(map(lower.__contains__, _HINTS))
+    for sign, hints in _HINTS:
+        if sign in lower:
+            for hint in hints:
+                if hint in lower:
+                    return True
+    return False
 
 
 def _assigning(lower: str) -> bool:
-    return (":" in lower or "=" in lower) and any(map(lower.__contains__, _NAME_HINTS))
+    return (":" in lower or "=" in lower) and any(name in lower for name in _NAME_HINTS)
 
 
 class Scrubber:
