@@ -53,7 +53,10 @@ def unknown_type(result_type: object) -> bool:
 
 def ambiguous(raw: bytes) -> bool:
     """Return whether some reader may find another value than ours under a key that counts in the modern era."""
-    return any(raw.count(key) > 1 for key in _COUNTING) or b"\\u00" in raw
+    for key in _COUNTING:
+        if raw.count(key) > 1:
+            return True
+    return raw.find(b"\\u00") >= 0
 
 
 def unequivocal(raw: bytes) -> bool:
