@@ -26,8 +26,8 @@ from gateway.protocol.request_envelope import (
     request_envelope,
     response_id,
 )
-from gateway.protocol.steps import Steps, finish
-from gateway.protocol.strict import DEFAULT, Limits, crowded, parsing
+from gateway.protocol.steps import Steps
+from gateway.protocol.strict import DEFAULT, Limits, crowded, parse, parsing
 
 _CALL: Final = frozenset({"jsonrpc", "id", "method", "params"})
 _RESULT: Final = frozenset({"jsonrpc", "id", "result"})
@@ -73,13 +73,17 @@ Message = Request | Notification | Response
 
 def read(body: bytes, limits: Limits = DEFAULT) -> Message | Malformed:
     """Return the one message that a client's body is, or why it is refused."""
-    return finish(reading(body, limits))
+    return _message(parse(body, limits), body)
 
 
 def reading(body: bytes, limits: Limits = DEFAULT) -> Steps[Message | Malformed]:
     """Return what `read` does, in steps."""
     parsed = yield from parsing(body, limits)
     yield
+    return _message(parsed, body)
+
+
+def _message(parsed: Any, body: bytes) -> Message | Malformed:
     if type(parsed) is Malformed:
         return _addressed_fault(parsed, body)
     if type(parsed) is not dict:
@@ -208,8 +212,8 @@ def read_reply(body: bytes) -> Message | Malformed:
 
 def _server_message(envelope: dict[str, Any], body: bytes) -> Message | Malformed:
     if "method" not in envelope:
-        problem = _refused("shape", "the reply has no result object and no error object with a code and a message")
-        return _response(envelope, body) or replace(problem, id=_answered(envelope))
+        why = "the reply has no result object and no error object with a code and a message"
+        return _response(envelope, body) or _refused("shape", why, _answered(envelope))
     method, params = envelope["method"], envelope.get("params", _ABSENT)
     if type(method) is not str or len(method) > METHOD_CHARS or type(params) is not dict:
         return _refused("shape", "the server's message has no usable method, or params that are not an object")
@@ -224,7 +228,8 @@ def _server_message(envelope: dict[str, Any], body: bytes) -> Message | Malforme
 def _reply_problem(body: bytes, envelope: dict[str, Any]) -> Malformed | None:
     if envelope.get("jsonrpc") != "2.0":
         return _refused("shape", 'the reply\'s jsonrpc is not "2.0"')
-    if sum(envelope.get(key) is not None for key in ("method", "result", "error")) != 1:
+    method, result, error = envelope.get("method"), envelope.get("result"), envelope.get("error")
+    if (method is not None) + (result is not None) + (error is not None) != 1:
         return _refused("shape", "the reply is not one of request, notification, result and error")
     if not _reply_id_fits(envelope):
         return _refused("id", "the reply's id is neither a string nor an integer")
@@ -255,7 +260,8 @@ def _answered(envelope: dict[str, Any]) -> str | int | None:
 
 def _plain(envelope: dict[str, Any]) -> dict[str, Any]:
     """Return the envelope itself, or without members that are null and with an id that every client accepts."""
-    odd = [key for key in _NULLABLE & envelope.keys() if envelope[key] is None]
+    has_null = None in envelope.values()
+    odd = [key for key in _NULLABLE & envelope.keys() if envelope[key] is None] if has_null else []
     if not odd and type(envelope.get("id")) is not float:
         return envelope
     kept = {key: value for key, value in envelope.items() if key not in odd}

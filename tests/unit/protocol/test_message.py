@@ -366,6 +366,14 @@ def test_a_server_may_request_and_notify() -> None:
     assert read_reply(notice) == Notification(method="notifications/message", params={"data": 1}, raw=notice)
 
 
+@pytest.mark.parametrize("member", ['"id": null', '"id": 1, "extra": null'])
+def test_a_null_that_every_client_accepts_keeps_its_bytes(member: str) -> None:
+    raw = b'{"jsonrpc": "2.0", %s, "error": {"code": 1, "message": "no"}}' % member.encode()
+    reply = read_reply(raw)
+    assert isinstance(reply, Response)
+    assert reply.raw == raw
+
+
 @pytest.mark.parametrize("absent", [{}, {"id": None}])
 def test_only_an_error_may_come_without_an_id(absent: dict[str, None]) -> None:
     reply = read_reply(body(error={"code": -32700, "message": "no"}, **absent))
