@@ -118,13 +118,12 @@ RESERVED: Final = PARAMS.union(ANSWER, *NESTED.values())
 
 def misspelt(params: dict[str, Any]) -> str | None:
     """Return the first key of `params`, or of an object under it, that only resembles a reserved key; else None."""
-    if not params.keys() <= PARAMS and (key := _resembling(params, PARAMS)) is not None:
+    if not PARAMS.issuperset(params) and (key := _resembling(params, PARAMS)) is not None:
         return key
-    for name in params.keys() & NESTED.keys():
-        inner, reserved = params[name], NESTED[name]
-        if type(inner) is dict:
+    for name, inner in params.items():
+        if type(inner) is dict and (reserved := NESTED.get(name)) is not None:
             node = cast("dict[str, Any]", inner)
-            if not node.keys() <= reserved and (key := _resembling(node, reserved)) is not None:
+            if not reserved.issuperset(node) and (key := _resembling(node, reserved)) is not None:
                 return f"{name}.{key}"
     answers = params.get("inputResponses")
     if type(answers) is dict:

@@ -49,8 +49,10 @@ def addressed(response: Response, id: str | int) -> Response:  # noqa: A002 - JS
 
 def read_body(body: bytes) -> Message | Malformed:
     """Return the message that a whole body is; an array of one message stands for the message."""
+    if not body[:64].lstrip(_SPACE).startswith(b"["):
+        return read_reply(body)
     try:
-        elements = _ELEMENTS.decode(body.lstrip(_SPACE)) if body[:64].lstrip(_SPACE).startswith(b"[") else []
+        elements = _ELEMENTS.decode(body.lstrip(_SPACE))
     except msgspec.DecodeError:
         elements = []
     return read_reply(bytes(elements[0]) if len(elements) == 1 else body)

@@ -94,7 +94,7 @@ def _is_method(value: Any) -> bool:
 
 def _is_text(value: str) -> bool:
     """Return whether a string can be written as UTF-8: a lone surrogate stands for a byte that was none."""
-    return not any("\ud800" <= character <= "\udfff" for character in value)
+    return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 _LENIENT: Final = json.JSONDecoder(object_pairs_hook=tuple)

@@ -4,7 +4,7 @@ Rule 1: what folds onto a key by which results are judged would be read by some 
 Rule 2: of two keys alike some reader takes the other one; such a result is written anew.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from gateway.protocol.keys import fold
@@ -31,14 +31,16 @@ _JUDGED: Final = frozenset(
 )
 """Keys of a result by which it is judged."""
 _FOLDED: Final = frozenset(map(fold, _JUDGED))
+_ORDINARY: Final = _JUDGED | {"_meta", "content", "isError", "structuredContent"}
+"""Keys that no reader takes for one of the judged ones without being it."""
 _ERROR: Final = frozenset({"code", "message", "data"})
 _RESULT_TYPES: Final = frozenset({"complete", "input_required", "task"})
 _COUNTING: Final = (b"resultType", b"cacheScope", b"ttlMs", b"capabilities")
 
 
-def misleading(keys: Iterable[str]) -> bool:
+def misleading(keys: Collection[str]) -> bool:
     """Return whether some reader takes one of a result's keys for another one."""
-    return any(fold(key) in _FOLDED for key in keys if key not in _JUDGED)
+    return not _ORDINARY.issuperset(keys) and any(fold(key) in _FOLDED for key in keys if key not in _JUDGED)
 
 
 def misleading_error(keys: Iterable[str]) -> bool:

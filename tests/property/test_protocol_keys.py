@@ -8,6 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.protocol.keys import RESERVED, clashing, fold
+from gateway.protocol.request_envelope import is_id
+from gateway.protocol.results import _JUDGED as JUDGED
+from gateway.protocol.results import misleading
 from gateway.protocol.task_places import RELATED, misspelt_task_key
 from gateway.protocol.values import as_object
 
@@ -40,6 +43,19 @@ def _holder(members: dict[str, Any], places: dict[str, Any], related: dict[str, 
 
 
 HOLDERS = st.builds(_holder, OBJECTS, PLACES, OBJECTS | st.none())
+
+
+RESULT_KEYS = st.sampled_from(
+    [variant for key in sorted({*JUDGED, "content", "isError", "structuredContent"}) for variant in _variants(key)]
+)
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _objects(value: Any) -> Iterator[dict[str, Any]]:
@@ -84,6 +100,18 @@ def test_no_reserved_key_is_a_misspelt_task_key() -> None:
 @example([{"name": [{"ref": 1, "uri": 2, "URI": 3}]}])
 def test_a_clash_is_found_as_by_folding_every_key(value: Any) -> None:
     assert clashing(value) == _clashing(value)
+
+
+@given(st.dictionaries(RESULT_KEYS, st.none(), max_size=5))
+@example({"ResultType": None, "content": None})
+def test_a_misleading_result_is_found_as_by_folding_every_key(result: dict[str, None]) -> None:
+    assert misleading(result) == any(fold(key) in map(fold, JUDGED) for key in result if key not in JUDGED)
+
+
+@given(st.text(max_size=12) | st.builds("\ud800".join, st.lists(st.text(max_size=2), min_size=1, max_size=2)))
+@example("\udfff")
+def test_an_id_is_text_without_lone_surrogates(text: str) -> None:
+    assert is_id(text, 12) == (len(text) <= 12 and _encodes(text))
 
 
 @given(HOLDERS | OBJECTS)
