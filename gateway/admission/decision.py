@@ -6,7 +6,7 @@ Rule 2: nothing, an unknown shape and an allow without grounds or route are deni
 
 from typing import Any, Literal
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 Severity = Literal["low", "medium", "high", "critical"]
 
@@ -35,7 +35,7 @@ class Obligation(Struct, frozen=True, kw_only=True):
 
     requirement: str
     type: str
-    params: dict[str, Any] = field(default_factory=dict[str, Any])
+    params: dict[str, Any] = {}
 
 
 class ResolvedAgent(Struct, frozen=True, kw_only=True):
@@ -95,12 +95,12 @@ class Decision(Struct, frozen=True, kw_only=True):
     reasons: list[Reason]
     grounds: list[Ground]
     resolved: Resolved
-    warnings: list[Reason] = field(default_factory=list[Reason])
-    shadow: list[Reason] = field(default_factory=list[Reason])
-    obligations: list[Obligation] = field(default_factory=list[Obligation])
+    warnings: list[Reason] = []
+    shadow: list[Reason] = []
+    obligations: list[Obligation] = []
     observe: bool = False
     """True while `data.environment.observe` is in force."""
-    reads: list[str] = field(default_factory=list[str])
+    reads: list[str] = []
     """What this policy reads of arguments, claims and headers on this server: JSON pointers into the policy input."""
     needs_definition: bool = False
     """True if policy may refuse only because the definition could not be seen; absent in answers of older policies."""
@@ -111,7 +111,7 @@ class ListedItem(Struct, frozen=True, kw_only=True):
     """The verdict on one item, in the order of the question's `items`."""
 
     listed: bool
-    refused_by: list[str] = field(default_factory=list[str])
+    refused_by: list[str] = []
 
 
 class Listing(Struct, frozen=True, kw_only=True):

@@ -26,7 +26,7 @@ class Retry(Struct, frozen=True, kw_only=True):
     """A multi-round-trip retry (revision 2026-07-28): what the client brought back."""
 
     has_state: bool = False
-    answers: list[str] = field(default_factory=list[str])
+    answers: list[str] = []
     """The keys of `inputResponses`, sorted."""
 
 
@@ -92,9 +92,9 @@ class ArgumentsMeta(Struct, frozen=True, kw_only=True):
     schema: SchemaCheck = "none"
     formats: SchemaCheck = "none"
     """The same with formats asserted; `none` if the schema names no format."""
-    unchecked: list[str] = field(default_factory=list[str])
+    unchecked: list[str] = []
     """Keywords of the presented schema that cannot be checked, as JSON pointers into it; the first ones."""
-    errors: list[ArgumentError] = field(default_factory=list[ArgumentError])
+    errors: list[ArgumentError] = []
     """Why the arguments do not match; the first reasons."""
 
 
@@ -131,7 +131,7 @@ class Context(Struct, frozen=True, kw_only=True):
     time: Time
     source_ip: str
     gateway: Gateway
-    headers: dict[str, str] = field(default_factory=dict[str, str])
+    headers: dict[str, str] = {}
     session: str = ""
     """Digest of the `Mcp-Session-Id` that the client presents (`session_digest`); empty if it presents none."""
 
@@ -149,7 +149,7 @@ class PolicyInput(Struct, frozen=True, kw_only=True):
     definition: Definition | None = None
     definition_status: DefinitionStatus | UnsetType = UNSET
     """Why there is a definition or none; unset where that is not known, which permits nothing."""
-    arguments: dict[str, Any] = field(default_factory=dict[str, Any])
+    arguments: dict[str, Any] = {}
     arguments_meta: ArgumentsMeta = field(default_factory=ArgumentsMeta)
-    items: list[Item] = field(default_factory=list[Item])
+    items: list[Item] = []
     schema: Literal["mcp.input/v1"] = SCHEMA

@@ -6,7 +6,7 @@ Rule 2: a credential never appears here, only the digest of a service token.
 
 from typing import Any, Literal
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 
 class Principal(Struct, frozen=True, kw_only=True):
@@ -17,10 +17,10 @@ class Principal(Struct, frozen=True, kw_only=True):
     issuer: str | None = None
     subject: str | None = None
     client_id: str | None = None
-    groups: list[str] = field(default_factory=list[str])
-    scopes: list[str] = field(default_factory=list[str])
-    claims: dict[str, Any] = field(default_factory=dict[str, Any])
-    delegation: list[str] = field(default_factory=list[str])
+    groups: list[str] = []
+    scopes: list[str] = []
+    claims: dict[str, Any] = {}
+    delegation: list[str] = []
     credential_sha256: str | None = None
     """Lower-case hexadecimal SHA-256 of a presented service token, else null."""
 
