@@ -101,7 +101,7 @@ def _answered(verdict: Verdict, secrets: Scrubber) -> dict[str, Any]:
         "rule": decision.grounds[0].rule if decision.grounds else "",
         "warnings": _worded(decision.warnings, secrets),
         "shadow": _worded(decision.shadow, secrets),
-        "obligations": _bound(decision.obligations, secrets),
+        "obligations": _bound(decision.obligations, secrets) if decision.obligations else (),
         "observe": decision.observe,
         "decision_id": verdict.decision_id,
         "emergency": verdict.emergency,
@@ -143,6 +143,8 @@ def _reasons(answer: Verdict | PolicyFailure) -> Sequence[Reason]:
 
 def _worded(reasons: Sequence[Reason], secrets: Scrubber) -> tuple[Reason, ...]:
     """Return reasons whose words, which policies make of arguments, repeat no secret."""
+    if not reasons:
+        return ()
     return tuple(
         Reason(
             requirement=reason.requirement,
