@@ -54,4 +54,4 @@ class Inbound(Struct, frozen=True, kw_only=True):
     @property
     def request_id(self) -> str | int | None:
         """The JSON-RPC id that an answer must carry; null where no answer may carry one."""
-        return self.message.id if isinstance(self.message, Request) else None
+        return self.message.id if type(self.message) is Request else None

@@ -153,7 +153,7 @@ def clashing(value: Any) -> str | None:
     """
     if type(value) is dict:
         node = cast("dict[str, Any]", value)
-        if len(node) > 1 and (key := _clash(node)) is not None:
+        if not RESERVED.issuperset(node) and len(node) > 1 and (key := _clash(node)) is not None:
             return key
         value = node.values()
     elif type(value) is not list:
@@ -165,8 +165,6 @@ def clashing(value: Any) -> str | None:
 
 
 def _clash(node: dict[str, Any]) -> str | None:
-    if RESERVED.issuperset(node):
-        return None
     joined = "".join(node)
     if joined.isascii() and joined.isprintable() and (joined.islower() or len({*map(str.lower, node)}) == len(node)):
         return None

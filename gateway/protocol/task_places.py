@@ -30,9 +30,10 @@ class TaskPlace(Struct, frozen=True):
 
 def related(holder: Mapping[str, Any], path: Path) -> list[TaskPlace]:
     """Return the task that the metadata of a result, or of params, says that it belongs to."""
-    meta = as_object(holder.get(_META))
-    node = meta.get(RELATED) if meta is not None else None
-    return [TaskPlace((*path, _META, RELATED, _ID), (as_object(node) or {}).get(_ID))] if node is not None else []
+    meta = as_object(holder[_META]) if _META in holder else None
+    if meta is None or meta.get(RELATED) is None:
+        return []
+    return [TaskPlace((*path, _META, RELATED, _ID), (as_object(meta[RELATED]) or {}).get(_ID))]
 
 
 def of_params(params: Mapping[str, Any], *, named: bool, path: Path = ("params",)) -> list[TaskPlace]:
@@ -94,5 +95,5 @@ def _of_state(holder: Mapping[str, Any], path: Path) -> Iterator[TaskPlace]:
 
 
 def _created(result: Mapping[str, Any], path: Path) -> list[TaskPlace]:
-    task = as_object(result.get("task"))
+    task = as_object(result["task"]) if "task" in result else None
     return [TaskPlace((*path, "task", _ID), task[_ID])] if task is not None and _ID in task else []

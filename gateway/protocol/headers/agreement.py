@@ -39,11 +39,11 @@ def agree(headers: Headers, message: Message, *, negotiated: str | None = None) 
         return _refused("metadata", INVALID_PARAMS, "params._meta must be an object", call)
     meta = cast("dict[str, Any]", meta)
     era = "legacy" if version is None else era_of(version)
-    if era == "legacy":
+    if version is None or era == "legacy":
         return _agree_legacy(headers, call, meta, negotiated)
-    if version is not None and meta.get(_VERSION, version) != version:
+    if meta.get(_VERSION, version) != version:
         return _refused("era", HEADER_MISMATCH, "MCP-Protocol-Version differs from the revision in params._meta", call)
-    return _unsupported(str(version), call) if era is None else _agree_modern(headers, call, meta)
+    return _unsupported(version, call) if era is None else _agree_modern(headers, call, meta, version)
 
 
 def agree_stream(headers: Headers, *, negotiated: str | None = None) -> Agreed | Malformed:
@@ -85,8 +85,9 @@ def _agree_legacy(
     return _misnamed(headers, call, revision, required=False) or Agreed("legacy", revision)
 
 
-def _agree_modern(headers: Headers, call: Request | Notification, meta: dict[str, Any]) -> Agreed | Malformed:
-    revision = str(headers.get("mcp-protocol-version"))
+def _agree_modern(
+    headers: Headers, call: Request | Notification, meta: dict[str, Any], revision: str
+) -> Agreed | Malformed:
     asks = type(call) is Request
     if asks and (_VERSION not in meta or type(meta.get(_CAPABILITIES)) is not dict):
         reason = f"params._meta needs {_VERSION}, a string, and {_CAPABILITIES}, an object"

@@ -64,8 +64,9 @@ def read_headers(lines: Iterable[tuple[bytes, bytes]]) -> Headers | Malformed:
     for raw_name, raw_value in lines:
         name = _SPELLINGS.get(raw_name) or raw_name.decode("latin-1").lower()
         value = raw_value.strip(b" \t").decode("latin-1")
-        total += len(raw_name) + len(raw_value)
-        plain = value.isascii() and value.isprintable() and len(value) <= VALUE_BYTES
+        size = len(raw_value)
+        total += len(raw_name) + size
+        plain = size <= VALUE_BYTES and value.isascii() and value.isprintable()
         if not plain and (problem := _unfit(name, value)) is not None:
             return problem
         if name not in values:
