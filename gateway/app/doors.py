@@ -5,7 +5,7 @@ Rule 1: every request that is turned away here is counted and recorded, as the e
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -64,9 +64,9 @@ def metadata_beside(endpoint: ASGIApp, resource: Resource) -> ASGIApp:
     """Return the application that answers RFC 9728 requests from `resource`, and all else from `endpoint`."""
     metadata = Metadata(resource)
 
-    async def routed(scope: Scope, receive: Receive, send: Send) -> None:
+    def routed(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         inner = metadata if scope["path"].startswith(PREFIX) else endpoint
-        await inner(scope, receive, send)
+        return inner(scope, receive, send)
 
     return routed
 

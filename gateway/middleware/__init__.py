@@ -1,4 +1,8 @@
-"""What every HTTP request must be before anyone looks at its message: plain ASGI, one small class each."""
+"""What every HTTP request must be before anyone looks at its message: plain ASGI, one small class each.
+
+Rule 1: a class with nothing to do after the answer returns the awaitable of the next one. A coroutine of its own would
+be resumed at every wait of the request.
+"""
 
 from gateway.middleware.cors import CrossOrigin
 from gateway.middleware.gate import Notice, TurnedAway

@@ -7,7 +7,7 @@ Rule 3: of the headers that a page wants to send, only those that MCP and the se
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -39,20 +39,17 @@ class CrossOrigin:
         self._app = app
         self._headers = _KNOWN | {name.lower() for name in headers}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         origins = values(scope, b"origin")
         if not origins:
             # A cache must not give a page the answer that it has kept for somebody without an origin.
-            await self._app(scope, receive, send if scope["method"] == "POST" else _with(send, [_VARY]))
-            return
+            return self._app(scope, receive, send if scope["method"] == "POST" else _with(send, [_VARY]))
         origin = (b"access-control-allow-origin", origins[0].encode("latin-1"))
         if scope["method"] == "OPTIONS" and values(scope, b"access-control-request-method"):
-            await self._preflight(scope, send, origin)
-            return
-        await self._app(scope, receive, _with(send, [origin, (b"access-control-expose-headers", _EXPOSED), _VARY]))
+            return self._preflight(scope, send, origin)
+        return self._app(scope, receive, _with(send, [origin, (b"access-control-expose-headers", _EXPOSED), _VARY]))
 
     async def _preflight(self, scope: Scope, send: Send, origin: tuple[bytes, bytes]) -> None:
         """Say what a page of this origin may send."""

@@ -5,7 +5,7 @@ Rule 2: what cannot be read as an address ends the chain: the last trusted hop s
 """
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from functools import lru_cache
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -28,13 +28,13 @@ class Proxies:
         self._trusted = lru_cache(maxsize=1024)(is_trusted)
         self._any = bool(networks)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if self._any and scope["type"] == "http":
             peer = scope.get("client")
             caller = self._caller(peer[0] if peer else "", scope)
             if caller is not None:
                 scope = {**scope, "client": (caller, 0)}
-        await self._app(scope, receive, send)
+        return self._app(scope, receive, send)
 
     def _caller(self, peer: str, scope: Scope) -> str | None:
         """The nearest address that is not a trusted proxy's; None where the peer is not to be believed."""
