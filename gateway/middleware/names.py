@@ -6,7 +6,8 @@ Rule 3: a name without a port is meant at every port: rebinding is about names, 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -16,6 +17,8 @@ from gateway.middleware.gate import Notice, TurnedAway, turn_away, values
 
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 PORTS: Final = {"http": "80", "https": "443"}
+_HOST_CHARS: Final = 255
+"""The longest `Host` that is remembered: longer ones would fill the memory."""
 _AUTHORITY: Final = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::([0-9]{1,5}))?", re.IGNORECASE)
 
 HOST: Final = TurnedAway(
@@ -42,16 +45,20 @@ class Names:
         self._exact = {(name, port) for name, port in listed if port}
         self._origins = {_origin(public_url), *(_origin(origin) for origin in origins)}
         self._loopback = loopback
+        self._known = lru_cache(maxsize=256)(self._is_ours)
 
     def host(self, value: str) -> bool:
         """True for a `Host` that names this gateway."""
-        name, port = _authority(value)
-        return name in self._names or (name, port or self._port) in self._exact
+        return self._known(value) if len(value) <= _HOST_CHARS else self._is_ours(value)
 
     def origin(self, value: str) -> bool:
         """True for an `Origin` whose pages may use this gateway."""
         origin = _origin(value)
         return origin in self._origins or (self._loopback and origin[1] in LOOPBACK)
+
+    def _is_ours(self, host: str) -> bool:
+        name, port = _authority(host)
+        return name in self._names or (name, port or self._port) in self._exact
 
 
 class HostAndOrigin:
@@ -62,18 +69,18 @@ class HostAndOrigin:
         self._notice = notice
         self._names = names
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         refused = self._refused(scope) if scope["type"] == "http" else None
         if refused is None:
-            await self._app(scope, receive, send)
-        else:
-            await turn_away(scope, send, self._notice, refused)
+            return self._app(scope, receive, send)
+        return turn_away(scope, send, self._notice, refused)
 
     def _refused(self, scope: Scope) -> TurnedAway | None:
-        hosts, origins = values(scope, b"host"), values(scope, b"origin")
+        hosts = values(scope, b"host")
         if len(hosts) != 1 or not self._names.host(hosts[0]):
             return HOST
-        if len(origins) > 1 or (origins and not self._names.origin(origins[0])):
+        origins = values(scope, b"origin")
+        if origins and (len(origins) > 1 or not self._names.origin(origins[0])):
             return ORIGIN
         return None
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.middleware.gate import Notice, TurnedAway, turn_away, values
+from gateway.middleware.gate import Notice, TurnedAway, turn_away
 
 _LINE_BYTES: Final = 4
 """What a header line has beside name and value."""
@@ -33,25 +33,30 @@ class Sizes:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-        elif self._large_head(scope):
-            await turn_away(scope, send, self._notice, self._head)
-        elif self._announced(scope):
-            await turn_away(scope, send, self._notice, self._body)
+        elif (refused := self._refused(scope)) is not None:
+            await turn_away(scope, send, self._notice, refused)
         else:
             counted = _Counted(scope, receive, send, self._body_bytes)
             await self._app(scope, counted.receive, counted.send)
             if counted.over and not counted.started:
                 await turn_away(scope, send, self._notice, self._body)
 
-    def _large_head(self, scope: Scope) -> bool:
+    def _refused(self, scope: Scope) -> TurnedAway | None:
         lines: list[tuple[bytes, bytes]] = scope["headers"]
-        size = len(scope.get("raw_path") or b"") + len(scope.get("query_string") or b"")
-        size += sum(len(name) + len(value) + _LINE_BYTES for name, value in lines)
-        return len(lines) > self._headers or size > self._header_bytes
+        if len(lines) > self._headers:
+            return self._head
+        size = len(scope.get("raw_path") or b"") + len(scope.get("query_string") or b"") + _LINE_BYTES * len(lines)
+        too_long = False
+        for name, value in lines:
+            size += len(name) + len(value)
+            if name == b"content-length" and not self._fits(value.strip(b" \t")):
+                too_long = True
+        if size > self._header_bytes:
+            return self._head
+        return self._body if too_long else None
 
-    def _announced(self, scope: Scope) -> bool:
-        lengths = values(scope, b"content-length")
-        return any(len(text) > _MAX_DIGITS or not text.isdecimal() or int(text) > self._body_bytes for text in lengths)
+    def _fits(self, length: bytes) -> bool:
+        return len(length) <= _MAX_DIGITS and length.isdigit() and int(length) <= self._body_bytes
 
 
 class _Counted:

@@ -142,3 +142,12 @@ async def test_the_start_and_end_of_the_program_are_not_judged() -> None:
     inner = Inner()
     await asked(HostAndOrigin(inner, Noticed(), LOCAL), [], type="lifespan")
     assert inner.scopes[0]["type"] == "lifespan"
+
+
+@given(
+    st.lists(st.sampled_from(["localhost", "LOCALHOST:1", "evil.example", "localhost:x", "a" * 300, ""]), max_size=9)
+)
+def test_a_host_is_judged_alike_however_often_it_is_named(hosts: list[str]) -> None:
+    names = Names("http://127.0.0.1:8930", hosts=("a" * 300,), origins=(), loopback=True)
+    for host in hosts:
+        assert names.host(host) == (host in {"localhost", "LOCALHOST:1", "a" * 300})

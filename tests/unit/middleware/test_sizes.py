@@ -48,6 +48,29 @@ async def test_a_large_head_is_refused(headers: Lines) -> None:
     assert (sent[0]["status"], inner.scopes, noticed.codes) == (431, [], ["head_too_large"])
 
 
+LINES = st.tuples(
+    st.sampled_from([b"content-length", b"a"]),
+    st.sampled_from([b"10", b" 9\t", b"11", b"-1", b"1_0", b"", b"\xb2", b"0" * 18, b"0" * 19])
+    | st.binary(max_size=60),
+)
+
+
+@given(st.lists(LINES, max_size=7), st.binary(max_size=20))
+async def test_a_head_is_refused_for_its_size_first_and_then_for_any_length_of_its_body(
+    headers: Lines, query: bytes
+) -> None:
+    inner, noticed = Inner(), Noticed()
+    await asked(limited(inner, noticed), headers, query_string=query)
+    size = len(query) + sum(len(name) + len(value) + 4 for name, value in headers)
+    lengths = [value.strip(b" \t").decode("latin-1") for name, value in headers if name == b"content-length"]
+    if size > 200 or len(headers) > 5:
+        assert noticed.codes == ["head_too_large"]
+    elif any(len(text) > 18 or not text.isdecimal() or int(text) > 10 for text in lengths):
+        assert noticed.codes == ["body_too_large"]
+    else:
+        assert (noticed.codes, len(inner.scopes)) == ([], 1)
+
+
 async def test_a_long_address_is_part_of_the_head() -> None:
     sent = await asked(limited(Inner(), Noticed()), [], raw_path=b"/" * 100, query_string=b"q" * 101)
     assert sent[0]["status"] == 431
