@@ -70,9 +70,9 @@ class CrossOrigin:
 def _with(send: Send, headers: list[tuple[bytes, bytes]]) -> Send:
     """Return a `send` that adds these headers to the answer."""
 
-    async def sent(message: Message) -> None:
+    def sent(message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             message = {**message, "headers": [*message.get("headers", ()), *headers]}
-        await send(message)
+        return send(message)
 
     return sent

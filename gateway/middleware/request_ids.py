@@ -5,6 +5,7 @@ Rule 1: the gateway chooses it; a client's own is not taken over, as it could na
 
 import itertools
 import secrets
+from collections.abc import Awaitable
 from contextvars import ContextVar
 from typing import Final
 
@@ -29,10 +30,10 @@ class RequestIds:
         name = f"{self._start}-{next(self._count)}"
         header = (b"x-request-id", name.encode("ascii"))
 
-        async def named(message: Message) -> None:
+        def named(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
                 message = {**message, "headers": [*message.get("headers", ()), header]}
-            await send(message)
+            return send(message)
 
         token = current.set(name)
         try:

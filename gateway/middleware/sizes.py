@@ -4,6 +4,7 @@ Rule 1: what is announced is refused before it is read; what is not announced is
 Rule 2: after a refusal the application is told that the client has gone, and nothing that it sends goes out.
 """
 
+from collections.abc import Awaitable
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -80,8 +81,12 @@ class _Counted:
             return {"type": "http.disconnect"}
         return message
 
-    async def send(self, message: Message) -> None:
+    def send(self, message: Message) -> Awaitable[None]:
         if self.over and not self.started:
-            return
+            return _drop()
         self.started = True
-        await self._send(message)
+        return self._send(message)
+
+
+async def _drop() -> None:
+    """Send nothing."""
