@@ -12,6 +12,7 @@ from math import inf
 from typing import Any, Final, cast
 
 import httptools
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.listening.connections import EXTENSION, Connection, Ending
@@ -43,14 +44,24 @@ class HttpProtocol(HttpToolsProtocol):
         self._began = False
         self._unparsed = 0
         """Bytes of a head, or of what frames a body, since the last progress."""
+        self._exchange: HttpExchange | None = None
+        """The exchange of the last request."""
         self._running: HttpExchange | None = None
         """The exchange under way; further requests may wait for its end."""
         self._refusal: Unreadable | None = None
         self._upgraded = False
+        self._scope: Final[dict[str, Any]] = {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "root_path": self.root_path,
+            "extensions": {EXTENSION: {"connections": listener.connections, "connection": connection}},
+        }
+        """What the scopes of all requests have in common."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         """Wait for the first request."""
         super().connection_made(transport)
+        self._scope.update(server=self.server, client=self.client, scheme=self.scheme)
         self._lingering = Lingering(transport, self._connections, self._connection)
         self._line = Line(self._connections, self._connection, Outlet(transport, self.finish), self.flow)
         self._connection.end = self._ended
@@ -97,7 +108,8 @@ class HttpProtocol(HttpToolsProtocol):
         except httptools.HttpParserError as error:
             self._refuse(self._refusal or Unreadable.parsing(str(error), self._parser.get_http_version()))
         else:
-            self._measured()
+            if self._in_head or self._unparsed:
+                self._measured()
 
     def _measured(self) -> None:
         """Refuse a head or a framing that never ends; give a head that has begun its time."""
@@ -108,11 +120,6 @@ class HttpProtocol(HttpToolsProtocol):
         if self._unparsed > self._limits.head_bytes and (self._in_head or self._in_body):
             self._connections.refused(self._connection, "head_bytes")
             self._refuse(LONG_HEAD if self._in_head else LONG_FRAMING)
-
-    @property
-    def _exchange(self) -> HttpExchange | None:
-        """The exchange of the last request."""
-        return cast("HttpExchange | None", self.cycle)
 
     @property
     def _waits(self) -> bool:
@@ -126,13 +133,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Begin a head."""
-        super().on_message_begin()
+        self.url, self.headers, self.expect_100_continue = b"", [], False
         self._in_head = self._began = True
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; a trailer is none."""
-        if self._in_head:
-            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Begin an exchange, or refuse what this server does not understand."""
@@ -146,20 +148,25 @@ class HttpProtocol(HttpToolsProtocol):
             self._refusal = PIPELINED
         if self._refusal is not None or target is None:
             raise ValueError("the request is refused")  # ends the parser, which reports it to `data_received`
-        if target.authority:
-            self.scope["headers"] = named_hosts(self.headers, target, version)
-        self.scope["method"], self.scope["http_version"] = self._parser.get_method().decode("ascii"), version
-        self.scope["path"], self.scope["raw_path"] = target.path, target.raw_path
-        self.scope["query_string"] = target.query
-        self.scope["extensions"] = {EXTENSION: {"connections": self._connections, "connection": self._connection}}
-        self._begin(version)
+        scope: dict[str, Any] = {
+            **self._scope,
+            "method": self._parser.get_method().decode("ascii"),
+            "http_version": version,
+            "path": target.path,
+            "raw_path": target.raw_path,
+            "query_string": target.query,
+            "headers": named_hosts(self.headers, target, version) if target.authority else self.headers,
+            "state": {},
+        }
+        self.headers = []  # what comes from now on is a trailer, which nothing reads
+        self._begin(scope, version)
 
-    def _begin(self, version: str) -> None:
+    def _begin(self, scope: dict[str, Any], version: str) -> None:
         waits = self._waits
-        cycle = HttpExchange(self._line, self.scope, self.server_state.default_headers, self.on_response_complete)
+        cycle = HttpExchange(self._line, scope, self.server_state.default_headers, self.on_response_complete)
         cycle.waiting_for_100_continue = self.expect_100_continue and version != "1.0"
         cycle.keep_alive = version != "1.0" and self._parser.should_keep_alive()
-        self.cycle = cycle
+        self.cycle = self._exchange = cycle
         self._connections.work(self._connection)
         if waits:
             self._running = cycle
@@ -171,17 +178,24 @@ class HttpProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Pass on a piece of the body; after the answer it is dropped."""
         self._unparsed = 0
-        super().on_body(body)
-        if self._waits:
+        exchange = self._exchange
+        if exchange is None or exchange.response_complete:
             self._lingering.drop(len(body))
-        elif self._exchange is not None and self._exchange.waits_for_body:
-            self._exchange.progress()
+            return
+        exchange.body += body
+        if len(exchange.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        exchange.message_event.set()
+        if exchange.waits_for_body:
+            exchange.progress()
 
     def on_message_complete(self) -> None:
         """End the request."""
-        super().on_message_complete()
-        self.cycle.more_body, self._unparsed = False, 0
-        if self._waits and not (self.transport.is_closing() or self._lingering.begun):
+        cycle = self.cycle
+        cycle.more_body, self._unparsed = False, 0
+        if not cycle.response_complete:
+            cycle.message_event.set()
+        elif not (self.transport.is_closing() or self._lingering.begun):
             self._connections.wait(self._connection, self._limits.idle_s)
 
     def on_response_complete(self) -> None:
