@@ -51,5 +51,10 @@ async def turn_away(scope: Scope, send: Send, notice: Notice, turned: TurnedAway
 
 
 def values(scope: Scope, wanted: bytes) -> list[str]:
-    """Every value of a header, trimmed as uvicorn leaves them untrimmed; `wanted` in lower case."""
-    return [value.strip(b" \t").decode("latin-1") for name, value in scope["headers"] if name == wanted]
+    """Every value of a header; `wanted` in lower case."""
+    return [header_text(value) for name, value in scope["headers"] if name == wanted]
+
+
+def header_text(value: bytes) -> str:
+    """Return the value of a header, trimmed as uvicorn leaves it untrimmed."""
+    return value.strip(b" \t").decode("latin-1")

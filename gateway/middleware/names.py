@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.middleware.gate import Notice, TurnedAway, turn_away, values
+from gateway.middleware.gate import Notice, TurnedAway, header_text, turn_away
 
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 PORTS: Final = {"http": "80", "https": "443"}
@@ -76,11 +76,16 @@ class HostAndOrigin:
         return turn_away(scope, send, self._notice, refused)
 
     def _refused(self, scope: Scope) -> TurnedAway | None:
-        hosts = values(scope, b"host")
-        if len(hosts) != 1 or not self._names.host(hosts[0]):
+        hosts: list[bytes] = []
+        origins: list[bytes] = []
+        for name, value in scope["headers"]:
+            if name == b"host":
+                hosts.append(value)
+            elif name == b"origin":
+                origins.append(value)
+        if len(hosts) != 1 or not self._names.host(header_text(hosts[0])):
             return HOST
-        origins = values(scope, b"origin")
-        if origins and (len(origins) > 1 or not self._names.origin(origins[0])):
+        if origins and (len(origins) > 1 or not self._names.origin(header_text(origins[0]))):
             return ORIGIN
         return None
 
