@@ -102,3 +102,15 @@ async def test_an_upgrade_is_answered_as_http_1_1_and_ends_the_connection() -> N
         assert (answer.status, answer.headers["connection"]) == (200, "close")
         assert await client.ended() == b""
         assert len(served.app.scopes) == 1
+
+
+async def test_requests_of_a_connection_share_nothing_that_belongs_to_one_of_them() -> None:
+    async with serving() as served, served.client() as client:
+        for path, value in (("/a?b", "1"), ("/c", "2")):
+            await client.send(head(path, f"X: {value}", method="GET"))
+            await client.answer()
+    first, second = served.app.scopes
+    assert [first[key] for key in ("path", "query_string", "headers")] == ["/a", b"b", [(b"host", b"a"), (b"x", b"1")]]
+    assert [second[key] for key in ("path", "query_string", "headers")] == ["/c", b"", [(b"host", b"a"), (b"x", b"2")]]
+    assert first["client"] == second["client"]
+    assert first["state"] is not second["state"]
