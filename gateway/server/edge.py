@@ -44,6 +44,8 @@ class Edge:
         self.started = False
         self.answering = False
         """Whether a whole answer is being written, or was."""
+        self.ended = False
+        """Whether the answer was written to its end."""
 
     async def body(self, limit: int, take: Callable[[int], bool]) -> bytes | Incomplete | TooLarge | ByteLimitReached:
         """Return the whole body, at most `limit` bytes; `take` returns whether so many more may be kept."""
@@ -85,7 +87,7 @@ class Edge:
         """Write a whole answer."""
         self.answering = True
         await self.start(status, [*headers, ("content-length", str(len(body)))] if status != _NO_BODY else headers)
-        await self._emit({"type": "http.response.body", "body": body, "more_body": False})
+        await self.write(body, more=False)
 
     async def start(self, status: int, headers: Headers) -> None:
         """Write the head of an answer."""
@@ -97,7 +99,10 @@ class Edge:
 
     async def write(self, body: bytes, *, more: bool) -> None:
         """Write a piece of the body; waits while the client does not read."""
+        if self.ended:
+            return
         await self._emit({"type": "http.response.body", "body": body, "more_body": more})
+        self.ended = not (more or self.gone)
 
     async def _emit(self, event: dict[str, Any]) -> None:
         if self.gone:
@@ -110,6 +115,8 @@ class Edge:
     async def _watched(self) -> None:
         while True:
             event = await self._receive()
+            if self.ended:  # nobody listens any more, which is no sign that the client has gone
+                return
             if event["type"] == "http.disconnect":
                 break
         self.gone = True

@@ -191,20 +191,21 @@ class EventStream:
             await self._begin(action.body)
             self._held, held = b"", self._held
             await self._send(held)
-        await self._write(sse.encode(replace(event, id=self._sealed(event), data=action.body)))
+        last = action.final and self._to.answers_one
+        await self._write(sse.encode(replace(event, id=self._sealed(event), data=action.body)), more=not last)
         self.answered = self.answered or action.final
 
-    async def _write(self, written: bytes) -> None:
+    async def _write(self, written: bytes, *, more: bool = True) -> None:
         if self._to.edge.started:
-            await self._send(written)
+            await self._send(written, more=more)
         else:
             self._held += written
 
-    async def _send(self, written: bytes) -> None:
+    async def _send(self, written: bytes, *, more: bool = True) -> None:
         if written:
             self._last_write = asyncio.get_running_loop().time()
             self._written += len(written)
-            await self._budget.during(self._to.edge.write(written, more=True))
+            await self._budget.during(self._to.edge.write(written, more=more))
 
     async def _begin(self, body: bytes) -> None:
         headers = answered_headers(self._to.pipeline, self._to.call, self._reply, body)
@@ -218,7 +219,7 @@ class EventStream:
         return sealed_event_id(parts.ring, self._to.call, event.id, parts.ids.nonce())
 
     async def _closed(self) -> None:
-        """End the client's stream behind the response."""
+        """End the client's stream behind the response, if it did not end with it."""
         await self._to.edge.write(b"", more=False)
 
     async def _ended(self) -> UpstreamFailure | None:

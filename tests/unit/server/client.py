@@ -30,6 +30,7 @@ class Got(Struct):
     status: int = 0
     headers: dict[str, str] = {}
     body: bytes = b""
+    pieces: int = 0
     finished: bool = False
 
     @property
@@ -102,6 +103,7 @@ class Browser:
                 got.headers = {name.decode(): value.decode() for name, value in event["headers"]}
             else:
                 got.body += event["body"]
+                got.pieces += 1
                 got.finished = not event["more_body"]
 
         await self.endpoint(scope, receive, take)

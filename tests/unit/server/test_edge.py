@@ -54,3 +54,27 @@ async def test_nobody_learns_that_a_client_leaves_after_the_exchange() -> None:
     await asyncio.wait(others)
     assert (left, edge.gone) == ([], False)
     assert all(task.cancelled() for task in others)
+
+
+async def test_a_client_that_leaves_once_it_has_the_whole_answer_has_not_gone_and_gets_nothing_more() -> None:
+    sent, left, told = list[Message](), list[str](), asyncio.Event()
+
+    async def receive() -> Message:
+        await told.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(event: Message) -> None:
+        sent.append(event)
+        if not event.get("more_body", True):
+            told.set()  # as a server does when the answer is written
+
+    edge = Edge({"type": "http"}, receive, send)
+    edge.watch(lambda: left.append("gone"))
+    await edge.start(200, ())
+    await edge.write(b"a", more=True)
+    await edge.write(b"b", more=False)
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    await asyncio.wait(others)
+    await edge.write(b"", more=False)
+    assert (left, edge.gone) == ([], False)
+    assert [event.get("body") for event in sent] == [None, b"a", b"b"]

@@ -73,6 +73,13 @@ async def test_what_is_not_a_message_for_the_request_is_withheld_and_counted(odd
     assert (ended.outcome, ended.withheld, ended.detail != "") == ("answered", 2, True)
 
 
+async def test_the_stream_ends_in_the_piece_that_holds_the_response() -> None:
+    """A client that leaves once it has its response would count as gone if the end came later."""
+    got, world = await called(data(DONE, NOTE))
+    assert (got.events, got.pieces, got.finished) == ([DONE], 1, True)
+    assert world.journal.completions[-1].outcome == "answered"
+
+
 @pytest.mark.parametrize("kind", [b"ping", b"endpoint", b"Message", b"error", b"message2"])
 async def test_an_event_of_a_type_that_clients_pass_over_is_withheld(kind: bytes) -> None:
     got, world = await called(b"event: " + kind + b"\n" + data(DONE) + b"event: message\n" + data(DONE))
