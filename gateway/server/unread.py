@@ -78,8 +78,7 @@ class Unread:
         if failure is not None:
             self.break_off(failure)
             return None
-        await self._written(b"", last=True)
-        await self._edge.write(b"", more=False)
+        await self._written(b"", last=True, more=False)
         return None
 
     async def _flow(self, chunks: AsyncIterator[bytes | UpstreamFailure], envelope: Envelope) -> UpstreamFailure | None:
@@ -138,17 +137,18 @@ class Unread:
         return None if come else _ODD
 
     async def _passed(self, piece: Piece) -> Piece:
-        await self._written(piece.data, last=piece.ended)
+        ends = piece.ended and self._call.inbound.request_id is not None  # a stream that a GET resumed goes on
+        await self._written(piece.data, last=piece.ended, more=not ends)
         if piece.ended:
             self._passing = None
         return piece
 
-    async def _written(self, data: bytes, *, last: bool = False) -> None:
+    async def _written(self, data: bytes, *, last: bool = False, more: bool = True) -> None:
         if self._private is not None:
             data = self._private.feed(data) + (self._private.rest() if last else b"")
         self._outcome.size += len(data)
-        if data:
-            await self._edge.write(data, more=True)
+        if data or not more:
+            await self._edge.write(data, more=more)
 
 
 def _envelope(call: Call) -> Envelope | None:

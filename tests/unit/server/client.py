@@ -31,6 +31,7 @@ class Got(Struct):
     headers: dict[str, str] = {}
     body: bytes = b""
     pieces: int = 0
+    last_piece: bytes = b""
     finished: bool = False
 
     @property
@@ -103,7 +104,7 @@ class Browser:
                 got.headers = {name.decode(): value.decode() for name, value in event["headers"]}
             else:
                 got.body += event["body"]
-                got.pieces += 1
+                got.pieces, got.last_piece = got.pieces + 1, event["body"]
                 got.finished = not event["more_body"]
 
         await self.endpoint(scope, receive, take)

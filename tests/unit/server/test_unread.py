@@ -53,6 +53,7 @@ async def test_a_large_event_passes_unread_and_ends_the_answer() -> None:
     got = await called(gateway)
     assert got.body == b"event: message\ndata: " + b"".join(PIECES) + b"\n\n"
     assert got.finished
+    assert got.last_piece, "a client that leaves once it has the event has the end of the answer too"
     assert gateway.journal.completions[-1].unread is True
     assert gateway.journal.completions[-1].outcome == "answered"
 
