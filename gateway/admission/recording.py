@@ -101,7 +101,7 @@ def _answered(verdict: Verdict, secrets: Scrubber) -> dict[str, Any]:
         "rule": decision.grounds[0].rule if decision.grounds else "",
         "warnings": _worded(decision.warnings, secrets),
         "shadow": _worded(decision.shadow, secrets),
-        "obligations": _bound(decision.obligations, secrets) if decision.obligations else (),
+        "obligations": _bound(decision.obligations, secrets),
         "observe": decision.observe,
         "decision_id": verdict.decision_id,
         "emergency": verdict.emergency,
@@ -157,6 +157,8 @@ def _worded(reasons: Sequence[Reason], secrets: Scrubber) -> tuple[Reason, ...]:
 
 
 def _bound(obligations: Sequence[Obligation], secrets: Scrubber) -> tuple[Obligation, ...]:
+    if not obligations:
+        return ()
     return tuple(
         replace(obligation, params=repeated(without_secrets(obligation.params, []), secrets))
         for obligation in obligations

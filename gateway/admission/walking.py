@@ -28,8 +28,8 @@ def has_nodes(value: list[Any]) -> bool:
 
 def nodes(value: Any) -> list[Any]:
     """Return every object and array of a JSON value, itself included, level by level."""
-    found: list[Any] = [value] if type(value) is dict or type(value) is list else []
-    for node in found:  # grows meanwhile
+    found: list[Any] = [value] if is_node(value) else []
+    for node in found:  # the loop also visits what it appends
         if node:
             found += _nodes_in(node)
     return found
@@ -38,7 +38,7 @@ def nodes(value: Any) -> list[Any]:
 def depth(value: Any) -> int:
     """Return how deep a JSON value nests: 0 for a scalar, 1 for a flat object or list."""
     levels = 0
-    here: list[Any] = [value] if type(value) is dict or type(value) is list else []
+    here: list[Any] = [value] if is_node(value) else []
     while here:
         levels += 1
         below: list[Any] = []

@@ -39,17 +39,18 @@ class SystemClock:
 
 _ID_BYTES: Final = 16
 _BLOCK: Final = 256
-"""Call ids that are made of one block of random bytes."""
+"""How many call ids one block of random bytes gives."""
 
 
 class RandomIds:
     """Identifiers that nobody can guess.
 
-    Call ids come from a block, each used once: to ask the system for random bytes lets another thread run first.
+    Call ids are cut from a block of random bytes, and each is used once: reading random bytes releases the GIL, so that
+    another thread may run before this one goes on.
     """
 
     def __init__(self) -> None:
-        """Begin without a block; a worker makes its own after it was started, so that no other one has the same."""
+        """Begin without a block: each worker reads its own after its start, so that no two workers share ids."""
         self._unused: Final[list[str]] = []
 
     def call_id(self) -> str:

@@ -105,7 +105,7 @@ class Cache:
     def generation(self, server: str, method: str) -> tuple[int, int]:
         """Return the news of a list so far: of the other workers, and of this one."""
         name = f"{method} {server}"
-        if self._changes.owed and self._changes.due(server, method, self._clock()):
+        if self._changes.held_back and self._changes.due(server, method, self._clock()):
             self._counters.increment(name)
         return self._counters.others(name), self._forgotten.get((server, method), 0)
 

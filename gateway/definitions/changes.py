@@ -65,7 +65,7 @@ class ChangeLimit:
     def __init__(self) -> None:
         """Begin with none."""
         self._windows: Final[dict[tuple[str, str], _Window]] = {}
-        self.owed: Final[set[tuple[str, str]]] = set()
+        self.held_back: Final[set[tuple[str, str]]] = set()
         """The servers and methods whose changes were held back."""
 
     def allows(self, server: str, method: str, now_s: float) -> bool:
@@ -76,20 +76,20 @@ class ChangeLimit:
             window = self._windows[key] = _Window(now_s)
         window.count += 1
         if window.count > CHANGES:
-            self.owed.add(key)
+            self.held_back.add(key)
             return False
-        self.owed.discard(key)
+        self.held_back.discard(key)
         return True
 
     def overdue(self, now_s: float) -> list[tuple[str, str]]:
         """Return the servers and methods whose changes were held back for long enough."""
-        return [key for key in self.owed if now_s - self._windows[key].begun >= WINDOW_S]
+        return [key for key in self.held_back if now_s - self._windows[key].begun >= WINDOW_S]
 
     def due(self, server: str, method: str, now_s: float) -> bool:
         """Return, once, whether the changes that were held back are to be notified."""
         key = (server, method)
-        if key not in self.owed or now_s - self._windows[key].begun < WINDOW_S:
+        if key not in self.held_back or now_s - self._windows[key].begun < WINDOW_S:
             return False
-        self.owed.remove(key)
+        self.held_back.remove(key)
         del self._windows[key]
         return True

@@ -91,7 +91,7 @@ class Committer:
     def _gather(self, batch: list[Entry]) -> bool:
         """Add all that waits to the batch, up to a size; false where the stop is among it."""
         size = size_of(batch)
-        while size < self._batch_bytes and not self._queue.empty():  # nobody else takes from it
+        while size < self._batch_bytes and not self._queue.empty():  # this thread is the only consumer
             entries = self._queue.get_nowait()
             if entries is None:
                 return False

@@ -158,7 +158,7 @@ class HttpProtocol(HttpToolsProtocol):
             "headers": named_hosts(self.headers, target, version) if target.authority else self.headers,
             "state": {},
         }
-        self.headers = []  # what comes from now on is a trailer, which nothing reads
+        self.headers = []  # Rule 1: trailers go to a list that nothing reads
         self._begin(scope, version)
 
     def _begin(self, scope: dict[str, Any], version: str) -> None:

@@ -1,7 +1,7 @@
 """What every HTTP request must be before anyone looks at its message: plain ASGI, one small class each.
 
-Rule 1: a class with nothing to do after the answer returns the awaitable of the next one. A coroutine of its own would
-be resumed at every wait of the request.
+Rule 1: a class that does nothing after the answer returns the awaitable of the next one, because each coroutine in the
+chain is resumed whenever the request waits.
 """
 
 from gateway.middleware.cors import CrossOrigin

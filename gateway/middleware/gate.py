@@ -56,5 +56,5 @@ def values(scope: Scope, wanted: bytes) -> list[str]:
 
 
 def header_text(value: bytes) -> str:
-    """Return the value of a header, trimmed as uvicorn leaves it untrimmed."""
+    """Return the value of a header without the spaces and tabs around it, which uvicorn does not remove."""
     return value.strip(b" \t").decode("latin-1")

@@ -18,7 +18,7 @@ from gateway.middleware.gate import Notice, TurnedAway, header_text, turn_away
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 PORTS: Final = {"http": "80", "https": "443"}
 _HOST_CHARS: Final = 255
-"""The longest `Host` that is remembered: longer ones would fill the memory."""
+"""The longest `Host` that is cached: a client could fill the memory with longer ones."""
 _AUTHORITY: Final = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::([0-9]{1,5}))?", re.IGNORECASE)
 
 HOST: Final = TurnedAway(

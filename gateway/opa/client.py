@@ -197,7 +197,7 @@ class OpaClient:
     async def _judged(
         self, path: str, body: bytes, read: Callable[[Exchanged], _Answer | PolicyFailure]
     ) -> _Answer | PolicyFailure:
-        """Return the answer of an enforceable revision, asked for once."""
+        """Ask OPA once; return its answer, or why it may not be enforced."""
         exchanged = await self._exchange.exchange(path, body)
         if isinstance(exchanged, Broken):
             return unavailable(exchanged.detail)
@@ -205,7 +205,7 @@ class OpaClient:
         if isinstance(answer, PolicyFailure):
             return answer
         policy, stops = revision_of(answer), revision_of(answer, EMERGENCY)
-        if self.enforceable.enforced(policy, stops):
+        if self.enforceable.already_enforced(policy, stops):
             return answer
         before = self.standing
         refusal = await self.enforceable.refusal(policy, stops, self._exchange)

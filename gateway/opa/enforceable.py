@@ -76,10 +76,10 @@ class Enforceable:
         """When the policy in force ends, as its manifest writes it; empty where that is not known, or never."""
         return self._fit.not_after if self._fit is not None and self._fit.revision == self.revision else ""
 
-    def enforced(self, policy: str, stops: str) -> bool:
-        """Return whether these very revisions are enforced already and the policy has not ended.
+    def already_enforced(self, policy: str, stops: str) -> bool:
+        """Return whether both revisions are enforced already and the policy has not ended.
 
-        False says nothing: `refusal` knows.
+        If not, the decision may still be enforceable: ask `refusal`.
         """
         if not policy or not stops or policy != self._policy.current or stops != self._stops.current:
             return False

@@ -192,14 +192,13 @@ class Pipeline:
         meanwhile, or if it needs a definition whose list was not read again after a failure.
         """
         parts = self.engine.parts
-        call: Call | None = None
+        call: Call | Malformed | None = None
         insist = False
         for _ in range(_ATTEMPTS):
             sight = await self.presentation.sight(inbound, parts.policy.standing, self._look, insist=insist)
-            judged = await self._judged(inbound, sight, begun, decide or self.engine.decide)
-            if isinstance(judged, Malformed):
-                return judged
-            call = judged
+            call = await self._judged(inbound, sight, begun, decide or self.engine.decide)
+            if isinstance(call, Malformed):
+                return call
             view = self.presentation.remember(inbound, call.answer) if call.answer else None
             insist = sight.recalled and needs_definition(call.answer)
             if not insist and self.presentation.confirms(inbound, sight, view):

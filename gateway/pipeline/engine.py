@@ -71,11 +71,11 @@ class Engine:
         self.counts: Final = Counts()
 
     def begin(self, inbound: Inbound, question: PolicyInput, begun: Moment) -> Call:
-        """Give a message its id."""
+        """Return a new call for a message."""
         return Call(call_id=self.parts.ids.call_id(), inbound=inbound, begun=begun, question=question)
 
     def begin_stated(self, inbound: Inbound, stated: Stated, sight: Sight, begun: Moment) -> Call:
-        """Give a message its id, with the question that was stated of it and what was seen of its target."""
+        """Return a new call for a message, with the question that was stated of it and what was seen of its target."""
         return Call(
             call_id=self.parts.ids.call_id(),
             inbound=inbound,

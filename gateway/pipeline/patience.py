@@ -53,7 +53,7 @@ class Patience:
 
     def _begin(self, loop: asyncio.AbstractEventLoop, left: float) -> None:
         self._began = loop.time()
-        self._ticking = loop.call_later(self._tick if left > self._tick else max(0.0, left), self._ticked)
+        self._ticking = loop.call_later(max(0.0, min(self._tick, left)), self._ticked)
 
     def _ticked(self) -> None:
         if self._left is None or self._loop is None or self._timeout is None:

@@ -40,7 +40,7 @@ class Sight(Struct, frozen=True, kw_only=True):
     ambiguous: bool = False
     """Whether the server presents the target in two ways at once."""
     generations: tuple[tuple[int, int], ...] = ()
-    """The news of the target's lists at the time; not needed for what is presented, which is compared itself."""
+    """The news of the target's lists at the time; empty if it is presented, because then that is compared."""
 
     @property
     def status(self) -> DefinitionStatus | UnsetType:
@@ -148,7 +148,7 @@ class Presentation:
         presented = self._presented(view, wanted)
         if presented is not None:
             return Sight(wanted=wanted, view=view, presented=presented)
-        generations = self._generations(inbound, wanted)  # read before the look that they go with
+        generations = self._generations(inbound, wanted)  # before the lookup, so that news between the two is noticed
         presented = self._presented(view, wanted)
         ambiguous = view is not None and presented is None and self.definitions.ambiguous(view, wanted)
         return Sight(wanted=wanted, view=view, ambiguous=ambiguous, presented=presented, generations=generations)

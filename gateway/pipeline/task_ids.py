@@ -38,8 +38,8 @@ NAMED: Final = 1_000
 _FILTER: Final[Path] = ("params", "notifications", "taskIds")
 _UNKNOWN: Final = "names no task of this caller on this server; use a task id as it came through the gateway"
 
-_KEYS: Final = PARAMS - {"task", "taskId", "notifications", "inputResponses"}
-_META_KEYS: Final = META - {RELATED}
+_TASKLESS_PARAMS: Final = PARAMS - {"task", "taskId", "notifications", "inputResponses"}
+_TASKLESS_META: Final = META - {RELATED}
 """Keys that hold no task id, and that no reader takes for one that does."""
 
 DENIED: Final = "policy_denied"
@@ -186,9 +186,9 @@ def asks_for_task(inbound: Inbound) -> bool:
 
 
 def names_no_task(params: Mapping[str, Any]) -> bool:
-    """Return whether all keys of params are known, and none of them holds a task id: most messages name no task."""
+    """Return whether params certainly name no task: all keys are known, and none can hold a task id."""
     meta = as_object(params.get("_meta"))
-    return params.keys() <= _KEYS and (meta is None or meta.keys() <= _META_KEYS)
+    return params.keys() <= _TASKLESS_PARAMS and (meta is None or meta.keys() <= _TASKLESS_META)
 
 
 def _named_by_client(

@@ -260,8 +260,9 @@ def _answered(envelope: dict[str, Any]) -> str | int | None:
 
 def _plain(envelope: dict[str, Any]) -> dict[str, Any]:
     """Return the envelope itself, or without members that are null and with an id that every client accepts."""
-    has_null = None in envelope.values()
-    odd = [key for key in _NULLABLE & envelope.keys() if envelope[key] is None] if has_null else []
+    if None not in envelope.values() and type(envelope.get("id")) is not float:
+        return envelope
+    odd = [key for key in _NULLABLE & envelope.keys() if envelope[key] is None]
     if not odd and type(envelope.get("id")) is not float:
         return envelope
     kept = {key: value for key, value in envelope.items() if key not in odd}

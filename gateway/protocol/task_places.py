@@ -30,7 +30,7 @@ class TaskPlace(Struct, frozen=True):
 
 def related(holder: Mapping[str, Any], path: Path) -> list[TaskPlace]:
     """Return the task that the metadata of a result, or of params, says that it belongs to."""
-    meta = as_object(holder[_META]) if _META in holder else None
+    meta = as_object(holder.get(_META))
     if meta is None or meta.get(RELATED) is None:
         return []
     return [TaskPlace((*path, _META, RELATED, _ID), (as_object(meta[RELATED]) or {}).get(_ID))]
@@ -39,12 +39,10 @@ def related(holder: Mapping[str, Any], path: Path) -> list[TaskPlace]:
 def of_params(params: Mapping[str, Any], *, named: bool, path: Path = ("params",)) -> list[TaskPlace]:
     """Return the places in the params of a message; `named`: the method has a task as its target."""
     found = list(_of_state(params, path)) if named else related(params, path)
-    if "notifications" in params:
-        filtered = as_list((as_object(params["notifications"]) or {}).get("taskIds")) or ()
-        found += [TaskPlace((*path, "notifications", "taskIds", index), value) for index, value in enumerate(filtered)]
-    if "inputResponses" in params:
-        for key, answer in (as_object(params["inputResponses"]) or {}).items():
-            found += related(as_object(answer) or {}, (*path, "inputResponses", key))
+    filtered = as_list((as_object(params.get("notifications")) or {}).get("taskIds")) or ()
+    found += [TaskPlace((*path, "notifications", "taskIds", index), value) for index, value in enumerate(filtered)]
+    for key, answer in (as_object(params.get("inputResponses")) or {}).items():
+        found += related(as_object(answer) or {}, (*path, "inputResponses", key))
     return found
 
 
@@ -95,5 +93,5 @@ def _of_state(holder: Mapping[str, Any], path: Path) -> Iterator[TaskPlace]:
 
 
 def _created(result: Mapping[str, Any], path: Path) -> list[TaskPlace]:
-    task = as_object(result["task"]) if "task" in result else None
+    task = as_object(result.get("task"))
     return [TaskPlace((*path, "task", _ID), task[_ID])] if task is not None and _ID in task else []

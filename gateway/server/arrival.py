@@ -240,9 +240,8 @@ def _client(arrival: Arrival, session: SessionSeal | None) -> Client:
     message = arrival.message
     if session is not None or not isinstance(message, Request | Notification):
         return Client(name=session.client if session else "")
-    info = as_object(message.params.get("clientInfo"))
-    if not info and (meta := as_object(message.params.get("_meta"))):
-        info = as_object(meta.get(_CLIENT))
+    meta = as_object(message.params.get("_meta")) or {}
+    info = as_object(message.params.get("clientInfo")) or as_object(meta.get(_CLIENT))
     if not info:
         return _UNNAMED
     return Client(name=_short(info.get("name")), version=_short(info.get("version")))

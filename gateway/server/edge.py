@@ -79,7 +79,7 @@ class Edge:
         self.gone = True
 
     def close(self) -> None:
-        """Stop watching: `on_gone` is not called any more."""
+        """Stop watching: `on_gone` is not called after this."""
         if self._watch is not None:
             self._watch.cancel()
 
@@ -115,7 +115,7 @@ class Edge:
     async def _watched(self) -> None:
         while True:
             event = await self._receive()
-            if self.ended:  # nobody listens any more, which is no sign that the client has gone
+            if self.ended:  # a server reports a disconnect after every whole answer; the client may still be there
                 return
             if event["type"] == "http.disconnect":
                 break

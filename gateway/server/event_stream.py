@@ -219,7 +219,7 @@ class EventStream:
         return sealed_event_id(parts.ring, self._to.call, event.id, parts.ids.nonce())
 
     async def _closed(self) -> None:
-        """End the client's stream behind the response, if it did not end with it."""
+        """End the client's stream, unless it ended with the response."""
         await self._to.edge.write(b"", more=False)
 
     async def _ended(self) -> UpstreamFailure | None:

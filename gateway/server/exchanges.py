@@ -69,7 +69,7 @@ class Exchanges:
         return OpenRequest(key, self._held, self._limits.body_bytes)
 
     def end(self, request: OpenRequest) -> None:
-        """Count a request no more."""
+        """Stop counting a request and its bytes."""
         key = request.key
         self._open[key] -= 1
         self._held[key] -= request.size

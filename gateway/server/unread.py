@@ -137,7 +137,9 @@ class Unread:
         return None if come else _ODD
 
     async def _passed(self, piece: Piece) -> Piece:
-        ends = piece.ended and self._call.inbound.request_id is not None  # a stream that a GET resumed goes on
+        ends = (
+            piece.ended and self._call.inbound.request_id is not None
+        )  # the stream of a GET continues after the event
         await self._written(piece.data, last=piece.ended, more=not ends)
         if piece.ended:
             self._passing = None

@@ -49,18 +49,15 @@ class Body:
         if self._held > HIGH and not self.paused:
             self.paused = True
             self._tap.pause()
-        if self._waiter is not None:
-            self._wake(self._waiter)
+        self._wake()
 
     def end(self, failure: UpstreamFailure | None = None) -> None:
         """Say that nothing more arrives, and why, where that is a failure."""
         if not self.ended:
             self.ended = True
             self._failure = failure
-            if self.paused:
-                self._let_flow()
-            if self._waiter is not None:
-                self._wake(self._waiter)
+            self._let_flow()
+            self._wake()
 
     async def next(self) -> bytes | UpstreamFailure:
         """Return what has arrived since the last time, once there is something; empty at the end."""
@@ -76,8 +73,7 @@ class Body:
         piece = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces.clear()
         self._held = 0
-        if self.paused:
-            self._let_flow()
+        self._let_flow()
         return piece
 
     def abort(self) -> None:
@@ -87,10 +83,10 @@ class Body:
             self._tap.abort()
 
     def _let_flow(self) -> None:
-        self.paused = False
-        self._tap.resume()
+        if self.paused:
+            self.paused = False
+            self._tap.resume()
 
-    @staticmethod
-    def _wake(waiter: "asyncio.Future[None]") -> None:
-        if not waiter.done():
-            waiter.set_result(None)
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

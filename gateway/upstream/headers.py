@@ -17,20 +17,15 @@ _UPSTREAM: Final = frozenset(
         *("traceparent", "tracestate", "baggage"),
     }
 )
-_parameter: Final = re.compile(r"mcp-param-[!#$%&'*+\-.^_`|~0-9a-z]+").fullmatch
+_PARAMETER: Final = re.compile(r"mcp-param-[!#$%&'*+\-.^_`|~0-9a-z]+")
 _BACK: Final = frozenset({"allow", "content-type", "mcp-protocol-version", "mcp-session-id", "retry-after"})
-_sound: Final = re.compile(r"[\t -~]*").fullmatch
+_SOUND: Final = re.compile(r"[\t -~]*")
 _OWN: Final = f"accept-encoding: identity\r\nuser-agent: mcp-admission/{VERSION}\r\n"
 
 
 def going(headers: Iterable[tuple[str, str]]) -> str:
     """Return the header lines of a request to an upstream, each ending in CRLF, without its credential."""
-    lines = [
-        f"{name}: {value}\r\n"
-        for name, value in headers
-        if (name in _UPSTREAM or _parameter(name)) and ((value.isascii() and value.isprintable()) or _sound(value))
-    ]
-    return "".join(lines) + _OWN
+    return "".join([f"{name}: {value}\r\n" for name, value in headers if _may_go(name) and _sound(value)]) + _OWN
 
 
 def credential_line(name: str, value: str) -> str:
@@ -40,10 +35,12 @@ def credential_line(name: str, value: str) -> str:
 
 def coming(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     """Return the headers of a reply that may travel to the client; names are in lower case already."""
-    return tuple(
-        [
-            (name, value)
-            for name, value in headers
-            if name in _BACK and ((value.isascii() and value.isprintable()) or _sound(value))
-        ]
-    )
+    return tuple([(name, value) for name, value in headers if name in _BACK and _sound(value)])
+
+
+def _may_go(name: str) -> bool:
+    return name in _UPSTREAM or _PARAMETER.fullmatch(name) is not None
+
+
+def _sound(value: str) -> bool:
+    return (value.isascii() and value.isprintable()) or _SOUND.fullmatch(value) is not None

@@ -1,8 +1,9 @@
-"""The addresses of host names, looked up so that a name that gets no answer holds up nobody else's calls.
+"""The addresses of host names, looked up so that a name that gets no answer does not delay calls to other servers.
 
-Rule 1: a name is looked up once at a time, whoever waits for it. A numeric address is not looked up.
-Rule 2: each lookup has a thread of its own. An event loop has four for all lookups, and a lookup cannot be interrupted:
-four names that get no answer would keep all others from being looked up.
+Rule 1: a name is looked up once at a time, and all that wait for it share the result. A numeric address is not looked
+up.
+Rule 2: each lookup has a thread of its own, at most `LOOKUPS` at a time. A lookup cannot be interrupted, and the event
+loop runs at most four at a time: four names that get no answer would stop all other lookups.
 """
 
 import asyncio
@@ -21,13 +22,13 @@ class Lookups:
 
     def __init__(self, most: int = LOOKUPS) -> None:
         """Take how many names may be looked up at the same time."""
-        self._places: Final = asyncio.Semaphore(most)
+        self._slots: Final = asyncio.Semaphore(most)
         self._running: Final[dict[str, asyncio.Task[list[str]]]] = {}
 
     async def addresses(self, host: str) -> list[str]:
         """Return the numeric addresses of a host, in the order to try them; none if its name does not resolve.
 
-        It waits as long as the operating system does; who waits may be canceled.
+        A caller may cancel its wait; the lookup continues, as long as the operating system waits for an answer.
         """
         if _is_numeric(host):
             return [host]
@@ -38,7 +39,7 @@ class Lookups:
 
     async def _looked_up(self, host: str) -> list[str]:
         try:
-            async with self._places:
+            async with self._slots:
                 found: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
                 Thread(target=_look_up, args=(host, found), name="lookup", daemon=True).start()
                 return await found
@@ -55,10 +56,10 @@ def _is_numeric(host: str) -> bool:
 
 
 def _look_up(host: str, found: asyncio.Future[list[str]]) -> None:
-    """Look a name up, in a thread of its own, and tell the event loop."""
+    """Look a name up, in a thread of its own, and pass the result to the event loop."""
     try:
-        places = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-        addresses = [str(place[0]) for *_, place in places]
+        infos = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        addresses = [str(place[0]) for *_, place in infos]
     except (OSError, UnicodeError):  # `UnicodeError`: a label of more than 63 characters
         addresses = []
     with contextlib.suppress(RuntimeError):  # the event loop is closed

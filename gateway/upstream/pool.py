@@ -2,7 +2,7 @@
 
 Rule 1: an idle connection is used again only within the limit of `keepalive`, and a connection is used only if the
 server has neither sent anything nor closed it. Whether that is so is asked of the operating system once, immediately
-before use: between here and the writing of the request nothing is awaited.
+before use: nothing is awaited between this check and the writing of the request.
 Rule 2: an idle connection that is not used is closed after `WATCH_S`. It never takes the place of a new one.
 Rule 3: every address of a name gets its share of the time to connect; certificates are always verified.
 """
@@ -63,7 +63,7 @@ class Pool:
         return None
 
     async def connect(self, address: Address) -> Wire | UpstreamFailure:
-        """Return a new connection; `UNWRITTEN` if the server has closed it already."""
+        """Return a new connection; `UNWRITTEN` if the server has closed it, or has sent something, already."""
         if len(self._open) >= CONNECTIONS and not self._made_room():
             return CROWDED
         try:

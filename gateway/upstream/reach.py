@@ -72,7 +72,7 @@ class HttpUpstream:
             head = await self._asked(place, request, patience, reuse=False)
         if isinstance(head, UpstreamFailure):
             return head
-        failure = _fault(head)
+        failure = _reply_failure(head)
         if failure is not None:
             head.body.abort()
             return failure
@@ -109,16 +109,16 @@ class HttpUpstream:
             async with patience:
                 for _ in range(_CONNECTIONS):
                     wire = (self._pool.reusable(place.origin) if reuse else None) or await self._pool.connect(place)
-                    head = self._heard(wire, await wire.ask(request)) if isinstance(wire, Wire) else wire
+                    head = self._recorded(wire, await wire.ask(request)) if isinstance(wire, Wire) else wire
                     if head is not UNWRITTEN:
                         break
         except TimeoutError:
             return SLOW
         return head
 
-    def _heard(self, wire: Wire, head: Head | UpstreamFailure) -> Head | UpstreamFailure:
+    def _recorded(self, wire: Wire, head: Head | UpstreamFailure) -> Head | UpstreamFailure:
         """Return what came of a request, and record whether the server closed the connection."""
-        if isinstance(head, Head) and head.status == _REQUEST_TIMEOUT and not _answers(head):
+        if isinstance(head, Head) and head.status == _REQUEST_TIMEOUT and not _is_answer(head):
             head.body.abort()
             head = TIMED_OUT
         if head in _UNANSWERED:
@@ -163,13 +163,13 @@ def _limits(outbound: Outbound, route: Route) -> Limits:
     return Limits(patience=Patience(route.timeout_s), idle_s=None if listens else route.timeout_s)
 
 
-def _fault(head: Head) -> UpstreamFailure | None:
+def _reply_failure(head: Head) -> UpstreamFailure | None:
     """Return why a reply is no answer; the body of a 403 may be the error that answers the request."""
-    if head.first.get("content-encoding", "").lower() not in _PLAIN:
+    if head.get("content-encoding").lower() not in _PLAIN:
         return ENCODED
     return None if head.status == _FORBIDDEN and media_of(head) == "json" else of_status(head.status)
 
 
-def _answers(head: Head) -> bool:
+def _is_answer(head: Head) -> bool:
     """Return whether a 408 answers the request; a proxy writes another one when it closes an idle connection."""
-    return media_of(head) == "json" and bool(head.first.get("content-type", ""))
+    return media_of(head) == "json" and bool(head.get("content-type"))

@@ -46,7 +46,7 @@ class HttpReply:
         self.status: Final = head.status
         self.headers: Final = coming(head.headers)
         self.media: Final = media_of(head)
-        self._announced: Final = head.first.get("content-length", "")
+        self._announced: Final = head.get("content-length")
         self._body: Final = head.body
         self._limits: Final = limits
         self._spawn: Final = spawn
@@ -105,7 +105,7 @@ class HttpReply:
             self._spawn(self._drained(FINISH_BYTES, FINISH_S))
 
     def _announces_more(self, limit: int) -> bool:
-        """Return whether the header is a longer length; one of thousands of digits is not made a number."""
+        """Return whether `Content-Length` is above the limit, compared as text: it may have thousands of digits."""
         announced = self._announced.lstrip("0")
         return announced.isdecimal() and (len(announced), announced) > (len(str(limit)), str(limit))
 
@@ -133,9 +133,9 @@ class HttpReply:
 
 def media_of(head: Head) -> Media:
     """Return what the body is, by its headers; a body without a type is JSON or nothing."""
-    if head.body.empty or head.first.get("content-length", "") == "0":
+    if head.body.empty or head.get("content-length") == "0":
         return "empty"
-    written = head.first.get("content-type", "")
+    written = head.get("content-type")
     if written in _MEDIA:
         return _MEDIA[written]
     kind, _, rest = written.partition(";")

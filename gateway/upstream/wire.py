@@ -37,6 +37,10 @@ class Head(Struct, frozen=True):
     """The first value of each header."""
     body: Body
 
+    def get(self, name: str) -> str:
+        """Return the first value of a header; empty if there is none."""
+        return self.first.get(name, "")
+
 
 class Owner(Protocol):
     """The pool, as a connection sees it."""
@@ -162,10 +166,10 @@ class Wire(asyncio.Protocol):
             self._informational += 1
             self._odd = self._odd or self._informational > _MOST_INFORMATIONAL
             return
-        first = dict(reversed(self._headers))
+        first = dict(reversed(self._headers))  # the first of equal names wins
         coded = "transfer-encoding" in first
         self._odd = self._odd or (coded and self._codings() != ["chunked"])
-        if self._head_bytes > HEAD_BYTES:  # no head is larger than what has arrived
+        if self._head_bytes > HEAD_BYTES:  # the head cannot be larger than the bytes received
             self._odd = self._odd or sum(len(name) + len(value) for name, value in self._headers) > HEAD_BYTES
         self._until_close = not coded and "content-length" not in first and status not in _BODILESS
         head, self._head = self._head, None

@@ -112,7 +112,7 @@ def test_a_bundle_of_an_earlier_library_decides_every_scenario_of_its_environmen
     assert undecided(earlier, data, golden, opa=Opa(opa), now=time.time()) == []
 
 
-async def test_of_what_a_bundle_of_an_earlier_library_decides_a_masked_record_keeps_only_what_it_reads(
+async def test_a_masked_record_keeps_only_what_an_earlier_bundle_reads(
     earlier: Artefact, opa: Path, tmp_path: Path
 ) -> None:
     data, seq = data_of(earlier), earlier.manifest.metadata.seq

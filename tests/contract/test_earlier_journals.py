@@ -17,6 +17,8 @@ from gateway.journal.reader import read
 
 Run = Callable[..., Result]
 EARLIER: Final = Path(__file__).parent / "earlier"
+WRITTEN: Final = {"bc1f6d8": {"decided": 12, "completed": 7}}
+"""Records of two kinds in each journal."""
 COMMITS: Final = sorted(place.name.removeprefix("journal-") for place in EARLIER.glob("journal-*"))
 
 
@@ -34,12 +36,11 @@ def test_there_are_journals_of_earlier_gateways() -> None:
     assert COMMITS
 
 
-def test_every_record_is_read_and_counted(journal: Path, run: Run) -> None:
+def test_every_record_is_read_and_counted(commit: str, journal: Path, run: Run) -> None:
     lines = sum(len(segment.read_bytes().splitlines()) for segment in journal.glob("*.jsonl"))
     kinds = Counter(record["kind"] for record in read(journal))
     assert kinds.total() == lines > 20
-    assert kinds["decided"] == 12
-    assert kinds["completed"] == 7
+    assert {kind: kinds[kind] for kind in WRITTEN[commit]} == WRITTEN[commit]
     stats = run("journal", "stats", "--directory", journal)
     assert stats.exit_code == 0, stats.output
     assert json.loads(stats.stdout)["counts"]["outcome"] == {"allow": 6, "deny": 6, "refused": 1}
@@ -71,6 +72,6 @@ def test_a_refusal_is_explained_by_the_policy_of_today(journal: Path, repository
         record for record in read(journal) if '"name":"delete_file"' in json.dumps(record, separators=(",", ":"))
     )
     explained = run("explain", refused["call_id"], "--policy", repository, "-e", "dev", "--journal", journal)
-    assert explained.exit_code in {0, 1}, explained.output
+    assert explained.exit_code == 0, explained.output
     assert "deny" in explained.output
     assert "delete_file" in explained.output

@@ -81,7 +81,7 @@ def read_headers(lines: Iterable[tuple[bytes, bytes]]) -> Headers | Malformed:
 
 
 def _unfit(name: str, value: str) -> Malformed | None:
-    """Return why a value that may travel cannot."""
+    """Return why a header that travels upstream, or is one of MCP's, is refused; null if it is not, or is another."""
     if name not in _TRAVELLING and not name.startswith(_OURS):
         return None
     if len(value) > VALUE_BYTES:

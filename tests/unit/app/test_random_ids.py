@@ -4,23 +4,23 @@ import re
 
 from gateway.app.handed import RandomIds
 
-_SOME_BLOCKS = 1_000
+_IDS = 1_000  # several blocks
 
 
 def test_no_call_id_is_handed_out_twice() -> None:
     one, other = RandomIds(), RandomIds()
-    made = [ids.call_id() for _ in range(_SOME_BLOCKS) for ids in (one, other)]
+    made = [ids.call_id() for _ in range(_IDS) for ids in (one, other)]
     assert len(set(made)) == len(made)
 
 
 def test_a_call_id_is_16_bytes_in_hexadecimal() -> None:
     ids = RandomIds()
-    assert all(re.fullmatch("[0-9a-f]{32}", ids.call_id()) for _ in range(_SOME_BLOCKS))
+    assert all(re.fullmatch("[0-9a-f]{32}", ids.call_id()) for _ in range(_IDS))
 
 
 def test_all_bits_of_call_ids_vary() -> None:
     ids = RandomIds()
-    made = [int(ids.call_id(), 16) for _ in range(_SOME_BLOCKS)]
+    made = [int(ids.call_id(), 16) for _ in range(_IDS)]
     zeros = ones = 0
     for number in made:
         ones |= number

@@ -1,4 +1,4 @@
-"""What is quickly found to name no task names none when it is searched."""
+"""Params and results that pass the quick checks name no task when they are searched."""
 
 from collections.abc import Iterator
 from itertools import combinations
@@ -13,7 +13,7 @@ from gateway.protocol.task_places import RELATED, creates, misspelt_task_key, of
 
 _TASK: Final = {"taskId": "t"}
 _META: Final = {"_meta": {RELATED: _TASK}}
-_PARTS: Final[tuple[dict[str, Any], ...]] = (
+_MEMBERS: Final[tuple[dict[str, Any], ...]] = (
     {},
     _TASK,
     _META,
@@ -37,7 +37,7 @@ _PARTS: Final[tuple[dict[str, Any], ...]] = (
 
 def objects() -> Iterator[dict[str, Any]]:
     """Yield objects of every two parts."""
-    for one, other in combinations(_PARTS, 2):
+    for one, other in combinations(_MEMBERS, 2):
         yield one | other
         yield other | one
 

@@ -1,4 +1,4 @@
-"""One exchange with a client: its body in any pieces, and the end of the watch for its going away."""
+"""One exchange with a client: reading its body, and noticing that it disconnects."""
 
 import asyncio
 
@@ -34,7 +34,7 @@ def test_a_body_is_whole_in_whatever_pieces_it_comes(pieces: list[bytes], limit:
     assert asyncio.run(_body(pieces, limit)) == want
 
 
-async def test_nobody_learns_that_a_client_leaves_after_the_exchange() -> None:
+async def test_a_closed_edge_does_not_report_a_client_that_leaves() -> None:
     left, waits, gone = list[str](), asyncio.Event(), asyncio.Event()
 
     async def receive() -> Message:
@@ -56,17 +56,17 @@ async def test_nobody_learns_that_a_client_leaves_after_the_exchange() -> None:
     assert all(task.cancelled() for task in others)
 
 
-async def test_a_client_that_leaves_once_it_has_the_whole_answer_has_not_gone_and_gets_nothing_more() -> None:
-    sent, left, told = list[Message](), list[str](), asyncio.Event()
+async def test_a_client_that_leaves_after_the_whole_answer_does_not_count_as_gone() -> None:
+    sent, left, answer_sent = list[Message](), list[str](), asyncio.Event()
 
     async def receive() -> Message:
-        await told.wait()
+        await answer_sent.wait()
         return {"type": "http.disconnect"}
 
     async def send(event: Message) -> None:
         sent.append(event)
         if not event.get("more_body", True):
-            told.set()  # as a server does when the answer is written
+            answer_sent.set()  # as a server does when the answer is written
 
     edge = Edge({"type": "http"}, receive, send)
     edge.watch(lambda: left.append("gone"))

@@ -1,13 +1,15 @@
-"""Names that get no answer from their name server, beside others."""
+"""Lookups of host names, some of which get no answer."""
 
 import asyncio
 import socket
+import threading
 from collections.abc import Iterator
-from threading import Event, Lock
+from threading import Event, Lock, Thread
 from typing import Any, Final
 
 import pytest
 
+from gateway.upstream import lookups as lookups_module
 from gateway.upstream.lookups import Lookups
 
 _FOUND: Final = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 0))]
@@ -65,15 +67,25 @@ async def test_a_name_is_looked_up_once_for_all_that_wait_and_again_later(server
     assert server.asked.count("mail.example") == 2
 
 
-async def test_more_names_than_may_be_looked_up_at_once_wait(server: NameServer) -> None:
+async def test_more_names_than_may_be_looked_up_at_once_wait(
+    server: NameServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[str] = []
+
+    class CountedThread(Thread):
+        def start(self) -> None:
+            started.append(self.name)
+            super().start()
+
+    monkeypatch.setattr(lookups_module, "Thread", CountedThread)
     lookups = Lookups(most=2)
     waiting = [asyncio.create_task(lookups.addresses(f"hangs{number}.example")) for number in range(5)]
-    while len(server.asked) < 2:
-        await asyncio.sleep(0.01)  # noqa: TID251 - until the threads run
-    await asyncio.sleep(0.05)  # noqa: TID251 - a third one would have begun
-    assert len(server.asked) == 2
+    while not started:
+        await asyncio.sleep(0)  # noqa: TID251 - all five begin in the same pass of the event loop
+    assert len(started) == 2
     server.ends.set()
     assert await asyncio.gather(*waiting) == [["192.0.2.1"]] * 5
+    assert len(started) == 5
 
 
 @pytest.mark.parametrize("host", ["192.0.2.7", "::1", "fe80::1%eth0"])
@@ -88,12 +100,18 @@ async def test_a_name_that_does_not_resolve_has_no_address(host: str, server: Na
     assert await Lookups().addresses(host) == []
 
 
-def test_a_lookup_that_goes_on_after_the_event_loop_has_ended_disturbs_nothing(server: NameServer) -> None:
+def test_a_lookup_may_end_after_its_event_loop_is_closed(server: NameServer, monkeypatch: pytest.MonkeyPatch) -> None:
     async def left() -> None:
         task = asyncio.create_task(Lookups().addresses("hangs.example"))
         while not server.asked:
             await asyncio.sleep(0.01)  # noqa: TID251 - until the thread runs
         task.cancel()
 
+    failures: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", failures.append)
     asyncio.run(left())
+    (thread,) = [thread for thread in threading.enumerate() if thread.name == "lookup"]
     server.ends.set()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert failures == []
