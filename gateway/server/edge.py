@@ -78,10 +78,16 @@ class Edge:
         """Write nothing more: the connection is ended without the end of the answer."""
         self.gone = True
 
-    def close(self) -> None:
-        """Stop watching: `on_gone` is not called after this."""
+    async def close(self) -> None:
+        """Stop watching: `on_gone` is not called after this.
+
+        If the answer has no end, the listener ends the connection next, and its deadline would be changed by a watch
+        that ends later.
+        """
         if self._watch is not None:
             self._watch.cancel()
+            if not self.ended:
+                await asyncio.wait({self._watch})
 
     async def respond(self, status: int, headers: Headers, body: bytes) -> None:
         """Write a whole answer."""

@@ -78,7 +78,7 @@ class Endpoint:
         except asyncio.CancelledError:  # the worker ends; what was forwarded has its answer already
             await turn_back(edge)
         finally:
-            edge.close()
+            await edge.close()
 
     async def _served(self, edge: Edge) -> None:
         await loop_turns().starts.start(connection_key(edge.scope))

@@ -50,7 +50,7 @@ async def test_a_closed_edge_does_not_report_a_client_that_leaves() -> None:
     await waits.wait()
     others = asyncio.all_tasks() - {asyncio.current_task()}
     gone.set()  # as a server does when the answer is written
-    edge.close()
+    await edge.close()
     await asyncio.wait(others)
     assert (left, edge.gone) == ([], False)
     assert all(task.cancelled() for task in others)
@@ -78,3 +78,25 @@ async def test_a_client_that_leaves_after_the_whole_answer_does_not_count_as_gon
     await edge.write(b"", more=False)
     assert (left, edge.gone) == ([], False)
     assert [event.get("body") for event in sent] == [None, b"a", b"b"]
+
+
+async def test_a_watch_has_ended_when_an_edge_without_the_end_of_its_answer_is_closed() -> None:
+    """It moves the deadline of its connection when it ends, and the listener sets that after the exchange."""
+    steps = list[str]()
+
+    async def receive() -> Message:
+        try:
+            return await asyncio.get_running_loop().create_future()
+        finally:
+            steps.append("the watch ended")
+
+    async def send(_: Message) -> None:
+        return
+
+    edge = Edge({"type": "http"}, receive, send)
+    edge.watch(lambda: None)
+    await asyncio.sleep(0)  # noqa: TID251 - the watch begins
+    await edge.start(200, ())
+    edge.abort()
+    await edge.close()
+    assert steps == ["the watch ended"]
