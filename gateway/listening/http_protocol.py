@@ -192,7 +192,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """End the request."""
         cycle = self.cycle
-        cycle.more_body, self._unparsed = False, 0
+        cycle.more_body, self._unparsed, self.headers = False, 0, []
         if not cycle.response_complete:
             cycle.message_event.set()
         elif not (self.transport.is_closing() or self._lingering.begun):

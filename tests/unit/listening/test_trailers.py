@@ -1,5 +1,6 @@
 """Trailers are never headers, whenever they arrive."""
 
+import gc
 from itertools import pairwise
 from typing import Final
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.listening.http_protocol import HttpProtocol
 from tests.unit.listening.support import CHUNKED, head, serving
 
 TRAILERS: Final = {
@@ -65,6 +67,16 @@ async def test_a_trailer_does_not_reach_the_next_request_of_the_connection() -> 
         assert (await client.answer()).seen == OWN
         await client.send(second)
         assert (await client.answer()).status == 200
+
+
+async def test_an_idle_connection_holds_no_trailers() -> None:
+    async with serving() as served, served.client() as client:
+        await client.send(
+            FIRST + trailing(*(name for name in TRAILERS if "-encoding" not in name and name != "content-length"))
+        )
+        assert (await client.answer()).status == 200
+        made = [each for each in gc.get_objects() if type(each) is HttpProtocol and hasattr(each, "_lingering")]
+        assert [each.headers for each in made if not each.transport.is_closing()] == [[]]
 
 
 async def test_a_trailer_of_a_body_that_is_not_read_is_dropped() -> None:
