@@ -27,6 +27,7 @@ def late(detail: str) -> UpstreamFailure:
 
 UNADDRESSED: Final = unavailable("the catalog's address of the server is not an http or https URL without a user")
 UNRESOLVED: Final = unavailable("the server's name does not resolve")
+LOOKUP_FAILED: Final = unavailable("the gateway cannot look up the server's name at the moment")
 CROWDED: Final = unavailable("the gateway has too many open connections at the moment")
 SLOW: Final = late("the server did not answer in time")
 SILENT: Final = late("the server fell silent in the middle of its answer")

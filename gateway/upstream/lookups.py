@@ -13,6 +13,9 @@ import socket
 from threading import Thread
 from typing import Final
 
+from gateway.pipeline.ports import UpstreamFailure
+from gateway.upstream.failures import LOOKUP_FAILED, UNRESOLVED
+
 LOOKUPS: Final = 64
 """Names that are looked up at the same time; further ones wait."""
 
@@ -23,10 +26,10 @@ class Lookups:
     def __init__(self, most: int = LOOKUPS) -> None:
         """Take how many names may be looked up at the same time."""
         self._slots: Final = asyncio.Semaphore(most)
-        self._running: Final[dict[str, asyncio.Task[list[str]]]] = {}
+        self._running: Final[dict[str, asyncio.Task[list[str] | UpstreamFailure]]] = {}
 
-    async def addresses(self, host: str) -> list[str]:
-        """Return the numeric addresses of a host, in the order to try them; none if its name does not resolve.
+    async def addresses(self, host: str) -> list[str] | UpstreamFailure:
+        """Return the numeric addresses of a host, in the order to try them, or why there are none.
 
         A caller may cancel its wait; the lookup continues, as long as the operating system waits for an answer.
         """
@@ -37,12 +40,14 @@ class Lookups:
             running = self._running[host] = asyncio.create_task(self._looked_up(host), name="lookup")
         return await asyncio.shield(running)
 
-    async def _looked_up(self, host: str) -> list[str]:
+    async def _looked_up(self, host: str) -> list[str] | UpstreamFailure:
         try:
             async with self._slots:
                 found: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
                 Thread(target=_look_up, args=(host, found), name="lookup", daemon=True).start()
-                return await found
+                return await found or UNRESOLVED
+        except RuntimeError:  # the operating system gives no more threads
+            return LOOKUP_FAILED
         finally:
             del self._running[host]
 

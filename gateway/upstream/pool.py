@@ -115,6 +115,8 @@ class Pool:
 
     async def _connected(self, address: Address) -> Wire | UpstreamFailure:
         found = await self._lookups.addresses(address.host)
+        if isinstance(found, UpstreamFailure):
+            return found
         failure: UpstreamFailure = UNRESOLVED
         for numeric in found[:_ADDRESSES]:
             try:

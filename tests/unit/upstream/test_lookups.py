@@ -10,6 +10,7 @@ from typing import Any, Final
 import pytest
 
 from gateway.upstream import lookups as lookups_module
+from gateway.upstream.failures import LOOKUP_FAILED, UNRESOLVED
 from gateway.upstream.lookups import Lookups
 
 _FOUND: Final = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 0))]
@@ -97,7 +98,22 @@ async def test_a_numeric_address_is_not_looked_up(host: str, server: NameServer)
 @pytest.mark.parametrize("host", ["nobody.example", f"{'x' * 64}.example"])
 async def test_a_name_that_does_not_resolve_has_no_address(host: str, server: NameServer) -> None:
     del server
-    assert await Lookups().addresses(host) == []
+    assert await Lookups().addresses(host) == UNRESOLVED
+
+
+async def test_a_lookup_that_gets_no_thread_fails_and_a_later_one_does_not(
+    server: NameServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del server
+
+    def refused(_: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    lookups = Lookups(most=1)
+    with monkeypatch.context() as patched:
+        patched.setattr(Thread, "start", refused)
+        assert await lookups.addresses("mail.example") == LOOKUP_FAILED
+    assert await lookups.addresses("mail.example") == ["192.0.2.1"]
 
 
 def test_a_lookup_may_end_after_its_event_loop_is_closed(server: NameServer, monkeypatch: pytest.MonkeyPatch) -> None:
