@@ -115,8 +115,8 @@ class Relay:
 
     async def _refuse(self, refusal: Refusal) -> None:
         action = answer(refusal, self._call.inbound, self._to.pipeline.engine.parts.wording)
-        if self._unread is not None and self._unread.under_way:
-            self._unread.break_off()
+        if self.midway or (self._edge.started and self.outcome.unread):
+            self._edge.abort()
         elif self._edge.started:
             told = action.body if isinstance(action, Answer) and self._to.answers_one else b""
             await self._edge.write(sse.encode(sse.Event(data=told)) if told else b"", more=False)

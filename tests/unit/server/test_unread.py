@@ -1,5 +1,7 @@
 """Results that are larger than the gateway reads, over scripted ports: passed on where routes allow it."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import pytest
@@ -266,6 +268,23 @@ async def test_a_large_result_without_an_end_is_broken_off(media: Media) -> None
     gateway = world(*(pieces if media == "json" else (b"data: ", *pieces, b"\n\n")), media=media)
     assert not (await called(gateway)).finished
     assert gateway.journal.completions[-1].outcome == "upstream_broken"
+
+
+async def test_a_large_body_is_broken_off_when_the_worker_ends() -> None:
+    class Unfinished(Large):
+        async def chunks(self) -> AsyncIterator[bytes | UpstreamFailure]:
+            for piece in self.pieces:
+                yield piece
+            await asyncio.Event().wait()
+
+    browser = Browser(World(lambda _: allow(OPEN), lambda _: Unfinished(RESULT, BIG, media="json")))
+    calling = asyncio.create_task(browser.legacy("tools/call", {"name": "t"}))
+    while BIG not in browser.got.body:
+        await asyncio.sleep(0)  # noqa: TID251 - until the client has a part of the body
+    calling.cancel()
+    got = await calling
+    assert not got.finished
+    assert got.body == RESULT + BIG
 
 
 async def test_what_a_legacy_server_asks_before_a_large_event_is_judged_and_nothing_follows_it() -> None:
