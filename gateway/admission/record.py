@@ -148,7 +148,7 @@ class Completed(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field
     outcome: str
     """`answered`, `error` (JSON-RPC), `tool_error`, `client_gone`, `cancelled`, `closed` (a stream refused later),
     `stopped` (a call that policy ended after it was sent; `detail` says why),
-    `not_forwarded` (nobody waited for the allow any more), or the code of an upstream failure."""
+    `not_forwarded` (nobody waited for the allow any more), `internal_failure`, or the code of an upstream failure."""
     status: int = 0
     bytes: int = 0
     events: int = 0

@@ -34,6 +34,7 @@ from gateway.server.unverified import unverified_answer
 _ACCEPTED: Final = 202
 _ERROR: Final = 400
 _ANSWER_S: Final = 5.0
+_FAILED: Final = "the gateway failed; the message may have been executed"
 """How long a client that does not read delays the end of a call that was stopped."""
 
 
@@ -91,6 +92,9 @@ class Performer:
             if task is not None:
                 task.uncancel()
             await self._ended(edge, call, relay, stopped)
+        except Exception:
+            relay.outcome.code, relay.outcome.detail = "internal_failure", _FAILED
+            raise
         finally:
             if edge.gone and relay.outcome.code == "answered":
                 relay.outcome.code = "client_gone"

@@ -735,6 +735,19 @@ async def test_what_the_endpoint_cannot_do_is_refused_without_a_traceback() -> N
     assert world.upstream.forwards == []
 
 
+async def test_a_call_that_an_error_of_the_gateway_ends_is_not_recorded_as_answered() -> None:
+    def broken(message: dict[str, Any]) -> FakeReply:
+        if message["method"] == "tools/call":
+            raise RuntimeError("secret detail")
+        return called(message)
+
+    world = World(upstream=broken)
+    got = await Browser(world).legacy("tools/call", {"name": "t"})
+    assert got.status == 500
+    ended = world.journal.completions[-1]
+    assert (ended.outcome, "may have been executed" in ended.detail) == ("internal_failure", True)
+
+
 async def test_modern_messages_have_no_session_and_no_stream() -> None:
     world = World(upstream=called)
     got = await Browser(world).send(b"", ("accept", "text/event-stream"), ("mcp-protocol-version", MODERN), verb="GET")
