@@ -3,6 +3,7 @@
 Rule 1: YAML 1.2, core schema: `on`, `yes` and dates are strings, whatever other readers make of them.
 Rule 2: what one reader takes for one thing and another for something else is refused: duplicate keys, anchors,
 aliases, merge keys, tags, directives, several documents, keys that are not strings, numbers that JSON cannot carry.
+Rule 3: every value can be written as JSON in UTF-8: escaped surrogate pairs are one character, half of one is refused.
 """
 
 import re
@@ -16,13 +17,23 @@ from gateway.bundle.yaml_events import Event, NotYaml, read_events
 
 MAX_BYTES: Final = 1024 * 1024
 _INT64: Final = range(-(2**63), 2**63)
+_LONGEST_INT: Final = 30
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_ZERO: Final = re.compile(r"[-+]?[0.]+(?:[eE].*)?")
+
+
+def _decimal(text: str) -> int:
+    """The number, or one that does not fit either: Python reads no number of more than 4,300 digits."""
+    return int(text) if len(text) <= _LONGEST_INT else _INT64.stop
+
+
 _CORE: Final[tuple[tuple[re.Pattern[str], Callable[[str], Any]], ...]] = (
     (re.compile(r"(?:null|Null|NULL|~|)"), lambda _: None),
     (re.compile(r"(?:true|True|TRUE)"), lambda _: True),
     (re.compile(r"(?:false|False|FALSE)"), lambda _: False),
-    (re.compile(r"[-+]?[0-9]{1,20}"), int),
-    (re.compile(r"0o[0-7]{1,22}"), lambda text: int(text, 0)),
-    (re.compile(r"0x[0-9a-fA-F]{1,16}"), lambda text: int(text, 0)),
+    (re.compile(r"[-+]?[0-9]+"), _decimal),
+    (re.compile(r"0o[0-7]+"), lambda text: int(text, 0)),
+    (re.compile(r"0x[0-9a-fA-F]+"), lambda text: int(text, 0)),
     (re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"), float),
     (re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"), lambda _: float("nan")),
 )
@@ -60,7 +71,7 @@ def read_document(file: str, content: bytes) -> Document | list[Problem]:
     except UnicodeDecodeError as error:
         return [Problem(file, content[: error.start].count(b"\n") + 1, "is not UTF-8.", "Save the file as UTF-8.")]
     if isinstance(events, NotYaml):
-        remedy = "Mend the syntax (indentation, quotes, brackets)."
+        remedy = "Correct the syntax (indentation, quotes, brackets)."
         return [Problem(file, events.line, f"is not YAML: {events.said}.", remedy)]
     reading = _Reading(file)
     value = reading.stream(iter(events))
@@ -134,13 +145,27 @@ class _Reading:
     def _scalar(self, event: Event) -> Any:
         self._refuse_tag(event)
         if not event.plain:
-            return event.text
+            return self._text(event)
         value = _core(event.text)
+        shown = _shortened(event.text)
         if isinstance(value, float) and not abs(value) < float("inf"):
-            self._refuse(event, f"has the number `{event.text}`, which JSON cannot carry.", "Put it in quotes.")
+            self._refuse(event, f"has the number `{shown}`, which JSON cannot carry.", "Put it in quotes.")
+        if value == 0.0 and isinstance(value, float) and not _ZERO.fullmatch(event.text):
+            self._refuse(event, f"has the number `{shown}`, which would be read as 0.", "Put it in quotes.")
         if isinstance(value, int) and value not in _INT64:
-            self._refuse(event, f"has the number `{event.text}`, which does not fit 64 bits.", "Put it in quotes.")
+            self._refuse(event, f"has the number `{shown}`, which does not fit 64 bits.", "Put it in quotes.")
         return value
+
+    def _text(self, event: Event) -> str:
+        """The text, with each escaped surrogate pair as the one character that JSON means by it."""
+        if not _SURROGATE.search(event.text):
+            return event.text
+        text = event.text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+        found = _SURROGATE.search(text)
+        if found:
+            said = f"has `\\u{ord(found[0]):04x}`, one half of a surrogate pair, which UTF-8 cannot carry."
+            self._refuse(event, said, "Write the character itself, or both halves of the pair.")
+        return _SURROGATE.sub("\ufffd", text)
 
     def _refuse_tag(self, event: Event) -> None:
         if event.tag is not None:
@@ -153,6 +178,10 @@ def _skipped(event: Event, events: Iterator[Event]) -> None:
     while depth:
         kind = next(events).kind
         depth += (kind in {"mapping", "sequence"}) - (kind == "end")
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_INT else f"{text[:_LONGEST_INT]}…"
 
 
 def _core(text: str) -> Any:

@@ -3,6 +3,7 @@
 Rule 1: this is the only place that touches the parser; it has no types of its own, so its values are typed here.
 """
 
+import re
 from typing import Any, Final, Literal
 
 from msgspec import Struct
@@ -19,6 +20,10 @@ _KINDS: Final[dict[str, Kind]] = {
     "ScalarEvent": "scalar",
     "AliasEvent": "alias",
 }
+
+_NOT_FORESEEN: Final = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
+"""What the parser raises, besides its own errors, for some texts that are not YAML."""
+_TOO_HIGH: Final = re.compile(r"\\U(?!000|0010)[0-9a-fA-F]{8}")
 
 MAX_DEPTH: Final = 32
 _DEEPER: Final[dict[Kind, int]] = {"mapping": 1, "sequence": 1, "end": -1}
@@ -60,7 +65,20 @@ def read_events(text: str) -> list[Event] | NotYaml:
         return _not_yaml(error)
     except YAMLError as error:
         return NotYaml(0, str(error).partition("\n")[0])
+    except _NOT_FORESEEN as error:
+        return _failed(text, events, error)
     return events
+
+
+def _failed(text: str, events: list[Event], error: Exception) -> NotYaml:
+    """What a text has that the parser itself fails on, at the first such line after what it has read."""
+    after = events[-1].line - 1 if events else 0
+    for number, line in enumerate(text.split("\n")[after:], after + 1):
+        if _TOO_HIGH.search(line):
+            return NotYaml(number, "an escape is above `\\U0010FFFF`, the last character of Unicode")
+        if line.startswith("%"):
+            return NotYaml(number, "the directive is not known")
+    return NotYaml(after + 1, f"the parser fails here or later ({type(error).__name__})")
 
 
 def _not_yaml(error: Any) -> NotYaml:
