@@ -36,6 +36,8 @@ class PolicySource(Struct, frozen=True):
 
     directory: Path
     environment: str
+    editing: bool = False
+    """True while people edit the directory: what editors leave beside a file is then no problem."""
 
 
 class Built(Struct, frozen=True, kw_only=True):
@@ -91,8 +93,8 @@ class Builder:
 
     def content(self, source: PolicySource, time: float) -> Content | Problems:
         """The checked content at `time` (Unix seconds), or everything that is wrong with it."""
-        policies = self._verifier.verified(source.directory, self._stock)
-        environment = self._reader.read(source.directory, source.environment)
+        policies = self._verifier.verified(source.directory, self._stock, editing=source.editing)
+        environment = self._reader.read(source.directory, source.environment, editing=source.editing)
         problems = [*_found(policies), *_found(environment)]
         if isinstance(environment, Environment):
             names = policies.requirements.keys() if isinstance(policies, Policies) else None

@@ -62,7 +62,9 @@ def environments(policy: Path) -> list[str]:
 
 
 def _is_environment(place: Path) -> bool:
-    return place.is_dir() and not place.name.startswith(".")
+    """True for a directory, and for a link to nothing: whoever made it wanted an environment."""
+    is_broken = place.is_symlink() and not place.exists()
+    return (place.is_dir() or is_broken) and not place.name.startswith(".")
 
 
 class Checking(Struct, frozen=True, kw_only=True):

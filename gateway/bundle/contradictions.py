@@ -69,6 +69,7 @@ def _twice(environment: Environment) -> Iterator[Problem]:
         ("rule", [(d, f"{p}/rule", e["rule"]) for d, p, e in environment.rules_placed()]),
         ("scenario", [(d, f"{p}/scenario", e["scenario"]) for d, p, e in environment.scenarios_placed()]),
         ("enforcement of", _enforced(environment)),
+        ("data", [(d, "", PurePosixPath(d.file).stem) for d in environment.own]),
         ("token digest", _tokens(environment)),
         ("identity", _identities(environment)),
         ("anonymous agent", _anonymous(environment)),

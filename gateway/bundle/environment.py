@@ -7,16 +7,18 @@ Rule 3: a file is read again only when its content has changed.
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from msgspec import Struct
 
-from gateway.bundle.document import Document, read_document
+from gateway.bundle.document import MAX_BYTES, Document, read_document
 from gateway.bundle.plain import Json
 from gateway.bundle.problem import Problem
 from gateway.bundle.schema import violations
 from gateway.bundle.secret_shapes import secrets_in
+from gateway.bundle.source_files import Listed, Listing, SourceFile, list_files, read_regular
 
 KINDS: Final[Mapping[str, str]] = {
     "catalog": "catalog",
@@ -98,31 +100,32 @@ class Reader:
     def __init__(self) -> None:
         self._known: dict[str, tuple[str, Document | list[Problem]]] = {}
 
-    def read(self, policy: Path, name: str) -> Environment | list[Problem]:
-        """The environment's documents, or every problem found in them."""
+    def read(self, policy: Path, name: str, *, editing: bool = False) -> Environment | list[Problem]:
+        """The environment's documents, or every problem found in them.
+
+        `editing`: what an editor leaves beside a file while a person types is no problem.
+        """
         root = policy / "bundles" / name
-        if not root.is_dir():
+        if not root.is_dir() and not root.is_symlink():
             remedy = "Make the directory with an environment.yaml, or name another environment."
             return [Problem(f"bundles/{name}", 0, "is not there.", remedy)]
-        problems: list[Problem] = []
+        listing = list_environment(policy, name)
+        problems = list(listing.problems if editing else listing.problems + listing.editing)
         documents: dict[str, list[Document]] = {kind: [] for kind in ("environment", *KINDS.values())}
-        for place in sorted(root.rglob("*")):
-            path = place.relative_to(root)
-            if place.is_dir() or _is_beside(path):
-                continue
-            found = self._document(place, f"bundles/{name}/{path.as_posix()}", _kind(path))
+        for source in listing.files:
+            kind = _kind(source)
+            found = (
+                self._document(source.place, f"bundles/{name}/{source.path}", kind) if kind else _unread(source, name)
+            )
             if isinstance(found, Document):
-                documents[_kind(path)].append(found)
+                documents[kind].append(found)
             else:
                 problems += found
         return problems or _environment(name, documents)
 
     def _document(self, place: Path, file: str, kind: str) -> Document | list[Problem]:
-        if not kind:
-            remedy = f"Keep environment.yaml here and *.yaml in {', '.join(KINDS)}/."
-            return [Problem(file, 0, "is not a file that an environment has.", remedy)]
         try:
-            content = place.read_bytes()
+            content = read_regular(place, MAX_BYTES + 1)
         except OSError as error:
             return [Problem(file, 0, f"cannot be read: {error.strerror}.", "Look at its permissions.")]
         digest = hashlib.sha256(content).hexdigest()
@@ -133,17 +136,36 @@ class Reader:
         return known[1]
 
 
-def _is_beside(path: PurePosixPath | Path) -> bool:
-    """True for what may lie beside the documents: README files, and what editors leave while a person types."""
-    hidden = any(part.startswith((".", "#")) for part in path.parts)
-    return hidden or path.name.startswith("README") or path.name.endswith(("~", ".tmp"))
+def list_environment(policy: Path, name: str) -> Listing:
+    """The files below an environment's directory, documents and others."""
+    shown = f"bundles/{name}"
+    return list_files(Listed(root=policy / shown, shown=shown, within=policy))
 
 
-def _kind(path: PurePosixPath | Path) -> str:
-    """The kind of a file by where it lies; empty where none lies there."""
-    if path.as_posix() == "environment.yaml":
+def _kind(source: SourceFile) -> str:
+    """The kind of a file by its directory and suffix; empty if it is no document."""
+    if source.path == "environment.yaml":
         return "environment"
-    return KINDS.get(path.parts[0], "") if len(path.parts) > 1 and path.suffix == ".yaml" else ""
+    directory, _, below = source.path.partition("/")
+    path = PurePosixPath(below)
+    return KINDS.get(directory, "") if path.suffix == ".yaml" and not path.name.startswith(".") else ""
+
+
+def _unread(source: SourceFile, name: str) -> list[Problem]:
+    """Why a file is no document, and what to do."""
+    path = PurePosixPath(source.path)
+    above, slash, _ = source.path.partition("/")
+    directory = above if slash else ""
+    meant = get_close_matches(directory.lower(), KINDS, 1)
+    what, remedy = "", f"Keep environment.yaml here and *.yaml in {', '.join(KINDS)}/."
+    if path.name.startswith("."):
+        what, remedy = ": its name is hidden", "Remove it, or rename it so that it does not begin with a dot."
+    elif directory in KINDS or source.path.lower().startswith("environment.y"):
+        what = f": its suffix is `{path.suffix}`" if path.suffix else ": it has no suffix"
+        remedy = f"Rename it to `{path.with_suffix('.yaml').name}` or remove it."
+    elif directory and meant:
+        what, remedy = f": there is no directory `{directory}`", f"Did you mean `{meant[0]}/`?"
+    return [Problem(f"bundles/{name}/{source.path}", 0, f"is not a file that an environment has{what}.", remedy)]
 
 
 def _checked(file: str, content: bytes, kind: str) -> Document | list[Problem]:

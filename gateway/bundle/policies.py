@@ -57,9 +57,9 @@ class Verifier:
         self._parser = Parser(opa)
         self._reads: dict[tuple[str, str], Reads] = {}
 
-    def verified(self, policy: Path, library: Path) -> Policies | list[Problem]:
+    def verified(self, policy: Path, library: Path, *, editing: bool = False) -> Policies | list[Problem]:
         """The policies of the repository, or everything that is refused in them."""
-        sources, problems = lay(policy, library)
+        sources, problems = lay(policy, library, editing=editing)
         if problems:
             return problems
         identity = self._identity(sources, library)

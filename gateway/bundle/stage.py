@@ -13,13 +13,14 @@ from msgspec import Struct
 
 from gateway.bundle.module import Module
 from gateway.bundle.problem import Problem
+from gateway.bundle.source_files import Listed, Listing, list_files, read_regular
 
 _NAME: Final = r"[a-z][a-z0-9_]{0,62}"
 _OWN: Final = re.compile(rf"mcp/(?:requirements/{_NAME}|lib/own/{_NAME})/[A-Za-z0-9_]+\.rego")
 _STOCK: Final = re.compile(rf"mcp/(?:admission|requirements/{_NAME}|lib(?:/{_NAME})+)/[A-Za-z0-9_]+\.rego")
-_BESIDE: Final = frozenset({".manifest", "capabilities.json", "schemas", ".regal", "README.md", ".gitignore"})
+_BESIDE: Final = frozenset({".manifest", "capabilities.json", "schemas/", ".regal/"})
 """What may lie beside `mcp/` in the stock library; it is never staged."""
-_BESIDE_OWN: Final = frozenset({".regal", "README.md", ".gitignore", ".gitkeep"})
+_BESIDE_OWN: Final = frozenset({".regal/"})
 MAX_BYTES: Final = 1024 * 1024
 
 
@@ -43,14 +44,24 @@ def is_own(path: str) -> bool:
     return bool(_OWN.fullmatch(path))
 
 
-def lay(policy: Path, library: Path) -> tuple[Sources, list[Problem]]:
-    """The staged sources of a policy repository (the directory that holds `rego/`), and what was refused."""
+def list_rego(policy: Path) -> Listing:
+    """The files below a policy repository's `rego/`."""
+    return list_files(Listed(root=policy / "rego", shown="rego", within=policy, beside=_BESIDE_OWN))
+
+
+def lay(policy: Path, library: Path, *, editing: bool = False) -> tuple[Sources, list[Problem]]:
+    """The staged sources of a policy repository (the directory that holds `rego/`), and what was refused.
+
+    `editing`: what an editor leaves beside a file while a person types is no problem.
+    """
     own_root = policy / "rego"
     is_stock = own_root.is_dir() and own_root.samefile(library)
-    files, origins, problems = _read(library, "rego" if is_stock else "<stock>", _STOCK, _BESIDE)
+    shown = "rego" if is_stock else "<stock>"
+    stock = list_files(Listed(root=library, shown=shown, within=library, beside=_BESIDE))
+    files, origins, problems = _read(stock, shown, _STOCK, editing=editing)
     own: dict[str, bytes] = {}
-    if own_root.is_dir() and not is_stock:
-        own, own_origins, refused = _read(own_root, "rego", _OWN, _BESIDE_OWN, same=library)
+    if (own_root.is_symlink() or own_root.exists()) and not is_stock:
+        own, own_origins, refused = _read(list_rego(policy), "rego", _OWN, editing=editing, same=library)
         problems += refused
         for path in sorted(own.keys() & files.keys()):
             remedy = "Choose another name: own requirements add, they do not replace."
@@ -61,51 +72,41 @@ def lay(policy: Path, library: Path) -> tuple[Sources, list[Problem]]:
 
 
 def _read(
-    root: Path, shown: str, allowed: re.Pattern[str], beside: frozenset[str], *, same: Path | None = None
+    listing: Listing, shown: str, allowed: re.Pattern[str], *, editing: bool, same: Path | None = None
 ) -> tuple[dict[str, bytes], dict[str, str], list[Problem]]:
     files: dict[str, bytes] = {}
     origins: dict[str, str] = {}
-    problems: list[Problem] = []
-    for place in sorted(root.rglob("*")):
-        path = place.relative_to(root).as_posix()
-        if path.split("/", 1)[0] in beside or place.is_dir() or _is_scratch(place.name):
-            continue
-        if same is not None and _is_copy(place, same / path):
-            continue
-        refusal = _refusal(place, path, root, allowed)
-        if refusal:
-            problems.append(Problem(f"{shown}/{path}", 0, *refusal))
-            continue
+    problems = list(listing.problems if editing else listing.problems + listing.editing)
+    for source in listing.files:
+        path, name = source.path, f"{shown}/{source.path}"
         try:
-            files[path] = place.read_bytes()
+            content = read_regular(source.place, MAX_BYTES + 1)
         except OSError as error:
-            problems.append(
-                Problem(f"{shown}/{path}", 0, f"cannot be read: {error.strerror}.", "Look at its permissions.")
-            )
-        origins[path] = f"{shown}/{path}"
+            problems.append(Problem(name, 0, f"cannot be read: {error.strerror}.", "Look at its permissions."))
+            continue
+        if same is not None and _is_copy(content, same / path):
+            continue
+        refusal = _refusal(path, content, allowed)
+        if refusal:
+            problems.append(Problem(name, 0, *refusal))
+        else:
+            files[path], origins[path] = content, name
     return files, origins, problems
 
 
-def _is_copy(place: Path, stock: Path) -> bool:
+def _is_copy(content: bytes, stock: Path) -> bool:
     """True for an unchanged copy of a stock file, such as in a checkout of this repository: it replaces nothing."""
-    return place.is_file() and stock.is_file() and place.read_bytes() == stock.read_bytes()
+    return stock.is_file() and content == stock.read_bytes()
 
 
-def _is_scratch(name: str) -> bool:
-    """True for what editors leave behind while a person types."""
-    return name.startswith((".#", "#", ".~")) or name.endswith(("~", ".swp", ".swx", ".tmp"))
-
-
-def _refusal(place: Path, path: str, root: Path, allowed: re.Pattern[str]) -> tuple[str, str] | None:
-    if not place.resolve().is_relative_to(root.resolve()):
-        return "is a link that leads outside.", "Put the file itself here."
+def _refusal(path: str, content: bytes, allowed: re.Pattern[str]) -> tuple[str, str] | None:
     if not path.endswith(".rego"):
         remedy = "Keep data in bundles/<environment>/ as YAML; only Rego lives in rego/."
         return "is not Rego: data and schemas cannot be laid over the stock library.", remedy
     if not allowed.fullmatch(path):
         remedy = "Put it in rego/mcp/requirements/<new name>/ or rego/mcp/lib/own/<noun>/ (lower case, digits, `_`)."
         return "lies where no policy is taken from.", remedy
-    if place.stat().st_size > MAX_BYTES:
+    if len(content) > MAX_BYTES:
         return f"is larger than {MAX_BYTES} bytes.", "Split it."
     return None
 

@@ -16,15 +16,21 @@ from msgspec import Struct
 from watchfiles import awatch  # pyright: ignore[reportUnknownVariableType]
 
 from gateway.bundle.build import Builder, Built, PolicySource
+from gateway.bundle.environment import list_environment
 from gateway.bundle.problem import Problem, Problems
 from gateway.bundle.serve import BundleEndpoint, Offer
+from gateway.bundle.source_files import Listing
+from gateway.bundle.stage import list_rego
 
 STEP_MS: Final = 20
 """How long the file system must be quiet before a build starts."""
 DEBOUNCE_MS: Final = 400
 """How long a build waits at most while files keep changing."""
 QUIET_MS: Final = 2000
-"""How often the files are looked at when no event arrives: some file systems send none."""
+"""How often the files are looked at when no event arrives: some file systems send none, and a link has none."""
+
+FileState = tuple[str, tuple[int, ...]]
+"""A file's name in problems, and what the file system says about it; a problem's text, and nothing."""
 
 
 class Published(Struct, frozen=True, kw_only=True):
@@ -34,6 +40,8 @@ class Published(Struct, frozen=True, kw_only=True):
     revision: str
     seq: int
     seconds: float
+    unread: tuple[Problem, ...] = ()
+    """What an editor left beside a file that it edits: it is no part of the revision."""
 
 
 class Refused(Struct, frozen=True, kw_only=True):
@@ -66,7 +74,7 @@ class Publisher:
         self._endpoint = endpoint
         self._report = report
         self._refused = False
-        self._seen: frozenset[tuple[str, int, int]] | None = None
+        self._seen: frozenset[FileState] | None = None
 
     async def publish(self, *, above: int = 0) -> Event | None:
         """Build what is saved now; the event that was reported, or None when nothing has changed.
@@ -125,7 +133,13 @@ class Publisher:
     def _published(self, built: Built, seconds: float) -> Published:
         self.current = built
         self._endpoint.put(Offer(built.etag, built.content))
-        return Published(environment=self._source.environment, revision=built.revision, seq=built.seq, seconds=seconds)
+        return Published(
+            environment=self._source.environment,
+            revision=built.revision,
+            seq=built.seq,
+            seconds=seconds,
+            unread=tuple(each for listing in _listings(self._source) for each in listing.editing),
+        )
 
 
 async def _bursts(directories: Sequence[Path], *, recursive: bool) -> AsyncGenerator[None]:
@@ -154,18 +168,33 @@ async def _bursts(directories: Sequence[Path], *, recursive: bool) -> AsyncGener
                 raise
 
 
+def _listings(source: PolicySource) -> list[Listing]:
+    """What lies in the directories that a build reads."""
+    return [list_rego(source.directory), list_environment(source.directory, source.environment)]
+
+
 def _directories(source: PolicySource) -> dict[Path, int]:
-    """The directories to watch, with their inodes: one that was replaced is watched anew."""
-    wanted = (source.directory / "rego", source.directory / "bundles" / source.environment)
-    return {directory: directory.stat().st_ino for directory in wanted if directory.is_dir()}
+    """The directories to watch, with their inodes: one that was replaced is watched anew.
+
+    Those behind links are among them; what lies below another one is not.
+    """
+    real = {directory for listing in _listings(source) for directory in listing.directories}
+    found: dict[Path, int] = {}
+    for directory in sorted(real):
+        with contextlib.suppress(OSError):  # it went while we looked
+            if directory.is_dir() and not any(parent in real for parent in directory.parents):
+                found[directory] = directory.stat().st_ino
+    return found
 
 
-def _state(source: PolicySource) -> frozenset[tuple[str, int, int]]:
-    """What the file system says about every file that a build may read, without reading it."""
-    found: set[tuple[str, int, int]] = set()
-    for directory in _directories(source):
-        for place in directory.rglob("*"):
+def _state(source: PolicySource) -> frozenset[FileState]:
+    """What the file system says about every file that a build may read, without reading it; links are followed."""
+    found: set[FileState] = set()
+    for listing, shown in zip(_listings(source), ("rego", f"bundles/{source.environment}"), strict=True):
+        found |= {(str(problem), ()) for problem in (*listing.problems, *listing.editing)}
+        for file in listing.files:
             with contextlib.suppress(OSError):  # it went while we looked: its absence is the new state
-                status = place.stat()
-                found.add((str(place), status.st_mtime_ns, status.st_size))
+                status = file.place.stat()
+                marks = (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size)
+                found.add((f"{shown}/{file.path}", marks))
     return frozenset(found)

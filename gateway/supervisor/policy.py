@@ -43,7 +43,8 @@ class PolicyNews:
         match event:
             case Published():
                 self.problem = ""
-                self._note("published", revision=event.revision, seconds=round(event.seconds, 3))
+                unread = "\n".join(str(problem) for problem in event.unread)
+                self._note("published", revision=event.revision, detail=unread, seconds=round(event.seconds, 3))
             case Restored():
                 self.problem = ""
                 self._note("restored", revision=event.revision)
@@ -62,9 +63,10 @@ async def published(
     """
     builder = Builder(settings.state.directory, opa, key=feed.policy_key)
     news = PolicyNews(note)
-    source = PolicySource(settings.policy.directory, settings.policy.environment)
+    watch = settings.policy.watch
+    source = PolicySource(settings.policy.directory, settings.policy.environment, editing=watch)
     publisher = Publisher(builder, source, feed.endpoint, news)
-    work = publisher.run(above=above) if settings.policy.watch else publisher.publish(above=above)
+    work = publisher.run(above=above) if watch else publisher.publish(above=above)
     publishing = asyncio.create_task(work)
     publishing.add_done_callback(news.ended)
     try:

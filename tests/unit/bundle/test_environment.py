@@ -203,10 +203,9 @@ def test_an_unreadable_file_is_told(found: Found, policy: Path) -> None:
     assert told(found()) == [("rules/loop.yaml", 0)]
 
 
-def test_readme_and_hidden_files_are_no_documents(found: Found, put: Put) -> None:
+def test_readme_files_and_those_of_git_are_no_documents(found: Found, put: Put) -> None:
     put("bundles/dev/README.md", "hello\n")
     put("bundles/dev/rules/.gitkeep", "\n")
-    put("bundles/dev/rules/.#rules.yaml", "rules: [\n")
     assert found() == []
 
 

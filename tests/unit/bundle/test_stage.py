@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.bundle.build import Builder, Built, PolicySource
 from gateway.bundle.problem import Problem, Problems
@@ -142,10 +143,19 @@ def test_a_link_that_leads_outside_is_refused(refused: Refused, own: Put, policy
     assert "leads outside" in refused()[0].what
 
 
-def test_what_editors_leave_behind_is_no_policy(builder: Builder, source: PolicySource, own: Put, policy: Path) -> None:
+def test_what_editors_leave_behind_is_named_and_refuses_no_save(
+    builder: Builder, source: PolicySource, own: Put, policy: Path
+) -> None:
     for name in (".#hosts.rego", "hosts.rego~", ".hosts.rego.swp"):
         (policy / "rego/mcp/lib/own/hosts" / name).write_text("not rego")
-    assert isinstance(builder.build(source, NOW), Built)
+    refused = builder.build(source, NOW)
+    assert isinstance(refused, Problems)
+    assert [problem.what.split(" beside ")[0] for problem in refused.problems] == [
+        "is the lock file of an editor",
+        "is the swap file of an editor",
+        "is the backup of an editor",
+    ]
+    assert isinstance(builder.build(replace(source, editing=True), NOW), Built)
 
 
 @pytest.mark.parametrize(

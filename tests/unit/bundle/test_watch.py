@@ -1,12 +1,15 @@
 """A save is published when it holds; one that does not is told and changes nothing."""
 
 import asyncio
+import os
+import shutil
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from watchfiles import awatch  # pyright: ignore[reportUnknownVariableType]
 
 from gateway.bundle.build import Builder, PolicySource
@@ -161,3 +164,70 @@ async def test_a_directory_that_is_replaced_is_watched_anew(watched: Watched, pu
     assert isinstance(gone, Refused)
     assert isinstance(back, Restored)
     assert isinstance(changed, Published)
+
+
+def mail(name: str) -> str:
+    return f"rules:\n  - {{rule: {name}, effect: deny}}\n"
+
+
+@pytest.mark.parametrize("link", ["rules/shared", "rules/deny.yaml", "rules"])
+async def test_a_save_behind_a_link_is_published(watched: Watched, put: Put, policy: Path, link: str) -> None:
+    put("shared/deny.yaml", mail("first"))
+    place = policy / "bundles/dev" / link
+    if place.is_dir():
+        shutil.rmtree(place)
+    place.symlink_to(policy / ("shared/deny.yaml" if link.endswith(".yaml") else "shared"))
+    async with watched.running():
+        first = await watched.next()
+        put("shared/deny.yaml", mail("second"))
+        second = await watched.next()
+    assert isinstance(first, Published)
+    assert isinstance(second, Published)
+
+
+async def test_a_directory_that_is_linked_later_is_followed(watched: Watched, put: Put, policy: Path) -> None:
+    put("shared/deny.yaml", mail("first"))
+    async with watched.running():
+        await watched.next()
+        (policy / "bundles/dev/rules/shared").symlink_to(policy / "shared")
+        second = await watched.next()
+        put("shared/deny.yaml", mail("second"))
+        third = await watched.next()
+    assert isinstance(second, Published)
+    assert isinstance(third, Published)
+
+
+async def test_a_volume_that_kubernetes_renews_is_published(watched: Watched, put: Put, policy: Path) -> None:
+    rules = policy / "bundles/dev/rules"
+    put("bundles/dev/rules/..2026_11_30_10_00_00.1/deny.yaml", mail("first"))
+    (rules / "..data").symlink_to("..2026_11_30_10_00_00.1")
+    (rules / "deny.yaml").symlink_to("..data/deny.yaml")
+    async with watched.running():
+        first = await watched.next()
+        put("bundles/dev/rules/..2026_11_30_11_00_00.2/deny.yaml", mail("second"))
+        (rules / "..data_tmp").symlink_to("..2026_11_30_11_00_00.2")
+        (rules / "..data_tmp").rename(rules / "..data")
+        shutil.rmtree(rules / "..2026_11_30_10_00_00.1")
+        second = await watched.next()
+    assert isinstance(first, Published)
+    assert isinstance(second, Published)
+
+
+async def test_a_save_that_keeps_size_and_time_is_published(watched: Watched, put: Put) -> None:
+    place = put("bundles/dev/rules/deny.yaml", mail("first"))
+    status = place.stat()
+    async with watched.running():
+        await watched.next()
+        place.write_text(mail("other"))
+        os.utime(place, ns=(status.st_atime_ns, status.st_mtime_ns))
+        second = await watched.next()
+    assert isinstance(second, Published)
+
+
+async def test_what_an_editor_keeps_beside_a_file_is_told_with_the_revision(
+    builder: Builder, source: PolicySource, put: Put
+) -> None:
+    put("bundles/dev/rules/.rules.yaml.swp", "b0VIM")
+    event = await Watched(builder, replace(source, editing=True)).publisher.publish()
+    assert isinstance(event, Published)
+    assert [problem.file for problem in event.unread] == ["bundles/dev/rules/.rules.yaml.swp"]
