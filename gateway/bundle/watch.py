@@ -3,6 +3,7 @@
 Rule 1: a save that does not build is reported at once and changes nothing: the last good revision stays in force.
 Rule 2: a save that changes no content publishes nothing.
 Rule 3: one build at a time, in a thread; what was saved meanwhile is built next.
+Rule 4: no error ends the following: an error that nobody foresaw is a refused build, and the next save is built.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from watchfiles import awatch  # pyright: ignore[reportUnknownVariableType]
 
 from gateway.bundle.build import Builder, Built, PolicySource
 from gateway.bundle.environment import list_environment
+from gateway.bundle.failing import failed_build
 from gateway.bundle.problem import Problem, Problems
 from gateway.bundle.serve import BundleEndpoint, Offer
 from gateway.bundle.source_files import Listing
@@ -75,6 +77,10 @@ class Publisher:
         self._report = report
         self._refused = False
         self._seen: frozenset[FileState] | None = None
+        self._built: frozenset[FileState] | None = None
+        """What was seen when a build ended without an error."""
+        self._failure = ""
+        """The last error that following itself had."""
 
     async def publish(self, *, above: int = 0) -> Event | None:
         """Build what is saved now; the event that was reported, or None when nothing has changed.
@@ -90,7 +96,16 @@ class Publisher:
         return event
 
     async def run(self, *, above: int = 0) -> None:
-        """Publish now and after every save, until cancelled."""
+        """Publish now and after every save, until cancelled; an error is reported, and following goes on."""
+        while True:
+            try:
+                await self._follow(above)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next save must still be taken
+                self._tell_failure(error)
+                self._seen = None
+            await asyncio.sleep(QUIET_MS / 1000)  # noqa: TID251 - the rhythm of looking
+
+    async def _follow(self, above: int) -> None:
         await self._catch_up(above)
         while True:
             watched = _directories(self._source)
@@ -109,12 +124,25 @@ class Publisher:
 
     def _build(self, above: int) -> Built | Refused | Restored | None:
         try:
-            return self._attempt(above)
-        except OSError as error:  # a full disk, a file that went while it was read
-            remedy = "Mend that and save again."
-            return self._refusal(
-                Problems((Problem(str(self._source.directory), 0, f"cannot be built: {error}.", remedy),))
-            )
+            outcome = self._attempt(above)
+        except Exception as error:  # noqa: BLE001 - a full disk, a file that went, an error of ours: the save is refused
+            return self._refusal(failed_build(error, f"bundles/{self._source.environment}", self._changed()))
+        self._built = self._seen
+        return outcome
+
+    def _changed(self) -> list[str]:
+        """The files that changed since the last build without an error; none before the first."""
+        if self._seen is None or self._built is None:
+            return []
+        return sorted(name for name, _ in self._seen - self._built)
+
+    def _tell_failure(self, error: Exception) -> None:
+        """Report an error of following once, not each time that it is met again."""
+        if self._failure != repr(error):
+            self._failure = repr(error)
+            with contextlib.suppress(Exception):  # reporting itself may be what fails
+                self._report(self._refusal(failed_build(error, f"bundles/{self._source.environment}", ())))
+            self._refused = True
 
     def _attempt(self, above: int) -> Built | Refused | Restored | None:
         name = self._source.environment
@@ -145,7 +173,8 @@ class Publisher:
 async def _bursts(directories: Sequence[Path], *, recursive: bool) -> AsyncGenerator[None]:
     """One item after each burst of saves, and one a while when it is quiet.
 
-    Where the system gives no events (no watches left, no such call) the files are looked at again and again.
+    Where the system gives no events (no watches left, no such call) the files are looked at again and again: by the
+    library, and if it cannot do that either, by whoever asks for the next item.
     """
     for polling in (None, True):
         changes = awatch(
@@ -164,8 +193,9 @@ async def _bursts(directories: Sequence[Path], *, recursive: bool) -> AsyncGener
                 async for _ in changes:
                     yield
         except (OSError, RuntimeError):
-            if polling:
-                raise
+            continue
+    await asyncio.sleep(QUIET_MS / 1000)  # noqa: TID251 - the rhythm of looking
+    yield
 
 
 def _listings(source: PolicySource) -> list[Listing]:

@@ -1,7 +1,7 @@
 """The ASGI endpoint: an HTTP request arrives, is placed, admitted and performed.
 
 Rule 1: exact paths only; nothing is redirected, nothing is guessed.
-Rule 2: the one `except Exception` of the gateway stands here, and it refuses.
+Rule 2: the one `except Exception` that a request can meet stands here, and it refuses.
 """
 
 import asyncio

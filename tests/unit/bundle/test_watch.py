@@ -2,17 +2,20 @@
 
 import asyncio
 import os
+import random
 import shutil
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from msgspec.structs import replace
 from watchfiles import awatch  # pyright: ignore[reportUnknownVariableType]
 
+from gateway.bundle import build
 from gateway.bundle.build import Builder, PolicySource
+from gateway.bundle.environment import Environment
 from gateway.bundle.serve import BundleEndpoint, Offer
 from gateway.bundle.watch import Event, Published, Publisher, Refused, Restored
 
@@ -231,3 +234,200 @@ async def test_what_an_editor_keeps_beside_a_file_is_told_with_the_revision(
     event = await Watched(builder, replace(source, editing=True)).publisher.publish()
     assert isinstance(event, Published)
     assert [problem.file for problem in event.unread] == ["bundles/dev/rules/.rules.yaml.swp"]
+
+
+def failing_on(bad: str, error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a step of the build fail with an error that nobody foresaw while a document holds this text."""
+    real = build.bundle_data
+
+    def data(environment: Environment, described: Any) -> Any:
+        for document, pointer, entry in environment.rules_placed():
+            if bad in str(entry):
+                raise error from KeyError(document.line(pointer))
+        return real(environment, described)
+
+    monkeypatch.setattr(build, "bundle_data", data)
+
+
+ERRORS: Final = (
+    UnicodeEncodeError("utf-8", "\ud83d", 0, 1, "surrogates not allowed"),
+    TypeError("odd \udfff"),
+    RecursionError(),
+    MemoryError(),
+    KeyError("x"),
+    AssertionError(),
+    OSError(28, "No space left on device", "/state/x"),
+)
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+async def test_an_error_that_nobody_foresaw_is_a_refused_build_and_the_next_save_is_taken(
+    watched: Watched, put: Put, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    failing_on("bad", error, monkeypatch)
+    async with watched.running():
+        first = await watched.next()
+        put("bundles/dev/rules/more.yaml", f"# a comment\n{mail('bad')}")
+        refused = await watched.next()
+        put("bundles/dev/rules/more.yaml", mail("good"))
+        good = await watched.next()
+    assert isinstance(first, Published)
+    assert isinstance(refused, Refused)
+    assert refused.in_force == first.revision
+    problem = refused.problems[0]
+    at = ("/state/x", 0) if isinstance(error, OSError) else ("bundles/dev/rules/more.yaml", 3)
+    assert (problem.file, problem.line) == at
+    assert "cannot be built" in problem.what
+    assert str(problem).encode()
+    assert isinstance(good, Published)
+
+
+async def test_an_error_without_a_document_names_the_files_that_changed(
+    watched: Watched, put: Put, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with watched.running():
+        await watched.next()
+
+        def broken(_: Any) -> bytes:
+            raise TypeError("Type is not JSON serializable")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(build, "canonical", broken)
+            put("bundles/dev/rules/more.yaml", mail("more"))
+            refused = await watched.next()
+    assert isinstance(refused, Refused)
+    assert [problem.file for problem in refused.problems] == ["bundles/dev/rules/more.yaml"]
+
+
+def unlisted(_: PolicySource) -> None:
+    raise IndexError("list index out of range")
+
+
+async def test_an_error_of_the_watching_itself_is_told_once_and_following_goes_on(
+    watched: Watched, put: Put, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.bundle.watch.QUIET_MS", 10)
+    async with watched.running():
+        await watched.next()
+        with monkeypatch.context() as patch:
+            patch.setattr("gateway.bundle.watch._state", unlisted)
+            put("bundles/dev/rules/more.yaml", mail("first"))
+            refused = await watched.next()
+        put("bundles/dev/rules/more.yaml", mail("second"))
+        good = await watched.next()
+        while not isinstance(good, Published):
+            good = await watched.next()
+    assert isinstance(refused, Refused)
+    assert "IndexError" in refused.problems[0].what
+
+
+async def test_a_report_that_fails_does_not_end_the_following(
+    builder: Builder, source: PolicySource, put: Put, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.bundle.watch.QUIET_MS", 10)
+    events: asyncio.Queue[Event] = asyncio.Queue()
+    failing = True
+
+    def report(event: Event) -> None:
+        if failing:
+            raise OSError(28, "No space left on device")
+        events.put_nowait(event)
+
+    endpoint = BundleEndpoint("token")
+    task = asyncio.create_task(Publisher(builder, source, endpoint, report).run())
+    while endpoint.offer is None:
+        await asyncio.sleep(0)  # noqa: TID251 - until the first build is offered
+    first, failing = endpoint.offer, False
+    put("bundles/dev/rules/more.yaml", mail("more"))
+    while not isinstance(await asyncio.wait_for(events.get(), 10), Published):
+        pass
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert endpoint.offer != first
+
+
+async def test_a_system_that_can_watch_nothing_is_looked_at(
+    watched: Watched, put: Put, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def without_anything(*_paths: Path, **_options: Any) -> AsyncGenerator[Any]:
+        raise OSError(28, "no watches left")
+        yield
+
+    monkeypatch.setattr("gateway.bundle.watch.awatch", without_anything)
+    monkeypatch.setattr("gateway.bundle.watch.QUIET_MS", 10)
+    async with watched.running():
+        await watched.next()
+        put("bundles/dev/environment.yaml", "name: dev\ndefault: allow\n")
+        assert isinstance(await watched.next(), Published)
+
+
+ODD: Final[Sequence[bytes]] = (
+    *(b"", b"\0", b"\xff\xfe", b"[", b"rules: [\n", b"rules:\n\t- a\n", b"%YAML 9.9\n---\n{}", b"--- a\n--- b\n"),
+    *(
+        b"rules: &a [*a]\n",
+        b"{rules: [], rules: []}",
+        b"? [a]\n: b\n",
+        b"<<: {a: 1}\n",
+        b"!!binary x\n",
+        b"!!set {a}\n",
+    ),
+    *(
+        b'rules: "\\ud83d"\n',
+        b'"\\ude00": 1\n',
+        b'"\\U00110000"\n',
+        b'"\\UFFFFFFFF": 1\n',
+        b"rules: .nan\n",
+        b"rules: -.inf\n",
+    ),
+    *(
+        b"rules: 1e999\n",
+        b"rules: " + b"9" * 5_000,
+        b"rules: 0x" + b"f" * 99,
+        b"[" * 2_000,
+        b"- " * 2_000,
+        b"rules: 2026-12-20\n",
+    ),
+    *(
+        b"rules: [{rule: x, effect: deny, what: {tools: [1]}}]\n",
+        b"rules: [{rule: 3, effect: [deny]}]\n",
+        b"rules: null\n",
+    ),
+    *(
+        b'rules: [{rule: "a\\0b", effect: deny}]\n',
+        b"rules: [{rule: x, effect: deny, arguments: [{path: /a, matches: '('}]}]\n",
+    ),
+)
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_after_any_broken_saves_the_next_good_one_is_followed(
+    watched: Watched, put: Put, policy: Path, seed: int
+) -> None:
+    chosen = random.Random(seed)
+    places = [policy / "bundles/dev" / each for each in ("rules/odd.yaml", "data/odd.yaml", "catalog/odd.yaml")]
+    places += [policy / "bundles/dev/environment.yaml", policy / "rego/mcp/lib/own/odd/odd.rego"]
+    for place in places:
+        place.parent.mkdir(parents=True, exist_ok=True)
+    async with watched.running():
+        await watched.next()
+        for step in range(6):
+            for place in chosen.sample(places, chosen.randint(1, 3)):
+                mutated = bytearray(chosen.choice(ODD))
+                for _ in range(chosen.randint(0, 2)):
+                    mutated.insert(chosen.randint(0, len(mutated)), chosen.randrange(256))
+                place.write_bytes(mutated)
+            (policy / "bundles/dev/rules/r.yml").write_text("never in order")
+            refused = await watched.next()
+            while not isinstance(refused, Refused):
+                refused = await watched.next()
+            assert all(str(problem).encode() and problem.file for problem in refused.problems)
+            for place in (*places, policy / "bundles/dev/rules/r.yml"):
+                place.unlink(missing_ok=True)
+            put("bundles/dev/environment.yaml", "name: dev\n")
+            put("bundles/dev/rules/good.yaml", mail(f"good-{step}"))
+            good = await watched.next()
+            while not isinstance(good, Published):
+                good = await watched.next()
+            assert watched.endpoint.offer is not None
+            assert watched.publisher.current is not None
+            assert watched.publisher.current.revision == good.revision

@@ -31,3 +31,13 @@ def test_each_reason_for_which_a_bundle_is_rejected_has_a_count_of_its_own() -> 
     named = {code for code in MEANINGS if f'mcp_admission_bundles_rejected_total{{code="{code}"}} 0' not in counted}
     assert named == {"bundle_unsigned", "policy_expired"}
     assert 'mcp_admission_bundles_rejected_total{code="bundle_unsigned"} 2' in counted
+
+
+def test_a_gauge_says_whether_the_last_save_is_refused() -> None:
+    tally = Tally(Log())
+    seen: list[str] = []
+    for event in ("policy_published", "policy_refused", "opa_ended", "policy_restored", "policy_unwatched"):
+        tally(event)
+        seen.append(tally.text().decode().splitlines()[-1])
+    assert seen == [f"mcp_admission_policy_refused {each}" for each in (0, 1, 1, 0, 1)]
+    assert b"policy_refused" not in Tally(Log()).text()
