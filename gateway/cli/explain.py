@@ -31,7 +31,7 @@ from gateway.review.explanation import Explanation, explained
 from gateway.review.revisions import in_hub
 from gateway.review.row import Row, asked_in
 from gateway.review.sidecar import Binary, SidecarError, asked
-from gateway.settings import Settings, load
+from gateway.settings import Settings, load, unknown_variables
 
 _PATH: Final = click.Path(path_type=Path)
 
@@ -112,6 +112,8 @@ def _bundle(place: Place, revision: str) -> Candidate:
     if place.named.bundle is not None or place.named.policy is not None:
         return reviewed(place.named)
     settings = load(place.config, os.environ)
+    for unknown in unknown_variables(os.environ):
+        click.echo(f"Warning: {unknown}", err=True)
     if not isinstance(settings, Settings):
         raise click.ClickException(str(settings))
     directory, environment = settings.policy.directory, settings.policy.environment

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from gateway.journal.names import segments
-from gateway.settings import Settings, load
+from gateway.settings import Settings, load, unknown_variables
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -32,6 +32,8 @@ def journal_directory(directory: Path | None, config: Path | None, *, option: st
 
 def _configured(config: Path | None) -> Path:
     settings = load(config, os.environ)
+    for unknown in unknown_variables(os.environ):
+        click.echo(f"Warning: {unknown}", err=True)
     if not isinstance(settings, Settings):
         raise click.ClickException(str(settings))
     return settings.journal.directory

@@ -14,12 +14,14 @@ from gateway.bundle.emergency import Stop, is_extended
 from gateway.bundle.kept import Shelf
 from gateway.bundle.stops import Stops
 from gateway.hub.stopping import lifted, stopped
-from gateway.settings import Problems, Settings, load
+from gateway.settings import Problems, Settings, load, unknown_variables
 
 
 def loaded(config: Path | None) -> Settings:
     """Return the settings of a file; ends the command if they cannot be used."""
     settings = load(config, os.environ)
+    for unknown in unknown_variables(os.environ):
+        click.echo(f"Warning: {unknown}", err=True)
     if isinstance(settings, Problems):
         raise click.ClickException(f"these settings cannot be used:\n{settings}")
     return settings

@@ -6,6 +6,7 @@ Rule 1: with live decisions the log is for people, otherwise it is JSON lines on
 import asyncio
 import contextlib
 import logging
+import os
 import sys
 from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ import click
 
 from gateway.cli.live import follow
 from gateway.opa.process import Report
-from gateway.settings import Problems, Settings, load
+from gateway.settings import Problems, Settings, load, unknown_variables
 from gateway.supervisor.serve import serve
 from gateway.telemetry import configure, render
 
@@ -22,7 +23,7 @@ _LOG = logging.getLogger("gateway")
 _WARNED = (
     *("_refused", "_rejected", "_failed", "cannot_start", "_killed", "_silent", "_nonsense"),
     *("_ended", "_ends_soon", "_expired", "_expires_soon", "_stale", "_stale_soon", "_overlong"),
-    *("_unreachable", "_passed_over", "_apart", "_unreadable", "_unkept", "_unwatched", "_unfollowed"),
+    *("_unknown", "_unreachable", "_passed_over", "_apart", "_unreadable", "_unkept", "_unwatched", "_unfollowed"),
 )
 """How the events end that somebody must look at: they stay in a log that tells warnings only."""
 _QUIET = frozenset({"worker_started", "opa_started", "ended", "draining"})
@@ -45,6 +46,8 @@ def run(settings: Settings, *, live: bool) -> int:
 
 async def _run(settings: Settings, *, live: bool) -> int:
     report = told if live else logged
+    for unknown in unknown_variables(os.environ):
+        report("variable_unknown", variable=unknown.name, detail=str(unknown))
     async with _decisions(settings) if live else contextlib.nullcontext():
         return await serve(settings, report=report, render=render)
 

@@ -1,5 +1,6 @@
 """Settings: read once, complete, frozen; or all that is wrong with them."""
 
+from gateway.settings.environment_variables import unknown_variables
 from gateway.settings.following import BundleKey, BundleService, Opa, Policy
 from gateway.settings.load import Problems, load
 from gateway.settings.model import (
@@ -49,4 +50,5 @@ __all__ = [
     "Upstreams",
     "load",
     "table",
+    "unknown_variables",
 ]

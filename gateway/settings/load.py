@@ -1,7 +1,8 @@
 """Settings from a file and the environment, or everything that is wrong with them.
 
 Rule 1: all problems at once, each with its place and what to do.
-Rule 2: the environment is an argument; nothing here reads the process's own.
+Rule 2: the environment is an argument; nothing here reads the process's own. Its unknown names are no problem here:
+`unknown_variables` has them for a warning.
 """
 
 from collections.abc import Mapping
@@ -10,10 +11,11 @@ from typing import Final
 
 from msgspec import Struct, structs
 
+from gateway.settings.environment_variables import own_variables
 from gateway.settings.model import Settings
-from gateway.settings.reader import RESERVED, Reader, variables
+from gateway.settings.reader import Reader, variables
 from gateway.settings.rules import clashes
-from gateway.settings.source import PREFIX, Place, Problem, Written, overlay, read_file
+from gateway.settings.source import Place, Problem, Written, overlay, read_file
 
 PATH_DEFAULTS: Final[Mapping[tuple[str, str], str]] = {
     ("state", "directory"): ".state",
@@ -43,8 +45,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings | Problems:
     nothing = Written({}, Place("default"))
     written, problems = read_file(path) if path else (nothing, [])
     names = variables(Settings)
-    problems += _unknown_variables(environ, names)
-    written = _defaulted(overlay(written, names, environ))
+    written = _defaulted(overlay(written, names, own_variables(environ)))
     reader = Reader((path.parent if path else Path()).absolute())
     settings = reader.read(Settings, written)
     problems += reader.problems
@@ -52,14 +53,6 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings | Problems:
         return Problems(tuple(problems))
     found = [Problem(_place(written, clash.key), clash.key, clash.message, clash.remedy) for clash in clashes(settings)]
     return Problems(tuple(found)) if found else _normal(settings)
-
-
-def _unknown_variables(environ: Mapping[str, str], names: Mapping[str, object]) -> list[Problem]:
-    return [
-        Problem(Place(f"environment variable {name}"), "", "is not a setting", "Remove it or correct its name.")
-        for name in sorted(environ)
-        if name.startswith(PREFIX) and name not in names and name not in RESERVED
-    ]
 
 
 def _defaulted(written: Written) -> Written:

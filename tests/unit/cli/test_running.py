@@ -1,10 +1,14 @@
 """How what happens to a gateway and a hub is logged."""
 
 import logging
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from gateway.cli.running import logged
+from gateway.cli import main
+from gateway.cli.running import logged, run
+from gateway.settings import Settings, load
 
 LOOK_AT = [
     "policy_rejected",
@@ -27,6 +31,7 @@ LOOK_AT = [
     "opa_ended",
     "worker_silent",
     "cannot_start",
+    "variable_unknown",
     "upload_refused",
     "move_refused",
     "token_ends_soon",
@@ -73,3 +78,32 @@ def test_what_somebody_must_look_at_is_a_warning(event: str, level: int, caplog:
 def test_what_a_worker_logs_keeps_its_level(level: str, number: int, caplog: pytest.LogCaptureFixture) -> None:
     logged("log", level=level, logger="uvicorn.error", message="it failed", worker=0)
     assert [record.levelno for record in caplog.records] == [number]
+
+
+def test_a_start_reports_unknown_variables_and_goes_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def served(*_: object, **__: object) -> int:
+        return 7
+
+    monkeypatch.setattr("gateway.cli.running.serve", served)
+    monkeypatch.setattr("gateway.cli.running.configure", str)
+    monkeypatch.setenv("MCP_ADMISSION_WORKER", "2")
+    monkeypatch.setenv("MCP_ADMISSION_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("MCP_ADMISSION_PORT_8080_TCP_ADDR", "10.0.0.1")
+    settings = load(None, {})
+    assert isinstance(settings, Settings)
+    assert run(settings, live=False) == 7
+    assert [(record.message, record.levelno) for record in caplog.records] == [("variable_unknown", logging.WARNING)]
+    assert "Did you mean MCP_ADMISSION_WORKERS?" in str(vars(caplog.records[0])["fields"])
+
+
+@pytest.mark.parametrize("command", [["journal", "stats"], ["stop", "list", "--config", "settings.yaml"]])
+def test_a_command_that_reads_settings_warns_of_unknown_variables(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "settings.yaml").touch()
+    ran = CliRunner().invoke(main, command, env={"MCP_ADMISSION_JOURNAL_DIRECTRY": "x"})
+    assert "Warning: environment variable MCP_ADMISSION_JOURNAL_DIRECTRY" in ran.output
+    assert "Did you mean MCP_ADMISSION_JOURNAL_DIRECTORY?" in ran.output
