@@ -12,8 +12,11 @@ from typing import Final
 
 from msgspec import Struct
 
+from gateway.bundle.environment import list_environment
+from gateway.bundle.source_files import BESIDE
+from gateway.bundle.stage import list_rego
+
 DIRTY: Final = "-dirty"
-_TAKEN: Final = frozenset({".yaml", ".rego"})
 _DEADLINE_S: Final = 60
 
 
@@ -34,7 +37,7 @@ def checkout(directory: Path, environment: str) -> Checkout:
         return Checkout(unknown=found)
     commit, _, author = found.decode("utf-8", "replace").strip().partition("\0")
     listing = ("--porcelain", "-z", "--no-renames", "--untracked-files=all", "--ignored=matching")
-    status = _git(directory, "status", *listing, "--", "rego", f"bundles/{environment}")
+    status = _git(directory, "status", *listing, "--", *_sources(directory, environment))
     if isinstance(status, str):
         return Checkout(unknown=status)
     changed = tuple(sorted(_taken(status)))
@@ -42,18 +45,27 @@ def checkout(directory: Path, environment: str) -> Checkout:
 
 
 def _taken(status: bytes) -> Iterator[str]:
-    """The files of `git status` that a build reads, or would have read; a whole directory counts as one."""
+    """The files of `git status` that a build reads, or would have read; a directory or a link counts as one."""
     for line in status.decode("utf-8", "replace").split("\0"):
         name = line[3:]
         path = PurePosixPath(name)
-        hidden = any(part.startswith((".", "#")) for part in path.parts)
-        if name and not hidden and (name.endswith("/") or path.suffix in _TAKEN):
+        hidden = any(part.startswith(".") for part in path.parts)
+        if name and not hidden and path.name not in BESIDE:
             yield name
+
+
+def _sources(directory: Path, environment: str) -> list[str]:
+    """Where a build reads: its two directories, and the files elsewhere in the repository that links lead to."""
+    root, own = directory.resolve(), ("rego", f"bundles/{environment}")
+    listed = (*list_rego(directory).files, *list_environment(directory, environment).files)
+    real = {file.place.resolve() for file in listed}
+    linked = {path.relative_to(root) for path in real if path.is_relative_to(root)}
+    return [*own, *sorted(str(path) for path in linked if not any(path.is_relative_to(each) for each in own))]
 
 
 def _git(directory: Path, *words: str) -> bytes | str:
     """What git printed, or why it printed nothing."""
-    command = ["git", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false", *words]
+    command = ["git", "--literal-pathspecs", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false", *words]
     environ = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
     try:
         ran = subprocess.run(command, cwd=directory, env=environ, capture_output=True, timeout=_DEADLINE_S, check=False)

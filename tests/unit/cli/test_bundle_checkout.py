@@ -100,3 +100,33 @@ def test_without_git_nothing_is_known(policy: Path, monkeypatch: pytest.MonkeyPa
     found = checkout(policy, "dev")
     assert found.commit == ""
     assert "git does not answer" in found.unknown
+
+
+def test_what_a_link_leads_to_marks_it(policy: Path, git: Git) -> None:
+    for name in ("shared/a.yaml", "lone.yaml", "unused/a.yaml"):
+        (policy / name).parent.mkdir(exist_ok=True)
+        (policy / name).write_text("x\n")
+    (policy / "bundles/dev/rules/shared").symlink_to("../../../shared")
+    (policy / "bundles/dev/rules/lone.yaml").symlink_to("../../../lone.yaml")
+    assert checkout(policy, "dev").changed == (
+        "bundles/dev/rules/lone.yaml",
+        "bundles/dev/rules/shared",
+        "lone.yaml",
+        "shared/a.yaml",
+    )
+    git("add", ".")
+    git("commit", "--quiet", "--message", "second")
+    (policy / "unused/a.yaml").write_text("y\n")
+    assert checkout(policy, "dev").changed == ()
+    (policy / "shared/a.yaml").write_text("y\n")
+    assert checkout(policy, "dev").changed == ("shared/a.yaml",)
+
+
+def test_a_name_that_begins_like_a_comment_is_built_and_marks_it(policy: Path) -> None:
+    (policy / "bundles/dev/rules/#a.yaml").write_text("y\n")
+    assert checkout(policy, "dev").changed == ("bundles/dev/rules/#a.yaml",)
+
+
+def test_a_readme_beside_the_documents_does_not(policy: Path) -> None:
+    (policy / "bundles/dev/README.md").write_text("y\n")
+    assert checkout(policy, "dev").changed == ()
