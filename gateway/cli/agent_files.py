@@ -19,6 +19,8 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
+from gateway.bundle.source_files import Listed, list_files
+
 _ITEM: Final = re.compile(r"^(?P<outer> *)[^\s#-][^\n]*:[ ]*\n(?:\s*(?:#[^\n]*)?\n)*(?P<inner> *)- ", re.MULTILINE)
 
 
@@ -55,7 +57,15 @@ class Registration(Struct, frozen=True, kw_only=True):
 
 def registrations(directory: Path) -> list[Registration]:
     """Every agent in the files of a directory, by file name and order."""
-    return [one for path in sorted(directory.rglob("*.yaml")) for one in _read(path)]
+    if not directory.exists():
+        return []
+    policy = directory.parent.parent.parent
+    listing = list_files(Listed(root=directory, shown=str(directory), within=policy))
+    if listing.problems:
+        raise Unreadable("\n".join(map(str, listing.problems)))
+    yaml = [file.place for file in listing.files if file.path.endswith(".yaml")]
+    paths = [place.resolve() if place.is_symlink() else place for place in yaml]
+    return [one for path in paths for one in _read(path)]
 
 
 def _read(path: Path) -> list[Registration]:
