@@ -191,7 +191,11 @@ class _Walk:
             self.editing.append(self._problem(path, said, "Close the editor or remove the file."))
         else:
             said = f"is {what}, and is not read; `{_shown(of)}` itself is not there."
-            self._refuse(path, said, f"Rename it to `{_shown(of)}` or remove it.")
+            holds_text = "lock file" not in what and "swap file" not in what and "undo file" not in what
+            rename = f"Rename it to `{_shown(of)}` or remove it."
+            self._refuse(
+                path, said, rename if holds_text else f"Save `{_shown(of)}` in the editor, or remove the file."
+            )
 
     def _unfollowed(self, place: Path) -> tuple[str, str] | None:
         """Why a link is not followed, and what to do; None if its target is a place in the repository."""

@@ -194,6 +194,8 @@ def test_a_hidden_directory_that_is_no_volume_is_a_problem(policy: Path, dev: Pa
         ("rules/.~lock.r.yaml#", "lock file"),
         ("rules/.r.yaml.swp", "swap file"),
         ("rules/.r.yaml.swo", "swap file"),
+        ("rules/.r.yaml.swn", "Save `r.yaml` in the editor"),
+        ("rules/r.yaml.save", "Rename it to `r.yaml`"),
         ("rules/.r.yaml.un~", "undo file"),
         ("rules/.r.yaml.kate-swp", "swap file"),
         ("rules/r.yaml.bak", "a backup"),
