@@ -5,12 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.admission.action import Admit, Outbound
-from gateway.admission.decision import Decision, Verdict
-from gateway.admission.enforce import enforce
+from gateway.admission.decision import Verdict
+from gateway.admission.enforce import ruling
 from gateway.admission.masking import Level, Masking, in_arguments
 from gateway.admission.principal import ANONYMOUS
-from gateway.admission.record import Decided, Enforced, Occasion
+from gateway.admission.record import Decided, Occasion
 from gateway.admission.recording import decided
 from gateway.bundle.answering import NoDecision
 from gateway.bundle.asking import Acting, asked, question
@@ -21,7 +20,6 @@ from gateway.journal.options import Options
 from gateway.journal.writer import Journal
 
 NOW: Final = 1_795_183_200.0
-_NOWHERE: Final = Outbound(verb="POST", server="demo", headers=())
 
 
 def records(
@@ -46,17 +44,9 @@ def records(
         assert not isinstance(decision, NoDecision), decision
         verdict = Verdict(decision=decision, revision=revision, decision_id=f"d-{number}", micros=300)
         occasion = Occasion(call_id=f"call-{number}", unix_ns=each.context.time.unix_ns, monotonic_ns=1)
-        enforced = _enforced(verdict, decision)
+        enforced = ruling(verdict, each.target)
         found.append(decided(each, verdict, enforced=enforced, occasion=occasion, masking=masking))
     return found
-
-
-def _enforced(verdict: Verdict, decision: Decision) -> Enforced:
-    outcome = enforce(verdict, _NOWHERE)
-    if isinstance(outcome, Admit):
-        return Enforced(outcome="allow")
-    held = decision.outcome == "hold"
-    return Enforced(outcome="hold" if held else "deny", code=outcome.code, reasons=outcome.reasons)
 
 
 def write(directory: Path, made: Iterable[Decided]) -> Path:

@@ -2,6 +2,7 @@
 
 Rule 1: only outcome `allow` with grounds, a route and no obligation admits; the last arm refuses.
 Rule 2: an observed or shadowed refusal is OPA's to declare; nothing is loosened here.
+Rule 3: the gateway, scenarios, `ask`, `explain` and `replay` all take a decision by `enforce`, and by nothing else.
 """
 
 from collections.abc import Mapping
@@ -10,18 +11,23 @@ from typing import Final, assert_never
 from gateway.admission.action import Admit, Outbound
 from gateway.admission.decision import Decision, PolicyFailure, Reason, Verdict
 from gateway.admission.policy_input import Target
+from gateway.admission.record import Enforced
 from gateway.admission.refusal import Refusal, own
 from gateway.admission.uris import Abnormal, is_template, normalize
 
 
-def enforce(answer: Verdict | PolicyFailure, outbound: Outbound) -> Admit | Refusal:
-    """Return the admitted message, or why it does not pass."""
+def enforce(answer: Verdict | PolicyFailure, outbound: Outbound, target: Target, listed: str = "") -> Admit | Refusal:
+    """Return the admitted message, or why it does not pass.
+
+    `listed` is the URI that the server lists for the target; empty if it lists none.
+    """
     if isinstance(answer, PolicyFailure):
         return undecided(answer)
     decision = answer.decision
     match decision.outcome:
         case "allow":
-            return _allowed(answer, outbound)
+            outcome = _allowed(answer, outbound)
+            return _confirmed(answer, outcome, target, listed) if isinstance(outcome, Admit) else outcome
         case "hold":
             return _refusal(answer, "approval_required", _waiting(decision))
         case "deny":
@@ -30,8 +36,21 @@ def enforce(answer: Verdict | PolicyFailure, outbound: Outbound) -> Admit | Refu
             assert_never(decision.outcome)
 
 
-def confirmed(answer: Verdict, admit: Admit, target: Target, listed: str) -> Admit | Refusal:
-    """Return the admission of a target as it was written; `listed` is the URI that the server lists for it, or empty.
+def enforced(answer: Verdict | PolicyFailure, outcome: Admit | Refusal) -> Enforced:
+    """Return what enforcement made of an answer, in the words of a record."""
+    if isinstance(outcome, Admit):
+        return Enforced(outcome="allow")
+    held = isinstance(answer, Verdict) and answer.decision.outcome == "hold"
+    return Enforced(outcome="hold" if held else "deny", code=outcome.code, reasons=outcome.reasons)
+
+
+def ruling(answer: Verdict | PolicyFailure, target: Target) -> Enforced:
+    """Return what the gateway would make of an answer, if the server lists the target as it is written."""
+    return enforced(answer, enforce(answer, _NOWHERE, target, target.written or target.uri or ""))
+
+
+def _confirmed(answer: Verdict, admit: Admit, target: Target, listed: str) -> Admit | Refusal:
+    """Return the admission of a target as it was written.
 
     A policy that does not match normal forms admits no other spelling, and what readers disagree about is only admitted
     as the very text that the server lists.
@@ -59,10 +78,20 @@ def _allowed(answer: Verdict, outbound: Outbound) -> Admit | Refusal:
     if decision.obligations:
         what = ", ".join(obligation.type for obligation in decision.obligations)
         return _refusal(answer, "obligation_unsupported", (_reason("obligation_unsupported", f"cannot do: {what}"),))
-    admitted = bool(decision.grounds) and all(ground.effect == "allow" for ground in decision.grounds)
-    if not admitted or decision.route is None or decision.reasons:
-        return _refusal(answer, "policy_denied", (_reason("policy_denied", "the allow has no grounds or no route"),))
+    lacking = _lacking(decision)
+    if lacking or decision.route is None:
+        why = f"the policy allows this, but {lacking or 'names no address of the server'}"
+        return _refusal(answer, "policy_denied", (_reason("policy_denied", why),))
     return Admit(route=decision.route, outbound=outbound)
+
+
+def _lacking(decision: Decision) -> str:
+    """Return what an allow lacks or has too much of; empty if nothing but maybe a route."""
+    if not decision.grounds:
+        return "names no rule as its grounds"
+    if odd := next((ground for ground in decision.grounds if ground.effect != "allow"), None):
+        return f"names rule {odd.rule} as its grounds, whose effect is {odd.effect}"
+    return "also gives reasons to refuse it" if decision.reasons else ""
 
 
 def _waiting(decision: Decision) -> tuple[Reason, ...]:
@@ -105,6 +134,8 @@ def _reason(requirement: str, message: str) -> Reason:
     return Reason(requirement=requirement, message=message, severity="high", remedy=_ASK)
 
 
+_NOWHERE: Final = Outbound(verb="POST", server="", headers=())
+"""Nothing is sent: enforcement is asked for its judgment only."""
 _SPELLING: Final = "Write the URI as the server lists it, or in normal form (RFC 3986)."
 _ASK: Final = "Tell the owner of the policy."
 _REMEDIES: Final[Mapping[str, str]] = {

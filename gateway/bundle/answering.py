@@ -2,6 +2,7 @@
 
 Rule 1: one evaluation answers all questions; where one of them ends in an error, each is asked alone.
 Rule 2: an answer is a decision as the gateway reads it, or says why it is none.
+Rule 3: what comes of an answer is what the gateway's enforcement makes of it.
 """
 
 import tempfile
@@ -13,10 +14,12 @@ import msgspec
 import orjson
 from msgspec import Struct
 
-from gateway.admission.decision import Decision
+from gateway.admission.decision import Decision, FailureCode, PolicyFailure, Verdict
+from gateway.admission.enforce import ruling
 from gateway.admission.policy_input import PolicyInput
+from gateway.admission.record import Enforced
 from gateway.bundle.rehearse import ARCHIVE
-from gateway.bundle.tool import Opa, complaints
+from gateway.bundle.tool import Opa, complaints, is_evaluation_error
 
 _QUERY: Final = """[answers |
 	credentials := input.credentials
@@ -26,9 +29,24 @@ _QUERY: Final = """[answers |
 
 
 class NoDecision(Struct, frozen=True):
-    """OPA gave no usable answer; the gateway would refuse."""
+    """OPA gave no usable answer; the gateway would refuse with this code."""
 
     why: str
+    code: FailureCode = "policy_unavailable"
+
+
+class Ruled(Struct, frozen=True):
+    """What OPA said to a question, and what the gateway would make of it."""
+
+    answer: Decision | NoDecision
+    enforced: Enforced
+
+    @property
+    def rules(self) -> list[str]:
+        """The rules that gave the outcome; none if enforcement refuses what they allow."""
+        if isinstance(self.answer, NoDecision) or self.answer.outcome != self.enforced.outcome:
+            return []
+        return [ground.rule for ground in self.answer.grounds]
 
 
 class Asking(Struct, frozen=True):
@@ -37,6 +55,11 @@ class Asking(Struct, frozen=True):
     opa: Opa
     bundle: bytes
     credentials: Mapping[str, Any]
+
+    def rulings(self, questions: Sequence[PolicyInput]) -> list[Ruled]:
+        """What the gateway would do about each question, in order."""
+        answered = zip(questions, self.answers(questions), strict=True)
+        return [Ruled(answer, _ruling(question, answer)) for question, answer in answered]
 
     def answers(self, questions: Sequence[PolicyInput]) -> list[Decision | NoDecision]:
         """One answer for each question, in order."""
@@ -55,12 +78,19 @@ class Asking(Struct, frozen=True):
         arguments = ("--format=json", "--strict-builtin-errors", "--bundle", ARCHIVE, "--stdin-input")
         ran = self.opa.run("eval", *arguments, _QUERY, within=within, stdin=given)
         if ran.code:
-            return NoDecision(" ".join(str(problem) for problem in complaints(ran)))
+            code = "policy_error" if is_evaluation_error(ran) else "policy_unavailable"
+            return NoDecision(" ".join(str(problem) for problem in complaints(ran)), code)
         try:
             found: list[Any] = ran.report()["result"][0]["expressions"][0]["value"]
         except (KeyError, IndexError, TypeError):
             return NoDecision("the decision is undefined")
         return [_read(answers) for answers in found]
+
+
+def _ruling(question: PolicyInput, answer: Decision | NoDecision) -> Enforced:
+    if isinstance(answer, NoDecision):
+        return ruling(PolicyFailure(code=answer.code, detail=answer.why), question.target)
+    return ruling(Verdict(decision=answer, revision="", decision_id="", micros=0), question.target)
 
 
 def _read(answers: list[Any]) -> Decision | NoDecision:

@@ -1,6 +1,6 @@
 """Runs the scenarios of an environment: who only writes YAML can test it.
 
-Rule 1: a real OPA decides them, from the bundle that would be published.
+Rule 1: a real OPA decides them, from the bundle that would be published, and the gateway's enforcement has its say.
 Rule 2: a scenario that ends otherwise is a problem at its own line, with the reasons that were given.
 """
 
@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from gateway.admission.decision import Decision
-from gateway.bundle.answering import Asking, NoDecision
+from gateway.bundle.answering import Asking, NoDecision, Ruled
 from gateway.bundle.asking import Acting, Asked, acting, asked, pin_of, question
 from gateway.bundle.build import Content, Terms, issued
 from gateway.bundle.document import Document
@@ -49,9 +48,9 @@ def failed(content: Content, opa: Opa, now: float) -> list[Problem]:
 
 def unmet(told: Sequence[Scenario], asking: Asking, data: Json) -> list[Problem]:
     """The scenarios that do not end as wanted, by the bundle that is asked; `data` is what it carries."""
-    decisions = asking.answers([question(each.asked, each.acting, data) for each in told])
-    judged = zip(told, decisions, strict=True)
-    return [problem for scenario, decision in judged if (problem := _judged(scenario, decision, data))]
+    rulings = asking.rulings([question(each.asked, each.acting, data) for each in told])
+    judged = zip(told, rulings, strict=True)
+    return [problem for scenario, ruled in judged if (problem := _judged(scenario, ruled, data))]
 
 
 def asking(content: Content, opa: Opa, actings: Iterable[Acting]) -> Asking:
@@ -68,25 +67,25 @@ def credentials(data: Json, actings: Iterable[Acting]) -> Json:
     return known
 
 
-def _judged(scenario: Scenario, decision: Decision | NoDecision, data: Json) -> Problem | None:
+def _judged(scenario: Scenario, ruled: Ruled, data: Json) -> Problem | None:
     entry = scenario.entry
     said = f"the scenario `{entry['scenario']}`"
     if scenario.asked.drifted and pin_of(scenario.asked, data) is None:
         remedy = "Pin the target, or leave `definition` out."
         return scenario.document.problem(f"{scenario.pointer}/definition", f"{said} drifts from no pin.", remedy)
-    if isinstance(decision, NoDecision):
-        return scenario.document.problem(scenario.pointer, f"{said} has no answer: {decision.why}.", "Mend the policy.")
-    if decision.outcome != entry["want"]:
-        what = f"{said} ends in {decision.outcome}, not {entry['want']}{_because(decision)}."
-        return scenario.document.problem(f"{scenario.pointer}/want", what, "Mend the rule or the scenario.")
-    named = [reason.requirement for reason in decision.reasons] + [ground.rule for ground in decision.grounds]
+    if isinstance(ruled.answer, NoDecision):
+        what = f"{said} has no answer, and the gateway refuses it ({ruled.enforced.code}): {ruled.answer.why}."
+        return scenario.document.problem(scenario.pointer, what, "Correct the policy.")
+    if ruled.enforced.outcome != entry["want"]:
+        what = f"{said} ends in {ruled.enforced.outcome}, not {entry['want']}{_because(ruled)}."
+        return scenario.document.problem(f"{scenario.pointer}/want", what, "Correct the rule or the scenario.")
+    named = [reason.requirement for reason in ruled.enforced.reasons] + ruled.rules
     if entry.get("because", "") not in ["", *named]:
         what = f"{said} is not because of `{entry['because']}`, but of {', '.join(dict.fromkeys(named)) or 'nothing'}."
-        return scenario.document.problem(f"{scenario.pointer}/because", what, "Mend the rule or the scenario.")
+        return scenario.document.problem(f"{scenario.pointer}/because", what, "Correct the rule or the scenario.")
     return None
 
 
-def _because(decision: Decision) -> str:
-    reasons = [f"{reason.requirement}: {reason.message}" for reason in decision.reasons]
-    grounds = [ground.rule for ground in decision.grounds]
-    return f" ({'; '.join([*reasons, *grounds])})" if reasons or grounds else ""
+def _because(ruled: Ruled) -> str:
+    reasons = [f"{reason.requirement}: {reason.message}" for reason in ruled.enforced.reasons]
+    return f" ({'; '.join([*reasons, *ruled.rules])})" if reasons or ruled.rules else ""

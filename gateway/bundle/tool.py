@@ -80,13 +80,21 @@ class _Complaints(Struct, frozen=True):
     errors: list[_Complaint] = []
 
 
+def is_evaluation_error(ran: Ran) -> bool:
+    """Whether OPA ran, and the policy failed on the question."""
+    return bool(_told(ran)) and all(each.code.startswith("eval_") for each in _told(ran))
+
+
+def _told(ran: Ran) -> list[_Complaint]:
+    try:
+        return msgspec.convert(ran.report(), _Complaints).errors
+    except msgspec.ValidationError:
+        return []
+
+
 def complaints(ran: Ran) -> list[Problem]:
     """The problems that OPA reported, with files as OPA named them; never empty for a run that failed."""
     if ran.code == 0:
         return []
-    try:
-        found = msgspec.convert(ran.report(), _Complaints).errors
-    except msgspec.ValidationError:
-        found = []
-    problems = [Problem(each.location.file, each.location.row, f"{each.message}.") for each in found]
+    problems = [Problem(each.location.file, each.location.row, f"{each.message}.") for each in _told(ran)]
     return problems or [Problem("", 0, f"OPA refused: {ran.said()}")]

@@ -2,6 +2,7 @@
 
 Rule 1: the question is stated as the gateway would state it; how the agent was taken to act is said.
 Rule 2: the answer is shown whole: outcome, reasons with remedies, grounds with owners.
+Rule 3: outcome and reasons are those that the gateway's enforcement makes of OPA's decision.
 """
 
 import time
@@ -10,8 +11,8 @@ from typing import Any, Final
 
 import click
 import msgspec
+from msgspec.structs import replace
 
-from gateway.admission.decision import Decision
 from gateway.bundle import Builder, PolicySource, Problems
 from gateway.bundle.answering import NoDecision
 from gateway.bundle.asking import Acting, Asked, acting, asked, question
@@ -72,10 +73,17 @@ def command(directory: Path, environment: str, *, as_json: bool, **words: Any) -
     if isinstance(content, Problems):
         raise click.ClickException("\n".join(["the policy does not build:", *map(str, content.problems)]))
     chosen = _acting(stated, content)
-    (decision,) = asking(content, Opa(opa), [chosen]).answers([question(stated, chosen, content.data)])
-    if isinstance(decision, NoDecision):
-        raise click.ClickException(f"OPA gives no decision, so that the gateway would refuse: {decision.why}")
-    _print(decision, stated, chosen, as_json=as_json)
+    (ruled,) = asking(content, Opa(opa), [chosen]).rulings([question(stated, chosen, content.data)])
+    if isinstance(ruled.answer, NoDecision):
+        said = f"OPA gives no decision, so that the gateway refuses ({ruled.enforced.code}): {ruled.answer.why}"
+        raise click.ClickException(said)
+    enforced = ruled.enforced
+    decision = replace(ruled.answer, outcome=enforced.outcome, reasons=list(enforced.reasons))
+    if as_json:
+        answer = {"asked_as": chosen.how, "code": enforced.code, "decision": msgspec.to_builtins(decision)}
+        click.echo(msgspec.json.format(msgspec.json.encode(answer), indent=2))
+    else:
+        click.echo(shown(decision, stated, chosen))
 
 
 def _stated(words: dict[str, Any]) -> Asked:
@@ -97,11 +105,3 @@ def _acting(stated: Asked, content: Content) -> Acting:
         known = ", ".join(sorted(agents)) or "none"
         raise click.ClickException(f"no agent is called `{stated.agent}`; known: {known}.")
     return acting(stated, agents)
-
-
-def _print(decision: Decision, stated: Asked, chosen: Acting, *, as_json: bool) -> None:
-    if as_json:
-        answer = {"asked_as": chosen.how, "decision": msgspec.to_builtins(decision)}
-        click.echo(msgspec.json.format(msgspec.json.encode(answer), indent=2))
-    else:
-        click.echo(shown(decision, stated, chosen))

@@ -10,14 +10,14 @@ from typing import Any, Final
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from gateway.admission import enforce as enforcement
 from gateway.admission import question as questions
 from gateway.admission.action import Admit, Outbound, permit
 from gateway.admission.decision import PolicyFailure, Verdict
-from gateway.admission.enforce import confirmed, enforce
 from gateway.admission.exchange import Inbound
 from gateway.admission.masking import Masking
 from gateway.admission.policy_input import Gateway, PolicyInput
-from gateway.admission.record import Decided, Enforced, JournalFailure, Occasion, Receipt
+from gateway.admission.record import Decided, JournalFailure, Occasion, Receipt
 from gateway.admission.recording import decided
 from gateway.admission.refusal import Refusal, Wording, own
 from gateway.pipeline.asking import Bounds, Stated
@@ -102,10 +102,10 @@ class Engine:
     def outcome(self, call: Call) -> Admit | Refusal:
         """Return what enforcement makes of the answer of a decided call; nothing comes of it yet."""
         answer = call.answer or _SILENCE
-        outcome = enforce(answer, outbound(call.inbound, subject=self._subject(call.inbound, answer)))
+        out = outbound(call.inbound, subject=self._subject(call.inbound, answer))
+        listed = call.presented.uri if call.presented else ""
+        outcome = enforcement.enforce(answer, out, call.question.target, listed)
         outcome = _same_agent(call.inbound, answer, outcome)
-        if isinstance(outcome, Admit) and isinstance(answer, Verdict):
-            return confirmed(answer, outcome, call.question.target, call.presented.uri if call.presented else "")
         return outcome if isinstance(outcome, Admit) else ended(call.listing_failed, call.answer, outcome)
 
     async def record_refusal(self, call: Call, refusal: Refusal) -> None:
@@ -153,7 +153,7 @@ class Engine:
             micros=(now.monotonic_ns - call.begun.monotonic_ns) // 1000,
             keyed=call.keyed,
         )
-        enforced = _enforced(answer, outcome)
+        enforced = enforcement.enforced(answer, outcome)
 
         def record() -> Decided:
             return decided(call.question, answer, enforced=enforced, occasion=occasion, masking=self.parts.masking)
@@ -172,7 +172,7 @@ class Engine:
         asked = asked if self._askable(question) else replace(asked, question=bare(question), answer=_TOO_MUCH)
         asked = asked if asked.answer else await self.decide(asked)
         answer = asked.answer or _SILENCE
-        outcome = enforce(answer, outbound(call.inbound, subject=""))
+        outcome = enforcement.enforce(answer, outbound(call.inbound, subject=""), question.target)
         receipt = await self.record(asked, answer, outcome)
         if isinstance(receipt, JournalFailure):
             return own("journal_unavailable", "the decision cannot be recorded", _LATER)
@@ -207,13 +207,6 @@ def posted(inbound: Inbound, *, subject: str, body: bytes) -> Outbound:
     return Outbound(
         verb="POST", server=inbound.server, headers=(*_MESSAGE, *kept), body=body, subject=subject, era=inbound.era
     )
-
-
-def _enforced(answer: Verdict | PolicyFailure, outcome: Admit | Refusal) -> Enforced:
-    if isinstance(outcome, Admit):
-        return Enforced(outcome="allow")
-    held = isinstance(answer, Verdict) and answer.decision.outcome == "hold"
-    return Enforced(outcome="hold" if held else "deny", code=outcome.code, reasons=outcome.reasons)
 
 
 def _same_agent(inbound: Inbound, answer: Verdict | PolicyFailure, outcome: Admit | Refusal) -> Admit | Refusal:

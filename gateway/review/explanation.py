@@ -90,10 +90,12 @@ async def explained(exchange: Exchange, candidate: Candidate, row: Row) -> Expla
     """Return why the bundle decides a recorded question as it does."""
     prevented = Readings(candidate.data).prevented(row, withheld(row))
     standing = tuple(_standings(candidate.data, row, await _state(exchange, row.input), frozenset(prevented)))
-    decided = await _decided(exchange, row.input)
-    scene = _scene(candidate, row, decided) if not prevented else None
+    answer = await _asked(exchange, DECISION, {"input": row.input})
+    decided = answer if isinstance(answer, str) else read_decision(answer)
+    again = Unanswered(answer) if isinstance(answer, str) else judged(answer, row.input)
+    scene = _scene(candidate, row, decided, again) if not prevented else None
     return Explanation(
-        again=Unanswered(decided) if isinstance(decided, str) else judged(decided),
+        again=again,
         requirements=standing,
         rules=(*_grounds(candidate.data, row.input, decided), *_near(scene)),
         masked=tuple(prevented),
@@ -101,15 +103,12 @@ async def explained(exchange: Exchange, candidate: Candidate, row: Row) -> Expla
     )
 
 
-def _scene(candidate: Candidate, row: Row, decided: Decided | PolicyFailure | str) -> Scene | None:
-    if not isinstance(decided, Decided):
+def _scene(
+    candidate: Candidate, row: Row, decided: Decided | PolicyFailure | str, again: Judged | Unanswered
+) -> Scene | None:
+    if not isinstance(decided, Decided) or isinstance(again, Unanswered):
         return None
-    return Scene(world=World(row.input, candidate.data), decision=decided.result)
-
-
-async def _decided(exchange: Exchange, question: Json) -> Decided | PolicyFailure | str:
-    answer = await _asked(exchange, DECISION, {"input": question})
-    return answer if isinstance(answer, str) else read_decision(answer)
+    return Scene(world=World(row.input, candidate.data), decision=decided.result, outcome=again.outcome)
 
 
 async def _state(exchange: Exchange, question: Json) -> Json:

@@ -1,21 +1,24 @@
 """What a bundle makes of a recorded question: the outcome that the gateway would enforce, and why.
 
 Rule 1: an answer is taken as enforcement takes it: what enforcement would not let pass is no allow.
-Rule 2: an evaluation error is a denial with its code; an OPA that gives no answer has decided nothing.
+Rule 2: an evaluation error and an answer that is not a decision are denials with their code; an OPA that gives no
+answer has decided nothing.
 """
 
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 
-from gateway.admission.action import Admit, Outbound
 from gateway.admission.decision import Decision, PolicyFailure, Verdict
-from gateway.admission.enforce import enforce
+from gateway.admission.enforce import ruling
+from gateway.admission.policy_input import Target
 from gateway.admission.record import Outcome
-from gateway.opa.answer import Decided
+from gateway.bundle.plain import Json
+from gateway.opa.answer import read_decision
+from gateway.opa.exchange import Exchanged
 
-_NOWHERE: Final = Outbound(verb="POST", server="", headers=())
-"""Nothing is sent: enforcement is asked for its judgement only."""
+_OK: Final = 200
 
 
 class Judged(Struct, frozen=True, kw_only=True):
@@ -34,26 +37,36 @@ class Unanswered(Struct, frozen=True):
     detail: str
 
 
-def judged(answer: Decided | PolicyFailure) -> Judged | Unanswered:
+def judged(answer: Exchanged, question: Json) -> Judged | Unanswered:
     """Return what would be enforced."""
-    if isinstance(answer, PolicyFailure):
-        if answer.code != "policy_error":
-            return Unanswered(answer.detail)
-        return Judged(outcome="deny", requirement=answer.requirement, reason=answer.detail, code=answer.code)
-    return enacted(answer.result)
+    found = read_decision(answer)
+    return _failed(answer, found, question) if isinstance(found, PolicyFailure) else enacted(found.result, question)
 
 
-def enacted(decision: Decision) -> Judged:
+def _failed(answer: Exchanged, failure: PolicyFailure, question: Json) -> Judged | Unanswered:
+    """Return the refusal of a question that the policy fails on, or answers with what is not a decision."""
+    if failure.code != "policy_error" and answer.status != _OK:
+        return Unanswered(failure.detail)
+    enforced = ruling(failure, _target(question))
+    return Judged(outcome=enforced.outcome, requirement=failure.requirement, reason=failure.detail, code=enforced.code)
+
+
+def enacted(decision: Decision, question: Json) -> Judged:
     """Return what enforcement makes of a decision."""
     verdict = Verdict(decision=decision, revision="", decision_id="", micros=0)
-    enforced = enforce(verdict, _NOWHERE)
-    rule = decision.grounds[0].rule if decision.grounds else ""
-    if isinstance(enforced, Admit):
-        return Judged(outcome="allow", rule=rule)
+    enforced = ruling(verdict, _target(question))
     reason = enforced.reasons[0] if enforced.reasons else None
     return Judged(
-        outcome="hold" if decision.outcome == "hold" else "deny",
-        rule=rule,
+        outcome=enforced.outcome,
+        rule=decision.grounds[0].rule if decision.grounds else "",
         requirement=reason.requirement if reason else "",
         reason=reason.message if reason else "",
     )
+
+
+def _target(question: Json) -> Target:
+    """Return the target of a question; one that cannot be read counts as a tool, which only an allow admits."""
+    try:
+        return msgspec.convert(question.get("target"), Target)
+    except msgspec.ValidationError:
+        return Target(type="tool")

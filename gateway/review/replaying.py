@@ -15,7 +15,6 @@ import orjson
 from msgspec import Struct
 
 from gateway.admission.decision import Decision
-from gateway.opa.answer import read_decision
 from gateway.opa.client import DECISION
 from gateway.opa.exchange import Broken, Exchange, Exchanged
 from gateway.review.judged import Judged, Unanswered, enacted, judged
@@ -80,7 +79,7 @@ async def decisions(exchange: Exchange, rows: Sequence[Row]) -> list[Judged | Un
     together = await _asked(exchange, TOGETHER, {"questions": [row.input for row in rows]})
     found = _read(together, len(rows))
     if found is not None:
-        return [*map(enacted, found)]
+        return [enacted(each, row.input) for each, row in zip(found, rows, strict=True)]
     return [await decision(exchange, row) for row in rows]
 
 
@@ -97,7 +96,7 @@ def _read(answer: Exchanged | Broken, count: int) -> list[Decision] | None:
 async def decision(exchange: Exchange, row: Row) -> Judged | Unanswered:
     """Return what the candidate would have decided on one question, asked as a gateway asks."""
     answer = await _asked(exchange, DECISION, row.input)
-    return Unanswered(answer.detail) if isinstance(answer, Broken) else judged(read_decision(answer))
+    return Unanswered(answer.detail) if isinstance(answer, Broken) else judged(answer, row.input)
 
 
 async def _asked(exchange: Exchange, path: str, question: object) -> Exchanged | Broken:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from gateway.admission.decision import Decision
+from gateway.admission.record import Outcome
 from gateway.bundle.names import Names
 from gateway.bundle.plain import Json
 from gateway.review.whatif.world import World
@@ -19,15 +20,16 @@ NEAREST: Final = 30
 
 
 class Scene(Struct, frozen=True, kw_only=True):
-    """A world and what was decided in it."""
+    """A world, what was decided in it, and what the gateway enforces of that."""
 
     world: World
     decision: Decision
+    outcome: Outcome
 
     @property
     def refused(self) -> bool:
         """Whether the message did not pass."""
-        return self.decision.outcome != "allow"
+        return self.outcome != "allow"
 
     @property
     def unmet(self) -> set[str]:

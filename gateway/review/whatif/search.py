@@ -15,7 +15,6 @@ from typing import Any, Final, TypeGuard
 import orjson
 from msgspec import Struct
 
-from gateway.opa.answer import read_decision
 from gateway.opa.exchange import Broken, Exchange
 from gateway.review.judged import Judged, Unanswered, judged
 from gateway.review.replaying import PATIENCE_S
@@ -63,7 +62,7 @@ async def search(exchange: Exchange, scene: Scene) -> Searched:
     """Return the smallest changes that flip what was decided in a scene."""
     asking = _Asking(exchange, scene)
     unchanged = await asking.becomes(()) if faithful(scene.world.data) else Unanswered("")
-    if isinstance(unchanged, Unanswered) or unchanged.outcome != scene.decision.outcome:
+    if isinstance(unchanged, Unanswered) or unchanged.code or unchanged.outcome != scene.outcome:
         return Searched(flips=(), singles=0, pairs=0, trusted=False)
     singles = proposals(scene)
     found = await asking.flips((change,) for change in singles)
@@ -111,7 +110,7 @@ class _Asking:
                 answer = await self._exchange.exchange(IF, question(before, after))
         except TimeoutError:
             return Unanswered(f"OPA gave no answer within {PATIENCE_S:.0f} s")
-        return Unanswered(answer.detail) if isinstance(answer, Broken) else judged(read_decision(answer))
+        return Unanswered(answer.detail) if isinstance(answer, Broken) else judged(answer, after.question)
 
 
 def _flip(changes: Sequence[Change], becomes: Judged) -> Flip:

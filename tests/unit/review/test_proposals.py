@@ -45,7 +45,7 @@ def a_scene(rules: dict[str, Any], arguments: dict[str, Any] | None = None, **de
     fields: dict[str, Any] = {"outcome": "deny", "reasons": [reason], "grounds": []}
     resolved = Resolved(agent=ResolvedAgent(id="bot"), action="send")
     decision = Decision(schema="mcp.decision/v1", resolved=resolved, **(fields | decided))
-    return Scene(world=World(question, data), decision=decision)
+    return Scene(world=World(question, data), decision=decision, outcome=decision.outcome)
 
 
 SCOPE: dict[str, Any] = {"servers": ["*"], "actions": ["read"]}

@@ -23,6 +23,12 @@ ALLOW: Final[dict[str, Any]] = {
     "route": {"url": "https://mail.example/mcp"},
 }
 DENY: Final[dict[str, Any]] = {**ALLOW, "outcome": "deny", "grounds": [], "route": None}
+ANSWERS: Final[dict[str, Any]] = {
+    "b": DENY,
+    "perhaps": {**ALLOW, "outcome": "perhaps"},
+    "no route": {**ALLOW, "route": None},
+    "obliged": {**ALLOW, "obligations": [{"requirement": "r", "type": "redact"}]},
+}
 ERROR: Final = Exchanged(500, b'{"code":"internal_error","errors":[{"code":"eval_type_error","message":"bad"}]}')
 
 
@@ -42,7 +48,7 @@ class Opa:
             return Broken("OPA is gone")
         if any(each["arguments"]["to"] == "bad" for each in questions):
             return ERROR
-        found = [DENY if each["arguments"]["to"] == "b" else ALLOW for each in questions]
+        found = [ANSWERS.get(each["arguments"]["to"], ALLOW) for each in questions]
         if alone:
             return Exchanged(200, orjson.dumps({"result": found[0], "provenance": {"bundles": {}}}))
         return self._several({str(number): each for number, each in enumerate(found)})
@@ -92,6 +98,20 @@ async def test_where_an_answer_to_several_does_not_fit_each_is_asked_alone(wrong
     matrix, opa = await replayed(asking("a", "b", "a"), Opa(wrong))
     assert matrix.comparison().outcomes == {("allow", "allow"): 2, ("allow", "deny"): 1}
     assert opa.asked == [3, 1, 1, 1]
+
+
+async def test_an_answer_that_is_not_a_decision_is_a_denial_as_the_gateway_takes_it() -> None:
+    matrix, _ = await replayed(asking("a", "perhaps"))
+    found = matrix.comparison()
+    assert (found.outcomes, found.unanswered) == ({("allow", "allow"): 1, ("allow", "deny"): 1}, {})
+    (said,) = found.errors
+    assert said.startswith("policy_unavailable: OPA's answer has an unknown shape")
+
+
+@pytest.mark.parametrize("lacking", ["no route", "obliged"])
+async def test_an_allow_that_the_gateway_does_not_take_is_a_denial(lacking: str) -> None:
+    matrix, _ = await replayed(asking("a", lacking))
+    assert matrix.comparison().outcomes == {("allow", "allow"): 1, ("allow", "deny"): 1}
 
 
 async def test_no_answer_is_counted_as_none() -> None:
