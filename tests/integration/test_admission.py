@@ -22,6 +22,13 @@ READS: dict[str, Any] = {
         }
     ]
 }
+HELD: dict[str, Any] = {
+    "rule": "deletes-wait",
+    "effect": "hold",
+    "what": {"actions": ["delete"]},
+    "reason": "a person looks first",
+    "owner": "o@e.c",
+}
 CLOSED: dict[str, Any] = {
     "rules": [
         *READS["rules"],
@@ -77,6 +84,29 @@ async def test_one_call_is_allowed_one_refused_and_one_rule_edited_all_in_the_jo
             assert closed.is_error
             assert "closed" in _text(closed)
         _recorded(gateway)
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+@pytest.mark.parametrize("more", [[], READS["rules"]], ids=["alone", "beside-permissions"])
+async def test_a_rule_that_holds_one_tool_stops_its_calls_and_nothing_else(
+    tmp_path: Path, files: tuple[str, Path], mode: Any, more: list[Any]
+) -> None:
+    url, directory = files
+    kept = directory / "held.txt"
+    kept.write_text("kept", encoding="utf-8")
+    rules = {"rules/open.yaml": {"rules": [HELD, *more]}}
+    async with running(tmp_path, servers={"demo": _demo(url)}, files=rules) as gateway:
+        async with Client(gateway.url("demo"), mode=mode) as client:
+            listed = {tool.name for tool in (await client.list_tools()).tools}
+            assert listed == {"delete_file", *({"list_files", "read_file"} if more else ())}
+            await client.list_resources()
+            held = await client.call_tool("delete_file", {"path": "held.txt"})
+            assert held.is_error
+            assert "approval_required" in _text(held)
+            assert kept.read_text(encoding="utf-8") == "kept"
+        (call,) = [record for record in gateway.records("decided") if record["method"] == "tools/call"]
+        assert (call["outcome"], call["rule"]) == ("hold", "deletes-wait")
+        assert call["call_id"] not in {record["call_id"] for record in gateway.records("completed")}
 
 
 def _recorded(gateway: Gateway) -> None:

@@ -43,11 +43,21 @@ holding := {id |
 }
 
 # METADATA
-# description: The ids of the rules that permit the message; one without a target may also be let in by what is held.
+# description: The ids of the rules that permit the message.
 allowing := candidates.offer.allow | {id |
 	some id, rule in _granting
-	_allows(rule)
+	rule.effect == "allow"
 	_every_condition_holds(rule)
+}
+
+# METADATA
+# description: |
+#   The ids of the holds that let in a message without a target: who may ask for approval of something on a server may
+#   connect to it and list what is there.
+opening := {id |
+	call.targetless
+	some id, rule in _granting
+	rule.effect == "hold"
 }
 
 # METADATA
@@ -64,7 +74,9 @@ relaxed(mode) := {id |
 allowing_by_default if data.environment.default == "allow"
 
 # METADATA
-# description: The grounds of what the rules permit; the environment's default where no rule says so.
+# description: |
+#   The grounds of what the rules permit: the permissions; else the environment's default; else, without a target, what
+#   is held for some target.
 grounds := [ground(id) | some id in allowing] if {
 	not allowing == set()
 } else := [{
@@ -75,7 +87,17 @@ grounds := [ground(id) | some id in allowing] if {
 	"expires": null,
 }] if {
 	allowing_by_default
+} else := [_opened(id) | some id in opening] if {
+	not opening == set()
 }
+
+_connects := "it holds calls for approval, and who makes them may connect and list"
+
+# To a message without a target the rule is a permission, which is what its grounds say.
+_opened(id) := object.union(ground(id), {
+	"effect": "allow",
+	"because": trim_suffix(sprintf("%v: %v", [_connects, ground(id).because]), ": "),
+})
 
 # METADATA
 # description: What a rule says of itself, as grounds; of a damaged one nothing is repeated.
@@ -106,10 +128,6 @@ _looked := {id |
 	some id, hint in candidates.offer.look
 	scope.is_hinted(hint)
 }
-
-_allows(rule) if rule.effect == "allow"
-
-_allows(_) if call.targetless
 
 # Rules that are not what the build checked, and what the index takes for a permission and is none.
 _damaged := {id |

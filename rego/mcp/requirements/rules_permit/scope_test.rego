@@ -149,10 +149,46 @@ test_messages_without_target_are_refused_by_what_refuses_the_whole_server if {
 	every what in [{"tools": ["*"]}, {"actions": ["read"]}, {"tool_tags": ["x"]}, {"resources": ["*"]}] {
 		not _refused(question, fixture.with_rule(_rule({"effect": "deny", "what": what})))
 	}
-	held := _indexed([_rule({"effect": "hold"})], ["x"])
-	fixture.decision(question, held).outcome == "allow"
-	_grounds(question, held) == ["x"]
 }
+
+test_messages_without_target_are_let_in_by_what_is_held if {
+	every change in [{}, {"what": {"actions": ["delete"]}}, {"arguments": [{"path": "/a", "equals": "b"}]}] {
+		held := _indexed([_rule(object.union({"effect": "hold", "reason": "A person looks first."}, change))], ["x"])
+		every method in ["initialize", "tools/list", "server/discover", "stream/open"] {
+			decision := fixture.decision(fixture.message(method), held)
+			decision.outcome == "allow"
+			decision.route
+			decision.grounds == [{
+				"rule": "x",
+				"effect": "allow",
+				"owner": fixture.rule.owner,
+				"because": "it holds calls for approval, and who makes them may connect and list: A person looks first.",
+				"expires": null,
+			}]
+		}
+	}
+}
+
+test_what_permits_a_message_without_target_is_its_grounds_before_what_is_held if {
+	question := fixture.message("initialize")
+	held := _rule({"effect": "hold"})
+	_grounds(question, _indexed([held], ["x", "slack-is-read"])) == ["slack-is-read"]
+	open := fixture.changed(_indexed([held], ["x"]), ["environment", "default"], "allow")
+	_grounds(question, open) == ["default"]
+	every grounds in [_effects(question, _indexed([held], ["x", "slack-is-read"])), _effects(question, open)] {
+		grounds == ["allow"]
+	}
+}
+
+test_a_hold_that_lets_connect_holds_its_calls if {
+	held := _indexed([_rule({"effect": "hold"})], ["x"])
+	decision := fixture.decision(fixture.call, held)
+	decision.outcome == "hold"
+	not decision.route
+	_effects(fixture.call, held) == ["hold"]
+}
+
+_effects(question, policy) := [ground.effect | some ground in fixture.decision(question, policy).grounds]
 
 # True where a rule so changed refuses as a denial, and permits as the only permission.
 _concerned(question, change) if {
