@@ -52,6 +52,7 @@ class ResolvedServer(Struct, frozen=True, kw_only=True):
 
     id: str
     trust: str = ""
+    owner: str = ""
 
 
 class Resolved(Struct, frozen=True, kw_only=True):

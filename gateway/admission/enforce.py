@@ -10,6 +10,7 @@ from typing import Final, assert_never
 
 from gateway.admission.action import Admit, Outbound
 from gateway.admission.decision import Decision, PolicyFailure, Reason, Verdict
+from gateway.admission.owners import owners
 from gateway.admission.policy_input import Target
 from gateway.admission.record import Enforced
 from gateway.admission.refusal import Refusal, own
@@ -127,7 +128,13 @@ def _named(requirement: str) -> str:
 
 
 def _refusal(answer: Verdict, code: str, reasons: tuple[Reason, ...]) -> Refusal:
-    return Refusal(code=code, reasons=reasons, decision_id=answer.decision_id, revision=answer.revision)
+    return Refusal(
+        code=code,
+        reasons=reasons,
+        decision_id=answer.decision_id,
+        revision=answer.revision,
+        owners=owners(answer.decision),
+    )
 
 
 def _reason(requirement: str, message: str) -> Reason:

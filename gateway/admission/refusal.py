@@ -67,6 +67,8 @@ class Refusal(Struct, frozen=True, kw_only=True):
     decision_id: str = ""
     revision: str = ""
     stage: Stage = "refused"
+    owners: tuple[str, ...] = ()
+    """Whom to ask: each owner with what they own."""
 
     @property
     def unauthenticated(self) -> bool:
@@ -128,6 +130,7 @@ def text(refusal: Refusal, wording: Wording) -> str:
     lines = [_OPENINGS[refusal.stage].format(code=refusal.code, by=by)]
     lines += [f"- {reason.requirement}: {reason.message}" for reason in refusal.reasons]
     lines += [f"What to do: {remedy}" for remedy in dict.fromkeys(r.remedy for r in refusal.reasons) if remedy]
+    lines += [f"Whom to ask: {', '.join(refusal.owners)}."] if refusal.owners else []
     lines += [part for part in (wording.organization_message, _ask_at(wording.request_url)) if part]
     if refusal.stage in _SENT:
         lines.append(_CHECK)
@@ -149,6 +152,7 @@ def data(refusal: Refusal, wording: Wording) -> dict[str, Any]:
             {"requirement": r.requirement, "message": r.message, "severity": r.severity, "remedy": r.remedy}
             for r in refusal.reasons
         ],
+        "owners": list(refusal.owners),
     }
     if wording.request_url:
         body["request_url"] = wording.request_url

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import click
 
 from gateway.admission.decision import Decision, Ground, Reason
+from gateway.admission.owners import owners
 from gateway.bundle.asking import Acting, Asked
 
 _COLORS = {"allow": "green", "hold": "yellow", "deny": "red"}
@@ -33,6 +34,8 @@ def _lines(decision: Decision, stated: Asked, chosen: Acting) -> Iterator[str]:
             yield from _reason(title, reason)
     for ground in decision.grounds:
         yield _ground(ground)
+    if decision.outcome != "allow" and (named := owners(decision)):
+        yield f"  whom to ask: {', '.join(named)}"
 
 
 def _reason(title: str, reason: Reason) -> Iterator[str]:

@@ -267,7 +267,9 @@ test_what_is_damaged_is_not_repeated_in_the_record if {
 	])
 	resolved := fixture.decision(fixture.call, damaged).resolved
 	resolved.agent == {"id": "bot", "owner": "", "purpose": "Answers support tickets", "kind": ""}
-	resolved.server == {"id": "slack", "trust": ""}
+	resolved.server == {"id": "slack", "trust": "", "owner": "alice@example.com"}
+	nobodys := fixture.changed(damaged, ["catalog", "servers", "slack", "owner"], 7)
+	fixture.decision(fixture.call, nobodys).resolved.server.owner == ""
 }
 
 test_a_text_that_is_none_is_not_repeated_in_the_record if {
@@ -314,7 +316,7 @@ _resolved := {
 		"purpose": "Answers support tickets",
 		"kind": "claude-code",
 	},
-	"server": {"id": "slack", "trust": "low"},
+	"server": {"id": "slack", "trust": "low", "owner": "alice@example.com"},
 	"action": "read",
 	"action_source": "catalog",
 	"pin": "match",

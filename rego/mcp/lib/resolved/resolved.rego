@@ -39,8 +39,12 @@ _text(field) := text if {
 	is_string(text)
 } else := ""
 
-_server := {"id": input.server.id, "trust": catalog.server.trust} if {
+_server := {"id": input.server.id, "trust": catalog.server.trust, "owner": _owner} if {
 	catalog.server_is_complete
-} else := {"id": input.server.id, "trust": ""} if {
+} else := {"id": input.server.id, "trust": "", "owner": _owner} if {
 	catalog.server
 } else := null
+
+_owner := catalog.server.owner if {
+	is_string(catalog.server.owner)
+} else := ""

@@ -1,0 +1,36 @@
+"""Whom to ask about a refusal: the owners of what refused, as the policy states them.
+
+Rule 1: rules come first; without one, the owner of the agent or the server that a requirement is about.
+Rule 2: an owner who is not stated is not invented: then nobody is named.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from gateway.admission.decision import Decision
+
+_RULES: Final = "rules_permit"
+_ABOUT_AGENT: Final = frozenset({"agent_is_registered", "agent_stays_in_scope"})
+_ABOUT_SERVER: Final = frozenset(
+    {"definition_is_unchanged", "server_is_listed", "server_requests_are_agreed", "target_is_listed"}
+)
+
+
+def owners(decision: Decision) -> tuple[str, ...]:
+    """Return the owners to ask about a message that does not pass, each once, with what they own."""
+    return tuple(dict.fromkeys(_owners(decision)))
+
+
+def _owners(decision: Decision) -> Iterator[str]:
+    unmet = {reason.requirement for reason in decision.reasons}
+    ruled = [ground for ground in decision.grounds if ground.owner]
+    yield from (f"{ground.owner} (owner of rule {ground.rule})" for ground in ruled)
+    agent, server = decision.resolved.agent, decision.resolved.server
+    if agent is not None and agent.owner and unmet & _ABOUT_AGENT:
+        yield f"{agent.owner} (owner of agent {agent.id})"
+    if (
+        server is not None
+        and server.owner
+        and unmet & (_ABOUT_SERVER if decision.grounds else _ABOUT_SERVER | {_RULES})
+    ):
+        yield f"{server.owner} (owner of server {server.id})"
