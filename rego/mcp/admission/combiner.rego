@@ -6,11 +6,13 @@
 #   beats hold beats allow, and nothing is a deny; so is an allow without grounds. Rule 3: only an allow has a route.
 package mcp.admission
 
+import data.mcp.lib.agents
 import data.mcp.lib.bundle
 import data.mcp.lib.call
 import data.mcp.lib.catalog
 import data.mcp.lib.definitions
 import data.mcp.lib.enforcement
+import data.mcp.lib.principal
 import data.mcp.lib.resolved
 import data.mcp.lib.rules
 import data.mcp.lib.rules.candidates
@@ -143,7 +145,7 @@ _taken(mode) := {reason |
 _messages(name) := messages if {
 	messages := {message | some message in because(name); is_string(message)}
 	count(messages) > 0
-} else := {bundle.about(name).message}
+} else := {sprintf("this is required and does not hold: %v", [bundle.about(name).message])}
 
 _reason(name, message) := object.union(bundle.about(name), {"requirement": name, "message": message})
 
@@ -172,15 +174,42 @@ _reasons("hold") := _holds
 
 _reasons("deny") := _denials
 
-_denials := _taken("deny") | _holds if {
+_denials := {reason | some reason in (_taken("deny") | _holds); not reason.requirement in _consequences} if {
 	count(_taken("deny")) > 0
 } else := {_reason("rules_permit", "nothing was found that allows this")}
+
+# What only follows from another reason is not given beside it: of an agent, a server or a target that is not known,
+# everything else is unknown as well.
+_consequences := (_of_stranger | _of_strange_server) | _of_strange_target
+
+_of_stranger := {"agent_stays_in_scope", "rules_permit"} if {
+	not principal.agent
+	"agent_is_registered" in _refused
+} else := set()
+
+_of_strange_server := {"target_is_listed"} | _about_target if {
+	not catalog.server
+	"server_is_listed" in _refused
+} else := set()
+
+_of_strange_target := _about_target if {
+	not call.targetless
+	"target_is_listed" in _refused
+	enforcement.mode("target_is_listed") == "deny"
+} else := set()
+
+_about_target := {"arguments_match_the_schema", "definition_is_unchanged", "rules_permit"} | _by_action
+
+# Without a target there is no action to be in scope.
+_by_action := {"agent_stays_in_scope"} if {
+	agents.server_in_scope
+} else := set()
 
 _grounds("allow") := _allow_grounds
 
 _grounds("hold") := [rules.ground(id) | some id in rules.holding]
 
-_grounds("deny") := [rules.ground(id) | some id in rules.refusing]
+_grounds("deny") := [rules.ground(id) | some id in rules.refusing; not "rules_permit" in _consequences]
 
 _allow_grounds := [enforcement.ground] if {
 	not _rules_allow

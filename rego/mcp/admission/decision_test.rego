@@ -52,6 +52,35 @@ test_a_refusal_gives_reasons_and_no_route if {
 	decision.resolved.action_source == "default"
 }
 
+test_what_only_follows_from_another_reason_is_not_given if {
+	unlisted := object.union(fixture.tool("hidden"), {"definition": null})
+	stranger := fixture.changed(fixture.call, ["principal", "credential_sha256"], "another")
+	elsewhere := fixture.changed(fixture.call, ["server", "id"], "github")
+	narrow := fixture.with_agent("scope", {"servers": ["mail"], "actions": ["*"]})
+	reading := fixture.with_agent("scope", {"servers": ["*"], "actions": ["read"]})
+	every case in [
+		{"question": unlisted, "policy": fixture.bundle, "given": {"target_is_listed"}},
+		{"question": unlisted, "policy": reading, "given": {"target_is_listed"}},
+		{"question": unlisted, "policy": narrow, "given": {"target_is_listed", "agent_stays_in_scope"}},
+		{"question": elsewhere, "policy": fixture.bundle, "given": {"server_is_listed"}},
+		{"question": elsewhere, "policy": narrow, "given": {"server_is_listed", "agent_stays_in_scope"}},
+		{"question": stranger, "policy": fixture.bundle, "given": {"principal_is_verified", "agent_is_registered"}},
+	] {
+		decision := fixture.decision(case.question, case.policy)
+		decision.outcome == "deny"
+		decision.grounds == []
+		{reason.requirement | some reason in decision.reasons} == case.given
+	}
+}
+
+test_a_reason_is_given_where_the_other_one_does_not_refuse if {
+	entry := {"target_is_listed": object.union(_entry, {"mode": "warn"})}
+	decision := fixture.decision(fixture.tool("hidden"), fixture.changed(fixture.bundle, ["enforcement"], entry))
+	decision.outcome == "deny"
+	"rules_permit" in {reason.requirement | some reason in decision.reasons}
+	[ground.rule | some ground in decision.grounds] == ["slack-is-kept"]
+}
+
 test_a_requirement_that_the_bundle_does_not_describe_is_of_high_severity if {
 	every about in [{}, {"rules_permit": null}, {"rules_permit": {"severity": "x", "remedy": 7, "description": 7}}] {
 		policy := fixture.changed(fixture.bundle, ["requirements"], about)
@@ -285,14 +314,14 @@ test_a_refusal_does_not_ask_for_approval if {
 
 test_a_requirement_that_gives_no_reason_is_described if {
 	decision := fixture.judged(fixture.call, fixture.bundle, {"a_new_one"}, set())
-	[reason.message | some reason in decision.reasons] == ["a_new_one"]
+	[reason.message | some reason in decision.reasons] == ["this is required and does not hold: a_new_one"]
 }
 
 test_every_requirement_has_its_lines if {
 	fixture.stock - data.mcp.admission.names == set()
 	fixture.unmet({}, {"emergency": {}}) == fixture.stock - {"arguments_match_the_schema"}
 	fixture.unmet_by_arguments({}, {}) == {"arguments_match_the_schema", "rules_permit"}
-	every name in fixture.stock - _wordless { is_set(fixture.because(name, fixture.tool("hidden"), fixture.bundle)) }
+	every name in fixture.stock { is_set(fixture.because(name, fixture.tool("hidden"), fixture.bundle)) }
 }
 
 test_all_is_met_where_nothing_is_unmet if {
@@ -305,9 +334,6 @@ test_all_is_met_where_nothing_is_unmet if {
 _is_met_or_has_more if fixture.meets_everything(fixture.call, fixture.bundle)
 
 _is_met_or_has_more if count(data.mcp.admission.names) > count(fixture.stock)
-
-# It says no more than its description.
-_wordless := {"principal_is_verified"}
 
 _resolved := {
 	"agent": {

@@ -39,15 +39,29 @@ action_in_scope if call.targetless
 # description: What is said of an agent whose registration is not in force.
 registration_complaint := sprintf("the registration of agent %v has ended", [principal.agent_id]) if {
 	clock.after(principal.agent.expires)
+} else := sprintf("the groups of this principal name several agents (%v), so that it acts as none of them", [_several]) if {
+	count(principal.agents_of_groups) > 1
 } else := "nobody is registered as the agent of this credential" if {
 	not principal.agent
-}
+} else := sprintf("the registration of agent %v is not what the build checked", [principal.agent_id])
+
+_several := concat(", ", [text |
+	some id in principal.agents_of_groups
+	text := sprintf("%v", [id])
+])
 
 # METADATA
 # description: What is said of an agent that leaves its scope.
 scope_complaint := sprintf("agent %v was not registered for server %v", [principal.agent_id, input.server.id]) if {
 	principal.agent
 	not server_in_scope
+} else := sprintf("the action of %v %v is unknown, and agent %v was not registered for every action", [
+	input.target.type,
+	call.target_text,
+	principal.agent_id,
+]) if {
+	principal.agent
+	call.action == "unknown"
 } else := sprintf("agent %v was not registered for the action %v", [principal.agent_id, call.action]) if {
 	principal.agent
 }

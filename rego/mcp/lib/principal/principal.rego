@@ -23,9 +23,7 @@ agent := entry if {
 # description: True where the gateway verified a principal that this bundle knows how to take.
 verified if {
 	input.principal.method == "token"
-	credential := data.index.credentials[input.principal.credential_sha256]
-	is_object(credential)
-	clock.unexpired(credential.expires)
+	clock.unexpired(_credential.expires)
 }
 
 verified if {
@@ -42,6 +40,32 @@ verified if {
 # METADATA
 # description: The groups of the principal, as the gateway verified them.
 groups := {group | some group in input.principal.groups}
+
+# METADATA
+# description: The agents that the groups of the principal name, if neither its subject nor its client id names one.
+agents_of_groups := _by_groups if {
+	input.principal.method == "jwt"
+	not _by_subject
+	not _by_client_id
+} else := set()
+
+# METADATA
+# description: Why a principal is not one that this bundle knows how to take.
+complaint := "no credential was presented, and this policy has no anonymous agent" if {
+	input.principal.method == "none"
+} else := "this policy does not know the token" if {
+	input.principal.method == "token"
+	not _credential
+} else := "the token has expired" if {
+	input.principal.method == "token"
+} else := "the JWT names no issuer, or neither a subject nor a client id" if {
+	input.principal.method == "jwt"
+}
+
+_credential := entry if {
+	entry := data.index.credentials[input.principal.credential_sha256]
+	is_object(entry)
+}
 
 _identified if _named(input.principal.subject)
 

@@ -65,6 +65,11 @@ test_says_what_the_agent_was_not_registered_for if {
 		policy := fixture.with_agent("scope", case.scope)
 		fixture.because("agent_stays_in_scope", fixture.call, policy) == {case.because}
 	}
+	narrow := fixture.with_agent("scope", {"servers": ["*"], "actions": ["read"]})
+	fixture.because("agent_stays_in_scope", fixture.tool("mystery"), narrow) == {concat(" ", [
+		"the action of tool mystery is unknown,",
+		"and agent bot was not registered for every action",
+	])}
 	gone := fixture.without(fixture.bundle, ["agents", "bot"])
 	fixture.because("agent_stays_in_scope", fixture.call, gone) == set()
 }

@@ -1,6 +1,6 @@
 # METADATA
 # title: Nothing is stopped
-# description: Neither agent, principal, server nor target is stopped, or the document of stops cannot be read.
+# description: Neither agent, principal, server nor target is stopped, and the document of stops can be read.
 # custom:
 #   severity: critical
 #   remedy: Wait for the end of the stop, or ask whoever stopped it to lift it.

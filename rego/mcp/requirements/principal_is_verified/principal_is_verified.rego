@@ -9,3 +9,5 @@ package mcp.requirements.principal_is_verified
 import data.mcp.lib.principal
 
 met if principal.verified
+
+because contains principal.complaint

@@ -59,6 +59,19 @@ test_a_refusal_says_which_rule_and_why if {
 	fixture.because("rules_permit", fixture.tool("delete_message"), silent) == {"rule slack-is-kept refuses this"}
 }
 
+test_an_unknown_action_is_said_to_be_unknown if {
+	fixture.because("rules_permit", fixture.tool("mystery"), _indexed([], ["slack-is-read"])) == {concat(" ", [
+		"no rule permits agent bot to use tool mystery of server slack:",
+		"its action is unknown, and only a rule for every action is about it",
+	])}
+	fixture.because("rules_permit", fixture.tool("mystery"), fixture.bundle) == {concat(" ", [
+		"rule slack-is-kept (it is about tool mystery only because the action of that is unknown):",
+		"Messages are kept.",
+	])}
+	stated := _indexed([_edited("slack-is-kept", {"what": {"actions": ["delete", "unknown"]}})], ["slack-is-kept"])
+	fixture.because("rules_permit", fixture.tool("mystery"), stated) == {"rule slack-is-kept: Messages are kept."}
+}
+
 test_an_unknown_action_is_each_action_to_a_refusal_and_none_to_a_permission if {
 	_refused(fixture.tool("mystery"), fixture.bundle)
 	"slack-is-kept" in _grounds(fixture.tool("mystery"), fixture.bundle)

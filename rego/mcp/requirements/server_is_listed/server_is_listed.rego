@@ -11,3 +11,7 @@ import data.mcp.lib.catalog
 met if catalog.server_is_complete
 
 because contains sprintf("the catalog has no server %v", [input.server.id]) if not catalog.server
+
+because contains sprintf("the catalog's entry of server %v has no address, or is not what the build checked", [input.server.id]) if {
+	catalog.server
+}

@@ -47,5 +47,8 @@ _refused(policy) if fixture.refuses("server_is_listed", fixture.call, policy)
 test_names_a_server_that_the_catalog_lacks if {
 	elsewhere := fixture.changed(fixture.call, ["server", "id"], "github")
 	fixture.because("server_is_listed", elsewhere, fixture.bundle) == {"the catalog has no server github"}
-	fixture.because("server_is_listed", fixture.call, fixture.with_server("url", "")) == set()
+	fixture.because("server_is_listed", fixture.call, fixture.with_server("url", "")) == {concat(" ", [
+		"the catalog's entry of server slack has no address,",
+		"or is not what the build checked",
+	])}
 }

@@ -17,4 +17,10 @@ met if {
 	capabilities.useful
 }
 
-because contains sprintf("the catalog has no %v %v of server %v", [input.target.type, call.target_text, input.server.id])
+because contains sprintf("the catalog has no %v %v of server %v", [input.target.type, call.target_text, input.server.id]) if {
+	not call.targetless
+}
+
+because contains sprintf("the catalog lists nothing of server %v for its capability %v", [input.server.id, input.target.name]) if {
+	call.targetless
+}

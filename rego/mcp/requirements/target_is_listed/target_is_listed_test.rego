@@ -137,4 +137,10 @@ _refused(question, policy) if fixture.refuses("target_is_listed", question, poli
 
 test_names_a_target_that_the_catalog_lacks if {
 	fixture.because("target_is_listed", fixture.tool("hidden"), fixture.bundle) == {"the catalog has no tool hidden of server slack"}
+	bare := fixture.changed(fixture.bundle, ["catalog", "targets", "slack", "prompts"], {})
+	announced := fixture.changed(fixture.message("prompts/list"), ["target", "name"], "prompts")
+	fixture.because("target_is_listed", announced, bare) == {concat(" ", [
+		"the catalog lists nothing of server slack",
+		"for its capability prompts",
+	])}
 }

@@ -17,6 +17,13 @@ relaxed(id) := _said(id, "would apply if it were in force")
 
 nothing_permits := sprintf("no rule gives agent %v anything on server %v", [call.agent_id, input.server.id]) if {
 	call.targetless
+} else := sprintf("no rule permits agent %v to use %v %v of server %v: its action is unknown, and only a rule for every action is about it", [
+	call.agent_id,
+	input.target.type,
+	call.target_text,
+	input.server.id,
+]) if {
+	call.action == "unknown"
 } else := sprintf("no rule permits agent %v the action %v on %v %v of server %v", [
 	call.agent_id,
 	call.action,
@@ -25,6 +32,16 @@ nothing_permits := sprintf("no rule gives agent %v anything on server %v", [call
 	input.server.id,
 ])
 
-_said(id, otherwise) := sprintf("rule %v: %v", [id, rules.ground(id).because]) if {
+_said(id, otherwise) := sprintf("rule %v%v: %v", [id, _doubt(id), rules.ground(id).because]) if {
 	rules.ground(id).because != ""
-} else := sprintf("rule %v %v", [id, otherwise])
+} else := sprintf("rule %v%v %v", [id, _doubt(id), otherwise])
+
+# A rule about some actions is about a target of unknown action because nobody knows better.
+_doubt(id) := sprintf(" (it is about %v %v only because the action of that is unknown)", [
+	input.target.type,
+	call.target_text,
+]) if {
+	call.action == "unknown"
+	actions := candidates.read[id].rule.what.actions
+	not "unknown" in actions
+} else := ""
