@@ -23,6 +23,7 @@ from gateway.bundle.plain import Json
 from gateway.bundle.policies import Policies, Verifier
 from gateway.bundle.problem import Problem, Problems, refusal
 from gateway.bundle.rehearse import ARCHIVE, rehearsed
+from gateway.bundle.rule_names import rule_names
 from gateway.bundle.sequence import next_sequence
 from gateway.bundle.signing import SigningKey, ephemeral_key
 from gateway.bundle.tool import Opa
@@ -50,6 +51,7 @@ class Built(Struct, frozen=True, kw_only=True):
     etag: str
     keyid: str
     public_key_pem: str
+    warnings: tuple[Problem, ...] = ()
 
 
 class Terms(Struct, frozen=True, kw_only=True):
@@ -73,6 +75,8 @@ class Content(Struct, frozen=True, kw_only=True):
     files: dict[str, bytes]
     time: float
     """As of when it was checked, Unix seconds."""
+    warnings: tuple[Problem, ...] = ()
+    """What is reported and does not refuse the build."""
 
     @property
     def identity(self) -> str:
@@ -96,15 +100,26 @@ class Builder:
         policies = self._verifier.verified(source.directory, self._stock, editing=source.editing)
         environment = self._reader.read(source.directory, source.environment, editing=source.editing)
         problems = [*_found(policies), *_found(environment)]
+        warnings: list[Problem] = []
         if isinstance(environment, Environment):
             names = policies.requirements.keys() if isinstance(policies, Policies) else None
             problems += contradictions(environment, Known(names, time))
+            of_rules = rule_names(environment, time)
+            problems += of_rules.problems
+            warnings = sorted(of_rules.warnings)
         if problems or isinstance(policies, list) or isinstance(environment, list):
             return refusal(problems)
         described = {name: msgspec.to_builtins(each) for name, each in policies.requirements.items()}
         data = bundle_data(environment, described)
         files = {**policies.files, "data.json": canonical(data)}
-        return Content(environment=environment, policies=policies, data=data, files=files, time=time)
+        return Content(
+            environment=environment,
+            policies=policies,
+            data=data,
+            files=files,
+            time=time,
+            warnings=tuple(warnings),
+        )
 
     def build(self, source: PolicySource, time: float, *, above: int = 0) -> Built | Problems:
         """The bundle under the next sequence number (more than `above`), or everything that is wrong."""
@@ -130,6 +145,7 @@ class Builder:
             etag=f'"{hashlib.sha256(made.content).hexdigest()}"',
             keyid=self.key.keyid,
             public_key_pem=self.key.public_pem,
+            warnings=content.warnings,
         )
 
     def rehearse(self, content: Content) -> list[Problem]:

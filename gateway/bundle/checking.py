@@ -49,10 +49,11 @@ class Summary(Struct, frozen=True, kw_only=True):
 
 
 class Checked(Struct, frozen=True):
-    """The environments that are in order, and all problems."""
+    """The environments that are in order, all problems, and all warnings."""
 
     summaries: tuple[Summary, ...]
     problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
 
 
 def environments(policy: Path) -> list[str]:
@@ -86,7 +87,8 @@ class Checking(Struct, frozen=True, kw_only=True):
         wrong = {stage.of for stage in stages if stage.looked.problems}
         contents = [builder.content(PolicySource(policy, name), self.now) for name in names if name not in wrong]
         summaries = [_summary(content) for content in contents if isinstance(content, Content)]
-        return Checked(tuple(summaries), tuple(sorted(problems)))
+        warnings = {warning for stage in stages for warning in stage.looked.warnings}
+        return Checked(tuple(summaries), tuple(sorted(problems)), tuple(sorted(warnings)))
 
     def stages(self, policy: Path, names: Sequence[str], builder: Builder | None = None) -> Iterator[Stage]:
         """Every stage when it is finished: those of the Rego, then those of each environment."""
@@ -141,7 +143,12 @@ class Checking(Struct, frozen=True, kw_only=True):
             if isinstance(content, Problems):
                 return Looked("the YAML against the data schemas", content.problems)
             found.append(content)
-            return Looked(_held(_summary(content)), wishes=_wholesale(content), details=_recorded(content))
+            return Looked(
+                _held(_summary(content)),
+                wishes=_wholesale(content),
+                details=_recorded(content),
+                warnings=content.warnings,
+            )
 
         yield _stage(source.environment, "data", looked)
         for content in found:

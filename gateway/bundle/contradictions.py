@@ -1,10 +1,9 @@
 """What one document alone cannot show: names that nothing bears, ids that two things bear, moments out of bounds.
 
-Rule 1: a name in a rule that nothing bears is a mistake, not an empty set.
+Rule 1: a name that nothing bears is a mistake, not an empty set; `rule_names` looks at those in rules.
 Rule 2: where two documents claim the same thing, neither wins: the build is refused.
 """
 
-import difflib
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from datetime import datetime
@@ -18,8 +17,8 @@ from gateway.admission.uri_patterns import normal_key, unusable_key
 from gateway.bundle.document import Document, step
 from gateway.bundle.environment import Environment
 from gateway.bundle.names import Names
-from gateway.bundle.plain import Json
 from gateway.bundle.problem import Problem
+from gateway.bundle.suggestions import nearest
 
 ALWAYS_DENY: Final = frozenset(
     {
@@ -32,8 +31,7 @@ ALWAYS_DENY: Final = frozenset(
     }
 )
 LONGEST_OBSERVATION_S: Final = 30 * 86400
-_LONGEST_WORD: Final = 80
-"""No suggestion is made for longer words: comparing them costs more than it helps."""
+_OF_SCOPE: Final = "Correct the name, or add the server to the catalog."
 
 Placed = tuple[Document, str, str]
 """A document, a pointer into it, and what it names there."""
@@ -117,55 +115,15 @@ def _anonymous(environment: Environment) -> Iterator[Placed]:
             yield document, f"{pointer}/anonymous", "anonymous"
 
 
-def _names_nobody_bears(environment: Environment) -> Iterator[Problem]:
+def _scopes(environment: Environment) -> Iterator[Problem]:
     servers = Names(document.value["server"] for document in environment.catalog)
-    agents = Names(entry["agent"] for entry in environment.agent_entries())
-    vocabularies = _vocabularies(environment)
-    for document, pointer, rule in environment.rules_placed():
-        yield from _unborne(document, f"{pointer}/what/servers", rule.get("what", {}), servers)
-        yield from _unborne(document, f"{pointer}/who/agents", rule.get("who", {}), agents)
-        for field, values in vocabularies.items():
-            yield from _near_misses(document, f"{pointer}/{field}", rule, values)
     for document, pointer, agent in environment.agents_placed():
-        yield from _unborne(document, f"{pointer}/scope/servers", agent.get("scope", {}), servers)
-
-
-def _unborne(document: Document, pointer: str, stated: Json, borne: Names) -> Iterator[Problem]:
-    kind = pointer.rpartition("/")[2]
-    for number, name in enumerate(stated.get(kind, [])):
-        found = name in borne.all if kind == "agents" else name == "*" or borne.matching(name)
-        if not found:
-            said = f"no {kind[:-1]} is called `{name}`."
-            yield document.problem(f"{pointer}/{number}", said, _close(name, borne.all))
-
-
-def _vocabularies(environment: Environment) -> dict[str, set[str]]:
-    """Words that rules use and others give: the field of a rule -> the words that exist."""
-    servers = [document.value for document in environment.catalog]
-    agents = environment.agent_entries()
-    kinds = ("tools", "prompts", "resources")
-    targets = [target for server in servers for kind in kinds for target in server.get(kind, {}).values()]
-    return {
-        "what/server_tags": {tag for server in servers for tag in server.get("tags", [])},
-        "what/server_environments": {server["environment"] for server in servers if "environment" in server},
-        "what/tool_tags": {tag for target in targets for tag in target.get("tags", [])},
-        "who/kinds": {agent["kind"] for agent in agents},
-        "who/labels": {label for agent in agents for label in agent.get("labels", [])},
-        "who/owners": {agent["owner"] for agent in agents},
-    }
-
-
-def _near_misses(document: Document, pointer: str, rule: Json, borne: AbstractSet[str]) -> Iterator[Problem]:
-    """Words that nothing bears while something bears nearly the same: a rule may be ahead of its time, not mistyped."""
-    part, field = pointer.rsplit("/", 2)[1:]
-    for number, word in enumerate(rule.get(part, {}).get(field, [])):
-        if word not in borne and (close := _close(word, borne)):
-            yield document.problem(f"{pointer}/{number}", f"nothing bears `{word}` ({field}).", close)
-
-
-def _close(name: str, known: Iterable[str]) -> str:
-    close = [] if len(name) > _LONGEST_WORD else difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.8)
-    return f"Did you mean `{close[0]}`?" if close else ""
+        for number, name in enumerate(agent.get("scope", {}).get("servers", [])):
+            if name != "*" and not servers.matching(name):
+                said = f"no server is called `{name}`."
+                yield document.problem(
+                    f"{pointer}/scope/servers/{number}", said, nearest(name, servers.all) or _OF_SCOPE
+                )
 
 
 def _uris(environment: Environment) -> Iterator[tuple[Document, str]]:
@@ -199,7 +157,7 @@ def _hours_and_zones(environment: Environment) -> Iterator[Problem]:
         stated.append((document, f"{pointer}/when/time_zone", when.get("time_zone", "UTC")))
     for document, pointer, zone in stated:
         if zone not in zones:
-            remedy = _close(zone, zones) or "Write an IANA name, such as Europe/Zurich, or UTC."
+            remedy = nearest(zone, zones) or "Write an IANA name, such as Europe/Zurich, or UTC."
             yield document.problem(pointer, f"there is no time zone `{zone}`.", remedy)
 
 
@@ -214,7 +172,7 @@ def _own_names(environment: Environment) -> Iterator[Problem]:
 _CHECKS: Final[tuple[Callable[[Environment], Iterator[Problem]], ...]] = (
     _settings,
     _twice,
-    _names_nobody_bears,
+    _scopes,
     _resources,
     _unread_output,
     _hours_and_zones,
@@ -228,11 +186,11 @@ def _unknown_requirements(environment: Environment, requirements: AbstractSet[st
             yield document.problem(pointer, f"`{name}` always denies.", "Remove the entry: it would have no effect.")
         elif name not in requirements:
             said = f"there is no requirement `{name}`."
-            yield document.problem(pointer, said, _close(name, requirements) or "Remove the entry.")
+            yield document.problem(pointer, said, nearest(name, requirements) or "Remove the entry.")
     document = environment.settings
     for number, name in enumerate(document.value.get("required", [])):
         if name not in requirements:
-            remedy = _close(name, requirements) or "Add the requirement, or remove it from `required`."
+            remedy = nearest(name, requirements) or "Add the requirement, or remove it from `required`."
             yield document.problem(f"/required/{number}", f"the required `{name}` is not there.", remedy)
 
 

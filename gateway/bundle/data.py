@@ -34,6 +34,8 @@ _INHERITED: Final[Mapping[str, Any]] = {"definition_drift": {}, "check_formats":
 _TARGET: Final[Mapping[str, Any]] = {"tags": [], "pin": None}
 _AGENT: Final[Mapping[str, Any]] = {"labels": [], "expires": None, "anonymous": False}
 _SCOPE: Final[Mapping[str, Any]] = {"servers": ["*"], "actions": ["*"]}
+_OF_BUILD: Final = frozenset({"required", "groups"})
+"""What of `environment.yaml` only the build reads, or stands elsewhere in the data."""
 _RULE: Final[Mapping[str, Any]] = {
     "who": {},
     "what": {},
@@ -69,7 +71,7 @@ def bundle_data(environment: Environment, requirements: Mapping[str, Any]) -> Js
         "targets": {name: _targets(entry) for name, entry in servers.items()},
     }
     data: Json = {
-        "environment": {**_ENVIRONMENT, **{key: value for key, value in settings.items() if key != "required"}},
+        "environment": {**_ENVIRONMENT, **{key: value for key, value in settings.items() if key not in _OF_BUILD}},
         "required": settings.get("required", []),
         "enforcement": environment.enforcement_entries(),
         "catalog": catalog,
@@ -105,11 +107,17 @@ def _targets(entry: Json) -> Json:
 
 
 def _rule(entry: Json) -> Json:
-    """The rule with its globs of URIs as they match normal forms."""
+    """The rule with its globs of URIs as they match normal forms, without the waiver of the build.
+
+    `expires` ends the waiver of a rule that restricts, not the rule; an `allow` ends with its waiver.
+    """
+    rule = {key: value for key, value in entry.items() if key != "not_yet"}
+    if "not_yet" in entry and "mode" not in entry and entry["effect"] != "allow":
+        del rule["expires"]
     patterns = entry.get("what", {}).get("resources")
-    if not patterns:
-        return entry
-    return {**entry, "what": {**entry["what"], "resources": list(dict.fromkeys(map(normal_pattern, patterns)))}}
+    if patterns:
+        rule["what"] = {**entry["what"], "resources": list(dict.fromkeys(map(normal_pattern, patterns)))}
+    return rule
 
 
 def _completed(targets: Json) -> Json:

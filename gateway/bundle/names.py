@@ -5,7 +5,11 @@ Rule 2: a name without either is looked up, so that the cost of a rule does not 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Final
+
+_WILDCARD: Final = re.compile(r"[*?]")
 
 
 class Names:
@@ -20,8 +24,9 @@ class Names:
         if "*" not in glob and "?" not in glob:
             return self.all & {glob}
         if glob not in self._known:
-            pattern = _pattern(glob)
-            self._known[glob] = frozenset(name for name in self.all if pattern.fullmatch(name))
+            literal = max(_WILDCARD.split(glob), key=len)
+            fits = _fitting(glob)
+            self._known[glob] = frozenset(name for name in self.all if literal in name and fits(name))
         return self._known[glob]
 
     def matching_any(self, globs: Iterable[str]) -> frozenset[str]:
@@ -29,5 +34,28 @@ class Names:
         return frozenset(name for glob in globs for name in self.matching(glob))
 
 
-def _pattern(glob: str) -> re.Pattern[str]:
-    return re.compile("".join({"*": ".*", "?": "."}.get(char, re.escape(char)) for char in glob), re.DOTALL)
+def fits(glob: str, name: str) -> bool:
+    """Return whether a glob matches a whole name."""
+    return bool(_fitting(glob)(name))
+
+
+def _fitting(glob: str) -> Callable[[str], object]:
+    if "?" in glob:
+        return re.compile(
+            "".join({"*": ".*", "?": "."}.get(char, re.escape(char)) for char in glob), re.DOTALL
+        ).fullmatch
+    head, *rest = glob.split("*")
+    return partial(_holds_in_order, head, rest) if rest else glob.__eq__
+
+
+def _holds_in_order(head: str, rest: list[str], name: str) -> bool:
+    """True if the name starts with the head and ends with the last of the rest, and the others stand between."""
+    if not name.startswith(head) or not name.endswith(rest[-1]):
+        return False
+    place, end = len(head), len(name) - len(rest[-1])
+    for piece in rest[:-1]:
+        found = name.find(piece, place, end)
+        if found < 0:
+            return False
+        place = found + len(piece)
+    return place <= end

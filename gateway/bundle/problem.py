@@ -15,9 +15,22 @@ class Problem(Struct, frozen=True, order=True):
     what: str
     remedy: str = ""
 
+    @property
+    def where(self) -> str:
+        """The file, with the line if it is known."""
+        return f"{self.file}:{self.line}" if self.line else self.file
+
     def __str__(self) -> str:
-        where = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{where}: {self.what}" + (f" {self.remedy}" if self.remedy else "")
+        return f"{self.where}: {self._said}"
+
+    @property
+    def _said(self) -> str:
+        return self.what + (f" {self.remedy}" if self.remedy else "")
+
+    @property
+    def as_warning(self) -> str:
+        """The line that reports it where it refuses nothing."""
+        return f"{self.where}: warning: {self._said}"
 
 
 class Problems(Struct, frozen=True):

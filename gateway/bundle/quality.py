@@ -25,12 +25,13 @@ _WHOLE: Final = 100.0
 
 
 class Looked(Struct, frozen=True):
-    """What a stage looked at, what is wrong there, what is only wished, and what is worth a line of its own."""
+    """What a stage looked at, what is wrong there, what is only wished, what is worth a line, and what is warned of."""
 
     at: str
     problems: Sequence[Problem] = ()
     wishes: Sequence[Problem] = ()
     details: Sequence[str] = ()
+    warnings: Sequence[Problem] = ()
 
 
 class Wanted(Struct, frozen=True):

@@ -7,7 +7,7 @@ Rule 2: the words come from the schema: what a value must be stands there as its
 import difflib
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 import jsonschema_rs
 import orjson
@@ -15,6 +15,7 @@ import orjson
 from gateway.bundle.document import Document, step
 from gateway.bundle.plain import Json, is_object
 from gateway.bundle.problem import Problem
+from gateway.bundle.suggestions import nearest
 
 _SHOWN: Final = 80
 
@@ -56,8 +57,15 @@ def _problems(error: jsonschema_rs.ValidationError, document: Document, kind: st
             ]
         case jsonschema_rs.ValidationErrorKind.Required(name):
             return [document.problem(pointer, f"{_named(pointer)} lacks `{name}`.", f"Add `{name}`.")]
+        case jsonschema_rs.ValidationErrorKind.Enum() if isinstance(error.instance, str):
+            close = nearest(error.instance, filter(_is_text, _nodes(error, kind)[-1].get("enum", [])))
+            return [document.problem(pointer, f"{_named(pointer)} {_said(error)}.", f"{close} {meant}".lstrip())]
         case _:
             return [document.problem(pointer, f"{_named(pointer)} {_said(error)}.", meant)]
+
+
+def _is_text(value: object) -> TypeGuard[str]:
+    return isinstance(value, str)
 
 
 def _named(pointer: str) -> str:

@@ -36,7 +36,7 @@ FileState = tuple[str, tuple[int, ...]]
 
 
 class Published(Struct, frozen=True, kw_only=True):
-    """A revision is served from now on; `seconds` is the time that its build took."""
+    """A revision is served from now on; `seconds` is the time that its build took, `warnings` what it reports."""
 
     environment: str
     revision: str
@@ -44,6 +44,7 @@ class Published(Struct, frozen=True, kw_only=True):
     seconds: float
     unread: tuple[Problem, ...] = ()
     """What an editor left beside a file that it edits: it is no part of the revision."""
+    warnings: tuple[Problem, ...] = ()
 
 
 class Refused(Struct, frozen=True, kw_only=True):
@@ -167,6 +168,7 @@ class Publisher:
             seq=built.seq,
             seconds=seconds,
             unread=tuple(each for listing in _listings(self._source) for each in listing.editing),
+            warnings=built.warnings,
         )
 
 

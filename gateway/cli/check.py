@@ -1,6 +1,6 @@
 """`mcp-admission check`: everything that CI asks of a policy repository, in one command.
 
-Rule 1: every problem is printed, one a line, with file and line; any problem is exit code 1.
+Rule 1: every problem is printed, one a line, with file and line; any problem is exit code 1, warnings alone are not.
 """
 
 import time
@@ -50,14 +50,17 @@ def command(directory: Path, environment: tuple[str, ...], coverage: float) -> N
 def _show(checked: Checked) -> None:
     for problem in checked.problems:
         click.echo(str(problem))
+    for warning in checked.warnings:
+        click.echo(warning.as_warning)
     for summary in checked.summaries:
         click.echo(f"{summary.environment}: {_counted(summary)}", err=True)
-    click.echo(total(len(checked.problems)), err=True)
+    click.echo(total(len(checked.problems), len(checked.warnings)), err=True)
 
 
-def total(problems: int) -> str:
+def total(problems: int, warnings: int = 0) -> str:
     """The last line of a report."""
-    return counted(problems, "problem") if problems else "no problems"
+    said = counted(problems, "problem") if problems else "no problems"
+    return f"{said}, {counted(warnings, 'warning')}" if warnings else said
 
 
 def named(directory: Path, environment: tuple[str, ...]) -> list[str]:

@@ -64,10 +64,11 @@ def command(  # noqa: PLR0913 - one parameter an option
     checking = Checking(
         opa=opa_found(), state=remembered(), now=time.time(), least_coverage=coverage, own_coverage_is_wished=True
     )
-    problems = 0
+    problems = warnings = 0
     for stage in checking.stages(directory, names):
         _show(stage)
         problems += len(stage.looked.problems)
+        warnings += len(stage.looked.warnings)
     if mutate and not problems:
         hunt = Hunt(
             opa=Opa(checking.opa),
@@ -79,7 +80,7 @@ def command(  # noqa: PLR0913 - one parameter an option
             sample=sample or 0,
         )
         problems += _mutated(hunt)
-    click.echo(total(problems), err=True)
+    click.echo(total(problems, warnings), err=True)
     if problems:
         raise SystemExit(1)
 
@@ -93,6 +94,8 @@ def _show(stage: Stage) -> None:
         click.echo(f"      {detail}")
     for wish in looked.wishes:
         click.echo(f"      wished: {wish}")
+    for warning in looked.warnings:
+        click.echo(f"      {warning.as_warning}")
     for problem in looked.problems:
         click.echo(f"      {problem}")
 

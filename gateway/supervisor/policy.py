@@ -43,8 +43,9 @@ class PolicyNews:
         match event:
             case Published():
                 self.problem = ""
-                unread = "\n".join(str(problem) for problem in event.unread)
-                self._note("published", revision=event.revision, detail=unread, seconds=round(event.seconds, 3))
+                left = [str(problem) for problem in event.unread]
+                detail = "\n".join([*left, *(warning.as_warning for warning in event.warnings)])
+                self._note("published", revision=event.revision, detail=detail, seconds=round(event.seconds, 3))
             case Restored():
                 self.problem = ""
                 self._note("restored", revision=event.revision)

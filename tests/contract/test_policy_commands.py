@@ -31,6 +31,49 @@ def test_check_prints_every_problem_with_its_line_and_fails(run: Run, repository
     assert "2 problems" in result.stderr
 
 
+MISSPELLED = "rules:\n  - rule: more\n    effect: {}\n    what: {{tools: [send_mesage]}}\n"
+SAID = "bundles/dev/rules/more.yaml:4: {}no tool is called `send_mesage`. Did you mean `send_message`?"
+
+
+def test_check_test_and_build_refuse_a_misspelled_name_in_a_deny(
+    run: Run, repository: Path, put: Write, tmp_path: Path
+) -> None:
+    put("bundles/dev/rules/more.yaml", MISSPELLED.format("deny"))
+    said = SAID.format("")
+    checked, tested = run("check", repository), run("test", repository)
+    built = run("bundle", "build", "dev", "--policy", repository, "-o", tmp_path / "x")
+    assert [checked.exit_code, tested.exit_code, built.exit_code] == [1, 1, 1]
+    assert checked.stdout == f"{said}\n"
+    assert f"      {said}\n" in tested.stdout
+    assert built.stderr == f"{said}\n"
+    assert not (tmp_path / "x").exists()
+
+
+def test_check_test_and_build_report_a_misspelled_name_in_an_allow(
+    run: Run, repository: Path, put: Write, tmp_path: Path
+) -> None:
+    put("bundles/dev/rules/more.yaml", MISSPELLED.format("allow"))
+    said = SAID.format("warning: ")
+    checked, tested = run("check", repository), run("test", repository)
+    built = run("bundle", "build", "dev", "--policy", repository, "-o", tmp_path / "x")
+    assert [checked.exit_code, tested.exit_code, built.exit_code] == [0, 0, 0]
+    assert checked.stdout == f"{said}\n"
+    assert checked.stderr.endswith("no problems, 1 warning\n")
+    assert f"      {said}\n" in tested.stdout
+    assert built.stderr.startswith(f"{said}\n")
+
+
+def test_the_end_of_a_waiver_leaves_a_deny_in_force_and_ends_an_allow(run: Run, repository: Path, put: Write) -> None:
+    waived = (
+        "what: {tools: [read_file, write_file]}, not_yet: true, owner: a@example.com, expires: '2026-01-01T00:00:00Z'"
+    )
+    put("bundles/dev/rules/more.yaml", f"rules:\n  - {{rule: more, effect: deny, {waived}}}\n")
+    read = ("ask", "-d", repository, "--agent", "dev", "--server", "demo", "--tool")
+    assert "rule more (deny, owner a@example.com)" in run(*read, "read_file").stdout
+    put("bundles/dev/rules/more.yaml", f"rules:\n  - {{rule: more, effect: allow, {waived}}}\n")
+    assert run(*read, "write_file").stdout.startswith("deny")
+
+
 def test_check_runs_the_scenarios(run: Run, repository: Path, put: Write) -> None:
     put("bundles/dev/rules/more.yaml", "rules:\n  - rule: more\n    effect: deny\n    what: {tools: [read_file]}\n")
     result = run("check", repository)

@@ -83,6 +83,8 @@ def command(environment: str, policy: Path, built: int, output: Path, **numbers:
         for problem in content.problems:
             click.echo(str(problem), err=True)
         raise SystemExit(1)
+    for warning in content.warnings:
+        click.echo(warning.as_warning, err=True)
     origin = checkout(policy, environment)
     _tell(origin)
     terms = Terms(

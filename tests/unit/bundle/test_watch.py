@@ -59,6 +59,26 @@ async def test_a_save_is_published(watched: Watched, put: Put) -> None:
     assert watched.endpoint.offer == Offer(watched.publisher.current.etag, watched.publisher.current.content)
 
 
+async def test_a_save_with_an_unknown_name_is_refused_in_a_deny_and_reported_in_an_allow(
+    watched: Watched, put: Put
+) -> None:
+    rule = "rules:\n  - rule: more\n    effect: {}\n    what: {{tools: [raed_file]}}\n"
+    said = "bundles/dev/rules/more.yaml:4: {}no tool is called `raed_file`. Did you mean `read_file`?"
+    async with watched.running():
+        first = await watched.next()
+        put("bundles/dev/rules/more.yaml", rule.format("deny"))
+        second = await watched.next()
+        put("bundles/dev/rules/more.yaml", rule.format("allow"))
+        third = await watched.next()
+    assert isinstance(first, Published)
+    assert first.warnings == ()
+    assert isinstance(second, Refused)
+    assert [str(problem) for problem in second.problems] == [said.format("")]
+    assert second.in_force == first.revision
+    assert isinstance(third, Published)
+    assert [warning.as_warning for warning in third.warnings] == [said.format("warning: ")]
+
+
 async def test_a_broken_save_is_told_with_its_line_and_the_last_revision_stays(watched: Watched, put: Put) -> None:
     async with watched.running():
         first = await watched.next()

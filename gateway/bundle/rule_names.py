@@ -1,0 +1,205 @@
+"""Names in rules that nothing in the environment has: a mistake, or a rule that is ahead of the catalog.
+
+Rule 1: such a name is a problem in a `deny` or `hold` rule, which would restrict nothing; in an `allow` rule, which
+would permit nothing, it is a warning.
+Rule 2: `not_yet: true` waives this for one rule until its `expires`; a waiver that waives nothing is a warning.
+Rule 3: if agents, servers or targets are named exactly and none of them is what else the rule says, that counts, too.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Set as AbstractSet
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+from msgspec import Struct
+
+from gateway.bundle.catalog_names import SECTIONS, SERVER_FIELDS, Bearers, CatalogNames, Target, bearers
+from gateway.bundle.document import Document
+from gateway.bundle.environment import Environment
+from gateway.bundle.plain import Json
+from gateway.bundle.problem import Problem
+from gateway.bundle.suggestions import Suggestions, nearest
+
+_SAID: Final = {
+    "servers": "no server is called `{}`",
+    "server_tags": "no server has the tag `{}`",
+    "server_environments": "no server is in the environment `{}`",
+    "agents": "no agent is called `{}`",
+    "kinds": "no agent is of the kind `{}`",
+    "labels": "no agent has the label `{}`",
+    "owners": "no agent is owned by `{}`",
+    "groups": "no group is called `{}`",
+    "tools": "no tool is called `{}`",
+    "prompts": "no prompt is called `{}`",
+    "resources": "no resource has the URI `{}`",
+    "tool_tags": "no target has the tag `{}`",
+}
+_AHEAD: Final = "If it is still to come, add `not_yet: true` with `owner` and `expires`."
+_INSTEAD: Final = f"Correct the name or import it into the catalog. {_AHEAD}"
+_OF_AGENTS: Final = f"Correct the name or add the agent that has it. {_AHEAD}"
+_OF_GROUPS: Final = "Correct the name, or add it to `groups` in environment.yaml."
+
+
+class RuleNames(Struct, frozen=True):
+    """What is wrong with the names in rules: what refuses a build, and what is only reported."""
+
+    problems: list[Problem]
+    warnings: list[Problem]
+
+
+class Unknown(Struct, frozen=True):
+    """One name that nothing has: where below the rule it is, what is wrong, and what to do."""
+
+    pointer: str
+    what: str
+    remedy: str
+
+
+def rule_names(environment: Environment, now: float) -> RuleNames:
+    """Return what is wrong with the names in the rules of an environment at `now` (Unix seconds)."""
+    found = RuleNames([], [])
+    search = _Search(CatalogNames(environment.catalog), bearers(environment))
+    for document, pointer, rule in environment.rules_placed():
+        unknown = list(search.unknown(rule))
+        is_waived = bool(rule.get("not_yet"))
+        if is_waived and not unknown:
+            found.warnings.append(_needless(document, f"{pointer}/not_yet", rule))
+        if is_waived and datetime.fromisoformat(rule["expires"]).timestamp() > now:
+            continue
+        ended = f" (`not_yet` ended at {rule['expires']})" if is_waived else ""
+        told = found.warnings if rule["effect"] == "allow" else found.problems
+        told += [document.problem(pointer + each.pointer, f"{each.what}{ended}.", each.remedy) for each in unknown]
+    return found
+
+
+def _needless(document: Document, pointer: str, rule: Json) -> Problem:
+    said = f"`not_yet` waives nothing: everything that the rule `{rule['rule']}` names exists."
+    keeps = rule["effect"] != "allow" and "mode" not in rule
+    remedy = "Remove it, and `expires` too if the rule is to stay." if keeps else "Remove it."
+    return document.problem(pointer, said, remedy)
+
+
+class _Search:
+    """Looks up the names of one rule after the other."""
+
+    def __init__(self, catalog: CatalogNames, agents: Bearers) -> None:
+        self._catalog = catalog
+        self._agents = agents
+        self._suggestions = Suggestions()
+
+    def unknown(self, rule: Json) -> Iterator[Unknown]:
+        """Yield what of a rule nothing in the environment has."""
+        yield from self._who(rule.get("who", {}))
+        what = rule.get("what", {})
+        of_servers = [*self._servers(what)]
+        yield from of_servers
+        concerned = None if of_servers else self._catalog.concerned(what)
+        if concerned == frozenset():
+            concerned = None
+            if not any(map(_is_glob, what.get("servers", ["*"]))):
+                yield Unknown("/what", f"no server fits all of {_listed(what, SERVER_FIELDS)}", _INSTEAD)
+        of_targets = [*self._targets(what, concerned), *self._tags(what, concerned)]
+        yield from of_targets
+        if not of_targets:
+            yield from self._combined(what, concerned)
+
+    def _who(self, who: Json) -> Iterator[Unknown]:
+        found: list[Unknown] = []
+        for field, words in who.items():
+            known = self._agents.words[field]
+            for number, word in enumerate(words):
+                if word not in known and (unknown := self._unknown_agent(field, word, known)):
+                    found.append(Unknown(f"/who/{field}/{number}", *unknown))
+        yield from found
+        if "agents" in who and not found and not any(_fits_agent(who, agent) for agent in self._agents.entries):
+            fields = _listed(who, ("agents", "kinds", "labels", "owners"))
+            yield Unknown("/who", f"no agent fits all of {fields}", _OF_AGENTS)
+
+    def _unknown_agent(self, field: str, word: str, known: AbstractSet[str]) -> tuple[str, str] | None:
+        said = _SAID[field].format(word)
+        if field != "groups":
+            return said, self._suggestions.nearest(word, lambda: known) or _OF_AGENTS
+        close = nearest(word, known)
+        if self._agents.groups_are_known:
+            return said, close or _OF_GROUPS
+        return (said, f"{close} If both exist, list them in `groups` in environment.yaml.") if close else None
+
+    def _servers(self, what: Json) -> Iterator[Unknown]:
+        for number, glob in enumerate(what.get("servers", [])):
+            if not _is_all(glob) and not self._catalog.server_names.matching(glob):
+                yield self._missing("servers", number, glob, self._catalog.servers.keys)
+        for field, having in self._catalog.by_server_word.items():
+            for number, word in enumerate(what.get(field, [])):
+                if word not in having:
+                    yield self._missing(field, number, word, having.keys)
+
+    def _targets(self, what: Json, servers: AbstractSet[str] | None) -> Iterator[Unknown]:
+        for section in SECTIONS:
+            for number, glob in enumerate(what.get(section, [])):
+                if not _is_all(glob) and not any(self._catalog.matching(section, glob, servers)):
+                    yield self._missing_target(section, number, glob, servers)
+
+    def _missing_target(self, section: str, number: int, glob: str, servers: AbstractSet[str] | None) -> Unknown:
+        elsewhere = None if servers is None else next(self._catalog.matching(section, glob, None), None)
+        if elsewhere is None:
+            known = partial(self._catalog.names, section, servers)
+            return self._missing(section, number, glob, known, _of(servers))
+        said = f"{_SAID[section].format(glob)}{_of(servers)}"
+        return Unknown(f"/what/{section}/{number}", said, f"The server `{elsewhere.server}` has it. {_INSTEAD}")
+
+    def _tags(self, what: Json, servers: AbstractSet[str] | None) -> Iterator[Unknown]:
+        for number, tag in enumerate(what.get("tool_tags", [])):
+            if not any(servers is None or target.server in servers for target in self._catalog.by_tag.get(tag, ())):
+                yield self._missing("tool_tags", number, tag, partial(self._catalog.tags, servers), _of(servers))
+
+    def _combined(self, what: Json, servers: AbstractSet[str] | None) -> Iterator[Unknown]:
+        """Yield what targets that are named exactly cannot be: of another action, without any of the tags."""
+        named = [(section, name) for section in SECTIONS for name in what.get(section, [])]
+        if not named or not {"tool_tags", "actions"} & what.keys() or any(map(_is_glob, (name for _, name in named))):
+            return
+        targets = (target for section, name in named for target in self._catalog.matching(section, name, servers))
+        if not any(_fits_target(what, target) for target in targets):
+            fields = _listed(what, (*SECTIONS, "tool_tags", "actions"))
+            yield Unknown("/what", f"no target{_of(servers)} fits all of {fields}", _INSTEAD)
+
+    def _missing(
+        self, field: str, number: int, name: str, known: Callable[[], Collection[str]], of: str = ""
+    ) -> Unknown:
+        remedy = self._suggestions.nearest(name, known) or _INSTEAD
+        return Unknown(f"/what/{field}/{number}", f"{_SAID[field].format(name)}{of}", remedy)
+
+
+def _fits_agent(who: Json, agent: Json) -> bool:
+    return (
+        agent["agent"] in who.get("agents", [agent["agent"]])
+        and agent["kind"] in who.get("kinds", [agent["kind"]])
+        and agent["owner"] in who.get("owners", [agent["owner"]])
+        and ("labels" not in who or not {*who["labels"]}.isdisjoint(agent.get("labels", ())))
+    )
+
+
+def _fits_target(what: Json, target: Target) -> bool:
+    """True unless a rule is surely not about a target: one of unknown action may have any."""
+    action = target.entry.get("action", "unknown")
+    fits_action = "actions" not in what or action == "unknown" or action in what["actions"]
+    return fits_action and ("tool_tags" not in what or not {*what["tool_tags"]}.isdisjoint(target.tags))
+
+
+def _is_all(glob: str) -> bool:
+    return not glob.strip("*")
+
+
+def _is_glob(name: str) -> bool:
+    return "*" in name or "?" in name
+
+
+def _of(servers: AbstractSet[str] | None) -> str:
+    """The end of a sentence about the servers that a rule names."""
+    if servers is None:
+        return ""
+    return f" on `{next(iter(servers))}`" if len(servers) == 1 else f" on the {len(servers)} servers of the rule"
+
+
+def _listed(stated: Json, fields: Iterable[str]) -> str:
+    return ", ".join(f"`{field}`" for field in fields if field in stated)
