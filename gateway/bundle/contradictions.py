@@ -13,6 +13,7 @@ from zoneinfo import available_timezones
 
 from msgspec import Struct
 
+from gateway.admission.digests import digest
 from gateway.admission.uri_patterns import normal_key, unusable_key
 from gateway.bundle.document import Document, step
 from gateway.bundle.environment import Environment
@@ -138,6 +139,19 @@ def _resources(environment: Environment) -> Iterator[Problem]:
             yield document.problem(step("/resources", uri), f"the URI `{uri}` {found}.", remedy)
 
 
+def _reviewed(environment: Environment) -> Iterator[Problem]:
+    remedy = "Import the entry again and review what changed."
+    for document in environment.catalog:
+        for section in ("tools", "prompts"):
+            for name, target in document.value.get(section, {}).items():
+                pinned = target.get("pin", {}).get("parts", {})
+                for part, value in target.get("reviewed", {}).items():
+                    if digest(value) != pinned.get(part):
+                        pointer = step(step(step("", section), name), "reviewed")
+                        said = f"`{part}` of `{name}` is not what the pin was made of."
+                        yield document.problem(step(pointer, part), said, remedy)
+
+
 def _unread_output(environment: Environment) -> Iterator[Problem]:
     for document in environment.catalog:
         if document.value.get("check_output") and document.value.get("large_results"):
@@ -174,6 +188,7 @@ _CHECKS: Final[tuple[Callable[[Environment], Iterator[Problem]], ...]] = (
     _twice,
     _scopes,
     _resources,
+    _reviewed,
     _unread_output,
     _hours_and_zones,
     _own_names,

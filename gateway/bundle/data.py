@@ -94,7 +94,7 @@ def _server(entry: Json, settings: Json) -> Json:
 
 
 def _targets(entry: Json) -> Json:
-    resources = {normal_key(uri): target for uri, target in entry.get("resources", {}).items()}
+    resources = {normal_key(uri): _carried(target) for uri, target in entry.get("resources", {}).items()}
     prefixes = [{"prefix": uri[:-1], **_TARGET, **target} for uri, target in resources.items() if uri.endswith("*")]
     tasks = entry.get("tasks")
     return {
@@ -121,7 +121,12 @@ def _rule(entry: Json) -> Json:
 
 
 def _completed(targets: Json) -> Json:
-    return {name: {**_TARGET, **target} for name, target in targets.items()}
+    return {name: {**_TARGET, **_carried(target)} for name, target in targets.items()}
+
+
+def _carried(target: Json) -> Json:
+    """The entry without what only the build reads."""
+    return {key: value for key, value in target.items() if key != "reviewed"}
 
 
 def _agent(entry: Json) -> Json:

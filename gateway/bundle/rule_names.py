@@ -14,6 +14,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from gateway.bundle.argument_paths import REVIEWED, ArgumentPaths
 from gateway.bundle.catalog_names import SECTIONS, SERVER_FIELDS, Bearers, CatalogNames, Target, bearers
 from gateway.bundle.document import Document
 from gateway.bundle.environment import Environment
@@ -38,6 +39,7 @@ _SAID: Final = {
 _AHEAD: Final = "If it is still to come, add `not_yet: true` with `owner` and `expires`."
 _INSTEAD: Final = f"Correct the name or import it into the catalog. {_AHEAD}"
 _OF_AGENTS: Final = f"Correct the name or add the agent that has it. {_AHEAD}"
+_OF_ARGUMENTS: Final = f"Correct the path, which names the arguments of the call. {_AHEAD}"
 _OF_GROUPS: Final = "Correct the name, or add it to `groups` in environment.yaml."
 
 
@@ -87,6 +89,8 @@ class _Search:
         self._catalog = catalog
         self._agents = agents
         self._suggestions = Suggestions()
+        self._arguments = ArgumentPaths()
+        self._lacking: dict[object, tuple[str, str] | None] = {}
 
     def unknown(self, rule: Json) -> Iterator[Unknown]:
         """Yield what of a rule nothing in the environment has."""
@@ -101,8 +105,11 @@ class _Search:
                 yield Unknown("/what", f"no server fits all of {_listed(what, SERVER_FIELDS)}", _INSTEAD)
         of_targets = [*self._targets(what, concerned), *self._tags(what, concerned)]
         yield from of_targets
-        if not of_targets:
-            yield from self._combined(what, concerned)
+        if of_targets:
+            return
+        yield from self._combined(what, concerned)
+        for number, condition in enumerate(rule.get("arguments", [])):
+            yield from self._argument(f"/arguments/{number}/path", condition["path"], what, concerned)
 
     def _who(self, who: Json) -> Iterator[Unknown]:
         found: list[Unknown] = []
@@ -163,11 +170,46 @@ class _Search:
             fields = _listed(what, (*SECTIONS, "tool_tags", "actions"))
             yield Unknown("/what", f"no target{_of(servers)} fits all of {fields}", _INSTEAD)
 
+    def _argument(self, pointer: str, path: str, what: Json, servers: AbstractSet[str] | None) -> Iterator[Unknown]:
+        """Yield the path of a condition once for each name, or all globs together, whose targets surely lack it."""
+        narrowing = (tuple(what.get("actions", ())), tuple(what.get("tool_tags", ())))
+        for group in _groups(what):
+            key = (path, servers, group, narrowing)
+            if key not in self._lacking:
+                matching = (self._catalog.matching(section, name, servers) for section, name in group)
+                targets = (each for some in matching for each in some if _fits_target(what, each))
+                self._lacking[key] = self._lacks(path, targets)
+            lacking = self._lacking[key]
+            if lacking is not None:
+                yield Unknown(pointer, *lacking)
+
+    def _lacks(self, path: str, targets: Iterator[Target]) -> tuple[str, str] | None:
+        """Return what is wrong if every target has a reviewed schema, and none of them has the path."""
+        first, known = "", set[str]()
+        for target in targets:
+            instead = self._arguments.instead(target, path)
+            if instead is None:
+                return None
+            first, known = first or target.name, known | instead
+        if not first:
+            return None
+        remedy = self._suggestions.nearest(path, lambda: known) or _OF_ARGUMENTS
+        return f"the pinned schema of `{first}` has no argument `{path}`", remedy
+
     def _missing(
         self, field: str, number: int, name: str, known: Callable[[], Collection[str]], of: str = ""
     ) -> Unknown:
         remedy = self._suggestions.nearest(name, known) or _INSTEAD
         return Unknown(f"/what/{field}/{number}", f"{_SAID[field].format(name)}{of}", remedy)
+
+
+def _groups(what: Json) -> list[tuple[tuple[str, str], ...]]:
+    """Return each exact name of a rule on its own, and then its globs, or all targets that have arguments, together."""
+    if not {*SECTIONS} & what.keys():
+        return [tuple((section, "*") for section in REVIEWED)]
+    named = [(section, name) for section in REVIEWED for name in what.get(section, [])]
+    exact = [(each,) for each in named if not _is_glob(each[1])]
+    return [*exact, tuple(each for each in named if _is_glob(each[1]))]
 
 
 def _fits_agent(who: Json, agent: Json) -> bool:

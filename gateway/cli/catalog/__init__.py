@@ -63,8 +63,10 @@ def imported(url: str, server: str, owner: str | None, output: Path | None, **op
     """Connect to the MCP server at URL, list everything that it offers, and write it as a catalog entry.
 
     Every target gets the digests of its definition as a pin, and a new one a suggested action with where the suggestion
-    came from. The instructions that the server gives to models get a pin as well, with their text as a comment. Review
-    them all, and commit the file. An entry that is there keeps all that people wrote in it.
+    came from. The input schema of a tool and the arguments of a prompt are kept beside the pin as `reviewed`: `check`
+    compares the argument paths of rules with them. The instructions that the server gives to models get a pin as well,
+    with their text as a comment. Review them all, and commit the file. An entry that is there keeps all that people
+    wrote in it.
     """
     about_credential = {"credential": options.pop("credential"), "per": options.pop("per")}
     ca_file: Path | None = options.pop("ca_file")

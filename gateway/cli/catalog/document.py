@@ -14,7 +14,12 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString as Quoted
 
+from gateway.admission.digests import digest
 from gateway.admission.policy_input import Definition
+from gateway.bundle.argument_paths import REVIEWED
+from gateway.bundle.document import Document, read_document
+from gateway.bundle.plain import is_array, is_object
+from gateway.bundle.secret_shapes import secrets_in
 from gateway.cli.catalog.listed import Listed
 from gateway.cli.catalog.suggestion import Suggestion, suggestion
 from gateway.cli.live import escaped
@@ -23,6 +28,8 @@ _PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*([_-][A-Za-z0-9]+)*")
 _WORDS: Final = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 _COMMENT: Final = 160
 """Characters of a description that a review shows."""
+_REVIEWED: Final = 20_000
+"""Bytes of YAML that the arguments of one target may take."""
 _SECTIONS: Final = ("tools", "prompts", "resources")
 
 
@@ -57,6 +64,9 @@ def renew(document: Any, things: Sequence[Listed]) -> None:
             if one.key not in targets:
                 _add(targets, one)
             targets[one.key]["pin"] = _pin(one.definition)
+            targets[one.key].pop("reviewed", None)
+            if reviewed := _reviewed(one):
+                targets[one.key]["reviewed"] = reviewed
 
 
 def written(document: Any) -> str:
@@ -90,6 +100,28 @@ def _said(item: Mapping[str, Any]) -> str:
 def _pin(definition: Definition) -> Any:
     parts = _flow({name: Quoted(digest) for name, digest in sorted(definition.parts.items())})
     return CommentedMap({"sha256": Quoted(definition.sha256), "parts": parts})
+
+
+def _reviewed(one: Listed) -> Any:
+    """Return the arguments that a definition describes, whole; nothing if a catalog cannot hold them as they are."""
+    part = REVIEWED.get(one.section, "")
+    if part not in one.item:
+        return None
+    made = CommentedMap({part: _quoted(one.item[part])})
+    text = written(made).encode()
+    found = read_document("", text) if len(text) <= _REVIEWED else []
+    if not isinstance(found, Document) or secrets_in(found):
+        return None
+    return made if digest(found.value[part]) == one.definition.parts[part] else None
+
+
+def _quoted(value: Any) -> Any:
+    """Return a JSON value of a server with every string quoted."""
+    if is_object(value):
+        return CommentedMap({_text(key): _quoted(inner) for key, inner in value.items()})
+    if is_array(value):
+        return [_quoted(each) for each in value]
+    return Quoted(value) if isinstance(value, str) else value
 
 
 def _flow(fields: Mapping[str, Any]) -> Any:

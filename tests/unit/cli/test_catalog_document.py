@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.admission.digests import define
+from gateway.admission.digests import define, digest
 from gateway.bundle.document import Document, read_document
 from gateway.bundle.schema import violations
 from gateway.cli.catalog.difference import differences
@@ -43,6 +43,40 @@ def reread(text: str) -> dict[str, Any]:
     assert isinstance(document, Document), document
     assert violations(document, "catalog") == []
     return dict(document.value)
+
+
+SCHEMAS = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@given(schema=st.dictionaries(st.text(max_size=9), SCHEMAS, max_size=4))
+@settings(max_examples=200)
+def test_a_reviewed_schema_is_written_whole_or_not_at_all(schema: dict[str, Any]) -> None:
+    tool = {**TOOL, "inputSchema": schema}
+    found = reread(written(entry(ABOUT, things(tool))))["tools"]["get_note"]
+    assert found["pin"]["parts"]["inputSchema"] == define(tool).parts["inputSchema"]
+    if "reviewed" in found:
+        assert digest(found["reviewed"]["inputSchema"]) == define(tool).parts["inputSchema"]
+
+
+def test_a_renewed_entry_has_the_new_schema_and_one_that_cannot_be_held_is_left_out() -> None:
+    text = {**TOOL, "inputSchema": {"type": "object", "properties": {"yes": {"type": "string"}}}}
+    document = read(written(entry(ABOUT, things(TOOL))))
+    renew(document, things(text))
+    assert reread(written(document))["tools"]["get_note"]["reviewed"] == {"inputSchema": text["inputSchema"]}
+    for schema in ({"maximum": 2**70}, {"default": "xoxb-123456789012-abcdef"}, {"description": "x" * 30_000}):
+        renew(document, things({**TOOL, "inputSchema": schema}))
+        assert "reviewed" not in reread(written(document))["tools"]["get_note"]
+
+
+def test_the_arguments_of_a_prompt_are_written_whole() -> None:
+    survey = surveyed()
+    survey.lists["prompts/list"] = [{"name": "greet", "arguments": [{"name": "who", "required": True}]}]
+    found = reread(written(entry(ABOUT, listed(survey)[0])))
+    assert found["prompts"]["greet"]["reviewed"] == {"arguments": [{"name": "who", "required": True}]}
 
 
 def test_an_entry_holds_every_target_with_suggestion_and_pin() -> None:
