@@ -6,11 +6,13 @@ Rule 2: while several callers ask, all places but `SHARED` are kept back, becaus
 that OPA evaluates at the same time. A caller that holds none may take what is kept back.
 Rule 3: a place that becomes free goes to a waiting caller that holds the fewest; callers that hold alike take turns.
 Rule 4: what a step costs does not depend on how many hold places or wait for them.
+Rule 5: of one caller at most `QUEUE` questions wait for a place. Further ones wait until there is room in its queue: a
+refusal would cost more than the question, and a program that is refused sends it again.
 """
 
 import asyncio
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from math import inf
 from typing import Final
@@ -21,23 +23,29 @@ SHARED: Final = 16
 """Places that are not kept back while several callers ask."""
 _ASKED_S: Final = 1.0
 """Seconds within which questions of two callers show that several ask, and for which this then counts."""
-QUEUE: Final = 256
-"""Questions of one caller that may wait for a place."""
+QUEUE: Final = 48
+"""Questions of one caller that wait for a place: few enough to be asked in time."""
 _FREE_FOR_EACH: Final = 3
 
 _Turn = asyncio.Future[None]
 
 
 class Caller:
-    """One that asks: how many places it holds, and its questions that wait for one, the oldest first."""
+    """One that asks: how many places it holds, and its questions that wait for one, the oldest first.
 
-    __slots__ = ("held", "key", "queue")
+    `later` are those that wait for room in the queue, and `coming` is how many of them were let into it and are not in
+    it yet.
+    """
+
+    __slots__ = ("coming", "held", "key", "later", "queue")
 
     def __init__(self, key: str) -> None:
         """Begin with none; made by `Places` only."""
         self.key: Final = key
         self.held = 0
         self.queue: Final[OrderedDict[_Turn, None]] = OrderedDict()
+        self.later: Final[deque[_Turn]] = deque()
+        self.coming = 0
 
 
 class Places:
@@ -74,17 +82,37 @@ class Places:
             if not self.free:
                 return None
             caller = self._callers[key] = Caller(key)
-        elif caller.queue or not self._may(caller.held):
+        elif caller.queue or caller.later or not self._may(caller.held):
             return None
         caller.held += 1
         self.free -= 1
         return caller
 
-    async def wait(self, key: str) -> Caller | None:
-        """Take a place when it is the caller's turn, where `enter` gave none; null where too many wait already."""
+    async def room(self, key: str) -> None:
+        """Wait until there is room in the caller's queue; `wait` has to follow at once."""
         caller = self._callers.setdefault(key, Caller(key))
-        if len(caller.queue) >= self._most_waiting:
-            return None
+        if len(caller.queue) + caller.coming < self._most_waiting and not caller.later:
+            caller.coming += 1
+            return
+        turn: _Turn = asyncio.get_running_loop().create_future()
+        caller.later.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                caller.coming -= 1
+            self._let_in(caller)
+            self._forget(caller)
+            raise
+
+    async def wait(self, key: str) -> Caller:
+        """Take a place when it is the caller's turn, where `enter` gave none, after `room`."""
+        caller = self._callers[key]
+        caller.coming -= 1
+        if not caller.queue and self._may(caller.held):  # it became free while there was no room
+            caller.held += 1
+            self.free -= 1
+            return caller
         turn: _Turn = asyncio.get_running_loop().create_future()
         caller.queue[turn] = None
         self._queued += 1
@@ -132,6 +160,7 @@ class Places:
         """Give a place to the caller's oldest question, or drop it where it is no longer waited for."""
         turn, _ = caller.queue.popitem(last=False)
         self._queued -= 1
+        self._let_in(caller)
         wanted = not turn.done()
         self._moved(caller, int(wanted))
         if wanted:
@@ -153,10 +182,20 @@ class Places:
         if turn in caller.queue:
             del caller.queue[turn]
             self._queued -= 1
+            self._let_in(caller)
         if not caller.queue:
             self._waiting[caller.held].pop(caller, None)
         self._forget(caller)
 
+    def _let_in(self, caller: Caller) -> None:
+        """Let in those that wait for room in the queue, as many as there is room for."""
+        while caller.later and len(caller.queue) + caller.coming < self._most_waiting:
+            turn = caller.later.popleft()
+            if not turn.done():
+                caller.coming += 1
+                turn.set_result(None)
+
     def _forget(self, caller: Caller) -> None:
-        if not caller.held and not caller.queue and self._callers.get(caller.key) is caller:
+        waits = caller.queue or caller.later or caller.coming
+        if not caller.held and not waits and self._callers.get(caller.key) is caller:
             del self._callers[caller.key]

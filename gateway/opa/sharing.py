@@ -1,7 +1,8 @@
 """A caller's question waits for a place of its caller's, is asked in it, and is late or crowded out as a denial.
 
-Rule 1: the time that a question may take includes its wait, but no time in which the event loop was busy with another
-exchange. A question that had to wait and came too late is refused with that reason.
+Rule 1: the time that a question may take includes its wait in the caller's queue, but not the wait for room in it, and
+no time in which the event loop was busy with another exchange. A question that had to wait and came too late is refused
+with that reason.
 Rule 2: what a caller can provoke here says nothing about OPA: the breaker never counts it.
 Rule 3: late questions are refused one in each pass of the event loop, so that many at once do not hold it.
 """
@@ -41,12 +42,13 @@ class Sharing:
         """Return what `ask` returns, called in a place of the caller's, or the denial where this took too long."""
         key = self._callers.key(question)
         caller = self._places.enter(key)
+        if caller is None:
+            await self._roomed(key)
         crowded = None if caller else _crowded(self._places.held(key), seconds)
         try:
             async with Patience(seconds):
                 caller = caller or await self._places.wait(key)
-                if caller is not None:
-                    return await ask(question)
+                return await ask(question)
         except TimeoutError:
             pass  # refused below
         except asyncio.CancelledError:
@@ -58,6 +60,14 @@ class Sharing:
         self._breaker.abandoned()
         await loop_turns().starts.turn(key)
         return crowded or late(seconds)
+
+    async def _roomed(self, key: str) -> None:
+        """Wait for room in the caller's queue."""
+        try:
+            await self._places.room(key)
+        except asyncio.CancelledError:
+            self._breaker.abandoned()
+            raise
 
     def caller(self, principal: Principal, source_ip: str) -> str:
         """Return the name under which whatever a principal sends from an address is counted."""

@@ -31,17 +31,18 @@ class Line:
     def __init__(self, places: Places) -> None:
         self.places = places
         self.served: list[str] = []
-        self.tasks: list[asyncio.Task[Caller | None]] = []
+        self.tasks: list[asyncio.Task[Caller]] = []
 
     async def join(self, *keys: str) -> None:
         for key in keys:
             self.tasks.append(asyncio.create_task(self._waited(key)))
             await settled()
 
-    async def _waited(self, key: str) -> Caller | None:
+    async def _waited(self, key: str) -> Caller:
         assert self.places.enter(key) is None
+        await self.places.room(key)
         caller = await self.places.wait(key)
-        self.served.append(key if caller else f"{key} was refused")
+        self.served.append(key)
         return caller
 
 
@@ -135,6 +136,7 @@ async def test_the_questions_of_one_caller_are_asked_in_their_order() -> None:
     first = taken(places, "a")[0]
 
     async def asked(number: int) -> None:
+        await places.room("a")
         caller = await places.wait("a")
         order.append(number)
         assert caller is not None
@@ -149,15 +151,30 @@ async def test_the_questions_of_one_caller_are_asked_in_their_order() -> None:
     assert len(places) == 0
 
 
-async def test_a_caller_whose_queue_is_full_is_refused_at_once_and_others_are_not() -> None:
-    places = Places(4, queue=2)
-    taken(places, "a")
-    line = Line(places)
-    await line.join("a", "a", "a")
-    assert line.served == ["a was refused"]
-    assert places.enter("b") is not None
-    for task in line.tasks:
-        task.cancel()
+async def test_what_finds_no_room_in_its_callers_queue_waits_for_room_and_is_asked_in_its_order() -> None:
+    places, order = Places(4, queue=2), list[int]()
+    (first,) = taken(places, "a")
+
+    async def asked(number: int) -> None:
+        assert places.enter("a") is None
+        await places.room("a")
+        caller = await places.wait("a")
+        order.append(number)
+        await settled()
+        places.leave(caller)
+
+    tasks = [asyncio.create_task(asked(number)) for number in range(9)]
+    await settled()
+    assert len(first.queue) == 2
+    assert places.enter("b") is not None, "others are not held up"
+    tasks[0].cancel()
+    tasks[5].cancel()
+    await settled()
+    assert len(first.queue) == 2
+    places.leave(first)
+    await asyncio.wait(tasks)
+    assert order == [1, 2, 3, 4, 6, 7, 8]
+    assert len(places) == 1
 
 
 async def test_a_question_that_waits_no_longer_leaves_nothing_behind() -> None:
@@ -206,10 +223,14 @@ async def test_a_place_that_came_as_its_question_was_given_up_goes_to_the_next(
 
 @given(st.lists(st.tuples(st.sampled_from(["come", "go", "give up"]), st.integers(0, 7)), max_size=60))
 async def test_no_place_is_lost_and_nobody_waits_who_may_take_one(steps: list[tuple[str, int]]) -> None:
-    places, held, waiting = Places(8, queue=3), list[Caller](), list[asyncio.Task[Caller | None]]()
+    places, held, waiting = Places(8, queue=2), list[Caller](), list[asyncio.Task[Caller]]()
 
-    async def came(key: str) -> Caller | None:
-        return places.enter(key) or await places.wait(key)
+    async def came(key: str) -> Caller:
+        caller = places.enter(key)
+        if caller is not None:
+            return caller
+        await places.room(key)
+        return await places.wait(key)
 
     for step, number in steps:
         if step == "come":
@@ -219,13 +240,16 @@ async def test_no_place_is_lost_and_nobody_waits_who_may_take_one(steps: list[tu
         elif step == "give up" and waiting:
             waiting.pop(number % len(waiting)).cancel()
         await settled()
-        held += [caller for task in waiting if task.done() and (caller := task.result()) is not None]
+        held += [task.result() for task in waiting if task.done()]
         waiting = [task for task in waiting if not task.done()]
         assert places.free + len(held) == 8
         assert {key: places.held(key) for key in "012"} == {
             key: sum(caller.key == key for caller in held) for key in "012"
         }
-        assert not any(caller.queue and caller.held * 3 < places.free for caller in places._callers.values())
+        callers = places._callers.values()
+        assert not any((caller.queue or caller.later) and caller.held * 3 < places.free for caller in callers)
+        assert all(len(caller.queue) == 2 for caller in callers if any(not turn.done() for turn in caller.later))
+        assert not any(caller.coming for caller in callers)
         assert all(one.queue and one.held == number for number, row in enumerate(places._waiting) for one in row)
     for task in waiting:
         task.cancel()
