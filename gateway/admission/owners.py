@@ -1,7 +1,7 @@
 """Whom to ask about a refusal: the owners of what refused, as the policy states them.
 
 Rule 1: rules come first; without one, the owner of the agent or the server that a requirement is about.
-Rule 2: an owner who is not stated is not invented: then nobody is named.
+Rule 2: if the policy states no owner, nobody is named.
 """
 
 from collections.abc import Iterator

@@ -52,7 +52,7 @@ _HINTS: Final = (
     ("-", ("glpat-", "xox", "sk-", "pk-", "rk-", "-----begin")),
     ("_", ("ghp_", "gho_", "ghs_", "ghu_", "ghr_", "github_pat_", "npm_", "hf_", "sk_", "pk_", "rk_", "mcpa_")),
 )
-"""A text that looks like a secret holds one of these in lower case, beside the sign that they need."""
+"""Every text that looks like a secret contains a sign and, in lower case, one of the hints that belong to it."""
 _NAME_HINTS: Final = ("pass", "pwd", "secret", "token", "key", "auth", "cred", "cookie", "sig")
 """The names of secrets to which something is assigned hold one of these."""
 

@@ -43,7 +43,7 @@ _BLOCK: Final = 256
 
 
 class RandomIds:
-    """Identifiers that nobody can guess.
+    """Unpredictable identifiers.
 
     Call ids are cut from a block of random bytes, and each is used once: reading random bytes releases the GIL, so that
     another thread may run before this one goes on.

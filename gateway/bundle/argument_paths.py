@@ -29,7 +29,7 @@ class ArgumentPaths:
         self._known: dict[tuple[str, str, str, str], Names | None] = {}
 
     def instead(self, target: Target, path: str) -> Names | None:
-        """Return the paths that a target has beside a missing one; None if it has, or may have, this path."""
+        """Return the paths that a target has, if `path` is surely not one of them; None if it is, or may be."""
         place = (target.server, target.section, target.name)
         if place not in self._schemas:
             self._schemas[place] = _schema(target)

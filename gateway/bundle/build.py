@@ -38,7 +38,7 @@ class PolicySource(Struct, frozen=True):
     directory: Path
     environment: str
     editing: bool = False
-    """True while people edit the directory: what editors leave beside a file is then no problem."""
+    """True for a directory that people edit now: temporary files of editors are then no problem."""
 
 
 class Built(Struct, frozen=True, kw_only=True):

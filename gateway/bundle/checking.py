@@ -63,7 +63,7 @@ def environments(policy: Path) -> list[str]:
 
 
 def _is_environment(place: Path) -> bool:
-    """True for a directory, and for a link to nothing: whoever made it wanted an environment."""
+    """True for a directory and for a broken link, so that the broken link is reported and not passed over."""
     is_broken = place.is_symlink() and not place.exists()
     return (place.is_dir() or is_broken) and not place.name.startswith(".")
 

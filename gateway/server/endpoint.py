@@ -1,7 +1,7 @@
 """The ASGI endpoint: an HTTP request arrives, is placed, admitted and performed.
 
 Rule 1: exact paths only; nothing is redirected, nothing is guessed.
-Rule 2: the one `except Exception` that a request can meet stands here, and it refuses.
+Rule 2: an exception that nothing else handles is caught here, and the request is refused.
 """
 
 import asyncio
