@@ -55,6 +55,8 @@ _CHECK: Final = "Check whether it was executed before you repeat it."
 class Wording(Struct, frozen=True, kw_only=True):
     """What an organization adds to every refusal."""
 
+    opening: str = ""
+    """The first sentence of what policy refused; of no other refusal, since only policy is the organization's."""
     organization_message: str = ""
     request_url: str = ""
 
@@ -127,7 +129,8 @@ def malformed_answer(malformed: Malformed, names: Headers, wording: Wording) -> 
 def text(refusal: Refusal, wording: Wording) -> str:
     """Return the sentences that a model or a person reads."""
     by = "policy" if refusal.code in _OF_POLICY else "the gateway"
-    lines = [_OPENINGS[refusal.stage].format(code=refusal.code, by=by)]
+    blocked = wording.opening if refusal.stage == "refused" and refusal.code in _OF_POLICY else ""
+    lines = [line for line in (blocked, _OPENINGS[refusal.stage].format(code=refusal.code, by=by)) if line]
     lines += [f"- {reason.requirement}: {reason.message}" for reason in refusal.reasons]
     lines += [f"What to do: {remedy}" for remedy in dict.fromkeys(r.remedy for r in refusal.reasons) if remedy]
     lines += [f"Whom to ask: {', '.join(refusal.owners)}."] if refusal.owners else []

@@ -119,7 +119,9 @@ def parts_of(settings: Settings, handed: Handed, who: Gateway, calls: Calls, flo
         ring=Ring(*handed.sealing_keys[:2]),
         gateway=who,
         wording=Wording(
-            organization_message=settings.refusal.organization_message, request_url=settings.refusal.request_url
+            opening=settings.refusal.opening,
+            organization_message=settings.refusal.organization_message,
+            request_url=settings.refusal.request_url,
         ),
         masking=_masking(settings, handed.digest_key),
         looks=looks_of(settings),

@@ -20,6 +20,7 @@ from gateway.cli.running import run, settings_from
 from gateway.settings import Settings
 
 PORT = 8931
+OPENING = "Your organization is blocking this action."
 
 
 @click.command(
@@ -65,6 +66,7 @@ def demo_settings(directory: Path, port: int) -> Settings:
         "MCP_ADMISSION_SECRETS_DIRECTORY": str(state / "secrets"),
         "MCP_ADMISSION_IDENTITY_ANONYMOUS": "true",
         "MCP_ADMISSION_LISTEN_PORT": str(port),
+        "MCP_ADMISSION_REFUSAL_OPENING": OPENING,
     }
     return settings_from(None, {**os.environ, **wanted})
 

@@ -212,6 +212,9 @@ class Definitions(Struct, frozen=True, kw_only=True):
 class Refusal(Struct, frozen=True, kw_only=True):
     """What a refused agent is told."""
 
+    opening: Annotated[
+        str, Meta(max_length=500, description="The first sentence of every refusal that policy decided.")
+    ] = ""
     organization_message: Annotated[str, Meta(max_length=500, description="A sentence added to every refusal.")] = ""
     request_url: Annotated[str, Meta(max_length=500, description="Where access can be asked for.")] = ""
 

@@ -69,3 +69,17 @@ def test_other_requests_get_an_error_and_notifications_nothing() -> None:
     assert (got.status, orjson.loads(got.body)["error"]["code"]) == (200, -32600)
     told = Malformed(fault="number", code=-32600, reason="a number", method="notifications/progress")
     assert (malformed_answer(told, Headers({}), Wording()).status, told.id) == (202, None)
+
+
+@pytest.mark.parametrize("code", FAILURES)
+def test_the_opening_sentence_begins_what_policy_decided_and_nothing_else(code: str) -> None:
+    opening = "Your organization is blocking this action."
+    lines = text(own(code, "a reason"), Wording(opening=opening)).splitlines()
+    decided = code in {"policy_denied", "approval_required", "obligation_unsupported"}
+    assert (lines[0] == opening) is decided
+    assert (opening in lines) is decided
+
+
+def test_a_call_that_was_sent_is_not_called_blocked() -> None:
+    ended = text(own("policy_denied", "a reason", stage="ended"), Wording(opening="Blocked."))
+    assert "Blocked." not in ended
