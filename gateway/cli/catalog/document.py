@@ -62,7 +62,7 @@ def renew(document: Any, things: Sequence[Listed]) -> None:
         for one in (one for one in things if one.section == section):
             targets: Any = document.setdefault(section, CommentedMap())
             if one.key not in targets:
-                _add(targets, one)
+                _add(targets, one, believe_annotations=document.get("believe_annotations") is True)
             targets[one.key]["pin"] = _pin(one.definition)
             targets[one.key].pop("reviewed", None)
             if reviewed := _reviewed(one):
@@ -81,8 +81,10 @@ def read(text: str) -> Any:
     return _yaml().load(text)
 
 
-def _add(targets: Any, one: Listed) -> None:
-    found = suggestion(one.item) if one.section == "tools" else Suggestion("read", f"{one.section} are read")
+def _add(targets: Any, one: Listed, *, believe_annotations: bool) -> None:
+    found = Suggestion("read", f"{one.section} are read")
+    if one.section == "tools":
+        found = suggestion(one.item, believe_annotations=believe_annotations)
     key = _text(one.key)
     targets[key] = CommentedMap({"action": found.action, "suggested_by": Quoted(found.source)})
     comment = _said(one.item)

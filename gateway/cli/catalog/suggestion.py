@@ -1,47 +1,25 @@
-"""Which class of action a tool may be of, and what says so: a first guess, for somebody to review.
+"""Which class of action a tool may be of, and what says so: a first guess that a person reviews.
 
-Rule 1: a suggestion names its source; where sources disagree, the one that claims more harm counts.
-Rule 2: a server's own `readOnlyHint` never makes a tool harmless whose name says otherwise.
-Rule 3: what nothing speaks for is `unknown`, which policy treats as every action at once.
+Rule 1: every word of a name that may be a verb counts, wherever it stands; the verb that may do the most harm decides.
+Rule 2: a name without a known verb is `unknown`, which policy treats as every action at once.
+Rule 3: what a server claims only makes a suggestion worse. `readOnlyHint: true` counts only if the catalog believes
+the annotations of the server, and never against a verb in the name.
 """
 
 import re
-from collections.abc import Mapping
-from typing import Any, Final, Literal
+import unicodedata
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from itertools import pairwise
+from typing import Any, Final
 
 from msgspec import Struct
 
+from gateway.cli.catalog.verbs import CLASS_OF, HARM, NOUNS, PHRASES, Action
 from gateway.protocol.values import as_object
 
-Action = Literal["read", "write", "delete", "send", "execute", "unknown"]
-
-_VERBS: Final[Mapping[Action, str]] = {
-    "read": (
-        "browse check compare count describe diff download explain fetch find get inspect list load lookup peek query "
-        "read resolve retrieve search show stat status summarize tail validate view watch whoami"
-    ),
-    "write": (
-        "add append archive assign change close commit copy create disable edit enable import insert label lock make "
-        "mark merge modify move open patch pin put rename replace restore save set star store tag unarchive unlock "
-        "update upload upsert write"
-    ),
-    "send": (
-        "broadcast comment email forward invite mail message notify pay post publish push reply send share submit "
-        "transfer tweet"
-    ),
-    "delete": "cancel clear delete destroy drop erase expunge purge remove revoke truncate uninstall unpublish wipe",
-    "execute": (
-        "bash build call deploy eval evaluate exec execute install invoke kill launch navigate restart run script "
-        "shell spawn start stop terminate trigger"
-    ),
-}
-"""From the least harm to the most."""
-_CLASS_OF: Final[Mapping[str, Action]] = {
-    verb: action for action, verbs in _VERBS.items() for verb in re.findall(r"\w+", verbs)
-}
-_HARM: Final = tuple(_VERBS)
-_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-_JOINS: Final = frozenset({"and", "or", "then"})
+_WORDS: Final = (re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+"), re.compile(r"[A-Z]+|[a-z]+"))
+"""Two ways to cut a name into words: `HTTPDelete`, and `DELETEfile`."""
 
 
 class Suggestion(Struct, frozen=True):
@@ -51,37 +29,69 @@ class Suggestion(Struct, frozen=True):
     source: str
 
 
-def suggestion(tool: Mapping[str, Any]) -> Suggestion:
+def suggestion(tool: Mapping[str, Any], *, believe_annotations: bool = False) -> Suggestion:
     """Return what a tool's name and its own annotations suggest."""
     hints = as_object(tool.get("annotations")) or {}
-    claimed = _claimed(hints)
-    verb = _verb(str(tool.get("name", "")))
-    if verb is None:
-        return claimed or Suggestion("unknown", "neither an annotation nor a verb in the name")
-    named = Suggestion(_CLASS_OF[verb], f"the verb `{verb}` in the name")
-    if claimed is None:
-        return named
-    harmless = [source.action == "read" for source in (named, claimed)]
-    relation = "and" if harmless[0] == harmless[1] else "against"
-    doubted = harmless == [True, False]
-    return Suggestion("unknown" if doubted else named.action, f"{named.source}, {relation} {claimed.source}")
+    named = _named(str(tool.get("name", "")))
+    if hints.get("readOnlyHint") is True and believe_annotations and named.action == "unknown":
+        named = Suggestion("read", "the annotation readOnlyHint=true, which the catalog believes")
+    elif hints.get("readOnlyHint") is True:
+        named = Suggestion(named.action, f"{named.source}; the annotation readOnlyHint=true is not believed")
+    for hint, value, at_least in _CLAIMS:
+        if hints.get(hint) is value:
+            named = _worse(named, at_least, f"the annotation {hint}={str(value).lower()}")
+    return named
 
 
-def _claimed(hints: Mapping[str, Any]) -> Suggestion | None:
-    """Return what the server claims; null where it claims nothing that decides."""
-    if hints.get("readOnlyHint") is True:
-        return Suggestion("read", "the annotation readOnlyHint=true")
-    if hints.get("destructiveHint") is True:
-        return Suggestion("delete", "the annotation destructiveHint=true")
-    if hints.get("readOnlyHint") is False:
-        return Suggestion("write", "the annotation readOnlyHint=false")
-    return None
+_CLAIMS: Final[tuple[tuple[str, bool, Action], ...]] = (
+    ("openWorldHint", True, "send"),
+    ("destructiveHint", True, "delete"),
+    ("readOnlyHint", False, "write"),
+)
+"""What a claim of the server makes of a tool at least."""
 
 
-def _verb(name: str) -> str | None:
-    """Return the verb that decides: the first one, or the most harmful of several that are joined by `and`."""
-    words = [word.lower() for word in _WORD.findall(name)]
-    verbs = [word for word in words if word in _CLASS_OF]
-    if not verbs:
-        return None
-    return max(verbs, key=lambda verb: _HARM.index(_CLASS_OF[verb])) if _JOINS & set(words) else verbs[0]
+def _worse(named: Suggestion, claimed: Action, claim: str) -> Suggestion:
+    if HARM.index(claimed) <= HARM.index(named.action):
+        return Suggestion(named.action, f"{named.source}, and {claim}")
+    if claimed == "write":  # "not read-only" says nothing of how much harm it does
+        return Suggestion("unknown", f"{named.source}, against {claim}")
+    return Suggestion(claimed, f"{named.source}, made worse by {claim}")
+
+
+def _named(name: str) -> Suggestion:
+    """Return what the verbs in a name say."""
+    readable = unicodedata.normalize("NFKC", name)
+    found = [word for word in _words(readable) if word in CLASS_OF]
+    if not found:
+        return Suggestion("unknown", "no known verb in the name")
+    verb = max(found, key=lambda word: HARM.index(CLASS_OF[word]))
+    if CLASS_OF[verb] == "read" and any(letter.isalpha() and not letter.isascii() for letter in readable):
+        return Suggestion("unknown", f"the verb `{verb}` in the name, next to letters that are not read")
+    return Suggestion(CLASS_OF[verb], f"the verb `{verb}` in the name")
+
+
+def _words(name: str) -> Iterator[str]:
+    """Yield the words of a name, the verbs that two of them make together, and the verbs of third persons."""
+    for pattern in _WORDS:
+        words = [word.lower() for word in pattern.findall(name)]
+        yield from (word for before, word in pairwise(["", *words]) if (before, word) not in PHRASES)
+        yield from _compounds({*words})
+        yield from (stem for word in words for stem in _stems(word) if stem in CLASS_OF and stem not in NOUNS)
+
+
+def _compounds(words: AbstractSet[str]) -> Iterator[str]:
+    """Yield the verbs that are written as two words: `check_out`, `rollBack`."""
+    return (
+        verb for verb in CLASS_OF if any(verb[:cut] in words and verb[cut:] in words for cut in range(2, len(verb) - 1))
+    )
+
+
+def _stems(word: str) -> Iterator[str]:
+    """Yield what a word may be the third person of: `deletes`, `pushes`, `copies`."""
+    if word.endswith("s"):
+        yield word[:-1]
+    if word.endswith("es"):
+        yield word[:-2]
+    if word.endswith("ies"):
+        yield f"{word[:-3]}y"
