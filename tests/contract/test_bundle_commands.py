@@ -177,8 +177,8 @@ def test_the_commit_is_recorded_and_what_is_not_committed_is_said(run: Run, repo
     git("commit", "--quiet", "--message", "first")
     commit = git("rev-parse", "HEAD").strip()
     assert run(*building).stderr == f"commit {commit} by Alice <alice@example.com>\n"
-    (repository / "bundles/dev/rules/more.yaml").write_text("rules:\n  - {rule: more, effect: deny}\n")
-    assert "not as committed are\n  bundles/dev/rules/more.yaml\n" in run(*building).stderr
+    (repository / "bundles/dev/rules/more.yaml").write_text("rules:\n  - {rule: more, effect: deny, reason: x}\n")
+    assert "not as committed are\n  bundles/dev/rules/more.yaml: is not in the commit\n" in run(*building).stderr
     metadata = read(tmp_path / "x").manifest.metadata
     assert (metadata.commit, metadata.author) == (f"{commit}-dirty", "Alice <alice@example.com>")
 

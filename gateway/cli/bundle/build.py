@@ -17,8 +17,9 @@ from gateway.bundle import Builder, PolicySource, Problems
 from gateway.bundle.build import Content, Terms, issued
 from gateway.bundle.manifest import moment_of
 from gateway.bundle.problem import refusal
-from gateway.cli.bundle.checkout import Checkout, checkout
+from gateway.cli.bundle.checkout import Checkout, checkout, sources
 from gateway.cli.bundle.files import put
+from gateway.cli.live import escaped
 from gateway.cli.opa_found import opa_found, remembered
 
 DAYS: Final = 90
@@ -75,9 +76,11 @@ def command(environment: str, policy: Path, built: int, output: Path, **numbers:
     """Pack the bundle of ENVIRONMENT (a directory below bundles/) of a policy repository into a file.
 
     It is checked and loaded by a real OPA first. Where the repository is a git checkout, the bundle records the commit
-    and its author; what is not as committed is listed, and the commit marked `-dirty`. Gateways refuse a bundle whose
+    and its author; what is not as committed is listed, and the commit marked `-dirty`: every file that was read is
+    compared with the files of the commit. Gateways refuse a bundle whose
     sequence number is lower than one that they have enforced. The revision is printed.
     """
+    read = sources(policy, environment)
     content = _content(PolicySource(policy, environment), built)
     if isinstance(content, Problems):
         for problem in content.problems:
@@ -85,7 +88,9 @@ def command(environment: str, policy: Path, built: int, output: Path, **numbers:
         raise SystemExit(1)
     for warning in content.warnings:
         click.echo(warning.as_warning, err=True)
-    origin = checkout(policy, environment)
+    if sources(policy, environment) != read:
+        raise click.ClickException("The policy was changed while it was built. Build it again.")
+    origin = checkout(policy, environment, read)
     _tell(origin)
     terms = Terms(
         seq=numbers["sequence"] or built,
@@ -112,7 +117,7 @@ def _tell(origin: Checkout) -> None:
         click.echo(f"no commit is recorded: {origin.unknown}", err=True)
     elif origin.changed:
         click.echo(f"recorded as {origin.commit}: not as committed are", err=True)
-        for name in origin.changed:
-            click.echo(f"  {name}", err=True)
+        for each in origin.changed:
+            click.echo(f"  {escaped(each.path)}: {escaped(each.why)}", err=True)
     else:
         click.echo(f"commit {origin.commit} by {origin.author}", err=True)

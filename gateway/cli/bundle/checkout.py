@@ -1,23 +1,33 @@
 """Which commit a policy directory is of, as git says it.
 
-Rule 1: a commit is recorded as such only where what is built is what was committed; else it is marked `-dirty`.
-Rule 2: what git cannot say is said to be unknown, with git's own words; nothing is guessed.
+Rule 1: a commit is recorded as such only if every byte that a build reads is in its tree, and every file of the tree
+that a build would read is read. Otherwise it is marked `-dirty`, with the reason for each file.
+Rule 2: files are compared with the blobs of the commit itself, without index, filters and replacements of a checkout.
+Rule 3: if git does not know a commit, its own words are the reason; nothing is guessed.
 """
 
 import os
-import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from msgspec import Struct
 
 from gateway.bundle.environment import list_environment
-from gateway.bundle.source_files import BESIDE
+from gateway.bundle.source_files import BESIDE, read_regular
 from gateway.bundle.stage import list_rego
+from gateway.cli.bundle.committed import LINK, SUBMODULE, Commit, Entry, NoCommit, blob_id, read_commit
 
 DIRTY: Final = "-dirty"
-_DEADLINE_S: Final = 60
+_MOST_BYTES: Final = 64 * 1024 * 1024
+_MOST_LINKS: Final = 64
+
+
+class Deviation(Struct, frozen=True, order=True):
+    """A file that is not as committed: its path in the repository, and what is different."""
+
+    path: str
+    why: str
 
 
 class Checkout(Struct, frozen=True, kw_only=True):
@@ -25,51 +35,121 @@ class Checkout(Struct, frozen=True, kw_only=True):
 
     commit: str = ""
     author: str = ""
-    changed: tuple[str, ...] = ()
+    changed: tuple[Deviation, ...] = ()
     unknown: str = ""
-    """Why there is no commit; empty where there is one."""
+    """Why there is no commit; empty if there is one."""
 
 
-def checkout(directory: Path, environment: str) -> Checkout:
-    """What git says of the sources of an environment."""
-    found = _git(directory, "log", "-1", "--no-show-signature", "--format=%H%x00%aN <%aE>")
-    if isinstance(found, str):
-        return Checkout(unknown=found)
-    commit, _, author = found.decode("utf-8", "replace").strip().partition("\0")
-    listing = ("--porcelain", "-z", "--no-renames", "--untracked-files=all", "--ignored=matching")
-    status = _git(directory, "status", *listing, "--", *_sources(directory, environment))
-    if isinstance(status, str):
-        return Checkout(unknown=status)
-    changed = tuple(sorted(_taken(status)))
-    return Checkout(commit=commit + (DIRTY if changed else ""), author=author, changed=changed)
+class Source(Struct, frozen=True):
+    """What a build reads at one path of the repository: the content of a file, or the target of a link."""
+
+    content: bytes
+    is_link: bool = False
 
 
-def _taken(status: bytes) -> Iterator[str]:
-    """The files of `git status` that a build reads, or would have read; a directory or a link counts as one."""
-    for line in status.decode("utf-8", "replace").split("\0"):
-        name = line[3:]
-        path = PurePosixPath(name)
-        hidden = any(part.startswith(".") for part in path.parts)
-        if name and not hidden and path.name not in BESIDE:
-            yield name
+class Sources(Struct, frozen=True):
+    """Everything that a build of one environment reads, by absolute path, and the directories that it lists."""
+
+    read: Mapping[Path, Source]
+    directories: frozenset[Path]
 
 
-def _sources(directory: Path, environment: str) -> list[str]:
-    """Where a build reads: its two directories, and the files elsewhere in the repository that links lead to."""
-    root, own = directory.resolve(), ("rego", f"bundles/{environment}")
-    listed = (*list_rego(directory).files, *list_environment(directory, environment).files)
-    real = {file.place.resolve() for file in listed}
-    linked = {path.relative_to(root) for path in real if path.is_relative_to(root)}
-    return [*own, *sorted(str(path) for path in linked if not any(path.is_relative_to(each) for each in own))]
+def sources(directory: Path, environment: str) -> Sources:
+    """Return what a build reads now; a file that cannot be read has no content."""
+    found: dict[Path, Source] = {}
+    directories: set[Path] = set()
+    root = directory.resolve()
+    listings = {"rego": list_rego(directory), f"bundles/{environment}": list_environment(directory, environment)}
+    for name, listed in listings.items():
+        directories |= {root / name, *listed.directories}
+        for file in listed.files:
+            place = _followed(root, file.place.relative_to(directory), found)
+            found[place] = Source(_content(place))
+    return Sources(found, frozenset(directories))
 
 
-def _git(directory: Path, *words: str) -> bytes | str:
-    """What git printed, or why it printed nothing."""
-    command = ["git", "--literal-pathspecs", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false", *words]
-    environ = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+def checkout(directory: Path, environment: str, read: Sources | None = None) -> Checkout:
+    """Return what git says of the sources of an environment, which are read again unless they are given."""
+    commit = read_commit(directory)
+    if isinstance(commit, NoCommit):
+        return Checkout(unknown=commit.why)
+    changed = tuple(sorted(set(_deviations(commit, read or sources(directory, environment)))))
+    return Checkout(commit=commit.id + (DIRTY if changed else ""), author=commit.author, changed=changed)
+
+
+def _followed(root: Path, path: Path, found: dict[Path, Source]) -> Path:
+    """Return the real place of a path below the policy directory, and note every link on the way."""
+    place, rest, links = root, list(path.parts), 0
+    while rest:
+        name = rest.pop(0)
+        if name == "..":
+            place = place.parent
+            continue
+        place = place / name
+        if place.is_symlink() and links < _MOST_LINKS:
+            links += 1
+            target = _target(place)
+            found[place] = Source(os.fsencode(target), is_link=True)
+            place = Path("/") if target.startswith("/") else place.parent
+            rest = [part for part in PurePosixPath(target).parts if part != "/"] + rest
+    return place
+
+
+def _target(link: Path) -> str:
+    return os.readlink(link)  # noqa: PTH115 - a Path drops `./` and repeated slashes, which are in the blob
+
+
+def _content(place: Path) -> bytes:
     try:
-        ran = subprocess.run(command, cwd=directory, env=environ, capture_output=True, timeout=_DEADLINE_S, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return f"git does not answer: {error}"
-    said = ran.stderr.decode("utf-8", "replace").strip().splitlines()
-    return (said[0] if said else f"git ended with {ran.returncode}") if ran.returncode else ran.stdout
+        return read_regular(place, _MOST_BYTES)
+    except OSError:
+        return b""
+
+
+def _deviations(commit: Commit, read: Sources) -> Iterator[Deviation]:
+    """Yield what a build reads and the commit does not have, and what it has and a build does not read."""
+    for place, source in read.read.items():
+        if not place.is_relative_to(commit.root):
+            yield Deviation(str(place), "lies outside the repository")
+            continue
+        path = place.relative_to(commit.root).as_posix()
+        why = _why(commit, path, source)
+        if why:
+            yield Deviation(path, why)
+    for path, entry in commit.entries.items():
+        place = commit.root / path
+        if place not in read.read and _would_be_read(place, read) and not _is_same_link(place, entry):
+            missing = "its commit is not here" if entry.mode == SUBMODULE else "is in the commit and was not read"
+            yield Deviation(path, missing)
+
+
+def _why(commit: Commit, path: str, source: Source) -> str:
+    """Return how a file that was read differs from the commit; empty if it does not."""
+    entry = commit.entries.get(path)
+    if entry is None:
+        cased = next((each for each in commit.entries if each.casefold() == path.casefold()), None)
+        return f"is `{cased}` in the commit" if cased else "is not in the commit"
+    if (entry.mode == LINK) != source.is_link:
+        return "is a link here or in the commit, and not in both"
+    if blob_id(source.content, entry.blob) == entry.blob:
+        return ""
+    if blob_id(source.content.replace(b"\r\n", b"\n"), entry.blob) == entry.blob:
+        return "has other line ends than in the commit: check it out without conversion (`* -text` in .gitattributes)"
+    if commit.converts(path):
+        return "is not what the commit holds: a filter of .gitattributes converts it, or it was changed"
+    return "differs from the commit"
+
+
+def _would_be_read(place: Path, read: Sources) -> bool:
+    """Return whether a build would read a file of the commit if it were there."""
+    above = next((each for each in place.parents if each in read.directories), None)
+    if above is None:
+        return False
+    parts = place.relative_to(above).parts
+    return not any(part.startswith(".") for part in parts) and place.name not in BESIDE
+
+
+def _is_same_link(place: Path, entry: Entry) -> bool:
+    """Return whether a link that leads to nothing to read is as committed."""
+    is_link = entry.mode == LINK and place.is_symlink()
+    return is_link and blob_id(os.fsencode(_target(place)), entry.blob) == entry.blob

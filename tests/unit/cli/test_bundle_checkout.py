@@ -7,9 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.bundle.checkout import Checkout, checkout
+from gateway.cli.bundle.checkout import Checkout, checkout, sources
 
 Git = Callable[..., str]
+
+
+def changed(policy: Path, environment: str = "dev") -> tuple[str, ...]:
+    """Return the paths of what is not as committed."""
+    return tuple(each.path for each in checkout(policy, environment).changed)
+
+
+def why(policy: Path, path: str) -> str:
+    """Return why a file is not as committed."""
+    return {each.path: each.why for each in checkout(policy, "dev").changed}[path]
 
 
 @pytest.fixture
@@ -63,18 +73,18 @@ def test_what_is_built_and_not_committed_marks_it(policy: Path, git: Git, path: 
     place.write_text("y\n")
     found = checkout(policy, "dev")
     assert found.commit == git("rev-parse", "HEAD") + "-dirty"
-    assert found.changed == (path if path != "bundles/dev/secret/x.yaml" else "bundles/dev/secret/",)
+    assert [each.path for each in found.changed] == [path]
 
 
 def test_what_is_deleted_marks_it(policy: Path) -> None:
     (policy / "bundles/dev/rules/a.yaml").unlink()
-    assert checkout(policy, "dev").changed == ("bundles/dev/rules/a.yaml",)
+    assert changed(policy) == ("bundles/dev/rules/a.yaml",)
 
 
 @pytest.mark.parametrize("path", ["README.md", "bundles/prod/rules/a.yaml", "bundles/dev/rules/.a.yaml.swp", "new"])
 def test_what_no_build_of_it_reads_does_not(policy: Path, path: str) -> None:
     (policy / path).write_text("y\n")
-    assert checkout(policy, "dev").changed == ()
+    assert changed(policy) == ()
 
 
 def test_a_policy_below_the_root_of_a_checkout_is_looked_at_alone(policy: Path, git: Git) -> None:
@@ -86,7 +96,7 @@ def test_a_policy_below_the_root_of_a_checkout_is_looked_at_alone(policy: Path, 
     (policy / "bundles/dev/rules/a.yaml").write_text("y\n")
     assert checkout(below, "dev").commit == git("rev-parse", "HEAD")
     (below / "bundles/dev/environment.yaml").write_text("name: prod\n")
-    assert checkout(below, "dev").changed == ("below/bundles/dev/environment.yaml",)
+    assert changed(below) == ("below/bundles/dev/environment.yaml",)
 
 
 def test_what_is_no_checkout_is_said_in_the_words_of_git(tmp_path: Path, git: Git) -> None:
@@ -108,7 +118,7 @@ def test_what_a_link_leads_to_marks_it(policy: Path, git: Git) -> None:
         (policy / name).write_text("x\n")
     (policy / "bundles/dev/rules/shared").symlink_to("../../../shared")
     (policy / "bundles/dev/rules/lone.yaml").symlink_to("../../../lone.yaml")
-    assert checkout(policy, "dev").changed == (
+    assert changed(policy) == (
         "bundles/dev/rules/lone.yaml",
         "bundles/dev/rules/shared",
         "lone.yaml",
@@ -117,16 +127,161 @@ def test_what_a_link_leads_to_marks_it(policy: Path, git: Git) -> None:
     git("add", ".")
     git("commit", "--quiet", "--message", "second")
     (policy / "unused/a.yaml").write_text("y\n")
-    assert checkout(policy, "dev").changed == ()
+    assert changed(policy) == ()
     (policy / "shared/a.yaml").write_text("y\n")
-    assert checkout(policy, "dev").changed == ("shared/a.yaml",)
+    assert changed(policy) == ("shared/a.yaml",)
 
 
 def test_a_name_that_begins_like_a_comment_is_built_and_marks_it(policy: Path) -> None:
     (policy / "bundles/dev/rules/#a.yaml").write_text("y\n")
-    assert checkout(policy, "dev").changed == ("bundles/dev/rules/#a.yaml",)
+    assert changed(policy) == ("bundles/dev/rules/#a.yaml",)
 
 
 def test_a_readme_beside_the_documents_does_not(policy: Path) -> None:
     (policy / "bundles/dev/README.md").write_text("y\n")
-    assert checkout(policy, "dev").changed == ()
+    assert changed(policy) == ()
+
+
+def test_a_file_that_git_was_told_to_take_as_unchanged_marks_it(policy: Path, git: Git) -> None:
+    for number, flag in enumerate(("--assume-unchanged", "--skip-worktree")):
+        (policy / "bundles/dev/rules/a.yaml").write_text(f"{number}\n")
+        git("update-index", flag, "bundles/dev/rules/a.yaml")
+        assert git("status", "--porcelain") == ""
+        assert why(policy, "bundles/dev/rules/a.yaml") == "differs from the commit"
+
+
+def test_a_file_left_out_by_a_sparse_checkout_marks_it(policy: Path, git: Git) -> None:
+    git("sparse-checkout", "set", "--no-cone", "/*", "!/bundles/dev/rules/")
+    assert git("status", "--porcelain") == ""
+    assert why(policy, "bundles/dev/rules/a.yaml") == "is in the commit and was not read"
+
+
+def test_a_staged_file_marks_it(policy: Path, git: Git) -> None:
+    (policy / "bundles/dev/rules/a.yaml").write_text("y\n")
+    git("add", ".")
+    assert changed(policy) == ("bundles/dev/rules/a.yaml",)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "why_not"), [("filter=own", "a filter of .gitattributes"), ("text eol=crlf", "has other line ends")]
+)
+def test_a_file_that_git_converts_is_not_what_the_commit_holds(
+    policy: Path, git: Git, attributes: str, why_not: str
+) -> None:
+    git("config", "filter.own.smudge", "sed s/x/allow/")
+    git("config", "filter.own.clean", "sed s/allow/x/")
+    (policy / ".gitattributes").write_text(f"*.yaml {attributes}\n")
+    git("add", ".")
+    git("commit", "--quiet", "--message", "second")
+    (policy / "bundles/dev/rules/a.yaml").unlink()
+    git("checkout", "--", ".")
+    assert git("status", "--porcelain") == ""
+    assert why_not in why(policy, "bundles/dev/rules/a.yaml")
+
+
+def test_a_replaced_commit_or_blob_is_not_taken_for_the_commit(policy: Path, git: Git) -> None:
+    first = git("rev-parse", "HEAD")
+    (policy / "bundles/dev/rules/a.yaml").write_text("y\n")
+    git("commit", "--quiet", "--all", "--message", "second", "--author", "Eve <eve@example.com>")
+    second = git("rev-parse", "HEAD")
+    git("reset", "--quiet", "--hard", first)
+    git("replace", first, second)
+    git("checkout", "--quiet", "--force", first)
+    (policy / "bundles/dev/rules/a.yaml").write_text("y\n")
+    found = checkout(policy, "dev")
+    assert (found.commit, found.author) == (f"{first}-dirty", "Alice <alice@example.com>")
+
+
+def test_a_mailmap_does_not_rename_the_author(policy: Path) -> None:
+    (policy / ".mailmap").write_text("Bob <bob@example.com> <alice@example.com>\n")
+    assert checkout(policy, "dev").author == "Alice <alice@example.com>"
+
+
+def test_a_submodule_counts_as_the_commit_that_the_tree_names(
+    policy: Path, git: Git, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = tmp_path_factory.mktemp("other")
+    (other / "b.yaml").write_text("x\n")
+    git("-C", str(other), "init", "--quiet")
+    git("-C", str(other), "add", ".")
+    git("-C", str(other), "commit", "--quiet", "--message", "first")
+    git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(other), "bundles/dev/rules/shared")
+    git("commit", "--quiet", "--message", "second")
+    inner = policy / "bundles/dev/rules/shared"
+    assert changed(policy) == ()
+    git("config", "submodule.bundles/dev/rules/shared.ignore", "all")
+    (inner / "b.yaml").write_text("y\n")
+    assert why(policy, "bundles/dev/rules/shared/b.yaml") == "differs from the commit"
+    git("-C", str(inner), "commit", "--quiet", "--all", "--message", "unknown to the policy")
+    assert git("status", "--porcelain") == ""
+    assert changed(policy) == ("bundles/dev/rules/shared/b.yaml",)
+    git("submodule", "--quiet", "deinit", "--force", "--all")
+    assert why(policy, "bundles/dev/rules/shared") == "its commit is not here"
+
+
+def test_a_name_in_another_case_marks_it(policy: Path) -> None:
+    (policy / "bundles/dev/rules/a.yaml").rename(policy / "bundles/dev/rules/A.yaml")
+    assert why(policy, "bundles/dev/rules/A.yaml") == "is `bundles/dev/rules/a.yaml` in the commit"
+    assert why(policy, "bundles/dev/rules/a.yaml") == "is in the commit and was not read"
+
+
+def test_a_link_to_what_git_does_not_keep_marks_it(policy: Path, git: Git) -> None:
+    (policy / "secret.yaml").write_text("x\n")
+    (policy / "bundles/dev/rules/b.yaml").symlink_to("../../../secret.yaml")
+    git("add", "bundles")
+    git("commit", "--quiet", "--message", "second")
+    assert git("status", "--porcelain") == ""
+    assert why(policy, "secret.yaml") == "is not in the commit"
+
+
+def test_another_target_of_a_link_and_a_file_in_its_place_mark_it(policy: Path, git: Git) -> None:
+    for name in ("one.yaml", "two.yaml"):
+        (policy / name).write_text("x\n")
+    link = policy / "bundles/dev/rules/b.yaml"
+    os.symlink(".//../../../one.yaml", link)  # noqa: PTH211 - a Path drops `./`
+    git("add", ".")
+    git("commit", "--quiet", "--message", "second")
+    assert changed(policy) == ()
+    link.unlink()
+    link.symlink_to("../../../two.yaml")
+    assert why(policy, "bundles/dev/rules/b.yaml") == "differs from the commit"
+    link.unlink()
+    link.write_text("x\n")
+    assert why(policy, "bundles/dev/rules/b.yaml") == "is a link here or in the commit, and not in both"
+
+
+def test_a_link_to_a_directory_without_files_is_as_committed(policy: Path, git: Git) -> None:
+    (policy / "shared").mkdir()
+    (policy / "shared/README.md").write_text("x\n")
+    (policy / "bundles/dev/rules/shared").symlink_to("../../../shared")
+    git("add", ".")
+    git("commit", "--quiet", "--message", "second")
+    assert changed(policy) == ()
+
+
+def test_what_is_deleted_behind_a_link_marks_it(policy: Path, git: Git) -> None:
+    (policy / "shared/deep").mkdir(parents=True)
+    (policy / "shared/deep/b.yaml").write_text("x\n")
+    (policy / "bundles/dev/rules/shared").symlink_to("../../../shared")
+    git("add", ".")
+    git("commit", "--quiet", "--message", "second")
+    assert changed(policy) == ()
+    (policy / "shared/deep/b.yaml").unlink()
+    assert why(policy, "shared/deep/b.yaml") == "is in the commit and was not read"
+
+
+def test_what_was_read_is_compared_and_not_what_is_there_later(policy: Path) -> None:
+    (policy / "bundles/dev/rules/a.yaml").write_text("y\n")
+    read = sources(policy, "dev")
+    (policy / "bundles/dev/rules/a.yaml").write_text("x\n")
+    assert [each.path for each in checkout(policy, "dev", read).changed] == ["bundles/dev/rules/a.yaml"]
+
+
+def test_a_repository_with_longer_ids_is_compared_as_well(tmp_path_factory: pytest.TempPathFactory, git: Git) -> None:
+    policy = tmp_path_factory.mktemp("policy")
+    (policy / "bundles/dev").mkdir(parents=True)
+    (policy / "bundles/dev/environment.yaml").write_text("name: dev\n")
+    git("-C", str(policy), "init", "--quiet", "--object-format=sha256")
+    git("-C", str(policy), "add", ".")
+    git("-C", str(policy), "commit", "--quiet", "--message", "first")
+    assert changed(policy) == ()
