@@ -24,6 +24,7 @@ from gateway.bundle.policies import Policies, Verifier
 from gateway.bundle.problem import Problem, Problems, refusal
 from gateway.bundle.rehearse import ARCHIVE, rehearsed
 from gateway.bundle.rule_names import rule_names
+from gateway.bundle.rule_reasons import rule_reasons
 from gateway.bundle.sequence import next_sequence
 from gateway.bundle.signing import SigningKey, ephemeral_key
 from gateway.bundle.tool import Opa
@@ -106,6 +107,7 @@ class Builder:
             problems += contradictions(environment, Known(names, time))
             of_rules = rule_names(environment, time)
             problems += of_rules.problems
+            problems += rule_reasons(environment, time)
             warnings = sorted(of_rules.warnings)
         if problems or isinstance(policies, list) or isinstance(environment, list):
             return refusal(problems)

@@ -54,7 +54,7 @@ class CatalogNames:
         }
         self._sections = {section: _Section(section, self.servers) for section in SECTIONS}
         targets = [target for section in self._sections.values() for target in section.all()]
-        targets += [Target(name, "tasks", "", each["tasks"]) for name, each in self.servers.items() if "tasks" in each]
+        targets += self.tasks(None)
         self.by_tag: Final[dict[str, list[Target]]] = {}
         for target in targets:
             for tag in target.tags:
@@ -71,6 +71,11 @@ class CatalogNames:
     def matching(self, section: str, glob: str, servers: AbstractSet[str] | None) -> Iterator[Target]:
         """Yield the targets of these servers (None: of all) that a glob of a rule means."""
         return (t for t in self._sections[section].matching(glob) if servers is None or t.server in servers)
+
+    def tasks(self, servers: AbstractSet[str] | None) -> list[Target]:
+        """Return the entries for the task handles of these servers (None: of all)."""
+        named = ((name, each) for name, each in self.servers.items() if servers is None or name in servers)
+        return [Target(name, "tasks", "", each["tasks"]) for name, each in named if "tasks" in each]
 
     def names(self, section: str, servers: AbstractSet[str] | None) -> list[str]:
         """Return the names of the targets of these servers (None: of all)."""

@@ -34,7 +34,7 @@ _INHERITED: Final[Mapping[str, Any]] = {"definition_drift": {}, "check_formats":
 _TARGET: Final[Mapping[str, Any]] = {"tags": [], "pin": None}
 _AGENT: Final[Mapping[str, Any]] = {"labels": [], "expires": None, "anonymous": False}
 _SCOPE: Final[Mapping[str, Any]] = {"servers": ["*"], "actions": ["*"]}
-_OF_BUILD: Final = frozenset({"required", "groups"})
+_OF_BUILD: Final = frozenset({"required", "groups", "allow_expires_within_days"})
 """What of `environment.yaml` only the build reads, or stands elsewhere in the data."""
 _RULE: Final[Mapping[str, Any]] = {
     "who": {},

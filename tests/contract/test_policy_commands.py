@@ -31,7 +31,7 @@ def test_check_prints_every_problem_with_its_line_and_fails(run: Run, repository
     assert "2 problems" in result.stderr
 
 
-MISSPELLED = "rules:\n  - rule: more\n    effect: {}\n    what: {{tools: [send_mesage]}}\n"
+MISSPELLED = "rules:\n  - rule: more\n    effect: {}\n    what: {{tools: [send_mesage]}}\n    reason: x\n    owner: o\n"
 SAID = "bundles/dev/rules/more.yaml:4: {}no tool is called `send_mesage`. Did you mean `send_message`?"
 
 
@@ -67,15 +67,18 @@ def test_the_end_of_a_waiver_leaves_a_deny_in_force_and_ends_an_allow(run: Run, 
     waived = (
         "what: {tools: [read_file, write_file]}, not_yet: true, owner: a@example.com, expires: '2026-01-01T00:00:00Z'"
     )
-    put("bundles/dev/rules/more.yaml", f"rules:\n  - {{rule: more, effect: deny, {waived}}}\n")
+    put("bundles/dev/rules/more.yaml", f"rules:\n  - {{rule: more, effect: deny, reason: x, {waived}}}\n")
     read = ("ask", "-d", repository, "--agent", "dev", "--server", "demo", "--tool")
     assert "rule more (deny, owner a@example.com)" in run(*read, "read_file").stdout
-    put("bundles/dev/rules/more.yaml", f"rules:\n  - {{rule: more, effect: allow, {waived}}}\n")
+    put("bundles/dev/rules/more.yaml", f"rules:\n  - {{rule: more, effect: allow, reason: x, {waived}}}\n")
     assert run(*read, "write_file").stdout.startswith("deny")
 
 
 def test_check_runs_the_scenarios(run: Run, repository: Path, put: Write) -> None:
-    put("bundles/dev/rules/more.yaml", "rules:\n  - rule: more\n    effect: deny\n    what: {tools: [read_file]}\n")
+    put(
+        "bundles/dev/rules/more.yaml",
+        "rules:\n  - rule: more\n    effect: deny\n    reason: x\n    what: {tools: [read_file]}\n",
+    )
     result = run("check", repository)
     assert result.exit_code == 1
     assert "the scenario `a file is read` ends in deny, not allow" in result.stdout

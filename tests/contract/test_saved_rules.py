@@ -18,7 +18,7 @@ from gateway.bundle.build import Content
 from gateway.opa.configuration import BundleSource, configuration
 
 Write = Callable[[str, str], Path]
-DENY = "rules:\n  - {rule: nobody-reads, effect: deny, what: {tools: [read_file]}}\n"
+DENY = "rules:\n  - {rule: nobody-reads, effect: deny, reason: x, what: {tools: [read_file]}}\n"
 
 
 class Running:

@@ -105,7 +105,7 @@ PINNED = f"""
         action: read
         pin: {{sha256: "{DIGEST}", parts: {{description: "{PART}", inputSchema: "{PART}", annotations: "{PART}"}}}}
     """
-RULE = "rules:\n  - {rule: pinned, effect: allow, what: {servers: [pinned]}}\n"
+RULE = "rules:\n  - {rule: pinned, effect: allow, reason: x, owner: a@example.com, what: {servers: [pinned]}}\n"
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_a_drift_without_a_pin_is_told(told: Told) -> None:
 def test_time_is_what_the_scenario_says(told: Told, put: Write) -> None:
     put(
         "bundles/dev/rules/hours.yaml",
-        'rules:\n  - {rule: nights, effect: deny, when: {hours: "18:00-08:00", time_zone: Europe/Zurich}}\n',
+        'rules:\n  - {rule: nights, effect: deny, reason: x, when: {hours: "18:00-08:00", time_zone: Europe/Zurich}}\n',
     )
     night, day = "2026-11-20T22:00:00Z", "2026-11-20T10:00:00+00:00"
     assert told(f'  - {{scenario: a, {READ}, at: "{night}", want: deny, because: nights}}\n') == []

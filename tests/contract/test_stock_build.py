@@ -49,7 +49,7 @@ def test_a_saved_rule_is_built_without_verifying_the_rego_again(
 ) -> None:
     builder, source = Builder(verified, opa), PolicySource(repository, "dev")
     assert isinstance(builder.build(source, time.time()), Built)
-    put("bundles/dev/rules/more.yaml", "rules:\n  - {rule: more, effect: deny}\n")
+    put("bundles/dev/rules/more.yaml", "rules:\n  - {rule: more, effect: deny, reason: x}\n")
     began = time.process_time()
     assert isinstance(builder.build(source, time.time()), Built)
     assert time.process_time() - began < 0.3

@@ -128,7 +128,10 @@ def test_a_stage_that_cannot_be_looked_at_is_left_out(run: Run, repository: Path
 def test_a_mutant_that_lets_something_pass_is_a_failure(run: Run, repository: Path, put: Write) -> None:
     written(put, WEAK_TEST)
     put("bundles/dev/catalog/long.yaml", LONG)
-    put("bundles/dev/rules/long.yaml", "rules:\n  - {rule: long, effect: allow, what: {servers: [long]}}\n")
+    put(
+        "bundles/dev/rules/long.yaml",
+        "rules:\n  - {rule: long, effect: allow, reason: x, owner: a@b.c, what: {servers: [long]}}\n",
+    )
     result = run("test", repository, "--mutate", "--only", "names_are_short", "--jobs", 2)
     assert result.exit_code == 1, result.output
     assert f"{OWN}/names_are_short.rego:9: LOOSENS, and no test notices the deletion: `count(" in result.stdout

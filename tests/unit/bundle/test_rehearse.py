@@ -23,7 +23,7 @@ def test_a_pattern_that_opa_cannot_compile_is_refused_at_its_line(
     put(
         "bundles/dev/rules/more.yaml",
         "rules:\n  - rule: r\n    effect: deny\n    arguments:\n"
-        "      - {path: /a, matches: '^a+$'}\n      - {path: /b, matches: '(?=a)'}\n",
+        "      - {path: /a, matches: '^a+$'}\n      - {path: /b, matches: '(?=a)'}\n    reason: x\n",
     )
     assert [(problem.file, problem.line) for problem in refused(builder, source)] == [
         ("bundles/dev/rules/more.yaml", 6)

@@ -51,7 +51,10 @@ def look(policy: Path, put: Put) -> Look:
     put("bundles/dev/agents/writer.yaml", AGENTS)
 
     def looked(fields: str, effect: str = "deny", more: str = "") -> RuleNames:
-        put("bundles/dev/rules/r.yaml", f"rules:\n  - rule: r\n    effect: {effect}\n    {fields}\n    {more}\n")
+        put(
+            "bundles/dev/rules/r.yaml",
+            f"rules:\n  - rule: r\n    effect: {effect}\n    {fields}\n    {more}\n",
+        )
         environment = Reader().read(policy, "dev")
         assert isinstance(environment, Environment), environment
         return rule_names(environment, NOW)
@@ -188,7 +191,7 @@ def test_a_waiver_that_waives_nothing_is_reported(look: Look, effect: str, more:
     ],
 )
 def test_a_waiver_needs_an_owner_and_an_end(policy: Path, put: Put, fields: str, said: str) -> None:
-    put("bundles/dev/rules/r.yaml", f"rules:\n  - rule: r\n    effect: deny\n    {fields}\n")
+    put("bundles/dev/rules/r.yaml", f"rules:\n  - rule: r\n    effect: deny\n    reason: x\n    {fields}\n")
     found = Reader().read(policy, "dev")
     assert isinstance(found, list)
     assert said in " ".join(map(str, found))
@@ -206,13 +209,14 @@ def rule_in(builder: Builder, source: PolicySource) -> dict[str, Any]:
         ("deny", "", None),
         ("hold", "", None),
         ("allow", "", "2026-12-20T00:00:00Z"),
-        ("deny", "mode: shadow\n    reason: x", "2026-12-20T00:00:00Z"),
+        ("deny", "mode: shadow", "2026-12-20T00:00:00Z"),
     ],
 )
 def test_the_end_of_a_waiver_ends_no_restriction(
     builder: Builder, source: PolicySource, put: Put, effect: str, mode: str, end: str | None
 ) -> None:
-    rule = f"rules:\n  - rule: r\n    effect: {effect}\n    what: {{tools: [soon]}}\n    {AHEAD}\n    {mode}\n"
+    what = "reason: x\n    what: {tools: [soon]}"
+    rule = f"rules:\n  - rule: r\n    effect: {effect}\n    {what}\n    {AHEAD}\n    {mode}\n"
     put("bundles/dev/rules/r.yaml", rule)
     carried = rule_in(builder, source)
     assert carried["expires"] == end
@@ -229,7 +233,8 @@ def test_a_bundle_does_not_carry_the_list_of_groups(builder: Builder, source: Po
 def test_a_build_refuses_unknown_names_of_a_deny_and_reports_those_of_an_allow(
     builder: Builder, source: PolicySource, put: Put
 ) -> None:
-    rule = "rules:\n  - rule: r\n    effect: {}\n    what: {{tools: [raed_file]}}\n"
+    said = "reason: x\n    owner: a@example.com"
+    rule = f"rules:\n  - rule: r\n    effect: {{}}\n    what: {{{{tools: [raed_file]}}}}\n    {said}\n"
     put("bundles/dev/rules/r.yaml", rule.format("allow"))
     built = builder.build(source, NOW)
     assert not isinstance(built, Problems), built

@@ -23,7 +23,7 @@ NOW: Final = 1_795_000_000.0
 
 
 def rule(name: str) -> str:
-    return f"rules:\n  - {{rule: {name}, effect: deny}}\n"
+    return f"rules:\n  - {{rule: {name}, effect: deny, reason: x}}\n"
 
 
 def rules(policy: Path, *, editing: bool = False) -> list[str] | list[Problem]:

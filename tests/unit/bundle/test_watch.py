@@ -62,7 +62,7 @@ async def test_a_save_is_published(watched: Watched, put: Put) -> None:
 async def test_a_save_with_an_unknown_name_is_refused_in_a_deny_and_reported_in_an_allow(
     watched: Watched, put: Put
 ) -> None:
-    rule = "rules:\n  - rule: more\n    effect: {}\n    what: {{tools: [raed_file]}}\n"
+    rule = "rules:\n  - rule: more\n    effect: {}\n    what: {{tools: [raed_file]}}\n    reason: x\n    owner: o\n"
     said = "bundles/dev/rules/more.yaml:4: {}no tool is called `raed_file`. Did you mean `read_file`?"
     async with watched.running():
         first = await watched.next()
@@ -119,7 +119,7 @@ async def test_a_save_without_a_change_of_content_publishes_nothing(watched: Wat
     async with watched.running():
         await watched.next()
         put("bundles/dev/environment.yaml", "# a comment\nname: dev\n")
-        put("bundles/dev/rules/more.yaml", "rules:\n  - {rule: more, effect: deny}\n")
+        put("bundles/dev/rules/more.yaml", "rules:\n  - {rule: more, effect: deny, reason: x}\n")
         changed = await watched.next()
     assert isinstance(changed, Published)
     assert changed.seq == 2
@@ -190,7 +190,7 @@ async def test_a_directory_that_is_replaced_is_watched_anew(watched: Watched, pu
 
 
 def mail(name: str) -> str:
-    return f"rules:\n  - {{rule: {name}, effect: deny}}\n"
+    return f"rules:\n  - {{rule: {name}, effect: deny, reason: x}}\n"
 
 
 @pytest.mark.parametrize("link", ["rules/shared", "rules/deny.yaml", "rules"])
@@ -413,7 +413,7 @@ ODD: Final[Sequence[bytes]] = (
         b"rules: null\n",
     ),
     *(
-        b'rules: [{rule: "a\\0b", effect: deny}]\n',
+        b'rules: [{rule: "a\\0b", effect: deny, reason: x}]\n',
         b"rules: [{rule: x, effect: deny, arguments: [{path: /a, matches: '('}]}]\n",
     ),
 )
