@@ -28,6 +28,7 @@ from gateway.admission.policy_input import (
 from gateway.admission.principal import ANONYMOUS, Principal
 from gateway.admission.question import measured, moment
 from gateway.admission.uris import with_normal_uri
+from gateway.bundle.moments import unix_seconds
 from gateway.bundle.plain import Json
 from gateway.protocol.methods import METHODS
 
@@ -66,7 +67,7 @@ def asked(entry: Mapping[str, Any], *, now: float) -> Asked:
         server=entry["server"],
         target=_target(entry),
         method=_method(entry),
-        at=now if at is None else datetime.fromisoformat(at).timestamp(),
+        at=now if at is None else unix_seconds(at),
         arguments=entry.get("arguments", {}),
         groups=tuple(entry.get("groups", ())),
         seen=definition != _UNSEEN,
@@ -131,7 +132,7 @@ def acting(asked: Asked, agents: Mapping[str, Json]) -> Acting:
     """The principal: an unexpired token of the agent, else an identity, else nobody, else a token for this question."""
     entry = agents.get(asked.agent, {})
     for token in entry.get("tokens", []):
-        if "expires" not in token or datetime.fromisoformat(token["expires"]).timestamp() > asked.at:
+        if "expires" not in token or unix_seconds(token["expires"]) > asked.at:
             return Acting(_bearer(token["sha256"], asked), f"with the token that {token['holder']} holds")
     for identity in entry.get("identities", []):
         return Acting(_identified(identity, asked), f"with a JWT of {identity['issuer']}")

@@ -6,7 +6,6 @@ Rule 2: where two documents claim the same thing, neither wins: the build is ref
 
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
-from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Final
 from zoneinfo import available_timezones
@@ -17,6 +16,7 @@ from gateway.admission.digests import digest
 from gateway.admission.uri_patterns import normal_key, unusable_key
 from gateway.bundle.document import Document, step
 from gateway.bundle.environment import Environment
+from gateway.bundle.moments import unix_seconds
 from gateway.bundle.names import Names
 from gateway.bundle.problem import Problem
 from gateway.bundle.suggestions import nearest
@@ -212,5 +212,5 @@ def _unknown_requirements(environment: Environment, requirements: AbstractSet[st
 def _long_observation(environment: Environment, now: float) -> Iterator[Problem]:
     document = environment.settings
     observe = document.value.get("observe")
-    if observe and datetime.fromisoformat(observe["expires"]).timestamp() > now + LONGEST_OBSERVATION_S:
+    if observe and unix_seconds(observe["expires"]) > now + LONGEST_OBSERVATION_S:
         yield document.problem("/observe/expires", "observing lasts more than 30 days.", "Choose an earlier end.")

@@ -14,6 +14,7 @@ from typing import Final
 from msgspec import Struct
 
 from gateway.bundle.document import MAX_BYTES, Document, read_document
+from gateway.bundle.moments import with_full_ends
 from gateway.bundle.plain import Json
 from gateway.bundle.problem import Problem
 from gateway.bundle.schema import violations
@@ -180,6 +181,8 @@ def _environment(name: str, documents: Mapping[str, list[Document]]) -> Environm
     if not documents["environment"]:
         remedy = f"Write `name: {name}` into it."
         return [Problem(f"bundles/{name}/environment.yaml", 0, "is not there.", remedy)]
+    zone = documents["environment"][0].value.get("time_zone", "UTC")
+    documents = {kind: [with_full_ends(each, kind, zone) for each in some] for kind, some in documents.items()}
     return Environment(
         name=name,
         settings=documents["environment"][0],

@@ -8,7 +8,6 @@ Rule 3: if agents, servers or targets are named exactly and none of them is what
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from collections.abc import Set as AbstractSet
-from datetime import datetime
 from functools import partial
 from typing import Final
 
@@ -18,6 +17,7 @@ from gateway.bundle.argument_paths import REVIEWED, ArgumentPaths
 from gateway.bundle.catalog_names import SECTIONS, SERVER_FIELDS, Bearers, CatalogNames, Target, bearers
 from gateway.bundle.document import Document
 from gateway.bundle.environment import Environment
+from gateway.bundle.moments import unix_seconds
 from gateway.bundle.plain import Json
 from gateway.bundle.problem import Problem
 from gateway.bundle.suggestions import Suggestions, nearest
@@ -67,7 +67,7 @@ def rule_names(environment: Environment, now: float) -> RuleNames:
         is_waived = bool(rule.get("not_yet"))
         if is_waived and not unknown:
             found.warnings.append(_needless(document, f"{pointer}/not_yet", rule))
-        if is_waived and datetime.fromisoformat(rule["expires"]).timestamp() > now:
+        if is_waived and unix_seconds(rule["expires"]) > now:
             continue
         ended = f" (`not_yet` ended at {rule['expires']})" if is_waived else ""
         told = found.warnings if rule["effect"] == "allow" else found.problems

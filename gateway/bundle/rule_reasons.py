@@ -8,12 +8,12 @@ action `read` or `list`.
 """
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Final
 
 from gateway.bundle.catalog_names import SECTIONS, CatalogNames
 from gateway.bundle.document import Document
 from gateway.bundle.environment import Environment
+from gateway.bundle.moments import unix_seconds
 from gateway.bundle.plain import Json
 from gateway.bundle.problem import Problem
 
@@ -52,7 +52,7 @@ def _unending(document: Document, pointer: str, rule: Json, latest: float) -> It
     if "expires" not in rule:
         said = f"the rule `{rule['rule']}` allows more than reading and lacks `expires`."
         yield document.problem(pointer, said, f"Add when it ends: {wanted} asks for it.")
-    elif datetime.fromisoformat(rule["expires"]).timestamp() > latest:
+    elif unix_seconds(rule["expires"]) > latest:
         said = f"the rule `{rule['rule']}` ends later than {wanted} accepts."
         yield document.problem(f"{pointer}/expires", said, "Choose an earlier end, and renew it when it comes.")
 

@@ -81,6 +81,8 @@ def _said(error: jsonschema_rs.ValidationError) -> str:
     match error.kind:
         case jsonschema_rs.ValidationErrorKind.Type():
             return f"is {_shown(error.instance)}, which is of the wrong type"
+        case jsonschema_rs.ValidationErrorKind.AnyOf() if not isinstance(error.instance, dict | list):
+            return f"is {_shown(error.instance)}, which is not accepted"
         case jsonschema_rs.ValidationErrorKind.OneOfNotValid() | jsonschema_rs.ValidationErrorKind.AnyOf():
             return "is incomplete or of no known form"
         case jsonschema_rs.ValidationErrorKind.MinProperties() | jsonschema_rs.ValidationErrorKind.MaxProperties():

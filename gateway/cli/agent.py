@@ -138,10 +138,10 @@ def rotate(agent: str, holder: str | None, **rest: Any) -> None:
     if rest["overlap"] is None:
         raise click.ClickException("The old token must end: give an overlap such as 24h.")
     now = datetime.now(UTC)
-    files.remove(one.entry, lambda token: token.get("holder") == whose and _over(token, now))
+    files.remove(one.entry, lambda token: token.get("holder") == whose and _over(token, now, one.zone))
     old = [token for token in one.tokens if token.get("holder") == whose]
     for token in old:
-        files.end(token, rest["overlap"])
+        files.end(token, rest["overlap"], one.zone)
     token = _issue(one.entry, whose, rest["expires"])
     _save(one)
     _say(f"{len(old)} earlier token(s) of {whose} end by {files.moment_text(rest['overlap'])}.")
@@ -225,6 +225,6 @@ def _is_meant(token: Any, holder: str | None, start: str | None) -> bool:
     return holder is None or token.get("holder") == holder
 
 
-def _over(token: Any, now: datetime) -> bool:
-    end = files.expiry(token)
+def _over(token: Any, now: datetime, zone: str) -> bool:
+    end = files.expiry(token, zone)
     return end is not None and end <= now

@@ -19,6 +19,8 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
+from gateway.bundle import moments
+from gateway.bundle.document import Document, read_document
 from gateway.bundle.source_files import Listed, list_files
 
 _ITEM: Final = re.compile(r"^(?P<outer> *)[^\s#-][^\n]*:[ ]*\n(?:\s*(?:#[^\n]*)?\n)*(?P<inner> *)- ", re.MULTILINE)
@@ -43,6 +45,8 @@ class Registration(Struct, frozen=True, kw_only=True):
     text: str
     document: Any
     entry: Any
+    zone: str = "UTC"
+    """The time zone of the environment, in which dates are read."""
 
     @property
     def agent(self) -> str:
@@ -65,10 +69,18 @@ def registrations(directory: Path) -> list[Registration]:
         raise Unreadable("\n".join(map(str, listing.problems)))
     yaml = [file.place for file in listing.files if file.path.endswith(".yaml")]
     paths = [place.resolve() if place.is_symlink() else place for place in yaml]
-    return [one for path in paths for one in _read(path)]
+    zone = _zone(directory.parent / "environment.yaml")
+    return [one for path in paths for one in _read(path, zone)]
 
 
-def _read(path: Path) -> list[Registration]:
+def _zone(path: Path) -> str:
+    """Return the time zone of an environment; UTC if it states none."""
+    settings = read_document(str(path), path.read_bytes()) if path.is_file() else None
+    stated: Any = settings.value if isinstance(settings, Document) else None
+    return str(stated.get("time_zone", "UTC")) if isinstance(stated, dict) else "UTC"  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+
+
+def _read(path: Path, zone: str) -> list[Registration]:
     try:
         text = path.read_text(encoding="utf-8")
         document: Any = _yaml(text).load(text)
@@ -79,7 +91,7 @@ def _read(path: Path) -> list[Registration]:
     entries = _list(document["agents"] if isinstance(document, dict) and "agents" in document else [document])
     if not entries or not all(isinstance(entry, dict) and "agent" in entry for entry in entries):
         raise Unreadable(f"{path}: is neither an agent nor `agents:` with a list of them. Run `mcp-admission check`.")
-    return [Registration(path=path, text=text, document=document, entry=entry) for entry in entries]
+    return [Registration(path=path, text=text, document=document, entry=entry, zone=zone) for entry in entries]
 
 
 def _list(value: Any) -> list[Any]:
@@ -101,9 +113,9 @@ def add(entry: Any, token: Token) -> None:
     entry["tokens"].append(fields)
 
 
-def end(token: Any, at: datetime) -> None:
+def end(token: Any, at: datetime, zone: str) -> None:
     """Let a token end at a time, unless it ends before."""
-    before = expiry(token)
+    before = expiry(token, zone)
     if before is None or before > at:
         token["expires"] = moment_text(at)
 
@@ -119,13 +131,9 @@ def remove(entry: Any, chosen: Callable[[Any], bool]) -> int:
     return len(places)
 
 
-def expiry(token: Any) -> datetime | None:
-    """When a token ends; None where it does not, or where that cannot be read."""
-    try:
-        found = datetime.fromisoformat(str(token["expires"]))
-    except (KeyError, ValueError, TypeError):
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+def expiry(token: Any, zone: str) -> datetime | None:
+    """Return when a token ends, a date in this time zone; None if it does not, or if that cannot be read."""
+    return moments.end(str(token["expires"]), zone) if "expires" in token else None
 
 
 def moment_text(at: datetime) -> Any:

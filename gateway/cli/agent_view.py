@@ -16,7 +16,7 @@ _DIGITS: Final = 12
 def lines(one: Registration, now: datetime) -> list[str]:
     """An agent and, indented, its tokens."""
     about = (one.agent, *(str(one.entry.get(name, "")) for name in ("kind", "owner", "purpose")))
-    return ["  ".join(about), *(f"  token {_token(token, now)}" for token in one.tokens)]
+    return ["  ".join(about), *(f"  token {_token(token, now, one.zone)}" for token in one.tokens)]
 
 
 def summary(one: Registration) -> dict[str, Any]:
@@ -29,12 +29,12 @@ def summary(one: Registration) -> dict[str, Any]:
     }
 
 
-def _token(token: Any, now: datetime) -> str:
-    return f"{str(token.get('sha256', ''))[:_DIGITS]}  {token.get('holder', '')}  {_validity(token, now)}"
+def _token(token: Any, now: datetime, zone: str) -> str:
+    return f"{str(token.get('sha256', ''))[:_DIGITS]}  {token.get('holder', '')}  {_validity(token, now, zone)}"
 
 
-def _validity(token: Any, now: datetime) -> str:
-    end = files.expiry(token)
+def _validity(token: Any, now: datetime, zone: str) -> str:
+    end = files.expiry(token, zone)
     if end is None:
         return f"ends {token['expires']}, which is no time" if "expires" in token else "never ends"
     return f"{'ended' if end <= now else 'until'} {files.moment_text(end)}"

@@ -1,6 +1,6 @@
 """Times on the command line: a span from now, a date, a time, or `never`.
 
-Rule 1: what is written without a zone is UTC; what is past is refused.
+Rule 1: what is written without a zone is UTC; a date is the end of that day; what is past is refused.
 """
 
 import re
@@ -9,18 +9,22 @@ from typing import Final
 
 import click
 
+from gateway.bundle.moments import end
+
 _SPAN: Final = re.compile(r"([1-9][0-9]{0,4})([hd])")
 
 
 def moment(text: str, now: datetime) -> datetime | None:
-    """A span from now (36h, 90d), a date or a time in UTC; None for `never`. Raises ValueError for anything else."""
+    """A span from now (36h, 90d), the end of a date or a time, in UTC; None for `never`. Else it raises ValueError."""
     if text == "never":
         return None
     span = _SPAN.fullmatch(text)
     if span:
         return now + timedelta(**{"hours" if span[2] == "h" else "days": int(span[1])})
-    found = datetime.fromisoformat(text)
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    found = end(text, "UTC")
+    if found is None:
+        raise ValueError(text)
+    return found
 
 
 def when(ctx: click.Context, param: click.Parameter, value: str) -> datetime | None:

@@ -220,7 +220,7 @@ def test_times_are_read_as_people_write_them() -> None:
     now = datetime(2026, 11, 20, tzinfo=UTC)
     assert moment("36h", now) == now + timedelta(hours=36)
     assert moment("2d", now) == now + timedelta(days=2)
-    assert moment("2027-01-01", now) == datetime(2027, 1, 1, tzinfo=UTC)
+    assert moment("2027-01-01", now) == datetime(2027, 1, 1, 23, 59, 59, tzinfo=UTC)
     assert moment("2027-01-01T10:00:00+02:00", now) == datetime(2027, 1, 1, 8, tzinfo=UTC)
     assert moment("never", now) is None
 
@@ -254,3 +254,13 @@ def test_what_is_written_is_what_is_read(owner: str, purpose: str, holders: list
     assert back["owner"] == owner
     assert back["purpose"] == purpose
     assert [token["holder"] for token in back.get("tokens", [])] == holders
+
+
+def test_a_date_in_an_entry_ends_with_the_day_of_the_environment(home: Path) -> None:
+    day = (datetime.now(UTC) + timedelta(days=2)).date().isoformat()
+    (home / "bundles/dev/environment.yaml").write_text("name: dev\ntime_zone: Pacific/Kiritimati\n")
+    token = f'{{sha256: "{"a" * 64}", holder: a@example.com, expires: {day}}}'
+    (home / "bundles/dev/agents/one.yaml").write_text(
+        f"agent: one\nowner: a\npurpose: x\nkind: own\ntokens: [{token}]\n"
+    )
+    assert f"until {day}T09:59:59Z" in done(home, "list").stdout
