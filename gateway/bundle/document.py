@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from gateway.bundle.problem import Problem
 from gateway.bundle.yaml_events import Event, NotYaml, read_events
+from gateway.bundle.yaml_mistakes import BOM, plain_scalar, remedy, unseen_characters
 
 MAX_BYTES: Final = 1024 * 1024
 _INT64: Final = range(-(2**63), 2**63)
@@ -67,12 +68,15 @@ def read_document(file: str, content: bytes) -> Document | list[Problem]:
     if len(content) > MAX_BYTES:
         return [Problem(file, 0, f"is larger than {MAX_BYTES} bytes.", "Split it into several files.")]
     try:
-        events = read_events(content.decode("utf-8"))
+        text = content.decode("utf-8").removeprefix(BOM)
     except UnicodeDecodeError as error:
         return [Problem(file, content[: error.start].count(b"\n") + 1, "is not UTF-8.", "Save the file as UTF-8.")]
+    unseen = list(unseen_characters(file, text))
+    if unseen:
+        return unseen
+    events = read_events(text)
     if isinstance(events, NotYaml):
-        remedy = "Correct the syntax (indentation, quotes, brackets)."
-        return [Problem(file, events.line, f"is not YAML: {events.said}.", remedy)]
+        return [Problem(file, events.line, f"is not YAML: {events.said}.", remedy(text, events))]
     reading = _Reading(file)
     value = reading.stream(iter(events))
     return reading.problems or Document(file, value, reading.lines)
@@ -105,10 +109,12 @@ class _Reading:
     def _value(self, event: Event, events: Iterator[Event], pointer: str) -> Any:
         self.lines.setdefault(pointer, event.line)
         if event.kind == "alias":
-            self._refuse(event, f"uses the alias `*{event.anchor}`.", "Write the value out.")
+            said = f'Write the value out; quote it if it is a glob: "*{event.anchor}".'
+            self._refuse(event, f"uses the alias `*{event.anchor}`.", said)
             return None
         if event.anchor is not None:
-            self._refuse(event, f"defines the anchor `&{event.anchor}`.", "Write the value out where it is needed.")
+            said = "Write the value out where it is needed; quote it if the `&` is a part of it."
+            self._refuse(event, f"defines the anchor `&{event.anchor}`.", said)
         if event.kind == "scalar":
             return self._scalar(event)
         self._refuse_tag(event)
@@ -139,13 +145,17 @@ class _Reading:
             self._refuse(event, "uses the merge key `<<`.", "Write the values out.")
         if isinstance(key, str):
             return key
-        self._refuse(event, "has a key that is not a string.", "Put the key in quotes.")
+        said = "Put the key in quotes." if event.kind == "scalar" else "Write a value in place of a `{{placeholder}}`."
+        self._refuse(event, "has a key that is not a string.", said)
         return f"\0{len(self.problems)}"
 
     def _scalar(self, event: Event) -> Any:
         self._refuse_tag(event)
         if not event.plain:
             return self._text(event)
+        mistake = plain_scalar(event.text)
+        if mistake is not None:
+            self._refuse(event, *mistake)
         value = _core(event.text)
         shown = _shortened(event.text)
         if isinstance(value, float) and not abs(value) < float("inf"):

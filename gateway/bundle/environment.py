@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from gateway.bundle.document import MAX_BYTES, Document, read_document
 from gateway.bundle.moments import with_full_ends
+from gateway.bundle.placeholders import placeholders_in
 from gateway.bundle.plain import Json
 from gateway.bundle.problem import Problem
 from gateway.bundle.schema import violations
@@ -173,7 +174,8 @@ def _checked(file: str, content: bytes, kind: str) -> Document | list[Problem]:
     document = read_document(file, content)
     if isinstance(document, list):
         return document
-    problems = secrets_in(document) + (violations(document, kind) if kind != "own" else [])
+    problems = secrets_in(document) + placeholders_in(document, kind)
+    problems += violations(document, kind) if kind != "own" else []
     return problems or document
 
 

@@ -18,6 +18,11 @@ from gateway.bundle.problem import Problem
 from gateway.bundle.suggestions import nearest
 
 _SHOWN: Final = 80
+_BOOLEANS: Final = {
+    **dict.fromkeys(("y", "yes", "on", "true"), "true"),
+    **dict.fromkeys(("n", "no", "off", "false"), "false"),
+}
+"""What other readers of YAML take for true and false."""
 
 
 def _refused(uri: str) -> Any:
@@ -60,6 +65,9 @@ def _problems(error: jsonschema_rs.ValidationError, document: Document, kind: st
         case jsonschema_rs.ValidationErrorKind.Enum() if isinstance(error.instance, str):
             close = nearest(error.instance, filter(_is_text, _nodes(error, kind)[-1].get("enum", [])))
             return [document.problem(pointer, f"{_named(pointer)} {_said(error)}.", f"{close} {meant}".lstrip())]
+        case jsonschema_rs.ValidationErrorKind.Type():
+            hint = _retyped(error.instance, _nodes(error, kind)[-1].get("type"))
+            return [document.problem(pointer, f"{_named(pointer)} {_said(error)}.", f"{hint} {meant}".lstrip())]
         case _:
             return [document.problem(pointer, f"{_named(pointer)} {_said(error)}.", meant)]
 
@@ -93,6 +101,21 @@ def _said(error: jsonschema_rs.ValidationError) -> str:
             return "names something twice"
         case _:
             return f"is {_shown(error.instance)}, which is not accepted"
+
+
+def _retyped(value: Any, wanted: object) -> str:
+    """Return how to write a value of the wrong type; empty if that is not known."""
+    if value is None:
+        return "It has no value: write one, or remove the key."
+    if wanted == "string" and isinstance(value, bool | int | float):
+        return "Put it in quotes."
+    if wanted == "array" and isinstance(value, str | bool | int | float):
+        return "Put it in brackets: a list."
+    if wanted == "boolean" and isinstance(value, str):
+        meant = _BOOLEANS.get(value.lower())
+        return f"Write `{meant}`, without quotes." if meant else ""
+    is_number = isinstance(value, str) and wanted in {"integer", "number"}
+    return "Write a decimal number, without quotes, `_` or `:`." if is_number else ""
 
 
 def _shown(value: Any) -> str:

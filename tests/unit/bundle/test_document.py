@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.bundle.document import MAX_BYTES, Document, read_document
+from gateway.bundle.yaml_mistakes import is_unseen
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), max_size=8)
 SCALARS = (
@@ -42,7 +43,6 @@ def refused(content: bytes) -> list[tuple[int, str]]:
         ("1_000", "1_000"),
         ("0x1f", 31),
         ("0o17", 15),
-        ("017", 17),
         ("1e3", 1000.0),
         ("-.5", -0.5),
         ("~", None),
@@ -120,6 +120,8 @@ def test_deep_nesting_is_refused_without_exhausting_the_stack() -> None:
 @given(VALUES)
 def test_json_is_read_as_json_reads_it(value: Any) -> None:
     text = json.dumps({"a": value}, ensure_ascii=False, indent=1)
+    if any(is_unseen(letter) for letter in text if letter != "\n"):
+        text = json.dumps({"a": value}, indent=1)
     if "<<" not in text:
         assert read(text).value == {"a": value}
 

@@ -1,0 +1,79 @@
+"""What people often write into YAML that does not mean what they think, in words on what to write instead.
+
+Rule 1: a character that a reader cannot see is written as an escape in double quotes, or not at all.
+Rule 2: a value that another reader takes for another value is refused: numbers with a leading zero.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import Final
+
+from gateway.bundle.problem import Problem
+from gateway.bundle.yaml_events import NotYaml
+
+BOM: Final = "\ufeff"
+_LINE_ENDS: Final = frozenset("\t\n\r")
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+_IGNORED: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]"
+)
+"""Characters without a shape, though their category is that of letters, marks or symbols."""
+_MOST: Final = 20
+_INDENTED_BY_TAB: Final = re.compile(r" *\t")
+_INDICATOR: Final = re.compile(r"(?:^|[\s\[{,])(?P<text>[*&!%@`][^\s,\]}]*)")
+_TEMPLATE: Final = re.compile(r"\$\{|\{\{")
+_LEADING_ZERO: Final = re.compile(r"[-+]?0[0-9]+")
+_QUOTES: Final = frozenset("\u201c\u201d\u201e\u201f\u2018\u2019\u201a\u201b")
+_SYNTAX: Final = "Correct the syntax (indentation, quotes, brackets)."
+
+
+def is_unseen(letter: str) -> bool:
+    """Return whether a reader cannot see a character, or takes it for a space."""
+    category = unicodedata.category(letter)
+    return category in _UNSEEN or (category == "Zs" and letter != " ") or bool(_IGNORED.match(letter))
+
+
+def unseen_characters(file: str, text: str) -> Iterator[Problem]:
+    """Yield a problem for each line with a character that a reader cannot see, the first of them only."""
+    if text.isascii() and text.isprintable():
+        return
+    found = 0
+    for number, line in enumerate(text.split("\n"), 1):
+        letter = next((each for each in line if each not in _LINE_ENDS and is_unseen(each)), None)
+        if letter is not None and found < _MOST:
+            found += 1
+            name = unicodedata.name(letter, "a control character").lower()
+            remedy = f'Remove it or write a space; if it is meant, write "{_escape(letter)}" in double quotes.'
+            yield Problem(file, number, f"has U+{ord(letter):04X} ({name}), which nobody sees.", remedy)
+
+
+def remedy(text: str, wrong: NotYaml) -> str:
+    """Return what to write instead of a text that is not YAML."""
+    lines = text.split("\n")
+    near = [lines[number] for number in (wrong.line - 1, wrong.line - 2) if 0 <= number < len(lines)]
+    if any(map(_INDENTED_BY_TAB.match, near)) or "'\\t'" in wrong.said:
+        return "Use spaces: YAML takes no tabs in the indentation."
+    if near and _TEMPLATE.search(near[0]):
+        return "Write the value in place of the placeholder."
+    begun = _INDICATOR.search(near[0]) if near else None
+    if begun is not None and ("alias" in wrong.said or "anchor" in wrong.said or "cannot start" in wrong.said):
+        return f'Quote it: "{begun["text"]}". Without quotes, `{begun["text"][0]}` has a meaning of its own in YAML.'
+    if "mapping values are not allowed" in wrong.said:
+        return "Correct the indentation, or put a text with `: ` in quotes."
+    return _SYNTAX
+
+
+def plain_scalar(text: str) -> tuple[str, str] | None:
+    """Return what is wrong with a value without quotes, and what to write instead; None if nothing is."""
+    if _LEADING_ZERO.fullmatch(text):
+        said = f"has the number `{text[:30]}`, which some readers take for an octal one."
+        return said, "Write it without the leading zero, or in quotes if it is a text."
+    if text[:1] in _QUOTES and text:
+        return f"has the typographic quote `{text[0]}`, which quotes nothing.", "Use the straight quotes \" or '."
+    return None
+
+
+def _escape(letter: str) -> str:
+    code = ord(letter)
+    return f"\\u{code:04x}" if code < 1 << 16 else f"\\U{code:08x}"
