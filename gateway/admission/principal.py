@@ -2,11 +2,16 @@
 
 Rule 1: every field but `claims` is a fact that the gateway checked itself.
 Rule 2: a credential never appears here, only the digest of a service token.
+Rule 3: what a token does not say in a readable form is named in `unknown`: an empty field alone means "none".
 """
 
-from typing import Any, Literal
+from typing import Any, Final, Literal, get_args
 
 from msgspec import Struct
+
+ClaimField = Literal["client_id", "groups", "scopes", "subject"]
+"""A field of a principal that a JWT's claims fill; which claim, the settings of the issuer say."""
+CLAIM_FIELDS: Final[tuple[ClaimField, ...]] = get_args(ClaimField)
 
 
 class Principal(Struct, frozen=True, kw_only=True):
@@ -21,6 +26,13 @@ class Principal(Struct, frozen=True, kw_only=True):
     scopes: list[str] = []
     claims: dict[str, Any] = {}
     delegation: list[str] = []
+    unknown: list[ClaimField] = []
+    """The fields whose claim could not be read, sorted, each once: it is absent, elsewhere, or of another form.
+
+    Such a field is empty (`[]` or null), and nothing may be concluded from that: a rule that restricts by it applies,
+    a rule that permits by it does not. Other claims are in `claims` if the token has them; one that is not there is
+    unknown as well, and is not listed here. A service token and an anonymous caller have no claims: `[]`.
+    """
     credential_sha256: str | None = None
     """Lower-case hexadecimal SHA-256 of a presented service token, else null."""
 

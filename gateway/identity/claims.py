@@ -1,19 +1,22 @@
 """A verified JWT's claims become a Principal, or the reason why they cannot.
 
 Rule 1: time is an argument; a token without an end is refused.
-Rule 2: a claim of the wrong type refuses the token: groups that cannot be read must not look like no groups.
-Rule 3: a token that is bound to a key (RFC 9449, RFC 8705) is no bearer token and is refused as one.
+Rule 2: groups, scopes, a subject or a client that are absent or cannot be read are unknown, never none.
+Rule 3: a claim of the wrong type that the gateway itself relies on refuses the token.
+Rule 4: a token that is bound to a key (RFC 9449, RFC 8705) is no bearer token and is refused as one.
 """
 
 import math
 from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 from gateway.admission.principal import Principal
+from gateway.identity.claim_fields import ClaimReader, Malformed, Unread
 from gateway.identity.issuer import Issuer
 from gateway.identity.outcome import Cause, Unauthenticated
 
 LEEWAY_S: Final = 30
+Value = TypeVar("Value")
 _MAX_DELEGATION: Final = 8
 _ENVELOPE: Final = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "act", "client_id", "azp", "scope"})
 """Claims that have a field of their own, or say nothing about the caller."""
@@ -37,9 +40,13 @@ def principal(claims: Mapping[str, Any], issuer: Issuer, audience: str, now: flo
         found = _principal(claims, issuer)
     except Unusable as unusable:
         return Unauthenticated(cause=unusable.cause, reason=unusable.reason)
+    except Malformed as malformed:
+        return Unauthenticated(cause="claims_unusable", reason=str(malformed))
     missing = set(issuer.required_scopes) - set(found.scopes)
     if missing:
         reason = f"The token lacks the scope {' '.join(sorted(missing))}."
+        if "scopes" in found.unknown:
+            reason += f" Its claim `{issuer.scopes_claim}` is absent or is not a list of texts."
         return Unauthenticated(cause="scope_insufficient", reason=reason, scopes=issuer.required_scopes)
     return found
 
@@ -79,12 +86,13 @@ def _check_audience(claims: Mapping[str, Any], audience: str) -> None:
 
 
 def _check_binding(claims: Mapping[str, Any]) -> None:
-    if claims.get("cnf") is not None:
+    if "cnf" in claims:
         raise Unusable("claims_unusable", "The token is bound to a key and cannot be used as a bearer token.")
 
 
 def _principal(claims: Mapping[str, Any], issuer: Issuer) -> Principal:
-    client_id, subject = _client_id(claims, issuer), _text(claims, "sub")
+    read = ClaimReader(claims, issuer)
+    client_id, subject = _known(read.client_id), _known(read.subject)
     if not (client_id or subject):
         raise Unusable("claims_unusable", "The token names neither a subject nor a client.")
     shown = {name: value for name, value in claims.items() if name not in _ENVELOPE and name != issuer.groups_claim}
@@ -94,46 +102,17 @@ def _principal(claims: Mapping[str, Any], issuer: Issuer) -> Principal:
         issuer=issuer.issuer,
         subject=subject,
         client_id=client_id,
-        groups=_words(_claim(claims, issuer.groups_claim), issuer.groups_claim, split=False),
-        scopes=_words(_claim(claims, issuer.scopes_claim), issuer.scopes_claim, split=True),
+        groups=_known(read.groups) or [],
+        scopes=_known(read.scopes) or [],
         claims=shown,
-        delegation=_delegation(claims.get("act")),
+        delegation=_delegation(claims),
+        unknown=[*read.unread()],
     )
 
 
-def _client_id(claims: Mapping[str, Any], issuer: Issuer) -> str | None:
-    if issuer.client_id_claim:
-        return _text(claims, issuer.client_id_claim)
-    return _text(claims, "client_id") or _text(claims, "azp")
-
-
-def _text(claims: Mapping[str, Any], name: str) -> str | None:
-    value = _claim(claims, name)
-    if value is None:
-        return None
-    if not isinstance(value, str) or not value or not value.isprintable():
-        raise Unusable("claims_unusable", f"The token's `{name}` is not a text.")
-    return value
-
-
-def _claim(claims: Mapping[str, Any], name: str) -> Any:
-    """The claim of that name; else, for a dotted name, the value at that path (`realm_access.roles`)."""
-    if name in claims:
-        return claims[name]
-    value: Any = claims
-    for part in name.split("."):
-        if not isinstance(value, Mapping) or part not in value:
-            return None
-        value = cast("Mapping[str, Any]", value)[part]
-    return value
-
-
-def _words(value: Any, name: str, *, split: bool) -> list[str]:
-    if value is None:
-        return []
-    if isinstance(value, str):
-        return value.split() if split else [value]
-    return _strings(value, name)
+def _known(read: Value | Unread) -> Value | None:
+    """What was read; of what was not, the principal says so in `unknown`."""
+    return None if isinstance(read, Unread) else read
 
 
 def _strings(value: Any, name: str) -> list[str]:
@@ -145,13 +124,24 @@ def _strings(value: Any, name: str) -> list[str]:
     return items
 
 
-def _delegation(value: Any) -> list[str]:
+def _delegation(claims: Mapping[str, Any]) -> list[str]:
     """The actors of nested `act` claims (RFC 8693 section 4.1), the current one first."""
     actors: list[str] = []
-    while value is not None:
+    holder = claims
+    while "act" in holder:
+        value: Any = holder["act"]
         if not isinstance(value, Mapping) or len(actors) == _MAX_DELEGATION:
             raise Unusable("claims_unusable", "The token's `act` cannot be read.")
-        actor = cast("Mapping[str, Any]", value)
-        actors.append(_text(actor, "sub") or _text(actor, "client_id") or "")
-        value = actor.get("act")
+        holder = cast("Mapping[str, Any]", value)
+        actors.append(_named(holder))
     return actors
+
+
+def _named(actor: Mapping[str, Any]) -> str:
+    for name in ("sub", "client_id"):
+        if name in actor:
+            value: Any = actor[name]
+            if not isinstance(value, str) or not value or not value.isprintable():
+                raise Unusable("claims_unusable", f"`{name}` in the token's `act` is not a text.")
+            return value
+    return ""

@@ -22,7 +22,13 @@ class Issuer(Struct, frozen=True, kw_only=True):
     algorithms: Annotated[
         tuple[Algorithm, ...], Meta(min_length=1, description="Signature algorithms accepted; asymmetric ones only.")
     ] = DEFAULT_ALGORITHMS
-    groups_claim: Annotated[str, Meta(description="Claim that lists the user's groups.")] = "groups"
+    groups_claim: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            description="Claim that lists the user's groups: its name, a path `a.b`, or a JSON pointer `/a/b.c`.",
+        ),
+    ] = "groups"
     scopes_claim: Annotated[str, Meta(description="Claim that lists the scopes: a list, or words in one string.")] = (
         "scope"
     )

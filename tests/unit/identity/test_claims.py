@@ -11,6 +11,23 @@ from gateway.identity.claims import LEEWAY_S, expiry, principal
 from gateway.identity.outcome import Unauthenticated
 from tests.unit.identity.support import NOW, RESOURCE, claims, issuer
 
+UNREADABLE: list[Any] = [
+    ...,
+    None,
+    1,
+    True,
+    "",
+    "two words",
+    "staff,contractors",
+    "staff;contractors",
+    [1],
+    ["x", None],
+    ["x", ""],
+    [["x"]],
+    [{"name": "x"}],
+    {"a": 1},
+]
+
 
 def judged(now: float = NOW, *, settings: dict[str, Any] | None = None, **changes: Any) -> Principal | Unauthenticated:
     return principal(claims(**changes), issuer(**(settings or {})), RESOURCE, now)
@@ -38,6 +55,7 @@ def test_the_caller_is_who_the_claims_name() -> None:
         client_id="editor",
         groups=["dev"],
         scopes=["read", "write"],
+        unknown=[],
         claims={"email": "a@example.com"},
     )
 
@@ -63,7 +81,88 @@ def test_a_claim_with_dots_in_its_name_comes_before_a_path() -> None:
 
 
 def test_one_group_may_be_a_text() -> None:
-    assert accepted(groups="two words").groups == ["two words"]
+    assert accepted(groups="contractors").groups == ["contractors"]
+
+
+@pytest.mark.parametrize(
+    ("name", "at"),
+    [
+        ("resource_access.my-app.roles", {"resource_access": {"my-app": {"roles": ["x"]}}}),
+        ("/resource_access/my.app.com/roles", {"resource_access": {"my.app.com": {"roles": ["x"]}}}),
+        ("/resource_access/a~1b~0c/roles", {"resource_access": {"a/b~c": {"roles": ["x"]}}}),
+        ("https://idp.example/groups", {"https://idp.example/groups": ["x"]}),
+        ("cognito:groups", {"cognito:groups": ["x"]}),
+    ],
+)
+def test_a_claim_is_named_by_its_name_a_path_or_a_pointer(name: str, at: dict[str, Any]) -> None:
+    assert accepted(settings={"groups_claim": name}, **at).groups == ["x"]
+
+
+def test_a_group_path_is_taken_as_the_token_writes_it() -> None:
+    assert accepted(groups=["/company/contractors"]).groups == ["/company/contractors"]
+
+
+def test_an_empty_list_of_groups_is_known() -> None:
+    found = accepted(groups=[], scope="")
+    assert (found.groups, found.scopes, found.unknown) == ([], [], [])
+
+
+@pytest.mark.parametrize("groups", UNREADABLE)
+def test_groups_that_cannot_be_read_are_unknown(groups: object) -> None:
+    found = accepted(groups=groups, scope="read")
+    assert (found.groups, found.unknown) == ([], ["groups"])
+
+
+@pytest.mark.parametrize(
+    ("name", "moved"),
+    [
+        ("groups", {"realm_access": {"roles": ["x"]}}),
+        ("realm_access.roles", {"groups": ["x"]}),
+        ("realm_access.roles", {"realm_access": ["roles"]}),
+        ("resource_access.my.app.com.roles", {"resource_access": {"my.app.com": {"roles": ["x"]}}}),
+        ("Groups", {"groups": ["x"]}),
+    ],
+)
+def test_a_claim_that_is_elsewhere_is_unknown(name: str, moved: dict[str, Any]) -> None:
+    found = accepted(settings={"groups_claim": name}, scope="read", **moved)
+    assert (found.groups, found.unknown) == ([], ["groups"])
+
+
+@pytest.mark.parametrize(
+    "marker",
+    [
+        {"_claim_names": {"groups": "src1"}, "_claim_sources": {"src1": {"endpoint": "https://graph.example"}}},
+        {"hasgroups": True},
+        {"hasgroups": "true"},
+    ],
+)
+@pytest.mark.parametrize("left", [{}, {"groups": ["x"]}])
+def test_a_token_that_says_that_groups_are_elsewhere_has_unknown_groups(
+    marker: dict[str, Any], left: dict[str, Any]
+) -> None:
+    found = accepted(scope="read", **marker, **left)
+    assert (found.groups, found.unknown) == ([], ["groups"])
+
+
+def test_roles_are_known_although_groups_are_too_many() -> None:
+    found = accepted(settings={"groups_claim": "roles"}, scope="read", hasgroups=True, roles=["x"])
+    assert (found.groups, found.unknown) == (["x"], [])
+
+
+@pytest.mark.parametrize("scope", [..., None, 1, [1], {"a": 1}])
+def test_scopes_that_cannot_be_read_are_unknown_and_never_enough(scope: object) -> None:
+    found = accepted(scope=scope, groups=[])
+    assert (found.scopes, found.unknown) == ([], ["scopes"])
+    lacking = judged(settings={"required_scopes": ("mcp",)}, scope=scope)
+    assert isinstance(lacking, Unauthenticated)
+    assert lacking.cause == "scope_insufficient"
+    assert "`scope` is absent or is not a list" in lacking.reason
+
+
+def test_a_subject_and_a_client_that_are_absent_are_unknown() -> None:
+    assert accepted(sub=..., scope="", groups=[]).unknown == ["subject"]
+    assert accepted(client_id=..., scope="", groups=[]).unknown == ["client_id"]
+    assert accepted(settings={"client_id_claim": "cid"}, scope="", groups=[]).unknown == ["client_id"]
 
 
 def test_the_audience_may_be_one_of_several() -> None:
@@ -99,17 +198,18 @@ def test_a_token_without_an_end_is_refused(exp: object) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"groups": 1},
-        {"groups": [1]},
-        {"groups": {"a": 1}},
-        {"scope": 1},
         {"sub": 1},
         {"sub": ""},
+        {"sub": None},
         {"sub": "a\nb"},
+        {"client_id": None, "azp": "ide"},
         {"client_id": ["x"]},
         {"sub": ..., "client_id": ...},
         {"act": "bob"},
+        {"act": None},
         {"act": {"sub": 1}},
+        {"act": {"sub": "a", "act": None}},
+        {"cnf": None},
         {"cnf": {"jkt": "x"}},
         {"nbf": "soon"},
     ],
@@ -155,3 +255,16 @@ def test_any_claims_are_judged(changes: dict[str, Any]) -> None:
     if isinstance(found, Principal):
         assert found.subject or found.client_id
         assert all(type(group) is str for group in found.groups)
+        assert not ("groups" in found.unknown and found.groups)
+        assert found.subject or "subject" in found.unknown
+        assert found.client_id or "client_id" in found.unknown
+
+
+@given(VALUES)
+def test_groups_are_what_the_claim_says_or_unknown(value: Any) -> None:
+    found = accepted(groups=value)
+    if "groups" in found.unknown:
+        assert found.groups == []
+    else:
+        assert found.groups in (value, [value])
+        assert all(type(group) is str and group for group in found.groups)

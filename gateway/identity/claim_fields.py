@@ -1,0 +1,129 @@
+"""The fields of a principal as a JWT's claims say them, each read or unknown.
+
+Rule 1: a claim that is absent, kept elsewhere or of another form is unknown with its reason, never empty.
+Rule 2: a text is read as it stands: no separator is guessed, so a text with one is not read as a group.
+Rule 3: a name is that of a claim, or a path to it; a subject or client of another form refuses the token.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, cast
+
+from msgspec import Struct
+
+from gateway.admission.principal import ClaimField
+from gateway.identity.issuer import Issuer
+
+_SEPARATORS: Final = frozenset(" \t\r\n,;|")
+_ELSEWHERE: Final = "_claim_names"
+"""Names the claims that the issuer keeps elsewhere (OpenID Connect Core section 5.6.2)."""
+_OVERAGE: Final = "hasgroups"
+"""Says that the groups of a user are too many for this token (Microsoft Entra ID)."""
+
+
+class Unread(Struct, frozen=True):
+    """Why a claim could not be read."""
+
+    why: str
+
+
+class Malformed(Exception):  # noqa: N818  it never leaves this package
+    """A claim that names the caller and is no text."""
+
+
+class ClaimReader(Struct, frozen=True):
+    """Reads the fields of one token; `claims` are those of a verified token."""
+
+    claims: Mapping[str, Any]
+    issuer: Issuer
+
+    @property
+    def subject(self) -> str | Unread:
+        """The claim `sub`."""
+        return self._text("sub")
+
+    @property
+    def client_id(self) -> str | Unread:
+        """The claim that the settings name, else `client_id`, else `azp`."""
+        if self.issuer.client_id_claim:
+            return self._text(self.issuer.client_id_claim)
+        found = self._text("client_id")
+        found = found if isinstance(found, str) else self._text("azp")
+        return found if isinstance(found, str) else Unread("the claims `client_id` and `azp` are absent")
+
+    @property
+    def groups(self) -> list[str] | Unread:
+        """A list of texts, or one text without a separator."""
+        name = self.issuer.groups_claim
+        if name == "groups" and self.claims.get(_OVERAGE, False) is not False:
+            return Unread(f"the token has `{_OVERAGE}` instead of all groups: the user is in too many")
+        return self._read(name, _groups)
+
+    @property
+    def scopes(self) -> list[str] | Unread:
+        """A list of texts, or the words of one text."""
+        return self._read(self.issuer.scopes_claim, _scopes)
+
+    def unread(self) -> dict[ClaimField, Unread]:
+        """Return the fields that are unknown, in the order of their names."""
+        read: dict[ClaimField, object] = {
+            "client_id": self.client_id,
+            "groups": self.groups,
+            "scopes": self.scopes,
+            "subject": self.subject,
+        }
+        return {name: value for name, value in read.items() if isinstance(value, Unread)}
+
+    def _text(self, name: str) -> str | Unread:
+        found = self._find(name)
+        if isinstance(found, Unread):
+            return found
+        if not isinstance(found, str) or not found or not found.isprintable():
+            raise Malformed(f"The token's `{name}` is not a text.")
+        return found
+
+    def _read(self, name: str, form: Callable[[Any], list[str] | None]) -> list[str] | Unread:
+        found = self._find(name)
+        if isinstance(found, Unread):
+            return found
+        words = form(found)
+        return Unread(f"the claim `{name}` is not a list of texts") if words is None else words
+
+    def _find(self, name: str) -> Any:
+        """The value of the claim of that name; else the one at that path, as dotted names or as a JSON pointer."""
+        if name in self._elsewhere():
+            return Unread(f"the issuer keeps the claim `{name}` elsewhere (`{_ELSEWHERE}`)")
+        if name in self.claims:
+            return self.claims[name]
+        value: Any = self.claims
+        for part in _path(name):
+            if not isinstance(value, Mapping) or part not in value:
+                return Unread(f"the claim `{name}` is absent")
+            value = cast("Mapping[str, Any]", value)[part]
+        return value
+
+    def _elsewhere(self) -> Mapping[str, Any]:
+        named = self.claims.get(_ELSEWHERE)
+        return cast("Mapping[str, Any]", named) if isinstance(named, Mapping) else {}
+
+
+def _path(name: str) -> list[str]:
+    if name.startswith("/"):
+        return [part.replace("~1", "/").replace("~0", "~") for part in name[1:].split("/")]
+    return name.split(".")
+
+
+def _groups(value: Any) -> list[str] | None:
+    if isinstance(value, str):
+        return [value] if value and not _SEPARATORS & set(value) else None
+    return _texts(value)
+
+
+def _scopes(value: Any) -> list[str] | None:
+    return value.split() if isinstance(value, str) else _texts(value)
+
+
+def _texts(value: Any) -> list[str] | None:
+    if not isinstance(value, list):
+        return None
+    items = cast("list[Any]", value)
+    return items if all(isinstance(item, str) and item for item in items) else None
