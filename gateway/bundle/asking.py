@@ -25,7 +25,7 @@ from gateway.admission.policy_input import (
     Server,
     Target,
 )
-from gateway.admission.principal import ANONYMOUS, Principal
+from gateway.admission.principal import ANONYMOUS, ClaimField, Principal
 from gateway.admission.question import measured, moment
 from gateway.admission.uris import with_normal_uri
 from gateway.bundle.moments import unix_seconds
@@ -34,6 +34,8 @@ from gateway.protocol.methods import METHODS
 
 _NS: Final = 1_000_000_000
 _UNSEEN: Final = "unseen"
+_SOMEBODY: Final = "-"
+"""The subject or client of a token whose identity does not state it."""
 
 
 class Asked(Struct, frozen=True, kw_only=True):
@@ -46,6 +48,8 @@ class Asked(Struct, frozen=True, kw_only=True):
     at: float
     arguments: Mapping[str, Any] = {}
     groups: tuple[str, ...] = ()
+    unknown: tuple[ClaimField, ...] = ()
+    """Fields of the principal whose claim cannot be read."""
     seen: bool = True
     drifted: tuple[DriftClass, ...] = ()
 
@@ -70,6 +74,7 @@ def asked(entry: Mapping[str, Any], *, now: float) -> Asked:
         at=now if at is None else unix_seconds(at),
         arguments=entry.get("arguments", {}),
         groups=tuple(entry.get("groups", ())),
+        unknown=tuple(sorted(entry.get("unknown", ()))),
         seen=definition != _UNSEEN,
         drifted=() if isinstance(definition, str) else tuple(definition["drifted"]),
     )
@@ -129,9 +134,13 @@ def _revision(method: str) -> tuple[str, Era]:
 
 
 def acting(asked: Asked, agents: Mapping[str, Json]) -> Acting:
-    """The principal: an unexpired token of the agent, else an identity, else nobody, else a token for this question."""
+    """The principal: an unexpired token of the agent, else an identity, else nobody, else a token for this question.
+
+    Where claims are unknown it is an identity: only JWTs have claims.
+    """
     entry = agents.get(asked.agent, {})
-    for token in entry.get("tokens", []):
+    tokens: list[Json] = [] if asked.unknown else entry.get("tokens", [])
+    for token in tokens:
         if "expires" not in token or unix_seconds(token["expires"]) > asked.at:
             return Acting(_bearer(token["sha256"], asked), f"with the token that {token['holder']} holds")
     for identity in entry.get("identities", []):
@@ -149,14 +158,27 @@ def _bearer(digest: str, asked: Asked) -> Principal:
 
 def _identified(identity: Json, asked: Asked) -> Principal:
     group = [identity["group"]] if "group" in identity else []
+    filled: dict[ClaimField, Any] = {
+        "subject": identity.get("subject", _SOMEBODY),
+        "client_id": identity.get("client_id", _SOMEBODY),
+        "groups": [*group, *asked.groups],
+    }
     return Principal(
-        kind="service" if "client_id" in identity else "user",
+        kind="user" if "subject" in identity or "client_id" not in identity else "service",
         method="jwt",
         issuer=identity["issuer"],
-        subject=identity.get("subject", "-"),
-        client_id=identity.get("client_id"),
-        groups=[*group, *asked.groups],
+        unknown=list(asked.unknown),
+        **{field: value for field, value in filled.items() if field not in asked.unknown},
     )
+
+
+def contradiction(asked: Asked, agents: Mapping[str, Json]) -> str:
+    """Why the question contradicts itself; empty where it does not."""
+    if asked.groups and "groups" in asked.unknown:
+        return "has `groups`, and says that they are unknown"
+    if asked.unknown and not agents.get(asked.agent, {}).get("identities"):
+        return f"has unknown claims, and the agent `{asked.agent}` has no identity of a JWT"
+    return ""
 
 
 def pin_of(asked: Asked, data: Json) -> Json | None:

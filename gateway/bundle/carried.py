@@ -65,9 +65,16 @@ class _Credential(Struct):
     expires: str | None
 
 
+class _Identities(Struct):
+    subject: dict[str, str]
+    client_id: dict[str, str]
+    group: dict[str, str]
+    combined: dict[str, dict[str, dict[str, str]]] = {}
+
+
 class _Index(Struct):
     credentials: dict[str, _Credential]
-    identities: dict[str, dict[str, dict[str, str]]]
+    identities: dict[str, _Identities]
     anonymous: str = ""
 
 

@@ -16,6 +16,7 @@ from gateway.admission.digests import digest
 from gateway.admission.uri_patterns import normal_key, unusable_key
 from gateway.bundle.document import Document, step
 from gateway.bundle.environment import Environment
+from gateway.bundle.identity_index import FIELDS
 from gateway.bundle.moments import unix_seconds
 from gateway.bundle.names import Names
 from gateway.bundle.problem import Problem
@@ -106,8 +107,23 @@ def _tokens(environment: Environment) -> Iterator[Placed]:
 def _identities(environment: Environment) -> Iterator[Placed]:
     for document, pointer, entry in environment.agents_placed():
         for number, identity in enumerate(entry.get("identities", [])):
-            for kind in identity.keys() - {"issuer"}:
-                yield document, f"{pointer}/identities/{number}", f"{identity['issuer']} {kind} {identity[kind]}"
+            stated = " ".join(f"{field} {identity[field]}" for field in FIELDS if field in identity)
+            yield document, f"{pointer}/identities/{number}", f"{identity['issuer']} {stated}"
+
+
+def _needless_identities(environment: Environment) -> Iterator[Problem]:
+    """Yield identities that narrow nothing, because a wider one leads to the same agent already."""
+    for document, pointer, entry in environment.agents_placed():
+        identities = entry.get("identities", [])
+        for number, identity in enumerate(identities):
+            for other, wider in enumerate(identities):
+                if wider.items() < identity.items():
+                    said = (
+                        f"this identity narrows nothing: entry {other + 1} of `identities` already leads to the agent."
+                    )
+                    remedy = "Remove the wider one to ask for all that this one states, or remove this one."
+                    yield document.problem(f"{pointer}/identities/{number}", said, remedy)
+                    break
 
 
 def _anonymous(environment: Environment) -> Iterator[Placed]:
@@ -190,6 +206,7 @@ _CHECKS: Final[tuple[Callable[[Environment], Iterator[Problem]], ...]] = (
     _resources,
     _reviewed,
     _unread_output,
+    _needless_identities,
     _hours_and_zones,
     _own_names,
 )

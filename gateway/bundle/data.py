@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from gateway.admission.uri_patterns import normal_key, normal_pattern
 from gateway.bundle.environment import Environment
+from gateway.bundle.identity_index import identity_index
 from gateway.bundle.plain import Json
 from gateway.bundle.reads import read_index
 from gateway.bundle.rule_index import rule_index, seal, who_index
@@ -156,18 +157,7 @@ def _credentials(agents: Json) -> Json:
             for name, entry in agents.items()
             for token in entry.get("tokens", [])
         },
-        "identities": _identities(agents),
+        "identities": identity_index(agents),
     }
     anonymous = [name for name, entry in agents.items() if entry.get("anonymous", False)]
     return index | ({"anonymous": anonymous[0]} if anonymous else {})
-
-
-def _identities(agents: Json) -> Json:
-    index: Json = {}
-    for name, entry in agents.items():
-        for identity in entry.get("identities", []):
-            kinds = index.setdefault(identity["issuer"], {"client_id": {}, "subject": {}, "group": {}})
-            for kind in kinds:
-                if kind in identity:
-                    kinds[kind][identity[kind]] = name
-    return index

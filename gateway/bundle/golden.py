@@ -8,6 +8,7 @@ from pathlib import Path
 from gateway.bundle.answering import Asking
 from gateway.bundle.artefact import Artefact
 from gateway.bundle.document import Document, read_document
+from gateway.bundle.identity_index import indexed_identities
 from gateway.bundle.plain import Json
 from gateway.bundle.problem import Problem
 from gateway.bundle.scenarios import credentials, scenarios, unmet
@@ -43,8 +44,6 @@ def registered(data: Json) -> dict[str, Json]:
     for digest, known in index["credentials"].items():
         end = {} if known["expires"] is None else {"expires": known["expires"]}
         agents[known["agent"]]["tokens"].append({"sha256": digest, "holder": known["holder"], **end})
-    for issuer, kinds in index["identities"].items():
-        for kind, named in kinds.items():
-            for text, agent in named.items():
-                agents[agent]["identities"].append({"issuer": issuer, kind: text})
+    for agent, identity in indexed_identities(index["identities"]):
+        agents[agent]["identities"].append(identity)
     return agents

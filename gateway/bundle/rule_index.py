@@ -22,6 +22,8 @@ _NAMING: Final = ("tools", "resources", "prompts")
 _NARROWING: Final = frozenset({*_NAMING, "tool_tags"})
 _WHO: Final = (("agents", "agent"), ("kinds", "kind"), ("labels", "label"), ("owners", "owner"), ("groups", "group"))
 """The first of these that a rule states is the one that it is indexed under."""
+_OF_CLAIMS: Final = frozenset({"groups"})
+"""Those that claims answer: what restricts by one is looked at if the claim is unknown, too."""
 _HTML: Final = ((b"<", b"\\u003c"), (b">", b"\\u003e"), (b"&", b"\\u0026"))
 
 
@@ -33,7 +35,7 @@ def rule_index(rules: Mapping[str, Json], servers: Mapping[str, Json]) -> Json:
         rule = rules[name]
         for server in catalog.concerned(rule["what"]):
             for row in _rows(rule):
-                for key in _who_keys(rule["who"]):
+                for key in _who_keys(rule):
                     _put(index[server][row].setdefault(key, _leaf()), name, rule, row)
     return index
 
@@ -109,8 +111,10 @@ def _rows(rule: Json) -> list[str]:
     return [row for row in ROWS if row in actions] + targetless
 
 
-def _who_keys(who: Json) -> list[str]:
+def _who_keys(rule: Json) -> list[str]:
+    who = rule["who"]
     for field, key in _WHO:
         if field in who:
-            return [f"{key}:{value}" for value in dict.fromkeys(who[field])]
+            unknown = [f"unknown:{field}"] if field in _OF_CLAIMS and rule["effect"] != "allow" else []
+            return [*(f"{key}:{value}" for value in dict.fromkeys(who[field])), *unknown]
     return ["any"]

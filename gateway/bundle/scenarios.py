@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from gateway.bundle.answering import Asking, NoDecision, Ruled
-from gateway.bundle.asking import Acting, Asked, acting, asked, pin_of, question
+from gateway.bundle.asking import Acting, Asked, acting, asked, contradiction, pin_of, question
 from gateway.bundle.build import Content, Terms, issued
 from gateway.bundle.document import Document
 from gateway.bundle.plain import Json
@@ -25,6 +25,7 @@ class Scenario(Struct, frozen=True):
     entry: Json
     asked: Asked
     acting: Acting
+    contradiction: str = ""
 
 
 Placed = Iterable[tuple[Document, str, Json]]
@@ -36,7 +37,7 @@ def scenarios(placed: Placed, agents: Mapping[str, Json], now: float) -> list[Sc
     found: list[Scenario] = []
     for document, pointer, entry in placed:
         stated = asked(entry, now=now)
-        found.append(Scenario(document, pointer, entry, stated, acting(stated, agents)))
+        found.append(Scenario(document, pointer, entry, stated, acting(stated, agents), contradiction(stated, agents)))
     return found
 
 
@@ -70,6 +71,9 @@ def credentials(data: Json, actings: Iterable[Acting]) -> Json:
 def _judged(scenario: Scenario, ruled: Ruled, data: Json) -> Problem | None:
     entry = scenario.entry
     said = f"the scenario `{entry['scenario']}`"
+    if scenario.contradiction:
+        remedy = "Leave one of them out, or give the agent an identity."
+        return scenario.document.problem(f"{scenario.pointer}/unknown", f"{said} {scenario.contradiction}.", remedy)
     if scenario.asked.drifted and pin_of(scenario.asked, data) is None:
         remedy = "Pin the target, or leave `definition` out."
         return scenario.document.problem(f"{scenario.pointer}/definition", f"{said} drifts from no pin.", remedy)

@@ -13,9 +13,10 @@ import click
 import msgspec
 from msgspec.structs import replace
 
+from gateway.admission.principal import CLAIM_FIELDS
 from gateway.bundle import Builder, PolicySource, Problems
 from gateway.bundle.answering import NoDecision
-from gateway.bundle.asking import Acting, Asked, acting, asked, question
+from gateway.bundle.asking import Acting, Asked, acting, asked, contradiction, question
 from gateway.bundle.build import Content
 from gateway.bundle.scenarios import asking
 from gateway.bundle.tool import Opa
@@ -51,6 +52,9 @@ Examples:
 @click.option("--args", "arguments", default="{}", callback=_arguments, help="The arguments, a JSON object.")
 @click.option("--at", help="When, such as 2026-11-20T23:00:00Z; now if not given.")
 @click.option("--group", multiple=True, help="A group of the principal; may be repeated.")
+@click.option(
+    "--unknown", multiple=True, type=click.Choice(CLAIM_FIELDS), help="A claim that cannot be read; repeatable."
+)
 @click.option("--unseen", is_flag=True, help="As if the server had not shown the target.")
 @click.option("-e", "--environment", default="dev", show_default=True, help="Below bundles/.")
 @click.option(
@@ -92,7 +96,8 @@ def _stated(words: dict[str, Any]) -> Asked:
     if len(named) != 1:
         raise click.UsageError("Name one of --tool, --resource, --prompt, --method.")
     entry = {key: words[key] for key in ("agent", "server", "arguments", *named)}
-    entry |= {"groups": words["group"], "definition": "unseen" if words["unseen"] else "pinned"}
+    entry |= {"groups": words["group"], "unknown": words["unknown"]}
+    entry |= {"definition": "unseen" if words["unseen"] else "pinned"}
     try:
         return asked(entry | ({"at": words["at"]} if words["at"] else {}), now=time.time())
     except ValueError as error:
@@ -104,4 +109,7 @@ def _acting(stated: Asked, content: Content) -> Acting:
     if stated.agent not in agents:
         known = ", ".join(sorted(agents)) or "none"
         raise click.ClickException(f"no agent is called `{stated.agent}`; known: {known}.")
+    contradictory = contradiction(stated, agents)
+    if contradictory:
+        raise click.UsageError(f"The question {contradictory}.")
     return acting(stated, agents)

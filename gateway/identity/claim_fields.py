@@ -77,7 +77,7 @@ class ClaimReader(Struct, frozen=True):
         found = self._find(name)
         if isinstance(found, Unread):
             return found
-        if not isinstance(found, str) or not found or not found.isprintable():
+        if not isinstance(found, str) or not found.strip() or not found.isprintable():
             raise Malformed(f"The token's `{name}` is not a text.")
         return found
 

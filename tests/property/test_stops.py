@@ -51,7 +51,7 @@ DATA: Final[dict[str, Any]] = {
         "servers": SERVERS,
         "targets": {name: {"tools": {tool: {"action": act} for tool, act in ACTIONS.items()}} for name in SERVERS},
     },
-    "index": {"identities": {ISSUER: {"subject": {f"sub-{name}": name for name in AGENTS}}}},
+    "index": {"identities": {ISSUER: {"subject": {f"sub-{name}": name for name in AGENTS}, "combined": {}}}},
 }
 NAMES: Final[dict[Kind, list[str]]] = {
     "agent": ["a", "b"],
@@ -81,6 +81,7 @@ class Message(Struct, frozen=True):
     def question(self) -> dict[str, Any]:
         """The message as a policy input, as far as stops read it."""
         principal = {"method": "jwt", "issuer": ISSUER, "subject": f"sub-{self.agent}", "groups": list(self.groups)}
+        principal |= {"unknown": []}
         return {
             "principal": principal,
             "server": {"id": self.server},

@@ -80,6 +80,7 @@ _WORDS: Final[dict[str, tuple[Any, ...]]] = {
     "kind": ("request", "notification", "response", "other"),
     "type": ("tool", "resource", "prompt", "task", "none"),
     "groups": (["support"], ["guests"], ["support", "guests"], ["support", "desk"]),
+    "unknown": (["groups"], ["subject"], ["client_id"], ["groups", "subject"]),
     "annotations": ({}, {"readOnlyHint": False}, {"readOnlyHint": True, "destructiveHint": True}),
     "sha256": ("whole", "x"),
     "definition": (None,),

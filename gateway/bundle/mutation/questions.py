@@ -13,6 +13,7 @@ from msgspec import to_builtins
 from gateway.admission.policy_input import AskedMessage, Client, Context, Gateway, PolicyInput, Server, Target
 from gateway.admission.principal import ANONYMOUS, Principal
 from gateway.admission.question import measured, moment
+from gateway.bundle.identity_index import indexed_identities
 from gateway.bundle.plain import Json, objects
 
 MOMENT: Final = 1_795_183_200
@@ -40,10 +41,11 @@ def principals(data: Json) -> list[Principal]:
     """Everybody whom the data knows, and one whom it does not."""
     index = data["index"]
     found = [Principal(kind="service", method="token", credential_sha256=each) for each in index["credentials"]]
-    for issuer, kinds in index["identities"].items():
-        found += [_identified(issuer, subject=each) for each in kinds.get("subject", {})]
-        found += [_identified(issuer, client_id=each) for each in kinds.get("client_id", {})]
-        found += [_identified(issuer, groups=[each]) for each in kinds.get("group", {})]
+    for _, identity in indexed_identities(index["identities"]):
+        stated = {field: text for field, text in identity.items() if field != "group"}
+        found.append(_identified(**stated, groups=[identity["group"]] if "group" in identity else []))
+        if "group" in identity:
+            found.append(_identified(**stated, unknown=["groups"]))
     stranger = Principal(kind="service", method="token", credential_sha256=_STRANGER)
     return [*found, ANONYMOUS, _identified("https://strange.example", subject="x"), stranger]
 

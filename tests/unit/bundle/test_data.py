@@ -129,6 +129,9 @@ def test_credentials_are_found_by_digest_and_identity(data: Data, put: Put) -> N
             identities:
               - {{issuer: https://idp.example, client_id: ci}}
               - {{issuer: https://idp.example, group: builders}}
+              - {{issuer: https://idp.example, client_id: ide, group: staff}}
+              - {{issuer: https://idp.example, subject: alice, group: staff}}
+              - {{issuer: https://idp.example, subject: alice, client_id: ide}}
         """,
     )
     index = data()["index"]
@@ -137,7 +140,12 @@ def test_credentials_are_found_by_digest_and_identity(data: Data, put: Put) -> N
         "b" * 64: {"agent": "ci", "holder": "h", "expires": "2027-01-01T00:00:00Z"},
     }
     assert index["identities"] == {
-        "https://idp.example": {"client_id": {"ci": "ci"}, "subject": {}, "group": {"builders": "ci"}}
+        "https://idp.example": {
+            "subject": {},
+            "client_id": {"ci": "ci"},
+            "group": {"builders": "ci"},
+            "combined": {"": {"ide": {"staff": "ci"}}, "alice": {"": {"staff": "ci"}, "ide": {"": "ci"}}},
+        }
     }
     assert index["anonymous"] == "ci"
     assert "tokens" not in data()["agents"]["ci"]
@@ -173,7 +181,13 @@ NONE: set[str] = set()
         ("deny, what: {server_environments: [production], servers: [f*]}", {}),
         ("deny, who: {agents: [bot], kinds: [x]}", {("*", "agent:bot"): ALL}),
         ("deny, who: {kinds: [x, y]}", {("*", "kind:x"): ALL, ("*", "kind:y"): ALL}),
-        ("deny, who: {groups: [g]}", {("*", "group:g"): ALL}),
+        ("deny, who: {groups: [g]}", {("*", "group:g"): ALL, ("*", "unknown:groups"): ALL}),
+        (
+            "hold, who: {groups: [g, h]}",
+            dict.fromkeys([("*", "group:g"), ("*", "group:h"), ("*", "unknown:groups")], ALL),
+        ),
+        ("allow, who: {groups: [g]}", {("*", "group:g"): ALL}),
+        ("deny, who: {groups: [g], labels: [x]}", {("*", "label:x"): ALL}),
         ("deny, what: {actions: [send]}", {("*", "any"): {"send", "unknown"}}),
         ("allow, what: {actions: [send]}", {("*", "any"): {"send", "unknown", "none"}}),
         ("hold, what: {tools: [x]}", {("*", "any"): ALL}),

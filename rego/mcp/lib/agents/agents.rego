@@ -40,15 +40,19 @@ action_in_scope if call.targetless
 registration_complaint := sprintf("the registration of agent %v has ended", [principal.agent_id]) if {
 	clock.after(principal.agent.expires)
 } else := sprintf("the groups of this principal name several agents (%v), so that it acts as none of them", [_several]) if {
-	count(principal.agents_of_groups) > 1
+	count(principal.rival_agents) > 1
+} else := sprintf("this policy cannot tell which agent the token is of: %v", [concat("; ", _unread)]) if {
+	count(_unread) > 0
 } else := "nobody is registered as the agent of this credential" if {
 	not principal.agent
 } else := sprintf("the registration of agent %v is not what the build checked", [principal.agent_id])
 
 _several := concat(", ", [text |
-	some id in principal.agents_of_groups
+	some id in principal.rival_agents
 	text := sprintf("%v", [id])
 ])
+
+_unread := [principal.unreadable(field) | some field in principal.undecided_by]
 
 # METADATA
 # description: What is said of an agent that leaves its scope.

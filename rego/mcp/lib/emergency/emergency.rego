@@ -4,12 +4,14 @@
 #   The stops that concern a message, from a bundle of their own: the only reader of data.emergency. Rule 1: if OPA
 #   follows no such bundle, nothing is stopped. Rule 2: a document that is not what its maker writes stops everything.
 #   Rule 3: a stop stands until the question is surely asked after its end; when it was made does not shorten it.
-#   Rule 4: a stop is found by one selector, and refuses unless another of its selectors surely does not match.
+#   Rule 4: a stop is found by one selector, and refuses unless another of its selectors surely does not match. Rule 5:
+#   every stop of a principal or group is about a caller whose subject or groups are unknown.
 package mcp.lib.emergency
 
 import data.mcp.lib.call
 import data.mcp.lib.catalog
 import data.mcp.lib.clock
+import data.mcp.lib.principal
 
 # The first body decides nearly always, and reads single entries only: what is read whole costs by its size.
 nothing_is_stopped if {
@@ -27,6 +29,12 @@ standing contains stop if some stop in _in_force(data.emergency.principal[input.
 
 standing contains stop if some stop in _in_force(data.emergency.principal[_issued(input.principal.subject)])
 
+standing contains stop if {
+	"subject" in principal.unknown
+	some entries in data.emergency.principal
+	some stop in _in_force(entries)
+}
+
 standing contains stop if some stop in _in_force(data.emergency.server[input.server.id])
 
 standing contains stop if some stop in _in_force(data.emergency.target[_target])
@@ -40,6 +48,13 @@ standing contains stop if {
 	_extended
 	some name in _groups
 	some stop in _in_force(data.emergency.group[name])
+}
+
+standing contains stop if {
+	_extended
+	"groups" in principal.unknown
+	some entries in data.emergency.group
+	some stop in _in_force(entries)
 }
 
 standing contains stop if {
@@ -133,6 +148,8 @@ _matches("principal", name) if name == input.principal.subject
 
 _matches("principal", name) if name == _issued(input.principal.subject)
 
+_matches("principal", _) if "subject" in principal.unknown
+
 _matches("server", name) if name == input.server.id
 
 _matches("target", name) if name == _target
@@ -140,6 +157,8 @@ _matches("target", name) if name == _target
 _matches("session", name) if name == input.context.session
 
 _matches("group", name) if name in _groups
+
+_matches("group", _) if "groups" in principal.unknown
 
 _matches("label", name) if name in call.agent.labels
 

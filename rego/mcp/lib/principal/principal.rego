@@ -1,9 +1,11 @@
 # METADATA
 # title: Principal
 # description: |
-#   Which registered agent the verified principal acts as. Rule 1: a token is known by its digest, a JWT by its issuer
-#   and subject, else client id, else groups; groups that name two agents name none. Rule 2: nobody is an agent only
-#   where the bundle marks one as anonymous.
+#   Which registered agent the verified principal acts as. Rule 1: a token is known by its digest, a JWT by the most
+#   specific identity of its issuer that fits: a subject counts more than a client id, that more than a group, and each
+#   more with another. Two agents of equally specific identities are none. Rule 2: nobody is an agent only where the
+#   bundle marks one as anonymous. Rule 3: an identity fits if all that it states is known and equal; if a more specific
+#   one of another agent may fit, because a claim is unknown, the principal is no agent.
 package mcp.lib.principal
 
 import data.mcp.lib.clock
@@ -38,15 +40,42 @@ verified if {
 }
 
 # METADATA
-# description: The groups of the principal, as the gateway verified them.
-groups := {group | some group in input.principal.groups}
+# description: |
+#   The fields of the principal that are empty only because their claim could not be read. An earlier gateway does not
+#   list them: of its JWTs, whatever is empty is unknown.
+unknown := {field | some field in input.principal.unknown} if {
+	is_array(input.principal.unknown)
+} else := {field | some field in object.keys(_unreadable); not _is_filled(field)} if {
+	input.principal.method == "jwt"
+} else := set()
 
 # METADATA
-# description: The agents that the groups of the principal name, if neither its subject nor its client id names one.
-agents_of_groups := _by_groups if {
+# description: Why a field is unknown, and what is to be done.
+unreadable(field) := _unreadable[field]
+
+# METADATA
+# description: The groups of the principal, as the gateway verified them; none if they are unknown.
+groups := {group | some group in input.principal.groups} if {
+	not "groups" in unknown
+} else := set()
+
+# METADATA
+# description: The agents that equally specific identities name, so that the principal is none of them.
+rival_agents := _leading.agents if {
 	input.principal.method == "jwt"
-	not _by_subject
-	not _by_client_id
+	count(_leading.agents) > 1
+} else := set()
+
+# METADATA
+# description: |
+#   The unknown fields by which identities of the issuer tell agents apart, so that nobody can say which agent the
+#   principal is.
+undecided_by := {field |
+	some identity in _doubtful
+	some field in identity.unknown
+} if {
+	input.principal.method == "jwt"
+	not agent_id
 } else := set()
 
 # METADATA
@@ -67,9 +96,9 @@ _credential := entry if {
 	is_object(entry)
 }
 
-_identified if _named(input.principal.subject)
+_identified if _subject
 
-_identified if _named(input.principal.client_id)
+_identified if _client_id
 
 _named(text) if {
 	is_string(text)
@@ -77,19 +106,123 @@ _named(text) if {
 }
 
 _identity := id if {
-	id := _by_subject
-} else := id if {
-	id := _by_client_id
-} else := id if {
-	count(_by_groups) == 1
-	some id in _by_groups
+	is_object(_identities.combined)
+	count(_leading.agents) == 1
+	some id in _leading.agents
+	_others(id) == set()
 }
 
-_by_subject := data.index.identities[input.principal.issuer].subject[input.principal.subject]
+_identities := data.index.identities[input.principal.issuer]
 
-_by_client_id := data.index.identities[input.principal.issuer].client_id[input.principal.client_id]
+# The agents of the most specific identities that surely fit, and how specific these are.
+_leading := {"rank": 7, "agents": _of_all} if {
+	count(_of_all) > 0
+} else := {"rank": 6, "agents": {id}} if {
+	id := _combined[""]
+} else := {"rank": 5, "agents": _of_subject_and_group} if {
+	count(_of_subject_and_group) > 0
+} else := {"rank": 4, "agents": {id}} if {
+	id := _identities.subject[_subject]
+} else := {"rank": 3, "agents": _of_client_and_group} if {
+	count(_of_client_and_group) > 0
+} else := {"rank": 2, "agents": {id}} if {
+	id := _identities.client_id[_client_id]
+} else := {"rank": 1, "agents": _of_group} if {
+	count(_of_group) > 0
+} else := {"rank": 0, "agents": set()}
 
-_by_groups contains id if {
+_subject := input.principal.subject if _named(input.principal.subject)
+
+_client_id := input.principal.client_id if _named(input.principal.client_id)
+
+_combined := _identities.combined[_subject][_client_id]
+
+_of_all := _by_group(_combined)
+
+_of_subject_and_group := _by_group(_identities.combined[_subject][""])
+
+_of_client_and_group := _by_group(_identities.combined[""][_client_id])
+
+_of_group := _by_group(_identities.group)
+
+_by_group(named) := {id |
 	some group in groups
-	id := data.index.identities[input.principal.issuer].group[group]
+	group != ""
+	id := named[group]
+}
+
+_others(id) := {identity |
+	some identity in _doubtful
+	identity.agent != id
+}
+
+# Identities that are more specific than those that surely fit, and may fit, because claims that they state are unknown.
+_doubtful contains identity if {
+	unknown != set()
+	some identity in _stated
+	identity.rank > _leading.rank
+}
+
+_stated contains {"rank": 4, "agent": id, "unknown": {"subject"}} if {
+	"subject" in unknown
+	some id in _identities.subject
+}
+
+_stated contains {"rank": 2, "agent": id, "unknown": {"client_id"}} if {
+	"client_id" in unknown
+	some id in _identities.client_id
+}
+
+_stated contains {"rank": 1, "agent": id, "unknown": {"groups"}} if {
+	"groups" in unknown
+	some id in _identities.group
+}
+
+# Where a combined identity states nothing, the empty text stands.
+_stated contains {"rank": rank, "agent": id, "unknown": fields & unknown} if {
+	some subject, of_subject in _identities.combined
+	_may_be("subject", subject)
+	some client_id, of_client in of_subject
+	_may_be("client_id", client_id)
+	some group, id in of_client
+	_may_be("groups", group)
+	stated := {"subject": subject, "client_id": client_id, "groups": group}
+	fields := {field | some field, text in stated; text != ""}
+	rank := sum([_weights[field] | some field in fields])
+}
+
+_weights := {"subject": 4, "client_id": 2, "groups": 1}
+
+_may_be(_, "")
+
+_may_be(field, _) if field in unknown
+
+_may_be("subject", text) if text == _subject
+
+_may_be("client_id", text) if text == _client_id
+
+_may_be("groups", text) if text in groups
+
+_is_filled("subject") if _subject
+
+_is_filled("client_id") if _client_id
+
+_is_filled("groups") if count(input.principal.groups) > 0
+
+_is_filled("scopes") if count(input.principal.scopes) > 0
+
+_unreadable := {
+	"subject": "the token names no subject: its issuer must add the claim `sub`",
+	"client_id": concat(" ", [
+		"the client id could not be read from the token:",
+		"its issuer must add the claim that `client_id_claim` in the gateway's settings names",
+	]),
+	"groups": concat(" ", [
+		"the groups could not be read from the token:",
+		"its issuer must list them in the claim that `groups_claim` in the gateway's settings names",
+	]),
+	"scopes": concat(" ", [
+		"the scopes could not be read from the token:",
+		"its issuer must list them in the claim that `scopes_claim` in the gateway's settings names",
+	]),
 }

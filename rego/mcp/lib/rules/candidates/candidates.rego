@@ -59,7 +59,15 @@ _rows := {"read", "write", "delete", "send", "execute", "list", "unknown", "none
 
 _keys := data.index.who[principal.agent_id] if {
 	input.principal.groups == []
-} else := array.concat(_agent_keys, [concat(":", ["group", group]) | some group in principal.groups; is_string(group)])
+	principal.unknown == set()
+} else := array.concat(
+	_agent_keys,
+	array.concat(
+		[concat(":", ["group", group]) | some group in principal.groups; is_string(group)],
+		# What restricts by a claim that is unknown.
+		[concat(":", ["unknown", field]) | some field in principal.unknown; is_string(field)],
+	),
+)
 
 _agent_keys := data.index.who[principal.agent_id] if is_array(data.index.who[principal.agent_id])
 

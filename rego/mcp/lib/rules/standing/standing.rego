@@ -3,7 +3,7 @@
 # description: |
 #   Whether a rule is in force for this caller at this moment. Rule 1: it stands `surely`, `perhaps` or `not`: what refuses
 #   needs more than `not`, what permits needs `surely`. Rule 2: servers and the first field of `who` were resolved by
-#   the build's index.
+#   the build's index, unless its claim is unknown. Rule 3: by an unknown claim, a rule stands at most `perhaps`.
 package mcp.lib.rules.standing
 
 import data.mcp.lib.clock
@@ -12,7 +12,7 @@ import data.mcp.lib.principal
 of(rule) := "surely" if {
 	rule.expires == null
 	rule.when == null
-	count(rule.who) < 2
+	_is_found_by_index(rule.who)
 } else := "surely" if {
 	_is_of_caller(rule.who)
 	_is_of_moment(rule.when)
@@ -46,7 +46,7 @@ _is_exempt(rule) if {
 	clock.after(rule.expires)
 }
 
-_is_of_caller(who) if count(who) < 2
+_is_of_caller(who) if _is_found_by_index(who)
 
 _is_of_caller(who) if {
 	count(who) > 1
@@ -63,7 +63,30 @@ _is_asked_by("owners", names) if principal.agent.owner in names
 
 _is_asked_by("groups", names) if _shares(principal.groups, names)
 
-_is_someone_else(field, names) if not _is_asked_by(field, names)
+_is_someone_else(field, names) if {
+	not _is_unknown(field)
+	not _is_asked_by(field, names)
+}
+
+_is_unknown(field) if _claims[field] in principal.unknown
+
+_is_found_by_index(who) if {
+	count(who) < 2
+	unknown(who) == set()
+}
+
+# METADATA
+# description: The unknown fields of the principal that `who` of a rule reads.
+unknown(who) := set() if {
+	principal.unknown == set()
+} else := {claim |
+	some field, _ in who
+	claim := _claims[field]
+	claim in principal.unknown
+}
+
+# The fields of `who` that claims answer, with the field of the principal that they read.
+_claims := {"groups": "groups"}
 
 _is_of_moment(when) if when == null
 

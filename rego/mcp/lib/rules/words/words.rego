@@ -4,8 +4,10 @@
 package mcp.lib.rules.words
 
 import data.mcp.lib.call
+import data.mcp.lib.principal
 import data.mcp.lib.rules
 import data.mcp.lib.rules.candidates
+import data.mcp.lib.rules.standing
 
 refusal(id) := sprintf("rule %v is not what the build checked, and refuses until it is built again", [id]) if {
 	not candidates.read[id]
@@ -15,7 +17,9 @@ approval(id) := _said(id, "asks for approval of this")
 
 relaxed(id) := _said(id, "would apply if it were in force")
 
-nothing_permits := sprintf("no rule gives agent %v anything on server %v", [call.agent_id, input.server.id]) if {
+nothing_permits := concat("", [_nothing_permits, _unread])
+
+_nothing_permits := sprintf("no rule gives agent %v anything on server %v", [call.agent_id, input.server.id]) if {
 	call.targetless
 } else := sprintf("no rule permits agent %v to use %v %v of server %v: its action is unknown, and only a rule for every action is about it", [
 	call.agent_id,
@@ -32,16 +36,32 @@ nothing_permits := sprintf("no rule gives agent %v anything on server %v", [call
 	input.server.id,
 ])
 
+# A permission of a group is not found without groups.
+_unread := sprintf("; %v, and rules permit by them", [principal.unreadable("groups")]) if {
+	"groups" in principal.unknown
+	some server in ["*", input.server.id]
+	some key, _ in data.index.rules[server][_]
+	startswith(key, "group:")
+} else := ""
+
 _said(id, otherwise) := sprintf("rule %v%v: %v", [id, _doubt(id), rules.ground(id).because]) if {
 	rules.ground(id).because != ""
 } else := sprintf("rule %v%v %v", [id, _doubt(id), otherwise])
 
 # A rule about some actions is about a target of unknown action because nobody knows better.
-_doubt(id) := sprintf(" (it is about %v %v only because the action of that is unknown)", [
+_doubt(id) := concat("", [_of_action(id), _of_claims(id)])
+
+_of_action(id) := sprintf(" (it is about %v %v only because the action of that is unknown)", [
 	input.target.type,
 	call.target_text,
 ]) if {
 	call.action == "unknown"
 	actions := candidates.read[id].rule.what.actions
 	not "unknown" in actions
+} else := ""
+
+# A rule about some groups is about a caller of unknown groups because nobody knows better.
+_of_claims(id) := sprintf(" (it asks who the caller is, and %v)", [concat("; ", unreadable)]) if {
+	unreadable := [principal.unreadable(field) | some field in standing.unknown(candidates.read[id].rule.who)]
+	count(unreadable) > 0
 } else := ""
