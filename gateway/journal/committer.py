@@ -174,7 +174,7 @@ class Committer:
             self._tried = time.monotonic()
         name = SegmentName(self.stamp.now(), self.stamp.writer, self._number + 1)
         try:
-            fresh = begin(self._storage, self.directory, name, self.options.segment_bytes)
+            fresh = begin(self._storage, self.directory, name, self.options.segment_bytes, group=self.options.group)
         except OSError as error:
             self.failed = f"{error.filename or self.directory}: {error.strerror or error}"
             return

@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.journal.segment import prepare
+from gateway.journal.access import prepare_shared
 from gateway.journal.storage import sync_directory
 
 FILE: Final = "highwater.json"
@@ -37,7 +37,7 @@ class Highwater:
 
     def raise_to(self, environment: str, seq: int) -> None:
         """Make `seq` the least that may be enforced from now on; raises OSError where that cannot be kept."""
-        prepare(self._directory)
+        prepare_shared(self._directory)
         with self._locked():
             levels = self._levels()
             if seq > levels.get(environment, 0):

@@ -17,6 +17,8 @@ class Options(Struct, frozen=True, kw_only=True):
 
     durability: Literal["disk", "process"] = "disk"
     """`disk`: a receipt means that the device has the record; `process`: that the kernel has it."""
+    group: str = ""
+    """Group that may read the segments; empty: their owner only."""
     segment_bytes: int = 64 * MIB
     segment_age_s: float = 3600
     keep_s: float = 90 * 86_400

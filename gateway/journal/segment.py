@@ -5,11 +5,11 @@ Rule 2: a first record never takes the space that calls under way need for their
 """
 
 import errno
-import os
 import time
 from pathlib import Path
 from typing import Final
 
+from gateway.journal.access import prepare
 from gateway.journal.names import SegmentName
 from gateway.journal.storage import Storage
 
@@ -52,9 +52,9 @@ class Segment:
             return
 
 
-def begin(storage: Storage, directory: Path, name: SegmentName, size: int) -> Segment:
+def begin(storage: Storage, directory: Path, name: SegmentName, size: int, *, group: str = "") -> Segment:
     """Return a new segment, smaller where there is no space for `size` bytes; OSError where there is none at all."""
-    prepare(directory)
+    prepare(directory, group)
     for part in _SHRINK:
         wanted = max(size // part, _SMALLEST)
         try:
@@ -63,13 +63,3 @@ def begin(storage: Storage, directory: Path, name: SegmentName, size: int) -> Se
             if error.errno not in _NO_SPACE or wanted == _SMALLEST or part == _SHRINK[-1]:
                 raise
     raise AssertionError(directory)
-
-
-def prepare(directory: Path) -> None:
-    """Make the journal's directory, or judge the one that is there: 0700, so that only its owner reads records."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    mode = directory.stat().st_mode & 0o777
-    if mode & 0o077:
-        raise PermissionError(
-            errno.EACCES, f"others may enter it (mode {mode:04o}): run chmod 700 on it", os.fspath(directory)
-        )

@@ -11,6 +11,8 @@ import os
 from pathlib import Path
 from typing import Final, Protocol
 
+from gateway.journal.access import admit_to_segment
+
 _UNSUPPORTED: Final = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
 
 
@@ -23,13 +25,18 @@ class Storage(Protocol):
 
 
 class Disk:
-    """Segments in a file system of this machine."""
+    """Segments in a file system of this machine; a group may read them if one is named."""
+
+    def __init__(self, group: str = "") -> None:
+        self._group: Final = group
 
     def create(self, path: Path, size: int) -> int:
         """Return the descriptor of a new segment with `size` bytes of its own; nothing is left where that fails."""
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if self._group:
+                admit_to_segment(descriptor, self._group)
             os.posix_fallocate(descriptor, 0, size)
             os.fsync(descriptor)
             sync_directory(path.parent)

@@ -45,9 +45,9 @@ class Journal:
         """Take where and how to write; `start` begins. A `writer` must never be used twice."""
         self._committer: Final = Committer(
             directory=directory,
-            options=options or Options(),
+            options=(chosen := options or Options()),
             writer=writer or writer_name("gateway"),
-            storage=storage or Disk(),
+            storage=storage or Disk(chosen.group),
         )
         self._options: Final = self._committer.options
         self._record_bytes: Final = min(self._options.record_bytes, self._options.segment_bytes // 4)

@@ -89,6 +89,9 @@ class Journal(Struct, frozen=True, kw_only=True):
     durability: Annotated[
         Literal["disk", "process"], Meta(description="A record counts when it is on disk, or when the kernel has it.")
     ] = "disk"
+    group: Annotated[
+        str, Meta(max_length=32, description="Group that may read the segments, for log shippers; empty: the owner.")
+    ] = ""
     masking: Annotated[
         Literal["none", "masked", "full"],
         Meta(description="How much of the policy input a record keeps: nothing, its shape, or all; secrets never."),
@@ -109,6 +112,7 @@ class Journal(Struct, frozen=True, kw_only=True):
         """What each writer of the journal is told."""
         return Options(
             durability=self.durability,
+            group=self.group,
             segment_bytes=self.segment_mib * MIB,
             segment_age_s=self.segment_age_s,
             keep_s=self.keep_days * 86_400,

@@ -14,6 +14,7 @@ from typing import Final
 
 from msgspec import Struct, structs
 
+from gateway.journal.access import admit_to_journal, closed_parents
 from gateway.listening.certificate import Certificate
 from gateway.listening.descriptors import raise_limit
 from gateway.listening.server import server
@@ -65,6 +66,7 @@ async def serve(settings: Settings, *, report: Report, render: Render, command: 
         with _bound(settings) as sockets, created(settings.workers) as counters:
             settings = _placed(settings, sockets)
             keys = _keys(settings)
+            _admit_group(settings, report)
             async with chronicle(settings, report) as note, sidecar(settings, note) as opa:
                 berths = _berths(settings, keys, sockets, opa, counters)
                 workers = [Worker(structs.replace(berth, command=command), report) for berth in berths]
@@ -137,6 +139,21 @@ def _keys(settings: Settings) -> Keys:
     if isinstance(keys, KeyProblem):
         raise UnstartableError(keys.message)
     return keys
+
+
+def _admit_group(settings: Settings, report: Report) -> None:
+    """Let the group of `journal.group` read the journal; raise UnstartableError if that cannot be done."""
+    directory, group = settings.journal.directory, settings.journal.group
+    if not group:
+        return
+    try:
+        admit_to_journal(directory, group)
+        for parent in closed_parents(directory, group):
+            remedy = f"chmod o+x {parent}, or set `journal.directory` to a place that the group can reach"
+            report("journal_unreachable", group=group, detail=f"the group may not pass {parent}: {remedy}")
+    except OSError as error:
+        where = "`journal.group`" if error.filename is None else f"`journal.group`: {error.filename}"
+        raise UnstartableError(f"{where}: {error.strerror}.") from error
 
 
 def _berths(settings: Settings, keys: Keys, sockets: Sockets, opa: Sidecar, counters: int) -> list[Berth]:

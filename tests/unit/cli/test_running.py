@@ -31,6 +31,7 @@ LOOK_AT = [
     "opa_ended",
     "worker_silent",
     "cannot_start",
+    "journal_unreachable",
     "variable_unknown",
     "upload_refused",
     "move_refused",

@@ -43,6 +43,7 @@ class Fickle(Disk):
     """A disk that says what was done to it, waits when told to, and fails when told to."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.done: list[tuple[str, int, bool]] = []
         self.open = Event()
         self.open.set()

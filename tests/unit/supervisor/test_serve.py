@@ -1,4 +1,5 @@
 import asyncio
+import grp
 import os
 import signal
 import socket
@@ -141,6 +142,24 @@ async def test_a_port_that_is_taken_is_said_and_nothing_starts(tmp_path: Path) -
             await supervisor.event("cannot_start")
             assert f"127.0.0.1:{port}" in supervisor.events[0]["reason"]
             assert len(supervisor.events) == 1
+
+
+async def test_a_group_that_does_not_exist_is_said_and_nothing_starts(tmp_path: Path) -> None:
+    async with Supervisor(tmp_path, {"journal": {"group": "no-such-group"}}) as supervisor:
+        assert await supervisor.ended() == 1
+        reason = (await supervisor.event("cannot_start"))["reason"]
+        assert "`journal.group`: no group of this machine is called `no-such-group`: create it" in reason
+
+
+async def test_a_directory_that_the_group_may_not_pass_is_reported(tmp_path: Path) -> None:
+    group = grp.getgrgid(os.getgid()).gr_name
+    async with Supervisor(tmp_path, {"journal": {"group": group}}) as supervisor:
+        reported = await supervisor.event("journal_unreachable")
+        await supervisor.event("listening")
+        said = [one["detail"] for one in supervisor.named("journal_unreachable")]
+        assert reported["group"] == group
+        assert any(f"may not pass {tmp_path}: chmod o+x {tmp_path}, or set" in detail for detail in said)
+        assert (tmp_path / ".state" / "journal").stat().st_mode & 0o777 == 0o750
 
 
 async def test_two_gateways_do_not_share_a_port(tmp_path: Path) -> None:
