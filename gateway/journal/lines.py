@@ -1,14 +1,14 @@
 """Lines of one segment, also of one that is being written or that a killed writer left behind.
 
-Rule 1: content ends at the first NUL (preallocated space) or at the last newline (a torn line): no receipt was given
-for what lies beyond.
+Rule 1: content ends at the first NUL (unused space of earlier builds) or at the last newline (a torn line): no receipt
+was given for what is behind that.
 Rule 2: a line that is no record is shown as `unreadable` with its place, never passed over in silence.
 """
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import orjson
 
@@ -61,7 +61,7 @@ def first_record(path: Path) -> Read | None:
 
 
 def content_end(path: Path) -> int:
-    """Return where the content of a segment ends, by bisection: no line holds a NUL, and all NULs come last."""
+    """Return the offset behind the last whole line: no line holds a NUL, and all NULs come last."""
     with path.open("rb") as file:
         low, high = 0, os.fstat(file.fileno()).st_size
         while low < high:
@@ -71,4 +71,16 @@ def content_end(path: Path) -> int:
                 high = middle
             else:
                 low = middle + 1
-    return low
+        return _line_end(file, low)
+
+
+def _line_end(file: BinaryIO, end: int) -> int:
+    """Return the offset behind the last newline before `end`: a line may be incomplete while it is written."""
+    while end:
+        start = max(0, end - CHUNK)
+        file.seek(start)
+        newline = file.read(end - start).rfind(b"\n")
+        if newline >= 0:
+            return start + newline + 1
+        end = start
+    return 0

@@ -1,7 +1,8 @@
 """Which segments are kept: by age and by bytes, oldest first; and sealing what a killed writer left open.
 
 Rule 1: a segment that its writer holds open is neither sealed nor removed.
-Rule 2: an abandoned segment loses its preallocated tail and nothing else.
+Rule 2: an abandoned segment loses the space that it did not use, and nothing else. Earlier builds filled that space
+with NUL bytes.
 """
 
 import fcntl
@@ -43,7 +44,7 @@ def retain(directory: Path, *, before_ns: int, budget: int) -> Kept:
 
 
 def seal_abandoned(directory: Path) -> list[SegmentName]:
-    """Cut the preallocated tail off segments that nobody writes any more; return which those were."""
+    """Give back the unused space of segments that nobody writes any more; return which those were."""
     sealed: list[SegmentName] = []
     for name, path in segments(directory):
         with _held(path) as descriptor:
@@ -88,16 +89,22 @@ def _held(path: Path) -> Generator[int | None]:
 
 
 def _cut(descriptor: int) -> bool:
-    """Truncate at the first NUL, which no line of JSON holds; return whether there was one."""
-    size = os.fstat(descriptor).st_size
-    if not size or os.pread(descriptor, 1, size - 1) != b"\0":
+    """Truncate behind the content; return whether there was unused space. Retention needs the time of last change."""
+    status = os.fstat(descriptor)
+    length = _content(descriptor, status.st_size)
+    unused = status.st_blocks * _BLOCK - status.st_size
+    if length == status.st_size and unused < 2 * status.st_blksize:
         return False
-    os.ftruncate(descriptor, _content(descriptor, size))
+    os.ftruncate(descriptor, length)
+    os.utime(descriptor, ns=(status.st_atime_ns, status.st_mtime_ns))
     os.fsync(descriptor)
     return True
 
 
 def _content(descriptor: int, size: int) -> int:
+    """Return where the first NUL is if the file ends with one: no line of JSON holds any."""
+    if not size or os.pread(descriptor, 1, size - 1) != b"\0":
+        return size
     for offset in range(0, size, _CHUNK):
         found = os.pread(descriptor, _CHUNK, offset).find(b"\0")
         if found >= 0:

@@ -1,10 +1,13 @@
 """The only place where the journal touches its files: create, write, seal.
 
-Rule 1: a segment is preallocated, locked by its writer for as long as it is open, and known to the directory on disk.
+Rule 1: a segment has its space before it is written, is locked by its writer as long as it is open, and the directory
+on disk knows it. Its length is what was written, so that log shippers can follow it. A file system without
+`fallocate` reserves no space: if it is full, second records may be lost.
 Rule 2: a durable write has returned only when the device has it (`RWF_DSYNC`: one call for write and fdatasync).
 Rule 3: an error is the caller's to judge; nothing is tried twice on the same descriptor.
 """
 
+import ctypes
 import errno
 import fcntl
 import os
@@ -14,6 +17,8 @@ from typing import Final, Protocol
 from gateway.journal.access import admit_to_segment
 
 _UNSUPPORTED: Final = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
+_KEEP_SIZE: Final = 1
+"""FALLOC_FL_KEEP_SIZE (fallocate(2)): the file does not become longer."""
 
 
 class Storage(Protocol):
@@ -31,13 +36,13 @@ class Disk:
         self._group: Final = group
 
     def create(self, path: Path, size: int) -> int:
-        """Return the descriptor of a new segment with `size` bytes of its own; nothing is left where that fails."""
+        """Return the descriptor of a new segment with `size` bytes reserved; nothing is left where that fails."""
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             if self._group:
                 admit_to_segment(descriptor, self._group)
-            os.posix_fallocate(descriptor, 0, size)
+            _reserve(descriptor, size)
             os.fsync(descriptor)
             sync_directory(path.parent)
         except OSError:
@@ -77,6 +82,20 @@ def sync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _reserve(descriptor: int, size: int) -> None:
+    """Reserve space for the first `size` bytes of a file without making it longer, if its file system can."""
+    allocate = getattr(ctypes.CDLL(None, use_errno=True), "fallocate", None)
+    if allocate is None:
+        return
+    allocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
+    while allocate(descriptor, _KEEP_SIZE, 0, size):
+        code = ctypes.get_errno()
+        if code in _UNSUPPORTED:
+            return
+        if code != errno.EINTR:
+            raise OSError(code, os.strerror(code))
 
 
 def _write_and_sync(descriptor: int, view: memoryview, offset: int) -> None:

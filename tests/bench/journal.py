@@ -1,9 +1,14 @@
 """What the journal costs: records a second and latency, at both durabilities, for few and many at once.
 
+It also compares segments as they are, which grow as they are written, with those of earlier builds, which had their
+whole length from the start, filled with NUL bytes. Both are measured in turns.
+
 Run it with `python -m tests.bench.journal`; `measure` is for others to call.
 """
 
 import asyncio
+import os
+import statistics
 import sys
 import tempfile
 import time
@@ -19,6 +24,7 @@ from gateway.admission.policy_input import PolicyInput
 from gateway.admission.record import Completed, Enforced, JournalFailure, Occasion
 from gateway.admission.recording import decided
 from gateway.journal.options import Options
+from gateway.journal.storage import Disk, Storage
 from gateway.journal.writer import Journal
 from tests.bench.journal_sample import QUESTION, VERDICT
 
@@ -36,9 +42,22 @@ class Figures(Struct, frozen=True, kw_only=True):
     cpu_us: float
 
 
-async def measure(directory: Path, durability: Durability, concurrency: int, calls: int = 8_000) -> Figures:
+class Padded(Disk):
+    """Segments as earlier builds wrote them."""
+
+    def create(self, path: Path, size: int) -> int:
+        """Return the descriptor of a new segment that has its whole length."""
+        descriptor = super().create(path, size)
+        os.posix_fallocate(descriptor, 0, size)
+        os.fsync(descriptor)
+        return descriptor
+
+
+async def measure(
+    directory: Path, durability: Durability, concurrency: int, calls: int = 8_000, *, storage: Storage | None = None
+) -> Figures:
     """Write `calls` pairs of records from `concurrency` tasks and return what it took."""
-    journal = Journal(directory, Options(durability=durability))
+    journal = Journal(directory, Options(durability=durability), storage=storage)
     journal.start()
     latencies: list[float] = []
     await asyncio.gather(*(_calls(journal, 200, []) for _ in range(concurrency)))
@@ -82,12 +101,28 @@ def rows(concurrencies: Sequence[int] = (1, 16)) -> list[Figures]:
     return found
 
 
+def ratio(concurrency: int, rounds: int = 7) -> float:
+    """Return the cost of a first record in a segment that grows, as a multiple of that in a padded one (medians)."""
+    took: dict[bool, list[float]] = {True: [], False: []}
+    for turn in range(rounds):
+        for padded in (True, False) if turn % 2 else (False, True):
+            with tempfile.TemporaryDirectory(dir=Path.cwd()) as directory:
+                storage = Padded() if padded else Disk()
+                found = uvloop.run(measure(Path(directory), "disk", concurrency, 2_000, storage=storage))
+            took[padded].append(found.p50_us)
+    return statistics.median(took[False]) / statistics.median(took[True])
+
+
 def main() -> None:
     """Print the table."""
     for row in rows():
         sys.stdout.write(
             f"{row.durability:8} {row.concurrency:3} at once: {row.calls_per_s:7.0f} calls/s,"
             f" first record p50 {row.p50_us:5.0f} us, p99 {row.p99_us:6.0f} us, CPU {row.cpu_us:4.0f} us a call\n"
+        )
+    for concurrency in (1, 16):
+        sys.stdout.write(
+            f"a segment that grows costs {ratio(concurrency):.2f} times what a padded one does, {concurrency} at once\n"
         )
 
 

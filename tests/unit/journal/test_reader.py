@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.journal.follow import Tail, follow
-from gateway.journal.lines import content_end
+from gateway.journal.lines import CHUNK, content_end
 from gateway.journal.names import SegmentName, named, segments
 from gateway.journal.reader import read
 from gateway.journal.writer import Journal
@@ -128,11 +128,29 @@ def test_a_segment_name_is_read_as_it_was_written(begins: int, writer: str) -> N
     assert named(Path(str(name))) == name
 
 
-@given(content=st.integers(0, 40), padding=st.integers(0, 40))
-def test_the_end_of_content_is_found(tmp_path_factory: pytest.TempPathFactory, content: int, padding: int) -> None:
+@given(lines=st.lists(st.integers(0, 9), max_size=6), torn=st.integers(0, 9), padding=st.integers(0, 40))
+def test_the_end_of_the_last_whole_line_is_found(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[int], torn: int, padding: int
+) -> None:
     path = tmp_path_factory.mktemp("journal") / "s"
-    path.write_bytes(b"x" * content + b"\0" * padding)
-    assert content_end(path) == content
+    content = b"".join(b"x" * length + b"\n" for length in lines)
+    path.write_bytes(content + b"x" * torn + b"\0" * padding)
+    assert content_end(path) == len(content)
+
+
+def test_the_end_of_the_last_whole_line_is_found_before_a_long_incomplete_one(tmp_path: Path) -> None:
+    (tmp_path / "s").write_bytes(b"one\n" + b"x" * (2 * CHUNK + 5))
+    assert content_end(tmp_path / "s") == 4
+
+
+async def test_following_from_the_middle_of_a_line_that_is_being_written_reads_all_of_it(tmp_path: Path) -> None:
+    whole = text(place(2, "w", 2))
+    path = segment(tmp_path, SegmentName(1, "w", 1), [place(1, "w", 1)], whole[:10])
+    tail = Tail(tmp_path)
+    assert tail.more() == []
+    with path.open("ab") as file:
+        file.write(whole[10:])
+    assert [record["sequence"] for record in tail.more()] == [2]
 
 
 async def test_what_is_added_is_seen_once(journal: Journal) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from gateway.journal.names import SegmentName, segments
 from gateway.journal.options import JournalState
 from gateway.journal.retention import retain, seal_abandoned
+from gateway.journal.storage import Disk
 
 BLOCK = 4096
 
@@ -56,6 +57,19 @@ def test_an_abandoned_segment_loses_its_padding_only(tmp_path: Path) -> None:
     path = segment(tmp_path, 1, b"one\ntorn" + b"\0" * BLOCK)
     assert [name.number for name in seal_abandoned(tmp_path)] == [1]
     assert path.read_bytes() == b"one\ntorn"
+    assert seal_abandoned(tmp_path) == []
+
+
+def test_an_abandoned_segment_gives_back_the_space_that_it_reserved_and_keeps_its_time(tmp_path: Path) -> None:
+    path = tmp_path / str(SegmentName(1, "w", 1))
+    descriptor = Disk().create(path, 1 << 20)
+    Disk().write(descriptor, b"one\ntorn", 0, durable=False)
+    os.close(descriptor)
+    os.utime(path, ns=(1, 1))
+    assert path.stat().st_blocks * 512 >= 1 << 20
+    assert [name.number for name in seal_abandoned(tmp_path)] == [1]
+    assert path.stat().st_blocks * 512 < 1 << 16
+    assert (path.read_bytes(), path.stat().st_mtime_ns) == (b"one\ntorn", 1)
     assert seal_abandoned(tmp_path) == []
 
 

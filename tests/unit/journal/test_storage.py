@@ -1,10 +1,12 @@
 """The file layer: what it asks of the kernel, and what it leaves behind when that fails."""
 
+import ctypes
 import errno
 import fcntl
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -37,7 +39,7 @@ def test_a_durable_write_is_one_call_that_returns_when_the_device_has_the_data(
     Disk().write(descriptor, b"another\n", 7, durable=False)
     os.close(descriptor)
     assert kernel.asked == [(7, 0, os.RWF_DSYNC), (8, 7, 0)]
-    assert (tmp_path / "s").read_bytes().startswith(b"record\nanother\n\0")
+    assert (tmp_path / "s").read_bytes() == b"record\nanother\n"
 
 
 def test_a_short_write_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,3 +101,40 @@ def test_an_open_segment_is_locked_and_a_sealed_one_is_not(tmp_path: Path) -> No
         Disk().seal(descriptor, 10)
         fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
     assert (tmp_path / "s").stat().st_size == 10
+
+
+def test_a_segment_has_its_space_from_the_start_and_its_length_is_what_was_written(tmp_path: Path) -> None:
+    descriptor = Disk().create(tmp_path / "s", 1 << 20)
+    created = os.fstat(descriptor)
+    assert (created.st_size, created.st_blocks * 512) == (0, 1 << 20)
+    Disk().write(descriptor, b"record\n", 0, durable=True)
+    assert (tmp_path / "s").read_bytes() == b"record\n"
+    Disk().seal(descriptor, 7)
+    assert (tmp_path / "s").stat().st_blocks * 512 < 1 << 16
+
+
+@pytest.mark.parametrize("code", [errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOSPC, errno.EINTR])
+def test_a_file_system_that_reserves_no_space_is_used_without_and_a_full_one_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    asked: list[tuple[int, ...]] = []
+
+    def fallocate(*asking: int) -> int:
+        asked.append(asking[1:])
+        ctypes.set_errno(code)
+        return -1 if code != errno.EINTR or len(asked) == 1 else 0
+
+    def library(*_: object, **__: object) -> SimpleNamespace:
+        return SimpleNamespace(fallocate=fallocate)
+
+    monkeypatch.setattr(ctypes, "CDLL", library)
+    if code == errno.ENOSPC:
+        with pytest.raises(OSError, match="No space left"):
+            Disk().create(tmp_path / "s", 4096)
+        assert list(tmp_path.iterdir()) == []
+        return
+    descriptor = Disk().create(tmp_path / "s", 4096)
+    Disk().write(descriptor, b"record\n", 0, durable=True)
+    os.close(descriptor)
+    assert (tmp_path / "s").read_bytes() == b"record\n"
+    assert asked == [(1, 0, 4096)] * (2 if code == errno.EINTR else 1)
