@@ -54,6 +54,8 @@ NEEDS: Final[Mapping[str, Need]] = {
     "go": Need(lambda: shutil.which("go") is not None, "Go is not installed"),
     "node": Need((ROOT / "tests/node/node_modules/.bin/node").exists, "npm could not install tests/node (see above)"),
     "client1": Need((ROOT / ".venv-client1/bin/python").exists, "`make client1` did not run"),
+    "root": Need(lambda: os.geteuid() == 0, "only root may run programs as another user"),
+    "rsyslog": Need(Path("/usr/sbin/rsyslogd").exists, "rsyslog is not installed (as root, .ci/run installs it)"),
     "tmpfs": Need(_tmpfs, "only root may mount a tmpfs to fill"),
 }
 

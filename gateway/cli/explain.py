@@ -72,7 +72,7 @@ def command(identifier: str, directory: Path | None, config: Path | None, *, as_
     Each requirement with what decided it, the rules with file, line and owner as of the recorded revision, and the
     smallest change of policy or arguments that flips the decision, verified by OPA.
     """
-    record = _record(journal_directory(directory, config, option="--journal"), identifier)
+    record = _record(journal_directory(directory, config), identifier)
     bundle = _bundle(_place(options, config), str(record.get("revision", "")))
     row = asked_in(record)
     explanation = None if row is None else _explained(bundle, row)

@@ -1,15 +1,17 @@
 """`mcp-admission journal`: what was decided, and who allowed it.
 
-Rule 1: a table for a person at a terminal, the records themselves as JSON lines for a program at the end of a pipe.
+Rule 1: `tail` is a table at a terminal, and the records themselves as JSON lines for a program at the end of a pipe;
+`show` and `stats` are tables at a terminal and the same text in a pipe. With `--json` each prints JSON everywhere.
 Rule 2: nothing here writes to a journal.
+Rule 3: `tail --follow` shows each record once: none that is added while it reads is lost or comes twice.
 """
 
 import asyncio
 import contextlib
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final
 
 import click
 import orjson
@@ -17,32 +19,18 @@ import orjson
 from gateway.cli.ending import ending
 from gateway.cli.journal_export import export as exported
 from gateway.cli.journal_export import keygen, options
-from gateway.cli.journal_place import journal_directory, place
+from gateway.cli.journal_filters import chosen, filters
+from gateway.cli.journal_place import journal_directory, place, renamed_place
 from gateway.cli.journal_text import call_text, statistics_text
-from gateway.cli.live import colored, header, line
-from gateway.cli.since import Since
+from gateway.cli.live import colored, header, line, width_of
+from gateway.journal.follow import Tail
 from gateway.journal.follow import follow as added_to
 from gateway.journal.lines import Read
-from gateway.journal.query import SHOWN, Filter, Found, find, joined, select
+from gateway.journal.query import SHOWN, Filter, Selection, find, joined, select
 from gateway.journal.reader import read
 from gateway.journal.statistics import statistics
 
-_Command = TypeVar("_Command", bound=Callable[..., Any])
-
-
-def _filters(function: _Command) -> _Command:
-    """Add the options that say which records are meant."""
-    outcomes = click.Choice(["allow", "hold", "deny", "refused"])
-    for option in (
-        click.option("--since", type=Since(), default=0, help="15m, 2h, 1d, or a date and time in UTC."),
-        click.option("--rule", default="", help="Rule or requirement that admitted or refused."),
-        click.option("--outcome", type=outcomes, default=None, help="What came of it."),
-        click.option("--tool", default="", help="Tool, prompt or resource URI."),
-        click.option("--server", default="", help="Server of the catalog."),
-        click.option("--agent", default="", help="Registered agent."),
-    ):
-        function = option(function)
-    return function
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group(
@@ -50,6 +38,7 @@ def _filters(function: _Command) -> _Command:
 Examples:
   mcp-admission journal tail --config settings.yaml --follow
   mcp-admission journal tail --outcome deny --since 2h
+  mcp-admission journal tail --principal alice@example.com --conversation 4f1d
   mcp-admission journal show 3f0b6a9e
   mcp-admission journal stats --since 1d --server slack
 """
@@ -61,81 +50,88 @@ def command() -> None:
 @command.command(
     epilog="""\b
 Examples:
-  mcp-admission journal tail --directory .state/journal --follow
+  mcp-admission journal tail --journal .state/journal --follow
   mcp-admission journal tail --agent support-bot --rule rules_permit | jq .reasons
 """
 )
 @place
-@_filters
+@renamed_place
+@filters
 @click.option("--follow", is_flag=True, help="Go on with what is added, until ended by a signal or a closed pipe.")
 @click.option("--lines", "-n", type=click.IntRange(min=0), default=50, show_default=True, help="Calls to begin with.")
-def tail(directory: Path | None, config: Path | None, *, follow: bool, lines: int, **chosen: Any) -> None:
+@_as_json
+def tail(directory: Path | None, config: Path | None, *, follow: bool, lines: int, as_json: bool, **named: Any) -> None:
     """Show the last calls, and with --follow those that come."""
-    journal = journal_directory(directory, config)
-    wanted = _wanted(chosen)
-    _print(joined(select(_readable(journal, wanted.since_ns), wanted), lines))
+    journal, wanted = journal_directory(directory, config), chosen(named)
+    shown = Shown(journal, wanted, as_json=as_json or not sys.stdout.isatty())
+    shown.last(lines)
     if follow:
         with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
-            asyncio.run(_follow(journal, wanted))
+            asyncio.run(shown.follow())
 
 
 @command.command(
     epilog="""\b
 Examples:
   mcp-admission journal show 3f0b6a9e
-  mcp-admission journal show 3f0b6a9e --config settings.yaml | jq .decided.grounds
+  mcp-admission journal show 3f0b6a9e --config settings.yaml --json | jq .decided.grounds
 """
 )
 @place
+@renamed_place
 @click.argument("identifier", metavar="ID")
-def show(directory: Path | None, config: Path | None, identifier: str) -> None:
+@_as_json
+def show(directory: Path | None, config: Path | None, identifier: str, *, as_json: bool) -> None:
     """Say who allowed a call, or why it was refused: ID is a call id or decision id, or how one begins."""
     found = find(journal_directory(directory, config), identifier)
     if not found:
         raise click.ClickException(f"No call or decision in this journal begins with {identifier!r}. Is it another's?")
-    if sys.stdout.isatty():
-        click.echo("\n\n".join(call_text(call, color=colored(sys.stdout)) for call in found))
+    if as_json:
+        for call in found:
+            click.echo(orjson.dumps({"decided": call.decided, "completed": call.completed}))
         return
-    for call in found:
-        click.echo(orjson.dumps({"decided": call.decided, "completed": call.completed}))
+    click.echo("\n\n".join(call_text(call, color=colored(sys.stdout), width=width_of(sys.stdout)) for call in found))
 
 
 @command.command(
     epilog="""\b
 Examples:
   mcp-admission journal stats --since 1d
-  mcp-admission journal stats --agent support-bot | jq .latencies
+  mcp-admission journal stats --agent support-bot --json | jq .latencies
 """
 )
 @place
-@_filters
-def stats(directory: Path | None, config: Path | None, **chosen: Any) -> None:
+@renamed_place
+@filters
+@_as_json
+def stats(directory: Path | None, config: Path | None, *, as_json: bool, **named: Any) -> None:
     """Count calls by outcome, requirement, rule, agent and server, with latency percentiles."""
-    wanted = _wanted(chosen)
+    wanted = chosen(named)
     figures = statistics(select(_readable(journal_directory(directory, config), wanted.since_ns), wanted))
-    if sys.stdout.isatty():
-        click.echo(statistics_text(figures))
-    else:
+    if as_json:
         click.echo(orjson.dumps({"counts": figures.counts, "latencies": _plain(figures.latencies)}))
+    else:
+        click.echo(statistics_text(figures, width=width_of(sys.stdout)))
 
 
 @command.command(
     epilog="""\b
 Examples:
   mcp-admission journal export --since 7d --to-key age1... --bundle bundle.tar.gz -o corpus.age
-  mcp-admission journal export --directory .state/journal --max 2000 --to-key ci.pub -o corpus.age
+  mcp-admission journal export --journal .state/journal --max 2000 --to-key ci.pub -o corpus.age
 """
 )
 @place
+@renamed_place
 @options
-def export(directory: Path | None, config: Path | None, **chosen: Any) -> None:
+def export(directory: Path | None, config: Path | None, **named: Any) -> None:
     """Write the recorded questions, each once, as an encrypted corpus for `replay` in CI.
 
     Questions are alike where all but the moment within an hour of the week is the same and the same came of it.
     Secrets are masked; what `journal.masking` masked stays so (by default all that the policy in force did not read),
     and the share that can be replayed is printed.
     """
-    exported(journal_directory(directory, config), **chosen)
+    exported(journal_directory(directory, config), **named)
 
 
 command.add_command(keygen)
@@ -145,53 +141,63 @@ def _plain(latencies: dict[str, Any]) -> dict[str, Any]:
     return {name: {part: getattr(value, part) for part in value.__struct_fields__} for name, value in latencies.items()}
 
 
-def _wanted(chosen: dict[str, Any]) -> Filter:
-    return Filter(
-        agent=chosen["agent"],
-        server=chosen["server"],
-        tool=chosen["tool"],
-        outcome=chosen["outcome"] or "",
-        rule=chosen["rule"],
-        since_ns=chosen["since"],
-    )
+class Shown:
+    """The records that are wanted, shown once each: first the last ones, then what is added."""
+
+    def __init__(self, journal: Path, wanted: Filter, *, as_json: bool) -> None:
+        """Remember where the journal ends before anything of it is read."""
+        self._journal: Final = journal
+        self._since_ns: Final = wanted.since_ns
+        self._selection: Final = Selection(wanted)
+        self._added: Final = Tail(journal)
+        self._read: Final[dict[str, int]] = {}
+        self._as_json: Final = as_json
+
+    def last(self, most: int) -> None:
+        """Show the last calls, each with its completion if there is one."""
+        calls = joined(self._selection.of(self._remembered()), most)
+        if not self._as_json:
+            click.echo(header(date=True))
+        for call in calls:
+            self._show(call.decided, call.completed)
+
+    async def follow(self) -> None:
+        """Show what is added."""
+        async for records in added_to(self._journal, tail=self._added, ended=ending()):
+            for record in self._selection.of(record for record in records if self._new(record)):
+                self._show(record, None)
+
+    def _remembered(self) -> Iterator[Read]:
+        for record in _readable(self._journal, self._since_ns):
+            self._read[record["writer"]] = record["sequence"]
+            yield record
+
+    def _new(self, record: Read) -> bool:
+        """Return whether a record was not read with the last ones; say where a line is damaged."""
+        if record["kind"] == "unreadable":
+            _damaged(self._journal, record)
+            return False
+        return record["sequence"] > self._read.get(record["writer"], 0)
+
+    def _show(self, record: Read, completed: Read | None) -> None:
+        if self._as_json:
+            click.echo(orjson.dumps(record))
+            if completed:
+                click.echo(orjson.dumps(completed))
+        elif record["kind"] in SHOWN:
+            outcome = str(completed.get("outcome", "")) if completed else ""
+            click.echo(line(record, color=colored(sys.stdout), date=True, width=width_of(sys.stdout), ended=outcome))
 
 
 def _readable(directory: Path, since_ns: int) -> Iterator[Read]:
     """Return the records, and say on standard error where a line is damaged."""
     for record in read(directory, since_ns=since_ns):
         if record["kind"] == "unreadable":
-            place = f"{directory / record['file']}, byte {record['offset']}"
-            click.echo(f"{place}: {record['bytes']} bytes are no record; they are left out.", err=True)
+            _damaged(directory, record)
         else:
             yield record
 
 
-def _print(calls: Iterable[Found]) -> None:
-    """Print calls as a table, or as the records that they are."""
-    if not sys.stdout.isatty():
-        for call in calls:
-            _echo(call.decided)
-            if call.completed:
-                _echo(call.completed)
-        return
-    click.echo(header(date=True))
-    for call in calls:
-        click.echo(_row(call.decided, call.completed))
-
-
-def _row(decided: Read, completed: Read | None) -> str:
-    text = line(decided, color=colored(sys.stdout), date=True)
-    return f"{text}  {completed.get('outcome', '')}" if completed else text
-
-
-def _echo(record: Read) -> None:
-    click.echo(orjson.dumps(record))
-
-
-async def _follow(directory: Path, wanted: Filter) -> None:
-    async for records in added_to(directory, ended=ending()):
-        for record in select(records, wanted):
-            if not sys.stdout.isatty():
-                _echo(record)
-            elif record["kind"] in SHOWN:
-                click.echo(_row(record, None))
+def _damaged(directory: Path, record: Read) -> None:
+    where = f"{directory / record['file']}, byte {record['offset']}"
+    click.echo(f"{where}: {record['bytes']} bytes are no record; they are left out.", err=True)

@@ -2,6 +2,7 @@
 
 Rule 1: `call_text` answers "who allowed this": agent, owner, purpose, rule, its owner and reason, revision.
 Rule 2: as in `live`, nothing that a client or server chose reaches the terminal unescaped.
+Rule 3: a text is whole: at a terminal it is broken into lines below one another, not cut.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,6 +10,7 @@ from typing import Any, Final
 
 import click
 
+from gateway.cli.columns import columns, cut
 from gateway.cli.live import escaped
 from gateway.journal.lines import Read
 from gateway.journal.query import Found, outcome_of, target_of
@@ -16,37 +18,72 @@ from gateway.journal.statistics import Latency, Statistics
 
 _WORDS: Final = {"allow": "ALLOWED", "deny": "DENIED", "hold": "HELD", "refused": "REFUSED"}
 _COLORS: Final = {"allow": "green", "deny": "red", "hold": "yellow", "refused": "magenta"}
-_LABEL: Final = 12
+_LABEL: Final = 14
 _MOST: Final = 15
+_COUNTS: Final = 21
+"""Columns before the name of what was counted."""
 
 
-def call_text(call: Found, *, color: bool) -> str:
-    """Return everything that a person asks about one call."""
+def call_text(call: Found, *, color: bool, width: int = 0) -> str:
+    """Return everything that a person asks about one call; with a `width`, its lines are no longer than that."""
     record = call.decided
     outcome = outcome_of(record)
-    title = click.style(_WORDS.get(outcome, outcome), fg=_COLORS.get(outcome), bold=True) if color else _WORDS[outcome]
+    word = _WORDS.get(outcome, outcome.upper())
+    title = click.style(escaped(word), fg=_COLORS.get(outcome), bold=True) if color else escaped(word)
     lines = [f"{title}  call {escaped(str(record.get('call_id', '')))}"]
-    lines += [f"  {label:{_LABEL}}{escaped(text)}" for label, text in _facts(record) if text]
-    lines += [f"  {label:{_LABEL}}{escaped(text)}" for label, text in _ending(call)]
+    for label, text in (*_facts(record), *_ending(call)):
+        if text:
+            first, *rest = _broken(escaped(text), width - _LABEL - 2)
+            lines += [f"  {label:{_LABEL}}{first}", *(f"  {'':{_LABEL}}{more}" for more in rest)]
     return "\n".join(lines)
 
 
-def statistics_text(figures: Statistics) -> str:
-    """Return counts and latencies as tables, the largest first."""
-    parts: list[str] = []
-    for name, counts in figures.counts.items():
-        if counts:
-            rows = [f"  {count:>9,}  {escaped(value)}" for value, count in list(counts.items())[:_MOST]]
-            more = [f"  {'':>9}  and {len(counts) - _MOST} more"] if len(counts) > _MOST else []
-            parts.append("\n".join([f"by {name}", *rows, *more]))
+def statistics_text(figures: Statistics, *, width: int = 0) -> str:
+    """Return counts and latencies as tables, the largest first; names are cut to the `width` if there is one."""
+    parts = [_counts(name, counts, width) for name, counts in figures.counts.items() if counts]
     if figures.latencies:
-        head = f"  {'':10}{'count':>10}{'p50':>10}{'p90':>10}{'p99':>10}{'most':>10}"
-        parts.append("\n".join(["microseconds", head, *(_latency(*pair) for pair in figures.latencies.items())]))
+        head = f"  {'MICROSECONDS':14}{'COUNT':>10}{'P50':>10}{'P90':>10}{'P99':>10}{'MOST':>10}"
+        parts.append("\n".join(["latencies", head, *(_latency(*pair) for pair in figures.latencies.items())]))
     return "\n\n".join(parts) if parts else "Nothing was recorded."
 
 
+def _counts(name: str, counts: Mapping[str, int], width: int) -> str:
+    total, most = sum(counts.values()), list(counts.items())[:_MOST]
+    rows = [
+        f"  {count:>9,}  {count / total:>6.1%}  {_fitting(escaped(value or '-'), width - _COUNTS)}"
+        for value, count in most
+    ]
+    more = [f"  {'':>9}  {'':>6}  and {len(counts) - _MOST} more"] if len(counts) > _MOST else []
+    return "\n".join([f"by {name}", f"  {'COUNT':>9}  {'SHARE':>6}  {name.upper()}", *rows, *more])
+
+
+def _fitting(text: str, width: int) -> str:
+    return cut(text, width) if width > 0 else text
+
+
+def _broken(text: str, width: int) -> list[str]:
+    """Return a text in lines of at most `width` columns, at spaces if there are any; one line without a width."""
+    if width <= 0 or columns(text) <= width:
+        return [text]
+    lines: list[str] = []
+    line = ""
+    for word in text.split(" "):
+        rest = word
+        if line and columns(line) + 1 + columns(rest) > width:
+            lines.append(line)
+            line = ""
+        else:
+            rest = f"{line} {rest}" if line else rest
+        while columns(rest) > width:
+            head = cut(rest, width + 1)[:-1]
+            lines.append(head)
+            rest = rest[len(head) :]
+        line = rest
+    return [*lines, line] if line else lines
+
+
 def _latency(name: str, value: Latency) -> str:
-    return f"  {name:10}{value.count:>10,}{value.p50:>10,}{value.p90:>10,}{value.p99:>10,}{value.most:>10,}"
+    return f"  {name:14}{value.count:>10,}{value.p50:>10,}{value.p90:>10,}{value.p99:>10,}{value.most:>10,}"
 
 
 def _facts(record: Read) -> Iterator[tuple[str, str]]:
@@ -71,6 +108,8 @@ def _facts(record: Read) -> Iterator[tuple[str, str]]:
     yield "revision", str(record.get("revision", "")) + (" (observing only)" if record.get("observe") else "")
     yield "decision", str(record.get("decision_id", ""))
     yield "session", str(record.get("session", ""))
+    yield "conversation", str(record.get("conversation", "")) and f"{record['conversation']} (not verified)"
+    yield "trace", str(record.get("trace_id", "")) and f"{record['trace_id']} (not verified)"
     yield "credential", str(record.get("credential", ""))
     yield "took", f"{record.get('micros', 0):,} µs, of which the policy {record.get('policy_micros', 0):,} µs"
     yield "input", _input(record)

@@ -50,10 +50,13 @@ class Tail:
 
 
 async def follow(
-    directory: Path, *, from_start: bool = False, ended: asyncio.Event | None = None
+    directory: Path, *, tail: Tail | None = None, ended: asyncio.Event | None = None
 ) -> AsyncIterator[list[Read]]:
-    """Return what is added to a journal, as it is added, until the caller stops or the event is set."""
-    tail = Tail(directory, from_start=from_start)
+    """Return what is added to a journal, as it is added, until the caller stops or the event is set.
+
+    A `tail` that was made earlier also gives what was added since.
+    """
+    tail = tail or Tail(directory)
     if first := tail.more():
         yield first
     changes = awatch(

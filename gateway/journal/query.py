@@ -16,19 +16,27 @@ from gateway.journal.reader import read
 
 _OPEN: Final = 100_000
 _FOUND: Final = 20
+_DIGEST: Final = 8
+"""So many characters of a token's digest name it."""
 JUDGED: Final = frozenset({"decided", "refused"})
 SHOWN: Final = JUDGED | {"policy"}
 """What has a line of its own where a journal is shown: calls, and what happened to the policy."""
 
 
 class Filter(Struct, frozen=True, kw_only=True):
-    """What to show; what is empty does not restrict. `rule` is a rule or a requirement, `tool` any kind of target."""
+    """What to show; what is empty does not restrict. `rule` is a rule or a requirement, `tool` any kind of target.
+
+    What an earlier build did not record, such as a trace, is in no record of it.
+    """
 
     agent: str = ""
     server: str = ""
     tool: str = ""
     outcome: str = ""
     rule: str = ""
+    principal: str = ""
+    conversation: str = ""
+    trace: str = ""
     since_ns: int = 0
 
     def matches(self, record: Read) -> bool:
@@ -40,6 +48,9 @@ class Filter(Struct, frozen=True, kw_only=True):
             and self.tool in ("", target_of(record))
             and self.outcome in ("", outcome_of(record))
             and (not self.rule or self.rule in named_in(record))
+            and self.conversation in ("", record.get("conversation", ""))
+            and self.trace in ("", record.get("trace_id", ""))
+            and (not self.principal or names_principal(record, self.principal))
         )
 
 
@@ -73,23 +84,45 @@ def named_in(record: Read) -> set[str]:
     return rules | {str(reason.get("requirement")) for reason in record.get("reasons", ())} | {record.get("code", "")}
 
 
+def names_principal(record: Read, name: str) -> bool:
+    """Return whether a record's principal is called `name`: subject, `issuer#subject`, client id, or token digest."""
+    principal: dict[str, Any] = record.get("principal") or {}
+    subject, digest = principal.get("subject"), str(principal.get("credential_sha256") or "")
+    if name in (subject, principal.get("client_id"), f"{principal.get('issuer')}#{subject}"):
+        return True
+    return len(name) >= _DIGEST and digest.startswith(name)
+
+
+class Selection:
+    """Chooses the records that are wanted, and the completions of those calls, also from one batch after another."""
+
+    def __init__(self, wanted: Filter) -> None:
+        """Begin without a call under way."""
+        self._wanted: Final = wanted
+        self._everything: Final = wanted == Filter(since_ns=wanted.since_ns)
+        self._under_way: Final[OrderedDict[str, None]] = OrderedDict()
+
+    def of(self, records: Iterable[Read]) -> Iterator[Read]:
+        """Return what is wanted of the next records."""
+        return (record for record in records if self._takes(record))
+
+    def _takes(self, record: Read) -> bool:
+        kind, call_id = record["kind"], record.get("call_id", "")
+        if kind == "completed":
+            return self._under_way.pop(call_id, 0) is None
+        if kind not in JUDGED:
+            return self._everything
+        taken = self._wanted.matches(record)
+        if taken:
+            self._under_way[call_id] = None
+            while len(self._under_way) > _OPEN:
+                self._under_way.popitem(last=False)
+        return taken
+
+
 def select(records: Iterable[Read], wanted: Filter) -> Iterator[Read]:
     """Return the records that are wanted, and the completions of those calls."""
-    under_way: OrderedDict[str, None] = OrderedDict()
-    everything = wanted == Filter(since_ns=wanted.since_ns)
-    for record in records:
-        kind = record["kind"]
-        if kind in JUDGED:
-            if wanted.matches(record):
-                under_way[record.get("call_id", "")] = None
-                yield record
-        elif kind == "completed":
-            if under_way.pop(record.get("call_id", ""), 0) is None:
-                yield record
-        elif everything:
-            yield record
-        while len(under_way) > _OPEN:
-            under_way.popitem(last=False)
+    return Selection(wanted).of(records)
 
 
 class Calls:

@@ -41,7 +41,7 @@ def test_every_record_is_read_and_counted(commit: str, journal: Path, run: Run) 
     kinds = Counter(record["kind"] for record in read(journal))
     assert kinds.total() == lines > 20
     assert {kind: kinds[kind] for kind in WRITTEN[commit]} == WRITTEN[commit]
-    stats = run("journal", "stats", "--directory", journal)
+    stats = run("journal", "stats", "--json", "--journal", journal)
     assert stats.exit_code == 0, stats.output
     assert json.loads(stats.stdout)["counts"]["outcome"] == {"allow": 6, "deny": 6, "refused": 1}
 
@@ -50,7 +50,7 @@ def test_each_call_is_shown_with_why_it_was_refused(journal: Path, run: Run) -> 
     refused = [record for record in read(journal) if record.get("outcome") == "deny"]
     assert len(refused) == 6
     for record in refused:
-        shown = run("journal", "show", record["call_id"], "--directory", journal)
+        shown = run("journal", "show", record["call_id"], "--journal", journal)
         assert shown.exit_code == 0, shown.output
         assert record["reasons"][0]["requirement"] in shown.output
 

@@ -281,7 +281,7 @@ def test_a_corpus_for_ci_replays_like_its_journal(
     journal = write(tmp_path / "journal", records(content(), opa, [*CALLS, *CALLS, READ]))
     public = run("journal", "keygen", "-o", tmp_path / "ci.key").stdout.strip()
     corpus = tmp_path / "corpus.age"
-    result = run("journal", "export", "--directory", journal, "--to-key", public, "-o", corpus)
+    result = run("journal", "export", "--journal", journal, "--to-key", public, "-o", corpus)
     assert result.exit_code == 0, result.output
     assert "5 questions for 11 decisions" in result.stdout
     assert stat.S_IMODE((tmp_path / "ci.key").stat().st_mode) == 0o600
@@ -301,7 +301,7 @@ def test_export_prints_the_share_of_each_requirement_and_what_masking_should_kee
     journal = write(tmp_path / "journal", records(content(), opa, CALLS, level="masked", reads=False))
     public = run("journal", "keygen", "-o", tmp_path / "ci.key").stdout.strip()
     words = ("--to-key", public, "-o", tmp_path / "c.age", "--bundle", bundle(content()))
-    told = run("journal", "export", "--directory", journal, *words).stdout
+    told = run("journal", "export", "--journal", journal, *words).stdout
     assert "0.0%          0 of 5  rules_permit" in told
     assert "100.0%          5 of 5  server_is_listed" in told
     assert "0.0%          0 of 5  (whole decisions)" in told

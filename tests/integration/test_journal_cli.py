@@ -33,6 +33,14 @@ ALLOWED: Final[dict[str, Any]] = {
     "policy_micros": 310,
     "unix_ns": 1_795_183_200_123_000_000,
 }
+RECORD: Final[dict[str, Any]] = {"kind": "decided", "at": 1, "writer": "w", "outcome": "allow"}
+ALICE: Final = {
+    "kind": "human",
+    "issuer": "https://id.example",
+    "subject": "alice",
+    "client_id": "desktop",
+    "credential_sha256": "0123456789abcdef",
+}
 DENIED: Final[dict[str, Any]] = {"agent": BOT, "requirement": REASON.requirement, "reasons": (REASON,), "micros": 400}
 
 
@@ -89,7 +97,7 @@ def calls(records: list[dict[str, Any]]) -> list[tuple[str, str]]:
 
 
 def test_in_a_pipe_tail_gives_the_records_themselves(journal: Path) -> None:
-    assert calls(piped("tail", "--directory", journal)) == [
+    assert calls(piped("tail", "--journal", journal)) == [
         ("decided", "aaaa1111"),
         ("completed", "aaaa1111"),
         ("decided", "bbbb2222"),
@@ -112,22 +120,29 @@ def test_in_a_pipe_tail_gives_the_records_themselves(journal: Path) -> None:
     ],
 )
 def test_filters_choose(journal: Path, filters: list[str], wanted: list[str]) -> None:
-    assert [record["call_id"] for record in piped("tail", "--directory", journal, *filters)] == wanted
+    assert [record["call_id"] for record in piped("tail", "--journal", journal, *filters)] == wanted
 
 
 def test_at_a_terminal_tail_is_a_table_that_cannot_be_tampered_with(journal: Path) -> None:
-    shown = at_terminal("tail", "--directory", journal)
+    shown = at_terminal("tail", "--journal", journal)
     lines = shown.splitlines()
-    assert lines[0].split() == ["TIME", "(UTC)", "AGENT", "SERVER", "TARGET", "ACTION", "OUTCOME", "WHY"]
-    assert "2026-11-20T14:00:00.123Z  support-bot" in lines[1]
-    assert lines[1].endswith("support-posts  812 µs  answered")
-    assert "recipients_are_known: bob@rival.example is not known" in lines[2]
+    assert lines[0].split() == ["TIME", "(UTC)", "ID", "AGENT", "SERVER", "TARGET", "ACTION", "OUTCOME", "WHY"]
+    assert "2026-11-20T14:00:00Z  d1d1d1d1  support-bot" in lines[1]
+    assert lines[1].endswith("support-posts  answered")
+    assert "deny     recipients_are_known: bob" in lines[2]
+    assert lines[2].endswith("…")
     assert "\x1b" not in shown
-    assert "git\\x1b[2Jhub" in shown
+    assert "git\\x1b[2…" in shown
+    assert max(map(len, lines)) <= 120
+
+
+def test_the_short_ids_of_the_table_are_taken_by_show(journal: Path) -> None:
+    for row in at_terminal("tail", "--journal", journal).splitlines()[1:]:
+        assert "call " in at_terminal("show", "--journal", journal, row.split()[1])
 
 
 def test_show_answers_who_allowed_this(journal: Path) -> None:
-    shown = at_terminal("show", "--directory", journal, "aaaa")
+    shown = at_terminal("show", "--journal", journal, "aaaa")
     for words in (
         "ALLOWED  call aaaa1111",
         "support-bot (claude-code), owned by alice@example.com",
@@ -141,32 +156,87 @@ def test_show_answers_who_allowed_this(journal: Path) -> None:
 
 
 def test_show_says_why_a_call_was_refused(journal: Path) -> None:
-    shown = at_terminal("show", "--directory", journal, "bbbb2222")
+    shown = at_terminal("show", "--journal", journal, "bbbb2222")
     assert "DENIED" in shown
     assert "recipients_are_known: bob@rival.example is not known [high]" in shown
     assert "completed" not in shown
 
 
 def test_show_says_when_a_call_has_no_second_record(journal: Path) -> None:
-    assert "no record: under way, or its gateway was killed" in at_terminal("show", "--directory", journal, "cccc")
+    assert "no record: under way, or its gateway was killed" in at_terminal("show", "--journal", journal, "cccc")
 
 
-def test_show_finds_a_decision_id_and_gives_both_records_in_a_pipe(journal: Path) -> None:
-    [found] = piped("show", "--directory", journal, "d1d1d1d1-1")
+def test_show_finds_a_decision_id_and_gives_both_records_as_json(journal: Path) -> None:
+    [found] = piped("show", "--journal", journal, "d1d1d1d1-1", "--json")
     assert found["decided"]["grounds"][0]["owner"] == "carol@example.com"
     assert found["completed"]["outcome"] == "answered"
 
 
 def test_stats_count_and_time(journal: Path) -> None:
-    [figures] = piped("stats", "--directory", journal)
+    [figures] = piped("stats", "--journal", journal, "--json")
     assert figures["counts"]["outcome"] == {"allow": 2, "deny": 1, "refused": 1}
     assert figures["counts"]["requirement"] == {"recipients_are_known": 1, "malformed": 1}
     assert figures["counts"]["rule"] == {"support-posts": 1}
     assert figures["counts"]["agent"] == {"support-bot": 3}
     assert figures["latencies"]["decision"] == {"count": 1, "p50": 310, "p90": 310, "p99": 310, "most": 310}
-    shown = at_terminal("stats", "--directory", journal)
-    assert "by outcome" in shown
-    assert "\x1b" not in shown
+    shown = at_terminal("stats", "--journal", journal).splitlines()
+    table = shown.index("by outcome")
+    assert [row.split() for row in shown[table + 1 : table + 3]] == [
+        ["COUNT", "SHARE", "OUTCOME"],
+        ["2", "50.0%", "allow"],
+    ]
+    assert "\x1b" not in "".join(shown)
+
+
+@pytest.mark.parametrize("words", [["show", "aaaa"], ["stats"]])
+def test_in_a_pipe_show_and_stats_are_the_text_and_at_a_terminal_nothing_is_too_wide(
+    journal: Path, words: list[str]
+) -> None:
+    name, *rest = words
+    done = subprocess.run(
+        command(name, "--journal", journal, *rest), cwd=ROOT, capture_output=True, check=True, timeout=60
+    )
+    piped_words, seen = done.stdout.decode().split(), at_terminal(name, "--journal", journal, *rest)
+    assert piped_words == seen.split()
+    assert max(map(len, seen.splitlines())) <= 120
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        (["--principal", "alice"], ["eeee5555"]),
+        (["--principal", "https://id.example#alice"], ["eeee5555"]),
+        (["--principal", "desktop"], ["eeee5555"]),
+        (["--principal", "0123456789"], ["eeee5555"]),
+        (["--principal", "0123"], []),
+        (["--principal", "ali"], []),
+        (["--conversation", "talk-1"], ["ffff6666"]),
+        (["--conversation", "talk"], []),
+        (["--trace", "0af7651916cd43dd8448eb211c80319c"], ["ffff6666"]),
+        (["--trace", "0af7651916cd43dd8448eb211c80319c", "--outcome", "allow"], []),
+    ],
+)
+def test_filters_choose_by_principal_conversation_and_trace(
+    tmp_path: Path, arguments: list[str], wanted: list[str]
+) -> None:
+    records = [
+        RECORD | {"call_id": "dddd4444", "sequence": 1},
+        RECORD | {"call_id": "eeee5555", "sequence": 2, "principal": ALICE},
+        RECORD
+        | {"call_id": "ffff6666", "sequence": 3, "outcome": "deny", "conversation": "talk-1"}
+        | {"trace_id": "0af7651916cd43dd8448eb211c80319c"},
+    ]
+    segment = tmp_path / f"{1:019}.w.{1:06}.jsonl"
+    segment.write_text("".join(json.dumps(record) + "\n" for record in records))
+    assert [record["call_id"] for record in piped("tail", "--journal", tmp_path, *arguments)] == wanted
+
+
+def test_the_old_name_of_an_option_is_refused_with_the_new_one(journal: Path) -> None:
+    done = subprocess.run(
+        command("tail", "--directory", journal), cwd=ROOT, capture_output=True, check=False, text=True, timeout=60
+    )
+    assert done.returncode == 2
+    assert f"--directory of this command is now called --journal: --journal {journal}" in done.stderr
 
 
 def test_the_journal_of_a_settings_file_is_found(journal: Path, tmp_path: Path) -> None:
@@ -178,9 +248,7 @@ def test_the_journal_of_a_settings_file_is_found(journal: Path, tmp_path: Path) 
 def test_a_damaged_line_is_named_and_the_rest_is_shown(journal: Path) -> None:
     [(_, path)] = segments(journal)
     path.write_bytes(b"{damaged\n" + path.read_bytes())
-    done = subprocess.run(
-        command("tail", "--directory", journal), cwd=ROOT, capture_output=True, check=True, timeout=60
-    )
+    done = subprocess.run(command("tail", "--journal", journal), cwd=ROOT, capture_output=True, check=True, timeout=60)
     assert len(done.stdout.splitlines()) == 5
     assert b"byte 0: 8 bytes are no record" in done.stderr
 
@@ -188,13 +256,13 @@ def test_a_damaged_line_is_named_and_the_rest_is_shown(journal: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["tail", "--directory", "/nonexistent"], "There is no journal at /nonexistent. Say where it is"),
+        (["tail", "--journal", "/nonexistent"], "There is no journal at /nonexistent. Say where it is"),
         (["show", "zzzz"], "No call or decision in this journal begins with 'zzzz'"),
         (["tail", "--since", "yesterday"], "'yesterday' is no time: write 15m, 2h, 1d"),
     ],
 )
 def test_mistakes_are_answered_with_what_to_do(journal: Path, arguments: list[str], said: str) -> None:
-    place = [] if "--directory" in arguments else ["--directory", journal]
+    place = [] if "--journal" in arguments else ["--journal", journal]
     done = subprocess.run(
         command(*arguments, *place), cwd=ROOT, capture_output=True, check=False, text=True, timeout=60
     )
@@ -215,7 +283,7 @@ class Following:
     def __init__(self, journal: Path, *, sigint: str) -> None:
         """Start it with SIGINT ignored (`SIG_IGN`, as in a background shell) or not (`SIG_DFL`)."""
         reading, writing = os.pipe()
-        words = command("tail", "--directory", journal, "--follow", "-n", "0", "--outcome", "deny")
+        words = command("tail", "--journal", journal, "--follow", "-n", "0", "--outcome", "deny")
         self.process: Final = subprocess.Popen(
             [sys.executable, "-c", _WITH_SIGINT, sigint, *words[1:]], cwd=ROOT, stdout=writing
         )

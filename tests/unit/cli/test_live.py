@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.cli.live import colored, escaped, follow, line, why
+from gateway.cli.columns import columns, cut
+from gateway.cli.live import colored, duration, escaped, follow, line, short_id, why
 from gateway.journal.options import Options
 from gateway.journal.writer import Journal
 from tests.unit.journal.conftest import a_completed, a_decided
@@ -22,6 +23,7 @@ RECORD: dict[str, Any] = {
     "sequence": 1,
     "unix_ns": 1_795_183_200_123_000_000,
     "outcome": "allow",
+    "decision_id": "d1d1d1d1-58f1-4c3e",
     "agent": {"id": "support-bot"},
     "server": "slack",
     "target": {"type": "tool", "name": "post_message", "uri": None},
@@ -34,27 +36,74 @@ DENIED = RECORD | {
     "rule": "",
     "reasons": [{"requirement": "recipients_are_known", "message": "bob is not known"}],
 }
+POLICY: dict[str, Any] = {
+    "kind": "policy",
+    "at": 1,
+    "writer": "w",
+    "sequence": 2,
+    "unix_ns": 1_795_183_200_123_000_000,
+    "event": "rejected",
+    "code": "bundle_unsigned",
+    "detail": "it has no signature",
+}
 STYLES = re.compile(r"\x1b\[\d+m")
 ANY_TEXT = st.text(st.characters(codec="utf-8"), max_size=40)
 
 
 def test_a_line_says_who_did_what_where_with_which_outcome_and_why() -> None:
-    words = line(RECORD, color=False, date=True).split()
-    assert words == [
-        "2026-11-20T14:00:00.123Z",
-        "support-bot",
-        "slack",
-        "post_message",
-        "send",
-        "allow",
-        "support-posts",
-        "1,812",
-        "µs",
+    words = line(RECORD, color=False).split()
+    assert words[1:] == [
+        *("d1d1d1d1", "support-bot", "slack", "post_message", "send", "allow", "support-posts"),
+        *("1,812", "µs"),
     ]
+    dated = line(RECORD, color=False, date=True, ended="answered").split()
+    assert (dated[0], dated[-2:]) == ("2026-11-20T14:00:00Z", ["support-posts", "answered"])
+
+
+def test_a_refusal_without_a_decision_has_the_id_of_its_call() -> None:
+    assert short_id({"kind": "refused", "call_id": "0123456789"}) == "01234567"
+    assert short_id({"kind": "refused"}) == "-"
+
+
+WIDE = st.text(st.characters(codec="utf-8"), max_size=200) | st.text("漢字テストＡ\u0301x", max_size=200)
+
+
+@given(long=WIDE, micros=st.integers(0, 10**12), width=st.integers(120, 200), date=st.booleans())
+def test_a_line_fits_its_width_whatever_it_shows(long: str, micros: int, width: int, date: bool) -> None:
+    record = RECORD | {
+        "agent": {"id": long},
+        "server": long,
+        "target": {"uri": long},
+        "action": long,
+        "decision_id": long,
+        "rule": long,
+        "micros": micros,
+    }
+    for each in (record, record | {"kind": "refused", "detail": long}, POLICY | {"detail": long, "event": long}):
+        assert columns(line(each, color=False, date=date, width=width, ended=long)) <= width
+    assert columns(line(record, color=False)) <= 120
+
+
+def test_what_is_cut_is_marked() -> None:
+    shown = line(RECORD | {"server": "a-server-with-a-long-name", "rule": "r" * 100}, color=False)
+    assert "a-server-…  " in shown
+    assert "rrr…  1,812 µs" in shown
+
+
+def test_letters_of_two_columns_count_twice() -> None:
+    assert [columns("漢字"), columns("e\u0301"), columns("abc")] == [4, 1, 3]
+    assert [cut("漢字漢字", 5), cut("abc", 3), cut("abcd", 3), cut("abc", 0)] == ["漢字…", "abc", "ab…", ""]
+
+
+@pytest.mark.parametrize(
+    ("micros", "text"), [(0, "0 µs"), (99_999, "99,999 µs"), (100_000, "100 ms"), (10**8, "100 s")]
+)
+def test_a_duration_is_short(micros: int, text: str) -> None:
+    assert duration({"micros": micros}) == text
 
 
 def test_a_refusal_names_the_requirement_and_its_words() -> None:
-    assert "deny     recipients_are_known: bob is not known" in line(DENIED, color=False)
+    assert "deny     recipients_are_known: bob is not known" in line(DENIED, color=False, width=160)
 
 
 def test_a_refusal_by_a_rule_names_the_rule() -> None:
@@ -138,21 +187,9 @@ async def test_decisions_are_shown_as_they_come_and_completions_are_not(tmp_path
     assert ["allow" in lines[0], "deny" in lines[1], len(lines)] == [True, True, 2]
 
 
-POLICY: dict[str, Any] = {
-    "kind": "policy",
-    "at": 1,
-    "writer": "w",
-    "sequence": 2,
-    "unix_ns": 1_795_183_200_123_000_000,
-    "event": "rejected",
-    "code": "bundle_unsigned",
-    "detail": "it has no signature",
-}
-
-
 def test_what_happens_to_the_policy_has_a_line_of_its_own() -> None:
     assert line(POLICY, color=False, date=True).split() == [
-        "2026-11-20T14:00:00.123Z",
+        "2026-11-20T14:00:00Z",
         "policy",
         "rejected",
         *("bundle_unsigned", "it", "has", "no", "signature"),

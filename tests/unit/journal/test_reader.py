@@ -176,7 +176,7 @@ async def test_following_sees_records_as_they_come(journal: Journal) -> None:
     await journal.decided(a_decided("one"))
     seen: list[str] = []
     async with asyncio.timeout(15):
-        async for records in follow(journal.directory, from_start=True):
+        async for records in follow(journal.directory, tail=Tail(journal.directory, from_start=True)):
             seen += [record["call_id"] for record in records]
             if len(seen) == 1:
                 await journal.decided(a_decided("two"))

@@ -1,0 +1,46 @@
+"""The options of `journal` that choose records."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from gateway.cli.since import Since
+from gateway.journal.query import Filter
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def filters(function: _Command) -> _Command:
+    """Add the options that say which records are meant."""
+    outcomes = click.Choice(["allow", "hold", "deny", "refused"])
+    for option in (
+        click.option("--since", type=Since(), default=0, help="15m, 2h, 1d, or a date and time in UTC."),
+        click.option("--trace", default="", help="Trace id of the caller, as it claims it (`traceparent`)."),
+        click.option("--conversation", default="", help="Conversation of the caller, as it claims it."),
+        click.option("--rule", default="", help="Rule or requirement that admitted or refused."),
+        click.option("--outcome", type=outcomes, default=None, help="What came of it."),
+        click.option("--tool", default="", help="Tool, prompt or resource URI."),
+        click.option("--server", default="", help="Server of the catalog."),
+        click.option(
+            "--principal", default="", help="Subject, issuer#subject, client id, or how a token's SHA-256 begins."
+        ),
+        click.option("--agent", default="", help="Registered agent."),
+    ):
+        function = option(function)
+    return function
+
+
+def chosen(options: dict[str, Any]) -> Filter:
+    """Return the filter that the options describe."""
+    return Filter(
+        agent=options["agent"],
+        server=options["server"],
+        tool=options["tool"],
+        outcome=options["outcome"] or "",
+        rule=options["rule"],
+        principal=options["principal"],
+        conversation=options["conversation"],
+        trace=options["trace"],
+        since_ns=options["since"],
+    )

@@ -1,0 +1,18 @@
+"""Options that had another name: an error names the new one, so that no script goes on with what it does not mean."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def renamed(*old: str, new: str) -> Callable[[_Command], _Command]:
+    """Refuse an option's old names and name the new one."""
+
+    def refuse(_ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            raise click.UsageError(f"{' and '.join(param.opts)} of this command is now called {new}: {new} {value}")
+
+    return click.option(*old, f"old_{new.strip('-')}", hidden=True, expose_value=False, callback=refuse)
