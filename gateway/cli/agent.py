@@ -17,6 +17,7 @@ import msgspec
 from gateway.cli import agent_files as files
 from gateway.cli import agent_view as view
 from gateway.cli.agent_files import Registration, Token
+from gateway.cli.policy_place import policy_place
 from gateway.cli.when import when
 from gateway.identity import tokens
 
@@ -26,14 +27,7 @@ _ID: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 def _where(function: Callable[..., None]) -> Callable[..., None]:
     """The options that say which agents are meant."""
     environment = click.option("-e", "--environment", default="dev", show_default=True, help="Below bundles/.")
-    directory = click.option(
-        "-d",
-        "--directory",
-        type=click.Path(exists=True, file_okay=False, path_type=Path),
-        default=".",
-        help="The policy repository; the working directory if not given.",
-    )
-    return environment(directory(function))
+    return environment(policy_place(function))
 
 
 _expires = click.option("--expires", default="90d", show_default=True, callback=when, help="When the token ends.")

@@ -6,6 +6,7 @@ Rule 3: outcome and reasons are those that the gateway's enforcement makes of OP
 """
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,12 +22,19 @@ from gateway.bundle.build import Content
 from gateway.bundle.scenarios import asking
 from gateway.bundle.tool import Opa
 from gateway.cli.ask_view import shown
+from gateway.cli.journal_place import journal_directory, place_as
+from gateway.cli.journal_record import decided_record
 from gateway.cli.opa_found import opa_found, remembered
+from gateway.cli.policy_place import policy_place
+from gateway.journal.query import agent_of, target_of
+from gateway.review.revisions import environment_of
 
 KINDS: Final = ("tool", "resource", "prompt", "method")
 
 
-def _arguments(ctx: click.Context, param: click.Parameter, value: str) -> dict[str, Any]:
+def _arguments(ctx: click.Context, param: click.Parameter, value: str | None) -> dict[str, Any] | None:
+    if value is None:
+        return None
     try:
         return msgspec.json.decode(value, type=dict[str, Any])
     except msgspec.DecodeError as error:
@@ -41,37 +49,37 @@ Examples:
   mcp-admission ask --agent dev --server demo --tool read_file --args '{"path": "welcome.md"}'
   mcp-admission ask --agent support-bot --server slack --tool post_message --at 2026-11-20T23:00:00Z
   mcp-admission ask --agent dev --server demo --method tools/list --json
+  mcp-admission ask --call 3f0b6a9e --journal .state/journal --exit-code
 """,
 )
-@click.option("--agent", required=True, help="Who asks: an agent's id.")
-@click.option("--server", required=True, help="An id of the catalog.")
+@click.option("--agent", help="Who asks: an agent's id.")
+@click.option("--server", help="An id of the catalog.")
 @click.option("--tool", help="The tool to call.")
 @click.option("--resource", help="The URI to read.")
 @click.option("--prompt", help="The prompt to get.")
 @click.option("--method", help="A method without a target, such as tools/list.")
-@click.option("--args", "arguments", default="{}", callback=_arguments, help="The arguments, a JSON object.")
+@click.option("--args", "arguments", callback=_arguments, help="The arguments, a JSON object; {} if not given.")
 @click.option("--at", help="When, such as 2026-11-20T23:00:00Z; now if not given.")
 @click.option("--group", multiple=True, help="A group of the principal; may be repeated.")
 @click.option(
     "--unknown", multiple=True, type=click.Choice(CLAIM_FIELDS), help="A claim that cannot be read; repeatable."
 )
 @click.option("--unseen", is_flag=True, help="As if the server had not shown the target.")
-@click.option("-e", "--environment", default="dev", show_default=True, help="Below bundles/.")
-@click.option(
-    "-d",
-    "--directory",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=".",
-    help="The policy repository; the working directory if not given.",
-)
+@click.option("--call", "identifier", metavar="ID", help="Ask what this recorded call or decision asked, instead.")
+@place_as("journal")
+@click.option("-e", "--environment", help="Below bundles/; default: the one of the recorded call, else dev.")
+@policy_place
 @click.option("--json", "as_json", is_flag=True, help="Print the decision as JSON.")
-def command(directory: Path, environment: str, *, as_json: bool, **words: Any) -> None:
+@click.option("--exit-code", is_flag=True, help="Exit with 1 unless the answer is allow.")
+def command(directory: Path, *, as_json: bool, exit_code: bool, **words: Any) -> None:
     """Answer one question: whether this agent may do that, and why.
 
     The policy is built as it is saved, and a real OPA decides. The definition presented is the pinned one. The agent
     acts with one of its own credentials; which one is said, and where it has none one is made up for this question.
+    With --call agent, target, arguments, groups and environment are those of a record in the journal.
     """
-    stated = _stated(words)
+    words = _recorded(words) if words["identifier"] else words
+    stated, environment = _stated(words), words["environment"] or "dev"
     opa = opa_found()
     content = Builder(remembered(), opa).content(PolicySource(directory, environment), time.time())
     if isinstance(content, Problems):
@@ -88,14 +96,45 @@ def command(directory: Path, environment: str, *, as_json: bool, **words: Any) -
         click.echo(msgspec.json.format(msgspec.json.encode(answer), indent=2))
     else:
         click.echo(shown(decision, stated, chosen))
+    if exit_code and decision.outcome != "allow":
+        raise SystemExit(1)
+
+
+def _recorded(words: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the words of a recorded call; arguments that were masked have to be given."""
+    if given := [f"--{name}" for name in ("agent", "server", *KINDS) if words[name]]:
+        raise click.UsageError(f"--call says what is asked; leave {', '.join(given)} out.")
+    record = decided_record(journal_directory(words["journal"], words["config"]), words["identifier"])
+    question: Mapping[str, Any] = record.get("input") or {}
+    target: Mapping[str, Any] = record.get("target") or {}
+    arguments = words["arguments"]
+    if arguments is None:
+        arguments = dict[str, Any](question.get("arguments") or {})
+        if record.get("replayable") is not True and record.get("arguments", {}).get("bytes", 0) > len("{}"):
+            masked = f"masked in the journal (`journal.masking: {record.get('masking')}`)"
+            raise click.ClickException(f"The arguments of this call were {masked}: give them with --args.")
+    principal: Mapping[str, Any] = record.get("principal") or {}
+    kind = str(target.get("type")) if target.get("type") in KINDS else "method"
+    return dict(words) | {
+        "agent": agent_of(record),
+        "server": record.get("server", ""),
+        "arguments": arguments,
+        "group": [*words["group"], *principal.get("groups", ())],
+        "environment": words["environment"] or environment_of(str(record.get("revision", ""))),
+        kind: record.get("method", "") if kind == "method" else target_of(record),
+    }
 
 
 def _stated(words: dict[str, Any]) -> Asked:
     """The question in the words of a scenario."""
+    for name in ("agent", "server"):
+        if not words[name]:
+            raise click.UsageError(f"Missing option '--{name}'; or name a recorded call with --call.")
     named = [kind for kind in KINDS if words[kind]]
     if len(named) != 1:
         raise click.UsageError("Name one of --tool, --resource, --prompt, --method.")
-    entry = {key: words[key] for key in ("agent", "server", "arguments", *named)}
+    entry: dict[str, Any] = {key: words[key] for key in ("agent", "server", *named)}
+    entry["arguments"] = words["arguments"] or {}
     entry |= {"groups": words["group"], "unknown": words["unknown"]}
     entry |= {"definition": "unseen" if words["unseen"] else "pinned"}
     try:

@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 
 from gateway.cli.connecting import connections
+from gateway.cli.renamed import renamed
 from gateway.cli.running import run, settings_from
 from gateway.settings import Settings
 
@@ -29,15 +30,18 @@ OPENING = "Your organization is blocking this action."
     epilog="""\b
 Examples:
   mcp-admission demo
-  mcp-admission demo --directory policies --port 9000
+  mcp-admission demo --policy policies --port 9000
 """,
 )
 @click.option(
-    "--directory",
+    "-d",
+    "--policy",
+    "directory",
     type=click.Path(file_okay=False, exists=True, path_type=Path),
     default=Path(),
-    help="The policy directory: holds bundles/dev with the demo's catalog and rules (default: here).",
+    help="The policy repository: holds bundles/dev with the demo's catalog and rules (default: here).",
 )
+@renamed("--directory", new="--policy")
 @click.option("--port", type=click.IntRange(0, 65535), default=8930, show_default=True, help="The gateway's port.")
 def command(directory: Path, port: int) -> None:
     """Start the demo MCP server, the gateway in front of it and its OPA, and show every decision.

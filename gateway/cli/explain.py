@@ -19,16 +19,15 @@ from gateway.cli.explain_view import document, shown
 from gateway.cli.hubs.options import token_option
 from gateway.cli.hubs.remote import remote
 from gateway.cli.hubs.source import fetched
-from gateway.cli.journal_place import journal_directory
+from gateway.cli.journal_place import journal_directory, place
+from gateway.cli.journal_record import decided_record
 from gateway.cli.live import colored
 from gateway.cli.opa_found import opa_found
 from gateway.cli.reviewed import Named, bundle_options, reviewed
-from gateway.journal.lines import Read
-from gateway.journal.query import Found, find
 from gateway.library import library
 from gateway.review.candidate import Candidate, Unusable, from_bytes
 from gateway.review.explanation import Explanation, explained
-from gateway.review.revisions import in_hub
+from gateway.review.revisions import environment_of, in_hub
 from gateway.review.row import Row, asked_in
 from gateway.review.sidecar import Binary, SidecarError, asked
 from gateway.settings import Settings, load, unknown_variables
@@ -36,7 +35,7 @@ from gateway.settings import Settings, load, unknown_variables
 _PATH: Final = click.Path(path_type=Path)
 
 
-class Place(Struct, frozen=True, kw_only=True):
+class Origin(Struct, frozen=True, kw_only=True):
     """Where the options say that the bundle is."""
 
     named: Named
@@ -55,12 +54,11 @@ Examples:
   mcp-admission explain 3f0b6a9e --journal .state/journal --hub https://hub.example.com
   mcp-admission explain 3f0b6a9e --journal .state/journal --hub-dir /srv/hub
   mcp-admission explain 3f0b6a9e --journal .state/journal --bundle bundle.tar.gz --json
-  mcp-admission explain 3f0b6a9e --journal .state/journal --policy policies -e production
+  mcp-admission explain 3f0b6a9e --journal .state/journal --policy policies
 """,
 )
 @click.argument("identifier", metavar="ID")
-@click.option("--journal", "directory", type=_PATH, help="The journal's directory.")
-@click.option("--config", type=_PATH, help="Settings file of the gateway: its journal, its policy directory.")
+@place
 @bundle_options
 @click.option("--hub", metavar="URL", help="A hub: the bundle of the recorded revision comes from it.")
 @token_option
@@ -70,10 +68,11 @@ def command(identifier: str, directory: Path | None, config: Path | None, *, as_
     """Explain a decision: ID is a call id or decision id, or how one begins.
 
     Each requirement with what decided it, the rules with file, line and owner as of the recorded revision, and the
-    smallest change of policy or arguments that flips the decision, verified by OPA.
+    smallest change of policy or arguments that flips the decision, verified by OPA. Environment and revision are those
+    of the record; with --config the policy directory is that of the settings.
     """
-    record = _record(journal_directory(directory, config), identifier)
-    bundle = _bundle(_place(options, config), str(record.get("revision", "")))
+    record = decided_record(journal_directory(directory, config), identifier)
+    bundle = _bundle(_origin(options, config), str(record.get("revision", "")))
     row = asked_in(record)
     explanation = None if row is None else _explained(bundle, row)
     if as_json:
@@ -82,44 +81,33 @@ def command(identifier: str, directory: Path | None, config: Path | None, *, as_
         click.echo(shown(record, bundle, explanation, color=colored(sys.stdout)))
 
 
-def _record(journal: Path, identifier: str) -> Read:
-    found: list[Found] = find(journal, identifier)
-    decided = [call.decided for call in found if call.decided["kind"] == "decided"]
-    if not decided:
-        why = "It was refused before the policy was asked: `journal show` says why." if found else "Is it another's?"
-        raise click.ClickException(f"No decision in this journal begins with {identifier!r}. {why}")
-    if len({record.get("call_id") for record in decided}) > 1:
-        calls = ", ".join(dict.fromkeys(str(record.get("call_id")) for record in decided))
-        raise click.ClickException(f"Several calls begin with {identifier!r}; say which: {calls}")
-    return decided[0]
-
-
-def _place(options: Mapping[str, Any], config: Path | None) -> Place:
+def _origin(options: Mapping[str, Any], config: Path | None) -> Origin:
     named = Named(bundle=options["bundle"], policy=options["policy"], environment=options["environment"])
     if sum(each is not None for each in (options["hub"], options["hub_dir"], named.bundle, named.policy)) > 1:
         raise click.UsageError("Name one place of the bundle: --bundle, --hub, --hub-dir or --policy.")
-    return Place(
+    return Origin(
         named=named, hub=options["hub"], token_file=options["token_file"], hub_dir=options["hub_dir"], config=config
     )
 
 
-def _bundle(place: Place, revision: str) -> Candidate:
-    if place.hub is not None:
-        artefact = fetched(remote(place.hub, place.token_file), revision)
-        return _usable(from_bytes(artefact.content, place.hub))
-    if place.hub_dir is not None:
-        return _usable(in_hub(place.hub_dir, revision))
-    if place.named.bundle is not None or place.named.policy is not None:
-        return reviewed(place.named)
-    settings = load(place.config, os.environ)
+def _bundle(origin: Origin, revision: str) -> Candidate:
+    environment = environment_of(revision)
+    if origin.hub is not None:
+        artefact = fetched(remote(origin.hub, origin.token_file), revision)
+        return _usable(from_bytes(artefact.content, origin.hub))
+    if origin.hub_dir is not None:
+        return _usable(in_hub(origin.hub_dir, revision))
+    if origin.named.bundle is not None or origin.named.policy is not None:
+        return reviewed(origin.named, lambda: {environment} if environment else set())
+    settings = load(origin.config, os.environ)
     for unknown in unknown_variables(os.environ):
         click.echo(f"Warning: {unknown}", err=True)
     if not isinstance(settings, Settings):
         raise click.ClickException(str(settings))
-    directory, environment = settings.policy.directory, settings.policy.environment
-    if settings.policy.bundle is not None or not (directory / "bundles" / environment).is_dir():
-        said = "--bundle FILE, --hub URL, --hub-dir DIR or --policy DIR -e NAME"
-        raise click.UsageError(f"Say where the bundle is: {said}.")
+    directory, environment = settings.policy.directory, origin.named.environment or environment
+    if settings.policy.bundle is not None or not environment or not (directory / "bundles" / environment).is_dir():
+        said = "--bundle FILE, --hub URL, --hub-dir DIR or --policy DIR"
+        raise click.UsageError(f"The record is of revision `{revision}`. Say where the bundle is: {said}.")
     return reviewed(Named(bundle=None, policy=directory, environment=environment))
 
 

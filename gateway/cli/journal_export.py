@@ -7,6 +7,7 @@ Rule 2: how much of it can be replayed is said, for each requirement of the bund
 import os
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from gateway.review.corpus import Corpus
 from gateway.review.crypt import KeyFault, Recipients, encrypted, new_key, recipients
 from gateway.review.row import WHY
 from gateway.review.share import Share, shares
-from gateway.review.sources import SourceError, rows
+from gateway.review.sources import SourceError, environments, rows
 from gateway.review.withheld import Readings
 
 _OUTPUT: Final = click.Path(dir_okay=False, path_type=Path)
@@ -60,7 +61,11 @@ def export(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Write the corpus, and say what is in it."""
     bundled = Named(bundle=named["bundle"], policy=named["policy"], environment=named["environment"])
-    readings = None if bundled.bundle is bundled.policy is None else Readings(reviewed(bundled).data)
+    readings = (
+        None
+        if bundled.bundle is bundled.policy is None
+        else Readings(reviewed(bundled, partial(_environments, journal, since)).data)
+    )
     corpus = Corpus(most, any_hour=any_hour)
     try:
         for item in rows([journal], since_ns=since):
@@ -71,6 +76,13 @@ def export(  # noqa: PLR0913 - one parameter an option
     _write(output, encrypted(corpus.packed(made), to))
     for line in (*_told(corpus, made, output), *_shared(corpus, readings)):
         click.echo(line)
+
+
+def _environments(journal: Path, since: int) -> set[str]:
+    try:
+        return environments([journal], since_ns=since)
+    except SourceError as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _shared(corpus: Corpus, readings: Readings | None) -> Iterator[str]:

@@ -28,7 +28,7 @@ from gateway.review.replaying import Replay
 from gateway.review.report import Report, document
 from gateway.review.row import Left, Row
 from gateway.review.sidecar import Binary, SidecarError, asked
-from gateway.review.sources import SourceError, count, rows
+from gateway.review.sources import SourceError, count, environments, rows
 from gateway.review.withheld import Readings
 
 _PATH: Final = click.Path(exists=True, path_type=Path)
@@ -41,7 +41,7 @@ _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
     epilog="""\b
 Examples:
   mcp-admission replay --bundle bundle.tar.gz --journal .state/journal
-  mcp-admission replay --policy policies -e production --journal corpus.age --key-file ci.key
+  mcp-admission replay --policy policies --journal corpus.age --key-file ci.key
   mcp-admission replay --bundle bundle.tar.gz --journal corpus.age --key-file ci.key \\
     --expected expected-changes.yaml --format markdown --output report.md
 
@@ -75,7 +75,8 @@ def command(form: str, output: Path | None, limit: int, **named: Any) -> None:
     A record is replayed where nothing that the candidate reads was masked. Exit code 1 where a denial or hold would
     become an allow that --expected does not explain.
     """
-    candidate = reviewed(Named(bundle=named["bundle"], policy=named["policy"], environment=named["environment"]))
+    bundled = Named(bundle=named["bundle"], policy=named["policy"], environment=named["environment"])
+    candidate = reviewed(bundled, lambda: _environments(named))
     expected = _expected(named["expectations"])
     report = _replayed(candidate, expected, named)
     text = _formatted(report, form, limit, color=output is None and colored(sys.stdout))
@@ -105,6 +106,13 @@ def _replayed(candidate: Candidate, expected: Expected, named: dict[str, Any]) -
         seconds=time.monotonic() - began,
         may_be_empty=named["allow_nothing"],
     )
+
+
+def _environments(named: dict[str, Any]) -> set[str]:
+    try:
+        return environments(named["journals"], since_ns=named["since"], keys=private_keys(named["key_file"]))
+    except SourceError as error:
+        raise click.ClickException(str(error)) from error
 
 
 async def _run(candidate: Candidate, matrix: Matrix, given: Iterable[Row | Left]) -> float:

@@ -29,6 +29,11 @@ def in_hub(directory: Path, revision: str) -> Candidate | Unusable:
     return Unusable(f"none of the {len(files)} artefacts in {directory} is of revision {revision}.")
 
 
+def environment_of(revision: str) -> str:
+    """Return the environment that a revision is of; empty if the revision is not known."""
+    return revision.partition("@")[0]
+
+
 def _is(content: bytes, revision: str) -> bool:
     artefact = read_artefact(content)
     return not isinstance(artefact, Rejected) and artefact.revision == revision

@@ -13,6 +13,7 @@ from gateway.journal.names import segments
 from gateway.journal.reader import read
 from gateway.review.corpus import CorpusError, Head, unpacked
 from gateway.review.crypt import HEADER, MOST_BYTES, KeyFault, decrypted
+from gateway.review.revisions import environment_of
 from gateway.review.row import Left, Row, row_of
 
 _DECIDED: Final = b'"kind":"decided"'
@@ -30,6 +31,12 @@ def rows(paths: Sequence[Path], *, since_ns: int = 0, keys: Sequence[Any] = ()) 
             yield from _journal(path, since_ns)
         else:
             yield from _file(path, since_ns, keys)
+
+
+def environments(paths: Sequence[Path], *, since_ns: int = 0, keys: Sequence[Any] = ()) -> set[str]:
+    """Return the environments by whose policy the decisions in all of these were taken; raises SourceError."""
+    found = {item.revision for item in rows(paths, since_ns=since_ns, keys=keys) if isinstance(item, Row)}
+    return {environment_of(revision) for revision in found} - {""}
 
 
 def count(paths: Sequence[Path], *, since_ns: int = 0) -> int | None:

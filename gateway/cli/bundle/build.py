@@ -53,6 +53,7 @@ Examples:
 )
 @click.argument("environment")
 @click.option(
+    "-d",
     "--policy",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     default=".",

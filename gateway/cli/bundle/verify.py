@@ -39,10 +39,11 @@ Examples:
 @click.option(
     "--key", "keys", type=_FILE, multiple=True, required=True, help="PEM of a valid public key; repeat it for several."
 )
-@click.option("--environment", help="The environment that it must be of (default: the one that it says).")
+@click.option("-e", "--environment", help="The environment that it must be of (default: the one that it says).")
 @click.option("--above", type=click.IntRange(min=0), default=0, help="The sequence number that its own must exceed.")
 @click.option("--golden", type=_FILE, multiple=True, help="A file of scenarios that the bundle itself must decide.")
 @click.option(
+    "-d",
     "--policy",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     default=".",

@@ -54,7 +54,7 @@ def listed(home: Path) -> Path:
 
 
 def run(home: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(command, [*arguments, "--directory", str(home)])
+    return CliRunner().invoke(command, [*arguments, "--policy", str(home)])
 
 
 def done(home: Path, *arguments: str) -> Result:

@@ -50,7 +50,7 @@ git clone --quiet --no-hardlinks . "$work" || { echo 'commit first: git init && 
 cd "$work"
 git config user.name Rehearsal
 git config user.email rehearsal@example.com
-mcp-admission agent rotate support-bot --environment production --directory . >"$root/agent.token" 2>"$root/agent.log"
+mcp-admission agent rotate support-bot --environment production --policy . >"$root/agent.token" 2>"$root/agent.log"
 token=$(grep -ohE 'mcpa_[A-Za-z0-9_-]+' "$root/agent.token" "$root/agent.log" | head -n 1)
 
 # A mail server that lists its tools and does nothing; the copy's catalog names it.
