@@ -18,6 +18,7 @@ from gateway.bundle.data import bundle_data
 from gateway.bundle.environment import Environment, Reader
 from gateway.bundle.lowest_gateway import lowest_gateway
 from gateway.bundle.manifest import Metadata, content_id, rfc3339
+from gateway.bundle.own_data import missing_own_data
 from gateway.bundle.pack import Packed, canonical, pack
 from gateway.bundle.plain import Json
 from gateway.bundle.policies import Policies, Verifier
@@ -111,6 +112,7 @@ class Builder:
             warnings = sorted(of_rules.warnings)
         if problems or isinstance(policies, list) or isinstance(environment, list):
             return refusal(problems)
+        warnings = sorted([*warnings, *missing_own_data(environment, policies.requirements)])
         described = {name: msgspec.to_builtins(each) for name, each in policies.requirements.items()}
         data = bundle_data(environment, described)
         files = {**policies.files, "data.json": canonical(data)}

@@ -25,7 +25,7 @@ from gateway.bundle.requirements import Found, Reads, Requirement, described, ov
 from gateway.bundle.stage import Sources, lay
 from gateway.bundle.stock import carried
 from gateway.bundle.tool import Opa
-from gateway.bundle.tree import combine, failing, judged, written
+from gateway.bundle.tree import combine, failing, judged, opened, written
 
 KEPT: Final = 16
 """How many verifications the state directory remembers."""
@@ -104,6 +104,7 @@ class Verifier:
             reads = self._read_sets(found, tree.sources, tree.root)
             text = combine(tree, found, reads)
             problems = [problem for each in found for problem in overreaching(each, reads[each.name]["met"])]
+            problems += opened(tree, found, Parser(self._opa))
             problems += failing(tree, self._opa)
             if problems:
                 return [sources.authored(problem) for problem in problems]

@@ -18,7 +18,7 @@ from gateway.bundle.problem import Problem
 from gateway.bundle.requirements import head_name
 from gateway.bundle.stage import Sources
 from gateway.bundle.tool import Opa
-from gateway.bundle.tree import Tree, failing, judged
+from gateway.bundle.tree import Tree, failing, judged, opened
 
 _NONE: Final = "--run=^$"
 _WHOLE: Final = 100.0
@@ -88,7 +88,9 @@ def formatted(tree: Tree, opa: Opa) -> Looked:
 
 def checked(tree: Tree, opa: Opa) -> Looked:
     """What `opa check` says under the input schema, and what requirements may not be."""
-    problems, found = judged(tree, opa, Parser(opa))
+    parser = Parser(opa)
+    problems, found = judged(tree, opa, parser)
+    problems = problems or opened(tree, found, parser)
     files = counted(len(tree.sources.files), "file")
     return Looked(f"{files} against the input schema, {counted(len(found), 'requirement')}", problems)
 

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from gateway.bundle import combiner
 from gateway.bundle.combiner import Combined, is_standing
+from gateway.bundle.fail_open import fail_open
 from gateway.bundle.forms import dangerous, malformed, unguarded
 from gateway.bundle.input_schema import input_schema_text
 from gateway.bundle.literals import impossible
@@ -72,6 +73,13 @@ def judged(tree: Tree, opa: Opa, parser: Parser) -> tuple[list[Problem], list[Fo
         opa.run("check", "--strict", "--format=json", "--max-errors=0", *tree.checking(), "mcp", within=tree.root)
     )
     return problems, found
+
+
+def opened(tree: Tree, found: Sequence[Found], parser: Parser) -> list[Problem]:
+    """Where the author's requirements permit because something is missing; the tree was judged before."""
+    own = {path: content for path, content in tree.sources.files.items() if path in tree.sources.own}
+    modules, problems = parser.parse(own, tree.root) if own else ([], [])
+    return problems or fail_open(found, modules)
 
 
 def combine(tree: Tree, found: Sequence[Found], reads: Mapping[str, Reads]) -> str:

@@ -40,7 +40,10 @@ OWN = {
 
         met if true
 
-        met_by_arguments if not long
+        met_by_arguments if {
+        \tis_string(input.arguments.path)
+        \tnot long
+        }
 
         long if count(input.arguments.path) > 20
         """,

@@ -180,6 +180,7 @@ KNOWN = """
     met_by_arguments if {
     \tsplit(input.arguments.to, "@")[1] in data.own.mail.domains
     \tnot input.arguments.to in data.own.mail.away
+    \tis_number(input.arguments.copies)
     \tinput.arguments.copies <= data.own.mail.most
     }
     """

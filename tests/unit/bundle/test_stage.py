@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from gateway.bundle.build import Builder, Built, PolicySource
+from gateway.bundle.build import Builder, Built, Content, PolicySource
 from gateway.bundle.problem import Problem, Problems
 
 NOW = 1_795_000_000.0
@@ -36,6 +36,13 @@ OWN_LIB = """
     package mcp.lib.own.hosts
 
     known if data.own.hosts[input.server.id] == true
+
+    unknown if data.own.hosts[input.server.id] == false
+
+    strange contains name if {
+    \tsome name, _ in data.own.hosts
+    \tname == "strange"
+    }
     """
 PATH = "rego/mcp/requirements/hosts_are_known/hosts_are_known.rego"
 TEST_PATH = "rego/mcp/requirements/hosts_are_known/hosts_are_known_test.rego"
@@ -63,6 +70,21 @@ def refused(builder: Builder, source: PolicySource) -> Refused:
         return list(result.problems)
 
     return problems
+
+
+def test_own_data_that_is_read_and_missing_is_a_warning(
+    builder: Builder, source: PolicySource, own: Put, policy: Path
+) -> None:
+    del own
+    content = builder.content(source, NOW)
+    assert isinstance(content, Content)
+    assert content.warnings == ()
+    (policy / "bundles/dev/data/hosts.yaml").unlink()
+    content = builder.content(source, NOW)
+    assert isinstance(content, Content)
+    (warning,) = content.warnings
+    assert warning.file == "bundles/dev/data/hosts.yaml"
+    assert warning.what == "is missing, and `hosts_are_known` reads `data.own.hosts`."
 
 
 def test_an_own_requirement_with_its_library_data_and_test_is_added(
@@ -184,6 +206,12 @@ def test_what_editors_leave_behind_is_named_and_refuses_no_save(
             9,
             "input.arguments_meta.schema",
         ),
+        (
+            (PATH, OWN.replace("hosts.known", "not hosts.unknown")),
+            9,
+            "`not` also passes what it cannot judge: `data.own.hosts`",
+        ),
+        ((PATH, OWN.replace("hosts.known", "count(hosts.strange) == 0")), 9, "finding nothing permits"),
         ((PATH, also('input.message.method == "tools/call"')), 9, "reads `input.message.method`"),
         ((PATH, also('object.get(input, ["arguments"], 1) == 1')), 9, "`input` as a whole"),
         ((LIB_PATH, OWN_LIB.replace("input.server.id", "input.arguments.server")), 9, "reads `input.arguments.server`"),
