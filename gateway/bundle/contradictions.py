@@ -20,6 +20,7 @@ from gateway.bundle.identity_index import FIELDS
 from gateway.bundle.moments import unix_seconds
 from gateway.bundle.names import Names
 from gateway.bundle.problem import Problem
+from gateway.bundle.rule_scopes import beyond_scopes
 from gateway.bundle.suggestions import nearest
 
 ALWAYS_DENY: Final = frozenset(
@@ -209,6 +210,7 @@ _CHECKS: Final[tuple[Callable[[Environment], Iterator[Problem]], ...]] = (
     _needless_identities,
     _hours_and_zones,
     _own_names,
+    beyond_scopes,
 )
 
 

@@ -15,6 +15,7 @@ from gateway.bundle.identity_index import identity_index
 from gateway.bundle.plain import Json
 from gateway.bundle.reads import read_index
 from gateway.bundle.rule_index import rule_index, seal, who_index
+from gateway.bundle.rule_scopes import Scopes
 
 _SERVER: Final[Mapping[str, Any]] = {
     "title": "",
@@ -62,8 +63,9 @@ def bundle_data(environment: Environment, requirements: Mapping[str, Any]) -> Js
     settings = environment.settings.value
     servers = {entry["server"]: entry for entry in _values(environment.catalog)}
     agents = {entry["agent"]: entry for entry in environment.agent_entries()}
+    scopes = Scopes(environment.scopes)
     rules = {
-        entry["rule"]: {**_RULE, **_rule(entry), "file": file, "line": line}
+        entry["rule"]: {**_RULE, **_rule(entry), "file": file, "line": line, **scopes.team_of(environment.name, file)}
         for entry, file, line in environment.rule_entries()
     }
     registered = {name: _agent(entry) for name, entry in agents.items()}

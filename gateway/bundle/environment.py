@@ -19,6 +19,7 @@ from gateway.bundle.placeholders import placeholders_in
 from gateway.bundle.plain import Json
 from gateway.bundle.problem import Problem
 from gateway.bundle.schema import violations
+from gateway.bundle.scope_files import crossing_links, is_scope, misplaced, unread_scope
 from gateway.bundle.secret_shapes import secrets_in
 from gateway.bundle.source_files import Listed, Listing, SourceFile, list_files, read_regular
 
@@ -44,6 +45,8 @@ class Environment(Struct, frozen=True, kw_only=True):
     enforcement: tuple[Document, ...]
     scenarios: tuple[Document, ...]
     own: tuple[Document, ...]
+    scopes: tuple[Document, ...] = ()
+    """The `scope.yaml` files below `rules/`."""
 
     def agent_entries(self) -> list[Json]:
         """Every agent, from files of one and from files of several."""
@@ -113,7 +116,8 @@ class Reader:
             return [Problem(f"bundles/{name}", 0, "is not there.", remedy)]
         listing = list_environment(policy, name)
         problems = list(listing.problems if editing else listing.problems + listing.editing)
-        documents: dict[str, list[Document]] = {kind: [] for kind in ("environment", *KINDS.values())}
+        problems += crossing_links(policy, f"bundles/{name}", listing.files)
+        documents: dict[str, list[Document]] = {kind: [] for kind in ("environment", "scope", *KINDS.values())}
         for source in listing.files:
             kind = _kind(source)
             found = (
@@ -148,6 +152,10 @@ def _kind(source: SourceFile) -> str:
     """The kind of a file by its directory and suffix; empty if it is no document."""
     if source.path == "environment.yaml":
         return "environment"
+    if is_scope(source.path):
+        return "scope"
+    if misplaced(source.path):
+        return ""
     directory, _, below = source.path.partition("/")
     path = PurePosixPath(below)
     return KINDS.get(directory, "") if path.suffix == ".yaml" and not path.name.startswith(".") else ""
@@ -160,7 +168,10 @@ def _unread(source: SourceFile, name: str) -> list[Problem]:
     directory = above if slash else ""
     meant = get_close_matches(directory.lower(), KINDS, 1)
     what, remedy = "", f"Keep environment.yaml here and *.yaml in {', '.join(KINDS)}/."
-    if path.name.startswith("."):
+    scope = misplaced(source.path)
+    if scope:
+        what, remedy = scope
+    elif path.name.startswith("."):
         what, remedy = ": its name is hidden", "Remove it, or rename it so that it does not begin with a dot."
     elif directory in KINDS or source.path.lower().startswith("environment.y"):
         what = f": its suffix is `{path.suffix}`" if path.suffix else ": it has no suffix"
@@ -174,8 +185,9 @@ def _checked(file: str, content: bytes, kind: str) -> Document | list[Problem]:
     document = read_document(file, content)
     if isinstance(document, list):
         return document
+    scopes = unread_scope(file, document.value) if kind == "rules" else []
     problems = secrets_in(document) + placeholders_in(document, kind)
-    problems += violations(document, kind) if kind != "own" else []
+    problems += scopes or (violations(document, kind) if kind != "own" else [])
     return problems or document
 
 
@@ -194,4 +206,5 @@ def _environment(name: str, documents: Mapping[str, list[Document]]) -> Environm
         enforcement=tuple(documents["enforcement"]),
         scenarios=tuple(documents["scenarios"]),
         own=tuple(documents["own"]),
+        scopes=tuple(documents["scope"]),
     )

@@ -75,6 +75,11 @@ def rule_names(environment: Environment, now: float) -> RuleNames:
     return found
 
 
+def lookup(environment: Environment) -> Callable[[Json], Iterator[Unknown]]:
+    """Return what yields the names in one rule that nothing in the environment has."""
+    return _Search(CatalogNames(environment.catalog), bearers(environment)).unknown
+
+
 def _needless(document: Document, pointer: str, rule: Json) -> Problem:
     said = f"`not_yet` waives nothing: everything that the rule `{rule['rule']}` names exists."
     keeps = rule["effect"] != "allow" and "mode" not in rule

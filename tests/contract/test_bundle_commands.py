@@ -484,6 +484,25 @@ def test_diff_says_a_new_server_of_a_rule_as_a_reviewer_does(
     assert run("bundle", "diff", after, after, "--fail-on-loosening").stdout.endswith("no change\n")
 
 
+def test_diff_groups_its_report_by_team(run: Run, build: Callable[..., Path], put: Write) -> None:
+    before = build("before")
+    put("bundles/dev/rules/crm/scope.yaml", "team: c*rm\neffects: [deny]\n")
+    put("bundles/dev/rules/crm/r.yaml", "rules: [{rule: crm-rests, effect: deny}]\n")
+    put("bundles/dev/rules/free.yaml", "rules: [{rule: all-rest, effect: deny}]\n")
+    after = build("after")
+    assert (
+        "tightens    rule crm-rests (team c*rm) is new: deny for everything\n"
+        in run("bundle", "diff", before, after).stdout
+    )
+    markdown = run("bundle", "diff", before, after, "--markdown").stdout
+    assert (
+        "### Tightens\n\n#### Team c\\*rm\n\n- rule crm-rests (team c\\*rm) is new: deny for everything\n"
+        "\n#### Of no team\n\n- rule all-rest is new: deny for everything\n"
+    ) in markdown
+    told = json.loads(run("bundle", "diff", before, after, "--json").stdout)
+    assert {each["name"]: each["team"] for each in told["changes"]} == {"crm-rests": "c*rm", "all-rest": ""}
+
+
 def test_diff_shows_an_upgrade_of_the_stock_library(run: Run, build: Callable[..., Path], tmp_path: Path) -> None:
     old = read(build("before"))
     upgraded = replace(old.manifest.metadata, library=Library(version="0.2.0", digest="b" * 64))

@@ -29,15 +29,18 @@ _SHOWN: Final = 120
 
 
 class Change(Struct, frozen=True, kw_only=True):
-    """What became of one thing; the sentence is about, name and what, in this order."""
+    """What became of one thing; the sentence is about, name, team and what, in this order."""
 
     about: About
     name: str
     what: str
     effect: Effect
+    team: str = ""
+    """The team in whose directory a rule is; empty if its directory has no scope."""
 
     def __str__(self) -> str:
-        return " ".join(part for part in (self.about, self.name, self.what) if part)
+        team = f"(team {self.team})" if self.team else ""
+        return " ".join(part for part in (self.about, self.name, team, self.what) if part)
 
     @property
     def loosens(self) -> bool:

@@ -52,15 +52,17 @@ _TARGETS: Final = ("tools", "resources", "prompts")
 """Each restricts its own kind: with one of them stated, another one more is about more."""
 _STRICTNESS: Final = {"allow": 0, "hold": 1, "deny": 2}
 _KNOWN: Final = frozenset({"effect", "who", "what", "when", "arguments", "mode", "expires"})
-_WORDS: Final = frozenset({"reason", "owner", "file"})
+_WORDS: Final = frozenset({"reason", "owner", "file", "team"})
 _WIDER: Final[Mapping[str, Effect]] = {"allow": "looser", "hold": "stricter", "deny": "stricter"}
 
 
 def rule_changes(old: Json, new: Json) -> Iterator[Change]:
     """The changes from the rules of one bundle to those of another."""
     for name, before, after in paired(old, new):
+        changed: Json = after or before
+        team = str(changed.get("team", ""))
         for what, effect in _told(before, after):
-            yield Change(about="rule", name=name, what=what, effect=effect)
+            yield Change(about="rule", name=name, what=what, effect=effect, team=team)
     moved = sum(old[name].get("line") != new[name].get("line") for name in old.keys() & new.keys())
     if moved:
         yield Change(about="rule", name="", what=f"lines: {moved} rules stand on other lines", effect="same")

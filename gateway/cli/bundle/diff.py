@@ -74,8 +74,17 @@ def _markdown(old: Artefact, new: Artefact, found: Sequence[Change]) -> Iterator
         if some:
             yield ""
             yield f"### {mark.capitalize() or 'Changes nothing in what is admitted'}"
+            yield from _by_team(some, named=any(change.team for change in found))
+
+
+def _by_team(changes: Sequence[Change], *, named: bool) -> Iterator[str]:
+    """The changes of each team under its name, if any change of the report has one; those of no team come last."""
+    for team in sorted({change.team for change in changes}, key=lambda each: (not each, each)):
+        yield ""
+        if named:
+            yield f"#### {f'Team {_plain(team)}' if team else 'Of no team'}"
             yield ""
-            yield from (f"- {_plain(str(change))}" for change in some)
+        yield from (f"- {_plain(str(change))}" for change in changes if change.team == team)
 
 
 def _plain(text: str) -> str:

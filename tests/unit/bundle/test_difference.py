@@ -222,6 +222,27 @@ def test_where_the_effect_changed_nothing_else_of_the_rule_is_called_harmless() 
     assert {change.effect for change in changes(artefact(data))} == {"looser", "unclear"}
 
 
+def test_the_team_of_a_changed_rule_is_named() -> None:
+    old, new = copy.deepcopy(BASE), copy.deepcopy(BASE)
+    new["rules"]["more"] = rule("deny", what={}, who={}, team="crm")
+    old["rules"]["gone"] = rule("deny", what={}, who={}, team="mail")
+    for data, team in ((old, "crm"), (new, "mail")):
+        data["rules"]["moves"] = rule("deny", what={}, who={}, team=team)
+    found = changes(artefact(new), artefact(old))
+    assert [(str(change), change.team, change.effect) for change in found] == [
+        ("rule gone (team mail) is gone: deny for everything", "mail", "looser"),
+        ("rule more (team crm) is new: deny for everything", "crm", "stricter"),
+        ("rule moves (team mail) now has team `mail`, not `crm`", "mail", "same"),
+    ]
+
+
+def test_a_rule_of_an_earlier_bundle_gains_its_team() -> None:
+    data = copy.deepcopy(BASE)
+    data["rules"]["holds"]["team"] = "crm"
+    (change,) = changes(artefact(data))
+    assert (str(change), change.effect) == ("rule holds (team crm) now has team `crm`", "same")
+
+
 def test_the_same_bundle_has_no_changes_and_another_number_is_none() -> None:
     assert changes(artefact(BASE)) == []
     assert changes(artefact(BASE, seq=2)) == []
