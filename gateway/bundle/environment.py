@@ -18,6 +18,7 @@ from gateway.bundle.moments import with_full_ends
 from gateway.bundle.placeholders import placeholders_in
 from gateway.bundle.plain import Json
 from gateway.bundle.problem import Problem
+from gateway.bundle.rule_conditions import ConditionTest, tests_of
 from gateway.bundle.schema import violations
 from gateway.bundle.scope_files import crossing_links, is_scope, misplaced, unread_scope
 from gateway.bundle.secret_shapes import secrets_in
@@ -82,12 +83,10 @@ class Environment(Struct, frozen=True, kw_only=True):
         for document, pointer, entry in self.rules_placed():
             yield entry, _below(document.file, self.name), document.line(pointer)
 
-    def conditions(self, test: str) -> Iterator[tuple[Document, str, Json]]:
-        """Every argument condition of the rules that has this test, with its document and pointer."""
+    def tests(self, *words: str) -> Iterator[tuple[Document, str, ConditionTest]]:
+        """Every test of these words in the conditions of the rules, with its document and pointer."""
         for document, pointer, rule in self.rules_placed():
-            for number, condition in enumerate(rule.get("arguments", [])):
-                if test in condition:
-                    yield document, f"{pointer}/arguments/{number}/{test}", condition
+            yield from ((document, pointer + test.pointer, test) for test in tests_of(rule) if test.word in words)
 
     def enforcement_entries(self) -> Json:
         """Requirement -> its enforcement."""

@@ -23,6 +23,7 @@ from gateway.bundle.plain import Json
 from gateway.bundle.problem import Problem
 from gateway.bundle.rehearse import ARCHIVE, loaded
 from gateway.bundle.rejection import Rejected
+from gateway.bundle.rule_conditions import tests_of
 from gateway.bundle.tool import Opa, complaints
 from gateway.bundle.unpacked import Tests
 from gateway.bundle.verifying import Standing, VerifyingKey, unenforceable, unsigned_by
@@ -106,7 +107,7 @@ def _loads(proof: Proof, artefact: Artefact) -> Step:
     data = data_of(artefact)
     if data is None:
         return Step("loads", (Problem(DATA, 0, "is no data of ours."),))
-    patterns = {each["matches"] for rule in data["rules"].values() for each in rule["arguments"] if "matches" in each}
+    patterns = {test.operand for rule in data["rules"].values() for test in tests_of(rule) if test.word == "matches"}
     with tempfile.TemporaryDirectory(prefix="mcp-admission-") as scratch:
         (Path(scratch) / ARCHIVE).write_bytes(artefact.content)
         allowed = f"--capabilities={proof.library / 'capabilities.json'}"

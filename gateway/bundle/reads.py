@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from gateway.bundle.plain import Json, is_object
+from gateway.bundle.rule_conditions import conditions_of
 
 RULES: Final = "rules_permit"
 """The stock requirement that judges the YAML rules."""
@@ -58,7 +59,7 @@ def rule_pointers(data: Json, server: str) -> list[str]:
 
 def compared(rule: Json) -> list[str]:
     """Return the JSON pointers into the arguments that one rule compares."""
-    return [str(condition["path"]) for condition in rule.get("arguments", ())]
+    return [str(condition["path"]) for _, condition in conditions_of(rule)]
 
 
 def within(place: str, other: str) -> bool:

@@ -46,7 +46,7 @@ class Rehearsal(Struct, frozen=True):
 
 def rehearsed(environment: Environment, opa: Opa, within: Path) -> list[Problem]:
     """What is wrong with the bundle that lies in `within`; empty when it answers as it must."""
-    rehearsal = loaded({condition["matches"] for _, _, condition in environment.conditions("matches")}, opa, within)
+    rehearsal = loaded({test.operand for _, _, test in environment.tests("matches")}, opa, within)
     return [*rehearsal.problems, *_broken(environment, rehearsal.broken)]
 
 
@@ -91,7 +91,7 @@ def _unsealed(rules: list[str]) -> list[Problem]:
 
 def _broken(environment: Environment, patterns: Collection[str]) -> list[Problem]:
     return [
-        document.problem(pointer, f"`{condition['matches']}` is no regular expression.", "Write it in RE2 syntax.")
-        for document, pointer, condition in environment.conditions("matches")
-        if condition["matches"] in patterns
+        document.problem(pointer, f"`{test.operand}` is no regular expression.", "Write it in RE2 syntax.")
+        for document, pointer, test in environment.tests("matches")
+        if test.operand in patterns
     ]

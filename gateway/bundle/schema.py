@@ -1,10 +1,13 @@
 """Checks documents against the data schemas of `schemas/`, with the line of every violation.
 
 Rule 1: patterns run on a linear-time engine and references are never fetched: a document cannot make the check hang.
-Rule 2: the words come from the schema: what a value must be stands there as its `description`.
+Rule 2: the words come from the schema: what a value must be stands there as its `description`, and what to write
+instead of a key that people try, as `instead`.
 """
 
 import difflib
+import re
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Final, TypeGuard
@@ -23,6 +26,7 @@ _BOOLEANS: Final = {
     **dict.fromkeys(("n", "no", "off", "false"), "false"),
 }
 """What other readers of YAML take for true and false."""
+_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def _refused(uri: str) -> Any:
@@ -55,9 +59,9 @@ def _problems(error: jsonschema_rs.ValidationError, document: Document, kind: st
     meant = _described(error, kind)
     match error.kind:
         case jsonschema_rs.ValidationErrorKind.AdditionalProperties(unexpected):
-            known = _known(error, kind)
+            known, meant = _known(error, kind), _meant(error, kind)
             return [
-                document.problem(step(pointer, key), f"`{key}` is not known here.", _instead(key, known))
+                document.problem(step(pointer, key), f"`{key}` is not known here.", _instead(key, known, meant))
                 for key in unexpected
             ]
         case jsonschema_rs.ValidationErrorKind.Required(name):
@@ -123,7 +127,11 @@ def _shown(value: Any) -> str:
     return f"`{text if len(text) <= _SHOWN else text[:_SHOWN] + '…'}`"
 
 
-def _instead(key: str, known: list[str]) -> str:
+def _instead(key: str, known: list[str], meant: Mapping[str, str]) -> str:
+    """Say what to write for a key: what the schema says of the mistake, else the nearest key, else all of them."""
+    said = meant.get(_HUMP.sub("_", key).lower().replace("-", "_").replace(" ", "_"))
+    if said:
+        return said
     close = difflib.get_close_matches(key, known, n=1)
     return f"Did you mean `{close[0]}`?" if close else f"Known are {', '.join(known)}." if known else "Remove it."
 
@@ -148,6 +156,13 @@ def _described(error: jsonschema_rs.ValidationError, kind: str) -> str:
     """What the nearest schema that says so wants to have there."""
     told = [node["description"] for node in _nodes(error, kind) if isinstance(node.get("description"), str)]
     return told[-1] if told else f"Look at another file of this kind ({schema(kind)['title']})."
+
+
+def _meant(error: jsonschema_rs.ValidationError, kind: str) -> Json:
+    """What to write instead of keys that people try here: key -> remedy; `instead_of` names a definition with more."""
+    node = _nodes(error, kind)[-1]
+    more: Json = schema(kind)["$defs"][node["instead_of"]]["instead"] if "instead_of" in node else {}
+    return more | node.get("instead", {})
 
 
 def _known(error: jsonschema_rs.ValidationError, kind: str) -> list[str]:

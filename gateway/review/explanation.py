@@ -15,8 +15,10 @@ from msgspec import Struct
 
 from gateway.admission.decision import PolicyFailure
 from gateway.admission.masking import segments
+from gateway.bundle.condition_words import condition_words
 from gateway.bundle.plain import Json, is_object
 from gateway.bundle.reads import RULES
+from gateway.bundle.rule_conditions import conditions_of
 from gateway.opa.answer import Decided, read_decision
 from gateway.opa.client import DECISION
 from gateway.opa.exchange import Broken, Exchange, Exchanged
@@ -192,13 +194,12 @@ def _there(name: str, rule: Json, question: Json) -> RuleThere:
         line=int(rule.get("line", 0)),
         owner=str(rule.get("owner", "")),
         because=str(rule.get("reason", "")),
-        conditions=tuple(_compared(condition, question) for condition in rule.get("arguments", ())),
+        conditions=tuple(_compared(condition, question) for _, condition in conditions_of(rule)),
     )
 
 
 def _compared(condition: Json, question: Json) -> str:
     path = str(condition["path"])
     found = at(question.get("arguments", {}), segments(path))
-    test = next(each for each in condition if each != "path")
-    wanted = msgspec.json.encode(condition[test]).decode()
-    return f"{path} {test} {wanted}: it was {'not there' if found is ABSENT else msgspec.json.encode(found).decode()}"
+    was = "not there" if found is ABSENT else msgspec.json.encode(found).decode()
+    return f"{condition_words(condition)}; it was {was}"

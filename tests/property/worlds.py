@@ -81,7 +81,7 @@ CONDITIONS: Final = st.lists(
             {"path": "/x", "prefix": "o"},
             {"path": "/x", "glob": "t*"},
             {"path": "/x", "matches": "^o"},
-            {"path": "/x", "max": 9},
+            {"path": "/x", "at_most": 9},
             {"path": "/z", "equals": 1},
         )
     ),

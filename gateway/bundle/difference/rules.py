@@ -7,6 +7,7 @@ Rule 2: where the effect itself changed, the effect of whatever else changed in 
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from gateway.bundle.condition_words import condition_words
 from gateway.bundle.difference.change import (
     OPPOSITE,
     Change,
@@ -19,6 +20,7 @@ from gateway.bundle.difference.change import (
     prolonged,
     shown,
 )
+from gateway.bundle.difference.conditions import condition_changes
 from gateway.bundle.plain import Json
 
 _NOUNS: Final[Mapping[str, str]] = {
@@ -98,7 +100,7 @@ def _summary(rule: Json) -> str:
         f"{_NOUNS.get(field, field)} {listed(values)}" for field, values in {**rule["who"], **rule["what"]}.items()
     ]
     when = [f"when {shown(rule['when'])}"] if rule["when"] else []
-    asks = [f"if {_condition(each)}" for each in rule["arguments"]]
+    asks = [f"if argument {condition_words(each)}" for each in rule["arguments"]]
     mode = f" ({rule['mode']} only)" if rule["mode"] else ""
     return f"{rule['effect']}{mode} for {', '.join([*parts, *when, *asks]) or 'everything'}"
 
@@ -109,7 +111,7 @@ def _extents(old: Json, new: Json) -> Iterator[tuple[str, bool | None]]:
         yield from _fields(old[part], new[part])
     yield from _targets(old["what"], new["what"])
     yield from _times(old["when"], new["when"])
-    yield from _conditions(old["arguments"], new["arguments"])
+    yield from condition_changes(old["arguments"], new["arguments"])
     if old["mode"] is None and new["mode"] is None and old["expires"] != new["expires"]:
         yield became("end", old["expires"], new["expires"]), prolonged(old["expires"], new["expires"])
 
@@ -157,20 +159,6 @@ def _times(old: Json | None, new: Json | None) -> Iterator[tuple[str, bool | Non
         yield f"now applies at all times, not only when {shown(old)}", True
     else:
         yield f"now applies when {shown(new)}, not when {shown(old)}", None
-
-
-def _conditions(old: list[Json], new: list[Json]) -> Iterator[tuple[str, bool]]:
-    for each in new:
-        if each not in old:
-            yield f"now applies only if {_condition(each)}", False
-    for each in old:
-        if each not in new:
-            yield f"no longer asks that {_condition(each)}", True
-
-
-def _condition(condition: Json) -> str:
-    tests = [f"{test} {shown(value)}" for test, value in condition.items() if test != "path"]
-    return f"argument {condition.get('path', '')} {listed(tests)}"
 
 
 def _modes(old: Json, new: Json) -> Told:

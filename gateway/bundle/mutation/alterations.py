@@ -69,7 +69,7 @@ _WORDS: Final[dict[str, tuple[Any, ...]]] = {
     "arguments": (
         [{"path": "/channel", "equals": "general"}],
         [{"path": "/channel", "equals": "x"}],
-        [{"path": "/limit", "max": 5}, {"path": "/path", "glob": "a/*"}],
+        [{"path": "/limit", "at_most": 5}, {"path": "/path", "glob": "a/*"}],
         [{"path": "/absent", "equals": 1}],
     ),
     "required": (["absent"], "rules_permit"),

@@ -14,7 +14,7 @@ import msgspec
 
 from gateway.admission.masking import segments
 from gateway.admission.question import measured, moment
-from gateway.bundle.plain import Json, is_object
+from gateway.bundle.plain import Json, is_array, is_object
 from gateway.review.whatif.scene import Scene
 from gateway.review.whatif.world import Change, World, on_question, put
 
@@ -51,9 +51,12 @@ def _with_argument(path: tuple[str, ...], value: Any, world: World) -> World:
 def at(value: Any, path: tuple[str, ...]) -> Any:
     """Return what is there, `ABSENT` for nothing."""
     for part in path:
-        if not is_object(value) or part not in value:
+        if is_object(value) and part in value:
+            value = value[part]
+        elif is_array(value) and part in map(str, range(len(value))):
+            value = value[int(part)]
+        else:
             return ABSENT
-        value = value[part]
     return value
 
 
@@ -66,28 +69,59 @@ def _placeable(value: Any, path: tuple[str, ...]) -> bool:
     return is_object(value)
 
 
-def _meeting(condition: Json, now: Any) -> Iterator[Any]:
-    text = now.rsplit("/", 1)[-1] if isinstance(now, str) else ""
-    if "equals" in condition:
-        yield condition["equals"]
-    yield from condition.get("in", ())[:_MOST_VALUES]
-    if "prefix" in condition:
-        yield condition["prefix"] + text
-    if "glob" in condition:
-        yield condition["glob"].replace("*", "x").replace("?", "x")
-    if "max" in condition:
-        yield condition["max"]
+def _meeting(test: Json, now: Any) -> Iterator[Any]:
+    """Yield values that would pass a test."""
+    for word, operand in test.items():
+        match word:
+            case "equals" | "max" | "at_most" | "at_least":
+                yield operand
+            case "above" | "below":
+                yield operand + (1 if word == "above" else -1)
+            case "in":
+                yield from operand[:_MOST_VALUES]
+            case "prefix":
+                yield operand + (now.rsplit("/", 1)[-1] if isinstance(now, str) else "")
+            case "glob":
+                yield operand.replace("*", "x").replace("?", "x")
+            case "any_element" | "every_element":
+                yield from ([value] for value in _meeting(operand, None))
+            case "not":
+                yield from _missing(operand)
+            case "none_of":
+                yield from _missing(operand[0])
+            case _:
+                pass
 
 
-def _missing(condition: Json) -> Iterator[Any]:
-    compared = condition.get("equals", next(iter(condition.get("in", ())), _ANOTHER))
-    if "max" in condition:
-        yield condition["max"] + 1
-    elif isinstance(compared, bool):
-        yield not compared
-    elif isinstance(compared, int | float):
-        yield compared + 1
-    elif isinstance(compared, str):
+def _missing(test: Json) -> Iterator[Any]:
+    """Yield values that a test can judge and that would not pass it."""
+    for word, operand in test.items():
+        match word:
+            case "equals" | "in":
+                yield from _other(operand if word == "equals" else operand[0])
+            case "prefix" | "glob" | "matches":
+                yield _ANOTHER
+            case "max" | "at_most" | "above":
+                yield operand + (0 if word == "above" else 1)
+            case "at_least" | "below":
+                yield operand - (0 if word == "below" else 1)
+            case "any_element" | "every_element":
+                yield from ([value] for value in _missing(operand))
+            case "not":
+                yield from _meeting(operand, None)
+            case "none_of":
+                yield from (value for each in operand for value in _meeting(each, None))
+            case _:
+                pass
+
+
+def _other(value: Any) -> Iterator[Any]:
+    """Yield another value of the same type."""
+    if isinstance(value, bool):
+        yield not value
+    elif isinstance(value, int | float):
+        yield value + 1
+    elif isinstance(value, str):
         yield _ANOTHER
 
 

@@ -11,6 +11,8 @@ test_a_pointer_finds_what_it_names if {
 		"/odd~1key": "slash",
 		"/odd~0key": "tilde",
 		"/numbers/7": "seven",
+		"/mixed/0/7": "both",
+		"/mixed/0/8/1": "b",
 		"/false": false,
 		"/null": null,
 		"/": "empty",
@@ -37,8 +39,110 @@ test_arguments_that_are_no_object_hold_nothing if {
 
 test_numbers_are_compared_by_value if {
 	_holds({"path": "/a", "equals": 1.0})
-	_holds({"path": "/a", "max": 1})
-	_fails({"path": "/a", "max": 0.5})
+	every condition in [{"at_most": 1}, {"at_least": 1}, {"at_least": 0.5}, {"above": 0.5}, {"below": 1.5}] {
+		_verdict(condition, 1) == "holds"
+	}
+	every condition in [{"at_most": 0.5}, {"at_least": 1.5}, {"above": 1}, {"below": 1}] {
+		_verdict(condition, 1) == "fails"
+	}
+	every condition in [{"at_most": 1}, {"at_least": 1}, {"above": 1}, {"below": 1}] {
+		every value in ["1", null, true, [1], {"a": 1}] { _verdict(condition, value) == "unknown" }
+	}
+	every word in ["at_most", "at_least", "above", "below"] { _verdict({word: "1"}, 1) == "unknown" }
+}
+
+test_a_length_is_of_a_text_or_a_list if {
+	every value in ["äbc", [1, 2, 3]] {
+		every length in [{"equals": 3}, {"at_most": 3}, {"at_least": 3}, {"above": 2}, {"below": 4}] {
+			_verdict({"length": length}, value) == "holds"
+		}
+		every length in [{"equals": 2}, {"at_most": 2}, {"at_least": 4}, {"above": 3}, {"below": 3}] {
+			_verdict({"length": length}, value) == "fails"
+		}
+	}
+	every value in [3, null, true, {"a": 1, "b": 2, "c": 3}] { _verdict({"length": {"equals": 3}}, value) == "unknown" }
+	every value in ["", []] { _verdict({"length": {"equals": 0}}, value) == "holds" }
+}
+
+test_the_opposite_of_what_cannot_be_judged_cannot_be_judged if {
+	_verdict({"not": {"equals": "x"}}, "y") == "holds"
+	_verdict({"not": {"equals": "x"}}, "x") == "fails"
+	_verdict({"not": {"equals": "x"}}, 7) == "unknown"
+	_verdict({"not": {"not": {"equals": "x"}}}, "x") == "holds"
+	_verdict({"not": {"not": {"not": {"equals": "x"}}}}, "x") == "fails"
+	_verdict({"not": {}}, "x") == "unknown"
+	_verdict({"not": {"sounds_like": "x"}}, "x") == "unknown"
+}
+
+test_none_of_several_tests_holds if {
+	tests := {"none_of": [{"prefix": "a"}, {"at_most": 5}]}
+	_verdict({"none_of": [{"prefix": "a"}, {"equals": "b"}]}, "c") == "holds"
+	_verdict(tests, "ab") == "fails"
+	_verdict(tests, 3) == "fails"
+	_verdict(tests, "c") == "unknown"
+	_verdict(tests, null) == "unknown"
+	_verdict({"none_of": []}, "x") == "unknown"
+	_verdict({"not": {"none_of": [{"equals": "a"}]}}, "a") == "holds"
+	_verdict({"not": {"not": {"none_of": [{"equals": "a"}]}}}, "b") == "holds"
+}
+
+test_elements_are_those_of_a_list_that_has_some if {
+	every case in [
+		[["a"], "holds", "holds"],
+		[["a", "b"], "holds", "fails"],
+		[["b"], "fails", "fails"],
+		[["a", 7], "holds", "unknown"],
+		[["b", 7], "unknown", "fails"],
+		[[], "unknown", "unknown"],
+		["a", "unknown", "unknown"],
+		[{"x": "a"}, "unknown", "unknown"],
+		[null, "unknown", "unknown"],
+	] {
+		[value, any_element, every_element] := case
+		_verdict({"any_element": {"equals": "a"}}, value) == any_element
+		_verdict({"every_element": {"equals": "a"}}, value) == every_element
+		_verdict({"not": {"any_element": {"equals": "a"}}}, value) == _opposite[any_element]
+		_verdict({"not": {"every_element": {"equals": "a"}}}, value) == _opposite[every_element]
+		_verdict({"every_element": {"any_element": {"equals": "a"}}}, [value]) == any_element
+		_verdict({"any_element": {"every_element": {"equals": "a"}}}, [value]) == every_element
+		_verdict({"not": {"not": {"any_element": {"equals": "a"}}}}, value) == any_element
+		_verdict({"not": {"not": {"every_element": {"equals": "a"}}}}, value) == every_element
+	}
+}
+
+test_tests_do_not_nest_deeper_than_four if {
+	_verdict({"any_element": {"every_element": {"not": {"equals": "a"}}}}, [["b"]]) == "holds"
+	_verdict({"not": {"not": {"not": {"not": {"equals": "a"}}}}}, "a") == "unknown"
+}
+
+test_only_absence_says_something_of_a_missing_argument if {
+	every path in ["/x", "/b/x", "/list/2", "/list/1/y", "/new/deep/er"] {
+		_holds({"path": path, "absent": true})
+		_fails({"path": path, "not": {"absent": true}})
+		_fails({"path": path, "none_of": [{"absent": true}, {"equals": "x"}]})
+		every test in [{"equals": null}, {"length": {"equals": 0}}, {"any_element": {"absent": true}}] {
+			not _holds(object.union({"path": path}, test))
+			not _fails(object.union({"path": path}, test))
+			not _holds({"path": path, "not": test})
+			not _fails({"path": path, "not": test})
+		}
+	}
+	every path in ["/a", "/null", "/false", "/list", "/list/0", "/mixed/0/7"] {
+		_fails({"path": path, "absent": true})
+		_holds({"path": path, "not": {"absent": true}})
+	}
+}
+
+test_nothing_is_absent_where_nothing_can_be if {
+	every path in ["/a/x", "/null/x", "/b/c/d", "/list/x", "/list/-", "/list/01"] {
+		not _holds({"path": path, "absent": true})
+		not _fails({"path": path, "absent": true})
+		not _holds({"path": path, "not": {"absent": true}})
+	}
+	every value in ["x", null, ["a"], 7] {
+		not _holds_for({"path": "/a", "absent": true}, value)
+		not _fails_for({"path": "/a", "absent": true}, value)
+	}
 }
 
 _holds(condition) if _holds_for(condition, _arguments)
@@ -53,6 +157,14 @@ _fails_for(condition, value) if {
 	conditions.fails(condition) with input.arguments as value
 }
 
+_verdict(test, value) := "holds" if {
+	_holds_for(object.union({"path": "/a"}, test), {"a": value})
+} else := "fails" if {
+	_fails_for(object.union({"path": "/a"}, test), {"a": value})
+} else := "unknown"
+
+_opposite := {"holds": "fails", "fails": "holds", "unknown": "unknown"}
+
 _arguments := {
 	"a": 1,
 	"b": {"c": "deep"},
@@ -60,6 +172,7 @@ _arguments := {
 	"odd/key": "slash",
 	"odd~key": "tilde",
 	"numbers": {"7": "seven"},
+	"mixed": [{"7": "both", "8": ["a", "b"]}],
 	"false": false,
 	"null": null,
 	"": "empty",

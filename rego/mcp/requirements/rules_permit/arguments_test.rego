@@ -9,7 +9,7 @@ test_a_condition_holds_fails_or_cannot_be_judged if {
 		{"path": "/channel", "prefix": "gen"},
 		{"path": "/channel", "glob": "g*l"},
 		{"path": "/channel", "matches": "^gen"},
-		{"path": "/limit", "max": 5},
+		{"path": "/limit", "at_most": 5},
 		{"path": "/limit", "equals": 5.0},
 	] {
 		_permits([condition])
@@ -21,7 +21,7 @@ test_a_condition_holds_fails_or_cannot_be_judged if {
 		{"path": "/channel", "prefix": "x"},
 		{"path": "/channel", "glob": "x*"},
 		{"path": "/channel", "matches": "^x"},
-		{"path": "/limit", "max": 4},
+		{"path": "/limit", "at_most": 4},
 		{"path": "/limit", "in": [1, 2]},
 	] {
 		not _permits([condition])
@@ -32,7 +32,7 @@ test_a_condition_holds_fails_or_cannot_be_judged if {
 		{"path": "/channel/0", "equals": "general"},
 		{"path": "/channel", "equals": 7},
 		{"path": "/channel", "in": [7, true, null]},
-		{"path": "/channel", "max": 5},
+		{"path": "/channel", "at_most": 5},
 		{"path": "/limit", "prefix": "5"},
 		{"path": "/limit", "glob": "*"},
 		{"path": "/limit", "matches": "."},
@@ -43,10 +43,10 @@ test_a_condition_holds_fails_or_cannot_be_judged if {
 }
 
 test_all_conditions_must_hold if {
-	both := [{"path": "/channel", "equals": "general"}, {"path": "/limit", "max": 5}]
+	both := [{"path": "/channel", "equals": "general"}, {"path": "/limit", "at_most": 5}]
 	_permits(both)
 	_refuses(both)
-	half := [{"path": "/channel", "equals": "general"}, {"path": "/limit", "max": 4}]
+	half := [{"path": "/channel", "equals": "general"}, {"path": "/limit", "at_most": 4}]
 	not _permits(half)
 	not _refuses(half)
 	unsure := [{"path": "/channel", "equals": "general"}, {"path": "/topic", "equals": "x"}]
