@@ -88,6 +88,14 @@ class Route(Struct, frozen=True, kw_only=True):
     `none` lets no text pass."""
 
 
+class NeededFacts(Struct, frozen=True, kw_only=True):
+    """Facts that the policy reads of a string argument, or of the strings of a list, and that the question lacks."""
+
+    path: str
+    """A JSON pointer into the arguments."""
+    facts: list[str]
+
+
 class Decision(Struct, frozen=True, kw_only=True):
     """One decision; `route` is present on an allow only."""
 
@@ -105,6 +113,8 @@ class Decision(Struct, frozen=True, kw_only=True):
     """What this policy reads of arguments, claims and headers on this server: JSON pointers into the policy input."""
     needs_definition: bool = False
     """True if policy may refuse only because the definition could not be seen; absent in answers of older policies."""
+    needs_facts: list[NeededFacts] = []
+    """What this decision took as unknown, for the question states no facts; none if it does, or if no rule reads any."""
     route: Route | None = None
 
 

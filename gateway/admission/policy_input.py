@@ -98,6 +98,17 @@ class ArgumentsMeta(Struct, frozen=True, kw_only=True):
     """Why the arguments do not match; the first reasons."""
 
 
+class TextFacts(Struct, frozen=True, kw_only=True):
+    """What the gateway found out about one string argument; what readers may take differently is left out."""
+
+    host: str | UnsetType = UNSET
+    """The host of an absolute URL: a lower-case name in A-labels, or an address."""
+    domain: str | UnsetType = UNSET
+    """The domain of one mail address, in the same form."""
+    path: str | UnsetType = UNSET
+    """A file path in normal form."""
+
+
 class Item(Struct, frozen=True, kw_only=True):
     """One thing that a list would show, stated as the call that it would be."""
 
@@ -151,5 +162,7 @@ class PolicyInput(Struct, frozen=True, kw_only=True):
     """Why there is a definition or none; unset where that is not known, which permits nothing."""
     arguments: dict[str, Any] = {}
     arguments_meta: ArgumentsMeta = field(default_factory=ArgumentsMeta)
+    facts: dict[str, TextFacts] | UnsetType = UNSET
+    """JSON pointer into the arguments -> facts of the string there; set where the policy asked for facts."""
     items: list[Item] = []
     schema: Literal["mcp.input/v1"] = SCHEMA

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from gateway.admission.decision import Decision, FailureCode, PolicyFailure, Verdict
 from gateway.admission.enforce import ruling
+from gateway.admission.facts import with_facts
 from gateway.admission.policy_input import PolicyInput
 from gateway.admission.record import Enforced
 from gateway.bundle.rehearse import ARCHIVE
@@ -62,7 +63,17 @@ class Asking(Struct, frozen=True):
         return [Ruled(answer, _ruling(question, answer)) for question, answer in answered]
 
     def answers(self, questions: Sequence[PolicyInput]) -> list[Decision | NoDecision]:
-        """One answer for each question, in order."""
+        """One answer for each question, in order; one whose policy needs facts is asked again with them."""
+        first = self._answers(questions)
+        needed = {
+            number: with_facts(question, answer.needs_facts)
+            for number, (question, answer) in enumerate(zip(questions, first, strict=True))
+            if isinstance(answer, Decision) and answer.needs_facts
+        }
+        again = dict(zip(needed, self._answers(list(needed.values())), strict=True))
+        return [again.get(number, answer) for number, answer in enumerate(first)]
+
+    def _answers(self, questions: Sequence[PolicyInput]) -> list[Decision | NoDecision]:
         if not questions:
             return []
         with tempfile.TemporaryDirectory(prefix="mcp-admission-") as scratch:

@@ -21,6 +21,7 @@ from gateway.opa.answer import EMERGENCY, Decided, Listed, late, read_decision, 
 from gateway.opa.breaker import Breaker
 from gateway.opa.enforceable import Enforceable
 from gateway.opa.exchange import Broken, Exchange, Exchanged
+from gateway.opa.needed_facts import FactsNeeded
 from gateway.opa.revision import Highwater
 from gateway.opa.sharing import Sharing
 from gateway.pipeline.patience import Patience
@@ -62,6 +63,7 @@ class OpaClient:
         self._deadlines = deadlines or Deadlines()
         self.breaker = breaker or Breaker(time.monotonic)
         self._sharing: Final = Sharing(self.breaker)
+        self._facts: Final = FactsNeeded()
         self.on_revision: Callable[[], None] = _nobody_listens
         """Called when another policy, or other stops, are enforced, before their first decision is returned."""
         self._refused: PolicyFailure | None = None
@@ -115,7 +117,7 @@ class OpaClient:
 
     async def _decided(self, question: PolicyInput) -> Verdict | PolicyFailure:
         began = time.perf_counter_ns()
-        answer = await self._ask(DECISION, question, read_decision)
+        answer = await self._facts.answered(question, self.revision, self._decision)
         if isinstance(answer, PolicyFailure):
             return answer
         self._sharing.decided(question, answer.result)
@@ -126,6 +128,9 @@ class OpaClient:
             decision_id=self._ids(),
             micros=_micros_since(began),
         )
+
+    async def _decision(self, question: PolicyInput) -> Decided | PolicyFailure:
+        return await self._ask(DECISION, question, read_decision)
 
     async def _listed(self, question: PolicyInput) -> ListingVerdict | PolicyFailure:
         began = time.perf_counter_ns()

@@ -19,6 +19,7 @@ from gateway.bundle.condition_words import condition_words
 from gateway.bundle.plain import Json, is_object
 from gateway.bundle.reads import RULES
 from gateway.bundle.rule_conditions import conditions_of
+from gateway.bundle.stated_facts import stated_facts
 from gateway.opa.answer import Decided, read_decision
 from gateway.opa.client import DECISION
 from gateway.opa.exchange import Broken, Exchange, Exchanged
@@ -91,6 +92,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
 async def explained(exchange: Exchange, candidate: Candidate, row: Row) -> Explanation:
     """Return why the bundle decides a recorded question as it does."""
     prevented = Readings(candidate.data).prevented(row, withheld(row))
+    row = msgspec.structs.replace(row, input=stated_facts(row.input, candidate.data))
     standing = tuple(_standings(candidate.data, row, await _state(exchange, row.input), frozenset(prevented)))
     answer = await _asked(exchange, DECISION, {"input": row.input})
     decided = answer if isinstance(answer, str) else read_decision(answer)

@@ -13,8 +13,10 @@ from typing import Final
 import msgspec
 import orjson
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.admission.decision import Decision
+from gateway.bundle.stated_facts import stated_facts
 from gateway.opa.client import DECISION
 from gateway.opa.exchange import Broken, Exchange, Exchanged
 from gateway.review.judged import Judged, Unanswered, enacted, judged
@@ -56,7 +58,8 @@ class Replay(Struct, frozen=True, kw_only=True):
 
     async def _work(self, source: Iterator[Row | Left]) -> None:
         while rows := self._next(source):
-            for row, answer in zip(rows, await decisions(self.exchange, rows), strict=True):
+            stated = [replace(row, input=stated_facts(row.input, self.readings.data)) for row in rows]
+            for row, answer in zip(rows, await decisions(self.exchange, stated), strict=True):
                 self.matrix.take(row, answer)
 
     def _next(self, source: Iterator[Row | Left]) -> list[Row]:

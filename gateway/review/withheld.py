@@ -58,7 +58,8 @@ class Readings:
     """What the requirements of one bundle read of a question, by server."""
 
     def __init__(self, data: Json) -> None:
-        self._data: Final = data
+        """Take the data of the bundle."""
+        self.data: Final = data
         self._reads: Final = {str(name): pointers(each) for name, each in _object(data, "requirements").items()}
         self._by_server: Final[dict[str, Mapping[str, tuple[str, ...]]]] = {}
 
@@ -69,7 +70,7 @@ class Readings:
 
     def of(self, server: str) -> Mapping[str, tuple[str, ...]]:
         """Return requirement -> the places that it reads of a question to this server; the empty place is all."""
-        key = server if server in _object(self._data, "index", "rules") else ""
+        key = server if server in _object(self.data, "index", "rules") else ""
         if key not in self._by_server:
             self._by_server[key] = {name: self._narrowed(name, reads, key) for name, reads in self._reads.items()}
         return self._by_server[key]
@@ -84,11 +85,11 @@ class Readings:
 
     def arguments(self) -> list[str]:
         """Return the JSON pointers of the arguments that rules compare, of all servers, sorted."""
-        return sorted({path for rule in _object(self._data, "rules").values() for path in compared(rule)})
+        return sorted({path for rule in _object(self.data, "rules").values() for path in compared(rule)})
 
     def _narrowed(self, name: str, reads: list[str], server: str) -> tuple[str, ...]:
         places = [read for read in reads if (name, read) != (RULES, ARGUMENTS)]
-        ruled = rule_pointers(self._data, server) if len(places) < len(reads) else []
+        ruled = rule_pointers(self.data, server) if len(places) < len(reads) else []
         return tuple(dotted(place) for place in (*places, *ruled))
 
 

@@ -29,13 +29,17 @@ KNOWN_TO_PURE: Final[frozenset[str]] = frozenset(
             "hmac",
             "itertools",
         ),
-        *("json", "math", "re", "typing", "unicodedata", "urllib.parse"),
+        *("ipaddress", "json", "math", "re", "typing", "unicodedata", "urllib.parse"),
         *("msgspec", "orjson"),
         *("gateway.admission", "gateway.protocol"),
     }
 )
 # One file each may know one library more: the one whose work it wraps.
-KNOWN_TO_ONE: Final = {"protocol/sealing.py": "cryptography", "admission/validator.py": "jsonschema_rs"}
+KNOWN_TO_ONE: Final = {
+    "protocol/sealing.py": "cryptography",
+    "admission/validator.py": "jsonschema_rs",
+    "admission/host_names.py": "idna",
+}
 EFFECTS: Final = frozenset({"open", "print", "input", "breakpoint", "exec", "eval", "__import__"})
 CLOCKS: Final = frozenset({"now", "utcnow", "today"})
 

@@ -13,6 +13,7 @@ from gateway.bundle.mutation.questions import MOMENT
 from gateway.bundle.mutation.table import Base
 from gateway.bundle.plain import is_object
 from gateway.bundle.scenarios import scenarios
+from gateway.bundle.stated_facts import stated_facts
 from gateway.bundle.tool import Opa
 from gateway.bundle.tree import Tree
 
@@ -25,7 +26,8 @@ def base_of(content: Content) -> Base:
     index = dict(content.data["index"])
     for each in told:
         index["credentials"] = {**index["credentials"], **each.acting.credentials}
-    asked = [to_builtins(question(each.asked, each.acting, content.data)) for each in told]
+    plain = [to_builtins(question(each.asked, each.acting, content.data)) for each in told]
+    asked = [stated_facts(each, content.data) for each in plain]
     return Base(content.environment.name, {**content.data, "index": index}, asked)
 
 

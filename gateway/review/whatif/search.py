@@ -15,6 +15,7 @@ from typing import Any, Final, TypeGuard
 import orjson
 from msgspec import Struct
 
+from gateway.bundle.stated_facts import stated_facts
 from gateway.opa.exchange import Broken, Exchange
 from gateway.review.judged import Judged, Unanswered, judged
 from gateway.review.replaying import PATIENCE_S
@@ -125,4 +126,4 @@ def question(before: World, after: World) -> bytes:
     """Return the question about a changed world as OPA is asked it."""
     data = indexed(before.data, after.data)
     patches: dict[str, Any] = {root: list(patch(before.data[root], data[root])) for root in PATCHED}
-    return orjson.dumps({"input": {"question": after.question, "patches": patches}})
+    return orjson.dumps({"input": {"question": stated_facts(after.question, data), "patches": patches}})

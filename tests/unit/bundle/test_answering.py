@@ -69,3 +69,31 @@ def test_an_allow_without_a_route_is_refused_and_no_rule_gave_that() -> None:
 def test_what_is_no_decision_is_refused_with_the_code_of_the_gateway(ran: Ran, code: FailureCode) -> None:
     found = ruled(ran)
     assert (found.enforced.outcome, found.enforced.code, found.rules) == ("deny", code, [])
+
+
+class Needy(Opa, frozen=True):
+    """An OPA whose policy allows what states that the host is `good.example`, and needs that fact."""
+
+    def run(self, *arguments: str, within: Path, stdin: bytes = b"") -> Ran:
+        del arguments, within
+        answers: list[list[Any]] = []
+        for each in json.loads(stdin)["questions"]:
+            good = each.get("facts", {}).get("/url", {}).get("host") == "good.example"
+            needs = (
+                [{"path": "/url", "facts": ["host"]}] if each["server"]["id"] == "web" and "facts" not in each else []
+            )
+            answers.append([{**ALLOW, "outcome": "allow" if good or not needs else "deny", "needs_facts": needs}])
+            if "facts" in each and not good:
+                answers[-1] = [{**ALLOW, "outcome": "deny", "grounds": []}]
+        return Ran(0, json.dumps({"result": [{"expressions": [{"value": answers}]}]}).encode(), b"")
+
+
+def test_a_question_whose_policy_needs_facts_is_asked_again_with_them() -> None:
+    entries = [("mail", "http://bad.example"), ("web", "http://good.example/x"), ("web", "http://bad.example")]
+    stated = [
+        asked({"agent": "a", "server": server, "tool": "t", "arguments": {"url": url}, "definition": "unseen"}, now=0)
+        for server, url in entries
+    ]
+    questions = [question(each, Acting(ANONYMOUS, ""), {}) for each in stated]
+    found = Asking(Needy(Path("opa")), b"", {}).rulings(questions)
+    assert [each.enforced.outcome for each in found] == ["allow", "allow", "deny"]

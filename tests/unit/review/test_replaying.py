@@ -151,3 +151,25 @@ async def test_what_reading_raises_ends_the_replay() -> None:
 
     with pytest.raises(ValueError, match="the journal is gone"):
         await replayed(broken())
+
+
+class Hosts(Opa):
+    """Denies what does not state that the host is `good.example`."""
+
+    async def exchange(self, path: str, body: bytes | None = None) -> Exchanged | Broken:
+        del path
+        asked: Any = orjson.loads(body or b"null")["input"]
+        answers = [
+            ALLOW if each.get("facts", {}).get("/to", {}).get("host") == "good.example" else DENY
+            for each in asked["questions"]
+        ]
+        return Exchanged(200, orjson.dumps({"result": {str(number): each for number, each in enumerate(answers)}}))
+
+
+async def test_facts_of_recorded_questions_are_computed_from_their_arguments() -> None:
+    held = data("/to")
+    held["index"]["facts"] = {"*": [], "mail": [{"path": "/to", "facts": ["host"]}]}
+    matrix = Matrix()
+    rows = asking("http://good.example/", "http://bad.example/", "http://a@good.example/")
+    await Replay(exchange=Hosts(), readings=Readings(held), matrix=matrix).run(rows)
+    assert matrix.comparison().outcomes == {("allow", "allow"): 1, ("allow", "deny"): 2}

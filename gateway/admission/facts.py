@@ -1,0 +1,88 @@
+"""Facts about string arguments that Rego cannot find out: the host of a URL, the domain of an address, a normal path.
+
+Rule 1: a fact is computed only where the policy reads it (`needs_facts` of its decision), from the very arguments that
+are judged and forwarded.
+Rule 2: a string that readers may take differently has no fact; what the policy does not find is unknown to it.
+Rule 3: the work is bounded: of a longer list, and beyond so much work, there are no facts.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from gateway.admission import url_hosts
+from gateway.admission.decision import NeededFacts
+from gateway.admission.mail_domains import mail_domain
+from gateway.admission.masking import segments
+from gateway.admission.normal_paths import normal_path
+from gateway.admission.policy_input import PolicyInput, TextFacts
+from gateway.admission.schemas import is_array, is_object
+from gateway.admission.url_hosts import url_host
+
+ELEMENTS: Final = 100
+"""Elements of a list; of a longer one there are no facts."""
+WORK: Final = 1000
+"""What the strings of one question may cost together; of those after them there are no facts."""
+INTERNATIONAL: Final = 25
+"""What a string costs in which a name may have other characters than ASCII; any other string costs 1."""
+NESTED: Final = 4
+"""Lists in lists."""
+_INTERNATIONAL: Final = frozenset({"host", "domain"})
+_READERS: Final[Mapping[str, Callable[[str], str | None]]] = {
+    "host": url_host,
+    "domain": mail_domain,
+    "path": normal_path,
+}
+
+
+def with_facts(question: PolicyInput, needed: Sequence[NeededFacts]) -> PolicyInput:
+    """Return the question with the facts that the policy needs of its arguments."""
+    return replace(question, facts=facts(question.arguments, needed))
+
+
+def facts(arguments: Mapping[str, Any], needed: Sequence[NeededFacts]) -> dict[str, TextFacts]:
+    """Return JSON pointer -> the facts of the string there, for those strings that have some."""
+    found: dict[str, dict[str, str]] = {}
+    left = WORK
+    for need in needed:
+        for pointer, text in _strings(need.path, _at(arguments, need.path), NESTED):
+            left -= _cost(text, need.facts)
+            if left < 0:
+                break
+            known = {name: _READERS[name](text) for name in need.facts if name in _READERS}
+            found.setdefault(pointer, {}).update({name: fact for name, fact in known.items() if fact is not None})
+    return {pointer: TextFacts(**stated) for pointer, stated in found.items() if stated}
+
+
+def _cost(text: str, names: Sequence[str]) -> int:
+    is_plain = text.isascii() and (len(text) > url_hosts.LONGEST or "xn--" not in text.lower())
+    return 1 if is_plain or not _INTERNATIONAL & set(names) else INTERNATIONAL
+
+
+def _at(arguments: Mapping[str, Any], pointer: str) -> Any:
+    """Return what a JSON pointer (RFC 6901) names; None for nothing."""
+    value: Any = arguments
+    for segment in segments(pointer):
+        if is_object(value):
+            value = value.get(segment)
+        elif is_array(value) and _is_index(segment, len(value)):
+            value = value[int(segment)]
+        else:
+            return None
+    return value
+
+
+def _is_index(segment: str, count: int) -> bool:
+    """True for the number of an element as JSON pointers write it."""
+    is_short = segment.isascii() and segment.isdigit() and len(segment) <= len(str(count))
+    return is_short and str(int(segment)) == segment and int(segment) < count
+
+
+def _strings(pointer: str, value: Any, room: int) -> Iterator[tuple[str, str]]:
+    """Yield a string, or the strings of a list, each with its own pointer."""
+    if isinstance(value, str):
+        yield pointer, value
+    elif is_array(value) and room and len(value) <= ELEMENTS:
+        for number, element in enumerate(value):
+            yield from _strings(f"{pointer}/{number}", element, room - 1)

@@ -1,0 +1,57 @@
+"""What facts a policy needs of a server's calls, learned from its answers, and asking again with them.
+
+Rule 1: a policy says what it needs if it was asked without facts; the next question states them at once.
+Rule 2: what one revision needs is not what another needs: if another one answers, it is asked as what it is.
+Rule 3: facts that the policy in force does not find are unknown to it, which permits nothing and lifts no refusal.
+"""
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from gateway.admission.decision import NeededFacts, PolicyFailure
+from gateway.admission.facts import with_facts
+from gateway.admission.policy_input import PolicyInput
+from gateway.opa.answer import Decided, revision_of
+
+KNOWN: Final = 1024
+"""Revisions and servers whose needs are remembered."""
+_ATTEMPTS: Final = 4
+"""Without facts and with them, and the same again if another revision comes into force meanwhile."""
+
+Needed = tuple[NeededFacts, ...]
+Ask = Callable[[PolicyInput], Awaitable[Decided | PolicyFailure]]
+
+
+class FactsNeeded:
+    """What the policies of one worker needed; a policy that needs nothing is not remembered."""
+
+    def __init__(self) -> None:
+        """Begin without knowing any policy."""
+        self._known: Final = OrderedDict[tuple[str, str], Needed]()
+
+    async def answered(self, question: PolicyInput, revision: str, ask: Ask) -> Decided | PolicyFailure:
+        """Return what `ask` returns for the question with the facts needed; `revision` is the policy in force."""
+        needed = self._known.get((revision, question.server.id), ())
+        answer = await ask(with_facts(question, needed) if needed else question)
+        for _ in range(_ATTEMPTS - 1):
+            if isinstance(answer, PolicyFailure):
+                return answer
+            answered_by = revision_of(answer)
+            if needed and answered_by == revision:
+                return answer
+            told = () if needed else tuple(answer.result.needs_facts)
+            if not needed and not told:
+                return answer
+            revision, needed = answered_by, self._learned((answered_by, question.server.id), told)
+            answer = await ask(with_facts(question, needed) if needed else question)
+        return answer
+
+    def _learned(self, key: tuple[str, str], told: Needed) -> Needed:
+        """Return what is needed now, and remember what was told."""
+        if not told:
+            return self._known.get(key, ())
+        self._known[key] = told
+        if len(self._known) > KNOWN:
+            self._known.popitem(last=False)
+        return told

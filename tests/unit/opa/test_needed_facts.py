@@ -1,0 +1,141 @@
+"""A policy that reads facts is asked again with them, and from then on with them at once."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from gateway.admission.decision import PolicyFailure, Verdict
+from gateway.admission.policy_input import PolicyInput
+from gateway.opa.answer import Decided
+from gateway.opa.client import DECISION, LISTING, OpaClient
+from gateway.opa.exchange import Broken, Exchanged
+from gateway.opa.needed_facts import KNOWN, FactsNeeded
+from tests.unit.opa.support import MemoryHighwater, question
+
+URL = "https://example.com/"
+NEEDS = [{"path": "/url", "facts": ["host"]}]
+
+
+class Needy:
+    """An OPA whose policies need facts by their number; it goes through revisions as it is told."""
+
+    def __init__(self, needs: dict[int, Any], revisions: Sequence[int] = (1,)) -> None:
+        self.needs = needs
+        self.revisions = list(revisions)
+        self.asked: list[dict[str, Any]] = []
+        self.fails_at = 0
+
+    async def exchange(self, path: str, body: bytes | None = None) -> Exchanged | Broken:
+        assert path in {DECISION, LISTING}
+        asked = msgspec.json.decode(body or b"")["input"]
+        self.asked.append(asked)
+        if len(self.asked) == self.fails_at:
+            return Broken("gone")
+        seq = self.revisions.pop(0) if len(self.revisions) > 1 else self.revisions[0]
+        result: dict[str, Any] = {"schema": "mcp.decision/v1", "outcome": "deny", "reasons": [], "grounds": []}
+        result |= {"resolved": {"agent": None, "server": None}}
+        if self.needs.get(seq) and "facts" not in asked:
+            result["needs_facts"] = self.needs[seq]
+        provenance = {"bundles": {"policy": {"revision": f"dev@aaaaaaaaaaaa.{seq}"}}}
+        return Exchanged(200, msgspec.json.encode({"result": result, "provenance": provenance}))
+
+    async def close(self) -> None: ...
+
+    @property
+    def stated(self) -> list[Any]:
+        """The facts of each question; None for one that states none."""
+        return [asked.get("facts") for asked in self.asked]
+
+
+def client(opa: Needy) -> OpaClient:
+    return OpaClient(opa, MemoryHighwater(), ids=lambda: "decision-1")
+
+
+HOST = {"/url": {"host": "example.com"}}
+
+
+async def test_a_policy_that_needs_facts_is_asked_again_and_then_with_them_at_once() -> None:
+    opa = Needy({1: NEEDS})
+    asking = client(opa)
+    verdict = await asking.decide(question(url=URL))
+    assert isinstance(verdict, Verdict)
+    assert not verdict.decision.needs_facts
+    assert opa.stated == [None, HOST]
+    await asking.revise(question(url="no url"))
+    assert opa.stated == [None, HOST, {}]
+
+
+async def test_what_is_asked_again_is_the_same_but_for_its_facts() -> None:
+    opa = Needy({1: NEEDS})
+    await client(opa).decide(question(url=URL, other=[1]))
+    first, second = opa.asked
+    assert second == first | {"facts": HOST}
+
+
+async def test_a_policy_that_needs_no_facts_is_asked_once() -> None:
+    opa = Needy({})
+    asking = client(opa)
+    for _ in range(3):
+        await asking.decide(question(url=URL))
+    assert opa.stated == [None, None, None]
+
+
+async def test_needs_are_of_one_server() -> None:
+    opa = Needy({1: NEEDS})
+    asking = client(opa)
+    await asking.decide(question("files", url=URL))
+    await asking.decide(question("mail", url=URL))
+    assert opa.stated == [None, HOST, None, HOST]
+
+
+async def test_another_revision_is_asked_as_what_it_is() -> None:
+    needs = {1: NEEDS, 2: [{"path": "/file", "facts": ["path"]}]}
+    opa = Needy(needs, [1, 1, 2])
+    asking = client(opa)
+    await asking.decide(question(url=URL, file="a/../b"))
+    await asking.decide(question(url=URL, file="a/../b"))
+    assert opa.stated == [None, HOST, HOST, None, {"/file": {"path": "b"}}]
+    assert asking.revision == "dev@aaaaaaaaaaaa.2"
+
+
+async def test_a_revision_that_comes_between_two_questions_is_asked_as_what_it_is() -> None:
+    opa = Needy({1: NEEDS, 2: [{"path": "/file", "facts": ["path"]}]}, [1, 2])
+    await client(opa).decide(question(url=URL, file="b"))
+    assert opa.stated == [None, HOST, None, {"/file": {"path": "b"}}]
+
+
+async def test_policies_that_follow_each_other_without_end_do_not_ask_without_end() -> None:
+    opa = Needy(dict.fromkeys(range(1, 20), NEEDS), range(1, 20))
+    assert isinstance(await client(opa).decide(question(url=URL)), Verdict)
+    assert len(opa.asked) == 4
+
+
+async def test_a_failure_of_either_question_is_the_answer() -> None:
+    for number in (1, 2):
+        opa = Needy({1: NEEDS})
+        opa.fails_at = number
+        failure = await client(opa).decide(question(url=URL))
+        assert isinstance(failure, PolicyFailure)
+        assert len(opa.asked) == number
+
+
+async def test_needs_that_cannot_be_read_are_a_failure() -> None:
+    for needs in ([{"path": "/url"}], [7], {"path": "/url"}, "host"):
+        assert isinstance(await client(Needy({1: needs})).decide(question(url=URL)), PolicyFailure)
+
+
+async def test_no_more_needs_are_remembered_than_is_bounded() -> None:
+    facts, answers = FactsNeeded(), Needy({1: NEEDS})
+
+    async def ask(asked: PolicyInput) -> Decided | PolicyFailure:
+        exchanged = await answers.exchange(DECISION, msgspec.json.encode({"input": asked}))
+        assert isinstance(exchanged, Exchanged)
+        return msgspec.json.decode(exchanged.body, type=Decided)
+
+    for number in range(KNOWN + 1):
+        await facts.answered(question(f"s{number}", url=URL), "dev@aaaaaaaaaaaa.1", ask)
+    answers.asked.clear()
+    await facts.answered(question("s0", url=URL), "dev@aaaaaaaaaaaa.1", ask)
+    await facts.answered(question(f"s{KNOWN}", url=URL), "dev@aaaaaaaaaaaa.1", ask)
+    assert answers.stated == [None, HOST, HOST]
