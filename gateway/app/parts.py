@@ -68,6 +68,7 @@ def terms_of(settings: Settings, handed: Handed) -> Terms:
     return Terms(
         environment=settings.policy.environment if handed.opa_socket else "",
         grace_s=0 if bundle is None else bundle.not_after_grace_s,
+        reads_claims=bool(settings.identity.issuers),
     )
 
 

@@ -12,9 +12,10 @@ from msgspec import Struct
 
 from gateway.admission.decision import FailureCode, PolicyFailure
 from gateway.admission.policy_input import SCHEMA
-from gateway.bundle.manifest import Manifest, moment_of, read_manifest
+from gateway.bundle.lowest_gateway import NAMES_UNKNOWN_CLAIMS
+from gateway.bundle.manifest import Library, Manifest, moment_of, read_manifest
 from gateway.bundle.rejection import MEANINGS, Rejected
-from gateway.bundle.verifying import Standing, unenforceable
+from gateway.bundle.verifying import Standing, unenforceable, version_numbers
 from gateway.opa.enforceable import Fit
 from gateway.version import VERSION
 
@@ -34,6 +35,8 @@ class Terms(Struct, frozen=True, kw_only=True):
     environment: str
     grace_s: float = 0
     version: str = VERSION
+    reads_claims: bool = False
+    """True if callers may present JWTs, whose claims may be unknown."""
 
     def judged(self, manifest: bytes) -> Fit | PolicyFailure:
         """Return until when the policy of this manifest may be enforced, or why it may not."""
@@ -66,4 +69,14 @@ class Terms(Struct, frozen=True, kw_only=True):
             revision=manifest.revision,
             not_after=not_after,
             ends_ns=None if ends is None else ends + int(self.grace_s * _NS),
+            library_problem=self._library_problem(manifest.metadata.library),
+        )
+
+    def _library_problem(self, library: Library) -> str:
+        known = library.version and version_numbers(library.version) >= version_numbers(NAMES_UNKNOWN_CLAIMS)
+        if not self.reads_claims or known:
+            return ""
+        return (
+            f"the stock library {library.version or 'of an unknown version'} of the policy takes claims that cannot be "
+            "read for none, so that rules about groups may permit too much: build the policy again with this version"
         )

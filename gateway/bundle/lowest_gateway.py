@@ -9,14 +9,27 @@ from typing import Any, Final
 
 from gateway.bundle.manifest import LOWEST_GATEWAY
 from gateway.bundle.plain import Json, is_object
+from gateway.bundle.rule_index import OF_CLAIMS
 
 CHECKS_SERVERS: Final = "0.2.0"
 """The first gateway that checks structured results, instructions, and schemas strictly."""
+NAMES_UNKNOWN_CLAIMS: Final = "0.3.0"
+"""The first gateway that names the claims that it could not read, and whose library refuses what restricts by them."""
 
 
 def lowest_gateway(data: Json) -> str:
     """Return the version of the first gateway that enforces all of a bundle's data."""
+    if any(_by_claims(data)):
+        return NAMES_UNKNOWN_CLAIMS
     return CHECKS_SERVERS if any(_asked(data)) else LOWEST_GATEWAY
+
+
+def _by_claims(data: Json) -> Iterator[bool]:
+    """Yield whether something restricts a caller, or tells agents apart, by claims besides subject and client."""
+    for rule in _at(data, "rules").values():
+        yield is_object(rule) and rule.get("effect") != "allow" and not OF_CLAIMS.isdisjoint(_at(rule, "who"))
+    for tables in _at(data, "index", "identities").values():
+        yield is_object(tables) and bool(tables.get("group") or tables.get("combined"))
 
 
 def _asked(data: Json) -> Iterator[bool]:

@@ -22,7 +22,7 @@ _NAMING: Final = ("tools", "resources", "prompts")
 _NARROWING: Final = frozenset({*_NAMING, "tool_tags"})
 _WHO: Final = (("agents", "agent"), ("kinds", "kind"), ("labels", "label"), ("owners", "owner"), ("groups", "group"))
 """The first of these that a rule states is the one that it is indexed under."""
-_OF_CLAIMS: Final = frozenset({"groups"})
+OF_CLAIMS: Final = frozenset({"groups"})
 """Those that claims answer: what restricts by one is looked at if the claim is unknown, too."""
 _HTML: Final = ((b"<", b"\\u003c"), (b">", b"\\u003e"), (b"&", b"\\u0026"))
 
@@ -115,6 +115,6 @@ def _who_keys(rule: Json) -> list[str]:
     who = rule["who"]
     for field, key in _WHO:
         if field in who:
-            unknown = [f"unknown:{field}"] if field in _OF_CLAIMS and rule["effect"] != "allow" else []
+            unknown = [f"unknown:{field}"] if field in OF_CLAIMS and rule["effect"] != "allow" else []
             return [*(f"{key}:{value}" for value in dict.fromkeys(who[field])), *unknown]
     return ["any"]

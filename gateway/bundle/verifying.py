@@ -119,7 +119,7 @@ def unenforceable(metadata: Metadata, standing: Standing) -> Rejected | None:
         return Rejected("bundle_of_other_environment", f"{metadata.environment}, not {standing.environment}")
     if metadata.input_schema != standing.input_schema:
         return Rejected("bundle_input_unknown", f"{metadata.input_schema}, not {standing.input_schema}")
-    if _numbers(metadata.lowest_gateway) > _numbers(standing.version):
+    if version_numbers(metadata.lowest_gateway) > version_numbers(standing.version):
         return Rejected("bundle_needs_newer_gateway", f"{metadata.lowest_gateway}; this is {standing.version}")
     if metadata.seq < standing.highest_seq:
         return Rejected("policy_regressed", f"{metadata.seq}, after {standing.highest_seq}")
@@ -137,6 +137,6 @@ def _expired(metadata: Metadata, standing: Standing) -> Rejected | None:
     return None
 
 
-def _numbers(version: str) -> tuple[float, ...]:
-    """A version for comparison; what is no number is higher than every number: nobody satisfies it."""
+def version_numbers(version: str) -> tuple[float, ...]:
+    """Return a version for comparison; what is no number is higher than every number: nobody satisfies it."""
     return tuple(int(part) if _NUMBER.fullmatch(part) else float("inf") for part in version.split("."))

@@ -37,6 +37,7 @@ _EVENTS: Final = {
     "stops_unreadable": "red",
     "expires_soon": "yellow",
     "stale_soon": "yellow",
+    "library_outdated": "yellow",
     "hub_unreachable": "yellow",
     "heartbeat_refused": "red",
     "followed": "green",

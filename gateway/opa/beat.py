@@ -24,5 +24,7 @@ class Readiness(Struct, frozen=True, kw_only=True):
     staleness: Staleness = "fresh"
     problem: str = ""
     """Why OPA could not take the newest bundle; the last good one stays in force."""
+    library_problem: str = ""
+    """What the stock library of the policy in force does worse than this gateway's."""
     observe: bool = False
     """True while the policy observes and refuses nothing but the six requirements that always bind."""

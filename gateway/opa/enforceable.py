@@ -30,6 +30,8 @@ class Fit(Struct, frozen=True, kw_only=True):
     """As its manifest writes it; empty where it never ends."""
     ends_ns: int | None = None
     """The last moment at which it may be enforced, grace included."""
+    library_problem: str = ""
+    """What its stock library does worse than this gateway's; empty if nothing is known."""
 
 
 class Terms(Protocol):
@@ -75,6 +77,11 @@ class Enforceable:
     def not_after(self) -> str:
         """When the policy in force ends, as its manifest writes it; empty where that is not known, or never."""
         return self._fit.not_after if self._fit is not None and self._fit.revision == self.revision else ""
+
+    @property
+    def library_problem(self) -> str:
+        """What the stock library of the policy in force does worse than this gateway's; empty if nothing is known."""
+        return self._fit.library_problem if self._fit is not None and self._fit.revision == self.revision else ""
 
     def already_enforced(self, policy: str, stops: str) -> bool:
         """Return whether both revisions are enforced already and the policy has not ended.

@@ -150,6 +150,7 @@ class Pulse:
             policy_age_s=age_s,
             staleness=staleness,
             problem=self._problem,
+            library_problem=self._client.enforceable.library_problem,
             observe=isinstance(verdict, Verdict) and verdict.decision.observe,
         )
 

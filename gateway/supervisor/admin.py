@@ -94,5 +94,6 @@ def _told(readiness: Readiness) -> dict[str, Any]:
         "policy_age_s": round(readiness.policy_age_s, 1),
         "staleness": readiness.staleness,
         "problem": readiness.problem,
+        "library_problem": readiness.library_problem,
         "observe": readiness.observe,
     }

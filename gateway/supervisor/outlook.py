@@ -1,4 +1,4 @@
-"""What will go wrong with the policy, said in time: its end, and the limit of its staleness.
+"""What will go wrong with the policy, said in time: its end, the limit of its staleness, a library that is too old.
 
 Rule 1: it judges by what the workers enforce, not by what was offered to them.
 Rule 2: each step is told once, in the log, a metric and the journal, and stands in `/readyz` while it lasts.
@@ -28,6 +28,7 @@ class Outlook:
         self._wall_s: Final = wall_s
         self._told: tuple[str, Ending] = ("", "far")
         self._staleness: Staleness = "fresh"
+        self._outdated: str = ""
         self._notes: Mapping[str, str] = {}
 
     def notes(self) -> Mapping[str, str]:
@@ -41,7 +42,15 @@ class Outlook:
             notes |= self._ending(min(ends, key=lambda one: _unix_s(one.not_after) or 0))
         if found:
             notes |= self._stale(max(found, key=lambda one: _RANK[one.staleness]))
+        if outdated := [one for one in found if one.library_problem]:
+            notes |= self._of_library(outdated[0])
         self._notes = notes
+
+    def _of_library(self, one: Readiness) -> Mapping[str, str]:
+        if one.revision != self._outdated:
+            self._outdated = one.revision
+            self._note("library_outdated", revision=one.revision, detail=one.library_problem)
+        return {"policy_library": one.library_problem}
 
     def _ending(self, one: Readiness) -> Mapping[str, str]:
         left_s = (_unix_s(one.not_after) or 0) - self._wall_s()

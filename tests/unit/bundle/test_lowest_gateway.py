@@ -27,6 +27,31 @@ def test_a_bundle_needs_the_gateway_that_knows_its_settings(
     assert lowest_gateway(data(environment, server)) == lowest
 
 
+def ruled(effect: str, **who: Any) -> dict[str, Any]:
+    return data({}, {}) | {"rules": {"r": {"effect": effect, "who": who}}}
+
+
+def identified(**tables: Any) -> dict[str, Any]:
+    empty: dict[str, Any] = {"subject": {}, "client_id": {}, "group": {}, "combined": {}}
+    return data({}, {}) | {"index": {"identities": {"https://i": empty | tables}}}
+
+
+@pytest.mark.parametrize(
+    ("carried", "lowest"),
+    [
+        (ruled("deny", groups=["x"]), "0.3.0"),
+        (ruled("hold", groups=["x"], agents=["a"]), "0.3.0"),
+        (ruled("allow", groups=["x"]), "0.1.0"),
+        (ruled("deny", agents=["a"]), "0.1.0"),
+        (identified(group={"g": "a"}), "0.3.0"),
+        (identified(combined={"s": {"c": {"": "a"}}}), "0.3.0"),
+        (identified(subject={"s": "a"}, client_id={"c": "a"}), "0.1.0"),
+    ],
+)
+def test_what_restricts_by_claims_needs_a_gateway_that_names_unknown_ones(carried: dict[str, Any], lowest: str) -> None:
+    assert lowest_gateway(carried) == lowest
+
+
 @pytest.mark.parametrize("damaged", [{}, {"environment": 1, "catalog": []}, {"catalog": {"servers": {"s": None}}}])
 def test_damaged_data_needs_no_newer_gateway(damaged: dict[str, Any]) -> None:
     assert lowest_gateway(damaged) == "0.1.0"

@@ -17,6 +17,7 @@ LOOK_AT = [
     "policy_expired",
     "policy_stale_soon",
     "policy_stale",
+    "policy_library_outdated",
     "policy_hub_unreachable",
     "policy_emergency_hub_passed_over",
     "policy_heartbeat_refused",

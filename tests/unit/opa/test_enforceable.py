@@ -93,6 +93,27 @@ async def test_a_policy_that_was_made_for_something_else_decides_nothing(metadat
     assert await bed.code() == ""
 
 
+@pytest.mark.parametrize(
+    ("metadata", "reads_claims", "is_told"),
+    [
+        ({"library": {"version": "0.2.9", "digest": "x"}}, True, True),
+        ({"library": {"version": "", "digest": ""}}, True, True),
+        ({}, True, True),
+        ({"library": {"version": "0.2.9", "digest": "x"}}, False, False),
+        ({"library": {"version": "0.3.0", "digest": "x"}}, True, False),
+        ({"library": {"version": "1.0.0", "digest": "x"}}, True, False),
+    ],
+)
+async def test_a_library_that_cannot_see_unknown_claims_is_told_where_jwts_are_accepted(
+    metadata: dict[str, Any], *, reads_claims: bool, is_told: bool
+) -> None:
+    bed = Bed(reads_claims=reads_claims)
+    bed.opa.manifest = manifest(**metadata)
+    assert bed.client.enforceable.library_problem == ""
+    assert await bed.code() == ""
+    assert ("build the policy again" in bed.client.enforceable.library_problem) == is_told
+
+
 async def test_an_opa_that_is_not_ours_may_enforce_any_environment() -> None:
     bed = Bed(environment="")
     bed.opa.manifest = manifest(environment="production")

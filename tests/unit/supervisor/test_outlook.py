@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.bundle.manifest import rfc3339
 from gateway.opa.beat import Readiness, Staleness
@@ -60,3 +61,16 @@ def test_workers_that_say_nothing_are_no_news() -> None:
     bed = Bed()
     bed.outlook.look([])
     assert bed.noted == []
+
+
+def test_a_library_that_is_too_old_is_said_once_a_revision_and_stands_in_the_notes() -> None:
+    bed = Bed()
+    old = Readiness(missing=(), revision="dev@aaaaaaaaaaaa.1", library_problem="it takes unknown claims for none")
+    for _ in range(2):
+        bed.outlook.look([Readiness(missing=()), old])
+        assert bed.outlook.notes() == {"policy_library": "it takes unknown claims for none"}
+    bed.outlook.look([replace(old, revision="dev@aaaaaaaaaaaa.2")])
+    assert [event for event, _ in bed.noted] == ["library_outdated", "library_outdated"]
+    assert bed.noted[0][1] == {"revision": "dev@aaaaaaaaaaaa.1", "detail": "it takes unknown claims for none"}
+    bed.outlook.look([replace(old, library_problem="")])
+    assert bed.outlook.notes() == {}
