@@ -7,6 +7,7 @@ Rule 3: what is no key says what it is instead, never what it holds.
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
@@ -44,6 +45,7 @@ def ephemeral_key() -> SigningKey:
 
 def read_key(pem: bytes) -> SigningKey:
     """The private key of a PEM text; ValueError says what else it is."""
+    only_one(pem, "PRIVATE")
     try:
         private = serialization.load_pem_private_key(pem, password=None)
     except TypeError as error:
@@ -53,6 +55,13 @@ def read_key(pem: bytes) -> SigningKey:
     if not isinstance(private, ec.EllipticCurvePrivateKey):
         raise ValueError(unsuitable(private))  # noqa: TRY004 - the value of a setting is wrong, not a type in the program
     return _described(private, algorithm_of(private.curve))
+
+
+def only_one(pem: bytes, kind: Literal["PRIVATE", "PUBLIC"]) -> None:
+    """Raise ValueError if a PEM text holds several keys of a kind: a reader would take the first and not the others."""
+    count = len(re.findall(rb"^-----BEGIN [A-Z ]*%b KEY-----" % kind.encode(), pem, re.MULTILINE))
+    if count > 1:
+        raise ValueError(f"it holds {count} keys: write each into a file of its own, and name every file")
 
 
 def algorithm_of(curve: ec.EllipticCurve) -> Curve:

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from msgspec import Struct
 
+from gateway.bundle.signing import only_one
 from gateway.bundle.verifying import Algorithm, VerifyingKey
 
 _CURVES = {"ES256": "secp256r1", "ES384": "secp384r1", "ES512": "secp521r1"}
@@ -27,8 +28,13 @@ class KeyFile(Struct, frozen=True, kw_only=True):
 
 def verifying_key(at: KeyFile) -> VerifyingKey:
     """The key in a file; raises OSError where it cannot be read, ValueError where it is of no use, both in words."""
+    content = at.file.read_bytes()
     try:
-        public = serialization.load_pem_public_key(at.file.read_bytes())
+        only_one(content, "PUBLIC")
+    except ValueError as error:
+        raise ValueError(f"{at.file} cannot be used: {error}") from error
+    try:
+        public = serialization.load_pem_public_key(content)
     except (ValueError, UnsupportedAlgorithm) as error:
         raise ValueError(f"{at.file} holds no PEM public key (openssl pkey -in KEY -pubout)") from error
     if not isinstance(public, (ec.EllipticCurvePublicKey, rsa.RSAPublicKey)):

@@ -23,7 +23,7 @@ from gateway.bundle.artefact import Artefact
 from gateway.bundle.manifest import Metadata, moment_of
 from gateway.bundle.plain import objects
 from gateway.bundle.rejection import Rejected
-from gateway.bundle.signing import algorithm_of, keyid_of, unsuitable
+from gateway.bundle.signing import algorithm_of, keyid_of, only_one, unsuitable
 
 POLICY: Final = ""
 """The scope of policy bundles: OPA expects none unless it is told one."""
@@ -42,6 +42,7 @@ class VerifyingKey(Struct, frozen=True, kw_only=True):
 
 def read_verifying_key(pem: bytes) -> VerifyingKey:
     """The public EC key of a PEM text under the id that signing gives it; ValueError says what else it is."""
+    only_one(pem, "PUBLIC")
     try:
         public = serialization.load_pem_public_key(pem)
     except (ValueError, UnsupportedAlgorithm) as error:

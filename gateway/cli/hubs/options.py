@@ -1,14 +1,12 @@
 """The options that say where a hub is, who calls it, and how long to wait for its gateways."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
-from cryptography.hazmat.primitives import serialization
 
-from gateway.bundle.verifying import VerifyingKey
+from gateway.bundle.verifying import VerifyingKey, read_verifying_key
 from gateway.cli.hubs.place import Directory, Place
 from gateway.cli.hubs.remote import TOKEN, remote
 from gateway.hub.moving import misnamed
@@ -35,7 +33,7 @@ verification_option = click.option(
     "verification_keys",
     type=_FILE,
     multiple=True,
-    help="PEM file of a public key that bundles may be signed with (ES256); may be given twice.",
+    help="PEM file of one public key that bundles may be signed with (EC on P-256 or P-384); may be given twice.",
 )
 
 
@@ -85,8 +83,8 @@ def verifying_keys(files: Sequence[Path]) -> list[VerifyingKey]:
 
 def _verifying(file: Path) -> VerifyingKey:
     try:
-        public = serialization.load_pem_public_key(file.read_bytes())
-    except (OSError, ValueError, TypeError) as error:
-        raise click.ClickException(f"{file} is no public key in PEM: {error}.") from error
-    pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return VerifyingKey(keyid=hashlib.sha256(pem).hexdigest()[:16], pem=pem.decode())
+        return read_verifying_key(file.read_bytes())
+    except OSError as error:
+        raise click.ClickException(f"{file} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise click.ClickException(f"{file} cannot verify bundles: {error}.") from error

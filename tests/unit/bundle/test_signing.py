@@ -46,6 +46,7 @@ def test_what_a_key_signs_its_public_half_verifies(private: Any, algorithm: str)
         (b"-----BEGIN PRIVATE KEY-----\n", "not the PEM text of a private key"),
         (public_pem(P256), "not the PEM text of a private key"),
         (pem(P256, b"secret"), "it is encrypted"),
+        (pem(P256) + pem(P384), "holds 2 keys: write each into a file of its own"),
         (pem(P521), "curve secp521r1, not on P-256 or P-384"),
         (pem(RSA), "no EC key on curve P-256 or P-384"),
         *[(pem(key), "OPA 1.22 does not verify EdDSA") for key in EDDSA],
@@ -69,3 +70,17 @@ def test_anything_else_is_no_signing_key_and_says_why(content: bytes, said: str)
 def test_anything_else_is_no_verifying_key_and_says_why(content: bytes, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         read_verifying_key(content)
+
+
+@pytest.mark.parametrize("others", [(P256, P384), (P256, P256, RSA)])
+def test_a_file_with_several_public_keys_is_refused_instead_of_read_in_part(others: tuple[Any, ...]) -> None:
+    with pytest.raises(ValueError, match=f"holds {len(others)} keys: write each into a file of its own"):
+        read_verifying_key(b"".join(map(public_pem, others)))
+
+
+def test_parameters_and_the_public_half_beside_a_key_are_no_other_keys() -> None:
+    parameters = b"-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
+    own = P256.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+    )
+    assert read_key(parameters + own + public_pem(P256)).algorithm == "ES256"
