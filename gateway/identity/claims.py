@@ -10,14 +10,17 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar, cast
 
-from gateway.admission.principal import Principal
+from gateway.admission.principal import ClaimField, Principal
 from gateway.identity.claim_fields import ClaimReader, Malformed, Unread
 from gateway.identity.issuer import Issuer
+from gateway.identity.notices import shown
 from gateway.identity.outcome import Cause, Unauthenticated
 
 LEEWAY_S: Final = 30
 Value = TypeVar("Value")
 _MAX_DELEGATION: Final = 8
+_SHOWN: Final = 3
+"""So many audiences are named in a refusal."""
 _ENVELOPE: Final = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "act", "client_id", "azp", "scope"})
 """Claims that have a field of their own, or say nothing about the caller."""
 
@@ -51,17 +54,25 @@ def principal(claims: Mapping[str, Any], issuer: Issuer, audience: str, now: flo
     return found
 
 
+def unread(claims: Mapping[str, Any], issuer: Issuer) -> dict[ClaimField, Unread]:
+    """The fields of the caller that are unknown, and why."""
+    return ClaimReader(claims, issuer).unread()
+
+
 def expiry(claims: Mapping[str, Any]) -> float:
     """When the token ends, in seconds since the epoch."""
     return _moment(claims, "exp")
 
 
 def _check_times(claims: Mapping[str, Any], now: float) -> None:
-    if now >= _moment(claims, "exp") + LEEWAY_S:
-        raise Unusable("token_expired", "The token has expired.")
+    late = now - _moment(claims, "exp")
+    if late >= LEEWAY_S:
+        raise Unusable("token_expired", f"The token has expired {late:.0f} seconds ago, by the gateway's clock.")
     for name in ("nbf", "iat"):
-        if name in claims and now < _moment(claims, name) - LEEWAY_S:
-            raise Unusable("token_not_yet_valid", f"The token is not valid yet ({name}).")
+        early = _moment(claims, name) - now if name in claims else 0
+        if early > LEEWAY_S:
+            by = f"is {early:.0f} seconds ahead of the gateway's clock, and at most {LEEWAY_S} are accepted"
+            raise Unusable("token_not_yet_valid", f"The token is not valid yet: its `{name}` {by}. Compare the clocks.")
 
 
 def _moment(claims: Mapping[str, Any], name: str) -> float:
@@ -82,7 +93,9 @@ def _check_audience(claims: Mapping[str, Any], audience: str) -> None:
     value = claims.get("aud")
     named = [value] if isinstance(value, str) else _strings(value, "aud")
     if audience not in named:
-        raise Unusable("audience_wrong", f"The token is not for {audience}.")
+        told = ", ".join(f"`{shown(name)}`" for name in named[:_SHOWN]) or "nothing"
+        more = f" and {len(named) - _SHOWN} more" if len(named) > _SHOWN else ""
+        raise Unusable("audience_wrong", f"The token is for {told}{more} (`aud`), not for `{audience}`.")
 
 
 def _check_binding(claims: Mapping[str, Any]) -> None:
@@ -95,7 +108,7 @@ def _principal(claims: Mapping[str, Any], issuer: Issuer) -> Principal:
     client_id, subject = _known(read.client_id), _known(read.subject)
     if not (client_id or subject):
         raise Unusable("claims_unusable", "The token names neither a subject nor a client.")
-    shown = {name: value for name, value in claims.items() if name not in _ENVELOPE and name != issuer.groups_claim}
+    others = {name: value for name, value in claims.items() if name not in _ENVELOPE and name != issuer.groups_claim}
     return Principal(
         kind="user" if subject and subject != client_id else "service",
         method="jwt",
@@ -104,7 +117,7 @@ def _principal(claims: Mapping[str, Any], issuer: Issuer) -> Principal:
         client_id=client_id,
         groups=_known(read.groups) or [],
         scopes=_known(read.scopes) or [],
-        claims=shown,
+        claims=others,
         delegation=_delegation(claims),
         unknown=[*read.unread()],
     )

@@ -32,7 +32,7 @@ class Identity:
     ) -> None:
         self.resource = resource
         self._anonymous = anonymous
-        self._http = HttpFetch() if fetch is None and issuers else None
+        self._http = HttpFetch(issuers) if fetch is None and issuers else None
         self._jwts = Jwts(issuers, fetch or self._http or _nothing, clock)
 
     async def verify(

@@ -3,6 +3,7 @@
 Rule 1: only asymmetric signatures can be named; `none` and the HMAC family are not in the type.
 """
 
+from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
@@ -16,6 +17,10 @@ class Issuer(Struct, frozen=True, kw_only=True):
 
     issuer: Annotated[str, Meta(min_length=1, description="Must equal the token's `iss`.")]
     keys_url: Annotated[str, Meta(min_length=1, description="Where the issuer publishes its key set (JWKS).")]
+    ca_file: Annotated[
+        Path | None,
+        Meta(description="PEM file of authorities trusted beside the system's when the key set is fetched."),
+    ] = None
     audience: Annotated[
         str, Meta(description="Wanted `aud`; empty: the URL of the server that the token is presented to.")
     ] = ""

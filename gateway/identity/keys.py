@@ -3,10 +3,12 @@
 Rule 1: an unknown key id fetches again, but not more than once in REFETCH_S: callers choose key ids.
 Rule 2: one fetch at a time; whoever needs it meanwhile waits for that one.
 Rule 3: keys that could not be confirmed for MAX_STALE_S are gone: a withdrawn key must stop working.
+Rule 4: a token may have been signed by any key that fits its key id and algorithm; of more than MAX_TRIED, by none.
 """
 
 import asyncio
 import json
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Literal, cast
 
@@ -19,13 +21,16 @@ FRESH_S: Final = 300.0
 MAX_STALE_S: Final = 3600.0
 REFETCH_S: Final = 5.0
 MAX_KEYS: Final = 100
+MAX_TRIED: Final = 8
+"""Signatures cost time, and a token without a key id may be anybody's."""
 MIN_RSA_BITS: Final = 2048
 CURVES: Final[Mapping[str, str]] = {"ES256": "secp256r1", "ES384": "secp384r1", "ES512": "secp521r1"}
 
 Fetch = Callable[[str], Awaitable[bytes | None]]
 """Returns the document at an address, or None where it cannot be had."""
 
-Absent = Literal["key_unknown", "keys_unavailable"]
+Absent = Literal["key_unknown", "keys_ambiguous", "keys_unavailable"]
+_LOG: Final = logging.getLogger(__name__)
 
 
 class KeySet:
@@ -36,23 +41,31 @@ class KeySet:
         self._fetch = fetch
         self._clock = clock
         self._keys: list[Mapping[str, Any]] = []
-        self._made: dict[tuple[str | None, str], PyJWK] = {}
+        self._made: dict[tuple[str | None, str], tuple[PyJWK, ...]] = {}
         self._confirmed: float | None = None
         self._tried: float | None = None
         self._failed = True
         self._fetching: asyncio.Task[None] | None = None
 
-    async def find(self, kid: str | None, algorithm: str) -> PyJWK | Absent:
-        """The key of that id that fits the algorithm."""
+    async def find(self, kid: str | None, algorithm: str) -> tuple[PyJWK, ...] | Absent:
+        """The keys that fit the id and the algorithm; those without an id may be the one that is meant."""
         if self._age() >= FRESH_S:
             await self._refresh()
         found = self._select(kid, algorithm)
-        if found is None:
+        if not found:
             await self._refresh()
             found = self._select(kid, algorithm)
-        if self._age() >= MAX_STALE_S or (found is None and self._failed):
+        if self._age() >= MAX_STALE_S or (not found and self._failed):
             return "keys_unavailable"
+        if len(found) > MAX_TRIED:
+            return "keys_ambiguous"
         return found or "key_unknown"
+
+    async def renewed(self) -> bool:
+        """Fetch again if that is not too soon; return whether it was done."""
+        before = self._confirmed
+        await self._refresh()
+        return self._confirmed != before
 
     async def close(self) -> None:
         """End a fetch that is under way."""
@@ -75,44 +88,56 @@ class KeySet:
         try:
             document = await self._fetch(self._url)
             keys = _keys(document) if document is not None else None
-            self._failed = keys is None
-            if keys is not None:
+            self._failed = not isinstance(keys, list)
+            if isinstance(keys, list):
                 self._keys, self._made, self._confirmed = keys, {}, self._clock()
+            problem = keys if isinstance(keys, str) else "" if keys is None or keys else _NO_KEY
+            if problem:
+                _LOG.warning("key set cannot be used", extra={"url": self._url, "error": problem, "remedy": _REMEDY})
         finally:
             self._tried = self._clock()
             self._fetching = None
 
-    def _select(self, kid: str | None, algorithm: str) -> PyJWK | None:
+    def _select(self, kid: str | None, algorithm: str) -> tuple[PyJWK, ...]:
         made = self._made.get((kid, algorithm))
         if made is None:
-            made = _only([key for key in self._keys if kid is None or key.get("kid") == kid], algorithm)
-            if made is not None:
+            named = [key for key in self._keys if key.get("kid") == kid] if kid is not None else self._keys
+            made = _fitting(named or [key for key in self._keys if key.get("kid") is None], algorithm)
+            if made:
                 self._made[kid, algorithm] = made
         return made
 
 
-def _keys(document: bytes) -> list[Mapping[str, Any]] | None:
-    """The document's signing keys; None where it is no key set."""
+_NO_KEY: Final = "it has no public key for signatures"
+_REMEDY: Final = "See whether `keys_url` of the issuer is the address of its key set (`jwks_uri`)."
+
+
+def _keys(document: bytes) -> list[Mapping[str, Any]] | str:
+    """The document's signing keys; a text says why it is no key set."""
     try:
         content: Any = json.loads(document)
     except (ValueError, RecursionError):
-        return None
+        is_page = document.lstrip()[:1] == b"<"
+        return "it is a page (HTML or XML), not a key set" if is_page else "it is not JSON"
     keys: Any = cast("dict[str, Any]", content).get("keys") if isinstance(content, dict) else None
     if not isinstance(keys, list):
-        return None
-    entries = [cast("dict[str, Any]", key) for key in cast("list[Any]", keys)[:MAX_KEYS] if isinstance(key, dict)]
+        return "it is JSON without a list of `keys`"
+    every = cast("list[Any]", keys)
+    if len(every) > MAX_KEYS:
+        return f"it has {len(every)} keys, and at most {MAX_KEYS} are read"
+    entries = [cast("dict[str, Any]", key) for key in every if isinstance(key, dict)]
     return [key for key in entries if _signs(key)]
 
 
 def _signs(key: Mapping[str, Any]) -> bool:
     """True for a public key for signatures; a shared or private key in a published set is not used."""
-    return key.get("kty") in ("RSA", "EC", "OKP") and key.get("use", "sig") == "sig" and "d" not in key
+    operations: Any = key.get("key_ops", ["verify"])
+    is_for_signatures = key.get("use", "sig") == "sig" and isinstance(operations, list) and "verify" in operations
+    return key.get("kty") in ("RSA", "EC", "OKP") and is_for_signatures and "d" not in key
 
 
-def _only(keys: list[Mapping[str, Any]], algorithm: str) -> PyJWK | None:
-    """The one key that fits the algorithm; None where none or several do."""
-    fitting = [made for key in keys if (made := _made(key, algorithm)) is not None]
-    return fitting[0] if len(fitting) == 1 else None
+def _fitting(keys: list[Mapping[str, Any]], algorithm: str) -> tuple[PyJWK, ...]:
+    return tuple(made for key in keys if (made := _made(key, algorithm)) is not None)
 
 
 def _made(key: Mapping[str, Any], algorithm: str) -> PyJWK | None:

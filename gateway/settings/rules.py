@@ -11,6 +11,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from msgspec import Struct
 
+from gateway.identity.fetch import authorities
+from gateway.identity.issuer import Issuer
 from gateway.settings.model import Settings
 
 NEVER_SHOWN: Final = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "mcp-session-id"})
@@ -133,9 +135,18 @@ def _issuers(settings: Settings) -> Iterator[Clash]:
     seen: set[str] = set()
     for index, issuer in enumerate(settings.identity.issuers):
         yield from _safe_url(f"identity.issuers[{index}].keys_url", issuer.keys_url)
+        yield from _authorities(f"identity.issuers[{index}].ca_file", issuer)
         if issuer.issuer in seen:
             yield Clash(f"identity.issuers[{index}].issuer", f"`{issuer.issuer}` is there twice", "Keep one of them.")
         seen.add(issuer.issuer)
+
+
+def _authorities(key: str, issuer: Issuer) -> Iterator[Clash]:
+    try:
+        authorities(issuer.ca_file)
+    except OSError as error:
+        message = f"`{issuer.ca_file}` cannot be used: {error.strerror or error}"
+        yield Clash(key, message, "Name a PEM file with the certificate of the authority.")
 
 
 def _headers(settings: Settings) -> Iterator[Clash]:

@@ -1,6 +1,7 @@
 """An issuer of real tokens, and its key set over real HTTP."""
 
 import json
+import ssl
 import threading
 import time
 from collections.abc import Generator
@@ -9,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from gateway.identity.issuer import Issuer
@@ -22,6 +23,8 @@ NOW = float(int(time.time()))
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 RSA_2 = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 EC = ec.generate_private_key(ec.SECP256R1())
+P384 = ec.generate_private_key(ec.SECP384R1())
+ED448 = ed448.Ed448PrivateKey.generate()
 ED = ed25519.Ed25519PrivateKey.generate()
 
 
@@ -77,8 +80,8 @@ class Clock:
 
 
 @contextmanager
-def serving(published: Published) -> Generator[None]:
-    """The published keys at `published.url`, from a thread, until the end of the block."""
+def serving(published: Published, context: ssl.SSLContext | None = None) -> Generator[None]:
+    """The published keys at `published.url`, from a thread, until the end of the block; over TLS with a context."""
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -98,9 +101,11 @@ def serving(published: Published) -> Generator[None]:
             return
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    if context is not None:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    published.url = f"http://127.0.0.1:{server.server_port}/keys"
+    published.url = f"{'http' if context is None else 'https'}://127.0.0.1:{server.server_port}/keys"
     try:
         yield
     finally:

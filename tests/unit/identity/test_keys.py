@@ -1,16 +1,17 @@
 """An issuer's key set."""
 
 import asyncio
+import json
+import logging
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given
 from hypothesis import strategies as st
-from jwt import PyJWK
 
-from gateway.identity.keys import FRESH_S, MAX_STALE_S, REFETCH_S, KeySet
-from tests.unit.identity.support import EC, ED, RSA, RSA_2, Clock, Published, issuer, jwk
+from gateway.identity.keys import FRESH_S, MAX_STALE_S, MAX_TRIED, REFETCH_S, KeySet
+from tests.unit.identity.support import EC, ED, ED448, P384, RSA, RSA_2, Clock, Published, issuer, jwk
 
 
 def key_set(published: Published, clock: Clock | None = None) -> KeySet:
@@ -21,7 +22,7 @@ async def test_keys_are_fetched_once_while_fresh() -> None:
     published, clock = Published(jwk(RSA)), Clock()
     keys = key_set(published, clock)
     for _ in range(3):
-        assert isinstance(await keys.find("1", "RS256"), PyJWK)
+        assert isinstance(await keys.find("1", "RS256"), tuple)
     clock.seconds += FRESH_S - 1
     await keys.find("1", "RS256")
     assert published.asked == 1
@@ -34,7 +35,7 @@ async def test_keys_are_confirmed_when_no_longer_fresh() -> None:
     published.publish(jwk(RSA_2, "2"))
     clock.seconds += FRESH_S
     assert await keys.find("1", "RS256") == "key_unknown"
-    assert isinstance(await keys.find("2", "RS256"), PyJWK)
+    assert isinstance(await keys.find("2", "RS256"), tuple)
 
 
 async def test_a_rotated_key_is_found_at_once() -> None:
@@ -43,7 +44,7 @@ async def test_a_rotated_key_is_found_at_once() -> None:
     await keys.find("1", "RS256")
     published.publish(jwk(RSA), jwk(RSA_2, "2"))
     clock.seconds += REFETCH_S
-    assert isinstance(await keys.find("2", "RS256"), PyJWK)
+    assert isinstance(await keys.find("2", "RS256"), tuple)
     assert published.asked == 2
 
 
@@ -70,7 +71,7 @@ async def test_many_callers_wait_for_one_fetch() -> None:
     await asyncio.wait(waiting[:1])
     opened.set()
     found = await asyncio.gather(*waiting[1:])
-    assert all(isinstance(key, PyJWK) for key in found)
+    assert all(isinstance(key, tuple) for key in found)
     assert published.asked == 1
 
 
@@ -82,7 +83,7 @@ async def test_an_issuer_that_is_down_makes_keys_unavailable_not_unknown() -> No
     published.publish(jwk(RSA))
     assert await keys.find("1", "RS256") == "keys_unavailable"
     clock.seconds += REFETCH_S
-    assert isinstance(await keys.find("1", "RS256"), PyJWK)
+    assert isinstance(await keys.find("1", "RS256"), tuple)
 
 
 async def test_known_keys_outlive_an_outage_but_not_for_ever() -> None:
@@ -91,7 +92,7 @@ async def test_known_keys_outlive_an_outage_but_not_for_ever() -> None:
     await keys.find("1", "RS256")
     published.document = None
     clock.seconds += MAX_STALE_S - 1
-    assert isinstance(await keys.find("1", "RS256"), PyJWK)
+    assert isinstance(await keys.find("1", "RS256"), tuple)
     assert await keys.find("2", "RS256") == "keys_unavailable"
     clock.seconds += 1
     assert await keys.find("1", "RS256") == "keys_unavailable"
@@ -112,12 +113,15 @@ async def test_a_fetch_that_raises_does_not_stay_under_way() -> None:
     with pytest.raises(RuntimeError, match="broken"):
         await keys.find("1", "RS256")
     clock.seconds += REFETCH_S
-    assert isinstance(await keys.find("1", "RS256"), PyJWK)
+    assert isinstance(await keys.find("1", "RS256"), tuple)
 
 
-@pytest.mark.parametrize(("key", "algorithm"), [(RSA, "RS256"), (RSA, "PS256"), (EC, "ES256"), (ED, "EdDSA")])
+@pytest.mark.parametrize(
+    ("key", "algorithm"),
+    [(RSA, "RS256"), (RSA, "PS256"), (EC, "ES256"), (ED, "EdDSA"), (ED448, "EdDSA"), (P384, "ES384")],
+)
 async def test_keys_of_every_kind_are_read(key: Any, algorithm: str) -> None:
-    assert isinstance(await key_set(Published(jwk(key))).find("1", algorithm), PyJWK)
+    assert isinstance(await key_set(Published(jwk(key))).find("1", algorithm), tuple)
 
 
 @pytest.mark.parametrize(
@@ -125,6 +129,8 @@ async def test_keys_of_every_kind_are_read(key: Any, algorithm: str) -> None:
     [
         (jwk(RSA, alg="RS512"), "RS256"),
         (jwk(RSA, use="enc"), "RS256"),
+        (jwk(RSA, key_ops=["encrypt"]), "RS256"),
+        (jwk(RSA, key_ops="verify"), "RS256"),
         (jwk(RSA, d="AQAB"), "RS256"),
         (jwk(RSA), "ES256"),
         (jwk(EC), "RS256"),
@@ -141,11 +147,55 @@ async def test_a_key_that_does_not_fit_is_not_used(entry: dict[str, Any], algori
 
 
 async def test_without_a_key_id_the_only_fitting_key_is_meant() -> None:
-    assert isinstance(await key_set(Published(jwk(RSA), jwk(EC, "2"))).find(None, "RS256"), PyJWK)
+    assert isinstance(await key_set(Published(jwk(RSA), jwk(EC, "2"))).find(None, "RS256"), tuple)
 
 
-async def test_without_a_key_id_two_fitting_keys_are_none() -> None:
-    assert await key_set(Published(jwk(RSA), jwk(RSA_2, "2"))).find(None, "RS256") == "key_unknown"
+async def test_without_a_key_id_every_fitting_key_is_meant() -> None:
+    found = await key_set(Published(jwk(RSA), jwk(EC, "3"), jwk(RSA_2, "2"))).find(None, "RS256")
+    assert isinstance(found, tuple)
+    assert [key.key_id for key in found] == ["1", "2"]
+
+
+async def test_keys_of_the_same_id_and_keys_without_an_id_may_be_meant() -> None:
+    twice = key_set(Published(jwk(RSA), jwk(RSA_2)))
+    assert len(await twice.find("1", "RS256")) == 2
+    nameless = key_set(Published(jwk(RSA, None), {**jwk(RSA_2, None), "kid": None}, jwk(EC, "2")))
+    assert len(await nameless.find("1", "RS256")) == 2
+    assert len(await key_set(Published(jwk(RSA, None), jwk(RSA_2))).find("1", "RS256")) == 1
+
+
+async def test_more_fitting_keys_than_are_tried_are_none() -> None:
+    entries = [jwk(RSA, str(number)) for number in range(MAX_TRIED + 1)]
+    assert len(await key_set(Published(*entries[1:])).find(None, "RS256")) == MAX_TRIED
+    assert await key_set(Published(*entries)).find(None, "RS256") == "keys_ambiguous"
+    assert len(await key_set(Published(*entries)).find("3", "RS256")) == 1
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        (b"<!DOCTYPE html><html></html>", "it is a page (HTML or XML), not a key set"),
+        (b"", "it is not JSON"),
+        (b'{"jwks_uri": "https://idp.example/keys"}', "it is JSON without a list of `keys`"),
+        (b'{"keys": {}}', "it is JSON without a list of `keys`"),
+        (b'{"keys": []}', "it has no public key for signatures"),
+        (b'{"keys": [{"kty": "oct", "kid": "1", "k": "AA"}]}', "it has no public key for signatures"),
+        (json.dumps({"keys": [jwk(RSA)] * 101}).encode(), "it has 101 keys, and at most 100 are read"),
+    ],
+)
+async def test_a_document_that_is_no_usable_key_set_is_logged_with_its_address(
+    document: bytes, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    published = Published()
+    published.document = document
+    assert await key_set(published).find("1", "RS256") in ("key_unknown", "keys_unavailable")
+    ((url, error, remedy),) = [(each.url, each.error, each.remedy) for each in map(vars_of, caplog.records)]
+    assert (url, error) == ("https://idp.example/keys", told)
+    assert "`keys_url`" in remedy
+
+
+def vars_of(record: logging.LogRecord) -> Any:
+    return record
 
 
 @given(st.binary() | st.sampled_from([b"[]", b"{}", b'{"keys":{}}', b'{"keys":[1,null]}', b"[" * 100_000]))
@@ -166,4 +216,4 @@ KEYS = st.dictionaries(
 @given(KEYS)
 async def test_any_key_is_judged(key: dict[str, Any]) -> None:
     found = await key_set(Published({**key, "kid": "1"})).find("1", "RS256")
-    assert found == "key_unknown" or isinstance(found, PyJWK)
+    assert found == "key_unknown" or isinstance(found, tuple)

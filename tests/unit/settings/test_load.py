@@ -101,6 +101,16 @@ def test_issuers_come_from_the_environment_as_json(tmp_path: Path) -> None:
     assert loaded.identity.issuers[0].algorithms == ("ES256",)
 
 
+@pytest.mark.parametrize("content", [None, "no certificate\n"])
+def test_the_authority_of_an_issuer_is_looked_at_before_the_start(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "ca.pem").write_text(content)
+    found = problems(tmp_path, "identity: {issuers: [{issuer: x, keys_url: 'https://a/b', ca_file: ca.pem}]}\n")
+    assert len(found) == 1
+    assert "identity.issuers[0].ca_file" in found[0]
+    assert f"`{tmp_path / 'ca.pem'}` cannot be used" in found[0]
+
+
 def test_issuers_that_are_not_json_are_a_problem(tmp_path: Path) -> None:
     found = problems(tmp_path, "", MCP_ADMISSION_IDENTITY_ISSUERS="[{")
     assert found[0].startswith("environment variable MCP_ADMISSION_IDENTITY_ISSUERS: identity.issuers: is not JSON")
