@@ -15,6 +15,7 @@ from gateway.admission.policy_input import Target
 from gateway.admission.record import Enforced
 from gateway.admission.refusal import Refusal, own
 from gateway.admission.uris import Abnormal, is_template, normalize
+from gateway.protocol.errors import FailureName
 
 
 def enforce(answer: Verdict | PolicyFailure, outbound: Outbound, target: Target, listed: str = "") -> Admit | Refusal:
@@ -127,7 +128,7 @@ def _named(requirement: str) -> str:
     return f" (in requirement {requirement})" if requirement else ""
 
 
-def _refusal(answer: Verdict, code: str, reasons: tuple[Reason, ...]) -> Refusal:
+def _refusal(answer: Verdict, code: FailureName, reasons: tuple[Reason, ...]) -> Refusal:
     return Refusal(
         code=code,
         reasons=reasons,

@@ -36,6 +36,9 @@ Stage = Literal["refused", "unsent", "unknown", "ended", "failed", "withheld"]
 """How far the request came: refused before it was sent, could not be sent, sent without a known outcome, sent and ended
 by policy while it ran, sent to a server that failed, sent and answered by what the gateway does not deliver."""
 
+Recorded = Literal["malformed_shape", "request_not_own", "token_not_own", "client_task_not_own"]
+"""Codes of notifications, which have no answer: they stand in records only."""
+
 _OPENINGS: Final[Mapping[Stage, str]] = {
     "refused": "Refused by {by} ({code}). Nothing was executed.",
     "unsent": "The request was not sent to the server ({code}). Nothing was executed.",
@@ -64,7 +67,7 @@ class Wording(Struct, frozen=True, kw_only=True):
 class Refusal(Struct, frozen=True, kw_only=True):
     """A message that does not pass: the public code, and the reasons as OPA or the gateway gave them."""
 
-    code: str
+    code: errors.FailureName | Recorded
     reasons: tuple[Reason, ...]
     decision_id: str = ""
     revision: str = ""
@@ -78,7 +81,7 @@ class Refusal(Struct, frozen=True, kw_only=True):
         return any(reason.requirement == UNVERIFIED for reason in self.reasons)
 
 
-def own(code: str, message: str, remedy: str = "", *, stage: Stage = "refused") -> Refusal:
+def own(code: errors.FailureName | Recorded, message: str, remedy: str = "", *, stage: Stage = "refused") -> Refusal:
     """Return a refusal of the gateway's own making, before or instead of a decision."""
     reason = Reason(requirement=code, message=message, severity="high", remedy=remedy)
     return Refusal(code=code, reasons=(reason,), stage=stage)

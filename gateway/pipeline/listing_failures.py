@@ -14,10 +14,10 @@ from msgspec.structs import replace
 from gateway.admission.action import Answer, Withhold
 from gateway.admission.decision import PolicyFailure, Verdict
 from gateway.admission.exchange import Inbound
-from gateway.admission.refusal import JSON, STOPPED, Refusal, Wording, own, rpc_error
+from gateway.admission.refusal import JSON, STOPPED, Recorded, Refusal, Wording, own, rpc_error
 from gateway.admission.refusal import answer as refusal_answer
 from gateway.pipeline.ports import UpstreamFailure
-from gateway.protocol.errors import METHOD_NOT_FOUND
+from gateway.protocol.errors import METHOD_NOT_FOUND, FailureName
 
 UNSEEN: Final = frozenset({"definition_is_unchanged"})
 """The requirements that a definition which was not seen fails, whatever else policy says."""
@@ -130,7 +130,7 @@ def worded(failed: ListingFailed | None, refusal: Refusal, inbound: Inbound, wor
     return action
 
 
-def _failed(code: str, message: str, remedy: str) -> ListingFailed:
+def _failed(code: FailureName | Recorded, message: str, remedy: str) -> ListingFailed:
     return ListingFailed(refusal=own(code, message, remedy, stage="unsent"))
 
 

@@ -13,6 +13,7 @@ from typing import Final, TypeGuard
 from msgspec import Struct
 
 from gateway.admission.exchange import Inbound
+from gateway.admission.refusal import Recorded
 from gateway.pipeline.ports import Peers
 from gateway.pipeline.sealed import OpenRequests
 from gateway.protocol.claims import Claim, ClaimKind, Held, united
@@ -35,10 +36,17 @@ def is_name(value: object) -> TypeGuard[Name]:
     return len(value) <= _NAME_CHARS if type(value) is str else type(value) is int
 
 
+_NOT_OWN: Final[Mapping[ClaimKind, Recorded]] = {
+    "request": "request_not_own",
+    "token": "token_not_own",
+    "client_task": "client_task_not_own",
+}
+
+
 class Unowned(Struct, frozen=True, kw_only=True):
     """Why a notification does not pass: the code of its record, and the reason."""
 
-    code: str
+    code: Recorded
     reason: str
 
 
@@ -107,13 +115,13 @@ class Ownership:
         held = await self.held(Claim(kind=kind, server=inbound.server, principal=inbound.principal.key, names=(name,)))
         if held is None:
             return Unowned(
-                code=f"{kind}_not_own", reason=f"another worker did not answer whether params.{key} names {what}"
+                code=_NOT_OWN[kind], reason=f"another worker did not answer whether params.{key} names {what}"
             )
         if not held.texts[0]:
-            return Unowned(code=f"{kind}_not_own", reason=f"params.{key} does not name {what}")
+            return Unowned(code=_NOT_OWN[kind], reason=f"params.{key} does not name {what}")
         if held.shared:
             reason = f"params.{key} names {what}, but also one of another caller, and the server could take either"
-            return Unowned(code=f"{kind}_not_own", reason=reason)
+            return Unowned(code=_NOT_OWN[kind], reason=reason)
         return None
 
     def exchange(self, inbound: Inbound, call_id: str) -> AbstractContextManager[None]:

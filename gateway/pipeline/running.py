@@ -18,8 +18,8 @@ from typing import Any, Final, NamedTuple, TypeVar
 import orjson
 
 from gateway.admission.action import Forward, again
-from gateway.admission.decision import PolicyFailure, Verdict
-from gateway.admission.refusal import Refusal, own, stopped
+from gateway.admission.decision import PolicyFailure, Reason, Verdict
+from gateway.admission.refusal import STOPPED, Refusal, stopped
 from gateway.pipeline.call import Call
 from gateway.pipeline.engine import Engine, posted
 from gateway.pipeline.ports import Reply, UpstreamFailure
@@ -34,6 +34,11 @@ _PATIENCE_NS: Final = 10 * _NS
 _LEEWAY_NS: Final = 30 * _NS
 """How long after its end a token still opens new calls; a call that it opened then may run as long."""
 _RECORD_S: Final = 1.0
+_EXPIRED: Final = Refusal(
+    code=STOPPED,
+    reasons=(Reason(requirement="credential_expired", message="the credential expired", severity="high"),),
+    stage="ended",
+)
 _DRAIN_S: Final = 65.0
 """Longer than any reply is drained."""
 
@@ -221,7 +226,7 @@ class Running:
         parts = self._engine.parts
         now = parts.clock.now()
         if exchange.expired(now.unix_ns):
-            self._end(exchange, stopped(own("credential_expired", "the credential expired")))
+            self._end(exchange, _EXPIRED)
             return
         call = await self._engine.asked_again(exchange.call)
         if isinstance(call.answer, PolicyFailure):

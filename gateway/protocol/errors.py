@@ -35,7 +35,9 @@ FailureName = Literal[
     "not_authenticated",
     "policy_denied",
     "approval_required",
+    "obligation_unsupported",
     "session_unknown",
+    "task_unknown",
     "rate_limited",
     "internal_failure",
     "upstream_unavailable",
@@ -84,7 +86,13 @@ FAILURES: Final[dict[str, Failure]] = {
     "stopped": Failure(
         code=40303, status=403, meaning="Policy ended the message after it was sent; its outcome is unknown."
     ),
+    "obligation_unsupported": Failure(
+        code=40304,
+        status=403,
+        meaning="Policy asks for an obligation that this gateway cannot meet.",
+    ),
     "session_unknown": Failure(code=40401, status=404, meaning="The session is not known here; initialize again."),
+    "task_unknown": Failure(code=40402, status=404, meaning="The task is not one of this caller's."),
     "rate_limited": Failure(code=42901, status=429, meaning="Too many messages; wait and try again.", passing=True),
     "internal_failure": Failure(code=50001, status=500, meaning="The gateway failed.", passing=True),
     "upstream_unavailable": Failure(code=50201, status=502, meaning="The MCP server cannot be reached.", passing=True),

@@ -5,10 +5,11 @@ Rule 2: only what the policy decided is compared: what the gateway refused for i
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 from msgspec import Meta, Struct
 
+from gateway.admission.decision import FailureCode
 from gateway.admission.record import Outcome
 from gateway.bundle.plain import is_object
 from gateway.journal.lines import Read
@@ -33,16 +34,8 @@ STOP: Final = "nothing_is_stopped"
 """The requirement by which an emergency stop refuses."""
 _DECIDED: Final = frozenset({"", "policy_denied", "approval_required", "obligation_unsupported"})
 """Codes of records whose outcome is the policy's own."""
-_UNDECIDED: Final = frozenset(
-    {
-        "policy_unavailable",
-        "too_many_questions",
-        "overloaded",
-        "policy_error",
-        "policy_regressed",
-        "policy_expired",
-    }
-)
+_UNDECIDED: Final = frozenset(get_args(FailureCode))
+"""Codes of records without a decision of the policy."""
 
 
 class Row(Struct, frozen=True, kw_only=True):

@@ -6,7 +6,9 @@ from typing import Final
 
 import pytest
 
+from gateway.bundle.contradictions import ALWAYS_DENY
 from gateway.bundle.rejection import MEANINGS
+from gateway.protocol.errors import FAILURES
 from tests.unit.test_readme import SETTINGS, invocations, unknown
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -43,6 +45,17 @@ def test_every_event_of_policy_and_of_a_hub_is_told() -> None:
 
 def test_every_code_by_which_a_bundle_is_rejected_is_told() -> None:
     assert {code for code in MEANINGS if f"`{code}`" not in TOLD} == set()
+
+
+def test_the_table_of_refusals_is_that_of_the_gateway() -> None:
+    told = re.findall(r"^\| `([a-z_]+)` \| (\d{5}) \| (.+) \| (yes|no) \|$", TOLD, re.MULTILINE)
+    known = [(name, str(each.code), each.meaning, "yes" if each.passing else "no") for name, each in FAILURES.items()]
+    assert sorted(told) == sorted(known)
+
+
+def test_the_requirements_that_always_bind_are_told() -> None:
+    table = TOLD.partition("Some bind always:\n")[2].partition("`enforcement/` may set")[0]
+    assert set(re.findall(r"^\| `([a-z_]+)` \|", table, re.MULTILINE)) == ALWAYS_DENY
 
 
 def test_every_metric_and_setting_that_is_told_exists() -> None:

@@ -1,15 +1,17 @@
 """Every way in which a policy fails to decide is a refusal in words of its own, under a code of its own."""
 
-from typing import Any, get_args
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from gateway.admission.action import Outbound
 from gateway.admission.decision import Decision, FailureCode, Ground, Obligation, PolicyFailure, Reason, Verdict
-from gateway.admission.enforce import ruling, undecided
+from gateway.admission.enforce import enforce, ruling, undecided
 from gateway.admission.policy_input import Target
+from gateway.admission.refusal import Recorded, Refusal, Wording, text
 from gateway.admission.uris import with_normal_uri
 from gateway.protocol.errors import FAILURES
 from tests.fakes import ROUTE, allow
@@ -55,6 +57,22 @@ def test_an_allow_that_lacks_something_says_what(lacking: dict[str, Any], code: 
     found = ruling(verdict(**lacking), target)
     assert (found.outcome, found.code) == ("deny", code)
     assert said in found.reasons[0].message
+
+
+def test_every_code_of_a_refusal_is_in_the_error_table_or_only_in_records() -> None:
+    codes = {code for arm in get_args(get_type_hints(Refusal)["code"]) for code in get_args(arm) or (arm,)}
+    assert {"obligation_unsupported", "policy_error"} <= codes
+    assert codes - set(get_args(Recorded)) == FAILURES.keys()
+    assert set(get_args(FailureCode)) <= FAILURES.keys()
+
+
+@pytest.mark.parametrize("outcome", ["deny", "hold", "allow"])
+def test_what_policy_refuses_is_not_to_be_retried(outcome: Any) -> None:
+    asked = verdict(outcome=outcome, obligations=[Obligation(requirement="r", type="redact")])
+    refusal = enforce(asked, Outbound(verb="POST", server="s", headers=()), TOOL)
+    assert isinstance(refusal, Refusal)
+    assert "Refused by policy" in text(refusal, Wording())
+    assert "Do not retry this unchanged." in text(refusal, Wording())
 
 
 def test_a_hold_is_recorded_as_one_and_says_that_a_person_has_to_agree() -> None:

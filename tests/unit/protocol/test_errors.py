@@ -45,7 +45,9 @@ def test_the_codes_are_what_was_published() -> None:
         40301: "policy_denied",
         40302: "approval_required",
         40303: "stopped",
+        40304: "obligation_unsupported",
         40401: "session_unknown",
+        40402: "task_unknown",
         42901: "rate_limited",
         50001: "internal_failure",
         50201: "upstream_unavailable",
@@ -74,6 +76,7 @@ def test_the_codes_are_what_was_published() -> None:
 def test_nobody_is_told_to_repeat_what_will_be_refused_again() -> None:
     lasting = {name for name, failure in FAILURES.items() if not failure.passing}
     assert {"policy_denied", "approval_required", "policy_error", "credential_missing", "batch_refused"} <= lasting
+    assert {"obligation_unsupported", "stopped", "policy_expired", "message_malformed", "task_unknown"} <= lasting
     assert not {"policy_unavailable", "journal_unavailable", "upstream_unavailable", "rate_limited"} & lasting
 
 
