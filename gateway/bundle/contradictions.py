@@ -33,6 +33,7 @@ ALWAYS_DENY: Final = frozenset(
         "nothing_is_stopped",
     }
 )
+"""The requirements that always bind; the Rego (`mcp.lib.enforcement`) and bundles/README.md list the same."""
 LONGEST_OBSERVATION_S: Final = 30 * 86400
 _OF_SCOPE: Final = "Correct the name, or add the server to the catalog."
 

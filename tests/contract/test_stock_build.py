@@ -15,6 +15,7 @@ from gateway.bundle.combiner import PATH
 from gateway.bundle.contradictions import ALWAYS_DENY
 from gateway.bundle.data import bundle_data
 from gateway.bundle.tool import Opa
+from gateway.library import library
 
 Write = Callable[[str, str], Path]
 
@@ -74,8 +75,11 @@ def test_data_depends_on_nothing_but_the_documents(content: Callable[[], Content
     assert bundle_data(first.environment, first.data["requirements"]) == first.data
 
 
+def test_the_requirements_that_always_deny_are_the_same_in_rego_and_python(opa: Path) -> None:
+    asked = ("eval", "--format=raw", f"--data={library() / 'mcp'}", "data.mcp.lib.enforcement.always_deny")
+    assert set(Opa(opa).run(*asked, within=library()).report()) == ALWAYS_DENY
+
+
 @pytest.mark.parametrize("requirement", sorted(ALWAYS_DENY))
-def test_the_six_that_always_deny_are_requirements_of_the_stock(
-    content: Callable[[], Content], requirement: str
-) -> None:
+def test_those_that_always_deny_are_requirements_of_the_stock(content: Callable[[], Content], requirement: str) -> None:
     assert requirement in content().policies.requirements

@@ -1,7 +1,7 @@
 """Other rules, another catalog, another registration: changes of the policy's data.
 
 Rule 1: what lets more pass is proposed where the message was refused, what lets less pass where it was allowed.
-Rule 2: what the five requirements that always bind ask for is met or not: no mode is proposed for them.
+Rule 2: what the requirements that always bind ask for is met or not: no mode is proposed for them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,20 +10,11 @@ from typing import Final
 import msgspec
 
 from gateway.admission.question import moment
+from gateway.bundle.contradictions import ALWAYS_DENY
 from gateway.bundle.plain import Json
 from gateway.review.whatif.scene import Scene
 from gateway.review.whatif.world import Change, off_data, on_data
 
-ALWAYS: Final = frozenset(
-    {
-        "policy_data_is_loaded",
-        "message_is_known",
-        "principal_is_verified",
-        "agent_is_registered",
-        "server_is_listed",
-        "nothing_is_stopped",
-    }
-)
 _ACTIONS: Final = ("read", "list", "write", "send", "delete", "execute")
 MODE: Final = 6
 """The size of a mode of enforcement: it lets more pass than this message."""
@@ -119,5 +110,5 @@ def _relaxed(scene: Scene) -> Iterator[Change]:
         "reason": "asked by explain",
         "expires": msgspec.to_builtins(moment(end))["rfc3339"],
     }
-    for name in sorted(scene.unmet - ALWAYS):
+    for name in sorted(scene.unmet - ALWAYS_DENY):
         yield Change(text=f"only warn of {name} (enforcement)", size=MODE, apply=on_data("enforcement", name, to=entry))
