@@ -16,7 +16,7 @@ from typing import Final
 from msgspec import Struct
 from watchfiles import awatch  # pyright: ignore[reportUnknownVariableType]
 
-from gateway.bundle.build import Builder, Built, PolicySource
+from gateway.bundle.build import Builder, Built, Content, PolicySource
 from gateway.bundle.environment import list_environment
 from gateway.bundle.failing import failed_build
 from gateway.bundle.problem import Problem, Problems
@@ -64,18 +64,30 @@ class Restored(Struct, frozen=True, kw_only=True):
 
 Event = Published | Refused | Restored
 Report = Callable[[Event], None]
+Checked = Callable[[Content, str], None]
+"""Takes the content of each save that builds, and the revision by which it is in force."""
 
 
 class Publisher:
     """Publishes one environment of a policy repository to the OPAs that poll the endpoint."""
 
-    def __init__(self, builder: Builder, source: PolicySource, endpoint: BundleEndpoint, report: Report) -> None:
+    def __init__(
+        self,
+        builder: Builder,
+        source: PolicySource,
+        endpoint: BundleEndpoint,
+        report: Report,
+        checked: Checked | None = None,
+    ) -> None:
         self.current: Built | None = None
         """The revision that is served; None before the first."""
         self._builder = builder
         self._source = source
         self._endpoint = endpoint
         self._report = report
+        self._checked = checked
+        self._content: Content | None = None
+        """The content of the last save, if it builds."""
         self._refused = False
         self._seen: frozenset[FileState] | None = None
         self._built: frozenset[FileState] | None = None
@@ -94,6 +106,8 @@ class Publisher:
         if event is not None:
             self._refused = isinstance(event, Refused)
             self._report(event)
+        if self._checked is not None and self._content is not None and self.current is not None:
+            self._checked(self._content, self.current.revision)
         return event
 
     async def run(self, *, above: int = 0) -> None:
@@ -147,13 +161,18 @@ class Publisher:
 
     def _attempt(self, above: int) -> Built | Refused | Restored | None:
         name = self._source.environment
+        self._content = None
         content = self._builder.content(self._source, time.time())
         if isinstance(content, Problems):
             return self._refusal(content)
         if self.current is not None and content.identity == self.current.content_id:
+            self._content = content
             return Restored(environment=name, revision=self.current.revision) if self._refused else None
         built = self._builder.finished(content, above=above)
-        return built if isinstance(built, Built) else self._refusal(built)
+        if not isinstance(built, Built):
+            return self._refusal(built)
+        self._content = content
+        return built
 
     def _refusal(self, problems: Problems) -> Refused:
         in_force = self.current.revision if self.current is not None else ""

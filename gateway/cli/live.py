@@ -40,6 +40,9 @@ _EVENTS: Final = {
     "library_outdated": "yellow",
     "hub_unreachable": "yellow",
     "heartbeat_refused": "red",
+    "scenarios_failed": "yellow",
+    "scenarios_not_run": "yellow",
+    "scenarios_hold": "green",
     "followed": "green",
     "lifted": "green",
 }

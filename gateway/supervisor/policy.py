@@ -2,6 +2,7 @@
 
 Rule 1: development and production (`following`) differ in nothing but this; OPA verifies the signature either way.
 Rule 2: a policy that does not build is told with file and line, and the last good revision stays in force.
+Rule 3: the scenarios of a save are run after it is in force; those that end otherwise are a warning.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.bundle import Builder, PolicySource
+from gateway.bundle.scenario_runs import ScenarioRun, ScenarioRuns
 from gateway.bundle.watch import Event, Published, Publisher, Refused, Restored
 from gateway.settings import Settings
 from gateway.supervisor.chronicle import Note
@@ -26,6 +28,7 @@ class PolicyNews:
         self._note = note
         self.problem = ""
         """Why the policy directory as it is now is not enforced; empty where it is."""
+        self._scenarios_hold = True
         self.first: Final = asyncio.Event()
         """Set when the first build has come to something: before that OPA has nothing to ask for."""
 
@@ -53,6 +56,23 @@ class PolicyNews:
                 self.problem = "\n".join(str(problem) for problem in event.problems)
                 self._note("refused", revision=event.in_force, detail=self.problem)
 
+    def scenarios(self, run: ScenarioRun) -> None:
+        """Take one run of the scenarios; that all hold is told only after a run of which this was not so."""
+        if run.error:
+            self._note("scenarios_not_run", revision=run.revision, detail=run.error)
+        elif run.failed:
+            detail = "\n".join(problem.as_warning for problem in run.failed)
+            self._note("scenarios_failed", revision=run.revision, detail=detail, failed=len(run.failed), of=run.count)
+        elif not self._scenarios_hold:
+            self._note("scenarios_hold", revision=run.revision, of=run.count)
+        self._scenarios_hold = not run.error and not run.failed
+
+    def scenarios_ended(self, running: asyncio.Task[object]) -> None:
+        """Tell when the running of scenarios has ended by an error: later saves are enforced without it."""
+        error = None if running.cancelled() else running.exception()
+        if error is not None:
+            self._note("scenarios_not_run", detail=f"scenarios are no longer run ({error!r}). Restart the gateway.")
+
 
 @contextlib.asynccontextmanager
 async def published(
@@ -66,12 +86,16 @@ async def published(
     news = PolicyNews(note)
     watch = settings.policy.watch
     source = PolicySource(settings.policy.directory, settings.policy.environment, editing=watch)
-    publisher = Publisher(builder, source, feed.endpoint, news)
+    runs = ScenarioRuns(opa, news.scenarios)
+    publisher = Publisher(builder, source, feed.endpoint, news, runs.take)
     work = publisher.run(above=above) if watch else publisher.publish(above=above)
     publishing = asyncio.create_task(work)
     publishing.add_done_callback(news.ended)
+    running = asyncio.create_task(runs.follow())
+    running.add_done_callback(news.scenarios_ended)
     try:
         yield news
     finally:
         publishing.cancel()
-        await asyncio.wait([publishing])
+        running.cancel()
+        await asyncio.wait([publishing, running])

@@ -1,0 +1,51 @@
+"""What becomes of the scenarios of a save is told once it changes anything for a person."""
+
+import asyncio
+from typing import Any
+
+from gateway.bundle.problem import Problem
+from gateway.bundle.scenario_runs import ScenarioRun
+from gateway.supervisor.policy import PolicyNews
+
+BROKEN = Problem("bundles/dev/scenarios/s.yaml", 2, "the scenario `bot reads` ends in deny, not allow.", "Correct it.")
+
+
+class Notes:
+    def __init__(self) -> None:
+        self.events: list[tuple[str, str, str]] = []
+
+    def __call__(
+        self, event: str, /, *, code: str = "", revision: str = "", detail: str = "", **fields: object
+    ) -> None:
+        del code, fields
+        self.events.append((event, revision, detail))
+
+
+async def failing() -> None:
+    raise RuntimeError("unforeseen")
+
+
+def test_scenarios_that_end_otherwise_are_a_warning_and_their_correction_is_told_once() -> None:
+    notes = Notes()
+    news = PolicyNews(notes)
+    runs: list[dict[str, Any]] = [{}, {"failed": (BROKEN,)}, {}, {}, {"error": "OSError: full"}, {}]
+    for number, more in enumerate(runs):
+        news.scenarios(ScenarioRun(revision=f"r{number}", count=1, **more))
+    assert notes.events == [
+        ("scenarios_failed", "r1", BROKEN.as_warning),
+        ("scenarios_hold", "r2", ""),
+        ("scenarios_not_run", "r4", "OSError: full"),
+        ("scenarios_hold", "r5", ""),
+    ]
+    assert news.problem == "", "the policy in force is what was saved"
+
+
+async def test_the_end_of_the_running_by_an_error_is_told() -> None:
+    notes = Notes()
+    news = PolicyNews(notes)
+    running = asyncio.create_task(failing())
+    await asyncio.wait([running])
+    news.scenarios_ended(running)
+    ((event, _, detail),) = notes.events
+    assert event == "scenarios_not_run"
+    assert "unforeseen" in detail
