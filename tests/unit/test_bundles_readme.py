@@ -1,13 +1,15 @@
 """What the READMEs of policy repositories tell to type exists, and what a gateway says is told there."""
 
+import json
 import re
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
 from gateway.bundle.contradictions import ALWAYS_DENY
 from gateway.bundle.rejection import MEANINGS
+from gateway.bundle.requirements import CALL_ONLY
 from gateway.protocol.errors import FAILURES
 from tests.unit.test_readme import SETTINGS, invocations, unknown
 
@@ -56,6 +58,39 @@ def test_the_table_of_refusals_is_that_of_the_gateway() -> None:
 def test_the_requirements_that_always_bind_are_told() -> None:
     table = TOLD.partition("Some bind always:\n")[2].partition("`enforcement/` may set")[0]
     assert set(re.findall(r"^\| `([a-z_]+)` \|", table, re.MULTILINE)) == ALWAYS_DENY
+
+
+LIBRARY: Final = ("call", "clock", "principal", "definitions")
+
+
+def fields(schema: dict[str, Any], at: str) -> set[str]:
+    """The fields of the policy input that have no fields of their own, and those whose fields vary."""
+    inner = schema.get("properties", {})
+    return {field for name, each in inner.items() for field in fields(each, f"{at}.{name}")} if inner else {at}
+
+
+def test_the_library_of_requirements_is_told_in_full() -> None:
+    part = TOLD.partition("### The library that a requirement may use\n")[2].partition("\n### ")[0]
+    told = set(re.findall(r"`((?:call|clock|principal|definitions)\.[a-z_]+)(?:\([a-z]+\))?`", part))
+    sources = {name: (ROOT / f"rego/mcp/lib/{name}/{name}.rego").read_text(encoding="utf-8") for name in LIBRARY}
+    names = {
+        f"{name}.{rule}" for name, text in sources.items() for rule in re.findall(r"^([a-z]\w*)", text, re.MULTILINE)
+    }
+    assert told == {name for name in names if name.partition(".")[2] not in {"package", "import"}}
+
+
+def test_the_input_is_told_field_by_field() -> None:
+    part = TOLD.partition("### The input, field by field\n")[2].partition("\n## ")[0]
+    schema = json.loads((ROOT / "rego/schemas/input.json").read_text(encoding="utf-8"))
+    assert set(re.findall(r"`(input\.[a-z_0-9.]+)`", part)) == fields(schema, "input")
+
+
+def test_what_met_may_not_read_is_told() -> None:
+    part = TOLD.partition("### The input, field by field\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (.+?) \| .* \| call\b.*\|$", part, re.MULTILINE)
+    told = {field.split(".")[1] for row in rows for field in re.findall(r"`(input\.[a-z_0-9.]+)`", row)}
+    schema = json.loads((ROOT / "rego/schemas/input.json").read_text(encoding="utf-8"))
+    assert told == {name for name in CALL_ONLY if name in schema["properties"]} | {"message"}
 
 
 def test_every_metric_and_setting_that_is_told_exists() -> None:
