@@ -36,7 +36,7 @@ package mcp.requirements.numbers_are_numbers
 
 met if true
 
-met_by_arguments if object.get(input.arguments, "x", null) == null
+met_by_arguments if not "x" in object.keys(input.arguments)
 
 met_by_arguments if to_number(input.arguments.x) < 1000
 

@@ -30,7 +30,7 @@ package mcp.requirements.no_product_is_found
 
 met if true
 
-met_by_arguments if object.get(input.arguments, "x", null) == null
+met_by_arguments if not "x" in object.keys(input.arguments)
 
 met_by_arguments if {
 	some one in numbers.range(1, input.arguments.x)
