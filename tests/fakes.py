@@ -344,6 +344,13 @@ class FakeMeters:
     def __init__(self) -> None:
         self.unchecked_calls: list[str] = []
         self.changed: list[str] = []
+        self.refusals: list[tuple[str, str, str]] = []
+
+    def refused(self, code: str, *, detail: str, server: str = "") -> None:
+        self.refusals.append((code, detail, server))
+
+    def drifted(self, server: str, target: str, sha256: str) -> None:
+        self.refusals.append(("drifted", target, server))
 
     def decided(
         self, *, outcome: str, requirement: str, policy_micros: int, added_micros: int, server: str = ""

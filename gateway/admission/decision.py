@@ -114,7 +114,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     needs_definition: bool = False
     """True if policy may refuse only because the definition could not be seen; absent in answers of older policies."""
     needs_facts: list[NeededFacts] = []
-    """What this decision took as unknown, for the question states no facts; none if it does, or if no rule reads any."""
+    """What this decision took as unknown; none if the question states facts, or if no rule reads any."""
     route: Route | None = None
 
 

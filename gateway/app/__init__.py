@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import ssl
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
@@ -43,6 +44,7 @@ from gateway.secrets import Secrets
 from gateway.server import Endpoint, Streams
 from gateway.settings import Settings
 from gateway.telemetry import Gauges, Telemetry
+from gateway.telemetry.refusal_log import RefusalLog
 from gateway.upstream import reach
 
 _LOOK_S: Final = 0.2
@@ -123,7 +125,7 @@ class Worker:
 @asynccontextmanager
 async def worker(settings: Settings, handed: Handed, report: Report) -> AsyncGenerator[Worker]:
     """Compose a worker on the running event loop; everything is closed when the context ends."""
-    del report  # nothing of a worker's start is news to the supervisor
+    refusals = RefusalLog(report, time.monotonic)
     async with AsyncExitStack() as stack:
         who = gateway_of(settings)
         client, vitals = opa_of(settings, handed)
@@ -138,16 +140,16 @@ async def worker(settings: Settings, handed: Handed, report: Report) -> AsyncGen
         stack.push_async_callback(identity.close)
         floods = Aggregate()
         peers = SupervisedPeers()
-        parts = parts_of(settings, handed, who, calls_of(client, journal, upstream, peers), floods)
+        parts = parts_of(settings, handed, who, calls_of(client, journal, upstream, peers, refusals), floods)
         pipeline, streams, telemetry = (
             Pipeline(parts, ttl_cap_ms=settings.lists.ttl_cap_ms),
             streams_of(settings, parts),
-            Telemetry(),
+            Telemetry(refusals=refusals),
         )
         policy = Policy(client, pulse_of(settings, handed, client, vitals))
         stack.callback(pipeline.record_counts)
         revised = (_revised(policy, pipeline.running.revise), _revised(policy, partial(streams.revise, pipeline)))
-        for background in (policy.pulse.run(), *revised, floods_recorded(floods, pipeline)):
+        for background in (policy.pulse.run(), *revised, floods_recorded(floods, pipeline, refusals)):
             task = asyncio.create_task(background)
             task.add_done_callback(_end_with)
             stack.callback(task.cancel)

@@ -23,6 +23,7 @@ from gateway.server import Unverified
 from gateway.settings import Settings
 from gateway.settings.rules import loopback
 from gateway.telemetry import Telemetry
+from gateway.telemetry.refusal_log import RefusalLog
 
 
 class Doors:
@@ -71,10 +72,11 @@ def metadata_beside(endpoint: ASGIApp, resource: Resource) -> ASGIApp:
     return routed
 
 
-async def floods_recorded(floods: Aggregate, pipeline: Pipeline) -> None:
-    """Record every second what was only counted; runs until cancelled."""
+async def floods_recorded(floods: Aggregate, pipeline: Pipeline, refusals: RefusalLog) -> None:
+    """Record and log every second what was only counted; runs until cancelled."""
     while True:
         await asyncio.sleep(1)  # noqa: TID251 - refusals are counted by the second
+        refusals.flush()
         pipeline.record_counts()
         for flood in floods.over(time.time_ns()):
             about = About(server=flood.server, detail=f"more of the same in second {flood.second}", caller=flood.caller)
@@ -89,6 +91,7 @@ def guarded(
 
     async def notice(turned: TurnedAway) -> None:
         telemetry.malformed(turned.code)
+        telemetry.refused(turned.code, detail=turned.reason)
         if not floods.first(turned.source_ip, "", turned.code, time.time_ns()):
             return
         about = About(detail=turned.reason, status=turned.status)

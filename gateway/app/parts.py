@@ -1,9 +1,11 @@
 """Settings as the values and clients that each part of a worker wants."""
 
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
 
+from gateway.admission.decision import PolicyFailure
 from gateway.admission.masking import Masking, in_arguments
 from gateway.admission.policy_input import Gateway
 from gateway.admission.refusal import Wording
@@ -34,6 +36,7 @@ from gateway.server.exchanges import CallerLimits
 from gateway.server.relay import RelayLimits
 from gateway.settings import Settings
 from gateway.shared_counters import CounterPage, alone, attached
+from gateway.telemetry.refusal_log import RefusalLog
 from gateway.upstream import HttpUpstream
 from gateway.version import VERSION
 
@@ -45,11 +48,21 @@ class Calls(Struct, frozen=True):
     journal: Journal
     upstream: HttpUpstream
     peers: SupervisedPeers
+    refusals: RefusalLog
 
 
-def calls_of(policy: OpaClient, journal: Journal, upstream: HttpUpstream, peers: SupervisedPeers) -> Calls:
-    """Return the clients together."""
-    return Calls(policy, journal, upstream, peers)
+def calls_of(
+    policy: OpaClient, journal: Journal, upstream: HttpUpstream, peers: SupervisedPeers, refusals: RefusalLog
+) -> Calls:
+    """Return the clients together; their failures are logged."""
+    policy.on_failure = lambda failure: refusals.at_source(failure.code, _described(failure))
+    journal.on_failure = partial(refusals.at_source, "journal_unavailable")
+    return Calls(policy, journal, upstream, peers, refusals)
+
+
+def _described(failure: PolicyFailure) -> str:
+    """Return where the policy failed, or what is wrong with OPA's answer."""
+    return f"{failure.requirement}: {failure.detail}" if failure.requirement else failure.detail
 
 
 def opa_of(settings: Settings, handed: Handed) -> tuple[OpaClient, Vitals]:
@@ -113,7 +126,11 @@ def parts_of(settings: Settings, handed: Handed, who: Gateway, calls: Calls, flo
         upstream=calls.upstream,
         peers=calls.peers,
         definitions=Cache(counters_of(handed), max_age_s=settings.definitions.max_age_s),
-        listings=Listings(calls.policy, ListLimits(chunk=settings.lists.chunk, entries=settings.lists.cache_entries)),
+        listings=Listings(
+            calls.policy,
+            ListLimits(chunk=settings.lists.chunk, entries=settings.lists.cache_entries),
+            calls.refusals.drifted,
+        ),
         floods=floods,
         clock=SystemClock(),
         ids=RandomIds(),

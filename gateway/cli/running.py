@@ -21,10 +21,10 @@ from gateway.telemetry import configure, render
 
 _LOG = logging.getLogger("gateway")
 _WARNED = (
-    *("_refused", "_rejected", "_failed", "cannot_start", "_killed", "_silent", "_nonsense"),
+    *("_refused", "_rejected", "_failed", "cannot_start", "_killed", "_silent", "_nonsense", "_unready"),
     *("_ended", "_ends_soon", "_expired", "_expires_soon", "_stale", "_stale_soon", "_overlong", "_outdated"),
     *("_unknown", "_unreachable", "_passed_over", "_apart", "_unreadable", "_unkept", "_unwatched", "_unfollowed"),
-    "_not_run",
+    *("_not_run", "_unusable"),
 )
 """How the events end that somebody must look at: they stay in a log that tells warnings only."""
 _QUIET = frozenset({"worker_started", "opa_started", "ended", "draining"})

@@ -112,6 +112,12 @@ _NO_KEY: Final = "it has no public key for signatures"
 _REMEDY: Final = "See whether `keys_url` of the issuer is the address of its key set (`jwks_uri`)."
 
 
+def unreadable(document: bytes) -> str:
+    """Return why a document is no key set; empty if it is one, though it may hold no key that can be used."""
+    keys = _keys(document)
+    return keys if isinstance(keys, str) else ""
+
+
 def _keys(document: bytes) -> list[Mapping[str, Any]] | str:
     """The document's signing keys; a text says why it is no key set."""
     try:

@@ -8,6 +8,7 @@ Rule 3: the event loop is woken once a commit.
 import asyncio
 import secrets
 import time
+from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
 from typing import Final
@@ -59,6 +60,8 @@ class Journal:
         self._watching: asyncio.TimerHandle | None = None
         self._closing = False
         self._lost = 0
+        self.on_failure: Callable[[str], None] = _nobody_minds
+        """Called with why a record could not be written."""
 
     @property
     def writer(self) -> str:
@@ -83,11 +86,11 @@ class Journal:
 
     async def decided(self, record: Decided) -> Receipt | JournalFailure:
         """Return once the record is durable, or why it is not."""
-        return await self._first(record, owes=1 if record.outcome == "allow" else 0)
+        return self._noted(await self._first(record, owes=1 if record.outcome == "allow" else 0))
 
     async def refused(self, record: Refused) -> Receipt | JournalFailure:
         """Return once the record is durable, or why it is not."""
-        return await self._first(record, owes=0)
+        return self._noted(await self._first(record, owes=0))
 
     def completed(self, record: Completed) -> None:
         """Add the second record of a call to the next commit."""
@@ -141,10 +144,16 @@ class Journal:
             return JournalFailure(detail=self.state().failed)
         return await waiting
 
+    def _noted(self, answer: Receipt | JournalFailure) -> Receipt | JournalFailure:
+        if isinstance(answer, JournalFailure):
+            self.on_failure(answer.detail)
+        return answer
+
     def _later(self, record: Record, *, owes: int) -> None:
         encoded = self._encoded(record, second=True)
         if isinstance(encoded, JournalFailure) or self._loop is None:
             self._lost += 1
+            self.on_failure(encoded.detail if isinstance(encoded, JournalFailure) else self.state().failed)
             return
         self._put(Entry(encoded, owes))
         if self._flushing is None:
@@ -214,3 +223,7 @@ class Journal:
                 entry.waiting.set_result(JournalFailure(detail=self.state().failed))
         if self._line.oldest_s() and self._loop is not None:
             self._watching = self._loop.call_later(self._options.deadline_s / 4, self._watch)
+
+
+def _nobody_minds(_detail: str) -> None:
+    return

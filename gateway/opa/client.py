@@ -30,6 +30,7 @@ DECISION: Final = "/v1/data/mcp/admission/decision?provenance=true&strict-builti
 LISTING: Final = "/v1/data/mcp/admission/listing?provenance=true&strict-builtin-errors=true"
 
 _Answer = TypeVar("_Answer", Decided, Listed)
+_Noted = TypeVar("_Noted", bound=Verdict | ListingVerdict | PolicyFailure)
 _Outcome = TypeVar("_Outcome", Verdict, ListingVerdict)
 
 
@@ -66,6 +67,8 @@ class OpaClient:
         self._facts: Final = FactsNeeded()
         self.on_revision: Callable[[], None] = _nobody_listens
         """Called when another policy, or other stops, are enforced, before their first decision is returned."""
+        self.on_failure: Callable[[PolicyFailure], None] = _nobody_minds
+        """Called with why a message or a list could not be decided."""
         self._refused: PolicyFailure | None = None
         self._encoder = msgspec.json.Encoder()
 
@@ -87,8 +90,8 @@ class OpaClient:
         """Return OPA's decision on one message, asked in one of its caller's places."""
         closed = self._closed()
         if closed is not None:
-            return closed
-        return await self._sharing.answered(question, self._decided, self._deadlines.decision)
+            return self._noted(closed)
+        return self._noted(await self._sharing.answered(question, self._decided, self._deadlines.decision))
 
     async def revise(self, question: PolicyInput) -> Verdict | PolicyFailure:
         """Return OPA's decision on something that was let in before, asked at the gateway's expense.
@@ -97,8 +100,9 @@ class OpaClient:
         """
         closed = self._closed()
         if closed is not None:
-            return closed
-        return await self._in_time(self._decided(question), self._deadlines.decision, self.breaker.abandoned)
+            return self._noted(closed)
+        asking = self._decided(question)
+        return self._noted(await self._in_time(asking, self._deadlines.decision, self.breaker.abandoned))
 
     async def probe(self, question: PolicyInput) -> Verdict | PolicyFailure:
         """Return OPA's decision on a question of our own, whose cost is known.
@@ -112,8 +116,8 @@ class OpaClient:
         """Return OPA's verdicts on the items of one list, one each, in their order; a chunk takes a caller's place."""
         closed = self._closed()
         if closed is not None:
-            return closed
-        return await self._sharing.answered(question, self._listed, self._deadlines.listing)
+            return self._noted(closed)
+        return self._noted(await self._sharing.answered(question, self._listed, self._deadlines.listing))
 
     async def _decided(self, question: PolicyInput) -> Verdict | PolicyFailure:
         began = time.perf_counter_ns()
@@ -153,6 +157,11 @@ class OpaClient:
     async def close(self) -> None:
         """Close the connections."""
         await self._exchange.close()
+
+    def _noted(self, outcome: _Noted) -> _Noted:
+        if isinstance(outcome, PolicyFailure):
+            self.on_failure(outcome)
+        return outcome
 
     def _closed(self) -> PolicyFailure | None:
         """Return the denial where OPA is not to be asked now."""
@@ -222,6 +231,10 @@ class OpaClient:
 
 
 def _nobody_listens() -> None:
+    return
+
+
+def _nobody_minds(_failure: PolicyFailure) -> None:
     return
 
 

@@ -7,7 +7,7 @@ Rule 3: the memory is keyed by the digest of the whole question (time cut to the
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from hashlib import sha256
 from typing import Final
 
@@ -20,6 +20,13 @@ from gateway.admission.question import listing
 from gateway.pipeline.ports import Policy
 
 _ENCODER: Final = Encoder()
+Drifted = Callable[[str, str, str], None]
+"""Takes server, target and the digest of a definition that is not the reviewed one."""
+
+
+def refused_for_drift(refused_by: Collection[str]) -> bool:
+    """Return whether a listed target is refused for its definition; one that the catalog lacks has none to match."""
+    return "definition_is_unchanged" in refused_by and "target_is_listed" not in refused_by
 
 
 class ListLimits(Struct, frozen=True, kw_only=True):
@@ -32,8 +39,12 @@ class ListLimits(Struct, frozen=True, kw_only=True):
 class Listings:
     """Asks for verdicts on list items, and remembers the answers of the revision in force."""
 
-    def __init__(self, policy: Policy, limits: ListLimits) -> None:
-        """Take the policy port; `limits` bounds both a question and the memory."""
+    def __init__(self, policy: Policy, limits: ListLimits, drifted: Drifted | None = None) -> None:
+        """Take the policy port; `limits` bounds both a question and the memory.
+
+        `drifted` is called with each item that is hidden because its definition is not the reviewed one.
+        """
+        self._drifted: Final = drifted or _nobody_minds
         self._policy: Final = policy
         self._limits: Final = limits
         self._known: Final[OrderedDict[tuple[str, bytes], tuple[bool, ...]]] = OrderedDict()
@@ -58,6 +69,9 @@ class Listings:
         if isinstance(answer, PolicyFailure):
             return await self._halved(question) if answer.code == "policy_error" else answer
         listed = tuple(item.listed for item in answer.listing.items)
+        for item, verdict in zip(question.items, answer.listing.items, strict=True):
+            if refused_for_drift(verdict.refused_by) and item.definition is not None:
+                self._drifted(question.server.id, item.target.name or item.target.uri or "", item.definition.sha256)
         self._remember((answer.standing, digest), listed)
         return listed
 
@@ -78,3 +92,7 @@ class Listings:
         self._known[key] = listed
         while len(self._known) > self._limits.entries:
             self._known.popitem(last=False)
+
+
+def _nobody_minds(_server: str, _target: str, _sha256: str) -> None:
+    return

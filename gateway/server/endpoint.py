@@ -188,12 +188,14 @@ class Endpoint:
     async def _record(self, edge: Edge, server: str, turned: TurnedAway, body: bytes) -> Answer:
         """Record a message that cannot be asked about, and return its answer."""
         self._meters.malformed(turned.code)
+        self._meters.refused(turned.code, detail=turned.detail)
         about = About(server=server, method=turned.method, detail=turned.detail, status=turned.answer.status, body=body)
         return await self._pipeline.turn_away(turned.code, about, source_ip=edge.source_ip, answer=turned.answer)
 
     async def _unverified(self, edge: Edge, server: str, caller: Unverified) -> None:
         answer = unverified_answer(caller)
         self._meters.malformed(caller.cause)
+        self._meters.refused(caller.cause, detail=caller.reason)
         if caller.recorded:
             about = About(server=server, detail=caller.reason, status=caller.status)
             answer = await self._pipeline.turn_away(caller.cause, about, source_ip=edge.source_ip, answer=answer)

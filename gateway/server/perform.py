@@ -14,10 +14,11 @@ from typing import Final, assert_never
 from gateway.admission.action import Answer, Forward, Withhold
 from gateway.admission.decision import Verdict
 from gateway.admission.record import Completed
+from gateway.admission.refusal import Refusal, own
 from gateway.admission.refusal import answer as refusal_answer
-from gateway.admission.refusal import own
 from gateway.pipeline import Pipeline
 from gateway.pipeline.call import Call, Settled
+from gateway.pipeline.listings import refused_for_drift
 from gateway.pipeline.ports import UpstreamFailure
 from gateway.server.changed_instructions import ChangedInstructions
 from gateway.server.closing import break_off, close_stream
@@ -176,6 +177,8 @@ class Performer:
         parts = self._pipeline.engine.parts
         now = parts.clock.now()
         self._meters.upstream(closed or outcome.code)
+        if outcome.code != "answered":
+            self._meters.refused(outcome.code, detail=outcome.detail, server=call.inbound.server)
         if outcome.withheld:
             self._meters.withheld(call.inbound.server, outcome.withheld)
         if outcome.removed_instructions:
@@ -199,6 +202,12 @@ class Performer:
             )
         )
 
+    def _note_drift(self, call: Call, refusal: Refusal) -> None:
+        question = call.question
+        if question.definition is not None and refused_for_drift([reason.requirement for reason in refusal.reasons]):
+            target = question.target.name or question.target.uri or ""
+            self._meters.drifted(call.inbound.server, target, question.definition.sha256)
+
     def _count(self, settled: Settled) -> None:
         answer = settled.call.answer
         now = self._pipeline.engine.parts.clock.now()
@@ -206,6 +215,10 @@ class Performer:
         known = isinstance(answer, Verdict) and answer.decision.resolved.server is not None
         if settled.call.question.arguments_meta.unchecked:
             self._meters.unchecked(settled.call.inbound.server if known else "")
+        if settled.refusal is not None:
+            self._note_drift(settled.call, settled.refusal)
+            said = reasons[0].message if reasons else ""
+            self._meters.refused(settled.refusal.code, detail=said, server=settled.call.inbound.server if known else "")
         self._meters.decided(
             server=settled.call.inbound.server if known else "",
             outcome="deny" if settled.refusal else "allow",

@@ -8,11 +8,13 @@ import contextlib
 from collections.abc import AsyncGenerator, Sequence
 from typing import Final
 
+from gateway.opa.process import Report
 from gateway.settings import BundleService, Settings
 from gateway.supervisor.crew import Worker
 from gateway.supervisor.following import Following
 from gateway.supervisor.heartbeat import Heart, Heartbeat, agreed, beating
 from gateway.supervisor.outlook import Outlook
+from gateway.supervisor.readiness_log import ReadinessLog
 from gateway.supervisor.sidecar import Sidecar
 from gateway.supervisor.wanted import service_of
 from gateway.version import VERSION
@@ -22,7 +24,7 @@ LOOK_S: Final = 1.0
 
 @contextlib.asynccontextmanager
 async def attending(
-    settings: Settings, opa: Sidecar, workers: Sequence[Worker], outlook: Outlook
+    settings: Settings, opa: Sidecar, workers: Sequence[Worker], outlook: Outlook, report: Report
 ) -> AsyncGenerator[None]:
     """All of it while the block runs."""
     async with contextlib.AsyncExitStack() as stack:
@@ -31,7 +33,7 @@ async def attending(
             heart = await stack.enter_async_context(_heart(settings, settings.policy.bundle, opa, workers))
             for worker in workers:
                 worker.on_enforces = heart.wake
-        looking = asyncio.create_task(_looking(workers, outlook))
+        looking = asyncio.create_task(_looking(workers, outlook, ReadinessLog(report)))
         stack.callback(looking.cancel)
         yield
 
@@ -81,7 +83,8 @@ async def _heart(
         yield heart
 
 
-async def _looking(workers: Sequence[Worker], outlook: Outlook) -> None:
+async def _looking(workers: Sequence[Worker], outlook: Outlook, readiness: ReadinessLog) -> None:
     while True:
+        readiness.look([worker.latest for worker in workers])
         outlook.look([worker.latest for worker in workers if worker.latest.revision])
         await asyncio.sleep(LOOK_S)  # noqa: TID251 - the rhythm of looking

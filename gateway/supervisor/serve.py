@@ -31,6 +31,7 @@ from gateway.supervisor.crew import COMMAND, Berth, Worker
 from gateway.supervisor.keys import KeyProblem, Keys, read_keys
 from gateway.supervisor.outlook import Outlook
 from gateway.supervisor.ownership import ClaimExchange
+from gateway.supervisor.reported_once import ReportedOnce
 from gateway.supervisor.sidecar import Sidecar, UnstartableError, sidecar
 from gateway.supervisor.tally import Tally
 from gateway.supervisor.wire import packed
@@ -69,14 +70,15 @@ async def serve(settings: Settings, *, report: Report, render: Render, command: 
             _admit_group(settings, report)
             async with chronicle(settings, report) as note, sidecar(settings, note) as opa:
                 berths = _berths(settings, keys, sockets, opa, counters)
-                workers = [Worker(structs.replace(berth, command=command), report) for berth in berths]
+                once = ReportedOnce(report)
+                workers = [Worker(structs.replace(berth, command=command), once) for berth in berths]
                 ClaimExchange(workers)
                 outlook = Outlook(note)
                 condition = Condition(opa, outlook)
                 async with (
                     _answering(Admin(workers, condition, tally.over(render)), sockets),
                     _crew(workers),
-                    attending(settings, opa, workers, outlook),
+                    attending(settings, opa, workers, outlook, report),
                 ):
                     report("listening", url=settings.public_url, admin=_admin_url(settings), workers=len(workers))
                     await ending.wait()

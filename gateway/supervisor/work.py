@@ -68,12 +68,15 @@ _COLLECTED_AFTER: Final = 50_000
 """Objects that are made between two collections: by default, half of the time that reading a large JSON text takes goes
 into looking for garbage in it."""
 
+_OF_A_RECORD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"asctime", "level", "logger", "message"}
+"""What every record has; all else was given beside the message."""
+
 Application = Callable[[Settings, Start, Report], AbstractAsyncContextManager[Running]]
 """Starts the application of a worker, and stops it on leaving."""
 
 
 class Forwarded(logging.Handler):
-    """Sends what libraries log to the supervisor's log."""
+    """Sends what libraries and this program log to the supervisor's log, with the values beside the message."""
 
     def __init__(self, report: Report) -> None:
         super().__init__(logging.WARNING)
@@ -81,7 +84,8 @@ class Forwarded(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Send one record, with its traceback."""
-        self._report("log", level=record.levelname, logger=record.name, message=self.format(record))
+        given = {name: value for name, value in vars(record).items() if name not in _OF_A_RECORD}
+        self._report("log", level=record.levelname, logger=record.name, message=self.format(record), **given)
 
 
 def main(application: Application) -> None:

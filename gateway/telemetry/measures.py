@@ -10,6 +10,7 @@ from bisect import bisect_left
 from pathlib import Path
 from typing import Final
 
+from gateway.telemetry.refusal_log import RefusalLog
 from gateway.telemetry.samples import BOUNDS_US, Gauges, Latency, Samples
 
 OTHER: Final = "other"
@@ -22,8 +23,9 @@ _STATM: Final = Path("/proc/self/statm")
 class Telemetry:
     """A worker's measures; not to be shared between threads."""
 
-    def __init__(self, capacity: int = CAPACITY) -> None:
+    def __init__(self, capacity: int = CAPACITY, *, refusals: RefusalLog | None = None) -> None:
         self._capacity = capacity
+        self._refusals = refusals
         self._decisions: dict[tuple[str, str, str], int] = {}
         self._upstream: dict[str, int] = {}
         self._refused: dict[str, int] = {}
@@ -57,6 +59,16 @@ class Telemetry:
     def malformed(self, fault: str) -> None:
         """A request was refused before it was decided."""
         self._count(self._refused, fault)
+
+    def refused(self, code: str, *, detail: str, server: str = "") -> None:
+        """A message did not pass; `server` is one of the catalog's, or empty."""
+        if self._refusals is not None:
+            self._refusals.at_edge(code, detail, server)
+
+    def drifted(self, server: str, target: str, sha256: str) -> None:
+        """A call of a target was refused because its definition is not the reviewed one."""
+        if self._refusals is not None:
+            self._refusals.drifted(server, target, sha256)
 
     def unchecked(self, server: str) -> None:
         """A call was judged by a schema with keywords that are not checked."""

@@ -27,7 +27,16 @@ def test_a_pointer_names_members_and_elements_as_rfc_6901_says() -> None:
     assert found(arguments, ("/a~1b/~0/0", ["host"])) == {"/a~1b/~0/0": {"host": "x.example"}}
     assert found(arguments, ("/a~1b/~0/1/0", ["host"])) == {"/a~1b/~0/1/0": {"host": "y.example"}}
     assert found(arguments, ("/", ["host"])) == {"/": {"host": "z.example"}}
-    for path in ("/a~1b/~0/2", "/a~1b/~0/00", "/a~1b/~0/-1", "/a~1b/~0/-", "/a~1b/~0/\u0660", "/b", "/a~1b/~0/0/0", "x"):
+    for path in (
+        "/a~1b/~0/2",
+        "/a~1b/~0/00",
+        "/a~1b/~0/-1",
+        "/a~1b/~0/-",
+        "/a~1b/~0/\u0660",
+        "/b",
+        "/a~1b/~0/0/0",
+        "x",
+    ):
         assert found(arguments, (path, ["host"])) == {}
 
 

@@ -209,7 +209,9 @@ async def test_a_private_authority_is_trusted_for_the_issuer_that_names_it(
         assert await plain(published.url) is None
         for fetch in (trusting, plain):
             await fetch.close()
-    (line,) = logged(caplog, "key set cannot be fetched")
+    (line,) = logged(
+        caplog, "the key set of an issuer cannot be fetched: its tokens are refused once the known keys are too old"
+    )
     assert line["url"] == published.url
     assert "CERTIFICATE_VERIFY_FAILED" in line["error"]
     assert "`ca_file`" in line["remedy"]
@@ -222,6 +224,8 @@ async def test_a_key_set_that_is_elsewhere_is_logged_with_its_status(caplog: pyt
         fetch = HttpFetch()
         assert await fetch(published.url) is None
         await fetch.close()
-    (line,) = logged(caplog, "key set cannot be fetched")
+    (line,) = logged(
+        caplog, "the key set of an issuer cannot be fetched: its tokens are refused once the known keys are too old"
+    )
     assert (line["url"], line["error"]) == (published.url, "it answered HTTP 500")
     assert line["levelno"] == logging.WARNING

@@ -334,3 +334,16 @@ async def test_a_refusal_without_a_decision_is_durable_too(journal: Journal) -> 
 def test_writer_names_are_unique_and_fit_in_a_file_name() -> None:
     assert writer_name("worker/0 ü") != writer_name("worker/0 ü")
     assert writer_name("worker/0").startswith("worker-0-")
+
+
+async def test_each_record_that_cannot_be_written_is_reported_with_why(journal: Journal, storage: Fickle) -> None:
+    failures: list[str] = []
+    journal.on_failure = failures.append
+    await journal.decided(a_decided("written"))
+    assert failures == []
+    storage.create_error = errno.ENOSPC
+    storage.fail_once(errno.ENOSPC)
+    assert isinstance(await journal.decided(a_decided("first")), JournalFailure)
+    assert isinstance(await journal.decided(a_decided("second")), JournalFailure)
+    assert len(failures) == 2
+    assert "cannot" in failures[-1]

@@ -251,3 +251,24 @@ async def test_closing_closes_the_connections() -> None:
     script = Script(good())
     await client(script).close()
     assert script.closed
+
+
+@pytest.mark.parametrize("ask", ["decide", "revise", "listing", "refused"])
+async def test_each_failure_to_decide_is_reported_with_its_cause(ask: str) -> None:
+    failures: list[PolicyFailure] = []
+    made = client(Script(Broken("connection refused")))
+    made.on_failure = failures.append
+    if ask == "refused":
+        made.refuse(PolicyFailure(code="policy_stale", detail="not confirmed"))
+    answer = await getattr(made, "decide" if ask == "refused" else ask)(question())
+    assert failures == [answer]
+    await made.probe(question())
+    assert len(failures) == 1
+
+
+async def test_a_decision_is_no_failure() -> None:
+    failures: list[PolicyFailure] = []
+    made = client(Script(good()))
+    made.on_failure = failures.append
+    assert isinstance(await made.decide(question()), Verdict)
+    assert failures == []

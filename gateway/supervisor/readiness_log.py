@@ -1,0 +1,79 @@
+"""What keeps workers from passing calls, in the log: when it begins, when it changes, and when it is over.
+
+Rule 1: it is logged although nobody calls: a gateway that would refuse everything says so before the first call.
+Rule 2: a worker that cannot decide whether it is ready or not is logged at most every ten seconds.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from gateway.opa.beat import Readiness
+from gateway.opa.process import Report
+
+EVERY_S: Final = 10.0
+START_S: Final = 60.0
+"""How long OPA may take to begin to decide before it is logged that it does not."""
+_STARTING: Final = "running"
+_OF_OPA: Final = frozenset({"opa", "opa_health", "decision", "denial", "bundle", "fresh_policy"})
+_OPA: Final = "see the log lines about OPA, and whether it runs and has CPU and memory"
+REMEDIES: Final[Mapping[str, str]] = {
+    "journal": "free space for `journal.directory`, or make it readable and writable for the gateway only",
+    "opa": _OPA,
+    "opa_health": _OPA,
+    "decision": _OPA,
+    "denial": "the policy allows a call to a server that cannot exist: see what it allows without conditions",
+    "bundle": "OPA has not activated its bundle: see `policy_problem` in /readyz",
+    "fresh_policy": "see whether the hubs of `policy.bundle` can be reached",
+    "connections": "see `listen.connections` and the limit of open files",
+    "answer": "the worker does not answer: it is replaced if that lasts; see whether this machine has CPU time left",
+}
+"""What may be missing, each with what to do."""
+
+
+class _Logged:
+    """What was logged of one worker."""
+
+    def __init__(self, now: float) -> None:
+        self.kinds = frozenset[str]()
+        self.began = now
+        self.at = float("-inf")
+        self.was_ready = False
+
+
+class ReadinessLog:
+    """Compares what workers say with what was logged of them."""
+
+    def __init__(self, report: Report, clock: Callable[[], float] = time.monotonic) -> None:
+        """Take where events go, and a monotonic clock in seconds."""
+        self._report: Final = report
+        self._clock: Final = clock
+        self._logged: Final[dict[int, _Logged]] = {}
+
+    def look(self, found: Sequence[Readiness]) -> None:
+        """Take what each worker says now, in the order of their numbers."""
+        for number, readiness in enumerate(found):
+            self._look(number, readiness.missing)
+
+    def _look(self, number: int, missing: Sequence[str]) -> None:
+        now = self._clock()
+        logged = self._logged.setdefault(number, _Logged(now))
+        ready = not missing
+        logged.was_ready = logged.was_ready or ready
+        if not logged.was_ready and now - logged.began < START_S:
+            missing = [what for what in missing if _kind(what) not in _OF_OPA]
+        kinds = frozenset(_kind(what) for what in missing)
+        starting = _STARTING in kinds or not (ready or kinds)
+        if kinds == logged.kinds or starting or now - logged.at < EVERY_S:
+            return
+        logged.kinds, logged.at = kinds, now
+        if kinds:
+            remedies = dict.fromkeys(REMEDIES.get(kind, "see /readyz") for kind in sorted(kinds))
+            self._report("worker_unready", worker=number, missing="; ".join(missing), remedy="; ".join(remedies))
+        else:
+            self._report("worker_ready", worker=number)
+
+
+def _kind(what: str) -> str:
+    """Return what is missing without its detail."""
+    return what.partition(" ")[0]

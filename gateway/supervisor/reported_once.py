@@ -1,0 +1,36 @@
+"""Events that several workers report of the same thing, passed on once.
+
+Rule 1: memory is bounded: what was reported longest ago is forgotten.
+"""
+
+from collections import OrderedDict
+from typing import Final
+
+from gateway.opa.process import Report
+
+ONCE: Final = {"definition_refused": ("server", "target", "sha256")}
+"""Events that are passed on once, and what tells them apart."""
+REMEMBERED: Final = 10_000
+
+
+class ReportedOnce:
+    """Passes events on to the log."""
+
+    def __init__(self, report: Report) -> None:
+        """Take where events go."""
+        self._report: Final = report
+        self._seen: Final[OrderedDict[tuple[object, ...], None]] = OrderedDict()
+
+    def __call__(self, event: str, /, **fields: object) -> None:
+        """Take one event."""
+        if event in ONCE and self._known((event, *(fields.get(name) for name in ONCE[event]))):
+            return
+        self._report(event, **fields)
+
+    def _known(self, key: tuple[object, ...]) -> bool:
+        known = key in self._seen
+        self._seen[key] = None
+        self._seen.move_to_end(key)
+        if len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
+        return known

@@ -1,0 +1,104 @@
+"""Which refusals are written to the log, with what they mean and what to do, and which are not.
+
+Rule 1: every code of a refusal is in exactly one of the tables; a test finds the codes in the source.
+Rule 2: what an operator can do something about is logged. What a caller did, or what policy decided about a message, is
+in the journal and in the metrics only: callers choose how often that happens.
+"""
+
+from collections.abc import Mapping
+from typing import Final, get_args
+
+from msgspec import Struct
+
+from gateway.protocol.malformed import Fault
+
+
+class RefusalCause(Struct, frozen=True):
+    """What is wrong, and what to do about it."""
+
+    what: str
+    remedy: str
+
+
+_DISK: Final = "free space for `journal.directory` or make it writable; until then nothing may pass"
+_OPA: Final = "see the log lines about OPA before this one, and whether it runs and has CPU and memory"
+_BUNDLE: Final = "publish a bundle for this gateway and environment; see `policy_problem` in /readyz"
+_SERVER: Final = "see whether the MCP server runs and is reachable from here, or tell its owner"
+_ANSWER: Final = "tell the owner of the MCP server"
+_SHED: Final = "find out who sends so much, by the journal; add workers or CPU if it is meant"
+
+AT_SOURCE: Final[Mapping[str, RefusalCause]] = {
+    "journal_unavailable": RefusalCause("records cannot be written to the journal", _DISK),
+    "policy_unavailable": RefusalCause("OPA gives no usable answer", _OPA),
+    "policy_error": RefusalCause("the policy fails on a message", "correct the requirement; replay the call to see it"),
+    "policy_regressed": RefusalCause(
+        "OPA decides by an older policy than was enforced before", "let OPA follow the newest bundle, or publish again"
+    ),
+    "policy_expired": RefusalCause("the policy in force has ended", "publish a newer bundle"),
+    "policy_stale": RefusalCause(
+        "the policy in force was not confirmed for too long", "see whether the hubs of `policy.bundle` can be reached"
+    ),
+    "bundle_unreadable": RefusalCause("the policy in force does not say what it was made for", _BUNDLE),
+    "bundle_of_other_environment": RefusalCause("the policy in force is of another environment", _BUNDLE),
+    "bundle_input_unknown": RefusalCause("the policy in force judges questions of another form", _BUNDLE),
+    "bundle_needs_newer_gateway": RefusalCause("the policy in force needs a newer gateway", "update this gateway"),
+    "overloaded": RefusalCause("more callers than OPA has time for wait for decisions", _SHED),
+    "too_many_questions": RefusalCause("messages of one caller wait for too long for decisions", _SHED),
+}
+"""Noted where they arise, with their detail: by the clients of OPA and of the journal."""
+
+AT_EDGE: Final[Mapping[str, RefusalCause]] = {
+    "keys_unavailable": RefusalCause(
+        "the key set of an issuer cannot be had, so that its tokens are refused",
+        "see the log line about its key set, and `keys_url` in `identity.issuers`",
+    ),
+    "rate_limited": RefusalCause(
+        "callers have too many open streams", "see `limits.streams` and `limits.streams_per_principal`"
+    ),
+    "too_many_exchanges": RefusalCause(
+        "a caller has too many requests under way", "see `limits.exchanges_per_principal`, and who it is"
+    ),
+    "too_many_bytes": RefusalCause(
+        "the requests under way of a caller are too large", "see `limits.bytes_per_principal`, and who it is"
+    ),
+    "obligation_unsupported": RefusalCause(
+        "the policy asks for something that this gateway cannot do", "correct the policy, or update this gateway"
+    ),
+    "credential_missing": RefusalCause(
+        "there is no credential for an MCP server", "put it into the directory of `secrets.directory`"
+    ),
+    "upstream_unavailable": RefusalCause("an MCP server cannot be reached", _SERVER),
+    "upstream_timeout": RefusalCause("an MCP server does not answer in time", _SERVER),
+    "upstream_broken": RefusalCause("an MCP server gives answers that are not valid MCP", _ANSWER),
+    "result_too_large": RefusalCause(
+        "an MCP server gives answers that are larger than allowed", "raise `limits.result_bytes`, or tell its owner"
+    ),
+    "unread_input_request": RefusalCause(
+        "an MCP server gives answers that ask for input and are too large to judge", _ANSWER
+    ),
+}
+"""Noted where a request is answered; those of a server for each server."""
+
+JOURNALED: Final[Mapping[str, frozenset[str]]] = {
+    "policy decided": frozenset({"policy_denied", "approval_required", "stopped"}),
+    "the caller's credential": frozenset(
+        {
+            *("token_missing", "token_in_query", "token_malformed", "token_repeated", "token_unknown"),
+            *("issuer_unknown", "algorithm_refused", "key_unknown", "signature_wrong", "token_expired"),
+            *("token_not_yet_valid", "audience_wrong", "claims_unusable", "scope_insufficient"),
+            *("not_authenticated", "credential_expired"),
+        }
+    ),
+    "the caller's message": frozenset(
+        {
+            *("batch_refused", "message_malformed", "method_unknown", "response_unknown", "session_unknown"),
+            *("task_unknown", "uri_not_normal", "body_incomplete", "body_too_large", "head_too_large"),
+            *("host_refused", "origin_refused"),
+            *(f"malformed_{fault}" for fault in get_args(Fault)),
+        }
+    ),
+}
+"""Not logged, by whose doing they are: only the journal and the metrics have them."""
+
+ELSEWHERE: Final[Mapping[str, str]] = {"internal_failure": "gateway.server.endpoint, with the traceback"}
+"""Logged by another module."""

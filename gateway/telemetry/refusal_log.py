@@ -1,0 +1,113 @@
+"""The log of refusals that an operator can do something about (see `refusal_causes`).
+
+Rule 1: the first of a kind is logged at once; the following ones are counted, and logged once a minute.
+Rule 2: the end is logged too: when nothing of the kind was refused for a minute.
+Rule 3: memory is bounded: beyond a number of kinds, servers share a line; the oldest definitions are forgotten.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from gateway.telemetry.refusal_causes import AT_EDGE, AT_SOURCE
+
+EVERY_S: Final = 60.0
+KINDS: Final = 200
+DRIFTED: Final = 10_000
+_WORDS: Final = 500
+
+
+class Events(Protocol):
+    """Takes events for the log."""
+
+    def __call__(self, event: str, /, **fields: object) -> None: ...
+
+
+class _Kind:
+    """What was refused of one kind, and when."""
+
+    __slots__ = ("detail", "last", "left_out", "logged", "total")
+
+    def __init__(self) -> None:
+        self.detail = ""
+        self.last = 0.0
+        self.left_out = 0
+        self.logged = -EVERY_S
+        self.total = 0
+
+
+class RefusalLog:
+    """Counts the refusals of one worker and logs them."""
+
+    def __init__(self, report: Events, clock: Callable[[], float]) -> None:
+        """Take where events go, and a monotonic clock in seconds."""
+        self._report: Final = report
+        self._clock: Final = clock
+        self._kinds: Final[dict[tuple[str, str], _Kind]] = {}
+        self._drifted: Final[OrderedDict[tuple[str, str, str], None]] = OrderedDict()
+
+    def at_source(self, code: str, detail: str) -> None:
+        """Note that OPA's client or the journal refused a message."""
+        self._note((code, ""), detail)
+
+    def at_edge(self, code: str, detail: str, server: str) -> None:
+        """Note that a request was refused; most codes are the caller's or the policy's doing and are not logged."""
+        if code in AT_EDGE:
+            key = (code, server)
+            self._note(key if key in self._kinds or len(self._kinds) < KINDS else (code, ""), detail)
+
+    def drifted(self, server: str, target: str, sha256: str) -> None:
+        """Note that a target is refused because its definition is not the reviewed one; once for each definition."""
+        key = (server, target, sha256)
+        if key in self._drifted:
+            self._drifted.move_to_end(key)
+            return
+        self._drifted[key] = None
+        if len(self._drifted) > DRIFTED:
+            self._drifted.popitem(last=False)
+        self._report(
+            "definition_refused",
+            server=server,
+            target=target[:_WORDS],
+            sha256=sha256,
+            detail="its definition is not the reviewed one, so that policy hides it from lists and refuses its calls",
+            remedy="compare it with `mcp-admission catalog diff`, and review it or tell the server's owner",
+        )
+
+    def flush(self) -> None:
+        """Log what was counted for a minute, and what has ended; called every second."""
+        now = self._clock()
+        for key, kind in tuple(self._kinds.items()):
+            if now - kind.last >= EVERY_S:
+                del self._kinds[key]
+                self._ended(key, kind)
+            elif kind.left_out and now - kind.logged >= EVERY_S:
+                self._log(key, kind, now)
+
+    def _note(self, key: tuple[str, str], detail: str) -> None:
+        kind = self._kinds.setdefault(key, _Kind())
+        kind.last, kind.detail = self._clock(), detail[:_WORDS]
+        kind.total += 1
+        kind.left_out += 1
+        if kind.last - kind.logged >= EVERY_S:
+            self._log(key, kind, kind.last)
+
+    def _log(self, key: tuple[str, str], kind: _Kind, now: float) -> None:
+        code, server = key
+        cause = AT_SOURCE.get(code) or AT_EDGE[code]
+        where = {"server": server} if server else {}
+        self._report(
+            "calls_refused",
+            code=code,
+            **where,
+            reason=cause.what,
+            detail=kind.detail,
+            remedy=cause.remedy,
+            left_out=kind.left_out - 1,
+        )
+        kind.left_out, kind.logged = 0, now
+
+    def _ended(self, key: tuple[str, str], kind: _Kind) -> None:
+        code, server = key
+        where = {"server": server} if server else {}
+        self._report("calls_pass", code=code, **where, refused=kind.total, detail="none was refused for a minute")

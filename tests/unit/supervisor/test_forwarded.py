@@ -1,0 +1,28 @@
+"""What a worker logs reaches the supervisor with the values beside the message."""
+
+import logging
+
+from gateway.supervisor.work import Forwarded
+
+
+def test_the_values_beside_a_message_are_sent_with_it() -> None:
+    events: list[tuple[str, dict[str, object]]] = []
+
+    def report(event: str, /, **fields: object) -> None:
+        events.append((event, fields))
+
+    logger = logging.getLogger("gateway.test.forwarded")
+    logger.propagate = False
+    logger.addHandler(Forwarded(report))
+    logger.warning("the key set of an issuer cannot be fetched", extra={"url": "https://id.example", "level": "x"})
+    assert events == [
+        (
+            "log",
+            {
+                "level": "WARNING",
+                "logger": "gateway.test.forwarded",
+                "message": "the key set of an issuer cannot be fetched",
+                "url": "https://id.example",
+            },
+        )
+    ]
