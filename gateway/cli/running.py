@@ -8,12 +8,13 @@ import contextlib
 import logging
 import os
 import sys
+import textwrap
 from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 
 import click
 
-from gateway.cli.live import follow
+from gateway.cli.live import WIDTH, escaped, follow
 from gateway.opa.process import Report
 from gateway.settings import Problems, Settings, load, unknown_variables
 from gateway.supervisor.serve import serve
@@ -87,10 +88,22 @@ def told(event: str, /, **fields: object) -> None:
     """Tell a person what happened, where it concerns them."""
     if event in _QUIET:
         return
-    words = "  ".join(f"{name}={value}" for name, value in fields.items() if name != "problems")
-    click.secho(f"* {event.replace('_', ' ')}  {words}".rstrip(), err=True, fg="red" if "refused" in event else "cyan")
+    hue = "red" if _level(event, fields) > logging.INFO else "cyan"
+    for line in _in_lines(event, {name: str(value) for name, value in fields.items() if name != "problems"}):
+        click.secho(line, err=True, fg=hue)
     if "problems" in fields:
         click.secho(f"{fields['problems']}", err=True, fg="red")
+
+
+def _in_lines(event: str, fields: Mapping[str, str]) -> list[str]:
+    """Return an event in lines of at most 120 columns, unless one word is longer; nothing of it is cut."""
+    title, rest = event.replace("_", " "), dict(fields)
+    if event == "log":
+        title = rest.pop("level", "").lower()
+        rest = {"": rest.pop("message", "")} | {name: text for name, text in rest.items() if name != "logger"}
+    words = "  ".join(f"{name}={text}" if name else text for name, text in rest.items() if text)
+    text = escaped(f"* {title}  {words}".replace("\n", " ").rstrip())
+    return textwrap.wrap(text, WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
 
 
 REPORT: Report = told

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.admission.record import Policy
 from gateway.cli.columns import columns, cut
 from gateway.cli.live import colored, duration, escaped, follow, line, short_id, why
 from gateway.journal.options import Options
@@ -162,7 +163,7 @@ def test_color_is_for_terminals_that_want_it(monkeypatch: pytest.MonkeyPatch) ->
     assert not colored(Terminal())
 
 
-async def test_decisions_are_shown_as_they_come_and_completions_are_not(tmp_path: Path) -> None:
+async def test_decisions_are_shown_as_they_come_and_nothing_else_is(tmp_path: Path) -> None:
     directory = tmp_path / "journal"
     lines: list[str] = []
     enough = asyncio.Event()
@@ -180,6 +181,7 @@ async def test_decisions_are_shown_as_they_come_and_completions_are_not(tmp_path
         journal.start()
         await journal.decided(a_decided("one"))
         journal.completed(a_completed("one"))
+        journal.noted(Policy(time="", unix_ns=1, event="followed"))
         await journal.decided(a_decided("two", outcome="deny"))
         await enough.wait()
     watching.cancel()

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from gateway.cli import main
-from gateway.cli.running import logged, run
+from gateway.cli.running import logged, run, told
 from gateway.settings import Settings, load
 
 LOOK_AT = [
@@ -115,3 +115,23 @@ def test_a_command_that_reads_settings_warns_of_unknown_variables(
     ran = CliRunner().invoke(main, command, env={"MCP_ADMISSION_JOURNAL_DIRECTRY": "x"})
     assert "Warning: environment variable MCP_ADMISSION_JOURNAL_DIRECTRY" in ran.output
     assert "Did you mean MCP_ADMISSION_JOURNAL_DIRECTORY?" in ran.output
+
+
+def test_an_event_for_a_person_is_whole_and_in_lines_that_fit(capsys: pytest.CaptureFixture[str]) -> None:
+    detail = "the hub cannot be reached\nand this is said at length " * 20
+    told("policy_hub_unreachable", detail=detail, revision="dev@0123456789ab.7", code="")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("* policy hub unreachable  detail=the hub cannot be reached and this")
+    assert max(map(len, lines)) <= 120
+    assert " ".join(" ".join(lines).split()).count("at length") == 20
+    assert "code=" not in "".join(lines)
+
+
+def test_a_line_of_a_worker_s_log_is_its_message_and_values(capsys: pytest.CaptureFixture[str]) -> None:
+    told("log", level="WARNING", logger="gateway.x", message="it is away", url="https://id.example", worker=0)
+    assert capsys.readouterr().err == "* warning  it is away  url=https://id.example  worker=0\n"
+
+
+def test_nothing_in_an_event_controls_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    told("calls_refused", detail="\x1b[2J\u202e")
+    assert capsys.readouterr().err == "* calls refused  detail=\\x1b[2J\\u202e\n"

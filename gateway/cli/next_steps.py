@@ -1,0 +1,66 @@
+"""What to try next, at the end of a banner: commands that can be pasted into another terminal.
+
+Rule 1: each command is whole: it names the program as it was started, and the directories of this gateway.
+"""
+
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from gateway.settings import Settings
+
+_NAME: Final = "mcp-admission"
+_PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+class Example(Struct, frozen=True, kw_only=True):
+    """A file of rules to edit, and a call to ask about; `tool` is empty if there is none whose name is plain."""
+
+    rules: Path
+    agent: str
+    server: str
+    tool: str
+
+
+def next_steps(settings: Settings, example: Example) -> str:
+    """Return what to try while the gateway runs."""
+    policy, journal = settings.policy, settings.journal.directory
+    environment = ["-e", policy.environment]
+    asking = ["--agent", example.agent, "--server", example.server, "--tool", example.tool]
+    ask = ("  Ask without calling:", f"    {_line('ask', '--policy', policy.directory, *environment, *asking)}")
+    return "\n".join(
+        (
+            "Each call is a line below: time, id, agent, server, target, action, outcome, why. Try next:",
+            f"  Edit {example.rules} and save it: it is in force at once.",
+            "  In another terminal, with the id of a line (who allowed it; what would change the answer; all calls):",
+            f"    {_line('journal', 'show', 'ID', '--journal', journal)}",
+            f"    {_line('explain', 'ID', '--journal', journal, '--policy', policy.directory)}",
+            f"    {_line('journal', 'stats', '--journal', journal)}",
+            *(ask if example.tool else ()),
+            "",
+        )
+    )
+
+
+def plain(names: Iterable[str]) -> str:
+    """Return the first name that can be shown and pasted as it is; empty if there is none."""
+    return next((name for name in names if _PLAIN.fullmatch(name)), "")
+
+
+def _line(*words: object) -> str:
+    return shlex.join([_program(), *map(str, words)])
+
+
+def _program() -> str:
+    """Return how this program can be started again: by its name if that is on PATH, else as it was started."""
+    started = Path(sys.argv[0])
+    found = shutil.which(_NAME)
+    if started.name != _NAME or (found is not None and Path(found).resolve() == started.resolve()):
+        return _NAME
+    return str(started)
