@@ -22,6 +22,7 @@ from typing import IO, Any, Final
 
 import httpx
 
+from gateway.journal.expanding import Expander
 from gateway.journal.reader import read
 
 DEADLINE_S: Final = 60.0
@@ -105,8 +106,9 @@ class Gateway:
         return await until(changed, lambda: f"still {revision}: {self.log.read_text(encoding='utf-8')[-4000:]}")
 
     def records(self, kind: str = "") -> list[dict[str, Any]]:
-        """Return the journal's records of a kind, in order."""
-        return [dict(record) for record in read(self.journal) if not kind or record["kind"] == kind]
+        """Return the journal's records of a kind, in order, each whole."""
+        whole = Expander().expanded(read(self.journal))
+        return [dict(record) for record in whole if not kind or record["kind"] == kind]
 
 
 async def until(found: Callable[[], Awaitable[Any]], why: Callable[[], str], *, deadline_s: float = DEADLINE_S) -> Any:

@@ -63,6 +63,8 @@ class Resolved(Struct, frozen=True, kw_only=True):
     action: str = "unknown"
     action_source: str = "default"
     pin: str = "unseen"
+    data: list[str] = []
+    """Classes of data of the target; empty in answers of policies that do not state them."""
 
 
 class Credential(Struct, frozen=True, kw_only=True):

@@ -6,8 +6,9 @@ Rule 2: `message` is what was read once, strictly; its `raw` bytes are what may 
 
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
+from gateway.admission.correlation import Correlation
 from gateway.admission.policy_input import Client
 from gateway.admission.principal import Principal
 from gateway.protocol.headers import Headers
@@ -48,6 +49,7 @@ class Inbound(Struct, frozen=True, kw_only=True):
     """The server's request that a `Response` answers."""
     resumes: EventSeal | None = None
     """The event after which a GET stream resumes."""
+    correlation: Correlation = field(default_factory=Correlation)
     tasks: tuple[tuple[str, str], ...] = ()
     """The tasks that the message names: the server's id, and the id under which the client knows it."""
 

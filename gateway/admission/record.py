@@ -3,6 +3,7 @@
 Rule 1: a call has two records under one `call_id`; `decided` is durable before a forward or a refusal.
 Rule 2: what never came to a decision is `refused`; what is not worth a record of its own is `counted`.
 Rule 3: whatever a client wrote goes through `masking` before it is in a record.
+Rule 4: here a record says everything; how the journal writes it without repeating itself is in `gateway.journal`.
 
 The writer adds `schema`, `at` (wall time in nanoseconds, never decreasing within a writer), `writer` and `sequence`.
 The names `previous`, `chain`, `checkpoint` and `sealed` are kept for a hash chain, signed checkpoints and encryption
@@ -14,17 +15,17 @@ from functools import lru_cache
 from typing import Final, Literal
 
 from msgspec import Struct, field
-from msgspec.json import Encoder
 
+from gateway.admission.correlation import Correlation
 from gateway.admission.decision import Ground, Obligation, Reason, ResolvedAgent
 from gateway.admission.masking import Level
-from gateway.admission.policy_input import Client, PolicyInput, SchemaCheck, Target
+from gateway.admission.policy_input import Client, Kind, Phase, PolicyInput, SchemaCheck, Target
 
-SCHEMA: Final = "mcp.record/v1"
+SCHEMA: Final = "mcp.record/v2"
 _SCHEMA: Final = SCHEMA.encode()
 Outcome = Literal["allow", "hold", "deny"]
 _NS: Final = 1_000_000_000
-_ENCODER: Final = Encoder()
+_NO_IDS: Final = Correlation()
 
 
 class Receipt(Struct, frozen=True, kw_only=True):
@@ -49,6 +50,7 @@ class Occasion(Struct, frozen=True, kw_only=True):
     micros: int = 0
     keyed: str = ""
     """The keyed digest of the arguments, where it was made already."""
+    correlation: Correlation = _NO_IDS
 
 
 class Enforced(Struct, frozen=True, kw_only=True):
@@ -94,7 +96,7 @@ class Decided(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="
     replayable: bool
     masking: Level
     method: str
-    phase: str
+    phase: Phase
     server: str
     """The server named in the path; what the catalog knows of it is in `trust`."""
     target: Target
@@ -126,7 +128,7 @@ class Decided(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="
     policy_micros: int = 0
     micros: int = 0
     client: Client = field(default_factory=Client)
-    message_kind: str = "request"
+    message_kind: Kind = "request"
     protocol: str = ""
     era: str = ""
     arguments: Arguments = field(default_factory=Arguments)
@@ -137,6 +139,19 @@ class Decided(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="
     definition_status: str = ""
     """`not_listed` or `listing_failed` if the definition was not seen for that reason; empty otherwise."""
     input: PolicyInput | None = None
+    correlation: Correlation = _NO_IDS
+    data: tuple[str, ...] = ()
+    """Classes of data of the target, as the catalog says."""
+    sealed: str = ""
+    """The arguments, encrypted to an auditor's key; empty unless the catalog wants that."""
+
+
+class Result(Struct, frozen=True, kw_only=True):
+    """The result as the client got it: keyed digest of the response's bytes, type, and number of its items."""
+
+    digest: str
+    type: str = ""
+    items: int = 0
 
 
 class Completed(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="completed"):
@@ -154,8 +169,8 @@ class Completed(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field
     events: int = 0
     micros: int = 0
     upstream_micros: int = 0
-    listed: int = 0
     hidden: int = 0
+    """Items of a list that policy hides from the client."""
     unread: bool = False
     """True where a large result was relayed without being read."""
     withheld: int = 0
@@ -163,6 +178,9 @@ class Completed(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field
     detail: str = ""
     removed_instructions: str = ""
     """Digest of the server's instructions that were removed, as they are not the pinned ones; empty if none were."""
+    request_id: str = ""
+    result: Result | None = None
+    """What the client got as the result of its request; null if it got none."""
 
 
 class Refused(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="refused"):
@@ -185,6 +203,7 @@ class Refused(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="
     """Whose message it was, if the credential was good."""
     count: int = 1
     """Further refusals alike, from the same source in the same second, that this record stands for."""
+    correlation: Correlation = _NO_IDS
 
 
 class Counted(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="counted"):
@@ -226,11 +245,6 @@ class Voided(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="k
 Record = Decided | Completed | Refused | Counted | Policy | Voided
 
 
-def encode(record: Record) -> bytes:
-    """Return the record as JSON, without its place in the journal; what JSON cannot say raises ValueError."""
-    return _ENCODER.encode(record)
-
-
 def place(encoded: bytes, *, at: int, writer: str, sequence: int) -> bytes:
     """Return an encoded record as one line of the journal, with the place that its writer gives it."""
     head = b'{"schema":"%s","at":%d,"writer":"%s","sequence":%d,' % (_SCHEMA, at, writer.encode(), sequence)
@@ -240,6 +254,18 @@ def place(encoded: bytes, *, at: int, writer: str, sequence: int) -> bytes:
 def rfc3339(unix_ns: int) -> str:
     """Return a wall time as people read it, in UTC with microseconds."""
     return f"{_second(unix_ns // _NS)}.{unix_ns % _NS // 1000:06}Z"
+
+
+def rfc3339_ns(unix_ns: int) -> str:
+    """Return a wall time in UTC with nanoseconds."""
+    return f"{_second(unix_ns // _NS)}.{unix_ns % _NS:09}Z"
+
+
+def unix_ns_of(time: str) -> int:
+    """Return the nanoseconds since 1970 of a time that `rfc3339` or `rfc3339_ns` wrote; others raise ValueError."""
+    second, _, fraction = time.removesuffix("Z").partition(".")
+    instant = datetime.fromisoformat(f"{second}+00:00")
+    return int(instant.timestamp()) * _NS + int(fraction.ljust(9, "0"))
 
 
 @lru_cache(maxsize=8)

@@ -7,9 +7,10 @@ Rule 2: a policy that did not answer is recorded like one that did, with our own
 from collections.abc import Sequence
 from typing import Any, Final
 
-from msgspec import Struct, UnsetType
+from msgspec import Struct, UnsetType, field
 from msgspec.structs import replace
 
+from gateway.admission.correlation import Correlation
 from gateway.admission.decision import Decision, Obligation, PolicyFailure, Reason, Verdict
 from gateway.admission.digests import canonical
 from gateway.admission.masking import Masking, digest, masked
@@ -33,6 +34,7 @@ class About(Struct, frozen=True, kw_only=True):
     body: bytes = b""
     caller: Principal | None = None
     """Whose message it is, if the credential was good."""
+    correlation: Correlation = field(default_factory=Correlation)
 
 
 def decided(
@@ -63,6 +65,7 @@ def decided(
         masking=masking.level,
         replayable=shown.replayable,
         arguments=_measures(question, occasion.keyed, masking.key),
+        correlation=occasion.correlation,
         revision=answer.revision,
         **_asked(question),
         **(_answered(answer, secrets) if isinstance(answer, Verdict) else {}),
@@ -112,6 +115,7 @@ def _answered(verdict: Verdict, secrets: Scrubber) -> dict[str, Any]:
         "action": resolved.action,
         "action_source": resolved.action_source,
         "pin": resolved.pin,
+        "data": tuple(resolved.data),
     }
 
 
@@ -131,6 +135,7 @@ def refused(occasion: Occasion, *, code: str, source_ip: str, about: About, mask
         bytes=len(about.body),
         digest=digest(masking.key, about.body) if about.body else "",
         principal=_caller(about.caller) if about.caller is not None else None,
+        correlation=about.correlation,
     )
 
 

@@ -69,7 +69,7 @@ def opa_of(settings: Settings, handed: Handed) -> tuple[OpaClient, Vitals]:
     """Return the client of the managed OPA, or of the one that settings name, and its vitals."""
     exchange, vitals = _reached(settings, handed)
     deadlines = Deadlines(decision=settings.opa.deadline_ms / 1000, listing=settings.lists.deadline_ms / 1000)
-    client = OpaClient(exchange, Highwater(settings.journal.directory), ids=RandomIds().call_id, deadlines=deadlines)
+    client = OpaClient(exchange, Highwater(settings.journal.directory), deadlines=deadlines)
     client.enforceable.terms = terms_of(settings, handed)
     client.enforceable.stops_expected = bool(handed.opa_socket)
     return client, vitals

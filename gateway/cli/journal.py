@@ -21,6 +21,7 @@ from gateway.cli.journal_export import export as exported
 from gateway.cli.journal_export import keygen, options
 from gateway.cli.journal_filters import chosen, filters
 from gateway.cli.journal_place import journal_directory, place, renamed_place
+from gateway.cli.journal_schema import schema
 from gateway.cli.journal_text import call_text, statistics_text
 from gateway.cli.live import colored, header, line, width_of
 from gateway.journal.follow import Tail
@@ -135,6 +136,7 @@ def export(directory: Path | None, config: Path | None, **named: Any) -> None:
 
 
 command.add_command(keygen)
+command.add_command(schema)
 
 
 def _plain(latencies: dict[str, Any]) -> dict[str, Any]:

@@ -18,9 +18,10 @@ from typing import IO, Any, Final
 
 import click
 
+from gateway.admission.record import unix_ns_of
 from gateway.cli.columns import columns, cut, padded
 from gateway.journal.follow import follow as added_to
-from gateway.journal.query import JUDGED, agent_of, outcome_of, target_of
+from gateway.journal.query import JUDGED, agent_of, outcome_of, rule_of, target_of
 
 _NS: Final = 1_000_000_000
 _MS: Final = 1_000
@@ -113,8 +114,18 @@ def duration(record: Mapping[str, Any]) -> str:
 
 def when(record: Mapping[str, Any], *, date: bool) -> str:
     """Return when a record was made."""
-    instant = datetime.fromtimestamp(record.get("unix_ns", record.get("at", 0)) / _NS, UTC)
+    instant = datetime.fromtimestamp(_unix_ns(record) / _NS, UTC)
     return f"{instant:%Y-%m-%dT%H:%M:%S}Z" if date else f"{instant.astimezone():%H:%M:%S}"
+
+
+def _unix_ns(record: Mapping[str, Any]) -> int:
+    """Return the moment of a record, or if it does not say that, of its commit."""
+    if "unix_ns" in record:
+        return int(record["unix_ns"])
+    try:
+        return unix_ns_of(str(record.get("time", "")))
+    except ValueError:
+        return int(record.get("at", 0))
 
 
 def why(record: Mapping[str, Any]) -> str:
@@ -126,10 +137,10 @@ def why(record: Mapping[str, Any]) -> str:
         first = record["shadow"][0]
         return "observed; would be refused: " + _joined(first.get("requirement"), first.get("message"))
     if reasons:
-        rule = record.get("rule", "")
+        rule = rule_of({**record})
         name = rule if rule and reasons[0].get("requirement") == "rules_permit" else reasons[0].get("requirement")
         return _joined(name, reasons[0].get("message"))
-    return str(record.get("rule") or record.get("code") or "")
+    return rule_of({**record}) or str(record.get("code") or "")
 
 
 async def follow(directory: Path, write: Callable[[str], None], *, color: bool | None = None) -> None:

@@ -15,6 +15,7 @@ from gateway.bundle.emergency import Stop, selected
 from gateway.cli.live import escaped
 from gateway.cli.opa_found import opa_found
 from gateway.cli.reviewed import Named, reviewed
+from gateway.journal.expanding import DESCRIBED_NS, Expander, is_description
 from gateway.journal.lines import Read
 from gateway.journal.reader import read
 from gateway.library import library
@@ -25,6 +26,7 @@ from gateway.settings import Settings
 
 _HOUR_NS: Final = 3_600_000_000_000
 _SHOWN: Final = 10
+_DECIDED: Final = b'"kind":"decided"'
 
 
 def show(settings: Settings, content: bytes | None, stop: Stop) -> None:
@@ -59,8 +61,9 @@ async def _hits(candidate: Candidate, stop: Stop, records: Iterator[Read], now: 
 
 def _records(journal: Path, now: int) -> Iterator[Read]:
     since = now - _HOUR_NS
-    wanted = read(journal, since_ns=since, wanted=lambda line: b'"kind":"decided"' in line)
-    return (record for record in wanted if record["kind"] == "decided" and record.get("phase") == "request")
+    found = read(journal, since_ns=since - DESCRIBED_NS, wanted=lambda line: _DECIDED in line or is_description(line))
+    decided = (record for record in Expander().expanded(found) if record["kind"] == "decided" and record["at"] >= since)
+    return (record for record in decided if record.get("phase") == "request")
 
 
 def _of_agents(found: Agents) -> str:

@@ -13,7 +13,8 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Final
 
-from gateway.admission.record import Voided, encode
+from gateway.admission.record import Voided
+from gateway.journal.compact import compacted, encoded
 from gateway.journal.names import SegmentName
 from gateway.journal.options import Options
 from gateway.journal.retention import Kept, retain, seal_abandoned
@@ -189,7 +190,7 @@ class Committer:
         if self._void is None:
             return
         void, self._void = self._void, None
-        if not self._append(*self.stamp.lines([Entry(encode(void))])):
+        if not self._append(*self.stamp.lines([Entry(encoded(compacted(void)))])):
             self._void = void
 
     def _patience(self) -> float:

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from gateway.journal.expanding import DESCRIBED_NS, Expander, is_description
 from gateway.journal.lines import Read
 from gateway.journal.reader import read
 
@@ -76,6 +78,12 @@ def target_of(record: Read) -> str:
 def outcome_of(record: Read) -> str:
     """Return `allow`, `hold`, `deny`, or `refused` where it never came to a decision."""
     return "refused" if record["kind"] == "refused" else str(record.get("outcome", ""))
+
+
+def rule_of(record: Read) -> str:
+    """Return the first of the rules that a record names as its grounds, empty where there is none."""
+    grounds: list[dict[str, Any]] = record.get("grounds") or []
+    return str(record.get("rule") or (grounds[0].get("rule", "") if grounds else ""))
 
 
 def named_in(record: Read) -> set[str]:
@@ -168,7 +176,7 @@ def joined(records: Iterable[Read], last: int) -> list[Found]:
 
 
 def find(directory: Path, identifier: str) -> list[Found]:
-    """Return the calls whose call id or decision id begins with `identifier`, the last 20 of them."""
+    """Return the calls whose call id or decision id begins with `identifier`, the last 20 of them, each whole."""
     needles = [f'"{name}":"{identifier}'.encode() for name in ("call_id", "decision_id")]
 
     def wanted(line: bytes) -> bool:
@@ -181,7 +189,19 @@ def find(directory: Path, identifier: str) -> list[Found]:
         elif record["kind"] in JUDGED and _begins(record, identifier):
             calls.add(record)
             needles.append(f'"call_id":"{record.get("call_id")}"'.encode())
-    return calls.all()
+    return [replace(call, decided=_whole(directory, call.decided)) for call in calls.all()]
+
+
+def _whole(directory: Path, record: Read) -> Read:
+    """Return a record with what the journal said before it of its sender, its definition and its rules."""
+    expander = Expander()
+    if record["kind"] == "decided":
+        for description in read(directory, since_ns=record["at"] - DESCRIBED_NS, wanted=is_description):
+            if description["at"] > record["at"]:
+                break
+            if description["kind"] == "described":
+                expander.learn(description)
+    return expander.whole(record)
 
 
 def _begins(record: Read, identifier: str) -> bool:

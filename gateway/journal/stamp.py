@@ -24,6 +24,7 @@ class Entry(NamedTuple):
     waiting: Waiting | None = None
     """Who waits for the receipt; null for what need not be durable before something else."""
     call_id: str = ""
+    request_id: str = ""
 
 
 class Outcome(NamedTuple):

@@ -20,12 +20,13 @@ from gateway.admission.record import (
     JournalFailure,
     Policy,
     Receipt,
-    Record,
     Refused,
-    encode,
 )
 from gateway.journal.committer import Committer
+from gateway.journal.compact import compacted, encoded
+from gateway.journal.descriptions import Descriptions
 from gateway.journal.options import JournalState, Options
+from gateway.journal.record_lines import RecordLine
 from gateway.journal.stamp import Entry, Outcome, Waiting
 from gateway.journal.storage import Disk, Storage
 from gateway.journal.waiting import Line
@@ -55,6 +56,7 @@ class Journal:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: Thread | None = None
         self._line: Final = Line(self._options)
+        self._descriptions: Final = Descriptions()
         self._unsent: list[Entry] = []
         self._flushing: asyncio.TimerHandle | None = None
         self._watching: asyncio.TimerHandle | None = None
@@ -132,46 +134,64 @@ class Journal:
         return self._thread is not None and not self._closing and self._thread.is_alive()
 
     async def _first(self, record: Decided | Refused, *, owes: int) -> Receipt | JournalFailure:
-        encoded = self._encoded(record, second=False)
-        if isinstance(encoded, JournalFailure) or self._loop is None:
-            return encoded if isinstance(encoded, JournalFailure) else JournalFailure(detail=self.state().failed)
+        bodies = self._encoded(record, second=False)
+        if isinstance(bodies, JournalFailure) or self._loop is None:
+            return self._failed(bodies if isinstance(bodies, JournalFailure) else None)
+        *described, body = bodies
+        for description in described:  # as a first record, so that a journal that fails does not keep it
+            self._put(Entry(description, 0, self._loop.create_future()))
         waiting: Waiting = self._loop.create_future()
-        self._put(Entry(encoded, owes, waiting, record.call_id))
+        self._put(Entry(body, owes, waiting, record.call_id, record.correlation.request_id))
         self._flush()
         if self._watching is None:
             self._watching = self._loop.call_later(self._options.deadline_s / 4, self._watch)
         if self._committer.ended:
-            return JournalFailure(detail=self.state().failed)
-        return await waiting
+            return self._failed(None)
+        outcome = await waiting
+        return self._failed(outcome) if isinstance(outcome, JournalFailure) else outcome
 
     def _noted(self, answer: Receipt | JournalFailure) -> Receipt | JournalFailure:
         if isinstance(answer, JournalFailure):
             self.on_failure(answer.detail)
         return answer
 
-    def _later(self, record: Record, *, owes: int) -> None:
-        encoded = self._encoded(record, second=True)
-        if isinstance(encoded, JournalFailure) or self._loop is None:
+    def _failed(self, failure: JournalFailure | None) -> JournalFailure:
+        """Return why a record is not in the journal; its description may be missing there, too."""
+        self._descriptions.forget()
+        return failure or JournalFailure(detail=self.state().failed)
+
+    def _later(self, record: Completed | Counted | Policy, *, owes: int) -> None:
+        bodies = self._encoded(record, second=True)
+        if isinstance(bodies, JournalFailure) or self._loop is None:
             self._lost += 1
-            self.on_failure(encoded.detail if isinstance(encoded, JournalFailure) else self.state().failed)
+            self.on_failure(bodies.detail if isinstance(bodies, JournalFailure) else self.state().failed)
             return
-        self._put(Entry(encoded, owes))
+        self._put(Entry(bodies[-1], owes))
         if self._flushing is None:
             self._flushing = self._loop.call_later(self._options.linger_s, self._flush)
 
-    def _encoded(self, record: Record, *, second: bool) -> bytes | JournalFailure:
-        """Return the record as JSON, or why it cannot be taken."""
+    def _encoded(
+        self, record: Decided | Completed | Counted | Policy | Refused, *, second: bool
+    ) -> list[bytes] | JournalFailure:
+        """Return the record as JSON, after its description if it needs one, or why it cannot be taken."""
         if not self._alive:
             return JournalFailure(detail=self.state().failed)
         if self._line.full(second=second):
             return JournalFailure(detail="more records wait than the journal's queue holds")
         try:
-            encoded = encode(record)
+            bodies = [encoded(line) for line in self._lines(record)]
         except (ValueError, TypeError, OverflowError, RecursionError) as error:
             return JournalFailure(detail=f"the record cannot be written as JSON: {error}")
-        if len(encoded) > self._record_bytes:
-            return JournalFailure(detail=f"the record has {len(encoded)} bytes, more than the journal takes")
-        return encoded
+        longest = max(map(len, bodies))
+        if longest > self._record_bytes:
+            return JournalFailure(detail=f"the record has {longest} bytes, more than the journal takes")
+        return bodies
+
+    def _lines(self, record: Decided | Completed | Counted | Policy | Refused) -> tuple[RecordLine, ...]:
+        if not isinstance(record, Decided):
+            return (compacted(record),)
+        description, line = self._descriptions.lines(record)
+        return (description, line) if description is not None else (line,)
 
     def _put(self, entry: Entry) -> None:
         self._line.add(entry)
@@ -202,12 +222,13 @@ class Journal:
             if entry.waiting is not None and not entry.waiting.done():
                 entry.waiting.set_result(failure or Receipt(writer=self.writer, sequence=sequence))
             elif entry.owes > 0 and not failure:
-                self._late(entry.call_id)
+                self._late(entry)
 
-    def _late(self, call_id: str) -> None:
+    def _late(self, entry: Entry) -> None:
         """Say of an allow which nobody waited for until it was durable that nothing came of it."""
         record = Completed(
-            call_id=call_id,
+            call_id=entry.call_id,
+            request_id=entry.request_id,
             unix_ns=time.time_ns(),
             monotonic_ns=time.monotonic_ns(),
             outcome="not_forwarded",

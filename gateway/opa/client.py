@@ -53,11 +53,11 @@ class OpaClient:
         exchange: Exchange,
         highwater: Highwater,
         *,
-        ids: Callable[[], str],
+        ids: Callable[[], str] = str,
         deadlines: Deadlines | None = None,
         breaker: Breaker | None = None,
     ) -> None:
-        """Take one exchange; `ids` gives decision ids."""
+        """Take one exchange; `ids` gives decision ids, by default empty ones: then a decision is named by its call."""
         self._exchange = exchange
         self.enforceable: Final = Enforceable(highwater)
         self._ids = ids

@@ -88,11 +88,11 @@ class Engine:
 
     async def decide(self, call: Call) -> Call:
         """Return the call with OPA's answer to its question."""
-        return replace(call, answer=await self.parts.policy.decide(call.question))
+        return _answered(call, await self.parts.policy.decide(call.question))
 
     async def revise(self, call: Call) -> Call:
         """Return the call with OPA's answer to its question now, which takes no place of its caller's."""
-        return replace(call, answer=await self.parts.policy.revise(call.question))
+        return _answered(call, await self.parts.policy.revise(call.question))
 
     async def asked_again(self, call: Call) -> Call:
         """Return a call in flight, under another id, with OPA's answer to its question as of now."""
@@ -152,6 +152,7 @@ class Engine:
             monotonic_ns=now.monotonic_ns,
             micros=(now.monotonic_ns - call.begun.monotonic_ns) // 1000,
             keyed=call.keyed,
+            correlation=call.inbound.correlation,
         )
         enforced = enforcement.enforced(answer, outcome)
 
@@ -181,6 +182,13 @@ class Engine:
     def _askable(self, question: PolicyInput) -> bool:
         """Servers may ask no more at once than clients: a question that takes OPA too long is everybody's trouble."""
         return question.arguments_meta.bytes <= self.parts.arguments_bytes
+
+
+def _answered(call: Call, answer: Verdict | PolicyFailure) -> Call:
+    """Return the call with its answer; a decision without an id of its own has that of the call."""
+    if isinstance(answer, Verdict) and not answer.decision_id:
+        answer = replace(answer, decision_id=call.call_id)
+    return replace(call, answer=answer)
 
 
 def bare(question: PolicyInput) -> PolicyInput:

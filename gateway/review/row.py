@@ -12,14 +12,16 @@ from msgspec import Meta, Struct
 from gateway.admission.decision import FailureCode
 from gateway.admission.record import Outcome
 from gateway.bundle.plain import is_object
+from gateway.journal.expanding import UNDESCRIBED
 from gateway.journal.lines import Read
 from gateway.journal.query import agent_of, target_of
 
 Count = Annotated[int, Meta(ge=1)]
 """How many decisions something stands for: at least the one that it is."""
-Why = Literal["no_input", "masked", "no_decision", "stopped", "gateway", "unreadable"]
+Why = Literal["no_input", "undescribed", "masked", "no_decision", "stopped", "gateway", "unreadable"]
 WHY: Final[Mapping[Why, str]] = {
     "no_input": "no policy input was recorded (`journal.masking: none`, or the arguments were too large)",
+    "undescribed": "the record that describes its sender is not among those that were read (removed, or another file)",
     "masked": "something that the candidate reads was masked",
     "no_decision": "the policy gave no decision (unavailable, failed, older than one enforced before)",
     "stopped": "refused by an emergency stop, which is no part of a policy bundle",
@@ -27,7 +29,7 @@ WHY: Final[Mapping[Why, str]] = {
     "unreadable": "the record does not have the shape of one",
 }
 """Why a record cannot be replayed."""
-COMPARED: Final = ("no_input", "masked", "unreadable")
+COMPARED: Final = ("no_input", "undescribed", "masked", "unreadable")
 """The reasons for which a decision of the policy could not be compared; the others were no decisions of a policy."""
 
 STOP: Final = "nothing_is_stopped"
@@ -76,7 +78,7 @@ def row_of(record: Read) -> Row | Left:
     if code not in _DECIDED:
         return Left("gateway")
     if record.get("input") is None:
-        return Left("no_input")
+        return Left("undescribed" if record.get(UNDESCRIBED) else "no_input")
     return asked_in(record) or Left("unreadable")
 
 

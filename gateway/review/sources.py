@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from gateway.journal.expanding import DESCRIBED_NS, Expander, is_description
 from gateway.journal.lines import Read, raw_lines, record_of
 from gateway.journal.names import segments
 from gateway.journal.reader import read
@@ -55,12 +56,14 @@ def _counted(path: Path, since_ns: int) -> Iterator[None]:
 def _journal(path: Path, since_ns: int) -> Iterator[Row | Left]:
     if not segments(path):
         raise SourceError(f"{path} holds no journal: name a journal's directory, its files, or an exported corpus.")
-    for record in read(path, since_ns=since_ns, wanted=_is_decided):
-        yield _read(record)
+    earlier = max(0, since_ns - DESCRIBED_NS)
+    for record in Expander().expanded(read(path, since_ns=earlier, wanted=_is_wanted)):
+        if record["at"] >= since_ns:
+            yield _read(record)
 
 
-def _is_decided(line: bytes) -> bool:
-    return _DECIDED in line
+def _is_wanted(line: bytes) -> bool:
+    return _DECIDED in line or is_description(line)
 
 
 def _read(record: Read) -> Row | Left:
@@ -82,11 +85,10 @@ def _file(path: Path, since_ns: int, keys: Sequence[Any]) -> Iterator[Row | Left
 
 
 def _records(path: Path, since_ns: int) -> Iterator[Row | Left]:
-    for offset, line in raw_lines(path):
-        if _is_decided(line):
-            record = record_of(line, path, offset)
-            if record.get("at", since_ns) >= since_ns:
-                yield _read(record)
+    records = (record_of(line, path, offset) for offset, line in raw_lines(path) if _is_wanted(line))
+    for record in Expander().expanded(records):
+        if record.get("at", since_ns) >= since_ns:
+            yield _read(record)
 
 
 def _corpus(path: Path, keys: list[Any]) -> Iterator[Row | Left]:

@@ -17,7 +17,14 @@ from gateway.bundle.reads import ARGUMENTS, RULES, compared, pointers, rule_poin
 from gateway.review.row import Row
 
 _MASK: Final = re.compile(r"\[string of \d+\]|\[number\]")
-_WRITTEN: Final = (("arguments",), ("principal", "claims"), ("context", "headers"), ("target",), ("client",))
+_WRITTEN: Final = (
+    ("arguments",),
+    ("principal", "claims"),
+    ("context", "headers"),
+    ("target",),
+    ("client",),
+    ("definition",),
+)
 """Where masks can stand."""
 
 

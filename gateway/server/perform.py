@@ -199,6 +199,7 @@ class Performer:
                 withheld=outcome.withheld,
                 detail=outcome.detail,
                 removed_instructions=outcome.removed_instructions,
+                request_id=call.inbound.correlation.request_id,
             )
         )
 

@@ -13,7 +13,6 @@ from typing import Any, Final
 import orjson
 from msgspec import Struct
 
-from gateway.journal.reader import read
 from tests.bench.load import Load
 from tests.running import Gateway, catalog, running
 
@@ -102,7 +101,7 @@ async def _question(gateway: Gateway, root: Path) -> Path:
     """Return a file with the question that the gateway asks for such a call, taken from its journal."""
     load = Load(gateway.url("bench"), HEADERS, b'"resultType"')
     await load.run(call, connections=1, calls=3)
-    while not (calls := [r for r in read(gateway.journal) if r.get("method") == "tools/call" and "input" in r]):
+    while not (calls := [r for r in gateway.records("decided") if r["method"] == "tools/call" and r["input"]]):
         await asyncio.sleep(0.01)  # noqa: TID251 - until the records are written
     path = root / "question.json"
     path.write_text(json.dumps({"input": calls[-1]["input"]}), encoding="utf-8")

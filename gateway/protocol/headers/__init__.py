@@ -10,6 +10,7 @@ from gateway.protocol.headers.lines import (
     encode_value,
     forwardable,
     read_headers,
+    trace_id_of,
     unpostable,
     unstreamable,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "forwardable",
     "parameters_of",
     "read_headers",
+    "trace_id_of",
     "unpostable",
     "unstreamable",
 ]

@@ -37,7 +37,7 @@ _ONCE: Final = frozenset(
 _FORWARDED: Final = ("accept", "content-type", "mcp-protocol-version", "mcp-method", "mcp-name")
 _TRAVELLING: Final = frozenset(_FORWARDED)
 _TRACED: Final = ("traceparent", "tracestate", "baggage")
-_TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _SPELLINGS: Final = {
     name.encode(): name for name in (*_ONCE, *_FORWARDED, *_TRACED, "accept-encoding", "connection", "user-agent")
 }
@@ -170,6 +170,12 @@ def forwardable(headers: Headers, era: Era) -> tuple[tuple[str, str], ...]:
     if "traceparent" in values and _TRACEPARENT.fullmatch(values["traceparent"]):
         kept += [(name, values[name]) for name in _TRACED if name in values and _plain(values[name])]
     return tuple(kept)
+
+
+def trace_id_of(traceparent: object) -> str:
+    """Return the trace id of a `traceparent` (W3C Trace Context); empty for anything else."""
+    found = _TRACEPARENT.fullmatch(traceparent) if isinstance(traceparent, str) else None
+    return found[1] if found is not None else ""
 
 
 def _plain(value: str) -> bool:

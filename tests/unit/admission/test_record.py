@@ -36,14 +36,14 @@ from gateway.admission.policy_input import (
     PolicyInput,
     Server,
     Target,
-    Time,
 )
 from gateway.admission.principal import Principal
-from gateway.admission.question import listing
-from gateway.admission.record import Completed, Counted, Decided, Enforced, Occasion, Record, encode, place
+from gateway.admission.question import listing, moment
+from gateway.admission.record import Completed, Counted, Decided, Enforced, Occasion
 from gateway.admission.recording import About, decided, refused
 from gateway.admission.secret_texts import MASKED
 from gateway.admission.session_digest import session_digest
+from tests.recorded_lines import AnyRecord, lines_of
 
 KEY: Final = b"k" * 32
 LEVELS: Final[tuple[Level, ...]] = ("none", "masked", "full")
@@ -63,7 +63,7 @@ def question(arguments: Mapping[str, Any] | None = None, **changes: Any) -> Poli
         arguments=dict(arguments or {}),
         arguments_meta=ArgumentsMeta(bytes=20, digest="plain-digest", depth=1, schema="match"),
         context=Context(
-            time=Time(unix_ns=1, rfc3339="", weekday="friday", hour=1, minute=1, timezone="UTC"),
+            time=moment(1_795_183_200_000_000_001),
             source_ip="192.0.2.7",
             gateway=Gateway(id="gw", version="1"),
         ),
@@ -94,35 +94,42 @@ def record(asked: PolicyInput, level: Level = "full", answer: Verdict | PolicyFa
     return decided(asked, answer or verdict(), enforced=ALLOWED, occasion=OCCASION, masking=masking)
 
 
-def line(made: Record, *, at: int, writer: str, sequence: int) -> bytes:
-    return place(encode(made), at=at, writer=writer, sequence=sequence)
+def line(made: AnyRecord, *, at: int, writer: str, sequence: int) -> bytes:
+    return lines_of(made, at=at, writer=writer, sequence=sequence)
 
 
-def written(made: Decided) -> dict[str, Any]:
-    return orjson.loads(line(made, at=5, writer="w1", sequence=9))
+def written(made: Decided) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the description and the decision that are written."""
+    described, decided = map(orjson.loads, line(made, at=5, writer="w1", sequence=9).splitlines())
+    return described, decided
 
 
 def test_a_decided_record_says_who_what_why_and_by_which_revision() -> None:
-    said = written(record(question({"channel": "general"})))
-    assert (said["schema"], said["at"], said["writer"], said["sequence"]) == ("mcp.record/v1", 5, "w1", 9)
+    described, said = written(record(question({"channel": "general"})))
+    assert (said["schema"], said["at"], said["writer"], said["sequence"]) == ("mcp.record/v2", 5, "w1", 10)
     assert (said["kind"], said["call_id"], said["outcome"]) == ("decided", "call-1", "allow")
-    assert said["agent"] == {
+    assert (said["principal"], said["agent"]) == ({"kind": "service"}, {"id": "support-bot"})
+    assert described["agent"] == {
         "id": "support-bot",
         "owner": "alice@example.com",
         "purpose": "tickets",
         "kind": "claude-code",
     }
-    assert (said["server"], said["trust"], said["action"], said["pin"]) == ("slack", "low", "send", "match")
-    assert (said["rule"], said["grounds"][0]["owner"]) == ("support-reads", "alice@example.com")
+    assert (said["server"], said["action"]) == ("slack", "send")
+    assert {"pin", "action_source", "trust"}.isdisjoint(said), "what is as usual, or what the bundle says, is left out"
+    assert said["grounds"] == [{"rule": "support-reads", "owner": "alice@example.com"}]
+    assert described["grounds"][0]["because"] == "tickets are theirs"
     assert (said["revision"], said["decision_id"], said["policy_micros"]) == ("dev@abc.7", "d-1", 310)
-    assert (said["credential"], said["source_ip"], said["method"]) == ("slack-bot", "192.0.2.7", "tools/call")
-    assert (said["time"], said["monotonic_ns"], said["micros"]) == ("2026-11-20T14:00:00.123456Z", 42, 812)
+    assert (said["source_ip"], said["method"]) == ("192.0.2.7", "tools/call")
+    assert described["server"] == {"id": "slack", "trust": "low", "credential": "slack-bot"}
+    assert (said["time"], said["micros"]) == ("2026-11-20T14:00:00.000000001Z", 812)
+    assert described["time"] == "2026-11-20T14:00:00.123456Z"
 
 
 def test_a_record_is_one_line() -> None:
     text = line(record(question({"text": "one\ntwo\r\u2028"})), at=1, writer="w", sequence=1)
     assert text.endswith(b"\n")
-    assert text.count(b"\n") == 1
+    assert [orjson.loads(each)["kind"] for each in text.splitlines()] == ["described", "decided"]
 
 
 def test_a_policy_that_did_not_answer_is_recorded_with_its_reason() -> None:
@@ -320,8 +327,7 @@ def test_no_secret_value_survives_at_any_level(secret: str, key: str, beside: An
 @given(arguments=st.dictionaries(st.text(max_size=8), VALUES, max_size=4), level=st.sampled_from(LEVELS))
 def test_any_arguments_become_one_line_of_json(arguments: dict[str, Any], level: Level) -> None:
     text = line(record(question(arguments), level), at=1, writer="w", sequence=1)
-    assert text.count(b"\n") == 1
-    assert json.loads(text)["kind"] == "decided"
+    assert [json.loads(each)["kind"] for each in text.split(b"\n")[:-1]] == ["described", "decided"]
 
 
 @given(arguments=st.dictionaries(st.text(max_size=8), VALUES, max_size=4))
@@ -459,6 +465,6 @@ def test_a_record_names_the_session_by_the_digest_that_policy_sees(level: Level)
     made = decided(asked, verdict(), enforced=ALLOWED, occasion=OCCASION, masking=Masking(level=level, key=KEY))
     assert made.session == digest_of
     assert made.input is None or made.input.context.session == digest_of
-    assert b"a-sealed-session-id" not in encode(made)
+    assert b"a-sealed-session-id" not in lines_of(made)
     assert (len(digest_of), session_digest("")) == (32, "")
     assert listing(asked, []).context.session == "", "equal lists of one caller ask equal questions"

@@ -29,7 +29,7 @@ def a_decided(call_id: str = "call-1", outcome: str = "allow", **changes: object
         "phase": "request",
         "server": "slack",
         "target": Target(type="tool", name="post_message"),
-        "principal": Caller(kind="service", method="token"),
+        "principal": Caller(kind="service", method=""),
         "source_ip": "192.0.2.7",
     }
     return Decided(**(fields | changes))  # pyright: ignore[reportArgumentType]

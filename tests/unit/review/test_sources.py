@@ -5,11 +5,11 @@ from pathlib import Path
 import orjson
 import pytest
 
-from gateway.admission.record import encode, place
 from gateway.review.corpus import Corpus
 from gateway.review.row import Left, Row
 from gateway.review.sources import SourceError, count, rows
 from tests.recorded import write
+from tests.recorded_lines import lines_of
 from tests.unit.journal.conftest import a_completed, a_decided
 from tests.unit.review.conftest import a_row
 
@@ -26,8 +26,8 @@ def test_a_journal_gives_its_decisions_and_counts_them(tmp_path: Path) -> None:
 
 
 def test_a_file_of_records_gives_its_decisions_and_says_where_a_line_is_none(tmp_path: Path) -> None:
-    whole = place(encode(a_decided("c1")), at=5, writer="w", sequence=1)
-    other = place(encode(a_completed("c1")), at=6, writer="w", sequence=2)
+    whole = lines_of(a_decided("c1"), at=5)
+    other = lines_of(a_completed("c1"), at=6, sequence=3)
     file = tmp_path / "records.jsonl"
     file.write_bytes(whole + other + b'{"kind":"decided", broken\n' + whole)
     found = list(rows([file]))
@@ -39,7 +39,7 @@ def test_a_file_of_records_gives_its_decisions_and_says_where_a_line_is_none(tmp
 
 def test_since_leaves_out_what_is_older(tmp_path: Path) -> None:
     file = tmp_path / "records.jsonl"
-    file.write_bytes(b"".join(place(encode(a_decided()), at=at, writer="w", sequence=at) for at in (1, 5, 9)))
+    file.write_bytes(b"".join(lines_of(a_decided(), at=at, sequence=2 * at) for at in (1, 5, 9)))
     assert len(list(rows([file], since_ns=5))) == 2
 
 

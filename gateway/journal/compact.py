@@ -1,0 +1,226 @@
+"""Records as the lines that are written of them (`record_lines`).
+
+Rule 1: nothing is lost that the line, the descriptions before it (`descriptions`) or the bundle of its revision say.
+Rule 2: digests of what nobody can choose freely to collide in this journal are cut: 128 bits of a keyed digest, 64 bits
+of a key into the descriptions, where two that are alike are told apart and count as unknown (`expanding`).
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from msgspec import UnsetType
+from msgspec.json import Encoder
+
+from gateway.admission.decision import Ground
+from gateway.admission.policy_input import PolicyInput, Retry, Target, TargetType
+from gateway.admission.record import (
+    Caller,
+    Completed,
+    Counted,
+    Decided,
+    Policy,
+    Refused,
+    Voided,
+    rfc3339,
+    rfc3339_ns,
+)
+from gateway.journal.record_lines import (
+    AgentLine,
+    ArgumentsLine,
+    CompletedLine,
+    CountedLine,
+    DecidedLine,
+    GroundLine,
+    PolicyLine,
+    PrincipalLine,
+    RecordLine,
+    RefusedLine,
+    ResultLine,
+    TargetLine,
+    VoidedLine,
+)
+
+DEFINITION_DIGITS: Final = 16
+USUAL: Final[Mapping[str, TargetType]] = {"tools/call": "tool", "prompts/get": "prompt", "resources/read": "resource"}
+"""What messages of a method touch; those of all others usually nothing."""
+UNSTATED: Final = "unstated"
+"""The `definition_status` of a question that does not state it."""
+_DIGITS: Final = 32
+_KEYED: Final = "hmac-sha256:"
+_NO_RETRY: Final = Retry()
+_ENCODER: Final = Encoder()
+
+
+def encoded(line: RecordLine) -> bytes:
+    """Return a line as JSON, without its place in the journal; what JSON cannot say raises ValueError."""
+    return _ENCODER.encode(line)
+
+
+def compacted(record: Completed | Counted | Refused | Policy | Voided) -> RecordLine:
+    """Return the line of a record that needs no description."""
+    match record:
+        case Completed():
+            return _completed(record)
+        case Counted():
+            return CountedLine(
+                time=rfc3339(record.unix_ns),
+                since=rfc3339(record.since_ns),
+                server=record.server,
+                method=record.method,
+                count=record.count,
+                direction=record.direction,
+            )
+        case Refused():
+            return _refused(record)
+        case Policy():
+            return PolicyLine(
+                time=rfc3339(record.unix_ns),
+                event=record.event,
+                code=record.code,
+                revision=record.revision,
+                detail=record.detail,
+            )
+        case Voided():
+            return VoidedLine(
+                time=rfc3339(record.unix_ns),
+                first=record.first,
+                last=record.last,
+                detail=record.detail,
+                lost=record.lost,
+            )
+
+
+def compacted_decision(record: Decided, sender: str) -> DecidedLine:
+    """Return the line of a decision; `sender` is the key under which a description says the rest."""
+    asked = record.input
+    said = record.correlation
+    return DecidedLine(
+        call_id=record.call_id,
+        time=rfc3339_ns(asked.context.time.unix_ns if asked is not None else record.unix_ns),
+        method=record.method,
+        server=record.server,
+        principal=_principal(record.principal),
+        source_ip=record.source_ip,
+        request_id=said.request_id,
+        trace_id=said.trace_id,
+        conversation=said.conversation,
+        unverified=said.unverified,
+        target=_target(record.method, record.target),
+        phase=record.phase,
+        message_kind=record.message_kind,
+        micros=record.micros,
+        masking=record.masking,
+        replayable=record.replayable,
+        arguments=_arguments(record, asked),
+        sender=sender,
+        definition=record.definition[:DEFINITION_DIGITS],
+        definition_status=_status(record, asked),
+        retry=asked.message.retry if asked is not None and asked.message.retry != _NO_RETRY else None,
+        items=tuple(asked.items) if asked is not None else (),
+        **_decision(record),
+    )
+
+
+def _decision(record: Decided) -> dict[str, Any]:
+    """Return the fields that say what was decided, and why."""
+    return {
+        "outcome": record.outcome,
+        "agent": AgentLine(id=record.agent.id) if record.agent is not None else None,
+        "action": record.action,
+        "action_source": record.action_source,
+        "pin": record.pin,
+        "code": record.code,
+        "reasons": record.reasons,
+        "grounds": tuple(map(_ground, record.grounds)),
+        "warnings": record.warnings,
+        "shadow": record.shadow,
+        "obligations": record.obligations,
+        "observe": record.observe,
+        "decision_id": "" if record.decision_id == record.call_id else record.decision_id,
+        "revision": record.revision,
+        "policy_micros": record.policy_micros,
+        "data": record.data,
+    }
+
+
+def _status(record: Decided, asked: PolicyInput | None) -> str:
+    """Return why there is a definition or none, unless it is what the definition itself says."""
+    if asked is None:
+        return record.definition_status
+    said = UNSTATED if isinstance(asked.definition_status, UnsetType) else asked.definition_status
+    return "" if said == ("seen" if asked.definition is not None else UNSTATED) else said
+
+
+def _arguments(record: Decided, asked: PolicyInput | None) -> ArgumentsLine:
+    measures = record.arguments
+    meta = asked.arguments_meta if asked is not None else None
+    return ArgumentsLine(
+        bytes=measures.bytes,
+        depth=measures.depth,
+        schema=measures.schema,
+        formats=meta.formats if meta is not None else "none",
+        digest=_cut(measures.digest),
+        unchecked=measures.unchecked,
+        errors=tuple(meta.errors) if meta is not None else (),
+        values=asked.arguments if asked is not None else None,
+        sha256=meta.digest if meta is not None else "",
+        sealed=record.sealed,
+    )
+
+
+def _completed(record: Completed) -> CompletedLine:
+    result = record.result
+    return CompletedLine(
+        call_id=record.call_id,
+        time=rfc3339(record.unix_ns),
+        outcome=record.outcome,
+        request_id=record.request_id,
+        status=record.status,
+        bytes=record.bytes,
+        events=record.events,
+        micros=record.micros,
+        upstream_micros=record.upstream_micros,
+        hidden=record.hidden,
+        unread=record.unread,
+        withheld=record.withheld,
+        detail=record.detail,
+        removed_instructions=record.removed_instructions,
+        result=ResultLine(digest=_cut(result.digest), type=result.type, items=result.items) if result else None,
+    )
+
+
+def _refused(record: Refused) -> RefusedLine:
+    return RefusedLine(
+        call_id=record.call_id,
+        time=rfc3339(record.unix_ns),
+        code=record.code,
+        source_ip=record.source_ip,
+        request_id=record.correlation.request_id,
+        unverified=record.correlation.unverified,
+        server=record.server,
+        method=record.method,
+        detail=record.detail,
+        status=record.status,
+        bytes=record.bytes,
+        digest=_cut(record.digest),
+        principal=_principal(record.principal) if record.principal is not None else None,
+        count=record.count,
+    )
+
+
+def _principal(caller: Caller) -> PrincipalLine:
+    named = caller.client_id if caller.subject is None else None
+    return PrincipalLine(kind=caller.kind, subject=caller.subject, client_id=named)
+
+
+def _target(method: str, target: Target) -> TargetLine:
+    usual = target.type == USUAL.get(method, "none")
+    return TargetLine(type="" if usual else target.type, name=target.name, uri=target.uri, written=target.written)
+
+
+def _ground(ground: Ground) -> GroundLine:
+    return GroundLine(rule=ground.rule, owner=ground.owner, effect=ground.effect)
+
+
+def _cut(keyed: str) -> str:
+    return keyed.removeprefix(_KEYED)[:_DIGITS]

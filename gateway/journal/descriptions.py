@@ -1,0 +1,105 @@
+"""What records only name, written once for many of them (`described` records): circumstances, definitions, texts.
+
+Rule 1: a description comes before the first record that needs it, and again after `REPEATED_NS` at the latest, so that
+the records of any span of time can be read with those of the quarter of an hour before.
+Rule 2: after a failure of the journal everything counts as not described.
+Rule 3: memory is bounded: what is described too often is only a waste, so all is forgotten at `_MOST`.
+"""
+
+from hashlib import blake2b
+from typing import Final
+
+from msgspec.json import Encoder
+
+from gateway.admission.record import Decided, rfc3339
+from gateway.journal.compact import compacted_decision
+from gateway.journal.record_lines import CircumstancesLine, DecidedLine, DefinitionLine, DescribedLine, ServerLine
+
+REPEATED_NS: Final = 900_000_000_000
+_MOST: Final = 20_000
+_KEY_BYTES: Final = 8
+_NOTHING: Final = CircumstancesLine()
+_ENCODER: Final = Encoder()
+
+
+class Descriptions:
+    """What one writer has described, and when, in nanoseconds of monotonic time."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._described: Final[dict[object, int]] = {}
+
+    def lines(self, record: Decided) -> tuple[DescribedLine | None, DecidedLine]:
+        """Return the line of a decision, and the description that has to come before it; null if it needs none."""
+        circumstances = circumstances_of(record)
+        key = key_of(circumstances)
+        line = compacted_decision(record, key)
+        now = record.monotonic_ns
+        texts = (line.revision, record.server, record.trust, record.credential, record.agent, record.grounds)
+        seen = line.definition if record.input is not None and record.input.definition is not None else ""
+        news = self._is_news(key, now), self._is_news(seen, now), self._is_news(texts, now)
+        return (self._description(record, key, circumstances, news) if True in news else None), line
+
+    def forget(self) -> None:
+        """Describe everything again: what was handed over may not be in the journal."""
+        self._described.clear()
+
+    def _is_news(self, what: object, now_ns: int) -> bool:
+        """Return whether something has to be described, and note that it is."""
+        if not what or now_ns - self._described.get(what, -REPEATED_NS) < REPEATED_NS:
+            return False
+        if len(self._described) >= _MOST:
+            self.forget()
+        self._described[what] = now_ns
+        return True
+
+    def _description(
+        self, record: Decided, key: str, circumstances: CircumstancesLine, news: tuple[bool, bool, bool]
+    ) -> DescribedLine | None:
+        new_circumstances, new_definition, new_texts = news
+        seen = record.input.definition if record.input is not None and new_definition else None
+        shown = DefinitionLine(sha256=seen.sha256, parts=seen.parts, annotations=seen.annotations) if seen else None
+        server = ServerLine(id=record.server, trust=record.trust, credential=record.credential)
+        named = server if record.trust or record.credential else None
+        texts = new_texts and bool(named or record.agent or record.grounds)
+        if not (new_circumstances or shown or texts):
+            return None
+        return DescribedLine(
+            time=rfc3339(record.unix_ns),
+            sender=key if new_circumstances else "",
+            circumstances=circumstances if new_circumstances else None,
+            definition=shown,
+            revision=record.revision if texts else "",
+            agent=record.agent if texts else None,
+            server=named if texts else None,
+            grounds=record.grounds if texts else (),
+        )
+
+
+def key_of(circumstances: CircumstancesLine) -> str:
+    """Return the key of circumstances, empty if nothing is known of them; what JSON cannot say raises ValueError."""
+    if circumstances == _NOTHING:
+        return ""
+    return blake2b(_ENCODER.encode(circumstances), digest_size=_KEY_BYTES).hexdigest()
+
+
+def circumstances_of(record: Decided) -> CircumstancesLine:
+    """Return what a decision has in common with others of the same sender, as far as its masking lets it be written."""
+    caller, asked = record.principal, record.input
+    return CircumstancesLine(
+        method=caller.method,
+        issuer=caller.issuer,
+        client_id=caller.client_id if caller.subject is not None else None,
+        groups=caller.groups,
+        scopes=tuple(asked.principal.scopes) if asked is not None else (),
+        claims=asked.principal.claims if asked is not None else {},
+        delegation=caller.delegation,
+        credential_sha256=caller.credential_sha256,
+        client=record.client,
+        protocol=record.protocol,
+        era=record.era,
+        session=record.session,
+        gateway=asked.context.gateway if asked is not None else None,
+        headers=asked.context.headers if asked is not None else {},
+        emergency=record.emergency,
+    )

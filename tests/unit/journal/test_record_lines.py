@@ -1,0 +1,170 @@
+"""The written form of records: what is written can be read back whole, and is what the published schema says."""
+
+from typing import Any, Final
+
+import jsonschema_rs
+import msgspec
+import orjson
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from gateway.admission.policy_input import AskedMessage, Context, PolicyInput
+from gateway.admission.principal import Principal
+from gateway.admission.record import Counted, Decided, Policy, Refused, Voided, rfc3339, rfc3339_ns, unix_ns_of
+from gateway.cli.journal import command
+from gateway.journal.descriptions import REPEATED_NS, Descriptions
+from gateway.journal.expanding import UNDESCRIBED, Expander
+from gateway.journal.record_schema import PUBLISHED, record_schema, record_schema_text
+from gateway.review.row import Left, Row, row_of
+from gateway.review.withheld import withheld
+from tests.recorded_lines import lines_of
+from tests.unit.journal.conftest import a_completed, a_decided
+from tests.unit.journal.questions import COMPLETIONS, NOW_NS, decisions
+from tests.unit.journal.samples import CALL
+
+LEFT_OUT: Final = {"time", "unix_ns", "monotonic_ns", "definition", "definition_status", "arguments", "kind"}
+OTHERS: Final = (
+    Counted(unix_ns=NOW_NS, since_ns=0, server="s", method="ping", count=2),
+    Policy(time="", unix_ns=NOW_NS, event="followed", revision="dev@a.1"),
+    Refused(call_id="c", time="", unix_ns=NOW_NS, monotonic_ns=1, code="malformed", source_ip="::1", digest="x" * 80),
+    Voided(unix_ns=NOW_NS, first=1, last=2, detail="full", lost=1),
+    a_completed(),
+    a_decided(),
+)
+
+
+def read(*lines: bytes) -> list[dict[str, Any]]:
+    return [orjson.loads(line) for text in lines for line in text.split(b"\n") if line]
+
+
+def strict(node: Any) -> Any:
+    """Return a schema in which objects with named properties have no others."""
+    if isinstance(node, list):
+        return [strict(each) for each in node]  # pyright: ignore[reportUnknownVariableType]
+    if not isinstance(node, dict):
+        return node
+    made: dict[str, Any] = {key: strict(value) for key, value in node.items()}  # pyright: ignore[reportUnknownVariableType]
+    return made | {"additionalProperties": False} if "properties" in node else made
+
+
+VALID: Final = jsonschema_rs.Draft202012Validator(strict(record_schema()), validate_formats=True)
+
+
+def test_the_published_schema_is_that_of_the_types() -> None:
+    assert PUBLISHED.read_bytes() == record_schema_text()
+
+
+def test_the_schema_is_printed() -> None:
+    shown = CliRunner().invoke(command, ["schema"])
+    assert (shown.exit_code, orjson.loads(shown.stdout_bytes)) == (0, orjson.loads(PUBLISHED.read_bytes()))
+
+
+@given(decisions() | COMPLETIONS | st.sampled_from(OTHERS))
+def test_every_record_is_valid_and_has_a_time(record: Any) -> None:
+    for line in read(lines_of(record, at=NOW_NS)):
+        assert VALID.is_valid(line), [error.message for error in VALID.iter_errors(line)]
+        assert unix_ns_of(line["time"]) >= 0
+
+
+def test_a_record_of_another_form_is_not_valid() -> None:
+    (line,) = read(lines_of(a_completed()))
+    assert VALID.is_valid(line)
+    for wrong in ({"time": "yesterday"}, {"schema": "mcp.record/v1"}, {"status": "200"}, {"unknown": 1}):
+        assert not VALID.is_valid(line | wrong)
+    assert not VALID.is_valid({name: value for name, value in line.items() if name != "time"})
+
+
+@given(decisions())
+def test_a_decision_is_read_back_as_it_was(record: Decided) -> None:
+    (whole,) = Expander().expanded(read(lines_of(record)))
+    earlier: dict[str, Any] = orjson.loads(msgspec.json.encode(record))
+    left_out = LEFT_OUT if record.outcome == "allow" else LEFT_OUT | {"credential"}
+    for name in earlier.keys() - left_out - {"correlation", "input"}:
+        assert whole[name] == earlier[name], name
+    assert whole["input"] == earlier.get("input")
+    assert UNDESCRIBED not in whole
+    seen = record.input.definition if record.input is not None else None
+    assert whole["definition"] == (seen.sha256 if seen is not None else record.definition[:16])
+
+
+@given(decisions())
+def test_what_is_replayed_is_the_question_that_was_recorded(record: Decided) -> None:
+    (whole,) = Expander().expanded(read(lines_of(record)))
+    row = row_of(whole)
+    if record.input is not None and isinstance(row, Row):
+        assert row.input == orjson.loads(msgspec.json.encode(record.input))
+        assert (row.whole, row.outcome) == (record.replayable, record.outcome)
+
+
+def test_nothing_of_a_question_is_forgotten_by_the_written_form() -> None:
+    """Whoever adds a field to the policy input has to write it, and to read it back in `expanding`."""
+    known = {
+        PolicyInput: "phase message principal client server target context definition definition_status arguments "
+        "arguments_meta items schema",
+        Principal: "kind method issuer subject client_id groups scopes claims delegation credential_sha256",
+        Context: "time source_ip gateway headers session",
+        AskedMessage: "method kind revision era retry",
+    }
+    for form, names in known.items():
+        assert set(form.__struct_fields__) == set(names.split()), form
+
+
+def test_what_is_named_and_not_described_is_unknown() -> None:
+    record = CALL
+    _, line = read(lines_of(record))
+    (whole,) = Expander().expanded([line])
+    assert (whole["input"], whole[UNDESCRIBED], row_of(whole)) == (None, True, Left("undescribed"))
+    assert (whole["agent"], whole["grounds"][0]["rule"], whole["revision"]) == (
+        {"id": "support-bot"},
+        "support-posts",
+        "production@b935775ebe05.214",
+    )
+
+
+def test_what_is_described_in_two_ways_is_unknown() -> None:
+    described, line = read(lines_of(CALL))
+    other = {**described, "circumstances": {"method": "jwt"}}
+    twice = {**described, "definition": {**described["definition"], "sha256": "c" * 16 + "e" * 48}}
+    (whole,) = Expander().expanded([described, other, described, line])
+    assert whole["input"] is None
+    (whole,) = Expander().expanded([described, described, twice, line])
+    assert whole["replayable"] is False
+    row = row_of(whole)
+    assert isinstance(row, Row)
+    assert "definition" in withheld(row)
+
+
+def test_a_damaged_description_describes_nothing() -> None:
+    described, line = read(lines_of(CALL))
+    damage: list[dict[str, Any]] = [{"circumstances": 7}, {"definition": [1]}, {"time": None}, {"sender": 1}]
+    for wrong in damage:
+        (whole,) = Expander().expanded([described | wrong, line])
+        assert row_of(whole) == Left("undescribed")
+
+
+def test_a_description_is_repeated_after_its_time_and_after_a_failure_only() -> None:
+    record, descriptions = CALL, Descriptions()
+    assert descriptions.lines(record)[0] is not None
+    assert descriptions.lines(replace(record, monotonic_ns=record.monotonic_ns + REPEATED_NS - 1))[0] is None
+    assert descriptions.lines(replace(record, monotonic_ns=record.monotonic_ns + REPEATED_NS))[0] is not None
+    assert descriptions.lines(replace(record, monotonic_ns=record.monotonic_ns + REPEATED_NS + 1))[0] is None
+    descriptions.forget()
+    assert descriptions.lines(replace(record, monotonic_ns=record.monotonic_ns + REPEATED_NS + 2))[0] is not None
+
+
+@pytest.mark.parametrize("first", ["large", "none"])
+def test_a_definition_that_was_only_named_is_described_with_the_first_question_that_has_it(first: str) -> None:
+    whole, descriptions = CALL, Descriptions()
+    descriptions.lines(replace(whole, input=None))
+    described, _ = descriptions.lines(whole)
+    assert described is not None, first
+    assert described.definition is not None
+
+
+@given(st.integers(0, 253_402_300_799 * 1_000_000_000))
+def test_a_written_time_is_read_to_the_last_digit(unix_ns: int) -> None:
+    assert unix_ns_of(rfc3339_ns(unix_ns)) == unix_ns
+    assert unix_ns_of(rfc3339(unix_ns)) == unix_ns - unix_ns % 1000
