@@ -94,7 +94,7 @@ def guarded(
         telemetry.refused(turned.code, detail=turned.reason)
         if not floods.first(turned.source_ip, "", turned.code, time.time_ns()):
             return
-        about = About(detail=turned.reason, status=turned.status)
+        about = About(detail=turned.reason, status=turned.status, correlation=turned.correlation)
         await pipeline.turn_away(turned.code, about, source_ip=turned.source_ip, answer=Answer(status=turned.status))
 
     listen, limits = settings.listen, settings.limits

@@ -10,6 +10,8 @@ from typing import Final
 from msgspec import Struct
 from starlette.types import Scope, Send
 
+from gateway.admission.correlation import Correlation, unread
+from gateway.listening.request_id import request_id_of
 from gateway.protocol.errors import INVALID_REQUEST, error_body
 
 _PATH_CHARS: Final = 200
@@ -23,6 +25,7 @@ class TurnedAway(Struct, frozen=True, kw_only=True):
     reason: str
     source_ip: str = ""
     path: str = ""
+    correlation: Correlation = Correlation()
 
 
 Notice = Callable[[TurnedAway], Awaitable[None]]
@@ -30,7 +33,7 @@ Notice = Callable[[TurnedAway], Awaitable[None]]
 
 async def turn_away(scope: Scope, send: Send, notice: Notice, turned: TurnedAway) -> None:
     """Answer a request that goes no further."""
-    client = scope.get("client")
+    client, request_id = scope.get("client"), request_id_of(scope)
     await notice(
         TurnedAway(
             code=turned.code,
@@ -38,6 +41,7 @@ async def turn_away(scope: Scope, send: Send, notice: Notice, turned: TurnedAway
             reason=turned.reason,
             source_ip=client[0] if client else "",
             path=scope["path"][:_PATH_CHARS],
+            correlation=unread(request_id.text, given=request_id.given),
         )
     )
     body = error_body(None, INVALID_REQUEST, turned.reason)

@@ -1,6 +1,8 @@
-"""A name for every HTTP request, in its answer and in every line that is logged meanwhile.
+"""An id for every HTTP request: in its answer, in its records, and in every line that is logged meanwhile.
 
-Rule 1: the gateway chooses it; a client's own is not taken over, as it could name another request.
+Rule 1: a client's own `x-request-id` is taken over if it comes once and is well-formed, so that both sides log one id.
+It may name another request, too: records say that it is only the client's word.
+Rule 2: any other is replaced by an id of the gateway's, and written nowhere.
 """
 
 import itertools
@@ -11,12 +13,17 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.admission.correlation import is_request_id
+from gateway.listening.request_id import RequestId, note_request_id
+from gateway.middleware.gate import values
+
 current: Final[ContextVar[str]] = ContextVar("request_id", default="")
 """The request that the running task belongs to; empty outside of requests."""
+_HEADER: Final = b"x-request-id"
 
 
 class RequestIds:
-    """Sets `current` and the response header `x-request-id`: a random start per process, then a count."""
+    """Sets `current`, the id in the scope, and the response header; our own ids are a random start, then a count."""
 
     def __init__(self, app: ASGIApp, start: str = "") -> None:
         self._app = app
@@ -27,16 +34,23 @@ class RequestIds:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        name = f"{self._start}-{next(self._count)}"
-        header = (b"x-request-id", name.encode("ascii"))
+        name = self._name(scope)
+        header = (_HEADER, name.text.encode("ascii"))
+        note_request_id(scope, name)
 
         def named(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
                 message = {**message, "headers": [*message.get("headers", ()), header]}
             return send(message)
 
-        token = current.set(name)
+        token = current.set(name.text)
         try:
             await self._app(scope, receive, named)
         finally:
             current.reset(token)
+
+    def _name(self, scope: Scope) -> RequestId:
+        given = values(scope, _HEADER)
+        if len(given) == 1 and is_request_id(given[0]):
+            return RequestId(given[0], given=True)
+        return RequestId(f"{self._start}-{next(self._count)}")

@@ -159,6 +159,7 @@ class Pipeline:
                 status=answer.status,
                 body=inbound.message.raw if inbound.message else b"",
                 caller=caller,
+                correlation=inbound.correlation,
             )
             answer = await self.turn_away(refusal.code, about, source_ip=source_ip, answer=answer)
         return Settled(call=call, action=answer, refusal=refusal)
@@ -247,7 +248,11 @@ class Pipeline:
     async def _unread(self, inbound: Inbound, malformed: Malformed) -> Settled:
         """Refuse a message that is malformed by what its target presents."""
         about = About(
-            server=inbound.server, method=inbound.method.name, detail=malformed.reason, status=malformed.status
+            server=inbound.server,
+            method=inbound.method.name,
+            detail=malformed.reason,
+            status=malformed.status,
+            correlation=inbound.correlation,
         )
         given = malformed_answer(malformed, inbound.names, self.engine.parts.wording)
         answer = await self.turn_away("message_malformed", about, source_ip=inbound.source_ip, answer=given)

@@ -13,11 +13,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.admission.action import Answer
+from gateway.admission.correlation import Correlation, correlation_of
 from gateway.admission.exchange import Inbound, Verb
 from gateway.admission.policy_input import Client
 from gateway.admission.principal import Verified
 from gateway.admission.refusal import JSON, Wording, malformed_answer
 from gateway.admission.uris import abnormality
+from gateway.listening.request_id import RequestId
 from gateway.pipeline.sealed import binding, restored
 from gateway.protocol.errors import INVALID_PARAMS, failure_body, malformed_body, unknown_method
 from gateway.protocol.headers import Agreed, Headers, agree, agree_stream, forwardable
@@ -60,6 +62,7 @@ class Arrival(Struct, frozen=True, kw_only=True):
     headers: Headers
     caller: Caller
     message: Message | None = None
+    request_id: RequestId = RequestId()
 
 
 def unreadable(malformed: Malformed, names: Headers, wording: Wording) -> TurnedAway:
@@ -232,7 +235,14 @@ def _inbound(  # noqa: PLR0913 - the parts of one value
         session=session,
         session_text=arrival.headers.get(SESSION) or "" if session else "",
         resumes=resumes,
+        correlation=_correlation(arrival),
     )
+
+
+def _correlation(arrival: Arrival) -> Correlation:
+    message, request_id = arrival.message, arrival.request_id
+    params = message.params if isinstance(message, Request | Notification) else {}
+    return correlation_of(arrival.headers, params, request_id.text, given=request_id.given)
 
 
 def _client(arrival: Arrival, session: SessionSeal | None) -> Client:

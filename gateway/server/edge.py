@@ -11,6 +11,8 @@ from typing import Any, Final
 from msgspec import Struct
 from starlette.types import Receive, Scope, Send
 
+from gateway.listening.request_id import request_id_of
+
 Headers = Iterable[tuple[str, str]]
 
 
@@ -36,6 +38,7 @@ class Edge:
         self.scope: Final = scope
         client = scope.get("client")
         self.source_ip: Final[str] = client[0] if client else ""
+        self.request_id: Final = request_id_of(scope)
         self._receive: Final = receive
         self._send: Final = send
         self._watch: asyncio.Task[None] | None = None

@@ -13,6 +13,7 @@ from msgspec import Struct
 from starlette.types import Receive, Scope, Send
 
 from gateway.admission.action import Answer
+from gateway.admission.correlation import unread
 from gateway.admission.decision import Verdict
 from gateway.admission.principal import Verified
 from gateway.admission.recording import About
@@ -134,7 +135,14 @@ class Endpoint:
         message = await self._message(edge, headers, server, caller, body) if isinstance(body, bytes) else body
         if isinstance(message, TurnedAway):
             return None
-        return Arrival(verb=edge.scope["method"], server=server, headers=headers, caller=caller, message=message)
+        return Arrival(
+            verb=edge.scope["method"],
+            server=server,
+            headers=headers,
+            caller=caller,
+            message=message,
+            request_id=edge.request_id,
+        )
 
     async def _body(
         self, edge: Edge, headers: Headers, server: str, exchange: OpenRequest
@@ -189,7 +197,14 @@ class Endpoint:
         """Record a message that cannot be asked about, and return its answer."""
         self._meters.malformed(turned.code)
         self._meters.refused(turned.code, detail=turned.detail)
-        about = About(server=server, method=turned.method, detail=turned.detail, status=turned.answer.status, body=body)
+        about = About(
+            server=server,
+            method=turned.method,
+            detail=turned.detail,
+            status=turned.answer.status,
+            body=body,
+            correlation=unread(edge.request_id.text, given=edge.request_id.given),
+        )
         return await self._pipeline.turn_away(turned.code, about, source_ip=edge.source_ip, answer=turned.answer)
 
     async def _unverified(self, edge: Edge, server: str, caller: Unverified) -> None:
@@ -197,7 +212,8 @@ class Endpoint:
         self._meters.malformed(caller.cause)
         self._meters.refused(caller.cause, detail=caller.reason)
         if caller.recorded:
-            about = About(server=server, detail=caller.reason, status=caller.status)
+            known = unread(edge.request_id.text, given=edge.request_id.given)
+            about = About(server=server, detail=caller.reason, status=caller.status, correlation=known)
             answer = await self._pipeline.turn_away(caller.cause, about, source_ip=edge.source_ip, answer=answer)
         await edge.respond(answer.status, answer.headers, answer.body)
 
