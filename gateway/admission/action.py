@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from gateway.admission.decision import Route
 from gateway.admission.record import Receipt
+from gateway.admission.result_type import ResultType
 
 _MINT: Final = object()
 
@@ -70,6 +71,10 @@ class Answer(Struct, frozen=True, kw_only=True):
     """True if this answers the open request: the reply of the upstream is over with it."""
     removed_instructions: str = ""
     """Digest of the server's instructions that were removed, as they are not the pinned ones; empty if none were."""
+    result: ResultType | None = None
+    """What the result is that this delivers; null if this delivers none."""
+    hidden: int = 0
+    """Items of a list that policy hides from the client."""
 
 
 class Withhold(Struct, frozen=True):

@@ -102,11 +102,30 @@ def keeping(pointers: Iterable[str]) -> Kept:
     return kept
 
 
+class GrowingDigest:
+    """The keyed digest of what comes piece by piece."""
+
+    __slots__ = ("_keyed",)
+
+    def __init__(self, key: bytes) -> None:
+        """Begin with nothing."""
+        self._keyed: Final = _keyed(key).copy()  # unlike `hmac.digest`, it keeps the GIL for a short text
+
+    def add(self, text: bytes | memoryview) -> None:
+        """Take the next bytes."""
+        self._keyed.update(text)
+
+    @property
+    def text(self) -> str:
+        """The digest of all that came, as records have it."""
+        return "hmac-sha256:" + self._keyed.hexdigest()
+
+
 def digest(key: bytes, text: bytes) -> str:
     """Return the keyed digest of unmasked bytes: who has the key can confirm a guess, nobody else."""
-    keyed = _keyed(key).copy()  # unlike `hmac.digest`, this does not release the GIL for a short text
-    keyed.update(text)
-    return "hmac-sha256:" + keyed.hexdigest()
+    growing = GrowingDigest(key)
+    growing.add(text)
+    return growing.text
 
 
 @lru_cache(maxsize=4)

@@ -17,6 +17,7 @@ from gateway.admission.enforce import undecided
 from gateway.admission.listing import LISTED_BY, LISTS, capped, items_of, target_of
 from gateway.admission.policy_input import Definition, Item, Target
 from gateway.admission.refusal import Refusal, answer, own, rpc_error
+from gateway.admission.result_type import ResultType
 from gateway.pipeline.call import Call, open_request
 from gateway.pipeline.engine import Engine
 from gateway.pipeline.ports import ListingDraft, ViewKey
@@ -52,10 +53,12 @@ class ListResults:
         if isinstance(verdicts, PolicyFailure):
             return self._refused(call, undecided(verdicts))
         spread = iter(verdicts)
-        body = self._written(call, method, result, raw, [target is not None and next(spread) for target in targets])
+        kept = [target is not None and next(spread) for target in targets]
+        body = self._written(call, method, result, raw, kept)
         if body is None:
             return self._refused(call, broken(f"the result of {method} cannot be written without what policy hides"))
-        return Answer(status=200, body=body, final=True)
+        listed = ResultType("list", sum(kept))
+        return Answer(status=200, body=body, final=True, result=listed, hidden=len(kept) - listed.items)
 
     def _written(
         self, call: Call, method: str, result: Mapping[str, Any], raw: bytes, kept: list[bool]

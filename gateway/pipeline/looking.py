@@ -188,6 +188,7 @@ class ListReader:
                 monotonic_ns=now.monotonic_ns,
                 outcome=outcome,
                 micros=(now.monotonic_ns - call.begun.monotonic_ns) // 1000,
+                request_id=call.inbound.correlation.request_id,
             )
         )
 

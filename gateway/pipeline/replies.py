@@ -19,6 +19,7 @@ from gateway.admission.enforce import undecided
 from gateway.admission.instructions import pinned_by, reviewed
 from gateway.admission.listing import LISTS, capped
 from gateway.admission.refusal import Refusal
+from gateway.admission.result_type import ERROR, result_type
 from gateway.pipeline import embedded
 from gateway.pipeline.call import Call, open_request
 from gateway.pipeline.capabilities import CONNECTING, Capabilities
@@ -118,7 +119,8 @@ class Replies:
         if refusal is not None:
             return self._refused(call, refusal)
         raw = message.raw if unequivocal(message.raw) else _error_body(message)
-        return shown(Answer(status=200, body=raw, final=True), self._tasks.in_error(call, error))
+        told = Answer(status=200, body=raw, final=True, result=ERROR)
+        return shown(told, self._tasks.in_error(call, error))
 
     async def _of_task(self, call: Call, message: Response, result: dict[str, Any]) -> Action:
         """Deliver a result that is, or holds, a task; what the task holds is judged as what it is."""
@@ -163,11 +165,11 @@ class Replies:
         doubtful = doubtful or (ambiguous(message.raw) if modern else message.raw.count(b"resultType") > 1)
         doubtful = doubtful or (checked and not unequivocal(message.raw))
         if message.id is None or not (doubtful or shown != message.result):
-            return Answer(status=200, body=message.raw, final=True)
+            return Answer(status=200, body=message.raw, final=True, result=result_type(result))
         body = rewritten(message.raw, message.result or {}, shown, id=message.id)
         if body is None:
             return self._broken(call, "it cannot be written such that every reader reads the same")
-        return Answer(status=200, body=body, final=True)
+        return Answer(status=200, body=body, final=True, result=result_type(result))
 
     async def _asking(self, call: Call, message: Response, result: Mapping[str, Any]) -> Action:
         """A modern server asks the client for something."""
@@ -183,7 +185,7 @@ class Replies:
         body = rewritten(message.raw, result, result, id=message.id)
         if body is None:
             return self._broken(call, "it cannot be written such that every reader reads the same")
-        return Answer(status=200, body=body, final=True)
+        return Answer(status=200, body=body, final=True, result=result_type(result))
 
     def _broken(self, call: Call, why: str) -> Action:
         return self._refused(call, broken(why))

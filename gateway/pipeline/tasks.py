@@ -127,6 +127,7 @@ class Tasks:
                 unix_ns=now.unix_ns,
                 monotonic_ns=now.monotonic_ns,
                 outcome="stopped",
+                request_id=call.inbound.correlation.request_id,
                 detail=f"the task of call {call.call_id} is refused by {why}; {done}",
             )
         )

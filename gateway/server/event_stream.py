@@ -155,7 +155,7 @@ class EventStream:
                 self._to.outcome.withhold("the server answers the request a second time")
                 self._keep_id(event)
             case Answer():
-                self._to.outcome.told(action)
+                await self._to.told(action, action.body, self._budget)
                 await self._deliver(event, action)
             case Withhold():
                 if action.detail:

@@ -55,11 +55,12 @@ class JsonAnswer:
         if not isinstance(action, Answer) or not action.final:
             detail = action.detail if isinstance(action, Withhold) else "it is another message"
             return failing.unanswered(detail)
-        self._to.outcome.told(action)
+        told = (not action.code and body) or action.body
+        await self._to.told(action, told, budget_of(self._to.call.inbound))
         self.answered = True
         headers = answered_headers(self._to.pipeline, self._to.call, self._reply, action.body)
         status = action.status if action.code else status
-        await self._to.edge.respond(status, (*headers, *JSON), (not action.code and body) or action.body)
+        await self._to.edge.respond(status, (*headers, *JSON), told)
         return None
 
     async def _failed(self, body: bytes) -> UpstreamFailure | None:

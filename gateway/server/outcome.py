@@ -3,6 +3,9 @@
 from typing import Final
 
 from gateway.admission.action import Answer
+from gateway.admission.masking import GrowingDigest
+from gateway.admission.record import Result
+from gateway.admission.result_type import ResultType
 from gateway.pipeline.ports import UpstreamFailure
 
 CHANGED: Final = "the server's instructions are not those that were reviewed, and were removed"
@@ -14,8 +17,11 @@ class Outcome:
     __slots__ = (
         "code",
         "detail",
+        "digest",
         "events",
+        "hidden",
         "removed_instructions",
+        "result",
         "size",
         "status",
         "unread",
@@ -23,8 +29,12 @@ class Outcome:
         "withheld",
     )
 
-    def __init__(self) -> None:
-        """Begin as answered, with nothing relayed yet."""
+    def __init__(self, key: bytes) -> None:
+        """Begin as answered, with nothing relayed yet; `key` keys the digest of the result."""
+        self.digest: Final = GrowingDigest(key)
+        """Of the result's bytes, as the client gets them."""
+        self.result: ResultType | None = None
+        self.hidden = 0
         self.code = "answered"
         self.detail = ""
         self.removed_instructions = ""
@@ -48,9 +58,17 @@ class Outcome:
     def told(self, answer: Answer) -> None:
         """Note that the answer is a refusal of the gateway, or which instructions were removed from it."""
         self.code = answer.code or self.code
+        if answer.result is not None:
+            self.result, self.hidden = answer.result, answer.hidden
         if answer.removed_instructions:
             self.removed_instructions = answer.removed_instructions
             self.detail = self.detail or CHANGED
+
+    def recorded(self) -> Result | None:
+        """Return what the client got as the result, for the record; null if it got none."""
+        if self.result is None:
+            return None
+        return Result(digest=self.digest.text, type=self.result.type, items=self.result.items)
 
     def failed(self, failure: UpstreamFailure) -> None:
         """The upstream's failure is what the record says."""

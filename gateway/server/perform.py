@@ -200,6 +200,8 @@ class Performer:
                 detail=outcome.detail,
                 removed_instructions=outcome.removed_instructions,
                 request_id=call.inbound.correlation.request_id,
+                hidden=outcome.hidden,
+                result=outcome.recorded(),
             )
         )
 

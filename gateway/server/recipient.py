@@ -4,8 +4,10 @@ from typing import Final
 
 from msgspec import Struct
 
+from gateway.admission.action import Answer
 from gateway.pipeline import Pipeline
 from gateway.pipeline.call import Call
+from gateway.pipeline.turns import TurnBudget
 from gateway.server.edge import Edge
 from gateway.server.outcome import Outcome
 
@@ -29,6 +31,8 @@ class RelayLimits(Struct, frozen=True, kw_only=True):
 
 GROWTH_FREE: Final = 1024 * 1024
 """Bytes that may be written before the growth counts."""
+_PIECE: Final = 256 * 1024
+"""Bytes that are digested at once: less than a slice of the loop."""
 
 
 class Recipient:
@@ -40,7 +44,20 @@ class Recipient:
         self.edge: Final = edge
         self.call: Final = call
         self.limits: Final = limits
-        self.outcome: Final = Outcome()
+        self.outcome: Final = Outcome(pipeline.engine.parts.masking.key)
+
+    async def told(self, answer: Answer, body: bytes, budget: TurnBudget) -> None:
+        """Note what the client gets as the response, and the digest of its bytes, in pieces that share the loop."""
+        self.outcome.told(answer)
+        if answer.result is None:
+            return
+        if len(body) <= _PIECE:
+            self.outcome.digest.add(body)
+            return
+        view = memoryview(body)
+        for begin in range(0, len(view), _PIECE):
+            await budget.pause()
+            self.outcome.digest.add(view[begin : begin + _PIECE])
 
     @property
     def answers_one(self) -> bool:

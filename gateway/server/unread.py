@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from gateway.admission.listing import LISTS
 from gateway.admission.refusal import JSON
+from gateway.admission.result_type import UNREAD
 from gateway.pipeline.call import Call
 from gateway.pipeline.capabilities import CONNECTING
 from gateway.pipeline.output_check import is_checked
@@ -71,7 +72,7 @@ class Unread:
         failure = self._fault(held)
         if self._envelope is None or failure is not None:
             return failure if failure is failing.ASKING else refused
-        self._outcome.unread = True
+        self._outcome.unread, self._outcome.result = True, UNREAD
         await self._edge.start(reply.status, (*carried_headers(reply), *JSON, *UNSHARED))
         await self._written(held)
         failure = await self._flow(chunks, self._envelope)
@@ -101,7 +102,7 @@ class Unread:
         failure = self._fault(piece.content, begins=len(b"data: "), last=piece.ended)
         if failure is not None:
             return failing.TOO_LARGE if failure is _ODD else failure
-        self._outcome.unread = True
+        self._outcome.unread, self._outcome.result = True, UNREAD
         self._outcome.events += 1
         self._passing = passing
         await self._edge.write(b"".join(line + b"\n" for line in fields(replace(rest.head, id=event_id))), more=True)
@@ -149,6 +150,7 @@ class Unread:
         if self._private is not None:
             data = self._private.feed(data) + (self._private.rest() if last else b"")
         self._outcome.size += len(data)
+        self._outcome.digest.add(data)
         if data or not more:
             await self._edge.write(data, more=more)
 
