@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, Final
 
 from gateway.admission.schemas import Part, Schema, declared, is_array, is_object, of_elements
+from gateway.bundle.argument_types import EVERY, Types, types_at
 from gateway.bundle.catalog_names import Target
 from gateway.bundle.plain import Json, objects
 
@@ -19,6 +20,8 @@ _OPENING: Final = ("additionalProperties", "unevaluatedProperties")
 _NESTED: Final = frozenset({"object", "array"})
 
 Names = frozenset[str]
+Resolved = tuple[Names | None, Sequence[Any] | None]
+"""The paths that are there instead of one that is surely not; the subschemas of one that is; neither if it may be."""
 
 
 class ArgumentPaths:
@@ -26,20 +29,31 @@ class ArgumentPaths:
 
     def __init__(self) -> None:
         self._schemas: dict[tuple[str, str, str], Schema | None] = {}
-        self._known: dict[tuple[str, str, str, str], Names | None] = {}
+        self._known: dict[tuple[str, str, str, str], Resolved] = {}
 
     def instead(self, target: Target, path: str) -> Names | None:
         """Return the paths that a target has, if `path` is surely not one of them; None if it is, or may be."""
+        return self._found(target, path)[0]
+
+    def types(self, target: Target, path: str, lists: int) -> Types:
+        """Return the JSON types that may be at a path of a target, or inside so many lists there."""
+        schema, (_, parts) = self._schema(target), self._found(target, path)
+        return EVERY if schema is None or parts is None else types_at(schema, parts, lists)
+
+    def _found(self, target: Target, path: str) -> "Resolved":
+        schema = self._schema(target)
+        if schema is None:
+            return None, None
+        key = (target.server, target.section, target.name, path)
+        if key not in self._known:
+            self._known[key] = _resolved(schema, path)
+        return self._known[key]
+
+    def _schema(self, target: Target) -> Schema | None:
         place = (target.server, target.section, target.name)
         if place not in self._schemas:
             self._schemas[place] = _schema(target)
-        schema = self._schemas[place]
-        if schema is None:
-            return None
-        key = (*place, path)
-        if key not in self._known:
-            self._known[key] = _instead(schema, path)
-        return self._known[key]
+        return self._schemas[place]
 
 
 def _schema(target: Target) -> Schema | None:
@@ -57,21 +71,21 @@ def _schema(target: Target) -> Schema | None:
         return None
 
 
-def _instead(schema: Schema, path: str) -> Names | None:
+def _resolved(schema: Schema, path: str) -> Resolved:
     parts: Sequence[Any] = [schema.root]
     before = ""
     for segment in path.split("/")[1:]:
         here = schema.here(parts)
         if not here or any(map(_leads_elsewhere, here)):
-            return None
+            return None, None
         name = segment.replace("~1", "/").replace("~0", "~")
         inner = _inner(here, name)
         if inner is None:
-            return None
+            return None, None
         if not inner:
-            return frozenset(map(partial(_below, before), declared(here)))
+            return frozenset(map(partial(_below, before), declared(here))), None
         parts, before = inner, f"{before}/{segment}"
-    return None
+    return None, parts
 
 
 def _inner(here: Sequence[Part], name: str) -> list[Any] | None:

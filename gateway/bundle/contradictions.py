@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from gateway.admission.digests import digest
 from gateway.admission.uri_patterns import normal_key, unusable_key
+from gateway.bundle.condition_values import condition_values
 from gateway.bundle.document import Document, step
 from gateway.bundle.environment import Environment
 from gateway.bundle.identity_index import FIELDS
@@ -212,6 +213,7 @@ _CHECKS: Final[tuple[Callable[[Environment], Iterator[Problem]], ...]] = (
     _hours_and_zones,
     _own_names,
     beyond_scopes,
+    condition_values,
 )
 
 

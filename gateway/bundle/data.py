@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from gateway.admission.uri_patterns import normal_key, normal_pattern
 from gateway.bundle.environment import Environment
+from gateway.bundle.fact_index import fact_index
 from gateway.bundle.identity_index import identity_index
 from gateway.bundle.plain import Json
 from gateway.bundle.reads import read_index
@@ -141,7 +142,8 @@ def derived(data: Json) -> Json:
     """Which rules to look at, for whom, what shows that nothing was damaged, and what of a question is read."""
     rules, agents, servers = data["rules"], data["agents"], data["catalog"]["servers"]
     index = rule_index(rules, servers)
-    return {
+    facts = fact_index(data | {"index": {"rules": index}})
+    return ({"facts": facts} if facts else {}) | {
         "rules": index,
         "reads": read_index(data | {"index": {"rules": index}}),
         "who": who_index(agents, index),

@@ -85,8 +85,12 @@ class Environment(Struct, frozen=True, kw_only=True):
 
     def tests(self, *words: str) -> Iterator[tuple[Document, str, ConditionTest]]:
         """Every test of these words in the conditions of the rules, with its document and pointer."""
+        return (placed for placed in self.every_test() if placed[2].word in words)
+
+    def every_test(self) -> Iterator[tuple[Document, str, ConditionTest]]:
+        """Every test in the conditions of the rules, with its document and pointer."""
         for document, pointer, rule in self.rules_placed():
-            yield from ((document, pointer + test.pointer, test) for test in tests_of(rule) if test.word in words)
+            yield from ((document, pointer + test.pointer, test) for test in tests_of(rule))
 
     def enforcement_entries(self) -> Json:
         """Requirement -> its enforcement."""

@@ -14,12 +14,12 @@ from gateway.bundle.rule_index import OF_CLAIMS
 CHECKS_SERVERS: Final = "0.2.0"
 """The first gateway that checks structured results, instructions, and schemas strictly."""
 NAMES_UNKNOWN_CLAIMS: Final = "0.3.0"
-"""The first gateway that names the claims that it could not read, and whose library refuses what restricts by them."""
+"""The first gateway that names the claims that it could not read, and that finds out facts of arguments."""
 
 
 def lowest_gateway(data: Json) -> str:
     """Return the version of the first gateway that enforces all of a bundle's data."""
-    if any(_by_claims(data)):
+    if any(_by_claims(data)) or _at(data, "index", "facts"):
         return NAMES_UNKNOWN_CLAIMS
     return CHECKS_SERVERS if any(_asked(data)) else LOWEST_GATEWAY
 

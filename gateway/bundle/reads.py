@@ -51,10 +51,16 @@ def pointers(requirement: Any) -> list[str]:
 def rule_pointers(data: Json, server: str) -> list[str]:
     """Return the places of arguments that the rules compare on a server; one that no rule names is any server."""
     index, rules = _object(data, "index", "rules"), _object(data, "rules")
-    offered = {*_ids(index.get(ANY_SERVER)), *_ids(index.get(server))}
-    if not index or not offered <= rules.keys():
+    names = offered(data, server)
+    if not index or not names <= rules.keys():
         return [ARGUMENTS]
-    return sorted({ARGUMENTS + path for name in offered for path in compared(rules[name])})
+    return sorted({ARGUMENTS + path for name in names for path in compared(rules[name])})
+
+
+def offered(data: Json, server: str) -> set[str]:
+    """Return the rules that the index offers on a server; those that name no server are offered on any."""
+    index = _object(data, "index", "rules")
+    return {*_ids(index.get(ANY_SERVER)), *_ids(index.get(server))}
 
 
 def compared(rule: Json) -> list[str]:

@@ -48,12 +48,17 @@ def conditions_of(rule: Mapping[str, Any]) -> Iterator[tuple[str, Json]]:
 def tests_of(rule: Mapping[str, Any]) -> Iterator[ConditionTest]:
     """Yield every test of a rule, outer ones first."""
     for pointer, condition in conditions_of(rule):
-        for word, operand in condition.items():
-            if word != "path":
-                yield from inside(ConditionTest(word, operand, f"{pointer}/{word}", str(condition["path"])))
+        yield from tests_of_condition(pointer, condition)
 
 
-def inside(test: ConditionTest) -> Iterator[ConditionTest]:
+def tests_of_condition(pointer: str, condition: Json) -> Iterator[ConditionTest]:
+    """Yield every test of a condition that stands at a pointer from the rule, outer ones first."""
+    for word, operand in condition.items():
+        if word != "path":
+            yield from _inside(ConditionTest(word, operand, f"{pointer}/{word}", str(condition["path"])))
+
+
+def _inside(test: ConditionTest) -> Iterator[ConditionTest]:
     """Yield a test and those inside it, outer ones first."""
     todo = [test]
     while todo:

@@ -14,12 +14,14 @@ from typing import Final
 from msgspec import Struct
 
 from gateway.bundle.argument_paths import REVIEWED, ArgumentPaths
+from gateway.bundle.argument_tests import mistyped
 from gateway.bundle.catalog_names import SECTIONS, SERVER_FIELDS, Bearers, CatalogNames, Target, bearers
 from gateway.bundle.document import Document
 from gateway.bundle.environment import Environment
 from gateway.bundle.moments import unix_seconds
 from gateway.bundle.plain import Json
 from gateway.bundle.problem import Problem
+from gateway.bundle.rule_conditions import conditions_of
 from gateway.bundle.suggestions import Suggestions, nearest
 
 _SAID: Final = {
@@ -41,6 +43,10 @@ _INSTEAD: Final = f"Correct the name or import it into the catalog. {_AHEAD}"
 _OF_AGENTS: Final = f"Correct the name or add the agent that has it. {_AHEAD}"
 _OF_ARGUMENTS: Final = f"Correct the path, which names the arguments of the call. {_AHEAD}"
 _OF_GROUPS: Final = "Correct the name, or add it to `groups` in environment.yaml."
+
+
+Group = tuple[tuple[str, str], ...]
+"""Sections and names of targets that are looked at together."""
 
 
 class RuleNames(Struct, frozen=True):
@@ -113,8 +119,9 @@ class _Search:
         if of_targets:
             return
         yield from self._combined(what, concerned)
-        for number, condition in enumerate(rule.get("arguments", [])):
-            yield from self._argument(f"/arguments/{number}/path", condition["path"], what, concerned)
+        for pointer, condition in conditions_of(rule):
+            lacking = [*self._argument(f"{pointer}/path", condition["path"], what, concerned)]
+            yield from lacking or self._mistyped(pointer, condition, what, concerned)
 
     def _who(self, who: Json) -> Iterator[Unknown]:
         found: list[Unknown] = []
@@ -181,12 +188,24 @@ class _Search:
         for group in _groups(what):
             key = (path, servers, group, narrowing)
             if key not in self._lacking:
-                matching = (self._catalog.matching(section, name, servers) for section, name in group)
-                targets = (each for some in matching for each in some if _fits_target(what, each))
-                self._lacking[key] = self._lacks(path, targets)
+                self._lacking[key] = self._lacks(path, self._meant(group, what, servers))
             lacking = self._lacking[key]
             if lacking is not None:
                 yield Unknown(pointer, *lacking)
+
+    def _meant(self, group: Group, what: Json, servers: AbstractSet[str] | None) -> Iterator[Target]:
+        """Yield the targets that the names of a group mean."""
+        matching = (self._catalog.matching(section, name, servers) for section, name in group)
+        return (each for some in matching for each in some if _fits_target(what, each))
+
+    def _mistyped(
+        self, pointer: str, condition: Json, what: Json, servers: AbstractSet[str] | None
+    ) -> Iterator[Unknown]:
+        """Yield the tests of a condition that can judge nothing that the targets of the rule take there."""
+        for group in _groups(what):
+            wrong = mistyped(self._arguments, pointer, condition, [*self._meant(group, what, servers)])
+            if wrong is not None:
+                yield Unknown(wrong.pointer, wrong.what, f"{wrong.remedy} {_AHEAD}")
 
     def _lacks(self, path: str, targets: Iterator[Target]) -> tuple[str, str] | None:
         """Return what is wrong if every target has a reviewed schema, and none of them has the path."""
@@ -208,7 +227,7 @@ class _Search:
         return Unknown(f"/what/{field}/{number}", f"{_SAID[field].format(name)}{of}", remedy)
 
 
-def _groups(what: Json) -> list[tuple[tuple[str, str], ...]]:
+def _groups(what: Json) -> list[Group]:
     """Return each exact name of a rule on its own, and then its globs, or all targets that have arguments, together."""
     if not {*SECTIONS} & what.keys():
         return [tuple((section, "*") for section in REVIEWED)]

@@ -12,6 +12,7 @@ import data.mcp.lib.call
 import data.mcp.lib.catalog
 import data.mcp.lib.definitions
 import data.mcp.lib.enforcement
+import data.mcp.lib.facts
 import data.mcp.lib.principal
 import data.mcp.lib.resolved
 import data.mcp.lib.rules
@@ -38,7 +39,7 @@ decision := {
 	_clean
 }
 
-decision := object.union(_judged, _route) if not _clean
+decision := object.union(object.union(_judged, _route), _needed) if not _clean
 
 # METADATA
 # description: The verdicts on a chunk of list items, each judged as the call that it would be, without its arguments.
@@ -82,7 +83,7 @@ _read := {id: read |
 	read := candidates.read[id]
 }
 
-# True where every requirement is met and nothing has to be held, reported or relaxed.
+# True where every requirement is met and nothing has to be held, reported, relaxed or found out.
 _clean if {
 	met
 	met_by_arguments
@@ -92,6 +93,7 @@ _clean if {
 	definitions.state != "drift"
 	rules.grounds
 	catalog.route
+	facts.needed == []
 }
 
 _judged := {
@@ -130,6 +132,10 @@ _outcome := "deny" if {
 
 _route := {"route": catalog.route} if {
 	_outcome == "allow"
+} else := {}
+
+_needed := {"needs_facts": facts.needed} if {
+	facts.needed != []
 } else := {}
 
 _refused := (unmet_standing | unmet_varying) | unmet_by_arguments

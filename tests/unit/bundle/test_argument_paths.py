@@ -145,6 +145,17 @@ def test_a_condition_on_an_argument_that_the_pinned_schema_lacks_is_a_problem(
     assert looked(policy, put, f"what: {{tools: [{what}]}}, ", "/texts", "allow").warnings == found.problems
 
 
+def test_a_test_that_can_judge_nothing_there_is_a_problem(policy: Path, put: Put, chat: Callable[..., None]) -> None:
+    chat(send=entry("send", SEND), mail=entry("mail", {"properties": {"to": {"type": "string"}}}))
+    found = looked(policy, put, "what: {tools: [send]}, ", "/to")
+    (problem,) = found.problems
+    assert problem.what == "`/to` of `send` is an array by the pinned schema, and `equals` judges a string."
+    assert problem.remedy.startswith("Write a test for an array, or correct the path. If it is still to come")
+    assert looked(policy, put, "what: {tools: [send]}, ", "/to", "allow").warnings == found.problems
+    assert looked(policy, put, "what: {tools: ['*']}, ", "/to") == RuleNames([], [])
+    assert looked(policy, put, "what: {tools: [mail]}, ", "/to") == RuleNames([], [])
+
+
 @pytest.mark.parametrize("what", ["what: {tools: ['*']}, ", "what: {servers: [chat]}, ", "what: {tools: [bare]}, ", ""])
 def test_a_condition_that_some_target_may_have_is_accepted(
     policy: Path, put: Put, chat: Callable[..., None], what: str

@@ -52,6 +52,12 @@ def test_what_restricts_by_claims_needs_a_gateway_that_names_unknown_ones(carrie
     assert lowest_gateway(carried) == lowest
 
 
+def test_rules_that_read_facts_need_the_gateway_that_finds_them_out() -> None:
+    facts = {"*": [{"path": "/to", "facts": ["domain"]}]}
+    assert lowest_gateway(data({}, {}) | {"index": {"facts": facts}}) == "0.3.0"
+    assert lowest_gateway(data({}, {}) | {"index": {"facts": {}}}) == "0.1.0"
+
+
 @pytest.mark.parametrize("damaged", [{}, {"environment": 1, "catalog": []}, {"catalog": {"servers": {"s": None}}}])
 def test_damaged_data_needs_no_newer_gateway(damaged: dict[str, Any]) -> None:
     assert lowest_gateway(damaged) == "0.1.0"

@@ -15,14 +15,14 @@ import data.mcp.lib.conditions.pointers
 holds(condition) if {
 	value := pointers.value(condition.path)
 	some word, operand in condition
-	_outermost(word, operand, value) == "holds"
+	_outermost(word, operand, value, condition.path) == "holds"
 }
 
 holds(condition) if {
 	some word in _of_absence
 	operand := condition[word]
 	pointers.is_free(condition.path)
-	_outermost(word, operand, set()) == "holds"
+	_outermost(word, operand, set(), condition.path) == "holds"
 }
 
 # METADATA
@@ -30,68 +30,68 @@ holds(condition) if {
 fails(condition) if {
 	value := pointers.value(condition.path)
 	some word, operand in condition
-	_outermost(word, operand, value) == "fails"
+	_outermost(word, operand, value, condition.path) == "fails"
 }
 
 fails(condition) if {
 	some word in _of_absence
 	operand := condition[word]
 	pointers.is_free(condition.path)
-	_outermost(word, operand, set()) == "fails"
+	_outermost(word, operand, set(), condition.path) == "fails"
 }
 
 # The tests that may say something of a missing argument.
 _of_absence := {"absent", "not", "none_of"}
 
 # Rego has no recursion: tests nest four deep, and each depth has its functions.
-_outermost("not", test, value) := _opposite[_by_second(test, value)]
+_outermost("not", test, value, at) := _opposite[_by_second(test, value, at)]
 
-_outermost("none_of", tests, value) := _opposite[_any({_by_second(test, value) | some test in tests})]
+_outermost("none_of", tests, value, at) := _opposite[_any({_by_second(test, value, at) | some test in tests})]
 
-_outermost("any_element", test, value) := _any({_by_second(test, each) | some each in _elements(value)})
+_outermost("any_element", test, value, at) := _any({_by_second(test, each, below) | some below, each in _elements(value, at)})
 
-_outermost("every_element", test, value) := _every({_by_second(test, each) | some each in _elements(value)})
+_outermost("every_element", test, value, at) := _every({_by_second(test, each, below) | some below, each in _elements(value, at)})
 
-_outermost(word, operand, value) := _innermost(word, operand, value)
+_outermost(word, operand, value, at) := _innermost(word, operand, value, at)
 
-_second("not", test, value) := _opposite[_by_third(test, value)]
+_second("not", test, value, at) := _opposite[_by_third(test, value, at)]
 
-_second("none_of", tests, value) := _opposite[_any({_by_third(test, value) | some test in tests})]
+_second("none_of", tests, value, at) := _opposite[_any({_by_third(test, value, at) | some test in tests})]
 
-_second("any_element", test, value) := _any({_by_third(test, each) | some each in _elements(value)})
+_second("any_element", test, value, at) := _any({_by_third(test, each, below) | some below, each in _elements(value, at)})
 
-_second("every_element", test, value) := _every({_by_third(test, each) | some each in _elements(value)})
+_second("every_element", test, value, at) := _every({_by_third(test, each, below) | some below, each in _elements(value, at)})
 
-_second(word, operand, value) := _innermost(word, operand, value)
+_second(word, operand, value, at) := _innermost(word, operand, value, at)
 
-_third("not", test, value) := _opposite[_by_innermost(test, value)]
+_third("not", test, value, at) := _opposite[_by_innermost(test, value, at)]
 
-_third("none_of", tests, value) := _opposite[_any({_by_innermost(test, value) | some test in tests})]
+_third("none_of", tests, value, at) := _opposite[_any({_by_innermost(test, value, at) | some test in tests})]
 
-_third("any_element", test, value) := _any({_by_innermost(test, each) | some each in _elements(value)})
+_third("any_element", test, value, at) := _any({_by_innermost(test, each, below) | some below, each in _elements(value, at)})
 
-_third("every_element", test, value) := _every({_by_innermost(test, each) | some each in _elements(value)})
+_third("every_element", test, value, at) := _every({_by_innermost(test, each, below) | some below, each in _elements(value, at)})
 
-_third(word, operand, value) := _innermost(word, operand, value)
+_third(word, operand, value, at) := _innermost(word, operand, value, at)
 
-_by_second(test, value) := verdict if {
+_by_second(test, value, at) := verdict if {
 	some word, operand in test
-	verdict := _second(word, operand, value)
+	verdict := _second(word, operand, value, at)
 } else := "unknown"
 
-_by_third(test, value) := verdict if {
+_by_third(test, value, at) := verdict if {
 	some word, operand in test
-	verdict := _third(word, operand, value)
+	verdict := _third(word, operand, value, at)
 } else := "unknown"
 
-_by_innermost(test, value) := verdict if {
+_by_innermost(test, value, at) := verdict if {
 	some word, operand in test
-	verdict := _innermost(word, operand, value)
+	verdict := _innermost(word, operand, value, at)
 } else := "unknown"
 
-_innermost(word, operand, value) := "holds" if {
-	comparisons.holds(word, operand, value)
-} else := "fails" if comparisons.judges(word, operand, value)
+_innermost(word, operand, value, at) := "holds" if {
+	comparisons.holds(word, operand, value, at)
+} else := "fails" if comparisons.judges(word, operand, value, at)
 
 _opposite := {"holds": "fails", "fails": "holds", "unknown": "unknown"}
 
@@ -107,6 +107,7 @@ _every(verdicts) := "fails" if {
 	verdicts == {"holds"}
 } else := "unknown"
 
-_elements(value) := value if {
+# The elements of a list, each with its own pointer.
+_elements(value, at) := {concat("/", [at, format_int(index, 10)]): each | some index, each in value} if {
 	is_array(value)
-} else := []
+} else := {}

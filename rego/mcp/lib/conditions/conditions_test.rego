@@ -145,6 +145,71 @@ test_nothing_is_absent_where_nothing_can_be if {
 	}
 }
 
+test_a_host_is_a_name_or_below_one if {
+	facts := {"/a": {"host": "api.example.com"}}
+	every names in [["api.example.com"], ["x", "*.example.com"], ["*.com"]] {
+		_verdict_with({"host": names}, "https://api.example.com/x", facts) == "holds"
+		_verdict_with({"not": {"host": names}}, "https://api.example.com/x", facts) == "fails"
+	}
+	every names in [["example.com"], ["*.api.example.com"], ["*.xample.com"], ["pi.example.com"], ["*"], ["*.example.co"]] {
+		_verdict_with({"host": names}, "https://api.example.com/x", facts) == "fails"
+	}
+	_verdict_with({"host": ["*.example.com"]}, "https://example.com", {"/a": {"host": "example.com"}}) == "fails"
+	_verdict_with({"host": ["*.example.com"]}, "https://.example.com", {"/a": {"host": ".example.com"}}) == "fails"
+	_verdict_with({"host": ["192.0.2.1", "::1"]}, "http://[::1]/", {"/a": {"host": "::1"}}) == "holds"
+}
+
+test_a_domain_is_that_of_each_address if {
+	facts := {"/a/0": {"domain": "example.com"}, "/a/1": {"domain": "rival.example"}}
+	addresses := ["a@example.com", "b@rival.example"]
+	_verdict_with({"any_element": {"domain": ["example.com"]}}, addresses, facts) == "holds"
+	_verdict_with({"every_element": {"domain": ["example.com"]}}, addresses, facts) == "fails"
+	_verdict_with({"any_element": {"not": {"domain": ["example.com"]}}}, addresses, facts) == "holds"
+	_verdict_with({"every_element": {"domain": ["example.com"]}}, ["a@example.com", "a"], facts) == "fails"
+	one := {"/a/0": {"domain": "example.com"}}
+	_verdict_with({"every_element": {"domain": ["example.com"]}}, ["a@example.com", "a"], one) == "unknown"
+	_verdict_with({"any_element": {"every_element": {"domain": ["x"]}}}, [["a@x"]], {"/a/0/0": {"domain": "x"}}) == "holds"
+	_verdict_with({"domain": ["example.com"]}, "a@example.com", {"/a": {"host": "example.com"}}) == "unknown"
+}
+
+test_a_path_is_a_root_or_lies_below_one if {
+	every case in [
+		[["/reports"], "/reports", "holds"],
+		[["/reports"], "/reports/a/b", "holds"],
+		[["/reports"], "/reports2", "fails"],
+		[["/reports"], "/", "fails"],
+		[["/reports"], "reports/a", "unknown"],
+		[["/"], "/etc/passwd", "holds"],
+		[["/"], "/", "holds"],
+		[["/"], "a", "unknown"],
+		[["reports"], "reports/a", "holds"],
+		[["reports"], "a", "fails"],
+		[["reports"], "/reports/a", "unknown"],
+		[["."], "a/b", "holds"],
+		[["."], ".", "holds"],
+		[["."], "/a", "unknown"],
+		[["a", "/b"], "/a", "fails"],
+		[["a", "/b"], "/b/c", "holds"],
+	] {
+		[roots, path, verdict] := case
+		_verdict_with({"within": roots}, "as written", {"/a": {"path": path}}) == verdict
+		_verdict_with({"not": {"within": roots}}, "as written", {"/a": {"path": path}}) == _opposite[verdict]
+	}
+}
+
+test_a_fact_that_is_not_there_is_unknown if {
+	every test in [{"host": ["a"]}, {"domain": ["a"]}, {"within": ["a"]}] {
+		every facts in [{}, null, {"/b": {"host": "a", "domain": "a", "path": "a"}}, {"/a": {}}, {"/a": {"host": 1, "path": null}}] {
+			_verdict_with(test, "a", facts) == "unknown"
+			_verdict_with({"not": test}, "a", facts) == "unknown"
+		}
+		all := {"/a": {"host": "a", "domain": "a", "path": "a"}}
+		_verdict_with(test, "a", all) == "holds"
+		every value in [null, 7, ["a"], {"a": "a"}, false] { _verdict_with(test, value, all) == "unknown" }
+		_verdict(test, "a") == "unknown"
+	}
+}
+
 _holds(condition) if _holds_for(condition, _arguments)
 
 _fails(condition) if _fails_for(condition, _arguments)
@@ -162,6 +227,10 @@ _verdict(test, value) := "holds" if {
 } else := "fails" if {
 	_fails_for(object.union({"path": "/a"}, test), {"a": value})
 } else := "unknown"
+
+_verdict_with(test, value, facts) := verdict if {
+	verdict := _verdict(test, value) with input.facts as facts
+}
 
 _opposite := {"holds": "fails", "fails": "holds", "unknown": "unknown"}
 

@@ -8,78 +8,98 @@ package mcp.lib.conditions.comparisons
 
 import data.mcp.lib.patterns
 
-holds("equals", wanted, value) if value == wanted
+holds("equals", wanted, value, _) if value == wanted
 
-holds("in", wanted, value) if value in wanted
+holds("in", wanted, value, _) if value in wanted
 
-holds("prefix", wanted, value) if {
+holds("prefix", wanted, value, _) if {
 	is_string(value)
 	startswith(value, wanted)
 }
 
-holds("glob", wanted, value) if {
+holds("glob", wanted, value, _) if {
 	is_string(value)
 	patterns.matches(wanted, value)
 }
 
-holds("matches", wanted, value) if {
+holds("matches", wanted, value, _) if {
 	is_string(value)
 	regex.match(wanted, value)
 }
 
-holds("at_most", limit, value) if {
+holds("at_most", limit, value, _) if {
 	_are_numbers(limit, value)
 	value <= limit
 }
 
-holds("at_least", limit, value) if {
+holds("at_least", limit, value, _) if {
 	_are_numbers(limit, value)
 	value >= limit
 }
 
-holds("above", limit, value) if {
+holds("above", limit, value, _) if {
 	_are_numbers(limit, value)
 	value > limit
 }
 
-holds("below", limit, value) if {
+holds("below", limit, value, _) if {
 	_are_numbers(limit, value)
 	value < limit
 }
 
-holds("length", wanted, value) if {
+holds("length", wanted, value, _) if {
 	some word, limit in wanted
 	_fits_length(word, limit, _length(value))
 }
 
-holds("absent", true, value) if is_set(value)
+holds("absent", true, value, _) if is_set(value)
+
+holds("host", names, value, at) if _fits_name(names, _fact("host", value, at))
+
+holds("domain", names, value, at) if _fits_name(names, _fact("domain", value, at))
+
+holds("within", roots, value, at) if {
+	path := _fact("path", value, at)
+	some root in roots
+	_lies_within(root, path)
+}
 
 # METADATA
 # description: True where a test can say of a value whether it holds.
-judges("equals", wanted, value) if type_name(value) == type_name(wanted)
+judges("equals", wanted, value, _) if type_name(value) == type_name(wanted)
 
-judges("in", wanted, value) if {
+judges("in", wanted, value, _) if {
 	some each in wanted
 	type_name(value) == type_name(each)
 }
 
-judges("prefix", _, value) if is_string(value)
+judges("prefix", _, value, _) if is_string(value)
 
-judges("glob", _, value) if is_string(value)
+judges("glob", _, value, _) if is_string(value)
 
-judges("matches", _, value) if is_string(value)
+judges("matches", _, value, _) if is_string(value)
 
-judges("at_most", limit, value) if _are_numbers(limit, value)
+judges("at_most", limit, value, _) if _are_numbers(limit, value)
 
-judges("at_least", limit, value) if _are_numbers(limit, value)
+judges("at_least", limit, value, _) if _are_numbers(limit, value)
 
-judges("above", limit, value) if _are_numbers(limit, value)
+judges("above", limit, value, _) if _are_numbers(limit, value)
 
-judges("below", limit, value) if _are_numbers(limit, value)
+judges("below", limit, value, _) if _are_numbers(limit, value)
 
-judges("length", _, value) if _length(value)
+judges("length", _, value, _) if _length(value)
 
-judges("absent", true, _)
+judges("absent", true, _, _)
+
+judges("host", _, value, at) if _fact("host", value, at)
+
+judges("domain", _, value, at) if _fact("domain", value, at)
+
+judges("within", roots, value, at) if {
+	path := _fact("path", value, at)
+	some root in roots
+	_is_absolute(root) == _is_absolute(path)
+}
 
 _are_numbers(limit, value) if {
 	is_number(value)
@@ -100,3 +120,32 @@ _fits_length("at_least", limit, length) if length >= limit
 _fits_length("above", limit, length) if length > limit
 
 _fits_length("below", limit, length) if length < limit
+
+# What the gateway found out about the text at a pointer; undefined where it found nothing, or nobody asked.
+_fact(name, value, at) := fact if {
+	is_string(value)
+	fact := input.facts[at][name]
+	is_string(fact)
+}
+
+_fits_name(names, name) if name in names
+
+# `*.example.com` is every name below example.com.
+_fits_name(names, name) if {
+	some pattern in names
+	startswith(pattern, "*.")
+	end := substring(pattern, 1, -1)
+	endswith(name, end)
+	name != end
+}
+
+_lies_within(root, path) if path == root
+
+_lies_within("/", path) if _is_absolute(path)
+
+# Relative paths in normal form stay below the place where they start.
+_lies_within(".", path) if not _is_absolute(path)
+
+_lies_within(root, path) if startswith(path, concat("", [root, "/"]))
+
+_is_absolute(path) := startswith(path, "/")
