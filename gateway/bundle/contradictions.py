@@ -20,7 +20,9 @@ from gateway.bundle.environment import Environment
 from gateway.bundle.identity_index import FIELDS
 from gateway.bundle.moments import unix_seconds
 from gateway.bundle.names import Names
+from gateway.bundle.plain import Json
 from gateway.bundle.problem import Problem
+from gateway.bundle.rule_conditions import EXCEPTION
 from gateway.bundle.rule_scopes import beyond_scopes
 from gateway.bundle.suggestions import nearest
 
@@ -181,17 +183,23 @@ def _unread_output(environment: Environment) -> Iterator[Problem]:
 def _hours_and_zones(environment: Environment) -> Iterator[Problem]:
     zones = available_timezones()
     stated = [(environment.settings, "/time_zone", environment.settings.value.get("time_zone", "UTC"))]
-    for document, pointer, rule in environment.rules_placed():
-        when = rule.get("when", {})
+    for document, pointer, when in _moments(environment):
         start, _, end = when.get("hours", "-24:00").partition("-")
         if start == end:
             remedy = "Write two times that differ; leave `hours` out to mean the whole day."
-            yield document.problem(f"{pointer}/when/hours", "`hours` start and end at the same time.", remedy)
-        stated.append((document, f"{pointer}/when/time_zone", when.get("time_zone", "UTC")))
+            yield document.problem(f"{pointer}/hours", "`hours` start and end at the same time.", remedy)
+        stated.append((document, f"{pointer}/time_zone", when.get("time_zone", "UTC")))
     for document, pointer, zone in stated:
         if zone not in zones:
             remedy = nearest(zone, zones) or "Write an IANA name, such as Europe/Zurich, or UTC."
             yield document.problem(pointer, f"there is no time zone `{zone}`.", remedy)
+
+
+def _moments(environment: Environment) -> Iterator[tuple[Document, str, Json]]:
+    """Yield the `when` of every rule and of every exception."""
+    for document, pointer, rule in environment.rules_placed():
+        for place, part in ((pointer, rule), (pointer + EXCEPTION, rule.get("unless", {}))):
+            yield document, f"{place}/when", part.get("when", {})
 
 
 def _own_names(environment: Environment) -> Iterator[Problem]:

@@ -44,11 +44,13 @@ _RULE: Final[Mapping[str, Any]] = {
     "what": {},
     "when": None,
     "arguments": [],
+    "unless": None,
     "mode": None,
     "reason": "",
     "owner": "",
     "expires": None,
 }
+_EXCEPTION: Final[Mapping[str, Any]] = {"who": {}, "when": None, "arguments": []}
 _ENVIRONMENT: Final[Mapping[str, Any]] = {
     "default": "deny",
     "time_zone": "UTC",
@@ -118,6 +120,8 @@ def _rule(entry: Json) -> Json:
     rule = {key: value for key, value in entry.items() if key != "not_yet"}
     if "not_yet" in entry and "mode" not in entry and entry["effect"] != "allow":
         del rule["expires"]
+    if "unless" in entry:
+        rule["unless"] = {**_EXCEPTION, **entry["unless"]}
     patterns = entry.get("what", {}).get("resources")
     if patterns:
         rule["what"] = {**entry["what"], "resources": list(dict.fromkeys(map(normal_pattern, patterns)))}

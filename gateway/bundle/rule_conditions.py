@@ -17,6 +17,8 @@ ELEMENTS: Final = frozenset({"any_element", "every_element"})
 OF_ONE: Final = frozenset({"not", *ELEMENTS})
 """The tests that hold one test."""
 OF_SEVERAL: Final = "none_of"
+EXCEPTION: Final = "/unless"
+"""Where the exception of a rule stands."""
 NUMBERS: Final = frozenset({"at_most", "at_least", "above", "below"})
 TEXTS: Final = frozenset({"prefix", "glob", "matches"})
 
@@ -40,9 +42,16 @@ class ConditionTest(Struct, frozen=True):
 
 
 def conditions_of(rule: Mapping[str, Any]) -> Iterator[tuple[str, Json]]:
-    """Yield the conditions of a rule, each with its pointer from the rule."""
-    for number, condition in enumerate(rule.get("arguments", ())):
-        yield f"/arguments/{number}", condition
+    """Yield the conditions of a rule and of its exception, each with its pointer from the rule."""
+    for pointer, part in (("", rule), (EXCEPTION, exception_of(rule))):
+        for number, condition in enumerate(part.get("arguments", ())):
+            yield f"{pointer}/arguments/{number}", condition
+
+
+def exception_of(rule: Mapping[str, Any]) -> Json:
+    """Return the exception of a rule; an empty one if it has none."""
+    stated: Any = rule.get("unless")
+    return stated if is_object(stated) else {}
 
 
 def tests_of(rule: Mapping[str, Any]) -> Iterator[ConditionTest]:

@@ -54,7 +54,7 @@ def _put(leaf: Json, name: str, rule: Json, row: str) -> None:
 
 def _is_settled(rule: Json, row: str) -> bool:
     """True for an allow rule of which nothing is left to judge where it is found by server, row and who key."""
-    timeless = all(rule[field] is None for field in ("mode", "when", "expires"))
+    timeless = all(rule[field] is None for field in ("mode", "when", "expires")) and rule.get("unless") is None
     if rule["effect"] != "allow" or not timeless or len(rule["who"]) > 1:
         return False
     actions = set(rule["what"].get("actions", ["unknown"]))

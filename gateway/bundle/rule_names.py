@@ -12,6 +12,7 @@ from functools import partial
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.bundle.argument_paths import REVIEWED, ArgumentPaths
 from gateway.bundle.argument_tests import mistyped
@@ -21,7 +22,7 @@ from gateway.bundle.environment import Environment
 from gateway.bundle.moments import unix_seconds
 from gateway.bundle.plain import Json
 from gateway.bundle.problem import Problem
-from gateway.bundle.rule_conditions import conditions_of
+from gateway.bundle.rule_conditions import EXCEPTION, conditions_of
 from gateway.bundle.suggestions import Suggestions, nearest
 
 _SAID: Final = {
@@ -76,14 +77,25 @@ def rule_names(environment: Environment, now: float) -> RuleNames:
         if is_waived and unix_seconds(rule["expires"]) > now:
             continue
         ended = f" (`not_yet` ended at {rule['expires']})" if is_waived else ""
-        told = found.warnings if rule["effect"] == "allow" else found.problems
-        told += [document.problem(pointer + each.pointer, f"{each.what}{ended}.", each.remedy) for each in unknown]
+        for each in unknown:
+            told = found.problems if _loosens(rule, each.pointer) else found.warnings
+            told.append(document.problem(pointer + each.pointer, f"{each.what}{ended}.", each.remedy))
     return found
 
 
 def lookup(environment: Environment) -> Callable[[Json], Iterator[Unknown]]:
     """Return what yields the names in one rule that nothing in the environment has."""
     return _Search(CatalogNames(environment.catalog), bearers(environment)).unknown
+
+
+def _loosens(rule: Json, pointer: str) -> bool:
+    """Return whether a rule restricts less by a mistake: an exception that names nobody leaves a permission whole.
+
+    An argument that nothing has is unknown: it neither fits an exception nor misses it.
+    """
+    if pointer.startswith(EXCEPTION):
+        return rule["effect"] == "allow" and pointer.startswith(f"{EXCEPTION}/who")
+    return rule["effect"] != "allow"
 
 
 def _needless(document: Document, pointer: str, rule: Json) -> Problem:
@@ -106,6 +118,8 @@ class _Search:
     def unknown(self, rule: Json) -> Iterator[Unknown]:
         """Yield what of a rule nothing in the environment has."""
         yield from self._who(rule.get("who", {}))
+        excepted = self._who(rule.get("unless", {}).get("who", {}))
+        yield from (replace(each, pointer=EXCEPTION + each.pointer) for each in excepted)
         what = rule.get("what", {})
         of_servers = [*self._servers(what)]
         yield from of_servers

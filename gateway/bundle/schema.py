@@ -149,7 +149,12 @@ def _nodes(error: jsonschema_rs.ValidationError, kind: str) -> list[Json]:
 def _inside(node: Any, part: str | int, kind: str) -> Any:
     """The subschema one step further on an evaluation path, where `$ref` is a step of its own."""
     inner = node[part]
-    return schema(kind)["$defs"][inner.rpartition("/")[2]] if part == "$ref" else inner
+    if part != "$ref":
+        return inner
+    found: Any = schema(kind)
+    for key in inner.split("/")[1:]:
+        found = found[key]
+    return found
 
 
 def _described(error: jsonschema_rs.ValidationError, kind: str) -> str:

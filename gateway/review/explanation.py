@@ -18,7 +18,7 @@ from gateway.admission.masking import segments
 from gateway.bundle.condition_words import condition_words
 from gateway.bundle.plain import Json, is_object
 from gateway.bundle.reads import RULES
-from gateway.bundle.rule_conditions import conditions_of
+from gateway.bundle.rule_conditions import EXCEPTION, conditions_of
 from gateway.bundle.stated_facts import stated_facts
 from gateway.opa.answer import Decided, read_decision
 from gateway.opa.client import DECISION
@@ -196,12 +196,13 @@ def _there(name: str, rule: Json, question: Json) -> RuleThere:
         line=int(rule.get("line", 0)),
         owner=str(rule.get("owner", "")),
         because=str(rule.get("reason", "")),
-        conditions=tuple(_compared(condition, question) for _, condition in conditions_of(rule)),
+        conditions=tuple(_compared(pointer, condition, question) for pointer, condition in conditions_of(rule)),
     )
 
 
-def _compared(condition: Json, question: Json) -> str:
+def _compared(pointer: str, condition: Json, question: Json) -> str:
     path = str(condition["path"])
     found = at(question.get("arguments", {}), segments(path))
     was = "not there" if found is ABSENT else msgspec.json.encode(found).decode()
-    return f"{condition_words(condition)}; it was {was}"
+    exception = "unless " if pointer.startswith(EXCEPTION) else ""
+    return f"{exception}{condition_words(condition)}; it was {was}"

@@ -83,6 +83,10 @@ CONDITIONS: Final = st.lists(
             {"path": "/x", "matches": "^o"},
             {"path": "/x", "at_most": 9},
             {"path": "/z", "equals": 1},
+            {"path": "/x", "not": {"equals": "one"}},
+            {"path": "/x", "none_of": [{"above": 9}, {"prefix": "t"}]},
+            {"path": "/x/y", "length": {"at_most": 1}},
+            {"path": "/z", "absent": True},
         )
     ),
     min_size=1,
@@ -100,6 +104,7 @@ def rule(draw: st.DrawFn) -> dict[str, Any]:
             what=WHAT.filter(bool),
             when=WHEN.filter(bool),
             arguments=CONDITIONS,
+            unless=part({}, who=WHO.filter(bool), when=WHEN.filter(bool), arguments=CONDITIONS).filter(bool),
             expires=EXPIRY,
         )
     )

@@ -53,7 +53,7 @@ _EVERY: Final[Mapping[str, str]] = {
 _TARGETS: Final = ("tools", "resources", "prompts")
 """Each restricts its own kind: with one of them stated, another one more is about more."""
 _STRICTNESS: Final = {"allow": 0, "hold": 1, "deny": 2}
-_KNOWN: Final = frozenset({"effect", "who", "what", "when", "arguments", "mode", "expires"})
+_KNOWN: Final = frozenset({"effect", "who", "what", "when", "arguments", "unless", "mode", "expires"})
 _WORDS: Final = frozenset({"reason", "owner", "file", "team"})
 _WIDER: Final[Mapping[str, Effect]] = {"allow": "looser", "hold": "stricter", "deny": "stricter"}
 
@@ -96,13 +96,17 @@ def _wider(rule: Json) -> Effect:
 
 
 def _summary(rule: Json) -> str:
-    parts = [
-        f"{_NOUNS.get(field, field)} {listed(values)}" for field, values in {**rule["who"], **rule["what"]}.items()
-    ]
-    when = [f"when {shown(rule['when'])}"] if rule["when"] else []
-    asks = [f"if argument {condition_words(each)}" for each in rule["arguments"]]
     mode = f" ({rule['mode']} only)" if rule["mode"] else ""
-    return f"{rule['effect']}{mode} for {', '.join([*parts, *when, *asks]) or 'everything'}"
+    unless = f", unless {', '.join(_parts(rule['unless']))}" if rule.get("unless") else ""
+    return f"{rule['effect']}{mode} for {', '.join(_parts(rule)) or 'everything'}{unless}"
+
+
+def _parts(stated: Json) -> list[str]:
+    """Return what a rule, or its exception, is about."""
+    fields = {**stated["who"], **stated.get("what", {})}
+    named = [f"{_NOUNS.get(field, field)} {listed(values)}" for field, values in fields.items()]
+    when = [f"when {shown(stated['when'])}"] if stated["when"] else []
+    return [*named, *when, *(f"if argument {condition_words(each)}" for each in stated["arguments"])]
 
 
 def _extents(old: Json, new: Json) -> Iterator[tuple[str, bool | None]]:
@@ -112,6 +116,7 @@ def _extents(old: Json, new: Json) -> Iterator[tuple[str, bool | None]]:
     yield from _targets(old["what"], new["what"])
     yield from _times(old["when"], new["when"])
     yield from condition_changes(old["arguments"], new["arguments"])
+    yield from _exceptions(old.get("unless"), new.get("unless"))
     if old["mode"] is None and new["mode"] is None and old["expires"] != new["expires"]:
         yield became("end", old["expires"], new["expires"]), prolonged(old["expires"], new["expires"])
 
@@ -159,6 +164,18 @@ def _times(old: Json | None, new: Json | None) -> Iterator[tuple[str, bool | Non
         yield f"now applies at all times, not only when {shown(old)}", True
     else:
         yield f"now applies when {shown(new)}, not when {shown(old)}", None
+
+
+def _exceptions(old: Json | None, new: Json | None) -> Iterator[tuple[str, bool | None]]:
+    if old == new:
+        return
+    before, after = (", ".join(_parts(each)) if each else "" for each in (old, new))
+    if old is None:
+        yield f"now has an exception: {after}", False
+    elif new is None:
+        yield f"no longer has an exception: {before}", True
+    else:
+        yield f"now has the exception: {after}, and no longer: {before}", None
 
 
 def _modes(old: Json, new: Json) -> Told:

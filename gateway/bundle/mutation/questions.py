@@ -28,7 +28,10 @@ _NAMED: Final = (
 _WITHOUT_TARGET: Final = ("tools/list", "initialize", "stream/open")
 _OF_SERVERS: Final = ("sampling/createMessage", "roots/list")
 _READS: Final = {"readOnlyHint": True, "destructiveHint": False, "openWorldHint": False}
-_ARGUMENTS: Final[tuple[Json, ...]] = ({}, {"path": "a/b", "channel": "general", "limit": 5})
+_ARGUMENTS: Final[tuple[Json, ...]] = (
+    {},
+    {"path": "a/b", "channel": "general", "limit": 5, "to": ["a@example.com", "b"], "url": "https://a.example.com/"},
+)
 
 
 def questions(data: Json) -> list[Json]:

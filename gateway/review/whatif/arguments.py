@@ -15,6 +15,7 @@ import msgspec
 from gateway.admission.masking import segments
 from gateway.admission.question import measured, moment
 from gateway.bundle.plain import Json, is_array, is_object
+from gateway.bundle.rule_conditions import exception_of
 from gateway.review.whatif.scene import Scene
 from gateway.review.whatif.world import Change, World, on_question, put
 
@@ -138,8 +139,10 @@ def time_changes(scene: Scene) -> Iterator[Change]:
     zone = scene.world.data["environment"].get("time_zone", "UTC")
     for effect in ("deny", "hold", "allow"):
         for name, rule, misfits in scene.rules(effect):
-            if rule["when"] and len(misfits) <= 1:
-                for instant in _edges(rule["when"], asked, zone):
+            if len(misfits) > 1:
+                continue
+            for when in filter(None, (rule["when"], exception_of(rule).get("when"))):
+                for instant in _edges(when, asked, zone):
                     text = f"at {instant:%Y-%m-%dT%H:%M:%SZ}, for the hours of rule {name}"
                     time = msgspec.to_builtins(moment(int(instant.timestamp()) * _NS))
                     yield Change(text=text, size=2, apply=on_question("context", "time", to=time))

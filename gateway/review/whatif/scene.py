@@ -12,6 +12,7 @@ from gateway.admission.decision import Decision
 from gateway.admission.record import Outcome
 from gateway.bundle.names import Names
 from gateway.bundle.plain import Json
+from gateway.bundle.rule_conditions import conditions_of
 from gateway.review.whatif.world import World
 
 _TARGETS: Final[Mapping[str, str]] = {"tool": "tools", "prompt": "prompts", "resource": "resources"}
@@ -121,4 +122,4 @@ class Scene(Struct, frozen=True, kw_only=True):
         for effect in ("deny", "hold", "allow"):
             for name, rule, misfits in self.rules(effect):
                 if len(misfits) <= 1:
-                    yield from ((name, condition) for condition in rule["arguments"])
+                    yield from ((name, condition) for _, condition in conditions_of(rule))

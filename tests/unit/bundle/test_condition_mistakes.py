@@ -66,6 +66,40 @@ def test_another_word_for_arguments_is_refused_with_the_right_one(word: str) -> 
     assert "Write `arguments`" in problem.remedy
 
 
+@pytest.mark.parametrize(
+    ("exception", "line", "words"),
+    [
+        ("unless: {agents: [a]}", 4, "Write `who: {agents: [...]}`"),
+        ("unless: {hours: '08:00-18:00'}", 4, "Write `when: {...}`"),
+        ("unless: {path: /n, equals: 1}", 4, "Write `arguments: [{path: ..., ...}]`"),
+        ("unless: {what: {tools: [a]}}", 4, "An exception has no `what`"),
+        ("unless: {tools: [a]}", 4, "An exception has no `what`"),
+        ("unless: {}", 4, "one or more of who, when, arguments"),
+        ("unless: [{who: {agents: [a]}}]", 4, "one or more of who, when, arguments"),
+        ("unless: {who: {agent: [a]}}", 4, "Did you mean `agents`?"),
+        ("unless: {arguments: [{path: /n, max: 1}]}", 4, "`above: 100`"),
+        ("unless: {when: {days: [Monday]}}", 4, "Days of the week"),
+        ("except: {who: {agents: [a]}}", 4, "Write `unless`"),
+        ("exceptions: [{who: {agents: [a]}}]", 4, "Write `unless`"),
+        ("tools: [a]", 4, "Write `what: {tools: [...]}`"),
+        ("agents: [a]", 4, "Write `who: {agents: [...]}`"),
+    ],
+)
+def test_a_mistake_in_an_exception_is_refused_with_the_word_to_use(exception: str, line: int, words: str) -> None:
+    document = read_document("rules/r.yaml", f"rules:\n  - rule: r\n    effect: deny\n    {exception}\n".encode())
+    assert isinstance(document, Document), document
+    found = violations(document, "rules")
+    assert {problem.line for problem in found} == {line}
+    assert any(words in problem.remedy for problem in found), found
+
+
+def test_an_exception_is_of_who_when_and_arguments() -> None:
+    stated = "{who: {labels: [on-call]}, when: {days: [monday]}, arguments: [{path: /n, above: 1}]}"
+    document = read_document("rules/r.yaml", f"rules:\n  - {{rule: r, effect: deny, unless: {stated}}}\n".encode())
+    assert isinstance(document, Document), document
+    assert violations(document, "rules") == []
+
+
 def test_no_word_that_is_refused_with_another_is_one_of_the_language() -> None:
     definitions = schema("rules")["$defs"]
     for node in definitions.values():

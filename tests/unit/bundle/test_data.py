@@ -78,6 +78,7 @@ def test_a_rule_carries_its_file_and_line_and_all_its_keys(data: Data) -> None:
         "what": {"servers": ["files"], "actions": ["read", "list"]},
         "when": None,
         "arguments": [],
+        "unless": None,
         "mode": None,
         "reason": "It is what the bot is for.",
         "owner": "alice@example.com",

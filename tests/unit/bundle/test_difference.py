@@ -20,6 +20,9 @@ END, LATER, EARLIER = "2027-01-01T00:00:00Z", "2027-06-01T00:00:00Z", "2026-12-2
 STOCK = Library(version="0.1.0", digest="a" * 64)
 
 
+EXCEPTION: Json = {"who": {"labels": ["night"]}, "when": None, "arguments": [{"path": "/to", "absent": True}]}
+
+
 def rule(effect: str, **fields: Any) -> Json:
     stated: Json = {"who": {"kinds": ["claude-code"]}, "what": {"servers": ["slack"]}, "when": None, "arguments": []}
     words = {"mode": None, "reason": "r", "owner": "o", "expires": None, "file": "rules/a.yaml", "line": 2}
@@ -59,6 +62,9 @@ BASE: Json = {
     },
     "rules": {
         "permits": rule("allow", expires=END),
+        "excepts": rule("deny", unless=EXCEPTION),
+        "counts": rule("deny", arguments=[{"path": "/n", "above": 5}]),
+        "pays": rule("allow", arguments=[{"path": "/to", "every_element": {"domain": ["a.example", "*.b.example"]}}]),
         "refuses": rule("deny", arguments=[{"path": "/to", "glob": "*@rival.example"}]),
         "holds": rule("hold", what={"tools": ["post"]}),
         "watches": rule("deny", mode="shadow", expires=END),
@@ -121,6 +127,16 @@ CASES: list[tuple[str, Any, str, str]] = [
     ("rules/permits/what", {"servers": ["slack"], "prompts": ["p"]}, "rule permits now concerns only prompt p", "stricter"),
     ("rules/refuses/arguments", [], 'rule refuses no longer asks that argument /to: glob "*@rival.example"', "stricter"),
     ("rules/permits/arguments", [{"path": "/n", "equals": 1}], "rule permits now applies only if argument /n: equals 1", "stricter"),
+    ("rules/refuses/arguments", [{"path": "/to", "glob": "*@x.example"}], 'rule refuses now applies if argument /to: glob "*@x.example", no longer if /to: glob', "unclear"),
+    ("rules/counts/arguments", [{"path": "/n", "above": 10}], "rule counts now applies if argument /n: above 10, no longer if /n: above 5", "looser"),
+    ("rules/counts/arguments", [{"path": "/n", "above": 3}], "rule counts now applies if argument /n: above 3", "stricter"),
+    ("rules/pays/arguments", [{"path": "/to", "every_element": {"domain": ["a.example"]}}], "rule pays now applies if argument /to: every element: domain in a.example, no longer if", "stricter"),
+    ("rules/pays/arguments", [{"path": "/to", "every_element": {"domain": ["a.example", "*.b.example", "c.example"]}}], "rule pays now applies if argument /to", "looser"),
+    ("rules/refuses/unless", EXCEPTION, "rule refuses now has an exception: agents labeled night, if argument /to: absent", "looser"),
+    ("rules/permits/unless", EXCEPTION, "rule permits now has an exception: agents labeled night", "stricter"),
+    ("rules/excepts/unless", None, "rule excepts no longer has an exception: agents labeled night, if argument /to: absent", "stricter"),
+    ("rules/excepts/unless", EXCEPTION | {"who": {}}, "rule excepts now has the exception: if argument /to: absent, and no longer: agents labeled night", "unclear"),
+    ("rules/excepts", GONE, "rule excepts is gone: deny for agents of kind claude-code, server slack, unless agents labeled night, if argument /to: absent", "looser"),
     ("rules/refuses/when", {"hours": "18:00-08:00"}, "rule refuses now applies only when", "looser"),
     ("rules/refuses/effect", "hold", "rule refuses is now hold, not deny", "looser"),
     ("rules/holds/effect", "deny", "rule holds is now deny, not hold", "stricter"),

@@ -4,7 +4,8 @@
 #   The verdict of the YAML rules on the message. Rule 1: deny beats hold beats allow beats nothing, and order never
 #   matters. Rule 2: a rule refuses unless it surely does not apply, and permits only where it surely does. Rule 3: a
 #   damaged rule refuses, by its name. Rule 4: `permitted_without_arguments` reads no arguments: a refusal with argument
-#   conditions does not count there, a permission with conditions does.
+#   conditions does not count there, a permission with conditions does; nor does a refusal whose exception has some. Rule
+#   5: an exception lifts a refusal where it surely fits, and leaves a permission where it surely does not.
 package mcp.lib.rules
 
 import data.mcp.lib.call
@@ -30,7 +31,7 @@ permitted if {
 refusing := _damaged | {id |
 	some id, rule in _restricting
 	rule.effect == "deny"
-	not _some_condition_fails(rule)
+	not _surely_fails(rule)
 }
 
 # METADATA
@@ -39,7 +40,7 @@ holding := {id |
 	some id, rule in _restricting
 	rule.effect == "hold"
 	not call.targetless
-	not _some_condition_fails(rule)
+	not _surely_fails(rule)
 }
 
 # METADATA
@@ -47,7 +48,7 @@ holding := {id |
 allowing := candidates.offer.allow | {id |
 	some id, rule in _granting
 	rule.effect == "allow"
-	_every_condition_holds(rule)
+	_surely_holds(rule)
 }
 
 # METADATA
@@ -162,6 +163,7 @@ _refused_always if {
 	some rule in _restricting
 	rule.effect == "deny"
 	rule.arguments == []
+	not scope.is_excepted_by_arguments(rule)
 }
 
 _admitted if not candidates.offer.allow == set()
@@ -174,7 +176,7 @@ _permitted if not candidates.offer.allow == set()
 
 _permitted if {
 	some rule in _granting
-	_every_condition_holds(rule)
+	_surely_holds(rule)
 }
 
 _permitted if allowing_by_default
@@ -183,7 +185,7 @@ _would_apply(id, rule) if {
 	rule.effect == "allow"
 	candidates.read[id].stands == "surely"
 	scope.reaches(rule)
-	_every_condition_holds(rule)
+	_surely_holds(rule)
 }
 
 _would_apply(id, rule) if {
@@ -191,22 +193,39 @@ _would_apply(id, rule) if {
 	standing.is_relaxed(rule)
 	not candidates.read[id].stands == "not"
 	not scope.misses(rule)
-	not _some_condition_fails(rule)
+	not _surely_fails(rule)
 }
 
-_every_condition_holds(rule) if rule.arguments == []
+# Conditions on arguments are not asked of a message without a target.
+_surely_holds(_) if call.targetless
 
-_every_condition_holds(rule) if {
-	not rule.arguments == []
-	call.targetless
+_surely_holds(rule) if {
+	not call.targetless
+	_every_condition_holds(rule.arguments)
+	not _may_be_excepted(rule)
 }
 
-_every_condition_holds(rule) if {
-	count(rule.arguments) > 0
-	every condition in rule.arguments { conditions.holds(condition) }
+_surely_fails(rule) if _some_condition_fails(rule.arguments)
+
+_surely_fails(rule) if {
+	count(rule.unless.arguments) > 0
+	standing.fits(rule.unless)
+	_every_condition_holds(rule.unless.arguments)
 }
 
-_some_condition_fails(rule) if {
-	some condition in rule.arguments
+_may_be_excepted(rule) if {
+	scope.is_excepted_by_arguments(rule)
+	not _some_condition_fails(rule.unless.arguments)
+}
+
+_every_condition_holds(stated) if stated == []
+
+_every_condition_holds(stated) if {
+	count(stated) > 0
+	every condition in stated { conditions.holds(condition) }
+}
+
+_some_condition_fails(stated) if {
+	some condition in stated
 	conditions.fails(condition)
 }

@@ -10,6 +10,7 @@ package mcp.lib.rules.scope
 import data.mcp.lib.call
 import data.mcp.lib.catalog
 import data.mcp.lib.patterns
+import data.mcp.lib.rules.standing
 
 # METADATA
 # description: True unless the index's hint says that a rule is about other targets.
@@ -45,6 +46,19 @@ misses(rule) if {
 misses(rule) if {
 	call.targetless
 	rule.arguments != []
+}
+
+# Its exception could fit a message that has arguments.
+misses(rule) if {
+	call.targetless
+	is_excepted_by_arguments(rule)
+}
+
+# METADATA
+# description: True where only the arguments can tell whether the exception of a rule fits.
+is_excepted_by_arguments(rule) if {
+	count(rule.unless.arguments) > 0
+	not standing.misses(rule.unless)
 }
 
 # METADATA

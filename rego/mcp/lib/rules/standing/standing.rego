@@ -3,7 +3,9 @@
 # description: |
 #   Whether a rule is in force for this caller at this moment. Rule 1: it stands `surely`, `perhaps` or `not`: what refuses
 #   needs more than `not`, what permits needs `surely`. Rule 2: servers and the first field of `who` were resolved by
-#   the build's index, unless its claim is unknown. Rule 3: by an unknown claim, a rule stands at most `perhaps`.
+#   the build's index, unless its claim is unknown. Rule 3: by an unknown claim, a rule stands at most `perhaps`. Rule 4: an
+#   exception that reads no arguments is part of the standing: a rule does not stand where it surely fits, and stands
+#   surely only where it surely does not.
 package mcp.lib.rules.standing
 
 import data.mcp.lib.clock
@@ -13,10 +15,12 @@ of(rule) := "surely" if {
 	rule.expires == null
 	rule.when == null
 	_is_found_by_index(rule.who)
+	rule.unless == null
 } else := "surely" if {
 	_is_of_caller(rule.who)
 	_is_of_moment(rule.when)
 	clock.unexpired(rule.expires)
+	_is_unexcepted(rule.unless)
 } else := "not" if {
 	_is_exempt(rule)
 } else := "perhaps"
@@ -28,6 +32,45 @@ is_relaxed(rule) if {
 	rule.owner != ""
 	rule.reason != ""
 	clock.before(rule.expires)
+}
+
+# METADATA
+# description: True where the `who` and `when` of an exception surely fit.
+fits(exception) if {
+	_are_asked_by(exception.who)
+	_is_of_moment(exception.when)
+}
+
+# METADATA
+# description: True where the `who` or the `when` of an exception surely does not fit.
+misses(exception) if {
+	some field, names in exception.who
+	_is_someone_else(field, names)
+	_is_known(field)
+}
+
+misses(exception) if {
+	is_object(exception.when)
+	_is_another_time(exception.when)
+}
+
+_are_asked_by(who) if count(who) == 0
+
+_are_asked_by(who) if {
+	count(who) > 0
+	every field, names in who { _is_asked_by(field, names) }
+}
+
+# Whether an exception fits that reads arguments is judged with the arguments.
+_is_unexcepted(exception) if exception == null
+
+_is_unexcepted(exception) if count(exception.arguments) > 0
+
+_is_unexcepted(exception) if misses(exception)
+
+_is_exempt(rule) if {
+	rule.unless.arguments == []
+	fits(rule.unless)
 }
 
 _is_exempt(rule) if {
@@ -50,7 +93,7 @@ _is_of_caller(who) if _is_found_by_index(who)
 
 _is_of_caller(who) if {
 	count(who) > 1
-	every field, names in who { _is_asked_by(field, names) }
+	_are_asked_by(who)
 }
 
 _is_asked_by("agents", names) if principal.agent_id in names
@@ -87,6 +130,15 @@ unknown(who) := set() if {
 
 # The fields of `who` that claims answer, with the field of the principal that they read.
 _claims := {"groups": "groups"}
+
+# What is not there, or is of another type, says nothing of who asks.
+_is_known("groups") if is_array(input.principal.groups)
+
+_is_known(field) if {
+	field != "groups"
+	is_object(principal.agent)
+	is_array(principal.agent.labels)
+}
 
 _is_of_moment(when) if when == null
 
