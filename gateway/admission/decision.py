@@ -63,8 +63,10 @@ class Resolved(Struct, frozen=True, kw_only=True):
     action: str = "unknown"
     action_source: str = "default"
     pin: str = "unseen"
-    data: list[str] = []
-    """Classes of data of the target; empty in answers of policies that do not state them."""
+    data: list[str] | None = None
+    """The data classes of the target; null if they are unknown, or if the environment lists none."""
+    reach: str | None = None
+    """How far the target reaches, `internal` or `external`; null if nothing says it."""
 
 
 class Credential(Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from typing import Final
 from gateway.admission.decision import Decision
 
 _RULES: Final = "rules_permit"
-_ABOUT_AGENT: Final = frozenset({"agent_is_registered", "agent_stays_in_scope"})
+_ABOUT_AGENT: Final = frozenset({"agent_is_cleared", "agent_is_registered", "agent_stays_in_scope"})
 _ABOUT_SERVER: Final = frozenset(
     {"definition_is_unchanged", "server_is_listed", "server_requests_are_agreed", "target_is_listed"}
 )

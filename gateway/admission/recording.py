@@ -115,7 +115,7 @@ def _answered(verdict: Verdict, secrets: Scrubber) -> dict[str, Any]:
         "action": resolved.action,
         "action_source": resolved.action_source,
         "pin": resolved.pin,
-        "data": tuple(resolved.data),
+        "data": tuple(resolved.data or ()),
     }
 
 

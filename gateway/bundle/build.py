@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from gateway.bundle.contradictions import Known, contradictions
 from gateway.bundle.data import bundle_data
+from gateway.bundle.data_classes import uncleared_agents
 from gateway.bundle.environment import Environment, Reader
 from gateway.bundle.lowest_gateway import lowest_gateway
 from gateway.bundle.manifest import Metadata, content_id, rfc3339
@@ -109,7 +110,7 @@ class Builder:
             of_rules = rule_names(environment, time)
             problems += of_rules.problems
             problems += rule_reasons(environment, time)
-            warnings = sorted(of_rules.warnings)
+            warnings = sorted([*of_rules.warnings, *uncleared_agents(environment)])
         if problems or isinstance(policies, list) or isinstance(environment, list):
             return refusal(problems)
         warnings = sorted([*warnings, *missing_own_data(environment, policies.requirements)])

@@ -55,6 +55,7 @@ class CatalogNames:
         self._sections = {section: _Section(section, self.servers) for section in SECTIONS}
         targets = [target for section in self._sections.values() for target in section.all()]
         targets += self.tasks(None)
+        self.targets: Final[tuple[Target, ...]] = tuple(targets)
         self.by_tag: Final[dict[str, list[Target]]] = {}
         for target in targets:
             for tag in target.tags:

@@ -15,6 +15,7 @@ from msgspec import Struct
 from gateway.admission.digests import digest
 from gateway.admission.uri_patterns import normal_key, unusable_key
 from gateway.bundle.condition_values import condition_values
+from gateway.bundle.data_classes import data_class_problems
 from gateway.bundle.document import Document, step
 from gateway.bundle.environment import Environment
 from gateway.bundle.identity_index import FIELDS
@@ -222,6 +223,7 @@ _CHECKS: Final[tuple[Callable[[Environment], Iterator[Problem]], ...]] = (
     _own_names,
     beyond_scopes,
     condition_values,
+    data_class_problems,
 )
 
 

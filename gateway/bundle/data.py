@@ -6,10 +6,12 @@ Rule 3: nothing is looked up, merged or guessed: what the documents say is what 
 """
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any, Final
 
 from gateway.admission.uri_patterns import normal_key, normal_pattern
+from gateway.bundle.data_classes import held, reach
 from gateway.bundle.environment import Environment
 from gateway.bundle.fact_index import fact_index
 from gateway.bundle.identity_index import identity_index
@@ -31,11 +33,12 @@ _SERVER: Final[Mapping[str, Any]] = {
     "instructions": None,
     "believe_annotations": False,
     "server_requests": [],
+    "reach": None,
 }
 _INHERITED: Final[Mapping[str, Any]] = {"definition_drift": {}, "check_formats": False}
 """What a server takes from the environment where its own entry does not say it."""
 _TARGET: Final[Mapping[str, Any]] = {"tags": [], "pin": None}
-_AGENT: Final[Mapping[str, Any]] = {"labels": [], "expires": None, "anonymous": False}
+_AGENT: Final[Mapping[str, Any]] = {"labels": [], "clearance": [], "expires": None, "anonymous": False}
 _SCOPE: Final[Mapping[str, Any]] = {"servers": ["*"], "actions": ["*"]}
 _OF_BUILD: Final = frozenset({"required", "groups", "allow_expires_within_days"})
 """What of `environment.yaml` only the build reads, or stands elsewhere in the data."""
@@ -58,6 +61,7 @@ _ENVIRONMENT: Final[Mapping[str, Any]] = {
     "check_schemas": "lenient",
     "check_formats": False,
     "observe": None,
+    "data_classes": None,
 }
 
 
@@ -74,7 +78,7 @@ def bundle_data(environment: Environment, requirements: Mapping[str, Any]) -> Js
     registered = {name: _agent(entry) for name, entry in agents.items()}
     catalog = {
         "servers": {name: _server(entry, settings) for name, entry in servers.items()},
-        "targets": {name: _targets(entry) for name, entry in servers.items()},
+        "targets": {name: _targets(entry, settings) for name, entry in servers.items()},
     }
     data: Json = {
         "environment": {**_ENVIRONMENT, **{key: value for key, value in settings.items() if key not in _OF_BUILD}},
@@ -96,19 +100,20 @@ def _values(documents: Iterable[Any]) -> list[Json]:
 def _server(entry: Json, settings: Json) -> Json:
     own = {key: value for key, value in entry.items() if key not in {"tools", "prompts", "resources", "tasks"}}
     inherited = {key: entry.get(key, settings.get(key, default)) for key, default in _INHERITED.items()}
-    return {**_SERVER, **own, **inherited}
+    return {**_SERVER, **own, **inherited, "data": held(entry, {}, settings)}
 
 
-def _targets(entry: Json) -> Json:
-    resources = {normal_key(uri): _carried(target) for uri, target in entry.get("resources", {}).items()}
-    prefixes = [{"prefix": uri[:-1], **_TARGET, **target} for uri, target in resources.items() if uri.endswith("*")]
+def _targets(entry: Json, settings: Json) -> Json:
+    completed = partial(_target, entry, settings)
+    resources = {normal_key(uri): completed(target) for uri, target in entry.get("resources", {}).items()}
+    prefixes = [{"prefix": uri[:-1], **target} for uri, target in resources.items() if uri.endswith("*")]
     tasks = entry.get("tasks")
     return {
-        "tools": _completed(entry.get("tools", {})),
-        "prompts": _completed(entry.get("prompts", {})),
-        "resources": _completed({uri: target for uri, target in resources.items() if not uri.endswith("*")}),
+        "tools": {name: completed(target) for name, target in entry.get("tools", {}).items()},
+        "prompts": {name: completed(target) for name, target in entry.get("prompts", {}).items()},
+        "resources": {uri: target for uri, target in resources.items() if not uri.endswith("*")},
         "resource_prefixes": sorted(prefixes, key=lambda each: (-len(each["prefix"]), each["prefix"])),
-        "tasks": None if tasks is None else {**_TARGET, **tasks},
+        "tasks": None if tasks is None else completed(tasks),
     }
 
 
@@ -128,13 +133,10 @@ def _rule(entry: Json) -> Json:
     return rule
 
 
-def _completed(targets: Json) -> Json:
-    return {name: {**_TARGET, **_carried(target)} for name, target in targets.items()}
-
-
-def _carried(target: Json) -> Json:
-    """The entry without what only the build reads."""
-    return {key: value for key, value in target.items() if key != "reviewed"}
+def _target(server: Json, settings: Json, target: Json) -> Json:
+    """The entry with what follows from its server, without what only the build reads."""
+    carried = {key: value for key, value in target.items() if key != "reviewed"}
+    return {**_TARGET, **carried, "data": held(server, target, settings), "reach": reach(server, target)}
 
 
 def _agent(entry: Json) -> Json:

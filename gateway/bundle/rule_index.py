@@ -15,11 +15,11 @@ from gateway.bundle.plain import Json
 
 ROWS: Final = ("read", "write", "delete", "send", "execute", "list", "unknown", "none")
 """The actions, and `none` for messages without a target."""
-_TARGETED: Final = frozenset({"tools", "resources", "prompts", "tool_tags", "actions"})
+_TARGETED: Final = frozenset({"tools", "resources", "prompts", "tool_tags", "data", "reach", "actions"})
 _KNOWN: Final = frozenset(ROWS[:6])
 _NAMING: Final = ("tools", "resources", "prompts")
 """What names targets; Rego reads a rule only where these fit."""
-_NARROWING: Final = frozenset({*_NAMING, "tool_tags"})
+_NARROWING: Final = frozenset({*_NAMING, "tool_tags", "data", "reach"})
 _WHO: Final = (("agents", "agent"), ("kinds", "kind"), ("labels", "label"), ("owners", "owner"), ("groups", "group"))
 """The first of these that a rule states is the one that it is indexed under."""
 OF_CLAIMS: Final = frozenset({"groups"})
@@ -48,7 +48,10 @@ def _put(leaf: Json, name: str, rule: Json, row: str) -> None:
     if _is_settled(rule, row):
         leaf["allow"].append(name)
     else:
-        hint = {field: rule["what"][field] for field in _NAMING if field in rule["what"]}
+        what = rule["what"]
+        hint = {field: what[field] for field in _NAMING if field in what}
+        if not hint and "data" in what:
+            hint = {"data": what["data"]}
         leaf["look"][name] = None if row == "none" or not hint else hint
 
 

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from gateway.bundle.argument_paths import REVIEWED, ArgumentPaths
 from gateway.bundle.argument_tests import mistyped
 from gateway.bundle.catalog_names import SECTIONS, SERVER_FIELDS, Bearers, CatalogNames, Target, bearers
+from gateway.bundle.data_classes import CatalogData
 from gateway.bundle.document import Document
 from gateway.bundle.environment import Environment
 from gateway.bundle.moments import unix_seconds
@@ -38,11 +39,15 @@ _SAID: Final = {
     "prompts": "no prompt is called `{}`",
     "resources": "no resource has the URI `{}`",
     "tool_tags": "no target has the tag `{}`",
+    "data": "no data class is called `{}`",
 }
+_NARROWING: Final = ("tool_tags", "data", "reach", "actions")
+"""What a rule says of targets besides their names."""
 _AHEAD: Final = "If it is still to come, add `not_yet: true` with `owner` and `expires`."
 _INSTEAD: Final = f"Correct the name or import it into the catalog. {_AHEAD}"
 _OF_AGENTS: Final = f"Correct the name or add the agent that has it. {_AHEAD}"
 _OF_ARGUMENTS: Final = f"Correct the path, which names the arguments of the call. {_AHEAD}"
+_OF_DATA: Final = "Correct the name, or add it to `data_classes` in environment.yaml."
 _OF_GROUPS: Final = "Correct the name, or add it to `groups` in environment.yaml."
 
 
@@ -63,12 +68,14 @@ class Unknown(Struct, frozen=True):
     pointer: str
     what: str
     remedy: str
+    refuses: bool = True
+    """False if it is only reported, whatever the rule does."""
 
 
 def rule_names(environment: Environment, now: float) -> RuleNames:
     """Return what is wrong with the names in the rules of an environment at `now` (Unix seconds)."""
     found = RuleNames([], [])
-    search = _Search(CatalogNames(environment.catalog), bearers(environment))
+    search = _search(environment)
     for document, pointer, rule in environment.rules_placed():
         unknown = list(search.unknown(rule))
         is_waived = bool(rule.get("not_yet"))
@@ -78,14 +85,14 @@ def rule_names(environment: Environment, now: float) -> RuleNames:
             continue
         ended = f" (`not_yet` ended at {rule['expires']})" if is_waived else ""
         for each in unknown:
-            told = found.problems if _loosens(rule, each.pointer) else found.warnings
+            told = found.problems if each.refuses and _loosens(rule, each.pointer) else found.warnings
             told.append(document.problem(pointer + each.pointer, f"{each.what}{ended}.", each.remedy))
     return found
 
 
 def lookup(environment: Environment) -> Callable[[Json], Iterator[Unknown]]:
     """Return what yields the names in one rule that nothing in the environment has."""
-    return _Search(CatalogNames(environment.catalog), bearers(environment)).unknown
+    return _search(environment).unknown
 
 
 def _loosens(rule: Json, pointer: str) -> bool:
@@ -105,12 +112,18 @@ def _needless(document: Document, pointer: str, rule: Json) -> Problem:
     return document.problem(pointer, said, remedy)
 
 
+def _search(environment: Environment) -> "_Search":
+    catalog = CatalogNames(environment.catalog)
+    return _Search(catalog, bearers(environment), CatalogData(catalog, environment.settings.value))
+
+
 class _Search:
     """Looks up the names of one rule after the other."""
 
-    def __init__(self, catalog: CatalogNames, agents: Bearers) -> None:
+    def __init__(self, catalog: CatalogNames, agents: Bearers, data: CatalogData) -> None:
         self._catalog = catalog
         self._agents = agents
+        self._data = data
         self._suggestions = Suggestions()
         self._arguments = ArgumentPaths()
         self._lacking: dict[object, tuple[str, str] | None] = {}
@@ -128,9 +141,9 @@ class _Search:
             concerned = None
             if not any(map(_is_glob, what.get("servers", ["*"]))):
                 yield Unknown("/what", f"no server fits all of {_listed(what, SERVER_FIELDS)}", _INSTEAD)
-        of_targets = [*self._targets(what, concerned), *self._tags(what, concerned)]
+        of_targets = [*self._targets(what, concerned), *self._tags(what, concerned), *self._classes(what, concerned)]
         yield from of_targets
-        if of_targets:
+        if any(each.refuses for each in of_targets):
             return
         yield from self._combined(what, concerned)
         for pointer, condition in conditions_of(rule):
@@ -186,19 +199,33 @@ class _Search:
             if not any(servers is None or target.server in servers for target in self._catalog.by_tag.get(tag, ())):
                 yield self._missing("tool_tags", number, tag, partial(self._catalog.tags, servers), _of(servers))
 
+    def _classes(self, what: Json, servers: AbstractSet[str] | None) -> Iterator[Unknown]:
+        for number, name in enumerate(what.get("data", [])):
+            pointer = f"/what/data/{number}"
+            if name not in self._data.classes:
+                remedy = self._suggestions.nearest(name, lambda: self._data.classes) or _OF_DATA
+                yield Unknown(pointer, _SAID["data"].format(name), remedy)
+            elif name not in self._data.held(servers):
+                said = f"no target{_of(servers)} holds data of the class `{name}`"
+                yield Unknown(pointer, said, f"Classify the targets that hold it. {_AHEAD}", refuses=False)
+
+    def _fits(self, what: Json, target: Target) -> bool:
+        """True unless a rule is surely not about a target."""
+        return _fits_target(what, target) and self._data.fits(what, target)
+
     def _combined(self, what: Json, servers: AbstractSet[str] | None) -> Iterator[Unknown]:
-        """Yield what targets that are named exactly cannot be: of another action, without any of the tags."""
+        """Yield what targets that are named exactly cannot be: of another action, with other data, without the tags."""
         named = [(section, name) for section in SECTIONS for name in what.get(section, [])]
-        if not named or not {"tool_tags", "actions"} & what.keys() or any(map(_is_glob, (name for _, name in named))):
+        if not named or not {*_NARROWING} & what.keys() or any(map(_is_glob, (name for _, name in named))):
             return
         targets = (target for section, name in named for target in self._catalog.matching(section, name, servers))
-        if not any(_fits_target(what, target) for target in targets):
-            fields = _listed(what, (*SECTIONS, "tool_tags", "actions"))
+        if not any(self._fits(what, target) for target in targets):
+            fields = _listed(what, (*SECTIONS, *_NARROWING))
             yield Unknown("/what", f"no target{_of(servers)} fits all of {fields}", _INSTEAD)
 
     def _argument(self, pointer: str, path: str, what: Json, servers: AbstractSet[str] | None) -> Iterator[Unknown]:
         """Yield the path of a condition once for each name, or all globs together, whose targets surely lack it."""
-        narrowing = (tuple(what.get("actions", ())), tuple(what.get("tool_tags", ())))
+        narrowing = tuple(tuple(what.get(field, ())) for field in _NARROWING)
         for group in _groups(what):
             key = (path, servers, group, narrowing)
             if key not in self._lacking:
@@ -210,7 +237,7 @@ class _Search:
     def _meant(self, group: Group, what: Json, servers: AbstractSet[str] | None) -> Iterator[Target]:
         """Yield the targets that the names of a group mean."""
         matching = (self._catalog.matching(section, name, servers) for section, name in group)
-        return (each for some in matching for each in some if _fits_target(what, each))
+        return (each for some in matching for each in some if self._fits(what, each))
 
     def _mistyped(
         self, pointer: str, condition: Json, what: Json, servers: AbstractSet[str] | None

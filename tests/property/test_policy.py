@@ -16,7 +16,7 @@ from gateway.admission.decision import Decision, Listing
 from gateway.admission.policy_input import PolicyInput
 from tests.property.judge import Judge, stated
 from tests.property.questions import inputs
-from tests.property.worlds import World, rule, worlds
+from tests.property.worlds import CLASSES, World, rule, worlds
 
 PHASES: Final = (Phase.explicit, Phase.generate)
 """Without shrinking: each attempt is a process, and what fails says which policy and which question it was."""
@@ -79,6 +79,23 @@ def test_one_allow_rule_less_never_allows_more(judge: Judge, generated: list[tup
     assert loosened(judge, stricter) == []
 
 
+@settings(max_examples=5, phases=PHASES, suppress_health_check=QUIET)
+@given(generated=st.lists(st.tuples(worlds(), st.sampled_from(CLASSES)), min_size=4, max_size=4))
+def test_another_data_class_never_allows_more(judge: Judge, generated: list[tuple[World, str]]) -> None:
+    assert loosened(judge, [(world, with_class(world, added)) for world, added in generated]) == []
+
+
+@settings(max_examples=5, phases=PHASES, suppress_health_check=QUIET)
+@given(generated=st.lists(st.tuples(worlds(), st.sampled_from(CLASSES)), min_size=4, max_size=4))
+def test_one_clearance_less_never_allows_more(judge: Judge, generated: list[tuple[World, str]]) -> None:
+    stricter: list[tuple[World, Files]] = []
+    for world, gone in generated:
+        bot = world.files["agents/bot.yaml"]
+        narrower = bot | {"clearance": [name for name in bot.get("clearance", ()) if name != gone]}
+        stricter.append((world, {**world.files, "agents/bot.yaml": {k: v for k, v in narrower.items() if v != []}}))
+    assert loosened(judge, stricter) == []
+
+
 @settings(max_examples=4, phases=PHASES, suppress_health_check=QUIET)
 @given(generated=st.lists(st.tuples(worlds(), st.randoms(use_true_random=False)), min_size=4, max_size=4))
 def test_the_order_of_rules_files_and_lists_changes_nothing(
@@ -105,6 +122,18 @@ def with_rules(world: World, rules: list[dict[str, Any]]) -> Files:
     """Return the files of a world with other rules, and without that file where there are none."""
     others = {name: value for name, value in world.files.items() if name != RULES}
     return others | ({RULES: {"rules": rules}} if rules else {})
+
+
+def with_class(world: World, added: str) -> Files:
+    """Return the files of a world in which all that states data classes states another one, too."""
+
+    def wider(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        entry: dict[str, Any] = {key: wider(inner) for key, inner in value.items()}  # pyright: ignore[reportUnknownVariableType]
+        return entry | ({"data": list(dict.fromkeys([*entry["data"], added]))} if "data" in entry else {})
+
+    return {name: wider(value) if name.startswith("catalog/") else value for name, value in world.files.items()}
 
 
 def loosened(judge: Judge, stricter: list[tuple[World, Files]]) -> list[str]:

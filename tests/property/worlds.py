@@ -47,6 +47,8 @@ def part(required: dict[str, Any], **optional: SearchStrategy[Any]) -> SearchStr
     return st.fixed_dictionaries({name: st.just(value) for name, value in required.items()}, optional=optional)
 
 
+CLASSES: Final = ("pii", "code", "other")
+REACH: Final = st.sampled_from(("internal", "external"))
 RELAXED: Final = {"owner": OWNER, "reason": "tested"}
 EXPIRY: Final = st.sampled_from((PAST, SOON, FUTURE))
 WHO: Final = part(
@@ -66,6 +68,8 @@ WHAT: Final = part(
     resources=some("*", "note://dir/*", "note://one"),
     prompts=some("greet", "*"),
     tool_tags=some("loud"),
+    data=some(*CLASSES),
+    reach=REACH,
     actions=some(*ACTIONS),
 )
 WHEN: Final = part(
@@ -116,6 +120,8 @@ TARGET: Final = part(
     {},
     action=st.sampled_from(ACTIONS),
     tags=some("loud", "quiet"),
+    data=some(*CLASSES),
+    reach=REACH,
     pin=st.sampled_from([{"sha256": pin, "parts": {"description": pin}} for pin in PINS]),
 )
 
@@ -133,6 +139,8 @@ def server(draw: st.DrawFn, name: str) -> dict[str, Any]:
             trust=st.sampled_from(("low", "high")),
             environment=st.sampled_from(("production", "test")),
             tags=some("messaging", "files"),
+            data=some(*CLASSES),
+            reach=REACH,
             believe_annotations=st.booleans(),
             check_formats=st.booleans(),
             definition_drift=st.dictionaries(st.sampled_from(DRIFT), st.sampled_from(("allow", "warn", "deny"))),
@@ -146,7 +154,13 @@ def agent(draw: st.DrawFn, name: str, *, anonymous: bool) -> dict[str, Any]:
     scope = part({}, servers=some("a", "b", "*"), actions=some(*ACTIONS)).filter(bool)
     required = {"agent": name, "owner": OWNER, "purpose": "tests", "kind": "test"}
     made = draw(
-        part(required, labels=some("red", "blue"), expires=st.sampled_from((FUTURE, FUTURE, PAST)), scope=scope)
+        part(
+            required,
+            labels=some("red", "blue"),
+            clearance=st.one_of(st.just([*CLASSES]), some(*CLASSES)),
+            expires=st.sampled_from((FUTURE, FUTURE, PAST)),
+            scope=scope,
+        )
     )
     return made | ({"anonymous": True} if anonymous else {})
 
@@ -159,6 +173,7 @@ def environment(draw: st.DrawFn) -> dict[str, Any]:
         part(
             {"name": "world", "default": draw(st.sampled_from(("deny", "allow")))},
             require_pins=st.booleans(),
+            data_classes=st.just({"classes": [*CLASSES], "unclassified": "other"}),
             check_schemas=st.sampled_from(("lenient", "strict")),
             definition_drift=st.dictionaries(st.sampled_from(DRIFT), st.sampled_from(("allow", "warn", "deny"))),
         )

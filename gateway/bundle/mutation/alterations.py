@@ -16,6 +16,7 @@ _PAST: Final = "2026-01-01T00:00:00Z"
 _SOON: Final = "2026-12-01T00:00:00Z"
 _RELAXED: Final = {"owner": "o", "reason": "r", "expires": _SOON}
 _RELAXABLE: Final = (
+    "agent_is_cleared",
     "agent_is_registered",
     "agent_stays_in_scope",
     "definition_is_unchanged",
@@ -56,6 +57,10 @@ _WORDS: Final[dict[str, tuple[Any, ...]]] = {
     "actions": (["read"], ["write", "delete", "send", "execute", "list"], ["read", "write", "delete", "send"], ["*"]),
     "servers": (["other"], ["sl*"], ["*"]),
     "tools": (["*"], ["strange"]),
+    "data_classes": (None, {"classes": ["pii", "other"], "unclassified": "other"}),
+    "data": (["pii"], ["pii", "other"]),
+    "reach": ("internal", "external"),
+    "clearance": (["pii"], ["other"], ["pii", "other"]),
     "pin": ({"sha256": "whole", "parts": {"description": "d"}}, {"sha256": "x", "parts": {"description": "x"}}),
     "definition_drift": ({"description": "allow"}, {"schema": "warn", "added": "allow", "removed": "allow"}),
     "when": (

@@ -188,7 +188,7 @@ _denials := {reason | some reason in (_taken("deny") | _holds); not reason.requi
 # everything else is unknown as well.
 _consequences := (_of_stranger | _of_strange_server) | _of_strange_target
 
-_of_stranger := {"agent_stays_in_scope", "rules_permit"} if {
+_of_stranger := {"agent_is_cleared", "agent_stays_in_scope", "rules_permit"} if {
 	not principal.agent
 	"agent_is_registered" in _refused
 } else := set()
@@ -204,7 +204,12 @@ _of_strange_target := _about_target if {
 	enforcement.mode("target_is_listed") == "deny"
 } else := set()
 
-_about_target := {"arguments_match_the_schema", "definition_is_unchanged", "rules_permit"} | _by_action
+_about_target := {
+	"agent_is_cleared",
+	"arguments_match_the_schema",
+	"definition_is_unchanged",
+	"rules_permit",
+} | _by_action
 
 # Without a target there is no action to be in scope.
 _by_action := {"agent_stays_in_scope"} if {

@@ -12,6 +12,10 @@ test_what_one_requirement_alone_refuses_does_not_meet_everything if {
 }
 
 _refused_by_one := {
+	"agent_is_cleared": {
+		"question": fixture.call,
+		"policy": fixture.classified(["pii"], ["pii", "code"]),
+	},
 	"agent_is_registered": {
 		"question": fixture.call,
 		"policy": fixture.with_agent("expires", "2026-01-01T00:00:00Z"),

@@ -285,6 +285,8 @@ test_what_is_not_known_is_null_in_the_record if {
 		"action": "unknown",
 		"action_source": "default",
 		"pin": "unseen",
+		"data": null,
+		"reach": null,
 	}
 }
 
@@ -346,6 +348,8 @@ _resolved := {
 	"action": "read",
 	"action_source": "catalog",
 	"pin": "match",
+	"data": null,
+	"reach": null,
 }
 
 _reading := {

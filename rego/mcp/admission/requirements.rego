@@ -4,6 +4,7 @@
 package mcp.admission
 
 names := {
+	"agent_is_cleared",
 	"agent_is_registered",
 	"agent_stays_in_scope",
 	"arguments_match_the_schema",
@@ -19,6 +20,7 @@ names := {
 }
 
 met if {
+	data.mcp.requirements.agent_is_cleared.met == true
 	data.mcp.requirements.agent_is_registered.met == true
 	data.mcp.requirements.agent_stays_in_scope.met == true
 	data.mcp.requirements.arguments_match_the_schema.met == true
@@ -37,6 +39,8 @@ met_by_arguments if {
 	data.mcp.requirements.arguments_match_the_schema.met_by_arguments == true
 	data.mcp.requirements.rules_permit.met_by_arguments == true
 }
+
+unmet_varying contains "agent_is_cleared" if not data.mcp.requirements.agent_is_cleared.met == true
 
 unmet_standing contains "agent_is_registered" if not data.mcp.requirements.agent_is_registered.met == true
 
@@ -65,6 +69,8 @@ unmet_varying contains "target_is_listed" if not data.mcp.requirements.target_is
 unmet_by_arguments contains "arguments_match_the_schema" if not data.mcp.requirements.arguments_match_the_schema.met_by_arguments == true
 
 unmet_by_arguments contains "rules_permit" if not data.mcp.requirements.rules_permit.met_by_arguments == true
+
+because("agent_is_cleared") := data.mcp.requirements.agent_is_cleared.because
 
 because("agent_is_registered") := data.mcp.requirements.agent_is_registered.because
 

@@ -34,6 +34,7 @@ def refused(*requirements: str, **changes: Any) -> Decision:
         (refused("rules_permit"), [OF_SERVER]),
         (refused("target_is_listed"), [OF_SERVER]),
         (refused("agent_stays_in_scope"), [OF_AGENT]),
+        (refused("agent_is_cleared"), [OF_AGENT]),
         (refused("agent_stays_in_scope", "rules_permit", grounds=[RULE]), [OF_RULE, OF_AGENT]),
         (refused("arguments_match_the_schema"), []),
         (refused("rules_permit", grounds=[replace(RULE, owner="")]), []),

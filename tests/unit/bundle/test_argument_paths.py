@@ -183,4 +183,10 @@ def test_a_bundle_does_not_carry_what_was_reviewed(
     chat(send=entry("send", SEND))
     content = builder.content(source, NOW)
     assert isinstance(content, Content)
-    assert content.data["catalog"]["targets"]["chat"]["tools"]["send"].keys() == {"action", "pin", "tags"}
+    assert content.data["catalog"]["targets"]["chat"]["tools"]["send"].keys() == {
+        "action",
+        "data",
+        "pin",
+        "reach",
+        "tags",
+    }

@@ -39,6 +39,7 @@ def test_every_optional_value_is_written_out(data: Data) -> None:
         "check_schemas": "lenient",
         "check_formats": False,
         "observe": None,
+        "data_classes": None,
     }
     assert (made["required"], made["enforcement"], made["own"]) == ([], {}, {})
     assert made["catalog"]["servers"]["files"] == {
@@ -58,9 +59,11 @@ def test_every_optional_value_is_written_out(data: Data) -> None:
         "believe_annotations": False,
         "server_requests": [],
         "definition_drift": {},
+        "data": [],
+        "reach": None,
     }
     assert made["catalog"]["targets"]["files"] == {
-        "tools": {"read_file": {"action": "read", "tags": [], "pin": None}},
+        "tools": {"read_file": {"action": "read", "tags": [], "pin": None, "data": [], "reach": None}},
         "prompts": {},
         "resources": {},
         "resource_prefixes": [],
@@ -68,6 +71,7 @@ def test_every_optional_value_is_written_out(data: Data) -> None:
     }
     assert made["agents"]["bot"]["scope"] == {"servers": ["*"], "actions": ["*"]}
     assert (made["agents"]["bot"]["expires"], made["agents"]["bot"]["anonymous"]) == (None, False)
+    assert made["agents"]["bot"]["clearance"] == []
 
 
 def test_a_rule_carries_its_file_and_line_and_all_its_keys(data: Data) -> None:
@@ -102,7 +106,11 @@ def test_resources_are_exact_or_prefixes_with_the_longest_first(data: Data, put:
         """,
     )
     targets = data()["catalog"]["targets"]["docs"]
-    assert targets["resources"] == {"file:///docs/a.md": {"action": "read", "tags": ["x"], "pin": None}}
+    (resource,) = targets["resources"].items()
+    assert resource == (
+        "file:///docs/a.md",
+        {"action": "read", "tags": ["x"], "pin": None, "data": [], "reach": None},
+    )
     assert [each["prefix"] for each in targets["resource_prefixes"]] == ["file:///docs/", "file:///"]
 
 

@@ -43,6 +43,17 @@ target := _by_prefix[max(object.keys(_by_prefix))] if {
 _exact if defined(data.catalog.targets[input.server.id].resources[input.target.uri])
 
 # METADATA
+# description: |
+#   The data classes of the target, as the build wrote them out; undefined if they are unknown, or if the environment
+#   lists no classes.
+data_classes := stated if {
+	stated := target.data
+	is_array(stated)
+	count(stated) > 0
+	every class in stated { is_string(class) }
+}
+
+# METADATA
 # description: True for any value that exists, `false` and `null` included.
 defined(_)
 

@@ -16,7 +16,17 @@ facts := {
 	"action": call.action,
 	"action_source": call.action_source,
 	"pin": definitions.state,
+	"data": _data,
+	"reach": _reach,
 }
+
+_data := catalog.data_classes if {
+	catalog.data_classes
+} else := null
+
+_reach := catalog.target.reach if {
+	is_string(catalog.target.reach)
+} else := null
 
 _agent := {
 	"id": principal.agent_id,

@@ -4,7 +4,8 @@
 #   Whether a rule that stands is about the target of the message. Rule 1: `misses` is true where a part of `what` surely
 #   does not fit, `reaches` where every part surely does; between the two (an unknown action, damaged tags) a rule
 #   refuses and does not permit. Rule 2: an unknown action is each of the actions. Rule 3: a message without a target
-#   is reached by whatever gives something on the server, and missed by all but what refuses the whole of it.
+#   is reached by whatever gives something on the server, and missed by all but what refuses the whole of it. Rule 4: a
+#   rule about data classes surely fits a target if it names all classes of it, and surely does not if it names none.
 package mcp.lib.rules.scope
 
 import data.mcp.lib.call
@@ -21,6 +22,16 @@ is_hinted(hint) if {
 	glob.match(pattern, null, _text)
 }
 
+is_hinted(hint) if {
+	some class in hint.data
+	class in catalog.data_classes
+}
+
+is_hinted(hint) if {
+	hint.data
+	not catalog.data_classes
+}
+
 _text := call.target_text if is_string(call.target_text)
 
 # METADATA
@@ -33,13 +44,23 @@ misses(rule) if {
 }
 
 misses(rule) if {
+	rule.what.data
+	not _shares_data(rule.what)
+}
+
+misses(rule) if {
+	is_string(catalog.target.reach)
+	not _fits_reach(rule.what)
+}
+
+misses(rule) if {
 	call.action in call.actions
 	not _fits_action(rule.what)
 }
 
 misses(rule) if {
 	call.targetless
-	some field in ["tool_tags", "actions"]
+	some field in ["tool_tags", "data", "reach", "actions"]
 	rule.what[field]
 }
 
@@ -66,6 +87,8 @@ is_excepted_by_arguments(rule) if {
 reaches(rule) if {
 	_fits_target(rule.what)
 	_fits_tags(rule.what)
+	_fits_data(rule.what)
+	_fits_reach(rule.what)
 	_fits_action(rule.what)
 }
 
@@ -90,6 +113,24 @@ _fits_tags(what) if {
 	some tag in what.tool_tags
 	tag in catalog.target.tags
 }
+
+_fits_data(what) if not what.data
+
+_fits_data(what) if {
+	count(catalog.data_classes) > 0
+	every class in catalog.data_classes { class in what.data }
+}
+
+_shares_data(_) if not catalog.data_classes
+
+_shares_data(what) if {
+	some class in catalog.data_classes
+	class in what.data
+}
+
+_fits_reach(what) if not what.reach
+
+_fits_reach(what) if what.reach == catalog.target.reach
 
 _fits_action(what) if not what.actions
 

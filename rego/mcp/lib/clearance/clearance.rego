@@ -1,0 +1,39 @@
+# METADATA
+# title: Clearance
+# description: |
+#   Whether the agent is cleared for the data of the target. Rule 1: it is asked unless the environment surely lists no
+#   data classes. Rule 2: an agent is cleared for what its registration names and for nothing else.
+package mcp.lib.clearance
+
+import data.mcp.lib.call
+import data.mcp.lib.catalog
+import data.mcp.lib.principal
+
+# METADATA
+# description: True unless this environment lists no data classes.
+is_asked if not data.environment.data_classes == null
+
+# METADATA
+# description: True if the agent is cleared for every class of the target.
+is_cleared if {
+	is_array(principal.agent.clearance)
+	count(catalog.data_classes) > 0
+	every class in catalog.data_classes { class in principal.agent.clearance }
+}
+
+# METADATA
+# description: What is said of an agent that is not cleared.
+complaint := sprintf("agent %v is not cleared for data of class %v, which %v %v holds", [
+	principal.agent_id,
+	concat(", ", lacking),
+	input.target.type,
+	call.target_text,
+]) if {
+	principal.agent
+	lacking := [class | some class in catalog.data_classes; not class in principal.agent.clearance]
+	count(lacking) > 0
+} else := sprintf("the data classes of %v %v are unknown", [input.target.type, call.target_text]) if {
+	not catalog.data_classes
+} else := sprintf("the clearance of agent %v is not what the build checked", [principal.agent_id]) if {
+	principal.agent
+}
