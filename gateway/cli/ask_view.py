@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import click
 
-from gateway.admission.decision import Decision, Ground, Reason
+from gateway.admission.decision import Decision, Ground, Reason, Resolved
 from gateway.admission.owners import owners
 from gateway.bundle.asking import Acting, Asked
 
@@ -27,6 +27,8 @@ def _lines(decision: Decision, stated: Asked, chosen: Acting) -> Iterator[str]:
     yield f"  asked {chosen.how}, at {datetime.fromtimestamp(stated.at, UTC):%Y-%m-%dT%H:%M:%SZ}"
     resolved = decision.resolved
     yield f"  action from the {resolved.action_source}, pin: {resolved.pin}"
+    if resolved.data or resolved.reach:
+        yield f"  the target holds {_holding(resolved)}"
     if decision.observe:
         yield "  the environment observes: most refusals are only shown"
     for title, reasons in (("because", decision.reasons), ("warning", decision.warnings), ("shadow", decision.shadow)):
@@ -36,6 +38,12 @@ def _lines(decision: Decision, stated: Asked, chosen: Acting) -> Iterator[str]:
         yield _ground(ground)
     if decision.outcome != "allow" and (named := owners(decision)):
         yield f"  whom to ask: {', '.join(named)}"
+
+
+def _holding(resolved: Resolved) -> str:
+    """What the target holds, and how far it reaches."""
+    holds = f"data of class {', '.join(resolved.data)}" if resolved.data else "data of no known class"
+    return f"{holds}, {resolved.reach or 'of unknown reach'}"
 
 
 def _reason(title: str, reason: Reason) -> Iterator[str]:

@@ -31,7 +31,7 @@ def shown(record: Read, bundle: Candidate, explanation: Explanation | None, *, c
     """The explanation as text."""
     lines = [*_head(record, bundle), *(f"  note: {note}" for note in notes(record, bundle, explanation))]
     if explanation is not None:
-        lines += [*_requirements(explanation), *_rules(explanation), *_flips(explanation)]
+        lines += [*_holding(explanation), *_requirements(explanation), *_rules(explanation), *_flips(explanation)]
     text = "\n".join(lines)
     return text if color else click.unstyle(text)
 
@@ -68,6 +68,13 @@ def notes(record: Read, bundle: Candidate, explanation: Explanation | None) -> I
         yield f"OPA does not decide it again: {cut(again.detail) if again else 'there is no question'}."
     elif again.outcome != record.get("outcome") and not explanation.masked:
         yield f"asked again it ends in {again.outcome}: {why(again.rule, again.requirement, again.reason)}."
+
+
+def _holding(explanation: Explanation) -> Iterator[str]:
+    """What the target holds, and how far it reaches, where either is known."""
+    if explanation.data or explanation.reach:
+        holds = f"data of class {cut(', '.join(explanation.data))}" if explanation.data else "data of no known class"
+        yield f"  the target holds {holds}, {cut(explanation.reach) or 'of unknown reach'}"
 
 
 def _requirements(explanation: Explanation) -> Iterator[str]:

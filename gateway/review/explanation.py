@@ -13,7 +13,7 @@ import msgspec
 import orjson
 from msgspec import Struct
 
-from gateway.admission.decision import PolicyFailure
+from gateway.admission.decision import PolicyFailure, Resolved
 from gateway.admission.masking import segments
 from gateway.bundle.condition_words import condition_words
 from gateway.bundle.plain import Json, is_object
@@ -87,6 +87,10 @@ class Explanation(Struct, frozen=True, kw_only=True):
     masked: tuple[str, ...]
     """The requirements of which masking leaves open how they took the question."""
     searched: Searched | None
+    data: tuple[str, ...] = ()
+    """The data classes of the target; none if they are unknown, or if the environment lists none."""
+    reach: str = ""
+    """How far the target reaches, `internal` or `external`; empty if nothing says it."""
 
 
 async def explained(exchange: Exchange, candidate: Candidate, row: Row) -> Explanation:
@@ -98,12 +102,15 @@ async def explained(exchange: Exchange, candidate: Candidate, row: Row) -> Expla
     decided = answer if isinstance(answer, str) else read_decision(answer)
     again = Unanswered(answer) if isinstance(answer, str) else judged(answer, row.input)
     scene = _scene(candidate, row, decided, again) if not prevented else None
+    resolved = decided.result.resolved if isinstance(decided, Decided) else Resolved()
     return Explanation(
         again=again,
         requirements=standing,
         rules=(*_grounds(candidate.data, row.input, decided), *_near(scene)),
         masked=tuple(prevented),
         searched=None if scene is None else await search(exchange, scene),
+        data=tuple(resolved.data or ()),
+        reach=resolved.reach or "",
     )
 
 

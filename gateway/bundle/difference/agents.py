@@ -41,6 +41,9 @@ def _agent(old: Json | None, new: Json | None) -> Told:
         match field:
             case "scope":
                 yield from _scope(before, after)
+            case "clearance":
+                said = {"more": "is now cleared for data of class", "fewer": "is no longer cleared for data of class"}
+                yield from gained(before or [], after or [], **said, wider="looser")
             case "expires":
                 yield became("end", before, after), _end(before, after)
             case "tokens":

@@ -7,6 +7,9 @@ unclear, because rules speak of its tags, its action and its trust.
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from gateway.bundle.difference.change import (
     Change,
     Effect,
@@ -16,6 +19,7 @@ from gateway.bundle.difference.change import (
     listed,
     paired,
 )
+from gateway.bundle.difference.data_classes import Lists, held_changes, reach_changes
 from gateway.bundle.plain import Json
 
 _WORDS: Final = frozenset({"title", "owner", "suggested_by", "timeout_s"})
@@ -29,16 +33,36 @@ _KINDS: Final = {"tools": "tool", "prompts": "prompt", "resources": "resource"}
 
 def catalog_changes(old: Json, new: Json) -> Iterator[Change]:
     """The changes from one bundle's data to another's, of what its catalog says."""
-    drifts = tuple(data["environment"].get("definition_drift", {}) for data in (old, new))
-    for name, before, after in paired(old["catalog"]["servers"], new["catalog"]["servers"]):
-        for what, effect in _server(before, after, drifts):
+    told = _Told(
+        drifts=tuple(data["environment"].get("definition_drift", {}) for data in (old, new)),
+        lists=tuple(data["environment"].get("data_classes") for data in (old, new)),
+    )
+    servers = tuple(data["catalog"]["servers"] for data in (old, new))
+    for name, before, after in paired(*servers):
+        for what, effect in _server(before, after, told):
             yield Change(about="server", name=name, what=what, effect=effect)
     targets = tuple(data["catalog"]["targets"] for data in (old, new))
     for name, before, after in paired(*targets):
-        yield from _targets(name, before or {}, after or {})
+        of_server = replace(told, servers=tuple(each.get(name, {}) for each in servers))
+        yield from _targets(name, before or {}, after or {}, of_server)
 
 
-def _server(old: Json | None, new: Json | None, drifts: tuple[Json, Json]) -> Told:
+class _Told(Struct, frozen=True, kw_only=True):
+    """What is told of something larger, in both bundles: what follows from it is not told again."""
+
+    drifts: tuple[Json, ...]
+    """`definition_drift` of the environment."""
+    lists: Lists
+    """`data_classes` of the environment."""
+    servers: tuple[Json, ...] = ()
+    """The server of the targets that are looked at."""
+
+    def of_server(self, field: str) -> tuple[Any, ...]:
+        """Return a field of the server."""
+        return tuple(server.get(field) for server in self.servers)
+
+
+def _server(old: Json | None, new: Json | None, told: _Told) -> Told:
     if old is None or new is None:
         server = new or old or {}
         said = f"{server['url']}, owner {server['owner']}"
@@ -46,13 +70,17 @@ def _server(old: Json | None, new: Json | None, drifts: tuple[Json, Json]) -> To
         return
     for field, before, after in paired(old, new):
         if field == "definition_drift":
-            follows = (before, after) == drifts
+            follows = (before, after) == told.drifts
             yield from () if follows else drift_changes(before, after)
         elif field == "server_requests":
             said = {"more": "may now ask the client for", "fewer": "may no longer ask the client for"}
             yield from gained(before, after, **said, wider="looser")
         elif field == "instructions":
             yield _instructions(before, after)
+        elif field == "data":
+            yield from held_changes(before, after, told.lists)
+        elif field == "reach":
+            yield from reach_changes(before, after)
         else:
             yield became(field, before, after), _effect(field, after)
 
@@ -80,9 +108,9 @@ def drift_changes(old: Mapping[str, str], new: Mapping[str, str]) -> Told:
             yield f"takes a changed definition ({kind}) as {after}, not {before}", "looser" if looser else "stricter"
 
 
-def _targets(server: str, old: Json, new: Json) -> Iterator[Change]:
+def _targets(server: str, old: Json, new: Json, told: _Told) -> Iterator[Change]:
     for name, before, after in paired(_named(old), _named(new)):
-        for what, effect in _target(before, after):
+        for what, effect in _target(before, after, told):
             yield Change(about="target", name=f"{name} of server {server}", what=what, effect=effect)
 
 
@@ -94,10 +122,11 @@ def _named(targets: Json) -> Json:
     return found if tasks is None else found | {"tasks": tasks}
 
 
-def _target(old: Json | None, new: Json | None) -> Told:
+def _target(old: Json | None, new: Json | None, told: _Told) -> Told:
     if old is None or new is None:
         target = new or old or {}
-        said = f"action {target.get('action', 'unknown')}{', pinned' if target.get('pin') else ''}"
+        holds = f", holds data of class {listed(target['data'])}" if target.get("data") else ""
+        said = f"action {target.get('action', 'unknown')}{', pinned' if target.get('pin') else ''}{holds}"
         yield (f"is new: {said}", "looser") if old is None else (f"is gone: {said}", "stricter")
         return
     for field, before, after in paired(old, new):
@@ -105,6 +134,10 @@ def _target(old: Json | None, new: Json | None) -> Told:
             yield _pin(before, after)
         elif field == "action":
             yield f"is now {after or 'unknown'}, not {before or 'unknown'}", "stricter" if after is None else "unclear"
+        elif field == "data":
+            yield from held_changes(before, after, told.lists, told.of_server(field))
+        elif field == "reach":
+            yield from () if (before, after) == told.of_server(field) else reach_changes(before, after)
         else:
             yield became(field, before, after), "same" if field in _WORDS else "unclear"
 

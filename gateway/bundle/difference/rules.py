@@ -36,6 +36,8 @@ _NOUNS: Final[Mapping[str, str]] = {
     "resources": "resource",
     "prompts": "prompt",
     "tool_tags": "targets tagged",
+    "data": "data of class",
+    "reach": "targets that are",
     "actions": "action",
 }
 _EVERY: Final[Mapping[str, str]] = {
@@ -48,6 +50,8 @@ _EVERY: Final[Mapping[str, str]] = {
     "server_tags": "servers with any tag or none",
     "server_environments": "servers of every environment",
     "tool_tags": "targets with any tag or none",
+    "data": "data of every class",
+    "reach": "internal and external targets",
     "actions": "every action",
 }
 _TARGETS: Final = ("tools", "resources", "prompts")
@@ -104,7 +108,7 @@ def _summary(rule: Json) -> str:
 def _parts(stated: Json) -> list[str]:
     """Return what a rule, or its exception, is about."""
     fields = {**stated["who"], **stated.get("what", {})}
-    named = [f"{_NOUNS.get(field, field)} {listed(values)}" for field, values in fields.items()]
+    named = [f"{_NOUNS.get(field, field)} {listed(_words(values))}" for field, values in fields.items()]
     when = [f"when {shown(stated['when'])}"] if stated["when"] else []
     return [*named, *when, *(f"if argument {condition_words(each)}" for each in stated["arguments"])]
 
@@ -127,11 +131,16 @@ def _fields(old: Json, new: Json) -> Iterator[tuple[str, bool]]:
             continue
         noun = _NOUNS.get(field, field)
         if before is None:
-            yield f"now concerns only {noun} {listed(after)}", False
+            yield f"now concerns only {noun} {listed(_words(after))}", False
         elif after is None:
-            yield f"now concerns {_EVERY.get(field, f'every {field}')}, not only {noun} {listed(before)}", True
+            yield f"now concerns {_EVERY.get(field, f'every {field}')}, not only {noun} {listed(_words(before))}", True
         else:
-            yield from _values(noun, before, after)
+            yield from _values(noun, _words(before), _words(after))
+
+
+def _words(value: str | list[str]) -> list[str]:
+    """The words of a field that names one or several."""
+    return [value] if isinstance(value, str) else value
 
 
 def _targets(old: Json, new: Json) -> Iterator[tuple[str, bool]]:

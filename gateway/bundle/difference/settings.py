@@ -17,6 +17,7 @@ from gateway.bundle.difference.change import (
     prolonged,
     shown,
 )
+from gateway.bundle.difference.data_classes import class_list_changes
 from gateway.bundle.plain import Json
 
 _STRICTNESS: Final = {"deny": 3, "hold": 2, "warn": 1, "shadow": 0}
@@ -50,6 +51,8 @@ def _environment(old: Json, new: Json) -> Told:
                 yield became(field, before, after), _if(after == "lenient")
             case "check_formats":
                 yield became(field, before, after), _if(not after)
+            case "data_classes":
+                yield from class_list_changes(before, after)
             case "definition_drift":
                 yield from drift_changes(before or {}, after or {})
             case "observe":

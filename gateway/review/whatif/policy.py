@@ -75,7 +75,7 @@ def _listed(scene: Scene) -> Iterator[Change]:
     if entry is None or entry.get("action") not in _ACTIONS:
         for action in _ACTIONS:
             text = f"list {scene.target} of {scene.server} in the catalog with the action {action}"
-            stated = {**(entry or {"tags": [], "pin": None}), "action": action}
+            stated = {**(entry or _unlisted(scene)), "action": action}
             yield Change(text=text, size=3, apply=on_data(*place, to=stated))
     elif scene.world.question.get("definition") and scene.decision.resolved.pin in {"drift", "unpinned"}:
         definition: Json = scene.world.question["definition"]
@@ -83,6 +83,12 @@ def _listed(scene: Scene) -> Iterator[Change]:
         pin = {**old, "sha256": definition["sha256"], "parts": definition["parts"]}
         text = f"pin {scene.target} of {scene.server} as it is presented now"
         yield Change(text=text, size=3, apply=on_data(*place, "pin", to=pin))
+
+
+def _unlisted(scene: Scene) -> Json:
+    """The entry of a target of which the catalog says nothing: it holds what its server holds."""
+    server: Json = scene.world.data["catalog"]["servers"][scene.server]
+    return {"tags": [], "pin": None, **{field: server[field] for field in ("data", "reach") if field in server}}
 
 
 def _registered(scene: Scene) -> Iterator[Change]:
@@ -100,6 +106,11 @@ def _registered(scene: Scene) -> Iterator[Change]:
         if "*" not in scope[field] and word not in scope[field] and word != "unknown":
             change = on_data("agents", agent, "scope", field, to=[*scope[field], word])
             yield Change(text=f"add {word} to scope.{field} of agent {agent}", size=3, apply=change)
+    cleared: list[str] = scene.agent.get("clearance", [])
+    lacking = [name for name in scene.decision.resolved.data or () if name not in cleared]
+    if lacking:
+        change = on_data("agents", agent, "clearance", to=[*cleared, *lacking])
+        yield Change(text=f"clear agent {agent} for data of class {', '.join(lacking)}", size=3, apply=change)
 
 
 def _relaxed(scene: Scene) -> Iterator[Change]:

@@ -110,11 +110,16 @@ class Scene(Struct, frozen=True, kw_only=True):
                 return [self.decision.resolved.action]
             case "tool_tags":
                 return list((self.entry or {}).get("tags", ()))
+            case "data":
+                return list(self.decision.resolved.data or ())
+            case "reach":
+                return [self.decision.resolved.reach] if self.decision.resolved.reach else []
             case _:
                 return [self.target] if field == self.field and self.target else []
 
     def _fits(self, rule: Json, field: str) -> bool:
-        globs: Sequence[str] = rule["what"][field]
+        named: str | Sequence[str] = rule["what"][field]
+        globs = [named] if isinstance(named, str) else named
         return bool(Names(self.words(field)).matching_any(globs))
 
     def conditions(self) -> Iterator[tuple[str, Json]]:

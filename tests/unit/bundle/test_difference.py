@@ -320,3 +320,108 @@ def test_a_changed_pin_of_instructions_is_a_change(before: Any, after: Any, what
     assert list(catalog_changes(BASE, at(f"{SLACK}/instructions", None)())) == []
     (found,) = catalog_changes(old, new)
     assert (found.what, found.effect) == (what, effect)
+
+
+CLASSES: Json = {"classes": ["pii", "general"], "unclassified": "general"}
+
+
+def classified(**changes: Any) -> Json:
+    """The base data with data classes: Slack and what it has are not classified, but for one tool."""
+    data = copy.deepcopy(BASE)
+    data["environment"]["data_classes"] = {**CLASSES, **changes}
+    for server, targets in data["catalog"]["targets"].items():
+        data["catalog"]["servers"][server] |= {"data": ["general"], "reach": None}
+        for each in (*targets["tools"].values(), *targets["resources"].values(), *targets["resource_prefixes"]):
+            each |= {"data": ["general"], "reach": None}
+    data["catalog"]["targets"]["slack"]["tools"]["post"]["data"] = ["pii"]
+    data["agents"]["bot"]["clearance"] = ["pii"]
+    return data
+
+
+def told(change: Callable[[Json], None]) -> list[tuple[str, str]]:
+    after = classified()
+    change(after)
+    return [(str(each), each.effect) for each in changes(artefact(after), artefact(classified()))]
+
+
+def test_what_a_target_holds_and_who_is_cleared_is_said_with_its_effect() -> None:
+    slack = "catalog/targets/slack/tools"
+    cases: list[tuple[str, Any, str, str]] = [
+        (f"{slack}/post/data", ["pii", "x"], "target tool post of server slack now holds data of class x", "stricter"),
+        (f"{slack}/post/data", ["general"], "target tool post of server slack no longer holds data of class pii", "looser"),
+        (f"{slack}/post/reach", "external", "target tool post of server slack now has reach `external`", "looser"),
+        ("catalog/servers/slack/data", ["pii"], "server slack now holds data of class pii", "stricter"),
+        ("catalog/servers/slack/reach", "internal", "server slack now has reach `internal`", "looser"),
+        ("agents/bot/clearance", ["pii", "x"], "agent bot is now cleared for data of class x", "looser"),
+        ("agents/bot/clearance", [], "agent bot is no longer cleared for data of class pii", "stricter"),
+        ("environment/data_classes", None, "environment no longer lists the data classes pii and general: agents need no clearance", "looser"),
+        ("environment/data_classes/classes", ["pii", "general", "x"], "environment now lists the data class x", "same"),
+        ("environment/data_classes/unclassified", "pii", "environment now has data class of what is not classified `pii`, not `general`", "unclear"),
+    ]  # fmt: skip
+    for path, value, said, effect in cases:
+        *way, last = path.split("/")
+
+        def change(data: Json, way: list[str] = way, last: str = last, value: Any = value) -> None:
+            here: Any = data
+            for key in way:
+                here = here[key]
+            here[last] = value
+
+        assert (said, effect) in told(change), (said, told(change))
+
+
+def test_reach_that_is_withdrawn_is_stricter_and_another_reach_is_unclear() -> None:
+    before = classified()
+    before["catalog"]["servers"]["slack"]["reach"] = "external"
+    for value, effect in ((None, "stricter"), ("internal", "unclear")):
+        after = copy.deepcopy(before)
+        after["catalog"]["servers"]["slack"]["reach"] = value
+        assert [each.effect for each in changes(artefact(after), artefact(before))] == [effect]
+
+
+def test_what_targets_take_from_their_server_is_told_once() -> None:
+    def change(data: Json) -> None:
+        for each in (data["catalog"]["servers"]["slack"], data["catalog"]["targets"]["slack"]["tools"]["read"]):
+            each |= {"data": ["pii"], "reach": "internal"}
+
+    assert [said for said, _ in told(change)] == [
+        "server slack now holds data of class pii",
+        "server slack no longer holds data of class general",
+        "server slack now has reach `internal`",
+    ]
+
+
+def test_listing_classes_at_all_is_told_once_and_is_stricter() -> None:
+    found = changes(artefact(classified()), artefact(BASE))
+    assert ("environment now lists the data classes pii and general: agents need clearance for what they touch", "stricter") in [
+        (str(each), each.effect) for each in found
+    ]  # fmt: skip
+    assert [str(each) for each in found if each.about in {"server", "target"}] == []
+
+
+def test_another_class_for_what_is_not_classified_is_told_once() -> None:
+    after = classified(unclassified="pii")
+    for server, targets in after["catalog"]["targets"].items():
+        for each in (*targets["tools"].values(), *targets["resources"].values(), *targets["resource_prefixes"]):
+            each["data"] = ["pii"]
+        after["catalog"]["servers"][server]["data"] = ["pii"]
+    assert len(changes(artefact(after), artefact(classified()))) == 1
+
+
+def test_a_rule_about_data_says_so() -> None:
+    before, after = classified(), classified()
+    before["rules"] = {"fence": rule("deny", what={"data": ["pii"], "reach": "external"})}
+    after["rules"] = {"fence": rule("deny", what={"data": ["pii", "x"], "reach": "internal"})}
+    assert [(str(each), each.effect) for each in changes(artefact(after), artefact(before))] == [
+        ("rule fence now also concerns data of class x", "stricter"),
+        ("rule fence now also concerns targets that are internal", "stricter"),
+        ("rule fence no longer concerns targets that are external", "looser"),
+    ]
+    after["rules"] = {}
+    (gone,) = changes(artefact(after), artefact(before))
+    assert "deny for agents of kind claude-code, data of class pii, targets that are external" in str(gone)
+    after["rules"] = {"fence": rule("deny", what={})}
+    assert {str(each) for each in changes(artefact(after), artefact(before))} == {
+        "rule fence now concerns data of every class, not only data of class pii",
+        "rule fence now concerns internal and external targets, not only targets that are external",
+    }
