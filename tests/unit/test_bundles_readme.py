@@ -45,6 +45,13 @@ def test_every_event_of_policy_and_of_a_hub_is_told() -> None:
     assert {event for event in hub if f"`{event}`" not in TOLD} == set()
 
 
+def test_every_event_of_refused_calls_is_told() -> None:
+    refusals = named("telemetry", r'self\._report\(\s*"([a-z_]+)"')
+    workers = named("supervisor", r'self\._report\("(worker_(?:un)?ready)"')
+    assert refusals | workers >= {"calls_refused", "calls_pass", "definition_refused", "worker_unready", "worker_ready"}
+    assert {event for event in refusals | workers if f"`{event}`" not in TOLD} == set()
+
+
 def test_every_code_by_which_a_bundle_is_rejected_is_told() -> None:
     assert {code for code in MEANINGS if f"`{code}`" not in TOLD} == set()
 
