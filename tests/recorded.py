@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from gateway.admission.decision import Verdict
 from gateway.admission.enforce import ruling
-from gateway.admission.masking import Level, Masking, in_arguments
+from gateway.admission.masking import Level, Masking, Seal, in_arguments
 from gateway.admission.principal import ANONYMOUS
 from gateway.admission.record import Decided, Occasion
 from gateway.admission.recording import decided
@@ -30,6 +30,7 @@ def records(
     level: Level = "full",
     kept: Iterable[str] = (),
     reads: bool = True,
+    seal: Seal | None = None,
 ) -> list[Decided]:
     """Return the records of these calls, stated as scenarios state them, by the anonymous agent `dev`."""
     acting = Acting(ANONYMOUS, "")
@@ -37,7 +38,7 @@ def records(
     stated = [
         question(asked({"agent": "dev", "server": "demo", **call}, now=NOW), acting, content.data) for call in calls
     ]
-    masking = Masking(level=level, key=b"k" * 32, kept=in_arguments(kept), reads=reads)
+    masking = Masking(level=level, key=b"k" * 32, kept=in_arguments(kept), reads=reads, seal=seal)
     found: list[Decided] = []
     answers = asking(content, Opa(opa), [acting]).answers(stated)
     for number, (each, decision) in enumerate(zip(stated, answers, strict=True)):

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+Word = Literal["", "digest", "masked", "full"]
 Severity = Literal["low", "medium", "high", "critical"]
 
 
@@ -115,6 +116,8 @@ class Decision(Struct, frozen=True, kw_only=True):
     """True while `data.environment.observe` is in force."""
     reads: list[str] = []
     """What this policy reads of arguments, claims and headers on this server: JSON pointers into the policy input."""
+    record: Word = ""
+    """What the catalog wants recorded of the arguments; empty if it does not say."""
     needs_definition: bool = False
     """True if policy may refuse only because the definition could not be seen; absent in answers of older policies."""
     needs_facts: list[NeededFacts] = []

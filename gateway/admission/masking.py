@@ -3,18 +3,20 @@
 Rule 1: a secret survives at no level; what was masked is masked in every other text of the record too.
 Rule 2: only what was recorded whole can be replayed, and the record says which it is.
 Rule 3: too large is not recorded; nothing is recorded in part and called whole.
-Rule 4: the level `masked` keeps the values that the policy read, as its decision says, so that the decision can be
+Rule 4: the catalog may want less recorded of a target, and never more that is readable.
+Rule 5: the level `masked` keeps the values that the policy read, as its decision says, so that the decision can be
 asked for again, and those that it is told to keep; of everything else that a sender wrote only the shape.
 """
 
 import hmac
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gateway.admission.decision import Word
 from gateway.admission.policy_input import ArgumentError, Client, PolicyInput, Target
 from gateway.admission.secrecy import (
     DEPTH,
@@ -28,6 +30,8 @@ from gateway.admission.secrecy import (
 from gateway.admission.secret_texts import MASKED, Scrubber
 
 Level = Literal["none", "masked", "full"]
+Seal = Callable[[bytes], bytes]
+"""Returns bytes encrypted to an auditor's key."""
 Kept = Mapping[str, Any]
 """Key -> what is kept below it, `_WHOLE` for everything."""
 _ITEMS: Final = 200
@@ -50,6 +54,20 @@ class Masking(Struct, frozen=True, kw_only=True):
     limit: int = 65_536
     kept: tuple[str, ...] = ()
     reads: bool = True
+    seal: Seal | None = None
+    """Encrypts to the auditor's key; null if there is none."""
+
+    def wanted(self, word: Word | None) -> "Masking":
+        """Return how much is recorded of a message if the catalog says this of it; null if the catalog was not asked.
+
+        The catalog never makes more readable than the settings do: `full` is what is sealed beside it. If the catalog
+        was not asked, no value is recorded, as it could have wanted none.
+        """
+        if word is None:
+            return self if self.level == "none" else replace(self, level="masked", kept=(), reads=False)
+        if word == "digest":
+            return replace(self, level="none")
+        return replace(self, level="masked") if word == "masked" and self.level == "full" else self
 
 
 class Recorded(Struct, frozen=True, kw_only=True):

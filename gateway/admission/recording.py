@@ -4,10 +4,12 @@ Rule 1: whatever a client wrote goes through `masking` before it is in a record.
 Rule 2: a policy that did not answer is recorded like one that did, with our own reason.
 """
 
+from base64 import b64encode
 from collections.abc import Sequence
 from typing import Any, Final
 
 from msgspec import Struct, UnsetType, field
+from msgspec.json import encode as json_encode
 from msgspec.structs import replace
 
 from gateway.admission.correlation import Correlation
@@ -46,6 +48,8 @@ def decided(
     masking: Masking,
 ) -> Decided:
     """Return the record of a decision, before its effect; secrets are masked at every level."""
+    word = answer.decision.record if isinstance(answer, Verdict) else None
+    masking = masking.wanted(word)
     shown = masked(question, masking, answer.decision.reads if isinstance(answer, Verdict) else ())
     secrets = shown.secrets if masking.level != "none" else shown.secrets.and_also(_described(question))
     reasons = _worded(enforced.reasons or _reasons(answer), secrets)
@@ -66,10 +70,21 @@ def decided(
         replayable=shown.replayable,
         arguments=_measures(question, occasion.keyed, masking.key),
         correlation=occasion.correlation,
+        sealed=_sealed(question, masking) if word == "full" else "",
         revision=answer.revision,
         **_asked(question),
         **(_answered(answer, secrets) if isinstance(answer, Verdict) else {}),
     )
+
+
+def _sealed(question: PolicyInput, masking: Masking) -> str:
+    """Return the arguments without secrets, for the auditor only; empty if there are none, or no auditor."""
+    if masking.seal is None or not question.arguments:
+        return ""
+    found: list[str] = []
+    bare = without_secrets(question.arguments, found)
+    shown = repeated(bare, Scrubber(found)) if found else bare
+    return b64encode(masking.seal(json_encode(shown))).decode()
 
 
 def _asked(question: PolicyInput) -> dict[str, Any]:

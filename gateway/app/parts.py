@@ -6,7 +6,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from gateway.admission.decision import PolicyFailure
-from gateway.admission.masking import Masking, in_arguments
+from gateway.admission.masking import Masking, Seal, in_arguments
 from gateway.admission.policy_input import Gateway
 from gateway.admission.refusal import Wording
 from gateway.app.handed import Handed, RandomIds, SystemClock
@@ -15,6 +15,7 @@ from gateway.app.terms import Terms
 from gateway.definitions import Cache
 from gateway.identity.identity import Identity
 from gateway.identity.resource import Resource
+from gateway.journal.crypt import Recipients, encrypted, recipients
 from gateway.journal.highwater import Highwater
 from gateway.journal.writer import Journal, writer_name
 from gateway.opa.client import Deadlines, OpaClient
@@ -168,7 +169,19 @@ def looks_of(settings: Settings) -> LookLimits:
 
 def _masking(settings: Settings, key: bytes) -> Masking:
     journal = settings.journal
-    return Masking(level=journal.masking, key=key, kept=in_arguments(journal.keep_arguments), reads=journal.keep_read)
+    return Masking(
+        level=journal.masking,
+        key=key,
+        kept=in_arguments(journal.keep_arguments),
+        reads=journal.keep_read,
+        seal=sealer_of(settings),
+    )
+
+
+def sealer_of(settings: Settings) -> Seal | None:
+    """Return what encrypts arguments to the auditor's key; null if none is set. A key that is none was refused."""
+    to = recipients(settings.journal.auditor_key) if settings.journal.auditor_key else None
+    return partial(encrypted, to=to) if isinstance(to, Recipients) else None
 
 
 def streams_of(settings: Settings, parts: Parts) -> Streams:

@@ -14,14 +14,23 @@ from gateway.bundle.rule_index import OF_CLAIMS
 CHECKS_SERVERS: Final = "0.2.0"
 """The first gateway that checks structured results, instructions, and schemas strictly."""
 NAMES_UNKNOWN_CLAIMS: Final = "0.3.0"
-"""The first gateway that names the claims that it could not read, and that finds out facts of arguments."""
+"""The first gateway that names the claims that it could not read, computes facts, and records what the catalog wants."""
 
 
 def lowest_gateway(data: Json) -> str:
     """Return the version of the first gateway that enforces all of a bundle's data."""
-    if any(_by_claims(data)) or _at(data, "index", "facts"):
+    if any(_by_claims(data)) or _at(data, "index", "facts") or any(_recorded(data)):
         return NAMES_UNKNOWN_CLAIMS
     return CHECKS_SERVERS if any(_asked(data)) else LOWEST_GATEWAY
+
+
+def _recorded(data: Json) -> Iterator[bool]:
+    for server in _at(data, "catalog", "servers").values():
+        yield is_object(server) and "record" in server
+    for targets in _at(data, "catalog", "targets").values():
+        for kind, listed in targets.items() if is_object(targets) else ():
+            entries: Any = [listed] if kind == "tasks" else listed.values() if is_object(listed) else listed
+            yield from ("record" in entry for entry in entries or () if is_object(entry))
 
 
 def _by_claims(data: Json) -> Iterator[bool]:

@@ -17,6 +17,7 @@ import click
 import orjson
 
 from gateway.cli.ending import ending
+from gateway.cli.journal_arguments import arguments
 from gateway.cli.journal_export import export as exported
 from gateway.cli.journal_export import keygen, options
 from gateway.cli.journal_filters import chosen, filters
@@ -137,6 +138,7 @@ def export(directory: Path | None, config: Path | None, **named: Any) -> None:
 
 command.add_command(keygen)
 command.add_command(schema)
+command.add_command(arguments)
 
 
 def _plain(latencies: dict[str, Any]) -> dict[str, Any]:

@@ -15,8 +15,8 @@ import click
 
 from gateway.cli.reviewed import Named, bundle_options, reviewed
 from gateway.cli.since import Since
+from gateway.journal.crypt import KeyFault, Recipients, encrypted, new_key, recipients
 from gateway.review.corpus import Corpus
-from gateway.review.crypt import KeyFault, Recipients, encrypted, new_key, recipients
 from gateway.review.row import WHY
 from gateway.review.share import Share, shares
 from gateway.review.sources import SourceError, environments, rows

@@ -10,8 +10,8 @@ from msgspec import Struct
 
 from gateway.bundle import Builder, PolicySource, Problems
 from gateway.cli.opa_found import opa_found, remembered
+from gateway.journal.crypt import KeyFault, identities
 from gateway.review.candidate import Candidate, Unusable, from_file, from_policy
-from gateway.review.crypt import KeyFault, identities
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)

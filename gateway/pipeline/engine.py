@@ -105,8 +105,17 @@ class Engine:
         out = outbound(call.inbound, subject=self._subject(call.inbound, answer))
         listed = call.presented.uri if call.presented else ""
         outcome = enforcement.enforce(answer, out, call.question.target, listed)
-        outcome = _same_agent(call.inbound, answer, outcome)
+        outcome = _same_agent(call.inbound, answer, self._recordable(answer, outcome))
         return outcome if isinstance(outcome, Admit) else ended(call.listing_failed, call.answer, outcome)
+
+    def _recordable(self, answer: Verdict | PolicyFailure, outcome: Admit | Refusal) -> Admit | Refusal:
+        """Refuse what the catalog wants recorded in full if there is no auditor to encrypt it to."""
+        if isinstance(outcome, Refusal) or isinstance(answer, PolicyFailure):
+            return outcome
+        if answer.decision.record != "full" or self.parts.masking.seal is not None:
+            return outcome
+        refusal = own("recording_unsupported", _UNSEALED, "Ask the gateway's operator to set `journal.auditor_key`.")
+        return replace(refusal, decision_id=answer.decision_id, revision=answer.revision)
 
     async def record_refusal(self, call: Call, refusal: Refusal) -> None:
         """Record why a call in flight is refused now; it is ended also if that cannot be recorded."""
@@ -173,7 +182,8 @@ class Engine:
         asked = asked if self._askable(question) else replace(asked, question=bare(question), answer=_TOO_MUCH)
         asked = asked if asked.answer else await self.decide(asked)
         answer = asked.answer or _SILENCE
-        outcome = enforcement.enforce(answer, outbound(call.inbound, subject=""), question.target)
+        judged = enforcement.enforce(answer, outbound(call.inbound, subject=""), question.target)
+        outcome = self._recordable(answer, judged)
         receipt = await self.record(asked, answer, outcome)
         if isinstance(receipt, JournalFailure):
             return own("journal_unavailable", "the decision cannot be recorded", _LATER)
@@ -229,6 +239,7 @@ def _same_agent(inbound: Inbound, answer: Verdict | PolicyFailure, outcome: Admi
 
 _MESSAGE: Final = (("content-type", "application/json"), ("accept", "application/json, text/event-stream"))
 _SESSION: Final = frozenset({"mcp-session-id", "mcp-protocol-version"})
+_UNSEALED: Final = "the catalog wants the arguments recorded for an auditor, and this gateway has no auditor's key"
 _LATER: Final = "Try again in a moment."
 _TOO_MUCH: Final = PolicyFailure(code="policy_error", detail="the server's request is larger than arguments may be")
 _SILENCE: Final = PolicyFailure(code="policy_unavailable", detail="the policy was not asked")

@@ -59,6 +59,7 @@ FailureName = Literal[
     "too_many_questions",
     "upstream_timeout",
     "stopped",
+    "recording_unsupported",
 ]
 
 
@@ -90,6 +91,9 @@ FAILURES: Final[dict[str, Failure]] = {
         code=40304,
         status=403,
         meaning="Policy asks for an obligation that this gateway cannot meet.",
+    ),
+    "recording_unsupported": Failure(
+        code=40305, status=403, meaning="The message may pass only with a record that this gateway cannot write."
     ),
     "session_unknown": Failure(code=40401, status=404, meaning="The session is not known here; initialize again."),
     "task_unknown": Failure(code=40402, status=404, meaning="The task is not one of this caller's."),

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from gateway.journal.crypt import HEADER, MOST_BYTES, KeyFault, decrypted
 from gateway.journal.expanding import DESCRIBED_NS, Expander, is_description
 from gateway.journal.lines import Read, raw_lines, record_of
 from gateway.journal.names import segments
 from gateway.journal.reader import read
 from gateway.review.corpus import CorpusError, Head, unpacked
-from gateway.review.crypt import HEADER, MOST_BYTES, KeyFault, decrypted
 from gateway.review.revisions import environment_of
 from gateway.review.row import Left, Row, row_of
 

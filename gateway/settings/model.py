@@ -102,6 +102,13 @@ class Journal(Struct, frozen=True, kw_only=True):
     keep_arguments: Annotated[
         tuple[str, ...], Meta(description="Further arguments that `masked` keeps: JSON pointers.")
     ] = ()
+    auditor_key: Annotated[
+        str,
+        Meta(
+            description="Public key of age or SSH, or the absolute path of a file of them: encrypts arguments that the "
+            "catalog wants recorded `full`."
+        ),
+    ] = ""
     segment_mib: Annotated[Count, Meta(description="A segment is closed at this size, MiB.")] = 64
     segment_age_s: Annotated[Count, Meta(description="A segment is closed at this age.")] = 3600
     keep_days: Annotated[Count, Meta(description="Segments older than this are removed.")] = 90

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from gateway.identity.fetch import authorities
 from gateway.identity.issuer import Issuer
+from gateway.journal.crypt import KeyFault, recipients
 from gateway.settings.model import Settings
 
 NEVER_SHOWN: Final = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "mcp-session-id"})
@@ -162,6 +163,17 @@ def _ports(settings: Settings) -> Iterator[Clash]:
         yield Clash("admin.port", "is that of the data listener", "Give the admin listener a port of its own.")
 
 
+def _auditor_key(settings: Settings) -> Iterator[Clash]:
+    key = settings.journal.auditor_key
+    remedy = "Write a public key (age1..., ssh-ed25519 ...), or the absolute path of a file of them."
+    if key and not key.startswith(("/", "age1", "ssh-", "AGE-")):
+        yield Clash("journal.auditor_key", f"`{key}` is neither a public key nor an absolute path", remedy)
+        return
+    found = recipients(key) if key else None
+    if isinstance(found, KeyFault):
+        yield Clash("journal.auditor_key", f"cannot be used: {found.why}", remedy)
+
+
 def _safe_url(key: str, text: str) -> Iterator[Clash]:
     url = _split(text)
     if "@" in text.partition("//")[2].partition("/")[0]:
@@ -194,4 +206,5 @@ RULES: Final[tuple[Callable[[Settings], Iterator[Clash]], ...]] = (
     _issuers,
     _headers,
     _ports,
+    _auditor_key,
 )

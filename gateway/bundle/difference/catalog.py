@@ -81,6 +81,8 @@ def _server(old: Json | None, new: Json | None, told: _Told) -> Told:
             yield from held_changes(before, after, told.lists)
         elif field == "reach":
             yield from reach_changes(before, after)
+        elif field == "record":
+            yield _recorded(before, after)
         else:
             yield became(field, before, after), _effect(field, after)
 
@@ -89,6 +91,13 @@ def _instructions(old: Json | None, new: Json | None) -> tuple[str, Effect]:
     if old is None:
         return "has pinned instructions now", "stricter"
     return ("has other pinned instructions", "unclear") if new else ("no longer has pinned instructions", "looser")
+
+
+def _recorded(old: Json | None, new: Json | None) -> tuple[str, Effect]:
+    """What records keep of the arguments; it permits nothing."""
+    before = f"not as {old['arguments']}" if old else "not as the settings say"
+    now = f"as {new['arguments']}" if new else "as the settings say"
+    return f"has its arguments recorded {now}, {before}", "same"
 
 
 def _effect(field: str, new: Any) -> Effect:
@@ -132,6 +141,8 @@ def _target(old: Json | None, new: Json | None, told: _Told) -> Told:
     for field, before, after in paired(old, new):
         if field == "pin":
             yield _pin(before, after)
+        elif field == "record":
+            yield _recorded(before, after)
         elif field == "action":
             yield f"is now {after or 'unknown'}, not {before or 'unknown'}", "stricter" if after is None else "unclear"
         elif field == "data":

@@ -34,6 +34,7 @@ decision := {
 	"resolved": resolved.facts,
 	"observe": false,
 	"reads": bundle.reads,
+	"record": catalog.record,
 	"route": catalog.route,
 } if {
 	_clean
@@ -108,6 +109,7 @@ _judged := {
 	"resolved": resolved.facts,
 	"observe": _observed,
 	"reads": bundle.reads,
+	"record": catalog.record,
 	"needs_definition": _needs_definition,
 }
 

@@ -15,9 +15,26 @@ test_a_clean_allow_says_everything_that_is_needed if {
 		"resolved": _resolved,
 		"observe": false,
 		"reads": [],
+		"record": "",
 		"route": _route,
 	}
 }
+
+test_the_record_is_told_what_the_catalog_wants_of_the_arguments if {
+	on_server := _recording(["catalog", "servers", "slack", "record"], "masked")
+	on_target := _recording(["catalog", "targets", "slack", "tools", "post_message", "record"], "digest")
+	both := json.patch(on_server, [{"op": "add", "path": _of_target, "value": {"arguments": "full"}}])
+	fixture.decision(fixture.tool("post_message"), fixture.bundle).record == ""
+	fixture.decision(fixture.tool("post_message"), on_server).record == "masked"
+	fixture.decision(fixture.tool("post_message"), on_target).record == "digest"
+	fixture.decision(fixture.tool("delete_message"), on_target).record == ""
+	fixture.decision(fixture.tool("post_message"), both).record == "full"
+	fixture.decision(fixture.tool("unknown"), both).record == "masked"
+}
+
+_of_target := ["catalog", "targets", "slack", "tools", "post_message", "record"]
+
+_recording(path, word) := json.patch(fixture.bundle, [{"op": "add", "path": path, "value": {"arguments": word}}])
 
 test_the_record_is_told_what_the_policy_reads_on_this_server if {
 	reads := {"*": ["/context/headers"], "slack": ["/arguments/to"]}

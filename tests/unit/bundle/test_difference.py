@@ -164,6 +164,8 @@ CASES: list[tuple[str, Any, str, str]] = [
     ("environment/time_zone", "Asia/Tokyo", "environment now has time_zone `Asia/Tokyo`, not `UTC`", "unclear"),
     ("environment/definition_drift", {"schema": "warn"}, "environment takes a changed definition (schema) as warn, not deny", "looser"),
     ("required", [], "environment no longer requires rules_permit", "looser"),
+    (f"{SLACK}/record", {"arguments": "full"}, "server slack has its arguments recorded as full, not as the settings say", "same"),
+    (f"{TOOLS}/post/record", {"arguments": "digest"}, "target tool post of server slack has its arguments recorded as digest", "same"),
     ("required", ["rules_permit", "x"], "environment now requires x", "stricter"),
     ("enforcement/target_is_listed", GONE, "enforcement of target_is_listed is deny again", "stricter"),
     ("enforcement/x", {"mode": "hold", "expires": END, "reason": "r"}, "enforcement of x is hold until", "looser"),

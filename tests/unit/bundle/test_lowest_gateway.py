@@ -1,6 +1,6 @@
 """A bundle names the first gateway that does what its policy asks for."""
 
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -19,6 +19,7 @@ def data(environment: dict[str, Any], server: dict[str, Any]) -> dict[str, Any]:
         ({"check_schemas": "strict"}, {}, "0.2.0"),
         ({}, {"check_output": True}, "0.2.0"),
         ({}, {"instructions": {"sha256": "00"}}, "0.2.0"),
+        ({}, {"record": {"arguments": "digest"}}, "0.3.0"),
     ],
 )
 def test_a_bundle_needs_the_gateway_that_knows_its_settings(
@@ -56,6 +57,25 @@ def test_rules_that_read_facts_need_the_gateway_that_finds_them_out() -> None:
     facts = {"*": [{"path": "/to", "facts": ["domain"]}]}
     assert lowest_gateway(data({}, {}) | {"index": {"facts": facts}}) == "0.3.0"
     assert lowest_gateway(data({}, {}) | {"index": {"facts": {}}}) == "0.1.0"
+
+
+RECORDED: Final[dict[str, Any]] = {"record": {"arguments": "full"}}
+
+
+@pytest.mark.parametrize(
+    ("targets", "lowest"),
+    [
+        ({"tools": {"t": RECORDED}}, "0.3.0"),
+        ({"prompts": {}, "resources": {"x://y": RECORDED}}, "0.3.0"),
+        ({"resource_prefixes": [{"prefix": "x://"}, RECORDED]}, "0.3.0"),
+        ({"tasks": {"tags": [], **RECORDED}}, "0.3.0"),
+        ({"tools": {"record": {"tags": []}}, "tasks": None, "resource_prefixes": []}, "0.1.0"),
+    ],
+)
+def test_a_bundle_that_says_what_is_recorded_of_a_target_needs_a_gateway_that_does(
+    targets: dict[str, Any], lowest: str
+) -> None:
+    assert lowest_gateway({"catalog": {"servers": {}, "targets": {"s": targets}}}) == lowest
 
 
 @pytest.mark.parametrize("damaged", [{}, {"environment": 1, "catalog": []}, {"catalog": {"servers": {"s": None}}}])

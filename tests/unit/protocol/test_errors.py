@@ -46,6 +46,7 @@ def test_the_codes_are_what_was_published() -> None:
         40302: "approval_required",
         40303: "stopped",
         40304: "obligation_unsupported",
+        40305: "recording_unsupported",
         40401: "session_unknown",
         40402: "task_unknown",
         42901: "rate_limited",

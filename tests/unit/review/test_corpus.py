@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from gateway.journal.crypt import KeyFault, Recipients, decrypted, encrypted, identities, new_key, recipients
 from gateway.review.corpus import LONGEST_LINE, Corpus, CorpusError, Head, unpacked
-from gateway.review.crypt import KeyFault, Recipients, decrypted, encrypted, identities, new_key, recipients
 from gateway.review.row import Left, Row
 from tests.unit.review.conftest import a_question, a_row
 

@@ -88,6 +88,16 @@ route := {
 
 # METADATA
 # description: |
+#   What records keep of the arguments: the word of the target, else of its server, else none. A word that is damaged is
+#   given all the same, because the gateway refuses what it does not know.
+record := target.record.arguments if {
+	target.record
+} else := server.record.arguments if {
+	server.record
+} else := ""
+
+# METADATA
+# description: |
 #   The digest that the server's instructions must have, `any` if they are not compared, `none` if no text may pass: it
 #   was never reviewed, and this environment asks for reviews.
 instructions := server.instructions.sha256 if {

@@ -1,6 +1,7 @@
-"""Encryption of a corpus to public keys, by age (https://age-encryption.org/v1): X25519 or SSH keys.
+"""Encryption of corpora and of recorded arguments to public keys, by age (https://age-encryption.org/v1).
 
-Rule 1: whoever exports cannot read what they exported; the private key is CI's.
+Rule 1: whoever exports cannot read what they exported, and a gateway cannot read what it recorded; the private key is
+CI's, or the auditor's.
 Rule 2: what is not encrypted for the given key, or was changed, is an error; nothing of it is used.
 Rule 3: it does not say who encrypted it: whoever has the public key can make another corpus. Where a corpus is kept,
 only who exports may write.
