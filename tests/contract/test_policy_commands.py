@@ -15,7 +15,7 @@ def test_check_is_silent_but_for_a_summary_where_all_is_in_order(run: Run, repos
     result = run("check", repository)
     assert result.exit_code == 0, result.output
     assert result.stdout == ""
-    assert result.stderr.startswith("dev: 12 requirements, 1 server, 1 agent, 5 rules, ")
+    assert result.stderr.startswith("dev: 13 requirements, 1 server, 1 agent, 5 rules, ")
     assert result.stderr.endswith("no problems\n")
 
 
