@@ -52,7 +52,12 @@ _DEPTH: Final = 100
 
 def define(presented: Mapping[str, Any]) -> Definition:
     """Return the digests of one entry of a server's list, as the server sent it."""
-    fields = _grouped(presented)
+    return defined(grouped(presented))
+
+
+def defined(fields: Mapping[str, Any]) -> Definition:
+    """Return the digests of a definition from its parts, joined in the order in which RFC 8785 sorts them."""
+    fields = dict(sorted(fields.items()))
     texts = {name: canonical(value) for name, value in fields.items()}
     return Definition(
         sha256=digest_of_bytes(_joined(texts)),
@@ -169,8 +174,8 @@ def _scalar(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
-def _grouped(presented: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the lasting fields by part name, in the order in which RFC 8785 sorts them."""
+def grouped(presented: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the lasting fields of a definition by part name."""
     resource = "uri" in presented or "uriTemplate" in presented
     fields = {name: presented[name] for name in PARTS if name != "other" and name in presented}
     other = {name: value for name, value in presented.items() if name not in fields}
@@ -178,7 +183,7 @@ def _grouped(presented: Mapping[str, Any]) -> dict[str, Any]:
         other.pop("size", None)
         if type(fields.get("annotations")) is dict:
             fields["annotations"] = {n: v for n, v in fields["annotations"].items() if n != "lastModified"}
-    return dict(sorted((fields | {"other": other}).items())) if other else dict(sorted(fields.items()))
+    return fields | {"other": other} if other else fields
 
 
 def _joined(texts: Mapping[str, bytes]) -> bytes:

@@ -25,6 +25,7 @@ from gateway.bundle.plain import Json
 from gateway.bundle.policies import Policies, Verifier
 from gateway.bundle.problem import Problem, Problems, refusal
 from gateway.bundle.rehearse import ARCHIVE, rehearsed
+from gateway.bundle.reviewed_words import carried_words
 from gateway.bundle.rule_names import rule_names
 from gateway.bundle.rule_reasons import rule_reasons
 from gateway.bundle.sequence import next_sequence
@@ -116,7 +117,7 @@ class Builder:
         warnings = sorted([*warnings, *missing_own_data(environment, policies.requirements)])
         described = {name: msgspec.to_builtins(each) for name, each in policies.requirements.items()}
         data = bundle_data(environment, described)
-        files = {**policies.files, "data.json": canonical(data)}
+        files = {**policies.files, "data.json": canonical(data), **carried_words(environment)}
         return Content(
             environment=environment,
             policies=policies,

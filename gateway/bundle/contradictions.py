@@ -12,7 +12,6 @@ from zoneinfo import available_timezones
 
 from msgspec import Struct
 
-from gateway.admission.digests import digest
 from gateway.admission.uri_patterns import normal_key, unusable_key
 from gateway.bundle.condition_values import condition_values
 from gateway.bundle.data_classes import data_class_problems
@@ -23,6 +22,7 @@ from gateway.bundle.moments import unix_seconds
 from gateway.bundle.names import Names
 from gateway.bundle.plain import Json
 from gateway.bundle.problem import Problem
+from gateway.bundle.reviewed_words import reviewed_words
 from gateway.bundle.rule_conditions import EXCEPTION
 from gateway.bundle.rule_scopes import beyond_scopes
 from gateway.bundle.suggestions import nearest
@@ -161,19 +161,6 @@ def _resources(environment: Environment) -> Iterator[Problem]:
             yield document.problem(step("/resources", uri), f"the URI `{uri}` {found}.", remedy)
 
 
-def _reviewed(environment: Environment) -> Iterator[Problem]:
-    remedy = "Import the entry again and review what changed."
-    for document in environment.catalog:
-        for section in ("tools", "prompts"):
-            for name, target in document.value.get(section, {}).items():
-                pinned = target.get("pin", {}).get("parts", {})
-                for part, value in target.get("reviewed", {}).items():
-                    if digest(value) != pinned.get(part):
-                        pointer = step(step(step("", section), name), "reviewed")
-                        said = f"`{part}` of `{name}` is not what the pin was made of."
-                        yield document.problem(step(pointer, part), said, remedy)
-
-
 def _unread_output(environment: Environment) -> Iterator[Problem]:
     for document in environment.catalog:
         if document.value.get("check_output") and document.value.get("large_results"):
@@ -216,7 +203,7 @@ _CHECKS: Final[tuple[Callable[[Environment], Iterator[Problem]], ...]] = (
     _twice,
     _scopes,
     _resources,
-    _reviewed,
+    reviewed_words,
     _unread_output,
     _needless_identities,
     _hours_and_zones,

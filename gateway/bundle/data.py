@@ -99,6 +99,8 @@ def _values(documents: Iterable[Any]) -> list[Json]:
 
 def _server(entry: Json, settings: Json) -> Json:
     own = {key: value for key, value in entry.items() if key not in {"tools", "prompts", "resources", "tasks"}}
+    if "instructions" in own:
+        own["instructions"] = {"sha256": own["instructions"]["sha256"]}
     inherited = {key: entry.get(key, settings.get(key, default)) for key, default in _INHERITED.items()}
     return {**_SERVER, **own, **inherited, "data": held(entry, {}, settings)}
 

@@ -14,7 +14,7 @@ from gateway.bundle.rule_index import OF_CLAIMS
 CHECKS_SERVERS: Final = "0.2.0"
 """The first gateway that checks structured results, instructions, and schemas strictly."""
 NAMES_UNKNOWN_CLAIMS: Final = "0.3.0"
-"""The first gateway that names the claims that it could not read, computes facts, and records what the catalog wants."""
+"""The first gateway that names the claims that it could not read, computes facts, and records what catalogs want."""
 
 
 def lowest_gateway(data: Json) -> str:

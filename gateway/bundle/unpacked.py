@@ -18,6 +18,7 @@ from gateway.bundle.carried import DATA
 from gateway.bundle.manifest import Library
 from gateway.bundle.module import Parser
 from gateway.bundle.problem import Problem
+from gateway.bundle.reviewed_words import REVIEWED
 from gateway.bundle.stage import Sources, is_own, lay, misplaced
 from gateway.bundle.stock import carried, deciding
 from gateway.bundle.tool import Opa
@@ -55,7 +56,7 @@ def foreign(artefact: Artefact, tests: Tests, opa: Opa) -> list[Problem]:
     held, stock = artefact.contents, deciding(tests.stock)
     problems = [Problem(path, 0, "is not the stock library's.") for path in stock if held.get(path) != stock[path]]
     taken = {PurePosixPath(path).parent for path in stock}
-    for path in sorted(held.keys() - stock.keys() - {combiner.PATH, DATA}):
+    for path in sorted(held.keys() - stock.keys() - {combiner.PATH, DATA, REVIEWED}):
         if not is_own(path) or PurePosixPath(path).parent in taken:
             remedy = "Build the bundle with `mcp-admission bundle build`."
             problems.append(Problem(path, 0, "lies where no policy is taken from.", remedy))

@@ -9,16 +9,12 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Final
 
+from gateway.admission.visible import escape, is_unseen
 from gateway.bundle.problem import Problem
 from gateway.bundle.yaml_events import NotYaml
 
 BOM: Final = "\ufeff"
 _LINE_ENDS: Final = frozenset("\t\n\r")
-_UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
-_IGNORED: Final = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]"
-)
-"""Characters without a shape, though their category is that of letters, marks or symbols."""
 _MOST: Final = 20
 _INDENTED_BY_TAB: Final = re.compile(r" *\t")
 _INDICATOR: Final = re.compile(r"(?:^|[\s\[{,])(?P<text>[*&!%@`][^\s,\]}]*)")
@@ -26,12 +22,6 @@ _TEMPLATE: Final = re.compile(r"\$\{|\{\{")
 _LEADING_ZERO: Final = re.compile(r"[-+]?0[0-9]+")
 _QUOTES: Final = frozenset("\u201c\u201d\u201e\u201f\u2018\u2019\u201a\u201b")
 _SYNTAX: Final = "Correct the syntax (indentation, quotes, brackets)."
-
-
-def is_unseen(letter: str) -> bool:
-    """Return whether a reader cannot see a character, or takes it for a space."""
-    category = unicodedata.category(letter)
-    return category in _UNSEEN or (category == "Zs" and letter != " ") or bool(_IGNORED.match(letter))
 
 
 def unseen_characters(file: str, text: str) -> Iterator[Problem]:
@@ -44,7 +34,7 @@ def unseen_characters(file: str, text: str) -> Iterator[Problem]:
         if letter is not None and found < _MOST:
             found += 1
             name = unicodedata.name(letter, "a control character").lower()
-            remedy = f'Remove it or write a space; if it is meant, write "{_escape(letter)}" in double quotes.'
+            remedy = f'Remove it or write a space; if it is meant, write "{escape(letter)}" in double quotes.'
             yield Problem(file, number, f"has U+{ord(letter):04X} ({name}), which nobody sees.", remedy)
 
 
@@ -72,8 +62,3 @@ def plain_scalar(text: str) -> tuple[str, str] | None:
     if text[:1] in _QUOTES and text:
         return f"has the typographic quote `{text[0]}`, which quotes nothing.", "Use the straight quotes \" or '."
     return None
-
-
-def _escape(letter: str) -> str:
-    code = ord(letter)
-    return f"\\u{code:04x}" if code < 1 << 16 else f"\\U{code:08x}"

@@ -66,7 +66,7 @@ def test_an_import_lists_everything_and_calls_nothing(notes: Recorder, tmp_path:
     assert actions["send_note"] == "send"
     assert set(found["prompts"]) == {"greet"}
     assert set(found["resources"]) == {"note://welcome", "note://by-name/*"}
-    assert found["instructions"] == {"sha256": pin_of("For tests.")}
+    assert found["instructions"] == {"sha256": pin_of("For tests."), "reviewed": "For tests."}
     assert {arrived.method for arrived in notes.arrived if arrived.verb == "POST"} == {
         *("server/discover", "tools/list", "prompts/list", "resources/list", "resources/templates/list")
     }

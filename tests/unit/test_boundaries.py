@@ -23,6 +23,7 @@ KNOWN_TO_PURE: Final[frozenset[str]] = frozenset(
             "collections",
             "datetime",
             "decimal",
+            "difflib",
             "enum",
             "functools",
             "hashlib",

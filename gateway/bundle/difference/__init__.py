@@ -17,6 +17,7 @@ from gateway.bundle.difference.rules import rule_changes
 from gateway.bundle.difference.settings import setting_changes
 from gateway.bundle.manifest import content_id
 from gateway.bundle.plain import Json
+from gateway.bundle.reviewed_words import words_of
 
 __all__ = ["Change", "Effect", "differences"]
 
@@ -30,17 +31,21 @@ def differences(old: Artefact, new: Artefact) -> list[Change] | str:
     before, after = data_of(old), data_of(new)
     if before is None or after is None:
         return f"{(old if before is None else new).revision} is no policy bundle of ours"
-    found = [*_in_data(before, after), *_in_rego(old, new, before, after)]
+    words = (words_of(old), words_of(new))
+    found = [*_in_data(before, after, words), *_in_rego(old, new, before, after)]
+    if words[0] != words[1] and not any(change.lines for change in found):
+        said = "carries the reviewed words of other definitions"
+        found.append(Change(about="bundle", name="", what=said, effect="same"))
     if not found and content_id(old.contents) != content_id(new.contents):
         said = "differs in what no sentence is for: its index, or what a newer build added"
         found.append(Change(about="bundle", name="", what=said, effect="unclear"))
     return [*found, *bound_changes(old.manifest.metadata, new.manifest.metadata)]
 
 
-def _in_data(old: Json, new: Json) -> Iterator[Change]:
+def _in_data(old: Json, new: Json, words: tuple[Json, Json]) -> Iterator[Change]:
     yield from rule_changes(old["rules"], new["rules"])
     yield from setting_changes(old, new)
-    yield from catalog_changes(old, new)
+    yield from catalog_changes(old, new, words)
     yield from agent_changes(old, new)
     yield from own_changes(old["own"], new["own"])
     for key in sorted((old.keys() | new.keys()) - _TOLD):

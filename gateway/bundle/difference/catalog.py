@@ -10,6 +10,9 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gateway.admission.definition_text import changed_lines
+from gateway.admission.instructions import KEY
+from gateway.admission.uri_patterns import normal_key
 from gateway.bundle.difference.change import (
     Change,
     Effect,
@@ -31,16 +34,18 @@ _STRICTNESS: Final = {"allow": 0, "warn": 1, "deny": 2}
 _KINDS: Final = {"tools": "tool", "prompts": "prompt", "resources": "resource"}
 
 
-def catalog_changes(old: Json, new: Json) -> Iterator[Change]:
-    """The changes from one bundle's data to another's, of what its catalog says."""
+def catalog_changes(old: Json, new: Json, words: tuple[Json, Json] = ({}, {})) -> Iterator[Change]:
+    """The changes from one bundle's data to another's, of what its catalog says; `words` are those they carry."""
     told = _Told(
         drifts=tuple(data["environment"].get("definition_drift", {}) for data in (old, new)),
         lists=tuple(data["environment"].get("data_classes") for data in (old, new)),
+        words=words,
     )
     servers = tuple(data["catalog"]["servers"] for data in (old, new))
     for name, before, after in paired(*servers):
         for what, effect in _server(before, after, told):
-            yield Change(about="server", name=name, what=what, effect=effect)
+            lines = _instruction_lines(name, words) if "pinned instructions" in what else ()
+            yield Change(about="server", name=name, what=what, effect=effect, lines=lines)
     targets = tuple(data["catalog"]["targets"] for data in (old, new))
     for name, before, after in paired(*targets):
         of_server = replace(told, servers=tuple(each.get(name, {}) for each in servers))
@@ -54,6 +59,8 @@ class _Told(Struct, frozen=True, kw_only=True):
     """`definition_drift` of the environment."""
     lists: Lists
     """`data_classes` of the environment."""
+    words: tuple[Json, Json]
+    """The reviewed words that the bundles carry."""
     servers: tuple[Json, ...] = ()
     """The server of the targets that are looked at."""
 
@@ -120,7 +127,29 @@ def drift_changes(old: Mapping[str, str], new: Mapping[str, str]) -> Told:
 def _targets(server: str, old: Json, new: Json, told: _Told) -> Iterator[Change]:
     for name, before, after in paired(_named(old), _named(new)):
         for what, effect in _target(before, after, told):
-            yield Change(about="target", name=f"{name} of server {server}", what=what, effect=effect)
+            lines = _target_lines(server, name, told.words) if "pinned" in what else ()
+            yield Change(about="target", name=f"{name} of server {server}", what=what, effect=effect, lines=lines)
+
+
+def _target_lines(server: str, name: str, words: tuple[Json, Json]) -> tuple[str, ...]:
+    """Return the reviewed words of a target that changed."""
+    noun, _, key = name.partition(" ")
+    section = next((section for section, each in _KINDS.items() if each == noun), "")
+    old, new = (_parts(each.get(server, {}).get(section, {}), section, key) for each in words)
+    return tuple(changed_lines(old, new))
+
+
+def _parts(section_words: Json, section: str, key: str) -> Json:
+    """Return the reviewed parts of a target; the data name a resource by its normal form."""
+    if section != "resources":
+        return section_words.get(key, {})
+    named: Json = {normal_key(uri): each for uri, each in section_words.items()}
+    return named.get(key, {})
+
+
+def _instruction_lines(server: str, words: tuple[Json, Json]) -> tuple[str, ...]:
+    old, new = (each.get(server, {}).get(KEY) for each in words)
+    return tuple(changed_lines({KEY: old} if old else {}, {KEY: new} if new else {}))
 
 
 def _named(targets: Json) -> Json:

@@ -37,6 +37,8 @@ class Change(Struct, frozen=True, kw_only=True):
     effect: Effect
     team: str = ""
     """The team in whose directory a rule is; empty if its directory has no scope."""
+    lines: tuple[str, ...] = ()
+    """The reviewed words that changed, line by line."""
 
     def __str__(self) -> str:
         team = f"(team {self.team})" if self.team else ""

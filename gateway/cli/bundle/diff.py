@@ -1,8 +1,10 @@
 """`mcp-admission bundle diff`: what a bundle changes against another, for a reviewer, a program, a pull request.
 
 Rule 1: what admits more, or may, is marked; what a bundle says is shown escaped.
+Rule 2: the words of a definition that changed are shown line by line, whole.
 """
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -64,6 +66,7 @@ def _text(old: Artefact, new: Artefact, found: Sequence[Change]) -> Iterator[str
     for change in found:
         mark = f"{_MARKS[change.effect]:{_WIDTH}}"
         yield f"{click.style(mark, fg=_COLORS.get(change.effect)) if color else mark}{escaped(str(change))}"
+        yield from (f"{'':{_WIDTH}}  {escaped(line)}" for line in change.lines)
     yield _counted(found)
 
 
@@ -84,7 +87,18 @@ def _by_team(changes: Sequence[Change], *, named: bool) -> Iterator[str]:
         if named:
             yield f"#### {f'Team {_plain(team)}' if team else 'Of no team'}"
             yield ""
-        yield from (f"- {_plain(str(change))}" for change in changes if change.team == team)
+        for change in changes:
+            if change.team == team:
+                yield f"- {_plain(str(change))}"
+                yield from _fenced([escaped(line) for line in change.lines])
+
+
+def _fenced(lines: Sequence[str]) -> Iterator[str]:
+    """Changed words as a block of a difference, which nothing in them ends."""
+    if lines:
+        longest = max(map(len, re.findall("`+", "\n".join(lines))), default=0)
+        fence = "`" * max(3, longest + 1)
+        yield from ("", f"  {fence}diff", *(f"  {line}" for line in lines), f"  {fence}", "")
 
 
 def _plain(text: str) -> str:

@@ -7,21 +7,22 @@ Rule 2: `diff` ends with 1 where a server is not as its catalog entry says, so t
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
 import click
 from ruamel.yaml.error import YAMLError
 
-from gateway.bundle.document import Document, read_document
 from gateway.cli.agent_files import write
 from gateway.cli.catalog.asking import connection_options, secret_from, surveyed
 from gateway.cli.catalog.difference import DRIFT, differences
 from gateway.cli.catalog.document import About, entry, read, renew, written
+from gateway.cli.catalog.entries import entries as entries_of
 from gateway.cli.catalog.instructions import changed_lines, instructions_difference, pin_instructions
 from gateway.cli.catalog.listed import listed
-from gateway.cli.catalog.report import difference_json, difference_lines, failed_lines, left_out_lines
+from gateway.cli.catalog.report import difference_json, difference_lines, failed_lines, left_out_lines, unheld_lines
 from gateway.cli.catalog.unchecked import unchecked_lines
 from gateway.cli.live import colored
 from gateway.protocol.values import as_object
@@ -63,9 +64,9 @@ def imported(url: str, server: str, owner: str | None, output: Path | None, **op
     """Connect to the MCP server at URL, list everything that it offers, and write it as a catalog entry.
 
     Every target gets the digests of its definition as a pin, and a new one a suggested action with where the suggestion
-    came from. The input schema of a tool and the arguments of a prompt are kept beside the pin as `reviewed`: `check`
-    compares the argument paths of rules with them. The instructions that the server gives to models get a pin as well,
-    with their text as a comment. Review them all, and commit the file. An entry that is there keeps all that people
+    came from. The whole words of a definition are kept beside the pin as `reviewed`, and so are the instructions that
+    the server gives to models: `git diff` shows each changed line, `check` compares them with the pin, and the argument
+    paths of rules with the schemas. Review them all, and commit the file. An entry that is there keeps all that people
     wrote in it.
     """
     about_credential = {"credential": options.pop("credential"), "per": options.pop("per")}
@@ -75,7 +76,7 @@ def imported(url: str, server: str, owner: str | None, output: Path | None, **op
     if output is not None and output.exists():
         document = _existing(output, server)
         reviewed = changed_lines(document, found.instructions)
-        renew(document, things)
+        unheld = renew(document, things)
         pin_instructions(document, found.instructions)
     else:
         about = About(
@@ -87,10 +88,12 @@ def imported(url: str, server: str, owner: str | None, output: Path | None, **op
             per=about_credential["per"],
         )
         reviewed = []
-        document = entry(about, things)
+        document = entry(about, [])
+        unheld = renew(document, things)
         pin_instructions(document, found.instructions, at=list(document).index("trust") + 1)
     _put(output, written(document))
-    for line in (*reviewed, *left_out_lines(left_out), *unchecked_lines(things), *failed_lines(found.failed)):
+    reports = (left_out_lines(left_out), unheld_lines(unheld), unchecked_lines(things), failed_lines(found.failed))
+    for line in (*reviewed, *chain.from_iterable(reports)):
         click.echo(line, err=True)
 
 
@@ -113,10 +116,10 @@ def diff(path: Path, server: str | None, url: str | None, *, as_json: bool, **op
     """Ask the servers of the catalog PATH (a file, or a directory such as bundles/dev) what they list now.
 
     Says for each target, and for the server's instructions, whether it is as pinned, and if not, in which class it
-    changed: description, schema, annotations, added, removed. Ends with 1 if anything differs, or if a list could not
-    be read.
+    changed (description, schema, annotations, added, removed) and which lines. Links are followed as by the build. Ends
+    with 1 if anything differs, or if a list could not be read.
     """
-    entries = [one for one in _entries(path) if server in {None, one["server"]}]
+    entries = [one for one in entries_of(path) if server in {None, one["server"]}]
     if not entries:
         wanted = f" for the server {server!r}" if server else ""
         raise click.ClickException(f"{path} holds no catalog entry{wanted}: `mcp-admission catalog import` makes one.")
@@ -145,18 +148,6 @@ def _differs(known: Mapping[str, Any], url: str | None, *, as_json: bool, option
         for line in (*difference_lines(known["server"], found, color=color), *left_out_lines(left_out)):
             click.echo(line)
     return bool(survey.failed) or any(one.state in DRIFT for one in found)
-
-
-def _entries(path: Path) -> Iterator[Mapping[str, Any]]:
-    """Return the catalog entries of a file, or of all files in the catalogs of a directory."""
-    files = [path] if path.is_file() else sorted(path.rglob("*.yaml"))
-    for file in files:
-        document = read_document(str(file), file.read_bytes())
-        if not isinstance(document, Document):
-            raise click.ClickException("\n".join(map(str, document)))
-        value = as_object(document.value)
-        if value is not None and isinstance(value.get("server"), str) and isinstance(value.get("url"), str):
-            yield value
 
 
 def _existing(output: Path, server: str) -> Any:

@@ -10,7 +10,8 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct
 
-from gateway.admission.digests import drift
+from gateway.admission.definition_text import changed_lines, reviewed_changes
+from gateway.admission.digests import drift, grouped
 from gateway.cli.catalog.listed import SECTIONS, Listed
 from gateway.protocol.values import as_object
 
@@ -29,6 +30,8 @@ class Difference(Struct, frozen=True, kw_only=True):
     """The classes of a drift."""
     parts: tuple[str, ...] = ()
     """The fields that changed."""
+    lines: tuple[str, ...] = ()
+    """The words that changed, line by line, with nothing in them that nobody sees."""
 
 
 def differences(entry: Mapping[str, Any], things: Sequence[Listed], unread: Container[str] = ()) -> list[Difference]:
@@ -57,7 +60,8 @@ def _list_of(section: str, key: str) -> str:
 
 def _compared(one: Listed, target: Mapping[str, Any] | None) -> Difference:
     if target is None:
-        return Difference(section=one.section, key=one.key, state="added", classes=("added",))
+        lines = tuple(changed_lines({}, grouped(one.item)))
+        return Difference(section=one.section, key=one.key, state="added", classes=("added",), lines=lines)
     pin = as_object(target.get("pin"))
     if pin is None:
         return Difference(section=one.section, key=one.key, state="unpinned")
@@ -66,5 +70,10 @@ def _compared(one: Listed, target: Mapping[str, Any] | None) -> Difference:
     pinned, shown = as_object(pin.get("parts")) or {}, one.definition.parts
     parts = sorted(name for name in pinned.keys() | shown.keys() if pinned.get(name) != shown.get(name))
     return Difference(
-        section=one.section, key=one.key, state="drifted", classes=tuple(drift(pinned, shown)), parts=tuple(parts)
+        section=one.section,
+        key=one.key,
+        state="drifted",
+        classes=tuple(drift(pinned, shown)),
+        parts=tuple(parts),
+        lines=tuple(reviewed_changes(target, grouped(one.item))),
     )

@@ -1,7 +1,8 @@
 """A server's instructions as a pin of its catalog entry, with the text for review.
 
-Rule 1: what a server wrote is shown escaped, in ASCII and cut, as comments or lines that hold nothing else.
-Rule 2: what people wrote in an entry stays. A comment names the digest of the text that it shows.
+Rule 1: the text stands beside its digest as `reviewed`, whole. If a catalog cannot hold it, a comment shows its
+beginning, escaped and in ASCII, and names its digest.
+Rule 2: what people wrote in an entry stays.
 Rule 3: a server that gives no instructions is pinned to none, so that instructions that it gives later are a change.
 """
 
@@ -12,8 +13,11 @@ from typing import Any, Final, cast
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString as Quoted
 
+from gateway.admission.definition_text import NOT_KEPT
+from gateway.admission.definition_text import changed_lines as changed
 from gateway.admission.instructions import KEY, NO_INSTRUCTIONS, pin_of
 from gateway.cli.catalog.difference import Difference, State
+from gateway.cli.catalog.reviewed_text import reviewed_parts
 from gateway.cli.live import escaped
 
 _MOST: Final = 4_000
@@ -26,17 +30,26 @@ _NAMED: Final = 12
 def pin_instructions(document: Any, instructions: object, *, at: int | None = None) -> None:
     """Pin an entry to the instructions that a server gives; `at` is the place of a new pin, the end if it is null."""
     sha256 = pin_of(instructions)
-    if _pinned(document) is not None:
-        document[KEY]["sha256"] = Quoted(sha256)
-        return
-    document.insert(len(document) if at is None else at, KEY, CommentedMap({"sha256": Quoted(sha256)}))
-    document.yaml_set_comment_before_after_key(KEY, before="\n".join(_comment(instructions, sha256)), indent=0)
+    is_new = _pinned(document) is None
+    if is_new:
+        document.insert(len(document) if at is None else at, KEY, CommentedMap())
+    document[KEY]["sha256"] = Quoted(sha256)
+    document[KEY].pop("reviewed", None)
+    held: Any = reviewed_parts({"reviewed": instructions or ""})[0] if _is_text(instructions) else {}
+    document[KEY].update(held)
+    if is_new and not held:
+        document.yaml_set_comment_before_after_key(KEY, before="\n".join(_comment(instructions, sha256)), indent=0)
 
 
 def changed_lines(document: Any, instructions: object) -> list[str]:
     """Return what a person has to review because the pin of an entry is to be renewed; nothing if it stays."""
     sha256 = pin_of(instructions)
-    return [] if _pinned(document) == sha256 else list(_comment(instructions, sha256))
+    if _pinned(document) == sha256:
+        return []
+    known = _reviewed(document)
+    if known is None or not _is_text(instructions):
+        return list(_comment(instructions, sha256))
+    return ["The instructions that the server gives to models have changed:", *_changed(known, instructions)]
 
 
 def instructions_difference(entry: Any, instructions: object) -> list[Difference]:
@@ -49,9 +62,10 @@ def instructions_difference(entry: Any, instructions: object) -> list[Difference
         return [_difference("unpinned")]
     if pin == shown:
         return [_difference("unchanged")]
+    lines = _changed(_reviewed(entry), instructions)
     if NO_INSTRUCTIONS not in {pin, shown}:
-        return [_difference("drifted", "description")]
-    return [_difference("added", "added") if pin == NO_INSTRUCTIONS else _difference("removed", "removed")]
+        return [_difference("drifted", "description", lines=lines)]
+    return [_difference("added" if pin == NO_INSTRUCTIONS else "removed", lines=lines)]
 
 
 def _pinned(entry: Any) -> str | None:
@@ -61,8 +75,29 @@ def _pinned(entry: Any) -> str | None:
     return None if sha256 is None else str(sha256)
 
 
-def _difference(state: State, *classes: str) -> Difference:
-    return Difference(section=KEY, key="", state=state, classes=classes, parts=(KEY,) if state == "drifted" else ())
+def _reviewed(entry: Any) -> str | None:
+    """Return the reviewed text in an entry; null if it has none."""
+    known: object = entry.get(KEY)
+    text = cast("dict[str, object]", known).get("reviewed") if isinstance(known, dict) else None
+    return str(text) if isinstance(text, str) else None
+
+
+def _is_text(instructions: object) -> bool:
+    return instructions is None or isinstance(instructions, str)
+
+
+def _changed(known: str | None, instructions: object) -> list[str]:
+    old = {KEY: known} if known else {}
+    return [
+        *([] if known is not None else [NOT_KEPT.format(KEY)]),
+        *changed(old, {KEY: instructions} if instructions else {}),
+    ]
+
+
+def _difference(state: State, *classes: str, lines: list[str] | None = None) -> Difference:
+    told = classes or ((state,) if state in {"added", "removed"} else ())
+    parts = (KEY,) if state == "drifted" else ()
+    return Difference(section=KEY, key="", state=state, classes=told, parts=parts, lines=tuple(lines or ()))
 
 
 def _comment(instructions: object, sha256: str) -> Iterator[str]:

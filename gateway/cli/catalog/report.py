@@ -1,6 +1,6 @@
 """Differences and surveys as text for people.
 
-Rule 1: what a server wrote is escaped and cut before it reaches a terminal.
+Rule 1: what a server wrote is escaped before it reaches a terminal; names are cut, changed words are whole.
 """
 
 from collections import Counter
@@ -14,6 +14,7 @@ from gateway.cli.catalog.listed import LeftOut
 from gateway.cli.live import escaped
 
 _COLORS: Final = {"drifted": "yellow", "added": "green", "removed": "red", "unpinned": "cyan"}
+_LINES: Final = {"-": "red", "+": "green", "?": "yellow"}
 _KEY: Final = 100
 
 
@@ -22,6 +23,7 @@ def difference_lines(server: str, found: Sequence[Difference], *, color: bool) -
     for one in found:
         if one.state != "unchanged":
             yield f"{server}: {_state(one, color=color)}  {_what(one)}{_why(one)}"
+            yield from (f"    {_colored(line, color=color)}" for line in one.lines)
     counts = Counter(one.state for one in found)
     told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "nothing listed"
     yield f"{server}: {told}"
@@ -36,6 +38,7 @@ def difference_json(server: str, one: Difference) -> Mapping[str, Any]:
         "state": one.state,
         "classes": one.classes,
         "parts": one.parts,
+        "lines": one.lines,
         "drift": one.state in DRIFT,
     }
 
@@ -48,6 +51,10 @@ def left_out_lines(left_out: Sequence[LeftOut]) -> Iterator[str]:
 def failed_lines(failed: Mapping[str, str]) -> Iterator[str]:
     """Return a line for each list that the server announces and that could not be read."""
     return (f"not read: {method}: {why}" for method, why in failed.items())
+
+
+def _colored(line: str, *, color: bool) -> str:
+    return click.style(line, fg=_LINES.get(line[:1])) if color else line
 
 
 def _what(one: Difference) -> str:
@@ -67,3 +74,8 @@ def _why(one: Difference) -> str:
 def _cut(text: str) -> str:
     shown = escaped(text)
     return shown if len(shown) <= _KEY else f"{shown[:_KEY]}..."
+
+
+def unheld_lines(whys: Sequence[str]) -> Iterator[str]:
+    """Return a line for each part of a definition whose words are not in the catalog, and why."""
+    return (f"not kept as reviewed: {why}" for why in whys)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.admission.visible import is_unseen
 from gateway.bundle.document import MAX_BYTES, Document, read_document
-from gateway.bundle.yaml_mistakes import is_unseen
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), max_size=8)
 SCALARS = (

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.admission.digests import define, digest
+from gateway.admission.visible import is_unseen
 from gateway.bundle.document import Document, read_document
 from gateway.bundle.schema import violations
 from gateway.cli.catalog.difference import differences
@@ -58,7 +59,7 @@ def test_a_reviewed_schema_is_written_whole_or_not_at_all(schema: dict[str, Any]
     tool = {**TOOL, "inputSchema": schema}
     found = reread(written(entry(ABOUT, things(tool))))["tools"]["get_note"]
     assert found["pin"]["parts"]["inputSchema"] == define(tool).parts["inputSchema"]
-    if "reviewed" in found:
+    if "inputSchema" in found.get("reviewed", {}):
         assert digest(found["reviewed"]["inputSchema"]) == define(tool).parts["inputSchema"]
 
 
@@ -66,17 +67,17 @@ def test_a_renewed_entry_has_the_new_schema_and_one_that_cannot_be_held_is_left_
     text = {**TOOL, "inputSchema": {"type": "object", "properties": {"yes": {"type": "string"}}}}
     document = read(written(entry(ABOUT, things(TOOL))))
     renew(document, things(text))
-    assert reread(written(document))["tools"]["get_note"]["reviewed"] == {"inputSchema": text["inputSchema"]}
-    for schema in ({"maximum": 2**70}, {"default": "xoxb-123456789012-abcdef"}, {"description": "x" * 30_000}):
+    assert reread(written(document))["tools"]["get_note"]["reviewed"]["inputSchema"] == text["inputSchema"]
+    for schema in ({"maximum": 2**70}, {"default": "xoxb-123456789012-abcdef"}, {"description": "x" * 130_000}):
         renew(document, things({**TOOL, "inputSchema": schema}))
-        assert "reviewed" not in reread(written(document))["tools"]["get_note"]
+        assert "inputSchema" not in reread(written(document))["tools"]["get_note"]["reviewed"]
 
 
 def test_the_arguments_of_a_prompt_are_written_whole() -> None:
     survey = surveyed()
     survey.lists["prompts/list"] = [{"name": "greet", "arguments": [{"name": "who", "required": True}]}]
     found = reread(written(entry(ABOUT, listed(survey)[0])))
-    assert found["prompts"]["greet"]["reviewed"] == {"arguments": [{"name": "who", "required": True}]}
+    assert found["prompts"]["greet"]["reviewed"]["arguments"] == [{"name": "who", "required": True}]
 
 
 def test_an_entry_holds_every_target_with_suggestion_and_pin() -> None:
@@ -137,8 +138,7 @@ def test_no_name_and_no_description_breaks_out_of_its_place(name: str, descripti
     tool: dict[str, Any] = {"name": name, "description": description, "title": title, "inputSchema": {}}
     about = About(server="notes", url=ABOUT.url, owner="a@example.com", title=title)
     text = written(entry(about, things(tool, {**tool, "name": "other"})))
-    assert text.isascii()
-    assert not any(ord(letter) < 32 and letter != "\n" for letter in text)
+    assert not any(is_unseen(letter) for letter in text if letter != "\n")
     found = reread(text)
     assert set(found["tools"]) == {name, "other"}
     assert set(found) <= {"server", "title", "url", "owner", "trust", "tools"}

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.admission.instructions import NO_INSTRUCTIONS, pin_of
+from gateway.admission.visible import is_unseen
 from gateway.cli.catalog.difference import Difference
 from gateway.cli.catalog.document import entry, read, written
 from gateway.cli.catalog.instructions import changed_lines, instructions_difference, pin_instructions
@@ -22,30 +23,36 @@ def pinned(instructions: object) -> str:
     return written(document)
 
 
-def test_an_entry_holds_the_pin_and_shows_the_text_in_comments() -> None:
+def test_an_entry_holds_the_pin_and_the_text() -> None:
     text = pinned(TEXT)
-    assert reread(text)["instructions"] == {"sha256": pin_of(TEXT)}
+    assert reread(text)["instructions"] == {"sha256": pin_of(TEXT), "reviewed": TEXT}
     assert set(reread(text)["tools"]) == {"get_note"}
+    assert "  reviewed: |-\n    Call `search` first.\n" in text
+    assert "#" not in text.replace("# then", "")
+
+
+def test_a_text_that_a_catalog_cannot_hold_is_shown_in_comments() -> None:
+    text = pinned("Use xoxb-123456789012-abcdef.\n\nThen go.")
+    assert reread(text)["instructions"] == {"sha256": pin_of("Use xoxb-123456789012-abcdef.\n\nThen go.")}
     comments = [line for line in text.splitlines() if line.startswith("#")]
-    assert pin_of(TEXT)[:12] in comments[0]
-    assert comments[1:] == ["#   Call `search` first.", "#   tools: {x: 1} # then `get`"]
+    assert pin_of("Use xoxb-123456789012-abcdef.\n\nThen go.")[:12] in comments[0]
+    assert comments[1:] == ["#   Use xoxb-123456789012-abcdef.", "#   Then go."]
 
 
 @pytest.mark.parametrize("nothing", [None, ""])
 def test_a_server_without_instructions_is_pinned_to_none(nothing: object) -> None:
     text = pinned(nothing)
-    assert reread(text)["instructions"] == {"sha256": NO_INSTRUCTIONS}
-    assert "# The server gives no instructions." in text
+    assert reread(text)["instructions"] == {"sha256": NO_INSTRUCTIONS, "reviewed": ""}
 
 
 def test_renewing_replaces_the_digest_and_shows_the_new_text() -> None:
     document = read(pinned(TEXT).replace("\ntools:", "\n# ours\ntools:"))
     assert changed_lines(document, TEXT) == []
     lines = changed_lines(document, "Other.\x1b[2J")
-    assert lines[1:] == ["  Other.\\x1b[2J"]
+    assert "+ instructions: Other.\\u001b[2J" in lines
     pin_instructions(document, "Other.")
     again = written(document)
-    assert reread(again)["instructions"] == {"sha256": pin_of("Other.")}
+    assert reread(again)["instructions"] == {"sha256": pin_of("Other."), "reviewed": "Other."}
     assert "# ours" in again
 
 
@@ -60,7 +67,7 @@ def test_renewing_an_entry_without_a_pin_adds_one() -> None:
     assert changed_lines(document, TEXT)
     pin_instructions(document, TEXT)
     found = reread(written(document))
-    assert (found["instructions"], set(found["tools"])) == ({"sha256": pin_of(TEXT)}, {"get_note"})
+    assert (found["instructions"], set(found["tools"])) == ({"sha256": pin_of(TEXT), "reviewed": TEXT}, {"get_note"})
 
 
 @settings(deadline=None)
@@ -69,16 +76,17 @@ def test_renewing_an_entry_without_a_pin_adds_one() -> None:
         st.text(max_size=300), st.lists(st.text(max_size=9)), st.integers(), st.just("a\r\nb: c\u2028d: e\x85f: g")
     )
 )
-def test_no_instructions_break_out_of_their_comment(instructions: Any) -> None:
+def test_no_instructions_break_out_of_their_place(instructions: Any) -> None:
     text = pinned(instructions)
-    assert text.isascii()
+    assert not any(is_unseen(letter) for letter in text if letter != "\n")
     found = reread(text)
-    assert found["instructions"] == {"sha256": pin_of(instructions)}
+    assert found["instructions"]["sha256"] == pin_of(instructions)
+    assert found["instructions"].get("reviewed", instructions) == instructions
     assert set(found) == {"server", "title", "url", "owner", "trust", "instructions", "tools"}
 
 
 def test_long_instructions_are_cut_for_the_review() -> None:
-    assert "... and 1000 more characters" in pinned("word " * 1000)
+    assert "... and 1000 more characters" in pinned("xoxb-123456789012-abcdef word " + "word " * 994)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +117,11 @@ def test_no_instructions_are_no_difference_to_none() -> None:
 
 def test_a_changed_text_is_shown_as_a_line_and_as_json() -> None:
     (found,) = instructions_difference({"instructions": {"sha256": pin_of(TEXT)}}, "Other.")
-    line, _ = difference_lines("notes", [found], color=False)
+    line, *more, _ = difference_lines("notes", [found], color=False)
+    assert more == [
+        "    ? instructions: its reviewed words are not in the catalog",
+        "    + instructions: Other.",
+    ]
     assert line == "notes: drifted    instructions  (description: instructions)"
     told = difference_json("notes", found)
     assert (told["section"], told["state"], told["drift"]) == ("instructions", "drifted", True)

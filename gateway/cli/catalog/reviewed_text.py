@@ -1,0 +1,174 @@
+"""The reviewed words of a definition as YAML that people read in `git diff`, without a loss.
+
+Rule 1: a text with lines is a literal block, a long one is folded after its sentences; what a block cannot hold, and
+every character that nobody sees, is escaped in double quotes, one line of the text a line.
+Rule 2: what is written is read back: a part that does not come back as it was is left out, and the reason is given.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from io import StringIO
+from itertools import pairwise
+from typing import Any, Final
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.emitter import Emitter
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString as Quoted
+from ruamel.yaml.scalarstring import FoldedScalarString as Folded
+from ruamel.yaml.scalarstring import LiteralScalarString as Literal
+
+from gateway.admission.digests import digest
+from gateway.admission.visible import escape, is_unseen
+from gateway.bundle.document import Document, read_document
+from gateway.bundle.plain import is_array, is_object
+from gateway.bundle.secret_shapes import secrets_in
+
+_PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*([_-][A-Za-z0-9]+)*")
+_WORDS: Final = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
+_LONG: Final = 100
+"""Characters from which on a text is folded."""
+_MOST: Final = 100_000
+"""Bytes of YAML that one part may take."""
+_AROUND: Final = 4
+"""Levels of a catalog entry around a part."""
+_END: Final = re.compile(r"(?<=[.!?:;]) (?=\S)")
+
+
+class ReviewEmitter(Emitter):
+    """Writes double-quoted texts with one line of the text a line, and with nothing in it that nobody sees."""
+
+    def write_double_quoted(self, text: Any, split: Any = True) -> None:  # noqa: FBT002 - as ruamel declares it
+        """Write a text; a key stays on one line, and is ASCII: names that look alike must not be taken for another."""
+        emitter: Any = self
+        emitter.write_indicator('"', True)  # noqa: FBT003 - ruamel's signature
+        pieces = _quoted_lines(text) if split else [_escaped(text, ascii_only=True)]
+        for number, piece in enumerate(pieces):
+            if number:
+                emitter.write_indent()
+            emitter.column += len(piece)
+            emitter.stream.write(piece)
+            emitter.whitespace = emitter.indention = False
+        emitter.write_indicator('"', False)  # noqa: FBT003 - as above
+
+
+def review_yaml() -> Any:
+    """Return the YAML of catalog entries, which keeps comments, quotes and order."""
+    yaml: Any = YAML()
+    yaml.Emitter = ReviewEmitter
+    yaml.preserve_quotes = True
+    yaml.allow_unicode = True
+    yaml.width = 1 << 20
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    return yaml
+
+
+def yaml_text(text: str) -> str:
+    """Return a text that every YAML reader takes for a string."""
+    return text if _PLAIN.fullmatch(text) and text.lower() not in _WORDS else Quoted(text)
+
+
+def reviewed_parts(fields: Mapping[str, Any]) -> tuple[Any, dict[str, str]]:
+    """Return the parts of a definition for a catalog entry, and why others cannot be held."""
+    made, left_out = CommentedMap(), dict[str, str]()
+    for part, value in fields.items():
+        held = _held(part, value)
+        if isinstance(held, _No):
+            left_out[part] = held.why
+        else:
+            made[part] = held.value
+    return made, left_out
+
+
+class _No:
+    def __init__(self, why: str) -> None:
+        self.why = why
+
+
+class _Held:
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+def _held(part: str, value: Any) -> _Held | _No:
+    """Return a part as YAML that reads back as it is, with blocks if it can be."""
+    why = ""
+    for blocks in (True, False):
+        made = _node(value, blocks=blocks)
+        nested: Any = made
+        for _ in range(_AROUND):
+            nested = CommentedMap({"a": nested})
+        stream = StringIO()
+        review_yaml().dump(nested, stream)
+        text = stream.getvalue().encode("utf-8", "replace")
+        if len(text) > _MOST:
+            return _No(f"`{part}` is longer than {_MOST} bytes")
+        found = read_document("", text)
+        why = f"`{part}` has values that a catalog cannot hold"
+        if isinstance(found, Document):
+            if secrets_in(found):
+                return _No(f"`{part}` looks like it holds a secret")
+            inner = found.value
+            for _ in range(_AROUND):
+                inner = inner["a"]
+            if digest(inner) == digest(value):
+                return _Held(made)
+    return _No(why)
+
+
+def _node(value: Any, *, blocks: bool) -> Any:
+    """Return a JSON value of a server as YAML with every string quoted or in a block."""
+    if is_object(value):
+        return CommentedMap({yaml_text(key): _node(inner, blocks=blocks) for key, inner in value.items()})
+    if is_array(value):
+        return [_node(each, blocks=blocks) for each in value]
+    if not isinstance(value, str):
+        return value
+    return (_block(value) if blocks else None) or Quoted(value)
+
+
+def _block(text: str) -> Any:
+    """Return a text as a block; None if it is short, or if a block cannot show it as it is."""
+    lines = text.removesuffix("\n").split("\n")
+    if any(is_unseen(letter) for line in lines for letter in line):
+        return None
+    if not lines[0].strip() or lines[0].startswith(" ") or any(line != line.rstrip() for line in lines):
+        return None
+    if len(lines) > 1:
+        return Literal(text) if lines[-1] else None
+    ends = [found.start() for found in _END.finditer(text)]
+    if len(text) <= _LONG or not ends or "\n" in text:
+        return None
+    folded: Any = Folded(text)
+    folded.fold_pos = ends
+    return folded
+
+
+def _quoted_lines(text: str) -> Iterator[str]:
+    """Yield the lines of a double-quoted text: each ends in a backslash, so that YAML adds nothing between them."""
+    pieces = [piece for line in text.splitlines(keepends=True) for piece in _sentences(line)] or [""]
+    for number, piece in enumerate(pieces):
+        shown = _escaped(piece)
+        if number and shown.startswith(" "):
+            shown = f"\\{shown}"
+        yield shown if number == len(pieces) - 1 else f"{shown}\\"
+
+
+def _sentences(line: str) -> list[str]:
+    """Return a line, or its sentences if it is long."""
+    if len(line) <= _LONG:
+        return [line]
+    starts = [0, *(found.start() + 1 for found in _END.finditer(line)), len(line)]
+    return [line[start:end] for start, end in pairwise(starts)]
+
+
+def _escaped(text: str, *, ascii_only: bool = False) -> str:
+    return "".join(_letter(letter, ascii_only=ascii_only) for letter in text)
+
+
+def _letter(letter: str, *, ascii_only: bool) -> str:
+    if letter in '"\\':
+        return f"\\{letter}"
+    if letter == "\n":
+        return "\\n"
+    return escape(letter) if is_unseen(letter) or (ascii_only and not letter.isascii()) else letter
