@@ -1,7 +1,8 @@
 """The address that a request comes from, where proxies stand in front.
 
 Rule 1: only a peer that the settings name is believed, and each hop it reports only as far as it is trusted too.
-Rule 2: what cannot be read as an address ends the chain: the last trusted hop stands for the caller.
+Rule 2: a listener for IPv4 and IPv6 sees IPv4 addresses in their IPv6 form; policies read the IPv4 address.
+Rule 3: what cannot be read as an address ends the chain: the last trusted hop stands for the caller.
 """
 
 import ipaddress
@@ -10,6 +11,7 @@ from functools import lru_cache
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.admission.addresses import plain_address
 from gateway.middleware.gate import values
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -29,11 +31,14 @@ class Proxies:
         self._any = bool(networks)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        if self._any and scope["type"] == "http":
+        if scope["type"] == "http":
             peer = scope.get("client")
-            caller = self._caller(peer[0] if peer else "", scope)
+            seen = peer[0] if peer else ""
+            caller = self._caller(seen, scope) if self._any else None
             if caller is not None:
                 scope = {**scope, "client": (caller, 0)}
+            elif peer and plain_address(seen) != seen:
+                scope = {**scope, "client": (plain_address(seen), *peer[1:])}
         return self._app(scope, receive, send)
 
     def _caller(self, peer: str, scope: Scope) -> str | None:

@@ -40,6 +40,7 @@ KNOWN_TO_ONE: Final = {
     "protocol/sealing.py": "cryptography",
     "admission/validator.py": "jsonschema_rs",
     "admission/host_names.py": "idna",
+    "admission/addresses.py": "ipaddress",
 }
 EFFECTS: Final = frozenset({"open", "print", "input", "breakpoint", "exec", "eval", "__import__"})
 CLOCKS: Final = frozenset({"now", "utcnow", "today"})

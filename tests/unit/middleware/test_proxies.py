@@ -48,6 +48,23 @@ async def test_nobody_is_believed_where_no_proxy_is_named() -> None:
     assert await seen("127.0.0.1", b"203.0.113.7", trusted=()) == "127.0.0.1"
 
 
+@pytest.mark.parametrize("trusted", [(), TRUSTED])
+@pytest.mark.parametrize(
+    ("peer", "wanted"),
+    [
+        ("::ffff:198.51.100.1", "198.51.100.1"),
+        ("::FFFF:c633:6401", "198.51.100.1"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("::ffff:unknown", "::ffff:unknown"),
+        (None, None),
+    ],
+)
+async def test_an_address_of_ipv4_in_its_ipv6_form_is_the_ipv4_address(
+    trusted: tuple[str, ...], peer: str | None, wanted: str | None
+) -> None:
+    assert await seen(peer, trusted=trusted) == wanted
+
+
 @given(st.binary())
 async def test_any_header_is_judged(value: bytes) -> None:
     assert await seen("10.0.0.9", value)

@@ -1,0 +1,17 @@
+"""The address of a caller as policies read it: one of IPv4 in IPv6 form (`::ffff:192.0.2.1`) is the IPv4 address."""
+
+import ipaddress
+from typing import Final
+
+_MAPPED: Final = "::ffff:"
+
+
+def plain_address(text: str) -> str:
+    """Return an IPv4 address for one in IPv6 form, and every other text as it is."""
+    if not text.lower().startswith(_MAPPED):
+        return text
+    try:
+        mapped = ipaddress.IPv6Address(text).ipv4_mapped
+    except ValueError:
+        return text
+    return str(mapped or text)
