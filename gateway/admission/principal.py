@@ -12,6 +12,8 @@ from msgspec import Struct
 ClaimField = Literal["client_id", "groups", "scopes", "subject"]
 """A field of a principal that a JWT's claims fill; which claim, the settings of the issuer say."""
 CLAIM_FIELDS: Final[tuple[ClaimField, ...]] = get_args(ClaimField)
+UNCARRIED: Final = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "act", "client_id", "azp", "scope"})
+"""Claims of a token that are not in `claims`: they have a field of their own, or say nothing about the caller."""
 
 
 class Principal(Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from gateway.admission.addresses import plain_address
 from gateway.admission.digests import PARTS, DriftClass
 from gateway.admission.policy_input import (
     AskedMessage,
@@ -25,7 +26,7 @@ from gateway.admission.policy_input import (
     Server,
     Target,
 )
-from gateway.admission.principal import ANONYMOUS, ClaimField, Principal
+from gateway.admission.principal import ANONYMOUS, UNCARRIED, ClaimField, Principal
 from gateway.admission.question import measured, moment
 from gateway.admission.uris import with_normal_uri
 from gateway.bundle.moments import unix_seconds
@@ -50,6 +51,9 @@ class Asked(Struct, frozen=True, kw_only=True):
     groups: tuple[str, ...] = ()
     unknown: tuple[ClaimField, ...] = ()
     """Fields of the principal whose claim cannot be read."""
+    token: Mapping[str, Any] = {}
+    """What a JWT of the caller says: `issuer`, `subject`, `client_id`, `claims`."""
+    source_ip: str = "127.0.0.1"
     seen: bool = True
     drifted: tuple[DriftClass, ...] = ()
 
@@ -75,6 +79,8 @@ def asked(entry: Mapping[str, Any], *, now: float) -> Asked:
         arguments=entry.get("arguments", {}),
         groups=tuple(entry.get("groups", ())),
         unknown=tuple(sorted(entry.get("unknown", ()))),
+        token=entry.get("principal", {}),
+        source_ip=plain_address(entry.get("from", "127.0.0.1")),
         seen=definition != _UNSEEN,
         drifted=() if isinstance(definition, str) else tuple(definition["drifted"]),
     )
@@ -113,7 +119,7 @@ def question(asked: Asked, acting: Acting, data: Json) -> PolicyInput:
         target=asked.target,
         context=Context(
             time=moment(int(asked.at) * _NS),
-            source_ip="127.0.0.1",
+            source_ip=asked.source_ip,
             gateway=Gateway(id="ask", version="0"),
         ),
         definition=_definition(asked, data) if asked.seen and asked.target.type != "none" else None,
@@ -136,20 +142,30 @@ def _revision(method: str) -> tuple[str, Era]:
 def acting(asked: Asked, agents: Mapping[str, Json]) -> Acting:
     """The principal: an unexpired token of the agent, else an identity, else nobody, else a token for this question.
 
-    Where claims are unknown it is an identity: only JWTs have claims.
+    Where claims are stated or unknown it is an identity that they fit: only JWTs have claims.
     """
     entry = agents.get(asked.agent, {})
-    tokens: list[Json] = [] if asked.unknown else entry.get("tokens", [])
+    tokens: list[Json] = [] if asked.unknown or asked.token else entry.get("tokens", [])
     for token in tokens:
         if "expires" not in token or unix_seconds(token["expires"]) > asked.at:
             return Acting(_bearer(token["sha256"], asked), f"with the token that {token['holder']} holds")
-    for identity in entry.get("identities", []):
+    for identity in _fitting(asked, entry):
         return Acting(_identified(identity, asked), f"with a JWT of {identity['issuer']}")
     if entry.get("anonymous", False):
         return Acting(ANONYMOUS, "without a credential, as the anonymous agent")
     digest = hashlib.sha256(f"asked for {asked.agent}".encode()).hexdigest()
     credential = {digest: {"agent": asked.agent, "holder": "", "expires": None}}
     return Acting(_bearer(digest, asked), "with a token made up for this question (the agent has none)", credential)
+
+
+def _fitting(asked: Asked, entry: Json) -> list[Json]:
+    """The identities of an agent that what is stated of the token does not contradict."""
+    stated = {field: text for field, text in asked.token.items() if field != "claims"}
+    return [
+        each
+        for each in entry.get("identities", [])
+        if all(each.get(field, text) == text for field, text in stated.items())
+    ]
 
 
 def _bearer(digest: str, asked: Asked) -> Principal:
@@ -159,15 +175,16 @@ def _bearer(digest: str, asked: Asked) -> Principal:
 def _identified(identity: Json, asked: Asked) -> Principal:
     group = [identity["group"]] if "group" in identity else []
     filled: dict[ClaimField, Any] = {
-        "subject": identity.get("subject", _SOMEBODY),
-        "client_id": identity.get("client_id", _SOMEBODY),
+        "subject": asked.token.get("subject", identity.get("subject", _SOMEBODY)),
+        "client_id": asked.token.get("client_id", identity.get("client_id", _SOMEBODY)),
         "groups": [*group, *asked.groups],
     }
     return Principal(
-        kind="user" if "subject" in identity or "client_id" not in identity else "service",
+        kind="user" if "subject" in {**identity, **asked.token} or "client_id" not in identity else "service",
         method="jwt",
         issuer=identity["issuer"],
         unknown=list(asked.unknown),
+        claims=dict(asked.token.get("claims", {})),
         **{field: value for field, value in filled.items() if field not in asked.unknown},
     )
 
@@ -176,7 +193,14 @@ def contradiction(asked: Asked, agents: Mapping[str, Json]) -> str:
     """Why the question contradicts itself; empty where it does not."""
     if asked.groups and "groups" in asked.unknown:
         return "has `groups`, and says that they are unknown"
-    if asked.unknown and not agents.get(asked.agent, {}).get("identities"):
+    if both := {*asked.unknown} & asked.token.keys():
+        return f"states `{min(both)}`, and says that it is unknown"
+    if uncarried := UNCARRIED & asked.token.get("claims", {}).keys():
+        return f"has the claim `{min(uncarried)}`, which a gateway does not carry among claims"
+    entry = agents.get(asked.agent, {})
+    if asked.token and not _fitting(asked, entry):
+        return f"says what a JWT says, and no identity of the agent `{asked.agent}` fits it"
+    if asked.unknown and not entry.get("identities"):
         return f"has unknown claims, and the agent `{asked.agent}` has no identity of a JWT"
     return ""
 

@@ -97,6 +97,7 @@ class Bearers(Struct, frozen=True):
     entries: tuple[Json, ...]
     groups_are_known: bool
     """True if `environment.yaml` lists the groups that exist."""
+    issuers: frozenset[str]
 
 
 def bearers(environment: Environment) -> Bearers:
@@ -114,6 +115,7 @@ def bearers(environment: Environment) -> Bearers:
         },
         entries=agents,
         groups_are_known=stated is not None,
+        issuers=frozenset(each["issuer"] for agent in agents for each in agent.get("identities", [])),
     )
 
 

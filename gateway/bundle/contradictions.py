@@ -24,6 +24,7 @@ from gateway.bundle.plain import Json
 from gateway.bundle.problem import Problem
 from gateway.bundle.reviewed_words import reviewed_words
 from gateway.bundle.rule_conditions import EXCEPTION
+from gateway.bundle.rule_people import networks
 from gateway.bundle.rule_scopes import beyond_scopes
 from gateway.bundle.suggestions import nearest
 
@@ -211,6 +212,7 @@ _CHECKS: Final[tuple[Callable[[Environment], Iterator[Problem]], ...]] = (
     beyond_scopes,
     condition_values,
     data_class_problems,
+    networks,
 )
 
 

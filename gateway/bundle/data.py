@@ -17,7 +17,7 @@ from gateway.bundle.fact_index import fact_index
 from gateway.bundle.identity_index import identity_index
 from gateway.bundle.plain import Json
 from gateway.bundle.reads import read_index
-from gateway.bundle.rule_index import rule_index, seal, who_index
+from gateway.bundle.rule_index import by_person, rule_index, seal, who_index
 from gateway.bundle.rule_scopes import Scopes
 
 _SERVER: Final[Mapping[str, Any]] = {
@@ -40,7 +40,7 @@ _INHERITED: Final[Mapping[str, Any]] = {"definition_drift": {}, "check_formats":
 _TARGET: Final[Mapping[str, Any]] = {"tags": [], "pin": None}
 _AGENT: Final[Mapping[str, Any]] = {"labels": [], "clearance": [], "expires": None, "anonymous": False}
 _SCOPE: Final[Mapping[str, Any]] = {"servers": ["*"], "actions": ["*"]}
-_OF_BUILD: Final = frozenset({"required", "groups", "allow_expires_within_days"})
+_OF_BUILD: Final = frozenset({"required", "groups", "claims", "allow_expires_within_days"})
 """What of `environment.yaml` only the build reads, or stands elsewhere in the data."""
 _RULE: Final[Mapping[str, Any]] = {
     "who": {},
@@ -155,6 +155,7 @@ def derived(data: Json) -> Json:
         "rules": index,
         "reads": read_index(data | {"index": {"rules": index}}),
         "who": who_index(agents, index),
+        "people": by_person(index),
         "seals": {name: seal(rule) for name, rule in rules.items()},
         "agent_seals": {name: seal(agent) for name, agent in agents.items()},
         "server_seals": {name: seal(server) for name, server in servers.items()},

@@ -34,9 +34,10 @@ def _recorded(data: Json) -> Iterator[bool]:
 
 
 def _by_claims(data: Json) -> Iterator[bool]:
-    """Yield whether something restricts a caller, or tells agents apart, by claims besides subject and client."""
+    """Yield whether something restricts a caller, or tells agents apart, by claims."""
     for rule in _at(data, "rules").values():
-        yield is_object(rule) and rule.get("effect") != "allow" and not OF_CLAIMS.isdisjoint(_at(rule, "who"))
+        named = {*OF_CLAIMS, "claims"} & _at(rule, "who").keys()
+        yield is_object(rule) and rule.get("effect") != "allow" and bool(named)
     for tables in _at(data, "index", "identities").values():
         yield is_object(tables) and bool(tables.get("group") or tables.get("combined"))
 

@@ -1,9 +1,9 @@
 """What a policy reads of what a masked record hides, server by server (`data.index.reads`).
 
 Rule 1: a place is a JSON pointer (RFC 6901) into the policy input; whoever reads an object reads all that is in it.
-Rule 2: of a requirement it is what OPA said that it reads; of the rules, which judge arguments by path, it is the paths
-of those that the index offers on the server.
-Rule 3: an index that is not what the build made says nothing of its rules: then all arguments count as read.
+Rule 2: of a requirement it is what OPA said that it reads; of the rules, which judge arguments and claims by path, it
+is the paths of those that the index offers on the server.
+Rule 3: an index that is not what the build made says nothing of its rules: then all arguments and claims count as read.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,19 +11,20 @@ from typing import Any, Final
 
 from gateway.bundle.plain import Json, is_object
 from gateway.bundle.rule_conditions import conditions_of
+from gateway.bundle.rule_people import CLAIMS, claim_pointers
 
 RULES: Final = "rules_permit"
 """The stock requirement that judges the YAML rules."""
 ANY_SERVER: Final = "*"
 ARGUMENTS: Final = "/arguments"
-MASKED: Final = (ARGUMENTS, "/principal/claims", "/context/headers")
+MASKED: Final = (ARGUMENTS, CLAIMS, "/context/headers")
 """The places of a question whose values the masking level `masked` hides (`gateway.admission.masking`)."""
 
 
 def read_index(data: Json) -> dict[str, list[str]]:
     """Return server id or `*` -> the places below `MASKED` that requirements and rules read there, sorted."""
     required = {name: pointers(each) for name, each in data["requirements"].items()}
-    stated = [place for name, each in required.items() for place in each if (name, place) != (RULES, ARGUMENTS)]
+    stated = [place for name, each in required.items() for place in each if not by_rules(name, place)]
     return {
         server: _outermost([*_masked(stated), *rule_pointers(data, server)])
         for server in (ANY_SERVER, *sorted(data["catalog"]["servers"]))
@@ -49,18 +50,24 @@ def pointers(requirement: Any) -> list[str]:
 
 
 def rule_pointers(data: Json, server: str) -> list[str]:
-    """Return the places of arguments that the rules compare on a server; one that no rule names is any server."""
+    """Return the places that the rules compare on a server; one that no rule names is any server."""
     index, rules = _object(data, "index", "rules"), _object(data, "rules")
     names = offered(data, server)
     if not index or not names <= rules.keys():
-        return [ARGUMENTS]
-    return sorted({ARGUMENTS + path for name in names for path in compared(rules[name])})
+        return [ARGUMENTS, CLAIMS]
+    read = {ARGUMENTS + path for name in names for path in compared(rules[name])}
+    return sorted(read.union(place for name in names for place in claim_pointers(rules[name])))
 
 
 def offered(data: Json, server: str) -> set[str]:
     """Return the rules that the index offers on a server; those that name no server are offered on any."""
     index = _object(data, "index", "rules")
     return {*_ids(index.get(ANY_SERVER)), *_ids(index.get(server))}
+
+
+def by_rules(requirement: str, place: str) -> bool:
+    """Return whether what a requirement reads is what single rules name: only those that the index offers count."""
+    return requirement == RULES and (place == ARGUMENTS or within(place, CLAIMS))
 
 
 def compared(rule: Json) -> list[str]:

@@ -20,10 +20,20 @@ _KNOWN: Final = frozenset(ROWS[:6])
 _NAMING: Final = ("tools", "resources", "prompts")
 """What names targets; Rego reads a rule only where these fit."""
 _NARROWING: Final = frozenset({*_NAMING, "tool_tags", "data", "reach"})
-_WHO: Final = (("agents", "agent"), ("kinds", "kind"), ("labels", "label"), ("owners", "owner"), ("groups", "group"))
+_WHO: Final = (
+    ("agents", "agent"),
+    ("kinds", "kind"),
+    ("labels", "label"),
+    ("owners", "owner"),
+    ("groups", "group"),
+    ("subjects", "subject"),
+    ("client_ids", "client_id"),
+)
 """The first of these that a rule states is the one that it is indexed under."""
-OF_CLAIMS: Final = frozenset({"groups"})
-"""Those that claims answer: what restricts by one is looked at if the claim is unknown, too."""
+OF_CLAIMS: Final = {"groups": "groups", "subjects": "subject", "client_ids": "client_id"}
+"""Those that claims answer, by the field of the caller: what restricts by one is found if that is unknown, too."""
+_JUDGED: Final = frozenset({"claims", "source"})
+"""Those of `who` that no key of the index stands for."""
 _HTML: Final = ((b"<", b"\\u003c"), (b">", b"\\u003e"), (b"&", b"\\u0026"))
 
 
@@ -58,7 +68,7 @@ def _put(leaf: Json, name: str, rule: Json, row: str) -> None:
 def _is_settled(rule: Json, row: str) -> bool:
     """True for an allow rule of which nothing is left to judge where it is found by server, row and who key."""
     timeless = all(rule[field] is None for field in ("mode", "when", "expires")) and rule.get("unless") is None
-    if rule["effect"] != "allow" or not timeless or len(rule["who"]) > 1:
+    if rule["effect"] != "allow" or not timeless or len(rule["who"]) > 1 or _JUDGED & rule["who"].keys():
         return False
     actions = set(rule["what"].get("actions", ["unknown"]))
     every = row != "unknown" or "unknown" in actions or actions >= _KNOWN
@@ -70,6 +80,16 @@ def who_index(agents: Mapping[str, Json], index: Json) -> Json:
     """Agent id -> the keys besides `any` that its questions look under; its groups come from the question."""
     used = {key for server in index.values() for row in server.values() for key in row}
     return {name: [key for key in _agent_keys(name, agent) if key in used] for name, agent in agents.items()}
+
+
+def by_person(index: Json) -> bool:
+    """Return whether some rule is indexed by the subject or the client id of a caller."""
+    return any(
+        key.startswith(("subject:", "client_id:"))
+        for server in index.values()
+        for row in server.values()
+        for key in row
+    )
 
 
 def _agent_keys(name: str, agent: Json) -> list[str]:
@@ -118,6 +138,7 @@ def _who_keys(rule: Json) -> list[str]:
     who = rule["who"]
     for field, key in _WHO:
         if field in who:
-            unknown = [f"unknown:{field}"] if field in OF_CLAIMS and rule["effect"] != "allow" else []
+            restricts = field in OF_CLAIMS and rule["effect"] != "allow"
+            unknown = [f"unknown:{OF_CLAIMS[field]}"] if restricts else []
             return [*(f"{key}:{value}" for value in dict.fromkeys(who[field])), *unknown]
     return ["any"]

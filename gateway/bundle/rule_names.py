@@ -16,13 +16,14 @@ from msgspec.structs import replace
 
 from gateway.bundle.argument_paths import REVIEWED, ArgumentPaths
 from gateway.bundle.argument_tests import mistyped
-from gateway.bundle.catalog_names import SECTIONS, SERVER_FIELDS, Bearers, CatalogNames, Target, bearers
+from gateway.bundle.catalog_names import SECTIONS, SERVER_FIELDS, CatalogNames, Target, bearers
 from gateway.bundle.data_classes import CatalogData
-from gateway.bundle.document import Document
+from gateway.bundle.document import Document, step
 from gateway.bundle.environment import Environment
 from gateway.bundle.moments import unix_seconds
 from gateway.bundle.plain import Json
 from gateway.bundle.problem import Problem
+from gateway.bundle.rule_claims import ClaimNames, issuer_of
 from gateway.bundle.rule_conditions import EXCEPTION, conditions_of
 from gateway.bundle.suggestions import Suggestions, nearest
 
@@ -75,7 +76,7 @@ class Unknown(Struct, frozen=True):
 def rule_names(environment: Environment, now: float) -> RuleNames:
     """Return what is wrong with the names in the rules of an environment at `now` (Unix seconds)."""
     found = RuleNames([], [])
-    search = _search(environment)
+    search = _Search(environment)
     for document, pointer, rule in environment.rules_placed():
         unknown = list(search.unknown(rule))
         is_waived = bool(rule.get("not_yet"))
@@ -92,7 +93,7 @@ def rule_names(environment: Environment, now: float) -> RuleNames:
 
 def lookup(environment: Environment) -> Callable[[Json], Iterator[Unknown]]:
     """Return what yields the names in one rule that nothing in the environment has."""
-    return _search(environment).unknown
+    return _Search(environment).unknown
 
 
 def _loosens(rule: Json, pointer: str) -> bool:
@@ -112,18 +113,14 @@ def _needless(document: Document, pointer: str, rule: Json) -> Problem:
     return document.problem(pointer, said, remedy)
 
 
-def _search(environment: Environment) -> "_Search":
-    catalog = CatalogNames(environment.catalog)
-    return _Search(catalog, bearers(environment), CatalogData(catalog, environment.settings.value))
-
-
 class _Search:
     """Looks up the names of one rule after the other."""
 
-    def __init__(self, catalog: CatalogNames, agents: Bearers, data: CatalogData) -> None:
-        self._catalog = catalog
-        self._agents = agents
-        self._data = data
+    def __init__(self, environment: Environment) -> None:
+        self._catalog = CatalogNames(environment.catalog)
+        self._agents = bearers(environment)
+        self._claims = ClaimNames(environment)
+        self._data = CatalogData(self._catalog, environment.settings.value)
         self._suggestions = Suggestions()
         self._arguments = ArgumentPaths()
         self._lacking: dict[object, tuple[str, str] | None] = {}
@@ -153,11 +150,12 @@ class _Search:
     def _who(self, who: Json) -> Iterator[Unknown]:
         found: list[Unknown] = []
         for field, words in who.items():
-            known = self._agents.words[field]
-            for number, word in enumerate(words):
-                if word not in known and (unknown := self._unknown_agent(field, word, known)):
+            known = self._agents.words.get(field)
+            for number, word in enumerate(() if known is None else words):
+                if known is not None and word not in known and (unknown := self._unknown_agent(field, word, known)):
                     found.append(Unknown(f"/who/{field}/{number}", *unknown))
         yield from found
+        yield from self._people(who)
         if "agents" in who and not found and not any(_fits_agent(who, agent) for agent in self._agents.entries):
             fields = _listed(who, ("agents", "kinds", "labels", "owners"))
             yield Unknown("/who", f"no agent fits all of {fields}", _OF_AGENTS)
@@ -170,6 +168,17 @@ class _Search:
         if self._agents.groups_are_known:
             return said, close or _OF_GROUPS
         return (said, f"{close} If both exist, list them in `groups` in environment.yaml.") if close else None
+
+    def _people(self, who: Json) -> Iterator[Unknown]:
+        """Yield the claims that callers surely do not have, and issuers that are nearly one of an identity."""
+        for name in who.get("claims", ()):
+            if wrong := self._claims.unknown(name):
+                yield Unknown(step("/who/claims", name), *wrong)
+        for field in ("subjects", "client_ids"):
+            for number, name in enumerate(who.get(field, ())):
+                issuer = issuer_of(name)
+                if issuer and issuer not in self._agents.issuers and (close := nearest(issuer, self._agents.issuers)):
+                    yield Unknown(f"/who/{field}/{number}", f"no identity has the issuer `{issuer}`", close)
 
     def _servers(self, what: Json) -> Iterator[Unknown]:
         for number, glob in enumerate(what.get("servers", [])):

@@ -73,7 +73,8 @@ def _judged(scenario: Scenario, ruled: Ruled, data: Json) -> Problem | None:
     said = f"the scenario `{entry['scenario']}`"
     if scenario.contradiction:
         remedy = "Leave one of them out, or give the agent an identity."
-        return scenario.document.problem(f"{scenario.pointer}/unknown", f"{said} {scenario.contradiction}.", remedy)
+        field = "unknown" if scenario.asked.unknown else "principal"
+        return scenario.document.problem(f"{scenario.pointer}/{field}", f"{said} {scenario.contradiction}.", remedy)
     if scenario.asked.drifted and pin_of(scenario.asked, data) is None:
         remedy = "Pin the target, or leave `definition` out."
         return scenario.document.problem(f"{scenario.pointer}/definition", f"{said} drifts from no pin.", remedy)

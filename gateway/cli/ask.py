@@ -5,6 +5,7 @@ Rule 2: the answer is shown whole: outcome, reasons with remedies, grounds with 
 Rule 3: outcome and reasons are those that the gateway's enforcement makes of OPA's decision.
 """
 
+import ipaddress
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,6 +42,26 @@ def _arguments(ctx: click.Context, param: click.Parameter, value: str | None) ->
         raise click.BadParameter(f"`{value}` is no JSON object: {error}.", ctx, param) from error
 
 
+def _claims(ctx: click.Context, param: click.Parameter, stated: tuple[str, ...]) -> dict[str, Any]:
+    claims: dict[str, Any] = {}
+    for each in stated:
+        name, mark, text = each.partition("=")
+        if not (name and mark):
+            raise click.BadParameter(f"`{each}` is no claim: write department=sales.", ctx, param)
+        try:
+            claims[name] = msgspec.json.decode(text)
+        except msgspec.DecodeError:
+            claims[name] = text
+    return claims
+
+
+def _address(ctx: click.Context, param: click.Parameter, text: str | None) -> str | None:
+    try:
+        return None if text is None else str(ipaddress.ip_address(text))
+    except ValueError as error:
+        raise click.BadParameter(f"`{text}` is no address, such as 10.1.2.3.", ctx, param) from error
+
+
 @click.command(
     "ask",
     short_help="Answer one question from the real OPA, with reasons and grounds.",
@@ -64,6 +85,17 @@ Examples:
 @click.option(
     "--unknown", multiple=True, type=click.Choice(CLAIM_FIELDS), help="A claim that cannot be read; repeatable."
 )
+@click.option("--issuer", help="The issuer of the caller's JWT; one of the agent's identities if not given.")
+@click.option("--subject", help="The subject of the caller's JWT.")
+@click.option("--client-id", help="The client id of the caller's JWT.")
+@click.option(
+    "--claim",
+    "claims",
+    multiple=True,
+    callback=_claims,
+    help="A claim of the JWT, such as department=sales or 'level=3'; the value is JSON if it can be. Repeatable.",
+)
+@click.option("--from", "source", callback=_address, help="The address that the caller comes from.")
 @click.option("--unseen", is_flag=True, help="As if the server had not shown the target.")
 @click.option("--call", "identifier", metavar="ID", help="Ask what this recorded call or decision asked, instead.")
 @place_as("journal")
@@ -137,6 +169,8 @@ def _stated(words: dict[str, Any]) -> Asked:
     entry["arguments"] = words["arguments"] or {}
     entry |= {"groups": words["group"], "unknown": words["unknown"]}
     entry |= {"definition": "unseen" if words["unseen"] else "pinned"}
+    token = {key: words[key] for key in ("issuer", "subject", "client_id", "claims") if words[key]}
+    entry |= ({"principal": token} if token else {}) | ({"from": words["source"]} if words["source"] else {})
     try:
         return asked(entry | ({"at": words["at"]} if words["at"] else {}), now=time.time())
     except ValueError as error:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar, cast
 
-from gateway.admission.principal import ClaimField, Principal
+from gateway.admission.principal import UNCARRIED, ClaimField, Principal
 from gateway.identity.claim_fields import ClaimReader, Malformed, Unread
 from gateway.identity.issuer import Issuer
 from gateway.identity.notices import shown
@@ -21,8 +21,6 @@ Value = TypeVar("Value")
 _MAX_DELEGATION: Final = 8
 _SHOWN: Final = 3
 """So many audiences are named in a refusal."""
-_ENVELOPE: Final = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "act", "client_id", "azp", "scope"})
-"""Claims that have a field of their own, or say nothing about the caller."""
 
 
 class Unusable(Exception):  # noqa: N818  it never leaves this module
@@ -108,7 +106,7 @@ def _principal(claims: Mapping[str, Any], issuer: Issuer) -> Principal:
     client_id, subject = _known(read.client_id), _known(read.subject)
     if not (client_id or subject):
         raise Unusable("claims_unusable", "The token names neither a subject nor a client.")
-    others = {name: value for name, value in claims.items() if name not in _ENVELOPE and name != issuer.groups_claim}
+    others = {name: value for name, value in claims.items() if name not in UNCARRIED}
     return Principal(
         kind="user" if subject and subject != client_id else "service",
         method="jwt",

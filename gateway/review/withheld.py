@@ -2,7 +2,8 @@
 
 Rule 1: a place is withheld where its value is a mask or may be one: a client's own text that looks like a mask counts.
 Rule 2: a bundle reads what OPA said that its requirements read (`data.requirements.<name>.reads`); what it does not
-say counts as everything. Of the rules, which judge arguments by path, the paths of those of the server are read.
+say counts as everything. Of the rules, which judge arguments and claims by path, it reads the paths of those of the
+server.
 Rule 3: a question is good for a requirement where nothing that it reads was withheld.
 """
 
@@ -13,7 +14,7 @@ from typing import Any, Final
 from gateway.admission.masking import segments
 from gateway.admission.secret_texts import MASKED
 from gateway.bundle.plain import Json, is_array, is_object
-from gateway.bundle.reads import ARGUMENTS, RULES, compared, pointers, rule_pointers
+from gateway.bundle.reads import by_rules, compared, pointers, rule_pointers
 from gateway.review.row import Row
 
 _MASK: Final = re.compile(r"\[string of \d+\]|\[number\]")
@@ -95,7 +96,7 @@ class Readings:
         return sorted({path for rule in _object(self.data, "rules").values() for path in compared(rule)})
 
     def _narrowed(self, name: str, reads: list[str], server: str) -> tuple[str, ...]:
-        places = [read for read in reads if (name, read) != (RULES, ARGUMENTS)]
+        places = [read for read in reads if not by_rules(name, read)]
         ruled = rule_pointers(self.data, server) if len(places) < len(reads) else []
         return tuple(dotted(place) for place in (*places, *ruled))
 

@@ -5,7 +5,7 @@ Rule 2: where the effect itself changed, the effect of whatever else changed in 
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 from gateway.bundle.condition_words import condition_words
 from gateway.bundle.difference.change import (
@@ -29,6 +29,9 @@ _NOUNS: Final[Mapping[str, str]] = {
     "labels": "agents labeled",
     "owners": "agents of the owner",
     "groups": "members of",
+    "subjects": "subject",
+    "client_ids": "client id",
+    "source": "callers from",
     "servers": "server",
     "server_tags": "servers tagged",
     "server_environments": "servers of environment",
@@ -46,6 +49,9 @@ _EVERY: Final[Mapping[str, str]] = {
     "labels": "agents with any label or none",
     "owners": "agents of every owner",
     "groups": "members of any group or none",
+    "subjects": "callers of every subject or none",
+    "client_ids": "callers of every client id or none",
+    "source": "callers from everywhere",
     "servers": "every server",
     "server_tags": "servers with any tag or none",
     "server_environments": "servers of every environment",
@@ -54,6 +60,7 @@ _EVERY: Final[Mapping[str, str]] = {
     "reach": "internal and external targets",
     "actions": "every action",
 }
+_CLAIM: Final = "claim "
 _TARGETS: Final = ("tools", "resources", "prompts")
 """Each restricts its own kind: with one of them stated, another one more is about more."""
 _STRICTNESS: Final = {"allow": 0, "hold": 1, "deny": 2}
@@ -107,16 +114,34 @@ def _summary(rule: Json) -> str:
 
 def _parts(stated: Json) -> list[str]:
     """Return what a rule, or its exception, is about."""
-    fields = {**stated["who"], **stated.get("what", {})}
-    named = [f"{_NOUNS.get(field, field)} {listed(_words(values))}" for field, values in fields.items()]
+    fields = {**_flat(stated["who"]), **stated.get("what", {})}
+    named = [f"{_noun(field)} {listed(_words(values))}" for field, values in fields.items()]
     when = [f"when {shown(stated['when'])}"] if stated["when"] else []
     return [*named, *when, *(f"if argument {condition_words(each)}" for each in stated["arguments"])]
 
 
+def _flat(who: Json) -> Json:
+    """`who` with each claim as a field of its own."""
+    claims = {f"{_CLAIM}{name}": [_word(value) for value in values] for name, values in who.get("claims", {}).items()}
+    return {field: values for field, values in who.items() if field != "claims"} | claims
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else shown(value)
+
+
+def _noun(field: str) -> str:
+    return f"callers whose {field} is" if field.startswith(_CLAIM) else _NOUNS.get(field, field)
+
+
+def _every(field: str) -> str:
+    return f"callers with any {field} or none" if field.startswith(_CLAIM) else _EVERY.get(field, f"every {field}")
+
+
 def _extents(old: Json, new: Json) -> Iterator[tuple[str, bool | None]]:
     """What the rule concerns now that it did not, or the other way round; whether that is wider."""
-    for part in ("who", "what"):
-        yield from _fields(old[part], new[part])
+    yield from _fields(_flat(old["who"]), _flat(new["who"]))
+    yield from _fields(old["what"], new["what"])
     yield from _targets(old["what"], new["what"])
     yield from _times(old["when"], new["when"])
     yield from condition_changes(old["arguments"], new["arguments"])
@@ -129,11 +154,11 @@ def _fields(old: Json, new: Json) -> Iterator[tuple[str, bool]]:
     for field, before, after in paired(old, new):
         if field in _TARGETS:
             continue
-        noun = _NOUNS.get(field, field)
+        noun = _noun(field)
         if before is None:
             yield f"now concerns only {noun} {listed(_words(after))}", False
         elif after is None:
-            yield f"now concerns {_EVERY.get(field, f'every {field}')}, not only {noun} {listed(_words(before))}", True
+            yield f"now concerns {_every(field)}, not only {noun} {listed(_words(before))}", True
         else:
             yield from _values(noun, _words(before), _words(after))
 

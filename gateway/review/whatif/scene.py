@@ -13,6 +13,7 @@ from gateway.admission.record import Outcome
 from gateway.bundle.names import Names
 from gateway.bundle.plain import Json
 from gateway.bundle.rule_conditions import conditions_of
+from gateway.bundle.rule_people import comes_from, have
 from gateway.review.whatif.world import World
 
 _TARGETS: Final[Mapping[str, str]] = {"tool": "tools", "prompt": "prompts", "resource": "resources"}
@@ -78,8 +79,17 @@ class Scene(Struct, frozen=True, kw_only=True):
 
     def misfits(self, rule: Json) -> list[tuple[str, str]]:
         """Return what of a rule is about somebody or something else: `who` or `what`, and the field."""
-        who = [("who", field) for field, names in rule["who"].items() if not set(names) & set(self.names(field))]
+        who = [("who", field) for field, names in rule["who"].items() if not self._is_asked_by(field, names)]
         return [*who, *(("what", field) for field in rule["what"] if not self._fits(rule, field))]
+
+    def _is_asked_by(self, field: str, stated: Any) -> bool:
+        match field:
+            case "claims":
+                return have(self.world.question["principal"].get("claims", {}), stated)
+            case "source":
+                return comes_from(str(self.world.question["context"].get("source_ip", "")), stated)
+            case _:
+                return not {*stated}.isdisjoint(self.names(field))
 
     def names(self, field: str) -> list[str]:
         """Return what the one who asks is called in a field of `who`."""
@@ -93,8 +103,21 @@ class Scene(Struct, frozen=True, kw_only=True):
                 return list(agent.get("labels", ()))
             case "owners":
                 return [agent["owner"]] if agent else []
+            case "subjects":
+                return self._named("subject")
+            case "client_ids":
+                return self._named("client_id")
+            case "claims" | "source":
+                return []
             case _:
                 return [str(group) for group in self.world.question["principal"].get("groups", ())]
+
+    def _named(self, field: str) -> list[str]:
+        principal = self.world.question["principal"]
+        name, issuer = principal.get(field), principal.get("issuer")
+        if not isinstance(name, str) or principal.get("method") != "jwt":
+            return []
+        return [f"{issuer}#{name}", *([] if "#" in name else [name])]
 
     def words(self, field: str) -> list[str]:
         """Return what the server or target is called in a field of `what`."""

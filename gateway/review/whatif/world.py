@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from gateway.bundle.plain import Json, is_object
-from gateway.bundle.rule_index import rule_index, seal, who_index
+from gateway.bundle.rule_index import by_person, rule_index, seal, who_index
 
 
 class World(Struct, frozen=True):
@@ -67,6 +67,7 @@ def indexed(before: Json, data: Json) -> Json:
     made = {
         "rules": rules,
         "who": who_index(data["agents"], rules) if again else index["who"],
+        **({"people": by_person(rules)} if ruled else {}),
         "seals": _sealed(before["rules"], index["seals"], data["rules"]),
         "agent_seals": _sealed(before["agents"], index["agent_seals"], data["agents"]),
         "server_seals": _sealed(before["catalog"]["servers"], index["server_seals"], servers),
@@ -80,7 +81,7 @@ def faithful(data: Json) -> bool:
         index, servers = data["index"], data["catalog"]["servers"]
         rules = rule_index(data["rules"], servers)
         sealed = {name: seal(rule) for name, rule in data["rules"].items()}
-        same = rules == index["rules"] and sealed == index["seals"]
+        same = rules == index["rules"] and sealed == index["seals"] and by_person(rules) == index.get("people", False)
         return bool(same and who_index(data["agents"], rules) == index["who"])
     except (KeyError, TypeError, AttributeError):
         return False

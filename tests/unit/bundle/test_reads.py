@@ -68,10 +68,28 @@ def test_a_requirement_of_which_nothing_is_known_reads_everything() -> None:
     assert read_index(unknown)["mail"] == ["/arguments", "/context/headers", "/principal/claims"]
 
 
-def test_an_index_that_leads_nowhere_reads_every_argument() -> None:
+def test_an_index_that_leads_nowhere_reads_every_argument_and_claim() -> None:
     damaged = data(rules={"mail": ["/to"]})
     damaged["rules"] = {}
-    assert read_index(damaged)["mail"] == ["/arguments"]
+    assert read_index(damaged)["mail"] == ["/arguments", "/principal/claims"]
+
+
+def test_of_the_claims_that_rules_read_those_that_they_name_count() -> None:
+    ruled = data(rules={"mail": [], "files": []})
+    ruled["requirements"]["rules_permit"]["reads"] += ["input.principal.claims", "input.principal.subject"]
+    ruled["rules"]["on-mail"]["who"] = {"claims": {"a.b": ["x"], "/realm_access/x~1y": ["z"], "a/b": ["c"]}}
+    ruled["rules"]["on-files"]["unless"] = {"who": {"claims": {"team": ["x"]}}}
+    elsewhere = "/principal/claims/_claim_names"
+    assert read_index(ruled) == {
+        "*": [],
+        "mail": [
+            elsewhere,
+            "/principal/claims/a.b",
+            "/principal/claims/a~1b",
+            "/principal/claims/realm_access/x~1y",
+        ],
+        "files": [elsewhere, "/principal/claims/team"],
+    }
 
 
 def test_a_requirement_that_reads_all_arguments_is_named_and_the_rules_are_not() -> None:

@@ -56,7 +56,7 @@ def test_the_caller_is_who_the_claims_name() -> None:
         groups=["dev"],
         scopes=["read", "write"],
         unknown=[],
-        claims={"email": "a@example.com"},
+        claims={"email": "a@example.com", "groups": ["dev"]},
     )
 
 

@@ -9,6 +9,7 @@ package mcp.lib.rules.candidates
 
 import data.mcp.lib.call
 import data.mcp.lib.principal
+import data.mcp.lib.rules.people
 import data.mcp.lib.rules.seals
 import data.mcp.lib.rules.standing
 
@@ -57,7 +58,12 @@ present if is_object(data.index.rules["*"].none.any.look)
 
 _rows := {"read", "write", "delete", "send", "execute", "list", "unknown", "none"}
 
-_keys := data.index.who[principal.agent_id] if {
+# Where no rule is indexed by subject or client id, nothing is looked up by them.
+_keys := _own_keys if {
+	data.index.people == false
+} else := array.concat(_own_keys, people.keys) if data.index.people == true
+
+_own_keys := data.index.who[principal.agent_id] if {
 	input.principal.groups == []
 	principal.unknown == set()
 } else := array.concat(

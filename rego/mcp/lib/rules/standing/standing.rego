@@ -3,13 +3,14 @@
 # description: |
 #   Whether a rule is in force for this caller at this moment. Rule 1: it stands `surely`, `perhaps` or `not`: what refuses
 #   needs more than `not`, what permits needs `surely`. Rule 2: servers and the first field of `who` were resolved by
-#   the build's index, unless its claim is unknown. Rule 3: by an unknown claim, a rule stands at most `perhaps`. Rule 4: an
-#   exception that reads no arguments is part of the standing: a rule does not stand where it surely fits, and stands
-#   surely only where it surely does not.
+#   the build's index, unless its claim is unknown; `claims` and `source` never are. Rule 3: by an unknown claim, a rule
+#   stands at most `perhaps`. Rule 4: an exception that reads no arguments is part of the standing: a rule does not stand
+#   where it surely fits, and stands surely only where it surely does not.
 package mcp.lib.rules.standing
 
 import data.mcp.lib.clock
 import data.mcp.lib.principal
+import data.mcp.lib.rules.people
 
 of(rule) := "surely" if {
 	rule.expires == null
@@ -74,7 +75,7 @@ _is_exempt(rule) if {
 }
 
 _is_exempt(rule) if {
-	count(rule.who) > 1
+	not _is_found_by_index(rule.who)
 	some field, names in rule.who
 	_is_someone_else(field, names)
 }
@@ -92,7 +93,7 @@ _is_exempt(rule) if {
 _is_of_caller(who) if _is_found_by_index(who)
 
 _is_of_caller(who) if {
-	count(who) > 1
+	count(who) > 0
 	_are_asked_by(who)
 }
 
@@ -106,16 +107,33 @@ _is_asked_by("owners", names) if principal.agent.owner in names
 
 _is_asked_by("groups", names) if _shares(principal.groups, names)
 
+_is_asked_by("subjects", names) if _shares(people.names("subject"), names)
+
+_is_asked_by("client_ids", names) if _shares(people.names("client_id"), names)
+
+_is_asked_by("claims", claims) if people.have(claims)
+
+_is_asked_by("source", networks) if people.is_within(networks)
+
 _is_someone_else(field, names) if {
 	not _is_unknown(field)
 	not _is_asked_by(field, names)
 }
 
+_is_someone_else("claims", claims) if people.lack(claims)
+
+_is_someone_else("source", networks) if people.is_elsewhere(networks)
+
 _is_unknown(field) if _claims[field] in principal.unknown
+
+# Whether one of these is unknown depends on its values.
+_is_unknown(field) if field in {"claims", "source"}
 
 _is_found_by_index(who) if {
 	count(who) < 2
 	unknown(who) == set()
+	not who.claims
+	not who.source
 }
 
 # METADATA
@@ -129,7 +147,7 @@ unknown(who) := set() if {
 }
 
 # The fields of `who` that claims answer, with the field of the principal that they read.
-_claims := {"groups": "groups"}
+_claims := {"groups": "groups", "subjects": "subject", "client_ids": "client_id"}
 
 # What is not there, or is of another type, says nothing of who asks.
 _is_known("groups") if is_array(input.principal.groups)

@@ -7,6 +7,8 @@ import data.mcp.lib.call
 import data.mcp.lib.principal
 import data.mcp.lib.rules
 import data.mcp.lib.rules.candidates
+import data.mcp.lib.rules.people
+import data.mcp.lib.rules.scope
 import data.mcp.lib.rules.standing
 
 refusal(id) := sprintf("rule %v is not what the build checked, and refuses until it is built again", [id]) if {
@@ -36,13 +38,27 @@ _nothing_permits := sprintf("no rule gives agent %v anything on server %v", [cal
 	input.server.id,
 ])
 
-# A permission of a group is not found without groups.
-_unread := sprintf("; %v, and rules permit by them", [principal.unreadable("groups")]) if {
-	"groups" in principal.unknown
+_unread := concat("", array.concat(
+	[sprintf("; %v, and rules permit by them", [principal.unreadable(field)]) | some field in _unfound],
+	[sprintf("; %v, and a rule permits by it", [text]) | some text in _unjudged],
+))
+
+# A permission of a group, a subject or a client is not found without it.
+_unfound contains field if {
+	some field, key in {"groups": "group:", "subject": "subject:", "client_id": "client_id:"}
+	field in principal.unknown
 	some server in ["*", input.server.id]
-	some key, _ in data.index.rules[server][_]
-	startswith(key, "group:")
-} else := ""
+	some found, _ in data.index.rules[server][_]
+	startswith(found, key)
+}
+
+_unjudged contains text if {
+	some id, hint in candidates.offer.look
+	scope.is_hinted(hint)
+	rule := candidates.read[id].rule
+	rule.effect == "allow"
+	some text in people.unread(rule.who)
+}
 
 _said(id, otherwise) := sprintf("rule %v%v: %v", [id, _doubt(id), rules.ground(id).because]) if {
 	rules.ground(id).because != ""
@@ -60,8 +76,9 @@ _of_action(id) := sprintf(" (it is about %v %v only because the action of that i
 	not "unknown" in actions
 } else := ""
 
-# A rule about some groups is about a caller of unknown groups because nobody knows better.
+# A rule about some people is about a caller of unknown claims because nobody knows better.
 _of_claims(id) := sprintf(" (it asks who the caller is, and %v)", [concat("; ", unreadable)]) if {
-	unreadable := [principal.unreadable(field) | some field in standing.unknown(candidates.read[id].rule.who)]
+	who := candidates.read[id].rule.who
+	unreadable := array.concat([principal.unreadable(field) | some field in standing.unknown(who)], people.unread(who))
 	count(unreadable) > 0
 } else := ""

@@ -1,0 +1,245 @@
+package mcp.requirements.rules_permit_test
+
+import data.mcp.lib.fixture_test as fixture
+
+test_a_rule_names_people_by_subject_and_client if {
+	every who in [
+		{"subjects": ["sub-1"]},
+		{"subjects": ["x", "https://idp.example#sub-1"]},
+		{"client_ids": ["cli-1"]},
+		{"client_ids": ["https://idp.example#cli-1"]},
+		{"subjects": ["sub-1"], "client_ids": ["x", "cli-1"]},
+		{"subjects": ["sub-1"], "agents": ["bot"], "groups": ["desk"]},
+	] {
+		_is_about(_person({}), who)
+	}
+	every who in [
+		{"subjects": ["sub-2"]},
+		{"subjects": ["SUB-1"]},
+		{"subjects": ["cli-1"]},
+		{"subjects": ["https://other.example#sub-1"]},
+		{"client_ids": ["sub-1"]},
+		{"client_ids": ["https://other.example#cli-1"]},
+		{"subjects": ["sub-1"], "client_ids": ["x"]},
+		{"subjects": ["sub-1"], "agents": ["other"]},
+		{"agents": ["bot"], "subjects": ["sub-2"]},
+		{"subjects": ["sub-1"], "groups": ["sales"]},
+	] {
+		_is_not_about(_person({}), who)
+	}
+}
+
+test_a_subject_cannot_pass_for_that_of_another_issuer if {
+	forged := _person({"subject": "https://other.example#alice", "groups": ["desk"]})
+	_is_not_about(forged, {"subjects": ["https://other.example#alice"]})
+	_is_about(forged, {"subjects": ["https://idp.example#https://other.example#alice"]})
+}
+
+test_an_unknown_subject_or_client_is_restricted_and_not_permitted if {
+	every field, names in {"subject": "subjects", "client_id": "client_ids"} {
+		unknown := _person({field: null, "unknown": [field], "groups": ["desk"]})
+		_is_open_about(unknown, {names: ["x"]})
+		_is_open_about(unknown, {names: ["x"], "agents": ["bot"]})
+		_is_not_about(unknown, {names: ["x"], "agents": ["other"]})
+		_is_open_about(_person({field: null, "groups": ["desk"], "unknown": 7}), {names: ["x"]})
+	}
+}
+
+test_only_a_jwt_has_a_subject_a_client_and_claims if {
+	every who in [
+		{"subjects": ["sub-1"]},
+		{"client_ids": ["cli-1"]},
+		{"claims": {"department": ["sales"]}},
+		{"claims": {"department": ["sales"]}, "agents": ["bot"]},
+	] {
+		_is_not_about(fixture.call, who)
+	}
+	none := fixture.changed(fixture.call, ["principal", "method"], "none")
+	_ends(none, {"effect": "deny", "who": {"claims": {"department": ["sales"]}}}) == "allow"
+	_ends(none, {"effect": "deny", "who": {"subjects": ["sub-1"]}}) == "allow"
+	odd := fixture.changed(
+		fixture.changed(fixture.call, ["principal", "subject"], "sub-1"),
+		["principal", "claims"], {"department": "sales"},
+	)
+	_is_not_about(odd, {"subjects": ["sub-1"]})
+	_is_not_about(odd, {"claims": {"department": ["sales"]}})
+}
+
+test_a_claim_has_one_of_the_values if {
+	every value in ["sales", ["sales"], ["x", "sales"], ["sales", null], [7, "sales"]] {
+		_is_about(_claiming({"department": value}), {"claims": {"department": ["sales", "support"]}})
+	}
+	every value in ["legal", "Sales", "presales", "sales-eu", ["legal"], ["x", "legal"]] {
+		_is_not_about(_claiming({"department": value}), {"claims": {"department": ["sales", "support"]}})
+	}
+	_is_about(_claiming({"level": 3}), {"claims": {"level": [3.0]}})
+	_is_not_about(_claiming({"level": 4}), {"claims": {"level": [3]}})
+	_is_about(_claiming({"admin": true}), {"claims": {"admin": [true]}})
+	_is_not_about(_claiming({"admin": false}), {"claims": {"admin": [true]}})
+	_is_about(_claiming({"mixed": [1, "a"]}), {"claims": {"mixed": ["a", 1]}})
+	_is_not_about(_claiming({"mixed": [2, "b"]}), {"claims": {"mixed": ["a", 1]}})
+}
+
+test_every_claim_of_a_rule_counts if {
+	both := {"claims": {"department": ["sales"], "level": [3]}}
+	_is_about(_claiming({"department": "sales", "level": 3}), both)
+	_is_not_about(_claiming({"department": "sales", "level": 4}), both)
+	_is_not_about(_claiming({"level": 4}), both)
+	_is_open_about(_claiming({"department": "sales"}), both)
+}
+
+test_a_claim_that_cannot_be_read_is_unknown if {
+	every claims in [
+		{},
+		{"Department": "sales"},
+		{"department": null},
+		{"department": ""},
+		{"department": []},
+		{"department": [""]},
+		{"department": {}},
+		{"department": {"sales": true}},
+		{"department": 7},
+		{"department": true},
+		{"department": [7]},
+		{"department": ["legal", null]},
+		{"department": ["legal", ["sales"]]},
+		{"department": [["sales"]]},
+		{"department": "sales,legal"},
+		{"department": "legal sales"},
+		{"department": " sales"},
+		{"department": ["legal;sales"]},
+		{"department": "[\"sales\"]"},
+		{"department": "legal", "_claim_names": {"department": "src1"}},
+		{"department": "sales", "_claim_names": {"department": "src1"}},
+	] {
+		_is_open_about(_claiming(claims), {"claims": {"department": ["sales"]}})
+	}
+}
+
+test_an_unknown_claim_of_a_person_hides_nothing_else_that_a_rule_states if {
+	_is_open_about(_claiming({}), {"claims": {"department": ["sales"]}, "agents": ["bot"]})
+	_is_not_about(_claiming({}), {"claims": {"department": ["sales"]}, "agents": ["other"]})
+	_is_open_about(_claiming({"unit": "A, B"}), {"claims": {"unit": ["B"]}})
+	_is_open_about(_claiming({"unit": "Human Resources, Legal"}), {"claims": {"unit": ["Human Resources"]}})
+	_is_open_about(_claiming(7), {"claims": {"department": ["sales"]}})
+	_is_open_about(_claiming({"level": "3"}), {"claims": {"level": [3]}})
+}
+
+test_a_claim_is_named_as_in_the_token_or_by_a_pointer if {
+	claims := {
+		"realm_access": {"roles": ["admin"]},
+		"https://x.example/roles": ["auditor"],
+		"a/b": "c",
+		"realm_access.roles": ["dotted"],
+		"t~1": "u",
+		"list": ["x"],
+	}
+	every who in [
+		{"/realm_access/roles": ["admin"]},
+		{"https://x.example/roles": ["auditor"]},
+		{"/a~1b": ["c"]},
+		{"a/b": ["c"]},
+		{"realm_access.roles": ["dotted"]},
+		{"/realm_access.roles": ["dotted"]},
+		{"/t~01": ["u"]},
+	] {
+		_is_about(_claiming(claims), {"claims": who})
+	}
+	every who in [
+		{"/realm_access/rights": ["admin"]},
+		{"/realm_access": ["admin"]},
+		{"/list/0": ["x"]},
+		{"/nothing/at/all": ["x"]},
+		{"x": ["admin"]},
+	] {
+		_is_open_about(_claiming(claims), {"claims": who})
+	}
+	elsewhere := object.union(claims, {"_claim_names": {"realm_access": "src1"}})
+	_is_open_about(_claiming(elsewhere), {"claims": {"/realm_access/roles": ["admin"]}})
+}
+
+test_a_rule_names_networks if {
+	every address in ["10.1.2.3", "10.255.255.255", "::ffff:10.1.2.3", "2001:db8::7"] {
+		_is_about(_from(address), {"source": ["192.0.2.0/24", "10.0.0.0/8", "2001:db8::/32"]})
+	}
+	every address in ["11.0.0.1", "192.0.3.1", "2001:db9::7", "::a01:203"] {
+		_is_not_about(_from(address), {"source": ["192.0.2.0/24", "10.0.0.0/8", "2001:db8::/32"]})
+	}
+	every address in ["", "unknown", "10.1.2", "10.1.2.3/8", "fe80::1%eth0", null, 7] {
+		_is_open_about(_from(address), {"source": ["10.0.0.0/8"]})
+		_is_open_about(_from(address), {"source": ["10.0.0.0/8"], "agents": ["bot"]})
+		_is_not_about(_from(address), {"source": ["10.0.0.0/8"], "agents": ["other"]})
+	}
+}
+
+test_people_and_moments_count_together if {
+	now := {"days": ["friday"]}
+	later := {"days": ["monday"]}
+	who := {"claims": {"department": ["sales"]}}
+	_ends(_claiming({"department": "sales"}), {"effect": "deny", "who": who, "when": now}) == "deny"
+	_ends(_claiming({"department": "sales"}), {"effect": "deny", "who": who, "when": later}) == "allow"
+	_ends(_claiming({}), {"effect": "deny", "who": who, "when": now}) == "deny"
+	_ends(_claiming({}), {"effect": "deny", "who": who, "when": later}) == "allow"
+	_ends(_person({}), {"effect": "deny", "who": {"subjects": ["sub-1"]}, "when": later}) == "allow"
+	_ends(_person({}), {"effect": "deny", "who": {"subjects": ["sub-1"]}, "when": now}) == "deny"
+}
+
+test_a_damaged_index_of_people_refuses if {
+	every damage in [null, "false", 0, {}] {
+		_decided(_person({}), fixture.changed(fixture.bundle, ["index", "people"], damage)).outcome == "deny"
+	}
+	_decided(_person({}), fixture.without(fixture.bundle, ["index", "people"])).outcome == "deny"
+}
+
+test_says_what_of_a_person_could_not_be_read if {
+	unread := "the claim `department` could not be read from the token: its issuer must add it in the form that the rule has"
+	refused := _decided(_claiming({}), fixture.with_rule(_denying({"claims": {"department": ["sales"]}})))
+	[reason.message | some reason in refused.reasons] == [sprintf("rule x (it asks who the caller is, and %v): No.", [unread])]
+	unpermitted := _decided(_claiming({}), _indexed([_rule({"who": {"claims": {"department": ["sales"]}}})], ["x"]))
+	[reason.message | some reason in unpermitted.reasons] == [concat("", [
+		"no rule permits agent bot the action read on tool read_channel of server slack; ",
+		unread,
+		", and a rule permits by it",
+	])]
+	from_nowhere := _decided(_from(""), fixture.with_rule(_denying({"source": ["10.0.0.0/8"]})))
+	[reason.message | some reason in from_nowhere.reasons] == ["rule x (it asks who the caller is, and the address of the caller is not known): No."]
+	nameless := _person({"subject": null, "unknown": ["subject"], "groups": ["desk"]})
+	unnamed := _decided(nameless, fixture.with_rule(_denying({"subjects": ["x"]})))
+	contains(unnamed.reasons[0].message, "the token names no subject: its issuer must add the claim `sub`")
+	unfound := _decided(nameless, _indexed([_rule({"who": {"subjects": ["x"]}})], ["x"]))
+	endswith(unfound.reasons[0].message, "; the token names no subject: its issuer must add the claim `sub`, and rules permit by them")
+	surely := _decided(_claiming({"department": "sales"}), fixture.with_rule(_denying({"claims": {"department": ["sales"]}})))
+	[reason.message | some reason in surely.reasons] == ["rule x: No."]
+}
+
+_is_about(question, who) if {
+	_ends(question, {"effect": "deny", "who": who}) == "deny"
+	_ends(question, {"effect": "hold", "who": who}) == "hold"
+	_admits(question, who)
+}
+
+_is_not_about(question, who) if {
+	_ends(question, {"effect": "deny", "who": who}) == "allow"
+	_ends(question, {"effect": "hold", "who": who}) == "allow"
+	not _admits(question, who)
+}
+
+# Whether the rule is about the caller is unknown: it restricts, and does not permit.
+_is_open_about(question, who) if {
+	_ends(question, {"effect": "deny", "who": who}) == "deny"
+	_ends(question, {"effect": "hold", "who": who}) == "hold"
+	not _admits(question, who)
+}
+
+_admits(question, who) if _decided(question, _indexed([_rule({"who": who})], ["x"])).outcome == "allow"
+
+_ends(question, change) := _decided(question, fixture.with_rule(_rule(change))).outcome
+
+_person(change) := fixture.jwt(object.union(
+	{"subject": "sub-1", "client_id": "cli-1", "groups": ["desk"], "unknown": []},
+	change,
+))
+
+_claiming(claims) := _person({"claims": claims})
+
+_from(address) := fixture.changed(fixture.call, ["context", "source_ip"], address)
