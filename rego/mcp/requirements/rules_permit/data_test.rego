@@ -33,7 +33,7 @@ test_a_target_of_unknown_data_is_refused_and_not_permitted if {
 		_refuses_data(held, {"data": ["pii"]})
 		not _permits_data(held, {"data": ["pii"]})
 	}
-	absent := fixture.without(_holding(["pii"], _deny({"data": ["pii"]})), [
+	absent := fixture.without(_holding_data(["pii"], _deny({"data": ["pii"]})), [
 		"catalog", "targets", "slack",
 		"tools", "read_channel", "data",
 	])
@@ -64,7 +64,7 @@ test_data_and_reach_must_both_fit if {
 		{"held": ["pii"], "reach": "internal", "refused": false},
 	] {
 		policy := fixture.changed(
-			_holding(case.held, _deny(what)),
+			_holding_data(case.held, _deny(what)),
 			["catalog", "targets", "slack", "tools", "read_channel", "reach"],
 			case.reach,
 		)
@@ -98,7 +98,7 @@ test_a_hint_at_data_spares_rules_about_other_data if {
 
 test_the_record_says_what_the_target_holds_and_how_far_it_reaches if {
 	decision := fixture.decision(fixture.call, fixture.changed(
-		_holding(["code", "pii"], _only({})),
+		_holding_data(["code", "pii"], _only({})),
 		["catalog", "targets", "slack", "tools", "read_channel", "reach"],
 		"external",
 	))
@@ -115,11 +115,11 @@ _deny(what) := fixture.with_rule(_rule({"effect": "deny", "what": what}))
 
 _only(what) := _indexed([_rule({"effect": "allow", "what": what})], ["x"])
 
-_holding(held, policy) := fixture.changed(policy, ["catalog", "targets", "slack", "tools", "read_channel", "data"], held)
+_holding_data(held, policy) := fixture.changed(policy, ["catalog", "targets", "slack", "tools", "read_channel", "data"], held)
 
-_refuses_data(held, what) if _refused(fixture.call, _holding(held, _deny(what)))
+_refuses_data(held, what) if _refused(fixture.call, _holding_data(held, _deny(what)))
 
-_permits_data(held, what) if not _refused(fixture.call, _holding(held, _only(what)))
+_permits_data(held, what) if not _refused(fixture.call, _holding_data(held, _only(what)))
 
 # True where a target of this reach is refused.
 _reaching(reach, policy) if {

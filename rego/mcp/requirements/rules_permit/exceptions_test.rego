@@ -40,12 +40,12 @@ _exception(stated) := object.union({"who": {}, "when": null, "arguments": []}, s
 test_an_exception_lifts_a_refusal_only_if_it_surely_fits if {
 	count(_exceptions.holds) > 5
 	every exception in _exceptions.holds {
-		not _refused(fixture.call, _denying(exception))
+		not _refused(fixture.call, _denying_unless(exception))
 		fixture.decision(fixture.call, _holding(exception)).outcome == "allow"
 	}
 	every verdict in ["fails", "unknown"] {
 		every exception in _exceptions[verdict] {
-			_refused(fixture.call, _denying(exception))
+			_refused(fixture.call, _denying_unless(exception))
 			fixture.decision(fixture.call, _holding(exception)).outcome == "hold"
 		}
 	}
@@ -67,9 +67,9 @@ test_an_exception_without_arguments_is_decided_in_lists if {
 		plain := {exception | some exception in _exceptions[verdict]; exception.arguments == []}
 		count(plain) > 0
 		every exception in plain {
-			_is_hidden(_denying(exception)) == verdict != "holds"
+			_is_hidden(_denying_unless(exception)) == verdict != "holds"
 			_is_hidden(_allowing(exception)) == verdict != "fails"
-			_is_shut(_denying(exception)) == verdict != "holds"
+			_is_shut(_denying_unless(exception)) == verdict != "holds"
 			_is_shut(_allowing(exception)) == verdict != "fails"
 			_is_shut(_only_holding(exception)) == verdict != "fails"
 		}
@@ -81,9 +81,9 @@ test_an_exception_that_reads_arguments_leaves_lists_open if {
 		open := {exception | some exception in _exceptions[verdict]; count(exception.arguments) > 0}
 		count(open) > 3
 		every exception in open {
-			_is_hidden(_denying(exception)) == _misses(exception)
+			_is_hidden(_denying_unless(exception)) == _misses(exception)
 			_is_hidden(_allowing(exception)) == false
-			_is_shut(_denying(exception)) == _misses(exception)
+			_is_shut(_denying_unless(exception)) == _misses(exception)
 			_is_shut(_allowing(exception)) == false
 			_is_shut(_only_holding(exception)) == false
 		}
@@ -123,7 +123,7 @@ _misses(exception) if {
 	exception.when == _parts.when.fails
 } else := false
 
-_denying(exception) := fixture.with_rule(_rule({"effect": "deny", "unless": exception}))
+_denying_unless(exception) := fixture.with_rule(_rule({"effect": "deny", "unless": exception}))
 
 _holding(exception) := fixture.with_rule(_rule({"effect": "hold", "unless": exception}))
 
