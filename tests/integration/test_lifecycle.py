@@ -2,12 +2,16 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-DEADLINE_S: Final = 600
+import pytest
+
+DEADLINE_S: Final = 1_800
 STEPS: Final = (
     "tested, built twice alike, signed",
     "published and enforced by both gateways",
@@ -23,22 +27,141 @@ STEPS: Final = (
 )
 
 
+ENVIRON: Final = os.environ | {
+    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    **{f"GIT_{name}_NAME": "Rehearsal" for name in ("AUTHOR", "COMMITTER")},
+    **{f"GIT_{name}_EMAIL": "rehearsal@example.com" for name in ("AUTHOR", "COMMITTER")},
+}
+
+
 def ran(directory: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    environ = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    for name in ("AUTHOR", "COMMITTER"):
-        environ |= {f"GIT_{name}_NAME": "Rehearsal", f"GIT_{name}_EMAIL": "rehearsal@example.com"}
     done = subprocess.run(
-        command, cwd=directory, env=environ, capture_output=True, text=True, timeout=DEADLINE_S, check=False
+        command, cwd=directory, env=ENVIRON, capture_output=True, text=True, timeout=DEADLINE_S, check=False
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return done
 
 
-def test_a_policy_goes_from_a_commit_to_two_gateways_and_back(tmp_path: Path) -> None:
-    ran(tmp_path, "mcp-admission", "init", "policies", "--owner", "security@example.com")
-    repository = tmp_path / "policies"
-    for command in (("init", "--quiet"), ("add", "."), ("commit", "--quiet", "--message", "The first policy")):
+def committed(repository: Path) -> None:
+    for command in (("init", "--quiet"), ("add", "--all"), ("commit", "--quiet", "--message", "The policy")):
         ran(repository, "git", *command)
+
+
+def initialized(directory: Path) -> Path:
+    ran(directory, "mcp-admission", "init", "policies", "--owner", "security@example.com")
+    return directory / "policies"
+
+
+def other_server(directory: Path) -> Path:
+    """The mail server has another name and another file, and its tools have other names."""
+    repository = initialized(directory)
+    for place in sorted((repository / "bundles/production").rglob("*.yaml")):
+        text = place.read_text().replace("servers: [mail]", "servers: [post]").replace("server: mail", "server: post")
+        place.write_text(text.replace("_mail", "_letter"))
+    catalog = repository / "bundles/production/catalog"
+    (catalog / "mail.yaml").rename(catalog / "letters.yaml")
+    return repository
+
+
+def other_environments(directory: Path) -> Path:
+    """There is no environment `production`, and none of the environments has the template's names."""
+    repository = initialized(directory)
+    shutil.rmtree(repository / "bundles/dev")
+    (repository / "bundles/production").rename(repository / "bundles/live")
+    settings = repository / "bundles/live/environment.yaml"
+    settings.write_text(settings.read_text().replace("name: production", "name: live"))
+    agent = repository / "bundles/live/agents/support-bot.yaml"
+    agent.write_text(agent.read_text().replace("agent: support-bot", "agent: clerk"))
+    scenarios = repository / "bundles/live/scenarios/mail.yaml"
+    scenarios.write_text(scenarios.read_text().replace("agent: support-bot", "agent: clerk"))
+    return repository
+
+
+def nothing_of_the_template(directory: Path) -> Path:
+    """No rules, no scenarios, no servers, no agents, no Rego, no .gitignore; changes that were expected once."""
+    repository = initialized(directory)
+    shutil.rmtree(repository / "rego")
+    shutil.rmtree(repository / "bundles/production")
+    for name in ("rules", "scenarios", "catalog", "agents", "data"):
+        shutil.rmtree(repository / "bundles/dev" / name)
+    (repository / "bundles/dev/environment.yaml").write_text("name: dev\n")
+    (repository / ".gitignore").unlink()
+    (repository / "expected-changes.yaml").write_text("changes: []\n")
+    return repository
+
+
+def inside_another_repository(directory: Path) -> Path:
+    """The policy is a directory of a larger repository."""
+    repository = initialized(directory)
+    (directory / "other.txt").write_text("x\n")
+    committed(directory)
+    return repository
+
+
+@pytest.mark.parametrize(
+    "change", [other_server, other_environments, nothing_of_the_template, inside_another_repository]
+)
+def test_a_changed_repository_is_rehearsed(tmp_path: Path, change: Callable[[Path], Path]) -> None:
+    repository = change(tmp_path)
+    if not (tmp_path / ".git").exists():
+        committed(repository)
+    said = ran(repository, "bash", "ci/rehearse.sh").stdout
+    assert tuple(re.findall(r"^ +[0-9.]+ s  (.*)$", said, re.MULTILINE)) == STEPS
+
+
+REFUSING: Final = """\
+# METADATA
+# title: Servers are ours
+# description: Only the servers of the list are used.
+# custom: {severity: high, remedy: Ask for it.}
+package mcp.requirements.servers_are_ours
+
+met if input.server.id == "mail"
+"""
+ITS_TEST: Final = """\
+package mcp.requirements.servers_are_ours_test
+
+import data.mcp.requirements.servers_are_ours
+
+test_mail if servers_are_ours.met with input.server.id as "mail"
+"""
+
+
+@pytest.mark.parametrize(
+    ("missing", "needs"),
+    [
+        ("commit", "The rehearsal needs a commit"),
+        ("git", "The rehearsal needs a git repository"),
+        ("policy.sh", "The rehearsal needs `ci/policy.sh` in the last commit"),
+        ("name", "The rehearsal needs the name `bundles/rehearsal` for itself"),
+        ("permission", "The rehearsal needs requirements of your own that permit rehearsal-bot"),
+    ],
+)
+def test_a_rehearsal_says_what_it_needs(tmp_path: Path, missing: str, needs: str) -> None:
+    repository = initialized(tmp_path)
+    if missing == "policy.sh":
+        (repository / "ci/policy.sh").unlink()
+    if missing == "name":
+        shutil.copytree(repository / "bundles/dev", repository / "bundles/rehearsal")
+    if missing == "permission":
+        own = repository / "rego/mcp/requirements/servers_are_ours"
+        own.mkdir()
+        (own / "servers_are_ours.rego").write_text(REFUSING)
+        (own / "servers_are_ours_test.rego").write_text(ITS_TEST)
+    if missing == "commit":
+        ran(repository, "git", "init", "--quiet")
+    elif missing != "git":
+        committed(repository)
+    done = subprocess.run(
+        ["bash", "ci/rehearse.sh"], cwd=repository, env=ENVIRON, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert needs in done.stderr
+
+
+def test_a_policy_goes_from_a_commit_to_two_gateways_and_back(tmp_path: Path) -> None:
+    repository = initialized(tmp_path)
+    committed(repository)
     said = ran(repository, "bash", "ci/rehearse.sh").stdout
     print(said)  # noqa: T201 - `make policy-ci` shows the times
     assert tuple(re.findall(r"^ +[0-9.]+ s  (.*)$", said, re.MULTILINE)) == STEPS

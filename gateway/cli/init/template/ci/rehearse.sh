@@ -3,13 +3,36 @@
 # pull request with a loosening, a merge, a week in which nothing changes, a stop, a rollback, each with the time that it
 # took. It works on a copy in .state/rehearsal, with keys and tokens of its own, and ends everything that it started.
 #
-#   bash ci/rehearse.sh          needs mcp-admission on the PATH, git and curl, and what is to be rehearsed committed
+# The copy has what is committed, and one environment more: `rehearsal`, with a mail server that does nothing, an agent,
+# rules and scenarios. So it works whatever your environments hold; `test` tests all of them, and your own Rego decides,
+# with the `data/` of your environments.
+#
+#   bash ci/rehearse.sh          needs bash 5, mcp-admission, git, curl, python3 and awk on the PATH, and what is to be
+#                                rehearsed committed: what is not committed is not rehearsed
 set -euo pipefail
 cd "$(dirname "$0")/.."
+
+needs() { echo "The rehearsal needs $1" >&2; exit 2; }
+((BASH_VERSINFO[0] >= 5)) || needs "bash 5 or later; this is bash $BASH_VERSION."
+for tool in mcp-admission git curl python3 awk; do
+	command -v "$tool" >/dev/null || needs "\`$tool\` on the PATH."
+done
+top=$(git rev-parse --show-toplevel 2>/dev/null) || needs "a git repository: git init && git add . && git commit"
+git rev-parse --quiet --verify HEAD >/dev/null || needs "a commit: git add . && git commit"
+prefix=$(git rev-parse --show-prefix)
+for file in ci/policy.sh bundles; do
+	git cat-file -e "HEAD:$prefix$file" 2>/dev/null || needs "\`$file\` in the last commit."
+done
+! git cat-file -e "HEAD:${prefix}bundles/rehearsal" 2>/dev/null || needs "the name \`bundles/rehearsal\` for itself: rename that environment."
+[[ -z "$(git status --porcelain --untracked-files=no -- .)" ]] || echo "not rehearsed is what is not committed" >&2
+unset "${!POLICY_@}" MCP_HUB_TOKEN
 
 umask 077
 root=$PWD/.state/rehearsal
 work=$root/policies
+agent=rehearsal-bot
+server=rehearsal-mail
+rehearsed=bundles/rehearsal
 rm -rf "$root"
 mkdir -p "$root"
 
@@ -45,15 +68,49 @@ refused() { # refused WORDS COMMAND...: it fails, and says these words
 	fi
 }
 
-# A copy of what is committed; the agent gets a token for this rehearsal.
-git clone --quiet --no-hardlinks . "$work" || { echo 'commit first: git init && git add . && git commit' >&2; exit 1; }
-cd "$work"
+# A copy of what is committed, with the environment of the rehearsal.
+git clone --quiet --no-hardlinks "$top" "$work"
+cd "$work/$prefix"
 git config user.name Rehearsal
 git config user.email rehearsal@example.com
-mcp-admission agent rotate support-bot --environment production --policy . >"$root/agent.token" 2>"$root/agent.log"
-token=$(grep -ohE 'mcpa_[A-Za-z0-9_-]+' "$root/agent.token" "$root/agent.log" | head -n 1)
+echo '.state/' >>"$work/.git/info/exclude"
+rm -f expected-changes.yaml
+mkdir -p "$rehearsed"/{catalog,agents,rules,scenarios,data}
+for data in bundles/production/data/*.yaml bundles/*/data/*.yaml; do
+	[[ ! -f "$data" || -e "$rehearsed/data/${data##*/}" ]] || cp "$data" "$rehearsed/data/"
+done
+printf 'name: rehearsal\ndefault: deny\n' >"$rehearsed/environment.yaml"
+cat >"$rehearsed/agents/agent.yaml" <<YAML
+agent: $agent
+owner: rehearsal@example.com
+purpose: Rehearses the life of a policy
+kind: own
+labels: [support]
+scope: {servers: [$server], actions: [read, list, send]}
+YAML
+cat >"$rehearsed/rules/mail.yaml" <<YAML
+rules:
+  - rule: support-reads-mail
+    effect: allow
+    who: {labels: [support]}
+    what: {servers: [$server], actions: [read, list]}
+    reason: The rehearsal reads mail.
+    owner: rehearsal@example.com
 
-# A mail server that lists its tools and does nothing; the copy's catalog names it.
+  - rule: mail-is-kept
+    effect: deny
+    what: {servers: [$server], actions: [delete]}
+    reason: The rehearsal deletes no mail.
+    owner: rehearsal@example.com
+YAML
+cat >"$rehearsed/scenarios/mail.yaml" <<YAML
+scenarios:
+  - {scenario: the tools are listed, agent: $agent, server: $server, method: tools/list, want: allow}
+  - {scenario: mail is read, agent: $agent, server: $server, tool: read_mail, arguments: {id: "1"}, want: allow}
+  - {scenario: mail is kept, agent: $agent, server: $server, tool: delete_mail, arguments: {id: "1"}, want: deny}
+YAML
+
+# A mail server that lists its tools and does nothing.
 cat >"$root/mail.py" <<'PYTHON'
 import json, sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -86,8 +143,25 @@ server.serve_forever()
 PYTHON
 python3 "$root/mail.py" 2>"$root/mail.log" &
 within 30 logged mail url >/dev/null
-sed -i "s#^url: .*#url: $(logged mail url)#" bundles/production/catalog/mail.yaml
-git commit --quiet --all --message "Give the support bot a token, and name the mail server"
+cat >"$rehearsed/catalog/mail.yaml" <<YAML
+server: $server
+url: $(logged mail url)
+owner: rehearsal@example.com
+tools:
+  search_mail: {action: read}
+  read_mail: {action: read}
+  send_mail: {action: send}
+  delete_mail: {action: delete}
+YAML
+mcp-admission agent rotate "$agent" --environment rehearsal --policy . >"$root/agent.token" 2>"$root/agent.log" ||
+	{ cat "$root/agent.log" >&2; exit 1; }
+token=$(grep -ohE 'mcpa_[A-Za-z0-9_-]+' "$root/agent.token" "$root/agent.log" | head -n 1)
+git add --all --force "$rehearsed"
+git commit --quiet --all --message "Add the environment of the rehearsal"
+mcp-admission check . --environment rehearsal >"$root/last.log" 2>&1 || {
+	cat "$root/last.log" >&2
+	needs "requirements of your own that permit $agent to list and to read on $server: see above what refuses."
+}
 
 # Keys, tokens, a hub.
 mcp-admission hub key "$root/policy.pem" >/dev/null 2>&1
@@ -116,30 +190,30 @@ for number in 1 2; do
 	state: {directory: $root/gateway$number}
 	secrets: {directory: $root/gateway$number/secrets}
 	policy:
-	  environment: production
+	  environment: rehearsal
 	  bundle:
 	    urls: ["$hub"]
+	    channel: rehearsal
 	    token_file: $root/gateway.token
 	    keys: [{file: $root/policy.pub.pem}]
 	    emergency: {file: $root/stops.pub.pem}
 	YAML
 	mkdir -p "$root/gateway$number/secrets"
-	printf 'rehearsal' >"$root/gateway$number/secrets/mail"
 	mcp-admission serve --config "$root/gateway$number.yaml" 2>"$root/gateway$number.log" &
 done
 for number in 1 2; do within 60 logged "gateway$number" url >/dev/null; done
 
 call() { # call GATEWAY TOOL: what an agent is told
-	curl --silent --max-time 20 "$(logged "gateway$1" url)/servers/mail/mcp" --header "Authorization: Bearer $token" \
+	curl --silent --max-time 20 "$(logged "gateway$1" url)/servers/$server/mcp" --header "Authorization: Bearer $token" \
 		--header 'Content-Type: application/json' --header 'Accept: application/json, text/event-stream' \
 		--data "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"$2\",\"arguments\":{\"id\":\"1\"}}}"
 }
 both_told() { for one in 1 2; do call "$one" "$1" | grep -q "$2" || return 1; done; }
 
-export POLICY_HUB=$hub POLICY_TOKEN_FILE=$root/publisher.token POLICY_KEY=$root/policy.pub.pem POLICY_GATEWAYS=2
+export POLICY_ENVIRONMENT=rehearsal POLICY_HUB=$hub POLICY_TOKEN_FILE=$root/publisher.token POLICY_KEY=$root/policy.pub.pem POLICY_GATEWAYS=2
 POLICY_SIGNING_KEY=$(cat "$root/policy.pem")
 POLICY_GATEWAY=$(logged gateway1 admin)
-POLICY_SMOKE_URL=$(logged gateway1 url)/servers/mail/mcp
+POLICY_SMOKE_URL=$(logged gateway1 url)/servers/$server/mcp
 export POLICY_SIGNING_KEY POLICY_GATEWAY POLICY_SMOKE_URL POLICY_SMOKE_TOKEN=$token
 export POLICY_SMOKE_TOOLS="search_mail read_mail" POLICY_SMOKE_HIDDEN=delete_mail
 
@@ -162,17 +236,15 @@ within 20 both_told read_mail '"done"'
 # A pull request with a loosening, which the reviewers see, and which recorded calls bring to light.
 python3 - <<'PYTHON'
 from pathlib import Path
-place = Path("bundles/production/rules/mail.yaml")
-text = place.read_text()
-begin = text.index("  - rule: mail-is-kept")
-changed = text[begin:].replace("effect: deny", "effect: allow\n    who: {labels: [support]}", 1)
-place.write_text(text[:begin] + changed)
-scenarios = Path("bundles/production/scenarios/mail.yaml")
-said = scenarios.read_text()
-begin = said.index("  - scenario: mail is kept")
-scenarios.write_text(said[:begin] + said[begin:].replace("want: deny", "want: allow", 1))
-agent = Path("bundles/production/agents/support-bot.yaml")
-agent.write_text(agent.read_text().replace("[read, list, send]", "[read, list, send, delete]"))
+
+here = Path("bundles/rehearsal")
+for name, old, new in (
+    ("rules/mail.yaml", "effect: deny", "effect: allow\n    who: {labels: [support]}"),
+    ("scenarios/mail.yaml", "want: deny", "want: allow"),
+    ("agents/agent.yaml", "[read, list, send]", "[read, list, send, delete]"),
+):
+    place = here / name
+    place.write_text(place.read_text().replace(old, new, 1))
 PYTHON
 git commit --quiet --all --message "Let support delete mail"
 export POLICY_JOURNAL=$root/gateway1/journal POLICY_REQUIRE_REPLAY=1 POLICY_BASE=HEAD^1
@@ -188,12 +260,12 @@ cat >expected-changes.yaml <<'YAML'
 changes:
   - from: deny
     to: allow
-    server: mail
+    server: rehearsal-mail
     target: delete_mail
-    owner: security@example.com
+    owner: rehearsal@example.com
     reason: Support empties the spam folder from now on.
 YAML
-git add . && git commit --quiet --message "Explain why support may delete mail"
+git add --force expected-changes.yaml && git commit --quiet --message "Explain why support may delete mail"
 began
 quietly bash ci/policy.sh test build replay diff report
 took "explained, it passes"
@@ -216,7 +288,7 @@ after=$(enforced)
 took "a week later the same content is enforced under a higher number"
 
 began
-mcp-admission stop --agent support-bot --for 1h --because "It deletes what it should not" --hub "$hub" \
+mcp-admission stop --agent "$agent" --for 1h --because "It deletes what it should not" --hub "$hub" \
 	--token-file "$root/responder.token" >"$root/stop.id"
 within 20 both_told read_mail nothing_is_stopped
 took "stopped: both gateways refuse the agent"
@@ -236,4 +308,4 @@ quietly bash ci/policy.sh test build sign
 refused "took it back" bash ci/policy.sh publish
 took "the next weekly run does not bring back what was taken back"
 
-mcp-admission bundle history --to "$hub" --token-file "$root/reader.token" --channel production
+mcp-admission bundle history --to "$hub" --token-file "$root/reader.token" --channel rehearsal
