@@ -58,7 +58,9 @@ def command(  # noqa: PLR0913 - one parameter an option
     The stages are those of `mcp-admission check`: the sources, `opa check` under the input schema, `opa fmt`,
     `opa test` with coverage by file, the YAML, the packed bundle in a real OPA, and the scenarios. With --mutate,
     your requirements (in a checkout, the stock library) are changed in one place after the other: a change that no
-    test notices is shown, and is a failure if the real OPA then lets pass what it refused before.
+    test notices is shown, and is a failure if the real OPA then lets pass what it refused before. And each thing that
+    your requirements read of a message, and each document of own data, is taken away or given another type: a
+    requirement that then permits more is a failure, unless a test states it.
     """
     names = named(directory, environment)
     checking = Checking(
@@ -110,13 +112,19 @@ def _mutated(hunt: Hunt) -> int:
         return len(report)
     for survivor in report.survivors:
         _show_survivor(survivor)
+    for opening in report.openings:
+        word = click.style("FAILS OPEN", fg="red")
+        click.echo(f"      {opening.file}:{opening.line}: {word}: {opening.words()}.")
+        click.echo("        Demand it in the rule, or write a test that states that this is permitted.")
     counts = (
         f"{counted(report.mutants, 'mutant')}, {report.killed} killed, {len(report.survivors)} survived, of which "
         f"{len(report.loosening)} loosened an answer ({report.questions} questions asked of each)"
     )
-    mark = click.style("FAIL", fg="red") if report.loosening else click.style("ok  ", fg="green")
+    counts += f", {counted(len(report.openings), 'requirement')} open" if report.openings else ""
+    found = len(report.loosening) + len(report.openings)
+    mark = click.style("FAIL", fg="red") if found else click.style("ok  ", fg="green")
     click.echo(f"{mark}  {'rego':<12} {'mutation':<10} {time.monotonic() - began:6.1f} s  {counts}")
-    return len(report.loosening)
+    return found
 
 
 def _show_survivor(survivor: Survivor) -> None:

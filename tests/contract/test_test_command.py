@@ -3,7 +3,9 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
+import pytest
 from click.testing import Result
 
 Write = Callable[[str, str], Path]
@@ -147,6 +149,69 @@ def test_a_mutant_that_changes_no_answer_is_told_and_is_none(run: Run, repositor
     (line,) = [line for line in result.stdout.splitlines() if " mutation " in line]
     assert re.search(r"[1-9]\d mutants, [1-9]\d killed, 1 survived, of which 0 loosened", line), line
     assert f"{OWN}/names_are_short.rego:8: no test notices the deletion: `input.target.type" in result.stdout
+
+
+CONFIRMED: Final = """
+    # METADATA
+    # title: Sending is confirmed
+    # description: What sends says so.
+    # custom: {severity: low, remedy: Confirm it.}
+    package mcp.requirements.sending_is_confirmed
+
+    import data.mcp.lib.call
+
+    met := true
+
+    met_by_arguments if not call.may("send")
+
+    met_by_arguments if CONDITION
+    """
+ITS_TEST: Final = """
+    package mcp.requirements.sending_is_confirmed_test
+
+    import data.mcp.requirements.sending_is_confirmed
+
+    _passes(arguments) if sending_is_confirmed.met_by_arguments with input.arguments as arguments
+
+    test_met if sending_is_confirmed.met
+
+    test_confirmed if _passes({"confirm": true})
+
+    test_refused if {
+    \tnot _passes({})
+    \tnot _passes({"confirm": false})
+    }
+
+    test_readers_pass if sending_is_confirmed.met_by_arguments with data.mcp.lib.call.action as "read"
+    """
+
+
+@pytest.mark.parametrize(
+    ("condition", "test", "open_to"),
+    [
+        ("input.arguments.confirm", "", "is null or number or string or array or object"),
+        ("input.arguments.confirm == true", "", ""),
+        (
+            "input.arguments.confirm",
+            'test_anything if {\n\tevery value in [null, 1, "x", [], {}] { _passes({"confirm": value}) }\n}\n',
+            "",
+        ),
+    ],
+)
+def test_a_requirement_that_permits_other_types_is_a_failure_unless_a_test_says_so(
+    run: Run, repository: Path, put: Write, condition: str, test: str, open_to: str
+) -> None:
+    own = "rego/mcp/requirements/sending_is_confirmed/sending_is_confirmed"
+    put(f"{own}.rego", CONFIRMED.replace("CONDITION", condition))
+    its_test = put(f"{own}_test.rego", ITS_TEST)
+    its_test.write_text(its_test.read_text() + (f"\n{test}" if test else ""))
+    scenarios = repository / "bundles/dev/scenarios/demo.yaml"
+    scenarios.write_text(scenarios.read_text().replace("text: hi}", "text: hi, confirm: true}"))
+    result = run("test", repository, "--mutate", "--sample", "1", "--jobs", "1")
+    said = f"{own}.rego:11: FAILS OPEN: `met_by_arguments` refuses some values of `input.arguments.confirm`"
+    assert (said in result.stdout) is bool(open_to), result.output
+    assert open_to in result.stdout
+    assert ("no problems" in result.output) is not bool(open_to)
 
 
 def test_nothing_is_mutated_while_there_are_problems(run: Run, repository: Path, put: Write) -> None:

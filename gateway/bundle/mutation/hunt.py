@@ -18,6 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.bundle.module import Parser
+from gateway.bundle.mutation.absence import Opening, openings
 from gateway.bundle.mutation.bases import fixture_of
 from gateway.bundle.mutation.bench import Bench, Verdict, tests_of
 from gateway.bundle.mutation.mutants import Mutant, mutants
@@ -50,6 +51,8 @@ class Report(Struct, frozen=True, kw_only=True):
     killed: int
     survivors: tuple[Survivor, ...]
     questions: int
+    openings: tuple[Opening, ...] = ()
+    """Where own requirements permit more if something is missing or of another type."""
 
     @property
     def loosening(self) -> tuple[Survivor, ...]:
@@ -98,7 +101,8 @@ class Hunt(Struct, frozen=True, kw_only=True):
             for judgment in pool.map(partial(_judged, free, oracle), chosen):
                 results.append(judgment)
                 told(len(results), len(chosen))
-        return _report(results, trees[0].sources, len(asked.pairs))
+        opened = () if trees[0].sources.is_stock else openings(trees[0], self.opa, self.bases, self.only)
+        return replace(_report(results, trees[0].sources, len(asked.pairs)), openings=tuple(opened))
 
     def _chosen(self, tree: Tree) -> list[Mutant]:
         sources = tree.sources
