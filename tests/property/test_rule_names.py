@@ -21,7 +21,12 @@ def documents(values: list[Json], kind: str) -> tuple[Document, ...]:
 
 
 def environment(servers: list[Json], agents: list[Json], rule: Json) -> Environment:
-    settings = {"name": "dev", "groups": sorted({group for agent in agents for group in agent["groups"]})}
+    classes = sorted({name for server in servers for tool in server["tools"].values() for name in tool["data"]})
+    settings: Json = {
+        "name": "dev",
+        "groups": sorted({group for agent in agents for group in agent["groups"]}),
+        "data_classes": {"classes": classes, "unclassified": classes[0]},
+    }
     return Environment(
         name="dev",
         settings=Document("bundles/dev/environment.yaml", settings, {}),
@@ -46,7 +51,7 @@ def worlds(draw: st.DrawFn) -> tuple[list[Json], list[Json], Json]:
             "server": name,
             "tags": draw(some),
             "environment": draw(WORDS),
-            "tools": {tool: {"tags": draw(some)} for tool in draw(some)},
+            "tools": {tool: {"tags": draw(some), "data": draw(some)} for tool in draw(some)},
             "prompts": {prompt: {} for prompt in draw(some)},
             "resources": {f"{draw(WORDS)}://{path}/{draw(st.sampled_from(('', '*')))}": {} for path in draw(some)},
         }
@@ -66,6 +71,7 @@ def worlds(draw: st.DrawFn) -> tuple[list[Json], list[Json], Json]:
         "prompts": [draw(st.sampled_from(sorted(server["prompts"])))],
         "resources": [draw(st.sampled_from(sorted(server["resources"])))],
         "tool_tags": server["tools"][tool]["tags"][:1],
+        "data": server["tools"][tool]["data"][:1],
     }
     who: Json = {
         "agents": [agent["agent"]],
@@ -76,7 +82,7 @@ def worlds(draw: st.DrawFn) -> tuple[list[Json], list[Json], Json]:
     }
     rule: Json = {"rule": "r", "effect": draw(st.sampled_from(("allow", "deny", "hold")))}
     kept = draw(st.sets(st.sampled_from([*what, *who]), min_size=1))
-    kept |= {"tools"} if "tool_tags" in kept else set()
+    kept |= {"tools"} if {"tool_tags", "data"} & kept else set()
     stated: dict[str, Json] = {"what": what, "who": who}
     for part, fields in stated.items():
         if fields.keys() & kept:
