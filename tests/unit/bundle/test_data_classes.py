@@ -85,7 +85,8 @@ def test_a_target_reaches_as_far_as_it_states_else_as_its_server(environment: Re
 
 
 CLASSES = st.lists(st.sampled_from(["a", "b", "c"]), unique=True)
-STATED = st.one_of(st.just({}), CLASSES.filter(bool).map(lambda classes: {"data": classes}))
+NOTHING: Json = {}
+STATED = st.one_of(st.just(NOTHING), CLASSES.filter(bool).map(lambda classes: {"data": classes}))
 SETTINGS: Json = {"data_classes": {"classes": ["a", "b", "c", "d"], "unclassified": "d"}}
 
 

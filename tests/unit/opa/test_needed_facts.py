@@ -1,6 +1,10 @@
 """A policy that reads facts is asked again with them, and from then on with them at once."""
 
+import sys
+from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import msgspec
@@ -79,6 +83,27 @@ async def test_a_policy_that_needs_no_facts_is_asked_once() -> None:
     for _ in range(3):
         await asking.decide(question(url=URL))
     assert opa.stated == [None, None, None]
+
+
+async def test_a_policy_that_needs_no_facts_runs_no_code_that_computes_them() -> None:
+    ran: Counter[str] = Counter()
+
+    def count(frame: FrameType, event: str, _: object) -> None:
+        if event == "call":
+            ran[Path(frame.f_code.co_filename).name] += 1
+
+    async def modules(needs: dict[int, Any]) -> set[str]:
+        ran.clear()
+        sys.setprofile(count)
+        try:
+            await client(Needy(needs)).decide(question(url=URL))
+        finally:
+            sys.setprofile(None)
+        return {"facts.py", "url_hosts.py", "host_names.py"} & ran.keys()
+
+    assert await modules({}) == set()
+    assert ran["needed_facts.py"] <= 2  # the object is made, and asked once
+    assert await modules({1: NEEDS}) == {"facts.py", "url_hosts.py", "host_names.py"}
 
 
 async def test_needs_are_of_one_server() -> None:
