@@ -1,6 +1,7 @@
 package mcp.requirements.agent_is_registered_test
 
 import data.mcp.lib.fixture_test as fixture
+import data.mcp.lib.principal
 
 # Every combination of what an identity may state, each of an agent of its own, the most specific first.
 _shapes := [
@@ -128,5 +129,6 @@ _lacking(field) := object.union(_whole, {
 })
 
 _resolved(named, policy) := id if {
-	id := fixture.decision(fixture.jwt(named), policy).resolved.agent.id
+	id := principal.agent_id with input as fixture.jwt(named)
+		with data.index as policy.index
 } else := null
