@@ -1,13 +1,18 @@
 """The generated half of package `mcp.admission`: one static line a requirement (OPA.md section 10).
 
+A requirement of the repository's own that reads claims has one line more: it does not hold while they are unknown.
+
 Rule 1: there is no registry; what lies in `mcp/requirements/` is what is combined.
 Rule 2: the text follows from the names alone, so the same requirements give the same bytes.
 """
 
+import json
 from collections.abc import Iterable
 from typing import Final
 
 from msgspec import Struct
+
+from gateway.bundle.caller_reads import CallerReads
 
 PATH: Final = "mcp/admission/requirements.rego"
 _HEAD: Final = """\
@@ -26,11 +31,18 @@ class Combined(Struct, frozen=True, order=True):
     name: str
     by_arguments: bool
     standing: bool
+    caller: CallerReads = CallerReads()
+    """Without these it does not hold, whatever it says."""
 
     @property
     def package(self) -> str:
         """The reference to the requirement's package."""
         return f"data.mcp.requirements.{self.name}"
+
+    def of_caller(self, function: str) -> str:
+        """A call of the library about what the requirement reads of the caller."""
+        arguments = ", ".join(json.dumps([*names]) for names in (self.caller.fields, self.caller.claims))
+        return f"data.mcp.lib.principal.{function}({arguments})"
 
 
 def is_standing(reads: Iterable[str]) -> bool:
@@ -50,10 +62,11 @@ def combined(requirements: Iterable[Combined]) -> str:
         _met("met", every),
         _met("met_by_arguments", judging),
         *(_unmet(into[each.standing], "met", each) for each in every),
+        *(_unread(into[each.standing], each) for each in every if each.caller),
         *(_never(name) for standing, name in into.items() if all(each.standing is not standing for each in every)),
         *(_unmet("unmet_by_arguments", "met_by_arguments", each) for each in judging),
         *([] if judging else [_never("unmet_by_arguments")]),
-        *(f'because("{each.name}") := {each.package}.because\n' for each in every),
+        *(_because(each) for each in every),
     ]
     return "\n".join(blocks)
 
@@ -61,11 +74,27 @@ def combined(requirements: Iterable[Combined]) -> str:
 def _met(rule: str, requirements: list[Combined]) -> str:
     if not requirements:
         return f"{rule} := true\n"
-    return f"{rule} if {{\n" + "".join(f"\t{each.package}.{rule} == true\n" for each in requirements) + "}\n"
+    lines = [f"\t{each.package}.{rule} == true\n" for each in requirements]
+    known = [f"\t{each.of_caller('is_read')}\n" for each in requirements if each.caller and rule == "met"]
+    return f"{rule} if {{\n{''.join([*lines, *known])}}}\n"
 
 
 def _unmet(into: str, rule: str, each: Combined) -> str:
     return f'{into} contains "{each.name}" if not {each.package}.{rule} == true\n'
+
+
+def _unread(into: str, each: Combined) -> str:
+    return f'{into} contains "{each.name}" if not {each.of_caller("is_read")}\n'
+
+
+def _because(each: Combined) -> str:
+    own = f"{each.package}.because"
+    if not each.caller:
+        return f'because("{each.name}") := {own}\n'
+    return (
+        f'because("{each.name}") := {each.of_caller("unread")} if {{\n'
+        f"\tnot {each.of_caller('is_read')}\n}} else := {own}\n"
+    )
 
 
 def _never(into: str) -> str:

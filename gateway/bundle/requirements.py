@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from gateway.bundle.caller_reads import CallerReads
 from gateway.bundle.module import PARALLEL, Module, row
 from gateway.bundle.plain import Json, is_object
 from gateway.bundle.problem import Problem
@@ -46,6 +47,8 @@ class Found(Struct, frozen=True):
     name: str
     modules: tuple[Module, ...]
     tests: tuple[Module, ...]
+    caller: CallerReads = CallerReads()
+    """What it reads of the caller's claims, if it is one of the repository's own."""
 
     def rules(self, name: str) -> list[tuple[Module, Any]]:
         """Every rule of that name, with the file that it stands in."""

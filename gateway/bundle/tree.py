@@ -11,8 +11,10 @@ from typing import Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.bundle import combiner
+from gateway.bundle.caller_reads import caller_reads
 from gateway.bundle.combiner import Combined, is_standing
 from gateway.bundle.fail_open import fail_open
 from gateway.bundle.forms import dangerous, malformed, unguarded
@@ -65,7 +67,7 @@ def judged(tree: Tree, opa: Opa, parser: Parser) -> tuple[list[Problem], list[Fo
     if problems:
         return problems, []
     problems = misplaced(modules, tree.sources.own)
-    found = discover(modules)
+    found = [_with_caller(each, modules, tree.sources) for each in discover(modules)]
     problems += [problem for each in found for check in _OF_REQUIREMENTS for problem in check(each)]
     problems += [problem for each in modules if not each.is_test for check in _OF_MODULES for problem in check(each)]
     combine(tree, found, {})
@@ -82,6 +84,17 @@ def opened(tree: Tree, found: Sequence[Found], parser: Parser) -> list[Problem]:
     return problems or fail_open(found, modules)
 
 
+def _with_caller(found: Found, modules: Sequence[Module], sources: Sources) -> Found:
+    """The requirement with what it reads of the caller; the stock's own judge unknown claims themselves."""
+    if found.place not in sources.own:
+        return found
+    own: dict[str, list[Module]] = {}
+    for module in modules:
+        if module.path in sources.own and not module.is_test:
+            own.setdefault(module.package, []).append(module)
+    return replace(found, caller=caller_reads(found.modules, own))
+
+
 def combine(tree: Tree, found: Sequence[Found], reads: Mapping[str, Reads]) -> str:
     """The generated half of the combiner over these requirements, which is written into the tree."""
     text = combiner.combined(
@@ -89,6 +102,7 @@ def combine(tree: Tree, found: Sequence[Found], reads: Mapping[str, Reads]) -> s
             each.name,
             by_arguments=bool(each.rules("met_by_arguments")),
             standing=each.name in reads and is_standing(reads[each.name]["met"]),
+            caller=each.caller,
         )
         for each in found
     )

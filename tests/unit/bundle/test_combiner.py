@@ -2,6 +2,7 @@
 
 import pytest
 
+from gateway.bundle.caller_reads import CallerReads
 from gateway.bundle.combiner import Combined, combined, is_standing
 
 A = Combined("a", by_arguments=False, standing=True)
@@ -20,6 +21,17 @@ def test_every_requirement_has_its_static_lines() -> None:
         '\nbecause("a") := data.mcp.requirements.a.because\n'
         '\nbecause("b") := data.mcp.requirements.b.because\n'
     )
+
+
+def test_what_reads_claims_does_not_hold_without_them() -> None:
+    reading = Combined("a", by_arguments=True, standing=True, caller=CallerReads(("groups",), ('te"am',)))
+    read = r'data.mcp.lib.principal.is_read(["groups"], ["te\"am"])'
+    text = combined([reading])
+    assert f"\nmet if {{\n\tdata.mcp.requirements.a.met == true\n\t{read}\n}}\n" in text
+    assert "\nmet_by_arguments if {\n\tdata.mcp.requirements.a.met_by_arguments == true\n}\n" in text
+    assert f'\nunmet_standing contains "a" if not {read}\n' in text
+    unread = read.replace("is_read", "unread")
+    assert text.endswith(f'("a") := {unread} if {{\n\tnot {read}\n}} else := data.mcp.requirements.a.because\n')
 
 
 def test_the_order_of_requirements_does_not_matter() -> None:

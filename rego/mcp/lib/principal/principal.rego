@@ -54,6 +54,29 @@ unknown := {field | some field in input.principal.unknown} if {
 unreadable(field) := _unreadable[field]
 
 # METADATA
+# description: |
+#   True if these fields and claims of the principal could be read, as a requirement that reads them needs. Only JWTs have
+#   claims: whoever has none is not asked for any.
+is_read(fields, claims) if unread(fields, claims) == set()
+
+# METADATA
+# description: Why these fields and claims could not be read, and what is to be done.
+unread(fields, claims) := _unread_fields(fields) | {text |
+	input.principal.method == "jwt"
+	some name in claims
+	not _has_claim(name)
+	text := sprintf("the token has no claim %v, which this requirement reads: its issuer must add it", [name])
+}
+
+_unread_fields(fields) := {text |
+	some field in fields
+	field in unknown
+	text := _unreadable[field]
+}
+
+_has_claim(name) if input.principal.claims[name] != null
+
+# METADATA
 # description: The groups of the principal, as the gateway verified them; none if they are unknown.
 groups := {group | some group in input.principal.groups} if {
 	not "groups" in unknown

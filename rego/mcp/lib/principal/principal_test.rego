@@ -39,3 +39,29 @@ _unknown(question) := fields if {
 _groups(question) := names if {
 	names := principal.groups with input as question
 }
+
+test_what_a_requirement_reads_of_a_jwt_has_to_be_known if {
+	_unread(_claiming({"team": "x", "admin": false}), ["groups"], ["team", "admin"]) == set()
+	_unread(_claiming({"team": null}), [], ["team", "admin"]) == {_no_claim("team"), _no_claim("admin")}
+	_unread(fixture.without(_claiming({}), ["principal", "claims"]), [], ["team"]) == {_no_claim("team")}
+	_unread(fixture.jwt({"unknown": ["groups"]}), ["groups", "scopes"], []) == {principal.unreadable("groups")}
+	_unread(fixture.call, ["groups"], ["team"]) == set()
+}
+
+_claiming(claims) := fixture.jwt({"subject": "s", "claims": claims})
+
+_no_claim(name) := sprintf("the token has no claim %v, which this requirement reads: its issuer must add it", [name])
+
+_unread(question, fields, claims) := texts if {
+	texts := principal.unread(fields, claims) with input as question
+	_agrees(question, fields, claims, texts)
+}
+
+_agrees(question, fields, claims, set()) if principal.is_read(fields, claims) with input as question
+
+_agrees(question, fields, claims, texts) if {
+	texts != set()
+	not _is_read(question, fields, claims)
+}
+
+_is_read(question, fields, claims) if principal.is_read(fields, claims) with input as question
