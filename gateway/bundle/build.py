@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from gateway.bundle.condition_hints import condition_hints
 from gateway.bundle.contradictions import Known, contradictions
 from gateway.bundle.data import bundle_data
 from gateway.bundle.data_classes import uncleared_agents
@@ -111,7 +112,8 @@ class Builder:
             of_rules = rule_names(environment, time)
             problems += of_rules.problems
             problems += rule_reasons(environment, time)
-            warnings = sorted([*of_rules.warnings, *uncleared_agents(environment)])
+            hints = [*uncleared_agents(environment), *condition_hints(environment)]
+            warnings = sorted([*of_rules.warnings, *hints])
         if problems or isinstance(policies, list) or isinstance(environment, list):
             return refusal(problems)
         warnings = sorted([*warnings, *missing_own_data(environment, policies.requirements)])

@@ -13,6 +13,7 @@ from zoneinfo import available_timezones
 from msgspec import Struct
 
 from gateway.admission.uri_patterns import normal_key, unusable_key
+from gateway.bundle.condition_conflicts import condition_conflicts
 from gateway.bundle.condition_values import condition_values
 from gateway.bundle.data_classes import data_class_problems
 from gateway.bundle.document import Document, step
@@ -213,6 +214,7 @@ _CHECKS: Final[tuple[Callable[[Environment], Iterator[Problem]], ...]] = (
     condition_values,
     data_class_problems,
     networks,
+    condition_conflicts,
 )
 
 

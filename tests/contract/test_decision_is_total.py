@@ -38,6 +38,7 @@ WRITE: Final[dict[str, Any]] = {
     "target": {"type": "tool", "name": "write_file", "uri": None},
     "definition": {"sha256": "a", "parts": {"description": "b"}, "annotations": {"readOnlyHint": False}},
     "arguments": {"path": "notes/a.md", "text": "x"},
+    "facts": {"/path": {"path": "notes/a.md"}},
     "arguments_meta": {"bytes": 1, "digest": "", "depth": 1, "schema": "match"},
     "items": [],
     "context": {"time": {"unix_ns": 1_795_000_000_000_000_000}},

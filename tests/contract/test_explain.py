@@ -113,7 +113,7 @@ def test_a_denial_by_arguments_names_the_argument_that_would_pass(explain: Expla
     (refused,) = unmet(told).values()
     assert (refused["name"], refused["met"], refused["met_by_arguments"]) == ("rules_permit", True, False)
     assert flips(told)[0] == ('argument /path = "notes/a.py", as rule demo-notes-may-be-written compares it',)
-    assert '/path: prefix "notes/"; it was "src/a.py"' in told["text"]
+    assert '/path: within notes; it was "src/a.py"' in told["text"]
 
 
 def test_a_target_that_is_not_listed_would_pass_once_it_is(explain: Explain) -> None:

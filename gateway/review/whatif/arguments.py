@@ -84,6 +84,8 @@ def _meeting(test: Json, now: Any) -> Iterator[Any]:
                 yield operand + (now.rsplit("/", 1)[-1] if isinstance(now, str) else "")
             case "glob":
                 yield operand.replace("*", "x").replace("?", "x")
+            case "host" | "domain" | "within":
+                yield from _having(word, operand[:_MOST_VALUES], now)
             case "any_element" | "every_element":
                 yield from ([value] for value in _meeting(operand, None))
             case "not":
@@ -92,6 +94,16 @@ def _meeting(test: Json, now: Any) -> Iterator[Any]:
                 yield from _missing(operand[0])
             case _:
                 pass
+
+
+def _having(word: str, names: list[str], now: Any) -> Iterator[str]:
+    """Yield URLs with one of the hosts, addresses with one of the domains, or paths below one of the roots."""
+    last = now.rsplit("/", 1)[-1] if isinstance(now, str) else ""
+    for name in names:
+        if word == "within":
+            yield f"{name.rstrip('/')}/{last}".rstrip("/")
+        else:
+            yield ("https://" if word == "host" else "somebody@") + name.replace("*", "x")
 
 
 def _missing(test: Json) -> Iterator[Any]:

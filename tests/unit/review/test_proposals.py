@@ -76,6 +76,9 @@ def values(condition: dict[str, Any], **arguments: Any) -> list[Any]:
         ({"any_element": {"not": {"in": ["a", "b"]}}}, [["another-value"], ["a"], ["b"]]),
         ({"length": {"at_most": 3}}, []),
         ({"absent": True}, []),
+        ({"within": ["notes", "/"]}, ["notes/x.md", "/x.md"]),
+        ({"host": ["*.example.com"]}, ["https://x.example.com"]),
+        ({"any_element": {"domain": ["example.com"]}}, [["somebody@example.com"]]),
         ({"matches": "^a+$"}, ["another-value"]),
     ],
 )
