@@ -28,7 +28,7 @@ PARALLEL_contract := -n auto --dist loadfile
 PARALLEL_integration := -n auto --dist loadfile
 PARALLEL_faults := -n auto --dist loadfile
 
-.PHONY: policy-ci help run test check format mutants bench fairness coverage requirements clean policy regal tools client1 node opa $(STATIC) $(SUITES)
+.PHONY: policy-ci conditions help run test check format mutants bench fairness coverage requirements clean policy regal tools client1 node opa $(STATIC) $(SUITES)
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -84,6 +84,9 @@ mutants: .venv/.dev opa ## mutate the whole policy library: no change that no te
 
 policy-ci: .venv/.dev opa ## the life of a policy: init, commit, replay, publish, stop, rollback, with a hub and two gateways
 	$(BIN)/pytest -q -s tests/integration/test_lifecycle.py
+
+conditions: .venv/.dev opa ## write the table of conditions in bundles/README.md as the policy library judges them
+	$(BIN)/python -m tests.condition_table
 
 bench: .venv/.dev opa ## measure: direct, bare relay, gateway; prints and writes the table
 	$(BIN)/python -m tests.bench

@@ -88,10 +88,8 @@ def _meeting(test: Json, now: Any) -> Iterator[Any]:
                 yield from _having(word, operand[:_MOST_VALUES], now)
             case "any_element" | "every_element":
                 yield from ([value] for value in _meeting(operand, None))
-            case "not":
-                yield from _missing(operand)
-            case "none_of":
-                yield from _missing(operand[0])
+            case "not" | "none_of":
+                yield from _missing(operand if word == "not" else operand[0])
             case _:
                 pass
 
