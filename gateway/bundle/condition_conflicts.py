@@ -140,7 +140,7 @@ def _verdict(word: str, operand: Any, value: Any) -> bool | None:
         case "at_most" | "at_least" | "above" | "below" if type_of(value) == "number":
             equal = [("at_least", value), ("at_most", value)]
             return not _is_empty([*equal, (word, operand)])
-        case "length" if isinstance(value, str | list):
+        case "length" if isinstance(value, str) or is_array(value):
             length = Literal("length", {"equals": len(value)})
             return not _no_length([length, Literal(word, operand)]) if "equals" not in operand else None
         case _:
@@ -161,8 +161,10 @@ def _no_text(stated: Sequence[Literal]) -> bool:
 def _is_always_excepted(rule: Json) -> bool:
     """Return whether each part of the exception fits whenever the rule itself does."""
     exception = exception_of(rule)
-    who, conditions = rule.get("who", {}), rule.get("arguments", [])
-    of_who = all(_is_part(who.get(field), words) for field, words in exception.get("who", {}).items())
+    who: Json = rule.get("who", {})
+    excepted: Json = exception.get("who", {})
+    conditions: list[Json] = rule.get("arguments", [])
+    of_who = all(_is_part(who.get(field), words) for field, words in excepted.items())
     of_when = exception.get("when") in (None, rule.get("when"))
     return bool(exception) and of_who and of_when and all(each in conditions for each in exception.get("arguments", []))
 

@@ -14,9 +14,16 @@ from typing import Any, Final
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from msgspec import to_builtins
 
+from gateway.admission.policy_input import Target
+from gateway.bundle.asking import Asked, acting, question
 from gateway.bundle.difference.conditions import is_wider
 from tests.conditions import WORDS, Verdict, Writer, condition, inner
+from tests.property.judge import Judge
+from tests.property.worlds import OWNER
+
+NOW: Final = 1_795_000_000.0
 
 QUERY: Final = """[{"holds": holds, "fails": fails} |
     some pair in input
@@ -123,3 +130,78 @@ def test_which_of_two_conditions_is_wider(old: Any, new: Any, *, wider: bool | N
     assert is_wider({"path": "/a", **old}, {"path": "/a", **new}) is wider
     turned = is_wider({"path": "/a", **new}, {"path": "/a", **old})
     assert turned is (None if wider is None else not wider)
+
+
+def as_rule(effect: str, test: dict[str, Any]) -> dict[str, Any]:
+    """Return a rule on the argument `a`."""
+    return {"rule": "r", "effect": effect, "reason": "r", "owner": OWNER, "arguments": [{"path": "/a", **test}]}
+
+
+def excepting(effect: str, test: dict[str, Any]) -> dict[str, Any]:
+    """Return a rule with the test as its exception."""
+    rule = as_rule(effect, test)
+    conditions = rule.pop("arguments")
+    return {**rule, "unless": {"arguments": conditions}}
+
+
+ALLOWED: Final = {"rule": "all", "effect": "allow", "reason": "r", "owner": OWNER}
+
+
+@settings(max_examples=3, phases=PHASES, suppress_health_check=QUIET)
+@given(seed=SEEDS)
+def test_rules_read_a_condition_and_its_opposite_alike(judge: Judge, seed: int) -> None:
+    writer = written(seed)
+    test = writer.test(1, of_element=True)
+    values = [writer.fitting(*next(iter(test.items()))) for _ in range(3)] + [writer.value() for _ in range(3)]
+    opposite = {"not": test}
+    outcomes = {
+        name: asked(judge, rules, values)
+        for name, rules in {
+            "deny": [ALLOWED, as_rule("deny", test)],
+            "deny not": [ALLOWED, as_rule("deny", opposite)],
+            "allow": [as_rule("allow", test)],
+            "allow not": [as_rule("allow", opposite)],
+            "deny unless": [ALLOWED, excepting("deny", test)],
+            "allow unless": [excepting("allow", test)],
+            "turned": [as_rule("deny", test), ALLOWED],
+        }.items()
+    }
+    for number, value in enumerate(values):
+        verdict, said = inner(test, value), f"{json.dumps(test)} on {json.dumps(value)}"
+        passes = {name: found[number] == "allow" for name, found in outcomes.items()}
+        assert passes["deny"] == passes["turned"] == (verdict is False), said
+        assert passes["allow"] == passes["deny unless"] == (verdict is True), said
+        assert passes["deny not"] == passes["allow"], said
+        assert passes["allow not"] == passes["allow unless"] == passes["deny"], said
+
+
+def asked(judge: Judge, rules: list[dict[str, Any]], values: list[Any]) -> list[str]:
+    """Return the outcome of a call with each value under these rules."""
+    catalog = {"server": "a", "url": "http://a.example/mcp", "owner": OWNER, "tools": {"t": {"action": "read"}}}
+    agent = {"agent": "bot", "owner": OWNER, "purpose": "tests", "kind": "test", "anonymous": True}
+    files = {
+        "environment.yaml": {"name": "world"},
+        "catalog/a.yaml": catalog,
+        "agents/bot.yaml": agent,
+        "rules/r.yaml": {"rules": rules},
+    }
+    data = judge.data(files)
+    who = acting(Asked(agent="bot", server="a", target=Target(), method="tools/call", at=NOW), {"bot": agent})
+    questions = [
+        to_builtins(
+            question(
+                Asked(
+                    agent="bot",
+                    server="a",
+                    target=Target(type="tool", name="t"),
+                    method="tools/call",
+                    at=NOW,
+                    arguments={"a": value},
+                ),
+                who,
+                data,
+            )
+        )
+        for value in values
+    ]
+    return [answer["decisions"][0]["outcome"] for answer in judge.decided(data, questions)]
