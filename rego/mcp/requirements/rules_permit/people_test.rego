@@ -1,6 +1,7 @@
 package mcp.requirements.rules_permit_test
 
 import data.mcp.lib.fixture_test as fixture
+import data.mcp.lib.rules.standing
 
 test_a_rule_names_people_by_subject_and_client if {
 	every who in [
@@ -13,6 +14,9 @@ test_a_rule_names_people_by_subject_and_client if {
 	] {
 		_is_about(_person({}), who)
 	}
+}
+
+test_a_rule_by_subject_or_client_is_about_no_other if {
 	every who in [
 		{"subjects": ["sub-2"]},
 		{"subjects": ["SUB-1"]},
@@ -35,14 +39,19 @@ test_a_subject_cannot_pass_for_that_of_another_issuer if {
 	_is_about(forged, {"subjects": ["https://idp.example#https://other.example#alice"]})
 }
 
-test_an_unknown_subject_or_client_is_restricted_and_not_permitted if {
-	every field, names in {"subject": "subjects", "client_id": "client_ids"} {
-		unknown := _person({field: null, "unknown": [field], "groups": ["desk"]})
-		_is_open_about(unknown, {names: ["x"]})
-		_is_open_about(unknown, {names: ["x"], "agents": ["bot"]})
-		_is_not_about(unknown, {names: ["x"], "agents": ["other"]})
-		_is_open_about(_person({field: null, "groups": ["desk"], "unknown": 7}), {names: ["x"]})
-	}
+test_an_unknown_subject_is_restricted_and_not_permitted if {
+	unknown := _person({"subject": null, "unknown": ["subject"], "groups": ["desk"]})
+	_is_open_about(unknown, {"subjects": ["x"]})
+	_is_open_about(unknown, {"subjects": ["x"], "agents": ["bot"]})
+	_is_not_about(unknown, {"subjects": ["x"], "agents": ["other"]})
+	_is_open_about(_person({"subject": null, "groups": ["desk"], "unknown": 7}), {"subjects": ["x"], "agents": ["bot"]})
+}
+
+test_an_unknown_client_is_restricted_and_not_permitted if {
+	unknown := _person({"client_id": null, "unknown": ["client_id"], "groups": ["desk"]})
+	_is_open_about(unknown, {"client_ids": ["x"]})
+	_is_open_about(unknown, {"client_ids": ["x"], "agents": ["bot"]})
+	_is_not_about(unknown, {"client_ids": ["x"], "agents": ["other"]})
 }
 
 test_only_a_jwt_has_a_subject_a_client_and_claims if {
@@ -69,9 +78,15 @@ test_a_claim_has_one_of_the_values if {
 	every value in ["sales", ["sales"], ["x", "sales"], ["sales", null], [7, "sales"]] {
 		_is_about(_claiming({"department": value}), {"claims": {"department": ["sales", "support"]}})
 	}
+}
+
+test_a_claim_with_none_of_the_values_is_no_match if {
 	every value in ["legal", "Sales", "presales", "sales-eu", ["legal"], ["x", "legal"]] {
 		_is_not_about(_claiming({"department": value}), {"claims": {"department": ["sales", "support"]}})
 	}
+}
+
+test_a_claim_is_compared_with_values_of_its_type if {
 	_is_about(_claiming({"level": 3}), {"claims": {"level": [3.0]}})
 	_is_not_about(_claiming({"level": 4}), {"claims": {"level": [3]}})
 	_is_about(_claiming({"admin": true}), {"claims": {"admin": [true]}})
@@ -97,6 +112,13 @@ test_a_claim_that_cannot_be_read_is_unknown if {
 		{"department": []},
 		{"department": [""]},
 		{"department": {}},
+	] {
+		_is_open_about(_claiming(claims), {"claims": {"department": ["sales"]}})
+	}
+}
+
+test_a_claim_of_another_type_is_unknown if {
+	every claims in [
 		{"department": {"sales": true}},
 		{"department": 7},
 		{"department": true},
@@ -104,6 +126,13 @@ test_a_claim_that_cannot_be_read_is_unknown if {
 		{"department": ["legal", null]},
 		{"department": ["legal", ["sales"]]},
 		{"department": [["sales"]]},
+	] {
+		_is_open_about(_claiming(claims), {"claims": {"department": ["sales"]}})
+	}
+}
+
+test_a_claim_that_lists_values_in_a_text_or_is_kept_elsewhere_is_unknown if {
+	every claims in [
 		{"department": "sales,legal"},
 		{"department": "legal sales"},
 		{"department": " sales"},
@@ -126,14 +155,6 @@ test_an_unknown_claim_of_a_person_hides_nothing_else_that_a_rule_states if {
 }
 
 test_a_claim_is_named_as_in_the_token_or_by_a_pointer if {
-	claims := {
-		"realm_access": {"roles": ["admin"]},
-		"https://x.example/roles": ["auditor"],
-		"a/b": "c",
-		"realm_access.roles": ["dotted"],
-		"t~1": "u",
-		"list": ["x"],
-	}
 	every who in [
 		{"/realm_access/roles": ["admin"]},
 		{"https://x.example/roles": ["auditor"]},
@@ -143,8 +164,11 @@ test_a_claim_is_named_as_in_the_token_or_by_a_pointer if {
 		{"/realm_access.roles": ["dotted"]},
 		{"/t~01": ["u"]},
 	] {
-		_is_about(_claiming(claims), {"claims": who})
+		_is_about(_claiming(_named_claims), {"claims": who})
 	}
+}
+
+test_a_claim_that_a_name_does_not_lead_to_is_unknown if {
 	every who in [
 		{"/realm_access/rights": ["admin"]},
 		{"/realm_access": ["admin"]},
@@ -152,9 +176,9 @@ test_a_claim_is_named_as_in_the_token_or_by_a_pointer if {
 		{"/nothing/at/all": ["x"]},
 		{"x": ["admin"]},
 	] {
-		_is_open_about(_claiming(claims), {"claims": who})
+		_is_open_about(_claiming(_named_claims), {"claims": who})
 	}
-	elsewhere := object.union(claims, {"_claim_names": {"realm_access": "src1"}})
+	elsewhere := object.union(_named_claims, {"_claim_names": {"realm_access": "src1"}})
 	_is_open_about(_claiming(elsewhere), {"claims": {"/realm_access/roles": ["admin"]}})
 }
 
@@ -162,14 +186,20 @@ test_a_rule_names_networks if {
 	every address in ["10.1.2.3", "10.255.255.255", "::ffff:10.1.2.3", "2001:db8::7"] {
 		_is_about(_from(address), {"source": ["192.0.2.0/24", "10.0.0.0/8", "2001:db8::/32"]})
 	}
+}
+
+test_a_rule_by_network_is_about_no_other if {
 	every address in ["11.0.0.1", "192.0.3.1", "2001:db9::7", "::a01:203"] {
 		_is_not_about(_from(address), {"source": ["192.0.2.0/24", "10.0.0.0/8", "2001:db8::/32"]})
 	}
+}
+
+test_an_address_that_cannot_be_read_is_unknown if {
 	every address in ["", "unknown", "10.1.2", "10.1.2.3/8", "fe80::1%eth0", null, 7] {
 		_is_open_about(_from(address), {"source": ["10.0.0.0/8"]})
-		_is_open_about(_from(address), {"source": ["10.0.0.0/8"], "agents": ["bot"]})
-		_is_not_about(_from(address), {"source": ["10.0.0.0/8"], "agents": ["other"]})
 	}
+	_is_open_about(_from(""), {"source": ["10.0.0.0/8"], "agents": ["bot"]})
+	_is_not_about(_from(""), {"source": ["10.0.0.0/8"], "agents": ["other"]})
 }
 
 test_people_and_moments_count_together if {
@@ -212,23 +242,61 @@ test_says_what_of_a_person_could_not_be_read if {
 	[reason.message | some reason in surely.reasons] == ["rule x: No."]
 }
 
+_named_claims := {
+	"realm_access": {"roles": ["admin"]},
+	"https://x.example/roles": ["auditor"],
+	"a/b": "c",
+	"realm_access.roles": ["dotted"],
+	"t~1": "u",
+	"list": ["x"],
+}
+
 _is_about(question, who) if {
+	_is_judged(who)
+	_stands(question, who) == "surely"
+}
+
+_is_about(question, who) if {
+	not _is_judged(who)
 	_ends(question, {"effect": "deny", "who": who}) == "deny"
-	_ends(question, {"effect": "hold", "who": who}) == "hold"
 	_admits(question, who)
 }
 
 _is_not_about(question, who) if {
+	_is_judged(who)
+	_stands(question, who) == "not"
+}
+
+_is_not_about(question, who) if {
+	not _is_judged(who)
 	_ends(question, {"effect": "deny", "who": who}) == "allow"
-	_ends(question, {"effect": "hold", "who": who}) == "allow"
 	not _admits(question, who)
 }
 
 # Whether the rule is about the caller is unknown: it restricts, and does not permit.
 _is_open_about(question, who) if {
+	_is_judged(who)
+	_stands(question, who) == "perhaps"
+}
+
+_is_open_about(question, who) if {
+	not _is_judged(who)
 	_ends(question, {"effect": "deny", "who": who}) == "deny"
 	_ends(question, {"effect": "hold", "who": who}) == "hold"
 	not _admits(question, who)
+}
+
+# Where the index does not decide alone, the standing of the rule does.
+_is_judged(who) if who.claims
+
+_is_judged(who) if who.source
+
+_is_judged(who) if count(who) > 1
+
+_stands(question, who) := stands if {
+	stands := standing.of(_rule({"who": who})) with input as question
+		with data.agents as fixture.bundle.agents
+		with data.index as fixture.bundle.index
 }
 
 _admits(question, who) if _decided(question, _indexed([_rule({"who": who})], ["x"])).outcome == "allow"
