@@ -36,7 +36,7 @@ def reach(server: Json, target: Json) -> str | None:
 
 
 class CatalogData:
-    """The data of an environment's targets, by what rules say of it."""
+    """The data of an environment's targets, and whether they are what a rule says of targets besides their names."""
 
     def __init__(self, catalog: CatalogNames, settings: Json) -> None:
         """Take the catalog, and the settings that list the classes."""
@@ -54,7 +54,12 @@ class CatalogData:
         return self._held[servers]
 
     def fits(self, what: Json, target: Target) -> bool:
-        """True unless a rule is surely about other data, or about targets that reach less or more far."""
+        """True unless a rule is surely not about a target: one of unknown action or reach may have any."""
+        action = target.entry.get("action", "unknown")
+        if "actions" in what and action != "unknown" and action not in what["actions"]:
+            return False
+        if "tool_tags" in what and {*what["tool_tags"]}.isdisjoint(target.tags):
+            return False
         far = reach(self._catalog.servers[target.server], target.entry)
         if "reach" in what and far is not None and far != what["reach"]:
             return False

@@ -218,17 +218,13 @@ class _Search:
                 said = f"no target{_of(servers)} holds data of the class `{name}`"
                 yield Unknown(pointer, said, f"Classify the targets that hold it. {_AHEAD}", refuses=False)
 
-    def _fits(self, what: Json, target: Target) -> bool:
-        """True unless a rule is surely not about a target."""
-        return _fits_target(what, target) and self._data.fits(what, target)
-
     def _combined(self, what: Json, servers: AbstractSet[str] | None) -> Iterator[Unknown]:
         """Yield what targets that are named exactly cannot be: of another action, with other data, without the tags."""
         named = [(section, name) for section in SECTIONS for name in what.get(section, [])]
         if not named or not {*_NARROWING} & what.keys() or any(map(_is_glob, (name for _, name in named))):
             return
         targets = (target for section, name in named for target in self._catalog.matching(section, name, servers))
-        if not any(self._fits(what, target) for target in targets):
+        if not any(self._data.fits(what, target) for target in targets):
             fields = _listed(what, (*SECTIONS, *_NARROWING))
             yield Unknown("/what", f"no target{_of(servers)} fits all of {fields}", _INSTEAD)
 
@@ -246,7 +242,7 @@ class _Search:
     def _meant(self, group: Group, what: Json, servers: AbstractSet[str] | None) -> Iterator[Target]:
         """Yield the targets that the names of a group mean."""
         matching = (self._catalog.matching(section, name, servers) for section, name in group)
-        return (each for some in matching for each in some if self._fits(what, each))
+        return (each for some in matching for each in some if self._data.fits(what, each))
 
     def _mistyped(
         self, pointer: str, condition: Json, what: Json, servers: AbstractSet[str] | None
@@ -293,13 +289,6 @@ def _fits_agent(who: Json, agent: Json) -> bool:
         and agent["owner"] in who.get("owners", [agent["owner"]])
         and ("labels" not in who or not {*who["labels"]}.isdisjoint(agent.get("labels", ())))
     )
-
-
-def _fits_target(what: Json, target: Target) -> bool:
-    """True unless a rule is surely not about a target: one of unknown action may have any."""
-    action = target.entry.get("action", "unknown")
-    fits_action = "actions" not in what or action == "unknown" or action in what["actions"]
-    return fits_action and ("tool_tags" not in what or not {*what["tool_tags"]}.isdisjoint(target.tags))
 
 
 def _is_all(glob: str) -> bool:
