@@ -33,7 +33,7 @@ test_a_target_of_unknown_data_is_refused_and_not_permitted if {
 		_refuses_data(held, {"data": ["pii"]})
 		not _permits_data(held, {"data": ["pii"]})
 	}
-	absent := fixture.without(_holding_data(["pii"], _deny({"data": ["pii"]})), [
+	absent := fixture.without(_with_data(["pii"], _deny_data({"data": ["pii"]})), [
 		"catalog", "targets", "slack",
 		"tools", "read_channel", "data",
 	])
@@ -41,17 +41,17 @@ test_a_target_of_unknown_data_is_refused_and_not_permitted if {
 }
 
 test_reach_of_a_target_as_rules_name_it if {
-	_reaching("external", _deny({"reach": "external"}))
-	not _reaching("internal", _deny({"reach": "external"}))
-	not _reaching("external", _only({"reach": "external"}))
-	_reaching("internal", _only({"reach": "external"}))
+	_refused_at_reach("external", _deny_data({"reach": "external"}))
+	not _refused_at_reach("internal", _deny_data({"reach": "external"}))
+	not _refused_at_reach("external", _only_data({"reach": "external"}))
+	_refused_at_reach("internal", _only_data({"reach": "external"}))
 }
 
 test_a_target_of_unknown_reach_is_refused_and_not_permitted if {
 	every reach in [null, 7, ["external"]] {
 		every named in ["internal", "external"] {
-			_reaching(reach, _deny({"reach": named}))
-			_reaching(reach, _only({"reach": named}))
+			_refused_at_reach(reach, _deny_data({"reach": named}))
+			_refused_at_reach(reach, _only_data({"reach": named}))
 		}
 	}
 }
@@ -64,18 +64,18 @@ test_data_and_reach_must_both_fit if {
 		{"held": ["pii"], "reach": "internal", "refused": false},
 	] {
 		policy := fixture.changed(
-			_holding_data(case.held, _deny(what)),
+			_with_data(case.held, _deny_data(what)),
 			["catalog", "targets", "slack", "tools", "read_channel", "reach"],
 			case.reach,
 		)
-		case.refused == _is_refused(fixture.call, policy)
+		case.refused == _refusal_of(fixture.call, policy)
 	}
 }
 
 test_messages_without_target_are_not_refused_for_data_or_reach if {
 	every what in [{"data": ["pii"]}, {"reach": "external"}, {"servers": ["slack"], "data": ["pii"]}] {
-		not _refused(fixture.message("initialize"), _deny(what))
-		not _refused(fixture.message("initialize"), _only(what))
+		not _refused(fixture.message("initialize"), _deny_data(what))
+		not _refused(fixture.message("initialize"), _only_data(what))
 	}
 }
 
@@ -92,13 +92,13 @@ test_a_hint_at_data_spares_rules_about_other_data if {
 			["catalog", "targets", "slack", "tools", "read_channel", "data"],
 			case.held,
 		)
-		case.refused == _is_refused(fixture.call, policy)
+		case.refused == _refusal_of(fixture.call, policy)
 	}
 }
 
 test_the_record_says_what_the_target_holds_and_how_far_it_reaches if {
 	decision := fixture.decision(fixture.call, fixture.changed(
-		_holding_data(["code", "pii"], _only({})),
+		_with_data(["code", "pii"], _only_data({})),
 		["catalog", "targets", "slack", "tools", "read_channel", "reach"],
 		"external",
 	))
@@ -111,21 +111,21 @@ test_the_record_says_what_the_target_holds_and_how_far_it_reaches if {
 	}
 }
 
-_deny(what) := fixture.with_rule(_rule({"effect": "deny", "what": what}))
+_deny_data(what) := fixture.with_rule(_rule({"effect": "deny", "what": what}))
 
-_only(what) := _indexed([_rule({"effect": "allow", "what": what})], ["x"])
+_only_data(what) := _indexed([_rule({"effect": "allow", "what": what})], ["x"])
 
-_holding_data(held, policy) := fixture.changed(policy, ["catalog", "targets", "slack", "tools", "read_channel", "data"], held)
+_with_data(held, policy) := fixture.changed(policy, ["catalog", "targets", "slack", "tools", "read_channel", "data"], held)
 
-_refuses_data(held, what) if _refused(fixture.call, _holding_data(held, _deny(what)))
+_refuses_data(held, what) if _refused(fixture.call, _with_data(held, _deny_data(what)))
 
-_permits_data(held, what) if not _refused(fixture.call, _holding_data(held, _only(what)))
+_permits_data(held, what) if not _refused(fixture.call, _with_data(held, _only_data(what)))
 
 # True where a target of this reach is refused.
-_reaching(reach, policy) if {
+_refused_at_reach(reach, policy) if {
 	_refused(fixture.call, fixture.changed(policy, ["catalog", "targets", "slack", "tools", "read_channel", "reach"], reach))
 }
 
-_is_refused(question, policy) if {
+_refusal_of(question, policy) if {
 	_refused(question, policy)
 } else := false
