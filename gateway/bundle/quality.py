@@ -115,7 +115,7 @@ def covered(tree: Tree, opa: Opa, wanted: Wanted) -> Looked:
     if not mine:
         return Looked("no files: there is no own Rego")
     chosen = tree.testing()
-    common = ("--coverage", "--coverage-runs=", "--format=json")
+    common = ("--coverage", "--coverage-runs=", "--format=json", "--timeout=30s")
     ran = opa.run("test", *common, *([_NONE] if chosen is None else chosen), "mcp", within=tree.root)
     try:
         report = msgspec.convert(ran.report(), Coverage)
