@@ -24,6 +24,7 @@ _META: Final = ("openai/session", "vscode.conversationId", "sessionID")
 """Members of `_meta` by which clients name the conversation: ChatGPT, VS Code, OpenCode."""
 _BAGGAGE: Final = ("gen_ai.conversation.id", "session.id")
 """Keys of `baggage` that name the conversation, as in the semantic conventions of OpenTelemetry."""
+_SENT: Final = frozenset({"traceparent", "baggage"})
 _BAGGAGE_BYTES: Final = 8192
 _BAGGAGE_MEMBERS: Final = 64
 
@@ -49,9 +50,11 @@ def is_request_id(text: str) -> bool:
 
 def correlation_of(headers: Headers, params: Mapping[str, Any], request_id: str, *, given: bool) -> Correlation:
     """Return the ids of a message; `given` is true if the client chose the request id."""
-    meta = as_object(params.get("_meta")) or {}
-    trace_id = trace_id_of(headers.get("traceparent")) or trace_id_of(meta.get("traceparent"))
-    conversation = _conversation(headers.get("baggage"), meta)
+    meta, sent = as_object(params.get("_meta")) or {}, headers.values
+    if not meta and sent.keys().isdisjoint(_SENT):
+        return unread(request_id, given=given)
+    trace_id = trace_id_of(sent.get("traceparent")) or trace_id_of(meta.get("traceparent"))
+    conversation = _conversation(sent.get("baggage"), meta)
     if not (given or trace_id or conversation):
         return Correlation(request_id=request_id)
     said = (("request_id", given), ("trace_id", trace_id), ("conversation", conversation))
@@ -65,8 +68,6 @@ def correlation_of(headers: Headers, params: Mapping[str, Any], request_id: str,
 
 def _conversation(baggage: str | None, meta: Mapping[str, Any]) -> str:
     """Return the first name of the conversation that can be used; empty if there is none."""
-    if baggage is None and not meta:
-        return ""
     candidates: list[object] = [*_named(baggage), *(meta.get(key) for key in _META), *_named(meta.get("baggage"))]
     return next((text for text in candidates if _is_conversation(text)), "")
 

@@ -141,9 +141,9 @@ class GrowingDigest:
 
 def digest(key: bytes, text: bytes) -> str:
     """Return the keyed digest of unmasked bytes: who has the key can confirm a guess, nobody else."""
-    growing = GrowingDigest(key)
-    growing.add(text)
-    return growing.text
+    keyed = _keyed(key).copy()
+    keyed.update(text)
+    return "hmac-sha256:" + keyed.hexdigest()
 
 
 @lru_cache(maxsize=4)

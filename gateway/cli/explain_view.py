@@ -12,13 +12,14 @@ import msgspec
 
 from gateway.cli.live import escaped
 from gateway.cli.replay_view import cut, why
+from gateway.journal.expanding import UNDESCRIBED
 from gateway.journal.lines import Read
 from gateway.journal.query import agent_of, target_of
 from gateway.review.candidate import Candidate
 from gateway.review.explanation import Explanation, RuleThere, Standing
 from gateway.review.judged import Judged
 from gateway.review.revisions import same_policy
-from gateway.review.row import STOP
+from gateway.review.row import STOP, WHY
 from gateway.review.whatif.search import Searched
 
 _WORDS: Final = {"allow": "ALLOWED", "deny": "DENIED", "hold": "HELD"}
@@ -57,6 +58,9 @@ def notes(record: Read, bundle: Candidate, explanation: Explanation | None) -> I
         yield "this is not the policy that decided; name that bundle, or check out its commit, to be sure."
     if any(reason.get("requirement") == STOP for reason in record.get("reasons", ())):
         yield "an emergency stop refused it; what follows is said as if there were none."
+    if explanation is None and record.get(UNDESCRIBED):
+        yield f"{WHY['undescribed']}: nothing can be asked again."
+        return
     if explanation is None:
         yield "no policy input was recorded (`journal.masking: none`, or too large): nothing can be asked again."
         return

@@ -6,6 +6,7 @@ of a key into the descriptions, where two that are alike are told apart and coun
 """
 
 from collections.abc import Mapping
+from sys import intern
 from typing import Any, Final
 
 from msgspec import UnsetType
@@ -49,6 +50,7 @@ _DIGITS: Final = 32
 _KEYED: Final = "hmac-sha256:"
 _NO_RETRY: Final = Retry()
 _ENCODER: Final = Encoder()
+"""It leaves out what is a default, by identity: texts that OPA or a settings file said are interned before."""
 
 
 def encoded(line: RecordLine) -> bytes:
@@ -109,7 +111,7 @@ def compacted_decision(record: Decided, sender: str) -> DecidedLine:
         phase=record.phase,
         message_kind=record.message_kind,
         micros=record.micros,
-        masking=record.masking,
+        masking="masked" if record.masking == "masked" else record.masking,
         replayable=record.replayable,
         arguments=_arguments(record, asked),
         sender=sender,
@@ -127,8 +129,8 @@ def _decision(record: Decided) -> dict[str, Any]:
         "outcome": record.outcome,
         "agent": AgentLine(id=record.agent.id) if record.agent is not None else None,
         "action": record.action,
-        "action_source": record.action_source,
-        "pin": record.pin,
+        "action_source": intern(record.action_source),
+        "pin": intern(record.pin),
         "code": record.code,
         "reasons": record.reasons,
         "grounds": tuple(map(_ground, record.grounds)),
@@ -219,7 +221,7 @@ def _target(method: str, target: Target) -> TargetLine:
 
 
 def _ground(ground: Ground) -> GroundLine:
-    return GroundLine(rule=ground.rule, owner=ground.owner, effect=ground.effect)
+    return GroundLine(rule=ground.rule, owner=ground.owner, effect=intern(ground.effect))
 
 
 def _cut(keyed: str) -> str:

@@ -2,7 +2,8 @@
 
 from typing import Any, Final
 
-from msgspec import UNSET
+import msgspec
+from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from gateway.admission.correlation import Correlation
@@ -18,7 +19,7 @@ from gateway.admission.decision import (
     Verdict,
 )
 from gateway.admission.enforce import ruling
-from gateway.admission.masking import Masking
+from gateway.admission.masking import Level, Masking
 from gateway.admission.policy_input import (
     ArgumentsMeta,
     AskedMessage,
@@ -81,6 +82,16 @@ DENY: Final = replace(
 )
 
 
+class _Level(Struct):
+    """A level as a settings file says it: no text that is read is the same object as one of the code."""
+
+    level: Level
+
+    @property
+    def masking(self) -> Masking:
+        return Masking(level=self.level, key=b"k" * 32)
+
+
 def asked(principal: Principal = SERVICE, **changes: Any) -> PolicyInput:
     """Return the question of a call."""
     whole = PolicyInput(
@@ -126,7 +137,7 @@ def listing(principal: Principal = SERVICE) -> PolicyInput:
 def record(question: PolicyInput, decision: Decision = ALLOW) -> Decided:
     """Return the record of a question with default masking."""
     answer = Verdict(
-        decision=decision,
+        decision=msgspec.json.decode(msgspec.json.encode(decision), type=Decision),
         revision="production@b935775ebe05.214",
         decision_id=CALL_ID,
         micros=3732,
@@ -137,7 +148,7 @@ def record(question: PolicyInput, decision: Decision = ALLOW) -> Decided:
         answer,
         enforced=ruling(answer, question.target),
         occasion=Occasion(call_id=CALL_ID, unix_ns=NOW_NS + 4_108_000, monotonic_ns=42, micros=4108, correlation=IDS),
-        masking=Masking(level="masked", key=b"k" * 32),
+        masking=msgspec.json.decode(b'{"level":"masked"}', type=_Level).masking,
     )
 
 

@@ -10,10 +10,14 @@ from tests.unit.server.client import Browser
 RESULT = b'{"jsonrpc":"2.0","id":1,"result":{"content":[]}}'
 
 
+def backwards(content: bytes) -> bytes:
+    return content[::-1]
+
+
 def world(*, auditor: bool) -> World:
     made = World(lambda _: replace(allow(), record="full"), lambda _: FakeReply(RESULT))
     parts = made.pipeline.engine.parts
-    seal = (lambda content: content[::-1]) if auditor else None
+    seal = backwards if auditor else None
     made.pipeline.engine.parts = replace(parts, masking=replace(parts.masking, seal=seal))  # pyright: ignore[reportAttributeAccessIssue]
     return made
 
