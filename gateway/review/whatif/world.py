@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from gateway.bundle.fact_index import fact_index
 from gateway.bundle.plain import Json, is_object
 from gateway.bundle.rule_index import by_person, rule_index, seal, who_index
 
@@ -63,8 +64,9 @@ def indexed(before: Json, data: Json) -> Json:
     index, servers = data["index"], data["catalog"]["servers"]
     ruled = data["rules"] is not before["rules"] or servers is not before["catalog"]["servers"]
     rules = rule_index(data["rules"], servers) if ruled else index["rules"]
+    facts = fact_index(data | {"index": {"rules": rules}}) if ruled else index.get("facts", {})
     again = ruled or data["agents"] is not before["agents"]
-    made = {
+    made: Json = {
         "rules": rules,
         "who": who_index(data["agents"], rules) if again else index["who"],
         **({"people": by_person(rules)} if ruled else {}),
@@ -72,7 +74,8 @@ def indexed(before: Json, data: Json) -> Json:
         "agent_seals": _sealed(before["agents"], index["agent_seals"], data["agents"]),
         "server_seals": _sealed(before["catalog"]["servers"], index["server_seals"], servers),
     }
-    return {**data, "index": {**index, **made}}
+    stated = {"facts": facts} if facts or "facts" in index else {}
+    return {**data, "index": {**index, **made, **stated}}
 
 
 def faithful(data: Json) -> bool:
@@ -82,6 +85,8 @@ def faithful(data: Json) -> bool:
         rules = rule_index(data["rules"], servers)
         sealed = {name: seal(rule) for name, rule in data["rules"].items()}
         same = rules == index["rules"] and sealed == index["seals"] and by_person(rules) == index.get("people", False)
+        facts = fact_index(data | {"index": {"rules": rules}})
+        same = same and facts == index.get("facts", {})
         return bool(same and who_index(data["agents"], rules) == index["who"])
     except (KeyError, TypeError, AttributeError):
         return False
