@@ -92,6 +92,7 @@ def circumstances_of(record: Decided) -> CircumstancesLine:
         client_id=caller.client_id if caller.subject is not None else None,
         groups=caller.groups,
         scopes=tuple(asked.principal.scopes) if asked is not None else (),
+        unknown=tuple(asked.principal.unknown) if asked is not None else (),
         claims=asked.principal.claims if asked is not None else {},
         delegation=caller.delegation,
         credential_sha256=caller.credential_sha256,

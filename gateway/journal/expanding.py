@@ -207,6 +207,7 @@ def _principal(line: DecidedLine, common: CircumstancesLine) -> Principal:
         "issuer": common.issuer,
         "groups": list(common.groups),
         "scopes": list(common.scopes),
+        "unknown": list(common.unknown),
         "claims": common.claims,
         "delegation": list(common.delegation),
         "credential_sha256": common.credential_sha256,

@@ -15,6 +15,7 @@ from msgspec import Meta, Struct, field
 from gateway.admission.decision import Ground, Obligation, Reason, ResolvedAgent
 from gateway.admission.masking import Level
 from gateway.admission.policy_input import ArgumentError, Client, Gateway, Item, Kind, Phase, Retry, SchemaCheck
+from gateway.admission.principal import ClaimField
 from gateway.admission.record import Outcome
 
 RESERVED: Final = "Reserved: no gateway writes it yet. "
@@ -179,6 +180,10 @@ class CircumstancesLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     client_id: str | None = None
     groups: tuple[str, ...] = ()
     scopes: tuple[str, ...] = ()
+    unknown: Annotated[
+        tuple[ClaimField, ...],
+        Meta(description="Fields whose claims could not be read."),
+    ] = ()
     claims: dict[str, Any] = field(default_factory=dict[str, Any])
     delegation: tuple[str, ...] = ()
     credential_sha256: str | None = None

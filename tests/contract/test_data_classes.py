@@ -176,7 +176,7 @@ def test_explain_says_what_the_target_holds_and_which_clearance_would_do(
 
 
 def test_a_decision_of_an_earlier_policy_says_nothing_of_data() -> None:
-    earlier = {
+    earlier: dict[str, Any] = {
         "schema": "mcp.decision/v1",
         "outcome": "deny",
         "reasons": [],

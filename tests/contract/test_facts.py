@@ -8,13 +8,14 @@ from typing import Any, Final
 
 import pytest
 from click.testing import Result
+from msgspec import UNSET
 
 from gateway.admission.decision import Verdict
 from gateway.admission.enforce import ruling
 from gateway.admission.masking import Masking
 from gateway.admission.policy_input import PolicyInput
 from gateway.admission.principal import ANONYMOUS
-from gateway.admission.record import Decided, Occasion, encode
+from gateway.admission.record import Decided, Occasion
 from gateway.admission.recording import decided
 from gateway.bundle.answering import Ruled
 from gateway.bundle.asking import Acting, asked, question
@@ -189,8 +190,8 @@ def test_replay_and_explain_compute_the_facts_of_recorded_arguments(
 ) -> None:
     verdicts = asyncio.run(Gateway(made, opa).verdicts())
     records = recorded(made, verdicts, level)
-    assert all(each.input is None or "facts" not in json.loads(encode(each))["input"] for each in records)
     journal = write(tmp_path / "journal", records)
+    assert all(each.input is None or each.input.facts is UNSET for each in records)
     bundle = tmp_path / "bundle.tar.gz"
     bundle.write_bytes(packed(made))
     told = run("replay", "--journal", journal, "--bundle", bundle, "--format", "json")

@@ -11,7 +11,7 @@ from click.testing import Result
 
 from gateway.bundle import Builder, PolicySource, Problems
 from gateway.bundle.build import Content
-from gateway.review.crypt import new_key
+from gateway.journal.crypt import new_key
 from tests.recorded import NOW, records, write
 
 Run = Callable[..., Result]

@@ -4,13 +4,13 @@ import orjson
 import pytest
 
 from gateway.admission.refusal import Stage, Wording, data, malformed_answer, own, text
-from gateway.protocol.errors import FAILURES
+from gateway.protocol.errors import FAILURES, FailureName
 from gateway.protocol.headers import Headers
 from gateway.protocol.malformed import Malformed
 
 
 @pytest.mark.parametrize("code", FAILURES)
-def test_only_what_will_be_refused_again_says_not_to_be_retried(code: str) -> None:
+def test_only_what_will_be_refused_again_says_not_to_be_retried(code: FailureName) -> None:
     said = text(own(code, "a reason", "a remedy"), Wording())
     assert ("Do not retry this unchanged." in said) is not FAILURES[code].passing
     assert "What to do: a remedy" in said
@@ -35,8 +35,8 @@ def test_a_refusal_says_whether_the_request_was_sent(stage: Stage, executed: str
 
 
 @pytest.mark.parametrize("code", FAILURES)
-def test_only_a_decision_of_policy_is_called_a_refusal_by_policy(code: str) -> None:
-    decided = code in {"policy_denied", "approval_required"}
+def test_only_a_decision_of_policy_is_called_a_refusal_by_policy(code: FailureName) -> None:
+    decided = code in {"policy_denied", "approval_required", "obligation_unsupported"}
     assert text(own(code, "a reason"), Wording()).startswith("Refused by policy") is decided
 
 
@@ -72,7 +72,7 @@ def test_other_requests_get_an_error_and_notifications_nothing() -> None:
 
 
 @pytest.mark.parametrize("code", FAILURES)
-def test_the_opening_sentence_begins_what_policy_decided_and_nothing_else(code: str) -> None:
+def test_the_opening_sentence_begins_what_policy_decided_and_nothing_else(code: FailureName) -> None:
     opening = "Your organization is blocking this action."
     lines = text(own(code, "a reason"), Wording(opening=opening)).splitlines()
     decided = code in {"policy_denied", "approval_required", "obligation_unsupported"}

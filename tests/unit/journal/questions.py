@@ -34,7 +34,7 @@ from gateway.admission.policy_input import (
     Server,
     Target,
 )
-from gateway.admission.principal import Principal
+from gateway.admission.principal import CLAIM_FIELDS, Principal
 from gateway.admission.question import moment
 from gateway.admission.record import Completed, Decided, Occasion, Result
 from gateway.admission.recording import decided
@@ -60,6 +60,7 @@ PRINCIPALS: Final = st.builds(
     client_id=st.none() | NAMES,
     groups=st.lists(NAMES, max_size=2),
     scopes=st.lists(NAMES, max_size=2),
+    unknown=st.lists(st.sampled_from(CLAIM_FIELDS), unique=True).map(sorted),
     claims=OBJECTS,
     delegation=st.lists(NAMES, max_size=2),
     credential_sha256=st.none() | DIGESTS,

@@ -103,8 +103,8 @@ def test_nothing_of_a_question_is_forgotten_by_the_written_form() -> None:
     """Whoever adds a field to the policy input has to write it, and to read it back in `expanding`."""
     known = {
         PolicyInput: "phase message principal client server target context definition definition_status arguments "
-        "arguments_meta items schema",
-        Principal: "kind method issuer subject client_id groups scopes claims delegation credential_sha256",
+        "arguments_meta items schema facts",
+        Principal: "kind method issuer subject client_id groups scopes unknown claims delegation credential_sha256",
         Context: "time source_ip gateway headers session",
         AskedMessage: "method kind revision era retry",
     }
