@@ -108,7 +108,7 @@ def command(directory: Path, *, as_json: bool, exit_code: bool, **words: Any) ->
 
     The policy is built as it is saved, and a real OPA decides. The definition presented is the pinned one. The agent
     acts with one of its own credentials; which one is said, and where it has none one is made up for this question.
-    With --call agent, target, arguments, groups and environment are those of a record in the journal.
+    With --call, agent, caller, target, arguments and environment are those of a record in the journal.
     """
     words = _recorded(words) if words["identifier"] else words
     stated, environment = _stated(words), words["environment"] or "dev"
@@ -127,7 +127,7 @@ def command(directory: Path, *, as_json: bool, exit_code: bool, **words: Any) ->
         answer = {"asked_as": chosen.how, "code": enforced.code, "decision": msgspec.to_builtins(decision)}
         click.echo(msgspec.json.format(msgspec.json.encode(answer), indent=2))
     else:
-        click.echo(shown(decision, stated, chosen))
+        click.echo(shown(decision, stated, chosen, content.data["rules"]))
     if exit_code and decision.outcome != "allow":
         raise SystemExit(1)
 
@@ -145,13 +145,17 @@ def _recorded(words: Mapping[str, Any]) -> dict[str, Any]:
         if record.get("replayable") is not True and record.get("arguments", {}).get("bytes", 0) > len("{}"):
             masked = f"masked in the journal (`journal.masking: {record.get('masking')}`)"
             raise click.ClickException(f"The arguments of this call were {masked}: give them with --args.")
-    principal: Mapping[str, Any] = record.get("principal") or {}
+    principal: Mapping[str, Any] = question.get("principal") or record.get("principal") or {}
+    token = {key: words[key] or principal.get(key) for key in ("issuer", "subject", "client_id", "claims")}
     kind = str(target.get("type")) if target.get("type") in KINDS else "method"
     return dict(words) | {
         "agent": agent_of(record),
         "server": record.get("server", ""),
         "arguments": arguments,
+        **(token if principal.get("method") == "jwt" else {}),
         "group": [*words["group"], *principal.get("groups", ())],
+        "unknown": [*words["unknown"], *principal.get("unknown", ())],
+        "source": words["source"] or record.get("source_ip") or None,
         "environment": words["environment"] or environment_of(str(record.get("revision", ""))),
         kind: record.get("method", "") if kind == "method" else target_of(record),
     }

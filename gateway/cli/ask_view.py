@@ -11,16 +11,19 @@ import click
 from gateway.admission.decision import Decision, Ground, Reason, Resolved
 from gateway.admission.owners import owners
 from gateway.bundle.asking import Acting, Asked
+from gateway.bundle.plain import Json
+from gateway.cli.replay_view import cut
+from gateway.review.explanation import conditions_compared
 
 _COLORS = {"allow": "green", "hold": "yellow", "deny": "red"}
 
 
-def shown(decision: Decision, stated: Asked, chosen: Acting) -> str:
-    """The decision in words, one fact a line."""
-    return "\n".join(_lines(decision, stated, chosen))
+def shown(decision: Decision, stated: Asked, chosen: Acting, rules: Json) -> str:
+    """The decision in words, one fact a line; `rules` are those of the bundle."""
+    return "\n".join(_lines(decision, stated, chosen, rules))
 
 
-def _lines(decision: Decision, stated: Asked, chosen: Acting) -> Iterator[str]:
+def _lines(decision: Decision, stated: Asked, chosen: Acting, rules: Json) -> Iterator[str]:
     outcome = click.style(decision.outcome, fg=_COLORS[decision.outcome], bold=True)
     touched = stated.target.name or stated.target.uri or stated.method
     yield f"{outcome}  {stated.agent} → {stated.server} {touched} ({decision.resolved.action})"
@@ -36,6 +39,8 @@ def _lines(decision: Decision, stated: Asked, chosen: Acting) -> Iterator[str]:
             yield from _reason(title, reason)
     for ground in decision.grounds:
         yield _ground(ground)
+        for condition in conditions_compared(rules.get(ground.rule, {}), stated.arguments):
+            yield f"    {cut(condition)}"
     if decision.outcome != "allow" and (named := owners(decision)):
         yield f"  whom to ask: {', '.join(named)}"
 

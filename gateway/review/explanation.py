@@ -203,13 +203,18 @@ def _there(name: str, rule: Json, question: Json) -> RuleThere:
         line=int(rule.get("line", 0)),
         owner=str(rule.get("owner", "")),
         because=str(rule.get("reason", "")),
-        conditions=tuple(_compared(pointer, condition, question) for pointer, condition in conditions_of(rule)),
+        conditions=conditions_compared(rule, question.get("arguments", {})),
     )
 
 
-def _compared(pointer: str, condition: Json, question: Json) -> str:
+def conditions_compared(rule: Json, arguments: Any) -> tuple[str, ...]:
+    """Return the conditions of a rule and of its exception in words, each with the value that it was compared with."""
+    return tuple(_compared(pointer, condition, arguments) for pointer, condition in conditions_of(rule))
+
+
+def _compared(pointer: str, condition: Json, arguments: Any) -> str:
     path = str(condition["path"])
-    found = at(question.get("arguments", {}), segments(path))
+    found = at(arguments, segments(path))
     was = "not there" if found is ABSENT else msgspec.json.encode(found).decode()
     exception = "unless " if pointer.startswith(EXCEPTION) else ""
     return f"{exception}{condition_words(condition)}; it was {was}"
