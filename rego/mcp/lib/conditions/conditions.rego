@@ -48,9 +48,15 @@ _outermost("not", test, value, at) := _opposite[_by_second(test, value, at)]
 
 _outermost("none_of", tests, value, at) := _opposite[_any({_by_second(test, value, at) | some test in tests})]
 
-_outermost("any_element", test, value, at) := _any({_by_second(test, each, below) | some below, each in _elements(value, at)})
+_outermost("any_element", test, value, at) := _any({verdict |
+	some below, each in _elements(value, at)
+	verdict := _by_second(test, each, below)
+})
 
-_outermost("every_element", test, value, at) := _every({_by_second(test, each, below) | some below, each in _elements(value, at)})
+_outermost("every_element", test, value, at) := _every({verdict |
+	some below, each in _elements(value, at)
+	verdict := _by_second(test, each, below)
+})
 
 _outermost(word, operand, value, at) := _innermost(word, operand, value, at)
 
@@ -58,9 +64,15 @@ _second("not", test, value, at) := _opposite[_by_third(test, value, at)]
 
 _second("none_of", tests, value, at) := _opposite[_any({_by_third(test, value, at) | some test in tests})]
 
-_second("any_element", test, value, at) := _any({_by_third(test, each, below) | some below, each in _elements(value, at)})
+_second("any_element", test, value, at) := _any({verdict |
+	some below, each in _elements(value, at)
+	verdict := _by_third(test, each, below)
+})
 
-_second("every_element", test, value, at) := _every({_by_third(test, each, below) | some below, each in _elements(value, at)})
+_second("every_element", test, value, at) := _every({verdict |
+	some below, each in _elements(value, at)
+	verdict := _by_third(test, each, below)
+})
 
 _second(word, operand, value, at) := _innermost(word, operand, value, at)
 
@@ -68,9 +80,15 @@ _third("not", test, value, at) := _opposite[_by_innermost(test, value, at)]
 
 _third("none_of", tests, value, at) := _opposite[_any({_by_innermost(test, value, at) | some test in tests})]
 
-_third("any_element", test, value, at) := _any({_by_innermost(test, each, below) | some below, each in _elements(value, at)})
+_third("any_element", test, value, at) := _any({verdict |
+	some below, each in _elements(value, at)
+	verdict := _by_innermost(test, each, below)
+})
 
-_third("every_element", test, value, at) := _every({_by_innermost(test, each, below) | some below, each in _elements(value, at)})
+_third("every_element", test, value, at) := _every({verdict |
+	some below, each in _elements(value, at)
+	verdict := _by_innermost(test, each, below)
+})
 
 _third(word, operand, value, at) := _innermost(word, operand, value, at)
 

@@ -4,8 +4,8 @@
 #   The verdict of the YAML rules on the message. Rule 1: deny beats hold beats allow beats nothing, and order never
 #   matters. Rule 2: a rule refuses unless it surely does not apply, and permits only where it surely does. Rule 3: a
 #   damaged rule refuses, by its name. Rule 4: `permitted_without_arguments` reads no arguments: a refusal with argument
-#   conditions does not count there, a permission with conditions does; nor does a refusal whose exception has some. Rule
-#   5: an exception lifts a refusal where it surely fits, and leaves a permission where it surely does not.
+#   conditions does not count there, a permission with conditions does; nor does a refusal whose exception has some.
+#   Rule 5: an exception lifts a refusal where it surely fits, and leaves a permission where it surely does not.
 package mcp.lib.rules
 
 import data.mcp.lib.call
