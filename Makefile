@@ -103,9 +103,9 @@ coverage: .venv/.dev opa ## unit, property and contract tests with coverage
 requirements: .venv/.dev ## write the pinned requirements anew from pyproject.toml
 	compile="$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-header --no-annotate --upgrade"; \
-	$$compile pyproject.toml --extra demo requirements/dev.in -o requirements/dev.txt; \
+	$$compile pyproject.toml --extra demo --extra sql requirements/dev.in -o requirements/dev.txt; \
 	$$compile pyproject.toml -c requirements/dev.txt -o requirements/run.txt; \
-	$$compile pyproject.toml --extra demo requirements/build.in -c requirements/dev.txt -o requirements/demo.txt; \
+	$$compile pyproject.toml --extra demo --extra sql requirements/build.in -c requirements/dev.txt -o requirements/demo.txt; \
 	$$compile requirements/client1.in -o requirements/client1.txt
 
 clean: ## remove what make made here (not the tool directory in the user's cache)

@@ -52,6 +52,7 @@ ROWS: Final[dict[str, Any]] = {
     "host: [b.example]": {"host": ["b.example"]},
     "domain: [b.example]": {"domain": ["b.example"]},
     "within: [a]": {"within": ["a"]},
+    "sql: {dialect: sqlite, only: [select]}": {"sql": {"dialect": "sqlite", "only": ["select"]}},
 }
 FACTS: Final = {"/x": {"path": "a"}}
 """What the gateway finds out about `a`: it is a path, and neither a URL nor an address."""

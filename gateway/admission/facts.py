@@ -1,4 +1,4 @@
-"""Facts about string arguments that Rego cannot find out: the host of a URL, the domain of an address, a normal path.
+"""Facts about string arguments that Rego cannot compute: host of a URL, domain of an address, normal path, SQL.
 
 Rule 1: a fact is computed only where the policy reads it (`needs_facts` of its decision), from the very arguments that
 are judged and forwarded.
@@ -18,6 +18,7 @@ from gateway.admission.masking import segments
 from gateway.admission.normal_paths import normal_path
 from gateway.admission.policy_input import PolicyInput, TextFacts
 from gateway.admission.schemas import is_array, is_object
+from gateway.admission.sql_statements import DIALECTS, Dialect, sql_kinds
 from gateway.admission.url_hosts import url_host
 
 ELEMENTS: Final = 100
@@ -28,11 +29,24 @@ INTERNATIONAL: Final = 25
 """What a string costs in which a name may have other characters than ASCII; any other string costs 1."""
 NESTED: Final = 4
 """Lists in lists."""
+PARSED: Final = 250
+"""What it costs to parse a string as SQL, in one dialect."""
 _INTERNATIONAL: Final = frozenset({"host", "domain"})
-_READERS: Final[Mapping[str, Callable[[str], str | None]]] = {
+
+
+def _of_sql(dialect: Dialect) -> Callable[[str], list[str] | None]:
+    def read(text: str) -> list[str] | None:
+        kinds = sql_kinds(text, dialect)
+        return None if kinds is None else [*kinds]
+
+    return read
+
+
+_READERS: Final[Mapping[str, Callable[[str], str | list[str] | None]]] = {
     "host": url_host,
     "domain": mail_domain,
     "path": normal_path,
+    **{dialect: _of_sql(dialect) for dialect in DIALECTS},
 }
 
 
@@ -43,7 +57,7 @@ def with_facts(question: PolicyInput, needed: Sequence[NeededFacts]) -> PolicyIn
 
 def facts(arguments: Mapping[str, Any], needed: Sequence[NeededFacts]) -> dict[str, TextFacts]:
     """Return JSON pointer -> the facts of the string there, for those strings that have some."""
-    found: dict[str, dict[str, str]] = {}
+    found: dict[str, dict[str, Any]] = {}
     left = WORK
     for need in needed:
         for pointer, text in _strings(need.path, _at(arguments, need.path), NESTED):
@@ -56,8 +70,9 @@ def facts(arguments: Mapping[str, Any], needed: Sequence[NeededFacts]) -> dict[s
 
 
 def _cost(text: str, names: Sequence[str]) -> int:
+    parsed = PARSED * len({*DIALECTS} & {*names})
     is_plain = text.isascii() and (len(text) > url_hosts.LONGEST or "xn--" not in text.lower())
-    return 1 if is_plain or not _INTERNATIONAL & set(names) else INTERNATIONAL
+    return parsed + (1 if is_plain or not _INTERNATIONAL & set(names) else INTERNATIONAL)
 
 
 def _at(arguments: Mapping[str, Any], pointer: str) -> Any:

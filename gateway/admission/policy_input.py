@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 from msgspec import UNSET, Struct, UnsetType, field
 
 from gateway.admission.principal import Principal
+from gateway.admission.sql_statements import StatementKind
 
 SCHEMA: Final = "mcp.input/v1"
 
@@ -107,6 +108,12 @@ class TextFacts(Struct, frozen=True, kw_only=True):
     """The domain of one mail address, in the same form."""
     path: str | UnsetType = UNSET
     """A file path in normal form."""
+    mysql: list[StatementKind] | UnsetType = UNSET
+    """What the SQL statements of the text do, if it is read as MySQL."""
+    postgres: list[StatementKind] | UnsetType = UNSET
+    """The same, read as PostgreSQL."""
+    sqlite: list[StatementKind] | UnsetType = UNSET
+    """The same, read as SQLite."""
 
 
 class Item(Struct, frozen=True, kw_only=True):

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from gateway.admission.schemas import Part, Schema, is_array, is_object
-from gateway.bundle.rule_conditions import ELEMENTS, NUMBERS, TEXTS, ConditionTest
+from gateway.bundle.rule_conditions import ELEMENTS, NUMBERS, SQL, TEXTS, ConditionTest
 
 EVERY: Final = frozenset({"null", "boolean", "number", "string", "array", "object"})
 _DEEPEST: Final = 20
-_TEXTS: Final = TEXTS | {"host", "domain", "within"}
+_TEXTS: Final = TEXTS | {"host", "domain", "within", SQL}
 
 Types = frozenset[str]
 

@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 
 from gateway.admission.host_names import host_name, ipv4_address, ipv6_address
 from gateway.admission.normal_paths import normal_path
+from gateway.admission.sql_statements import is_available
 from gateway.bundle.document import Document
 from gateway.bundle.environment import Environment
 from gateway.bundle.problem import Problem
-from gateway.bundle.rule_conditions import DEEPEST, ELEMENTS, ConditionTest
+from gateway.bundle.rule_conditions import DEEPEST, ELEMENTS, SQL, ConditionTest
 
 MOST_NUMBERS: Final = 5
 """How many parts of a path may be numbers: each may be the index of a list or the key of an object."""
@@ -35,6 +36,9 @@ def condition_values(environment: Environment) -> Iterator[Problem]:
             yield document.problem(pointer, said, "Leave out a `not` of a `not`, or write several conditions.")
         if test.word in _FACTS:
             yield from _names(document, pointer, test)
+        elif test.word == SQL and not is_available():
+            said = "this installation has no SQL parser, so that nothing is known of what the statements do."
+            yield document.problem(pointer, said, "Install the extra: pip install 'mcp-admission[sql]'.")
         if not test.outer:
             yield from _numbers(document, pointer, test)
 

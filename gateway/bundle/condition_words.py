@@ -28,6 +28,8 @@ def words_of_test(word: str, operand: Any) -> str:
             return _opposite(operand)
         case "none_of":
             return f"none of ({'; '.join(map(_only, operand))})" if is_array(operand) else _plain(word, operand)
+        case "sql" if is_object(operand):
+            return f"sql ({operand.get('dialect')}) only {', '.join(map(str, operand.get('only', ())))}"
         case "any_element" | "every_element" | "length":
             return f"{_spaced(word)}: {_only(operand)}"
         case _:

@@ -9,10 +9,10 @@ from typing import Final
 
 from gateway.bundle.plain import Json
 from gateway.bundle.reads import ANY_SERVER, offered
-from gateway.bundle.rule_conditions import tests_of
+from gateway.bundle.rule_conditions import SQL, tests_of
 
 FACTS: Final = {"host": "host", "domain": "domain", "within": "path"}
-"""The word of a test -> the fact that it reads."""
+"""The word of a test -> the fact that it reads; that of `sql` has the name of its dialect."""
 
 Needed = list[Json]
 
@@ -34,4 +34,6 @@ def _needed(data: Json, names: Iterable[str]) -> Needed:
         for test in tests_of(data["rules"][name]):
             if test.word in FACTS:
                 facts.setdefault(test.path, set()).add(FACTS[test.word])
+            elif test.word == SQL:
+                facts.setdefault(test.path, set()).add(test.operand["dialect"])
     return [{"path": path, "facts": sorted(facts[path])} for path in sorted(facts)]

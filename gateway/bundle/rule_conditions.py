@@ -21,6 +21,8 @@ EXCEPTION: Final = "/unless"
 """Where the exception of a rule stands."""
 NUMBERS: Final = frozenset({"at_most", "at_least", "above", "below"})
 TEXTS: Final = frozenset({"prefix", "glob", "matches"})
+SQL: Final = "sql"
+"""The test of what SQL statements do: the dialect they are read in, and what they may do."""
 
 
 class ConditionTest(Struct, frozen=True):

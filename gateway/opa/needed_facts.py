@@ -5,6 +5,7 @@ Rule 2: what one revision needs is not what another needs: if another one answer
 Rule 3: facts that the policy in force does not find are unknown to it, which permits nothing and lifts no refusal.
 """
 
+import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -12,12 +13,15 @@ from typing import Final
 from gateway.admission.decision import NeededFacts, PolicyFailure
 from gateway.admission.facts import with_facts
 from gateway.admission.policy_input import PolicyInput
+from gateway.admission.sql_statements import DIALECTS, is_available
 from gateway.opa.answer import Decided, revision_of
 
 KNOWN: Final = 1024
 """Revisions and servers whose needs are remembered."""
 _ATTEMPTS: Final = 4
 """Without facts and with them, and the same again if another revision comes into force meanwhile."""
+
+_LOG: Final = logging.getLogger(__name__)
 
 Needed = tuple[NeededFacts, ...]
 Ask = Callable[[PolicyInput], Awaitable[Decided | PolicyFailure]]
@@ -52,6 +56,13 @@ class FactsNeeded:
         if not told:
             return self._known.get(key, ())
         self._known[key] = told
+        if not is_available() and any(name in DIALECTS for need in told for name in need.facts):
+            revision, server = key
+            _LOG.warning(
+                "the policy reads SQL, and this installation has no SQL parser: its rules refuse such calls; "
+                "install the extra: pip install 'mcp-admission[sql]'",
+                extra={"revision": revision, "server": server},
+            )
         if len(self._known) > KNOWN:
             self._known.popitem(last=False)
         return told

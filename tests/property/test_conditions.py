@@ -120,6 +120,8 @@ def test_a_condition_that_is_called_wider_is_wider(seed: int) -> None:
         ({"domain": ["*.b.example.com"]}, {"domain": ["*.example.com"]}, True), ({"domain": ["a.example"]}, {"host": ["a.example"]}, None),
         ({"within": ["/a/b"]}, {"within": ["/a"]}, True), ({"within": ["/ab"]}, {"within": ["/a"]}, None), ({"within": ["a"]}, {"within": ["/a"]}, None),
         ({"within": ["/a"]}, {"within": ["/"]}, True), ({"within": ["a"]}, {"within": ["."]}, True), ({"within": ["../a"]}, {"within": ["."]}, None),
+        ({"sql": {"dialect": "mysql", "only": ["select"]}}, {"sql": {"dialect": "mysql", "only": ["call", "select"]}}, True),
+        ({"sql": {"dialect": "mysql", "only": ["select"]}}, {"sql": {"dialect": "sqlite", "only": ["call", "select"]}}, None),
         ({"length": {"at_most": 5}}, {"length": {"equals": 5}}, False), ({"length": {"at_most": 5}}, {"at_most": 5}, None),
         ({"not": {"at_most": 5}}, {"not": {"at_most": 10}}, False), ({"none_of": [{"equals": 1}]}, {"none_of": [{"equals": 1}, {"equals": 2}]}, False),
         ({"not": {"equals": 1}}, {"none_of": [{"equals": 1}, {"above": 5}]}, False), ({"any_element": {"at_most": 5}}, {"any_element": {"at_most": 6}}, True),

@@ -41,6 +41,7 @@ KNOWN_TO_ONE: Final = {
     "admission/validator.py": "jsonschema_rs",
     "admission/host_names.py": "idna",
     "admission/addresses.py": "ipaddress",
+    "admission/sql_statements.py": "sqlglot",
 }
 EFFECTS: Final = frozenset({"open", "print", "input", "breakpoint", "exec", "eval", "__import__"})
 CLOCKS: Final = frozenset({"now", "utcnow", "today"})

@@ -12,7 +12,7 @@ import orjson
 
 from gateway.bundle.condition_words import condition_words
 from gateway.bundle.plain import Json, is_array, is_object
-from gateway.bundle.rule_conditions import ELEMENTS, NUMBERS, OF_SEVERAL
+from gateway.bundle.rule_conditions import ELEMENTS, NUMBERS, OF_SEVERAL, SQL
 
 _ENDLESS: Final = float("inf")
 _OF_NAMES: Final = frozenset({"host", "domain"})
@@ -99,6 +99,8 @@ def _is_part(word: str, one: Any, other_word: str, other: Any) -> bool:
         return str(one).startswith(str(other))
     if word in _OF_NAMES:
         return all(any(_covers(wide, name) for wide in other) for name in one)
+    if word == SQL:
+        return one["dialect"] == other["dialect"] and {*one["only"]} <= {*other["only"]}
     if word == "within":
         kinds = [{str(root).startswith("/") for root in roots} for roots in (one, other)]
         return kinds[0] == kinds[1] and all(any(_lies_below(root, wide) for wide in other) for root in one)

@@ -89,6 +89,7 @@ _WORDS: Final[dict[str, tuple[Any, ...]]] = {
         [{"path": "/to", "not": {"any_element": {"not": {"matches": "^."}}}}],
         [{"path": "/path", "within": ["a"]}, {"path": "/url", "host": ["*.example.com"]}],
         [{"path": "/to", "every_element": {"domain": ["example.com"]}}],
+        [{"path": "/query", "sql": {"dialect": "postgres", "only": ["select", "call"]}}],
         [{"path": "/absent", "equals": 1}],
     ),
     "unless": (
@@ -97,7 +98,11 @@ _WORDS: Final[dict[str, tuple[Any, ...]]] = {
         {"who": {}, "when": None, "arguments": [{"path": "/channel", "equals": "general"}]},
         {"who": {"kinds": ["other"]}, "when": {"days": ["friday"]}, "arguments": [{"path": "/limit", "below": 9}]},
     ),
-    "facts": ({}, {"/path": {"path": "a/b"}}, {"/to/0": {"domain": "example.com"}, "/url": {"host": "a.example.com"}}),
+    "facts": (
+        {},
+        {"/path": {"path": "a/b"}, "/query": {"postgres": ["select"]}},
+        {"/to/0": {"domain": "example.com"}, "/url": {"host": "a.example.com"}},
+    ),
     "required": (["absent"], "rules_permit"),
     "formats": ("match", "mismatch", "uncheckable", "none"),
     "unchecked": (["/properties/a/pattern"], []),

@@ -84,8 +84,8 @@ def _meeting(test: Json, now: Any) -> Iterator[Any]:
                 yield operand + (now.rsplit("/", 1)[-1] if isinstance(now, str) else "")
             case "glob":
                 yield operand.replace("*", "x").replace("?", "x")
-            case "host" | "domain" | "within":
-                yield from _having(word, operand[:_MOST_VALUES], now)
+            case "host" | "domain" | "within" | "sql":
+                yield from _having(word, [*operand][:_MOST_VALUES], now)
             case "any_element" | "every_element":
                 yield from ([value] for value in _meeting(operand, None))
             case "not" | "none_of":
@@ -95,8 +95,11 @@ def _meeting(test: Json, now: Any) -> Iterator[Any]:
 
 
 def _having(word: str, names: list[str], now: Any) -> Iterator[str]:
-    """Yield URLs with one of the hosts, addresses with one of the domains, or paths below one of the roots."""
+    """Yield URLs with one of the hosts, addresses with one of the domains, paths below one of the roots, or a query."""
     last = now.rsplit("/", 1)[-1] if isinstance(now, str) else ""
+    if word == "sql":
+        yield "SELECT 1"
+        return
     for name in names:
         if word == "within":
             yield f"{name.rstrip('/')}/{last}".rstrip("/")

@@ -22,6 +22,7 @@ def problems(condition: str, key: str = "arguments") -> list[Problem]:
         "{path: /n, at_most: 100}", "{path: /n, at_least: 0.5}", "{path: /n, above: -1}", "{path: /n, below: 0}",
         "{path: /t, length: {at_most: 10}}", "{path: /t, length: {equals: 0}}", "{path: /t, absent: true}",
         "{path: /t, not: {absent: true}}", "{path: /t, not: {not: {equals: null}}}", "{path: /t, none_of: [{prefix: a}, {glob: b*}]}",
+        "{path: /t, sql: {dialect: postgres, only: [select]}}", "{path: /t, not: {sql: {dialect: mysql, only: [select, several]}}}",
         "{path: /t, any_element: {not: {equals: a}}}", "{path: /t, every_element: {length: {above: 3}}}",
     ],
 )  # fmt: skip
@@ -32,6 +33,8 @@ def test_the_tests_of_the_language_are_accepted(condition: str) -> None:
 @pytest.mark.parametrize(
     ("condition", "word"),
     [
+        ("{path: /t, sql: [select]}", "{dialect: postgres, only: [select]}"), ("{path: /t, sql: {dialect: tsql, only: [select]}}", "mysql, postgres or sqlite"),
+        ("{path: /t, sql: {dialect: mysql, only: [drop]}}", "select, insert"), ("{path: /t, read_only: true}", "`sql: {dialect"),
         ("{path: /n, max: 100}", "`above: 100`"), ("{path: /n, max: 100}", "`at_most: 100`"), ("{path: /n, min: 1}", "`at_least: 10`"), ("{path: /n, min: 1}", "`below: 10`"),
         ("{path: /n, maximum: 1}", "`at_most"), ("{path: /n, less_than: 1}", "`below`"), ("{path: /n, lessThan: 1}", "`below`"), ("{path: /n, Less-Than: 1}", "`below`"),
         ("{path: /n, lte: 1}", "`at_most`"), ("{path: /n, gt: 1}", "`above`"), ("{path: /n, greater_than_or_equal: 1}", "`at_least`"),

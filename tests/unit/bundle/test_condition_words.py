@@ -26,6 +26,7 @@ from gateway.bundle.rule_conditions import tests_of as every_test
         ({"every_element": {"host": ["*.b.example", "c.d"]}}, "/to: every element: host in *.b.example, c.d"),
         ({"not": {"any_element": {"equals": 1}}}, "/to: not (any element: equals 1)"),
         ({"within": ["/reports", "/tmp"]}, "/to: within /reports, /tmp"),
+        ({"sql": {"dialect": "mysql", "only": ["select", "call"]}}, "/to: sql (mysql) only select, call"),
         ({"not": {"within": ["/etc"]}}, "/to: not within /etc"),
         ({"not": {"not": {"equals": None}}}, "/to: not (not equals null)"),
     ],

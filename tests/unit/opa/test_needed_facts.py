@@ -8,8 +8,10 @@ from types import FrameType
 from typing import Any
 
 import msgspec
+import pytest
 
 from gateway.admission.decision import PolicyFailure, Verdict
+from gateway.admission.facts import PARSED, WORK
 from gateway.admission.policy_input import PolicyInput
 from gateway.opa.answer import Decided
 from gateway.opa.client import DECISION, LISTING, OpaClient
@@ -164,3 +166,26 @@ async def test_no_more_needs_are_remembered_than_is_bounded() -> None:
     await facts.answered(question("s0", url=URL), "dev@aaaaaaaaaaaa.1", ask)
     await facts.answered(question(f"s{KNOWN}", url=URL), "dev@aaaaaaaaaaaa.1", ask)
     assert answers.stated == [None, HOST, HOST]
+
+
+async def test_a_missing_parser_of_sql_is_logged_once_for_each_policy(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("gateway.opa.needed_facts.is_available", lambda: False)
+    asking = client(Needy({1: [{"path": "/sql", "facts": ["postgres"]}]}))
+    for _ in range(3):
+        await asking.decide(question(sql="SELECT 1"))
+    (line,) = caplog.records
+    assert "pip install 'mcp-admission[sql]'" in line.getMessage()
+    hosts = client(Needy({1: NEEDS}))
+    await hosts.decide(question(url=URL))
+    assert caplog.records == [line]
+
+
+async def test_what_statements_do_is_computed_in_the_dialect_that_is_read() -> None:
+    opa = Needy({1: [{"path": "/sql", "facts": ["postgres"]}]})
+    await client(opa).decide(question(sql="SELECT 1; DELETE FROM t"))
+    assert opa.stated == [None, {"/sql": {"postgres": ["delete", "select", "several"]}}]
+    many = Needy({1: [{"path": "/all", "facts": ["postgres"]}]})
+    await client(many).decide(question(all=["SELECT 1"] * 10))
+    assert len(many.stated[1]) == WORK // (PARSED + 1)

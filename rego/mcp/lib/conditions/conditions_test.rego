@@ -198,6 +198,27 @@ test_a_path_is_a_root_or_lies_below_one if {
 	}
 }
 
+test_sql_only_does_what_is_listed if {
+	every case in [
+		[["select"], ["select"], "holds"],
+		[["select", "call"], ["select"], "holds"],
+		[["select"], ["delete", "select"], "fails"],
+		[["select"], ["select", "several"], "fails"],
+		[["select", "several"], ["select", "several"], "holds"],
+		[["select"], ["other"], "fails"],
+		[["select"], [], "unknown"],
+		[["select"], null, "unknown"],
+		[["select"], "select", "unknown"],
+	] {
+		[only, kinds, verdict] := case
+		test := {"sql": {"dialect": "postgres", "only": only}}
+		_verdict_with(test, "as written", {"/a": {"postgres": kinds}}) == verdict
+		_verdict_with({"not": test}, "as written", {"/a": {"postgres": kinds}}) == _opposite[verdict]
+		_verdict_with(test, "as written", {"/a": {"mysql": kinds}}) == "unknown"
+		_verdict_with(test, 7, {"/a": {"postgres": kinds}}) == "unknown"
+	}
+}
+
 test_a_fact_that_is_not_there_is_unknown if {
 	every test in [{"host": ["a"]}, {"domain": ["a"]}, {"within": ["a"]}] {
 		elsewhere := {"/b": {"host": "a", "domain": "a", "path": "a"}}

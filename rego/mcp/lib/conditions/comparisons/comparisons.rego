@@ -64,6 +64,12 @@ holds("within", roots, value, at) if {
 	_lies_within(root, path)
 }
 
+holds("sql", wanted, value, at) if {
+	kinds := _kinds(wanted.dialect, value, at)
+	count(kinds) > 0
+	every kind in kinds { kind in wanted.only }
+}
+
 # METADATA
 # description: True where a test can say of a value whether it holds.
 judges("equals", wanted, value, _) if type_name(value) == type_name(wanted)
@@ -100,6 +106,8 @@ judges("within", roots, value, at) if {
 	some root in roots
 	_is_absolute(root) == _is_absolute(path)
 }
+
+judges("sql", wanted, value, at) if _kinds(wanted.dialect, value, at)
 
 _are_numbers(limit, value) if {
 	is_number(value)
@@ -149,3 +157,11 @@ _lies_within(".", path) if not _is_absolute(path)
 _lies_within(root, path) if startswith(path, concat("", [root, "/"]))
 
 _is_absolute(path) := startswith(path, "/")
+
+# What the SQL statements of the text at a pointer do, read in a dialect; a text always does something.
+_kinds(dialect, value, at) := kinds if {
+	is_string(value)
+	kinds := input.facts[at][dialect]
+	is_array(kinds)
+	count(kinds) > 0
+}
