@@ -13,7 +13,7 @@ import click
 
 from gateway.bundle.checking import COVERAGE, Checking, Stage
 from gateway.bundle.mutation import Hunt, Report, Survivor, base_of
-from gateway.bundle.quality import counted
+from gateway.bundle.quality import Looked, counted
 from gateway.bundle.tool import Opa
 from gateway.cli.check import named, total
 from gateway.cli.opa_found import opa_found, remembered
@@ -66,11 +66,8 @@ def command(  # noqa: PLR0913 - one parameter an option
     checking = Checking(
         opa=opa_found(), state=remembered(), now=time.time(), least_coverage=coverage, own_coverage_is_wished=True
     )
-    problems = warnings = 0
-    for stage in checking.stages(directory, names):
-        _show(stage)
-        problems += len(stage.looked.problems)
-        warnings += len(stage.looked.warnings)
+    looked = [_shown(stage) for stage in checking.stages(directory, names)]
+    problems = sum(len(each.problems) for each in looked)
     if mutate and not problems:
         hunt = Hunt(
             opa=Opa(checking.opa),
@@ -82,12 +79,13 @@ def command(  # noqa: PLR0913 - one parameter an option
             sample=sample or 0,
         )
         problems += _mutated(hunt)
-    click.echo(total(problems, warnings), err=True)
+    click.echo(total(problems, sum(len(each.warnings) for each in looked)), err=True)
     if problems:
         raise SystemExit(1)
 
 
-def _show(stage: Stage) -> None:
+def _shown(stage: Stage) -> Looked:
+    """Show a stage, and return what it found."""
     looked = stage.looked
     mark = click.style("FAIL", fg="red") if looked.problems else click.style("ok", fg="green")
     padding = " " * (4 - len(click.unstyle(mark)))
@@ -100,6 +98,7 @@ def _show(stage: Stage) -> None:
         click.echo(f"      {warning.as_warning}")
     for problem in looked.problems:
         click.echo(f"      {problem}")
+    return looked
 
 
 def _mutated(hunt: Hunt) -> int:
