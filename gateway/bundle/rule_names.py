@@ -6,7 +6,7 @@ Rule 2: `not_yet: true` waives this for one rule until its `expires`; a waiver t
 Rule 3: if agents, servers or targets are named exactly and none of them is what else the rule says, that counts, too.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import Final
@@ -16,41 +16,23 @@ from msgspec.structs import replace
 
 from gateway.bundle.argument_paths import REVIEWED, ArgumentPaths
 from gateway.bundle.argument_tests import mistyped
-from gateway.bundle.catalog_names import SECTIONS, SERVER_FIELDS, CatalogNames, Target, bearers
+from gateway.bundle.catalog_names import SECTIONS, SERVER_FIELDS, CatalogNames, Target
 from gateway.bundle.data_classes import CatalogData
-from gateway.bundle.document import Document, step
+from gateway.bundle.document import Document
 from gateway.bundle.environment import Environment
 from gateway.bundle.moments import unix_seconds
 from gateway.bundle.plain import Json
 from gateway.bundle.problem import Problem
-from gateway.bundle.rule_claims import ClaimNames, issuer_of
 from gateway.bundle.rule_conditions import EXCEPTION, conditions_of
-from gateway.bundle.suggestions import Suggestions, nearest
+from gateway.bundle.suggestions import Suggestions
+from gateway.bundle.unknown_names import AHEAD, SAID, Unknown, listed
+from gateway.bundle.who_names import WhoNames
 
-_SAID: Final = {
-    "servers": "no server is called `{}`",
-    "server_tags": "no server has the tag `{}`",
-    "server_environments": "no server is in the environment `{}`",
-    "agents": "no agent is called `{}`",
-    "kinds": "no agent is of the kind `{}`",
-    "labels": "no agent has the label `{}`",
-    "owners": "no agent is owned by `{}`",
-    "groups": "no group is called `{}`",
-    "tools": "no tool is called `{}`",
-    "prompts": "no prompt is called `{}`",
-    "resources": "no resource has the URI `{}`",
-    "tool_tags": "no target has the tag `{}`",
-    "data": "no data class is called `{}`",
-}
 _NARROWING: Final = ("tool_tags", "data", "reach", "actions")
 """What a rule says of targets besides their names."""
-_AHEAD: Final = "If it is still to come, add `not_yet: true` with `owner` and `expires`."
-_INSTEAD: Final = f"Correct the name or import it into the catalog. {_AHEAD}"
-_OF_AGENTS: Final = f"Correct the name or add the agent that has it. {_AHEAD}"
-_OF_ARGUMENTS: Final = f"Correct the path, which names the arguments of the call. {_AHEAD}"
+_INSTEAD: Final = f"Correct the name or import it into the catalog. {AHEAD}"
+_OF_ARGUMENTS: Final = f"Correct the path, which names the arguments of the call. {AHEAD}"
 _OF_DATA: Final = "Correct the name, or add it to `data_classes` in environment.yaml."
-_OF_GROUPS: Final = "Correct the name, or add it to `groups` in environment.yaml."
-
 
 Group = tuple[tuple[str, str], ...]
 """Sections and names of targets that are looked at together."""
@@ -61,16 +43,6 @@ class RuleNames(Struct, frozen=True):
 
     problems: list[Problem]
     warnings: list[Problem]
-
-
-class Unknown(Struct, frozen=True):
-    """One name that nothing has: where below the rule it is, what is wrong, and what to do."""
-
-    pointer: str
-    what: str
-    remedy: str
-    refuses: bool = True
-    """False if it is only reported, whatever the rule does."""
 
 
 def rule_names(environment: Environment, now: float) -> RuleNames:
@@ -118,8 +90,7 @@ class _Search:
 
     def __init__(self, environment: Environment) -> None:
         self._catalog = CatalogNames(environment.catalog)
-        self._agents = bearers(environment)
-        self._claims = ClaimNames(environment)
+        self._who = WhoNames(environment)
         self._data = CatalogData(self._catalog, environment.settings.value)
         self._suggestions = Suggestions()
         self._arguments = ArgumentPaths()
@@ -127,8 +98,8 @@ class _Search:
 
     def unknown(self, rule: Json) -> Iterator[Unknown]:
         """Yield what of a rule nothing in the environment has."""
-        yield from self._who(rule.get("who", {}))
-        excepted = self._who(rule.get("unless", {}).get("who", {}))
+        yield from self._who.unknown(rule.get("who", {}))
+        excepted = self._who.unknown(rule.get("unless", {}).get("who", {}))
         yield from (replace(each, pointer=EXCEPTION + each.pointer) for each in excepted)
         what = rule.get("what", {})
         of_servers = [*self._servers(what)]
@@ -137,7 +108,7 @@ class _Search:
         if concerned == frozenset():
             concerned = None
             if not any(map(_is_glob, what.get("servers", ["*"]))):
-                yield Unknown("/what", f"no server fits all of {_listed(what, SERVER_FIELDS)}", _INSTEAD)
+                yield Unknown("/what", f"no server fits all of {listed(what, SERVER_FIELDS)}", _INSTEAD)
         of_targets = [*self._targets(what, concerned), *self._tags(what, concerned), *self._classes(what, concerned)]
         yield from of_targets
         if any(each.refuses for each in of_targets):
@@ -146,39 +117,6 @@ class _Search:
         for pointer, condition in conditions_of(rule):
             lacking = [*self._argument(f"{pointer}/path", condition["path"], what, concerned)]
             yield from lacking or self._mistyped(pointer, condition, what, concerned)
-
-    def _who(self, who: Json) -> Iterator[Unknown]:
-        found: list[Unknown] = []
-        for field, words in who.items():
-            known = self._agents.words.get(field)
-            for number, word in enumerate(() if known is None else words):
-                if known is not None and word not in known and (unknown := self._unknown_agent(field, word, known)):
-                    found.append(Unknown(f"/who/{field}/{number}", *unknown))
-        yield from found
-        yield from self._people(who)
-        if "agents" in who and not found and not any(_fits_agent(who, agent) for agent in self._agents.entries):
-            fields = _listed(who, ("agents", "kinds", "labels", "owners"))
-            yield Unknown("/who", f"no agent fits all of {fields}", _OF_AGENTS)
-
-    def _unknown_agent(self, field: str, word: str, known: AbstractSet[str]) -> tuple[str, str] | None:
-        said = _SAID[field].format(word)
-        if field != "groups":
-            return said, self._suggestions.nearest(word, lambda: known) or _OF_AGENTS
-        close = nearest(word, known)
-        if self._agents.groups_are_known:
-            return said, close or _OF_GROUPS
-        return (said, f"{close} If both exist, list them in `groups` in environment.yaml.") if close else None
-
-    def _people(self, who: Json) -> Iterator[Unknown]:
-        """Yield the claims that callers surely do not have, and issuers that are nearly one of an identity."""
-        for name in who.get("claims", ()):
-            if wrong := self._claims.unknown(name):
-                yield Unknown(step("/who/claims", name), *wrong)
-        for field in ("subjects", "client_ids"):
-            for number, name in enumerate(who.get(field, ())):
-                issuer = issuer_of(name)
-                if issuer and issuer not in self._agents.issuers and (close := nearest(issuer, self._agents.issuers)):
-                    yield Unknown(f"/who/{field}/{number}", f"no identity has the issuer `{issuer}`", close)
 
     def _servers(self, what: Json) -> Iterator[Unknown]:
         for number, glob in enumerate(what.get("servers", [])):
@@ -200,7 +138,7 @@ class _Search:
         if elsewhere is None:
             known = partial(self._catalog.names, section, servers)
             return self._missing(section, number, glob, known, _of(servers))
-        said = f"{_SAID[section].format(glob)}{_of(servers)}"
+        said = f"{SAID[section].format(glob)}{_of(servers)}"
         return Unknown(f"/what/{section}/{number}", said, f"The server `{elsewhere.server}` has it. {_INSTEAD}")
 
     def _tags(self, what: Json, servers: AbstractSet[str] | None) -> Iterator[Unknown]:
@@ -213,10 +151,10 @@ class _Search:
             pointer = f"/what/data/{number}"
             if name not in self._data.classes:
                 remedy = self._suggestions.nearest(name, lambda: self._data.classes) or _OF_DATA
-                yield Unknown(pointer, _SAID["data"].format(name), remedy)
+                yield Unknown(pointer, SAID["data"].format(name), remedy)
             elif name not in self._data.held(servers):
                 said = f"no target{_of(servers)} holds data of the class `{name}`"
-                yield Unknown(pointer, said, f"Classify the targets that hold it. {_AHEAD}", refuses=False)
+                yield Unknown(pointer, said, f"Classify the targets that hold it. {AHEAD}", refuses=False)
 
     def _combined(self, what: Json, servers: AbstractSet[str] | None) -> Iterator[Unknown]:
         """Yield what targets that are named exactly cannot be: of another action, with other data, without the tags."""
@@ -225,7 +163,7 @@ class _Search:
             return
         targets = (target for section, name in named for target in self._catalog.matching(section, name, servers))
         if not any(self._data.fits(what, target) for target in targets):
-            fields = _listed(what, (*SECTIONS, *_NARROWING))
+            fields = listed(what, (*SECTIONS, *_NARROWING))
             yield Unknown("/what", f"no target{_of(servers)} fits all of {fields}", _INSTEAD)
 
     def _argument(self, pointer: str, path: str, what: Json, servers: AbstractSet[str] | None) -> Iterator[Unknown]:
@@ -251,7 +189,7 @@ class _Search:
         for group in _groups(what):
             wrong = mistyped(self._arguments, pointer, condition, [*self._meant(group, what, servers)])
             if wrong is not None:
-                yield Unknown(wrong.pointer, wrong.what, f"{wrong.remedy} {_AHEAD}")
+                yield Unknown(wrong.pointer, wrong.what, f"{wrong.remedy} {AHEAD}")
 
     def _lacks(self, path: str, targets: Iterator[Target]) -> tuple[str, str] | None:
         """Return what is wrong if every target has a reviewed schema, and none of them has the path."""
@@ -270,7 +208,7 @@ class _Search:
         self, field: str, number: int, name: str, known: Callable[[], Collection[str]], of: str = ""
     ) -> Unknown:
         remedy = self._suggestions.nearest(name, known) or _INSTEAD
-        return Unknown(f"/what/{field}/{number}", f"{_SAID[field].format(name)}{of}", remedy)
+        return Unknown(f"/what/{field}/{number}", f"{SAID[field].format(name)}{of}", remedy)
 
 
 def _groups(what: Json) -> list[Group]:
@@ -280,15 +218,6 @@ def _groups(what: Json) -> list[Group]:
     named = [(section, name) for section in REVIEWED for name in what.get(section, [])]
     exact = [(each,) for each in named if not _is_glob(each[1])]
     return [*exact, tuple(each for each in named if _is_glob(each[1]))]
-
-
-def _fits_agent(who: Json, agent: Json) -> bool:
-    return (
-        agent["agent"] in who.get("agents", [agent["agent"]])
-        and agent["kind"] in who.get("kinds", [agent["kind"]])
-        and agent["owner"] in who.get("owners", [agent["owner"]])
-        and ("labels" not in who or not {*who["labels"]}.isdisjoint(agent.get("labels", ())))
-    )
 
 
 def _is_all(glob: str) -> bool:
@@ -304,7 +233,3 @@ def _of(servers: AbstractSet[str] | None) -> str:
     if servers is None:
         return ""
     return f" on `{next(iter(servers))}`" if len(servers) == 1 else f" on the {len(servers)} servers of the rule"
-
-
-def _listed(stated: Json, fields: Iterable[str]) -> str:
-    return ", ".join(f"`{field}`" for field in fields if field in stated)
