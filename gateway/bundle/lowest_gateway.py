@@ -15,6 +15,8 @@ CHECKS_SERVERS: Final = "0.2.0"
 """The first gateway that checks structured results, instructions, and schemas strictly."""
 NAMES_UNKNOWN_CLAIMS: Final = "0.3.0"
 """The first gateway that names the claims that it could not read, computes facts, and records what catalogs want."""
+_BY_CLAIMS: Final = frozenset({*OF_CLAIMS, "claims"})
+"""What a rule asks of claims; what a `deny` or `hold` asks restricts, and what the exception of an `allow` asks."""
 
 
 def lowest_gateway(data: Json) -> str:
@@ -36,8 +38,9 @@ def _recorded(data: Json) -> Iterator[bool]:
 def _by_claims(data: Json) -> Iterator[bool]:
     """Yield whether something restricts a caller, or tells agents apart, by claims."""
     for rule in _at(data, "rules").values():
-        named = {*OF_CLAIMS, "claims"} & _at(rule, "who").keys()
-        yield is_object(rule) and rule.get("effect") != "allow" and bool(named)
+        allows = is_object(rule) and rule.get("effect") == "allow"
+        restricting = ("unless", "who") if allows else ("who",)
+        yield not _BY_CLAIMS.isdisjoint(_at(rule, *restricting))
     for tables in _at(data, "index", "identities").values():
         yield is_object(tables) and bool(tables.get("group") or tables.get("combined"))
 

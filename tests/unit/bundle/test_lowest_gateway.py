@@ -32,6 +32,10 @@ def ruled(effect: str, **who: Any) -> dict[str, Any]:
     return data({}, {}) | {"rules": {"r": {"effect": effect, "who": who}}}
 
 
+def excepted(effect: str, **who: Any) -> dict[str, Any]:
+    return data({}, {}) | {"rules": {"r": {"effect": effect, "who": {}, "unless": {"who": who}}}}
+
+
 def identified(**tables: Any) -> dict[str, Any]:
     empty: dict[str, Any] = {"subject": {}, "client_id": {}, "group": {}, "combined": {}}
     return data({}, {}) | {"index": {"identities": {"https://i": empty | tables}}}
@@ -48,6 +52,10 @@ def identified(**tables: Any) -> dict[str, Any]:
         (ruled("deny", client_ids=["a"]), "0.3.0"),
         (ruled("hold", claims={"a": ["b"]}), "0.3.0"),
         (ruled("deny", source=["10.0.0.0/8"]), "0.1.0"),
+        (excepted("allow", groups=["x"]), "0.3.0"),
+        (excepted("allow", claims={"a": ["b"]}), "0.3.0"),
+        (excepted("allow", agents=["a"], source=["10.0.0.0/8"]), "0.1.0"),
+        (excepted("deny", groups=["x"]), "0.1.0"),
         (identified(group={"g": "a"}), "0.3.0"),
         (identified(combined={"s": {"c": {"": "a"}}}), "0.3.0"),
         (identified(subject={"s": "a"}, client_id={"c": "a"}), "0.1.0"),
