@@ -55,13 +55,17 @@ WHO: Final = part(
     source=some("10.0.0.0/8", "192.0.2.0/24", "2001:db8::/32"),
 ).filter(bool)
 WHENS: Final[tuple[Json, ...]] = ({}, {}, {"when": {"hours": "00:00-24:00"}})
+ARGUMENTS: Final = st.sampled_from(([{"path": "/z", "absent": True}], [{"path": "/z", "equals": 1}]))
+"""Conditions of which one holds for the questions here, and one is unknown."""
+EXCEPTION: Final = part({}, who=WHO, arguments=ARGUMENTS).filter(bool)
 
 
 @st.composite
 def rules(draw: st.DrawFn) -> Json:
     """One rule without its id."""
-    effect = draw(st.sampled_from(("allow", "allow", "deny", "hold")))
-    return {"effect": effect, "who": draw(WHO), "owner": OWNER, "reason": "tested", **draw(st.sampled_from(WHENS))}
+    stated = {"effect": draw(st.sampled_from(("allow", "allow", "deny", "hold"))), "owner": OWNER, "reason": "tested"}
+    whom = st.one_of(part({"who": draw(WHO)}, unless=EXCEPTION), part({"unless": draw(EXCEPTION)}))
+    return {**stated, **draw(whom), **draw(st.sampled_from(WHENS))}
 
 
 def text_of(value: Any) -> str:
