@@ -74,7 +74,7 @@ def test_every_stage_is_shown_with_what_it_looked_at(run: Run, repository: Path,
     rego = [("ok", "rego", name) for name in ("sources", "check", "format", "tests", "coverage")]
     assert stages(result) == [*rego, *(("ok", "dev", name) for name in ("data", "bundle", "scenarios"))]
     assert "2 own files over" in result.stdout
-    assert "13 requirements" in result.stdout
+    assert "14 requirements" in result.stdout
     assert "3 tests of 1 package" in result.stdout
     assert f"100.0 %  {OWN}/names_are_short.rego" in result.stdout
     assert "a masked journal keeps of any server: no values" in result.stdout
