@@ -242,6 +242,81 @@ test_says_what_of_a_person_could_not_be_read if {
 	[reason.message | some reason in surely.reasons] == ["rule x: No."]
 }
 
+test_an_exception_names_people if {
+	every case in [
+		["fits", {"claims": {"department": ["sales"]}}],
+		["misses", {"claims": {"department": ["legal"]}}],
+		["neither", {"claims": {"level": [3]}}],
+		["neither", {"claims": {"department": ["sales"], "level": [3]}}],
+		["misses", {"claims": {"department": ["legal"], "level": [3]}}],
+		["fits", {"source": ["10.0.0.0/8"]}],
+		["misses", {"source": ["192.0.2.0/24"]}],
+		["misses", {"source": ["192.0.2.0/24"], "claims": {"level": [3]}}],
+		["fits", {"subjects": ["sub-1"]}],
+		["misses", {"subjects": ["sub-2"]}],
+		["neither", {"client_ids": ["cli-1"]}],
+		["neither", {"client_ids": ["cli-1"], "source": ["10.0.0.0/8"]}],
+		["misses", {"client_ids": ["cli-1"], "agents": ["other"]}],
+	] {
+		[verdict, who] := case
+		_except(_excepted, who) == verdict
+	}
+	_except(fixture.changed(_excepted, ["context", "source_ip"], ""), {"source": ["10.0.0.0/8"]}) == "neither"
+	_except(fixture.call, {"claims": {"department": ["sales"]}}) == "misses"
+}
+
+test_says_what_of_an_exception_could_not_be_read if {
+	unread := "the claim `level` could not be read from the token: its issuer must add it in the form that the rule has"
+	exception := {"who": {"claims": {"level": [3]}}, "when": null, "arguments": []}
+	kept := _decided(_excepted, fixture.with_rule(_rule({"effect": "deny", "reason": "No.", "unless": exception})))
+	[reason.message | some reason in kept.reasons] == [sprintf("rule x (it asks who the caller is, and %v): No.", [unread])]
+	unpermitted := _decided(_excepted, _indexed([_rule({"unless": exception})], ["x"]))
+	endswith(unpermitted.reasons[0].message, concat("", ["; ", unread, ", and a rule permits by it"]))
+	elsewhere := object.union(exception, {"who": {"claims": {"level": [3]}, "agents": ["other"]}})
+	refused := _decided(_excepted, fixture.with_rule(_rule({"effect": "deny", "reason": "No.", "unless": elsewhere})))
+	[reason.message | some reason in refused.reasons] == ["rule x: No."]
+}
+
+test_says_once_what_could_not_be_read if {
+	nameless := _person({"subject": null, "unknown": ["subject"], "groups": ["desk"]})
+	found := _decided(nameless, _indexed([_rule({"who": {"agents": ["bot"], "subjects": ["x"]}})], ["x"]))
+	endswith(found.reasons[0].message, "; the token names no subject: its issuer must add the claim `sub`, and a rule permits by it")
+	excepted := _rule({"who": {"subjects": ["x"]}, "unless": {"who": {"subjects": ["y"]}, "when": null, "arguments": []}})
+	unfound := _decided(nameless, _indexed([excepted], ["x"]))
+	count(split(unfound.reasons[0].message, "names no subject")) == 2
+}
+
+_excepted := object.union(
+	_person({
+		"client_id": null,
+		"unknown": ["client_id"],
+		"claims": {"department": "sales"},
+	}),
+	{"context": object.union(fixture.call.context, {"source_ip": "10.1.2.3"})},
+)
+
+# How an exception takes a caller, as both effects show it: a refusal needs one that surely fits to be lifted.
+_except(question, who) := "fits" if {
+	_ends_excepted(question, who, "deny") == "allow"
+	_ends_excepted(question, who, "allow") == "deny"
+} else := "misses" if {
+	_ends_excepted(question, who, "deny") == "deny"
+	_ends_excepted(question, who, "allow") == "allow"
+} else := "neither" if {
+	_ends_excepted(question, who, "deny") == "deny"
+	_ends_excepted(question, who, "allow") == "deny"
+}
+
+_ends_excepted(question, who, "deny") := _ends(question, {
+	"effect": "deny",
+	"unless": {"who": who, "when": null, "arguments": []},
+})
+
+_ends_excepted(question, who, "allow") := _decided(
+	question,
+	_indexed([_rule({"unless": {"who": who, "when": null, "arguments": []}})], ["x"]),
+).outcome
+
 _named_claims := {
 	"realm_access": {"roles": ["admin"]},
 	"https://x.example/roles": ["auditor"],

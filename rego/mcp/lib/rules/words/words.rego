@@ -52,13 +52,24 @@ _unfound contains field if {
 	startswith(found, key)
 }
 
+# What a rule that is found asks besides, and what its exception asks.
 _unjudged contains text if {
 	some id, hint in candidates.offer.look
 	scope.is_hinted(hint)
 	rule := candidates.read[id].rule
 	rule.effect == "allow"
-	some text in people.unread(rule.who)
+	some text in _unread_by(rule)
+	not text in {principal.unreadable(field) | some field in _unfound}
 }
+
+# What a rule, or its exception unless that surely does not fit, asks of the caller and nobody can say.
+_unread_by(rule) := _unread_of(rule.who) | {text |
+	who := rule.unless.who
+	not standing.misses(rule.unless)
+	some text in _unread_of(who)
+}
+
+_unread_of(who) := {principal.unreadable(field) | some field in standing.unknown(who)} | {text | some text in people.unread(who)}
 
 _said(id, otherwise) := sprintf("rule %v%v: %v", [id, _doubt(id), rules.ground(id).because]) if {
 	rules.ground(id).because != ""
@@ -78,7 +89,6 @@ _of_action(id) := sprintf(" (it is about %v %v only because the action of that i
 
 # A rule about some people is about a caller of unknown claims because nobody knows better.
 _of_claims(id) := sprintf(" (it asks who the caller is, and %v)", [concat("; ", unreadable)]) if {
-	who := candidates.read[id].rule.who
-	unreadable := array.concat([principal.unreadable(field) | some field in standing.unknown(who)], people.unread(who))
+	unreadable := _unread_by(candidates.read[id].rule)
 	count(unreadable) > 0
 } else := ""
