@@ -50,9 +50,9 @@ def served(upstream: Recorder) -> dict[str, Any]:
 async def test_a_full_journal_disk_is_logged_before_and_at_the_first_call_and_its_end_too(
     small: Path, tmp_path: Path, recorder: Recorder
 ) -> None:
-    settings = {"journal": {"directory": str(small / "journal"), "segment_mib": 1, "segment_age_s": 1}}
+    journal = {"directory": str(small / "journal"), "segment_mib": 1, "segment_age_s": 1, "masking": "full"}
     async with (
-        running(tmp_path, servers=served(recorder), settings=settings) as gateway,
+        running(tmp_path, servers=served(recorder), settings={"journal": journal}) as gateway,
         httpx.AsyncClient() as http,
     ):
         caller = Caller(gateway, http)
@@ -64,8 +64,9 @@ async def test_a_full_journal_disk_is_logged_before_and_at_the_first_call_and_it
         assert "free space for `journal.directory`" in unready["remedy"]
 
         async def refused() -> bool | None:
-            return (await caller.echo("full")).get("isError") or None
+            return (await caller.echo("full " * 1_000)).get("isError") or None
 
+        # The space that the open segment has reserved is used up first.
         await until(refused, lambda: "no call is refused")
         said = await appears(gateway, "calls_refused", code="journal_unavailable")
         assert said["level"] == "warning"
@@ -146,4 +147,4 @@ async def test_an_issuer_whose_keys_cannot_be_had_is_logged_with_its_address(
         assert "key set of an issuer" in said["reason"]
         about = await appears(gateway, "log", logger="gateway.identity.fetch")
         assert about["url"] == "http://127.0.0.1:9/keys"
-        assert "keys_url" in about["message"]
+        assert "keys_url" in about["remedy"]
