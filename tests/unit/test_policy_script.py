@@ -5,8 +5,11 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Generator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import pairwise
 from pathlib import Path
+from threading import Thread
 from typing import Final
 
 import pytest
@@ -90,6 +93,28 @@ def bench(tmp_path: Path) -> Bench:
     return made
 
 
+class Ready(BaseHTTPRequestHandler):
+    """A gateway whose worker enforces the bundle of the stub."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"workers": [{"revision": "production@0.1"}]}')
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class names it
+        """Write nothing."""
+
+
+@pytest.fixture
+def ready() -> Generator[str]:
+    with HTTPServer(("127.0.0.1", 0), Ready) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
 def blocks(readme: Path) -> list[str]:
     """The plain commands of a README: a pull request, the merge, the way back."""
     text = readme.read_text(encoding="utf-8")
@@ -104,15 +129,15 @@ def paths_told(readme: Path) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("readme", READMES, ids=["init", "bundles"])
-def test_the_plain_commands_of_the_readme_are_what_the_words_run(bench: Bench, readme: Path) -> None:
+def test_the_plain_commands_of_the_readme_are_what_the_words_run(bench: Bench, ready: str, readme: Path) -> None:
     pull_request, merge, back = blocks(readme)
     assert [*paths_told(readme)] == [[*PULL_REQUEST], ["test", "build", *MERGE], ["rollback"]]
-    environ = GIVEN | {"POLICY_BECAUSE": ""}
+    environ = GIVEN | {"POLICY_BECAUSE": "", "POLICY_GATEWAY": ready}
     (bench.root / ".state" / "ci").mkdir(parents=True)
     for words, plain in ((PULL_REQUEST, pull_request), (MERGE, merge), (("rollback",), back)):
         if words == ("rollback",):
             environ["POLICY_BECAUSE"] = "Incident 7"
-        bench.words(*words, **environ)
+        assert bench.words(*words, **environ).returncode == 0
         wanted = bench.calls()
         typed = bench.run("bash", "-e", "-c", plain, **environ)
         assert typed.returncode == 0, typed.stderr
@@ -248,6 +273,7 @@ def test_a_smoke_test_that_reaches_no_gateway_fails(bench: Bench) -> None:
     done = bench.words("smoke", **GIVEN)
     assert done.returncode == 1
     assert "the gateway is not ready" in done.stderr
+    assert [call[:2] for call in bench.calls()] == [["bundle", "inspect"]], "what takes long is not begun"
 
 
 def test_a_smoke_test_without_a_gateway_says_that_none_was_asked(bench: Bench) -> None:

@@ -10,8 +10,8 @@
 #   report    what diff and replay found as one text, short enough for a comment
 #   sign      with the key in $POLICY_SIGNING_KEY
 #   publish   to $POLICY_HUB, and wait until every live gateway enforces it
-#   smoke     verify what was published, ask the gateway at $POLICY_GATEWAY (its admin address) what it enforces, and list the
-#             tools of $POLICY_SMOKE_URL through it: $POLICY_SMOKE_TOOLS must be there, $POLICY_SMOKE_HIDDEN must not
+#   smoke     ask the gateway at $POLICY_GATEWAY (its admin address) what it enforces, list the tools of $POLICY_SMOKE_URL
+#             through it ($POLICY_SMOKE_TOOLS must be there, $POLICY_SMOKE_HIDDEN must not), and verify what was published
 #   rollback  publish again what was in force before, under a new number; $POLICY_BECAUSE says why
 #
 # From the environment: POLICY_ENVIRONMENT (production), POLICY_CHANNEL (the environment's name), POLICY_HUB (a hub's
@@ -132,13 +132,13 @@ step_publish() {
 	mcp-admission bundle publish "$bundle" "${arguments[@]}" --because "$(because)"
 }
 
-step_smoke() {
-	valid=()
-	for key in "${keys[@]}"; do valid+=(--key "$key"); done
-	mcp-admission bundle verify "$bundle" "${valid[@]}" --environment "$environment"
+step_smoke() { # what is answered at once is asked first: the verification runs all tests of the bundle
 	[[ -n "${POLICY_GATEWAY:-}${POLICY_SMOKE_URL:-}" ]] || echo "no gateway was asked: POLICY_GATEWAY is not set" >&2
 	[[ -z "${POLICY_GATEWAY:-}" ]] || enforced
 	[[ -z "${POLICY_SMOKE_URL:-}" ]] || listed
+	valid=()
+	for key in "${keys[@]}"; do valid+=(--key "$key"); done
+	mcp-admission bundle verify "$bundle" "${valid[@]}" --environment "$environment"
 }
 
 enforced() { # the gateway is ready, and every worker of it enforces the bundle
