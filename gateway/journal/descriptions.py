@@ -4,6 +4,8 @@ Rule 1: a description comes before the first record that needs it, and again aft
 the records of any span of time can be read with those of the quarter of an hour before.
 Rule 2: after a failure of the journal everything counts as not described.
 Rule 3: memory is bounded: what is described too often is only a waste, so all is forgotten at `_MOST`.
+Rule 4: senders and servers can make two things that have one key, and both are described, so that readers take what
+the key names for unknown: what is remembered is the whole digest, not the key.
 """
 
 from hashlib import blake2b
@@ -17,7 +19,8 @@ from gateway.journal.record_lines import CircumstancesLine, DecidedLine, Definit
 
 REPEATED_NS: Final = 900_000_000_000
 _MOST: Final = 20_000
-_KEY_BYTES: Final = 8
+_KEY_DIGITS: Final = 16
+_BYTES: Final = 32
 _NOTHING: Final = CircumstancesLine()
 _ENCODER: Final = Encoder()
 
@@ -32,12 +35,13 @@ class Descriptions:
     def lines(self, record: Decided) -> tuple[DescribedLine | None, DecidedLine]:
         """Return the line of a decision, and the description that has to come before it; null if it needs none."""
         circumstances = circumstances_of(record)
-        key = key_of(circumstances)
+        whole = digest_of(circumstances)
+        key = whole[:_KEY_DIGITS]
         line = compacted_decision(record, key)
         now = record.monotonic_ns
         texts = (line.revision, record.server, record.trust, record.credential, record.agent, record.grounds)
-        seen = line.definition if record.input is not None and record.input.definition is not None else ""
-        news = self._is_news(key, now), self._is_news(seen, now), self._is_news(texts, now)
+        seen = record.definition if record.input is not None and record.input.definition is not None else ""
+        news = self._is_news(whole, now), self._is_news(seen, now), self._is_news(texts, now)
         return (self._description(record, key, circumstances, news) if True in news else None), line
 
     def forget(self) -> None:
@@ -76,11 +80,12 @@ class Descriptions:
         )
 
 
-def key_of(circumstances: CircumstancesLine) -> str:
-    """Return the key of circumstances, empty if nothing is known of them; what JSON cannot say raises ValueError."""
-    if circumstances == _NOTHING:
-        return ""
-    return blake2b(_ENCODER.encode(circumstances), digest_size=_KEY_BYTES).hexdigest()
+def digest_of(circumstances: CircumstancesLine) -> str:
+    """Return the digest of circumstances, which begins with their key; empty if nothing is known of them.
+
+    What JSON cannot say raises ValueError.
+    """
+    return "" if circumstances == _NOTHING else blake2b(_ENCODER.encode(circumstances), digest_size=_BYTES).hexdigest()
 
 
 def circumstances_of(record: Decided) -> CircumstancesLine:

@@ -15,6 +15,7 @@ from gateway.admission.policy_input import AskedMessage, Context, PolicyInput
 from gateway.admission.principal import Principal
 from gateway.admission.record import Counted, Decided, Policy, Refused, Voided, rfc3339, rfc3339_ns, unix_ns_of
 from gateway.cli.journal import command
+from gateway.journal import descriptions
 from gateway.journal.descriptions import REPEATED_NS, Descriptions
 from gateway.journal.expanding import UNDESCRIBED, Expander
 from gateway.journal.record_schema import PUBLISHED, record_schema, record_schema_text
@@ -137,6 +138,23 @@ def test_what_is_described_in_two_ways_is_unknown() -> None:
     assert "definition" in withheld(row)
 
 
+def test_definitions_and_senders_of_one_key_in_one_journal_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server can make two definitions whose digests begin alike, and a client two senders of one key."""
+    assert CALL.input is not None
+    assert CALL.input.definition is not None
+    another = CALL.definition[:16] + "e" * 48
+    changed = replace(CALL.input, definition=replace(CALL.input.definition, sha256=another, annotations={}))
+    *_, line = Expander().expanded(read(lines_of(CALL, replace(CALL, input=changed, definition=another))))
+    assert line["replayable"] is False
+    assert line["definition"] == CALL.definition[:16]
+
+    original = descriptions.digest_of
+    monkeypatch.setattr(descriptions, "digest_of", lambda known: "5" * 16 + original(known))
+    *_, line = Expander().expanded(read(lines_of(CALL, replace(CALL, session="another", era="legacy"))))
+    assert line[UNDESCRIBED] is True
+    assert (line["session"], line["principal"].get("issuer")) == ("", None)
+
+
 def test_a_damaged_description_describes_nothing() -> None:
     described, line = read(lines_of(CALL))
     damage: list[dict[str, Any]] = [{"circumstances": 7}, {"definition": [1]}, {"time": None}, {"sender": 1}]
@@ -146,20 +164,20 @@ def test_a_damaged_description_describes_nothing() -> None:
 
 
 def test_a_description_is_repeated_after_its_time_and_after_a_failure_only() -> None:
-    record, descriptions = CALL, Descriptions()
-    assert descriptions.lines(record)[0] is not None
-    assert descriptions.lines(replace(record, monotonic_ns=record.monotonic_ns + REPEATED_NS - 1))[0] is None
-    assert descriptions.lines(replace(record, monotonic_ns=record.monotonic_ns + REPEATED_NS))[0] is not None
-    assert descriptions.lines(replace(record, monotonic_ns=record.monotonic_ns + REPEATED_NS + 1))[0] is None
-    descriptions.forget()
-    assert descriptions.lines(replace(record, monotonic_ns=record.monotonic_ns + REPEATED_NS + 2))[0] is not None
+    record, made = CALL, Descriptions()
+    assert made.lines(record)[0] is not None
+    assert made.lines(replace(record, monotonic_ns=record.monotonic_ns + REPEATED_NS - 1))[0] is None
+    assert made.lines(replace(record, monotonic_ns=record.monotonic_ns + REPEATED_NS))[0] is not None
+    assert made.lines(replace(record, monotonic_ns=record.monotonic_ns + REPEATED_NS + 1))[0] is None
+    made.forget()
+    assert made.lines(replace(record, monotonic_ns=record.monotonic_ns + REPEATED_NS + 2))[0] is not None
 
 
 @pytest.mark.parametrize("first", ["large", "none"])
 def test_a_definition_that_was_only_named_is_described_with_the_first_question_that_has_it(first: str) -> None:
-    whole, descriptions = CALL, Descriptions()
-    descriptions.lines(replace(whole, input=None))
-    described, _ = descriptions.lines(whole)
+    whole, made = CALL, Descriptions()
+    made.lines(replace(whole, input=None))
+    described, _ = made.lines(whole)
     assert described is not None, first
     assert described.definition is not None
 
