@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from gateway.admission import url_hosts
+from gateway.admission import normal_paths, url_hosts
 from gateway.admission.decision import NeededFacts
 from gateway.admission.mail_domains import mail_domain
 from gateway.admission.masking import segments
@@ -26,7 +26,9 @@ ELEMENTS: Final = 100
 WORK: Final = 1000
 """What the strings of one question may cost together; of those after them there are no facts."""
 INTERNATIONAL: Final = 25
-"""What a string costs in which a name may have other characters than ASCII; any other string costs 1."""
+"""What a string costs in which a name may have other characters than ASCII; any other URL or address costs 1."""
+PATH_PART: Final = 100
+"""So many characters of a path cost 1: it may have a directory in every second one."""
 NESTED: Final = 4
 """Lists in lists."""
 PARSED: Final = 250
@@ -72,7 +74,9 @@ def facts(arguments: Mapping[str, Any], needed: Sequence[NeededFacts]) -> dict[s
 def _cost(text: str, names: Sequence[str]) -> int:
     parsed = PARSED * len({*DIALECTS} & {*names})
     is_plain = text.isascii() and (len(text) > url_hosts.LONGEST or "xn--" not in text.lower())
-    return parsed + (1 if is_plain or not _INTERNATIONAL & set(names) else INTERNATIONAL)
+    of_name = 1 if is_plain or not _INTERNATIONAL & set(names) else INTERNATIONAL
+    of_path = len(text) // PATH_PART if "path" in names and len(text) <= normal_paths.LONGEST else 0
+    return parsed + of_name + of_path
 
 
 def _at(arguments: Mapping[str, Any], pointer: str) -> Any:

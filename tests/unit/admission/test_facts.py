@@ -3,7 +3,8 @@ from typing import Any
 import msgspec
 
 from gateway.admission.decision import NeededFacts
-from gateway.admission.facts import ELEMENTS, INTERNATIONAL, WORK, facts, with_facts
+from gateway.admission.facts import ELEMENTS, INTERNATIONAL, PATH_PART, WORK, facts, with_facts
+from gateway.admission.normal_paths import LONGEST
 from tests.unit.opa.support import question
 
 
@@ -59,6 +60,8 @@ def test_no_more_work_is_done_than_is_bounded() -> None:
     assert len(found(lists, *((f"/{name}", ["path"]) for name in lists))) == WORK
     urls = [f"http://ü{number}.example" for number in range(ELEMENTS)]
     assert len(found({"urls": urls}, ("/urls", ["host"]))) == WORK // INTERNATIONAL
+    paths = ["a/" * (LONGEST // 2)] * ELEMENTS
+    assert len(found({"files": paths}, ("/files", ["path"]))) == WORK // (1 + LONGEST // PATH_PART)
     encoded = [f"http://XN--BCHER-KVA.example/{number}" for number in range(ELEMENTS)]
     assert len(found({"urls": encoded}, ("/urls", ["host"]))) == WORK // INTERNATIONAL
 
