@@ -7,7 +7,6 @@ Rule 4: an authority that one issuer names counts for its key set only.
 """
 
 import logging
-import ssl
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Final
 
 import httpx
 
+from gateway.identity.authorities import authorities
 from gateway.identity.issuer import Issuer
 from gateway.identity.keys import unreadable
 
@@ -92,14 +92,6 @@ class _Failing:
     def __init__(self) -> None:
         self.logged = float("-inf")
         self.left_out = 0
-
-
-def authorities(ca_file: Path | None) -> ssl.SSLContext:
-    """Trust the system's authorities and those of the file; OSError if it cannot be used."""
-    context = ssl.create_default_context()
-    if ca_file is not None:
-        context.load_verify_locations(cafile=ca_file)
-    return context
 
 
 def _client(ca_file: Path | None, transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:

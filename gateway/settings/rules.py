@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from msgspec import Struct
 
-from gateway.identity.fetch import authorities
+from gateway.identity.authorities import authorities
 from gateway.identity.issuer import Issuer
 from gateway.journal.crypt import KeyFault, recipients
 from gateway.settings.model import Settings

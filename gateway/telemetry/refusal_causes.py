@@ -64,6 +64,9 @@ AT_EDGE: Final[Mapping[str, RefusalCause]] = {
     "obligation_unsupported": RefusalCause(
         "the policy asks for something that this gateway cannot do", "correct the policy, or update this gateway"
     ),
+    "recording_unsupported": RefusalCause(
+        "the catalog asks for records of arguments that this gateway cannot write", "set `journal.auditor_key`"
+    ),
     "credential_missing": RefusalCause(
         "there is no credential for an MCP server", "put it into the directory of `secrets.directory`"
     ),
@@ -86,7 +89,7 @@ JOURNALED: Final[Mapping[str, frozenset[str]]] = {
             *("token_missing", "token_in_query", "token_malformed", "token_repeated", "token_unknown"),
             *("issuer_unknown", "algorithm_refused", "key_unknown", "signature_wrong", "token_expired"),
             *("token_not_yet_valid", "audience_wrong", "claims_unusable", "scope_insufficient"),
-            *("not_authenticated", "credential_expired"),
+            "not_authenticated",
         }
     ),
     "the caller's message": frozenset(

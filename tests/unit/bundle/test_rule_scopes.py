@@ -262,8 +262,8 @@ def test_a_scope_in_a_volume_of_kubernetes_counts(look: Look, policy: Path, put:
 def test_the_bundle_carries_the_team_of_each_rule(policy: Path, builder: Builder, put: Put) -> None:
     put(SCOPE, "team: crm\neffects: [deny, hold]\n")
     put(f"{RULES}/crm/in/scope.yaml", "team: inner\neffects: [deny]\n")
-    put(f"{RULES}/crm/r.yaml", "rules: [{rule: r, effect: deny}]\n")
-    put(f"{RULES}/crm/in/r.yaml", "rules: [{rule: s, effect: deny}]\n")
+    put(f"{RULES}/crm/r.yaml", "rules: [{rule: r, effect: deny, reason: r}]\n")
+    put(f"{RULES}/crm/in/r.yaml", "rules: [{rule: s, effect: deny, reason: r}]\n")
     content = builder.content(PolicySource(policy, "dev"), NOW)
     assert isinstance(content, Content), content
     teams = {name: rule.get("team") for name, rule in content.data["rules"].items()}

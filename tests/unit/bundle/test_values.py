@@ -17,7 +17,7 @@ Put = Callable[[str, str], Path]
 CHARACTERS: Final = [*range(0xD800), *range(0xE000, 0x3100), *range(0xFDD0, 0x10000), 0x1F600, 0x1FFFF, 0x10FFFF]
 NUMBERS: Final = (
     *("0", "-0", "-0.0", "0.1", "1e16", "1E+5", "1.0", "123456789.125", "1e308", "5e-324", "1e21", "1e-7"),
-    *("9007199254740993", "9223372036854775807", "-9223372036854775808", "0x7fffffffffffffff", "0o17", "017", "3."),
+    *("9007199254740993", "9223372036854775807", "-9223372036854775808", "0x7fffffffffffffff", "0o17", "3."),
 )
 
 
@@ -92,8 +92,9 @@ def test_every_value_that_is_accepted_is_what_opa_reads(
         ("{b: 1, b: 2}", "repeats the key"),
         ('{"\\ud83d\\ude00": 1, "😀": 2}', "repeats the key"),
         ("[" * 33 + "]" * 33, "nested deeper"),
-        ('"\0"', "not YAML"),
-        ("\x07", "not YAML"),
+        ("017", "octal"),
+        ('"\0"', "U+0000"),
+        ("\x07", "U+0007"),
     ],
 )
 def test_every_other_value_is_refused_at_its_line(
@@ -103,6 +104,6 @@ def test_every_other_value_is_refused_at_its_line(
     refused = builder.build(source, NOW)
     assert isinstance(refused, Problems)
     assert {problem.file for problem in refused.problems} == {"bundles/dev/data/values.yaml"}
-    assert refused.problems[0].line == (3 if "\0" not in written and "\7" not in written else refused.problems[0].line)
+    assert refused.problems[0].line == 3
     assert any(said in problem.what for problem in refused.problems), refused
     assert all(problem.remedy and str(problem).encode() for problem in refused.problems)
