@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from gateway.bundle.constants import COMPARISONS, MIRRORED, MISSING, constant, holds, number
 from gateway.bundle.plain import Json, is_array, is_object, objects
-from gateway.bundle.rule_terms import OwnRule, Rules, names_of, place, replaced, term_of, uses
+from gateway.bundle.rule_terms import COMPREHENSIONS, OwnRule, Rules, names_of, place, replaced, term_of, uses
 from gateway.bundle.terms import operator
 
 CERTAIN: Final = (
@@ -122,16 +122,22 @@ def _iterated(symbol: Json) -> Demands:
     return Demands(one, one, one) if path else Demands()
 
 
+def collection(term: Any) -> str:
+    """Return what names a collection: its place, or the text of a comprehension; empty for other terms."""
+    is_made = is_object(term) and term.get("type") in COMPREHENSIONS
+    return repr(term["value"]) if is_made else place(term)
+
+
 def _filled(expression: Json) -> Demands:
     """`count(xs) > 0` and `x in xs`: the collection is not empty."""
     name, terms = operator(expression), expression.get("terms")
     if not is_array(terms) or len(terms) != 3:  # noqa: PLR2004 - two sides
         return Demands()
     if name == "internal.member_2":
-        return Demands(filled=frozenset({place(terms[2])}))
+        return Demands(filled=frozenset({collection(terms[2])}))
     sides = ((name, terms[1], terms[2]), (MIRRORED.get(name, name), terms[2], terms[1]))
     found = {
-        place(term["value"][1])
+        collection(term["value"][1])
         for comparison, term, other in sides
         if operator(term) == "count" and comparison in COMPARISONS and constant(other) is not MISSING
         if not holds(comparison, number(0), constant(other))

@@ -13,12 +13,23 @@ from typing import Any, Final
 from msgspec import Struct
 
 from gateway.bundle.constants import COMPARISONS, MIRRORED, MISSING, constant, holds, is_of_type, number
-from gateway.bundle.demands import Demands, demands_of, is_certain, is_untyped
+from gateway.bundle.demands import Demands, collection, demands_of, is_certain, is_untyped
 from gateway.bundle.module import Module, row
 from gateway.bundle.plain import Json, is_array, is_object, objects
 from gateway.bundle.problem import Problem
 from gateway.bundle.requirements import Found
-from gateway.bundle.rule_terms import Names, OwnRule, Rules, as_call, names_of, place, replaced, term_of, uses
+from gateway.bundle.rule_terms import (
+    COMPREHENSIONS,
+    Names,
+    OwnRule,
+    Rules,
+    as_call,
+    names_of,
+    place,
+    replaced,
+    term_of,
+    uses,
+)
 from gateway.bundle.terms import operator
 
 _JUDGING: Final = ("met", "met_by_arguments")
@@ -88,10 +99,14 @@ class _Following:
             return
         terms = expression.get("terms")
         if is_object(terms) and "domain" in terms:
-            yield from self._used(terms["domain"], at)
+            domain = terms["domain"]
+            if self._rules.collects(domain) and collection(domain) not in at.demands.filled:
+                said, remedy = _OF_NOTHING
+                yield from self._open(self._lacking(domain, at), line, at, said, remedy)
+            yield from self._used(domain, at)
             yield from self._body(objects(terms["body"]), at)
             return
-        nothing = self._nothing(expression)
+        nothing = self._nothing(expression, at)
         if nothing is not None:
             said, remedy = _OF_NOTHING
             yield from self._open(self._lacking(nothing, at), line, at, said, remedy)
@@ -111,7 +126,7 @@ class _Following:
 
     def _negation(self, expression: Json, line: int, at: _At) -> Iterator[Problem]:
         inner = {**expression, "negated": False}
-        nothing = self._nothing(inner)
+        nothing = self._nothing(inner, at)
         if nothing is not None:
             yield from self._used(nothing, at)
             return
@@ -177,12 +192,17 @@ class _Following:
             check = f"is_string({_shown(first)})" if is_untyped(first) else _shown(first)
             yield Problem(at.module.path, line, said.format(named), remedy.format(check))
 
-    def _nothing(self, expression: Json) -> Any:
-        """Return what is empty if the expression holds: `count(x) == 0`, `x == set()`; None for other expressions."""
+    def _nothing(self, expression: Json, at: _At) -> Any:
+        """Return what may be empty if the expression holds: `count(x) == 0`, `x == set()`, `x == {y | y in z}`."""
         name, terms = operator(expression), expression.get("terms")
+        if name == "object.subset" and is_array(terms) and self._rules.collects(terms[2]):
+            return None if collection(terms[2]) in at.demands.filled else terms[2]
         if name not in COMPARISONS or not is_array(terms) or len(terms) != 3:  # noqa: PLR2004 - two sides
             return None
         _, left, right = terms
+        if name in _EQUAL and self._rules.collects(left) and self._rules.collects(right):
+            filled = [collection(term["value"][1] if operator(term) == "count" else term) for term in (left, right)]
+            return None if at.demands.filled.intersection(filled) else [left, right]
         for comparison, term, other in ((name, left, right), (MIRRORED.get(name, name), right, left)):
             counted = is_object(term) and term.get("type") == "call" and operator(term) in _ZERO_FOR_NOTHING
             inside = term["value"][1] if counted else term

@@ -16,6 +16,7 @@ from gateway.bundle.requirements import head_name
 from gateway.bundle.terms import dotted, operator
 
 COMPREHENSIONS: Final = frozenset({"setcomprehension", "arraycomprehension", "objectcomprehension"})
+_OF_COLLECTIONS: Final = frozenset({"count", "sum", "and", "or", "minus", "sort", "intersection", "union"})
 _ASSIGNING: Final = frozenset({"assign", "eq", "equal"})
 _FOLLOWED: Final = 8
 """How many local names are followed from one to the next."""
@@ -108,6 +109,13 @@ class Rules:
                 return self._by_path[path]
             path = path.rpartition(".")[0]
         return []
+
+    def collects(self, term: Any) -> bool:
+        """True for a collection that is computed, for a count of one, and for what such have in common."""
+        if operator(term) in _OF_COLLECTIONS:
+            return any(self.collects(each) for each in term["value"][1:])
+        own = self._by_path.get(place(term), [])
+        return is_object(term) and (term.get("type") in COMPREHENSIONS or any(each.is_collection for each in own))
 
     def resolved(self, module: Module, term: Any) -> Any:
         """Return a term with imports and rules of the same package replaced by references from `data` or `input`."""

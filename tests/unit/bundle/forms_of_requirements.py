@@ -152,6 +152,15 @@ OPEN: Final = {
     "a negation in a function": "met_by_arguments if _fine(input.arguments)\n\n_fine(args) if not args.force",
     "two negations": "met_by_arguments if not _bad\n\n_bad if not _fine\n\n_fine if not input.arguments.force",
     "a negation inside every": 'met_by_arguments if every k in ["a", "b"] { not input.arguments[k] }',
+    "every of a comprehension": "met_by_arguments if every a in {x | some x in input.arguments.to} { mail.known(a) }",
+    "every of a helper's set": "met_by_arguments if every a in mail.addresses { mail.known(a) }",
+    "all that is known": "met_by_arguments if {\n\tall := {x | some x in input.arguments.to}\n"
+    "\tgood := {x | some x in all; mail.known(x)}\n\tall == good\n}",
+    "as many as are known": "met_by_arguments if {\n\tall := {x | some x in input.arguments.to}\n"
+    "\tgood := {x | some x in all; mail.known(x)}\n\tcount(all) == count(good)\n}",
+    "all that is common": 'met_by_arguments if {\n\tall := {x | some x in input.arguments.to}\n\tall & {"a"} == all\n}',
+    "a part of what is known": "met_by_arguments if {\n\tall := {x | some x in input.arguments.to}\n"
+    '\tobject.subset({"a"}, all)\n}',
 }
 
 CLOSED: Final = {
@@ -162,6 +171,12 @@ CLOSED: Final = {
     "\tevery a in input.arguments.to { mail.known(a) }\n}",
     "every of what has a name": "met_by_arguments if {\n\tto := input.arguments.to\n\tcount(to) > 0\n"
     "\tevery a in to { mail.known(a) }\n}",
+    "every of a comprehension that is not empty": "met_by_arguments if {\n\tall := {x | some x in input.arguments.to}\n"
+    "\tcount(all) > 0\n\tevery a in all { mail.known(a) }\n}",
+    "all that is known, and some": "met_by_arguments if {\n\tcount(mail.addresses) > 0\n"
+    "\tmail.addresses == {x | some x in mail.addresses; mail.known(x)}\n}",
+    "a part of what is known, and some": "met_by_arguments if {\n\tall := {x | some x in input.arguments.to}\n"
+    '\tcount(all) > 0\n\tobject.subset({"a"}, all)\n}',
     "nothing strange in what is there": "met_by_arguments if {\n\tis_array(input.arguments.to)\n"
     "\tcount(mail.strangers) == 0\n}",
     "nothing strange behind a helper's guard": "met_by_arguments if {\n\tmail.readable\n\tmail.strangers == set()\n}",
