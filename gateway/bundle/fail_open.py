@@ -19,7 +19,6 @@ from gateway.bundle.plain import Json, is_array, is_object, objects
 from gateway.bundle.problem import Problem
 from gateway.bundle.requirements import Found
 from gateway.bundle.rule_terms import (
-    COMPREHENSIONS,
     Names,
     OwnRule,
     Rules,
