@@ -3,7 +3,8 @@
 # description: |
 #   What the server presents the target to be, against what was reviewed and pinned. Rule 1: what was not seen never
 #   matches. Rule 2: a change is of a class (description, schema, annotations, added, removed), and what is of none is
-#   `other`, which no data can allow.
+#   `other`, which no data can allow. Rule 3: a definition matches as a whole and in each part: reviewers see the words of
+#   the parts, so that the digest of the whole alone must not let in other words.
 package mcp.lib.definitions
 
 import data.mcp.lib.catalog
@@ -13,6 +14,7 @@ import data.mcp.lib.catalog
 state := "match" if {
 	is_string(input.definition.sha256)
 	catalog.target.pin.sha256 == input.definition.sha256
+	catalog.target.pin.parts == input.definition.parts
 } else := "unpinned" if {
 	input.target.type in {"none", "task"}
 } else := "unseen" if {

@@ -17,6 +17,21 @@ test_takes_each_class_of_change_as_the_data_says if {
 	}
 }
 
+# Reviewers read the words of the parts: a digest of the whole that belongs to other words must not let these in.
+test_refuses_the_pinned_digest_with_other_parts if {
+	every parts in [{"description": "new", "inputSchema": "s"}, {"description": "d"}, {}, null] {
+		question := fixture.changed(fixture.call, ["definition", "parts"], parts)
+		_refused(question, _drift({}))
+		fixture.decision(question, _drift({})).resolved.pin == "drift"
+	}
+	unreviewed := fixture.changed(
+		_drift({}),
+		["catalog", "targets", "slack", "tools", "read_channel", "pin", "parts", "icons"],
+		"i",
+	)
+	_refused(fixture.call, unreviewed)
+}
+
 test_refuses_two_changes_of_which_one_is_tolerated if {
 	presented := {"sha256": "new", "parts": {"description": "new", "inputSchema": "new"}, "annotations": {}}
 	question := fixture.changed(fixture.call, ["definition"], presented)
