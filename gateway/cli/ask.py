@@ -20,6 +20,7 @@ from gateway.bundle import Builder, PolicySource, Problems
 from gateway.bundle.answering import NoDecision
 from gateway.bundle.asking import Acting, Asked, acting, asked, contradiction, question
 from gateway.bundle.build import Content
+from gateway.bundle.plain import is_object
 from gateway.bundle.scenarios import asking
 from gateway.bundle.tool import Opa
 from gateway.cli.ask_view import shown
@@ -28,6 +29,8 @@ from gateway.cli.journal_record import decided_record
 from gateway.cli.opa_found import opa_found, remembered
 from gateway.cli.policy_place import policy_place
 from gateway.journal.query import agent_of, target_of
+from gateway.protocol.malformed import Malformed
+from gateway.protocol.strict import parse
 from gateway.review.revisions import environment_of
 
 KINDS: Final = ("tool", "resource", "prompt", "method")
@@ -36,10 +39,12 @@ KINDS: Final = ("tool", "resource", "prompt", "method")
 def _arguments(ctx: click.Context, param: click.Parameter, value: str | None) -> dict[str, Any] | None:
     if value is None:
         return None
-    try:
-        return msgspec.json.decode(value, type=dict[str, Any])
-    except msgspec.DecodeError as error:
-        raise click.BadParameter(f"`{value}` is no JSON object: {error}.", ctx, param) from error
+    read: Any = parse(value.encode("utf-8", "surrogateescape"))
+    if isinstance(read, Malformed):
+        raise click.BadParameter(f"a gateway refuses `{value}` as arguments: {read.reason}.", ctx, param)
+    if not is_object(read):
+        raise click.BadParameter(f"`{value}` is no JSON object.", ctx, param)
+    return read
 
 
 def _claims(ctx: click.Context, param: click.Parameter, stated: tuple[str, ...]) -> dict[str, Any]:

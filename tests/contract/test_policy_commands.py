@@ -137,6 +137,8 @@ def test_ask_prints_json_on_request(run: Run, repository: Path) -> None:
         (["--agent", "dev"], "Name one of --tool, --resource, --prompt, --method."),
         (["--agent", "dev", "--tool", "x", "--prompt", "y"], "Name one of"),
         (["--agent", "dev", "--tool", "x", "--args", "[1]"], "is no JSON object"),
+        (["--agent", "dev", "--tool", "x", "--args", '{"a": 100000000000000000000}'], "an integer is outside"),
+        (["--agent", "dev", "--tool", "x", "--args", '{"a": 1, "a": 2}'], "the same key twice"),
         (["--agent", "dev", "--tool", "x", "--at", "noon"], "`noon` is no time"),
     ],
 )
