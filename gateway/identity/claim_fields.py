@@ -13,7 +13,8 @@ from msgspec import Struct
 from gateway.admission.principal import ClaimField
 from gateway.identity.issuer import Issuer
 
-_SEPARATORS: Final = frozenset(" \t\r\n,;|")
+_LISTING: Final = frozenset(",;|[](){}\"'")
+"""What stands between or around several names in one text."""
 _ELSEWHERE: Final = "_claim_names"
 """Names the claims that the issuer keeps elsewhere (OpenID Connect Core section 5.6.2)."""
 _OVERAGE: Final = "hasgroups"
@@ -114,7 +115,8 @@ def _path(name: str) -> list[str]:
 
 def _groups(value: Any) -> list[str] | None:
     if isinstance(value, str):
-        return [value] if value and not _SEPARATORS & set(value) else None
+        is_one = value.isprintable() and not any(letter in _LISTING or letter.isspace() for letter in value)
+        return [value] if value and is_one else None
     return _texts(value)
 
 
