@@ -3,6 +3,7 @@
 Rule 1: the first of a kind is logged at once; the following ones are counted, and logged once a minute.
 Rule 2: the end is logged too: when nothing of the kind was refused for a minute.
 Rule 3: memory is bounded: beyond a number of kinds, servers share a line; the oldest definitions are forgotten.
+Rule 4: a server that presents another definition each time does not fill the log: a minute has so many lines of it.
 """
 
 from collections import OrderedDict
@@ -14,6 +15,8 @@ from gateway.telemetry.refusal_causes import AT_EDGE, AT_SOURCE
 EVERY_S: Final = 60.0
 KINDS: Final = 200
 DRIFTED: Final = 10_000
+DRIFTED_A_MINUTE: Final = 100
+"""Lines about the definitions of one server; what is left out is logged if it is still seen in a later minute."""
 _WORDS: Final = 500
 
 
@@ -36,6 +39,28 @@ class _Kind:
         self.total = 0
 
 
+class _Minute:
+    """How many lines about the definitions of a server there were in its current minute."""
+
+    __slots__ = ("began", "left_out", "lines")
+
+    def __init__(self) -> None:
+        self.began = -EVERY_S
+        self.lines = 0
+        self.left_out = 0
+
+    def admitted(self, now: float) -> int | None:
+        """Return how many were left out before this line; None if it is left out, too."""
+        if now - self.began >= EVERY_S:
+            self.began, self.lines = now, 0
+        if self.lines >= DRIFTED_A_MINUTE:
+            self.left_out += 1
+            return None
+        self.lines += 1
+        before, self.left_out = self.left_out, 0
+        return before
+
+
 class RefusalLog:
     """Counts the refusals of one worker and logs them."""
 
@@ -45,6 +70,7 @@ class RefusalLog:
         self._clock: Final = clock
         self._kinds: Final[dict[tuple[str, str], _Kind]] = {}
         self._drifted: Final[OrderedDict[tuple[str, str, str], None]] = OrderedDict()
+        self._minutes: Final[dict[str, _Minute]] = {}
 
     def at_source(self, code: str, detail: str) -> None:
         """Note that OPA's client or the journal refused a message."""
@@ -62,6 +88,10 @@ class RefusalLog:
         if key in self._drifted:
             self._drifted.move_to_end(key)
             return
+        minute = self._minutes.setdefault(server, _Minute())
+        left_out = minute.admitted(self._clock())
+        if left_out is None:
+            return
         self._drifted[key] = None
         if len(self._drifted) > DRIFTED:
             self._drifted.popitem(last=False)
@@ -70,6 +100,7 @@ class RefusalLog:
             server=server,
             target=target[:_WORDS],
             sha256=sha256,
+            left_out=left_out,
             detail="its definition is not the reviewed one, so that policy hides it from lists and refuses its calls",
             remedy="compare it with `mcp-admission catalog diff`, and review it or tell the server's owner",
         )

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.telemetry import Telemetry
-from gateway.telemetry.refusal_log import DRIFTED, EVERY_S, KINDS, RefusalLog
+from gateway.telemetry.refusal_log import DRIFTED, DRIFTED_A_MINUTE, EVERY_S, KINDS, RefusalLog
 
 FULL: Final = "/journal: No space left on device"
 
@@ -115,11 +115,23 @@ def test_a_changed_definition_is_logged_once_and_the_next_change_again() -> None
 def test_definitions_do_not_fill_the_memory() -> None:
     logged = Logged()
     for number in range(DRIFTED + 1):
-        logged.log.drifted("notes", "read", str(number))
-    logged.log.drifted("notes", "read", "1")
+        logged.log.drifted(f"s{number}", "read", "a")
+    logged.log.drifted("s1", "read", "a")
     assert len(logged.events) == DRIFTED + 1
-    logged.log.drifted("notes", "read", "0")
+    logged.now += EVERY_S
+    logged.log.drifted("s0", "read", "a")
     assert len(logged.events) == DRIFTED + 2
+
+
+def test_definitions_that_always_change_do_not_fill_the_log() -> None:
+    logged = Logged()
+    for number in range(10 * DRIFTED_A_MINUTE):
+        logged.log.drifted("notes", "read", str(number))
+    logged.log.drifted("other", "read", "a")
+    assert [fields["left_out"] for _, fields in logged.events] == [0] * (DRIFTED_A_MINUTE + 1)
+    logged.now += EVERY_S
+    logged.log.drifted("notes", "read", str(10 * DRIFTED_A_MINUTE - 1))
+    assert logged.events[-1][1]["left_out"] == 9 * DRIFTED_A_MINUTE
 
 
 def test_the_measures_pass_refusals_on() -> None:
