@@ -41,7 +41,7 @@ class KeySet:
         self._fetch = fetch
         self._clock = clock
         self._keys: list[Mapping[str, Any]] = []
-        self._made: dict[tuple[str | None, str], tuple[PyJWK, ...]] = {}
+        self._made: dict[tuple[str | tuple[()] | None, str], tuple[PyJWK, ...]] = {}
         self._confirmed: float | None = None
         self._tried: float | None = None
         self._failed = True
@@ -99,15 +99,19 @@ class KeySet:
             self._fetching = None
 
     def _select(self, kid: str | None, algorithm: str) -> tuple[PyJWK, ...]:
-        made = self._made.get((kid, algorithm))
+        """The keys of an id; those without one if no key has it. What is kept is named by keys, never by callers."""
+        named = [key for key in self._keys if key.get("kid") == kid] if kid is not None else self._keys
+        kept = (kid if named else _UNNAMED, algorithm)
+        made = self._made.get(kept)
         if made is None:
-            named = [key for key in self._keys if key.get("kid") == kid] if kid is not None else self._keys
             made = _fitting(named or [key for key in self._keys if key.get("kid") is None], algorithm)
             if made:
-                self._made[kid, algorithm] = made
+                self._made[kept] = made
         return made
 
 
+_UNNAMED: Final = ()
+"""Stands for the keys without an id: no id is equal to it."""
 _NO_KEY: Final = "it has no public key for signatures"
 _REMEDY: Final = "See whether `keys_url` of the issuer is the address of its key set (`jwks_uri`)."
 

@@ -164,6 +164,14 @@ async def test_keys_of_the_same_id_and_keys_without_an_id_may_be_meant() -> None
     assert len(await key_set(Published(jwk(RSA, None), jwk(RSA_2))).find("1", "RS256")) == 1
 
 
+async def test_key_ids_that_callers_invent_take_no_memory() -> None:
+    nameless = {name: value for name, value in jwk(RSA).items() if name != "kid"}
+    keys = key_set(Published(nameless))
+    found = {id(await keys.find(f"invented-{number}", "RS256")) for number in range(50)}
+    assert len(found) == 1
+    assert isinstance(await keys.find(None, "RS256"), tuple)
+
+
 async def test_more_fitting_keys_than_are_tried_are_none() -> None:
     entries = [jwk(RSA, str(number)) for number in range(MAX_TRIED + 1)]
     assert len(await key_set(Published(*entries[1:])).find(None, "RS256")) == MAX_TRIED
