@@ -165,10 +165,11 @@ def _bare(question: PolicyInput, found: list[str]) -> tuple[PolicyInput, Scrubbe
     """Return the question without secrets, and itself where it has none, and the secrets; `found` are known already."""
     target, client = question.target, question.client
     claims, headers = question.principal.claims, question.context.headers
-    written = (question.arguments, claims, headers, target.name, target.uri, client.name, client.version)
+    texts = (target.name, target.uri, target.written, client.name, client.version)
+    written = (question.arguments, claims, headers, *texts)
     if not found and not suspicious(written):
         return question, _NO_SECRETS
-    arguments, claims, headers, name, uri, *display = without_secrets(list(written), found)
+    arguments, claims, headers, name, uri, as_written, *display = without_secrets(list(written), found)
     secrets = Scrubber(found)
     errors = [_scrubbed_error(error, secrets) for error in question.arguments_meta.errors]
     if not found:
@@ -178,7 +179,9 @@ def _bare(question: PolicyInput, found: list[str]) -> tuple[PolicyInput, Scrubbe
         arguments=repeated(arguments, secrets),
         arguments_meta=replace(question.arguments_meta, digest="", errors=errors),
         principal=replace(question.principal, claims=repeated(claims, secrets)),
-        target=replace(target, name=repeated(name, secrets), uri=repeated(uri, secrets)),
+        target=replace(
+            target, name=repeated(name, secrets), uri=repeated(uri, secrets), written=repeated(as_written, secrets)
+        ),
         client=Client(name=repeated(display[0], secrets), version=repeated(display[1], secrets)),
         context=replace(question.context, headers=repeated(headers, secrets)),
     )

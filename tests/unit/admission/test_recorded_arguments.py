@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from gateway.admission.decision import PolicyFailure, Word
 from gateway.admission.masking import Level, Masking, Seal, in_arguments
+from gateway.admission.policy_input import Target
 from gateway.admission.record import Decided, Enforced
 from gateway.admission.recording import decided
 from tests.recorded_lines import lines_of
@@ -94,3 +95,15 @@ def test_no_word_of_the_catalog_makes_more_readable(word: Word, level: Level, va
     text, plain = (lines_of(made(each, level, seal=seal, arguments=arguments)) for each in (word, ""))
     assert value.encode() in plain or value.encode() not in text
     assert word != "digest" or value.encode() not in text
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("place", ["name", "uri", "written"])
+def test_a_secret_in_the_name_or_the_uri_of_a_target_is_masked_as_it_was_written(level: Level, place: str) -> None:
+    secret = "ghp_" + "a1B2c3D4" * 5
+    names = {"name": None, "uri": "s3://bucket/key", "written": "S3://bucket/key"}
+    target = Target(type="resource", **{**names, place: f"S3://bucket/{secret}"})
+    asked = replace(question({}), target=target)
+    record = decided(asked, verdict(), enforced=ALLOWED, occasion=OCCASION, masking=Masking(level=level, key=KEY))
+    assert secret.encode() not in lines_of(record)
+    assert not record.replayable
