@@ -28,7 +28,7 @@ from gateway.bundle.problem import Problem, Problems, refusal
 from gateway.bundle.rehearse import ARCHIVE, rehearsed
 from gateway.bundle.reviewed_words import carried_words
 from gateway.bundle.rule_names import rule_names
-from gateway.bundle.rule_reasons import rule_reasons
+from gateway.bundle.rule_reasons import ended_rules, rule_reasons
 from gateway.bundle.sequence import next_sequence
 from gateway.bundle.signing import SigningKey, ephemeral_key
 from gateway.bundle.tool import Opa
@@ -112,7 +112,7 @@ class Builder:
             of_rules = rule_names(environment, time)
             problems += of_rules.problems
             problems += rule_reasons(environment, time)
-            hints = [*uncleared_agents(environment), *condition_hints(environment)]
+            hints = [*uncleared_agents(environment), *condition_hints(environment), *ended_rules(environment, time)]
             warnings = sorted([*of_rules.warnings, *hints])
         if problems or isinstance(policies, list) or isinstance(environment, list):
             return refusal(problems)

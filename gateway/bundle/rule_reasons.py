@@ -5,6 +5,7 @@ Rule 2: an `allow` that includes write, delete, send, execute or unknown has a r
 sets `allow_expires_within_days`, it also ends, at most so many days ahead.
 Rule 3: an `allow` without `actions` includes them, unless every target of the catalog that it can be about is of the
 action `read` or `list`.
+Rule 4: a rule that has ended is reported: it reads as if it still applied.
 """
 
 from collections.abc import Iterator
@@ -33,6 +34,14 @@ def rule_reasons(environment: Environment, now: float) -> list[Problem]:
             found += _unanswered(document, pointer, rule, harm)
             found += () if days is None else _unending(document, pointer, rule, now + days * _DAY_S)
     return found
+
+
+def ended_rules(environment: Environment, now: float) -> Iterator[Problem]:
+    """Yield a warning for each rule that has ended at `now`; a mode or a `not_yet` that ends leaves the rule."""
+    for document, pointer, rule in environment.rules_placed():
+        if "expires" in rule and not {"mode", "not_yet"} & rule.keys() and unix_seconds(rule["expires"]) <= now:
+            said = f"the rule `{rule['rule']}` ({rule['effect']}) ended at {rule['expires']} and no longer applies."
+            yield document.problem(f"{pointer}/expires", said, "Remove the rule, or choose a later end.")
 
 
 def _unreasoned(document: Document, pointer: str, rule: Json) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.bundle.catalog_names import CatalogNames
 from gateway.bundle.environment import Environment, Reader
-from gateway.bundle.rule_reasons import included, rule_reasons
+from gateway.bundle.rule_reasons import ended_rules, included, rule_reasons
 from tests.unit.bundle.conftest import NOW
 
 CATALOG = """
@@ -67,6 +67,37 @@ def found(policy: Path, rule: str, settings: str = "") -> list[str]:
 def test_a_rule_that_refuses_has_a_reason(catalog: Path, effect: str) -> None:
     assert found(catalog, f"effect: {effect}") == [f"the rule `r` ({effect}) lacks `reason`."]
     assert found(catalog, f"effect: {effect}, reason: x") == []
+
+
+@pytest.mark.parametrize("field", ["reason", "owner"])
+@pytest.mark.parametrize("blank", ["''", "' '", '"\\t\\n"'])
+def test_a_blank_reason_or_owner_is_none(catalog: Path, field: str, blank: str) -> None:
+    stated = {"reason": "x", "owner": "a@example.com"} | {field: blank}
+    rule = f"rule: r, effect: deny, {', '.join(f'{name}: {text}' for name, text in stated.items())}"
+    (catalog / "bundles/dev/rules/one.yaml").write_text(f"rules: [{{{rule}}}]\n")
+    problems = Reader().read(catalog, "dev")
+    assert isinstance(problems, list)
+    assert [f"`{field}`" in each.what for each in problems] == [True]
+
+
+@pytest.mark.parametrize(
+    ("stated", "is_reported"),
+    [
+        ("effect: deny, expires: 2026-01-01", True),
+        ("effect: hold, expires: 2026-01-01", True),
+        ("effect: allow, what: {actions: [read]}, expires: 2026-01-01", True),
+        ("effect: deny, expires: 2027-01-01", False),
+        ("effect: deny", False),
+        ("effect: deny, mode: warn, owner: a@example.com, expires: 2026-01-01", False),
+        ("effect: deny, not_yet: true, owner: a@example.com, expires: 2026-01-01", False),
+    ],
+)
+def test_a_rule_that_has_ended_is_reported(catalog: Path, stated: str, *, is_reported: bool) -> None:
+    (catalog / "bundles/dev/rules/one.yaml").write_text(f"rules: [{{rule: r, reason: x, {stated}}}]\n")
+    environment = Reader().read(catalog, "dev")
+    assert isinstance(environment, Environment), environment
+    said = [each.what for each in ended_rules(environment, NOW) if each.file.endswith("one.yaml")]
+    assert [each.startswith("the rule `r` (") and "no longer applies" in each for each in said] == [True] * is_reported
 
 
 HARMFUL = [
