@@ -14,12 +14,12 @@ from msgspec.structs import replace
 from gateway.admission import normal_paths, url_hosts
 from gateway.admission.decision import NeededFacts
 from gateway.admission.mail_domains import mail_domain
-from gateway.admission.masking import segments
 from gateway.admission.normal_paths import normal_path
 from gateway.admission.policy_input import PolicyInput, TextFacts
 from gateway.admission.schemas import is_array, is_object
 from gateway.admission.sql_statements import DIALECTS, Dialect, sql_kinds
 from gateway.admission.url_hosts import url_host
+from gateway.protocol.json_pointers import keys_of
 
 ELEMENTS: Final = 100
 """Elements of a list; of a longer one there are no facts."""
@@ -82,7 +82,7 @@ def _cost(text: str, names: Sequence[str]) -> int:
 def _at(arguments: Mapping[str, Any], pointer: str) -> Any:
     """Return what a JSON pointer (RFC 6901) names; None for nothing."""
     value: Any = arguments
-    for segment in segments(pointer):
+    for segment in keys_of(pointer):
         if is_object(value):
             value = value.get(segment)
         elif is_array(value) and _is_index(segment, len(value)):

@@ -28,6 +28,7 @@ from gateway.admission.secrecy import (
     without_secrets,
 )
 from gateway.admission.secret_texts import MASKED, Scrubber
+from gateway.protocol.json_pointers import keys_of
 
 Level = Literal["none", "masked", "full"]
 Seal = Callable[[bytes], bytes]
@@ -102,16 +103,11 @@ def in_arguments(pointers: Iterable[str]) -> tuple[str, ...]:
     return tuple(f"/arguments{pointer}" for pointer in pointers if pointer.startswith("/"))
 
 
-def segments(pointer: str) -> tuple[str, ...]:
-    """Return the keys that a JSON pointer (RFC 6901) names."""
-    return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
-
-
 def keeping(pointers: Iterable[str]) -> Kept:
     """Return what JSON pointers (RFC 6901) name; what is no pointer names nothing."""
     kept: dict[str, Any] = {}
     for pointer in pointers:
-        *above, last = segments(pointer) or ("",)
+        *above, last = keys_of(pointer) or ("",)
         place: Any = kept
         for part in above:
             place = place.setdefault(part, {}) if place is not _WHOLE else place

@@ -12,10 +12,10 @@ import orjson
 from msgspec import Struct
 
 from gateway.admission.policy_input import ArgumentError
-from gateway.admission.schema_references import pointer_of
 from gateway.admission.schemas import is_array, is_object
 from gateway.admission.usable_schema import UsableSchema
 from gateway.admission.validator import Path, Violation
+from gateway.protocol.json_pointers import pointer_to
 
 MOST: Final = 5
 """Reasons that are given."""
@@ -66,7 +66,7 @@ def _errors(judged: Judged, violation: Violation) -> Iterator[ArgumentError]:
 
 
 def _error(judged: Judged, violation: Violation, path: Path, said: str) -> ArgumentError:
-    place = pointer_of(judged.usable.presented(judged.presented, violation.schema_path))[:200]
+    place = pointer_to(judged.usable.presented(judged.presented, violation.schema_path))[:200]
     subject = f"{judged.words.member} `{_shown_path(judged.value, path)}`" if path else judged.words.whole
     where = f" (keyword `{violation.keyword}` at {place})" if place else ""
     return ArgumentError(path=_pointer(path), keyword=violation.keyword, message=f"{subject} {said[:_TEXT]}{where}")
@@ -219,7 +219,7 @@ def _shown_path(value: Any, path: Path) -> str:
 
 
 def _pointer(path: Path) -> str:
-    return pointer_of(tuple(_name(step) for step in path[:_STEPS]))
+    return pointer_to(tuple(_name(step) for step in path[:_STEPS]))
 
 
 def _at(value: Any, path: Path) -> Any:

@@ -23,8 +23,9 @@ from gateway.admission.schema_keywords import (
     names_complaint,
     pattern_complaint,
 )
-from gateway.admission.schema_references import Place, References, pointer_of
+from gateway.admission.schema_references import Place, References
 from gateway.admission.schemas import is_array, is_object
+from gateway.protocol.json_pointers import pointer_to
 
 MOST_PARTS: Final = 10_000
 MOST_TARGETS: Final = 500
@@ -81,7 +82,7 @@ class Part:
     def leave_out(self, keyword: str, key: str | int | None, why: str) -> None:
         """Leave out a keyword, or one entry of it."""
         self.left_out.setdefault((keyword, key), why)
-        self.cause = self.cause or f"`{pointer_of(self.written_at(keyword, key))[:_SHOWN]}`, which {why}"
+        self.cause = self.cause or f"`{pointer_to(self.written_at(keyword, key))[:_SHOWN]}`, which {why}"
 
     def written_at(self, keyword: str, key: str | int | None) -> Place:
         """Return where the document has a keyword, or one entry of it."""
@@ -139,7 +140,7 @@ class Reader:
             return
         part.is_nullable = value.get("nullable") is True
         if part.is_nullable:
-            part.cause = f"`{pointer_of(part.place)[:_SHOWN]}`, which accepts null by `nullable`"
+            part.cause = f"`{pointer_to(part.place)[:_SHOWN]}`, which accepts null by `nullable`"
         if "$ref" in value and self._draft <= REFERENCES_STAND_ALONE:
             self._reference(part, "$ref", value["$ref"])
             return

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urljoin
 
 from gateway.admission.schema_keywords import EARLIEST, REFERENCES_STAND_ALONE
 from gateway.admission.schemas import is_array, is_object
+from gateway.protocol.json_pointers import keys_of
 
 Place = tuple[str | int, ...]
 """The keys and indexes that lead from the root of a document to a value."""
@@ -70,8 +71,7 @@ class References:
 
     def _pointed(self, resource: Place, pointer: str) -> Place | None:
         place, value = resource, self.at(resource)
-        for step in pointer.split("/")[1:]:
-            name = step.replace("~1", "/").replace("~0", "~")
+        for name in keys_of(pointer):
             if is_object(value) and name in value:
                 place, value = (*place, name), value[name]
             elif is_array(value) and name.isascii() and name.isdecimal() and int(name[:9]) < len(value):
@@ -129,8 +129,3 @@ def _joined(base: str, document: str) -> str:
         return urljoin(base, document)
     except ValueError:
         return document
-
-
-def pointer_of(place: Place) -> str:
-    """Return a place as an RFC 6901 pointer."""
-    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in place)

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeGuard
 from urllib.parse import unquote
 
+from gateway.protocol.json_pointers import unescaped
+
 DEEPEST: Final = 100
 _DEAREST: Final = 1 << 60
 
@@ -161,7 +163,7 @@ def _pointed(root: Any, pointer: str) -> Any:
     """Return what an RFC 6901 pointer names; `LookupError` where it names nothing."""
     place = root
     for step in pointer.split("/")[1:]:
-        name = unquote(step).replace("~1", "/").replace("~0", "~")
+        name = unescaped(unquote(step))
         if is_array(place) and name.isdecimal():
             place = place[int(name)]
         elif is_object(place):

@@ -23,8 +23,9 @@ from gateway.admission.schema_keywords import (
     draft_of,
 )
 from gateway.admission.schema_parts import Part, Reader
-from gateway.admission.schema_references import Place, pointer_of
+from gateway.admission.schema_references import Place
 from gateway.admission.schemas import is_array, is_object
+from gateway.protocol.json_pointers import pointer_to
 
 MOST_NAMED: Final = 20
 """Keywords that are named one by one."""
@@ -188,7 +189,7 @@ class _Builder:
 
     def _name(self, part: Part) -> None:
         for (keyword, key), why in part.left_out.items():
-            pointer = pointer_of(part.written_at(keyword, key))
+            pointer = pointer_to(part.written_at(keyword, key))
             if len(self.unchecked) < MOST_KEPT:
                 self.unchecked.append(Unchecked(pointer[:_POINTER], why))
 

@@ -13,6 +13,7 @@ from gateway.admission.schemas import Part, Schema, declared, is_array, is_objec
 from gateway.bundle.argument_types import EVERY, Types, types_at
 from gateway.bundle.catalog_names import Target
 from gateway.bundle.plain import Json, objects
+from gateway.protocol.json_pointers import unescaped
 
 REVIEWED: Final = {"tools": "inputSchema", "prompts": "arguments"}
 """Section -> the part of a definition that describes the arguments."""
@@ -78,7 +79,7 @@ def _resolved(schema: Schema, path: str) -> Resolved:
         here = schema.here(parts)
         if not here or any(map(_leads_elsewhere, here)):
             return None, None
-        name = segment.replace("~1", "/").replace("~0", "~")
+        name = unescaped(segment)
         inner = _inner(here, name)
         if inner is None:
             return None, None

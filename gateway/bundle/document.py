@@ -15,6 +15,7 @@ from msgspec import Struct
 from gateway.bundle.problem import Problem
 from gateway.bundle.yaml_events import Event, NotYaml, read_events
 from gateway.bundle.yaml_mistakes import BOM, plain_scalar, remedy, unseen_characters
+from gateway.protocol.json_pointers import escaped
 
 MAX_BYTES: Final = 1024 * 1024
 _INT64: Final = range(-(2**63), 2**63)
@@ -60,7 +61,7 @@ class Document(Struct, frozen=True):
 
 def step(pointer: str, key: str | int) -> str:
     """The JSON pointer (RFC 6901) one key deeper."""
-    return f"{pointer}/{str(key).replace('~', '~0').replace('/', '~1')}"
+    return f"{pointer}/{escaped(key)}"
 
 
 def read_document(file: str, content: bytes) -> Document | list[Problem]:

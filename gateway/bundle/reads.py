@@ -12,6 +12,7 @@ from typing import Any, Final
 from gateway.bundle.plain import Json, is_object
 from gateway.bundle.rule_conditions import conditions_of
 from gateway.bundle.rule_people import CLAIMS, claim_pointers
+from gateway.protocol.json_pointers import pointer_to
 
 RULES: Final = "rules_permit"
 """The stock requirement that judges the YAML rules."""
@@ -46,7 +47,7 @@ def pointers(requirement: Any) -> list[str]:
     if not isinstance(reads, list):
         return [""]
     parts = [str(read).split(".") for read in reads]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    return [_pointer(path[1:]) for path in parts if path[0] == "input"]
+    return [pointer_to(path[1:]) for path in parts if path[0] == "input"]
 
 
 def rule_pointers(data: Json, server: str) -> list[str]:
@@ -97,10 +98,6 @@ def _outermost(places: Iterable[str]) -> list[str]:
         if not kept or not within(place, kept[-1]):
             kept.append(place)
     return kept
-
-
-def _pointer(path: Iterable[str]) -> str:
-    return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)
 
 
 def _object(value: Any, *path: str) -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ from gateway.bundle.document import Document
 from gateway.bundle.environment import Environment
 from gateway.bundle.plain import Json, is_array, is_object
 from gateway.bundle.problem import Problem
+from gateway.protocol.json_pointers import keys_of, pointer_to
 
 CLAIMS: Final = "/principal/claims"
 """Where claims are in the policy input."""
@@ -27,15 +28,13 @@ _INSTEAD: Final[Mapping[str, str]] = {
 
 def claim_path(name: str) -> tuple[str, ...]:
     """Return the keys by which a claim of a rule is found among the claims of a token."""
-    if not name.startswith("/"):
-        return (name,)
-    return tuple(part.replace("~1", "/").replace("~0", "~") for part in name[1:].split("/"))
+    return keys_of(name) if name.startswith("/") else (name,)
 
 
 def claim_pointers(rule: Json) -> list[str]:
     """Return the claims that a rule reads, as JSON pointers into the policy input."""
     names = [name for who in stated_who(rule) for name in (*who.get("claims", ()), *_sources(who))]
-    return [CLAIMS + "".join("/" + _escaped(part) for part in claim_path(name)) for name in names]
+    return [CLAIMS + pointer_to(claim_path(name)) for name in names]
 
 
 def _sources(who: Json) -> tuple[str, ...]:
@@ -107,9 +106,9 @@ def wrong_claim(name: str) -> tuple[str, str] | None:
     if head in UNCARRIED:
         return f"the claim `{head}` is not among those that rules can ask for", _INSTEAD.get(head, "Remove it.")
     if not name.startswith("/") and "." in name and "/" not in name:
-        inner = "/" + "/".join(map(_escaped, name.split(".")))
+        inner = pointer_to(name.split("."))
         said = f"the claim `{name}` is one with dots in its name"
-        return said, f"Write `{inner}` for the claim inside another, or `/{_escaped(name)}` if dots are in its name."
+        return said, f"Write `{inner}` for the claim inside another, or `{pointer_to([name])}` if dots are in its name."
     return None
 
 
@@ -132,7 +131,3 @@ def comes_from(address: str, stated: Iterable[str]) -> bool:
         return any(caller in ipaddress.ip_network(network) for network in stated)
     except ValueError:
         return False
-
-
-def _escaped(part: str) -> str:
-    return part.replace("~", "~0").replace("/", "~1")

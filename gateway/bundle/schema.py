@@ -19,6 +19,7 @@ from gateway.bundle.document import Document, step
 from gateway.bundle.plain import Json, is_object
 from gateway.bundle.problem import Problem
 from gateway.bundle.suggestions import nearest
+from gateway.protocol.json_pointers import unescaped
 
 _SHOWN: Final = 80
 _BOOLEANS: Final = {
@@ -81,7 +82,7 @@ def _is_text(value: object) -> TypeGuard[str]:
 
 
 def _named(pointer: str) -> str:
-    name = pointer.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
+    name = unescaped(pointer.rpartition("/")[2])
     if not name:
         return "the file"
     if name.isdecimal():

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from gateway.admission.principal import ClaimField
 from gateway.identity.issuer import Issuer
+from gateway.protocol.json_pointers import keys_of
 
 _LISTING: Final = frozenset(",;|[](){}\"'")
 """What stands between or around several names in one text."""
@@ -108,9 +109,7 @@ class ClaimReader(Struct, frozen=True):
 
 
 def _path(name: str) -> list[str]:
-    if name.startswith("/"):
-        return [part.replace("~1", "/").replace("~0", "~") for part in name[1:].split("/")]
-    return name.split(".")
+    return [*keys_of(name)] if name.startswith("/") else name.split(".")
 
 
 def _groups(value: Any) -> list[str] | None:

@@ -14,7 +14,6 @@ import orjson
 from msgspec import Struct
 
 from gateway.admission.decision import PolicyFailure, Resolved
-from gateway.admission.masking import segments
 from gateway.bundle.condition_words import condition_words
 from gateway.bundle.plain import Json, is_object
 from gateway.bundle.reads import RULES
@@ -23,6 +22,7 @@ from gateway.bundle.stated_facts import stated_facts
 from gateway.opa.answer import Decided, read_decision
 from gateway.opa.client import DECISION
 from gateway.opa.exchange import Broken, Exchange, Exchanged
+from gateway.protocol.json_pointers import keys_of
 from gateway.review.candidate import Candidate
 from gateway.review.judged import Judged, Unanswered, judged
 from gateway.review.replaying import PATIENCE_S
@@ -214,7 +214,7 @@ def conditions_compared(rule: Json, arguments: Any) -> tuple[str, ...]:
 
 def _compared(pointer: str, condition: Json, arguments: Any) -> str:
     path = str(condition["path"])
-    found = at(arguments, segments(path))
+    found = at(arguments, keys_of(path))
     was = "not there" if found is ABSENT else msgspec.json.encode(found).decode()
     exception = "unless " if pointer.startswith(EXCEPTION) else ""
     return f"{exception}{condition_words(condition)}; it was {was}"

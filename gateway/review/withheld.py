@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from gateway.admission.masking import segments
 from gateway.admission.secret_texts import MASKED
 from gateway.bundle.plain import Json, is_array, is_object
 from gateway.bundle.reads import by_rules, compared, pointers, rule_pointers
+from gateway.protocol.json_pointers import keys_of
 from gateway.review.row import Row
 
 _MASK: Final = re.compile(r"\[string of \d+\]|\[number\]")
@@ -103,7 +103,7 @@ class Readings:
 
 def dotted(pointer: str) -> str:
     """Return a JSON pointer into a question as a dotted place."""
-    return ".".join(segments(pointer))
+    return ".".join(keys_of(pointer))
 
 
 def _touches(place: str, read: str) -> bool:

@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from gateway.admission.masking import segments
 from gateway.admission.question import measured, moment
 from gateway.bundle.plain import Json, is_array, is_object
 from gateway.bundle.rule_conditions import exception_of
+from gateway.protocol.json_pointers import keys_of
 from gateway.review.whatif.scene import Scene
 from gateway.review.whatif.world import Change, World, on_question, put
 
@@ -30,7 +30,7 @@ def argument_changes(scene: Scene) -> Iterator[Change]:
     """Yield the arguments that would meet, or not meet, a condition of a rule that is near."""
     seen: set[bytes] = set()
     for rule, condition in scene.conditions():
-        path = segments(condition["path"])
+        path = keys_of(condition["path"])
         now = at(scene.world.question["arguments"], path)
         for value in (*_meeting(condition, now), *_missing(condition)):
             key = msgspec.json.encode([path, value])
