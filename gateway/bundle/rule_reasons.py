@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from gateway.bundle.catalog_names import SECTIONS, CatalogNames
+from gateway.bundle.data_classes import CatalogData
 from gateway.bundle.document import Document
 from gateway.bundle.environment import Environment
 from gateway.bundle.moments import unix_seconds
@@ -25,12 +26,13 @@ _DAY_S: Final = 86_400
 def rule_reasons(environment: Environment, now: float) -> list[Problem]:
     """Return what the rules of an environment do not say at `now` (Unix seconds), and must."""
     catalog = CatalogNames(environment.catalog)
+    data = CatalogData(catalog, environment.settings.value)
     days: int | None = environment.settings.value.get("allow_expires_within_days")
     found: list[Problem] = []
     for document, pointer, rule in environment.rules_placed():
         if rule["effect"] != "allow":
             found += _unreasoned(document, pointer, rule)
-        elif (days is not None or not {"reason", "owner"} <= rule.keys()) and (harm := included(rule, catalog)):
+        elif (days is not None or not {"reason", "owner"} <= rule.keys()) and (harm := included(rule, catalog, data)):
             found += _unanswered(document, pointer, rule, harm)
             found += () if days is None else _unending(document, pointer, rule, now + days * _DAY_S)
     return found
@@ -66,7 +68,7 @@ def _unending(document: Document, pointer: str, rule: Json, latest: float) -> It
         yield document.problem(f"{pointer}/expires", said, "Choose an earlier end, and renew it when it comes.")
 
 
-def included(rule: Json, catalog: CatalogNames) -> str:
+def included(rule: Json, catalog: CatalogNames, data: CatalogData) -> str:
     """Return what an `allow` includes besides reading, in words; empty if it includes nothing else."""
     what = rule.get("what", {})
     if "actions" in what:
@@ -77,8 +79,7 @@ def included(rule: Json, catalog: CatalogNames) -> str:
     targets = [target for section, glob in about for target in catalog.matching(section, glob, servers)]
     if not named:
         targets += catalog.tasks(servers)
-    if "tool_tags" in what:
-        targets = [target for target in targets if not {*what["tool_tags"]}.isdisjoint(target.tags)]
+    targets = [target for target in targets if data.fits(what, target)]
     harmful = (target for target in targets if target.entry.get("action", "unknown") not in _MILD)
     first = next(harmful, None)
     if first is None:

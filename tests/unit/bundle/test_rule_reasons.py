@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.bundle.catalog_names import CatalogNames
+from gateway.bundle.data_classes import CatalogData
 from gateway.bundle.environment import Environment, Reader
 from gateway.bundle.rule_reasons import ended_rules, included, rule_reasons
 from tests.unit.bundle.conftest import NOW
@@ -17,6 +18,7 @@ CATALOG = """
     url: http://127.0.0.1:9000/mcp
     owner: alice@example.com
     tags: [{name}]
+    reach: internal
     tools:
       read_file: {{action: read, tags: [calm]}}
       list_files: {{action: list, tags: [calm]}}
@@ -33,6 +35,8 @@ READS = """
     url: http://127.0.0.1:9001/mcp
     owner: alice@example.com
     environment: calm
+    reach: external
+    data: [open]
     tools:
       look: {action: read}
     """
@@ -40,6 +44,7 @@ TASKS = """
     server: works
     url: http://127.0.0.1:9002/mcp
     owner: alice@example.com
+    reach: internal
     tools:
       look: {action: read}
     tasks: {action: execute}
@@ -54,7 +59,10 @@ def catalog(put: Callable[[str, str], Path], policy: Path) -> Path:
     return policy
 
 
-def found(policy: Path, rule: str, settings: str = "") -> list[str]:
+CLASSES = "data_classes: {classes: [open, secret], unclassified: secret}"
+
+
+def found(policy: Path, rule: str, settings: str = CLASSES) -> list[str]:
     """Return what is wrong with one rule, without its file."""
     (policy / "bundles/dev/environment.yaml").write_text(f"name: dev\n{settings}\n")
     (policy / "bundles/dev/rules/one.yaml").write_text(f"rules: [{{rule: r, {rule}}}]\n")
@@ -120,6 +128,9 @@ HARMFUL = [
     "what: {servers: [works]}",
     "what: {tools: [still_to_come]}",
     "what: {servers: [reads], tools: [write_file]}",
+    "what: {reach: internal}",
+    "what: {data: [secret]}",
+    "what: {data: [open, secret]}",
     "who: {kinds: [own]}",
 ]
 MILD = [
@@ -133,6 +144,9 @@ MILD = [
     "what: {prompts: [greet]}",
     "what: {resources: ['note://a']}",
     "what: {tool_tags: [calm]}",
+    "what: {reach: external}",
+    "what: {data: [open]}",
+    "what: {data: [open], reach: external}",
     "what: {servers: [works], tools: [look]}",
 ]
 
@@ -178,4 +192,5 @@ def test_an_environment_may_want_an_end_of_such_rules(catalog: Path, expires: st
 @given(st.sets(st.sampled_from(["read", "list", "write", "delete", "send", "execute", "unknown"]), min_size=1))
 def test_any_action_but_reading_is_included(actions: set[str]) -> None:
     rule = {"rule": "r", "effect": "allow", "what": {"actions": sorted(actions)}}
-    assert bool(included(rule, CatalogNames([]))) == bool(actions - {"read", "list"})
+    catalog = CatalogNames([])
+    assert bool(included(rule, catalog, CatalogData(catalog, {}))) == bool(actions - {"read", "list"})
