@@ -8,7 +8,7 @@ from typing import Any, Final
 from gateway.admission.decision import Verdict
 from gateway.admission.enforce import ruling
 from gateway.admission.masking import Level, Masking, Seal, in_arguments
-from gateway.admission.principal import ANONYMOUS
+from gateway.admission.principal import ANONYMOUS, Principal
 from gateway.admission.record import Decided, Occasion
 from gateway.admission.recording import decided
 from gateway.bundle.answering import NoDecision
@@ -27,13 +27,14 @@ def records(
     opa: Path,
     calls: Sequence[Mapping[str, Any]],
     *,
+    principal: Principal = ANONYMOUS,
     level: Level = "full",
     kept: Iterable[str] = (),
     reads: bool = True,
     seal: Seal | None = None,
 ) -> list[Decided]:
-    """Return the records of these calls, stated as scenarios state them, by the anonymous agent `dev`."""
-    acting = Acting(ANONYMOUS, "")
+    """Return the records of these calls, stated as scenarios state them, by the anonymous agent `dev` or another."""
+    acting = Acting(principal, "")
     revision = f"{content.environment.name}@{content.identity}.1"
     stated = [
         question(asked({"agent": "dev", "server": "demo", **call}, now=NOW), acting, content.data) for call in calls

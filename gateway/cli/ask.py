@@ -32,8 +32,11 @@ from gateway.journal.query import agent_of, target_of
 from gateway.protocol.malformed import Malformed
 from gateway.protocol.strict import parse
 from gateway.review.revisions import environment_of
+from gateway.review.withheld import is_withheld
 
 KINDS: Final = ("tool", "resource", "prompt", "method")
+_WORDS: Final = {"groups": "group"}
+"""The word of the command line for a field of the caller, where it is another one."""
 
 
 def _arguments(ctx: click.Context, param: click.Parameter, value: str | None) -> dict[str, Any] | None:
@@ -113,7 +116,8 @@ def command(directory: Path, *, as_json: bool, exit_code: bool, **words: Any) ->
 
     The policy is built as it is saved, and a real OPA decides. The definition presented is the pinned one. The agent
     acts with one of its own credentials; which one is said, and where it has none one is made up for this question.
-    With --call, agent, caller, target, arguments and environment are those of a record in the journal.
+    With --call, caller, target, arguments and environment are those of a record in the journal; a claim that was masked
+    in it is unknown.
     """
     words = _recorded(words) if words["identifier"] else words
     stated, environment = _stated(words), words["environment"] or "dev"
@@ -151,18 +155,33 @@ def _recorded(words: Mapping[str, Any]) -> dict[str, Any]:
             masked = f"masked in the journal (`journal.masking: {record.get('masking')}`)"
             raise click.ClickException(f"The arguments of this call were {masked}: give them with --args.")
     principal: Mapping[str, Any] = question.get("principal") or record.get("principal") or {}
-    token = {key: words[key] or principal.get(key) for key in ("issuer", "subject", "client_id", "claims")}
+    context: Mapping[str, Any] = question.get("context") or record
     kind = str(target.get("type")) if target.get("type") in KINDS else "method"
     return dict(words) | {
+        **(_recorded_token(words, principal) if principal.get("method") == "jwt" else {}),
+        "source": words["source"] or context.get("source_ip"),
         "agent": agent_of(record),
         "server": record.get("server", ""),
         "arguments": arguments,
-        **(token if principal.get("method") == "jwt" else {}),
         "group": [*words["group"], *principal.get("groups", ())],
-        "unknown": [*words["unknown"], *principal.get("unknown", ())],
-        "source": words["source"] or record.get("source_ip") or None,
         "environment": words["environment"] or environment_of(str(record.get("revision", ""))),
         kind: record.get("method", "") if kind == "method" else target_of(record),
+    }
+
+
+def _recorded_token(words: Mapping[str, Any], principal: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a recorded JWT said, and what of it was unknown, except where the command line says something else.
+
+    Of a record that does not tell, what is empty is unknown, as the policy takes it.
+    """
+    empty = [field for field in CLAIM_FIELDS if not principal.get(field)]
+    given = {field for field in CLAIM_FIELDS if words.get(_WORDS.get(field, field))}
+    recorded: Mapping[str, Any] = principal.get("claims") or {}
+    claims = {name: value for name, value in recorded.items() if not is_withheld(value)}
+    return {
+        **{field: words[field] or principal.get(field) for field in ("issuer", "subject", "client_id")},
+        "claims": claims | words["claims"],
+        "unknown": sorted({*words["unknown"], *principal.get("unknown", empty)} - given),
     }
 
 

@@ -41,6 +41,11 @@ def withheld(row: Row) -> list[str]:
     return found
 
 
+def is_withheld(value: Any) -> bool:
+    """Return whether a value is a mask, or holds one."""
+    return any(True for _ in _masks(value, ()))
+
+
 def _at(value: Any, path: Sequence[str]) -> Any:
     for key in path:
         value = value.get(key) if is_object(value) else None

@@ -9,6 +9,7 @@ from typing import Any, Final
 import pytest
 from click.testing import Result
 
+from gateway.admission.principal import Principal
 from gateway.bundle import Builder, PolicySource, Problems
 from gateway.bundle.build import Content
 from gateway.journal.crypt import new_key
@@ -106,6 +107,82 @@ def test_ask_does_not_invent_masked_arguments(
     assert result.exit_code == 1
     assert "The arguments of this call were masked in the journal (`journal.masking: masked`)" in result.stderr
     assert run(*asking, "--args", '{"path": "welcome.md"}').stdout.startswith("deny")
+
+
+PERSON: Final = """
+    agents:
+      - agent: person
+        owner: a@example.com
+        purpose: tests
+        kind: claude-code
+        identities: [{issuer: "https://idp.example", client_id: ide}]
+    """
+OF_PEOPLE: Final = """
+    rules:
+      - rule: sales-write-from-the-office
+        effect: allow
+        who: {subjects: [alice], claims: {department: [sales]}, source: [10.0.0.0/8]}
+        what: {servers: [demo], tools: [write_file]}
+        reason: sales writes
+        owner: a@example.com
+      - rule: contractors-do-not-read
+        effect: deny
+        who: {groups: [contractors]}
+        what: {servers: [demo], tools: [read_file]}
+        reason: closed
+    """
+ALICE: Final = Principal(
+    kind="user",
+    method="jwt",
+    issuer="https://idp.example",
+    subject="alice",
+    client_id="ide",
+    unknown=["groups"],
+    claims={"department": "sales", "cost_center": "of nobody else"},
+)
+WRITE: Final = {"tool": "write_file", "arguments": {"path": "src/a.py", "content": "x"}, "from": "10.1.2.3"}
+
+
+def test_ask_asks_again_for_the_same_caller(
+    run: Run,
+    repository: Path,
+    put: Callable[[str, str], Path],
+    content: Callable[[], Content],
+    opa: Path,
+    tmp_path: Path,
+) -> None:
+    put("bundles/dev/agents/person.yaml", PERSON)
+    put("bundles/dev/rules/people.yaml", OF_PEOPLE)
+    journal = write(tmp_path / "journal", records(content(), opa, [READ, WRITE], principal=ALICE))
+    asking = ("ask", "-d", repository, "--journal", journal, "--call")
+    unknown = run(*asking, "call-0")
+    assert unknown.stdout.startswith("deny  person → demo read_file"), unknown.output
+    assert "the groups could not be read from the token" in unknown.stdout
+    assert run(*asking, "call-0", "--group", "staff").stdout.startswith("allow  person → demo read_file")
+    assert run(*asking, "call-1").stdout.startswith("allow  person → demo write_file")
+    for other in (("--subject", "bob"), ("--claim", "department=legal"), ("--from", "192.0.2.1")):
+        assert run(*asking, "call-1", *other).stdout.startswith("deny  person → demo write_file"), other
+
+
+def test_ask_takes_a_masked_claim_for_unknown(
+    run: Run,
+    repository: Path,
+    put: Callable[[str, str], Path],
+    content: Callable[[], Content],
+    opa: Path,
+    tmp_path: Path,
+) -> None:
+    put("bundles/dev/agents/person.yaml", PERSON)
+    put("bundles/dev/rules/people.yaml", OF_PEOPLE)
+    journal = write(tmp_path / "masked", records(content(), opa, [WRITE], principal=ALICE, level="masked"))
+    asking = ("ask", "-d", repository, "--journal", journal, "--call", "call-0", "--args", '{"path": "src/a.py"}')
+    assert run(*asking).stdout.startswith("allow  person → demo write_file")
+    others = "who: {claims: {cost_center: [x]}}, what: {servers: [demo]}, reason: closed"
+    put("bundles/dev/rules/more.yaml", f"rules: [{{rule: more, effect: deny, {others}}}]\n")
+    refused = run(*asking)
+    assert refused.stdout.startswith("deny  person → demo write_file"), refused.output
+    assert "the claim `cost_center` could not be read" in refused.stdout
+    assert run(*asking, "--claim", "cost_center=y").stdout.startswith("allow  person → demo write_file")
 
 
 def test_ask_about_a_call_takes_no_other_question(run: Run, repository: Path, journal: Path) -> None:
