@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from gateway.admission.decision import PolicyFailure, Resolved
 from gateway.bundle.condition_words import condition_words
+from gateway.bundle.difference.rules import exception_words
 from gateway.bundle.plain import Json, is_object
 from gateway.bundle.reads import RULES
 from gateway.bundle.rule_conditions import EXCEPTION, conditions_of
@@ -71,7 +72,7 @@ class RuleThere(Struct, frozen=True, kw_only=True):
     owner: str
     because: str
     conditions: tuple[str, ...] = ()
-    """Its argument conditions, each with the value that was compared."""
+    """Its argument conditions, each with the value that was compared, and for whom and when it has an exception."""
     applied: bool = True
     misses: tuple[str, ...] = ()
     """What of a rule that came near is about somebody or something else."""
@@ -203,7 +204,10 @@ def _there(name: str, rule: Json, question: Json) -> RuleThere:
         line=int(rule.get("line", 0)),
         owner=str(rule.get("owner", "")),
         because=str(rule.get("reason", "")),
-        conditions=conditions_compared(rule, question.get("arguments", {})),
+        conditions=(
+            *conditions_compared(rule, question.get("arguments", {})),
+            *([f"unless {excepted}"] if (excepted := exception_words(rule)) else []),
+        ),
     )
 
 

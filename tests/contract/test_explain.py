@@ -116,6 +116,15 @@ def test_a_denial_by_arguments_names_the_argument_that_would_pass(explain: Expla
     assert '/path: within notes; it was "src/a.py"' in told["text"]
 
 
+def test_the_exception_of_a_rule_is_shown_in_the_words_of_bundle_diff(explain: Explain, put: Write) -> None:
+    excepted = "{who: {claims: {team: [qa]}, source: [10.0.0.0/8]}, arguments: [{path: /path, within: [drafts]}]}"
+    rule = f"rule: closed, effect: deny, what: {{servers: [demo]}}, unless: {excepted}, reason: closed"
+    put("bundles/dev/rules/closed.yaml", f"rules: [{{{rule}}}]\n")
+    text = explain(READ)["text"]
+    assert 'unless /path: within drafts; it was "welcome.md"' in text
+    assert "unless callers from 10.0.0.0/8, callers whose claim team is qa" in text
+
+
 def test_a_target_that_is_not_listed_would_pass_once_it_is(explain: Explain) -> None:
     told = explain(UNLISTED)
     assert "target_is_listed" in unmet(told)

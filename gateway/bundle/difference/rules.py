@@ -22,6 +22,7 @@ from gateway.bundle.difference.change import (
 )
 from gateway.bundle.difference.conditions import condition_changes
 from gateway.bundle.plain import Json
+from gateway.bundle.rule_conditions import exception_of
 
 _NOUNS: Final[Mapping[str, str]] = {
     "agents": "agent",
@@ -118,6 +119,12 @@ def _parts(stated: Json) -> list[str]:
     named = [f"{_noun(field)} {listed(_words(values))}" for field, values in fields.items()]
     when = [f"when {shown(stated['when'])}"] if stated["when"] else []
     return [*named, *when, *(f"if argument {condition_words(each)}" for each in stated["arguments"])]
+
+
+def exception_words(rule: Json) -> str:
+    """Return for whom and when the exception of a rule fits; empty if it has none, or one for some arguments only."""
+    exception = exception_of(rule)
+    return ", ".join(_parts({**exception, "arguments": []})) if exception else ""
 
 
 def _flat(who: Json) -> Json:
