@@ -37,7 +37,7 @@ def condition_conflicts(environment: Environment) -> Iterator[Problem]:
                 places = [number for number, each in enumerate(conditions) if each["path"] == path]
                 if never_holds([literal for number in places for literal in literals(conditions[number])]):
                     said = f"no value of `{path}` can fit {'all these conditions' if places[1:] else 'this condition'}."
-                    remedy = "Correct the values; of alternatives write one rule each, or `in`."
+                    remedy = "Correct the values; for alternatives, write one rule each, or use `in`."
                     yield document.problem(f"{place}/arguments/{places[-1]}", said, remedy)
         if _is_always_excepted(rule):
             said = "the exception fits whenever the rule does, so that the rule never applies."

@@ -32,7 +32,7 @@ def condition_values(environment: Environment) -> Iterator[Problem]:
             yield document.problem(pointer, "an element of a list is never absent.", remedy)
     for document, pointer, test in environment.every_test():
         if len(test.outer) == DEEPEST:
-            said = f"tests stand more than {DEEPEST} deep in one another."
+            said = f"tests are nested more than {DEEPEST} deep."
             yield document.problem(pointer, said, "Leave out a `not` of a `not`, or write several conditions.")
         if test.word in _FACTS:
             yield from _names(document, pointer, test)

@@ -91,7 +91,7 @@ def _unsealed(rules: list[str]) -> list[Problem]:
 
 def _broken(environment: Environment, patterns: Collection[str]) -> list[Problem]:
     return [
-        document.problem(pointer, f"`{test.operand}` is no regular expression.", "Write it in RE2 syntax.")
+        document.problem(pointer, f"`{test.operand}` is not a valid regular expression.", "Write it in RE2 syntax.")
         for document, pointer, test in environment.tests("matches")
         if test.operand in patterns
     ]

@@ -49,11 +49,14 @@ def ended_rules(environment: Environment, now: float) -> Iterator[Problem]:
 def _unreasoned(document: Document, pointer: str, rule: Json) -> Iterator[Problem]:
     if "reason" not in rule:
         said = f"the rule `{rule['rule']}` ({rule['effect']}) lacks `reason`."
-        yield document.problem(pointer, said, "Add why it refuses: those whom it refuses read it.")
+        yield document.problem(pointer, said, "Add the reason: refused callers see it.")
 
 
 def _unanswered(document: Document, pointer: str, rule: Json, harm: str) -> Iterator[Problem]:
-    for field, remedy in (("reason", "Add why it is allowed."), ("owner", "Add who answers for it.")):
+    for field, remedy in (
+        ("reason", "Add why it is allowed."),
+        ("owner", "Add the person or team that is responsible for it."),
+    ):
         if field not in rule:
             yield document.problem(pointer, f"the rule `{rule['rule']}` allows {harm} and lacks `{field}`.", remedy)
 

@@ -38,7 +38,7 @@ def unread_scope(file: str, value: object) -> list[Problem]:
     keys: Json = schema("scope")["properties"]
     if not is_object(value) or "rules" in value or keys.keys().isdisjoint(value):
         return []
-    return [Problem(file, 0, f"is a scope, which must be called `{SCOPE}`.", "Rename it.")]
+    return [Problem(file, 0, f"is a scope file, which must be named `{SCOPE}`.", "Rename it.")]
 
 
 def crossing_links(policy: Path, shown: str, files: Sequence[SourceFile]) -> Iterator[Problem]:
@@ -48,7 +48,7 @@ def crossing_links(policy: Path, shown: str, files: Sequence[SourceFile]) -> Ite
     for path, real in rules.items():
         if is_scope(path) and not real.is_relative_to((policy / shown / path).parent.resolve()):
             said = "is a link to a file of another directory."
-            yield Problem(f"{shown}/{path}", 0, said, "Put the scope itself here: whoever owns it must own this file.")
+            yield Problem(f"{shown}/{path}", 0, said, "Put the scope file itself here: its owner must own this file.")
         elif not is_scope(path) and real != root / shown / path:
             above = {rules.get(f"{each}/{SCOPE}") for each in PurePosixPath(path).parents}
             for scope in _scopes_above(real, root):

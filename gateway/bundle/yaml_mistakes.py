@@ -35,7 +35,7 @@ def unseen_characters(file: str, text: str) -> Iterator[Problem]:
             found += 1
             name = unicodedata.name(letter, "a control character").lower()
             remedy = f'Remove it or write a space; if it is meant, write "{escape(letter)}" in double quotes.'
-            yield Problem(file, number, f"has U+{ord(letter):04X} ({name}), which nobody sees.", remedy)
+            yield Problem(file, number, f"has U+{ord(letter):04X} ({name}), which is invisible.", remedy)
 
 
 def remedy(text: str, wrong: NotYaml) -> str:

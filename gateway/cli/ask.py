@@ -55,7 +55,7 @@ def _claims(ctx: click.Context, param: click.Parameter, stated: tuple[str, ...])
     for each in stated:
         name, mark, text = each.partition("=")
         if not (name and mark):
-            raise click.BadParameter(f"`{each}` is no claim: write department=sales.", ctx, param)
+            raise click.BadParameter(f"`{each}` is not a valid claim: write it as department=sales.", ctx, param)
         try:
             claims[name] = msgspec.json.decode(text)
         except msgspec.DecodeError:
@@ -67,7 +67,9 @@ def _address(ctx: click.Context, param: click.Parameter, text: str | None) -> st
     try:
         return None if text is None else str(ipaddress.ip_address(text))
     except ValueError as error:
-        raise click.BadParameter(f"`{text}` is no address, such as 10.1.2.3.", ctx, param) from error
+        raise click.BadParameter(
+            f"`{text}` is not a valid IP address: write one such as 10.1.2.3.", ctx, param
+        ) from error
 
 
 @click.command(
@@ -103,7 +105,7 @@ Examples:
     callback=_claims,
     help="A claim of the JWT, such as department=sales or 'level=3'; the value is JSON if it can be. Repeatable.",
 )
-@click.option("--from", "source", callback=_address, help="The address that the caller comes from.")
+@click.option("--from", "source", callback=_address, help="The source address of the caller.")
 @click.option("--unseen", is_flag=True, help="As if the server had not shown the target.")
 @click.option("--call", "identifier", metavar="ID", help="Ask what this recorded call or decision asked, instead.")
 @place_as("journal")
@@ -144,7 +146,7 @@ def command(directory: Path, *, as_json: bool, exit_code: bool, **words: Any) ->
 def _recorded(words: Mapping[str, Any]) -> dict[str, Any]:
     """Return the words of a recorded call; arguments that were masked have to be given."""
     if given := [f"--{name}" for name in ("agent", "server", *KINDS) if words[name]]:
-        raise click.UsageError(f"--call says what is asked; leave {', '.join(given)} out.")
+        raise click.UsageError(f"--call already names the question: remove {', '.join(given)}.")
     record = decided_record(journal_directory(words["journal"], words["config"]), words["identifier"])
     question: Mapping[str, Any] = record.get("input") or {}
     target: Mapping[str, Any] = record.get("target") or {}

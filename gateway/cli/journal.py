@@ -204,4 +204,4 @@ def _readable(directory: Path, since_ns: int) -> Iterator[Read]:
 
 def _damaged(directory: Path, record: Read) -> None:
     where = f"{directory / record['file']}, byte {record['offset']}"
-    click.echo(f"{where}: {record['bytes']} bytes are no record; they are left out.", err=True)
+    click.echo(f"{where}: {record['bytes']} bytes are not a valid record; they are skipped.", err=True)

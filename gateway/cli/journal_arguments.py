@@ -62,7 +62,7 @@ def _opened(record: Read, keys: list[Any]) -> bytes:
     try:
         opened = decrypted(base64.b64decode(sealed, validate=True), keys)
         if isinstance(opened, KeyFault):
-            raise click.ClickException(f"The arguments cannot be opened: {opened.why}.")
+            raise click.ClickException(f"The arguments cannot be decrypted: {opened.why}.")
         return orjson.dumps(orjson.loads(opened), option=orjson.OPT_INDENT_2)
     except (binascii.Error, orjson.JSONDecodeError) as error:
         raise click.ClickException(f"The arguments cannot be read: {error}.") from error

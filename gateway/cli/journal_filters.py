@@ -19,7 +19,7 @@ def filters(function: _Command) -> _Command:
         click.option("--trace", default="", help="Trace id of the caller, as it claims it (`traceparent`)."),
         click.option("--conversation", default="", help="Conversation of the caller, as it claims it."),
         click.option("--rule", default="", help="Rule or requirement that admitted or refused."),
-        click.option("--outcome", type=outcomes, default=None, help="What came of it."),
+        click.option("--outcome", type=outcomes, default=None, help="The outcome."),
         click.option("--tool", default="", help="Tool, prompt or resource URI."),
         click.option("--server", default="", help="Server of the catalog."),
         click.option(

@@ -114,7 +114,7 @@ def _mutated(hunt: Hunt) -> int:
     for opening in report.openings:
         word = click.style("FAILS OPEN", fg="red")
         click.echo(f"      {opening.file}:{opening.line}: {word}: {opening.words()}.")
-        click.echo("        Demand it in the rule, or write a test that states that this is permitted.")
+        click.echo("        Require it in the rule, or write a test that states that this is permitted.")
     counts = (
         f"{counted(report.mutants, 'mutant')}, {report.killed} killed, {len(report.survivors)} survived, of which "
         f"{len(report.loosening)} loosened an answer ({report.questions} questions asked of each)"

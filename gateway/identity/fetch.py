@@ -22,7 +22,7 @@ MAX_BYTES: Final = 1024 * 1024
 TIMEOUT_S: Final = 5.0
 EVERY_S: Final = 60.0
 _OK: Final = 200
-_OF_URL: Final = "See whether `keys_url` of the issuer is the address of its key set (`jwks_uri`), and can be reached."
+_OF_URL: Final = "Check that `keys_url` of the issuer is the address of its key set (`jwks_uri`) and can be reached."
 _OF_AUTHORITY: Final = "Name the authority of its certificate in `ca_file` of the issuer, or correct `keys_url`."
 
 _LOG: Final = logging.getLogger(__name__)

@@ -113,7 +113,7 @@ class KeySet:
 _UNNAMED: Final = ()
 """Stands for the keys without an id: no id is equal to it."""
 _NO_KEY: Final = "it has no public key for signatures"
-_REMEDY: Final = "See whether `keys_url` of the issuer is the address of its key set (`jwks_uri`)."
+_REMEDY: Final = "Check that `keys_url` of the issuer is the address of its key set (`jwks_uri`)."
 
 
 def unreadable(document: bytes) -> str:

@@ -107,10 +107,11 @@ class DecidedLine(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_fie
     principal: PrincipalLine
     source_ip: str
     request_id: Annotated[str, Meta(description="The `x-request-id` of the HTTP exchange.")] = ""
-    trace_id: Annotated[str, Meta(description="W3C trace id, as the client says.")] = ""
-    conversation: Annotated[str, Meta(description="The conversation, as the client says.")] = ""
+    trace_id: Annotated[str, Meta(description="W3C trace id, as the client states it; unverified.")] = ""
+    conversation: Annotated[str, Meta(description="The conversation, as the client states it; unverified.")] = ""
     unverified: Annotated[
-        tuple[str, ...], Meta(description="Which of request_id, trace_id and conversation are only the client's word.")
+        tuple[str, ...],
+        Meta(description="Which of request_id, trace_id and conversation only the client states."),
     ] = ()
     target: TargetLine = field(default_factory=TargetLine)
     phase: Phase = "request"

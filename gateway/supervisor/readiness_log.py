@@ -16,7 +16,7 @@ START_S: Final = 60.0
 """How long OPA may take to begin to decide before it is logged that it does not."""
 _STARTING: Final = "running"
 _OF_OPA: Final = frozenset({"opa", "opa_health", "decision", "denial", "bundle", "fresh_policy"})
-_OPA: Final = "see the log lines about OPA, and whether it runs and has CPU and memory"
+_OPA: Final = "check the log lines about OPA, and whether OPA runs and has CPU and memory"
 REMEDIES: Final[Mapping[str, str]] = {
     "journal": "free space for `journal.directory`, or make it readable and writable for the gateway only",
     "opa": _OPA,
@@ -24,9 +24,9 @@ REMEDIES: Final[Mapping[str, str]] = {
     "decision": _OPA,
     "denial": "the policy allows a call to a server that cannot exist: see what it allows without conditions",
     "bundle": "OPA has not activated its bundle: see `policy_problem` in /readyz",
-    "fresh_policy": "see whether the hubs of `policy.bundle` can be reached",
+    "fresh_policy": "check whether the hubs of `policy.bundle` can be reached",
     "connections": "see `listen.connections` and the limit of open files",
-    "answer": "the worker does not answer: it is replaced if that lasts; see whether this machine has CPU time left",
+    "answer": "the worker does not answer and is replaced if this lasts; check whether this machine has free CPU time",
 }
 """What may be missing, each with what to do."""
 

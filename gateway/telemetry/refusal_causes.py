@@ -21,22 +21,23 @@ class RefusalCause(Struct, frozen=True):
 
 
 _DISK: Final = "free space for `journal.directory` or make it writable; until then nothing may pass"
-_OPA: Final = "see the log lines about OPA before this one, and whether it runs and has CPU and memory"
+_OPA: Final = "check the log lines about OPA before this one, and whether OPA runs and has CPU and memory"
 _BUNDLE: Final = "publish a bundle for this gateway and environment; see `policy_problem` in /readyz"
-_SERVER: Final = "see whether the MCP server runs and is reachable from here, or tell its owner"
-_ANSWER: Final = "tell the owner of the MCP server"
-_SHED: Final = "find out who sends so much, by the journal; add workers or CPU if it is meant"
+_SERVER: Final = "check whether the MCP server runs and is reachable from here, or report it to its owner"
+_ANSWER: Final = "report it to the owner of the MCP server"
+_SHED: Final = "find the sender in the journal; if the load is expected, add workers or CPU"
 
 AT_SOURCE: Final[Mapping[str, RefusalCause]] = {
     "journal_unavailable": RefusalCause("records cannot be written to the journal", _DISK),
     "policy_unavailable": RefusalCause("OPA gives no usable answer", _OPA),
     "policy_error": RefusalCause("the policy fails on a message", "correct the requirement; replay the call to see it"),
     "policy_regressed": RefusalCause(
-        "OPA decides by an older policy than was enforced before", "let OPA follow the newest bundle, or publish again"
+        "OPA uses an older policy than one that was already enforced",
+        "let OPA follow the newest bundle, or publish again",
     ),
-    "policy_expired": RefusalCause("the policy in force has ended", "publish a newer bundle"),
+    "policy_expired": RefusalCause("the policy in force has expired", "publish a newer bundle"),
     "policy_stale": RefusalCause(
-        "the policy in force was not confirmed for too long", "see whether the hubs of `policy.bundle` can be reached"
+        "the policy in force was not confirmed for too long", "check whether the hubs of `policy.bundle` can be reached"
     ),
     "bundle_unreadable": RefusalCause("the policy in force does not say what it was made for", _BUNDLE),
     "bundle_of_other_environment": RefusalCause("the policy in force is of another environment", _BUNDLE),
@@ -49,17 +50,19 @@ AT_SOURCE: Final[Mapping[str, RefusalCause]] = {
 
 AT_EDGE: Final[Mapping[str, RefusalCause]] = {
     "keys_unavailable": RefusalCause(
-        "the key set of an issuer cannot be had, so that its tokens are refused",
+        "the key set of an issuer cannot be fetched, so its tokens are refused",
         "see the log line about its key set, and `keys_url` in `identity.issuers`",
     ),
     "rate_limited": RefusalCause(
         "callers have too many open streams", "see `limits.streams` and `limits.streams_per_principal`"
     ),
     "too_many_exchanges": RefusalCause(
-        "a caller has too many requests under way", "see `limits.exchanges_per_principal`, and who it is"
+        "a caller has too many requests under way",
+        "check `limits.exchanges_per_principal`, and find the caller in the journal",
     ),
     "too_many_bytes": RefusalCause(
-        "the requests under way of a caller are too large", "see `limits.bytes_per_principal`, and who it is"
+        "the requests under way of a caller are too large",
+        "check `limits.bytes_per_principal`, and find the caller in the journal",
     ),
     "obligation_unsupported": RefusalCause(
         "the policy asks for something that this gateway cannot do", "correct the policy, or update this gateway"
@@ -68,13 +71,14 @@ AT_EDGE: Final[Mapping[str, RefusalCause]] = {
         "the catalog asks for records of arguments that this gateway cannot write", "set `journal.auditor_key`"
     ),
     "credential_missing": RefusalCause(
-        "there is no credential for an MCP server", "put it into the directory of `secrets.directory`"
+        "the gateway has no credential for an MCP server", "put it into the directory of `secrets.directory`"
     ),
     "upstream_unavailable": RefusalCause("an MCP server cannot be reached", _SERVER),
     "upstream_timeout": RefusalCause("an MCP server does not answer in time", _SERVER),
     "upstream_broken": RefusalCause("an MCP server gives answers that are not valid MCP", _ANSWER),
     "result_too_large": RefusalCause(
-        "an MCP server gives answers that are larger than allowed", "raise `limits.result_bytes`, or tell its owner"
+        "an MCP server gives answers that are larger than allowed",
+        "raise `limits.result_bytes`, or report it to its owner",
     ),
     "unread_input_request": RefusalCause(
         "an MCP server gives answers that ask for input and are too large to judge", _ANSWER

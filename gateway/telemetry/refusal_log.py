@@ -141,4 +141,4 @@ class RefusalLog:
     def _ended(self, key: tuple[str, str], kind: _Kind) -> None:
         code, server = key
         where = {"server": server} if server else {}
-        self._report("calls_pass", code=code, **where, refused=kind.total, detail="none was refused for a minute")
+        self._report("calls_pass", code=code, **where, refused=kind.total, detail="no call was refused for a minute")

@@ -134,8 +134,8 @@ def test_ask_states_people_and_addresses(run: Run, repository: Path, put: Write)
     alice = run(*asking[:-4], "--tool", "write_file", "--subject", "alice", "--issuer", ISSUER, "--json")
     assert json.loads(alice.stdout)["decision"]["outcome"] == "allow"
     for words, said in (
-        (("--claim", "x"), "`x` is no claim"),
-        (("--from", "office"), "`office` is no address"),
+        (("--claim", "x"), "`x` is not a valid claim"),
+        (("--from", "office"), "`office` is not a valid IP address"),
         (("--issuer", "https://other.example"), "no identity of the agent `claude` fits it"),
     ):
         refused = run(*asking, *words)

@@ -82,7 +82,7 @@ def test_an_auditor_reads_what_was_recorded_in_full_and_nobody_else(
     shown = run("journal", "arguments", mail.call_id, "--directory", journal, "--key-file", tmp_path / "auditor")
     assert (shown.exit_code, json.loads(shown.stdout)) == (0, ARGUMENTS), shown.output
     closed = run("journal", "arguments", mail.call_id, "--directory", journal, "--key-file", tmp_path / "stranger")
-    assert (closed.exit_code, "cannot be opened" in closed.output) == (1, True)
+    assert (closed.exit_code, "cannot be decrypted" in closed.output) == (1, True)
     other = run("journal", "arguments", read.call_id, "--directory", journal, "--key-file", tmp_path / "auditor")
     assert (other.exit_code, "not recorded in full" in other.output) == (1, True)
     none = run("journal", "arguments", "nothing", "--directory", journal, "--key-file", tmp_path / "auditor")

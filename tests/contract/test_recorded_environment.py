@@ -188,7 +188,7 @@ def test_ask_takes_a_masked_claim_for_unknown(
 def test_ask_about_a_call_takes_no_other_question(run: Run, repository: Path, journal: Path) -> None:
     result = run("ask", "-d", repository, "--journal", journal, "--call", "call-0", "--tool", "x", "--agent", "dev")
     assert result.exit_code == 2
-    assert "--call says what is asked; leave --agent, --tool out." in result.stderr
+    assert "--call already names the question: remove --agent, --tool." in result.stderr
 
 
 @pytest.mark.parametrize(

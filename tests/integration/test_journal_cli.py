@@ -250,7 +250,7 @@ def test_a_damaged_line_is_named_and_the_rest_is_shown(journal: Path) -> None:
     path.write_bytes(b"{damaged\n" + path.read_bytes())
     done = subprocess.run(command("tail", "--journal", journal), cwd=ROOT, capture_output=True, check=True, timeout=60)
     assert len(done.stdout.splitlines()) == 5
-    assert b"byte 0: 8 bytes are no record" in done.stderr
+    assert b"byte 0: 8 bytes are not a valid record" in done.stderr
 
 
 @pytest.mark.parametrize(

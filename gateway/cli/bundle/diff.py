@@ -38,7 +38,7 @@ Examples:
 @click.argument("new", type=_FILE)
 @click.option("--json", "as_json", is_flag=True, help="Print the changes as JSON.")
 @click.option("--markdown", is_flag=True, help="Print them as Markdown, what loosens first.")
-@click.option("--fail-on-loosening", is_flag=True, help="End with 1 where a change loosens, or may.")
+@click.option("--fail-on-loosening", is_flag=True, help="Exit with 1 if a change loosens, or may.")
 def command(old: Path, new: Path, *, as_json: bool, markdown: bool, fail_on_loosening: bool) -> None:
     """Say what the bundle NEW changes against the bundle OLD, rule by rule, and what that means for what is admitted.
 

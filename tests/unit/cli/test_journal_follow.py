@@ -69,4 +69,4 @@ async def test_a_damaged_line_is_named_on_standard_error_while_following(
     await asyncio.to_thread((journal.directory / name).write_bytes, b"no record\n")
     await followed(watched, journal.directory, monkeypatch)
     found = capsys.readouterr()
-    assert (found.out, f"{name}, byte 0: 9 bytes are no record" in found.err) == ("", True)
+    assert (found.out, f"{name}, byte 0: 9 bytes are not a valid record" in found.err) == ("", True)

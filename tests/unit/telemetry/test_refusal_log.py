@@ -55,7 +55,7 @@ def test_the_end_is_logged_with_how_many_were_refused_and_a_new_beginning_at_onc
     logged.wait(EVERY_S + 1)
     assert logged.events[-1] == (
         "calls_pass",
-        {"code": "policy_expired", "refused": 5, "detail": "none was refused for a minute"},
+        {"code": "policy_expired", "refused": 5, "detail": "no call was refused for a minute"},
     )
     count = len(logged.events)
     logged.wait(600)

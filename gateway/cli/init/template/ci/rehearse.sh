@@ -24,7 +24,7 @@ for file in ci/policy.sh bundles; do
 	git cat-file -e "HEAD:$prefix$file" 2>/dev/null || needs "\`$file\` in the last commit."
 done
 ! git cat-file -e "HEAD:${prefix}bundles/rehearsal" 2>/dev/null || needs "the name \`bundles/rehearsal\` for itself: rename that environment."
-[[ -z "$(git status --porcelain --untracked-files=no -- .)" ]] || echo "not rehearsed is what is not committed" >&2
+[[ -z "$(git status --porcelain --untracked-files=no -- .)" ]] || echo "Changes that are not committed are not rehearsed" >&2
 unset "${!POLICY_@}" MCP_HUB_TOKEN
 
 umask 077
