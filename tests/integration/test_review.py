@@ -72,7 +72,7 @@ async def test_what_a_gateway_recorded_is_replayed_exported_and_explained(
     (denied,) = [record for record in gateway.records("decided") if record["outcome"] == "deny"]
     _, told = await mcp("explain", denied["call_id"], "--config", tmp_path / "settings.yaml")
     assert "deny no-loud-words  rules/open.yaml:" in told
-    assert '/text prefix "LOUD": it was "LOUD hello"' in told
+    assert '/text: prefix "LOUD"; it was "LOUD hello"' in told
     assert "remove rule no-loud-words" in told
     assert "this is not the policy" not in told
     gateway.save("rules/open.yaml", {"rules": RULES["rules"][:1]})
