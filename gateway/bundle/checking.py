@@ -16,9 +16,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.bundle.build import Builder, Content, PolicySource
+from gateway.bundle.plain import Json
 from gateway.bundle.problem import Problem, Problems
 from gateway.bundle.quality import Looked, Wanted, checked, counted, covered, formatted, tested
 from gateway.bundle.reads import ANY_SERVER, wholesale
+from gateway.bundle.rule_conditions import exception_of
 from gateway.bundle.scenarios import failed
 from gateway.bundle.stage import Sources, lay
 from gateway.bundle.tool import Opa
@@ -46,6 +48,8 @@ class Summary(Struct, frozen=True, kw_only=True):
     rules: int
     scenarios: int
     requirements: int
+    by_kind: int
+    """Rules that name kinds of agents."""
 
 
 class Checked(Struct, frozen=True):
@@ -211,7 +215,12 @@ def _summary(content: Content) -> Summary:
         rules=len(list(environment.rules_placed())),
         scenarios=len(list(environment.scenarios_placed())),
         requirements=len(content.policies.requirements),
+        by_kind=sum(_names_kinds(rule) for _, _, rule in environment.rules_placed()),
     )
+
+
+def _names_kinds(rule: Json) -> bool:
+    return any("kinds" in part.get("who", {}) for part in (rule, exception_of(rule)))
 
 
 def _held(summary: Summary) -> str:

@@ -12,6 +12,10 @@ from gateway.bundle.checking import COVERAGE, Checked, Checking, Summary, enviro
 from gateway.bundle.quality import counted
 from gateway.cli.opa_found import opa_found, remembered
 
+_OF_KINDS = (
+    "`kind` is what the agent of the credential is registered as; it does not prove which program uses the credential."
+)
+
 
 @click.command(
     "check",
@@ -54,6 +58,8 @@ def _show(checked: Checked) -> None:
         click.echo(warning.as_warning)
     for summary in checked.summaries:
         click.echo(f"{summary.environment}: {_counted(summary)}", err=True)
+        if summary.by_kind:
+            click.echo(f"{summary.environment}: {counted(summary.by_kind, 'rule')} by kind. {_OF_KINDS}", err=True)
     click.echo(total(len(checked.problems), len(checked.warnings)), err=True)
 
 

@@ -18,6 +18,7 @@ from gateway.cli.journal import command
 from gateway.journal import descriptions
 from gateway.journal.descriptions import REPEATED_NS, Descriptions
 from gateway.journal.expanding import UNDESCRIBED, Expander
+from gateway.journal.record_lines import CircumstancesLine
 from gateway.journal.record_schema import PUBLISHED, record_schema, record_schema_text
 from gateway.review.row import Left, Row, row_of
 from gateway.review.withheld import withheld
@@ -149,7 +150,11 @@ def test_definitions_and_senders_of_one_key_in_one_journal_are_told_apart(monkey
     assert line["definition"] == CALL.definition[:16]
 
     original = descriptions.digest_of
-    monkeypatch.setattr(descriptions, "digest_of", lambda known: "5" * 16 + original(known))
+
+    def alike(known: CircumstancesLine) -> str:
+        return "5" * 16 + original(known)
+
+    monkeypatch.setattr(descriptions, "digest_of", alike)
     *_, line = Expander().expanded(read(lines_of(CALL, replace(CALL, session="another", era="legacy"))))
     assert line[UNDESCRIBED] is True
     assert (line["session"], line["principal"].get("issuer")) == ("", None)
