@@ -21,8 +21,10 @@ _JOINERS: Final = frozenset("\u200c\u200d")
 """IDNA 2003 removes them."""
 _LOWER: Final = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 """`str.lower` would also make an ASCII `k` of the Kelvin sign."""
-_CARRIERS: Final = (IPv6Network("::ffff:0:0/96"), IPv6Network("64:ff9b::/96"), IPv6Network("2002::/16"))
-"""IPv4-mapped addresses, NAT64 and 6to4."""
+_CARRIERS: Final = tuple(
+    map(IPv6Network, ("::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "2001::/32", "2002::/16"))
+)
+"""IPv4-mapped and IPv4-translated addresses, both prefixes of NAT64, Teredo and 6to4."""
 _COMPATIBLE: Final = IPv6Network("::/96")
 _UNSPECIFIED_OR_LOOPBACK: Final = 1
 

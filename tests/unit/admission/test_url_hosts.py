@@ -127,6 +127,7 @@ NONE = (
     *("http://①②⑦.⓪.⓪.①/", "http://１２７.０.０.１/", "http://127。0。0。1/", "http://٢.0.0.1/"),
     # IPv6 addresses with zones, with an IPv4 address inside, or badly written.
     *("http://[fe80::1%25eth0]/", "http://[fe80::1%eth0]/", "http://[::ffff:127.0.0.1]/", "http://[::ffff:7f00:1]/"),
+    *("http://[64:ff9b:1::7f00:1]/", "http://[::ffff:0:127.0.0.1]/", "http://[2001:0:7f00:1::]/"),
     *("http://[::127.0.0.1]/", "http://[64:ff9b::7f00:1]/", "http://[2002:7f00:1::]/", "http://[::1", "http://::1]/"),
     *("http://[::1]x/", "http://x[::1]/", "http://[[::1]]/", "http://[]/", "http://[1.2.3.4]/", "http://[::1]:/"),
     *("http://[example.com]/", "http://[::1]@evil.example/", "http://[v1.x]/", "http://[:::1]/", "http://[::12345]/"),
