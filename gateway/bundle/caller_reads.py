@@ -2,6 +2,8 @@
 
 Rule 1: it is found in the syntax trees of the requirement and of the own modules that it leads to.
 Rule 2: only what is read by its name is found: a claim whose name is computed is for the requirement itself to judge.
+Rule 3: where the principal is given another name (`p := input.principal`, an argument of a function), whatever has the
+name of a field of it counts as that field.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +17,9 @@ from gateway.bundle.module import Module, walk
 _LIBRARY: Final = ("data", "mcp", "lib", "principal")
 """The module of the stock library that has the groups of the caller, too."""
 _CLAIMS: Final = "claims"
+_ROOTS: Final = frozenset({"input", "data"})
+_RENAMED: Final = frozenset({("input",), ("input", "principal")})
+"""What a name may stand for of which `groups` and the like are then read."""
 
 
 class CallerReads(Struct, frozen=True, order=True):
@@ -43,6 +48,9 @@ def caller_reads(modules: Sequence[Module], own: Mapping[str, Sequence[Module]])
             waiting += [each for end in range(2, len(path) + 1) for each in own.get(".".join(path[1:end]), ())]
     read = {path[2:] for path in paths if path[:2] == ("input", "principal")}
     read |= {path[4:] for path in paths if path[:4] == _LIBRARY}
+    if not _RENAMED.isdisjoint(paths):
+        of_names = [path for path in paths if path[0] not in _ROOTS]
+        read |= {path[start:] for path in of_names for start in range(1, len(path))}
     return CallerReads(
         fields=tuple(sorted({path[0] for path in read if path} & {*CLAIM_FIELDS})),
         claims=tuple(sorted({path[1] for path in read if len(path) > 1 and path[0] == _CLAIMS})),
