@@ -24,6 +24,7 @@ AGENT = """
 
 
 def requirement(condition: str, imports: str = "") -> str:
+    """Return a requirement that forgets the claim in one of two cases."""
     return f"""
         # METADATA
         # title: No contractor
@@ -36,6 +37,8 @@ def requirement(condition: str, imports: str = "") -> str:
         {imports}
 
         met if {condition}
+
+        met if input.server.id == "demo"
         """
 
 
@@ -46,13 +49,14 @@ TEST = """
 
     test_it_reads if no_contractor.met with input as {
         "principal": {"claims": {"x": 1}, "groups": []},
+        "server": {"id": "demo"},
         "target": {"type": "none"},
     }
     """
 HELPER = """
     package mcp.lib.own.people
 
-    is_employee if not input.principal.claims.contractor == true
+    is_employee if input.principal.claims.contractor == false
     """
 
 
@@ -69,9 +73,9 @@ def caller(**more: Any) -> Principal:
 @pytest.mark.parametrize(
     ("condition", "imports", "known", "name"),
     [
-        ("not input.principal.claims.contractor == true", "", {"contractor": False}, "contractor"),
+        ("input.principal.claims.contractor == false", "", {"contractor": False}, "contractor"),
         (
-            'not input.principal.claims["https://i.example/x"] == true',
+            'input.principal.claims["https://i.example/x"] == 1',
             "",
             {"https://i.example/x": 1},
             "https://i.example/x",
@@ -108,8 +112,8 @@ def test_a_claim_that_is_absent_refuses(
 @pytest.mark.parametrize(
     ("condition", "imports"),
     [
-        ("count(input.principal.groups) < 3", ""),
-        ("count(principal.groups) < 3", "import data.mcp.lib.principal"),
+        ('"staff" in input.principal.groups', ""),
+        ('"staff" in principal.groups', "import data.mcp.lib.principal"),
     ],
 )
 def test_groups_that_are_unknown_refuse(
