@@ -43,8 +43,10 @@ AGENTS: Final = f"""
 RULES: Final = """
     rules:
       - {rule: all-read, effect: allow, what: {servers: [a], actions: [read]}}
-      - {rule: wide-write, effect: allow, who: {kinds: [wide]}, what: {servers: [a], actions: [write]}}
-      - {rule: staff-send, effect: allow, who: {groups: [staff]}, what: {servers: [a], actions: [send]}}
+      - {rule: wide-write, effect: allow, who: {kinds: [wide]}, what: {servers: [a], actions: [write]},
+         reason: They keep notes., owner: o}
+      - {rule: staff-send, effect: allow, who: {groups: [staff]}, what: {servers: [a], actions: [send]},
+         reason: Staff answer customers., owner: o}
       - {rule: no-contractors, effect: deny, who: {groups: [contractors]}, what: {servers: [a], actions: [write]},
          reason: Contractors write nothing.}
       - {rule: interns-wait, effect: hold, who: {groups: [/company/interns]}, what: {servers: [a], actions: [send]},
