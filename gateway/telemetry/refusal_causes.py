@@ -68,7 +68,8 @@ AT_EDGE: Final[Mapping[str, RefusalCause]] = {
         "the policy asks for something that this gateway cannot do", "correct the policy, or update this gateway"
     ),
     "recording_unsupported": RefusalCause(
-        "the catalog asks for records of arguments that this gateway cannot write", "set `journal.auditor_key`"
+        "the catalog wants arguments recorded for an auditor, and this gateway has no auditor's key",
+        "set `journal.auditor_key`, or change `record` in the catalog",
     ),
     "credential_missing": RefusalCause(
         "the gateway has no credential for an MCP server", "put it into the directory of `secrets.directory`"

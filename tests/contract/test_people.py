@@ -45,8 +45,11 @@ RULES: Final = f"""
         who: {{claims: {{employee_type: [intern], /realm_access/roles: [trainee]}}}}
         what: {{servers: [demo], tools: [read_file]}}
         reason: Interns ask a colleague.
-      - {{rule: one-client-waits, effect: hold, who: {{client_ids: [beta-ide]}}, what: {{tools: [read_file]}},
-         reason: A person looks first.}}
+      - rule: one-client-waits
+        effect: hold
+        who: {{client_ids: [beta-ide]}}
+        what: {{tools: [read_file]}}
+        reason: The client is on trial.
       - {{rule: not-from-the-guests, effect: deny, who: {{source: [192.0.2.0/24]}}, reason: Guests do not work here.}}
     """
 STAFF: Final = "claims: {employee_type: staff, realm_access: {roles: [trainee]}}"

@@ -20,7 +20,7 @@ def test_check_is_silent_but_for_a_summary_where_all_is_in_order(run: Run, repos
 
 
 def test_check_says_what_a_kind_proves_if_rules_name_kinds(run: Run, repository: Path, put: Write) -> None:
-    rule = "{rule: cursor-rests, effect: deny, who: {kinds: [claude-code]}, what: {actions: [send]}, reason: r}"
+    rule = "{rule: cursor-rests, effect: deny, who: {kinds: [claude-code]}, what: {actions: [execute]}, reason: r}"
     put("bundles/dev/rules/kinds.yaml", f"rules: [{rule}]\n")
     said = run("check", repository).stderr
     assert "dev: 1 rule by kind. `kind` is what the agent of the credential is registered as; it does not prove" in said

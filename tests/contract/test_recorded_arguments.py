@@ -13,7 +13,6 @@ from gateway.admission.masking import Level
 from gateway.admission.record import Decided
 from gateway.bundle import Builder, PolicySource, Problems
 from gateway.bundle.build import Content
-from gateway.bundle.lowest_gateway import lowest_gateway
 from gateway.journal.crypt import Recipients, encrypted, new_key, recipients
 from tests.recorded import records, write
 
@@ -49,18 +48,16 @@ def arguments(record: Decided) -> Any:
 
 
 def test_without_a_word_of_the_catalog_the_settings_say_what_is_recorded(
-    decided: Callable[..., list[Decided]], content: Callable[[], Content]
+    decided: Callable[..., list[Decided]],
 ) -> None:
     assert [arguments(record) for record in decided()] == [ARGUMENTS, {"path": "welcome.md"}]
-    assert lowest_gateway(content().data) == "0.1.0"
 
 
 def test_the_word_of_a_target_goes_before_that_of_its_server(
-    decided: Callable[..., list[Decided]], repository: Path, content: Callable[[], Content]
+    decided: Callable[..., list[Decided]], repository: Path
 ) -> None:
     say(repository, target="digest")
     assert [arguments(record) for record in decided()] == [None, {"path": "welcome.md"}]
-    assert lowest_gateway(content().data) == "0.2.0"
     say(repository, server="masked")
     mail, read = decided()
     assert (arguments(mail), mail.masking, read.masking) == (None, "none", "masked")
@@ -79,13 +76,13 @@ def test_an_auditor_reads_what_was_recorded_in_full_and_nobody_else(
     assert b"quarterly" not in lines
     for name, key in (("auditor", pair), ("stranger", stranger)):
         (tmp_path / name).write_text(key.private)
-    shown = run("journal", "arguments", mail.call_id, "--directory", journal, "--key-file", tmp_path / "auditor")
+    shown = run("journal", "arguments", mail.call_id, "--journal", journal, "--key-file", tmp_path / "auditor")
     assert (shown.exit_code, json.loads(shown.stdout)) == (0, ARGUMENTS), shown.output
-    closed = run("journal", "arguments", mail.call_id, "--directory", journal, "--key-file", tmp_path / "stranger")
+    closed = run("journal", "arguments", mail.call_id, "--journal", journal, "--key-file", tmp_path / "stranger")
     assert (closed.exit_code, "cannot be decrypted" in closed.output) == (1, True)
-    other = run("journal", "arguments", read.call_id, "--directory", journal, "--key-file", tmp_path / "auditor")
+    other = run("journal", "arguments", read.call_id, "--journal", journal, "--key-file", tmp_path / "auditor")
     assert (other.exit_code, "not recorded in full" in other.output) == (1, True)
-    none = run("journal", "arguments", "nothing", "--directory", journal, "--key-file", tmp_path / "auditor")
+    none = run("journal", "arguments", "nothing", "--journal", journal, "--key-file", tmp_path / "auditor")
     assert (none.exit_code, "No decision" in none.output) == (1, True)
 
 
