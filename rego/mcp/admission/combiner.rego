@@ -84,7 +84,7 @@ _read := {id: read |
 	read := candidates.read[id]
 }
 
-# True where every requirement is met and nothing has to be held, reported, relaxed or found out.
+# True if every requirement is met and nothing has to be held, reported, relaxed or found out.
 _clean if {
 	met
 	met_by_arguments

@@ -66,7 +66,7 @@ _by_prefix[count(entry.prefix)] := entry if {
 }
 
 # METADATA
-# description: True where the catalog's entry of the server is what the build checked, and has an address.
+# description: True if the catalog's entry of the server is what the build checked, and has an address.
 server_is_complete if {
 	crypto.sha256(json.marshal(server)) == data.index.server_seals[input.server.id]
 	server.url != ""

@@ -22,7 +22,7 @@ is_cleared if {
 }
 
 # METADATA
-# description: What is said of an agent that is not cleared.
+# description: The reason why an agent is not cleared.
 complaint := sprintf("agent %v is not cleared for data of class %v, which %v %v holds", [
 	principal.agent_id,
 	concat(", ", lacking),

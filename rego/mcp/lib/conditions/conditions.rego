@@ -11,7 +11,7 @@ import data.mcp.lib.conditions.comparisons
 import data.mcp.lib.conditions.pointers
 
 # METADATA
-# description: True where the condition surely holds for the arguments of the message.
+# description: True if the condition surely holds for the arguments of the message.
 holds(condition) if {
 	value := pointers.value(condition.path)
 	some word, operand in condition
@@ -26,7 +26,7 @@ holds(condition) if {
 }
 
 # METADATA
-# description: True where the condition surely does not hold for the arguments of the message.
+# description: True if the condition surely does not hold for the arguments of the message.
 fails(condition) if {
 	value := pointers.value(condition.path)
 	some word, operand in condition

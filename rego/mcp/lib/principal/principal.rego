@@ -22,7 +22,7 @@ agent := entry if {
 }
 
 # METADATA
-# description: True where the gateway verified a principal that this bundle knows how to take.
+# description: True if the gateway verified a principal that this bundle knows how to take.
 verified if {
 	input.principal.method == "token"
 	clock.unexpired(_credential.expires)
@@ -50,17 +50,17 @@ unknown := {field | some field in input.principal.unknown} if {
 } else := set()
 
 # METADATA
-# description: Why a field is unknown, and what is to be done.
+# description: Why a field is unknown, and what to do.
 unreadable(field) := _unreadable[field]
 
 # METADATA
 # description: |
 #   True if these fields and claims of the principal could be read, as a requirement that reads them needs. Only JWTs have
-#   claims: whoever has none is not asked for any.
+#   claims, so the claims of other callers are not required.
 is_read(fields, claims) if unread(fields, claims) == set()
 
 # METADATA
-# description: Why these fields and claims could not be read, and what is to be done.
+# description: Why these fields and claims could not be read, and what to do.
 unread(fields, claims) := _unread_fields(fields) | {text |
 	input.principal.method == "jwt"
 	some name in claims
@@ -91,8 +91,8 @@ rival_agents := _leading.agents if {
 
 # METADATA
 # description: |
-#   The unknown fields by which identities of the issuer tell agents apart, so that nobody can say which agent the
-#   principal is.
+#   The unknown fields by which identities of the issuer tell agents apart, so that the agent of the principal is not
+#   known.
 undecided_by := {field |
 	some identity in _doubtful
 	some field in identity.unknown

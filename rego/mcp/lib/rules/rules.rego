@@ -71,7 +71,7 @@ relaxed(mode) := {id |
 }
 
 # METADATA
-# description: True where this environment allows what no rule refuses.
+# description: True if this environment allows what no rule refuses.
 allowing_by_default if data.environment.default == "allow"
 
 # METADATA
@@ -119,7 +119,7 @@ ground(id) := {
 }
 
 # METADATA
-# description: True where some rule carries a mode, so that there may be something to report.
+# description: True if some rule carries a mode, so that there may be something to report.
 some_is_relaxed if {
 	some id in _looked
 	not candidates.read[id].rule.mode == null

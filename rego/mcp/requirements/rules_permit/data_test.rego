@@ -121,7 +121,7 @@ _refuses_data(held, what) if _refused(fixture.call, _with_data(held, _deny_data(
 
 _permits_data(held, what) if not _refused(fixture.call, _with_data(held, _only_data(what)))
 
-# True where a target of this reach is refused.
+# True if a target of this reach is refused.
 _refused_at_reach(reach, policy) if {
 	_refused(fixture.call, fixture.changed(policy, ["catalog", "targets", "slack", "tools", "read_channel", "reach"], reach))
 }

@@ -71,7 +71,7 @@ holds("sql", wanted, value, at) if {
 }
 
 # METADATA
-# description: True where a test can say of a value whether it holds.
+# description: True if a test can say of a value whether it holds.
 judges("equals", wanted, value, _) if type_name(value) == type_name(wanted)
 
 judges("in", wanted, value, _) if {

@@ -23,7 +23,7 @@ value(path) := found if {
 
 # METADATA
 # description: |
-#   True where surely nothing is at a pointer: the nearest thing above it is an object without that key, or a list
+#   True if surely nothing is at a pointer: the nearest thing above it is an object without that key, or a list
 #   without that index.
 is_free(path) if {
 	not _is_taken(path)

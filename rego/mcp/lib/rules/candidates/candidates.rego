@@ -53,7 +53,7 @@ read[id] := {"rule": rule, "stands": standing.of(rule)} if {
 }
 
 # METADATA
-# description: True where the bundle has an index at all; of what is missing deeper, the rules permit nothing.
+# description: True if the bundle has an index at all; of what is missing deeper, the rules permit nothing.
 present if is_object(data.index.rules["*"].none.any.look)
 
 _rows := {"read", "write", "delete", "send", "execute", "list", "unknown", "none"}

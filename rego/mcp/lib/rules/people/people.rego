@@ -29,7 +29,7 @@ names(field) := _plain(name) | _issued(name) if {
 } else := set()
 
 # METADATA
-# description: True where every claim of a rule surely has one of its values.
+# description: True if every claim of a rule surely has one of its values.
 have(claims) if {
 	count(claims) > 0
 	input.principal.method == "jwt"
@@ -37,7 +37,7 @@ have(claims) if {
 }
 
 # METADATA
-# description: True where some claim of a rule surely has none of its values, or the caller has no claims at all.
+# description: True if some claim of a rule surely has none of its values, or the caller has no claims at all.
 lack(claims) if {
 	input.principal.method == "jwt"
 	some name, values in claims
@@ -47,7 +47,7 @@ lack(claims) if {
 lack(_) if input.principal.method in {"token", "none"}
 
 # METADATA
-# description: True where the caller surely comes from one of these networks.
+# description: True if the caller surely comes from one of these networks.
 is_within(networks) if {
 	_has_address
 	some network in networks
@@ -55,14 +55,14 @@ is_within(networks) if {
 }
 
 # METADATA
-# description: True where the caller surely comes from none of these networks.
+# description: True if the caller surely comes from none of these networks.
 is_elsewhere(networks) if {
 	_has_address
 	not is_within(networks)
 }
 
 # METADATA
-# description: What a rule asks of the caller and nobody can say, in words.
+# description: What a rule needs to know of the caller and cannot be read, in words.
 unread(who) := array.concat(
 	[text |
 		input.principal.method == "jwt"

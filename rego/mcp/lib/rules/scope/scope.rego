@@ -35,7 +35,7 @@ is_hinted(hint) if {
 _text := call.target_text if is_string(call.target_text)
 
 # METADATA
-# description: True where a refusal surely is not about this target.
+# description: True if a refusal surely is not about this target.
 misses(rule) if not _fits_target(rule.what)
 
 misses(rule) if {
@@ -76,14 +76,14 @@ misses(rule) if {
 }
 
 # METADATA
-# description: True where only the arguments can tell whether the exception of a rule fits.
+# description: True if only the arguments can tell whether the exception of a rule fits.
 is_excepted_by_arguments(rule) if {
 	count(rule.unless.arguments) > 0
 	not standing.misses(rule.unless)
 }
 
 # METADATA
-# description: True where a permission surely is about this target, or gives something on the server to a message without one.
+# description: True if a permission surely is about this target, or gives something on the server to a message without one.
 reaches(rule) if {
 	_fits_target(rule.what)
 	_fits_tags(rule.what)

@@ -36,14 +36,14 @@ is_relaxed(rule) if {
 }
 
 # METADATA
-# description: True where the `who` and `when` of an exception surely fit.
+# description: True if the `who` and `when` of an exception surely fit.
 fits(exception) if {
 	_are_asked_by(exception.who)
 	_is_of_moment(exception.when)
 }
 
 # METADATA
-# description: True where the `who` or the `when` of an exception surely does not fit.
+# description: True if the `who` or the `when` of an exception surely does not fit.
 misses(exception) if {
 	some field, names in exception.who
 	_is_someone_else(field, names)
