@@ -2,7 +2,7 @@
 
 Rule 1: a text is cut at its own lines and after its sentences (the next one then begins with its space); any other
 value is indented JSON with sorted keys.
-Rule 2: what nobody sees is escaped, and so is a backslash: two values that differ never have the same lines.
+Rule 2: invisible characters and backslashes are escaped: two values that differ never have the same lines.
 Rule 3: lines for a log are few and short, and say what they leave out; a long line is shown around its change.
 """
 

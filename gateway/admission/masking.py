@@ -122,7 +122,7 @@ class GrowingDigest:
     __slots__ = ("_keyed",)
 
     def __init__(self, key: bytes) -> None:
-        """Begin with nothing."""
+        """Begin empty."""
         self._keyed: Final = _keyed(key).copy()  # unlike `hmac.digest`, it keeps the GIL for a short text
 
     def add(self, text: bytes | memoryview) -> None:

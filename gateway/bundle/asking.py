@@ -140,7 +140,7 @@ def _revision(method: str) -> tuple[str, Era]:
 
 
 def acting(asked: Asked, agents: Mapping[str, Json]) -> Acting:
-    """The principal: an unexpired token of the agent, else an identity, else nobody, else a token for this question.
+    """Return the principal: an unexpired token of the agent, an identity, none, or a token for this question.
 
     Where claims are stated or unknown it is an identity that they fit: only JWTs have claims.
     """

@@ -260,11 +260,11 @@ class _Following:
 _FALSE: Final = {"type": "boolean", "value": False}
 _OF_NOTHING: Final = (
     "nothing is found if {} is missing or of another type, and finding nothing permits.",
-    "Demand it beside this (`{}` or the like), or write `count(xs) > 0` and `every x in xs {{...}}` of what must hold.",
+    "Require it here too (`{}` or the like), or write `count(xs) > 0` and `every x in xs {{...}}` for what must hold.",
 )
 _OF_NEGATION: Final = (
     "`not` also passes what it cannot judge: {} may be missing or of another type.",
-    "Write what must hold without `not`, or demand it beside this (`{}` or the like).",
+    "Write what must hold without `not`, or require it next to this (`{}` or the like).",
 )
 
 
@@ -294,5 +294,5 @@ def _other_types(expression: Json, line: int, at: _At) -> Iterator[Problem]:
             continue
         check = "is_number" if name in _ORDERED else "is_string"
         what = f"the comparison also holds for `{path}` of other types, such as null."
-        yield Problem(at.module.path, line, what, f"Write `{check}({path})` beside it, or compare with what is safe.")
+        yield Problem(at.module.path, line, what, f"Write `{check}({path})` next to it, or compare with a safe value.")
         return

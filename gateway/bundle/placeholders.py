@@ -1,4 +1,4 @@
-"""Values that somebody was to replace: `${HOST}`, `{{ host }}`, `<your-host>`, `CHANGEME`.
+"""Placeholders that were not replaced: `${HOST}`, `{{ host }}`, `<your-host>`, `CHANGEME`.
 
 Rule 1: a placeholder that stays is a name, an address or a limit that nothing has, so it is a problem.
 Rule 2: texts for people and the values of calls are not judged, unless a text is nothing but a placeholder.
@@ -29,7 +29,7 @@ _SHOWN: Final = 60
 
 
 def placeholders_in(document: Document, kind: str) -> list[Problem]:
-    """Return a problem for each value that somebody was to replace; of a team's own data, for whole values only."""
+    """Return a problem for each placeholder that was not replaced; in a team's own data, for whole values only."""
     remedy = "Write the value itself: nothing is filled in here."
     return [
         document.problem(pointer, f"`{found[:_SHOWN]}` is a placeholder.", remedy)

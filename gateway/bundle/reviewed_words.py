@@ -1,6 +1,6 @@
 """The reviewed words of a catalog: they are what the pins were made of, and bundles carry them for reviewers.
 
-Rule 1: words that do not give the digest of their pin are a problem: nobody can review one text and pin another.
+Rule 1: words that do not give the digest of their pin are a problem: the reviewed text is always the pinned one.
 Rule 2: if all parts of a pin are there, they give the digest of the whole definition as well.
 Rule 3: a bundle carries them in a file of its own, which no decision reads.
 """

@@ -69,7 +69,7 @@ def lookup(environment: Environment) -> Callable[[Json], Iterator[Unknown]]:
 
 
 def _loosens(rule: Json, pointer: str) -> bool:
-    """Return whether a rule restricts less by a mistake: an exception that names nobody leaves a permission whole.
+    """Return whether a rule restricts less by a mistake: an exception that fits no caller leaves a permission whole.
 
     An argument that nothing has is unknown: it neither fits an exception nor misses it.
     """

@@ -1,7 +1,7 @@
 """Claims and networks in `who` of rules: how they are written, and whether a caller of a question is among them.
 
 Rule 1: a claim is named as in the token, or by a JSON pointer (RFC 6901) that begins with `/`.
-Rule 2: a network is written in its one canonical form, so that nobody reads another one.
+Rule 2: a network is written in its one canonical form, so that it cannot be misread.
 """
 
 import ipaddress
@@ -38,7 +38,7 @@ def claim_pointers(rule: Json) -> list[str]:
 
 
 def _sources(who: Json) -> tuple[str, ...]:
-    """Return what says that a claim is kept elsewhere, which whoever reads a claim reads, too."""
+    """Return the claim that says that others are kept elsewhere; a rule that reads a claim reads it, too."""
     return ("_claim_names",) if who.get("claims") else ()
 
 

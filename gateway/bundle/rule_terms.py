@@ -78,7 +78,7 @@ class Use(Struct, frozen=True):
     node: Json | None = None
 
     def is_of(self, term: Json) -> bool:
-        """True where the term is the use itself, and not something around it."""
+        """True if the term is the use itself, and not something around it."""
         return self.node is term
 
 

@@ -1,4 +1,4 @@
-"""Runs the scenarios of each save beside its enforcement, and reports those that end otherwise.
+"""Run the scenarios of each save while it is enforced, and report those that end otherwise.
 
 Rule 1: a run delays nothing: the save is published before it starts, and one run at a time has a thread of its own.
 Rule 2: a newer save supersedes a run: what the run found is dropped, and the newer save is run next.

@@ -139,5 +139,5 @@ def _expired(metadata: Metadata, standing: Standing) -> Rejected | None:
 
 
 def version_numbers(version: str) -> tuple[float, ...]:
-    """Return a version for comparison; what is no number is higher than every number: nobody satisfies it."""
+    """Return a version for comparison; what is not a number is higher than every number, so no gateway satisfies it."""
     return tuple(int(part) if _NUMBER.fullmatch(part) else float("inf") for part in version.split("."))

@@ -1,4 +1,4 @@
-"""What people often write into YAML that does not mean what they think, in words on what to write instead.
+"""Frequent mistakes in YAML, each with what to write instead.
 
 Rule 1: a character that a reader cannot see is written as an escape in double quotes, or not at all.
 Rule 2: a value that another reader takes for another value is refused: numbers with a leading zero.

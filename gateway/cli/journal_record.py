@@ -1,4 +1,4 @@
-"""The record of one decision, named by a person."""
+"""Find the record of one decision by its id."""
 
 from pathlib import Path
 

@@ -25,7 +25,7 @@ _COUNTS: Final = 21
 
 
 def call_text(call: Found, *, color: bool, width: int = 0) -> str:
-    """Return everything that a person asks about one call; with a `width`, its lines are no longer than that."""
+    """Return everything that the journal says about one call; with a `width`, its lines are no longer than that."""
     record = call.decided
     outcome = outcome_of(record)
     word = _WORDS.get(outcome, outcome.upper())

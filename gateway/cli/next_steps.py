@@ -1,4 +1,4 @@
-"""What to try next, at the end of a banner: commands that can be pasted into another terminal.
+"""The end of a banner: commands to try next, ready to paste into another terminal.
 
 Rule 1: each command is whole: it names the program as it was started, and the directories of this gateway.
 """

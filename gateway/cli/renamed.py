@@ -1,4 +1,4 @@
-"""Options that had another name: an error names the new one, so that no script goes on with what it does not mean."""
+"""Renamed options: the old name is an error that names the new one."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar

@@ -87,7 +87,7 @@ class HttpFetch:
 
 
 class _Failing:
-    """An address whose key set cannot be had: when that was logged, and how many attempts were not."""
+    """An address whose key set cannot be fetched: when that was logged, and how many later attempts were not."""
 
     def __init__(self) -> None:
         self.logged = float("-inf")

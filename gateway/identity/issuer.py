@@ -19,7 +19,7 @@ class Issuer(Struct, frozen=True, kw_only=True):
     keys_url: Annotated[str, Meta(min_length=1, description="Where the issuer publishes its key set (JWKS).")]
     ca_file: Annotated[
         Path | None,
-        Meta(description="PEM file of authorities trusted beside the system's when the key set is fetched."),
+        Meta(description="PEM file of more authorities than the system's that are trusted for the key set."),
     ] = None
     audience: Annotated[
         str, Meta(description="Wanted `aud`; empty: the URL of the server that the token is presented to.")

@@ -31,7 +31,7 @@ MAX_REMEMBERED: Final = 10_000
 _OF_SETTINGS: Final[frozenset[Cause]] = frozenset(
     {"issuer_unknown", "algorithm_refused", "key_unknown", "audience_wrong", "token_not_yet_valid"}
 )
-"""Refusals that often come from wrong settings, or from a clock that is off: the operator's log has them."""
+"""Refusals that wrong settings or a wrong clock often cause: these are logged."""
 
 _TYPES: Final = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 _SIGNATURE_ONLY: Final[Options] = {
@@ -178,7 +178,7 @@ def _absent(absent: Absent, head: _Head) -> str:
 
 
 def _stranger(name: object, issuers: Iterable[str]) -> str:
-    """Say that an issuer is not accepted, and which accepted one it nearly is."""
+    """Refuse an issuer that is not accepted, and name the accepted one that it resembles."""
     if not isinstance(name, str):
         return "The token names no issuer (`iss`)."
     told = f"The token's issuer `{shown(name)}` (`iss`) is not one that this gateway accepts."

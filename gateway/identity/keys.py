@@ -22,7 +22,7 @@ MAX_STALE_S: Final = 3600.0
 REFETCH_S: Final = 5.0
 MAX_KEYS: Final = 100
 MAX_TRIED: Final = 8
-"""Signatures cost time, and a token without a key id may be anybody's."""
+"""The limit bounds the cost of tokens without a key id, which any caller can send."""
 MIN_RSA_BITS: Final = 2048
 CURVES: Final[Mapping[str, str]] = {"ES256": "secp256r1", "ES384": "secp384r1", "ES512": "secp521r1"}
 
@@ -117,13 +117,13 @@ _REMEDY: Final = "Check that `keys_url` of the issuer is the address of its key 
 
 
 def unreadable(document: bytes) -> str:
-    """Return why a document is no key set; empty if it is one, though it may hold no key that can be used."""
+    """Return why a document is not a key set; empty if it is one, even without a usable key."""
     keys = _keys(document)
     return keys if isinstance(keys, str) else ""
 
 
 def _keys(document: bytes) -> list[Mapping[str, Any]] | str:
-    """The document's signing keys; a text says why it is no key set."""
+    """Return the document's signing keys, or why it is not a key set."""
     try:
         content: Any = json.loads(document)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""What is wrong with tokens, for the operator's log: the same thing at most once in a while.
+"""Warnings about tokens in the log, each at most once a minute.
 
 Rule 1: memory is bounded: beyond CAPACITY, the thing that was logged the longest ago is forgotten.
 Rule 2: texts of a token are cut and printable, and nothing of its signature is among them.

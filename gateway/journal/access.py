@@ -28,7 +28,7 @@ def group_id(name: str) -> int:
 
 
 def prepare(directory: Path, group: str = "", *, mode: int = _OWNER_ONLY) -> None:
-    """Make the journal's directory, or judge the one that is there: nobody else may enter it than is meant to."""
+    """Make the journal's directory, or check that only the intended users may enter the existing one."""
     directory.mkdir(mode=_OWNER_ONLY, parents=True, exist_ok=True)
     if group:
         mode = _DIRECTORY

@@ -29,7 +29,7 @@ class Descriptions:
     """What one writer has described, and when, in nanoseconds of monotonic time."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Begin empty."""
         self._described: Final[dict[object, int]] = {}
 
     def lines(self, record: Decided) -> tuple[DescribedLine | None, DecidedLine]:

@@ -44,7 +44,7 @@ def retain(directory: Path, *, before_ns: int, budget: int) -> Kept:
 
 
 def seal_abandoned(directory: Path) -> list[SegmentName]:
-    """Give back the unused space of segments that nobody writes any more; return which those were."""
+    """Give back the unused space of segments that are no longer written; return those segments."""
     sealed: list[SegmentName] = []
     for name, path in segments(directory):
         with _held(path) as descriptor:

@@ -21,7 +21,7 @@ _NONE: Final = RequestId()
 
 
 def note_request_id(scope: Scope, request_id: RequestId) -> None:
-    """Let the application know the id."""
+    """Put the id into the scope of the application."""
     scope[_KEY] = request_id
 
 

@@ -88,7 +88,7 @@ class Running:
     """Everything of one worker that runs upstream and may have to be ended."""
 
     def __init__(self, engine: Engine) -> None:
-        """Begin with nothing."""
+        """Begin empty."""
         self._engine: Final = engine
         self._open: Final[dict[Exchange, None]] = {}
         self._background: Final[set[asyncio.Task[None]]] = set()

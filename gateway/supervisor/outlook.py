@@ -1,4 +1,4 @@
-"""What will go wrong with the policy, said in time: its end, the limit of its staleness, a library that is too old.
+"""Warn in time of what will go wrong with the policy: its end, the limit of its staleness, a library that is too old.
 
 Rule 1: it judges by what the workers enforce, not by what was offered to them.
 Rule 2: each step is told once, in the log, a metric and the journal, and stands in `/readyz` while it lasts.

@@ -57,7 +57,7 @@ class PolicyNews:
                 self._note("refused", revision=event.in_force, detail=self.problem)
 
     def scenarios(self, run: ScenarioRun) -> None:
-        """Take one run of the scenarios; that all hold is told only after a run of which this was not so."""
+        """Report one run of the scenarios; report that all hold only after a run in which some did not."""
         if run.error:
             self._note("scenarios_not_run", revision=run.revision, detail=run.error)
         elif run.failed:
@@ -68,7 +68,7 @@ class PolicyNews:
         self._scenarios_hold = not run.error and not run.failed
 
     def scenarios_ended(self, running: asyncio.Task[object]) -> None:
-        """Tell when the running of scenarios has ended by an error: later saves are enforced without it."""
+        """Report that an error ended the scenario runs: later saves are enforced without them."""
         error = None if running.cancelled() else running.exception()
         if error is not None:
             self._note("scenarios_not_run", detail=f"scenarios are no longer run ({error!r}). Restart the gateway.")

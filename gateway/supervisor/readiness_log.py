@@ -1,6 +1,6 @@
-"""What keeps workers from passing calls, in the log: when it begins, when it changes, and when it is over.
+"""Log what keeps workers from passing calls: when it begins, when it changes, and when it is over.
 
-Rule 1: it is logged although nobody calls: a gateway that would refuse everything says so before the first call.
+Rule 1: it is logged even without calls: a gateway that would refuse everything says so before the first call.
 Rule 2: a worker that cannot decide whether it is ready or not is logged at most every ten seconds.
 """
 
@@ -45,7 +45,7 @@ class ReadinessLog:
     """Compares what workers say with what was logged of them."""
 
     def __init__(self, report: Report, clock: Callable[[], float] = time.monotonic) -> None:
-        """Take where events go, and a monotonic clock in seconds."""
+        """Take the log to report to, and a monotonic clock in seconds."""
         self._report: Final = report
         self._clock: Final = clock
         self._logged: Final[dict[int, _Logged]] = {}

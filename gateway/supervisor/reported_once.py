@@ -17,7 +17,7 @@ class ReportedOnce:
     """Passes events on to the log."""
 
     def __init__(self, report: Report) -> None:
-        """Take where events go."""
+        """Take the log to report to."""
         self._report: Final = report
         self._seen: Final[OrderedDict[tuple[object, ...], None]] = OrderedDict()
 

@@ -69,14 +69,14 @@ _COLLECTED_AFTER: Final = 50_000
 into looking for garbage in it."""
 
 _OF_A_RECORD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"asctime", "level", "logger", "message"}
-"""What every record has; all else was given beside the message."""
+"""What every record has; everything else was passed in addition to the message."""
 
 Application = Callable[[Settings, Start, Report], AbstractAsyncContextManager[Running]]
 """Starts the application of a worker, and stops it on leaving."""
 
 
 class Forwarded(logging.Handler):
-    """Sends what libraries and this program log to the supervisor's log, with the values beside the message."""
+    """Sends log records of this worker to the supervisor, with the values passed in addition to the message."""
 
     def __init__(self, report: Report) -> None:
         super().__init__(logging.WARNING)

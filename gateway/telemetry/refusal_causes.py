@@ -1,4 +1,4 @@
-"""Which refusals are written to the log, with what they mean and what to do, and which are not.
+"""The refusals that are logged, with their meaning and remedy, and those that are not.
 
 Rule 1: every code of a refusal is in exactly one of the tables; a test finds the codes in the source.
 Rule 2: what an operator can do something about is logged. What a caller did, or what policy decided about a message, is

@@ -65,7 +65,7 @@ class RefusalLog:
     """Counts the refusals of one worker and logs them."""
 
     def __init__(self, report: Events, clock: Callable[[], float]) -> None:
-        """Take where events go, and a monotonic clock in seconds."""
+        """Take the log to report to, and a monotonic clock in seconds."""
         self._report: Final = report
         self._clock: Final = clock
         self._kinds: Final[dict[tuple[str, str], _Kind]] = {}

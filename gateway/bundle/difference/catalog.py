@@ -53,7 +53,7 @@ def catalog_changes(old: Json, new: Json, words: tuple[Json, Json] = ({}, {})) -
 
 
 class _Told(Struct, frozen=True, kw_only=True):
-    """What is told of something larger, in both bundles: what follows from it is not told again."""
+    """What a larger thing already reports, in both bundles; what follows from it is not reported again."""
 
     drifts: tuple[Json, ...]
     """`definition_drift` of the environment."""

@@ -31,7 +31,7 @@ class Difference(Struct, frozen=True, kw_only=True):
     parts: tuple[str, ...] = ()
     """The fields that changed."""
     lines: tuple[str, ...] = ()
-    """The words that changed, line by line, with nothing in them that nobody sees."""
+    """The words that changed, line by line, without invisible characters."""
 
 
 def differences(entry: Mapping[str, Any], things: Sequence[Listed], unread: Container[str] = ()) -> list[Difference]:

@@ -1,7 +1,7 @@
 """The reviewed words of a definition as YAML that people read in `git diff`, without a loss.
 
 Rule 1: a text with lines is a literal block, a long one is folded after its sentences; what a block cannot hold, and
-every character that nobody sees, is escaped in double quotes, one line of the text a line.
+every invisible character, is escaped in double quotes, one line of the text a line.
 Rule 2: what is written is read back: a part that does not come back as it was is left out, and the reason is given.
 """
 
@@ -36,7 +36,7 @@ _END: Final = re.compile(r"(?<=[.!?:;]) (?=\S)")
 
 
 class ReviewEmitter(Emitter):
-    """Writes double-quoted texts with one line of the text a line, and with nothing in it that nobody sees."""
+    """Writes double-quoted texts with one line of the text a line, and without invisible characters."""
 
     def write_double_quoted(self, text: Any, split: Any = True) -> None:  # noqa: FBT002 - as ruamel declares it
         """Write a text; a key stays on one line, and is ASCII: names that look alike must not be taken for another."""

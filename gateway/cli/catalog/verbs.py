@@ -50,7 +50,7 @@ VERBS: Final[Mapping[Action, str]] = {
     ),
 }
 HARM: Final[tuple[Action, ...]] = (*VERBS, "unknown")
-"""From the least harm to the most: nobody knows what an unknown action does."""
+"""From the least harm to the most; an unknown action may do anything."""
 
 
 def _class_of() -> Mapping[str, Action]:
