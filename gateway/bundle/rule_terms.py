@@ -69,7 +69,7 @@ class OwnRule(Struct, frozen=True):
         return {str(each["value"]): term for each, term in zip(parameters, arguments, strict=False) if _is_name(each)}
 
 
-class Use(Struct, frozen=True):
+class TermUse(Struct, frozen=True):
     """What a term uses: a reference by its path, a call with its arguments, or a comprehension."""
 
     path: str = ""
@@ -229,20 +229,20 @@ def as_call(expression: Json) -> Json:
     return expression
 
 
-def uses(node: Any) -> Iterator[Use]:
+def uses(node: Any) -> Iterator[TermUse]:
     """Yield what a term uses, outer uses first; what a comprehension uses inside is not among it."""
     if is_array(node):
         for each in node:
             yield from uses(each)
     elif is_object(node):
         if node.get("type") in COMPREHENSIONS:
-            yield Use(comprehension=node["value"], node=node)
+            yield TermUse(comprehension=node["value"], node=node)
         elif node.get("type") == "call":
             function, *arguments = node["value"]
-            yield Use(place(function), arguments, node=node)
+            yield TermUse(place(function), arguments, node=node)
             yield from uses(arguments)
         elif node.get("type") == "ref":
-            yield Use(place(node), node=node)
+            yield TermUse(place(node), node=node)
             yield from uses([each for each in node["value"] if each is not node["value"][0] or not _is_name(each)])
         elif "terms" in node:
             yield from uses(term_of(node))

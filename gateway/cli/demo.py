@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 
 from gateway.cli.connecting import connections
-from gateway.cli.next_steps import Example, next_steps
+from gateway.cli.next_steps import ExampleCall, next_steps
 from gateway.cli.renamed import renamed
 from gateway.cli.running import run, settings_from
 from gateway.settings import Settings
@@ -59,7 +59,7 @@ def command(directory: Path, port: int) -> None:
         click.echo(f"The demo server works on the files in {files}.\n")
         click.echo(connections("demo", f"{settings.public_url}/servers/demo/mcp"))
         rules = directory / "bundles" / "dev" / "rules" / "demo.yaml"
-        click.echo(next_steps(settings, Example(rules=rules, agent="dev", server="demo", tool="delete_file")))
+        click.echo(next_steps(settings, ExampleCall(rules=rules, agent="dev", server="demo", tool="delete_file")))
         sys.exit(run(settings, live=True))
 
 

@@ -65,7 +65,7 @@ Examples:
 def tail(directory: Path | None, config: Path | None, *, follow: bool, lines: int, as_json: bool, **named: Any) -> None:
     """Show the last calls, and with --follow those that come."""
     journal, wanted = journal_directory(directory, config), chosen(named)
-    shown = Shown(journal, wanted, as_json=as_json or not sys.stdout.isatty())
+    shown = ShownRecords(journal, wanted, as_json=as_json or not sys.stdout.isatty())
     shown.last(lines)
     if follow:
         with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
@@ -145,7 +145,7 @@ def _plain(latencies: dict[str, Any]) -> dict[str, Any]:
     return {name: {part: getattr(value, part) for part in value.__struct_fields__} for name, value in latencies.items()}
 
 
-class Shown:
+class ShownRecords:
     """The records that are wanted, shown once each: first the last ones, then what is added."""
 
     def __init__(self, journal: Path, wanted: Filter, *, as_json: bool) -> None:

@@ -19,7 +19,7 @@ _NAME: Final = "mcp-admission"
 _PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
-class Example(Struct, frozen=True, kw_only=True):
+class ExampleCall(Struct, frozen=True, kw_only=True):
     """A file of rules to edit, and a call to ask about; `tool` is empty if there is none whose name is plain."""
 
     rules: Path
@@ -28,7 +28,7 @@ class Example(Struct, frozen=True, kw_only=True):
     tool: str
 
 
-def next_steps(settings: Settings, example: Example) -> str:
+def next_steps(settings: Settings, example: ExampleCall) -> str:
     """Return what to try while the gateway runs."""
     policy, journal = settings.policy, settings.journal.directory
     environment = ["-e", policy.environment]

@@ -21,7 +21,7 @@ from gateway.cli.catalog.listed import listed
 from gateway.cli.catalog.report import failed_lines, left_out_lines
 from gateway.cli.connecting import connections
 from gateway.cli.live import escaped
-from gateway.cli.next_steps import Example, next_steps, plain
+from gateway.cli.next_steps import ExampleCall, next_steps, plain
 from gateway.cli.running import run, settings_from
 from gateway.listening.sockets import Unbound, bind
 from gateway.settings import Settings
@@ -90,7 +90,7 @@ def command(  # noqa: PLR0913 - one parameter an option
         click.echo(connections(tried.server, f"{settings.public_url}/servers/{tried.server}/mcp"))
         tool = plain(thing.key for thing in things if thing.section == "tools")
         rules = environment / "rules" / "trial.yaml"
-        example = Example(rules=rules, agent=trial.ENVIRONMENT, server=tried.server, tool=tool)
+        example = ExampleCall(rules=rules, agent=trial.ENVIRONMENT, server=tried.server, tool=tool)
         click.echo(next_steps(settings, example))
         sys.exit(run(settings, live=True))
 

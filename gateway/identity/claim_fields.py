@@ -22,13 +22,13 @@ _OVERAGE: Final = "hasgroups"
 """Says that the groups of a user are too many for this token (Microsoft Entra ID)."""
 
 
-class Unread(Struct, frozen=True):
+class UnreadClaim(Struct, frozen=True):
     """Why a claim could not be read."""
 
     why: str
 
 
-class Malformed(Exception):  # noqa: N818  it never leaves this package
+class UnusableClaim(Exception):  # noqa: N818  it never leaves this package
     """A claim that names the caller and is no text."""
 
 
@@ -39,33 +39,33 @@ class ClaimReader(Struct, frozen=True):
     issuer: Issuer
 
     @property
-    def subject(self) -> str | Unread:
+    def subject(self) -> str | UnreadClaim:
         """The claim `sub`."""
         return self._text("sub")
 
     @property
-    def client_id(self) -> str | Unread:
+    def client_id(self) -> str | UnreadClaim:
         """The claim that the settings name, else `client_id`, else `azp`."""
         if self.issuer.client_id_claim:
             return self._text(self.issuer.client_id_claim)
         found = self._text("client_id")
         found = found if isinstance(found, str) else self._text("azp")
-        return found if isinstance(found, str) else Unread("the claims `client_id` and `azp` are absent")
+        return found if isinstance(found, str) else UnreadClaim("the claims `client_id` and `azp` are absent")
 
     @property
-    def groups(self) -> list[str] | Unread:
+    def groups(self) -> list[str] | UnreadClaim:
         """A list of texts, or one text without a separator."""
         name = self.issuer.groups_claim
         if name == "groups" and self.claims.get(_OVERAGE, False) is not False:
-            return Unread(f"the token has `{_OVERAGE}` instead of all groups: the user is in too many")
+            return UnreadClaim(f"the token has `{_OVERAGE}` instead of all groups: the user is in too many")
         return self._read(name, _groups)
 
     @property
-    def scopes(self) -> list[str] | Unread:
+    def scopes(self) -> list[str] | UnreadClaim:
         """A list of texts, or the words of one text."""
         return self._read(self.issuer.scopes_claim, _scopes)
 
-    def unread(self) -> dict[ClaimField, Unread]:
+    def unread(self) -> dict[ClaimField, UnreadClaim]:
         """Return the fields that are unknown, in the order of their names."""
         read: dict[ClaimField, object] = {
             "client_id": self.client_id,
@@ -73,33 +73,33 @@ class ClaimReader(Struct, frozen=True):
             "scopes": self.scopes,
             "subject": self.subject,
         }
-        return {name: value for name, value in read.items() if isinstance(value, Unread)}
+        return {name: value for name, value in read.items() if isinstance(value, UnreadClaim)}
 
-    def _text(self, name: str) -> str | Unread:
+    def _text(self, name: str) -> str | UnreadClaim:
         found = self._find(name)
-        if isinstance(found, Unread):
+        if isinstance(found, UnreadClaim):
             return found
         if not isinstance(found, str) or not found.strip() or not found.isprintable():
-            raise Malformed(f"The token's `{name}` is not a text.")
+            raise UnusableClaim(f"The token's `{name}` is not a text.")
         return found
 
-    def _read(self, name: str, form: Callable[[Any], list[str] | None]) -> list[str] | Unread:
+    def _read(self, name: str, form: Callable[[Any], list[str] | None]) -> list[str] | UnreadClaim:
         found = self._find(name)
-        if isinstance(found, Unread):
+        if isinstance(found, UnreadClaim):
             return found
         words = form(found)
-        return Unread(f"the claim `{name}` is not a list of texts") if words is None else words
+        return UnreadClaim(f"the claim `{name}` is not a list of texts") if words is None else words
 
     def _find(self, name: str) -> Any:
         """The value of the claim of that name; else the one at that path, as dotted names or as a JSON pointer."""
         if name in self._elsewhere():
-            return Unread(f"the issuer keeps the claim `{name}` elsewhere (`{_ELSEWHERE}`)")
+            return UnreadClaim(f"the issuer keeps the claim `{name}` elsewhere (`{_ELSEWHERE}`)")
         if name in self.claims:
             return self.claims[name]
         value: Any = self.claims
         for part in _path(name):
             if not isinstance(value, Mapping) or part not in value:
-                return Unread(f"the claim `{name}` is absent")
+                return UnreadClaim(f"the claim `{name}` is absent")
             value = cast("Mapping[str, Any]", value)[part]
         return value
 

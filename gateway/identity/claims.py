@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final, TypeVar, cast
 
 from gateway.admission.principal import UNCARRIED, ClaimField, Principal
-from gateway.identity.claim_fields import ClaimReader, Malformed, Unread
+from gateway.identity.claim_fields import ClaimReader, UnreadClaim, UnusableClaim
 from gateway.identity.issuer import Issuer
 from gateway.identity.notices import shown
 from gateway.identity.outcome import Cause, Unauthenticated
@@ -41,7 +41,7 @@ def principal(claims: Mapping[str, Any], issuer: Issuer, audience: str, now: flo
         found = _principal(claims, issuer)
     except Unusable as unusable:
         return Unauthenticated(cause=unusable.cause, reason=unusable.reason)
-    except Malformed as malformed:
+    except UnusableClaim as malformed:
         return Unauthenticated(cause="claims_unusable", reason=str(malformed))
     missing = set(issuer.required_scopes) - set(found.scopes)
     if missing:
@@ -52,7 +52,7 @@ def principal(claims: Mapping[str, Any], issuer: Issuer, audience: str, now: flo
     return found
 
 
-def unread(claims: Mapping[str, Any], issuer: Issuer) -> dict[ClaimField, Unread]:
+def unread(claims: Mapping[str, Any], issuer: Issuer) -> dict[ClaimField, UnreadClaim]:
     """The fields of the caller that are unknown, and why."""
     return ClaimReader(claims, issuer).unread()
 
@@ -121,9 +121,9 @@ def _principal(claims: Mapping[str, Any], issuer: Issuer) -> Principal:
     )
 
 
-def _known(read: Value | Unread) -> Value | None:
+def _known(read: Value | UnreadClaim) -> Value | None:
     """What was read; of what was not, the principal says so in `unknown`."""
-    return None if isinstance(read, Unread) else read
+    return None if isinstance(read, UnreadClaim) else read
 
 
 def _strings(value: Any, name: str) -> list[str]:

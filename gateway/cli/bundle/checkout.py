@@ -16,7 +16,7 @@ from msgspec import Struct
 from gateway.bundle.environment import list_environment
 from gateway.bundle.source_files import BESIDE, read_regular
 from gateway.bundle.stage import list_rego
-from gateway.cli.bundle.committed import LINK, SUBMODULE, Commit, Entry, NoCommit, blob_id, read_commit
+from gateway.cli.bundle.committed import LINK, SUBMODULE, Commit, CommittedFile, NoCommit, blob_id, read_commit
 
 DIRTY: Final = "-dirty"
 _MOST_BYTES: Final = 64 * 1024 * 1024
@@ -40,23 +40,23 @@ class Checkout(Struct, frozen=True, kw_only=True):
     """Why there is no commit; empty if there is one."""
 
 
-class Source(Struct, frozen=True):
+class SourceContent(Struct, frozen=True):
     """What a build reads at one path of the repository: the content of a file, or the target of a link."""
 
     content: bytes
     is_link: bool = False
 
 
-class Sources(Struct, frozen=True):
+class BuildSources(Struct, frozen=True):
     """Everything that a build of one environment reads, by absolute path, and the directories that it lists."""
 
-    read: Mapping[Path, Source]
+    read: Mapping[Path, SourceContent]
     directories: frozenset[Path]
 
 
-def sources(directory: Path, environment: str) -> Sources:
+def sources(directory: Path, environment: str) -> BuildSources:
     """Return what a build reads now; a file that cannot be read has no content."""
-    found: dict[Path, Source] = {}
+    found: dict[Path, SourceContent] = {}
     directories: set[Path] = set()
     root = directory.resolve()
     listings = {"rego": list_rego(directory), f"bundles/{environment}": list_environment(directory, environment)}
@@ -64,11 +64,11 @@ def sources(directory: Path, environment: str) -> Sources:
         directories |= {root / name, *listed.directories}
         for file in listed.files:
             place = _followed(root, file.place.relative_to(directory), found)
-            found[place] = Source(_content(place))
-    return Sources(found, frozenset(directories))
+            found[place] = SourceContent(_content(place))
+    return BuildSources(found, frozenset(directories))
 
 
-def checkout(directory: Path, environment: str, read: Sources | None = None) -> Checkout:
+def checkout(directory: Path, environment: str, read: BuildSources | None = None) -> Checkout:
     """Return what git says of the sources of an environment, which are read again unless they are given."""
     commit = read_commit(directory)
     if isinstance(commit, NoCommit):
@@ -77,7 +77,7 @@ def checkout(directory: Path, environment: str, read: Sources | None = None) -> 
     return Checkout(commit=commit.id + (DIRTY if changed else ""), author=commit.author, changed=changed)
 
 
-def _followed(root: Path, path: Path, found: dict[Path, Source]) -> Path:
+def _followed(root: Path, path: Path, found: dict[Path, SourceContent]) -> Path:
     """Return the real place of a path below the policy directory, and note every link on the way."""
     place, rest, links = root, list(path.parts), 0
     while rest:
@@ -89,7 +89,7 @@ def _followed(root: Path, path: Path, found: dict[Path, Source]) -> Path:
         if place.is_symlink() and links < _MOST_LINKS:
             links += 1
             target = _target(place)
-            found[place] = Source(os.fsencode(target), is_link=True)
+            found[place] = SourceContent(os.fsencode(target), is_link=True)
             place = Path("/") if target.startswith("/") else place.parent
             rest = [part for part in PurePosixPath(target).parts if part != "/"] + rest
     return place
@@ -106,7 +106,7 @@ def _content(place: Path) -> bytes:
         return b""
 
 
-def _deviations(commit: Commit, read: Sources) -> Iterator[Deviation]:
+def _deviations(commit: Commit, read: BuildSources) -> Iterator[Deviation]:
     """Yield what a build reads and the commit does not have, and what it has and a build does not read."""
     for place, source in read.read.items():
         if not place.is_relative_to(commit.root):
@@ -123,7 +123,7 @@ def _deviations(commit: Commit, read: Sources) -> Iterator[Deviation]:
             yield Deviation(path, missing)
 
 
-def _why(commit: Commit, path: str, source: Source) -> str:
+def _why(commit: Commit, path: str, source: SourceContent) -> str:
     """Return how a file that was read differs from the commit; empty if it does not."""
     entry = commit.entries.get(path)
     if entry is None:
@@ -140,7 +140,7 @@ def _why(commit: Commit, path: str, source: Source) -> str:
     return "differs from the commit"
 
 
-def _would_be_read(place: Path, read: Sources) -> bool:
+def _would_be_read(place: Path, read: BuildSources) -> bool:
     """Return whether a build would read a file of the commit if it were there."""
     above = next((each for each in place.parents if each in read.directories), None)
     if above is None:
@@ -149,7 +149,7 @@ def _would_be_read(place: Path, read: Sources) -> bool:
     return not any(part.startswith(".") for part in parts) and place.name not in BESIDE
 
 
-def _is_same_link(place: Path, entry: Entry) -> bool:
+def _is_same_link(place: Path, entry: CommittedFile) -> bool:
     """Return whether a link that leads to nothing to read is as committed."""
     is_link = entry.mode == LINK and place.is_symlink()
     return is_link and blob_id(os.fsencode(_target(place)), entry.blob) == entry.blob

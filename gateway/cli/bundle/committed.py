@@ -28,7 +28,7 @@ class NoCommit(Struct, frozen=True):
     why: str
 
 
-class Entry(Struct, frozen=True):
+class CommittedFile(Struct, frozen=True):
     """One file, link or unread submodule of a commit."""
 
     mode: str
@@ -41,7 +41,7 @@ class Commit(Struct, frozen=True):
     id: str
     author: str
     root: Path
-    entries: Mapping[str, Entry]
+    entries: Mapping[str, CommittedFile]
 
     def converts(self, path: str) -> bool:
         """Return whether git converts the content of a file when it checks it out."""
@@ -70,11 +70,11 @@ def blob_id(content: bytes, like: str) -> str:
     return hashlib.new(kind, b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
-def _entries(root: Path, commit: str, *, depth: int) -> dict[str, Entry] | NoCommit:
+def _entries(root: Path, commit: str, *, depth: int) -> dict[str, CommittedFile] | NoCommit:
     listed = _git(root, "ls-tree", "-r", "-z", "--full-tree", commit)
     if isinstance(listed, NoCommit):
         return listed
-    found: dict[str, Entry] = {}
+    found: dict[str, CommittedFile] = {}
     for path, entry in _read(listed):
         inner = _entries(root / path, entry.blob, depth=depth + 1) if _is_submodule(entry, depth) else None
         if isinstance(inner, dict):
@@ -84,16 +84,16 @@ def _entries(root: Path, commit: str, *, depth: int) -> dict[str, Entry] | NoCom
     return found
 
 
-def _read(listed: bytes) -> Iterator[tuple[str, Entry]]:
+def _read(listed: bytes) -> Iterator[tuple[str, CommittedFile]]:
     """Yield the lines of `git ls-tree`: mode, kind, object, tab, path."""
     for line in listed.split(b"\0"):
         head, tab, path = line.partition(b"\t")
         if tab:
             mode, _, blob = head.decode().split(" ")
-            yield os.fsdecode(path), Entry(mode, blob)
+            yield os.fsdecode(path), CommittedFile(mode, blob)
 
 
-def _is_submodule(entry: Entry, depth: int) -> bool:
+def _is_submodule(entry: CommittedFile, depth: int) -> bool:
     return entry.mode == SUBMODULE and depth < _DEEPEST
 
 

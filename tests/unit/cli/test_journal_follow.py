@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.cli import journal as command
-from gateway.cli.journal import Shown
+from gateway.cli.journal import ShownRecords
 from gateway.journal.query import Filter
 from gateway.journal.writer import Journal
 from tests.unit.journal.conftest import Fickle, a_completed, a_decided
@@ -28,7 +28,7 @@ async def durable(journal: Journal, storage: Fickle, call_id: str) -> None:
     assert storage.done
 
 
-async def followed(watched: Shown, journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def followed(watched: ShownRecords, journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let `watched` show what is there to be followed, and return."""
     ended = asyncio.Event()
     ended.set()
@@ -40,7 +40,7 @@ async def test_what_is_added_between_the_last_records_and_the_first_look_is_show
     journal: Journal, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await journal.decided(a_decided("one"))
-    watched = Shown(journal.directory, Filter(), as_json=True)
+    watched = ShownRecords(journal.directory, Filter(), as_json=True)
     await journal.decided(a_decided("two"))
     watched.last(10)
     await journal.decided(a_decided("three"))
@@ -53,7 +53,7 @@ async def test_the_completion_of_a_call_that_is_wanted_is_shown_although_it_come
 ) -> None:
     await journal.decided(a_decided("one", server="mail"))
     await journal.decided(a_decided("other"))
-    watched = Shown(journal.directory, Filter(server="mail"), as_json=True)
+    watched = ShownRecords(journal.directory, Filter(server="mail"), as_json=True)
     watched.last(10)
     await durable(journal, storage, "one")
     await durable(journal, storage, "other")
@@ -64,7 +64,7 @@ async def test_the_completion_of_a_call_that_is_wanted_is_shown_although_it_come
 async def test_a_damaged_line_is_named_on_standard_error_while_following(
     journal: Journal, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    watched = Shown(journal.directory, Filter(), as_json=True)
+    watched = ShownRecords(journal.directory, Filter(), as_json=True)
     name = f"{9:019}.w.{1:06}.jsonl"
     await asyncio.to_thread((journal.directory / name).write_bytes, b"no record\n")
     await followed(watched, journal.directory, monkeypatch)

@@ -8,7 +8,7 @@ import click
 import pytest
 
 from gateway.cli import main
-from gateway.cli.next_steps import Example, next_steps, plain
+from gateway.cli.next_steps import ExampleCall, next_steps, plain
 from gateway.settings import Settings, load
 
 
@@ -39,7 +39,7 @@ def parsed(words: list[str]) -> str:
 
 
 def test_each_command_is_one_that_there_is(settings: Settings) -> None:
-    example = Example(rules=Path("rules/demo.yaml"), agent="dev", server="demo", tool="delete_file")
+    example = ExampleCall(rules=Path("rules/demo.yaml"), agent="dev", server="demo", tool="delete_file")
     text = next_steps(settings, example)
     assert [parsed(words[1:]) for words in commands(text)] == ["journal show", "explain", "journal stats", "ask"]
     assert "Edit rules/demo.yaml and save it" in text
@@ -49,7 +49,7 @@ def test_each_command_is_one_that_there_is(settings: Settings) -> None:
 def test_without_a_tool_of_a_plain_name_nothing_is_asked(settings: Settings) -> None:
     tool = plain(["--rm", "a\x1b[2Jb", "two words", "ä"])
     assert tool == ""
-    text = next_steps(settings, Example(rules=Path("r.yaml"), agent="dev", server="s", tool=tool))
+    text = next_steps(settings, ExampleCall(rules=Path("r.yaml"), agent="dev", server="s", tool=tool))
     assert [parsed(words[1:]) for words in commands(text)] == ["journal show", "explain", "journal stats"]
     assert plain(["--rm", "read-note", "x"]) == "read-note"
 
@@ -71,5 +71,5 @@ def test_the_program_is_named_as_it_can_be_started(
 
     monkeypatch.setattr(sys, "argv", [started])
     monkeypatch.setattr("shutil.which", which)
-    text = next_steps(settings, Example(rules=Path("r.yaml"), agent="dev", server="s", tool="t"))
+    text = next_steps(settings, ExampleCall(rules=Path("r.yaml"), agent="dev", server="s", tool="t"))
     assert {words[0] for words in commands(text)} == {shown}
