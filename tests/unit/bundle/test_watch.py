@@ -4,7 +4,7 @@ import asyncio
 import os
 import random
 import shutil
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +18,7 @@ from gateway.bundle.build import Builder, PolicySource
 from gateway.bundle.environment import Environment
 from gateway.bundle.serve import BundleEndpoint, Offer
 from gateway.bundle.watch import Event, Published, Publisher, Refused, Restored
+from tests.broken_saves import broken
 
 Put = Callable[[str, str], Path]
 
@@ -381,44 +382,6 @@ async def test_a_system_that_can_watch_nothing_is_looked_at(
         assert isinstance(await watched.next(), Published)
 
 
-ODD: Final[Sequence[bytes]] = (
-    *(b"", b"\0", b"\xff\xfe", b"[", b"rules: [\n", b"rules:\n\t- a\n", b"%YAML 9.9\n---\n{}", b"--- a\n--- b\n"),
-    *(
-        b"rules: &a [*a]\n",
-        b"{rules: [], rules: []}",
-        b"? [a]\n: b\n",
-        b"<<: {a: 1}\n",
-        b"!!binary x\n",
-        b"!!set {a}\n",
-    ),
-    *(
-        b'rules: "\\ud83d"\n',
-        b'"\\ude00": 1\n',
-        b'"\\U00110000"\n',
-        b'"\\UFFFFFFFF": 1\n',
-        b"rules: .nan\n",
-        b"rules: -.inf\n",
-    ),
-    *(
-        b"rules: 1e999\n",
-        b"rules: " + b"9" * 5_000,
-        b"rules: 0x" + b"f" * 99,
-        b"[" * 2_000,
-        b"- " * 2_000,
-        b"rules: 2026-12-20\n",
-    ),
-    *(
-        b"rules: [{rule: x, effect: deny, what: {tools: [1]}}]\n",
-        b"rules: [{rule: 3, effect: [deny]}]\n",
-        b"rules: null\n",
-    ),
-    *(
-        b'rules: [{rule: "a\\0b", effect: deny, reason: x}]\n',
-        b"rules: [{rule: x, effect: deny, arguments: [{path: /a, matches: '('}]}]\n",
-    ),
-)
-
-
 @pytest.mark.parametrize("seed", range(4))
 async def test_after_any_broken_saves_the_next_good_one_is_followed(
     watched: Watched, put: Put, policy: Path, seed: int
@@ -432,10 +395,7 @@ async def test_after_any_broken_saves_the_next_good_one_is_followed(
         await watched.next()
         for step in range(6):
             for place in chosen.sample(places, chosen.randint(1, 3)):
-                mutated = bytearray(chosen.choice(ODD))
-                for _ in range(chosen.randint(0, 2)):
-                    mutated.insert(chosen.randint(0, len(mutated)), chosen.randrange(256))
-                place.write_bytes(mutated)
+                place.write_bytes(broken(chosen))
             (policy / "bundles/dev/rules/r.yml").write_text("never in order")
             refused = await watched.next()
             while not isinstance(refused, Refused):
