@@ -52,20 +52,17 @@ def initialized(directory: Path) -> Path:
     return directory / "policies"
 
 
-def other_server(directory: Path) -> Path:
-    """The mail server has another name and another file, and its tools have other names."""
-    repository = initialized(directory)
+def rename_the_server(repository: Path) -> None:
+    """Give the mail server another name and another file, and its tools other names."""
     for place in sorted((repository / "bundles/production").rglob("*.yaml")):
         text = place.read_text().replace("servers: [mail]", "servers: [post]").replace("server: mail", "server: post")
         place.write_text(text.replace("_mail", "_letter"))
     catalog = repository / "bundles/production/catalog"
     (catalog / "mail.yaml").rename(catalog / "letters.yaml")
-    return repository
 
 
-def other_environments(directory: Path) -> Path:
-    """There is no environment `production`, and none of the environments has the template's names."""
-    repository = initialized(directory)
+def rename_the_environments(repository: Path) -> None:
+    """Leave no environment `production`, and none with a name or an agent of the template."""
     shutil.rmtree(repository / "bundles/dev")
     (repository / "bundles/production").rename(repository / "bundles/live")
     settings = repository / "bundles/live/environment.yaml"
@@ -74,6 +71,15 @@ def other_environments(directory: Path) -> Path:
     agent.write_text(agent.read_text().replace("agent: support-bot", "agent: clerk"))
     scenarios = repository / "bundles/live/scenarios/mail.yaml"
     scenarios.write_text(scenarios.read_text().replace("agent: support-bot", "agent: clerk"))
+
+
+def everything_renamed(directory: Path) -> Path:
+    """Server, tools, agent and environment have other names, and the policy is a directory of a larger repository."""
+    repository = initialized(directory)
+    rename_the_server(repository)
+    rename_the_environments(repository)
+    (directory / "other.txt").write_text("x\n")
+    committed(directory)
     return repository
 
 
@@ -90,17 +96,7 @@ def nothing_of_the_template(directory: Path) -> Path:
     return repository
 
 
-def inside_another_repository(directory: Path) -> Path:
-    """The policy is a directory of a larger repository."""
-    repository = initialized(directory)
-    (directory / "other.txt").write_text("x\n")
-    committed(directory)
-    return repository
-
-
-@pytest.mark.parametrize(
-    "change", [other_server, other_environments, nothing_of_the_template, inside_another_repository]
-)
+@pytest.mark.parametrize("change", [everything_renamed, nothing_of_the_template])
 def test_a_changed_repository_is_rehearsed(tmp_path: Path, change: Callable[[Path], Path]) -> None:
     repository = change(tmp_path)
     if not (tmp_path / ".git").exists():
