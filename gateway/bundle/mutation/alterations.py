@@ -154,10 +154,12 @@ def replacing(path: Path, value: Any) -> Patch:
 
 
 def replaced(document: Any, path: Path, value: Any) -> Any:
-    """The document with another value at a place that is there; the document itself stays."""
+    """The document with another value at a place that is there; the document itself stays. TypeError if it is not."""
     if not path:
         return value
     if is_array(document):
+        if path[0] not in range(len(document)):
+            raise TypeError(f"a list has no element {path[0]!r}")
         return [replaced(each, path[1:], value) if key == path[0] else each for key, each in enumerate(document)]
     return {**document, path[0]: replaced(document[path[0]], path[1:], value)}
 

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from gateway.bundle.emergency import ROOT, document
 from gateway.bundle.mutation.alterations import applied, damaged, places, replaced, without, worded
 from gateway.bundle.mutation.bench import Judges
@@ -91,6 +93,30 @@ def test_policies_are_altered_in_one_place_in_two_and_damaged() -> None:
     assert {operation["op"] for patch in patches for operation in patch} == {"remove", "replace"}
 
 
+def exists(document: Any, path: list[Any]) -> bool:
+    """Return whether OPA finds the place of an operation: an element of a list has a number."""
+    for key in path:
+        if isinstance(document, list):
+            found: list[Any] = document  # pyright: ignore[reportUnknownVariableType]
+            document = found[key] if isinstance(key, int) and key < len(found) else exists
+        else:
+            document = document.get(key, exists) if isinstance(document, dict) else exists  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        if document is exists:
+            return False
+    return True
+
+
+def test_every_patch_of_a_policy_leads_to_places_that_are_there() -> None:
+    """OPA refuses to look at any question under a table with one patch that leads nowhere."""
+    for seed in range(20):
+        made = table([Base("one", DATA)], seed)
+        for policy in made.policies:
+            data = made.bases[policy.base].data
+            for operation in policy.patch:
+                assert exists(data, operation["path"]), operation
+                data = applied(data, (operation,))
+
+
 def test_each_kind_of_thing_is_stopped_under_some_policy() -> None:
     made = table([Base("one", DATA)], 4)
     stops = [policy.patch[0]["value"] for policy in made.policies if policy.patch and policy.patch[0]["path"] == [ROOT]]
@@ -105,6 +131,8 @@ def test_alterations_leave_the_document_as_it_is() -> None:
     assert "mode" not in without(DATA, ("rules", "r", "mode"))["rules"]["r"]
     assert without({"a": [1, 2, 3]}, ("a", 1)) == {"a": [1, 3]}
     assert replaced({"a": [1, 2]}, ("a", 0), 7) == {"a": [7, 2]}
+    with pytest.raises(TypeError):
+        replaced({"a": [1, 2]}, ("a", "name"), 7)
     assert all(applied(DATA, patch) != DATA for patch in damaged(DATA))
     assert all(replaced(DATA, path, word) != DATA for path, word in worded(DATA))
     assert (("rules", "r", "mode"), None) in list(places(DATA))
