@@ -205,7 +205,7 @@ def _refused(record: Refused) -> RefusedLine:
         status=record.status,
         bytes=record.bytes,
         digest=_cut(record.digest),
-        principal=_principal(record.principal) if record.principal is not None else None,
+        principal=record.principal,
         count=record.count,
     )
 

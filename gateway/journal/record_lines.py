@@ -16,7 +16,7 @@ from gateway.admission.decision import Ground, Obligation, Reason, ResolvedAgent
 from gateway.admission.masking import Level
 from gateway.admission.policy_input import ArgumentError, Client, Gateway, Item, Kind, Phase, Retry, SchemaCheck
 from gateway.admission.principal import ClaimField
-from gateway.admission.record import Outcome
+from gateway.admission.record import Caller, Outcome
 
 RESERVED: Final = "Reserved: no gateway writes it yet. "
 
@@ -241,7 +241,7 @@ class RefusedLine(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_fie
     status: int = 0
     bytes: int = 0
     digest: str = ""
-    principal: PrincipalLine | None = None
+    principal: Annotated[Caller | None, Meta(description="Whole: no `described` record tells more of it.")] = None
     count: int = 1
 
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from gateway.admission.policy_input import AskedMessage, Context, PolicyInput
 from gateway.admission.principal import Principal
-from gateway.admission.record import Counted, Decided, Policy, Refused, Voided, rfc3339, rfc3339_ns, unix_ns_of
+from gateway.admission.record import Caller, Counted, Decided, Policy, Refused, Voided, rfc3339, rfc3339_ns, unix_ns_of
 from gateway.cli.journal import command
 from gateway.journal import descriptions
 from gateway.journal.descriptions import REPEATED_NS, Descriptions
@@ -112,6 +112,15 @@ def test_nothing_of_a_question_is_forgotten_by_the_written_form() -> None:
     }
     for form, names in known.items():
         assert set(form.__struct_fields__) == set(names.split()), form
+
+
+def test_a_refusal_without_a_decision_names_its_whole_caller() -> None:
+    caller = Caller(kind="service", method="token", credential_sha256="a" * 64)
+    user = Caller(kind="user", method="jwt", issuer="https://i", subject="s", client_id="c", groups=("g",))
+    refused = Refused(call_id="c", time="", unix_ns=NOW_NS, monotonic_ns=1, code="not_own", source_ip="::1")
+    for each in (caller, user):
+        (whole,) = Expander().expanded(read(lines_of(replace(refused, principal=each))))
+        assert whole["principal"] == orjson.loads(msgspec.json.encode(each))
 
 
 def test_what_is_named_and_not_described_is_unknown() -> None:
