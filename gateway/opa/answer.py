@@ -19,6 +19,8 @@ BUNDLE: Final = "policy"
 EMERGENCY: Final = "emergency"
 """The name of the bundle of stops, which is also its root and the use that its signature is for."""
 
+_BUILTIN_FAILED: Final = "eval_builtin_error"
+_BUILTIN: Final = re.compile(r"[a-z_]+(?:\.[a-z0-9_]+)*")
 _REQUIREMENT: Final = re.compile(r"mcp/requirements/([a-z0-9_]{1,100})/")
 
 
@@ -135,11 +137,19 @@ def _refused(exchanged: Exchanged) -> PolicyFailure:
     return _evaluation_failure(evaluation[0])
 
 
+def _without_operands(problem: _Problem) -> str:
+    """Return OPA's message; of one about a built-in function only its name, because the rest quotes arguments."""
+    if problem.code != _BUILTIN_FAILED:
+        return problem.message
+    name = problem.message.partition(":")[0]
+    return f"{name if _BUILTIN.fullmatch(name) else 'a built-in function'} cannot take its operands"
+
+
 def _evaluation_failure(problem: _Problem) -> PolicyFailure:
     place = f" at {problem.location.file}:{problem.location.row}" if problem.location.file else ""
     named = _REQUIREMENT.search(problem.location.file)
     return PolicyFailure(
         code="policy_error",
-        detail=f"{problem.code}: {problem.message}{place}",
+        detail=f"{problem.code}: {_without_operands(problem)}{place}",
         requirement=named[1] if named else "",
     )

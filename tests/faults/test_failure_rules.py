@@ -101,7 +101,7 @@ async def served(behind: Behind) -> None:
 
 async def test_an_evaluation_error_is_of_the_one_who_provokes_it(behind: Behind) -> None:
     async def provoked() -> list[Got]:
-        return [await behind.line.called("delete", {"x": "word"}) for _ in range(20)]
+        return [await behind.line.called("delete", {"x": "a-quoted-word"}) for _ in range(20)]
 
     async def other() -> list[Got]:
         return [await behind.line.called("echo", {"text": "fine"}) for _ in range(20)]
@@ -116,6 +116,10 @@ async def test_an_evaluation_error_is_of_the_one_who_provokes_it(behind: Behind)
     failed = [one for one in records if one.get("code") == "policy_error"]
     assert len(failed) == 20
     assert {one["outcome"] for one in failed} == {"deny"}
+    assert not any("a-quoted-word" in str(one["reasons"]) for one in failed)
+    log = behind.gateway.log.read_text(encoding="utf-8")
+    assert "to_number cannot take its operands" in log
+    assert "a-quoted-word" not in log, "the error quotes an argument"
     assert (await behind.gateway.readiness())["ready"]
 
 

@@ -103,6 +103,22 @@ def test_an_evaluation_error_is_the_requirements_that_it_happened_in() -> None:
     assert "startswith: operand 1 must be string" in failure.detail
 
 
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ('to_number: strconv.ParseFloat: parsing "hunter2": invalid syntax', "to_number cannot take its operands"),
+        ("net.cidr_contains: invalid CIDR address: hunter2", "net.cidr_contains cannot take its operands"),
+        ("hunter2: invalid", "a built-in function cannot take its operands"),
+        ("hunter2", "a built-in function cannot take its operands"),
+    ],
+)
+def test_an_error_of_a_built_in_function_quotes_no_argument(message: str, shown: str) -> None:
+    location = {"file": "mcp/requirements/r/r.rego", "row": 7}
+    errors = [{"code": "eval_builtin_error", "message": message, "location": location}]
+    failure = refused(500, code="internal_error", message="m", errors=errors)
+    assert failure.detail == f"eval_builtin_error: {shown} at mcp/requirements/r/r.rego:7"
+
+
 def test_an_evaluation_error_elsewhere_names_no_requirement() -> None:
     errors = [{"code": "eval_conflict_error", "message": "m", "location": {"file": "mcp/lib/call/call.rego", "row": 1}}]
     failure = refused(500, code="internal_error", message="m", errors=errors)
