@@ -19,7 +19,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS = 1
 
 # What `make test` runs, in this order: the cheap and the telling first.
 STATIC := format-check lint types contracts
-SUITES := unit property contract integration conformance faults containers
+SUITES := unit property contract integration conformance faults containers zoo-fast
 # Most tests spend their time waiting for processes, so files run side by side. Tests of one file share processes, so they
 # run one after another.
 PARALLEL_unit := -n auto --dist loadfile
@@ -28,7 +28,7 @@ PARALLEL_contract := -n auto --dist loadfile
 PARALLEL_integration := -n auto --dist loadfile
 PARALLEL_faults := -n auto --dist loadfile
 
-.PHONY: policy-ci conditions help run test check format mutants bench fairness coverage requirements clean policy regal tools client1 node opa $(STATIC) $(SUITES)
+.PHONY: zoo zoo-fast policy-ci conditions help run test check format mutants bench fairness coverage requirements clean policy regal tools client1 node opa $(STATIC) $(SUITES)
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -78,6 +78,14 @@ unit property contract integration faults containers:
 
 conformance:
 	$(BIN)/pytest -s tests/$@
+
+zoo-fast: .venv/.dev opa node
+	$(BIN)/pytest -m fast tests/zoo
+
+zoo: .venv/.dev opa node ## real servers and clients of others, directly and through the gateway; writes the table in docs/zoo.md
+	rm -rf .state/zoo/results
+	$(BIN)/pytest tests/zoo
+	$(BIN)/python -m tests.zoo.table
 
 mutants: .venv/.dev opa ## mutate the whole policy library: no change that no test notices may loosen a decision
 	$(BIN)/mcp-admission test . --mutate

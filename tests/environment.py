@@ -51,6 +51,11 @@ def _tmpfs() -> bool:
 
 NEEDS: Final[Mapping[str, Need]] = {
     "docker": Need(_docker, "no Docker engine answers (as root, .ci/run installs and starts one)"),
+    "cargo": Need(lambda: shutil.which("cargo") is not None, "Rust's cargo is not installed"),
+    "chromium": Need(
+        lambda: shutil.which("chromium") is not None, "Chromium is not installed (as root, .ci/run installs it)"
+    ),
+    "mvn": Need(lambda: shutil.which("mvn") is not None, "Maven is not installed"),
     "go": Need(lambda: shutil.which("go") is not None, "Go is not installed"),
     "node": Need((ROOT / "tests/node/node_modules/.bin/node").exists, "npm could not install tests/node (see above)"),
     "client1": Need((ROOT / ".venv-client1/bin/python").exists, "`make client1` did not run"),

@@ -7,13 +7,13 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parents[2]
 TESTS: Final = ROOT / "tests"
 MAKEFILE: Final = (ROOT / "Makefile").read_text()
-WANTED: Final = {"unit", "property", "contract", "integration", "conformance", "faults", "containers"}
+WANTED: Final = {"unit", "property", "contract", "integration", "conformance", "faults", "containers", "zoo"}
 
 
 def suites() -> set[str]:
     named = re.search(r"^SUITES := (.*)$", MAKEFILE, re.MULTILINE)
     assert named
-    return set(named[1].split())
+    return {name.removesuffix("-fast") for name in named[1].split()}
 
 
 def directories_with_tests() -> set[str]:
