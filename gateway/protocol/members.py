@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 import orjson
+from msgspec import UNSET, UnsetType
 
 _MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -31,9 +32,9 @@ def distinct(body: bytes) -> bool:
     return body.count(b'"') - inside == 2 * len(members)
 
 
-def rewritten(body: bytes, keys: Iterable[str], id: str | int | None = None) -> bytes:  # noqa: A002 - JSON-RPC's word
+def rewritten(body: bytes, keys: Iterable[str], id: str | int | UnsetType | None = UNSET) -> bytes:  # noqa: A002 - JSON-RPC's word
     """Return the object with these of its members; an `id` replaces the member of that name."""
     copied = _MEMBERS.decode(body)
-    if id is not None:
+    if id is not UNSET:
         copied["id"] = msgspec.Raw(orjson.dumps(id))
     return b"{" + b",".join(orjson.dumps(key) + b":" + bytes(copied[key]) for key in keys) + b"}"

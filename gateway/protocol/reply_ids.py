@@ -41,7 +41,7 @@ def _texts(number: Any) -> tuple[str, ...]:
     return ()
 
 
-def addressed(response: Response, id: str | int) -> Response:  # noqa: A002 - JSON-RPC's word
+def addressed(response: Response, id: str | int | None) -> Response:  # noqa: A002 - JSON-RPC's word
     """Return a server's response under another id; everything else in it keeps its bytes."""
     keys = {**dict.fromkeys(members_of(response.raw)), "id": None}
     return replace(response, id=id, raw=rewritten(response.raw, keys, id))

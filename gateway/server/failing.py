@@ -9,7 +9,7 @@ from gateway.pipeline.embedded import in_error
 from gateway.pipeline.ports import Reply, UpstreamFailure
 from gateway.protocol.errors import INVALID_REQUEST, error_body
 from gateway.protocol.message import Response
-from gateway.protocol.reply_ids import read_body
+from gateway.protocol.reply_ids import addressed, read_body
 from gateway.protocol.results import unequivocal
 from gateway.server.outcome import Outcome
 
@@ -17,6 +17,8 @@ REFUSED: Final = frozenset({401, 403, 407})
 UNSHOWN: Final = frozenset({401, 407})
 """Statuses by which the server refuses the credential of the gateway: their bodies are for the gateway."""
 SERVER_ERROR: Final = 500
+NO_REQUEST: Final = frozenset({"server-error"})
+"""Ids that stand for no request: the official Python SDK 1.x has this one in errors that come with an HTTP 4xx."""
 
 REMEDIES: Final = {
     "upstream_unavailable": "Try again later, or tell the server's owner.",
@@ -76,9 +78,16 @@ def unwilling(reply: Reply) -> UpstreamFailure:
 
 
 def error_only(body: bytes) -> bytes:
-    """Return a server's JSON-RPC error that answers nothing, or one of ours in place of anything else."""
+    """Return the JSON-RPC error of a reply whose HTTP status refuses the request, or our own in place of anything else.
+
+    An error that names another request is not shown; an id that stands for no request becomes null.
+    """
     message = read_body(body)
-    error = message.error if isinstance(message, Response) and message.id is None else None
-    if error is not None and unequivocal(body) and in_error(error) == []:
+    error = message.error if isinstance(message, Response) else None
+    if not isinstance(message, Response) or error is None or not unequivocal(body) or in_error(error) != []:
+        return error_body(None, INVALID_REQUEST, "the server refused the message")
+    if message.id is None:
         return body
-    return error_body(None, INVALID_REQUEST, "the server refused the message")
+    if message.id not in NO_REQUEST:
+        return error_body(None, INVALID_REQUEST, "the server refused the message")
+    return addressed(message, None).raw

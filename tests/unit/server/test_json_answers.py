@@ -101,6 +101,19 @@ async def test_a_status_without_the_error_that_answers_keeps_its_meaning(body: b
     assert "error" in got.json
 
 
+@pytest.mark.parametrize("status", [400, 404, 406, 421, 422])
+async def test_an_error_whose_id_stands_for_no_request_is_shown_without_it(status: int) -> None:
+    got, _ = await called(FakeReply(ERROR.replace(b'"id":1', b'"id":"server-error"'), status=status))
+    assert (got.status, got.body) == (status, ERROR.replace(b'"id":1', b'"id":null'))
+
+
+@pytest.mark.parametrize("data", [{"url": "https://evil.example/", "mode": "url"}, {"elicitations": 7}])
+async def test_an_error_whose_id_stands_for_no_request_asks_the_client_for_nothing(data: Any) -> None:
+    body = orjson.dumps({"jsonrpc": "2.0", "id": "server-error", "error": {"code": -1, "message": "m", "data": data}})
+    got, _ = await called(FakeReply(body, status=400))
+    assert got.json["error"] == {"code": -32600, "message": "the server refused the message"}
+
+
 @pytest.mark.parametrize("body", [b"{}", b"", b"null", ERROR.replace(b'"id":1', b'"id":2'), RESULT])
 @pytest.mark.parametrize("status", [403, 500, 503])
 async def test_a_failure_of_the_server_is_told_as_one(body: bytes, status: int) -> None:
