@@ -28,7 +28,7 @@ PARALLEL_contract := -n auto --dist loadfile
 PARALLEL_integration := -n auto --dist loadfile
 PARALLEL_faults := -n auto --dist loadfile
 
-.PHONY: zoo zoo-fast policy-ci conditions help run test check format mutants bench fairness coverage requirements clean policy regal tools client1 node opa $(STATIC) $(SUITES)
+.PHONY: zoo zoo-latest policy-ci conditions help run test check format mutants bench fairness coverage requirements clean policy regal tools client1 node opa $(STATIC) $(SUITES)
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -82,10 +82,14 @@ conformance:
 zoo-fast: .venv/.dev opa node
 	$(BIN)/pytest -m fast tests/zoo
 
-zoo: .venv/.dev opa node ## real servers and clients of others, directly and through the gateway; writes the table in docs/zoo.md
-	rm -rf .state/zoo/results
-	$(BIN)/pytest tests/zoo
-	$(BIN)/python -m tests.zoo.table
+zoo: .venv/.dev opa node ## real servers and clients, directly and through the gateway; writes the table in docs/zoo.md
+	@mkdir -p $(dir $(GAPS)) && rm -rf $(GAPS) .state/zoo/results; status=0; \
+	$(BIN)/pytest tests/zoo || status=$$?; \
+	$(BIN)/python -m tests.zoo.table || status=$$?; \
+	$(BIN)/python -m tests.environment $(GAPS); exit $$status
+
+zoo-latest: .venv/.dev opa node ## the same with the newest versions; reports what changed
+	$(BIN)/python -m tests.zoo.latest
 
 mutants: .venv/.dev opa ## mutate the whole policy library: no change that no test notices may loosen a decision
 	$(BIN)/mcp-admission test . --mutate

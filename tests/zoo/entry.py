@@ -4,6 +4,7 @@ Rule 1: a key that no entry has is an error, with the file; a misspelled step is
 Rule 2: a difference is named with its step and its reason, or it is a failure.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
@@ -11,8 +12,11 @@ from typing import Any, Final, Literal, TypeVar
 import msgspec
 from msgspec import Struct
 
+ENTRIES: Final = "ZOO_ENTRIES"
+"""The environment variable that names another directory of entries (`tests.zoo.latest`)."""
 HERE: Final = Path(__file__).resolve().parent
 PROGRAMS: Final = HERE / "programs"
+_HERE: Final = Path(os.environ.get(ENTRIES, HERE))
 Ecosystem = Literal["python", "node", "go", "rust", "java"]
 E = TypeVar("E", bound="Entry")
 
@@ -133,7 +137,7 @@ class Run(Struct, frozen=True, kw_only=True):
         }
 
 
-def runs(directory: Path = HERE / "servers") -> Iterator[Run]:
+def runs(directory: Path = _HERE / "servers") -> Iterator[Run]:
     """Yield the runs of all servers, in the order of their names."""
     for path in _directories(directory):
         entry = read(path, ServerEntry)
@@ -142,7 +146,7 @@ def runs(directory: Path = HERE / "servers") -> Iterator[Run]:
                 yield Run(directory=path, entry=entry, variant=variant, mode=mode)
 
 
-def clients(directory: Path = HERE / "clients") -> Iterator[tuple[Path, ClientEntry]]:
+def clients(directory: Path = _HERE / "clients") -> Iterator[tuple[Path, ClientEntry]]:
     """Yield the clients and their directories, in the order of their names."""
     for path in _directories(directory):
         yield path, read(path, ClientEntry)
