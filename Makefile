@@ -27,6 +27,7 @@ PARALLEL_property := -n auto --dist loadfile
 PARALLEL_contract := -n auto --dist loadfile
 PARALLEL_integration := -n auto --dist loadfile
 PARALLEL_faults := -n auto --dist loadfile
+PARALLEL_zoo := -n auto --dist worksteal
 
 .PHONY: zoo zoo-latest policy-ci conditions help run test check format mutants bench fairness coverage requirements clean policy regal tools client1 node opa $(STATIC) $(SUITES)
 
@@ -80,11 +81,11 @@ conformance:
 	$(BIN)/pytest -s tests/$@
 
 zoo-fast: .venv/.dev opa node
-	$(BIN)/pytest -m fast tests/zoo
+	$(BIN)/pytest $(PARALLEL_zoo) -m fast tests/zoo
 
 zoo: .venv/.dev opa node ## real servers and clients, directly and through the gateway; writes the table in docs/zoo.md
 	@mkdir -p $(dir $(GAPS)) && rm -rf $(GAPS) .state/zoo/results; status=0; \
-	$(BIN)/pytest tests/zoo || status=$$?; \
+	$(BIN)/pytest $(PARALLEL_zoo) tests/zoo || status=$$?; \
 	$(BIN)/python -m tests.zoo.table || status=$$?; \
 	$(BIN)/python -m tests.environment $(GAPS); exit $$status
 

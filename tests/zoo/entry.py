@@ -30,7 +30,7 @@ class Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ecosystem: Ecosystem
     command: tuple[str, ...]
     fast: bool = False
-    """Whether `make test` runs it; `make zoo` runs all."""
+    """Whether `make test` runs it, without its variants; `make zoo` runs all."""
     needs: tuple[str, ...] = ()
     """What it needs in addition to its ecosystem; names of `tests.environment.NEEDS`."""
     environment: Mapping[str, str] = {}

@@ -33,7 +33,7 @@ def _parameters(chosen: list[Run]) -> list[Any]:
             id=run.name,
             marks=[
                 *(pytest.mark.environment(need) for need in (*NEEDS[run.entry.ecosystem], *run.entry.needs)),
-                *([pytest.mark.fast] if run.entry.fast else []),
+                *([pytest.mark.fast] if run.entry.fast and not run.variant else []),
             ],
         )
         for run in chosen
