@@ -51,6 +51,7 @@ class _Talk:
         self._url: Final = url
         self._run: Final = run
         self._steps: Final[Steps] = run.entry.steps
+        self._restarting: asyncio.Future[None] | None = None
         self.transcript: Final[Transcript] = {}
 
     def _client(self) -> Client:
@@ -66,6 +67,8 @@ class _Talk:
         failed = await _failed(self._session(restart))
         if failed is not None:
             self.transcript["session"] = failed
+        if self._restarting is not None:
+            await self._restarting
         if self._steps.calls:
             failed = await _failed(self._again())
             if failed is not None:
@@ -82,7 +85,9 @@ class _Talk:
                 await self._refused(client, self._steps.refused)
             if self._steps.calls:
                 await self._call("after", client, self._steps.calls[0])
-                await restart()
+                # A session may end with the server; the restart does not.
+                self._restarting = asyncio.ensure_future(restart())
+                await asyncio.shield(self._restarting)
                 await self._call("restarted", client, self._steps.calls[0])
 
     async def _again(self) -> None:
@@ -142,7 +147,9 @@ class _Talk:
             begun.set()
 
         running = asyncio.create_task(_outcome(_call(client, call, progressed)))
-        await asyncio.wait({asyncio.create_task(begun.wait()), running}, timeout=_BEGUN_S)
+        waiting = asyncio.create_task(begun.wait())
+        await asyncio.wait({waiting, running}, timeout=_BEGUN_S)
+        waiting.cancel()
         running.cancel()
         await asyncio.wait({running}, timeout=_STEP_S)
         self.transcript["cancellation"] = {"canceled": running.cancelled(), "reported": begun.is_set()}
