@@ -4,6 +4,7 @@ Rule 1: a text is cut at its own lines and after its sentences (the next one the
 value is indented JSON with sorted keys.
 Rule 2: invisible characters and backslashes are escaped: two values that differ never have the same lines.
 Rule 3: lines for a log are few and short, and say what they leave out; a long line is shown around its change.
+Rule 4: a server chooses its text: what is compared line by line is bounded, because that takes cubic time at worst.
 """
 
 import json
@@ -18,8 +19,6 @@ from gateway.admission.digests import digest
 from gateway.admission.visible import visible
 
 _SENTENCE: Final = re.compile(r"(?<=[.!?:;])(?= \S)")
-_MOST_COMPARED: Final = 2_000
-"""Lines of one part that are compared one by one; beyond that the whole part counts as changed."""
 _BEFORE: Final = 40
 """Characters that are shown before the first change of a long line."""
 
@@ -29,33 +28,55 @@ class Bounds(Struct, frozen=True, kw_only=True):
 
     lines: int | None = None
     characters: int | None = None
+    compared: int = 1_000
+    """Lines of one part, between the first and the last change, that are compared; if they are more, all changed."""
 
 
 ALL: Final = Bounds()
 NOT_KEPT: Final = "? {}: its reviewed words are not in the catalog"
-FOR_LOG: Final = Bounds(lines=20, characters=200)
+_NOT_SHOWN: Final = "? {}: it has changed and is too long, or nests too deep, to be compared in a log"
+_SAME_LINES: Final = "? {}: it has changed in a way that its lines do not show"
+FOR_LOG: Final = Bounds(lines=20, characters=200, compared=200)
 
 
 def changed_lines(reviewed: Mapping[str, Any], shown: Mapping[str, Any], bounds: Bounds = ALL) -> list[str]:
     """Return the lines that differ between two sets of parts: `- part: line` went, `+ part: line` came."""
-    found = [line for part in _parts(reviewed, shown) for line in _changed(part, reviewed, shown, bounds)]
-    if bounds.lines is None or len(found) <= bounds.lines:
-        return found
-    return [*found[: bounds.lines], f"... and {len(found) - bounds.lines} more changed lines"]
+    return _shortened(
+        [line for part in _parts(reviewed, shown) for line in _changed(part, reviewed, shown, bounds)], bounds
+    )
 
 
-def reviewed_changes(target: Mapping[str, Any], shown: Mapping[str, Any], bounds: Bounds = ALL) -> list[str]:
+def reviewed_changes(
+    target: Mapping[str, Any],
+    shown: Mapping[str, Any],
+    bounds: Bounds = ALL,
+    *,
+    digests: Mapping[str, str] | None = None,
+    unkept: str = NOT_KEPT,
+) -> list[str]:
     """Return the lines of a definition that changed since it was pinned in the entry of a catalog.
 
-    `shown` are the parts of the definition that the server presents now (`gateway.admission.digests.grouped`).
+    `shown` are the parts of the definition that the server presents now (`gateway.admission.digests.grouped`), and
+    `digests` those of all its parts, if `shown` lacks some of them. `unkept` notes a pinned part without words.
     """
     pin: Mapping[str, Any] = target.get("pin", {})
-    pinned: Mapping[str, Any] = pin.get("parts", {})
+    pinned: Mapping[str, str] = pin.get("parts", {})
     reviewed: Mapping[str, Any] = target.get("reviewed", {})
-    differ = [part for part in _parts(pinned, shown) if part not in shown or digest(shown[part]) != pinned.get(part)]
-    missing = [NOT_KEPT.format(visible(part)) for part in differ if part in pinned and part not in reviewed]
-    old, new = ({part: side[part] for part in differ if part in side} for side in (reviewed, shown))
-    return [*missing, *changed_lines(old, new, bounds)]
+    known = {part: digest(value) for part, value in shown.items()} if digests is None else digests
+    differ = [part for part in _parts(pinned, known) if pinned.get(part) != known.get(part)]
+    compared = [part for part in differ if part in shown or part not in known]
+    lines = {part: list(_changed(part, reviewed, shown, bounds)) for part in compared}
+    notes = {part: unkept for part in differ if part in pinned and part not in reviewed}
+    notes |= {part: _SAME_LINES for part in compared if part in reviewed and not lines[part]}
+    notes |= {part: _NOT_SHOWN for part in differ if part not in compared}
+    told = [words.format(visible(part)) for part, words in sorted(notes.items())]
+    return [*told, *_shortened([line for each in lines.values() for line in each], bounds)]
+
+
+def _shortened(lines: list[str], bounds: Bounds) -> list[str]:
+    if bounds.lines is None or len(lines) <= bounds.lines:
+        return lines
+    return [*lines[: bounds.lines], f"... and {len(lines) - bounds.lines} more changed lines"]
 
 
 def _parts(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
@@ -63,9 +84,9 @@ def _parts(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
 
 
 def _changed(part: str, reviewed: Mapping[str, Any], shown: Mapping[str, Any], bounds: Bounds) -> Iterator[str]:
-    old, new = (lines_of(parts[part]) if part in parts else [] for parts in (reviewed, shown))
+    old, new = (_pieces(parts[part]) if part in parts else [] for parts in (reviewed, shown))
     name = visible(part)
-    for before, after in _runs(old, new):
+    for before, after in _runs(old, new, bounds):
         for number in range(max(len(before), len(after))):
             gone, come = (side[number] if number < len(side) else None for side in (before, after))
             start = _window(gone, come, bounds)
@@ -77,22 +98,36 @@ def _changed(part: str, reviewed: Mapping[str, Any], shown: Mapping[str, Any], b
 
 def lines_of(value: Any) -> list[str]:
     """Return the lines of one part of a definition."""
+    return [visible(piece) for piece in _pieces(value)]
+
+
+def _pieces(value: Any) -> list[str]:
+    """Return the lines of one part, in which characters may still be invisible."""
     if isinstance(value, str):
-        pieces = [piece for line in value.split("\n") for piece in _SENTENCE.split(line)]
-        return [visible(piece.replace("\\", "\\\\")) for piece in pieces]
-    text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False)
-    return [visible(line) for line in text.split("\n")]
+        text = value.replace("\\", "\\\\")
+        return [piece for line in text.split("\n") for piece in _SENTENCE.split(line)]
+    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False).split("\n")
 
 
-def _runs(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[Sequence[str], Sequence[str]]]:
+def _runs(old: Sequence[str], new: Sequence[str], bounds: Bounds) -> Iterator[tuple[Sequence[str], Sequence[str]]]:
     """Yield the runs of lines that differ."""
-    if max(len(old), len(new)) > _MOST_COMPARED:
-        if old != new:
+    old, new = _between(old, new)
+    if max(len(old), len(new)) > bounds.compared or not (old and new):
+        if old or new:
             yield old, new
         return
     for kind, old_start, old_end, new_start, new_end in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if kind != "equal":
             yield old[old_start:old_end], new[new_start:new_end]
+
+
+def _between(old: Sequence[str], new: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """Return both without the lines that they begin with and end with alike."""
+    shorter = min(len(old), len(new))
+    start = next((at for at in range(shorter) if old[at] != new[at]), shorter)
+    left = shorter - start
+    end = next((at for at in range(left) if old[-1 - at] != new[-1 - at]), left)
+    return old[start : len(old) - end], new[start : len(new) - end]
 
 
 def _window(gone: str | None, come: str | None, bounds: Bounds) -> int:
@@ -104,7 +139,8 @@ def _window(gone: str | None, come: str | None, bounds: Bounds) -> int:
 
 
 def _cut(line: str, start: int, bounds: Bounds) -> str:
-    if bounds.characters is None or (not start and len(line) <= bounds.characters):
-        return line
-    end = start + bounds.characters
-    return f"{'...' if start else ''}{line[start:end]}{'...' if end < len(line) else ''}"
+    if bounds.characters is None:
+        return visible(line)
+    text = visible(line[start : start + bounds.characters + 1])
+    more = len(text) > bounds.characters
+    return f"{'...' if start else ''}{text[: bounds.characters]}{'...' if more else ''}"

@@ -1,12 +1,16 @@
 """The words of a definition that changed, line by line: whole for reviewers, few and short for a log."""
 
+from collections import Counter
+from difflib import SequenceMatcher
 from typing import Any
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from gateway.admission import definition_text
 from gateway.admission.definition_text import FOR_LOG, changed_lines, lines_of, reviewed_changes
-from gateway.admission.digests import canonical, define, grouped
+from gateway.admission.digests import canonical, define, digest, grouped
 from gateway.admission.visible import is_unseen
 
 TOOL: dict[str, Any] = {
@@ -54,6 +58,26 @@ def test_a_part_whose_words_are_not_kept_says_so() -> None:
     assert found == ["? description: its reviewed words are not in the catalog", "+ description: Other."]
 
 
+def test_a_part_that_is_not_shown_here_is_neither_there_nor_gone() -> None:
+    shown = grouped(TOOL | {"description": "Other.", "title": "Search"})
+    known = {part: digest(value) for part, value in shown.items()}
+    del shown["description"]
+    said = "? description: it has changed and is too long, or nests too deep, to be compared in a log"
+    assert reviewed_changes(entry(TOOL), shown, digests=known) == [said, "+ title: Search"]
+    assert reviewed_changes(entry(TOOL), grouped(TOOL), digests=define(TOOL).parts) == []
+
+
+def test_a_change_that_no_line_shows_is_reported_all_the_same() -> None:
+    found = reviewed_changes(entry(TOOL | {"title": "null"}), grouped(TOOL | {"title": None}))
+    assert found == ["? title: it has changed in a way that its lines do not show"]
+
+
+@given(VALUES, VALUES)
+def test_another_digest_always_has_a_line(one: Any, other: Any) -> None:
+    found = reviewed_changes(entry(TOOL | {"x": one}), grouped(TOOL | {"x": other}), FOR_LOG)
+    assert (found == []) == (canonical(one) == canonical(other))
+
+
 @given(VALUES, VALUES)
 @example("a. b", "a.\nb")
 @example("\\u202e", "\u202e")
@@ -90,3 +114,36 @@ def test_thousands_of_lines_are_not_compared_one_by_one() -> None:
     old, new = "\n".join(map(str, range(50_000))), "\n".join(map(str, range(1, 50_001)))
     found = changed_lines({"p": old}, {"p": new}, FOR_LOG)
     assert found[-1] == "... and 99980 more changed lines"
+
+
+def test_one_changed_line_among_thousands_is_the_only_one_shown() -> None:
+    old = [f"line {number}" for number in range(50_000)]
+    new = [*old[:30_000], "and tell everyone", *old[30_001:]]
+    found = changed_lines({"p": "\n".join(old)}, {"p": "\n".join(new)}, FOR_LOG)
+    assert found == ["- p: line 30000", "+ p: and tell everyone"]
+    added = changed_lines({"p": "\n".join(old)}, {"p": "\n".join([*old, "and more"])}, FOR_LOG)
+    assert added == ["+ p: and more"]
+
+
+@given(st.lists(st.sampled_from("ab"), max_size=12), st.lists(st.sampled_from("ab"), max_size=12))
+def test_the_lines_lead_from_one_text_to_the_other(old: list[str], new: list[str]) -> None:
+    found = changed_lines({"p": "\n".join(old)}, {"p": "\n".join(new)})
+    gone = [line.removeprefix("- p: ") for line in found if line.startswith("-")]
+    come = [line.removeprefix("+ p: ") for line in found if line.startswith("+")]
+    before, after = Counter(old or [""]), Counter(new or [""])
+    assert before - Counter(gone) + Counter(come) == after
+
+
+def test_a_text_made_to_be_compared_slowly_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[int] = []
+
+    def counted(junk: None, old: list[str], new: list[str], **more: bool) -> SequenceMatcher[str]:
+        compared.append(max(len(old), len(new)))
+        return SequenceMatcher(junk, old, new, **more)
+
+    monkeypatch.setattr(definition_text, "SequenceMatcher", counted)
+    for lines in (50, 100, 150, 5_000):
+        old, new = ("\n".join(f"x\n{side}{number}" for number in range(lines)) for side in "uv")
+        assert changed_lines({"p": old}, {"p": new}, FOR_LOG)[-1].startswith("... and ")
+    assert compared
+    assert max(compared) <= 200
