@@ -31,6 +31,7 @@ from gateway.admission.policy_input import Definition, Gateway, PolicyInput, Sch
 from gateway.admission.principal import Principal, Verified
 from gateway.admission.record import Completed, Counted, Decided, JournalFailure, Receipt, Refused
 from gateway.admission.refusal import Wording
+from gateway.admission.refused_definition import RefusedDefinition
 from gateway.pipeline import Pipeline
 from gateway.pipeline.engine import Parts
 from gateway.pipeline.listings import Listings, ListLimits
@@ -81,6 +82,8 @@ class FakePolicy:
     def __init__(self, answer: Callable[[PolicyInput], Decision | PolicyFailure]) -> None:
         self.answer: Callable[[PolicyInput], Decision | PolicyFailure] = answer
         self.hidden: set[str] = set()
+        self.hides_for: list[str] = []
+        """The requirements that hide what is hidden."""
         self.broken: set[str] = set()
         self.questions: list[PolicyInput] = []
         self.listings: list[PolicyInput] = []
@@ -107,7 +110,8 @@ class FakePolicy:
         names = [item.target.name or item.target.uri or "" for item in question.items]
         if self.broken & set(names):
             return PolicyFailure(code="policy_error", detail="broken", revision=self.revision)
-        items = [ListedItem(listed=name not in self.hidden) for name in names]
+        hidden = ListedItem(listed=False, refused_by=self.hides_for)
+        items = [hidden if name in self.hidden else ListedItem(listed=True) for name in names]
         return ListingVerdict(listing=Listing(schema="mcp.listing/v1", items=items), revision=self.revision, micros=1)
 
 
@@ -205,6 +209,7 @@ class FakePresented(Struct):
     folded: str | None = None
     unfit: str = "unfit"
     uri: str = ""
+    words: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def findings(self, arguments: Mapping[str, Any], size: int) -> Findings:
         del arguments, size
@@ -345,12 +350,14 @@ class FakeMeters:
         self.unchecked_calls: list[str] = []
         self.changed: list[str] = []
         self.refusals: list[tuple[str, str, str]] = []
+        self.definitions: list[RefusedDefinition] = []
 
     def refused(self, code: str, *, detail: str, server: str = "") -> None:
         self.refusals.append((code, detail, server))
 
-    def drifted(self, server: str, target: str, sha256: str) -> None:
-        self.refusals.append(("drifted", target, server))
+    def drifted(self, refused: RefusedDefinition) -> None:
+        self.refusals.append(("drifted", refused.target, refused.server))
+        self.definitions.append(refused)
 
     def decided(
         self, *, outcome: str, requirement: str, policy_micros: int, added_micros: int, server: str = ""
@@ -363,8 +370,9 @@ class FakeMeters:
     def unchecked(self, server: str) -> None:
         self.unchecked_calls.append(server)
 
-    def changed_instructions(self, server: str) -> None:
-        self.changed.append(server)
+    def changed_instructions(self, removed: RefusedDefinition) -> None:
+        self.changed.append(removed.server)
+        self.definitions.append(removed)
 
 
 class World:
@@ -394,6 +402,7 @@ class World:
         self._looks = looks or LookLimits()
         self._result_bytes = result_bytes
         self.callers = FakeCallers()
+        self.drifted: list[RefusedDefinition] = []
         self.floods = FakeFloods()
         self.ring = Ring(b"k" * 64)
         self.pipeline = Pipeline(self._parts(), ttl_cap_ms=1000)
@@ -404,7 +413,7 @@ class World:
             journal=self.journal,
             upstream=self._sender or self.upstream,
             definitions=self._real or self.definitions,
-            listings=Listings(self.policy, ListLimits(chunk=4, entries=8)),
+            listings=Listings(self.policy, ListLimits(chunk=4, entries=8), self.drifted.append),
             floods=self.floods,
             clock=FakeClock(),
             ids=FakeIds(),

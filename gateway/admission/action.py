@@ -10,6 +10,7 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from gateway.admission.decision import Route
+from gateway.admission.instructions import RemovedInstructions
 from gateway.admission.record import Receipt
 from gateway.admission.result_type import ResultType
 
@@ -69,8 +70,8 @@ class Answer(Struct, frozen=True, kw_only=True):
     """The public code of the refusal that this tells; empty for an answer of the upstream's."""
     final: bool = False
     """True if this answers the open request: the reply of the upstream is over with it."""
-    removed_instructions: str = ""
-    """Digest of the server's instructions that were removed, as they are not the pinned ones; empty if none were."""
+    removed_instructions: RemovedInstructions | None = None
+    """The server's instructions that were removed, as they are not the pinned ones; null if none were."""
     result: ResultType | None = None
     """What the result is that this delivers; null if this delivers none."""
     hidden: int = 0

@@ -24,12 +24,19 @@ _NONE: Final = "none"
 """In place of a digest: no text passes."""
 
 
+class RemovedInstructions(Struct, frozen=True, kw_only=True):
+    """Instructions that were removed from a result."""
+
+    sha256: str
+    text: Any
+    """A text, or what the server sends in its place."""
+
+
 class Reviewed(Struct, frozen=True, kw_only=True):
     """A result with those instructions only that were reviewed."""
 
     result: dict[str, Any]
-    removed: str = ""
-    """Digest of the instructions that were removed; empty if none were."""
+    removed: RemovedInstructions | None = None
 
 
 def pin_of(instructions: object) -> str:
@@ -49,7 +56,8 @@ def reviewed(result: Mapping[str, Any], pin: str) -> Reviewed:
     if not changed:
         return Reviewed(result=dict(result))
     kept = {key: value for key, value in result.items() if key not in changed}
-    return Reviewed(result=kept, removed=digest(result[KEY if KEY in changed else changed[0]]))
+    text = result[KEY if KEY in changed else changed[0]]
+    return Reviewed(result=kept, removed=RemovedInstructions(sha256=digest(text), text=text))
 
 
 def _is_changed(key: str, value: object, pin: str) -> bool:

@@ -2,25 +2,21 @@
 
 Rule 1: words that do not give the digest of their pin are a problem: the reviewed text is always the pinned one.
 Rule 2: if all parts of a pin are there, they give the digest of the whole definition as well.
-Rule 3: a bundle carries them in a file of its own, which no decision reads.
+Rule 3: a bundle carries them in a file of its own (`reviewed_file`), which no decision reads.
 """
 
 from collections.abc import Iterator
-from typing import Any, Final
-
-import orjson
+from typing import Final
 
 from gateway.admission.digests import defined, digest
 from gateway.admission.instructions import KEY, pin_of
-from gateway.bundle.artefact import Artefact
 from gateway.bundle.document import Document, step
 from gateway.bundle.environment import Environment
 from gateway.bundle.pack import canonical
-from gateway.bundle.plain import Json, is_object
+from gateway.bundle.plain import Json
 from gateway.bundle.problem import Problem
+from gateway.bundle.reviewed_file import REVIEWED
 
-REVIEWED: Final = "reviewed.json"
-"""The file of a bundle that holds the words: server -> tools, prompts, resources -> key -> parts, and instructions."""
 _SECTIONS: Final = ("tools", "prompts", "resources")
 _REMEDY: Final = "Import the entry again and review what changed."
 
@@ -64,12 +60,3 @@ def carried_words(environment: Environment) -> dict[str, bytes]:
 
 def _words(targets: Json) -> Json:
     return {key: target["reviewed"] for key, target in targets.items() if "reviewed" in target}
-
-
-def words_of(artefact: Artefact) -> Json:
-    """Return the words that a bundle carries; nothing if it carries none that can be read."""
-    try:
-        found: Any = orjson.loads(artefact.files.get(REVIEWED, b"{}"))
-    except orjson.JSONDecodeError:
-        return {}
-    return found if is_object(found) else {}

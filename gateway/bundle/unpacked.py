@@ -18,7 +18,7 @@ from gateway.bundle.carried import DATA
 from gateway.bundle.manifest import Library
 from gateway.bundle.module import Parser
 from gateway.bundle.problem import Problem
-from gateway.bundle.reviewed_words import REVIEWED
+from gateway.bundle.reviewed_file import REVIEWED
 from gateway.bundle.stage import Sources, is_own, lay, misplaced
 from gateway.bundle.stock import carried, deciding
 from gateway.bundle.tool import Opa

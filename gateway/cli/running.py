@@ -11,6 +11,7 @@ import sys
 import textwrap
 from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
+from typing import cast
 
 import click
 
@@ -25,7 +26,7 @@ _WARNED = (
     *("_refused", "_rejected", "_failed", "cannot_start", "_killed", "_silent", "_nonsense", "_unready"),
     *("_ended", "_ends_soon", "_expired", "_expires_soon", "_stale", "_stale_soon", "_overlong", "_outdated"),
     *("_unknown", "_unreachable", "_passed_over", "_apart", "_unreadable", "_unkept", "_unwatched", "_unfollowed"),
-    *("_not_run", "_unusable"),
+    *("_not_run", "_unusable", "_removed"),
 )
 """How the events end that somebody must look at: they stay in a log that tells warnings only."""
 _QUIET = frozenset({"worker_started", "opa_started", "ended", "draining"})
@@ -89,7 +90,8 @@ def told(event: str, /, **fields: object) -> None:
     if event in _QUIET:
         return
     hue = "red" if _level(event, fields) > logging.INFO else "cyan"
-    for line in _in_lines(event, {name: str(value) for name, value in fields.items() if name != "problems"}):
+    text = {name: str(value) for name, value in fields.items() if name not in {"problems", "changes"}}
+    for line in (*_in_lines(event, text), *_changed_lines(fields.get("changes"))):
         click.secho(line, err=True, fg=hue)
     if "problems" in fields:
         click.secho(f"{fields['problems']}", err=True, fg="red")
@@ -103,7 +105,17 @@ def _in_lines(event: str, fields: Mapping[str, str]) -> list[str]:
         rest = {"": rest.pop("message", "")} | {name: text for name, text in rest.items() if name != "logger"}
     words = "  ".join(f"{name}={text}" if name else text for name, text in rest.items() if text)
     text = escaped(f"* {title}  {words}".replace("\n", " ").rstrip())
-    return textwrap.wrap(text, WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+    return _wrapped(text, "    ")
+
+
+def _changed_lines(changes: object) -> list[str]:
+    """Return the changed lines of a definition, each in lines of their own."""
+    lines = cast("list[object]", changes) if isinstance(changes, list) else []
+    return [wrapped for line in lines for wrapped in _wrapped(f"    {escaped(str(line))}", "      ")]
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 REPORT: Report = told

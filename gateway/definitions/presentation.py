@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from gateway.admission.arguments import Checker, compiled, folded_key
-from gateway.admission.digests import define
+from gateway.admission.digests import defined, grouped
 from gateway.admission.findings import Findings, findings
 from gateway.admission.policy_input import Definition
 from gateway.admission.structured_content import content_fault
@@ -22,7 +22,9 @@ class Presentation:
 
     def __init__(self, method: str, item: Mapping[str, Any]) -> None:
         """Take the list method, and the entry as the server sent it."""
-        self.definition: Final[Definition] = define(item)
+        self.words: Final[Mapping[str, Any]] = grouped(item)
+        """The parts of the definition, as the server sent them."""
+        self.definition: Final[Definition] = defined(self.words)
         self.uri: Final = as_text(item.get("uri")) or as_text(item.get("uriTemplate")) or ""
         """The URI, or the template of URIs, as the server wrote it; empty for what has none."""
         self._is_tool: Final = method == "tools/list"

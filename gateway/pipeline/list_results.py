@@ -15,12 +15,13 @@ from gateway.admission.action import Action, Answer
 from gateway.admission.decision import PolicyFailure
 from gateway.admission.enforce import undecided
 from gateway.admission.listing import LISTED_BY, LISTS, capped, items_of, target_of
-from gateway.admission.policy_input import Definition, Item, Target
+from gateway.admission.policy_input import Definition, Target
 from gateway.admission.refusal import Refusal, answer, own, rpc_error
 from gateway.admission.result_type import ResultType
 from gateway.pipeline.call import Call, open_request
 from gateway.pipeline.engine import Engine
-from gateway.pipeline.ports import ListingDraft, ViewKey
+from gateway.pipeline.listings import shown_by_digest
+from gateway.pipeline.ports import ListingDraft, Presented, ViewKey
 from gateway.pipeline.turns import TurnBudget, budget_of
 from gateway.protocol.list_writer import ListChange, unchanged, written
 from gateway.protocol.message import Request
@@ -45,11 +46,11 @@ class ListResults:
         targets = [target_of(method, item) for item in items]
         presented = await self._presented(call, call.view, method, result)
         stated = [
-            questions.item(call.inbound, method=LISTS[method].call, target=target, definition=definition)
-            for target, definition in zip(targets, presented, strict=True)
+            questions.item(call.inbound, method=LISTS[method].call, target=target, definition=_definition(each))
+            for target, each in zip(targets, presented, strict=True)
             if target is not None
         ]
-        verdicts = await parts.listings.verdicts(self._engine.current(call), stated)
+        verdicts = await parts.listings.verdicts(self._engine.current(call), stated, shown_by_digest(presented))
         if isinstance(verdicts, PolicyFailure):
             return self._refused(call, undecided(verdicts))
         spread = iter(verdicts)
@@ -75,8 +76,8 @@ class ListResults:
 
     async def _presented(
         self, call: Call, view: ViewKey, method: str, result: Mapping[str, Any]
-    ) -> list[Definition | None]:
-        """Return the definition of each item, and learn the list if it is whole and nothing newer is known."""
+    ) -> list[Presented | None]:
+        """Return what each item is presented to be, and learn the list if it is whole and nothing newer is known."""
         items = items_of(method, result) or []
         if LISTS[method].type not in LISTED_BY:
             return [None] * len(items)
@@ -85,12 +86,12 @@ class ListResults:
         ticket = call.ticket if readable else None
         with self._engine.parts.definitions.draft(view, method, ticket, str(cursor or "")) as draft:
             await read_into(draft, items, budget_of(call.inbound))
-            definitions = [_definition_in(draft, target_of(method, item)) for item in items]
+            presented = [_presented_in(draft, target_of(method, item)) for item in items]
             if following:
                 draft.keep(str(following))
             else:
                 draft.learn()
-        return definitions
+        return presented
 
     def _refused(self, call: Call, refusal: Refusal) -> Action:
         return refused_response(self._engine, call, refusal)
@@ -114,17 +115,20 @@ async def read_into(draft: ListingDraft, items: list[Any], budget: TurnBudget) -
         draft.add([item])
 
 
-def _definition_in(draft: ListingDraft, target: Target | None) -> Definition | None:
-    presented = draft.presented(target.name or target.uri or "") if target else None
+def _presented_in(draft: ListingDraft, target: Target | None) -> Presented | None:
+    return draft.presented(target.name or target.uri or "") if target else None
+
+
+def _definition(presented: Presented | None) -> Definition | None:
     return presented.definition if presented else None
 
 
-def item_of(engine: Engine, call: Call, called: str, target: Target) -> Item:
-    """State a target as the call `called` that its reader would make, with the definition that the server presents."""
-    view = call.view
-    presented = engine.parts.definitions.seen(view, target) if view else None
-    definition = presented.definition if presented else None
-    return questions.item(call.inbound, method=called, target=target, definition=definition)
+async def is_listed(engine: Engine, call: Call, called: str, target: Target) -> bool:
+    """Return whether policy lists a target, stated as the call `called` that the reader of the call would make."""
+    presented = engine.parts.definitions.seen(call.view, target) if call.view else None
+    item = questions.item(call.inbound, method=called, target=target, definition=_definition(presented))
+    verdicts = await engine.parts.listings.verdicts(engine.current(call), [item], shown_by_digest([presented]))
+    return verdicts == [True]
 
 
 def broken(why: str) -> Refusal:

@@ -7,21 +7,26 @@ Rule 3: the memory is keyed by the digest of the whole question (time cut to the
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from hashlib import sha256
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.json import Encoder
 
-from gateway.admission.decision import PolicyFailure
+from gateway.admission.decision import ListingVerdict, PolicyFailure
 from gateway.admission.policy_input import Item, PolicyInput
 from gateway.admission.question import listing
-from gateway.pipeline.ports import Policy
+from gateway.admission.refused_definition import RefusedDefinition, refused_target
+from gateway.pipeline.ports import Policy, Presented
 
 _ENCODER: Final = Encoder()
-Drifted = Callable[[str, str, str], None]
-"""Takes server, target and the digest of a definition that is not the reviewed one."""
+Drifted = Callable[[RefusedDefinition], None]
+"""Takes a definition that is not the reviewed one."""
+Shown = Mapping[str, Presented]
+"""What a server presents, by the digest of its definition."""
+NOTHING: Final[Shown] = MappingProxyType({})
 
 
 def refused_for_drift(refused_by: Collection[str]) -> bool:
@@ -49,17 +54,22 @@ class Listings:
         self._limits: Final = limits
         self._known: Final[OrderedDict[tuple[str, bytes], tuple[bool, ...]]] = OrderedDict()
 
-    async def verdicts(self, question: PolicyInput, items: Sequence[Item]) -> list[bool] | PolicyFailure:
-        """Return for each item whether it is listed, or why the policy could not be asked."""
+    async def verdicts(
+        self, question: PolicyInput, items: Sequence[Item], shown: Shown = NOTHING
+    ) -> list[bool] | PolicyFailure:
+        """Return for each item whether it is listed, or why the policy could not be asked.
+
+        `shown` are the definitions of the items: the log has the words of those that are refused.
+        """
         listed: list[bool] = []
         for start in range(0, len(items), self._limits.chunk):
-            chunk = await self._chunk(listing(question, items[start : start + self._limits.chunk]))
+            chunk = await self._chunk(listing(question, items[start : start + self._limits.chunk]), shown)
             if isinstance(chunk, PolicyFailure):
                 return chunk
             listed.extend(chunk)
         return listed
 
-    async def _chunk(self, question: PolicyInput) -> tuple[bool, ...] | PolicyFailure:
+    async def _chunk(self, question: PolicyInput, shown: Shown) -> tuple[bool, ...] | PolicyFailure:
         digest = sha256(_ENCODER.encode(question)).digest()
         known = self._known.get((self._policy.standing, digest))
         if known is not None:
@@ -67,23 +77,29 @@ class Listings:
             return known
         answer = await self._policy.listing(question)
         if isinstance(answer, PolicyFailure):
-            return await self._halved(question) if answer.code == "policy_error" else answer
+            return await self._halved(question, shown) if answer.code == "policy_error" else answer
         listed = tuple(item.listed for item in answer.listing.items)
-        for item, verdict in zip(question.items, answer.listing.items, strict=True):
-            if refused_for_drift(verdict.refused_by) and item.definition is not None:
-                self._drifted(question.server.id, item.target.name or item.target.uri or "", item.definition.sha256)
+        self._note_drift(question, answer, shown)
         self._remember((answer.standing, digest), listed)
         return listed
 
-    async def _halved(self, question: PolicyInput) -> tuple[bool, ...] | PolicyFailure:
+    def _note_drift(self, question: PolicyInput, answer: ListingVerdict, shown: Shown) -> None:
+        for item, verdict in zip(question.items, answer.listing.items, strict=True):
+            if refused_for_drift(verdict.refused_by) and item.definition is not None:
+                presented = shown.get(item.definition.sha256)
+                words: Mapping[str, Any] = presented.words if presented is not None else {}
+                server, revision = question.server.id, answer.revision
+                self._drifted(refused_target(server, item.target, item.definition, revision=revision, words=words))
+
+    async def _halved(self, question: PolicyInput, shown: Shown) -> tuple[bool, ...] | PolicyFailure:
         items = question.items
         if len(items) <= 1:
             return (False,) * len(items)
         middle = len(items) // 2
-        first = await self._chunk(listing(question, items[:middle]))
+        first = await self._chunk(listing(question, items[:middle]), shown)
         if isinstance(first, PolicyFailure):
             return first
-        second = await self._chunk(listing(question, items[middle:]))
+        second = await self._chunk(listing(question, items[middle:]), shown)
         return second if isinstance(second, PolicyFailure) else first + second
 
     def _remember(self, key: tuple[str, bytes], listed: tuple[bool, ...]) -> None:
@@ -94,5 +110,10 @@ class Listings:
             self._known.popitem(last=False)
 
 
-def _nobody_minds(_server: str, _target: str, _sha256: str) -> None:
+def shown_by_digest(presented: Iterable[Presented | None]) -> Shown:
+    """Return definitions by their digests."""
+    return {each.definition.sha256: each for each in presented if each is not None}
+
+
+def _nobody_minds(_refused: RefusedDefinition) -> None:
     return

@@ -54,6 +54,7 @@ class Narrowing:
         self._budget: Final = budget
         self._look: Final = look
         self._looked: Final[dict[str, ListOutcome]] = {}
+        self._shown: Final[dict[str, Presented]] = {}
 
     async def narrowed(self, inbound: Inbound, question: PolicyInput) -> Inbound | Malformed | PolicyFailure:
         """Return the message with the names that policy lists; the very same one where it lists all of them."""
@@ -81,11 +82,12 @@ class Narrowing:
         """Return the names that policy lists, in their order."""
         row = lookup(called, direction="client", revision=inbound.revision)
         items = [await self._stated(inbound, row, name) if row else None for name in names]
-        verdicts = await self._listings.verdicts(question, [stated for stated in items if stated is not None])
+        stated = [item for item in items if item is not None]
+        verdicts = await self._listings.verdicts(question, stated, self._shown)
         if isinstance(verdicts, PolicyFailure):
             return verdicts
         spread = iter(verdicts)
-        return [name for name, stated in zip(names, items, strict=True) if stated is not None and next(spread)]
+        return [name for name, item in zip(names, items, strict=True) if item is not None and next(spread)]
 
     async def _stated(self, inbound: Inbound, row: Method, name: str) -> Item | None:
         await self._budget.pause()
@@ -102,6 +104,8 @@ class Narrowing:
             return None
         target = Target(type=place.type, name=place.name, uri=place.uri)
         definition = sight.presented.definition if sight.presented else None
+        if sight.presented is not None:
+            self._shown[sight.presented.definition.sha256] = sight.presented
         return item(inbound, method=row.name, target=target, definition=definition, status=sight.status)
 
     async def _look_once(self, inbound: Inbound, method: str) -> ListOutcome:

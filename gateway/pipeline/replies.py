@@ -150,7 +150,7 @@ class Replies:
         if isinstance(shown, PolicyFailure):
             return self._refused(call, undecided(shown))
         action = self._whole(call, message, shown, doubtful=not unequivocal(message.raw))
-        if texts.removed and isinstance(action, Answer) and not action.code:
+        if texts.removed is not None and isinstance(action, Answer) and not action.code:
             return replace(action, removed_instructions=texts.removed)
         return action
 

@@ -13,13 +13,12 @@ import orjson
 from msgspec.structs import replace
 
 from gateway.admission.action import Action, Answer, Withhold, again
-from gateway.admission.decision import PolicyFailure
 from gateway.admission.policy_input import Target
 from gateway.admission.refusal import Refusal, own, rpc_error
 from gateway.pipeline import embedded
 from gateway.pipeline.call import Call
 from gateway.pipeline.engine import Engine, posted
-from gateway.pipeline.list_results import broken, item_of
+from gateway.pipeline.list_results import broken, is_listed
 from gateway.pipeline.ownership import is_name
 from gateway.pipeline.progress import ProgressTokens
 from gateway.pipeline.sealed import binding_of, sealed_request_id
@@ -147,9 +146,7 @@ class ServerMessages:
         called = _READ_BY.get(method.target)
         if place is None or called is None:
             return False
-        item = item_of(self._engine, call, called, Target(type=place.type, name=place.name, uri=place.uri))
-        verdicts = await self._engine.parts.listings.verdicts(self._engine.current(call), [item])
-        return not isinstance(verdicts, PolicyFailure) and verdicts == [True]
+        return await is_listed(self._engine, call, called, Target(type=place.type, name=place.name, uri=place.uri))
 
 
 def _told(message: Notification, texts: Texts) -> bytes:

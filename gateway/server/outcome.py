@@ -3,6 +3,7 @@
 from typing import Final
 
 from gateway.admission.action import Answer
+from gateway.admission.instructions import RemovedInstructions
 from gateway.admission.masking import GrowingDigest
 from gateway.admission.record import Result
 from gateway.admission.result_type import ResultType
@@ -37,7 +38,7 @@ class Outcome:
         self.hidden = 0
         self.code = "answered"
         self.detail = ""
-        self.removed_instructions = ""
+        self.removed_instructions: RemovedInstructions | None = None
         self.status = 0
         self.size = 0
         self.events = 0
@@ -60,7 +61,7 @@ class Outcome:
         self.code = answer.code or self.code
         if answer.result is not None:
             self.result, self.hidden = answer.result, answer.hidden
-        if answer.removed_instructions:
+        if answer.removed_instructions is not None:
             self.removed_instructions = answer.removed_instructions
             self.detail = self.detail or CHANGED
 

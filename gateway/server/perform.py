@@ -9,18 +9,19 @@ Rule 5: a call that is refused while it runs is ended upstream at once, and its 
 """
 
 import asyncio
-from typing import Final, assert_never
+from collections.abc import Mapping
+from typing import Any, Final, assert_never
 
 from gateway.admission.action import Answer, Forward, Withhold
 from gateway.admission.decision import Verdict
 from gateway.admission.record import Completed
 from gateway.admission.refusal import Refusal, own
 from gateway.admission.refusal import answer as refusal_answer
+from gateway.admission.refused_definition import refused_instructions, refused_target
 from gateway.pipeline import Pipeline
 from gateway.pipeline.call import Call, Settled
 from gateway.pipeline.listings import refused_for_drift
 from gateway.pipeline.ports import UpstreamFailure
-from gateway.server.changed_instructions import ChangedInstructions
 from gateway.server.closing import break_off, close_stream
 from gateway.server.edge import Edge
 from gateway.server.outcome import Outcome
@@ -51,7 +52,6 @@ class Performer:
         self._meters: Final = meters
         self._callers: Final = callers
         self._limits: Final = limits
-        self._changed: Final = ChangedInstructions()
         self.sessionless: Final = set[str]()
         """Servers that this worker has seen answer without a session."""
 
@@ -181,9 +181,11 @@ class Performer:
             self._meters.refused(outcome.code, detail=outcome.detail, server=call.inbound.server)
         if outcome.withheld:
             self._meters.withheld(call.inbound.server, outcome.withheld)
-        if outcome.removed_instructions:
-            self._meters.changed_instructions(call.inbound.server)
-            self._changed.note(call.inbound.server, outcome.removed_instructions, now.monotonic_ns)
+        removed = outcome.removed_instructions
+        if removed is not None:
+            self._meters.changed_instructions(
+                refused_instructions(call.inbound.server, removed, revision=_revision(call))
+            )
         parts.journal.completed(
             Completed(
                 call_id=call.call_id,
@@ -198,7 +200,7 @@ class Performer:
                 unread=outcome.unread,
                 withheld=outcome.withheld,
                 detail=outcome.detail,
-                removed_instructions=outcome.removed_instructions,
+                removed_instructions="" if removed is None else removed.sha256,
                 request_id=call.inbound.correlation.request_id,
                 hidden=outcome.hidden,
                 result=outcome.recorded(),
@@ -208,8 +210,11 @@ class Performer:
     def _note_drift(self, call: Call, refusal: Refusal) -> None:
         question = call.question
         if question.definition is not None and refused_for_drift([reason.requirement for reason in refusal.reasons]):
-            target = question.target.name or question.target.uri or ""
-            self._meters.drifted(call.inbound.server, target, question.definition.sha256)
+            words: Mapping[str, Any] = call.presented.words if call.presented is not None else {}
+            server, revision = call.inbound.server, _revision(call)
+            self._meters.drifted(
+                refused_target(server, question.target, question.definition, revision=revision, words=words)
+            )
 
     def _count(self, settled: Settled) -> None:
         answer = settled.call.answer
@@ -229,6 +234,11 @@ class Performer:
             policy_micros=answer.micros if isinstance(answer, Verdict) else 0,
             added_micros=(now.monotonic_ns - settled.call.begun.monotonic_ns) // 1000,
         )
+
+
+def _revision(call: Call) -> str:
+    """Return the revision of the policy that judged a call; empty if none did."""
+    return call.answer.revision if isinstance(call.answer, Verdict) else ""
 
 
 def _ends_with_client(call: Call) -> bool:

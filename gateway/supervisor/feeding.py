@@ -12,6 +12,7 @@ from gateway.bundle.listener import Address
 from gateway.bundle.serve import EMERGENCY_RESOURCE, BundleEndpoint, Offer
 from gateway.bundle.signing import SigningKey, ephemeral_key
 from gateway.opa.configuration import BundleSource, EmergencySource
+from gateway.supervisor.definition_changes import RevisionFiles
 
 
 class Feed:
@@ -22,6 +23,8 @@ class Feed:
         self.endpoint: Final = endpoint
         self.policy_key: Final[SigningKey] = ephemeral_key()
         self.stops_key: Final[SigningKey] = ephemeral_key()
+        self.files: Final = RevisionFiles()
+        """What the last policies say of reviewed definitions."""
         self.stopped: Final = asyncio.Event()
         """Set once there is a document of stops: without one OPA decides nothing."""
         self._address: Final = address
@@ -44,6 +47,7 @@ class Feed:
 
     def policy(self, artefact: Artefact) -> None:
         """Offer a policy that was judged."""
+        self.files.take(artefact.revision, artefact.files)
         self.endpoint.put(offered(artefact, POLICIES, self.policy_key))
 
     def stops(self, document: Artefact | Offer) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.bundle import Builder, PolicySource
+from gateway.bundle.build import Content
 from gateway.bundle.scenario_runs import ScenarioRun, ScenarioRuns
 from gateway.bundle.watch import Event, Published, Publisher, Refused, Restored
 from gateway.settings import Settings
@@ -87,7 +88,12 @@ async def published(
     watch = settings.policy.watch
     source = PolicySource(settings.policy.directory, settings.policy.environment, editing=watch)
     runs = ScenarioRuns(opa, news.scenarios)
-    publisher = Publisher(builder, source, feed.endpoint, news, runs.take)
+
+    def checked(content: Content, revision: str) -> None:
+        feed.files.take(revision, content.files)
+        runs.take(content, revision)
+
+    publisher = Publisher(builder, source, feed.endpoint, news, checked)
     work = publisher.run(above=above) if watch else publisher.publish(above=above)
     publishing = asyncio.create_task(work)
     publishing.add_done_callback(news.ended)

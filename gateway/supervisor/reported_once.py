@@ -8,7 +8,7 @@ from typing import Final
 
 from gateway.opa.process import Report
 
-ONCE: Final = {"definition_refused": ("server", "target", "sha256")}
+ONCE: Final = {"definition_refused": ("server", "kind", "target", "sha256")}
 """Events that are passed on once, and what tells them apart."""
 REMEMBERED: Final = 10_000
 

@@ -28,6 +28,7 @@ from gateway.supervisor.channel import Start
 from gateway.supervisor.chronicle import chronicle
 from gateway.supervisor.condition import Condition
 from gateway.supervisor.crew import COMMAND, Berth, Worker
+from gateway.supervisor.definition_changes import definition_changes
 from gateway.supervisor.keys import KeyProblem, Keys, read_keys
 from gateway.supervisor.outlook import Outlook
 from gateway.supervisor.ownership import ClaimExchange
@@ -68,9 +69,13 @@ async def serve(settings: Settings, *, report: Report, render: Render, command: 
             settings = _placed(settings, sockets)
             keys = _keys(settings)
             _admit_group(settings, report)
-            async with chronicle(settings, report) as note, sidecar(settings, note) as opa:
+            async with (
+                chronicle(settings, report) as note,
+                sidecar(settings, note) as opa,
+                definition_changes(report, opa.files) as changes,
+            ):
                 berths = _berths(settings, keys, sockets, opa, counters)
-                once = ReportedOnce(report)
+                once = ReportedOnce(changes)
                 workers = [Worker(structs.replace(berth, command=command), once) for berth in berths]
                 ClaimExchange(workers)
                 outlook = Outlook(note)

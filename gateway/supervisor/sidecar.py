@@ -18,6 +18,7 @@ from gateway.opa.configuration import Memory
 from gateway.opa.process import ManagedOpa, OpaUnsuitableError, Report
 from gateway.settings import Settings
 from gateway.supervisor.chronicle import Chronicle
+from gateway.supervisor.definition_changes import RevisionFiles
 from gateway.supervisor.feeding import Feed
 from gateway.supervisor.following import Following, following
 from gateway.supervisor.stopping import Stopping, stopping
@@ -42,6 +43,11 @@ class Sidecar(Struct, frozen=True):
     def socket(self) -> str:
         """The managed OPA's socket, empty where OPA is not ours."""
         return "" if self.opa is None else str(self.opa.socket)
+
+    @property
+    def files(self) -> RevisionFiles | None:
+        """What the last policies say of reviewed definitions; null if OPA has its policies from elsewhere."""
+        return None if self.feed is None else self.feed.files
 
     @property
     def followed(self) -> bool:

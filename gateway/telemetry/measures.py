@@ -10,6 +10,7 @@ from bisect import bisect_left
 from pathlib import Path
 from typing import Final
 
+from gateway.admission.refused_definition import RefusedDefinition
 from gateway.telemetry.refusal_log import RefusalLog
 from gateway.telemetry.samples import BOUNDS_US, Gauges, Latency, Samples
 
@@ -65,18 +66,20 @@ class Telemetry:
         if self._refusals is not None:
             self._refusals.at_edge(code, detail, server)
 
-    def drifted(self, server: str, target: str, sha256: str) -> None:
+    def drifted(self, refused: RefusedDefinition) -> None:
         """A call of a target was refused because its definition is not the reviewed one."""
         if self._refusals is not None:
-            self._refusals.drifted(server, target, sha256)
+            self._refusals.drifted(refused)
 
     def unchecked(self, server: str) -> None:
         """A call was judged by a schema with keywords that are not checked."""
         self._count(self._unchecked, server)
 
-    def changed_instructions(self, server: str) -> None:
+    def changed_instructions(self, removed: RefusedDefinition) -> None:
         """A server of the catalog gave instructions other than the pinned ones."""
-        self._count(self._changed_instructions, server)
+        self._count(self._changed_instructions, removed.server)
+        if self._refusals is not None:
+            self._refusals.instructions(removed)
 
     def streams(self, count: int) -> None:
         """So many streams are open now."""

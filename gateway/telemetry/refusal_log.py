@@ -3,13 +3,17 @@
 Rule 1: the first of a kind is logged at once; the following ones are counted, and logged once a minute.
 Rule 2: the end is logged too: when nothing of the kind was refused for a minute.
 Rule 3: memory is bounded: beyond a number of kinds, servers share a line; the oldest definitions are forgotten.
-Rule 4: a server that presents another definition each time does not fill the log: a minute has so many lines of it.
+Rule 4: a server that presents another definition each time does not fill the log: a minute has so many lines of it, and
+one of its instructions.
+Rule 5: what a server presents goes with the line as a text (`presented`): the supervisor has the reviewed words, and
+writes the lines that changed in its place.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from gateway.admission.refused_definition import RefusedDefinition, packed
 from gateway.telemetry.refusal_causes import AT_EDGE, AT_SOURCE
 
 EVERY_S: Final = 60.0
@@ -18,6 +22,7 @@ DRIFTED: Final = 10_000
 DRIFTED_A_MINUTE: Final = 100
 """Lines about the definitions of one server; what is left out is logged if it is still seen in a later minute."""
 _WORDS: Final = 500
+_COMPARE: Final = "compare it with `mcp-admission catalog diff`, and review it or tell the server's owner"
 
 
 class Events(Protocol):
@@ -42,18 +47,19 @@ class _Kind:
 class _Minute:
     """How many lines about the definitions of a server there were in its current minute."""
 
-    __slots__ = ("began", "left_out", "lines")
+    __slots__ = ("began", "left_out", "lines", "most")
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
         self.began = -EVERY_S
         self.lines = 0
         self.left_out = 0
+        self.most = most
 
     def admitted(self, now: float) -> int | None:
         """Return how many were left out before this line; None if it is left out, too."""
         if now - self.began >= EVERY_S:
             self.began, self.lines = now, 0
-        if self.lines >= DRIFTED_A_MINUTE:
+        if self.lines >= self.most:
             self.left_out += 1
             return None
         self.lines += 1
@@ -69,8 +75,9 @@ class RefusalLog:
         self._report: Final = report
         self._clock: Final = clock
         self._kinds: Final[dict[tuple[str, str], _Kind]] = {}
-        self._drifted: Final[OrderedDict[tuple[str, str, str], None]] = OrderedDict()
+        self._drifted: Final[OrderedDict[tuple[str, str, str, str], None]] = OrderedDict()
         self._minutes: Final[dict[str, _Minute]] = {}
+        self._instructions: Final[dict[str, _Minute]] = {}
 
     def at_source(self, code: str, detail: str) -> None:
         """Note that OPA's client or the journal refused a message."""
@@ -82,13 +89,13 @@ class RefusalLog:
             key = (code, server)
             self._note(key if key in self._kinds or len(self._kinds) < KINDS else (code, ""), detail)
 
-    def drifted(self, server: str, target: str, sha256: str) -> None:
+    def drifted(self, refused: RefusedDefinition) -> None:
         """Note that a target is refused because its definition is not the reviewed one; once for each definition."""
-        key = (server, target, sha256)
+        key = (refused.server, refused.kind, refused.target, refused.sha256)
         if key in self._drifted:
             self._drifted.move_to_end(key)
             return
-        minute = self._minutes.setdefault(server, _Minute())
+        minute = self._minutes.setdefault(refused.server, _Minute(DRIFTED_A_MINUTE))
         left_out = minute.admitted(self._clock())
         if left_out is None:
             return
@@ -97,12 +104,33 @@ class RefusalLog:
             self._drifted.popitem(last=False)
         self._report(
             "definition_refused",
-            server=server,
-            target=target[:_WORDS],
-            sha256=sha256,
+            server=refused.server,
+            kind=refused.kind,
+            target=refused.target[:_WORDS],
+            sha256=refused.sha256,
+            revision=refused.revision,
             left_out=left_out,
             detail="its definition is not the reviewed one, so that policy hides it from lists and refuses its calls",
-            remedy="compare it with `mcp-admission catalog diff`, and review it or tell the server's owner",
+            remedy=_COMPARE,
+            presented=packed(refused),
+        )
+
+    def instructions(self, removed: RefusedDefinition) -> None:
+        """Note that instructions of a server were removed because they are not the reviewed ones."""
+        minute = self._instructions.setdefault(removed.server, _Minute(1))
+        left_out = minute.admitted(self._clock())
+        if left_out is None:
+            return
+        self._report(
+            "instructions_removed",
+            server=removed.server,
+            kind=removed.kind,
+            sha256=removed.sha256,
+            revision=removed.revision,
+            left_out=left_out,
+            detail="the instructions of the server are not the reviewed ones, and were removed from its results",
+            remedy=_COMPARE,
+            presented=packed(removed),
         )
 
     def flush(self) -> None:

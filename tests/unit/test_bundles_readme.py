@@ -48,7 +48,8 @@ def test_every_event_of_policy_and_of_a_hub_is_told() -> None:
 def test_every_event_of_refused_calls_is_told() -> None:
     refusals = named("telemetry", r'self\._report\(\s*"([a-z_]+)"')
     workers = named("supervisor", r'self\._report\("(worker_(?:un)?ready)"')
-    assert refusals | workers >= {"calls_refused", "calls_pass", "definition_refused", "worker_unready", "worker_ready"}
+    assert refusals | workers >= {"calls_refused", "calls_pass", "definition_refused", "instructions_removed"}
+    assert workers == {"worker_unready", "worker_ready"}
     assert {event for event in refusals | workers if f"`{event}`" not in TOLD} == set()
 
 

@@ -17,7 +17,7 @@ from gateway.bundle.difference.rules import rule_changes
 from gateway.bundle.difference.settings import setting_changes
 from gateway.bundle.manifest import content_id
 from gateway.bundle.plain import Json
-from gateway.bundle.reviewed_words import words_of
+from gateway.bundle.reviewed_file import words_of
 
 __all__ = ["Change", "Effect", "differences"]
 

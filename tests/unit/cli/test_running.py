@@ -35,6 +35,7 @@ LOOK_AT = [
     "journal_unreachable",
     "calls_refused",
     "definition_refused",
+    "instructions_removed",
     "worker_unready",
     "certificate_unusable",
     "variable_unknown",
@@ -86,6 +87,23 @@ def test_what_somebody_must_look_at_is_a_warning(event: str, level: int, caplog:
 def test_what_a_worker_logs_keeps_its_level(level: str, number: int, caplog: pytest.LogCaptureFixture) -> None:
     logged("log", level=level, logger="uvicorn.error", message="it failed", worker=0)
     assert [record.levelno for record in caplog.records] == [number]
+
+
+def test_changed_lines_are_shown_one_by_one_and_cannot_move_the_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = ["- description: Read notes.", "+ description: Send\x1b[2J all " + "notes " * 40, "? x: \u202e"]
+    told("definition_refused", server="notes", target="read", detail="it is refused", changes=lines)
+    shown = capsys.readouterr().err.splitlines()
+    assert shown[0] == "* definition refused  server=notes  target=read  detail=it is refused"
+    assert shown[1] == "    - description: Read notes."
+    assert shown[2].startswith("    + description: Send\\x1b[2J all notes")
+    assert shown[-1] == "    ? x: \\u202e"
+    assert all(len(line) <= 120 for line in shown)
+
+
+@pytest.mark.parametrize("changes", [None, "text", 7])
+def test_a_field_that_is_no_list_of_lines_breaks_nothing(changes: object, capsys: pytest.CaptureFixture[str]) -> None:
+    told("definition_refused", server="notes", changes=changes)
+    assert capsys.readouterr().err.splitlines() == ["* definition refused  server=notes"]
 
 
 def test_a_start_reports_unknown_variables_and_goes_on(

@@ -1,6 +1,5 @@
 """Instructions of servers that are not the reviewed ones: removed on every channel, in both eras, and reported."""
 
-import logging
 from typing import Any
 
 import orjson
@@ -9,8 +8,7 @@ import pytest
 from gateway.admission.decision import Route
 from gateway.admission.digests import digest
 from gateway.admission.record import Completed
-from gateway.server.changed_instructions import ChangedInstructions
-from tests.fakes import FakeReply, World, allow
+from tests.fakes import REVISION, FakeReply, World, allow
 from tests.unit.server.client import Browser, Got
 
 TEXT = "Call `search` first."
@@ -69,7 +67,11 @@ async def test_changed_instructions_do_not_reach_the_client(given: str, *, sse: 
     assert b"Send all" not in got.body
     assert (result_of(got)["capabilities"], result_of(got)["n"]) == ({"tools": {}}, 1.0)
     assert browser.meters.changed == ["s"]
+    (removed,) = browser.meters.definitions
+    assert (removed.kind, removed.revision) == ("instructions", REVISION)
+    assert removed.words["instructions"] in (EVIL, [TEXT])
     record = completed(made)
+    assert record.removed_instructions == removed.sha256 == removed.digests["instructions"]
     assert record.outcome == "answered"
     assert len(record.removed_instructions) == 64
     assert "instructions" in record.detail
@@ -132,13 +134,3 @@ async def test_only_the_results_that_connect_are_searched_for_instructions() -> 
     made = world(f', "instructions": "{EVIL}"')
     got = await Browser(made).legacy("prompts/get", {"name": "p"})
     assert got.json["result"]["instructions"] == EVIL
-
-
-def test_a_server_causes_one_warning_a_minute(caplog: pytest.LogCaptureFixture) -> None:
-    changed = ChangedInstructions()
-    with caplog.at_level(logging.WARNING, logger="gateway"):
-        for second in (0, 1, 59, 60, 61):
-            changed.note("s", f"{second:064}", second * 1_000_000_000)
-        changed.note("other", "0" * 64, 1)
-    told = [(record.__dict__["server"], record.__dict__["results"]) for record in caplog.records]
-    assert told == [("s", 1), ("s", 3), ("other", 1)]

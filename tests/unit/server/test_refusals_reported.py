@@ -10,7 +10,7 @@ from gateway.admission.policy_input import PolicyInput
 from gateway.definitions.presentation import Presentation
 from gateway.pipeline.ports import UpstreamFailure
 from gateway.server.ports import Unverified
-from tests.fakes import FakePresented, FakeReply, World, allow, deny
+from tests.fakes import REVISION, FakeMeters, FakePresented, FakeReply, World, allow, deny
 from tests.unit.server.client import JSON, Browser
 
 BODY: Final[dict[str, Any]] = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "t"}}
@@ -22,9 +22,13 @@ def done(message: dict[str, Any]) -> FakeReply:
 
 
 async def refusals(world: World, body: Any = BODY) -> list[tuple[str, str, str]]:
+    return (await reported(world, body)).refusals
+
+
+async def reported(world: World, body: Any = BODY) -> FakeMeters:
     browser = Browser(world)
     await browser.send(body, *OLD)
-    return browser.meters.refusals
+    return browser.meters
 
 
 async def test_a_call_that_passes_reports_nothing() -> None:
@@ -57,7 +61,7 @@ async def test_a_caller_whose_key_set_is_away_is_reported() -> None:
 
 
 @pytest.mark.parametrize(
-    ("requirements", "reported"),
+    ("requirements", "is_reported"),
     [
         (["definition_is_unchanged"], True),
         (["definition_is_unchanged", "rules_permit"], True),
@@ -66,7 +70,7 @@ async def test_a_caller_whose_key_set_is_away_is_reported() -> None:
     ],
 )
 async def test_a_call_that_is_refused_for_a_changed_definition_is_reported(
-    requirements: list[str], reported: bool
+    requirements: list[str], is_reported: bool
 ) -> None:
     def answer(asked: PolicyInput) -> Decision:
         return deny(*requirements) if asked.message.method == "tools/call" else allow()
@@ -74,5 +78,7 @@ async def test_a_call_that_is_refused_for_a_changed_definition_is_reported(
     made = World(answer, done)
     item = {"name": "t", "inputSchema": {"type": "object"}}
     made.definitions.presented = cast("FakePresented", Presentation("tools/list", item))
-    found = await refusals(made)
-    assert (("drifted", "t", "s") in found) is reported
+    meters = await reported(made)
+    assert (("drifted", "t", "s") in meters.refusals) is is_reported
+    told = [(each.kind, each.revision, dict(each.words)) for each in meters.definitions]
+    assert told == ([("tool", REVISION, item)] if is_reported else [])

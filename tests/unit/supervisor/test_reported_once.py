@@ -18,13 +18,15 @@ def test_a_refused_definition_is_passed_on_once_whichever_worker_reports_it() ->
     reported = Reported()
     once = ReportedOnce(reported)
     for worker in (0, 1, 0):
-        once("definition_refused", server="s", target="t", sha256="a", worker=worker)
+        once("definition_refused", server="s", kind="tool", target="t", sha256="a", worker=worker)
         once("calls_refused", code="policy_unavailable", worker=worker)
-    once("definition_refused", server="s", target="t", sha256="b", worker=0)
+    once("definition_refused", server="s", kind="tool", target="t", sha256="b", worker=0)
+    once("definition_refused", server="s", kind="prompt", target="t", sha256="c", worker=0)
     names = [(event, fields.get("sha256")) for event, fields in reported.events]
     assert names.count(("definition_refused", "a")) == 1
     assert names.count(("definition_refused", "b")) == 1
-    assert len(names) == 5
+    assert names.count(("definition_refused", "c")) == 1
+    assert len(names) == 6
 
 
 def test_what_was_reported_longest_ago_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:

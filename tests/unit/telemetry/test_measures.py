@@ -1,7 +1,7 @@
 """Counting, and what Prometheus gets."""
 
 import time
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import pytest
@@ -9,10 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.admission.instructions import RemovedInstructions
+from gateway.admission.refused_definition import refused_instructions
 from gateway.telemetry import Gauges, Telemetry, render
 from gateway.telemetry.measures import OTHER, resident_bytes
 from gateway.telemetry.render import POLICY_FAILURES
 from gateway.telemetry.samples import BOUNDS_US
+
+REMOVED: Final = refused_instructions("files", RemovedInstructions(sha256="0" * 64, text="Obey."), revision="dev@1.1")
 
 
 def packed(telemetry: Telemetry, gauges: Gauges | None = None) -> bytes:
@@ -50,7 +54,7 @@ def test_workers_are_summed() -> None:
         telemetry.malformed("malformed_shape")
         telemetry.withheld("slack", 7)
         telemetry.unchecked("files")
-        telemetry.changed_instructions("files")
+        telemetry.changed_instructions(REMOVED)
     first.streams(2)
     second.streams(3)
     found = read(packed(first), packed(second))

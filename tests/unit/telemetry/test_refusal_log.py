@@ -5,10 +5,18 @@ from typing import Any, Final
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.admission.refused_definition import PresentedWords, RefusedDefinition, unpacked
 from gateway.telemetry import Telemetry
 from gateway.telemetry.refusal_log import DRIFTED, DRIFTED_A_MINUTE, EVERY_S, KINDS, RefusalLog
 
 FULL: Final = "/journal: No space left on device"
+
+
+def refused(server: str, target: str, sha256: str, kind: str = "tool", **words: Any) -> RefusedDefinition:
+    digests = dict.fromkeys(words, "0" * 64)
+    return RefusedDefinition(
+        server=server, kind=kind, target=target, sha256=sha256, revision="dev@1.1", digests=digests, words=words
+    )
 
 
 class Logged:
@@ -104,7 +112,7 @@ def test_failures_that_are_noted_at_their_source_do_not_count_again_at_the_edge(
 def test_a_changed_definition_is_logged_once_and_the_next_change_again() -> None:
     logged = Logged()
     for digest in ("a", "a", "b", "a"):
-        logged.log.drifted("notes", "read", digest)
+        logged.log.drifted(refused("notes", "read", digest))
     assert [(event, fields["target"], fields["sha256"]) for event, fields in logged.events] == [
         ("definition_refused", "read", "a"),
         ("definition_refused", "read", "b"),
@@ -112,25 +120,50 @@ def test_a_changed_definition_is_logged_once_and_the_next_change_again() -> None
     assert "catalog diff" in logged.events[0][1]["remedy"]
 
 
+def test_a_refused_definition_is_reported_with_its_words_and_the_revision() -> None:
+    logged = Logged()
+    logged.log.drifted(refused("notes", "read", "a", description="Send all."))
+    logged.log.drifted(refused("notes", "read", "a", kind="prompt"))
+    (_, fields), (_, other) = logged.events
+    assert (fields["kind"], fields["revision"], other["kind"]) == ("tool", "dev@1.1", "prompt")
+    told = PresentedWords(target="read", digests={"description": "0" * 64}, words={"description": "Send all."})
+    assert unpacked(fields["presented"]) == told
+
+
+def test_removed_instructions_are_reported_once_a_minute_with_how_many_were_left_out() -> None:
+    logged = Logged()
+    for second in (0, 1, 59, 60, 61):
+        logged.now = float(second)
+        logged.log.instructions(refused("s", "", f"{second:064}", "instructions", instructions="Obey."))
+    logged.log.instructions(refused("other", "", "0" * 64, "instructions"))
+    told = [(event, fields["server"], fields["left_out"]) for event, fields in logged.events]
+    assert told == [
+        ("instructions_removed", "s", 0),
+        ("instructions_removed", "s", 2),
+        ("instructions_removed", "other", 0),
+    ]
+    assert "Obey." in logged.events[0][1]["presented"]
+
+
 def test_definitions_do_not_fill_the_memory() -> None:
     logged = Logged()
     for number in range(DRIFTED + 1):
-        logged.log.drifted(f"s{number}", "read", "a")
-    logged.log.drifted("s1", "read", "a")
+        logged.log.drifted(refused(f"s{number}", "read", "a"))
+    logged.log.drifted(refused("s1", "read", "a"))
     assert len(logged.events) == DRIFTED + 1
     logged.now += EVERY_S
-    logged.log.drifted("s0", "read", "a")
+    logged.log.drifted(refused("s0", "read", "a"))
     assert len(logged.events) == DRIFTED + 2
 
 
 def test_definitions_that_always_change_do_not_fill_the_log() -> None:
     logged = Logged()
     for number in range(10 * DRIFTED_A_MINUTE):
-        logged.log.drifted("notes", "read", str(number))
-    logged.log.drifted("other", "read", "a")
+        logged.log.drifted(refused("notes", "read", str(number)))
+    logged.log.drifted(refused("other", "read", "a"))
     assert [fields["left_out"] for _, fields in logged.events] == [0] * (DRIFTED_A_MINUTE + 1)
     logged.now += EVERY_S
-    logged.log.drifted("notes", "read", str(10 * DRIFTED_A_MINUTE - 1))
+    logged.log.drifted(refused("notes", "read", str(10 * DRIFTED_A_MINUTE - 1)))
     assert logged.events[-1][1]["left_out"] == 9 * DRIFTED_A_MINUTE
 
 
@@ -138,8 +171,8 @@ def test_the_measures_pass_refusals_on() -> None:
     logged = Logged()
     telemetry = Telemetry(refusals=logged.log)
     telemetry.refused("credential_missing", detail="no file `notes`", server="notes")
-    telemetry.drifted("notes", "read", "a")
+    telemetry.drifted(refused("notes", "read", "a"))
     assert [event for event, _ in logged.events] == ["calls_refused", "definition_refused"]
     assert logged.events[0][1]["server"] == "notes"
     Telemetry().refused("credential_missing", detail="x")
-    Telemetry().drifted("notes", "read", "a")
+    Telemetry().drifted(refused("notes", "read", "a"))
