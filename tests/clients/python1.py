@@ -107,7 +107,8 @@ async def quiet_talk(url: str) -> dict[str, Any]:
 
 
 async def talk(opened: str, quiet: str, mode: str, name: str) -> dict[str, Any]:
-    return {"open": await open_talk(opened, name), "quiet": await quiet_talk(quiet)}
+    steps = await open_talk(opened, name)
+    return {"open": steps, "quiet": await quiet_talk(quiet)} if quiet else steps
 
 
 if __name__ == "__main__":

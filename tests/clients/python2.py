@@ -4,6 +4,7 @@
 
 OPEN and QUIET are URLs of the talking server (tests/servers/talking.py) through the gateway; from OPEN it may ask the
 client back, from QUIET it may not. NAME is what this run cancels. The other programs here do the same, word for word.
+If QUIET is empty, only the conversation with OPEN is held, and the output is its steps alone.
 
 Rule 1: nothing is asserted here; the test reads the JSON.
 Rule 2: all steps of a URL share one session, in this order: what a step breaks, the later ones show.
@@ -124,7 +125,8 @@ async def quiet_talk(url: str, mode: str) -> Said:
 
 
 async def talk(opened: str, quiet: str, mode: str, name: str) -> Said:
-    return {"open": await open_talk(opened, mode, name), "quiet": await quiet_talk(quiet, mode)}
+    steps = await open_talk(opened, mode, name)
+    return {"open": steps, "quiet": await quiet_talk(quiet, mode)} if quiet else steps
 
 
 if __name__ == "__main__":

@@ -66,10 +66,8 @@ async function quietTalk(connected, url, mode) {
 
 export async function talk(connected) {
   const [open, quiet, mode, name] = process.argv.slice(2);
-  const said = {
-    open: await openTalk(connected, open, mode, name),
-    quiet: await quietTalk(connected, quiet, mode),
-  };
+  const steps = await openTalk(connected, open, mode, name);
+  const said = quiet ? { open: steps, quiet: await quietTalk(connected, quiet, mode) } : steps;
   console.log(JSON.stringify(said));
   process.exit(0);
 }
