@@ -15,7 +15,7 @@ import json
 import sys
 from typing import Any, Final
 
-from mcp import Client
+from mcp import Client, StdioServerParameters
 from mcp.client.session import IncomingMessage
 from mcp.client.subscriptions import ToolsListChanged
 from mcp_types import (
@@ -44,7 +44,8 @@ def told(result: CallToolResult) -> Said:
     return {"error": result.is_error, "text": text}
 
 
-async def open_talk(url: str, mode: str, name: str) -> Said:
+async def open_talk(server: str | StdioServerParameters, mode: str, name: str) -> Said:
+    """Hold the conversation with a server: a URL, or a program that speaks over standard input and output."""
     logged: list[Any] = []
     steps: list[float] = []
     changed = asyncio.Event()
@@ -60,7 +61,7 @@ async def open_talk(url: str, mode: str, name: str) -> Said:
             changed.set()
 
     async with Client(
-        url,
+        server,
         mode=mode,
         message_handler=received,
         sampling_callback=sampled,
