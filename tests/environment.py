@@ -53,7 +53,7 @@ NEEDS: Final[Mapping[str, Need]] = {
     "docker": Need(_docker, "no Docker engine answers (as root, .ci/run installs and starts one)"),
     "cargo": Need(lambda: shutil.which("cargo") is not None, "Rust's cargo is not installed"),
     "chromium": Need(
-        lambda: shutil.which("chromium") is not None, "Chromium is not installed (as root, .ci/run installs it)"
+        lambda: shutil.which("chromium") is not None, "Chromium is not installed (on Debian: apt-get install chromium)"
     ),
     "mvn": Need(lambda: shutil.which("mvn") is not None, "Maven is not installed"),
     "go": Need(lambda: shutil.which("go") is not None, "Go is not installed"),

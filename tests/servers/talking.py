@@ -11,7 +11,7 @@ Rule 2: a question has one wording in both eras: a request of its own in the old
 import asyncio
 import json
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -19,6 +19,7 @@ from typing import Annotated, Any, Final
 from mcp import MCPError
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.streamable_http import EventCallback, EventMessage, EventStore
+from mcp.server.transport_security import TransportSecuritySettings
 from mcp_types import (
     CreateMessageRequest,
     CreateMessageRequestParams,
@@ -31,6 +32,8 @@ from mcp_types import (
     TextContent,
 )
 from pydantic import BaseModel
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
 
 from tests.servers.serving import serve, started
 
@@ -53,10 +56,10 @@ class Talker:
 
 
 @contextmanager
-def talking(journal: Path) -> Generator[Talker]:
-    """Run the server until the end of the block."""
+def talking(journal: Path, origins: Sequence[str] = ()) -> Generator[Talker]:
+    """Run the server until the end of the block; web pages of `origins` may use it."""
     journal.touch()
-    with started([sys.executable, "-m", "tests.servers.talking", str(journal)]) as url:
+    with started([sys.executable, "-m", "tests.servers.talking", str(journal), *origins]) as url:
         yield Talker(url, journal)
 
 
@@ -99,7 +102,13 @@ def server(journal: Journal) -> MCPServer:
     _offer_news(made)
     made.resource("note://open", name="open", mime_type="text/plain")(lambda: "for all")
     made.resource("note://closed", name="closed", mime_type="text/plain")(lambda: "for nobody")
+    made.prompt("greet")(_greet)
     return made
+
+
+def _greet(name: str) -> str:
+    """Greet a person."""
+    return f"Hello, {name}!"
 
 
 def _offer_words(made: MCPServer, journal: Journal) -> None:
@@ -220,5 +229,20 @@ def _offer_news(made: MCPServer) -> None:
     del announce, touch
 
 
+def _readable(made: MCPServer, origins: Sequence[str]) -> ASGIApp:
+    """Return the application; pages of `origins` may send it requests and read its answers."""
+    security = TransportSecuritySettings(allowed_hosts=["127.0.0.1:*"], allowed_origins=list(origins))
+    app = made.streamable_http_app(
+        event_store=Events(), retry_interval=50, transport_security=security if origins else None
+    )
+    return CORSMiddleware(
+        app,
+        allow_origins=origins,
+        allow_methods=("GET", "POST", "DELETE"),
+        allow_headers=("*",),
+        expose_headers=("mcp-session-id",),
+    )
+
+
 if __name__ == "__main__":
-    asyncio.run(serve(server(Journal(Path(sys.argv[1]))).streamable_http_app(event_store=Events(), retry_interval=50)))
+    asyncio.run(serve(_readable(server(Journal(Path(sys.argv[1]))), sys.argv[2:])))

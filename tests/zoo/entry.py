@@ -111,7 +111,7 @@ class ClientEntry(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
     steps: tuple[str, ...]
     mode: str = ""
     allowed_origins: tuple[str, ...] = ()
-    """Origins of web pages that the gateway accepts (`listen.allowed_origins`)."""
+    """Origins of web pages that the reference server and the gateway (`listen.allowed_origins`) accept."""
 
 
 class Run(Struct, frozen=True, kw_only=True):

@@ -38,6 +38,12 @@ _RULES: Final[dict[str, Any]] = {
         },
     ]
 }
+_READ: Final = {"action": "read"}
+_OFFERED: Final[Mapping[str, Any]] = {
+    "tools": dict.fromkeys(TOOLS, _READ),
+    "resources": dict.fromkeys(("note://open", "note://closed"), _READ),
+    "prompts": {"greet": _READ},
+}
 
 
 def _parameters() -> list[Any]:
@@ -57,19 +63,22 @@ def _parameters() -> list[Any]:
 
 @pytest.fixture(scope="module")
 def talker(tmp_path_factory: pytest.TempPathFactory) -> Generator[Talker]:
-    with talking(tmp_path_factory.mktemp("talking") / "journal") as running_server:
+    with talking(tmp_path_factory.mktemp("talking") / "journal", _origins()) as running_server:
         yield running_server
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def gateway(tmp_path_factory: pytest.TempPathFactory, talker: Talker) -> AsyncGenerator[Gateway]:
-    tools = {name: {"action": "read"} for name in TOOLS}
-    servers = {name: catalog(name, talker.url, tools=tools) for name in ("allowed", "refusing")}
-    origins = sorted({origin for _, entry in clients() for origin in entry.allowed_origins})
-    settings: dict[str, Any] = {"listen": {"allowed_origins": origins}} if origins else {}
+    servers = {name: catalog(name, talker.url, **_OFFERED) for name in ("allowed", "refusing")}
+    settings: dict[str, Any] = {"listen": {"allowed_origins": _origins()}}
     root = tmp_path_factory.mktemp("clients")
     async with running(root, servers=servers, files={"rules/open.yaml": _RULES}, settings=settings) as started:
         yield started
+
+
+def _origins() -> list[str]:
+    """Return the origins of all entries whose client is a web page."""
+    return sorted({origin for _, entry in clients() for origin in entry.allowed_origins})
 
 
 @pytest.mark.parametrize(("directory", "entry"), _parameters())
