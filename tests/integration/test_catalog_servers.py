@@ -317,6 +317,27 @@ async def test_a_server_that_announces_nothing_is_asked_for_every_list(server: L
     assert not found.failed
 
 
+async def test_a_tool_that_is_only_for_clients_with_a_capability_is_listed(server: Legacy) -> None:
+    def listed(got: Received) -> Script:
+        declared = server.got("initialize")[-1].json["params"]["capabilities"]
+        return result(got, {"tools": [tool(name) for name in sorted(declared)]})
+
+    server.replies["tools/list"] = listed
+    assert names(await surveyed(server.url)) == ["elicitation", "roots", "sampling", "tasks"]
+    newest = server.got("server/discover")[0].json["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"]
+    assert sorted(newest) == ["elicitation", "roots", "sampling"]
+
+
+async def test_what_a_server_asks_before_it_lists_is_passed_over(server: Legacy) -> None:
+    def listed(got: Received) -> Script:
+        asked = {"jsonrpc": "2.0", "id": got.json["id"], "method": "roots/list"}
+        found = {"jsonrpc": "2.0", "id": got.json["id"], "result": {"tools": [tool("read_x")]}}
+        return events(*(f"data: {json.dumps(one)}\n\n".encode() for one in (asked, found)))
+
+    server.replies["tools/list"] = listed
+    assert names(await surveyed(server.url)) == ["read_x"]
+
+
 async def test_a_list_is_read_to_its_last_page(server: Legacy) -> None:
     def page(got: Received) -> Script:
         number = int(got.json["params"].get("cursor", "0"))

@@ -4,10 +4,12 @@ Rule 1: the protocol is read by `gateway.protocol`, so that what is digested her
 Rule 2: what goes wrong is an `Unreachable` that says what, where and what to do; a server's own words are escaped.
 Rule 3: no redirect is followed, and the credential goes to the given URL alone.
 Rule 4: the session is the one of the `initialize` result. A session id that comes with anything else is not kept.
+Rule 5: every capability of a client is declared, because some servers list tools only to clients that they may ask.
+What a server then asks is not answered: no request here needs the client's answer.
 """
 
 import ssl
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +30,17 @@ _CLOSE_S: Final = 5.0
 """For the end of the session, which a server need not confirm."""
 _MODERN: Final = MODERN[-1]
 _CLIENT: Final = {"name": "mcp-admission", "version": VERSION}
+_CAPABILITIES: Final[Mapping[str, Any]] = {
+    "sampling": {"context": {}, "tools": {}},
+    "elicitation": {"form": {}, "url": {}},
+    "roots": {},
+}
+_TASKS: Final[Mapping[str, Any]] = {
+    "list": {},
+    "cancel": {},
+    "requests": {"sampling": {"createMessage": {}}, "elicitation": {"create": {}}},
+}
+"""Tasks of clients, which the newest revision does not have."""
 _META: Final = "io.modelcontextprotocol/"
 
 
@@ -95,7 +108,8 @@ class Conversation:
         """Ask to initialize, in the newest revision that the server accepts."""
         refused: Refused | None = None
         for revision in reversed(LEGACY):
-            params = {"protocolVersion": revision, "capabilities": {}, "clientInfo": _CLIENT}
+            capabilities = {**_CAPABILITIES, "tasks": _TASKS}
+            params = {"protocolVersion": revision, "capabilities": capabilities, "clientInfo": _CLIENT}
             reply = self._asked("initialize", params, "")
             try:
                 return reply, reply.result()
@@ -147,5 +161,5 @@ def _meta(revision: str) -> dict[str, Any]:
     return {
         f"{_META}protocolVersion": revision,
         f"{_META}clientInfo": _CLIENT,
-        f"{_META}clientCapabilities": {},
+        f"{_META}clientCapabilities": dict(_CAPABILITIES),
     }
