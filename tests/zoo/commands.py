@@ -43,7 +43,11 @@ def _command(*arguments: str) -> str:
 
 
 async def tried(url: str, directory: Path) -> tuple[set[str], set[str]]:
-    """Run `try` on the server: the names of the tools that a client sees, and of those that `try` took for reads."""
+    """Run `try` on the server: the names of the tools that a client sees, and of those that it is to see.
+
+    A client is to see what `try` took for reads, but for tools that the server lists only to clients with capabilities.
+    """
+    direct = await _tools(url) or set()
     output = directory / "try.log"
     process = _trying(url, directory, output)
     try:
@@ -54,7 +58,7 @@ async def tried(url: str, directory: Path) -> tuple[set[str], set[str]]:
             return await _tools(found[0]) if found else None
 
         wait = until(listed, lambda: output.read_text(encoding="utf-8"), deadline_s=2 * DEADLINE_S)
-        return await wait, _reads(directory / "kept")
+        return await wait, _reads(directory / "kept") & direct
     finally:
         await asyncio.to_thread(end, process)
 
