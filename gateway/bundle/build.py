@@ -26,7 +26,7 @@ from gateway.bundle.plain import Json
 from gateway.bundle.policies import Policies, Verifier
 from gateway.bundle.problem import Problem, Problems, refusal
 from gateway.bundle.rehearse import ARCHIVE, rehearsed
-from gateway.bundle.reviewed_words import carried_words
+from gateway.bundle.reviewed_words import carried_words, unreviewed_pins
 from gateway.bundle.rule_names import rule_names
 from gateway.bundle.rule_reasons import ended_rules, rule_reasons
 from gateway.bundle.sequence import next_sequence
@@ -113,7 +113,7 @@ class Builder:
             problems += of_rules.problems
             problems += rule_reasons(environment, time)
             hints = [*uncleared_agents(environment), *condition_hints(environment), *ended_rules(environment, time)]
-            warnings = sorted([*of_rules.warnings, *hints])
+            warnings = sorted([*of_rules.warnings, *hints, *unreviewed_pins(environment)])
         if problems or isinstance(policies, list) or isinstance(environment, list):
             return refusal(problems)
         warnings = sorted([*warnings, *missing_own_data(environment, policies.requirements)])

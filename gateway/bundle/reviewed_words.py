@@ -2,14 +2,17 @@
 
 Rule 1: words that do not give the digest of their pin are a problem: the reviewed text is always the pinned one.
 Rule 2: if all parts of a pin are there, they give the digest of the whole definition as well.
-Rule 3: a bundle carries them in a file of its own (`reviewed_file`), which no decision reads.
+Rule 3: a pin without its words is a warning: a text that nobody sees may have been pinned by mistake, or on purpose.
+Rule 4: a bundle carries them in a file of its own (`reviewed_file`), which no decision reads.
 """
 
+import shlex
 from collections.abc import Iterator
 from typing import Final
 
 from gateway.admission.digests import defined, digest
-from gateway.admission.instructions import KEY, pin_of
+from gateway.admission.instructions import KEY, NO_INSTRUCTIONS, pin_of
+from gateway.admission.visible import visible
 from gateway.bundle.document import Document, step
 from gateway.bundle.environment import Environment
 from gateway.bundle.pack import canonical
@@ -18,6 +21,8 @@ from gateway.bundle.problem import Problem
 from gateway.bundle.reviewed_file import REVIEWED
 
 _SECTIONS: Final = ("tools", "prompts", "resources")
+_NAMED: Final = 3
+"""Pins that a warning names."""
 _REMEDY: Final = "Import the entry again and review what changed."
 
 
@@ -43,6 +48,36 @@ def _of_target(document: Document, pointer: str, name: str, target: Json) -> Ite
         yield document.problem(step(step(pointer, "reviewed"), part), said, _REMEDY)
     if not wrong and parts.keys() <= reviewed.keys() and defined(reviewed).sha256 != pin.get("sha256"):
         yield document.problem(f"{pointer}/pin/sha256", f"the pin of `{name}` is not that of its parts.", _REMEDY)
+
+
+def unreviewed_pins(environment: Environment) -> Iterator[Problem]:
+    """Yield one warning for each catalog file with pins whose reviewed words are not there, at the first of them."""
+    for document in environment.catalog:
+        found = [*_unreviewed(document)]
+        if not found:
+            continue
+        names = [name for _, name in found]
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        verb = "is" if len(names) == 1 else "are"
+        said = f"{', '.join(names[:_NAMED])}{more} {verb} pinned without the reviewed words, which no review can show."
+        entry = document.value
+        options = ["--server", entry["server"], "-o", document.file]
+        command = shlex.join(["mcp-admission", "catalog", "import", entry["url"], *options])
+        yield document.problem(found[0][0], said, f"Run `{command}`, and review the words that it adds.")
+
+
+def _unreviewed(document: Document) -> Iterator[tuple[str, str]]:
+    """Yield where a pin without all of its words stands, and what it is the pin of."""
+    for section in _SECTIONS:
+        for name, target in document.value.get(section, {}).items():
+            parts, words = target.get("pin", {}).get("parts", {}).keys(), target.get("reviewed", {}).keys()
+            pointer = step(step(step("", section), name), "pin")
+            missing = ", ".join(f"`{part}`" for part in sorted(parts - words))
+            if missing:
+                yield pointer, f"`{visible(name)}` ({missing})" if words else f"`{visible(name)}`"
+    stated = document.value.get(KEY, {})
+    if stated.get("sha256", NO_INSTRUCTIONS) != NO_INSTRUCTIONS and "reviewed" not in stated:
+        yield step("", KEY), f"`{KEY}`"
 
 
 def carried_words(environment: Environment) -> dict[str, bytes]:

@@ -10,13 +10,15 @@ from hypothesis import strategies as st
 from gateway.admission.digests import define, grouped
 from gateway.admission.instructions import pin_of
 from gateway.admission.visible import is_unseen
+from gateway.bundle import Builder, PolicySource, Problems
 from gateway.bundle.environment import Environment, Reader
-from gateway.bundle.reviewed_words import reviewed_words
+from gateway.bundle.reviewed_words import reviewed_words, unreviewed_pins
 from gateway.cli.catalog.difference import differences
 from gateway.cli.catalog.document import entry, read, renew, written
 from gateway.cli.catalog.instructions import instructions_difference, pin_instructions
 from gateway.cli.catalog.listed import listed
 from gateway.cli.catalog.report import difference_json, difference_lines
+from gateway.opa.binary import obtain
 from tests.unit.cli.test_catalog_document import ABOUT, TOOL, reread, surveyed, things
 
 LONG = "Get a note by its id. Return the whole text of it, never more than one. Ask the caller if it is not clear."
@@ -146,6 +148,83 @@ def found_in(policy: Path, catalog: str) -> list[str]:
     environment = Reader().read(policy, "dev")
     found = list(reviewed_words(environment)) if isinstance(environment, Environment) else environment
     return [str(each) for each in found]
+
+
+def warned(policy: Path, document: Any) -> list[str]:
+    """Return what is reported of the pins of an environment that has this catalog entry only."""
+    assert found_in(policy, written(document)) == []
+    environment = Reader().read(policy, "dev")
+    assert isinstance(environment, Environment)
+    return [str(each) for each in unreviewed_pins(environment)]
+
+
+IMPORT = "mcp-admission catalog import http://127.0.0.1:1/mcp --server notes -o bundles/dev/catalog/notes.yaml"
+
+
+def test_pins_that_an_import_writes_have_their_words(tmp_path: Path) -> None:
+    document = entry(ABOUT, things(TOOL))
+    assert warned(tmp_path, document) == []
+    pin_instructions(document, "One.")
+    assert warned(tmp_path, document) == []
+    pin_instructions(document, None)
+    assert warned(tmp_path, document) == []
+
+
+@pytest.mark.parametrize(
+    ("gone", "said"),
+    [
+        (["description"], "`get_note` (`description`) is pinned"),
+        (["name", "description"], "`get_note` (`description`, `name`) is pinned"),
+    ],
+)
+def test_a_removed_word_is_a_warning_with_its_line_and_the_command_that_adds_it(
+    tmp_path: Path, gone: list[str], said: str
+) -> None:
+    document = entry(ABOUT, things(TOOL))
+    target = document["tools"]["get_note"]
+    for part in gone:
+        del target["reviewed"][part]
+    (found,) = warned(tmp_path, document)
+    line = next(number for number, text in enumerate(written(document).split("\n"), 1) if text.strip() == "pin:")
+    assert found.startswith(f"bundles/dev/catalog/notes.yaml:{line}: {said} without the reviewed words")
+    assert f"`{IMPORT}`" in found
+
+
+def test_a_pin_whose_words_are_gone_as_a_whole_is_a_warning_too(tmp_path: Path) -> None:
+    document = entry(ABOUT, things(TOOL))
+    del document["tools"]["get_note"]["reviewed"]
+    assert "`get_note` is pinned without" in warned(tmp_path, document)[0]
+
+
+def test_instructions_without_their_text_are_a_warning(tmp_path: Path) -> None:
+    document = entry(ABOUT, things(TOOL))
+    pin_instructions(document, "One.")
+    del document["instructions"]["reviewed"]
+    assert "`instructions` is pinned without" in warned(tmp_path, document)[0]
+
+
+def test_many_pins_without_words_are_one_warning_a_file(tmp_path: Path) -> None:
+    document = entry(ABOUT, things(*({**TOOL, "name": f"t{number}\u202e"} for number in range(50))))
+    for target in document["tools"].values():
+        del target["reviewed"]
+    (found,) = warned(tmp_path, document)
+    assert "`t0\\u202e`, `t1\\u202e`, `t2\\u202e` and 47 more are pinned without" in found
+
+
+def test_what_has_no_pin_needs_no_words(tmp_path: Path) -> None:
+    document = entry(ABOUT, things(TOOL))
+    del document["tools"]["get_note"]["pin"], document["tools"]["get_note"]["reviewed"]
+    assert warned(tmp_path, document) == []
+
+
+def test_a_build_reports_pins_without_words_and_does_not_refuse_them(tmp_path: Path) -> None:
+    document = entry(ABOUT, things(TOOL))
+    del document["tools"]["get_note"]["reviewed"]
+    assert found_in(tmp_path, written(document)) == []
+    builder = Builder(tmp_path / "state", obtain(print))
+    content = builder.content(PolicySource(tmp_path, "dev"), 1_800_000_000.0)
+    assert not isinstance(content, Problems), content
+    assert [each.what for each in content.warnings if "pinned without" in each.what]
 
 
 def test_an_entry_of_an_earlier_import_is_still_read(tmp_path: Path) -> None:
