@@ -134,10 +134,29 @@ def _go(entry: Path, directory: Path) -> None:
 
 def _rust(entry: Path, directory: Path) -> None:
     name = "client" if entry.parent.name == "clients" else "server"
-    target = directory / "target"
-    _run(["cargo", "build", "--quiet", "--locked", "--target-dir", target], entry, CARGO_INCREMENTAL="0")
+    project, target = directory / "project", directory / "target"
+    shutil.copytree(entry, project)
+    write_crate_sources(project, (entry / "Cargo.lock").read_text(encoding="utf-8"))
+    _run(["cargo", "build", "--quiet", "--locked", "--target-dir", target], project, CARGO_INCREMENTAL="0")
     shutil.copy(target / "debug" / name, directory / name)
     shutil.rmtree(target)
+
+
+def write_crate_sources(project: Path, lock: str) -> None:
+    """Write the lock file of a Rust project with the source of its crates, as Cargo on this machine names it.
+
+    Locks in this repository are without addresses; the checksums pin what is downloaded.
+    """
+    (project / "Cargo.lock").unlink(missing_ok=True)
+    _run(["cargo", "generate-lockfile", "--quiet"], project)
+    own = (project / "Cargo.lock").read_text(encoding="utf-8").splitlines()
+    source = next(line for line in own if line.startswith("source = "))
+    (project / "Cargo.lock").write_text(lock.replace("\nchecksum = ", f"\n{source}\nchecksum = "), encoding="utf-8")
+
+
+def without_crate_sources(lock: str) -> str:
+    """Return a lock file of Cargo without the source of its crates."""
+    return "".join(line for line in lock.splitlines(keepends=True) if not line.startswith("source = "))
 
 
 _INSTALLERS: Final[Mapping[str, Callable[[Path, Path], None]]] = {

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from tests.environment import ROOT
 from tests.zoo.entry import ENTRIES, Entry, clients, runs
-from tests.zoo.environments import NODE
+from tests.zoo.environments import NODE, without_crate_sources
 from tests.zoo.results import KEPT, Result, results, version
 
 COPIES: Final = ROOT / ".state/zoo/latest/entries"
@@ -120,7 +120,10 @@ def _go(directory: Path) -> None:
 
 
 def _rust(directory: Path) -> None:
-    _run(directory, "cargo", "update")
+    (directory / "Cargo.lock").unlink()
+    _run(directory, "cargo", "generate-lockfile")
+    lock = (directory / "Cargo.lock").read_text(encoding="utf-8")
+    (directory / "Cargo.lock").write_text(without_crate_sources(lock), encoding="utf-8")
 
 
 _RENEW: Final[Mapping[str, Callable[[Path], None]]] = {

@@ -1,5 +1,6 @@
 """Entries of the zoo: what is misspelled is an error, and every entry has its lock."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,16 @@ def test_every_entry_here_can_be_read_and_its_lock_has_its_package() -> None:
         assert version(directory, entry), ClientEntry
     present = {path for kind in ("servers", "clients") for path in (HERE / kind).glob("[a-z]*/")}
     assert present == servers | {directory for directory, _ in clients()}
+
+
+def test_no_lock_here_has_an_address() -> None:
+    names = ("requirements.txt", "package-lock.json", "go.sum", "Cargo.lock")
+    locks = [path for name in names for path in HERE.glob(f"*/*/{name}")]
+    assert locks
+    addressed = re.compile(r"registry|resolved|index-url|://")
+    assert [path for path in locks if addressed.search(_without_funding(path.read_text(encoding="utf-8")))] == []
+
+
+def _without_funding(lock: str) -> str:
+    """Return an npm lock without the addresses at which authors take donations."""
+    return re.sub(r'"url": "[^"]*"', "", lock)
