@@ -11,6 +11,6 @@ def lines_of(*records: AnyRecord, at: int = 1, writer: str = "w", sequence: int 
     """Return the lines of records, each decision after the descriptions that it needs."""
     descriptions, bodies = Descriptions(), list[bytes]()
     for record in records:
-        described = descriptions.lines(record) if isinstance(record, Decided) else (None, compacted(record))
+        described = descriptions.lines(record)[:2] if isinstance(record, Decided) else (None, compacted(record))
         bodies += [encoded(line) for line in described if line is not None]
     return b"".join(place(body, at=at, writer=writer, sequence=sequence + n) for n, body in enumerate(bodies))

@@ -17,6 +17,7 @@ from gateway.admission.record import Voided
 from gateway.journal.compact import compacted, encoded
 from gateway.journal.names import SegmentName
 from gateway.journal.options import Options
+from gateway.journal.repeated import RepeatedDescriptions
 from gateway.journal.retention import Kept, retain, seal_abandoned
 from gateway.journal.segment import Segment, begin
 from gateway.journal.stamp import Entry, Outcome, Stamp, size_of
@@ -50,6 +51,7 @@ class Committer:
         self._owed = 0
         self._tried = self._upkept = float("-inf")
         self._void: Voided | None = None
+        self._descriptions: Final = RepeatedDescriptions()
 
     def put(self, entries: Sequence[Entry]) -> None:
         """Hand over entries, from the event loop."""
@@ -102,23 +104,26 @@ class Committer:
 
     def _commit(self, batch: list[Entry]) -> Outcome:
         need = size_of(batch)
-        if self.failed or self._aged() or not self._fits(need):
+        self._descriptions.learn(batch)
+        if self.failed or self._aged() or self._room() < need:
             self._renew()
         self._rescue()
-        if not self._fits(need):
+        room = self._room()
+        if room < need:
             return self._withhold(batch)
-        lines, sequences = self.stamp.lines(batch)
+        repeated = self._descriptions.before(batch, room - need)
+        lines, sequences = self.stamp.lines([*repeated, *batch])
         if not self._append(lines, sequences):
             return self._withhold(batch)
         self._owe(batch)
-        return Outcome(batch, sequences)
+        return Outcome(batch, sequences[len(repeated) :])
 
-    def _fits(self, need: int) -> bool:
-        """Return whether the segment takes `need` bytes beside what calls under way need for their second records."""
+    def _room(self) -> int:
+        """Return how many bytes fit beside what calls under way need for their second records; less than 0: none."""
         if self._segment is None:
-            return False
+            return -1
         kept_back = min(self._owed * self.options.completion_bytes, self._segment.size // 4)
-        return self._segment.room() >= need + kept_back
+        return self._segment.room() - kept_back
 
     def _aged(self) -> bool:
         segment = self._segment
@@ -182,6 +187,7 @@ class Committer:
         if self._segment is not None:
             self._segment.seal()
         self._segment, self._number, self.failed = fresh, name.number, ""
+        self._descriptions.begin()
         self._declare()
         self._upkeep()
 

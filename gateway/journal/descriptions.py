@@ -1,7 +1,8 @@
 """What records only name, written once for many of them (`described` records): circumstances, definitions, texts.
 
 Rule 1: a description comes before the first record that needs it, and again after `REPEATED_NS` at the latest, so that
-the records of any span of time can be read with those of the quarter of an hour before.
+the records of any span of time can be read with those of the quarter of an hour before. Each segment begins anew
+(`repeated`), so that its records can be read without those of earlier segments, which retention removes.
 Rule 2: after a failure of the journal everything counts as not described.
 Rule 3: memory is bounded: what is described too often is only a waste, so all is forgotten at `_MOST`.
 Rule 4: senders and servers can make two things that have one key, and both are described, so that readers take what
@@ -9,7 +10,7 @@ the key names for unknown: what is remembered is the whole digest, not the key.
 """
 
 from hashlib import blake2b
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec.json import Encoder
 
@@ -25,15 +26,34 @@ _NOTHING: Final = CircumstancesLine()
 _ENCODER: Final = Encoder()
 
 
+class DecisionLines(NamedTuple):
+    """The line of a decision, and the description that has to come before it; null if it needs none."""
+
+    description: DescribedLine | None
+    decision: DecidedLine
+    describes: tuple[int, ...]
+    """The numbers of what the description describes."""
+    needs: tuple[int, ...]
+    """The numbers of what the decision only names."""
+
+
+class _Described(NamedTuple):
+    """When something was described, and its number."""
+
+    at_ns: int
+    number: int
+
+
 class Descriptions:
     """What one writer has described, and when, in nanoseconds of monotonic time."""
 
     def __init__(self) -> None:
         """Begin empty."""
-        self._described: Final[dict[object, int]] = {}
+        self._described: Final[dict[object, _Described]] = {}
+        self._count = 0
 
-    def lines(self, record: Decided) -> tuple[DescribedLine | None, DecidedLine]:
-        """Return the line of a decision, and the description that has to come before it; null if it needs none."""
+    def lines(self, record: Decided) -> DecisionLines:
+        """Return the lines of a decision."""
         circumstances = circumstances_of(record)
         whole = digest_of(circumstances)
         key = whole[:_KEY_DIGITS]
@@ -41,21 +61,31 @@ class Descriptions:
         now = record.monotonic_ns
         texts = (line.revision, record.server, record.trust, record.credential, record.agent, record.grounds)
         seen = record.definition if record.input is not None and record.input.definition is not None else ""
-        news = self._is_news(whole, now), self._is_news(seen, now), self._is_news(texts, now)
-        return (self._description(record, key, circumstances, news) if True in news else None), line
+        before, named = self._count, [self._number(what, now) for what in (whole, seen, texts)]
+        news = named[0] > before, named[1] > before, named[2] > before
+        return DecisionLines(
+            description=self._description(record, key, circumstances, news) if True in news else None,
+            decision=line,
+            describes=tuple(number for number in named if number > before),
+            needs=tuple(number for number in named if number),
+        )
 
     def forget(self) -> None:
         """Describe everything again: what was handed over may not be in the journal."""
         self._described.clear()
 
-    def _is_news(self, what: object, now_ns: int) -> bool:
-        """Return whether something has to be described, and note that it is."""
-        if not what or now_ns - self._described.get(what, -REPEATED_NS) < REPEATED_NS:
-            return False
+    def _number(self, what: object, now_ns: int) -> int:
+        """Return the number of what is described, a new one if it has to be described now; 0 for nothing."""
+        if not what:
+            return 0
+        known = self._described.get(what)
+        if known is not None and now_ns - known.at_ns < REPEATED_NS:
+            return known.number
         if len(self._described) >= _MOST:
             self.forget()
-        self._described[what] = now_ns
-        return True
+        self._count += 1
+        self._described[what] = _Described(now_ns, self._count)
+        return self._count
 
     def _description(
         self, record: Decided, key: str, circumstances: CircumstancesLine, news: tuple[bool, bool, bool]

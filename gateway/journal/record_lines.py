@@ -214,7 +214,7 @@ class DefinitionLine(Struct, frozen=True, kw_only=True):
 
 
 class DescribedLine(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="described"):
-    """What `decided` records after it only name; repeated before those of a quarter of an hour later."""
+    """What `decided` records after it only name; again in each file, and for those of a quarter of an hour later."""
 
     time: str
     sender: Annotated[str, Meta(description="Key of the circumstances.")] = ""

@@ -25,6 +25,10 @@ class Entry(NamedTuple):
     """Who waits for the receipt; null for what need not be durable before something else."""
     call_id: str = ""
     request_id: str = ""
+    describes: tuple[int, ...] = ()
+    """What a description describes, by the numbers that its writer gave (`descriptions`)."""
+    needs: tuple[int, ...] = ()
+    """What a decision only names."""
 
 
 class Outcome(NamedTuple):

@@ -26,7 +26,6 @@ from gateway.journal.committer import Committer
 from gateway.journal.compact import compacted, encoded
 from gateway.journal.descriptions import Descriptions
 from gateway.journal.options import JournalState, Options
-from gateway.journal.record_lines import RecordLine
 from gateway.journal.stamp import Entry, Outcome, Waiting
 from gateway.journal.storage import Disk, Storage
 from gateway.journal.waiting import Line
@@ -134,14 +133,15 @@ class Journal:
         return self._thread is not None and not self._closing and self._thread.is_alive()
 
     async def _first(self, record: Decided | Refused, *, owes: int) -> Receipt | JournalFailure:
-        bodies = self._encoded(record, second=False)
-        if isinstance(bodies, JournalFailure) or self._loop is None:
-            return self._failed(bodies if isinstance(bodies, JournalFailure) else None)
-        *described, body = bodies
+        entries = self._encoded(record, second=False)
+        if isinstance(entries, JournalFailure) or self._loop is None:
+            return self._failed(entries if isinstance(entries, JournalFailure) else None)
+        *described, first = entries
         for description in described:  # as a first record, so that a journal that fails does not keep it
-            self._put(Entry(description, 0, self._loop.create_future()))
+            self._put(description._replace(waiting=self._loop.create_future()))
         waiting: Waiting = self._loop.create_future()
-        self._put(Entry(body, owes, waiting, record.call_id, record.correlation.request_id))
+        names = {"call_id": record.call_id, "request_id": record.correlation.request_id}
+        self._put(first._replace(owes=owes, waiting=waiting, **names))
         self._flush()
         if self._watching is None:
             self._watching = self._loop.call_later(self._options.deadline_s / 4, self._watch)
@@ -161,37 +161,40 @@ class Journal:
         return failure or JournalFailure(detail=self.state().failed)
 
     def _later(self, record: Completed | Counted | Policy, *, owes: int) -> None:
-        bodies = self._encoded(record, second=True)
-        if isinstance(bodies, JournalFailure) or self._loop is None:
+        entries = self._encoded(record, second=True)
+        if isinstance(entries, JournalFailure) or self._loop is None:
             self._lost += 1
-            self.on_failure(bodies.detail if isinstance(bodies, JournalFailure) else self.state().failed)
+            self.on_failure(entries.detail if isinstance(entries, JournalFailure) else self.state().failed)
             return
-        self._put(Entry(bodies[-1], owes))
+        self._put(entries[-1]._replace(owes=owes))
         if self._flushing is None:
             self._flushing = self._loop.call_later(self._options.linger_s, self._flush)
 
     def _encoded(
         self, record: Decided | Completed | Counted | Policy | Refused, *, second: bool
-    ) -> list[bytes] | JournalFailure:
+    ) -> list[Entry] | JournalFailure:
         """Return the record as JSON, after its description if it needs one, or why it cannot be taken."""
         if not self._alive:
             return JournalFailure(detail=self.state().failed)
         if self._line.full(second=second):
             return JournalFailure(detail="more records wait than the journal's queue holds")
         try:
-            bodies = [encoded(line) for line in self._lines(record)]
+            entries = self._entries(record)
         except (ValueError, TypeError, OverflowError, RecursionError) as error:
             return JournalFailure(detail=f"the record cannot be written as JSON: {error}")
-        longest = max(map(len, bodies))
+        longest = max(len(entry.body) for entry in entries)
         if longest > self._record_bytes:
             return JournalFailure(detail=f"the record has {longest} bytes, more than the journal takes")
-        return bodies
+        return entries
 
-    def _lines(self, record: Decided | Completed | Counted | Policy | Refused) -> tuple[RecordLine, ...]:
+    def _entries(self, record: Decided | Completed | Counted | Policy | Refused) -> list[Entry]:
         if not isinstance(record, Decided):
-            return (compacted(record),)
-        description, line = self._descriptions.lines(record)
-        return (description, line) if description is not None else (line,)
+            return [Entry(encoded(compacted(record)))]
+        lines = self._descriptions.lines(record)
+        decision = Entry(encoded(lines.decision), needs=lines.needs)
+        if lines.description is None:
+            return [decision]
+        return [Entry(encoded(lines.description), describes=lines.describes), decision]
 
     def _put(self, entry: Entry) -> None:
         self._line.add(entry)

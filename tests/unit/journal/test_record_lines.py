@@ -191,7 +191,7 @@ def test_a_description_is_repeated_after_its_time_and_after_a_failure_only() -> 
 def test_a_definition_that_was_only_named_is_described_with_the_first_question_that_has_it(first: str) -> None:
     whole, made = CALL, Descriptions()
     made.lines(replace(whole, input=None))
-    described, _ = made.lines(whole)
+    described = made.lines(whole).description
     assert described is not None, first
     assert described.definition is not None
 
