@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.admission.digests import PARTS, canonical, define, digest, drift
+from tests.environment import ROOT
 
 INTEGERS = st.integers(-(2**53) + 1, 2**53 - 1)
 SCALARS = st.none() | st.booleans() | INTEGERS | st.floats(allow_nan=False, allow_infinity=False) | st.text()
@@ -166,3 +167,8 @@ def test_a_thousand_definitions_are_digested_in_a_fraction_of_a_second() -> None
     digests = {define(tool).sha256 for tool in tools}
     assert len(digests) == 1_000
     assert time.process_time() - start < 0.5
+
+
+def test_the_policy_library_knows_the_digests_of_the_default_execution() -> None:
+    text = (ROOT / "rego/mcp/lib/definitions/definitions.rego").read_text(encoding="utf-8")
+    assert all(f'"{digest(value)}"' in text for value in ({}, {"taskSupport": "forbidden"}))

@@ -4,7 +4,8 @@
 #   What the server presents the target to be, against what was reviewed and pinned. Rule 1: what was not seen never
 #   matches. Rule 2: a change is of a class (description, schema, annotations, added, removed), and what is of none is
 #   `other`, which no data can allow. Rule 3: a definition matches as a whole and in each part: reviewers see the words of
-#   the parts, so that the digest of the whole alone must not let in other words.
+#   the parts, so that the digest of the whole alone must not let in other words. Rule 4: the default `execution` of a
+#   tool is equal to none.
 package mcp.lib.definitions
 
 import data.mcp.lib.catalog
@@ -15,6 +16,8 @@ state := "match" if {
 	is_string(input.definition.sha256)
 	catalog.target.pin.sha256 == input.definition.sha256
 	catalog.target.pin.parts == input.definition.parts
+} else := "match" if {
+	_differs_only_in_a_default
 } else := "unpinned" if {
 	input.target.type in {"none", "task"}
 } else := "unseen" if {
@@ -27,6 +30,27 @@ state := "match" if {
 
 _is_presented if is_string(input.definition.sha256)
 
+# A server that serves several revisions can state `execution` in 2025-11-25 only. Its default and its absence mean the
+# same: the tool does not run as a task.
+_differs_only_in_a_default if {
+	_is_presented
+	is_object(input.definition.parts)
+	catalog.target.pin.parts != input.definition.parts
+	_pinned == _shown
+}
+
+_pinned := _without_default(catalog.target.pin.parts)
+
+_shown := _without_default(input.definition.parts)
+
+_without_default(parts) := {part: digest | some part, digest in parts; not _is_default(part, digest)}
+
+# The digests of `{"taskSupport": "forbidden"}` and of `{}`.
+_is_default("execution", digest) if digest in {
+	"52ff05b03bdc12840246937060687ff160a610a978c5933804c97eee503186b1",
+	"44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
+}
+
 # METADATA
 # description: The classes of what changed since the pin.
 changes := classes if {
@@ -38,18 +62,18 @@ changes := classes if {
 } else := set()
 
 _classes contains "added" if {
-	some part, _ in input.definition.parts
-	not catalog.target.pin.parts[part]
+	some part, _ in _shown
+	not _pinned[part]
 }
 
 _classes contains "removed" if {
-	some part, _ in catalog.target.pin.parts
-	not input.definition.parts[part]
+	some part, _ in _pinned
+	not _shown[part]
 }
 
 _classes contains _class(part) if {
-	some part, digest in input.definition.parts
-	catalog.target.pin.parts[part] != digest
+	some part, digest in _shown
+	_pinned[part] != digest
 }
 
 _class(part) := class if {

@@ -32,6 +32,65 @@ test_refuses_the_pinned_digest_with_other_parts if {
 	_refused(fixture.call, unreviewed)
 }
 
+_forbidden := "52ff05b03bdc12840246937060687ff160a610a978c5933804c97eee503186b1"
+
+_empty := "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
+
+test_takes_the_default_execution_of_a_tool_for_none if {
+	reviewed := {"description": "d", "inputSchema": "s"}
+	every pair in [
+		[{}, {"execution": _forbidden}],
+		[{"execution": _forbidden}, {}],
+		[{"execution": _empty}, {"execution": _forbidden}],
+	] {
+		question := _presented(object.union(reviewed, pair[1]))
+		pinned := _pinned(object.union(reviewed, pair[0]))
+		not _refused(question, pinned)
+		fixture.decision(question, pinned).resolved.pin == "match"
+	}
+}
+
+test_refuses_another_execution_and_another_change_next_to_the_default if {
+	reviewed := {"description": "d", "inputSchema": "s"}
+	every pair in [
+		[{}, {"execution": "optional"}],
+		[{"execution": "optional"}, {}],
+		[{"execution": "optional"}, {"execution": _forbidden}],
+		[{"execution": _forbidden}, {"description": "new"}],
+		[{}, {"execution": _forbidden, "description": "new"}],
+		[{}, {"execution": _forbidden, "icons": "i"}],
+	] {
+		question := _presented(object.union(reviewed, pair[1]))
+		_refused(question, _pinned(object.union(reviewed, pair[0])))
+	}
+	_refused(_presented({"execution": _forbidden}), _pinned(reviewed))
+	_refused(_presented(null), _pinned(object.union(reviewed, {"execution": _forbidden})))
+	unseen := fixture.changed(_presented(reviewed), ["definition", "sha256"], null)
+	_refused(unseen, _pinned(object.union(reviewed, {"execution": _forbidden})))
+}
+
+test_the_default_execution_is_no_change_next_to_a_tolerated_one if {
+	pinned := fixture.changed(
+		_drift({"description": "allow"}),
+		["catalog", "targets", "slack", "tools", "read_channel", "pin", "parts"],
+		{"description": "d", "inputSchema": "s", "execution": _empty},
+	)
+	not _refused(_presented({"description": "new", "inputSchema": "s"}), pinned)
+	not _refused(_presented({"description": "new", "inputSchema": "s", "execution": _forbidden}), pinned)
+	_refused(_presented({"description": "new", "inputSchema": "s", "execution": "optional"}), pinned)
+}
+
+_presented(parts) := fixture.changed(
+	fixture.call, ["definition"],
+	{"sha256": "new", "parts": parts, "annotations": {}},
+)
+
+_pinned(parts) := fixture.changed(
+	_drift({}),
+	["catalog", "targets", "slack", "tools", "read_channel", "pin", "parts"],
+	parts,
+)
+
 test_refuses_two_changes_of_which_one_is_tolerated if {
 	presented := {"sha256": "new", "parts": {"description": "new", "inputSchema": "new"}, "annotations": {}}
 	question := fixture.changed(fixture.call, ["definition"], presented)
