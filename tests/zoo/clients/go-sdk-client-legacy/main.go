@@ -1,0 +1,1 @@
+../go-sdk-client/main.go
