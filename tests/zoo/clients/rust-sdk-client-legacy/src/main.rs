@@ -1,0 +1,1 @@
+../../rust-sdk-client/src/main.rs
