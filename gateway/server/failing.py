@@ -3,6 +3,7 @@
 Rule 1: nothing of an upstream's own error pages and challenges is in it (DESIGN section 7).
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from gateway.pipeline.embedded import in_error
@@ -20,7 +21,7 @@ SERVER_ERROR: Final = 500
 NO_REQUEST: Final = frozenset({"server-error"})
 """Ids that stand for no request: the official Python SDK 1.x has this one in errors that come with an HTTP 4xx."""
 
-REMEDIES: Final = {
+_REMEDIES: Final[Mapping[str, str]] = {
     "upstream_unavailable": "Try again later, or tell the server's owner.",
     "upstream_timeout": "Try again later, or tell the server's owner.",
     "upstream_broken": "Tell the server's owner.",
@@ -28,6 +29,14 @@ REMEDIES: Final = {
     "unread_input_request": "Ask for less, or tell the server's owner.",
     "credential_missing": "Ask the gateway's operator to supply the credential.",
 }
+_LIMIT: Final = (
+    "Ask the gateway's operator to raise `limits.result_bytes`, or the server's owner to send less in one answer."
+)
+
+
+def remedy(failure: UpstreamFailure, *, must_be_read: bool) -> str:
+    """Return what helps; `large_results` does not help an answer that has to be read whole, such as a list."""
+    return _LIMIT if failure.code == "result_too_large" and must_be_read else _REMEDIES[failure.code]
 
 
 def _failed(detail: str) -> UpstreamFailure:

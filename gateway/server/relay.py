@@ -25,7 +25,7 @@ from gateway.server.event_stream import STREAM, EventStream
 from gateway.server.json_answer import ERROR, JsonAnswer
 from gateway.server.recipient import Recipient, RelayLimits
 from gateway.server.sessions import answered_headers, carried_headers
-from gateway.server.unread import Unread
+from gateway.server.unread import Unread, must_be_read
 
 __all__ = ["Relay", "RelayLimits"]
 
@@ -102,7 +102,8 @@ class Relay:
     async def fail(self, failure: UpstreamFailure) -> None:
         """Tell the client that the upstream gave no usable answer."""
         self.outcome.failed(failure)
-        await self._refuse(own(failure.code, failure.detail, failing.REMEDIES[failure.code], stage=failure.stage))
+        remedy = failing.remedy(failure, must_be_read=must_be_read(self._call))
+        await self._refuse(own(failure.code, failure.detail, remedy, stage=failure.stage))
 
     async def stop(self, refusal: Refusal) -> None:
         """Answer a call that policy ended; one that has its answer gets no second one."""

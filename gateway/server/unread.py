@@ -155,13 +155,17 @@ class Unread:
             await self._edge.write(data, more=more)
 
 
+def must_be_read(call: Call) -> bool:
+    """Return whether the gateway has to read the answer whole, whatever the route allows."""
+    resumes = call.inbound.resumes
+    return (resumes.method if resumes else call.inbound.method.name) in _FILTERED or is_checked(call)
+
+
 def _envelope(call: Call) -> Envelope | None:
     """Return what the answer has to be; null where none may pass unread."""
     resumes = call.inbound.resumes
-    method = resumes.method if resumes else call.inbound.method.name
     expected = resumes.request_id if resumes else call.inbound.request_id
-    read = method in _FILTERED or is_checked(call)
-    large = call.permit is not None and call.permit.route.large_results and not read
+    large = call.permit is not None and call.permit.route.large_results and not must_be_read(call)
     return Envelope(expected) if large and expected is not None else None
 
 

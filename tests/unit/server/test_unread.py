@@ -105,6 +105,29 @@ async def test_a_list_is_never_passed_unread(media: Media) -> None:
     assert refused(await called(gateway, "tools/list"), gateway)
 
 
+CLOSED = Route(url="http://u/mcp")
+CHECKED = Route(url="http://u/mcp", check_output=True)
+
+
+@pytest.mark.parametrize("media", ["json", "sse"])
+@pytest.mark.parametrize(
+    ("route", "method", "helps", "useless"),
+    [
+        (CLOSED, "tools/call", b"large_results", b"result_bytes"),
+        (CHECKED, "tools/call", b"result_bytes", b"large_results"),
+        (CLOSED, "tools/list", b"result_bytes", b"large_results"),
+        (OPEN, "tools/list", b"result_bytes", b"large_results"),
+    ],
+)
+async def test_the_refusal_of_a_large_result_names_the_setting_that_helps(
+    route: Route, method: str, helps: bytes, useless: bytes, media: Media
+) -> None:
+    pieces = PIECES if media == "json" else (b"data: ", *PIECES, b"\n\n")
+    got = await called(world(*pieces, media=media, route=route), method)
+    assert helps in got.body
+    assert useless not in got.body
+
+
 @pytest.mark.parametrize("media", ["json", "sse"])
 async def test_what_a_connection_begins_with_is_never_passed_unread(media: Media) -> None:
     gateway = world(*(PIECES if media == "json" else (b"data: ", *PIECES, b"\n\n")), media=media)
