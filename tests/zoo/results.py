@@ -16,11 +16,12 @@ KEPT: Final = ROOT / ".state/zoo/results"
 class Result(Struct, frozen=True, kw_only=True):
     """One row of the table: steps that are equal of those that were done, and what differs with its reason."""
 
-    kind: Literal["server", "client"]
+    kind: Literal["server", "client", "fixture"]
     name: str
     title: str
     package: str
     version: str
+    """The locked version; of a fixture the date of its newest source."""
     done: int = 0
     equal: int = 0
     differences: dict[str, str] = {}

@@ -13,16 +13,17 @@ from typing import Final
 
 from tests.environment import ROOT
 from tests.zoo.entry import clients, runs
+from tests.zoo.hosted import fixtures
 from tests.zoo.results import Result, results
 
 DOCUMENT: Final = ROOT / "docs/zoo.md"
 BEGIN: Final = "<!-- table -->"
 END: Final = "<!-- end of table -->"
-_HEADINGS: Final = {"server": "Servers", "client": "Clients"}
+_HEADINGS: Final = {"server": "Servers", "client": "Clients", "fixture": "Recorded fixtures of hosted clients"}
 
 
 def table(found: Iterable[Result], expected: dict[str, list[str]], date: str) -> str:
-    """Return the table of both kinds; `expected` are the names that each kind must have."""
+    """Return the table of all kinds; `expected` are the names that each kind must have."""
     kept = {(one.kind, one.name): one for one in found}
     lines = [f"Results of {date}."]
     for kind, names in expected.items():
@@ -50,7 +51,11 @@ def written(document: str, made: str) -> str:
 def main(path: Path = DOCUMENT) -> int:
     """Write the table; returns 1 if an entry has no result or failed."""
     found = results()
-    expected = {"server": [run.name for run in runs()], "client": [directory.name for directory, _ in clients()]}
+    expected = {
+        "server": [run.name for run in runs()],
+        "client": [directory.name for directory, _ in clients()],
+        "fixture": [name for name, _ in fixtures()],
+    }
     made = table(found, expected, datetime.now(UTC).date().isoformat())
     path.write_text(written(path.read_text(encoding="utf-8"), made), encoding="utf-8")
     complete = {(one.kind, one.name) for one in found if not one.problem}
