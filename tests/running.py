@@ -24,6 +24,7 @@ import httpx
 
 from gateway.journal.expanding import Expander
 from gateway.journal.reader import read
+from tests.verification import shared_verification
 
 DEADLINE_S: Final = 60.0
 _TICK_S: Final = 0.05
@@ -141,18 +142,19 @@ async def running(
     """
     wanted = _settings(root, settings or {}, environment)
     (root / "settings.yaml").write_text(json.dumps(wanted, indent=2), encoding="utf-8")
-    with (root / "log").open("wb") as log:
-        command = [python, "-m", "gateway", "serve", "--config", str(root / "settings.yaml")]
-        write_environment(root / "policy" / "bundles" / environment, servers, files, environment)
-        process = _started(command, log)
-    gateway = Gateway(root, process, environment)
-    try:
-        await until(lambda: _listening(gateway), lambda: gateway.log.read_text(encoding="utf-8"))
-        if ready:
-            await gateway.ready()
-        yield gateway
-    finally:
-        await asyncio.to_thread(end, process)
+    with shared_verification(root / "state"):
+        with (root / "log").open("wb") as log:
+            command = [python, "-m", "gateway", "serve", "--config", str(root / "settings.yaml")]
+            write_environment(root / "policy" / "bundles" / environment, servers, files, environment)
+            process = _started(command, log)
+        gateway = Gateway(root, process, environment)
+        try:
+            await until(lambda: _listening(gateway), lambda: gateway.log.read_text(encoding="utf-8"))
+            if ready:
+                await gateway.ready()
+            yield gateway
+        finally:
+            await asyncio.to_thread(end, process)
 
 
 def _started(command: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
