@@ -148,7 +148,7 @@ class _Talk:
 
         running = asyncio.create_task(_outcome(_call(client, call, progressed)))
         waiting = asyncio.create_task(begun.wait())
-        await asyncio.wait({waiting, running}, timeout=_BEGUN_S)
+        await asyncio.wait({waiting, running}, timeout=_BEGUN_S, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         running.cancel()
         await asyncio.wait({running}, timeout=_STEP_S)
