@@ -20,6 +20,7 @@ UNSHOWN: Final = frozenset({401, 407})
 SERVER_ERROR: Final = 500
 NO_REQUEST: Final = frozenset({"server-error"})
 """Ids that stand for no request: the official Python SDK 1.x has this one in errors that come with an HTTP 4xx."""
+MESSAGE_REFUSED: Final = error_body(None, INVALID_REQUEST, "the server refused the message")
 
 _REMEDIES: Final[Mapping[str, str]] = {
     "upstream_unavailable": "Try again later, or tell the server's owner.",
@@ -86,17 +87,17 @@ def unwilling(reply: Reply) -> UpstreamFailure:
     return UpstreamFailure(code="upstream_unavailable", detail=detail, stage="failed")
 
 
-def error_only(body: bytes) -> bytes:
-    """Return the JSON-RPC error of a reply whose HTTP status refuses the request, or our own in place of anything else.
+def error_only(body: bytes, instead: bytes = MESSAGE_REFUSED) -> bytes:
+    """Return the JSON-RPC error of a reply whose HTTP status refuses the request, or `instead` of anything else.
 
     An error that names another request is not shown; an id that stands for no request becomes null.
     """
     message = read_body(body)
     error = message.error if isinstance(message, Response) else None
     if not isinstance(message, Response) or error is None or not unequivocal(body) or in_error(error) != []:
-        return error_body(None, INVALID_REQUEST, "the server refused the message")
+        return instead
     if message.id is None:
         return body
     if message.id not in NO_REQUEST:
-        return error_body(None, INVALID_REQUEST, "the server refused the message")
+        return instead
     return addressed(message, None).raw

@@ -3,6 +3,7 @@
 Rule 1: a body that is not the response to the request is an error for its sender, with what it is instead.
 Rule 2: a JSON-RPC error reaches the client whatever HTTP status it came with. In the legacy era the status becomes 200,
 because a 4xx ends the sessions of some clients; a 404 to a session stays 404, because it says that the session is gone.
+Without an error it has no body, as if the body were not JSON: clients have their own words for a session that is gone.
 In the modern era a 4xx stays, because clients recognize the era of a server by it.
 """
 
@@ -75,7 +76,9 @@ class JsonAnswer:
                 return await self._deliver(status if kept else _OK, action, shown)
         if status in failing.REFUSED or status >= failing.SERVER_ERROR:
             return failing.unwilling(self._reply)
-        await self._to.edge.respond(status, (*carried_headers(self._reply), *JSON), failing.error_only(body))
+        gone = self._to.call.inbound.era == "legacy" and self._keeps_status()
+        shown = failing.error_only(body, b"" if gone else failing.MESSAGE_REFUSED)
+        await self._to.edge.respond(status, (*carried_headers(self._reply), *(JSON if shown else ())), shown)
         return None
 
     def _keeps_status(self) -> bool:

@@ -122,18 +122,31 @@ async def test_a_failure_of_the_server_is_told_as_one(body: bytes, status: int) 
     assert world.journal.completions[-1].outcome == "upstream_unavailable"
 
 
-async def test_a_session_that_is_gone_is_gone_whatever_the_error_says() -> None:
+async def in_lost_session(body: bytes) -> Got:
+    """Ask in a session that the server answers with HTTP 404 and a body."""
+
     def upstream(message: dict[str, Any]) -> FakeReply:
         if message.get("method") == "initialize":
             result: dict[str, Any] = {"protocolVersion": "2025-11-25", "capabilities": {}}
-            body = orjson.dumps({"jsonrpc": "2.0", "id": 1, "result": result})
-            return FakeReply(body, headers=(("mcp-session-id", "u"),))
-        return FakeReply(ERROR, status=404)
+            opening = orjson.dumps({"jsonrpc": "2.0", "id": 1, "result": result})
+            return FakeReply(opening, headers=(("mcp-session-id", "u"),))
+        return FakeReply(body, status=404)
 
     browser = Browser(World(upstream=upstream))
     opened = await browser.legacy("initialize", {"protocolVersion": "2025-11-25", "capabilities": {}})
-    got = await browser.legacy("tools/list", {}, ("mcp-session-id", opened.headers["mcp-session-id"]))
+    return await browser.legacy("tools/list", {}, ("mcp-session-id", opened.headers["mcp-session-id"]))
+
+
+async def test_a_session_that_is_gone_is_gone_whatever_the_error_says() -> None:
+    got = await in_lost_session(ERROR)
     assert (got.status, got.body) == (404, ERROR)
+
+
+@pytest.mark.parametrize("body", [b"", b"Not Found: Session not found", b"<html>", ERROR.replace(b'"id":1', b'"id":2')])
+async def test_a_session_that_is_gone_without_an_error_is_an_empty_answer(body: bytes) -> None:
+    got = await in_lost_session(body)
+    assert (got.status, got.body) == (404, b"")
+    assert "content-type" not in got.headers
 
 
 @pytest.mark.parametrize("status", [400, 404])
