@@ -55,7 +55,7 @@ NEEDS: Final[Mapping[str, Need]] = {
     "chromium": Need(
         lambda: shutil.which("chromium") is not None, "Chromium is not installed (on Debian: apt-get install chromium)"
     ),
-    "mvn": Need(lambda: shutil.which("mvn") is not None, "Maven is not installed"),
+    "mvn": Need(lambda: all(map(shutil.which, ("mvn", "javac"))), "Maven or a JDK is not installed"),
     "go": Need(lambda: shutil.which("go") is not None, "Go is not installed"),
     "node": Need((ROOT / "tests/node/node_modules/.bin/node").exists, "npm could not install tests/node (see above)"),
     "client1": Need((ROOT / ".venv-client1/bin/python").exists, "`make client1` did not run"),

@@ -25,7 +25,7 @@ KEPT: Final = ROOT / ".state/zoo/environments"
 _PATIENCE_S: Final = 1_200
 _LOCKS: Final = (
     *("requirements.txt", "package-lock.json", "package.json", "go.mod", "go.sum", "main.go"),
-    *("Cargo.toml", "Cargo.lock", "src/main.rs", "pom.xml", "checksums.txt"),
+    *("Cargo.toml", "Cargo.lock", "src/main.rs", "pom.xml", "checksums.txt", "src/Server.java"),
 )
 NODE: Final = ROOT / "tests/node/node_modules/.bin/node"
 NEEDS: Final[Mapping[Ecosystem, tuple[str, ...]]] = {
@@ -159,10 +159,34 @@ def without_crate_sources(lock: str) -> str:
     return "".join(line for line in lock.splitlines(keepends=True) if not line.startswith("source = "))
 
 
+def _java(entry: Path, directory: Path) -> None:
+    libraries = directory / "lib"
+    copy_jars(entry, libraries)
+    wanted = (entry / "checksums.txt").read_text(encoding="utf-8").splitlines()
+    wrong = "\n".join(sorted(set(wanted) ^ set(jar_checksums(libraries))))
+    if wrong:
+        raise InstallationError(f"{entry}: the libraries from Maven are not those of checksums.txt:\n{wrong}")
+    options = ["-proc:none", "-cp", f"{libraries}/*", "-d", directory / "classes"]
+    _run(["javac", *options, entry / "src/Server.java"], directory)
+
+
+def copy_jars(entry: Path, libraries: Path) -> None:
+    """Copy the libraries of a Java project, and those that they need, into a directory."""
+    plugin = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
+    options = ["--batch-mode", "--quiet", "--strict-checksums", f"-DoutputDirectory={libraries}"]
+    _run(["mvn", *options, plugin], entry)
+
+
+def jar_checksums(libraries: Path) -> list[str]:
+    """Return one line for each library, with the SHA-256 of its file, as `sha256sum` prints it."""
+    return [f"{sha256(path.read_bytes()).hexdigest()}  {path.name}" for path in sorted(libraries.iterdir())]
+
+
 _INSTALLERS: Final[Mapping[str, Callable[[Path, Path], None]]] = {
     "requirements.txt": _python,
     "package-lock.json": _node,
     "go.mod": _go,
     "Cargo.lock": _rust,
+    "checksums.txt": _java,
 }
 """How each lock file of an entry is installed; an entry with two has both."""

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from tests.environment import ROOT
 from tests.zoo.entry import ENTRIES, Entry, clients, runs
-from tests.zoo.environments import NODE, without_crate_sources
+from tests.zoo.environments import NODE, InstallationError, copy_jars, jar_checksums, without_crate_sources
 from tests.zoo.results import KEPT, Result, results, version
 
 COPIES: Final = ROOT / ".state/zoo/latest/entries"
@@ -63,7 +63,7 @@ def renewed(directory: Path) -> str:
         if (directory / lock).exists():
             try:
                 renew(directory)
-            except (OSError, subprocess.SubprocessError) as error:
+            except (OSError, subprocess.SubprocessError, InstallationError) as error:
                 printed = error.stderr if isinstance(error, subprocess.CalledProcessError) else ""
                 return f"the lock could not be renewed: {error}\n{printed or ''}"[:4_000]
     return ""
@@ -126,11 +126,22 @@ def _rust(directory: Path) -> None:
     (directory / "Cargo.lock").write_text(without_crate_sources(lock), encoding="utf-8")
 
 
+def _java(directory: Path) -> None:
+    plugin = "org.codehaus.mojo:versions-maven-plugin:2.18.0:use-latest-releases"
+    options = ("--batch-mode", "--quiet", "-DallowMajorUpdates=false", "-DgenerateBackupPoms=false")
+    _run(directory, "mvn", *options, "-Dmaven.version.ignore=(?i).*[.-](alpha|beta|rc|m).*", plugin)
+    libraries = directory / "lib"
+    copy_jars(directory, libraries)
+    (directory / "checksums.txt").write_text("\n".join(jar_checksums(libraries)) + "\n", encoding="utf-8")
+    shutil.rmtree(libraries)
+
+
 _RENEW: Final[Mapping[str, Callable[[Path], None]]] = {
     "requirements.txt": _python,
     "package-lock.json": _node,
     "go.mod": _go,
     "Cargo.lock": _rust,
+    "checksums.txt": _java,
 }
 
 if __name__ == "__main__":

@@ -69,4 +69,17 @@ def _cargo(text: str, package: str) -> str:
     return lines[at + 1].split('"')[1] if at is not None else ""
 
 
-_LOCKS: Final = {"requirements.txt": _requirements, "package-lock.json": _npm, "go.mod": _go, "Cargo.lock": _cargo}
+def _jar(text: str, package: str) -> str:
+    start = f"{package.rpartition(':')[2]}-"
+    names = (line.split()[1].removesuffix(".jar") for line in text.splitlines())
+    versions = (name.removeprefix(start) for name in names if name.startswith(start))
+    return next((found for found in versions if found[0].isdigit()), "")
+
+
+_LOCKS: Final = {
+    "requirements.txt": _requirements,
+    "package-lock.json": _npm,
+    "go.mod": _go,
+    "Cargo.lock": _cargo,
+    "checksums.txt": _jar,
+}

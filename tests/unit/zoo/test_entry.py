@@ -27,6 +27,7 @@ LOCKS = {
     "package-lock.json": '{"packages": {"node_modules/x": {"version": "1.2.3"}}}',
     "go.mod": "module m\nrequire (\n\tx v1.2.3\n\ty v9.9.9 // indirect\n)",
     "Cargo.lock": '[[package]]\nname = "x"\nversion = "1.2.3"\n',
+    "checksums.txt": "0  x-y-9.9.9.jar\n0  x-1.2.3.jar\n",
 }
 
 
