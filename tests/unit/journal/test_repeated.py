@@ -78,7 +78,7 @@ async def test_a_segment_begins_with_what_its_decisions_need_and_nothing_else(tm
         await journal.decided(call(number, number))
     await journal.decided(call(SENDERS, 0))
     await journal.close()
-    last = segments(journal.directory)[-1][1]
+    last = [path for _, path in segments(journal.directory) if path.stat().st_size][-1]  # an idle writer begins another
     lines = [orjson.loads(line) for line in (await asyncio.to_thread(last.read_bytes)).splitlines()]
     assert [line["kind"] for line in lines] == ["described", "decided"]
     assert_whole(whole(last))
