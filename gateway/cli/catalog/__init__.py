@@ -76,8 +76,8 @@ def imported(url: str, server: str, owner: str | None, output: Path | None, **op
     if output is not None and output.exists():
         document = _existing(output, server)
         reviewed = changed_lines(document, found.instructions)
-        unheld = renew(document, things)
         pin_instructions(document, found.instructions)
+        unheld = renew(document, things)
     else:
         about = About(
             server=server,
@@ -89,8 +89,8 @@ def imported(url: str, server: str, owner: str | None, output: Path | None, **op
         )
         reviewed = []
         document = entry(about, [])
-        unheld = renew(document, things)
         pin_instructions(document, found.instructions, at=list(document).index("trust") + 1)
+        unheld = renew(document, things)
     _put(output, written(document))
     reports = (left_out_lines(left_out), unheld_lines(unheld), unchecked_lines(things), failed_lines(found.failed))
     for line in (*reviewed, *chain.from_iterable(reports)):

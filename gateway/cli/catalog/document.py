@@ -23,6 +23,8 @@ from gateway.cli.live import escaped
 
 _KEY: Final = 100
 """Characters of a name that a report shows."""
+_SHOWN: Final = 10
+"""Names that a report shows."""
 _SECTIONS: Final = ("tools", "prompts", "resources")
 
 
@@ -73,20 +75,36 @@ def renew(document: Any, things: Sequence[Listed]) -> list[str]:
 
 def _fit(document: Any) -> list[str]:
     """Remove the longest reviewed words until a build reads the file, and return what was removed, in words."""
-    whys: list[str] = []
-    if len(written(document).encode()) <= MAX_BYTES:
-        return []
+    removed: list[str] = []
+    while (excess := len(written(document).encode()) - MAX_BYTES) > 0 and (reviewed := _reviewed(document)):
+        for size, name, target in reviewed:
+            if excess <= 0:
+                break
+            del target["reviewed"]
+            excess -= size
+            removed.append(name)
+    return [_without_words(removed)] if removed else []
+
+
+def _without_words(names: Sequence[str]) -> str:
+    shown = ", ".join(escaped(name[:_KEY]) for name in names[:_SHOWN])
+    others = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{shown}{others}: the entry is longer than {MAX_BYTES} bytes with the words of all"
+
+
+def _reviewed(document: Any) -> list[tuple[int, str, Any]]:
+    """Return the targets with reviewed words, those with the longest first: the bytes of the words, name and target."""
     targets: list[tuple[str, Any]] = [
-        (name, each) for section in _SECTIONS for name, each in document.get(section, {}).items()
+        (name, each) for section in _SECTIONS for name, each in document.get(section, {}).items() if "reviewed" in each
     ]
-    sized = sorted(
-        ((len(written(each)), name, each) for name, each in targets if "reviewed" in each), key=itemgetter(0)
-    )
-    while sized and len(written(document).encode()) > MAX_BYTES:
-        _, name, target = sized.pop()
-        del target["reviewed"]
-        whys.append(f"{escaped(name[:_KEY])}: the entry is longer than {MAX_BYTES} bytes with its words")
-    return whys
+    sized = ((_bytes(target["reviewed"]), name, target) for name, target in targets)
+    return sorted(sized, key=itemgetter(0), reverse=True)
+
+
+def _bytes(reviewed: Any) -> int:
+    """Return how many bytes reviewed words take in an entry, with their indentation."""
+    around = "section:\n  name:\n"
+    return len(written({"section": {"name": {"reviewed": reviewed}}}).encode()) - len(around)
 
 
 def written(document: Any) -> str:

@@ -11,6 +11,7 @@ from io import StringIO
 from itertools import pairwise
 from typing import Any, Final
 
+from msgspec import Struct
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.emitter import Emitter
@@ -30,8 +31,8 @@ _LONG: Final = 100
 """Characters from which on a text is folded."""
 _MOST: Final = 100_000
 """Bytes of YAML that one part may take."""
-_AROUND: Final = 4
-"""Levels of a catalog entry around a part."""
+_AROUND: Final = 3
+"""Levels of a catalog entry around the parts."""
 _END: Final = re.compile(r"(?<=[.!?:;]) (?=\S)")
 
 
@@ -69,51 +70,64 @@ def yaml_text(text: str) -> str:
 
 
 def reviewed_parts(fields: Mapping[str, Any]) -> tuple[Any, dict[str, str]]:
-    """Return the parts of a definition for a catalog entry, and why others cannot be held."""
+    """Return the parts of a definition for a catalog entry, and why others cannot be held.
+
+    All parts are read back at once; each by itself only if one of them does not come back.
+    """
+    together = _nodes(fields, blocks=True)
+    if _lost(together, fields) is None:
+        return together, {}
     made, left_out = CommentedMap(), dict[str, str]()
     for part, value in fields.items():
-        held = _held(part, value)
-        if isinstance(held, _No):
-            left_out[part] = held.why
+        held = _held({part: value})
+        if isinstance(held, _Lost):
+            left_out[part] = f"`{part}` {held.why}"
         else:
-            made[part] = held.value
+            made[part] = held[part]
     return made, left_out
 
 
-class _No:
-    def __init__(self, why: str) -> None:
-        self.why = why
+class _Lost(Struct, frozen=True):
+    """Why parts do not come back as they are; `final` if no other form of them does."""
+
+    why: str
+    final: bool = True
 
 
-class _Held:
-    def __init__(self, value: Any) -> None:
-        self.value = value
+def _held(fields: Mapping[str, Any]) -> Any:
+    """Return parts as YAML that reads back as it is, with blocks if it can be, or why they are lost."""
+    made = _nodes(fields, blocks=True)
+    lost = _lost(made, fields)
+    if lost is not None and not lost.final:
+        made = _nodes(fields, blocks=False)
+        lost = _lost(made, fields)
+    return lost or made
 
 
-def _held(part: str, value: Any) -> _Held | _No:
-    """Return a part as YAML that reads back as it is, with blocks if it can be."""
-    why = ""
-    for blocks in (True, False):
-        made = _node(value, blocks=blocks)
-        nested: Any = made
+def _lost(made: Any, fields: Mapping[str, Any]) -> _Lost | None:
+    """Write parts as deep as in an entry, read them back, and return why they are lost; null if they are not."""
+    nested: Any = made
+    for _ in range(_AROUND):
+        nested = CommentedMap({"a": nested})
+    stream = StringIO()
+    review_yaml().dump(nested, stream)
+    text = stream.getvalue().encode("utf-8", "replace")
+    if len(text) > _MOST:
+        return _Lost(f"is longer than {_MOST} bytes")
+    found = read_document("", text)
+    if isinstance(found, Document):
+        if secrets_in(found):
+            return _Lost("looks like it holds a secret")
+        inner = found.value
         for _ in range(_AROUND):
-            nested = CommentedMap({"a": nested})
-        stream = StringIO()
-        review_yaml().dump(nested, stream)
-        text = stream.getvalue().encode("utf-8", "replace")
-        if len(text) > _MOST:
-            return _No(f"`{part}` is longer than {_MOST} bytes")
-        found = read_document("", text)
-        why = f"`{part}` has values that a catalog cannot hold"
-        if isinstance(found, Document):
-            if secrets_in(found):
-                return _No(f"`{part}` looks like it holds a secret")
-            inner = found.value
-            for _ in range(_AROUND):
-                inner = inner["a"]
-            if digest(inner) == digest(value):
-                return _Held(made)
-    return _No(why)
+            inner = inner["a"]
+        if inner.keys() == fields.keys() and all(digest(inner[part]) == digest(fields[part]) for part in fields):
+            return None
+    return _Lost("has values that a catalog cannot hold", final=False)
+
+
+def _nodes(fields: Mapping[str, Any], *, blocks: bool) -> Any:
+    return CommentedMap({part: _node(value, blocks=blocks) for part, value in fields.items()})
 
 
 def _node(value: Any, *, blocks: bool) -> Any:

@@ -11,6 +11,7 @@ from gateway.admission.digests import define, grouped
 from gateway.admission.instructions import pin_of
 from gateway.admission.visible import is_unseen
 from gateway.bundle import Builder, PolicySource, Problems
+from gateway.bundle.document import read_document
 from gateway.bundle.environment import Environment, Reader
 from gateway.bundle.reviewed_words import reviewed_words, unreviewed_pins
 from gateway.cli.catalog.difference import differences
@@ -84,14 +85,49 @@ def test_a_part_that_a_catalog_cannot_hold_is_left_out_and_reported() -> None:
     ]
 
 
-def test_an_entry_is_never_longer_than_a_build_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.cli.catalog.document.MAX_BYTES", 10_000)
+@pytest.mark.parametrize(("most", "kept"), [(10_000, range(1, 10)), (5_000, range(1, 4)), (1_000, range(1))])
+def test_an_entry_is_never_longer_than_a_build_reads(monkeypatch: pytest.MonkeyPatch, most: int, kept: range) -> None:
+    monkeypatch.setattr("gateway.cli.catalog.document.MAX_BYTES", most)
     document = entry(ABOUT, [])
-    tools = [{**TOOL, "name": f"tool_{number}", "description": "x" * 900 + str(number)} for number in range(10)]
+    tools = [{**TOOL, "name": f"tool_{number}", "description": "x\n" * 100 * number} for number in range(9)]
     whys = renew(document, things(*tools))
     found = reread(written(document))["tools"]
-    assert len(whys) == sum("reviewed" not in each for each in found.values()) > 0
-    assert any("reviewed" in each for each in found.values())
+    with_words = [name for name, each in found.items() if "reviewed" in each]
+    assert with_words == [f"tool_{number}" for number in range(len(with_words))], "the shortest words stay"
+    assert len(with_words) in kept
+    assert len(written(document).encode()) <= most or not with_words
+    (why,) = whys
+    assert why.startswith("tool_8, tool_7")
+
+
+def test_an_entry_is_written_a_few_times_however_many_words_are_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole: list[int] = []
+
+    def counted(document: Any) -> str:
+        text = written(document)
+        whole.append(len(text) if "owner" in document else 0)
+        return text
+
+    monkeypatch.setattr("gateway.cli.catalog.document.MAX_BYTES", 30_000)
+    monkeypatch.setattr("gateway.cli.catalog.document.written", counted)
+    tools = [{**TOOL, "name": f"tool_{number}", "description": "Get it. " * 200} for number in range(40)]
+    document = entry(ABOUT, [])
+    (why,) = renew(document, things(*tools))
+    assert "and 2" in why
+    assert len(list(filter(None, whole))) <= 4, "two of them before anything is removed"
+
+
+def test_the_words_of_a_definition_are_read_back_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[bytes] = []
+
+    def counted(file: str, content: bytes) -> Any:
+        reads.append(content)
+        return read_document(file, content)
+
+    monkeypatch.setattr("gateway.cli.catalog.reviewed_text.read_document", counted)
+    document = entry(ABOUT, [])
+    assert renew(document, things(*({**TOOL, "name": f"tool_{number}"} for number in range(3)))) == []
+    assert len(reads) == 3
 
 
 def test_a_renewed_import_has_the_new_words_and_no_old_comment() -> None:
