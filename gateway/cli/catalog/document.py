@@ -4,6 +4,7 @@ Rule 1: what people wrote stays: renewing an entry adds what is new and renews p
 Rule 2: what a server wrote is data: its words are whole beside the pin, and nothing in them is unseen or a key of ours.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from io import StringIO
 from operator import itemgetter
@@ -59,6 +60,8 @@ def renew(document: Any, things: Sequence[Listed]) -> list[str]:
     Returns what of the words a catalog cannot hold, in words.
     """
     left_out: list[str] = []
+    too_long = _too_long(things)
+    wordless = {(one.section, one.key) for one in too_long}
     for section in _SECTIONS:
         for one in (one for one in things if one.section == section):
             targets: Any = document.setdefault(section, CommentedMap())
@@ -66,15 +69,29 @@ def renew(document: Any, things: Sequence[Listed]) -> list[str]:
                 _add(targets, one, believe_annotations=document.get("believe_annotations") is True)
             targets[one.key]["pin"] = _pin(one.definition)
             targets[one.key].pop("reviewed", None)
+            if (section, one.key) in wordless:
+                continue
             reviewed, whys = reviewed_parts(dict(sorted(grouped(one.item).items())))
             if reviewed:
                 targets[one.key]["reviewed"] = reviewed
             left_out += [f"{section[:-1]} {escaped(one.key[:_KEY])}: {why}" for why in whys.values()]
-    return [*left_out, *_fit(document)]
+    removed = [one.key for one in too_long] + _fit(document)
+    return [*left_out, *([_without_words(removed)] if removed else [])]
+
+
+def _too_long(things: Sequence[Listed]) -> list[Listed]:
+    """Return those whose words cannot be in the entry because shorter ones fill it twice; the longest first."""
+    filled, too_long = 0, list[Listed]()
+    sized = ((len(json.dumps(one.item, ensure_ascii=False)), one) for one in things)
+    for size, one in sorted(sized, key=itemgetter(0)):
+        filled += size
+        if filled > 2 * MAX_BYTES:
+            too_long.append(one)
+    return too_long[::-1]
 
 
 def _fit(document: Any) -> list[str]:
-    """Remove the longest reviewed words until a build reads the file, and return what was removed, in words."""
+    """Remove the longest reviewed words until a build reads the file, and return the names that lost them."""
     removed: list[str] = []
     while (excess := len(written(document).encode()) - MAX_BYTES) > 0 and (reviewed := _reviewed(document)):
         for size, name, target in reviewed:
@@ -83,13 +100,7 @@ def _fit(document: Any) -> list[str]:
             del target["reviewed"]
             excess -= size
             removed.append(name)
-    return [_without_words(removed)] if removed else []
-
-
-def _without_words(names: Sequence[str]) -> str:
-    shown = ", ".join(escaped(name[:_KEY]) for name in names[:_SHOWN])
-    others = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"{shown}{others}: the entry is longer than {MAX_BYTES} bytes with the words of all"
+    return removed
 
 
 def _reviewed(document: Any) -> list[tuple[int, str, Any]]:
@@ -105,6 +116,12 @@ def _bytes(reviewed: Any) -> int:
     """Return how many bytes reviewed words take in an entry, with their indentation."""
     around = "section:\n  name:\n"
     return len(written({"section": {"name": {"reviewed": reviewed}}}).encode()) - len(around)
+
+
+def _without_words(names: Sequence[str]) -> str:
+    shown = ", ".join(escaped(name[:_KEY]) for name in names[:_SHOWN])
+    others = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{shown}{others}: the entry is longer than {MAX_BYTES} bytes with the words of all"
 
 
 def written(document: Any) -> str:
