@@ -22,6 +22,7 @@ from typing import IO, Any, Final
 
 import httpx
 
+from gateway.bundle.document import MAX_BYTES
 from gateway.journal.expanding import Expander
 from gateway.journal.reader import read
 from tests.verification import shared_verification
@@ -210,7 +211,13 @@ def write_environment(
     for name, data in content.items():
         path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(data, indent=2), encoding="utf-8")
+        path.write_text(_json(data), encoding="utf-8")
+
+
+def _json(data: Mapping[str, Any]) -> str:
+    """Return readable JSON, or short JSON if the readable one is longer than a file of a policy may be."""
+    text = json.dumps(data, indent=2)
+    return text if len(text) <= MAX_BYTES else json.dumps(data)
 
 
 def catalog(name: str, url: str, **more: Any) -> dict[str, Any]:
