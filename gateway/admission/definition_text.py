@@ -4,7 +4,7 @@ Rule 1: a text is cut at its own lines and after its sentences (the next one the
 value is indented JSON with sorted keys.
 Rule 2: invisible characters and backslashes are escaped: two values that differ never have the same lines.
 Rule 3: lines for a log are few and short, and say what they leave out; a long line is shown around its change.
-Rule 4: a server chooses its text: what is compared line by line is bounded, because that takes cubic time at worst.
+Rule 4: the number of compared lines is limited: the server chooses its text, and comparing takes cubic time at worst.
 """
 
 import json
@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from gateway.admission.digests import digest
+from gateway.admission.digests import digest, stated
 from gateway.admission.visible import visible
 
 _SENTENCE: Final = re.compile(r"(?<=[.!?:;])(?= \S)")
@@ -60,9 +60,9 @@ def reviewed_changes(
     `digests` those of all its parts, if `shown` lacks some of them. `unkept` notes a pinned part without words.
     """
     pin: Mapping[str, Any] = target.get("pin", {})
-    pinned: Mapping[str, str] = pin.get("parts", {})
+    pinned = stated(pin.get("parts", {}))
     reviewed: Mapping[str, Any] = target.get("reviewed", {})
-    known = {part: digest(value) for part, value in shown.items()} if digests is None else digests
+    known = stated({part: digest(value) for part, value in shown.items()} if digests is None else digests)
     differ = [part for part in _parts(pinned, known) if pinned.get(part) != known.get(part)]
     compared = [part for part in differ if part in shown or part not in known]
     lines = {part: list(_changed(part, reviewed, shown, bounds)) for part in compared}

@@ -67,7 +67,8 @@ def defined(fields: Mapping[str, Any]) -> Definition:
 
 
 def drift(pinned: Mapping[str, str], shown: Mapping[str, str]) -> list[DriftClass]:
-    """Return the classes in which two sets of parts differ, as policy judges them, sorted; empty where equal."""
+    """Return the classes in which two sets of parts differ, as policy judges them, sorted; empty if they are equal."""
+    pinned, shown = stated(pinned), stated(shown)
     changed = {name for name in pinned.keys() & shown.keys() if pinned[name] != shown[name]}
     classes: set[DriftClass] = {PARTS.get(name, "other") for name in changed}
     if pinned.keys() - shown.keys():
@@ -75,6 +76,14 @@ def drift(pinned: Mapping[str, str], shown: Mapping[str, str]) -> list[DriftClas
     if shown.keys() - pinned.keys():
         classes.add("added")
     return sorted(classes)
+
+
+def stated(parts: Mapping[str, str]) -> dict[str, str]:
+    """Return the digests of parts without a default `execution`, which is equal to none (`mcp.lib.definitions`).
+
+    Only revision 2025-11-25 has the field, so a server of several revisions states it in one and not in another.
+    """
+    return {part: each for part, each in parts.items() if part != "execution" or each not in _DEFAULT_EXECUTIONS}
 
 
 def digest(value: object) -> str:
@@ -198,3 +207,7 @@ def _hints(annotations: object) -> dict[str, Any]:
     if not isinstance(annotations, dict):
         return {}
     return {name: annotations[name] for name in HINTS if type(annotations.get(name)) is bool}  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+
+
+_DEFAULT_EXECUTIONS: Final = frozenset(map(digest, ({}, {"taskSupport": "forbidden"})))
+"""Digests of the `execution` of a tool that does not run as a task."""

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 
 from gateway.admission.definition_text import changed_lines, reviewed_changes
-from gateway.admission.digests import drift, grouped
+from gateway.admission.digests import drift, grouped, stated
 from gateway.cli.catalog.listed import SECTIONS, Listed
 from gateway.protocol.values import as_object
 
@@ -65,9 +65,10 @@ def _compared(one: Listed, target: Mapping[str, Any] | None) -> Difference:
     pin = as_object(target.get("pin"))
     if pin is None:
         return Difference(section=one.section, key=one.key, state="unpinned")
-    if pin.get("sha256") == one.definition.sha256:
+    known, listed = as_object(pin.get("parts")) or {}, one.definition.parts
+    pinned, shown = stated(known), stated(listed)
+    if pin.get("sha256") == one.definition.sha256 or (pinned == shown and known != listed):
         return Difference(section=one.section, key=one.key, state="unchanged")
-    pinned, shown = as_object(pin.get("parts")) or {}, one.definition.parts
     parts = sorted(name for name in pinned.keys() | shown.keys() if pinned.get(name) != shown.get(name))
     return Difference(
         section=one.section,

@@ -173,6 +173,19 @@ def test_a_difference_shows_the_changed_lines() -> None:
     assert difference_json("notes", found)["lines"] == found.lines
 
 
+@pytest.mark.parametrize("default", [{}, {"taskSupport": "forbidden"}])
+def test_the_default_execution_of_a_tool_is_no_difference(default: dict[str, str]) -> None:
+    stated, changed = {**TOOL, "execution": default}, {**TOOL, "execution": default, "description": "Other."}
+    for one, other in ((TOOL, stated), (stated, TOOL)):
+        (found,) = differences(reread(written(entry(ABOUT, things(one)))), things(other))
+        assert found.state == "unchanged"
+    (found,) = differences(reread(written(entry(ABOUT, things(TOOL)))), things(changed))
+    assert (found.classes, found.parts) == (("description",), ("description",))
+    assert [line[:13] for line in found.lines] == ["- description", "+ description"]
+    (found,) = differences(reread(written(entry(ABOUT, things(stated)))), things({**TOOL, "execution": {"x": 1}}))
+    assert (found.state, found.parts) == ("drifted", ("execution",))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
