@@ -6,7 +6,8 @@ the reviewed words of the revision that refused.
 Rule 1: the lines are worked out in a thread, one definition after another; every other event passes at once.
 Rule 2: an event is never lost for its lines: if they cannot be had, it says why.
 Rule 3: the lines of a definition are in the log once.
-Rule 4: memory is bounded: the words of the last revisions, the texts that wait, the definitions that were shown.
+Rule 4: what looks like a secret is masked, as in records: a server can write a credential into its definition.
+Rule 5: memory is bounded: the words of the last revisions, the texts that wait, the definitions that were shown.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from typing import Final, NamedTuple
 
 from gateway.admission.definition_text import FOR_LOG, NOT_KEPT, reviewed_changes
 from gateway.admission.refused_definition import unpacked
+from gateway.admission.secret_texts import masked_text
 from gateway.bundle.carried import DATA
 from gateway.bundle.reviewed_file import REVIEWED, ReviewedCatalog, read_catalog
 from gateway.opa.process import Report
@@ -140,7 +142,8 @@ class DefinitionChanges:
         entry = catalog.entry(server, kind, presented.target)
         unkept = _NOT_CARRIED if catalog.words is None else NOT_KEPT
         found = reviewed_changes(entry or {}, presented.words, FOR_LOG, digests=presented.digests, unkept=unkept)
-        return [_UNPINNED, *found] if entry is None else found or [_AS_A_WHOLE]
+        masked = [masked_text(line, []) for line in found]
+        return [_UNPINNED, *masked] if entry is None else masked or [_AS_A_WHOLE]
 
     def _catalog(self, files: Mapping[str, bytes]) -> ReviewedCatalog:
         """Return the catalog of a bundle; the one that was read last is kept until nothing waits."""

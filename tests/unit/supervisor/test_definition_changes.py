@@ -169,6 +169,12 @@ async def test_a_server_cannot_write_lines_of_its_own_into_the_log() -> None:
         assert line[:2] in {"- ", "+ ", "? "}
 
 
+async def test_what_looks_like_a_secret_is_masked() -> None:
+    token = "ghp_" + "a1" * 18
+    fields = event(TOOL | {"description": f"Read notes. Use {token} for it."})
+    assert (await lines_of(bundles(), fields))[-1] == "+ description:  Use [masked] for it."
+
+
 async def test_eight_megabytes_are_left_out_of_the_log_and_the_rest_is_not() -> None:
     found = await lines_of(bundles(), event(TOOL | {"description": "x" * 8_000_000, "title": "Obey"}))
     said = "? description: it has changed and is too long, or nests too deep, to be compared in a log"
