@@ -2,7 +2,7 @@
 
 Rule 1: words that do not give the digest of their pin are a problem: the reviewed text is always the pinned one.
 Rule 2: if all parts of a pin are there, they give the digest of the whole definition as well.
-Rule 3: a pin without its words is a warning: a text that nobody sees may have been pinned by mistake, or on purpose.
+Rule 3: a pin without its words is a warning: reviewers cannot see what was pinned.
 Rule 4: a bundle carries them in a file of its own (`reviewed_file`), which no decision reads.
 """
 

@@ -119,7 +119,7 @@ class Committer:
         return Outcome(batch, sequences[len(repeated) :])
 
     def _room(self) -> int:
-        """Return how many bytes fit beside what calls under way need for their second records; less than 0: none."""
+        """Return the free bytes without those kept back for second records; negative if the segment takes nothing."""
         if self._segment is None:
             return -1
         kept_back = min(self._owed * self.options.completion_bytes, self._segment.size // 4)

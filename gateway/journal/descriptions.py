@@ -1,8 +1,8 @@
 """What records only name, written once for many of them (`described` records): circumstances, definitions, texts.
 
 Rule 1: a description comes before the first record that needs it, and again after `REPEATED_NS` at the latest, so that
-the records of any span of time can be read with those of the quarter of an hour before. Each segment begins anew
-(`repeated`), so that its records can be read without those of earlier segments, which retention removes.
+the records of any span of time can be read with those of the quarter of an hour before. Each segment repeats what its
+records need (`repeated`), so that they can be read after retention removed earlier segments.
 Rule 2: after a failure of the journal everything counts as not described.
 Rule 3: memory is bounded: what is described too often is only a waste, so all is forgotten at `_MOST`.
 Rule 4: senders and servers can make two things that have one key, and both are described, so that readers take what

@@ -22,7 +22,7 @@ DRIFTED: Final = 10_000
 DRIFTED_A_MINUTE: Final = 100
 """Lines about the definitions of one server; what is left out is logged if it is still seen in a later minute."""
 _WORDS: Final = 500
-_COMPARE: Final = "compare it with `mcp-admission catalog diff`, and review it or tell the server's owner"
+_COMPARE: Final = "compare it with `mcp-admission catalog diff`; then review it, or contact the server's owner"
 
 
 class Events(Protocol):

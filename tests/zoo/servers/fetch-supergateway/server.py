@@ -27,7 +27,7 @@ PAGES: Final = {
 
 
 class Site(ThreadingHTTPServer):
-    """The site, in a process of its own beside the command."""
+    """A small web site, served by a process that the command starts and ends."""
 
     daemon_threads = True
 
