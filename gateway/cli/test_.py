@@ -104,7 +104,7 @@ def _shown(stage: Stage) -> Looked:
 def _mutated(hunt: Hunt) -> int:
     """Show what becomes of the mutants; the number of problems found."""
     began = time.monotonic()
-    report = hunt.run(_progress if sys.stderr.isatty() else _silent)
+    report = hunt.run(_progress if sys.stderr.isatty() else _tenths)
     if not isinstance(report, Report):
         for problem in report:
             click.echo(f"      {problem}")
@@ -138,5 +138,7 @@ def _progress(done: int, of: int) -> None:
     click.echo(f"\r      {done} of {of} mutants judged", err=True, nl=done == of)
 
 
-def _silent(done: int, of: int) -> None:
-    del done, of
+def _tenths(done: int, of: int) -> None:
+    """Report each tenth on a line of its own, for a log file."""
+    if done * 10 // of > (done - 1) * 10 // of:
+        click.echo(f"      {done} of {of} mutants judged", err=True)

@@ -148,6 +148,9 @@ def test_a_mutant_that_changes_no_answer_is_told_and_is_none(run: Run, repositor
     assert "LOOSENS" not in result.stdout
     (line,) = [line for line in result.stdout.splitlines() if " mutation " in line]
     assert re.search(r"[1-9]\d mutants, [1-9]\d killed, 1 survived, of which 0 loosened", line), line
+    progress = re.findall(r"(\d+) of (\d+) mutants judged", result.stderr)
+    assert len(progress) == 10, "one line each tenth"
+    assert progress[-1][0] == progress[-1][1]
     assert f"{OWN}/names_are_short.rego:8: no test notices the deletion: `input.target.type" in result.stdout
 
 
