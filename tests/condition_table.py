@@ -8,8 +8,8 @@ import subprocess
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.bundle.schema import schema
 from gateway.opa.binary import find
+from gateway.policy.sources.schema_checks import schema
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 README: Final = ROOT / "bundles" / "README.md"

@@ -10,6 +10,7 @@ import orjson
 from msgspec import Struct, field
 
 from gateway.admission.action import Forward
+from gateway.admission.argument_findings import Findings
 from gateway.admission.decision import (
     Credential,
     Decision,
@@ -25,7 +26,6 @@ from gateway.admission.decision import (
     Route,
     Verdict,
 )
-from gateway.admission.findings import Findings
 from gateway.admission.masking import Masking
 from gateway.admission.policy_input import Definition, Gateway, PolicyInput, SchemaCheck, Target
 from gateway.admission.principal import Principal, Verified
@@ -33,9 +33,9 @@ from gateway.admission.record import Completed, Counted, Decided, JournalFailure
 from gateway.admission.refusal import Wording
 from gateway.admission.refused_definition import RefusedDefinition
 from gateway.pipeline import Pipeline
+from gateway.pipeline.discovery_limits import LookLimits
 from gateway.pipeline.engine import Parts
 from gateway.pipeline.listings import Listings, ListLimits
-from gateway.pipeline.looks import LookLimits
 from gateway.pipeline.ports import (
     Definitions,
     Learned,

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 
 from msgspec import Struct
 
-from gateway.bundle.pack import Packed
+from gateway.artifact.pack import Packed
 from tests.hubs import Ground, Hub, ground, serving
 from tests.policies import compiled, packed
 from tests.running import Gateway, running

@@ -20,10 +20,10 @@ import httpx
 from cryptography.hazmat.primitives import serialization
 from msgspec import Struct
 
-from gateway.bundle.manifest import Metadata, rfc3339
-from gateway.bundle.pack import canonical, pack
-from gateway.bundle.signing import SigningKey, ephemeral_key
-from gateway.hub.callers import ROLES
+from gateway.artifact.manifest import Metadata, rfc3339
+from gateway.artifact.pack import canonical, pack
+from gateway.artifact.signing import SigningKey, ephemeral_key
+from gateway.hub.bearer_tokens import ROLES
 from gateway.identity import tokens
 from tests.running import end, until
 

@@ -7,11 +7,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from gateway.bundle import Builder, PolicySource, Problems
-from gateway.bundle.manifest import Metadata
-from gateway.bundle.pack import Packed, pack
-from gateway.bundle.signing import SigningKey
+from gateway.artifact.manifest import Metadata
+from gateway.artifact.pack import Packed, pack
+from gateway.artifact.signing import SigningKey
 from gateway.opa.binary import obtain
+from gateway.policy.build import Builder, PolicySource
+from gateway.policy.sources.problem import Problems
 from tests.running import write_environment
 
 

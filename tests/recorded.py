@@ -11,13 +11,13 @@ from gateway.admission.masking import Level, Masking, Seal, in_arguments
 from gateway.admission.principal import ANONYMOUS, Principal
 from gateway.admission.record import Decided, Occasion
 from gateway.admission.recording import decided
-from gateway.bundle.answering import NoDecision
-from gateway.bundle.asking import Acting, asked, question
-from gateway.bundle.build import Content
-from gateway.bundle.scenarios import asking
-from gateway.bundle.tool import Opa
-from gateway.journal.options import Options
+from gateway.journal.journal_options import Options
 from gateway.journal.writer import Journal
+from gateway.policy.build import Content
+from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.scenario_question import Acting, asked, question
+from gateway.policy.scenario_run import NoDecision
+from gateway.policy.scenarios import asking
 
 NOW: Final = 1_795_183_200.0
 

@@ -22,9 +22,9 @@ from typing import IO, Any, Final
 
 import httpx
 
-from gateway.bundle.document import MAX_BYTES
-from gateway.journal.expanding import Expander
 from gateway.journal.reader import read
+from gateway.journal.record_expander import Expander
+from gateway.policy.sources.document import MAX_BYTES
 from tests.verification import shared_verification
 
 DEADLINE_S: Final = 60.0

@@ -14,6 +14,8 @@ from typing import Any, Final
 from msgspec import Struct
 
 from gateway.admission.digests import canonical, digest_of_bytes
+from gateway.admission.json_schema_validator import Validator, compiled_schema, is_pattern
+from gateway.admission.json_walk import depth, inner, is_node, nodes, size
 from gateway.admission.policy_input import ArgumentsMeta, SchemaCheck
 from gateway.admission.schema_costs import Extent, cost_by_value, steps_of
 from gateway.admission.schemas import (
@@ -29,9 +31,7 @@ from gateway.admission.schemas import (
     of_member,
 )
 from gateway.admission.usable_schema import Unchecked, UsableSchema, usable
-from gateway.admission.validator import Validator, compiled_schema, is_pattern
-from gateway.admission.walking import depth, inner, is_node, nodes, size
-from gateway.protocol.keys import fold as plain_fold
+from gateway.protocol.key_folding import fold as plain_fold
 
 BUDGET: Final = 3_000_000
 """Most steps that a check may take by `schema_costs`: a step is about 10 ns, and nothing else runs meanwhile, so that

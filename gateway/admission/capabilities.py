@@ -8,11 +8,11 @@ Rule 3: what some reader takes for a capability of the table, and is not spelled
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from gateway.admission.exchange import Inbound
+from gateway.admission.inbound import Inbound
 from gateway.admission.policy_input import AskedMessage, Item, Target
-from gateway.protocol.keys import fold
+from gateway.protocol.json_values import as_object
+from gateway.protocol.key_folding import fold
 from gateway.protocol.methods import lookup
-from gateway.protocol.values import as_object
 
 OF_SERVER: Final[Mapping[str, str]] = {
     "tools": "tools/list",

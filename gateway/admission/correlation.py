@@ -14,9 +14,9 @@ from urllib.parse import unquote
 
 from msgspec import Struct
 
-from gateway.admission.secrecy import scrubbed
+from gateway.admission.redaction import scrubbed
 from gateway.protocol.headers import Headers, trace_id_of
-from gateway.protocol.values import as_object
+from gateway.protocol.json_values import as_object
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _CONVERSATION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+=~-]{0,127}")

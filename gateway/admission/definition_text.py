@@ -16,7 +16,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from gateway.admission.digests import digest, stated
-from gateway.admission.visible import visible
+from gateway.admission.visible_text import visible
 
 _SENTENCE: Final = re.compile(r"(?<=[.!?:;])(?= \S)")
 _BEFORE: Final = 40

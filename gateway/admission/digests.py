@@ -12,10 +12,10 @@ from typing import Any, Final, Literal, cast
 
 import orjson
 
+from gateway.admission.json_walk import depth, has_nodes, inner, nodes
 from gateway.admission.number_forms import rewriting
 from gateway.admission.policy_input import Definition
-from gateway.admission.walking import depth, has_nodes, inner, nodes
-from gateway.protocol.steps import Steps, finish
+from gateway.protocol.stepwise import Steps, finish
 
 DriftClass = Literal["description", "schema", "annotations", "added", "removed", "other"]
 

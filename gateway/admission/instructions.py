@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from gateway.admission.decision import Verdict
 from gateway.admission.digests import digest
-from gateway.protocol.keys import fold
+from gateway.protocol.key_folding import fold
 
 KEY: Final = "instructions"
 ANY: Final = "any"

@@ -11,7 +11,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from gateway.admission.policy_input import Target, TargetType
-from gateway.protocol.values import as_list, as_object, as_text
+from gateway.protocol.json_values import as_list, as_object, as_text
 
 
 class ListKind(Struct, frozen=True, kw_only=True):

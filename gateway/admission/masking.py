@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from gateway.admission.decision import Word
 from gateway.admission.policy_input import ArgumentError, Client, PolicyInput, Target
-from gateway.admission.secrecy import (
+from gateway.admission.redaction import (
     DEPTH,
     kind_of,
     named_secrets,

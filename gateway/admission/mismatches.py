@@ -11,10 +11,10 @@ from typing import Any, Final
 import orjson
 from msgspec import Struct
 
+from gateway.admission.json_schema_validator import Path, Violation
 from gateway.admission.policy_input import ArgumentError
 from gateway.admission.schemas import is_array, is_object
 from gateway.admission.usable_schema import UsableSchema
-from gateway.admission.validator import Path, Violation
 from gateway.protocol.json_pointers import pointer_to
 
 MOST: Final = 5

@@ -8,7 +8,7 @@ import re
 from typing import Final
 
 from gateway.protocol.json_text import joined, parted
-from gateway.protocol.steps import Steps
+from gateway.protocol.stepwise import Steps
 
 _ODD: Final = (b".0,", b".0]", b".0}", b"e+", b"e-6")
 _EXPONENT: Final = re.compile(rb"(?<![0-9.e+-])(-?)([0-9])\.?([0-9]*+)e(?:\+(1[6-9]|20)|-6)(?![0-9])")

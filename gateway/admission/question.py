@@ -13,9 +13,9 @@ from typing import Any, Final
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
+from gateway.admission.argument_findings import Findings
 from gateway.admission.arguments import measure
-from gateway.admission.exchange import Inbound
-from gateway.admission.findings import Findings
+from gateway.admission.inbound import Inbound
 from gateway.admission.policy_input import (
     ArgumentsMeta,
     AskedMessage,
@@ -35,8 +35,8 @@ from gateway.admission.policy_input import (
 )
 from gateway.admission.session_digest import session_digest
 from gateway.admission.uris import is_template, with_normal_uri
+from gateway.protocol.json_values import as_object
 from gateway.protocol.message import Notification, Request
-from gateway.protocol.values import as_object
 
 _WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _NS: Final = 1_000_000_000

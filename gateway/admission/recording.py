@@ -19,7 +19,7 @@ from gateway.admission.masking import Masking, digest, masked
 from gateway.admission.policy_input import Client, PolicyInput
 from gateway.admission.principal import Principal
 from gateway.admission.record import Arguments, Caller, Decided, Enforced, Occasion, Refused, rfc3339
-from gateway.admission.secrecy import repeated, scrubbed, without_secrets
+from gateway.admission.redaction import repeated, scrubbed, without_secrets
 from gateway.admission.secret_texts import Scrubber
 
 _WORDS: Final = 500

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
-from gateway.protocol.values import as_list, as_object
+from gateway.protocol.json_values import as_list, as_object
 
 _BLOCKS: Final = frozenset({"text", "image", "audio", "resource", "resource_link"})
 _MEMBERS: Final = ("content", "messages")

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from gateway.admission.json_walk import inner, is_list, nodes, size
 from gateway.admission.schemas import is_array, is_object, referenced
-from gateway.admission.walking import inner, is_list, nodes, size
 
 _PLACE: Final = ("not", "if", "then", "else")
 _PLACES: Final = ("allOf", "anyOf", "oneOf")

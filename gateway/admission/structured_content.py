@@ -7,8 +7,8 @@ Rule 2: content that cannot be checked does not fit; keywords that cannot be use
 from collections.abc import Mapping
 from typing import Any, Final
 
+from gateway.admission.argument_findings import value_findings
 from gateway.admission.arguments import Checker
-from gateway.admission.findings import value_findings
 from gateway.admission.mismatches import Words
 
 KEY: Final = "structuredContent"

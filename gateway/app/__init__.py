@@ -18,9 +18,8 @@ from typing import Any, Final
 from msgspec import Struct, structs
 from starlette.types import ASGIApp
 
-from gateway.app.doors import Doors, floods_recorded, guarded, metadata_beside
-from gateway.app.handed import Handed
-from gateway.app.parts import (
+from gateway.app.asgi_stack import Doors, floods_recorded, guarded, metadata_beside
+from gateway.app.factories import (
     calls_of,
     gateway_of,
     identity_of,
@@ -31,15 +30,16 @@ from gateway.app.parts import (
     pulse_of,
     streams_of,
 )
-from gateway.app.peers import SupervisedPeers
-from gateway.identity.flood import Aggregate
+from gateway.app.worker_context import Handed
+from gateway.app.worker_peers import SupervisedPeers
+from gateway.identity.refused_callers import Aggregate
 from gateway.journal.writer import Journal
 from gateway.opa.client import OpaClient
 from gateway.opa.process import Report
-from gateway.opa.readiness import Pulse, Readiness
+from gateway.opa.readiness_probe import Pulse, Readiness
 from gateway.pipeline import Pipeline
 from gateway.pipeline.ownership import Ownership
-from gateway.protocol.claims import Claim, Held
+from gateway.protocol.ownership_claims import Claim, Held
 from gateway.secrets import Secrets
 from gateway.server import Endpoint, Streams
 from gateway.settings import Settings

@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from gateway import __version__
-from gateway.cli.loading import Loading
+from gateway.cli.lazy_commands import Loading
 
 # In the order in which a newcomer meets them; the sentence is what `--help` says without loading the module.
 COMMANDS: Final = {

@@ -17,8 +17,8 @@ import msgspec
 from gateway.cli import agent_files as files
 from gateway.cli import agent_view as view
 from gateway.cli.agent_files import Registration, Token
-from gateway.cli.policy_place import policy_place
-from gateway.cli.when import when
+from gateway.cli.expiry_times import when
+from gateway.cli.policy_option import policy_place
 from gateway.identity import tokens
 
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")

@@ -19,9 +19,9 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from gateway.bundle import moments
-from gateway.bundle.document import Document, read_document
-from gateway.bundle.source_files import Listed, list_files
+from gateway.policy.sources import timestamps
+from gateway.policy.sources.document import Document, read_document
+from gateway.policy.sources.source_files import Listed, list_files
 
 _ITEM: Final = re.compile(r"^(?P<outer> *)[^\s#-][^\n]*:[ ]*\n(?:\s*(?:#[^\n]*)?\n)*(?P<inner> *)- ", re.MULTILINE)
 
@@ -133,7 +133,7 @@ def remove(entry: Any, chosen: Callable[[Any], bool]) -> int:
 
 def expiry(token: Any, zone: str) -> datetime | None:
     """Return when a token ends, a date in this time zone; None if it does not, or if that cannot be read."""
-    return moments.end(str(token["expires"]), zone) if "expires" in token else None
+    return timestamps.end(str(token["expires"]), zone) if "expires" in token else None
 
 
 def moment_text(at: datetime) -> Any:

@@ -16,23 +16,23 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway.admission.principal import CLAIM_FIELDS
-from gateway.bundle import Builder, PolicySource, Problems
-from gateway.bundle.answering import NoDecision
-from gateway.bundle.asking import Acting, Asked, acting, asked, contradiction, question
-from gateway.bundle.build import Content
-from gateway.bundle.plain import is_object
-from gateway.bundle.scenarios import asking
-from gateway.bundle.tool import Opa
+from gateway.artifact.json_types import is_object
 from gateway.cli.ask_view import shown
-from gateway.cli.journal_place import journal_directory, place_as
+from gateway.cli.journal_options import journal_directory, place_as
 from gateway.cli.journal_record import decided_record
-from gateway.cli.opa_found import opa_found, remembered
-from gateway.cli.policy_place import policy_place
+from gateway.cli.locate_opa import opa_found, remembered
+from gateway.cli.policy_option import policy_place
 from gateway.journal.query import agent_of, target_of
+from gateway.policy.build import Builder, Content, PolicySource
+from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.scenario_question import Acting, Asked, acting, asked, contradiction, question
+from gateway.policy.scenario_run import NoDecision
+from gateway.policy.scenarios import asking
+from gateway.policy.sources.problem import Problems
 from gateway.protocol.malformed import Malformed
-from gateway.protocol.strict import parse
-from gateway.review.revisions import environment_of
-from gateway.review.withheld import is_withheld
+from gateway.protocol.strict_json import parse
+from gateway.review.hub_revisions import environment_of
+from gateway.review.masked_fields import is_withheld
 
 KINDS: Final = ("tool", "resource", "prompt", "method")
 _WORDS: Final = {"groups": "group"}

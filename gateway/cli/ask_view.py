@@ -10,9 +10,9 @@ import click
 
 from gateway.admission.decision import Decision, Ground, Reason, Resolved
 from gateway.admission.owners import owners
-from gateway.bundle.asking import Acting, Asked
-from gateway.bundle.plain import Json
+from gateway.artifact.json_types import Json
 from gateway.cli.replay_view import cut
+from gateway.policy.scenario_question import Acting, Asked
 from gateway.review.explanation import conditions_compared
 
 _COLORS = {"allow": "green", "hold": "yellow", "deny": "red"}

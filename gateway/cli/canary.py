@@ -14,11 +14,17 @@ from msgspec import to_builtins
 from gateway.cli.bundle.publish import publication, published, settled
 from gateway.cli.bundle.rollback import own, reissued, trusted_artefact
 from gateway.cli.bundle.signing_key import key_options, signing_key
-from gateway.cli.hubs.options import because_option, hub_options, verification_option, verifying_keys, wait_options
-from gateway.cli.hubs.place import Known
-from gateway.cli.hubs.remote import remote
-from gateway.cli.live import escaped
-from gateway.hub.pointer import Assignment, Pointer
+from gateway.cli.live_decisions import escaped
+from gateway.cli.publishing.hub_client import remote
+from gateway.cli.publishing.hub_options import (
+    because_option,
+    hub_options,
+    verification_option,
+    verifying_keys,
+    wait_options,
+)
+from gateway.cli.publishing.publish_target import Known
+from gateway.hub.channel_pointer import Assignment, Pointer
 
 _channel = click.option("--channel", default="canary", show_default=True, help="The channel that some follow first.")
 _instead_of = click.option(

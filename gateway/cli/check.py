@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from gateway.bundle.checking import COVERAGE, Checked, Checking, Summary, environments
-from gateway.bundle.quality import counted
-from gateway.cli.opa_found import opa_found, remembered
+from gateway.cli.locate_opa import opa_found, remembered
+from gateway.policy.checking import COVERAGE, Checked, Checking, Summary, environments
+from gateway.policy.rego.rego_checks import counted
 
 _OF_KINDS = (
     "`kind` is what the agent of the credential is registered as; it does not prove which program uses the credential."

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import click
 
-from gateway.cli.connecting import connections
+from gateway.cli.client_configs import connections
 from gateway.cli.next_steps import ExampleCall, next_steps
-from gateway.cli.renamed import renamed
-from gateway.cli.running import run, settings_from
+from gateway.cli.renamed_options import renamed
+from gateway.cli.run_gateway import run, settings_from
 from gateway.settings import Settings
 
 PORT = 8931

@@ -15,20 +15,20 @@ import click
 import orjson
 from msgspec import Struct
 
+from gateway.cli.bundle_options import Named, bundle_options, reviewed
 from gateway.cli.explain_view import document, shown
-from gateway.cli.hubs.options import token_option
-from gateway.cli.hubs.remote import remote
-from gateway.cli.hubs.source import fetched
-from gateway.cli.journal_place import journal_directory, place
+from gateway.cli.journal_options import journal_directory, place
 from gateway.cli.journal_record import decided_record
-from gateway.cli.live import colored
-from gateway.cli.opa_found import opa_found
-from gateway.cli.reviewed import Named, bundle_options, reviewed
+from gateway.cli.live_decisions import colored
+from gateway.cli.locate_opa import opa_found
+from gateway.cli.publishing.hub_client import remote
+from gateway.cli.publishing.hub_options import token_option
+from gateway.cli.publishing.published_bundles import fetched
 from gateway.library import library
 from gateway.review.candidate import Candidate, Unusable, from_bytes
 from gateway.review.explanation import Explanation, explained
-from gateway.review.revisions import environment_of, in_hub
-from gateway.review.row import Row, asked_in
+from gateway.review.hub_revisions import environment_of, in_hub
+from gateway.review.recorded_decision import Row, asked_in
 from gateway.review.sidecar import Binary, SidecarError, asked
 from gateway.settings import Settings, load, unknown_variables
 

@@ -10,16 +10,16 @@ from typing import Any, Final
 import click
 import msgspec
 
-from gateway.cli.live import escaped
+from gateway.cli.live_decisions import escaped
 from gateway.cli.replay_view import cut, why
-from gateway.journal.expanding import UNDESCRIBED
-from gateway.journal.lines import Read
 from gateway.journal.query import agent_of, target_of
+from gateway.journal.record_expander import UNDESCRIBED
+from gateway.journal.segment_lines import Read
 from gateway.review.candidate import Candidate
 from gateway.review.explanation import Explanation, RuleThere, Standing
-from gateway.review.judged import Judged
-from gateway.review.revisions import same_policy
-from gateway.review.row import STOP, WHY
+from gateway.review.hub_revisions import same_policy
+from gateway.review.recorded_decision import STOP, WHY
+from gateway.review.replayed_outcome import Judged
 from gateway.review.whatif.search import Searched
 
 _WORDS: Final = {"allow": "ALLOWED", "deny": "DENIED", "hold": "HELD"}

@@ -15,11 +15,11 @@ import click
 import uvloop
 from cryptography.hazmat.primitives import serialization
 
-from gateway.bundle.manifest import rfc3339
-from gateway.bundle.signing import ephemeral_key
-from gateway.cli.hubs import prune
-from gateway.cli.running import logged
-from gateway.hub.callers import ROLES
+from gateway.artifact.manifest import rfc3339
+from gateway.artifact.signing import ephemeral_key
+from gateway.cli.publishing import prune
+from gateway.cli.run_gateway import logged
+from gateway.hub.bearer_tokens import ROLES
 from gateway.hub.serve import serve as served
 from gateway.hub.settings import HubSettings, load
 from gateway.identity import tokens

@@ -16,20 +16,20 @@ from typing import Any, Final
 import click
 import orjson
 
-from gateway.cli.ending import ending
+from gateway.cli.command_end import ending
 from gateway.cli.journal_arguments import arguments
 from gateway.cli.journal_export import export as exported
 from gateway.cli.journal_export import keygen, options
 from gateway.cli.journal_filters import chosen, filters
-from gateway.cli.journal_place import journal_directory, place, renamed_place
+from gateway.cli.journal_options import journal_directory, place, renamed_place
 from gateway.cli.journal_schema import schema
 from gateway.cli.journal_text import call_text, statistics_text
-from gateway.cli.live import colored, header, line, width_of
+from gateway.cli.live_decisions import colored, header, line, width_of
 from gateway.journal.follow import Tail
 from gateway.journal.follow import follow as added_to
-from gateway.journal.lines import Read
 from gateway.journal.query import SHOWN, Filter, Selection, find, joined, select
 from gateway.journal.reader import read
+from gateway.journal.segment_lines import Read
 from gateway.journal.statistics import statistics
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

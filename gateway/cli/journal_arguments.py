@@ -11,11 +11,11 @@ from typing import Any
 import click
 import orjson
 
-from gateway.cli.journal_place import journal_directory, place
-from gateway.cli.reviewed import private_keys
-from gateway.journal.crypt import KeyFault, decrypted
-from gateway.journal.lines import Read
+from gateway.cli.bundle_options import private_keys
+from gateway.cli.journal_options import journal_directory, place
+from gateway.journal.encryption import KeyFault, decrypted
 from gateway.journal.query import find
+from gateway.journal.segment_lines import Read
 
 
 @click.command(

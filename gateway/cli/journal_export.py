@@ -13,14 +13,14 @@ from typing import Any, Final
 
 import click
 
-from gateway.cli.reviewed import Named, bundle_options, reviewed
-from gateway.cli.since import Since
-from gateway.journal.crypt import KeyFault, Recipients, encrypted, new_key, recipients
+from gateway.cli.bundle_options import Named, bundle_options, reviewed
+from gateway.cli.start_times import Since
+from gateway.journal.encryption import KeyFault, Recipients, encrypted, new_key, recipients
 from gateway.review.corpus import Corpus
-from gateway.review.row import WHY
-from gateway.review.share import Share, shares
-from gateway.review.sources import SourceError, environments, rows
-from gateway.review.withheld import Readings
+from gateway.review.decision_sources import SourceError, environments, rows
+from gateway.review.masked_fields import Readings
+from gateway.review.recorded_decision import WHY
+from gateway.review.replay_coverage import Share, shares
 
 _OUTPUT: Final = click.Path(dir_okay=False, path_type=Path)
 

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import click
 
-from gateway.cli.since import Since
+from gateway.cli.start_times import Since
 from gateway.journal.query import Filter
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])

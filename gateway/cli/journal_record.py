@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from gateway.journal.lines import Read
 from gateway.journal.query import find
+from gateway.journal.segment_lines import Read
 
 
 def decided_record(journal: Path, identifier: str) -> Read:

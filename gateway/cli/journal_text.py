@@ -10,10 +10,10 @@ from typing import Any, Final
 
 import click
 
-from gateway.cli.columns import columns, cut
-from gateway.cli.live import escaped
-from gateway.journal.lines import Read
+from gateway.cli.live_decisions import escaped
+from gateway.cli.text_width import columns, cut
 from gateway.journal.query import Found, outcome_of, target_of
+from gateway.journal.segment_lines import Read
 from gateway.journal.statistics import Latency, Statistics
 
 _WORDS: Final = {"allow": "ALLOWED", "deny": "DENIED", "hold": "HELD", "refused": "REFUSED"}

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import click
 
-from gateway.bundle.emergency import Stop, is_extended
-from gateway.bundle.kept import Shelf
-from gateway.bundle.stops import Stops
-from gateway.hub.stopping import lifted, stopped
+from gateway.artifact.emergency_bundle import Stop, is_extended
+from gateway.artifact.stop_file import Stops
+from gateway.follow.last_good import Shelf
+from gateway.hub.stop_store import lifted, stopped
 from gateway.settings import Problems, Settings, load, unknown_variables
 
 
@@ -70,7 +70,7 @@ def _unable(settings: Settings, stop: Stop) -> str:
     policy = kept_policy(settings) if is_extended(stop) else None
     if policy is None:
         return ""
-    from gateway.hub.bearing import UNABLE, unenforceable  # noqa: PLC0415 - few stops need its modules
+    from gateway.hub.name_check import UNABLE, unenforceable  # noqa: PLC0415 - few stops need its modules
 
     unable = unenforceable(stop, [policy])
     return f"{unable}. {UNABLE}" if unable else ""

@@ -14,22 +14,22 @@ from typing import Any, Final
 import click
 import orjson
 
-from gateway.cli.live import colored
-from gateway.cli.opa_found import opa_found
+from gateway.cli.bundle_options import Named, bundle_options, private_keys, reviewed
+from gateway.cli.live_decisions import colored
+from gateway.cli.locate_opa import opa_found
 from gateway.cli.replay_markdown import markdown
 from gateway.cli.replay_view import shown
-from gateway.cli.reviewed import Named, bundle_options, private_keys, reviewed
-from gateway.cli.since import Since
+from gateway.cli.start_times import Since
 from gateway.library import library
 from gateway.review.candidate import Candidate
-from gateway.review.expected import Expected, read_expected
-from gateway.review.matrix import Matrix
+from gateway.review.decision_sources import SourceError, count, environments, rows
+from gateway.review.expected_changes import Expected, read_expected
+from gateway.review.masked_fields import Readings
+from gateway.review.outcome_flips import Matrix
+from gateway.review.recorded_decision import Left, Row
 from gateway.review.replaying import Replay
 from gateway.review.report import Report, document
-from gateway.review.row import Left, Row
 from gateway.review.sidecar import Binary, SidecarError, asked
-from gateway.review.sources import SourceError, count, environments, rows
-from gateway.review.withheld import Readings
 
 _PATH: Final = click.Path(exists=True, path_type=Path)
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from gateway.cli.replay_view import cut
-from gateway.review.matrix import OUTCOMES, Flips
+from gateway.review.outcome_flips import OUTCOMES, Flips
+from gateway.review.recorded_decision import WHY
 from gateway.review.report import REMEDY, Report, uncompared
-from gateway.review.row import WHY
 
 MOST_CHARACTERS: Final = 60_000
 """GitHub takes 65,536."""

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import click
 
-from gateway.cli.live import escaped
-from gateway.review.matrix import OUTCOMES, Flips, Kind
+from gateway.cli.live_decisions import escaped
+from gateway.review.outcome_flips import OUTCOMES, Flips, Kind
+from gateway.review.recorded_decision import WHY
 from gateway.review.report import REMEDY, Report, uncompared
-from gateway.review.row import WHY
 
 _WORDS = 160
 _COLORS = {"allow": "green", "hold": "yellow", "deny": "red"}

@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
-from gateway.cli.hubs.barrier import Barrier, waited
-from gateway.cli.hubs.options import hub_options
-from gateway.cli.hubs.remote import remote
+from gateway.cli.publishing.hub_client import remote
+from gateway.cli.publishing.hub_options import hub_options
+from gateway.cli.publishing.rollout_barrier import Barrier, waited
 
 
 @click.command(

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from msgspec import structs
 
-from gateway.cli.running import run, settings_from
+from gateway.cli.run_gateway import run, settings_from
 from gateway.settings import table
 
 

@@ -17,15 +17,15 @@ from typing import Any, Final
 import click
 from msgspec import to_builtins
 
-from gateway.bundle.emergency import LONGEST_S, Kind, Stop, fault, selected
-from gateway.cli.hubs.barrier import Barrier, waited
-from gateway.cli.hubs.options import because_option, token_option, wait_options
-from gateway.cli.hubs.remote import Remote, remote
-from gateway.cli.hubs.selectors import chosen, selector_options
-from gateway.cli.live import escaped
+from gateway.artifact.emergency_bundle import LONGEST_S, Kind, Stop, fault, selected
+from gateway.cli.live_decisions import escaped
 from gateway.cli.local_stops import end, kept_policy, loaded, make, standing
-from gateway.hub.answers import Stopped
-from gateway.hub.stopping import new_stop
+from gateway.cli.publishing.hub_client import Remote, remote
+from gateway.cli.publishing.hub_options import because_option, token_option, wait_options
+from gateway.cli.publishing.rollout_barrier import Barrier, waited
+from gateway.cli.publishing.stop_selectors import chosen, selector_options
+from gateway.hub.responses import Stopped
+from gateway.hub.stop_store import new_stop
 from gateway.settings import Settings
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600}

@@ -11,13 +11,13 @@ from typing import Final
 
 import click
 
-from gateway.bundle.emergency import Stop, selected
-from gateway.cli.live import escaped
-from gateway.cli.opa_found import opa_found
-from gateway.cli.reviewed import Named, reviewed
-from gateway.journal.expanding import DESCRIBED_NS, Expander, is_description
-from gateway.journal.lines import Read
+from gateway.artifact.emergency_bundle import Stop, selected
+from gateway.cli.bundle_options import Named, reviewed
+from gateway.cli.live_decisions import escaped
+from gateway.cli.locate_opa import opa_found
 from gateway.journal.reader import read
+from gateway.journal.record_expander import DESCRIBED_NS, Expander, is_description
+from gateway.journal.segment_lines import Read
 from gateway.library import library
 from gateway.review.candidate import Candidate, Unusable, from_bytes
 from gateway.review.sidecar import Binary, SidecarError, asked

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import click
 
-from gateway.bundle.checking import COVERAGE, Checking, Stage
-from gateway.bundle.mutation import Hunt, Report, Survivor, base_of
-from gateway.bundle.quality import Looked, counted
-from gateway.bundle.tool import Opa
+from gateway.authoring.mutation import Hunt, Report, Survivor, base_of
 from gateway.cli.check import named, total
-from gateway.cli.opa_found import opa_found, remembered
+from gateway.cli.locate_opa import opa_found, remembered
+from gateway.policy.checking import COVERAGE, Checking, Stage
+from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.rego.rego_checks import Looked, counted
 
 
 @click.command(

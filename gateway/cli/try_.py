@@ -15,14 +15,14 @@ from pathlib import Path
 
 import click
 
-from gateway.cli import trial
-from gateway.cli.catalog.asking import CA_FILE, secret_from, surveyed
-from gateway.cli.catalog.listed import listed
+from gateway.cli import trial_policy
+from gateway.cli.catalog.credential_options import CA_FILE, secret_from, surveyed
 from gateway.cli.catalog.report import failed_lines, left_out_lines
-from gateway.cli.connecting import connections
-from gateway.cli.live import escaped
+from gateway.cli.catalog.server_listing import listed
+from gateway.cli.client_configs import connections
+from gateway.cli.live_decisions import escaped
 from gateway.cli.next_steps import ExampleCall, next_steps, plain
-from gateway.cli.running import run, settings_from
+from gateway.cli.run_gateway import run, settings_from
 from gateway.listening.sockets import Unbound, bind
 from gateway.settings import Settings
 
@@ -72,15 +72,15 @@ def command(  # noqa: PLR0913 - one parameter an option
     survey = surveyed(url, secret, ca_file)
     things, left_out = listed(survey)
     with _directory(keep) as directory:
-        tried = trial.Trial(
-            server=trial.identifier(survey.name),
+        tried = trial_policy.Trial(
+            server=trial_policy.identifier(survey.name),
             url=url,
             title=survey.title,
             things=things,
             observe=observe,
             credential=secret is not None,
         )
-        environment = trial.write(tried, directory, datetime.now(UTC))
+        environment = trial_policy.write(tried, directory, datetime.now(UTC))
         _supply(directory / "secrets", tried.server, credential_file or header_file)
         settings = _settings(directory, port, ca_file)
         click.echo(f"{escaped(survey.title or survey.name)} lists {len(things)} things. Its policy: {environment}")
@@ -90,7 +90,7 @@ def command(  # noqa: PLR0913 - one parameter an option
         click.echo(connections(tried.server, f"{settings.public_url}/servers/{tried.server}/mcp"))
         tool = plain(thing.key for thing in things if thing.section == "tools")
         rules = environment / "rules" / "trial.yaml"
-        example = ExampleCall(rules=rules, agent=trial.ENVIRONMENT, server=tried.server, tool=tool)
+        example = ExampleCall(rules=rules, agent=trial_policy.ENVIRONMENT, server=tried.server, tool=tool)
         click.echo(next_steps(settings, example))
         sys.exit(run(settings, live=True))
 
@@ -130,7 +130,7 @@ def _free(port: int) -> int:
 def _settings(directory: Path, port: int, ca_file: Path | None) -> Settings:
     wanted = {
         "MCP_ADMISSION_POLICY_DIRECTORY": str(directory),
-        "MCP_ADMISSION_POLICY_ENVIRONMENT": trial.ENVIRONMENT,
+        "MCP_ADMISSION_POLICY_ENVIRONMENT": trial_policy.ENVIRONMENT,
         "MCP_ADMISSION_STATE_DIRECTORY": str(directory / ".state"),
         "MCP_ADMISSION_SECRETS_DIRECTORY": str(directory / "secrets"),
         "MCP_ADMISSION_IDENTITY_ANONYMOUS": "true",

@@ -19,8 +19,8 @@ from gateway.admission.policy_input import Target
 from gateway.definitions.changes import ChangeLimit, Key, LastListings
 from gateway.definitions.drafts import OpenDrafts
 from gateway.definitions.interned import Interned
-from gateway.definitions.presentation import Presentation
-from gateway.definitions.shown import Draft, Shown, release
+from gateway.definitions.listing_view import Draft, Shown, release
+from gateway.definitions.presented_definition import Presentation
 from gateway.definitions.templates import literal_length, matches
 from gateway.pipeline.ports import Counters, Learned, ListTicket, ViewKey
 

@@ -7,7 +7,7 @@ Rule 2: memory is bounded in number and in time; what is dropped teaches nothing
 from collections import OrderedDict
 from typing import Final
 
-from gateway.definitions.shown import Draft
+from gateway.definitions.listing_view import Draft
 from gateway.pipeline.ports import ViewKey
 
 PAGES_S: Final = 60.0

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.definitions.presentation import Presentation
+from gateway.definitions.presented_definition import Presentation
 
 _OBJECTS: Final = 6
 """Bytes in Python objects, and in a compiled schema, for each byte of a definition's text."""

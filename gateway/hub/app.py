@@ -15,18 +15,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.bundle.artefact import MOST_BYTES
-from gateway.hub.callers import Role
+from gateway.artifact.artifact import MOST_BYTES
+from gateway.hub.bearer_tokens import Role
 from gateway.hub.channels import Channels
-from gateway.hub.counts import rendered
+from gateway.hub.concurrency import DOWNLOADS, LOOKS, Seats
 from gateway.hub.endpoint import JSON, SMALL, Bounds, Endpoint, Guard, Perform, Refusal
 from gateway.hub.fleet import Fleet
-from gateway.hub.polling import Polling
-from gateway.hub.publishing import Publishing
-from gateway.hub.reporting import Reporting
-from gateway.hub.responding import Responding
-from gateway.hub.seats import DOWNLOADS, LOOKS, Seats
-from gateway.hub.stopping import Emergency
+from gateway.hub.metrics import rendered
+from gateway.hub.routes_artifacts import Publishing
+from gateway.hub.routes_bundles import Polling
+from gateway.hub.routes_heartbeats import Reporting
+from gateway.hub.routes_stops import Responding
+from gateway.hub.stop_store import Emergency
 
 METRICS: Final = "text/plain; version=0.0.4; charset=utf-8"
 _Row = tuple[str, str, tuple[Role, ...], Perform, Bounds]

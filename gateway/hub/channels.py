@@ -10,8 +10,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from gateway.bundle.serve import Offer, Offering
-from gateway.hub.pointer import Assignment, Pointer, assigned
+from gateway.follow.bundle_endpoint import Offer, Offering
+from gateway.hub.channel_pointer import Assignment, Pointer, assigned
 
 MOST: Final = 256
 """Channels of one hub."""

@@ -18,11 +18,11 @@ import msgspec
 from msgspec import Struct
 from starlette.types import Receive, Scope, Send
 
-from gateway.bundle.serve import written
-from gateway.hub.callers import Caller, Role, Strangers, caller
-from gateway.hub.counts import Counts, Report
-from gateway.hub.seats import Seats, acting
-from gateway.hub.trust import Trust
+from gateway.follow.bundle_endpoint import written
+from gateway.hub.bearer_tokens import Caller, Role, Strangers, caller
+from gateway.hub.concurrency import Seats, acting
+from gateway.hub.credentials import Trust
+from gateway.hub.metrics import Counts, Report
 from gateway.listening.connections import identify
 
 READING_S: Final = 60.0

@@ -11,7 +11,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from gateway.hub.pointer import Labels, Name
+from gateway.hub.channel_pointer import Labels, Name
 
 LIVE_S: Final = 15.0
 MOST: Final = 10_000

@@ -15,12 +15,12 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from gateway.bundle.artefact import Artefact, read_artefact
-from gateway.bundle.manifest import moment_of
-from gateway.hub.files import append, cut, locked
-from gateway.hub.gone import JOURNAL, Pruned
-from gateway.hub.pointer import Move
-from gateway.hub.store import Store, instant
+from gateway.artifact.artifact import Artefact, read_artefact
+from gateway.artifact.manifest import moment_of
+from gateway.hub.artifact_store import Store, instant
+from gateway.hub.atomic_files import append, cut, locked
+from gateway.hub.channel_pointer import Move
+from gateway.hub.pruned import JOURNAL, Pruned
 from gateway.journal.storage import sync_directory
 
 _ALL: Final = 1 << 62

@@ -13,20 +13,20 @@ from functools import partial
 from typing import Final
 
 from gateway.hub.app import Hub, application
-from gateway.hub.callers import Strangers
+from gateway.hub.artifact_store import Store
+from gateway.hub.bearer_tokens import Strangers
 from gateway.hub.channels import Channels
-from gateway.hub.counts import Counts, Report
+from gateway.hub.config_reload import Renewing
+from gateway.hub.credentials import Trust
 from gateway.hub.endpoint import READING_S, SENDING_S, Guard
 from gateway.hub.fleet import Fleet
-from gateway.hub.polling import Polling
-from gateway.hub.publishing import Publishing
-from gateway.hub.renewing import Renewing
-from gateway.hub.reporting import Reporting
-from gateway.hub.responding import Responding
+from gateway.hub.metrics import Counts, Report
+from gateway.hub.routes_artifacts import Publishing
+from gateway.hub.routes_bundles import Polling
+from gateway.hub.routes_heartbeats import Reporting
+from gateway.hub.routes_stops import Responding
 from gateway.hub.settings import HubSettings, Listen
-from gateway.hub.stopping import Emergency
-from gateway.hub.store import Store
-from gateway.hub.trust import Trust
+from gateway.hub.stop_store import Emergency
 from gateway.listening.certificate import Certificate
 from gateway.listening.descriptors import connections_for, raise_limit
 from gateway.listening.limits import ConnectionLimits

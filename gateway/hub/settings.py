@@ -11,15 +11,15 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct, field
 
-from gateway.bundle.manifest import moment_of
-from gateway.bundle.signing import SigningKey, read_key
-from gateway.bundle.trusted import KeyFile, verifying_key
-from gateway.bundle.verifying import Algorithm, VerifyingKey
-from gateway.hub.callers import Caller, Role
+from gateway.artifact.manifest import moment_of
+from gateway.artifact.public_keys import KeyFile, verifying_key
+from gateway.artifact.signature_checks import Algorithm, VerifyingKey
+from gateway.artifact.signing import SigningKey, read_key
+from gateway.hub.bearer_tokens import Caller, Role
 from gateway.settings import Place, Problem, Problems, Tls
-from gateway.settings.reader import Reader
-from gateway.settings.rules import Clash, loopback
-from gateway.settings.source import Written, read_file
+from gateway.settings.cross_checks import Clash, loopback
+from gateway.settings.setting_sources import Written, read_file
+from gateway.settings.typed_reader import Reader
 
 State = tuple[tuple[int, ...] | None, ...]
 Port = Annotated[int, Meta(ge=0, le=65535)]

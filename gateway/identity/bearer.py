@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from gateway.identity.outcome import Unauthenticated
+from gateway.identity.auth_errors import Unauthenticated
 
 MAX_TOKEN_BYTES: Final = 16 * 1024
 _TOKEN68: Final = re.compile(rb"[A-Za-z0-9._~+/-]+=*")

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from typing import Any, Final, TypeVar, cast
 
 from gateway.admission.principal import UNCARRIED, ClaimField, Principal
+from gateway.identity.auth_errors import Cause, Unauthenticated
 from gateway.identity.claim_fields import ClaimReader, UnreadClaim, UnusableClaim
 from gateway.identity.issuer import Issuer
-from gateway.identity.notices import shown
-from gateway.identity.outcome import Cause, Unauthenticated
+from gateway.identity.token_warnings import shown
 
 LEEWAY_S: Final = 30
 Value = TypeVar("Value")

@@ -14,13 +14,13 @@ from queue import Empty, SimpleQueue
 from typing import Final
 
 from gateway.admission.record import Voided
-from gateway.journal.compact import compacted, encoded
-from gateway.journal.names import SegmentName
-from gateway.journal.options import Options
+from gateway.journal.journal_options import Options
+from gateway.journal.record_writer import compacted, encoded
 from gateway.journal.repeated import RepeatedDescriptions
 from gateway.journal.retention import Kept, retain, seal_abandoned
 from gateway.journal.segment import Segment, begin
-from gateway.journal.stamp import Entry, Outcome, Stamp, size_of
+from gateway.journal.segment_names import SegmentName
+from gateway.journal.sequencer import Entry, Outcome, Stamp, size_of
 from gateway.journal.storage import Storage
 
 _NS: Final = 1_000_000_000

@@ -15,8 +15,8 @@ from typing import Final, NamedTuple
 from msgspec.json import Encoder
 
 from gateway.admission.record import Decided, rfc3339
-from gateway.journal.compact import compacted_decision
 from gateway.journal.record_lines import CircumstancesLine, DecidedLine, DefinitionLine, DescribedLine, ServerLine
+from gateway.journal.record_writer import compacted_decision
 
 REPEATED_NS: Final = 900_000_000_000
 _MOST: Final = 20_000

@@ -11,8 +11,8 @@ from typing import Final
 
 from watchfiles import awatch  # pyright: ignore[reportUnknownVariableType] - its stop event may be of trio
 
-from gateway.journal.lines import Read, content_end, raw_lines, record_of
-from gateway.journal.names import segments
+from gateway.journal.segment_lines import Read, content_end, raw_lines, record_of
+from gateway.journal.segment_names import segments
 
 _LOOK_ANYWAY_MS: Final = 2_000
 """Some file systems do not say when a file changes."""

@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.journal.access import prepare_shared
+from gateway.journal.file_access import prepare_shared
 from gateway.journal.storage import sync_directory
 
 FILE: Final = "highwater.json"

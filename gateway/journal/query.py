@@ -12,9 +12,9 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.journal.expanding import DESCRIBED_NS, Expander, is_description
-from gateway.journal.lines import Read
 from gateway.journal.reader import read
+from gateway.journal.record_expander import DESCRIBED_NS, Expander, is_description
+from gateway.journal.segment_lines import Read
 
 _OPEN: Final = 100_000
 _FOUND: Final = 20

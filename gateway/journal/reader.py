@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from gateway.journal.lines import Read, first_record, raw_lines, record_of
-from gateway.journal.names import SegmentName, segments
+from gateway.journal.segment_lines import Read, first_record, raw_lines, record_of
+from gateway.journal.segment_names import SegmentName, segments
 
 
 class _Head(NamedTuple):

@@ -24,7 +24,7 @@ RESERVED: Final = "Reserved: no gateway writes it yet. "
 class TargetLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the message touches."""
 
-    type: Annotated[str, Meta(description="Left out if the method says it (`gateway.journal.compact.USUAL`).")] = ""
+    type: Annotated[str, Meta(description="Left out if the method implies it.")] = ""
     name: str | None = None
     uri: str | None = None
     written: str | None = None

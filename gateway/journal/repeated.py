@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Final
 
-from gateway.journal.stamp import Entry, size_of
+from gateway.journal.sequencer import Entry, size_of
 
 MOST_BYTES: Final = 8 * 1024 * 1024
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from gateway.journal.names import SegmentName, segments
+from gateway.journal.segment_names import SegmentName, segments
 
 _BLOCK: Final = 512
 _CHUNK: Final = 1 << 20

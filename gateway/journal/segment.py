@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 from typing import Final
 
-from gateway.journal.access import prepare
-from gateway.journal.names import SegmentName
+from gateway.journal.file_access import prepare
+from gateway.journal.segment_names import SegmentName
 from gateway.journal.storage import Storage
 
 _SHRINK: Final = (1, 8, 64)

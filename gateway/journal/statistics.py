@@ -10,8 +10,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from gateway.journal.lines import Read
 from gateway.journal.query import agent_of, outcome_of
+from gateway.journal.segment_lines import Read
 
 _CALLS: Final = {
     "decision": "policy_micros",

@@ -14,7 +14,7 @@ import os
 from pathlib import Path
 from typing import Final, Protocol
 
-from gateway.journal.access import admit_to_segment
+from gateway.journal.file_access import admit_to_segment
 
 _UNSUPPORTED: Final = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
 _KEEP_SIZE: Final = 1

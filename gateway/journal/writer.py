@@ -23,12 +23,12 @@ from gateway.admission.record import (
     Refused,
 )
 from gateway.journal.committer import Committer
-from gateway.journal.compact import compacted, encoded
 from gateway.journal.descriptions import Descriptions
-from gateway.journal.options import JournalState, Options
-from gateway.journal.stamp import Entry, Outcome, Waiting
+from gateway.journal.journal_options import JournalState, Options
+from gateway.journal.pending import Line
+from gateway.journal.record_writer import compacted, encoded
+from gateway.journal.sequencer import Entry, Outcome, Waiting
 from gateway.journal.storage import Disk, Storage
-from gateway.journal.waiting import Line
 
 
 def writer_name(label: str) -> str:

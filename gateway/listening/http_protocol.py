@@ -15,9 +15,9 @@ import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from gateway.listening.closing_connections import Lingering
 from gateway.listening.connections import EXTENSION, Connection, Ending
 from gateway.listening.http_exchange import HttpExchange, Line, Listener, Outlet
-from gateway.listening.lingering import Lingering
 from gateway.listening.request_target import named_hosts, read_target
 from gateway.listening.unreadable import BAD_TARGET, LATE, LONG_FRAMING, LONG_HEAD, PIPELINED, Unreadable
 

@@ -23,7 +23,7 @@ from gateway.listening.connections import Connection, Connections
 from gateway.listening.http_protocol import HttpProtocol, Listener
 from gateway.listening.limits import ConnectionLimits
 from gateway.listening.refusals import EventLog, Refusals
-from gateway.pipeline.reading import PacedReading
+from gateway.pipeline.bounded_reads import PacedReading
 
 TICK_S: Final = 1.0
 """How often the `Date` header is renewed and deadlines are looked at."""

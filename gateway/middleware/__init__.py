@@ -5,10 +5,10 @@ chain is resumed whenever the request waits.
 """
 
 from gateway.middleware.cors import CrossOrigin
-from gateway.middleware.gate import Notice, TurnedAway
-from gateway.middleware.names import HostAndOrigin, Names
+from gateway.middleware.host_origin import HostAndOrigin, Names
 from gateway.middleware.proxies import Proxies
+from gateway.middleware.reject import Notice, TurnedAway
 from gateway.middleware.request_ids import RequestIds, current
-from gateway.middleware.sizes import Sizes
+from gateway.middleware.size_limits import Sizes
 
 __all__ = ["CrossOrigin", "HostAndOrigin", "Names", "Notice", "Proxies", "RequestIds", "Sizes", "TurnedAway", "current"]

@@ -12,7 +12,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.middleware.gate import values
+from gateway.middleware.reject import values
 
 _METHODS: Final = b"POST, GET, DELETE"
 _MAX_AGE_S: Final = b"600"

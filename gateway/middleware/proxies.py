@@ -12,7 +12,7 @@ from functools import lru_cache
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.admission.addresses import plain_address
-from gateway.middleware.gate import values
+from gateway.middleware.reject import values
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.admission.correlation import is_request_id
 from gateway.listening.request_id import RequestId, note_request_id
-from gateway.middleware.gate import values
+from gateway.middleware.reject import values
 
 current: Final[ContextVar[str]] = ContextVar("request_id", default="")
 """The request that the running task belongs to; empty outside of requests."""

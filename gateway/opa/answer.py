@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct, field
 
 from gateway.admission.decision import Decision, Listing, PolicyFailure
-from gateway.opa.exchange import Exchanged
+from gateway.opa.transport import Exchanged
 
 BUNDLE: Final = "policy"
 """The name of the policy bundle in OPA's configuration, and so in every provenance."""

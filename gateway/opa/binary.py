@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from gateway.opa import sources
+from gateway.opa import binary_sources
 
 VERSION: Final = "1.22.0"
 OLDEST: Final = (1, 21, 3)
@@ -71,7 +71,7 @@ def find() -> Path | None:
     return None
 
 
-def obtain(report: Report, *, releases: str = sources.RELEASES) -> Path:
+def obtain(report: Report, *, releases: str = binary_sources.RELEASES) -> Path:
     """OPA at the pinned version: found, or fetched now. Raises `Unobtainable` with what was tried."""
     found = find()
     if found:
@@ -99,9 +99,9 @@ def _fetch(directory: Path, report: Report, releases: str) -> Path:
     """Each source in turn, into a scratch directory; the first that gives the pinned version is kept."""
     tried: list[str] = []
     with tempfile.TemporaryDirectory(dir=directory, prefix=".opa-") as scratch:
-        for source in (sources.go_install(VERSION), sources.release(VERSION, releases)):
+        for source in (binary_sources.go_install(VERSION), binary_sources.release(VERSION, releases)):
             fetched = source(Path(scratch), report)
-            if isinstance(fetched, sources.Failed):
+            if isinstance(fetched, binary_sources.Failed):
                 tried.append(fetched.reason)
                 continue
             said = version(fetched)

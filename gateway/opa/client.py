@@ -18,13 +18,13 @@ from gateway.admission.decision import ListingVerdict, PolicyFailure, Verdict
 from gateway.admission.policy_input import PolicyInput
 from gateway.admission.principal import Principal
 from gateway.opa.answer import EMERGENCY, Decided, Listed, late, read_decision, read_listing, revision_of, unavailable
-from gateway.opa.breaker import Breaker
-from gateway.opa.enforceable import Enforceable
-from gateway.opa.exchange import Broken, Exchange, Exchanged
+from gateway.opa.circuit_breaker import Breaker
+from gateway.opa.limited_client import Sharing
 from gateway.opa.needed_facts import FactsNeeded
 from gateway.opa.revision import Highwater
-from gateway.opa.sharing import Sharing
-from gateway.pipeline.patience import Patience
+from gateway.opa.revision_gate import Enforceable
+from gateway.opa.transport import Broken, Exchange, Exchanged
+from gateway.pipeline.loop_deadlines import Patience
 
 DECISION: Final = "/v1/data/mcp/admission/decision?provenance=true&strict-builtin-errors=true"
 LISTING: Final = "/v1/data/mcp/admission/listing?provenance=true&strict-builtin-errors=true"

@@ -15,11 +15,11 @@ from typing import Final, Literal, Protocol
 import msgspec
 from msgspec import Struct
 
-from gateway.opa import configuration, leash
+from gateway.opa import configuration, parent_death
+from gateway.opa.backoff import Pace
 from gateway.opa.binary import refusal, version
 from gateway.opa.configuration import BundleSource, Memory
-from gateway.opa.lair import Lair, sweep
-from gateway.opa.pace import Pace
+from gateway.opa.runtime_dir import Lair, sweep
 
 _STOP: Final = 3.0
 """Seconds between SIGTERM and SIGKILL."""
@@ -122,7 +122,7 @@ class ManagedOpa:
         self._logging = asyncio.create_task(self._log(read_end), name="opa log")
         try:
             return await asyncio.create_subprocess_exec(
-                *[sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), self._keeper, *command],
+                *[sys.executable, "-I", "-S", parent_death.__file__, str(os.getpid()), self._keeper, *command],
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=write_end,

@@ -9,7 +9,7 @@ from typing import Any, Final
 import aiohttp
 from opa_client.opa_async import AsyncOpaClient
 
-from gateway.opa.library_exchange import Remote
+from gateway.opa.aiohttp_transport import Remote
 
 SECONDS: Final = 2.0
 

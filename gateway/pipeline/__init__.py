@@ -12,35 +12,35 @@ from msgspec.structs import replace
 
 from gateway.admission.action import Action, Answer, Forward, again
 from gateway.admission.decision import PolicyFailure
-from gateway.admission.exchange import Inbound
+from gateway.admission.inbound import Inbound
 from gateway.admission.listing import LISTS
 from gateway.admission.record import JournalFailure, Occasion
 from gateway.admission.recording import About, refused
 from gateway.admission.refusal import JSON, Refusal, malformed_answer, own, rpc_error
 from gateway.admission.refusal import answer as refusal_answer
-from gateway.pipeline.asking import plain, stating
+from gateway.pipeline.build_question import plain, stating
 from gateway.pipeline.call import Call, Settled
 from gateway.pipeline.capabilities import Capabilities, declared_by
+from gateway.pipeline.definition_discovery import look
+from gateway.pipeline.discovery_limits import SharedLooks
 from gateway.pipeline.engine import Engine, Parts, outbound
 from gateway.pipeline.heavy_turns import LARGE, Sender
 from gateway.pipeline.listing_failures import UNSETTLED, ListOutcome, needs_definition
-from gateway.pipeline.looking import look
-from gateway.pipeline.looks import SharedLooks
+from gateway.pipeline.loop_turns import budget_of
 from gateway.pipeline.narrowing import LISTEN, Narrowing, Sources
 from gateway.pipeline.ownership import Ownership
-from gateway.pipeline.passages import Passages
 from gateway.pipeline.ports import Moment
-from gateway.pipeline.presentation import Presentation, Sight
 from gateway.pipeline.progress import ProgressTokens
+from gateway.pipeline.refused_answer import withheld
 from gateway.pipeline.replies import Replies
-from gateway.pipeline.running import Running
+from gateway.pipeline.running_calls import Running
+from gateway.pipeline.seen_definition import Presentation, Sight
 from gateway.pipeline.server_messages import ServerMessages
+from gateway.pipeline.standing_permits import Passages
 from gateway.pipeline.task_ids import TaskIds, asks_for_task
 from gateway.pipeline.tasks import Tasks
-from gateway.pipeline.turns import budget_of
-from gateway.pipeline.withheld import withheld
 from gateway.protocol.malformed import Malformed
-from gateway.protocol.steps import finish
+from gateway.protocol.stepwise import finish
 
 _ATTEMPTS: Final = 4
 _DROPPED: Final = 202

@@ -10,12 +10,12 @@ from typing import Any, Final
 
 from gateway.admission.capabilities import of_client, of_server, without
 from gateway.admission.decision import PolicyFailure
-from gateway.admission.exchange import Inbound
+from gateway.admission.inbound import Inbound
 from gateway.admission.policy_input import Item, PolicyInput
 from gateway.pipeline.listings import Listings
 from gateway.pipeline.narrowing import rewritten
+from gateway.protocol.json_values import as_object
 from gateway.protocol.message import Request
-from gateway.protocol.values import as_object
 
 CONNECTING: Final = frozenset({"initialize", "server/discover"})
 """The requests whose results name the server's capabilities."""

@@ -14,21 +14,21 @@ from gateway.admission import enforce as enforcement
 from gateway.admission import question as questions
 from gateway.admission.action import Admit, Outbound, permit
 from gateway.admission.decision import PolicyFailure, Verdict
-from gateway.admission.exchange import Inbound
+from gateway.admission.inbound import Inbound
 from gateway.admission.masking import Masking
 from gateway.admission.policy_input import Gateway, PolicyInput
 from gateway.admission.record import Decided, JournalFailure, Occasion, Receipt
 from gateway.admission.recording import decided
 from gateway.admission.refusal import Refusal, Wording, own
-from gateway.pipeline.asking import Bounds, Stated
+from gateway.pipeline.build_question import Bounds, Stated
 from gateway.pipeline.call import Call, Settled
-from gateway.pipeline.counts import Counts
+from gateway.pipeline.counted_messages import Counts
+from gateway.pipeline.discovery_limits import LookLimits
 from gateway.pipeline.heavy_turns import LARGE, HeavyTurns
 from gateway.pipeline.listing_failures import ended, worded
 from gateway.pipeline.listings import Listings
-from gateway.pipeline.looks import LookLimits
 from gateway.pipeline.ports import Clock, Definitions, Floods, Ids, Journal, Moment, NoPeers, Peers, Policy, Upstream
-from gateway.pipeline.presentation import Sight, subject_of
+from gateway.pipeline.seen_definition import Sight, subject_of
 from gateway.protocol.sealing import Ring
 
 

@@ -3,7 +3,7 @@
 Rule 1: one large message is worked on at a time. Its work is a row of steps; after each the event loop rests from large
 messages for twice as long as the step took, so that they use about a third of it however many callers send them.
 Rule 2: callers take turns, each with its oldest message. A message that is not large never waits here.
-Rule 3: this module refuses nothing. `gateway.server.exchanges` limits the bytes of a caller's requests that wait.
+Rule 3: this module refuses nothing. `gateway.server.exchange_limits` limits the bytes of a caller's requests that wait.
 """
 
 import asyncio
@@ -15,9 +15,9 @@ from typing import Final, TypeVar
 
 from msgspec import Struct
 
-from gateway.admission.exchange import Inbound
+from gateway.admission.inbound import Inbound
 from gateway.admission.principal import Principal
-from gateway.protocol.steps import Steps
+from gateway.protocol.stepwise import Steps
 
 LARGE: Final = 8 * 1024
 """Bytes from which a request is large: it waits for a turn in this module."""

@@ -21,8 +21,8 @@ from gateway.admission.result_type import ResultType
 from gateway.pipeline.call import Call, open_request
 from gateway.pipeline.engine import Engine
 from gateway.pipeline.listings import shown_by_digest
+from gateway.pipeline.loop_turns import TurnBudget, budget_of
 from gateway.pipeline.ports import ListingDraft, Presented, ViewKey
-from gateway.pipeline.turns import TurnBudget, budget_of
 from gateway.protocol.list_writer import ListChange, unchanged, written
 from gateway.protocol.message import Request
 

@@ -13,21 +13,21 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.admission.decision import PolicyFailure
-from gateway.admission.exchange import Inbound
+from gateway.admission.inbound import Inbound
 from gateway.admission.policy_input import Item, PolicyInput, Target
 from gateway.admission.question import item
 from gateway.admission.uris import NormalUri, normalize
+from gateway.pipeline.discovery_limits import Look
 from gateway.pipeline.listing_failures import ListOutcome
 from gateway.pipeline.listings import Listings
-from gateway.pipeline.looks import Look
+from gateway.pipeline.loop_turns import TurnBudget
 from gateway.pipeline.ports import Presented
-from gateway.pipeline.presentation import Presentation
-from gateway.pipeline.turns import TurnBudget
+from gateway.pipeline.seen_definition import Presentation
 from gateway.protocol.errors import INVALID_PARAMS
+from gateway.protocol.json_values import as_list, as_object
 from gateway.protocol.malformed import Malformed
 from gateway.protocol.message import Request
 from gateway.protocol.methods import Method, lookup, target_of
-from gateway.protocol.values import as_list, as_object
 
 LISTEN: Final = "subscriptions/listen"
 _NAMED: Final = (("resourceSubscriptions", "resources/read"), ("taskIds", "tasks/get"))

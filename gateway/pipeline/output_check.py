@@ -11,8 +11,8 @@ from typing import Any, Final
 from gateway.admission.decision import Verdict
 from gateway.admission.structured_content import KEY
 from gateway.pipeline.call import Call
-from gateway.protocol.keys import fold
-from gateway.protocol.values import as_object
+from gateway.protocol.json_values import as_object
+from gateway.protocol.key_folding import fold
 
 _CALL: Final = "tools/call"
 _CHECKED: Final = {fold(key): key for key in (KEY, "isError")}

@@ -10,14 +10,14 @@ from typing import Any, Literal, Protocol, Self
 from msgspec import Struct
 
 from gateway.admission.action import Forward
+from gateway.admission.argument_findings import Findings
 from gateway.admission.decision import ListingVerdict, PolicyFailure, Verdict
-from gateway.admission.findings import Findings
 from gateway.admission.policy_input import Definition, PolicyInput, Target
 from gateway.admission.principal import Principal
 from gateway.admission.record import Completed, Counted, Decided, JournalFailure, Receipt, Refused
 from gateway.admission.refusal import Stage
-from gateway.protocol.claims import Claim, Held
 from gateway.protocol.headers import Parameter
+from gateway.protocol.ownership_claims import Claim, Held
 
 Media = Literal["json", "sse", "empty", "charset", "other"]
 """What a body is by its headers; `charset` is JSON or an event stream in another encoding than UTF-8."""

@@ -10,9 +10,9 @@ Rule 4: a token that is too long to be kept counts on the stream of its own requ
 from collections import Counter, OrderedDict
 from typing import Any, Final
 
-from gateway.admission.exchange import Inbound
+from gateway.admission.inbound import Inbound
 from gateway.pipeline.call import Call
-from gateway.pipeline.sealed import binding_of, kept_token, progress_token
+from gateway.pipeline.sealed_ids import binding_of, kept_token, progress_token
 from gateway.protocol.message import Request
 from gateway.protocol.reply_ids import alike, same
 

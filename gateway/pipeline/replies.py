@@ -20,7 +20,7 @@ from gateway.admission.instructions import pinned_by, reviewed
 from gateway.admission.listing import LISTS, capped
 from gateway.admission.refusal import Refusal
 from gateway.admission.result_type import ERROR, result_type
-from gateway.pipeline import embedded
+from gateway.pipeline import embedded_requests
 from gateway.pipeline.call import Call, open_request
 from gateway.pipeline.capabilities import CONNECTING, Capabilities
 from gateway.pipeline.engine import Engine
@@ -30,12 +30,12 @@ from gateway.pipeline.server_messages import ServerMessages
 from gateway.pipeline.task_ids import TaskIds
 from gateway.pipeline.task_results import LIST as TASKS
 from gateway.pipeline.task_results import TaskResults, shown
+from gateway.protocol.json_values import as_list, as_object
 from gateway.protocol.list_writer import rewritten
 from gateway.protocol.message import Malformed, Notification, Request, Response, read_reply
 from gateway.protocol.reply_ids import addressed, alike, read_body, same
 from gateway.protocol.results import ambiguous, misleading, unequivocal, unknown_type
 from gateway.protocol.revisions import era_of
-from gateway.protocol.values import as_list, as_object
 
 
 class Replies:
@@ -103,7 +103,7 @@ class Replies:
         """Return what the client gets of the result of a method, in which the task ids are the server's own."""
         if method == TASKS:
             return await self._own_tasks(call, message, result)
-        if embedded.asks(result):
+        if embedded_requests.asks(result):
             return await self._asking(call, message, result)
         if method in LISTS:
             return await self._lists.settle(call, method, result, message.raw)
@@ -115,7 +115,7 @@ class Replies:
 
     async def _error(self, call: Call, message: Response, error: dict[str, Any]) -> Action:
         """Deliver an error, unless it asks the client for something that policy refuses."""
-        refusal = await embedded.refused_error(self._engine, call, error)
+        refusal = await embedded_requests.refused_error(self._engine, call, error)
         if refusal is not None:
             return self._refused(call, refusal)
         raw = message.raw if unequivocal(message.raw) else _error_body(message)
@@ -124,7 +124,7 @@ class Replies:
 
     async def _of_task(self, call: Call, message: Response, result: dict[str, Any]) -> Action:
         """Deliver a result that is, or holds, a task; what the task holds is judged as what it is."""
-        refusal = await embedded.refused_task(self._engine, call, result)
+        refusal = await embedded_requests.refused_task(self._engine, call, result)
         if refusal is not None:
             return self._refused(call, refusal)
         return self._whole(call, message, result, doubtful=not unequivocal(message.raw))
@@ -173,10 +173,10 @@ class Replies:
 
     async def _asking(self, call: Call, message: Response, result: Mapping[str, Any]) -> Action:
         """A modern server asks the client for something."""
-        if not embedded.may_ask(call.inbound.method, result):
+        if not embedded_requests.may_ask(call.inbound.method, result):
             return self._broken(call, "this method may not ask the client for input")
-        refusal = await embedded.refused(self._engine, call, result)
-        refusal = refusal or await embedded.refused_task(self._engine, call, result)
+        refusal = await embedded_requests.refused(self._engine, call, result)
+        refusal = refusal or await embedded_requests.refused_task(self._engine, call, result)
         if refusal is not None:
             return self._refused(call, refusal)
         if message.id is None:

@@ -15,23 +15,23 @@ from msgspec.structs import replace
 from gateway.admission.action import Action, Answer, Withhold, again
 from gateway.admission.policy_input import Target
 from gateway.admission.refusal import Refusal, own, rpc_error
-from gateway.pipeline import embedded
+from gateway.pipeline import embedded_requests
 from gateway.pipeline.call import Call
 from gateway.pipeline.engine import Engine, posted
 from gateway.pipeline.list_results import broken, is_listed
 from gateway.pipeline.ownership import is_name
 from gateway.pipeline.progress import ProgressTokens
-from gateway.pipeline.sealed import binding_of, sealed_request_id
+from gateway.pipeline.sealed_ids import binding_of, sealed_request_id
 from gateway.pipeline.task_ids import TaskIds, Texts
-from gateway.protocol.claims import Claim
-from gateway.protocol.keys import clashing, misspelt
+from gateway.protocol.json_values import as_object
+from gateway.protocol.key_folding import clashing, misspelt
 from gateway.protocol.message import Notification, Request
 from gateway.protocol.methods import Method, lookup
 from gateway.protocol.methods import target_of as table_target
+from gateway.protocol.ownership_claims import Claim
 from gateway.protocol.reply_ids import same
 from gateway.protocol.results import unequivocal
 from gateway.protocol.splicing import altered, spliced
-from gateway.protocol.values import as_object
 
 _READ_BY: Final[Mapping[str, str]] = {"resource": "resources/read", "task": "tasks/get"}
 """The call that a notification about such a target is judged as."""
@@ -96,7 +96,7 @@ class ServerMessages:
             return Withhold(detail="the server names a task of another client")
         if method.asked != "no" and not await self._readable(call, method, told):
             return Withhold()
-        refusal = await embedded.refused_news(self._engine, call, told.params)
+        refusal = await embedded_requests.refused_news(self._engine, call, told.params)
         return Withhold() if refusal is not None else Answer(status=200, body=_told(told, texts))
 
     async def _named(self, call: Call, message: Notification) -> Notification | Withhold:

@@ -14,22 +14,22 @@ from msgspec.structs import replace
 from gateway.admission.capabilities import tasks_item
 from gateway.admission.decision import PolicyFailure
 from gateway.admission.enforce import undecided
-from gateway.admission.exchange import Inbound
+from gateway.admission.inbound import Inbound
 from gateway.admission.policy_input import PolicyInput
 from gateway.admission.refusal import Refusal, own
 from gateway.pipeline.call import Call
 from gateway.pipeline.engine import Engine
 from gateway.pipeline.ownership import Ownership
-from gateway.pipeline.sealed import opened_task_id, sealed_task_id
-from gateway.protocol.claims import Claim, Held
+from gateway.pipeline.sealed_ids import opened_task_id, sealed_task_id
 from gateway.protocol.errors import INVALID_PARAMS
 from gateway.protocol.headers import encode_value
-from gateway.protocol.keys import META, PARAMS
+from gateway.protocol.json_values import as_list, as_object, as_text
+from gateway.protocol.key_folding import META, PARAMS
 from gateway.protocol.malformed import Malformed
 from gateway.protocol.message import Notification, Request, Response
+from gateway.protocol.ownership_claims import Claim, Held
 from gateway.protocol.splicing import Path, altered, spliced
 from gateway.protocol.task_places import RELATED, TaskPlace, misspelt_task_key, of_params, related
-from gateway.protocol.values import as_list, as_object, as_text
 
 ID_BYTES: Final = 640
 """Bytes of a server's task id: its seal has at most 925 characters, and a target's name may have 1,024."""

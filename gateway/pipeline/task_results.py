@@ -17,12 +17,12 @@ from gateway.admission.refusal import Refusal, own
 from gateway.pipeline.call import Call
 from gateway.pipeline.engine import Engine
 from gateway.pipeline.list_results import broken
-from gateway.pipeline.sealed import named_task
+from gateway.pipeline.sealed_ids import named_task
 from gateway.pipeline.task_ids import DENIED, DISAGREED, ID_BYTES, TaskIds, Texts, usable
+from gateway.protocol.json_values import as_list, as_object, as_text
 from gateway.protocol.methods import lookup
 from gateway.protocol.splicing import Path, spliced
 from gateway.protocol.task_places import TASK_RESULT, TaskPlace, creates, misspelt_task_key, of_error, of_result
-from gateway.protocol.values import as_list, as_object, as_text
 
 LIST: Final = "tasks/list"
 _HOLDERS: Final = frozenset({"_meta", "inputRequests", "result", "task", "taskId", "tasks"})

@@ -16,16 +16,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.admission.action import again
-from gateway.admission.exchange import Inbound
+from gateway.admission.inbound import Inbound
 from gateway.admission.record import Completed
 from gateway.admission.refusal import Refusal
 from gateway.pipeline.call import Call
+from gateway.pipeline.definition_discovery import list_request
 from gateway.pipeline.engine import Engine, outbound
-from gateway.pipeline.looking import list_request
-from gateway.pipeline.running import KEPT_BYTES, Exchange, Running, size_of
+from gateway.pipeline.running_calls import KEPT_BYTES, Exchange, Running, size_of
+from gateway.protocol.json_values import as_object
 from gateway.protocol.message import Notification, Request, Response, read_reply
 from gateway.protocol.methods import lookup
-from gateway.protocol.values import as_object
 
 _MOST: Final = 2_000
 _AGAIN_NS: Final = 300_000_000_000

@@ -18,8 +18,8 @@ import orjson
 from msgspec import Struct
 
 from gateway.protocol.errors import result_body
-from gateway.protocol.keys import clashing
-from gateway.protocol.values import as_list
+from gateway.protocol.json_values import as_list
+from gateway.protocol.key_folding import clashing
 
 _ABSENT: Final = object()
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])

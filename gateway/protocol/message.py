@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.protocol.errors import BATCH_REFUSED, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST
-from gateway.protocol.keys import clashing, fold, misspelt, misspelt_answer
+from gateway.protocol.key_folding import clashing, fold, misspelt, misspelt_answer
 from gateway.protocol.malformed import Fault, Malformed
 from gateway.protocol.members import distinct, rewritten
 from gateway.protocol.request_envelope import (
@@ -26,8 +26,8 @@ from gateway.protocol.request_envelope import (
     request_envelope,
     response_id,
 )
-from gateway.protocol.steps import Steps
-from gateway.protocol.strict import DEFAULT, Limits, crowded, parse, parsing
+from gateway.protocol.stepwise import Steps
+from gateway.protocol.strict_json import DEFAULT, Limits, crowded, parse, parsing
 
 _CALL: Final = frozenset({"jsonrpc", "id", "method", "params"})
 _RESULT: Final = frozenset({"jsonrpc", "id", "result"})

@@ -7,9 +7,9 @@ Rule 2: of two keys alike some reader takes the other one; such a result is writ
 from collections.abc import Collection, Iterable
 from typing import Final
 
-from gateway.protocol.keys import fold
+from gateway.protocol.key_folding import fold
 from gateway.protocol.malformed import Malformed
-from gateway.protocol.strict import parse
+from gateway.protocol.strict_json import parse
 
 _JUDGED: Final = frozenset(
     {

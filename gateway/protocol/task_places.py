@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from gateway.protocol.keys import RESERVED, fold
+from gateway.protocol.json_values import as_list, as_object
+from gateway.protocol.key_folding import RESERVED, fold
 from gateway.protocol.splicing import Path
-from gateway.protocol.values import as_list, as_object
 
 RELATED: Final = "io.modelcontextprotocol/related-task"
 TASK_RESULT: Final = "task"

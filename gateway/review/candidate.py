@@ -9,13 +9,13 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct, to_builtins
 
-from gateway.bundle.artefact import MANIFEST, Artefact, read_artefact
-from gateway.bundle.build import Builder, PolicySource
-from gateway.bundle.manifest import Manifest, Metadata
-from gateway.bundle.pack import canonical
-from gateway.bundle.plain import Json, is_object
-from gateway.bundle.problem import Problems
-from gateway.bundle.rejection import Rejected
+from gateway.artifact.artifact import MANIFEST, Artefact, read_artefact
+from gateway.artifact.json_types import Json, is_object
+from gateway.artifact.manifest import Manifest, Metadata
+from gateway.artifact.pack import canonical
+from gateway.artifact.rejection import Rejected
+from gateway.policy.build import Builder, PolicySource
+from gateway.policy.sources.problem import Problems
 
 UNNUMBERED: Final = 0
 """The sequence number of a policy that was built in memory."""

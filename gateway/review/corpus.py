@@ -21,8 +21,8 @@ import orjson
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.admission.secrecy import without_secrets
-from gateway.review.row import Left, Row, Why
+from gateway.admission.redaction import without_secrets
+from gateway.review.recorded_decision import Left, Row, Why
 
 SCHEMA: Final = "mcp.corpus/v1"
 LONGEST_LINE: Final = 4 * 1024 * 1024

@@ -14,26 +14,26 @@ import orjson
 from msgspec import Struct
 
 from gateway.admission.decision import PolicyFailure, Resolved
-from gateway.bundle.condition_words import condition_words
-from gateway.bundle.difference.rules import exception_words
-from gateway.bundle.plain import Json, is_object
-from gateway.bundle.reads import RULES
-from gateway.bundle.rule_conditions import EXCEPTION, conditions_of
-from gateway.bundle.stated_facts import stated_facts
+from gateway.artifact.json_types import Json, is_object
+from gateway.authoring.difference.rules import exception_words
 from gateway.opa.answer import Decided, read_decision
 from gateway.opa.client import DECISION
-from gateway.opa.exchange import Broken, Exchange, Exchanged
+from gateway.opa.transport import Broken, Exchange, Exchanged
+from gateway.policy.rules.condition_words import condition_words
+from gateway.policy.rules.masked_reads import RULES
+from gateway.policy.rules.rule_conditions import EXCEPTION, conditions_of
+from gateway.policy.rules.stated_facts import stated_facts
 from gateway.protocol.json_pointers import keys_of
 from gateway.review.candidate import Candidate
-from gateway.review.judged import Judged, Unanswered, judged
+from gateway.review.masked_fields import Readings, withheld
+from gateway.review.recorded_decision import Row
+from gateway.review.replayed_outcome import Judged, Unanswered, judged
 from gateway.review.replaying import PATIENCE_S
-from gateway.review.row import Row
 from gateway.review.sidecar import STATE
 from gateway.review.whatif.arguments import ABSENT, at
-from gateway.review.whatif.scene import Scene
+from gateway.review.whatif.case import Scene
+from gateway.review.whatif.patched_world import World
 from gateway.review.whatif.search import Searched, search
-from gateway.review.whatif.world import World
-from gateway.review.withheld import Readings, withheld
 
 _OK: Final = 200
 _MOST_VALUES: Final = 8

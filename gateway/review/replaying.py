@@ -16,14 +16,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.admission.decision import Decision
-from gateway.bundle.stated_facts import stated_facts
 from gateway.opa.client import DECISION
-from gateway.opa.exchange import Broken, Exchange, Exchanged
-from gateway.review.judged import Judged, Unanswered, enacted, judged
-from gateway.review.matrix import Matrix
-from gateway.review.row import Left, Row
+from gateway.opa.transport import Broken, Exchange, Exchanged
+from gateway.policy.rules.stated_facts import stated_facts
+from gateway.review.masked_fields import Readings, withheld
+from gateway.review.outcome_flips import Matrix
+from gateway.review.recorded_decision import Left, Row
+from gateway.review.replayed_outcome import Judged, Unanswered, enacted, judged
 from gateway.review.sidecar import TOGETHER
-from gateway.review.withheld import Readings, withheld
 
 AT_ONCE: Final = 8
 TOGETHER_AT_MOST: Final = 16

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from gateway.bundle.manifest import Manifest
-from gateway.review.expected import Entry, Expected
-from gateway.review.matrix import OUTCOMES, Comparison, Flips
-from gateway.review.row import COMPARED, WHY
+from gateway.artifact.manifest import Manifest
+from gateway.review.expected_changes import Entry, Expected
+from gateway.review.outcome_flips import OUTCOMES, Comparison, Flips
+from gateway.review.recorded_decision import COMPARED, WHY
 
 REMEDY: Final = (
     "Mend the candidate, or let an entry of expected-changes.yaml say who answers for it and why: `mcp-admission replay"

@@ -3,7 +3,7 @@
 Rule 1: the bundle is compiled under the stock capabilities first: what would reach the network never runs.
 Rule 2: it is loaded from files that only we can write, so no signature is asked for; nothing else is ever loaded.
 Rule 3: no emergency stop is in force but those that the caller names: a stop is no part of a policy.
-Rule 4: OPA never outlives this process (see `gateway.opa.leash`).
+Rule 4: OPA never outlives this process (see `gateway.opa.parent_death`).
 """
 
 import asyncio
@@ -18,16 +18,16 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from gateway.bundle.emergency import ENVIRONMENT, ROOT, Stop, document
-from gateway.bundle.manifest import Metadata
-from gateway.bundle.pack import archived, canonical, pack
-from gateway.bundle.rehearse import ARCHIVE
-from gateway.bundle.tool import Opa, complaints
-from gateway.opa import configuration, leash
+from gateway.artifact.emergency_bundle import ENVIRONMENT, ROOT, Stop, document
+from gateway.artifact.manifest import Metadata
+from gateway.artifact.pack import archived, canonical, pack
+from gateway.opa import configuration, parent_death
 from gateway.opa.answer import BUNDLE
-from gateway.opa.exchange import Broken, Exchanged
-from gateway.opa.lair import Lair, sweep
-from gateway.opa.socket_exchange import SocketExchange
+from gateway.opa.runtime_dir import Lair, sweep
+from gateway.opa.transport import Broken, Exchanged
+from gateway.opa.unix_transport import SocketExchange
+from gateway.policy.rego.opa_cli import Opa, complaints
+from gateway.policy.smoke_test import ARCHIVE
 from gateway.review.candidate import Candidate
 
 CONNECTIONS: Final = 32
@@ -147,7 +147,7 @@ async def _started(opa: Path, directory: Path) -> asyncio.subprocess.Process:
     keeper = "kernel" if sys.platform == "linux" else "pipe"
     with (directory / "log").open("wb") as log:
         return await asyncio.create_subprocess_exec(
-            *[sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), keeper, *command],
+            *[sys.executable, "-I", "-S", parent_death.__file__, str(os.getpid()), keeper, *command],
             stdin=asyncio.subprocess.PIPE,
             stdout=log,
             stderr=log,

@@ -14,10 +14,10 @@ import orjson
 from msgspec import Struct
 
 from gateway.admission.question import moment
-from gateway.bundle.emergency import Kind, Stop, selectors
-from gateway.bundle.plain import Json, is_object
-from gateway.journal.lines import Read
-from gateway.opa.exchange import Broken, Exchange
+from gateway.artifact.emergency_bundle import Kind, Stop, selectors
+from gateway.artifact.json_types import Json, is_object
+from gateway.journal.segment_lines import Read
+from gateway.opa.transport import Broken, Exchange
 from gateway.review.sidecar import STATE
 
 _OK: Final = 200

@@ -22,21 +22,21 @@ from gateway.listening.connections import closed, connection_key, identify
 from gateway.pipeline import Pipeline
 from gateway.pipeline.call import Settled
 from gateway.pipeline.heavy_turns import LARGE, Sender
-from gateway.pipeline.turns import loop_turns
+from gateway.pipeline.loop_turns import loop_turns
 from gateway.protocol.errors import error_body, failure_body
 from gateway.protocol.headers import Headers, read_headers, unpostable, unstreamable
 from gateway.protocol.malformed import Malformed
 from gateway.protocol.message import Message, read, reading, unread_answer
-from gateway.protocol.strict import Limits
-from gateway.server.arrival import Arrival, Caller, TurnedAway, place, unreadable
-from gateway.server.closing import turn_back
-from gateway.server.edge import ByteLimitReached, Edge, Incomplete, TooLarge
-from gateway.server.exchanges import CallerLimits, Exchanges, OpenRequest
+from gateway.protocol.strict_json import Limits
+from gateway.server.asgi_exchange import ByteLimitReached, Edge, Incomplete, TooLarge
+from gateway.server.closed_exchanges import turn_back
+from gateway.server.exchange_limits import CallerLimits, Exchanges, OpenRequest
+from gateway.server.parse_request import Arrival, Caller, TurnedAway, place, unreadable
 from gateway.server.perform import Performer
 from gateway.server.ports import Callers, Meters, Unverified
 from gateway.server.relay import RelayLimits
 from gateway.server.streams import Streams
-from gateway.server.unverified import unverified_answer
+from gateway.server.unauthenticated import unverified_answer
 
 _PATH: Final = re.compile(r"/servers/([a-z0-9][a-z0-9._-]{0,62})/mcp")
 _VERBS: Final = {"POST", "GET", "DELETE"}

@@ -14,16 +14,16 @@ from typing import Final, assert_never
 from msgspec.structs import replace
 
 from gateway.admission.action import Answer, Forward, Withhold
+from gateway.pipeline.loop_turns import TurnBudget
 from gateway.pipeline.ports import Reply, UpstreamFailure
-from gateway.pipeline.sealed import sealed_event_id
-from gateway.pipeline.turns import TurnBudget
+from gateway.pipeline.sealed_ids import sealed_event_id
 from gateway.protocol import sse
-from gateway.protocol.sse_passing import Piece
-from gateway.server import failing
-from gateway.server.pacing import paced
+from gateway.protocol.sse_passthrough import Piece
+from gateway.server import upstream_errors
+from gateway.server.passthrough import Unread
 from gateway.server.recipient import GROWTH_FREE, Recipient
 from gateway.server.sessions import answered_headers
-from gateway.server.unread import Unread
+from gateway.server.stream_pacing import paced
 
 STREAM: Final = (
     ("content-type", "text/event-stream"),
@@ -93,15 +93,15 @@ class EventStream:
         """Return which limit the stream breaks; a stream to listen to may go on for ever."""
         limits, withheld = self._to.limits, self._to.outcome.withheld
         if len(self._held) > limits.result_bytes:
-            return failing.BURIED
+            return upstream_errors.BURIED
         if self._written > GROWTH_FREE + self._read * limits.growth:
-            return failing.too_much("ids of events that carry nothing")
+            return upstream_errors.too_much("ids of events that carry nothing")
         if self._to.call.inbound.method.asked == "stream" or self._over:
             return None
         if self._events > limits.events:
-            return failing.too_much(f"more than {limits.events} events")
+            return upstream_errors.too_much(f"more than {limits.events} events")
         if withheld > limits.withheld:
-            return failing.too_much(f"more than {limits.withheld} events that are no messages for this request")
+            return upstream_errors.too_much(f"more than {limits.withheld} events that are no messages for this request")
         return None
 
     async def _too_large(self) -> UpstreamFailure | None:
@@ -228,4 +228,4 @@ class EventStream:
         if open_stream and (self._resumable or not self._to.answers_one):
             await self._closed()
             return None
-        return failing.unfinished(self._to.outcome)
+        return upstream_errors.unfinished(self._to.outcome)

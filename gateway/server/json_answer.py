@@ -11,14 +11,14 @@ from typing import Final
 
 from gateway.admission.action import Action, Answer, Withhold
 from gateway.admission.refusal import JSON
+from gateway.pipeline.loop_turns import budget_of
 from gateway.pipeline.ports import Reply, UpstreamFailure
-from gateway.pipeline.turns import budget_of
 from gateway.protocol.message import Response
 from gateway.protocol.reply_ids import read_body
-from gateway.server import failing
+from gateway.server import upstream_errors
+from gateway.server.passthrough import Unread
 from gateway.server.recipient import Recipient
 from gateway.server.sessions import answered_headers, carried_headers
-from gateway.server.unread import Unread
 
 ERROR: Final = 400
 _OK: Final = 200
@@ -41,7 +41,7 @@ class JsonAnswer:
         if isinstance(body, UpstreamFailure):
             return await self._oversize(body)
         if not body or body.isspace():
-            return failing.EMPTY if self._reply.status < ERROR else await self._failed(body)
+            return upstream_errors.EMPTY if self._reply.status < ERROR else await self._failed(body)
         budget = budget_of(self._to.call.inbound)
         await budget.pause(len(body))
         if self._reply.status >= ERROR:
@@ -55,7 +55,7 @@ class JsonAnswer:
         """Answer with a response or a refusal; a body that is another message answers nothing."""
         if not isinstance(action, Answer) or not action.final:
             detail = action.detail if isinstance(action, Withhold) else "it is another message"
-            return failing.unanswered(detail)
+            return upstream_errors.unanswered(detail)
         told = (not action.code and body) or action.body
         await self._to.told(action, told, budget_of(self._to.call.inbound))
         self.answered = True
@@ -67,17 +67,17 @@ class JsonAnswer:
     async def _failed(self, body: bytes) -> UpstreamFailure | None:
         """Relay the JSON-RPC error of a reply whose status is an error; nothing else in such a body is shown."""
         status, message = self._reply.status, read_body(body)
-        if isinstance(message, Response) and message.error is not None and status not in failing.UNSHOWN:
+        if isinstance(message, Response) and message.error is not None and status not in upstream_errors.UNSHOWN:
             action = await self._to.pipeline.settle(self._to.call, body, alone=True)
             if isinstance(action, Answer) and action.final:
                 self._to.outcome.message(body)
                 kept = self._keeps_status()
-                shown = failing.error_only(body) if kept and message.id is None else b""
+                shown = upstream_errors.error_only(body) if kept and message.id is None else b""
                 return await self._deliver(status if kept else _OK, action, shown)
-        if status in failing.REFUSED or status >= failing.SERVER_ERROR:
-            return failing.unwilling(self._reply)
+        if status in upstream_errors.REFUSED or status >= upstream_errors.SERVER_ERROR:
+            return upstream_errors.unwilling(self._reply)
         gone = self._to.call.inbound.era == "legacy" and self._keeps_status()
-        shown = failing.error_only(body, b"" if gone else failing.MESSAGE_REFUSED)
+        shown = upstream_errors.error_only(body, b"" if gone else upstream_errors.MESSAGE_REFUSED)
         await self._to.edge.respond(status, (*carried_headers(self._reply), *(JSON if shown else ())), shown)
         return None
 
@@ -85,7 +85,7 @@ class JsonAnswer:
         inbound, status = self._to.call.inbound, self._reply.status
         if inbound.era == "legacy":
             return status == _GONE and inbound.session is not None
-        return status < failing.SERVER_ERROR and status not in failing.REFUSED
+        return status < upstream_errors.SERVER_ERROR and status not in upstream_errors.REFUSED
 
     async def _oversize(self, failure: UpstreamFailure) -> UpstreamFailure | None:
         """Relay a large result unread if it may pass, or return why not."""

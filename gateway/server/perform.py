@@ -22,16 +22,16 @@ from gateway.pipeline import Pipeline
 from gateway.pipeline.call import Call, Settled
 from gateway.pipeline.listings import refused_for_drift
 from gateway.pipeline.ports import UpstreamFailure
-from gateway.server.closing import break_off, close_stream
-from gateway.server.edge import Edge
-from gateway.server.outcome import Outcome
+from gateway.server.asgi_exchange import Edge
+from gateway.server.closed_exchanges import break_off, close_stream
+from gateway.server.exchange_stats import Outcome
 from gateway.server.ports import Callers, Meters
 from gateway.server.recipient import RelayLimits
 from gateway.server.relay import Relay
 from gateway.server.sessions import learn
 from gateway.server.streams import Streams
 from gateway.server.termination import Termination
-from gateway.server.unverified import unverified_answer
+from gateway.server.unauthenticated import unverified_answer
 
 _ACCEPTED: Final = 202
 _ERROR: Final = 400

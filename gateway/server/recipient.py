@@ -7,9 +7,9 @@ from msgspec import Struct
 from gateway.admission.action import Answer
 from gateway.pipeline import Pipeline
 from gateway.pipeline.call import Call
-from gateway.pipeline.turns import TurnBudget
-from gateway.server.edge import Edge
-from gateway.server.outcome import Outcome
+from gateway.pipeline.loop_turns import TurnBudget
+from gateway.server.asgi_exchange import Edge
+from gateway.server.exchange_stats import Outcome
 
 
 class RelayLimits(Struct, frozen=True, kw_only=True):

@@ -15,17 +15,17 @@ from gateway.admission.action import Answer
 from gateway.admission.refusal import Refusal, answer, own
 from gateway.pipeline import Pipeline
 from gateway.pipeline.call import Call
+from gateway.pipeline.loop_turns import budget_of
 from gateway.pipeline.ports import Reply, UpstreamFailure
-from gateway.pipeline.turns import budget_of
 from gateway.protocol import sse
 from gateway.protocol.errors import error_body, failure_of
-from gateway.server import failing
-from gateway.server.edge import Edge
+from gateway.server import upstream_errors
+from gateway.server.asgi_exchange import Edge
 from gateway.server.event_stream import STREAM, EventStream
 from gateway.server.json_answer import ERROR, JsonAnswer
+from gateway.server.passthrough import Unread, must_be_read
 from gateway.server.recipient import Recipient, RelayLimits
 from gateway.server.sessions import answered_headers, carried_headers
-from gateway.server.unread import Unread, must_be_read
 
 __all__ = ["Relay", "RelayLimits"]
 
@@ -102,7 +102,7 @@ class Relay:
     async def fail(self, failure: UpstreamFailure) -> None:
         """Tell the client that the upstream gave no usable answer."""
         self.outcome.failed(failure)
-        remedy = failing.remedy(failure, must_be_read=must_be_read(self._call))
+        remedy = upstream_errors.remedy(failure, must_be_read=must_be_read(self._call))
         await self._refuse(own(failure.code, failure.detail, remedy, stage=failure.stage))
 
     async def stop(self, refusal: Refusal) -> None:
@@ -130,8 +130,8 @@ class Relay:
     async def _accepted(self, reply: Reply) -> UpstreamFailure | None:
         """Pass on whether the server accepted a message without an id."""
         self._complete = True
-        if reply.status in failing.REFUSED:
-            return failing.unwilling(reply)
+        if reply.status in upstream_errors.REFUSED:
+            return upstream_errors.unwilling(reply)
         headers = answered_headers(self._to.pipeline, self._call, reply, b"")
         deletes = self._call.inbound.verb == "DELETE"
         status = _ACCEPTED if reply.status < ERROR and not deletes else reply.status
@@ -148,8 +148,8 @@ class Relay:
         elif reply.status < ERROR:
             self.outcome.detail = "the server opens no stream"
             await self._edge.respond(_NO_STREAM, (("allow", "POST"),), b"")
-        elif reply.status in failing.REFUSED or reply.status >= failing.SERVER_ERROR:
-            return failing.unwilling(reply)
+        elif reply.status in upstream_errors.REFUSED or reply.status >= upstream_errors.SERVER_ERROR:
+            return upstream_errors.unwilling(reply)
         else:
             await self._edge.respond(reply.status, carried_headers(reply), b"")
         return None
@@ -165,10 +165,12 @@ class Relay:
             failure = await self._relayed.run()
             self._complete = self.answered
             return failure
-        if reply.status in failing.REFUSED or reply.status >= failing.SERVER_ERROR:
-            return failing.unwilling(reply)
+        if reply.status in upstream_errors.REFUSED or reply.status >= upstream_errors.SERVER_ERROR:
+            return upstream_errors.unwilling(reply)
         if reply.status >= ERROR:
             self._complete = True
             await self._edge.respond(reply.status, carried_headers(reply), b"")
             return None
-        return {"empty": failing.EMPTY, "charset": failing.CHARSET}.get(reply.media, failing.UNREADABLE)
+        return {"empty": upstream_errors.EMPTY, "charset": upstream_errors.CHARSET}.get(
+            reply.media, upstream_errors.UNREADABLE
+        )

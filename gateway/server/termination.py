@@ -8,7 +8,7 @@ from typing import Final
 
 from gateway.admission.refusal import STOPPED, Refusal
 from gateway.pipeline.call import Call
-from gateway.server.edge import Edge
+from gateway.server.asgi_exchange import Edge
 
 _LONGEST_S: Final = 30 * 86_400.0
 """No timer is set for longer; a stream that outlives it is closed then."""

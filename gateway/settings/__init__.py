@@ -1,8 +1,7 @@
 """Settings: read once, complete, frozen; or all that is wrong with them."""
 
 from gateway.settings.environment_variables import unknown_variables
-from gateway.settings.following import BundleKey, BundleService, Opa, Policy
-from gateway.settings.load import Problems, load
+from gateway.settings.loading import Problems, load
 from gateway.settings.model import (
     MIB,
     Admin,
@@ -21,8 +20,9 @@ from gateway.settings.model import (
     Tls,
     Upstreams,
 )
-from gateway.settings.source import Place, Problem
-from gateway.settings.table import table
+from gateway.settings.policy_settings import BundleKey, BundleService, Opa, Policy
+from gateway.settings.readme_table import table
+from gateway.settings.setting_sources import Place, Problem
 
 __all__ = [
     "MIB",

@@ -12,8 +12,8 @@ from typing import Final
 from msgspec import Struct
 
 from gateway.settings.model import Settings
-from gateway.settings.reader import RESERVED, variables
-from gateway.settings.source import PREFIX
+from gateway.settings.setting_sources import PREFIX
+from gateway.settings.typed_reader import RESERVED, variables
 
 _URL: Final = re.compile(r"(?:tcp|udp|sctp)://\S+:[0-9]+")
 _NUMBER: Final = re.compile(r"[0-9]+")

@@ -12,8 +12,8 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta, Struct, field
 
 from gateway.identity.issuer import Issuer
-from gateway.journal.options import Options
-from gateway.settings.following import Count, Opa, Policy
+from gateway.journal.journal_options import Options
+from gateway.settings.policy_settings import Count, Opa, Policy
 
 MIB: Final = 1024 * 1024
 

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from gateway.opa.beat import Readiness
+from gateway.opa.readiness_report import Readiness
 
 JSON: Final = "application/json"
 METRICS: Final = "text/plain; version=0.0.4; charset=utf-8"

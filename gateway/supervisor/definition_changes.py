@@ -19,8 +19,8 @@ from typing import Final, NamedTuple
 from gateway.admission.definition_text import FOR_LOG, NOT_KEPT, reviewed_changes
 from gateway.admission.refused_definition import unpacked
 from gateway.admission.secret_texts import masked_text
-from gateway.bundle.carried import DATA
-from gateway.bundle.reviewed_file import REVIEWED, ReviewedCatalog, read_catalog
+from gateway.artifact.bundle_data import DATA
+from gateway.artifact.reviewed_file import REVIEWED, ReviewedCatalog, read_catalog
 from gateway.opa.process import Report
 
 PRESENTED: Final = "presented"

@@ -15,8 +15,8 @@ import aiohttp
 import msgspec
 from msgspec import Struct
 
-from gateway.bundle.polling import Service, bearer, session_with
-from gateway.supervisor.channel import Enforces
+from gateway.follow.bundle_polling import Service, bearer, session_with
+from gateway.supervisor.control_channel import Enforces
 
 PATH: Final = "v1/heartbeats"
 EVERY_S: Final = 5.0

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from gateway.opa.beat import Readiness
 from gateway.opa.process import Report
+from gateway.opa.readiness_report import Readiness
 
 EVERY_S: Final = 10.0
 START_S: Final = 60.0

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, TextIO
 
 import orjson
 
-from gateway.admission.secrecy import scrubbed, without_secrets
+from gateway.admission.redaction import scrubbed, without_secrets
 
 Level = Literal["debug", "info", "warning", "error"]
 

@@ -9,11 +9,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Final
 
-from gateway.pipeline.patience import Patience
+from gateway.pipeline.loop_deadlines import Patience
 from gateway.pipeline.ports import Media, UpstreamFailure
+from gateway.upstream.connection import Head
 from gateway.upstream.failures import SILENT, SLOW, too_large
 from gateway.upstream.headers import coming
-from gateway.upstream.wire import Head
 
 DRAIN_BYTES: Final = 8 * 1024 * 1024
 DRAIN_S: Final = 60.0

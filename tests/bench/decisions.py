@@ -10,11 +10,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.bundle import Builder, Built, PolicySource
 from gateway.opa.binary import find
 from gateway.opa.client import DECISION
-from gateway.opa.exchange import Exchanged
-from gateway.opa.socket_exchange import SocketExchange
+from gateway.opa.transport import Exchanged
+from gateway.opa.unix_transport import SocketExchange
+from gateway.policy.build import Builder, Built, PolicySource
 from tests.running import OPEN, catalog
 
 ROUNDS: Final = 300

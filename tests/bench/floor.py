@@ -12,8 +12,8 @@ import uvloop
 from starlette.types import Receive, Scope, Send
 
 from gateway.opa.client import DECISION
-from gateway.opa.exchange import Exchanged
-from gateway.opa.socket_exchange import SocketExchange
+from gateway.opa.transport import Exchanged
+from gateway.opa.unix_transport import SocketExchange
 from tests.bench.upstream import serve
 
 _HEADERS = ("content-type", "accept", "mcp-protocol-version", "mcp-method", "mcp-name")

@@ -23,7 +23,7 @@ from gateway.admission.masking import Masking
 from gateway.admission.policy_input import PolicyInput
 from gateway.admission.record import Completed, Enforced, JournalFailure, Occasion
 from gateway.admission.recording import decided
-from gateway.journal.options import Options
+from gateway.journal.journal_options import Options
 from gateway.journal.storage import Disk, Storage
 from gateway.journal.writer import Journal
 from tests.bench.journal_sample import QUESTION, VERDICT

@@ -13,16 +13,17 @@ from typing import Any
 
 from msgspec import Struct
 
-from gateway.bundle import Builder, PolicySource, Problems
 from gateway.library import library
 from gateway.opa.binary import obtain
+from gateway.policy.build import Builder, PolicySource
+from gateway.policy.sources.problem import Problems
 from gateway.review.candidate import from_policy
-from gateway.review.matrix import Matrix
+from gateway.review.decision_sources import rows
+from gateway.review.masked_fields import Readings
+from gateway.review.outcome_flips import Matrix
+from gateway.review.recorded_decision import Row
 from gateway.review.replaying import Replay
-from gateway.review.row import Row
 from gateway.review.sidecar import Binary, asked
-from gateway.review.sources import rows
-from gateway.review.withheld import Readings
 from tests.environment import ROOT
 from tests.recorded import records, write
 

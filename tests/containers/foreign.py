@@ -24,12 +24,13 @@ from testcontainers.core.config import ConnectionMode, testcontainers_config
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.image import DockerImage
 
-from gateway.bundle import Builder, PolicySource, Problems
-from gateway.bundle.manifest import Metadata
-from gateway.bundle.pack import Packed, pack
-from gateway.bundle.signing import SigningKey, ephemeral_key
+from gateway.artifact.manifest import Metadata
+from gateway.artifact.pack import Packed, pack
+from gateway.artifact.signing import SigningKey, ephemeral_key
 from gateway.opa.answer import BUNDLE
 from gateway.opa.binary import obtain
+from gateway.policy.build import Builder, PolicySource
+from gateway.policy.sources.problem import Problems
 from tests.unit.supervisor.certificates import write_certificate
 
 ENVIRONMENT: Final = "test"

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from gateway.bundle import Builder, PolicySource, Problems
-from gateway.bundle.build import Content
 from gateway.cli import main
 from gateway.opa.binary import find
+from gateway.policy.build import Builder, Content, PolicySource
+from gateway.policy.sources.problem import Problems
 
 Write = Callable[[str, str], Path]
 Run = Callable[..., Result]

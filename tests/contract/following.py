@@ -10,12 +10,12 @@ from typing import Any, Final
 import aiohttp
 import orjson
 
-from gateway.bundle.listener import listening
-from gateway.bundle.serve import BundleEndpoint, Offer
-from gateway.bundle.signing import SigningKey
+from gateway.artifact.signing import SigningKey
+from gateway.follow.bundle_endpoint import BundleEndpoint, Offer
+from gateway.follow.bundle_listener import listening
 from gateway.opa.answer import BUNDLE
 from gateway.opa.configuration import BundleSource, Memory, command, environment, write
-from gateway.opa.exchange import Exchanged
+from gateway.opa.transport import Exchanged
 
 DEADLINE_S: Final = 60
 _DECISION: Final = "http://opa/v1/data/mcp/admission/decision?provenance=true&strict-builtin-errors=true"

@@ -17,7 +17,7 @@ from typing import Any, Final
 from msgspec import Struct
 from ruamel.yaml import YAML
 
-from gateway.opa.library_exchange import Remote
+from gateway.opa.aiohttp_transport import Remote
 from tests.servers.stores import LOGIN, Store
 from tests.unit.supervisor.certificates import write_certificate
 

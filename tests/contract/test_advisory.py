@@ -14,11 +14,11 @@ from typing import Any, Final
 import orjson
 import pytest
 
-from gateway.bundle.artefact import Artefact, read_artefact
-from gateway.bundle.manifest import Metadata
-from gateway.bundle.pack import archived, canonical, pack
-from gateway.bundle.rejection import Rejected
-from gateway.bundle.signing import SigningKey, ephemeral_key
+from gateway.artifact.artifact import Artefact, read_artefact
+from gateway.artifact.manifest import Metadata
+from gateway.artifact.pack import archived, canonical, pack
+from gateway.artifact.rejection import Rejected
+from gateway.artifact.signing import SigningKey, ephemeral_key
 from gateway.opa.configuration import BundleSource, configuration
 from tests.contract.following import following, until
 

@@ -17,13 +17,13 @@ from msgspec.structs import replace
 
 from gateway import __version__
 from gateway.admission.digests import define
-from gateway.bundle.artefact import Artefact, read_artefact
-from gateway.bundle.manifest import ROOTS, Library, Metadata
-from gateway.bundle.pack import pack
-from gateway.bundle.signing import SigningKey, read_key
+from gateway.artifact.artifact import Artefact, read_artefact
+from gateway.artifact.manifest import ROOTS, Library, Metadata
+from gateway.artifact.pack import pack
+from gateway.artifact.signing import SigningKey, read_key
 from gateway.cli.catalog.document import About, entry, written
 from gateway.cli.catalog.instructions import pin_instructions
-from gateway.cli.catalog.listed import Listed
+from gateway.cli.catalog.server_listing import Listed
 
 Write = Callable[[str, str], Path]
 Run = Callable[..., Result]

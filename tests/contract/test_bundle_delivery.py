@@ -9,12 +9,12 @@ from typing import Any
 
 import aiohttp
 
-from gateway.bundle.emergency import Stop, emergency_bundle
-from gateway.bundle.listener import Address, listening
-from gateway.bundle.manifest import Metadata
-from gateway.bundle.pack import canonical, pack
-from gateway.bundle.serve import EMERGENCY_RESOURCE, Offer
-from gateway.bundle.signing import SigningKey, ephemeral_key
+from gateway.artifact.emergency_bundle import Stop, emergency_bundle
+from gateway.artifact.manifest import Metadata
+from gateway.artifact.pack import canonical, pack
+from gateway.artifact.signing import SigningKey, ephemeral_key
+from gateway.follow.bundle_endpoint import EMERGENCY_RESOURCE, Offer
+from gateway.follow.bundle_listener import Address, listening
 from gateway.opa.configuration import BundleSource, EmergencySource, configuration
 
 POLICY = b"package mcp.admission\n\nanswer := data.own.answer\n"

@@ -16,20 +16,20 @@ import pytest
 from gateway.admission.decision import PolicyFailure
 from gateway.admission.masking import Masking, masked
 from gateway.admission.policy_input import SCHEMA as INPUT_SCHEMA
-from gateway.bundle.artefact import Artefact, read_artefact
-from gateway.bundle.asking import acting, asked, question
-from gateway.bundle.build import Content
-from gateway.bundle.carried import data_of
-from gateway.bundle.document import Document
-from gateway.bundle.golden import read_golden, registered, undecided
-from gateway.bundle.manifest import Metadata, content_id
-from gateway.bundle.pack import archived, canonical, pack
-from gateway.bundle.rejection import Rejected
-from gateway.bundle.signing import SigningKey, ephemeral_key
-from gateway.bundle.tool import Opa
-from gateway.bundle.verifying import Standing, VerifyingKey, unenforceable, unsigned_by
+from gateway.artifact.artifact import Artefact, read_artefact
+from gateway.artifact.bundle_data import data_of
+from gateway.artifact.manifest import Metadata, content_id
+from gateway.artifact.pack import archived, canonical, pack
+from gateway.artifact.rejection import Rejected
+from gateway.artifact.signature_checks import Standing, VerifyingKey, unenforceable, unsigned_by
+from gateway.artifact.signing import SigningKey, ephemeral_key
 from gateway.opa.answer import Decided, read_decision, revision_of
-from gateway.opa.exchange import Exchanged
+from gateway.opa.transport import Exchanged
+from gateway.policy.build import Content
+from gateway.policy.golden import read_golden, registered, undecided
+from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.scenario_question import acting, asked, question
+from gateway.policy.sources.document import Document
 from gateway.version import VERSION
 from tests.contract.following import Following, following, until
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from gateway.admission.principal import Principal
-from gateway.bundle.asking import Acting, asked, question
-from gateway.bundle.build import Content
-from gateway.bundle.scenarios import asking
-from gateway.bundle.tool import Opa
+from gateway.policy.build import Content
+from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.scenario_question import Acting, asked, question
+from gateway.policy.scenarios import asking
 
 Write = Callable[[str, str], Path]
 NOW = 1_795_000_000.0

@@ -10,12 +10,12 @@ import pytest
 from click.testing import Result
 
 from gateway.admission.decision import Decision
-from gateway.bundle.asking import acting, asked, question
-from gateway.bundle.build import Content
-from gateway.bundle.manifest import Metadata
-from gateway.bundle.pack import pack
-from gateway.bundle.scenarios import asking
-from gateway.bundle.tool import Opa
+from gateway.artifact.manifest import Metadata
+from gateway.artifact.pack import pack
+from gateway.policy.build import Content
+from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.scenario_question import acting, asked, question
+from gateway.policy.scenarios import asking
 from tests.recorded import records, write
 
 Write = Callable[[str, str], Path]

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import pytest
 
-from gateway.bundle.build import Content
+from gateway.policy.build import Content
 
 Path_ = tuple[str | int, ...]
 JUNK: Final[tuple[Any, ...]] = (None, True, 0, -1.5, 10**30, "", "a*", "[", [], ["x"], {}, {"0": "x"}, [1, {"a": None}])

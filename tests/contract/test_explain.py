@@ -11,13 +11,13 @@ from click.testing import Result
 from msgspec.structs import replace
 
 from gateway.admission.decision import Reason
-from gateway.bundle.artefact import read_artefact
-from gateway.bundle.build import Content
-from gateway.bundle.manifest import Metadata
-from gateway.bundle.pack import pack
-from gateway.bundle.rejection import Rejected
-from gateway.bundle.rule_index import rule_index
-from gateway.review.whatif.world import faithful
+from gateway.artifact.artifact import read_artefact
+from gateway.artifact.manifest import Metadata
+from gateway.artifact.pack import pack
+from gateway.artifact.rejection import Rejected
+from gateway.policy.build import Content
+from gateway.policy.rules.rule_index import rule_index
+from gateway.review.whatif.patched_world import faithful
 from tests.hubs import ground, serving
 from tests.recorded import records, write
 

@@ -17,19 +17,19 @@ from gateway.admission.policy_input import PolicyInput
 from gateway.admission.principal import ANONYMOUS
 from gateway.admission.record import Decided, Occasion
 from gateway.admission.recording import decided
-from gateway.bundle.answering import Ruled
-from gateway.bundle.asking import Acting, asked, question
-from gateway.bundle.build import Content
-from gateway.bundle.manifest import Metadata
-from gateway.bundle.pack import pack
-from gateway.bundle.scenarios import asking, failed
-from gateway.bundle.tool import Opa
+from gateway.artifact.manifest import Metadata
+from gateway.artifact.pack import pack
 from gateway.library import library
 from gateway.opa.client import Deadlines, OpaClient
+from gateway.policy.build import Content
+from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.scenario_question import Acting, asked, question
+from gateway.policy.scenario_run import Ruled
+from gateway.policy.scenarios import asking, failed
 from gateway.review.candidate import Candidate, from_bytes
 from gateway.review.sidecar import Binary
 from gateway.review.sidecar import asked as sidecar
-from gateway.review.whatif.world import indexed
+from gateway.review.whatif.patched_world import indexed
 from tests.recorded import NOW, write
 from tests.unit.opa.support import MemoryHighwater
 

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import pytest
 
-from gateway.bundle.tool import Opa
 from gateway.library import library
 from gateway.opa.binary import find
-from tests.unit.bundle.forms_of_requirements import CLOSED, HEAD, LIBRARY, OPEN
+from gateway.policy.rego.opa_cli import Opa
+from tests.unit.policy.rego.forms_of_requirements import CLOSED, HEAD, LIBRARY, OPEN
 
 _ARGUMENTS: Final = (
     *("to", "cc", "bcc", "force", "ticket", "amount", "amounts", "approved", "channel", "sql", "path"),

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import pytest
 
-from gateway.bundle.asking import acting, asked, question
-from gateway.bundle.build import Builder, Content, PolicySource
-from gateway.bundle.scenarios import asking
-from gateway.bundle.tool import Opa
+from gateway.policy.build import Builder, Content, PolicySource
+from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.scenario_question import acting, asked, question
+from gateway.policy.scenarios import asking
 from tests.recorded import NOW
 
 WRITTEN: Final = (

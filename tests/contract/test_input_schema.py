@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from gateway.admission.policy_input import PolicyInput
-from gateway.bundle.input_schema import input_schema, input_schema_text
+from gateway.policy.rego.input_schema import input_schema, input_schema_text
 
 
 def test_the_checked_in_schema_is_the_one_of_the_types(checkout: Path) -> None:

@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from gateway.admission.capabilities import OF_CLIENT, OF_SERVER
-from gateway.bundle.tool import Opa
+from gateway.policy.rego.opa_cli import Opa
 from gateway.protocol.methods import METHODS, Method
 
 ASKED = [row for row in METHODS if row.asked != "no" and (row.direction == "client" or row.kind == "request")]

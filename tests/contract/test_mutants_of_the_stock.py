@@ -5,13 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway.bundle import Builder, PolicySource
-from gateway.bundle.build import Content
-from gateway.bundle.checking import environments
-from gateway.bundle.mutation import Hunt, Report, base_of
-from gateway.bundle.problem import Problem
-from gateway.bundle.tool import Opa
+from gateway.authoring.mutation import Hunt, Report, base_of
 from gateway.library import library
+from gateway.policy.build import Builder, Content, PolicySource
+from gateway.policy.checking import environments
+from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.sources.problem import Problem
 
 NOW = 1_795_000_000.0
 SAMPLE = 150

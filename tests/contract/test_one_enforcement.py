@@ -18,12 +18,12 @@ from gateway.admission import enforce as enforcement
 from gateway.admission.decision import Decision
 from gateway.admission.record import Decided
 from gateway.admission.refusal import Refusal, own
-from gateway.bundle.asking import acting, asked, question
-from gateway.bundle.build import Content
-from gateway.bundle.manifest import Metadata
-from gateway.bundle.pack import pack
-from gateway.bundle.scenarios import asking, failed
-from gateway.bundle.tool import Opa
+from gateway.artifact.manifest import Metadata
+from gateway.artifact.pack import pack
+from gateway.policy.build import Content
+from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.scenario_question import acting, asked, question
+from gateway.policy.scenarios import asking, failed
 from tests.fakes import World
 from tests.recorded import records, write
 from tests.unit.server.client import Browser

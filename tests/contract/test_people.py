@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import pytest
 
-from gateway.bundle.build import Content
-from gateway.bundle.scenarios import failed
-from gateway.bundle.tool import Opa
+from gateway.policy.build import Content
+from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.scenarios import failed
 
 Write = Callable[[str, str], Path]
 Run = Callable[..., Any]

@@ -9,11 +9,11 @@ from click.testing import Result
 
 from gateway.admission.decision import Decision
 from gateway.admission.owners import owners
-from gateway.bundle.answering import Ruled
-from gateway.bundle.asking import acting, asked, question
-from gateway.bundle.build import Content
-from gateway.bundle.scenarios import asking
-from gateway.bundle.tool import Opa
+from gateway.policy.build import Content
+from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.scenario_question import acting, asked, question
+from gateway.policy.scenario_run import Ruled
+from gateway.policy.scenarios import asking
 
 Write = Callable[[str, str], Path]
 Run = Callable[..., Result]

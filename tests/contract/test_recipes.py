@@ -16,12 +16,12 @@ import pytest
 from msgspec import Struct
 
 from gateway.admission.decision import Verdict
-from gateway.bundle.artefact import Artefact, read_artefact
-from gateway.bundle.pack import archived
-from gateway.bundle.signing import read_key
+from gateway.artifact.artifact import Artefact, read_artefact
+from gateway.artifact.pack import archived
+from gateway.artifact.signing import read_key
+from gateway.opa.aiohttp_transport import remote_exchange
 from gateway.opa.client import OpaClient
-from gateway.opa.library_exchange import remote_exchange
-from gateway.opa.vitals import BundleStatus, RemoteVitals
+from gateway.opa.opa_status import BundleStatus, RemoteVitals
 from tests.contract.recipes import Key, Recipe, blocks, free_port, opa_of, read, replaced
 from tests.faults.wire import META, MODERN
 from tests.running import Gateway, catalog, running, until, write_environment

@@ -11,9 +11,9 @@ from click.testing import Result
 
 from gateway.admission.masking import Level
 from gateway.admission.record import Decided
-from gateway.bundle import Builder, PolicySource, Problems
-from gateway.bundle.build import Content
-from gateway.journal.crypt import Recipients, encrypted, new_key, recipients
+from gateway.journal.encryption import Recipients, encrypted, new_key, recipients
+from gateway.policy.build import Builder, Content, PolicySource
+from gateway.policy.sources.problem import Problems
 from tests.recorded import records, write
 
 Run = Callable[..., Result]

@@ -10,9 +10,9 @@ import pytest
 from click.testing import Result
 
 from gateway.admission.principal import Principal
-from gateway.bundle import Builder, PolicySource, Problems
-from gateway.bundle.build import Content
-from gateway.journal.crypt import new_key
+from gateway.journal.encryption import new_key
+from gateway.policy.build import Builder, Content, PolicySource
+from gateway.policy.sources.problem import Problems
 from tests.recorded import NOW, records, write
 
 Run = Callable[..., Result]

@@ -11,12 +11,12 @@ from click.testing import Result
 from msgspec.structs import replace
 
 from gateway.admission.decision import Reason
-from gateway.bundle.build import Content
-from gateway.bundle.manifest import Metadata
-from gateway.bundle.pack import pack
-from gateway.bundle.signing import ephemeral_key
-from gateway.journal.names import segments
-from gateway.opa.lair import PREFIX
+from gateway.artifact.manifest import Metadata
+from gateway.artifact.pack import pack
+from gateway.artifact.signing import ephemeral_key
+from gateway.journal.segment_names import segments
+from gateway.opa.runtime_dir import PREFIX
+from gateway.policy.build import Content
 from tests.recorded import records, write
 
 Write = Callable[[str, str], Path]

@@ -12,10 +12,11 @@ import aiohttp
 import msgspec
 import pytest
 
-from gateway.bundle import Builder, Event, PolicySource, Published, Publisher, Refused, listening
-from gateway.bundle.asking import acting, asked, at_now, question
-from gateway.bundle.build import Content
+from gateway.follow.bundle_listener import listening
 from gateway.opa.configuration import BundleSource, configuration
+from gateway.policy.build import Builder, Content, PolicySource
+from gateway.policy.scenario_question import acting, asked, at_now, question
+from gateway.policy.source_watcher import Event, Published, Publisher, Refused
 
 Write = Callable[[str, str], Path]
 DENY = "rules:\n  - {rule: nobody-reads, effect: deny, reason: x, what: {tools: [read_file]}}\n"

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.bundle.answering import NoDecision
-from gateway.bundle.asking import acting, asked, question
-from gateway.bundle.build import Content
-from gateway.bundle.scenarios import asking, failed
-from gateway.bundle.tool import Opa
+from gateway.policy.build import Content
+from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.scenario_question import acting, asked, question
+from gateway.policy.scenario_run import NoDecision
+from gateway.policy.scenarios import asking, failed
 
 Write = Callable[[str, str], Path]
 NOW = 1_795_000_000.0

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest_asyncio
 
-from gateway.bundle import Builder, Event, PolicySource, Published, Publisher
-from gateway.bundle.scenario_runs import ScenarioRun, ScenarioRuns
-from gateway.bundle.serve import BundleEndpoint
+from gateway.follow.bundle_endpoint import BundleEndpoint
+from gateway.policy.build import Builder, PolicySource
+from gateway.policy.scenario_runs import ScenarioRun, ScenarioRuns
+from gateway.policy.source_watcher import Event, Published, Publisher
 
 Write = Callable[[str, str], Path]
 DENY = "rules:\n  - {rule: nobody-reads, effect: deny, reason: r, what: {tools: [read_file]}}\n"

@@ -8,20 +8,20 @@ from zoneinfo import available_timezones
 import orjson
 import pytest
 
-from gateway.bundle import Builder, Built, PolicySource, Problems
-from gateway.bundle.build import Content
-from gateway.bundle.checking import Checking, environments
-from gateway.bundle.combiner import PATH
-from gateway.bundle.contradictions import ALWAYS_DENY
-from gateway.bundle.data import bundle_data
-from gateway.bundle.tool import Opa
+from gateway.artifact.layout import COMBINED_REQUIREMENTS
 from gateway.library import library
+from gateway.policy.build import Builder, Built, Content, PolicySource
+from gateway.policy.checking import Checking, environments
+from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.rules.cross_checks import ALWAYS_DENY
+from gateway.policy.rules.policy_data import bundle_data
+from gateway.policy.sources.problem import Problems
 
 Write = Callable[[str, str], Path]
 
 
 def test_the_checked_in_combiner_is_the_generated_one(content: Callable[[], Content], checkout: Path) -> None:
-    assert (checkout / "rego" / PATH).read_bytes() == content().policies.files[PATH]
+    assert (checkout / "rego" / COMBINED_REQUIREMENTS).read_bytes() == content().policies.files[COMBINED_REQUIREMENTS]
 
 
 def test_every_requirement_of_the_stock_is_complete(content: Callable[[], Content]) -> None:

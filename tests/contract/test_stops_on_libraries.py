@@ -8,14 +8,14 @@ import msgspec
 import pytest
 
 from gateway.admission.decision import Decision
-from gateway.bundle.asking import acting, asked, question
-from gateway.bundle.emergency import Stop
-from gateway.bundle.golden import registered
-from gateway.bundle.judging import understands
+from gateway.artifact.emergency_bundle import Stop
+from gateway.follow.acceptance import understands
 from gateway.library import library
 from gateway.opa.answer import Decided, read_decision
 from gateway.opa.client import DECISION
-from gateway.opa.exchange import Broken
+from gateway.opa.transport import Broken
+from gateway.policy.golden import registered
+from gateway.policy.scenario_question import acting, asked, question
 from gateway.review import sidecar
 from gateway.review.candidate import Candidate, from_file
 from gateway.review.sidecar import Binary

@@ -10,15 +10,15 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from gateway.admission.policy_input import PolicyInput
 from gateway.admission.principal import Principal, Verified
-from gateway.bundle.answering import Asking, Ruled
-from gateway.bundle.asking import Acting, asked, question
-from gateway.bundle.build import Content
-from gateway.bundle.scenarios import asking, failed
-from gateway.bundle.tool import Opa
-from gateway.identity.identity import Identity
+from gateway.identity.auth_errors import Unauthenticated
+from gateway.identity.authenticator import Identity
 from gateway.identity.issuer import Issuer
-from gateway.identity.outcome import Unauthenticated
-from gateway.identity.resource import Resource
+from gateway.identity.protected_resource import Resource
+from gateway.policy.build import Content
+from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.scenario_question import Acting, asked, question
+from gateway.policy.scenario_run import Asking, Ruled
+from gateway.policy.scenarios import asking, failed
 from tests.property.tokens import ISSUER, NOW, Presented, presented
 from tests.unit.identity.support import EC, Published, jwk
 

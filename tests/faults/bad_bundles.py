@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from gateway.bundle import combiner
-from gateway.bundle.artefact import MOST_BYTES
-from gateway.bundle.manifest import Metadata, rfc3339
-from gateway.bundle.pack import archived, pack
-from gateway.bundle.signing import ephemeral_key
+from gateway.artifact.artifact import MOST_BYTES
+from gateway.artifact.layout import COMBINED_REQUIREMENTS
+from gateway.artifact.manifest import Metadata, rfc3339
+from gateway.artifact.pack import archived, pack
+from gateway.artifact.signing import ephemeral_key
 from tests.faults.followed import ENVIRONMENT, KEY, Policy
 
 NEXT: Final = 100
@@ -53,9 +53,11 @@ def _manifest(policy: Policy) -> dict[str, bytes]:
 
 def heedless(policy: Policy) -> bytes:
     """A policy that asks of its messages everything but whether they are stopped."""
-    lines = policy.files[combiner.PATH].splitlines(keepends=True)
+    lines = policy.files[COMBINED_REQUIREMENTS].splitlines(keepends=True)
     kept = b"".join(line for line in lines if b"nothing_is_stopped" not in line)
-    return pack({**policy.files, combiner.PATH: kept}, Metadata(environment=ENVIRONMENT, seq=NEXT), key=KEY).content
+    return pack(
+        {**policy.files, COMBINED_REQUIREMENTS: kept}, Metadata(environment=ENVIRONMENT, seq=NEXT), key=KEY
+    ).content
 
 
 def bomb(_: Policy) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 import pytest_asyncio
 
-from gateway.bundle.signing import ephemeral_key
+from gateway.artifact.signing import ephemeral_key
 from tests.faults.bad_bundles import FAULTS, NEXT
 from tests.faults.followed import Stage, built, counterpart, followed
 from tests.faults.hubbed import calling, counted

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from msgspec import Struct
 
-from gateway.bundle.manifest import rfc3339
+from gateway.artifact.manifest import rfc3339
 from tests.faults.followed import Stage, built, counterpart, followed
 from tests.faults.hubbed import STOPPED, answered, calling, counted, lifted, limits, published, service, stopped, told
 from tests.hubs import Hub, ground, serving, twin

@@ -16,7 +16,7 @@ from msgspec import Struct
 from gateway.admission.decision import Credential, PolicyFailure, Route
 from gateway.admission.policy_input import PolicyInput
 from gateway.admission.record import Decided
-from gateway.pipeline.looks import LookLimits
+from gateway.pipeline.discovery_limits import LookLimits
 from gateway.pipeline.ports import UpstreamFailure
 from gateway.protocol.errors import DECISION_KEY
 from gateway.upstream import HttpUpstream, reach

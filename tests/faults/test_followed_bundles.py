@@ -9,8 +9,8 @@ import pytest
 import pytest_asyncio
 from msgspec import Struct
 
-from gateway.bundle.manifest import rfc3339
-from gateway.bundle.signing import ephemeral_key
+from gateway.artifact.manifest import rfc3339
+from gateway.artifact.signing import ephemeral_key
 from tests.faults.bad_bundles import NEXT, PAST, manifest_changed
 from tests.faults.followed import KEY, Counterpart, Policy, Stage, built, counterpart, followed
 from tests.faults.hubbed import counted, unready

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from gateway.bundle.artefact import MOST_BYTES
-from gateway.hub.seats import DOWNLOADS
+from gateway.artifact.artifact import MOST_BYTES
+from gateway.hub.concurrency import DOWNLOADS
 from tests.hubs import Ground, Hub, bundle, ground, serving
 from tests.opas import STOPPED, following
 from tests.running import until

@@ -15,10 +15,10 @@ from typing import Final
 import pytest
 
 from gateway.admission.record import JournalFailure, Receipt
-from gateway.journal.names import segments
-from gateway.journal.options import Options
+from gateway.journal.journal_options import Options
 from gateway.journal.reader import read
 from gateway.journal.retention import seal_abandoned
+from gateway.journal.segment_names import segments
 from gateway.journal.writer import Journal
 from tests.unit.journal.conftest import a_completed, a_decided
 
@@ -28,7 +28,7 @@ WRITER: Final = """
 import asyncio, sys
 from pathlib import Path
 from gateway.admission.record import Receipt
-from gateway.journal.options import Options
+from gateway.journal.journal_options import Options
 from gateway.journal.writer import Journal
 from tests.unit.journal.conftest import a_decided
 

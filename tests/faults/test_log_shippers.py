@@ -17,10 +17,10 @@ from typing import Any, Final, Protocol
 import pytest
 
 from gateway.admission.record import JournalFailure, Receipt
-from gateway.journal.names import segments
-from gateway.journal.options import Options
+from gateway.journal.journal_options import Options
 from gateway.journal.reader import read
 from gateway.journal.retention import seal_abandoned
+from gateway.journal.segment_names import segments
 from gateway.journal.writer import Journal
 from tests.faults.test_journal_faults import fill, receipts_before_death, started
 from tests.faults.test_journal_faults import small as small  # noqa: PLC0414 - a fixture

@@ -145,6 +145,6 @@ async def test_an_issuer_whose_keys_cannot_be_had_is_logged_with_its_address(
             await Caller(gateway, http).post("tools/list", {}, {"Authorization": f"Bearer {token}"})
         said = await appears(gateway, "calls_refused", code="keys_unavailable")
         assert "key set of an issuer" in said["reason"]
-        about = await appears(gateway, "log", logger="gateway.identity.fetch")
+        about = await appears(gateway, "log", logger="gateway.identity.jwks_fetch")
         assert about["url"] == "http://127.0.0.1:9/keys"
         assert "keys_url" in about["remedy"]

@@ -11,12 +11,12 @@ import pytest
 import pytest_asyncio
 
 from gateway.admission.decision import PolicyFailure, Verdict
+from gateway.opa.aiohttp_transport import socket_library_exchange
 from gateway.opa.binary import obtain
 from gateway.opa.client import Deadlines, OpaClient
-from gateway.opa.exchange import Exchange
-from gateway.opa.library_exchange import socket_library_exchange
 from gateway.opa.process import ManagedOpa
-from gateway.opa.socket_exchange import SocketExchange
+from gateway.opa.transport import Exchange
+from gateway.opa.unix_transport import SocketExchange
 from tests.stopping import stop
 from tests.unit.opa.stub import HANG_UP, SILENCE, Stub, good, http
 from tests.unit.opa.support import COMBINER, Key, Log, MemoryHighwater, PolicyService, bundle, question, until

@@ -14,11 +14,11 @@ import pytest_asyncio
 from gateway.admission.decision import PolicyFailure, Verdict
 from gateway.admission.policy_input import Gateway
 from gateway.opa import configuration
+from gateway.opa.aiohttp_transport import Remote, remote_exchange
 from gateway.opa.binary import obtain
 from gateway.opa.client import OpaClient
-from gateway.opa.library_exchange import Remote, remote_exchange
-from gateway.opa.readiness import Pulse
-from gateway.opa.vitals import RemoteVitals
+from gateway.opa.opa_status import RemoteVitals
+from gateway.opa.readiness_probe import Pulse
 from tests.unit.opa.support import Key, MemoryHighwater, PolicyService, bundle, question
 from tests.unit.supervisor.certificates import write_certificate
 

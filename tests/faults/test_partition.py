@@ -14,8 +14,8 @@ import pytest
 import pytest_asyncio
 from msgspec import Struct
 
-from gateway.bundle.stops import Stops
-from gateway.hub.stopping import new_stop
+from gateway.artifact.stop_file import Stops
+from gateway.hub.stop_store import new_stop
 from tests.clients.raw import PATIENCE_S, Session, events, first, initialized, opened
 from tests.faults.followed import Stage, built, counterpart, followed
 from tests.faults.hubbed import (

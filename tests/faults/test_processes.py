@@ -11,8 +11,8 @@ from typing import Any, Literal
 import pytest
 import pytest_asyncio
 
-from gateway.bundle.signing import read_key
-from gateway.opa import leash
+from gateway.artifact.signing import read_key
+from gateway.opa import parent_death
 from gateway.opa.binary import obtain
 from tests.unit.opa.support import TOKEN, Key, PolicyService, packed, until
 from tests.unit.supervisor.support import Supervisor, alive
@@ -128,7 +128,7 @@ child.wait()
 @pytest.mark.parametrize("keeper", ["kernel", "pipe"])
 async def test_a_leashed_program_ends_with_its_starter(keeper: Literal["kernel", "pipe"]) -> None:
     starter = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", STARTER, leash.__file__, keeper, stdout=asyncio.subprocess.PIPE
+        sys.executable, "-c", STARTER, parent_death.__file__, keeper, stdout=asyncio.subprocess.PIPE
     )
     assert starter.stdout is not None
     program = int(await asyncio.wait_for(starter.stdout.readline(), 30))
@@ -141,7 +141,7 @@ async def test_a_leashed_program_ends_with_its_starter(keeper: Literal["kernel",
 async def test_a_leash_whose_starter_is_gone_already_starts_nothing(tmp_path: Path) -> None:
     witness = tmp_path / "started"
     process = await asyncio.create_subprocess_exec(
-        *[sys.executable, "-I", "-S", leash.__file__, "1", "kernel", "/usr/bin/touch", str(witness)],
+        *[sys.executable, "-I", "-S", parent_death.__file__, "1", "kernel", "/usr/bin/touch", str(witness)],
         stderr=asyncio.subprocess.PIPE,
     )
     _, said = await asyncio.wait_for(process.communicate(), 30)

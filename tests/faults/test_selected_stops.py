@@ -13,9 +13,9 @@ import pytest
 import pytest_asyncio
 
 from gateway.admission.session_digest import session_digest
-from gateway.bundle.emergency import Kind
-from gateway.bundle.stops import Stops
-from gateway.hub.stopping import new_stop
+from gateway.artifact.emergency_bundle import Kind
+from gateway.artifact.stop_file import Stops
+from gateway.hub.stop_store import new_stop
 from tests.faults.behind import Behind, answered, standing
 from tests.faults.hubbed import why
 from tests.faults.wire import LEGACY_POST, Got

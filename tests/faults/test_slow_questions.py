@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from gateway.identity.tokens import digest, token
-from gateway.opa.places import PLACES
+from gateway.opa.limiter import PLACES
 from tests.faults.behind import Behind, standing
 from tests.faults.wire import Got
 

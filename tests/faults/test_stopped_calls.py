@@ -11,8 +11,8 @@ from typing import Any, Final
 import pytest
 import pytest_asyncio
 
-from gateway.bundle.stops import Stops
-from gateway.hub.stopping import new_stop
+from gateway.artifact.stop_file import Stops
+from gateway.hub.stop_store import new_stop
 from tests.faults.behind import Behind, answered, standing
 from tests.faults.wire import LEGACY_POST, Got, modern, request
 from tests.running import OPEN, until

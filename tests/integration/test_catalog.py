@@ -10,11 +10,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateway.admission.instructions import pin_of
-from gateway.bundle.document import Document, read_document
-from gateway.bundle.schema import violations
 from gateway.cli import main
-from gateway.cli.catalog.exchange import Unreachable
+from gateway.cli.catalog.http_exchange import Unreachable
 from gateway.cli.catalog.survey import Survey, survey
+from gateway.policy.sources.document import Document, read_document
+from gateway.policy.sources.schema_checks import violations
 from gateway.secrets import Secret
 from tests.servers.recording import Recorder, recording
 from tests.servers.scripted import (

@@ -10,10 +10,10 @@ from typing import Any, Final
 import pytest
 from click.testing import CliRunner, Result
 
-from gateway.bundle.document import Document, read_document
 from gateway.cli import main
-from gateway.cli.catalog.exchange import Unreachable
+from gateway.cli.catalog.http_exchange import Unreachable
 from gateway.cli.catalog.survey import Survey, survey
+from gateway.policy.sources.document import Document, read_document
 from tests.certificates import pair
 from tests.servers.recording import recording
 from tests.servers.scripted import Do, Received, Script, Scripted, chunk, events, redirect, scripted, serving, whole

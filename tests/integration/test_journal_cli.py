@@ -14,8 +14,8 @@ import pytest
 
 from gateway.admission.decision import Ground, Reason, ResolvedAgent
 from gateway.admission.record import Refused
-from gateway.journal.names import segments
-from gateway.journal.options import Options
+from gateway.journal.journal_options import Options
+from gateway.journal.segment_names import segments
 from gateway.journal.writer import Journal
 from tests.unit.journal.conftest import a_completed, a_decided
 

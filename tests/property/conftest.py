@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.bundle import Builder, PolicySource, Problems
 from gateway.opa.binary import find
+from gateway.policy.build import Builder, PolicySource
+from gateway.policy.sources.problem import Problems
 from tests.property.judge import Judge
 
 NOW = 1_795_000_000.0

@@ -8,9 +8,9 @@ import subprocess
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.bundle.build import Content
-from gateway.bundle.data import bundle_data
-from gateway.bundle.environment import Environment, Reader
+from gateway.policy.build import Content
+from gateway.policy.rules.policy_data import bundle_data
+from gateway.policy.sources.environment import Environment, Reader
 from tests.property.worlds import ARGUMENTS, NOW_NS, World
 
 JUDGE: Final = """

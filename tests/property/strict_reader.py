@@ -1,6 +1,6 @@
 """A strict reader of JSON, slow and simple: every key and every number is looked at as text.
 
-It is what `gateway.protocol.strict` was made of once, and what the faster one is compared with.
+It is what `gateway.protocol.strict_json` was made of once, and what the faster one is compared with.
 """
 
 import json

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from msgspec import to_builtins
 
 from gateway.admission.policy_input import Target
-from gateway.bundle.asking import Asked, acting, question
-from gateway.bundle.difference.conditions import is_wider
+from gateway.authoring.difference.conditions import is_wider
+from gateway.policy.scenario_question import Asked, acting, question
 from tests.conditions import WORDS, Verdict, Writer, condition, inner
 from tests.property.judge import Judge
 from tests.property.worlds import OWNER

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from gateway.protocol.envelope import MOST, Envelope
+from gateway.protocol.response_envelope import MOST, Envelope
 from tests.property.test_protocol_input_requests import CUTS, MEMBERS, SPACE, TEXTS, cut, strings
 
 IDS = st.sampled_from(["1", '"1"', '"a }] b"', "-7", r'"\"}\\"', r'"\u00e9{"', '"\u00e9"'])

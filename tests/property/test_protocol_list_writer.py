@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gateway.protocol.list_writer import ListChange, unchanged, written
 from gateway.protocol.malformed import Malformed
 from gateway.protocol.message import Response, read_reply
-from gateway.protocol.strict import Limits, parse
+from gateway.protocol.strict_json import Limits, parse
 
 GENEROUS: Final = Limits(depth=1_000)
 LIMIT: Final = "340282366920938463463374607431768211455"

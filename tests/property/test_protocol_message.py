@@ -7,10 +7,10 @@ import orjson
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.protocol.keys import fold
+from gateway.protocol.key_folding import fold
 from gateway.protocol.malformed import Malformed
 from gateway.protocol.message import Message, Notification, Request, Response, read, read_reply
-from gateway.protocol.strict import _bare, _depth, parse
+from gateway.protocol.strict_json import _bare, _depth, parse
 
 WORDS = st.sampled_from(
     [

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.admission.digests import canonical
 from gateway.protocol.malformed import Malformed
-from gateway.protocol.strict import parse
+from gateway.protocol.strict_json import parse
 from tests.property.strict_reader import AmbiguousError, strict
 
 NUMBERS = st.one_of(

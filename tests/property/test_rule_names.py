@@ -5,10 +5,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.bundle.document import Document
-from gateway.bundle.environment import Environment
-from gateway.bundle.plain import is_array, is_object
-from gateway.bundle.rule_names import rule_names
+from gateway.artifact.json_types import is_array, is_object
+from gateway.policy.rules.rule_names import rule_names
+from gateway.policy.sources.document import Document
+from gateway.policy.sources.environment import Environment
 
 Json = dict[str, Any]
 WORDS = st.text("abcdefghij_-", min_size=3, max_size=12).filter(lambda word: word[0].isalpha())

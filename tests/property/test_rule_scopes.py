@@ -6,10 +6,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.bundle.document import Document
-from gateway.bundle.environment import Environment
-from gateway.bundle.names import fits
-from gateway.bundle.rule_scopes import beyond_scopes, contains
+from gateway.policy.rules.name_globs import fits
+from gateway.policy.rules.rule_scopes import beyond_scopes, contains
+from gateway.policy.sources.document import Document
+from gateway.policy.sources.environment import Environment
 
 Json = dict[str, Any]
 GLOBS = st.text("ab*?", min_size=1, max_size=4)

@@ -5,9 +5,9 @@ from typing import Any, Final
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.admission.secrecy import DEPTH, _is_secret, _judged, _names_a_secret, _walk, suspicious
+from gateway.admission.redaction import DEPTH, _is_secret, _judged, _names_a_secret, _walk, suspicious
 from gateway.admission.secret_texts import _assigned, _resembling, hinted
-from gateway.protocol.values import as_list, as_object
+from gateway.protocol.json_values import as_list, as_object
 
 TEXTS: Final = st.text(max_size=4) | st.sampled_from(
     [

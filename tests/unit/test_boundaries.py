@@ -38,7 +38,7 @@ KNOWN_TO_PURE: Final[frozenset[str]] = frozenset(
 # One file each may know one library more: the one whose work it wraps.
 KNOWN_TO_ONE: Final = {
     "protocol/sealing.py": "cryptography",
-    "admission/validator.py": "jsonschema_rs",
+    "admission/json_schema_validator.py": "jsonschema_rs",
     "admission/host_names.py": "idna",
     "admission/addresses.py": "ipaddress",
     "admission/sql_statements.py": "sqlglot",

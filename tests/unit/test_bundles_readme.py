@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import pytest
 
-from gateway.bundle.contradictions import ALWAYS_DENY
-from gateway.bundle.rejection import MEANINGS
-from gateway.bundle.requirements import CALL_ONLY
+from gateway.artifact.rejection import MEANINGS
+from gateway.policy.rego.requirements import CALL_ONLY
+from gateway.policy.rules.cross_checks import ALWAYS_DENY
 from gateway.protocol.errors import FAILURES
 from tests.unit.test_readme import SETTINGS, invocations, unknown
 

@@ -8,14 +8,14 @@ from typing import Final
 
 import pytest
 
-from gateway.bundle.follow import LONGEST_PAUSE_S
-from gateway.bundle.manifest import rfc3339
-from gateway.bundle.polling import patience
+from gateway.artifact.manifest import rfc3339
 from gateway.cli.bundle.build import DAYS
 from gateway.cli.bundle.rollback import LIFETIME_S
-from gateway.opa.beat import Readiness
+from gateway.follow.bundle_polling import patience
+from gateway.follow.follower import LONGEST_PAUSE_S
+from gateway.opa.readiness_report import Readiness
 from gateway.settings import Settings, load
-from gateway.supervisor.outlook import WARNED_DAYS, Outlook
+from gateway.supervisor.expiry_warnings import WARNED_DAYS, Outlook
 from tests.unit.test_policy_script import SCRIPT
 from tests.unit.test_policy_workflow import OWN, WRITTEN, workflow
 

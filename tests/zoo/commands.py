@@ -11,7 +11,7 @@ from typing import Any, Final
 import httpx
 from mcp import Client, MCPError
 
-from gateway.bundle.document import Document, read_document
+from gateway.policy.sources.document import Document, read_document
 from tests.environment import ROOT
 from tests.running import DEADLINE_S, end, until
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from gateway.cli.loading import Loading
+from gateway.cli.lazy_commands import Loading
 
 # In the order in which a bundle meets them.
 COMMANDS: Final = {

@@ -13,14 +13,13 @@ from typing import Final
 
 import click
 
-from gateway.bundle import Builder, PolicySource, Problems
-from gateway.bundle.build import Content, Terms, issued
-from gateway.bundle.manifest import moment_of
-from gateway.bundle.problem import refusal
+from gateway.artifact.manifest import moment_of
 from gateway.cli.bundle.checkout import Checkout, checkout, sources
 from gateway.cli.bundle.files import put
-from gateway.cli.live import escaped
-from gateway.cli.opa_found import opa_found, remembered
+from gateway.cli.live_decisions import escaped
+from gateway.cli.locate_opa import opa_found, remembered
+from gateway.policy.build import Builder, Content, PolicySource, Terms, issued
+from gateway.policy.sources.problem import Problems, refusal
 
 DAYS: Final = 90
 _EPOCH: Final = "SOURCE_DATE_EPOCH"

@@ -13,10 +13,10 @@ from typing import Final
 
 from msgspec import Struct
 
-from gateway.bundle.environment import list_environment
-from gateway.bundle.source_files import BESIDE, read_regular
-from gateway.bundle.stage import list_rego
 from gateway.cli.bundle.committed import LINK, SUBMODULE, Commit, CommittedFile, NoCommit, blob_id, read_commit
+from gateway.policy.rego.overlay import list_rego
+from gateway.policy.sources.environment import list_environment
+from gateway.policy.sources.source_files import BESIDE, read_regular
 
 DIRTY: Final = "-dirty"
 _MOST_BYTES: Final = 64 * 1024 * 1024

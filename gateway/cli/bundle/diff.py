@@ -13,10 +13,10 @@ from typing import Final
 import click
 import msgspec
 
-from gateway.bundle.artefact import Artefact
-from gateway.bundle.difference import Change, Effect, differences
+from gateway.artifact.artifact import Artefact
+from gateway.authoring.difference import Change, Effect, differences
 from gateway.cli.bundle.files import artefact_in
-from gateway.cli.live import colored, escaped
+from gateway.cli.live_decisions import colored, escaped
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 _MARKS: Final[dict[Effect, str]] = {"looser": "loosens", "unclear": "may loosen", "stricter": "tightens", "same": ""}

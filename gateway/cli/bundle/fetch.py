@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-from gateway.bundle.artefact import Artefact
-from gateway.bundle.verifying import unsigned_by
+from gateway.artifact.artifact import Artefact
+from gateway.artifact.signature_checks import unsigned_by
 from gateway.cli.bundle.files import put
-from gateway.cli.hubs.options import token_option, verification_option, verifying_keys
-from gateway.cli.hubs.source import fetched, source_of
+from gateway.cli.publishing.hub_options import token_option, verification_option, verifying_keys
+from gateway.cli.publishing.published_bundles import fetched, source_of
 
 
 @click.command(

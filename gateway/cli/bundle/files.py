@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from gateway.bundle.artefact import MOST_BYTES, Artefact, read_artefact
-from gateway.bundle.rejection import Rejected
+from gateway.artifact.artifact import MOST_BYTES, Artefact, read_artefact
+from gateway.artifact.rejection import Rejected
 
 
 def artefact_in(place: Path) -> Artefact:

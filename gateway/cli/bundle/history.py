@@ -7,8 +7,8 @@ from typing import Any
 import click
 from msgspec import to_builtins
 
-from gateway.cli.hubs.options import place_of, place_options, verifying_keys
-from gateway.cli.live import escaped
+from gateway.cli.live_decisions import escaped
+from gateway.cli.publishing.hub_options import place_of, place_options, verifying_keys
 
 
 @click.command(

@@ -10,10 +10,10 @@ from typing import Final
 import click
 import msgspec
 
-from gateway.bundle.inspection import Inspected, inspected
-from gateway.bundle.manifest import moment_of
+from gateway.artifact.inspection import Inspected, inspected
+from gateway.artifact.manifest import moment_of
 from gateway.cli.bundle.files import artefact_in
-from gateway.cli.live import escaped
+from gateway.cli.live_decisions import escaped
 
 _DAY_NS: Final = 86_400 * 1_000_000_000
 

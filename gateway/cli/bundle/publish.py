@@ -12,10 +12,10 @@ from typing import Any
 import click
 from msgspec import Struct
 
-from gateway.bundle.artefact import Artefact, read_artefact
-from gateway.bundle.rejection import Rejected
-from gateway.cli.hubs.barrier import Barrier, waited
-from gateway.cli.hubs.options import (
+from gateway.artifact.artifact import Artefact, read_artefact
+from gateway.artifact.rejection import Rejected
+from gateway.cli.publishing.hub_client import Remote
+from gateway.cli.publishing.hub_options import (
     because_option,
     channel_option,
     place_of,
@@ -23,9 +23,9 @@ from gateway.cli.hubs.options import (
     verifying_keys,
     wait_options,
 )
-from gateway.cli.hubs.place import Known, Place
-from gateway.cli.hubs.remote import Remote
-from gateway.hub.pointer import Mark, Pointer, content_of
+from gateway.cli.publishing.publish_target import Known, Place
+from gateway.cli.publishing.rollout_barrier import Barrier, waited
+from gateway.hub.channel_pointer import Mark, Pointer, content_of
 
 
 @click.command(

@@ -13,17 +13,23 @@ import click
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.bundle.artefact import MANIFEST, Artefact, read_artefact
-from gateway.bundle.manifest import rfc3339
-from gateway.bundle.pack import Packed, pack
-from gateway.bundle.rejection import Rejected
-from gateway.bundle.signing import SigningKey
-from gateway.bundle.verifying import VerifyingKey, unsigned_by
+from gateway.artifact.artifact import MANIFEST, Artefact, read_artefact
+from gateway.artifact.manifest import rfc3339
+from gateway.artifact.pack import Packed, pack
+from gateway.artifact.rejection import Rejected
+from gateway.artifact.signature_checks import VerifyingKey, unsigned_by
+from gateway.artifact.signing import SigningKey
 from gateway.cli.bundle.publish import opened, publication, published, taken_back
 from gateway.cli.bundle.signing_key import key_options, signing_key
-from gateway.cli.hubs.options import because_option, channel_option, place_options, verifying_keys, wait_options
-from gateway.cli.hubs.place import Known, Place
-from gateway.hub.pointer import Mark, Move, Pointer, content_of
+from gateway.cli.publishing.hub_options import (
+    because_option,
+    channel_option,
+    place_options,
+    verifying_keys,
+    wait_options,
+)
+from gateway.cli.publishing.publish_target import Known, Place
+from gateway.hub.channel_pointer import Mark, Move, Pointer, content_of
 
 LIFETIME_S: Final = 90 * 86_400
 HISTORY: Final = 1000

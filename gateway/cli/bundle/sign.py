@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from gateway.bundle.carried import data_of
-from gateway.bundle.manifest import ROOTS
-from gateway.bundle.pack import archived
+from gateway.artifact.bundle_data import data_of
+from gateway.artifact.manifest import ROOTS
+from gateway.artifact.pack import archived
 from gateway.cli.bundle.files import artefact_in, put
 from gateway.cli.bundle.signing_key import key_options, signing_key
 

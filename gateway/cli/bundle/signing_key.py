@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from gateway.bundle.signing import SigningKey, read_key
+from gateway.artifact.signing import SigningKey, read_key
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _DEADLINE_S: Final = 60

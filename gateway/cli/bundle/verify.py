@@ -10,16 +10,16 @@ from typing import Any, Final
 import click
 
 from gateway.admission.policy_input import SCHEMA as INPUT_SCHEMA
-from gateway.bundle.artefact import Artefact
-from gateway.bundle.document import Document
-from gateway.bundle.golden import read_golden
-from gateway.bundle.proof import Proof
-from gateway.bundle.tool import Opa
-from gateway.bundle.unpacked import read_tests
-from gateway.bundle.verifying import Standing, VerifyingKey, read_verifying_key
+from gateway.artifact.artifact import Artefact
+from gateway.artifact.signature_checks import Standing, VerifyingKey, read_verifying_key
 from gateway.cli.bundle.files import artefact_in
-from gateway.cli.opa_found import opa_found
+from gateway.cli.locate_opa import opa_found
 from gateway.library import library
+from gateway.policy.golden import read_golden
+from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.sources.document import Document
+from gateway.policy.unpacked_tests import read_tests
+from gateway.policy.verify_artifact import Proof
 from gateway.version import VERSION
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)

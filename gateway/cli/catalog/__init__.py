@@ -16,16 +16,16 @@ import click
 from ruamel.yaml.error import YAMLError
 
 from gateway.cli.agent_files import write
-from gateway.cli.catalog.asking import connection_options, secret_from, surveyed
+from gateway.cli.catalog.credential_options import connection_options, secret_from, surveyed
 from gateway.cli.catalog.difference import DRIFT, differences
 from gateway.cli.catalog.document import About, entry, read, renew, written
 from gateway.cli.catalog.entries import entries as entries_of
 from gateway.cli.catalog.instructions import changed_lines, instructions_difference, pin_instructions
-from gateway.cli.catalog.listed import listed
 from gateway.cli.catalog.report import difference_json, difference_lines, failed_lines, left_out_lines, unheld_lines
-from gateway.cli.catalog.unchecked import unchecked_lines
-from gateway.cli.live import colored
-from gateway.protocol.values import as_object
+from gateway.cli.catalog.server_listing import listed
+from gateway.cli.catalog.unchecked_keywords import unchecked_lines
+from gateway.cli.live_decisions import colored
+from gateway.protocol.json_values import as_object
 
 _PATH: Final = click.Path(path_type=Path)
 

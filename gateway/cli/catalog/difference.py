@@ -12,8 +12,8 @@ from msgspec import Struct
 
 from gateway.admission.definition_text import changed_lines, reviewed_changes
 from gateway.admission.digests import drift, grouped, stated
-from gateway.cli.catalog.listed import SECTIONS, Listed
-from gateway.protocol.values import as_object
+from gateway.cli.catalog.server_listing import SECTIONS, Listed
+from gateway.protocol.json_values import as_object
 
 State = Literal["unchanged", "unpinned", "drifted", "added", "removed"]
 DRIFT: Final = frozenset({"drifted", "added", "removed"})

@@ -16,11 +16,11 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString as Quoted
 
 from gateway.admission.digests import grouped
 from gateway.admission.policy_input import Definition
-from gateway.bundle.document import MAX_BYTES
-from gateway.cli.catalog.listed import Listed
 from gateway.cli.catalog.reviewed_text import review_yaml, reviewed_parts, yaml_text
+from gateway.cli.catalog.server_listing import Listed
 from gateway.cli.catalog.suggestion import Suggestion, suggestion
-from gateway.cli.live import escaped
+from gateway.cli.live_decisions import escaped
+from gateway.policy.sources.document import MAX_BYTES
 
 _KEY: Final = 100
 """Characters of a name that a report shows."""

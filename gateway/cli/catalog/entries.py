@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-from gateway.bundle.checking import environments
-from gateway.bundle.document import Document, read_document
-from gateway.bundle.environment import list_environment
-from gateway.bundle.source_files import Listed, Listing, SourceFile, list_files
-from gateway.protocol.values import as_object
+from gateway.policy.checking import environments
+from gateway.policy.sources.document import Document, read_document
+from gateway.policy.sources.environment import list_environment
+from gateway.policy.sources.source_files import Listed, Listing, SourceFile, list_files
+from gateway.protocol.json_values import as_object
 
 
 def entries(path: Path) -> Iterator[Mapping[str, Any]]:

@@ -18,7 +18,7 @@ from gateway.admission.definition_text import changed_lines as changed
 from gateway.admission.instructions import KEY, NO_INSTRUCTIONS, pin_of
 from gateway.cli.catalog.difference import Difference, State
 from gateway.cli.catalog.reviewed_text import reviewed_parts
-from gateway.cli.live import escaped
+from gateway.cli.live_decisions import escaped
 
 _MOST: Final = 4_000
 """Characters that a review shows."""

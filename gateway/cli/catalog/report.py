@@ -10,8 +10,8 @@ from typing import Any, Final
 import click
 
 from gateway.cli.catalog.difference import DRIFT, Difference
-from gateway.cli.catalog.listed import LeftOut
-from gateway.cli.live import escaped
+from gateway.cli.catalog.server_listing import LeftOut
+from gateway.cli.live_decisions import escaped
 
 _COLORS: Final = {"drifted": "yellow", "added": "green", "removed": "red", "unpinned": "cyan"}
 _LINES: Final = {"-": "red", "+": "green", "?": "yellow"}

@@ -20,10 +20,10 @@ from ruamel.yaml.scalarstring import FoldedScalarString as Folded
 from ruamel.yaml.scalarstring import LiteralScalarString as Literal
 
 from gateway.admission.digests import digest
-from gateway.admission.visible import escape, is_unseen
-from gateway.bundle.document import Document, read_document
-from gateway.bundle.plain import is_array, is_object
-from gateway.bundle.secret_shapes import secrets_in
+from gateway.admission.visible_text import escape, is_unseen
+from gateway.artifact.json_types import is_array, is_object
+from gateway.policy.sources.document import Document, read_document
+from gateway.policy.sources.secret_shapes import secrets_in
 
 _PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*([_-][A-Za-z0-9]+)*")
 _WORDS: Final = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from gateway.cli.catalog.verbs import CLASS_OF, HARM, NOUNS, PHRASES, Action
-from gateway.protocol.values import as_object
+from gateway.cli.catalog.action_verbs import CLASS_OF, HARM, NOUNS, PHRASES, Action
+from gateway.protocol.json_values import as_object
 
 _WORDS: Final = (re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+"), re.compile(r"[A-Z]+|[a-z]+"))
 """Two ways to cut a name into words: `HTTPDelete`, and `DELETEfile`."""

@@ -14,9 +14,9 @@ from msgspec import Struct
 
 from gateway.admission.instructions import KEY
 from gateway.admission.listing import LISTS, items_of
-from gateway.cli.catalog.conversation import TIMEOUT_S, Conversation, talking
-from gateway.cli.catalog.exchange import Refused, Unreachable
-from gateway.protocol.values import as_object, as_text
+from gateway.cli.catalog.http_exchange import Refused, Unreachable
+from gateway.cli.catalog.mcp_client import TIMEOUT_S, Conversation, talking
+from gateway.protocol.json_values import as_object, as_text
 from gateway.secrets import Secret
 
 MOST_PAGES: Final = 1_000

@@ -13,11 +13,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from gateway.admission.question import measured, moment
-from gateway.bundle.plain import Json, is_array, is_object
-from gateway.bundle.rule_conditions import exception_of
+from gateway.artifact.json_types import Json, is_array, is_object
+from gateway.policy.rules.rule_conditions import exception_of
 from gateway.protocol.json_pointers import keys_of
-from gateway.review.whatif.scene import Scene
-from gateway.review.whatif.world import Change, World, on_question, put
+from gateway.review.whatif.case import Scene
+from gateway.review.whatif.patched_world import Change, World, on_question, put
 
 _MOST_VALUES: Final = 3
 _DAYS: Final = 8

@@ -10,10 +10,10 @@ from typing import Final
 import msgspec
 
 from gateway.admission.question import moment
-from gateway.bundle.contradictions import ALWAYS_DENY
-from gateway.bundle.plain import Json
-from gateway.review.whatif.scene import Scene
-from gateway.review.whatif.world import Change, off_data, on_data
+from gateway.artifact.json_types import Json
+from gateway.policy.rules.cross_checks import ALWAYS_DENY
+from gateway.review.whatif.case import Scene
+from gateway.review.whatif.patched_world import Change, off_data, on_data
 
 _ACTIONS: Final = ("read", "list", "write", "send", "delete", "execute")
 MODE: Final = 6

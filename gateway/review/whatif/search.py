@@ -15,16 +15,16 @@ from typing import Any, Final, TypeGuard
 import orjson
 from msgspec import Struct
 
-from gateway.bundle.stated_facts import stated_facts
-from gateway.opa.exchange import Broken, Exchange
-from gateway.review.judged import Judged, Unanswered, judged
+from gateway.opa.transport import Broken, Exchange
+from gateway.policy.rules.stated_facts import stated_facts
+from gateway.review.replayed_outcome import Judged, Unanswered, judged
 from gateway.review.replaying import PATIENCE_S
 from gateway.review.sidecar import IF, PATCHED
 from gateway.review.whatif.arguments import argument_changes, schema_changes, time_changes
-from gateway.review.whatif.own import own_changes
+from gateway.review.whatif.case import Scene
+from gateway.review.whatif.own_data import own_changes
+from gateway.review.whatif.patched_world import Change, World, faithful, indexed, patch
 from gateway.review.whatif.policy import MODE, loosening, tightening
-from gateway.review.whatif.scene import Scene
-from gateway.review.whatif.world import Change, World, faithful, indexed, patch
 
 MOST_SINGLES: Final = 300
 MOST_PAIRED: Final = 24

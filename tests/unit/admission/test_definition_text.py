@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gateway.admission import definition_text
 from gateway.admission.definition_text import FOR_LOG, changed_lines, lines_of, reviewed_changes
 from gateway.admission.digests import canonical, define, digest, grouped
-from gateway.admission.visible import is_unseen
+from gateway.admission.visible_text import is_unseen
 
 TOOL: dict[str, Any] = {
     "name": "search",

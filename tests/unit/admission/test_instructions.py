@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gateway.admission.decision import Decision, PolicyFailure, Route, Verdict
 from gateway.admission.digests import digest
 from gateway.admission.instructions import ANY, NO_INSTRUCTIONS, RemovedInstructions, pin_of, pinned_by, reviewed
-from gateway.protocol.keys import fold
+from gateway.protocol.key_folding import fold
 from tests.fakes import allow, deny
 
 TEXT = "Call `search` first."

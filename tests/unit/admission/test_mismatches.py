@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from gateway.admission.argument_findings import findings
 from gateway.admission.arguments import compiled
-from gateway.admission.findings import findings
 
 
 def said(schema: Any, arguments: dict[str, Any], size: int = 100) -> list[str]:

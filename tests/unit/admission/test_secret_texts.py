@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from gateway.admission.masking import Masking, masked
 from gateway.admission.policy_input import Gateway, PolicyInput
 from gateway.admission.secret_texts import MASKED, Scrubber, hinted, masked_text
-from gateway.opa.readiness import canary
+from gateway.opa.readiness_probe import canary
 
 LONG = 60_000
 MASKING = Masking(level="full", key=b"k" * 32)

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from gateway.admission.arguments import MOST_VALUES, check, compiled, folded_key
+from gateway.admission.json_schema_validator import is_pattern
 from gateway.admission.schema_parts import MOST_PATTERNS
 from gateway.admission.usable_schema import usable
-from gateway.admission.validator import is_pattern
 
 DRAFT_4 = "http://json-schema.org/draft-04/schema#"
 DRAFT_7 = "http://json-schema.org/draft-07/schema#"

@@ -2,7 +2,7 @@
 
 import re
 
-from gateway.app.handed import RandomIds
+from gateway.app.worker_context import RandomIds
 
 _IDS = 1_000  # several blocks
 

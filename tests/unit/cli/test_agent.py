@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from gateway.cli import agent_files as files
 from gateway.cli.agent import command
-from gateway.cli.when import moment
+from gateway.cli.expiry_times import moment
 from gateway.identity.tokens import digest, well_formed
 
 NEW = ("--owner", "alice@example.com", "--purpose", "Answers: tickets # all", "--kind", "claude-code")

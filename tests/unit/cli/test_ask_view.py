@@ -7,8 +7,8 @@ import click
 from gateway.admission.decision import Decision, Ground, Resolved
 from gateway.admission.policy_input import Target
 from gateway.admission.principal import ANONYMOUS
-from gateway.bundle.asking import Acting, Asked
 from gateway.cli.ask_view import shown
+from gateway.policy.scenario_question import Acting, Asked
 
 RULE: dict[str, Any] = {
     "effect": "deny",

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from gateway.cli.hubs.barrier import Barrier, confirmed_text, late_text
+from gateway.cli.publishing.rollout_barrier import Barrier, confirmed_text, late_text
 from gateway.hub.rollout import Confirmed, Rollout, Unheard
 
 ROLLOUT = Rollout(

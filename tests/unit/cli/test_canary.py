@@ -17,7 +17,7 @@ def listed(monkeypatch: pytest.MonkeyPatch, assignments: list[dict[str, Any]]) -
     transport = httpx.MockTransport(
         lambda asked: httpx.Response(200, json=assignments if asked.method == "GET" else None)
     )
-    monkeypatch.setattr("gateway.cli.hubs.remote.httpx.Client", partial(httpx.Client, transport=transport))
+    monkeypatch.setattr("gateway.cli.publishing.hub_client.httpx.Client", partial(httpx.Client, transport=transport))
     monkeypatch.setenv("MCP_HUB_TOKEN", "mcpa_x")
     return CliRunner().invoke(main, ["canary", "list", "--hub", "https://hub.example.com"])
 

@@ -7,14 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.admission.digests import define, digest
-from gateway.admission.visible import is_unseen
-from gateway.bundle.document import Document, read_document
-from gateway.bundle.schema import violations
+from gateway.admission.visible_text import is_unseen
 from gateway.cli.catalog.difference import differences
 from gateway.cli.catalog.document import About, entry, read, renew, written
-from gateway.cli.catalog.listed import Listed, listed
+from gateway.cli.catalog.server_listing import Listed, listed
 from gateway.cli.catalog.survey import Survey
-from gateway.cli.catalog.unchecked import unchecked_lines
+from gateway.cli.catalog.unchecked_keywords import unchecked_lines
+from gateway.policy.sources.document import Document, read_document
+from gateway.policy.sources.schema_checks import violations
 
 ABOUT = About(server="notes", url="http://127.0.0.1:1/mcp", owner="a@example.com", title="Notes")
 TOOL: dict[str, Any] = {"name": "get_note", "description": "Get a note.", "inputSchema": {"type": "object"}}

@@ -4,7 +4,7 @@ import httpx
 import orjson
 import pytest
 
-from gateway.cli.catalog.exchange import exchange
+from gateway.cli.catalog.http_exchange import exchange
 
 URL = "http://server.test/mcp"
 

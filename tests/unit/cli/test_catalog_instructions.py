@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.admission.instructions import NO_INSTRUCTIONS, pin_of
-from gateway.admission.visible import is_unseen
+from gateway.admission.visible_text import is_unseen
 from gateway.cli.catalog.difference import Difference
 from gateway.cli.catalog.document import entry, read, written
 from gateway.cli.catalog.instructions import changed_lines, instructions_difference, pin_instructions

@@ -9,17 +9,18 @@ from hypothesis import strategies as st
 
 from gateway.admission.digests import define, grouped
 from gateway.admission.instructions import pin_of
-from gateway.admission.visible import is_unseen
-from gateway.bundle import Builder, PolicySource, Problems
-from gateway.bundle.document import read_document
-from gateway.bundle.environment import Environment, Reader
-from gateway.bundle.reviewed_words import reviewed_words, unreviewed_pins
+from gateway.admission.visible_text import is_unseen
 from gateway.cli.catalog.difference import differences
 from gateway.cli.catalog.document import entry, read, renew, written
 from gateway.cli.catalog.instructions import instructions_difference, pin_instructions
-from gateway.cli.catalog.listed import listed
 from gateway.cli.catalog.report import difference_json, difference_lines
+from gateway.cli.catalog.server_listing import listed
 from gateway.opa.binary import obtain
+from gateway.policy.build import Builder, PolicySource
+from gateway.policy.rules.reviewed_words import reviewed_words, unreviewed_pins
+from gateway.policy.sources.document import read_document
+from gateway.policy.sources.environment import Environment, Reader
+from gateway.policy.sources.problem import Problems
 from tests.unit.cli.test_catalog_document import ABOUT, TOOL, reread, surveyed, things
 
 LONG = "Get a note by its id. Return the whole text of it, never more than one. Ask the caller if it is not clear."

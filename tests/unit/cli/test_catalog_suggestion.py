@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.bundle.document import Document, read_document
+from gateway.cli.catalog.action_verbs import CLASS_OF, HARM
 from gateway.cli.catalog.document import read as read_entry
 from gateway.cli.catalog.document import renew, written
-from gateway.cli.catalog.listed import listed
+from gateway.cli.catalog.server_listing import listed
 from gateway.cli.catalog.suggestion import suggestion
 from gateway.cli.catalog.survey import Survey
-from gateway.cli.catalog.verbs import CLASS_OF, HARM
+from gateway.policy.sources.document import Document, read_document
 
 READ_ONLY: dict[str, Any] = {"readOnlyHint": True}
 KNOWN: Final[Mapping[str, str]] = {

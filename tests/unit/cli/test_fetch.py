@@ -9,12 +9,12 @@ import pytest
 from click.testing import CliRunner, Result
 from msgspec import Struct
 
-from gateway.bundle.artefact import Artefact, read_artefact
-from gateway.bundle.signing import SigningKey, ephemeral_key
+from gateway.artifact.artifact import Artefact, read_artefact
+from gateway.artifact.signing import SigningKey, ephemeral_key
 from gateway.cli import main
-from gateway.cli.hubs.place import Known
-from gateway.cli.hubs.source import fetched
-from gateway.hub.pointer import Mark, Move, Pointer
+from gateway.cli.publishing.publish_target import Known
+from gateway.cli.publishing.published_bundles import fetched
+from gateway.hub.channel_pointer import Mark, Move, Pointer
 from tests.hubs import bundle
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from gateway.bundle.signing import read_key
+from gateway.artifact.signing import read_key
 from gateway.cli import main
 from gateway.hub.settings import HubSettings, load
 from gateway.identity.tokens import digest, well_formed

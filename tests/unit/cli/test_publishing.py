@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner, Result
 from msgspec import Struct
 
-from gateway.bundle.artefact import Artefact, read_artefact
-from gateway.bundle.manifest import moment_of, rfc3339
-from gateway.bundle.signing import SigningKey, ephemeral_key
-from gateway.bundle.verifying import VerifyingKey, unsigned_by
+from gateway.artifact.artifact import Artefact, read_artefact
+from gateway.artifact.manifest import moment_of, rfc3339
+from gateway.artifact.signature_checks import VerifyingKey, unsigned_by
+from gateway.artifact.signing import SigningKey, ephemeral_key
 from gateway.cli import main
 from tests.hubs import bundle, private_pem
 

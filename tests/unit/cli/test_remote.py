@@ -6,14 +6,14 @@ import click
 import httpx
 import pytest
 
-from gateway.bundle.artefact import MOST_BYTES
-from gateway.cli.hubs.remote import Remote, UnreachableError, remote
+from gateway.artifact.artifact import MOST_BYTES
+from gateway.cli.publishing.hub_client import Remote, UnreachableError, remote
 
 
 def answering(monkeypatch: pytest.MonkeyPatch, answer: httpx.Response) -> Remote:
     """A hub that answers everything with this."""
     transport = httpx.MockTransport(lambda _request: answer)
-    monkeypatch.setattr("gateway.cli.hubs.remote.httpx.Client", partial(httpx.Client, transport=transport))
+    monkeypatch.setattr("gateway.cli.publishing.hub_client.httpx.Client", partial(httpx.Client, transport=transport))
     return Remote("https://hub.example.com", "token")
 
 

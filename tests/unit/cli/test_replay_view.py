@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from gateway.bundle.manifest import Manifest, Metadata
+from gateway.artifact.manifest import Manifest, Metadata
 from gateway.cli import main
 from gateway.cli.replay_markdown import MOST_CHARACTERS, code, markdown
 from gateway.cli.replay_view import shown
-from gateway.review.expected import Expected, read_expected
-from gateway.review.judged import Judged, Unanswered
-from gateway.review.matrix import Matrix
+from gateway.review.expected_changes import Expected, read_expected
+from gateway.review.outcome_flips import Matrix
+from gateway.review.recorded_decision import Left
+from gateway.review.replayed_outcome import Judged, Unanswered
 from gateway.review.report import REMEDY, Report, document
-from gateway.review.row import Left
 from tests.unit.review.conftest import a_row
 
 NASTY = "`x` [a](http://evil.example) @octocat <img src=x> | **b**\n# title\x1b[2J"

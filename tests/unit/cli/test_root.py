@@ -31,7 +31,7 @@ def test_every_module_of_a_command_is_in_the_table(checkout: Path) -> None:
 def test_the_root_loads_no_command() -> None:
     asked = "import sys, gateway.cli; print(*[name for name in sys.modules if name.startswith('gateway.')])"
     ended = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
-    assert set(ended.stdout.split()) == {"gateway.cli", "gateway.cli.loading"}
+    assert set(ended.stdout.split()) == {"gateway.cli", "gateway.cli.lazy_commands"}
 
 
 def test_the_version_is_the_packages() -> None:

@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateway.admission.session_digest import session_digest
-from gateway.bundle.manifest import Metadata
-from gateway.bundle.pack import pack
-from gateway.bundle.stops import Stops
+from gateway.artifact.manifest import Metadata
+from gateway.artifact.pack import pack
+from gateway.artifact.stop_file import Stops
 from gateway.cli import main
 
 
@@ -85,7 +85,7 @@ def test_a_name_that_a_hub_does_not_know_is_told_and_the_stop_stands(
     transport = httpx.MockTransport(
         lambda _: httpx.Response(201, json=named | ({"unborne": unborne} if unborne else {}))
     )
-    monkeypatch.setattr("gateway.cli.hubs.remote.httpx.Client", partial(httpx.Client, transport=transport))
+    monkeypatch.setattr("gateway.cli.publishing.hub_client.httpx.Client", partial(httpx.Client, transport=transport))
     monkeypatch.setenv("MCP_HUB_TOKEN", "mcpa_x")
     made = run("--agent", "bto", "--for", "4h", "--because", "x", "--hub", "https://hub.example.com")
     assert (made.exit_code, made.stdout) == (0, "stop-1\n")
@@ -158,7 +158,7 @@ def test_a_hub_gets_every_selector(monkeypatch: pytest.MonkeyPatch) -> None:
         return httpx.Response(201, json=named | {"at": "", "also": {"action": "delete"}})
 
     transport = httpx.MockTransport(answer)
-    monkeypatch.setattr("gateway.cli.hubs.remote.httpx.Client", partial(httpx.Client, transport=transport))
+    monkeypatch.setattr("gateway.cli.publishing.hub_client.httpx.Client", partial(httpx.Client, transport=transport))
     monkeypatch.setenv("MCP_HUB_TOKEN", "mcpa_x")
     hub = ("--for", "4h", "--because", "x", "--hub", "https://hub.example.com")
     assert run("--action", "delete", "--kind", "cursor", *hub).exit_code == 0

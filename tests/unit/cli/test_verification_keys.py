@@ -7,13 +7,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from gateway.bundle.artefact import Artefact, read_artefact
-from gateway.bundle.manifest import Metadata
-from gateway.bundle.pack import pack
-from gateway.bundle.signing import read_key
-from gateway.bundle.verifying import unsigned_by
-from gateway.cli.hubs.options import verifying_keys
-from tests.unit.bundle.test_signing import P256, P384, P521, pem, public_pem
+from gateway.artifact.artifact import Artefact, read_artefact
+from gateway.artifact.manifest import Metadata
+from gateway.artifact.pack import pack
+from gateway.artifact.signature_checks import unsigned_by
+from gateway.artifact.signing import read_key
+from gateway.cli.publishing.hub_options import verifying_keys
+from tests.unit.artifact.test_signing import P256, P384, P521, pem, public_pem
 
 
 @pytest.mark.parametrize(("private", "algorithm"), [(P256, "ES256"), (P384, "ES384")])

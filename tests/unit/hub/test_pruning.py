@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from gateway.bundle.manifest import moment_of
+from gateway.artifact.manifest import moment_of
 from gateway.cli import main
 from gateway.hub import pruning
+from gateway.hub.artifact_store import Store, instant
 from gateway.hub.pruning import Keep, prunable, pruned
-from gateway.hub.store import Store, instant
 from tests.hubs import private_pem
 from tests.unit.hub.conftest import Inside
 

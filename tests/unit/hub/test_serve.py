@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.hub.looking import Looking
-from gateway.hub.renewing import Renewing
+from gateway.hub.config_reload import Renewing
+from gateway.hub.directory_watcher import Looking
 from gateway.hub.serve import serve
 from gateway.hub.settings import HubSettings, load
 from tests.hubs import ground

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.identity.auth_errors import Unauthenticated
 from gateway.identity.bearer import MAX_TOKEN_BYTES, credential
-from gateway.identity.outcome import Unauthenticated
 
 
 def cause(value: str | Unauthenticated | None) -> str:

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.admission.principal import Principal
+from gateway.identity.auth_errors import Unauthenticated
 from gateway.identity.claims import LEEWAY_S, expiry, principal
-from gateway.identity.outcome import Unauthenticated
 from tests.unit.identity.support import NOW, RESOURCE, claims, issuer
 
 UNREADABLE: list[Any] = [

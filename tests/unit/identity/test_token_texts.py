@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from gateway.admission.principal import Principal, Verified
-from gateway.identity.fetch import HttpFetch
-from gateway.identity.identity import Identity
+from gateway.identity.auth_errors import Unauthenticated
+from gateway.identity.authenticator import Identity
 from gateway.identity.issuer import Issuer
-from gateway.identity.keys import REFETCH_S
-from gateway.identity.notices import CAPACITY, EVERY_S, Notices, shown
-from gateway.identity.outcome import Unauthenticated
-from gateway.identity.resource import Resource
+from gateway.identity.jwks import REFETCH_S
+from gateway.identity.jwks_fetch import HttpFetch
+from gateway.identity.protected_resource import Resource
+from gateway.identity.token_warnings import CAPACITY, EVERY_S, Notices, shown
 from tests.certificates import pair
 from tests.unit.identity.support import (
     EC,

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.admission.policy_input import Target
 from gateway.admission.record import Caller, Completed, Decided
-from gateway.journal.options import Options
+from gateway.journal.journal_options import Options
 from gateway.journal.storage import Disk
 from gateway.journal.writer import Journal
 

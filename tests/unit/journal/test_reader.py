@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.journal.follow import Tail, follow
-from gateway.journal.lines import CHUNK, content_end
-from gateway.journal.names import SegmentName, named, segments
 from gateway.journal.reader import read
+from gateway.journal.segment_lines import CHUNK, content_end
+from gateway.journal.segment_names import SegmentName, named, segments
 from gateway.journal.writer import Journal
 from tests.unit.journal.conftest import a_completed, a_decided
 

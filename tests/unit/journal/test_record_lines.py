@@ -17,11 +17,11 @@ from gateway.admission.record import Caller, Counted, Decided, Policy, Refused, 
 from gateway.cli.journal import command
 from gateway.journal import descriptions
 from gateway.journal.descriptions import REPEATED_NS, Descriptions
-from gateway.journal.expanding import UNDESCRIBED, Expander
+from gateway.journal.record_expander import UNDESCRIBED, Expander
 from gateway.journal.record_lines import CircumstancesLine
 from gateway.journal.record_schema import PUBLISHED, record_schema, record_schema_text
-from gateway.review.row import Left, Row, row_of
-from gateway.review.withheld import withheld
+from gateway.review.masked_fields import withheld
+from gateway.review.recorded_decision import Left, Row, row_of
 from tests.recorded_lines import lines_of
 from tests.unit.journal.conftest import a_completed, a_decided
 from tests.unit.journal.questions import COMPLETIONS, NOW_NS, decisions

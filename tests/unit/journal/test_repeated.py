@@ -13,12 +13,12 @@ from msgspec.structs import replace
 from gateway.admission.record import Decided, JournalFailure, Receipt
 from gateway.journal import repeated
 from gateway.journal.descriptions import REPEATED_NS
-from gateway.journal.expanding import UNDESCRIBED, Expander
-from gateway.journal.names import segments
-from gateway.journal.options import Options
+from gateway.journal.journal_options import Options
 from gateway.journal.reader import read
+from gateway.journal.record_expander import UNDESCRIBED, Expander
 from gateway.journal.repeated import RepeatedDescriptions
-from gateway.journal.stamp import Entry
+from gateway.journal.segment_names import segments
+from gateway.journal.sequencer import Entry
 from gateway.journal.writer import Journal
 from tests.unit.journal.conftest import Fickle
 from tests.unit.journal.samples import CALL

@@ -4,9 +4,9 @@ import fcntl
 import os
 from pathlib import Path
 
-from gateway.journal.names import SegmentName, segments
-from gateway.journal.options import JournalState
+from gateway.journal.journal_options import JournalState
 from gateway.journal.retention import retain, seal_abandoned
+from gateway.journal.segment_names import SegmentName, segments
 from gateway.journal.storage import Disk
 
 BLOCK = 4096

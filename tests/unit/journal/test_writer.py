@@ -8,9 +8,9 @@ import orjson
 import pytest
 
 from gateway.admission.record import JournalFailure, Receipt, Refused
-from gateway.journal.names import segments
-from gateway.journal.options import Options
+from gateway.journal.journal_options import Options
 from gateway.journal.reader import read
+from gateway.journal.segment_names import segments
 from gateway.journal.writer import Journal, writer_name
 from tests.unit.journal.conftest import SMALL, Fickle, a_completed, a_decided
 

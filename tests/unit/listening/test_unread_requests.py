@@ -14,7 +14,7 @@ from gateway.listening.http_exchange import HttpExchange, Line, Outlet
 from gateway.listening.http_protocol import HttpProtocol
 from gateway.listening.limits import ConnectionLimits
 from gateway.listening.refusals import Refusals
-from gateway.pipeline.reading import READ_BYTES
+from gateway.pipeline.bounded_reads import READ_BYTES
 from tests.unit.listening.support import CHUNKED, Served, head, serving, until
 
 MIB: Final = 1024 * 1024

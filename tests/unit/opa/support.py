@@ -25,10 +25,10 @@ from gateway.admission.policy_input import (
     Time,
 )
 from gateway.admission.principal import ANONYMOUS
-from gateway.bundle import combiner
-from gateway.bundle.manifest import Metadata
-from gateway.bundle.pack import Packed, pack
-from gateway.bundle.signing import SigningKey
+from gateway.artifact.layout import COMBINED_REQUIREMENTS
+from gateway.artifact.manifest import Metadata
+from gateway.artifact.pack import Packed, pack
+from gateway.artifact.signing import SigningKey
 from gateway.opa.configuration import BundleSource
 
 ROOT: Final = Path(__file__).resolve().parents[3]
@@ -109,7 +109,9 @@ heeding if {
 def packed(key: SigningKey, seq: int) -> Packed:
     """Return the same policy as our own build packs it, with metadata."""
     files = {"admission": COMBINER, "requirements/numbers_are_numbers": REQUIREMENT}
-    sources = {f"mcp/{path}/policy.rego": text.encode() for path, text in files.items()} | {combiner.PATH: HEEDING}
+    sources = {f"mcp/{path}/policy.rego": text.encode() for path, text in files.items()} | {
+        COMBINED_REQUIREMENTS: HEEDING
+    }
     return pack(sources, Metadata(environment="dev", seq=seq), key=key, roots=("mcp",))
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gateway.admission.decision import PolicyFailure
 from gateway.opa.answer import Decided, read_decision, read_listing, revision_of
-from gateway.opa.exchange import Exchanged
+from gateway.opa.transport import Exchanged
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.opa import sources
+from gateway.opa import binary_sources
 from gateway.opa.binary import NAME, VERSION, Unobtainable, find, obtain, refusal, version
 
-ASSET = sources.ASSETS[platform.system().lower(), platform.machine().lower()]
+ASSET = binary_sources.ASSETS[platform.system().lower(), platform.machine().lower()]
 SAYS = "#!/bin/sh\necho 'Version: {}'\n"
 
 
@@ -131,9 +131,9 @@ def test_a_release_of_another_version_is_not_kept(bare: Path, tmp_path: Path, re
 
 
 def test_a_pinned_hash_beats_the_releases_own(tmp_path: Path, releases: str) -> None:
-    fetch = sources.release(VERSION, releases, pinned={(VERSION, ASSET): "0" * 64})
+    fetch = binary_sources.release(VERSION, releases, pinned={(VERSION, ASSET): "0" * 64})
     failed = fetch(tmp_path, print)
-    assert isinstance(failed, sources.Failed)
+    assert isinstance(failed, binary_sources.Failed)
     assert "the hash pinned in this program says 0000" in failed.reason
 
 
@@ -154,7 +154,7 @@ import os, pathlib, sys
 if sys.argv[1] == "env":
     print("sum.example")
 else:
-    assert sys.argv[1:] == ["install", "-trimpath", "-ldflags", "-s -w", "{sources.MODULE}@v{VERSION}"], sys.argv
+    assert sys.argv[1:] == ["install", "-trimpath", "-ldflags", "-s -w", "{binary_sources.MODULE}@v{VERSION}"], sys.argv
     assert os.environ["CGO_ENABLED"] == "0" and not set(os.environ) & {{"GOFLAGS", "GOOS", "GOARCH"}}
     built = pathlib.Path(os.environ["GOBIN"], "opa")
     built.write_text("#!/bin/sh\\necho 'Version: {VERSION}'\\n")

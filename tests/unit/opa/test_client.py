@@ -5,10 +5,10 @@ import msgspec
 import pytest
 
 from gateway.admission.decision import ListingVerdict, PolicyFailure, Verdict
-from gateway.opa.breaker import Breaker
+from gateway.opa.circuit_breaker import Breaker
 from gateway.opa.client import DECISION, LISTING, Deadlines, OpaClient
-from gateway.opa.exchange import Broken, Exchanged
 from gateway.opa.revision import Highwater
+from gateway.opa.transport import Broken, Exchanged
 from tests.unit.opa.stub import GOOD
 from tests.unit.opa.support import MemoryHighwater, question, until
 

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.opa.configuration import BOOT, BundleSource, EmergencySource, configuration
-from gateway.opa.enforceable import MANIFEST
+from gateway.opa.revision_gate import MANIFEST
 
 POLICY = BundleSource(url="http://h", resource="p", token="t", keyid="policy-key", public_key="P")
 BOTH = replace(POLICY, emergency=EmergencySource(resource="e", keyid="stops-key", public_key="E"))

@@ -15,8 +15,8 @@ from gateway.admission.facts import PARSED, WORK
 from gateway.admission.policy_input import PolicyInput
 from gateway.opa.answer import Decided
 from gateway.opa.client import DECISION, LISTING, OpaClient
-from gateway.opa.exchange import Broken, Exchanged
 from gateway.opa.needed_facts import KNOWN, FactsNeeded
+from gateway.opa.transport import Broken, Exchanged
 from tests.unit.opa.support import MemoryHighwater, question
 
 URL = "https://example.com/"

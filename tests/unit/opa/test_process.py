@@ -9,9 +9,9 @@ import pytest
 from gateway.admission.decision import PolicyFailure, Verdict
 from gateway.opa.client import OpaClient
 from gateway.opa.configuration import Memory
-from gateway.opa.exchange import Exchanged
 from gateway.opa.process import ManagedOpa, OpaUnsuitableError
-from gateway.opa.socket_exchange import SocketExchange
+from gateway.opa.transport import Exchanged
+from gateway.opa.unix_transport import SocketExchange
 from tests.unit.opa.support import Key, Log, MemoryHighwater, PolicyService, bundle, question, until
 
 

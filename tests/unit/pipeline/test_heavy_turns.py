@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from gateway.admission.principal import ANONYMOUS
 from gateway.pipeline.heavy_turns import HeavyTurns, Sender, Time
-from gateway.protocol.steps import Steps
+from gateway.protocol.stepwise import Steps
 
 
 class Clock:

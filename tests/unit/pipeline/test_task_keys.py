@@ -8,7 +8,7 @@ import pytest
 
 from gateway.pipeline.task_ids import names_no_task
 from gateway.pipeline.task_results import holds_no_task
-from gateway.protocol.keys import META, PARAMS
+from gateway.protocol.key_folding import META, PARAMS
 from gateway.protocol.task_places import RELATED, creates, misspelt_task_key, of_params, of_result
 
 _TASK: Final = {"taskId": "t"}

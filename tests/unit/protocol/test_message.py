@@ -9,7 +9,7 @@ import pytest
 from gateway.protocol.errors import BATCH_REFUSED, INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR
 from gateway.protocol.malformed import Malformed
 from gateway.protocol.message import Message, Notification, Request, Response, read, read_reply
-from gateway.protocol.strict import Limits
+from gateway.protocol.strict_json import Limits
 
 
 def body(**members: Any) -> bytes:

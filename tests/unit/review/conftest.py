@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway.review.row import Row
+from gateway.review.recorded_decision import Row
 
 REQUIREMENTS: dict[str, Any] = {
     "rules_permit": {"reads": ["data.rules", "input.arguments", "input.server.id"]},

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from gateway.journal.crypt import KeyFault, Recipients, decrypted, encrypted, identities, new_key, recipients
+from gateway.journal.encryption import KeyFault, Recipients, decrypted, encrypted, identities, new_key, recipients
 from gateway.review.corpus import LONGEST_LINE, Corpus, CorpusError, Head, unpacked
-from gateway.review.row import Left, Row
+from gateway.review.recorded_decision import Left, Row
 from tests.unit.review.conftest import a_question, a_row
 
 

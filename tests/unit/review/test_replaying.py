@@ -7,11 +7,11 @@ import orjson
 import pytest
 
 from gateway.opa.client import DECISION
-from gateway.opa.exchange import Broken, Exchanged
-from gateway.review.matrix import Matrix
+from gateway.opa.transport import Broken, Exchanged
+from gateway.review.masked_fields import Readings
+from gateway.review.outcome_flips import Matrix
+from gateway.review.recorded_decision import Left, Row
 from gateway.review.replaying import AT_ONCE, TOGETHER_AT_MOST, Replay
-from gateway.review.row import Left, Row
-from gateway.review.withheld import Readings
 from tests.unit.review.conftest import a_question, a_row, data
 
 ALLOW: Final[dict[str, Any]] = {

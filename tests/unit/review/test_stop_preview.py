@@ -5,8 +5,8 @@ from typing import Any, Final
 import orjson
 import pytest
 
-from gateway.bundle.emergency import Kind, Stop
-from gateway.opa.exchange import Broken, Exchanged
+from gateway.artifact.emergency_bundle import Kind, Stop
+from gateway.opa.transport import Broken, Exchanged
 from gateway.review.stop_preview import Agents, Hits, agents_of, hits
 
 AGENTS: Final[dict[str, Any]] = {

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.review.whatif.world import World, indexed, off_data, on_data, on_question, patch, put, without
+from gateway.review.whatif.patched_world import World, indexed, off_data, on_data, on_question, patch, put, without
 
 _KEYS = st.sampled_from(["a", "b", "a/b", "~", ""])
 _TREES = st.recursive(

@@ -8,10 +8,10 @@ from msgspec import Struct
 from starlette.types import Message
 
 from gateway.admission.principal import Principal
-from gateway.pipeline.sealed import sealed_task_id
-from gateway.protocol.strict import Limits
+from gateway.pipeline.sealed_ids import sealed_task_id
+from gateway.protocol.strict_json import Limits
 from gateway.server import Endpoint, EndpointLimits, StreamLimits, Streams
-from gateway.server.exchanges import CallerLimits
+from gateway.server.exchange_limits import CallerLimits
 from gateway.server.relay import RelayLimits
 from tests.fakes import CALLER, FakeMeters, World
 

@@ -8,7 +8,7 @@ import orjson
 
 from gateway.admission.decision import PolicyFailure
 from gateway.admission.digests import define
-from gateway.pipeline.looks import LookLimits
+from gateway.pipeline.discovery_limits import LookLimits
 from gateway.protocol.errors import DECISION_KEY
 from tests.fakes import FakeReply, World, allow
 from tests.unit.server.client import JSON, Browser

@@ -13,7 +13,7 @@ from gateway.pipeline.heavy_turns import LARGE, Sender
 from tests.fakes import World
 from tests.unit.server.client import Browser
 from tests.unit.server.test_endpoint import called
-from tests.unit.server.test_exchanges import Counted
+from tests.unit.server.test_exchange_limits import Counted
 
 NOTE: Final = "x" * LARGE
 LARGE_CALL: dict[str, Any] = {"name": "t", "arguments": {"a": 1}, "_meta": {"example.com/note": NOTE}}

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.admission.digests import define, grouped
 from gateway.admission.refused_definition import RefusedDefinition
-from gateway.definitions.presentation import Presentation
+from gateway.definitions.presented_definition import Presentation
 from tests.fakes import REVISION, FakePresented, FakeReply, World
 from tests.unit.server.client import Browser
 

@@ -64,7 +64,7 @@ async def test_a_uri_that_could_not_be_read_cannot_be_listened_to() -> None:
 
 
 async def test_a_long_filter_lets_other_exchanges_have_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.pipeline.turns.SLICE_S", 0.0)
+    monkeypatch.setattr("gateway.pipeline.loop_turns.SLICE_S", 0.0)
     world = world_of()
     names = [f"file:///{number}" for number in range(100)]
     listened = asyncio.create_task(listen(world, resourceSubscriptions=names))

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.admission.decision import Route
 from gateway.admission.record import Decided
-from gateway.definitions.presentation import Presentation
+from gateway.definitions.presented_definition import Presentation
 from tests.fakes import FakePresented, FakeReply, World, allow
 from tests.unit.server.client import Browser, task_text
 

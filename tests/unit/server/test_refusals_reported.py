@@ -7,7 +7,7 @@ import pytest
 
 from gateway.admission.decision import Decision, PolicyFailure
 from gateway.admission.policy_input import PolicyInput
-from gateway.definitions.presentation import Presentation
+from gateway.definitions.presented_definition import Presentation
 from gateway.pipeline.ports import UpstreamFailure
 from gateway.server.ports import Unverified
 from tests.fakes import REVISION, FakeMeters, FakePresented, FakeReply, World, allow, deny

@@ -16,7 +16,7 @@ from gateway.admission.decision import Decision, PolicyFailure, Route
 from gateway.admission.policy_input import PolicyInput
 from gateway.admission.record import Decided, JournalFailure
 from gateway.pipeline.ports import Moment, UpstreamFailure
-from gateway.pipeline.running import Exchange
+from gateway.pipeline.running_calls import Exchange
 from tests.fakes import CALLER, FakePresented, FakeReply, FakeUpstream, World, allow, deny
 from tests.unit.server.client import JSON, Browser, Got, task_text
 
@@ -433,7 +433,7 @@ async def test_the_drains_that_are_registered_are_bounded(
     stage = Stage(FakeReply(orjson.dumps({"jsonrpc": "2.0", "id": 1, "result": {"content": []}})))
     await called(stage)
     call = next(iter(stage.world.pipeline.passages._calls.values()))
-    monkeypatch.setattr(f"gateway.pipeline.running.{limit}", value)
+    monkeypatch.setattr(f"gateway.pipeline.running_calls.{limit}", value)
     for _ in range(4):
         stage.world.pipeline.running.drain(call, Silent())
     assert stage.running == kept
@@ -442,7 +442,7 @@ async def test_the_drains_that_are_registered_are_bounded(
 async def test_a_caller_that_leaves_often_keeps_a_bounded_number_of_answers_drained(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("gateway.pipeline.running._OWN_DRAINS", 2)
+    monkeypatch.setattr("gateway.pipeline.running_calls._OWN_DRAINS", 2)
     stage = Stage(FakeReply(orjson.dumps({"jsonrpc": "2.0", "id": 1, "result": {"content": []}})))
     await called(stage)
     call = next(iter(stage.world.pipeline.passages._calls.values()))
@@ -457,7 +457,7 @@ async def test_a_caller_that_leaves_often_keeps_a_bounded_number_of_answers_drai
 
 
 async def test_no_timer_keeps_a_call_that_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("tasks", "running"):
+    for module in ("tasks", "running_calls"):
         monkeypatch.setattr(f"gateway.pipeline.{module}.KEPT_BYTES", 0)
     task = {**WORKING, "ttl": 3_600_000}
     stage = Stage(FakeReply(orjson.dumps({"jsonrpc": "2.0", "id": 1, "result": {"task": task}})))
@@ -569,7 +569,7 @@ async def test_a_revoked_credential_ends_a_call_without_an_http_401() -> None:
 async def test_a_journal_that_cannot_record_does_not_keep_a_call_running(
     hangs: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.pipeline.running._RECORD_S", 0.01)
+    monkeypatch.setattr("gateway.pipeline.running_calls._RECORD_S", 0.01)
     stage = Stage()
     async with stage.during(called(stage)) as answer:
         if hangs:
@@ -669,7 +669,7 @@ async def test_a_call_that_is_refused_ends_whatever_its_record_raises(monkeypatc
 
 
 async def test_a_journal_that_hangs_does_not_delay_the_end_of_other_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.pipeline.running._RECORD_S", 60)
+    monkeypatch.setattr("gateway.pipeline.running_calls._RECORD_S", 60)
     stage, waiting, all_wait = Stage(), 0, asyncio.Event()
 
     async def decided(_: Decided) -> JournalFailure:

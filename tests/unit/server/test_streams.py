@@ -14,8 +14,8 @@ from gateway.admission.principal import ANONYMOUS
 from gateway.admission.record import Decided
 from gateway.pipeline.call import Call
 from gateway.pipeline.engine import Parts
+from gateway.pipeline.loop_turns import loop_turns
 from gateway.pipeline.ports import Moment
-from gateway.pipeline.turns import loop_turns
 from gateway.server import Unverified
 from tests.fakes import CALLER, ROUTE, FakeReply, World, allow, deny
 from tests.unit.server.client import JSON, Browser, task_text

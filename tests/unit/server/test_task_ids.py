@@ -11,7 +11,7 @@ from gateway.admission.decision import Credential, ListingVerdict, PolicyFailure
 from gateway.admission.policy_input import PolicyInput
 from gateway.admission.principal import Principal
 from gateway.admission.record import Decided, Refused
-from gateway.pipeline.sealed import opened_task_id
+from gateway.pipeline.sealed_ids import opened_task_id
 from gateway.protocol.headers import decode_value
 from gateway.protocol.sealing import SessionSeal
 from tests.fakes import CALLER, FakeReply, World, allow

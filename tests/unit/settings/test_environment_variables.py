@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.settings import Problems, Settings, load, unknown_variables
-from gateway.settings.reader import variables
+from gateway.settings.typed_reader import variables
 
 PORTS = st.sampled_from(["", "_8080_TCP", "_53_UDP", "_9_SCTP"])
 NAMES = st.sampled_from(["", "LISTEN_", "ADMIN_", "HUB_", "OPA_", "STATE_DIRECTORY_", "X2_"])

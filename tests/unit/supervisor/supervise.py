@@ -8,7 +8,7 @@ import msgspec
 import uvloop
 
 from gateway.settings import Problems, load
-from gateway.supervisor.serve import serve
+from gateway.supervisor.supervisor import serve
 
 
 def report(event: str, /, **fields: object) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.opa.beat import Readiness
+from gateway.opa.readiness_report import Readiness
 from gateway.supervisor.admin import Admin
 
 

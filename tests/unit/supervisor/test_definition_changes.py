@@ -12,8 +12,8 @@ from gateway.admission.digests import define, grouped
 from gateway.admission.instructions import KEY, RemovedInstructions, pin_of
 from gateway.admission.policy_input import Target
 from gateway.admission.refused_definition import packed, refused_instructions, refused_target
-from gateway.bundle.carried import DATA
-from gateway.bundle.reviewed_file import REVIEWED
+from gateway.artifact.bundle_data import DATA
+from gateway.artifact.reviewed_file import REVIEWED
 from gateway.supervisor import definition_changes as module
 from gateway.supervisor.definition_changes import (
     PRESENTED,

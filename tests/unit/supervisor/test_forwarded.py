@@ -2,7 +2,7 @@
 
 import logging
 
-from gateway.supervisor.work import Forwarded
+from gateway.supervisor.worker_main import Forwarded
 
 
 def test_the_values_beside_a_message_are_sent_with_it() -> None:

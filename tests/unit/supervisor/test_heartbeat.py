@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from gateway.bundle.polling import Service
-from gateway.supervisor.channel import Enforces
+from gateway.follow.bundle_polling import Service
+from gateway.supervisor.control_channel import Enforces
 from gateway.supervisor.heartbeat import Heart, Heartbeat, agreed, beating
 from tests.servers.stub_hub import TOKEN, StubHub, stub_hub
 from tests.unit.opa.support import until

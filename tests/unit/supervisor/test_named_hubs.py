@@ -5,16 +5,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gateway.bundle.artefact import Artefact, read_artefact
-from gateway.bundle.emergency import Stop, emergency_bundle
-from gateway.bundle.judging import stops_in
-from gateway.bundle.listener import Address
-from gateway.bundle.serve import EMERGENCY_RESOURCE, BundleEndpoint
-from gateway.bundle.signing import ephemeral_key
+from gateway.artifact.artifact import Artefact, read_artefact
+from gateway.artifact.emergency_bundle import Stop, emergency_bundle
+from gateway.artifact.signing import ephemeral_key
+from gateway.follow.acceptance import stops_in
+from gateway.follow.bundle_endpoint import EMERGENCY_RESOURCE, BundleEndpoint
+from gateway.follow.bundle_listener import Address
 from gateway.settings import Settings, load
-from gateway.supervisor.feeding import Feed
-from gateway.supervisor.following import following
-from gateway.supervisor.stopping import stopping
+from gateway.supervisor.bundle_followers import following
+from gateway.supervisor.bundle_server import Feed
+from gateway.supervisor.stop_list import stopping
 from tests.servers.stub_hub import EMERGENCY, TOKEN, stub_hub
 
 KEY = ephemeral_key()

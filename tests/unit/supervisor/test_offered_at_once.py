@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from gateway.bundle.artefact import Artefact, read_artefact
-from gateway.bundle.emergency import emergency_bundle
-from gateway.bundle.follow import Followed
-from gateway.bundle.listener import Address
-from gateway.bundle.serve import EMERGENCY_RESOURCE, BundleEndpoint
-from gateway.bundle.signing import ephemeral_key
-from gateway.bundle.stops import Stops
+from gateway.artifact.artifact import Artefact, read_artefact
+from gateway.artifact.emergency_bundle import emergency_bundle
+from gateway.artifact.signing import ephemeral_key
+from gateway.artifact.stop_file import Stops
+from gateway.follow.bundle_endpoint import EMERGENCY_RESOURCE, BundleEndpoint
+from gateway.follow.bundle_listener import Address
+from gateway.follow.follower import Followed
 from gateway.journal.highwater import Highwater
-from gateway.supervisor.feeding import Feed
-from gateway.supervisor.following import HUB_STOPS, Following
-from gateway.supervisor.stopping import Stopping
+from gateway.supervisor.bundle_followers import HUB_STOPS, Following
+from gateway.supervisor.bundle_server import Feed
+from gateway.supervisor.stop_list import Stopping
 from tests.running import until
 
 SEQ = 5

@@ -3,9 +3,9 @@
 import asyncio
 from typing import Any
 
-from gateway.bundle.problem import Problem
-from gateway.bundle.scenario_runs import ScenarioRun
-from gateway.supervisor.policy import PolicyNews
+from gateway.policy.scenario_runs import ScenarioRun
+from gateway.policy.sources.problem import Problem
+from gateway.supervisor.local_policy import PolicyNews
 
 BROKEN = Problem("bundles/dev/scenarios/s.yaml", 2, "the scenario `bot reads` ends in deny, not allow.", "Correct it.")
 

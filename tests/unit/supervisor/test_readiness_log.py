@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.opa.beat import Readiness
+from gateway.opa.readiness_report import Readiness
 from gateway.supervisor.readiness_log import EVERY_S, REMEDIES, START_S, ReadinessLog
 
 FULL: Final = "journal (/journal: No space left on device)"

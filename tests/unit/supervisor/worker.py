@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from gateway.opa.beat import Readiness
 from gateway.opa.process import Report
-from gateway.protocol.claims import Claim, Held
+from gateway.opa.readiness_report import Readiness
+from gateway.protocol.ownership_claims import Claim, Held
 from gateway.settings import Settings
-from gateway.supervisor.channel import Start
-from gateway.supervisor.work import main
+from gateway.supervisor.control_channel import Start
+from gateway.supervisor.worker_main import main
 
 
 def _nobody(number: int, claim: Claim) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, get_args, get_type_hints
 
 from gateway.admission.decision import FailureCode
-from gateway.identity.outcome import CAUSES
+from gateway.identity.auth_errors import CAUSES
 from gateway.listening.refusals import REMEDIES
 from gateway.pipeline.ports import UpstreamFailure
 from gateway.protocol.errors import FAILURES

@@ -21,12 +21,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.pipeline.ports import UpstreamFailure
-from gateway.upstream import HttpUpstream, pool, reach
+from gateway.upstream import HttpUpstream, connection_pool, reach
 from gateway.upstream.failures import CLOSED, CUT, TIMED_OUT, UNWRITTEN
 from gateway.upstream.keepalive import FIRST_S, IDLE_S, MARGIN_S, WATCH_S, Keepalive, Promise, promise
 from gateway.upstream.reply import HttpReply
 from tests.servers.scripted import Do, Script, Scripted, scripted, serving, whole
-from tests.unit.upstream.test_reach import FakeSecrets, failed, forward, replied
+from tests.unit.upstream.test_client import FakeSecrets, failed, forward, replied
 
 OK: Final = whole(b"{}")[0]
 assert isinstance(OK, bytes)
@@ -295,7 +295,7 @@ async def test_a_new_connection_that_closes_unused_is_replaced_and_then_named(
     connect = upstream._pool.connect
     dead: list[object] = []
 
-    async def closes(address: pool.Address) -> object:
+    async def closes(address: connection_pool.Address) -> object:
         wire = await connect(address)
         if len(dead) < dying:
             dead.append(wire)
@@ -318,7 +318,7 @@ async def test_a_new_connection_that_closes_unused_is_replaced_and_then_named(
 async def test_an_idle_connection_does_not_keep_another_server_from_being_reached(
     upstream: HttpUpstream, server: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "CONNECTIONS", 1)
+    monkeypatch.setattr(connection_pool, "CONNECTIONS", 1)
     await ask(upstream, server)
     async with scripted(whole(b"{}")) as other:
         await ask(upstream, other)
@@ -461,4 +461,4 @@ def test_only_the_gateways_own_list_requests_are_repeatable(checkout: Path) -> N
     setting = re.compile(r"\brepeatable\s*=\s*")
     files = (checkout / "gateway").rglob("*.py")
     found = {path.relative_to(checkout).as_posix() for path in files if setting.search(path.read_text("utf-8"))}
-    assert found == {"gateway/pipeline/looking.py"}
+    assert found == {"gateway/pipeline/definition_discovery.py"}

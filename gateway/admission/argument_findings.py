@@ -1,0 +1,59 @@
+"""All that is found out about the arguments of a call: whether they match, what was not checked, and what is wrong.
+
+Rule 1: looking for reasons is bounded: large arguments are not searched, a costly schema gives the first reason only.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from msgspec import Struct
+
+from gateway.admission.arguments import Checker, check, check_formats, check_value
+from gateway.admission.json_schema_validator import Validator, Violation, first_violation, violations
+from gateway.admission.mismatches import ARGUMENTS, MOST, Judged, Words, explained
+from gateway.admission.policy_input import ArgumentError, SchemaCheck
+from gateway.admission.usable_schema import MOST_NAMED
+
+LARGEST: Final = 32_768
+"""Bytes of a value that is searched for reasons."""
+_EVERY: Final = 50_000
+"""Schema steps times bytes up to which every reason is looked for."""
+
+
+class Findings(Struct, frozen=True, kw_only=True):
+    """The verdict of a presented schema on arguments."""
+
+    schema: SchemaCheck = "none"
+    formats: SchemaCheck = "none"
+    unchecked: tuple[str, ...] = ()
+    errors: tuple[ArgumentError, ...] = ()
+
+
+def findings(checker: Checker, arguments: Mapping[str, Any], size: int) -> Findings:
+    """Return the findings about arguments whose JSON has `size` bytes."""
+    schema = check(checker, arguments)
+    formats = check_formats(checker, arguments) if schema == "match" else schema
+    failing = checker.validator if schema == "mismatch" else checker.formats if formats == "mismatch" else None
+    unchecked = tuple(one.pointer for one in checker.usable.unchecked[:MOST_NAMED])
+    if failing is None:
+        return Findings(schema=schema, formats=formats, unchecked=unchecked)
+    judged = Judged(value=arguments, usable=checker.usable, presented=checker.presented, words=ARGUMENTS)
+    errors = tuple(explained(judged, _violations(checker, failing, arguments, size)))
+    return Findings(schema=schema, formats=formats, unchecked=unchecked, errors=errors)
+
+
+def value_findings(checker: Checker, value: Any, size: int, words: Words) -> Findings:
+    """Return the findings about any value, without formats."""
+    schema = check_value(checker, value)
+    judged = Judged(value=value, usable=checker.usable, presented=checker.presented, words=words)
+    failing = checker.validator if schema == "mismatch" else None
+    return Findings(schema=schema, errors=tuple(explained(judged, _violations(checker, failing, value, size))))
+
+
+def _violations(checker: Checker, validator: Validator | None, value: Any, size: int) -> list[Violation]:
+    if validator is None or size > LARGEST:
+        return []
+    if checker.cost * size <= _EVERY:
+        return violations(validator, value, MOST)
+    first = first_violation(validator, value)
+    return [first] if first is not None else []

@@ -1,0 +1,109 @@
+"""What stands around the endpoint: the middlewares, the verification of callers, and the RFC 9728 documents.
+
+Rule 1: every request that is turned away here is counted and recorded, as the endpoint's own refusals are.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Iterable
+from typing import Final
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.admission.action import Answer
+from gateway.admission.principal import Verified
+from gateway.admission.recording import About
+from gateway.identity.auth_errors import Unauthenticated
+from gateway.identity.authenticator import Identity
+from gateway.identity.protected_resource import PREFIX, Metadata, Resource
+from gateway.identity.refused_callers import Aggregate
+from gateway.middleware import CrossOrigin, HostAndOrigin, Names, Proxies, RequestIds, Sizes, TurnedAway
+from gateway.pipeline import Pipeline
+from gateway.server import Unverified
+from gateway.settings import Settings
+from gateway.settings.cross_checks import loopback
+from gateway.telemetry import Telemetry
+from gateway.telemetry.refusal_log import RefusalLog
+
+
+class Doors:
+    """The server's `Callers` port over `Identity`, with floods of refusals counted together."""
+
+    def __init__(self, identity: Identity, floods: Aggregate) -> None:
+        """Take the verifier of credentials, and what counts refusals alike."""
+        self._identity: Final = identity
+        self._floods: Final = floods
+
+    async def verify(
+        self, headers: Iterable[tuple[bytes, bytes]], *, server: str, query: bytes, source_ip: str
+    ) -> Verified | Unverified:
+        """Return the caller, or how it is refused."""
+        outcome = await self._identity.verify(headers, server, time.time(), query)
+        return outcome if isinstance(outcome, Verified) else self._refused(server, source_ip, outcome)
+
+    def unknown(self, server: str, *, source_ip: str) -> Unverified:
+        """Return how a caller is refused whose credential no agent has; the pipeline has counted and recorded it."""
+        del source_ip
+        reason = "The credential is not registered here, has expired or was revoked."
+        return self._told(server, Unauthenticated(cause="token_unknown", reason=reason), recorded=False)
+
+    def _refused(self, server: str, source_ip: str, outcome: Unauthenticated) -> Unverified:
+        first = self._floods.first(source_ip, server, outcome.cause, time.time_ns())
+        return self._told(server, outcome, recorded=first)
+
+    def _told(self, server: str, outcome: Unauthenticated, *, recorded: bool) -> Unverified:
+        return Unverified(
+            cause=outcome.cause,
+            reason=outcome.reason,
+            status=outcome.status,
+            challenge=self._identity.challenge(server, outcome),
+            recorded=recorded,
+        )
+
+
+def metadata_beside(endpoint: ASGIApp, resource: Resource) -> ASGIApp:
+    """Return the application that answers RFC 9728 requests from `resource`, and all else from `endpoint`."""
+    metadata = Metadata(resource)
+
+    def routed(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        inner = metadata if scope["path"].startswith(PREFIX) else endpoint
+        return inner(scope, receive, send)
+
+    return routed
+
+
+async def floods_recorded(floods: Aggregate, pipeline: Pipeline, refusals: RefusalLog) -> None:
+    """Record and log every second what was only counted; runs until cancelled."""
+    while True:
+        await asyncio.sleep(1)  # noqa: TID251 - refusals are counted by the second
+        refusals.flush()
+        pipeline.record_counts()
+        for flood in floods.over(time.time_ns()):
+            about = About(server=flood.server, detail=f"more of the same in second {flood.second}", caller=flood.caller)
+            nobody = Answer(status=0)
+            await pipeline.turn_away(flood.cause, about, source_ip=flood.source_ip, answer=nobody, count=flood.count)
+
+
+def guarded(
+    app: ASGIApp, pipeline: Pipeline, telemetry: Telemetry, *, floods: Aggregate, settings: Settings
+) -> ASGIApp:
+    """Return `app` behind everything that needs no message: request id, proxies, host and origin, CORS, sizes."""
+
+    async def notice(turned: TurnedAway) -> None:
+        telemetry.malformed(turned.code)
+        telemetry.refused(turned.code, detail=turned.reason)
+        if not floods.first(turned.source_ip, "", turned.code, time.time_ns()):
+            return
+        about = About(detail=turned.reason, status=turned.status, correlation=turned.correlation)
+        await pipeline.turn_away(turned.code, about, source_ip=turned.source_ip, answer=Answer(status=turned.status))
+
+    listen, limits = settings.listen, settings.limits
+    names = Names(
+        settings.public_url,
+        hosts=listen.allowed_hosts,
+        origins=listen.allowed_origins,
+        loopback=loopback(listen.host),
+    )
+    sized = Sizes(app, notice, body_bytes=limits.body_bytes, header_bytes=limits.header_bytes, headers=limits.headers)
+    readable = CrossOrigin(sized, settings.headers)
+    return RequestIds(Proxies(HostAndOrigin(readable, notice, names), listen.trusted_proxies))

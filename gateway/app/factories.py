@@ -1,0 +1,203 @@
+"""Settings as the values and clients that each part of a worker wants."""
+
+from functools import partial
+from pathlib import Path
+
+from msgspec import Struct
+
+from gateway.admission.decision import PolicyFailure
+from gateway.admission.masking import Masking, Seal, in_arguments
+from gateway.admission.policy_input import Gateway
+from gateway.admission.refusal import Wording
+from gateway.app.bundle_requirements import Terms
+from gateway.app.worker_context import Handed, RandomIds, SystemClock
+from gateway.app.worker_peers import SupervisedPeers
+from gateway.definitions import Cache
+from gateway.identity.authenticator import Identity
+from gateway.identity.protected_resource import Resource
+from gateway.journal.encryption import Recipients, encrypted, recipients
+from gateway.journal.highwater import Highwater
+from gateway.journal.writer import Journal, writer_name
+from gateway.opa.aiohttp_transport import Remote, remote_exchange
+from gateway.opa.client import Deadlines, OpaClient
+from gateway.opa.opa_status import RemoteVitals, SocketVitals, Vitals
+from gateway.opa.readiness_probe import Limits as PulseLimits
+from gateway.opa.readiness_probe import Pulse
+from gateway.opa.transport import Exchange
+from gateway.opa.unix_transport import SocketExchange
+from gateway.pipeline.discovery_limits import LookLimits
+from gateway.pipeline.engine import Parts
+from gateway.pipeline.heavy_turns import HeavyTurns
+from gateway.pipeline.listings import Listings, ListLimits
+from gateway.pipeline.ports import Floods
+from gateway.protocol.sealing import Ring
+from gateway.protocol.strict_json import Limits as MessageLimits
+from gateway.server import EndpointLimits, StreamLimits, Streams
+from gateway.server.exchange_limits import CallerLimits
+from gateway.server.relay import RelayLimits
+from gateway.settings import Settings
+from gateway.shared_counters import CounterPage, alone, attached
+from gateway.telemetry.refusal_log import RefusalLog
+from gateway.upstream import HttpUpstream
+from gateway.version import VERSION
+
+
+class Calls(Struct, frozen=True):
+    """The clients of one worker: of OPA, of the journal, of upstreams, of the other workers."""
+
+    policy: OpaClient
+    journal: Journal
+    upstream: HttpUpstream
+    peers: SupervisedPeers
+    refusals: RefusalLog
+
+
+def calls_of(
+    policy: OpaClient, journal: Journal, upstream: HttpUpstream, peers: SupervisedPeers, refusals: RefusalLog
+) -> Calls:
+    """Return the clients together; their failures are logged."""
+    policy.on_failure = lambda failure: refusals.at_source(failure.code, _described(failure))
+    journal.on_failure = partial(refusals.at_source, "journal_unavailable")
+    return Calls(policy, journal, upstream, peers, refusals)
+
+
+def _described(failure: PolicyFailure) -> str:
+    """Return where the policy failed, or what is wrong with OPA's answer."""
+    return f"{failure.requirement}: {failure.detail}" if failure.requirement else failure.detail
+
+
+def opa_of(settings: Settings, handed: Handed) -> tuple[OpaClient, Vitals]:
+    """Return the client of the managed OPA, or of the one that settings name, and its vitals."""
+    exchange, vitals = _reached(settings, handed)
+    deadlines = Deadlines(decision=settings.opa.deadline_ms / 1000, listing=settings.lists.deadline_ms / 1000)
+    client = OpaClient(exchange, Highwater(settings.journal.directory), deadlines=deadlines)
+    client.enforceable.terms = terms_of(settings, handed)
+    client.enforceable.stops_expected = bool(handed.opa_socket)
+    return client, vitals
+
+
+def terms_of(settings: Settings, handed: Handed) -> Terms:
+    """Return what a policy must have been made for; an OPA that is not ours may enforce any environment."""
+    bundle = settings.policy.bundle
+    return Terms(
+        environment=settings.policy.environment if handed.opa_socket else "",
+        grace_s=0 if bundle is None else bundle.not_after_grace_s,
+        reads_claims=bool(settings.identity.issuers),
+    )
+
+
+def _reached(settings: Settings, handed: Handed) -> tuple[Exchange, Vitals]:
+    if handed.opa_socket:
+        exchange = SocketExchange(Path(handed.opa_socket))
+        return exchange, SocketVitals(exchange)
+    token = settings.opa.token_file.read_text(encoding="ascii").strip() if settings.opa.token_file else ""
+    remote = Remote(url=settings.opa.url, token=token, ca_file=str(settings.opa.ca_file or ""))
+    return remote_exchange(remote), RemoteVitals(remote)
+
+
+def gateway_of(settings: Settings) -> Gateway:
+    """Return who this gateway says that it is."""
+    return Gateway(id=settings.gateway_id, version=VERSION)
+
+
+def pulse_of(settings: Settings, handed: Handed, client: OpaClient, vitals: Vitals) -> Pulse:
+    """Return what asks OPA every second whether it can be relied on."""
+    opa = settings.opa
+    limits = PulseLimits(soft_s=opa.soft_s, hard_s=opa.stale_hard_s, followed=handed.followed)
+    return Pulse(client, vitals, gateway=gateway_of(settings), limits=limits)
+
+
+def journal_of(settings: Settings, handed: Handed) -> Journal:
+    """Return this worker's journal, not started."""
+    writer = writer_name(f"worker{handed.worker}")
+    return Journal(settings.journal.directory, settings.journal.options, writer=writer)
+
+
+def identity_of(settings: Settings) -> Identity:
+    """Return the verifier of credentials."""
+    issuers = settings.identity.issuers
+    return Identity(Resource(settings.public_url, issuers), issuers, anonymous=settings.identity.anonymous)
+
+
+def parts_of(settings: Settings, handed: Handed, who: Gateway, calls: Calls, floods: Floods) -> Parts:
+    """Return what the pipeline is made of."""
+    return Parts(
+        policy=calls.policy,
+        journal=calls.journal,
+        upstream=calls.upstream,
+        peers=calls.peers,
+        definitions=Cache(counters_of(handed), max_age_s=settings.definitions.max_age_s),
+        listings=Listings(
+            calls.policy,
+            ListLimits(chunk=settings.lists.chunk, entries=settings.lists.cache_entries),
+            calls.refusals.drifted,
+        ),
+        floods=floods,
+        clock=SystemClock(),
+        ids=RandomIds(),
+        ring=Ring(*handed.sealing_keys[:2]),
+        gateway=who,
+        wording=Wording(
+            opening=settings.refusal.opening,
+            organization_message=settings.refusal.organization_message,
+            request_url=settings.refusal.request_url,
+        ),
+        masking=_masking(settings, handed.digest_key),
+        looks=looks_of(settings),
+        result_bytes=settings.limits.result_bytes,
+        arguments_bytes=settings.limits.arguments_bytes,
+        several_issuers=len(settings.identity.issuers) > 1,
+        turns=HeavyTurns(caller_of=calls.policy.caller),
+    )
+
+
+def counters_of(handed: Handed) -> CounterPage:
+    """Return the counters that the workers share; those of this process alone if the supervisor has made none."""
+    return alone() if handed.counters is None else attached(handed.counters, handed.worker)
+
+
+def looks_of(settings: Settings) -> LookLimits:
+    """Return what the gateway's own reading of a server's list may take."""
+    definitions = settings.definitions
+    return LookLimits(
+        timeout_s=definitions.list_timeout_s,
+        total_bytes=definitions.list_bytes,
+        pages=definitions.list_pages,
+        per_caller=definitions.lists_per_caller,
+    )
+
+
+def _masking(settings: Settings, key: bytes) -> Masking:
+    journal = settings.journal
+    return Masking(
+        level=journal.masking,
+        key=key,
+        kept=in_arguments(journal.keep_arguments),
+        reads=journal.keep_read,
+        seal=sealer_of(settings),
+    )
+
+
+def sealer_of(settings: Settings) -> Seal | None:
+    """Return what encrypts arguments to the auditor's key; null if none is set. A key that is none was refused."""
+    to = recipients(settings.journal.auditor_key) if settings.journal.auditor_key else None
+    return partial(encrypted, to=to) if isinstance(to, Recipients) else None
+
+
+def streams_of(settings: Settings, parts: Parts) -> Streams:
+    """Return the registry of open streams."""
+    limits = settings.limits
+    allowed = StreamLimits(per_principal=limits.streams_per_principal, total=limits.streams)
+    return Streams(allowed, parts.turns.caller_of)
+
+
+def limits_of(settings: Settings) -> EndpointLimits:
+    """Return what a message may measure."""
+    limits = settings.limits
+    return EndpointLimits(
+        body_bytes=limits.body_bytes,
+        message=MessageLimits(size=limits.body_bytes, depth=limits.depth, keys=limits.keys, values=limits.values),
+        relay=RelayLimits(result_bytes=limits.result_bytes, keep_alive_s=limits.keep_alive_s),
+        caller=CallerLimits(requests=limits.exchanges_per_principal, body_bytes=limits.bytes_per_principal),
+        shown=tuple(name.lower() for name in settings.headers),
+    )

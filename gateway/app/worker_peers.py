@@ -1,0 +1,52 @@
+"""The other workers of this gateway, asked through the supervisor (the pipeline's `Peers` port).
+
+Rule 1: no answer in time is null, and so is a question beyond the limits, which are per principal and for all.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from typing import Final
+
+from gateway.protocol.ownership_claims import Claim, Held
+
+_WAIT_S: Final = 3.0
+"""Longer than the supervisor waits for the other workers."""
+_PER_PRINCIPAL: Final = 4
+_AT_ONCE: Final = 128
+
+
+class SupervisedPeers:
+    """Sends claims to the supervisor, and takes the answers."""
+
+    def __init__(self) -> None:
+        """Begin without a supervisor: until one listens, every claim is without an answer."""
+        self.send: Callable[[int, Claim], None] | None = None
+        self._open: Final[dict[int, asyncio.Future[Held | None]]] = {}
+        self._by_principal: Final[Counter[str]] = Counter()
+        self._asked = 0
+
+    async def held(self, claim: Claim) -> Held | None:
+        """Return what the other workers hold together; null if one of them did not answer."""
+        if self.send is None or len(self._open) >= _AT_ONCE or self._by_principal[claim.principal] >= _PER_PRINCIPAL:
+            return None
+        self._asked += 1
+        number = self._asked
+        self._open[number] = asyncio.get_running_loop().create_future()
+        self._by_principal[claim.principal] += 1
+        self.send(number, claim)
+        try:
+            return await asyncio.wait_for(self._open[number], _WAIT_S)
+        except TimeoutError:
+            return None
+        finally:
+            del self._open[number]
+            self._by_principal[claim.principal] -= 1
+            if not self._by_principal[claim.principal]:
+                del self._by_principal[claim.principal]
+
+    def answered(self, number: int, held: Held | None) -> None:
+        """Take the answer to a claim; nothing waits for one that comes too late."""
+        waiting = self._open.get(number)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(held)

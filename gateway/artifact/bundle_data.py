@@ -1,0 +1,100 @@
+"""The data that an artefact carries, for those who look at it without asking OPA.
+
+Rule 1: data are taken only where they have the form that a build of ours gives them; nothing is filled in.
+Rule 2: what a newer build adds is kept and passed over.
+"""
+
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from gateway.artifact.artifact import Artefact
+from gateway.artifact.json_types import Json
+
+DATA: Final = "data.json"
+
+
+class _Rule(Struct):
+    effect: str
+    who: Json
+    what: Json
+    when: Json | None
+    arguments: list[Json]
+    mode: str | None
+    reason: str
+    owner: str
+    expires: str | None
+
+
+class _Server(Struct):
+    url: str
+    owner: str
+    definition_drift: Json
+    server_requests: list[str]
+
+
+class _Targets(Struct):
+    tools: dict[str, Json]
+    prompts: dict[str, Json]
+    resources: dict[str, Json]
+    resource_prefixes: list[Json]
+    tasks: Json | None
+
+
+class _Catalog(Struct):
+    servers: dict[str, _Server]
+    targets: dict[str, _Targets]
+
+
+class _Scope(Struct):
+    servers: list[str]
+    actions: list[str]
+
+
+class _Agent(Struct):
+    owner: str
+    labels: list[str]
+    scope: _Scope
+    expires: str | None
+
+
+class _Credential(Struct):
+    agent: str
+    holder: str
+    expires: str | None
+
+
+class _Identities(Struct):
+    subject: dict[str, str]
+    client_id: dict[str, str]
+    group: dict[str, str]
+    combined: dict[str, dict[str, dict[str, str]]] = {}
+
+
+class _Index(Struct):
+    credentials: dict[str, _Credential]
+    identities: dict[str, _Identities]
+    anonymous: str = ""
+
+
+class _Data(Struct):
+    environment: Json
+    required: list[str]
+    enforcement: dict[str, Json]
+    catalog: _Catalog
+    agents: dict[str, _Agent]
+    rules: dict[str, _Rule]
+    own: Json
+    index: _Index
+    requirements: dict[str, Json]
+
+
+def data_of(artefact: Artefact) -> Json | None:
+    """The data of a policy bundle; None where the artefact carries none of our form."""
+    try:
+        data: Any = msgspec.json.decode(artefact.files.get(DATA, b""))
+        msgspec.convert(data, _Data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return data

@@ -1,0 +1,72 @@
+"""What a bundle says of itself and what it carries, as one value.
+
+Rule 1: nothing here proves anything: a signature is described, not verified.
+"""
+
+from typing import Any
+
+import jwt
+import msgspec
+from msgspec import Struct
+
+from gateway.artifact.artifact import Artefact
+from gateway.artifact.bundle_data import data_of
+from gateway.artifact.manifest import Metadata
+
+
+class Inspected(Struct, frozen=True, kw_only=True):
+    """A bundle, described."""
+
+    revision: str
+    digest: str
+    """SHA-256 of the file: the name under which it is stored."""
+    size: int
+    metadata: Metadata
+    roots: tuple[str, ...]
+    signed_with: str
+    """The key id that the signature names; empty for an unsigned bundle."""
+    scope: str
+    """The use that the signature is for; empty for policy."""
+    files: int
+    holds: dict[str, int]
+    """How many servers, targets, agents, rules and requirements; empty for what is no policy bundle."""
+
+
+def inspected(artefact: Artefact) -> Inspected:
+    """The description of an artefact."""
+    claims = _claims(artefact)
+    return Inspected(
+        revision=artefact.revision,
+        digest=artefact.digest,
+        size=len(artefact.content),
+        metadata=artefact.manifest.metadata,
+        roots=artefact.manifest.roots,
+        signed_with=str(claims.get("keyid", "")),
+        scope=str(claims.get("scope", "")),
+        files=len(artefact.files),
+        holds=_held(artefact),
+    )
+
+
+def _held(artefact: Artefact) -> dict[str, int]:
+    data = data_of(artefact)
+    if data is None:
+        return {}
+    targets = data["catalog"]["targets"].values()
+    kinds = ("tools", "prompts", "resources", "resource_prefixes")
+    return {
+        "servers": len(data["catalog"]["servers"]),
+        "targets": sum(len(each[kind]) for each in targets for kind in kinds),
+        "agents": len(data["agents"]),
+        "rules": len(data["rules"]),
+        "requirements": len(data["requirements"]),
+    }
+
+
+def _claims(artefact: Artefact) -> dict[str, Any]:
+    """What the signature says, unverified; empty where there is none that can be read."""
+    try:
+        (token,) = msgspec.json.decode(artefact.signatures or b"")["signatures"]
+        return jwt.decode(token, options={"verify_signature": False})
+    except (msgspec.DecodeError, jwt.PyJWTError, ValueError, TypeError, KeyError):
+        return {}

@@ -1,0 +1,77 @@
+"""What a bundle says of the pins of its catalog, and the reviewed words that it carries for people.
+
+Rule 1: the words are in a file of their own, which no decision reads and OPA does not load.
+Rule 2: a bundle of an earlier build, or of a catalog without any words, has no such file; that is another thing than a
+file without the words of one pin.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+from msgspec import Struct
+
+from gateway.admission.instructions import KEY, NO_INSTRUCTIONS
+from gateway.admission.uri_patterns import normal_key
+from gateway.artifact.artifact import Artefact
+from gateway.artifact.bundle_data import DATA
+from gateway.artifact.json_types import Json, is_object
+
+REVIEWED: Final = "reviewed.json"
+"""The file with the words: server -> tools, prompts, resources -> key -> parts, and instructions."""
+_SECTIONS: Final = {"tool": "tools", "prompt": "prompts", "resource": "resources"}
+
+
+class ReviewedCatalog(Struct, frozen=True, kw_only=True):
+    """The catalog of a bundle with its words."""
+
+    targets: Json
+    servers: Json
+    words: Json | None
+    """Null if the bundle carries none."""
+
+    def entry(self, server: str, kind: str, target: str) -> Json | None:
+        """Return the pin and the reviewed words of a target, or of the instructions of a server; null without a pin."""
+        words: Json = (self.words or {}).get(server, {})
+        if kind == KEY:
+            return _instructions(self.servers.get(server, {}).get(KEY), words)
+        found = _target(self.targets.get(server, {}), _SECTIONS.get(kind, ""), target)
+        if found is None or found[1].get("pin") is None:
+            return None
+        key, known = found
+        section: Json = words.get(_SECTIONS[kind], {})
+        named: Json = {normal_key(uri): each for uri, each in section.items()} if kind == "resource" else section
+        return {"pin": known["pin"], "reviewed": named.get(key, {})}
+
+
+def read_catalog(files: Mapping[str, bytes]) -> ReviewedCatalog:
+    """Return the catalog in the files of a bundle; raises ValueError, KeyError or TypeError if it has another form."""
+    catalog = orjson.loads(files[DATA])["catalog"]
+    words = orjson.loads(files[REVIEWED]) if REVIEWED in files else None
+    return ReviewedCatalog(targets=catalog["targets"], servers=catalog["servers"], words=words)
+
+
+def words_of(artefact: Artefact) -> Json:
+    """Return the words that a bundle carries; nothing if it carries none that can be read."""
+    try:
+        found: Any = orjson.loads(artefact.files.get(REVIEWED, b"{}"))
+    except orjson.JSONDecodeError:
+        return {}
+    return found if is_object(found) else {}
+
+
+def _instructions(pin: Json | None, words: Json) -> Json | None:
+    if pin is None:
+        return None
+    parts = {} if pin["sha256"] == NO_INSTRUCTIONS else {KEY: pin["sha256"]}
+    return {"pin": {**pin, "parts": parts}, "reviewed": {KEY: words[KEY]} if KEY in words else {}}
+
+
+def _target(targets: Json, section: str, target: str) -> tuple[str, Json] | None:
+    """Return the key and the entry of a target as policy finds them: a resource itself, else its longest prefix."""
+    exact = targets.get(section, {}).get(target)
+    if exact is not None or section != "resources":
+        return None if exact is None else (target, exact)
+    prefixes = [each for each in targets.get("resource_prefixes", []) if target.startswith(each["prefix"])]
+    longest = max(prefixes, key=lambda each: len(each["prefix"]), default=None)
+    return None if longest is None else (f"{longest['prefix']}*", longest)

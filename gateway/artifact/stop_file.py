@@ -1,0 +1,95 @@
+"""The stops that stand in one place, kept in a file: a gateway's own, or those of a hub.
+
+Rule 1: whoever writes holds a lock and replaces the whole file, so that a reader never sees half of it.
+Rule 2: a file that cannot be read is an error, never an empty list: a stop must not be lifted by damage.
+Rule 3: the sequence number of the document grows with every change and is never below the time in milliseconds: whoever
+takes over from another place goes on above it.
+"""
+
+import errno
+import fcntl
+import os
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from gateway.artifact.emergency_bundle import Stop, fault
+
+FILE: Final = "stops.json"
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """The stops that have not ended, and the sequence number of their document."""
+
+    seq: int = 0
+    stops: tuple[Stop, ...] = ()
+
+
+_DECODER: Final = msgspec.json.Decoder(Standing)
+
+
+class Stops:
+    """Reads and changes the file `stops.json` of a directory; several processes may do so at once."""
+
+    def __init__(self, directory: Path) -> None:
+        """Take the directory; it is made when something is stopped."""
+        self._directory: Final = directory
+        self.path: Final = directory / FILE
+
+    def standing(self) -> Standing:
+        """Return what the file says, those that have ended included; raises OSError where it cannot be read."""
+        try:
+            return _DECODER.decode(self.path.read_bytes())
+        except FileNotFoundError:
+            return Standing()
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            wrong = f"does not hold stops ({error}): restore it; removing it lifts them all"
+            raise OSError(errno.EINVAL, wrong, os.fspath(self.path)) from error
+
+    def add(self, stop: Stop, unix_ns: int) -> Standing | str:
+        """Return what stands once this stop does, or why it may not be made."""
+        wrong = fault(stop, unix_ns)
+        return wrong or self._changed(lambda stops: (*stops, stop), unix_ns)
+
+    def lift(self, stop_id: str, unix_ns: int) -> Standing | None:
+        """Return what stands without this stop; None where there is none of this id."""
+        if all(stop.id != stop_id for stop in self.standing().stops):
+            return None
+        return self._changed(lambda stops: tuple(stop for stop in stops if stop.id != stop_id), unix_ns)
+
+    def renewed(self, unix_ns: int) -> Standing:
+        """Return what stands, without what has ended, under a new number: for whoever begins to serve it."""
+        return self._changed(lambda stops: stops, unix_ns)
+
+    def _changed(self, change: Callable[[tuple[Stop, ...]], tuple[Stop, ...]], unix_ns: int) -> Standing:
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._locked():
+            before = self.standing()
+            kept = tuple(stop for stop in before.stops if stop.until_unix_ns > unix_ns)
+            after = Standing(seq=max(before.seq + 1, unix_ns // 1_000_000), stops=change(kept))
+            self._replace(after)
+        return after
+
+    def _replace(self, standing: Standing) -> None:
+        fresh = self.path.with_suffix(".new")
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(msgspec.json.encode(standing))
+            file.flush()
+            os.fsync(descriptor)
+        fresh.replace(self.path)
+
+    @contextmanager
+    def _locked(self) -> Generator[None]:
+        descriptor = os.open(
+            self._directory / "stops.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
+        )
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,61 @@
+"""What one bundle changes against another: rules, requirements, catalog, agents, environment, enforcement.
+
+Rule 1: both are read as artefacts, so that what is compared is what is enforced.
+Rule 2: nothing is passed over: contents that differ in a way that no sentence is for are told as such.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from gateway.artifact.artifact import Artefact
+from gateway.artifact.bundle_data import data_of
+from gateway.artifact.json_types import Json
+from gateway.artifact.manifest import content_id
+from gateway.artifact.reviewed_file import words_of
+from gateway.authoring.difference.agents import agent_changes
+from gateway.authoring.difference.catalog import catalog_changes
+from gateway.authoring.difference.change import Change, Effect
+from gateway.authoring.difference.contents import bound_changes, own_changes, rego_changes
+from gateway.authoring.difference.rules import rule_changes
+from gateway.authoring.difference.settings import setting_changes
+
+__all__ = ["Change", "Effect", "differences"]
+
+_TOLD: Final = frozenset(
+    {"environment", "required", "enforcement", "catalog", "agents", "rules", "own", "index", "requirements"}
+)
+
+
+def differences(old: Artefact, new: Artefact) -> list[Change] | str:
+    """Every change from the old bundle to the new one, or which of them is no policy bundle."""
+    before, after = data_of(old), data_of(new)
+    if before is None or after is None:
+        return f"{(old if before is None else new).revision} is no policy bundle of ours"
+    words = (words_of(old), words_of(new))
+    found = [*_in_data(before, after, words), *_in_rego(old, new, before, after)]
+    if words[0] != words[1] and not any(change.lines for change in found):
+        said = "carries the reviewed words of other definitions"
+        found.append(Change(about="bundle", name="", what=said, effect="same"))
+    if not found and content_id(old.contents) != content_id(new.contents):
+        said = "differs in what no sentence is for: its index, or what a newer build added"
+        found.append(Change(about="bundle", name="", what=said, effect="unclear"))
+    return [*found, *bound_changes(old.manifest.metadata, new.manifest.metadata)]
+
+
+def _in_data(old: Json, new: Json, words: tuple[Json, Json]) -> Iterator[Change]:
+    yield from rule_changes(old["rules"], new["rules"])
+    yield from setting_changes(old, new)
+    yield from catalog_changes(old, new, words)
+    yield from agent_changes(old, new)
+    yield from own_changes(old["own"], new["own"])
+    for key in sorted((old.keys() | new.keys()) - _TOLD):
+        if old.get(key) != new.get(key):
+            yield Change(about="data", name=key, what="differs", effect="unclear")
+
+
+def _in_rego(old: Artefact, new: Artefact, before: Json, after: Json) -> Iterator[Change]:
+    combined = [
+        {name: (each.get("arguments"), each.get("reads")) for name, each in data["requirements"].items()}
+        for data in (before, after)
+    ]
+    yield from rego_changes(old, new, follows=combined[0] != combined[1])

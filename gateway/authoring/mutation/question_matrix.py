@@ -1,0 +1,158 @@
+"""The table of questions that every surviving mutant is asked, under policies that are whole, altered and damaged.
+
+Rule 1: a policy is data that a build made, as it is, with one meaning changed and everything sealed anew (what a team
+might have written), or with one place damaged (what nobody wrote).
+Rule 2: the table is bounded and deterministic: where there is more to ask than fits, a fixed sample is asked.
+"""
+
+import itertools
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.artifact.emergency_bundle import ROOT, Kind, Stop, document
+from gateway.artifact.json_types import Json
+from gateway.authoring.mutation.alterations import Patch, Path, applied, damaged, replaced, replacing, worded
+from gateway.authoring.mutation.questions import MOMENT, questions
+from gateway.policy.rules.policy_data import derived
+
+BASE: Final = 240
+"""Questions that are asked under the data as it is."""
+ALTERED: Final = 480
+"""Questions of which one place is altered, under the data as it is."""
+VARIED: Final = 12
+"""Questions of an environment whose places are altered."""
+POLICIES: Final = 180
+EACH: Final = 6
+ODD: Final = 2
+"""Questions that are asked under each altered policy, as they are, and with one place altered."""
+STOPS: Final = 12
+"""Policies of an environment under which something is stopped."""
+T = TypeVar("T")
+_SEALED: Final = ("environment", "required", "enforcement", "catalog", "agents", "rules", "own")
+
+
+class Base(Struct, frozen=True):
+    """The data of one environment, and the questions that its own scenarios ask."""
+
+    name: str
+    data: Json
+    asked: Sequence[Json] = ()
+
+
+class Policy(Struct, frozen=True):
+    """The data of a base (by number) under a patch."""
+
+    base: int
+    patch: Patch
+
+
+Pair = tuple[int, int]
+"""The number of a policy and the number of a question that is asked under it."""
+
+
+class Table(Struct, frozen=True):
+    """Bases, policies and questions by number, and which question is asked under which policy."""
+
+    bases: tuple[Base, ...]
+    policies: tuple[Policy, ...]
+    questions: tuple[Json, ...]
+    pairs: tuple[Pair, ...]
+
+
+def table(bases: Sequence[Base], seed: int) -> Table:
+    """The table over these environments, each with an equal share."""
+    policies: list[Policy] = []
+    asked: list[Json] = []
+    pairs: list[Pair] = []
+    known = [Base(base.name, {**base.data, **document(())}, base.asked) for base in bases]
+    for number, base in enumerate(known):
+        chance = random.Random(seed)  # noqa: S311 - a fixed sample, no secret
+        plain = [*base.asked, *_some(questions(base.data), BASE // len(bases), chance)]
+        changed = [each for question in _some(plain, VARIED, chance) for each in _altered(question)]
+        first = len(asked)
+        asked += [*plain, *_some(changed, ALTERED // len(bases), chance)]
+        pairs += [(len(policies), question) for question in range(first, len(asked))]
+        policies.append(Policy(number, ()))
+        for patch in _policies(base.data, POLICIES // len(bases), chance):
+            under = [
+                *_some(range(first, first + len(plain)), EACH - 2, chance),
+                *_some(range(first, len(asked)), 2, chance),
+            ]
+            pairs += [(len(policies), question) for question in under]
+            policies.append(Policy(number, patch))
+    return Table(tuple(known), tuple(policies), tuple(asked), tuple(pairs))
+
+
+def _some(every: Iterable[T], most: int, chance: random.Random) -> list[T]:
+    known = list(every)
+    return known if len(known) <= most else chance.sample(known, most)
+
+
+def _mixed(words: Iterable[tuple[Path, Any]], chance: random.Random) -> list[tuple[Path, Any]]:
+    """The words in turn by the key that they are for, so that those of a rare key are among the first."""
+    by_key: dict[str, list[tuple[Path, Any]]] = {}
+    for path, word in words:
+        by_key.setdefault(str(path[-1]), []).append((path, word))
+    shuffled = [chance.sample(each, len(each)) for each in by_key.values()]
+    return [each for turn in itertools.zip_longest(*shuffled) for each in turn if each is not None]
+
+
+def _altered(question: Json) -> list[Json]:
+    meant = [replaced(question, path, word) for path, word in worded(question)]
+    broken = [applied(question, patch) for patch in damaged(question)]
+    return [*meant, *broken]
+
+
+def _policies(data: Json, most: int, chance: random.Random) -> list[Patch]:
+    """Policies of one other meaning, of two, and damaged ones."""
+    parts = {key: data[key] for key in _SEALED if key in data}
+    words = _mixed(worded(parts), chance)
+    first = words[: most // 2]
+    pairs = [dict(chance.sample(first, 2)) for _ in range(most)] if len(first) > 1 else []
+    once = [sealed for path, word in first if (sealed := _sealed(data, {path: word})) is not None]
+    twice = [sealed for pair in pairs if (sealed := _sealed(data, pair)) is not None]
+    broken = list(damaged({key: data[key] for key in (*_SEALED, "index", ROOT) if key in data}))
+    stopped = _some(_stops(data), STOPS, chance)
+    return [*once, *_some(twice, most // 4, chance), *_some(broken, most // 4, chance), *stopped]
+
+
+def _stops(data: Json) -> list[Patch]:
+    """Policies under which something is stopped, by one selector or by two."""
+    targets = data["catalog"]["targets"].items()
+    names: list[tuple[Kind, str]] = [
+        *(("agent", name) for name in data["agents"]),
+        *(("server", name) for name in data["catalog"]["servers"]),
+        *(("target", f"{server}/{name}") for server, listed in targets for name in listed.get("tools", {})),
+        *(("principal", name) for kinds in data["index"]["identities"].values() for name in kinds.get("subject", {})),
+    ]
+    kinds: dict[Kind, set[str]] = {
+        "kind": {str(agent.get("kind", "")) for agent in data["agents"].values()},
+        "label": {label for agent in data["agents"].values() for label in agent.get("labels", ())},
+        "tag": {tag for server in data["catalog"]["servers"].values() for tag in server.get("tags", ())},
+        "action": {"read", "write", "delete"},
+    }
+    for kind, found in kinds.items():
+        names.extend((kind, name) for name in sorted(found) if name)
+    stops = [_stop(kind, name) for kind, name in names]
+    stops += [replace(stop, also={"action": "read"}) for stop in stops if stop.kind != "action"]
+    return [replacing((ROOT,), document([stop])[ROOT]) for stop in stops]
+
+
+def _stop(kind: Kind, name: str) -> Stop:
+    until = (MOMENT + 3600) * 1_000_000_000
+    return Stop(id="s", kind=kind, name=name, until_unix_ns=until, because="x", by="x", at="2026-11-20T13:00:00Z")
+
+
+def _sealed(data: Json, words: Mapping[Path, Any]) -> Patch | None:
+    """The patch to other meanings, with the index made anew over them; None where no index can be made."""
+    patch = [operation for path, word in words.items() for operation in replacing(path, word)]
+    try:
+        altered = applied(data, tuple(patch))
+        index = altered["index"] | derived(altered)
+    except (KeyError, TypeError, AttributeError, IndexError):
+        return None
+    return (*patch, *replacing(("index",), index))

@@ -1,0 +1,51 @@
+"""The keywords of a server's tool schemas that the gateway cannot check, in words for a review.
+
+Rule 1: what a server wrote is escaped and cut before it reaches a terminal.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from gateway.admission.json_schema_validator import is_pattern
+from gateway.admission.usable_schema import Unchecked, usable
+from gateway.cli.catalog.server_listing import Listed
+from gateway.cli.live_decisions import escaped
+
+_SHOWN: Final = 10
+"""Keywords of one schema that are shown."""
+_CHARS: Final = 300
+
+
+def unchecked_lines(things: Sequence[Listed]) -> Iterator[str]:
+    """Return a line for each keyword that is not checked, and one on what that means if there are any."""
+    lines = [line for one in things if one.section == "tools" for line in _of_tool(one)]
+    yield from lines
+    if lines:
+        yield (
+            "These tools can be called, and the rest of their schemas is checked. `check_schemas: strict` in "
+            "environment.yaml refuses calls of tools whose input schema has such keywords."
+        )
+
+
+def _of_tool(one: Listed) -> Iterator[str]:
+    yield from _of_schema(one.key, "inputSchema", one.item.get("inputSchema"))
+    if "outputSchema" in one.item:
+        yield from _of_schema(one.key, "outputSchema", one.item["outputSchema"])
+
+
+def _of_schema(tool: str, part: str, schema: Any) -> Iterator[str]:
+    found = usable(schema, is_pattern).unchecked
+    for unchecked in found[:_SHOWN]:
+        yield _line(tool, part, unchecked)
+    if len(found) > _SHOWN:
+        yield f"not checked: tool {_cut(tool)}: {len(found) - _SHOWN} more keywords of its {part}"
+
+
+def _line(tool: str, part: str, unchecked: Unchecked) -> str:
+    place = f"{part} {_cut(unchecked.pointer)}" if unchecked.pointer else f"its {part}"
+    return f"not checked: tool {_cut(tool)}: {place} {_cut(unchecked.why)}"
+
+
+def _cut(text: str) -> str:
+    shown = escaped(text)
+    return shown if len(shown) <= _CHARS else f"{shown[:_CHARS]}..."

@@ -1,0 +1,95 @@
+"""`mcp-admission hub prune`: makes room in a hub's directory, of what nobody needs any more.
+
+Rule 1: nothing is removed without --yes; what would be is shown with the same words.
+"""
+
+import getpass
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import click
+
+from gateway.hub.artifact_store import Store
+from gateway.hub.pruning import Keep, described, prunable, pruned
+from gateway.hub.settings import HubSettings, load
+
+_NS: Final = 1_000_000_000
+_MIB: Final = 1 << 20
+
+
+@click.command(
+    "prune",
+    short_help="Remove artefacts that nobody needs any more.",
+    epilog="""\b
+Examples:
+  mcp-admission hub prune --config hub.yaml --keep-days 400          # shows what would go
+  mcp-admission hub prune --dir /srv/hub --keep-days 400 --keep-last 20 --yes
+""",
+)
+@click.option("--config", type=click.Path(dir_okay=False, exists=True, path_type=Path), help="The hub's settings.")
+@click.option(
+    "--dir",
+    "directory",
+    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    help="Or the hub's directory itself.",
+)
+@click.option(
+    "--keep-days",
+    type=click.IntRange(1, 36_500),
+    required=True,
+    help="What was stored or in force within so many days stays: as long as journals, so that `explain` has it.",
+)
+@click.option(
+    "--keep-last",
+    type=click.IntRange(2, 100_000),
+    default=10,
+    show_default=True,
+    help="So do the last revisions of each channel.",
+)
+@click.option("--yes", is_flag=True, help="Remove them.")
+def command(config: Path | None, directory: Path | None, keep_days: int, keep_last: int, *, yes: bool) -> None:
+    """Show, and with --yes remove, artefacts that no channel points to and that nobody has needed for long.
+
+    It may run beside the hub. Who asks for one afterwards, as a rollback does, is told which commit to build it from.
+    """
+    keep = Keep(days=keep_days, last=keep_last)
+    try:
+        store = Store(_directory(config, directory))
+        count = _remove(store, keep) if yes else _show(store, keep)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        raise click.ClickException(f"{where}{error.strerror or error}. What is left stays.") from error
+    click.echo(f"{count} artefacts {'removed' if yes else 'would go; --yes removes them'}", err=True)
+
+
+def _directory(config: Path | None, directory: Path | None) -> Path:
+    if (config is None) == (directory is None):
+        raise click.UsageError("Name one: --config FILE or --dir DIR.")
+    if config is not None:
+        settings = load(config)
+        if not isinstance(settings, HubSettings):
+            raise click.ClickException(f"these settings cannot be used:\n{settings}")
+        directory = settings.directory
+    if directory is None or not (directory / "artefacts").is_dir():
+        raise click.ClickException(f"{directory} is no hub's directory: it has no artefacts/.")
+    return directory
+
+
+def _show(store: Store, keep: Keep) -> int:
+    now = time.time_ns()
+    found = prunable(store, keep, now)
+    for each in found:
+        used = datetime.fromtimestamp(each.used_unix_ns // _NS, UTC).date()
+        revision = described(store, each.digest, "", now).revision
+        click.echo(f"{revision:44}  {each.digest}  {each.size / _MIB:8.2f} MiB  last used {used}")
+    return len(found)
+
+
+def _remove(store: Store, keep: Keep) -> int:
+    count = 0
+    for line in pruned(store, keep, getpass.getuser()):
+        click.echo(f"{line.revision:44}  {line.digest}")
+        count += 1
+    return count

@@ -1,0 +1,113 @@
+"""Where bundles are published: a hub, or a directory with the same layout.
+
+Rule 1: what is refused ends the command with the refusal and its remedy; nothing is tried in another way.
+Rule 2: a directory is held to what a hub is held to; signatures are verified where the keys are given.
+"""
+
+import getpass
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+import click
+from msgspec import Struct
+
+from gateway.artifact.artifact import Artefact, read_artefact
+from gateway.artifact.rejection import Rejected
+from gateway.artifact.signature_checks import VerifyingKey
+from gateway.hub.artifact_store import Store
+from gateway.hub.channel_pointer import Mark, Move, Pointer, highest
+from gateway.hub.promotion import Unmoved, Wanted
+from gateway.hub.pruned import absent
+from gateway.hub.upload_checks import admitted, outdated
+
+ALL: Final = 1 << 62
+
+
+class Known(Struct, frozen=True, kw_only=True):
+    """The channels of a place, and the highest artefact of each environment."""
+
+    channels: dict[str, Pointer]
+    highest: dict[str, Mark]
+
+
+def known_in(store: Store) -> Known:
+    """What a directory has."""
+    pointers, moves = store.pointers(), store.moves(limit=ALL)
+    tops = {each.environment: highest(moves, each.environment) for each in pointers.values()}
+    return Known(channels=pointers, highest={name: top for name, top in tops.items() if top is not None})
+
+
+class Place(Protocol):
+    """Publishes; every method ends the command where it is refused."""
+
+    def known(self) -> Known: ...
+    def history(self, channel: str, limit: int) -> list[Move]: ...
+    def content(self, digest: str) -> bytes: ...
+    def upload(self, content: bytes) -> Mark: ...
+    def point(self, channel: str, digest: str, *, because: str, expected: str | None) -> Pointer: ...
+
+
+class Directory:
+    """A directory with a hub's layout, written to by this command."""
+
+    def __init__(self, path: Path, keys: Sequence[VerifyingKey]) -> None:
+        self._store: Final = Store(path)
+        self._keys: Final = keys
+        self._store.open()
+
+    def known(self) -> Known:
+        """What is there."""
+        return known_in(self._store)
+
+    def history(self, channel: str, limit: int) -> list[Move]:
+        """The last moves, the newest first."""
+        return self._store.moves(channel, limit)
+
+    def content(self, digest: str) -> bytes:
+        """The bytes of an artefact."""
+        content = self._store.content(digest)
+        if content is None:
+            raise click.ClickException(f"{self._store.directory}: {absent(self._store.directory, digest)}")
+        return content
+
+    def upload(self, content: bytes) -> Mark:
+        """Store an artefact."""
+        artefact = self._admitted(content)
+        if isinstance(artefact, Rejected):
+            raise click.ClickException(f"The bundle is refused. {artefact}. Nothing was stored.")
+        if not self._keys:
+            said = "gateways refuse it where no key of theirs signed it"
+            click.echo(f"its signature was not looked at (--verification-key): {said}", err=True)
+        self._store.keep(artefact)
+        metadata = artefact.manifest.metadata
+        return Mark(
+            digest=artefact.digest, revision=artefact.revision, environment=metadata.environment, seq=metadata.seq
+        )
+
+    def point(self, channel: str, digest: str, *, because: str, expected: str | None) -> Pointer:
+        """Move the channel's pointer."""
+        wanted = Wanted(
+            channel=channel,
+            digest=digest,
+            expected=expected,
+            by=getpass.getuser(),
+            because=because,
+            unix_ns=time.time_ns(),
+        )
+        pointer = self._store.move(wanted)
+        if isinstance(pointer, Unmoved):
+            raise click.ClickException(f"The channel is not moved. {pointer}")
+        return pointer
+
+    def _admitted(self, content: bytes) -> Artefact | Rejected:
+        moves, now = self._store.moves(limit=ALL), time.time_ns()
+        if self._keys:
+            return admitted(content, self._keys, moves, now)
+        artefact = read_artefact(content)
+        if isinstance(artefact, Rejected):
+            return artefact
+        if artefact.signatures is None:
+            return Rejected("bundle_unsigned", "it has no .signatures.json")
+        return outdated(artefact.manifest.metadata, moves, now) or artefact

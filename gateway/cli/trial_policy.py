@@ -1,0 +1,101 @@
+"""The policy directory of a trial: one server's catalog as it lists itself, and a rule that lets reads pass.
+
+Rule 1: everything is a file that a person can edit and keep; what is saved is enforced at once.
+Rule 2: an existing file is never overwritten: a trial that is kept goes on where it was left.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from gateway.cli.catalog.document import About, entry, written
+from gateway.cli.catalog.server_listing import Listed
+
+ENVIRONMENT: Final = "trial"
+_OWNER: Final = "you@example.com"
+_OBSERVED: Final = timedelta(days=7)
+_PLAIN: Final = re.compile(r"[^a-z0-9]+")
+
+_ENVIRONMENT: Final = """\
+name: {name}
+default: deny
+time_zone: UTC
+# What it means when a server does not present what was imported: a changed description is let pass, the rest refuses.
+definition_drift: {{description: allow, schema: deny, annotations: deny, added: deny, removed: deny}}
+"""
+_OBSERVE: Final = """\
+# Nothing is refused while this lasts; what would be is recorded.
+observe: {{owner: {owner}, reason: A trial that only looks, expires: "{expires}"}}
+"""
+_AGENT: Final = """\
+# Whoever connects from this machine without a credential.
+agent: trial
+owner: you@example.com
+purpose: Tries a server behind the gateway on this machine
+kind: any
+anonymous: true
+"""
+_RULES: Final = """\
+# Edit and save: it is in force at once. What no rule allows is refused.
+rules:
+  - rule: reads-pass
+    effect: allow
+    what: {actions: [read, list]}
+    reason: Reading is let pass in this trial.
+    owner: you@example.com
+
+  - rule: the-rest-waits
+    effect: deny
+    what: {actions: [write, delete, send, execute]}
+    reason: This trial lets reads pass only; a tool's action is in the catalog, this rule in rules/trial.yaml.
+    owner: you@example.com
+"""
+
+
+class Trial(Struct, frozen=True, kw_only=True):
+    """What is tried: where the server is, what it listed, and whether it is only observed."""
+
+    server: str
+    url: str
+    title: str
+    things: list[Listed]
+    observe: bool
+    credential: bool
+
+
+def identifier(name: str) -> str:
+    """Return a server id made of the name that a server gives itself."""
+    return _PLAIN.sub("-", name.lower()).strip("-")[:40] or "server"
+
+
+def write(trial: Trial, directory: Path, now: datetime) -> Path:
+    """Write the trial's policy below `directory` and return the environment's directory."""
+    environment = directory / "bundles" / ENVIRONMENT
+    about = About(
+        server=trial.server,
+        url=trial.url,
+        owner=_OWNER,
+        title=trial.title,
+        credential=trial.server if trial.credential else "",
+    )
+    files = {
+        "environment.yaml": _environment(trial, now),
+        "agents/trial.yaml": _AGENT,
+        "rules/trial.yaml": _RULES,
+        f"catalog/{trial.server}.yaml": written(entry(about, trial.things)),
+    }
+    for name, content in files.items():
+        path = environment / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            path.write_text(content, encoding="utf-8")
+    return environment
+
+
+def _environment(trial: Trial, now: datetime) -> str:
+    expires = (now.astimezone(UTC) + _OBSERVED).strftime("%Y-%m-%dT%H:%M:%SZ")
+    observe = _OBSERVE.format(owner=_OWNER, expires=expires) if trial.observe else ""
+    return _ENVIRONMENT.format(name=ENVIRONMENT) + observe

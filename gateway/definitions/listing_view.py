@@ -1,0 +1,143 @@
+"""One listing of a server: as its pages are read, and as it is held once all of them were read.
+
+Rule 1: a name that one listing presents in two different ways is ambiguous; two equal definitions of a name are one.
+Rule 2: a listing that was not read to its end is never held.
+"""
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any, Final, Protocol, Self
+
+from gateway.admission.listing import target_of
+from gateway.definitions.interned import Interned
+from gateway.definitions.presented_definition import Presentation
+from gateway.pipeline.ports import Learned, ListTicket, ViewKey
+from gateway.protocol.json_values import as_object
+
+
+class Shelf(Protocol):
+    """Where drafts and listings are held; the cache."""
+
+    @property
+    def interned(self) -> Interned: ...
+    @property
+    def most(self) -> int: ...
+    def keep(self, draft: "Draft", cursor: str) -> None: ...
+    def learn(self, draft: "Draft") -> Learned: ...
+
+
+class Draft:
+    """A listing whose pages are being read; the pipeline's `ListingDraft`.
+
+    As a context manager it lets go of its definitions at the end, unless the cache has taken them.
+    """
+
+    def __init__(self, shelf: Shelf, view: ViewKey, method: str, ticket: ListTicket | None) -> None:
+        """Take where it may be held, whose list it is, and when that was asked for; null: it teaches nothing."""
+        self.view: Final = view
+        self.method: Final = method
+        self.ticket = ticket
+        self.begun_s = 0.0
+        """When its first page was read, in seconds of the cache's clock."""
+        self.truncated = False
+        """Whether there were more names than are kept."""
+        self.names: dict[str, Presentation | None] = {}
+        self._shelf: Final = shelf
+        self.reading = 0
+        """The weight of those of its definitions that no other listing had when they were read."""
+
+    def __enter__(self) -> Self:
+        """Return the draft."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let go of what the cache has not taken."""
+        self.clear()
+
+    def add(self, items: list[Any]) -> None:
+        """Take in entries of the list; one without a name or URI cannot be called and is left out."""
+        for item in items:
+            target, fields = target_of(self.method, item), as_object(item)
+            if target is not None and fields is not None:
+                before = self._shelf.interned.weight
+                self._add(target.name or target.uri or "", fields)
+                self._weigh(self._shelf.interned.weight - before)
+
+    def presented(self, name: str) -> Presentation | None:
+        """Return what the pages so far present under a name; null if there is nothing, or nothing unambiguous."""
+        return self.names.get(name)
+
+    def keep(self, cursor: str) -> None:
+        """Let the page that will be asked for with `cursor` continue this listing."""
+        self._shelf.keep(self, cursor)
+
+    def learn(self) -> Learned:
+        """Hold the listing, now that its last page was read."""
+        return self._shelf.learn(self)
+
+    def continued(self) -> "Draft":
+        """Return a draft that goes on with the definitions of this one."""
+        after = Draft(self._shelf, self.view, self.method, self.ticket)
+        after.begun_s, after.truncated, after.names = self.begun_s, self.truncated, self.taken()
+        return after
+
+    def digest(self) -> bytes:
+        """Return a digest of everything that the listing presents."""
+        whole = sha256()
+        for name in sorted(self.names):
+            presentation = self.names[name]
+            known = presentation.definition.sha256 if presentation else "ambiguous"
+            whole.update(f"{len(name)} {name} {known}\n".encode(errors="surrogatepass"))
+        return whole.digest()[:16]
+
+    def taken(self) -> dict[str, Presentation | None]:
+        """Return the definitions, which are the caller's to release from now on."""
+        names, self.names = self.names, {}
+        self._shelf.interned.reading -= self.reading
+        self.reading = 0
+        return names
+
+    def clear(self) -> None:
+        """Release the definitions."""
+        release(self._shelf.interned, self.method, self.taken())
+
+    def _weigh(self, more: int) -> None:
+        self.reading += more
+        self._shelf.interned.reading += more
+
+    def _add(self, name: str, fields: Mapping[str, Any]) -> None:
+        known = self.names.get(name)
+        if name not in self.names and len(self.names) >= self._shelf.most:
+            self.truncated = True
+            return
+        presentation = self._shelf.interned.hold(self.method, fields)
+        if name not in self.names:
+            self.names[name] = presentation
+            return
+        self._shelf.interned.release(self.method, presentation)
+        if known is not None and known.definition.sha256 != presentation.definition.sha256:
+            self._shelf.interned.release(self.method, known)
+            self.names[name] = None
+
+
+class Shown:
+    """What one view shows under one list method: the last listing that was read to its end."""
+
+    def __init__(self, draft: Draft, *, generation: tuple[int, int], session: bytes, at: float) -> None:
+        """Take over the definitions of a draft, the news that it is as new as, its session, and when it was read."""
+        self.digest: Final = draft.digest()
+        self.truncated: Final = draft.truncated
+        self.names: Final = draft.taken()
+        self.method: Final = draft.method
+        self.generation: Final = generation
+        self.session: Final = session
+        """Digest of the session that it was shown in."""
+        self.at: Final = at
+        """In seconds of the cache's clock."""
+
+
+def release(interned: Interned, method: str, names: Mapping[str, Presentation | None]) -> None:
+    """Let go of the definitions of a listing."""
+    for presentation in names.values():
+        if presentation is not None:
+            interned.release(method, presentation)

@@ -1,0 +1,204 @@
+"""Asks a bundle service as OPA does: long polling, one bounded answer, no redirects (OPA.md section 3.1).
+
+Rule 1: only snapshots are asked for, and what comes is bounded in bytes and time, whatever the service says of it.
+Rule 2: an answer is a value; nothing of the service's making raises.
+Rule 3: the token is read anew for each question, so that it can be renewed, and goes to the named URLs only.
+Rule 4: a silent service is given up, and the next one asked, in half the time after which policy is stale.
+"""
+
+import asyncio
+import ssl
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+from msgspec import Struct
+
+from gateway.artifact.artifact import MOST_BYTES
+from gateway.artifact.rejection import Rejected
+
+WAIT_S: Final = 30
+CONNECT_S: Final = 5.0
+ANSWER_S: Final = 15.0
+"""Beyond the wait: how long a service may take to begin its answer, connecting included."""
+LEAST_S: Final = 2
+APART_S: Final = 10.0
+"""Clocks that differ by less count as equal: a service says the time in whole seconds, and when it likes."""
+BODY_S: Final = 60.0
+_PIECE: Final = 1 << 16
+_DIGITS: Final = 10
+"""Of the longest age: caches count no further than 2 ** 31 seconds."""
+_OK: Final = 200
+_UNCHANGED: Final = 304
+
+
+class Service(Struct, frozen=True, kw_only=True):
+    """A bundle service: one or more base URLs with the same bundles, and how to be let in."""
+
+    urls: tuple[str, ...]
+    token_file: Path | None = None
+    ca_file: Path | None = None
+    labels: Mapping[str, str] = {}
+
+
+class Patience(Struct, frozen=True):
+    """Seconds that a service holds a question where it has nothing newer, and those in which it must answer at all."""
+
+    wait_s: float = WAIT_S
+    answer_s: float = ANSWER_S
+
+
+DEFAULT: Final = Patience()
+
+
+def patience(stale_s: float | None) -> Patience:
+    """What a gateway has whose policy is stale after so many seconds; None: never."""
+    if stale_s is None:
+        return DEFAULT
+    quarter_s = max(LEAST_S, int(stale_s) // 4)
+    return Patience(min(WAIT_S, quarter_s), min(ANSWER_S, quarter_s))
+
+
+def apart_s(said: str, began: float, ended: float, aged: str = "") -> float:
+    """By how many seconds a service's clock is ahead of ours; negative: behind; 0 where they agree or nothing is said.
+
+    `said` is the `Date` of an answer (RFC 9110, section 6.6.1) to a question that was open from `began` to `ended`, in
+    seconds since 1970: when in between it was written is not known, so that what is behind may be less than is said.
+    `aged` is its `Age` (RFC 9111, section 5.1): a cache may have kept it since then. A date without a zone is none.
+    """
+    try:
+        moment = parsedate_to_datetime(said)
+        date = moment.timestamp() + (int(aged) if aged.isdecimal() and len(aged) <= _DIGITS else 0)
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
+    if moment.tzinfo is None:
+        return 0.0
+    return date - ended if date > ended + APART_S or date < began - APART_S else 0.0
+
+
+_REASONS: Final = {
+    401: ": it does not know our token, or that has ended (`policy.bundle.token_file`)",
+    403: ": our token is not one of a gateway (`policy.bundle.token_file`)",
+    404: ": nothing is published there, or the channel is another (`policy.bundle.channel`)",
+}
+"""What a status of a hub means for whoever set the gateway up."""
+
+
+class Fetched(Struct, frozen=True):
+    """A bundle's bytes, and the ETag that the service gave them."""
+
+    content: bytes
+    etag: str
+
+
+class Unchanged(Struct, frozen=True):
+    """The service has nothing newer than the ETag that was sent."""
+
+
+class Away(Struct, frozen=True):
+    """There was no answer of use; `detail` is safe to show."""
+
+    detail: str
+
+
+Answer = Fetched | Unchanged | Away | Rejected
+
+
+class Poller:
+    """Asks for one resource of a service; made by `polling` only."""
+
+    def __init__(self, session: aiohttp.ClientSession, service: Service, path: str, patience: Patience) -> None:
+        self.urls: Final = service.urls
+        self._session: Final = session
+        self._service: Final = service
+        self._path: Final = path
+        self._patience: Final = patience
+        self.on_clock: Callable[[str, float], None] = _nobody_minds
+        """Called for each answer, before it is returned, with the URL and by how much its clock is ahead of ours."""
+
+    async def ask(self, url: str, etag: str, *, hold: bool = True) -> Answer:
+        """What the service at `url` has that is not `etag`; where it has nothing, that is said after the wait.
+
+        Without `hold` it is said at once.
+        """
+        wait_s, began = self._patience.wait_s if hold else 0, time.time()
+        try:
+            headers = self._headers(etag, wait_s)
+        except (OSError, UnicodeDecodeError) as error:
+            return Away(f"the token cannot be read: {error}")
+        labels = [("label", f"{name}={value}") for name, value in sorted(self._service.labels.items())]
+        where = f"{url.rstrip('/')}/{self._path}"
+        try:
+            held_s = wait_s if etag else 0
+            async with asyncio.timeout(held_s + self._patience.answer_s) as deadline:
+                call = self._session.get(where, headers=headers, params=labels, allow_redirects=False)
+                async with call as response:
+                    said, aged = (response.headers.get(name, "") for name in ("Date", "Age"))
+                    self.on_clock(url, apart_s(said, began, time.time(), aged))
+                    deadline.reschedule(asyncio.get_running_loop().time() + BODY_S)
+                    return await _answer(response, etag)
+        except TimeoutError:
+            return Away("it did not answer in time")
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return Away(f"{type(error).__name__}: {error}")
+
+    def _headers(self, etag: str, wait_s: float) -> dict[str, str]:
+        headers = {"Prefer": f"modes=snapshot;wait={wait_s:g}", "Accept-Encoding": "identity"}
+        if etag:
+            headers["If-None-Match"] = etag
+        return headers | bearer(self._service.token_file)
+
+
+def bearer(token_file: Path | None) -> dict[str, str]:
+    """The header that lets in whoever has the token of a file; raises OSError where it cannot be read."""
+    if token_file is None:
+        return {}
+    return {"Authorization": f"Bearer {token_file.read_text(encoding='ascii').strip()}"}
+
+
+async def _answer(response: aiohttp.ClientResponse, etag: str) -> Answer:
+    if response.status == _UNCHANGED and etag:
+        return Unchanged()
+    if response.status != _OK:
+        return Away(f"it answered HTTP {response.status}{_REASONS.get(response.status, '')}")
+    if (response.content_length or 0) > MOST_BYTES:
+        return _too_large()
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in response.content.iter_chunked(_PIECE):
+        size += len(piece)
+        if size > MOST_BYTES:
+            return _too_large()
+        pieces.append(piece)
+    return Fetched(b"".join(pieces), response.headers.get("ETag", ""))
+
+
+def _nobody_minds(_url: str, _ahead_s: float) -> None:
+    return
+
+
+def _too_large() -> Rejected:
+    return Rejected("bundle_too_large", f"{MOST_BYTES} bytes at most")
+
+
+@asynccontextmanager
+async def session_with(service: Service) -> AsyncGenerator[aiohttp.ClientSession]:
+    """Connections to a service while the block runs; raises OSError where its authorities cannot be read."""
+    ca_file = None if service.ca_file is None else str(service.ca_file)
+    connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=ca_file))
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S)
+    async with aiohttp.ClientSession(
+        connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
+    ) as session:
+        yield session
+
+
+@asynccontextmanager
+async def polling(service: Service, path: str, patience: Patience = DEFAULT) -> AsyncGenerator[Poller]:
+    """A poller while the block runs."""
+    async with session_with(service) as session:
+        yield Poller(session, service, path, patience)

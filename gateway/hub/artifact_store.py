@@ -1,0 +1,179 @@
+"""Artefacts by their digest, channels as pointers to them, and the journal of moves, in one directory.
+
+`artefacts/<sha256>.tar.gz`, `channels/<name>.json`, `moves.jsonl`, `assignments.json`, `assignments.jsonl`,
+`pruned.jsonl`.
+
+Rule 1: an artefact is never changed; a pointer changes in one step, under a lock that threads and processes share.
+Rule 2: a move is in the journal before it takes effect; what the journal has and a crash prevented is made up for when
+the directory is next opened. What fails otherwise, a full disk too, is taken back and leaves the old pointer.
+Rule 3: what is read back is verified against its name; damage is an error, never an absence.
+"""
+
+import errno
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, TypeVar
+
+import msgspec
+
+from gateway.artifact.artifact import Artefact, read_artefact
+from gateway.artifact.rejection import Rejected
+from gateway.hub.atomic_files import append, cut, lines, locked, replace
+from gateway.hub.channel_pointer import DIGEST, Assignment, Mark, Move, Pointer, arrived
+from gateway.hub.promotion import Unmoved, Wanted, misnamed, rejected, unmovable
+from gateway.hub.pruned import absent
+
+_T = TypeVar("_T")
+_MOVE: Final = msgspec.json.Decoder(Move)
+_POINTER: Final = msgspec.json.Decoder(Pointer)
+_ASSIGNMENTS: Final = msgspec.json.Decoder(tuple[Assignment, ...])
+_NS: Final = 1_000_000_000
+
+
+def instant(unix_ns: int) -> str:
+    """The time in RFC 3339, UTC, to the millisecond."""
+    moment = datetime.fromtimestamp(unix_ns // _NS, UTC).replace(microsecond=unix_ns % _NS // 1000)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Store:
+    """Reads and changes one directory; every method may raise OSError, and then nothing has changed."""
+
+    def __init__(self, directory: Path) -> None:
+        self._artefacts: Final = directory / "artefacts"
+        self._channels: Final = directory / "channels"
+        self._moves: Final = directory / "moves.jsonl"
+        self._assignments: Final = directory / "assignments.json"
+        self._assigned: Final = directory / "assignments.jsonl"
+        self.directory: Final = directory
+
+    def open(self) -> None:
+        """Make the directory where there is none, and make up for moves that a crash prevented."""
+        for path in (self._artefacts, self._channels):
+            path.mkdir(mode=0o755, parents=True, exist_ok=True)
+        with locked(self.directory):
+            last = {move.channel: move for move in self._history()}
+            pointers = self.pointers()
+            for channel, move in last.items():
+                pointer = pointers.get(channel)
+                if pointer is None or pointer.digest != move.to.digest:
+                    self._point(arrived(move))
+
+    def keep(self, artefact: Artefact) -> None:
+        """Store an artefact under its digest; one that is there stays."""
+        path = self._place(artefact.digest)
+        with locked(self.directory):
+            if path.exists():
+                os.utime(path)  # so that pruning sees that somebody wants it now
+            else:
+                replace(path, artefact.content)
+
+    def content(self, digest: str) -> bytes | None:
+        """The bytes of an artefact; None where it was never stored, or was pruned."""
+        try:
+            content = self._place(digest).read_bytes()
+        except FileNotFoundError:
+            return None
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise OSError(errno.EIO, "is not what was stored: restore it", os.fspath(self._place(digest)))
+        return content
+
+    def stored(self) -> Iterator[tuple[str, Path]]:
+        """Every artefact that is there: its digest, and its file."""
+        for path in self._artefacts.glob("[!.]*.tar.gz"):
+            digest = path.name.removesuffix(".tar.gz")
+            if DIGEST.fullmatch(digest):
+                yield digest, path
+
+    def pointers(self) -> dict[str, Pointer]:
+        """Every channel's pointer, by name."""
+        return {path.stem: _read(path, _POINTER) for path in sorted(self._channels.glob("[!.]*.json"))}
+
+    def move(self, wanted: Wanted) -> Pointer | Unmoved:
+        """The channel's pointer after the move, or why it stays; where it already points there nothing is done."""
+        with locked(self.directory):
+            misled = misnamed(wanted.channel)
+            mark = misled or self._mark(wanted.digest)
+            if isinstance(mark, Unmoved):
+                return mark
+            pointer = self.pointers().get(wanted.channel)
+            if pointer is not None and pointer.digest == wanted.digest:
+                return pointer
+            refused = unmovable(wanted, mark, pointer, self._history())
+            return refused or self._moved(wanted, mark, pointer)
+
+    def moves(self, channel: str = "", limit: int = 100) -> list[Move]:
+        """The last moves, the newest first: of one channel, or of all."""
+        found = [move for move in self._history() if channel in {"", move.channel}]
+        return found[-limit:][::-1] if limit > 0 else []
+
+    def assignments(self) -> tuple[Assignment, ...]:
+        """Which gateways follow another channel than the one that they ask for."""
+        try:
+            return _read(self._assignments, _ASSIGNMENTS)
+        except FileNotFoundError:
+            return ()
+
+    def assign(self, assignments: Sequence[Assignment], by: str, unix_ns: int) -> None:
+        """Replace the assignments."""
+        line = msgspec.json.encode({"time": instant(unix_ns), "by": by, "assignments": assignments})
+        with locked(self.directory):
+            before = append(self._assigned, line)
+            try:
+                replace(self._assignments, msgspec.json.encode(assignments))
+            except OSError:
+                cut(self._assigned, before)
+                raise
+
+    def _place(self, digest: str) -> Path:
+        return self._artefacts / f"{digest}.tar.gz"
+
+    def _mark(self, digest: str) -> Mark | Unmoved:
+        content = self.content(digest)
+        if content is None:
+            return absent(self.directory, digest)
+        artefact = read_artefact(content)
+        if isinstance(artefact, Rejected):
+            return rejected(artefact)
+        metadata = artefact.manifest.metadata
+        return Mark(digest=digest, revision=artefact.revision, environment=metadata.environment, seq=metadata.seq)
+
+    def _moved(self, wanted: Wanted, mark: Mark, pointer: Pointer | None) -> Pointer:
+        move = Move(
+            time=instant(wanted.unix_ns),
+            channel=wanted.channel,
+            before=None if pointer is None else pointer.mark,
+            to=mark,
+            by=wanted.by,
+            because=wanted.because,
+        )
+        before = append(self._moves, msgspec.json.encode(move))
+        try:
+            self._point(arrived(move))
+        except OSError:
+            cut(self._moves, before)
+            raise
+        return arrived(move)
+
+    def _point(self, pointer: Pointer) -> None:
+        replace(self._channels / f"{pointer.channel}.json", msgspec.json.encode(pointer))
+
+    def _history(self) -> list[Move]:
+        return list(self._journal())
+
+    def _journal(self) -> Iterator[Move]:
+        for number, line in enumerate(lines(self._moves), 1):
+            try:
+                yield _MOVE.decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                raise OSError(errno.EINVAL, f"line {number} is no move: restore it", os.fspath(self._moves)) from error
+
+
+def _read(path: Path, decoder: msgspec.json.Decoder[_T]) -> _T:
+    try:
+        return decoder.decode(path.read_bytes())
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise OSError(errno.EINVAL, f"is damaged ({error}): restore it", os.fspath(path)) from error

@@ -1,0 +1,101 @@
+"""Takes up tokens and verification keys when the settings file, or a key file that it names, changes.
+
+Rule 1: what cannot be used changes nothing and is told with file and line, whenever that is news; so does what is
+still being written: a file is read when two looks have found it the same.
+Rule 2: nobody who waits is let go for it; who has no token any more gets nothing new.
+Rule 3: directory, listener and the key of stops are taken up by a restart only; a change of them is told.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from gateway.artifact.signature_checks import VerifyingKey
+from gateway.hub.bearer_tokens import Caller
+from gateway.hub.credentials import Trust
+from gateway.hub.metrics import Counts, Report
+from gateway.hub.settings import HubSettings, State, load, state_of
+from gateway.settings import Problems
+
+LOOK_S: Final = 1.0
+
+
+class Renewing:
+    """Compares the files with what is in force."""
+
+    def __init__(self, settings: HubSettings, trust: Trust, told: tuple[Counts, Report]) -> None:
+        self._settings = settings
+        self._trust: Final = trust
+        self._counts, self._report = told
+        self._taken: State | None = settings.state
+        self._seen: State | None = settings.state
+        self._told = ""
+
+    async def follow(self) -> None:
+        """Look again and again, until cancelled."""
+        while True:
+            self._trust.look(time.time_ns())
+            await asyncio.sleep(LOOK_S)  # noqa: TID251 - the rhythm of looking
+            await self.look()
+
+    async def look(self) -> None:
+        """Take what the files say where they have changed, and have stopped changing."""
+        state = await asyncio.to_thread(state_of, self._settings.files)
+        before, self._seen = self._seen, state
+        if state == self._taken:
+            self._usable()
+        elif state == before:
+            self._take(await asyncio.to_thread(load, self._settings.files[0]))
+
+    def _take(self, found: HubSettings | Problems) -> None:
+        if isinstance(found, Problems):
+            self._counts.settings_unusable = True
+            self._tell("settings_refused", problems=str(found), in_force="what the settings said before")
+            return
+        self._usable()
+        old, self._settings = self._settings, found
+        self._taken = self._seen = found.state
+        callers, keys = changes(old.callers, found.callers), changes(old.keys, found.keys)
+        self._trust.callers, self._trust.keys = found.callers, found.keys
+        if callers or keys:
+            self._report("settings_taken", callers=callers, keys=keys)  # a log masks what stands under `tokens`
+        self._trust.look(time.time_ns())
+        if later := [name for name, value in fixed(found).items() if value != fixed(old)[name]]:
+            self._report("settings_wait_for_restart", settings=later)
+
+    def _usable(self) -> None:
+        self._counts.settings_unusable = False
+        self._told = ""
+
+    def _tell(self, event: str, **fields: object) -> None:
+        """Tell once what is found again at every look."""
+        said = str(sorted(fields.items()))
+        if said != self._told:
+            self._told = said
+            self._report(event, **fields)
+
+
+def changes(old: Sequence[Caller | VerifyingKey], new: Sequence[Caller | VerifyingKey]) -> Mapping[str, Sequence[str]]:
+    """The names of what was added, removed and changed; empty where nothing was."""
+    before, after = ({_name(each): each for each in some} for some in (old, new))
+    found = {
+        "added": [name for name in after if name not in before],
+        "removed": [name for name in before if name not in after],
+        "changed": [name for name in after if name in before and after[name] != before[name]],
+    }
+    return {what: names for what, names in found.items() if names}
+
+
+def _name(one: Caller | VerifyingKey) -> str:
+    return one.name if isinstance(one, Caller) else one.keyid
+
+
+def fixed(settings: HubSettings) -> dict[str, object]:
+    """What only a restart takes up."""
+    key = settings.emergency_key
+    return {
+        "directory": settings.directory,
+        "listen": settings.listen,
+        "emergency_key": None if key is None else key.keyid,
+    }

@@ -1,0 +1,168 @@
+"""What publishers and readers call: upload an artefact, move a channel's pointer, see channels and their history.
+
+Rule 1: what is uploaded is judged before it is stored, and judged again before a pointer moves to it: keys and time may
+have changed in between.
+Rule 2: what is served changes after the disk has, and in the same order.
+"""
+
+import asyncio
+import time
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from gateway.artifact.pack import MEDIA_TYPE
+from gateway.artifact.rejection import Rejected
+from gateway.hub.artifact_store import Store
+from gateway.hub.channel_pointer import DIGEST, Assignment, Because, Digest, Pointer, highest
+from gateway.hub.channels import MOST, Channels
+from gateway.hub.credentials import Trust
+from gateway.hub.directory_watcher import Looking
+from gateway.hub.endpoint import Answer, Call, refused
+from gateway.hub.metrics import Counts, Report
+from gateway.hub.promotion import Unmoved, Wanted, rejected
+from gateway.hub.pruned import absent
+from gateway.hub.responses import Shown, Uploaded
+from gateway.hub.upload_checks import admitted
+
+UPLOADS: Final = 2
+"""Uploads that are judged at once: each may take half a gigabyte unpacked."""
+HISTORY: Final = 1000
+_STATUSES: Final = {
+    "artefact_unknown": 404,
+    "artefact_pruned": 410,
+    "channel_name_invalid": 400,
+    "artefact_damaged": 507,
+}
+_CONFLICT: Final = 409
+
+
+class Put(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of `PUT /v1/channels/<name>`."""
+
+    digest: Digest
+    because: Because
+    expected: Digest | None
+
+
+_PUT: Final = msgspec.json.Decoder(Put)
+_ASSIGN: Final = msgspec.json.Decoder(tuple[Assignment, ...])
+
+
+class Publishing:
+    """Performs the calls on one store."""
+
+    def __init__(self, store: Store, channels: Channels, trust: Trust, told: tuple[Counts, Report]) -> None:
+        self.looking: Final = Looking(store, channels, trust, told[1])
+        """Takes up what others change in the directory."""
+        self._store = store
+        self._channels = channels
+        self._trust = trust
+        self._counts, self._report = told
+        self._uploading = asyncio.Semaphore(UPLOADS)
+
+    async def upload(self, call: Call) -> Answer:
+        """`POST /v1/artefacts`."""
+        async with self._uploading:
+            found = await asyncio.to_thread(self._kept, call.body)
+        if isinstance(found, Rejected):
+            self._counts.uploads_refused[found.code] += 1
+            self._report("upload_refused", by=call.caller.name, code=found.code, detail=found.detail)
+            return refused(422, str(found), "Nothing was stored. Build and sign the bundle again.", found.code)
+        self._counts.uploads += 1
+        self._counts.storage_failing = False
+        self._report("uploaded", by=call.caller.name, revision=found.revision, digest=found.digest)
+        return Answer(201, found)
+
+    def _kept(self, content: bytes) -> Uploaded | Rejected:
+        artefact = admitted(content, self._trust.keys, self._store.moves(limit=_ALL), time.time_ns())
+        if isinstance(artefact, Rejected):
+            return artefact
+        self._store.keep(artefact)
+        return Uploaded(digest=artefact.digest, revision=artefact.revision, seq=artefact.manifest.metadata.seq)
+
+    async def point(self, call: Call) -> Answer:
+        """`PUT /v1/channels/<name>`."""
+        put = _PUT.decode(call.body)
+        wanted = Wanted(
+            channel=str(call.path["name"]),
+            digest=put.digest,
+            expected=put.expected,
+            by=call.caller.name,
+            because=put.because,
+            unix_ns=time.time_ns(),
+        )
+        async with self.looking.moving:
+            outcome = await asyncio.to_thread(self._moved, wanted)
+            if isinstance(outcome, Unmoved):
+                return self._unmoved(wanted, outcome)
+            pointer, content = outcome
+            known = self._channels.all.get(pointer.channel)
+            if known is None or known.pointer.digest != pointer.digest:
+                self._channels.put(pointer, content)
+                self._counts.moves += 1
+                self._report("moved", by=wanted.by, channel=pointer.channel, revision=pointer.revision)
+        self._counts.storage_failing = False
+        return Answer(200, pointer)
+
+    def _moved(self, wanted: Wanted) -> tuple[Pointer, bytes] | Unmoved:
+        content = self._store.content(wanted.digest)
+        if content is None:
+            return absent(self._store.directory, wanted.digest)
+        if wanted.channel not in self._channels.all and len(self._channels.all) >= MOST:
+            return Unmoved("channel_name_invalid", f"there are {MOST} channels already", "Use one of them.")
+        artefact = admitted(content, self._trust.keys, self._store.moves(limit=_ALL), wanted.unix_ns)
+        if isinstance(artefact, Rejected):
+            return rejected(artefact)
+        pointer = self._store.move(wanted)
+        return pointer if isinstance(pointer, Unmoved) else (pointer, content)
+
+    def _unmoved(self, wanted: Wanted, why: Unmoved) -> Answer:
+        status = _STATUSES.get(why.code, _CONFLICT)
+        self._counts.calls_refused["conflict"] += status == _CONFLICT
+        self._report("move_refused", by=wanted.by, channel=wanted.channel, code=why.code, detail=why.detail)
+        return refused(status, why.detail, why.remedy, why.code)
+
+    async def channels(self, _call: Call) -> Answer:
+        """`GET /v1/channels`."""
+        pointers = [channel.pointer for _, channel in sorted(self._channels.all.items())]
+        moves = await asyncio.to_thread(self._store.moves, limit=_ALL)
+        tops = {name: highest(moves, name) for name in {pointer.environment for pointer in pointers}}
+        return Answer(200, Shown(channels=pointers, highest={name: top for name, top in tops.items() if top}))
+
+    async def history(self, call: Call) -> Answer:
+        """`GET /v1/history?channel=&limit=`."""
+        limit = call.asked("limit") or "100"
+        if not limit.isdecimal() or len(limit) > len(str(HISTORY)) or not 0 < int(limit) <= HISTORY:
+            return refused(400, f"`limit` is no number from 1 to {HISTORY}", "Correct it, or leave it out.")
+        return Answer(200, await asyncio.to_thread(self._store.moves, call.asked("channel"), int(limit)))
+
+    async def artefact(self, call: Call) -> Answer:
+        """`GET /v1/artefacts/<digest>`."""
+        digest = str(call.path["digest"])
+        if not DIGEST.fullmatch(digest):
+            return refused(404, f"{digest!r} is no digest", "Look for its digest in the history.")
+        found = await asyncio.to_thread(self._stored, digest)
+        if isinstance(found, Unmoved):
+            return refused(_STATUSES[found.code], found.detail, found.remedy, found.code)
+        return Answer(200, found, MEDIA_TYPE)
+
+    def _stored(self, digest: str) -> bytes | Unmoved:
+        return self._store.content(digest) or absent(self._store.directory, digest)
+
+    async def assign(self, call: Call) -> Answer:
+        """`PUT /v1/assignments`."""
+        assignments = _ASSIGN.decode(call.body)
+        async with self.looking.moving:
+            await asyncio.to_thread(self._store.assign, assignments, call.caller.name, time.time_ns())
+            self._channels.assign(assignments)
+        self._report("assigned", by=call.caller.name, assignments=len(assignments))
+        return Answer(200, assignments)
+
+    async def assignments(self, _call: Call) -> Answer:
+        """`GET /v1/assignments`."""
+        return Answer(200, self._channels.assignments)
+
+
+_ALL: Final = 1 << 62

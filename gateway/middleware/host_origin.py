@@ -1,0 +1,105 @@
+"""Which hosts and origins are this gateway's, against DNS rebinding and other sites' pages.
+
+Rule 1: a request names exactly one host, and it is one of ours; no wildcard, no guess from the connection.
+Rule 2: an Origin is optional, as only browsers send it; one that is there must be ours, and `null` never is.
+Rule 3: a name without a port is meant at every port: rebinding is about names, and ports are forwarded.
+"""
+
+import re
+from collections.abc import Awaitable, Iterable
+from functools import lru_cache
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.middleware.reject import Notice, TurnedAway, header_text, turn_away
+
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+PORTS: Final = {"http": "80", "https": "443"}
+_HOST_CHARS: Final = 255
+"""The longest `Host` that is cached: a client could fill the memory with longer ones."""
+_AUTHORITY: Final = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::([0-9]{1,5}))?", re.IGNORECASE)
+
+HOST: Final = TurnedAway(
+    code="host_refused",
+    status=403,
+    reason="The Host header does not name this gateway (setting listen.allowed_hosts).",
+)
+ORIGIN: Final = TurnedAway(
+    code="origin_refused",
+    status=403,
+    reason="Pages of this Origin may not use this gateway (setting listen.allowed_origins).",
+)
+
+
+class Names:
+    """The hosts and origins of the public URL, those listed, and loopback's on a loopback listener."""
+
+    def __init__(self, public_url: str, *, hosts: Iterable[str], origins: Iterable[str], loopback: bool) -> None:
+        url = urlsplit(public_url)
+        own = {_authority(url.netloc)[0], *(LOOPBACK if loopback else ())}
+        listed = {_authority(host) for host in hosts}
+        self._port = PORTS.get(url.scheme, "")
+        self._names = own | {name for name, port in listed if not port}
+        self._exact = {(name, port) for name, port in listed if port}
+        self._origins = {_origin(public_url), *(_origin(origin) for origin in origins)}
+        self._loopback = loopback
+        self._known = lru_cache(maxsize=256)(self._is_ours)
+
+    def host(self, value: str) -> bool:
+        """True for a `Host` that names this gateway."""
+        return self._known(value) if len(value) <= _HOST_CHARS else self._is_ours(value)
+
+    def origin(self, value: str) -> bool:
+        """True for an `Origin` whose pages may use this gateway."""
+        origin = _origin(value)
+        return origin in self._origins or (self._loopback and origin[1] in LOOPBACK)
+
+    def _is_ours(self, host: str) -> bool:
+        name, port = _authority(host)
+        return name in self._names or (name, port or self._port) in self._exact
+
+
+class HostAndOrigin:
+    """Refuses what is not meant for this gateway, or comes from another site's page."""
+
+    def __init__(self, app: ASGIApp, notice: Notice, names: Names) -> None:
+        self._app = app
+        self._notice = notice
+        self._names = names
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        refused = self._refused(scope) if scope["type"] == "http" else None
+        if refused is None:
+            return self._app(scope, receive, send)
+        return turn_away(scope, send, self._notice, refused)
+
+    def _refused(self, scope: Scope) -> TurnedAway | None:
+        hosts: list[bytes] = []
+        origins: list[bytes] = []
+        for name, value in scope["headers"]:
+            if name == b"host":
+                hosts.append(value)
+            elif name == b"origin":
+                origins.append(value)
+        if len(hosts) != 1 or not self._names.host(header_text(hosts[0])):
+            return HOST
+        if origins and (len(origins) > 1 or not self._names.origin(header_text(origins[0]))):
+            return ORIGIN
+        return None
+
+
+def _authority(text: str) -> tuple[str, str]:
+    """Name and port (empty where none is written); two empty texts for what is no authority, which nothing equals."""
+    match = _AUTHORITY.fullmatch(text)
+    return (match[1].lower(), match[2] or "") if match else ("", "")
+
+
+def _origin(text: str) -> tuple[str, str, str]:
+    """Scheme, name and port of an origin; the scheme is empty for what is no web origin, such as `null`."""
+    scheme, separator, authority = text.rstrip("/").partition("://")
+    name, port = _authority(authority)
+    if not separator or not name or scheme.lower() not in PORTS:
+        return ("", "", text)
+    return (scheme.lower(), name, port or PORTS[scheme.lower()])

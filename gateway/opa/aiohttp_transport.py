@@ -1,0 +1,78 @@
+"""Exchanges carried by aiohttp: over a Unix socket to a managed OPA, over TCP with TLS and token to any other.
+
+Rule 1: redirects are not followed and proxies of the environment are not used: the address is the settings'.
+"""
+
+import ssl
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+from msgspec import Struct
+
+from gateway.opa.transport import CONNECTIONS, MAX_ANSWER, Broken, Exchanged
+
+_JSON: Final = {"Content-Type": "application/json"}
+
+
+class Remote(Struct, frozen=True, kw_only=True):
+    """An OPA that the gateway does not own; `ca_file` empty means the system's authorities."""
+
+    url: str
+    token: str = ""
+    ca_file: str = ""
+
+
+class LibraryExchange:
+    """A pool of aiohttp connections to one OPA; make it where the event loop runs."""
+
+    def __init__(self, base: str, connector: aiohttp.BaseConnector, headers: dict[str, str]) -> None:
+        self._base = base
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            headers=headers,
+            timeout=aiohttp.ClientTimeout(total=None),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            skip_auto_headers=("User-Agent", "Accept-Encoding", "Accept"),
+        )
+
+    async def exchange(self, path: str, body: bytes | None = None) -> Exchanged | Broken:
+        """Return OPA's answer; the caller's cancellation ends the exchange and OPA's evaluation with it."""
+        try:
+            return await self._once(path, body)
+        except (aiohttp.ServerDisconnectedError, ConnectionResetError, BrokenPipeError):
+            return await self._again(path, body)
+        except (aiohttp.ClientError, OSError) as error:
+            return Broken(f"OPA cannot be reached: {type(error).__name__}")
+
+    async def close(self) -> None:
+        """Close the pool."""
+        await self._session.close()
+
+    async def _again(self, path: str, body: bytes | None) -> Exchanged | Broken:
+        try:
+            return await self._once(path, body)
+        except (aiohttp.ClientError, OSError) as error:
+            return Broken(f"OPA cannot be reached: {type(error).__name__}")
+
+    async def _once(self, path: str, body: bytes | None) -> Exchanged | Broken:
+        method, headers = ("GET", None) if body is None else ("POST", _JSON)
+        call = self._session.request(method, self._base + path, data=body, headers=headers, allow_redirects=False)
+        async with call as response:
+            if (response.content_length or 0) > MAX_ANSWER:
+                return Broken("OPA's answer is too large")
+            return Exchanged(response.status, await response.read())
+
+
+def socket_library_exchange(path: Path, connections: int = CONNECTIONS) -> LibraryExchange:
+    """Return the exchange with a managed OPA."""
+    return LibraryExchange("http://opa", aiohttp.UnixConnector(path=str(path), limit=connections), {})
+
+
+def remote_exchange(remote: Remote, connections: int = CONNECTIONS) -> LibraryExchange:
+    """Return the exchange with an OPA that the gateway does not own."""
+    context = ssl.create_default_context(cafile=remote.ca_file or None)
+    connector = aiohttp.TCPConnector(ssl=context, limit=connections, ttl_dns_cache=30)
+    headers = {"Authorization": f"Bearer {remote.token}"} if remote.token else {}
+    return LibraryExchange(remote.url.rstrip("/"), connector, headers)

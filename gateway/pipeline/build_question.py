@@ -1,0 +1,101 @@
+"""The question of a client's message, completed by what its target presents.
+
+Rule 1: arguments that some server may read as others are no question at all: the message is malformed.
+Rule 2: headers that mirror arguments must agree with them (PROTOCOL section 1.1). A call that has such headers needs
+the definition, which says what they mirror.
+"""
+
+from typing import Any, Final
+
+from msgspec import UNSET, Struct
+from msgspec.structs import replace
+
+from gateway.admission import question as questions
+from gateway.admission.arguments import Checker, folded_key, measured
+from gateway.admission.digests import canonizing
+from gateway.admission.inbound import Inbound
+from gateway.admission.masking import digest as keyed_digest
+from gateway.admission.policy_input import Gateway, PolicyInput
+from gateway.pipeline.seen_definition import Sight
+from gateway.protocol.headers import agree_parameters
+from gateway.protocol.malformed import Fault, Malformed
+from gateway.protocol.stepwise import Steps
+
+_INVALID_REQUEST: Final = -32600
+_INVALID_PARAMS: Final = -32602
+
+
+class Stated(Struct, frozen=True):
+    """A question, and the keyed digest of its arguments for the record."""
+
+    question: PolicyInput
+    keyed: str
+
+
+class Bounds(Struct, frozen=True, kw_only=True):
+    """Who states questions, and what they may hold; `arguments`: bytes of the arguments' JSON."""
+
+    gateway: Gateway
+    arguments: int
+    key: bytes
+    """Of digests in records."""
+
+
+def stating(inbound: Inbound, sight: Sight, unix_ns: int, bounds: Bounds) -> Steps[Stated | Malformed]:
+    """Return the question that `inbound` is, or what is wrong with it, in steps."""
+    question = plain(inbound, unix_ns=unix_ns, gateway=bounds.gateway)
+    arguments = questions.arguments_of(inbound)
+    presented = sight.presented
+    text = yield from canonizing(arguments)
+    if len(text) > bounds.arguments:
+        reason = f"the arguments have {len(text)} bytes, more than {bounds.arguments} (`limits.arguments_bytes`)"
+        return _malformed("too_large", _INVALID_PARAMS, reason, inbound)
+    yield
+    keyed = keyed_digest(bounds.key, text) if arguments else ""
+    meta = measured(text, arguments, "none")
+    yield
+    malformed = _ambiguous(inbound, sight, arguments)
+    if malformed is not None:
+        return malformed
+    if presented is None:
+        status = UNSET if _mirrors(inbound) else sight.status
+        return Stated(replace(question, arguments=arguments, arguments_meta=meta, definition_status=status), keyed)
+    yield
+    if inbound.method.name == "tools/call":
+        meta = questions.judged(meta, presented.findings(arguments, meta.bytes))
+    stated = replace(
+        question,
+        definition=presented.definition,
+        definition_status=sight.status,
+        arguments=arguments,
+        arguments_meta=meta,
+    )
+    return Stated(stated, keyed)
+
+
+def plain(inbound: Inbound, *, unix_ns: int, gateway: Gateway) -> PolicyInput:
+    """Return the question without definition and arguments."""
+    phase = "stream" if inbound.method.asked == "stream" else "request"
+    return questions.ask(inbound, phase=phase, unix_ns=unix_ns, gateway=gateway)
+
+
+def _ambiguous(inbound: Inbound, sight: Sight, arguments: dict[str, Any]) -> Malformed | None:
+    presented = sight.presented
+    if inbound.method.name != "tools/call":
+        return None
+    key = presented.folded_key(arguments) if presented else folded_key(Checker(), arguments)
+    if key is not None:
+        reason = f"arguments have a key that some servers read as another one: {key[:64]!a}"
+        return _malformed("ambiguous_key", _INVALID_REQUEST, reason, inbound)
+    if inbound.era != "modern" or presented is None:
+        return None
+    return agree_parameters(inbound.names, arguments, presented.parameters)
+
+
+def _mirrors(inbound: Inbound) -> bool:
+    """Return whether a call repeats arguments in headers, which servers in front of the server may act on."""
+    return any(name.startswith("mcp-param-") for name, _ in inbound.headers)
+
+
+def _malformed(fault: Fault, code: int, reason: str, inbound: Inbound) -> Malformed:
+    return Malformed(fault=fault, code=code, reason=reason, id=inbound.request_id, method=inbound.method.name)

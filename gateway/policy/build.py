@@ -1,0 +1,189 @@
+"""Builds the bundle of one environment: what the supervisor publishes and CI ships.
+
+Rule 1: a bundle counts only after a real OPA has loaded it and answered a question from it.
+Rule 2: times and numbers are given, never taken: the same sources under the same terms give the same unsigned bytes.
+Rule 3: a refused build changes nothing and uses up no sequence number.
+"""
+
+import hashlib
+import tempfile
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from gateway.artifact.json_types import Json
+from gateway.artifact.manifest import Metadata, content_id, rfc3339
+from gateway.artifact.pack import Packed, canonical, pack
+from gateway.artifact.signing import SigningKey, ephemeral_key
+from gateway.library import library
+from gateway.policy.lowest_gateway import lowest_gateway
+from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.rego.own_data import missing_own_data
+from gateway.policy.rego.staged_rego import Policies, Verifier
+from gateway.policy.rules.condition_hints import condition_hints
+from gateway.policy.rules.cross_checks import Known, contradictions
+from gateway.policy.rules.data_classes import uncleared_agents
+from gateway.policy.rules.policy_data import bundle_data
+from gateway.policy.rules.reviewed_words import carried_words, unreviewed_pins
+from gateway.policy.rules.rule_names import rule_names
+from gateway.policy.rules.rule_reasons import ended_rules, rule_reasons
+from gateway.policy.sequence import next_sequence
+from gateway.policy.smoke_test import ARCHIVE, rehearsed
+from gateway.policy.sources.environment import Environment, Reader
+from gateway.policy.sources.problem import Problem, Problems, refusal
+
+_DAY_S: Final = 86_400
+
+
+class PolicySource(Struct, frozen=True):
+    """A policy repository (the directory that holds `rego/` and `bundles/`) and one of its environments."""
+
+    directory: Path
+    environment: str
+    editing: bool = False
+    """True for a directory that people edit now: temporary files of editors are then no problem."""
+
+
+class Built(Struct, frozen=True, kw_only=True):
+    """A bundle that a real OPA has loaded; `etag` names its bytes, the key verifies them."""
+
+    revision: str
+    seq: int
+    content_id: str
+    content: bytes
+    etag: str
+    keyid: str
+    public_key_pem: str
+    warnings: tuple[Problem, ...] = ()
+
+
+class Terms(Struct, frozen=True, kw_only=True):
+    """Under what a content is issued: its number, its times, and where it came from."""
+
+    seq: int
+    built: float
+    """Unix seconds."""
+    days: int | None = None
+    """After how many days gateways refuse the bundle; None means never: in development."""
+    commit: str = ""
+    author: str = ""
+
+
+class Content(Struct, frozen=True, kw_only=True):
+    """What a build is made of, checked: the files that are packed and what they came from."""
+
+    environment: Environment
+    policies: Policies
+    data: Json
+    files: dict[str, bytes]
+    time: float
+    """As of when it was checked, Unix seconds."""
+    warnings: tuple[Problem, ...] = ()
+    """What is reported and does not refuse the build."""
+
+    @property
+    def identity(self) -> str:
+        """The content id of the revision."""
+        return content_id(self.files)
+
+
+class Builder:
+    """Builds again and again, and does only what a change needs; one thread at a time."""
+
+    def __init__(self, state: Path, opa: Path, *, key: SigningKey | None = None, stock: Path | None = None) -> None:
+        self.key = key or ephemeral_key()
+        self._state = state
+        self._opa = Opa(opa)
+        self._stock = stock or library()
+        self._reader = Reader()
+        self._verifier = Verifier(self._opa, state)
+
+    def content(self, source: PolicySource, time: float) -> Content | Problems:
+        """The checked content at `time` (Unix seconds), or everything that is wrong with it."""
+        policies = self._verifier.verified(source.directory, self._stock, editing=source.editing)
+        environment = self._reader.read(source.directory, source.environment, editing=source.editing)
+        problems = [*_found(policies), *_found(environment)]
+        warnings: list[Problem] = []
+        if isinstance(environment, Environment):
+            names = policies.requirements.keys() if isinstance(policies, Policies) else None
+            problems += contradictions(environment, Known(names, time))
+            of_rules = rule_names(environment, time)
+            problems += of_rules.problems
+            problems += rule_reasons(environment, time)
+            hints = [*uncleared_agents(environment), *condition_hints(environment), *ended_rules(environment, time)]
+            warnings = sorted([*of_rules.warnings, *hints, *unreviewed_pins(environment)])
+        if problems or isinstance(policies, list) or isinstance(environment, list):
+            return refusal(problems)
+        warnings = sorted([*warnings, *missing_own_data(environment, policies.requirements)])
+        described = {name: msgspec.to_builtins(each) for name, each in policies.requirements.items()}
+        data = bundle_data(environment, described)
+        files = {**policies.files, "data.json": canonical(data), **carried_words(environment)}
+        return Content(
+            environment=environment,
+            policies=policies,
+            data=data,
+            files=files,
+            time=time,
+            warnings=tuple(warnings),
+        )
+
+    def build(self, source: PolicySource, time: float, *, above: int = 0) -> Built | Problems:
+        """The bundle under the next sequence number (more than `above`), or everything that is wrong."""
+        content = self.content(source, time)
+        return content if isinstance(content, Problems) else self.finished(content, above=above)
+
+    def finished(self, content: Content, *, above: int = 0) -> Built | Problems:
+        """The bundle of a checked content, once a real OPA has loaded it."""
+        problems = self.rehearse(content)
+        if problems:
+            return refusal(problems)
+        try:
+            seq = next_sequence(self._state, content.environment.name, above=above)
+        except (OSError, ValueError) as error:
+            remedy = "Make the state directory writable, or restore the file."
+            return refusal([Problem(str(self._state), 0, f"gives no sequence number: {error}.", remedy)])
+        made = issued(content, Terms(seq=seq, built=content.time), self.key)
+        return Built(
+            revision=made.revision,
+            seq=seq,
+            content_id=content.identity,
+            content=made.content,
+            etag=f'"{hashlib.sha256(made.content).hexdigest()}"',
+            keyid=self.key.keyid,
+            public_key_pem=self.key.public_pem,
+            warnings=content.warnings,
+        )
+
+    def rehearse(self, content: Content) -> list[Problem]:
+        """What a real OPA says against the packed content; empty when it loads and answers."""
+        with tempfile.TemporaryDirectory(prefix="mcp-admission-") as scratch:
+            made = issued(content, Terms(seq=0, built=content.time))
+            (Path(scratch) / ARCHIVE).write_bytes(made.content)
+            return rehearsed(content.environment, self._opa, Path(scratch))
+
+
+def issued(content: Content, terms: Terms, key: SigningKey | None = None) -> Packed:
+    """The bundle of a content under these terms; unsigned without a key."""
+    end = "" if terms.days is None else rfc3339(terms.built + terms.days * _DAY_S)
+    metadata = Metadata(
+        environment=content.environment.name,
+        seq=terms.seq,
+        commit=terms.commit,
+        author=terms.author,
+        built=rfc3339(terms.built),
+        not_after=end,
+        library=content.policies.library,
+        lowest_gateway=lowest_gateway(content.data),
+    )
+    return pack(content.files, metadata, key=key)
+
+
+def _found(result: object) -> list[Problem]:
+    return result if isinstance(result, list) else []  # pyright: ignore[reportUnknownVariableType]
+
+
+def build(source: PolicySource, state_dir: Path, opa: Path, time: float) -> Built | Problems:
+    """One build with a new signing key; whoever builds again keeps a `Builder`."""
+    return Builder(state_dir, opa).build(source, time)

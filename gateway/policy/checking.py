@@ -1,0 +1,229 @@
+"""Checks a policy repository whole, in stages: what CI does before a bundle may be published.
+
+Rule 1: every environment is built as it would be published, loaded by a real OPA, and its scenarios are decided.
+Rule 2: all problems of all environments are told together, each once, in the first stage that finds it.
+Rule 3: a stage that needs what an earlier one refused is left out; what does not is still looked at.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.artifact.json_types import Json
+from gateway.library import library
+from gateway.policy.build import Builder, Content, PolicySource
+from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.rego.overlay import Sources, lay
+from gateway.policy.rego.rego_checks import Looked, Wanted, checked, counted, covered, formatted, tested
+from gateway.policy.rego.staged_tree import Tree, written
+from gateway.policy.rules.masked_reads import ANY_SERVER, wholesale
+from gateway.policy.rules.rule_conditions import exception_of
+from gateway.policy.scenarios import failed
+from gateway.policy.sources.problem import Problem, Problems
+
+COVERAGE: Final = 100.0
+
+
+class Stage(Struct, frozen=True, kw_only=True):
+    """One finished stage: whose (an environment, or `rego`), what it looked at, and how long it took in seconds."""
+
+    of: str
+    name: str
+    looked: Looked
+    took_s: float
+
+
+class Summary(Struct, frozen=True, kw_only=True):
+    """What an environment holds, for a person who wants to see that it was looked at."""
+
+    environment: str
+    servers: int
+    agents: int
+    rules: int
+    scenarios: int
+    requirements: int
+    by_kind: int
+    """Rules that name kinds of agents."""
+
+
+class Checked(Struct, frozen=True):
+    """The environments that are in order, all problems, and all warnings."""
+
+    summaries: tuple[Summary, ...]
+    problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+
+
+def environments(policy: Path) -> list[str]:
+    """The environments of a policy repository."""
+    root = policy / "bundles"
+    return sorted(place.name for place in root.iterdir() if _is_environment(place)) if root.is_dir() else []
+
+
+def _is_environment(place: Path) -> bool:
+    """True for a directory and for a broken link, so that the broken link is reported and not passed over."""
+    is_broken = place.is_symlink() and not place.exists()
+    return (place.is_dir() or is_broken) and not place.name.startswith(".")
+
+
+class Checking(Struct, frozen=True, kw_only=True):
+    """How to check: with which OPA, where to remember what was verified, as of when, and what tests must reach."""
+
+    opa: Path
+    state: Path
+    now: float
+    least_coverage: float = COVERAGE
+    own_coverage_is_wished: bool = False
+    """True where less coverage of own files is told and is no problem."""
+    stock: Path | None = None
+
+    def check(self, policy: Path, names: Sequence[str]) -> Checked:
+        """The result for these environments of a policy repository."""
+        builder = self._builder()
+        stages = list(self.stages(policy, names, builder))
+        problems = {problem for stage in stages for problem in stage.looked.problems}
+        wrong = {stage.of for stage in stages if stage.looked.problems}
+        contents = [builder.content(PolicySource(policy, name), self.now) for name in names if name not in wrong]
+        summaries = [_summary(content) for content in contents if isinstance(content, Content)]
+        warnings = {warning for stage in stages for warning in stage.looked.warnings}
+        return Checked(tuple(summaries), tuple(sorted(problems)), tuple(sorted(warnings)))
+
+    def stages(self, policy: Path, names: Sequence[str], builder: Builder | None = None) -> Iterator[Stage]:
+        """Every stage when it is finished: those of the Rego, then those of each environment."""
+        told: set[Problem] = set()
+        building = builder or self._builder()
+        environments = (self._of_environment(building, PolicySource(policy, name)) for name in names)
+        for stages in (self._of_rego(policy), *environments):
+            for stage in stages:
+                new = [problem for problem in stage.looked.problems if problem not in told]
+                told.update(new)
+                yield replace(stage, looked=replace(stage.looked, problems=new))
+
+    def contents(self, policy: Path, names: Sequence[str]) -> list[Content]:
+        """What the environments hold that build."""
+        builder = self._builder()
+        found = [builder.content(PolicySource(policy, name), self.now) for name in names]
+        return [content for content in found if isinstance(content, Content)]
+
+    def library(self) -> Path:
+        """The stock library that the policy is laid over."""
+        return self.stock or library()
+
+    def _builder(self) -> Builder:
+        return Builder(self.state, self.opa, stock=self.library())
+
+    def _of_rego(self, policy: Path) -> Iterator[Stage]:
+        opa = Opa(self.opa)
+        sources, problems = lay(policy, self.library())
+        yield _stage("rego", "sources", lambda: Looked(_own(sources), problems))
+        if problems:
+            return
+        with tempfile.TemporaryDirectory(prefix="mcp-admission-") as scratch:
+            tree = written(sources, self.library(), Path(scratch))
+            checks = _stage("rego", "check", partial(_authored, tree, partial(checked, tree, opa)))
+            yield checks
+            if not checks.looked.problems:
+                yield from self._of_tests(tree, opa)
+
+    def _of_tests(self, tree: Tree, opa: Opa) -> Iterator[Stage]:
+        yield _stage("rego", "format", partial(_authored, tree, partial(formatted, tree, opa)))
+        tests = _stage("rego", "tests", partial(_authored, tree, partial(tested, tree, opa)))
+        yield tests
+        if not tests.looked.problems:
+            wanted = Wanted(self.least_coverage, self.own_coverage_is_wished)
+            yield _stage("rego", "coverage", partial(_authored, tree, partial(covered, tree, opa, wanted)))
+
+    def _of_environment(self, builder: Builder, source: PolicySource) -> Iterator[Stage]:
+        found: list[Content] = []
+
+        def looked() -> Looked:
+            content = builder.content(source, self.now)
+            if isinstance(content, Problems):
+                return Looked("the YAML against the data schemas", content.problems)
+            found.append(content)
+            return Looked(
+                _held(_summary(content)),
+                wishes=_wholesale(content),
+                details=_recorded(content),
+                warnings=content.warnings,
+            )
+
+        yield _stage(source.environment, "data", looked)
+        for content in found:
+            bundle = _stage(source.environment, "bundle", lambda: _rehearsed(builder, content))  # noqa: B023 - runs at once
+            yield bundle
+            if not bundle.looked.problems:
+                yield _stage(source.environment, "scenarios", lambda: self._decided(content))  # noqa: B023 - as above
+
+    def _decided(self, content: Content) -> Looked:
+        count = len(list(content.environment.scenarios_placed()))
+        return Looked(counted(count, "scenario"), failed(content, Opa(self.opa), self.now))
+
+
+def _stage(of: str, name: str, look: Callable[[], Looked]) -> Stage:
+    began = time.monotonic()
+    looked = look()
+    return Stage(of=of, name=name, looked=looked, took_s=time.monotonic() - began)
+
+
+def _authored(tree: Tree, look: Callable[[], Looked]) -> Looked:
+    """What was looked at, in terms of the author's files."""
+    looked = look()
+    problems = [tree.sources.authored(problem) for problem in looked.problems]
+    return replace(looked, problems=problems, wishes=[tree.sources.authored(wish) for wish in looked.wishes])
+
+
+def _own(sources: Sources) -> str:
+    if sources.is_stock:
+        return f"{counted(len(sources.files), 'file')} of the stock library"
+    return f"{counted(len(sources.own), 'own file')} over {len(sources.files) - len(sources.own)} of the stock library"
+
+
+def _rehearsed(builder: Builder, content: Content) -> Looked:
+    return Looked(f"{counted(len(content.files), 'file')}, loaded and asked by a real OPA", builder.rehearse(content))
+
+
+def _wholesale(content: Content) -> list[Problem]:
+    """The requirements that make a masked journal keep all arguments."""
+    said = "reads all arguments, so that a masked journal keeps all of them."
+    remedy = "Name each argument where it is read (`input.arguments.to`), not by a variable."
+    return [Problem(f"mcp/requirements/{name}", 0, said, remedy) for name in wholesale(content.data)]
+
+
+def _recorded(content: Content) -> list[str]:
+    """What of a question a masked journal keeps: of any server, and of those of which it is something else."""
+    reads = content.data["index"]["reads"]
+    differing = {name: places for name, places in reads.items() if name == ANY_SERVER or places != reads[ANY_SERVER]}
+    return [
+        f"a masked journal keeps of {'any server' if name == ANY_SERVER else name}: {', '.join(places) or 'no values'}"
+        for name, places in differing.items()
+    ]
+
+
+def _summary(content: Content) -> Summary:
+    environment = content.environment
+    return Summary(
+        environment=environment.name,
+        servers=len(environment.catalog),
+        agents=len(environment.agent_entries()),
+        rules=len(list(environment.rules_placed())),
+        scenarios=len(list(environment.scenarios_placed())),
+        requirements=len(content.policies.requirements),
+        by_kind=sum(_names_kinds(rule) for _, _, rule in environment.rules_placed()),
+    )
+
+
+def _names_kinds(rule: Json) -> bool:
+    return any("kinds" in part.get("who", {}) for part in (rule, exception_of(rule)))
+
+
+def _held(summary: Summary) -> str:
+    """What an environment holds, in words."""
+    counts = {"server": summary.servers, "agent": summary.agents, "rule": summary.rules}
+    return ", ".join(counted(count, noun) for noun, count in counts.items())

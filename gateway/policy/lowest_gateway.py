@@ -1,0 +1,57 @@
+"""Which gateway a bundle needs, by what its policy asks gateways to do.
+
+Rule 1: an earlier gateway would pass over a setting that it does not know, so that the bundle would permit more there.
+Rule 2: a policy that uses none of these settings is enforced by every gateway.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from gateway.artifact.json_types import Json, is_object
+from gateway.artifact.manifest import LOWEST_GATEWAY
+from gateway.policy.rules.rule_index import OF_CLAIMS
+
+CHECKS_SERVERS: Final = "0.2.0"
+"""The first gateway that checks structured results, instructions, and schemas strictly."""
+NAMES_UNKNOWN_CLAIMS: Final = "0.3.0"
+"""The first gateway that names the claims that it could not read, computes facts, and records what catalogs want."""
+_BY_CLAIMS: Final = frozenset({*OF_CLAIMS, "claims"})
+"""What a rule asks of claims; what a `deny` or `hold` asks restricts, and what the exception of an `allow` asks."""
+
+
+def lowest_gateway(data: Json) -> str:
+    """Return the version of the first gateway that enforces all of a bundle's data."""
+    if any(_by_claims(data)) or _at(data, "index", "facts") or any(_recorded(data)):
+        return NAMES_UNKNOWN_CLAIMS
+    return CHECKS_SERVERS if any(_asked(data)) else LOWEST_GATEWAY
+
+
+def _recorded(data: Json) -> Iterator[bool]:
+    for server in _at(data, "catalog", "servers").values():
+        yield is_object(server) and "record" in server
+    for targets in _at(data, "catalog", "targets").values():
+        for kind, listed in targets.items() if is_object(targets) else ():
+            entries: Any = [listed] if kind == "tasks" else listed.values() if is_object(listed) else listed
+            yield from ("record" in entry for entry in entries or () if is_object(entry))
+
+
+def _by_claims(data: Json) -> Iterator[bool]:
+    """Yield whether something restricts a caller, or tells agents apart, by claims."""
+    for rule in _at(data, "rules").values():
+        allows = is_object(rule) and rule.get("effect") == "allow"
+        restricting = ("unless", "who") if allows else ("who",)
+        yield not _BY_CLAIMS.isdisjoint(_at(rule, *restricting))
+    for tables in _at(data, "index", "identities").values():
+        yield is_object(tables) and bool(tables.get("group") or tables.get("combined"))
+
+
+def _asked(data: Json) -> Iterator[bool]:
+    yield _at(data, "environment").get("check_schemas") == "strict"
+    for server in _at(data, "catalog", "servers").values():
+        yield is_object(server) and (server.get("check_output") is True or server.get("instructions") is not None)
+
+
+def _at(value: Any, *path: str) -> Json:
+    for key in path:
+        value = value.get(key) if is_object(value) else None
+    return value if is_object(value) else {}

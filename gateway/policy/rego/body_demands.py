@@ -1,0 +1,179 @@
+"""What a body demands: the places that are there, and those that have a type, if it holds.
+
+Rule 1: a helper with several definitions demands only what each of them demands.
+Rule 2: what is counted, ordered, compared for being other, or given a name is there, of any type.
+Rule 3: the gateway states some fields of every question; the stock library always gives some names.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from msgspec import Struct
+
+from gateway.artifact.json_types import Json, is_array, is_object, objects
+from gateway.policy.rego.constant_comparisons import COMPARISONS, MIRRORED, MISSING, constant, holds, number
+from gateway.policy.rego.rego_ast import operator
+from gateway.policy.rego.rule_terms import COMPREHENSIONS, OwnRule, Rules, names_of, place, replaced, term_of, uses
+
+CERTAIN: Final = (
+    *("input.schema", "input.phase", "input.message", "input.server.id", "input.target.type"),
+    *("input.principal.kind", "input.principal.method"),
+    *("input.context.time", "input.context.source_ip", "input.context.gateway"),
+    *(f"input.arguments_meta.{name}" for name in ("bytes", "digest", "depth", "schema", "formats", "unchecked")),
+    *(f"data.mcp.lib.call.{name}" for name in ("may", "action", "action_source", "actions", "targetless")),
+    *(f"data.mcp.lib.call.{name}" for name in ("pin", "drift", "judged_by_definition")),
+    *("data.mcp.lib.definitions.state", "data.mcp.lib.clock.now"),
+)
+"""Places that every question has, and names of the stock library that are never undefined."""
+UNTYPED: Final = ("input.arguments", "input.principal.claims", "input.definition.annotations", "data.own")
+"""Places below which anything may stand."""
+EMPTY_IF_UNKNOWN: Final = (
+    *("input.principal.groups", "input.principal.scopes", "input.principal.delegation", "input.context.headers"),
+    *("data.mcp.lib.principal.groups", "data.mcp.lib.principal.agents_of_groups"),
+)
+"""Collections that are there, and empty, if the gateway does not know what belongs in them."""
+_WEAK: Final = frozenset({"assign", "count", "neq", "lt", "lte", "gt", "gte", "walk", "sprintf", "json.marshal"})
+_ASKED_INSIDE: Final = ("is_", "internal.member", "equal")
+"""Calls that give false, and do not fail, for another type: inside another call they demand nothing of it."""
+_DEEPEST: Final = 6
+
+
+def _below(path: str, places: Iterable[str]) -> bool:
+    return any(path == each or path.startswith(f"{each}.") for each in places)
+
+
+def is_certain(path: str) -> bool:
+    """True for what is never missing."""
+    return _below(path, CERTAIN)
+
+
+def is_untyped(path: str) -> bool:
+    """True for what may be of any type; arguments and claims as a whole are objects."""
+    return path.startswith(tuple(f"{each}." for each in UNTYPED))
+
+
+def may_be_empty(path: str) -> bool:
+    """True for what is empty if it is not known."""
+    return _below(path, EMPTY_IF_UNKNOWN)
+
+
+class Demands(Struct, frozen=True):
+    """The places that are there, those among them that have a type, and the collections that are not empty."""
+
+    there: frozenset[str] = frozenset()
+    typed: frozenset[str] = frozenset()
+    filled: frozenset[str] = frozenset()
+
+    def __or__(self, other: "Demands") -> "Demands":
+        return Demands(self.there | other.there, self.typed | other.typed, self.filled | other.filled)
+
+    def __and__(self, other: "Demands") -> "Demands":
+        return Demands(self.there & other.there, self.typed & other.typed, self.filled & other.filled)
+
+    def cover(self, path: str) -> bool:
+        """True where a place is demanded, with its type where it could have any; own data needs to be there only."""
+        if may_be_empty(path):
+            return path in self.filled
+        wanted = self.typed if is_untyped(path) and not path.startswith("data.own") else self.there | self.typed
+        return any(each == path or each.startswith(f"{path}.") for each in wanted)
+
+
+def _value(head: Json) -> Json:
+    """The value that a rule gives, as an expression."""
+    return {"terms": head.get("value")}
+
+
+def demands_of(body: Iterable[Json], rules: Rules, depth: int = 0) -> Demands:
+    """Return what expressions demand together; names are already replaced by what they stand for."""
+    found = Demands()
+    for expression in body:
+        if not expression.get("negated"):
+            found |= _demanded(expression, rules, depth)
+    return found
+
+
+def _demanded(expression: Json, rules: Rules, depth: int) -> Demands:
+    terms = expression.get("terms")
+    if is_object(terms):
+        if "domain" in terms:
+            return Demands()
+        symbols = [each for each in objects(terms.get("symbols")) if each.get("type") == "call"]
+        if "symbols" in terms:
+            return _joined(_iterated(each) for each in symbols)
+    called = term_of(expression)
+    return (
+        _of_places(called)
+        | _filled(expression)
+        | _joined(_of_rules(rules.named(use.path), use.arguments, rules, depth) for use in uses(called))
+    )
+
+
+def _joined(demands: Iterable[Demands]) -> Demands:
+    found = Demands()
+    for each in demands:
+        found |= each
+    return found
+
+
+def _iterated(symbol: Json) -> Demands:
+    """`some x in xs`: there is a collection."""
+    path = place(symbol["value"][-1])
+    one = frozenset({path})
+    return Demands(one, one, one) if path else Demands()
+
+
+def collection(term: Any) -> str:
+    """Return what names a collection: its place, or the text of a comprehension; empty for other terms."""
+    is_made = is_object(term) and term.get("type") in COMPREHENSIONS
+    return repr(term["value"]) if is_made else place(term)
+
+
+def _filled(expression: Json) -> Demands:
+    """`count(xs) > 0` and `x in xs`: the collection is not empty."""
+    name, terms = operator(expression), expression.get("terms")
+    if not is_array(terms) or len(terms) != 3:  # noqa: PLR2004 - two sides
+        return Demands()
+    if name == "internal.member_2":
+        return Demands(filled=frozenset({collection(terms[2])}))
+    sides = ((name, terms[1], terms[2]), (MIRRORED.get(name, name), terms[2], terms[1]))
+    found = {
+        collection(term["value"][1])
+        for comparison, term, other in sides
+        if operator(term) == "count" and comparison in COMPARISONS and constant(other) is not MISSING
+        if not holds(comparison, number(0), constant(other))
+    }
+    return Demands(filled=frozenset(found - {""}))
+
+
+def _of_places(term: Any, *, inside: bool = False, typing: bool = False) -> Demands:
+    """Return what a term demands of the places that it names; `typing`: it is given to a call that fails otherwise."""
+    if is_array(term):
+        return _joined(_of_places(each, inside=True, typing=typing) for each in term)
+    if not is_object(term):
+        return Demands()
+    if term.get("type") == "call":
+        name = operator(term)
+        weak = name in _WEAK or (inside and name.startswith(_ASKED_INSIDE))
+        return _joined(_of_places(each, inside=True, typing=not weak) for each in term["value"][1:])
+    if term.get("type") == "ref":
+        path = place(term)
+        if path:
+            return Demands(frozenset({path}), frozenset({path}) if typing else frozenset())
+        return _of_places(term["value"][0], inside=True)
+    return _of_places(term["value"], inside=True, typing=typing) if term.get("type") in {"array", "set"} else Demands()
+
+
+def _of_rules(found: list[OwnRule], arguments: list[Json], rules: Rules, depth: int) -> Demands:
+    """Return what every definition of a rule demands; a collection is there whatever its bodies demand."""
+    if not found or depth > _DEEPEST or any(each.is_collection for each in found):
+        return Demands()
+    every: list[Demands] = []
+    for own in found:
+        for head, body in own.branches:
+            resolved = rules.resolved(own.module, [*body, _value(head)])
+            names = names_of(resolved, own.given(arguments))
+            every.append(demands_of([replaced(each, names) for each in resolved], rules, depth + 1))
+    shared = every[0]
+    for each in every[1:]:
+        shared &= each
+    return shared

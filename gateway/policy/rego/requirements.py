@@ -1,0 +1,177 @@
+"""The requirements of a staged tree: what lies in `mcp/requirements/`, with its METADATA and what it reads.
+
+Rule 1: one directory is one package is one requirement, with METADATA and tests.
+Rule 2: `met` may not read what only a call has; the read set is OPA's own (`opa deps`), never guessed.
+Rule 3: there is no registry: a directory is a requirement, and one that is incomplete refuses the build.
+"""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import takewhile
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec import Struct
+
+from gateway.artifact.json_types import Json, is_object
+from gateway.artifact.layout import REQUIREMENTS
+from gateway.policy.rego.caller_reads import CallerReads
+from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.rego.rego_module import PARALLEL, Module, row
+from gateway.policy.sources.problem import Problem
+
+SEVERITIES: Final = ("low", "medium", "high", "critical")
+CALL_ONLY: Final = ("arguments", "arguments_meta", "facts", "session", "usage", "approval", "items", "client", "phase")
+"""Top-level keys of the input that `met` may not read (DESIGN section 4)."""
+METHOD_READERS: Final = frozenset({"message_is_known"})
+
+Reads = dict[str, list[str]]
+"""`met` and `met_by_arguments` -> the `input.*` and `data.*` paths that the rule reads, transitively."""
+
+
+class Requirement(Struct, frozen=True, kw_only=True):
+    """One requirement as the bundle describes it (`data.requirements`)."""
+
+    title: str
+    description: str
+    severity: str
+    remedy: str
+    arguments: bool
+    reads: list[str]
+
+
+class Found(Struct, frozen=True):
+    """A requirement's directory before it is judged."""
+
+    name: str
+    modules: tuple[Module, ...]
+    tests: tuple[Module, ...]
+    caller: CallerReads = CallerReads()
+    """What it reads of the caller's claims, if it is one of the repository's own."""
+
+    def rules(self, name: str) -> list[tuple[Module, Any]]:
+        """Every rule of that name, with the file that it stands in."""
+        return [(module, rule) for module in self.modules for rule in module.rules if head_name(rule) == name]
+
+    @property
+    def place(self) -> str:
+        """The file to point at when the requirement as a whole is meant."""
+        return self.modules[0].path if self.modules else f"mcp/requirements/{self.name}"
+
+
+def head_name(rule: Mapping[str, Any]) -> str:
+    """The first name of a rule's head."""
+    head = rule["head"]
+    reference = head.get("ref") or [{"value": head.get("name", "")}]
+    return str(reference[0]["value"])
+
+
+def discover(modules: Sequence[Module]) -> list[Found]:
+    """The requirements, sorted by name."""
+    names = {module.path.split("/")[2] for module in modules if module.path.startswith("mcp/requirements/")}
+    return [_found(name, modules) for name in sorted(names)]
+
+
+def _found(name: str, modules: Sequence[Module]) -> Found:
+    mine = [module for module in modules if module.path.startswith(f"mcp/requirements/{name}/")]
+    return Found(
+        name,
+        tuple(module for module in mine if not module.is_test),
+        tuple(module for module in mine if module.is_test),
+    )
+
+
+def incomplete(found: Found) -> list[Problem]:
+    """What a requirement lacks: `met`, METADATA, tests."""
+    problems: list[Problem] = []
+    if not found.rules("met"):
+        problems.append(Problem(found.place, 0, "defines no `met`.", "Write `met if {...}`: what must hold."))
+    tests = [rule for module in found.tests for rule in module.rules if head_name(rule).startswith("test_")]
+    if not tests:
+        remedy = f"Write {found.name}_test.rego, package {REQUIREMENTS}{found.name}_test, with rules named test_*."
+        problems.append(Problem(found.place, 0, "has no tests.", remedy))
+    return problems + _metadata_problems(found)
+
+
+def _metadata(found: Found) -> list[tuple[Module, Mapping[str, Any]]]:
+    return [
+        (module, block) for module in found.modules for block in module.annotations if block.get("scope") == "package"
+    ]
+
+
+def _metadata_problems(found: Found) -> list[Problem]:
+    blocks = _metadata(found)
+    if len(blocks) != 1:
+        said = "has no METADATA." if not blocks else "has METADATA of its package twice."
+        remedy = "Write one METADATA block above `package`: title, description, custom: {severity, remedy}."
+        return [Problem(found.place, 1, said, remedy)]
+    module, block = blocks[0]
+    custom = block.get("custom", {})
+    lacking = [name for name in ("title", "description") if not block.get(name)]
+    lacking += [f"custom.{name}" for name in ("remedy",) if not custom.get(name)]
+    if custom.get("severity") not in SEVERITIES:
+        lacking.append(f"custom.severity ({', '.join(SEVERITIES)})")
+    return [Problem(module.path, row(block), f"METADATA lacks {name}.", "Add it.") for name in lacking]
+
+
+def described(found: Found, reads: Mapping[str, list[str]]) -> Requirement:
+    """The requirement's entry in the bundle; METADATA was checked before."""
+    _, block = _metadata(found)[0]
+    custom = block["custom"]
+    return Requirement(
+        title=block["title"],
+        description=block["description"],
+        severity=custom["severity"],
+        remedy=custom["remedy"],
+        arguments=bool(found.rules("met_by_arguments")),
+        reads=sorted({path for paths in reads.values() for path in paths}),
+    )
+
+
+def read_sets(found: Sequence[Found], opa: Opa, within: Path) -> dict[str, Reads]:
+    """Requirement -> what it reads."""
+    asked = [(each.name, rule) for each in found for rule in ("met", "met_by_arguments") if each.rules(rule)]
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        answers = list(pool.map(partial(_reads, opa, within), asked))
+    sets: dict[str, Reads] = {each.name: {} for each in found}
+    for (name, rule), answer in zip(asked, answers, strict=True):
+        sets[name][rule] = answer
+    return sets
+
+
+def _reads(opa: Opa, within: Path, asked: tuple[str, str]) -> list[str]:
+    name, rule = asked
+    ran = opa.run("deps", "--format=json", "--data=mcp", f"data.{REQUIREMENTS}{name}.{rule}", within=within)
+    report = ran.report()
+    if ran.code or not is_object(report):
+        return ["input"]  # what cannot be computed counts as reading everything
+    references: list[list[Json]] = report.get("base") or []
+    return sorted({_path(reference) for reference in references})
+
+
+def _path(reference: list[Json]) -> str:
+    """The keys with dots between; a key that has one counts as all of what holds it: as much is surely read."""
+    keys = [str(term["value"]) for term in reference]
+    return ".".join(takewhile(lambda key: "." not in key, keys))
+
+
+def overreaching(found: Found, reads: list[str]) -> list[Problem]:
+    """The reads of `met` that only a call could answer (Rule 2)."""
+    return [problem for path in reads if (problem := _overreach(found, path))]
+
+
+def _overreach(found: Found, path: str) -> Problem | None:
+    module, rule = found.rules("met")[0]
+    parts = path.split(".")
+    if parts == ["input"]:
+        remedy = "Name the fields that it needs; `input` as a whole hides what is read."
+        return Problem(module.path, row(rule), "`met` reads `input` as a whole.", remedy)
+    if parts[0] == "input" and parts[1] in CALL_ONLY:
+        remedy = "Judge it in `met_by_arguments`: a list item has no such thing."
+        return Problem(module.path, row(rule), f"`met` reads `{path}`.", remedy)
+    method = parts in (["input", "message"], ["input", "message", "method"])
+    if method and found.name not in METHOD_READERS:
+        remedy = "Judge target, action or server instead; only message_is_known judges the method."
+        return Problem(module.path, row(rule), f"`met` reads `{path}`.", remedy)
+    return None

@@ -1,0 +1,144 @@
+"""The staged Rego of a policy repository, verified: the half of a bundle that changes rarely.
+
+Rule 1: everything that is refused is found on the staged tree, and told in terms of the author's files.
+Rule 2: what was verified is remembered by content, in memory and in the state directory, so that a saved YAML file
+does not verify the Rego again.
+"""
+
+import hashlib
+import tempfile
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from gateway.artifact.layout import COMBINED_REQUIREMENTS
+from gateway.artifact.manifest import Library
+from gateway.policy.rego.input_schema import input_schema_text
+from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.rego.overlay import Sources, lay
+from gateway.policy.rego.rego_module import Parser
+from gateway.policy.rego.requirements import Found, Reads, Requirement, described, overreaching, read_sets
+from gateway.policy.rego.staged_tree import combine, failing, judged, opened, written
+from gateway.policy.rego.stock_library import carried
+from gateway.policy.sources.problem import Problem
+
+_PACKAGE: Final = Path(__file__).parents[1]
+
+KEPT: Final = 16
+"""How many verifications the state directory remembers."""
+
+
+class Policies(Struct, frozen=True):
+    """Verified Rego: what is packed, and what the bundle says about each requirement."""
+
+    files: Mapping[str, bytes]
+    requirements: Mapping[str, Requirement]
+    library: Library
+    """The stock library among them."""
+
+
+class Remembered(Struct, frozen=True):
+    """What verification found out: what follows from the sources and is kept beside their digest."""
+
+    requirements: dict[str, Requirement]
+    combiner: str
+
+
+class Verifier:
+    """Verifies staged Rego; remembers what it has verified."""
+
+    def __init__(self, opa: Opa, state: Path) -> None:
+        self._opa = opa
+        self._kept = state / "verified"
+        self._known: dict[str, Policies] = {}
+        self._parser = Parser(opa)
+        self._reads: dict[tuple[str, str], Reads] = {}
+
+    def verified(self, policy: Path, library: Path, *, editing: bool = False) -> Policies | list[Problem]:
+        """The policies of the repository, or everything that is refused in them."""
+        sources, problems = lay(policy, library, editing=editing)
+        if problems:
+            return problems
+        identity = self._identity(sources, library)
+        if identity not in self._known:
+            remembered = self._remembered(identity) or self._verify(sources, library)
+            if isinstance(remembered, list):
+                return remembered
+            self._remember(identity, remembered)
+            self._known = {identity: _policies(sources, remembered)}
+        return self._known[identity]
+
+    def _identity(self, sources: Sources, library: Path) -> str:
+        digest = hashlib.sha256(_own_code())
+        binary = self._opa.path.stat()
+        digest.update(f"{self._opa.path} {binary.st_size} {binary.st_mtime_ns}\n".encode())
+        digest.update(f"{_digest(sources.files)} {sources.is_stock} {sorted(sources.own)}\n".encode())
+        digest.update((library / "capabilities.json").read_bytes())
+        return digest.hexdigest()
+
+    def _remembered(self, identity: str) -> Remembered | None:
+        try:
+            content = (self._kept / f"{identity}.json").read_bytes()
+            return msgspec.json.decode(content, type=Remembered)
+        except (OSError, msgspec.DecodeError):
+            return None
+
+    def _remember(self, identity: str, remembered: Remembered) -> None:
+        self._kept.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=self._kept, delete=False) as scratch:
+            scratch.write(msgspec.json.encode(remembered))
+        Path(scratch.name).replace(self._kept / f"{identity}.json")
+        places = sorted(self._kept.iterdir(), key=lambda place: place.stat().st_mtime_ns, reverse=True)
+        for place in places[KEPT:]:
+            place.unlink(missing_ok=True)
+
+    def _verify(self, sources: Sources, library: Path) -> Remembered | list[Problem]:
+        with tempfile.TemporaryDirectory(prefix="mcp-admission-") as scratch:
+            tree = written(sources, library, Path(scratch))
+            problems, found = judged(tree, self._opa, self._parser)
+            if problems:
+                return [sources.authored(problem) for problem in problems]
+            reads = self._read_sets(found, tree.sources, tree.root)
+            text = combine(tree, found, reads)
+            problems = [problem for each in found for problem in overreaching(each, reads[each.name]["met"])]
+            problems += opened(tree, found, Parser(self._opa))
+            problems += failing(tree, self._opa)
+            if problems:
+                return [sources.authored(problem) for problem in problems]
+            return Remembered({each.name: described(each, reads[each.name]) for each in found}, text)
+
+    def _read_sets(self, found: list[Found], sources: Sources, root: Path) -> dict[str, Reads]:
+        """What each requirement reads; the stock's do not depend on what is laid over it."""
+        stock = _digest({path: text for path, text in sources.files.items() if path not in sources.own})
+        every = _digest(sources.files)
+        keys = {each.name: (every if each.place in sources.own else stock, each.name) for each in found}
+        new = [each for each in found if keys[each.name] not in self._reads]
+        computed = read_sets(new, self._opa, root)
+        known = {name: computed.get(name) or self._reads[key] for name, key in keys.items()}
+        self._reads = {keys[name]: reads for name, reads in known.items()}
+        return known
+
+
+def _digest(sources: Mapping[str, bytes]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(sources):
+        digest.update(f"{name} {hashlib.sha256(sources[name]).hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+@lru_cache
+def _own_code() -> bytes:
+    """Return the code of the package `policy`: a verification that other code made does not count."""
+    sources = sorted(file for file in _PACKAGE.rglob("*") if file.suffix in {".py", ".json"})
+    return b"".join(file.read_bytes() for file in sources) + input_schema_text()
+
+
+def _policies(sources: Sources, remembered: Remembered) -> Policies:
+    packed = {path: content for path, content in sources.files.items() if not path.endswith("_test.rego")}
+    packed[COMBINED_REQUIREMENTS] = remembered.combiner.encode()
+    library = carried({path: content for path, content in sources.files.items() if path not in sources.own})
+    return Policies(packed, remembered.requirements, library)

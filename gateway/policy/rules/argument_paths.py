@@ -1,0 +1,126 @@
+"""Which arguments the pinned definitions of a catalog have, for the conditions of rules.
+
+Rule 1: an argument counts as missing only if the reviewed schema describes others there and not this one. What a schema
+leaves open (no properties, `additionalProperties`, a pattern, a reference elsewhere) may be there.
+Rule 2: a target without a reviewed schema may have every argument.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Final
+
+from gateway.admission.schemas import Part, Schema, declared, is_array, is_object, of_elements
+from gateway.artifact.json_types import Json, objects
+from gateway.policy.rules.argument_types import EVERY, Types, types_at
+from gateway.policy.rules.catalog_names import Target
+from gateway.protocol.json_pointers import unescaped
+
+REVIEWED: Final = {"tools": "inputSchema", "prompts": "arguments"}
+"""Section -> the part of a definition that describes the arguments."""
+_OPENING: Final = ("additionalProperties", "unevaluatedProperties")
+_NESTED: Final = frozenset({"object", "array"})
+
+Names = frozenset[str]
+Resolved = tuple[Names | None, Sequence[Any] | None]
+"""The paths that are there instead of one that is surely not; the subschemas of one that is; neither if it may be."""
+
+
+class ArgumentPaths:
+    """Looks up argument paths; remembers what it found."""
+
+    def __init__(self) -> None:
+        self._schemas: dict[tuple[str, str, str], Schema | None] = {}
+        self._known: dict[tuple[str, str, str, str], Resolved] = {}
+
+    def instead(self, target: Target, path: str) -> Names | None:
+        """Return the paths that a target has, if `path` is surely not one of them; None if it is, or may be."""
+        return self._found(target, path)[0]
+
+    def types(self, target: Target, path: str, lists: int) -> Types:
+        """Return the JSON types that may be at a path of a target, or inside so many lists there."""
+        schema, (_, parts) = self._schema(target), self._found(target, path)
+        return EVERY if schema is None or parts is None else types_at(schema, parts, lists)
+
+    def _found(self, target: Target, path: str) -> "Resolved":
+        schema = self._schema(target)
+        if schema is None:
+            return None, None
+        key = (target.server, target.section, target.name, path)
+        if key not in self._known:
+            self._known[key] = _resolved(schema, path)
+        return self._known[key]
+
+    def _schema(self, target: Target) -> Schema | None:
+        place = (target.server, target.section, target.name)
+        if place not in self._schemas:
+            self._schemas[place] = _schema(target)
+        return self._schemas[place]
+
+
+def _schema(target: Target) -> Schema | None:
+    part = REVIEWED.get(target.section, "")
+    reviewed = target.entry.get("reviewed", {})
+    if part not in reviewed:
+        return None
+    value: Any = reviewed[part]
+    if target.section == "prompts":
+        names = [each["name"] for each in objects(value) if isinstance(each.get("name"), str)]
+        value = {"properties": {name: {"type": "string"} for name in names}, "additionalProperties": False}
+    try:
+        return Schema(value)
+    except (LookupError, RecursionError):
+        return None
+
+
+def _resolved(schema: Schema, path: str) -> Resolved:
+    parts: Sequence[Any] = [schema.root]
+    before = ""
+    for segment in path.split("/")[1:]:
+        here = schema.here(parts)
+        if not here or any(map(_leads_elsewhere, here)):
+            return None, None
+        name = unescaped(segment)
+        inner = _inner(here, name)
+        if inner is None:
+            return None, None
+        if not inner:
+            return frozenset(map(partial(_below, before), declared(here))), None
+        parts, before = inner, f"{before}/{segment}"
+    return None, parts
+
+
+def _inner(here: Sequence[Part], name: str) -> list[Any] | None:
+    """Return the subschemas of a member or element; none if it is missing, None if anything may be there."""
+    named = [part["properties"][name] for part in here if name in _properties(part)]
+    if named:
+        return named
+    if any(is_object(part.get("patternProperties")) for part in here):
+        return None
+    stated = [part[keyword] for part in here for keyword in _OPENING if part.get(keyword, False) is not False]
+    if stated:
+        return stated if all(map(is_object, stated)) else None
+    if name.isdecimal() and (elements := of_elements(here)):
+        return elements
+    kinds = {kind for part in here for kind in _kinds(part)}
+    closed = any(part.get("additionalProperties") is False for part in here)
+    described = any(map(_properties, here)) or closed or (bool(kinds) and not kinds & _NESTED)
+    only_array = bool(kinds) and kinds & _NESTED == {"array"} and not name.isdecimal()
+    return [] if described or only_array else None
+
+
+def _properties(part: Part) -> Json:
+    stated: Any = part.get("properties")
+    return stated if is_object(stated) else {}
+
+
+def _kinds(part: Part) -> list[Any]:
+    kind: Any = part.get("type")
+    return kind if is_array(kind) else [kind] if isinstance(kind, str) else []
+
+
+def _leads_elsewhere(part: Part) -> bool:
+    return any(not str(part[name]).startswith("#") for name in ("$ref", "$dynamicRef") if name in part)
+
+
+def _below(before: str, name: str) -> str:
+    return f"{before}/{name.replace('~', '~0').replace('/', '~1')}"

@@ -1,0 +1,41 @@
+"""Tests of conditions that can judge nothing that a target takes at their path: `at_most` for a text.
+
+Rule 1: of several targets it is enough if one may have a value there that the test can judge.
+Rule 2: of tests in one another only the outermost that can judge nothing is reported.
+"""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from gateway.artifact.json_types import Json
+from gateway.policy.rules.argument_paths import ArgumentPaths
+from gateway.policy.rules.argument_types import EVERY, Types, judged
+from gateway.policy.rules.catalog_names import Target
+from gateway.policy.rules.rule_conditions import tests_of_condition
+
+
+class Mistyped(Struct, frozen=True):
+    """A test that can judge nothing: where below the rule it is, what is wrong, and what to do."""
+
+    pointer: str
+    what: str
+    remedy: str
+
+
+def mistyped(arguments: ArgumentPaths, pointer: str, condition: Json, targets: Sequence[Target]) -> Mistyped | None:
+    """Return the first test of a condition that can judge nothing that one of the targets takes."""
+    for test in tests_of_condition(pointer, condition) if targets else ():
+        wanted = judged(test)
+        possible = frozenset[str]().union(*(arguments.types(each, test.path, test.lists) for each in targets))
+        if wanted != EVERY and not possible & wanted:
+            where = f"an element of `{test.path}`" if test.lists else f"`{test.path}`"
+            said = f"{where} of `{targets[0].name}` is {_either(possible)} by the pinned schema"
+            remedy = f"Write a test for {_either(possible)}, or correct the path."
+            return Mistyped(test.pointer, f"{said}, and `{test.word}` judges {_either(wanted)}", remedy)
+    return None
+
+
+def _either(types: Types) -> str:
+    names = [name if name == "null" else f"{'an' if name[0] in 'ao' else 'a'} {name}" for name in sorted(types)]
+    return " or ".join(names) or "nothing"

@@ -1,0 +1,235 @@
+"""Names in rules that nothing in the environment has: a mistake, or a rule that is ahead of the catalog.
+
+Rule 1: such a name is a problem in a `deny` or `hold` rule, which would restrict nothing; in an `allow` rule, which
+would permit nothing, it is a warning.
+Rule 2: `not_yet: true` waives this for one rule until its `expires`; a waiver that waives nothing is a warning.
+Rule 3: if agents, servers or targets are named exactly and none of them is what else the rule says, that counts, too.
+"""
+
+from collections.abc import Callable, Collection, Iterator
+from collections.abc import Set as AbstractSet
+from functools import partial
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.artifact.json_types import Json
+from gateway.policy.rules.argument_paths import REVIEWED, ArgumentPaths
+from gateway.policy.rules.argument_tests import mistyped
+from gateway.policy.rules.catalog_names import SECTIONS, SERVER_FIELDS, CatalogNames, Target
+from gateway.policy.rules.data_classes import CatalogData
+from gateway.policy.rules.rule_conditions import EXCEPTION, conditions_of
+from gateway.policy.rules.unknown_names import AHEAD, SAID, Unknown, listed
+from gateway.policy.rules.who_names import WhoNames
+from gateway.policy.sources.document import Document
+from gateway.policy.sources.environment import Environment
+from gateway.policy.sources.name_suggestions import Suggestions
+from gateway.policy.sources.problem import Problem
+from gateway.policy.sources.timestamps import unix_seconds
+
+_NARROWING: Final = ("tool_tags", "data", "reach", "actions")
+"""What a rule says of targets besides their names."""
+_INSTEAD: Final = f"Correct the name or import it into the catalog. {AHEAD}"
+_OF_ARGUMENTS: Final = f"Correct the path, which names the arguments of the call. {AHEAD}"
+_OF_DATA: Final = "Correct the name, or add it to `data_classes` in environment.yaml."
+
+Group = tuple[tuple[str, str], ...]
+"""Sections and names of targets that are looked at together."""
+
+
+class RuleNames(Struct, frozen=True):
+    """What is wrong with the names in rules: what refuses a build, and what is only reported."""
+
+    problems: list[Problem]
+    warnings: list[Problem]
+
+
+def rule_names(environment: Environment, now: float) -> RuleNames:
+    """Return what is wrong with the names in the rules of an environment at `now` (Unix seconds)."""
+    found = RuleNames([], [])
+    search = _Search(environment)
+    for document, pointer, rule in environment.rules_placed():
+        unknown = list(search.unknown(rule))
+        is_waived = bool(rule.get("not_yet"))
+        if is_waived and not unknown:
+            found.warnings.append(_needless(document, f"{pointer}/not_yet", rule))
+        if is_waived and unix_seconds(rule["expires"]) > now:
+            continue
+        ended = f" (`not_yet` ended at {rule['expires']})" if is_waived else ""
+        for each in unknown:
+            told = found.problems if each.refuses and _loosens(rule, each.pointer) else found.warnings
+            told.append(document.problem(pointer + each.pointer, f"{each.what}{ended}.", each.remedy))
+    return found
+
+
+def lookup(environment: Environment) -> Callable[[Json], Iterator[Unknown]]:
+    """Return what yields the names in one rule that nothing in the environment has."""
+    return _Search(environment).unknown
+
+
+def _loosens(rule: Json, pointer: str) -> bool:
+    """Return whether a rule restricts less by a mistake: an exception that fits no caller leaves a permission whole.
+
+    An argument that nothing has is unknown: it neither fits an exception nor misses it.
+    """
+    if pointer.startswith(EXCEPTION):
+        return rule["effect"] == "allow" and pointer.startswith(f"{EXCEPTION}/who")
+    return rule["effect"] != "allow"
+
+
+def _needless(document: Document, pointer: str, rule: Json) -> Problem:
+    said = f"`not_yet` waives nothing: everything that the rule `{rule['rule']}` names exists."
+    keeps = rule["effect"] != "allow" and "mode" not in rule
+    remedy = "Remove it, and `expires` too if the rule is to stay." if keeps else "Remove it."
+    return document.problem(pointer, said, remedy)
+
+
+class _Search:
+    """Looks up the names of one rule after the other."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._catalog = CatalogNames(environment.catalog)
+        self._who = WhoNames(environment)
+        self._data = CatalogData(self._catalog, environment.settings.value)
+        self._suggestions = Suggestions()
+        self._arguments = ArgumentPaths()
+        self._lacking: dict[object, tuple[str, str] | None] = {}
+
+    def unknown(self, rule: Json) -> Iterator[Unknown]:
+        """Yield what of a rule nothing in the environment has."""
+        yield from self._who.unknown(rule.get("who", {}))
+        excepted = self._who.unknown(rule.get("unless", {}).get("who", {}))
+        yield from (replace(each, pointer=EXCEPTION + each.pointer) for each in excepted)
+        what = rule.get("what", {})
+        of_servers = [*self._servers(what)]
+        yield from of_servers
+        concerned = None if of_servers else self._catalog.concerned(what)
+        if concerned == frozenset():
+            concerned = None
+            if not any(map(_is_glob, what.get("servers", ["*"]))):
+                yield Unknown("/what", f"no server fits all of {listed(what, SERVER_FIELDS)}", _INSTEAD)
+        of_targets = [*self._targets(what, concerned), *self._tags(what, concerned), *self._classes(what, concerned)]
+        yield from of_targets
+        if any(each.refuses for each in of_targets):
+            return
+        yield from self._combined(what, concerned)
+        for pointer, condition in conditions_of(rule):
+            lacking = [*self._argument(f"{pointer}/path", condition["path"], what, concerned)]
+            yield from lacking or self._mistyped(pointer, condition, what, concerned)
+
+    def _servers(self, what: Json) -> Iterator[Unknown]:
+        for number, glob in enumerate(what.get("servers", [])):
+            if not _is_all(glob) and not self._catalog.server_names.matching(glob):
+                yield self._missing("servers", number, glob, self._catalog.servers.keys)
+        for field, having in self._catalog.by_server_word.items():
+            for number, word in enumerate(what.get(field, [])):
+                if word not in having:
+                    yield self._missing(field, number, word, having.keys)
+
+    def _targets(self, what: Json, servers: AbstractSet[str] | None) -> Iterator[Unknown]:
+        for section in SECTIONS:
+            for number, glob in enumerate(what.get(section, [])):
+                if not _is_all(glob) and not any(self._catalog.matching(section, glob, servers)):
+                    yield self._missing_target(section, number, glob, servers)
+
+    def _missing_target(self, section: str, number: int, glob: str, servers: AbstractSet[str] | None) -> Unknown:
+        elsewhere = None if servers is None else next(self._catalog.matching(section, glob, None), None)
+        if elsewhere is None:
+            known = partial(self._catalog.names, section, servers)
+            return self._missing(section, number, glob, known, _of(servers))
+        said = f"{SAID[section].format(glob)}{_of(servers)}"
+        return Unknown(f"/what/{section}/{number}", said, f"The server `{elsewhere.server}` has it. {_INSTEAD}")
+
+    def _tags(self, what: Json, servers: AbstractSet[str] | None) -> Iterator[Unknown]:
+        for number, tag in enumerate(what.get("tool_tags", [])):
+            if not any(servers is None or target.server in servers for target in self._catalog.by_tag.get(tag, ())):
+                yield self._missing("tool_tags", number, tag, partial(self._catalog.tags, servers), _of(servers))
+
+    def _classes(self, what: Json, servers: AbstractSet[str] | None) -> Iterator[Unknown]:
+        for number, name in enumerate(what.get("data", [])):
+            pointer = f"/what/data/{number}"
+            if name not in self._data.classes:
+                remedy = self._suggestions.nearest(name, lambda: self._data.classes) or _OF_DATA
+                yield Unknown(pointer, SAID["data"].format(name), remedy)
+            elif name not in self._data.held(servers):
+                said = f"no target{_of(servers)} holds data of the class `{name}`"
+                yield Unknown(pointer, said, f"Classify the targets that hold it. {AHEAD}", refuses=False)
+
+    def _combined(self, what: Json, servers: AbstractSet[str] | None) -> Iterator[Unknown]:
+        """Yield what targets that are named exactly cannot be: of another action, with other data, without the tags."""
+        named = [(section, name) for section in SECTIONS for name in what.get(section, [])]
+        if not named or not {*_NARROWING} & what.keys() or any(map(_is_glob, (name for _, name in named))):
+            return
+        targets = (target for section, name in named for target in self._catalog.matching(section, name, servers))
+        if not any(self._data.fits(what, target) for target in targets):
+            fields = listed(what, (*SECTIONS, *_NARROWING))
+            yield Unknown("/what", f"no target{_of(servers)} fits all of {fields}", _INSTEAD)
+
+    def _argument(self, pointer: str, path: str, what: Json, servers: AbstractSet[str] | None) -> Iterator[Unknown]:
+        """Yield the path of a condition once for each name, or all globs together, whose targets surely lack it."""
+        narrowing = tuple(tuple(what.get(field, ())) for field in _NARROWING)
+        for group in _groups(what):
+            key = (path, servers, group, narrowing)
+            if key not in self._lacking:
+                self._lacking[key] = self._lacks(path, self._meant(group, what, servers))
+            lacking = self._lacking[key]
+            if lacking is not None:
+                yield Unknown(pointer, *lacking)
+
+    def _meant(self, group: Group, what: Json, servers: AbstractSet[str] | None) -> Iterator[Target]:
+        """Yield the targets that the names of a group mean."""
+        matching = (self._catalog.matching(section, name, servers) for section, name in group)
+        return (each for some in matching for each in some if self._data.fits(what, each))
+
+    def _mistyped(
+        self, pointer: str, condition: Json, what: Json, servers: AbstractSet[str] | None
+    ) -> Iterator[Unknown]:
+        """Yield the tests of a condition that can judge nothing that the targets of the rule take there."""
+        for group in _groups(what):
+            wrong = mistyped(self._arguments, pointer, condition, [*self._meant(group, what, servers)])
+            if wrong is not None:
+                yield Unknown(wrong.pointer, wrong.what, f"{wrong.remedy} {AHEAD}")
+
+    def _lacks(self, path: str, targets: Iterator[Target]) -> tuple[str, str] | None:
+        """Return what is wrong if every target has a reviewed schema, and none of them has the path."""
+        first, known = "", set[str]()
+        for target in targets:
+            instead = self._arguments.instead(target, path)
+            if instead is None:
+                return None
+            first, known = first or target.name, known | instead
+        if not first:
+            return None
+        remedy = self._suggestions.nearest(path, lambda: known) or _OF_ARGUMENTS
+        return f"the pinned schema of `{first}` has no argument `{path}`", remedy
+
+    def _missing(
+        self, field: str, number: int, name: str, known: Callable[[], Collection[str]], of: str = ""
+    ) -> Unknown:
+        remedy = self._suggestions.nearest(name, known) or _INSTEAD
+        return Unknown(f"/what/{field}/{number}", f"{SAID[field].format(name)}{of}", remedy)
+
+
+def _groups(what: Json) -> list[Group]:
+    """Return each exact name of a rule on its own, and then its globs, or all targets that have arguments, together."""
+    if not {*SECTIONS} & what.keys():
+        return [tuple((section, "*") for section in REVIEWED)]
+    named = [(section, name) for section in REVIEWED for name in what.get(section, [])]
+    exact = [(each,) for each in named if not _is_glob(each[1])]
+    return [*exact, tuple(each for each in named if _is_glob(each[1]))]
+
+
+def _is_all(glob: str) -> bool:
+    return not glob.strip("*")
+
+
+def _is_glob(name: str) -> bool:
+    return "*" in name or "?" in name
+
+
+def _of(servers: AbstractSet[str] | None) -> str:
+    """The end of a sentence about the servers that a rule names."""
+    if servers is None:
+        return ""
+    return f" on `{next(iter(servers))}`" if len(servers) == 1 else f" on the {len(servers)} servers of the rule"

@@ -1,0 +1,68 @@
+"""Names in `who` of rules that no agent, group, claim or issuer of the environment has."""
+
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from typing import Final
+
+from gateway.artifact.json_types import Json
+from gateway.policy.rules.catalog_names import bearers
+from gateway.policy.rules.rule_claims import ClaimNames, issuer_of
+from gateway.policy.rules.unknown_names import AHEAD, SAID, Unknown, listed
+from gateway.policy.sources.document import step
+from gateway.policy.sources.environment import Environment
+from gateway.policy.sources.name_suggestions import Suggestions, nearest
+
+_OF_AGENTS: Final = f"Correct the name or add the agent that has it. {AHEAD}"
+_OF_GROUPS: Final = "Correct the name, or add it to `groups` in environment.yaml."
+
+
+class WhoNames:
+    """Look up the names in `who` of one rule after the other."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._agents = bearers(environment)
+        self._claims = ClaimNames(environment)
+        self._suggestions = Suggestions()
+
+    def unknown(self, who: Json) -> Iterator[Unknown]:
+        """Yield what of `who` nothing in the environment has."""
+        found: list[Unknown] = []
+        for field, words in who.items():
+            known = self._agents.words.get(field)
+            for number, word in enumerate(() if known is None else words):
+                if known is not None and word not in known and (unknown := self._unknown_agent(field, word, known)):
+                    found.append(Unknown(f"/who/{field}/{number}", *unknown))
+        yield from found
+        yield from self._people(who)
+        if "agents" in who and not found and not any(_fits_agent(who, agent) for agent in self._agents.entries):
+            fields = listed(who, ("agents", "kinds", "labels", "owners"))
+            yield Unknown("/who", f"no agent fits all of {fields}", _OF_AGENTS)
+
+    def _unknown_agent(self, field: str, word: str, known: AbstractSet[str]) -> tuple[str, str] | None:
+        said = SAID[field].format(word)
+        if field != "groups":
+            return said, self._suggestions.nearest(word, lambda: known) or _OF_AGENTS
+        close = nearest(word, known)
+        if self._agents.groups_are_known:
+            return said, close or _OF_GROUPS
+        return (said, f"{close} If both exist, list them in `groups` in environment.yaml.") if close else None
+
+    def _people(self, who: Json) -> Iterator[Unknown]:
+        """Yield the claims that callers surely do not have, and issuers that are nearly one of an identity."""
+        for name in who.get("claims", ()):
+            if wrong := self._claims.unknown(name):
+                yield Unknown(step("/who/claims", name), *wrong)
+        for field in ("subjects", "client_ids"):
+            for number, name in enumerate(who.get(field, ())):
+                issuer = issuer_of(name)
+                if issuer and issuer not in self._agents.issuers and (close := nearest(issuer, self._agents.issuers)):
+                    yield Unknown(f"/who/{field}/{number}", f"no identity has the issuer `{issuer}`", close)
+
+
+def _fits_agent(who: Json, agent: Json) -> bool:
+    return (
+        agent["agent"] in who.get("agents", [agent["agent"]])
+        and agent["kind"] in who.get("kinds", [agent["kind"]])
+        and agent["owner"] in who.get("owners", [agent["owner"]])
+        and ("labels" not in who or not {*who["labels"]}.isdisjoint(agent.get("labels", ())))
+    )

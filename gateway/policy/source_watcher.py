@@ -1,0 +1,251 @@
+"""Builds on every save and publishes what holds.
+
+Rule 1: a save that does not build is reported at once and changes nothing: the last good revision stays in force.
+Rule 2: a save that changes no content publishes nothing.
+Rule 3: one build at a time, in a thread; what was saved meanwhile is built next.
+Rule 4: no error ends the following: an error that nobody foresaw is a refused build, and the next save is built.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+from watchfiles import awatch  # pyright: ignore[reportUnknownVariableType]
+
+from gateway.follow.bundle_endpoint import BundleEndpoint, Offer
+from gateway.policy.build import Builder, Built, Content, PolicySource
+from gateway.policy.build_failure import failed_build
+from gateway.policy.rego.overlay import list_rego
+from gateway.policy.sources.environment import list_environment
+from gateway.policy.sources.problem import Problem, Problems
+from gateway.policy.sources.source_files import Listing
+
+STEP_MS: Final = 20
+"""How long the file system must be quiet before a build starts."""
+DEBOUNCE_MS: Final = 400
+"""How long a build waits at most while files keep changing."""
+QUIET_MS: Final = 2000
+"""How often the files are looked at when no event arrives: some file systems send none, and a link has none."""
+
+FileState = tuple[str, tuple[int, ...]]
+"""A file's name in problems, and what the file system says about it; a problem's text, and nothing."""
+
+
+class Published(Struct, frozen=True, kw_only=True):
+    """A revision is served from now on; `seconds` is the time that its build took, `warnings` what it reports."""
+
+    environment: str
+    revision: str
+    seq: int
+    seconds: float
+    unread: tuple[Problem, ...] = ()
+    """What an editor left beside a file that it edits: it is no part of the revision."""
+    warnings: tuple[Problem, ...] = ()
+
+
+class Refused(Struct, frozen=True, kw_only=True):
+    """A save that does not build; `in_force` is the revision that stays, empty when there is none yet."""
+
+    environment: str
+    problems: tuple[Problem, ...]
+    in_force: str
+
+
+class Restored(Struct, frozen=True, kw_only=True):
+    """A save after a refusal brought the content in force back; nothing new is published."""
+
+    environment: str
+    revision: str
+
+
+Event = Published | Refused | Restored
+Report = Callable[[Event], None]
+Checked = Callable[[Content, str], None]
+"""Takes the content of each save that builds, and the revision by which it is in force."""
+
+
+class Publisher:
+    """Publishes one environment of a policy repository to the OPAs that poll the endpoint."""
+
+    def __init__(
+        self,
+        builder: Builder,
+        source: PolicySource,
+        endpoint: BundleEndpoint,
+        report: Report,
+        checked: Checked | None = None,
+    ) -> None:
+        self.current: Built | None = None
+        """The revision that is served; None before the first."""
+        self._builder = builder
+        self._source = source
+        self._endpoint = endpoint
+        self._report = report
+        self._checked = checked
+        self._content: Content | None = None
+        """The content of the last save, if it builds."""
+        self._refused = False
+        self._seen: frozenset[FileState] | None = None
+        self._built: frozenset[FileState] | None = None
+        """What was seen when a build ended without an error."""
+        self._failure = ""
+        """The last error that following itself had."""
+
+    async def publish(self, *, above: int = 0) -> Event | None:
+        """Build what is saved now; the event that was reported, or None when nothing has changed.
+
+        `above`: the sequence number that is exceeded, the highest one that was ever enforced.
+        """
+        began = time.monotonic()
+        outcome = await asyncio.to_thread(self._build, above)
+        event = self._published(outcome, time.monotonic() - began) if isinstance(outcome, Built) else outcome
+        if event is not None:
+            self._refused = isinstance(event, Refused)
+            self._report(event)
+        if self._checked is not None and self._content is not None and self.current is not None:
+            self._checked(self._content, self.current.revision)
+        return event
+
+    async def run(self, *, above: int = 0) -> None:
+        """Publish now and after every save, until cancelled; an error is reported, and following goes on."""
+        while True:
+            try:
+                await self._follow(above)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next save must still be taken
+                self._tell_failure(error)
+                self._seen = None
+            await asyncio.sleep(QUIET_MS / 1000)  # noqa: TID251 - the rhythm of looking
+
+    async def _follow(self, above: int) -> None:
+        await self._catch_up(above)
+        while True:
+            watched = _directories(self._source)
+            bursts = _bursts(list(watched) or [self._source.directory], recursive=bool(watched))
+            async with contextlib.aclosing(bursts):
+                async for _ in bursts:
+                    await self._catch_up(above)
+                    if _directories(self._source) != watched:
+                        break
+
+    async def _catch_up(self, above: int) -> None:
+        """Publish until what is saved is what was looked at: files may change while a build runs."""
+        while (state := _state(self._source)) != self._seen:
+            self._seen = state
+            await self.publish(above=above)
+
+    def _build(self, above: int) -> Built | Refused | Restored | None:
+        try:
+            outcome = self._attempt(above)
+        except Exception as error:  # noqa: BLE001 - a full disk, a file that went, an error of ours: the save is refused
+            return self._refusal(failed_build(error, f"bundles/{self._source.environment}", self._changed()))
+        self._built = self._seen
+        return outcome
+
+    def _changed(self) -> list[str]:
+        """The files that changed since the last build without an error; none before the first."""
+        if self._seen is None or self._built is None:
+            return []
+        return sorted(name for name, _ in self._seen - self._built)
+
+    def _tell_failure(self, error: Exception) -> None:
+        """Report an error of following once, not each time that it is met again."""
+        if self._failure != repr(error):
+            self._failure = repr(error)
+            with contextlib.suppress(Exception):  # reporting itself may be what fails
+                self._report(self._refusal(failed_build(error, f"bundles/{self._source.environment}", ())))
+            self._refused = True
+
+    def _attempt(self, above: int) -> Built | Refused | Restored | None:
+        name = self._source.environment
+        self._content = None
+        content = self._builder.content(self._source, time.time())
+        if isinstance(content, Problems):
+            return self._refusal(content)
+        if self.current is not None and content.identity == self.current.content_id:
+            self._content = content
+            return Restored(environment=name, revision=self.current.revision) if self._refused else None
+        built = self._builder.finished(content, above=above)
+        if not isinstance(built, Built):
+            return self._refusal(built)
+        self._content = content
+        return built
+
+    def _refusal(self, problems: Problems) -> Refused:
+        in_force = self.current.revision if self.current is not None else ""
+        return Refused(environment=self._source.environment, problems=problems.problems, in_force=in_force)
+
+    def _published(self, built: Built, seconds: float) -> Published:
+        self.current = built
+        self._endpoint.put(Offer(built.etag, built.content))
+        return Published(
+            environment=self._source.environment,
+            revision=built.revision,
+            seq=built.seq,
+            seconds=seconds,
+            unread=tuple(each for listing in _listings(self._source) for each in listing.editing),
+            warnings=built.warnings,
+        )
+
+
+async def _bursts(directories: Sequence[Path], *, recursive: bool) -> AsyncGenerator[None]:
+    """One item after each burst of saves, and one a while when it is quiet.
+
+    Where the system gives no events (no watches left, no such call) the files are looked at again and again: by the
+    library, and if it cannot do that either, by whoever asks for the next item.
+    """
+    for polling in (None, True):
+        changes = awatch(
+            *directories,
+            watch_filter=None,
+            debounce=DEBOUNCE_MS,
+            step=STEP_MS,
+            rust_timeout=QUIET_MS,
+            yield_on_timeout=True,
+            recursive=recursive,
+            ignore_permission_denied=True,
+            force_polling=polling,
+        )
+        try:
+            async with contextlib.aclosing(changes):
+                async for _ in changes:
+                    yield
+        except (OSError, RuntimeError):
+            continue
+    await asyncio.sleep(QUIET_MS / 1000)  # noqa: TID251 - the rhythm of looking
+    yield
+
+
+def _listings(source: PolicySource) -> list[Listing]:
+    """What lies in the directories that a build reads."""
+    return [list_rego(source.directory), list_environment(source.directory, source.environment)]
+
+
+def _directories(source: PolicySource) -> dict[Path, int]:
+    """The directories to watch, with their inodes: one that was replaced is watched anew.
+
+    Those behind links are among them; what lies below another one is not.
+    """
+    real = {directory for listing in _listings(source) for directory in listing.directories}
+    found: dict[Path, int] = {}
+    for directory in sorted(real):
+        with contextlib.suppress(OSError):  # it went while we looked
+            if directory.is_dir() and not any(parent in real for parent in directory.parents):
+                found[directory] = directory.stat().st_ino
+    return found
+
+
+def _state(source: PolicySource) -> frozenset[FileState]:
+    """What the file system says about every file that a build may read, without reading it; links are followed."""
+    found: set[FileState] = set()
+    for listing, shown in zip(_listings(source), ("rego", f"bundles/{source.environment}"), strict=True):
+        found |= {(str(problem), ()) for problem in (*listing.problems, *listing.editing)}
+        for file in listing.files:
+            with contextlib.suppress(OSError):  # it went while we looked: its absence is the new state
+                status = file.place.stat()
+                marks = (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size)
+                found.add((f"{shown}/{file.path}", marks))
+    return frozenset(found)

@@ -1,0 +1,160 @@
+"""Proves an artefact before it is published: who signed it, what it is bound to, and how it decides.
+
+Rule 1: the steps are taken in order and the first that fails is the last: nothing of an unsigned bundle is run.
+Rule 2: what is judged is the artefact, never the sources that it was built from.
+Rule 3: a step that is left out is told as such, never as passed.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from gateway.artifact.artifact import Artefact
+from gateway.artifact.bundle_data import DATA, data_of
+from gateway.artifact.json_types import Json
+from gateway.artifact.rejection import Rejected
+from gateway.artifact.signature_checks import Standing, VerifyingKey, unenforceable, unsigned_by
+from gateway.policy import unpacked_tests
+from gateway.policy.golden import undecided
+from gateway.policy.rego.opa_cli import Opa, complaints
+from gateway.policy.rules.policy_data import derived
+from gateway.policy.rules.rule_conditions import tests_of
+from gateway.policy.smoke_test import ARCHIVE, loaded
+from gateway.policy.sources.document import Document
+from gateway.policy.sources.problem import Problem
+from gateway.policy.unpacked_tests import Tests
+
+_KEY: Final = "key.pem"
+_READ: Final = "verified.tar.gz"
+_NS: Final = 1_000_000_000
+LEFT_OUT: Final = "left out"
+
+
+class Step(Struct, frozen=True):
+    """One step: what was asked, what is wrong (empty where it holds), and what there is to say where it holds."""
+
+    name: str
+    problems: tuple[Problem, ...]
+    told: str = ""
+
+
+class Proof(Struct, frozen=True, kw_only=True):
+    """Against what artefacts are held; the clock is that of the standing."""
+
+    opa: Opa
+    keys: tuple[VerifyingKey, ...]
+    standing: Standing
+    library: Path
+    """The stock library: what built-ins policies may use."""
+    tests: Tests | None
+    """None leaves the tests out."""
+    golden: tuple[Document, ...] = ()
+
+    def steps(self, artefact: Artefact) -> Iterator[Step]:
+        """Every step up to the first that fails."""
+        for take in (_signature, _terms, _loads, _library, _tests, _golden):
+            step = take(self, artefact)
+            yield step
+            if step.problems:
+                return
+
+    @property
+    def now(self) -> float:
+        """Unix seconds."""
+        return self.standing.unix_ns / _NS
+
+
+Taking = Callable[[Proof, Artefact], Step]
+
+
+def _signature(proof: Proof, artefact: Artefact) -> Step:
+    rejected = unsigned_by(artefact, proof.keys)
+    if rejected is not None:
+        return _rejected("signature", artefact, rejected)
+    key = next(key for key in proof.keys if unsigned_by(artefact, [key]) is None)
+    return Step("signature", tuple(_doubted(artefact, key, proof.opa)), f"by the key {key.keyid} ({key.algorithm})")
+
+
+def _doubted(artefact: Artefact, key: VerifyingKey, opa: Opa) -> list[Problem]:
+    """What a real OPA has against the signature."""
+    with tempfile.TemporaryDirectory(prefix="mcp-admission-") as scratch:
+        within = Path(scratch)
+        (within / ARCHIVE).write_bytes(artefact.content)
+        (within / _KEY).write_text(key.pem, encoding="utf-8")
+        verifying = (
+            f"--verification-key={_KEY}",
+            f"--verification-key-id={key.keyid}",
+            f"--signing-alg={key.algorithm}",
+        )
+        ran = opa.run("build", "--bundle", ARCHIVE, *verifying, f"--output={_READ}", within=within)
+    return [Problem(artefact.revision, 0, f"OPA does not take it: {ran.said()}")] if ran.code else []
+
+
+def _terms(proof: Proof, artefact: Artefact) -> Step:
+    metadata = artefact.manifest.metadata
+    rejected = unenforceable(metadata, proof.standing)
+    if rejected is not None:
+        return _rejected("terms", artefact, rejected)
+    end = f"ends {metadata.not_after}" if metadata.not_after else "never ends"
+    return Step("terms", (), f"{metadata.environment}, sequence number {metadata.seq}, {end}")
+
+
+def _loads(proof: Proof, artefact: Artefact) -> Step:
+    data = data_of(artefact)
+    if data is None:
+        return Step("loads", (Problem(DATA, 0, "is no data of ours."),))
+    patterns = {test.operand for rule in data["rules"].values() for test in tests_of(rule) if test.word == "matches"}
+    with tempfile.TemporaryDirectory(prefix="mcp-admission-") as scratch:
+        (Path(scratch) / ARCHIVE).write_bytes(artefact.content)
+        allowed = f"--capabilities={proof.library / 'capabilities.json'}"
+        ran = proof.opa.run("check", "--strict", "--format=json", allowed, "--bundle", ARCHIVE, within=Path(scratch))
+        rehearsal = loaded(patterns, proof.opa, Path(scratch))
+    problems = [
+        *complaints(ran),
+        *rehearsal.problems,
+        *(Problem(DATA, 0, f"`{each}` is no expression.") for each in rehearsal.broken),
+    ]
+    return Step("loads", tuple(problems), "in OPA, and refuses an unknown caller")
+
+
+def _library(proof: Proof, artefact: Artefact) -> Step:
+    if proof.tests is None:
+        return Step("library", (), LEFT_OUT)
+    problems = unpacked_tests.foreign(artefact, proof.tests, proof.opa)
+    if not problems and not _is_indexed(data_of(artefact) or {}):
+        problems = [Problem(DATA, 0, "has an index that does not follow from the rest of its data.")]
+    return Step("library", tuple(problems), f"the stock library {proof.tests.known.version}, unchanged")
+
+
+def _is_indexed(data: Json) -> bool:
+    """True where what decisions are looked up by is what the build makes of the rest of the data."""
+    made = derived(data)
+    return msgspec.json.decode(msgspec.json.encode(made)) == {key: data["index"].get(key) for key in made}
+
+
+def _tests(proof: Proof, artefact: Artefact) -> Step:
+    if proof.tests is None:
+        return Step("tests", (), LEFT_OUT)
+    problems = unpacked_tests.untested(artefact, proof.tests) or unpacked_tests.failed(artefact, proof.tests, proof.opa)
+    return Step("tests", tuple(problems), "pass on the Rego that it carries")
+
+
+def _golden(proof: Proof, artefact: Artefact) -> Step:
+    data = data_of(artefact) or {}
+    problems = [
+        problem
+        for document in proof.golden
+        for problem in undecided(artefact, data, document, opa=proof.opa, now=proof.now)
+    ]
+    count = sum(len(document.value["scenarios"]) for document in proof.golden)
+    return Step(
+        "golden", tuple(problems), f"{count} decisions are as wanted" if count else "left out: no file was given"
+    )
+
+
+def _rejected(name: str, artefact: Artefact, rejected: Rejected) -> Step:
+    return Step(name, (Problem(artefact.revision, 0, f"{rejected}."),))

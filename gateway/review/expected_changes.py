@@ -1,0 +1,151 @@
+"""The changes that a pull request means to make, `expected-changes.yaml`: who answers for a loosening, and why.
+
+    changes:
+      - from: deny
+        to: allow
+        rule: claude-only-reads-in-slack
+        server: slack
+        owner: security@example.com
+        reason: Claude may post to #builds from now on (SEC-214).
+        expires: 2026-12-31
+
+Rule 1: an entry that is malformed or has expired explains nothing and is told.
+Rule 2: an entry says from what to what and names at least one thing; what it names must all fit (`*` and `?` are
+globs). A rule or requirement fits where it was the reason before or is after.
+Rule 3: what was too much to be kept apart no entry explains.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from gateway.artifact.json_types import Json, is_array, is_object
+from gateway.artifact.manifest import moment_of
+from gateway.policy.sources.document import Document, read_document
+from gateway.policy.sources.problem import Problem
+from gateway.review.outcome_flips import OUTCOMES, OVER, Flips, Kind
+
+_NAMED: Final = ("rule", "requirement", "agent", "server", "target")
+_KNOWN: Final = frozenset({*_NAMED, "from", "to", "owner", "reason", "expires"})
+_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
+_REMEDY: Final = "Until it is mended it explains nothing."
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """One expected change and where it stands; `named` are the globs by what they fit."""
+
+    before: str
+    after: str
+    named: tuple[tuple[str, re.Pattern[str]], ...]
+    owner: str
+    reason: str
+    file: str
+    line: int
+
+    def explains(self, kind: Kind) -> bool:
+        """Return whether all that the entry names fits these flips."""
+        if OVER in kind.agent or (self.before, self.after) != (kind.before, kind.after):
+            return False
+        return all(any(glob.fullmatch(text) for text in _texts(kind, name)) for name, glob in self.named)
+
+
+class Expected(Struct, frozen=True):
+    """The entries that count, and what is wrong with the others."""
+
+    entries: tuple[Entry, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+    def explaining(self, kind: Kind) -> Entry | None:
+        """Return the first entry that explains these flips."""
+        return next((entry for entry in self.entries if entry.explains(kind)), None)
+
+    def unused(self, flips: Sequence[Flips]) -> list[Entry]:
+        """Return the entries that fit no flip."""
+        return [entry for entry in self.entries if not any(entry.explains(each.kind) for each in flips)]
+
+
+def read_expected(file: str, content: bytes, unix_ns: int) -> Expected:
+    """Return the expected changes in a file, as of a moment."""
+    document = read_document(file, content)
+    if not isinstance(document, Document):
+        return Expected(problems=tuple(document))
+    changes = document.value.get("changes") if is_object(document.value) else None
+    if not is_array(changes) or len(document.value) != 1:
+        return Expected(problems=(document.problem("", "is not `changes:` with a list of entries.", _REMEDY),))
+    entries: list[Entry] = []
+    problems: list[Problem] = []
+    for number, change in enumerate(changes):
+        wrong = [document.problem(f"/changes/{number}", what, _REMEDY) for what in _wrong(change, unix_ns)]
+        problems += wrong
+        if not wrong:
+            entries.append(_entry(change, file, document.line(f"/changes/{number}")))
+    return Expected(tuple(entries), tuple(problems))
+
+
+def _wrong(change: object, unix_ns: int) -> Iterator[str]:
+    if not is_object(change):
+        yield "is no entry: write from, to, what it is about, owner and reason."
+        return
+    unknown = sorted(change.keys() - _KNOWN)
+    if unknown:
+        yield f"has {', '.join(f'`{name}`' for name in unknown)}, which no entry has."
+    for name in ("from", "to"):
+        if change.get(name) not in OUTCOMES:
+            yield f"lacks `{name}`: one of {', '.join(OUTCOMES)}."
+    for name in ("owner", "reason"):
+        if not _said(change.get(name)):
+            yield f"lacks `{name}`: somebody answers for it and says why."
+    if not any(name in change for name in _NAMED):
+        yield f"names nothing: add at least one of {', '.join(_NAMED)}."
+    for name in _NAMED:
+        if name in change and not _said(change[name]):
+            yield f"has a `{name}` that is no text."
+    yield from _ended(change, unix_ns)
+
+
+def _ended(change: Json, unix_ns: int) -> Iterator[str]:
+    if "expires" not in change:
+        return
+    text = str(change["expires"])
+    end = moment_of(f"{text}T23:59:59Z" if _DATE.fullmatch(text) else text)
+    if end is None:
+        yield f"expires at {text!r}, which is no date and no time with a zone."
+    elif end <= unix_ns:
+        yield f"expired at {text}."
+
+
+def _said(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _entry(change: Json, file: str, line: int) -> Entry:
+    return Entry(
+        before=change["from"],
+        after=change["to"],
+        named=tuple((name, _glob(change[name])) for name in _NAMED if name in change),
+        owner=change["owner"],
+        reason=change["reason"],
+        file=file,
+        line=line,
+    )
+
+
+def _glob(text: str) -> re.Pattern[str]:
+    parts = ({"*": ".*", "?": "."}.get(char, re.escape(char)) for char in text)
+    return re.compile("".join(parts), re.DOTALL)
+
+
+def _texts(kind: Kind, name: str) -> tuple[str, ...]:
+    match name:
+        case "rule":
+            return (kind.rule_before, kind.rule_after)
+        case "requirement":
+            return (kind.requirement_before, kind.requirement_after)
+        case "agent":
+            return (kind.agent,)
+        case "server":
+            return (kind.server,)
+        case _:
+            return (kind.target,)

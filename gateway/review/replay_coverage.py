@@ -1,0 +1,38 @@
+"""How much of what was recorded can be replayed, for each requirement.
+
+Rule 1: a decision counts for a requirement where nothing that it reads was masked or left out.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from gateway.review.masked_fields import Readings, withheld
+from gateway.review.recorded_decision import COMPARED, Left, Row
+
+
+class Share(Struct, frozen=True):
+    """Of how many decisions a requirement can be asked for again; no requirement means all of them together."""
+
+    requirement: str
+    replayable: int
+    decisions: int
+
+
+def shares(items: Iterable[Row | Left], readings: Readings) -> list[Share]:
+    """Return the share of each requirement of a bundle, and last that of the whole decision."""
+    decisions, whole = 0, 0
+    prevented: Counter[str] = Counter()
+    for item in items:
+        if isinstance(item, Left):
+            lost = item.count if item.why in COMPARED else 0
+            decisions += lost
+            prevented.update(dict.fromkeys(readings.names, lost))
+            continue
+        decisions += item.count
+        hidden = readings.prevented(item, withheld(item))
+        prevented.update(dict.fromkeys(hidden, item.count))
+        whole += 0 if hidden else item.count
+    each = [Share(name, decisions - prevented[name], decisions) for name in sorted(readings.names)]
+    return [*each, Share("", whole, decisions)]

@@ -1,0 +1,122 @@
+"""Other values of a team's own data: what its requirements compare the message with.
+
+Rule 1: only data that a requirement reads which stands among the reasons, or which could, is changed; OPA said what
+each reads.
+Rule 2: the values are those of the message, whole and in the parts that people list: of an address or a URL.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+from itertools import islice
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from gateway.artifact.json_types import Json, is_array, is_object
+from gateway.review.whatif.case import Scene
+from gateway.review.whatif.patched_world import Change, World, put
+
+_MOST_WORDS: Final = 12
+_MOST_LISTS: Final = 12
+_SIZE: Final = 3
+_PREFIX: Final = ("data", "own")
+
+
+def own_changes(scene: Scene) -> Iterator[Change]:
+    """Yield the entries that a list, or the limit that a number, of the team's own data may lack or have too many."""
+    read = _read(scene)
+    for path, value in islice(_values(scene.world.data.get("own", {}), read), _MOST_LISTS):
+        if is_array(value):
+            yield from _listed(scene, path, value)
+        else:
+            yield from _limited(scene, path, value)
+
+
+def _listed(scene: Scene, path: tuple[str, ...], value: list[Any]) -> Iterator[Change]:
+    place = ".".join(path)
+    for word in islice(_words(scene.world.question), _MOST_WORDS):
+        if word in value:
+            to = [each for each in value if each != word]
+            yield _change(f'take "{word}" out of own.{place}', path, to)
+        else:
+            yield _change(f'add "{word}" to own.{place}', path, [*value, word])
+
+
+def _limited(scene: Scene, path: tuple[str, ...], value: float) -> Iterator[Change]:
+    for number in islice(_numbers(scene.world.question), _MOST_WORDS):
+        for to in (number, number + 1, number - 1):
+            if to != value:
+                yield _change(f"set own.{'.'.join(path)} to {to}", path, to)
+
+
+def _change(text: str, path: tuple[str, ...], to: Any) -> Change:
+    return Change(text=text, size=_SIZE, apply=partial(_with_own, path, to))
+
+
+def _with_own(path: tuple[str, ...], to: Any, world: World) -> World:
+    return World(world.question, put(world.data, ("own", *path), to))
+
+
+def _read(scene: Scene) -> list[tuple[str, ...]]:
+    """Return the places of the own data that the requirements read which refused, or any where none did."""
+    found: list[tuple[str, ...]] = []
+    for name, about in scene.world.data.get("requirements", {}).items():
+        if scene.unmet and name not in scene.unmet:
+            continue
+        paths = [tuple(str(read).split(".")) for read in about.get("reads", ())]
+        found += [path[2:] for path in paths if path[:2] == _PREFIX]
+    return found
+
+
+def _values(value: Any, read: list[tuple[str, ...]], at: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield the lists of texts and the numbers in the own data at the places that are read."""
+    if is_object(value):
+        for name in sorted(value):
+            yield from _values(value[name], read, (*at, name))
+    elif any(path == at[: len(path)] for path in read) and _is_compared(value):
+        yield at, value
+
+
+def _is_compared(value: Any) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number or (is_array(value) and all(isinstance(each, str) for each in value))
+
+
+def _words(question: Json) -> Iterator[str]:
+    """Yield the texts of the arguments, and of addresses and URLs the part that is usually listed, each once."""
+    seen: set[str] = set()
+    for text in _leaves(question.get("arguments", {})):
+        if isinstance(text, str):
+            for word in (*_parts(text), text):
+                if word and word not in seen:
+                    seen.add(word)
+                    yield word
+
+
+def _parts(text: str) -> Iterator[str]:
+    if text.count("@") == 1:
+        yield text.split("@")[1].lower()
+    try:
+        host = urlsplit(text).hostname if "://" in text else None
+    except ValueError:
+        return
+    if host:
+        yield host
+
+
+def _numbers(question: Json) -> Iterator[float]:
+    for value in _leaves(question.get("arguments", {})):
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            yield value
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    """Yield what an object holds that is no object and no array; without recursion, for it may be deep."""
+    todo: list[Any] = [value]
+    while todo:
+        item = todo.pop(0)
+        if is_object(item):
+            todo += item.values()
+        elif is_array(item):
+            todo += item
+        else:
+            yield item

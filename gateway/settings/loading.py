@@ -1,0 +1,102 @@
+"""Settings from a file and the environment, or everything that is wrong with them.
+
+Rule 1: all problems at once, each with its place and what to do.
+Rule 2: the environment is an argument; nothing here reads the process's own. Its unknown names are no problem here:
+`unknown_variables` has them for a warning.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct, structs
+
+from gateway.settings.cross_checks import clashes
+from gateway.settings.environment_variables import own_variables
+from gateway.settings.model import Settings
+from gateway.settings.setting_sources import Place, Problem, Written, overlay, read_file
+from gateway.settings.typed_reader import Reader, variables
+
+PATH_DEFAULTS: Final[Mapping[tuple[str, str], str]] = {
+    ("state", "directory"): ".state",
+    ("policy", "directory"): ".",
+    ("secrets", "directory"): "secrets",
+}
+"""Directories, from that of the settings file, where nothing is written."""
+
+BELOW_STATE: Final[Mapping[tuple[str, str], str]] = {
+    ("journal", "directory"): "journal",
+    ("sealing", "directory"): "sealing",
+}
+"""Directories that are inside the state directory where nothing is written."""
+
+
+class Problems(Struct, frozen=True):
+    """Why there are no settings."""
+
+    items: tuple[Problem, ...]
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.items)
+
+
+def load(path: Path | None, environ: Mapping[str, str]) -> Settings | Problems:
+    """The settings of `path` (none: defaults, from the working directory) with the environment's on top."""
+    nothing = Written({}, Place("default"))
+    written, problems = read_file(path) if path else (nothing, [])
+    names = variables(Settings)
+    written = _defaulted(overlay(written, names, own_variables(environ)))
+    reader = Reader((path.parent if path else Path()).absolute())
+    settings = reader.read(Settings, written)
+    problems += reader.problems
+    if settings is None or problems:
+        return Problems(tuple(problems))
+    found = [Problem(_place(written, clash.key), clash.key, clash.message, clash.remedy) for clash in clashes(settings)]
+    return Problems(tuple(found)) if found else _normal(settings)
+
+
+def _defaulted(written: Written) -> Written:
+    for path, text in PATH_DEFAULTS.items():
+        written = _with_default(written, path, text)
+    state = _at(written, ("state", "directory"))
+    for path, text in BELOW_STATE.items():
+        if state is not None and isinstance(state.value, str):
+            written = _with_default(written, path, f"{state.value}/{text}")
+    return written
+
+
+def _at(written: Written, path: tuple[str, ...]) -> Written | None:
+    for name in path:
+        entries = written.mapping
+        if entries is None or name not in entries:
+            return None
+        written = entries[name]
+    return written
+
+
+def _with_default(written: Written, path: tuple[str, str], text: str) -> Written:
+    section, key = path
+    root = {} if written.value is None else written.mapping
+    if root is None:
+        return written
+    inner = root.get(section, Written({}, Place("default")))
+    below = {} if inner.value is None else inner.mapping
+    if below is None or key in below:
+        return written
+    filled = Written({**below, key: Written(text, Place("default"))}, inner.place)
+    return Written({**root, section: filled}, written.place)
+
+
+def _place(written: Written, key: str) -> Place:
+    """The nearest place that was written: the setting, else its section, else the file."""
+    names = tuple(key.split("[", maxsplit=1)[0].split("."))
+    for length in range(len(names), 0, -1):
+        found = _at(written, names[:length])
+        if found is not None:
+            return found.place
+    return written.place
+
+
+def _normal(settings: Settings) -> Settings:
+    headers = tuple(dict.fromkeys(name.lower() for name in settings.headers))
+    return structs.replace(settings, headers=headers)

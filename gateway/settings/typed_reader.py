@@ -1,0 +1,174 @@
+"""Written values become Structs by their types; everything that does not fit is reported, not only the first.
+
+Rule 1: an unknown key is a problem: a misspelled limit would otherwise be no limit.
+Rule 2: a field that was reported takes no part further; no value is invented in its place.
+"""
+
+import types
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeVar, Union, cast, get_args, get_origin
+
+import msgspec
+from msgspec import NODEFAULT, Meta, Struct
+from msgspec.structs import FieldInfo, fields
+
+from gateway.settings.setting_sources import PREFIX, Problem, Written
+
+_S = TypeVar("_S", bound=Struct)
+
+RESERVED: Final = frozenset({"MCP_ADMISSION_CONFIG", "MCP_ADMISSION_TOOLS"})
+"""Variables of the command line that are no settings."""
+
+
+def bare(annotation: Any) -> Any:
+    """The type without its Annotated shell."""
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+
+
+def structure(annotation: Any) -> type[Struct] | None:
+    """The Struct that a field holds, itself or as the alternative to null."""
+    plain = bare(annotation)
+    arms: tuple[Any, ...] = get_args(plain) if get_origin(plain) in (types.UnionType, Union) else (plain,)
+    return next((arm for arm in arms if isinstance(arm, type) and issubclass(arm, Struct)), None)
+
+
+def element(annotation: Any) -> type[Struct] | None:
+    """The Struct that a field holds several of."""
+    plain = bare(annotation)
+    return structure(get_args(plain)[0]) if get_origin(plain) is tuple else None
+
+
+def description(annotation: Any) -> str:
+    """What the field is for, in a sentence."""
+    metas = [meta for meta in get_args(annotation)[1:] if isinstance(meta, Meta)] if get_args(annotation) else []
+    return next((meta.description for meta in metas if meta.description), "")
+
+
+def variables(model: type[Struct], path: tuple[str, ...] = ()) -> dict[str, tuple[str, ...]]:
+    """Every environment variable of the model and the setting that it sets."""
+    names: dict[str, tuple[str, ...]] = {}
+    for field in fields(model):
+        here = (*path, field.name)
+        inner = structure(field.type)
+        names |= variables(inner, here) if inner else {PREFIX + "_".join(here).upper(): here}
+    return names
+
+
+class Reader:
+    """Reads one document; `problems` is complete after `read` of the root."""
+
+    def __init__(self, base: Path) -> None:
+        self.problems: list[Problem] = []
+        self._base = base
+
+    def read(self, model: type[_S], written: Written, key: str = "") -> _S | None:
+        """The Struct, or None with at least one problem reported."""
+        entries = {} if written.value is None else written.mapping
+        if entries is None:
+            self._report(written, key, "must be a mapping of settings", "Write its keys indented below it.")
+            return None
+        before = len(self.problems)
+        known = {field.name: field for field in fields(model)}
+        self._unknown(entries, set(known), key)
+        values = {
+            name: self._field(field, entries[name], _below(key, name))
+            for name, field in known.items()
+            if name in entries
+        }
+        self._missing(known, values, written, key)
+        return model(**values) if len(self.problems) == before else None
+
+    def _unknown(self, entries: dict[str, Written], known: set[str], key: str) -> None:
+        for name, written in entries.items():
+            if name not in known:
+                close = get_close_matches(name, known, 1)
+                remedy = f"Did you mean `{close[0]}`?" if close else f"Known here: {', '.join(sorted(known))}."
+                self._report(written, _below(key, name), "is not a setting", remedy)
+
+    def _missing(self, known: dict[str, FieldInfo], values: dict[str, Any], written: Written, key: str) -> None:
+        for name, field in known.items():
+            if name not in values and field.default is NODEFAULT and field.default_factory is NODEFAULT:
+                self._report(written, _below(key, name), "is missing", description(field.type) or "Add it.")
+
+    def _field(self, field: FieldInfo, written: Written, key: str) -> Any:
+        inner, repeated = structure(field.type), element(field.type)
+        if inner and not (written.value is None and field.default is None):
+            return self.read(inner, written, key)
+        if repeated:
+            return self._several(repeated, written, key)
+        return self._value(field.type, written, key)
+
+    def _several(self, model: type[Struct], written: Written, key: str) -> Any:
+        items = self._json(written, key) if written.text else written
+        several = items.sequence
+        if several is None:
+            self._report(written, key, "must be a list", "Begin each entry with `- `, or give a JSON list.")
+            return ()
+        return tuple(self.read(model, item, f"{key}[{index}]") for index, item in enumerate(several))
+
+    def _json(self, written: Written, key: str) -> Written:
+        try:
+            return _located(msgspec.json.decode(written.value), written)
+        except msgspec.DecodeError as error:
+            self._report(written, key, f"is not JSON: {error}", "Give a JSON list.")
+            return Written([], written.place)
+
+    def _value(self, annotation: Any, written: Written, key: str) -> Any:
+        try:
+            return msgspec.convert(
+                _words(annotation, written) if written.text else _plain(written),
+                annotation,
+                strict=not written.text,
+                dec_hook=self._path,
+            )
+        except (msgspec.ValidationError, ValueError) as error:
+            message = str(error).replace(" - at `$`", "").replace(" - at `$", " at `")
+            self._report(written, key, message, description(annotation) or "Correct the value.")
+            return None
+
+    def _path(self, wanted: type, value: Any) -> Any:
+        if wanted is not Path or not isinstance(value, str) or not value or "\0" in value:
+            raise ValueError("Expected a path")
+        return (self._base / value).absolute()
+
+    def _report(self, written: Written, key: str, message: str, remedy: str) -> None:
+        self.problems.append(Problem(written.place, key, message[0].lower() + message[1:], remedy))
+
+
+def _below(key: str, name: str) -> str:
+    return f"{key}.{name}" if key else name
+
+
+def _plain(written: Written) -> Any:
+    if written.sequence is not None:
+        return [_plain(item) for item in written.sequence]
+    if written.mapping is not None:
+        return {name: _plain(item) for name, item in written.mapping.items()}
+    return written.value
+
+
+def _words(annotation: Any, written: Written) -> Any:
+    """An environment variable's text; lists are words between commas, mappings `name=value` between commas.
+
+    An empty text is null where null is allowed.
+    """
+    text: str = written.value
+    if get_origin(bare(annotation)) is Mapping:
+        pairs = (word.partition("=") for word in text.split(",") if word.strip())
+        return {name.strip(): value.strip() for name, _, value in pairs}
+    if get_origin(bare(annotation)) is tuple:
+        return [word.strip() for word in text.split(",") if word.strip()]
+    if not text and type(None) in get_args(bare(annotation)):
+        return None
+    return text
+
+
+def _located(value: Any, written: Written) -> Written:
+    if isinstance(value, list):
+        return Written([_located(item, written) for item in cast("list[Any]", value)], written.place)
+    if isinstance(value, dict):
+        entries = cast("dict[str, Any]", value).items()
+        return Written({name: _located(item, written) for name, item in entries}, written.place)
+    return Written(value, written.place)

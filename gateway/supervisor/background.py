@@ -1,0 +1,90 @@
+"""What runs beside the workers: they are told of bundles, hubs are told of them, and the future is looked at.
+
+Rule 1: everything here is news for somebody; nothing that is enforced waits for it.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Sequence
+from typing import Final
+
+from gateway.opa.process import Report
+from gateway.settings import BundleService, Settings
+from gateway.supervisor.bundle_followers import Following
+from gateway.supervisor.expiry_warnings import Outlook
+from gateway.supervisor.follow_spec import service_of
+from gateway.supervisor.heartbeat import Heart, Heartbeat, agreed, beating
+from gateway.supervisor.opa_sidecar import Sidecar
+from gateway.supervisor.readiness_log import ReadinessLog
+from gateway.supervisor.worker_pool import Worker
+from gateway.version import VERSION
+
+LOOK_S: Final = 1.0
+
+
+@contextlib.asynccontextmanager
+async def attending(
+    settings: Settings, opa: Sidecar, workers: Sequence[Worker], outlook: Outlook, report: Report
+) -> AsyncGenerator[None]:
+    """All of it while the block runs."""
+    async with contextlib.AsyncExitStack() as stack:
+        _connect(opa, workers)
+        if settings.policy.bundle is not None:
+            heart = await stack.enter_async_context(_heart(settings, settings.policy.bundle, opa, workers))
+            for worker in workers:
+                worker.on_enforces = heart.wake
+        looking = asyncio.create_task(_looking(workers, outlook, ReadinessLog(report)))
+        stack.callback(looking.cancel)
+        yield
+
+
+def _connect(opa: Sidecar, workers: Sequence[Worker]) -> None:
+    """Let workers look for another revision when OPA has taken one, and know when the policy was confirmed."""
+
+    def beat() -> None:
+        for worker in workers:
+            worker.beat()
+
+    def confirm(unix_ns: int, revision: str) -> None:
+        for worker in workers:
+            worker.confirm(unix_ns, revision)
+
+    if opa.feed is not None:
+        opa.feed.endpoint.on_taken = beat
+    if isinstance(opa.news, Following):
+        opa.news.on_confirmed = confirm
+        if opa.news.confirmed[0]:
+            confirm(*opa.news.confirmed)
+
+
+@contextlib.asynccontextmanager
+async def _heart(
+    settings: Settings, service: BundleService, opa: Sidecar, workers: Sequence[Worker]
+) -> AsyncGenerator[Heart]:
+    def say(url: str) -> Heartbeat:
+        enforced = agreed([worker.enforces for worker in workers])
+        return Heartbeat(
+            gateway=settings.gateway_id,
+            labels=settings.labels,
+            channel=service.channel,
+            revision=enforced.revision,
+            emergency=enforced.emergency if opa.stops is None else opa.stops.known_as(url, enforced.emergency),
+            problem="" if opa.news is None else opa.news.problem,
+            version=VERSION,
+        )
+
+    def said(url: str, why: str) -> None:
+        if isinstance(opa.news, Following):
+            opa.news.heard(url, why)
+
+    async with beating(service_of(settings, service, service.urls), say, said) as heart:
+        if isinstance(opa.news, Following):
+            opa.news.on_problem = heart.wake
+        yield heart
+
+
+async def _looking(workers: Sequence[Worker], outlook: Outlook, readiness: ReadinessLog) -> None:
+    while True:
+        readiness.look([worker.latest for worker in workers])
+        outlook.look([worker.latest for worker in workers if worker.latest.revision])
+        await asyncio.sleep(LOOK_S)  # noqa: TID251 - the rhythm of looking

@@ -1,0 +1,58 @@
+"""Counts what happened to the gateway's own processes and policy, for `/metrics`.
+
+Rule 1: events have names of our own, so their number is bounded; nothing of a client becomes a label.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from gateway.artifact.rejection import MEANINGS
+from gateway.opa.process import Report
+
+METRIC: Final = "mcp_admission_events_total"
+REJECTED: Final = "mcp_admission_bundles_rejected_total"
+REFUSED: Final = "mcp_admission_policy_refused"
+_SAVES: Final = {"policy_refused": 1, "policy_unwatched": 1, "policy_published": 0, "policy_restored": 0}
+"""Whether the last save is refused after the event."""
+_NAME: Final = re.compile(r"[a-z][a-z_]{0,40}")
+
+
+class Tally:
+    """Passes events on to the log, and counts them."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._counts: Counter[str] = Counter()
+        self._codes: Counter[str] = Counter(dict.fromkeys(MEANINGS, 0))
+        self._refused: int | None = None
+
+    def __call__(self, event: str, /, **fields: object) -> None:
+        """Take one event."""
+        self._counts[event if _NAME.fullmatch(event) else "other"] += 1
+        self._refused = _SAVES.get(event, self._refused)
+        if event.endswith("rejected") and fields.get("code") in MEANINGS:
+            self._codes[str(fields["code"])] += 1
+        self._report(event, **fields)
+
+    def over(self, render: Callable[[Sequence[bytes]], bytes]) -> Callable[[Sequence[bytes]], bytes]:
+        """Return the rendering of the workers' samples with these counts after it."""
+        return lambda samples: render(samples) + self.text()
+
+    def text(self) -> bytes:
+        """Return the counts as Prometheus text."""
+        events = _family(METRIC, "What happened to processes and policy.", "event", self._counts)
+        return events + _family(REJECTED, "Bundles that were not taken, by why.", "code", self._codes) + self._saves()
+
+    def _saves(self) -> bytes:
+        if self._refused is None:
+            return b""
+        said = "1 while the policy directory as it is saved is refused and an earlier revision is in force."
+        return f"# HELP {REFUSED} {said}\n# TYPE {REFUSED} gauge\n{REFUSED} {self._refused}\n".encode()
+
+
+def _family(metric: str, text: str, label: str, counts: Counter[str]) -> bytes:
+    head = f"# HELP {metric} {text}\n# TYPE {metric} counter\n"
+    lines = (f'{metric}{{{label}="{name}"}} {count}\n' for name, count in sorted(counts.items()))
+    return (head + "".join(lines)).encode()

@@ -1,0 +1,78 @@
+"""What is followed: where it is asked for, whose keys count, and whether what came may be offered.
+
+Rule 1: keys and the highest number are read anew for each judgment: files may change while the gateway runs.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct
+
+from gateway.admission.policy_input import SCHEMA
+from gateway.artifact.artifact import Artefact
+from gateway.artifact.emergency_bundle import ENVIRONMENT
+from gateway.artifact.public_keys import KeyFile, verifying_key
+from gateway.artifact.rejection import Rejected
+from gateway.artifact.signature_checks import Standing, VerifyingKey
+from gateway.follow.acceptance import POLICIES, STOPS, Use, heedless, judged
+from gateway.follow.bundle_polling import Service
+from gateway.follow.follower import News
+from gateway.journal.highwater import Highwater
+from gateway.settings import BundleKey, BundleService, Settings
+from gateway.version import VERSION
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """One thing to follow."""
+
+    use: Use
+    path: str
+    urls: tuple[str, ...]
+    keys: tuple[BundleKey, ...]
+    level: str
+    """Where its highest number is kept."""
+    kept: str
+    """The name under which the last good one is kept."""
+    tell: Callable[[News], None]
+
+
+def service_of(settings: Settings, service: BundleService, urls: Sequence[str]) -> Service:
+    """Return the service as it is asked, at these of its URLs."""
+    return Service(urls=tuple(urls), token_file=service.token_file, ca_file=service.ca_file, labels=settings.labels)
+
+
+def keys_of(keys: Sequence[BundleKey]) -> list[VerifyingKey]:
+    """Return the keys in these files; raises OSError or ValueError where one is of no use."""
+    return [verifying_key(KeyFile(file=key.file, keyid=key.keyid, algorithm=key.algorithm)) for key in keys]
+
+
+def fit(settings: Settings, wanted: Wanted, content: bytes, seq: int) -> Artefact | Rejected:
+    """Return the bundle where it may be offered, otherwise why not."""
+    bundle = settings.policy.bundle
+    try:
+        highest = Highwater(settings.journal.directory).seen(wanted.level)
+    except OSError as error:
+        return Rejected("policy_regressed", f"what was enforced before cannot be read: {error}")
+    standing = Standing(
+        environment=ENVIRONMENT if wanted.use is STOPS else settings.policy.environment,
+        highest_seq=max(seq, highest),
+        unix_ns=time.time_ns(),
+        version=VERSION,
+        input_schema=SCHEMA,
+        grace_s=0 if bundle is None else bundle.not_after_grace_s,
+    )
+    try:
+        artefact = judged(content, wanted.use, [key for each in wanted.keys for key in _readable(each)], standing)
+    except (ValueError, TypeError, ArithmeticError, LookupError, RecursionError, MemoryError) as error:
+        # Bytes of anybody's making: nothing in them may end the following of what comes after them.
+        return Rejected("bundle_unreadable", f"it cannot be judged: {type(error).__name__}")
+    wrong = heedless(artefact) if wanted.use is POLICIES and isinstance(artefact, Artefact) else None
+    return wrong or artefact
+
+
+def _readable(key: BundleKey) -> list[VerifyingKey]:
+    """A key whose file is of no use any more is no key."""
+    try:
+        return keys_of([key])
+    except (OSError, ValueError):
+        return []

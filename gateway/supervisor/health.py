@@ -1,0 +1,46 @@
+"""What the supervisor itself knows of the gateway's health."""
+
+from collections.abc import Mapping
+
+from gateway.supervisor.bundle_followers import Following
+from gateway.supervisor.expiry_warnings import Outlook
+from gateway.supervisor.opa_sidecar import Sidecar
+
+
+class Condition:
+    """Answers `/readyz` for everything that is not a worker's."""
+
+    def __init__(self, sidecar: Sidecar, outlook: Outlook) -> None:
+        self._sidecar = sidecar
+        self._outlook = outlook
+        self.draining = False
+
+    def missing(self) -> Mapping[str, str]:
+        """Return what is missing, with what is known about it."""
+        found: dict[str, str] = {}
+        if self.draining:
+            found["gateway"] = "it is shutting down"
+        news, feed = self._sidecar.news, self._sidecar.feed
+        if news is not None and not news.first.is_set():
+            found["policy"] = news.waiting
+        if feed is not None and not feed.stopped.is_set():
+            found["stops"] = self._stops_problem or "the hub's stops have not come yet"
+        if not found and self._sidecar.opa is not None and not self._sidecar.opa.pid:
+            found["opa"] = "it is not running"
+        return found
+
+    def notes(self) -> Mapping[str, str]:
+        """Return what an operator should see although the gateway may be ready."""
+        news = self._sidecar.news
+        found = {"stops_problem": self._stops_problem}
+        if news is not None:
+            found["policy_problem"] = news.problem
+        if isinstance(news, Following):
+            found["hub_problem"] = news.away
+            found["heartbeat_problem"] = news.unheard
+            found["clock_problem"] = news.clocks
+        return {name: text for name, text in found.items() if text} | dict(self._outlook.notes())
+
+    @property
+    def _stops_problem(self) -> str:
+        return "" if self._sidecar.stops is None else self._sidecar.stops.problem

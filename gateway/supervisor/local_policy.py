@@ -1,0 +1,106 @@
+"""Policy from the directory on this machine: built on every save, and fed to the managed OPA.
+
+Rule 1: development and production (`following`) differ in nothing but this; OPA verifies the signature either way.
+Rule 2: a policy that does not build is told with file and line, and the last good revision stays in force.
+Rule 3: the scenarios of a save are run after it is in force; those that end otherwise are a warning.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Final
+
+from gateway.policy.build import Builder, Content, PolicySource
+from gateway.policy.scenario_runs import ScenarioRun, ScenarioRuns
+from gateway.policy.source_watcher import Event, Published, Publisher, Refused, Restored
+from gateway.settings import Settings
+from gateway.supervisor.bundle_server import Feed
+from gateway.supervisor.event_log import Note
+
+
+class PolicyNews:
+    """Tells the chronicle what became of each save, and remembers what is wrong."""
+
+    waiting: Final = "it is being built"
+
+    def __init__(self, note: Note) -> None:
+        self._note = note
+        self.problem = ""
+        """Why the policy directory as it is now is not enforced; empty where it is."""
+        self._scenarios_hold = True
+        self.first: Final = asyncio.Event()
+        """Set when the first build has come to something: before that OPA has nothing to ask for."""
+
+    def ended(self, publishing: asyncio.Task[object]) -> None:
+        """Tell when publishing has ended by an error: what is saved from now on is not enforced."""
+        self.first.set()
+        error = None if publishing.cancelled() else publishing.exception()
+        if error is not None:
+            self.problem = f"the policy directory is no longer watched ({error!r}). Restart the gateway."
+            self._note("unwatched", detail=repr(error))
+
+    def __call__(self, event: Event) -> None:
+        """Take one event."""
+        self.first.set()
+        match event:
+            case Published():
+                self.problem = ""
+                left = [str(problem) for problem in event.unread]
+                detail = "\n".join([*left, *(warning.as_warning for warning in event.warnings)])
+                self._note("published", revision=event.revision, detail=detail, seconds=round(event.seconds, 3))
+            case Restored():
+                self.problem = ""
+                self._note("restored", revision=event.revision)
+            case Refused():
+                self.problem = "\n".join(str(problem) for problem in event.problems)
+                self._note("refused", revision=event.in_force, detail=self.problem)
+
+    def scenarios(self, run: ScenarioRun) -> None:
+        """Report one run of the scenarios; report that all hold only after a run in which some did not."""
+        if run.error:
+            self._note("scenarios_not_run", revision=run.revision, detail=run.error)
+        elif run.failed:
+            detail = "\n".join(problem.as_warning for problem in run.failed)
+            self._note("scenarios_failed", revision=run.revision, detail=detail, failed=len(run.failed), of=run.count)
+        elif not self._scenarios_hold:
+            self._note("scenarios_hold", revision=run.revision, of=run.count)
+        self._scenarios_hold = not run.error and not run.failed
+
+    def scenarios_ended(self, running: asyncio.Task[object]) -> None:
+        """Report that an error ended the scenario runs: later saves are enforced without them."""
+        error = None if running.cancelled() else running.exception()
+        if error is not None:
+            self._note("scenarios_not_run", detail=f"scenarios are no longer run ({error!r}). Restart the gateway.")
+
+
+@contextlib.asynccontextmanager
+async def published(
+    settings: Settings, opa: Path, feed: Feed, note: Note, *, above: int = 0
+) -> AsyncGenerator[PolicyNews]:
+    """The policy directory's bundles, built on every save and fed to OPA while the block runs.
+
+    `above` is the highest sequence number that was ever enforced.
+    """
+    builder = Builder(settings.state.directory, opa, key=feed.policy_key)
+    news = PolicyNews(note)
+    watch = settings.policy.watch
+    source = PolicySource(settings.policy.directory, settings.policy.environment, editing=watch)
+    runs = ScenarioRuns(opa, news.scenarios)
+
+    def checked(content: Content, revision: str) -> None:
+        feed.files.take(revision, content.files)
+        runs.take(content, revision)
+
+    publisher = Publisher(builder, source, feed.endpoint, news, checked)
+    work = publisher.run(above=above) if watch else publisher.publish(above=above)
+    publishing = asyncio.create_task(work)
+    publishing.add_done_callback(news.ended)
+    running = asyncio.create_task(runs.follow())
+    running.add_done_callback(news.scenarios_ended)
+    try:
+        yield news
+    finally:
+        publishing.cancel()
+        running.cancel()
+        await asyncio.wait([publishing, running])

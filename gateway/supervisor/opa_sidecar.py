@@ -1,0 +1,138 @@
+"""OPA and its policy as the supervisor runs them: managed and fed, or somebody else's and left alone.
+
+Rule 1: what can never work is said before anything is started.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import Struct, structs
+
+from gateway.follow.bundle_listener import listening
+from gateway.journal.highwater import Highwater
+from gateway.opa.binary import Unobtainable, obtain
+from gateway.opa.configuration import Memory
+from gateway.opa.process import ManagedOpa, OpaUnsuitableError, Report
+from gateway.settings import Settings
+from gateway.supervisor.bundle_followers import Following, following
+from gateway.supervisor.bundle_server import Feed
+from gateway.supervisor.definition_changes import RevisionFiles
+from gateway.supervisor.event_log import Chronicle
+from gateway.supervisor.stop_list import Stopping, stopping
+
+if TYPE_CHECKING:
+    from gateway.supervisor.local_policy import PolicyNews
+
+
+class UnstartableError(Exception):
+    """The gateway cannot start; the text says why and what to do."""
+
+
+class Sidecar(Struct, frozen=True):
+    """What workers and health need of it; nothing of it where OPA is not ours."""
+
+    opa: ManagedOpa | None = None
+    news: "PolicyNews | Following | None" = None
+    stops: Stopping | None = None
+    feed: Feed | None = None
+
+    @property
+    def socket(self) -> str:
+        """The managed OPA's socket, empty where OPA is not ours."""
+        return "" if self.opa is None else str(self.opa.socket)
+
+    @property
+    def files(self) -> RevisionFiles | None:
+        """What the last policies say of reviewed definitions; null if OPA has its policies from elsewhere."""
+        return None if self.feed is None else self.feed.files
+
+    @property
+    def followed(self) -> bool:
+        """Whether bundles come from afar, and their confirmation counts."""
+        return isinstance(self.news, Following)
+
+
+@contextlib.asynccontextmanager
+async def sidecar(settings: Settings, note: Chronicle) -> AsyncGenerator[Sidecar]:
+    """OPA with its policy while the block runs; raises UnstartableError."""
+    if not settings.opa.managed:
+        yield Sidecar()
+        return
+    binary = await _binary(settings, note.report)
+    async with (
+        listening() as (endpoint, address),
+        _fed(settings, binary, Feed(endpoint, address), note) as fed,
+        _managed(settings, binary, fed, note.report) as opa,
+    ):
+        yield structs.replace(fed, opa=opa)
+
+
+@contextlib.asynccontextmanager
+async def _fed(settings: Settings, binary: Path, feed: Feed, note: Chronicle) -> AsyncGenerator[Sidecar]:
+    """What OPA is fed with, from the stops and from the policy's source."""
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            stops = await stack.enter_async_context(stopping(settings, feed, note))
+            news = await stack.enter_async_context(_source(settings, binary, feed, stops, note))
+        except OSError as error:
+            raise UnstartableError(f"{error.filename}: {error.strerror}") from error
+        yield Sidecar(news=news, stops=stops, feed=feed)
+
+
+@contextlib.asynccontextmanager
+async def _source(
+    settings: Settings, binary: Path, feed: Feed, stops: Stopping, note: Chronicle
+) -> "AsyncGenerator[PolicyNews | Following]":
+    service = settings.policy.bundle
+    if service is None:
+        from gateway.supervisor.local_policy import published  # noqa: PLC0415 - who follows bundles waits for no builder
+
+        above = Highwater(settings.journal.directory).seen(settings.policy.environment)
+        async with published(settings, binary, feed, note, above=above) as news:
+            yield news
+        return
+    try:
+        following_ = following(settings, service, feed, stops, note)
+        async with following_ as found:
+            yield found
+    except ValueError as error:
+        raise UnstartableError(f"`policy.bundle`: {error}.") from error
+
+
+@contextlib.asynccontextmanager
+async def _managed(settings: Settings, binary: Path, fed: Sidecar, report: Report) -> AsyncGenerator[ManagedOpa]:
+    """OPA, started once there is something to feed it: before that it could only fail to fetch, and pause."""
+    if fed.feed is None or fed.news is None:
+        raise UnstartableError("there is nothing to feed OPA with")
+    memory = Memory(gogc=settings.opa.gogc, limit=f"{settings.opa.memory_limit_mib}MiB")
+    opa = ManagedOpa(binary, fed.feed.source, report=report, memory=memory)
+    starting: asyncio.Task[None] | None = None
+    try:
+        await opa.check()
+        starting = asyncio.create_task(_started(opa, fed.news.first, fed.feed.stopped))
+        yield opa
+    except OpaUnsuitableError as error:
+        raise UnstartableError(str(error)) from error
+    finally:
+        if starting is not None:
+            starting.cancel()
+            await asyncio.wait([starting])
+        await opa.stop()
+
+
+async def _started(opa: ManagedOpa, *needed: asyncio.Event) -> None:
+    for event in needed:
+        await event.wait()
+    opa.start()
+
+
+async def _binary(settings: Settings, report: Report) -> Path:
+    if settings.opa.binary is not None:
+        return settings.opa.binary
+    try:
+        return await asyncio.to_thread(obtain, lambda line: report("obtaining_opa", line=line))
+    except Unobtainable as error:
+        raise UnstartableError(str(error)) from error

@@ -1,0 +1,40 @@
+"""A worker's questions who owns what a message names, put to all other workers.
+
+Rule 1: the answer is null if one of the others does not answer in time; a worker that does not run owns nothing.
+Rule 2: no more than `_AT_ONCE` questions are open; one beyond that is answered with null at once.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from gateway.protocol.ownership_claims import united
+from gateway.supervisor.control_channel import Claimed
+from gateway.supervisor.worker_pool import Worker
+
+_AT_ONCE: Final = 512
+
+
+class ClaimExchange:
+    """Passes claims from each worker to the others, and their answers back."""
+
+    def __init__(self, workers: Sequence[Worker]) -> None:
+        """Listen to all workers."""
+        self._workers: Final = workers
+        self._open: Final[set[asyncio.Task[None]]] = set()
+        for worker in workers:
+            worker.on_claim = self._claimed
+
+    def _claimed(self, asking: Worker, claimed: Claimed) -> None:
+        if len(self._open) >= _AT_ONCE:
+            asking.answer(claimed.number, None)
+            return
+        task = asyncio.get_running_loop().create_task(self._answered(asking, claimed))
+        self._open.add(task)
+        task.add_done_callback(self._open.discard)
+
+    async def _answered(self, asking: Worker, claimed: Claimed) -> None:
+        others = [worker.held(claimed.claim) for worker in self._workers if worker is not asking]
+        answers = await asyncio.gather(*others)
+        known = [answer for answer in answers if answer is not None]
+        asking.answer(claimed.number, united(claimed.claim, known) if len(known) == len(answers) else None)

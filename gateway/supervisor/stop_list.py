@@ -1,0 +1,218 @@
+"""The stops that the managed OPA decides by: those of this machine, and of hubs where their key is in the settings.
+
+Rule 1: stops add up: what any of them stops is stopped, so that a gateway can be told also while a hub is away; only
+where a stop was made it is lifted.
+Rule 2: a file that cannot be read lifts nothing: what stood stays, and at the start OPA is fed nothing and so decides
+nothing.
+Rule 3: the document's number never falls: it is that of the newest of them, or the highest ever enforced.
+Rule 4: a hub is told its own revision where what is enforced holds it: of other numbers it knows nothing.
+Rule 5: a hub's stop lasts as long as it was made for, by this machine's clock: where the hub's is behind, its end is
+moved by as much, but no further than a day after it was first known here; it is never moved back, whatever clocks say
+later.
+Rule 6: a stop of another maker that lasts longer than a day is obeyed, and told: only a person may end it early.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from gateway.admission.record import rfc3339
+from gateway.artifact.artifact import Artefact
+from gateway.artifact.emergency_bundle import ENVIRONMENT, LONGEST_S, Stop, emergency_bundle, selected
+from gateway.artifact.rejection import Rejected
+from gateway.artifact.stop_file import Standing, Stops
+from gateway.follow.acceptance import stops_in
+from gateway.follow.bundle_endpoint import Offer
+from gateway.follow.bundle_polling import APART_S
+from gateway.journal.highwater import Highwater
+from gateway.settings import Settings
+from gateway.supervisor.bundle_server import Feed
+from gateway.supervisor.event_log import Note
+from gateway.supervisor.inotify import noticing
+
+_NS: Final = 1_000_000_000
+_LONGEST_NS: Final = (LONGEST_S + 300) * _NS
+"""How long a stop may have to go, where the clock of its maker is ahead of ours."""
+REMEMBERED: Final = 64
+"""How many documents back a hub's own revision is known; workers are behind by one or two."""
+_LATEST_NS: Final = (1 << 63) - 1
+"""The latest end, in the year 2262: a later one can neither be written for OPA nor told."""
+_State = tuple[int, int, int] | None
+
+
+class Stopping:
+    """Feeds the stops; `follows` where those of a hub are waited for."""
+
+    def __init__(self, stops: Stops, feed: Feed, note: Note, *, floor: int, follows: bool) -> None:
+        """Take where stops are kept; `floor` is the highest number that was ever enforced."""
+        self._stops: Final = stops
+        self._feed: Final = feed
+        self._note: Final = note
+        self._floor: Final = floor
+        self._follows: Final = follows
+        self._hubs: Final[dict[str, Artefact]] = {}
+        self._held: Final[dict[str, Mapping[str, str]]] = {}
+        """What the last documents were made of: by their revision, the revision of each hub's."""
+        self._local: Standing | None = None
+        self._behind_s: Final[dict[str, float]] = {}
+        self._ends: dict[tuple[str, str], tuple[int, int]] = {}
+        """Of each stop of a hub: when it was first known, and the latest end that was known."""
+        self._all: Sequence[Stop] = ()
+        self._seen: _State = (0, 0, 0)
+        self._known: Mapping[str, Stop] = {}
+        self.problem = ""
+        """Why the file of stops is not what is enforced; empty where it is."""
+
+    async def run(self) -> None:
+        """Look for changes until cancelled: a stop is to be felt at once."""
+        with noticing(self._stops.path.parent) as notice:
+            while True:
+                self.look()
+                await notice.change()
+
+    def look(self) -> None:
+        """Take what the file says, where it has changed."""
+        self._ended()
+        state = self._state()
+        if state == self._seen:
+            return
+        self._seen = state
+        try:
+            self._local = self._stops.standing()
+        except OSError as error:
+            self.problem = f"{error.filename}: {error.strerror}"
+            self._note("stops_unreadable", detail=self.problem)
+            return
+        self.problem = ""
+        self._offer()
+
+    def take(self, url: str, artefact: Artefact) -> None:
+        """Take the stops of the hub at `url`."""
+        self._hubs[url] = artefact
+        self._offer()
+
+    def behind(self, url: str, seconds: float) -> None:
+        """Take by how much the clock of the hub at `url` is behind ours; little more or less is no news."""
+        known = self._behind_s.get(url, 0.0)
+        if abs(seconds - known) > APART_S:
+            self._behind_s[url] = seconds
+            if seconds > known and url in self._hubs:
+                self._offer()
+
+    def known_as(self, url: str, revision: str) -> str:
+        """The document of this revision as the hub at `url` knows it: as its own; empty where that is no part of it.
+
+        Empty, too, where it is so long ago that nobody knows: its number may be that of another hub.
+        """
+        return self._held.get(revision, {}).get(url, "") if self._follows else revision
+
+    def _state(self) -> _State:
+        try:
+            status = self._stops.path.stat()
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_ino, status.st_size
+
+    def _offer(self) -> None:
+        """Offer what all say together, once this machine and a hub have said something."""
+        if self._local is None or (self._follows and not self._hubs):
+            return
+        now = time.time_ns()
+        local = [stop for stop in self._local.stops if stop.until_unix_ns > now]
+        there, moved = self._there()
+        own = max(self._local.seq, self._floor)
+        hubs = list(self._hubs.values())
+        if len(hubs) == 1 and not local and not moved and hubs[0].manifest.metadata.seq >= own:
+            self._feed.stops(hubs[0])
+            self._remember(hubs[0].revision)
+        else:
+            seq = max(own, *(hub.manifest.metadata.seq for hub in hubs), 0)
+            packed = emergency_bundle(_distinct([*there, *local]), seq, self._feed.stops_key)
+            self._feed.stops(Offer(f'"{hashlib.sha256(packed.content).hexdigest()}"', packed.content))
+            self._remember(packed.revision)
+        self._tell([*there, *local], now)
+
+    def _there(self) -> tuple[list[Stop], bool]:
+        """The stops of all hubs, and whether the end of one was moved."""
+        made = [(url, stop) for url, hub in self._hubs.items() for stop in _stops_of(hub)]
+        now = time.time_ns()
+        ends = {(url, stop.id): self._end(url, stop, now) for url, stop in made}
+        self._ends = ends
+        stops = [replace(stop, until_unix_ns=ends[url, stop.id][1]) for url, stop in made]
+        return stops, stops != [stop for _, stop in made]
+
+    def _end(self, url: str, stop: Stop, now: int) -> tuple[int, int]:
+        """Since when a hub's stop is known, and its end by our clock."""
+        since, known = self._ends.get((url, stop.id), (now, 0))
+        furthest = max(stop.until_unix_ns, since) + LONGEST_S * _NS
+        moved = min(stop.until_unix_ns + int(self._behind_s.get(url, 0.0) * _NS), furthest)
+        return since, min(max(known, moved), _LATEST_NS)
+
+    def _ended(self) -> None:
+        """Tell of stops whose time is over."""
+        now = time.time_ns()
+        if any(stop.until_unix_ns <= now for stop in self._known.values()):
+            self._tell(self._all, now)
+
+    def _remember(self, revision: str) -> None:
+        self._held[revision] = {url: hub.revision for url, hub in self._hubs.items()}
+        for old in list(self._held)[:-REMEMBERED]:
+            del self._held[old]
+
+    def _tell(self, stops: Sequence[Stop], now: int) -> None:
+        """Say what has been stopped and lifted since the last time."""
+        self._all = stops
+        standing = {stop.id: stop for stop in stops if stop.until_unix_ns > now}
+        for stop_id, stop in standing.items():
+            if stop_id not in self._known:
+                self._note("stopped", detail=_words(stop))
+                if stop.until_unix_ns - now > _LONGEST_NS:
+                    self._note("stop_overlong", detail=_words(stop))
+        for stop_id, stop in self._known.items():
+            if stop_id not in standing:
+                self._note("lifted" if stop.until_unix_ns > now else "stop_ended", detail=_words(stop))
+        self._known = standing
+
+
+def _stops_of(artefact: Artefact) -> tuple[Stop, ...]:
+    """The stops of a hub's document, which was judged before."""
+    found = stops_in(artefact)
+    if isinstance(found, Rejected):
+        raise TypeError(str(found))
+    return found
+
+
+def _distinct(stops: Sequence[Stop]) -> list[Stop]:
+    """Return each stop once: two hubs may know the same one."""
+    return [*{msgspec.json.encode(stop): stop for stop in stops}.values()]
+
+
+def _words(stop: Stop) -> str:
+    until = rfc3339(stop.until_unix_ns)
+    return f"{selected(stop)}, by {stop.by}, until {until}: {stop.because} (stop {stop.id})"
+
+
+@contextlib.asynccontextmanager
+async def stopping(settings: Settings, feed: Feed, note: Note) -> AsyncGenerator[Stopping]:
+    """The stops, fed while the block runs; raises OSError where the highest number enforced cannot be read."""
+    bundle = settings.policy.bundle
+    stops = Stopping(
+        Stops(settings.state.directory),
+        feed,
+        note,
+        floor=Highwater(settings.journal.directory).seen(ENVIRONMENT),
+        follows=bundle is not None and bundle.emergency is not None,
+    )
+    stops.look()
+    looking = asyncio.create_task(stops.run())
+    try:
+        yield stops
+    finally:
+        looking.cancel()
+        await asyncio.wait([looking])

@@ -1,0 +1,46 @@
+"""The supervisor's questions to one worker, each answered by one `Told` with the same number.
+
+Rule 1: a question without an answer in time, or to a worker that ends, has the answer null.
+"""
+
+import asyncio
+from typing import Final
+
+from gateway.protocol.ownership_claims import Claim
+from gateway.supervisor.control_channel import About, Ask, Channel, Told
+
+ANSWER_S: Final = 2.0
+"""Seconds in which a worker answers a question of the supervisor."""
+
+
+class Questions:
+    """The open questions to one worker process."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, asyncio.Future[Told]] = {}
+        self._asked = 0
+
+    async def ask(self, channel: Channel, about: About, claim: Claim | None = None) -> Told | None:
+        """Return the worker's answer, None if there is none in time."""
+        self._asked += 1
+        number = self._asked
+        self._open[number] = asyncio.get_running_loop().create_future()
+        channel.send(Ask(number, about, claim))
+        try:
+            return await asyncio.wait_for(self._open[number], ANSWER_S)
+        except TimeoutError:
+            return None
+        finally:
+            self._open.pop(number, None)
+
+    def answer(self, told: Told) -> None:
+        """Take an answer; nothing waits for one that comes after its deadline."""
+        question = self._open.get(told.number)
+        if question is not None and not question.done():
+            question.set_result(told)
+
+    def end(self) -> None:
+        """Answer every open question with nothing: the worker has ended."""
+        for number, question in self._open.items():
+            if not question.done():
+                question.set_result(Told(number=number))

@@ -1,0 +1,74 @@
+"""Stops are kept whole, bounded, and under a sequence number that only grows."""
+
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from gateway.artifact.emergency_bundle import Stop
+from gateway.artifact.stop_file import Standing, Stops
+
+NOW = 1_795_000_000_000_000_000
+SECOND = 1_000_000_000
+STOP = Stop(
+    id="s1", kind="agent", name="bot", until_unix_ns=NOW + SECOND, because="it deletes", by="alice", at="2026-11-28"
+)
+
+
+def test_nothing_is_stopped_before_something_was(tmp_path: Path) -> None:
+    assert Stops(tmp_path / "new").standing() == Standing()
+
+
+def test_a_stop_stands_until_it_is_lifted(tmp_path: Path) -> None:
+    stops = Stops(tmp_path)
+    stood = stops.add(STOP, NOW)
+    assert isinstance(stood, Standing)
+    assert Stops(tmp_path).standing() == stood
+    assert stood.stops == (STOP,)
+    lifted = stops.lift("s1", NOW)
+    assert lifted is not None
+    assert lifted.stops == ()
+    assert lifted.seq > stood.seq
+    assert stops.lift("s1", NOW) is None
+
+
+def test_the_number_grows_and_is_never_below_the_time(tmp_path: Path) -> None:
+    stops = Stops(tmp_path)
+    first = stops.add(STOP, NOW)
+    second = stops.add(replace(STOP, id="s2"), NOW - SECOND)
+    assert isinstance(first, Standing)
+    assert isinstance(second, Standing)
+    assert (first.seq, second.seq) == (NOW // 1_000_000, NOW // 1_000_000 + 1)
+
+
+def test_what_has_ended_goes_with_the_next_change(tmp_path: Path) -> None:
+    stops = Stops(tmp_path)
+    stops.add(STOP, NOW)
+    later = stops.add(replace(STOP, id="s2", until_unix_ns=NOW + 9 * SECOND), NOW + 2 * SECOND)
+    assert isinstance(later, Standing)
+    assert [stop.id for stop in later.stops] == ["s2"]
+
+
+def test_a_stop_that_may_not_be_changes_nothing(tmp_path: Path) -> None:
+    stops = Stops(tmp_path)
+    assert stops.add(replace(STOP, because=""), NOW) == "it says no reason: people will want to know why"
+    assert not stops.path.exists()
+
+
+def test_a_damaged_file_is_an_error_and_stays_as_it_is(tmp_path: Path) -> None:
+    stops = Stops(tmp_path)
+    stops.path.write_text("{")
+    for attempt in (stops.standing, lambda: stops.add(STOP, NOW), lambda: stops.lift("s1", NOW)):
+        with pytest.raises(OSError, match="does not hold stops"):
+            attempt()
+    assert stops.path.read_text() == "{"
+
+
+def test_whoever_begins_to_serve_goes_on_above_without_what_has_ended(tmp_path: Path) -> None:
+    stops = Stops(tmp_path)
+    stood = stops.add(STOP, NOW)
+    assert isinstance(stood, Standing)
+    again = stops.renewed(NOW)
+    assert again.seq > stood.seq
+    assert again.stops == stood.stops
+    assert stops.renewed(STOP.until_unix_ns).stops == ()

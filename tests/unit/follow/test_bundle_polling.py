@@ -1,0 +1,237 @@
+"""One question to a bundle service, over real sockets."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from email.utils import formatdate
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+
+from gateway.artifact.rejection import Rejected
+from gateway.follow import bundle_polling
+from gateway.follow.bundle_polling import Away, Fetched, Patience, Poller, Service, Unchanged, apart_s, patience
+
+Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
+TOKEN = "the-token"
+
+
+class Here:
+    """A service that answers as a test says."""
+
+    def __init__(self) -> None:
+        self.asked: list[web.Request] = []
+        self.answer: Answering = self.unchanged
+        self.url = ""
+
+    async def unchanged(self, _: web.Request) -> web.StreamResponse:
+        return web.Response(status=304)
+
+    async def taken(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append(request)
+        return await self.answer(request)
+
+
+@pytest_asyncio.fixture
+async def here() -> AsyncIterator[Here]:
+    found = Here()
+    app = web.Application()
+    app.router.add_get("/{path:.*}", found.taken)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    found.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield found
+    await runner.cleanup()
+
+
+@pytest_asyncio.fixture
+async def poller(here: Here, tmp_path: Path) -> AsyncIterator[Poller]:
+    (tmp_path / "token").write_text(f"{TOKEN}\n")
+    service = Service(urls=(here.url,), token_file=tmp_path / "token", labels={"region": "eu", "tier": "a/b"})
+    async with bundle_polling.polling(service, "bundles/x.tar.gz", Patience(0.2, 0.6)) as poller:
+        yield poller
+
+
+async def test_it_asks_as_opa_does(here: Here, poller: Poller) -> None:
+    assert await poller.ask(here.url, '"e"') == Unchanged()
+    asked = here.asked[0]
+    assert asked.path == "/bundles/x.tar.gz"
+    assert asked.headers["Prefer"] == "modes=snapshot;wait=0.2"
+    assert asked.headers["If-None-Match"] == '"e"'
+    assert asked.headers["Authorization"] == f"Bearer {TOKEN}"
+    assert asked.query.getall("label") == ["region=eu", "tier=a/b"]
+    assert await poller.ask(here.url, '"e"', hold=False) == Unchanged()
+    assert here.asked[1].headers["Prefer"] == "modes=snapshot;wait=0"
+
+
+async def test_a_bundle_comes_with_its_etag(here: Here, poller: Poller) -> None:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=b"bundle", headers={"ETag": '"n"'})
+
+    here.answer = answer
+    assert await poller.ask(f"{here.url}/", "") == Fetched(b"bundle", '"n"')
+    assert "If-None-Match" not in here.asked[0].headers
+
+
+@pytest.mark.parametrize(("status", "setting"), [(401, "token_file"), (403, "token_file"), (404, "channel")])
+async def test_what_is_refused_names_the_setting_to_look_at(
+    here: Here, poller: Poller, status: int, setting: str
+) -> None:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=status)
+
+    here.answer = answer
+    found = await poller.ask(here.url, "")
+    assert isinstance(found, Away)
+    assert f"HTTP {status}: " in found.detail
+    assert f"(`policy.bundle.{setting}`)" in found.detail
+
+
+@pytest.mark.parametrize("status", [204, 206, 304, 400, 500, 503])
+async def test_any_other_answer_is_none(here: Here, poller: Poller, status: int) -> None:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=status)
+
+    here.answer = answer
+    assert await poller.ask(here.url, "") == Away(f"it answered HTTP {status}")
+
+
+async def test_a_redirect_is_not_followed(here: Here, poller: Poller) -> None:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=302, headers={"Location": f"{here.url}/elsewhere"})
+
+    here.answer = answer
+    assert await poller.ask(here.url, "") == Away("it answered HTTP 302")
+    assert len(here.asked) == 1, "the token went nowhere else"
+
+
+async def test_more_than_a_bundle_may_have_is_not_read(
+    here: Here, poller: Poller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundle_polling, "MOST_BYTES", 1000)
+
+    async def said(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=bytes(1001))
+
+    async def unsaid(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        for _ in range(100):
+            await response.write(bytes(100))
+        return response
+
+    for answer in (said, unsaid):
+        here.answer = answer
+        assert await poller.ask(here.url, "") == Rejected("bundle_too_large", "1000 bytes at most")
+
+
+async def test_an_answer_that_breaks_off_is_none(here: Here, poller: Poller) -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": "1000"})
+        await response.prepare(request)
+        await response.write(bytes(10))
+        assert request.transport is not None
+        request.transport.abort()
+        return response
+
+    here.answer = answer
+    assert isinstance(await poller.ask(here.url, ""), Away)
+
+
+@pytest.mark.parametrize("head", [True, False])
+async def test_a_service_that_never_ends_its_answer_is_left(
+    here: Here, poller: Poller, monkeypatch: pytest.MonkeyPatch, head: bool
+) -> None:
+    monkeypatch.setattr(bundle_polling, "BODY_S", 0.3)
+    over = asyncio.Event()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        if head:
+            await response.prepare(request)
+            await response.write(b"b")
+        await over.wait()
+        return response
+
+    here.answer = answer
+    assert await poller.ask(here.url, '"e"') == Away("it did not answer in time")
+    over.set()
+
+
+async def test_a_service_that_is_not_there_and_a_token_that_is_gone_are_no_answers(
+    here: Here, poller: Poller, tmp_path: Path
+) -> None:
+    assert isinstance(await poller.ask("http://127.0.0.1:1", ""), Away)
+    (tmp_path / "token").write_text("another\n")
+    await poller.ask(here.url, "")
+    assert here.asked[-1].headers["Authorization"] == "Bearer another", "it is read anew"
+    (tmp_path / "token").unlink()
+    answer = await poller.ask(here.url, "")
+    assert isinstance(answer, Away)
+    assert "the token cannot be read" in answer.detail
+    assert len(here.asked) == 1
+
+
+def test_a_silent_service_is_given_up_in_half_the_time_after_which_policy_is_stale() -> None:
+    assert patience(None) == patience(86_400) == Patience(30, 15)
+    for stale_s in (8, 20, 60, 200):
+        given = patience(stale_s)
+        assert given.wait_s + given.answer_s <= stale_s / 2
+    assert patience(1) == Patience(2, 2), "less than that is no time to answer in"
+
+
+@pytest.mark.parametrize(
+    ("date", "ahead_s"),
+    [
+        (0, 0),
+        (-1, 0),
+        (30, 0),
+        (39, 0),
+        (3630, 3600),
+        (-3600, -3630),
+        (-9, 0),
+    ],
+)
+def test_a_service_is_ahead_or_behind_only_where_its_date_fits_into_no_moment_of_the_question(
+    date: float, ahead_s: float
+) -> None:
+    began = 1_800_000_000.0
+    assert apart_s(formatdate(began + date, usegmt=True), began, began + 30) == ahead_s
+
+
+@pytest.mark.parametrize(
+    ("aged", "ahead_s"), [("3600", 0), ("0", -3630), ("", -3630), ("-1", -3630), ("9" * 5000, -3630)]
+)
+def test_what_a_cache_kept_is_as_old_as_the_cache_says(aged: str, ahead_s: float) -> None:
+    assert apart_s(formatdate(0, usegmt=True), 3600, 3630, aged) == ahead_s
+
+
+NO_DATES = ["", "yesterday", "Mon, 99 Jan 2026 00:00:00 GMT", "\x00", "Fri, 02 Jan 2026 00:00:00"]
+
+
+@pytest.mark.parametrize("said", NO_DATES)
+def test_what_is_no_date_says_nothing_of_a_clock(said: str) -> None:
+    assert apart_s(said, 0, 30) == 0
+
+
+async def test_each_answer_tells_the_clock_of_its_service(here: Here, poller: Poller) -> None:
+    clocks: list[tuple[str, float]] = []
+    poller.on_clock = lambda url, ahead_s: clocks.append((url, ahead_s))
+
+    kept: dict[str, str] = {}
+
+    async def late(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=304, headers={"Date": formatdate(time.time() - 3600, usegmt=True)} | kept)
+
+    await poller.ask(here.url, '"e"')
+    here.answer = late
+    await poller.ask(here.url, '"e"')
+    assert clocks[0] == (here.url, 0)
+    assert clocks[1][1] == pytest.approx(-3600, abs=60)
+    kept["Age"] = "3600"
+    await poller.ask(here.url, '"e"')
+    assert clocks[2][1] == pytest.approx(0, abs=60)

@@ -1,0 +1,35 @@
+"""The shelf of the last good bundle."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.follow.last_good import Shelf
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    return Shelf(tmp_path / "bundles", "policy")
+
+
+def test_an_empty_shelf_holds_nothing(shelf: Shelf) -> None:
+    assert shelf.kept() is None
+
+
+def test_what_is_kept_comes_back_with_the_time_of_its_last_confirmation(shelf: Shelf, tmp_path: Path) -> None:
+    shelf.keep(b"one", 1)
+    shelf.keep(b"two", 2)
+    kept = shelf.kept()
+    assert kept is not None
+    assert (kept.content, kept.confirmed_ns) == (b"two", 2)
+    assert {path.name for path in (tmp_path / "bundles").iterdir()} == {"policy.tar.gz", "policy.json"}
+    assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "bundles").iterdir())
+
+
+@pytest.mark.parametrize("note", ["", "{", '{"digest":"x","confirmed_ns":9}', "[]"])
+def test_a_confirmation_that_is_not_of_this_bundle_is_none(shelf: Shelf, tmp_path: Path, note: str) -> None:
+    shelf.keep(b"one", 1)
+    (tmp_path / "bundles" / "policy.json").write_text(note)
+    kept = shelf.kept()
+    assert kept is not None
+    assert kept.confirmed_ns == 0

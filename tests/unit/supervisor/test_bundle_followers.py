@@ -1,0 +1,85 @@
+"""What is known of hubs: when policy counts as confirmed, which of them are missed, and whose clock is off."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.artifact.rejection import Rejected
+from gateway.artifact.stop_file import Stops
+from gateway.follow.bundle_endpoint import BundleEndpoint
+from gateway.follow.bundle_listener import Address
+from gateway.follow.follower import Confirmed, Passed, Reached, Refused, Unreached
+from gateway.journal.highwater import Highwater
+from gateway.supervisor.bundle_followers import Following
+from gateway.supervisor.bundle_server import Feed
+from gateway.supervisor.stop_list import Stopping
+
+ONE, TWO = "https://one.example", "https://two.example"
+
+
+class Bed:
+    def __init__(self, directory: Path, *hubs: str) -> None:
+        self.noted: list[tuple[str, str]] = []
+        feed = Feed(BundleEndpoint("t"), Address("http://h", "p", "t"))
+        stops = Stopping(Stops(directory), feed, self.note, floor=0, follows=bool(hubs))
+        self.following = Following(feed, stops, self.note, Highwater(directory), hubs=hubs)
+
+    def note(self, event: str, /, *, detail: str = "", **_: Any) -> None:
+        self.noted.append((event, detail))
+
+    @property
+    def events(self) -> list[str]:
+        return [event for event, _ in self.noted]
+
+
+@pytest.fixture
+def bed(tmp_path: Path) -> Bed:
+    return Bed(tmp_path, ONE, TWO)
+
+
+def test_policy_is_as_fresh_as_it_and_the_stops_of_the_hub_that_was_heard_last(bed: Bed) -> None:
+    told: list[int] = []
+    bed.following.on_confirmed = lambda unix_ns, _: told.append(unix_ns)
+    bed.following.policy(Confirmed(5))
+    assert (bed.following.confirmed, told) == ((0, ""), []), "nobody has said what is stopped"
+    bed.following.emergency(ONE, "one", Confirmed(3))
+    bed.following.emergency(TWO, "two", Confirmed(9))
+    assert bed.following.confirmed == (5, "")
+    bed.following.policy(Confirmed(20))
+    assert told == [3, 5, 9]
+
+
+def test_without_a_key_of_stops_the_policy_alone_counts(tmp_path: Path) -> None:
+    bed = Bed(tmp_path)
+    bed.following.policy(Confirmed(5))
+    assert bed.following.confirmed == (5, "")
+
+
+def test_each_hub_whose_stops_are_missed_is_named_until_it_is_heard_again(bed: Bed) -> None:
+    bed.following.policy(Passed(f"{ONE}: no answer"))
+    bed.following.emergency(ONE, "one", Unreached(f"{ONE}: no answer"))
+    bed.following.emergency(TWO, "two", Unreached(f"{TWO}: HTTP 500"))
+    assert bed.following.away == f"{ONE}: no answer; {TWO}: HTTP 500"
+    bed.following.emergency(ONE, "one", Reached(ONE))
+    assert bed.following.away == f"{TWO}: HTTP 500"
+    unreachable = ["emergency_hub_unreachable"] * 2
+    assert bed.events == ["hub_passed_over", *unreachable, "emergency_hub_reached"]
+
+
+def test_what_one_hub_has_wrong_is_not_mended_by_another(bed: Bed) -> None:
+    rejected = Rejected("bundle_unsigned", "no signature")
+    bed.following.emergency(ONE, "one", Refused(rejected))
+    bed.following.emergency(TWO, "two", Confirmed(3))
+    assert bed.following.problem == str(rejected)
+    bed.following.emergency(ONE, "one", Confirmed(3))
+    assert bed.following.problem == ""
+
+
+def test_a_clock_that_is_off_is_told_once_with_its_hub_and_again_when_it_agrees(bed: Bed) -> None:
+    for ahead_s in (3600.0, 3599.0, 0.0, 0.0, -3600.0):
+        bed.following.clock(ONE, ahead_s)
+    bed.following.clock(TWO, 0.0)
+    assert bed.events == ["clock_apart", "clock_agrees", "clock_apart"]
+    assert bed.noted[0][1].startswith(f"{ONE}: its clock is 3600 s ahead of this machine's")
+    assert bed.following.clocks == f"{ONE}: its clock is 3600 s behind this machine's"
