@@ -57,7 +57,7 @@ class _Read(Struct, frozen=True):
     outcome: Secret | str
 
 
-class Secrets:
+class SecretStore:
     """Credentials by name; the directory is looked at on every call, and read when it changed."""
 
     def __init__(self, directory: Path | None) -> None:

@@ -33,24 +33,24 @@ from gateway.admission.record import Completed, Counted, Decided, JournalFailure
 from gateway.admission.refusal import Wording
 from gateway.admission.refused_definition import RefusedDefinition
 from gateway.pipeline import Pipeline
-from gateway.pipeline.discovery_limits import LookLimits
-from gateway.pipeline.engine import Parts
+from gateway.pipeline.discovery_limits import DiscoveryLimits
+from gateway.pipeline.engine import Dependencies
 from gateway.pipeline.listings import Listings, ListLimits
 from gateway.pipeline.ports import (
-    Definitions,
     Learned,
     ListTicket,
     Media,
     Moment,
     NoPeers,
     Peers,
+    PresentationCache,
     Upstream,
     UpstreamFailure,
     ViewKey,
 )
 from gateway.protocol.headers import Parameter
 from gateway.protocol.sealing import Ring
-from gateway.server import Unverified
+from gateway.server import UnverifiedCaller
 
 REVISION = "test@0123456789ab.1"
 ROUTE = Route(url="http://upstream.test/mcp", credential=Credential(name="shared", per="shared"))
@@ -330,17 +330,19 @@ class FakeCallers:
     """Everybody is `CALLER`, unless told otherwise."""
 
     def __init__(self) -> None:
-        self.outcome: Principal | Unverified = CALLER
+        self.outcome: Principal | UnverifiedCaller = CALLER
         self.until: float | None = None
 
-    async def verify(self, headers: object, *, server: str, query: bytes, source_ip: str) -> Verified | Unverified:
+    async def verify(
+        self, headers: object, *, server: str, query: bytes, source_ip: str
+    ) -> Verified | UnverifiedCaller:
         del headers, server, query, source_ip
         known = self.outcome
-        return known if isinstance(known, Unverified) else Verified(principal=known, until=self.until)
+        return known if isinstance(known, UnverifiedCaller) else Verified(principal=known, until=self.until)
 
-    def unknown(self, server: str, *, source_ip: str) -> Unverified:
+    def unknown(self, server: str, *, source_ip: str) -> UnverifiedCaller:
         del server, source_ip
-        return Unverified(cause="token_unknown", reason="unknown", status=401, challenge="Bearer")
+        return UnverifiedCaller(cause="token_unknown", reason="unknown", status=401, challenge="Bearer")
 
 
 class FakeMeters:
@@ -386,9 +388,9 @@ class World:
         blank: bool = False,
         several_issuers: bool = False,
         peers: Peers | None = None,
-        definitions: Definitions | None = None,
+        definitions: PresentationCache | None = None,
         sender: Upstream | None = None,
-        looks: LookLimits | None = None,
+        looks: DiscoveryLimits | None = None,
         result_bytes: int = 10_000,
     ) -> None:
         self.several_issuers = several_issuers
@@ -399,7 +401,7 @@ class World:
         self.definitions = FakeDefinitions(blank=blank)
         self._real = definitions
         self._sender = sender
-        self._looks = looks or LookLimits()
+        self._looks = looks or DiscoveryLimits()
         self._result_bytes = result_bytes
         self.callers = FakeCallers()
         self.drifted: list[RefusedDefinition] = []
@@ -407,8 +409,8 @@ class World:
         self.ring = Ring(b"k" * 64)
         self.pipeline = Pipeline(self._parts(), ttl_cap_ms=1000)
 
-    def _parts(self) -> Parts:
-        return Parts(
+    def _parts(self) -> Dependencies:
+        return Dependencies(
             policy=self.policy,
             journal=self.journal,
             upstream=self._sender or self.upstream,

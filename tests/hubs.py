@@ -20,7 +20,7 @@ import httpx
 from cryptography.hazmat.primitives import serialization
 from msgspec import Struct
 
-from gateway.artifact.manifest import Metadata, rfc3339
+from gateway.artifact.manifest import BundleMetadata, rfc3339
 from gateway.artifact.pack import canonical, pack
 from gateway.artifact.signing import SigningKey, ephemeral_key
 from gateway.hub.bearer_tokens import ROLES
@@ -42,7 +42,7 @@ def bundle(answer: object, key: SigningKey | None, seq: int, **metadata: Any) ->
     """Return a bundle of the environment `test` whose policy answers this."""
     said: dict[str, Any] = {"environment": "test", "not_after": rfc3339(time.time() + 3600), **metadata}
     files = {"mcp/admission/x.rego": POLICY, "data.json": canonical({"own": {"answer": answer}})}
-    return pack(files, Metadata(seq=seq, **said), key=key).content
+    return pack(files, BundleMetadata(seq=seq, **said), key=key).content
 
 
 def private_pem(key: SigningKey) -> bytes:

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from gateway.artifact.manifest import Metadata
+from gateway.artifact.manifest import BundleMetadata
 from gateway.artifact.pack import Packed, pack
 from gateway.artifact.signing import SigningKey
 from gateway.opa.binary import obtain
@@ -35,4 +35,4 @@ def compiled(
 
 def packed(files: Mapping[str, bytes], seq: int, key: SigningKey | None, **metadata: Any) -> Packed:
     """Return these files as a bundle under a number, signed where there is a key."""
-    return pack(files, replace(Metadata(environment="test", seq=seq), **metadata), key=key)
+    return pack(files, replace(BundleMetadata(environment="test", seq=seq), **metadata), key=key)

@@ -11,11 +11,11 @@ from gateway.admission.masking import Level, Masking, Seal, in_arguments
 from gateway.admission.principal import ANONYMOUS, Principal
 from gateway.admission.record import Decided, Occasion
 from gateway.admission.recording import decided
-from gateway.journal.journal_options import Options
-from gateway.journal.writer import Journal
+from gateway.journal.journal_options import JournalOptions
+from gateway.journal.writer import JournalWriter
 from gateway.policy.build import Content
-from gateway.policy.rego.opa_cli import Opa
-from gateway.policy.scenario_question import Acting, asked, question
+from gateway.policy.rego.opa_cli import OpaCommand
+from gateway.policy.scenario_question import ActingCaller, asked, question
 from gateway.policy.scenario_run import NoDecision
 from gateway.policy.scenarios import asking
 
@@ -34,14 +34,14 @@ def records(
     seal: Seal | None = None,
 ) -> list[Decided]:
     """Return the records of these calls, stated as scenarios state them, by the anonymous agent `dev` or another."""
-    acting = Acting(principal, "")
+    acting = ActingCaller(principal, "")
     revision = f"{content.environment.name}@{content.identity}.1"
     stated = [
         question(asked({"agent": "dev", "server": "demo", **call}, now=NOW), acting, content.data) for call in calls
     ]
     masking = Masking(level=level, key=b"k" * 32, kept=in_arguments(kept), reads=reads, seal=seal)
     found: list[Decided] = []
-    answers = asking(content, Opa(opa), [acting]).answers(stated)
+    answers = asking(content, OpaCommand(opa), [acting]).answers(stated)
     for number, (each, decision) in enumerate(zip(stated, answers, strict=True)):
         assert not isinstance(decision, NoDecision), decision
         verdict = Verdict(decision=decision, revision=revision, decision_id=f"d-{number}", micros=300)
@@ -58,7 +58,7 @@ def write(directory: Path, made: Iterable[Decided]) -> Path:
 
 
 async def _written(directory: Path, made: Iterable[Decided]) -> None:
-    journal = Journal(directory, Options(segment_bytes=1024 * 1024), writer="w1")
+    journal = JournalWriter(directory, JournalOptions(segment_bytes=1024 * 1024), writer="w1")
     journal.start()
     for each in made:
         await journal.decided(each)

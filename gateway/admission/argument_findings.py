@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from gateway.admission.arguments import Checker, check, check_formats, check_value
 from gateway.admission.json_schema_validator import Validator, Violation, first_violation, violations
-from gateway.admission.mismatches import ARGUMENTS, MOST, Judged, Words, explained
+from gateway.admission.mismatches import ARGUMENTS, MOST, ValueAndSchema, Words, explained
 from gateway.admission.policy_input import ArgumentError, SchemaCheck
 from gateway.admission.usable_schema import MOST_NAMED
 
@@ -37,7 +37,7 @@ def findings(checker: Checker, arguments: Mapping[str, Any], size: int) -> Findi
     unchecked = tuple(one.pointer for one in checker.usable.unchecked[:MOST_NAMED])
     if failing is None:
         return Findings(schema=schema, formats=formats, unchecked=unchecked)
-    judged = Judged(value=arguments, usable=checker.usable, presented=checker.presented, words=ARGUMENTS)
+    judged = ValueAndSchema(value=arguments, usable=checker.usable, presented=checker.presented, words=ARGUMENTS)
     errors = tuple(explained(judged, _violations(checker, failing, arguments, size)))
     return Findings(schema=schema, formats=formats, unchecked=unchecked, errors=errors)
 
@@ -45,7 +45,7 @@ def findings(checker: Checker, arguments: Mapping[str, Any], size: int) -> Findi
 def value_findings(checker: Checker, value: Any, size: int, words: Words) -> Findings:
     """Return the findings about any value, without formats."""
     schema = check_value(checker, value)
-    judged = Judged(value=value, usable=checker.usable, presented=checker.presented, words=words)
+    judged = ValueAndSchema(value=value, usable=checker.usable, presented=checker.presented, words=words)
     failing = checker.validator if schema == "mismatch" else None
     return Findings(schema=schema, errors=tuple(explained(judged, _violations(checker, failing, value, size))))
 

@@ -23,7 +23,7 @@ _BEFORE: Final = 40
 """Characters that are shown before the first change of a long line."""
 
 
-class Bounds(Struct, frozen=True, kw_only=True):
+class DiffBounds(Struct, frozen=True, kw_only=True):
     """How many changed lines are shown, and how many characters of each; none: all."""
 
     lines: int | None = None
@@ -32,14 +32,14 @@ class Bounds(Struct, frozen=True, kw_only=True):
     """Lines of one part, between the first and the last change, that are compared; if they are more, all changed."""
 
 
-ALL: Final = Bounds()
+ALL: Final = DiffBounds()
 NOT_KEPT: Final = "? {}: its reviewed words are not in the catalog"
 _NOT_SHOWN: Final = "? {}: it has changed and is too long, or nests too deep, to be compared in a log"
 _SAME_LINES: Final = "? {}: it has changed in a way that its lines do not show"
-FOR_LOG: Final = Bounds(lines=20, characters=200, compared=200)
+FOR_LOG: Final = DiffBounds(lines=20, characters=200, compared=200)
 
 
-def changed_lines(reviewed: Mapping[str, Any], shown: Mapping[str, Any], bounds: Bounds = ALL) -> list[str]:
+def changed_lines(reviewed: Mapping[str, Any], shown: Mapping[str, Any], bounds: DiffBounds = ALL) -> list[str]:
     """Return the lines that differ between two sets of parts: `- part: line` went, `+ part: line` came."""
     return _shortened(
         [line for part in _parts(reviewed, shown) for line in _changed(part, reviewed, shown, bounds)], bounds
@@ -49,7 +49,7 @@ def changed_lines(reviewed: Mapping[str, Any], shown: Mapping[str, Any], bounds:
 def reviewed_changes(
     target: Mapping[str, Any],
     shown: Mapping[str, Any],
-    bounds: Bounds = ALL,
+    bounds: DiffBounds = ALL,
     *,
     digests: Mapping[str, str] | None = None,
     unkept: str = NOT_KEPT,
@@ -73,7 +73,7 @@ def reviewed_changes(
     return [*told, *_shortened([line for each in lines.values() for line in each], bounds)]
 
 
-def _shortened(lines: list[str], bounds: Bounds) -> list[str]:
+def _shortened(lines: list[str], bounds: DiffBounds) -> list[str]:
     if bounds.lines is None or len(lines) <= bounds.lines:
         return lines
     return [*lines[: bounds.lines], f"... and {len(lines) - bounds.lines} more changed lines"]
@@ -83,7 +83,7 @@ def _parts(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     return sorted(one.keys() | other.keys())
 
 
-def _changed(part: str, reviewed: Mapping[str, Any], shown: Mapping[str, Any], bounds: Bounds) -> Iterator[str]:
+def _changed(part: str, reviewed: Mapping[str, Any], shown: Mapping[str, Any], bounds: DiffBounds) -> Iterator[str]:
     old, new = (_pieces(parts[part]) if part in parts else [] for parts in (reviewed, shown))
     name = visible(part)
     for before, after in _runs(old, new, bounds):
@@ -109,7 +109,7 @@ def _pieces(value: Any) -> list[str]:
     return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False).split("\n")
 
 
-def _runs(old: Sequence[str], new: Sequence[str], bounds: Bounds) -> Iterator[tuple[Sequence[str], Sequence[str]]]:
+def _runs(old: Sequence[str], new: Sequence[str], bounds: DiffBounds) -> Iterator[tuple[Sequence[str], Sequence[str]]]:
     """Yield the runs of lines that differ."""
     old, new = _between(old, new)
     if max(len(old), len(new)) > bounds.compared or not (old and new):
@@ -130,7 +130,7 @@ def _between(old: Sequence[str], new: Sequence[str]) -> tuple[Sequence[str], Seq
     return old[start : len(old) - end], new[start : len(new) - end]
 
 
-def _window(gone: str | None, come: str | None, bounds: Bounds) -> int:
+def _window(gone: str | None, come: str | None, bounds: DiffBounds) -> int:
     """Return where the shown text of a changed line begins."""
     if bounds.characters is None or gone is None or come is None:
         return 0
@@ -138,7 +138,7 @@ def _window(gone: str | None, come: str | None, bounds: Bounds) -> int:
     return max(0, same - _BEFORE) if same > bounds.characters - _BEFORE else 0
 
 
-def _cut(line: str, start: int, bounds: Bounds) -> str:
+def _cut(line: str, start: int, bounds: DiffBounds) -> str:
     if bounds.characters is None:
         return visible(line)
     text = visible(line[start : start + bounds.characters + 1])

@@ -40,7 +40,7 @@ class Words(Struct, frozen=True, kw_only=True):
 ARGUMENTS: Final = Words(whole="the arguments object", member="argument", schema="the schema of the tool")
 
 
-class Judged(Struct, frozen=True, kw_only=True):
+class ValueAndSchema(Struct, frozen=True, kw_only=True):
     """A value that does not fit, with the schema in both forms."""
 
     value: Any
@@ -49,13 +49,13 @@ class Judged(Struct, frozen=True, kw_only=True):
     words: Words
 
 
-def explained(judged: Judged, violations: Sequence[Violation]) -> list[ArgumentError]:
+def explained(judged: ValueAndSchema, violations: Sequence[Violation]) -> list[ArgumentError]:
     """Return the reasons in words, at most `MOST`."""
     errors = [error for violation in violations for error in _errors(judged, violation)]
     return list(dict.fromkeys(errors))[:MOST]
 
 
-def _errors(judged: Judged, violation: Violation) -> Iterator[ArgumentError]:
+def _errors(judged: ValueAndSchema, violation: Violation) -> Iterator[ArgumentError]:
     if violation.branches:
         yield from _of_branches(judged, violation)
     elif names := _names(judged, violation):
@@ -65,14 +65,14 @@ def _errors(judged: Judged, violation: Violation) -> Iterator[ArgumentError]:
         yield _error(judged, violation, violation.path, _about_value(judged, violation))
 
 
-def _error(judged: Judged, violation: Violation, path: Path, said: str) -> ArgumentError:
+def _error(judged: ValueAndSchema, violation: Violation, path: Path, said: str) -> ArgumentError:
     place = pointer_to(judged.usable.presented(judged.presented, violation.schema_path))[:200]
     subject = f"{judged.words.member} `{_shown_path(judged.value, path)}`" if path else judged.words.whole
     where = f" (keyword `{violation.keyword}` at {place})" if place else ""
     return ArgumentError(path=_pointer(path), keyword=violation.keyword, message=f"{subject} {said[:_TEXT]}{where}")
 
 
-def _names(judged: Judged, violation: Violation) -> Sequence[str]:
+def _names(judged: ValueAndSchema, violation: Violation) -> Sequence[str]:
     """Return the members that a violation is about; with nothing declared, every member is one too many."""
     value = _at(judged.value, violation.path)
     if not violation.names and violation.keyword == "additionalProperties" and is_object(value):
@@ -80,7 +80,7 @@ def _names(judged: Judged, violation: Violation) -> Sequence[str]:
     return violation.names
 
 
-def _of_branches(judged: Judged, violation: Violation) -> Iterator[ArgumentError]:
+def _of_branches(judged: ValueAndSchema, violation: Violation) -> Iterator[ArgumentError]:
     """Describe the closest branch, or the types that all of them want."""
     if any(not branch for branch in violation.branches):
         said = f"fits several alternatives of {judged.words.schema}, and must fit exactly one"
@@ -111,7 +111,7 @@ def _distance(branch: Sequence[Violation]) -> tuple[int, int]:
     return fixed, len(branch)
 
 
-def _only_type(judged: Judged, violation: Violation, branch: Sequence[Violation]) -> list[str]:
+def _only_type(judged: ValueAndSchema, violation: Violation, branch: Sequence[Violation]) -> list[str]:
     """Return the types that a branch wants, if it is the type of the whole value that does not fit."""
     for inner in branch:
         if inner.keyword == "type" and inner.path == violation.path:
@@ -119,7 +119,7 @@ def _only_type(judged: Judged, violation: Violation, branch: Sequence[Violation]
     return []
 
 
-def _about_name(judged: Judged, violation: Violation) -> str:
+def _about_name(judged: ValueAndSchema, violation: Violation) -> str:
     schema = judged.words.schema
     if violation.keyword in {"required", "dependentRequired", "dependencies", "dependentSchemas"}:
         return f"is missing; {schema} requires it"
@@ -128,7 +128,7 @@ def _about_name(judged: Judged, violation: Violation) -> str:
     return f"is not expected; {schema} knows {names}" if names else f"is not expected by {schema}"
 
 
-def _about_value(judged: Judged, violation: Violation) -> str:
+def _about_value(judged: ValueAndSchema, violation: Violation) -> str:
     value = _at(judged.value, violation.path)
     wanted = _at(judged.usable.schema, violation.schema_path)
     words = _WANTED.get(violation.keyword)

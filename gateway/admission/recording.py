@@ -26,7 +26,7 @@ _WORDS: Final = 500
 """Longest text of a client's own that a record repeats."""
 
 
-class About(Struct, frozen=True, kw_only=True):
+class PartialMessage(Struct, frozen=True, kw_only=True):
     """What is known of a message that is refused without a decision."""
 
     server: str = ""
@@ -134,7 +134,7 @@ def _answered(verdict: Verdict, secrets: Scrubber) -> dict[str, Any]:
     }
 
 
-def refused(occasion: Occasion, *, code: str, source_ip: str, about: About, masking: Masking) -> Refused:
+def refused(occasion: Occasion, *, code: str, source_ip: str, about: PartialMessage, masking: Masking) -> Refused:
     """Return the record of a refusal without a decision; of its bytes only measure and keyed digest are kept."""
     return Refused(
         call_id=occasion.call_id,

@@ -95,7 +95,7 @@ class Part:
 _RESPELLED: Final = {"prefixItems": "items", "items": "additionalItems"}
 
 
-class Reader:
+class SchemaReader:
     """Reads one document."""
 
     def __init__(self, root: Any, draft: int, is_pattern: Callable[[str], bool]) -> None:

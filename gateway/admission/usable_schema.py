@@ -22,7 +22,7 @@ from gateway.admission.schema_keywords import (
     REFERENCES,
     draft_of,
 )
-from gateway.admission.schema_parts import Part, Reader
+from gateway.admission.schema_parts import Part, SchemaReader
 from gateway.admission.schema_references import Place
 from gateway.admission.schemas import is_array, is_object
 from gateway.protocol.json_pointers import pointer_to
@@ -79,7 +79,7 @@ class UsableSchema(Struct, frozen=True, kw_only=True):
 def usable(presented: Any, is_pattern: Callable[[str], bool]) -> UsableSchema:
     """Return what can be checked of a presented schema; `is_pattern` says whether a pattern can be run."""
     draft, unknown = draft_of(presented)
-    root, parts = Reader(presented, draft, is_pattern).read()
+    root, parts = SchemaReader(presented, draft, is_pattern).read()
     _propagate(part for part in parts if part.is_loose)
     for part in parts:
         _leave_out_around(part)

@@ -18,7 +18,7 @@ from typing import Any, Final
 from msgspec import Struct, structs
 from starlette.types import ASGIApp
 
-from gateway.app.asgi_stack import Doors, floods_recorded, guarded, metadata_beside
+from gateway.app.asgi_stack import AsgiStack, floods_recorded, guarded, metadata_beside
 from gateway.app.factories import (
     calls_of,
     gateway_of,
@@ -30,18 +30,18 @@ from gateway.app.factories import (
     pulse_of,
     streams_of,
 )
-from gateway.app.worker_context import Handed
+from gateway.app.worker_context import WorkerContext
 from gateway.app.worker_peers import SupervisedPeers
 from gateway.identity.refused_callers import Aggregate
-from gateway.journal.writer import Journal
+from gateway.journal.writer import JournalWriter
 from gateway.opa.client import OpaClient
-from gateway.opa.process import Report
-from gateway.opa.readiness_probe import Pulse, Readiness
+from gateway.opa.process import ProcessEventLog
+from gateway.opa.readiness_probe import Readiness, ReadinessProbe
 from gateway.pipeline import Pipeline
 from gateway.pipeline.ownership import Ownership
 from gateway.protocol.ownership_claims import Claim, Held
-from gateway.secrets import Secrets
-from gateway.server import Endpoint, Streams
+from gateway.secrets import SecretStore
+from gateway.server import McpEndpoint, Streams
 from gateway.settings import Settings
 from gateway.telemetry import Gauges, Telemetry
 from gateway.telemetry.refusal_log import RefusalLog
@@ -51,11 +51,11 @@ _LOOK_S: Final = 0.2
 _LOG: Final = logging.getLogger(__name__)
 
 
-class Worker:
+class WorkerApp:
     """A worker's application with what has to be asked of it from outside."""
 
     def __init__(
-        self, asgi: ASGIApp, policy: "Policy", journal: Journal, telemetry: Telemetry, traffic: "Traffic"
+        self, asgi: ASGIApp, policy: "WorkerPolicy", journal: JournalWriter, telemetry: Telemetry, traffic: "Traffic"
     ) -> None:
         """Take the composed parts; made by `worker` only."""
         self.asgi: Final = asgi
@@ -123,7 +123,7 @@ class Worker:
 
 
 @asynccontextmanager
-async def worker(settings: Settings, handed: Handed, report: Report) -> AsyncGenerator[Worker]:
+async def worker(settings: Settings, handed: WorkerContext, report: ProcessEventLog) -> AsyncGenerator[WorkerApp]:
     """Compose a worker on the running event loop; everything is closed when the context ends."""
     refusals = RefusalLog(report, time.monotonic)
     async with AsyncExitStack() as stack:
@@ -135,7 +135,7 @@ async def worker(settings: Settings, handed: Handed, report: Report) -> AsyncGen
         journal.start()
         stack.push_async_callback(journal.close)
         trust = _trust(settings)
-        upstream = await stack.enter_async_context(reach(Secrets(settings.secrets.directory), trust=trust))
+        upstream = await stack.enter_async_context(reach(SecretStore(settings.secrets.directory), trust=trust))
         identity = identity_of(settings)
         stack.push_async_callback(identity.close)
         floods = Aggregate()
@@ -146,18 +146,18 @@ async def worker(settings: Settings, handed: Handed, report: Report) -> AsyncGen
             streams_of(settings, parts),
             Telemetry(refusals=refusals),
         )
-        policy = Policy(client, pulse_of(settings, handed, client, vitals))
+        policy = WorkerPolicy(client, pulse_of(settings, handed, client, vitals))
         stack.callback(pipeline.record_counts)
         revised = (_revised(policy, pipeline.running.revise), _revised(policy, partial(streams.revise, pipeline)))
         for background in (policy.pulse.run(), *revised, floods_recorded(floods, pipeline, refusals)):
             task = asyncio.create_task(background)
             task.add_done_callback(_end_with)
             stack.callback(task.cancel)
-        endpoint = Endpoint(pipeline, Doors(identity, floods), telemetry, streams, limits_of(settings))
+        endpoint = McpEndpoint(pipeline, AsgiStack(identity, floods), telemetry, streams, limits_of(settings))
         asgi = guarded(
             metadata_beside(endpoint, identity.resource), pipeline, telemetry, floods=floods, settings=settings
         )
-        yield Worker(asgi, policy, journal, telemetry, Traffic(streams, pipeline.ownership, peers))
+        yield WorkerApp(asgi, policy, journal, telemetry, Traffic(streams, pipeline.ownership, peers))
 
 
 class Traffic(Struct, frozen=True):
@@ -168,10 +168,10 @@ class Traffic(Struct, frozen=True):
     peers: SupervisedPeers
 
 
-class Policy:
+class WorkerPolicy:
     """The policy as a worker follows it: OPA's client, its pulse, and who wants to know of another revision."""
 
-    def __init__(self, client: OpaClient, pulse: Pulse) -> None:
+    def __init__(self, client: OpaClient, pulse: ReadinessProbe) -> None:
         """Take both, and listen to the client."""
         self.client: Final = client
         self.pulse: Final = pulse
@@ -193,7 +193,7 @@ class Policy:
             listener(enforceable.revision, enforceable.emergency)
 
 
-async def _revised(policy: Policy, revise: Callable[[], Awaitable[int]]) -> None:
+async def _revised(policy: WorkerPolicy, revise: Callable[[], Awaitable[int]]) -> None:
     """Have what other revisions let in than those in force decided again, as soon as they change.
 
     The loop also looks without news, for what was decided by the last revision and registered after the change.

@@ -14,7 +14,7 @@ from gateway.admission.decision import FailureCode, PolicyFailure
 from gateway.admission.policy_input import SCHEMA
 from gateway.artifact.manifest import Library, Manifest, moment_of, read_manifest
 from gateway.artifact.rejection import MEANINGS, Rejected
-from gateway.artifact.signature_checks import Standing, unenforceable, version_numbers
+from gateway.artifact.signature_checks import EnforcementContext, unenforceable, version_numbers
 from gateway.opa.revision_gate import Fit
 from gateway.policy.lowest_gateway import NAMES_UNKNOWN_CLAIMS
 from gateway.version import VERSION
@@ -29,7 +29,7 @@ _CODES: Final[Mapping[str, FailureCode]] = {
 """Rejections of a bundle as failures of decisions; every other says that its manifest is none of ours."""
 
 
-class Terms(Struct, frozen=True, kw_only=True):
+class GatewayDescription(Struct, frozen=True, kw_only=True):
     """What this gateway is; `environment` empty: any, because the OPA is not ours."""
 
     environment: str
@@ -52,7 +52,7 @@ class Terms(Struct, frozen=True, kw_only=True):
     def _rejected(self, manifest: Manifest) -> Rejected | None:
         """The highest number that was enforced is the ratchet's, not looked at here."""
         metadata = manifest.metadata
-        standing = Standing(
+        standing = EnforcementContext(
             environment=self.environment or metadata.environment,
             highest_seq=0,
             unix_ns=time.time_ns(),

@@ -9,29 +9,29 @@ from gateway.admission.decision import PolicyFailure
 from gateway.admission.masking import Masking, Seal, in_arguments
 from gateway.admission.policy_input import Gateway
 from gateway.admission.refusal import Wording
-from gateway.app.bundle_requirements import Terms
-from gateway.app.worker_context import Handed, RandomIds, SystemClock
+from gateway.app.bundle_requirements import GatewayDescription
+from gateway.app.worker_context import RandomIds, SystemClock, WorkerContext
 from gateway.app.worker_peers import SupervisedPeers
-from gateway.definitions import Cache
-from gateway.identity.authenticator import Identity
+from gateway.definitions import DefinitionCache
+from gateway.identity.authenticator import Authenticator
 from gateway.identity.protected_resource import Resource
 from gateway.journal.encryption import Recipients, encrypted, recipients
-from gateway.journal.highwater import Highwater
-from gateway.journal.writer import Journal, writer_name
-from gateway.opa.aiohttp_transport import Remote, remote_exchange
+from gateway.journal.highwater import HighwaterFile
+from gateway.journal.writer import JournalWriter, writer_name
+from gateway.opa.aiohttp_transport import RemoteOpa, remote_exchange
 from gateway.opa.client import Deadlines, OpaClient
-from gateway.opa.opa_status import RemoteVitals, SocketVitals, Vitals
-from gateway.opa.readiness_probe import Limits as PulseLimits
-from gateway.opa.readiness_probe import Pulse
-from gateway.opa.transport import Exchange
-from gateway.opa.unix_transport import SocketExchange
-from gateway.pipeline.discovery_limits import LookLimits
-from gateway.pipeline.engine import Parts
+from gateway.opa.opa_status import OpaStatus, RemoteOpaStatus, UnixOpaStatus
+from gateway.opa.readiness_probe import ReadinessProbe
+from gateway.opa.readiness_probe import StalenessLimits as PulseLimits
+from gateway.opa.transport import Transport
+from gateway.opa.unix_transport import UnixTransport
+from gateway.pipeline.discovery_limits import DiscoveryLimits
+from gateway.pipeline.engine import Dependencies
 from gateway.pipeline.heavy_turns import HeavyTurns
 from gateway.pipeline.listings import Listings, ListLimits
 from gateway.pipeline.ports import Floods
 from gateway.protocol.sealing import Ring
-from gateway.protocol.strict_json import Limits as MessageLimits
+from gateway.protocol.strict_json import JsonLimits as MessageLimits
 from gateway.server import EndpointLimits, StreamLimits, Streams
 from gateway.server.exchange_limits import CallerLimits
 from gateway.server.relay import RelayLimits
@@ -42,23 +42,23 @@ from gateway.upstream import HttpUpstream
 from gateway.version import VERSION
 
 
-class Calls(Struct, frozen=True):
+class WorkerClients(Struct, frozen=True):
     """The clients of one worker: of OPA, of the journal, of upstreams, of the other workers."""
 
     policy: OpaClient
-    journal: Journal
+    journal: JournalWriter
     upstream: HttpUpstream
     peers: SupervisedPeers
     refusals: RefusalLog
 
 
 def calls_of(
-    policy: OpaClient, journal: Journal, upstream: HttpUpstream, peers: SupervisedPeers, refusals: RefusalLog
-) -> Calls:
+    policy: OpaClient, journal: JournalWriter, upstream: HttpUpstream, peers: SupervisedPeers, refusals: RefusalLog
+) -> WorkerClients:
     """Return the clients together; their failures are logged."""
     policy.on_failure = lambda failure: refusals.at_source(failure.code, _described(failure))
     journal.on_failure = partial(refusals.at_source, "journal_unavailable")
-    return Calls(policy, journal, upstream, peers, refusals)
+    return WorkerClients(policy, journal, upstream, peers, refusals)
 
 
 def _described(failure: PolicyFailure) -> str:
@@ -66,33 +66,33 @@ def _described(failure: PolicyFailure) -> str:
     return f"{failure.requirement}: {failure.detail}" if failure.requirement else failure.detail
 
 
-def opa_of(settings: Settings, handed: Handed) -> tuple[OpaClient, Vitals]:
+def opa_of(settings: Settings, handed: WorkerContext) -> tuple[OpaClient, OpaStatus]:
     """Return the client of the managed OPA, or of the one that settings name, and its vitals."""
     exchange, vitals = _reached(settings, handed)
     deadlines = Deadlines(decision=settings.opa.deadline_ms / 1000, listing=settings.lists.deadline_ms / 1000)
-    client = OpaClient(exchange, Highwater(settings.journal.directory), deadlines=deadlines)
+    client = OpaClient(exchange, HighwaterFile(settings.journal.directory), deadlines=deadlines)
     client.enforceable.terms = terms_of(settings, handed)
     client.enforceable.stops_expected = bool(handed.opa_socket)
     return client, vitals
 
 
-def terms_of(settings: Settings, handed: Handed) -> Terms:
+def terms_of(settings: Settings, handed: WorkerContext) -> GatewayDescription:
     """Return what a policy must have been made for; an OPA that is not ours may enforce any environment."""
     bundle = settings.policy.bundle
-    return Terms(
+    return GatewayDescription(
         environment=settings.policy.environment if handed.opa_socket else "",
         grace_s=0 if bundle is None else bundle.not_after_grace_s,
         reads_claims=bool(settings.identity.issuers),
     )
 
 
-def _reached(settings: Settings, handed: Handed) -> tuple[Exchange, Vitals]:
+def _reached(settings: Settings, handed: WorkerContext) -> tuple[Transport, OpaStatus]:
     if handed.opa_socket:
-        exchange = SocketExchange(Path(handed.opa_socket))
-        return exchange, SocketVitals(exchange)
+        exchange = UnixTransport(Path(handed.opa_socket))
+        return exchange, UnixOpaStatus(exchange)
     token = settings.opa.token_file.read_text(encoding="ascii").strip() if settings.opa.token_file else ""
-    remote = Remote(url=settings.opa.url, token=token, ca_file=str(settings.opa.ca_file or ""))
-    return remote_exchange(remote), RemoteVitals(remote)
+    remote = RemoteOpa(url=settings.opa.url, token=token, ca_file=str(settings.opa.ca_file or ""))
+    return remote_exchange(remote), RemoteOpaStatus(remote)
 
 
 def gateway_of(settings: Settings) -> Gateway:
@@ -100,33 +100,35 @@ def gateway_of(settings: Settings) -> Gateway:
     return Gateway(id=settings.gateway_id, version=VERSION)
 
 
-def pulse_of(settings: Settings, handed: Handed, client: OpaClient, vitals: Vitals) -> Pulse:
+def pulse_of(settings: Settings, handed: WorkerContext, client: OpaClient, vitals: OpaStatus) -> ReadinessProbe:
     """Return what asks OPA every second whether it can be relied on."""
     opa = settings.opa
     limits = PulseLimits(soft_s=opa.soft_s, hard_s=opa.stale_hard_s, followed=handed.followed)
-    return Pulse(client, vitals, gateway=gateway_of(settings), limits=limits)
+    return ReadinessProbe(client, vitals, gateway=gateway_of(settings), limits=limits)
 
 
-def journal_of(settings: Settings, handed: Handed) -> Journal:
+def journal_of(settings: Settings, handed: WorkerContext) -> JournalWriter:
     """Return this worker's journal, not started."""
     writer = writer_name(f"worker{handed.worker}")
-    return Journal(settings.journal.directory, settings.journal.options, writer=writer)
+    return JournalWriter(settings.journal.directory, settings.journal.options, writer=writer)
 
 
-def identity_of(settings: Settings) -> Identity:
+def identity_of(settings: Settings) -> Authenticator:
     """Return the verifier of credentials."""
     issuers = settings.identity.issuers
-    return Identity(Resource(settings.public_url, issuers), issuers, anonymous=settings.identity.anonymous)
+    return Authenticator(Resource(settings.public_url, issuers), issuers, anonymous=settings.identity.anonymous)
 
 
-def parts_of(settings: Settings, handed: Handed, who: Gateway, calls: Calls, floods: Floods) -> Parts:
+def parts_of(
+    settings: Settings, handed: WorkerContext, who: Gateway, calls: WorkerClients, floods: Floods
+) -> Dependencies:
     """Return what the pipeline is made of."""
-    return Parts(
+    return Dependencies(
         policy=calls.policy,
         journal=calls.journal,
         upstream=calls.upstream,
         peers=calls.peers,
-        definitions=Cache(counters_of(handed), max_age_s=settings.definitions.max_age_s),
+        definitions=DefinitionCache(counters_of(handed), max_age_s=settings.definitions.max_age_s),
         listings=Listings(
             calls.policy,
             ListLimits(chunk=settings.lists.chunk, entries=settings.lists.cache_entries),
@@ -151,15 +153,15 @@ def parts_of(settings: Settings, handed: Handed, who: Gateway, calls: Calls, flo
     )
 
 
-def counters_of(handed: Handed) -> CounterPage:
+def counters_of(handed: WorkerContext) -> CounterPage:
     """Return the counters that the workers share; those of this process alone if the supervisor has made none."""
     return alone() if handed.counters is None else attached(handed.counters, handed.worker)
 
 
-def looks_of(settings: Settings) -> LookLimits:
+def looks_of(settings: Settings) -> DiscoveryLimits:
     """Return what the gateway's own reading of a server's list may take."""
     definitions = settings.definitions
-    return LookLimits(
+    return DiscoveryLimits(
         timeout_s=definitions.list_timeout_s,
         total_bytes=definitions.list_bytes,
         pages=definitions.list_pages,
@@ -184,7 +186,7 @@ def sealer_of(settings: Settings) -> Seal | None:
     return partial(encrypted, to=to) if isinstance(to, Recipients) else None
 
 
-def streams_of(settings: Settings, parts: Parts) -> Streams:
+def streams_of(settings: Settings, parts: Dependencies) -> Streams:
     """Return the registry of open streams."""
     limits = settings.limits
     allowed = StreamLimits(per_principal=limits.streams_per_principal, total=limits.streams)

@@ -8,7 +8,7 @@ from gateway.pipeline.ports import Moment
 from gateway.protocol.sealing import NONCE_BYTES
 
 
-class Handed(Protocol):
+class WorkerContext(Protocol):
     """A worker's number, OPA's socket (empty: an OPA that we do not own), and the keys that all workers share.
 
     `followed`: the supervisor follows the bundles, and says when they were confirmed.

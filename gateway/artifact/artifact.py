@@ -28,7 +28,7 @@ _PIECE: Final = 1 << 20
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 
-class Artefact(Struct, frozen=True, kw_only=True):
+class Artifact(Struct, frozen=True, kw_only=True):
     """A bundle that was read; nothing is said yet about who signed it."""
 
     content: bytes
@@ -50,7 +50,7 @@ class Artefact(Struct, frozen=True, kw_only=True):
         return {name: held for name, held in self.files.items() if name != MANIFEST}
 
 
-def read_artefact(content: bytes) -> Artefact | Rejected:
+def read_artefact(content: bytes) -> Artifact | Rejected:
     """The artefact in these bytes, or why they are none."""
     plain = _unpacked(content)
     files = plain if isinstance(plain, Rejected) else _files(plain)
@@ -63,7 +63,7 @@ def read_artefact(content: bytes) -> Artefact | Rejected:
     manifest = read_manifest(files[MANIFEST])
     if isinstance(manifest, Rejected):
         return manifest
-    read = Artefact(
+    read = Artifact(
         content=content,
         digest=hashlib.sha256(content).hexdigest(),
         manifest=manifest,

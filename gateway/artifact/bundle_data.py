@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from gateway.artifact.artifact import Artefact
+from gateway.artifact.artifact import Artifact
 from gateway.artifact.json_types import Json
 
 DATA: Final = "data.json"
@@ -90,7 +90,7 @@ class _Data(Struct):
     requirements: dict[str, Json]
 
 
-def data_of(artefact: Artefact) -> Json | None:
+def data_of(artefact: Artifact) -> Json | None:
     """The data of a policy bundle; None where the artefact carries none of our form."""
     try:
         data: Any = msgspec.json.decode(artefact.files.get(DATA, b""))

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 from msgspec import Struct, to_builtins
 
 from gateway.admission.uri_patterns import normal_key
-from gateway.artifact.manifest import Metadata
+from gateway.artifact.manifest import BundleMetadata
 from gateway.artifact.pack import Packed, canonical, pack
 from gateway.artifact.signature_checks import EMERGENCY
 from gateway.artifact.signing import SigningKey
@@ -149,5 +149,5 @@ def _asked(stop: Stop) -> tuple[str, ...]:
 def emergency_bundle(stops: Sequence[Stop], seq: int, key: SigningKey) -> Packed:
     """The signed bundle of these stops."""
     files = {"data.json": canonical(document(stops))}
-    metadata = Metadata(environment=ENVIRONMENT, seq=seq)
+    metadata = BundleMetadata(environment=ENVIRONMENT, seq=seq)
     return pack(files, metadata, key=key, roots=(ROOT,), scope=EMERGENCY)

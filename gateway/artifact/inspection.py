@@ -9,19 +9,19 @@ import jwt
 import msgspec
 from msgspec import Struct
 
-from gateway.artifact.artifact import Artefact
+from gateway.artifact.artifact import Artifact
 from gateway.artifact.bundle_data import data_of
-from gateway.artifact.manifest import Metadata
+from gateway.artifact.manifest import BundleMetadata
 
 
-class Inspected(Struct, frozen=True, kw_only=True):
+class BundleInspection(Struct, frozen=True, kw_only=True):
     """A bundle, described."""
 
     revision: str
     digest: str
     """SHA-256 of the file: the name under which it is stored."""
     size: int
-    metadata: Metadata
+    metadata: BundleMetadata
     roots: tuple[str, ...]
     signed_with: str
     """The key id that the signature names; empty for an unsigned bundle."""
@@ -32,10 +32,10 @@ class Inspected(Struct, frozen=True, kw_only=True):
     """How many servers, targets, agents, rules and requirements; empty for what is no policy bundle."""
 
 
-def inspected(artefact: Artefact) -> Inspected:
+def inspected(artefact: Artifact) -> BundleInspection:
     """The description of an artefact."""
     claims = _claims(artefact)
-    return Inspected(
+    return BundleInspection(
         revision=artefact.revision,
         digest=artefact.digest,
         size=len(artefact.content),
@@ -48,7 +48,7 @@ def inspected(artefact: Artefact) -> Inspected:
     )
 
 
-def _held(artefact: Artefact) -> dict[str, int]:
+def _held(artefact: Artifact) -> dict[str, int]:
     data = data_of(artefact)
     if data is None:
         return {}
@@ -63,7 +63,7 @@ def _held(artefact: Artefact) -> dict[str, int]:
     }
 
 
-def _claims(artefact: Artefact) -> dict[str, Any]:
+def _claims(artefact: Artifact) -> dict[str, Any]:
     """What the signature says, unverified; empty where there is none that can be read."""
     try:
         (token,) = msgspec.json.decode(artefact.signatures or b"")["signatures"]

@@ -42,7 +42,7 @@ class Library(Struct, frozen=True, kw_only=True):
     digest: str = ""
 
 
-class Metadata(Struct, frozen=True, kw_only=True):
+class BundleMetadata(Struct, frozen=True, kw_only=True):
     """What is bound to the revision; times are RFC 3339 in UTC, to the second."""
 
     environment: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}\Z")]
@@ -66,7 +66,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     """OPA's `.manifest` as we write it."""
 
     revision: str
-    metadata: Metadata
+    metadata: BundleMetadata
     roots: tuple[str, ...] = tuple(sorted(ROOTS))
     rego_version: int = 1
 
@@ -90,7 +90,7 @@ def content_id(files: Mapping[str, bytes]) -> str:
     return digest.hexdigest()[:12]
 
 
-def revision_of(metadata: Metadata, files: Mapping[str, bytes]) -> str:
+def revision_of(metadata: BundleMetadata, files: Mapping[str, bytes]) -> str:
     """The revision of a bundle of these files (the manifest and the signatures are none of them)."""
     return f"{metadata.environment}@{content_id(files)}.{metadata.seq}"
 

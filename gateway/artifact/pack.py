@@ -15,7 +15,7 @@ import orjson
 from msgspec import Struct, to_builtins
 
 from gateway.artifact.artifact import MANIFEST, SIGNATURES
-from gateway.artifact.manifest import ROOTS, Manifest, Metadata, revision_of
+from gateway.artifact.manifest import ROOTS, BundleMetadata, Manifest, revision_of
 from gateway.artifact.signature_checks import POLICY
 from gateway.artifact.signing import SigningKey, signatures
 
@@ -38,7 +38,7 @@ def canonical(value: Any) -> bytes:
 
 def pack(
     files: Mapping[str, bytes],
-    metadata: Metadata,
+    metadata: BundleMetadata,
     *,
     key: SigningKey | None,
     roots: Sequence[str] = ROOTS,

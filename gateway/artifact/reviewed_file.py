@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from gateway.admission.instructions import KEY, NO_INSTRUCTIONS
 from gateway.admission.uri_patterns import normal_key
-from gateway.artifact.artifact import Artefact
+from gateway.artifact.artifact import Artifact
 from gateway.artifact.bundle_data import DATA
 from gateway.artifact.json_types import Json, is_object
 
@@ -51,7 +51,7 @@ def read_catalog(files: Mapping[str, bytes]) -> ReviewedCatalog:
     return ReviewedCatalog(targets=catalog["targets"], servers=catalog["servers"], words=words)
 
 
-def words_of(artefact: Artefact) -> Json:
+def words_of(artefact: Artifact) -> Json:
     """Return the words that a bundle carries; nothing if it carries none that can be read."""
     try:
         found: Any = orjson.loads(artefact.files.get(REVIEWED, b"{}"))

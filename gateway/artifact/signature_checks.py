@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from msgspec import Struct
 
-from gateway.artifact.artifact import Artefact
+from gateway.artifact.artifact import Artifact
 from gateway.artifact.json_types import objects
-from gateway.artifact.manifest import Metadata, moment_of
+from gateway.artifact.manifest import BundleMetadata, moment_of
 from gateway.artifact.rejection import Rejected
 from gateway.artifact.signing import algorithm_of, keyid_of, only_one, unsuitable
 
@@ -53,7 +53,7 @@ def read_verifying_key(pem: bytes) -> VerifyingKey:
     return VerifyingKey(keyid=keyid_of(text), pem=text.decode(), algorithm=algorithm_of(public.curve))
 
 
-class Standing(Struct, frozen=True, kw_only=True):
+class EnforcementContext(Struct, frozen=True, kw_only=True):
     """What a bundle's metadata are held against."""
 
     environment: str
@@ -71,7 +71,7 @@ class _Signatures(Struct):
     signatures: list[str]
 
 
-def unsigned_by(artefact: Artefact, keys: Sequence[VerifyingKey], scope: str = POLICY) -> Rejected | None:
+def unsigned_by(artefact: Artifact, keys: Sequence[VerifyingKey], scope: str = POLICY) -> Rejected | None:
     """Why the artefact is not signed by one of the keys for this use; None where it is."""
     if artefact.signatures is None:
         return Rejected("bundle_unsigned", "it has no .signatures.json")
@@ -98,7 +98,7 @@ def _fingerprint(pem: str) -> str:
         return ""
 
 
-def _refuted(artefact: Artefact, token: str, key: VerifyingKey, scope: str) -> Rejected | None:
+def _refuted(artefact: Artifact, token: str, key: VerifyingKey, scope: str) -> Rejected | None:
     try:
         signed: Any = jwt.decode(token, key.pem, algorithms=[key.algorithm], options={"verify_aud": False})
     except (jwt.PyJWTError, ValueError, TypeError) as error:
@@ -114,7 +114,7 @@ def _refuted(artefact: Artefact, token: str, key: VerifyingKey, scope: str) -> R
     return None
 
 
-def unenforceable(metadata: Metadata, standing: Standing) -> Rejected | None:
+def unenforceable(metadata: BundleMetadata, standing: EnforcementContext) -> Rejected | None:
     """Why a bundle with these metadata may not be enforced here and now; None where it may."""
     if metadata.environment != standing.environment:
         return Rejected("bundle_of_other_environment", f"{metadata.environment}, not {standing.environment}")
@@ -127,7 +127,7 @@ def unenforceable(metadata: Metadata, standing: Standing) -> Rejected | None:
     return _expired(metadata, standing)
 
 
-def _expired(metadata: Metadata, standing: Standing) -> Rejected | None:
+def _expired(metadata: BundleMetadata, standing: EnforcementContext) -> Rejected | None:
     if not metadata.not_after:
         return None
     end = moment_of(metadata.not_after)

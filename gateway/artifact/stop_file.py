@@ -22,14 +22,14 @@ from gateway.artifact.emergency_bundle import Stop, fault
 FILE: Final = "stops.json"
 
 
-class Standing(Struct, frozen=True, kw_only=True):
+class ActiveStops(Struct, frozen=True, kw_only=True):
     """The stops that have not ended, and the sequence number of their document."""
 
     seq: int = 0
     stops: tuple[Stop, ...] = ()
 
 
-_DECODER: Final = msgspec.json.Decoder(Standing)
+_DECODER: Final = msgspec.json.Decoder(ActiveStops)
 
 
 class Stops:
@@ -40,41 +40,41 @@ class Stops:
         self._directory: Final = directory
         self.path: Final = directory / FILE
 
-    def standing(self) -> Standing:
+    def standing(self) -> ActiveStops:
         """Return what the file says, those that have ended included; raises OSError where it cannot be read."""
         try:
             return _DECODER.decode(self.path.read_bytes())
         except FileNotFoundError:
-            return Standing()
+            return ActiveStops()
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             wrong = f"does not hold stops ({error}): restore it; removing it lifts them all"
             raise OSError(errno.EINVAL, wrong, os.fspath(self.path)) from error
 
-    def add(self, stop: Stop, unix_ns: int) -> Standing | str:
+    def add(self, stop: Stop, unix_ns: int) -> ActiveStops | str:
         """Return what stands once this stop does, or why it may not be made."""
         wrong = fault(stop, unix_ns)
         return wrong or self._changed(lambda stops: (*stops, stop), unix_ns)
 
-    def lift(self, stop_id: str, unix_ns: int) -> Standing | None:
+    def lift(self, stop_id: str, unix_ns: int) -> ActiveStops | None:
         """Return what stands without this stop; None where there is none of this id."""
         if all(stop.id != stop_id for stop in self.standing().stops):
             return None
         return self._changed(lambda stops: tuple(stop for stop in stops if stop.id != stop_id), unix_ns)
 
-    def renewed(self, unix_ns: int) -> Standing:
+    def renewed(self, unix_ns: int) -> ActiveStops:
         """Return what stands, without what has ended, under a new number: for whoever begins to serve it."""
         return self._changed(lambda stops: stops, unix_ns)
 
-    def _changed(self, change: Callable[[tuple[Stop, ...]], tuple[Stop, ...]], unix_ns: int) -> Standing:
+    def _changed(self, change: Callable[[tuple[Stop, ...]], tuple[Stop, ...]], unix_ns: int) -> ActiveStops:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._locked():
             before = self.standing()
             kept = tuple(stop for stop in before.stops if stop.until_unix_ns > unix_ns)
-            after = Standing(seq=max(before.seq + 1, unix_ns // 1_000_000), stops=change(kept))
+            after = ActiveStops(seq=max(before.seq + 1, unix_ns // 1_000_000), stops=change(kept))
             self._replace(after)
         return after
 
-    def _replace(self, standing: Standing) -> None:
+    def _replace(self, standing: ActiveStops) -> None:
         fresh = self.path.with_suffix(".new")
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "wb") as file:

@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from gateway import __version__
-from gateway.cli.lazy_commands import Loading
+from gateway.cli.lazy_commands import LazyGroup
 
 # In the order in which a newcomer meets them; the sentence is what `--help` says without loading the module.
 COMMANDS: Final = {
@@ -37,7 +37,7 @@ MODULES: Final = {"try": "gateway.cli.try_", "test": "gateway.cli.test_"}
 
 
 @click.command(
-    cls=Loading,
+    cls=LazyGroup,
     package="gateway.cli",
     table=COMMANDS,
     modules=MODULES,

@@ -16,7 +16,7 @@ import msgspec
 
 from gateway.cli import agent_files as files
 from gateway.cli import agent_view as view
-from gateway.cli.agent_files import Registration, Token
+from gateway.cli.agent_files import Registration, ServiceToken
 from gateway.cli.expiry_times import when
 from gateway.cli.policy_option import policy_place
 from gateway.identity import tokens
@@ -172,7 +172,7 @@ def revoke(agent: str, holder: str | None, start: str | None, *, everything: boo
 
 def _issue(entry: Any, holder: str, expires: datetime | None) -> str:
     token = tokens.token(os.urandom(tokens.RANDOM_BYTES))
-    files.add(entry, Token(sha256=tokens.digest(token), holder=holder, expires=expires))
+    files.add(entry, ServiceToken(sha256=tokens.digest(token), holder=holder, expires=expires))
     return token
 
 
@@ -188,7 +188,7 @@ def _say(text: str) -> None:
 def _all(home: Path) -> list[Registration]:
     try:
         return files.registrations(home / "agents")
-    except files.Unreadable as error:
+    except files.UnreadableFile as error:
         raise click.ClickException(str(error)) from error
 
 

@@ -21,16 +21,16 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from gateway.policy.sources import timestamps
 from gateway.policy.sources.document import Document, read_document
-from gateway.policy.sources.source_files import Listed, list_files
+from gateway.policy.sources.source_files import DirectoryToList, list_files
 
 _ITEM: Final = re.compile(r"^(?P<outer> *)[^\s#-][^\n]*:[ ]*\n(?:\s*(?:#[^\n]*)?\n)*(?P<inner> *)- ", re.MULTILINE)
 
 
-class Unreadable(Exception):  # noqa: N818  it is the answer to reading
+class UnreadableFile(Exception):  # noqa: N818  it is the answer to reading
     """A file of agents that cannot be read; the text says which, where and why."""
 
 
-class Token(Struct, frozen=True, kw_only=True):
+class ServiceToken(Struct, frozen=True, kw_only=True):
     """A service token as it stands in YAML."""
 
     sha256: str
@@ -64,9 +64,9 @@ def registrations(directory: Path) -> list[Registration]:
     if not directory.exists():
         return []
     policy = directory.parent.parent.parent
-    listing = list_files(Listed(root=directory, shown=str(directory), within=policy))
+    listing = list_files(DirectoryToList(root=directory, shown=str(directory), within=policy))
     if listing.problems:
-        raise Unreadable("\n".join(map(str, listing.problems)))
+        raise UnreadableFile("\n".join(map(str, listing.problems)))
     yaml = [file.place for file in listing.files if file.path.endswith(".yaml")]
     paths = [place.resolve() if place.is_symlink() else place for place in yaml]
     zone = _zone(directory.parent / "environment.yaml")
@@ -85,12 +85,14 @@ def _read(path: Path, zone: str) -> list[Registration]:
         text = path.read_text(encoding="utf-8")
         document: Any = _yaml(text).load(text)
     except (OSError, UnicodeDecodeError, YAMLError) as error:
-        raise Unreadable(f"{path}: cannot be read: {error}") from error
+        raise UnreadableFile(f"{path}: cannot be read: {error}") from error
     if document is None:
         return []
     entries = _list(document["agents"] if isinstance(document, dict) and "agents" in document else [document])
     if not entries or not all(isinstance(entry, dict) and "agent" in entry for entry in entries):
-        raise Unreadable(f"{path}: is neither an agent nor `agents:` with a list of them. Run `mcp-admission check`.")
+        raise UnreadableFile(
+            f"{path}: is neither an agent nor `agents:` with a list of them. Run `mcp-admission check`."
+        )
     return [Registration(path=path, text=text, document=document, entry=entry, zone=zone) for entry in entries]
 
 
@@ -103,7 +105,7 @@ def new_entry(agent: str, owner: str, purpose: str, kind: str) -> Any:
     return CommentedMap({"agent": agent, "owner": owner, "purpose": purpose, "kind": kind})
 
 
-def add(entry: Any, token: Token) -> None:
+def add(entry: Any, token: ServiceToken) -> None:
     """Add a token to an entry."""
     fields: Any = CommentedMap({"sha256": DoubleQuotedScalarString(token.sha256), "holder": token.holder})
     if token.expires is not None:

@@ -24,8 +24,8 @@ from gateway.cli.locate_opa import opa_found, remembered
 from gateway.cli.policy_option import policy_place
 from gateway.journal.query import agent_of, target_of
 from gateway.policy.build import Builder, Content, PolicySource
-from gateway.policy.rego.opa_cli import Opa
-from gateway.policy.scenario_question import Acting, Asked, acting, asked, contradiction, question
+from gateway.policy.rego.opa_cli import OpaCommand
+from gateway.policy.scenario_question import ActingCaller, StatedQuestion, acting, asked, contradiction, question
 from gateway.policy.scenario_run import NoDecision
 from gateway.policy.scenarios import asking
 from gateway.policy.sources.problem import Problems
@@ -128,7 +128,7 @@ def command(directory: Path, *, as_json: bool, exit_code: bool, **words: Any) ->
     if isinstance(content, Problems):
         raise click.ClickException("\n".join(["the policy does not build:", *map(str, content.problems)]))
     chosen = _acting(stated, content)
-    (ruled,) = asking(content, Opa(opa), [chosen]).rulings([question(stated, chosen, content.data)])
+    (ruled,) = asking(content, OpaCommand(opa), [chosen]).rulings([question(stated, chosen, content.data)])
     if isinstance(ruled.answer, NoDecision):
         said = f"OPA gives no decision, so that the gateway refuses ({ruled.enforced.code}): {ruled.answer.why}"
         raise click.ClickException(said)
@@ -187,7 +187,7 @@ def _recorded_token(words: Mapping[str, Any], principal: Mapping[str, Any]) -> d
     }
 
 
-def _stated(words: dict[str, Any]) -> Asked:
+def _stated(words: dict[str, Any]) -> StatedQuestion:
     """The question in the words of a scenario."""
     for name in ("agent", "server"):
         if not words[name]:
@@ -207,7 +207,7 @@ def _stated(words: dict[str, Any]) -> Asked:
         raise click.UsageError(f"`{words['at']}` is no time: write 2026-11-20T23:00:00Z.") from error
 
 
-def _acting(stated: Asked, content: Content) -> Acting:
+def _acting(stated: StatedQuestion, content: Content) -> ActingCaller:
     agents = content.environment.agents_by_id()
     if stated.agent not in agents:
         known = ", ".join(sorted(agents)) or "none"

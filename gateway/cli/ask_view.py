@@ -12,18 +12,18 @@ from gateway.admission.decision import Decision, Ground, Reason, Resolved
 from gateway.admission.owners import owners
 from gateway.artifact.json_types import Json
 from gateway.cli.replay_view import cut
-from gateway.policy.scenario_question import Acting, Asked
+from gateway.policy.scenario_question import ActingCaller, StatedQuestion
 from gateway.review.explanation import conditions_compared
 
 _COLORS = {"allow": "green", "hold": "yellow", "deny": "red"}
 
 
-def shown(decision: Decision, stated: Asked, chosen: Acting, rules: Json) -> str:
+def shown(decision: Decision, stated: StatedQuestion, chosen: ActingCaller, rules: Json) -> str:
     """The decision in words, one fact a line; `rules` are those of the bundle."""
     return "\n".join(_lines(decision, stated, chosen, rules))
 
 
-def _lines(decision: Decision, stated: Asked, chosen: Acting, rules: Json) -> Iterator[str]:
+def _lines(decision: Decision, stated: StatedQuestion, chosen: ActingCaller, rules: Json) -> Iterator[str]:
     outcome = click.style(decision.outcome, fg=_COLORS[decision.outcome], bold=True)
     touched = stated.target.name or stated.target.uri or stated.method
     yield f"{outcome}  {stated.agent} → {stated.server} {touched} ({decision.resolved.action})"

@@ -12,14 +12,14 @@ from gateway.cli.locate_opa import opa_found, remembered
 from gateway.journal.encryption import KeyFault, identities
 from gateway.policy.build import Builder, PolicySource
 from gateway.policy.sources.problem import Problems
-from gateway.review.candidate import Candidate, Unusable, from_file, from_policy
+from gateway.review.candidate import Candidate, UnusableCandidate, from_file, from_policy
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 _DIRECTORY: Final = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
-class Named(Struct, frozen=True, kw_only=True):
+class NamedBundle(Struct, frozen=True, kw_only=True):
     """What the options said."""
 
     bundle: Path | None
@@ -40,7 +40,7 @@ def bundle_options(function: _Command) -> _Command:
     return function
 
 
-def reviewed(named: Named, recorded: Callable[[], Collection[str]] = frozenset[str]) -> Candidate:
+def reviewed(named: NamedBundle, recorded: Callable[[], Collection[str]] = frozenset[str]) -> Candidate:
     """The bundle; ends the command where there is none, or not exactly one.
 
     `recorded` says of which environments the records are, for a policy of which no environment is named.
@@ -66,8 +66,8 @@ def _only(environments: Collection[str]) -> str:
     raise click.UsageError(f"Name the environment of the policy, below bundles/, with --environment: {found}.")
 
 
-def _usable(found: Candidate | Unusable) -> Candidate:
-    if isinstance(found, Unusable):
+def _usable(found: Candidate | UnusableCandidate) -> Candidate:
+    if isinstance(found, UnusableCandidate):
         raise click.ClickException(found.why)
     return found
 

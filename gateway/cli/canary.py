@@ -23,7 +23,7 @@ from gateway.cli.publishing.hub_options import (
     verifying_keys,
     wait_options,
 )
-from gateway.cli.publishing.publish_target import Known
+from gateway.cli.publishing.publish_target import PublishedChannels
 from gateway.hub.channel_pointer import Assignment, Pointer
 
 _channel = click.option("--channel", default="canary", show_default=True, help="The channel that some follow first.")
@@ -142,7 +142,7 @@ def abort(channel: str, instead_of: str, **options: Any) -> None:
     published(hub, reissued(old, known, canary, key), publication({**options, "channel": channel}), known)
 
 
-def _of(known: Known, channel: str) -> Pointer:
+def _of(known: PublishedChannels, channel: str) -> Pointer:
     if channel not in known.channels:
         raise click.ClickException(f"No channel {channel!r} points to a bundle: publish one to it first.")
     return known.channels[channel]

@@ -15,7 +15,7 @@ import click
 import orjson
 from msgspec import Struct
 
-from gateway.cli.bundle_options import Named, bundle_options, reviewed
+from gateway.cli.bundle_options import NamedBundle, bundle_options, reviewed
 from gateway.cli.explain_view import document, shown
 from gateway.cli.journal_options import journal_directory, place
 from gateway.cli.journal_record import decided_record
@@ -25,10 +25,10 @@ from gateway.cli.publishing.hub_client import remote
 from gateway.cli.publishing.hub_options import token_option
 from gateway.cli.publishing.published_bundles import fetched
 from gateway.library import library
-from gateway.review.candidate import Candidate, Unusable, from_bytes
+from gateway.review.candidate import Candidate, UnusableCandidate, from_bytes
 from gateway.review.explanation import Explanation, explained
 from gateway.review.hub_revisions import environment_of, in_hub
-from gateway.review.recorded_decision import Row, asked_in
+from gateway.review.recorded_decision import RecordedDecision, asked_in
 from gateway.review.sidecar import Binary, SidecarError, asked
 from gateway.settings import Settings, load, unknown_variables
 
@@ -38,7 +38,7 @@ _PATH: Final = click.Path(path_type=Path)
 class Origin(Struct, frozen=True, kw_only=True):
     """Where the options say that the bundle is."""
 
-    named: Named
+    named: NamedBundle
     hub: str | None
     token_file: Path | None
     hub_dir: Path | None
@@ -82,7 +82,7 @@ def command(identifier: str, directory: Path | None, config: Path | None, *, as_
 
 
 def _origin(options: Mapping[str, Any], config: Path | None) -> Origin:
-    named = Named(bundle=options["bundle"], policy=options["policy"], environment=options["environment"])
+    named = NamedBundle(bundle=options["bundle"], policy=options["policy"], environment=options["environment"])
     if sum(each is not None for each in (options["hub"], options["hub_dir"], named.bundle, named.policy)) > 1:
         raise click.UsageError("Name one place of the bundle: --bundle, --hub, --hub-dir or --policy.")
     return Origin(
@@ -108,22 +108,22 @@ def _bundle(origin: Origin, revision: str) -> Candidate:
     if settings.policy.bundle is not None or not environment or not (directory / "bundles" / environment).is_dir():
         said = "--bundle FILE, --hub URL, --hub-dir DIR or --policy DIR"
         raise click.UsageError(f"The record is of revision `{revision}`. Say where the bundle is: {said}.")
-    return reviewed(Named(bundle=None, policy=directory, environment=environment))
+    return reviewed(NamedBundle(bundle=None, policy=directory, environment=environment))
 
 
-def _usable(found: Candidate | Unusable) -> Candidate:
-    if isinstance(found, Unusable):
+def _usable(found: Candidate | UnusableCandidate) -> Candidate:
+    if isinstance(found, UnusableCandidate):
         raise click.ClickException(found.why)
     return found
 
 
-def _explained(bundle: Candidate, row: Row) -> Explanation:
+def _explained(bundle: Candidate, row: RecordedDecision) -> Explanation:
     try:
         return asyncio.run(_asked(bundle, row))
     except SidecarError as error:
         raise click.ClickException(str(error)) from error
 
 
-async def _asked(bundle: Candidate, row: Row) -> Explanation:
+async def _asked(bundle: Candidate, row: RecordedDecision) -> Explanation:
     async with asked(bundle, Binary(opa_found(), library())) as exchange:
         return await explained(exchange, bundle, row)

@@ -16,10 +16,10 @@ from gateway.journal.query import agent_of, target_of
 from gateway.journal.record_expander import UNDESCRIBED
 from gateway.journal.segment_lines import Read
 from gateway.review.candidate import Candidate
-from gateway.review.explanation import Explanation, RuleThere, Standing
+from gateway.review.explanation import Explanation, RequirementResult, RuleThere
 from gateway.review.hub_revisions import same_policy
 from gateway.review.recorded_decision import STOP, WHY
-from gateway.review.replayed_outcome import Judged
+from gateway.review.replayed_outcome import ReplayedOutcome
 from gateway.review.whatif.search import Searched
 
 _WORDS: Final = {"allow": "ALLOWED", "deny": "DENIED", "hold": "HELD"}
@@ -68,7 +68,7 @@ def notes(record: Read, bundle: Candidate, explanation: Explanation | None) -> I
         names = ", ".join(filter(None, explanation.masked)) or "all of them"
         yield f"masking leaves open how these took it: {names} (`journal.masking`, `journal.keep_read`: what is kept)."
     again = explanation.again
-    if not isinstance(again, Judged):
+    if not isinstance(again, ReplayedOutcome):
         yield f"OPA does not decide it again: {cut(again.detail) if again else 'there is no question'}."
     elif again.outcome != record.get("outcome") and not explanation.masked:
         yield f"asked again it ends in {again.outcome}: {why(again.rule, again.requirement, again.reason)}."
@@ -88,7 +88,7 @@ def _requirements(explanation: Explanation) -> Iterator[str]:
         yield from _standing(standing)
 
 
-def _standing(standing: Standing) -> Iterator[str]:
+def _standing(standing: RequirementResult) -> Iterator[str]:
     word = click.style(f"{_HOLDS[standing.holds]:8}", fg="red" if standing.holds is False else None)
     by = " (by its arguments)" if standing.met and standing.met_by_arguments is False else ""
     masked = " (what it reads was masked)" if standing.masked else ""

@@ -13,14 +13,14 @@ from typing import Any, Final
 
 import click
 
-from gateway.cli.bundle_options import Named, bundle_options, reviewed
+from gateway.cli.bundle_options import NamedBundle, bundle_options, reviewed
 from gateway.cli.start_times import Since
 from gateway.journal.encryption import KeyFault, Recipients, encrypted, new_key, recipients
 from gateway.review.corpus import Corpus
 from gateway.review.decision_sources import SourceError, environments, rows
 from gateway.review.masked_fields import Readings
 from gateway.review.recorded_decision import WHY
-from gateway.review.replay_coverage import Share, shares
+from gateway.review.replay_coverage import ReplayCoverage, shares
 
 _OUTPUT: Final = click.Path(dir_okay=False, path_type=Path)
 
@@ -60,7 +60,7 @@ def export(  # noqa: PLR0913 - one parameter an option
     journal: Path, *, since: int, most: int, any_hour: bool, to: Recipients, output: Path, **named: Any
 ) -> None:
     """Write the corpus, and say what is in it."""
-    bundled = Named(bundle=named["bundle"], policy=named["policy"], environment=named["environment"])
+    bundled = NamedBundle(bundle=named["bundle"], policy=named["policy"], environment=named["environment"])
     readings = (
         None
         if bundled.bundle is bundled.policy is None
@@ -101,7 +101,7 @@ def _told(corpus: Corpus, made: str, output: Path) -> Iterator[str]:
         yield f"  {left.count:>10,}  {WHY[left.why]}"
 
 
-def _shown(found: list[Share], compared: list[str]) -> Iterator[str]:
+def _shown(found: list[ReplayCoverage], compared: list[str]) -> Iterator[str]:
     yield "replayable:"
     for share in found:
         part = share.replayable / share.decisions if share.decisions else 0

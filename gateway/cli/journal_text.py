@@ -12,9 +12,9 @@ import click
 
 from gateway.cli.live_decisions import escaped
 from gateway.cli.text_width import columns, cut
-from gateway.journal.query import Found, outcome_of, target_of
+from gateway.journal.query import FoundCall, outcome_of, target_of
 from gateway.journal.segment_lines import Read
-from gateway.journal.statistics import Latency, Statistics
+from gateway.journal.statistics import LatencySummary, Statistics
 
 _WORDS: Final = {"allow": "ALLOWED", "deny": "DENIED", "hold": "HELD", "refused": "REFUSED"}
 _COLORS: Final = {"allow": "green", "deny": "red", "hold": "yellow", "refused": "magenta"}
@@ -24,7 +24,7 @@ _COUNTS: Final = 21
 """Columns before the name of what was counted."""
 
 
-def call_text(call: Found, *, color: bool, width: int = 0) -> str:
+def call_text(call: FoundCall, *, color: bool, width: int = 0) -> str:
     """Return everything that the journal says about one call; with a `width`, its lines are no longer than that."""
     record = call.decided
     outcome = outcome_of(record)
@@ -82,7 +82,7 @@ def _broken(text: str, width: int) -> list[str]:
     return [*lines, line] if line else lines
 
 
-def _latency(name: str, value: Latency) -> str:
+def _latency(name: str, value: LatencySummary) -> str:
     return f"  {name:14}{value.count:>10,}{value.p50:>10,}{value.p90:>10,}{value.p99:>10,}{value.most:>10,}"
 
 
@@ -159,7 +159,7 @@ def _input(record: Read) -> str:
     return f"masking {record.get('masking')}, {replay}; arguments of {arguments.get('bytes', 0)} bytes{digest}"
 
 
-def _ending(call: Found) -> list[tuple[str, str]]:
+def _ending(call: FoundCall) -> list[tuple[str, str]]:
     done = call.completed
     if done is None:
         return [("completed", "no record: under way, or its gateway was killed")] if _forwarded(call.decided) else []

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 
-class Loading(click.Group):
+class LazyGroup(click.Group):
     """The commands of `table` (name -> its sentence), each the `command` of a module of `package` with its name."""
 
     def __init__(

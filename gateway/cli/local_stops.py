@@ -12,9 +12,9 @@ import click
 
 from gateway.artifact.emergency_bundle import Stop, is_extended
 from gateway.artifact.stop_file import Stops
-from gateway.follow.last_good import Shelf
+from gateway.follow.last_good import LastGoodStore
 from gateway.hub.stop_store import lifted, stopped
-from gateway.settings import Problems, Settings, load, unknown_variables
+from gateway.settings import SettingProblems, Settings, load, unknown_variables
 
 
 def loaded(config: Path | None) -> Settings:
@@ -22,7 +22,7 @@ def loaded(config: Path | None) -> Settings:
     settings = load(config, os.environ)
     for unknown in unknown_variables(os.environ):
         click.echo(f"Warning: {unknown}", err=True)
-    if isinstance(settings, Problems):
+    if isinstance(settings, SettingProblems):
         raise click.ClickException(f"these settings cannot be used:\n{settings}")
     return settings
 
@@ -31,7 +31,7 @@ def kept_policy(settings: Settings) -> bytes | None:
     """Return the bundle that a following gateway keeps; null if it follows none, or has none yet."""
     if settings.policy.bundle is None:
         return None
-    kept = Shelf(settings.state.directory / "bundles", "policy").kept()
+    kept = LastGoodStore(settings.state.directory / "bundles", "policy").kept()
     return None if kept is None else kept.content
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 import click
 import orjson
 
-from gateway.cli.bundle_options import Named, bundle_options, private_keys, reviewed
+from gateway.cli.bundle_options import NamedBundle, bundle_options, private_keys, reviewed
 from gateway.cli.live_decisions import colored
 from gateway.cli.locate_opa import opa_found
 from gateway.cli.replay_markdown import markdown
@@ -26,9 +26,9 @@ from gateway.review.decision_sources import SourceError, count, environments, ro
 from gateway.review.expected_changes import Expected, read_expected
 from gateway.review.masked_fields import Readings
 from gateway.review.outcome_flips import Matrix
-from gateway.review.recorded_decision import Left, Row
+from gateway.review.recorded_decision import Left, RecordedDecision
 from gateway.review.replaying import Replay
-from gateway.review.report import Report, document
+from gateway.review.report import ReplayReport, document
 from gateway.review.sidecar import Binary, SidecarError, asked
 
 _PATH: Final = click.Path(exists=True, path_type=Path)
@@ -75,7 +75,7 @@ def command(form: str, output: Path | None, limit: int, **named: Any) -> None:
     A record is replayed where nothing that the candidate reads was masked. Exit code 1 where a denial or hold would
     become an allow that --expected does not explain.
     """
-    bundled = Named(bundle=named["bundle"], policy=named["policy"], environment=named["environment"])
+    bundled = NamedBundle(bundle=named["bundle"], policy=named["policy"], environment=named["environment"])
     candidate = reviewed(bundled, lambda: _environments(named))
     expected = _expected(named["expectations"])
     report = _replayed(candidate, expected, named)
@@ -89,7 +89,7 @@ def command(form: str, output: Path | None, limit: int, **named: Any) -> None:
         raise SystemExit(1)
 
 
-def _replayed(candidate: Candidate, expected: Expected, named: dict[str, Any]) -> Report:
+def _replayed(candidate: Candidate, expected: Expected, named: dict[str, Any]) -> ReplayReport:
     began = time.monotonic()
     comparing = Matrix()
     keys = private_keys(named["key_file"])
@@ -99,7 +99,7 @@ def _replayed(candidate: Candidate, expected: Expected, named: dict[str, Any]) -
             began = asyncio.run(_run(candidate, comparing, watched))
     except (SourceError, SidecarError) as error:
         raise click.ClickException(str(error)) from error
-    return Report(
+    return ReplayReport(
         manifest=candidate.manifest,
         comparison=comparing.comparison(),
         expected=expected,
@@ -115,7 +115,7 @@ def _environments(named: dict[str, Any]) -> set[str]:
         raise click.ClickException(str(error)) from error
 
 
-async def _run(candidate: Candidate, matrix: Matrix, given: Iterable[Row | Left]) -> float:
+async def _run(candidate: Candidate, matrix: Matrix, given: Iterable[RecordedDecision | Left]) -> float:
     """Replay, and return when OPA was ready for it."""
     async with asked(candidate, Binary(opa_found(), library())) as exchange:
         began = time.monotonic()
@@ -126,13 +126,13 @@ async def _run(candidate: Candidate, matrix: Matrix, given: Iterable[Row | Left]
 class _watched:  # noqa: N801 - reads like the context manager that it is
     """The rows, with a progress bar where somebody watches."""
 
-    def __init__(self, given: Iterator[Row | Left], length: Callable[[], int | None]) -> None:
+    def __init__(self, given: Iterator[RecordedDecision | Left], length: Callable[[], int | None]) -> None:
         self._given = given
         self._bar: Any = None
         if sys.stderr.isatty():
             self._bar = click.progressbar(given, length=length(), label="replaying", file=sys.stderr, width=30)
 
-    def __enter__(self) -> Iterable[Row | Left]:
+    def __enter__(self) -> Iterable[RecordedDecision | Left]:
         return self._given if self._bar is None else self._bar.__enter__()
 
     def __exit__(self, *error: object) -> None:
@@ -156,7 +156,7 @@ def _write(path: Path, text: str) -> None:
         raise click.ClickException(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
-def _formatted(report: Report, form: str, limit: int, *, color: bool) -> str:
+def _formatted(report: ReplayReport, form: str, limit: int, *, color: bool) -> str:
     match form:
         case "json":
             return orjson.dumps(document(report), option=orjson.OPT_INDENT_2).decode()

@@ -10,7 +10,7 @@ from typing import Final
 from gateway.cli.replay_view import cut
 from gateway.review.outcome_flips import OUTCOMES, Flips
 from gateway.review.recorded_decision import WHY
-from gateway.review.report import REMEDY, Report, uncompared
+from gateway.review.report import REMEDY, ReplayReport, uncompared
 
 MOST_CHARACTERS: Final = 60_000
 """GitHub takes 65,536."""
@@ -19,7 +19,7 @@ _RESERVED: Final = 8_000
 _MOST_LINES: Final = 10
 
 
-def markdown(report: Report, most: int) -> str:
+def markdown(report: ReplayReport, most: int) -> str:
     """The comment, at most `most` groups of flips."""
     lines = [*_head(report)]
     room = MOST_CHARACTERS - _RESERVED - sum(map(len, lines))
@@ -37,7 +37,7 @@ def markdown(report: Report, most: int) -> str:
     return "\n".join([*lines, *_rest(report)]) + "\n"
 
 
-def _head(report: Report) -> Iterator[str]:
+def _head(report: ReplayReport) -> Iterator[str]:
     verdict = "passes" if not report.failures else "fails"
     yield f"### Policy replay {verdict}: {report.comparison.replayed:,} recorded decisions"
     yield ""
@@ -54,7 +54,7 @@ def _head(report: Report) -> Iterator[str]:
     yield ""
 
 
-def _group(report: Report, flips: Flips) -> Iterator[str]:
+def _group(report: ReplayReport, flips: Flips) -> Iterator[str]:
     kind, example, entry = flips.kind, flips.example, report.explaining(flips)
     mark = "" if entry or not kind.loosens else " — **not expected**"
     where = f"{code(kind.agent or '(nobody)')} on {code(kind.server)} {code(kind.target)}"
@@ -66,7 +66,7 @@ def _group(report: Report, flips: Flips) -> Iterator[str]:
         yield f"  - expected by {code(entry.owner)}: {code(entry.reason)}"
 
 
-def _rest(report: Report) -> Iterator[str]:
+def _rest(report: ReplayReport) -> Iterator[str]:
     comparison = report.comparison
     notes = [f"{count:,} not replayed: {WHY[why]}" for why, count in sorted(comparison.left.items())]
     notes += [f"{count:,} times the error {code(text)}" for text, count in _first(comparison.errors)]

@@ -10,19 +10,19 @@ import click
 from gateway.cli.live_decisions import escaped
 from gateway.review.outcome_flips import OUTCOMES, Flips, Kind
 from gateway.review.recorded_decision import WHY
-from gateway.review.report import REMEDY, Report, uncompared
+from gateway.review.report import REMEDY, ReplayReport, uncompared
 
 _WORDS = 160
 _COLORS = {"allow": "green", "hold": "yellow", "deny": "red"}
 
 
-def shown(report: Report, most: int, *, color: bool) -> str:
+def shown(report: ReplayReport, most: int, *, color: bool) -> str:
     """The report as text, at most `most` groups of flips."""
     text = "\n".join([*_head(report), *_flips(report, most), *_rest(report), *_verdict(report)])
     return text if color else click.unstyle(text)
 
 
-def _head(report: Report) -> Iterator[str]:
+def _head(report: ReplayReport) -> Iterator[str]:
     comparison = report.comparison
     commit = f", commit {report.manifest.metadata.commit}" if report.manifest.metadata.commit else ""
     rate = comparison.replayed / report.seconds if report.seconds else 0
@@ -35,7 +35,7 @@ def _head(report: Report) -> Iterator[str]:
         yield f"{'was ' + before:12}" + "".join(f"{count or '·':>14,}" if count else f"{'·':>14}" for count in cells)
 
 
-def _flips(report: Report, most: int) -> Iterator[str]:
+def _flips(report: ReplayReport, most: int) -> Iterator[str]:
     flips = report.comparison.flips
     for each in flips[:most]:
         yield ""
@@ -46,7 +46,7 @@ def _flips(report: Report, most: int) -> Iterator[str]:
         yield f"and {len(rest):,} more groups with {sum(each.count for each in rest):,} decisions (--limit shows more)"
 
 
-def _group(report: Report, flips: Flips) -> Iterator[str]:
+def _group(report: ReplayReport, flips: Flips) -> Iterator[str]:
     kind, example = flips.kind, flips.example
     before, after = (click.style(name, fg=_COLORS[name], bold=True) for name in (kind.before, kind.after))
     yield f"{before} → {after}  {flips.count:,} times  {cut(kind.agent) or '(nobody)'} → {place(kind)}"
@@ -60,7 +60,7 @@ def _group(report: Report, flips: Flips) -> Iterator[str]:
         yield click.style("  no expected change explains this", fg="red", bold=True)
 
 
-def _rest(report: Report) -> Iterator[str]:
+def _rest(report: ReplayReport) -> Iterator[str]:
     comparison = report.comparison
     if comparison.left:
         yield ""
@@ -80,7 +80,7 @@ def _rest(report: Report) -> Iterator[str]:
         yield f"expected changes: {entry.file}:{entry.line} explains nothing that happened: remove it."
 
 
-def _verdict(report: Report) -> Iterator[str]:
+def _verdict(report: ReplayReport) -> Iterator[str]:
     yield ""
     for failure in report.failures:
         yield click.style(f"FAILED: {failure}", fg="red", bold=True)

@@ -7,7 +7,7 @@ import click
 
 from gateway.cli.publishing.hub_client import remote
 from gateway.cli.publishing.hub_options import hub_options
-from gateway.cli.publishing.rollout_barrier import Barrier, waited
+from gateway.cli.publishing.rollout_barrier import RolloutBarrier, waited
 
 
 @click.command(
@@ -33,6 +33,8 @@ def command(revision: str, channel: str, url: str, token_file: Path | None, **op
 
     Ends with 1 at the deadline, and names who does not enforce it and why.
     """
-    barrier = Barrier(revision=revision, channel=channel, deadline_s=options["deadline"], at_least=options["at_least"])
+    barrier = RolloutBarrier(
+        revision=revision, channel=channel, deadline_s=options["deadline"], at_least=options["at_least"]
+    )
     if not waited(remote(url, token_file), barrier):
         raise SystemExit(1)

@@ -16,8 +16,8 @@ from typing import cast
 import click
 
 from gateway.cli.live_decisions import WIDTH, escaped, follow
-from gateway.opa.process import Report
-from gateway.settings import Problems, Settings, load, unknown_variables
+from gateway.opa.process import ProcessEventLog
+from gateway.settings import SettingProblems, Settings, load, unknown_variables
 from gateway.supervisor.supervisor import serve
 from gateway.telemetry import configure, render
 
@@ -35,7 +35,7 @@ _QUIET = frozenset({"worker_started", "opa_started", "ended", "draining"})
 def settings_from(path: Path | None, environ: dict[str, str]) -> Settings:
     """Return the settings of a file and the environment; all that is wrong with them ends the command."""
     settings = load(path, environ)
-    if isinstance(settings, Problems):
+    if isinstance(settings, SettingProblems):
         raise click.ClickException(f"these settings cannot be used:\n{settings}")
     return settings
 
@@ -118,4 +118,4 @@ def _wrapped(text: str, indent: str) -> list[str]:
     return textwrap.wrap(text, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
-REPORT: Report = told
+REPORT: ProcessEventLog = told

@@ -20,9 +20,9 @@ from msgspec import to_builtins
 from gateway.artifact.emergency_bundle import LONGEST_S, Kind, Stop, fault, selected
 from gateway.cli.live_decisions import escaped
 from gateway.cli.local_stops import end, kept_policy, loaded, make, standing
-from gateway.cli.publishing.hub_client import Remote, remote
+from gateway.cli.publishing.hub_client import HubClient, remote
 from gateway.cli.publishing.hub_options import because_option, token_option, wait_options
-from gateway.cli.publishing.rollout_barrier import Barrier, waited
+from gateway.cli.publishing.rollout_barrier import RolloutBarrier, waited
 from gateway.cli.publishing.stop_selectors import chosen, selector_options
 from gateway.hub.responses import Stopped
 from gateway.hub.stop_store import new_stop
@@ -101,11 +101,13 @@ def command(ctx: click.Context, for_s: int | None, because: str | None, **option
         _obeyed(where, options["deadline"], options["at_least"])
 
 
-def _obeyed(where: Remote | Settings, deadline_s: float, at_least: int) -> None:
+def _obeyed(where: HubClient | Settings, deadline_s: float, at_least: int) -> None:
     """Wait until every live gateway obeys; ends the command where that was in vain."""
-    if not isinstance(where, Remote):
+    if not isinstance(where, HubClient):
         raise click.UsageError("It is stopped; but a settings file knows no gateways: --wait needs a hub.")
-    barrier = Barrier(revision=where.stops().revision, channel="emergency", deadline_s=deadline_s, at_least=at_least)
+    barrier = RolloutBarrier(
+        revision=where.stops().revision, channel="emergency", deadline_s=deadline_s, at_least=at_least
+    )
     if not waited(where, barrier):
         raise SystemExit(1)
 
@@ -125,7 +127,7 @@ def listed(url: str | None, token_file: Path | None, config: Path | None) -> Non
     """Show what is stopped: a table, or JSON lines at the end of a pipe."""
     where = _where(url, token_file, config)
     now = time.time_ns()
-    found = where.stops().stops if isinstance(where, Remote) else standing(where)
+    found = where.stops().stops if isinstance(where, HubClient) else standing(where)
     lasting = [stop for stop in found if stop.until_unix_ns > now]
     if not lasting:
         click.echo("nothing is stopped", err=True)
@@ -153,14 +155,14 @@ Examples:
 def lift(stop_id: str, because: str, url: str | None, token_file: Path | None, config: Path | None) -> None:
     """End a stop before its time."""
     where = _where(url, token_file, config)
-    if isinstance(where, Remote):
+    if isinstance(where, HubClient):
         where.lift(stop_id, because)
     elif not end(where, stop_id, because):
         raise click.ClickException(f"No stop {stop_id!r} stands here: `mcp-admission stop list` shows what does.")
     click.echo(f"lifted {stop_id}", err=True)
 
 
-def _where(url: str | None, token_file: Path | None, config: Path | None) -> Remote | Settings:
+def _where(url: str | None, token_file: Path | None, config: Path | None) -> HubClient | Settings:
     """The hub, or the settings of the local gateway."""
     if (url is None) == (config is None):
         raise click.UsageError("Say who obeys: --hub URL, or --config FILE for one gateway on this machine.")
@@ -182,9 +184,9 @@ def _preview(selection: Mapping[Kind, str], for_s: int, url: str | None, config:
     show(settings, kept_policy(settings), stop)
 
 
-def _made(where: Remote | Settings, selection: Mapping[Kind, str], *, for_s: int, because: str) -> Stop:
+def _made(where: HubClient | Settings, selection: Mapping[Kind, str], *, for_s: int, because: str) -> Stop:
     stop = new_stop(selection, for_s=for_s, because=because, about=(getpass.getuser(), time.time_ns()))
-    if not isinstance(where, Remote):
+    if not isinstance(where, HubClient):
         make(where, stop)
         return stop
     wanted = {"kind": stop.kind, "name": stop.name, "for_s": for_s, "because": because}

@@ -12,14 +12,14 @@ from typing import Final
 import click
 
 from gateway.artifact.emergency_bundle import Stop, selected
-from gateway.cli.bundle_options import Named, reviewed
+from gateway.cli.bundle_options import NamedBundle, reviewed
 from gateway.cli.live_decisions import escaped
 from gateway.cli.locate_opa import opa_found
 from gateway.journal.reader import read
 from gateway.journal.record_expander import DESCRIBED_NS, Expander, is_description
 from gateway.journal.segment_lines import Read
 from gateway.library import library
-from gateway.review.candidate import Candidate, Unusable, from_bytes
+from gateway.review.candidate import Candidate, UnusableCandidate, from_bytes
 from gateway.review.sidecar import Binary, SidecarError, asked
 from gateway.review.stop_preview import Agents, Hits, agents_of, hits
 from gateway.settings import Settings
@@ -45,11 +45,15 @@ def show(settings: Settings, content: bytes | None, stop: Stop) -> None:
 
 def _in_force(settings: Settings, content: bytes | None) -> Candidate:
     if settings.policy.bundle is None:
-        return reviewed(Named(bundle=None, policy=settings.policy.directory, environment=settings.policy.environment))
+        return reviewed(
+            NamedBundle(bundle=None, policy=settings.policy.directory, environment=settings.policy.environment)
+        )
     found = (
-        Unusable("this gateway has no policy yet") if content is None else from_bytes(content, "the policy in force")
+        UnusableCandidate("this gateway has no policy yet")
+        if content is None
+        else from_bytes(content, "the policy in force")
     )
-    if isinstance(found, Unusable):
+    if isinstance(found, UnusableCandidate):
         raise click.ClickException(found.why)
     return found
 

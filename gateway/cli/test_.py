@@ -11,12 +11,12 @@ from pathlib import Path
 
 import click
 
-from gateway.authoring.mutation import Hunt, Report, Survivor, base_of
+from gateway.authoring.mutation import MutationReport, MutationRun, Survivor, base_of
 from gateway.cli.check import named, total
 from gateway.cli.locate_opa import opa_found, remembered
 from gateway.policy.checking import COVERAGE, Checking, Stage
-from gateway.policy.rego.opa_cli import Opa
-from gateway.policy.rego.rego_checks import Looked, counted
+from gateway.policy.rego.opa_cli import OpaCommand
+from gateway.policy.rego.rego_checks import CheckedRego, counted
 
 
 @click.command(
@@ -69,8 +69,8 @@ def command(  # noqa: PLR0913 - one parameter an option
     looked = [_shown(stage) for stage in checking.stages(directory, names)]
     problems = sum(len(each.problems) for each in looked)
     if mutate and not problems:
-        hunt = Hunt(
-            opa=Opa(checking.opa),
+        hunt = MutationRun(
+            opa=OpaCommand(checking.opa),
             policy=directory,
             stock=checking.library(),
             bases=[base_of(content) for content in checking.contents(directory, names)],
@@ -84,7 +84,7 @@ def command(  # noqa: PLR0913 - one parameter an option
         raise SystemExit(1)
 
 
-def _shown(stage: Stage) -> Looked:
+def _shown(stage: Stage) -> CheckedRego:
     """Show a stage, and return what it found."""
     looked = stage.looked
     mark = click.style("FAIL", fg="red") if looked.problems else click.style("ok", fg="green")
@@ -101,11 +101,11 @@ def _shown(stage: Stage) -> Looked:
     return looked
 
 
-def _mutated(hunt: Hunt) -> int:
+def _mutated(hunt: MutationRun) -> int:
     """Show what becomes of the mutants; the number of problems found."""
     began = time.monotonic()
     report = hunt.run(_progress if sys.stderr.isatty() else _tenths)
-    if not isinstance(report, Report):
+    if not isinstance(report, MutationReport):
         for problem in report:
             click.echo(f"      {problem}")
         return len(report)

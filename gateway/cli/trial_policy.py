@@ -11,8 +11,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from gateway.cli.catalog.document import About, entry, written
-from gateway.cli.catalog.server_listing import Listed
+from gateway.cli.catalog.document import EntryHeader, entry, written
+from gateway.cli.catalog.server_listing import ServerItem
 
 ENVIRONMENT: Final = "trial"
 _OWNER: Final = "you@example.com"
@@ -61,7 +61,7 @@ class Trial(Struct, frozen=True, kw_only=True):
     server: str
     url: str
     title: str
-    things: list[Listed]
+    things: list[ServerItem]
     observe: bool
     credential: bool
 
@@ -74,7 +74,7 @@ def identifier(name: str) -> str:
 def write(trial: Trial, directory: Path, now: datetime) -> Path:
     """Write the trial's policy below `directory` and return the environment's directory."""
     environment = directory / "bundles" / ENVIRONMENT
-    about = About(
+    about = EntryHeader(
         server=trial.server,
         url=trial.url,
         owner=_OWNER,

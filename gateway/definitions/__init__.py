@@ -5,6 +5,6 @@ Rule 2: memory is bounded: equal definitions are held once, views go when they a
 Rule 3: what is forgotten is listed again; nothing here is ever the only copy.
 """
 
-from gateway.definitions.cache import Bounds, Cache
+from gateway.definitions.cache import CacheBounds, DefinitionCache
 
-__all__ = ["Bounds", "Cache"]
+__all__ = ["CacheBounds", "DefinitionCache"]

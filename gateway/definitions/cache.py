@@ -19,8 +19,8 @@ from gateway.admission.policy_input import Target
 from gateway.definitions.changes import ChangeLimit, Key, LastListings
 from gateway.definitions.drafts import OpenDrafts
 from gateway.definitions.interned import Interned
-from gateway.definitions.listing_view import Draft, Shown, release
-from gateway.definitions.presented_definition import Presentation
+from gateway.definitions.listing_view import Draft, ViewListing, release
+from gateway.definitions.presented_definition import PresentedDefinition
 from gateway.definitions.templates import literal_length, matches
 from gateway.pipeline.ports import Counters, Learned, ListTicket, ViewKey
 
@@ -30,7 +30,7 @@ RELIST_S: Final = 10.0
 _TEMPLATES: Final = "resources/templates/list"
 
 
-class Bounds(Struct, frozen=True, kw_only=True):
+class CacheBounds(Struct, frozen=True, kw_only=True):
     """What the views of a worker may take."""
 
     entries: int = 50_000
@@ -41,7 +41,7 @@ class Bounds(Struct, frozen=True, kw_only=True):
     """Bytes of all definitions together, about."""
 
 
-class Cache:
+class DefinitionCache:
     """What upstreams present; the pipeline's `Definitions`."""
 
     def __init__(
@@ -49,16 +49,16 @@ class Cache:
         counters: Counters,
         *,
         max_age_s: float,
-        bounds: Bounds | None = None,
+        bounds: CacheBounds | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Take the counters that all workers share, the age at which listings end, and a clock that only rises (s)."""
         self.interned: Final = Interned()
         self._counters: Final = counters
         self._max_age_s: Final = max_age_s
-        self._bounds: Final = bounds or Bounds()
+        self._bounds: Final = bounds or CacheBounds()
         self._clock: Final = clock
-        self._shown: Final[OrderedDict[Key, Shown]] = OrderedDict()
+        self._shown: Final[OrderedDict[Key, ViewListing]] = OrderedDict()
         self._drafts: Final = OpenDrafts()
         self._entries = 0
         self._order = 0
@@ -74,7 +74,7 @@ class Cache:
         """Names in one listing at most."""
         return self._bounds.names
 
-    def seen(self, view: ViewKey, target: Target) -> Presentation | None:
+    def seen(self, view: ViewKey, target: Target) -> PresentedDefinition | None:
         """Return what a target is presented to be; null if it was not seen, has aged, or is ambiguous."""
         if target.type == "resource":
             return self._resource(view, target.uri or "")
@@ -148,7 +148,7 @@ class Cache:
         if key in self._shown:
             self._discard(key)
         self._learned = max(self._learned, ticket.order)
-        shown = Shown(draft, generation=ticket.generation, session=session, at=self._clock())
+        shown = ViewListing(draft, generation=ticket.generation, session=session, at=self._clock())
         self._shown[key] = shown
         self._entries += len(shown.names)
         changed = self._last.replaced(key, shown.digest, ticket.order) or varies
@@ -174,7 +174,7 @@ class Cache:
         draft.begun_s = self._clock()
         return draft
 
-    def _resource(self, view: ViewKey, uri: str) -> Presentation | None:
+    def _resource(self, view: ViewKey, uri: str) -> PresentedDefinition | None:
         """Return the resource itself, a template of that very text, or the template that says most of the URI."""
         for method in ("resources/list", _TEMPLATES):
             found = self._entry(view, method, uri)
@@ -182,7 +182,7 @@ class Cache:
                 return found
         return self._expanded(view, uri) if self._current(view, "resources/list") else None
 
-    def _expanded(self, view: ViewKey, uri: str) -> Presentation | None:
+    def _expanded(self, view: ViewKey, uri: str) -> PresentedDefinition | None:
         shown = self._current(view, _TEMPLATES)
         names = [name for name in shown.names if matches(name, uri)] if shown else []
         best = max(map(literal_length, names), default=0)
@@ -193,11 +193,11 @@ class Cache:
         shown = self._current(view, method)
         return shown is not None and name in shown.names
 
-    def _entry(self, view: ViewKey, method: str, name: str) -> Presentation | None:
+    def _entry(self, view: ViewKey, method: str, name: str) -> PresentedDefinition | None:
         shown = self._current(view, method)
         return shown.names.get(name) if shown else None
 
-    def _current(self, view: ViewKey, method: str) -> Shown | None:
+    def _current(self, view: ViewKey, method: str) -> ViewListing | None:
         key = self._key(view, method)
         shown = self._shown.get(key)
         if shown is None:

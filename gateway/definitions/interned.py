@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.definitions.presented_definition import Presentation
+from gateway.definitions.presented_definition import PresentedDefinition
 
 _OBJECTS: Final = 6
 """Bytes in Python objects, and in a compiled schema, for each byte of a definition's text."""
@@ -23,7 +23,7 @@ class _Held:
 
     __slots__ = ("holders", "presentation", "weight")
 
-    def __init__(self, presentation: Presentation, weight: int) -> None:
+    def __init__(self, presentation: PresentedDefinition, weight: int) -> None:
         self.presentation: Final = presentation
         self.weight: Final = weight
         self.holders = 0
@@ -40,7 +40,7 @@ class Interned:
         self._held: Final[dict[tuple[str, str], _Held]] = {}
         self._quick: Final[dict[bytes, str]] = {}
 
-    def hold(self, method: str, item: Mapping[str, Any]) -> Presentation:
+    def hold(self, method: str, item: Mapping[str, Any]) -> PresentedDefinition:
         """Return the presentation of an entry; it stays until it was released as often as it was held."""
         text = _text(item)
         key = sha256(method.encode() + b"\0" + text).digest() if text else b""
@@ -51,7 +51,7 @@ class Interned:
         held.holders += 1
         return held.presentation
 
-    def release(self, method: str, presentation: Presentation) -> None:
+    def release(self, method: str, presentation: PresentedDefinition) -> None:
         """Let go of a presentation once."""
         key = (method, presentation.definition.sha256)
         held = self._held[key]
@@ -61,7 +61,7 @@ class Interned:
             self.weight -= held.weight
 
     def _added(self, method: str, item: Mapping[str, Any], size: int) -> _Held:
-        presentation = Presentation(method, item)
+        presentation = PresentedDefinition(method, item)
         key = (method, presentation.definition.sha256)
         if key not in self._held:
             self._held[key] = _Held(presentation, _FIXED + _OBJECTS * size)

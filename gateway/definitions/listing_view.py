@@ -10,12 +10,12 @@ from typing import Any, Final, Protocol, Self
 
 from gateway.admission.listing import target_of
 from gateway.definitions.interned import Interned
-from gateway.definitions.presented_definition import Presentation
+from gateway.definitions.presented_definition import PresentedDefinition
 from gateway.pipeline.ports import Learned, ListTicket, ViewKey
 from gateway.protocol.json_values import as_object
 
 
-class Shelf(Protocol):
+class ListingStore(Protocol):
     """Where drafts and listings are held; the cache."""
 
     @property
@@ -32,7 +32,7 @@ class Draft:
     As a context manager it lets go of its definitions at the end, unless the cache has taken them.
     """
 
-    def __init__(self, shelf: Shelf, view: ViewKey, method: str, ticket: ListTicket | None) -> None:
+    def __init__(self, shelf: ListingStore, view: ViewKey, method: str, ticket: ListTicket | None) -> None:
         """Take where it may be held, whose list it is, and when that was asked for; null: it teaches nothing."""
         self.view: Final = view
         self.method: Final = method
@@ -41,7 +41,7 @@ class Draft:
         """When its first page was read, in seconds of the cache's clock."""
         self.truncated = False
         """Whether there were more names than are kept."""
-        self.names: dict[str, Presentation | None] = {}
+        self.names: dict[str, PresentedDefinition | None] = {}
         self._shelf: Final = shelf
         self.reading = 0
         """The weight of those of its definitions that no other listing had when they were read."""
@@ -63,7 +63,7 @@ class Draft:
                 self._add(target.name or target.uri or "", fields)
                 self._weigh(self._shelf.interned.weight - before)
 
-    def presented(self, name: str) -> Presentation | None:
+    def presented(self, name: str) -> PresentedDefinition | None:
         """Return what the pages so far present under a name; null if there is nothing, or nothing unambiguous."""
         return self.names.get(name)
 
@@ -90,7 +90,7 @@ class Draft:
             whole.update(f"{len(name)} {name} {known}\n".encode(errors="surrogatepass"))
         return whole.digest()[:16]
 
-    def taken(self) -> dict[str, Presentation | None]:
+    def taken(self) -> dict[str, PresentedDefinition | None]:
         """Return the definitions, which are the caller's to release from now on."""
         names, self.names = self.names, {}
         self._shelf.interned.reading -= self.reading
@@ -120,7 +120,7 @@ class Draft:
             self.names[name] = None
 
 
-class Shown:
+class ViewListing:
     """What one view shows under one list method: the last listing that was read to its end."""
 
     def __init__(self, draft: Draft, *, generation: tuple[int, int], session: bytes, at: float) -> None:
@@ -136,7 +136,7 @@ class Shown:
         """In seconds of the cache's clock."""
 
 
-def release(interned: Interned, method: str, names: Mapping[str, Presentation | None]) -> None:
+def release(interned: Interned, method: str, names: Mapping[str, PresentedDefinition | None]) -> None:
     """Let go of the definitions of a listing."""
     for presentation in names.values():
         if presentation is not None:

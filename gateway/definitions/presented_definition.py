@@ -17,7 +17,7 @@ from gateway.protocol.headers import Parameter, parameters_of
 from gateway.protocol.json_values import as_text
 
 
-class Presentation:
+class PresentedDefinition:
     """What one entry of a server's list says; the pipeline's `Presented`."""
 
     def __init__(self, method: str, item: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from gateway.artifact.artifact import MANIFEST, Artefact, read_artefact
+from gateway.artifact.artifact import MANIFEST, Artifact, read_artefact
 from gateway.artifact.emergency_bundle import (
     ENVIRONMENT,
     EXTENDED,
@@ -28,7 +28,14 @@ from gateway.artifact.layout import COMBINED_REQUIREMENTS, REQUIREMENTS
 from gateway.artifact.manifest import ROOTS
 from gateway.artifact.pack import archived
 from gateway.artifact.rejection import Rejected
-from gateway.artifact.signature_checks import EMERGENCY, POLICY, Standing, VerifyingKey, unenforceable, unsigned_by
+from gateway.artifact.signature_checks import (
+    EMERGENCY,
+    POLICY,
+    EnforcementContext,
+    VerifyingKey,
+    unenforceable,
+    unsigned_by,
+)
 from gateway.artifact.signing import SigningKey
 from gateway.follow.bundle_endpoint import Offer
 
@@ -39,7 +46,7 @@ HEEDS: Final = "nothing_is_stopped"
 """The requirement that refuses what is stopped."""
 
 
-class Use(Struct, frozen=True):
+class BundlePurpose(Struct, frozen=True):
     """What a bundle is for: the scope of its signature, what it may own of OPA's data, the files that it may hold."""
 
     scope: str
@@ -47,8 +54,8 @@ class Use(Struct, frozen=True):
     files: frozenset[str] | None = None
 
 
-POLICIES: Final = Use(POLICY, frozenset(ROOTS))
-STOPS: Final = Use(EMERGENCY, frozenset({ROOT}), frozenset({MANIFEST, DATA}))
+POLICIES: Final = BundlePurpose(POLICY, frozenset(ROOTS))
+STOPS: Final = BundlePurpose(EMERGENCY, frozenset({ROOT}), frozenset({MANIFEST, DATA}))
 
 
 class _Document(Struct, forbid_unknown_fields=True):
@@ -72,7 +79,9 @@ class _Data(Struct, forbid_unknown_fields=True):
 _DECODER: Final = msgspec.json.Decoder(_Data)
 
 
-def judged(content: bytes, use: Use, keys: Sequence[VerifyingKey], standing: Standing) -> Artefact | Rejected:
+def judged(
+    content: bytes, use: BundlePurpose, keys: Sequence[VerifyingKey], standing: EnforcementContext
+) -> Artifact | Rejected:
     """The bundle in these bytes, fit to be offered; or why it is not."""
     artefact = read_artefact(content)
     if isinstance(artefact, Rejected):
@@ -85,7 +94,7 @@ def judged(content: bytes, use: Use, keys: Sequence[VerifyingKey], standing: Sta
     return wrong or artefact
 
 
-def heedless(artefact: Artefact) -> Rejected | None:
+def heedless(artefact: Artifact) -> Rejected | None:
     """Why a policy would let pass what is stopped: older libraries have no such requirement; None where it has it."""
     combined = artefact.files.get(COMBINED_REQUIREMENTS, b"")
     if f"data.{REQUIREMENTS}{HEEDS}.met == true".encode() in combined:
@@ -93,17 +102,17 @@ def heedless(artefact: Artefact) -> Rejected | None:
     return Rejected("bundle_ignores_stops", f"it has no requirement {HEEDS}; build it anew on this stock library")
 
 
-def understands(artefact: Artefact) -> bool:
+def understands(artefact: Artifact) -> bool:
     """Return whether a policy can enforce stops of the newer kinds and combined ones: an earlier library cannot."""
     return EXTENDED.encode() in artefact.files.get(LIBRARY, b"")
 
 
-def offered(artefact: Artefact, use: Use, key: SigningKey) -> Offer:
+def offered(artefact: Artifact, use: BundlePurpose, key: SigningKey) -> Offer:
     """The bundle as OPA is given it, signed by the key that this OPA was started with."""
     return Offer(f'"{artefact.digest}"', archived(artefact.files, key, scope=use.scope))
 
 
-def stops_in(artefact: Artefact) -> tuple[Stop, ...] | Rejected:
+def stops_in(artefact: Artifact) -> tuple[Stop, ...] | Rejected:
     """The stops in an emergency bundle, each under its own kind and name."""
     try:
         document = _DECODER.decode(artefact.files.get(DATA, b"")).emergency
@@ -128,7 +137,7 @@ def stops_in(artefact: Artefact) -> tuple[Stop, ...] | Rejected:
     return tuple(found)
 
 
-def _overstep(artefact: Artefact, use: Use) -> Rejected | None:
+def _overstep(artefact: Artifact, use: BundlePurpose) -> Rejected | None:
     """Why the bundle claims what is not its own; None where it stays within its use."""
     roots = set(artefact.manifest.roots)
     if not roots or not roots <= use.roots:

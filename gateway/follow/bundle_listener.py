@@ -19,7 +19,7 @@ from gateway.listening.server import server
 DRAIN_S: Final = 2
 
 
-class Address(Struct, frozen=True):
+class BundleServiceAddress(Struct, frozen=True):
     """What an OPA needs in order to poll: service URL, resources below it, bearer token."""
 
     url: str
@@ -29,7 +29,7 @@ class Address(Struct, frozen=True):
 
 
 @contextlib.asynccontextmanager
-async def listening() -> AsyncGenerator[tuple[BundleEndpoint, Address]]:
+async def listening() -> AsyncGenerator[tuple[BundleEndpoint, BundleServiceAddress]]:
     """The endpoint while it can be reached; leaving lets go of everyone who waits and closes the port."""
     token = secrets.token_urlsafe(32)
     endpoint = BundleEndpoint(token)
@@ -39,7 +39,7 @@ async def listening() -> AsyncGenerator[tuple[BundleEndpoint, Address]]:
     listener = server(endpoint, drain_s=DRAIN_S)
     running = asyncio.create_task(listener.serve(sockets=[taken]))
     try:
-        yield endpoint, Address(f"http://127.0.0.1:{taken.getsockname()[1]}", RESOURCE, token)
+        yield endpoint, BundleServiceAddress(f"http://127.0.0.1:{taken.getsockname()[1]}", RESOURCE, token)
     finally:
         endpoint.close()
         listener.end()

@@ -36,7 +36,7 @@ _OK: Final = 200
 _UNCHANGED: Final = 304
 
 
-class Service(Struct, frozen=True, kw_only=True):
+class BundleService(Struct, frozen=True, kw_only=True):
     """A bundle service: one or more base URLs with the same bundles, and how to be let in."""
 
     urls: tuple[str, ...]
@@ -45,22 +45,22 @@ class Service(Struct, frozen=True, kw_only=True):
     labels: Mapping[str, str] = {}
 
 
-class Patience(Struct, frozen=True):
+class PollTimeouts(Struct, frozen=True):
     """Seconds that a service holds a question where it has nothing newer, and those in which it must answer at all."""
 
     wait_s: float = WAIT_S
     answer_s: float = ANSWER_S
 
 
-DEFAULT: Final = Patience()
+DEFAULT: Final = PollTimeouts()
 
 
-def patience(stale_s: float | None) -> Patience:
+def patience(stale_s: float | None) -> PollTimeouts:
     """What a gateway has whose policy is stale after so many seconds; None: never."""
     if stale_s is None:
         return DEFAULT
     quarter_s = max(LEAST_S, int(stale_s) // 4)
-    return Patience(min(WAIT_S, quarter_s), min(ANSWER_S, quarter_s))
+    return PollTimeouts(min(WAIT_S, quarter_s), min(ANSWER_S, quarter_s))
 
 
 def apart_s(said: str, began: float, ended: float, aged: str = "") -> float:
@@ -99,19 +99,21 @@ class Unchanged(Struct, frozen=True):
     """The service has nothing newer than the ETag that was sent."""
 
 
-class Away(Struct, frozen=True):
+class ServiceUnreachable(Struct, frozen=True):
     """There was no answer of use; `detail` is safe to show."""
 
     detail: str
 
 
-Answer = Fetched | Unchanged | Away | Rejected
+Answer = Fetched | Unchanged | ServiceUnreachable | Rejected
 
 
 class Poller:
     """Asks for one resource of a service; made by `polling` only."""
 
-    def __init__(self, session: aiohttp.ClientSession, service: Service, path: str, patience: Patience) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, service: BundleService, path: str, patience: PollTimeouts
+    ) -> None:
         self.urls: Final = service.urls
         self._session: Final = session
         self._service: Final = service
@@ -129,7 +131,7 @@ class Poller:
         try:
             headers = self._headers(etag, wait_s)
         except (OSError, UnicodeDecodeError) as error:
-            return Away(f"the token cannot be read: {error}")
+            return ServiceUnreachable(f"the token cannot be read: {error}")
         labels = [("label", f"{name}={value}") for name, value in sorted(self._service.labels.items())]
         where = f"{url.rstrip('/')}/{self._path}"
         try:
@@ -142,9 +144,9 @@ class Poller:
                     deadline.reschedule(asyncio.get_running_loop().time() + BODY_S)
                     return await _answer(response, etag)
         except TimeoutError:
-            return Away("it did not answer in time")
+            return ServiceUnreachable("it did not answer in time")
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return Away(f"{type(error).__name__}: {error}")
+            return ServiceUnreachable(f"{type(error).__name__}: {error}")
 
     def _headers(self, etag: str, wait_s: float) -> dict[str, str]:
         headers = {"Prefer": f"modes=snapshot;wait={wait_s:g}", "Accept-Encoding": "identity"}
@@ -164,7 +166,7 @@ async def _answer(response: aiohttp.ClientResponse, etag: str) -> Answer:
     if response.status == _UNCHANGED and etag:
         return Unchanged()
     if response.status != _OK:
-        return Away(f"it answered HTTP {response.status}{_REASONS.get(response.status, '')}")
+        return ServiceUnreachable(f"it answered HTTP {response.status}{_REASONS.get(response.status, '')}")
     if (response.content_length or 0) > MOST_BYTES:
         return _too_large()
     pieces: list[bytes] = []
@@ -186,7 +188,7 @@ def _too_large() -> Rejected:
 
 
 @asynccontextmanager
-async def session_with(service: Service) -> AsyncGenerator[aiohttp.ClientSession]:
+async def session_with(service: BundleService) -> AsyncGenerator[aiohttp.ClientSession]:
     """Connections to a service while the block runs; raises OSError where its authorities cannot be read."""
     ca_file = None if service.ca_file is None else str(service.ca_file)
     connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=ca_file))
@@ -198,7 +200,7 @@ async def session_with(service: Service) -> AsyncGenerator[aiohttp.ClientSession
 
 
 @asynccontextmanager
-async def polling(service: Service, path: str, patience: Patience = DEFAULT) -> AsyncGenerator[Poller]:
+async def polling(service: BundleService, path: str, patience: PollTimeouts = DEFAULT) -> AsyncGenerator[Poller]:
     """A poller while the block runs."""
     async with session_with(service) as session:
         yield Poller(session, service, path, patience)

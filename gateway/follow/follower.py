@@ -16,10 +16,10 @@ from typing import Final, Protocol
 
 from msgspec import Struct
 
-from gateway.artifact.artifact import Artefact
+from gateway.artifact.artifact import Artifact
 from gateway.artifact.rejection import Rejected
-from gateway.follow.bundle_polling import Answer, Away, Fetched, Unchanged
-from gateway.follow.last_good import Kept, Shelf
+from gateway.follow.bundle_polling import Answer, Fetched, ServiceUnreachable, Unchanged
+from gateway.follow.last_good import LastGood, LastGoodStore
 
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 3.0
@@ -32,17 +32,17 @@ NOTED_EVERY_NS: Final = 10_000_000_000
 class Followed(Struct, frozen=True):
     """This bundle is the one to enforce from now on; `kept` where it is the one of the last run."""
 
-    artefact: Artefact
+    artefact: Artifact
     kept: bool = False
 
 
-class Confirmed(Struct, frozen=True):
+class BundleConfirmed(Struct, frozen=True):
     """The bundle in force was the newest at this time (wall, nanoseconds)."""
 
     unix_ns: int
 
 
-class Refused(Struct, frozen=True):
+class BundleRefused(Struct, frozen=True):
     """What a service has may not be enforced."""
 
     rejected: Rejected
@@ -66,14 +66,14 @@ class Reached(Struct, frozen=True):
     url: str
 
 
-class Unkept(Struct, frozen=True):
+class BundleNotKept(Struct, frozen=True):
     """The bundle could not be kept for the next start."""
 
     detail: str
 
 
-News = Followed | Confirmed | Refused | Passed | Unreached | Reached | Unkept
-Judge = Callable[[bytes, int], Artefact | Rejected]
+News = Followed | BundleConfirmed | BundleRefused | Passed | Unreached | Reached | BundleNotKept
+Judge = Callable[[bytes, int], Artifact | Rejected]
 """Judges bytes, given the sequence number of the bundle in force."""
 
 
@@ -92,7 +92,7 @@ class Follower:
         self,
         asks: Asks,
         judge: Judge,
-        shelf: Shelf,
+        shelf: LastGoodStore,
         tell: Callable[[News], None],
         *,
         wall_ns: Callable[[], int] = time.time_ns,
@@ -102,7 +102,7 @@ class Follower:
         self._shelf: Final = shelf
         self._tell: Final = tell
         self._wall_ns: Final = wall_ns
-        self._current: Artefact | None = None
+        self._current: Artifact | None = None
         self._etags: Final[dict[str, str]] = {}
         self._rejected: Final[dict[str, tuple[str, Rejected]]] = {}
         self._place = 0
@@ -125,11 +125,11 @@ class Follower:
         url = self._asks.urls[self._place % len(self._asks.urls)]
         began, held = time.monotonic(), self._heard
         answer = await self._asks.ask(url, self._known(url), hold=held)
-        self._heard = not isinstance(answer, Away)
+        self._heard = not isinstance(answer, ServiceUnreachable)
         if self._heard:
             self._reached(url)
         match answer:
-            case Away():
+            case ServiceUnreachable():
                 return self._missed(url, answer)
             case Rejected():
                 return self._reject(url, "", answer)
@@ -145,14 +145,14 @@ class Follower:
             return
         artefact = await asyncio.to_thread(self._judge, kept.content, 0)
         if isinstance(artefact, Rejected):
-            self._tell(Refused(artefact))
+            self._tell(BundleRefused(artefact))
             return
         self._adopt(artefact, kept)
 
-    def _adopt(self, artefact: Artefact, kept: Kept) -> None:
+    def _adopt(self, artefact: Artifact, kept: LastGood) -> None:
         self._current = artefact
         self._tell(Followed(artefact, kept=True))
-        self._tell(Confirmed(max(1, min(kept.confirmed_ns, self._wall_ns()))))  # 0: long ago, nobody knows when
+        self._tell(BundleConfirmed(max(1, min(kept.confirmed_ns, self._wall_ns()))))  # 0: long ago, nobody knows when
 
     def _known(self, url: str) -> str:
         """The ETag that this service would change: of what it had when it was rejected, else of what is in force."""
@@ -165,7 +165,7 @@ class Follower:
             self._away = False
             self._tell(Reached(url))
 
-    def _missed(self, url: str, away: Away) -> float:
+    def _missed(self, url: str, away: ServiceUnreachable) -> float:
         self._place += 1
         self._failures += 1
         if self._failures < len(self._asks.urls):
@@ -182,7 +182,7 @@ class Follower:
         self._place += 1
         self._failures += 1
         if known != (etag, rejected):
-            self._tell(Refused(rejected))
+            self._tell(BundleRefused(rejected))
         return self._pause()
 
     async def _take(self, url: str, fetched: Fetched) -> float:
@@ -217,22 +217,22 @@ class Follower:
 
     def _confirmed(self) -> None:
         now = self._wall_ns()
-        self._tell(Confirmed(now))
+        self._tell(BundleConfirmed(now))
         if self._current is None or now - self._noted_ns < NOTED_EVERY_NS:
             return
         try:
             self._shelf.confirm(self._current.digest, now)
             self._noted_ns = now
         except OSError as error:
-            self._tell(Unkept(str(error)))
+            self._tell(BundleNotKept(str(error)))
 
-    async def _keep(self, artefact: Artefact) -> None:
+    async def _keep(self, artefact: Artifact) -> None:
         now = self._wall_ns()
         try:
             await asyncio.to_thread(self._shelf.keep, artefact.content, now)
             self._noted_ns = now
         except OSError as error:
-            self._tell(Unkept(str(error)))
+            self._tell(BundleNotKept(str(error)))
 
     def _pause(self) -> float:
         """A pause that doubles, shortened at random so that gateways do not all come back at once."""

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 
-class Kept(Struct, frozen=True, kw_only=True):
+class LastGood(Struct, frozen=True, kw_only=True):
     """A bundle that was good once; `confirmed_ns` is 0 where nobody knows when."""
 
     content: bytes
@@ -25,7 +25,7 @@ class _Note(Struct):
     confirmed_ns: int
 
 
-class Shelf:
+class LastGoodStore:
     """Keeps one bundle in a directory, under a name."""
 
     def __init__(self, directory: Path, name: str) -> None:
@@ -43,13 +43,13 @@ class Shelf:
         """Note that the bundle of this digest was confirmed at that time; raises OSError."""
         self._confirm(digest, unix_ns)
 
-    def kept(self) -> Kept | None:
+    def kept(self) -> LastGood | None:
         """What is kept; None where there is nothing that can be read."""
         try:
             content = self._bundle.read_bytes()
         except OSError:
             return None
-        return Kept(content=content, confirmed_ns=self._confirmed(hashlib.sha256(content).hexdigest()))
+        return LastGood(content=content, confirmed_ns=self._confirmed(hashlib.sha256(content).hexdigest()))
 
     def _confirmed(self, digest: str) -> int:
         try:

@@ -18,18 +18,18 @@ from starlette.routing import Route
 from gateway.artifact.artifact import MOST_BYTES
 from gateway.hub.bearer_tokens import Role
 from gateway.hub.channels import Channels
-from gateway.hub.concurrency import DOWNLOADS, LOOKS, Seats
-from gateway.hub.endpoint import JSON, SMALL, Bounds, Endpoint, Guard, Perform, Refusal
+from gateway.hub.concurrency import DOWNLOADS, LOOKS, ConcurrencyLimits
+from gateway.hub.endpoint import JSON, SMALL, EndpointBounds, Guard, HubEndpoint, HubRefusal, Perform
 from gateway.hub.fleet import Fleet
 from gateway.hub.metrics import rendered
-from gateway.hub.routes_artifacts import Publishing
-from gateway.hub.routes_bundles import Polling
-from gateway.hub.routes_heartbeats import Reporting
-from gateway.hub.routes_stops import Responding
-from gateway.hub.stop_store import Emergency
+from gateway.hub.routes_artifacts import ArtifactRoutes
+from gateway.hub.routes_bundles import BundleRoutes
+from gateway.hub.routes_heartbeats import HeartbeatRoutes
+from gateway.hub.routes_stops import StopRoutes
+from gateway.hub.stop_store import StopStore
 
 METRICS: Final = "text/plain; version=0.0.4; charset=utf-8"
-_Row = tuple[str, str, tuple[Role, ...], Perform, Bounds]
+_Row = tuple[str, str, tuple[Role, ...], Perform, EndpointBounds]
 
 
 class Hub(Struct, frozen=True, kw_only=True):
@@ -38,21 +38,27 @@ class Hub(Struct, frozen=True, kw_only=True):
     guard: Guard
     channels: Channels
     fleet: Fleet
-    emergency: Emergency | None
-    polling: Polling
-    publishing: Publishing
-    reporting: Reporting
-    responding: Responding
+    emergency: StopStore | None
+    polling: BundleRoutes
+    publishing: ArtifactRoutes
+    reporting: HeartbeatRoutes
+    responding: StopRoutes
 
 
 def table(hub: Hub) -> Sequence[_Row]:
     """Every entry of the interface but bundles, health and metrics."""
     publishing, reporting, responding = hub.publishing, hub.reporting, hub.responding
-    small, looks = Bounds(SMALL), Bounds(seats=Seats(LOOKS))
+    small, looks = EndpointBounds(SMALL), EndpointBounds(seats=ConcurrencyLimits(LOOKS))
     people: tuple[Role, ...] = ("reader", "publisher")
     return (
-        ("POST", "/v1/artefacts", ("publisher",), publishing.upload, Bounds(MOST_BYTES)),
-        ("GET", "/v1/artefacts/{digest}", people, publishing.artefact, Bounds(seats=Seats(DOWNLOADS))),
+        ("POST", "/v1/artefacts", ("publisher",), publishing.upload, EndpointBounds(MOST_BYTES)),
+        (
+            "GET",
+            "/v1/artefacts/{digest}",
+            people,
+            publishing.artefact,
+            EndpointBounds(seats=ConcurrencyLimits(DOWNLOADS)),
+        ),
         ("GET", "/v1/channels", people, publishing.channels, looks),
         ("PUT", "/v1/channels/{name}", ("publisher",), publishing.point, small),
         ("GET", "/v1/history", people, publishing.history, looks),
@@ -69,7 +75,7 @@ def table(hub: Hub) -> Sequence[_Row]:
 def application(hub: Hub) -> Starlette:
     """The ASGI application."""
     rows = [
-        Route(path, Endpoint(hub.guard, roles, perform, bounds), methods=[method])
+        Route(path, HubEndpoint(hub.guard, roles, perform, bounds), methods=[method])
         for method, path, roles, perform, bounds in table(hub)
     ]
     bundles = Route("/bundles/{channel}.tar.gz", hub.polling, methods=["GET"])
@@ -119,6 +125,6 @@ async def _absent(_request: Request, error: Exception) -> Response:
     """Nothing here, or not by this method."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     said = {404: "there is nothing at this path", 405: "this path knows other methods"}.get(status, "it failed")
-    body = msgspec.json.encode(Refusal(said, "bundles/README.md lists the interface."))
+    body = msgspec.json.encode(HubRefusal(said, "bundles/README.md lists the interface."))
     headers = error.headers if isinstance(error, HTTPException) else None
     return Response(body, status, headers=headers, media_type=JSON)

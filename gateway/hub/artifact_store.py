@@ -19,11 +19,11 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from gateway.artifact.artifact import Artefact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artefact
 from gateway.artifact.rejection import Rejected
 from gateway.hub.atomic_files import append, cut, lines, locked, replace
 from gateway.hub.channel_pointer import DIGEST, Assignment, Mark, Move, Pointer, arrived
-from gateway.hub.promotion import Unmoved, Wanted, misnamed, rejected, unmovable
+from gateway.hub.promotion import MoveRefused, MoveRequest, misnamed, rejected, unmovable
 from gateway.hub.pruned import absent
 
 _T = TypeVar("_T")
@@ -39,7 +39,7 @@ def instant(unix_ns: int) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-class Store:
+class ArtifactStore:
     """Reads and changes one directory; every method may raise OSError, and then nothing has changed."""
 
     def __init__(self, directory: Path) -> None:
@@ -62,7 +62,7 @@ class Store:
                 if pointer is None or pointer.digest != move.to.digest:
                     self._point(arrived(move))
 
-    def keep(self, artefact: Artefact) -> None:
+    def keep(self, artefact: Artifact) -> None:
         """Store an artefact under its digest; one that is there stays."""
         path = self._place(artefact.digest)
         with locked(self.directory):
@@ -92,12 +92,12 @@ class Store:
         """Every channel's pointer, by name."""
         return {path.stem: _read(path, _POINTER) for path in sorted(self._channels.glob("[!.]*.json"))}
 
-    def move(self, wanted: Wanted) -> Pointer | Unmoved:
+    def move(self, wanted: MoveRequest) -> Pointer | MoveRefused:
         """The channel's pointer after the move, or why it stays; where it already points there nothing is done."""
         with locked(self.directory):
             misled = misnamed(wanted.channel)
             mark = misled or self._mark(wanted.digest)
-            if isinstance(mark, Unmoved):
+            if isinstance(mark, MoveRefused):
                 return mark
             pointer = self.pointers().get(wanted.channel)
             if pointer is not None and pointer.digest == wanted.digest:
@@ -131,7 +131,7 @@ class Store:
     def _place(self, digest: str) -> Path:
         return self._artefacts / f"{digest}.tar.gz"
 
-    def _mark(self, digest: str) -> Mark | Unmoved:
+    def _mark(self, digest: str) -> Mark | MoveRefused:
         content = self.content(digest)
         if content is None:
             return absent(self.directory, digest)
@@ -141,7 +141,7 @@ class Store:
         metadata = artefact.manifest.metadata
         return Mark(digest=digest, revision=artefact.revision, environment=metadata.environment, seq=metadata.seq)
 
-    def _moved(self, wanted: Wanted, mark: Mark, pointer: Pointer | None) -> Pointer:
+    def _moved(self, wanted: MoveRequest, mark: Mark, pointer: Pointer | None) -> Pointer:
         move = Move(
             time=instant(wanted.unix_ns),
             channel=wanted.channel,

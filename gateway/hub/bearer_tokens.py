@@ -18,7 +18,7 @@ _LONGEST: Final = 1024
 _RHYTHM_S: Final = 1.0
 
 
-class Caller(Struct, frozen=True, kw_only=True):
+class TokenHolder(Struct, frozen=True, kw_only=True):
     """One who holds a token."""
 
     name: str
@@ -41,7 +41,7 @@ class Caller(Struct, frozen=True, kw_only=True):
         return any(gateway == each or (each.endswith("*") and gateway.startswith(each[:-1])) for each in patterns)
 
 
-def caller(authorization: str, callers: Sequence[Caller]) -> Caller | None:
+def caller(authorization: str, callers: Sequence[TokenHolder]) -> TokenHolder | None:
     """Who sends this `Authorization` header; None for nobody that is known."""
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not token or len(token) > _LONGEST:
@@ -51,7 +51,7 @@ def caller(authorization: str, callers: Sequence[Caller]) -> Caller | None:
     return found[0] if found else None
 
 
-class Strangers:
+class UnknownCallerLog:
     """Tells of those who are turned away for one reason, at most once a second however many they are."""
 
     def __init__(self) -> None:

@@ -17,7 +17,7 @@ MOST: Final = 256
 """Channels of one hub."""
 
 
-class Channel(Struct, kw_only=True):
+class HubChannel(Struct, kw_only=True):
     """One channel while the hub runs."""
 
     pointer: Pointer
@@ -30,7 +30,7 @@ class Channels:
     """Not to be shared between threads."""
 
     def __init__(self, assignments: Sequence[Assignment] = ()) -> None:
-        self.all: Final[dict[str, Channel]] = {}
+        self.all: Final[dict[str, HubChannel]] = {}
         self.assignments: Sequence[Assignment] = assignments
 
     def load(self, pointer: Pointer, content: bytes) -> None:
@@ -53,7 +53,7 @@ class Channels:
         self.assignments = assignments
         self._wake()
 
-    def of(self, name: str, labels: Mapping[str, str]) -> Channel | None:
+    def of(self, name: str, labels: Mapping[str, str]) -> HubChannel | None:
         """The channel that one who asks for `name` is given; None where there is none."""
         return self.all.get(assigned(name, labels, self.assignments)) or self.all.get(name)
 
@@ -72,10 +72,10 @@ class Channels:
             channel.offering.wake()
 
 
-def _channel(pointer: Pointer, content: bytes) -> Channel:
+def _channel(pointer: Pointer, content: bytes) -> HubChannel:
     offering = Offering()
     offering.put(_offer(pointer, content))
-    return Channel(pointer=pointer, offering=offering)
+    return HubChannel(pointer=pointer, offering=offering)
 
 
 def _offer(pointer: Pointer, content: bytes) -> Offer:

@@ -9,7 +9,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-from gateway.hub.bearer_tokens import ROLES, Caller, Role
+from gateway.hub.bearer_tokens import ROLES, Role, TokenHolder
 
 DOWNLOADS: Final = 4
 """Artefacts that one role downloads at once."""
@@ -17,7 +17,7 @@ LOOKS: Final = 8
 """Other answers that one role is given at once."""
 
 
-class Seats:
+class ConcurrencyLimits:
     """Not to be shared between threads."""
 
     def __init__(self, most: int) -> None:
@@ -35,6 +35,6 @@ class Seats:
             self._taken[role] -= free
 
 
-def acting(caller: Caller, roles: Sequence[Role]) -> Role:
+def acting(caller: TokenHolder, roles: Sequence[Role]) -> Role:
     """The role that a call is made with: of those that open it to the caller, the one that may do most."""
     return next(role for role in ROLES if role in roles and role in caller.roles)

@@ -12,19 +12,19 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from gateway.artifact.signature_checks import VerifyingKey
-from gateway.hub.bearer_tokens import Caller
-from gateway.hub.credentials import Trust
-from gateway.hub.metrics import Counts, Report
+from gateway.hub.bearer_tokens import TokenHolder
+from gateway.hub.credentials import Credentials
+from gateway.hub.metrics import HubEventLog, HubMetrics
 from gateway.hub.settings import HubSettings, State, load, state_of
-from gateway.settings import Problems
+from gateway.settings import SettingProblems
 
 LOOK_S: Final = 1.0
 
 
-class Renewing:
+class ConfigReloader:
     """Compares the files with what is in force."""
 
-    def __init__(self, settings: HubSettings, trust: Trust, told: tuple[Counts, Report]) -> None:
+    def __init__(self, settings: HubSettings, trust: Credentials, told: tuple[HubMetrics, HubEventLog]) -> None:
         self._settings = settings
         self._trust: Final = trust
         self._counts, self._report = told
@@ -48,8 +48,8 @@ class Renewing:
         elif state == before:
             self._take(await asyncio.to_thread(load, self._settings.files[0]))
 
-    def _take(self, found: HubSettings | Problems) -> None:
-        if isinstance(found, Problems):
+    def _take(self, found: HubSettings | SettingProblems) -> None:
+        if isinstance(found, SettingProblems):
             self._counts.settings_unusable = True
             self._tell("settings_refused", problems=str(found), in_force="what the settings said before")
             return
@@ -76,7 +76,9 @@ class Renewing:
             self._report(event, **fields)
 
 
-def changes(old: Sequence[Caller | VerifyingKey], new: Sequence[Caller | VerifyingKey]) -> Mapping[str, Sequence[str]]:
+def changes(
+    old: Sequence[TokenHolder | VerifyingKey], new: Sequence[TokenHolder | VerifyingKey]
+) -> Mapping[str, Sequence[str]]:
     """The names of what was added, removed and changed; empty where nothing was."""
     before, after = ({_name(each): each for each in some} for some in (old, new))
     found = {
@@ -87,8 +89,8 @@ def changes(old: Sequence[Caller | VerifyingKey], new: Sequence[Caller | Verifyi
     return {what: names for what, names in found.items() if names}
 
 
-def _name(one: Caller | VerifyingKey) -> str:
-    return one.name if isinstance(one, Caller) else one.keyid
+def _name(one: TokenHolder | VerifyingKey) -> str:
+    return one.name if isinstance(one, TokenHolder) else one.keyid
 
 
 def fixed(settings: HubSettings) -> dict[str, object]:

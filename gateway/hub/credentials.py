@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Final, Literal
 
 from gateway.artifact.signature_checks import VerifyingKey
-from gateway.hub.bearer_tokens import Caller
-from gateway.hub.metrics import Report
+from gateway.hub.bearer_tokens import TokenHolder
+from gateway.hub.metrics import HubEventLog
 
 _DAY_NS: Final = 86_400 * 1_000_000_000
 WARNED_DAYS: Final = (3, 14)
@@ -19,11 +19,11 @@ WARNED_DAYS: Final = (3, 14)
 _Ending = Literal["far", "14 days", "3 days", "over"]
 
 
-class Trust:
+class Credentials:
     """Not to be changed by more than one thread."""
 
-    def __init__(self, callers: Sequence[Caller], keys: Sequence[VerifyingKey], report: Report) -> None:
-        self.callers: Sequence[Caller] = callers
+    def __init__(self, callers: Sequence[TokenHolder], keys: Sequence[VerifyingKey], report: HubEventLog) -> None:
+        self.callers: Sequence[TokenHolder] = callers
         self.keys: Sequence[VerifyingKey] = keys
         """Those that policy bundles may be signed with."""
         self._report: Final = report
@@ -48,7 +48,7 @@ class Trust:
         return (min(ends) - time.time_ns()) / 1e9 if ends else None
 
 
-def _ending(caller: Caller, unix_ns: int) -> _Ending:
+def _ending(caller: TokenHolder, unix_ns: int) -> _Ending:
     left = caller.expires_unix_ns - unix_ns
     if not caller.expires_unix_ns or left > WARNED_DAYS[1] * _DAY_NS:
         return "far"

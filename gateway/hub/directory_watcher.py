@@ -8,20 +8,20 @@ import time
 from typing import Final
 
 from gateway.artifact.rejection import Rejected
-from gateway.hub.artifact_store import Store
+from gateway.hub.artifact_store import ArtifactStore
 from gateway.hub.channel_pointer import Pointer
 from gateway.hub.channels import Channels
-from gateway.hub.credentials import Trust
-from gateway.hub.metrics import Report
+from gateway.hub.credentials import Credentials
+from gateway.hub.metrics import HubEventLog
 from gateway.hub.upload_checks import admitted
 
 LOOK_S: Final = 1.0
 
 
-class Looking:
+class HubDirectoryWatcher:
     """Compares what is served with what the pointers say; `moving` is held while the hub itself moves one."""
 
-    def __init__(self, store: Store, channels: Channels, trust: Trust, report: Report) -> None:
+    def __init__(self, store: ArtifactStore, channels: Channels, trust: Credentials, report: HubEventLog) -> None:
         self.moving: Final = asyncio.Lock()
         self._store = store
         self._channels = channels

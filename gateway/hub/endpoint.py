@@ -19,10 +19,10 @@ from msgspec import Struct
 from starlette.types import Receive, Scope, Send
 
 from gateway.follow.bundle_endpoint import written
-from gateway.hub.bearer_tokens import Caller, Role, Strangers, caller
-from gateway.hub.concurrency import Seats, acting
-from gateway.hub.credentials import Trust
-from gateway.hub.metrics import Counts, Report
+from gateway.hub.bearer_tokens import Role, TokenHolder, UnknownCallerLog, caller
+from gateway.hub.concurrency import ConcurrencyLimits, acting
+from gateway.hub.credentials import Credentials
+from gateway.hub.metrics import HubEventLog, HubMetrics
 from gateway.listening.connections import identify
 
 READING_S: Final = 60.0
@@ -31,10 +31,10 @@ SMALL: Final = 64 * 1024
 JSON: Final = "application/json"
 
 
-class Call(Struct, frozen=True, kw_only=True):
+class HubRequest(Struct, frozen=True, kw_only=True):
     """A call that may be made, with its body read."""
 
-    caller: Caller
+    caller: TokenHolder
     path: Mapping[str, Any]
     query: Sequence[tuple[str, str]]
     body: bytes
@@ -44,7 +44,7 @@ class Call(Struct, frozen=True, kw_only=True):
         return next((value for key, value in self.query if key == name), "")
 
 
-class Answer(Struct, frozen=True):
+class HubResponse(Struct, frozen=True):
     """What comes back; a body that is not bytes is JSON."""
 
     status: int
@@ -53,7 +53,7 @@ class Answer(Struct, frozen=True):
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
-class Refusal(Struct, frozen=True, omit_defaults=True):
+class HubRefusal(Struct, frozen=True, omit_defaults=True):
     """The body of an answer that is a refusal."""
 
     error: str
@@ -63,24 +63,24 @@ class Refusal(Struct, frozen=True, omit_defaults=True):
 
 _HEADERS: Final = {401: ((b"www-authenticate", b"Bearer"),), 503: ((b"retry-after", b"1"),)}
 """RFC 9110, 15.5.2 and 15.6.4."""
-Perform = Callable[[Call], Awaitable[Answer]]
+Perform = Callable[[HubRequest], Awaitable[HubResponse]]
 
 
-def refused(status: int, error: str, remedy: str, code: str = "") -> Answer:
+def refused(status: int, error: str, remedy: str, code: str = "") -> HubResponse:
     """A refusal that says what is wrong and what to do."""
-    return Answer(status, Refusal(error, remedy, code), headers=_HEADERS.get(status, ()))
+    return HubResponse(status, HubRefusal(error, remedy, code), headers=_HEADERS.get(status, ()))
 
 
 class Guard(Struct, frozen=True):
     """Whom the hub knows, where it counts what it refused, and where it tells."""
 
-    trust: Trust
-    counts: Counts
-    report: Report
-    strangers: Strangers
-    late: Strangers
+    trust: Credentials
+    counts: HubMetrics
+    report: HubEventLog
+    strangers: UnknownCallerLog
+    late: UnknownCallerLog
 
-    def admitted(self, scope: Scope, roles: Sequence[Role]) -> Caller | Answer:
+    def admitted(self, scope: Scope, roles: Sequence[Role]) -> TokenHolder | HubResponse:
         """Who calls, where they may; otherwise the refusal."""
         headers = {name.lower(): value for name, value in scope["headers"]}
         found = caller(headers.get(b"authorization", b"").decode("latin-1"), self.trust.callers)
@@ -103,7 +103,7 @@ class Guard(Struct, frozen=True):
         identify(scope, found.name)
         return found
 
-    def _ended(self, found: Caller) -> Answer:
+    def _ended(self, found: TokenHolder) -> HubResponse:
         self.counts.calls_refused["expired"] += 1
         if count := self.late.turned_away(time.monotonic()):
             self.report("ended_token_refused", by=found.name, expires=found.expires, count=count)
@@ -111,17 +111,17 @@ class Guard(Struct, frozen=True):
         return refused(401, f"the token of {found.name} ended at {found.expires}", remedy, "token_expired")
 
 
-class Bounds(Struct, frozen=True):
+class EndpointBounds(Struct, frozen=True):
     """How large a body may be, and how many calls may be under way."""
 
     body: int = 0
-    seats: Seats | None = None
+    seats: ConcurrencyLimits | None = None
 
 
-class Endpoint:
+class HubEndpoint:
     """An ASGI application for one method of one path."""
 
-    def __init__(self, guard: Guard, roles: Sequence[Role], perform: Perform, bounds: Bounds) -> None:
+    def __init__(self, guard: Guard, roles: Sequence[Role], perform: Perform, bounds: EndpointBounds) -> None:
         self._guard = guard
         self._roles = roles
         self._perform = perform
@@ -131,7 +131,7 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one call."""
         found = self._guard.admitted(scope, self._roles)
-        if isinstance(found, Answer):
+        if isinstance(found, HubResponse):
             await sent(send, found)
             return
         if self._seats is None:
@@ -144,24 +144,24 @@ class Endpoint:
                 self._guard.counts.calls_refused["busy"] += 1
                 await sent(send, refused(503, f"{self._seats.most} such calls are under way", "Ask again in a moment."))
 
-    async def _answer(self, who: Caller, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(self, who: TokenHolder, scope: Scope, receive: Receive, send: Send) -> None:
         answer = await self._answered(who, scope, receive)
         if answer is not None:
             await sent(send, answer)
 
-    async def _answered(self, who: Caller, scope: Scope, receive: Receive) -> Answer | None:
+    async def _answered(self, who: TokenHolder, scope: Scope, receive: Receive) -> HubResponse | None:
         counts = self._guard.counts
         body = await _body(receive, self._most)
         if body is None:
             return None
-        if isinstance(body, Answer):
+        if isinstance(body, HubResponse):
             counts.calls_refused["too_large" if body.status == 413 else "too_slow"] += 1  # noqa: PLR2004 - as named
             return body
         found = self._guard.admitted(scope, self._roles) if body else who
-        if isinstance(found, Answer):
+        if isinstance(found, HubResponse):
             return found
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-        call = Call(caller=found, path=scope.get("path_params", {}), query=query, body=body)
+        call = HubRequest(caller=found, path=scope.get("path_params", {}), query=query, body=body)
         try:
             return await self._perform(call)
         except (msgspec.DecodeError, RecursionError) as error:
@@ -170,7 +170,7 @@ class Endpoint:
         except OSError as error:
             return self._unwritten(error, scope)
 
-    def _unwritten(self, error: OSError, scope: Scope) -> Answer:
+    def _unwritten(self, error: OSError, scope: Scope) -> HubResponse:
         counts = self._guard.counts
         counts.storage_errors += 1
         counts.storage_failing = True
@@ -180,7 +180,7 @@ class Endpoint:
         return refused(507, f"the hub cannot keep this: {error.strerror or error}; nothing has changed", remedy)
 
 
-async def _body(receive: Receive, most: int) -> bytes | Answer | None:
+async def _body(receive: Receive, most: int) -> bytes | HubResponse | None:
     """The whole body; a refusal where it is too large or too slow; None where the caller has gone."""
     pieces: list[bytes] = []
     size = 0
@@ -200,7 +200,7 @@ async def _body(receive: Receive, most: int) -> bytes | Answer | None:
         return refused(408, f"the body did not arrive within {READING_S:.0f} s", "Send it faster.")
 
 
-async def sent(send: Send, answer: Answer) -> None:
+async def sent(send: Send, answer: HubResponse) -> None:
     """Send an answer; one who does not take it in time is let go."""
     body = answer.body if isinstance(answer.body, bytes) else b"" if answer.body is None else _json(answer.body)
     headers = [*answer.headers, (b"content-type", answer.media.encode()), (b"cache-control", b"no-store")]

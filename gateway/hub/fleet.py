@@ -19,7 +19,7 @@ MOST: Final = 10_000
 Revision = Annotated[str, Meta(max_length=256)]
 
 
-class Heartbeat(Struct, frozen=True, kw_only=True):
+class ReceivedHeartbeat(Struct, frozen=True, kw_only=True):
     """What a gateway says of itself."""
 
     gateway: Annotated[str, Meta(min_length=1, max_length=128)]
@@ -37,7 +37,7 @@ class Heartbeat(Struct, frozen=True, kw_only=True):
 class Seen(Struct, frozen=True, kw_only=True):
     """A gateway's last heartbeat; times are monotonic seconds."""
 
-    beat: Heartbeat
+    beat: ReceivedHeartbeat
     at: float
     by: str
     """The name of the token."""
@@ -53,7 +53,7 @@ class Fleet:
     def __init__(self) -> None:
         self._seen: Final[dict[str, Seen]] = {}
 
-    def hear(self, beat: Heartbeat, now: float, by: str = "") -> bool:
+    def hear(self, beat: ReceivedHeartbeat, now: float, by: str = "") -> bool:
         """Take a heartbeat of the token `by`; False where there are more gateways than a hub keeps in mind."""
         before = self._seen.get(beat.gateway)
         if before is None and not self._room(now, by):

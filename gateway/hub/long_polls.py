@@ -10,13 +10,13 @@ from collections import defaultdict
 from collections.abc import Awaitable
 from typing import Any, Final
 
-from gateway.hub.metrics import Counts
+from gateway.hub.metrics import HubMetrics
 
 
-class Holding:
+class LongPolls:
     """Not to be shared between threads."""
 
-    def __init__(self, most: int, counts: Counts) -> None:
+    def __init__(self, most: int, counts: HubMetrics) -> None:
         self.most = most
         self._counts: Final = counts
         self._held: Final[defaultdict[str, list[asyncio.Event]]] = defaultdict(list)

@@ -24,13 +24,13 @@ REFUSED_CALLS: Final = (
 )
 
 
-class Report(Protocol):
+class HubEventLog(Protocol):
     """Takes events for the log."""
 
     def __call__(self, event: str, /, **fields: object) -> None: ...
 
 
-class Counts:
+class HubMetrics:
     """Since the hub has started; not to be shared between threads."""
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class Counts:
         """The settings file says something that cannot be used; what it said before counts."""
 
 
-def rendered(counts: Counts, gauges: dict[str, float]) -> bytes:
+def rendered(counts: HubMetrics, gauges: dict[str, float]) -> bytes:
     """Prometheus text, format 0.0.4."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Families(counts, gauges))
@@ -58,7 +58,7 @@ def rendered(counts: Counts, gauges: dict[str, float]) -> bytes:
 
 
 class _Families(Collector):
-    def __init__(self, counts: Counts, gauges: dict[str, float]) -> None:
+    def __init__(self, counts: HubMetrics, gauges: dict[str, float]) -> None:
         self._counts = counts
         self._gauges = gauges
 

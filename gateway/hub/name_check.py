@@ -8,7 +8,7 @@ Rule 3: a stop that an older library would take for a wider one is refused, so t
 from collections.abc import Iterable
 from typing import Final
 
-from gateway.artifact.artifact import Artefact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artefact
 from gateway.artifact.bundle_data import data_of
 from gateway.artifact.emergency_bundle import Kind, Stop, is_extended, selectors
 from gateway.artifact.json_types import Json
@@ -25,7 +25,7 @@ def unenforceable(stop: Stop, bundles: Iterable[bytes]) -> str:
         return ""
     for content in bundles:
         artefact = read_artefact(content)
-        if isinstance(artefact, Artefact) and not understands(artefact):
+        if isinstance(artefact, Artifact) and not understands(artefact):
             what = "stop only one agent, principal, server or target at a time"
             return f"the library of the policy {artefact.revision} can {what}, and would refuse more than this"
     return ""
@@ -36,7 +36,7 @@ def unborne(stop: Stop, bundles: Iterable[bytes]) -> str:
     known: list[Json] = []
     for content in bundles:
         artefact = read_artefact(content)
-        data = data_of(artefact) if isinstance(artefact, Artefact) else None
+        data = data_of(artefact) if isinstance(artefact, Artifact) else None
         if data is None:
             return ""
         known.append(data)

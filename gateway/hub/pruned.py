@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from gateway.hub.atomic_files import lines
-from gateway.hub.promotion import Unmoved
+from gateway.hub.promotion import MoveRefused
 
 JOURNAL: Final = "pruned.jsonl"
 
@@ -30,7 +30,7 @@ class Pruned(Struct, frozen=True, kw_only=True):
 _PRUNED: Final = msgspec.json.Decoder(Pruned)
 
 
-def absent(directory: Path, digest: str) -> Unmoved:
+def absent(directory: Path, digest: str) -> MoveRefused:
     """Why a hub's directory has no such artefact."""
     found = next((each for each in reversed(lines(directory / JOURNAL)) if digest.encode() in each), None)
     try:
@@ -38,12 +38,12 @@ def absent(directory: Path, digest: str) -> Unmoved:
     except (msgspec.DecodeError, UnicodeDecodeError):
         pruned = None  # a damaged line: the artefact is gone all the same
     if pruned is None:
-        return Unmoved(
+        return MoveRefused(
             "artefact_unknown",
             f"no artefact {digest} is here",
             "Upload it first, or look for its digest in the history.",
         )
-    return Unmoved("artefact_pruned", f"{pruned.revision} was pruned from here at {pruned.time}", _remedy(pruned))
+    return MoveRefused("artefact_pruned", f"{pruned.revision} was pruned from here at {pruned.time}", _remedy(pruned))
 
 
 def _remedy(pruned: Pruned) -> str:

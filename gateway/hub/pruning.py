@@ -15,9 +15,9 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from gateway.artifact.artifact import Artefact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artefact
 from gateway.artifact.manifest import moment_of
-from gateway.hub.artifact_store import Store, instant
+from gateway.hub.artifact_store import ArtifactStore, instant
 from gateway.hub.atomic_files import append, cut, locked
 from gateway.hub.channel_pointer import Move
 from gateway.hub.pruned import JOURNAL, Pruned
@@ -44,14 +44,14 @@ class Prunable(Struct, frozen=True, kw_only=True):
     """When it was stored, or last in force."""
 
 
-def prunable(store: Store, keep: Keep, unix_ns: int) -> list[Prunable]:
+def prunable(store: ArtifactStore, keep: Keep, unix_ns: int) -> list[Prunable]:
     """What would go now, the longest unused first; raises OSError where that cannot be known."""
     needed = _needed(store, keep)
     found = [_unneeded(digest, path, needed, unix_ns - keep.days * _DAY_NS) for digest, path in store.stored()]
     return sorted((each for each in found if each is not None), key=lambda each: each.used_unix_ns)
 
 
-def pruned(store: Store, keep: Keep, by: str) -> Iterator[Pruned]:
+def pruned(store: ArtifactStore, keep: Keep, by: str) -> Iterator[Pruned]:
     """Remove what nobody needs, one after another; raises OSError where one cannot be, and what is left stays."""
     before = time.time_ns() - keep.days * _DAY_NS
     for each in prunable(store, keep, time.time_ns()):
@@ -71,7 +71,7 @@ class _Needed(Struct, frozen=True):
     used: dict[str, int]
 
 
-def _needed(store: Store, keep: Keep) -> _Needed:
+def _needed(store: ArtifactStore, keep: Keep) -> _Needed:
     moves = store.moves(limit=_ALL)
     pointed = {pointer.digest for pointer in store.pointers().values()}
     return _Needed(frozenset(pointed | set(_last(moves, keep.last))), _used(moves))
@@ -85,14 +85,14 @@ def _unneeded(digest: str, path: Path, needed: _Needed, before_unix_ns: int) -> 
     return Prunable(digest=digest, path=path, size=state.st_size, used_unix_ns=since)
 
 
-def described(store: Store, digest: str, by: str, unix_ns: int) -> Pruned:
+def described(store: ArtifactStore, digest: str, by: str, unix_ns: int) -> Pruned:
     """The line of the journal for an artefact."""
     artefact = read_artefact(store.content(digest) or b"")
-    metadata = artefact.manifest.metadata if isinstance(artefact, Artefact) else None
+    metadata = artefact.manifest.metadata if isinstance(artefact, Artifact) else None
     return Pruned(
         time=instant(unix_ns),
         digest=digest,
-        revision=artefact.revision if isinstance(artefact, Artefact) else digest,
+        revision=artefact.revision if isinstance(artefact, Artifact) else digest,
         environment="" if metadata is None else metadata.environment,
         commit="" if metadata is None else metadata.commit,
         built="" if metadata is None else metadata.built,

@@ -17,7 +17,7 @@ class Uploaded(Struct, frozen=True, kw_only=True):
     seq: int
 
 
-class Shown(Struct, frozen=True, kw_only=True):
+class ChannelList(Struct, frozen=True, kw_only=True):
     """The answer to `GET /v1/channels`; `highest` is by environment: what is published next is above it."""
 
     channels: list[Pointer]

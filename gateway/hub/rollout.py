@@ -16,7 +16,7 @@ _DIGITS: Final = 19
 """Of the longest number that a revision has."""
 
 
-class Claim(Struct, frozen=True, kw_only=True):
+class EnforcementClaim(Struct, frozen=True, kw_only=True):
     """What one live gateway says that it enforces; times are monotonic seconds."""
 
     gateway: str
@@ -26,7 +26,7 @@ class Claim(Struct, frozen=True, kw_only=True):
     at: float
 
 
-class Confirmed(Struct, frozen=True, kw_only=True):
+class ConfirmedGateway(Struct, frozen=True, kw_only=True):
     """A gateway that enforces the revision; milliseconds after the pointer moved, None where that was not seen."""
 
     gateway: str
@@ -42,7 +42,7 @@ class Pending(Struct, frozen=True, kw_only=True):
     seen_s_ago: float
 
 
-class Unheard(Struct, frozen=True, kw_only=True):
+class SilentGateway(Struct, frozen=True, kw_only=True):
     """A gateway that reported lately under a name that its token may not use."""
 
     gateway: str
@@ -56,14 +56,14 @@ class Rollout(Struct, frozen=True, kw_only=True):
     channel: str
     in_force: str
     """What the channel points to now: another one where this revision was replaced meanwhile."""
-    confirmed: tuple[Confirmed, ...]
+    confirmed: tuple[ConfirmedGateway, ...]
     pending: tuple[Pending, ...]
     complete: bool
-    unheard: tuple[Unheard, ...] = ()
+    unheard: tuple[SilentGateway, ...] = ()
     """Claims that do not count, and that somebody should look at."""
 
 
-class Asked(Struct, frozen=True, kw_only=True):
+class RolloutQuery(Struct, frozen=True, kw_only=True):
     """The revision, its channel, and what the hub knows about their times (monotonic seconds)."""
 
     revision: str
@@ -74,7 +74,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     """False for a while after a restart."""
 
 
-def rollout(asked: Asked, claims: Iterable[Claim], now: float) -> Rollout:
+def rollout(asked: RolloutQuery, claims: Iterable[EnforcementClaim], now: float) -> Rollout:
     """How far the revision has come; `claims` are those of the live gateways of the channel."""
     ordered = sorted(claims, key=lambda claim: claim.gateway)
     pending = tuple(_pending(claim, now) for claim in ordered if claim.enforces != asked.revision)
@@ -88,17 +88,21 @@ def rollout(asked: Asked, claims: Iterable[Claim], now: float) -> Rollout:
     )
 
 
-def of_policy(seen: Seen) -> Claim:
+def of_policy(seen: Seen) -> EnforcementClaim:
     """What a gateway says about the policy."""
     beat = seen.beat
-    return Claim(gateway=beat.gateway, enforces=beat.revision, since=seen.since, problem=beat.problem, at=seen.at)
+    return EnforcementClaim(
+        gateway=beat.gateway, enforces=beat.revision, since=seen.since, problem=beat.problem, at=seen.at
+    )
 
 
-def of_stops(seen: Seen, revision: str) -> Claim:
+def of_stops(seen: Seen, revision: str) -> EnforcementClaim:
     """What a gateway says about the stops; a later document has what an earlier one had, or somebody lifted it."""
     beat = seen.beat
     enforces = reached(beat.emergency, revision)
-    return Claim(gateway=beat.gateway, enforces=enforces, since=seen.stopped_since, problem=beat.problem, at=seen.at)
+    return EnforcementClaim(
+        gateway=beat.gateway, enforces=enforces, since=seen.stopped_since, problem=beat.problem, at=seen.at
+    )
 
 
 def reached(found: str, wanted: str) -> str:
@@ -111,12 +115,12 @@ def _number(revision: str) -> int:
     return int(number) if number.isdecimal() and len(number) <= _DIGITS else -1
 
 
-def _confirmed(claim: Claim, asked: Asked) -> Confirmed:
+def _confirmed(claim: EnforcementClaim, asked: RolloutQuery) -> ConfirmedGateway:
     after = None if asked.moved is None or claim.since < asked.moved else round((claim.since - asked.moved) * 1000)
-    return Confirmed(gateway=claim.gateway, after_ms=after)
+    return ConfirmedGateway(gateway=claim.gateway, after_ms=after)
 
 
-def _pending(claim: Claim, now: float) -> Pending:
+def _pending(claim: EnforcementClaim, now: float) -> Pending:
     return Pending(
         gateway=claim.gateway, enforces=claim.enforces, problem=claim.problem, seen_s_ago=round(now - claim.at, 1)
     )

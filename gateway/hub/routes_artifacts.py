@@ -14,16 +14,16 @@ from msgspec import Struct
 
 from gateway.artifact.pack import MEDIA_TYPE
 from gateway.artifact.rejection import Rejected
-from gateway.hub.artifact_store import Store
+from gateway.hub.artifact_store import ArtifactStore
 from gateway.hub.channel_pointer import DIGEST, Assignment, Because, Digest, Pointer, highest
 from gateway.hub.channels import MOST, Channels
-from gateway.hub.credentials import Trust
-from gateway.hub.directory_watcher import Looking
-from gateway.hub.endpoint import Answer, Call, refused
-from gateway.hub.metrics import Counts, Report
-from gateway.hub.promotion import Unmoved, Wanted, rejected
+from gateway.hub.credentials import Credentials
+from gateway.hub.directory_watcher import HubDirectoryWatcher
+from gateway.hub.endpoint import HubRequest, HubResponse, refused
+from gateway.hub.metrics import HubEventLog, HubMetrics
+from gateway.hub.promotion import MoveRefused, MoveRequest, rejected
 from gateway.hub.pruned import absent
-from gateway.hub.responses import Shown, Uploaded
+from gateway.hub.responses import ChannelList, Uploaded
 from gateway.hub.upload_checks import admitted
 
 UPLOADS: Final = 2
@@ -50,11 +50,13 @@ _PUT: Final = msgspec.json.Decoder(Put)
 _ASSIGN: Final = msgspec.json.Decoder(tuple[Assignment, ...])
 
 
-class Publishing:
+class ArtifactRoutes:
     """Performs the calls on one store."""
 
-    def __init__(self, store: Store, channels: Channels, trust: Trust, told: tuple[Counts, Report]) -> None:
-        self.looking: Final = Looking(store, channels, trust, told[1])
+    def __init__(
+        self, store: ArtifactStore, channels: Channels, trust: Credentials, told: tuple[HubMetrics, HubEventLog]
+    ) -> None:
+        self.looking: Final = HubDirectoryWatcher(store, channels, trust, told[1])
         """Takes up what others change in the directory."""
         self._store = store
         self._channels = channels
@@ -62,7 +64,7 @@ class Publishing:
         self._counts, self._report = told
         self._uploading = asyncio.Semaphore(UPLOADS)
 
-    async def upload(self, call: Call) -> Answer:
+    async def upload(self, call: HubRequest) -> HubResponse:
         """`POST /v1/artefacts`."""
         async with self._uploading:
             found = await asyncio.to_thread(self._kept, call.body)
@@ -73,7 +75,7 @@ class Publishing:
         self._counts.uploads += 1
         self._counts.storage_failing = False
         self._report("uploaded", by=call.caller.name, revision=found.revision, digest=found.digest)
-        return Answer(201, found)
+        return HubResponse(201, found)
 
     def _kept(self, content: bytes) -> Uploaded | Rejected:
         artefact = admitted(content, self._trust.keys, self._store.moves(limit=_ALL), time.time_ns())
@@ -82,10 +84,10 @@ class Publishing:
         self._store.keep(artefact)
         return Uploaded(digest=artefact.digest, revision=artefact.revision, seq=artefact.manifest.metadata.seq)
 
-    async def point(self, call: Call) -> Answer:
+    async def point(self, call: HubRequest) -> HubResponse:
         """`PUT /v1/channels/<name>`."""
         put = _PUT.decode(call.body)
-        wanted = Wanted(
+        wanted = MoveRequest(
             channel=str(call.path["name"]),
             digest=put.digest,
             expected=put.expected,
@@ -95,7 +97,7 @@ class Publishing:
         )
         async with self.looking.moving:
             outcome = await asyncio.to_thread(self._moved, wanted)
-            if isinstance(outcome, Unmoved):
+            if isinstance(outcome, MoveRefused):
                 return self._unmoved(wanted, outcome)
             pointer, content = outcome
             known = self._channels.all.get(pointer.channel)
@@ -104,65 +106,67 @@ class Publishing:
                 self._counts.moves += 1
                 self._report("moved", by=wanted.by, channel=pointer.channel, revision=pointer.revision)
         self._counts.storage_failing = False
-        return Answer(200, pointer)
+        return HubResponse(200, pointer)
 
-    def _moved(self, wanted: Wanted) -> tuple[Pointer, bytes] | Unmoved:
+    def _moved(self, wanted: MoveRequest) -> tuple[Pointer, bytes] | MoveRefused:
         content = self._store.content(wanted.digest)
         if content is None:
             return absent(self._store.directory, wanted.digest)
         if wanted.channel not in self._channels.all and len(self._channels.all) >= MOST:
-            return Unmoved("channel_name_invalid", f"there are {MOST} channels already", "Use one of them.")
+            return MoveRefused("channel_name_invalid", f"there are {MOST} channels already", "Use one of them.")
         artefact = admitted(content, self._trust.keys, self._store.moves(limit=_ALL), wanted.unix_ns)
         if isinstance(artefact, Rejected):
             return rejected(artefact)
         pointer = self._store.move(wanted)
-        return pointer if isinstance(pointer, Unmoved) else (pointer, content)
+        return pointer if isinstance(pointer, MoveRefused) else (pointer, content)
 
-    def _unmoved(self, wanted: Wanted, why: Unmoved) -> Answer:
+    def _unmoved(self, wanted: MoveRequest, why: MoveRefused) -> HubResponse:
         status = _STATUSES.get(why.code, _CONFLICT)
         self._counts.calls_refused["conflict"] += status == _CONFLICT
         self._report("move_refused", by=wanted.by, channel=wanted.channel, code=why.code, detail=why.detail)
         return refused(status, why.detail, why.remedy, why.code)
 
-    async def channels(self, _call: Call) -> Answer:
+    async def channels(self, _call: HubRequest) -> HubResponse:
         """`GET /v1/channels`."""
         pointers = [channel.pointer for _, channel in sorted(self._channels.all.items())]
         moves = await asyncio.to_thread(self._store.moves, limit=_ALL)
         tops = {name: highest(moves, name) for name in {pointer.environment for pointer in pointers}}
-        return Answer(200, Shown(channels=pointers, highest={name: top for name, top in tops.items() if top}))
+        return HubResponse(
+            200, ChannelList(channels=pointers, highest={name: top for name, top in tops.items() if top})
+        )
 
-    async def history(self, call: Call) -> Answer:
+    async def history(self, call: HubRequest) -> HubResponse:
         """`GET /v1/history?channel=&limit=`."""
         limit = call.asked("limit") or "100"
         if not limit.isdecimal() or len(limit) > len(str(HISTORY)) or not 0 < int(limit) <= HISTORY:
             return refused(400, f"`limit` is no number from 1 to {HISTORY}", "Correct it, or leave it out.")
-        return Answer(200, await asyncio.to_thread(self._store.moves, call.asked("channel"), int(limit)))
+        return HubResponse(200, await asyncio.to_thread(self._store.moves, call.asked("channel"), int(limit)))
 
-    async def artefact(self, call: Call) -> Answer:
+    async def artefact(self, call: HubRequest) -> HubResponse:
         """`GET /v1/artefacts/<digest>`."""
         digest = str(call.path["digest"])
         if not DIGEST.fullmatch(digest):
             return refused(404, f"{digest!r} is no digest", "Look for its digest in the history.")
         found = await asyncio.to_thread(self._stored, digest)
-        if isinstance(found, Unmoved):
+        if isinstance(found, MoveRefused):
             return refused(_STATUSES[found.code], found.detail, found.remedy, found.code)
-        return Answer(200, found, MEDIA_TYPE)
+        return HubResponse(200, found, MEDIA_TYPE)
 
-    def _stored(self, digest: str) -> bytes | Unmoved:
+    def _stored(self, digest: str) -> bytes | MoveRefused:
         return self._store.content(digest) or absent(self._store.directory, digest)
 
-    async def assign(self, call: Call) -> Answer:
+    async def assign(self, call: HubRequest) -> HubResponse:
         """`PUT /v1/assignments`."""
         assignments = _ASSIGN.decode(call.body)
         async with self.looking.moving:
             await asyncio.to_thread(self._store.assign, assignments, call.caller.name, time.time_ns())
             self._channels.assign(assignments)
         self._report("assigned", by=call.caller.name, assignments=len(assignments))
-        return Answer(200, assignments)
+        return HubResponse(200, assignments)
 
-    async def assignments(self, _call: Call) -> Answer:
+    async def assignments(self, _call: HubRequest) -> HubResponse:
         """`GET /v1/assignments`."""
-        return Answer(200, self._channels.assignments)
+        return HubResponse(200, self._channels.assignments)
 
 
 _ALL: Final = 1 << 62

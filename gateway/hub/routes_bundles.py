@@ -16,27 +16,27 @@ from starlette.types import Receive, Scope, Send
 from gateway.follow.bundle_endpoint import Offering, respond, wait_s
 from gateway.hub.channel_pointer import RESERVED
 from gateway.hub.channels import Channels
-from gateway.hub.endpoint import SENDING_S, Answer, Guard, refused, sent
-from gateway.hub.long_polls import Holding
-from gateway.hub.stop_store import Emergency
+from gateway.hub.endpoint import SENDING_S, Guard, HubResponse, refused, sent
+from gateway.hub.long_polls import LongPolls
+from gateway.hub.stop_store import StopStore
 
 MOST_LABELS: Final = 32
 
 
-class Polling:
+class BundleRoutes:
     """An ASGI application for `/bundles/{channel}.tar.gz`."""
 
-    def __init__(self, guard: Guard, channels: Channels, emergency: Emergency | None, *, most: int) -> None:
+    def __init__(self, guard: Guard, channels: Channels, emergency: StopStore | None, *, most: int) -> None:
         """Serve these; `most` are held at once."""
         self._guard = guard
-        self._holding = Holding(most, guard.counts)
+        self._holding = LongPolls(most, guard.counts)
         self._channels = channels
         self._emergency = emergency
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one question, after holding it where that is asked for."""
         found = self._guard.admitted(scope, ("gateway",))
-        if isinstance(found, Answer):
+        if isinstance(found, HubResponse):
             await sent(send, found)
             return
         name, labels = scope["path_params"]["channel"], _labels(scope)
@@ -51,7 +51,7 @@ class Polling:
                 return
             await self._holding.hold(found.name, offering.hold(known, wait_s(headers.get(b"prefer", "")), receive))
             found = self._guard.admitted(scope, ("gateway",))
-            if isinstance(found, Answer):
+            if isinstance(found, HubResponse):
                 await sent(send, found)
                 return
             offering = self._offering(name, labels)

@@ -10,35 +10,40 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from gateway.hub.bearer_tokens import Strangers
+from gateway.hub.bearer_tokens import UnknownCallerLog
 from gateway.hub.channel_pointer import RESERVED
-from gateway.hub.channels import Channel, Channels
-from gateway.hub.endpoint import Answer, Call, refused
-from gateway.hub.fleet import Fleet, Heartbeat, Seen
-from gateway.hub.metrics import Counts, Report
-from gateway.hub.rollout import SETTLING_S, Asked, Rollout, Unheard, of_policy, of_stops, reached, rollout
-from gateway.hub.stop_store import Emergency
+from gateway.hub.channels import Channels, HubChannel
+from gateway.hub.endpoint import HubRequest, HubResponse, refused
+from gateway.hub.fleet import Fleet, ReceivedHeartbeat, Seen
+from gateway.hub.metrics import HubEventLog, HubMetrics
+from gateway.hub.rollout import SETTLING_S, Rollout, RolloutQuery, SilentGateway, of_policy, of_stops, reached, rollout
+from gateway.hub.stop_store import StopStore
 
 REMEMBERED_S: Final = 130.0
 """How long a refused name is shown: gateways whose heartbeats are refused ask again once a minute."""
-_BEAT: Final = msgspec.json.Decoder(Heartbeat)
+_BEAT: Final = msgspec.json.Decoder(ReceivedHeartbeat)
 
 
-class Reporting:
+class HeartbeatRoutes:
     """Performs the calls; `resumed`: what was served before is served again, so that gateways may be on their way."""
 
     def __init__(
-        self, channels: Channels, emergency: Emergency | None, known: tuple[Fleet, Counts, Report], *, resumed: bool
+        self,
+        channels: Channels,
+        emergency: StopStore | None,
+        known: tuple[Fleet, HubMetrics, HubEventLog],
+        *,
+        resumed: bool,
     ) -> None:
         self._channels = channels
         self._emergency = emergency
         self._fleet, self._counts, self._report = known
         self._misnamed: Final[dict[str, tuple[str, float]]] = {}
         """By token: the last name that it may not use, and when that was."""
-        self._strangers: Final = Strangers()
+        self._strangers: Final = UnknownCallerLog()
         self._settled_at = time.monotonic() + (SETTLING_S if resumed else 0)
 
-    async def hear(self, call: Call) -> Answer:
+    async def hear(self, call: HubRequest) -> HubResponse:
         """`POST /v1/heartbeats`."""
         beat, now = _BEAT.decode(call.body), time.monotonic()
         if not call.caller.speaks_for(beat.gateway):
@@ -46,9 +51,9 @@ class Reporting:
         if not self._fleet.hear(beat, now, call.caller.name):
             return refused(503, "there are more gateways than one hub keeps in mind", "Use several hubs.")
         self._counts.heartbeats += 1
-        return Answer(204)
+        return HubResponse(204)
 
-    def _unheard(self, token: str, gateway: str, now: float) -> Answer:
+    def _unheard(self, token: str, gateway: str, now: float) -> HubResponse:
         self._misnamed[token] = (gateway, now)
         self._counts.calls_refused["misnamed"] += 1
         if count := self._strangers.turned_away(now):
@@ -58,38 +63,40 @@ class Reporting:
             403, f"the token `{token}` may not report as the gateway {gateway!r}", remedy, "gateway_misnamed"
         )
 
-    async def rollout(self, call: Call) -> Answer:
+    async def rollout(self, call: HubRequest) -> HubResponse:
         """`GET /v1/rollouts/<revision>?channel=`."""
         revision, now = str(call.path["revision"]), time.monotonic()
         if self._emergency is not None and revision.startswith(f"{RESERVED}@"):
-            return Answer(200, self._of_stops(self._emergency, revision, now))
+            return HubResponse(200, self._of_stops(self._emergency, revision, now))
         name = call.asked("channel") or self._newest(revision)
         channel = self._channels.all.get(name)
         if channel is None:
             remedy = "Publish it first, or name the channel (`--channel`, or `?channel=` in the address)."
             return refused(404, f"no channel points to {revision}", remedy)
-        return Answer(200, self._of_policy(channel, revision, now))
+        return HubResponse(200, self._of_policy(channel, revision, now))
 
-    def _of_policy(self, channel: Channel, revision: str, now: float) -> Rollout:
+    def _of_policy(self, channel: HubChannel, revision: str, now: float) -> Rollout:
         name, in_force = channel.pointer.channel, channel.pointer.revision
         asked = self._asked(revision, name, in_force, channel.moved)
         live = (seen for seen in self._fleet.live(now) if self._follows(seen, channel))
         return self._whole(rollout(asked, map(of_policy, live), now), now)
 
-    def _of_stops(self, emergency: Emergency, revision: str, now: float) -> Rollout:
+    def _of_stops(self, emergency: StopStore, revision: str, now: float) -> Rollout:
         """Of all gateways: each follows the stops."""
         asked = self._asked(revision, RESERVED, reached(emergency.revision, revision), emergency.offered)
         return self._whole(rollout(asked, (of_stops(seen, revision) for seen in self._fleet.live(now)), now), now)
 
     def _whole(self, found: Rollout, now: float) -> Rollout:
         late = {token: name for token, (name, at) in self._misnamed.items() if now - at <= REMEMBERED_S}
-        return replace(found, unheard=tuple(Unheard(gateway=name, token=token) for token, name in sorted(late.items())))
+        return replace(
+            found, unheard=tuple(SilentGateway(gateway=name, token=token) for token, name in sorted(late.items()))
+        )
 
-    def _asked(self, revision: str, channel: str, in_force: str, moved: float | None) -> Asked:
+    def _asked(self, revision: str, channel: str, in_force: str, moved: float | None) -> RolloutQuery:
         settled = time.monotonic() >= self._settled_at
-        return Asked(revision=revision, channel=channel, in_force=in_force, moved=moved, settled=settled)
+        return RolloutQuery(revision=revision, channel=channel, in_force=in_force, moved=moved, settled=settled)
 
-    def _follows(self, seen: Seen, channel: Channel) -> bool:
+    def _follows(self, seen: Seen, channel: HubChannel) -> bool:
         return self._channels.of(seen.beat.channel, seen.beat.labels) is channel
 
     def _newest(self, revision: str) -> str:

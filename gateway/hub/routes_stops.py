@@ -13,17 +13,17 @@ import msgspec
 from msgspec import Meta, Struct, structs
 
 from gateway.artifact.emergency_bundle import Kind, selected
-from gateway.artifact.stop_file import Standing
+from gateway.artifact.stop_file import ActiveStops
 from gateway.hub.channel_pointer import Because
 from gateway.hub.channels import Channels
-from gateway.hub.endpoint import Answer, Call, refused
-from gateway.hub.metrics import Counts, Report
+from gateway.hub.endpoint import HubRequest, HubResponse, refused
+from gateway.hub.metrics import HubEventLog, HubMetrics
 from gateway.hub.name_check import UNABLE, unborne, unenforceable
 from gateway.hub.responses import Standings, Stopped
-from gateway.hub.stop_store import Emergency, lifted, new_stop, stopped
+from gateway.hub.stop_store import StopStore, lifted, new_stop, stopped
 
 
-class Wanted(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class StopRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The body of `POST /v1/stops`."""
 
     kind: Kind
@@ -40,22 +40,22 @@ class Lift(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     because: Because
 
 
-_WANTED: Final = msgspec.json.Decoder(Wanted)
+_WANTED: Final = msgspec.json.Decoder(StopRequest)
 _LIFT: Final = msgspec.json.Decoder(Lift)
 
 
-class Responding:
+class StopRoutes:
     """Performs the calls; without an emergency key they are refused."""
 
     def __init__(
-        self, directory: Path, emergency: Emergency | None, channels: Channels, told: tuple[Counts, Report]
+        self, directory: Path, emergency: StopStore | None, channels: Channels, told: tuple[HubMetrics, HubEventLog]
     ) -> None:
         self._directory = directory
         self._emergency = emergency
         self._channels = channels
         self._counts, self._report = told
 
-    async def stop(self, call: Call) -> Answer:
+    async def stop(self, call: HubRequest) -> HubResponse:
         """`POST /v1/stops`."""
         if self._emergency is None:
             return _KEYLESS
@@ -75,17 +75,17 @@ class Responding:
         self._counts.stops += 1
         self._report("stopped", by=stop.by, id=stop.id, what=selected(stop), because=stop.because)
         told = await asyncio.to_thread(unborne, stop, self._channels.contents())
-        return Answer(201, Stopped(**structs.asdict(stop), unborne=told))
+        return HubResponse(201, Stopped(**structs.asdict(stop), unborne=told))
 
-    async def stops(self, _call: Call) -> Answer:
+    async def stops(self, _call: HubRequest) -> HubResponse:
         """`GET /v1/stops`."""
         if self._emergency is None:
             return _KEYLESS
         now = time.time_ns()
         standing = [stop for stop in self._emergency.standing.stops if stop.until_unix_ns > now]
-        return Answer(200, Standings(revision=self._emergency.revision, stops=standing))
+        return HubResponse(200, Standings(revision=self._emergency.revision, stops=standing))
 
-    async def lift(self, call: Call) -> Answer:
+    async def lift(self, call: HubRequest) -> HubResponse:
         """`DELETE /v1/stops/<id>`."""
         if self._emergency is None:
             return _KEYLESS
@@ -96,9 +96,9 @@ class Responding:
         self._emergency.offer(standing)
         self._counts.lifts += 1
         self._report("lifted", by=call.caller.name, id=stop_id, because=lift.because)
-        return Answer(200, Standings(revision=self._emergency.revision, stops=list(standing.stops)))
+        return HubResponse(200, Standings(revision=self._emergency.revision, stops=list(standing.stops)))
 
-    def _lifted(self, stop_id: str, by: str, because: str) -> Standing | None:
+    def _lifted(self, stop_id: str, by: str, because: str) -> ActiveStops | None:
         return lifted(self._directory, stop_id, by=by, because=because, unix_ns=time.time_ns())
 
 

@@ -13,24 +13,24 @@ from functools import partial
 from typing import Final
 
 from gateway.hub.app import Hub, application
-from gateway.hub.artifact_store import Store
-from gateway.hub.bearer_tokens import Strangers
+from gateway.hub.artifact_store import ArtifactStore
+from gateway.hub.bearer_tokens import UnknownCallerLog
 from gateway.hub.channels import Channels
-from gateway.hub.config_reload import Renewing
-from gateway.hub.credentials import Trust
+from gateway.hub.config_reload import ConfigReloader
+from gateway.hub.credentials import Credentials
 from gateway.hub.endpoint import READING_S, SENDING_S, Guard
 from gateway.hub.fleet import Fleet
-from gateway.hub.metrics import Counts, Report
-from gateway.hub.routes_artifacts import Publishing
-from gateway.hub.routes_bundles import Polling
-from gateway.hub.routes_heartbeats import Reporting
-from gateway.hub.routes_stops import Responding
-from gateway.hub.settings import HubSettings, Listen
-from gateway.hub.stop_store import Emergency
+from gateway.hub.metrics import HubEventLog, HubMetrics
+from gateway.hub.routes_artifacts import ArtifactRoutes
+from gateway.hub.routes_bundles import BundleRoutes
+from gateway.hub.routes_heartbeats import HeartbeatRoutes
+from gateway.hub.routes_stops import StopRoutes
+from gateway.hub.settings import HubListen, HubSettings
+from gateway.hub.stop_store import StopStore
 from gateway.listening.certificate import Certificate
 from gateway.listening.descriptors import connections_for, raise_limit
 from gateway.listening.limits import ConnectionLimits
-from gateway.listening.server import Manner, server
+from gateway.listening.server import ServerOptions, server
 from gateway.listening.sockets import Unbound, bind
 
 ENDING: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -39,7 +39,7 @@ UNREAD_BYTES: Final = 1024 * 1024 * 1024
 """Many gateways take a new bundle at once, and some of them read slowly."""
 
 
-async def serve(settings: HubSettings, report: Report) -> int:
+async def serve(settings: HubSettings, report: HubEventLog) -> int:
     """Run the hub until a signal ends it; the exit code is 0, or 1 where it cannot start."""
     ending = asyncio.Event()
     for number in ENDING:
@@ -63,10 +63,10 @@ async def _listen(settings: HubSettings, hub: Hub, certificate: Certificate | No
     limits = ConnectionLimits(
         total=connections_for(raise_limit()), body_s=2 * READING_S, stall_s=2 * SENDING_S, unread_bytes=UNREAD_BYTES
     )
-    manner = Manner(limits=limits, report=report, certificate=certificate)
+    manner = ServerOptions(limits=limits, report=report, certificate=certificate)
     listener = server(application(hub), drain_s=DRAIN_S, manner=manner)
     serving = asyncio.create_task(listener.serve(sockets=list(sockets)))
-    renewing = Renewing(settings, hub.guard.trust, (hub.guard.counts, report))
+    renewing = ConfigReloader(settings, hub.guard.trust, (hub.guard.counts, report))
     looking = [asyncio.create_task(each.follow()) for each in (hub.publishing.looking, renewing)]
     for each in looking:
         each.add_done_callback(partial(_ended, report))
@@ -84,7 +84,7 @@ async def _listen(settings: HubSettings, hub: Hub, certificate: Certificate | No
     return 0
 
 
-def _ended(report: Report, looking: asyncio.Task[None]) -> None:
+def _ended(report: HubEventLog, looking: asyncio.Task[None]) -> None:
     """Tell when looking has ended by an error: what changes is not taken up from now on, a removed token neither."""
     error = None if looking.cancelled() else looking.exception()
     if error is not None:
@@ -93,41 +93,41 @@ def _ended(report: Report, looking: asyncio.Task[None]) -> None:
         )
 
 
-def composed(settings: HubSettings, report: Report) -> Hub:
+def composed(settings: HubSettings, report: HubEventLog) -> Hub:
     """The parts, with what the directory holds; raises OSError where it cannot be used."""
-    store = Store(settings.directory)
+    store = ArtifactStore(settings.directory)
     store.open()
-    channels, fleet, counts = Channels(store.assignments()), Fleet(), Counts()
+    channels, fleet, counts = Channels(store.assignments()), Fleet(), HubMetrics()
     for pointer in store.pointers().values():
         content = store.content(pointer.digest)
         if content is None:
             raise FileNotFoundError(2, f"{pointer.channel} points to an artefact that is gone", pointer.digest)
         channels.load(pointer, content)
     emergency = _emergency(settings)
-    trust = Trust(settings.callers, settings.keys, report)
-    guard = Guard(trust, counts, report, Strangers(), Strangers())
+    trust = Credentials(settings.callers, settings.keys, report)
+    guard = Guard(trust, counts, report, UnknownCallerLog(), UnknownCallerLog())
     return Hub(
         guard=guard,
         channels=channels,
         fleet=fleet,
         emergency=emergency,
-        polling=Polling(guard, channels, emergency, most=settings.listen.most_waiting),
-        publishing=Publishing(store, channels, trust, (counts, report)),
-        reporting=Reporting(channels, emergency, (fleet, counts, report), resumed=bool(channels.all)),
-        responding=Responding(settings.directory, emergency, channels, (counts, report)),
+        polling=BundleRoutes(guard, channels, emergency, most=settings.listen.most_waiting),
+        publishing=ArtifactRoutes(store, channels, trust, (counts, report)),
+        reporting=HeartbeatRoutes(channels, emergency, (fleet, counts, report), resumed=bool(channels.all)),
+        responding=StopRoutes(settings.directory, emergency, channels, (counts, report)),
     )
 
 
-def _emergency(settings: HubSettings) -> Emergency | None:
+def _emergency(settings: HubSettings) -> StopStore | None:
     if settings.emergency_key is None:
         return None
-    emergency = Emergency(settings.directory, settings.emergency_key)
+    emergency = StopStore(settings.directory, settings.emergency_key)
     emergency.open(time.time_ns())
     return emergency
 
 
 @contextlib.asynccontextmanager
-async def _certificate(listen: Listen, report: Report) -> AsyncGenerator[Certificate | None]:
+async def _certificate(listen: HubListen, report: HubEventLog) -> AsyncGenerator[Certificate | None]:
     """The certificate, followed while the block runs; None for plain HTTP."""
     if listen.tls is None:
         yield None
@@ -140,6 +140,6 @@ async def _certificate(listen: Listen, report: Report) -> AsyncGenerator[Certifi
         following.cancel()
 
 
-def _url(listen: Listen, port: int) -> str:
+def _url(listen: HubListen, port: int) -> str:
     host = f"[{listen.host}]" if ":" in listen.host else listen.host
     return f"{'http' if listen.tls is None else 'https'}://{host}:{port}"

@@ -15,23 +15,25 @@ from gateway.artifact.manifest import moment_of
 from gateway.artifact.public_keys import KeyFile, verifying_key
 from gateway.artifact.signature_checks import Algorithm, VerifyingKey
 from gateway.artifact.signing import SigningKey, read_key
-from gateway.hub.bearer_tokens import Caller, Role
-from gateway.settings import Place, Problem, Problems, Tls
-from gateway.settings.cross_checks import Clash, loopback
-from gateway.settings.setting_sources import Written, read_file
-from gateway.settings.typed_reader import Reader
+from gateway.hub.bearer_tokens import Role, TokenHolder
+from gateway.settings import SettingOrigin, SettingProblem, SettingProblems, TlsSettings
+from gateway.settings.cross_checks import SettingConflict, loopback
+from gateway.settings.setting_sources import WrittenSetting, read_file
+from gateway.settings.typed_reader import SettingsReader
 
 State = tuple[tuple[int, ...] | None, ...]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 _UTC: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 
 
-class Listen(Struct, frozen=True, kw_only=True):
+class HubListen(Struct, frozen=True, kw_only=True):
     """Where gateways, publishers and responders connect."""
 
     host: Annotated[str, Meta(min_length=1, description="Address of the hub.")] = "127.0.0.1"
     port: Annotated[Port, Meta(description="Port of the hub; 0 takes a free one.")] = 8950
-    tls: Annotated[Tls | None, Meta(description="Certificate of the hub, reloaded when its files change.")] = None
+    tls: Annotated[TlsSettings | None, Meta(description="Certificate of the hub, reloaded when its files change.")] = (
+        None
+    )
     plaintext: Annotated[bool, Meta(description="Accept tokens over unencrypted HTTP from other machines.")] = False
     most_waiting: Annotated[int, Meta(ge=1, le=100_000, description="Gateways and OPAs that wait at once.")] = 5_000
 
@@ -44,7 +46,7 @@ class Key(Struct, frozen=True, kw_only=True):
     algorithm: Annotated[Algorithm, Meta(description="Its signature algorithm.")] = "ES256"
 
 
-class Token(Struct, frozen=True, kw_only=True):
+class HubToken(Struct, frozen=True, kw_only=True):
     """One who may call the hub; `mcp-admission hub token` makes such an entry."""
 
     name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._@-]{0,62}$", description="Who holds it, in the journals.")]
@@ -63,9 +65,9 @@ class Token(Struct, frozen=True, kw_only=True):
     ] = None
 
     @property
-    def caller(self) -> Caller:
+    def caller(self) -> TokenHolder:
         """Who holds it; `_clashes` has seen that its end is a time."""
-        return Caller(
+        return TokenHolder(
             name=self.name,
             roles=self.roles,
             sha256=self.sha256,
@@ -79,12 +81,12 @@ class File(Struct, frozen=True, kw_only=True):
     """What is written, before the keys that it names are read."""
 
     directory: Annotated[Path, Meta(description="Where artefacts, channels, journals and stops are kept.")]
-    tokens: Annotated[tuple[Token, ...], Meta(description="Who may call.")]
+    tokens: Annotated[tuple[HubToken, ...], Meta(description="Who may call.")]
     keys: Annotated[tuple[Key, ...], Meta(description="Public keys that policy bundles may be signed with.")] = ()
     emergency_key: Annotated[
         Path | None, Meta(description="PEM file of the private key that stops are signed with; none: no stops.")
     ] = None
-    listen: Listen = field(default_factory=Listen)
+    listen: HubListen = field(default_factory=HubListen)
 
 
 class HubSettings(Struct, frozen=True, kw_only=True):
@@ -96,8 +98,8 @@ class HubSettings(Struct, frozen=True, kw_only=True):
     """Of the files, as it was before they were read."""
 
     directory: Path
-    listen: Listen
-    callers: tuple[Caller, ...]
+    listen: HubListen
+    callers: tuple[TokenHolder, ...]
     keys: tuple[VerifyingKey, ...]
     emergency_key: SigningKey | None
 
@@ -115,23 +117,23 @@ def _state(path: Path) -> tuple[int, ...] | None:
     return (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_mode)
 
 
-def load(path: Path) -> HubSettings | Problems:
+def load(path: Path) -> HubSettings | SettingProblems:
     """The settings of a file, or all that is wrong with them."""
     state = state_of([path])
     written, problems = read_file(path)
-    reader = Reader(path.parent.absolute())
+    reader = SettingsReader(path.parent.absolute())
     found = reader.read(File, written)
     problems = [*problems, *reader.problems]
     if found is None or problems:
-        return Problems(tuple(problems))
+        return SettingProblems(tuple(problems))
     named = [key.file for key in found.keys] + ([found.emergency_key] if found.emergency_key else [])
     state += state_of(named)
     keys = [_verifying(number, key) for number, key in enumerate(found.keys)]
     emergency = _signing(found.emergency_key)
-    clashes = [each for each in (*keys, emergency) if isinstance(each, Clash)]
+    clashes = [each for each in (*keys, emergency) if isinstance(each, SettingConflict)]
     clashes += _clashes(found)
-    if clashes or isinstance(emergency, Clash):
-        return Problems(tuple(_problem(clash, written) for clash in clashes))
+    if clashes or isinstance(emergency, SettingConflict):
+        return SettingProblems(tuple(_problem(clash, written) for clash in clashes))
     return HubSettings(
         files=(path, *named),
         state=state,
@@ -143,50 +145,52 @@ def load(path: Path) -> HubSettings | Problems:
     )
 
 
-def _clashes(found: File) -> Iterator[Clash]:
+def _clashes(found: File) -> Iterator[SettingConflict]:
     listen = found.listen
     if not (loopback(listen.host) or listen.tls or listen.plaintext):
         remedy = "Set `listen.tls`, or `listen.plaintext` where something else ends TLS."
-        yield Clash("listen.host", "tokens would cross the network unencrypted", remedy)
+        yield SettingConflict("listen.host", "tokens would cross the network unencrypted", remedy)
     if not found.keys:
         remedy = "Name at least one PEM file of a public key: whoever may upload would otherwise decide what is policy."
-        yield Clash("keys", "is missing: no bundle could be taken", remedy)
+        yield SettingConflict("keys", "is missing: no bundle could be taken", remedy)
     for name in ("name", "sha256"):
         said = [getattr(token, name) for token in found.tokens]
         for number, value in enumerate(said):
             if value in said[:number]:
-                yield Clash(f"tokens[{number}].{name}", f"`{value}` is there twice", "Keep one of them.")
+                yield SettingConflict(f"tokens[{number}].{name}", f"`{value}` is there twice", "Keep one of them.")
     for number, token in enumerate(found.tokens):
         if token.expires is not None and not (_UTC.fullmatch(token.expires) and moment_of(token.expires)):
             remedy = "Write it like 2027-11-28T00:00:00Z, or leave it out for one that never ends."
-            yield Clash(f"tokens[{number}].expires", f"`{token.expires}` is no time in UTC", remedy)
+            yield SettingConflict(f"tokens[{number}].expires", f"`{token.expires}` is no time in UTC", remedy)
         if token.gateways and "gateway" not in token.roles:
             remedy = "Remove them, or give it the role `gateway`."
-            yield Clash(f"tokens[{number}].gateways", "it names gateways, and is no gateway's token", remedy)
+            yield SettingConflict(f"tokens[{number}].gateways", "it names gateways, and is no gateway's token", remedy)
 
 
-def _verifying(number: int, key: Key) -> VerifyingKey | Clash:
+def _verifying(number: int, key: Key) -> VerifyingKey | SettingConflict:
     place = f"keys[{number}].file"
     try:
         return verifying_key(KeyFile(file=key.file, keyid=key.keyid, algorithm=key.algorithm))
     except OSError as error:
-        return Clash(place, f"{key.file} cannot be read: {error.strerror}", "Write the public key there, in PEM.")
+        return SettingConflict(
+            place, f"{key.file} cannot be read: {error.strerror}", "Write the public key there, in PEM."
+        )
     except ValueError as error:
         remedy = "OPA verifies ES*, RS* and PS* only, not EdDSA: use an EC key on curve P-256 with ES256."
-        return Clash(place, str(error), remedy)
+        return SettingConflict(place, str(error), remedy)
 
 
-def _signing(file: Path | None) -> SigningKey | Clash | None:
+def _signing(file: Path | None) -> SigningKey | SettingConflict | None:
     try:
         return None if file is None else read_key(file.read_bytes())
     except OSError as error:
         reason = f"{file} cannot be read: {error.strerror}"
     except (ValueError, TypeError) as error:
         reason = f"{file} is no signing key: {error}"
-    return Clash("emergency_key", reason, "Make one with `mcp-admission hub key FILE`.")
+    return SettingConflict("emergency_key", reason, "Make one with `mcp-admission hub key FILE`.")
 
 
-def _problem(clash: Clash, written: Written) -> Problem:
+def _problem(clash: SettingConflict, written: WrittenSetting) -> SettingProblem:
     """The clash at the nearest place that was written."""
     place = written.place
     for part in clash.key.replace("[", ".").replace("]", "").split("."):
@@ -198,4 +202,4 @@ def _problem(clash: Clash, written: Written) -> Problem:
         else:
             break
         place = written.place
-    return Problem(Place(place.source, place.line), clash.key, clash.message, clash.remedy)
+    return SettingProblem(SettingOrigin(place.source, place.line), clash.key, clash.message, clash.remedy)

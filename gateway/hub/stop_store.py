@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from gateway.artifact.emergency_bundle import Kind, Stop, emergency_bundle, fault, indexed
 from gateway.artifact.signing import SigningKey
-from gateway.artifact.stop_file import Standing, Stops
+from gateway.artifact.stop_file import ActiveStops, Stops
 from gateway.follow.bundle_endpoint import Offer, Offering
 from gateway.hub.artifact_store import instant
 from gateway.hub.atomic_files import append, cut, locked
@@ -26,7 +26,7 @@ JOURNAL: Final = "stops.jsonl"
 _NS: Final = 1_000_000_000
 
 
-class Entry(Struct, frozen=True, kw_only=True):
+class StopEntry(Struct, frozen=True, kw_only=True):
     """One line of the journal of stops."""
 
     time: str
@@ -53,28 +53,28 @@ def new_stop(chosen: Mapping[Kind, str], *, for_s: float, because: str, about: t
     )
 
 
-def stopped(directory: Path, stop: Stop, unix_ns: int) -> Standing | str:
+def stopped(directory: Path, stop: Stop, unix_ns: int) -> ActiveStops | str:
     """What stands once this stop does, or why it may not be made; OSError leaves everything as it was."""
     wrong = fault(stop, unix_ns)
     if wrong:
         return wrong
-    entry = Entry(time=instant(unix_ns), action="stop", stop=stop, by=stop.by, because=stop.because)
+    entry = StopEntry(time=instant(unix_ns), action="stop", stop=stop, by=stop.by, because=stop.because)
     with _journaled(directory, entry):
         return Stops(directory).add(stop, unix_ns)
 
 
-def lifted(directory: Path, stop_id: str, *, by: str, because: str, unix_ns: int) -> Standing | None:
+def lifted(directory: Path, stop_id: str, *, by: str, because: str, unix_ns: int) -> ActiveStops | None:
     """What stands without this stop; None where there is none of this id; OSError leaves everything as it was."""
     stop = next((each for each in Stops(directory).standing().stops if each.id == stop_id), None)
     if stop is None:
         return None
-    entry = Entry(time=instant(unix_ns), action="lift", stop=stop, by=by, because=because)
+    entry = StopEntry(time=instant(unix_ns), action="lift", stop=stop, by=by, because=because)
     with _journaled(directory, entry):
         return Stops(directory).lift(stop_id, unix_ns)
 
 
 @contextmanager
-def _journaled(directory: Path, entry: Entry) -> Generator[None]:
+def _journaled(directory: Path, entry: StopEntry) -> Generator[None]:
     """An entry in the journal while the block makes it true; taken back where the block fails."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     journal = directory / JOURNAL
@@ -87,14 +87,14 @@ def _journaled(directory: Path, entry: Entry) -> Generator[None]:
             raise
 
 
-class Emergency:
+class StopStore:
     """The emergency bundle of a hub: the stops of its directory, signed with its own key, for who waits for them."""
 
     def __init__(self, directory: Path, key: SigningKey) -> None:
         self._directory: Final = directory
         self._key: Final = key
         self.offering: Final = Offering()
-        self.standing = Standing()
+        self.standing = ActiveStops()
         self.revision = ""
         """Of the bundle that is offered."""
         self.offered = 0.0
@@ -104,7 +104,7 @@ class Emergency:
         """Offer what stands; raises OSError where that cannot be known or kept."""
         self.offer(Stops(self._directory).renewed(unix_ns))
 
-    def offer(self, standing: Standing) -> None:
+    def offer(self, standing: ActiveStops) -> None:
         """Offer what stands, unless something later is offered already."""
         if standing.seq <= self.standing.seq:
             return

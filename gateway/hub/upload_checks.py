@@ -6,14 +6,14 @@ Rule 2: what only a gateway can judge, its own version, is left to it.
 
 from collections.abc import Sequence
 
-from gateway.artifact.artifact import Artefact, read_artefact
-from gateway.artifact.manifest import Metadata
+from gateway.artifact.artifact import Artifact, read_artefact
+from gateway.artifact.manifest import BundleMetadata
 from gateway.artifact.rejection import Rejected
-from gateway.artifact.signature_checks import Standing, VerifyingKey, unenforceable, unsigned_by
+from gateway.artifact.signature_checks import EnforcementContext, VerifyingKey, unenforceable, unsigned_by
 from gateway.hub.channel_pointer import Move, highest
 
 
-def admitted(content: bytes, keys: Sequence[VerifyingKey], moves: Sequence[Move], unix_ns: int) -> Artefact | Rejected:
+def admitted(content: bytes, keys: Sequence[VerifyingKey], moves: Sequence[Move], unix_ns: int) -> Artifact | Rejected:
     """The artefact in these bytes, or why it may not be published: `keys` are those that are valid now."""
     artefact = read_artefact(content)
     if isinstance(artefact, Rejected):
@@ -21,10 +21,10 @@ def admitted(content: bytes, keys: Sequence[VerifyingKey], moves: Sequence[Move]
     return unsigned_by(artefact, keys) or outdated(artefact.manifest.metadata, moves, unix_ns) or artefact
 
 
-def outdated(metadata: Metadata, moves: Sequence[Move], unix_ns: int) -> Rejected | None:
+def outdated(metadata: BundleMetadata, moves: Sequence[Move], unix_ns: int) -> Rejected | None:
     """Why no gateway that followed until now would take a bundle with these metadata; None where they would."""
     top = highest(moves, metadata.environment)
-    standing = Standing(
+    standing = EnforcementContext(
         environment=metadata.environment,
         highest_seq=0 if top is None else top.seq,
         unix_ns=unix_ns,

@@ -28,29 +28,29 @@ Cause = Literal[
 Error = Literal["", "invalid_request", "invalid_token", "insufficient_scope"]
 
 
-class Row(Struct, frozen=True):
+class AuthErrorRow(Struct, frozen=True):
     """How one cause is answered (RFC 6750 section 3.1)."""
 
     status: Literal[400, 401, 403, 503]
     error: Error
 
 
-CAUSES: Final[dict[Cause, Row]] = {
-    "token_missing": Row(401, ""),
-    "token_in_query": Row(400, "invalid_request"),
-    "token_malformed": Row(401, "invalid_token"),
-    "token_repeated": Row(400, "invalid_request"),
-    "token_unknown": Row(401, "invalid_token"),
-    "issuer_unknown": Row(401, "invalid_token"),
-    "algorithm_refused": Row(401, "invalid_token"),
-    "key_unknown": Row(401, "invalid_token"),
-    "keys_unavailable": Row(503, ""),
-    "signature_wrong": Row(401, "invalid_token"),
-    "token_expired": Row(401, "invalid_token"),
-    "token_not_yet_valid": Row(401, "invalid_token"),
-    "audience_wrong": Row(401, "invalid_token"),
-    "claims_unusable": Row(401, "invalid_token"),
-    "scope_insufficient": Row(403, "insufficient_scope"),
+CAUSES: Final[dict[Cause, AuthErrorRow]] = {
+    "token_missing": AuthErrorRow(401, ""),
+    "token_in_query": AuthErrorRow(400, "invalid_request"),
+    "token_malformed": AuthErrorRow(401, "invalid_token"),
+    "token_repeated": AuthErrorRow(400, "invalid_request"),
+    "token_unknown": AuthErrorRow(401, "invalid_token"),
+    "issuer_unknown": AuthErrorRow(401, "invalid_token"),
+    "algorithm_refused": AuthErrorRow(401, "invalid_token"),
+    "key_unknown": AuthErrorRow(401, "invalid_token"),
+    "keys_unavailable": AuthErrorRow(503, ""),
+    "signature_wrong": AuthErrorRow(401, "invalid_token"),
+    "token_expired": AuthErrorRow(401, "invalid_token"),
+    "token_not_yet_valid": AuthErrorRow(401, "invalid_token"),
+    "audience_wrong": AuthErrorRow(401, "invalid_token"),
+    "claims_unusable": AuthErrorRow(401, "invalid_token"),
+    "scope_insufficient": AuthErrorRow(403, "insufficient_scope"),
 }
 """`token_unknown` is the bundle's word on a well-formed service token: nobody has it, or it has expired."""
 

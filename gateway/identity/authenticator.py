@@ -14,11 +14,11 @@ from gateway.identity.bearer import credential
 from gateway.identity.issuer import Issuer
 from gateway.identity.jwks import Fetch
 from gateway.identity.jwks_fetch import HttpFetch
-from gateway.identity.jwt_verifier import Jwts
+from gateway.identity.jwt_verifier import JwtVerifier
 from gateway.identity.protected_resource import Resource
 
 
-class Identity:
+class Authenticator:
     """Verifies callers; `close` at the end. `fetch` and `clock` (monotonic seconds) are given in tests only."""
 
     def __init__(
@@ -33,7 +33,7 @@ class Identity:
         self.resource = resource
         self._anonymous = anonymous
         self._http = HttpFetch(issuers) if fetch is None and issuers else None
-        self._jwts = Jwts(issuers, fetch or self._http or _nothing, clock)
+        self._jwts = JwtVerifier(issuers, fetch or self._http or _nothing, clock)
 
     async def verify(
         self, headers: Iterable[tuple[bytes, bytes]], server_id: str, now: float, query: bytes = b""

@@ -23,7 +23,7 @@ _SHOWN: Final = 3
 """So many audiences are named in a refusal."""
 
 
-class Unusable(Exception):  # noqa: N818  it never leaves this module
+class ClaimError(Exception):
     """A claim that refuses the token."""
 
     def __init__(self, cause: Cause, reason: str) -> None:
@@ -39,7 +39,7 @@ def principal(claims: Mapping[str, Any], issuer: Issuer, audience: str, now: flo
         _check_audience(claims, audience)
         _check_binding(claims)
         found = _principal(claims, issuer)
-    except Unusable as unusable:
+    except ClaimError as unusable:
         return Unauthenticated(cause=unusable.cause, reason=unusable.reason)
     except UnusableClaim as malformed:
         return Unauthenticated(cause="claims_unusable", reason=str(malformed))
@@ -65,18 +65,20 @@ def expiry(claims: Mapping[str, Any]) -> float:
 def _check_times(claims: Mapping[str, Any], now: float) -> None:
     late = now - _moment(claims, "exp")
     if late >= LEEWAY_S:
-        raise Unusable("token_expired", f"The token has expired {late:.0f} seconds ago, by the gateway's clock.")
+        raise ClaimError("token_expired", f"The token has expired {late:.0f} seconds ago, by the gateway's clock.")
     for name in ("nbf", "iat"):
         early = _moment(claims, name) - now if name in claims else 0
         if early > LEEWAY_S:
             by = f"is {early:.0f} seconds ahead of the gateway's clock, and at most {LEEWAY_S} are accepted"
-            raise Unusable("token_not_yet_valid", f"The token is not valid yet: its `{name}` {by}. Compare the clocks.")
+            raise ClaimError(
+                "token_not_yet_valid", f"The token is not valid yet: its `{name}` {by}. Compare the clocks."
+            )
 
 
 def _moment(claims: Mapping[str, Any], name: str) -> float:
     value = claims.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float) or not _finite(value):
-        raise Unusable("claims_unusable", f"The token's `{name}` is missing or not a time.")
+        raise ClaimError("claims_unusable", f"The token's `{name}` is missing or not a time.")
     return float(value)
 
 
@@ -93,19 +95,19 @@ def _check_audience(claims: Mapping[str, Any], audience: str) -> None:
     if audience not in named:
         told = ", ".join(f"`{shown(name)}`" for name in named[:_SHOWN]) or "nothing"
         more = f" and {len(named) - _SHOWN} more" if len(named) > _SHOWN else ""
-        raise Unusable("audience_wrong", f"The token is for {told}{more} (`aud`), not for `{audience}`.")
+        raise ClaimError("audience_wrong", f"The token is for {told}{more} (`aud`), not for `{audience}`.")
 
 
 def _check_binding(claims: Mapping[str, Any]) -> None:
     if "cnf" in claims:
-        raise Unusable("claims_unusable", "The token is bound to a key and cannot be used as a bearer token.")
+        raise ClaimError("claims_unusable", "The token is bound to a key and cannot be used as a bearer token.")
 
 
 def _principal(claims: Mapping[str, Any], issuer: Issuer) -> Principal:
     read = ClaimReader(claims, issuer)
     client_id, subject = _known(read.client_id), _known(read.subject)
     if not (client_id or subject):
-        raise Unusable("claims_unusable", "The token names neither a subject nor a client.")
+        raise ClaimError("claims_unusable", "The token names neither a subject nor a client.")
     others = {name: value for name, value in claims.items() if name not in UNCARRIED}
     return Principal(
         kind="user" if subject and subject != client_id else "service",
@@ -128,10 +130,10 @@ def _known(read: Value | UnreadClaim) -> Value | None:
 
 def _strings(value: Any, name: str) -> list[str]:
     if not isinstance(value, list):
-        raise Unusable("claims_unusable", f"The token's `{name}` is missing or not a list of texts.")
+        raise ClaimError("claims_unusable", f"The token's `{name}` is missing or not a list of texts.")
     items = cast("list[Any]", value)
     if not all(isinstance(item, str) for item in items):
-        raise Unusable("claims_unusable", f"The token's `{name}` is not a list of texts.")
+        raise ClaimError("claims_unusable", f"The token's `{name}` is not a list of texts.")
     return items
 
 
@@ -142,7 +144,7 @@ def _delegation(claims: Mapping[str, Any]) -> list[str]:
     while "act" in holder:
         value: Any = holder["act"]
         if not isinstance(value, Mapping) or len(actors) == _MAX_DELEGATION:
-            raise Unusable("claims_unusable", "The token's `act` cannot be read.")
+            raise ClaimError("claims_unusable", "The token's `act` cannot be read.")
         holder = cast("Mapping[str, Any]", value)
         actors.append(_named(holder))
     return actors
@@ -153,6 +155,6 @@ def _named(actor: Mapping[str, Any]) -> str:
         if name in actor:
             value: Any = actor[name]
             if not isinstance(value, str) or not value or not value.isprintable():
-                raise Unusable("claims_unusable", f"`{name}` in the token's `act` is not a text.")
+                raise ClaimError("claims_unusable", f"`{name}` in the token's `act` is not a text.")
             return value
     return ""

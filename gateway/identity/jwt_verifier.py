@@ -23,7 +23,7 @@ from gateway.identity import claims
 from gateway.identity.auth_errors import Cause, Unauthenticated
 from gateway.identity.issuer import Issuer
 from gateway.identity.jwks import MAX_TRIED, Absent, Fetch, KeySet
-from gateway.identity.token_warnings import Notices, shown
+from gateway.identity.token_warnings import TokenWarnings, shown
 
 REMEMBER_S: Final = 300.0
 MAX_REMEMBERED: Final = 10_000
@@ -60,13 +60,13 @@ class _Head(Struct, frozen=True):
     kid: str | None
 
 
-class Jwts:
+class JwtVerifier:
     """Verifies the JWTs of some issuers."""
 
     def __init__(self, issuers: Sequence[Issuer], fetch: Fetch, clock: Callable[[], float]) -> None:
         self._issuers = {issuer.issuer: issuer for issuer in issuers}
         self._keys = {issuer.issuer: KeySet(issuer.keys_url, fetch, clock) for issuer in issuers}
-        self._notices = Notices(clock)
+        self._notices = TokenWarnings(clock)
         self._remembered: OrderedDict[bytes, _Remembered] = OrderedDict()
 
     async def verify(self, token: str, resource: str, now: float) -> Verified | Unauthenticated:

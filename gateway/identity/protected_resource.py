@@ -63,7 +63,7 @@ class Resource:
         return tuple(dict.fromkeys(scope for issuer in self._issuers for scope in issuer.required_scopes))
 
 
-class Metadata:
+class ProtectedResourceMetadata:
     """Plain ASGI: serves every server's document below `/.well-known/oauth-protected-resource`."""
 
     def __init__(self, resource: Resource) -> None:

@@ -15,7 +15,7 @@ OTHERS: Final = "*"
 _SECOND_NS: Final = 1_000_000_000
 
 
-class Flood(Struct, frozen=True, kw_only=True):
+class RefusedCallers(Struct, frozen=True, kw_only=True):
     """Refusals alike beyond the recorded first one: how many, in which second since the epoch."""
 
     source_ip: str
@@ -35,7 +35,7 @@ class Aggregate:
         self._second = 0
         self._counts: dict[tuple[str, str, str, str], int] = {}
         self._callers: dict[str, Principal] = {}
-        self._over: list[Flood] = []
+        self._over: list[RefusedCallers] = []
 
     def first(self, source_ip: str, server: str, cause: str, unix_ns: int, *, caller: Principal | None = None) -> bool:
         """True where this refusal is to be recorded now; False where it was only counted."""
@@ -49,7 +49,7 @@ class Aggregate:
         self._counts[key] = self._counts.get(key, -1) + 1
         return not known
 
-    def over(self, unix_ns: int) -> list[Flood]:
+    def over(self, unix_ns: int) -> list[RefusedCallers]:
         """What was counted in seconds that are over; each is given once."""
         self._turn(unix_ns // _SECOND_NS)
         over, self._over = self._over, []
@@ -59,7 +59,7 @@ class Aggregate:
         if second == self._second:
             return
         self._over += [
-            Flood(
+            RefusedCallers(
                 source_ip=source,
                 server=server,
                 cause=cause,

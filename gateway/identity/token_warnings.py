@@ -15,7 +15,7 @@ _LONGEST: Final = 200
 _LOG: Final = logging.getLogger("gateway.identity")
 
 
-class Notices:
+class TokenWarnings:
     """Writes warnings; `clock` is monotonic seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:

@@ -14,13 +14,13 @@ from queue import Empty, SimpleQueue
 from typing import Final
 
 from gateway.admission.record import Voided
-from gateway.journal.journal_options import Options
+from gateway.journal.journal_options import JournalOptions
 from gateway.journal.record_writer import compacted, encoded
 from gateway.journal.repeated import RepeatedDescriptions
-from gateway.journal.retention import Kept, retain, seal_abandoned
+from gateway.journal.retention import RetainedSegments, retain, seal_abandoned
 from gateway.journal.segment import Segment, begin
 from gateway.journal.segment_names import SegmentName
-from gateway.journal.sequencer import Entry, Outcome, Stamp, size_of
+from gateway.journal.sequencer import CommitOutcome, PendingEntry, Sequencer, size_of
 from gateway.journal.storage import Storage
 
 _NS: Final = 1_000_000_000
@@ -32,19 +32,19 @@ _UPKEEP_S: Final = 600.0
 class Committer:
     """Owns the open segment; every method but `put` and `stop` runs in the writer thread."""
 
-    def __init__(self, *, directory: Path, options: Options, writer: str, storage: Storage) -> None:
+    def __init__(self, *, directory: Path, options: JournalOptions, writer: str, storage: Storage) -> None:
         """Take where and how to write; nothing is touched before `run`."""
         self.directory: Final = directory
         self.options: Final = options
-        self.stamp: Final = Stamp(writer)
-        self.kept = Kept(space=0, segments=0)
+        self.stamp: Final = Sequencer(writer)
+        self.kept = RetainedSegments(space=0, segments=0)
         self.failed = ""
         self.lost = 0
         self.ended = False
         self._storage: Final = storage
-        self._queue: Final[SimpleQueue[Sequence[Entry] | None]] = SimpleQueue()
-        self._backlog: Final[deque[Entry]] = deque()
-        self._batch: list[Entry] = []
+        self._queue: Final[SimpleQueue[Sequence[PendingEntry] | None]] = SimpleQueue()
+        self._backlog: Final[deque[PendingEntry]] = deque()
+        self._batch: list[PendingEntry] = []
         self._batch_bytes: Final = min(_BATCH, options.segment_bytes // 4)
         self._segment: Segment | None = None
         self._number = 0
@@ -53,7 +53,7 @@ class Committer:
         self._void: Voided | None = None
         self._descriptions: Final = RepeatedDescriptions()
 
-    def put(self, entries: Sequence[Entry]) -> None:
+    def put(self, entries: Sequence[PendingEntry]) -> None:
         """Hand over entries, from the event loop."""
         self._queue.put(entries)
 
@@ -66,7 +66,7 @@ class Committer:
         """End `run` after all that was handed over, from the event loop."""
         self._queue.put(None)
 
-    def run(self, settle: Callable[[Outcome], None]) -> None:
+    def run(self, settle: Callable[[CommitOutcome], None]) -> None:
         """Write until stopped; `settle` is called once a commit, in this thread."""
         try:
             self._upkeep()
@@ -76,7 +76,7 @@ class Committer:
         finally:
             self._end(settle)
 
-    def _turn(self, settle: Callable[[Outcome], None]) -> bool:
+    def _turn(self, settle: Callable[[CommitOutcome], None]) -> bool:
         """Wait for one batch and commit it; false once stopped."""
         try:
             entries = self._queue.get(timeout=self._patience())
@@ -91,7 +91,7 @@ class Committer:
         self._batch = []
         return more
 
-    def _gather(self, batch: list[Entry]) -> bool:
+    def _gather(self, batch: list[PendingEntry]) -> bool:
         """Add all that waits to the batch, up to a size; false where the stop is among it."""
         size = size_of(batch)
         while size < self._batch_bytes and not self._queue.empty():  # this thread is the only consumer
@@ -102,7 +102,7 @@ class Committer:
             size += size_of(entries)
         return True
 
-    def _commit(self, batch: list[Entry]) -> Outcome:
+    def _commit(self, batch: list[PendingEntry]) -> CommitOutcome:
         need = size_of(batch)
         self._descriptions.learn(batch)
         if self.failed or self._aged() or self._room() < need:
@@ -116,7 +116,7 @@ class Committer:
         if not self._append(lines, sequences):
             return self._withhold(batch)
         self._owe(batch)
-        return Outcome(batch, sequences[len(repeated) :])
+        return CommitOutcome(batch, sequences[len(repeated) :])
 
     def _room(self) -> int:
         """Return the free bytes without those kept back for second records; negative if the segment takes nothing."""
@@ -129,7 +129,7 @@ class Committer:
         segment = self._segment
         return segment is not None and segment.length > 0 and segment.age_s() >= self.options.segment_age_s
 
-    def _owe(self, entries: Sequence[Entry]) -> None:
+    def _owe(self, entries: Sequence[PendingEntry]) -> None:
         self._owed = max(0, self._owed + sum(entry.owes for entry in entries))
 
     def _append(self, lines: bytes, sequences: range) -> bool:
@@ -147,19 +147,21 @@ class Committer:
             return False
         return True
 
-    def _withhold(self, batch: list[Entry]) -> Outcome:
+    def _withhold(self, batch: list[PendingEntry]) -> CommitOutcome:
         """Fail the first records; keep the second ones, in the space kept back for them where there is a segment."""
         self._backlog.extend(entry for entry in batch if entry.waiting is None)
         self._rescue()
         while len(self._backlog) > _BACKLOG:
             self._backlog.popleft()
             self.lost += 1
-        return Outcome(batch, range(len(batch)), self.failed or f"{self.directory}: a segment is too small for this")
+        return CommitOutcome(
+            batch, range(len(batch)), self.failed or f"{self.directory}: a segment is too small for this"
+        )
 
     def _rescue(self) -> None:
         """Write as much of the backlog as the open segment holds."""
         while self._backlog and self._segment is not None:
-            entries: list[Entry] = []
+            entries: list[PendingEntry] = []
             room = min(self._segment.room(), _BATCH)
             for entry in self._backlog:
                 room -= size_of((entry,))
@@ -196,7 +198,7 @@ class Committer:
         if self._void is None:
             return
         void, self._void = self._void, None
-        if not self._append(*self.stamp.lines([Entry(encoded(compacted(void)))])):
+        if not self._append(*self.stamp.lines([PendingEntry(encoded(compacted(void)))])):
             self._void = void
 
     def _patience(self) -> float:
@@ -222,7 +224,7 @@ class Committer:
             before = time.time_ns() - int(self.options.keep_s * _NS)
             self.kept = retain(self.directory, before_ns=before, budget=self.options.keep_bytes)
 
-    def _end(self, settle: Callable[[Outcome], None]) -> None:
+    def _end(self, settle: Callable[[CommitOutcome], None]) -> None:
         """Seal, and fail all that still waits: without this thread nothing becomes durable."""
         self.failed = self.failed or "the journal is closed"
         self.ended = True
@@ -233,4 +235,4 @@ class Committer:
         while not self._queue.empty():
             left.extend(self._queue.get_nowait() or ())
         if left:
-            settle(Outcome(left, range(len(left)), self.failed))
+            settle(CommitOutcome(left, range(len(left)), self.failed))

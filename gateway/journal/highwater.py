@@ -23,7 +23,7 @@ _Levels = dict[str, int]
 _DECODER: Final = msgspec.json.Decoder(_Levels)
 
 
-class Highwater:
+class HighwaterFile:
     """Reads and raises the levels in one directory; several processes may do so at once."""
 
     def __init__(self, directory: Path) -> None:

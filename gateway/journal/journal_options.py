@@ -12,7 +12,7 @@ WARN_AT: Final = 0.8
 """Share of the budget from which the journal warns."""
 
 
-class Options(Struct, frozen=True, kw_only=True):
+class JournalOptions(Struct, frozen=True, kw_only=True):
     """How a journal is kept."""
 
     durability: Literal["disk", "process"] = "disk"

@@ -9,19 +9,19 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from gateway.journal.journal_options import Options
-from gateway.journal.sequencer import Entry
+from gateway.journal.journal_options import JournalOptions
+from gateway.journal.sequencer import PendingEntry
 
 
 class _Ticket(NamedTuple):
     since: float
-    entry: Entry
+    entry: PendingEntry
 
 
-class Line:
+class PendingRecords:
     """The entries that wait, their number, bytes and age."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: JournalOptions) -> None:
         """Take the limits."""
         self._options: Final = options
         self._tickets: Final[deque[_Ticket]] = deque()
@@ -32,7 +32,7 @@ class Line:
         share = 2 if second else 1
         return len(self._tickets) >= self._options.queue * share or self._bytes >= self._options.queue_bytes * share
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: PendingEntry) -> None:
         """Let an entry wait."""
         self._tickets.append(_Ticket(time.monotonic(), entry))
         self._bytes += len(entry.body)
@@ -46,7 +46,7 @@ class Line:
         """Return how long the oldest has been waiting, in seconds."""
         return time.monotonic() - self._tickets[0].since if self._tickets else 0.0
 
-    def overdue(self) -> Iterator[Entry]:
+    def overdue(self) -> Iterator[PendingEntry]:
         """Return what somebody has been waiting for longer than the deadline."""
         before = time.monotonic() - self._options.deadline_s
         for ticket in self._tickets:

@@ -56,7 +56,7 @@ class Filter(Struct, frozen=True, kw_only=True):
         )
 
 
-class Found(Struct, frozen=True, kw_only=True):
+class FoundCall(Struct, frozen=True, kw_only=True):
     """A call with its two records; `completed` is null while it is under way, or where its gateway was killed."""
 
     decided: Read
@@ -133,28 +133,28 @@ def select(records: Iterable[Read], wanted: Filter) -> Iterator[Read]:
     return Selection(wanted).of(records)
 
 
-class Calls:
+class LastCalls:
     """The last records that are shown, calls each with the completion that came after it."""
 
     def __init__(self, most: int) -> None:
         """Keep at most `most`; the oldest go first."""
         self._most: Final = most
-        self._found: Final[OrderedDict[tuple[str, int], Found]] = OrderedDict()
+        self._found: Final[OrderedDict[tuple[str, int], FoundCall]] = OrderedDict()
         self._latest: Final[dict[str, tuple[str, int]]] = {}
 
     def add(self, record: Read) -> None:
         """Take the next record."""
         key, call_id = (record["writer"], record["sequence"]), record.get("call_id", "")
         if record["kind"] in JUDGED:
-            self._found[key] = Found(decided=record)
+            self._found[key] = FoundCall(decided=record)
             self._latest[call_id] = key
             self._drop()
         elif record["kind"] == "policy":
-            self._found[key] = Found(decided=record)
+            self._found[key] = FoundCall(decided=record)
             self._drop()
         elif record["kind"] == "completed" and call_id in self._latest:
             decided = self._found[self._latest[call_id]].decided
-            self._found[self._latest[call_id]] = Found(decided=decided, completed=record)
+            self._found[self._latest[call_id]] = FoundCall(decided=decided, completed=record)
 
     def _drop(self) -> None:
         if len(self._found) > self._most:
@@ -162,27 +162,27 @@ class Calls:
             if self._latest.get(name := call.decided.get("call_id", "")) == dropped:
                 del self._latest[name]
 
-    def all(self) -> list[Found]:
+    def all(self) -> list[FoundCall]:
         """Return the calls, oldest first."""
         return list(self._found.values())
 
 
-def joined(records: Iterable[Read], last: int) -> list[Found]:
+def joined(records: Iterable[Read], last: int) -> list[FoundCall]:
     """Return the last records that are shown, calls each with its completion where there is one."""
-    calls = Calls(last)
+    calls = LastCalls(last)
     for record in records:
         calls.add(record)
     return calls.all()
 
 
-def find(directory: Path, identifier: str) -> list[Found]:
+def find(directory: Path, identifier: str) -> list[FoundCall]:
     """Return the calls whose call id or decision id begins with `identifier`, the last 20 of them, each whole."""
     needles = [f'"{name}":"{identifier}'.encode() for name in ("call_id", "decision_id")]
 
     def wanted(line: bytes) -> bool:
         return any(needle in line for needle in needles)
 
-    calls = Calls(_FOUND)
+    calls = LastCalls(_FOUND)
     for record in read(directory, wanted=wanted):
         if record["kind"] == "completed":
             calls.add(record)

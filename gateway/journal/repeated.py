@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Final
 
-from gateway.journal.sequencer import Entry, size_of
+from gateway.journal.sequencer import PendingEntry, size_of
 
 MOST_BYTES: Final = 8 * 1024 * 1024
 
@@ -20,7 +20,7 @@ class RepeatedDescriptions:
 
     def __init__(self) -> None:
         """Begin without any, before the first segment."""
-        self._held: Final[OrderedDict[int, Entry]] = OrderedDict()
+        self._held: Final[OrderedDict[int, PendingEntry]] = OrderedDict()
         self._bytes = 0
         self._written: Final[set[int]] = set()
 
@@ -28,18 +28,18 @@ class RepeatedDescriptions:
         """Begin a segment, in which nothing is described yet."""
         self._written.clear()
 
-    def learn(self, entries: Sequence[Entry]) -> None:
+    def learn(self, entries: Sequence[PendingEntry]) -> None:
         """Keep the descriptions among the entries, written or not."""
         for entry in entries:
             if entry.describes:
                 self._hold(entry)
 
-    def before(self, entries: Sequence[Entry], room: int) -> list[Entry]:
+    def before(self, entries: Sequence[PendingEntry], room: int) -> list[PendingEntry]:
         """Return the descriptions that these entries need and the segment lacks, as far as they fit in `room` bytes.
 
         The entries and what is returned count as written.
         """
-        found: list[Entry] = []
+        found: list[PendingEntry] = []
         for entry in entries:
             self._written.update(entry.describes)
             for number in entry.needs:
@@ -47,11 +47,11 @@ class RepeatedDescriptions:
                 if held is not None and size_of((held,)) <= room:
                     room -= size_of((held,))
                     self._written.update(held.describes)
-                    found.append(Entry(held.body))
+                    found.append(PendingEntry(held.body))
         return found
 
-    def _hold(self, entry: Entry) -> None:
-        kept = Entry(entry.body, describes=entry.describes)
+    def _hold(self, entry: PendingEntry) -> None:
+        kept = PendingEntry(entry.body, describes=entry.describes)
         for number in entry.describes:
             self._held[number] = kept
             self._bytes += len(entry.body)

@@ -20,14 +20,14 @@ _BLOCK: Final = 512
 _CHUNK: Final = 1 << 20
 
 
-class Kept(Struct, frozen=True, kw_only=True):
+class RetainedSegments(Struct, frozen=True, kw_only=True):
     """What is left: bytes on disk, and how many segments."""
 
     space: int
     segments: int
 
 
-def retain(directory: Path, *, before_ns: int, budget: int) -> Kept:
+def retain(directory: Path, *, before_ns: int, budget: int) -> RetainedSegments:
     """Remove what ended before `before_ns`, and the oldest above `budget` bytes; return what is left.
 
     A segment's end is taken from its last change; its name says only when it began.
@@ -40,7 +40,7 @@ def retain(directory: Path, *, before_ns: int, budget: int) -> Kept:
         if (over or changed < before_ns) and _remove(path):
             space -= size
             removed += 1
-    return Kept(space=space, segments=len(found) - removed)
+    return RetainedSegments(space=space, segments=len(found) - removed)
 
 
 def seal_abandoned(directory: Path) -> list[SegmentName]:

@@ -16,7 +16,7 @@ OVERHEAD: Final = 200
 """More bytes than a line has beside its encoded record."""
 
 
-class Entry(NamedTuple):
+class PendingEntry(NamedTuple):
     """An encoded record that waits; `owes` is 1 where a second record of the call will follow, -1 for that second."""
 
     body: bytes
@@ -31,15 +31,15 @@ class Entry(NamedTuple):
     """What a decision only names."""
 
 
-class Outcome(NamedTuple):
+class CommitOutcome(NamedTuple):
     """What became of a commit: the sequence of each entry, or why there is none."""
 
-    entries: Sequence[Entry]
+    entries: Sequence[PendingEntry]
     sequences: Sequence[int]
     failure: str = ""
 
 
-class Stamp:
+class Sequencer:
     """Gives out places."""
 
     def __init__(self, writer: str) -> None:
@@ -53,7 +53,7 @@ class Stamp:
         self._at = max(self._at, time.time_ns())
         return self._at
 
-    def lines(self, entries: Sequence[Entry]) -> tuple[bytes, range]:
+    def lines(self, entries: Sequence[PendingEntry]) -> tuple[bytes, range]:
         """Return entries as lines of the journal, with their sequences."""
         at, first = self.now(), self.sequence + 1
         self.sequence += len(entries)
@@ -65,6 +65,6 @@ class Stamp:
         return b"".join(lines), sequences
 
 
-def size_of(entries: Sequence[Entry]) -> int:
+def size_of(entries: Sequence[PendingEntry]) -> int:
     """Return at most how many bytes the entries are as lines."""
     return sum(len(entry.body) for entry in entries) + OVERHEAD * len(entries)

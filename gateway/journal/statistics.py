@@ -20,7 +20,7 @@ _CALLS: Final = {
 _COMPLETIONS: Final = {"upstream": "upstream_micros", "call": "micros"}
 
 
-class Latency(Struct, frozen=True, kw_only=True):
+class LatencySummary(Struct, frozen=True, kw_only=True):
     """Microseconds: how long what took."""
 
     count: int
@@ -34,7 +34,7 @@ class Statistics(Struct, frozen=True, kw_only=True):
     """How many records, of what; each count by name, largest first."""
 
     counts: dict[str, dict[str, int]]
-    latencies: dict[str, Latency]
+    latencies: dict[str, LatencySummary]
 
 
 def statistics(records: Iterable[Read]) -> Statistics:
@@ -56,14 +56,14 @@ def statistics(records: Iterable[Read]) -> Statistics:
     )
 
 
-def latency(values: Sequence[int]) -> Latency:
+def latency(values: Sequence[int]) -> LatencySummary:
     """Return the percentiles of at least one value."""
     ordered = sorted(values)
 
     def at(share: float) -> int:
         return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
-    return Latency(count=len(ordered), p50=at(0.5), p90=at(0.9), p99=at(0.99), most=ordered[-1])
+    return LatencySummary(count=len(ordered), p50=at(0.5), p90=at(0.9), p99=at(0.99), most=ordered[-1])
 
 
 def _count(counts: dict[str, Counter[str]], record: Read) -> None:

@@ -24,10 +24,10 @@ from gateway.admission.record import (
 )
 from gateway.journal.committer import Committer
 from gateway.journal.descriptions import Descriptions
-from gateway.journal.journal_options import JournalState, Options
-from gateway.journal.pending import Line
+from gateway.journal.journal_options import JournalOptions, JournalState
+from gateway.journal.pending import PendingRecords
 from gateway.journal.record_writer import compacted, encoded
-from gateway.journal.sequencer import Entry, Outcome, Waiting
+from gateway.journal.sequencer import CommitOutcome, PendingEntry, Waiting
 from gateway.journal.storage import Disk, Storage
 
 
@@ -37,16 +37,21 @@ def writer_name(label: str) -> str:
     return f"{plain[:40] or 'gateway'}-{secrets.token_hex(5)}"
 
 
-class Journal:
+class JournalWriter:
     """Takes records on one event loop and makes them durable in one thread."""
 
     def __init__(
-        self, directory: Path, options: Options | None = None, *, writer: str = "", storage: Storage | None = None
+        self,
+        directory: Path,
+        options: JournalOptions | None = None,
+        *,
+        writer: str = "",
+        storage: Storage | None = None,
     ) -> None:
         """Take where and how to write; `start` begins. A `writer` must never be used twice."""
         self._committer: Final = Committer(
             directory=directory,
-            options=(chosen := options or Options()),
+            options=(chosen := options or JournalOptions()),
             writer=writer or writer_name("gateway"),
             storage=storage or Disk(chosen.group),
         )
@@ -54,9 +59,9 @@ class Journal:
         self._record_bytes: Final = min(self._options.record_bytes, self._options.segment_bytes // 4)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: Thread | None = None
-        self._line: Final = Line(self._options)
+        self._line: Final = PendingRecords(self._options)
         self._descriptions: Final = Descriptions()
-        self._unsent: list[Entry] = []
+        self._unsent: list[PendingEntry] = []
         self._flushing: asyncio.TimerHandle | None = None
         self._watching: asyncio.TimerHandle | None = None
         self._closing = False
@@ -172,7 +177,7 @@ class Journal:
 
     def _encoded(
         self, record: Decided | Completed | Counted | Policy | Refused, *, second: bool
-    ) -> list[Entry] | JournalFailure:
+    ) -> list[PendingEntry] | JournalFailure:
         """Return the record as JSON, after its description if it needs one, or why it cannot be taken."""
         if not self._alive:
             return JournalFailure(detail=self.state().failed)
@@ -187,16 +192,16 @@ class Journal:
             return JournalFailure(detail=f"the record has {longest} bytes, more than the journal takes")
         return entries
 
-    def _entries(self, record: Decided | Completed | Counted | Policy | Refused) -> list[Entry]:
+    def _entries(self, record: Decided | Completed | Counted | Policy | Refused) -> list[PendingEntry]:
         if not isinstance(record, Decided):
-            return [Entry(encoded(compacted(record)))]
+            return [PendingEntry(encoded(compacted(record)))]
         lines = self._descriptions.lines(record)
-        decision = Entry(encoded(lines.decision), needs=lines.needs)
+        decision = PendingEntry(encoded(lines.decision), needs=lines.needs)
         if lines.description is None:
             return [decision]
-        return [Entry(encoded(lines.description), describes=lines.describes), decision]
+        return [PendingEntry(encoded(lines.description), describes=lines.describes), decision]
 
-    def _put(self, entry: Entry) -> None:
+    def _put(self, entry: PendingEntry) -> None:
         self._line.add(entry)
         self._unsent.append(entry)
 
@@ -209,7 +214,7 @@ class Journal:
             self._committer.put(self._unsent)
             self._unsent = []
 
-    def _settle(self, outcome: Outcome) -> None:
+    def _settle(self, outcome: CommitOutcome) -> None:
         """Tell the event loop, from the writer thread; a loop that is gone waits for nothing."""
         if self._loop is None or self._loop.is_closed():
             return
@@ -218,7 +223,7 @@ class Journal:
         except RuntimeError:  # closed between the two lines
             return
 
-    def _settled(self, outcome: Outcome) -> None:
+    def _settled(self, outcome: CommitOutcome) -> None:
         self._line.settle(len(outcome.entries))
         failure = JournalFailure(detail=outcome.failure) if outcome.failure else None
         for entry, sequence in zip(outcome.entries, outcome.sequences, strict=True):
@@ -227,7 +232,7 @@ class Journal:
             elif entry.owes > 0 and not failure:
                 self._late(entry)
 
-    def _late(self, entry: Entry) -> None:
+    def _late(self, entry: PendingEntry) -> None:
         """Say of an allow which nobody waited for until it was durable that nothing came of it."""
         record = Completed(
             call_id=entry.call_id,

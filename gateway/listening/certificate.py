@@ -12,7 +12,7 @@ from typing import Final, Protocol
 LOOK_S: Final = 2.0
 
 
-class Report(Protocol):
+class CertificateEventLog(Protocol):
     """Takes events for the log."""
 
     def __call__(self, event: str, /, **fields: object) -> None: ...
@@ -21,7 +21,7 @@ class Report(Protocol):
 class Certificate:
     """A live TLS context; handshakes after a reload use the new certificate."""
 
-    def __init__(self, certificate: Path, key: Path, report: Report) -> None:
+    def __init__(self, certificate: Path, key: Path, report: CertificateEventLog) -> None:
         """Load both files; raises OSError or ssl.SSLError where they cannot be used."""
         self._certificate = certificate
         self._key = key

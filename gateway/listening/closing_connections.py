@@ -10,7 +10,7 @@ from typing import Final
 from gateway.listening.connections import Connection, Connections
 
 
-class Lingering:
+class ClosingConnections:
     """Ends one connection."""
 
     def __init__(self, transport: asyncio.Transport, connections: Connections, connection: Connection) -> None:

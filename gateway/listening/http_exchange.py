@@ -69,7 +69,7 @@ class Outlet:
         self._finish()
 
 
-class Line(Struct, frozen=True):
+class ExchangeConnection(Struct, frozen=True):
     """The connection of an exchange, with what counts it."""
 
     connections: Connections
@@ -82,7 +82,11 @@ class HttpExchange(RequestResponseCycle):
     """A request and its answer."""
 
     def __init__(
-        self, line: Line, scope: Any, default_headers: list[tuple[bytes, bytes]], on_response: Callable[[], None]
+        self,
+        line: ExchangeConnection,
+        scope: Any,
+        default_headers: list[tuple[bytes, bytes]],
+        on_response: Callable[[], None],
     ) -> None:
         super().__init__(
             scope=scope,

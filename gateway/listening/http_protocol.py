@@ -15,9 +15,9 @@ import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from gateway.listening.closing_connections import Lingering
+from gateway.listening.closing_connections import ClosingConnections
 from gateway.listening.connections import EXTENSION, Connection, Ending
-from gateway.listening.http_exchange import HttpExchange, Line, Listener, Outlet
+from gateway.listening.http_exchange import ExchangeConnection, HttpExchange, Listener, Outlet
 from gateway.listening.request_target import named_hosts, read_target
 from gateway.listening.unreadable import BAD_TARGET, LATE, LONG_FRAMING, LONG_HEAD, PIPELINED, Unreadable
 
@@ -29,8 +29,8 @@ _PIPELINED: Final = 128
 class HttpProtocol(HttpToolsProtocol):
     """One connection."""
 
-    _lingering: Lingering
-    _line: Line
+    _lingering: ClosingConnections
+    _line: ExchangeConnection
 
     def __init__(self, listener: Listener, connection: Connection) -> None:
         super().__init__(listener.config, listener.state, {}, asyncio.get_running_loop())
@@ -62,8 +62,8 @@ class HttpProtocol(HttpToolsProtocol):
         """Wait for the first request."""
         super().connection_made(transport)
         self._scope.update(server=self.server, client=self.client, scheme=self.scheme)
-        self._lingering = Lingering(transport, self._connections, self._connection)
-        self._line = Line(self._connections, self._connection, Outlet(transport, self.finish), self.flow)
+        self._lingering = ClosingConnections(transport, self._connections, self._connection)
+        self._line = ExchangeConnection(self._connections, self._connection, Outlet(transport, self.finish), self.flow)
         self._connection.end = self._ended
         if self._connection.open:
             self._connections.wait(self._connection, self._limits.head_s)

@@ -39,7 +39,7 @@ def _plain(reason: str) -> bytes:
     return msgspec.json.encode({"error": reason})
 
 
-class Manner(Struct, frozen=True, kw_only=True):
+class ServerOptions(Struct, frozen=True, kw_only=True):
     """How a server treats its connections, what it reports, and what its refusals look like."""
 
     limits: ConnectionLimits = ConnectionLimits()
@@ -48,10 +48,10 @@ class Manner(Struct, frozen=True, kw_only=True):
     certificate: Certificate | None = None
 
 
-class Server(uvicorn.Server):
+class HttpServer(uvicorn.Server):
     """Ends when `end` is called, at once, and leaves the signals alone."""
 
-    def __init__(self, config: uvicorn.Config, drain_s: float, manner: Manner) -> None:
+    def __init__(self, config: uvicorn.Config, drain_s: float, manner: ServerOptions) -> None:
         super().__init__(config)
         self._over: Final = asyncio.Event()
         self._drain_s: Final = drain_s
@@ -140,7 +140,7 @@ class Server(uvicorn.Server):
         yield
 
 
-def server(asgi: ASGIApp, *, drain_s: float, manner: Manner | None = None) -> Server:
+def server(asgi: ASGIApp, *, drain_s: float, manner: ServerOptions | None = None) -> HttpServer:
     """Return a server that lets calls under way finish for `drain_s` seconds, to be given its socket."""
     configuration = uvicorn.Config(
         asgi,
@@ -152,4 +152,4 @@ def server(asgi: ASGIApp, *, drain_s: float, manner: Manner | None = None) -> Se
         proxy_headers=False,
         server_header=False,
     )
-    return Server(configuration, drain_s, manner or Manner())
+    return HttpServer(configuration, drain_s, manner or ServerOptions())

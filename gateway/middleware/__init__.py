@@ -5,10 +5,20 @@ chain is resumed whenever the request waits.
 """
 
 from gateway.middleware.cors import CrossOrigin
-from gateway.middleware.host_origin import HostAndOrigin, Names
+from gateway.middleware.host_origin import AllowedHosts, HostAndOrigin
 from gateway.middleware.proxies import Proxies
-from gateway.middleware.reject import Notice, TurnedAway
+from gateway.middleware.reject import Notice, RejectedRequest
 from gateway.middleware.request_ids import RequestIds, current
-from gateway.middleware.size_limits import Sizes
+from gateway.middleware.size_limits import SizeLimits
 
-__all__ = ["CrossOrigin", "HostAndOrigin", "Names", "Notice", "Proxies", "RequestIds", "Sizes", "TurnedAway", "current"]
+__all__ = [
+    "AllowedHosts",
+    "CrossOrigin",
+    "HostAndOrigin",
+    "Notice",
+    "Proxies",
+    "RejectedRequest",
+    "RequestIds",
+    "SizeLimits",
+    "current",
+]

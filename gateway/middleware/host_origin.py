@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.middleware.reject import Notice, TurnedAway, header_text, turn_away
+from gateway.middleware.reject import Notice, RejectedRequest, header_text, turn_away
 
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 PORTS: Final = {"http": "80", "https": "443"}
@@ -21,19 +21,19 @@ _HOST_CHARS: Final = 255
 """The longest `Host` that is cached: a client could fill the memory with longer ones."""
 _AUTHORITY: Final = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::([0-9]{1,5}))?", re.IGNORECASE)
 
-HOST: Final = TurnedAway(
+HOST: Final = RejectedRequest(
     code="host_refused",
     status=403,
     reason="The Host header does not name this gateway (setting listen.allowed_hosts).",
 )
-ORIGIN: Final = TurnedAway(
+ORIGIN: Final = RejectedRequest(
     code="origin_refused",
     status=403,
     reason="Pages of this Origin may not use this gateway (setting listen.allowed_origins).",
 )
 
 
-class Names:
+class AllowedHosts:
     """The hosts and origins of the public URL, those listed, and loopback's on a loopback listener."""
 
     def __init__(self, public_url: str, *, hosts: Iterable[str], origins: Iterable[str], loopback: bool) -> None:
@@ -64,7 +64,7 @@ class Names:
 class HostAndOrigin:
     """Refuses what is not meant for this gateway, or comes from another site's page."""
 
-    def __init__(self, app: ASGIApp, notice: Notice, names: Names) -> None:
+    def __init__(self, app: ASGIApp, notice: Notice, names: AllowedHosts) -> None:
         self._app = app
         self._notice = notice
         self._names = names
@@ -75,7 +75,7 @@ class HostAndOrigin:
             return self._app(scope, receive, send)
         return turn_away(scope, send, self._notice, refused)
 
-    def _refused(self, scope: Scope) -> TurnedAway | None:
+    def _refused(self, scope: Scope) -> RejectedRequest | None:
         hosts: list[bytes] = []
         origins: list[bytes] = []
         for name, value in scope["headers"]:

@@ -17,7 +17,7 @@ from gateway.protocol.errors import INVALID_REQUEST, error_body
 _PATH_CHARS: Final = 200
 
 
-class TurnedAway(Struct, frozen=True, kw_only=True):
+class RejectedRequest(Struct, frozen=True, kw_only=True):
     """A request that does not get as far as its message; `code` is from a closed set, `path` is cut."""
 
     code: str
@@ -28,14 +28,14 @@ class TurnedAway(Struct, frozen=True, kw_only=True):
     correlation: Correlation = Correlation()
 
 
-Notice = Callable[[TurnedAway], Awaitable[None]]
+Notice = Callable[[RejectedRequest], Awaitable[None]]
 
 
-async def turn_away(scope: Scope, send: Send, notice: Notice, turned: TurnedAway) -> None:
+async def turn_away(scope: Scope, send: Send, notice: Notice, turned: RejectedRequest) -> None:
     """Answer a request that goes no further."""
     client, request_id = scope.get("client"), request_id_of(scope)
     await notice(
-        TurnedAway(
+        RejectedRequest(
             code=turned.code,
             status=turned.status,
             reason=turned.reason,

@@ -9,14 +9,14 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.middleware.reject import Notice, TurnedAway, turn_away
+from gateway.middleware.reject import Notice, RejectedRequest, turn_away
 
 _LINE_BYTES: Final = 4
 """What a header line has beside name and value."""
 _MAX_DIGITS: Final = 18
 
 
-class Sizes:
+class SizeLimits:
     """Refuses by the size of all headers and the address, their number, and the size of the body."""
 
     def __init__(self, app: ASGIApp, notice: Notice, *, body_bytes: int, header_bytes: int, headers: int) -> None:
@@ -26,8 +26,8 @@ class Sizes:
         self._header_bytes = header_bytes
         self._headers = headers
         why = f"The head has more than {headers} headers or {header_bytes} bytes."
-        self._head = TurnedAway(code="head_too_large", status=431, reason=why)
-        self._body = TurnedAway(
+        self._head = RejectedRequest(code="head_too_large", status=431, reason=why)
+        self._body = RejectedRequest(
             code="body_too_large", status=413, reason=f"The body is larger than {body_bytes} bytes."
         )
 
@@ -42,7 +42,7 @@ class Sizes:
             if counted.over and not counted.started:
                 await turn_away(scope, send, self._notice, self._body)
 
-    def _refused(self, scope: Scope) -> TurnedAway | None:
+    def _refused(self, scope: Scope) -> RejectedRequest | None:
         lines: list[tuple[bytes, bytes]] = scope["headers"]
         if len(lines) > self._headers:
             return self._head

@@ -15,7 +15,7 @@ from gateway.opa.transport import CONNECTIONS, MAX_ANSWER, Broken, Exchanged
 _JSON: Final = {"Content-Type": "application/json"}
 
 
-class Remote(Struct, frozen=True, kw_only=True):
+class RemoteOpa(Struct, frozen=True, kw_only=True):
     """An OPA that the gateway does not own; `ca_file` empty means the system's authorities."""
 
     url: str
@@ -23,7 +23,7 @@ class Remote(Struct, frozen=True, kw_only=True):
     ca_file: str = ""
 
 
-class LibraryExchange:
+class AiohttpTransport:
     """A pool of aiohttp connections to one OPA; make it where the event loop runs."""
 
     def __init__(self, base: str, connector: aiohttp.BaseConnector, headers: dict[str, str]) -> None:
@@ -65,14 +65,14 @@ class LibraryExchange:
             return Exchanged(response.status, await response.read())
 
 
-def socket_library_exchange(path: Path, connections: int = CONNECTIONS) -> LibraryExchange:
+def socket_library_exchange(path: Path, connections: int = CONNECTIONS) -> AiohttpTransport:
     """Return the exchange with a managed OPA."""
-    return LibraryExchange("http://opa", aiohttp.UnixConnector(path=str(path), limit=connections), {})
+    return AiohttpTransport("http://opa", aiohttp.UnixConnector(path=str(path), limit=connections), {})
 
 
-def remote_exchange(remote: Remote, connections: int = CONNECTIONS) -> LibraryExchange:
+def remote_exchange(remote: RemoteOpa, connections: int = CONNECTIONS) -> AiohttpTransport:
     """Return the exchange with an OPA that the gateway does not own."""
     context = ssl.create_default_context(cafile=remote.ca_file or None)
     connector = aiohttp.TCPConnector(ssl=context, limit=connections, ttl_dns_cache=30)
     headers = {"Authorization": f"Bearer {remote.token}"} if remote.token else {}
-    return LibraryExchange(remote.url.rstrip("/"), connector, headers)
+    return AiohttpTransport(remote.url.rstrip("/"), connector, headers)

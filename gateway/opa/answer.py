@@ -32,14 +32,14 @@ class _Provenance(Struct):
     bundles: dict[str, _Bundle] = field(default_factory=dict[str, _Bundle])
 
 
-class Decided(Struct):
+class PolicyAnswer(Struct):
     """A decision and where it came from."""
 
     result: Decision
     provenance: _Provenance
 
 
-class Listed(Struct):
+class ListingAnswer(Struct):
     """A listing and where it came from."""
 
     result: Listing
@@ -67,28 +67,28 @@ class _Refusal(Struct):
     errors: list[_Problem] = field(default_factory=list[_Problem])
 
 
-_DECIDED: Final = msgspec.json.Decoder(Decided)
-_LISTED: Final = msgspec.json.Decoder(Listed)
+_DECIDED: Final = msgspec.json.Decoder(PolicyAnswer)
+_LISTED: Final = msgspec.json.Decoder(ListingAnswer)
 _UNDECIDED: Final = msgspec.json.Decoder(_Undecided)
 _REFUSAL: Final = msgspec.json.Decoder(_Refusal)
 
-_Answer = TypeVar("_Answer", Decided, Listed)
+_Answer = TypeVar("_Answer", PolicyAnswer, ListingAnswer)
 
 _OK: Final = 200
 _QUESTION_REFUSED: Final = frozenset({400, 413})
 
 
-def read_decision(exchanged: Exchanged) -> Decided | PolicyFailure:
+def read_decision(exchanged: Exchanged) -> PolicyAnswer | PolicyFailure:
     """Return the decision in an answer of the decision path."""
     return _read(exchanged, _DECIDED)
 
 
-def read_listing(exchanged: Exchanged) -> Listed | PolicyFailure:
+def read_listing(exchanged: Exchanged) -> ListingAnswer | PolicyFailure:
     """Return the verdicts in an answer of the listing path."""
     return _read(exchanged, _LISTED)
 
 
-def revision_of(answer: Decided | Listed, bundle: str = BUNDLE) -> str:
+def revision_of(answer: PolicyAnswer | ListingAnswer, bundle: str = BUNDLE) -> str:
     """Return the revision of a bundle that gave the answer, empty where the provenance does not say."""
     found = answer.provenance.bundles.get(bundle)
     return "" if found is None else found.revision

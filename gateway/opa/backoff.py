@@ -10,7 +10,7 @@ STEADY: Final = 10.0
 """Seconds that it must have lived for the pause to be short again."""
 
 
-class Pace:
+class Backoff:
     """Grows while what it paces keeps dying young."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

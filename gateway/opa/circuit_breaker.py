@@ -16,7 +16,7 @@ LONGEST_PAUSE = 1.0
 """Seconds; each failed probe doubles the pause."""
 
 
-class Breaker:
+class CircuitBreaker:
     """One per worker; `clock` is monotonic seconds."""
 
     def __init__(self, clock: Callable[[], float], *, threshold: int = THRESHOLD) -> None:

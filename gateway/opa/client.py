@@ -17,25 +17,34 @@ from msgspec import Struct
 from gateway.admission.decision import ListingVerdict, PolicyFailure, Verdict
 from gateway.admission.policy_input import PolicyInput
 from gateway.admission.principal import Principal
-from gateway.opa.answer import EMERGENCY, Decided, Listed, late, read_decision, read_listing, revision_of, unavailable
-from gateway.opa.circuit_breaker import Breaker
-from gateway.opa.limited_client import Sharing
+from gateway.opa.answer import (
+    EMERGENCY,
+    ListingAnswer,
+    PolicyAnswer,
+    late,
+    read_decision,
+    read_listing,
+    revision_of,
+    unavailable,
+)
+from gateway.opa.circuit_breaker import CircuitBreaker
+from gateway.opa.limited_client import LimitedClient
 from gateway.opa.needed_facts import FactsNeeded
 from gateway.opa.revision import Highwater
-from gateway.opa.revision_gate import Enforceable
-from gateway.opa.transport import Broken, Exchange, Exchanged
-from gateway.pipeline.loop_deadlines import Patience
+from gateway.opa.revision_gate import RevisionGate
+from gateway.opa.transport import Broken, Exchanged, Transport
+from gateway.pipeline.loop_deadlines import WaitBudget
 
 DECISION: Final = "/v1/data/mcp/admission/decision?provenance=true&strict-builtin-errors=true"
 LISTING: Final = "/v1/data/mcp/admission/listing?provenance=true&strict-builtin-errors=true"
 
-_Answer = TypeVar("_Answer", Decided, Listed)
+_Answer = TypeVar("_Answer", PolicyAnswer, ListingAnswer)
 _Noted = TypeVar("_Noted", bound=Verdict | ListingVerdict | PolicyFailure)
 _Outcome = TypeVar("_Outcome", Verdict, ListingVerdict)
 
 
 class Deadlines(Struct, frozen=True, kw_only=True):
-    """Seconds that a whole question may take, connection and retry included; see `Patience` for what counts."""
+    """Seconds that a whole question may take, connection and retry included; see `WaitBudget` for what counts."""
 
     decision: float = 0.25
     listing: float = 1.0
@@ -50,20 +59,20 @@ class OpaClient:
 
     def __init__(
         self,
-        exchange: Exchange,
+        exchange: Transport,
         highwater: Highwater,
         *,
         ids: Callable[[], str] = str,
         deadlines: Deadlines | None = None,
-        breaker: Breaker | None = None,
+        breaker: CircuitBreaker | None = None,
     ) -> None:
         """Take one exchange; `ids` gives decision ids, by default empty ones: then a decision is named by its call."""
         self._exchange = exchange
-        self.enforceable: Final = Enforceable(highwater)
+        self.enforceable: Final = RevisionGate(highwater)
         self._ids = ids
         self._deadlines = deadlines or Deadlines()
-        self.breaker = breaker or Breaker(time.monotonic)
-        self._sharing: Final = Sharing(self.breaker)
+        self.breaker = breaker or CircuitBreaker(time.monotonic)
+        self._sharing: Final = LimitedClient(self.breaker)
         self._facts: Final = FactsNeeded()
         self.on_revision: Callable[[], None] = _nobody_listens
         """Called when another policy, or other stops, are enforced, before their first decision is returned."""
@@ -133,7 +142,7 @@ class OpaClient:
             micros=_micros_since(began),
         )
 
-    async def _decision(self, question: PolicyInput) -> Decided | PolicyFailure:
+    async def _decision(self, question: PolicyInput) -> PolicyAnswer | PolicyFailure:
         return await self._ask(DECISION, question, read_decision)
 
     async def _listed(self, question: PolicyInput) -> ListingVerdict | PolicyFailure:
@@ -176,7 +185,7 @@ class OpaClient:
     ) -> _Outcome | PolicyFailure:
         """Return the answer, or the denial where it did not come in time, after telling the breaker by `missed`."""
         try:
-            async with Patience(seconds):
+            async with WaitBudget(seconds):
                 return await asking
         except TimeoutError:
             missed()

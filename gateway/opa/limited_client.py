@@ -15,23 +15,23 @@ from gateway.admission.decision import Decision, ListingVerdict, PolicyFailure, 
 from gateway.admission.policy_input import PolicyInput
 from gateway.admission.principal import Principal
 from gateway.opa.answer import late
-from gateway.opa.circuit_breaker import Breaker
-from gateway.opa.limiter import PLACES, Places
-from gateway.opa.limiter_keys import Callers
-from gateway.pipeline.loop_deadlines import Patience
+from gateway.opa.circuit_breaker import CircuitBreaker
+from gateway.opa.limiter import PLACES, FairLimiter
+from gateway.opa.limiter_keys import LimiterKeys
+from gateway.pipeline.loop_deadlines import WaitBudget
 from gateway.pipeline.loop_turns import loop_turns
 
 _Outcome = TypeVar("_Outcome", Verdict, ListingVerdict)
 
 
-class Sharing:
+class LimitedClient:
     """The places of one worker, and who its callers are."""
 
-    def __init__(self, breaker: Breaker, places: Places | None = None) -> None:
+    def __init__(self, breaker: CircuitBreaker, places: FairLimiter | None = None) -> None:
         """Take the breaker that admits questions before they come here."""
         self._breaker: Final = breaker
-        self._places: Final = Places() if places is None else places
-        self._callers: Final = Callers()
+        self._places: Final = FairLimiter() if places is None else places
+        self._callers: Final = LimiterKeys()
 
     async def answered(
         self,
@@ -46,7 +46,7 @@ class Sharing:
             await self._roomed(key)
         crowded = None if caller else _crowded(self._places.held(key), seconds)
         try:
-            async with Patience(seconds):
+            async with WaitBudget(seconds):
                 caller = caller or await self._places.wait(key)
                 return await ask(question)
         except TimeoutError:

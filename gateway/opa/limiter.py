@@ -30,7 +30,7 @@ _FREE_FOR_EACH: Final = 3
 _Turn = asyncio.Future[None]
 
 
-class Caller:
+class CallerQueue:
     """One that asks: how many places it holds, and its questions that wait for one, the oldest first.
 
     `later` are those that wait for room in the queue, and `coming` is how many of them were let into it and are not in
@@ -40,7 +40,7 @@ class Caller:
     __slots__ = ("coming", "held", "key", "later", "queue")
 
     def __init__(self, key: str) -> None:
-        """Begin with none; made by `Places` only."""
+        """Begin with none; made by `FairLimiter` only."""
         self.key: Final = key
         self.held = 0
         self.queue: Final[OrderedDict[_Turn, None]] = OrderedDict()
@@ -48,7 +48,7 @@ class Caller:
         self.coming = 0
 
 
-class Places:
+class FairLimiter:
     """All places of one worker; a caller that holds none and waits for none is forgotten."""
 
     def __init__(self, total: int = PLACES, *, queue: int = QUEUE, clock: Callable[[], float] = time.monotonic) -> None:
@@ -60,8 +60,8 @@ class Places:
         """The caller that asked last."""
         self._asked_at = self._shared_until = -inf
         self._most_waiting: Final = queue
-        self._callers: Final[dict[str, Caller]] = {}
-        self._waiting: Final[list[OrderedDict[Caller, None]]] = [OrderedDict() for _ in range(total + 1)]
+        self._callers: Final[dict[str, CallerQueue]] = {}
+        self._waiting: Final[list[OrderedDict[CallerQueue, None]]] = [OrderedDict() for _ in range(total + 1)]
         """Callers with questions that wait, by how many places they hold."""
         self._queued = 0
 
@@ -74,14 +74,14 @@ class Places:
         caller = self._callers.get(key)
         return 0 if caller is None else caller.held
 
-    def enter(self, key: str) -> Caller | None:
+    def enter(self, key: str) -> CallerQueue | None:
         """Take a place at once, or return null where the caller must wait for it; `leave` gives it back."""
         self._note(key)
         caller = self._callers.get(key)
         if caller is None:
             if not self.free:
                 return None
-            caller = self._callers[key] = Caller(key)
+            caller = self._callers[key] = CallerQueue(key)
         elif caller.queue or caller.later or not self._may(caller.held):
             return None
         caller.held += 1
@@ -90,7 +90,7 @@ class Places:
 
     async def room(self, key: str) -> None:
         """Wait until there is room in the caller's queue; `wait` has to follow at once."""
-        caller = self._callers.setdefault(key, Caller(key))
+        caller = self._callers.setdefault(key, CallerQueue(key))
         if len(caller.queue) + caller.coming < self._most_waiting and not caller.later:
             caller.coming += 1
             return
@@ -105,7 +105,7 @@ class Places:
             self._forget(caller)
             raise
 
-    async def wait(self, key: str) -> Caller:
+    async def wait(self, key: str) -> CallerQueue:
         """Take a place when it is the caller's turn, where `enter` gave none, after `room`."""
         caller = self._callers[key]
         caller.coming -= 1
@@ -124,7 +124,7 @@ class Places:
             raise
         return caller
 
-    def leave(self, caller: Caller) -> None:
+    def leave(self, caller: CallerQueue) -> None:
         """Give a place back; it goes to whoever's turn it is."""
         self._moved(caller, -1)
         self.free += 1
@@ -147,7 +147,7 @@ class Places:
             self._latest = key
         self._asked_at = now
 
-    def _next(self) -> Caller | None:
+    def _next(self) -> CallerQueue | None:
         """Return whose turn it is; null where nobody that waits may take a place."""
         for held, callers in enumerate(self._waiting):
             if not self._may(held):
@@ -156,7 +156,7 @@ class Places:
                 return next(iter(callers))
         return None
 
-    def _call(self, caller: Caller) -> None:
+    def _call(self, caller: CallerQueue) -> None:
         """Give a place to the caller's oldest question, or drop it where it is no longer waited for."""
         turn, _ = caller.queue.popitem(last=False)
         self._queued -= 1
@@ -167,14 +167,14 @@ class Places:
             self.free -= 1
             turn.set_result(None)
 
-    def _moved(self, caller: Caller, places: int) -> None:
+    def _moved(self, caller: CallerQueue, places: int) -> None:
         """Count what the caller holds; where it waits, it waits behind those that hold as many."""
         self._waiting[caller.held].pop(caller, None)
         caller.held += places
         if caller.queue:
             self._waiting[caller.held][caller] = None
 
-    def _gave_up(self, caller: Caller, turn: _Turn) -> None:
+    def _gave_up(self, caller: CallerQueue, turn: _Turn) -> None:
         """Take out of the queue what is no longer waited for, or give back the place that it got meanwhile."""
         if turn.done() and not turn.cancelled():
             self.leave(caller)
@@ -187,7 +187,7 @@ class Places:
             self._waiting[caller.held].pop(caller, None)
         self._forget(caller)
 
-    def _let_in(self, caller: Caller) -> None:
+    def _let_in(self, caller: CallerQueue) -> None:
         """Let in those that wait for room in the queue, as many as there is room for."""
         while caller.later and len(caller.queue) + caller.coming < self._most_waiting:
             turn = caller.later.popleft()
@@ -195,7 +195,7 @@ class Places:
                 caller.coming += 1
                 turn.set_result(None)
 
-    def _forget(self, caller: Caller) -> None:
+    def _forget(self, caller: CallerQueue) -> None:
         waits = caller.queue or caller.later or caller.coming
         if not caller.held and not waits and self._callers.get(caller.key) is caller:
             del self._callers[caller.key]

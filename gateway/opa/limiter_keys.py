@@ -21,7 +21,7 @@ _SITE: Final = 64
 """Bits of an IPv6 address that a site cannot choose."""
 
 
-class Callers:
+class LimiterKeys:
     """Names callers; one per worker."""
 
     def __init__(self, remembered: int = REMEMBERED) -> None:

@@ -14,7 +14,7 @@ from gateway.admission.decision import NeededFacts, PolicyFailure
 from gateway.admission.facts import with_facts
 from gateway.admission.policy_input import PolicyInput
 from gateway.admission.sql_statements import DIALECTS, is_available
-from gateway.opa.answer import Decided, revision_of
+from gateway.opa.answer import PolicyAnswer, revision_of
 
 KNOWN: Final = 1024
 """Revisions and servers whose needs are remembered."""
@@ -24,7 +24,7 @@ _ATTEMPTS: Final = 4
 _LOG: Final = logging.getLogger(__name__)
 
 Needed = tuple[NeededFacts, ...]
-Ask = Callable[[PolicyInput], Awaitable[Decided | PolicyFailure]]
+Ask = Callable[[PolicyInput], Awaitable[PolicyAnswer | PolicyFailure]]
 
 
 class FactsNeeded:
@@ -34,7 +34,7 @@ class FactsNeeded:
         """Begin without knowing any policy."""
         self._known: Final = OrderedDict[tuple[str, str], Needed]()
 
-    async def answered(self, question: PolicyInput, revision: str, ask: Ask) -> Decided | PolicyFailure:
+    async def answered(self, question: PolicyInput, revision: str, ask: Ask) -> PolicyAnswer | PolicyFailure:
         """Return what `ask` returns for the question with the facts needed; `revision` is the policy in force."""
         needed = self._known.get((revision, question.server.id), ())
         answer = await ask(with_facts(question, needed) if needed else question)

@@ -11,9 +11,9 @@ import aiohttp
 import msgspec
 from msgspec import Struct, field
 
-from gateway.opa.aiohttp_transport import Remote
+from gateway.opa.aiohttp_transport import RemoteOpa
 from gateway.opa.answer import BUNDLE
-from gateway.opa.transport import Exchange, Exchanged
+from gateway.opa.transport import Exchanged, Transport
 
 _OK: Final = 200
 
@@ -27,7 +27,7 @@ class BundleStatus(Struct, frozen=True):
     message: str = ""
 
 
-class Vitals(Protocol):
+class OpaStatus(Protocol):
     """Asked once in a while; waits are bounded by the asker."""
 
     async def healthy(self) -> bool: ...
@@ -43,10 +43,10 @@ class _Answer(Struct):
     result: _Status
 
 
-class SocketVitals:
+class UnixOpaStatus:
     """The vitals of a managed OPA."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Transport) -> None:
         self._exchange = exchange
 
     async def healthy(self) -> bool:
@@ -68,10 +68,10 @@ class SocketVitals:
         """Leave the exchange to its owner."""
 
 
-class RemoteVitals:
+class RemoteOpaStatus:
     """The vitals of an OPA that the gateway does not own; make it where the event loop runs."""
 
-    def __init__(self, remote: Remote) -> None:
+    def __init__(self, remote: RemoteOpa) -> None:
         from gateway.opa.remote_client import RemoteClient  # noqa: PLC0415 - a managed OPA needs none of its 60 modules
 
         url = urlsplit(remote.url)

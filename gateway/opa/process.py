@@ -16,10 +16,10 @@ import msgspec
 from msgspec import Struct
 
 from gateway.opa import configuration, parent_death
-from gateway.opa.backoff import Pace
+from gateway.opa.backoff import Backoff
 from gateway.opa.binary import refusal, version
 from gateway.opa.configuration import BundleSource, Memory
-from gateway.opa.runtime_dir import Lair, sweep
+from gateway.opa.runtime_dir import RuntimeDir, sweep
 
 _STOP: Final = 3.0
 """Seconds between SIGTERM and SIGKILL."""
@@ -32,7 +32,7 @@ class _Entry(Struct):
     msg: str
 
 
-class Report(Protocol):
+class ProcessEventLog(Protocol):
     """Takes one event for the log."""
 
     def __call__(self, event: str, /, **fields: object) -> None: ...
@@ -50,7 +50,7 @@ class ManagedOpa:
         binary: Path,
         source: BundleSource,
         *,
-        report: Report,
+        report: ProcessEventLog,
         memory: Memory | None = None,
         keeper: Literal["kernel", "pipe"] = "kernel" if sys.platform == "linux" else "pipe",
     ) -> None:
@@ -60,7 +60,7 @@ class ManagedOpa:
         self._memory = memory or Memory()
         self._keeper = keeper
         sweep()
-        self._lair = Lair()
+        self._lair = RuntimeDir()
         self._directory = self._lair.path
         self.socket: Final = self._directory / "opa.sock"
         self._process: asyncio.subprocess.Process | None = None
@@ -97,7 +97,7 @@ class ManagedOpa:
         self._lair.remove()
 
     async def _keep_running(self) -> None:
-        pace = Pace()
+        pace = Backoff()
         while True:
             pace.started()
             code = await self._once()

@@ -29,9 +29,9 @@ from gateway.admission.policy_input import (
 from gateway.admission.principal import ANONYMOUS
 from gateway.admission.question import moment
 from gateway.opa.client import OpaClient
-from gateway.opa.opa_status import BundleStatus, Vitals
+from gateway.opa.opa_status import BundleStatus, OpaStatus
 from gateway.opa.readiness_report import Readiness, Staleness
-from gateway.pipeline.loop_deadlines import Patience
+from gateway.pipeline.loop_deadlines import WaitBudget
 
 BEAT: Final = 1.0
 """Seconds between two questions."""
@@ -44,7 +44,7 @@ NOWHERE: Final = "-"
 """No catalog can list this server: the identifiers of servers begin with a letter or digit."""
 
 
-class Limits(Struct, frozen=True, kw_only=True):
+class StalenessLimits(Struct, frozen=True, kw_only=True):
     """Seconds since the policy was last confirmed; None means never stale."""
 
     soft_s: float | None = 43200
@@ -66,22 +66,22 @@ def canary(unix_ns: int, gateway: Gateway) -> PolicyInput:
     )
 
 
-class Pulse:
+class ReadinessProbe:
     """Feels OPA's pulse and keeps the client from deciding by stale policy; one per worker."""
 
     def __init__(
         self,
         client: OpaClient,
-        vitals: Vitals,
+        vitals: OpaStatus,
         *,
         gateway: Gateway,
-        limits: Limits | None = None,
+        limits: StalenessLimits | None = None,
         wall_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._client = client
         self._vitals = vitals
         self._gateway = gateway
-        self._limits = limits or Limits()
+        self._limits = limits or StalenessLimits()
         self._wall_ns = wall_ns
         self._beats = 0
         self._confirmed_ns = wall_ns()
@@ -112,7 +112,7 @@ class Pulse:
         verdict = await self._client.probe(canary(self._wall_ns(), self._gateway))
         missing = _missing(verdict)
         try:
-            async with Patience(PATIENCE):
+            async with WaitBudget(PATIENCE):
                 missing += await self._examine()
         except TimeoutError:
             missing += ("opa_health",)
@@ -163,7 +163,7 @@ def _missing(verdict: Verdict | PolicyFailure) -> tuple[str, ...]:
     return ()
 
 
-def _staleness(age_s: float, limits: Limits) -> Staleness:
+def _staleness(age_s: float, limits: StalenessLimits) -> Staleness:
     if limits.hard_s is not None and age_s > limits.hard_s:
         return "hard"
     return "soft" if limits.soft_s is not None and age_s > limits.soft_s else "fresh"

@@ -9,7 +9,7 @@ from typing import Any, Final
 import aiohttp
 from opa_client.opa_async import AsyncOpaClient
 
-from gateway.opa.aiohttp_transport import Remote
+from gateway.opa.aiohttp_transport import RemoteOpa
 
 SECONDS: Final = 2.0
 
@@ -17,7 +17,7 @@ SECONDS: Final = 2.0
 class RemoteClient(AsyncOpaClient):
     """opa-python-client with the authorities of our settings; by itself it knows only the system's."""
 
-    def __init__(self, remote: Remote, **options: Any) -> None:
+    def __init__(self, remote: RemoteOpa, **options: Any) -> None:
         super().__init__(retries=0, **options)  # pyright: ignore[reportUnknownMemberType]
         self._ca_file = remote.ca_file or None
         self._bearer = {"Authorization": f"Bearer {remote.token}"} if remote.token else {}

@@ -16,7 +16,7 @@ from msgspec import Struct
 from gateway.admission.decision import PolicyFailure, standing_of
 from gateway.opa.answer import EMERGENCY, unavailable
 from gateway.opa.revision import Highwater, Ratchet, read_revision
-from gateway.opa.transport import Broken, Exchange
+from gateway.opa.transport import Broken, Transport
 
 MANIFEST: Final = "/v1/data/system/bundles/policy/manifest"
 _OK: Final = 200
@@ -34,7 +34,7 @@ class Fit(Struct, frozen=True, kw_only=True):
     """What its stock library does worse than this gateway's; empty if nothing is known."""
 
 
-class Terms(Protocol):
+class ManifestCheck(Protocol):
     """Judges a manifest: what the policy was made for against what this gateway is."""
 
     def judged(self, manifest: bytes) -> Fit | PolicyFailure: ...
@@ -44,7 +44,7 @@ class _Told(Struct):
     result: msgspec.Raw = msgspec.Raw()
 
 
-class Enforceable:
+class RevisionGate:
     """The gate of one worker's decisions."""
 
     def __init__(self, highwater: Highwater, wall_ns: Callable[[], int] = time.time_ns) -> None:
@@ -53,7 +53,7 @@ class Enforceable:
         self._wall_ns = wall_ns
         self._fit: Fit | None = None
         self._examining = asyncio.Lock()
-        self.terms: Terms | None = None
+        self.terms: ManifestCheck | None = None
         """What manifests are held against; none: not looked at."""
         self.stops_expected = False
         """True where OPA is ours and always follows the stops."""
@@ -94,7 +94,7 @@ class Enforceable:
             self._fit is not None and self._fit.revision == policy and not self._ended(self._fit)
         )
 
-    async def refusal(self, policy: str, stops: str, exchange: Exchange) -> PolicyFailure | None:
+    async def refusal(self, policy: str, stops: str, exchange: Transport) -> PolicyFailure | None:
         """Return why a decision by these revisions may not be enforced; None where it may, from now on."""
         unfit = await self._unfit(policy, exchange)
         if unfit is not None:
@@ -104,7 +104,7 @@ class Enforceable:
         except OSError as error:
             return unavailable(f"the highest policy revision cannot be kept: {error.strerror or error}")
 
-    async def _unfit(self, policy: str, exchange: Exchange) -> PolicyFailure | None:
+    async def _unfit(self, policy: str, exchange: Transport) -> PolicyFailure | None:
         if self.terms is None:
             return None
         fit = self._fit
@@ -158,7 +158,7 @@ class Enforceable:
         return PolicyFailure(code="policy_regressed", detail=detail, revision=policy)
 
 
-async def _examined(policy: str, exchange: Exchange, terms: Terms) -> Fit | PolicyFailure:
+async def _examined(policy: str, exchange: Transport, terms: ManifestCheck) -> Fit | PolicyFailure:
     """Return what OPA's own manifest says of the policy, held against the terms."""
     told = await exchange.exchange(MANIFEST)
     if isinstance(told, Broken):

@@ -15,7 +15,7 @@ PREFIX: Final = "mcp-admission-opa-"
 LOCK: Final = "lock"
 
 
-class Lair:
+class RuntimeDir:
     """The directory of one managed OPA."""
 
     def __init__(self) -> None:

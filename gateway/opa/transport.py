@@ -23,7 +23,7 @@ class Broken(Struct, frozen=True):
     detail: str
 
 
-class Exchange(Protocol):
+class Transport(Protocol):
     """One HTTP exchange with one OPA; `body` None is a GET, else a POST of JSON."""
 
     async def exchange(self, path: str, body: bytes | None = None) -> Exchanged | Broken: ...

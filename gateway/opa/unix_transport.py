@@ -17,7 +17,7 @@ _POST: Final = "POST {} HTTP/1.1\r\nHost: opa\r\nContent-Type: application/json\
 _GET: Final = "GET {} HTTP/1.1\r\nHost: opa\r\n\r\n"
 
 
-class Wire(asyncio.Protocol):
+class UnixConnection(asyncio.Protocol):
     """One connection; httptools calls the `on_*` methods while it parses."""
 
     def __init__(self) -> None:
@@ -92,12 +92,12 @@ class Wire(asyncio.Protocol):
             answer.set_result(outcome)
 
 
-class SocketExchange:
+class UnixTransport:
     """A pool of connections to a managed OPA."""
 
     def __init__(self, path: Path, connections: int = CONNECTIONS) -> None:
         self._path = str(path)
-        self._idle: deque[Wire] = deque()
+        self._idle: deque[UnixConnection] = deque()
         self._places = asyncio.Semaphore(connections)
 
     async def exchange(self, path: str, body: bytes | None = None) -> Exchanged | Broken:
@@ -117,21 +117,21 @@ class SocketExchange:
         while self._idle:
             self._idle.pop().close()
 
-    def _kept(self) -> Wire | None:
+    def _kept(self) -> UnixConnection | None:
         while self._idle:
             wire = self._idle.pop()
             if wire.alive:
                 return wire
         return None
 
-    async def _connected(self) -> Wire | Broken:
+    async def _connected(self) -> UnixConnection | Broken:
         try:
-            _, wire = await asyncio.get_running_loop().create_unix_connection(Wire, self._path)
+            _, wire = await asyncio.get_running_loop().create_unix_connection(UnixConnection, self._path)
         except OSError as error:
             return Broken(f"OPA cannot be reached: {type(error).__name__}")
         return wire
 
-    async def _on(self, wire: Wire, message: bytes) -> Exchanged | Broken:
+    async def _on(self, wire: UnixConnection, message: bytes) -> Exchanged | Broken:
         answered = False
         try:
             outcome = await wire.ask(message)

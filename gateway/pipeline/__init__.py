@@ -15,28 +15,28 @@ from gateway.admission.decision import PolicyFailure
 from gateway.admission.inbound import Inbound
 from gateway.admission.listing import LISTS
 from gateway.admission.record import JournalFailure, Occasion
-from gateway.admission.recording import About, refused
+from gateway.admission.recording import PartialMessage, refused
 from gateway.admission.refusal import JSON, Refusal, malformed_answer, own, rpc_error
 from gateway.admission.refusal import answer as refusal_answer
 from gateway.pipeline.build_question import plain, stating
 from gateway.pipeline.call import Call, Settled
 from gateway.pipeline.capabilities import Capabilities, declared_by
 from gateway.pipeline.definition_discovery import look
-from gateway.pipeline.discovery_limits import SharedLooks
-from gateway.pipeline.engine import Engine, Parts, outbound
+from gateway.pipeline.discovery_limits import SharedDiscovery
+from gateway.pipeline.engine import Dependencies, Engine, outbound
 from gateway.pipeline.heavy_turns import LARGE, Sender
 from gateway.pipeline.listing_failures import UNSETTLED, ListOutcome, needs_definition
 from gateway.pipeline.loop_turns import budget_of
-from gateway.pipeline.narrowing import LISTEN, Narrowing, Sources
+from gateway.pipeline.narrowing import LISTEN, Narrowing, NarrowingSources
 from gateway.pipeline.ownership import Ownership
 from gateway.pipeline.ports import Moment
 from gateway.pipeline.progress import ProgressTokens
 from gateway.pipeline.refused_answer import withheld
 from gateway.pipeline.replies import Replies
-from gateway.pipeline.running_calls import Running
-from gateway.pipeline.seen_definition import Presentation, Sight
+from gateway.pipeline.running_calls import RunningCalls
+from gateway.pipeline.seen_definition import DefinitionFinder, SeenDefinition
 from gateway.pipeline.server_messages import ServerMessages
-from gateway.pipeline.standing_permits import Passages
+from gateway.pipeline.standing_permits import StandingPermits
 from gateway.pipeline.task_ids import TaskIds, asks_for_task
 from gateway.pipeline.tasks import Tasks
 from gateway.protocol.malformed import Malformed
@@ -52,14 +52,14 @@ Decide = Callable[[Call], Awaitable[Call]]
 class Pipeline:
     """Admits or refuses messages of clients, and judges those of servers."""
 
-    def __init__(self, parts: Parts, *, ttl_cap_ms: int) -> None:
+    def __init__(self, parts: Dependencies, *, ttl_cap_ms: int) -> None:
         """Take what `gateway.app` has composed; clients may keep filtered lists for `ttl_cap_ms` milliseconds."""
         self.engine: Final = Engine(parts)
-        looks = SharedLooks(parts.looks.per_caller, parts.turns.caller_of)
-        self.presentation: Final = Presentation(parts.definitions, looks, several_issuers=parts.several_issuers)
-        self.passages: Final = Passages()
+        looks = SharedDiscovery(parts.looks.per_caller, parts.turns.caller_of)
+        self.presentation: Final = DefinitionFinder(parts.definitions, looks, several_issuers=parts.several_issuers)
+        self.passages: Final = StandingPermits()
         self.progress: Final = ProgressTokens()
-        self.running: Final = Running(self.engine)
+        self.running: Final = RunningCalls(self.engine)
         self.tasks: Final = Tasks(self.engine, self.running)
         self._bounds: Final = parts.bounds
         self._capabilities: Final = Capabilities(parts.listings)
@@ -110,7 +110,9 @@ class Pipeline:
             return own("policy_denied", "the stream cannot be judged any more")
         return (await self.engine.settle(again_asked)).refusal
 
-    async def turn_away(self, code: str, about: About, *, source_ip: str, answer: Answer, count: int = 1) -> Answer:
+    async def turn_away(
+        self, code: str, about: PartialMessage, *, source_ip: str, answer: Answer, count: int = 1
+    ) -> Answer:
         """Record a refusal without a decision, and return its answer; without a record the answer says so.
 
         `count` is how many refusals alike the record stands for.
@@ -152,7 +154,7 @@ class Pipeline:
         call, answer = self.engine.begin(inbound, question, begun), answer if asks else Answer(status=_DROPPED)
         caller, source_ip = inbound.principal, inbound.source_ip
         if parts.floods.first(source_ip, inbound.server, refusal.code, begun.unix_ns, caller=caller):
-            about = About(
+            about = PartialMessage(
                 server=inbound.server,
                 method=inbound.method.name,
                 detail=refusal.reasons[0].message,
@@ -182,7 +184,7 @@ class Pipeline:
         if isinstance(agreed, PolicyFailure) or inbound.method.name != LISTEN:
             return agreed
         budget = budget_of(inbound)
-        sources = Sources(self.presentation, parts.listings)
+        sources = NarrowingSources(self.presentation, parts.listings)
         narrowing = Narrowing(sources, parts.policy.standing, self._look, budget)
         return await narrowing.narrowed(agreed, question)
 
@@ -207,7 +209,7 @@ class Pipeline:
         unsure = self.engine.begin(inbound, plain(inbound, unix_ns=begun.unix_ns, gateway=parts.gateway), begun)
         return replace(call or unsure, answer=None, listing_failed=UNSETTLED)
 
-    async def _judged(self, inbound: Inbound, sight: Sight, begun: Moment, decide: Decide) -> Call | Malformed:
+    async def _judged(self, inbound: Inbound, sight: SeenDefinition, begun: Moment, decide: Decide) -> Call | Malformed:
         """State the question and ask it; a large message does so in a turn of its caller."""
         parts, size = self.engine.parts, len(inbound.message.raw) if inbound.message else 0
         stating_it = stating(inbound, sight, begun.unix_ns, self._bounds)
@@ -247,7 +249,7 @@ class Pipeline:
 
     async def _unread(self, inbound: Inbound, malformed: Malformed) -> Settled:
         """Refuse a message that is malformed by what its target presents."""
-        about = About(
+        about = PartialMessage(
             server=inbound.server,
             method=inbound.method.name,
             detail=malformed.reason,

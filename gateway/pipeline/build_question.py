@@ -16,7 +16,7 @@ from gateway.admission.digests import canonizing
 from gateway.admission.inbound import Inbound
 from gateway.admission.masking import digest as keyed_digest
 from gateway.admission.policy_input import Gateway, PolicyInput
-from gateway.pipeline.seen_definition import Sight
+from gateway.pipeline.seen_definition import SeenDefinition
 from gateway.protocol.headers import agree_parameters
 from gateway.protocol.malformed import Fault, Malformed
 from gateway.protocol.stepwise import Steps
@@ -32,7 +32,7 @@ class Stated(Struct, frozen=True):
     keyed: str
 
 
-class Bounds(Struct, frozen=True, kw_only=True):
+class QuestionBounds(Struct, frozen=True, kw_only=True):
     """Who states questions, and what they may hold; `arguments`: bytes of the arguments' JSON."""
 
     gateway: Gateway
@@ -41,7 +41,7 @@ class Bounds(Struct, frozen=True, kw_only=True):
     """Of digests in records."""
 
 
-def stating(inbound: Inbound, sight: Sight, unix_ns: int, bounds: Bounds) -> Steps[Stated | Malformed]:
+def stating(inbound: Inbound, sight: SeenDefinition, unix_ns: int, bounds: QuestionBounds) -> Steps[Stated | Malformed]:
     """Return the question that `inbound` is, or what is wrong with it, in steps."""
     question = plain(inbound, unix_ns=unix_ns, gateway=bounds.gateway)
     arguments = questions.arguments_of(inbound)
@@ -79,7 +79,7 @@ def plain(inbound: Inbound, *, unix_ns: int, gateway: Gateway) -> PolicyInput:
     return questions.ask(inbound, phase=phase, unix_ns=unix_ns, gateway=gateway)
 
 
-def _ambiguous(inbound: Inbound, sight: Sight, arguments: dict[str, Any]) -> Malformed | None:
+def _ambiguous(inbound: Inbound, sight: SeenDefinition, arguments: dict[str, Any]) -> Malformed | None:
     presented = sight.presented
     if inbound.method.name != "tools/call":
         return None

@@ -10,7 +10,7 @@ from gateway.admission.record import Counted
 from gateway.pipeline.ports import Moment
 
 
-class Counts:
+class MessageCounts:
     """How many messages of which method passed on which server since the last look."""
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
 """The gateway's own look at a server's list, before a target that was not seen yet is asked about.
 
 Rule 1: it is asked, permitted and recorded like the client's own list, in the name of the same principal.
-Rule 2: it ends as a value, `Listed` or `ListingFailed`; a failure is never an empty list.
+Rule 2: it ends as a value, `CompleteListing` or `ListingFailed`; a failure is never an empty list.
 Rule 3: all its pages together have one deadline and one limit of bytes, and it takes turns with other exchanges.
 Rule 4: pages count together: news of the list that arrives while they are read begins the look again.
 """
@@ -22,7 +22,7 @@ from gateway.admission.refusal import Refusal, own
 from gateway.pipeline.call import Call, Settled
 from gateway.pipeline.list_results import read_into
 from gateway.pipeline.listing_failures import (
-    Listed,
+    CompleteListing,
     ListingFailed,
     ListOutcome,
     ServerAnswer,
@@ -60,7 +60,7 @@ async def look(pipeline: "Pipeline", inbound: Inbound, method: str) -> ListOutco
     """List `inbound.server` by `method` to the last page, and learn what it presents."""
     limits = pipeline.engine.parts.looks
     if lookup(method, direction="client", revision=inbound.revision) is None:
-        return Listed()
+        return CompleteListing()
     try:
         async with asyncio.timeout(limits.timeout_s):
             for _ in range(_ROUNDS):
@@ -118,7 +118,7 @@ class ListReader:
     def _learned(self, draft: ListingDraft) -> ListOutcome | None:
         match draft.learn():
             case "learned":
-                return Listed()
+                return CompleteListing()
             case "stale":
                 return None
             case "truncated":

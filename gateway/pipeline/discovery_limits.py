@@ -24,7 +24,7 @@ _SLOW_S: Final = 1.0
 _REMEMBERED: Final = 1_000
 
 
-class LookLimits(Struct, frozen=True, kw_only=True):
+class DiscoveryLimits(Struct, frozen=True, kw_only=True):
     """What one look may take, over all pages of a list together."""
 
     timeout_s: float = 20
@@ -41,7 +41,7 @@ _Key = tuple[str, str, str, str, str]
 """Server, revision, session, list method, principal: what makes two list requests of the gateway the same."""
 
 
-class SharedLooks:
+class SharedDiscovery:
     """The looks under way, and the failures of a moment ago."""
 
     def __init__(self, per_caller: int, caller_of: Callable[[Principal, str], str]) -> None:

@@ -20,25 +20,36 @@ from gateway.admission.policy_input import Gateway, PolicyInput
 from gateway.admission.record import Decided, JournalFailure, Occasion, Receipt
 from gateway.admission.recording import decided
 from gateway.admission.refusal import Refusal, Wording, own
-from gateway.pipeline.build_question import Bounds, Stated
+from gateway.pipeline.build_question import QuestionBounds, Stated
 from gateway.pipeline.call import Call, Settled
-from gateway.pipeline.counted_messages import Counts
-from gateway.pipeline.discovery_limits import LookLimits
+from gateway.pipeline.counted_messages import MessageCounts
+from gateway.pipeline.discovery_limits import DiscoveryLimits
 from gateway.pipeline.heavy_turns import LARGE, HeavyTurns
 from gateway.pipeline.listing_failures import ended, worded
 from gateway.pipeline.listings import Listings
-from gateway.pipeline.ports import Clock, Definitions, Floods, Ids, Journal, Moment, NoPeers, Peers, Policy, Upstream
-from gateway.pipeline.seen_definition import Sight, subject_of
+from gateway.pipeline.ports import (
+    Clock,
+    Floods,
+    Ids,
+    Journal,
+    Moment,
+    NoPeers,
+    Peers,
+    PolicyEngine,
+    PresentationCache,
+    Upstream,
+)
+from gateway.pipeline.seen_definition import SeenDefinition, subject_of
 from gateway.protocol.sealing import Ring
 
 
-class Parts(Struct, frozen=True, kw_only=True):
+class Dependencies(Struct, frozen=True, kw_only=True):
     """The ports and values that the pipeline is made of; `gateway.app` fills it."""
 
-    policy: Policy
+    policy: PolicyEngine
     journal: Journal
     upstream: Upstream
-    definitions: Definitions
+    definitions: PresentationCache
     listings: Listings
     floods: Floods
     clock: Clock
@@ -47,7 +58,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     gateway: Gateway
     wording: Wording
     masking: Masking
-    looks: LookLimits
+    looks: DiscoveryLimits
     result_bytes: int
     arguments_bytes: int
     several_issuers: bool
@@ -57,24 +68,24 @@ class Parts(Struct, frozen=True, kw_only=True):
     turns: HeavyTurns = field(default_factory=HeavyTurns)
 
     @property
-    def bounds(self) -> Bounds:
+    def bounds(self) -> QuestionBounds:
         """What a question may hold."""
-        return Bounds(gateway=self.gateway, arguments=self.arguments_bytes, key=self.masking.key)
+        return QuestionBounds(gateway=self.gateway, arguments=self.arguments_bytes, key=self.masking.key)
 
 
 class Engine:
     """Decides, enforces and records; holds ports and no state of its own."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Dependencies) -> None:
         """Take what `gateway.app` has composed."""
         self.parts: Final = parts
-        self.counts: Final = Counts()
+        self.counts: Final = MessageCounts()
 
     def begin(self, inbound: Inbound, question: PolicyInput, begun: Moment) -> Call:
         """Return a new call for a message."""
         return Call(call_id=self.parts.ids.call_id(), inbound=inbound, begun=begun, question=question)
 
-    def begin_stated(self, inbound: Inbound, stated: Stated, sight: Sight, begun: Moment) -> Call:
+    def begin_stated(self, inbound: Inbound, stated: Stated, sight: SeenDefinition, begun: Moment) -> Call:
         """Return a new call for a message, with the question that was stated of it and what was seen of its target."""
         return Call(
             call_id=self.parts.ids.call_id(),

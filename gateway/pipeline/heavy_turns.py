@@ -40,7 +40,7 @@ class Sender(Struct, frozen=True, kw_only=True):
         return Sender(principal=inbound.principal, source_ip=inbound.source_ip)
 
 
-class Time(Struct, frozen=True, kw_only=True):
+class WorkClock(Struct, frozen=True, kw_only=True):
     """The clock that measures work, in seconds, and the rest after it."""
 
     clock: Callable[[], float] = time.perf_counter
@@ -54,12 +54,12 @@ class HeavyTurns:
         self,
         *,
         caller_of: Callable[[Principal, str], str] | None = None,
-        timing: Time | None = None,
+        timing: WorkClock | None = None,
     ) -> None:
         """Take what names a caller by its principal and address, and the clock."""
         self.caller_of: Final = caller_of or _caller_of
         """Names the caller that a principal at an address counts as, wherever callers have shares."""
-        self._time: Final = timing or Time()
+        self._time: Final = timing or WorkClock()
         self._taken = False
         self._waiting: Final[OrderedDict[str, OrderedDict[_Turn, None]]] = OrderedDict()
         """The turns that each caller waits for; the next caller first."""

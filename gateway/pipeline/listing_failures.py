@@ -38,11 +38,11 @@ class ListingFailed(Struct, frozen=True, kw_only=True):
     """The server says that it has no such list."""
 
 
-class Listed(Struct, frozen=True):
+class CompleteListing(Struct, frozen=True):
     """The list was read to its end, so that what it lacks is not listed."""
 
 
-ListOutcome = Listed | ListingFailed
+ListOutcome = CompleteListing | ListingFailed
 
 
 class ServerAnswer(Struct, frozen=True, kw_only=True):

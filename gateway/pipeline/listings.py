@@ -19,7 +19,7 @@ from gateway.admission.decision import ListingVerdict, PolicyFailure
 from gateway.admission.policy_input import Item, PolicyInput
 from gateway.admission.question import listing
 from gateway.admission.refused_definition import RefusedDefinition, refused_target
-from gateway.pipeline.ports import Policy, Presented
+from gateway.pipeline.ports import PolicyEngine, Presented
 
 _ENCODER: Final = Encoder()
 Drifted = Callable[[RefusedDefinition], None]
@@ -44,7 +44,7 @@ class ListLimits(Struct, frozen=True, kw_only=True):
 class Listings:
     """Asks for verdicts on list items, and remembers the answers of the revision in force."""
 
-    def __init__(self, policy: Policy, limits: ListLimits, drifted: Drifted | None = None) -> None:
+    def __init__(self, policy: PolicyEngine, limits: ListLimits, drifted: Drifted | None = None) -> None:
         """Take the policy port; `limits` bounds both a question and the memory.
 
         `drifted` is called with each item that is hidden because its definition is not the reviewed one.

@@ -14,7 +14,7 @@ LONGEST: Final = 1.0
 """Seconds of a tick in a long deadline."""
 
 
-class Patience:
+class WaitBudget:
     """An amount of time that may be waited for something, in one wait or in several one after another.
 
     `async with` a wait; it raises `TimeoutError` when the time is used up, as `asyncio.timeout` does.

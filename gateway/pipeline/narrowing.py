@@ -22,7 +22,7 @@ from gateway.pipeline.listing_failures import ListOutcome
 from gateway.pipeline.listings import Listings
 from gateway.pipeline.loop_turns import TurnBudget
 from gateway.pipeline.ports import Presented
-from gateway.pipeline.seen_definition import Presentation
+from gateway.pipeline.seen_definition import DefinitionFinder
 from gateway.protocol.errors import INVALID_PARAMS
 from gateway.protocol.json_values import as_list, as_object
 from gateway.protocol.malformed import Malformed
@@ -36,17 +36,17 @@ _MOST: Final = 1_000
 """Names in one filter: each may cost a look at the server's list, and has its place in a question."""
 
 
-class Sources(Struct, frozen=True):
+class NarrowingSources(Struct, frozen=True):
     """What knows definitions, and what asks policy for verdicts."""
 
-    presentation: Presentation
+    presentation: DefinitionFinder
     listings: Listings
 
 
 class Narrowing:
     """Takes out of a client's filter what policy hides from it; made for one message."""
 
-    def __init__(self, sources: Sources, revision: str, look: Look, budget: TurnBudget) -> None:
+    def __init__(self, sources: NarrowingSources, revision: str, look: Look, budget: TurnBudget) -> None:
         """Take the policy revision, what lists the upstream, and what the work may take before others have a turn."""
         self._presentation: Final = sources.presentation
         self._listings: Final = sources.listings

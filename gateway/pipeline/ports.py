@@ -86,7 +86,7 @@ class NoPeers:
         return Held(texts=("",) * len(claim.names))
 
 
-class Policy(Protocol):
+class PolicyEngine(Protocol):
     """The OPA sidecar."""
 
     @property
@@ -156,7 +156,7 @@ class ListingDraft(Protocol):
     def learn(self) -> Learned: ...
 
 
-class Definitions(Protocol):
+class PresentationCache(Protocol):
     """The cache of presentations."""
 
     def seen(self, view: ViewKey, target: Target) -> Presented | None: ...

@@ -11,7 +11,7 @@ from gateway.pipeline.loop_turns import TurnBudget
 from gateway.pipeline.ports import Reply, UpstreamFailure
 from gateway.protocol.message import Notification, Response, read_reply
 from gateway.protocol.reply_ids import alike, read_body
-from gateway.protocol.sse import Event, Reader, TooLarge
+from gateway.protocol.sse import SseEvent, SseEventTooLarge, SseReader
 
 Noticed = Callable[[Notification], None]
 """Takes the notifications that come before the response."""
@@ -53,7 +53,7 @@ class WholeReply:
             await reply.close(drain=False)
 
     async def _streamed(self) -> Response | UpstreamFailure:
-        reader = Reader(self._limit)
+        reader = SseReader(self._limit)
         async for chunk in self._reply.chunks():
             if isinstance(chunk, UpstreamFailure):
                 return chunk
@@ -61,9 +61,9 @@ class WholeReply:
             self._budget.renew()
             reader.take(chunk)
             while (step := reader.step()) is not None:
-                if isinstance(step, TooLarge):
+                if isinstance(step, SseEventTooLarge):
                     return self._too_large()
-                data = step.data if isinstance(step, Event) else None
+                data = step.data if isinstance(step, SseEvent) else None
                 await self._budget.pause(len(data or b""))
                 answer = self._answering(data, whole=False) if data else None
                 if answer is not None:

@@ -51,7 +51,7 @@ KEPT_BYTES: Final = 32 * 1024 * 1024
 T = TypeVar("T")
 
 
-class Exchange:
+class UpstreamExchange:
     """One thing that runs upstream on the permit of `call`; `end` ends it at once and must not raise."""
 
     __slots__ = ("again_ns", "asked_ns", "call", "end", "expires_ns", "standing", "unsure_ns")
@@ -74,7 +74,7 @@ class Exchange:
         return self.expires_ns is not None and unix_ns >= self.expires_ns
 
 
-class Drain(NamedTuple):
+class DrainedReply(NamedTuple):
     """An answer that the upstream goes on to send, and what forgets it.
 
     A timer keeps the message of its call, so it ends with the drain.
@@ -84,30 +84,30 @@ class Drain(NamedTuple):
     timer: asyncio.TimerHandle
 
 
-class Running:
+class RunningCalls:
     """Everything of one worker that runs upstream and may have to be ended."""
 
     def __init__(self, engine: Engine) -> None:
         """Begin empty."""
         self._engine: Final = engine
-        self._open: Final[dict[Exchange, None]] = {}
+        self._open: Final[dict[UpstreamExchange, None]] = {}
         self._background: Final[set[asyncio.Task[None]]] = set()
-        self._drains: Final[dict[Exchange, Drain]] = {}
+        self._drains: Final[dict[UpstreamExchange, DrainedReply]] = {}
 
     def __len__(self) -> int:
         """Return how many there are."""
         return len(self._open)
 
-    def begin(self, call: Call, end: Callable[[Refusal], None]) -> Exchange:
+    def begin(self, call: Call, end: Callable[[Refusal], None]) -> UpstreamExchange:
         """Register a call that is about to be sent."""
-        return self.keep(Exchange(call, end))
+        return self.keep(UpstreamExchange(call, end))
 
-    def keep(self, exchange: Exchange) -> Exchange:
+    def keep(self, exchange: UpstreamExchange) -> UpstreamExchange:
         """Register what runs."""
         self._open[exchange] = None
         return exchange
 
-    def finish(self, exchange: Exchange) -> None:
+    def finish(self, exchange: UpstreamExchange) -> None:
         """Forget what runs no more; finishing twice is harmless."""
         self._open.pop(exchange, None)
 
@@ -147,7 +147,7 @@ class Running:
 
         exchange = self.begin(call, end)
         timer = asyncio.get_running_loop().call_later(_DRAIN_S, self._drained, exchange)
-        self._drains[exchange] = Drain(reply, timer)
+        self._drains[exchange] = DrainedReply(reply, timer)
         self._end_excess(call.inbound.principal.key)
         while len(self._drains) > _DRAINS or sum(size_of(one.call) for one in self._drains) > KEPT_BYTES:
             self._drained(next(iter(self._drains)))
@@ -158,7 +158,7 @@ class Running:
             self._drained(exchange)
             self.spawn(drain.reply.close(drain=False))
 
-    def _drained(self, exchange: Exchange) -> None:
+    def _drained(self, exchange: UpstreamExchange) -> None:
         drain = self._drains.pop(exchange, None)
         if drain is not None:
             drain.timer.cancel()
@@ -203,11 +203,11 @@ class Running:
                 group.create_task(self._asked(turns, group))
         return max(0, before - len(self._open))
 
-    def _due(self) -> list[Exchange]:
+    def _due(self) -> list[UpstreamExchange]:
         """Return what has to be asked about: what only has to be ended first, then calls, then tasks."""
         now, standing = self._engine.parts.clock.now(), self._engine.parts.policy.standing
         before: Counter[str] = Counter()
-        due: list[tuple[bool, int, int, Exchange]] = []
+        due: list[tuple[bool, int, int, UpstreamExchange]] = []
         for exchange in self._open:
             expired = exchange.expired(now.unix_ns)
             old = now.monotonic_ns - exchange.asked_ns >= exchange.again_ns
@@ -217,12 +217,12 @@ class Running:
                 before[caller] += 1
         return [exchange for *_, exchange in sorted(due, key=itemgetter(0, 1, 2))]
 
-    async def _asked(self, turns: Iterator[Exchange], group: asyncio.TaskGroup) -> None:
+    async def _asked(self, turns: Iterator[UpstreamExchange], group: asyncio.TaskGroup) -> None:
         for exchange in turns:
             if exchange in self._open:
                 await self._again(exchange, group)
 
-    async def _again(self, exchange: Exchange, group: asyncio.TaskGroup) -> None:
+    async def _again(self, exchange: UpstreamExchange, group: asyncio.TaskGroup) -> None:
         parts = self._engine.parts
         now = parts.clock.now()
         if exchange.expired(now.unix_ns):
@@ -239,7 +239,7 @@ class Running:
         if isinstance(outcome, Refusal) and exchange in self._open:
             group.create_task(self._refused(exchange, call, outcome))  # a journal that hangs must not delay other calls
 
-    async def _refused(self, exchange: Exchange, call: Call, refusal: Refusal) -> None:
+    async def _refused(self, exchange: UpstreamExchange, call: Call, refusal: Refusal) -> None:
         try:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_RECORD_S):
@@ -247,7 +247,7 @@ class Running:
         finally:
             self._end(exchange, stopped(refusal))
 
-    def _end(self, exchange: Exchange, refusal: Refusal) -> None:
+    def _end(self, exchange: UpstreamExchange, refusal: Refusal) -> None:
         if exchange in self._open:
             self.finish(exchange)
             exchange.end(refusal)

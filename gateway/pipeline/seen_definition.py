@@ -19,14 +19,14 @@ from gateway.admission.inbound import Inbound
 from gateway.admission.listing import LISTED_BY
 from gateway.admission.policy_input import DefinitionStatus, Target
 from gateway.admission.question import target
-from gateway.pipeline.discovery_limits import Look, SharedLooks
+from gateway.pipeline.discovery_limits import Look, SharedDiscovery
 from gateway.pipeline.listing_failures import ListingFailed
-from gateway.pipeline.ports import Definitions, Presented, ViewKey
+from gateway.pipeline.ports import PresentationCache, Presented, ViewKey
 
 _REMEMBERED: Final = 20_000
 
 
-class Sight(Struct, frozen=True, kw_only=True):
+class SeenDefinition(Struct, frozen=True, kw_only=True):
     """What is seen of a target: the view it was looked up in, and its presentation there."""
 
     wanted: Target | None
@@ -73,24 +73,24 @@ def credential_of(route: Route, subject: str) -> str:
     return f"{route.url} {name}/{subject}" if credential and credential.per == "principal" else f"{route.url} {name}"
 
 
-class Presentation:
+class DefinitionFinder:
     """Finds what is presented, listing the upstream first if that is not known yet."""
 
-    def __init__(self, definitions: Definitions, looks: SharedLooks, *, several_issuers: bool) -> None:
+    def __init__(self, definitions: PresentationCache, looks: SharedDiscovery, *, several_issuers: bool) -> None:
         """Take the cache of definitions, and the looks; credentials per principal are remembered here, bounded."""
         self.definitions: Final = definitions
         self._several_issuers: Final = several_issuers
         self._credentials: Final[OrderedDict[tuple[str, str], tuple[str, str]]] = OrderedDict()
         self._looks: Final = looks
 
-    async def sight(self, inbound: Inbound, revision: str, look: Look, *, insist: bool = True) -> Sight:
+    async def sight(self, inbound: Inbound, revision: str, look: Look, *, insist: bool = True) -> SeenDefinition:
         """Return what is presented for the target of `inbound` under policy `revision`.
 
         Without `insist`, a list that failed a moment ago is not read again.
         """
         wanted = target(inbound)
         if wanted.type not in LISTED_BY:
-            return Sight(wanted=None, view=self.view(inbound, revision))
+            return SeenDefinition(wanted=None, view=self.view(inbound, revision))
         failed, recalled = None, False
         for method in LISTED_BY[wanted.type]:
             sight = self._seen(inbound, revision, wanted)
@@ -131,7 +131,7 @@ class Presentation:
             self._credentials.popitem(last=False)
         return self.viewed(inbound, credential)
 
-    def confirms(self, inbound: Inbound, sight: Sight, view: ViewKey | None) -> bool:
+    def confirms(self, inbound: Inbound, sight: SeenDefinition, view: ViewKey | None) -> bool:
         """Return whether the decision's credential sees what was judged, and no news of it came meanwhile."""
         wanted = sight.wanted
         if wanted is None:
@@ -143,15 +143,17 @@ class Presentation:
             return now is None and sight.generations == self._generations(inbound, wanted)
         return now is not None and now.definition.sha256 == sight.presented.definition.sha256
 
-    def _seen(self, inbound: Inbound, revision: str, wanted: Target) -> Sight:
+    def _seen(self, inbound: Inbound, revision: str, wanted: Target) -> SeenDefinition:
         view = self.view(inbound, revision)
         presented = self._presented(view, wanted)
         if presented is not None:
-            return Sight(wanted=wanted, view=view, presented=presented)
+            return SeenDefinition(wanted=wanted, view=view, presented=presented)
         generations = self._generations(inbound, wanted)  # before the lookup, so that news between the two is noticed
         presented = self._presented(view, wanted)
         ambiguous = view is not None and presented is None and self.definitions.ambiguous(view, wanted)
-        return Sight(wanted=wanted, view=view, ambiguous=ambiguous, presented=presented, generations=generations)
+        return SeenDefinition(
+            wanted=wanted, view=view, ambiguous=ambiguous, presented=presented, generations=generations
+        )
 
     def _presented(self, view: ViewKey | None, wanted: Target) -> Presented | None:
         return self.definitions.seen(view, wanted) if view else None

@@ -14,7 +14,7 @@ from gateway.pipeline.call import Call
 _REMEMBERED: Final = 20_000
 
 
-class Passages:
+class StandingPermits:
     """The last permitted call of each sender, bounded."""
 
     def __init__(self) -> None:

@@ -22,7 +22,7 @@ from gateway.admission.refusal import Refusal
 from gateway.pipeline.call import Call
 from gateway.pipeline.definition_discovery import list_request
 from gateway.pipeline.engine import Engine, outbound
-from gateway.pipeline.running_calls import KEPT_BYTES, Exchange, Running, size_of
+from gateway.pipeline.running_calls import KEPT_BYTES, RunningCalls, UpstreamExchange, size_of
 from gateway.protocol.json_values import as_object
 from gateway.protocol.message import Notification, Request, Response, read_reply
 from gateway.protocol.methods import lookup
@@ -49,11 +49,11 @@ class Task(Struct, frozen=True, kw_only=True):
 class Tasks:
     """The tasks that run, as far as this worker saw them begin."""
 
-    def __init__(self, engine: Engine, running: Running) -> None:
+    def __init__(self, engine: Engine, running: RunningCalls) -> None:
         """Take what records and sends, and what asks about them again."""
         self._engine: Final = engine
         self._running: Final = running
-        self._known: Final[dict[_Key, Exchange]] = {}
+        self._known: Final[dict[_Key, UpstreamExchange]] = {}
         self._timers: Final[dict[_Key, asyncio.TimerHandle]] = {}
         self._size = 0
 
@@ -87,7 +87,7 @@ class Tasks:
             self._forget(key)
             self._cancel(call, task.id, refusal)
 
-        exchange = Exchange(call, end, again_ns=_AGAIN_NS)
+        exchange = UpstreamExchange(call, end, again_ns=_AGAIN_NS)
         exchange.expires_ns = None
         self._known[key] = self._running.keep(exchange)
         self._size += size_of(call)

@@ -14,16 +14,16 @@ import msgspec
 from msgspec import Struct
 
 from gateway.artifact.json_types import Json
-from gateway.artifact.manifest import Metadata, content_id, rfc3339
+from gateway.artifact.manifest import BundleMetadata, content_id, rfc3339
 from gateway.artifact.pack import Packed, canonical, pack
 from gateway.artifact.signing import SigningKey, ephemeral_key
 from gateway.library import library
 from gateway.policy.lowest_gateway import lowest_gateway
-from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.rego.opa_cli import OpaCommand
 from gateway.policy.rego.own_data import missing_own_data
-from gateway.policy.rego.staged_rego import Policies, Verifier
+from gateway.policy.rego.staged_rego import VerifiedRego, Verifier
 from gateway.policy.rules.condition_hints import condition_hints
-from gateway.policy.rules.cross_checks import Known, contradictions
+from gateway.policy.rules.cross_checks import CheckContext, contradictions
 from gateway.policy.rules.data_classes import uncleared_agents
 from gateway.policy.rules.policy_data import bundle_data
 from gateway.policy.rules.reviewed_words import carried_words, unreviewed_pins
@@ -31,7 +31,7 @@ from gateway.policy.rules.rule_names import rule_names
 from gateway.policy.rules.rule_reasons import ended_rules, rule_reasons
 from gateway.policy.sequence import next_sequence
 from gateway.policy.smoke_test import ARCHIVE, rehearsed
-from gateway.policy.sources.environment import Environment, Reader
+from gateway.policy.sources.environment import Environment, EnvironmentReader
 from gateway.policy.sources.problem import Problem, Problems, refusal
 
 _DAY_S: Final = 86_400
@@ -59,7 +59,7 @@ class Built(Struct, frozen=True, kw_only=True):
     warnings: tuple[Problem, ...] = ()
 
 
-class Terms(Struct, frozen=True, kw_only=True):
+class BuildStamp(Struct, frozen=True, kw_only=True):
     """Under what a content is issued: its number, its times, and where it came from."""
 
     seq: int
@@ -75,7 +75,7 @@ class Content(Struct, frozen=True, kw_only=True):
     """What a build is made of, checked: the files that are packed and what they came from."""
 
     environment: Environment
-    policies: Policies
+    policies: VerifiedRego
     data: Json
     files: dict[str, bytes]
     time: float
@@ -95,9 +95,9 @@ class Builder:
     def __init__(self, state: Path, opa: Path, *, key: SigningKey | None = None, stock: Path | None = None) -> None:
         self.key = key or ephemeral_key()
         self._state = state
-        self._opa = Opa(opa)
+        self._opa = OpaCommand(opa)
         self._stock = stock or library()
-        self._reader = Reader()
+        self._reader = EnvironmentReader()
         self._verifier = Verifier(self._opa, state)
 
     def content(self, source: PolicySource, time: float) -> Content | Problems:
@@ -107,8 +107,8 @@ class Builder:
         problems = [*_found(policies), *_found(environment)]
         warnings: list[Problem] = []
         if isinstance(environment, Environment):
-            names = policies.requirements.keys() if isinstance(policies, Policies) else None
-            problems += contradictions(environment, Known(names, time))
+            names = policies.requirements.keys() if isinstance(policies, VerifiedRego) else None
+            problems += contradictions(environment, CheckContext(names, time))
             of_rules = rule_names(environment, time)
             problems += of_rules.problems
             problems += rule_reasons(environment, time)
@@ -144,7 +144,7 @@ class Builder:
         except (OSError, ValueError) as error:
             remedy = "Make the state directory writable, or restore the file."
             return refusal([Problem(str(self._state), 0, f"gives no sequence number: {error}.", remedy)])
-        made = issued(content, Terms(seq=seq, built=content.time), self.key)
+        made = issued(content, BuildStamp(seq=seq, built=content.time), self.key)
         return Built(
             revision=made.revision,
             seq=seq,
@@ -159,15 +159,15 @@ class Builder:
     def rehearse(self, content: Content) -> list[Problem]:
         """What a real OPA says against the packed content; empty when it loads and answers."""
         with tempfile.TemporaryDirectory(prefix="mcp-admission-") as scratch:
-            made = issued(content, Terms(seq=0, built=content.time))
+            made = issued(content, BuildStamp(seq=0, built=content.time))
             (Path(scratch) / ARCHIVE).write_bytes(made.content)
             return rehearsed(content.environment, self._opa, Path(scratch))
 
 
-def issued(content: Content, terms: Terms, key: SigningKey | None = None) -> Packed:
+def issued(content: Content, terms: BuildStamp, key: SigningKey | None = None) -> Packed:
     """The bundle of a content under these terms; unsigned without a key."""
     end = "" if terms.days is None else rfc3339(terms.built + terms.days * _DAY_S)
-    metadata = Metadata(
+    metadata = BundleMetadata(
         environment=content.environment.name,
         seq=terms.seq,
         commit=terms.commit,

@@ -18,10 +18,10 @@ from msgspec.structs import replace
 from gateway.artifact.json_types import Json
 from gateway.library import library
 from gateway.policy.build import Builder, Content, PolicySource
-from gateway.policy.rego.opa_cli import Opa
-from gateway.policy.rego.overlay import Sources, lay
-from gateway.policy.rego.rego_checks import Looked, Wanted, checked, counted, covered, formatted, tested
-from gateway.policy.rego.staged_tree import Tree, written
+from gateway.policy.rego.opa_cli import OpaCommand
+from gateway.policy.rego.overlay import StagedSources, lay
+from gateway.policy.rego.rego_checks import CheckedRego, RequiredCoverage, checked, counted, covered, formatted, tested
+from gateway.policy.rego.staged_tree import StagedTree, written
 from gateway.policy.rules.masked_reads import ANY_SERVER, wholesale
 from gateway.policy.rules.rule_conditions import exception_of
 from gateway.policy.scenarios import failed
@@ -35,7 +35,7 @@ class Stage(Struct, frozen=True, kw_only=True):
 
     of: str
     name: str
-    looked: Looked
+    looked: CheckedRego
     took_s: float
 
 
@@ -119,9 +119,9 @@ class Checking(Struct, frozen=True, kw_only=True):
         return Builder(self.state, self.opa, stock=self.library())
 
     def _of_rego(self, policy: Path) -> Iterator[Stage]:
-        opa = Opa(self.opa)
+        opa = OpaCommand(self.opa)
         sources, problems = lay(policy, self.library())
-        yield _stage("rego", "sources", lambda: Looked(_own(sources), problems))
+        yield _stage("rego", "sources", lambda: CheckedRego(_own(sources), problems))
         if problems:
             return
         with tempfile.TemporaryDirectory(prefix="mcp-admission-") as scratch:
@@ -131,23 +131,23 @@ class Checking(Struct, frozen=True, kw_only=True):
             if not checks.looked.problems:
                 yield from self._of_tests(tree, opa)
 
-    def _of_tests(self, tree: Tree, opa: Opa) -> Iterator[Stage]:
+    def _of_tests(self, tree: StagedTree, opa: OpaCommand) -> Iterator[Stage]:
         yield _stage("rego", "format", partial(_authored, tree, partial(formatted, tree, opa)))
         tests = _stage("rego", "tests", partial(_authored, tree, partial(tested, tree, opa)))
         yield tests
         if not tests.looked.problems:
-            wanted = Wanted(self.least_coverage, self.own_coverage_is_wished)
+            wanted = RequiredCoverage(self.least_coverage, self.own_coverage_is_wished)
             yield _stage("rego", "coverage", partial(_authored, tree, partial(covered, tree, opa, wanted)))
 
     def _of_environment(self, builder: Builder, source: PolicySource) -> Iterator[Stage]:
         found: list[Content] = []
 
-        def looked() -> Looked:
+        def looked() -> CheckedRego:
             content = builder.content(source, self.now)
             if isinstance(content, Problems):
-                return Looked("the YAML against the data schemas", content.problems)
+                return CheckedRego("the YAML against the data schemas", content.problems)
             found.append(content)
-            return Looked(
+            return CheckedRego(
                 _held(_summary(content)),
                 wishes=_wholesale(content),
                 details=_recorded(content),
@@ -161,32 +161,34 @@ class Checking(Struct, frozen=True, kw_only=True):
             if not bundle.looked.problems:
                 yield _stage(source.environment, "scenarios", lambda: self._decided(content))  # noqa: B023 - as above
 
-    def _decided(self, content: Content) -> Looked:
+    def _decided(self, content: Content) -> CheckedRego:
         count = len(list(content.environment.scenarios_placed()))
-        return Looked(counted(count, "scenario"), failed(content, Opa(self.opa), self.now))
+        return CheckedRego(counted(count, "scenario"), failed(content, OpaCommand(self.opa), self.now))
 
 
-def _stage(of: str, name: str, look: Callable[[], Looked]) -> Stage:
+def _stage(of: str, name: str, look: Callable[[], CheckedRego]) -> Stage:
     began = time.monotonic()
     looked = look()
     return Stage(of=of, name=name, looked=looked, took_s=time.monotonic() - began)
 
 
-def _authored(tree: Tree, look: Callable[[], Looked]) -> Looked:
+def _authored(tree: StagedTree, look: Callable[[], CheckedRego]) -> CheckedRego:
     """What was looked at, in terms of the author's files."""
     looked = look()
     problems = [tree.sources.authored(problem) for problem in looked.problems]
     return replace(looked, problems=problems, wishes=[tree.sources.authored(wish) for wish in looked.wishes])
 
 
-def _own(sources: Sources) -> str:
+def _own(sources: StagedSources) -> str:
     if sources.is_stock:
         return f"{counted(len(sources.files), 'file')} of the stock library"
     return f"{counted(len(sources.own), 'own file')} over {len(sources.files) - len(sources.own)} of the stock library"
 
 
-def _rehearsed(builder: Builder, content: Content) -> Looked:
-    return Looked(f"{counted(len(content.files), 'file')}, loaded and asked by a real OPA", builder.rehearse(content))
+def _rehearsed(builder: Builder, content: Content) -> CheckedRego:
+    return CheckedRego(
+        f"{counted(len(content.files), 'file')}, loaded and asked by a real OPA", builder.rehearse(content)
+    )
 
 
 def _wholesale(content: Content) -> list[Problem]:

@@ -5,11 +5,11 @@ Rule 1: the file has the form of an environment's scenarios; who asks is found i
 
 from pathlib import Path
 
-from gateway.artifact.artifact import Artefact
+from gateway.artifact.artifact import Artifact
 from gateway.artifact.json_types import Json
-from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.rego.opa_cli import OpaCommand
 from gateway.policy.rules.identity_index import indexed_identities
-from gateway.policy.scenario_run import Asking
+from gateway.policy.scenario_run import ScenarioOpa
 from gateway.policy.scenarios import credentials, scenarios, unmet
 from gateway.policy.sources.document import Document, read_document
 from gateway.policy.sources.problem import Problem
@@ -27,12 +27,12 @@ def read_golden(place: Path) -> Document | list[Problem]:
     return violations(document, "scenarios") or document
 
 
-def undecided(artefact: Artefact, data: Json, document: Document, *, opa: Opa, now: float) -> list[Problem]:
+def undecided(artefact: Artifact, data: Json, document: Document, *, opa: OpaCommand, now: float) -> list[Problem]:
     """The scenarios that the artefact does not decide as wanted; those without a time are of `now` (Unix seconds)."""
     placed = [(document, f"/scenarios/{number}", entry) for number, entry in enumerate(document.value["scenarios"])]
     told = scenarios(placed, registered(data), now)
     known = credentials(data, [each.acting for each in told])
-    return unmet(told, Asking(opa, artefact.content, known), data)
+    return unmet(told, ScenarioOpa(opa, artefact.content, known), data)
 
 
 def registered(data: Json) -> dict[str, Json]:

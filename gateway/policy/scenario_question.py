@@ -39,7 +39,7 @@ _SOMEBODY: Final = "-"
 """The subject or client of a token whose identity does not state it."""
 
 
-class Asked(Struct, frozen=True, kw_only=True):
+class StatedQuestion(Struct, frozen=True, kw_only=True):
     """Who wants to do what, when (Unix seconds); `drifted` are the classes in which the definition left its pin."""
 
     agent: str
@@ -58,7 +58,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     drifted: tuple[DriftClass, ...] = ()
 
 
-class Acting(Struct, frozen=True):
+class ActingCaller(Struct, frozen=True):
     """A principal that acts as the agent, how it was chosen, and the credentials that it needs besides the bundle's."""
 
     principal: Principal
@@ -66,11 +66,11 @@ class Acting(Struct, frozen=True):
     credentials: Mapping[str, Any] = {}
 
 
-def asked(entry: Mapping[str, Any], *, now: float) -> Asked:
+def asked(entry: Mapping[str, Any], *, now: float) -> StatedQuestion:
     """The question of a scenario, or of a command line in the same words."""
     definition: Any = entry.get("definition", "pinned")
     at = entry.get("at")
-    return Asked(
+    return StatedQuestion(
         agent=entry["agent"],
         server=entry["server"],
         target=_target(entry),
@@ -107,7 +107,7 @@ def _direction(method: str) -> str:
     return "server" if sides == {"server"} else "client"
 
 
-def question(asked: Asked, acting: Acting, data: Json) -> PolicyInput:
+def question(asked: StatedQuestion, acting: ActingCaller, data: Json) -> PolicyInput:
     """The policy input, with the definition that the catalog's pin leads one to expect."""
     revision, era = _revision(asked.method)
     return PolicyInput(
@@ -128,7 +128,7 @@ def question(asked: Asked, acting: Acting, data: Json) -> PolicyInput:
     )
 
 
-def _phase(asked: Asked) -> Phase:
+def _phase(asked: StatedQuestion) -> Phase:
     return "server_request" if _direction(asked.method) == "server" else "request"
 
 
@@ -139,7 +139,7 @@ def _revision(method: str) -> tuple[str, Era]:
     return newest, "modern" if newest >= "2026" else "legacy"
 
 
-def acting(asked: Asked, agents: Mapping[str, Json]) -> Acting:
+def acting(asked: StatedQuestion, agents: Mapping[str, Json]) -> ActingCaller:
     """Return the principal: an unexpired token of the agent, an identity, none, or a token for this question.
 
     Where claims are stated or unknown it is an identity that they fit: only JWTs have claims.
@@ -148,17 +148,19 @@ def acting(asked: Asked, agents: Mapping[str, Json]) -> Acting:
     tokens: list[Json] = [] if asked.unknown or asked.token else entry.get("tokens", [])
     for token in tokens:
         if "expires" not in token or unix_seconds(token["expires"]) > asked.at:
-            return Acting(_bearer(token["sha256"], asked), f"with the token that {token['holder']} holds")
+            return ActingCaller(_bearer(token["sha256"], asked), f"with the token that {token['holder']} holds")
     for identity in _fitting(asked, entry):
-        return Acting(_identified(identity, asked), f"with a JWT of {identity['issuer']}")
+        return ActingCaller(_identified(identity, asked), f"with a JWT of {identity['issuer']}")
     if entry.get("anonymous", False):
-        return Acting(ANONYMOUS, "without a credential, as the anonymous agent")
+        return ActingCaller(ANONYMOUS, "without a credential, as the anonymous agent")
     digest = hashlib.sha256(f"asked for {asked.agent}".encode()).hexdigest()
     credential = {digest: {"agent": asked.agent, "holder": "", "expires": None}}
-    return Acting(_bearer(digest, asked), "with a token made up for this question (the agent has none)", credential)
+    return ActingCaller(
+        _bearer(digest, asked), "with a token made up for this question (the agent has none)", credential
+    )
 
 
-def _fitting(asked: Asked, entry: Json) -> list[Json]:
+def _fitting(asked: StatedQuestion, entry: Json) -> list[Json]:
     """The identities of an agent that what is stated of the token does not contradict."""
     stated = {field: text for field, text in asked.token.items() if field != "claims"}
     return [
@@ -168,11 +170,11 @@ def _fitting(asked: Asked, entry: Json) -> list[Json]:
     ]
 
 
-def _bearer(digest: str, asked: Asked) -> Principal:
+def _bearer(digest: str, asked: StatedQuestion) -> Principal:
     return Principal(kind="service", method="token", groups=list(asked.groups), credential_sha256=digest)
 
 
-def _identified(identity: Json, asked: Asked) -> Principal:
+def _identified(identity: Json, asked: StatedQuestion) -> Principal:
     group = [identity["group"]] if "group" in identity else []
     filled: dict[ClaimField, Any] = {
         "subject": asked.token.get("subject", identity.get("subject", _SOMEBODY)),
@@ -189,7 +191,7 @@ def _identified(identity: Json, asked: Asked) -> Principal:
     )
 
 
-def contradiction(asked: Asked, agents: Mapping[str, Json]) -> str:
+def contradiction(asked: StatedQuestion, agents: Mapping[str, Json]) -> str:
     """Why the question contradicts itself; empty where it does not."""
     if asked.groups and "groups" in asked.unknown:
         return "has `groups`, and says that they are unknown"
@@ -205,7 +207,7 @@ def contradiction(asked: Asked, agents: Mapping[str, Json]) -> str:
     return ""
 
 
-def pin_of(asked: Asked, data: Json) -> Json | None:
+def pin_of(asked: StatedQuestion, data: Json) -> Json | None:
     """The pin of the target that the catalog lists; None where it lists none, or without one."""
     targets = data["catalog"]["targets"].get(asked.server, {})
     target, kinds = asked.target, {"tool": "tools", "prompt": "prompts", "resource": "resources"}
@@ -216,7 +218,7 @@ def pin_of(asked: Asked, data: Json) -> Json | None:
     return None if found is None else found["pin"]
 
 
-def _definition(asked: Asked, data: Json) -> Definition:
+def _definition(asked: StatedQuestion, data: Json) -> Definition:
     pin = pin_of(asked, data)
     if pin is None:
         return Definition(sha256=_other("unpinned"), parts={}, annotations={})

@@ -19,7 +19,7 @@ from gateway.admission.enforce import ruling
 from gateway.admission.facts import with_facts
 from gateway.admission.policy_input import PolicyInput
 from gateway.admission.record import Enforced
-from gateway.policy.rego.opa_cli import Opa, complaints, is_evaluation_error
+from gateway.policy.rego.opa_cli import OpaCommand, complaints, is_evaluation_error
 from gateway.policy.smoke_test import ARCHIVE
 
 _QUERY: Final = """[answers |
@@ -50,10 +50,10 @@ class Ruled(Struct, frozen=True):
         return [ground.rule for ground in self.answer.grounds]
 
 
-class Asking(Struct, frozen=True):
+class ScenarioOpa(Struct, frozen=True):
     """A bundle and the OPA that answers from it; `credentials` is its index with those made up for the questions."""
 
-    opa: Opa
+    opa: OpaCommand
     bundle: bytes
     credentials: Mapping[str, Any]
 

@@ -15,7 +15,7 @@ from typing import Final
 from msgspec import Struct
 
 from gateway.policy.build import Content
-from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.rego.opa_cli import OpaCommand
 from gateway.policy.scenarios import failed
 from gateway.policy.sources.problem import Problem
 
@@ -47,7 +47,7 @@ class ScenarioRuns:
     """Runs the scenarios of the newest save."""
 
     def __init__(self, opa: Path, report: Callable[[ScenarioRun], None], run: Run | None = None) -> None:
-        self._opa = Opa(opa, DEADLINE_S)
+        self._opa = OpaCommand(opa, DEADLINE_S)
         self._report = report
         self._run = run or self._failed
         self._newest: _Save | None = None

@@ -9,10 +9,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from gateway.artifact.json_types import Json
-from gateway.policy.build import Content, Terms, issued
-from gateway.policy.rego.opa_cli import Opa
-from gateway.policy.scenario_question import Acting, Asked, acting, asked, contradiction, pin_of, question
-from gateway.policy.scenario_run import Asking, NoDecision, Ruled
+from gateway.policy.build import BuildStamp, Content, issued
+from gateway.policy.rego.opa_cli import OpaCommand
+from gateway.policy.scenario_question import (
+    ActingCaller,
+    StatedQuestion,
+    acting,
+    asked,
+    contradiction,
+    pin_of,
+    question,
+)
+from gateway.policy.scenario_run import NoDecision, Ruled, ScenarioOpa
 from gateway.policy.sources.document import Document
 from gateway.policy.sources.problem import Problem
 
@@ -23,8 +31,8 @@ class Scenario(Struct, frozen=True):
     document: Document
     pointer: str
     entry: Json
-    asked: Asked
-    acting: Acting
+    asked: StatedQuestion
+    acting: ActingCaller
     contradiction: str = ""
 
 
@@ -41,26 +49,26 @@ def scenarios(placed: Placed, agents: Mapping[str, Json], now: float) -> list[Sc
     return found
 
 
-def failed(content: Content, opa: Opa, now: float) -> list[Problem]:
+def failed(content: Content, opa: OpaCommand, now: float) -> list[Problem]:
     """The scenarios of an environment that do not end as wanted."""
     told = scenarios(content.environment.scenarios_placed(), content.environment.agents_by_id(), now)
     return unmet(told, asking(content, opa, [each.acting for each in told]), content.data)
 
 
-def unmet(told: Sequence[Scenario], asking: Asking, data: Json) -> list[Problem]:
+def unmet(told: Sequence[Scenario], asking: ScenarioOpa, data: Json) -> list[Problem]:
     """The scenarios that do not end as wanted, by the bundle that is asked; `data` is what it carries."""
     rulings = asking.rulings([question(each.asked, each.acting, data) for each in told])
     judged = zip(told, rulings, strict=True)
     return [problem for scenario, ruled in judged if (problem := _judged(scenario, ruled, data))]
 
 
-def asking(content: Content, opa: Opa, actings: Iterable[Acting]) -> Asking:
+def asking(content: Content, opa: OpaCommand, actings: Iterable[ActingCaller]) -> ScenarioOpa:
     """The bundle of a content, ready for questions by these principals."""
-    packed = issued(content, Terms(seq=0, built=content.time))
-    return Asking(opa, packed.content, credentials(content.data, actings))
+    packed = issued(content, BuildStamp(seq=0, built=content.time))
+    return ScenarioOpa(opa, packed.content, credentials(content.data, actings))
 
 
-def credentials(data: Json, actings: Iterable[Acting]) -> Json:
+def credentials(data: Json, actings: Iterable[ActingCaller]) -> Json:
     """The bundle's index of credentials, with those that were made up for questions."""
     known: Json = dict(data["index"]["credentials"])
     for each in actings:

@@ -14,7 +14,7 @@ from msgspec import Struct, to_builtins
 from gateway.admission.policy_input import AskedMessage, Client, Context, Gateway, PolicyInput, Server, Target
 from gateway.admission.principal import Principal
 from gateway.admission.question import moment
-from gateway.policy.rego.opa_cli import Opa, complaints
+from gateway.policy.rego.opa_cli import OpaCommand, complaints
 from gateway.policy.sources.environment import Environment
 from gateway.policy.sources.problem import Problem
 
@@ -37,20 +37,20 @@ CANARY: Final = PolicyInput(
 """A call by nobody to a server that no catalog can list: `-` is no server id."""
 
 
-class Rehearsal(Struct, frozen=True):
+class SmokeTest(Struct, frozen=True):
     """What became of loading a bundle: what is wrong with it, and which of its patterns OPA cannot compile."""
 
     problems: tuple[Problem, ...]
     broken: tuple[str, ...] = ()
 
 
-def rehearsed(environment: Environment, opa: Opa, within: Path) -> list[Problem]:
+def rehearsed(environment: Environment, opa: OpaCommand, within: Path) -> list[Problem]:
     """What is wrong with the bundle that lies in `within`; empty when it answers as it must."""
     rehearsal = loaded({test.operand for _, _, test in environment.tests("matches")}, opa, within)
     return [*rehearsal.problems, *_broken(environment, rehearsal.broken)]
 
 
-def loaded(patterns: Iterable[str], opa: Opa, within: Path) -> Rehearsal:
+def loaded(patterns: Iterable[str], opa: OpaCommand, within: Path) -> SmokeTest:
     """What a real OPA makes of the bundle that lies in `within`, and of the regular expressions of its rules."""
     asked = sorted(patterns)
     question = orjson.dumps({"canary": to_builtins(CANARY), "patterns": asked})
@@ -59,10 +59,10 @@ def loaded(patterns: Iterable[str], opa: Opa, within: Path) -> Rehearsal:
         within=within, stdin=question,
     )  # fmt: skip
     if ran.code:
-        return Rehearsal(tuple(_unloadable(problem) for problem in complaints(ran)))
+        return SmokeTest(tuple(_unloadable(problem) for problem in complaints(ran)))
     value = _value(ran.report())
     problems = [*_unrefused(value.get("answers", [])), *_unsealed(value.get("unsealed", ["all"]))]
-    return Rehearsal(tuple(problems), tuple(value.get("broken", asked)))
+    return SmokeTest(tuple(problems), tuple(value.get("broken", asked)))
 
 
 def _value(report: Any) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from gateway.policy.build_failure import failed_build
 from gateway.policy.rego.overlay import list_rego
 from gateway.policy.sources.environment import list_environment
 from gateway.policy.sources.problem import Problem, Problems
-from gateway.policy.sources.source_files import Listing
+from gateway.policy.sources.source_files import DirectoryListing
 
 STEP_MS: Final = 20
 """How long the file system must be quiet before a build starts."""
@@ -35,7 +35,7 @@ FileState = tuple[str, tuple[int, ...]]
 """A file's name in problems, and what the file system says about it; a problem's text, and nothing."""
 
 
-class Published(Struct, frozen=True, kw_only=True):
+class SavePublished(Struct, frozen=True, kw_only=True):
     """A revision is served from now on; `seconds` is the time that its build took, `warnings` what it reports."""
 
     environment: str
@@ -47,7 +47,7 @@ class Published(Struct, frozen=True, kw_only=True):
     warnings: tuple[Problem, ...] = ()
 
 
-class Refused(Struct, frozen=True, kw_only=True):
+class SaveRefused(Struct, frozen=True, kw_only=True):
     """A save that does not build; `in_force` is the revision that stays, empty when there is none yet."""
 
     environment: str
@@ -55,14 +55,14 @@ class Refused(Struct, frozen=True, kw_only=True):
     in_force: str
 
 
-class Restored(Struct, frozen=True, kw_only=True):
+class SaveRestored(Struct, frozen=True, kw_only=True):
     """A save after a refusal brought the content in force back; nothing new is published."""
 
     environment: str
     revision: str
 
 
-Event = Published | Refused | Restored
+Event = SavePublished | SaveRefused | SaveRestored
 Report = Callable[[Event], None]
 Checked = Callable[[Content, str], None]
 """Takes the content of each save that builds, and the revision by which it is in force."""
@@ -104,7 +104,7 @@ class Publisher:
         outcome = await asyncio.to_thread(self._build, above)
         event = self._published(outcome, time.monotonic() - began) if isinstance(outcome, Built) else outcome
         if event is not None:
-            self._refused = isinstance(event, Refused)
+            self._refused = isinstance(event, SaveRefused)
             self._report(event)
         if self._checked is not None and self._content is not None and self.current is not None:
             self._checked(self._content, self.current.revision)
@@ -137,7 +137,7 @@ class Publisher:
             self._seen = state
             await self.publish(above=above)
 
-    def _build(self, above: int) -> Built | Refused | Restored | None:
+    def _build(self, above: int) -> Built | SaveRefused | SaveRestored | None:
         try:
             outcome = self._attempt(above)
         except Exception as error:  # noqa: BLE001 - a full disk, a file that went, an error of ours: the save is refused
@@ -159,7 +159,7 @@ class Publisher:
                 self._report(self._refusal(failed_build(error, f"bundles/{self._source.environment}", ())))
             self._refused = True
 
-    def _attempt(self, above: int) -> Built | Refused | Restored | None:
+    def _attempt(self, above: int) -> Built | SaveRefused | SaveRestored | None:
         name = self._source.environment
         self._content = None
         content = self._builder.content(self._source, time.time())
@@ -167,21 +167,21 @@ class Publisher:
             return self._refusal(content)
         if self.current is not None and content.identity == self.current.content_id:
             self._content = content
-            return Restored(environment=name, revision=self.current.revision) if self._refused else None
+            return SaveRestored(environment=name, revision=self.current.revision) if self._refused else None
         built = self._builder.finished(content, above=above)
         if not isinstance(built, Built):
             return self._refusal(built)
         self._content = content
         return built
 
-    def _refusal(self, problems: Problems) -> Refused:
+    def _refusal(self, problems: Problems) -> SaveRefused:
         in_force = self.current.revision if self.current is not None else ""
-        return Refused(environment=self._source.environment, problems=problems.problems, in_force=in_force)
+        return SaveRefused(environment=self._source.environment, problems=problems.problems, in_force=in_force)
 
-    def _published(self, built: Built, seconds: float) -> Published:
+    def _published(self, built: Built, seconds: float) -> SavePublished:
         self.current = built
         self._endpoint.put(Offer(built.etag, built.content))
-        return Published(
+        return SavePublished(
             environment=self._source.environment,
             revision=built.revision,
             seq=built.seq,
@@ -219,7 +219,7 @@ async def _bursts(directories: Sequence[Path], *, recursive: bool) -> AsyncGener
     yield
 
 
-def _listings(source: PolicySource) -> list[Listing]:
+def _listings(source: PolicySource) -> list[DirectoryListing]:
     """What lies in the directories that a build reads."""
     return [list_rego(source.directory), list_environment(source.directory, source.environment)]
 

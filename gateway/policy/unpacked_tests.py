@@ -12,13 +12,13 @@ from typing import Final
 
 from msgspec import Struct
 
-from gateway.artifact.artifact import Artefact
+from gateway.artifact.artifact import Artifact
 from gateway.artifact.bundle_data import DATA
 from gateway.artifact.layout import COMBINED_REQUIREMENTS
 from gateway.artifact.manifest import Library
 from gateway.artifact.reviewed_file import REVIEWED
-from gateway.policy.rego.opa_cli import Opa
-from gateway.policy.rego.overlay import Sources, is_own, lay, misplaced
+from gateway.policy.rego.opa_cli import OpaCommand
+from gateway.policy.rego.overlay import StagedSources, is_own, lay, misplaced
 from gateway.policy.rego.rego_module import Parser
 from gateway.policy.rego.staged_tree import failing, written
 from gateway.policy.rego.stock_library import carried, deciding
@@ -28,7 +28,7 @@ _TEST: Final = "_test.rego"
 _Files = dict[str, bytes]
 
 
-class Tests(Struct, frozen=True, kw_only=True):
+class UnpackedTests(Struct, frozen=True, kw_only=True):
     """The stock library and the tests of a policy repository, against which artefacts are held."""
 
     library: Path
@@ -38,14 +38,14 @@ class Tests(Struct, frozen=True, kw_only=True):
     """The tests that are the team's own."""
 
 
-def read_tests(policy: Path, library: Path) -> Tests:
+def read_tests(policy: Path, library: Path) -> UnpackedTests:
     """The tests of a policy repository (the directory that may hold `rego/`) and of the stock library."""
     laid, stock = lay(policy, library)[0], lay(library, library)[0].files
     own = {path: content for path, content in laid.files.items() if path in laid.own and path.endswith(_TEST)}
-    return Tests(library=library, known=carried(stock), stock=stock, own=own)
+    return UnpackedTests(library=library, known=carried(stock), stock=stock, own=own)
 
 
-def foreign(artefact: Artefact, tests: Tests, opa: Opa) -> list[Problem]:
+def foreign(artefact: Artifact, tests: UnpackedTests, opa: OpaCommand) -> list[Problem]:
     """What the artefact carries that is neither the stock library that it names nor a team's own Rego nor data."""
     said = artefact.manifest.metadata.library
     if said.digest != tests.known.digest:
@@ -63,7 +63,7 @@ def foreign(artefact: Artefact, tests: Tests, opa: Opa) -> list[Problem]:
     return problems or _disguised({path: held[path] for path in _own(artefact, tests)}, opa)
 
 
-def _disguised(own: _Files, opa: Opa) -> list[Problem]:
+def _disguised(own: _Files, opa: OpaCommand) -> list[Problem]:
     """Own files whose package is not that of their directory: they could speak for the stock."""
     with tempfile.TemporaryDirectory(prefix="mcp-admission-") as scratch:
         for path, content in own.items():
@@ -74,7 +74,7 @@ def _disguised(own: _Files, opa: Opa) -> list[Problem]:
     return problems or misplaced(modules, frozenset())
 
 
-def untested(artefact: Artefact, tests: Tests) -> list[Problem]:
+def untested(artefact: Artifact, tests: UnpackedTests) -> list[Problem]:
     """The requirements of the artefact for which no test is at hand."""
     tested = {PurePosixPath(path).parent for path in tests.own}
     own = sorted({PurePosixPath(path).parent for path in _own(artefact, tests) if "/requirements/" in path})
@@ -82,28 +82,28 @@ def untested(artefact: Artefact, tests: Tests) -> list[Problem]:
     return [Problem(str(place), 0, "has no tests here.", remedy) for place in own if place not in tested]
 
 
-def failed(artefact: Artefact, tests: Tests, opa: Opa) -> list[Problem]:
+def failed(artefact: Artifact, tests: UnpackedTests, opa: OpaCommand) -> list[Problem]:
     """The tests that fail on the artefact's own Rego."""
     own, rego = _own(artefact, tests), _rego(artefact)
     beside = {path: content for path, content in tests.stock.items() if path.endswith(_TEST)}
     stock = {path: content for path, content in rego.items() if path not in own}
     if own:  # the stock's tests know the stock's requirements: with more of them, its decisions are others
         stock[COMBINED_REQUIREMENTS] = tests.stock[COMBINED_REQUIREMENTS]
-    problems = _run(Sources({**stock, **beside}, {}, frozenset(), is_stock=True), tests.library, opa)
+    problems = _run(StagedSources({**stock, **beside}, {}, frozenset(), is_stock=True), tests.library, opa)
     if own:
-        laid = Sources({**rego, **beside, **tests.own}, {}, frozenset(tests.own), is_stock=False)
+        laid = StagedSources({**rego, **beside, **tests.own}, {}, frozenset(tests.own), is_stock=False)
         problems += _run(laid, tests.library, opa)
     return problems
 
 
-def _run(sources: Sources, library: Path, opa: Opa) -> list[Problem]:
+def _run(sources: StagedSources, library: Path, opa: OpaCommand) -> list[Problem]:
     with tempfile.TemporaryDirectory(prefix="mcp-admission-") as scratch:
         return failing(written(sources, library, Path(scratch)), opa)
 
 
-def _rego(artefact: Artefact) -> _Files:
+def _rego(artefact: Artifact) -> _Files:
     return {path: content for path, content in artefact.contents.items() if path.endswith(".rego")}
 
 
-def _own(artefact: Artefact, tests: Tests) -> Iterable[str]:
+def _own(artefact: Artifact, tests: UnpackedTests) -> Iterable[str]:
     return sorted(_rego(artefact).keys() - tests.stock.keys() - {COMBINED_REQUIREMENTS})

@@ -13,20 +13,20 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from gateway.artifact.artifact import Artefact
+from gateway.artifact.artifact import Artifact
 from gateway.artifact.bundle_data import DATA, data_of
 from gateway.artifact.json_types import Json
 from gateway.artifact.rejection import Rejected
-from gateway.artifact.signature_checks import Standing, VerifyingKey, unenforceable, unsigned_by
+from gateway.artifact.signature_checks import EnforcementContext, VerifyingKey, unenforceable, unsigned_by
 from gateway.policy import unpacked_tests
 from gateway.policy.golden import undecided
-from gateway.policy.rego.opa_cli import Opa, complaints
+from gateway.policy.rego.opa_cli import OpaCommand, complaints
 from gateway.policy.rules.policy_data import derived
 from gateway.policy.rules.rule_conditions import tests_of
 from gateway.policy.smoke_test import ARCHIVE, loaded
 from gateway.policy.sources.document import Document
 from gateway.policy.sources.problem import Problem
-from gateway.policy.unpacked_tests import Tests
+from gateway.policy.unpacked_tests import UnpackedTests
 
 _KEY: Final = "key.pem"
 _READ: Final = "verified.tar.gz"
@@ -42,19 +42,19 @@ class Step(Struct, frozen=True):
     told: str = ""
 
 
-class Proof(Struct, frozen=True, kw_only=True):
+class ArtifactProof(Struct, frozen=True, kw_only=True):
     """Against what artefacts are held; the clock is that of the standing."""
 
-    opa: Opa
+    opa: OpaCommand
     keys: tuple[VerifyingKey, ...]
-    standing: Standing
+    standing: EnforcementContext
     library: Path
     """The stock library: what built-ins policies may use."""
-    tests: Tests | None
+    tests: UnpackedTests | None
     """None leaves the tests out."""
     golden: tuple[Document, ...] = ()
 
-    def steps(self, artefact: Artefact) -> Iterator[Step]:
+    def steps(self, artefact: Artifact) -> Iterator[Step]:
         """Every step up to the first that fails."""
         for take in (_signature, _terms, _loads, _library, _tests, _golden):
             step = take(self, artefact)
@@ -68,10 +68,10 @@ class Proof(Struct, frozen=True, kw_only=True):
         return self.standing.unix_ns / _NS
 
 
-Taking = Callable[[Proof, Artefact], Step]
+Taking = Callable[[ArtifactProof, Artifact], Step]
 
 
-def _signature(proof: Proof, artefact: Artefact) -> Step:
+def _signature(proof: ArtifactProof, artefact: Artifact) -> Step:
     rejected = unsigned_by(artefact, proof.keys)
     if rejected is not None:
         return _rejected("signature", artefact, rejected)
@@ -79,7 +79,7 @@ def _signature(proof: Proof, artefact: Artefact) -> Step:
     return Step("signature", tuple(_doubted(artefact, key, proof.opa)), f"by the key {key.keyid} ({key.algorithm})")
 
 
-def _doubted(artefact: Artefact, key: VerifyingKey, opa: Opa) -> list[Problem]:
+def _doubted(artefact: Artifact, key: VerifyingKey, opa: OpaCommand) -> list[Problem]:
     """What a real OPA has against the signature."""
     with tempfile.TemporaryDirectory(prefix="mcp-admission-") as scratch:
         within = Path(scratch)
@@ -94,7 +94,7 @@ def _doubted(artefact: Artefact, key: VerifyingKey, opa: Opa) -> list[Problem]:
     return [Problem(artefact.revision, 0, f"OPA does not take it: {ran.said()}")] if ran.code else []
 
 
-def _terms(proof: Proof, artefact: Artefact) -> Step:
+def _terms(proof: ArtifactProof, artefact: Artifact) -> Step:
     metadata = artefact.manifest.metadata
     rejected = unenforceable(metadata, proof.standing)
     if rejected is not None:
@@ -103,7 +103,7 @@ def _terms(proof: Proof, artefact: Artefact) -> Step:
     return Step("terms", (), f"{metadata.environment}, sequence number {metadata.seq}, {end}")
 
 
-def _loads(proof: Proof, artefact: Artefact) -> Step:
+def _loads(proof: ArtifactProof, artefact: Artifact) -> Step:
     data = data_of(artefact)
     if data is None:
         return Step("loads", (Problem(DATA, 0, "is no data of ours."),))
@@ -121,7 +121,7 @@ def _loads(proof: Proof, artefact: Artefact) -> Step:
     return Step("loads", tuple(problems), "in OPA, and refuses an unknown caller")
 
 
-def _library(proof: Proof, artefact: Artefact) -> Step:
+def _library(proof: ArtifactProof, artefact: Artifact) -> Step:
     if proof.tests is None:
         return Step("library", (), LEFT_OUT)
     problems = unpacked_tests.foreign(artefact, proof.tests, proof.opa)
@@ -136,14 +136,14 @@ def _is_indexed(data: Json) -> bool:
     return msgspec.json.decode(msgspec.json.encode(made)) == {key: data["index"].get(key) for key in made}
 
 
-def _tests(proof: Proof, artefact: Artefact) -> Step:
+def _tests(proof: ArtifactProof, artefact: Artifact) -> Step:
     if proof.tests is None:
         return Step("tests", (), LEFT_OUT)
     problems = unpacked_tests.untested(artefact, proof.tests) or unpacked_tests.failed(artefact, proof.tests, proof.opa)
     return Step("tests", tuple(problems), "pass on the Rego that it carries")
 
 
-def _golden(proof: Proof, artefact: Artefact) -> Step:
+def _golden(proof: ArtifactProof, artefact: Artifact) -> Step:
     data = data_of(artefact) or {}
     problems = [
         problem
@@ -156,5 +156,5 @@ def _golden(proof: Proof, artefact: Artefact) -> Step:
     )
 
 
-def _rejected(name: str, artefact: Artefact, rejected: Rejected) -> Step:
+def _rejected(name: str, artefact: Artifact, rejected: Rejected) -> Step:
     return Step(name, (Problem(artefact.revision, 0, f"{rejected}."),))

@@ -14,7 +14,7 @@ _HELD: Final = 64
 """Bytes in which a member has to be recognized."""
 
 
-class Private:
+class PrivateScope:
     """Rewrites one result; every byte that is fed comes out, here or of the rest."""
 
     def __init__(self) -> None:

@@ -27,7 +27,7 @@ from gateway.protocol.request_envelope import (
     response_id,
 )
 from gateway.protocol.stepwise import Steps
-from gateway.protocol.strict_json import DEFAULT, Limits, crowded, parse, parsing
+from gateway.protocol.strict_json import DEFAULT, JsonLimits, crowded, parse, parsing
 
 _CALL: Final = frozenset({"jsonrpc", "id", "method", "params"})
 _RESULT: Final = frozenset({"jsonrpc", "id", "result"})
@@ -71,12 +71,12 @@ class Response(Struct, frozen=True, kw_only=True):
 Message = Request | Notification | Response
 
 
-def read(body: bytes, limits: Limits = DEFAULT) -> Message | Malformed:
+def read(body: bytes, limits: JsonLimits = DEFAULT) -> Message | Malformed:
     """Return the one message that a client's body is, or why it is refused."""
     return _message(parse(body, limits), body)
 
 
-def reading(body: bytes, limits: Limits = DEFAULT) -> Steps[Message | Malformed]:
+def reading(body: bytes, limits: JsonLimits = DEFAULT) -> Steps[Message | Malformed]:
     """Return what `read` does, in steps."""
     parsed = yield from parsing(body, limits)
     yield

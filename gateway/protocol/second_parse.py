@@ -39,14 +39,14 @@ _BATCH: Final = 4096
 _Text = TypeVar("_Text", bytes, str)
 
 
-class Difference(Struct, frozen=True):
+class ParseDifference(Struct, frozen=True):
     """Why two readings of a body are not one."""
 
     fault: Fault
     reason: str
 
 
-def reading(body: bytes, written: bytes) -> Steps[Difference | None]:
+def reading(body: bytes, written: bytes) -> Steps[ParseDifference | None]:
     """Return why a body does not say what orjson wrote of it; null where it does. Both are JSON for orjson."""
     ours = parted(written)
     yield
@@ -57,11 +57,11 @@ def reading(body: bytes, written: bytes) -> Steps[Difference | None]:
     if problem is not None:
         return problem
     if len(ours) != len(theirs):
-        return Difference(fault="not_json", reason=_DISAGREE)
+        return ParseDifference(fault="not_json", reason=_DISAGREE)
     for ours_now, theirs_now in _batches(ours[1::2], theirs[1::2]):
         yield
         if not _same_strings(ours_now, theirs_now):
-            return Difference(fault="not_json", reason=_DISAGREE)
+            return ParseDifference(fault="not_json", reason=_DISAGREE)
     return None
 
 
@@ -77,11 +77,13 @@ def _batches(ours: Sequence[_Text], theirs: Sequence[_Text]) -> Iterator[tuple[S
             yield some, others
 
 
-def _numbers(ours: bytes, theirs: bytes) -> Steps[Difference | None]:
+def _numbers(ours: bytes, theirs: bytes) -> Steps[ParseDifference | None]:
     """Compare what is outside of strings, number by number."""
     if ours.translate(None, _NUMERIC) != theirs.translate(None, _NUMERIC):
         twice = theirs.count(b":") > ours.count(b":")
-        return Difference(fault="duplicate_key" if twice else "not_json", reason=_DUPLICATE if twice else _DISAGREE)
+        return ParseDifference(
+            fault="duplicate_key" if twice else "not_json", reason=_DUPLICATE if twice else _DISAGREE
+        )
     yield
     plain = ours.translate(_BREAKS).decode("ascii").split(",")
     yield
@@ -94,19 +96,19 @@ def _numbers(ours: bytes, theirs: bytes) -> Steps[Difference | None]:
     return None
 
 
-def _other_numbers(ours: Sequence[str], theirs: Sequence[str]) -> Difference | None:
+def _other_numbers(ours: Sequence[str], theirs: Sequence[str]) -> ParseDifference | None:
     written = [own for own, other in zip(ours, theirs, strict=True) if own != other]
     texts = [other for own, other in zip(ours, theirs, strict=True) if own != other]
     try:
         numbers = list(map(float, texts))
         same = numbers == list(map(float, written))
     except ValueError:
-        return Difference(fault="not_json", reason=_DISAGREE)
+        return ParseDifference(fault="not_json", reason=_DISAGREE)
     if 0.0 in numbers or max(map(len, texts)) >= _SAFE_CHARS:
         doubts = (_doubt(text, number) for text, number in zip(texts, numbers, strict=True))
         if reason := next(filter(None, doubts), ""):
-            return Difference(fault="number", reason=reason)
-    return None if same else Difference(fault="not_json", reason=_DISAGREE)
+            return ParseDifference(fault="number", reason=reason)
+    return None if same else ParseDifference(fault="not_json", reason=_DISAGREE)
 
 
 def _doubt(text: str, number: float) -> str:

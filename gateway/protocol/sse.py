@@ -25,7 +25,7 @@ _BETWEEN: Final = re.compile(rb"(?:(?::[^\n]*+)?\n)++")
 """What may stand between two events: comments and empty lines."""
 
 
-class Event(Struct, frozen=True, kw_only=True):
+class SseEvent(Struct, frozen=True, kw_only=True):
     """One event, or one comment line; a field that the stream did not have is None."""
 
     data: bytes | None = None
@@ -37,7 +37,7 @@ class Event(Struct, frozen=True, kw_only=True):
     comment: bytes | None = None
 
 
-class TooLarge(Struct, frozen=True):
+class SseEventTooLarge(Struct, frozen=True):
     """The bound was passed; nothing more is read from this stream."""
 
     bound: int
@@ -50,7 +50,7 @@ class Unfinished(Struct, frozen=True):
 class Rest(Struct, frozen=True, kw_only=True):
     """What a reader held when an event became too large for it."""
 
-    head: Event
+    head: SseEvent
     """Its fields before the data."""
     held: bytes
     """What was held of its data and what followed, as lines that end with LF; the last may not have ended."""
@@ -64,17 +64,17 @@ class Rest(Struct, frozen=True, kw_only=True):
 
 def comment(text: str = "") -> bytes:
     """Return a comment line: what keeps a quiet stream open."""
-    return encode(Event(comment=text.encode()))
+    return encode(SseEvent(comment=text.encode()))
 
 
-def encode(event: Event) -> bytes:
+def encode(event: SseEvent) -> bytes:
     """Return the event's bytes; no content can begin a field or an event of its own."""
     if event.comment is not None:
         return b": " + _lines(event.comment).replace(b"\n", b"\n: ") + b"\n\n"
     return b"\n".join(fields(event)) + b"\n\n"
 
 
-def fields(event: Event) -> list[bytes]:
+def fields(event: SseEvent) -> list[bytes]:
     """Return the lines of an event, without their ends."""
     parts: list[bytes] = []
     if event.event is not None:
@@ -116,7 +116,7 @@ class Ends:
         return chunk
 
 
-class Reader:
+class SseReader:
     """Reads one stream, chunk by chunk."""
 
     def __init__(self, bound: int = BOUND) -> None:
@@ -137,14 +137,14 @@ class Reader:
         self._retry: int | None = None
         self._size = 0
 
-    def feed(self, chunk: bytes) -> list[Event | TooLarge]:
-        """Return the events that the chunk completes; after a `TooLarge` there is nothing but that."""
-        found: list[Event | TooLarge] = []
+    def feed(self, chunk: bytes) -> list[SseEvent | SseEventTooLarge]:
+        """Return the events that the chunk completes; after a `SseEventTooLarge` there is nothing but that."""
+        found: list[SseEvent | SseEventTooLarge] = []
         self.take(chunk)
         while (step := self.step()) is not None:
             if not isinstance(step, Unfinished):
                 found.append(step)
-            if isinstance(step, TooLarge):
+            if isinstance(step, SseEventTooLarge):
                 break
         return found
 
@@ -153,17 +153,17 @@ class Reader:
         self._chunk = self._chunk[self._at :] + self._ends.normal(chunk)
         self._at = 0
 
-    def step(self) -> Event | TooLarge | Unfinished | None:
+    def step(self) -> SseEvent | SseEventTooLarge | Unfinished | None:
         """Return the next event, or null at the end of what was taken."""
         for _ in range(_STEP):
             if self._broken:
-                return TooLarge(self._bound)
+                return SseEventTooLarge(self._bound)
             found = self._comment() or self._line()
             if not isinstance(found, Unfinished):
                 return found
         return _UNFINISHED
 
-    def _comment(self) -> Event | None:
+    def _comment(self) -> SseEvent | None:
         """Pass over whole lines that are comments, or empty between two events; return what stands for the comments."""
         if self._part or not self._started:
             return None
@@ -175,9 +175,9 @@ class Reader:
         if begins < 0 or self._commented:
             return None
         self._commented = True
-        return Event(comment=self._chunk[begins + 1 : self._chunk.index(b"\n", begins)].removeprefix(b" "))
+        return SseEvent(comment=self._chunk[begins + 1 : self._chunk.index(b"\n", begins)].removeprefix(b" "))
 
-    def _line(self) -> Event | TooLarge | Unfinished | None:
+    def _line(self) -> SseEvent | SseEventTooLarge | Unfinished | None:
         end = self._chunk.find(b"\n", self._at)
         if end < 0:
             return self._keep()
@@ -196,7 +196,7 @@ class Reader:
             return self._break()
         return self._take(line) or _UNFINISHED
 
-    def _keep(self) -> TooLarge | None:
+    def _keep(self) -> SseEventTooLarge | None:
         """Keep a line that has not ended."""
         rest, self._chunk = self._chunk[self._at :], b""
         self._at = 0
@@ -205,19 +205,19 @@ class Reader:
             self._held += len(rest)
         return self._break() if self._size + self._held > self._bound else None
 
-    def _break(self) -> TooLarge:
+    def _break(self) -> SseEventTooLarge:
         self._broken = True
-        return TooLarge(self._bound)
+        return SseEventTooLarge(self._bound)
 
     def rest(self) -> Rest:
-        """Return, after a `TooLarge`, what was held of the event that was too large, and forget it."""
-        head = Event(id=self._id, event=self._event, retry=self._retry)
+        """Return, after a `SseEventTooLarge`, what was held of the event that was too large, and forget it."""
+        head = SseEvent(id=self._id, event=self._event, retry=self._retry)
         held = b"".join([*(b"data: " + line + b"\n" for line in self._data), *self._part])
         self._clear()
         self._part.clear()
         return Rest(head=head, held=held, ends=self._ends)
 
-    def _take(self, line: bytes) -> Event | None:
+    def _take(self, line: bytes) -> SseEvent | None:
         if not line:
             self._commented = False
             return self._dispatch()
@@ -236,15 +236,15 @@ class Reader:
             return None
         self._size -= len(line) + 1
         again, self._commented = self._commented, True
-        return None if again else Event(comment=value)
+        return None if again else SseEvent(comment=value)
 
-    def _dispatch(self) -> Event | None:
-        event = Event(
+    def _dispatch(self) -> SseEvent | None:
+        event = SseEvent(
             data=b"\n".join(self._data) if self._data else None, id=self._id, event=self._event, retry=self._retry
         )
         self._clear()
         return None if event == _NOTHING else event
 
 
-_NOTHING: Final = Event()
+_NOTHING: Final = SseEvent()
 _UNFINISHED: Final = Unfinished()

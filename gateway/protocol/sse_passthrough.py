@@ -27,7 +27,7 @@ class Piece(Struct, frozen=True, kw_only=True):
         return self.data.replace(b"\n" + _FIELD, b"") if b"\n" in self.data else self.data
 
 
-class Passing:
+class SsePassthrough:
     """The event from where the reader gave up to its end."""
 
     def __init__(self, rest: Rest) -> None:

@@ -22,7 +22,7 @@ _NO_BRACKET: Final = bytes(set(range(256)) - set(b"{}[]"))
 _STEPS: Final = bytes.maketrans(b"{[}]", b"\x02\x02\x00\x00")
 
 
-class Limits(Struct, frozen=True, kw_only=True):
+class JsonLimits(Struct, frozen=True, kw_only=True):
     """What a body may be at most, so that no body costs much more than its size."""
 
     size: int = 4 * 1024 * 1024
@@ -34,15 +34,15 @@ class Limits(Struct, frozen=True, kw_only=True):
     """Commas between members and elements, together."""
 
 
-DEFAULT: Final = Limits()
+DEFAULT: Final = JsonLimits()
 
 
-def parse(body: bytes, limits: Limits = DEFAULT) -> Any | Malformed:
+def parse(body: bytes, limits: JsonLimits = DEFAULT) -> Any | Malformed:
     """Return the value of a body, or why no two readers need agree on it."""
     return finish(parsing(body, limits))
 
 
-def parsing(body: bytes, limits: Limits = DEFAULT) -> Steps[Any | Malformed]:
+def parsing(body: bytes, limits: JsonLimits = DEFAULT) -> Steps[Any | Malformed]:
     """Return what `parse` does, in steps."""
     if len(body) > limits.size:
         reason = f"the body has {len(body)} bytes; {limits.size} are allowed"
@@ -77,7 +77,7 @@ def _refused(fault: Fault, reason: str) -> Malformed:
     return Malformed(fault=fault, code=PARSE_ERROR if fault == "not_json" else INVALID_REQUEST, reason=reason)
 
 
-def _excess(body: bytes, limits: Limits) -> str | None:
+def _excess(body: bytes, limits: JsonLimits) -> str | None:
     """Return which limit a body breaks; without its strings JSON shows what it is made of."""
     opened, members, commas = body.count(b"{") + body.count(b"["), body.count(b":"), body.count(b",")
     if opened <= limits.depth and opened + members <= limits.keys and commas <= limits.values:

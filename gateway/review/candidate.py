@@ -9,9 +9,9 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct, to_builtins
 
-from gateway.artifact.artifact import MANIFEST, Artefact, read_artefact
+from gateway.artifact.artifact import MANIFEST, Artifact, read_artefact
 from gateway.artifact.json_types import Json, is_object
-from gateway.artifact.manifest import Manifest, Metadata
+from gateway.artifact.manifest import BundleMetadata, Manifest
 from gateway.artifact.pack import canonical
 from gateway.artifact.rejection import Rejected
 from gateway.policy.build import Builder, PolicySource
@@ -36,33 +36,33 @@ class Candidate(Struct, frozen=True, kw_only=True):
         return self.manifest.revision
 
 
-class Unusable(Struct, frozen=True):
+class UnusableCandidate(Struct, frozen=True):
     """Why there is no bundle to review."""
 
     why: str
 
 
-def from_file(path: Path) -> Candidate | Unusable:
+def from_file(path: Path) -> Candidate | UnusableCandidate:
     """The bundle in a file, signed or not."""
     try:
         content = path.read_bytes()
     except OSError as error:
-        return Unusable(f"{path} cannot be read: {error.strerror or error}.")
+        return UnusableCandidate(f"{path} cannot be read: {error.strerror or error}.")
     return from_bytes(content, str(path))
 
 
-def from_bytes(content: bytes, origin: str) -> Candidate | Unusable:
+def from_bytes(content: bytes, origin: str) -> Candidate | UnusableCandidate:
     """The bundle in these bytes."""
     artefact = read_artefact(content)
     if isinstance(artefact, Rejected):
-        return Unusable(f"{origin} is no policy bundle: {artefact.code}: {artefact.detail}.")
+        return UnusableCandidate(f"{origin} is no policy bundle: {artefact.code}: {artefact.detail}.")
     return _candidate(artefact, origin)
 
 
-def _candidate(artefact: Artefact, origin: str) -> Candidate | Unusable:
+def _candidate(artefact: Artifact, origin: str) -> Candidate | UnusableCandidate:
     data = _data(artefact.files.get("data.json", b""))
     if data is None:
-        return Unusable(f"{origin} has no data.json that is an object: it is no policy bundle of ours.")
+        return UnusableCandidate(f"{origin} has no data.json that is an object: it is no policy bundle of ours.")
     return Candidate(manifest=artefact.manifest, files=dict(artefact.files), data=data, origin=origin)
 
 
@@ -79,7 +79,7 @@ def from_policy(source: PolicySource, builder: Builder, time: float) -> Candidat
     content = builder.content(source, time)
     if isinstance(content, Problems):
         return content
-    metadata = Metadata(environment=content.environment.name, seq=UNNUMBERED)
+    metadata = BundleMetadata(environment=content.environment.name, seq=UNNUMBERED)
     revision = f"{metadata.environment}@{content.identity}.{metadata.seq}"
     manifest = Manifest(revision=revision, metadata=metadata)
     files = {**content.files, MANIFEST: canonical(to_builtins(manifest))}

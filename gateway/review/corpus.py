@@ -6,7 +6,7 @@ for rules about hours, unless they are wanted together.
 Rule 2: secrets were masked when the record was written, and are looked for again.
 Rule 3: what was left out is counted in the corpus itself, so that whoever replays it is told.
 
-The file: JSON lines, the first one a `Head`, then rows; compressed with gzip, encrypted with age (`crypt`).
+The file: JSON lines, the first one a `CorpusHeader`, then rows; compressed with gzip, encrypted with age (`crypt`).
 """
 
 import gzip
@@ -22,14 +22,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.admission.redaction import without_secrets
-from gateway.review.recorded_decision import Left, Row, Why
+from gateway.review.recorded_decision import Left, RecordedDecision, Why
 
 SCHEMA: Final = "mcp.corpus/v1"
 LONGEST_LINE: Final = 4 * 1024 * 1024
 _HOUR_NS: Final = 3_600_000_000_000
 
 
-class Head(Struct, frozen=True, kw_only=True, tag_field="kind", tag="corpus"):
+class CorpusHeader(Struct, frozen=True, kw_only=True, tag_field="kind", tag="corpus"):
     """What the corpus is: times RFC 3339, counts of recorded decisions."""
 
     made: str
@@ -55,11 +55,11 @@ class Corpus:
     def __init__(self, most: int, *, any_hour: bool = False) -> None:
         self._most: Final = most
         self._any_hour: Final = any_hour
-        self._rows: Final[OrderedDict[bytes, Row]] = OrderedDict()
+        self._rows: Final[OrderedDict[bytes, RecordedDecision]] = OrderedDict()
         self._left: Final[Counter[Why]] = Counter()
         self._dropped = 0
 
-    def add(self, item: Row | Left) -> None:
+    def add(self, item: RecordedDecision | Left) -> None:
         """Take the next."""
         if isinstance(item, Left):
             self._left[item.why] += item.count
@@ -72,7 +72,7 @@ class Corpus:
             _, oldest = self._rows.popitem(last=False)
             self._dropped += oldest.count
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[RecordedDecision]:
         """Return what is kept, oldest first."""
         return list(self._rows.values())
 
@@ -80,9 +80,9 @@ class Corpus:
         """Return what was left out, by reason."""
         return [Left(why, count) for why, count in self._left.items()]
 
-    def head(self, made: str) -> Head:
+    def head(self, made: str) -> CorpusHeader:
         """Return what is to be said of it."""
-        return Head(
+        return CorpusHeader(
             made=made,
             rows=len(self._rows),
             decisions=sum(row.count for row in self._rows.values()),
@@ -96,14 +96,14 @@ class Corpus:
         return gzip.compress(b"\n".join(lines) + b"\n", mtime=0)
 
 
-def masked(row: Row) -> Row:
+def masked(row: RecordedDecision) -> RecordedDecision:
     """Return the row without what looks like a secret today, whatever it looked like when it was recorded."""
     found: list[str] = []
     arguments = without_secrets(row.input.get("arguments", {}), found)
     return replace(row, input={**row.input, "arguments": arguments}, whole=False) if found else row
 
 
-def _identity(row: Row, *, any_hour: bool) -> bytes:
+def _identity(row: RecordedDecision, *, any_hour: bool) -> bytes:
     question: dict[str, Any] = {
         **row.input,
         "context": {**row.input.get("context", {}), "time": None, "gateway": None},
@@ -119,15 +119,15 @@ def _hour_of_the_week(question: Mapping[str, Any]) -> int:
     return question.get("context", {}).get("time", {}).get("unix_ns", 0) // _HOUR_NS % 168
 
 
-def unpacked(content: bytes) -> Iterator[Head | Row | Left]:
+def unpacked(content: bytes) -> Iterator[CorpusHeader | RecordedDecision | Left]:
     """Yield the head, what was left out, and the rows of a corpus; raises CorpusError."""
     lines = _lines(content)
     try:
-        head = msgspec.json.decode(next(lines, b""), type=Head)
+        head = msgspec.json.decode(next(lines, b""), type=CorpusHeader)
         yield head
         yield from _left(head)
         for line in lines:
-            yield msgspec.json.decode(line, type=Row)
+            yield msgspec.json.decode(line, type=RecordedDecision)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise CorpusError(f"a line of it is not one of a corpus: {error}") from error
 
@@ -143,5 +143,5 @@ def _lines(content: bytes) -> Iterator[bytes]:
         raise CorpusError(f"it cannot be unpacked: {error}") from error
 
 
-def _left(head: Head) -> Iterable[Left]:
+def _left(head: CorpusHeader) -> Iterable[Left]:
     return msgspec.convert([{"why": why, "count": count} for why, count in head.left.items()], list[Left])

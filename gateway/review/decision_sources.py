@@ -13,9 +13,9 @@ from gateway.journal.reader import read
 from gateway.journal.record_expander import DESCRIBED_NS, Expander, is_description
 from gateway.journal.segment_lines import Read, raw_lines, record_of
 from gateway.journal.segment_names import segments
-from gateway.review.corpus import CorpusError, Head, unpacked
+from gateway.review.corpus import CorpusError, CorpusHeader, unpacked
 from gateway.review.hub_revisions import environment_of
-from gateway.review.recorded_decision import Left, Row, row_of
+from gateway.review.recorded_decision import Left, RecordedDecision, row_of
 
 _DECIDED: Final = b'"kind":"decided"'
 _GZIP: Final = b"\x1f\x8b"
@@ -25,7 +25,7 @@ class SourceError(Exception):
     """What was named cannot be read; the text says why and what to do."""
 
 
-def rows(paths: Sequence[Path], *, since_ns: int = 0, keys: Sequence[Any] = ()) -> Iterator[Row | Left]:
+def rows(paths: Sequence[Path], *, since_ns: int = 0, keys: Sequence[Any] = ()) -> Iterator[RecordedDecision | Left]:
     """Yield the decisions in all of these, in order; raises SourceError."""
     for path in paths:
         if path.is_dir():
@@ -36,7 +36,7 @@ def rows(paths: Sequence[Path], *, since_ns: int = 0, keys: Sequence[Any] = ()) 
 
 def environments(paths: Sequence[Path], *, since_ns: int = 0, keys: Sequence[Any] = ()) -> set[str]:
     """Return the environments by whose policy the decisions in all of these were taken; raises SourceError."""
-    found = {item.revision for item in rows(paths, since_ns=since_ns, keys=keys) if isinstance(item, Row)}
+    found = {item.revision for item in rows(paths, since_ns=since_ns, keys=keys) if isinstance(item, RecordedDecision)}
     return {environment_of(revision) for revision in found} - {""}
 
 
@@ -53,7 +53,7 @@ def _counted(path: Path, since_ns: int) -> Iterator[None]:
             yield from (None for _, line in raw_lines(segment) if _DECIDED in line)
 
 
-def _journal(path: Path, since_ns: int) -> Iterator[Row | Left]:
+def _journal(path: Path, since_ns: int) -> Iterator[RecordedDecision | Left]:
     if not segments(path):
         raise SourceError(f"{path} holds no journal: name a journal's directory, its files, or an exported corpus.")
     earlier = max(0, since_ns - DESCRIBED_NS)
@@ -66,15 +66,15 @@ def _is_wanted(line: bytes) -> bool:
     return _DECIDED in line or is_description(line)
 
 
-def _read(record: Read) -> Row | Left:
+def _read(record: Read) -> RecordedDecision | Left:
     return row_of(record) if record["kind"] == "decided" else Left("unreadable")
 
 
-def _file(path: Path, since_ns: int, keys: Sequence[Any]) -> Iterator[Row | Left]:
+def _file(path: Path, since_ns: int, keys: Sequence[Any]) -> Iterator[RecordedDecision | Left]:
     try:
         with path.open("rb") as file:
             beginning = file.read(len(HEADER))
-        opened: Callable[[], Iterator[Row | Left]] = lambda: _records(path, since_ns)  # noqa: E731
+        opened: Callable[[], Iterator[RecordedDecision | Left]] = lambda: _records(path, since_ns)  # noqa: E731
         if beginning == HEADER or beginning.startswith(_GZIP):
             if since_ns:
                 raise SourceError(f"{path} is a corpus: its moment was chosen by `journal export --since`, not here.")
@@ -84,14 +84,14 @@ def _file(path: Path, since_ns: int, keys: Sequence[Any]) -> Iterator[Row | Left
         raise SourceError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
-def _records(path: Path, since_ns: int) -> Iterator[Row | Left]:
+def _records(path: Path, since_ns: int) -> Iterator[RecordedDecision | Left]:
     records = (record_of(line, path, offset) for offset, line in raw_lines(path) if _is_wanted(line))
     for record in Expander().expanded(records):
         if record.get("at", since_ns) >= since_ns:
             yield _read(record)
 
 
-def _corpus(path: Path, keys: list[Any]) -> Iterator[Row | Left]:
+def _corpus(path: Path, keys: list[Any]) -> Iterator[RecordedDecision | Left]:
     if path.stat().st_size > MOST_BYTES:
         raise SourceError(f"{path} is larger than {MOST_BYTES} bytes: export fewer questions (--max).")
     content = path.read_bytes()
@@ -103,6 +103,6 @@ def _corpus(path: Path, keys: list[Any]) -> Iterator[Row | Left]:
             raise SourceError(f"{path} cannot be opened: {opened.why}.")
         content = opened
     try:
-        yield from (item for item in unpacked(content) if not isinstance(item, Head))
+        yield from (item for item in unpacked(content) if not isinstance(item, CorpusHeader))
     except CorpusError as error:
         raise SourceError(f"{path} is no corpus: {error}.") from error

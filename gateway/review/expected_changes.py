@@ -33,7 +33,7 @@ _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _REMEDY: Final = "Until it is mended it explains nothing."
 
 
-class Entry(Struct, frozen=True, kw_only=True):
+class ExpectedChange(Struct, frozen=True, kw_only=True):
     """One expected change and where it stands; `named` are the globs by what they fit."""
 
     before: str
@@ -54,14 +54,14 @@ class Entry(Struct, frozen=True, kw_only=True):
 class Expected(Struct, frozen=True):
     """The entries that count, and what is wrong with the others."""
 
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[ExpectedChange, ...] = ()
     problems: tuple[Problem, ...] = ()
 
-    def explaining(self, kind: Kind) -> Entry | None:
+    def explaining(self, kind: Kind) -> ExpectedChange | None:
         """Return the first entry that explains these flips."""
         return next((entry for entry in self.entries if entry.explains(kind)), None)
 
-    def unused(self, flips: Sequence[Flips]) -> list[Entry]:
+    def unused(self, flips: Sequence[Flips]) -> list[ExpectedChange]:
         """Return the entries that fit no flip."""
         return [entry for entry in self.entries if not any(entry.explains(each.kind) for each in flips)]
 
@@ -74,7 +74,7 @@ def read_expected(file: str, content: bytes, unix_ns: int) -> Expected:
     changes = document.value.get("changes") if is_object(document.value) else None
     if not is_array(changes) or len(document.value) != 1:
         return Expected(problems=(document.problem("", "is not `changes:` with a list of entries.", _REMEDY),))
-    entries: list[Entry] = []
+    entries: list[ExpectedChange] = []
     problems: list[Problem] = []
     for number, change in enumerate(changes):
         wrong = [document.problem(f"/changes/{number}", what, _REMEDY) for what in _wrong(change, unix_ns)]
@@ -120,8 +120,8 @@ def _said(value: object) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
-def _entry(change: Json, file: str, line: int) -> Entry:
-    return Entry(
+def _entry(change: Json, file: str, line: int) -> ExpectedChange:
+    return ExpectedChange(
         before=change["from"],
         after=change["to"],
         named=tuple((name, _glob(change[name])) for name in _NAMED if name in change),

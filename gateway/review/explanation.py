@@ -16,9 +16,9 @@ from msgspec import Struct
 from gateway.admission.decision import PolicyFailure, Resolved
 from gateway.artifact.json_types import Json, is_object
 from gateway.authoring.difference.rules import exception_words
-from gateway.opa.answer import Decided, read_decision
+from gateway.opa.answer import PolicyAnswer, read_decision
 from gateway.opa.client import DECISION
-from gateway.opa.transport import Broken, Exchange, Exchanged
+from gateway.opa.transport import Broken, Exchanged, Transport
 from gateway.policy.rules.condition_words import condition_words
 from gateway.policy.rules.masked_reads import RULES
 from gateway.policy.rules.rule_conditions import EXCEPTION, conditions_of
@@ -26,12 +26,12 @@ from gateway.policy.rules.stated_facts import stated_facts
 from gateway.protocol.json_pointers import keys_of
 from gateway.review.candidate import Candidate
 from gateway.review.masked_fields import Readings, withheld
-from gateway.review.recorded_decision import Row
-from gateway.review.replayed_outcome import Judged, Unanswered, judged
+from gateway.review.recorded_decision import RecordedDecision
+from gateway.review.replayed_outcome import ReplayedOutcome, Unanswered, judged
 from gateway.review.replaying import PATIENCE_S
 from gateway.review.sidecar import STATE
 from gateway.review.whatif.arguments import ABSENT, at
-from gateway.review.whatif.case import Scene
+from gateway.review.whatif.case import WhatIfCase
 from gateway.review.whatif.patched_world import World
 from gateway.review.whatif.search import Searched, search
 
@@ -42,7 +42,7 @@ _UNTELLING: Final = ("principal.", "context.time.", "message.", "schema", "defin
 """Places that are much the same for every call: not shown as what decided."""
 
 
-class Standing(Struct, frozen=True, kw_only=True):
+class RequirementResult(Struct, frozen=True, kw_only=True):
     """How a requirement took the question; None where masking or OPA leaves it open, or it judges no arguments."""
 
     name: str
@@ -81,9 +81,9 @@ class RuleThere(Struct, frozen=True, kw_only=True):
 class Explanation(Struct, frozen=True, kw_only=True):
     """Everything that can be said of one decision."""
 
-    again: Judged | Unanswered | None
+    again: ReplayedOutcome | Unanswered | None
     """The decision on the recorded question; None where the question is not there."""
-    requirements: tuple[Standing, ...]
+    requirements: tuple[RequirementResult, ...]
     rules: tuple[RuleThere, ...]
     masked: tuple[str, ...]
     """The requirements of which masking leaves open how they took the question."""
@@ -94,7 +94,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
     """How far the target reaches, `internal` or `external`; empty if nothing says it."""
 
 
-async def explained(exchange: Exchange, candidate: Candidate, row: Row) -> Explanation:
+async def explained(exchange: Transport, candidate: Candidate, row: RecordedDecision) -> Explanation:
     """Return why the bundle decides a recorded question as it does."""
     prevented = Readings(candidate.data).prevented(row, withheld(row))
     row = msgspec.structs.replace(row, input=stated_facts(row.input, candidate.data))
@@ -103,7 +103,7 @@ async def explained(exchange: Exchange, candidate: Candidate, row: Row) -> Expla
     decided = answer if isinstance(answer, str) else read_decision(answer)
     again = Unanswered(answer) if isinstance(answer, str) else judged(answer, row.input)
     scene = _scene(candidate, row, decided, again) if not prevented else None
-    resolved = decided.result.resolved if isinstance(decided, Decided) else Resolved()
+    resolved = decided.result.resolved if isinstance(decided, PolicyAnswer) else Resolved()
     return Explanation(
         again=again,
         requirements=standing,
@@ -116,14 +116,17 @@ async def explained(exchange: Exchange, candidate: Candidate, row: Row) -> Expla
 
 
 def _scene(
-    candidate: Candidate, row: Row, decided: Decided | PolicyFailure | str, again: Judged | Unanswered
-) -> Scene | None:
-    if not isinstance(decided, Decided) or isinstance(again, Unanswered):
+    candidate: Candidate,
+    row: RecordedDecision,
+    decided: PolicyAnswer | PolicyFailure | str,
+    again: ReplayedOutcome | Unanswered,
+) -> WhatIfCase | None:
+    if not isinstance(decided, PolicyAnswer) or isinstance(again, Unanswered):
         return None
-    return Scene(world=World(row.input, candidate.data), decision=decided.result, outcome=again.outcome)
+    return WhatIfCase(world=World(row.input, candidate.data), decision=decided.result, outcome=again.outcome)
 
 
-async def _state(exchange: Exchange, question: Json) -> Json:
+async def _state(exchange: Transport, question: Json) -> Json:
     """Return how each requirement takes the question; nothing where OPA does not say."""
     answer = await _asked(exchange, STATE, {"input": {"question": question}})
     if isinstance(answer, str) or answer.status != _OK:
@@ -136,7 +139,7 @@ async def _state(exchange: Exchange, question: Json) -> Json:
     return found if is_object(found) else {}
 
 
-async def _asked(exchange: Exchange, path: str, body: Json) -> Exchanged | str:
+async def _asked(exchange: Transport, path: str, body: Json) -> Exchanged | str:
     try:
         async with asyncio.timeout(PATIENCE_S):
             answer = await exchange.exchange(path, orjson.dumps(body))
@@ -145,14 +148,16 @@ async def _asked(exchange: Exchange, path: str, body: Json) -> Exchanged | str:
     return answer.detail if isinstance(answer, Broken) else answer
 
 
-def _standings(data: Json, row: Row, state: Json, masked: frozenset[str]) -> Iterator[Standing]:
+def _standings(data: Json, row: RecordedDecision, state: Json, masked: frozenset[str]) -> Iterator[RequirementResult]:
     reads = Readings(data).of(row.server)
     for name, about in sorted(data.get("requirements", {}).items()):
         told = state.get(name)
         if name in masked or not is_object(told):
-            yield Standing(name=name, title=about["title"], met=None, met_by_arguments=None, masked=name in masked)
+            yield RequirementResult(
+                name=name, title=about["title"], met=None, met_by_arguments=None, masked=name in masked
+            )
             continue
-        standing = Standing(
+        standing = RequirementResult(
             name=name,
             title=about["title"],
             met=told["met"],
@@ -176,15 +181,15 @@ def _values(question: Json, places: tuple[str, ...]) -> Iterator[tuple[str, Any]
             yield place or "input", found
 
 
-def _grounds(data: Json, question: Json, decided: Decided | PolicyFailure | str) -> Iterator[RuleThere]:
+def _grounds(data: Json, question: Json, decided: PolicyAnswer | PolicyFailure | str) -> Iterator[RuleThere]:
     """Yield the rules that a decision names."""
-    for ground in decided.result.grounds if isinstance(decided, Decided) else ():
+    for ground in decided.result.grounds if isinstance(decided, PolicyAnswer) else ():
         rule: Json = data.get("rules", {}).get(ground.rule, {})
         there = _there(ground.rule, rule, question)
         yield msgspec.structs.replace(there, effect=ground.effect, owner=ground.owner, because=ground.because)
 
 
-def _near(scene: Scene | None) -> Iterator[RuleThere]:
+def _near(scene: WhatIfCase | None) -> Iterator[RuleThere]:
     """Yield, where the rules refused, the permissions that all but applied."""
     if scene is None or RULES not in scene.unmet:
         return

@@ -8,17 +8,17 @@ from pathlib import Path
 
 from gateway.artifact.artifact import read_artefact
 from gateway.artifact.rejection import Rejected
-from gateway.review.candidate import Candidate, Unusable, from_bytes
+from gateway.review.candidate import Candidate, UnusableCandidate, from_bytes
 
 
-def in_hub(directory: Path, revision: str) -> Candidate | Unusable:
+def in_hub(directory: Path, revision: str) -> Candidate | UnusableCandidate:
     """The bundle of a revision among the artefacts of a hub's directory, the newest looked at first."""
     if not (directory / "artefacts").is_dir():
-        return Unusable(f"{directory} is no hub's directory: it has no artefacts/.")
+        return UnusableCandidate(f"{directory} is no hub's directory: it has no artefacts/.")
     try:
         files = sorted((directory / "artefacts").glob("*.tar.gz"), key=lambda path: -path.stat().st_mtime)
     except OSError as error:
-        return Unusable(f"{directory} cannot be read: {error.strerror or error}.")
+        return UnusableCandidate(f"{directory} cannot be read: {error.strerror or error}.")
     for path in files:
         try:
             content = path.read_bytes()
@@ -26,7 +26,7 @@ def in_hub(directory: Path, revision: str) -> Candidate | Unusable:
             continue  # one that is just being removed
         if hashlib.sha256(content).hexdigest() == path.name.removesuffix(".tar.gz") and _is(content, revision):
             return from_bytes(content, str(path))
-    return Unusable(f"none of the {len(files)} artefacts in {directory} is of revision {revision}.")
+    return UnusableCandidate(f"none of the {len(files)} artefacts in {directory} is of revision {revision}.")
 
 
 def environment_of(revision: str) -> str:

@@ -15,7 +15,7 @@ from gateway.admission.secret_texts import MASKED
 from gateway.artifact.json_types import Json, is_array, is_object
 from gateway.policy.rules.masked_reads import by_rules, compared, pointers, rule_pointers
 from gateway.protocol.json_pointers import keys_of
-from gateway.review.recorded_decision import Row
+from gateway.review.recorded_decision import RecordedDecision
 
 _MASK: Final = re.compile(r"\[string of \d+\]|\[number\]")
 _WRITTEN: Final = (
@@ -29,7 +29,7 @@ _WRITTEN: Final = (
 """Where masks can stand."""
 
 
-def withheld(row: Row) -> list[str]:
+def withheld(row: RecordedDecision) -> list[str]:
     """Return the places of the question, dotted, whose values were withheld."""
     if row.whole:
         return []
@@ -88,7 +88,7 @@ class Readings:
             self._by_server[key] = {name: self._narrowed(name, reads, key) for name, reads in self._reads.items()}
         return self._by_server[key]
 
-    def prevented(self, row: Row, places: Iterable[str]) -> list[str]:
+    def prevented(self, row: RecordedDecision, places: Iterable[str]) -> list[str]:
         """Return the requirements that read one of these places; all of them where the bundle names none."""
         hidden = list(places)
         reads = self.of(row.server)

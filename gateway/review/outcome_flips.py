@@ -11,8 +11,8 @@ from typing import Final
 from msgspec import Struct
 
 from gateway.admission.record import Outcome
-from gateway.review.recorded_decision import Left, Row, Why
-from gateway.review.replayed_outcome import Judged, Unanswered
+from gateway.review.recorded_decision import Left, RecordedDecision, Why
+from gateway.review.replayed_outcome import ReplayedOutcome, Unanswered
 
 OUTCOMES: Final[tuple[Outcome, ...]] = ("allow", "hold", "deny")
 MOST_GROUPS: Final = 5_000
@@ -88,7 +88,7 @@ class Matrix:
         """Count a record that is not replayed."""
         self._left[left.why] += left.count
 
-    def take(self, row: Row, answer: Judged | Unanswered) -> None:
+    def take(self, row: RecordedDecision, answer: ReplayedOutcome | Unanswered) -> None:
         """Count a row with the candidate's answer; an error over a question that is not whole says nothing of it."""
         if isinstance(answer, Unanswered):
             self._unanswered[answer.detail] += row.count
@@ -97,7 +97,7 @@ class Matrix:
         else:
             self._compare(row, answer)
 
-    def _compare(self, row: Row, answer: Judged) -> None:
+    def _compare(self, row: RecordedDecision, answer: ReplayedOutcome) -> None:
         self._outcomes[row.outcome, answer.outcome] += row.count
         if answer.code:
             self._errors[f"{answer.code}: {answer.reason}"] += row.count
@@ -123,7 +123,7 @@ class Matrix:
         )
 
 
-def _kind(row: Row, answer: Judged) -> Kind:
+def _kind(row: RecordedDecision, answer: ReplayedOutcome) -> Kind:
     return Kind(
         before=row.outcome,
         after=answer.outcome,
@@ -137,5 +137,5 @@ def _kind(row: Row, answer: Judged) -> Kind:
     )
 
 
-def _example(row: Row, answer: Judged) -> Example:
+def _example(row: RecordedDecision, answer: ReplayedOutcome) -> Example:
     return Example(call_id=row.call_id, time=row.time, reason_before=row.reason, reason_after=answer.reason)

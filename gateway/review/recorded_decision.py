@@ -40,7 +40,7 @@ _UNDECIDED: Final = frozenset(get_args(FailureCode))
 """Codes of records without a decision of the policy."""
 
 
-class Row(Struct, frozen=True, kw_only=True):
+class RecordedDecision(Struct, frozen=True, kw_only=True):
     """One decision that can be asked for again; `count` stands for alike questions with the same outcome."""
 
     call_id: str
@@ -67,7 +67,7 @@ class Left(Struct, frozen=True):
     count: Count = 1
 
 
-def row_of(record: Read) -> Row | Left:
+def row_of(record: Read) -> RecordedDecision | Left:
     """Return the row of a `decided` record."""
     code = str(record.get("code", ""))
     reasons: list[Any] = list(record.get("reasons", ()))
@@ -82,14 +82,14 @@ def row_of(record: Read) -> Row | Left:
     return asked_in(record) or Left("unreadable")
 
 
-def asked_in(record: Read) -> Row | None:
+def asked_in(record: Read) -> RecordedDecision | None:
     """Return the row of a `decided` record whoever refused; None where it holds no question."""
     question = record.get("input")
     if not is_object(question) or record.get("outcome") not in {"allow", "hold", "deny"}:
         return None
     reasons: list[Any] = list(record.get("reasons", ()))
     method = str(record.get("method", ""))
-    return Row(
+    return RecordedDecision(
         call_id=str(record.get("call_id", "")),
         time=str(record.get("time", "")),
         outcome=record["outcome"],

@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from gateway.review.masked_fields import Readings, withheld
-from gateway.review.recorded_decision import COMPARED, Left, Row
+from gateway.review.recorded_decision import COMPARED, Left, RecordedDecision
 
 
-class Share(Struct, frozen=True):
+class ReplayCoverage(Struct, frozen=True):
     """Of how many decisions a requirement can be asked for again; no requirement means all of them together."""
 
     requirement: str
@@ -20,7 +20,7 @@ class Share(Struct, frozen=True):
     decisions: int
 
 
-def shares(items: Iterable[Row | Left], readings: Readings) -> list[Share]:
+def shares(items: Iterable[RecordedDecision | Left], readings: Readings) -> list[ReplayCoverage]:
     """Return the share of each requirement of a bundle, and last that of the whole decision."""
     decisions, whole = 0, 0
     prevented: Counter[str] = Counter()
@@ -34,5 +34,5 @@ def shares(items: Iterable[Row | Left], readings: Readings) -> list[Share]:
         hidden = readings.prevented(item, withheld(item))
         prevented.update(dict.fromkeys(hidden, item.count))
         whole += 0 if hidden else item.count
-    each = [Share(name, decisions - prevented[name], decisions) for name in sorted(readings.names)]
-    return [*each, Share("", whole, decisions)]
+    each = [ReplayCoverage(name, decisions - prevented[name], decisions) for name in sorted(readings.names)]
+    return [*each, ReplayCoverage("", whole, decisions)]

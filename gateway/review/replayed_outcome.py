@@ -21,7 +21,7 @@ from gateway.opa.transport import Exchanged
 _OK: Final = 200
 
 
-class Judged(Struct, frozen=True, kw_only=True):
+class ReplayedOutcome(Struct, frozen=True, kw_only=True):
     """An outcome with the first of its grounds and reasons; `code` names a failure of the policy."""
 
     outcome: Outcome
@@ -37,26 +37,28 @@ class Unanswered(Struct, frozen=True):
     detail: str
 
 
-def judged(answer: Exchanged, question: Json) -> Judged | Unanswered:
+def judged(answer: Exchanged, question: Json) -> ReplayedOutcome | Unanswered:
     """Return what would be enforced."""
     found = read_decision(answer)
     return _failed(answer, found, question) if isinstance(found, PolicyFailure) else enacted(found.result, question)
 
 
-def _failed(answer: Exchanged, failure: PolicyFailure, question: Json) -> Judged | Unanswered:
+def _failed(answer: Exchanged, failure: PolicyFailure, question: Json) -> ReplayedOutcome | Unanswered:
     """Return the refusal of a question that the policy fails on, or answers with what is not a decision."""
     if failure.code != "policy_error" and answer.status != _OK:
         return Unanswered(failure.detail)
     enforced = ruling(failure, _target(question))
-    return Judged(outcome=enforced.outcome, requirement=failure.requirement, reason=failure.detail, code=enforced.code)
+    return ReplayedOutcome(
+        outcome=enforced.outcome, requirement=failure.requirement, reason=failure.detail, code=enforced.code
+    )
 
 
-def enacted(decision: Decision, question: Json) -> Judged:
+def enacted(decision: Decision, question: Json) -> ReplayedOutcome:
     """Return what enforcement makes of a decision."""
     verdict = Verdict(decision=decision, revision="", decision_id="", micros=0)
     enforced = ruling(verdict, _target(question))
     reason = enforced.reasons[0] if enforced.reasons else None
-    return Judged(
+    return ReplayedOutcome(
         outcome=enforced.outcome,
         rule=decision.grounds[0].rule if decision.grounds else "",
         requirement=reason.requirement if reason else "",

@@ -17,12 +17,12 @@ from msgspec.structs import replace
 
 from gateway.admission.decision import Decision
 from gateway.opa.client import DECISION
-from gateway.opa.transport import Broken, Exchange, Exchanged
+from gateway.opa.transport import Broken, Exchanged, Transport
 from gateway.policy.rules.stated_facts import stated_facts
 from gateway.review.masked_fields import Readings, withheld
 from gateway.review.outcome_flips import Matrix
-from gateway.review.recorded_decision import Left, Row
-from gateway.review.replayed_outcome import Judged, Unanswered, enacted, judged
+from gateway.review.recorded_decision import Left, RecordedDecision
+from gateway.review.replayed_outcome import ReplayedOutcome, Unanswered, enacted, judged
 from gateway.review.sidecar import TOGETHER
 
 AT_ONCE: Final = 8
@@ -42,11 +42,11 @@ _READER: Final = msgspec.json.Decoder(_Decisions)
 class Replay(Struct, frozen=True, kw_only=True):
     """A candidate's OPA, what the candidate reads, and where the answers are counted."""
 
-    exchange: Exchange
+    exchange: Transport
     readings: Readings
     matrix: Matrix
 
-    async def run(self, rows: Iterable[Row | Left]) -> None:
+    async def run(self, rows: Iterable[RecordedDecision | Left]) -> None:
         """Replay all rows; raises what reading them raises."""
         source = iter(rows)
         try:
@@ -56,15 +56,15 @@ class Replay(Struct, frozen=True, kw_only=True):
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
 
-    async def _work(self, source: Iterator[Row | Left]) -> None:
+    async def _work(self, source: Iterator[RecordedDecision | Left]) -> None:
         while rows := self._next(source):
             stated = [replace(row, input=stated_facts(row.input, self.readings.data)) for row in rows]
             for row, answer in zip(rows, await decisions(self.exchange, stated), strict=True):
                 self.matrix.take(row, answer)
 
-    def _next(self, source: Iterator[Row | Left]) -> list[Row]:
+    def _next(self, source: Iterator[RecordedDecision | Left]) -> list[RecordedDecision]:
         """Return the next rows that can be replayed, and count those before them that cannot."""
-        found: list[Row] = []
+        found: list[RecordedDecision] = []
         for item in source:
             if isinstance(item, Left):
                 self.matrix.leave(item)
@@ -77,7 +77,7 @@ class Replay(Struct, frozen=True, kw_only=True):
         return found
 
 
-async def decisions(exchange: Exchange, rows: Sequence[Row]) -> list[Judged | Unanswered]:
+async def decisions(exchange: Transport, rows: Sequence[RecordedDecision]) -> list[ReplayedOutcome | Unanswered]:
     """Return what the candidate would have decided, in order."""
     together = await _asked(exchange, TOGETHER, {"questions": [row.input for row in rows]})
     found = _read(together, len(rows))
@@ -96,13 +96,13 @@ def _read(answer: Exchanged | Broken, count: int) -> list[Decision] | None:
         return None
 
 
-async def decision(exchange: Exchange, row: Row) -> Judged | Unanswered:
+async def decision(exchange: Transport, row: RecordedDecision) -> ReplayedOutcome | Unanswered:
     """Return what the candidate would have decided on one question, asked as a gateway asks."""
     answer = await _asked(exchange, DECISION, row.input)
     return Unanswered(answer.detail) if isinstance(answer, Broken) else judged(answer, row.input)
 
 
-async def _asked(exchange: Exchange, path: str, question: object) -> Exchanged | Broken:
+async def _asked(exchange: Transport, path: str, question: object) -> Exchanged | Broken:
     try:
         async with asyncio.timeout(PATIENCE_S):
             return await exchange.exchange(path, orjson.dumps({"input": question}))

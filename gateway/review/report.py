@@ -9,7 +9,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from gateway.artifact.manifest import Manifest
-from gateway.review.expected_changes import Entry, Expected
+from gateway.review.expected_changes import Expected, ExpectedChange
 from gateway.review.outcome_flips import OUTCOMES, Comparison, Flips
 from gateway.review.recorded_decision import COMPARED, WHY
 
@@ -20,7 +20,7 @@ REMEDY: Final = (
 """What to do about a loosening that nobody explained."""
 
 
-class Report(Struct, frozen=True, kw_only=True):
+class ReplayReport(Struct, frozen=True, kw_only=True):
     """A finished replay."""
 
     manifest: Manifest
@@ -35,7 +35,7 @@ class Report(Struct, frozen=True, kw_only=True):
         return [each for each in self.comparison.flips if each.kind.loosens and not self.explaining(each)]
 
     @property
-    def unused(self) -> list[Entry]:
+    def unused(self) -> list[ExpectedChange]:
         """The expected changes that came to nothing."""
         return self.expected.unused(self.comparison.flips)
 
@@ -55,12 +55,12 @@ class Report(Struct, frozen=True, kw_only=True):
             found.append("No decision could be replayed: nothing is proven.")
         return found
 
-    def explaining(self, flips: Flips) -> Entry | None:
+    def explaining(self, flips: Flips) -> ExpectedChange | None:
         """The expected change that explains these flips."""
         return self.expected.explaining(flips.kind)
 
 
-def document(report: Report) -> dict[str, Any]:
+def document(report: ReplayReport) -> dict[str, Any]:
     """The report as plain JSON."""
     comparison, metadata = report.comparison, report.manifest.metadata
     return {
@@ -84,7 +84,7 @@ def document(report: Report) -> dict[str, Any]:
     }
 
 
-def _flips(report: Report, flips: Flips) -> dict[str, Any]:
+def _flips(report: ReplayReport, flips: Flips) -> dict[str, Any]:
     kind, entry = flips.kind, report.explaining(flips)
     explained = entry and {"owner": entry.owner, "reason": entry.reason, "at": f"{entry.file}:{entry.line}"}
     return {

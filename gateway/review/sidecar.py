@@ -19,14 +19,14 @@ from typing import Any, Final
 from msgspec import Struct
 
 from gateway.artifact.emergency_bundle import ENVIRONMENT, ROOT, Stop, document
-from gateway.artifact.manifest import Metadata
+from gateway.artifact.manifest import BundleMetadata
 from gateway.artifact.pack import archived, canonical, pack
 from gateway.opa import configuration, parent_death
 from gateway.opa.answer import BUNDLE
-from gateway.opa.runtime_dir import Lair, sweep
+from gateway.opa.runtime_dir import RuntimeDir, sweep
 from gateway.opa.transport import Broken, Exchanged
-from gateway.opa.unix_transport import SocketExchange
-from gateway.policy.rego.opa_cli import Opa, complaints
+from gateway.opa.unix_transport import UnixTransport
+from gateway.policy.rego.opa_cli import OpaCommand, complaints
 from gateway.policy.smoke_test import ARCHIVE
 from gateway.review.candidate import Candidate
 
@@ -102,12 +102,12 @@ class Binary(Struct, frozen=True):
 
 
 @contextlib.asynccontextmanager
-async def asked(candidate: Candidate, binary: Binary, stops: Sequence[Stop] = ()) -> AsyncGenerator[SocketExchange]:
+async def asked(candidate: Candidate, binary: Binary, stops: Sequence[Stop] = ()) -> AsyncGenerator[UnixTransport]:
     """A pool of connections to an OPA that has loaded the bundle and these stops; raises SidecarError."""
     sweep()
-    lair = Lair()
+    lair = RuntimeDir()
     process: asyncio.subprocess.Process | None = None
-    exchange = SocketExchange(lair.path / "opa.sock", CONNECTIONS)
+    exchange = UnixTransport(lair.path / "opa.sock", CONNECTIONS)
     try:
         await asyncio.to_thread(_prepare, candidate, binary, lair.path, stops)
         process = await _started(binary.opa, lair.path)
@@ -122,11 +122,11 @@ async def asked(candidate: Candidate, binary: Binary, stops: Sequence[Stop] = ()
 
 def _prepare(candidate: Candidate, binary: Binary, directory: Path, stops: Sequence[Stop]) -> None:
     (directory / ARCHIVE).write_bytes(archived(candidate.files, None))
-    metadata = Metadata(environment=ENVIRONMENT, seq=1)
+    metadata = BundleMetadata(environment=ENVIRONMENT, seq=1)
     stopped = pack({"data.json": canonical(document(stops))}, metadata, key=None, roots=(ROOT,))
     (directory / f"{ROOT}.tar.gz").write_bytes(stopped.content)
     capabilities = f"--capabilities={binary.stock / 'capabilities.json'}"
-    ran = Opa(binary.opa).run("check", "--format=json", capabilities, "--bundle", ARCHIVE, within=directory)
+    ran = OpaCommand(binary.opa).run("check", "--format=json", capabilities, "--bundle", ARCHIVE, within=directory)
     if ran.code:
         raise SidecarError("; ".join(str(problem) for problem in complaints(ran)[:5]))
     (directory / "config.json").write_text(json.dumps(_configuration(directory)), encoding="utf-8")
@@ -157,7 +157,7 @@ async def _started(opa: Path, directory: Path) -> asyncio.subprocess.Process:
         )
 
 
-async def _loaded(process: asyncio.subprocess.Process, exchange: SocketExchange, directory: Path) -> None:
+async def _loaded(process: asyncio.subprocess.Process, exchange: UnixTransport, directory: Path) -> None:
     """Return when the bundle is active; OPA has no event for it, so its health is looked at."""
     try:
         async with asyncio.timeout(_START_S):

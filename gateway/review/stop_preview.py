@@ -17,7 +17,7 @@ from gateway.admission.question import moment
 from gateway.artifact.emergency_bundle import Kind, Stop, selectors
 from gateway.artifact.json_types import Json, is_object
 from gateway.journal.segment_lines import Read
-from gateway.opa.transport import Broken, Exchange
+from gateway.opa.transport import Broken, Transport
 from gateway.review.sidecar import STATE
 
 _OK: Final = 200
@@ -60,7 +60,7 @@ def _fits(chosen: Mapping[Kind, str], name: str, agent: Mapping[str, Any]) -> bo
     )
 
 
-async def hits(exchange: Exchange, records: Iterable[Read], unix_ns: int) -> Hits:
+async def hits(exchange: Transport, records: Iterable[Read], unix_ns: int) -> Hits:
     """Ask about every record of an allowed message as if it came at `unix_ns`."""
     alike: Counter[bytes] = Counter()
     unknown = 0
@@ -92,7 +92,7 @@ def _has_target(body: bytes) -> bool:
     return orjson.loads(body).get("target", {}).get("type") in _TARGETED
 
 
-async def _is_stopped(exchange: Exchange, body: bytes) -> bool | None:
+async def _is_stopped(exchange: Transport, body: bytes) -> bool | None:
     """Return whether the policy refuses a message because of a stop; null if it does not say."""
     answer = await exchange.exchange(STATE, orjson.dumps({"input": {"question": orjson.loads(body)}}))
     if isinstance(answer, Broken) or answer.status != _OK:

@@ -16,11 +16,11 @@ from gateway.listening.request_id import request_id_of
 Headers = Iterable[tuple[str, str]]
 
 
-class Incomplete(Struct, frozen=True):
+class BodyIncomplete(Struct, frozen=True):
     """The client went away, or broke off, before its body was whole."""
 
 
-class TooLarge(Struct, frozen=True):
+class BodyTooLarge(Struct, frozen=True):
     """The body is longer than the limit, in bytes."""
 
     limit: int
@@ -30,7 +30,7 @@ class ByteLimitReached(Struct, frozen=True):
     """The body was not read to its end: its caller's requests hold too many bytes."""
 
 
-class Edge:
+class AsgiExchange:
     """The client's side of an exchange; `gone` turns true when the client has disconnected."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,7 +50,9 @@ class Edge:
         self.ended = False
         """Whether the answer was written to its end."""
 
-    async def body(self, limit: int, take: Callable[[int], bool]) -> bytes | Incomplete | TooLarge | ByteLimitReached:
+    async def body(
+        self, limit: int, take: Callable[[int], bool]
+    ) -> bytes | BodyIncomplete | BodyTooLarge | ByteLimitReached:
         """Return the whole body, at most `limit` bytes; `take` returns whether so many more may be kept."""
         chunks: list[bytes] = []
         size = 0
@@ -58,11 +60,11 @@ class Edge:
             event = await self._receive()
             if event["type"] != "http.request":
                 self.gone = True
-                return Incomplete()
+                return BodyIncomplete()
             chunk: bytes = event.get("body", b"")
             size += len(chunk)
             if size > limit:
-                return TooLarge(limit)
+                return BodyTooLarge(limit)
             if not take(len(chunk)):
                 return ByteLimitReached()
             if not event.get("more_body", False):

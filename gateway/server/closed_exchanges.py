@@ -11,7 +11,7 @@ from gateway.pipeline.call import Call
 from gateway.pipeline.ports import UpstreamFailure
 from gateway.protocol import sse
 from gateway.protocol.errors import failure_body, result_body
-from gateway.server.asgi_exchange import Edge
+from gateway.server.asgi_exchange import AsgiExchange
 from gateway.server.relay import Relay
 
 _CLOSED: Final = UpstreamFailure(
@@ -23,7 +23,7 @@ _ENDING: Final = UpstreamFailure(
 _LATER: Final = (*JSON, ("retry-after", "1"))
 
 
-async def close_stream(edge: Edge, call: Call, relay: Relay) -> None:
+async def close_stream(edge: AsgiExchange, call: Call, relay: Relay) -> None:
     """End a standing stream that policy, its credential or the end of the worker closes."""
     if edge.gone or relay.midway:
         edge.abort()
@@ -33,7 +33,7 @@ async def close_stream(edge: Edge, call: Call, relay: Relay) -> None:
         await edge.write(_result(call), more=False)
 
 
-async def break_off(edge: Edge, relay: Relay) -> None:
+async def break_off(edge: AsgiExchange, relay: Relay) -> None:
     """Answer a call whose worker ends before the server has answered."""
     if edge.gone or relay.midway:
         edge.abort()
@@ -43,7 +43,7 @@ async def break_off(edge: Edge, relay: Relay) -> None:
         await relay.fail(_ENDING)
 
 
-async def turn_back(edge: Edge) -> None:
+async def turn_back(edge: AsgiExchange) -> None:
     """Answer a request that its worker has not sent before it ends."""
     if edge.started:
         edge.abort()
@@ -57,4 +57,4 @@ def _result(call: Call) -> bytes:
     if request_id is None:
         return b""
     meta = {"io.modelcontextprotocol/subscriptionId": request_id}
-    return sse.encode(sse.Event(data=result_body(request_id, {"resultType": "complete", "_meta": meta})))
+    return sse.encode(sse.SseEvent(data=result_body(request_id, {"resultType": "complete", "_meta": meta})))

@@ -16,7 +16,7 @@ from gateway.admission.action import Answer
 from gateway.admission.correlation import unread
 from gateway.admission.decision import Verdict
 from gateway.admission.principal import Verified
-from gateway.admission.recording import About
+from gateway.admission.recording import PartialMessage
 from gateway.admission.refusal import JSON
 from gateway.listening.connections import closed, connection_key, identify
 from gateway.pipeline import Pipeline
@@ -27,13 +27,13 @@ from gateway.protocol.errors import error_body, failure_body
 from gateway.protocol.headers import Headers, read_headers, unpostable, unstreamable
 from gateway.protocol.malformed import Malformed
 from gateway.protocol.message import Message, read, reading, unread_answer
-from gateway.protocol.strict_json import Limits
-from gateway.server.asgi_exchange import ByteLimitReached, Edge, Incomplete, TooLarge
+from gateway.protocol.strict_json import JsonLimits
+from gateway.server.asgi_exchange import AsgiExchange, BodyIncomplete, BodyTooLarge, ByteLimitReached
 from gateway.server.closed_exchanges import turn_back
 from gateway.server.exchange_limits import CallerLimits, Exchanges, OpenRequest
-from gateway.server.parse_request import Arrival, Caller, TurnedAway, place, unreadable
+from gateway.server.parse_request import RejectedMessage, RequestOrigin, RequestParser, place, unreadable
 from gateway.server.perform import Performer
-from gateway.server.ports import Callers, Meters, Unverified
+from gateway.server.ports import CredentialVerifier, Meters, UnverifiedCaller
 from gateway.server.relay import RelayLimits
 from gateway.server.streams import Streams
 from gateway.server.unauthenticated import unverified_answer
@@ -47,17 +47,17 @@ class EndpointLimits(Struct, frozen=True, kw_only=True):
     """What a message may measure, and how it is relayed; `shown`: header names that policy may see, in lower case."""
 
     body_bytes: int
-    message: Limits
+    message: JsonLimits
     relay: RelayLimits
     caller: CallerLimits = CallerLimits()
     shown: tuple[str, ...] = ()
 
 
-class Endpoint:
+class McpEndpoint:
     """ASGI application for MCP clients."""
 
     def __init__(
-        self, pipeline: Pipeline, callers: Callers, meters: Meters, streams: Streams, limits: EndpointLimits
+        self, pipeline: Pipeline, callers: CredentialVerifier, meters: Meters, streams: Streams, limits: EndpointLimits
     ) -> None:
         """Take the parts that `gateway.app` has composed."""
         self._pipeline: Final = pipeline
@@ -70,7 +70,7 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
-        edge = Edge(scope, receive, send)
+        edge = AsgiExchange(scope, receive, send)
         try:
             await self._served(edge)
         except Exception:  # noqa: BLE001 - the outermost frame, and it refuses
@@ -81,7 +81,7 @@ class Endpoint:
         finally:
             await edge.close()
 
-    async def _served(self, edge: Edge) -> None:
+    async def _served(self, edge: AsgiExchange) -> None:
         await loop_turns().starts.start(connection_key(edge.scope))
         if closed(edge.scope):  # policy was not asked: there is nothing to record
             return
@@ -97,7 +97,7 @@ class Endpoint:
         verified = await self._callers.verify(
             edge.scope["headers"], server=found[1], query=edge.scope["query_string"], source_ip=edge.source_ip
         )
-        if isinstance(verified, Unverified):
+        if isinstance(verified, UnverifiedCaller):
             await self._unverified(edge, found[1], verified)
             return
         caller = self._pipeline.engine.parts.turns.caller_of(verified.principal, edge.source_ip)
@@ -110,13 +110,13 @@ class Endpoint:
         finally:
             self._exchanges.end(exchange)
 
-    async def _exchanged(self, edge: Edge, server: str, verified: Verified, exchange: OpenRequest) -> None:
+    async def _exchanged(self, edge: AsgiExchange, server: str, verified: Verified, exchange: OpenRequest) -> None:
         """Read, admit and perform the request of a verified caller."""
         arrived = await self._arrived(edge, server, verified, exchange)
         if arrived is None:
             return
         inbound = place(arrived, self._pipeline.engine.parts.ring, self._wording, self._performer.sessionless)
-        if isinstance(inbound, TurnedAway):
+        if isinstance(inbound, RejectedMessage):
             await self._turn_away(edge, server, inbound, _raw(arrived))
             return
         settled = await self._pipeline.admit(inbound)
@@ -124,18 +124,20 @@ class Endpoint:
             identify(edge.scope, verified.principal.key)
         await self._performer.perform(edge, settled)
 
-    async def _arrived(self, edge: Edge, server: str, verified: Verified, exchange: OpenRequest) -> Arrival | None:
+    async def _arrived(
+        self, edge: AsgiExchange, server: str, verified: Verified, exchange: OpenRequest
+    ) -> RequestParser | None:
         """Return the read request; null when it was turned away already."""
         headers = read_headers(edge.scope["headers"])
         if isinstance(headers, Malformed):
             await self._turn_away(edge, server, unreadable(headers, Headers({}), self._wording), b"")
             return None
-        caller = Caller(verified=verified, source_ip=edge.source_ip, shown=self._shown(headers))
+        caller = RequestOrigin(verified=verified, source_ip=edge.source_ip, shown=self._shown(headers))
         body = await self._body(edge, headers, server, exchange)
         message = await self._message(edge, headers, server, caller, body) if isinstance(body, bytes) else body
-        if isinstance(message, TurnedAway):
+        if isinstance(message, RejectedMessage):
             return None
-        return Arrival(
+        return RequestParser(
             verb=edge.scope["method"],
             server=server,
             headers=headers,
@@ -145,8 +147,8 @@ class Endpoint:
         )
 
     async def _body(
-        self, edge: Edge, headers: Headers, server: str, exchange: OpenRequest
-    ) -> bytes | TurnedAway | None:
+        self, edge: AsgiExchange, headers: Headers, server: str, exchange: OpenRequest
+    ) -> bytes | RejectedMessage | None:
         """Return the body of a POST, null for the verbs that have none; what is wrong is answered here."""
         if edge.scope["method"] != "POST":
             fault = unstreamable(headers) if edge.scope["method"] == "GET" else None
@@ -159,20 +161,20 @@ class Endpoint:
         body = await edge.body(self._limits.body_bytes, exchange.take)
         if isinstance(body, ByteLimitReached):
             return await self._turn_away(edge, server, self._exchanges.too_large(), b"")
-        if isinstance(body, Incomplete | TooLarge):
+        if isinstance(body, BodyIncomplete | BodyTooLarge):
             return await self._turn_away(edge, server, _cut(body), b"")
         return body
 
     async def _message(
-        self, edge: Edge, headers: Headers, server: str, caller: Caller, body: bytes
-    ) -> Message | TurnedAway:
+        self, edge: AsgiExchange, headers: Headers, server: str, caller: RequestOrigin, body: bytes
+    ) -> Message | RejectedMessage:
         """Return the message in a body; what is wrong is answered here."""
         if len(body) < LARGE:
             message = read(body, self._limits.message)
         else:
             message = await self._read_in_turn(edge, body, caller)
         if message is None:
-            return await self._turn_away(edge, server, _cut(Incomplete()), b"")
+            return await self._turn_away(edge, server, _cut(BodyIncomplete()), b"")
         if not isinstance(message, Malformed):
             return message
         turned = unreadable(message, headers, self._wording)
@@ -181,23 +183,25 @@ class Endpoint:
         await self._record(edge, server, turned, body)
         return unread_answer(message)
 
-    async def _read_in_turn(self, edge: Edge, body: bytes, caller: Caller) -> Message | Malformed | None:
+    async def _read_in_turn(self, edge: AsgiExchange, body: bytes, caller: RequestOrigin) -> Message | Malformed | None:
         """Read a large body in a turn of its caller; return null if its client has gone by then."""
         turns = self._pipeline.engine.parts.turns
         sender = Sender(principal=caller.verified.principal, source_ip=caller.source_ip)
         async with turns.turn(sender):
             return None if closed(edge.scope) else await turns.run(reading(body, self._limits.message))
 
-    async def _turn_away(self, edge: Edge, server: str, turned: TurnedAway, body: bytes) -> TurnedAway:
+    async def _turn_away(
+        self, edge: AsgiExchange, server: str, turned: RejectedMessage, body: bytes
+    ) -> RejectedMessage:
         answer = await self._record(edge, server, turned, body)
         await edge.respond(answer.status, answer.headers, answer.body)
         return turned
 
-    async def _record(self, edge: Edge, server: str, turned: TurnedAway, body: bytes) -> Answer:
+    async def _record(self, edge: AsgiExchange, server: str, turned: RejectedMessage, body: bytes) -> Answer:
         """Record a message that cannot be asked about, and return its answer."""
         self._meters.malformed(turned.code)
         self._meters.refused(turned.code, detail=turned.detail)
-        about = About(
+        about = PartialMessage(
             server=server,
             method=turned.method,
             detail=turned.detail,
@@ -207,13 +211,13 @@ class Endpoint:
         )
         return await self._pipeline.turn_away(turned.code, about, source_ip=edge.source_ip, answer=turned.answer)
 
-    async def _unverified(self, edge: Edge, server: str, caller: Unverified) -> None:
+    async def _unverified(self, edge: AsgiExchange, server: str, caller: UnverifiedCaller) -> None:
         answer = unverified_answer(caller)
         self._meters.malformed(caller.cause)
         self._meters.refused(caller.cause, detail=caller.reason)
         if caller.recorded:
             known = unread(edge.request_id.text, given=edge.request_id.given)
-            about = About(server=server, detail=caller.reason, status=caller.status, correlation=known)
+            about = PartialMessage(server=server, detail=caller.reason, status=caller.status, correlation=known)
             answer = await self._pipeline.turn_away(caller.cause, about, source_ip=edge.source_ip, answer=answer)
         await edge.respond(answer.status, answer.headers, answer.body)
 
@@ -222,7 +226,7 @@ class Endpoint:
         return {name: values[name] for name in self._limits.shown if name in values}
 
 
-async def _failed(edge: Edge) -> None:
+async def _failed(edge: AsgiExchange) -> None:
     """Say that the gateway failed; an answer that has begun breaks off instead, so that nobody takes it for whole."""
     if edge.started:
         edge.abort()
@@ -236,15 +240,15 @@ def _known(settled: Settled) -> bool:
     return decided and not (settled.refusal is not None and settled.refusal.unauthenticated)
 
 
-def _raw(arrival: Arrival) -> bytes:
+def _raw(arrival: RequestParser) -> bytes:
     return arrival.message.raw if arrival.message is not None else b""
 
 
-def _cut(body: Incomplete | TooLarge) -> TurnedAway:
-    if isinstance(body, Incomplete):
+def _cut(body: BodyIncomplete | BodyTooLarge) -> RejectedMessage:
+    if isinstance(body, BodyIncomplete):
         answer = Answer(status=400, body=error_body(None, -32700, "the body broke off"), headers=JSON)
-        return TurnedAway(code="body_incomplete", detail="the body broke off", answer=answer)
+        return RejectedMessage(code="body_incomplete", detail="the body broke off", answer=answer)
     why = f"the body is larger than {body.limit} bytes"
-    return TurnedAway(
+    return RejectedMessage(
         code="body_too_large", detail=why, answer=Answer(status=413, body=error_body(None, -32600, why), headers=JSON)
     )

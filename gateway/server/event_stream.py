@@ -20,7 +20,7 @@ from gateway.pipeline.sealed_ids import sealed_event_id
 from gateway.protocol import sse
 from gateway.protocol.sse_passthrough import Piece
 from gateway.server import upstream_errors
-from gateway.server.passthrough import Unread
+from gateway.server.passthrough import Passthrough
 from gateway.server.recipient import GROWTH_FREE, Recipient
 from gateway.server.sessions import answered_headers
 from gateway.server.stream_pacing import paced
@@ -37,15 +37,15 @@ _MESSAGE: Final = frozenset({None, "", "message"})
 class EventStream:
     """Relays one stream; made for each reply."""
 
-    def __init__(self, recipient: Recipient, reply: Reply, unread: Unread, budget: TurnBudget) -> None:
+    def __init__(self, recipient: Recipient, reply: Reply, unread: Passthrough, budget: TurnBudget) -> None:
         """Take the client, the reply whose head says that it is a stream, and the budget of the exchange."""
         self._to: Final = recipient
         self._reply: Final = reply
         self._unread: Final = unread
         self._budget: Final = budget
-        self._reader = sse.Reader(recipient.limits.result_bytes)
+        self._reader = sse.SseReader(recipient.limits.result_bytes)
         self._held = b""
-        self._empty: sse.Event | None = None
+        self._empty: sse.SseEvent | None = None
         self._resumable = False
         self._read = self._events = self._written = 0
         self._last_write = asyncio.get_running_loop().time()
@@ -78,9 +78,9 @@ class EventStream:
             return await self._passed(await self._unread.feed(chunk))
         self._reader.take(chunk)
         while not self._over and (step := self._reader.step()) is not None:
-            if isinstance(step, sse.TooLarge):
+            if isinstance(step, sse.SseEventTooLarge):
                 return await self._too_large()
-            if isinstance(step, sse.Event):
+            if isinstance(step, sse.SseEvent):
                 await self._event(step)
                 if (failure := self._excess()) is not None:
                     return failure
@@ -115,7 +115,7 @@ class EventStream:
         """Go on after a large event, which answers the request; what broke its form was broken off."""
         if piece is None or not piece.ended:
             return None
-        self.answered, self._reader = True, sse.Reader(self._to.limits.result_bytes)
+        self.answered, self._reader = True, sse.SseReader(self._to.limits.result_bytes)
         return None if self._over else await self._chunk(piece.after)
 
     def _patience_s(self) -> float:
@@ -132,7 +132,7 @@ class EventStream:
         if self._to.edge.started and not self._unread.under_way:
             await self._send(sse.comment())
 
-    async def _event(self, event: sse.Event) -> None:
+    async def _event(self, event: sse.SseEvent) -> None:
         """Settle one event and write what the client gets of it."""
         if event.comment is not None:
             await self._keep_alive()
@@ -146,7 +146,7 @@ class EventStream:
         else:
             await self._message(event, event.data)
 
-    async def _message(self, event: sse.Event, data: bytes) -> None:
+    async def _message(self, event: sse.SseEvent, data: bytes) -> None:
         await self._budget.pause(len(data))
         self._to.outcome.message(data)
         action = await self._to.pipeline.settle(self._to.call, data)
@@ -167,12 +167,12 @@ class EventStream:
             case _:
                 assert_never(action)
 
-    def _keep_id(self, event: sse.Event) -> None:
+    def _keep_id(self, event: sse.SseEvent) -> None:
         """Keep the id and the `retry` of an event of which the client gets no data."""
         if event.id is None and event.retry is None:
             return
-        before = self._empty or sse.Event()
-        self._empty = sse.Event(
+        before = self._empty or sse.SseEvent()
+        self._empty = sse.SseEvent(
             data=b"" if event.id is not None else before.data,
             id=before.id if event.id is None else event.id,
             retry=before.retry if event.retry is None else event.retry,
@@ -184,7 +184,7 @@ class EventStream:
             event, self._empty = self._empty, None
             await self._write(sse.encode(replace(event, id=self._sealed(event))))
 
-    async def _deliver(self, event: sse.Event, action: Answer) -> None:
+    async def _deliver(self, event: sse.SseEvent, action: Answer) -> None:
         """Write an event; of `initialize` nothing goes out before its response is known, which names the revision."""
         await self._flush()
         if action.final and not self._to.edge.started:
@@ -211,7 +211,7 @@ class EventStream:
         headers = answered_headers(self._to.pipeline, self._to.call, self._reply, body)
         await self._to.edge.start(self._reply.status, (*headers, *STREAM))
 
-    def _sealed(self, event: sse.Event) -> str | None:
+    def _sealed(self, event: sse.SseEvent) -> str | None:
         if event.id is None:
             return None
         self._resumable = self._to.call.inbound.era == "legacy"

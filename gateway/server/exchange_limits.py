@@ -16,7 +16,7 @@ from gateway.admission.action import Answer
 from gateway.admission.refusal import JSON
 from gateway.pipeline.heavy_turns import LARGE
 from gateway.protocol.errors import failure_body
-from gateway.server.parse_request import TurnedAway
+from gateway.server.parse_request import RejectedMessage
 
 _RETRY: Final = (("retry-after", "1"),)
 
@@ -76,19 +76,19 @@ class Exchanges:
         if not self._open[key]:
             del self._open[key], self._held[key]
 
-    def too_many(self) -> TurnedAway:
+    def too_many(self) -> RejectedMessage:
         """Return how a request of a caller with too many is turned away."""
         most = self._limits.requests
         why = f"{most} requests of this caller are under way (limits.exchanges_per_principal)"
         return _turned_away("too_many_exchanges", why)
 
-    def too_large(self) -> TurnedAway:
+    def too_large(self) -> RejectedMessage:
         """Return how a request is turned away whose caller holds too many bytes."""
         most = self._limits.body_bytes
         why = f"with this one, the caller's requests under way would hold more than {most} bytes"
         return _turned_away("too_many_bytes", f"{why} (limits.bytes_per_principal)")
 
 
-def _turned_away(code: str, why: str) -> TurnedAway:
+def _turned_away(code: str, why: str) -> RejectedMessage:
     body = failure_body(None, "rate_limited", f"{why}; wait for their answers")
-    return TurnedAway(code=code, detail=why, answer=Answer(status=429, body=body, headers=(*JSON, *_RETRY)))
+    return RejectedMessage(code=code, detail=why, answer=Answer(status=429, body=body, headers=(*JSON, *_RETRY)))

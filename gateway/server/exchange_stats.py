@@ -12,7 +12,7 @@ from gateway.pipeline.ports import UpstreamFailure
 CHANGED: Final = "the server's instructions are not those that were reviewed, and were removed"
 
 
-class Outcome:
+class ExchangeStats:
     """Counts of one exchange; mutable, and of that exchange alone."""
 
     __slots__ = (

@@ -16,7 +16,7 @@ from gateway.pipeline.ports import Reply, UpstreamFailure
 from gateway.protocol.message import Response
 from gateway.protocol.reply_ids import read_body
 from gateway.server import upstream_errors
-from gateway.server.passthrough import Unread
+from gateway.server.passthrough import Passthrough
 from gateway.server.recipient import Recipient
 from gateway.server.sessions import answered_headers, carried_headers
 
@@ -91,7 +91,7 @@ class JsonAnswer:
         """Relay a large result unread if it may pass, or return why not."""
         if failure.code != "result_too_large" or self._reply.status >= ERROR:
             return failure
-        unread = Unread(self._to.edge, self._to.call, self._to.outcome)
+        unread = Passthrough(self._to.edge, self._to.call, self._to.outcome)
         refused = await unread.body(self._reply, failure)
         self.answered = refused is None
         return refused

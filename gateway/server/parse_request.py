@@ -37,7 +37,7 @@ _UNNAMED: Final = Client()
 _EXPRESSION: Final = re.compile(r"\{[^{}]*\}")  # of a URI template (RFC 6570), which stands for a segment
 
 
-class TurnedAway(Struct, frozen=True, kw_only=True):
+class RejectedMessage(Struct, frozen=True, kw_only=True):
     """A message that cannot be asked about: the code of its record, and its answer."""
 
     code: str
@@ -46,7 +46,7 @@ class TurnedAway(Struct, frozen=True, kw_only=True):
     method: str = ""
 
 
-class Caller(Struct, frozen=True, kw_only=True):
+class RequestOrigin(Struct, frozen=True, kw_only=True):
     """Who sent it, and from where."""
 
     verified: Verified
@@ -54,27 +54,27 @@ class Caller(Struct, frozen=True, kw_only=True):
     shown: dict[str, str]
 
 
-class Arrival(Struct, frozen=True, kw_only=True):
+class RequestParser(Struct, frozen=True, kw_only=True):
     """A request whose caller is verified and whose body, if it has one, is read."""
 
     verb: Verb
     server: str
     headers: Headers
-    caller: Caller
+    caller: RequestOrigin
     message: Message | None = None
     request_id: RequestId = RequestId()
 
 
-def unreadable(malformed: Malformed, names: Headers, wording: Wording) -> TurnedAway:
+def unreadable(malformed: Malformed, names: Headers, wording: Wording) -> RejectedMessage:
     """Return how a message that cannot be read is turned away; `names` are the headers that came with it."""
     answer = malformed_answer(malformed, names, wording)
     code = f"malformed_{malformed.fault}"
-    return TurnedAway(code=code, detail=malformed.reason, answer=answer, method=malformed.method)
+    return RejectedMessage(code=code, detail=malformed.reason, answer=answer, method=malformed.method)
 
 
 def place(
-    arrival: Arrival, ring: Ring, wording: Wording, sessionless: AbstractSet[str] = frozenset()
-) -> Inbound | TurnedAway:
+    arrival: RequestParser, ring: Ring, wording: Wording, sessionless: AbstractSet[str] = frozenset()
+) -> Inbound | RejectedMessage:
     """Return the message with its place in the method table and its session, or why it is turned away."""
     presented = _session(arrival, ring)
     agreed = _agreed(arrival, presented)
@@ -86,7 +86,7 @@ def place(
     if isinstance(arrival.message, Response):
         return _response(arrival, ring, agreed, session)
     row = _row(arrival, agreed)
-    if isinstance(row, TurnedAway):
+    if isinstance(row, RejectedMessage):
         return row
     where = target_of(row, arrival.message.params) if arrival.message is not None else NOWHERE
     if where is None:
@@ -100,12 +100,12 @@ def place(
     if abnormal is not None:
         return _abnormal(arrival, row, abnormal.reason)
     resumes = _resumes(arrival, ring, session)
-    if isinstance(resumes, TurnedAway):
+    if isinstance(resumes, RejectedMessage):
         return resumes
     return _inbound(arrival, agreed, session, row, where, resumes=resumes)
 
 
-def _agreed(arrival: Arrival, session: SessionSeal | None) -> Agreed | Malformed:
+def _agreed(arrival: RequestParser, session: SessionSeal | None) -> Agreed | Malformed:
     """Return era and revision; what carries no message is legacy by its verb, in the revision that its header names."""
     negotiated = session.revision if session else None
     if arrival.message is not None:
@@ -113,23 +113,23 @@ def _agreed(arrival: Arrival, session: SessionSeal | None) -> Agreed | Malformed
     return agree_stream(arrival.headers, negotiated=negotiated)
 
 
-def _session(arrival: Arrival, ring: Ring) -> SessionSeal | None:
+def _session(arrival: RequestParser, ring: Ring) -> SessionSeal | None:
     text = arrival.headers.get(SESSION)
     if text is None or _initializes(arrival):
         return None
     return opened(ring, text, server=arrival.server, principal_key=arrival.caller.verified.principal.key)
 
 
-def _names_session(arrival: Arrival, agreed: Agreed) -> bool:
+def _names_session(arrival: RequestParser, agreed: Agreed) -> bool:
     """Return whether the message needs the session that its header names: the modern era ignores the header."""
     return agreed.era == "legacy" and arrival.headers.get(SESSION) is not None and not _initializes(arrival)
 
 
-def _initializes(arrival: Arrival) -> bool:
+def _initializes(arrival: RequestParser) -> bool:
     return isinstance(arrival.message, Request) and arrival.message.method == "initialize"
 
 
-def _row(arrival: Arrival, agreed: Agreed) -> Method | TurnedAway:
+def _row(arrival: RequestParser, agreed: Agreed) -> Method | RejectedMessage:
     message = arrival.message
     if message is None or isinstance(message, Response):
         return STREAM_OPEN if arrival.verb == "GET" else SESSION_CLOSE
@@ -139,26 +139,28 @@ def _row(arrival: Arrival, agreed: Agreed) -> Method | TurnedAway:
     if isinstance(message, Request):
         status, body = unknown_method(message.id, message.method, era=agreed.era)
         answer = Answer(status=status, body=body, headers=JSON)
-        return TurnedAway(code="method_unknown", detail="no such request", answer=answer, method=message.method)
+        return RejectedMessage(code="method_unknown", detail="no such request", answer=answer, method=message.method)
     answer = Answer(status=202)
-    return TurnedAway(code="method_unknown", detail="no such notification", answer=answer, method=message.method)
+    return RejectedMessage(code="method_unknown", detail="no such notification", answer=answer, method=message.method)
 
 
-def _response(arrival: Arrival, ring: Ring, agreed: Agreed, session: SessionSeal | None) -> Inbound | TurnedAway:
+def _response(
+    arrival: RequestParser, ring: Ring, agreed: Agreed, session: SessionSeal | None
+) -> Inbound | RejectedMessage:
     """Find which request of the server a client's response answers; one that answers none is dropped."""
     message = arrival.message
     seal = ring.open(RequestSeal, message.id) if isinstance(message, Response) and isinstance(message.id, str) else None
     if not isinstance(message, Response) or seal is None or seal.session != _binding(arrival, session):
-        return TurnedAway(code="response_unknown", detail="it answers no request", answer=Answer(status=202))
+        return RejectedMessage(code="response_unknown", detail="it answers no request", answer=Answer(status=202))
     row = lookup(seal.method, direction="server", revision=agreed.revision)
     if row is None:
-        return TurnedAway(code="response_unknown", detail="it answers no request", answer=Answer(status=202))
+        return RejectedMessage(code="response_unknown", detail="it answers no request", answer=Answer(status=202))
     original = restored(message, seal.upstream_id)
     inbound = _inbound(arrival, agreed, session, row, NOWHERE, resumes=None)
     return replace(inbound, message=original, answers=seal)
 
 
-def _resumes(arrival: Arrival, ring: Ring, session: SessionSeal | None) -> EventSeal | TurnedAway | None:
+def _resumes(arrival: RequestParser, ring: Ring, session: SessionSeal | None) -> EventSeal | RejectedMessage | None:
     text = arrival.headers.get(_EVENT) if arrival.verb == "GET" else None
     if text is None:
         return None
@@ -168,16 +170,16 @@ def _resumes(arrival: Arrival, ring: Ring, session: SessionSeal | None) -> Event
     return seal
 
 
-def _binding(arrival: Arrival, session: SessionSeal | None) -> bytes:
+def _binding(arrival: RequestParser, session: SessionSeal | None) -> bytes:
     return binding(server=arrival.server, principal_key=arrival.caller.verified.principal.key, session=session)
 
 
-def _gone(arrival: Arrival, why: str) -> TurnedAway:
+def _gone(arrival: RequestParser, why: str) -> RejectedMessage:
     answer = Answer(status=404, body=failure_body(_id(arrival), "session_unknown", why), headers=JSON)
-    return TurnedAway(code="session_unknown", detail=why, answer=answer, method=_method(arrival))
+    return RejectedMessage(code="session_unknown", detail=why, answer=answer, method=_method(arrival))
 
 
-def _shapeless(arrival: Arrival, row: Method) -> Malformed | None:
+def _shapeless(arrival: RequestParser, row: Method) -> Malformed | None:
     """What is not an object cannot be judged as arguments or answers, so it is not forwarded either."""
     params = arrival.message.params if isinstance(arrival.message, Request | Notification) else {}
     for key in ("arguments", "inputResponses"):
@@ -188,23 +190,23 @@ def _shapeless(arrival: Arrival, row: Method) -> Malformed | None:
     return None
 
 
-def _nameless(arrival: Arrival, row: Method) -> Malformed:
+def _nameless(arrival: RequestParser, row: Method) -> Malformed:
     return _faulty(arrival, row, f"params.{row.field} must name the {row.target} that {row.name} is about")
 
 
-def _faulty(arrival: Arrival, row: Method, reason: str) -> Malformed:
+def _faulty(arrival: RequestParser, row: Method, reason: str) -> Malformed:
     return Malformed(fault="shape", code=INVALID_PARAMS, reason=reason, id=_id(arrival), method=row.name)
 
 
-def _abnormal(arrival: Arrival, row: Method, why: str) -> TurnedAway:
+def _abnormal(arrival: RequestParser, row: Method, why: str) -> RejectedMessage:
     reason = f"the URI {why}; write it in normal form"
     malformed = Malformed(fault="shape", code=INVALID_PARAMS, reason=reason, id=_id(arrival))
     answer = Answer(status=200, body=malformed_body(malformed), headers=JSON)
-    return TurnedAway(code="uri_not_normal", detail=reason, answer=answer, method=row.name)
+    return RejectedMessage(code="uri_not_normal", detail=reason, answer=answer, method=row.name)
 
 
 def _inbound(  # noqa: PLR0913 - the parts of one value
-    arrival: Arrival,
+    arrival: RequestParser,
     agreed: Agreed,
     session: SessionSeal | None,
     row: Method,
@@ -239,13 +241,13 @@ def _inbound(  # noqa: PLR0913 - the parts of one value
     )
 
 
-def _correlation(arrival: Arrival) -> Correlation:
+def _correlation(arrival: RequestParser) -> Correlation:
     message, request_id = arrival.message, arrival.request_id
     params = message.params if isinstance(message, Request | Notification) else {}
     return correlation_of(arrival.headers, params, request_id.text, given=request_id.given)
 
 
-def _client(arrival: Arrival, session: SessionSeal | None) -> Client:
+def _client(arrival: RequestParser, session: SessionSeal | None) -> Client:
     """Return what the client calls itself: in the session, in `initialize`, or in every modern request."""
     message = arrival.message
     if session is not None or not isinstance(message, Request | Notification):
@@ -261,9 +263,9 @@ def _short(text: object) -> str:
     return text[:_NAME_CHARS] if isinstance(text, str) else ""
 
 
-def _id(arrival: Arrival) -> str | int | None:
+def _id(arrival: RequestParser) -> str | int | None:
     return arrival.message.id if isinstance(arrival.message, Request) else None
 
 
-def _method(arrival: Arrival) -> str:
+def _method(arrival: RequestParser) -> str:
     return arrival.message.method if isinstance(arrival.message, Request | Notification) else arrival.verb

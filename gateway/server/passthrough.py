@@ -24,14 +24,14 @@ from gateway.pipeline.call import Call
 from gateway.pipeline.capabilities import CONNECTING
 from gateway.pipeline.output_check import is_checked
 from gateway.pipeline.ports import Reply, UpstreamFailure
-from gateway.protocol.cache_scope import Private
+from gateway.protocol.cache_scope import PrivateScope
 from gateway.protocol.input_requests import Watch
 from gateway.protocol.response_envelope import Envelope
 from gateway.protocol.sse import Rest, fields
-from gateway.protocol.sse_passthrough import Passing, Piece
+from gateway.protocol.sse_passthrough import Piece, SsePassthrough
 from gateway.server import upstream_errors
-from gateway.server.asgi_exchange import Edge
-from gateway.server.exchange_stats import Outcome
+from gateway.server.asgi_exchange import AsgiExchange
+from gateway.server.exchange_stats import ExchangeStats
 from gateway.server.sessions import carried_headers
 
 BEGINNING: Final = 4096
@@ -45,18 +45,20 @@ _BROKEN: Final = UpstreamFailure(code="upstream_broken", detail="the server brok
 _ODD: Final = UpstreamFailure(code="upstream_broken", detail="the server's large result is not one plain response")
 
 
-class Unread:
+class Passthrough:
     """Passes on one large result of an exchange."""
 
-    def __init__(self, edge: Edge, call: Call, outcome: Outcome) -> None:
+    def __init__(self, edge: AsgiExchange, call: Call, outcome: ExchangeStats) -> None:
         """Take the client's side, the call, and what is noted of it."""
         self._edge: Final = edge
         self._call: Final = call
         self._outcome: Final = outcome
-        self._passing: Passing | None = None
+        self._passing: SsePassthrough | None = None
         self._envelope: Final = _envelope(call)
         self._watch: Final = Watch() if call.inbound.era == "modern" else None
-        self._private: Final = Private() if call.inbound.method.cacheable and call.inbound.era == "modern" else None
+        self._private: Final = (
+            PrivateScope() if call.inbound.method.cacheable and call.inbound.era == "modern" else None
+        )
 
     @property
     def under_way(self) -> bool:
@@ -95,7 +97,7 @@ class Unread:
 
     async def begin(self, rest: Rest, event_id: str | None) -> Piece | UpstreamFailure:
         """Begin to pass on an event; where it may not pass, write nothing and return why."""
-        passing = Passing(rest)
+        passing = SsePassthrough(rest)
         piece = passing.begin()
         if piece is None or not self._edge.started:
             return upstream_errors.TOO_LARGE

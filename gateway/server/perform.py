@@ -22,10 +22,10 @@ from gateway.pipeline import Pipeline
 from gateway.pipeline.call import Call, Settled
 from gateway.pipeline.listings import refused_for_drift
 from gateway.pipeline.ports import UpstreamFailure
-from gateway.server.asgi_exchange import Edge
+from gateway.server.asgi_exchange import AsgiExchange
 from gateway.server.closed_exchanges import break_off, close_stream
-from gateway.server.exchange_stats import Outcome
-from gateway.server.ports import Callers, Meters
+from gateway.server.exchange_stats import ExchangeStats
+from gateway.server.ports import CredentialVerifier, Meters
 from gateway.server.recipient import RelayLimits
 from gateway.server.relay import Relay
 from gateway.server.sessions import learn
@@ -44,7 +44,7 @@ class Performer:
     """Performs settled messages of clients."""
 
     def __init__(
-        self, pipeline: Pipeline, streams: Streams, meters: Meters, callers: Callers, limits: RelayLimits
+        self, pipeline: Pipeline, streams: Streams, meters: Meters, callers: CredentialVerifier, limits: RelayLimits
     ) -> None:
         """Take the parts that the endpoint was given."""
         self._pipeline: Final = pipeline
@@ -55,7 +55,7 @@ class Performer:
         self.sessionless: Final = set[str]()
         """Servers that this worker has seen answer without a session."""
 
-    async def perform(self, edge: Edge, settled: Settled) -> None:
+    async def perform(self, edge: AsgiExchange, settled: Settled) -> None:
         """Do what was settled."""
         self._count(settled)
         if settled.refusal is not None and settled.refusal.unauthenticated:
@@ -71,13 +71,13 @@ class Performer:
             case _:
                 assert_never(settled.action)
 
-    async def _unauthenticated(self, edge: Edge, settled: Settled) -> None:
+    async def _unauthenticated(self, edge: AsgiExchange, settled: Settled) -> None:
         inbound = settled.call.inbound
         caller = self._callers.unknown(inbound.server, source_ip=inbound.source_ip)
         answer = unverified_answer(caller, inbound.request_id)
         await edge.respond(answer.status, answer.headers, answer.body)
 
-    async def _forward(self, edge: Edge, call: Call, forward: Forward) -> None:
+    async def _forward(self, edge: AsgiExchange, call: Call, forward: Forward) -> None:
         relay = Relay(self._pipeline, edge, call, self._limits)
         task = asyncio.current_task()
         stopped = Termination(task, edge)
@@ -103,7 +103,9 @@ class Performer:
             self._pipeline.progress.end(call, answered=relay.answered)
             self._complete(call, relay.outcome, stopped.reason)
 
-    async def _exchanged(self, edge: Edge, call: Call, forward: Forward, relay: Relay, stopped: Termination) -> None:
+    async def _exchanged(
+        self, edge: AsgiExchange, call: Call, forward: Forward, relay: Relay, stopped: Termination
+    ) -> None:
         if call.inbound.method.asked == "stream":
             await self._streamed(edge, call, forward, relay, stopped)
             return
@@ -113,7 +115,9 @@ class Performer:
         finally:
             self._pipeline.running.finish(exchange)
 
-    async def _streamed(self, edge: Edge, call: Call, forward: Forward, relay: Relay, stopped: Termination) -> None:
+    async def _streamed(
+        self, edge: AsgiExchange, call: Call, forward: Forward, relay: Relay, stopped: Termination
+    ) -> None:
         stream = self._streams.begin(call, stopped.close)
         if stream is None:
             refusal = own("rate_limited", "too many streams are open", "Close a stream first.")
@@ -130,7 +134,7 @@ class Performer:
             self._streams.end(stream)
             self._meters.streams(len(self._streams))
 
-    async def _ended(self, edge: Edge, call: Call, relay: Relay, stopped: Termination) -> None:
+    async def _ended(self, edge: AsgiExchange, call: Call, relay: Relay, stopped: Termination) -> None:
         """End the client's answer; a call that policy ended is canceled upstream, and a client that left needs none."""
         if stopped.refusal is None:
             if stopped.reason == "closed":
@@ -146,7 +150,7 @@ class Performer:
         except TimeoutError:
             edge.abort()
 
-    async def _sent(self, edge: Edge, call: Call, forward: Forward, relay: Relay, stopped: Termination) -> None:
+    async def _sent(self, edge: AsgiExchange, call: Call, forward: Forward, relay: Relay, stopped: Termination) -> None:
         parts = self._pipeline.engine.parts
         sent_ns = parts.clock.now().monotonic_ns
         sending = parts.upstream.send(forward)
@@ -167,13 +171,13 @@ class Performer:
             if drains:
                 self._pipeline.running.drain(call, reply)
 
-    async def _answer(self, edge: Edge, answer: Answer | Withhold) -> None:
+    async def _answer(self, edge: AsgiExchange, answer: Answer | Withhold) -> None:
         if isinstance(answer, Answer):
             await edge.respond(answer.status, answer.headers, answer.body)
         else:
             await edge.respond(_ACCEPTED, (), b"")
 
-    def _complete(self, call: Call, outcome: Outcome, closed: str) -> None:
+    def _complete(self, call: Call, outcome: ExchangeStats, closed: str) -> None:
         parts = self._pipeline.engine.parts
         now = parts.clock.now()
         self._meters.upstream(closed or outcome.code)

@@ -9,7 +9,7 @@ from gateway.admission.principal import Verified
 from gateway.admission.refused_definition import RefusedDefinition
 
 
-class Unverified(Struct, frozen=True, kw_only=True):
+class UnverifiedCaller(Struct, frozen=True, kw_only=True):
     """A caller who is not let in: status 400, 401, 403 or 503, and the challenge that belongs to it."""
 
     cause: str
@@ -20,14 +20,14 @@ class Unverified(Struct, frozen=True, kw_only=True):
     """False where an equal refusal of the same second is in the journal already, and this one was counted there."""
 
 
-class Callers(Protocol):
+class CredentialVerifier(Protocol):
     """Verifies credentials."""
 
     async def verify(
         self, headers: Iterable[tuple[bytes, bytes]], *, server: str, query: bytes, source_ip: str
-    ) -> Verified | Unverified: ...
+    ) -> Verified | UnverifiedCaller: ...
 
-    def unknown(self, server: str, *, source_ip: str) -> Unverified: ...
+    def unknown(self, server: str, *, source_ip: str) -> UnverifiedCaller: ...
 
 
 class Meters(Protocol):

@@ -8,8 +8,8 @@ from gateway.admission.action import Answer
 from gateway.pipeline import Pipeline
 from gateway.pipeline.call import Call
 from gateway.pipeline.loop_turns import TurnBudget
-from gateway.server.asgi_exchange import Edge
-from gateway.server.exchange_stats import Outcome
+from gateway.server.asgi_exchange import AsgiExchange
+from gateway.server.exchange_stats import ExchangeStats
 
 
 class RelayLimits(Struct, frozen=True, kw_only=True):
@@ -38,13 +38,13 @@ _PIECE: Final = 256 * 1024
 class Recipient:
     """One exchange's client; made for each reply."""
 
-    def __init__(self, pipeline: Pipeline, edge: Edge, call: Call, limits: RelayLimits) -> None:
+    def __init__(self, pipeline: Pipeline, edge: AsgiExchange, call: Call, limits: RelayLimits) -> None:
         """Take the client's side and the call that was admitted."""
         self.pipeline: Final = pipeline
         self.edge: Final = edge
         self.call: Final = call
         self.limits: Final = limits
-        self.outcome: Final = Outcome(pipeline.engine.parts.masking.key)
+        self.outcome: Final = ExchangeStats(pipeline.engine.parts.masking.key)
 
     async def told(self, answer: Answer, body: bytes, budget: TurnBudget) -> None:
         """Note what the client gets as the response, and the digest of its bytes, in pieces that share the loop."""

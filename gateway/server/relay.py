@@ -20,10 +20,10 @@ from gateway.pipeline.ports import Reply, UpstreamFailure
 from gateway.protocol import sse
 from gateway.protocol.errors import error_body, failure_of
 from gateway.server import upstream_errors
-from gateway.server.asgi_exchange import Edge
+from gateway.server.asgi_exchange import AsgiExchange
 from gateway.server.event_stream import STREAM, EventStream
 from gateway.server.json_answer import ERROR, JsonAnswer
-from gateway.server.passthrough import Unread, must_be_read
+from gateway.server.passthrough import Passthrough, must_be_read
 from gateway.server.recipient import Recipient, RelayLimits
 from gateway.server.sessions import answered_headers, carried_headers
 
@@ -37,14 +37,14 @@ _JSON: Final = (("content-type", "application/json"),)
 class Relay:
     """Relays one reply; made for each exchange."""
 
-    def __init__(self, pipeline: Pipeline, edge: Edge, call: Call, limits: RelayLimits) -> None:
+    def __init__(self, pipeline: Pipeline, edge: AsgiExchange, call: Call, limits: RelayLimits) -> None:
         """Take the client's side, and the call that was admitted."""
         self._to: Final = Recipient(pipeline, edge, call, limits)
         self._edge: Final = edge
         self._call: Final = call
         self.outcome: Final = self._to.outcome
         """What became of the exchange so far."""
-        self._unread: Unread | None = None
+        self._unread: Passthrough | None = None
         """What passes on large events of a stream."""
         self._relayed: EventStream | JsonAnswer | None = None
         self._complete = False
@@ -120,7 +120,7 @@ class Relay:
             self._edge.abort()
         elif self._edge.started:
             told = action.body if isinstance(action, Answer) and self._to.answers_one else b""
-            await self._edge.write(sse.encode(sse.Event(data=told)) if told else b"", more=False)
+            await self._edge.write(sse.encode(sse.SseEvent(data=told)) if told else b"", more=False)
         elif isinstance(action, Answer):
             await self._edge.respond(action.status, action.headers, action.body)
         else:
@@ -155,7 +155,7 @@ class Relay:
         return None
 
     def _stream(self, reply: Reply) -> EventStream:
-        self._unread = Unread(self._edge, self._call, self.outcome)
+        self._unread = Passthrough(self._edge, self._call, self.outcome)
         return EventStream(self._to, reply, self._unread, budget_of(self._call.inbound))
 
     async def _answer(self, reply: Reply) -> UpstreamFailure | None:

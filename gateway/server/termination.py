@@ -8,7 +8,7 @@ from typing import Final
 
 from gateway.admission.refusal import STOPPED, Refusal
 from gateway.pipeline.call import Call
-from gateway.server.asgi_exchange import Edge
+from gateway.server.asgi_exchange import AsgiExchange
 
 _LONGEST_S: Final = 30 * 86_400.0
 """No timer is set for longer; a stream that outlives it is closed then."""
@@ -17,7 +17,7 @@ _LONGEST_S: Final = 30 * 86_400.0
 class Termination:
     """The end of one exchange, which runs in `task`."""
 
-    def __init__(self, task: asyncio.Task[None] | None, edge: Edge) -> None:
+    def __init__(self, task: asyncio.Task[None] | None, edge: AsgiExchange) -> None:
         """Take what runs, and the client's side of it."""
         self._task: Final = task
         self._edge: Final = edge

@@ -3,10 +3,10 @@
 from gateway.admission.action import Answer
 from gateway.admission.refusal import JSON
 from gateway.protocol.errors import failure_body
-from gateway.server.ports import Unverified
+from gateway.server.ports import UnverifiedCaller
 
 
-def unverified_answer(caller: Unverified, request_id: str | int | None = None) -> Answer:
+def unverified_answer(caller: UnverifiedCaller, request_id: str | int | None = None) -> Answer:
     """Return status, challenge and a body that says what to present."""
     headers = (*JSON, ("www-authenticate", caller.challenge)) if caller.challenge else JSON
     body = failure_body(request_id, "not_authenticated", caller.reason, {"cause": caller.cause})

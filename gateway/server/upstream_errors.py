@@ -12,7 +12,7 @@ from gateway.protocol.errors import INVALID_REQUEST, error_body
 from gateway.protocol.message import Response
 from gateway.protocol.reply_ids import addressed, read_body
 from gateway.protocol.results import unequivocal
-from gateway.server.exchange_stats import Outcome
+from gateway.server.exchange_stats import ExchangeStats
 
 REFUSED: Final = frozenset({401, 403, 407})
 UNSHOWN: Final = frozenset({401, 407})
@@ -65,7 +65,7 @@ def unanswered(detail: str) -> UpstreamFailure:
     return _failed(said)
 
 
-def unfinished(outcome: Outcome) -> UpstreamFailure:
+def unfinished(outcome: ExchangeStats) -> UpstreamFailure:
     """Return the failure of a stream that ended without a response, with the first thing that was withheld."""
     withheld = f"; {outcome.withheld} messages were withheld, the first because {outcome.detail}"
     said = "the server ended without a response" + (withheld if outcome.withheld else "")

@@ -14,8 +14,8 @@ from msgspec import Struct, structs
 from gateway.settings.cross_checks import clashes
 from gateway.settings.environment_variables import own_variables
 from gateway.settings.model import Settings
-from gateway.settings.setting_sources import Place, Problem, Written, overlay, read_file
-from gateway.settings.typed_reader import Reader, variables
+from gateway.settings.setting_sources import SettingOrigin, SettingProblem, WrittenSetting, overlay, read_file
+from gateway.settings.typed_reader import SettingsReader, variables
 
 PATH_DEFAULTS: Final[Mapping[tuple[str, str], str]] = {
     ("state", "directory"): ".state",
@@ -31,31 +31,34 @@ BELOW_STATE: Final[Mapping[tuple[str, str], str]] = {
 """Directories that are inside the state directory where nothing is written."""
 
 
-class Problems(Struct, frozen=True):
+class SettingProblems(Struct, frozen=True):
     """Why there are no settings."""
 
-    items: tuple[Problem, ...]
+    items: tuple[SettingProblem, ...]
 
     def __str__(self) -> str:
         return "\n".join(str(problem) for problem in self.items)
 
 
-def load(path: Path | None, environ: Mapping[str, str]) -> Settings | Problems:
+def load(path: Path | None, environ: Mapping[str, str]) -> Settings | SettingProblems:
     """The settings of `path` (none: defaults, from the working directory) with the environment's on top."""
-    nothing = Written({}, Place("default"))
+    nothing = WrittenSetting({}, SettingOrigin("default"))
     written, problems = read_file(path) if path else (nothing, [])
     names = variables(Settings)
     written = _defaulted(overlay(written, names, own_variables(environ)))
-    reader = Reader((path.parent if path else Path()).absolute())
+    reader = SettingsReader((path.parent if path else Path()).absolute())
     settings = reader.read(Settings, written)
     problems += reader.problems
     if settings is None or problems:
-        return Problems(tuple(problems))
-    found = [Problem(_place(written, clash.key), clash.key, clash.message, clash.remedy) for clash in clashes(settings)]
-    return Problems(tuple(found)) if found else _normal(settings)
+        return SettingProblems(tuple(problems))
+    found = [
+        SettingProblem(_place(written, clash.key), clash.key, clash.message, clash.remedy)
+        for clash in clashes(settings)
+    ]
+    return SettingProblems(tuple(found)) if found else _normal(settings)
 
 
-def _defaulted(written: Written) -> Written:
+def _defaulted(written: WrittenSetting) -> WrittenSetting:
     for path, text in PATH_DEFAULTS.items():
         written = _with_default(written, path, text)
     state = _at(written, ("state", "directory"))
@@ -65,7 +68,7 @@ def _defaulted(written: Written) -> Written:
     return written
 
 
-def _at(written: Written, path: tuple[str, ...]) -> Written | None:
+def _at(written: WrittenSetting, path: tuple[str, ...]) -> WrittenSetting | None:
     for name in path:
         entries = written.mapping
         if entries is None or name not in entries:
@@ -74,20 +77,20 @@ def _at(written: Written, path: tuple[str, ...]) -> Written | None:
     return written
 
 
-def _with_default(written: Written, path: tuple[str, str], text: str) -> Written:
+def _with_default(written: WrittenSetting, path: tuple[str, str], text: str) -> WrittenSetting:
     section, key = path
     root = {} if written.value is None else written.mapping
     if root is None:
         return written
-    inner = root.get(section, Written({}, Place("default")))
+    inner = root.get(section, WrittenSetting({}, SettingOrigin("default")))
     below = {} if inner.value is None else inner.mapping
     if below is None or key in below:
         return written
-    filled = Written({**below, key: Written(text, Place("default"))}, inner.place)
-    return Written({**root, section: filled}, written.place)
+    filled = WrittenSetting({**below, key: WrittenSetting(text, SettingOrigin("default"))}, inner.place)
+    return WrittenSetting({**root, section: filled}, written.place)
 
 
-def _place(written: Written, key: str) -> Place:
+def _place(written: WrittenSetting, key: str) -> SettingOrigin:
     """The nearest place that was written: the setting, else its section, else the file."""
     names = tuple(key.split("[", maxsplit=1)[0].split("."))
     for length in range(len(names), 0, -1):

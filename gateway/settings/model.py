@@ -12,8 +12,8 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta, Struct, field
 
 from gateway.identity.issuer import Issuer
-from gateway.journal.journal_options import Options
-from gateway.settings.policy_settings import Count, Opa, Policy
+from gateway.journal.journal_options import JournalOptions
+from gateway.settings.policy_settings import Count, OpaSettings, PolicySettings
 
 MIB: Final = 1024 * 1024
 
@@ -21,19 +21,19 @@ Port = Annotated[int, Meta(ge=0, le=65535)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 
 
-class Tls(Struct, frozen=True, kw_only=True):
+class TlsSettings(Struct, frozen=True, kw_only=True):
     """The data listener's certificate, reloaded when the files change."""
 
     certificate: Annotated[Path, Meta(description="PEM file: certificate, then its chain.")]
     key: Annotated[Path, Meta(description="PEM file of the private key.")]
 
 
-class Listen(Struct, frozen=True, kw_only=True):
+class ListenSettings(Struct, frozen=True, kw_only=True):
     """Where MCP clients connect."""
 
     host: Annotated[str, Meta(min_length=1, description="Address of the data listener.")] = "127.0.0.1"
     port: Annotated[Port, Meta(description="Port of the data listener; 0 takes a free one.")] = 8930
-    tls: Annotated[Tls | None, Meta(description="Certificate of the data listener; none: plain HTTP.")] = None
+    tls: Annotated[TlsSettings | None, Meta(description="Certificate of the data listener; none: plain HTTP.")] = None
     public_url: Annotated[
         str,
         Meta(description="The origin that clients use; empty: made from host, port and tls. Tokens are bound to it."),
@@ -71,7 +71,7 @@ class Listen(Struct, frozen=True, kw_only=True):
     idle_s: Annotated[Seconds, Meta(description="How long a connection is kept open between requests.")] = 75
 
 
-class Admin(Struct, frozen=True, kw_only=True):
+class AdminSettings(Struct, frozen=True, kw_only=True):
     """Where health and metrics are asked for."""
 
     host: Annotated[str, Meta(min_length=1, description="Address of the admin listener; it has no authentication.")] = (
@@ -80,7 +80,7 @@ class Admin(Struct, frozen=True, kw_only=True):
     port: Annotated[Port, Meta(description="Port of the admin listener; 0 takes a free one.")] = 8929
 
 
-class Journal(Struct, frozen=True, kw_only=True):
+class JournalSettings(Struct, frozen=True, kw_only=True):
     """The record of truth."""
 
     directory: Annotated[
@@ -115,9 +115,9 @@ class Journal(Struct, frozen=True, kw_only=True):
     keep_mib: Annotated[Count, Meta(description="The oldest segments are removed above this total, MiB.")] = 10240
 
     @property
-    def options(self) -> Options:
+    def options(self) -> JournalOptions:
         """What each writer of the journal is told."""
-        return Options(
+        return JournalOptions(
             durability=self.durability,
             group=self.group,
             segment_bytes=self.segment_mib * MIB,
@@ -127,7 +127,7 @@ class Journal(Struct, frozen=True, kw_only=True):
         )
 
 
-class Identity(Struct, frozen=True, kw_only=True):
+class IdentitySettings(Struct, frozen=True, kw_only=True):
     """Who may connect; which agent a caller is, policy data says."""
 
     anonymous: Annotated[bool, Meta(description="Let callers without a credential ask; loopback listeners only.")] = (
@@ -136,7 +136,7 @@ class Identity(Struct, frozen=True, kw_only=True):
     issuers: Annotated[tuple[Issuer, ...], Meta(description="Issuers whose JWTs are accepted.")] = ()
 
 
-class Secrets(Struct, frozen=True, kw_only=True):
+class SecretsSettings(Struct, frozen=True, kw_only=True):
     """Upstream credentials: `<name>`, or `<server>/<subject>` for those per principal.
 
     With several issuers a subject is `<issuer>#<subject>`; a service token is `agent:<id>`; both percent-encoded.
@@ -145,13 +145,13 @@ class Secrets(Struct, frozen=True, kw_only=True):
     directory: Annotated[Path, Meta(description="Directory with one file a credential.")]
 
 
-class Sealing(Struct, frozen=True, kw_only=True):
+class SealingSettings(Struct, frozen=True, kw_only=True):
     """The key ring of sessions and event ids; replicas share it."""
 
     directory: Annotated[Path, Meta(description="Directory of the keys; default: `sealing` in the state directory.")]
 
 
-class State(Struct, frozen=True, kw_only=True):
+class StateSettings(Struct, frozen=True, kw_only=True):
     """What the gateway itself keeps between runs."""
 
     directory: Annotated[
@@ -159,13 +159,13 @@ class State(Struct, frozen=True, kw_only=True):
     ]
 
 
-class Upstreams(Struct, frozen=True, kw_only=True):
+class UpstreamSettings(Struct, frozen=True, kw_only=True):
     """How MCP servers are reached."""
 
     ca_file: Annotated[Path | None, Meta(description="PEM file of authorities trusted beside the system's.")] = None
 
 
-class Limits(Struct, frozen=True, kw_only=True):
+class LimitSettings(Struct, frozen=True, kw_only=True):
     """What one message, caller or result may cost."""
 
     body_bytes: Annotated[Count, Meta(description="A request body.")] = 4 * MIB
@@ -195,7 +195,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     keep_alive_s: Annotated[float, Meta(gt=0, le=15, description="Silence on a stream before a comment is sent.")] = 15
 
 
-class Lists(Struct, frozen=True, kw_only=True):
+class ListSettings(Struct, frozen=True, kw_only=True):
     """How list results are filtered."""
 
     chunk: Annotated[int, Meta(ge=1, le=1000, description="Items in one question.")] = 100
@@ -206,7 +206,7 @@ class Lists(Struct, frozen=True, kw_only=True):
     ttl_cap_ms: Annotated[int, Meta(ge=0, description="The largest `ttlMs` on a filtered result.")] = 60_000
 
 
-class Definitions(Struct, frozen=True, kw_only=True):
+class DefinitionSettings(Struct, frozen=True, kw_only=True):
     """What servers present."""
 
     max_age_s: Annotated[Count, Meta(description="A presentation older than this is listed again.")] = 300
@@ -220,7 +220,7 @@ class Definitions(Struct, frozen=True, kw_only=True):
     lists_per_caller: Annotated[Count, Meta(description="Lists that are read for one caller at a time.")] = 8
 
 
-class Refusal(Struct, frozen=True, kw_only=True):
+class RefusalSettings(Struct, frozen=True, kw_only=True):
     """What a refused agent is told."""
 
     opening: Annotated[
@@ -230,7 +230,7 @@ class Refusal(Struct, frozen=True, kw_only=True):
     request_url: Annotated[str, Meta(max_length=500, description="Where access can be asked for.")] = ""
 
 
-class Logs(Struct, frozen=True, kw_only=True):
+class LogSettings(Struct, frozen=True, kw_only=True):
     """Structured logs on stderr."""
 
     level: Annotated[
@@ -241,21 +241,21 @@ class Logs(Struct, frozen=True, kw_only=True):
 class Settings(Struct, frozen=True, kw_only=True):
     """Everything that an operator can set, complete and checked."""
 
-    policy: Policy
-    journal: Journal
-    secrets: Secrets
-    sealing: Sealing
-    state: State
-    listen: Listen = field(default_factory=Listen)
-    admin: Admin = field(default_factory=Admin)
-    opa: Opa = field(default_factory=Opa)
-    identity: Identity = field(default_factory=Identity)
-    upstreams: Upstreams = field(default_factory=Upstreams)
-    limits: Limits = field(default_factory=Limits)
-    lists: Lists = field(default_factory=Lists)
-    definitions: Definitions = field(default_factory=Definitions)
-    refusal: Refusal = field(default_factory=Refusal)
-    logs: Logs = field(default_factory=Logs)
+    policy: PolicySettings
+    journal: JournalSettings
+    secrets: SecretsSettings
+    sealing: SealingSettings
+    state: StateSettings
+    listen: ListenSettings = field(default_factory=ListenSettings)
+    admin: AdminSettings = field(default_factory=AdminSettings)
+    opa: OpaSettings = field(default_factory=OpaSettings)
+    identity: IdentitySettings = field(default_factory=IdentitySettings)
+    upstreams: UpstreamSettings = field(default_factory=UpstreamSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
+    lists: ListSettings = field(default_factory=ListSettings)
+    definitions: DefinitionSettings = field(default_factory=DefinitionSettings)
+    refusal: RefusalSettings = field(default_factory=RefusalSettings)
+    logs: LogSettings = field(default_factory=LogSettings)
     headers: Annotated[
         tuple[str, ...], Meta(description="Request headers that policy may see; never credentials.")
     ] = ()

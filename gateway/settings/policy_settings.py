@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 Count = Annotated[int, Meta(ge=1)]
 
 
-class BundleKey(Struct, frozen=True, kw_only=True):
+class BundleKeySettings(Struct, frozen=True, kw_only=True):
     """A public key that bundles may be signed with."""
 
     file: Annotated[Path, Meta(description="PEM file of the public key.")]
@@ -22,7 +22,7 @@ class BundleKey(Struct, frozen=True, kw_only=True):
     ] = "ES256"
 
 
-class BundleService(Struct, frozen=True, kw_only=True):
+class BundleServiceSettings(Struct, frozen=True, kw_only=True):
     """The hub, or any bundle service, that policy is followed from in production."""
 
     urls: Annotated[tuple[str, ...], Meta(min_length=1, description="Base URLs of one or more hubs, tried in turn.")]
@@ -37,13 +37,14 @@ class BundleService(Struct, frozen=True, kw_only=True):
         None
     )
     keys: Annotated[
-        tuple[BundleKey, ...], Meta(description="Keys that bundles may be signed with; two while one is replaced.")
+        tuple[BundleKeySettings, ...],
+        Meta(description="Keys that bundles may be signed with; two while one is replaced."),
     ]
     not_after_grace_s: Annotated[
         int, Meta(ge=0, description="How long after its end a bundle may still be enforced.")
     ] = 0
     emergency: Annotated[
-        BundleKey | None,
+        BundleKeySettings | None,
         Meta(description="Key of the hub's stops, which are then followed; none: only those of this machine."),
     ] = None
 
@@ -53,7 +54,7 @@ class BundleService(Struct, frozen=True, kw_only=True):
         return self.resource or f"bundles/{self.channel}.tar.gz"
 
 
-class Policy(Struct, frozen=True, kw_only=True):
+class PolicySettings(Struct, frozen=True, kw_only=True):
     """Where policy comes from: a directory that is watched, or a bundle service."""
 
     directory: Annotated[Path, Meta(description="Policy repository (`rego/`, `bundles/`), built on every save.")]
@@ -62,11 +63,12 @@ class Policy(Struct, frozen=True, kw_only=True):
     ] = "dev"
     watch: Annotated[bool, Meta(description="Build again when a file of the policy repository is saved.")] = True
     bundle: Annotated[
-        BundleService | None, Meta(description="Production: bundles come from this service, not from the directory.")
+        BundleServiceSettings | None,
+        Meta(description="Production: bundles come from this service, not from the directory."),
     ] = None
 
 
-class Opa(Struct, frozen=True, kw_only=True):
+class OpaSettings(Struct, frozen=True, kw_only=True):
     """The OPA sidecar."""
 
     managed: Annotated[bool, Meta(description="Start and supervise OPA; false: use the one at `url`.")] = True

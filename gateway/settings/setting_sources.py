@@ -15,7 +15,7 @@ from ruamel.yaml.error import YAMLError
 PREFIX: Final = "MCP_ADMISSION_"
 
 
-class Place(Struct, frozen=True):
+class SettingOrigin(Struct, frozen=True):
     """Where something was written: a file and its line, or an environment variable."""
 
     source: str
@@ -25,10 +25,10 @@ class Place(Struct, frozen=True):
         return f"{self.source}:{self.line}" if self.line else self.source
 
 
-class Problem(Struct, frozen=True):
+class SettingProblem(Struct, frozen=True):
     """What is wrong, where, and what to do."""
 
-    place: Place
+    place: SettingOrigin
     key: str
     message: str
     remedy: str
@@ -38,94 +38,96 @@ class Problem(Struct, frozen=True):
         return f"{self.place}: {key}{self.message}. {self.remedy}"
 
 
-class Written(Struct, frozen=True):
-    """A value with its place; mappings and sequences hold further `Written`."""
+class WrittenSetting(Struct, frozen=True):
+    """A value with its place; mappings and sequences hold further `WrittenSetting`."""
 
     value: Any
-    place: Place
+    place: SettingOrigin
     text: bool = False
     """True where the value is text of an environment variable, still to be read by its type."""
 
     @property
-    def mapping(self) -> dict[str, "Written"] | None:
+    def mapping(self) -> dict[str, "WrittenSetting"] | None:
         """The entries of a mapping; None for anything else."""
         value: Any = self.value
-        return cast("dict[str, Written]", value) if isinstance(value, dict) else None
+        return cast("dict[str, WrittenSetting]", value) if isinstance(value, dict) else None
 
     @property
-    def sequence(self) -> list["Written"] | None:
+    def sequence(self) -> list["WrittenSetting"] | None:
         """The items of a sequence; None for anything else."""
         value: Any = self.value
-        return cast("list[Written]", value) if isinstance(value, list) else None
+        return cast("list[WrittenSetting]", value) if isinstance(value, list) else None
 
 
-def read_file(path: Path) -> tuple[Written, list[Problem]]:
+def read_file(path: Path) -> tuple[WrittenSetting, list[SettingProblem]]:
     """The file's content and what is wrong with it as YAML; an unreadable file is an empty mapping and a problem."""
-    start = Place(str(path), 1)
-    empty = Written({}, start)
+    start = SettingOrigin(str(path), 1)
+    empty = WrittenSetting({}, start)
     try:
         node = _compose(path.read_text(encoding="utf-8"))
     except OSError as error:
         remedy = "Give the path of a settings file that exists and can be read."
-        return empty, [Problem(Place(str(path)), "", error.strerror or "cannot be read", remedy)]
+        return empty, [SettingProblem(SettingOrigin(str(path)), "", error.strerror or "cannot be read", remedy)]
     except UnicodeDecodeError:
-        return empty, [Problem(Place(str(path)), "", "is not UTF-8", "Save the file as UTF-8.")]
+        return empty, [SettingProblem(SettingOrigin(str(path)), "", "is not UTF-8", "Save the file as UTF-8.")]
     except YAMLError as error:
         return empty, [_syntax(path, error)]
-    problems: list[Problem] = []
+    problems: list[SettingProblem] = []
     written = _read(node, str(path), "", problems) if node else empty
     return written, problems
 
 
 def _compose(text: str) -> Any:
-    """The node tree; ruamel's nodes are untyped, so they stay Any until they are `Written`."""
+    """The node tree; ruamel's nodes are untyped, so they stay Any until they are `WrittenSetting`."""
     yaml: Any = YAML(typ="safe", pure=True)
     return yaml.compose(text)
 
 
-def _syntax(path: Path, error: YAMLError) -> Problem:
+def _syntax(path: Path, error: YAMLError) -> SettingProblem:
     mark: Any = getattr(error, "problem_mark", None)
     what: Any = getattr(error, "problem", None) or "syntax error"
-    place = Place(str(path), mark.line + 1 if mark else 0)
-    return Problem(place, "", f"is not YAML: {what}", "Correct the YAML at this line.")
+    place = SettingOrigin(str(path), mark.line + 1 if mark else 0)
+    return SettingProblem(place, "", f"is not YAML: {what}", "Correct the YAML at this line.")
 
 
-def _read(node: Any, source: str, key: str, problems: list[Problem]) -> Written:
-    place = Place(source, node.start_mark.line + 1)
+def _read(node: Any, source: str, key: str, problems: list[SettingProblem]) -> WrittenSetting:
+    place = SettingOrigin(source, node.start_mark.line + 1)
     if node.anchor is not None:
-        problems.append(Problem(place, key, "an anchor or alias", "Write the value out at both places."))
-        return Written(None, place)
+        problems.append(SettingProblem(place, key, "an anchor or alias", "Write the value out at both places."))
+        return WrittenSetting(None, place)
     if node.id == "mapping":
-        return Written(_mapping(node, source, key, problems), place)
+        return WrittenSetting(_mapping(node, source, key, problems), place)
     if node.id == "sequence":
         items = [_read(item, source, f"{key}[{index}]", problems) for index, item in enumerate(node.value)]
-        return Written(items, place)
-    return Written(_scalar(node, place, key, problems), place)
+        return WrittenSetting(items, place)
+    return WrittenSetting(_scalar(node, place, key, problems), place)
 
 
-def _mapping(node: Any, source: str, key: str, problems: list[Problem]) -> dict[str, Written]:
-    entries: dict[str, Written] = {}
+def _mapping(node: Any, source: str, key: str, problems: list[SettingProblem]) -> dict[str, WrittenSetting]:
+    entries: dict[str, WrittenSetting] = {}
     for name_node, value_node in node.value:
-        place = Place(source, name_node.start_mark.line + 1)
+        place = SettingOrigin(source, name_node.start_mark.line + 1)
         name: str = name_node.value
         if name_node.tag != "tag:yaml.org,2002:str":
-            problems.append(Problem(place, key, "a key that is not a word", "Use the names of the settings as keys."))
+            problems.append(
+                SettingProblem(place, key, "a key that is not a word", "Use the names of the settings as keys.")
+            )
         elif name in entries:
-            problems.append(Problem(place, f"{key}.{name}".lstrip("."), "is there twice", "Keep one of them."))
+            problems.append(SettingProblem(place, f"{key}.{name}".lstrip("."), "is there twice", "Keep one of them."))
         else:
             entries[name] = _read(value_node, source, f"{key}.{name}".lstrip("."), problems)
     return entries
 
 
-def _scalar(node: Any, place: Place, key: str, problems: list[Problem]) -> Any:
+def _scalar(node: Any, place: SettingOrigin, key: str, problems: list[SettingProblem]) -> Any:
     read = _SCALARS.get(node.tag)
     if read is None:
-        problems.append(Problem(place, key, f"an unknown kind of value ({node.tag})", "Remove the tag."))
+        problems.append(SettingProblem(place, key, f"an unknown kind of value ({node.tag})", "Remove the tag."))
         return None
     try:
         return read(node.value)
     except ValueError:
-        problems.append(Problem(place, key, f"`{node.value}` cannot be read", "Put it in quotes if it is text."))
+        problems.append(SettingProblem(place, key, f"`{node.value}` cannot be read", "Put it in quotes if it is text."))
         return None
 
 
@@ -144,18 +146,20 @@ _SCALARS: Final[Mapping[str, Callable[[str], Any]]] = {
 """YAML 1.2 core scalars; a date stays the text that it is. What `float` cannot read (.inf, .nan) is a problem."""
 
 
-def overlay(written: Written, names: Mapping[str, tuple[str, ...]], environ: Mapping[str, str]) -> Written:
+def overlay(
+    written: WrittenSetting, names: Mapping[str, tuple[str, ...]], environ: Mapping[str, str]
+) -> WrittenSetting:
     """The file's content with the environment's values in place; `names` says which variable is which setting."""
     for name, path in names.items():
         if name in environ:
-            value = Written(environ[name], Place(f"environment variable {name}"), text=True)
+            value = WrittenSetting(environ[name], SettingOrigin(f"environment variable {name}"), text=True)
             written = _placed(written, path, value)
     return written
 
 
-def _placed(written: Written, path: tuple[str, ...], value: Written) -> Written:
+def _placed(written: WrittenSetting, path: tuple[str, ...], value: WrittenSetting) -> WrittenSetting:
     if not path:
         return value
     entries = written.mapping or {}
-    below = _placed(entries.get(path[0], Written({}, value.place)), path[1:], value)
-    return Written({**entries, path[0]: below}, written.place)
+    below = _placed(entries.get(path[0], WrittenSetting({}, value.place)), path[1:], value)
+    return WrittenSetting({**entries, path[0]: below}, written.place)

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import NODEFAULT, Meta, Struct
 from msgspec.structs import FieldInfo, fields
 
-from gateway.settings.setting_sources import PREFIX, Problem, Written
+from gateway.settings.setting_sources import PREFIX, SettingProblem, WrittenSetting
 
 _S = TypeVar("_S", bound=Struct)
 
@@ -56,14 +56,14 @@ def variables(model: type[Struct], path: tuple[str, ...] = ()) -> dict[str, tupl
     return names
 
 
-class Reader:
+class SettingsReader:
     """Reads one document; `problems` is complete after `read` of the root."""
 
     def __init__(self, base: Path) -> None:
-        self.problems: list[Problem] = []
+        self.problems: list[SettingProblem] = []
         self._base = base
 
-    def read(self, model: type[_S], written: Written, key: str = "") -> _S | None:
+    def read(self, model: type[_S], written: WrittenSetting, key: str = "") -> _S | None:
         """The Struct, or None with at least one problem reported."""
         entries = {} if written.value is None else written.mapping
         if entries is None:
@@ -80,19 +80,19 @@ class Reader:
         self._missing(known, values, written, key)
         return model(**values) if len(self.problems) == before else None
 
-    def _unknown(self, entries: dict[str, Written], known: set[str], key: str) -> None:
+    def _unknown(self, entries: dict[str, WrittenSetting], known: set[str], key: str) -> None:
         for name, written in entries.items():
             if name not in known:
                 close = get_close_matches(name, known, 1)
                 remedy = f"Did you mean `{close[0]}`?" if close else f"Known here: {', '.join(sorted(known))}."
                 self._report(written, _below(key, name), "is not a setting", remedy)
 
-    def _missing(self, known: dict[str, FieldInfo], values: dict[str, Any], written: Written, key: str) -> None:
+    def _missing(self, known: dict[str, FieldInfo], values: dict[str, Any], written: WrittenSetting, key: str) -> None:
         for name, field in known.items():
             if name not in values and field.default is NODEFAULT and field.default_factory is NODEFAULT:
                 self._report(written, _below(key, name), "is missing", description(field.type) or "Add it.")
 
-    def _field(self, field: FieldInfo, written: Written, key: str) -> Any:
+    def _field(self, field: FieldInfo, written: WrittenSetting, key: str) -> Any:
         inner, repeated = structure(field.type), element(field.type)
         if inner and not (written.value is None and field.default is None):
             return self.read(inner, written, key)
@@ -100,7 +100,7 @@ class Reader:
             return self._several(repeated, written, key)
         return self._value(field.type, written, key)
 
-    def _several(self, model: type[Struct], written: Written, key: str) -> Any:
+    def _several(self, model: type[Struct], written: WrittenSetting, key: str) -> Any:
         items = self._json(written, key) if written.text else written
         several = items.sequence
         if several is None:
@@ -108,14 +108,14 @@ class Reader:
             return ()
         return tuple(self.read(model, item, f"{key}[{index}]") for index, item in enumerate(several))
 
-    def _json(self, written: Written, key: str) -> Written:
+    def _json(self, written: WrittenSetting, key: str) -> WrittenSetting:
         try:
             return _located(msgspec.json.decode(written.value), written)
         except msgspec.DecodeError as error:
             self._report(written, key, f"is not JSON: {error}", "Give a JSON list.")
-            return Written([], written.place)
+            return WrittenSetting([], written.place)
 
-    def _value(self, annotation: Any, written: Written, key: str) -> Any:
+    def _value(self, annotation: Any, written: WrittenSetting, key: str) -> Any:
         try:
             return msgspec.convert(
                 _words(annotation, written) if written.text else _plain(written),
@@ -133,15 +133,15 @@ class Reader:
             raise ValueError("Expected a path")
         return (self._base / value).absolute()
 
-    def _report(self, written: Written, key: str, message: str, remedy: str) -> None:
-        self.problems.append(Problem(written.place, key, message[0].lower() + message[1:], remedy))
+    def _report(self, written: WrittenSetting, key: str, message: str, remedy: str) -> None:
+        self.problems.append(SettingProblem(written.place, key, message[0].lower() + message[1:], remedy))
 
 
 def _below(key: str, name: str) -> str:
     return f"{key}.{name}" if key else name
 
 
-def _plain(written: Written) -> Any:
+def _plain(written: WrittenSetting) -> Any:
     if written.sequence is not None:
         return [_plain(item) for item in written.sequence]
     if written.mapping is not None:
@@ -149,7 +149,7 @@ def _plain(written: Written) -> Any:
     return written.value
 
 
-def _words(annotation: Any, written: Written) -> Any:
+def _words(annotation: Any, written: WrittenSetting) -> Any:
     """An environment variable's text; lists are words between commas, mappings `name=value` between commas.
 
     An empty text is null where null is allowed.
@@ -165,10 +165,10 @@ def _words(annotation: Any, written: Written) -> Any:
     return text
 
 
-def _located(value: Any, written: Written) -> Written:
+def _located(value: Any, written: WrittenSetting) -> WrittenSetting:
     if isinstance(value, list):
-        return Written([_located(item, written) for item in cast("list[Any]", value)], written.place)
+        return WrittenSetting([_located(item, written) for item in cast("list[Any]", value)], written.place)
     if isinstance(value, dict):
         entries = cast("dict[str, Any]", value).items()
-        return Written({name: _located(item, written) for name, item in entries}, written.place)
-    return Written(value, written.place)
+        return WrittenSetting({name: _located(item, written) for name, item in entries}, written.place)
+    return WrittenSetting(value, written.place)

@@ -21,14 +21,14 @@ _WRONG_METHOD: Final = 405
 _UNREADY: Final = 503
 
 
-class Asked(Protocol):
+class QueryableWorker(Protocol):
     """A worker that can be asked."""
 
     async def readiness(self) -> Readiness: ...
     async def samples(self) -> bytes | None: ...
 
 
-class Condition(Protocol):
+class SupervisorHealth(Protocol):
     """What the supervisor itself misses, and what there is to say about the policy."""
 
     def missing(self) -> Mapping[str, str]: ...
@@ -39,10 +39,10 @@ Render = Callable[[Sequence[bytes]], bytes]
 """Sums the workers' samples and writes them as Prometheus text."""
 
 
-class Admin:
+class AdminApp:
     """An ASGI application."""
 
-    def __init__(self, workers: Sequence[Asked], condition: Condition, render: Render) -> None:
+    def __init__(self, workers: Sequence[QueryableWorker], condition: SupervisorHealth, render: Render) -> None:
         self._workers = workers
         self._condition = condition
         self._render = render

@@ -8,15 +8,15 @@ import contextlib
 from collections.abc import AsyncGenerator, Sequence
 from typing import Final
 
-from gateway.opa.process import Report
-from gateway.settings import BundleService, Settings
-from gateway.supervisor.bundle_followers import Following
-from gateway.supervisor.expiry_warnings import Outlook
+from gateway.opa.process import ProcessEventLog
+from gateway.settings import BundleServiceSettings, Settings
+from gateway.supervisor.bundle_followers import BundleFollowers
+from gateway.supervisor.expiry_warnings import ExpiryWarnings
 from gateway.supervisor.follow_spec import service_of
-from gateway.supervisor.heartbeat import Heart, Heartbeat, agreed, beating
+from gateway.supervisor.heartbeat import Heartbeat, HeartbeatSender, agreed, beating
 from gateway.supervisor.opa_sidecar import Sidecar
 from gateway.supervisor.readiness_log import ReadinessLog
-from gateway.supervisor.worker_pool import Worker
+from gateway.supervisor.worker_pool import WorkerProcess
 from gateway.version import VERSION
 
 LOOK_S: Final = 1.0
@@ -24,7 +24,7 @@ LOOK_S: Final = 1.0
 
 @contextlib.asynccontextmanager
 async def attending(
-    settings: Settings, opa: Sidecar, workers: Sequence[Worker], outlook: Outlook, report: Report
+    settings: Settings, opa: Sidecar, workers: Sequence[WorkerProcess], outlook: ExpiryWarnings, report: ProcessEventLog
 ) -> AsyncGenerator[None]:
     """All of it while the block runs."""
     async with contextlib.AsyncExitStack() as stack:
@@ -38,7 +38,7 @@ async def attending(
         yield
 
 
-def _connect(opa: Sidecar, workers: Sequence[Worker]) -> None:
+def _connect(opa: Sidecar, workers: Sequence[WorkerProcess]) -> None:
     """Let workers look for another revision when OPA has taken one, and know when the policy was confirmed."""
 
     def beat() -> None:
@@ -51,7 +51,7 @@ def _connect(opa: Sidecar, workers: Sequence[Worker]) -> None:
 
     if opa.feed is not None:
         opa.feed.endpoint.on_taken = beat
-    if isinstance(opa.news, Following):
+    if isinstance(opa.news, BundleFollowers):
         opa.news.on_confirmed = confirm
         if opa.news.confirmed[0]:
             confirm(*opa.news.confirmed)
@@ -59,8 +59,8 @@ def _connect(opa: Sidecar, workers: Sequence[Worker]) -> None:
 
 @contextlib.asynccontextmanager
 async def _heart(
-    settings: Settings, service: BundleService, opa: Sidecar, workers: Sequence[Worker]
-) -> AsyncGenerator[Heart]:
+    settings: Settings, service: BundleServiceSettings, opa: Sidecar, workers: Sequence[WorkerProcess]
+) -> AsyncGenerator[HeartbeatSender]:
     def say(url: str) -> Heartbeat:
         enforced = agreed([worker.enforces for worker in workers])
         return Heartbeat(
@@ -74,16 +74,16 @@ async def _heart(
         )
 
     def said(url: str, why: str) -> None:
-        if isinstance(opa.news, Following):
+        if isinstance(opa.news, BundleFollowers):
             opa.news.heard(url, why)
 
     async with beating(service_of(settings, service, service.urls), say, said) as heart:
-        if isinstance(opa.news, Following):
+        if isinstance(opa.news, BundleFollowers):
             opa.news.on_problem = heart.wake
         yield heart
 
 
-async def _looking(workers: Sequence[Worker], outlook: Outlook, readiness: ReadinessLog) -> None:
+async def _looking(workers: Sequence[WorkerProcess], outlook: ExpiryWarnings, readiness: ReadinessLog) -> None:
     while True:
         readiness.look([worker.latest for worker in workers])
         outlook.look([worker.latest for worker in workers if worker.latest.revision])

@@ -16,14 +16,24 @@ from typing import Final
 from gateway.follow.acceptance import POLICIES, STOPS
 from gateway.follow.bundle_endpoint import EMERGENCY_RESOURCE
 from gateway.follow.bundle_polling import patience, polling
-from gateway.follow.follower import Confirmed, Followed, Follower, News, Passed, Reached, Refused, Unkept, Unreached
-from gateway.follow.last_good import Shelf
-from gateway.journal.highwater import Highwater
-from gateway.settings import BundleService, Settings
-from gateway.supervisor.bundle_server import Feed
-from gateway.supervisor.event_log import Note
-from gateway.supervisor.follow_spec import Wanted, fit, keys_of, service_of
-from gateway.supervisor.stop_list import Stopping
+from gateway.follow.follower import (
+    BundleConfirmed,
+    BundleNotKept,
+    BundleRefused,
+    Followed,
+    Follower,
+    News,
+    Passed,
+    Reached,
+    Unreached,
+)
+from gateway.follow.last_good import LastGoodStore
+from gateway.journal.highwater import HighwaterFile
+from gateway.settings import BundleServiceSettings, Settings
+from gateway.supervisor.bundle_server import BundleServer
+from gateway.supervisor.event_log import LogNote
+from gateway.supervisor.follow_spec import FollowSpec, fit, keys_of, service_of
+from gateway.supervisor.stop_list import StopList
 
 HUB_STOPS: Final = "emergency/hub"
 """Where the highest number of a hub's stops is kept, with a digest of its URL: no environment has such a name. It is
@@ -35,12 +45,14 @@ KEPT: Final = "bundles"
 """The directory of the last good bundles, in the state directory."""
 
 
-class Following:
+class BundleFollowers:
     """What is followed, as health, workers and heartbeats see it."""
 
     waiting: Final = "no bundle that may be enforced has come from `policy.bundle` yet"
 
-    def __init__(self, feed: Feed, stops: Stopping, note: Note, highwater: Highwater, *, hubs: Sequence[str]) -> None:
+    def __init__(
+        self, feed: BundleServer, stops: StopList, note: LogNote, highwater: HighwaterFile, *, hubs: Sequence[str]
+    ) -> None:
         """`hubs` are those whose stops are followed."""
         self._highwater: Final = highwater
         self._feed: Final = feed
@@ -153,12 +165,12 @@ class Following:
                 self._problems.pop(what, None)
                 detail = "kept from an earlier run" if kept else ""
                 self._note(f"{prefix}followed", revision=artefact.revision, detail=detail)
-            case Confirmed(unix_ns=unix_ns):
+            case BundleConfirmed(unix_ns=unix_ns):
                 self._problems.pop(what, None)
                 self._confirmed[what] = unix_ns
                 if (confirmed := self.confirmed)[0]:
                     self.on_confirmed(*confirmed)
-            case Refused(rejected=rejected):
+            case BundleRefused(rejected=rejected):
                 self._problems[what] = str(rejected)
                 self._note(f"{prefix}rejected", code=rejected.code, detail=rejected.detail)
             case Passed(detail=detail):
@@ -169,7 +181,7 @@ class Following:
             case Reached(url=url):
                 self._away.pop(what, None)
                 self._note(f"{prefix}hub_reached", detail=url)
-            case Unkept(detail=detail):
+            case BundleNotKept(detail=detail):
                 self._note(f"{prefix}unkept", detail=detail)
 
 
@@ -183,16 +195,16 @@ def _nobody_listens(_unix_ns: int, _revision: str) -> None:
 
 @contextlib.asynccontextmanager
 async def following(
-    settings: Settings, service: BundleService, feed: Feed, stops: Stopping, note: Note
-) -> AsyncGenerator[Following]:
+    settings: Settings, service: BundleServiceSettings, feed: BundleServer, stops: StopList, note: LogNote
+) -> AsyncGenerator[BundleFollowers]:
     """Follow while the block runs; raises OSError or ValueError where a file of the settings is of no use."""
     keys_of(service.keys)
     if service.emergency is not None:
         keys_of([service.emergency])
-    highwater = Highwater(settings.journal.directory)
+    highwater = HighwaterFile(settings.journal.directory)
     hubs = service.urls if service.emergency is not None else ()
-    found = Following(feed, stops, note, highwater, hubs=hubs)
-    policy = Wanted(
+    found = BundleFollowers(feed, stops, note, highwater, hubs=hubs)
+    policy = FollowSpec(
         use=POLICIES,
         path=service.path,
         urls=service.urls,
@@ -206,7 +218,7 @@ async def following(
             asked = polling(service_of(settings, service, each.urls), each.path, patience(settings.opa.stale_hard_s))
             asks = await stack.enter_async_context(asked)
             asks.on_clock = found.clock
-            shelf = Shelf(settings.state.directory / KEPT, each.kept)
+            shelf = LastGoodStore(settings.state.directory / KEPT, each.kept)
             follower = Follower(asks, partial(fit, settings, each), shelf, each.tell)
             running = asyncio.create_task(follower.run())
             running.add_done_callback(partial(found.ended, each.kept))
@@ -214,12 +226,12 @@ async def following(
         yield found
 
 
-def _emergencies(service: BundleService, found: Following) -> Iterator[Wanted]:
+def _emergencies(service: BundleServiceSettings, found: BundleFollowers) -> Iterator[FollowSpec]:
     """The stops of each hub, kept by its URL: those of one that is away stand also when another is named beside it."""
     for url in dict.fromkeys(service.urls) if service.emergency is not None else ():
         mark = f"-{hashlib.sha256(url.rstrip('/').encode()).hexdigest()[:16]}"
         level = f"{HUB_STOPS}{mark}"
-        yield Wanted(
+        yield FollowSpec(
             use=STOPS,
             path=EMERGENCY_RESOURCE,
             urls=(url,),

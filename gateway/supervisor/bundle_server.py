@@ -6,19 +6,19 @@ Rule 1: whatever is offered here was judged before; OPA verifies it once more, b
 import asyncio
 from typing import Final
 
-from gateway.artifact.artifact import Artefact
+from gateway.artifact.artifact import Artifact
 from gateway.artifact.signing import SigningKey, ephemeral_key
 from gateway.follow.acceptance import POLICIES, STOPS, offered
 from gateway.follow.bundle_endpoint import EMERGENCY_RESOURCE, BundleEndpoint, Offer
-from gateway.follow.bundle_listener import Address
+from gateway.follow.bundle_listener import BundleServiceAddress
 from gateway.opa.configuration import BundleSource, EmergencySource
 from gateway.supervisor.definition_changes import RevisionFiles
 
 
-class Feed:
+class BundleServer:
     """What OPA is offered."""
 
-    def __init__(self, endpoint: BundleEndpoint, address: Address) -> None:
+    def __init__(self, endpoint: BundleEndpoint, address: BundleServiceAddress) -> None:
         """Take the endpoint while it can be reached."""
         self.endpoint: Final = endpoint
         self.policy_key: Final[SigningKey] = ephemeral_key()
@@ -45,12 +45,12 @@ class Feed:
             ),
         )
 
-    def policy(self, artefact: Artefact) -> None:
+    def policy(self, artefact: Artifact) -> None:
         """Offer a policy that was judged."""
         self.files.take(artefact.revision, artefact.files)
         self.endpoint.put(offered(artefact, POLICIES, self.policy_key))
 
-    def stops(self, document: Artefact | Offer) -> None:
+    def stops(self, document: Artifact | Offer) -> None:
         """Offer stops: a hub's as they were judged, or ours, already signed."""
         offer = document if isinstance(document, Offer) else offered(document, STOPS, self.stops_key)
         self.endpoint.put(offer, EMERGENCY_RESOURCE)

@@ -60,11 +60,11 @@ class Drain(Struct, tag=True, frozen=True):
     """Take no more connections, let calls under way finish, then end."""
 
 
-class Beat(Struct, tag=True, frozen=True):
+class WorkerHeartbeat(Struct, tag=True, frozen=True):
     """OPA has taken a bundle into force: enforce it now, and say so."""
 
 
-class Confirmed(Struct, tag=True, frozen=True):
+class PolicyConfirmed(Struct, tag=True, frozen=True):
     """At this time (wall, nanoseconds) this policy was confirmed to be the one to enforce."""
 
     unix_ns: int
@@ -98,22 +98,22 @@ class Enforces(Struct, tag=True, frozen=True):
     emergency: str
 
 
-class Event(Struct, tag=True, frozen=True):
+class ForwardedEvent(Struct, tag=True, frozen=True):
     """A line for the supervisor's log."""
 
     name: str
     fields: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
-ToWorker = Start | Ask | Answered | Beat | Confirmed | Drain
-ToSupervisor = Started | Told | Claimed | Enforces | Event
+ToWorker = Start | Ask | Answered | WorkerHeartbeat | PolicyConfirmed | Drain
+ToSupervisor = Started | Told | Claimed | Enforces | ForwardedEvent
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 TO_WORKER: Final[msgspec.msgpack.Decoder[ToWorker]] = msgspec.msgpack.Decoder(ToWorker)
 TO_SUPERVISOR: Final[msgspec.msgpack.Decoder[ToSupervisor]] = msgspec.msgpack.Decoder(ToSupervisor)
 
 
-class Channel:
+class ControlChannel:
     """One end; `send` never waits, `receive` returns None at the end."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -139,6 +139,6 @@ class Channel:
         self._writer.close()
 
 
-async def opened(end: socket.socket) -> Channel:
+async def opened(end: socket.socket) -> ControlChannel:
     """Return the channel over one end of a socket pair."""
-    return Channel(*await asyncio.open_connection(sock=end))
+    return ControlChannel(*await asyncio.open_connection(sock=end))

@@ -21,7 +21,7 @@ from gateway.admission.refused_definition import unpacked
 from gateway.admission.secret_texts import masked_text
 from gateway.artifact.bundle_data import DATA
 from gateway.artifact.reviewed_file import REVIEWED, ReviewedCatalog, read_catalog
-from gateway.opa.process import Report
+from gateway.opa.process import ProcessEventLog
 
 PRESENTED: Final = "presented"
 """The field in which a worker reports what a server presents."""
@@ -71,7 +71,7 @@ class _Refused(NamedTuple):
 class DefinitionChanges:
     """Passes events on to the log; made by `definition_changes` only."""
 
-    def __init__(self, report: Report, bundles: RevisionFiles | None) -> None:
+    def __init__(self, report: ProcessEventLog, bundles: RevisionFiles | None) -> None:
         """Take the log, and the bundles; null if OPA has its bundles from elsewhere."""
         self._report: Final = report
         self._bundles: Final = bundles
@@ -153,7 +153,9 @@ class DefinitionChanges:
 
 
 @asynccontextmanager
-async def definition_changes(report: Report, bundles: RevisionFiles | None) -> AsyncGenerator[DefinitionChanges]:
+async def definition_changes(
+    report: ProcessEventLog, bundles: RevisionFiles | None
+) -> AsyncGenerator[DefinitionChanges]:
     """Pass events on to `report` while the block runs."""
     changes = DefinitionChanges(report, bundles)
     running = asyncio.create_task(changes.run())

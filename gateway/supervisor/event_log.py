@@ -10,15 +10,15 @@ from collections.abc import AsyncGenerator, Callable
 from typing import Final, Protocol
 
 from gateway.admission.record import Policy, rfc3339
-from gateway.journal.writer import Journal, writer_name
-from gateway.opa.process import Report
+from gateway.journal.writer import JournalWriter, writer_name
+from gateway.opa.process import ProcessEventLog
 from gateway.settings import Settings
 
 _WORDS: Final = 2_000
 """Longest detail that a record keeps."""
 
 
-class Note(Protocol):
+class LogNote(Protocol):
     """Takes one event."""
 
     def __call__(
@@ -26,10 +26,12 @@ class Note(Protocol):
     ) -> None: ...
 
 
-class Chronicle:
+class EventRecorder:
     """Tells all three; made by `chronicle` only."""
 
-    def __init__(self, report: Report, journal: Journal, wall_ns: Callable[[], int] = time.time_ns) -> None:
+    def __init__(
+        self, report: ProcessEventLog, journal: JournalWriter, wall_ns: Callable[[], int] = time.time_ns
+    ) -> None:
         self.report: Final = report
         self._journal: Final = journal
         self._wall_ns: Final = wall_ns
@@ -45,11 +47,11 @@ class Chronicle:
 
 
 @contextlib.asynccontextmanager
-async def chronicle(settings: Settings, report: Report) -> AsyncGenerator[Chronicle]:
+async def chronicle(settings: Settings, report: ProcessEventLog) -> AsyncGenerator[EventRecorder]:
     """The chronicle while the block runs, with a writer of the journal of its own."""
-    journal = Journal(settings.journal.directory, settings.journal.options, writer=writer_name("supervisor"))
+    journal = JournalWriter(settings.journal.directory, settings.journal.options, writer=writer_name("supervisor"))
     journal.start()
     try:
-        yield Chronicle(report, journal)
+        yield EventRecorder(report, journal)
     finally:
         await journal.close()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from gateway.artifact.rejection import MEANINGS
-from gateway.opa.process import Report
+from gateway.opa.process import ProcessEventLog
 
 METRIC: Final = "mcp_admission_events_total"
 REJECTED: Final = "mcp_admission_bundles_rejected_total"
@@ -19,10 +19,10 @@ _SAVES: Final = {"policy_refused": 1, "policy_unwatched": 1, "policy_published":
 _NAME: Final = re.compile(r"[a-z][a-z_]{0,40}")
 
 
-class Tally:
+class EventMetrics:
     """Passes events on to the log, and counts them."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: ProcessEventLog) -> None:
         self._report = report
         self._counts: Counter[str] = Counter()
         self._codes: Counter[str] = Counter(dict.fromkeys(MEANINGS, 0))

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final, Literal
 
 from gateway.opa.readiness_report import Readiness, Staleness
-from gateway.supervisor.event_log import Note
+from gateway.supervisor.event_log import LogNote
 
 _DAY_S: Final = 86_400
 WARNED_DAYS: Final = (3, 14)
@@ -20,10 +20,10 @@ Ending = Literal["far", "14 days", "3 days", "over"]
 _RANK: Final[Mapping[Staleness, int]] = {"fresh": 0, "soft": 1, "hard": 2}
 
 
-class Outlook:
+class ExpiryWarnings:
     """Looks at what the workers say of themselves."""
 
-    def __init__(self, note: Note, wall_s: Callable[[], float] = time.time) -> None:
+    def __init__(self, note: LogNote, wall_s: Callable[[], float] = time.time) -> None:
         self._note: Final = note
         self._wall_s: Final = wall_s
         self._told: tuple[str, Ending] = ("", "far")

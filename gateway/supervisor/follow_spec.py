@@ -9,26 +9,26 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from gateway.admission.policy_input import SCHEMA
-from gateway.artifact.artifact import Artefact
+from gateway.artifact.artifact import Artifact
 from gateway.artifact.emergency_bundle import ENVIRONMENT
 from gateway.artifact.public_keys import KeyFile, verifying_key
 from gateway.artifact.rejection import Rejected
-from gateway.artifact.signature_checks import Standing, VerifyingKey
-from gateway.follow.acceptance import POLICIES, STOPS, Use, heedless, judged
-from gateway.follow.bundle_polling import Service
+from gateway.artifact.signature_checks import EnforcementContext, VerifyingKey
+from gateway.follow.acceptance import POLICIES, STOPS, BundlePurpose, heedless, judged
+from gateway.follow.bundle_polling import BundleService
 from gateway.follow.follower import News
-from gateway.journal.highwater import Highwater
-from gateway.settings import BundleKey, BundleService, Settings
+from gateway.journal.highwater import HighwaterFile
+from gateway.settings import BundleKeySettings, BundleServiceSettings, Settings
 from gateway.version import VERSION
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
+class FollowSpec(Struct, frozen=True, kw_only=True):
     """One thing to follow."""
 
-    use: Use
+    use: BundlePurpose
     path: str
     urls: tuple[str, ...]
-    keys: tuple[BundleKey, ...]
+    keys: tuple[BundleKeySettings, ...]
     level: str
     """Where its highest number is kept."""
     kept: str
@@ -36,24 +36,26 @@ class Wanted(Struct, frozen=True, kw_only=True):
     tell: Callable[[News], None]
 
 
-def service_of(settings: Settings, service: BundleService, urls: Sequence[str]) -> Service:
+def service_of(settings: Settings, service: BundleServiceSettings, urls: Sequence[str]) -> BundleService:
     """Return the service as it is asked, at these of its URLs."""
-    return Service(urls=tuple(urls), token_file=service.token_file, ca_file=service.ca_file, labels=settings.labels)
+    return BundleService(
+        urls=tuple(urls), token_file=service.token_file, ca_file=service.ca_file, labels=settings.labels
+    )
 
 
-def keys_of(keys: Sequence[BundleKey]) -> list[VerifyingKey]:
+def keys_of(keys: Sequence[BundleKeySettings]) -> list[VerifyingKey]:
     """Return the keys in these files; raises OSError or ValueError where one is of no use."""
     return [verifying_key(KeyFile(file=key.file, keyid=key.keyid, algorithm=key.algorithm)) for key in keys]
 
 
-def fit(settings: Settings, wanted: Wanted, content: bytes, seq: int) -> Artefact | Rejected:
+def fit(settings: Settings, wanted: FollowSpec, content: bytes, seq: int) -> Artifact | Rejected:
     """Return the bundle where it may be offered, otherwise why not."""
     bundle = settings.policy.bundle
     try:
-        highest = Highwater(settings.journal.directory).seen(wanted.level)
+        highest = HighwaterFile(settings.journal.directory).seen(wanted.level)
     except OSError as error:
         return Rejected("policy_regressed", f"what was enforced before cannot be read: {error}")
-    standing = Standing(
+    standing = EnforcementContext(
         environment=ENVIRONMENT if wanted.use is STOPS else settings.policy.environment,
         highest_seq=max(seq, highest),
         unix_ns=time.time_ns(),
@@ -66,11 +68,11 @@ def fit(settings: Settings, wanted: Wanted, content: bytes, seq: int) -> Artefac
     except (ValueError, TypeError, ArithmeticError, LookupError, RecursionError, MemoryError) as error:
         # Bytes of anybody's making: nothing in them may end the following of what comes after them.
         return Rejected("bundle_unreadable", f"it cannot be judged: {type(error).__name__}")
-    wrong = heedless(artefact) if wanted.use is POLICIES and isinstance(artefact, Artefact) else None
+    wrong = heedless(artefact) if wanted.use is POLICIES and isinstance(artefact, Artifact) else None
     return wrong or artefact
 
 
-def _readable(key: BundleKey) -> list[VerifyingKey]:
+def _readable(key: BundleKeySettings) -> list[VerifyingKey]:
     """A key whose file is of no use any more is no key."""
     try:
         return keys_of([key])

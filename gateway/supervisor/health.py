@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping
 
-from gateway.supervisor.bundle_followers import Following
-from gateway.supervisor.expiry_warnings import Outlook
+from gateway.supervisor.bundle_followers import BundleFollowers
+from gateway.supervisor.expiry_warnings import ExpiryWarnings
 from gateway.supervisor.opa_sidecar import Sidecar
 
 
-class Condition:
+class HealthReporter:
     """Answers `/readyz` for everything that is not a worker's."""
 
-    def __init__(self, sidecar: Sidecar, outlook: Outlook) -> None:
+    def __init__(self, sidecar: Sidecar, outlook: ExpiryWarnings) -> None:
         self._sidecar = sidecar
         self._outlook = outlook
         self.draining = False
@@ -35,7 +35,7 @@ class Condition:
         found = {"stops_problem": self._stops_problem}
         if news is not None:
             found["policy_problem"] = news.problem
-        if isinstance(news, Following):
+        if isinstance(news, BundleFollowers):
             found["hub_problem"] = news.away
             found["heartbeat_problem"] = news.unheard
             found["clock_problem"] = news.clocks

@@ -15,7 +15,7 @@ import aiohttp
 import msgspec
 from msgspec import Struct
 
-from gateway.follow.bundle_polling import Service, bearer, session_with
+from gateway.follow.bundle_polling import BundleService, bearer, session_with
 from gateway.supervisor.control_channel import Enforces
 
 PATH: Final = "v1/heartbeats"
@@ -67,13 +67,13 @@ def _only(texts: set[str]) -> str:
     return next(iter(texts)) if len(texts) == 1 else ""
 
 
-class Heart:
+class HeartbeatSender:
     """Beats to every hub of a service; made by `beating` only."""
 
     def __init__(
         self,
         session: aiohttp.ClientSession,
-        service: Service,
+        service: BundleService,
         talk: tuple[Callable[[str], Heartbeat], Said],
         every_s: float,
     ) -> None:
@@ -128,11 +128,11 @@ async def _why(response: aiohttp.ClientResponse) -> str:
 
 @contextlib.asynccontextmanager
 async def beating(
-    service: Service, say: Callable[[str], Heartbeat], said: Said, *, every_s: float = EVERY_S
-) -> AsyncGenerator[Heart]:
+    service: BundleService, say: Callable[[str], Heartbeat], said: Said, *, every_s: float = EVERY_S
+) -> AsyncGenerator[HeartbeatSender]:
     """A heart while the block runs; `say` is what the hub at a URL is told."""
     async with session_with(service) as session:
-        heart = Heart(session, service, (say, said), every_s)
+        heart = HeartbeatSender(session, service, (say, said), every_s)
         running = [asyncio.create_task(heart.beat(url)) for url in service.urls]
         try:
             yield heart

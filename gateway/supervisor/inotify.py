@@ -29,7 +29,7 @@ _ONLY_DIRECTORIES: Final = 0x0100_0000
 _ENOUGH: Final = 1 << 16
 
 
-class Notice:
+class DirectoryNotifier:
     """Waits for changes in one directory; made by `noticing` only."""
 
     def __init__(self, directory: Path) -> None:
@@ -68,9 +68,9 @@ class Notice:
 
 
 @contextmanager
-def noticing(directory: Path) -> Generator[Notice]:
+def noticing(directory: Path) -> Generator[DirectoryNotifier]:
     """Notice what changes in the directory while the block runs."""
-    notice = Notice(directory)
+    notice = DirectoryNotifier(directory)
     try:
         yield notice
     finally:

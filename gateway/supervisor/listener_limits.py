@@ -3,8 +3,8 @@
 from gateway.listening.certificate import Certificate
 from gateway.listening.descriptors import connections_for
 from gateway.listening.limits import ConnectionLimits
-from gateway.listening.server import Manner
-from gateway.opa.process import Report
+from gateway.listening.server import ServerOptions
+from gateway.opa.process import ProcessEventLog
 from gateway.protocol.errors import INVALID_REQUEST, error_body
 from gateway.settings import Settings
 
@@ -29,11 +29,13 @@ def limits_of(settings: Settings, descriptors: int) -> ConnectionLimits:
     )
 
 
-def manner_of(settings: Settings, descriptors: int, *, report: Report, certificate: Certificate | None) -> Manner:
+def manner_of(
+    settings: Settings, descriptors: int, *, report: ProcessEventLog, certificate: Certificate | None
+) -> ServerOptions:
     """Return how a worker treats its connections."""
 
     def refused(reason: str) -> bytes:
         return error_body(None, INVALID_REQUEST, reason)
 
     limits = limits_of(settings, descriptors)
-    return Manner(limits=limits, report=report, error_body=refused, certificate=certificate)
+    return ServerOptions(limits=limits, report=report, error_body=refused, certificate=certificate)

@@ -13,10 +13,10 @@ from typing import Final
 
 from gateway.policy.build import Builder, Content, PolicySource
 from gateway.policy.scenario_runs import ScenarioRun, ScenarioRuns
-from gateway.policy.source_watcher import Event, Published, Publisher, Refused, Restored
+from gateway.policy.source_watcher import Event, Publisher, SavePublished, SaveRefused, SaveRestored
 from gateway.settings import Settings
-from gateway.supervisor.bundle_server import Feed
-from gateway.supervisor.event_log import Note
+from gateway.supervisor.bundle_server import BundleServer
+from gateway.supervisor.event_log import LogNote
 
 
 class PolicyNews:
@@ -24,7 +24,7 @@ class PolicyNews:
 
     waiting: Final = "it is being built"
 
-    def __init__(self, note: Note) -> None:
+    def __init__(self, note: LogNote) -> None:
         self._note = note
         self.problem = ""
         """Why the policy directory as it is now is not enforced; empty where it is."""
@@ -44,15 +44,15 @@ class PolicyNews:
         """Take one event."""
         self.first.set()
         match event:
-            case Published():
+            case SavePublished():
                 self.problem = ""
                 left = [str(problem) for problem in event.unread]
                 detail = "\n".join([*left, *(warning.as_warning for warning in event.warnings)])
                 self._note("published", revision=event.revision, detail=detail, seconds=round(event.seconds, 3))
-            case Restored():
+            case SaveRestored():
                 self.problem = ""
                 self._note("restored", revision=event.revision)
-            case Refused():
+            case SaveRefused():
                 self.problem = "\n".join(str(problem) for problem in event.problems)
                 self._note("refused", revision=event.in_force, detail=self.problem)
 
@@ -76,7 +76,7 @@ class PolicyNews:
 
 @contextlib.asynccontextmanager
 async def published(
-    settings: Settings, opa: Path, feed: Feed, note: Note, *, above: int = 0
+    settings: Settings, opa: Path, feed: BundleServer, note: LogNote, *, above: int = 0
 ) -> AsyncGenerator[PolicyNews]:
     """The policy directory's bundles, built on every save and fed to OPA while the block runs.
 

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, structs
 
 from gateway.follow.bundle_listener import listening
-from gateway.journal.highwater import Highwater
+from gateway.journal.highwater import HighwaterFile
 from gateway.opa.binary import Unobtainable, obtain
 from gateway.opa.configuration import Memory
-from gateway.opa.process import ManagedOpa, OpaUnsuitableError, Report
+from gateway.opa.process import ManagedOpa, OpaUnsuitableError, ProcessEventLog
 from gateway.settings import Settings
-from gateway.supervisor.bundle_followers import Following, following
-from gateway.supervisor.bundle_server import Feed
+from gateway.supervisor.bundle_followers import BundleFollowers, following
+from gateway.supervisor.bundle_server import BundleServer
 from gateway.supervisor.definition_changes import RevisionFiles
-from gateway.supervisor.event_log import Chronicle
-from gateway.supervisor.stop_list import Stopping, stopping
+from gateway.supervisor.event_log import EventRecorder
+from gateway.supervisor.stop_list import StopList, stopping
 
 if TYPE_CHECKING:
     from gateway.supervisor.local_policy import PolicyNews
@@ -35,9 +35,9 @@ class Sidecar(Struct, frozen=True):
     """What workers and health need of it; nothing of it where OPA is not ours."""
 
     opa: ManagedOpa | None = None
-    news: "PolicyNews | Following | None" = None
-    stops: Stopping | None = None
-    feed: Feed | None = None
+    news: "PolicyNews | BundleFollowers | None" = None
+    stops: StopList | None = None
+    feed: BundleServer | None = None
 
     @property
     def socket(self) -> str:
@@ -52,11 +52,11 @@ class Sidecar(Struct, frozen=True):
     @property
     def followed(self) -> bool:
         """Whether bundles come from afar, and their confirmation counts."""
-        return isinstance(self.news, Following)
+        return isinstance(self.news, BundleFollowers)
 
 
 @contextlib.asynccontextmanager
-async def sidecar(settings: Settings, note: Chronicle) -> AsyncGenerator[Sidecar]:
+async def sidecar(settings: Settings, note: EventRecorder) -> AsyncGenerator[Sidecar]:
     """OPA with its policy while the block runs; raises UnstartableError."""
     if not settings.opa.managed:
         yield Sidecar()
@@ -64,14 +64,14 @@ async def sidecar(settings: Settings, note: Chronicle) -> AsyncGenerator[Sidecar
     binary = await _binary(settings, note.report)
     async with (
         listening() as (endpoint, address),
-        _fed(settings, binary, Feed(endpoint, address), note) as fed,
+        _fed(settings, binary, BundleServer(endpoint, address), note) as fed,
         _managed(settings, binary, fed, note.report) as opa,
     ):
         yield structs.replace(fed, opa=opa)
 
 
 @contextlib.asynccontextmanager
-async def _fed(settings: Settings, binary: Path, feed: Feed, note: Chronicle) -> AsyncGenerator[Sidecar]:
+async def _fed(settings: Settings, binary: Path, feed: BundleServer, note: EventRecorder) -> AsyncGenerator[Sidecar]:
     """What OPA is fed with, from the stops and from the policy's source."""
     async with contextlib.AsyncExitStack() as stack:
         try:
@@ -84,13 +84,13 @@ async def _fed(settings: Settings, binary: Path, feed: Feed, note: Chronicle) ->
 
 @contextlib.asynccontextmanager
 async def _source(
-    settings: Settings, binary: Path, feed: Feed, stops: Stopping, note: Chronicle
-) -> "AsyncGenerator[PolicyNews | Following]":
+    settings: Settings, binary: Path, feed: BundleServer, stops: StopList, note: EventRecorder
+) -> "AsyncGenerator[PolicyNews | BundleFollowers]":
     service = settings.policy.bundle
     if service is None:
         from gateway.supervisor.local_policy import published  # noqa: PLC0415 - who follows bundles waits for no builder
 
-        above = Highwater(settings.journal.directory).seen(settings.policy.environment)
+        above = HighwaterFile(settings.journal.directory).seen(settings.policy.environment)
         async with published(settings, binary, feed, note, above=above) as news:
             yield news
         return
@@ -103,7 +103,9 @@ async def _source(
 
 
 @contextlib.asynccontextmanager
-async def _managed(settings: Settings, binary: Path, fed: Sidecar, report: Report) -> AsyncGenerator[ManagedOpa]:
+async def _managed(
+    settings: Settings, binary: Path, fed: Sidecar, report: ProcessEventLog
+) -> AsyncGenerator[ManagedOpa]:
     """OPA, started once there is something to feed it: before that it could only fail to fetch, and pause."""
     if fed.feed is None or fed.news is None:
         raise UnstartableError("there is nothing to feed OPA with")
@@ -129,7 +131,7 @@ async def _started(opa: ManagedOpa, *needed: asyncio.Event) -> None:
     opa.start()
 
 
-async def _binary(settings: Settings, report: Report) -> Path:
+async def _binary(settings: Settings, report: ProcessEventLog) -> Path:
     if settings.opa.binary is not None:
         return settings.opa.binary
     try:

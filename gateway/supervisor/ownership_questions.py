@@ -10,7 +10,7 @@ from typing import Final
 
 from gateway.protocol.ownership_claims import united
 from gateway.supervisor.control_channel import Claimed
-from gateway.supervisor.worker_pool import Worker
+from gateway.supervisor.worker_pool import WorkerProcess
 
 _AT_ONCE: Final = 512
 
@@ -18,14 +18,14 @@ _AT_ONCE: Final = 512
 class ClaimExchange:
     """Passes claims from each worker to the others, and their answers back."""
 
-    def __init__(self, workers: Sequence[Worker]) -> None:
+    def __init__(self, workers: Sequence[WorkerProcess]) -> None:
         """Listen to all workers."""
         self._workers: Final = workers
         self._open: Final[set[asyncio.Task[None]]] = set()
         for worker in workers:
             worker.on_claim = self._claimed
 
-    def _claimed(self, asking: Worker, claimed: Claimed) -> None:
+    def _claimed(self, asking: WorkerProcess, claimed: Claimed) -> None:
         if len(self._open) >= _AT_ONCE:
             asking.answer(claimed.number, None)
             return
@@ -33,7 +33,7 @@ class ClaimExchange:
         self._open.add(task)
         task.add_done_callback(self._open.discard)
 
-    async def _answered(self, asking: Worker, claimed: Claimed) -> None:
+    async def _answered(self, asking: WorkerProcess, claimed: Claimed) -> None:
         others = [worker.held(claimed.claim) for worker in self._workers if worker is not asking]
         answers = await asyncio.gather(*others)
         known = [answer for answer in answers if answer is not None]

@@ -23,17 +23,17 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway.admission.record import rfc3339
-from gateway.artifact.artifact import Artefact
+from gateway.artifact.artifact import Artifact
 from gateway.artifact.emergency_bundle import ENVIRONMENT, LONGEST_S, Stop, emergency_bundle, selected
 from gateway.artifact.rejection import Rejected
-from gateway.artifact.stop_file import Standing, Stops
+from gateway.artifact.stop_file import ActiveStops, Stops
 from gateway.follow.acceptance import stops_in
 from gateway.follow.bundle_endpoint import Offer
 from gateway.follow.bundle_polling import APART_S
-from gateway.journal.highwater import Highwater
+from gateway.journal.highwater import HighwaterFile
 from gateway.settings import Settings
-from gateway.supervisor.bundle_server import Feed
-from gateway.supervisor.event_log import Note
+from gateway.supervisor.bundle_server import BundleServer
+from gateway.supervisor.event_log import LogNote
 from gateway.supervisor.inotify import noticing
 
 _NS: Final = 1_000_000_000
@@ -46,20 +46,20 @@ _LATEST_NS: Final = (1 << 63) - 1
 _State = tuple[int, int, int] | None
 
 
-class Stopping:
+class StopList:
     """Feeds the stops; `follows` where those of a hub are waited for."""
 
-    def __init__(self, stops: Stops, feed: Feed, note: Note, *, floor: int, follows: bool) -> None:
+    def __init__(self, stops: Stops, feed: BundleServer, note: LogNote, *, floor: int, follows: bool) -> None:
         """Take where stops are kept; `floor` is the highest number that was ever enforced."""
         self._stops: Final = stops
         self._feed: Final = feed
         self._note: Final = note
         self._floor: Final = floor
         self._follows: Final = follows
-        self._hubs: Final[dict[str, Artefact]] = {}
+        self._hubs: Final[dict[str, Artifact]] = {}
         self._held: Final[dict[str, Mapping[str, str]]] = {}
         """What the last documents were made of: by their revision, the revision of each hub's."""
-        self._local: Standing | None = None
+        self._local: ActiveStops | None = None
         self._behind_s: Final[dict[str, float]] = {}
         self._ends: dict[tuple[str, str], tuple[int, int]] = {}
         """Of each stop of a hub: when it was first known, and the latest end that was known."""
@@ -92,7 +92,7 @@ class Stopping:
         self.problem = ""
         self._offer()
 
-    def take(self, url: str, artefact: Artefact) -> None:
+    def take(self, url: str, artefact: Artifact) -> None:
         """Take the stops of the hub at `url`."""
         self._hubs[url] = artefact
         self._offer()
@@ -180,7 +180,7 @@ class Stopping:
         self._known = standing
 
 
-def _stops_of(artefact: Artefact) -> tuple[Stop, ...]:
+def _stops_of(artefact: Artifact) -> tuple[Stop, ...]:
     """The stops of a hub's document, which was judged before."""
     found = stops_in(artefact)
     if isinstance(found, Rejected):
@@ -199,14 +199,14 @@ def _words(stop: Stop) -> str:
 
 
 @contextlib.asynccontextmanager
-async def stopping(settings: Settings, feed: Feed, note: Note) -> AsyncGenerator[Stopping]:
+async def stopping(settings: Settings, feed: BundleServer, note: LogNote) -> AsyncGenerator[StopList]:
     """The stops, fed while the block runs; raises OSError where the highest number enforced cannot be read."""
     bundle = settings.policy.bundle
-    stops = Stopping(
+    stops = StopList(
         Stops(settings.state.directory),
         feed,
         note,
-        floor=Highwater(settings.journal.directory).seen(ENVIRONMENT),
+        floor=HighwaterFile(settings.journal.directory).seen(ENVIRONMENT),
         follows=bundle is not None and bundle.emergency is not None,
     )
     stops.look()

@@ -19,23 +19,23 @@ from gateway.listening.certificate import Certificate
 from gateway.listening.descriptors import raise_limit
 from gateway.listening.server import server
 from gateway.listening.sockets import Unbound, bind
-from gateway.opa.process import Report
+from gateway.opa.process import ProcessEventLog
 from gateway.settings import Settings
 from gateway.shared_counters import created
-from gateway.supervisor.admin import Admin, Render
+from gateway.supervisor.admin import AdminApp, Render
 from gateway.supervisor.background import attending
 from gateway.supervisor.control_channel import Start
 from gateway.supervisor.definition_changes import definition_changes
 from gateway.supervisor.event_log import chronicle
-from gateway.supervisor.event_metrics import Tally
-from gateway.supervisor.expiry_warnings import Outlook
-from gateway.supervisor.health import Condition
+from gateway.supervisor.event_metrics import EventMetrics
+from gateway.supervisor.expiry_warnings import ExpiryWarnings
+from gateway.supervisor.health import HealthReporter
 from gateway.supervisor.opa_sidecar import Sidecar, UnstartableError, sidecar
 from gateway.supervisor.ownership_questions import ClaimExchange
 from gateway.supervisor.reported_once import ReportedOnce
 from gateway.supervisor.settings_codec import packed
 from gateway.supervisor.shared_keys import KeyProblem, Keys, read_keys
-from gateway.supervisor.worker_pool import COMMAND, Berth, Worker
+from gateway.supervisor.worker_pool import COMMAND, WorkerProcess, WorkerSlot
 
 ENDING: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 ADMIN_DRAIN_S: Final = 1
@@ -58,11 +58,13 @@ class Sockets(Struct, frozen=True):
         self.admin.close()
 
 
-async def serve(settings: Settings, *, report: Report, render: Render, command: Sequence[str] = COMMAND) -> int:
+async def serve(
+    settings: Settings, *, report: ProcessEventLog, render: Render, command: Sequence[str] = COMMAND
+) -> int:
     """Run the gateway until a signal ends it; the exit code is 0, or 1 where it cannot start."""
     ending = _ending()
     raise_limit()  # OPA and the workers inherit it
-    report = tally = Tally(report)
+    report = tally = EventMetrics(report)
     try:
         _check_certificate(settings, report)
         with _bound(settings) as sockets, created(settings.workers) as counters:
@@ -76,12 +78,12 @@ async def serve(settings: Settings, *, report: Report, render: Render, command: 
             ):
                 berths = _berths(settings, keys, sockets, opa, counters)
                 once = ReportedOnce(changes)
-                workers = [Worker(structs.replace(berth, command=command), once) for berth in berths]
+                workers = [WorkerProcess(structs.replace(berth, command=command), once) for berth in berths]
                 ClaimExchange(workers)
-                outlook = Outlook(note)
-                condition = Condition(opa, outlook)
+                outlook = ExpiryWarnings(note)
+                condition = HealthReporter(opa, outlook)
                 async with (
-                    _answering(Admin(workers, condition, tally.over(render)), sockets),
+                    _answering(AdminApp(workers, condition, tally.over(render)), sockets),
                     _crew(workers),
                     attending(settings, opa, workers, outlook, report),
                 ):
@@ -105,7 +107,7 @@ def _ending() -> asyncio.Event:
     return ending
 
 
-def _check_certificate(settings: Settings, report: Report) -> None:
+def _check_certificate(settings: Settings, report: ProcessEventLog) -> None:
     """Raise UnstartableError where no worker could use the certificate."""
     tls = settings.listen.tls
     if tls is None:
@@ -148,7 +150,7 @@ def _keys(settings: Settings) -> Keys:
     return keys
 
 
-def _admit_group(settings: Settings, report: Report) -> None:
+def _admit_group(settings: Settings, report: ProcessEventLog) -> None:
     """Let the group of `journal.group` read the journal; raise UnstartableError if that cannot be done."""
     directory, group = settings.journal.directory, settings.journal.group
     if not group:
@@ -163,10 +165,10 @@ def _admit_group(settings: Settings, report: Report) -> None:
         raise UnstartableError(f"{where}: {error.strerror}.") from error
 
 
-def _berths(settings: Settings, keys: Keys, sockets: Sockets, opa: Sidecar, counters: int) -> list[Berth]:
+def _berths(settings: Settings, keys: Keys, sockets: Sockets, opa: Sidecar, counters: int) -> list[WorkerSlot]:
     raw = packed(settings)
     return [
-        Berth(
+        WorkerSlot(
             start=Start(
                 settings=raw,
                 worker=number,
@@ -184,7 +186,7 @@ def _berths(settings: Settings, keys: Keys, sockets: Sockets, opa: Sidecar, coun
 
 
 @contextlib.asynccontextmanager
-async def _answering(admin: Admin, sockets: Sockets) -> AsyncGenerator[None]:
+async def _answering(admin: AdminApp, sockets: Sockets) -> AsyncGenerator[None]:
     """The admin listener while the block runs."""
     listener = server(admin, drain_s=ADMIN_DRAIN_S)
     serving = asyncio.create_task(listener.serve(sockets=[sockets.admin]))
@@ -196,7 +198,7 @@ async def _answering(admin: Admin, sockets: Sockets) -> AsyncGenerator[None]:
 
 
 @contextlib.asynccontextmanager
-async def _crew(workers: Sequence[Worker]) -> AsyncGenerator[None]:
+async def _crew(workers: Sequence[WorkerProcess]) -> AsyncGenerator[None]:
     """The workers while the block runs; leaving drains them, and kills them where leaving is an error."""
     running = [asyncio.create_task(worker.run()) for worker in workers]
     try:

@@ -23,8 +23,8 @@ from starlette.types import ASGIApp
 
 from gateway.listening.certificate import Certificate
 from gateway.listening.descriptors import raise_limit
-from gateway.listening.server import Server, server
-from gateway.opa.process import Report
+from gateway.listening.server import HttpServer, server
+from gateway.opa.process import ProcessEventLog
 from gateway.opa.readiness_report import Readiness
 from gateway.protocol.ownership_claims import Claim, Held
 from gateway.settings import Settings
@@ -32,23 +32,23 @@ from gateway.supervisor.control_channel import (
     TO_WORKER,
     Answered,
     Ask,
-    Beat,
-    Channel,
     Claimed,
-    Confirmed,
+    ControlChannel,
     Drain,
     Enforces,
-    Event,
+    ForwardedEvent,
+    PolicyConfirmed,
     Start,
     Started,
     Told,
+    WorkerHeartbeat,
     opened,
 )
 from gateway.supervisor.listener_limits import manner_of
 from gateway.supervisor.settings_codec import unpacked
 
 
-class Running(Protocol):
+class RunningWorker(Protocol):
     """A worker's application while it runs."""
 
     @property
@@ -71,14 +71,14 @@ into looking for garbage in it."""
 _OF_A_RECORD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"asctime", "level", "logger", "message"}
 """What every record has; everything else was passed in addition to the message."""
 
-Application = Callable[[Settings, Start, Report], AbstractAsyncContextManager[Running]]
+Application = Callable[[Settings, Start, ProcessEventLog], AbstractAsyncContextManager[RunningWorker]]
 """Starts the application of a worker, and stops it on leaving."""
 
 
 class Forwarded(logging.Handler):
     """Sends log records of this worker to the supervisor, with the values passed in addition to the message."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: ProcessEventLog) -> None:
         super().__init__(logging.WARNING)
         self._report = report
 
@@ -107,7 +107,7 @@ async def work(control: socket.socket, listener: socket.socket, application: App
     settings = unpacked(start.settings)
 
     def report(event: str, /, **fields: object) -> None:
-        channel.send(Event(event, {name: str(value) for name, value in fields.items()}))
+        channel.send(ForwardedEvent(event, {name: str(value) for name, value in fields.items()}))
 
     logging.basicConfig(handlers=[Forwarded(report)], force=True)
     async with application(settings, start, report) as running, _tls(settings, report) as certificate:
@@ -126,7 +126,7 @@ async def work(control: socket.socket, listener: socket.socket, application: App
         talking.cancel()
 
 
-async def _converse(channel: Channel, running: Running, listening: Server) -> None:
+async def _converse(channel: ControlChannel, running: RunningWorker, listening: HttpServer) -> None:
     """Answer the supervisor until it wants the worker to end, or is gone."""
     while (content := await channel.receive()) is not None:
         message = TO_WORKER.decode(content)
@@ -140,15 +140,15 @@ async def _converse(channel: Channel, running: Running, listening: Server) -> No
             case Ask(number=number):
                 samples = msgspec.msgpack.encode(running.samples())
                 channel.send(Told(number=number, samples=samples))
-            case Beat():
+            case WorkerHeartbeat():
                 running.beat()
-            case Confirmed(unix_ns=unix_ns, revision=revision):
+            case PolicyConfirmed(unix_ns=unix_ns, revision=revision):
                 running.confirmed(unix_ns, revision)
             case Start() | Drain():
                 return
 
 
-def _readiness(running: Running, listening: Server) -> Readiness:
+def _readiness(running: RunningWorker, listening: HttpServer) -> Readiness:
     """Return what the application finds, and whether clients can connect."""
     readiness, unreachable = running.readiness(), listening.unreachable()
     if not unreachable:
@@ -157,7 +157,7 @@ def _readiness(running: Running, listening: Server) -> Readiness:
 
 
 @contextlib.asynccontextmanager
-async def _tls(settings: Settings, report: Report) -> AsyncGenerator[Certificate | None]:
+async def _tls(settings: Settings, report: ProcessEventLog) -> AsyncGenerator[Certificate | None]:
     """The data listener's certificate, followed while the block runs; None for plain HTTP."""
     tls = settings.listen.tls
     if tls is None:

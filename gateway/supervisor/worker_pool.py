@@ -19,24 +19,24 @@ import msgspec
 from msgspec import Struct
 
 import gateway
-from gateway.opa.backoff import Pace
-from gateway.opa.process import Report
+from gateway.opa.backoff import Backoff
+from gateway.opa.process import ProcessEventLog
 from gateway.opa.readiness_report import Readiness
 from gateway.protocol.ownership_claims import Claim, Held
 from gateway.supervisor.control_channel import (
     TO_SUPERVISOR,
     About,
     Answered,
-    Beat,
-    Channel,
     Claimed,
-    Confirmed,
+    ControlChannel,
     Drain,
     Enforces,
-    Event,
+    ForwardedEvent,
+    PolicyConfirmed,
     Start,
     Started,
     Told,
+    WorkerHeartbeat,
     opened,
 )
 from gateway.supervisor.worker_questions import ANSWER_S, Questions
@@ -48,7 +48,7 @@ _NOT_RUNNING: Final = Readiness(missing=("running",))
 _SILENT: Final = Readiness(missing=("answer",))
 
 
-class Berth(Struct, frozen=True, kw_only=True):
+class WorkerSlot(Struct, frozen=True, kw_only=True):
     """What a worker is started with; the same at every start."""
 
     start: Start
@@ -59,18 +59,18 @@ class Berth(Struct, frozen=True, kw_only=True):
     """Seconds of silence, at the start or later, after which a worker is killed."""
 
 
-class Worker:
+class WorkerProcess:
     """One worker process after another in the same place."""
 
-    def __init__(self, berth: Berth, report: Report) -> None:
+    def __init__(self, berth: WorkerSlot, report: ProcessEventLog) -> None:
         self._berth = berth
         self._report = report
         self._number = berth.start.worker
         self._process: asyncio.subprocess.Process | None = None
-        self._channel: Channel | None = None
+        self._channel: ControlChannel | None = None
         self._questions = Questions()
         self._over = asyncio.Event()
-        self._word: Confirmed | None = None
+        self._word: PolicyConfirmed | None = None
         self.started = asyncio.Event()
         self.latest: Readiness = _NOT_RUNNING
         """What it said of itself the last time that it was asked, which is every second."""
@@ -78,7 +78,9 @@ class Worker:
         """By what it decides; None while that is not known."""
         self.on_enforces: Callable[[], None] = lambda: None
         """Called when that changes."""
-        self.on_claim: Callable[[Worker, Claimed], None] = lambda worker, claimed: worker.answer(claimed.number, None)
+        self.on_claim: Callable[[WorkerProcess, Claimed], None] = lambda worker, claimed: worker.answer(
+            claimed.number, None
+        )
         """Called with what the worker wants to know of the other workers."""
 
     @property
@@ -88,7 +90,7 @@ class Worker:
 
     async def run(self) -> None:
         """Keep a worker running until it is drained."""
-        pace = Pace()
+        pace = Backoff()
         while not self._over.is_set():
             pace.started()
             code = await self._once()
@@ -125,11 +127,11 @@ class Worker:
 
     def beat(self) -> None:
         """Let the worker look at once for another revision to enforce."""
-        self._send(Beat())
+        self._send(WorkerHeartbeat())
 
     def confirm(self, unix_ns: int, revision: str) -> None:
         """Tell the worker, and whoever takes its place, when this policy was confirmed."""
-        self._word = Confirmed(unix_ns, revision)
+        self._word = PolicyConfirmed(unix_ns, revision)
         self._send(self._word)
 
     async def drain(self) -> None:
@@ -179,7 +181,7 @@ class Worker:
             start_new_session=True,  # the terminal's Ctrl-C is for the supervisor, which then drains
         )
 
-    async def _converse(self, channel: Channel) -> None:
+    async def _converse(self, channel: ControlChannel) -> None:
         """Take the worker's messages until it goes."""
         while (content := await channel.receive()) is not None:
             try:
@@ -199,14 +201,14 @@ class Worker:
                     self._questions.answer(message)
                 case Claimed():
                     self.on_claim(self, message)
-                case Event(name=name, fields=fields):
+                case ForwardedEvent(name=name, fields=fields):
                     self._log(name, fields)
 
     def _enforcing(self, enforces: Enforces | None) -> None:
         self.enforces = enforces
         self.on_enforces()
 
-    def _send(self, message: Answered | Beat | Confirmed) -> None:
+    def _send(self, message: Answered | WorkerHeartbeat | PolicyConfirmed) -> None:
         if self._channel is not None and self.started.is_set():
             self._channel.send(message)
 

@@ -7,7 +7,7 @@ import asyncio
 from typing import Final
 
 from gateway.protocol.ownership_claims import Claim
-from gateway.supervisor.control_channel import About, Ask, Channel, Told
+from gateway.supervisor.control_channel import About, Ask, ControlChannel, Told
 
 ANSWER_S: Final = 2.0
 """Seconds in which a worker answers a question of the supervisor."""
@@ -20,7 +20,7 @@ class Questions:
         self._open: dict[int, asyncio.Future[Told]] = {}
         self._asked = 0
 
-    async def ask(self, channel: Channel, about: About, claim: Claim | None = None) -> Told | None:
+    async def ask(self, channel: ControlChannel, about: About, claim: Claim | None = None) -> Told | None:
         """Return the worker's answer, None if there is none in time."""
         self._asked += 1
         number = self._asked

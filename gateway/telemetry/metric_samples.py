@@ -35,7 +35,7 @@ class Gauges(Struct, frozen=True, kw_only=True):
     journal_lost: int = 0
 
 
-class Latency(Struct, frozen=True):
+class LatencyHistogram(Struct, frozen=True):
     """A histogram: how many in each bucket (one more than BOUNDS_US), and their total in microseconds."""
 
     counts: list[int]
@@ -55,8 +55,8 @@ class Samples(Struct, frozen=True, kw_only=True):
     """Calls of tools whose schema has keywords that are not checked, by server."""
     changed_instructions: dict[str, int] = field(default_factory=dict[str, int])
     """Results without the server's instructions, which are not the pinned ones, by server."""
-    decision: Latency
-    added: Latency
+    decision: LatencyHistogram
+    added: LatencyHistogram
     streams: int = 0
     resident_bytes: int = 0
     gauges: Gauges = field(default_factory=Gauges)

@@ -15,7 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from gateway.admission.decision import FailureCode
-from gateway.telemetry.metric_samples import BOUNDS_US, Gauges, Latency, Samples
+from gateway.telemetry.metric_samples import BOUNDS_US, Gauges, LatencyHistogram, Samples
 
 POLICY_FAILURES: Final[tuple[str, ...]] = get_args(FailureCode)
 _SECOND_US: Final = 1_000_000
@@ -154,7 +154,7 @@ def _counter(name: str, text: str, label: str, many: Iterable[dict[str, int]]) -
     return family
 
 
-def _histogram(name: str, text: str, many: Sequence[Latency]) -> Metric:
+def _histogram(name: str, text: str, many: Sequence[LatencyHistogram]) -> Metric:
     family = HistogramMetricFamily(f"mcp_admission_{name}", text)
     bounds = [*(f"{bound / _SECOND_US:g}" for bound in BOUNDS_US), "+Inf"]
     so_far = 0

@@ -25,7 +25,7 @@ _WORDS: Final = 500
 _COMPARE: Final = "compare it with `mcp-admission catalog diff`; then review it, or contact the server's owner"
 
 
-class Events(Protocol):
+class RefusalEvents(Protocol):
     """Takes events for the log."""
 
     def __call__(self, event: str, /, **fields: object) -> None: ...
@@ -70,7 +70,7 @@ class _Minute:
 class RefusalLog:
     """Counts the refusals of one worker and logs them."""
 
-    def __init__(self, report: Events, clock: Callable[[], float]) -> None:
+    def __init__(self, report: RefusalEvents, clock: Callable[[], float]) -> None:
         """Take the log to report to, and a monotonic clock in seconds."""
         self._report: Final = report
         self._clock: Final = clock

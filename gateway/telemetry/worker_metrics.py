@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.admission.refused_definition import RefusedDefinition
-from gateway.telemetry.metric_samples import BOUNDS_US, Gauges, Latency, Samples
+from gateway.telemetry.metric_samples import BOUNDS_US, Gauges, LatencyHistogram, Samples
 from gateway.telemetry.refusal_log import RefusalLog
 
 OTHER: Final = "other"
@@ -125,9 +125,9 @@ class Buckets:
         self._counts[bisect_left(BOUNDS_US, micros)] += 1
         self._total += micros
 
-    def latency(self) -> Latency:
+    def latency(self) -> LatencyHistogram:
         """The counts so far."""
-        return Latency(list(self._counts), self._total)
+        return LatencyHistogram(list(self._counts), self._total)
 
 
 def resident_bytes() -> int:

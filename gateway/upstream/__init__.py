@@ -5,6 +5,6 @@ Rule 2: nothing is sent twice, no redirect is followed, no cookie is kept, no pr
 Rule 3: every way in which an upstream fails is an `UpstreamFailure`; nothing of its challenge or error text is in it.
 """
 
-from gateway.upstream.client import HttpUpstream, Secrets, reach
+from gateway.upstream.client import CredentialValues, HttpUpstream, reach
 
-__all__ = ["HttpUpstream", "Secrets", "reach"]
+__all__ = ["CredentialValues", "HttpUpstream", "reach"]

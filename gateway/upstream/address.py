@@ -16,7 +16,7 @@ _HOST: Final = re.compile(r"[A-Za-z0-9._:%-]+")
 _KEPT: Final = "/:?@!$&'()*+,;=%~[]-._"
 
 
-class Address(Struct, frozen=True):
+class UpstreamAddress(Struct, frozen=True):
     """Where an upstream is; connections are shared by what has the same first three fields."""
 
     host: str
@@ -34,7 +34,7 @@ class Address(Struct, frozen=True):
 
 
 @lru_cache(maxsize=4096)
-def address(url: str) -> Address | None:
+def address(url: str) -> UpstreamAddress | None:
     """Return the address that a URL is; null where it is none (Rule 1)."""
     try:
         parts = urlsplit(url)
@@ -49,4 +49,4 @@ def address(url: str) -> Address | None:
     authority = shown if port == _PORTS[parts.scheme] else f"{shown}:{port}"
     path = parts.path or "/"
     target = quote(f"{path}?{parts.query}" if parts.query else path, safe=_KEPT)
-    return Address(host, port, parts.scheme == "https", authority, target)
+    return UpstreamAddress(host, port, parts.scheme == "https", authority, target)

@@ -13,14 +13,14 @@ from typing import Any, Final, Protocol
 
 from gateway.admission.action import Forward, Outbound
 from gateway.admission.decision import Credential, Route
-from gateway.pipeline.loop_deadlines import Patience
+from gateway.pipeline.loop_deadlines import WaitBudget
 from gateway.pipeline.ports import UpstreamFailure
-from gateway.upstream.address import Address, address
-from gateway.upstream.connection import Head, Wire
-from gateway.upstream.connection_pool import Now, Pool
+from gateway.upstream.address import UpstreamAddress, address
+from gateway.upstream.connection import ReplyHead, UpstreamConnection
+from gateway.upstream.connection_pool import ConnectionPool, Now
 from gateway.upstream.failures import CLOSED, ENCODED, SLOW, TIMED_OUT, UNADDRESSED, UNWRITTEN, of_status
 from gateway.upstream.headers import credential_line, going
-from gateway.upstream.reply import HttpReply, Limits, media_of
+from gateway.upstream.reply import HttpReply, ReplyDeadlines, media_of
 
 _FORBIDDEN: Final = 403
 _LISTEN: Final = ("mcp-method", "subscriptions/listen")
@@ -40,7 +40,7 @@ class SecretHeader(Protocol):
     def value(self) -> str: ...
 
 
-class Secrets(Protocol):
+class CredentialValues(Protocol):
     """Where the values of credentials are."""
 
     def header(self, credential: Credential, *, server: str, subject: str) -> SecretHeader | UpstreamFailure: ...
@@ -49,7 +49,7 @@ class Secrets(Protocol):
 class HttpUpstream:
     """The upstreams of one worker, over HTTP."""
 
-    def __init__(self, pool: Pool, secrets: Secrets) -> None:
+    def __init__(self, pool: ConnectionPool, secrets: CredentialValues) -> None:
         """Take the connections, and where credentials are; `reach` makes one."""
         self._pool: Final = pool
         self._secrets: Final = secrets
@@ -66,7 +66,7 @@ class HttpUpstream:
             return credential
         limits = _limits(outbound, route)
         request = _request(place, outbound, credential)
-        patience = Patience(None) if outbound.verb == "GET" else limits.patience
+        patience = WaitBudget(None) if outbound.verb == "GET" else limits.patience
         head = await self._asked(place, request, patience)
         if head in _UNANSWERED and outbound.repeatable:
             head = await self._asked(place, request, patience, reuse=False)
@@ -97,28 +97,30 @@ class HttpUpstream:
         return line or UpstreamFailure(code="credential_missing", detail=detail, stage="unsent")
 
     async def _asked(
-        self, place: Address, request: bytes, patience: Patience, *, reuse: bool = True
-    ) -> Head | UpstreamFailure:
+        self, place: UpstreamAddress, request: bytes, patience: WaitBudget, *, reuse: bool = True
+    ) -> ReplyHead | UpstreamFailure:
         """Send a request over an idle connection, or a new one, and return the head of the reply.
 
         On a stream that a client opens to listen, the gateway waits for the head without an end: some servers send it
         with the first event.
         """
-        head: Head | UpstreamFailure = UNWRITTEN
+        head: ReplyHead | UpstreamFailure = UNWRITTEN
         try:
             async with patience:
                 for _ in range(_CONNECTIONS):
                     wire = (self._pool.reusable(place.origin) if reuse else None) or await self._pool.connect(place)
-                    head = self._recorded(wire, await wire.ask(request)) if isinstance(wire, Wire) else wire
+                    head = (
+                        self._recorded(wire, await wire.ask(request)) if isinstance(wire, UpstreamConnection) else wire
+                    )
                     if head is not UNWRITTEN:
                         break
         except TimeoutError:
             return SLOW
         return head
 
-    def _recorded(self, wire: Wire, head: Head | UpstreamFailure) -> Head | UpstreamFailure:
+    def _recorded(self, wire: UpstreamConnection, head: ReplyHead | UpstreamFailure) -> ReplyHead | UpstreamFailure:
         """Return what came of a request, and record whether the server closed the connection."""
-        if isinstance(head, Head) and head.status == _REQUEST_TIMEOUT and not _is_answer(head):
+        if isinstance(head, ReplyHead) and head.status == _REQUEST_TIMEOUT and not _is_answer(head):
             head.body.abort()
             head = TIMED_OUT
         if head in _UNANSWERED:
@@ -133,7 +135,7 @@ class HttpUpstream:
 
 @asynccontextmanager
 async def reach(
-    secrets: Secrets, *, trust: ssl.SSLContext | bool = True, now: Now | None = None
+    secrets: CredentialValues, *, trust: ssl.SSLContext | bool = True, now: Now | None = None
 ) -> AsyncGenerator[HttpUpstream]:
     """Open the way to upstreams; `trust` is true for the system's certificate authorities, or knows others.
 
@@ -142,14 +144,14 @@ async def reach(
     context = trust if isinstance(trust, ssl.SSLContext) else ssl.create_default_context()
     if trust is False or context.verify_mode is not ssl.CERT_REQUIRED or not context.check_hostname:
         raise ValueError("certificates are always verified: name a context that knows the authority")
-    upstream = HttpUpstream(Pool(context, now), secrets)
+    upstream = HttpUpstream(ConnectionPool(context, now), secrets)
     try:
         yield upstream
     finally:
         await upstream.aclose()
 
 
-def _request(place: Address, outbound: Outbound, credential: str) -> bytes:
+def _request(place: UpstreamAddress, outbound: Outbound, credential: str) -> bytes:
     """Return the whole request; only a POST has a body."""
     length = f"content-length: {len(outbound.body)}\r\n" if outbound.verb == "POST" else ""
     lines = f"{outbound.verb} {place.target} HTTP/1.1\r\nhost: {place.authority}\r\n{going(outbound.headers)}"
@@ -157,19 +159,19 @@ def _request(place: Address, outbound: Outbound, credential: str) -> bytes:
     return head + outbound.body if outbound.verb == "POST" else head
 
 
-def _limits(outbound: Outbound, route: Route) -> Limits:
+def _limits(outbound: Outbound, route: Route) -> ReplyDeadlines:
     """Return the patience for a message: a stream that the client holds open to listen may be silent for ever."""
     listens = outbound.verb == "GET" or _LISTEN in outbound.headers
-    return Limits(patience=Patience(route.timeout_s), idle_s=None if listens else route.timeout_s)
+    return ReplyDeadlines(patience=WaitBudget(route.timeout_s), idle_s=None if listens else route.timeout_s)
 
 
-def _reply_failure(head: Head) -> UpstreamFailure | None:
+def _reply_failure(head: ReplyHead) -> UpstreamFailure | None:
     """Return why a reply is no answer; the body of a 403 may be the error that answers the request."""
     if head.get("content-encoding").lower() not in _PLAIN:
         return ENCODED
     return None if head.status == _FORBIDDEN and media_of(head) == "json" else of_status(head.status)
 
 
-def _is_answer(head: Head) -> bool:
+def _is_answer(head: ReplyHead) -> bool:
     """Return whether a 408 answers the request; a proxy writes another one when it closes an idle connection."""
     return media_of(head) == "json" and bool(head.get("content-type"))

@@ -17,7 +17,7 @@ from msgspec import Struct
 from gateway.pipeline.ports import UpstreamFailure
 from gateway.upstream.failures import CLOSED, CUT, GARBAGE, UNWRITTEN
 from gateway.upstream.keepalive import Origin, Promise, promise
-from gateway.upstream.reply_body import Body
+from gateway.upstream.reply_body import ReplyBody
 
 HEAD_BYTES: Final = 64 * 1024
 _OK: Final = 200
@@ -27,7 +27,7 @@ _NOTHING_PROMISED: Final = Promise()
 _HALF_CLOSED: Final = getattr(select, "POLLRDHUP", 0)  # Linux has it; elsewhere an end is readable
 
 
-class Head(Struct, frozen=True):
+class ReplyHead(Struct, frozen=True):
     """The head of a reply, and the body that follows it."""
 
     status: int
@@ -35,7 +35,7 @@ class Head(Struct, frozen=True):
     """Names in lower case."""
     first: dict[str, str]
     """The first value of each header."""
-    body: Body
+    body: ReplyBody
 
     def get(self, name: str) -> str:
         """Return the first value of a header; empty if there is none."""
@@ -45,12 +45,12 @@ class Head(Struct, frozen=True):
 class Owner(Protocol):
     """The pool, as a connection sees it."""
 
-    def made(self, wire: "Wire") -> None: ...
-    def release(self, wire: "Wire") -> None: ...
-    def lost(self, wire: "Wire") -> None: ...
+    def made(self, wire: "UpstreamConnection") -> None: ...
+    def release(self, wire: "UpstreamConnection") -> None: ...
+    def lost(self, wire: "UpstreamConnection") -> None: ...
 
 
-class Wire(asyncio.Protocol):
+class UpstreamConnection(asyncio.Protocol):
     """A connection; httptools calls the `on_*` methods while it parses."""
 
     def __init__(self, owner: Owner, origin: Origin) -> None:
@@ -67,15 +67,15 @@ class Wire(asyncio.Protocol):
         self._parser: Final = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
         self._poll: select.poll | None = None
-        self._head: asyncio.Future[Head | UpstreamFailure] | None = None
-        self._body: Body | None = None
+        self._head: asyncio.Future[ReplyHead | UpstreamFailure] | None = None
+        self._body: ReplyBody | None = None
         self._headers: list[tuple[str, str]] = []
         self._head_bytes = self._informational = 0
         self._framing_bytes = 0
         """What arrived since the last piece of the body: heads, trailers, and what stands between chunks."""
         self._until_close = self._whole = self._keeps = self._odd = False
 
-    async def ask(self, request: bytes) -> Head | UpstreamFailure:
+    async def ask(self, request: bytes) -> ReplyHead | UpstreamFailure:
         """Send a request and return the head of its reply; a caller that stops waiting for it ends the connection.
 
         `UNWRITTEN` means that the connection was closed before anything was written to it. The pool asks `quiet`
@@ -178,8 +178,8 @@ class Wire(asyncio.Protocol):
             self._settle(head, GARBAGE)
             return
         self.promise = promise(self._headers) if "keep-alive" in first else _NOTHING_PROMISED
-        self._body = Body(self)
-        head.set_result(Head(status, tuple(self._headers), first, self._body))
+        self._body = ReplyBody(self)
+        head.set_result(ReplyHead(status, tuple(self._headers), first, self._body))
 
     def on_body(self, body: bytes) -> None:
         """Pass on a piece of the body."""
@@ -227,6 +227,6 @@ class Wire(asyncio.Protocol):
             body.end(during)
 
     @staticmethod
-    def _settle(head: "asyncio.Future[Head | UpstreamFailure] | None", failure: UpstreamFailure) -> None:
+    def _settle(head: "asyncio.Future[ReplyHead | UpstreamFailure] | None", failure: UpstreamFailure) -> None:
         if head is not None and not head.done():
             head.set_result(failure)

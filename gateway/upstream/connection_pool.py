@@ -15,9 +15,9 @@ from typing import Final
 
 from gateway.pipeline.bounded_reads import PacedReading
 from gateway.pipeline.ports import UpstreamFailure
-from gateway.upstream.address import Address
-from gateway.upstream.connection import Wire
-from gateway.upstream.dns_lookups import Lookups
+from gateway.upstream.address import UpstreamAddress
+from gateway.upstream.connection import UpstreamConnection
+from gateway.upstream.dns_lookups import DnsLookups
 from gateway.upstream.failures import CROWDED, UNRESOLVED, UNWRITTEN, of_error
 from gateway.upstream.keepalive import WATCH_S, Keepalive, Origin
 
@@ -31,22 +31,22 @@ Now = Callable[[], float]
 """Seconds of a monotonic clock; the event loop's outside tests."""
 
 
-class Pool:
+class ConnectionPool:
     """Connections that are open, and those of them that are idle."""
 
     def __init__(self, trust: ssl.SSLContext, now: Now | None = None) -> None:
         """Take the context that knows the trusted certificate authorities, and the clock by which idle time counts."""
         self._trust: Final = trust
         self._now: Final = now or asyncio.get_running_loop().time
-        self._open: Final[set[Wire]] = set()
-        self._idle: Final[defaultdict[Origin, dict[Wire, None]]] = defaultdict(dict)
+        self._open: Final[set[UpstreamConnection]] = set()
+        self._idle: Final[defaultdict[Origin, dict[UpstreamConnection, None]]] = defaultdict(dict)
         """The last entry is the connection that became idle last."""
         self._keepalive: Final = Keepalive()
-        self._lookups: Final = Lookups()
+        self._lookups: Final = DnsLookups()
         self._sweep: asyncio.TimerHandle | None = None
         self._empty: Final = asyncio.Event()
 
-    def reusable(self, origin: Origin) -> Wire | None:
+    def reusable(self, origin: Origin) -> UpstreamConnection | None:
         """Return the connection that became idle last; null if none may be used again."""
         idle = self._idle.get(origin)
         while idle:
@@ -62,7 +62,7 @@ class Pool:
                 return None
         return None
 
-    async def connect(self, address: Address) -> Wire | UpstreamFailure:
+    async def connect(self, address: UpstreamAddress) -> UpstreamConnection | UpstreamFailure:
         """Return a new connection; `UNWRITTEN` if the server has closed it, or has sent something, already."""
         if len(self._open) >= CONNECTIONS and not self._made_room():
             return CROWDED
@@ -71,7 +71,7 @@ class Pool:
                 wire = await self._connected(address)
         except TimeoutError as error:
             return of_error(error)
-        if isinstance(wire, Wire) and not wire.quiet():
+        if isinstance(wire, UpstreamConnection) and not wire.quiet():
             wire.abort()
             return UNWRITTEN
         return wire
@@ -87,19 +87,19 @@ class Pool:
             async with asyncio.timeout(_CLOSE_S):
                 await self._empty.wait()
 
-    def made(self, wire: Wire) -> None:
+    def made(self, wire: UpstreamConnection) -> None:
         """Record a new connection."""
         self._open.add(wire)
         self._empty.clear()
 
-    def release(self, wire: Wire) -> None:
+    def release(self, wire: UpstreamConnection) -> None:
         """Keep a connection for another exchange."""
         wire.idle_since = self._now()
         self._idle[wire.origin][wire] = None
         if self._sweep is None:
             self._schedule()
 
-    def lost(self, wire: Wire) -> None:
+    def lost(self, wire: UpstreamConnection) -> None:
         """Record that a connection is gone, and that the server closed it if it was idle."""
         self._open.discard(wire)
         if wire in self._idle.get(wire.origin, ()):
@@ -108,12 +108,12 @@ class Pool:
         if not self._open:
             self._empty.set()
 
-    def closed_on_use(self, wire: Wire) -> None:
+    def closed_on_use(self, wire: UpstreamConnection) -> None:
         """Record that the server closed a connection, idle before, while a request was written to it."""
         if wire.idle_s is not None:
             self._keepalive.closed(wire.origin, wire.idle_s)
 
-    async def _connected(self, address: Address) -> Wire | UpstreamFailure:
+    async def _connected(self, address: UpstreamAddress) -> UpstreamConnection | UpstreamFailure:
         found = await self._lookups.addresses(address.host)
         if isinstance(found, UpstreamFailure):
             return found
@@ -126,8 +126,8 @@ class Pool:
                 failure = of_error(error)
         return failure
 
-    async def _opened(self, address: Address, numeric: str) -> Wire:
-        wire = Wire(self, address.origin)
+    async def _opened(self, address: UpstreamAddress, numeric: str) -> UpstreamConnection:
+        wire = UpstreamConnection(self, address.origin)
         await asyncio.get_running_loop().create_connection(
             lambda: PacedReading(wire),
             numeric,
@@ -145,14 +145,14 @@ class Pool:
                 return True
         return False
 
-    def _take(self, wire: Wire) -> None:
+    def _take(self, wire: UpstreamConnection) -> None:
         """Take a connection out of those that are idle."""
         idle = self._idle[wire.origin]
         del idle[wire]
         if not idle:
             del self._idle[wire.origin]
 
-    def _drop(self, wire: Wire) -> None:
+    def _drop(self, wire: UpstreamConnection) -> None:
         """Close an idle connection."""
         self._take(wire)
         wire.abort()

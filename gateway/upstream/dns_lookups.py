@@ -20,7 +20,7 @@ LOOKUPS: Final = 64
 """Names that are looked up at the same time; further ones wait."""
 
 
-class Lookups:
+class DnsLookups:
     """The lookups of one event loop."""
 
     def __init__(self, most: int = LOOKUPS) -> None:

@@ -9,9 +9,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Final
 
-from gateway.pipeline.loop_deadlines import Patience
+from gateway.pipeline.loop_deadlines import WaitBudget
 from gateway.pipeline.ports import Media, UpstreamFailure
-from gateway.upstream.connection import Head
+from gateway.upstream.connection import ReplyHead
 from gateway.upstream.failures import SILENT, SLOW, too_large
 from gateway.upstream.headers import coming
 
@@ -27,12 +27,12 @@ Spawn = Callable[[Coroutine[Any, Any, None]], object]
 _MEDIA: Final[dict[str, Media]] = {"": "json", "application/json": "json", "text/event-stream": "sse"}
 
 
-class Limits:
+class ReplyDeadlines:
     """When patience ends: for the head and a whole body together, and between two pieces of a stream."""
 
     __slots__ = ("idle_s", "patience")
 
-    def __init__(self, *, patience: Patience, idle_s: float | None) -> None:
+    def __init__(self, *, patience: WaitBudget, idle_s: float | None) -> None:
         """Take both, the latter in seconds; null for a stream that may be silent for ever."""
         self.patience: Final = patience
         self.idle_s: Final = idle_s
@@ -41,7 +41,7 @@ class Limits:
 class HttpReply:
     """One reply of an upstream over HTTP."""
 
-    def __init__(self, head: Head, limits: Limits, spawn: Spawn) -> None:
+    def __init__(self, head: ReplyHead, limits: ReplyDeadlines, spawn: Spawn) -> None:
         """Take a head that was found to be an answer's."""
         self.status: Final = head.status
         self.headers: Final = coming(head.headers)
@@ -79,7 +79,7 @@ class HttpReply:
             yield self._put_back.pop(0)
         while True:
             try:
-                async with Patience(self._limits.idle_s):
+                async with WaitBudget(self._limits.idle_s):
                     piece = await self._body.next()
             except TimeoutError:
                 piece = SILENT
@@ -131,7 +131,7 @@ class HttpReply:
         return failure
 
 
-def media_of(head: Head) -> Media:
+def media_of(head: ReplyHead) -> Media:
     """Return what the body is, by its headers; a body without a type is JSON or nothing."""
     if head.body.empty or head.get("content-length") == "0":
         return "empty"

@@ -20,7 +20,7 @@ class Tap(Protocol):
     def abort(self) -> None: ...
 
 
-class Body:
+class ReplyBody:
     """The pieces of one body, in order."""
 
     __slots__ = ("_failure", "_held", "_pieces", "_tap", "_waiter", "ended", "paused")

@@ -13,7 +13,7 @@ from typing import Any, Final
 from gateway.opa.binary import find
 from gateway.opa.client import DECISION
 from gateway.opa.transport import Exchanged
-from gateway.opa.unix_transport import SocketExchange
+from gateway.opa.unix_transport import UnixTransport
 from gateway.policy.build import Builder, Built, PolicySource
 from tests.running import OPEN, catalog
 
@@ -48,7 +48,7 @@ async def micros(question: dict[str, Any], *, requirements: int = 0, agents: int
             return await _median(exchange, json.dumps({"input": question}).encode())
 
 
-async def _median(exchange: SocketExchange, body: bytes) -> float:
+async def _median(exchange: UnixTransport, body: bytes) -> float:
     times: list[int] = []
     for _ in range(ROUNDS):
         began = time.perf_counter_ns()
@@ -103,7 +103,7 @@ def _started(command: list[str]) -> subprocess.Popen[bytes]:
 
 
 @asynccontextmanager
-async def _serving(root: Path) -> AsyncGenerator[SocketExchange]:
+async def _serving(root: Path) -> AsyncGenerator[UnixTransport]:
     """Run OPA with the bundle while the block runs."""
     socket = root / "opa.sock"
     command = [
@@ -123,7 +123,7 @@ async def _serving(root: Path) -> AsyncGenerator[SocketExchange]:
                 if process.poll() is not None:
                     raise ChildProcessError("OPA did not start")
                 await asyncio.sleep(0.02)  # noqa: TID251 - until the socket is there
-            exchange = SocketExchange(socket)
+            exchange = UnixTransport(socket)
             yield exchange
             await exchange.close()
         finally:

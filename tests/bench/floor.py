@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.opa.client import DECISION
 from gateway.opa.transport import Exchanged
-from gateway.opa.unix_transport import SocketExchange
+from gateway.opa.unix_transport import UnixTransport
 from tests.bench.upstream import serve
 
 _HEADERS = ("content-type", "accept", "mcp-protocol-version", "mcp-method", "mcp-name")
@@ -25,7 +25,7 @@ class Floor:
     def __init__(self, upstream: str, opa: Path, question: bytes) -> None:
         """Take the upstream's URL, OPA's socket, and the question that is asked every time."""
         self._upstream = upstream
-        self._opa = SocketExchange(opa)
+        self._opa = UnixTransport(opa)
         self._question = question
         self._session: aiohttp.ClientSession | None = None
 

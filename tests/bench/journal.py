@@ -23,9 +23,9 @@ from gateway.admission.masking import Masking
 from gateway.admission.policy_input import PolicyInput
 from gateway.admission.record import Completed, Enforced, JournalFailure, Occasion
 from gateway.admission.recording import decided
-from gateway.journal.journal_options import Options
+from gateway.journal.journal_options import JournalOptions
 from gateway.journal.storage import Disk, Storage
-from gateway.journal.writer import Journal
+from gateway.journal.writer import JournalWriter
 from tests.bench.journal_sample import QUESTION, VERDICT
 
 Durability = Literal["disk", "process"]
@@ -57,7 +57,7 @@ async def measure(
     directory: Path, durability: Durability, concurrency: int, calls: int = 8_000, *, storage: Storage | None = None
 ) -> Figures:
     """Write `calls` pairs of records from `concurrency` tasks and return what it took."""
-    journal = Journal(directory, Options(durability=durability), storage=storage)
+    journal = JournalWriter(directory, JournalOptions(durability=durability), storage=storage)
     journal.start()
     latencies: list[float] = []
     await asyncio.gather(*(_calls(journal, 200, []) for _ in range(concurrency)))
@@ -77,7 +77,7 @@ async def measure(
     )
 
 
-async def _calls(journal: Journal, number: int, latencies: list[float]) -> None:
+async def _calls(journal: JournalWriter, number: int, latencies: list[float]) -> None:
     masking = Masking(level="masked", key=b"k" * 32)
     question: PolicyInput = QUESTION
     for turn in range(number):

@@ -21,7 +21,7 @@ from gateway.review.candidate import from_policy
 from gateway.review.decision_sources import rows
 from gateway.review.masked_fields import Readings
 from gateway.review.outcome_flips import Matrix
-from gateway.review.recorded_decision import Row
+from gateway.review.recorded_decision import RecordedDecision
 from gateway.review.replaying import Replay
 from gateway.review.sidecar import Binary, asked
 from tests.environment import ROOT
@@ -53,7 +53,7 @@ def measure(decisions: int = 20_000) -> Figures:
         if isinstance(content, Problems) or isinstance(candidate, Problems):
             raise SystemExit("the demo's policy does not build")
         journal = write(Path(scratch) / "journal", records(content, opa, CALLS))
-        recorded = [row for row in rows([journal]) if isinstance(row, Row)]
+        recorded = [row for row in rows([journal]) if isinstance(row, RecordedDecision)]
         before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
 
         async def run() -> tuple[float, float]:
@@ -68,7 +68,7 @@ def measure(decisions: int = 20_000) -> Figures:
     return Figures(per_s=decisions / took, own_cpu_ms=own / decisions * 1e3, opa_cpu_ms=spent / decisions * 1e3)
 
 
-def _repeated(recorded: list[Row], count: int) -> Iterator[Row]:
+def _repeated(recorded: list[RecordedDecision], count: int) -> Iterator[RecordedDecision]:
     for number in range(count):
         yield recorded[number % len(recorded)]
 

@@ -24,7 +24,7 @@ from testcontainers.core.config import ConnectionMode, testcontainers_config
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.image import DockerImage
 
-from gateway.artifact.manifest import Metadata
+from gateway.artifact.manifest import BundleMetadata
 from gateway.artifact.pack import Packed, pack
 from gateway.artifact.signing import SigningKey, ephemeral_key
 from gateway.opa.answer import BUNDLE
@@ -101,7 +101,7 @@ class ForeignOpa:
 
     def bundle(self, seq: int) -> Packed:
         """The signed policy under a sequence number."""
-        return pack(self._files, Metadata(environment=ENVIRONMENT, seq=seq), key=self._key)
+        return pack(self._files, BundleMetadata(environment=ENVIRONMENT, seq=seq), key=self._key)
 
     def start(self, seq: int) -> str:
         """Start a container with the policy under this sequence number, in place of any other; its revision."""

@@ -17,7 +17,7 @@ from typing import Any, Final
 from msgspec import Struct
 from ruamel.yaml import YAML
 
-from gateway.opa.aiohttp_transport import Remote
+from gateway.opa.aiohttp_transport import RemoteOpa
 from tests.servers.stores import LOGIN, Store
 from tests.unit.supervisor.certificates import write_certificate
 
@@ -78,9 +78,9 @@ class Recipe(Struct, frozen=True):
         return said | {name: str(self.directory / said[name]) for name in ("token_file", "ca_file")}
 
     @property
-    def remote(self) -> Remote:
+    def remote(self) -> RemoteOpa:
         said = self.settings
-        return Remote(url=said["url"], token=Path(said["token_file"]).read_text().strip(), ca_file=said["ca_file"])
+        return RemoteOpa(url=said["url"], token=Path(said["token_file"]).read_text().strip(), ca_file=said["ca_file"])
 
     def command(self, binary: Path) -> list[str]:
         """The command line of the recipe."""

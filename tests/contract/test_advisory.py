@@ -14,8 +14,8 @@ from typing import Any, Final
 import orjson
 import pytest
 
-from gateway.artifact.artifact import Artefact, read_artefact
-from gateway.artifact.manifest import Metadata
+from gateway.artifact.artifact import Artifact, read_artefact
+from gateway.artifact.manifest import BundleMetadata
 from gateway.artifact.pack import archived, canonical, pack
 from gateway.artifact.rejection import Rejected
 from gateway.artifact.signing import SigningKey, ephemeral_key
@@ -28,13 +28,13 @@ KEY: Final = ephemeral_key()
 
 def bundle(answer: str, seq: int, key: SigningKey | None = KEY) -> bytes:
     files = {"mcp/admission/x.rego": POLICY, "data.json": canonical({"own": {"answer": answer}})}
-    return pack(files, Metadata(environment="dev", seq=seq), key=key).content
+    return pack(files, BundleMetadata(environment="dev", seq=seq), key=key).content
 
 
 def stripped(content: bytes) -> bytes:
     """A signed bundle with other data and without its signature."""
     read = read_artefact(content)
-    assert isinstance(read, Artefact)
+    assert isinstance(read, Artifact)
     return archived({**read.files, "data.json": canonical({"own": {"answer": "forged"}})}, None)
 
 

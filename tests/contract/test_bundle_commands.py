@@ -17,13 +17,13 @@ from msgspec.structs import replace
 
 from gateway import __version__
 from gateway.admission.digests import define
-from gateway.artifact.artifact import Artefact, read_artefact
-from gateway.artifact.manifest import ROOTS, Library, Metadata
+from gateway.artifact.artifact import Artifact, read_artefact
+from gateway.artifact.manifest import ROOTS, BundleMetadata, Library
 from gateway.artifact.pack import pack
 from gateway.artifact.signing import SigningKey, read_key
-from gateway.cli.catalog.document import About, entry, written
+from gateway.cli.catalog.document import EntryHeader, entry, written
 from gateway.cli.catalog.instructions import pin_instructions
-from gateway.cli.catalog.server_listing import Listed
+from gateway.cli.catalog.server_listing import ServerItem
 
 Write = Callable[[str, str], Path]
 Run = Callable[..., Result]
@@ -112,9 +112,9 @@ def verify(run: Run, repository: Path, key: Path) -> Run:
     return verified
 
 
-def read(place: Path) -> Artefact:
+def read(place: Path) -> Artifact:
     found = read_artefact(place.read_bytes())
-    assert isinstance(found, Artefact)
+    assert isinstance(found, Artifact)
     return found
 
 
@@ -236,7 +236,9 @@ def test_a_signature_is_replaced_only_where_that_is_asked_for(run: Run, signed: 
 def test_what_is_no_policy_bundle_is_not_signed(run: Run, tmp_path: Path, key: Path) -> None:
     files = {"data.json": b"{}"}
     for name, roots in (("own", ROOTS), ("all", ("",))):
-        (tmp_path / name).write_bytes(pack(files, Metadata(environment="dev", seq=1), key=None, roots=roots).content)
+        (tmp_path / name).write_bytes(
+            pack(files, BundleMetadata(environment="dev", seq=1), key=None, roots=roots).content
+        )
         result = run("bundle", "sign", tmp_path / name, "--key-file", key)
         assert result.exit_code == 1
         assert "is no policy bundle" in result.stderr
@@ -510,11 +512,11 @@ def test_diff_groups_its_report_by_team(run: Run, build: Callable[..., Path], pu
 def test_diff_shows_the_changed_words_of_a_definition_line_by_line(
     run: Run, build: Callable[..., Path], put: Write, signed: Callable[..., Path], key: Path
 ) -> None:
-    about = About(server="notes", url="https://notes.example/mcp", owner="a@example.com")
+    about = EntryHeader(server="notes", url="https://notes.example/mcp", owner="a@example.com")
 
     def imported(description: str, instructions: str) -> None:
         tool = {"name": "get_note", "description": description, "inputSchema": {"type": "object"}}
-        document = entry(about, [Listed(section="tools", key="get_note", item=tool, definition=define(tool))])
+        document = entry(about, [ServerItem(section="tools", key="get_note", item=tool, definition=define(tool))])
         pin_instructions(document, instructions)
         put("bundles/dev/catalog/notes.yaml", written(document))
 

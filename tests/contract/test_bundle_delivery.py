@@ -10,11 +10,11 @@ from typing import Any
 import aiohttp
 
 from gateway.artifact.emergency_bundle import Stop, emergency_bundle
-from gateway.artifact.manifest import Metadata
+from gateway.artifact.manifest import BundleMetadata
 from gateway.artifact.pack import canonical, pack
 from gateway.artifact.signing import SigningKey, ephemeral_key
 from gateway.follow.bundle_endpoint import EMERGENCY_RESOURCE, Offer
-from gateway.follow.bundle_listener import Address, listening
+from gateway.follow.bundle_listener import BundleServiceAddress, listening
 from gateway.opa.configuration import BundleSource, EmergencySource, configuration
 
 POLICY = b"package mcp.admission\n\nanswer := data.own.answer\n"
@@ -26,13 +26,13 @@ ODD: dict[str, Any] = {
 
 def offer(answer: object, key: SigningKey, seq: int) -> Offer:
     files = {"mcp/admission/x.rego": POLICY, "data.json": canonical({"own": {"answer": answer}})}
-    packed = pack(files, Metadata(environment="dev", seq=seq), key=key)
+    packed = pack(files, BundleMetadata(environment="dev", seq=seq), key=key)
     return Offer(f'"{seq}"', packed.content)
 
 
 @asynccontextmanager
 async def following(
-    opa: Path, address: Address, key: SigningKey, scratch: Path, stops: SigningKey | None = None
+    opa: Path, address: BundleServiceAddress, key: SigningKey, scratch: Path, stops: SigningKey | None = None
 ) -> AsyncGenerator[Callable[..., Any]]:
     source = BundleSource(
         url=address.url,
@@ -106,13 +106,13 @@ async def test_an_unsigned_bundle_never_becomes_active(opa: Path, tmp_path: Path
     async with listening() as (endpoint, address), following(opa, address, key, tmp_path) as ask:
         endpoint.put(offer("first", key, 1))
         await until(ask, says("first"))
-        endpoint.put(Offer('"2"', pack(files, Metadata(environment="dev", seq=2), key=None).content))
+        endpoint.put(Offer('"2"', pack(files, BundleMetadata(environment="dev", seq=2), key=None).content))
         await until(lambda: ask("status"), refused)
         assert says("first")(await ask())
 
 
 STOP = Stop(id="s1", kind="agent", name="bot", until_unix_ns=9, because="why", by="who", at="when")
-UNSCOPED = Metadata(environment="emergency", seq=3)
+UNSCOPED = BundleMetadata(environment="emergency", seq=3)
 STOPPED = "data/emergency/agent/bot?provenance=true"
 
 

@@ -16,18 +16,18 @@ import pytest
 from gateway.admission.decision import PolicyFailure
 from gateway.admission.masking import Masking, masked
 from gateway.admission.policy_input import SCHEMA as INPUT_SCHEMA
-from gateway.artifact.artifact import Artefact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artefact
 from gateway.artifact.bundle_data import data_of
-from gateway.artifact.manifest import Metadata, content_id
+from gateway.artifact.manifest import BundleMetadata, content_id
 from gateway.artifact.pack import archived, canonical, pack
 from gateway.artifact.rejection import Rejected
-from gateway.artifact.signature_checks import Standing, VerifyingKey, unenforceable, unsigned_by
+from gateway.artifact.signature_checks import EnforcementContext, VerifyingKey, unenforceable, unsigned_by
 from gateway.artifact.signing import SigningKey, ephemeral_key
-from gateway.opa.answer import Decided, read_decision, revision_of
+from gateway.opa.answer import PolicyAnswer, read_decision, revision_of
 from gateway.opa.transport import Exchanged
 from gateway.policy.build import Content
 from gateway.policy.golden import read_golden, registered, undecided
-from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.rego.opa_cli import OpaCommand
 from gateway.policy.scenario_question import acting, asked, question
 from gateway.policy.sources.document import Document
 from gateway.version import VERSION
@@ -45,26 +45,26 @@ def written(files: dict[str, bytes], metadata: dict[str, Any], key: SigningKey =
     return archived({**files, ".manifest": canonical(manifest)}, key)
 
 
-def taken(content: bytes, *, version: str = VERSION) -> Artefact | Rejected:
+def taken(content: bytes, *, version: str = VERSION) -> Artifact | Rejected:
     """The artefact, or why this gateway would not enforce it."""
     read = read_artefact(content)
     if isinstance(read, Rejected):
         return read
-    standing = Standing(
+    standing = EnforcementContext(
         environment="dev", highest_seq=0, unix_ns=time.time_ns(), version=version, input_schema=INPUT_SCHEMA
     )
     keys = [VerifyingKey(keyid=KEY.keyid, pem=KEY.public_pem)]
     return unsigned_by(read, keys) or unenforceable(read.manifest.metadata, standing) or read
 
 
-async def decided(policy: Following, asked_of: Any, seq: int) -> Decided:
+async def decided(policy: Following, asked_of: Any, seq: int) -> PolicyAnswer:
     """The decision of the bundle with this number, read as the gateway reads it."""
 
-    async def ask() -> Decided | PolicyFailure:
+    async def ask() -> PolicyAnswer | PolicyFailure:
         return read_decision(await policy.asked(asked_of))
 
-    def holds(answer: Decided | PolicyFailure) -> bool:
-        return isinstance(answer, Decided) and revision_of(answer).endswith(f".{seq}")
+    def holds(answer: PolicyAnswer | PolicyFailure) -> bool:
+        return isinstance(answer, PolicyAnswer) and revision_of(answer).endswith(f".{seq}")
 
     return await until(ask, holds)
 
@@ -75,8 +75,8 @@ async def test_a_bundle_of_0_1_0_is_taken_and_decides(
     made = content()
     old = written(made.files, {"environment": "dev", "seq": 41})
     read = taken(old)
-    assert isinstance(read, Artefact)
-    assert read.manifest.metadata == Metadata(environment="dev", seq=41)
+    assert isinstance(read, Artifact)
+    assert read.manifest.metadata == BundleMetadata(environment="dev", seq=41)
     stated = asked({"agent": "dev", "server": "demo", "tool": "read_file", "arguments": {"path": "a"}}, now=time.time())
     question_of = question(stated, acting(stated, made.environment.agents_by_id()), made.data)
     async with following(opa, KEY, tmp_path) as policy:
@@ -88,12 +88,12 @@ EARLIER: Final = sorted((Path(__file__).parent / "earlier").glob("*.tar.gz"))
 
 
 @pytest.fixture(params=EARLIER, ids=lambda place: place.name)
-def earlier(request: pytest.FixtureRequest) -> Artefact:
+def earlier(request: pytest.FixtureRequest) -> Artifact:
     """The bundle of an earlier stock library, signed today."""
     built = read_artefact(request.param.read_bytes())
-    assert isinstance(built, Artefact)
+    assert isinstance(built, Artifact)
     found = read_artefact(archived(built.files, KEY))
-    assert isinstance(found, Artefact)
+    assert isinstance(found, Artifact)
     return found
 
 
@@ -102,18 +102,18 @@ def test_there_are_bundles_of_earlier_libraries() -> None:
 
 
 def test_a_bundle_of_an_earlier_library_decides_every_scenario_of_its_environment_as_wanted_then_and_now(
-    earlier: Artefact, checkout: Path, opa: Path
+    earlier: Artifact, checkout: Path, opa: Path
 ) -> None:
-    assert isinstance(taken(earlier.content), Artefact)
+    assert isinstance(taken(earlier.content), Artifact)
     golden, data = read_golden(checkout / "bundles/dev/scenarios/demo.yaml"), data_of(earlier)
     assert isinstance(golden, Document)
     assert len(golden.value["scenarios"]) > 10
     assert data is not None
-    assert undecided(earlier, data, golden, opa=Opa(opa), now=time.time()) == []
+    assert undecided(earlier, data, golden, opa=OpaCommand(opa), now=time.time()) == []
 
 
 async def test_a_masked_record_keeps_only_what_an_earlier_bundle_reads(
-    earlier: Artefact, opa: Path, tmp_path: Path
+    earlier: Artifact, opa: Path, tmp_path: Path
 ) -> None:
     data, seq = data_of(earlier), earlier.manifest.metadata.seq
     assert data is not None
@@ -149,7 +149,7 @@ async def test_a_bundle_of_a_newer_build_is_taken_and_what_is_new_in_its_decisio
     metadata |= {"library": {"version": "9.9.9", "digest": "f" * 64, "channel": "stable"}}
     newer = written({"data.json": b"{}", "mcp/admission/x.rego": NEWER.encode()}, metadata, wasm=[])
     read = taken(newer)
-    assert isinstance(read, Artefact)
+    assert isinstance(read, Artifact)
     assert read.manifest.metadata.library.version == "9.9.9"
     async with following(opa, KEY, tmp_path) as policy:
         policy.put(newer, "42")
@@ -175,8 +175,8 @@ def test_what_an_older_gateway_may_not_enforce_says_so(metadata: dict[str, Any],
 
 
 def test_what_this_build_writes_is_enforced_by_the_lowest_gateway_that_it_names() -> None:
-    packed = pack({"data.json": b"{}"}, Metadata(environment="dev", seq=1), key=KEY)
-    assert isinstance(taken(packed.content, version="0.1.0"), Artefact)
+    packed = pack({"data.json": b"{}"}, BundleMetadata(environment="dev", seq=1), key=KEY)
+    assert isinstance(taken(packed.content, version="0.1.0"), Artifact)
 
 
 def test_an_outcome_that_this_gateway_does_not_know_is_no_decision() -> None:
@@ -187,7 +187,7 @@ def test_an_outcome_that_this_gateway_does_not_know_is_no_decision() -> None:
         "grounds": [],
         "resolved": {},
     }
-    for outcome, kind in (("deny", Decided), ("ask", PolicyFailure)):
+    for outcome, kind in (("deny", PolicyAnswer), ("ask", PolicyFailure)):
         body = orjson.dumps({"result": {**result, "outcome": outcome}, "provenance": {}})
         assert isinstance(read_decision(Exchanged(200, body)), kind)
 
@@ -196,6 +196,6 @@ def test_either_of_two_keys_signs_while_both_are_valid() -> None:
     first, second, third = KEY, ephemeral_key(), ephemeral_key()
     keys = [VerifyingKey(keyid=key.keyid, pem=key.public_pem) for key in (first, second)]
     for signer, valid in ((first, True), (second, True), (third, False)):
-        read = read_artefact(pack({"data.json": b"{}"}, Metadata(environment="dev", seq=1), key=signer).content)
-        assert isinstance(read, Artefact)
+        read = read_artefact(pack({"data.json": b"{}"}, BundleMetadata(environment="dev", seq=1), key=signer).content)
+        assert isinstance(read, Artifact)
         assert (unsigned_by(read, keys) is None) == valid

@@ -8,8 +8,8 @@ import pytest
 
 from gateway.admission.principal import Principal
 from gateway.policy.build import Content
-from gateway.policy.rego.opa_cli import Opa
-from gateway.policy.scenario_question import Acting, asked, question
+from gateway.policy.rego.opa_cli import OpaCommand
+from gateway.policy.scenario_question import ActingCaller, asked, question
 from gateway.policy.scenarios import asking
 
 Write = Callable[[str, str], Path]
@@ -100,8 +100,8 @@ def test_a_claim_that_is_absent_refuses(
     stated = asked({"agent": "bob", "server": "demo", "tool": "read_file", "arguments": {"path": "a"}}, now=NOW)
     service = Principal(kind="service", method="none")
     callers = [caller(claims=known), caller(claims={}), caller(claims={name: None}), service]
-    questions = [question(stated, Acting(each, ""), made.data) for each in callers]
-    found = asking(made, Opa(opa), []).rulings(questions)
+    questions = [question(stated, ActingCaller(each, ""), made.data) for each in callers]
+    found = asking(made, OpaCommand(opa), []).rulings(questions)
     reasons = [[(each.requirement, each.message) for each in ruled.enforced.reasons] for ruled in found]
     said = f"the token has no claim {name}, which this requirement reads: its issuer must add it"
     assert ["no_contractor" in dict(each) for each in reasons] == [False, True, True, False]
@@ -122,9 +122,10 @@ def test_groups_that_are_unknown_refuse(
     lay(put, condition, imports)
     made = content()
     stated = asked({"agent": "bob", "server": "demo", "tool": "read_file", "arguments": {"path": "a"}}, now=NOW)
-    questions = [question(stated, Acting(each, ""), made.data) for each in (caller(), caller(unknown=["groups"]))]
+    questions = [question(stated, ActingCaller(each, ""), made.data) for each in (caller(), caller(unknown=["groups"]))]
     reasons = [
-        [each.requirement for each in ruled.enforced.reasons] for ruled in asking(made, Opa(opa), []).rulings(questions)
+        [each.requirement for each in ruled.enforced.reasons]
+        for ruled in asking(made, OpaCommand(opa), []).rulings(questions)
     ]
     assert ["no_contractor" in each for each in reasons] == [False, True]
 

@@ -10,10 +10,10 @@ import pytest
 from click.testing import Result
 
 from gateway.admission.decision import Decision
-from gateway.artifact.manifest import Metadata
+from gateway.artifact.manifest import BundleMetadata
 from gateway.artifact.pack import pack
 from gateway.policy.build import Content
-from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.rego.opa_cli import OpaCommand
 from gateway.policy.scenario_question import acting, asked, question
 from gateway.policy.scenarios import asking
 from tests.recorded import records, write
@@ -67,7 +67,7 @@ def decide(classified: Write, content: Callable[[], Content], opa: Path) -> Call
         stated = [asked({"agent": "dev", "server": "demo", "tool": tool}, now=1_795_183_200.0) for tool in tools]
         chosen = [acting(each, agents) for each in stated]
         questions = [question(each, one, made.data) for each, one in zip(stated, chosen, strict=True)]
-        answers = asking(made, Opa(opa), chosen).answers(questions)
+        answers = asking(made, OpaCommand(opa), chosen).answers(questions)
         assert all(isinstance(answer, Decision) for answer in answers), answers
         return {tool: answer for tool, answer in zip(tools, answers, strict=True) if isinstance(answer, Decision)}
 
@@ -165,7 +165,7 @@ def test_explain_says_what_the_target_holds_and_which_clearance_would_do(
     made = content()
     journal = write(tmp_path / "journal", records(made, opa, [{"tool": "code"}, {"tool": "mail"}]))
     bundle = tmp_path / "bundle.tar.gz"
-    bundle.write_bytes(pack(made.files, Metadata(environment="dev", seq=1), key=None).content)
+    bundle.write_bytes(pack(made.files, BundleMetadata(environment="dev", seq=1), key=None).content)
     told = run("explain", "call-0", "--journal", journal, "--bundle", bundle)
     assert told.exit_code == 0, told.output
     assert "the target holds data of class customer-pii, source-code, of unknown reach" in told.stdout

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from gateway.admission.decision import Reason
 from gateway.artifact.artifact import read_artefact
-from gateway.artifact.manifest import Metadata
+from gateway.artifact.manifest import BundleMetadata
 from gateway.artifact.pack import pack
 from gateway.artifact.rejection import Rejected
 from gateway.policy.build import Content
@@ -48,7 +48,7 @@ def explain(run: Callable[..., Result], content: Callable[[], Content], tmp_path
 
 
 def packed(made: Content) -> bytes:
-    metadata = Metadata(environment="dev", seq=1, commit="c0ffee", author="alice@example.com")
+    metadata = BundleMetadata(environment="dev", seq=1, commit="c0ffee", author="alice@example.com")
     return pack(made.files, metadata, key=None).content
 
 
@@ -317,7 +317,7 @@ async def test_the_bundle_of_the_recorded_revision_comes_from_a_hub(
         unknown = await asyncio.to_thread(run, *words, "--hub", hub.url)
         assert (unknown.exit_code, "pointed to dev@" in unknown.output) == (1, True), unknown.output
         for each, seq in ((made, 1), (content(), 2)):
-            await hub.publish(pack(each.files, Metadata(environment="dev", seq=seq), key=stage.key).content)
+            await hub.publish(pack(each.files, BundleMetadata(environment="dev", seq=seq), key=stage.key).content)
         result = await asyncio.to_thread(run, *words, "--hub", hub.url)
         assert result.exit_code == 0, result.output
         told = json.loads(result.stdout)

@@ -17,13 +17,13 @@ from gateway.admission.policy_input import PolicyInput
 from gateway.admission.principal import ANONYMOUS
 from gateway.admission.record import Decided, Occasion
 from gateway.admission.recording import decided
-from gateway.artifact.manifest import Metadata
+from gateway.artifact.manifest import BundleMetadata
 from gateway.artifact.pack import pack
 from gateway.library import library
 from gateway.opa.client import Deadlines, OpaClient
 from gateway.policy.build import Content
-from gateway.policy.rego.opa_cli import Opa
-from gateway.policy.scenario_question import Acting, asked, question
+from gateway.policy.rego.opa_cli import OpaCommand
+from gateway.policy.scenario_question import ActingCaller, asked, question
 from gateway.policy.scenario_run import Ruled
 from gateway.policy.scenarios import asking, failed
 from gateway.review.candidate import Candidate, from_bytes
@@ -106,7 +106,7 @@ def made(put: Write, content: Callable[[], Content]) -> Content:
 
 
 def questions(made: Content) -> list[PolicyInput]:
-    acting = Acting(ANONYMOUS, "")
+    acting = ActingCaller(ANONYMOUS, "")
     entries = [{"agent": "dev", "server": "demo", "tool": tool, "arguments": said} for tool, said, _ in CALLS]
     return [question(asked(each, now=NOW), acting, made.data) for each in entries]
 
@@ -118,7 +118,7 @@ def candidate(made: Content) -> Candidate:
 
 
 def packed(made: Content) -> bytes:
-    return pack(made.files, Metadata(environment="dev", seq=1), key=None).content
+    return pack(made.files, BundleMetadata(environment="dev", seq=1), key=None).content
 
 
 class Gateway:
@@ -174,10 +174,10 @@ def test_the_gateway_asks_once_more_and_from_then_on_with_facts(made: Content, o
 
 
 def test_scenarios_and_ask_decide_as_the_gateway(made: Content, opa: Path, repository: Path, run: Run) -> None:
-    rulings = asking(made, Opa(opa), [Acting(ANONYMOUS, "")]).rulings(questions(made))
+    rulings = asking(made, OpaCommand(opa), [ActingCaller(ANONYMOUS, "")]).rulings(questions(made))
     assert [each.enforced.outcome for each in rulings] == OUTCOMES
     assert all(isinstance(each, Ruled) for each in rulings)
-    assert failed(made, Opa(opa), NOW) == []
+    assert failed(made, OpaCommand(opa), NOW) == []
     for tool, arguments, outcome in (CALLS[1], CALLS[3], CALLS[17]):
         words = ("--agent", "dev", "--server", "demo", "--tool", tool, "--args", json.dumps(arguments), "--json")
         told = run("ask", "-d", repository, *words)

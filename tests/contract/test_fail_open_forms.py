@@ -8,7 +8,7 @@ import pytest
 
 from gateway.library import library
 from gateway.opa.binary import find
-from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.rego.opa_cli import OpaCommand
 from tests.unit.policy.rego.forms_of_requirements import CLOSED, HEAD, LIBRARY, OPEN
 
 _ARGUMENTS: Final = (
@@ -51,7 +51,7 @@ def permitted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[int]]:
     body = "\n".join(asked)
     (root / "asked.rego").write_text(f"package asked\n\nanswers := {{\n{body}\n}}\n")
     data = (f"--data={root}", f"--data={library() / 'mcp'}", "--ignore=*_test.rego")
-    ran = Opa(opa).run(
+    ran = OpaCommand(opa).run(
         *("eval", "--format=raw", "--stdin-input", *data, "data.asked.answers"),
         within=root,
         stdin=json.dumps(questions()).encode(),

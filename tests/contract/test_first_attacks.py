@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 
 from gateway.policy.build import Builder, Content, PolicySource
-from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.rego.opa_cli import OpaCommand
 from gateway.policy.scenario_question import acting, asked, question
 from gateway.policy.scenarios import asking
 from tests.recorded import NOW
@@ -72,6 +72,6 @@ def test_the_first_attacks_are_refused(
     stated = [asked({"agent": agent, "server": server, **call}, now=NOW) for call in calls]
     callers = [acting(each, made.environment.agents_by_id()) for each in stated]
     questions = [question(each, caller, made.data) for each, caller in zip(stated, callers, strict=True)]
-    rulings = asking(made, Opa(opa), callers).rulings(questions)
+    rulings = asking(made, OpaCommand(opa), callers).rulings(questions)
     passed = [call for call, ruling in zip(calls, rulings, strict=True) if ruling.enforced.outcome != "deny"]
     assert passed == []

@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 
 from gateway.policy.build import Content
-from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.rego.opa_cli import OpaCommand
 from gateway.policy.scenarios import failed
 
 Write = Callable[[str, str], Path]
@@ -41,4 +41,4 @@ def test_a_hold_on_some_calls_lets_everything_without_a_target_pass(
     called = f"agent: dev, server: demo, tool: {tool}, arguments: {{path: x}}"
     lines.append(f"  - {{scenario: held, {called}, want: hold, because: a-person-looks}}\n")
     put("bundles/dev/scenarios/demo.yaml", "scenarios:\n" + "".join(lines))
-    assert [str(problem) for problem in failed(content(), Opa(opa), NOW)] == []
+    assert [str(problem) for problem in failed(content(), OpaCommand(opa), NOW)] == []

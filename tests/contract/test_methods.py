@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from gateway.admission.capabilities import OF_CLIENT, OF_SERVER
-from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.rego.opa_cli import OpaCommand
 from gateway.protocol.methods import METHODS, Method
 
 ASKED = [row for row in METHODS if row.asked != "no" and (row.direction == "client" or row.kind == "request")]
@@ -16,7 +16,7 @@ ASKED = [row for row in METHODS if row.asked != "no" and (row.direction == "clie
 
 @pytest.fixture(scope="session")
 def known(opa: Path, checkout: Path) -> dict[str, Any]:
-    ran = Opa(opa).run(
+    ran = OpaCommand(opa).run(
         "eval", "--format=raw", "--data=mcp/lib/messages", "data.mcp.lib.messages", within=checkout / "rego"
     )
     assert ran.code == 0, ran.said()

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.authoring.mutation import Hunt, Report, base_of
+from gateway.authoring.mutation import MutationReport, MutationRun, base_of
 from gateway.library import library
 from gateway.policy.build import Builder, Content, PolicySource
 from gateway.policy.checking import environments
-from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.rego.opa_cli import OpaCommand
 from gateway.policy.sources.problem import Problem
 
 NOW = 1_795_000_000.0
@@ -17,18 +17,20 @@ SAMPLE = 150
 
 
 @pytest.fixture
-def hunt(checkout: Path, verified: Path, opa: Path) -> Hunt:
+def hunt(checkout: Path, verified: Path, opa: Path) -> MutationRun:
     builder = Builder(verified, opa)
     contents = [builder.content(PolicySource(checkout, name), NOW) for name in environments(checkout)]
     bases = [base_of(content) for content in contents if isinstance(content, Content)]
     assert len(bases) == len(contents)
-    return Hunt(opa=Opa(opa), policy=checkout, stock=library(), bases=bases, jobs=os.cpu_count() or 1, sample=SAMPLE)
+    return MutationRun(
+        opa=OpaCommand(opa), policy=checkout, stock=library(), bases=bases, jobs=os.cpu_count() or 1, sample=SAMPLE
+    )
 
 
-def test_no_change_of_a_sample_loosens_a_decision_unnoticed(hunt: Hunt) -> None:
+def test_no_change_of_a_sample_loosens_a_decision_unnoticed(hunt: MutationRun) -> None:
     told: list[tuple[int, int]] = []
     report = hunt.run(lambda done, of: told.append((done, of)))
-    assert isinstance(report, Report), report
+    assert isinstance(report, MutationReport), report
     assert [f"{each.mutant.path}:{each.mutant.line}: {each.mutant.change}" for each in report.loosening] == []
     assert told == [(done, SAMPLE) for done in range(1, SAMPLE + 1)]
     assert report.mutants + report.unbuildable == SAMPLE
@@ -43,7 +45,7 @@ def test_a_library_whose_tests_fail_is_not_mutated(tmp_path: Path, checkout: Pat
     (place / "x_test.rego").write_text(
         "package mcp.lib.own.x_test\n\nimport data.mcp.lib.own.x\n\ntest_it if x.one == 2\n"
     )
-    failing = Hunt(opa=Opa(opa), policy=tmp_path, stock=library(), bases=[], jobs=1)
+    failing = MutationRun(opa=OpaCommand(opa), policy=tmp_path, stock=library(), bases=[], jobs=1)
     told = failing.run(lambda done, of: None)
     remedy = "Run `mcp-admission check` and mend them."
     assert told == [Problem("rego", 0, "its tests do not pass unmutated.", remedy)]

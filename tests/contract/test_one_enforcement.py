@@ -18,10 +18,10 @@ from gateway.admission import enforce as enforcement
 from gateway.admission.decision import Decision
 from gateway.admission.record import Decided
 from gateway.admission.refusal import Refusal, own
-from gateway.artifact.manifest import Metadata
+from gateway.artifact.manifest import BundleMetadata
 from gateway.artifact.pack import pack
 from gateway.policy.build import Content
-from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.rego.opa_cli import OpaCommand
 from gateway.policy.scenario_question import acting, asked, question
 from gateway.policy.scenarios import asking, failed
 from tests.fakes import World
@@ -49,7 +49,7 @@ class Views:
         # What was recorded, and the bundle, are of the time before anything breaks.
         self._journal = write(state / "journal", records(content, opa, [READ]))
         self._bundle = state / "bundle.tar.gz"
-        packed = pack(content.files, Metadata(environment="dev", seq=1), key=None)
+        packed = pack(content.files, BundleMetadata(environment="dev", seq=1), key=None)
         self._bundle.write_bytes(packed.content)
 
     def told(self) -> Told:
@@ -65,7 +65,7 @@ class Views:
     async def _gateway(self) -> str:
         stated = asked({"agent": "dev", "server": "demo", **READ}, now=NOW)
         chosen = acting(stated, self._content.environment.agents_by_id())
-        (decision,) = asking(self._content, Opa(self._opa), [chosen]).answers(
+        (decision,) = asking(self._content, OpaCommand(self._opa), [chosen]).answers(
             [question(stated, chosen, self._content.data)]
         )
         assert isinstance(decision, Decision)
@@ -77,7 +77,7 @@ class Views:
         return f"{record.outcome} {_said(record.reasons)}"
 
     def _scenarios(self) -> str:
-        problems = failed(self._content, Opa(self._opa), NOW)
+        problems = failed(self._content, OpaCommand(self._opa), NOW)
         return f"deny {problems[0]}" if problems else "allow"
 
     def _ask(self) -> str:

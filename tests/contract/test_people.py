@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 
 from gateway.policy.build import Content
-from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.rego.opa_cli import OpaCommand
 from gateway.policy.scenarios import failed
 
 Write = Callable[[str, str], Path]
@@ -67,7 +67,7 @@ def told(put: Write, content: Callable[[], Content], opa: Path) -> Callable[[str
             for number, each in enumerate(entries)
         ]
         put("bundles/dev/scenarios/demo.yaml", "scenarios:\n" + "".join(lines))
-        return [str(problem) for problem in failed(content(), Opa(opa), NOW)]
+        return [str(problem) for problem in failed(content(), OpaCommand(opa), NOW)]
 
     return run
 

@@ -10,7 +10,7 @@ from click.testing import Result
 from gateway.admission.decision import Decision
 from gateway.admission.owners import owners
 from gateway.policy.build import Content
-from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.rego.opa_cli import OpaCommand
 from gateway.policy.scenario_question import acting, asked, question
 from gateway.policy.scenario_run import Ruled
 from gateway.policy.scenarios import asking
@@ -46,7 +46,7 @@ def refused(put: Write, content: Callable[[], Content], opa: Path) -> Callable[.
         chosen = [acting(each, agents) for each in stated]
         pairs = zip(stated, chosen, strict=True)
         questions = [question(each, who, made.data) for each, who in pairs]
-        return asking(made, Opa(opa), chosen).rulings(questions)
+        return asking(made, OpaCommand(opa), chosen).rulings(questions)
 
     return run
 

@@ -16,12 +16,12 @@ import pytest
 from msgspec import Struct
 
 from gateway.admission.decision import Verdict
-from gateway.artifact.artifact import Artefact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artefact
 from gateway.artifact.pack import archived
 from gateway.artifact.signing import read_key
 from gateway.opa.aiohttp_transport import remote_exchange
 from gateway.opa.client import OpaClient
-from gateway.opa.opa_status import BundleStatus, RemoteVitals
+from gateway.opa.opa_status import BundleStatus, RemoteOpaStatus
 from tests.contract.recipes import Key, Recipe, blocks, free_port, opa_of, read, replaced
 from tests.faults.wire import META, MODERN
 from tests.running import Gateway, catalog, running, until, write_environment
@@ -61,7 +61,7 @@ class Made(Struct, frozen=True):
 
     def revision(self, name: str) -> str:
         artefact = read_artefact(self.bundles[name])
-        assert isinstance(artefact, Artefact)
+        assert isinstance(artefact, Artifact)
         return artefact.revision
 
 
@@ -103,7 +103,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, recording_process: Recorder) 
         bundles[number] = (root / f"{number}.tar.gz").read_bytes()
     ran(root, "bundle", "sign", "2.tar.gz", "--key-file", "other.pem", "--replace", "--output", "other.tar.gz")
     artefact = read_artefact(bundles["2"])
-    assert isinstance(artefact, Artefact)
+    assert isinstance(artefact, Artifact)
     bundles["another key"] = (root / "other.tar.gz").read_bytes()
     bundles["changed"] = changed(bundles["2"], "mcp/requirements/rules_permit/rules_permit.rego", b"\n# and more\n")
     bundles["unsigned"] = changed(bundles["2"], ".signatures.json", None)
@@ -118,7 +118,7 @@ class Followed(Struct):
     store: Store
     recipe: Recipe
     client: OpaClient
-    vitals: RemoteVitals
+    vitals: RemoteOpaStatus
 
     async def decided(self) -> str:
         """The revision that decides; empty where nothing does."""
@@ -165,7 +165,7 @@ async def following(store: Store, recipe: Recipe, opa: Path) -> AsyncGenerator[F
     """The OPA of a recipe that was written, asked as a gateway asks it."""
     async with opa_of(recipe, opa):
         client = OpaClient(remote_exchange(recipe.remote), MemoryHighwater(), ids=lambda: "d")
-        vitals = RemoteVitals(recipe.remote)
+        vitals = RemoteOpaStatus(recipe.remote)
         try:
             yield Followed(store, recipe, client, vitals)
         finally:

@@ -11,7 +11,7 @@ from click.testing import Result
 from msgspec.structs import replace
 
 from gateway.admission.decision import Reason
-from gateway.artifact.manifest import Metadata
+from gateway.artifact.manifest import BundleMetadata
 from gateway.artifact.pack import pack
 from gateway.artifact.signing import ephemeral_key
 from gateway.journal.segment_names import segments
@@ -35,7 +35,7 @@ def bundle(tmp_path: Path) -> Callable[[Content], Path]:
 
     def packed(content: Content) -> Path:
         place = tmp_path / f"{content.identity}.tar.gz"
-        metadata = Metadata(environment="dev", seq=2, commit="c0ffee")
+        metadata = BundleMetadata(environment="dev", seq=2, commit="c0ffee")
         place.write_bytes(pack(content.files, metadata, key=ephemeral_key()).content)
         return place
 
@@ -268,7 +268,7 @@ def test_a_candidate_that_would_reach_the_network_never_runs(
     rego = b'package mcp.lib.own.spy\n\nspied := http.send({"method": "GET", "url": "http://127.0.0.1/"})\n'
     files = {**made.files, "mcp/lib/own/spy/spy.rego": rego}
     candidate = tmp_path / "spy.tar.gz"
-    candidate.write_bytes(pack(files, Metadata(environment="dev", seq=2), key=None).content)
+    candidate.write_bytes(pack(files, BundleMetadata(environment="dev", seq=2), key=None).content)
     journal = write(tmp_path / "journal", records(made, opa, [READ]))
     result = run("replay", "--bundle", candidate, "--journal", journal)
     assert result.exit_code == 1

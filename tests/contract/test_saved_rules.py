@@ -16,7 +16,7 @@ from gateway.follow.bundle_listener import listening
 from gateway.opa.configuration import BundleSource, configuration
 from gateway.policy.build import Builder, Content, PolicySource
 from gateway.policy.scenario_question import acting, asked, at_now, question
-from gateway.policy.source_watcher import Event, Published, Publisher, Refused
+from gateway.policy.source_watcher import Event, Publisher, SavePublished, SaveRefused
 
 Write = Callable[[str, str], Path]
 DENY = "rules:\n  - {rule: nobody-reads, effect: deny, reason: x, what: {tools: [read_file]}}\n"
@@ -89,18 +89,18 @@ async def test_a_saved_rule_is_enforced_and_a_broken_one_is_not(
     source = PolicySource(repository, "dev")
     async with running(opa, Builder(verified, opa), source, read) as state:
         first = await state.event()
-        assert isinstance(first, Published), first
+        assert isinstance(first, SavePublished), first
         assert await state.outcome(first.revision) == "allow"
         place = put("bundles/dev/rules/more.yaml", DENY)
         second = await state.event()
-        assert isinstance(second, Published), second
+        assert isinstance(second, SavePublished), second
         assert await state.outcome(second.revision) == "deny"
         put("bundles/dev/rules/more.yaml", DENY.replace("deny", "dney"))
         broken = await state.event()
-        assert isinstance(broken, Refused), broken
+        assert isinstance(broken, SaveRefused), broken
         assert [(problem.file, problem.line) for problem in broken.problems] == [("bundles/dev/rules/more.yaml", 2)]
         assert await state.outcome(second.revision) == "deny"
         place.unlink()
         third = await state.event()
-        assert isinstance(third, Published), third
+        assert isinstance(third, SavePublished), third
         assert await state.outcome(third.revision) == "allow"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.policy.build import Content
-from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.rego.opa_cli import OpaCommand
 from gateway.policy.scenario_question import acting, asked, question
 from gateway.policy.scenario_run import NoDecision
 from gateway.policy.scenarios import asking, failed
@@ -38,7 +38,7 @@ def told(put: Write, content: Callable[[], Content], opa: Path) -> Callable[[str
 
     def run(text: str) -> list[tuple[int, str]]:
         put("bundles/dev/scenarios/demo.yaml", "scenarios:\n" + text)
-        return [(problem.line, str(problem)) for problem in failed(content(), Opa(opa), NOW)]
+        return [(problem.line, str(problem)) for problem in failed(content(), OpaCommand(opa), NOW)]
 
     return run
 
@@ -48,7 +48,7 @@ READ = "agent: dev, server: demo, tool: read_file, arguments: {path: welcome.md}
 
 
 def test_the_demo_ends_as_its_scenarios_say(content: Callable[[], Content], opa: Path) -> None:
-    assert failed(content(), Opa(opa), NOW) == []
+    assert failed(content(), OpaCommand(opa), NOW) == []
 
 
 def test_another_outcome_is_told_with_its_reasons(told: Told) -> None:
@@ -191,13 +191,13 @@ def test_an_evaluation_error_is_told_for_its_scenario_alone(told: Told, put: Wri
 
 
 def test_no_question_needs_no_opa(content: Callable[[], Content], tmp_path: Path) -> None:
-    assert asking(content(), Opa(tmp_path / "absent"), []).answers([]) == []
+    assert asking(content(), OpaCommand(tmp_path / "absent"), []).answers([]) == []
 
 
 def test_an_opa_that_does_not_start_is_no_decision(content: Callable[[], Content], tmp_path: Path) -> None:
     found = content()
     stated = asked({"agent": "dev", "server": "demo", "tool": "read_file"}, now=NOW)
     chosen = acting(stated, found.environment.agents_by_id())
-    (answer,) = asking(found, Opa(tmp_path / "absent"), []).answers([question(stated, chosen, found.data)])
+    (answer,) = asking(found, OpaCommand(tmp_path / "absent"), []).answers([question(stated, chosen, found.data)])
     assert isinstance(answer, NoDecision)
     assert "does not start" in answer.why

@@ -10,7 +10,7 @@ import pytest_asyncio
 from gateway.follow.bundle_endpoint import BundleEndpoint
 from gateway.policy.build import Builder, PolicySource
 from gateway.policy.scenario_runs import ScenarioRun, ScenarioRuns
-from gateway.policy.source_watcher import Event, Published, Publisher
+from gateway.policy.source_watcher import Event, Publisher, SavePublished
 
 Write = Callable[[str, str], Path]
 DENY = "rules:\n  - {rule: nobody-reads, effect: deny, reason: r, what: {tools: [read_file]}}\n"
@@ -49,12 +49,12 @@ async def test_a_published_rule_that_breaks_a_scenario_is_shown_with_what_was_wa
     watched: Watched, put: Write
 ) -> None:
     first, held = await watched.next(), await watched.next()
-    assert isinstance(first, Published), first
+    assert isinstance(first, SavePublished), first
     assert isinstance(held, ScenarioRun), held
     assert (held.revision, held.failed, held.error) == (first.revision, (), "")
     place = put("bundles/dev/rules/more.yaml", DENY)
     second, broken = await watched.next(), await watched.next()
-    assert isinstance(second, Published), "the save is in force before its scenarios are run"
+    assert isinstance(second, SavePublished), "the save is in force before its scenarios are run"
     assert isinstance(broken, ScenarioRun), broken
     assert broken.revision == second.revision
     (problem,) = [each for each in broken.failed if "`a file is read`" in each.what]
@@ -63,14 +63,14 @@ async def test_a_published_rule_that_breaks_a_scenario_is_shown_with_what_was_wa
     assert "nobody-reads" in problem.what
     place.unlink()
     third, again = await watched.next(), await watched.next()
-    assert isinstance(third, Published), third
+    assert isinstance(third, SavePublished), third
     assert isinstance(again, ScenarioRun), again
     assert again.failed == ()
 
 
 async def test_a_save_of_scenarios_alone_publishes_nothing_and_runs_them(watched: Watched, repository: Path) -> None:
     first = await watched.next()
-    assert isinstance(first, Published), first
+    assert isinstance(first, SavePublished), first
     assert isinstance(await watched.next(), ScenarioRun)
     place = repository / SCENARIOS
     place.write_text(place.read_text().replace("want: allow", "want: deny", 1))

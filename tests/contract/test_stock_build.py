@@ -12,7 +12,7 @@ from gateway.artifact.layout import COMBINED_REQUIREMENTS
 from gateway.library import library
 from gateway.policy.build import Builder, Built, Content, PolicySource
 from gateway.policy.checking import Checking, environments
-from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.rego.opa_cli import OpaCommand
 from gateway.policy.rules.cross_checks import ALWAYS_DENY
 from gateway.policy.rules.policy_data import bundle_data
 from gateway.policy.sources.problem import Problems
@@ -63,7 +63,7 @@ def test_the_time_zones_that_data_may_name_are_those_that_the_policy_knows(
         place = tmp_path / name
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(source)
-    ran = Opa(opa).run("eval", "--format=raw", "--data=mcp", "data.mcp.lib.clock.zones.names", within=tmp_path)
+    ran = OpaCommand(opa).run("eval", "--format=raw", "--data=mcp", "data.mcp.lib.clock.zones.names", within=tmp_path)
     known = set(orjson.loads(ran.out))
     unknown = {zone for zone in available_timezones() if zone not in known and not zone.startswith("SystemV/")}
     assert unknown <= {"localtime", "Factory", "posixrules"}
@@ -77,7 +77,7 @@ def test_data_depends_on_nothing_but_the_documents(content: Callable[[], Content
 
 def test_the_requirements_that_always_deny_are_the_same_in_rego_and_python(opa: Path) -> None:
     asked = ("eval", "--format=raw", f"--data={library() / 'mcp'}", "data.mcp.lib.enforcement.always_deny")
-    assert set(Opa(opa).run(*asked, within=library()).report()) == ALWAYS_DENY
+    assert set(OpaCommand(opa).run(*asked, within=library()).report()) == ALWAYS_DENY
 
 
 @pytest.mark.parametrize("requirement", sorted(ALWAYS_DENY))

@@ -11,7 +11,7 @@ from gateway.admission.decision import Decision
 from gateway.artifact.emergency_bundle import Stop
 from gateway.follow.acceptance import understands
 from gateway.library import library
-from gateway.opa.answer import Decided, read_decision
+from gateway.opa.answer import PolicyAnswer, read_decision
 from gateway.opa.client import DECISION
 from gateway.opa.transport import Broken
 from gateway.policy.golden import registered
@@ -48,7 +48,7 @@ async def outcomes(candidate: Candidate, opa: Path, *stops: Stop) -> list[tuple[
             answer = await exchange.exchange(DECISION, body)
             assert not isinstance(answer, Broken)
             decided = read_decision(answer)
-            assert isinstance(decided, Decided), decided
+            assert isinstance(decided, PolicyAnswer), decided
             decision: Decision = decided.result
             found.append((decision.outcome, [reason.requirement for reason in decision.reasons]))
     return found

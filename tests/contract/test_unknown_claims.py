@@ -11,13 +11,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from gateway.admission.policy_input import PolicyInput
 from gateway.admission.principal import Principal, Verified
 from gateway.identity.auth_errors import Unauthenticated
-from gateway.identity.authenticator import Identity
+from gateway.identity.authenticator import Authenticator
 from gateway.identity.issuer import Issuer
 from gateway.identity.protected_resource import Resource
 from gateway.policy.build import Content
-from gateway.policy.rego.opa_cli import Opa
-from gateway.policy.scenario_question import Acting, asked, question
-from gateway.policy.scenario_run import Asking, Ruled
+from gateway.policy.rego.opa_cli import OpaCommand
+from gateway.policy.scenario_question import ActingCaller, asked, question
+from gateway.policy.scenario_run import Ruled, ScenarioOpa
 from gateway.policy.scenarios import asking, failed
 from tests.property.tokens import ISSUER, NOW, Presented, presented
 from tests.unit.identity.support import EC, Published, jwk
@@ -55,12 +55,12 @@ RULES: Final = """
 
 
 @pytest.fixture
-def bundle(put: Write, content: Callable[[], Content], opa: Path) -> tuple[Content, Asking]:
+def bundle(put: Write, content: Callable[[], Content], opa: Path) -> tuple[Content, ScenarioOpa]:
     """The policy of this file, and the real OPA that has loaded it."""
     for path, text in (("catalog/a", CATALOG), ("agents/people", AGENTS), ("rules/people", RULES)):
         put(f"bundles/dev/{path}.yaml", text)
     made = content()
-    return made, asking(made, Opa(opa), [])
+    return made, asking(made, OpaCommand(opa), [])
 
 
 async def verified(token: Presented, claims: dict[str, Any]) -> Verified | Unauthenticated:
@@ -70,7 +70,7 @@ async def verified(token: Presented, claims: dict[str, Any]) -> Verified | Unaut
         assert url == token.issuer.keys_url
         return published.document
 
-    identity = Identity(Resource(GATEWAY, [token.issuer]), [token.issuer], anonymous=False, fetch=fetch)
+    identity = Authenticator(Resource(GATEWAY, [token.issuer]), [token.issuer], anonymous=False, fetch=fetch)
     signed = jwt.encode(claims, EC, algorithm="ES256", headers={"kid": "1"})
     try:
         return await identity.verify([(b"authorization", f"Bearer {signed}".encode())], SERVER, NOW)
@@ -80,11 +80,11 @@ async def verified(token: Presented, claims: dict[str, Any]) -> Verified | Unaut
 
 def stated(caller: Principal, tool: str, content: Content) -> PolicyInput:
     entry = {"agent": "-", "server": SERVER, "tool": tool}
-    return question(asked(entry, now=NOW), Acting(caller, ""), content.data)
+    return question(asked(entry, now=NOW), ActingCaller(caller, ""), content.data)
 
 
 async def ruled(
-    documents: list[tuple[Presented, dict[str, Any]]], tool: str, bundle: tuple[Content, Asking]
+    documents: list[tuple[Presented, dict[str, Any]]], tool: str, bundle: tuple[Content, ScenarioOpa]
 ) -> list[Ruled | None]:
     """Return what the gateway makes of each token's call; None where the token itself is refused."""
     made, asks = bundle
@@ -99,7 +99,7 @@ def outcome(found: Ruled | None) -> str:
 
 
 @pytest.mark.parametrize("tool", ["read_it", "write_it", "send_it"])
-async def test_a_claim_less_permits_no_call_that_was_refused(tool: str, bundle: tuple[Content, Asking]) -> None:
+async def test_a_claim_less_permits_no_call_that_was_refused(tool: str, bundle: tuple[Content, ScenarioOpa]) -> None:
     tokens: list[Presented] = []
 
     @settings(
@@ -138,14 +138,14 @@ def token_of(groups: Any, **more: Any) -> Presented:
     return Presented(Issuer(issuer=ISSUER, keys_url=f"{ISSUER}/keys"), named, ("groups",), ())
 
 
-async def said(token: Presented, tool: str, bundle: tuple[Content, Asking]) -> tuple[str, str]:
+async def said(token: Presented, tool: str, bundle: tuple[Content, ScenarioOpa]) -> tuple[str, str]:
     (found,) = await ruled([(token, token.claims)], tool, bundle)
     assert found is not None
     return found.enforced.outcome, " ".join(reason.message for reason in found.enforced.reasons)
 
 
 @pytest.mark.parametrize("groups", [..., None, "staff,contractors", [{"name": "staff"}], {"staff": True}])
-async def test_the_reason_names_the_claim_and_what_to_fix(groups: Any, bundle: tuple[Content, Asking]) -> None:
+async def test_the_reason_names_the_claim_and_what_to_fix(groups: Any, bundle: tuple[Content, ScenarioOpa]) -> None:
     told, why = await said(token_of(groups, sub="alice", client_id="ide"), "read_it", bundle)
     assert (told, why) == ("allow", "")
     told, why = await said(token_of(groups, sub="bob", client_id="ide"), "write_it", bundle)
@@ -154,7 +154,7 @@ async def test_the_reason_names_the_claim_and_what_to_fix(groups: Any, bundle: t
     assert "`groups_claim`" in why
 
 
-async def test_a_denied_group_is_denied_and_others_are_not(bundle: tuple[Content, Asking]) -> None:
+async def test_a_denied_group_is_denied_and_others_are_not(bundle: tuple[Content, ScenarioOpa]) -> None:
     assert (await said(token_of(["staff"]), "write_it", bundle))[0] == "allow"
     assert (await said(token_of([]), "write_it", bundle))[0] == "deny"
     told, why = await said(token_of(["staff", "contractors"]), "write_it", bundle)
@@ -172,7 +172,7 @@ async def test_a_denied_group_is_denied_and_others_are_not(bundle: tuple[Content
     ],
 )
 async def test_groups_that_an_issuer_keeps_elsewhere_restrict(
-    name: str, more: dict[str, Any], bundle: tuple[Content, Asking]
+    name: str, more: dict[str, Any], bundle: tuple[Content, ScenarioOpa]
 ) -> None:
     claims = token_of(..., sub="alice", client_id="cli", **more).claims
     token = Presented(Issuer(issuer=ISSUER, keys_url=f"{ISSUER}/keys", groups_claim=name), claims, ("groups",), ())
@@ -197,7 +197,7 @@ def test_a_scenario_may_leave_claims_unknown(put: Write, content: Callable[[], C
           - {{scenario: no JWT, agent: dev, server: a, tool: read_it, unknown: [scopes], want: deny}}
         """,
     )
-    first, second = failed(content(), Opa(opa), NOW)
+    first, second = failed(content(), OpaCommand(opa), NOW)
     assert (first.line, second.line) == (5, 6)
     assert "the scenario `both` has `groups`, and says that they are unknown" in str(first)
     assert "the agent `dev` has no identity of a JWT" in str(second)

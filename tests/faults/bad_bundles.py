@@ -9,7 +9,7 @@ from typing import Final
 
 from gateway.artifact.artifact import MOST_BYTES
 from gateway.artifact.layout import COMBINED_REQUIREMENTS
-from gateway.artifact.manifest import Metadata, rfc3339
+from gateway.artifact.manifest import BundleMetadata, rfc3339
 from gateway.artifact.pack import archived, pack
 from gateway.artifact.signing import ephemeral_key
 from tests.faults.followed import ENVIRONMENT, KEY, Policy
@@ -56,7 +56,7 @@ def heedless(policy: Policy) -> bytes:
     lines = policy.files[COMBINED_REQUIREMENTS].splitlines(keepends=True)
     kept = b"".join(line for line in lines if b"nothing_is_stopped" not in line)
     return pack(
-        {**policy.files, COMBINED_REQUIREMENTS: kept}, Metadata(environment=ENVIRONMENT, seq=NEXT), key=KEY
+        {**policy.files, COMBINED_REQUIREMENTS: kept}, BundleMetadata(environment=ENVIRONMENT, seq=NEXT), key=KEY
     ).content
 
 

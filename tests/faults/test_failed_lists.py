@@ -16,7 +16,7 @@ from msgspec import Struct
 from gateway.admission.decision import Credential, PolicyFailure, Route
 from gateway.admission.policy_input import PolicyInput
 from gateway.admission.record import Decided
-from gateway.pipeline.discovery_limits import LookLimits
+from gateway.pipeline.discovery_limits import DiscoveryLimits
 from gateway.pipeline.ports import UpstreamFailure
 from gateway.protocol.errors import DECISION_KEY
 from gateway.upstream import HttpUpstream, reach
@@ -177,7 +177,7 @@ async def facing(
 
 
 def _world(answer: Callable[[PolicyInput], Any], upstream: HttpUpstream, timeout_s: float) -> World:
-    limits = LookLimits(timeout_s=timeout_s, pages=5, total_bytes=20_000)
+    limits = DiscoveryLimits(timeout_s=timeout_s, pages=5, total_bytes=20_000)
     return World(answer, definitions=cache(), sender=upstream, looks=limits)
 
 

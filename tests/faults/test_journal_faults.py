@@ -15,11 +15,11 @@ from typing import Final
 import pytest
 
 from gateway.admission.record import JournalFailure, Receipt
-from gateway.journal.journal_options import Options
+from gateway.journal.journal_options import JournalOptions
 from gateway.journal.reader import read
 from gateway.journal.retention import seal_abandoned
 from gateway.journal.segment_names import segments
-from gateway.journal.writer import Journal
+from gateway.journal.writer import JournalWriter
 from tests.unit.journal.conftest import a_completed, a_decided
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
@@ -117,8 +117,8 @@ def small() -> Generator[Path]:
 
 
 @pytest.fixture
-async def journal(small: Path) -> AsyncIterator[Journal]:
-    made = Journal(small / "journal", Options(segment_bytes=1 << 20, retry_s=0.02, linger_s=0.01))
+async def journal(small: Path) -> AsyncIterator[JournalWriter]:
+    made = JournalWriter(small / "journal", JournalOptions(segment_bytes=1 << 20, retry_s=0.02, linger_s=0.01))
     made.start()
     yield made
     await made.close()
@@ -136,7 +136,7 @@ def fill(directory: Path) -> Path:
     return path
 
 
-async def until_refused(journal: Journal) -> tuple[list[str], str]:
+async def until_refused(journal: JournalWriter) -> tuple[list[str], str]:
     """Return the calls that were taken before one was refused, and why it was."""
     taken: list[str] = []
     for number in range(20_000):
@@ -147,7 +147,7 @@ async def until_refused(journal: Journal) -> tuple[list[str], str]:
     pytest.fail("the file system never filled")
 
 
-async def until(journal: Journal, *, failed: bool) -> None:
+async def until(journal: JournalWriter, *, failed: bool) -> None:
     async with asyncio.timeout(60):
         while bool(journal.state().failed) is not failed or journal.state().lag_s:
             await asyncio.to_thread(lambda: None)
@@ -155,7 +155,7 @@ async def until(journal: Journal, *, failed: bool) -> None:
 
 @pytest.mark.environment("tmpfs")
 async def test_on_a_full_file_system_nothing_is_admitted_and_calls_under_way_are_completed(
-    small: Path, journal: Journal
+    small: Path, journal: JournalWriter
 ) -> None:
     first = await journal.decided(a_decided("under-way"))
     assert isinstance(first, Receipt)
@@ -181,7 +181,7 @@ async def test_on_a_full_file_system_nothing_is_admitted_and_calls_under_way_are
 @pytest.mark.environment("tmpfs")
 async def test_a_journal_that_begins_on_a_full_file_system_recovers(small: Path) -> None:
     ballast = await asyncio.to_thread(fill, small)
-    journal = Journal(small / "journal", Options(segment_bytes=1 << 20, retry_s=0.02))
+    journal = JournalWriter(small / "journal", JournalOptions(segment_bytes=1 << 20, retry_s=0.02))
     journal.start()
     assert isinstance(await journal.decided(a_decided("early")), JournalFailure)
     await asyncio.to_thread(ballast.unlink)
@@ -193,7 +193,7 @@ async def test_a_journal_that_begins_on_a_full_file_system_recovers(small: Path)
 
 @pytest.mark.environment("tmpfs")
 async def test_where_a_whole_segment_has_no_room_a_smaller_one_is_begun(small: Path) -> None:
-    journal = Journal(small / "journal", Options(segment_bytes=64 << 20, retry_s=0.02))
+    journal = JournalWriter(small / "journal", JournalOptions(segment_bytes=64 << 20, retry_s=0.02))
     journal.start()
     assert isinstance(await journal.decided(a_decided()), Receipt)
     await journal.close()

@@ -17,18 +17,18 @@ from typing import Any, Final, Protocol
 import pytest
 
 from gateway.admission.record import JournalFailure, Receipt
-from gateway.journal.journal_options import Options
+from gateway.journal.journal_options import JournalOptions
 from gateway.journal.reader import read
 from gateway.journal.retention import seal_abandoned
 from gateway.journal.segment_names import segments
-from gateway.journal.writer import Journal
+from gateway.journal.writer import JournalWriter
 from tests.faults.test_journal_faults import fill, receipts_before_death, started
 from tests.faults.test_journal_faults import small as small  # noqa: PLC0414 - a fixture
 from tests.running import until
 from tests.unit.journal.conftest import a_completed, a_decided
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
-SMALL: Final = Options(segment_bytes=64 << 10, retry_s=0.02, linger_s=0.01)
+SMALL: Final = JournalOptions(segment_bytes=64 << 10, retry_s=0.02, linger_s=0.01)
 Key = tuple[str, int]
 
 
@@ -148,22 +148,24 @@ def once(records: list[dict[str, Any]]) -> set[Key]:
     return set(keys)
 
 
-async def receipt(journal: Journal, call_id: str, size: int = 10) -> Key:
+async def receipt(journal: JournalWriter, call_id: str, size: int = 10) -> Key:
     answer = await journal.decided(a_decided(call_id, server="x" * size))
     assert isinstance(answer, Receipt)
     return answer.writer, answer.sequence
 
 
 @pytest.fixture
-async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
-    made = Journal(tmp_path / "journal", SMALL, writer="w1")
+async def journal(tmp_path: Path) -> AsyncIterator[JournalWriter]:
+    made = JournalWriter(tmp_path / "journal", SMALL, writer="w1")
     made.start()
     yield made
     await made.close()
 
 
 @EACH
-async def test_records_of_an_open_segment_arrive_while_it_is_open(kind: str, journal: Journal, tmp_path: Path) -> None:
+async def test_records_of_an_open_segment_arrive_while_it_is_open(
+    kind: str, journal: JournalWriter, tmp_path: Path
+) -> None:
     early = {await receipt(journal, f"early-{number}") for number in range(10)}
     with shipping(kind, journal.directory, tmp_path) as shipper:
         assert once(await arrived(shipper, early)) == early
@@ -172,7 +174,7 @@ async def test_records_of_an_open_segment_arrive_while_it_is_open(kind: str, jou
 
 
 @EACH
-async def test_all_records_arrive_once_across_rotation(kind: str, journal: Journal, tmp_path: Path) -> None:
+async def test_all_records_arrive_once_across_rotation(kind: str, journal: JournalWriter, tmp_path: Path) -> None:
     wanted = {await receipt(journal, "first")}
     with shipping(kind, journal.directory, tmp_path) as shipper:
         for number in range(400):
@@ -202,7 +204,9 @@ async def test_after_kill_9_all_receipts_arrive_and_a_torn_line_is_no_record(kin
 @EACH
 @pytest.mark.environment("tmpfs")
 async def test_on_a_full_disk_all_that_was_admitted_arrives(kind: str, small: Path, tmp_path: Path) -> None:
-    made = Journal(small / "journal", Options(segment_bytes=256 << 10, retry_s=0.02, linger_s=0.01), writer="w1")
+    made = JournalWriter(
+        small / "journal", JournalOptions(segment_bytes=256 << 10, retry_s=0.02, linger_s=0.01), writer="w1"
+    )
     made.start()
     wanted = {await receipt(made, "first")}
     with shipping(kind, made.directory, tmp_path) as shipper:
@@ -219,7 +223,7 @@ async def test_on_a_full_disk_all_that_was_admitted_arrives(kind: str, small: Pa
     await made.close()
 
 
-async def until_full(journal: Journal) -> list[str]:
+async def until_full(journal: JournalWriter) -> list[str]:
     """Return the calls that were admitted before one was refused."""
     taken: list[str] = []
     while isinstance(await journal.decided(a_decided(f"call-{len(taken)}")), Receipt):
@@ -227,7 +231,7 @@ async def until_full(journal: Journal) -> list[str]:
     return taken
 
 
-async def working(journal: Journal) -> bool | None:
+async def working(journal: JournalWriter) -> bool | None:
     return None if journal.state().failed else True
 
 
@@ -235,7 +239,7 @@ async def working(journal: Journal) -> bool | None:
 async def test_a_member_of_the_group_reads_what_others_may_not() -> None:
     with tempfile.TemporaryDirectory() as name:
         await asyncio.to_thread(Path(name).chmod, 0o711)  # the group has to pass it
-        made = Journal(Path(name) / "journal", Options(segment_bytes=64 << 10, group="adm"))
+        made = JournalWriter(Path(name) / "journal", JournalOptions(segment_bytes=64 << 10, group="adm"))
         made.start()
         assert not isinstance(await made.decided(a_decided()), JournalFailure)
         [(_, path)] = segments(made.directory)

@@ -15,14 +15,14 @@ from gateway.opa.aiohttp_transport import socket_library_exchange
 from gateway.opa.binary import obtain
 from gateway.opa.client import Deadlines, OpaClient
 from gateway.opa.process import ManagedOpa
-from gateway.opa.transport import Exchange
-from gateway.opa.unix_transport import SocketExchange
+from gateway.opa.transport import Transport
+from gateway.opa.unix_transport import UnixTransport
 from tests.stopping import stop
 from tests.unit.opa.stub import HANG_UP, SILENCE, Stub, good, http
 from tests.unit.opa.support import COMBINER, Key, Log, MemoryHighwater, PolicyService, bundle, question, until
 
-Transport = Callable[[Path], Exchange]
-TRANSPORTS = pytest.mark.parametrize("transport", [SocketExchange, socket_library_exchange])
+TransportFactory = Callable[[Path], Transport]
+TRANSPORTS = pytest.mark.parametrize("transport", [UnixTransport, socket_library_exchange])
 DEADLINE = 0.25
 PATIENT = 20.0
 """The deadline of decisions where time is not the subject: there a slow machine must not look like a lost OPA."""
@@ -57,7 +57,7 @@ async def opa(binary: Path, service: PolicyService) -> AsyncIterator[ManagedOpa]
     await opa.stop()
 
 
-def asking(socket: Path, transport: Transport, deadline: float = DEADLINE) -> OpaClient:
+def asking(socket: Path, transport: TransportFactory, deadline: float = DEADLINE) -> OpaClient:
     return OpaClient(transport(socket), MemoryHighwater(), ids=lambda: "d", deadlines=Deadlines(decision=deadline))
 
 
@@ -72,7 +72,7 @@ async def decided(client: OpaClient, revision: str = "dev@aaaaaaaaaaaa.1") -> Ve
 
 
 @TRANSPORTS
-async def test_killed_opa_denies_and_its_successor_decides(opa: ManagedOpa, transport: Transport) -> None:
+async def test_killed_opa_denies_and_its_successor_decides(opa: ManagedOpa, transport: TransportFactory) -> None:
     client = asking(opa.socket, transport)
     await decided(client)
     os.kill(opa.pid, signal.SIGKILL)
@@ -83,7 +83,9 @@ async def test_killed_opa_denies_and_its_successor_decides(opa: ManagedOpa, tran
 
 
 @TRANSPORTS
-async def test_questions_under_way_when_opa_is_killed_are_denied_in_time(opa: ManagedOpa, transport: Transport) -> None:
+async def test_questions_under_way_when_opa_is_killed_are_denied_in_time(
+    opa: ManagedOpa, transport: TransportFactory
+) -> None:
     client = asking(opa.socket, transport)
     await decided(client)
     stop(opa.pid)
@@ -100,7 +102,9 @@ async def test_questions_under_way_when_opa_is_killed_are_denied_in_time(opa: Ma
 
 
 @TRANSPORTS
-async def test_stopped_opa_costs_a_deadline_a_few_times_and_then_nothing(opa: ManagedOpa, transport: Transport) -> None:
+async def test_stopped_opa_costs_a_deadline_a_few_times_and_then_nothing(
+    opa: ManagedOpa, transport: TransportFactory
+) -> None:
     client = asking(opa.socket, transport)
     await decided(client)
     stop(opa.pid)
@@ -125,7 +129,7 @@ async def test_stopped_opa_costs_a_deadline_a_few_times_and_then_nothing(opa: Ma
 
 @TRANSPORTS
 async def test_evaluation_errors_of_one_caller_are_not_noticed_by_the_others(
-    opa: ManagedOpa, transport: Transport
+    opa: ManagedOpa, transport: TransportFactory
 ) -> None:
     client = asking(opa.socket, transport, PATIENT)
     await decided(client)
@@ -147,7 +151,7 @@ async def test_evaluation_errors_of_one_caller_are_not_noticed_by_the_others(
 
 @TRANSPORTS
 async def test_a_question_that_opa_cannot_read_is_not_noticed_by_the_others(
-    opa: ManagedOpa, transport: Transport
+    opa: ManagedOpa, transport: TransportFactory
 ) -> None:
     client = asking(opa.socket, transport, PATIENT)
     await decided(client)
@@ -163,7 +167,7 @@ async def test_a_question_that_opa_cannot_read_is_not_noticed_by_the_others(
 
 @TRANSPORTS
 async def test_an_opa_without_a_bundle_denies_until_it_has_one(
-    binary: Path, service: PolicyService, transport: Transport
+    binary: Path, service: PolicyService, transport: TransportFactory
 ) -> None:
     packed, service.body = service.body, b""
     opa = ManagedOpa(binary, service.source, report=Log())
@@ -182,7 +186,7 @@ async def test_an_opa_without_a_bundle_denies_until_it_has_one(
 
 @TRANSPORTS
 async def test_a_bundle_that_defines_no_decision_denies(
-    binary: Path, key: Key, service: PolicyService, opa: ManagedOpa, transport: Transport
+    binary: Path, key: Key, service: PolicyService, opa: ManagedOpa, transport: TransportFactory
 ) -> None:
     client = asking(opa.socket, transport, PATIENT)
     await decided(client)
@@ -200,7 +204,7 @@ async def test_a_bundle_that_defines_no_decision_denies(
 
 @TRANSPORTS
 async def test_an_older_bundle_than_the_enforced_one_denies_until_a_newer_one_comes(
-    binary: Path, key: Key, service: PolicyService, opa: ManagedOpa, transport: Transport
+    binary: Path, key: Key, service: PolicyService, opa: ManagedOpa, transport: TransportFactory
 ) -> None:
     client = asking(opa.socket, transport, PATIENT)
     await decided(client)
@@ -236,7 +240,7 @@ async def test_an_older_bundle_than_the_enforced_one_denies_until_a_newer_one_co
     ],
 )
 async def test_a_server_that_is_not_opa_denies_in_time_and_opa_is_found_again(
-    answer: bytes | None, transport: Transport, tmp_path: Path
+    answer: bytes | None, transport: TransportFactory, tmp_path: Path
 ) -> None:
     async with Stub(tmp_path / "s", answer) as stub:
         client = OpaClient(transport(stub.path), MemoryHighwater(), ids=lambda: "d", deadlines=Deadlines(decision=0.05))
@@ -253,7 +257,7 @@ async def test_a_server_that_is_not_opa_denies_in_time_and_opa_is_found_again(
 
 @TRANSPORTS
 async def test_a_slow_opa_is_given_up_at_the_deadline_and_stops_evaluating(
-    transport: Transport, tmp_path: Path
+    transport: TransportFactory, tmp_path: Path
 ) -> None:
     async with Stub(tmp_path / "s", SILENCE) as stub:
         client = asking(stub.path, transport)

@@ -14,11 +14,11 @@ import pytest_asyncio
 from gateway.admission.decision import PolicyFailure, Verdict
 from gateway.admission.policy_input import Gateway
 from gateway.opa import configuration
-from gateway.opa.aiohttp_transport import Remote, remote_exchange
+from gateway.opa.aiohttp_transport import RemoteOpa, remote_exchange
 from gateway.opa.binary import obtain
 from gateway.opa.client import OpaClient
-from gateway.opa.opa_status import RemoteVitals
-from gateway.opa.readiness_probe import Pulse
+from gateway.opa.opa_status import RemoteOpaStatus
+from gateway.opa.readiness_probe import ReadinessProbe
 from tests.unit.opa.support import Key, MemoryHighwater, PolicyService, bundle, question
 from tests.unit.supervisor.certificates import write_certificate
 
@@ -39,9 +39,9 @@ class Elsewhere:
         (directory / "authz.rego").write_text(BOOT)
         self._process: asyncio.subprocess.Process | None = None
 
-    def remote(self, token: str = SECRET, ca_file: str | None = None) -> Remote:
+    def remote(self, token: str = SECRET, ca_file: str | None = None) -> RemoteOpa:
         authorities = str(self._directory / "tls.crt") if ca_file is None else ca_file
-        return Remote(url=f"https://127.0.0.1:{self._port}", token=token, ca_file=authorities)
+        return RemoteOpa(url=f"https://127.0.0.1:{self._port}", token=token, ca_file=authorities)
 
     async def start(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
@@ -75,7 +75,7 @@ async def elsewhere(tmp_path: Path) -> AsyncIterator[Elsewhere]:
     await service.stop()
 
 
-def asking(remote: Remote) -> OpaClient:
+def asking(remote: RemoteOpa) -> OpaClient:
     return OpaClient(remote_exchange(remote), MemoryHighwater(), ids=lambda: "d")
 
 
@@ -124,8 +124,8 @@ async def test_a_killed_opa_denies_during_calls_and_its_successor_decides(elsewh
 
 
 async def test_its_pulse_is_felt_through_opa_python_client(elsewhere: Elsewhere) -> None:
-    client, vitals = asking(elsewhere.remote()), RemoteVitals(elsewhere.remote())
-    pulse = Pulse(client, vitals, gateway=Gateway(id="g", version="0"))
+    client, vitals = asking(elsewhere.remote()), RemoteOpaStatus(elsewhere.remote())
+    pulse = ReadinessProbe(client, vitals, gateway=Gateway(id="g", version="0"))
     async with asyncio.timeout(30):
         while (readiness := await pulse.beat()).missing:
             await asyncio.sleep(0.02)  # noqa: TID251 - the pause between two beats

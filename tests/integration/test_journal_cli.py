@@ -14,9 +14,9 @@ import pytest
 
 from gateway.admission.decision import Ground, Reason, ResolvedAgent
 from gateway.admission.record import Refused
-from gateway.journal.journal_options import Options
+from gateway.journal.journal_options import JournalOptions
 from gateway.journal.segment_names import segments
-from gateway.journal.writer import Journal
+from gateway.journal.writer import JournalWriter
 from tests.unit.journal.conftest import a_completed, a_decided
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
@@ -45,7 +45,7 @@ DENIED: Final[dict[str, Any]] = {"agent": BOT, "requirement": REASON.requirement
 
 
 async def written(directory: Path) -> None:
-    journal = Journal(directory, Options(segment_bytes=65_536), writer="w1")
+    journal = JournalWriter(directory, JournalOptions(segment_bytes=65_536), writer="w1")
     journal.start()
     await journal.decided(a_decided("aaaa1111", **ALLOWED))
     journal.completed(a_completed("aaaa1111"))
@@ -290,7 +290,7 @@ class Following:
         os.close(writing)
         self.output: Final = os.fdopen(reading, "rb")
 
-    async def started(self, journal: Journal) -> dict[str, Any]:
+    async def started(self, journal: JournalWriter) -> dict[str, Any]:
         """Write to the journal until a record of it is shown, and return that."""
         first = asyncio.ensure_future(asyncio.to_thread(self.output.readline))
         count = 0
@@ -320,7 +320,7 @@ class Following:
 async def test_following_goes_on_with_what_is_added_until_a_signal_or_a_closed_pipe_ends_it(
     journal: Path, sigint: str, by: signal.Signals | None
 ) -> None:
-    more = Journal(journal, Options(segment_bytes=65_536), writer="w2")
+    more = JournalWriter(journal, JournalOptions(segment_bytes=65_536), writer="w2")
     more.start()
     following = Following(journal, sigint=sigint)
     try:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from gateway.policy.build import Content
 from gateway.policy.rules.policy_data import bundle_data
-from gateway.policy.sources.environment import Environment, Reader
+from gateway.policy.sources.environment import Environment, EnvironmentReader
 from tests.property.worlds import ARGUMENTS, NOW_NS, World
 
 JUDGE: Final = """
@@ -86,7 +86,7 @@ class Judge:
         self._opa = opa
         self._root = root
         self._requirements: dict[str, Any] = content.data["requirements"]
-        self._reader = Reader()
+        self._reader = EnvironmentReader()
         for name, text in {**content.files, "judged.rego": JUDGE.encode()}.items():
             place = root / "tree" / name.lstrip("/")
             place.parent.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ from msgspec import to_builtins
 
 from gateway.admission.policy_input import Target
 from gateway.authoring.difference.conditions import is_wider
-from gateway.policy.scenario_question import Asked, acting, question
+from gateway.policy.scenario_question import StatedQuestion, acting, question
 from tests.conditions import WORDS, Verdict, Writer, condition, inner
 from tests.property.judge import Judge
 from tests.property.worlds import OWNER
@@ -188,11 +188,11 @@ def asked(judge: Judge, rules: list[dict[str, Any]], values: list[Any]) -> list[
         "rules/r.yaml": {"rules": rules},
     }
     data = judge.data(files)
-    who = acting(Asked(agent="bot", server="a", target=Target(), method="tools/call", at=NOW), {"bot": agent})
+    who = acting(StatedQuestion(agent="bot", server="a", target=Target(), method="tools/call", at=NOW), {"bot": agent})
     questions = [
         to_builtins(
             question(
-                Asked(
+                StatedQuestion(
                     agent="bot",
                     server="a",
                     target=Target(type="tool", name="t"),

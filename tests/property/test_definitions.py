@@ -19,7 +19,7 @@ from gateway.admission.decision import Decision
 from gateway.admission.digests import define
 from gateway.admission.inbound import Inbound
 from gateway.admission.policy_input import Client, PolicyInput
-from gateway.definitions import Cache
+from gateway.definitions import DefinitionCache
 from gateway.pipeline.call import Call
 from gateway.protocol.headers import Headers
 from gateway.protocol.message import Request
@@ -89,9 +89,9 @@ class Model:
         self.interrupted = False
         with created(2) as descriptor:
             pages = [attached(descriptor, number) for number in range(2)]
-        self.workers = [self._worker(Cache(page, max_age_s=300, clock=self._clock)) for page in pages]
+        self.workers = [self._worker(DefinitionCache(page, max_age_s=300, clock=self._clock)) for page in pages]
 
-    def _worker(self, cache: Cache) -> World:
+    def _worker(self, cache: DefinitionCache) -> World:
         return World(self._decide, self._upstream, definitions=cache)
 
     def _clock(self) -> float:

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from gateway.protocol.list_writer import ListChange, unchanged, written
 from gateway.protocol.malformed import Malformed
 from gateway.protocol.message import Response, read_reply
-from gateway.protocol.strict_json import Limits, parse
+from gateway.protocol.strict_json import JsonLimits, parse
 
-GENEROUS: Final = Limits(depth=1_000)
+GENEROUS: Final = JsonLimits(depth=1_000)
 LIMIT: Final = "340282366920938463463374607431768211455"
 ODD_NUMBERS: Final = ["1.10", "-0", "0.0", "1e2", "1E+2", LIMIT, "0.1000000000000000055"]
 NUMBERS: Final = st.one_of(

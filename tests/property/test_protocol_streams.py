@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.protocol.sealing import EventSeal, RequestSeal, Ring, SessionSeal
-from gateway.protocol.sse import Event, Reader, TooLarge, encode
+from gateway.protocol.sse import SseEvent, SseEventTooLarge, SseReader, encode
 
 LINES = st.sampled_from(
     [
@@ -31,12 +31,12 @@ STREAMS = st.lists(st.tuples(LINES, ENDS).map(b"".join), max_size=20).map(b"".jo
 SINGLE = st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\r\n\0"), max_size=12)
 DATA = st.binary(max_size=40).map(lambda raw: raw.replace(b"\r", b""))
 EVENTS = st.builds(
-    Event,
+    SseEvent,
     data=st.none() | DATA,
     id=st.none() | SINGLE,
     event=st.none() | SINGLE,
     retry=st.none() | st.integers(0, 10**8),
-).filter(lambda event: event != Event()) | st.builds(Event, comment=DATA.map(lambda raw: raw.replace(b"\n", b"")))
+).filter(lambda event: event != SseEvent()) | st.builds(SseEvent, comment=DATA.map(lambda raw: raw.replace(b"\n", b"")))
 
 
 def cut(stream: bytes, places: list[int]) -> list[bytes]:
@@ -44,12 +44,12 @@ def cut(stream: bytes, places: list[int]) -> list[bytes]:
     return [stream[start:end] for start, end in pairwise(edges)]
 
 
-def read(chunks: list[bytes], bound: int = 1000) -> list[Event | TooLarge]:
-    reader = Reader(bound)
+def read(chunks: list[bytes], bound: int = 1000) -> list[SseEvent | SseEventTooLarge]:
+    reader = SseReader(bound)
     return [event for chunk in chunks for event in reader.feed(chunk)]
 
 
-def coalesced(events: list[Event]) -> list[Event]:
+def coalesced(events: list[SseEvent]) -> list[SseEvent]:
     """Return the events with one comment for all that follow one another."""
     pairs = zip([None, *events], events, strict=False)
     return [event for before, event in pairs if event.comment is None or before is None or before.comment is None]
@@ -61,26 +61,26 @@ def test_where_a_stream_is_cut_changes_nothing(stream: bytes, places: list[int])
 
 
 @given(st.lists(EVENTS, max_size=5), st.lists(st.integers(0, 1000), max_size=6))
-def test_what_is_written_is_read_alike_however_it_is_cut(events: list[Event], places: list[int]) -> None:
+def test_what_is_written_is_read_alike_however_it_is_cut(events: list[SseEvent], places: list[int]) -> None:
     assert read(cut(b"".join(map(encode, events)), places)) == coalesced(events)
 
 
 @given(st.binary(max_size=200), st.lists(st.integers(0, 1000), max_size=6))
 def test_any_content_stays_inside_its_event(content: bytes, places: list[int]) -> None:
-    (event,) = read(cut(encode(Event(id="1", data=content)), places))
-    assert isinstance(event, Event)
+    (event,) = read(cut(encode(SseEvent(id="1", data=content)), places))
+    assert isinstance(event, SseEvent)
     assert event.id == "1"
     assert event.data == content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
 @given(st.lists(st.binary(max_size=30), max_size=20), st.integers(10, 60))
 def test_memory_is_bounded_whatever_is_sent(chunks: list[bytes], bound: int) -> None:
-    reader = Reader(bound)
+    reader = SseReader(bound)
     for chunk in chunks:
         found = reader.feed(chunk)
         held = sum(map(len, reader._part)) + sum(map(len, reader._data))
-        assert held <= bound or isinstance(found[-1], TooLarge)
-        assert all(isinstance(event, Event) and len(event.data or b"") <= bound for event in found[:-1])
+        assert held <= bound or isinstance(found[-1], SseEventTooLarge)
+        assert all(isinstance(event, SseEvent) and len(event.data or b"") <= bound for event in found[:-1])
 
 
 KEYS = st.binary(min_size=64, max_size=64).filter(lambda key: key[:32] != key[32:])

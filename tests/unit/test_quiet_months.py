@@ -15,7 +15,7 @@ from gateway.follow.bundle_polling import patience
 from gateway.follow.follower import LONGEST_PAUSE_S
 from gateway.opa.readiness_report import Readiness
 from gateway.settings import Settings, load
-from gateway.supervisor.expiry_warnings import WARNED_DAYS, Outlook
+from gateway.supervisor.expiry_warnings import WARNED_DAYS, ExpiryWarnings
 from tests.unit.test_policy_script import SCRIPT
 from tests.unit.test_policy_workflow import OWN, WRITTEN, workflow
 
@@ -42,7 +42,7 @@ class Months:
     def __init__(self) -> None:
         self.now = BEGIN.timestamp()
         self.told: list[tuple[str, float]] = []
-        self._outlook = Outlook(self._note, lambda: self.now)
+        self._outlook = ExpiryWarnings(self._note, lambda: self.now)
 
     def _note(self, event: str, /, **_: object) -> None:
         self.told.append((event, self.now))

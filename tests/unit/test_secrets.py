@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.admission.decision import Credential
 from gateway.pipeline.ports import UpstreamFailure
-from gateway.secrets import LARGEST, Secret, Secrets, file_name, parse
+from gateway.secrets import LARGEST, Secret, SecretStore, file_name, parse
 
 
 def put(path: Path, text: str | bytes, mode: int = 0o600) -> None:
@@ -23,7 +23,7 @@ def put(path: Path, text: str | bytes, mode: int = 0o600) -> None:
 def found(
     directory: Path, *, per: Literal["shared", "principal"] = "shared", name: str = "github", subject: str = "alice"
 ) -> Secret | UpstreamFailure:
-    return Secrets(directory).header(Credential(name=name, per=per), server="github", subject=subject)
+    return SecretStore(directory).header(Credential(name=name, per=per), server="github", subject=subject)
 
 
 def value(secret: Secret | UpstreamFailure) -> str:
@@ -62,7 +62,7 @@ def test_a_missing_credential_says_which_file_to_supply_and_how(tmp_path: Path) 
 
 
 def test_without_a_directory_every_credential_is_missing() -> None:
-    outcome = Secrets(None).header(Credential(name="github", per="shared"), server="github", subject="")
+    outcome = SecretStore(None).header(Credential(name="github", per="shared"), server="github", subject="")
     assert "secrets directory" in reason(outcome)
 
 
@@ -73,7 +73,7 @@ def test_a_name_that_is_no_credential_name_finds_nothing(tmp_path: Path, name: s
 
 
 def test_a_changed_file_is_read_again_without_a_restart(tmp_path: Path) -> None:
-    secrets, credential = Secrets(tmp_path), Credential(name="github", per="shared")
+    secrets, credential = SecretStore(tmp_path), Credential(name="github", per="shared")
 
     def now() -> Secret | UpstreamFailure:
         return secrets.header(credential, server="github", subject="")
@@ -91,7 +91,7 @@ def test_a_changed_file_is_read_again_without_a_restart(tmp_path: Path) -> None:
 
 
 def test_a_mounted_secret_is_followed_through_its_links(tmp_path: Path) -> None:
-    secrets, credential = Secrets(tmp_path), Credential(name="github", per="shared")
+    secrets, credential = SecretStore(tmp_path), Credential(name="github", per="shared")
     for text in ("one", "two"):
         put(tmp_path / text / "github", text)
     (tmp_path / "github").symlink_to("data/github")
@@ -103,7 +103,7 @@ def test_a_mounted_secret_is_followed_through_its_links(tmp_path: Path) -> None:
 
 def test_an_unchanged_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(tmp_path / "github", "one")
-    secrets, credential = Secrets(tmp_path), Credential(name="github", per="shared")
+    secrets, credential = SecretStore(tmp_path), Credential(name="github", per="shared")
     secrets.header(credential, server="", subject="")
     monkeypatch.setattr("gateway.secrets.parse", pytest.fail)
     assert value(secrets.header(credential, server="", subject="")) == "Authorization: Bearer one"

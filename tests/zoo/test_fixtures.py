@@ -14,7 +14,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from gateway.settings.model import Limits
+from gateway.settings.model import LimitSettings
 from tests.running import ANYONE, Gateway, catalog, running
 from tests.servers.talking import TOOLS, Talker, talking
 from tests.unit.identity.support import NAME, RSA, Published, jwk, serving, token
@@ -33,7 +33,7 @@ HOSTED: Final[dict[str, Any]] = {
 """One agent for all people: a hosted client has one client id."""
 COMMENTS: Final = 4
 KEEP_ALIVE_S: Final = 1.0
-SCALE: Final = KEEP_ALIVE_S / Limits().keep_alive_s
+SCALE: Final = KEEP_ALIVE_S / LimitSettings().keep_alive_s
 """Idle limits are shortened as much as the time after which the gateway sends a comment."""
 _READ: Final = {"action": "read"}
 _OFFERED: Final[dict[str, Any]] = {

@@ -7,7 +7,7 @@ Rule 2: nothing is passed over: contents that differ in a way that no sentence i
 from collections.abc import Iterator
 from typing import Final
 
-from gateway.artifact.artifact import Artefact
+from gateway.artifact.artifact import Artifact
 from gateway.artifact.bundle_data import data_of
 from gateway.artifact.json_types import Json
 from gateway.artifact.manifest import content_id
@@ -26,7 +26,7 @@ _TOLD: Final = frozenset(
 )
 
 
-def differences(old: Artefact, new: Artefact) -> list[Change] | str:
+def differences(old: Artifact, new: Artifact) -> list[Change] | str:
     """Every change from the old bundle to the new one, or which of them is no policy bundle."""
     before, after = data_of(old), data_of(new)
     if before is None or after is None:
@@ -53,7 +53,7 @@ def _in_data(old: Json, new: Json, words: tuple[Json, Json]) -> Iterator[Change]
             yield Change(about="data", name=key, what="differs", effect="unclear")
 
 
-def _in_rego(old: Artefact, new: Artefact, before: Json, after: Json) -> Iterator[Change]:
+def _in_rego(old: Artifact, new: Artifact, before: Json, after: Json) -> Iterator[Change]:
     combined = [
         {name: (each.get("arguments"), each.get("reads")) for name, each in data["requirements"].items()}
         for data in (before, after)

@@ -6,10 +6,10 @@ Rule 1: other Rego decides otherwise until somebody has read it: unclear.
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from gateway.artifact.artifact import Artefact
+from gateway.artifact.artifact import Artifact
 from gateway.artifact.json_types import Json, is_object
 from gateway.artifact.layout import COMBINED_REQUIREMENTS
-from gateway.artifact.manifest import Library, Metadata
+from gateway.artifact.manifest import BundleMetadata, Library
 from gateway.authoring.difference.change import (
     Change,
     Effect,
@@ -24,7 +24,7 @@ _DETAILS: Final = 20
 """Of the values of one document; more are counted."""
 
 
-def rego_changes(old: Artefact, new: Artefact, *, follows: bool) -> Iterator[Change]:
+def rego_changes(old: Artifact, new: Artifact, *, follows: bool) -> Iterator[Change]:
     """The files that differ; the generated one only where that does not follow from other requirements."""
     before, after = (
         {path: content for path, content in artefact.contents.items() if path.endswith(".rego")}
@@ -59,7 +59,7 @@ def _leaves(pointer: str, old: Any, new: Any) -> Iterator[str]:
         yield became(pointer or "the value", old, new)
 
 
-def bound_changes(old: Metadata, new: Metadata) -> Iterator[Change]:
+def bound_changes(old: BundleMetadata, new: BundleMetadata) -> Iterator[Change]:
     """What differs in what the bundles are bound to."""
     for what, effect in (*_library(old.library, new.library), *_metadata(old, new)):
         yield Change(about="bundle", name="", what=what, effect=effect)
@@ -82,7 +82,7 @@ _BOUND: Final[Mapping[str, Effect]] = {
 }
 
 
-def _metadata(old: Metadata, new: Metadata) -> Told:
+def _metadata(old: BundleMetadata, new: BundleMetadata) -> Told:
     for field, effect in _BOUND.items():
         before, after = (getattr(metadata, field) or None for metadata in (old, new))
         if before != after:

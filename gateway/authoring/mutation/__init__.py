@@ -6,6 +6,6 @@ every other survivor is told and is none.
 """
 
 from gateway.authoring.mutation.environments import base_of
-from gateway.authoring.mutation.runner import Hunt, Report, Survivor
+from gateway.authoring.mutation.runner import MutationReport, MutationRun, Survivor
 
-__all__ = ["Hunt", "Report", "Survivor", "base_of"]
+__all__ = ["MutationReport", "MutationRun", "Survivor", "base_of"]

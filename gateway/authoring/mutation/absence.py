@@ -18,14 +18,14 @@ from msgspec import Struct
 from gateway.artifact.json_types import Json, is_object
 from gateway.artifact.manifest import ROOTS
 from gateway.authoring.mutation.alterations import places
-from gateway.authoring.mutation.question_matrix import Base
+from gateway.authoring.mutation.question_matrix import MutationEnvironment
 from gateway.authoring.mutation.questions import questions
 from gateway.authoring.mutation.worktrees import FAILED
 from gateway.policy.rego.body_demands import is_certain, is_untyped
-from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.rego.opa_cli import OpaCommand
 from gateway.policy.rego.rego_module import Parser, row, walk
-from gateway.policy.rego.requirements import Found, discover, read_sets
-from gateway.policy.rego.staged_tree import Tree
+from gateway.policy.rego.requirements import RequirementDirectory, discover, read_sets
+from gateway.policy.rego.staged_tree import StagedTree
 
 Rule = Literal["met", "met_by_arguments"]
 _RULES: Final[tuple[Rule, ...]] = ("met", "met_by_arguments")
@@ -43,7 +43,7 @@ _ABSENT: Final = object()
 _OWN: Final = "data.own."
 
 
-class Opening(Struct, frozen=True, order=True):
+class FailOpenFinding(Struct, frozen=True, order=True):
     """A place without which, or with another type of which, a requirement permits what it otherwise refuses."""
 
     file: str
@@ -67,14 +67,16 @@ class _Asked(Struct, frozen=True):
     data: Json
 
 
-def openings(tree: Tree, opa: Opa, bases: Sequence[Base], only: str = "") -> list[Opening]:
+def openings(
+    tree: StagedTree, opa: OpaCommand, bases: Sequence[MutationEnvironment], only: str = ""
+) -> list[FailOpenFinding]:
     """Return where the author's requirements are open, in files whose path contains `only`."""
     own = {path: tree.sources.files[path] for path in tree.sources.own}
     modules, _ = Parser(opa).parse(own, tree.root)
     literals = _literals([module.rules for module in modules], [base.data.get("own", {}) for base in bases])
     found = [each for each in discover(modules) if only in each.place]
     reads = read_sets(found, opa, tree.root)
-    openings: list[Opening] = []
+    openings: list[FailOpenFinding] = []
     for each in found:
         for rule in _RULES:
             for at in sorted(_places(reads[each.name].get(rule, []), bases)):
@@ -91,7 +93,7 @@ def _literals(rules: Iterable[Any], own: Iterable[Any]) -> list[Any]:
     return known if len(known) <= _LITERALS else chance.sample(known, _LITERALS)
 
 
-def _places(reads: Iterable[str], bases: Sequence[Base]) -> set[str]:
+def _places(reads: Iterable[str], bases: Sequence[MutationEnvironment]) -> set[str]:
     """What may be missing of what is read; of arguments that are read as a whole, those that scenarios name."""
     found: set[str] = set()
     for read in reads:
@@ -108,9 +110,9 @@ def _places(reads: Iterable[str], bases: Sequence[Base]) -> set[str]:
 class _Looking(Struct, frozen=True):
     """One rule of one requirement, and the tree in which it is asked."""
 
-    tree: Tree
-    opa: Opa
-    found: Found
+    tree: StagedTree
+    opa: OpaCommand
+    found: RequirementDirectory
     rule: Rule
 
     def permitted(self, asked: Sequence[_Asked], *flags: str) -> set[int]:
@@ -146,17 +148,19 @@ class _Looking(Struct, frozen=True):
         finally:
             place.write_text(original, encoding="utf-8")
 
-    def opening(self, place: str, how: str) -> Opening:
+    def opening(self, place: str, how: str) -> FailOpenFinding:
         """The finding, at the first of the rules."""
         path = self._file()
         line = row(self.found.rules(self.rule)[0][1])
-        return Opening(self.tree.sources.origins.get(path, path), line, self.rule, place, how)
+        return FailOpenFinding(self.tree.sources.origins.get(path, path), line, self.rule, place, how)
 
     def _file(self) -> str:
         return self.found.rules(self.rule)[0][0].path
 
 
-def _at(looking: _Looking, place: str, bases: Sequence[Base], literals: Sequence[Any]) -> Iterator[Opening]:
+def _at(
+    looking: _Looking, place: str, bases: Sequence[MutationEnvironment], literals: Sequence[Any]
+) -> Iterator[FailOpenFinding]:
     """Yield where the rule is open at a place."""
     asked = list(_variants(place, bases, literals))
     permitted = looking.permitted(asked)
@@ -184,7 +188,7 @@ def _at(looking: _Looking, place: str, bases: Sequence[Base], literals: Sequence
             return
 
 
-def _variants(place: str, bases: Sequence[Base], literals: Sequence[Any]) -> Iterator[_Asked]:
+def _variants(place: str, bases: Sequence[MutationEnvironment], literals: Sequence[Any]) -> Iterator[_Asked]:
     """Yield every question with the place taken away, and with every value there."""
     values = (
         [_ABSENT, *_VALUES, *literals, *([each] for each in literals)] if is_untyped(place) else [_ABSENT, *literals]

@@ -8,11 +8,11 @@ from typing import Final
 from msgspec import to_builtins
 
 from gateway.artifact.json_types import is_object
-from gateway.authoring.mutation.question_matrix import Base
+from gateway.authoring.mutation.question_matrix import MutationEnvironment
 from gateway.authoring.mutation.questions import MOMENT
 from gateway.policy.build import Content
-from gateway.policy.rego.opa_cli import Opa
-from gateway.policy.rego.staged_tree import Tree
+from gateway.policy.rego.opa_cli import OpaCommand
+from gateway.policy.rego.staged_tree import StagedTree
 from gateway.policy.rules.stated_facts import stated_facts
 from gateway.policy.scenario_question import question
 from gateway.policy.scenarios import scenarios
@@ -20,7 +20,7 @@ from gateway.policy.scenarios import scenarios
 _FIXTURE: Final = "data.mcp.lib.fixture_test.bundle"
 
 
-def base_of(content: Content) -> Base:
+def base_of(content: Content) -> MutationEnvironment:
     """The base of an environment; its credentials are with those made up for scenarios."""
     told = scenarios(content.environment.scenarios_placed(), content.environment.agents_by_id(), MOMENT)
     index = dict(content.data["index"])
@@ -28,11 +28,11 @@ def base_of(content: Content) -> Base:
         index["credentials"] = {**index["credentials"], **each.acting.credentials}
     plain = [to_builtins(question(each.asked, each.acting, content.data)) for each in told]
     asked = [stated_facts(each, content.data) for each in plain]
-    return Base(content.environment.name, {**content.data, "index": index}, asked)
+    return MutationEnvironment(content.environment.name, {**content.data, "index": index}, asked)
 
 
-def fixture_of(tree: Tree, opa: Opa) -> list[Base]:
+def fixture_of(tree: StagedTree, opa: OpaCommand) -> list[MutationEnvironment]:
     """The policy that the tests of the stock library start from; nothing where the tree has none."""
     ran = opa.run("eval", "--format=raw", "--data=mcp", _FIXTURE, within=tree.root)
     data = ran.report()
-    return [Base("the fixture of the tests", data)] if ran.code == 0 and is_object(data) else []
+    return [MutationEnvironment("the fixture of the tests", data)] if ran.code == 0 and is_object(data) else []

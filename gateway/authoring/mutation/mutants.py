@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from gateway.artifact.json_types import is_array, is_object
 from gateway.authoring.mutation.operators import OPERATORS
-from gateway.authoring.mutation.rego_source import Source
+from gateway.authoring.mutation.rego_source import RegoText
 from gateway.policy.rego.rego_module import Module, walk
 
 _SHOWN: Final = 80
@@ -46,7 +46,7 @@ def mutants(module: Module, content: str) -> list[Mutant]:
     """Every mutant of a file, in the order of the file."""
     if module.is_test:
         return []
-    source = Source(content)
+    source = RegoText(content)
     found: dict[tuple[int, int, str], Mutant] = {}
     for node in walk(_code(module.rules)):
         for operator in OPERATORS:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from gateway.artifact.json_types import Json, is_array, is_object, objects
-from gateway.authoring.mutation.rego_source import Source, Span
+from gateway.authoring.mutation.rego_source import RegoText, Span
 from gateway.policy.rego.rego_ast import operator
 
 MOST_OF_A_SET: Final = 16
@@ -36,10 +36,10 @@ class Edit(Struct, frozen=True):
 
 
 Node = Mapping[str, Any]
-Operator = Callable[[Node, Source], Iterator[Edit]]
+Operator = Callable[[Node, RegoText], Iterator[Edit]]
 
 
-def _expression(node: Node, source: Source) -> Span | None:
+def _expression(node: Node, source: RegoText) -> Span | None:
     """The place of an expression that is written, declares nothing and replaces nothing by `with`."""
     if "index" not in node or "terms" not in node or "generated" in node or "with" in node:
         return None
@@ -47,14 +47,14 @@ def _expression(node: Node, source: Source) -> Span | None:
     return None if declares else source.span(node)
 
 
-def deleted(node: Node, source: Source) -> Iterator[Edit]:
+def deleted(node: Node, source: RegoText) -> Iterator[Edit]:
     """The expression asks nothing."""
     span = _expression(node, source)
     if span is not None:
         yield Edit(span, "true", "deletion")
 
 
-def negated(node: Node, source: Source) -> Iterator[Edit]:
+def negated(node: Node, source: RegoText) -> Iterator[Edit]:
     """The expression asks the opposite; `every` cannot."""
     span = _expression(node, source)
     if span is None or (is_object(node["terms"]) and "domain" in node["terms"]):
@@ -63,7 +63,7 @@ def negated(node: Node, source: Source) -> Iterator[Edit]:
     yield Edit(span, said.removeprefix("not ").lstrip() if node.get("negated") else f"not {said}", "negation")
 
 
-def silenced(node: Node, source: Source) -> Iterator[Edit]:
+def silenced(node: Node, source: RegoText) -> Iterator[Edit]:
     """The clause of a rule never holds; one without a body is not there."""
     body = objects(node.get("body"))
     if "head" not in node or not body:
@@ -78,28 +78,28 @@ def silenced(node: Node, source: Source) -> Iterator[Edit]:
         yield Edit(span, "false" if len(body) == 1 else f"false; {source.of(span)}", "clause")
 
 
-def swapped(node: Node, source: Source) -> Iterator[Edit]:
+def swapped(node: Node, source: RegoText) -> Iterator[Edit]:
     """The comparison is another one."""
     span = source.span(node) if node.get("type") == "ref" else None
     if span is not None:
         yield from (Edit(span, now, "comparison") for now in _SWAPS.get(source.of(span), ()))
 
 
-def shifted(node: Node, source: Source) -> Iterator[Edit]:
+def shifted(node: Node, source: RegoText) -> Iterator[Edit]:
     """The whole number is one more or one less."""
     span = source.span(node) if node.get("type") == "number" else None
     if span is not None and source.of(span).isdecimal():
         yield from (Edit(span, str(int(source.of(span)) + step), "number") for step in (-1, 1))
 
 
-def flipped(node: Node, source: Source) -> Iterator[Edit]:
+def flipped(node: Node, source: RegoText) -> Iterator[Edit]:
     """The truth value is the other one."""
     span = source.span(node) if node.get("type") == "boolean" else None
     if span is not None and source.of(span) in _OPPOSITE:
         yield Edit(span, _OPPOSITE[source.of(span)], "constant")
 
 
-def shortened(node: Node, source: Source) -> Iterator[Edit]:
+def shortened(node: Node, source: RegoText) -> Iterator[Edit]:
     """The literal set or array of words lacks one."""
     if node.get("type") not in {"set", "array"}:
         return
@@ -115,7 +115,7 @@ def shortened(node: Node, source: Source) -> Iterator[Edit]:
     yield from (Edit(source.with_comma(span), "", "element") for span in spans)
 
 
-def halved(node: Node, source: Source) -> Iterator[Edit]:
+def halved(node: Node, source: RegoText) -> Iterator[Edit]:
     """A union or an intersection has one of its sides only."""
     terms: list[Json] = objects(node.get("terms") or node.get("value")) if operator(node) in _OF_SETS else []
     whole = source.span(node)

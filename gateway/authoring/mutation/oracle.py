@@ -16,8 +16,8 @@ from gateway.artifact.emergency_bundle import ROOT
 from gateway.artifact.json_types import Json
 from gateway.artifact.manifest import ROOTS
 from gateway.authoring.mutation.alterations import Patch
-from gateway.authoring.mutation.question_matrix import Pair, Table
-from gateway.policy.rego.opa_cli import Opa
+from gateway.authoring.mutation.question_matrix import Pair, QuestionMatrix
+from gateway.policy.rego.opa_cli import OpaCommand
 
 ASKED: Final = "asked.rego"
 _WITH: Final = "\n\t\t".join(
@@ -59,7 +59,7 @@ _RUNS: Final = 60
 """How often OPA is asked of one mutant at most: whatever fails all of these refuses nearly everything."""
 
 
-class Answer(Struct, frozen=True):
+class OracleAnswer(Struct, frozen=True):
     """What OPA says to a question: outcomes (one, or it has no answer), refusing requirements, what a list shows."""
 
     outcomes: list[str] = []
@@ -77,7 +77,7 @@ class Answer(Struct, frozen=True):
         """True where nothing could be looser."""
         return self.rank == len(_OUTCOMES) - 1 and self.listed != [False]
 
-    def is_looser_than(self, other: "Answer") -> bool:
+    def is_looser_than(self, other: "OracleAnswer") -> bool:
         """True where this lets more pass, or shows more."""
         return self.rank > other.rank or (self.listed == [True] and other.listed != [True])
 
@@ -86,7 +86,7 @@ class Answer(Struct, frozen=True):
         return f"{_OUTCOMES[self.rank]}, {'' if self.listed == [True] else 'not '}listed"
 
 
-REFUSED: Final = Answer()
+REFUSED: Final = OracleAnswer()
 
 
 class Loosened(Struct, frozen=True):
@@ -95,8 +95,8 @@ class Loosened(Struct, frozen=True):
     environment: str
     patch: Patch
     question: Json
-    before: Answer
-    after: Answer
+    before: OracleAnswer
+    after: OracleAnswer
 
     def words(self) -> str:
         """The finding on one line, for a person."""
@@ -110,7 +110,7 @@ def _place(operation: Json) -> str:
     return f"{operation['op']} of {'/'.join(str(key) for key in operation['path'])}"
 
 
-def _telling(answers: Mapping[Pair, Answer]) -> Iterator[tuple[Pair, Answer]]:
+def _telling(answers: Mapping[Pair, OracleAnswer]) -> Iterator[tuple[Pair, OracleAnswer]]:
     """What one change could loosen: what one requirement refuses or holds, and few of what several do."""
     several = 0
     for pair, answer in answers.items():
@@ -124,7 +124,7 @@ def _telling(answers: Mapping[Pair, Answer]) -> Iterator[tuple[Pair, Answer]]:
 class Oracle:
     """The answers of the unmutated policy, to be compared with those of mutants."""
 
-    def __init__(self, opa: Opa, table: Table, root: Path) -> None:
+    def __init__(self, opa: OpaCommand, table: QuestionMatrix, root: Path) -> None:
         self._opa = opa
         self._table = table
         given = [{"base": policy.base, "patch": policy.patch} for policy in table.policies]
@@ -143,14 +143,14 @@ class Oracle:
                 return self._loosened(pair, alone[0])
         return None
 
-    def _loosened(self, pair: Pair, after: Answer) -> Loosened:
+    def _loosened(self, pair: Pair, after: OracleAnswer) -> Loosened:
         policy = self._table.policies[pair[0]]
         name = self._table.bases[policy.base].name
         return Loosened(name, policy.patch, self._table.questions[pair[1]], self.before[pair], after)
 
-    def _asked(self, pairs: Sequence[Pair], root: Path) -> dict[Pair, Answer]:
+    def _asked(self, pairs: Sequence[Pair], root: Path) -> dict[Pair, OracleAnswer]:
         """The answers to all; where an error ends an evaluation, its half is asked in halves again."""
-        found: dict[Pair, Answer] = {}
+        found: dict[Pair, OracleAnswer] = {}
         waiting: list[Sequence[Pair]] = [pairs]
         for _ in range(_RUNS):
             if not waiting:
@@ -163,13 +163,13 @@ class Oracle:
                 waiting += [part[: len(part) // 2], part[len(part) // 2 :]]
         return {pair: found.get(pair, REFUSED) for pair in pairs}
 
-    def _evaluated(self, pairs: Sequence[Pair], root: Path, *flags: str) -> list[Answer] | None:
+    def _evaluated(self, pairs: Sequence[Pair], root: Path, *flags: str) -> list[OracleAnswer] | None:
         (root / ASKED).write_text(_QUERY, encoding="utf-8")
         given = msgspec.json.encode({"table": msgspec.Raw(self._given), "pairs": pairs})
         common = ("--format=raw", "--stdin-input", f"--data={ASKED}", "--data=mcp", "--ignore=*_test.rego")
         ran = self._opa.run("eval", *common, *flags, "data.asked.answers", within=root, stdin=given)
         try:
-            told = msgspec.convert(ran.report(), list[Answer])
+            told = msgspec.convert(ran.report(), list[OracleAnswer])
         except msgspec.ValidationError:
             return None
         return told if ran.code == 0 and len(told) == len(pairs) else None

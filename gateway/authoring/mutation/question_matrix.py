@@ -35,7 +35,7 @@ T = TypeVar("T")
 _SEALED: Final = ("environment", "required", "enforcement", "catalog", "agents", "rules", "own")
 
 
-class Base(Struct, frozen=True):
+class MutationEnvironment(Struct, frozen=True):
     """The data of one environment, and the questions that its own scenarios ask."""
 
     name: str
@@ -43,7 +43,7 @@ class Base(Struct, frozen=True):
     asked: Sequence[Json] = ()
 
 
-class Policy(Struct, frozen=True):
+class PatchedPolicy(Struct, frozen=True):
     """The data of a base (by number) under a patch."""
 
     base: int
@@ -54,21 +54,21 @@ Pair = tuple[int, int]
 """The number of a policy and the number of a question that is asked under it."""
 
 
-class Table(Struct, frozen=True):
+class QuestionMatrix(Struct, frozen=True):
     """Bases, policies and questions by number, and which question is asked under which policy."""
 
-    bases: tuple[Base, ...]
-    policies: tuple[Policy, ...]
+    bases: tuple[MutationEnvironment, ...]
+    policies: tuple[PatchedPolicy, ...]
     questions: tuple[Json, ...]
     pairs: tuple[Pair, ...]
 
 
-def table(bases: Sequence[Base], seed: int) -> Table:
+def table(bases: Sequence[MutationEnvironment], seed: int) -> QuestionMatrix:
     """The table over these environments, each with an equal share."""
-    policies: list[Policy] = []
+    policies: list[PatchedPolicy] = []
     asked: list[Json] = []
     pairs: list[Pair] = []
-    known = [Base(base.name, {**base.data, **document(())}, base.asked) for base in bases]
+    known = [MutationEnvironment(base.name, {**base.data, **document(())}, base.asked) for base in bases]
     for number, base in enumerate(known):
         chance = random.Random(seed)  # noqa: S311 - a fixed sample, no secret
         plain = [*base.asked, *_some(questions(base.data), BASE // len(bases), chance)]
@@ -76,15 +76,15 @@ def table(bases: Sequence[Base], seed: int) -> Table:
         first = len(asked)
         asked += [*plain, *_some(changed, ALTERED // len(bases), chance)]
         pairs += [(len(policies), question) for question in range(first, len(asked))]
-        policies.append(Policy(number, ()))
+        policies.append(PatchedPolicy(number, ()))
         for patch in _policies(base.data, POLICIES // len(bases), chance):
             under = [
                 *_some(range(first, first + len(plain)), EACH - 2, chance),
                 *_some(range(first, len(asked)), 2, chance),
             ]
             pairs += [(len(policies), question) for question in under]
-            policies.append(Policy(number, patch))
-    return Table(tuple(known), tuple(policies), tuple(asked), tuple(pairs))
+            policies.append(PatchedPolicy(number, patch))
+    return QuestionMatrix(tuple(known), tuple(policies), tuple(asked), tuple(pairs))
 
 
 def _some(every: Iterable[T], most: int, chance: random.Random) -> list[T]:

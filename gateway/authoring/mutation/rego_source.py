@@ -18,7 +18,7 @@ class Span(Struct, frozen=True, order=True):
     end: int
 
 
-class Source:
+class RegoText:
     """A file's text with its lines counted."""
 
     def __init__(self, content: str) -> None:

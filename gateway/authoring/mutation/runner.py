@@ -17,16 +17,16 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.authoring.mutation.absence import Opening, openings
+from gateway.authoring.mutation.absence import FailOpenFinding, openings
 from gateway.authoring.mutation.environments import fixture_of
 from gateway.authoring.mutation.mutants import Mutant, mutants
 from gateway.authoring.mutation.oracle import Loosened, Oracle
-from gateway.authoring.mutation.question_matrix import Base, table
-from gateway.authoring.mutation.worktrees import Bench, Verdict, tests_of
-from gateway.policy.rego.opa_cli import Opa
-from gateway.policy.rego.overlay import Sources, lay
+from gateway.authoring.mutation.question_matrix import MutationEnvironment, table
+from gateway.authoring.mutation.worktrees import Verdict, Worktrees, tests_of
+from gateway.policy.rego.opa_cli import OpaCommand
+from gateway.policy.rego.overlay import StagedSources, lay
 from gateway.policy.rego.rego_module import Parser
-from gateway.policy.rego.staged_tree import Tree, judged, written
+from gateway.policy.rego.staged_tree import StagedTree, judged, written
 from gateway.policy.sources.problem import Problem
 
 SEED: Final = 4
@@ -43,7 +43,7 @@ class Survivor(Struct, frozen=True):
     loosened: Loosened | None
 
 
-class Report(Struct, frozen=True, kw_only=True):
+class MutationReport(Struct, frozen=True, kw_only=True):
     """What became of the mutants; `unbuildable` ones could never be enforced and count for nothing."""
 
     mutants: int
@@ -51,7 +51,7 @@ class Report(Struct, frozen=True, kw_only=True):
     killed: int
     survivors: tuple[Survivor, ...]
     questions: int
-    openings: tuple[Opening, ...] = ()
+    openings: tuple[FailOpenFinding, ...] = ()
     """Where own requirements permit more if something is missing or of another type."""
 
     @property
@@ -60,18 +60,18 @@ class Report(Struct, frozen=True, kw_only=True):
         return tuple(each for each in self.survivors if each.loosened is not None)
 
 
-class Hunt(Struct, frozen=True, kw_only=True):
+class MutationRun(Struct, frozen=True, kw_only=True):
     """What is mutated: files whose path contains `only`; all of their mutants, or a fixed sample of so many."""
 
-    opa: Opa
+    opa: OpaCommand
     policy: Path
     stock: Path
-    bases: Sequence[Base]
+    bases: Sequence[MutationEnvironment]
     jobs: int
     only: str = ""
     sample: int = 0
 
-    def run(self, told: Told) -> Report | list[Problem]:
+    def run(self, told: Told) -> MutationReport | list[Problem]:
         """The report, or what keeps the sources from being mutated."""
         sources, problems = lay(self.policy, self.stock)
         if problems:
@@ -81,11 +81,11 @@ class Hunt(Struct, frozen=True, kw_only=True):
             problems = [problem for tree in trees for problem in self._prepared(tree)]
             return sorted(set(problems)) or self._hunted(trees, told)
 
-    def _prepared(self, tree: Tree) -> list[Problem]:
+    def _prepared(self, tree: StagedTree) -> list[Problem]:
         """Own requirements are combined with the stock's; the stock library has its combiner checked in."""
         return [] if tree.sources.is_stock else judged(tree, self.opa, Parser(self.opa))[0]
 
-    def _hunted(self, trees: Sequence[Tree], told: Told) -> Report | list[Problem]:
+    def _hunted(self, trees: Sequence[StagedTree], told: Told) -> MutationReport | list[Problem]:
         tests = tests_of(trees[0], self.opa)
         if isinstance(tests, list):
             return tests
@@ -93,9 +93,9 @@ class Hunt(Struct, frozen=True, kw_only=True):
         fixture = fixture_of(trees[0], self.opa) if trees[0].sources.is_stock else []
         asked = table([*fixture, *self.bases], SEED)
         oracle = Oracle(self.opa, asked, trees[0].root)
-        free: SimpleQueue[Bench] = SimpleQueue()
+        free: SimpleQueue[Worktrees] = SimpleQueue()
         for tree in trees:
-            free.put(Bench(tree, self.opa, tests))
+            free.put(Worktrees(tree, self.opa, tests))
         results: list[Judged] = []
         with ThreadPoolExecutor(len(trees)) as pool:
             for judgment in pool.map(partial(_judged, free, oracle), chosen):
@@ -104,7 +104,7 @@ class Hunt(Struct, frozen=True, kw_only=True):
         opened = () if trees[0].sources.is_stock else openings(trees[0], self.opa, self.bases, self.only)
         return replace(_report(results, trees[0].sources, len(asked.pairs)), openings=tuple(opened))
 
-    def _chosen(self, tree: Tree) -> list[Mutant]:
+    def _chosen(self, tree: StagedTree) -> list[Mutant]:
         sources = tree.sources
         files = sources.files if sources.is_stock else {path: sources.files[path] for path in sources.own}
         modules, _ = Parser(self.opa).parse(
@@ -116,7 +116,7 @@ class Hunt(Struct, frozen=True, kw_only=True):
         return sorted(random.Random(SEED).sample(found, self.sample))  # noqa: S311 - a fixed sample, no secret
 
 
-def _judged(free: SimpleQueue[Bench], oracle: Oracle, mutant: Mutant) -> Judged:
+def _judged(free: SimpleQueue[Worktrees], oracle: Oracle, mutant: Mutant) -> Judged:
     bench = free.get()
     try:
         bench.lay(mutant)
@@ -127,14 +127,14 @@ def _judged(free: SimpleQueue[Bench], oracle: Oracle, mutant: Mutant) -> Judged:
         free.put(bench)
 
 
-def _report(results: Sequence[Judged], sources: Sources, questions: int) -> Report:
+def _report(results: Sequence[Judged], sources: StagedSources, questions: int) -> MutationReport:
     verdicts = [verdict for _, verdict, _ in results]
     survivors = [
         Survivor(replace(mutant, path=sources.origins.get(mutant.path, mutant.path)), loosened)
         for mutant, verdict, loosened in results
         if verdict == "survived"
     ]
-    return Report(
+    return MutationReport(
         mutants=len(results) - verdicts.count("unbuildable"),
         unbuildable=verdicts.count("unbuildable"),
         killed=verdicts.count("killed"),

@@ -16,9 +16,9 @@ from msgspec import Struct
 from gateway.authoring.mutation.mutants import Mutant
 from gateway.policy.rego.impossible_literals import impossible
 from gateway.policy.rego.lint_requirements import unguarded
-from gateway.policy.rego.opa_cli import Opa, Ran, complaints
+from gateway.policy.rego.opa_cli import OpaCommand, OpaRun, complaints
 from gateway.policy.rego.rego_module import Parser
-from gateway.policy.rego.staged_tree import Tree
+from gateway.policy.rego.staged_tree import StagedTree
 from gateway.policy.sources.problem import Problem
 
 Verdict = Literal["killed", "unbuildable", "survived"]
@@ -71,7 +71,7 @@ def _alternatives(names: Iterable[str], end: str) -> str:
     return f"^(?:{'|'.join(re.escape(name) for name in names)}){end}"
 
 
-def tests_of(tree: Tree, opa: Opa) -> Judges | list[Problem]:
+def tests_of(tree: StagedTree, opa: OpaCommand) -> Judges | list[Problem]:
     """The tests of an unmutated tree; a problem where they do not all pass."""
     chosen = tree.testing()
     if chosen is None:
@@ -90,10 +90,10 @@ def tests_of(tree: Tree, opa: Opa) -> Judges | list[Problem]:
     return Judges(sorted(spent.keys() - slow), sorted(slow))
 
 
-class Bench:
+class Worktrees:
     """One worker's tree."""
 
-    def __init__(self, tree: Tree, opa: Opa, tests: Judges) -> None:
+    def __init__(self, tree: StagedTree, opa: OpaCommand, tests: Judges) -> None:
         self.root = tree.root
         self._tree = tree
         self._opa = opa
@@ -135,7 +135,7 @@ class Bench:
         (self.root / mutant.path).write_text(content, encoding="utf-8")
 
 
-def _failing(ran: Ran) -> list[str]:
+def _failing(ran: OpaRun) -> list[str]:
     try:
         cases = msgspec.convert(ran.report(), list[_Case])
     except msgspec.ValidationError:

@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from gateway.cli.lazy_commands import Loading
+from gateway.cli.lazy_commands import LazyGroup
 
 # In the order in which a bundle meets them.
 COMMANDS: Final = {
@@ -26,7 +26,7 @@ COMMANDS: Final = {
 
 @click.command(
     "bundle",
-    cls=Loading,
+    cls=LazyGroup,
     package="gateway.cli.bundle",
     table=COMMANDS,
     short_help="Policy bundles: build, sign, verify, inspect, diff; fetch, publish, history, rollback.",

@@ -18,7 +18,7 @@ from gateway.cli.bundle.checkout import Checkout, checkout, sources
 from gateway.cli.bundle.files import put
 from gateway.cli.live_decisions import escaped
 from gateway.cli.locate_opa import opa_found, remembered
-from gateway.policy.build import Builder, Content, PolicySource, Terms, issued
+from gateway.policy.build import Builder, BuildStamp, Content, PolicySource, issued
 from gateway.policy.sources.problem import Problems, refusal
 
 DAYS: Final = 90
@@ -92,7 +92,7 @@ def command(environment: str, policy: Path, built: int, output: Path, **numbers:
         raise click.ClickException("The policy was changed while it was built. Build it again.")
     origin = checkout(policy, environment, read)
     _tell(origin)
-    terms = Terms(
+    terms = BuildStamp(
         seq=numbers["sequence"] or built,
         built=built,
         days=numbers["not_after_days"],

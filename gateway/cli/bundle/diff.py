@@ -13,7 +13,7 @@ from typing import Final
 import click
 import msgspec
 
-from gateway.artifact.artifact import Artefact
+from gateway.artifact.artifact import Artifact
 from gateway.authoring.difference import Change, Effect, differences
 from gateway.cli.bundle.files import artefact_in
 from gateway.cli.live_decisions import colored, escaped
@@ -60,7 +60,7 @@ def command(old: Path, new: Path, *, as_json: bool, markdown: bool, fail_on_loos
         raise SystemExit(1)
 
 
-def _text(old: Artefact, new: Artefact, found: Sequence[Change]) -> Iterator[str]:
+def _text(old: Artifact, new: Artifact, found: Sequence[Change]) -> Iterator[str]:
     color = colored(sys.stdout)
     yield f"{old.revision} -> {new.revision}"
     for change in found:
@@ -70,7 +70,7 @@ def _text(old: Artefact, new: Artefact, found: Sequence[Change]) -> Iterator[str
     yield _counted(found)
 
 
-def _markdown(old: Artefact, new: Artefact, found: Sequence[Change]) -> Iterator[str]:
+def _markdown(old: Artifact, new: Artifact, found: Sequence[Change]) -> Iterator[str]:
     yield f"**{old.revision} → {new.revision}**: {_counted(found)}"
     for effect, mark in _MARKS.items():
         some = [change for change in found if change.effect == effect]

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from gateway.artifact.artifact import Artefact
+from gateway.artifact.artifact import Artifact
 from gateway.artifact.signature_checks import unsigned_by
 from gateway.cli.bundle.files import put
 from gateway.cli.publishing.hub_options import token_option, verification_option, verifying_keys
@@ -49,7 +49,7 @@ def command(wanted: str, output: Path, *, force: bool, **options: Any) -> None:
     _told(artefact, output, verified=bool(keys))
 
 
-def _told(artefact: Artefact, output: Path, *, verified: bool) -> None:
+def _told(artefact: Artifact, output: Path, *, verified: bool) -> None:
     said = "its signature is good" if verified else "its signature was not looked at (--verification-key)"
     click.echo(f"wrote {output} with {artefact.digest}; {said}", err=True)
     click.echo(artefact.revision)

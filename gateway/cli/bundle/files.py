@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
-from gateway.artifact.artifact import MOST_BYTES, Artefact, read_artefact
+from gateway.artifact.artifact import MOST_BYTES, Artifact, read_artefact
 from gateway.artifact.rejection import Rejected
 
 
-def artefact_in(place: Path) -> Artefact:
+def artefact_in(place: Path) -> Artifact:
     """The artefact of a file; ends the command where there is none."""
     try:
         with place.open("rb") as file:

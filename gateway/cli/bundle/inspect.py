@@ -10,7 +10,7 @@ from typing import Final
 import click
 import msgspec
 
-from gateway.artifact.inspection import Inspected, inspected
+from gateway.artifact.inspection import BundleInspection, inspected
 from gateway.artifact.manifest import moment_of
 from gateway.cli.bundle.files import artefact_in
 from gateway.cli.live_decisions import escaped
@@ -39,7 +39,7 @@ def command(file: Path, *, as_json: bool) -> None:
         click.echo(f"{name:14}{escaped(value)}")
 
 
-def _rows(found: Inspected) -> dict[str, str]:
+def _rows(found: BundleInspection) -> dict[str, str]:
     said = found.metadata
     use = f", for the use {found.scope}" if found.scope else ""
     return {

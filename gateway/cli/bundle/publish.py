@@ -12,9 +12,9 @@ from typing import Any
 import click
 from msgspec import Struct
 
-from gateway.artifact.artifact import Artefact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artefact
 from gateway.artifact.rejection import Rejected
-from gateway.cli.publishing.hub_client import Remote
+from gateway.cli.publishing.hub_client import HubClient
 from gateway.cli.publishing.hub_options import (
     because_option,
     channel_option,
@@ -23,8 +23,8 @@ from gateway.cli.publishing.hub_options import (
     verifying_keys,
     wait_options,
 )
-from gateway.cli.publishing.publish_target import Known, Place
-from gateway.cli.publishing.rollout_barrier import Barrier, waited
+from gateway.cli.publishing.publish_target import PublishedChannels, PublishTarget
+from gateway.cli.publishing.rollout_barrier import RolloutBarrier, waited
 from gateway.hub.channel_pointer import Mark, Pointer, content_of
 
 
@@ -76,15 +76,15 @@ def publication(options: Mapping[str, Any]) -> Publication:
     )
 
 
-def opened(options: Mapping[str, Any], *, new: bool = False) -> Place:
+def opened(options: Mapping[str, Any], *, new: bool = False) -> PublishTarget:
     """The place that the options name, begun there with `new`; ends the command where nobody can be waited for."""
     place = place_of(options["to"], options["token_file"], verifying_keys(options["verification_keys"]), new=new)
-    if options["wait"] and not isinstance(place, Remote):
+    if options["wait"] and not isinstance(place, HubClient):
         raise click.UsageError("A directory knows no gateways: --wait needs a hub.")
     return place
 
 
-def _refuse_what_was_taken_back(place: Place, content: bytes, in_force: Pointer | None) -> None:
+def _refuse_what_was_taken_back(place: PublishTarget, content: bytes, in_force: Pointer | None) -> None:
     artefact = read_artefact(content)
     if in_force is None or isinstance(artefact, Rejected):
         return  # what is wrong with it, the place says
@@ -96,13 +96,13 @@ def _refuse_what_was_taken_back(place: Place, content: bytes, in_force: Pointer 
         )
 
 
-def taken_back(place: Place, mark: Mark) -> str:
+def taken_back(place: PublishTarget, mark: Mark) -> str:
     """The revision that this artefact reverts; empty where it is no rollback."""
     artefact = read_artefact(place.content(mark.digest))
-    return artefact.manifest.metadata.reverts if isinstance(artefact, Artefact) else ""
+    return artefact.manifest.metadata.reverts if isinstance(artefact, Artifact) else ""
 
 
-def published(place: Place, content: bytes, wanted: Publication, known: Known) -> None:
+def published(place: PublishTarget, content: bytes, wanted: Publication, known: PublishedChannels) -> None:
     """Upload, point where the channel is still what was `known`, and settle."""
     before = known.channels.get(wanted.channel)
     mark = place.upload(content)
@@ -110,13 +110,13 @@ def published(place: Place, content: bytes, wanted: Publication, known: Known) -
     settled(place, place.point(wanted.channel, mark.digest, because=wanted.because, expected=expected), wanted)
 
 
-def settled(place: Place, pointer: Pointer, wanted: Publication) -> None:
+def settled(place: PublishTarget, pointer: Pointer, wanted: Publication) -> None:
     """Print the revision, and wait where that is wanted; ends the command where that was in vain."""
     click.echo(f"{pointer.channel} points to {pointer.revision} since {pointer.since}", err=True)
     click.echo(pointer.revision)
-    if wanted.wait_s is None or not isinstance(place, Remote):
+    if wanted.wait_s is None or not isinstance(place, HubClient):
         return
-    barrier = Barrier(
+    barrier = RolloutBarrier(
         revision=pointer.revision, channel=pointer.channel, deadline_s=wanted.wait_s, at_least=wanted.at_least
     )
     if not waited(place, barrier):

@@ -13,7 +13,7 @@ import click
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.artifact.artifact import MANIFEST, Artefact, read_artefact
+from gateway.artifact.artifact import MANIFEST, Artifact, read_artefact
 from gateway.artifact.manifest import rfc3339
 from gateway.artifact.pack import Packed, pack
 from gateway.artifact.rejection import Rejected
@@ -28,7 +28,7 @@ from gateway.cli.publishing.hub_options import (
     verifying_keys,
     wait_options,
 )
-from gateway.cli.publishing.publish_target import Known, Place
+from gateway.cli.publishing.publish_target import PublishedChannels, PublishTarget
 from gateway.hub.channel_pointer import Mark, Move, Pointer, content_of
 
 LIFETIME_S: Final = 90 * 86_400
@@ -38,7 +38,7 @@ HISTORY: Final = 1000
 class Reissue(Struct, frozen=True, kw_only=True):
     """What is packed again: the old artefact, the number above which it goes, the revision that it takes back."""
 
-    old: Artefact
+    old: Artifact
     above: int
     reverts: str
     unix_s: float
@@ -77,7 +77,7 @@ def command(revision: str, **options: Any) -> None:
     published(place, reissued(old, known, in_force, key), wanted, known)
 
 
-def reissued(old: Artefact, known: Known, in_force: Pointer, key: SigningKey) -> bytes:
+def reissued(old: Artifact, known: PublishedChannels, in_force: Pointer, key: SigningKey) -> bytes:
     """The old content as a bundle that takes back what is in force; says so."""
     top = known.highest.get(in_force.environment, in_force.mark)
     packed = repacked(Reissue(old=old, above=top.seq, reverts=in_force.revision, unix_s=time.time()), key)
@@ -85,7 +85,7 @@ def reissued(old: Artefact, known: Known, in_force: Pointer, key: SigningKey) ->
     return packed.content
 
 
-def trusted_artefact(place: Place, wanted: Mark, keys: Sequence[VerifyingKey]) -> Artefact:
+def trusted_artefact(place: PublishTarget, wanted: Mark, keys: Sequence[VerifyingKey]) -> Artifact:
     """The artefact; ends the command where it is not what it is said to be, or not signed by one of the keys."""
     artefact = read_artefact(place.content(wanted.digest))
     wrong = artefact if isinstance(artefact, Rejected) else unsigned_by(artefact, keys)
@@ -111,7 +111,7 @@ def repacked(reissue: Reissue, key: SigningKey) -> Packed:
     return pack(files, metadata, key=key, roots=old.manifest.roots)
 
 
-def before(place: Place, in_force: Pointer, revision: str) -> Mark:
+def before(place: PublishTarget, in_force: Pointer, revision: str) -> Mark:
     """The artefact whose content is wanted: that of the revision, or the last one with another than is in force."""
     moves = place.history(in_force.channel, HISTORY)
     if revision:
@@ -130,7 +130,7 @@ def before(place: Place, in_force: Pointer, revision: str) -> Mark:
     )
 
 
-def _other(place: Place, in_force: Pointer, moves: Sequence[Move]) -> Mark | None:
+def _other(place: PublishTarget, in_force: Pointer, moves: Sequence[Move]) -> Mark | None:
     """The last artefact with another content: content that was published again is no way back.
 
     None where there is none, and where this content is itself a way back: before it was what somebody took back.

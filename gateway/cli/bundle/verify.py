@@ -10,16 +10,16 @@ from typing import Any, Final
 import click
 
 from gateway.admission.policy_input import SCHEMA as INPUT_SCHEMA
-from gateway.artifact.artifact import Artefact
-from gateway.artifact.signature_checks import Standing, VerifyingKey, read_verifying_key
+from gateway.artifact.artifact import Artifact
+from gateway.artifact.signature_checks import EnforcementContext, VerifyingKey, read_verifying_key
 from gateway.cli.bundle.files import artefact_in
 from gateway.cli.locate_opa import opa_found
 from gateway.library import library
 from gateway.policy.golden import read_golden
-from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.rego.opa_cli import OpaCommand
 from gateway.policy.sources.document import Document
 from gateway.policy.unpacked_tests import read_tests
-from gateway.policy.verify_artifact import Proof
+from gateway.policy.verify_artifact import ArtifactProof
 from gateway.version import VERSION
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -58,8 +58,8 @@ def command(file: Path, keys: tuple[Path, ...], policy: Path, *, without_tests: 
     and the scenarios of --golden, decided by it.
     """
     artefact = artefact_in(file)
-    proof = Proof(
-        opa=Opa(opa_found()),
+    proof = ArtifactProof(
+        opa=OpaCommand(opa_found()),
         keys=tuple(_key(place) for place in keys),
         standing=_standing(artefact, held["environment"], held["above"]),
         library=library(),
@@ -77,8 +77,8 @@ def command(file: Path, keys: tuple[Path, ...], policy: Path, *, without_tests: 
         raise SystemExit(1)
 
 
-def _standing(artefact: Artefact, environment: str | None, above: int) -> Standing:
-    return Standing(
+def _standing(artefact: Artifact, environment: str | None, above: int) -> EnforcementContext:
+    return EnforcementContext(
         environment=environment or artefact.manifest.metadata.environment,
         highest_seq=above + 1 if above else 0,
         unix_ns=time.time_ns(),

@@ -18,7 +18,7 @@ from ruamel.yaml.error import YAMLError
 from gateway.cli.agent_files import write
 from gateway.cli.catalog.credential_options import connection_options, secret_from, surveyed
 from gateway.cli.catalog.difference import DRIFT, differences
-from gateway.cli.catalog.document import About, entry, read, renew, written
+from gateway.cli.catalog.document import EntryHeader, entry, read, renew, written
 from gateway.cli.catalog.entries import entries as entries_of
 from gateway.cli.catalog.instructions import changed_lines, instructions_difference, pin_instructions
 from gateway.cli.catalog.report import difference_json, difference_lines, failed_lines, left_out_lines, unheld_lines
@@ -79,7 +79,7 @@ def imported(url: str, server: str, owner: str | None, output: Path | None, **op
         pin_instructions(document, found.instructions)
         unheld = renew(document, things)
     else:
-        about = About(
+        about = EntryHeader(
             server=server,
             url=url,
             owner=owner or _own_address(),

@@ -13,7 +13,7 @@ from gateway.admission.decision import Credential
 from gateway.cli.catalog.http_exchange import Unreachable
 from gateway.cli.catalog.survey import Survey, survey
 from gateway.pipeline.ports import UpstreamFailure
-from gateway.secrets import Secret, Secrets, load
+from gateway.secrets import Secret, SecretStore, load
 
 Command = Callable[..., Any]
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -52,7 +52,7 @@ def secret_from(
         return found
     if credential is None or secrets is None:
         return None
-    header = Secrets(secrets).header(Credential(name=credential, per="shared"), server="", subject="")
+    header = SecretStore(secrets).header(Credential(name=credential, per="shared"), server="", subject="")
     if isinstance(header, UpstreamFailure):
         raise click.ClickException(f"{secrets}: {header.detail}")
     return header

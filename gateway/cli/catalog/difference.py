@@ -12,14 +12,14 @@ from msgspec import Struct
 
 from gateway.admission.definition_text import changed_lines, reviewed_changes
 from gateway.admission.digests import drift, grouped, stated
-from gateway.cli.catalog.server_listing import SECTIONS, Listed
+from gateway.cli.catalog.server_listing import SECTIONS, ServerItem
 from gateway.protocol.json_values import as_object
 
 State = Literal["unchanged", "unpinned", "drifted", "added", "removed"]
 DRIFT: Final = frozenset({"drifted", "added", "removed"})
 
 
-class Difference(Struct, frozen=True, kw_only=True):
+class PinDifference(Struct, frozen=True, kw_only=True):
     """One target, or the instructions, and how it stands to its pin."""
 
     section: str
@@ -34,12 +34,14 @@ class Difference(Struct, frozen=True, kw_only=True):
     """The words that changed, line by line, without invisible characters."""
 
 
-def differences(entry: Mapping[str, Any], things: Sequence[Listed], unread: Container[str] = ()) -> list[Difference]:
+def differences(
+    entry: Mapping[str, Any], things: Sequence[ServerItem], unread: Container[str] = ()
+) -> list[PinDifference]:
     """Return every target of the catalog and of the server, in the order tools, prompts, resources.
 
     `unread` are the methods of lists that could not be read.
     """
-    found: list[Difference] = []
+    found: list[PinDifference] = []
     for section in dict.fromkeys(SECTIONS.values()):
         known = as_object(entry.get(section)) or {}
         shown = {one.key: one for one in things if one.section == section}
@@ -49,7 +51,7 @@ def differences(entry: Mapping[str, Any], things: Sequence[Listed], unread: Cont
             for key, target in known.items()
             if key not in shown and (key[-1:] != "*" or "pin" in target) and _list_of(section, key) not in unread
         ]
-        found += [Difference(section=section, key=key, state="removed", classes=("removed",)) for key in gone]
+        found += [PinDifference(section=section, key=key, state="removed", classes=("removed",)) for key in gone]
     return found
 
 
@@ -58,19 +60,19 @@ def _list_of(section: str, key: str) -> str:
     return "resources/templates/list" if section == "resources" and key.endswith("*") else f"{section}/list"
 
 
-def _compared(one: Listed, target: Mapping[str, Any] | None) -> Difference:
+def _compared(one: ServerItem, target: Mapping[str, Any] | None) -> PinDifference:
     if target is None:
         lines = tuple(changed_lines({}, grouped(one.item)))
-        return Difference(section=one.section, key=one.key, state="added", classes=("added",), lines=lines)
+        return PinDifference(section=one.section, key=one.key, state="added", classes=("added",), lines=lines)
     pin = as_object(target.get("pin"))
     if pin is None:
-        return Difference(section=one.section, key=one.key, state="unpinned")
+        return PinDifference(section=one.section, key=one.key, state="unpinned")
     known, listed = as_object(pin.get("parts")) or {}, one.definition.parts
     pinned, shown = stated(known), stated(listed)
     if pin.get("sha256") == one.definition.sha256 or (pinned == shown and known != listed):
-        return Difference(section=one.section, key=one.key, state="unchanged")
+        return PinDifference(section=one.section, key=one.key, state="unchanged")
     parts = sorted(name for name in pinned.keys() | shown.keys() if pinned.get(name) != shown.get(name))
-    return Difference(
+    return PinDifference(
         section=one.section,
         key=one.key,
         state="drifted",

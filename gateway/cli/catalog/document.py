@@ -17,7 +17,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString as Quoted
 from gateway.admission.digests import grouped
 from gateway.admission.policy_input import Definition
 from gateway.cli.catalog.reviewed_text import review_yaml, reviewed_parts, yaml_text
-from gateway.cli.catalog.server_listing import Listed
+from gateway.cli.catalog.server_listing import ServerItem
 from gateway.cli.catalog.suggestion import Suggestion, suggestion
 from gateway.cli.live_decisions import escaped
 from gateway.policy.sources.document import MAX_BYTES
@@ -29,7 +29,7 @@ _SHOWN: Final = 10
 _SECTIONS: Final = ("tools", "prompts", "resources")
 
 
-class About(Struct, frozen=True, kw_only=True):
+class EntryHeader(Struct, frozen=True, kw_only=True):
     """What a catalog entry says that a server cannot say."""
 
     server: str
@@ -40,7 +40,7 @@ class About(Struct, frozen=True, kw_only=True):
     per: str = "shared"
 
 
-def entry(about: About, things: Sequence[Listed]) -> Any:
+def entry(about: EntryHeader, things: Sequence[ServerItem]) -> Any:
     """Return a new catalog entry, as ruamel.yaml writes it."""
     made: Any = CommentedMap(
         {"server": yaml_text(about.server), "url": yaml_text(about.url), "owner": yaml_text(about.owner)}
@@ -54,7 +54,7 @@ def entry(about: About, things: Sequence[Listed]) -> Any:
     return made
 
 
-def renew(document: Any, things: Sequence[Listed]) -> list[str]:
+def renew(document: Any, things: Sequence[ServerItem]) -> list[str]:
     """Bring an entry up to what the server lists: new targets with a suggestion, the pins and reviewed words of all.
 
     Returns what of the words a catalog cannot hold, in words.
@@ -79,9 +79,9 @@ def renew(document: Any, things: Sequence[Listed]) -> list[str]:
     return [*left_out, *([_without_words(removed)] if removed else [])]
 
 
-def _too_long(things: Sequence[Listed]) -> list[Listed]:
+def _too_long(things: Sequence[ServerItem]) -> list[ServerItem]:
     """Return those whose words cannot be in the entry because shorter ones fill it twice; the longest first."""
-    filled, too_long = 0, list[Listed]()
+    filled, too_long = 0, list[ServerItem]()
     sized = ((len(json.dumps(one.item, ensure_ascii=False)), one) for one in things)
     for size, one in sorted(sized, key=itemgetter(0)):
         filled += size
@@ -136,7 +136,7 @@ def read(text: str) -> Any:
     return review_yaml().load(text)
 
 
-def _add(targets: Any, one: Listed, *, believe_annotations: bool) -> None:
+def _add(targets: Any, one: ServerItem, *, believe_annotations: bool) -> None:
     found = Suggestion("read", f"{one.section} are read")
     if one.section == "tools":
         found = suggestion(one.item, believe_annotations=believe_annotations)

@@ -12,7 +12,7 @@ import click
 from gateway.policy.checking import environments
 from gateway.policy.sources.document import Document, read_document
 from gateway.policy.sources.environment import list_environment
-from gateway.policy.sources.source_files import Listed, Listing, SourceFile, list_files
+from gateway.policy.sources.source_files import DirectoryListing, DirectoryToList, SourceFile, list_files
 from gateway.protocol.json_values import as_object
 
 
@@ -35,14 +35,14 @@ def _files(path: Path) -> list[Path]:
     for place, above in ((here, ""), (here.parent, f"{here.name}/")):
         if place.parent.name == "bundles" and (not above or here.name == "catalog"):
             return _of_environment(place.parent.parent, place.name, above or "catalog/")
-    return _places(list_files(Listed(root=here, shown=str(path), within=here)), "")
+    return _places(list_files(DirectoryToList(root=here, shown=str(path), within=here)), "")
 
 
 def _of_environment(policy: Path, name: str, below: str) -> list[Path]:
     return _places(list_environment(policy, name), below)
 
 
-def _places(listing: Listing, below: str) -> list[Path]:
+def _places(listing: DirectoryListing, below: str) -> list[Path]:
     if listing.problems:
         raise click.ClickException("\n".join(map(str, listing.problems)))
     return [file.place for file in _yaml(listing.files) if file.path.startswith(below)]

@@ -18,7 +18,7 @@ from gateway.cli.live_decisions import escaped
 from gateway.protocol.json_values import as_list, as_object
 from gateway.protocol.malformed import Malformed
 from gateway.protocol.message import Response, read_reply
-from gateway.protocol.sse import Reader, TooLarge
+from gateway.protocol.sse import SseEventTooLarge, SseReader
 
 LARGEST: Final = 64 * 1024 * 1024
 """Bytes of one answer."""
@@ -32,11 +32,11 @@ class Unreachable(Exception):  # noqa: N818 - it is the answer to asking
     """Why there is no answer, and what to do about it."""
 
 
-class Unanswered(Unreachable):
+class NoResponse(Unreachable):
     """The server was reached, and did not answer this request; it may answer another."""
 
 
-class Refused(Exception):  # noqa: N818 - it is an answer
+class ServerError(Exception):
     """The server answered with an error; the text is its own, escaped."""
 
     def __init__(self, text: str, code: object = None) -> None:
@@ -45,7 +45,7 @@ class Refused(Exception):  # noqa: N818 - it is an answer
         self.code: Final = code
 
 
-class Reply(Struct, frozen=True, kw_only=True):
+class ServerReply(Struct, frozen=True, kw_only=True):
     """What came back for one request."""
 
     status: int
@@ -53,18 +53,18 @@ class Reply(Struct, frozen=True, kw_only=True):
     response: Response | None
 
     def result(self) -> dict[str, Any]:
-        """Return the result of the request; `Refused` for an error, or if no answer came."""
+        """Return the result of the request; `ServerError` for an error, or if no answer came."""
         if self.response is None:
-            raise Refused(f"HTTP {self.status} without an answer")
+            raise ServerError(f"HTTP {self.status} without an answer")
         if self.response.error is not None:
             code, text = self.response.error.get("code"), str(self.response.error.get("message", ""))
-            raise Refused(f"{escaped(text[:300])} ({code})", code)
+            raise ServerError(f"{escaped(text[:300])} ({code})", code)
         return self.response.result or {}
 
 
 def exchange(
     client: httpx.Client, url: str, message: dict[str, Any], headers: dict[str, str], *, longest_s: float = LONGEST_S
-) -> Reply:
+) -> ServerReply:
     """Send one message and return what came back; nothing is read in reply to a notification."""
     end = time.monotonic() + longest_s
     request_id = message.get("id")
@@ -74,13 +74,13 @@ def exchange(
             _check(url, response)
             found = None if request_id is None else _response(url, response, request_id, end)
             session = response.headers.get("mcp-session-id", "")
-            return Reply(status=response.status_code, session=session if _sound(session) else "", response=found)
+            return ServerReply(status=response.status_code, session=session if _sound(session) else "", response=found)
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
         raise Unreachable(f"{escaped(url)} is not an http or https URL.") from error
     except httpx.ConnectError as error:
         raise Unreachable(_unconnected(url, error)) from error
     except httpx.HTTPError as error:
-        raise Unanswered(f"{url} cannot be reached: {escaped(str(error)) or type(error).__name__}") from error
+        raise NoResponse(f"{url} cannot be reached: {escaped(str(error)) or type(error).__name__}") from error
 
 
 def response_to(body: bytes, request_id: int) -> Response | None:
@@ -121,11 +121,11 @@ def _response(url: str, response: httpx.Response, request_id: int, end: float) -
 def _check(url: str, response: httpx.Response) -> None:
     """Raise for a head that no answer follows."""
     if response.status_code in {401, 403}:
-        raise Unanswered(_denied(url, response))
+        raise NoResponse(_denied(url, response))
     if response.is_redirect:
         raise Unreachable(_redirected(url, response.headers.get("location", "")))
     if response.headers.get("content-encoding", "identity") != "identity":
-        raise Unanswered(f"{url} compresses its answer although it was asked not to.")
+        raise NoResponse(f"{url} compresses its answer although it was asked not to.")
 
 
 def _denied(url: str, response: httpx.Response) -> str:
@@ -170,16 +170,16 @@ def _bounded(url: str, pieces: Iterator[bytes], end: float) -> Iterator[bytes]:
     for piece in pieces:
         left -= len(piece)
         if left < 0 or time.monotonic() > end:
-            raise Unanswered(f"{url} answers with more than {LARGEST} bytes, or takes too long.")
+            raise NoResponse(f"{url} answers with more than {LARGEST} bytes, or takes too long.")
         yield piece
 
 
 def _events(pieces: Iterator[bytes]) -> Iterator[bytes]:
     """Return the data of the events of a stream."""
-    reader = Reader()
+    reader = SseReader()
     for piece in pieces:
         for event in reader.feed(piece):
-            if isinstance(event, TooLarge):
+            if isinstance(event, SseEventTooLarge):
                 return
             if event.data:
                 yield event.data

@@ -16,7 +16,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString as Quoted
 from gateway.admission.definition_text import NOT_KEPT
 from gateway.admission.definition_text import changed_lines as changed
 from gateway.admission.instructions import KEY, NO_INSTRUCTIONS, pin_of
-from gateway.cli.catalog.difference import Difference, State
+from gateway.cli.catalog.difference import PinDifference, State
 from gateway.cli.catalog.reviewed_text import reviewed_parts
 from gateway.cli.live_decisions import escaped
 
@@ -52,7 +52,7 @@ def changed_lines(document: Any, instructions: object) -> list[str]:
     return ["The instructions that the server gives to models have changed:", *_changed(known, instructions)]
 
 
-def instructions_difference(entry: Any, instructions: object) -> list[Difference]:
+def instructions_difference(entry: Any, instructions: object) -> list[PinDifference]:
     """Return how a server's instructions stand to the pin; nothing if there are none, and none are pinned."""
     pin = _pinned(entry)
     shown = pin_of(instructions)
@@ -94,10 +94,10 @@ def _changed(known: str | None, instructions: object) -> list[str]:
     ]
 
 
-def _difference(state: State, *classes: str, lines: list[str] | None = None) -> Difference:
+def _difference(state: State, *classes: str, lines: list[str] | None = None) -> PinDifference:
     told = classes or ((state,) if state in {"added", "removed"} else ())
     parts = (KEY,) if state == "drifted" else ()
-    return Difference(section=KEY, key="", state=state, classes=told, parts=parts, lines=tuple(lines or ()))
+    return PinDifference(section=KEY, key="", state=state, classes=told, parts=parts, lines=tuple(lines or ()))
 
 
 def _comment(instructions: object, sha256: str) -> Iterator[str]:

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import httpx
 
-from gateway.cli.catalog.http_exchange import LONGEST_S, Refused, Reply, Unanswered, Unreachable, exchange
+from gateway.cli.catalog.http_exchange import LONGEST_S, NoResponse, ServerError, ServerReply, Unreachable, exchange
 from gateway.cli.live_decisions import escaped
 from gateway.protocol.json_values import as_list, as_text
 from gateway.protocol.revisions import LEGACY, MODERN, era_of
@@ -61,7 +61,7 @@ class Conversation:
         """Return what the server says of itself: the result of `server/discover`, else of `initialize`."""
         try:
             found = self._asked("server/discover", {}, _MODERN, longest_s=_PROBE_S).result()
-        except (Refused, Unanswered):
+        except (ServerError, NoResponse):
             found = {}
         if _MODERN in (as_list(found.get("supportedVersions")) or []):
             self.revision = _MODERN
@@ -69,7 +69,7 @@ class Conversation:
         return self._initialize()
 
     def ask(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
-        """Return the result of a request; `Refused` if the server answers with an error."""
+        """Return the result of a request; `ServerError` if the server answers with an error."""
         return self._asked(method, params, self.revision).result()
 
     def close(self) -> None:
@@ -81,7 +81,9 @@ class Conversation:
             except httpx.HTTPError:
                 return
 
-    def _asked(self, method: str, params: dict[str, Any], revision: str, *, longest_s: float = LONGEST_S) -> Reply:
+    def _asked(
+        self, method: str, params: dict[str, Any], revision: str, *, longest_s: float = LONGEST_S
+    ) -> ServerReply:
         self._ids += 1
         modern = era_of(revision) == "modern"
         if modern:
@@ -100,20 +102,20 @@ class Conversation:
         try:
             message = {"jsonrpc": "2.0", "method": "notifications/initialized"}
             exchange(self._client, self.url, message, self._headers(revision))
-        except Unanswered:
+        except NoResponse:
             return found  # whether the server goes on without it is seen by its lists
         return found
 
-    def _initialized(self) -> tuple[Reply, dict[str, Any]]:
+    def _initialized(self) -> tuple[ServerReply, dict[str, Any]]:
         """Ask to initialize, in the newest revision that the server accepts."""
-        refused: Refused | None = None
+        refused: ServerError | None = None
         for revision in reversed(LEGACY):
             capabilities = {**_CAPABILITIES, "tasks": _TASKS}
             params = {"protocolVersion": revision, "capabilities": capabilities, "clientInfo": _CLIENT}
             reply = self._asked("initialize", params, "")
             try:
                 return reply, reply.result()
-            except Refused as refusal:
+            except ServerError as refusal:
                 refused = refused or refusal
                 if refusal.code is None:
                     break

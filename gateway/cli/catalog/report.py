@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import click
 
-from gateway.cli.catalog.difference import DRIFT, Difference
+from gateway.cli.catalog.difference import DRIFT, PinDifference
 from gateway.cli.catalog.server_listing import LeftOut
 from gateway.cli.live_decisions import escaped
 
@@ -18,7 +18,7 @@ _LINES: Final = {"-": "red", "+": "green", "?": "yellow"}
 _KEY: Final = 100
 
 
-def difference_lines(server: str, found: Sequence[Difference], *, color: bool) -> Iterator[str]:
+def difference_lines(server: str, found: Sequence[PinDifference], *, color: bool) -> Iterator[str]:
     """Return a line for each thing that is not as it was pinned, and one that counts them."""
     for one in found:
         if one.state != "unchanged":
@@ -29,7 +29,7 @@ def difference_lines(server: str, found: Sequence[Difference], *, color: bool) -
     yield f"{server}: {told}"
 
 
-def difference_json(server: str, one: Difference) -> Mapping[str, Any]:
+def difference_json(server: str, one: PinDifference) -> Mapping[str, Any]:
     """Return a difference as a value for JSON."""
     return {
         "server": server,
@@ -57,15 +57,15 @@ def _colored(line: str, *, color: bool) -> str:
     return click.style(line, fg=_LINES.get(line[:1])) if color else line
 
 
-def _what(one: Difference) -> str:
+def _what(one: PinDifference) -> str:
     return f"{one.section[:-1]} {_cut(one.key)}" if one.key else one.section
 
 
-def _state(one: Difference, *, color: bool) -> str:
+def _state(one: PinDifference, *, color: bool) -> str:
     return click.style(f"{one.state:9}", fg=_COLORS.get(one.state)) if color else f"{one.state:9}"
 
 
-def _why(one: Difference) -> str:
+def _why(one: PinDifference) -> str:
     if one.state == "unpinned":
         return "  (was never reviewed: no pin)"
     return f"  ({', '.join(one.classes)}: {', '.join(one.parts)})" if one.state == "drifted" else ""

@@ -25,7 +25,7 @@ SECTIONS: Final[Mapping[str, str]] = {
 _LONGEST_NAME: Final = 500
 
 
-class Listed(Struct, frozen=True, kw_only=True):
+class ServerItem(Struct, frozen=True, kw_only=True):
     """One thing that a server lists, as a catalog names it."""
 
     section: str
@@ -43,15 +43,15 @@ class LeftOut(Struct, frozen=True):
     why: str
 
 
-def listed(survey: Survey) -> tuple[list[Listed], list[LeftOut]]:
+def listed(survey: Survey) -> tuple[list[ServerItem], list[LeftOut]]:
     """Return what of a survey a catalog can name, in the server's order, and what it cannot."""
-    found: dict[tuple[str, str], Listed] = {}
+    found: dict[tuple[str, str], ServerItem] = {}
     out: dict[tuple[str, str], LeftOut] = {}
     for method, section in SECTIONS.items():
         for item in survey.lists[method]:
             name = str(item[LISTS[method].key])
             key = _prefix(name) if section == "resources" and "{" in name else name
-            one = Listed(section=section, key=key, item=item, definition=define(item))
+            one = ServerItem(section=section, key=key, item=item, definition=define(item))
             before = found.setdefault((section, normal_key(key) if section == "resources" else key), one)
             why = _unusable(method, one) or _clash(before, one)
             if why:
@@ -64,7 +64,7 @@ def _prefix(template: str) -> str:
     return template.partition("{")[0] + "*"
 
 
-def _unusable(method: str, one: Listed) -> str:
+def _unusable(method: str, one: ServerItem) -> str:
     """Return why a catalog cannot name something; empty where it can."""
     if not one.key.isascii() and one.key.encode(errors="replace").decode() != one.key:
         return "the name is no Unicode text"
@@ -76,7 +76,7 @@ def _unusable(method: str, one: Listed) -> str:
     return f"the URI {why}" if why else ""
 
 
-def _clash(before: Listed, one: Listed) -> str:
+def _clash(before: ServerItem, one: ServerItem) -> str:
     if before.definition.sha256 == one.definition.sha256:
         return ""
     if before.key != one.key:

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from gateway.admission.instructions import KEY
 from gateway.admission.listing import LISTS, items_of
-from gateway.cli.catalog.http_exchange import Refused, Unreachable
+from gateway.cli.catalog.http_exchange import ServerError, Unreachable
 from gateway.cli.catalog.mcp_client import TIMEOUT_S, Conversation, talking
 from gateway.protocol.json_values import as_object, as_text
 from gateway.secrets import Secret
@@ -113,7 +113,7 @@ def _listed(conversation: Conversation, method: str) -> list[dict[str, Any]]:
 def _page(conversation: Conversation, method: str, cursor: str | None) -> dict[str, Any]:
     try:
         return conversation.ask(method, {"cursor": cursor} if cursor else {})
-    except Refused as refusal:
+    except ServerError as refusal:
         if refusal.code == _NO_METHOD and method == "resources/templates/list":
             return {LISTS[method].member: []}
         raise Unreachable(f"{conversation.url} announces {method} and does not answer it: {refusal}") from refusal

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from gateway.admission.json_schema_validator import is_pattern
 from gateway.admission.usable_schema import Unchecked, usable
-from gateway.cli.catalog.server_listing import Listed
+from gateway.cli.catalog.server_listing import ServerItem
 from gateway.cli.live_decisions import escaped
 
 _SHOWN: Final = 10
@@ -16,7 +16,7 @@ _SHOWN: Final = 10
 _CHARS: Final = 300
 
 
-def unchecked_lines(things: Sequence[Listed]) -> Iterator[str]:
+def unchecked_lines(things: Sequence[ServerItem]) -> Iterator[str]:
     """Return a line for each keyword that is not checked, and one on what that means if there are any."""
     lines = [line for one in things if one.section == "tools" for line in _of_tool(one)]
     yield from lines
@@ -27,7 +27,7 @@ def unchecked_lines(things: Sequence[Listed]) -> Iterator[str]:
         )
 
 
-def _of_tool(one: Listed) -> Iterator[str]:
+def _of_tool(one: ServerItem) -> Iterator[str]:
     yield from _of_schema(one.key, "inputSchema", one.item.get("inputSchema"))
     if "outputSchema" in one.item:
         yield from _of_schema(one.key, "outputSchema", one.item["outputSchema"])

@@ -14,9 +14,9 @@ import msgspec
 
 from gateway.artifact.artifact import MOST_BYTES
 from gateway.cli.live_decisions import escaped
-from gateway.cli.publishing.publish_target import Known
+from gateway.cli.publishing.publish_target import PublishedChannels
 from gateway.hub.channel_pointer import Assignment, Mark, Move, Pointer
-from gateway.hub.responses import Shown, Standings, Stopped, Uploaded
+from gateway.hub.responses import ChannelList, Standings, Stopped, Uploaded
 from gateway.hub.rollout import Rollout
 from gateway.settings.cross_checks import loopback
 
@@ -30,7 +30,7 @@ class UnreachableError(click.ClickException):
     """The hub gave no answer, or none for now."""
 
 
-class Remote:
+class HubClient:
     """Calls one hub; every method ends the command where the hub refuses."""
 
     def __init__(self, url: str, token: str) -> None:
@@ -43,10 +43,10 @@ class Remote:
         """Let go of its connections."""
         self._client.close()
 
-    def known(self) -> Known:
+    def known(self) -> PublishedChannels:
         """What is there."""
-        shown = msgspec.json.decode(self._call("GET", "/v1/channels"), type=Shown)
-        return Known(channels={each.channel: each for each in shown.channels}, highest=shown.highest)
+        shown = msgspec.json.decode(self._call("GET", "/v1/channels"), type=ChannelList)
+        return PublishedChannels(channels={each.channel: each for each in shown.channels}, highest=shown.highest)
 
     def history(self, channel: str, limit: int) -> list[Move]:
         """The last moves, the newest first."""
@@ -132,7 +132,7 @@ def _said(content: bytes) -> str:
         return "it did not say why; is this the address of a hub?"
 
 
-def remote(url: str, token_file: Path | None) -> Remote:
+def remote(url: str, token_file: Path | None) -> HubClient:
     """The hub at this address; ends the command where its token would go over a network in the clear, or is missing."""
     parts = urlsplit(url)
     if parts.username is not None:
@@ -141,7 +141,7 @@ def remote(url: str, token_file: Path | None) -> Remote:
         raise click.UsageError(f"{url!r} is no address of a hub: write https://host:port.")
     if parts.scheme == "http" and not loopback(parts.hostname):
         raise click.UsageError(f"{url} is not encrypted: the token would be seen by others. Use https.")
-    found = Remote(url, _token(token_file))
+    found = HubClient(url, _token(token_file))
     if context := click.get_current_context(silent=True):
         context.call_on_close(found.close)
     return found

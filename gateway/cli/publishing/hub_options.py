@@ -8,7 +8,7 @@ import click
 
 from gateway.artifact.signature_checks import VerifyingKey, read_verifying_key
 from gateway.cli.publishing.hub_client import TOKEN, remote
-from gateway.cli.publishing.publish_target import Directory, Place
+from gateway.cli.publishing.publish_target import DirectoryTarget, PublishTarget
 from gateway.hub.promotion import misnamed
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -64,14 +64,14 @@ def wait_options(function: _Command) -> _Command:
     return wait(deadline(least(function)))
 
 
-def place_of(to: str, token_file: Path | None, keys: Sequence[VerifyingKey], *, new: bool = False) -> Place:
+def place_of(to: str, token_file: Path | None, keys: Sequence[VerifyingKey], *, new: bool = False) -> PublishTarget:
     """The hub or the directory that `--to` names; `new` lets a directory begin that is not there yet."""
     if to.startswith(("http://", "https://")):
         return remote(to, token_file)
     if not new and not Path(to).is_dir():
         raise click.ClickException(f"{to} is no directory: `bundle publish --to` makes one, or name a hub's URL.")
     try:
-        return Directory(Path(to), keys)
+        return DirectoryTarget(Path(to), keys)
     except OSError as error:
         raise click.ClickException(f"{to} cannot be used: {error}.") from error
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import click
 
-from gateway.hub.artifact_store import Store
+from gateway.hub.artifact_store import ArtifactStore
 from gateway.hub.pruning import Keep, described, prunable, pruned
 from gateway.hub.settings import HubSettings, load
 
@@ -56,7 +56,7 @@ def command(config: Path | None, directory: Path | None, keep_days: int, keep_la
     """
     keep = Keep(days=keep_days, last=keep_last)
     try:
-        store = Store(_directory(config, directory))
+        store = ArtifactStore(_directory(config, directory))
         count = _remove(store, keep) if yes else _show(store, keep)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
@@ -77,7 +77,7 @@ def _directory(config: Path | None, directory: Path | None) -> Path:
     return directory
 
 
-def _show(store: Store, keep: Keep) -> int:
+def _show(store: ArtifactStore, keep: Keep) -> int:
     now = time.time_ns()
     found = prunable(store, keep, now)
     for each in found:
@@ -87,7 +87,7 @@ def _show(store: Store, keep: Keep) -> int:
     return len(found)
 
 
-def _remove(store: Store, keep: Keep) -> int:
+def _remove(store: ArtifactStore, keep: Keep) -> int:
     count = 0
     for line in pruned(store, keep, getpass.getuser()):
         click.echo(f"{line.revision:44}  {line.digest}")

@@ -13,51 +13,51 @@ from typing import Final, Protocol
 import click
 from msgspec import Struct
 
-from gateway.artifact.artifact import Artefact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artefact
 from gateway.artifact.rejection import Rejected
 from gateway.artifact.signature_checks import VerifyingKey
-from gateway.hub.artifact_store import Store
+from gateway.hub.artifact_store import ArtifactStore
 from gateway.hub.channel_pointer import Mark, Move, Pointer, highest
-from gateway.hub.promotion import Unmoved, Wanted
+from gateway.hub.promotion import MoveRefused, MoveRequest
 from gateway.hub.pruned import absent
 from gateway.hub.upload_checks import admitted, outdated
 
 ALL: Final = 1 << 62
 
 
-class Known(Struct, frozen=True, kw_only=True):
+class PublishedChannels(Struct, frozen=True, kw_only=True):
     """The channels of a place, and the highest artefact of each environment."""
 
     channels: dict[str, Pointer]
     highest: dict[str, Mark]
 
 
-def known_in(store: Store) -> Known:
+def known_in(store: ArtifactStore) -> PublishedChannels:
     """What a directory has."""
     pointers, moves = store.pointers(), store.moves(limit=ALL)
     tops = {each.environment: highest(moves, each.environment) for each in pointers.values()}
-    return Known(channels=pointers, highest={name: top for name, top in tops.items() if top is not None})
+    return PublishedChannels(channels=pointers, highest={name: top for name, top in tops.items() if top is not None})
 
 
-class Place(Protocol):
+class PublishTarget(Protocol):
     """Publishes; every method ends the command where it is refused."""
 
-    def known(self) -> Known: ...
+    def known(self) -> PublishedChannels: ...
     def history(self, channel: str, limit: int) -> list[Move]: ...
     def content(self, digest: str) -> bytes: ...
     def upload(self, content: bytes) -> Mark: ...
     def point(self, channel: str, digest: str, *, because: str, expected: str | None) -> Pointer: ...
 
 
-class Directory:
+class DirectoryTarget:
     """A directory with a hub's layout, written to by this command."""
 
     def __init__(self, path: Path, keys: Sequence[VerifyingKey]) -> None:
-        self._store: Final = Store(path)
+        self._store: Final = ArtifactStore(path)
         self._keys: Final = keys
         self._store.open()
 
-    def known(self) -> Known:
+    def known(self) -> PublishedChannels:
         """What is there."""
         return known_in(self._store)
 
@@ -88,7 +88,7 @@ class Directory:
 
     def point(self, channel: str, digest: str, *, because: str, expected: str | None) -> Pointer:
         """Move the channel's pointer."""
-        wanted = Wanted(
+        wanted = MoveRequest(
             channel=channel,
             digest=digest,
             expected=expected,
@@ -97,11 +97,11 @@ class Directory:
             unix_ns=time.time_ns(),
         )
         pointer = self._store.move(wanted)
-        if isinstance(pointer, Unmoved):
+        if isinstance(pointer, MoveRefused):
             raise click.ClickException(f"The channel is not moved. {pointer}")
         return pointer
 
-    def _admitted(self, content: bytes) -> Artefact | Rejected:
+    def _admitted(self, content: bytes) -> Artifact | Rejected:
         moves, now = self._store.moves(limit=ALL), time.time_ns()
         if self._keys:
             return admitted(content, self._keys, moves, now)

@@ -12,12 +12,12 @@ from typing import Final, Protocol
 
 import click
 
-from gateway.artifact.artifact import Artefact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artefact
 from gateway.artifact.rejection import Rejected
 from gateway.cli.live_decisions import escaped
 from gateway.cli.publishing.hub_client import remote
-from gateway.cli.publishing.publish_target import ALL, Known, known_in
-from gateway.hub.artifact_store import Store
+from gateway.cli.publishing.publish_target import ALL, PublishedChannels, known_in
+from gateway.hub.artifact_store import ArtifactStore
 from gateway.hub.channel_pointer import DIGEST, Move
 from gateway.hub.pruned import absent
 
@@ -25,22 +25,22 @@ MOVES: Final = 1000
 """So many moves a hub tells."""
 
 
-class Source(Protocol):
+class PublishedSource(Protocol):
     """Tells what was published; every method ends the command where it cannot."""
 
-    def known(self) -> Known: ...
+    def known(self) -> PublishedChannels: ...
     def history(self, channel: str, limit: int) -> Sequence[Move]: ...
     def content(self, digest: str) -> bytes: ...
 
 
-class Shelf:
+class PublishedDirectory:
     """A directory with a hub's layout, only read."""
 
     def __init__(self, path: Path) -> None:
         self._path: Final = path
-        self._store: Final = Store(path)
+        self._store: Final = ArtifactStore(path)
 
-    def known(self) -> Known:
+    def known(self) -> PublishedChannels:
         """What is there."""
         return known_in(self._store)
 
@@ -56,16 +56,16 @@ class Shelf:
         return content
 
 
-def source_of(place: str, token_file: Path | None) -> Source:
+def source_of(place: str, token_file: Path | None) -> PublishedSource:
     """The hub or the directory that `place` names."""
     if place.startswith(("http://", "https://")):
         return remote(place, token_file)
     if not (Path(place) / "artefacts").is_dir():
         raise click.ClickException(f"{place} is no hub's directory: it has no artefacts/.")
-    return Shelf(Path(place))
+    return PublishedDirectory(Path(place))
 
 
-def fetched(source: Source, wanted: str) -> Artefact:
+def fetched(source: PublishedSource, wanted: str) -> Artifact:
     """The artefact that a channel, a revision or a digest names; ends the command where there is none."""
     try:
         digest, revision = _named(source, wanted)
@@ -82,7 +82,7 @@ def fetched(source: Source, wanted: str) -> Artefact:
     return artefact
 
 
-def _named(source: Source, wanted: str) -> tuple[str, str]:
+def _named(source: PublishedSource, wanted: str) -> tuple[str, str]:
     """The digest, and the revision where that is known."""
     if DIGEST.fullmatch(wanted):
         return wanted, ""
@@ -98,7 +98,7 @@ def _named(source: Source, wanted: str) -> tuple[str, str]:
     return found.digest, found.revision
 
 
-def _pointed_to(known: Known, channel: str) -> tuple[str, str]:
+def _pointed_to(known: PublishedChannels, channel: str) -> tuple[str, str]:
     pointer = known.channels.get(channel)
     if pointer is None:
         there = f"There are: {escaped(', '.join(sorted(known.channels)))}." if known.channels else "There is none yet."

@@ -13,14 +13,14 @@ import click
 from msgspec import Struct
 
 from gateway.cli.live_decisions import colored, escaped
-from gateway.cli.publishing.hub_client import Remote, UnreachableError
+from gateway.cli.publishing.hub_client import HubClient, UnreachableError
 from gateway.hub.rollout import Rollout
 
 _RHYTHM_S: Final = 0.05
 _WIDTH: Final = 30
 
 
-class Barrier(Struct, frozen=True, kw_only=True):
+class RolloutBarrier(Struct, frozen=True, kw_only=True):
     """What is waited for."""
 
     revision: str
@@ -30,7 +30,7 @@ class Barrier(Struct, frozen=True, kw_only=True):
     at_least: int = 1
 
 
-def waited(remote: Remote, barrier: Barrier) -> bool:
+def waited(remote: HubClient, barrier: RolloutBarrier) -> bool:
     """Wait and show; True where every live gateway, and `at_least` so many, enforce the revision."""
     end = time.monotonic() + barrier.deadline_s
     shown = ""
@@ -49,7 +49,7 @@ def waited(remote: Remote, barrier: Barrier) -> bool:
         time.sleep(_RHYTHM_S)  # noqa: TID251 - the rhythm of asking, bounded by the deadline
 
 
-def _looked(remote: Remote, barrier: Barrier) -> Rollout | str:
+def _looked(remote: HubClient, barrier: RolloutBarrier) -> Rollout | str:
     try:
         return remote.rollout(barrier.revision, barrier.channel)
     except UnreachableError as error:  # a hub that restarts in the middle is back in a moment
@@ -67,7 +67,7 @@ def confirmed_text(rollout: Rollout) -> str:
     return "\n".join((said, *_unheard(rollout)))
 
 
-def late_text(found: Rollout | str, barrier: Barrier) -> str:
+def late_text(found: Rollout | str, barrier: RolloutBarrier) -> str:
     """Who does not enforce it at the deadline, and why."""
     head = f"{barrier.revision} is not enforced everywhere after {barrier.deadline_s:g} s."
     if isinstance(found, str):
@@ -100,7 +100,7 @@ def bar(done: int, total: int) -> str:
     return f"[{'#' * filled}{'.' * (_WIDTH - filled)}] {done}/{total}"
 
 
-def _line(found: Rollout | str, barrier: Barrier) -> str:
+def _line(found: Rollout | str, barrier: RolloutBarrier) -> str:
     if isinstance(found, str):
         return found
     done, total = len(found.confirmed), len(found.confirmed) + len(found.pending)

@@ -57,18 +57,18 @@ def may_be_empty(path: str) -> bool:
     return _below(path, EMPTY_IF_UNKNOWN)
 
 
-class Demands(Struct, frozen=True):
+class BodyDemands(Struct, frozen=True):
     """The places that are there, those among them that have a type, and the collections that are not empty."""
 
     there: frozenset[str] = frozenset()
     typed: frozenset[str] = frozenset()
     filled: frozenset[str] = frozenset()
 
-    def __or__(self, other: "Demands") -> "Demands":
-        return Demands(self.there | other.there, self.typed | other.typed, self.filled | other.filled)
+    def __or__(self, other: "BodyDemands") -> "BodyDemands":
+        return BodyDemands(self.there | other.there, self.typed | other.typed, self.filled | other.filled)
 
-    def __and__(self, other: "Demands") -> "Demands":
-        return Demands(self.there & other.there, self.typed & other.typed, self.filled & other.filled)
+    def __and__(self, other: "BodyDemands") -> "BodyDemands":
+        return BodyDemands(self.there & other.there, self.typed & other.typed, self.filled & other.filled)
 
     def cover(self, path: str) -> bool:
         """True where a place is demanded, with its type where it could have any; own data needs to be there only."""
@@ -83,20 +83,20 @@ def _value(head: Json) -> Json:
     return {"terms": head.get("value")}
 
 
-def demands_of(body: Iterable[Json], rules: Rules, depth: int = 0) -> Demands:
+def demands_of(body: Iterable[Json], rules: Rules, depth: int = 0) -> BodyDemands:
     """Return what expressions demand together; names are already replaced by what they stand for."""
-    found = Demands()
+    found = BodyDemands()
     for expression in body:
         if not expression.get("negated"):
             found |= _demanded(expression, rules, depth)
     return found
 
 
-def _demanded(expression: Json, rules: Rules, depth: int) -> Demands:
+def _demanded(expression: Json, rules: Rules, depth: int) -> BodyDemands:
     terms = expression.get("terms")
     if is_object(terms):
         if "domain" in terms:
-            return Demands()
+            return BodyDemands()
         symbols = [each for each in objects(terms.get("symbols")) if each.get("type") == "call"]
         if "symbols" in terms:
             return _joined(_iterated(each) for each in symbols)
@@ -108,18 +108,18 @@ def _demanded(expression: Json, rules: Rules, depth: int) -> Demands:
     )
 
 
-def _joined(demands: Iterable[Demands]) -> Demands:
-    found = Demands()
+def _joined(demands: Iterable[BodyDemands]) -> BodyDemands:
+    found = BodyDemands()
     for each in demands:
         found |= each
     return found
 
 
-def _iterated(symbol: Json) -> Demands:
+def _iterated(symbol: Json) -> BodyDemands:
     """`some x in xs`: there is a collection."""
     path = place(symbol["value"][-1])
     one = frozenset({path})
-    return Demands(one, one, one) if path else Demands()
+    return BodyDemands(one, one, one) if path else BodyDemands()
 
 
 def collection(term: Any) -> str:
@@ -128,13 +128,13 @@ def collection(term: Any) -> str:
     return repr(term["value"]) if is_made else place(term)
 
 
-def _filled(expression: Json) -> Demands:
+def _filled(expression: Json) -> BodyDemands:
     """`count(xs) > 0` and `x in xs`: the collection is not empty."""
     name, terms = operator(expression), expression.get("terms")
     if not is_array(terms) or len(terms) != 3:  # noqa: PLR2004 - two sides
-        return Demands()
+        return BodyDemands()
     if name == "internal.member_2":
-        return Demands(filled=frozenset({collection(terms[2])}))
+        return BodyDemands(filled=frozenset({collection(terms[2])}))
     sides = ((name, terms[1], terms[2]), (MIRRORED.get(name, name), terms[2], terms[1]))
     found = {
         collection(term["value"][1])
@@ -142,15 +142,15 @@ def _filled(expression: Json) -> Demands:
         if operator(term) == "count" and comparison in COMPARISONS and constant(other) is not MISSING
         if not holds(comparison, number(0), constant(other))
     }
-    return Demands(filled=frozenset(found - {""}))
+    return BodyDemands(filled=frozenset(found - {""}))
 
 
-def _of_places(term: Any, *, inside: bool = False, typing: bool = False) -> Demands:
+def _of_places(term: Any, *, inside: bool = False, typing: bool = False) -> BodyDemands:
     """Return what a term demands of the places that it names; `typing`: it is given to a call that fails otherwise."""
     if is_array(term):
         return _joined(_of_places(each, inside=True, typing=typing) for each in term)
     if not is_object(term):
-        return Demands()
+        return BodyDemands()
     if term.get("type") == "call":
         name = operator(term)
         weak = name in _WEAK or (inside and name.startswith(_ASKED_INSIDE))
@@ -158,16 +158,18 @@ def _of_places(term: Any, *, inside: bool = False, typing: bool = False) -> Dema
     if term.get("type") == "ref":
         path = place(term)
         if path:
-            return Demands(frozenset({path}), frozenset({path}) if typing else frozenset())
+            return BodyDemands(frozenset({path}), frozenset({path}) if typing else frozenset())
         return _of_places(term["value"][0], inside=True)
-    return _of_places(term["value"], inside=True, typing=typing) if term.get("type") in {"array", "set"} else Demands()
+    return (
+        _of_places(term["value"], inside=True, typing=typing) if term.get("type") in {"array", "set"} else BodyDemands()
+    )
 
 
-def _of_rules(found: list[OwnRule], arguments: list[Json], rules: Rules, depth: int) -> Demands:
+def _of_rules(found: list[OwnRule], arguments: list[Json], rules: Rules, depth: int) -> BodyDemands:
     """Return what every definition of a rule demands; a collection is there whatever its bodies demand."""
     if not found or depth > _DEEPEST or any(each.is_collection for each in found):
-        return Demands()
-    every: list[Demands] = []
+        return BodyDemands()
+    every: list[BodyDemands] = []
     for own in found:
         for head, body in own.branches:
             resolved = rules.resolved(own.module, [*body, _value(head)])

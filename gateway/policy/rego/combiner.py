@@ -24,7 +24,7 @@ STANDING: Final = frozenset({"principal", "server", "context", "schema"})
 """Keys of the input that are the same for every item of a list."""
 
 
-class Combined(Struct, frozen=True, order=True):
+class CombinedRequirement(Struct, frozen=True, order=True):
     """What the combiner must know of a requirement: its name, whether it judges arguments, whether it is standing."""
 
     name: str
@@ -50,7 +50,7 @@ def is_standing(reads: Iterable[str]) -> bool:
     return all(path[0] != "input" or (len(path) > 1 and path[1] in STANDING) for path in paths)
 
 
-def combined(requirements: Iterable[Combined]) -> str:
+def combined(requirements: Iterable[CombinedRequirement]) -> str:
     """The text of `requirements.rego`, formatted as `opa fmt` would."""
     every = sorted(requirements)
     judging = [each for each in every if each.by_arguments]
@@ -70,7 +70,7 @@ def combined(requirements: Iterable[Combined]) -> str:
     return "\n".join(blocks)
 
 
-def _met(rule: str, requirements: list[Combined]) -> str:
+def _met(rule: str, requirements: list[CombinedRequirement]) -> str:
     if not requirements:
         return f"{rule} := true\n"
     lines = [f"\t{each.package}.{rule} == true\n" for each in requirements]
@@ -78,15 +78,15 @@ def _met(rule: str, requirements: list[Combined]) -> str:
     return f"{rule} if {{\n{''.join([*lines, *known])}}}\n"
 
 
-def _unmet(into: str, rule: str, each: Combined) -> str:
+def _unmet(into: str, rule: str, each: CombinedRequirement) -> str:
     return f'{into} contains "{each.name}" if not {each.package}.{rule} == true\n'
 
 
-def _unread(into: str, each: Combined) -> str:
+def _unread(into: str, each: CombinedRequirement) -> str:
     return f'{into} contains "{each.name}" if not {each.of_caller("is_read")}\n'
 
 
-def _because(each: Combined) -> str:
+def _because(each: CombinedRequirement) -> str:
     own = f"{each.package}.because"
     if not each.caller:
         return f'because("{each.name}") := {own}\n'

@@ -13,11 +13,11 @@ from typing import Any, Final
 from msgspec import Struct
 
 from gateway.artifact.json_types import Json, is_array, is_object, objects
-from gateway.policy.rego.body_demands import Demands, collection, demands_of, is_certain, is_untyped
+from gateway.policy.rego.body_demands import BodyDemands, collection, demands_of, is_certain, is_untyped
 from gateway.policy.rego.constant_comparisons import COMPARISONS, MIRRORED, MISSING, constant, holds, is_of_type, number
 from gateway.policy.rego.rego_ast import operator
 from gateway.policy.rego.rego_module import Module, row
-from gateway.policy.rego.requirements import Found
+from gateway.policy.rego.requirements import RequirementDirectory
 from gateway.policy.rego.rule_terms import (
     Names,
     OwnRule,
@@ -44,11 +44,11 @@ class _At(Struct, frozen=True):
 
     module: Module
     names: Names
-    demands: Demands
+    demands: BodyDemands
     depth: int = 0
 
 
-def fail_open(found: Iterable[Found], own: Iterable[Module]) -> list[Problem]:
+def fail_open(found: Iterable[RequirementDirectory], own: Iterable[Module]) -> list[Problem]:
     """Return what permits in the author's requirements because something is missing, each place once."""
     modules = [module for module in own if not module.is_test]
     paths = {module.path for module in modules}
@@ -58,7 +58,7 @@ def fail_open(found: Iterable[Found], own: Iterable[Module]) -> list[Problem]:
     for each in judging:
         for name in _JUDGING:
             for module, rule in each.rules(name):
-                for problem in following.permits(OwnRule(module, rule), _At(module, {}, Demands())):
+                for problem in following.permits(OwnRule(module, rule), _At(module, {}, BodyDemands())):
                     problems.setdefault((problem.file, problem.line), problem)
     return list(problems.values())
 
@@ -68,7 +68,7 @@ class _Following:
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
-        self._followed: set[tuple[int, str, Demands]] = set()
+        self._followed: set[tuple[int, str, BodyDemands]] = set()
 
     def permits(self, own: OwnRule, at: _At) -> Iterator[Problem]:
         """Yield what is open in a rule whose success permits."""
@@ -274,7 +274,7 @@ def _demanded_by_opa(expression: Json) -> frozenset[str]:
     if not is_array(terms) or name in _EQUAL:
         return frozenset()
     given = {use.path for use in uses(terms[1:]) if use.path}
-    return frozenset(each for each in given if Demands(there=frozenset({each})).cover(each))
+    return frozenset(each for each in given if BodyDemands(there=frozenset({each})).cover(each))
 
 
 def _shown(path: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from gateway.artifact.json_types import Json, is_array, is_object, objects
 from gateway.policy.rego.rego_ast import dotted, operator
 from gateway.policy.rego.rego_module import Module, bare, row, text, walk
-from gateway.policy.rego.requirements import Found
+from gateway.policy.rego.requirements import RequirementDirectory
 from gateway.policy.sources.problem import Problem
 
 JUDGING: Final = ("met", "met_by_arguments")
@@ -29,7 +29,7 @@ _RULES_OUT_NOTHING: Final[Mapping[str, Callable[[float], bool]]] = {
 _MIRRORED: Final = {"lt": "gt", "lte": "gte", "gt": "lt", "gte": "lte"}
 
 
-def malformed(found: Found) -> Iterator[Problem]:
+def malformed(found: RequirementDirectory) -> Iterator[Problem]:
     """Every `met` and `met_by_arguments` that is not `... if {...}` with value true."""
     for name in JUDGING:
         for module, rule in found.rules(name):
@@ -112,7 +112,7 @@ def _other_than_nothing(left: Json, right: Json, domain: Json) -> bool:
     return other is not None and other.get("type") in {"array", "set", "object"} and not other["value"]
 
 
-def dangerous(found: Found) -> Iterator[Problem]:
+def dangerous(found: RequirementDirectory) -> Iterator[Problem]:
     """Every expression that lets a message pass because something is not one of some named dangers."""
     for name in JUDGING:
         for module, rule in found.rules(name):

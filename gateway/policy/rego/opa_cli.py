@@ -18,7 +18,7 @@ _ENVIRONMENT: Final = {"GOGC": "400"}
 """Go's collector mostly rests: a run is short, and takes a quarter less time."""
 
 
-class Ran(Struct, frozen=True):
+class OpaRun(Struct, frozen=True):
     """What a run of OPA left: its exit code and its two outputs."""
 
     code: int
@@ -40,13 +40,13 @@ class Ran(Struct, frozen=True):
         return told[-2000:] or f"exit code {self.code}"
 
 
-class Opa(Struct, frozen=True):
+class OpaCommand(Struct, frozen=True):
     """The OPA binary."""
 
     path: Path
     deadline_s: float = DEADLINE_S
 
-    def run(self, *arguments: str, within: Path, stdin: bytes = b"") -> Ran:
+    def run(self, *arguments: str, within: Path, stdin: bytes = b"") -> OpaRun:
         """The finished run; a run past its deadline counts as one that failed."""
         try:
             done = subprocess.run(  # the arguments are ours, never a client's
@@ -59,10 +59,10 @@ class Opa(Struct, frozen=True):
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return Ran(-1, b"", f"opa {arguments[0]} took longer than {self.deadline_s} s".encode())
+            return OpaRun(-1, b"", f"opa {arguments[0]} took longer than {self.deadline_s} s".encode())
         except OSError as error:
-            return Ran(-1, b"", f"OPA does not start: {error}".encode())
-        return Ran(done.returncode, done.stdout, done.stderr)
+            return OpaRun(-1, b"", f"OPA does not start: {error}".encode())
+        return OpaRun(done.returncode, done.stdout, done.stderr)
 
 
 class _Location(Struct, frozen=True):
@@ -80,19 +80,19 @@ class _Complaints(Struct, frozen=True):
     errors: list[_Complaint] = []
 
 
-def is_evaluation_error(ran: Ran) -> bool:
+def is_evaluation_error(ran: OpaRun) -> bool:
     """Whether OPA ran, and the policy failed on the question."""
     return bool(_told(ran)) and all(each.code.startswith("eval_") for each in _told(ran))
 
 
-def _told(ran: Ran) -> list[_Complaint]:
+def _told(ran: OpaRun) -> list[_Complaint]:
     try:
         return msgspec.convert(ran.report(), _Complaints).errors
     except msgspec.ValidationError:
         return []
 
 
-def complaints(ran: Ran) -> list[Problem]:
+def complaints(ran: OpaRun) -> list[Problem]:
     """The problems that OPA reported, with files as OPA named them; never empty for a run that failed."""
     if ran.code == 0:
         return []

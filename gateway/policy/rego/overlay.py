@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from gateway.policy.rego.rego_module import Module
 from gateway.policy.sources.problem import Problem
-from gateway.policy.sources.source_files import Listed, Listing, list_files, read_regular
+from gateway.policy.sources.source_files import DirectoryListing, DirectoryToList, list_files, read_regular
 
 _NAME: Final = r"[a-z][a-z0-9_]{0,62}"
 _OWN: Final = re.compile(rf"mcp/(?:requirements/{_NAME}|lib/own/{_NAME})/[A-Za-z0-9_]+\.rego")
@@ -24,7 +24,7 @@ _BESIDE_OWN: Final = frozenset({".regal/"})
 MAX_BYTES: Final = 1024 * 1024
 
 
-class Sources(Struct, frozen=True):
+class StagedSources(Struct, frozen=True):
     """Staged path -> content, and staged path -> the name under which its author knows the file."""
 
     files: dict[str, bytes]
@@ -44,12 +44,12 @@ def is_own(path: str) -> bool:
     return bool(_OWN.fullmatch(path))
 
 
-def list_rego(policy: Path) -> Listing:
+def list_rego(policy: Path) -> DirectoryListing:
     """The files below a policy repository's `rego/`."""
-    return list_files(Listed(root=policy / "rego", shown="rego", within=policy, beside=_BESIDE_OWN))
+    return list_files(DirectoryToList(root=policy / "rego", shown="rego", within=policy, beside=_BESIDE_OWN))
 
 
-def lay(policy: Path, library: Path, *, editing: bool = False) -> tuple[Sources, list[Problem]]:
+def lay(policy: Path, library: Path, *, editing: bool = False) -> tuple[StagedSources, list[Problem]]:
     """The staged sources of a policy repository (the directory that holds `rego/`), and what was refused.
 
     `editing`: what an editor leaves beside a file while a person types is no problem.
@@ -57,7 +57,7 @@ def lay(policy: Path, library: Path, *, editing: bool = False) -> tuple[Sources,
     own_root = policy / "rego"
     is_stock = own_root.is_dir() and own_root.samefile(library)
     shown = "rego" if is_stock else "<stock>"
-    stock = list_files(Listed(root=library, shown=shown, within=library, beside=_BESIDE))
+    stock = list_files(DirectoryToList(root=library, shown=shown, within=library, beside=_BESIDE))
     files, origins, problems = _read(stock, shown, _STOCK, editing=editing)
     own: dict[str, bytes] = {}
     if (own_root.is_symlink() or own_root.exists()) and not is_stock:
@@ -68,11 +68,11 @@ def lay(policy: Path, library: Path, *, editing: bool = False) -> tuple[Sources,
             problems.append(Problem(own_origins[path], 0, "has the path of a stock file.", remedy))
             del own[path]
         origins |= own_origins
-    return Sources(files | own, origins, frozenset(own), is_stock), problems
+    return StagedSources(files | own, origins, frozenset(own), is_stock), problems
 
 
 def _read(
-    listing: Listing, shown: str, allowed: re.Pattern[str], *, editing: bool, same: Path | None = None
+    listing: DirectoryListing, shown: str, allowed: re.Pattern[str], *, editing: bool, same: Path | None = None
 ) -> tuple[dict[str, bytes], dict[str, str], list[Problem]]:
     files: dict[str, bytes] = {}
     origins: dict[str, str] = {}

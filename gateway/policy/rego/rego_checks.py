@@ -13,18 +13,18 @@ import msgspec
 from msgspec import Struct
 
 from gateway.artifact.layout import COMBINED_REQUIREMENTS
-from gateway.policy.rego.opa_cli import Opa
-from gateway.policy.rego.overlay import Sources
+from gateway.policy.rego.opa_cli import OpaCommand
+from gateway.policy.rego.overlay import StagedSources
 from gateway.policy.rego.rego_module import Parser
 from gateway.policy.rego.requirements import head_name
-from gateway.policy.rego.staged_tree import Tree, failing, judged, opened
+from gateway.policy.rego.staged_tree import StagedTree, failing, judged, opened
 from gateway.policy.sources.problem import Problem
 
 _NONE: Final = "--run=^$"
 _WHOLE: Final = 100.0
 
 
-class Looked(Struct, frozen=True):
+class CheckedRego(Struct, frozen=True):
     """What a stage looked at, what is wrong there, what is only wished, what is worth a line, and what is warned of."""
 
     at: str
@@ -34,14 +34,14 @@ class Looked(Struct, frozen=True):
     warnings: Sequence[Problem] = ()
 
 
-class Wanted(Struct, frozen=True):
+class RequiredCoverage(Struct, frozen=True):
     """The least coverage of a file in percent; less is a problem, or for own files a wish only."""
 
     percent: float
     of_own_only_wished: bool = False
 
 
-class Place(Struct, frozen=True):
+class RegoPosition(Struct, frozen=True):
     """A position in a file."""
 
     row: int
@@ -50,7 +50,7 @@ class Place(Struct, frozen=True):
 class Uncovered(Struct, frozen=True):
     """A range that no test reaches."""
 
-    start: Place
+    start: RegoPosition
 
 
 class Covered(Struct, frozen=True):
@@ -66,7 +66,7 @@ class Coverage(Struct, frozen=True):
     files: dict[str, Covered]
 
 
-def _mine(sources: Sources) -> frozenset[str]:
+def _mine(sources: StagedSources) -> frozenset[str]:
     return frozenset(sources.files.keys() - {COMBINED_REQUIREMENTS}) if sources.is_stock else sources.own
 
 
@@ -75,57 +75,57 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def formatted(tree: Tree, opa: Opa) -> Looked:
+def formatted(tree: StagedTree, opa: OpaCommand) -> CheckedRego:
     """The author's files that `opa fmt` would write otherwise."""
     mine = _mine(tree.sources)
     ran = opa.run("fmt", "--list", "mcp", within=tree.root)
     if ran.code:
-        return Looked(counted(len(mine), "file"), [Problem("rego", 0, f"cannot be formatted: {ran.said()}")])
+        return CheckedRego(counted(len(mine), "file"), [Problem("rego", 0, f"cannot be formatted: {ran.said()}")])
     names = [name for name in ran.out.decode().split() if name in mine]
     remedy = "Run `opa fmt --write` on it."
-    return Looked(counted(len(mine), "file"), [Problem(name, 0, "is not formatted.", remedy) for name in names])
+    return CheckedRego(counted(len(mine), "file"), [Problem(name, 0, "is not formatted.", remedy) for name in names])
 
 
-def checked(tree: Tree, opa: Opa) -> Looked:
+def checked(tree: StagedTree, opa: OpaCommand) -> CheckedRego:
     """What `opa check` says under the input schema, and what requirements may not be."""
     parser = Parser(opa)
     problems, found = judged(tree, opa, parser)
     problems = problems or opened(tree, found, parser)
     files = counted(len(tree.sources.files), "file")
-    return Looked(f"{files} against the input schema, {counted(len(found), 'requirement')}", problems)
+    return CheckedRego(f"{files} against the input schema, {counted(len(found), 'requirement')}", problems)
 
 
-def tested(tree: Tree, opa: Opa) -> Looked:
+def tested(tree: StagedTree, opa: OpaCommand) -> CheckedRego:
     """The tests that fail: the author's own where there are own files, else the stock's."""
     if tree.testing() is None:
-        return Looked("no tests: there is no own Rego")
+        return CheckedRego("no tests: there is no own Rego")
     chosen = _mine(tree.sources)
     modules, problems = Parser(opa).parse({p: t for p, t in tree.sources.files.items() if p in chosen}, tree.root)
     names = [head_name(rule) for module in modules if module.is_test for rule in module.rules]
     tests = sum(name.startswith("test_") for name in names)
     packages = len({module.package for module in modules if module.is_test})
     at = f"{counted(tests, 'test')} of {counted(packages, 'package')}"
-    return Looked(at, problems or failing(tree, opa))
+    return CheckedRego(at, problems or failing(tree, opa))
 
 
-def covered(tree: Tree, opa: Opa, wanted: Wanted) -> Looked:
+def covered(tree: StagedTree, opa: OpaCommand, wanted: RequiredCoverage) -> CheckedRego:
     """The author's files of which the tests reach less than is wanted."""
     mine = {name for name in _mine(tree.sources) if not name.endswith("_test.rego")}
     at = counted(len(mine), "file")
     if not mine:
-        return Looked("no files: there is no own Rego")
+        return CheckedRego("no files: there is no own Rego")
     chosen = tree.testing()
     common = ("--coverage", "--coverage-runs=", "--format=json", "--timeout=30s")
     ran = opa.run("test", *common, *([_NONE] if chosen is None else chosen), "mcp", within=tree.root)
     try:
         report = msgspec.convert(ran.report(), Coverage)
     except msgspec.ValidationError:
-        return Looked(at, [Problem("rego", 0, f"has no coverage report: {ran.said()}", "Mend the tests.")])
+        return CheckedRego(at, [Problem("rego", 0, f"has no coverage report: {ran.said()}", "Mend the tests.")])
     files = {name: found for name, found in sorted(report.files.items()) if name in mine}
     lacking = list(_lacking(files, wanted.percent))
     only_wished = wanted.of_own_only_wished and not tree.sources.is_stock
     whole = sum(found.coverage >= _WHOLE for found in files.values())
-    return Looked(
+    return CheckedRego(
         f"{at}, {whole} reached in full",
         problems=() if only_wished else lacking,
         wishes=lacking if only_wished else (),

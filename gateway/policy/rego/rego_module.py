@@ -14,7 +14,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from gateway.artifact.json_types import Json, is_array, is_object
-from gateway.policy.rego.opa_cli import Opa, complaints
+from gateway.policy.rego.opa_cli import OpaCommand, complaints
 from gateway.policy.sources.problem import Problem
 
 PARALLEL: Final = 4
@@ -57,7 +57,7 @@ class Module(Struct, frozen=True):
 class Parser:
     """Parses files; remembers the last content of each."""
 
-    def __init__(self, opa: Opa) -> None:
+    def __init__(self, opa: OpaCommand) -> None:
         self._opa = opa
         self._known: dict[str, tuple[bytes, Module]] = {}
 
@@ -72,7 +72,7 @@ class Parser:
         return [self._known[path][1] for path in sorted(files) if path not in results or path in parsed], problems
 
 
-def _parsed(file: str, opa: Opa, within: Path) -> Module | list[Problem]:
+def _parsed(file: str, opa: OpaCommand, within: Path) -> Module | list[Problem]:
     ran = opa.run("parse", "--format=json", "--json-include=locations,-comments", file, within=within)
     tree = ran.report()
     if ran.code or not is_object(tree) or "package" not in tree:

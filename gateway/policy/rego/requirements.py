@@ -17,7 +17,7 @@ from msgspec import Struct
 from gateway.artifact.json_types import Json, is_object
 from gateway.artifact.layout import REQUIREMENTS
 from gateway.policy.rego.caller_reads import CallerReads
-from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.rego.opa_cli import OpaCommand
 from gateway.policy.rego.rego_module import PARALLEL, Module, row
 from gateway.policy.sources.problem import Problem
 
@@ -41,7 +41,7 @@ class Requirement(Struct, frozen=True, kw_only=True):
     reads: list[str]
 
 
-class Found(Struct, frozen=True):
+class RequirementDirectory(Struct, frozen=True):
     """A requirement's directory before it is judged."""
 
     name: str
@@ -67,22 +67,22 @@ def head_name(rule: Mapping[str, Any]) -> str:
     return str(reference[0]["value"])
 
 
-def discover(modules: Sequence[Module]) -> list[Found]:
+def discover(modules: Sequence[Module]) -> list[RequirementDirectory]:
     """The requirements, sorted by name."""
     names = {module.path.split("/")[2] for module in modules if module.path.startswith("mcp/requirements/")}
     return [_found(name, modules) for name in sorted(names)]
 
 
-def _found(name: str, modules: Sequence[Module]) -> Found:
+def _found(name: str, modules: Sequence[Module]) -> RequirementDirectory:
     mine = [module for module in modules if module.path.startswith(f"mcp/requirements/{name}/")]
-    return Found(
+    return RequirementDirectory(
         name,
         tuple(module for module in mine if not module.is_test),
         tuple(module for module in mine if module.is_test),
     )
 
 
-def incomplete(found: Found) -> list[Problem]:
+def incomplete(found: RequirementDirectory) -> list[Problem]:
     """What a requirement lacks: `met`, METADATA, tests."""
     problems: list[Problem] = []
     if not found.rules("met"):
@@ -94,13 +94,13 @@ def incomplete(found: Found) -> list[Problem]:
     return problems + _metadata_problems(found)
 
 
-def _metadata(found: Found) -> list[tuple[Module, Mapping[str, Any]]]:
+def _metadata(found: RequirementDirectory) -> list[tuple[Module, Mapping[str, Any]]]:
     return [
         (module, block) for module in found.modules for block in module.annotations if block.get("scope") == "package"
     ]
 
 
-def _metadata_problems(found: Found) -> list[Problem]:
+def _metadata_problems(found: RequirementDirectory) -> list[Problem]:
     blocks = _metadata(found)
     if len(blocks) != 1:
         said = "has no METADATA." if not blocks else "has METADATA of its package twice."
@@ -115,7 +115,7 @@ def _metadata_problems(found: Found) -> list[Problem]:
     return [Problem(module.path, row(block), f"METADATA lacks {name}.", "Add it.") for name in lacking]
 
 
-def described(found: Found, reads: Mapping[str, list[str]]) -> Requirement:
+def described(found: RequirementDirectory, reads: Mapping[str, list[str]]) -> Requirement:
     """The requirement's entry in the bundle; METADATA was checked before."""
     _, block = _metadata(found)[0]
     custom = block["custom"]
@@ -129,7 +129,7 @@ def described(found: Found, reads: Mapping[str, list[str]]) -> Requirement:
     )
 
 
-def read_sets(found: Sequence[Found], opa: Opa, within: Path) -> dict[str, Reads]:
+def read_sets(found: Sequence[RequirementDirectory], opa: OpaCommand, within: Path) -> dict[str, Reads]:
     """Requirement -> what it reads."""
     asked = [(each.name, rule) for each in found for rule in ("met", "met_by_arguments") if each.rules(rule)]
     with ThreadPoolExecutor(PARALLEL) as pool:
@@ -140,7 +140,7 @@ def read_sets(found: Sequence[Found], opa: Opa, within: Path) -> dict[str, Reads
     return sets
 
 
-def _reads(opa: Opa, within: Path, asked: tuple[str, str]) -> list[str]:
+def _reads(opa: OpaCommand, within: Path, asked: tuple[str, str]) -> list[str]:
     name, rule = asked
     ran = opa.run("deps", "--format=json", "--data=mcp", f"data.{REQUIREMENTS}{name}.{rule}", within=within)
     report = ran.report()
@@ -156,12 +156,12 @@ def _path(reference: list[Json]) -> str:
     return ".".join(takewhile(lambda key: "." not in key, keys))
 
 
-def overreaching(found: Found, reads: list[str]) -> list[Problem]:
+def overreaching(found: RequirementDirectory, reads: list[str]) -> list[Problem]:
     """The reads of `met` that only a call could answer (Rule 2)."""
     return [problem for path in reads if (problem := _overreach(found, path))]
 
 
-def _overreach(found: Found, path: str) -> Problem | None:
+def _overreach(found: RequirementDirectory, path: str) -> Problem | None:
     module, rule = found.rules("met")[0]
     parts = path.split(".")
     if parts == ["input"]:

@@ -18,10 +18,17 @@ from msgspec import Struct
 from gateway.artifact.layout import COMBINED_REQUIREMENTS
 from gateway.artifact.manifest import Library
 from gateway.policy.rego.input_schema import input_schema_text
-from gateway.policy.rego.opa_cli import Opa
-from gateway.policy.rego.overlay import Sources, lay
+from gateway.policy.rego.opa_cli import OpaCommand
+from gateway.policy.rego.overlay import StagedSources, lay
 from gateway.policy.rego.rego_module import Parser
-from gateway.policy.rego.requirements import Found, Reads, Requirement, described, overreaching, read_sets
+from gateway.policy.rego.requirements import (
+    Reads,
+    Requirement,
+    RequirementDirectory,
+    described,
+    overreaching,
+    read_sets,
+)
 from gateway.policy.rego.staged_tree import combine, failing, judged, opened, written
 from gateway.policy.rego.stock_library import carried
 from gateway.policy.sources.problem import Problem
@@ -32,7 +39,7 @@ KEPT: Final = 16
 """How many verifications the state directory remembers."""
 
 
-class Policies(Struct, frozen=True):
+class VerifiedRego(Struct, frozen=True):
     """Verified Rego: what is packed, and what the bundle says about each requirement."""
 
     files: Mapping[str, bytes]
@@ -41,7 +48,7 @@ class Policies(Struct, frozen=True):
     """The stock library among them."""
 
 
-class Remembered(Struct, frozen=True):
+class RememberedVerification(Struct, frozen=True):
     """What verification found out: what follows from the sources and is kept beside their digest."""
 
     requirements: dict[str, Requirement]
@@ -51,14 +58,14 @@ class Remembered(Struct, frozen=True):
 class Verifier:
     """Verifies staged Rego; remembers what it has verified."""
 
-    def __init__(self, opa: Opa, state: Path) -> None:
+    def __init__(self, opa: OpaCommand, state: Path) -> None:
         self._opa = opa
         self._kept = state / "verified"
-        self._known: dict[str, Policies] = {}
+        self._known: dict[str, VerifiedRego] = {}
         self._parser = Parser(opa)
         self._reads: dict[tuple[str, str], Reads] = {}
 
-    def verified(self, policy: Path, library: Path, *, editing: bool = False) -> Policies | list[Problem]:
+    def verified(self, policy: Path, library: Path, *, editing: bool = False) -> VerifiedRego | list[Problem]:
         """The policies of the repository, or everything that is refused in them."""
         sources, problems = lay(policy, library, editing=editing)
         if problems:
@@ -72,7 +79,7 @@ class Verifier:
             self._known = {identity: _policies(sources, remembered)}
         return self._known[identity]
 
-    def _identity(self, sources: Sources, library: Path) -> str:
+    def _identity(self, sources: StagedSources, library: Path) -> str:
         digest = hashlib.sha256(_own_code())
         binary = self._opa.path.stat()
         digest.update(f"{self._opa.path} {binary.st_size} {binary.st_mtime_ns}\n".encode())
@@ -80,14 +87,14 @@ class Verifier:
         digest.update((library / "capabilities.json").read_bytes())
         return digest.hexdigest()
 
-    def _remembered(self, identity: str) -> Remembered | None:
+    def _remembered(self, identity: str) -> RememberedVerification | None:
         try:
             content = (self._kept / f"{identity}.json").read_bytes()
-            return msgspec.json.decode(content, type=Remembered)
+            return msgspec.json.decode(content, type=RememberedVerification)
         except (OSError, msgspec.DecodeError):
             return None
 
-    def _remember(self, identity: str, remembered: Remembered) -> None:
+    def _remember(self, identity: str, remembered: RememberedVerification) -> None:
         self._kept.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=self._kept, delete=False) as scratch:
             scratch.write(msgspec.json.encode(remembered))
@@ -96,7 +103,7 @@ class Verifier:
         for place in places[KEPT:]:
             place.unlink(missing_ok=True)
 
-    def _verify(self, sources: Sources, library: Path) -> Remembered | list[Problem]:
+    def _verify(self, sources: StagedSources, library: Path) -> RememberedVerification | list[Problem]:
         with tempfile.TemporaryDirectory(prefix="mcp-admission-") as scratch:
             tree = written(sources, library, Path(scratch))
             problems, found = judged(tree, self._opa, self._parser)
@@ -109,9 +116,9 @@ class Verifier:
             problems += failing(tree, self._opa)
             if problems:
                 return [sources.authored(problem) for problem in problems]
-            return Remembered({each.name: described(each, reads[each.name]) for each in found}, text)
+            return RememberedVerification({each.name: described(each, reads[each.name]) for each in found}, text)
 
-    def _read_sets(self, found: list[Found], sources: Sources, root: Path) -> dict[str, Reads]:
+    def _read_sets(self, found: list[RequirementDirectory], sources: StagedSources, root: Path) -> dict[str, Reads]:
         """What each requirement reads; the stock's do not depend on what is laid over it."""
         stock = _digest({path: text for path, text in sources.files.items() if path not in sources.own})
         every = _digest(sources.files)
@@ -137,8 +144,8 @@ def _own_code() -> bytes:
     return b"".join(file.read_bytes() for file in sources) + input_schema_text()
 
 
-def _policies(sources: Sources, remembered: Remembered) -> Policies:
+def _policies(sources: StagedSources, remembered: RememberedVerification) -> VerifiedRego:
     packed = {path: content for path, content in sources.files.items() if not path.endswith("_test.rego")}
     packed[COMBINED_REQUIREMENTS] = remembered.combiner.encode()
     library = carried({path: content for path, content in sources.files.items() if path not in sources.own})
-    return Policies(packed, remembered.requirements, library)
+    return VerifiedRego(packed, remembered.requirements, library)

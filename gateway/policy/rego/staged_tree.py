@@ -16,23 +16,23 @@ from msgspec.structs import replace
 from gateway.artifact.layout import COMBINED_REQUIREMENTS
 from gateway.policy.rego import combiner
 from gateway.policy.rego.caller_reads import caller_reads
-from gateway.policy.rego.combiner import Combined, is_standing
+from gateway.policy.rego.combiner import CombinedRequirement, is_standing
 from gateway.policy.rego.fail_open import fail_open
 from gateway.policy.rego.impossible_literals import impossible
 from gateway.policy.rego.input_schema import input_schema_text
 from gateway.policy.rego.lint_requirements import dangerous, malformed, unguarded
-from gateway.policy.rego.opa_cli import Opa, complaints
-from gateway.policy.rego.overlay import Sources, misplaced
+from gateway.policy.rego.opa_cli import OpaCommand, complaints
+from gateway.policy.rego.overlay import StagedSources, misplaced
 from gateway.policy.rego.rego_module import Module, Parser
-from gateway.policy.rego.requirements import Found, Reads, discover, incomplete
+from gateway.policy.rego.requirements import Reads, RequirementDirectory, discover, incomplete
 from gateway.policy.sources.problem import Problem
 
 
-class Tree(Struct, frozen=True):
+class StagedTree(Struct, frozen=True):
     """Sources written out for OPA: `root/mcp` beside the capabilities and the input schema."""
 
     root: Path
-    sources: Sources
+    sources: StagedSources
 
     def checking(self) -> list[str]:
         """The arguments that every check of this tree has."""
@@ -47,7 +47,7 @@ class Tree(Struct, frozen=True):
         return [f"--run=^data\\.(?:{packages})_test\\."] if own else None
 
 
-def written(sources: Sources, library: Path, root: Path) -> Tree:
+def written(sources: StagedSources, library: Path, root: Path) -> StagedTree:
     """The sources on disk, ready for OPA."""
     for path, content in sources.files.items():
         place = root / path
@@ -55,14 +55,18 @@ def written(sources: Sources, library: Path, root: Path) -> Tree:
         place.write_bytes(content)
     (root / "capabilities.json").write_bytes((library / "capabilities.json").read_bytes())
     (root / "input.json").write_bytes(input_schema_text())
-    return Tree(root, sources)
+    return StagedTree(root, sources)
 
 
-_OF_REQUIREMENTS: Final[tuple[Callable[[Found], Iterable[Problem]], ...]] = (incomplete, malformed, dangerous)
+_OF_REQUIREMENTS: Final[tuple[Callable[[RequirementDirectory], Iterable[Problem]], ...]] = (
+    incomplete,
+    malformed,
+    dangerous,
+)
 _OF_MODULES: Final[tuple[Callable[[Module], Iterable[Problem]], ...]] = (unguarded, impossible)
 
 
-def judged(tree: Tree, opa: Opa, parser: Parser) -> tuple[list[Problem], list[Found]]:
+def judged(tree: StagedTree, opa: OpaCommand, parser: Parser) -> tuple[list[Problem], list[RequirementDirectory]]:
     """What is refused without running anything, and the requirements; leaves a combiner to which all are varying."""
     modules, problems = parser.parse(tree.sources.files, tree.root)
     if problems:
@@ -78,14 +82,16 @@ def judged(tree: Tree, opa: Opa, parser: Parser) -> tuple[list[Problem], list[Fo
     return problems, found
 
 
-def opened(tree: Tree, found: Sequence[Found], parser: Parser) -> list[Problem]:
+def opened(tree: StagedTree, found: Sequence[RequirementDirectory], parser: Parser) -> list[Problem]:
     """Where the author's requirements permit because something is missing; the tree was judged before."""
     own = {path: content for path, content in tree.sources.files.items() if path in tree.sources.own}
     modules, problems = parser.parse(own, tree.root) if own else ([], [])
     return problems or fail_open(found, modules)
 
 
-def _with_caller(found: Found, modules: Sequence[Module], sources: Sources) -> Found:
+def _with_caller(
+    found: RequirementDirectory, modules: Sequence[Module], sources: StagedSources
+) -> RequirementDirectory:
     """The requirement with what it reads of the caller; the stock's own judge unknown claims themselves."""
     if found.place not in sources.own:
         return found
@@ -96,10 +102,10 @@ def _with_caller(found: Found, modules: Sequence[Module], sources: Sources) -> F
     return replace(found, caller=caller_reads(found.modules, own))
 
 
-def combine(tree: Tree, found: Sequence[Found], reads: Mapping[str, Reads]) -> str:
+def combine(tree: StagedTree, found: Sequence[RequirementDirectory], reads: Mapping[str, Reads]) -> str:
     """The generated half of the combiner over these requirements, which is written into the tree."""
     text = combiner.combined(
-        Combined(
+        CombinedRequirement(
             each.name,
             by_arguments=bool(each.rules("met_by_arguments")),
             standing=each.name in reads and is_standing(reads[each.name]["met"]),
@@ -121,7 +127,7 @@ class _TestCase(Struct, frozen=True):
     skip: bool = False
 
 
-def failing(tree: Tree, opa: Opa) -> list[Problem]:
+def failing(tree: StagedTree, opa: OpaCommand) -> list[Problem]:
     """The tests that fail; a run that cannot be read fails as a whole."""
     chosen = tree.testing()
     if chosen is None:

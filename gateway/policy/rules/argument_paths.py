@@ -12,7 +12,7 @@ from typing import Any, Final
 from gateway.admission.schemas import Part, Schema, declared, is_array, is_object, of_elements
 from gateway.artifact.json_types import Json, objects
 from gateway.policy.rules.argument_types import EVERY, Types, types_at
-from gateway.policy.rules.catalog_names import Target
+from gateway.policy.rules.catalog_names import CatalogTarget
 from gateway.protocol.json_pointers import unescaped
 
 REVIEWED: Final = {"tools": "inputSchema", "prompts": "arguments"}
@@ -32,16 +32,16 @@ class ArgumentPaths:
         self._schemas: dict[tuple[str, str, str], Schema | None] = {}
         self._known: dict[tuple[str, str, str, str], Resolved] = {}
 
-    def instead(self, target: Target, path: str) -> Names | None:
+    def instead(self, target: CatalogTarget, path: str) -> Names | None:
         """Return the paths that a target has, if `path` is surely not one of them; None if it is, or may be."""
         return self._found(target, path)[0]
 
-    def types(self, target: Target, path: str, lists: int) -> Types:
+    def types(self, target: CatalogTarget, path: str, lists: int) -> Types:
         """Return the JSON types that may be at a path of a target, or inside so many lists there."""
         schema, (_, parts) = self._schema(target), self._found(target, path)
         return EVERY if schema is None or parts is None else types_at(schema, parts, lists)
 
-    def _found(self, target: Target, path: str) -> "Resolved":
+    def _found(self, target: CatalogTarget, path: str) -> "Resolved":
         schema = self._schema(target)
         if schema is None:
             return None, None
@@ -50,14 +50,14 @@ class ArgumentPaths:
             self._known[key] = _resolved(schema, path)
         return self._known[key]
 
-    def _schema(self, target: Target) -> Schema | None:
+    def _schema(self, target: CatalogTarget) -> Schema | None:
         place = (target.server, target.section, target.name)
         if place not in self._schemas:
             self._schemas[place] = _schema(target)
         return self._schemas[place]
 
 
-def _schema(target: Target) -> Schema | None:
+def _schema(target: CatalogTarget) -> Schema | None:
     part = REVIEWED.get(target.section, "")
     reviewed = target.entry.get("reviewed", {})
     if part not in reviewed:

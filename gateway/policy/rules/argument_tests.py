@@ -11,11 +11,11 @@ from msgspec import Struct
 from gateway.artifact.json_types import Json
 from gateway.policy.rules.argument_paths import ArgumentPaths
 from gateway.policy.rules.argument_types import EVERY, Types, judged
-from gateway.policy.rules.catalog_names import Target
+from gateway.policy.rules.catalog_names import CatalogTarget
 from gateway.policy.rules.rule_conditions import tests_of_condition
 
 
-class Mistyped(Struct, frozen=True):
+class MistypedTest(Struct, frozen=True):
     """A test that can judge nothing: where below the rule it is, what is wrong, and what to do."""
 
     pointer: str
@@ -23,7 +23,9 @@ class Mistyped(Struct, frozen=True):
     remedy: str
 
 
-def mistyped(arguments: ArgumentPaths, pointer: str, condition: Json, targets: Sequence[Target]) -> Mistyped | None:
+def mistyped(
+    arguments: ArgumentPaths, pointer: str, condition: Json, targets: Sequence[CatalogTarget]
+) -> MistypedTest | None:
     """Return the first test of a condition that can judge nothing that one of the targets takes."""
     for test in tests_of_condition(pointer, condition) if targets else ():
         wanted = judged(test)
@@ -32,7 +34,7 @@ def mistyped(arguments: ArgumentPaths, pointer: str, condition: Json, targets: S
             where = f"an element of `{test.path}`" if test.lists else f"`{test.path}`"
             said = f"{where} of `{targets[0].name}` is {_either(possible)} by the pinned schema"
             remedy = f"Write a test for {_either(possible)}, or correct the path."
-            return Mistyped(test.pointer, f"{said}, and `{test.word}` judges {_either(wanted)}", remedy)
+            return MistypedTest(test.pointer, f"{said}, and `{test.word}` judges {_either(wanted)}", remedy)
     return None
 
 

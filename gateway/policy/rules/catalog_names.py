@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from gateway.admission.uri_patterns import normal_key, normal_pattern
 from gateway.artifact.json_types import Json
-from gateway.policy.rules.name_globs import Names, fits
+from gateway.policy.rules.name_globs import NameGlobs, fits
 from gateway.policy.sources.document import Document
 from gateway.policy.sources.environment import Environment
 
@@ -26,7 +26,7 @@ SERVER_FIELDS: Final = ("servers", "server_tags", "server_environments")
 """What a rule names servers by."""
 
 
-class Target(Struct, frozen=True):
+class CatalogTarget(Struct, frozen=True):
     """One entry of a catalog: its server, its name, and what the catalog says of it."""
 
     server: str
@@ -45,7 +45,7 @@ class CatalogNames:
 
     def __init__(self, documents: Iterable[Document]) -> None:
         self.servers: Final = {document.value["server"]: document.value for document in documents}
-        self.server_names: Final = Names(self.servers)
+        self.server_names: Final = NameGlobs(self.servers)
         self.by_server_word: Final[Mapping[str, Mapping[str, set[str]]]] = {
             "server_tags": _grouped((tag, name) for name, each in self.servers.items() for tag in each.get("tags", [])),
             "server_environments": _grouped(
@@ -55,8 +55,8 @@ class CatalogNames:
         self._sections = {section: _Section(section, self.servers) for section in SECTIONS}
         targets = [target for section in self._sections.values() for target in section.all()]
         targets += self.tasks(None)
-        self.targets: Final[tuple[Target, ...]] = tuple(targets)
-        self.by_tag: Final[dict[str, list[Target]]] = {}
+        self.targets: Final[tuple[CatalogTarget, ...]] = tuple(targets)
+        self.by_tag: Final[dict[str, list[CatalogTarget]]] = {}
         for target in targets:
             for tag in target.tags:
                 self.by_tag.setdefault(tag, []).append(target)
@@ -69,14 +69,14 @@ class CatalogNames:
                 named.append(frozenset(name for word in what[field] for name in having.get(word, ())))
         return frozenset(name for name in named[0] if all(name in each for each in named)) if named else None
 
-    def matching(self, section: str, glob: str, servers: AbstractSet[str] | None) -> Iterator[Target]:
+    def matching(self, section: str, glob: str, servers: AbstractSet[str] | None) -> Iterator[CatalogTarget]:
         """Yield the targets of these servers (None: of all) that a glob of a rule means."""
         return (t for t in self._sections[section].matching(glob) if servers is None or t.server in servers)
 
-    def tasks(self, servers: AbstractSet[str] | None) -> list[Target]:
+    def tasks(self, servers: AbstractSet[str] | None) -> list[CatalogTarget]:
         """Return the entries for the task handles of these servers (None: of all)."""
         named = ((name, each) for name, each in self.servers.items() if servers is None or name in servers)
-        return [Target(name, "tasks", "", each["tasks"]) for name, each in named if "tasks" in each]
+        return [CatalogTarget(name, "tasks", "", each["tasks"]) for name, each in named if "tasks" in each]
 
     def names(self, section: str, servers: AbstractSet[str] | None) -> list[str]:
         """Return the names of the targets of these servers (None: of all)."""
@@ -124,21 +124,21 @@ class _Section:
 
     def __init__(self, section: str, servers: Mapping[str, Json]) -> None:
         self._are_uris = section == "resources"
-        self._targets: dict[str, list[Target]] = {}
+        self._targets: dict[str, list[CatalogTarget]] = {}
         for server, each in servers.items():
             for name, entry in each.get(section, {}).items():
                 key = normal_key(name) if self._are_uris else name
-                self._targets.setdefault(key, []).append(Target(server, section, name, entry))
+                self._targets.setdefault(key, []).append(CatalogTarget(server, section, name, entry))
         self._prefixes = _Prefixes(key[:-1] for key in self._targets if self._are_uris and key.endswith("*"))
-        self._names = Names(key for key in self._targets if not self._are_uris or not key.endswith("*"))
-        self._known: dict[str, list[Target]] = {}
+        self._names = NameGlobs(key for key in self._targets if not self._are_uris or not key.endswith("*"))
+        self._known: dict[str, list[CatalogTarget]] = {}
 
-    def all(self) -> Iterator[Target]:
+    def all(self) -> Iterator[CatalogTarget]:
         """Yield every target."""
         for targets in self._targets.values():
             yield from targets
 
-    def matching(self, glob: str) -> list[Target]:
+    def matching(self, glob: str) -> list[CatalogTarget]:
         """Return the targets that a glob of a rule means."""
         if glob not in self._known:
             pattern = normal_pattern(glob) if self._are_uris else glob

@@ -18,7 +18,7 @@ from gateway.policy.rules.condition_conflicts import condition_conflicts
 from gateway.policy.rules.condition_values import condition_values
 from gateway.policy.rules.data_classes import data_class_problems
 from gateway.policy.rules.identity_index import FIELDS
-from gateway.policy.rules.name_globs import Names
+from gateway.policy.rules.name_globs import NameGlobs
 from gateway.policy.rules.reviewed_words import reviewed_words
 from gateway.policy.rules.rule_conditions import EXCEPTION
 from gateway.policy.rules.rule_people import networks
@@ -47,14 +47,14 @@ Placed = tuple[Document, str, str]
 """A document, a pointer into it, and what it names there."""
 
 
-class Known(Struct, frozen=True):
+class CheckContext(Struct, frozen=True):
     """What the environment is checked against: its requirements (None while they are refused), now (Unix seconds)."""
 
     requirements: AbstractSet[str] | None
     now: float
 
 
-def contradictions(environment: Environment, known: Known) -> list[Problem]:
+def contradictions(environment: Environment, known: CheckContext) -> list[Problem]:
     """Everything that is wrong between the documents of an environment."""
     found = [problem for check in _CHECKS for problem in check(environment)]
     if known.requirements is not None:
@@ -141,7 +141,7 @@ def _anonymous(environment: Environment) -> Iterator[Placed]:
 
 
 def _scopes(environment: Environment) -> Iterator[Problem]:
-    servers = Names(document.value["server"] for document in environment.catalog)
+    servers = NameGlobs(document.value["server"] for document in environment.catalog)
     for document, pointer, agent in environment.agents_placed():
         for number, name in enumerate(agent.get("scope", {}).get("servers", [])):
             if name != "*" and not servers.matching(name):

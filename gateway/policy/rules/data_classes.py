@@ -12,7 +12,7 @@ from collections.abc import Set as AbstractSet
 from typing import Final
 
 from gateway.artifact.json_types import Json
-from gateway.policy.rules.catalog_names import CatalogNames, Target
+from gateway.policy.rules.catalog_names import CatalogNames, CatalogTarget
 from gateway.policy.sources.document import Document, step
 from gateway.policy.sources.environment import Environment
 from gateway.policy.sources.name_suggestions import nearest
@@ -53,7 +53,7 @@ class CatalogData:
             self._held[servers] = frozenset(name for target in targets for name in self._of(target))
         return self._held[servers]
 
-    def fits(self, what: Json, target: Target) -> bool:
+    def fits(self, what: Json, target: CatalogTarget) -> bool:
         """True unless a rule is surely not about a target: one of unknown action or reach may have any."""
         action = target.entry.get("action", "unknown")
         if "actions" in what and action != "unknown" and action not in what["actions"]:
@@ -65,7 +65,7 @@ class CatalogData:
             return False
         return "data" not in what or not {*what["data"]}.isdisjoint(self._of(target))
 
-    def _of(self, target: Target) -> list[str]:
+    def _of(self, target: CatalogTarget) -> list[str]:
         return held(self._catalog.servers[target.server], target.entry, self._settings)
 
 

@@ -12,7 +12,7 @@ from typing import Final
 _WILDCARD: Final = re.compile(r"[*?]")
 
 
-class Names:
+class NameGlobs:
     """A set of names that globs are matched with; remembers what each glob means."""
 
     def __init__(self, names: Iterable[str]) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 
 from gateway.artifact.json_types import Json
 from gateway.artifact.pack import canonical
-from gateway.policy.rules.name_globs import Names
+from gateway.policy.rules.name_globs import NameGlobs
 
 ROWS: Final = ("read", "write", "delete", "send", "execute", "list", "unknown", "none")
 """The actions, and `none` for messages without a target."""
@@ -109,7 +109,7 @@ class _Catalog:
     """The servers by what rules name them by."""
 
     def __init__(self, servers: Mapping[str, Json]) -> None:
-        self._names = Names(servers)
+        self._names = NameGlobs(servers)
         self._tagged: dict[str, set[str]] = {}
         self._placed: dict[str, set[str]] = {}
         for name, entry in servers.items():

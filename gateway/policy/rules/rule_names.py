@@ -17,10 +17,10 @@ from msgspec.structs import replace
 from gateway.artifact.json_types import Json
 from gateway.policy.rules.argument_paths import REVIEWED, ArgumentPaths
 from gateway.policy.rules.argument_tests import mistyped
-from gateway.policy.rules.catalog_names import SECTIONS, SERVER_FIELDS, CatalogNames, Target
+from gateway.policy.rules.catalog_names import SECTIONS, SERVER_FIELDS, CatalogNames, CatalogTarget
 from gateway.policy.rules.data_classes import CatalogData
 from gateway.policy.rules.rule_conditions import EXCEPTION, conditions_of
-from gateway.policy.rules.unknown_names import AHEAD, SAID, Unknown, listed
+from gateway.policy.rules.unknown_names import AHEAD, SAID, UnknownName, listed
 from gateway.policy.rules.who_names import WhoNames
 from gateway.policy.sources.document import Document
 from gateway.policy.sources.environment import Environment
@@ -63,7 +63,7 @@ def rule_names(environment: Environment, now: float) -> RuleNames:
     return found
 
 
-def lookup(environment: Environment) -> Callable[[Json], Iterator[Unknown]]:
+def lookup(environment: Environment) -> Callable[[Json], Iterator[UnknownName]]:
     """Return what yields the names in one rule that nothing in the environment has."""
     return _Search(environment).unknown
 
@@ -96,7 +96,7 @@ class _Search:
         self._arguments = ArgumentPaths()
         self._lacking: dict[object, tuple[str, str] | None] = {}
 
-    def unknown(self, rule: Json) -> Iterator[Unknown]:
+    def unknown(self, rule: Json) -> Iterator[UnknownName]:
         """Yield what of a rule nothing in the environment has."""
         yield from self._who.unknown(rule.get("who", {}))
         excepted = self._who.unknown(rule.get("unless", {}).get("who", {}))
@@ -108,7 +108,7 @@ class _Search:
         if concerned == frozenset():
             concerned = None
             if not any(map(_is_glob, what.get("servers", ["*"]))):
-                yield Unknown("/what", f"no server fits all of {listed(what, SERVER_FIELDS)}", _INSTEAD)
+                yield UnknownName("/what", f"no server fits all of {listed(what, SERVER_FIELDS)}", _INSTEAD)
         of_targets = [*self._targets(what, concerned), *self._tags(what, concerned), *self._classes(what, concerned)]
         yield from of_targets
         if any(each.refuses for each in of_targets):
@@ -118,7 +118,7 @@ class _Search:
             lacking = [*self._argument(f"{pointer}/path", condition["path"], what, concerned)]
             yield from lacking or self._mistyped(pointer, condition, what, concerned)
 
-    def _servers(self, what: Json) -> Iterator[Unknown]:
+    def _servers(self, what: Json) -> Iterator[UnknownName]:
         for number, glob in enumerate(what.get("servers", [])):
             if not _is_all(glob) and not self._catalog.server_names.matching(glob):
                 yield self._missing("servers", number, glob, self._catalog.servers.keys)
@@ -127,36 +127,36 @@ class _Search:
                 if word not in having:
                     yield self._missing(field, number, word, having.keys)
 
-    def _targets(self, what: Json, servers: AbstractSet[str] | None) -> Iterator[Unknown]:
+    def _targets(self, what: Json, servers: AbstractSet[str] | None) -> Iterator[UnknownName]:
         for section in SECTIONS:
             for number, glob in enumerate(what.get(section, [])):
                 if not _is_all(glob) and not any(self._catalog.matching(section, glob, servers)):
                     yield self._missing_target(section, number, glob, servers)
 
-    def _missing_target(self, section: str, number: int, glob: str, servers: AbstractSet[str] | None) -> Unknown:
+    def _missing_target(self, section: str, number: int, glob: str, servers: AbstractSet[str] | None) -> UnknownName:
         elsewhere = None if servers is None else next(self._catalog.matching(section, glob, None), None)
         if elsewhere is None:
             known = partial(self._catalog.names, section, servers)
             return self._missing(section, number, glob, known, _of(servers))
         said = f"{SAID[section].format(glob)}{_of(servers)}"
-        return Unknown(f"/what/{section}/{number}", said, f"The server `{elsewhere.server}` has it. {_INSTEAD}")
+        return UnknownName(f"/what/{section}/{number}", said, f"The server `{elsewhere.server}` has it. {_INSTEAD}")
 
-    def _tags(self, what: Json, servers: AbstractSet[str] | None) -> Iterator[Unknown]:
+    def _tags(self, what: Json, servers: AbstractSet[str] | None) -> Iterator[UnknownName]:
         for number, tag in enumerate(what.get("tool_tags", [])):
             if not any(servers is None or target.server in servers for target in self._catalog.by_tag.get(tag, ())):
                 yield self._missing("tool_tags", number, tag, partial(self._catalog.tags, servers), _of(servers))
 
-    def _classes(self, what: Json, servers: AbstractSet[str] | None) -> Iterator[Unknown]:
+    def _classes(self, what: Json, servers: AbstractSet[str] | None) -> Iterator[UnknownName]:
         for number, name in enumerate(what.get("data", [])):
             pointer = f"/what/data/{number}"
             if name not in self._data.classes:
                 remedy = self._suggestions.nearest(name, lambda: self._data.classes) or _OF_DATA
-                yield Unknown(pointer, SAID["data"].format(name), remedy)
+                yield UnknownName(pointer, SAID["data"].format(name), remedy)
             elif name not in self._data.held(servers):
                 said = f"no target{_of(servers)} holds data of the class `{name}`"
-                yield Unknown(pointer, said, f"Classify the targets that hold it. {AHEAD}", refuses=False)
+                yield UnknownName(pointer, said, f"Classify the targets that hold it. {AHEAD}", refuses=False)
 
-    def _combined(self, what: Json, servers: AbstractSet[str] | None) -> Iterator[Unknown]:
+    def _combined(self, what: Json, servers: AbstractSet[str] | None) -> Iterator[UnknownName]:
         """Yield what targets that are named exactly cannot be: of another action, with other data, without the tags."""
         named = [(section, name) for section in SECTIONS for name in what.get(section, [])]
         if not named or not {*_NARROWING} & what.keys() or any(map(_is_glob, (name for _, name in named))):
@@ -164,9 +164,9 @@ class _Search:
         targets = (target for section, name in named for target in self._catalog.matching(section, name, servers))
         if not any(self._data.fits(what, target) for target in targets):
             fields = listed(what, (*SECTIONS, *_NARROWING))
-            yield Unknown("/what", f"no target{_of(servers)} fits all of {fields}", _INSTEAD)
+            yield UnknownName("/what", f"no target{_of(servers)} fits all of {fields}", _INSTEAD)
 
-    def _argument(self, pointer: str, path: str, what: Json, servers: AbstractSet[str] | None) -> Iterator[Unknown]:
+    def _argument(self, pointer: str, path: str, what: Json, servers: AbstractSet[str] | None) -> Iterator[UnknownName]:
         """Yield the path of a condition once for each name, or all globs together, whose targets surely lack it."""
         narrowing = tuple(tuple(what.get(field, ())) for field in _NARROWING)
         for group in _groups(what):
@@ -175,23 +175,23 @@ class _Search:
                 self._lacking[key] = self._lacks(path, self._meant(group, what, servers))
             lacking = self._lacking[key]
             if lacking is not None:
-                yield Unknown(pointer, *lacking)
+                yield UnknownName(pointer, *lacking)
 
-    def _meant(self, group: Group, what: Json, servers: AbstractSet[str] | None) -> Iterator[Target]:
+    def _meant(self, group: Group, what: Json, servers: AbstractSet[str] | None) -> Iterator[CatalogTarget]:
         """Yield the targets that the names of a group mean."""
         matching = (self._catalog.matching(section, name, servers) for section, name in group)
         return (each for some in matching for each in some if self._data.fits(what, each))
 
     def _mistyped(
         self, pointer: str, condition: Json, what: Json, servers: AbstractSet[str] | None
-    ) -> Iterator[Unknown]:
+    ) -> Iterator[UnknownName]:
         """Yield the tests of a condition that can judge nothing that the targets of the rule take there."""
         for group in _groups(what):
             wrong = mistyped(self._arguments, pointer, condition, [*self._meant(group, what, servers)])
             if wrong is not None:
-                yield Unknown(wrong.pointer, wrong.what, f"{wrong.remedy} {AHEAD}")
+                yield UnknownName(wrong.pointer, wrong.what, f"{wrong.remedy} {AHEAD}")
 
-    def _lacks(self, path: str, targets: Iterator[Target]) -> tuple[str, str] | None:
+    def _lacks(self, path: str, targets: Iterator[CatalogTarget]) -> tuple[str, str] | None:
         """Return what is wrong if every target has a reviewed schema, and none of them has the path."""
         first, known = "", set[str]()
         for target in targets:
@@ -206,9 +206,9 @@ class _Search:
 
     def _missing(
         self, field: str, number: int, name: str, known: Callable[[], Collection[str]], of: str = ""
-    ) -> Unknown:
+    ) -> UnknownName:
         remedy = self._suggestions.nearest(name, known) or _INSTEAD
-        return Unknown(f"/what/{field}/{number}", f"{SAID[field].format(name)}{of}", remedy)
+        return UnknownName(f"/what/{field}/{number}", f"{SAID[field].format(name)}{of}", remedy)
 
 
 def _groups(what: Json) -> list[Group]:

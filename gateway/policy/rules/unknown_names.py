@@ -26,7 +26,7 @@ SAID: Final = {
 AHEAD: Final = "If it is still to come, add `not_yet: true` with `owner` and `expires`."
 
 
-class Unknown(Struct, frozen=True):
+class UnknownName(Struct, frozen=True):
     """One name that nothing has: where below the rule it is, what is wrong, and what to do."""
 
     pointer: str

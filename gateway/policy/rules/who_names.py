@@ -7,7 +7,7 @@ from typing import Final
 from gateway.artifact.json_types import Json
 from gateway.policy.rules.catalog_names import bearers
 from gateway.policy.rules.rule_claims import ClaimNames, issuer_of
-from gateway.policy.rules.unknown_names import AHEAD, SAID, Unknown, listed
+from gateway.policy.rules.unknown_names import AHEAD, SAID, UnknownName, listed
 from gateway.policy.sources.document import step
 from gateway.policy.sources.environment import Environment
 from gateway.policy.sources.name_suggestions import Suggestions, nearest
@@ -24,19 +24,19 @@ class WhoNames:
         self._claims = ClaimNames(environment)
         self._suggestions = Suggestions()
 
-    def unknown(self, who: Json) -> Iterator[Unknown]:
+    def unknown(self, who: Json) -> Iterator[UnknownName]:
         """Yield what of `who` nothing in the environment has."""
-        found: list[Unknown] = []
+        found: list[UnknownName] = []
         for field, words in who.items():
             known = self._agents.words.get(field)
             for number, word in enumerate(() if known is None else words):
                 if known is not None and word not in known and (unknown := self._unknown_agent(field, word, known)):
-                    found.append(Unknown(f"/who/{field}/{number}", *unknown))
+                    found.append(UnknownName(f"/who/{field}/{number}", *unknown))
         yield from found
         yield from self._people(who)
         if "agents" in who and not found and not any(_fits_agent(who, agent) for agent in self._agents.entries):
             fields = listed(who, ("agents", "kinds", "labels", "owners"))
-            yield Unknown("/who", f"no agent fits all of {fields}", _OF_AGENTS)
+            yield UnknownName("/who", f"no agent fits all of {fields}", _OF_AGENTS)
 
     def _unknown_agent(self, field: str, word: str, known: AbstractSet[str]) -> tuple[str, str] | None:
         said = SAID[field].format(word)
@@ -47,16 +47,16 @@ class WhoNames:
             return said, close or _OF_GROUPS
         return (said, f"{close} If both exist, list them in `groups` in environment.yaml.") if close else None
 
-    def _people(self, who: Json) -> Iterator[Unknown]:
+    def _people(self, who: Json) -> Iterator[UnknownName]:
         """Yield the claims that callers surely do not have, and issuers that are nearly one of an identity."""
         for name in who.get("claims", ()):
             if wrong := self._claims.unknown(name):
-                yield Unknown(step("/who/claims", name), *wrong)
+                yield UnknownName(step("/who/claims", name), *wrong)
         for field in ("subjects", "client_ids"):
             for number, name in enumerate(who.get(field, ())):
                 issuer = issuer_of(name)
                 if issuer and issuer not in self._agents.issuers and (close := nearest(issuer, self._agents.issuers)):
-                    yield Unknown(f"/who/{field}/{number}", f"no identity has the issuer `{issuer}`", close)
+                    yield UnknownName(f"/who/{field}/{number}", f"no identity has the issuer `{issuer}`", close)
 
 
 def _fits_agent(who: Json, agent: Json) -> bool:

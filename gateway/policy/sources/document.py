@@ -13,7 +13,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from gateway.policy.sources.problem import Problem
-from gateway.policy.sources.yaml_events import Event, NotYaml, read_events
+from gateway.policy.sources.yaml_events import NotYaml, YamlEvent, read_events
 from gateway.policy.sources.yaml_mistakes import BOM, plain_scalar, remedy, unseen_characters
 from gateway.protocol.json_pointers import escaped
 
@@ -91,7 +91,7 @@ class _Reading:
         self.problems: list[Problem] = []
         self.lines: dict[str, int] = {}
 
-    def stream(self, events: Iterator[Event]) -> Any:
+    def stream(self, events: Iterator[YamlEvent]) -> Any:
         documents: list[Any] = []
         for event in events:
             if event.directive:
@@ -104,10 +104,10 @@ class _Reading:
             return None
         return documents[0]
 
-    def _refuse(self, event: Event, what: str, remedy: str) -> None:
+    def _refuse(self, event: YamlEvent, what: str, remedy: str) -> None:
         self.problems.append(Problem(self.file, event.line, what, remedy))
 
-    def _value(self, event: Event, events: Iterator[Event], pointer: str) -> Any:
+    def _value(self, event: YamlEvent, events: Iterator[YamlEvent], pointer: str) -> Any:
         self.lines.setdefault(pointer, event.line)
         if event.kind == "alias":
             said = f'Write the value out; quote it if it is a glob: "*{event.anchor}".'
@@ -121,13 +121,13 @@ class _Reading:
         self._refuse_tag(event)
         return self._sequence(events, pointer) if event.kind == "sequence" else self._mapping(events, pointer)
 
-    def _sequence(self, events: Iterator[Event], pointer: str) -> list[Any]:
+    def _sequence(self, events: Iterator[YamlEvent], pointer: str) -> list[Any]:
         items: list[Any] = []
         while (event := next(events)).kind != "end":
             items.append(self._value(event, events, step(pointer, len(items))))
         return items
 
-    def _mapping(self, events: Iterator[Event], pointer: str) -> dict[str, Any]:
+    def _mapping(self, events: Iterator[YamlEvent], pointer: str) -> dict[str, Any]:
         entries: dict[str, Any] = {}
         while (event := next(events)).kind != "end":
             key = self._key(event, events)
@@ -138,7 +138,7 @@ class _Reading:
             entries[key] = self._value(next(events), events, place)
         return entries
 
-    def _key(self, event: Event, events: Iterator[Event]) -> str:
+    def _key(self, event: YamlEvent, events: Iterator[YamlEvent]) -> str:
         key = self._scalar(event) if event.kind == "scalar" else _skipped(event, events)
         if event.anchor is not None:
             self._refuse(event, "has a key with an anchor or alias.", "Write the key out.")
@@ -150,7 +150,7 @@ class _Reading:
         self._refuse(event, "has a key that is not a string.", said)
         return f"\0{len(self.problems)}"
 
-    def _scalar(self, event: Event) -> Any:
+    def _scalar(self, event: YamlEvent) -> Any:
         self._refuse_tag(event)
         if not event.plain:
             return self._text(event)
@@ -167,7 +167,7 @@ class _Reading:
             self._refuse(event, f"has the number `{shown}`, which does not fit 64 bits.", "Put it in quotes.")
         return value
 
-    def _text(self, event: Event) -> str:
+    def _text(self, event: YamlEvent) -> str:
         """The text, with each escaped surrogate pair as the one character that JSON means by it."""
         if not _SURROGATE.search(event.text):
             return event.text
@@ -178,12 +178,12 @@ class _Reading:
             self._refuse(event, said, "Write the character itself, or both halves of the pair.")
         return _SURROGATE.sub("\ufffd", text)
 
-    def _refuse_tag(self, event: Event) -> None:
+    def _refuse_tag(self, event: YamlEvent) -> None:
         if event.tag is not None:
             self._refuse(event, f"uses the tag `{event.tag}`.", "Remove the tag; quote the value if it is a string.")
 
 
-def _skipped(event: Event, events: Iterator[Event]) -> None:
+def _skipped(event: YamlEvent, events: Iterator[YamlEvent]) -> None:
     """Nothing; the events of the node are consumed without recursion."""
     depth = 1 if event.kind in {"mapping", "sequence"} else 0
     while depth:

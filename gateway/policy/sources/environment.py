@@ -21,7 +21,7 @@ from gateway.policy.sources.problem import Problem
 from gateway.policy.sources.schema_checks import violations
 from gateway.policy.sources.scope_files import crossing_links, is_scope, misplaced, unread_scope
 from gateway.policy.sources.secret_shapes import secrets_in
-from gateway.policy.sources.source_files import Listed, Listing, SourceFile, list_files, read_regular
+from gateway.policy.sources.source_files import DirectoryListing, DirectoryToList, SourceFile, list_files, read_regular
 from gateway.policy.sources.timestamps import with_full_ends
 
 KINDS: Final[Mapping[str, str]] = {
@@ -102,7 +102,7 @@ def _below(file: str, name: str) -> str:
     return file.removeprefix(f"bundles/{name}/")
 
 
-class Reader:
+class EnvironmentReader:
     """Reads environments; remembers documents by content."""
 
     def __init__(self) -> None:
@@ -145,10 +145,10 @@ class Reader:
         return known[1]
 
 
-def list_environment(policy: Path, name: str) -> Listing:
+def list_environment(policy: Path, name: str) -> DirectoryListing:
     """The files below an environment's directory, documents and others."""
     shown = f"bundles/{name}"
-    return list_files(Listed(root=policy / shown, shown=shown, within=policy))
+    return list_files(DirectoryToList(root=policy / shown, shown=shown, within=policy))
 
 
 def _kind(source: SourceFile) -> str:

@@ -52,7 +52,7 @@ class SourceFile(Struct, frozen=True):
     place: Path
 
 
-class Listing(Struct, frozen=True):
+class DirectoryListing(Struct, frozen=True):
     """The files below a directory, sorted by path, and the problem of every other entry."""
 
     files: tuple[SourceFile, ...]
@@ -63,7 +63,7 @@ class Listing(Struct, frozen=True):
     """The real directories that were listed, those behind links among them."""
 
 
-class Listed(Struct, frozen=True, kw_only=True):
+class DirectoryToList(Struct, frozen=True, kw_only=True):
     """What to list: a directory, its name in problems, and the directory that links must not leave."""
 
     root: Path
@@ -73,11 +73,11 @@ class Listed(Struct, frozen=True, kw_only=True):
     """What holds no policy either, at the top only; the name of a directory ends in `/`."""
 
 
-def list_files(listed: Listed) -> Listing:
+def list_files(listed: DirectoryToList) -> DirectoryListing:
     """Every file below the directory."""
     walk = _Walk(listed)
     walk.start()
-    return Listing(
+    return DirectoryListing(
         tuple(sorted(walk.files, key=lambda file: file.path)),
         tuple(walk.problems),
         tuple(walk.editing),
@@ -97,7 +97,7 @@ def read_regular(place: Path, limit: int) -> bytes:
 class _Walk:
     """One walk over a directory."""
 
-    def __init__(self, listed: Listed) -> None:
+    def __init__(self, listed: DirectoryToList) -> None:
         self.files: list[SourceFile] = []
         self.problems: list[Problem] = []
         self.editing: list[Problem] = []

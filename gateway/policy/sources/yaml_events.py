@@ -29,7 +29,7 @@ MAX_DEPTH: Final = 32
 _DEEPER: Final[dict[Kind, int]] = {"mapping": 1, "sequence": 1, "end": -1}
 
 
-class Event(Struct, frozen=True, kw_only=True):
+class YamlEvent(Struct, frozen=True, kw_only=True):
     """One event; `line` is 1-based, `tag` only what the author wrote, `plain` a scalar without quotes."""
 
     kind: Kind
@@ -48,10 +48,10 @@ class NotYaml(Struct, frozen=True):
     said: str
 
 
-def read_events(text: str) -> list[Event] | NotYaml:
+def read_events(text: str) -> list[YamlEvent] | NotYaml:
     """The events in order, without the stream's own and the ends of documents."""
     parser: Any = YAML(typ="safe", pure=True)
-    events: list[Event] = []
+    events: list[YamlEvent] = []
     depth = 0
     try:
         for event in parser.parse(text):
@@ -70,7 +70,7 @@ def read_events(text: str) -> list[Event] | NotYaml:
     return events
 
 
-def _failed(text: str, events: list[Event], error: Exception) -> NotYaml:
+def _failed(text: str, events: list[YamlEvent], error: Exception) -> NotYaml:
     """What a text has that the parser itself fails on, at the first such line after what it has read."""
     after = events[-1].line - 1 if events else 0
     for number, line in enumerate(text.split("\n")[after:], after + 1):
@@ -87,13 +87,13 @@ def _not_yaml(error: Any) -> NotYaml:
     return NotYaml(0 if mark is None else mark.line + 1, said)
 
 
-def _event(kind: Kind, event: Any) -> Event:
+def _event(kind: Kind, event: Any) -> YamlEvent:
     scalar = kind == "scalar"
     plain = scalar and event.style is None
     tag = getattr(event, "tag", None)
     if plain and tag is None and not event.implicit[0]:
         tag = "!"  # the parser drops the non-specific tag and keeps what it means: a string
-    return Event(
+    return YamlEvent(
         kind=kind,
         line=event.start_mark.line + 1,
         anchor=getattr(event, "anchor", None),

@@ -16,8 +16,8 @@ from gateway.admission.question import measured, moment
 from gateway.artifact.json_types import Json, is_array, is_object
 from gateway.policy.rules.rule_conditions import exception_of
 from gateway.protocol.json_pointers import keys_of
-from gateway.review.whatif.case import Scene
-from gateway.review.whatif.patched_world import Change, World, on_question, put
+from gateway.review.whatif.case import WhatIfCase
+from gateway.review.whatif.patched_world import World, WorldChange, on_question, put
 
 _MOST_VALUES: Final = 3
 _DAYS: Final = 8
@@ -26,7 +26,7 @@ ABSENT: Final = object()
 _ANOTHER: Final = "another-value"
 
 
-def argument_changes(scene: Scene) -> Iterator[Change]:
+def argument_changes(scene: WhatIfCase) -> Iterator[WorldChange]:
     """Yield the arguments that would meet, or not meet, a condition of a rule that is near."""
     seen: set[bytes] = set()
     for rule, condition in scene.conditions():
@@ -39,7 +39,7 @@ def argument_changes(scene: Scene) -> Iterator[Change]:
             seen.add(key)
             said = msgspec.json.encode(value).decode()
             text = f"argument {condition['path']} = {said}, as rule {rule} compares it"
-            yield Change(text=text, size=1, apply=partial(_with_argument, path, value))
+            yield WorldChange(text=text, size=1, apply=partial(_with_argument, path, value))
 
 
 def _with_argument(path: tuple[str, ...], value: Any, world: World) -> World:
@@ -139,14 +139,14 @@ def _other(value: Any) -> Iterator[Any]:
         yield _ANOTHER
 
 
-def schema_changes(scene: Scene) -> Iterator[Change]:
+def schema_changes(scene: WhatIfCase) -> Iterator[WorldChange]:
     """Yield arguments that match the presented schema, whatever those are."""
     if scene.world.question["arguments_meta"].get("schema") in {"mismatch", "uncheckable"}:
         change = on_question("arguments_meta", "schema", to="match")
-        yield Change(text="arguments that match the schema that the server presents", size=1, apply=change)
+        yield WorldChange(text="arguments that match the schema that the server presents", size=1, apply=change)
 
 
-def time_changes(scene: Scene) -> Iterator[Change]:
+def time_changes(scene: WhatIfCase) -> Iterator[WorldChange]:
     """Yield the next moments at which the hours or days of a rule that is near begin and end."""
     asked = int(scene.world.question["context"]["time"]["unix_ns"]) // _NS
     zone = scene.world.data["environment"].get("time_zone", "UTC")
@@ -158,7 +158,7 @@ def time_changes(scene: Scene) -> Iterator[Change]:
                 for instant in _edges(when, asked, zone):
                     text = f"at {instant:%Y-%m-%dT%H:%M:%SZ}, for the hours of rule {name}"
                     time = msgspec.to_builtins(moment(int(instant.timestamp()) * _NS))
-                    yield Change(text=text, size=2, apply=on_question("context", "time", to=time))
+                    yield WorldChange(text=text, size=2, apply=on_question("context", "time", to=time))
 
 
 def _edges(when: Mapping[str, Any], asked: int, default: str) -> Iterator[datetime]:

@@ -11,7 +11,7 @@ from msgspec import Struct
 from gateway.admission.decision import Decision
 from gateway.admission.record import Outcome
 from gateway.artifact.json_types import Json
-from gateway.policy.rules.name_globs import Names
+from gateway.policy.rules.name_globs import NameGlobs
 from gateway.policy.rules.rule_conditions import conditions_of
 from gateway.policy.rules.rule_people import comes_from, have
 from gateway.review.whatif.patched_world import World
@@ -21,7 +21,7 @@ NEAREST: Final = 30
 """Rules that are looked at, the nearest first."""
 
 
-class Scene(Struct, frozen=True, kw_only=True):
+class WhatIfCase(Struct, frozen=True, kw_only=True):
     """A world, what was decided in it, and what the gateway enforces of that."""
 
     world: World
@@ -143,7 +143,7 @@ class Scene(Struct, frozen=True, kw_only=True):
     def _fits(self, rule: Json, field: str) -> bool:
         named: str | Sequence[str] = rule["what"][field]
         globs = [named] if isinstance(named, str) else named
-        return bool(Names(self.words(field)).matching_any(globs))
+        return bool(NameGlobs(self.words(field)).matching_any(globs))
 
     def conditions(self) -> Iterator[tuple[str, Json]]:
         """Yield the argument conditions of rules that are near, with the name of the rule."""

@@ -12,8 +12,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from gateway.artifact.json_types import Json, is_array, is_object
-from gateway.review.whatif.case import Scene
-from gateway.review.whatif.patched_world import Change, World, put
+from gateway.review.whatif.case import WhatIfCase
+from gateway.review.whatif.patched_world import World, WorldChange, put
 
 _MOST_WORDS: Final = 12
 _MOST_LISTS: Final = 12
@@ -21,7 +21,7 @@ _SIZE: Final = 3
 _PREFIX: Final = ("data", "own")
 
 
-def own_changes(scene: Scene) -> Iterator[Change]:
+def own_changes(scene: WhatIfCase) -> Iterator[WorldChange]:
     """Yield the entries that a list, or the limit that a number, of the team's own data may lack or have too many."""
     read = _read(scene)
     for path, value in islice(_values(scene.world.data.get("own", {}), read), _MOST_LISTS):
@@ -31,7 +31,7 @@ def own_changes(scene: Scene) -> Iterator[Change]:
             yield from _limited(scene, path, value)
 
 
-def _listed(scene: Scene, path: tuple[str, ...], value: list[Any]) -> Iterator[Change]:
+def _listed(scene: WhatIfCase, path: tuple[str, ...], value: list[Any]) -> Iterator[WorldChange]:
     place = ".".join(path)
     for word in islice(_words(scene.world.question), _MOST_WORDS):
         if word in value:
@@ -41,22 +41,22 @@ def _listed(scene: Scene, path: tuple[str, ...], value: list[Any]) -> Iterator[C
             yield _change(f'add "{word}" to own.{place}', path, [*value, word])
 
 
-def _limited(scene: Scene, path: tuple[str, ...], value: float) -> Iterator[Change]:
+def _limited(scene: WhatIfCase, path: tuple[str, ...], value: float) -> Iterator[WorldChange]:
     for number in islice(_numbers(scene.world.question), _MOST_WORDS):
         for to in (number, number + 1, number - 1):
             if to != value:
                 yield _change(f"set own.{'.'.join(path)} to {to}", path, to)
 
 
-def _change(text: str, path: tuple[str, ...], to: Any) -> Change:
-    return Change(text=text, size=_SIZE, apply=partial(_with_own, path, to))
+def _change(text: str, path: tuple[str, ...], to: Any) -> WorldChange:
+    return WorldChange(text=text, size=_SIZE, apply=partial(_with_own, path, to))
 
 
 def _with_own(path: tuple[str, ...], to: Any, world: World) -> World:
     return World(world.question, put(world.data, ("own", *path), to))
 
 
-def _read(scene: Scene) -> list[tuple[str, ...]]:
+def _read(scene: WhatIfCase) -> list[tuple[str, ...]]:
     """Return the places of the own data that the requirements read which refused, or any where none did."""
     found: list[tuple[str, ...]] = []
     for name, about in scene.world.data.get("requirements", {}).items():

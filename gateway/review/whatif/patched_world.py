@@ -20,7 +20,7 @@ class World(Struct, frozen=True):
     data: Json
 
 
-class Change(Struct, frozen=True, kw_only=True):
+class WorldChange(Struct, frozen=True, kw_only=True):
     """One change in words, and what it makes of a world; a lower `size` is a smaller change."""
 
     text: str

@@ -12,8 +12,8 @@ import msgspec
 from gateway.admission.question import moment
 from gateway.artifact.json_types import Json
 from gateway.policy.rules.cross_checks import ALWAYS_DENY
-from gateway.review.whatif.case import Scene
-from gateway.review.whatif.patched_world import Change, off_data, on_data
+from gateway.review.whatif.case import WhatIfCase
+from gateway.review.whatif.patched_world import WorldChange, off_data, on_data
 
 _ACTIONS: Final = ("read", "list", "write", "send", "delete", "execute")
 MODE: Final = 6
@@ -22,7 +22,7 @@ _DAY_NS: Final = 86_400 * 1_000_000_000
 _WIDENED: Final = ("servers", "actions", "tools", "resources", "prompts")
 
 
-def loosening(scene: Scene) -> Iterator[Change]:
+def loosening(scene: WhatIfCase) -> Iterator[WorldChange]:
     """Yield the changes of data that may let the message pass."""
     yield from _removed(scene, ("deny", "hold"))
     for name, rule, misfits in scene.rules("allow"):
@@ -33,41 +33,47 @@ def loosening(scene: Scene) -> Iterator[Change]:
     yield from _relaxed(scene)
 
 
-def tightening(scene: Scene) -> Iterator[Change]:
+def tightening(scene: WhatIfCase) -> Iterator[WorldChange]:
     """Yield the changes of data that may refuse the message."""
     yield from _removed(scene, ("allow",))
     if scene.entry is not None:
         text = f"take {scene.target} of {scene.server} out of the catalog"
-        yield Change(text=text, size=4, apply=off_data("catalog", "targets", scene.server, scene.field, scene.target))
+        yield WorldChange(
+            text=text, size=4, apply=off_data("catalog", "targets", scene.server, scene.field, scene.target)
+        )
     for name, rule, _ in (*scene.rules("deny"), *scene.rules("hold")):
         yield from _in_force(name, rule)
     for name in sorted(scene.world.data["enforcement"]):
-        yield Change(text=f"enforce {name}", size=3, apply=off_data("enforcement", name))
+        yield WorldChange(text=f"enforce {name}", size=3, apply=off_data("enforcement", name))
 
 
-def _removed(scene: Scene, effects: Sequence[str]) -> Iterator[Change]:
+def _removed(scene: WhatIfCase, effects: Sequence[str]) -> Iterator[WorldChange]:
     for ground in scene.decision.grounds:
         if ground.effect in effects and ground.rule in scene.world.data["rules"]:
-            yield Change(text=f"remove rule {ground.rule}", size=4, apply=off_data("rules", ground.rule))
+            yield WorldChange(text=f"remove rule {ground.rule}", size=4, apply=off_data("rules", ground.rule))
 
 
-def _widened(scene: Scene, name: str, rule: Json, misfits: Sequence[tuple[str, str]]) -> Iterator[Change]:
+def _widened(scene: WhatIfCase, name: str, rule: Json, misfits: Sequence[tuple[str, str]]) -> Iterator[WorldChange]:
     for side, field in misfits:
         names = scene.names(field) if side == "who" else scene.words(field) if field in _WIDENED else []
         if names and names != ["unknown"]:
             to = [*rule[side][field], names[0]]
             text = f"add {names[0]} to {side}.{field} of rule {name}"
-            yield Change(text=text, size=3, apply=on_data("rules", name, side, field, to=to))
+            yield WorldChange(text=text, size=3, apply=on_data("rules", name, side, field, to=to))
 
 
-def _in_force(name: str, rule: Json) -> Iterator[Change]:
+def _in_force(name: str, rule: Json) -> Iterator[WorldChange]:
     if rule["mode"] is not None:
-        yield Change(text=f"put rule {name} in force (no mode)", size=3, apply=on_data("rules", name, "mode", to=None))
+        yield WorldChange(
+            text=f"put rule {name} in force (no mode)", size=3, apply=on_data("rules", name, "mode", to=None)
+        )
     if rule["expires"] is not None:
-        yield Change(text=f"let rule {name} never expire", size=3, apply=on_data("rules", name, "expires", to=None))
+        yield WorldChange(
+            text=f"let rule {name} never expire", size=3, apply=on_data("rules", name, "expires", to=None)
+        )
 
 
-def _listed(scene: Scene) -> Iterator[Change]:
+def _listed(scene: WhatIfCase) -> Iterator[WorldChange]:
     if not scene.target or scene.server not in scene.world.data["catalog"]["servers"]:
         return
     place = ("catalog", "targets", scene.server, scene.field, scene.target)
@@ -76,44 +82,44 @@ def _listed(scene: Scene) -> Iterator[Change]:
         for action in _ACTIONS:
             text = f"list {scene.target} of {scene.server} in the catalog with the action {action}"
             stated = {**(entry or _unlisted(scene)), "action": action}
-            yield Change(text=text, size=3, apply=on_data(*place, to=stated))
+            yield WorldChange(text=text, size=3, apply=on_data(*place, to=stated))
     elif scene.world.question.get("definition") and scene.decision.resolved.pin in {"drift", "unpinned"}:
         definition: Json = scene.world.question["definition"]
         old: Json = entry["pin"] or {}
         pin = {**old, "sha256": definition["sha256"], "parts": definition["parts"]}
         text = f"pin {scene.target} of {scene.server} as it is presented now"
-        yield Change(text=text, size=3, apply=on_data(*place, "pin", to=pin))
+        yield WorldChange(text=text, size=3, apply=on_data(*place, "pin", to=pin))
 
 
-def _unlisted(scene: Scene) -> Json:
+def _unlisted(scene: WhatIfCase) -> Json:
     """The entry of a target of which the catalog says nothing: it holds what its server holds."""
     server: Json = scene.world.data["catalog"]["servers"][scene.server]
     return {"tags": [], "pin": None, **{field: server[field] for field in ("data", "reach") if field in server}}
 
 
-def _registered(scene: Scene) -> Iterator[Change]:
+def _registered(scene: WhatIfCase) -> Iterator[WorldChange]:
     digest = scene.world.question["principal"].get("credential_sha256")
     credential = scene.world.data["index"].get("credentials", {}).get(digest)
     if credential and credential["expires"] is not None:
         change = on_data("index", "credentials", digest, "expires", to=None)
-        yield Change(text=f"renew the token of agent {credential['agent']}", size=3, apply=change)
+        yield WorldChange(text=f"renew the token of agent {credential['agent']}", size=3, apply=change)
     if not scene.agent:
         return
     agent, scope = scene.agent_id, scene.agent["scope"]
     if scene.agent["expires"] is not None:
-        yield Change(text=f"renew agent {agent}", size=3, apply=on_data("agents", agent, "expires", to=None))
+        yield WorldChange(text=f"renew agent {agent}", size=3, apply=on_data("agents", agent, "expires", to=None))
     for field, word in (("servers", scene.server), ("actions", scene.decision.resolved.action)):
         if "*" not in scope[field] and word not in scope[field] and word != "unknown":
             change = on_data("agents", agent, "scope", field, to=[*scope[field], word])
-            yield Change(text=f"add {word} to scope.{field} of agent {agent}", size=3, apply=change)
+            yield WorldChange(text=f"add {word} to scope.{field} of agent {agent}", size=3, apply=change)
     cleared: list[str] = scene.agent.get("clearance", [])
     lacking = [name for name in scene.decision.resolved.data or () if name not in cleared]
     if lacking:
         change = on_data("agents", agent, "clearance", to=[*cleared, *lacking])
-        yield Change(text=f"clear agent {agent} for data of class {', '.join(lacking)}", size=3, apply=change)
+        yield WorldChange(text=f"clear agent {agent} for data of class {', '.join(lacking)}", size=3, apply=change)
 
 
-def _relaxed(scene: Scene) -> Iterator[Change]:
+def _relaxed(scene: WhatIfCase) -> Iterator[WorldChange]:
     end = int(scene.world.question["context"]["time"]["unix_ns"]) + _DAY_NS
     entry: Json = {
         "mode": "warn",
@@ -122,4 +128,6 @@ def _relaxed(scene: Scene) -> Iterator[Change]:
         "expires": msgspec.to_builtins(moment(end))["rfc3339"],
     }
     for name in sorted(scene.unmet - ALWAYS_DENY):
-        yield Change(text=f"only warn of {name} (enforcement)", size=MODE, apply=on_data("enforcement", name, to=entry))
+        yield WorldChange(
+            text=f"only warn of {name} (enforcement)", size=MODE, apply=on_data("enforcement", name, to=entry)
+        )

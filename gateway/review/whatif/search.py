@@ -15,15 +15,15 @@ from typing import Any, Final, TypeGuard
 import orjson
 from msgspec import Struct
 
-from gateway.opa.transport import Broken, Exchange
+from gateway.opa.transport import Broken, Transport
 from gateway.policy.rules.stated_facts import stated_facts
-from gateway.review.replayed_outcome import Judged, Unanswered, judged
+from gateway.review.replayed_outcome import ReplayedOutcome, Unanswered, judged
 from gateway.review.replaying import PATIENCE_S
 from gateway.review.sidecar import IF, PATCHED
 from gateway.review.whatif.arguments import argument_changes, schema_changes, time_changes
-from gateway.review.whatif.case import Scene
+from gateway.review.whatif.case import WhatIfCase
 from gateway.review.whatif.own_data import own_changes
-from gateway.review.whatif.patched_world import Change, World, faithful, indexed, patch
+from gateway.review.whatif.patched_world import World, WorldChange, faithful, indexed, patch
 from gateway.review.whatif.policy import MODE, loosening, tightening
 
 MOST_SINGLES: Final = 300
@@ -38,7 +38,7 @@ class Flip(Struct, frozen=True):
 
     changes: tuple[str, ...]
     size: int
-    becomes: Judged
+    becomes: ReplayedOutcome
 
 
 class Searched(Struct, frozen=True, kw_only=True):
@@ -50,7 +50,7 @@ class Searched(Struct, frozen=True, kw_only=True):
     trusted: bool = True
 
 
-def proposals(scene: Scene) -> list[Change]:
+def proposals(scene: WhatIfCase) -> list[WorldChange]:
     """Return the single changes that may flip the decision, the smallest first."""
     policy = loosening(scene) if scene.refused else tightening(scene)
     question = chain(argument_changes(scene), schema_changes(scene), time_changes(scene))
@@ -59,7 +59,7 @@ def proposals(scene: Scene) -> list[Change]:
     return sorted(islice(unique.values(), MOST_SINGLES), key=lambda change: change.size)
 
 
-async def search(exchange: Exchange, scene: Scene) -> Searched:
+async def search(exchange: Transport, scene: WhatIfCase) -> Searched:
     """Return the smallest changes that flip what was decided in a scene."""
     asking = _Asking(exchange, scene)
     unchanged = await asking.becomes(()) if faithful(scene.world.data) else Unanswered("")
@@ -76,15 +76,15 @@ async def search(exchange: Exchange, scene: Scene) -> Searched:
 
 
 class _Asking:
-    def __init__(self, exchange: Exchange, scene: Scene) -> None:
+    def __init__(self, exchange: Transport, scene: WhatIfCase) -> None:
         self._exchange = exchange
         self._scene = scene
 
-    async def flips(self, attempts: Iterable[Sequence[Change]]) -> list[Flip]:
+    async def flips(self, attempts: Iterable[Sequence[WorldChange]]) -> list[Flip]:
         """Return what flips, in the order of the attempts."""
         tried = list(attempts)
-        answers: list[Judged | Unanswered] = [Unanswered("")] * len(tried)
-        left: Iterator[tuple[int, Sequence[Change]]] = iter(enumerate(tried))
+        answers: list[ReplayedOutcome | Unanswered] = [Unanswered("")] * len(tried)
+        left: Iterator[tuple[int, Sequence[WorldChange]]] = iter(enumerate(tried))
 
         async def work() -> None:
             for number, changes in left:
@@ -96,12 +96,12 @@ class _Asking:
         pairs = zip(tried, answers, strict=True)
         return [_flip(changes, after) for changes, after in pairs if self._flipped(after)]
 
-    def _flipped(self, after: Judged | Unanswered) -> TypeGuard[Judged]:
+    def _flipped(self, after: ReplayedOutcome | Unanswered) -> TypeGuard[ReplayedOutcome]:
         if isinstance(after, Unanswered) or after.code:
             return False
         return (after.outcome == "allow") is self._scene.refused
 
-    async def becomes(self, changes: Sequence[Change]) -> Judged | Unanswered:
+    async def becomes(self, changes: Sequence[WorldChange]) -> ReplayedOutcome | Unanswered:
         """Return what OPA decides after these changes."""
         before = after = self._scene.world
         for change in changes:
@@ -114,11 +114,11 @@ class _Asking:
         return Unanswered(answer.detail) if isinstance(answer, Broken) else judged(answer, after.question)
 
 
-def _flip(changes: Sequence[Change], becomes: Judged) -> Flip:
+def _flip(changes: Sequence[WorldChange], becomes: ReplayedOutcome) -> Flip:
     return Flip(tuple(change.text for change in changes), _size(changes), becomes)
 
 
-def _size(changes: Sequence[Change]) -> int:
+def _size(changes: Sequence[WorldChange]) -> int:
     return sum(change.size for change in changes)
 
 

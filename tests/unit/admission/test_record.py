@@ -40,7 +40,7 @@ from gateway.admission.policy_input import (
 from gateway.admission.principal import Principal
 from gateway.admission.question import listing, moment
 from gateway.admission.record import Completed, Counted, Decided, Enforced, Occasion
-from gateway.admission.recording import About, decided, refused
+from gateway.admission.recording import PartialMessage, decided, refused
 from gateway.admission.secret_texts import MASKED
 from gateway.admission.session_digest import session_digest
 from tests.recorded_lines import AnyRecord, lines_of
@@ -354,7 +354,7 @@ def test_a_keyed_digest_is_hmac_sha256_whatever_was_digested_before(digested: li
 
 def test_a_refused_record_keeps_measure_and_digest_of_the_bytes_and_not_the_bytes() -> None:
     body = b'{"jsonrpc": "2.0", "password": "hunter2"'
-    about = About(server="slack", method="x" * 900, detail="not JSON: token=abcdef", status=400, body=body)
+    about = PartialMessage(server="slack", method="x" * 900, detail="not JSON: token=abcdef", status=400, body=body)
     made = refused(
         OCCASION, code="malformed", source_ip="192.0.2.7", about=about, masking=Masking(level="none", key=KEY)
     )

@@ -8,13 +8,13 @@ from collections.abc import Callable
 import pytest
 
 from gateway.artifact import artifact
-from gateway.artifact.artifact import Artefact, read_artefact
-from gateway.artifact.manifest import Library, Manifest, Metadata, content_id, read_manifest
+from gateway.artifact.artifact import Artifact, read_artefact
+from gateway.artifact.manifest import BundleMetadata, Library, Manifest, content_id, read_manifest
 from gateway.artifact.pack import pack
 from gateway.artifact.rejection import Rejected
 
 FILES = {"data.json": b"{}", "mcp/admission/x.rego": b"package mcp.admission\n"}
-METADATA = Metadata(environment="dev", seq=3, commit="abc", library=Library(version="0.1.0", digest="d"))
+METADATA = BundleMetadata(environment="dev", seq=3, commit="abc", library=Library(version="0.1.0", digest="d"))
 BUNDLE = pack(FILES, METADATA, key=None).content
 
 
@@ -46,7 +46,7 @@ def sparse(size: int) -> bytes:
 
 def test_what_was_packed_is_read_back() -> None:
     read = read_artefact(BUNDLE)
-    assert isinstance(read, Artefact)
+    assert isinstance(read, Artifact)
     assert read.manifest.metadata == METADATA
     assert read.revision == f"dev@{content_id(FILES)}.3"
     assert {name: held for name, held in read.files.items() if name != ".manifest"} == FILES
@@ -55,7 +55,7 @@ def test_what_was_packed_is_read_back() -> None:
 
 def manifest() -> bytes:
     read = read_artefact(BUNDLE)
-    assert isinstance(read, Artefact)
+    assert isinstance(read, Artifact)
     return read.files[".manifest"]
 
 

@@ -4,7 +4,7 @@ import orjson
 import pytest
 from msgspec.structs import replace
 
-from gateway.artifact.artifact import Artefact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artefact
 from gateway.artifact.emergency_bundle import (
     FIRST,
     KINDS,
@@ -79,7 +79,7 @@ def test_any_other_may_not(changes: dict[str, object]) -> None:
 def test_the_bundle_is_signed_for_its_own_use_and_owns_one_root() -> None:
     key = ephemeral_key()
     artefact = read_artefact(emergency_bundle([STOP], 7, key).content)
-    assert isinstance(artefact, Artefact)
+    assert isinstance(artefact, Artifact)
     keys = [VerifyingKey(keyid=key.keyid, pem=key.public_pem)]
     assert unsigned_by(artefact, keys, EMERGENCY) is None
     assert unsigned_by(artefact, keys, POLICY) is not None

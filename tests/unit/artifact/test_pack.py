@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.artifact.manifest import Metadata, content_id
+from gateway.artifact.manifest import BundleMetadata, content_id
 from gateway.artifact.pack import canonical, pack
 from gateway.artifact.signing import ephemeral_key
 
@@ -20,13 +20,13 @@ FILES = {"data.json": b"{}", "mcp/admission/x.rego": b"package mcp.admission\n"}
 
 def test_the_same_content_and_sequence_give_the_same_bytes() -> None:
     turned = dict(reversed(FILES.items()))
-    assert pack(FILES, Metadata(environment="dev", seq=3), key=None) == pack(
-        turned, Metadata(environment="dev", seq=3), key=None
+    assert pack(FILES, BundleMetadata(environment="dev", seq=3), key=None) == pack(
+        turned, BundleMetadata(environment="dev", seq=3), key=None
     )
 
 
 def test_nothing_of_the_machine_is_in_a_bundle() -> None:
-    content = pack(FILES, Metadata(environment="dev", seq=3), key=None).content
+    content = pack(FILES, BundleMetadata(environment="dev", seq=3), key=None).content
     assert content[4:8] == bytes(4)
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
         members = archive.getmembers()
@@ -37,9 +37,9 @@ def test_nothing_of_the_machine_is_in_a_bundle() -> None:
 
 
 def test_the_revision_names_environment_content_and_sequence() -> None:
-    packed = pack(FILES, Metadata(environment="dev", seq=3), key=None)
+    packed = pack(FILES, BundleMetadata(environment="dev", seq=3), key=None)
     assert packed.revision == f"dev@{content_id(FILES)}.3"
-    assert pack(FILES, Metadata(environment="dev", seq=4), key=None).revision == f"dev@{content_id(FILES)}.4"
+    assert pack(FILES, BundleMetadata(environment="dev", seq=4), key=None).revision == f"dev@{content_id(FILES)}.4"
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_another_content_has_another_id(other: dict[str, bytes]) -> None:
 
 def test_the_signature_covers_every_other_file() -> None:
     key = ephemeral_key()
-    packed = pack(FILES, Metadata(environment="dev", seq=3), key=key)
+    packed = pack(FILES, BundleMetadata(environment="dev", seq=3), key=key)
     with tarfile.open(fileobj=io.BytesIO(packed.content)) as archive:
         files = {member.name[1:]: archive.extractfile(member).read() for member in archive}  # pyright: ignore[reportOptionalMemberAccess]
     (token,) = orjson.loads(files.pop(".signatures.json"))["signatures"]

@@ -7,26 +7,28 @@ import orjson
 import pytest
 from msgspec.structs import replace
 
-from gateway.artifact.artifact import Artefact, read_artefact
-from gateway.artifact.manifest import Metadata, moment_of, rfc3339
+from gateway.artifact.artifact import Artifact, read_artefact
+from gateway.artifact.manifest import BundleMetadata, moment_of, rfc3339
 from gateway.artifact.pack import pack
-from gateway.artifact.signature_checks import EMERGENCY, Standing, VerifyingKey, unenforceable, unsigned_by
+from gateway.artifact.signature_checks import EMERGENCY, EnforcementContext, VerifyingKey, unenforceable, unsigned_by
 from gateway.artifact.signing import SigningKey, ephemeral_key
 
 FILES = {"data.json": b'{"a":1}', "mcp/admission/x.rego": b"package mcp.admission\n"}
-METADATA = Metadata(environment="dev", seq=3)
+METADATA = BundleMetadata(environment="dev", seq=3)
 KEY, OTHER = ephemeral_key(), ephemeral_key()
 NOW = moment_of("2026-11-28T12:00:00Z") or 0
-STANDING = Standing(environment="dev", highest_seq=3, unix_ns=NOW, version="0.2.0", input_schema="mcp.input/v1")
+STANDING = EnforcementContext(
+    environment="dev", highest_seq=3, unix_ns=NOW, version="0.2.0", input_schema="mcp.input/v1"
+)
 
 
 def known(*keys: SigningKey) -> list[VerifyingKey]:
     return [VerifyingKey(keyid=key.keyid, pem=key.public_pem) for key in keys]
 
 
-def signed(scope: str = "", key: SigningKey | None = KEY) -> Artefact:
+def signed(scope: str = "", key: SigningKey | None = KEY) -> Artifact:
     read = read_artefact(pack(FILES, METADATA, key=key, scope=scope).content)
-    assert isinstance(read, Artefact)
+    assert isinstance(read, Artifact)
     return read
 
 
@@ -67,7 +69,7 @@ def test_a_key_is_known_by_what_it_is_as_well_as_by_what_settings_call_it() -> N
         (replace(signed(), signatures=b'{"signatures":' + b"[" * 100_000), known(KEY), ""),
     ],
 )
-def test_nothing_else_is(artefact: Artefact, keys: list[VerifyingKey], scope: str) -> None:
+def test_nothing_else_is(artefact: Artifact, keys: list[VerifyingKey], scope: str) -> None:
     rejected = unsigned_by(artefact, keys, scope)
     assert rejected is not None
     assert rejected.code in {"bundle_unsigned", "bundle_signature_invalid"}
@@ -106,6 +108,6 @@ def test_a_header_does_not_choose_the_algorithm() -> None:
         (replace(METADATA, lowest_gateway="9" * 5000), "bundle_needs_newer_gateway"),
     ],
 )
-def test_metadata_are_held_against_where_they_stand(metadata: Metadata, code: str | None) -> None:
+def test_metadata_are_held_against_where_they_stand(metadata: BundleMetadata, code: str | None) -> None:
     rejected = unenforceable(metadata, replace(STANDING, grace_s=60))
     assert (rejected and rejected.code) == code

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.artifact.emergency_bundle import Stop
-from gateway.artifact.stop_file import Standing, Stops
+from gateway.artifact.stop_file import ActiveStops, Stops
 
 NOW = 1_795_000_000_000_000_000
 SECOND = 1_000_000_000
@@ -16,13 +16,13 @@ STOP = Stop(
 
 
 def test_nothing_is_stopped_before_something_was(tmp_path: Path) -> None:
-    assert Stops(tmp_path / "new").standing() == Standing()
+    assert Stops(tmp_path / "new").standing() == ActiveStops()
 
 
 def test_a_stop_stands_until_it_is_lifted(tmp_path: Path) -> None:
     stops = Stops(tmp_path)
     stood = stops.add(STOP, NOW)
-    assert isinstance(stood, Standing)
+    assert isinstance(stood, ActiveStops)
     assert Stops(tmp_path).standing() == stood
     assert stood.stops == (STOP,)
     lifted = stops.lift("s1", NOW)
@@ -36,8 +36,8 @@ def test_the_number_grows_and_is_never_below_the_time(tmp_path: Path) -> None:
     stops = Stops(tmp_path)
     first = stops.add(STOP, NOW)
     second = stops.add(replace(STOP, id="s2"), NOW - SECOND)
-    assert isinstance(first, Standing)
-    assert isinstance(second, Standing)
+    assert isinstance(first, ActiveStops)
+    assert isinstance(second, ActiveStops)
     assert (first.seq, second.seq) == (NOW // 1_000_000, NOW // 1_000_000 + 1)
 
 
@@ -45,7 +45,7 @@ def test_what_has_ended_goes_with_the_next_change(tmp_path: Path) -> None:
     stops = Stops(tmp_path)
     stops.add(STOP, NOW)
     later = stops.add(replace(STOP, id="s2", until_unix_ns=NOW + 9 * SECOND), NOW + 2 * SECOND)
-    assert isinstance(later, Standing)
+    assert isinstance(later, ActiveStops)
     assert [stop.id for stop in later.stops] == ["s2"]
 
 
@@ -67,7 +67,7 @@ def test_a_damaged_file_is_an_error_and_stays_as_it_is(tmp_path: Path) -> None:
 def test_whoever_begins_to_serve_goes_on_above_without_what_has_ended(tmp_path: Path) -> None:
     stops = Stops(tmp_path)
     stood = stops.add(STOP, NOW)
-    assert isinstance(stood, Standing)
+    assert isinstance(stood, ActiveStops)
     again = stops.renewed(NOW)
     assert again.seq > stood.seq
     assert again.stops == stood.stops

@@ -249,7 +249,7 @@ WORD = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_
 def test_what_is_written_is_what_is_read(owner: str, purpose: str, holders: list[str]) -> None:
     made = files.new_entry("bot", owner, purpose, "own")
     for holder in holders:
-        files.add(made, files.Token(sha256="0" * 64, holder=holder))
+        files.add(made, files.ServiceToken(sha256="0" * 64, holder=holder))
     back = YAML(typ="safe").load(files.shown(made))  # pyright: ignore[reportUnknownMemberType]
     assert back["owner"] == owner
     assert back["purpose"] == purpose

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.agent_files import Unreadable, registrations
+from gateway.cli.agent_files import UnreadableFile, registrations
 
 AGENT = "agent: bot\nowner: o\npurpose: p\nkind: k\n"
 
@@ -27,7 +27,7 @@ def test_an_agent_behind_a_link_is_found_and_edited_where_it_is(agents: Path, tm
 
 def test_a_link_that_cannot_be_followed_is_told(agents: Path) -> None:
     (agents / "team").symlink_to("/etc")
-    with pytest.raises(Unreadable, match="leads outside"):
+    with pytest.raises(UnreadableFile, match="leads outside"):
         registrations(agents)
 
 

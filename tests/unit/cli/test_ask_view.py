@@ -8,7 +8,7 @@ from gateway.admission.decision import Decision, Ground, Resolved
 from gateway.admission.policy_input import Target
 from gateway.admission.principal import ANONYMOUS
 from gateway.cli.ask_view import shown
-from gateway.policy.scenario_question import Acting, Asked
+from gateway.policy.scenario_question import ActingCaller, StatedQuestion
 
 RULE: dict[str, Any] = {
     "effect": "deny",
@@ -19,7 +19,7 @@ RULE: dict[str, Any] = {
 
 def test_the_conditions_of_a_rule_are_shown_below_it() -> None:
     arguments = {"to": ["a@example.com", "b@rival.example"], "cc": []}
-    stated = Asked(
+    stated = StatedQuestion(
         agent="bot",
         server="mail",
         target=Target(type="tool", name="send"),
@@ -34,7 +34,7 @@ def test_the_conditions_of_a_rule_are_shown_below_it() -> None:
         grounds=[Ground(rule="inside", effect="deny"), Ground(rule="default", effect="allow")],
         resolved=Resolved(action="send"),
     )
-    lines = click.unstyle(shown(decision, stated, Acting(ANONYMOUS, "so"), {"inside": RULE})).splitlines()
+    lines = click.unstyle(shown(decision, stated, ActingCaller(ANONYMOUS, "so"), {"inside": RULE})).splitlines()
     at = lines.index("  rule inside (deny)")
     assert lines[at + 1 : at + 3] == [
         '    /to: any element: domain not in example.com; it was ["a@example.com","b@rival.example"]',

@@ -3,26 +3,28 @@
 import pytest
 from msgspec.structs import replace
 
-from gateway.cli.publishing.rollout_barrier import Barrier, confirmed_text, late_text
-from gateway.hub.rollout import Confirmed, Rollout, Unheard
+from gateway.cli.publishing.rollout_barrier import RolloutBarrier, confirmed_text, late_text
+from gateway.hub.rollout import ConfirmedGateway, Rollout, SilentGateway
 
 ROLLOUT = Rollout(
     revision="r2",
     channel="production",
     in_force="r2",
-    confirmed=(Confirmed(gateway="eu-1", after_ms=250),),
+    confirmed=(ConfirmedGateway(gateway="eu-1", after_ms=250),),
     pending=(),
     complete=True,
-    unheard=(Unheard(gateway="us-1\x1b[2J", token="eu"),),
+    unheard=(SilentGateway(gateway="us-1\x1b[2J", token="eu"),),
 )
 
 
 def test_after_a_restart_of_the_hub_the_way_to_ask_again_is_told() -> None:
-    late = late_text(replace(ROLLOUT, complete=False, unheard=()), Barrier(revision="r2", at_least=1))
+    late = late_text(replace(ROLLOUT, complete=False, unheard=()), RolloutBarrier(revision="r2", at_least=1))
     assert late.endswith("not every gateway had the time to speak: ask again with `rollout`.")
 
 
-@pytest.mark.parametrize("text", [confirmed_text(ROLLOUT), late_text(ROLLOUT, Barrier(revision="r2", at_least=2))])
+@pytest.mark.parametrize(
+    "text", [confirmed_text(ROLLOUT), late_text(ROLLOUT, RolloutBarrier(revision="r2", at_least=2))]
+)
 def test_a_gateway_that_does_not_count_for_its_name_is_named_beside_success_and_failure(text: str) -> None:
     assert text.splitlines()[-1] == (
         "  Not counted: us-1\\x1b[2J, which the token eu may not report as (`gateways` in the hub's settings)."

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from gateway.admission.digests import define, digest
 from gateway.admission.visible_text import is_unseen
 from gateway.cli.catalog.difference import differences
-from gateway.cli.catalog.document import About, entry, read, renew, written
-from gateway.cli.catalog.server_listing import Listed, listed
+from gateway.cli.catalog.document import EntryHeader, entry, read, renew, written
+from gateway.cli.catalog.server_listing import ServerItem, listed
 from gateway.cli.catalog.survey import Survey
 from gateway.cli.catalog.unchecked_keywords import unchecked_lines
 from gateway.policy.sources.document import Document, read_document
 from gateway.policy.sources.schema_checks import violations
 
-ABOUT = About(server="notes", url="http://127.0.0.1:1/mcp", owner="a@example.com", title="Notes")
+ABOUT = EntryHeader(server="notes", url="http://127.0.0.1:1/mcp", owner="a@example.com", title="Notes")
 TOOL: dict[str, Any] = {"name": "get_note", "description": "Get a note.", "inputSchema": {"type": "object"}}
 
 
@@ -35,7 +35,7 @@ def surveyed(
     return Survey(url=ABOUT.url, revision="2026-07-28", name="n", title="Notes", version="1", lists=lists)
 
 
-def things(*tools: dict[str, Any], **more: tuple[str, ...]) -> list[Listed]:
+def things(*tools: dict[str, Any], **more: tuple[str, ...]) -> list[ServerItem]:
     return listed(surveyed(*tools, **more))[0]
 
 
@@ -99,7 +99,7 @@ def test_an_entry_holds_every_target_with_suggestion_and_pin() -> None:
 
 
 def test_a_credential_is_named_never_shown() -> None:
-    about = About(server="notes", url=ABOUT.url, owner="a@example.com", credential="notes-token", per="principal")
+    about = EntryHeader(server="notes", url=ABOUT.url, owner="a@example.com", credential="notes-token", per="principal")
     assert reread(written(entry(about, [])))["credential"] == {"name": "notes-token", "per": "principal"}
 
 
@@ -136,7 +136,7 @@ def test_what_is_gone_stays_until_somebody_removes_it() -> None:
 @given(st.text(min_size=1, max_size=40), st.text(max_size=60), st.text(max_size=20))
 def test_no_name_and_no_description_breaks_out_of_its_place(name: str, description: str, title: str) -> None:
     tool: dict[str, Any] = {"name": name, "description": description, "title": title, "inputSchema": {}}
-    about = About(server="notes", url=ABOUT.url, owner="a@example.com", title=title)
+    about = EntryHeader(server="notes", url=ABOUT.url, owner="a@example.com", title=title)
     text = written(entry(about, things(tool, {**tool, "name": "other"})))
     assert not any(is_unseen(letter) for letter in text if letter != "\n")
     found = reread(text)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.admission.instructions import NO_INSTRUCTIONS, pin_of
 from gateway.admission.visible_text import is_unseen
-from gateway.cli.catalog.difference import Difference
+from gateway.cli.catalog.difference import PinDifference
 from gateway.cli.catalog.document import entry, read, written
 from gateway.cli.catalog.instructions import changed_lines, instructions_difference, pin_instructions
 from gateway.cli.catalog.report import difference_json, difference_lines
@@ -107,7 +107,7 @@ def test_a_change_of_instructions_is_a_difference(
 
 def test_instructions_that_were_never_reviewed_are_unpinned() -> None:
     (found,) = instructions_difference({}, TEXT)
-    assert found == Difference(section="instructions", key="", state="unpinned")
+    assert found == PinDifference(section="instructions", key="", state="unpinned")
 
 
 def test_no_instructions_are_no_difference_to_none() -> None:

@@ -19,7 +19,7 @@ from gateway.opa.binary import obtain
 from gateway.policy.build import Builder, PolicySource
 from gateway.policy.rules.reviewed_words import reviewed_words, unreviewed_pins
 from gateway.policy.sources.document import read_document
-from gateway.policy.sources.environment import Environment, Reader
+from gateway.policy.sources.environment import Environment, EnvironmentReader
 from gateway.policy.sources.problem import Problems
 from tests.unit.cli.test_catalog_document import ABOUT, TOOL, reread, surveyed, things
 
@@ -212,7 +212,7 @@ def found_in(policy: Path, catalog: str) -> list[str]:
     (policy / "bundles/dev/catalog").mkdir(parents=True, exist_ok=True)
     (policy / "bundles/dev/environment.yaml").write_text("name: dev\n")
     (policy / "bundles/dev/catalog/notes.yaml").write_text(catalog)
-    environment = Reader().read(policy, "dev")
+    environment = EnvironmentReader().read(policy, "dev")
     found = list(reviewed_words(environment)) if isinstance(environment, Environment) else environment
     return [str(each) for each in found]
 
@@ -220,7 +220,7 @@ def found_in(policy: Path, catalog: str) -> list[str]:
 def warned(policy: Path, document: Any) -> list[str]:
     """Return what is reported of the pins of an environment that has this catalog entry only."""
     assert found_in(policy, written(document)) == []
-    environment = Reader().read(policy, "dev")
+    environment = EnvironmentReader().read(policy, "dev")
     assert isinstance(environment, Environment)
     return [str(each) for each in unreviewed_pins(environment)]
 

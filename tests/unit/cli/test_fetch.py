@@ -9,10 +9,10 @@ import pytest
 from click.testing import CliRunner, Result
 from msgspec import Struct
 
-from gateway.artifact.artifact import Artefact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artefact
 from gateway.artifact.signing import SigningKey, ephemeral_key
 from gateway.cli import main
-from gateway.cli.publishing.publish_target import Known
+from gateway.cli.publishing.publish_target import PublishedChannels
 from gateway.cli.publishing.published_bundles import fetched
 from gateway.hub.channel_pointer import Mark, Move, Pointer
 from tests.hubs import bundle
@@ -130,12 +130,12 @@ class Lying:
         self._content = content
         self._mark = mark
 
-    def known(self) -> Known:
+    def known(self) -> PublishedChannels:
         about = {"channel": self._channel, "since": "", "by": "", "because": ""}
         told = Pointer(
             digest=self._mark.digest, revision=self._mark.revision, environment="test", seq=self._mark.seq, **about
         )
-        return Known(channels={self._channel: told}, highest={})
+        return PublishedChannels(channels={self._channel: told}, highest={})
 
     def history(self, channel: str, limit: int) -> list[Move]:
         assert limit
@@ -151,7 +151,7 @@ def test_a_hub_that_sends_something_else_or_under_another_name_is_not_believed(d
     digest = hashlib.sha256(first).hexdigest()
     asked = Mark(digest=digest, revision=desk.revisions[0], environment="test", seq=1)
     honest = fetched(Lying(first, asked), desk.revisions[0])
-    assert isinstance(honest, Artefact)
+    assert isinstance(honest, Artifact)
     for wanted in (desk.revisions[0], digest, "production"):
         with pytest.raises(click.ClickException, match="What came is not the artefact"):
             fetched(Lying(second, asked), wanted)

@@ -10,7 +10,7 @@ import pytest
 from gateway.cli import journal as command
 from gateway.cli.journal import ShownRecords
 from gateway.journal.query import Filter
-from gateway.journal.writer import Journal
+from gateway.journal.writer import JournalWriter
 from tests.unit.journal.conftest import Fickle, a_completed, a_decided
 from tests.unit.journal.conftest import journal as journal  # noqa: PLC0414 - a fixture
 from tests.unit.journal.conftest import storage as storage  # noqa: PLC0414 - a fixture
@@ -21,7 +21,7 @@ def shown(capsys: pytest.CaptureFixture[str]) -> list[tuple[str, str]]:
     return [(record["kind"], record["call_id"]) for record in records]
 
 
-async def durable(journal: Journal, storage: Fickle, call_id: str) -> None:
+async def durable(journal: JournalWriter, storage: Fickle, call_id: str) -> None:
     """Write the completion of a call and wait until it is in the file."""
     journal.completed(a_completed(call_id))
     await journal.decided(a_decided(f"after-{call_id}"))
@@ -37,7 +37,7 @@ async def followed(watched: ShownRecords, journal: Path, monkeypatch: pytest.Mon
 
 
 async def test_what_is_added_between_the_last_records_and_the_first_look_is_shown_once(
-    journal: Journal, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    journal: JournalWriter, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await journal.decided(a_decided("one"))
     watched = ShownRecords(journal.directory, Filter(), as_json=True)
@@ -49,7 +49,7 @@ async def test_what_is_added_between_the_last_records_and_the_first_look_is_show
 
 
 async def test_the_completion_of_a_call_that_is_wanted_is_shown_although_it_comes_later(
-    journal: Journal, storage: Fickle, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    journal: JournalWriter, storage: Fickle, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await journal.decided(a_decided("one", server="mail"))
     await journal.decided(a_decided("other"))
@@ -62,7 +62,7 @@ async def test_the_completion_of_a_call_that_is_wanted_is_shown_although_it_come
 
 
 async def test_a_damaged_line_is_named_on_standard_error_while_following(
-    journal: Journal, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    journal: JournalWriter, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     watched = ShownRecords(journal.directory, Filter(), as_json=True)
     name = f"{9:019}.w.{1:06}.jsonl"

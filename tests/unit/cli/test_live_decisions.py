@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from gateway.admission.record import Policy
 from gateway.cli.live_decisions import colored, duration, escaped, follow, line, short_id, why
 from gateway.cli.text_width import columns, cut
-from gateway.journal.journal_options import Options
-from gateway.journal.writer import Journal
+from gateway.journal.journal_options import JournalOptions
+from gateway.journal.writer import JournalWriter
 from tests.unit.journal.conftest import a_completed, a_decided
 
 RECORD: dict[str, Any] = {
@@ -174,7 +174,7 @@ async def test_decisions_are_shown_as_they_come_and_nothing_else_is(tmp_path: Pa
             enough.set()
 
     watching = asyncio.create_task(follow(directory, write))
-    journal = Journal(directory, Options(segment_bytes=65_536))
+    journal = JournalWriter(directory, JournalOptions(segment_bytes=65_536))
     async with asyncio.timeout(15):
         while not directory.is_dir():
             await asyncio.to_thread(lambda: None)

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from msgspec import Struct
 
-from gateway.artifact.artifact import Artefact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artefact
 from gateway.artifact.manifest import moment_of, rfc3339
 from gateway.artifact.signature_checks import VerifyingKey, unsigned_by
 from gateway.artifact.signing import SigningKey, ephemeral_key
@@ -44,11 +44,11 @@ class Desk(Struct):
     def bundle(self, answer: object, seq: int, **metadata: Any) -> bytes:
         return bundle(answer, self.key, seq, **metadata)
 
-    def served(self, channel: str = "production") -> Artefact:
+    def served(self, channel: str = "production") -> Artifact:
         """What a gateway finds behind the channel."""
         pointer = json.loads((self.place / "channels" / f"{channel}.json").read_text())
         artefact = read_artefact((self.place / "artefacts" / f"{pointer['digest']}.tar.gz").read_bytes())
-        assert isinstance(artefact, Artefact)
+        assert isinstance(artefact, Artifact)
         assert artefact.digest == pointer["digest"]
         return artefact
 

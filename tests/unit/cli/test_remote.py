@@ -7,14 +7,14 @@ import httpx
 import pytest
 
 from gateway.artifact.artifact import MOST_BYTES
-from gateway.cli.publishing.hub_client import Remote, UnreachableError, remote
+from gateway.cli.publishing.hub_client import HubClient, UnreachableError, remote
 
 
-def answering(monkeypatch: pytest.MonkeyPatch, answer: httpx.Response) -> Remote:
+def answering(monkeypatch: pytest.MonkeyPatch, answer: httpx.Response) -> HubClient:
     """A hub that answers everything with this."""
     transport = httpx.MockTransport(lambda _request: answer)
     monkeypatch.setattr("gateway.cli.publishing.hub_client.httpx.Client", partial(httpx.Client, transport=transport))
-    return Remote("https://hub.example.com", "token")
+    return HubClient("https://hub.example.com", "token")
 
 
 def test_an_artefact_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

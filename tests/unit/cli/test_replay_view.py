@@ -6,24 +6,24 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from gateway.artifact.manifest import Manifest, Metadata
+from gateway.artifact.manifest import BundleMetadata, Manifest
 from gateway.cli import main
 from gateway.cli.replay_markdown import MOST_CHARACTERS, code, markdown
 from gateway.cli.replay_view import shown
 from gateway.review.expected_changes import Expected, read_expected
 from gateway.review.outcome_flips import Matrix
 from gateway.review.recorded_decision import Left
-from gateway.review.replayed_outcome import Judged, Unanswered
-from gateway.review.report import REMEDY, Report, document
+from gateway.review.replayed_outcome import ReplayedOutcome, Unanswered
+from gateway.review.report import REMEDY, ReplayReport, document
 from tests.unit.review.conftest import a_row
 
 NASTY = "`x` [a](http://evil.example) @octocat <img src=x> | **b**\n# title\x1b[2J"
 
 
-def a_report(matrix: Matrix, expected: Expected | None = None, **changes: Any) -> Report:
-    manifest = Manifest(revision="production@0123456789ab.7", metadata=Metadata(environment="production", seq=7))
+def a_report(matrix: Matrix, expected: Expected | None = None, **changes: Any) -> ReplayReport:
+    manifest = Manifest(revision="production@0123456789ab.7", metadata=BundleMetadata(environment="production", seq=7))
     fields: dict[str, Any] = {"manifest": manifest, "comparison": matrix.comparison(), "seconds": 2.0}
-    return Report(expected=expected or Expected(), **(fields | changes))
+    return ReplayReport(expected=expected or Expected(), **(fields | changes))
 
 
 def loosening(groups: int = 1, **changes: Any) -> Matrix:
@@ -31,7 +31,7 @@ def loosening(groups: int = 1, **changes: Any) -> Matrix:
     for number in range(groups):
         named: dict[str, Any] = {"agent": f"bot-{number}", "rule": "old", "requirement": "rules_permit"}
         row = a_row(None, **(named | changes))
-        matrix.take(row, Judged(outcome="allow", rule="new"))
+        matrix.take(row, ReplayedOutcome(outcome="allow", rule="new"))
     return matrix
 
 
@@ -51,7 +51,7 @@ def test_the_table_shows_outcomes_flips_and_why_it_fails() -> None:
 
 def test_what_passes_says_so() -> None:
     matrix = Matrix()
-    matrix.take(a_row(outcome="allow"), Judged(outcome="allow"))
+    matrix.take(a_row(outcome="allow"), ReplayedOutcome(outcome="allow"))
     text = shown(a_report(matrix), 10, color=False)
     assert text.endswith("passed: nothing is loosened that is not expected.")
     assert REMEDY not in markdown(a_report(matrix), 10)
@@ -120,7 +120,7 @@ def test_a_comment_is_never_longer_than_one_may_be_and_counts_what_did_not_fit()
 def test_a_comment_stays_short_whatever_errors_and_problems_there_are() -> None:
     matrix = loosening(3_000, reason="é" * 300)
     for number in range(200):
-        error = Judged(outcome="deny", code="policy_error", reason=f"{number} " + "y" * 400)
+        error = ReplayedOutcome(outcome="deny", code="policy_error", reason=f"{number} " + "y" * 400)
         matrix.take(a_row(), error)
     expected = read_expected("e.yaml", b"changes: [" + b"{from: deny}," * 500 + b"]", 0)
     comment = markdown(a_report(matrix, expected), 3_000)

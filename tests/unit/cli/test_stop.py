@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateway.admission.session_digest import session_digest
-from gateway.artifact.manifest import Metadata
+from gateway.artifact.manifest import BundleMetadata
 from gateway.artifact.pack import pack
 from gateway.artifact.stop_file import Stops
 from gateway.cli import main
@@ -180,7 +180,9 @@ def test_a_dry_run_says_what_it_cannot_know_of_a_hub_and_stops_nothing(settings:
 def test_a_policy_in_force_that_cannot_enforce_a_stop_makes_none(
     settings: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    earlier = pack({"mcp/lib/emergency/emergency.rego": b"v1"}, Metadata(environment="dev", seq=3), key=None).content
+    earlier = pack(
+        {"mcp/lib/emergency/emergency.rego": b"v1"}, BundleMetadata(environment="dev", seq=3), key=None
+    ).content
     monkeypatch.setattr("gateway.cli.local_stops.kept_policy", lambda _: earlier)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
     refused = stopped(settings, "--kind", "cursor")
     assert (refused.exit_code, "would refuse more than this" in refused.stderr) == (1, True)

@@ -7,8 +7,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from gateway.artifact.artifact import Artefact, read_artefact
-from gateway.artifact.manifest import Metadata
+from gateway.artifact.artifact import Artifact, read_artefact
+from gateway.artifact.manifest import BundleMetadata
 from gateway.artifact.pack import pack
 from gateway.artifact.signature_checks import unsigned_by
 from gateway.artifact.signing import read_key
@@ -24,9 +24,9 @@ def test_a_bundle_is_verified_by_a_key_on_either_curve(
     (found,) = verifying_keys([tmp_path / "key.pub.pem"])
     assert found.algorithm == algorithm
     read = read_artefact(
-        pack({"data.json": b"{}"}, Metadata(environment="dev", seq=1), key=read_key(pem(private))).content
+        pack({"data.json": b"{}"}, BundleMetadata(environment="dev", seq=1), key=read_key(pem(private))).content
     )
-    assert isinstance(read, Artefact)
+    assert isinstance(read, Artifact)
     assert unsigned_by(read, [found]) is None
 
 

@@ -8,53 +8,63 @@ import orjson
 import pytest
 from msgspec.structs import replace
 
-from gateway.artifact.artifact import Artefact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artefact
 from gateway.artifact.emergency_bundle import EXTENDED, Stop, document, emergency_bundle
 from gateway.artifact.layout import COMBINED_REQUIREMENTS
-from gateway.artifact.manifest import ROOTS, Metadata
+from gateway.artifact.manifest import ROOTS, BundleMetadata
 from gateway.artifact.pack import Packed, canonical, pack
 from gateway.artifact.rejection import MEANINGS, Rejected
-from gateway.artifact.signature_checks import EMERGENCY, POLICY, Standing, VerifyingKey, unsigned_by
+from gateway.artifact.signature_checks import EMERGENCY, POLICY, EnforcementContext, VerifyingKey, unsigned_by
 from gateway.artifact.signing import ephemeral_key
-from gateway.follow.acceptance import LIBRARY, POLICIES, STOPS, Use, heedless, judged, offered, stops_in, understands
-from gateway.policy.rego.combiner import Combined, combined
+from gateway.follow.acceptance import (
+    LIBRARY,
+    POLICIES,
+    STOPS,
+    BundlePurpose,
+    heedless,
+    judged,
+    offered,
+    stops_in,
+    understands,
+)
+from gateway.policy.rego.combiner import CombinedRequirement, combined
 
 ROOT = Path(__file__).resolve().parents[3]
 KEY, LOOPBACK = ephemeral_key(), ephemeral_key()
 KEYS = [VerifyingKey(keyid=KEY.keyid, pem=KEY.public_pem)]
-HERE = Standing(environment="dev", highest_seq=3, unix_ns=0, version="1.0.0", input_schema="mcp.input/v1")
+HERE = EnforcementContext(environment="dev", highest_seq=3, unix_ns=0, version="1.0.0", input_schema="mcp.input/v1")
 THERE = replace(HERE, environment="emergency", highest_seq=0)
 FILES = {"data.json": b"{}", "mcp/x.rego": b"package mcp.x\n"}
 STOP = Stop(id="s1", kind="agent", name="bot", until_unix_ns=9, because="why", by="who", at="when")
 
 
 def policy(seq: int = 3, roots: tuple[str, ...] = ROOTS, scope: str = POLICY) -> Packed:
-    return pack(FILES, Metadata(environment="dev", seq=seq), key=KEY, roots=roots, scope=scope)
+    return pack(FILES, BundleMetadata(environment="dev", seq=seq), key=KEY, roots=roots, scope=scope)
 
 
 def stops(data: Any, environment: str = "emergency", more: Mapping[str, bytes] | None = None) -> bytes:
     files = {"data.json": canonical(data), **(more or {})}
-    metadata = Metadata(environment=environment, seq=1)
+    metadata = BundleMetadata(environment=environment, seq=1)
     return pack(files, metadata, key=KEY, roots=("emergency",), scope=EMERGENCY).content
 
 
-def code(content: bytes, use: Use = POLICIES, standing: Standing = HERE) -> str:
+def code(content: bytes, use: BundlePurpose = POLICIES, standing: EnforcementContext = HERE) -> str:
     found = judged(content, use, KEYS, standing)
     return found.code if isinstance(found, Rejected) else ""
 
 
 def test_a_good_bundle_is_what_was_sent() -> None:
     found = judged(policy().content, POLICIES, KEYS, HERE)
-    assert isinstance(found, Artefact)
+    assert isinstance(found, Artifact)
     assert found.content == policy_bytes(found)
 
 
-def with_requirements(*names: str) -> Artefact:
-    text = combined([Combined(name, False, True) for name in names])
+def with_requirements(*names: str) -> Artifact:
+    text = combined([CombinedRequirement(name, False, True) for name in names])
     found = read_artefact(
-        pack({COMBINED_REQUIREMENTS: text.encode()}, Metadata(environment="dev", seq=3), key=KEY).content
+        pack({COMBINED_REQUIREMENTS: text.encode()}, BundleMetadata(environment="dev", seq=3), key=KEY).content
     )
-    assert isinstance(found, Artefact)
+    assert isinstance(found, Artifact)
     return found
 
 
@@ -66,20 +76,20 @@ def test_a_policy_that_would_let_pass_what_is_stopped_is_heedless() -> None:
         assert wrong.code == "bundle_ignores_stops"
         assert "build it anew" in str(wrong)
     nothing = read_artefact(policy().content)
-    assert isinstance(nothing, Artefact)
+    assert isinstance(nothing, Artifact)
     assert heedless(nothing) is not None
 
 
-def policy_bytes(artefact: Artefact) -> bytes:
+def policy_bytes(artefact: Artifact) -> bytes:
     return artefact.content
 
 
 def test_what_is_offered_is_the_same_content_under_the_loopback_key() -> None:
     found = judged(policy().content, POLICIES, KEYS, HERE)
-    assert isinstance(found, Artefact)
+    assert isinstance(found, Artifact)
     offer = offered(found, POLICIES, LOOPBACK)
     again = read_artefact(offer.content)
-    assert isinstance(again, Artefact)
+    assert isinstance(again, Artifact)
     assert (again.files, again.revision, offer.etag) == (found.files, found.revision, f'"{found.digest}"')
     assert unsigned_by(again, [VerifyingKey(keyid=LOOPBACK.keyid, pem=LOOPBACK.public_pem)]) is None
     assert unsigned_by(again, KEYS) is not None
@@ -109,7 +119,7 @@ def test_every_code_has_a_sentence() -> None:
 
 def test_a_document_of_stops_is_read_back() -> None:
     found = judged(emergency_bundle([STOP], 5, KEY).content, STOPS, KEYS, THERE)
-    assert isinstance(found, Artefact)
+    assert isinstance(found, Artifact)
     assert stops_in(found) == (STOP,)
 
 
@@ -117,14 +127,14 @@ def test_a_document_of_stops_is_read_back() -> None:
 def test_a_document_of_newer_stops_is_read_back(kind: Any) -> None:
     newer = replace(STOP, id="s2", kind=kind, name="delete", also={"tag": "messaging"})
     found = judged(emergency_bundle([STOP, newer], 5, KEY).content, STOPS, KEYS, THERE)
-    assert isinstance(found, Artefact)
+    assert isinstance(found, Artifact)
     assert stops_in(found) == (STOP, newer)
 
 
 def test_a_library_that_knows_the_newer_document_is_told_from_one_that_does_not() -> None:
     for text, known in ((b'x == "mcp.emergency/v2"', True), (b'x == "mcp.emergency/v1"', False)):
-        found = read_artefact(pack({LIBRARY: text}, Metadata(environment="dev", seq=3), key=KEY).content)
-        assert isinstance(found, Artefact)
+        found = read_artefact(pack({LIBRARY: text}, BundleMetadata(environment="dev", seq=3), key=KEY).content)
+        assert isinstance(found, Artifact)
         assert understands(found) is known
     assert EXTENDED in (ROOT / "rego" / LIBRARY).read_text()
 
@@ -167,6 +177,6 @@ def test_a_document_that_its_maker_does_not_write_is_rejected(data: Any) -> None
 def test_stops_hold_nothing_but_their_document() -> None:
     assert code(stops(WHOLE, more={"emergency/x.rego": b"package emergency.x\n"}), STOPS, THERE) == "bundle_oversteps"
     assert code(stops(WHOLE, "dev"), STOPS, THERE) == "bundle_of_other_environment"
-    policy_of_stops = pack(FILES, Metadata(environment="emergency", seq=5), key=KEY, scope=EMERGENCY)
+    policy_of_stops = pack(FILES, BundleMetadata(environment="emergency", seq=5), key=KEY, scope=EMERGENCY)
     assert code(policy_of_stops.content, STOPS, THERE) == "bundle_oversteps"
     assert orjson.loads(canonical(WHOLE)) == WHOLE

@@ -7,14 +7,14 @@ import aiohttp
 import pytest
 
 from gateway.follow.bundle_endpoint import EMERGENCY_RESOURCE, BundleEndpoint, Offer, wait_s
-from gateway.follow.bundle_listener import Address, listening
+from gateway.follow.bundle_listener import BundleServiceAddress, listening
 
 FIRST, SECOND = Offer('"one"', b"1"), Offer('"two"', b"2")
 TOKENLESS = ""
 
 
 class Client:
-    def __init__(self, session: aiohttp.ClientSession, address: Address) -> None:
+    def __init__(self, session: aiohttp.ClientSession, address: BundleServiceAddress) -> None:
         self.session, self.url = session, f"{address.url}/{address.resource}"
         self.authorized = {"authorization": f"Bearer {address.token}"}
 
@@ -127,7 +127,7 @@ async def test_the_stops_are_a_resource_of_their_own(served: tuple[BundleEndpoin
     endpoint, client = served
     endpoint.put(FIRST)
     asked = asyncio.create_task(client.ask(etag='"one"', wait="300"))
-    stops = Client(client.session, Address(client.url.rsplit("/", 2)[0], EMERGENCY_RESOURCE, TOKENLESS))
+    stops = Client(client.session, BundleServiceAddress(client.url.rsplit("/", 2)[0], EMERGENCY_RESOURCE, TOKENLESS))
     stops.authorized = client.authorized
     assert (await stops.ask())[0] == 503
     endpoint.put(SECOND, EMERGENCY_RESOURCE)

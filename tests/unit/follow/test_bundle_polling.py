@@ -12,7 +12,16 @@ from aiohttp import web
 
 from gateway.artifact.rejection import Rejected
 from gateway.follow import bundle_polling
-from gateway.follow.bundle_polling import Away, Fetched, Patience, Poller, Service, Unchanged, apart_s, patience
+from gateway.follow.bundle_polling import (
+    BundleService,
+    Fetched,
+    Poller,
+    PollTimeouts,
+    ServiceUnreachable,
+    Unchanged,
+    apart_s,
+    patience,
+)
 
 Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
 TOKEN = "the-token"
@@ -50,8 +59,8 @@ async def here() -> AsyncIterator[Here]:
 @pytest_asyncio.fixture
 async def poller(here: Here, tmp_path: Path) -> AsyncIterator[Poller]:
     (tmp_path / "token").write_text(f"{TOKEN}\n")
-    service = Service(urls=(here.url,), token_file=tmp_path / "token", labels={"region": "eu", "tier": "a/b"})
-    async with bundle_polling.polling(service, "bundles/x.tar.gz", Patience(0.2, 0.6)) as poller:
+    service = BundleService(urls=(here.url,), token_file=tmp_path / "token", labels={"region": "eu", "tier": "a/b"})
+    async with bundle_polling.polling(service, "bundles/x.tar.gz", PollTimeouts(0.2, 0.6)) as poller:
         yield poller
 
 
@@ -85,7 +94,7 @@ async def test_what_is_refused_names_the_setting_to_look_at(
 
     here.answer = answer
     found = await poller.ask(here.url, "")
-    assert isinstance(found, Away)
+    assert isinstance(found, ServiceUnreachable)
     assert f"HTTP {status}: " in found.detail
     assert f"(`policy.bundle.{setting}`)" in found.detail
 
@@ -96,7 +105,7 @@ async def test_any_other_answer_is_none(here: Here, poller: Poller, status: int)
         return web.Response(status=status)
 
     here.answer = answer
-    assert await poller.ask(here.url, "") == Away(f"it answered HTTP {status}")
+    assert await poller.ask(here.url, "") == ServiceUnreachable(f"it answered HTTP {status}")
 
 
 async def test_a_redirect_is_not_followed(here: Here, poller: Poller) -> None:
@@ -104,7 +113,7 @@ async def test_a_redirect_is_not_followed(here: Here, poller: Poller) -> None:
         return web.Response(status=302, headers={"Location": f"{here.url}/elsewhere"})
 
     here.answer = answer
-    assert await poller.ask(here.url, "") == Away("it answered HTTP 302")
+    assert await poller.ask(here.url, "") == ServiceUnreachable("it answered HTTP 302")
     assert len(here.asked) == 1, "the token went nowhere else"
 
 
@@ -139,7 +148,7 @@ async def test_an_answer_that_breaks_off_is_none(here: Here, poller: Poller) -> 
         return response
 
     here.answer = answer
-    assert isinstance(await poller.ask(here.url, ""), Away)
+    assert isinstance(await poller.ask(here.url, ""), ServiceUnreachable)
 
 
 @pytest.mark.parametrize("head", [True, False])
@@ -158,30 +167,30 @@ async def test_a_service_that_never_ends_its_answer_is_left(
         return response
 
     here.answer = answer
-    assert await poller.ask(here.url, '"e"') == Away("it did not answer in time")
+    assert await poller.ask(here.url, '"e"') == ServiceUnreachable("it did not answer in time")
     over.set()
 
 
 async def test_a_service_that_is_not_there_and_a_token_that_is_gone_are_no_answers(
     here: Here, poller: Poller, tmp_path: Path
 ) -> None:
-    assert isinstance(await poller.ask("http://127.0.0.1:1", ""), Away)
+    assert isinstance(await poller.ask("http://127.0.0.1:1", ""), ServiceUnreachable)
     (tmp_path / "token").write_text("another\n")
     await poller.ask(here.url, "")
     assert here.asked[-1].headers["Authorization"] == "Bearer another", "it is read anew"
     (tmp_path / "token").unlink()
     answer = await poller.ask(here.url, "")
-    assert isinstance(answer, Away)
+    assert isinstance(answer, ServiceUnreachable)
     assert "the token cannot be read" in answer.detail
     assert len(here.asked) == 1
 
 
 def test_a_silent_service_is_given_up_in_half_the_time_after_which_policy_is_stale() -> None:
-    assert patience(None) == patience(86_400) == Patience(30, 15)
+    assert patience(None) == patience(86_400) == PollTimeouts(30, 15)
     for stale_s in (8, 20, 60, 200):
         given = patience(stale_s)
         assert given.wait_s + given.answer_s <= stale_s / 2
-    assert patience(1) == Patience(2, 2), "less than that is no time to answer in"
+    assert patience(1) == PollTimeouts(2, 2), "less than that is no time to answer in"
 
 
 @pytest.mark.parametrize(

@@ -6,34 +6,34 @@ from pathlib import Path
 
 import pytest
 
-from gateway.artifact.artifact import Artefact, read_artefact
-from gateway.artifact.manifest import Metadata
+from gateway.artifact.artifact import Artifact, read_artefact
+from gateway.artifact.manifest import BundleMetadata
 from gateway.artifact.pack import pack
 from gateway.artifact.rejection import Rejected
 from gateway.artifact.signing import ephemeral_key
-from gateway.follow.bundle_polling import Answer, Away, Fetched, Unchanged
+from gateway.follow.bundle_polling import Answer, Fetched, ServiceUnreachable, Unchanged
 from gateway.follow.follower import (
     LONGEST_PAUSE_S,
-    Confirmed,
+    BundleConfirmed,
+    BundleNotKept,
+    BundleRefused,
     Followed,
     Follower,
     News,
     Passed,
     Reached,
-    Refused,
-    Unkept,
     Unreached,
 )
-from gateway.follow.last_good import Shelf
+from gateway.follow.last_good import LastGoodStore
 
 KEY = ephemeral_key()
-AWAY = Away("no answer")
+AWAY = ServiceUnreachable("no answer")
 REJECTED = Rejected("bundle_unsigned", "no signature")
 
 
 def content(seq: int) -> bytes:
     files = {"data.json": b"{}", "mcp/x.rego": b"package mcp.x\n"}
-    return pack(files, Metadata(environment="dev", seq=seq), key=KEY).content
+    return pack(files, BundleMetadata(environment="dev", seq=seq), key=KEY).content
 
 
 class Hubs:
@@ -58,15 +58,15 @@ class Bed:
         self.hubs = Hubs(*urls)
         self.news: list[News] = []
         self.now = 1_000_000_000_000
-        self.rejects: Callable[[Artefact], Rejected | None] = lambda _: None
+        self.rejects: Callable[[Artifact], Rejected | None] = lambda _: None
         self.seqs: list[int] = []
-        self.shelf = Shelf(directory, "policy")
+        self.shelf = LastGoodStore(directory, "policy")
         self.follower = self.another()
 
     def another(self) -> Follower:
         return Follower(self.hubs, self._judge, self.shelf, self.news.append, wall_ns=lambda: self.now)
 
-    def _judge(self, bytes_: bytes, seq: int) -> Artefact | Rejected:
+    def _judge(self, bytes_: bytes, seq: int) -> Artifact | Rejected:
         self.seqs.append(seq)
         read = read_artefact(bytes_)
         return read if isinstance(read, Rejected) else self.rejects(read) or read
@@ -92,7 +92,7 @@ def bed(tmp_path: Path) -> Bed:
 async def test_a_good_bundle_is_followed_confirmed_and_kept(bed: Bed) -> None:
     pause, news = await bed.turn(Fetched(content(2), '"a"'))
     assert pause == 0, "the next question is held by the service"
-    assert [type(one) for one in news] == [Followed, Confirmed]
+    assert [type(one) for one in news] == [Followed, BundleConfirmed]
     assert bed.in_force == 2
     kept = bed.shelf.kept()
     assert kept is not None
@@ -107,17 +107,17 @@ async def test_the_service_is_asked_for_what_is_newer_than_what_is_in_force(bed:
     await bed.turn(Fetched(content(2), '"a"'))
     await bed.turn(Unchanged())
     assert [etag for _, etag in bed.hubs.asked] == ["", '"a"']
-    assert bed.news[-1] == Confirmed(bed.now)
+    assert bed.news[-1] == BundleConfirmed(bed.now)
     bed.now += 1
     await bed.turn(Unchanged())
-    assert bed.news[-1] == Confirmed(bed.now + 0)
+    assert bed.news[-1] == BundleConfirmed(bed.now + 0)
 
 
 async def test_a_rejected_bundle_changes_nothing_and_confirms_nothing(bed: Bed) -> None:
     await bed.turn(Fetched(content(2), '"a"'))
     bed.rejects = lambda artefact: REJECTED if artefact.manifest.metadata.seq == 3 else None
     pause, news = await bed.turn(Fetched(content(3), '"bad"'))
-    assert news == [Refused(REJECTED)]
+    assert news == [BundleRefused(REJECTED)]
     assert 0 < pause <= LONGEST_PAUSE_S
     assert bed.in_force == 2
     assert bed.seqs == [0, 2], "what is judged is held against what is in force"
@@ -140,7 +140,7 @@ async def test_the_same_rejection_is_told_once(bed: Bed) -> None:
     bed.rejects = lambda _: REJECTED
     for _ in range(3):
         await bed.turn(Fetched(content(3), '"bad"'))
-    assert bed.news == [Refused(REJECTED)]
+    assert bed.news == [BundleRefused(REJECTED)]
     await bed.turn(Fetched(content(4), '"worse"'))
     assert len(bed.news) == 2
 
@@ -148,7 +148,7 @@ async def test_the_same_rejection_is_told_once(bed: Bed) -> None:
 async def test_what_is_too_large_is_told_before_it_is_read(bed: Bed) -> None:
     large = Rejected("bundle_too_large", "64 MiB at most")
     _, news = await bed.turn(large)
-    assert news == [Refused(large)]
+    assert news == [BundleRefused(large)]
 
 
 async def test_hubs_are_asked_in_turn_and_a_round_of_failures_is_told_once_with_a_growing_pause(tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ async def test_another_hub_with_the_same_bundle_confirms_it(tmp_path: Path) -> N
     await bed.turn(Fetched(same, '"a"'))
     await bed.turn(AWAY)
     pause, news = await bed.turn(Fetched(same, "other-etag"), "two")
-    assert news == [Confirmed(bed.now)]
+    assert news == [BundleConfirmed(bed.now)]
     assert pause == LONGEST_PAUSE_S
     await bed.turn(Unchanged(), "two")
     assert bed.hubs.asked[-1] == ("two", "other-etag")
@@ -204,8 +204,8 @@ async def test_a_start_begins_with_what_was_kept_and_its_old_confirmation(bed: B
     first, second, third = bed.news[:3]
     assert isinstance(first, Followed)
     assert first.kept
-    assert second == Confirmed(before)
-    assert isinstance(third, Confirmed), "the service says that it has nothing newer"
+    assert second == BundleConfirmed(before)
+    assert isinstance(third, BundleConfirmed), "the service says that it has nothing newer"
 
 
 async def test_what_was_kept_is_judged_like_anything_else(bed: Bed) -> None:
@@ -218,14 +218,18 @@ async def test_what_was_kept_is_judged_like_anything_else(bed: Bed) -> None:
         while len(bed.news) < 2:
             await asyncio.sleep(0.01)  # noqa: TID251 - the pause between two looks
     running.cancel()
-    assert [type(one) for one in bed.news] == [Refused, Unreached]
+    assert [type(one) for one in bed.news] == [BundleRefused, Unreached]
 
 
 async def test_a_bundle_that_cannot_be_kept_is_followed_all_the_same(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     bed = Bed(tmp_path / "file")
     _, news = await bed.turn(Fetched(content(2), '"a"'))
-    assert [type(one) for one in news if not isinstance(one, Confirmed)] == [Followed, Unkept, Unkept]
+    assert [type(one) for one in news if not isinstance(one, BundleConfirmed)] == [
+        Followed,
+        BundleNotKept,
+        BundleNotKept,
+    ]
     assert bed.in_force == 2
 
 
@@ -236,6 +240,6 @@ async def test_a_service_that_was_not_heard_is_to_answer_at_once_so_that_it_conf
     await bed.turn(Unchanged())
     await bed.turn(AWAY)
     pause, news = await bed.turn(Unchanged())
-    assert (pause, news) == (0, [Reached("one"), Confirmed(bed.now)])
+    assert (pause, news) == (0, [Reached("one"), BundleConfirmed(bed.now)])
     await bed.turn(Unchanged())
     assert bed.hubs.held == [False, True, True, False, True]

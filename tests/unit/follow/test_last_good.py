@@ -4,19 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from gateway.follow.last_good import Shelf
+from gateway.follow.last_good import LastGoodStore
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Shelf:
-    return Shelf(tmp_path / "bundles", "policy")
+def shelf(tmp_path: Path) -> LastGoodStore:
+    return LastGoodStore(tmp_path / "bundles", "policy")
 
 
-def test_an_empty_shelf_holds_nothing(shelf: Shelf) -> None:
+def test_an_empty_shelf_holds_nothing(shelf: LastGoodStore) -> None:
     assert shelf.kept() is None
 
 
-def test_what_is_kept_comes_back_with_the_time_of_its_last_confirmation(shelf: Shelf, tmp_path: Path) -> None:
+def test_what_is_kept_comes_back_with_the_time_of_its_last_confirmation(shelf: LastGoodStore, tmp_path: Path) -> None:
     shelf.keep(b"one", 1)
     shelf.keep(b"two", 2)
     kept = shelf.kept()
@@ -27,7 +27,7 @@ def test_what_is_kept_comes_back_with_the_time_of_its_last_confirmation(shelf: S
 
 
 @pytest.mark.parametrize("note", ["", "{", '{"digest":"x","confirmed_ns":9}', "[]"])
-def test_a_confirmation_that_is_not_of_this_bundle_is_none(shelf: Shelf, tmp_path: Path, note: str) -> None:
+def test_a_confirmation_that_is_not_of_this_bundle_is_none(shelf: LastGoodStore, tmp_path: Path, note: str) -> None:
     shelf.keep(b"one", 1)
     (tmp_path / "bundles" / "policy.json").write_text(note)
     kept = shelf.kept()

@@ -9,12 +9,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gateway.artifact.artifact import Artefact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artefact
 from gateway.artifact.signing import SigningKey, ephemeral_key
 from gateway.hub import atomic_files
-from gateway.hub.artifact_store import Store, instant
+from gateway.hub.artifact_store import ArtifactStore, instant
 from gateway.hub.channel_pointer import Assignment, Pointer
-from gateway.hub.promotion import Unmoved, Wanted
+from gateway.hub.promotion import MoveRefused, MoveRequest
 from tests.hubs import bundle
 
 NOW = 1_795_000_000_123_000_000
@@ -26,21 +26,21 @@ def key() -> SigningKey:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    store = Store(tmp_path / "hub")
+def store(tmp_path: Path) -> ArtifactStore:
+    store = ArtifactStore(tmp_path / "hub")
     store.open()
     return store
 
 
-def kept(store: Store, key: SigningKey, seq: int, answer: object = "x", **metadata: str) -> Artefact:
+def kept(store: ArtifactStore, key: SigningKey, seq: int, answer: object = "x", **metadata: str) -> Artifact:
     artefact = read_artefact(bundle(answer, key, seq, **metadata))
-    assert isinstance(artefact, Artefact)
+    assert isinstance(artefact, Artifact)
     store.keep(artefact)
     return artefact
 
 
-def wanted(artefact: Artefact, expected: Artefact | None = None, channel: str = "production") -> Wanted:
-    return Wanted(
+def wanted(artefact: Artifact, expected: Artifact | None = None, channel: str = "production") -> MoveRequest:
+    return MoveRequest(
         channel=channel,
         digest=artefact.digest,
         expected=None if expected is None else expected.digest,
@@ -50,22 +50,22 @@ def wanted(artefact: Artefact, expected: Artefact | None = None, channel: str = 
     )
 
 
-def code(outcome: Pointer | Unmoved) -> str:
-    assert isinstance(outcome, Unmoved), outcome
+def code(outcome: Pointer | MoveRefused) -> str:
+    assert isinstance(outcome, MoveRefused), outcome
     return outcome.code
 
 
-def contents(store: Store) -> dict[str, bytes]:
+def contents(store: ArtifactStore) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in store.directory.rglob("*") if path.is_file()}
 
 
-def test_a_move_is_kept_with_who_when_from_to_and_why(store: Store, key: SigningKey) -> None:
+def test_a_move_is_kept_with_who_when_from_to_and_why(store: ArtifactStore, key: SigningKey) -> None:
     first, second = kept(store, key, 1), kept(store, key, 2)
     store.move(wanted(first))
     pointer = store.move(wanted(second, first))
     assert isinstance(pointer, Pointer)
     assert (pointer.digest, pointer.seq, pointer.by, pointer.since) == (second.digest, 2, "ci", instant(NOW))
-    assert Store(store.directory).pointers() == {"production": pointer}
+    assert ArtifactStore(store.directory).pointers() == {"production": pointer}
     newest, oldest = store.moves()
     assert (newest.before, newest.to) == (oldest.to, pointer.mark)
     line = json.loads((store.directory / "moves.jsonl").read_text().splitlines()[1])
@@ -73,7 +73,7 @@ def test_a_move_is_kept_with_who_when_from_to_and_why(store: Store, key: Signing
     assert (line["by"], line["because"], line["time"]) == ("ci", "a test", "2026-11-18T11:06:40.123Z")
 
 
-def test_who_expects_something_else_moves_nothing(store: Store, key: SigningKey) -> None:
+def test_who_expects_something_else_moves_nothing(store: ArtifactStore, key: SigningKey) -> None:
     first, second, third = (kept(store, key, seq) for seq in (1, 2, 3))
     assert code(store.move(wanted(second, first))) == "pointer_moved"
     store.move(wanted(first))
@@ -83,16 +83,16 @@ def test_who_expects_something_else_moves_nothing(store: Store, key: SigningKey)
     assert store.pointers()["production"].digest == second.digest
 
 
-def test_of_two_publishers_at_once_one_gets_a_conflict(store: Store, key: SigningKey) -> None:
+def test_of_two_publishers_at_once_one_gets_a_conflict(store: ArtifactStore, key: SigningKey) -> None:
     first = kept(store, key, 1)
     store.move(wanted(first))
     rivals = [kept(store, key, 2, "a"), kept(store, key, 2, "b")]
-    outcomes: list[Pointer | Unmoved] = []
+    outcomes: list[Pointer | MoveRefused] = []
     line = threading.Barrier(2)
 
-    def publish(artefact: Artefact) -> None:
+    def publish(artefact: Artifact) -> None:
         line.wait()
-        outcomes.append(Store(store.directory).move(wanted(artefact, first)))
+        outcomes.append(ArtifactStore(store.directory).move(wanted(artefact, first)))
 
     threads = [threading.Thread(target=publish, args=(rival,)) for rival in rivals]
     for thread in threads:
@@ -100,13 +100,13 @@ def test_of_two_publishers_at_once_one_gets_a_conflict(store: Store, key: Signin
     for thread in threads:
         thread.join()
     (moved,) = [outcome for outcome in outcomes if isinstance(outcome, Pointer)]
-    (refused,) = [outcome for outcome in outcomes if isinstance(outcome, Unmoved)]
+    (refused,) = [outcome for outcome in outcomes if isinstance(outcome, MoveRefused)]
     assert refused.code == "pointer_moved"
     assert store.pointers()["production"] == moved
     assert len(store.moves()) == 2
 
 
-def test_no_channel_of_an_environment_goes_below_what_another_had(store: Store, key: SigningKey) -> None:
+def test_no_channel_of_an_environment_goes_below_what_another_had(store: ArtifactStore, key: SigningKey) -> None:
     old, new = kept(store, key, 1), kept(store, key, 2)
     store.move(wanted(new, channel="canary"))
     assert code(store.move(wanted(old))) == "policy_regressed"
@@ -115,13 +115,13 @@ def test_no_channel_of_an_environment_goes_below_what_another_had(store: Store, 
     assert isinstance(store.move(wanted(kept(store, key, 1, environment="other"), channel="other")), Pointer)
 
 
-def test_a_channel_stays_with_its_environment(store: Store, key: SigningKey) -> None:
+def test_a_channel_stays_with_its_environment(store: ArtifactStore, key: SigningKey) -> None:
     first = kept(store, key, 1)
     store.move(wanted(first))
     assert code(store.move(wanted(kept(store, key, 9, environment="other"), first))) == "bundle_of_other_environment"
 
 
-def test_a_move_to_where_it_points_does_nothing(store: Store, key: SigningKey) -> None:
+def test_a_move_to_where_it_points_does_nothing(store: ArtifactStore, key: SigningKey) -> None:
     first = kept(store, key, 1)
     pointer = store.move(wanted(first))
     assert store.move(wanted(first)) == pointer
@@ -129,17 +129,17 @@ def test_a_move_to_where_it_points_does_nothing(store: Store, key: SigningKey) -
 
 
 @pytest.mark.parametrize("name", ["emergency", "", "..", "a/b", "Production", "a" * 64])
-def test_a_channel_has_a_plain_name_of_its_own(store: Store, key: SigningKey, name: str) -> None:
+def test_a_channel_has_a_plain_name_of_its_own(store: ArtifactStore, key: SigningKey, name: str) -> None:
     assert code(store.move(wanted(kept(store, key, 1), channel=name))) == "channel_name_invalid"
 
 
-def test_what_was_never_uploaded_is_not_pointed_to(store: Store, key: SigningKey) -> None:
+def test_what_was_never_uploaded_is_not_pointed_to(store: ArtifactStore, key: SigningKey) -> None:
     artefact = read_artefact(bundle("x", key, 1))
-    assert isinstance(artefact, Artefact)
+    assert isinstance(artefact, Artifact)
     assert code(store.move(wanted(artefact))) == "artefact_unknown"
 
 
-def test_an_artefact_that_was_changed_on_the_disk_is_an_error(store: Store, key: SigningKey) -> None:
+def test_an_artefact_that_was_changed_on_the_disk_is_an_error(store: ArtifactStore, key: SigningKey) -> None:
     artefact = kept(store, key, 1)
     (store.directory / "artefacts" / f"{artefact.digest}.tar.gz").write_bytes(b"tampered")
     with pytest.raises(OSError, match="is not what was stored"):
@@ -148,29 +148,31 @@ def test_an_artefact_that_was_changed_on_the_disk_is_an_error(store: Store, key:
         store.move(wanted(artefact))
 
 
-def test_a_move_that_a_crash_cut_short_is_made_up_for(store: Store, key: SigningKey) -> None:
+def test_a_move_that_a_crash_cut_short_is_made_up_for(store: ArtifactStore, key: SigningKey) -> None:
     first, second = kept(store, key, 1), kept(store, key, 2)
     store.move(wanted(first))
     old = (store.directory / "channels" / "production.json").read_bytes()
     store.move(wanted(second, first))
     (store.directory / "channels" / "production.json").write_bytes(old)
-    again = Store(store.directory)
+    again = ArtifactStore(store.directory)
     again.open()
     assert again.pointers()["production"].digest == second.digest
 
 
-def test_a_line_that_a_crash_cut_off_is_no_move_and_does_not_hurt_the_next(store: Store, key: SigningKey) -> None:
+def test_a_line_that_a_crash_cut_off_is_no_move_and_does_not_hurt_the_next(
+    store: ArtifactStore, key: SigningKey
+) -> None:
     first, second = kept(store, key, 1), kept(store, key, 2)
     store.move(wanted(first))
     with (store.directory / "moves.jsonl").open("ab") as journal:
         journal.write(b'{"time":"2026')
-    again = Store(store.directory)
+    again = ArtifactStore(store.directory)
     again.open()
     assert isinstance(again.move(wanted(second, first)), Pointer)
     assert [move.to.digest for move in again.moves()] == [second.digest, first.digest]
 
 
-def test_a_damaged_journal_is_an_error_never_an_empty_one(store: Store, key: SigningKey) -> None:
+def test_a_damaged_journal_is_an_error_never_an_empty_one(store: ArtifactStore, key: SigningKey) -> None:
     store.move(wanted(kept(store, key, 1)))
     (store.directory / "moves.jsonl").write_text("nonsense\n")
     for attempt in (store.open, store.moves, lambda: store.move(wanted(kept(store, key, 2)))):
@@ -180,7 +182,7 @@ def test_a_damaged_journal_is_an_error_never_an_empty_one(store: Store, key: Sig
 
 @pytest.mark.parametrize("broken", ["replace", "fsync", "pwrite"])
 def test_what_cannot_be_written_changes_nothing(
-    store: Store, key: SigningKey, monkeypatch: pytest.MonkeyPatch, broken: str
+    store: ArtifactStore, key: SigningKey, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
     first, second = kept(store, key, 1), kept(store, key, 2)
     store.move(wanted(first))
@@ -201,9 +203,9 @@ def test_what_cannot_be_written_changes_nothing(
     assert isinstance(store.move(wanted(second, first)), Pointer)
 
 
-def test_assignments_are_kept_with_who_made_them(store: Store) -> None:
+def test_assignments_are_kept_with_who_made_them(store: ArtifactStore) -> None:
     wanted = (Assignment(channel="canary", instead_of="production", labels={"ring": "first"}),)
     store.assign(wanted, "ci", NOW)
-    assert Store(store.directory).assignments() == wanted
+    assert ArtifactStore(store.directory).assignments() == wanted
     line = msgspec.json.decode((store.directory / "assignments.jsonl").read_bytes())
     assert (line["by"], line["assignments"][0]["labels"]) == ("ci", {"ring": "first"})

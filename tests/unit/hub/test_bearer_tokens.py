@@ -6,11 +6,11 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.hub.app import application, table
-from gateway.hub.bearer_tokens import ROLES, Caller, Role, Strangers, caller
+from gateway.hub.bearer_tokens import ROLES, Role, TokenHolder, UnknownCallerLog, caller
 from gateway.identity.tokens import digest
 from tests.unit.hub.conftest import Inside
 
-KNOWN = [Caller(name=name, roles=("reader",), sha256=digest(f"secret-{name}")) for name in ("a", "b")]
+KNOWN = [TokenHolder(name=name, roles=("reader",), sha256=digest(f"secret-{name}")) for name in ("a", "b")]
 
 MAY: dict[tuple[str, str], set[Role]] = {
     ("POST", "/v1/artefacts"): {"publisher"},
@@ -57,7 +57,7 @@ def test_a_digest_is_no_token() -> None:
 def test_a_gateways_token_speaks_for_the_names_in_it_or_for_its_own(
     gateways: tuple[str, ...], may: list[str], may_not: list[str]
 ) -> None:
-    token = Caller(name="eu", roles=("gateway",), sha256="0" * 64, gateways=gateways)
+    token = TokenHolder(name="eu", roles=("gateway",), sha256="0" * 64, gateways=gateways)
     assert [name for name in may if not token.speaks_for(name)] == []
     assert [name for name in may_not if token.speaks_for(name)] == []
 
@@ -135,7 +135,7 @@ async def test_what_is_refused_is_counted(inside: Inside) -> None:
 
 
 def test_a_flood_of_strangers_is_told_of_once_a_second() -> None:
-    strangers = Strangers()
+    strangers = UnknownCallerLog()
     told = [strangers.turned_away(at) for at in (100.0, 100.1, 100.9, 101.1, 101.2, 103.0)]
     assert told == [1, 0, 0, 3, 0, 2]
 

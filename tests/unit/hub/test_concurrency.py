@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from gateway.hub.bearer_tokens import Caller
-from gateway.hub.concurrency import DOWNLOADS, LOOKS, Seats, acting
+from gateway.hub.bearer_tokens import TokenHolder
+from gateway.hub.concurrency import DOWNLOADS, LOOKS, ConcurrencyLimits, acting
 from tests.unit.hub.conftest import Inside
 
 
@@ -85,7 +85,7 @@ async def test_a_large_answer_is_handed_over_in_pieces(
 
 
 def test_a_seat_is_given_back_and_each_role_has_its_own() -> None:
-    seats = Seats(1)
+    seats = ConcurrencyLimits(1)
     with seats.taken("reader") as first, seats.taken("reader") as second, seats.taken("publisher") as other:
         assert (first, second, other) == (True, False, True)
     with seats.taken("reader") as again:
@@ -93,6 +93,6 @@ def test_a_seat_is_given_back_and_each_role_has_its_own() -> None:
 
 
 def test_who_has_several_roles_reads_by_the_one_that_may_do_most() -> None:
-    both = Caller(name="a", roles=("reader", "publisher"), sha256="")
+    both = TokenHolder(name="a", roles=("reader", "publisher"), sha256="")
     assert acting(both, ("reader", "publisher")) == "publisher"
     assert acting(both, ("reader", "responder")) == "reader"

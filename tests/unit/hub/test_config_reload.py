@@ -11,15 +11,15 @@ import pytest
 
 from gateway.admission.redaction import without_secrets
 from gateway.artifact.signing import ephemeral_key
-from gateway.hub.config_reload import Renewing
+from gateway.hub.config_reload import ConfigReloader
 from gateway.identity.tokens import digest
 from tests.hubs import bundle, private_pem
 from tests.unit.hub.conftest import Inside
 
 
 @pytest.fixture
-def renewing(inside: Inside) -> Renewing:
-    return Renewing(inside.settings, inside.hub.guard.trust, (inside.hub.guard.counts, inside.log))
+def renewing(inside: Inside) -> ConfigReloader:
+    return ConfigReloader(inside.settings, inside.hub.guard.trust, (inside.hub.guard.counts, inside.log))
 
 
 def write(inside: Inside, change: Callable[[dict[str, Any]], object]) -> None:
@@ -31,13 +31,13 @@ def write(inside: Inside, change: Callable[[dict[str, Any]], object]) -> None:
     fresh.replace(inside.ground.settings)
 
 
-async def looked(renewing: Renewing) -> None:
+async def looked(renewing: ConfigReloader) -> None:
     """A change is seen by one look and taken by the next."""
     await renewing.look()
     await renewing.look()
 
 
-async def test_a_new_token_opens_and_a_removed_one_does_not(inside: Inside, renewing: Renewing) -> None:
+async def test_a_new_token_opens_and_a_removed_one_does_not(inside: Inside, renewing: ConfigReloader) -> None:
     def exchange(settings: dict[str, Any]) -> None:
         settings["tokens"] = [each for each in settings["tokens"] if each["name"] != "the-reader"]
         settings["tokens"].append({"name": "new", "roles": ["reader"], "sha256": digest("mcpa_new")})
@@ -53,7 +53,7 @@ async def test_a_new_token_opens_and_a_removed_one_does_not(inside: Inside, rene
     assert without_secrets(said, []) == said, "whose tokens they are is for operators to read"
 
 
-async def test_nobody_who_waits_is_let_go_for_it(inside: Inside, renewing: Renewing) -> None:
+async def test_nobody_who_waits_is_let_go_for_it(inside: Inside, renewing: ConfigReloader) -> None:
     first = await inside.publish(inside.bundle("x", 1))
     asked = asyncio.create_task(inside.poll(etag=f'"{first["digest"]}"', wait=60))
     async with asyncio.timeout(30):
@@ -77,7 +77,7 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
 
 @pytest.mark.parametrize("case", BROKEN)
 async def test_what_cannot_be_used_leaves_in_force_what_was_and_is_told_once_with_file_and_line(
-    inside: Inside, renewing: Renewing, case: str
+    inside: Inside, renewing: ConfigReloader, case: str
 ) -> None:
     change, said = BROKEN[case]
     good = inside.ground.settings.read_bytes()
@@ -99,7 +99,9 @@ async def test_what_cannot_be_used_leaves_in_force_what_was_and_is_told_once_wit
 
 
 @pytest.mark.parametrize("how", ["unlink", "empty", "not text", "half"])
-async def test_a_file_that_is_gone_or_cut_off_takes_no_token_away(inside: Inside, renewing: Renewing, how: str) -> None:
+async def test_a_file_that_is_gone_or_cut_off_takes_no_token_away(
+    inside: Inside, renewing: ConfigReloader, how: str
+) -> None:
     path = inside.ground.settings
     whole = path.read_bytes()
     if how == "unlink":
@@ -111,7 +113,7 @@ async def test_a_file_that_is_gone_or_cut_off_takes_no_token_away(inside: Inside
     assert (await inside.call("reader", "GET", "/v1/channels")).status_code == 200
 
 
-async def test_a_file_is_not_read_while_it_is_being_written(inside: Inside, renewing: Renewing) -> None:
+async def test_a_file_is_not_read_while_it_is_being_written(inside: Inside, renewing: ConfigReloader) -> None:
     for count in (3, 2, 1):
         write(inside, lambda settings, count=count: settings.update(tokens=settings["tokens"][:count]))
         await renewing.look()
@@ -121,7 +123,7 @@ async def test_a_file_is_not_read_while_it_is_being_written(inside: Inside, rene
 
 
 async def test_a_second_key_signs_from_then_on_and_one_that_is_removed_does_not(
-    inside: Inside, renewing: Renewing
+    inside: Inside, renewing: ConfigReloader
 ) -> None:
     new = ephemeral_key()
     (inside.ground.root / "new.pub.pem").write_text(new.public_pem)
@@ -135,7 +137,7 @@ async def test_a_second_key_signs_from_then_on_and_one_that_is_removed_does_not(
     assert (await inside.upload(bundle("z", new, 3))).status_code == 201
 
 
-async def test_a_key_file_that_changes_alone_is_taken_up(inside: Inside, renewing: Renewing) -> None:
+async def test_a_key_file_that_changes_alone_is_taken_up(inside: Inside, renewing: ConfigReloader) -> None:
     new = ephemeral_key()
     (inside.ground.root / "release.pub.pem").write_text(new.public_pem)
     await looked(renewing)
@@ -151,7 +153,7 @@ BJsMK+yAjbS/0XWowoBIm09gBBL6C2VvLgeSmD3qjRTXDRk4zCoGy69XXA==
 
 
 async def test_a_key_that_nobody_here_can_read_is_told_and_the_next_change_is_taken_up_all_the_same(
-    inside: Inside, renewing: Renewing
+    inside: Inside, renewing: ConfigReloader
 ) -> None:
     (inside.ground.root / "odd.pub.pem").write_text(UNKNOWN_CURVE)
     write(inside, lambda settings: settings["keys"].append({"file": "odd.pub.pem"}))
@@ -163,7 +165,7 @@ async def test_a_key_that_nobody_here_can_read_is_told_and_the_next_change_is_ta
 
 
 async def test_a_key_file_that_comes_after_the_settings_that_name_it_is_taken_up_when_it_is_there(
-    inside: Inside, renewing: Renewing
+    inside: Inside, renewing: ConfigReloader
 ) -> None:
     new = ephemeral_key()
     write(inside, lambda settings: settings["keys"].append({"file": "late.pub.pem"}))
@@ -175,7 +177,7 @@ async def test_a_key_file_that_comes_after_the_settings_that_name_it_is_taken_up
 
 
 async def test_what_only_a_restart_takes_up_is_told_and_the_rest_is_taken(
-    inside: Inside, renewing: Renewing, tmp_path: Path
+    inside: Inside, renewing: ConfigReloader, tmp_path: Path
 ) -> None:
     (tmp_path / "emergency.pem").write_bytes(private_pem(ephemeral_key()))
 

@@ -6,8 +6,8 @@ import time
 import pytest
 
 from gateway.artifact.manifest import rfc3339
-from gateway.hub.bearer_tokens import Caller
-from gateway.hub.credentials import Trust
+from gateway.hub.bearer_tokens import TokenHolder
+from gateway.hub.credentials import Credentials
 from tests.unit.hub.conftest import Inside
 from tests.unit.opa.support import Log
 
@@ -15,16 +15,16 @@ DAY_NS = 86_400 * 1_000_000_000
 END_NS = 100 * DAY_NS
 
 
-def ending(name: str, unix_ns: int) -> Caller:
+def ending(name: str, unix_ns: int) -> TokenHolder:
     said = rfc3339(unix_ns / 1e9)
-    return Caller(name=name, roles=("reader",), sha256="0" * 64, expires=said, expires_unix_ns=unix_ns)
+    return TokenHolder(name=name, roles=("reader",), sha256="0" * 64, expires=said, expires_unix_ns=unix_ns)
 
 
 def expire(inside: Inside, role: str) -> None:
     """Let the token of a role end a moment ago."""
     trust, now = inside.hub.guard.trust, time.time_ns()
     trust.callers = [
-        Caller(
+        TokenHolder(
             name=each.name, roles=each.roles, sha256=each.sha256, expires=rfc3339(now / 1e9), expires_unix_ns=now - 1
         )
         if role in each.roles
@@ -36,12 +36,12 @@ def expire(inside: Inside, role: str) -> None:
 def test_a_token_opens_until_its_end_and_one_without_end_always() -> None:
     token = ending("a", END_NS)
     assert [token.ended(at) for at in (0, END_NS - 1, END_NS, END_NS + 1)] == [False, False, True, True]
-    assert not Caller(name="b", roles=(), sha256="").ended(1 << 62)
+    assert not TokenHolder(name="b", roles=(), sha256="").ended(1 << 62)
 
 
 def test_its_end_is_told_fourteen_and_three_days_before_and_when_it_is_there_each_once() -> None:
     log = Log()
-    trust = Trust([ending("a", END_NS), Caller(name="b", roles=(), sha256="")], (), log)
+    trust = Credentials([ending("a", END_NS), TokenHolder(name="b", roles=(), sha256="")], (), log)
     for day in (0, 85.9, 86.1, 87, 96.9, 97.1, 99.9, 100, 101):
         trust.look(int(day * DAY_NS))
     told = [(event, fields.get("within")) for event, fields in log.events]

@@ -3,22 +3,22 @@
 import asyncio
 import time
 
-from gateway.artifact.artifact import Artefact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artefact
 from gateway.artifact.signing import ephemeral_key
-from gateway.hub.artifact_store import Store
+from gateway.hub.artifact_store import ArtifactStore
 from gateway.hub.channel_pointer import Pointer
-from gateway.hub.promotion import Wanted
+from gateway.hub.promotion import MoveRequest
 from tests.hubs import bundle
 from tests.unit.hub.conftest import Inside
 
 
 def put(inside: Inside, content: bytes, expected: str | None) -> Pointer:
     """Publish to the directory, as a command on the same machine does."""
-    store = Store(inside.ground.directory)
+    store = ArtifactStore(inside.ground.directory)
     artefact = read_artefact(content)
-    assert isinstance(artefact, Artefact)
+    assert isinstance(artefact, Artifact)
     store.keep(artefact)
-    wanted = Wanted(
+    wanted = MoveRequest(
         channel="production",
         digest=artefact.digest,
         expected=expected,

@@ -7,7 +7,7 @@ import pytest
 from gateway.artifact.artifact import read_artefact
 from gateway.artifact.bundle_data import data_of
 from gateway.artifact.emergency_bundle import Kind
-from gateway.artifact.manifest import Metadata
+from gateway.artifact.manifest import BundleMetadata
 from gateway.artifact.pack import canonical, pack
 from gateway.hub.name_check import unborne
 from gateway.hub.stop_store import new_stop
@@ -73,7 +73,7 @@ MISTYPED: Final[list[tuple[Kind, str]]] = [
 
 
 def carrying(data: dict[str, Any]) -> bytes:
-    metadata = Metadata(environment="test", seq=1, not_after="2099-01-01T00:00:00Z")
+    metadata = BundleMetadata(environment="test", seq=1, not_after="2099-01-01T00:00:00Z")
     return pack({"data.json": canonical(data)}, metadata, key=None).content
 
 
@@ -106,7 +106,7 @@ def test_nothing_is_told_where_a_bundle_cannot_be_read(bundles: tuple[bytes, ...
 
 
 async def test_a_stop_stands_whoever_bears_its_name_and_the_answer_says_that_nobody_does(inside: Inside) -> None:
-    metadata = Metadata(environment="test", seq=1, not_after="2099-01-01T00:00:00Z")
+    metadata = BundleMetadata(environment="test", seq=1, not_after="2099-01-01T00:00:00Z")
     await inside.publish(pack({"data.json": canonical(DATA)}, metadata, key=inside.ground.key).content)
     wanted = {"kind": "agent", "name": "bto", "for_s": 60, "because": "x"}
     made = (await inside.call("responder", "POST", "/v1/stops", json=wanted)).json()
@@ -121,7 +121,7 @@ NEWER: Final = {"mcp/lib/emergency/emergency.rego": b'schema == "mcp.emergency/v
 
 
 def with_library(files: dict[str, bytes]) -> Any:
-    metadata = Metadata(environment="test", seq=1, not_after="2099-01-01T00:00:00Z")
+    metadata = BundleMetadata(environment="test", seq=1, not_after="2099-01-01T00:00:00Z")
     return metadata, {"data.json": canonical(DATA), **files}
 
 

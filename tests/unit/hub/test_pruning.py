@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from gateway.artifact.manifest import moment_of
 from gateway.cli import main
 from gateway.hub import pruning
-from gateway.hub.artifact_store import Store, instant
+from gateway.hub.artifact_store import ArtifactStore, instant
 from gateway.hub.pruning import Keep, prunable, pruned
 from tests.hubs import private_pem
 from tests.unit.hub.conftest import Inside
@@ -45,8 +45,8 @@ def there(inside: Inside) -> set[str]:
     return {path.name.removesuffix(".tar.gz") for path in (inside.ground.directory / "artefacts").iterdir()}
 
 
-def store(inside: Inside) -> Store:
-    return Store(inside.ground.directory)
+def store(inside: Inside) -> ArtifactStore:
+    return ArtifactStore(inside.ground.directory)
 
 
 async def test_what_is_old_and_far_back_goes_and_all_else_stays(inside: Inside) -> None:

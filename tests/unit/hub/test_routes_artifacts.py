@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.artifact.artifact import MOST_BYTES
-from gateway.artifact.manifest import Metadata, rfc3339
+from gateway.artifact.manifest import BundleMetadata, rfc3339
 from gateway.artifact.pack import archived, canonical, pack
 from gateway.artifact.signature_checks import EMERGENCY
 from gateway.artifact.signing import ephemeral_key
@@ -34,7 +34,7 @@ def changed(content: bytes) -> bytes:
 
 def emergency(inside: Inside) -> bytes:
     files = {"data.json": canonical({"emergency": {}})}
-    return pack(files, Metadata(environment="test", seq=9), key=inside.ground.key, scope=EMERGENCY).content
+    return pack(files, BundleMetadata(environment="test", seq=9), key=inside.ground.key, scope=EMERGENCY).content
 
 
 REFUSED: dict[str, Callable[[Inside], bytes]] = {

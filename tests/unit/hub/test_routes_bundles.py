@@ -5,9 +5,9 @@ import asyncio
 import httpx
 import pytest
 
-from gateway.artifact.artifact import Artefact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artefact
 from gateway.artifact.signature_checks import EMERGENCY, VerifyingKey, unsigned_by
-from gateway.hub.bearer_tokens import Caller
+from gateway.hub.bearer_tokens import TokenHolder
 from gateway.identity.tokens import digest
 from tests.unit.hub.conftest import Inside
 
@@ -108,7 +108,7 @@ async def test_where_all_wait_who_has_most_places_gives_one_back_and_is_answered
     first = await inside.publish(inside.bundle("x", 1))
     etag = f'"{first["digest"]}"'
     trust, inside.hub.polling._holding.most = inside.hub.guard.trust, 3
-    trust.callers = [*trust.callers, Caller(name="other", roles=("gateway",), sha256=digest("mcpa_other"))]
+    trust.callers = [*trust.callers, TokenHolder(name="other", roles=("gateway",), sha256=digest("mcpa_other"))]
     greedy = [asyncio.create_task(inside.poll(etag=etag, wait=60)) for _ in range(3)]
     await held(inside, *greedy)
     headers = {"authorization": "Bearer mcpa_other", "if-none-match": etag, "prefer": "wait=60"}
@@ -126,7 +126,7 @@ async def test_where_all_wait_who_has_most_places_gives_one_back_and_is_answered
 async def test_the_emergency_bundle_is_there_from_the_start_signed_for_its_use_by_its_own_key(inside: Inside) -> None:
     answer = await inside.poll("emergency")
     artefact = read_artefact(answer.content)
-    assert isinstance(artefact, Artefact)
+    assert isinstance(artefact, Artifact)
     key, release = inside.ground.emergency, inside.ground.key
     assert unsigned_by(artefact, [VerifyingKey(keyid=key.keyid, pem=key.public_pem)], EMERGENCY) is None
     assert unsigned_by(artefact, [VerifyingKey(keyid=release.keyid, pem=release.public_pem)], EMERGENCY) is not None

@@ -5,16 +5,16 @@ from pathlib import Path
 import pytest
 
 from gateway.hub import rollout as rollouts
-from gateway.hub.fleet import LIVE_S, Fleet, Heartbeat
-from gateway.hub.rollout import Asked, Claim, reached, rollout
+from gateway.hub.fleet import LIVE_S, Fleet, ReceivedHeartbeat
+from gateway.hub.rollout import EnforcementClaim, RolloutQuery, reached, rollout
 from tests.hubs import changed, ground
 from tests.unit.hub.conftest import Inside
 
-ASKED = Asked(revision="r2", channel="production", in_force="r2", moved=100.0, settled=True)
+ASKED = RolloutQuery(revision="r2", channel="production", in_force="r2", moved=100.0, settled=True)
 
 
-def seen(gateway: str, revision: str, *, since: float = 101.0, problem: str = "") -> Claim:
-    return Claim(gateway=gateway, enforces=revision, since=since, problem=problem, at=103.0)
+def seen(gateway: str, revision: str, *, since: float = 101.0, problem: str = "") -> EnforcementClaim:
+    return EnforcementClaim(gateway=gateway, enforces=revision, since=since, problem=problem, at=103.0)
 
 
 def test_a_revision_is_complete_when_every_live_gateway_says_that_it_enforces_it() -> None:
@@ -33,13 +33,13 @@ def test_who_enforces_something_else_is_pending_with_what_and_why() -> None:
 
 @pytest.mark.parametrize("changed", [{"settled": False}, {"in_force": "r3"}])
 def test_after_a_restart_or_a_replacement_nothing_is_complete(changed: dict[str, object]) -> None:
-    asked = Asked(**{**{name: getattr(ASKED, name) for name in ASKED.__struct_fields__}, **changed})  # pyright: ignore[reportArgumentType]
+    asked = RolloutQuery(**{**{name: getattr(ASKED, name) for name in ASKED.__struct_fields__}, **changed})  # pyright: ignore[reportArgumentType]
     assert not rollout(asked, [seen("a", "r2")], 104.0).complete
 
 
 def test_a_gateway_that_was_not_heard_of_for_long_is_not_live() -> None:
     fleet = Fleet()
-    fleet.hear(Heartbeat(gateway="a", channel="production", revision="r1"), 100.0)
+    fleet.hear(ReceivedHeartbeat(gateway="a", channel="production", revision="r1"), 100.0)
     assert [each.beat.gateway for each in fleet.live(100.0 + LIVE_S)] == ["a"]
     assert list(fleet.live(100.1 + LIVE_S)) == []
 
@@ -47,7 +47,7 @@ def test_a_gateway_that_was_not_heard_of_for_long_is_not_live() -> None:
 def test_the_time_since_which_a_revision_is_enforced_is_that_of_the_first_heartbeat_with_it() -> None:
     fleet = Fleet()
     for at, revision in ((1.0, "r1"), (2.0, "r2"), (3.0, "r2")):
-        fleet.hear(Heartbeat(gateway="a", channel="production", revision=revision), at)
+        fleet.hear(ReceivedHeartbeat(gateway="a", channel="production", revision=revision), at)
     assert fleet.all["a"].since == 2.0
 
 
@@ -55,20 +55,20 @@ def test_the_fleet_is_bounded_and_forgets_who_is_long_gone(monkeypatch: pytest.M
     monkeypatch.setattr("gateway.hub.fleet.MOST", 2)
     fleet = Fleet()
     for name in "ab":
-        assert fleet.hear(Heartbeat(gateway=name, channel="x"), 0.0)
-    assert not fleet.hear(Heartbeat(gateway="c", channel="x"), 1.0)
-    assert fleet.hear(Heartbeat(gateway="a", channel="x"), 1.0)
-    assert fleet.hear(Heartbeat(gateway="c", channel="x"), 3601.0)
+        assert fleet.hear(ReceivedHeartbeat(gateway=name, channel="x"), 0.0)
+    assert not fleet.hear(ReceivedHeartbeat(gateway="c", channel="x"), 1.0)
+    assert fleet.hear(ReceivedHeartbeat(gateway="a", channel="x"), 1.0)
+    assert fleet.hear(ReceivedHeartbeat(gateway="c", channel="x"), 3601.0)
     assert set(fleet.all) == {"c"}, "who is not live keeps nobody out"
 
 
 def test_where_all_places_are_taken_who_has_most_of_them_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.hub.fleet.MOST", 4)
     fleet = Fleet()
-    said = [Heartbeat(gateway=name, channel="x") for name in ("a1", "a2", "a3", "a4", "b1", "b2", "b3")]
+    said = [ReceivedHeartbeat(gateway=name, channel="x") for name in ("a1", "a2", "a3", "a4", "b1", "b2", "b3")]
     assert [fleet.hear(beat, 0.0, beat.gateway[0]) for beat in said] == [True] * 6 + [False]
     assert set(fleet.all) == {"a1", "a2", "b1", "b2"}, "the newest of the greedy go first"
-    assert not fleet.hear(Heartbeat(gateway="a5", channel="x"), 0.0, "a")
+    assert not fleet.hear(ReceivedHeartbeat(gateway="a5", channel="x"), 0.0, "a")
 
 
 async def test_a_name_that_the_token_may_not_use_is_refused_told_counted_and_shown_beside_the_rollout(

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from gateway.artifact.artifact import Artefact, read_artefact
-from gateway.artifact.stop_file import Standing
+from gateway.artifact.artifact import Artifact, read_artefact
+from gateway.artifact.stop_file import ActiveStops
 from tests.hubs import ground
 from tests.unit.hub.conftest import Inside
 
@@ -17,7 +17,7 @@ BOT = {"kind": "agent", "name": "bot", "for_s": 3600, "because": "It mails stran
 
 async def document(inside: Inside) -> tuple[dict[str, Any], int]:
     artefact = read_artefact((await inside.poll("emergency")).content)
-    assert isinstance(artefact, Artefact)
+    assert isinstance(artefact, Artifact)
     said: dict[str, Any] = json.loads(artefact.files["data.json"])["emergency"]
     for kind in ("agent", "principal", "server", "target"):
         assert said[kind].pop("") == [], "policy sees by it that the kind is there"
@@ -134,7 +134,7 @@ async def test_without_an_emergency_key_stops_are_refused_with_what_to_do(inside
 async def test_an_older_document_never_replaces_a_newer_one(inside: Inside) -> None:
     emergency = inside.hub.emergency
     assert emergency is not None
-    older = Standing(seq=emergency.standing.seq)
+    older = ActiveStops(seq=emergency.standing.seq)
     await inside.call("responder", "POST", "/v1/stops", json=BOT)
     newer = emergency.offering.offer
     emergency.offer(older)

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from gateway.hub.config_reload import Renewing
-from gateway.hub.directory_watcher import Looking
+from gateway.hub.config_reload import ConfigReloader
+from gateway.hub.directory_watcher import HubDirectoryWatcher
 from gateway.hub.serve import serve
 from gateway.hub.settings import HubSettings, load
 from tests.hubs import ground
 from tests.unit.opa.support import Log, until
 
 
-@pytest.mark.parametrize("which", [Looking, Renewing])
+@pytest.mark.parametrize("which", [HubDirectoryWatcher, ConfigReloader])
 async def test_looking_for_changes_that_ends_by_an_error_is_told_with_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: type
 ) -> None:

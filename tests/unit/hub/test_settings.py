@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from gateway.hub.settings import HubSettings, load
-from gateway.settings import Problems
+from gateway.settings import SettingProblems
 from tests.hubs import ground
 
 TOKEN = f'- {{name: ci, roles: [publisher], sha256: "{"0" * 64}"}}'
@@ -23,7 +23,7 @@ def written(root: Path, text: str) -> Path:
 
 def problems(root: Path, text: str) -> list[str]:
     found = load(written(root, text))
-    assert isinstance(found, Problems), found
+    assert isinstance(found, SettingProblems), found
     return [str(problem).replace(str(root) + "/", "") for problem in found.items]
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gateway.admission.principal import ANONYMOUS, Principal, Verified
 from gateway.identity import jwt_verifier, tokens
 from gateway.identity.auth_errors import Unauthenticated
-from gateway.identity.authenticator import Identity
+from gateway.identity.authenticator import Authenticator
 from gateway.identity.issuer import Issuer
 from gateway.identity.jwks import REFETCH_S
 from gateway.identity.protected_resource import Resource
@@ -42,7 +42,7 @@ class Door:
         self.published = published or Published(jwk(RSA))
         self.clock = Clock()
         chosen = issuers or (issuer(),)
-        self.identity = Identity(
+        self.identity = Authenticator(
             Resource(ORIGIN, chosen), chosen, anonymous=anonymous, fetch=self.published.fetch, clock=self.clock
         )
 
@@ -215,7 +215,7 @@ async def test_a_mistyped_service_token_is_turned_away_before_policy_is_asked() 
 
 
 async def test_without_issuers_no_jwt_is_accepted() -> None:
-    identity = Identity(Resource(ORIGIN, ()), (), anonymous=False)
+    identity = Authenticator(Resource(ORIGIN, ()), (), anonymous=False)
     found = await identity.verify([(b"authorization", b"Bearer " + token().encode())], "slack", NOW)
     assert isinstance(found, Unauthenticated)
     assert found.cause == "issuer_unknown"
@@ -226,7 +226,7 @@ async def test_keys_come_over_http_and_rotate() -> None:
     published = Published(jwk(RSA))
     with serving(published):
         chosen, clock = issuer(published.url), Clock()
-        identity = Identity(Resource(ORIGIN, (chosen,)), (chosen,), anonymous=False, clock=clock)
+        identity = Authenticator(Resource(ORIGIN, (chosen,)), (chosen,), anonymous=False, clock=clock)
 
         async def judged(text: str) -> Verified | Unauthenticated:
             return await identity.verify([(b"authorization", b"Bearer " + text.encode())], "slack", NOW)
@@ -252,7 +252,7 @@ async def test_a_key_server_that_misbehaves_makes_keys_unavailable(fault: str) -
         bad = {"error": None, "huge": good + b" " * (2 << 20), "garbage": b"<html>"}
         published.document = bad.get(fault, good)
         chosen = issuer(url)
-        identity = Identity(Resource(ORIGIN, (chosen,)), (chosen,), anonymous=False)
+        identity = Authenticator(Resource(ORIGIN, (chosen,)), (chosen,), anonymous=False)
         found = await identity.verify([(b"authorization", b"Bearer " + token().encode())], "slack", NOW)
         assert isinstance(found, Unauthenticated)
         assert found.cause == "keys_unavailable"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.identity.auth_errors import CAUSES, Unauthenticated
-from gateway.identity.protected_resource import Metadata, Resource
+from gateway.identity.protected_resource import ProtectedResourceMetadata, Resource
 from tests.unit.identity.support import NAME, ORIGIN, issuer
 
 DOCUMENT = f"{ORIGIN}/.well-known/oauth-protected-resource/servers/slack/mcp"
@@ -20,7 +20,9 @@ def resource(**more: Any) -> Resource:
     return Resource(ORIGIN + "/", (issuer(**more),))
 
 
-async def asked(app: Metadata, path: str, method: str = "GET") -> tuple[int, dict[bytes, bytes], bytes]:
+async def asked(
+    app: ProtectedResourceMetadata, path: str, method: str = "GET"
+) -> tuple[int, dict[bytes, bytes], bytes]:
     sent: list[MutableMapping[str, Any]] = []
 
     async def receive() -> MutableMapping[str, Any]:
@@ -65,7 +67,7 @@ def test_a_challenge_is_one_line_of_printable_ascii(reason: str, cause: Any) -> 
 
 
 async def test_every_server_has_a_document_of_its_own() -> None:
-    app = Metadata(resource(required_scopes=("mcp",)))
+    app = ProtectedResourceMetadata(resource(required_scopes=("mcp",)))
     status, headers, body = await asked(app, DOCUMENT.removeprefix(ORIGIN))
     assert (status, headers[b"content-type"]) == (200, b"application/json")
     assert json.loads(body) == {
@@ -77,7 +79,7 @@ async def test_every_server_has_a_document_of_its_own() -> None:
 
 
 async def test_head_is_answered_without_a_body() -> None:
-    status, _, body = await asked(Metadata(resource()), DOCUMENT.removeprefix(ORIGIN), "HEAD")
+    status, _, body = await asked(ProtectedResourceMetadata(resource()), DOCUMENT.removeprefix(ORIGIN), "HEAD")
     assert (status, body) == (200, b"")
 
 
@@ -85,21 +87,21 @@ async def test_head_is_answered_without_a_body() -> None:
     "end", ["", "/", "/servers", "/servers/slack", "/servers/A/mcp", "/servers/a/b/mcp", "/servers/a/mcp/"]
 )
 async def test_there_is_nothing_at_the_root_or_elsewhere(end: str) -> None:
-    status, _, body = await asked(Metadata(resource()), f"/.well-known/oauth-protected-resource{end}")
+    status, _, body = await asked(ProtectedResourceMetadata(resource()), f"/.well-known/oauth-protected-resource{end}")
     assert (status, body) == (404, b"")
 
 
 async def test_without_issuers_there_is_no_document() -> None:
-    status, _, _ = await asked(Metadata(Resource(ORIGIN, ())), DOCUMENT.removeprefix(ORIGIN))
+    status, _, _ = await asked(ProtectedResourceMetadata(Resource(ORIGIN, ())), DOCUMENT.removeprefix(ORIGIN))
     assert status == 404
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
 async def test_documents_are_only_read(method: str) -> None:
-    status, headers, _ = await asked(Metadata(resource()), DOCUMENT.removeprefix(ORIGIN), method)
+    status, headers, _ = await asked(ProtectedResourceMetadata(resource()), DOCUMENT.removeprefix(ORIGIN), method)
     assert (status, headers[b"allow"]) == (405, b"GET, HEAD")
 
 
 @given(st.text())
 async def test_any_path_is_answered(path: str) -> None:
-    assert (await asked(Metadata(resource()), path))[0] == 404
+    assert (await asked(ProtectedResourceMetadata(resource()), path))[0] == 404

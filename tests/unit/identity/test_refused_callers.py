@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.admission.principal import Principal
-from gateway.identity.refused_callers import OTHERS, Aggregate, Flood
+from gateway.identity.refused_callers import OTHERS, Aggregate, RefusedCallers
 
 SECOND = 1_000_000_000
 
@@ -14,7 +14,7 @@ def test_the_first_refusal_is_recorded_at_once_and_the_others_together() -> None
     recorded = [aggregate.first("10.0.0.1", "slack", "token_missing", 5 * SECOND + step) for step in range(4)]
     assert recorded == [True, False, False, False]
     assert aggregate.over(5 * SECOND + 9) == []
-    wanted = Flood(source_ip="10.0.0.1", server="slack", cause="token_missing", second=5, count=3)
+    wanted = RefusedCallers(source_ip="10.0.0.1", server="slack", cause="token_missing", second=5, count=3)
     assert aggregate.over(6 * SECOND) == [wanted]
     assert aggregate.over(6 * SECOND) == []
 
@@ -44,7 +44,7 @@ def test_sources_beyond_the_capacity_share_one_entry() -> None:
 @given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 3)), max_size=200))
 def test_every_refusal_is_in_exactly_one_record_and_memory_is_bounded(refusals: list[tuple[int, int]]) -> None:
     aggregate, recorded, now = Aggregate(capacity=5), 0, SECOND
-    counted: list[Flood] = []
+    counted: list[RefusedCallers] = []
     for source, step in refusals:
         now += step * SECOND // 2
         recorded += aggregate.first(str(source), "slack", "token_missing", now)

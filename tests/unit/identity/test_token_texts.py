@@ -9,12 +9,12 @@ import pytest
 
 from gateway.admission.principal import Principal, Verified
 from gateway.identity.auth_errors import Unauthenticated
-from gateway.identity.authenticator import Identity
+from gateway.identity.authenticator import Authenticator
 from gateway.identity.issuer import Issuer
 from gateway.identity.jwks import REFETCH_S
 from gateway.identity.jwks_fetch import HttpFetch
 from gateway.identity.protected_resource import Resource
-from gateway.identity.token_warnings import CAPACITY, EVERY_S, Notices, shown
+from gateway.identity.token_warnings import CAPACITY, EVERY_S, TokenWarnings, shown
 from tests.certificates import pair
 from tests.unit.identity.support import (
     EC,
@@ -39,7 +39,7 @@ class Door:
     def __init__(self, *keys: dict[str, Any], **settings: Any) -> None:
         self.published, self.clock = Published(*(keys or (jwk(RSA),))), Clock()
         chosen = [issuer(**settings)]
-        self.identity = Identity(
+        self.identity = Authenticator(
             Resource(ORIGIN, chosen), chosen, anonymous=False, fetch=self.published.fetch, clock=self.clock
         )
 
@@ -115,7 +115,7 @@ async def test_an_issuer_that_nearly_is_the_configured_one_is_refused_and_both_a
     configured: str, told: str, differs: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     chosen = [Issuer(issuer=configured, keys_url=f"{NAME}/keys")]
-    identity = Identity(
+    identity = Authenticator(
         Resource(ORIGIN, chosen), chosen, anonymous=False, fetch=Published(jwk(RSA)).fetch, clock=Clock()
     )
     found = await identity.verify([(b"authorization", f"Bearer {token(iss=told)}".encode())], "slack", NOW)
@@ -173,7 +173,7 @@ async def test_claims_that_cannot_be_read_are_logged_once_in_a_while(caplog: pyt
 
 def test_notices_are_bounded_and_repeated_after_a_while(caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
-    notices = Notices(clock)
+    notices = TokenWarnings(clock)
     for number in range(CAPACITY + 1):
         notices.warn("m", str(number))
     notices.warn("m", str(CAPACITY))

@@ -9,11 +9,11 @@ import pytest
 
 from gateway.admission.policy_input import Target
 from gateway.admission.record import Caller, Completed, Decided
-from gateway.journal.journal_options import Options
+from gateway.journal.journal_options import JournalOptions
 from gateway.journal.storage import Disk
-from gateway.journal.writer import Journal
+from gateway.journal.writer import JournalWriter
 
-SMALL = Options(segment_bytes=256 * 1024, retry_s=0.01)
+SMALL = JournalOptions(segment_bytes=256 * 1024, retry_s=0.01)
 
 
 def a_decided(call_id: str = "call-1", outcome: str = "allow", **changes: object) -> Decided:
@@ -83,8 +83,8 @@ def storage() -> Fickle:
 
 
 @pytest.fixture
-async def journal(tmp_path: Path, storage: Fickle) -> AsyncIterator[Journal]:
-    made = Journal(tmp_path / "journal", SMALL, writer="w1", storage=storage)
+async def journal(tmp_path: Path, storage: Fickle) -> AsyncIterator[JournalWriter]:
+    made = JournalWriter(tmp_path / "journal", SMALL, writer="w1", storage=storage)
     made.start()
     yield made
     storage.open.set()

@@ -9,10 +9,10 @@ import pytest
 from gateway.admission.record import JournalFailure, Receipt
 from gateway.journal import file_access
 from gateway.journal.file_access import admit_to_journal, closed_parents, group_id, prepare
-from gateway.journal.highwater import Highwater
-from gateway.journal.journal_options import Options
+from gateway.journal.highwater import HighwaterFile
+from gateway.journal.journal_options import JournalOptions
 from gateway.journal.segment_names import segments
-from gateway.journal.writer import Journal
+from gateway.journal.writer import JournalWriter
 from tests.unit.journal.conftest import a_decided
 
 OURS = grp.getgrgid(os.getgid()).gr_name
@@ -23,7 +23,7 @@ def mode(path: Path) -> int:
 
 
 async def written(directory: Path, group: str) -> Receipt | JournalFailure:
-    journal = Journal(directory, Options(segment_bytes=65_536, group=group))
+    journal = JournalWriter(directory, JournalOptions(segment_bytes=65_536, group=group))
     journal.start()
     answer = await journal.decided(a_decided())
     await journal.close()
@@ -64,7 +64,7 @@ async def test_segments_of_earlier_runs_are_given_to_the_group_too(tmp_path: Pat
 
 async def test_what_is_not_a_segment_stays_its_owners(tmp_path: Path) -> None:
     await written(tmp_path / "journal", OURS)
-    Highwater(tmp_path / "journal").raise_to("dev", 7)
+    HighwaterFile(tmp_path / "journal").raise_to("dev", 7)
     (tmp_path / "journal" / "digest.key").touch(mode=0o600)
     admit_to_journal(tmp_path / "journal", OURS)
     others = [path for path in (tmp_path / "journal").iterdir() if path.suffix != ".jsonl"]

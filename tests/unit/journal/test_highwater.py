@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.journal.highwater import FILE, Highwater
+from gateway.journal.highwater import FILE, HighwaterFile
 
 
 @pytest.fixture
@@ -18,35 +18,35 @@ def directory(tmp_path: Path) -> Path:
 
 
 def test_nothing_was_enforced_in_the_beginning(directory: Path) -> None:
-    assert Highwater(directory).seen("dev") == 0
+    assert HighwaterFile(directory).seen("dev") == 0
 
 
 def test_what_was_raised_is_seen_by_the_next_process(directory: Path) -> None:
-    Highwater(directory).raise_to("dev", 7)
-    Highwater(directory).raise_to("production", 3)
-    assert (Highwater(directory).seen("dev"), Highwater(directory).seen("production")) == (7, 3)
+    HighwaterFile(directory).raise_to("dev", 7)
+    HighwaterFile(directory).raise_to("production", 3)
+    assert (HighwaterFile(directory).seen("dev"), HighwaterFile(directory).seen("production")) == (7, 3)
 
 
 def test_it_never_goes_down(directory: Path) -> None:
-    Highwater(directory).raise_to("dev", 7)
-    Highwater(directory).raise_to("dev", 5)
-    assert Highwater(directory).seen("dev") == 7
+    HighwaterFile(directory).raise_to("dev", 7)
+    HighwaterFile(directory).raise_to("dev", 5)
+    assert HighwaterFile(directory).seen("dev") == 7
 
 
 def test_the_file_is_private(directory: Path) -> None:
-    Highwater(directory).raise_to("dev", 7)
+    HighwaterFile(directory).raise_to("dev", 7)
     assert (directory / FILE).stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"dev": "7"}', b'{"dev": 1.5}', b"\0\0\0"])
 def test_a_damaged_file_is_an_error_that_names_it_and_never_a_zero(directory: Path, content: bytes) -> None:
-    Highwater(directory).raise_to("dev", 7)
+    HighwaterFile(directory).raise_to("dev", 7)
     (directory / FILE).write_bytes(content)
     with pytest.raises(OSError, match="restore it") as caught:
-        Highwater(directory).seen("dev")
+        HighwaterFile(directory).seen("dev")
     assert caught.value.filename == str(directory / FILE)
     with pytest.raises(OSError, match="restore it"):
-        Highwater(directory).raise_to("dev", 8)
+        HighwaterFile(directory).raise_to("dev", 8)
 
 
 @given(content=st.binary(max_size=40))
@@ -54,13 +54,13 @@ def test_any_file_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, c
     directory = tmp_path_factory.mktemp("journal")
     (directory / FILE).write_bytes(content)
     with contextlib.suppress(OSError):
-        assert Highwater(directory).seen("dev") == 0 or b"dev" in content
+        assert HighwaterFile(directory).seen("dev") == 0 or b"dev" in content
 
 
 def test_a_directory_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
-        Highwater(tmp_path / "file" / "journal").raise_to("dev", 1)
+        HighwaterFile(tmp_path / "file" / "journal").raise_to("dev", 1)
 
 
 def test_several_processes_raise_at_once_and_the_highest_remains(directory: Path) -> None:
@@ -70,4 +70,4 @@ def test_several_processes_raise_at_once_and_the_highest_remains(directory: Path
     )
     started = [subprocess.Popen([sys.executable, "-c", code, str(directory), str(first)]) for first in range(3)]
     assert [process.wait(60) for process in started] == [0, 0, 0]
-    assert [Highwater(directory).seen(f"env{n}") for n in range(5)] == [55, 56, 57, 58, 59]
+    assert [HighwaterFile(directory).seen(f"env{n}") for n in range(5)] == [55, 56, 57, 58, 59]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway.journal.query import Calls, Filter, joined, select
+from gateway.journal.query import Filter, LastCalls, joined, select
 from gateway.journal.statistics import latency, statistics
 
 
@@ -40,7 +40,7 @@ def test_two_decisions_of_one_call_are_both_kept() -> None:
 
 
 def test_only_the_last_are_kept_and_nothing_of_the_others_stays_in_memory() -> None:
-    calls = Calls(2)
+    calls = LastCalls(2)
     for number in range(50):
         calls.add(decided(number, f"call-{number}"))
         calls.add(completed(1000 + number, f"call-{number - 2}"))

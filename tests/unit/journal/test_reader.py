@@ -14,7 +14,7 @@ from gateway.journal.follow import Tail, follow
 from gateway.journal.reader import read
 from gateway.journal.segment_lines import CHUNK, content_end
 from gateway.journal.segment_names import SegmentName, named, segments
-from gateway.journal.writer import Journal
+from gateway.journal.writer import JournalWriter
 from tests.unit.journal.conftest import a_completed, a_decided
 
 
@@ -153,7 +153,7 @@ async def test_following_from_the_middle_of_a_line_that_is_being_written_reads_a
     assert [record["sequence"] for record in tail.more()] == [2]
 
 
-async def test_what_is_added_is_seen_once(journal: Journal) -> None:
+async def test_what_is_added_is_seen_once(journal: JournalWriter) -> None:
     await journal.decided(a_decided("before"))
     tail = Tail(journal.directory)
     assert tail.more() == []
@@ -167,12 +167,12 @@ async def test_what_is_added_is_seen_once(journal: Journal) -> None:
     assert [record["call_id"] for record in tail.more()] == later
 
 
-async def test_from_the_start_everything_is_seen(journal: Journal) -> None:
+async def test_from_the_start_everything_is_seen(journal: JournalWriter) -> None:
     await journal.decided(a_decided("before"))
     assert [record["call_id"] for record in Tail(journal.directory, from_start=True).more()] == ["before"]
 
 
-async def test_following_sees_records_as_they_come(journal: Journal) -> None:
+async def test_following_sees_records_as_they_come(journal: JournalWriter) -> None:
     await journal.decided(a_decided("one"))
     seen: list[str] = []
     async with asyncio.timeout(15):

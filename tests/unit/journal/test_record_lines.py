@@ -21,7 +21,7 @@ from gateway.journal.record_expander import UNDESCRIBED, Expander
 from gateway.journal.record_lines import CircumstancesLine
 from gateway.journal.record_schema import PUBLISHED, record_schema, record_schema_text
 from gateway.review.masked_fields import withheld
-from gateway.review.recorded_decision import Left, Row, row_of
+from gateway.review.recorded_decision import Left, RecordedDecision, row_of
 from tests.recorded_lines import lines_of
 from tests.unit.journal.conftest import a_completed, a_decided
 from tests.unit.journal.questions import COMPLETIONS, NOW_NS, decisions
@@ -96,7 +96,7 @@ def test_a_decision_is_read_back_as_it_was(record: Decided) -> None:
 def test_what_is_replayed_is_the_question_that_was_recorded(record: Decided) -> None:
     (whole,) = Expander().expanded(read(lines_of(record)))
     row = row_of(whole)
-    if record.input is not None and isinstance(row, Row):
+    if record.input is not None and isinstance(row, RecordedDecision):
         assert row.input == orjson.loads(msgspec.json.encode(record.input))
         assert (row.whole, row.outcome) == (record.replayable, record.outcome)
 
@@ -144,7 +144,7 @@ def test_what_is_described_in_two_ways_is_unknown() -> None:
     (whole,) = Expander().expanded([described, described, twice, line])
     assert whole["replayable"] is False
     row = row_of(whole)
-    assert isinstance(row, Row)
+    assert isinstance(row, RecordedDecision)
     assert "definition" in withheld(row)
 
 

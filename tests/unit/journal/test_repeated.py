@@ -13,17 +13,17 @@ from msgspec.structs import replace
 from gateway.admission.record import Decided, JournalFailure, Receipt
 from gateway.journal import repeated
 from gateway.journal.descriptions import REPEATED_NS
-from gateway.journal.journal_options import Options
+from gateway.journal.journal_options import JournalOptions
 from gateway.journal.reader import read
 from gateway.journal.record_expander import UNDESCRIBED, Expander
 from gateway.journal.repeated import RepeatedDescriptions
 from gateway.journal.segment_names import segments
-from gateway.journal.sequencer import Entry
-from gateway.journal.writer import Journal
+from gateway.journal.sequencer import PendingEntry
+from gateway.journal.writer import JournalWriter
 from tests.unit.journal.conftest import Fickle
 from tests.unit.journal.samples import CALL
 
-SMALL: Final = Options(segment_bytes=65_536, retry_s=0.01)
+SMALL: Final = JournalOptions(segment_bytes=65_536, retry_s=0.01)
 SENDERS: Final = 4
 
 
@@ -35,7 +35,7 @@ def call(number: int, sender: int = 0) -> Decided:
     return replace(CALL, call_id=f"call-{number}", session=session, input=asked)
 
 
-async def written(journal: Journal, count: int, *, first: int = 0) -> None:
+async def written(journal: JournalWriter, count: int, *, first: int = 0) -> None:
     for number in range(first, first + count):
         assert isinstance(await journal.decided(call(number, number % SENDERS)), Receipt)
 
@@ -59,7 +59,7 @@ def assert_whole(records: list[dict[str, Any]]) -> None:
 
 
 async def test_without_its_first_segment_a_journal_is_still_whole(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "j", SMALL, writer="w1")
+    journal = JournalWriter(tmp_path / "j", SMALL, writer="w1")
     journal.start()
     await written(journal, 200)
     await journal.close()
@@ -72,7 +72,7 @@ async def test_without_its_first_segment_a_journal_is_still_whole(tmp_path: Path
 
 
 async def test_a_segment_begins_with_what_its_decisions_need_and_nothing_else(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "j", replace(SMALL, segment_age_s=0.0), writer="w1")
+    journal = JournalWriter(tmp_path / "j", replace(SMALL, segment_age_s=0.0), writer="w1")
     journal.start()
     for number in range(SENDERS):
         await journal.decided(call(number, number))
@@ -85,7 +85,7 @@ async def test_a_segment_begins_with_what_its_decisions_need_and_nothing_else(tm
 
 
 async def test_within_a_segment_nothing_is_described_twice(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "j", Options(), writer="w1")
+    journal = JournalWriter(tmp_path / "j", JournalOptions(), writer="w1")
     journal.start()
     await written(journal, 100)
     await journal.close()
@@ -93,7 +93,7 @@ async def test_within_a_segment_nothing_is_described_twice(tmp_path: Path) -> No
 
 
 async def test_receipts_name_the_places_of_their_own_records(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "j", replace(SMALL, segment_age_s=0.0), writer="w1")
+    journal = JournalWriter(tmp_path / "j", replace(SMALL, segment_age_s=0.0), writer="w1")
     journal.start()
     receipts = {f"call-{number}": await journal.decided(call(number, number % 2)) for number in range(10)}
     await journal.close()
@@ -102,7 +102,7 @@ async def test_receipts_name_the_places_of_their_own_records(tmp_path: Path) -> 
 
 
 async def test_what_was_described_in_a_commit_that_failed_is_described_in_the_next_segment(
-    journal: Journal, storage: Fickle
+    journal: JournalWriter, storage: Fickle
 ) -> None:
     storage.open.clear()
     first = asyncio.ensure_future(journal.decided(call(0)))
@@ -127,9 +127,9 @@ def test_every_segment_is_described_whatever_the_order(steps: list[tuple[int, bo
             made.begin()
             inside.clear()
         body = f"{number}".encode()
-        news = [] if number in described else [Entry(body, describes=(number + 1,))]
+        news = [] if number in described else [PendingEntry(body, describes=(number + 1,))]
         described.add(number)
-        batch = [*news, Entry(b"{}", needs=(number + 1,))]
+        batch = [*news, PendingEntry(b"{}", needs=(number + 1,))]
         made.learn(batch)
         repeats = [entry.body.decode() for entry in made.before(batch, 10_000)]
         lines = [*repeats, *(entry.body.decode() for entry in news)]
@@ -140,24 +140,24 @@ def test_every_segment_is_described_whatever_the_order(steps: list[tuple[int, bo
 
 def test_a_record_is_written_without_descriptions_for_which_there_is_no_room() -> None:
     made = RepeatedDescriptions()
-    made.learn([Entry(b"x" * 500, describes=(1,)), Entry(b"y" * 10, describes=(2,))])
+    made.learn([PendingEntry(b"x" * 500, describes=(1,)), PendingEntry(b"y" * 10, describes=(2,))])
     made.begin()
-    assert [entry.body for entry in made.before([Entry(b"{}", needs=(1, 2))], 400)] == [b"y" * 10]
-    assert [entry.body for entry in made.before([Entry(b"{}", needs=(1, 2))], 4_000)] == [b"x" * 500]
+    assert [entry.body for entry in made.before([PendingEntry(b"{}", needs=(1, 2))], 400)] == [b"y" * 10]
+    assert [entry.body for entry in made.before([PendingEntry(b"{}", needs=(1, 2))], 4_000)] == [b"x" * 500]
 
 
 def test_memory_is_bounded_by_forgetting_what_was_described_longest_ago(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repeated, "MOST_BYTES", 1_000)
     made = RepeatedDescriptions()
-    made.learn([Entry(b"x" * 100, describes=(number,)) for number in range(1, 21)])
+    made.learn([PendingEntry(b"x" * 100, describes=(number,)) for number in range(1, 21)])
     made.begin()
-    found = made.before([Entry(b"{}", needs=(number,)) for number in range(1, 21)], 100_000)
+    found = made.before([PendingEntry(b"{}", needs=(number,)) for number in range(1, 21)], 100_000)
     assert len(found) == 10
     assert len(made._held) == 10
 
 
 async def test_a_description_is_repeated_after_its_time_in_a_segment_that_goes_on(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "j", Options(), writer="w1")
+    journal = JournalWriter(tmp_path / "j", JournalOptions(), writer="w1")
     journal.start()
     await journal.decided(call(0))
     await journal.decided(replace(call(1), monotonic_ns=CALL.monotonic_ns + REPEATED_NS))

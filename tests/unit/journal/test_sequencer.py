@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.journal.sequencer import Entry, Stamp, size_of
+from gateway.journal.sequencer import PendingEntry, Sequencer, size_of
 
 
 @given(clock=st.lists(st.integers(0, 10**18), min_size=1, max_size=12), sizes=st.integers(1, 3))
 def test_places_only_go_forward_whatever_the_clock_does(clock: list[int], sizes: int) -> None:
-    stamp, placed = Stamp("w"), list[tuple[int, int]]()
+    stamp, placed = Sequencer("w"), list[tuple[int, int]]()
     with pytest.MonkeyPatch.context() as patch:
         for reading in clock:
             patch.setattr(time, "time_ns", lambda reading=reading: reading)
-            lines, sequences = stamp.lines([Entry(b'{"kind":"x"}')] * sizes)
+            lines, sequences = stamp.lines([PendingEntry(b'{"kind":"x"}')] * sizes)
             records = [orjson.loads(line) for line in lines.splitlines()]
             assert [record["sequence"] for record in records] == list(sequences)
             placed += [(record["at"], record["sequence"]) for record in records]
@@ -25,7 +25,7 @@ def test_places_only_go_forward_whatever_the_clock_does(clock: list[int], sizes:
 
 
 def test_the_size_of_entries_is_never_underestimated() -> None:
-    stamp = Stamp("w" * 80)
+    stamp = Sequencer("w" * 80)
     stamp.sequence = 10**15
-    entries = [Entry(b'{"kind":"x"}')] * 3
+    entries = [PendingEntry(b'{"kind":"x"}')] * 3
     assert len(stamp.lines(entries)[0]) <= size_of(entries)

@@ -8,10 +8,10 @@ import orjson
 import pytest
 
 from gateway.admission.record import JournalFailure, Receipt, Refused
-from gateway.journal.journal_options import Options
+from gateway.journal.journal_options import JournalOptions
 from gateway.journal.reader import read
 from gateway.journal.segment_names import segments
-from gateway.journal.writer import Journal, writer_name
+from gateway.journal.writer import JournalWriter, writer_name
 from tests.unit.journal.conftest import SMALL, Fickle, a_completed, a_decided
 
 
@@ -27,7 +27,7 @@ def on_disk(directory: Path) -> list[bytes]:
     return [line for _, path in segments(directory) for line in path.read_bytes().split(b"\0")[0].splitlines()]
 
 
-async def test_a_receipt_comes_after_the_durable_write_and_not_before(journal: Journal, storage: Fickle) -> None:
+async def test_a_receipt_comes_after_the_durable_write_and_not_before(journal: JournalWriter, storage: Fickle) -> None:
     storage.open.clear()
     waiting = asyncio.ensure_future(journal.decided(a_decided()))
     await until(lambda: journal.state().lag_s > 0)
@@ -39,7 +39,7 @@ async def test_a_receipt_comes_after_the_durable_write_and_not_before(journal: J
     assert orjson.loads(on_disk(journal.directory)[0])["call_id"] == "call-1"
 
 
-async def test_what_arrives_during_a_commit_joins_the_next_one(journal: Journal, storage: Fickle) -> None:
+async def test_what_arrives_during_a_commit_joins_the_next_one(journal: JournalWriter, storage: Fickle) -> None:
     storage.open.clear()
     first = asyncio.ensure_future(journal.decided(a_decided("call-0")))
     await until(lambda: journal.state().lag_s > 0 and journal.idle)
@@ -52,7 +52,7 @@ async def test_what_arrives_during_a_commit_joins_the_next_one(journal: Journal,
 
 
 async def test_the_event_loop_is_woken_once_a_commit(
-    journal: Journal, storage: Fickle, monkeypatch: pytest.MonkeyPatch
+    journal: JournalWriter, storage: Fickle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loop = asyncio.get_running_loop()
     woken: list[object] = []
@@ -67,7 +67,7 @@ async def test_the_event_loop_is_woken_once_a_commit(
     assert len(woken) == len(storage.done)
 
 
-async def test_a_completion_is_not_waited_for_and_joins_a_later_commit(journal: Journal) -> None:
+async def test_a_completion_is_not_waited_for_and_joins_a_later_commit(journal: JournalWriter) -> None:
     await journal.decided(a_decided())
     journal.completed(a_completed())
     await journal.close()
@@ -75,14 +75,14 @@ async def test_a_completion_is_not_waited_for_and_joins_a_later_commit(journal: 
 
 
 async def test_process_durability_does_not_wait_for_the_device(tmp_path: Path, storage: Fickle) -> None:
-    journal = Journal(tmp_path / "j", Options(durability="process", segment_bytes=65_536), storage=storage)
+    journal = JournalWriter(tmp_path / "j", JournalOptions(durability="process", segment_bytes=65_536), storage=storage)
     journal.start()
     assert isinstance(await journal.decided(a_decided()), Receipt)
     await journal.close()
     assert storage.done == [("write", 1, False)]
 
 
-async def test_segments_are_private_and_named_after_writer_sequence_and_time(journal: Journal) -> None:
+async def test_segments_are_private_and_named_after_writer_sequence_and_time(journal: JournalWriter) -> None:
     await journal.decided(a_decided())
     [(name, path)] = segments(journal.directory)
     assert (name.writer, name.number) == ("w1", 1)
@@ -92,7 +92,7 @@ async def test_segments_are_private_and_named_after_writer_sequence_and_time(jou
     assert path.read_bytes().count(b"\n") == 1
 
 
-async def test_a_clean_close_cuts_the_segment_to_its_length(journal: Journal) -> None:
+async def test_a_clean_close_cuts_the_segment_to_its_length(journal: JournalWriter) -> None:
     await journal.decided(a_decided())
     await journal.close()
     [(_, path)] = segments(journal.directory)
@@ -101,7 +101,7 @@ async def test_a_clean_close_cuts_the_segment_to_its_length(journal: Journal) ->
 
 async def test_a_directory_that_others_may_enter_is_refused_with_what_to_do(tmp_path: Path) -> None:
     await asyncio.to_thread(tmp_path.chmod, 0o755)
-    journal = Journal(tmp_path, SMALL)
+    journal = JournalWriter(tmp_path, SMALL)
     journal.start()
     failure = await journal.decided(a_decided())
     assert isinstance(failure, JournalFailure)
@@ -113,7 +113,7 @@ async def test_a_directory_that_others_may_enter_is_refused_with_what_to_do(tmp_
 
 
 async def test_a_failed_write_seals_the_segment_and_the_next_record_goes_into_a_new_one(
-    journal: Journal, storage: Fickle
+    journal: JournalWriter, storage: Fickle
 ) -> None:
     await journal.decided(a_decided("before"))
     storage.fail_once()
@@ -127,7 +127,7 @@ async def test_a_failed_write_seals_the_segment_and_the_next_record_goes_into_a_
 
 
 async def test_what_failed_is_never_written_to_again_even_where_nothing_new_can_be_begun(
-    journal: Journal, storage: Fickle
+    journal: JournalWriter, storage: Fickle
 ) -> None:
     await journal.decided(a_decided("before"))
     storage.create_error = errno.ENOSPC
@@ -146,7 +146,7 @@ async def test_what_failed_is_never_written_to_again_even_where_nothing_new_can_
 
 
 async def test_what_waits_for_a_new_segment_comes_before_what_is_decided_then(tmp_path: Path, storage: Fickle) -> None:
-    journal = Journal(tmp_path / "j", Options(segment_bytes=65_536, retry_s=60), storage=storage)
+    journal = JournalWriter(tmp_path / "j", JournalOptions(segment_bytes=65_536, retry_s=60), storage=storage)
     journal.start()
     await journal.decided(a_decided("one"))
     journal.completed(a_completed("one"))
@@ -158,14 +158,16 @@ async def test_what_waits_for_a_new_segment_comes_before_what_is_decided_then(tm
     await journal.close()
 
 
-async def test_a_record_that_comes_while_the_writer_ends_is_refused_at_once(journal: Journal, storage: Fickle) -> None:
+async def test_a_record_that_comes_while_the_writer_ends_is_refused_at_once(
+    journal: JournalWriter, storage: Fickle
+) -> None:
     storage.open.clear()
     journal._committer.ended = True
     async with asyncio.timeout(SMALL.deadline_s / 2):
         assert isinstance(await journal.decided(a_decided()), JournalFailure)
 
 
-async def test_a_completion_in_a_failed_commit_is_written_later(journal: Journal, storage: Fickle) -> None:
+async def test_a_completion_in_a_failed_commit_is_written_later(journal: JournalWriter, storage: Fickle) -> None:
     await journal.decided(a_decided("one"))
     storage.open.clear()
     doomed = asyncio.ensure_future(journal.decided(a_decided("two")))
@@ -180,7 +182,7 @@ async def test_a_completion_in_a_failed_commit_is_written_later(journal: Journal
 
 
 async def test_without_space_first_records_fail_second_ones_are_kept_and_it_recovers_alone(
-    journal: Journal, storage: Fickle
+    journal: JournalWriter, storage: Fickle
 ) -> None:
     storage.create_error = errno.ENOSPC
     taken: list[str] = []
@@ -204,7 +206,7 @@ async def test_without_space_first_records_fail_second_ones_are_kept_and_it_reco
 
 
 async def test_a_full_queue_refuses_at_once(tmp_path: Path, storage: Fickle) -> None:
-    journal = Journal(tmp_path / "j", Options(segment_bytes=65_536, queue=2), storage=storage)
+    journal = JournalWriter(tmp_path / "j", JournalOptions(segment_bytes=65_536, queue=2), storage=storage)
     journal.start()
     storage.open.clear()
     waiting = [asyncio.ensure_future(journal.decided(a_decided(f"c{n}"))) for n in range(2)]
@@ -217,7 +219,7 @@ async def test_a_full_queue_refuses_at_once(tmp_path: Path, storage: Fickle) -> 
     await journal.close()
 
 
-async def test_a_record_that_is_no_json_or_too_large_fails_alone(journal: Journal) -> None:
+async def test_a_record_that_is_no_json_or_too_large_fails_alone(journal: JournalWriter) -> None:
     answers = await asyncio.gather(
         journal.decided(a_decided("\ud800")),
         journal.decided(a_decided("x" * 200_000)),
@@ -226,7 +228,7 @@ async def test_a_record_that_is_no_json_or_too_large_fails_alone(journal: Journa
     assert [type(answer) for answer in answers] == [JournalFailure, JournalFailure, Receipt]
 
 
-async def test_segments_rotate_by_size(journal: Journal) -> None:
+async def test_segments_rotate_by_size(journal: JournalWriter) -> None:
     for number in range(40):
         await journal.decided(a_decided(f"c{number}", server="x" * 10_000))
     assert [name.number for name, _ in segments(journal.directory)] == [1, 2]
@@ -234,7 +236,7 @@ async def test_segments_rotate_by_size(journal: Journal) -> None:
 
 
 async def test_segments_rotate_by_age_without_traffic(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "j", Options(segment_bytes=65_536, segment_age_s=0.02))
+    journal = JournalWriter(tmp_path / "j", JournalOptions(segment_bytes=65_536, segment_age_s=0.02))
     journal.start()
     await journal.decided(a_decided())
     await until(lambda: len(segments(tmp_path / "j")) == 2)
@@ -242,7 +244,7 @@ async def test_segments_rotate_by_age_without_traffic(tmp_path: Path) -> None:
 
 
 async def test_an_allow_that_nobody_waits_for_any_more_is_recorded_as_not_forwarded(
-    journal: Journal, storage: Fickle
+    journal: JournalWriter, storage: Fickle
 ) -> None:
     storage.open.clear()
     waiting = asyncio.ensure_future(journal.decided(a_decided("gone")))
@@ -256,7 +258,7 @@ async def test_an_allow_that_nobody_waits_for_any_more_is_recorded_as_not_forwar
 
 
 async def test_a_device_that_hangs_does_not_hang_the_callers(tmp_path: Path, storage: Fickle) -> None:
-    journal = Journal(tmp_path / "j", Options(segment_bytes=65_536, deadline_s=0.04), storage=storage)
+    journal = JournalWriter(tmp_path / "j", JournalOptions(segment_bytes=65_536, deadline_s=0.04), storage=storage)
     journal.start()
     storage.open.clear()
     refusal = await journal.decided(a_decided("stuck"))
@@ -280,7 +282,7 @@ async def test_when_the_writer_dies_everything_that_waits_is_refused(tmp_path: P
 
     storage = Broken()
     storage.open.clear()
-    journal = Journal(tmp_path / "j", SMALL, storage=storage)
+    journal = JournalWriter(tmp_path / "j", SMALL, storage=storage)
     journal.start()
     waiting = [asyncio.ensure_future(journal.decided(a_decided(f"call-{n}"))) for n in range(3)]
     await until(lambda: journal.state().lag_s > 0)
@@ -293,7 +295,7 @@ async def test_when_the_writer_dies_everything_that_waits_is_refused(tmp_path: P
 
 
 async def test_a_flood_of_first_records_does_not_push_out_second_ones(tmp_path: Path, storage: Fickle) -> None:
-    journal = Journal(tmp_path / "j", Options(segment_bytes=65_536, queue=3), storage=storage)
+    journal = JournalWriter(tmp_path / "j", JournalOptions(segment_bytes=65_536, queue=3), storage=storage)
     journal.start()
     await journal.decided(a_decided("under-way"))
     storage.open.clear()
@@ -308,7 +310,7 @@ async def test_a_flood_of_first_records_does_not_push_out_second_ones(tmp_path: 
 
 
 async def test_before_start_and_after_close_nothing_is_taken(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "j", SMALL)
+    journal = JournalWriter(tmp_path / "j", SMALL)
     assert isinstance(await journal.decided(a_decided()), JournalFailure)
     journal.start()
     await journal.close()
@@ -316,7 +318,7 @@ async def test_before_start_and_after_close_nothing_is_taken(tmp_path: Path) -> 
     assert journal.state().failed
 
 
-async def test_the_state_tells_space_budget_and_segments(journal: Journal) -> None:
+async def test_the_state_tells_space_budget_and_segments(journal: JournalWriter) -> None:
     await journal.decided(a_decided())
     state = journal.state()
     assert state.segments == 1
@@ -325,7 +327,7 @@ async def test_the_state_tells_space_budget_and_segments(journal: Journal) -> No
     assert not state.warns
 
 
-async def test_a_refusal_without_a_decision_is_durable_too(journal: Journal) -> None:
+async def test_a_refusal_without_a_decision_is_durable_too(journal: JournalWriter) -> None:
     refused = Refused(call_id="c", time="", unix_ns=1, monotonic_ns=1, code="malformed", source_ip="192.0.2.1")
     assert isinstance(await journal.refused(refused), Receipt)
     assert next(read(journal.directory))["code"] == "malformed"
@@ -336,7 +338,7 @@ def test_writer_names_are_unique_and_fit_in_a_file_name() -> None:
     assert writer_name("worker/0").startswith("worker-0-")
 
 
-async def test_each_record_that_cannot_be_written_is_reported_with_why(journal: Journal, storage: Fickle) -> None:
+async def test_each_record_that_cannot_be_written_is_reported_with_why(journal: JournalWriter, storage: Fickle) -> None:
     failures: list[str] = []
     journal.on_failure = failures.append
     await journal.decided(a_decided("written"))

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from gateway.listening.certificate import Certificate
 from gateway.listening.connections import identify
 from gateway.listening.limits import ConnectionLimits
-from gateway.listening.server import Manner, Server, server
+from gateway.listening.server import HttpServer, ServerOptions, server
 from gateway.listening.sockets import Unbound, bind
 from tests.unit.supervisor.certificates import write_certificate
 
@@ -119,7 +119,7 @@ class Client:
 class Served(Struct):
     """A running server."""
 
-    server: Server
+    server: HttpServer
     app: Shown
     port: int
     events: list[dict[str, Any]]
@@ -158,7 +158,7 @@ async def serving(
         events.append({"event": event, **fields})
 
     certificate = None if tls is None else _certificate(tls, report)
-    manner = Manner(limits=limits or ConnectionLimits(), report=report, certificate=certificate)
+    manner = ServerOptions(limits=limits or ConnectionLimits(), report=report, certificate=certificate)
     made = server(app, drain_s=drain_s, manner=manner)
     running = asyncio.create_task(made.serve(sockets=list(sockets)))
     try:

@@ -10,15 +10,15 @@ import uvicorn
 from starlette.responses import PlainTextResponse
 
 from gateway.listening import server as listening
-from gateway.listening.server import Manner, Server, server
+from gateway.listening.server import HttpServer, ServerOptions, server
 from gateway.listening.sockets import Unbound, bind
 
 
-class Noted(Server):
+class Noted(HttpServer):
     """Tells when it looks around for the second time."""
 
     def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config, 1, Manner())
+        super().__init__(config, 1, ServerOptions())
         self.looks = 0
         self.again = asyncio.Event()
 

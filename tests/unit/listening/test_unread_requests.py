@@ -10,7 +10,7 @@ import pytest
 from uvicorn.protocols.http.flow_control import FlowControl
 
 from gateway.listening.connections import Connections
-from gateway.listening.http_exchange import HttpExchange, Line, Outlet
+from gateway.listening.http_exchange import ExchangeConnection, HttpExchange, Outlet
 from gateway.listening.http_protocol import HttpProtocol
 from gateway.listening.limits import ConnectionLimits
 from gateway.listening.refusals import Refusals
@@ -179,7 +179,7 @@ async def test_an_answer_to_a_connection_that_is_closed_is_dropped() -> None:
     connection = connections.admit("192.0.2.1", lambda why: None)
     assert connection is not None
     transport = Closed()
-    line = Line(connections, connection, Outlet(transport, lambda: None), FlowControl(transport))
+    line = ExchangeConnection(connections, connection, Outlet(transport, lambda: None), FlowControl(transport))
     exchange = HttpExchange(line, {"type": "http", "method": "GET"}, [], lambda: None)
     await exchange.send({"type": "http.response.start", "status": 200, "headers": []})
     await exchange.send({"type": "http.response.body", "body": b"x"})

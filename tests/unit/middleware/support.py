@@ -4,7 +4,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.middleware import TurnedAway
+from gateway.middleware import RejectedRequest
 
 Lines = list[tuple[bytes, bytes]]
 
@@ -36,9 +36,9 @@ class Inner:
 
 class Noticed:
     def __init__(self) -> None:
-        self.turned: list[TurnedAway] = []
+        self.turned: list[RejectedRequest] = []
 
-    async def __call__(self, turned: TurnedAway) -> None:
+    async def __call__(self, turned: RejectedRequest) -> None:
         self.turned.append(turned)
 
     @property

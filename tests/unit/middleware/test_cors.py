@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.middleware import CrossOrigin, HostAndOrigin, Names, Sizes
+from gateway.middleware import AllowedHosts, CrossOrigin, HostAndOrigin, SizeLimits
 from tests.unit.middleware.support import Inner, Lines, Noticed, asked
 
-NAMES = Names("https://mcp.example.com", hosts=(), origins=("https://console.example.com",), loopback=False)
+NAMES = AllowedHosts("https://mcp.example.com", hosts=(), origins=("https://console.example.com",), loopback=False)
 HOST = (b"host", b"mcp.example.com")
 CONSOLE = (b"origin", b"https://console.example.com")
 MINE = "https://console.example.com"
@@ -15,7 +15,7 @@ WANTS = (b"access-control-request-method", b"POST")
 
 
 def guarded(inner: Inner) -> HostAndOrigin:
-    sized = Sizes(inner, Noticed(), body_bytes=10, header_bytes=4000, headers=20)
+    sized = SizeLimits(inner, Noticed(), body_bytes=10, header_bytes=4000, headers=20)
     return HostAndOrigin(CrossOrigin(sized, ("X-Team",)), Noticed(), NAMES)
 
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.middleware import HostAndOrigin, Names
+from gateway.middleware import AllowedHosts, HostAndOrigin
 from tests.unit.middleware.support import Inner, Noticed, asked
 
-LOCAL = Names("http://127.0.0.1:8930", hosts=(), origins=(), loopback=True)
-PUBLIC = Names(
+LOCAL = AllowedHosts("http://127.0.0.1:8930", hosts=(), origins=(), loopback=True)
+PUBLIC = AllowedHosts(
     "https://mcp.example.com",
     hosts=("gw.internal", "gw.internal.example:8443"),
     origins=("https://console.example.com", "http://tool.example:3000"),
@@ -148,6 +148,6 @@ async def test_the_start_and_end_of_the_program_are_not_judged() -> None:
     st.lists(st.sampled_from(["localhost", "LOCALHOST:1", "evil.example", "localhost:x", "a" * 300, ""]), max_size=9)
 )
 def test_a_host_is_judged_alike_however_often_it_is_named(hosts: list[str]) -> None:
-    names = Names("http://127.0.0.1:8930", hosts=("a" * 300,), origins=(), loopback=True)
+    names = AllowedHosts("http://127.0.0.1:8930", hosts=("a" * 300,), origins=(), loopback=True)
     for host in hosts:
         assert names.host(host) == (host in {"localhost", "LOCALHOST:1", "a" * 300})

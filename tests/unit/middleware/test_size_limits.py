@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.middleware import Sizes
+from gateway.middleware import SizeLimits
 from tests.unit.middleware.support import Inner, Lines, Noticed, asked
 
 
-def limited(inner: Inner, noticed: Noticed) -> Sizes:
-    return Sizes(inner, noticed, body_bytes=10, header_bytes=200, headers=5)
+def limited(inner: Inner, noticed: Noticed) -> SizeLimits:
+    return SizeLimits(inner, noticed, body_bytes=10, header_bytes=200, headers=5)
 
 
 async def test_what_is_small_enough_goes_on_whole() -> None:
@@ -22,7 +22,7 @@ async def test_what_is_small_enough_goes_on_whole() -> None:
 @pytest.mark.parametrize("length", [b"11", b"9" * 5000, b"-1", b"1e1", b"", "²".encode()])
 async def test_a_body_that_announces_too_much_is_not_read(length: bytes) -> None:
     inner, noticed = Inner(), Noticed()
-    app = Sizes(inner, noticed, body_bytes=10, header_bytes=10_000, headers=5)
+    app = SizeLimits(inner, noticed, body_bytes=10, header_bytes=10_000, headers=5)
     sent = await asked(app, [(b"content-length", length)], b"x")
     assert (sent[0]["status"], inner.scopes, noticed.codes) == (413, [], ["body_too_large"])
 

@@ -26,7 +26,7 @@ from gateway.admission.policy_input import (
 )
 from gateway.admission.principal import ANONYMOUS
 from gateway.artifact.layout import COMBINED_REQUIREMENTS
-from gateway.artifact.manifest import Metadata
+from gateway.artifact.manifest import BundleMetadata
 from gateway.artifact.pack import Packed, pack
 from gateway.artifact.signing import SigningKey
 from gateway.opa.configuration import BundleSource
@@ -112,7 +112,7 @@ def packed(key: SigningKey, seq: int) -> Packed:
     sources = {f"mcp/{path}/policy.rego": text.encode() for path, text in files.items()} | {
         COMBINED_REQUIREMENTS: HEEDING
     }
-    return pack(sources, Metadata(environment="dev", seq=seq), key=key, roots=("mcp",))
+    return pack(sources, BundleMetadata(environment="dev", seq=seq), key=key, roots=("mcp",))
 
 
 class PolicyService:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.admission.decision import PolicyFailure
-from gateway.opa.answer import Decided, read_decision, read_listing, revision_of
+from gateway.opa.answer import PolicyAnswer, read_decision, read_listing, revision_of
 from gateway.opa.transport import Exchanged
 
 JSON = st.recursive(
@@ -41,7 +41,7 @@ def refused(status: int, **body: Any) -> PolicyFailure:
 
 def test_a_decision_is_read_with_the_revision_that_gave_it() -> None:
     answer = read_decision(answered(decision()))
-    assert isinstance(answer, Decided)
+    assert isinstance(answer, PolicyAnswer)
     assert answer.result.outcome == "allow"
     assert revision_of(answer) == "dev@aaaaaaaaaaaa.1"
 

@@ -1,4 +1,4 @@
-from gateway.opa.circuit_breaker import FIRST_PAUSE, LONGEST_PAUSE, Breaker
+from gateway.opa.circuit_breaker import FIRST_PAUSE, LONGEST_PAUSE, CircuitBreaker
 
 
 class Clock:
@@ -9,16 +9,16 @@ class Clock:
         return self.now
 
 
-def opened() -> tuple[Breaker, Clock]:
+def opened() -> tuple[CircuitBreaker, Clock]:
     clock = Clock()
-    breaker = Breaker(clock, threshold=3)
+    breaker = CircuitBreaker(clock, threshold=3)
     for _ in range(3):
         breaker.failed()
     return breaker, clock
 
 
 def test_it_opens_at_the_threshold_and_not_before() -> None:
-    breaker = Breaker(Clock(), threshold=3)
+    breaker = CircuitBreaker(Clock(), threshold=3)
     for _ in range(2):
         breaker.failed()
     assert breaker.admits()
@@ -27,7 +27,7 @@ def test_it_opens_at_the_threshold_and_not_before() -> None:
 
 
 def test_a_success_between_failures_starts_the_count_again() -> None:
-    breaker = Breaker(Clock(), threshold=3)
+    breaker = CircuitBreaker(Clock(), threshold=3)
     for _ in range(5):
         breaker.failed()
         breaker.failed()
@@ -81,7 +81,7 @@ def test_failures_of_questions_that_were_under_way_do_not_prolong_the_pause() ->
 
 
 def test_two_silences_open_it_where_nobody_was_answered_between() -> None:
-    breaker = Breaker(Clock())
+    breaker = CircuitBreaker(Clock())
     breaker.silent()
     assert breaker.closed
     breaker.silent()
@@ -89,7 +89,7 @@ def test_two_silences_open_it_where_nobody_was_answered_between() -> None:
 
 
 def test_a_silence_says_nothing_where_somebody_was_answered_since_the_last() -> None:
-    breaker = Breaker(Clock())
+    breaker = CircuitBreaker(Clock())
     for _ in range(5):
         breaker.silent()
         breaker.succeeded()

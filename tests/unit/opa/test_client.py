@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from gateway.admission.decision import ListingVerdict, PolicyFailure, Verdict
-from gateway.opa.circuit_breaker import Breaker
+from gateway.opa.circuit_breaker import CircuitBreaker
 from gateway.opa.client import DECISION, LISTING, Deadlines, OpaClient
 from gateway.opa.revision import Highwater
 from gateway.opa.transport import Broken, Exchanged
@@ -74,7 +74,7 @@ def client(
         highwater or MemoryHighwater(),
         ids=lambda: "decision-1",
         deadlines=deadlines or Deadlines(decision=0.02, listing=0.02),
-        breaker=Breaker(clock, threshold=threshold),
+        breaker=CircuitBreaker(clock, threshold=threshold),
     )
 
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from gateway.admission.decision import PolicyFailure, Verdict
 from gateway.admission.policy_input import PolicyInput
-from gateway.opa.circuit_breaker import Breaker
+from gateway.opa.circuit_breaker import CircuitBreaker
 from gateway.opa.client import Deadlines, OpaClient
 from gateway.opa.limiter import PLACES
 from gateway.opa.transport import Broken, Exchanged
@@ -52,7 +52,7 @@ class Bed:
 
     def __init__(self, seconds: float, listing: float = 0.05) -> None:
         self.opa = Opa()
-        self.breaker = Breaker(lambda: 0.0, threshold=1)
+        self.breaker = CircuitBreaker(lambda: 0.0, threshold=1)
         deadlines = Deadlines(decision=seconds, listing=listing)
         self.client = OpaClient(self.opa, MemoryHighwater(), ids=lambda: "d", deadlines=deadlines, breaker=self.breaker)
         self.flood: list[asyncio.Task[Verdict | PolicyFailure]] = []

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.opa.limiter import PLACES, SHARED, Caller, Places
+from gateway.opa.limiter import PLACES, SHARED, CallerQueue, FairLimiter
 from gateway.opa.transport import CONNECTIONS
 
 
-def taken(places: Places, key: str) -> list[Caller]:
+def taken(places: FairLimiter, key: str) -> list[CallerQueue]:
     """Take as many places as there are for a caller."""
-    callers: list[Caller] = []
+    callers: list[CallerQueue] = []
     while (caller := places.enter(key)) is not None:
         callers.append(caller)
     return callers
@@ -28,17 +28,17 @@ async def settled() -> None:
 class Line:
     """Questions that wait, and the order in which they get a place."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: FairLimiter) -> None:
         self.places = places
         self.served: list[str] = []
-        self.tasks: list[asyncio.Task[Caller]] = []
+        self.tasks: list[asyncio.Task[CallerQueue]] = []
 
     async def join(self, *keys: str) -> None:
         for key in keys:
             self.tasks.append(asyncio.create_task(self._waited(key)))
             await settled()
 
-    async def _waited(self, key: str) -> Caller:
+    async def _waited(self, key: str) -> CallerQueue:
         assert self.places.enter(key) is None
         await self.places.room(key)
         caller = await self.places.wait(key)
@@ -47,7 +47,7 @@ class Line:
 
 
 def test_one_caller_alone_takes_a_quarter() -> None:
-    places = Places()
+    places = FairLimiter()
     assert len(taken(places, "a")) == PLACES / 4
     assert places.free == PLACES * 3 / 4
 
@@ -58,7 +58,7 @@ def test_our_own_questions_find_a_connection_when_all_places_are_taken() -> None
 
 @pytest.mark.parametrize("floods", [1, 4, 12])
 def test_whoever_comes_next_finds_a_place_where_several_take_all_that_they_may(floods: int) -> None:
-    places = Places()
+    places = FairLimiter()
     for flood in range(floods):
         assert taken(places, f"flood {flood}")
     assert places.enter("another") is not None
@@ -74,14 +74,14 @@ class Clock:
         return self.now
 
 
-def left(places: Places, *callers: Caller) -> None:
+def left(places: FairLimiter, *callers: CallerQueue) -> None:
     for caller in callers:
         places.leave(caller)
 
 
 def test_most_places_are_kept_back_while_several_callers_ask() -> None:
     clock = Clock()
-    places = Places(clock=clock)
+    places = FairLimiter(clock=clock)
     left(places, *taken(places, "a"))
     left(places, *taken(places, "b"))
     clock.now += 0.9
@@ -90,7 +90,7 @@ def test_most_places_are_kept_back_while_several_callers_ask() -> None:
 
 def test_a_caller_that_is_alone_again_takes_a_quarter() -> None:
     clock = Clock()
-    places = Places(clock=clock)
+    places = FairLimiter(clock=clock)
     left(places, *taken(places, "b"))
     left(places, *taken(places, "a"))
     clock.now += 1.1
@@ -98,7 +98,7 @@ def test_a_caller_that_is_alone_again_takes_a_quarter() -> None:
 
 
 def test_a_caller_without_a_place_gets_one_of_those_that_are_kept_back() -> None:
-    places = Places()
+    places = FairLimiter()
     assert len(taken(places, "a")) == PLACES / 4
     assert [len(taken(places, f"b{number}")) for number in range(PLACES * 3 // 4)] == [1] * (PLACES * 3 // 4)
     assert places.enter("c") is None
@@ -106,7 +106,7 @@ def test_a_caller_without_a_place_gets_one_of_those_that_are_kept_back() -> None
 
 def test_a_caller_that_left_is_forgotten_and_its_places_are_free_again() -> None:
     clock = Clock()
-    places = Places(clock=clock)
+    places = FairLimiter(clock=clock)
     for caller in (*taken(places, "a"), *taken(places, "b")):
         places.leave(caller)
     assert (len(places), places.free) == (0, PLACES)
@@ -115,7 +115,7 @@ def test_a_caller_that_left_is_forgotten_and_its_places_are_free_again() -> None
 
 
 async def test_a_place_goes_to_who_holds_the_fewest_and_those_who_hold_alike_take_turns() -> None:
-    places = Places(4)
+    places = FairLimiter(4)
     (flood,), line = taken(places, "flood"), Line(places)
     others = [caller for key in ("x", "y", "z") for caller in taken(places, key)]
     assert places.free == 0
@@ -132,7 +132,7 @@ async def test_a_place_goes_to_who_holds_the_fewest_and_those_who_hold_alike_tak
 
 
 async def test_the_questions_of_one_caller_are_asked_in_their_order() -> None:
-    places, order = Places(4), list[int]()
+    places, order = FairLimiter(4), list[int]()
     first = taken(places, "a")[0]
 
     async def asked(number: int) -> None:
@@ -152,7 +152,7 @@ async def test_the_questions_of_one_caller_are_asked_in_their_order() -> None:
 
 
 async def test_what_finds_no_room_in_its_callers_queue_waits_for_room_and_is_asked_in_its_order() -> None:
-    places, order = Places(4, queue=2), list[int]()
+    places, order = FairLimiter(4, queue=2), list[int]()
     (first,) = taken(places, "a")
 
     async def asked(number: int) -> None:
@@ -178,7 +178,7 @@ async def test_what_finds_no_room_in_its_callers_queue_waits_for_room_and_is_ask
 
 
 async def test_a_question_that_waits_no_longer_leaves_nothing_behind() -> None:
-    places = Places(4)
+    places = FairLimiter(4)
     (held,) = taken(places, "a")
     line = Line(places)
     await line.join("a", "a")
@@ -193,21 +193,21 @@ async def test_a_question_that_waits_no_longer_leaves_nothing_behind() -> None:
     assert (len(places), places.free) == (0, 4)
 
 
-async def _given_up_before(line: Line, held: Caller) -> None:
+async def _given_up_before(line: Line, held: CallerQueue) -> None:
     line.tasks[0].cancel()
     line.places.leave(held)
 
 
-async def _given_up_after(line: Line, held: Caller) -> None:
+async def _given_up_after(line: Line, held: CallerQueue) -> None:
     line.places.leave(held)
     line.tasks[0].cancel()
 
 
 @pytest.mark.parametrize("crossing", [_given_up_before, _given_up_after])
 async def test_a_place_that_came_as_its_question_was_given_up_goes_to_the_next(
-    crossing: Callable[[Line, Caller], Awaitable[None]],
+    crossing: Callable[[Line, CallerQueue], Awaitable[None]],
 ) -> None:
-    places = Places(4)
+    places = FairLimiter(4)
     (held,) = taken(places, "a")
     line = Line(places)
     await line.join("a", "a")
@@ -223,9 +223,9 @@ async def test_a_place_that_came_as_its_question_was_given_up_goes_to_the_next(
 
 @given(st.lists(st.tuples(st.sampled_from(["come", "go", "give up"]), st.integers(0, 7)), max_size=60))
 async def test_no_place_is_lost_and_nobody_waits_who_may_take_one(steps: list[tuple[str, int]]) -> None:
-    places, held, waiting = Places(8, queue=2), list[Caller](), list[asyncio.Task[Caller]]()
+    places, held, waiting = FairLimiter(8, queue=2), list[CallerQueue](), list[asyncio.Task[CallerQueue]]()
 
-    async def came(key: str) -> Caller:
+    async def came(key: str) -> CallerQueue:
         caller = places.enter(key)
         if caller is not None:
             return caller

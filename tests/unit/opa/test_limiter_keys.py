@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from gateway.admission.policy_input import PolicyInput
 from gateway.admission.principal import ANONYMOUS, Principal
-from gateway.opa.limiter_keys import Callers
+from gateway.opa.limiter_keys import LimiterKeys
 from tests.fakes import allow, deny
 from tests.unit.opa.support import question
 
@@ -24,19 +24,19 @@ def user(subject: str) -> Principal:
 
 
 def test_callers_without_a_credential_count_by_address() -> None:
-    callers = Callers()
+    callers = LimiterKeys()
     assert callers.key(asked()) == callers.key(asked())
     assert callers.key(asked()) != callers.key(asked(source_ip="192.0.2.2"))
 
 
 def test_verified_users_count_alone_wherever_they_come_from() -> None:
-    callers = Callers()
+    callers = LimiterKeys()
     assert callers.key(asked(user("a"))) == callers.key(asked(user("a"), "192.0.2.2"))
     assert len({callers.key(asked(user("a"))), callers.key(asked(user("b"))), callers.key(asked())}) == 3
 
 
 def test_tokens_that_nobody_knows_are_one_caller_however_many_somebody_makes_up() -> None:
-    callers = Callers()
+    callers = LimiterKeys()
     made_up = [asked(service(digest)) for digest in ("aa", "bb", "cc")]
     for one in made_up:
         callers.decided(one, deny("principal_is_verified"))
@@ -44,7 +44,7 @@ def test_tokens_that_nobody_knows_are_one_caller_however_many_somebody_makes_up(
 
 
 def test_a_token_that_policy_knows_counts_alone() -> None:
-    callers = Callers()
+    callers = LimiterKeys()
     for digest in ("aa", "bb"):
         callers.decided(asked(service(digest)), allow())
     known = {callers.key(asked(service(digest))) for digest in ("aa", "bb")}
@@ -53,7 +53,7 @@ def test_a_token_that_policy_knows_counts_alone() -> None:
 
 
 def test_the_tokens_that_were_not_used_for_longest_are_forgotten_first() -> None:
-    callers = Callers(remembered=2)
+    callers = LimiterKeys(remembered=2)
     for digest in ("aa", "bb", "aa", "cc"):
         callers.decided(asked(service(digest)), allow())
     alone = {digest for digest in ("aa", "bb", "cc") if callers.key(asked(service(digest))) != "192.0.2.1"}
@@ -72,5 +72,5 @@ def test_the_tokens_that_were_not_used_for_longest_are_forgotten_first() -> None
     ],
 )
 def test_a_site_is_one_source_and_an_address_in_other_clothes_the_same(one: str, other: str, *, same: bool) -> None:
-    callers = Callers()
+    callers = LimiterKeys()
     assert (callers.key(asked(source_ip=one)) == callers.key(asked(source_ip=other))) is same

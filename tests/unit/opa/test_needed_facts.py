@@ -13,7 +13,7 @@ import pytest
 from gateway.admission.decision import PolicyFailure, Verdict
 from gateway.admission.facts import PARSED, WORK
 from gateway.admission.policy_input import PolicyInput
-from gateway.opa.answer import Decided
+from gateway.opa.answer import PolicyAnswer
 from gateway.opa.client import DECISION, LISTING, OpaClient
 from gateway.opa.needed_facts import KNOWN, FactsNeeded
 from gateway.opa.transport import Broken, Exchanged
@@ -155,10 +155,10 @@ async def test_needs_that_cannot_be_read_are_a_failure() -> None:
 async def test_no_more_needs_are_remembered_than_is_bounded() -> None:
     facts, answers = FactsNeeded(), Needy({1: NEEDS})
 
-    async def ask(asked: PolicyInput) -> Decided | PolicyFailure:
+    async def ask(asked: PolicyInput) -> PolicyAnswer | PolicyFailure:
         exchanged = await answers.exchange(DECISION, msgspec.json.encode({"input": asked}))
         assert isinstance(exchanged, Exchanged)
-        return msgspec.json.decode(exchanged.body, type=Decided)
+        return msgspec.json.decode(exchanged.body, type=PolicyAnswer)
 
     for number in range(KNOWN + 1):
         await facts.answered(question(f"s{number}", url=URL), "dev@aaaaaaaaaaaa.1", ask)

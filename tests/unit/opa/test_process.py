@@ -11,12 +11,12 @@ from gateway.opa.client import OpaClient
 from gateway.opa.configuration import Memory
 from gateway.opa.process import ManagedOpa, OpaUnsuitableError
 from gateway.opa.transport import Exchanged
-from gateway.opa.unix_transport import SocketExchange
+from gateway.opa.unix_transport import UnixTransport
 from tests.unit.opa.support import Key, Log, MemoryHighwater, PolicyService, bundle, question, until
 
 
 def client(opa: ManagedOpa) -> OpaClient:
-    return OpaClient(SocketExchange(opa.socket), MemoryHighwater(), ids=lambda: "d")
+    return OpaClient(UnixTransport(opa.socket), MemoryHighwater(), ids=lambda: "d")
 
 
 def about(pid: int, what: str) -> bytes:
@@ -52,7 +52,7 @@ async def test_its_directory_and_socket_are_private_and_its_environment_is_empty
 
 
 async def test_it_opens_only_what_the_gateway_uses(opa: ManagedOpa) -> None:
-    policy, carrier = client(opa), SocketExchange(opa.socket)
+    policy, carrier = client(opa), UnixTransport(opa.socket)
     await first_verdict(policy)
     opened = {
         "/health": None,

@@ -5,13 +5,13 @@ import pytest
 
 from gateway.admission.decision import PolicyFailure, Verdict
 from gateway.admission.policy_input import Gateway
-from gateway.opa.circuit_breaker import Breaker
+from gateway.opa.circuit_breaker import CircuitBreaker
 from gateway.opa.client import OpaClient
-from gateway.opa.opa_status import BundleStatus, SocketVitals
+from gateway.opa.opa_status import BundleStatus, UnixOpaStatus
 from gateway.opa.process import ManagedOpa
-from gateway.opa.readiness_probe import STATUS_EVERY, Limits, Pulse
+from gateway.opa.readiness_probe import STATUS_EVERY, ReadinessProbe, StalenessLimits
 from gateway.opa.transport import Broken, Exchanged
-from gateway.opa.unix_transport import SocketExchange
+from gateway.opa.unix_transport import UnixTransport
 from tests.unit.opa.stub import GOOD
 from tests.unit.opa.support import MemoryHighwater, PolicyService, question, until
 
@@ -64,11 +64,11 @@ class Wall:
 class Bed:
     """A pulse with everything around it in the test's hands."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(self, limits: StalenessLimits | None = None) -> None:
         self.answers, self.signs, self.wall = Answers(), Signs(), Wall()
-        self.breaker = Breaker(lambda: 0.0, threshold=2)
+        self.breaker = CircuitBreaker(lambda: 0.0, threshold=2)
         self.client = OpaClient(self.answers, MemoryHighwater(), ids=lambda: "d", breaker=self.breaker)
-        self.pulse = Pulse(self.client, self.signs, gateway=GATEWAY, limits=limits, wall_ns=self.wall)
+        self.pulse = ReadinessProbe(self.client, self.signs, gateway=GATEWAY, limits=limits, wall_ns=self.wall)
 
 
 def decided(change: Callable[[bytes], bytes]) -> Exchanged:
@@ -127,7 +127,7 @@ async def test_a_revision_is_announced_once() -> None:
 
 
 async def test_policy_that_is_not_confirmed_warns_first_and_then_denies_everything() -> None:
-    bed = Bed(Limits(soft_s=300, hard_s=600))
+    bed = Bed(StalenessLimits(soft_s=300, hard_s=600))
     assert (await bed.pulse.beat()).staleness == "fresh"
     bed.wall.ns += 6 * MINUTE
     readiness = await bed.pulse.beat()
@@ -143,7 +143,7 @@ async def test_policy_that_is_not_confirmed_warns_first_and_then_denies_everythi
 
 
 async def test_policy_that_is_confirmed_again_decides_again() -> None:
-    bed = Bed(Limits(soft_s=300, hard_s=600))
+    bed = Bed(StalenessLimits(soft_s=300, hard_s=600))
     await bed.pulse.beat()
     bed.wall.ns += 11 * MINUTE
     await bed.pulse.beat()
@@ -153,14 +153,14 @@ async def test_policy_that_is_confirmed_again_decides_again() -> None:
 
 
 async def test_policy_that_was_stale_before_this_worker_started_is_stale_at_once() -> None:
-    bed = Bed(Limits(soft_s=300, hard_s=600))
+    bed = Bed(StalenessLimits(soft_s=300, hard_s=600))
     bed.signs.bundle = BundleStatus(last_successful_request="2027-01-15T07:00:00Z")
     assert (await bed.pulse.beat()).staleness == "hard"
     assert isinstance(await bed.client.decide(question()), PolicyFailure)
 
 
 async def test_a_clock_that_is_ahead_does_not_keep_policy_fresh() -> None:
-    bed = Bed(Limits(soft_s=300, hard_s=600))
+    bed = Bed(StalenessLimits(soft_s=300, hard_s=600))
     bed.signs.bundle = BundleStatus(last_successful_request="2027-01-16T00:00:00Z")
     await bed.pulse.beat()
     bed.signs.bundle = None
@@ -170,14 +170,14 @@ async def test_a_clock_that_is_ahead_does_not_keep_policy_fresh() -> None:
 
 @pytest.mark.parametrize("when", ["", "0001-01-01T00:00:00Z", "yesterday", "2027-01-15T08:11:00"])
 async def test_a_status_without_a_time_confirms_nothing(when: str) -> None:
-    bed = Bed(Limits(soft_s=300, hard_s=600))
+    bed = Bed(StalenessLimits(soft_s=300, hard_s=600))
     bed.signs.bundle = BundleStatus(last_successful_request=when)
     bed.wall.ns += 11 * MINUTE
     assert (await bed.pulse.beat()).staleness == "hard"
 
 
 async def test_policy_never_goes_stale_where_the_settings_say_so() -> None:
-    bed = Bed(Limits(soft_s=None, hard_s=None))
+    bed = Bed(StalenessLimits(soft_s=None, hard_s=None))
     bed.wall.ns += 10**6 * MINUTE
     assert (await bed.pulse.beat()).staleness == "fresh"
 
@@ -198,9 +198,9 @@ async def test_a_bundle_that_opa_could_not_take_is_a_problem_that_is_shown() -> 
 
 async def test_a_real_opa_is_ready_when_its_bundle_is(opa: ManagedOpa, service: PolicyService, packed: bytes) -> None:
     service.publish(b"", "")
-    exchange = SocketExchange(opa.socket)
+    exchange = UnixTransport(opa.socket)
     client = OpaClient(exchange, MemoryHighwater(), ids=lambda: "d")
-    pulse = Pulse(client, SocketVitals(exchange), gateway=GATEWAY)
+    pulse = ReadinessProbe(client, UnixOpaStatus(exchange), gateway=GATEWAY)
     await until(opa.socket.exists)
     readiness = await pulse.beat()
     assert readiness.revision or readiness.missing
@@ -214,7 +214,7 @@ async def test_a_real_opa_is_ready_when_its_bundle_is(opa: ManagedOpa, service: 
 
 
 async def test_a_real_opa_tells_when_it_last_reached_its_bundle_service(opa: ManagedOpa) -> None:
-    vitals = SocketVitals(SocketExchange(opa.socket))
+    vitals = UnixOpaStatus(UnixTransport(opa.socket))
     await until(opa.socket.exists)
     async with asyncio.timeout(30):
         while (status := await vitals.status()) is None or not status.active_revision:
@@ -224,7 +224,7 @@ async def test_a_real_opa_tells_when_it_last_reached_its_bundle_service(opa: Man
 
 
 async def test_where_bundles_are_followed_the_followers_word_counts_and_not_opas() -> None:
-    bed = Bed(Limits(soft_s=300, hard_s=600, followed=True))
+    bed = Bed(StalenessLimits(soft_s=300, hard_s=600, followed=True))
     bed.pulse.confirmed(bed.wall.ns - 5 * MINUTE, "dev@aaaaaaaaaaaa.1")
     bed.signs.bundle = BundleStatus(last_successful_request="2999-01-01T00:00:00Z")
     readiness = await bed.pulse.beat()
@@ -240,7 +240,7 @@ async def test_where_bundles_are_followed_the_followers_word_counts_and_not_opas
 
 
 async def test_the_word_on_a_policy_that_is_not_enforced_keeps_nothing_fresh() -> None:
-    bed = Bed(Limits(soft_s=300, hard_s=600, followed=True))
+    bed = Bed(StalenessLimits(soft_s=300, hard_s=600, followed=True))
     bed.pulse.confirmed(bed.wall.ns, "dev@aaaaaaaaaaaa.1")
     await bed.pulse.beat()
     bed.wall.ns += 11 * MINUTE
@@ -249,7 +249,7 @@ async def test_the_word_on_a_policy_that_is_not_enforced_keeps_nothing_fresh() -
 
 
 async def test_a_confirmation_of_the_future_is_of_now() -> None:
-    bed = Bed(Limits(soft_s=300, hard_s=600, followed=True))
+    bed = Bed(StalenessLimits(soft_s=300, hard_s=600, followed=True))
     bed.pulse.confirmed(bed.wall.ns + 60 * MINUTE, "dev@aaaaaaaaaaaa.1")
     assert (await bed.pulse.beat()).policy_age_s == 0
     bed.wall.ns += 11 * MINUTE

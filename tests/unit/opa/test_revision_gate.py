@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.admission.decision import PolicyFailure, Verdict
-from gateway.app.bundle_requirements import Terms
+from gateway.app.bundle_requirements import GatewayDescription
 from gateway.opa.client import DECISION, OpaClient
 from gateway.opa.revision_gate import MANIFEST
 from gateway.opa.transport import Broken, Exchanged
@@ -53,7 +53,7 @@ class Bed:
         self.opa, self.now = Opa(), NOW
         self.client = OpaClient(self.opa, highwater or MemoryHighwater(), ids=lambda: "d")
         self.client.enforceable._wall_ns = lambda: self.now
-        self.client.enforceable.terms = replace(Terms(environment="dev", version="1.2.0"), **terms)
+        self.client.enforceable.terms = replace(GatewayDescription(environment="dev", version="1.2.0"), **terms)
 
     async def code(self) -> str:
         outcome = await self.client.decide(question())

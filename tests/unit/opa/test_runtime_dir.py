@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.opa.runtime_dir import Lair, sweep
+from gateway.opa.runtime_dir import RuntimeDir, sweep
 from tests.unit.opa.support import ROOT
 
 
@@ -16,7 +16,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_lair_is_fresh_and_its_owners_alone() -> None:
-    first, second = Lair(), Lair()
+    first, second = RuntimeDir(), RuntimeDir()
     assert first.path != second.path
     assert stat.S_IMODE(first.path.stat().st_mode) == 0o700
     first.remove()
@@ -25,7 +25,7 @@ def test_a_lair_is_fresh_and_its_owners_alone() -> None:
 
 
 def test_sweeping_leaves_the_living_alone() -> None:
-    lair = Lair()
+    lair = RuntimeDir()
     sweep()
     assert lair.path.exists()
     lair.remove()

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from gateway.opa.aiohttp_transport import socket_library_exchange
-from gateway.opa.transport import MAX_ANSWER, Broken, Exchange, Exchanged
-from gateway.opa.unix_transport import SocketExchange
+from gateway.opa.transport import MAX_ANSWER, Broken, Exchanged, Transport
+from gateway.opa.unix_transport import UnixTransport
 from tests.unit.opa.stub import HANG_UP, SILENCE, Stub, http
 from tests.unit.opa.support import until
 
-Make = Callable[[Path, int], Exchange]
-BOTH = pytest.mark.parametrize("make", [SocketExchange, socket_library_exchange])
+Make = Callable[[Path, int], Transport]
+BOTH = pytest.mark.parametrize("make", [UnixTransport, socket_library_exchange])
 
 
 @BOTH
@@ -150,7 +150,7 @@ async def test_a_question_given_up_does_not_spoil_the_next(make: Make, tmp_path:
 
 async def test_bytes_that_nobody_asked_for_condemn_the_connection(tmp_path: Path) -> None:
     async with Stub(tmp_path / "s", http(b"1") + http(b"smuggled"), http(b"2")) as stub:
-        carrier = SocketExchange(stub.path, 1)
+        carrier = UnixTransport(stub.path, 1)
         assert await carrier.exchange("/", b"{}") == Exchanged(200, b"1")
         assert await carrier.exchange("/", b"{}") == Exchanged(200, b"2")
         assert stub.connections == 2

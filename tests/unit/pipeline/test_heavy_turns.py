@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.admission.principal import ANONYMOUS
-from gateway.pipeline.heavy_turns import HeavyTurns, Sender, Time
+from gateway.pipeline.heavy_turns import HeavyTurns, Sender, WorkClock
 from gateway.protocol.stepwise import Steps
 
 
@@ -105,7 +105,7 @@ async def test_who_goes_away_in_the_moment_of_its_turn_passes_it_on(bed: Bed) ->
 
 async def test_the_loop_rests_after_each_step_twice_as_long_as_the_step_took() -> None:
     clock = Clock()
-    turns = HeavyTurns(timing=Time(clock=clock, rest=clock.rest))
+    turns = HeavyTurns(timing=WorkClock(clock=clock, rest=clock.rest))
 
     def work() -> Steps[str]:
         clock.now += 3

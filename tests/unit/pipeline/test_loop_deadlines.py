@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from gateway.admission.decision import Verdict
-from gateway.opa.circuit_breaker import Breaker
+from gateway.opa.circuit_breaker import CircuitBreaker
 from gateway.opa.client import Deadlines, OpaClient
 from gateway.opa.transport import Broken, Exchanged
-from gateway.pipeline.loop_deadlines import TICKS, Patience
+from gateway.pipeline.loop_deadlines import TICKS, WaitBudget
 from tests.unit.opa.stub import GOOD
 from tests.unit.opa.support import MemoryHighwater, question
 
@@ -46,7 +46,7 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 
 async def test_a_busy_loop_uses_up_no_more_than_a_tick(busy: Busy) -> None:
-    async with Patience(60):
+    async with WaitBudget(60):
         for _ in range(TICKS - 1):
             busy(1_000)
             await turn()
@@ -56,7 +56,7 @@ async def test_an_answer_that_is_readable_at_the_last_tick_is_taken(busy: Busy, 
     loop, arrived = asyncio.get_running_loop(), asyncio.Event()
     loop.add_reader(pipe[0], arrived.set)
     try:
-        async with Patience(0.001):
+        async with WaitBudget(0.001):
             os.write(pipe[1], b"x")
             busy(1_000)
             await arrived.wait()
@@ -66,12 +66,12 @@ async def test_an_answer_that_is_readable_at_the_last_tick_is_taken(busy: Busy, 
 
 async def test_nothing_to_be_had_ends_the_wait() -> None:
     with pytest.raises(TimeoutError):
-        async with Patience(0.001):
+        async with WaitBudget(0.001):
             await asyncio.Event().wait()
 
 
 async def test_several_waits_share_the_time() -> None:
-    patience = Patience(0.002)
+    patience = WaitBudget(0.002)
     with pytest.raises(TimeoutError):
         async with patience:
             await asyncio.Event().wait()
@@ -81,7 +81,7 @@ async def test_several_waits_share_the_time() -> None:
 
 
 async def test_a_wait_without_an_end_goes_on(busy: Busy) -> None:
-    async with Patience(None):
+    async with WaitBudget(None):
         busy(1_000)
         await turn()
 
@@ -104,7 +104,7 @@ class SlowLoop:
 
 @pytest.mark.parametrize("method", ["decide", "revise", "probe"])
 async def test_a_question_is_not_refused_because_the_loop_was_busy(method: str, busy: Busy) -> None:
-    breaker = Breaker(lambda: 0.0, threshold=1)
+    breaker = CircuitBreaker(lambda: 0.0, threshold=1)
     deadlines = Deadlines(decision=0.25, listing=0.25)
     client = OpaClient(SlowLoop(busy), MemoryHighwater(), ids=lambda: "d", deadlines=deadlines, breaker=breaker)
 

@@ -5,7 +5,7 @@ from typing import Final, Self
 
 import pytest
 
-from gateway.definitions.cache import Cache
+from gateway.definitions.cache import DefinitionCache
 from gateway.pipeline.list_results import read_into
 from gateway.pipeline.loop_turns import LongWork, TurnBudget
 from gateway.pipeline.ports import UpstreamFailure, ViewKey
@@ -69,7 +69,7 @@ async def test_what_is_larger_than_the_limit_is_not_read() -> None:
 async def test_a_page_of_few_large_definitions_does_not_hold_the_event_loop() -> None:
     items = [{"name": f"t{number}", "inputSchema": {"enum": [*range(20_000)]}} for number in range(40)]
     view = ViewKey(server="s", credential="", revision="2025-11-25", session="")
-    with Cache(alone(), max_age_s=60).draft(view, "tools/list", None) as draft, Loop() as loop:
+    with DefinitionCache(alone(), max_age_s=60).draft(view, "tools/list", None) as draft, Loop() as loop:
         await read_into(draft, items, TurnBudget(LongWork(), "key"))
         assert all(draft.presented(f"t{number}") for number in range(40))
     assert loop.turns > 5

@@ -3,10 +3,10 @@
 from gateway.admission.decision import Verdict
 from gateway.admission.inbound import Inbound
 from gateway.admission.policy_input import Target
-from gateway.pipeline.discovery_limits import SharedLooks
-from gateway.pipeline.listing_failures import Listed, ListOutcome
+from gateway.pipeline.discovery_limits import SharedDiscovery
+from gateway.pipeline.listing_failures import CompleteListing, ListOutcome
 from gateway.pipeline.ports import ViewKey
-from gateway.pipeline.seen_definition import Presentation
+from gateway.pipeline.seen_definition import DefinitionFinder
 from tests.fakes import REVISION, FakeDefinitions, FakePresented, allow
 from tests.unit.pipeline.support import tool_call
 
@@ -33,13 +33,13 @@ class ChangingDefinitions(FakeDefinitions):
 
 async def unread(inbound: Inbound, method: str) -> ListOutcome:
     del inbound, method
-    return Listed()
+    return CompleteListing()
 
 
 async def confirmed(definitions: FakeDefinitions) -> bool:
     """Return whether what was seen of a tool that is not listed still stands after the answer."""
-    looks = SharedLooks(1, lambda principal, _: principal.key)
-    presentation, inbound = Presentation(definitions, looks, several_issuers=False), tool_call()
+    looks = SharedDiscovery(1, lambda principal, _: principal.key)
+    presentation, inbound = DefinitionFinder(definitions, looks, several_issuers=False), tool_call()
     answer = Verdict(decision=allow(), revision=REVISION, decision_id="d", micros=1)
     view = presentation.remember(inbound, answer)
     sight = await presentation.sight(inbound, answer.standing, unread)

@@ -8,8 +8,8 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from gateway import __version__
-from gateway.artifact.artifact import Artefact, read_artefact
-from gateway.policy.build import Builder, Built, Content, PolicySource, Terms, issued
+from gateway.artifact.artifact import Artifact, read_artefact
+from gateway.policy.build import Builder, BuildStamp, Built, Content, PolicySource, issued
 from gateway.policy.sources.problem import Problems
 
 NOW = 1_795_000_000.0
@@ -58,15 +58,15 @@ def test_a_refused_build_uses_up_no_sequence_number(builder: Builder, source: Po
     assert built(builder, source).seq == 2
 
 
-def issue(builder: Builder, source: PolicySource, terms: Terms) -> Artefact:
+def issue(builder: Builder, source: PolicySource, terms: BuildStamp) -> Artifact:
     content = builder.content(source, terms.built)
     assert isinstance(content, Content), content
     read = read_artefact(issued(content, terms).content)
-    assert isinstance(read, Artefact)
+    assert isinstance(read, Artifact)
     return read
 
 
-TERMS = Terms(seq=int(NOW), built=NOW, days=90, commit="c" * 40, author="alice@example.com")
+TERMS = BuildStamp(seq=int(NOW), built=NOW, days=90, commit="c" * 40, author="alice@example.com")
 
 
 def test_what_is_issued_says_what_it_is_bound_to(builder: Builder, source: PolicySource) -> None:
@@ -90,7 +90,7 @@ def test_the_same_sources_under_the_same_terms_give_the_same_bytes(
 
 def test_what_is_built_in_development_never_ends(builder: Builder, source: PolicySource) -> None:
     read = read_artefact(built(builder, source).content)
-    assert isinstance(read, Artefact)
+    assert isinstance(read, Artifact)
     assert (read.manifest.metadata.not_after, read.manifest.metadata.commit) == ("", "")
     assert read.manifest.metadata.built == "2026-11-18T11:06:40Z"
 

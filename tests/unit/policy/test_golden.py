@@ -7,12 +7,12 @@ import pytest
 from gateway.policy.golden import read_golden, registered
 from gateway.policy.rules.policy_data import bundle_data
 from gateway.policy.sources.document import Document
-from gateway.policy.sources.environment import Environment, Reader
+from gateway.policy.sources.environment import Environment, EnvironmentReader
 
 
 @pytest.mark.parametrize("name", ["dev", "examples", "production"])
 def test_tokens_and_identities_are_those_of_the_documents(checkout: Path, name: str) -> None:
-    environment = Reader().read(checkout, name)
+    environment = EnvironmentReader().read(checkout, name)
     assert isinstance(environment, Environment)
     found = registered(bundle_data(environment, {}))
     written = environment.agents_by_id()

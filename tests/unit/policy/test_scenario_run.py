@@ -8,9 +8,9 @@ import pytest
 
 from gateway.admission.decision import FailureCode
 from gateway.admission.principal import ANONYMOUS
-from gateway.policy.rego.opa_cli import Opa, Ran
-from gateway.policy.scenario_question import Acting, asked, question
-from gateway.policy.scenario_run import Asking, Ruled
+from gateway.policy.rego.opa_cli import OpaCommand, OpaRun
+from gateway.policy.scenario_question import ActingCaller, asked, question
+from gateway.policy.scenario_run import Ruled, ScenarioOpa
 
 ALLOW: Final[dict[str, Any]] = {
     "schema": "mcp.decision/v1",
@@ -22,25 +22,25 @@ ALLOW: Final[dict[str, Any]] = {
 }
 
 
-class Scripted(Opa, frozen=True):
+class Scripted(OpaCommand, frozen=True):
     """An OPA that prints the same to every question."""
 
-    ran: Ran = Ran(0, b"", b"")
+    ran: OpaRun = OpaRun(0, b"", b"")
 
-    def run(self, *arguments: str, within: Path, stdin: bytes = b"") -> Ran:
+    def run(self, *arguments: str, within: Path, stdin: bytes = b"") -> OpaRun:
         del arguments, within, stdin
         return self.ran
 
 
-def ruled(ran: Ran) -> Ruled:
+def ruled(ran: OpaRun) -> Ruled:
     stated = asked({"agent": "a", "server": "mail", "tool": "send", "definition": "unseen"}, now=0)
-    asking = Asking(Scripted(Path("opa"), ran=ran), b"", {})
-    (found,) = asking.rulings([question(stated, Acting(ANONYMOUS, ""), {})])
+    asking = ScenarioOpa(Scripted(Path("opa"), ran=ran), b"", {})
+    (found,) = asking.rulings([question(stated, ActingCaller(ANONYMOUS, ""), {})])
     return found
 
 
-def printed(*answers: Any) -> Ran:
-    return Ran(0, json.dumps({"result": [{"expressions": [{"value": [list(answers)]}]}]}).encode(), b"")
+def printed(*answers: Any) -> OpaRun:
+    return OpaRun(0, json.dumps({"result": [{"expressions": [{"value": [list(answers)]}]}]}).encode(), b"")
 
 
 def test_an_allow_that_the_gateway_takes_is_one() -> None:
@@ -60,21 +60,21 @@ def test_an_allow_without_a_route_is_refused_and_no_rule_gave_that() -> None:
         (printed({**ALLOW, "schema": "mcp.decision/v9"}), "policy_unavailable"),
         (printed({"outcome": "allow"}), "policy_unavailable"),
         (printed(), "policy_unavailable"),
-        (Ran(0, b"{}", b""), "policy_unavailable"),
-        (Ran(-1, b"", b"OPA does not start: gone"), "policy_unavailable"),
-        (Ran(2, b'{"errors":[{"message":"bad","code":"eval_type_error"}]}', b""), "policy_error"),
-        (Ran(2, b'{"errors":[{"message":"bad","code":"rego_type_error"}]}', b""), "policy_unavailable"),
+        (OpaRun(0, b"{}", b""), "policy_unavailable"),
+        (OpaRun(-1, b"", b"OPA does not start: gone"), "policy_unavailable"),
+        (OpaRun(2, b'{"errors":[{"message":"bad","code":"eval_type_error"}]}', b""), "policy_error"),
+        (OpaRun(2, b'{"errors":[{"message":"bad","code":"rego_type_error"}]}', b""), "policy_unavailable"),
     ],
 )
-def test_what_is_no_decision_is_refused_with_the_code_of_the_gateway(ran: Ran, code: FailureCode) -> None:
+def test_what_is_no_decision_is_refused_with_the_code_of_the_gateway(ran: OpaRun, code: FailureCode) -> None:
     found = ruled(ran)
     assert (found.enforced.outcome, found.enforced.code, found.rules) == ("deny", code, [])
 
 
-class Needy(Opa, frozen=True):
+class Needy(OpaCommand, frozen=True):
     """An OPA whose policy allows what states that the host is `good.example`, and needs that fact."""
 
-    def run(self, *arguments: str, within: Path, stdin: bytes = b"") -> Ran:
+    def run(self, *arguments: str, within: Path, stdin: bytes = b"") -> OpaRun:
         del arguments, within
         answers: list[list[Any]] = []
         for each in json.loads(stdin)["questions"]:
@@ -85,7 +85,7 @@ class Needy(Opa, frozen=True):
             answers.append([{**ALLOW, "outcome": "allow" if good or not needs else "deny", "needs_facts": needs}])
             if "facts" in each and not good:
                 answers[-1] = [{**ALLOW, "outcome": "deny", "grounds": []}]
-        return Ran(0, json.dumps({"result": [{"expressions": [{"value": answers}]}]}).encode(), b"")
+        return OpaRun(0, json.dumps({"result": [{"expressions": [{"value": answers}]}]}).encode(), b"")
 
 
 def test_a_question_whose_policy_needs_facts_is_asked_again_with_them() -> None:
@@ -94,6 +94,6 @@ def test_a_question_whose_policy_needs_facts_is_asked_again_with_them() -> None:
         asked({"agent": "a", "server": server, "tool": "t", "arguments": {"url": url}, "definition": "unseen"}, now=0)
         for server, url in entries
     ]
-    questions = [question(each, Acting(ANONYMOUS, ""), {}) for each in stated]
-    found = Asking(Needy(Path("opa")), b"", {}).rulings(questions)
+    questions = [question(each, ActingCaller(ANONYMOUS, ""), {}) for each in stated]
+    found = ScenarioOpa(Needy(Path("opa")), b"", {}).rulings(questions)
     assert [each.enforced.outcome for each in found] == ["allow", "allow", "deny"]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gateway.policy.build import Builder, PolicySource
-from gateway.policy.rego.opa_cli import Opa, complaints
+from gateway.policy.rego.opa_cli import OpaCommand, complaints
 from gateway.policy.sources.problem import Problem, Problems
 
 NOW = 1_795_000_000.0
@@ -62,5 +62,5 @@ def test_an_opa_that_hangs_is_given_up(tmp_path: Path) -> None:
     slow = tmp_path / "opa"
     slow.write_text("#!/bin/sh\nexec sleep 60\n")
     slow.chmod(0o755)
-    ran = Opa(slow, deadline_s=0.05).run("check", within=tmp_path)
+    ran = OpaCommand(slow, deadline_s=0.05).run("check", within=tmp_path)
     assert [problem.what for problem in complaints(ran)] == ["OPA refused: opa check took longer than 0.05 s"]

@@ -16,7 +16,7 @@ from watchfiles import awatch  # pyright: ignore[reportUnknownVariableType]
 from gateway.follow.bundle_endpoint import BundleEndpoint, Offer
 from gateway.policy import build
 from gateway.policy.build import Builder, PolicySource
-from gateway.policy.source_watcher import Event, Published, Publisher, Refused, Restored
+from gateway.policy.source_watcher import Event, Publisher, SavePublished, SaveRefused, SaveRestored
 from gateway.policy.sources.environment import Environment
 from tests.broken_saves import broken
 
@@ -52,8 +52,8 @@ async def test_a_save_is_published(watched: Watched, put: Put) -> None:
         first = await watched.next()
         put("bundles/dev/environment.yaml", "name: dev\ndefault: allow\n")
         second = await watched.next()
-    assert isinstance(first, Published)
-    assert isinstance(second, Published)
+    assert isinstance(first, SavePublished)
+    assert isinstance(second, SavePublished)
     assert (first.seq, second.seq) == (1, 2)
     assert watched.publisher.current is not None
     assert watched.publisher.current.revision == second.revision
@@ -71,12 +71,12 @@ async def test_a_save_with_an_unknown_name_is_refused_in_a_deny_and_reported_in_
         second = await watched.next()
         put("bundles/dev/rules/more.yaml", rule.format("allow"))
         third = await watched.next()
-    assert isinstance(first, Published)
+    assert isinstance(first, SavePublished)
     assert first.warnings == ()
-    assert isinstance(second, Refused)
+    assert isinstance(second, SaveRefused)
     assert [str(problem) for problem in second.problems] == [said.format("")]
     assert second.in_force == first.revision
-    assert isinstance(third, Published)
+    assert isinstance(third, SavePublished)
     assert [warning.as_warning for warning in third.warnings] == [said.format("warning: ")]
 
 
@@ -85,8 +85,8 @@ async def test_a_broken_save_is_told_with_its_line_and_the_last_revision_stays(w
         first = await watched.next()
         put("bundles/dev/rules/rules.yaml", "rules:\n  - rule: x\n    effect: perhaps\n")
         second = await watched.next()
-    assert isinstance(first, Published)
-    assert isinstance(second, Refused)
+    assert isinstance(first, SavePublished)
+    assert isinstance(second, SaveRefused)
     assert [(each.file, each.line) for each in second.problems] == [("bundles/dev/rules/rules.yaml", 3)]
     assert second.in_force == first.revision
     assert watched.publisher.current is not None
@@ -102,7 +102,7 @@ async def test_mending_a_broken_save_says_that_the_revision_in_force_is_what_is_
         await watched.next()
         put("bundles/dev/environment.yaml", "name: dev\n")
         mended = await watched.next()
-    assert isinstance(mended, Restored)
+    assert isinstance(mended, SaveRestored)
 
 
 async def test_a_broken_start_is_told_and_the_first_good_save_is_published(watched: Watched, put: Put) -> None:
@@ -111,9 +111,9 @@ async def test_a_broken_start_is_told_and_the_first_good_save_is_published(watch
         broken = await watched.next()
         put("bundles/dev/environment.yaml", "name: dev\n")
         good = await watched.next()
-    assert isinstance(broken, Refused)
+    assert isinstance(broken, SaveRefused)
     assert broken.in_force == ""
-    assert isinstance(good, Published)
+    assert isinstance(good, SavePublished)
 
 
 async def test_a_save_without_a_change_of_content_publishes_nothing(watched: Watched, put: Put) -> None:
@@ -122,7 +122,7 @@ async def test_a_save_without_a_change_of_content_publishes_nothing(watched: Wat
         put("bundles/dev/environment.yaml", "# a comment\nname: dev\n")
         put("bundles/dev/rules/more.yaml", "rules:\n  - {rule: more, effect: deny, reason: x}\n")
         changed = await watched.next()
-    assert isinstance(changed, Published)
+    assert isinstance(changed, SavePublished)
     assert changed.seq == 2
 
 
@@ -131,7 +131,7 @@ async def test_a_directory_that_appears_later_is_followed(watched: Watched, put:
         await watched.next()
         put("rego/mcp/requirements/later/later.rego", "package mcp.requirements.later\n\nmet := false\n")
         refused = await watched.next()
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, SaveRefused)
     assert {each.file for each in refused.problems} == {"rego/mcp/requirements/later/later.rego"}
 
 
@@ -152,7 +152,7 @@ async def test_where_the_system_gives_no_events_the_files_are_looked_at(
         await watched.next()
         put("bundles/dev/environment.yaml", "name: dev\ndefault: allow\n")
         second = await watched.next()
-    assert isinstance(second, Published)
+    assert isinstance(second, SavePublished)
     assert asked[:2] == [None, True]
 
 
@@ -170,9 +170,9 @@ async def test_a_build_that_cannot_be_made_is_told_and_the_next_save_is_built(
         kept.rename(state)
         put("bundles/dev/environment.yaml", "name: dev\ndefault: allow\ntime_zone: Europe/Zurich\n")
         published = await watched.next()
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, SaveRefused)
     assert "gives no sequence number" in refused.problems[0].what
-    assert isinstance(published, Published)
+    assert isinstance(published, SavePublished)
     assert published.seq == 2
 
 
@@ -185,9 +185,9 @@ async def test_a_directory_that_is_replaced_is_watched_anew(watched: Watched, pu
         back = await watched.next()
         put("bundles/dev/environment.yaml", "name: dev\ndefault: allow\n")
         changed = await watched.next()
-    assert isinstance(gone, Refused)
-    assert isinstance(back, Restored)
-    assert isinstance(changed, Published)
+    assert isinstance(gone, SaveRefused)
+    assert isinstance(back, SaveRestored)
+    assert isinstance(changed, SavePublished)
 
 
 def mail(name: str) -> str:
@@ -205,8 +205,8 @@ async def test_a_save_behind_a_link_is_published(watched: Watched, put: Put, pol
         first = await watched.next()
         put("shared/deny.yaml", mail("second"))
         second = await watched.next()
-    assert isinstance(first, Published)
-    assert isinstance(second, Published)
+    assert isinstance(first, SavePublished)
+    assert isinstance(second, SavePublished)
 
 
 async def test_a_directory_that_is_linked_later_is_followed(watched: Watched, put: Put, policy: Path) -> None:
@@ -217,8 +217,8 @@ async def test_a_directory_that_is_linked_later_is_followed(watched: Watched, pu
         second = await watched.next()
         put("shared/deny.yaml", mail("second"))
         third = await watched.next()
-    assert isinstance(second, Published)
-    assert isinstance(third, Published)
+    assert isinstance(second, SavePublished)
+    assert isinstance(third, SavePublished)
 
 
 async def test_a_volume_that_kubernetes_renews_is_published(watched: Watched, put: Put, policy: Path) -> None:
@@ -233,8 +233,8 @@ async def test_a_volume_that_kubernetes_renews_is_published(watched: Watched, pu
         (rules / "..data_tmp").rename(rules / "..data")
         shutil.rmtree(rules / "..2026_11_30_10_00_00.1")
         second = await watched.next()
-    assert isinstance(first, Published)
-    assert isinstance(second, Published)
+    assert isinstance(first, SavePublished)
+    assert isinstance(second, SavePublished)
 
 
 async def test_a_save_that_keeps_size_and_time_is_published(watched: Watched, put: Put) -> None:
@@ -245,7 +245,7 @@ async def test_a_save_that_keeps_size_and_time_is_published(watched: Watched, pu
         place.write_text(mail("other"))
         os.utime(place, ns=(status.st_atime_ns, status.st_mtime_ns))
         second = await watched.next()
-    assert isinstance(second, Published)
+    assert isinstance(second, SavePublished)
 
 
 async def test_what_an_editor_keeps_beside_a_file_is_told_with_the_revision(
@@ -253,7 +253,7 @@ async def test_what_an_editor_keeps_beside_a_file_is_told_with_the_revision(
 ) -> None:
     put("bundles/dev/rules/.rules.yaml.swp", "b0VIM")
     event = await Watched(builder, replace(source, editing=True)).publisher.publish()
-    assert isinstance(event, Published)
+    assert isinstance(event, SavePublished)
     assert [problem.file for problem in event.unread] == ["bundles/dev/rules/.rules.yaml.swp"]
 
 
@@ -292,15 +292,15 @@ async def test_an_error_that_nobody_foresaw_is_a_refused_build_and_the_next_save
         refused = await watched.next()
         put("bundles/dev/rules/more.yaml", mail("good"))
         good = await watched.next()
-    assert isinstance(first, Published)
-    assert isinstance(refused, Refused)
+    assert isinstance(first, SavePublished)
+    assert isinstance(refused, SaveRefused)
     assert refused.in_force == first.revision
     problem = refused.problems[0]
     at = ("/state/x", 0) if isinstance(error, OSError) else ("bundles/dev/rules/more.yaml", 3)
     assert (problem.file, problem.line) == at
     assert "cannot be built" in problem.what
     assert str(problem).encode()
-    assert isinstance(good, Published)
+    assert isinstance(good, SavePublished)
 
 
 async def test_an_error_without_a_document_names_the_files_that_changed(
@@ -316,7 +316,7 @@ async def test_an_error_without_a_document_names_the_files_that_changed(
             patch.setattr(build, "canonical", broken)
             put("bundles/dev/rules/more.yaml", mail("more"))
             refused = await watched.next()
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, SaveRefused)
     assert [problem.file for problem in refused.problems] == ["bundles/dev/rules/more.yaml"]
 
 
@@ -336,9 +336,9 @@ async def test_an_error_of_the_watching_itself_is_told_once_and_following_goes_o
             refused = await watched.next()
         put("bundles/dev/rules/more.yaml", mail("second"))
         good = await watched.next()
-        while not isinstance(good, Published):
+        while not isinstance(good, SavePublished):
             good = await watched.next()
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, SaveRefused)
     assert "IndexError" in refused.problems[0].what
 
 
@@ -360,7 +360,7 @@ async def test_a_report_that_fails_does_not_end_the_following(
         await asyncio.sleep(0)  # noqa: TID251 - until the first build is offered
     first, failing = endpoint.offer, False
     put("bundles/dev/rules/more.yaml", mail("more"))
-    while not isinstance(await asyncio.wait_for(events.get(), 10), Published):
+    while not isinstance(await asyncio.wait_for(events.get(), 10), SavePublished):
         pass
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -379,7 +379,7 @@ async def test_a_system_that_can_watch_nothing_is_looked_at(
     async with watched.running():
         await watched.next()
         put("bundles/dev/environment.yaml", "name: dev\ndefault: allow\n")
-        assert isinstance(await watched.next(), Published)
+        assert isinstance(await watched.next(), SavePublished)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -398,7 +398,7 @@ async def test_after_any_broken_saves_the_next_good_one_is_followed(
                 place.write_bytes(broken(chosen))
             (policy / "bundles/dev/rules/r.yml").write_text("never in order")
             refused = await watched.next()
-            while not isinstance(refused, Refused):
+            while not isinstance(refused, SaveRefused):
                 refused = await watched.next()
             assert all(str(problem).encode() and problem.file for problem in refused.problems)
             for place in (*places, policy / "bundles/dev/rules/r.yml"):
@@ -406,7 +406,7 @@ async def test_after_any_broken_saves_the_next_good_one_is_followed(
             put("bundles/dev/environment.yaml", "name: dev\n")
             put("bundles/dev/rules/good.yaml", mail(f"good-{step}"))
             good = await watched.next()
-            while not isinstance(good, Published):
+            while not isinstance(good, SavePublished):
                 good = await watched.next()
             assert watched.endpoint.offer is not None
             assert watched.publisher.current is not None

@@ -9,7 +9,7 @@ import pytest
 from gateway.protocol.errors import BATCH_REFUSED, INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR
 from gateway.protocol.malformed import Malformed
 from gateway.protocol.message import Message, Notification, Request, Response, read, read_reply
-from gateway.protocol.strict_json import Limits
+from gateway.protocol.strict_json import JsonLimits
 
 
 def body(**members: Any) -> bytes:
@@ -281,7 +281,7 @@ def test_many_objects_that_do_not_nest_pass() -> None:
 
 
 def test_a_body_with_too_many_keys_is_refused() -> None:
-    limits = Limits(keys=100)
+    limits = JsonLimits(keys=100)
     rows = [{"key": 1}] * 44  # each is an object and a key; around them are seven keys, three objects and an array
     assert isinstance(read(call(rows=[*rows, ":{[,"]), limits), Request)
     assert refused(read(call(rows=[*rows, {}, {}]), limits)).fault == "too_complex"
@@ -291,7 +291,7 @@ def test_a_body_with_too_many_keys_is_refused() -> None:
 
 
 def test_a_body_with_too_many_values_is_refused() -> None:
-    limits = Limits(values=100)
+    limits = JsonLimits(values=100)
     assert isinstance(read(call(rows=[0] * 97), limits), Request)
     assert refused(read(call(rows=[0] * 98), limits)).fault == "too_complex"
     assert isinstance(read(call(text="," * 1000), limits), Request)
@@ -303,7 +303,7 @@ def test_what_is_inside_a_string_does_not_count(text: str) -> None:
 
 
 def test_a_body_that_is_too_large_is_refused_before_it_is_parsed() -> None:
-    problem = refused(read(b"{" * 101, Limits(size=100)))
+    problem = refused(read(b"{" * 101, JsonLimits(size=100)))
     assert (problem.fault, problem.status) == ("too_large", 413)
 
 

@@ -2,52 +2,52 @@
 
 import pytest
 
-from gateway.protocol.sse import Event, Reader, TooLarge, comment, encode
+from gateway.protocol.sse import SseEvent, SseEventTooLarge, SseReader, comment, encode
 
 
-def events(*chunks: bytes) -> list[Event | TooLarge]:
-    reader = Reader()
+def events(*chunks: bytes) -> list[SseEvent | SseEventTooLarge]:
+    reader = SseReader()
     return [event for chunk in chunks for event in reader.feed(chunk)]
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
 def test_lines_end_at_crlf_lf_or_cr(end: bytes) -> None:
     raw = end.join([b"event: message", b"id: 3", b"retry: 100", b"data: a", b"data:  b", b"", b"data:c", b"", b""])
-    expected = [Event(event="message", id="3", retry=100, data=b"a\n b"), Event(data=b"c")]
+    expected = [SseEvent(event="message", id="3", retry=100, data=b"a\n b"), SseEvent(data=b"c")]
     assert events(raw) == expected
     assert events(*(raw[i : i + 1] for i in range(len(raw)))) == expected
 
 
 @pytest.mark.parametrize("letter", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c"])
 def test_lines_end_nowhere_else(letter: str) -> None:
-    assert events(f"data: a{letter}b\n\n".encode()) == [Event(data=f"a{letter}b".encode())]
+    assert events(f"data: a{letter}b\n\n".encode()) == [SseEvent(data=f"a{letter}b".encode())]
 
 
 def test_an_event_is_complete_as_soon_as_its_empty_line_is() -> None:
-    reader = Reader()
-    assert reader.feed(b"data: a\r\n\r") == [Event(data=b"a")]
-    assert reader.feed(b"\ndata: b\n\n") == [Event(data=b"b")]
+    reader = SseReader()
+    assert reader.feed(b"data: a\r\n\r") == [SseEvent(data=b"a")]
+    assert reader.feed(b"\ndata: b\n\n") == [SseEvent(data=b"b")]
 
 
 def test_comments_that_follow_one_another_are_one() -> None:
     assert events(b": one\n:two\n\n:three\n\ndata: a\n:\n: more\ndata: b\n\n") == [
-        Event(comment=b"one"),
-        Event(comment=b""),
-        Event(data=b"a\nb"),
+        SseEvent(comment=b"one"),
+        SseEvent(comment=b""),
+        SseEvent(data=b"a\nb"),
     ]
 
 
 def test_a_priming_event_is_kept() -> None:
-    assert events(b"id: 1\ndata:\n\n") == [Event(id="1", data=b"")]
-    assert events(b"id: 1\nretry: 5\n\n") == [Event(id="1", retry=5)]
+    assert events(b"id: 1\ndata:\n\n") == [SseEvent(id="1", data=b"")]
+    assert events(b"id: 1\nretry: 5\n\n") == [SseEvent(id="1", retry=5)]
 
 
 def test_what_a_client_ignores_is_ignored() -> None:
-    assert events(b"nonsense\nother: 1\nid: a\x00b\nretry: 1x\ndata: d\n\n\n\n") == [Event(data=b"d")]
+    assert events(b"nonsense\nother: 1\nid: a\x00b\nretry: 1x\ndata: d\n\n\n\n") == [SseEvent(data=b"d")]
 
 
 def test_a_byte_order_mark_may_begin_the_stream_and_nothing_else() -> None:
-    assert events(b"\xef\xbb\xbfdata: a\n\n\xef\xbb\xbfdata: b\n\n") == [Event(data=b"a")]
+    assert events(b"\xef\xbb\xbfdata: a\n\n\xef\xbb\xbfdata: b\n\n") == [SseEvent(data=b"a")]
 
 
 def test_an_event_that_is_not_complete_is_not_an_event() -> None:
@@ -56,58 +56,61 @@ def test_an_event_that_is_not_complete_is_not_an_event() -> None:
 
 @pytest.mark.parametrize("chunks", [[b"data: " + b"x" * 100], [b"data: x\n"] * 20, [b"x"] * 100])
 def test_an_event_larger_than_the_bound_ends_the_reading(chunks: list[bytes]) -> None:
-    reader = Reader(bound=50)
+    reader = SseReader(bound=50)
     found = [event for chunk in chunks for event in reader.feed(chunk)]
-    assert found[0] == TooLarge(50)
-    assert reader.feed(b"\n\ndata: a\n\n") == [TooLarge(50)]
+    assert found[0] == SseEventTooLarge(50)
+    assert reader.feed(b"\n\ndata: a\n\n") == [SseEventTooLarge(50)]
 
 
 def test_an_event_may_have_just_the_bound() -> None:
-    assert Reader(bound=10).feed(b"data: abc\n") == []
-    assert Reader(bound=9).feed(b"data: abc\n") == [TooLarge(9)]
-    assert Reader(bound=9).feed(b"data: abc") == []
-    assert Reader(bound=8).feed(b"data: abc") == [TooLarge(8)]
+    assert SseReader(bound=10).feed(b"data: abc\n") == []
+    assert SseReader(bound=9).feed(b"data: abc\n") == [SseEventTooLarge(9)]
+    assert SseReader(bound=9).feed(b"data: abc") == []
+    assert SseReader(bound=8).feed(b"data: abc") == [SseEventTooLarge(8)]
 
 
 def test_what_came_before_a_too_large_event_is_kept() -> None:
-    assert Reader(bound=50).feed(b"data: a\n\ndata: " + b"x" * 100) == [Event(data=b"a"), TooLarge(50)]
+    assert SseReader(bound=50).feed(b"data: a\n\ndata: " + b"x" * 100) == [SseEvent(data=b"a"), SseEventTooLarge(50)]
 
 
 def test_the_bound_is_for_one_event() -> None:
-    reader = Reader(bound=50)
-    assert [reader.feed(b"data: " + b"x" * 30 + b"\n\n")[0] for _ in range(10)] == [Event(data=b"x" * 30)] * 10
-    assert reader.feed(b": " + b"x" * 30 + b"\n") == [Event(comment=b"x" * 30)]
+    reader = SseReader(bound=50)
+    assert [reader.feed(b"data: " + b"x" * 30 + b"\n\n")[0] for _ in range(10)] == [SseEvent(data=b"x" * 30)] * 10
+    assert reader.feed(b": " + b"x" * 30 + b"\n") == [SseEvent(comment=b"x" * 30)]
     assert all(reader.feed(b": " + b"x" * 30 + b"\n") == [] for _ in range(10))
 
 
 @pytest.mark.parametrize(
     "event",
     [
-        Event(data=b"{}", id="a", event="message", retry=1),
-        Event(data=b"", id="a"),
-        Event(id="a"),
-        Event(data=b" leading\n\nlines"),
-        Event(comment=b" ping"),
+        SseEvent(data=b"{}", id="a", event="message", retry=1),
+        SseEvent(data=b"", id="a"),
+        SseEvent(id="a"),
+        SseEvent(data=b" leading\n\nlines"),
+        SseEvent(comment=b" ping"),
     ],
 )
-def test_what_is_written_is_read_alike(event: Event) -> None:
+def test_what_is_written_is_read_alike(event: SseEvent) -> None:
     assert events(encode(event)) == [event]
 
 
 def test_content_cannot_begin_a_field() -> None:
-    assert events(encode(Event(data=b"a\rid: 1\r\nevent: x"))) == [Event(data=b"a\nid: 1\nevent: x")]
-    assert events(encode(Event(id="a\ndata: b", data=b"c"))) == [Event(id="adata: b", data=b"c")]
-    assert events(encode(Event(comment=b"a\n\ndata: b"))) == [
-        Event(comment=b"a"),
+    assert events(encode(SseEvent(data=b"a\rid: 1\r\nevent: x"))) == [SseEvent(data=b"a\nid: 1\nevent: x")]
+    assert events(encode(SseEvent(id="a\ndata: b", data=b"c"))) == [SseEvent(id="adata: b", data=b"c")]
+    assert events(encode(SseEvent(comment=b"a\n\ndata: b"))) == [
+        SseEvent(comment=b"a"),
     ]
-    assert events(encode(Event(comment=b"a\rdata: b")) + b"data: c\n\n") == [Event(comment=b"a"), Event(data=b"c")]
+    assert events(encode(SseEvent(comment=b"a\rdata: b")) + b"data: c\n\n") == [
+        SseEvent(comment=b"a"),
+        SseEvent(data=b"c"),
+    ]
 
 
 @pytest.mark.parametrize("line", [b":\n", b":\n\n", b"\n", b"data:x\n:\n", b"a: b\n"])
 def test_a_step_does_little_however_much_a_chunk_holds(line: bytes) -> None:
-    reader = Reader(bound=1_000_000)
+    reader = SseReader(bound=1_000_000)
     reader.take(b"data: a\n\n" + line * 50_000)
-    assert reader.step() == Event(data=b"a")
+    assert reader.step() == SseEvent(data=b"a")
     before = reader._at
     reader.step()
     assert 0 < reader._at - before <= 65 * 257

@@ -3,12 +3,12 @@
 import pytest
 
 from gateway.protocol.malformed import Malformed
-from gateway.protocol.second_parse import Difference, reading
+from gateway.protocol.second_parse import ParseDifference, reading
 from gateway.protocol.stepwise import finish
 from gateway.protocol.strict_json import DEFAULT, parse
 
 
-def reread(body: bytes, written: bytes) -> Difference | None:
+def reread(body: bytes, written: bytes) -> ParseDifference | None:
     return finish(reading(body, written))
 
 

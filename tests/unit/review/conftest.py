@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway.review.recorded_decision import Row
+from gateway.review.recorded_decision import RecordedDecision
 
 REQUIREMENTS: dict[str, Any] = {
     "rules_permit": {"reads": ["data.rules", "input.arguments", "input.server.id"]},
@@ -23,7 +23,7 @@ def a_question(**arguments: Any) -> dict[str, Any]:
     }
 
 
-def a_row(question: dict[str, Any] | None = None, **changes: Any) -> Row:
+def a_row(question: dict[str, Any] | None = None, **changes: Any) -> RecordedDecision:
     fields: dict[str, Any] = {
         "call_id": "call-1",
         "time": "2026-11-20T14:00:00Z",
@@ -34,7 +34,7 @@ def a_row(question: dict[str, Any] | None = None, **changes: Any) -> Row:
         "server": "mail",
         "target": "send",
     }
-    return Row(**(fields | changes))
+    return RecordedDecision(**(fields | changes))
 
 
 def data(*conditions: str, requirements: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from gateway.journal.encryption import KeyFault, Recipients, decrypted, encrypted, identities, new_key, recipients
-from gateway.review.corpus import LONGEST_LINE, Corpus, CorpusError, Head, unpacked
-from gateway.review.recorded_decision import Left, Row
+from gateway.review.corpus import LONGEST_LINE, Corpus, CorpusError, CorpusHeader, unpacked
+from gateway.review.recorded_decision import Left, RecordedDecision
 from tests.unit.review.conftest import a_question, a_row
 
 
@@ -21,7 +21,7 @@ def at(unix_ns: int, **arguments: Any) -> dict[str, Any]:
 HOUR = 3_600_000_000_000
 
 
-def collected(*items: Row | Left, most: int = 10, any_hour: bool = False) -> Corpus:
+def collected(*items: RecordedDecision | Left, most: int = 10, any_hour: bool = False) -> Corpus:
     corpus = Corpus(most, any_hour=any_hour)
     for item in items:
         corpus.add(item)
@@ -51,7 +51,7 @@ def test_questions_of_different_hours_of_the_week_are_kept_apart_for_rules_about
         a_row({**at(2, to="a"), "server": {"id": "files"}}),
     ],
 )
-def test_another_question_or_another_end_is_kept_apart(other: Row) -> None:
+def test_another_question_or_another_end_is_kept_apart(other: RecordedDecision) -> None:
     assert len(collected(a_row(at(1, to="a")), other).rows()) == 2
 
 
@@ -70,7 +70,7 @@ def test_a_secret_that_an_older_gateway_did_not_know_is_masked_and_the_row_is_no
 def test_a_corpus_is_read_as_it_was_written() -> None:
     corpus = collected(a_row(at(1, to="a"), count=2), Left("masked", 3), a_row(at(1, to="b"), reason="é"))
     head, *items = unpacked(corpus.packed("2026-11-20T14:00:00Z"))
-    assert isinstance(head, Head)
+    assert isinstance(head, CorpusHeader)
     assert (head.rows, head.decisions, head.left) == (2, 3, {"masked": 3})
     assert items == [Left("masked", 3), *corpus.rows()]
 

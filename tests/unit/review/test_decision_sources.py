@@ -7,7 +7,7 @@ import pytest
 
 from gateway.review.corpus import Corpus
 from gateway.review.decision_sources import SourceError, count, rows
-from gateway.review.recorded_decision import Left, Row
+from gateway.review.recorded_decision import Left, RecordedDecision
 from tests.recorded import write
 from tests.recorded_lines import lines_of
 from tests.unit.journal.conftest import a_completed, a_decided
@@ -48,7 +48,7 @@ def test_a_corpus_that_is_not_encrypted_is_read_too(tmp_path: Path) -> None:
     corpus.add(a_row())
     (tmp_path / "corpus.gz").write_bytes(corpus.packed("now"))
     (row,) = rows([tmp_path / "corpus.gz"])
-    assert isinstance(row, Row)
+    assert isinstance(row, RecordedDecision)
     assert count([tmp_path / "corpus.gz"]) is None
     with pytest.raises(SourceError, match="journal export --since"):
         list(rows([tmp_path / "corpus.gz"], since_ns=1))
@@ -76,5 +76,5 @@ def test_what_is_written_to_a_corpus_is_plain_json(tmp_path: Path) -> None:
     corpus.add(a_row())
     (tmp_path / "c").write_bytes(corpus.packed("now"))
     (row,) = rows([tmp_path / "c"])
-    assert isinstance(row, Row)
+    assert isinstance(row, RecordedDecision)
     assert orjson.dumps(row.input) == orjson.dumps(a_row().input)

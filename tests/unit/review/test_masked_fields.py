@@ -6,7 +6,7 @@ import pytest
 
 from gateway.review.masked_fields import Readings, withheld
 from gateway.review.recorded_decision import Left
-from gateway.review.replay_coverage import Share, shares
+from gateway.review.replay_coverage import ReplayCoverage, shares
 from tests.unit.review.conftest import REQUIREMENTS, a_question, a_row, data
 
 
@@ -79,7 +79,7 @@ def test_the_share_counts_for_each_requirement_what_can_be_replayed() -> None:
         Left("stopped", 7),
     ]
     found = {share.requirement: share for share in shares(rows, Readings(data()))}
-    assert found["recipients_are_known"] == Share("recipients_are_known", 5, 10)
-    assert found["server_is_listed"] == Share("server_is_listed", 8, 10)
-    assert found[""] == Share("", 5, 10)
+    assert found["recipients_are_known"] == ReplayCoverage("recipients_are_known", 5, 10)
+    assert found["server_is_listed"] == ReplayCoverage("server_is_listed", 8, 10)
+    assert found[""] == ReplayCoverage("", 5, 10)
     assert found.keys() == {*REQUIREMENTS, ""}

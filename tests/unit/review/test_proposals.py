@@ -8,7 +8,7 @@ import pytest
 from gateway.admission.decision import Decision, Ground, Reason, Resolved, ResolvedAgent
 from gateway.admission.question import moment
 from gateway.review.whatif.arguments import argument_changes, time_changes
-from gateway.review.whatif.case import Scene
+from gateway.review.whatif.case import WhatIfCase
 from gateway.review.whatif.patched_world import World
 from gateway.review.whatif.policy import loosening, tightening
 
@@ -24,7 +24,7 @@ RULE: dict[str, Any] = {
 }
 
 
-def a_scene(rules: dict[str, Any], arguments: dict[str, Any] | None = None, **decided: Any) -> Scene:
+def a_scene(rules: dict[str, Any], arguments: dict[str, Any] | None = None, **decided: Any) -> WhatIfCase:
     question: dict[str, Any] = {
         "server": {"id": "mail"},
         "target": {"type": "tool", "name": "send", "uri": None},
@@ -45,7 +45,7 @@ def a_scene(rules: dict[str, Any], arguments: dict[str, Any] | None = None, **de
     fields: dict[str, Any] = {"outcome": "deny", "reasons": [reason], "grounds": []}
     resolved = Resolved(agent=ResolvedAgent(id="bot"), action="send")
     decision = Decision(schema="mcp.decision/v1", resolved=resolved, **(fields | decided))
-    return Scene(world=World(question, data), decision=decision, outcome=decision.outcome)
+    return WhatIfCase(world=World(question, data), decision=decision, outcome=decision.outcome)
 
 
 SCOPE: dict[str, Any] = {"servers": ["*"], "actions": ["read"]}
@@ -124,7 +124,7 @@ def test_a_zone_that_nobody_knows_proposes_nothing(zone: str) -> None:
     assert moments(hours="18:00-08:00", time_zone=zone) == []
 
 
-def texts(scene: Scene) -> set[str]:
+def texts(scene: WhatIfCase) -> set[str]:
     return {change.text for change in (loosening(scene) if scene.refused else tightening(scene))}
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.review.recorded_decision import WHY, Left, Row, row_of
+from gateway.review.recorded_decision import WHY, Left, RecordedDecision, row_of
 
 RECORD: dict[str, Any] = {
     "kind": "decided",
@@ -26,14 +26,14 @@ RECORD: dict[str, Any] = {
 
 def test_a_decision_of_the_policy_is_a_row_with_its_reason() -> None:
     row = row_of(RECORD)
-    assert isinstance(row, Row)
+    assert isinstance(row, RecordedDecision)
     assert (row.outcome, row.agent, row.server, row.target, row.rule) == ("deny", "bot", "mail", "send", "no-mail")
     assert (row.requirement, row.reason, row.whole, row.count) == ("rules_permit", "no mail", True, 1)
 
 
 def test_a_message_without_a_target_is_named_by_its_method() -> None:
     row = row_of(RECORD | {"target": {"type": "none"}, "method": "tools/list"})
-    assert isinstance(row, Row)
+    assert isinstance(row, RecordedDecision)
     assert row.target == "tools/list"
 
 

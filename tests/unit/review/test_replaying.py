@@ -10,7 +10,7 @@ from gateway.opa.client import DECISION
 from gateway.opa.transport import Broken, Exchanged
 from gateway.review.masked_fields import Readings
 from gateway.review.outcome_flips import Matrix
-from gateway.review.recorded_decision import Left, Row
+from gateway.review.recorded_decision import Left, RecordedDecision
 from gateway.review.replaying import AT_ONCE, TOGETHER_AT_MOST, Replay
 from tests.unit.review.conftest import a_question, a_row, data
 
@@ -69,11 +69,11 @@ class Opa:
         pass
 
 
-def asking(*to: str, whole: bool = True) -> Iterator[Row]:
+def asking(*to: str, whole: bool = True) -> Iterator[RecordedDecision]:
     return (a_row(a_question(to=each), outcome="allow", whole=whole) for each in to)
 
 
-async def replayed(rows: Iterator[Row | Left], opa: Opa | None = None) -> tuple[Matrix, Opa]:
+async def replayed(rows: Iterator[RecordedDecision | Left], opa: Opa | None = None) -> tuple[Matrix, Opa]:
     matrix, opa = Matrix(), opa or Opa()
     await Replay(exchange=opa, readings=Readings(data()), matrix=matrix).run(rows)
     return matrix, opa
@@ -123,7 +123,7 @@ async def test_no_answer_is_counted_as_none() -> None:
 async def test_rows_are_read_as_they_are_needed() -> None:
     read = 0
 
-    def counted() -> Iterator[Row]:
+    def counted() -> Iterator[RecordedDecision]:
         nonlocal read
         for row in asking(*["a"] * 1_000):
             read += 1
@@ -145,7 +145,7 @@ async def test_what_was_withheld_is_counted_and_never_asked() -> None:
 
 
 async def test_what_reading_raises_ends_the_replay() -> None:
-    def broken() -> Iterator[Row]:
+    def broken() -> Iterator[RecordedDecision]:
         yield from asking("a")
         raise ValueError("the journal is gone")
 

@@ -9,8 +9,8 @@ from starlette.types import Message
 
 from gateway.admission.principal import Principal
 from gateway.pipeline.sealed_ids import sealed_task_id
-from gateway.protocol.strict_json import Limits
-from gateway.server import Endpoint, EndpointLimits, StreamLimits, Streams
+from gateway.protocol.strict_json import JsonLimits
+from gateway.server import EndpointLimits, McpEndpoint, StreamLimits, Streams
 from gateway.server.exchange_limits import CallerLimits
 from gateway.server.relay import RelayLimits
 from tests.fakes import CALLER, FakeMeters, World
@@ -65,12 +65,12 @@ class Browser:
         self.streams = Streams(allowed, world.pipeline.engine.parts.turns.caller_of)
         limits = EndpointLimits(
             body_bytes=100_000,
-            message=Limits(size=100_000),
+            message=JsonLimits(size=100_000),
             relay=RelayLimits(result_bytes=10_000, keep_alive_s=5, head_s=head_s, events=relayed),
             caller=CallerLimits(requests=exchanges, body_bytes=held),
         )
         self.meters = FakeMeters()
-        self.endpoint = Endpoint(world.pipeline, world.callers, self.meters, self.streams, limits)
+        self.endpoint = McpEndpoint(world.pipeline, world.callers, self.meters, self.streams, limits)
 
     async def send(
         self,

@@ -6,7 +6,7 @@ from typing import Any
 from gateway.admission.decision import Decision, PolicyFailure
 from gateway.admission.digests import define
 from gateway.admission.policy_input import PolicyInput
-from gateway.definitions import Cache
+from gateway.definitions import DefinitionCache
 from gateway.pipeline.ports import Counters
 from gateway.protocol.sealing import SessionSeal
 from gateway.shared_counters import alone
@@ -33,9 +33,9 @@ def pinning(*pinned: dict[str, Any], required: bool = True) -> Callable[[PolicyI
     return answer
 
 
-def cache(counters: Counters | None = None) -> Cache:
+def cache(counters: Counters | None = None) -> DefinitionCache:
     """Return a cache of definitions."""
-    return Cache(counters or alone(), max_age_s=300)
+    return DefinitionCache(counters or alone(), max_age_s=300)
 
 
 def session(world: World, name: str = "u1") -> tuple[str, str]:

@@ -6,20 +6,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Message
 
-from gateway.server.asgi_exchange import ByteLimitReached, Edge, Incomplete, TooLarge
+from gateway.server.asgi_exchange import AsgiExchange, BodyIncomplete, BodyTooLarge, ByteLimitReached
 
 
-def _edge(events: list[Message]) -> Edge:
+def _edge(events: list[Message]) -> AsgiExchange:
     async def receive() -> Message:
         return events.pop(0)
 
     async def send(_: Message) -> None:
         return
 
-    return Edge({"type": "http"}, receive, send)
+    return AsgiExchange({"type": "http"}, receive, send)
 
 
-async def _body(pieces: list[bytes], limit: int) -> bytes | Incomplete | TooLarge | ByteLimitReached:
+async def _body(pieces: list[bytes], limit: int) -> bytes | BodyIncomplete | BodyTooLarge | ByteLimitReached:
     last = len(pieces) - 1
     events: list[Message] = [
         {"type": "http.request", "body": piece, "more_body": place < last} for place, piece in enumerate(pieces)
@@ -30,7 +30,7 @@ async def _body(pieces: list[bytes], limit: int) -> bytes | Incomplete | TooLarg
 @given(st.lists(st.binary(max_size=4), min_size=1, max_size=6), st.integers(0, 24))
 def test_a_body_is_whole_in_whatever_pieces_it_comes(pieces: list[bytes], limit: int) -> None:
     body = b"".join(pieces)
-    want = body if len(body) <= limit else TooLarge(limit)
+    want = body if len(body) <= limit else BodyTooLarge(limit)
     assert asyncio.run(_body(pieces, limit)) == want
 
 
@@ -45,7 +45,7 @@ async def test_a_closed_edge_does_not_report_a_client_that_leaves() -> None:
     async def send(_: Message) -> None:
         return
 
-    edge = Edge({"type": "http"}, receive, send)
+    edge = AsgiExchange({"type": "http"}, receive, send)
     edge.watch(lambda: left.append("gone"))
     await waits.wait()
     others = asyncio.all_tasks() - {asyncio.current_task()}
@@ -68,7 +68,7 @@ async def test_a_client_that_leaves_after_the_whole_answer_does_not_count_as_gon
         if not event.get("more_body", True):
             answer_sent.set()  # as a server does when the answer is written
 
-    edge = Edge({"type": "http"}, receive, send)
+    edge = AsgiExchange({"type": "http"}, receive, send)
     edge.watch(lambda: left.append("gone"))
     await edge.start(200, ())
     await edge.write(b"a", more=True)
@@ -93,7 +93,7 @@ async def test_a_watch_has_ended_when_an_edge_without_the_end_of_its_answer_is_c
     async def send(_: Message) -> None:
         return
 
-    edge = Edge({"type": "http"}, receive, send)
+    edge = AsgiExchange({"type": "http"}, receive, send)
     edge.watch(lambda: None)
     await asyncio.sleep(0)  # noqa: TID251 - the watch begins
     await edge.start(200, ())

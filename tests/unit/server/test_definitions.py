@@ -8,7 +8,7 @@ import orjson
 
 from gateway.admission.decision import PolicyFailure
 from gateway.admission.digests import define
-from gateway.pipeline.discovery_limits import LookLimits
+from gateway.pipeline.discovery_limits import DiscoveryLimits
 from gateway.protocol.errors import DECISION_KEY
 from tests.fakes import FakeReply, World, allow
 from tests.unit.server.client import JSON, Browser
@@ -37,7 +37,7 @@ def _result(id: Any, result: dict[str, Any], *, event: str = "") -> FakeReply:  
     return FakeReply(f"id: {event}\ndata: ".encode() + body + b"\n\n", media="sse")
 
 
-def facing(server: Any, *, required: bool = True, looks: LookLimits | None = None) -> tuple[World, Browser]:
+def facing(server: Any, *, required: bool = True, looks: DiscoveryLimits | None = None) -> tuple[World, Browser]:
     world = World(pinning(READ, required=required), server, definitions=cache(), looks=looks)
     return world, Browser(world)
 
@@ -217,7 +217,7 @@ async def test_a_waiting_call_looks_for_itself_if_the_one_it_waited_for_is_cance
 
 async def test_one_caller_has_a_bounded_number_of_looks_at_a_time() -> None:
     server = Server()
-    world, browser = facing(server, looks=LookLimits(per_caller=2))
+    world, browser = facing(server, looks=DiscoveryLimits(per_caller=2))
     going, most = 0, 0
     send = world.upstream.send
 

@@ -14,7 +14,7 @@ from gateway.admission.record import JournalFailure
 from gateway.admission.session_digest import session_digest
 from gateway.pipeline.ports import UpstreamFailure
 from gateway.protocol.errors import DECISION_KEY
-from gateway.server import Unverified
+from gateway.server import UnverifiedCaller
 from gateway.upstream.failures import CLOSED, SLOW, UNRESOLVED, of_status, too_large
 from tests.fakes import CALLER, FakeReply, World, allow, deny
 from tests.unit.server.client import JSON, MODERN, Browser, task_text
@@ -186,7 +186,7 @@ async def test_a_flood_hides_no_refusal_of_who_is_verified() -> None:
 
 async def test_a_caller_without_credential_is_refused_before_its_body_is_believed() -> None:
     world = World()
-    world.callers.outcome = Unverified(cause="token_missing", reason="none", status=401, challenge="Bearer x")
+    world.callers.outcome = UnverifiedCaller(cause="token_missing", reason="none", status=401, challenge="Bearer x")
     got = await Browser(world).legacy("tools/call", {"name": "t"})
     assert (got.status, got.headers["www-authenticate"]) == (401, "Bearer x")
     assert world.policy.questions == []

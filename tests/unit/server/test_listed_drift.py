@@ -7,7 +7,7 @@ import pytest
 
 from gateway.admission.digests import define, grouped
 from gateway.admission.refused_definition import RefusedDefinition
-from gateway.definitions.presented_definition import Presentation
+from gateway.definitions.presented_definition import PresentedDefinition
 from tests.fakes import REVISION, FakePresented, FakeReply, World
 from tests.unit.server.client import Browser
 
@@ -19,7 +19,7 @@ NOTE: dict[str, Any] = {"uri": "file:///a", "name": "a", "description": "A note.
 def world_of(method: str, item: dict[str, Any], reply: FakeReply, *refused_by: str) -> World:
     """Return a world whose server presents one item, which policy hides for these requirements."""
     world = World(upstream=lambda _: reply)
-    world.definitions.presented = cast("FakePresented", Presentation(method, item))
+    world.definitions.presented = cast("FakePresented", PresentedDefinition(method, item))
     world.policy.hidden = {str(item.get("uri") or item["name"])}
     world.policy.hides_for = [*refused_by]
     return world

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.admission.decision import Route
 from gateway.admission.record import Decided
-from gateway.definitions.presented_definition import Presentation
+from gateway.definitions.presented_definition import PresentedDefinition
 from tests.fakes import FakePresented, FakeReply, World, allow
 from tests.unit.server.client import Browser, task_text
 
@@ -25,7 +25,7 @@ def world(result: dict[str, Any], *, route: Route = CHECKED, **tool: Any) -> Wor
 
     made = World(lambda _: allow(route), upstream)
     item = {"name": "t", "inputSchema": {"type": "object"}, **tool}
-    made.definitions.presented = cast("FakePresented", Presentation("tools/list", item))
+    made.definitions.presented = cast("FakePresented", PresentedDefinition("tools/list", item))
     return made
 
 

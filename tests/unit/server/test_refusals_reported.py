@@ -7,9 +7,9 @@ import pytest
 
 from gateway.admission.decision import Decision, PolicyFailure
 from gateway.admission.policy_input import PolicyInput
-from gateway.definitions.presented_definition import Presentation
+from gateway.definitions.presented_definition import PresentedDefinition
 from gateway.pipeline.ports import UpstreamFailure
-from gateway.server.ports import Unverified
+from gateway.server.ports import UnverifiedCaller
 from tests.fakes import REVISION, FakeMeters, FakePresented, FakeReply, World, allow, deny
 from tests.unit.server.client import JSON, Browser
 
@@ -56,7 +56,7 @@ async def test_an_unreadable_body_is_reported() -> None:
 
 async def test_a_caller_whose_key_set_is_away_is_reported() -> None:
     made = World(upstream=done)
-    made.callers.outcome = Unverified(cause="keys_unavailable", reason="no keys", status=503)
+    made.callers.outcome = UnverifiedCaller(cause="keys_unavailable", reason="no keys", status=503)
     assert await refusals(made) == [("keys_unavailable", "no keys", "")]
 
 
@@ -77,7 +77,7 @@ async def test_a_call_that_is_refused_for_a_changed_definition_is_reported(
 
     made = World(answer, done)
     item = {"name": "t", "inputSchema": {"type": "object"}}
-    made.definitions.presented = cast("FakePresented", Presentation("tools/list", item))
+    made.definitions.presented = cast("FakePresented", PresentedDefinition("tools/list", item))
     meters = await reported(made)
     assert (("drifted", "t", "s") in meters.refusals) is is_reported
     told = [(each.kind, each.revision, dict(each.words)) for each in meters.definitions]

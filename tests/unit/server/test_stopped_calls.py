@@ -16,7 +16,7 @@ from gateway.admission.decision import Decision, PolicyFailure, Route
 from gateway.admission.policy_input import PolicyInput
 from gateway.admission.record import Decided, JournalFailure
 from gateway.pipeline.ports import Moment, UpstreamFailure
-from gateway.pipeline.running_calls import Exchange
+from gateway.pipeline.running_calls import UpstreamExchange
 from tests.fakes import CALLER, FakePresented, FakeReply, FakeUpstream, World, allow, deny
 from tests.unit.server.client import JSON, Browser, Got, task_text
 
@@ -465,7 +465,7 @@ async def test_no_timer_keeps_a_call_that_is_forgotten(monkeypatch: pytest.Monke
     stage.world.pipeline.running.drain(next(iter(stage.world.pipeline.passages._calls.values())), Silent())
     assert len(stage.world.pipeline.tasks) == 0
     gc.collect()
-    assert [kept for kept in gc.get_objects() if isinstance(kept, Exchange)] == []
+    assert [kept for kept in gc.get_objects() if isinstance(kept, UpstreamExchange)] == []
 
 
 @pytest.mark.parametrize("method", ["tasks/get", "tools/call"])

@@ -13,10 +13,10 @@ from gateway.admission.policy_input import PolicyInput
 from gateway.admission.principal import ANONYMOUS
 from gateway.admission.record import Decided
 from gateway.pipeline.call import Call
-from gateway.pipeline.engine import Parts
+from gateway.pipeline.engine import Dependencies
 from gateway.pipeline.loop_turns import loop_turns
 from gateway.pipeline.ports import Moment
-from gateway.server import Unverified
+from gateway.server import UnverifiedCaller
 from tests.fakes import CALLER, ROUTE, FakeReply, World, allow, deny
 from tests.unit.server.client import JSON, Browser, task_text
 
@@ -39,7 +39,7 @@ def asking(**params: Any) -> dict[str, Any]:
 class Later(World):
     """A world in which every look at the clock is an hour after the one before."""
 
-    def _parts(self) -> Parts:
+    def _parts(self) -> Dependencies:
         hours = iter(range(1_000))
 
         class Clock:
@@ -238,7 +238,7 @@ async def test_a_call_that_was_let_in_outlives_its_credential() -> None:
 
 async def test_headers_of_strangers_are_not_recorded_one_by_one() -> None:
     world = World()
-    world.callers.outcome = Unverified(cause="token_missing", reason="none", status=401, recorded=False)
+    world.callers.outcome = UnverifiedCaller(cause="token_missing", reason="none", status=401, recorded=False)
     got = await Browser(world).send({}, *JSON, ("mcp-method", "a"), ("mcp-method", "b"))
     assert got.status == 401
     assert world.journal.records == []

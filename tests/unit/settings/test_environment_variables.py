@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.settings import Problems, Settings, load, unknown_variables
+from gateway.settings import SettingProblems, Settings, load, unknown_variables
 from gateway.settings.typed_reader import variables
 
 PORTS = st.sampled_from(["", "_8080_TCP", "_53_UDP", "_9_SCTP"])
@@ -76,7 +76,7 @@ def test_variables_of_others_and_of_commands_are_no_warning() -> None:
 
 def test_a_setting_with_a_wrong_value_is_still_a_problem() -> None:
     for value in ("ninety", "10.0.0.1:80", "tcp://", "http://10.0.0.1:80"):
-        assert isinstance(load(None, {"MCP_ADMISSION_LISTEN_PORT": value}), Problems)
+        assert isinstance(load(None, {"MCP_ADMISSION_LISTEN_PORT": value}), SettingProblems)
 
 
 @given(st.text(min_size=1, max_size=30), st.text(max_size=30))

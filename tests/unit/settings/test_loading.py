@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from gateway.settings import Problems, Settings, load, table
+from gateway.settings import SettingProblems, Settings, load, table
 from gateway.settings.loading import BELOW_STATE, PATH_DEFAULTS
 from gateway.settings.typed_reader import variables
 
@@ -23,7 +23,7 @@ def settings(tmp_path: Path, text: str, **environ: str) -> Settings:
 
 def problems(tmp_path: Path, text: str, **environ: str) -> list[str]:
     loaded = load(written(tmp_path, text), environ)
-    assert isinstance(loaded, Problems)
+    assert isinstance(loaded, SettingProblems)
     return [str(problem).removeprefix(str(tmp_path) + "/") for problem in loaded.items]
 
 
@@ -160,7 +160,7 @@ def test_what_cannot_be_read_is_a_problem_with_its_place(tmp_path: Path, text: s
 
 def test_a_file_that_is_not_there_is_a_problem(tmp_path: Path) -> None:
     loaded = load(tmp_path / "nowhere.yaml", {})
-    assert isinstance(loaded, Problems)
+    assert isinstance(loaded, SettingProblems)
     assert "nowhere.yaml: No such file or directory" in str(loaded)
 
 
@@ -286,7 +286,7 @@ def test_any_environment_is_read_to_settings_or_problems(environ: dict[str, str]
 
 def test_a_password_in_a_url_is_refused_and_not_repeated(tmp_path: Path) -> None:
     loaded = load(written(tmp_path, "policy: {bundle: {urls: ['https://me:hunter22@b'], keys: [{file: k}]}}\n"), {})
-    assert isinstance(loaded, Problems)
+    assert isinstance(loaded, SettingProblems)
     assert "holds a user name or a password" in str(loaded)
     assert "hunter22" not in str(loaded)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import uvloop
 
-from gateway.settings import Problems, load
+from gateway.settings import SettingProblems, load
 from gateway.supervisor.supervisor import serve
 
 
@@ -25,7 +25,7 @@ def render(samples: Sequence[bytes]) -> bytes:
 
 if __name__ == "__main__":
     settings = load(Path(sys.argv[1]), {})
-    if isinstance(settings, Problems):
+    if isinstance(settings, SettingProblems):
         sys.exit(str(settings))
     worker = str(Path(__file__).with_name("worker.py"))
     sys.exit(uvloop.run(serve(settings, report=report, render=render, command=(worker,))))

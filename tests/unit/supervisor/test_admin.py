@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from gateway.opa.readiness_report import Readiness
-from gateway.supervisor.admin import Admin
+from gateway.supervisor.admin import AdminApp
 
 
 class Worker:
@@ -35,7 +35,7 @@ def render(samples: Sequence[bytes]) -> bytes:
     return b"+".join(samples)
 
 
-async def answer(admin: Admin, path: str, method: str = "GET") -> tuple[int, dict[bytes, bytes], bytes]:
+async def answer(admin: AdminApp, path: str, method: str = "GET") -> tuple[int, dict[bytes, bytes], bytes]:
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
@@ -49,12 +49,12 @@ async def answer(admin: Admin, path: str, method: str = "GET") -> tuple[int, dic
 
 
 async def test_alive_is_alive_whatever_is_missing() -> None:
-    status, _, body = await answer(Admin([Worker("opa")], Well(opa="gone"), render), "/livez")
+    status, _, body = await answer(AdminApp([Worker("opa")], Well(opa="gone"), render), "/livez")
     assert (status, body) == (200, b'{"live":true}')
 
 
 async def test_ready_means_that_every_worker_and_everything_else_is() -> None:
-    status, _, body = await answer(Admin([Worker(), Worker()], Well(), render), "/readyz")
+    status, _, body = await answer(AdminApp([Worker(), Worker()], Well(), render), "/readyz")
     told = msgspec.json.decode(body)
     assert (status, told["ready"], told["missing"]) == (200, True, {})
     assert [worker["revision"] for worker in told["workers"]] == ["dev@aaaaaaaaaaaa.1"] * 2
@@ -70,20 +70,20 @@ async def test_ready_means_that_every_worker_and_everything_else_is() -> None:
     ],
 )
 async def test_not_ready_says_what_is_missing(workers: list[Worker], condition: Well, missing: dict[str, str]) -> None:
-    status, _, body = await answer(Admin(workers, condition, render), "/readyz")
+    status, _, body = await answer(AdminApp(workers, condition, render), "/readyz")
     told = msgspec.json.decode(body)
     assert (status, told["ready"], told["missing"]) == (503, False, missing)
 
 
 async def test_metrics_leave_out_workers_that_do_not_answer() -> None:
-    admin = Admin([Worker(samples=b"a"), Worker(samples=None), Worker(samples=b"c")], Well(), render)
+    admin = AdminApp([Worker(samples=b"a"), Worker(samples=None), Worker(samples=b"c")], Well(), render)
     status, headers, body = await answer(admin, "/metrics")
     assert (status, body) == (200, b"a+c")
     assert headers[b"content-type"].startswith(b"text/plain; version=0.0.4")
 
 
 async def test_head_has_the_headers_and_no_body() -> None:
-    status, headers, body = await answer(Admin([Worker()], Well(), render), "/livez", "HEAD")
+    status, headers, body = await answer(AdminApp([Worker()], Well(), render), "/livez", "HEAD")
     assert (status, headers[b"content-length"], body) == (200, b"13", b"")
 
 
@@ -91,4 +91,4 @@ async def test_head_has_the_headers_and_no_body() -> None:
     ("path", "method", "status"), [("/", "GET", 404), ("/livez/", "GET", 404), ("/livez", "POST", 405)]
 )
 async def test_there_is_nothing_else(path: str, method: str, status: int) -> None:
-    assert (await answer(Admin([Worker()], Well(), render), path, method))[0] == status
+    assert (await answer(AdminApp([Worker()], Well(), render), path, method))[0] == status

@@ -8,12 +8,12 @@ import pytest
 from gateway.artifact.rejection import Rejected
 from gateway.artifact.stop_file import Stops
 from gateway.follow.bundle_endpoint import BundleEndpoint
-from gateway.follow.bundle_listener import Address
-from gateway.follow.follower import Confirmed, Passed, Reached, Refused, Unreached
-from gateway.journal.highwater import Highwater
-from gateway.supervisor.bundle_followers import Following
-from gateway.supervisor.bundle_server import Feed
-from gateway.supervisor.stop_list import Stopping
+from gateway.follow.bundle_listener import BundleServiceAddress
+from gateway.follow.follower import BundleConfirmed, BundleRefused, Passed, Reached, Unreached
+from gateway.journal.highwater import HighwaterFile
+from gateway.supervisor.bundle_followers import BundleFollowers
+from gateway.supervisor.bundle_server import BundleServer
+from gateway.supervisor.stop_list import StopList
 
 ONE, TWO = "https://one.example", "https://two.example"
 
@@ -21,9 +21,9 @@ ONE, TWO = "https://one.example", "https://two.example"
 class Bed:
     def __init__(self, directory: Path, *hubs: str) -> None:
         self.noted: list[tuple[str, str]] = []
-        feed = Feed(BundleEndpoint("t"), Address("http://h", "p", "t"))
-        stops = Stopping(Stops(directory), feed, self.note, floor=0, follows=bool(hubs))
-        self.following = Following(feed, stops, self.note, Highwater(directory), hubs=hubs)
+        feed = BundleServer(BundleEndpoint("t"), BundleServiceAddress("http://h", "p", "t"))
+        stops = StopList(Stops(directory), feed, self.note, floor=0, follows=bool(hubs))
+        self.following = BundleFollowers(feed, stops, self.note, HighwaterFile(directory), hubs=hubs)
 
     def note(self, event: str, /, *, detail: str = "", **_: Any) -> None:
         self.noted.append((event, detail))
@@ -41,18 +41,18 @@ def bed(tmp_path: Path) -> Bed:
 def test_policy_is_as_fresh_as_it_and_the_stops_of_the_hub_that_was_heard_last(bed: Bed) -> None:
     told: list[int] = []
     bed.following.on_confirmed = lambda unix_ns, _: told.append(unix_ns)
-    bed.following.policy(Confirmed(5))
+    bed.following.policy(BundleConfirmed(5))
     assert (bed.following.confirmed, told) == ((0, ""), []), "nobody has said what is stopped"
-    bed.following.emergency(ONE, "one", Confirmed(3))
-    bed.following.emergency(TWO, "two", Confirmed(9))
+    bed.following.emergency(ONE, "one", BundleConfirmed(3))
+    bed.following.emergency(TWO, "two", BundleConfirmed(9))
     assert bed.following.confirmed == (5, "")
-    bed.following.policy(Confirmed(20))
+    bed.following.policy(BundleConfirmed(20))
     assert told == [3, 5, 9]
 
 
 def test_without_a_key_of_stops_the_policy_alone_counts(tmp_path: Path) -> None:
     bed = Bed(tmp_path)
-    bed.following.policy(Confirmed(5))
+    bed.following.policy(BundleConfirmed(5))
     assert bed.following.confirmed == (5, "")
 
 
@@ -69,10 +69,10 @@ def test_each_hub_whose_stops_are_missed_is_named_until_it_is_heard_again(bed: B
 
 def test_what_one_hub_has_wrong_is_not_mended_by_another(bed: Bed) -> None:
     rejected = Rejected("bundle_unsigned", "no signature")
-    bed.following.emergency(ONE, "one", Refused(rejected))
-    bed.following.emergency(TWO, "two", Confirmed(3))
+    bed.following.emergency(ONE, "one", BundleRefused(rejected))
+    bed.following.emergency(TWO, "two", BundleConfirmed(3))
     assert bed.following.problem == str(rejected)
-    bed.following.emergency(ONE, "one", Confirmed(3))
+    bed.following.emergency(ONE, "one", BundleConfirmed(3))
     assert bed.following.problem == ""
 
 

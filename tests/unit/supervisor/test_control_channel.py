@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.opa.readiness_report import Readiness
-from gateway.settings import Problems, load
+from gateway.settings import SettingProblems, load
 from gateway.supervisor.control_channel import (
     LARGEST,
     TO_SUPERVISOR,
     TO_WORKER,
     Ask,
-    Channel,
+    ControlChannel,
     Drain,
     Start,
     Told,
@@ -26,7 +26,7 @@ from gateway.supervisor.settings_codec import packed, unpacked
 
 
 @pytest_asyncio.fixture
-async def pair() -> AsyncIterator[tuple[Channel, Channel]]:
+async def pair() -> AsyncIterator[tuple[ControlChannel, ControlChannel]]:
     ours, theirs = socket.socketpair()
     first, second = await opened(ours), await opened(theirs)
     yield first, second
@@ -34,7 +34,7 @@ async def pair() -> AsyncIterator[tuple[Channel, Channel]]:
     second.close()
 
 
-async def test_messages_arrive_whole_and_in_order(pair: tuple[Channel, Channel]) -> None:
+async def test_messages_arrive_whole_and_in_order(pair: tuple[ControlChannel, ControlChannel]) -> None:
     first, second = pair
     start = Start(settings=b"s" * 300_000, worker=1, opa_socket="/s", sealing_keys=(b"k",), digest_key=b"d")
     sent = [start, Ask(7, "samples"), Drain()]
@@ -43,7 +43,7 @@ async def test_messages_arrive_whole_and_in_order(pair: tuple[Channel, Channel])
     assert [TO_WORKER.decode(await second.receive() or b"") for _ in sent] == sent
 
 
-async def test_answers_carry_readiness_and_samples(pair: tuple[Channel, Channel]) -> None:
+async def test_answers_carry_readiness_and_samples(pair: tuple[ControlChannel, ControlChannel]) -> None:
     first, second = pair
     sent = [Told(number=1, readiness=Readiness(missing=("opa",))), Told(number=2, samples=b"\x90")]
     for message in sent:
@@ -51,7 +51,7 @@ async def test_answers_carry_readiness_and_samples(pair: tuple[Channel, Channel]
     assert [TO_SUPERVISOR.decode(await second.receive() or b"") for _ in sent] == sent
 
 
-async def test_the_end_of_one_side_is_the_end_of_the_other(pair: tuple[Channel, Channel]) -> None:
+async def test_the_end_of_one_side_is_the_end_of_the_other(pair: tuple[ControlChannel, ControlChannel]) -> None:
     first, second = pair
     receiving = asyncio.create_task(second.receive())
     first.close()
@@ -82,5 +82,5 @@ def test_settings_arrive_as_they_were_checked(tmp_path: Path) -> None:
     file = tmp_path / "settings.yaml"
     file.write_text("listen: {port: 9000, tls: {certificate: a.pem, key: b.pem}}\nheaders: [x-team]\nworkers: 3\n")
     settings = load(file, {})
-    assert not isinstance(settings, Problems)
+    assert not isinstance(settings, SettingProblems)
     assert unpacked(packed(settings)) == settings

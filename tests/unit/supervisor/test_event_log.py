@@ -3,17 +3,17 @@
 from pathlib import Path
 
 from gateway.journal.reader import read
-from gateway.settings import Problems, load
+from gateway.settings import SettingProblems, load
 from gateway.supervisor.event_log import chronicle
-from gateway.supervisor.event_metrics import Tally
+from gateway.supervisor.event_metrics import EventMetrics
 from tests.unit.opa.support import Log
 
 
 async def test_an_event_is_in_all_three_places(tmp_path: Path) -> None:
     settings = load(None, {"MCP_ADMISSION_STATE_DIRECTORY": str(tmp_path)})
-    assert not isinstance(settings, Problems)
+    assert not isinstance(settings, SettingProblems)
     log = Log()
-    tally = Tally(log)
+    tally = EventMetrics(log)
     async with chronicle(settings, tally) as note:
         note("rejected", code="bundle_unsigned", revision="r", detail="no signature", seconds=1)
         note("hub_reached")
@@ -32,7 +32,7 @@ async def test_an_event_is_in_all_three_places(tmp_path: Path) -> None:
 async def test_a_journal_that_takes_nothing_does_not_stop_the_news(tmp_path: Path) -> None:
     (tmp_path / "journal").write_text("in the way")
     settings = load(None, {"MCP_ADMISSION_STATE_DIRECTORY": str(tmp_path)})
-    assert not isinstance(settings, Problems)
+    assert not isinstance(settings, SettingProblems)
     log = Log()
     async with chronicle(settings, log) as note:
         note("followed", revision="r")

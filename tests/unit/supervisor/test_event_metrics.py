@@ -1,11 +1,11 @@
 from gateway.artifact.rejection import MEANINGS
-from gateway.supervisor.event_metrics import Tally
+from gateway.supervisor.event_metrics import EventMetrics
 from tests.unit.opa.support import Log
 
 
 def test_events_are_passed_on_and_counted_by_name() -> None:
     log = Log()
-    tally = Tally(log)
+    tally = EventMetrics(log)
     tally("opa_ended", code=1)
     tally("opa_ended", code=2)
     tally('x"} 1\nforged')
@@ -20,7 +20,7 @@ def test_events_are_passed_on_and_counted_by_name() -> None:
 
 
 def test_each_reason_for_which_a_bundle_is_rejected_has_a_count_of_its_own() -> None:
-    tally = Tally(Log())
+    tally = EventMetrics(Log())
     tally("policy_rejected", code="bundle_unsigned")
     tally("policy_emergency_rejected", code="bundle_unsigned")
     tally("policy_rejected", code="policy_expired")
@@ -34,10 +34,10 @@ def test_each_reason_for_which_a_bundle_is_rejected_has_a_count_of_its_own() -> 
 
 
 def test_a_gauge_says_whether_the_last_save_is_refused() -> None:
-    tally = Tally(Log())
+    tally = EventMetrics(Log())
     seen: list[str] = []
     for event in ("policy_published", "policy_refused", "opa_ended", "policy_restored", "policy_unwatched"):
         tally(event)
         seen.append(tally.text().decode().splitlines()[-1])
     assert seen == [f"mcp_admission_policy_refused {each}" for each in (0, 1, 1, 0, 1)]
-    assert b"policy_refused" not in Tally(Log()).text()
+    assert b"policy_refused" not in EventMetrics(Log()).text()

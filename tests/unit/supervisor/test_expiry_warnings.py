@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from gateway.artifact.manifest import rfc3339
 from gateway.opa.readiness_report import Readiness, Staleness
-from gateway.supervisor.expiry_warnings import Outlook
+from gateway.supervisor.expiry_warnings import ExpiryWarnings
 
 NOW = 1_800_000_000.0
 DAY = 86_400
@@ -17,7 +17,7 @@ class Bed:
     def __init__(self) -> None:
         self.noted: list[tuple[str, dict[str, Any]]] = []
         self.now = NOW
-        self.outlook = Outlook(self.note, lambda: self.now)
+        self.outlook = ExpiryWarnings(self.note, lambda: self.now)
 
     def note(self, event: str, /, **fields: Any) -> None:
         self.noted.append((event, fields))

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from gateway.follow.bundle_polling import Service
+from gateway.follow.bundle_polling import BundleService
 from gateway.supervisor.control_channel import Enforces
-from gateway.supervisor.heartbeat import Heart, Heartbeat, agreed, beating
+from gateway.supervisor.heartbeat import Heartbeat, HeartbeatSender, agreed, beating
 from tests.servers.stub_hub import TOKEN, StubHub, stub_hub
 from tests.unit.opa.support import until
 
@@ -37,9 +37,9 @@ async def hub() -> AsyncIterator[StubHub]:
         yield hub
 
 
-def service(tmp_path: Path, *urls: str) -> Service:
+def service(tmp_path: Path, *urls: str) -> BundleService:
     (tmp_path / "token").write_text(TOKEN)
-    return Service(urls=urls, token_file=tmp_path / "token")
+    return BundleService(urls=urls, token_file=tmp_path / "token")
 
 
 class Said:
@@ -154,6 +154,6 @@ async def test_news_at_the_very_end_keep_nobody_from_ending(hub: StubHub, tmp_pa
             heart.wake()
 
 
-async def settled(heart: Heart) -> None:
+async def settled(heart: HeartbeatSender) -> None:
     """Wait until its beats wait for the next one."""
     await until(lambda: all(event._waiters for event in heart._woken.values()))

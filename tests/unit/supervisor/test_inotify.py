@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.supervisor import inotify as module
-from gateway.supervisor.inotify import Notice, noticing
+from gateway.supervisor.inotify import DirectoryNotifier, noticing
 
 PATIENCE_S = 30
 
@@ -18,7 +18,7 @@ def rarely(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "TOLD_LOOK_S", 3600)
 
 
-async def noticed(notice: Notice, change: Callable[[], object]) -> None:
+async def noticed(notice: DirectoryNotifier, change: Callable[[], object]) -> None:
     """Wait for a change that is made while it is waited for."""
     await asyncio.wait_for(notice.change(), PATIENCE_S)  # the first look comes at once
     waiting = asyncio.create_task(notice.change())

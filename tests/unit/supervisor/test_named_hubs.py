@@ -5,15 +5,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gateway.artifact.artifact import Artefact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artefact
 from gateway.artifact.emergency_bundle import Stop, emergency_bundle
 from gateway.artifact.signing import ephemeral_key
 from gateway.follow.acceptance import stops_in
 from gateway.follow.bundle_endpoint import EMERGENCY_RESOURCE, BundleEndpoint
-from gateway.follow.bundle_listener import Address
+from gateway.follow.bundle_listener import BundleServiceAddress
 from gateway.settings import Settings, load
 from gateway.supervisor.bundle_followers import following
-from gateway.supervisor.bundle_server import Feed
+from gateway.supervisor.bundle_server import BundleServer
 from gateway.supervisor.stop_list import stopping
 from tests.servers.stub_hub import EMERGENCY, TOKEN, stub_hub
 
@@ -46,7 +46,7 @@ async def stopped(found: Settings, wanted: set[str]) -> None:
     """A gateway with these settings offers its OPA these stops, sooner or later."""
     endpoint, bundle = BundleEndpoint("t"), found.policy.bundle
     assert bundle is not None
-    feed = Feed(endpoint, Address("http://h", "p", "t"))
+    feed = BundleServer(endpoint, BundleServiceAddress("http://h", "p", "t"))
 
     def note(_event: str, /, **_fields: Any) -> None:
         return
@@ -59,7 +59,7 @@ async def stopped(found: Settings, wanted: set[str]) -> None:
 
 def names(content: bytes) -> set[str]:
     artefact = read_artefact(content)
-    assert isinstance(artefact, Artefact)
+    assert isinstance(artefact, Artifact)
     stops = stops_in(artefact)
     assert isinstance(stops, tuple)
     return {each.name for each in stops}

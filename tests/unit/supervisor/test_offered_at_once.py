@@ -8,24 +8,24 @@ from typing import Any
 
 import pytest
 
-from gateway.artifact.artifact import Artefact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artefact
 from gateway.artifact.emergency_bundle import emergency_bundle
 from gateway.artifact.signing import ephemeral_key
 from gateway.artifact.stop_file import Stops
 from gateway.follow.bundle_endpoint import EMERGENCY_RESOURCE, BundleEndpoint
-from gateway.follow.bundle_listener import Address
+from gateway.follow.bundle_listener import BundleServiceAddress
 from gateway.follow.follower import Followed
-from gateway.journal.highwater import Highwater
-from gateway.supervisor.bundle_followers import HUB_STOPS, Following
-from gateway.supervisor.bundle_server import Feed
-from gateway.supervisor.stop_list import Stopping
+from gateway.journal.highwater import HighwaterFile
+from gateway.supervisor.bundle_followers import HUB_STOPS, BundleFollowers
+from gateway.supervisor.bundle_server import BundleServer
+from gateway.supervisor.stop_list import StopList
 from tests.running import until
 
 SEQ = 5
 HUB = "https://hub.example"
 
 
-class Disk(Highwater):
+class Disk(HighwaterFile):
     """A disk that takes nothing before it is let, and then fails where that is wanted."""
 
     def __init__(self, directory: Path) -> None:
@@ -45,10 +45,10 @@ class Bed:
         self.disk = Disk(directory / "journal")
         self.noted: list[str] = []
         self.endpoint = BundleEndpoint("t")
-        feed = Feed(self.endpoint, Address("http://h", "p", "t"))
-        stops = Stopping(Stops(directory), feed, self.note, floor=0, follows=True)
+        feed = BundleServer(self.endpoint, BundleServiceAddress("http://h", "p", "t"))
+        stops = StopList(Stops(directory), feed, self.note, floor=0, follows=True)
         stops.look()
-        self.following = Following(feed, stops, self.note, self.disk, hubs=[HUB])
+        self.following = BundleFollowers(feed, stops, self.note, self.disk, hubs=[HUB])
 
     def note(self, event: str, /, **_fields: Any) -> None:
         self.noted.append(event)
@@ -65,9 +65,9 @@ async def bed(tmp_path: Path) -> AsyncGenerator[Bed]:
     made.disk.free.set()
 
 
-def stops() -> Artefact:
+def stops() -> Artifact:
     found = read_artefact(emergency_bundle([], SEQ, ephemeral_key()).content)
-    assert isinstance(found, Artefact)
+    assert isinstance(found, Artifact)
     return found
 
 

@@ -7,19 +7,19 @@ from typing import Any
 
 import pytest
 
-from gateway.artifact.artifact import Artefact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artefact
 from gateway.artifact.emergency_bundle import ENVIRONMENT, ROOT, Stop, document, emergency_bundle
-from gateway.artifact.manifest import Metadata
+from gateway.artifact.manifest import BundleMetadata
 from gateway.artifact.pack import pack
 from gateway.artifact.signature_checks import EMERGENCY, VerifyingKey, unsigned_by
 from gateway.artifact.signing import ephemeral_key
 from gateway.artifact.stop_file import FILE, Stops
 from gateway.follow.acceptance import stops_in
 from gateway.follow.bundle_endpoint import EMERGENCY_RESOURCE, BundleEndpoint
-from gateway.follow.bundle_listener import Address
+from gateway.follow.bundle_listener import BundleServiceAddress
 from gateway.hub.rollout import reached
-from gateway.supervisor.bundle_server import Feed
-from gateway.supervisor.stop_list import REMEMBERED, Stopping
+from gateway.supervisor.bundle_server import BundleServer
+from gateway.supervisor.stop_list import REMEMBERED, StopList
 
 HUB = ephemeral_key()
 ONE, TWO = "https://one.example", "https://two.example"
@@ -30,18 +30,18 @@ def stop(stop_id: str, until: int = LATER) -> Stop:
     return Stop(id=stop_id, kind="agent", name="bot", until_unix_ns=until, because="why", by="who", at="when")
 
 
-def of_hub(seq: int, *stops: Stop) -> Artefact:
+def of_hub(seq: int, *stops: Stop) -> Artifact:
     found = read_artefact(emergency_bundle(stops, seq, HUB).content)
-    assert isinstance(found, Artefact)
+    assert isinstance(found, Artifact)
     return found
 
 
-def of_another_maker(seq: int, *stops: Stop) -> Artefact:
+def of_another_maker(seq: int, *stops: Stop) -> Artifact:
     """As `of_hub`, but with numbers that our writer of JSON refuses."""
     files = {"data.json": json.dumps(document(stops), sort_keys=True, separators=(",", ":")).encode()}
-    metadata = Metadata(environment=ENVIRONMENT, seq=seq)
+    metadata = BundleMetadata(environment=ENVIRONMENT, seq=seq)
     found = read_artefact(pack(files, metadata, key=HUB, roots=(ROOT,), scope=EMERGENCY).content)
-    assert isinstance(found, Artefact)
+    assert isinstance(found, Artifact)
     return found
 
 
@@ -49,9 +49,9 @@ class Bed:
     def __init__(self, directory: Path, *, floor: int = 0, follows: bool = False) -> None:
         self.noted: list[tuple[str, dict[str, Any]]] = []
         self.endpoint = BundleEndpoint("t")
-        self.feed = Feed(self.endpoint, Address("http://h", "p", "t"))
+        self.feed = BundleServer(self.endpoint, BundleServiceAddress("http://h", "p", "t"))
         self.stops = Stops(directory)
-        self.stopping = Stopping(self.stops, self.feed, self.note, floor=floor, follows=follows)
+        self.stopping = StopList(self.stops, self.feed, self.note, floor=floor, follows=follows)
 
     def note(self, event: str, /, **fields: Any) -> None:
         self.noted.append((event, fields))
@@ -65,7 +65,7 @@ class Bed:
         """Of what is offered."""
         offer = self.endpoint._offerings[EMERGENCY_RESOURCE].offer
         found = None if offer is None else read_artefact(offer.content)
-        assert isinstance(found, Artefact)
+        assert isinstance(found, Artifact)
         return found.revision
 
     @property
@@ -73,7 +73,7 @@ class Bed:
         """When the stops of what is offered end."""
         offer = self.endpoint._offerings[EMERGENCY_RESOURCE].offer
         found = None if offer is None else read_artefact(offer.content)
-        assert isinstance(found, Artefact)
+        assert isinstance(found, Artifact)
         stops = stops_in(found)
         assert isinstance(stops, tuple)
         return {one.id: one.until_unix_ns for one in stops}
@@ -85,7 +85,7 @@ class Bed:
         if offer is None:
             return None
         found = read_artefact(offer.content)
-        assert isinstance(found, Artefact)
+        assert isinstance(found, Artifact)
         key = VerifyingKey(keyid=self.feed.stops_key.keyid, pem=self.feed.stops_key.public_pem)
         assert unsigned_by(found, [key], EMERGENCY) is None
         stops = stops_in(found)

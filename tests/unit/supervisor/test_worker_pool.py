@@ -9,15 +9,15 @@ import pytest
 import pytest_asyncio
 
 from gateway.listening.sockets import Unbound, bind
-from gateway.settings import Problems, load
+from gateway.settings import SettingProblems, load
 from gateway.supervisor.control_channel import Enforces, Start
 from gateway.supervisor.settings_codec import packed
-from gateway.supervisor.worker_pool import Berth, Worker
+from gateway.supervisor.worker_pool import WorkerProcess, WorkerSlot
 from tests.unit.opa.support import Log, until
 from tests.unit.supervisor.support import ROOT, alive
 
 FAKE = str(Path(__file__).with_name("worker.py"))
-Hire = Callable[..., Worker]
+Hire = Callable[..., WorkerProcess]
 
 
 @pytest_asyncio.fixture
@@ -26,14 +26,14 @@ async def hire(tmp_path: Path, log: Log, monkeypatch: pytest.MonkeyPatch) -> Asy
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     settings = load(None, {"MCP_ADMISSION_STATE_DIRECTORY": str(tmp_path)})
     listener = bind("127.0.0.1", 0, 1)
-    assert not isinstance(settings, Problems)
+    assert not isinstance(settings, SettingProblems)
     assert not isinstance(listener, Unbound)
-    hired: list[tuple[Worker, asyncio.Task[None]]] = []
+    hired: list[tuple[WorkerProcess, asyncio.Task[None]]] = []
 
-    def hire(*command: str, silent_s: float = 30) -> Worker:
+    def hire(*command: str, silent_s: float = 30) -> WorkerProcess:
         start = Start(settings=packed(settings), worker=0, opa_socket="", sealing_keys=(b"k" * 64,), digest_key=b"d")
-        worker = Worker(
-            Berth(start=start, listener=listener[0], command=command, drain_s=1, silent_s=silent_s), report=log
+        worker = WorkerProcess(
+            WorkerSlot(start=start, listener=listener[0], command=command, drain_s=1, silent_s=silent_s), report=log
         )
         hired.append((worker, asyncio.create_task(worker.run())))
         return worker
@@ -112,5 +112,5 @@ async def test_a_worker_drained_while_it_waits_for_its_next_try_does_not_start_a
     assert len(log.named("worker_started")) == started
 
 
-def _port(worker: Worker) -> int:
+def _port(worker: WorkerProcess) -> int:
     return worker._berth.listener.getsockname()[1]

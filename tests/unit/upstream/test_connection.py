@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.pipeline.bounded_reads import READ_BYTES
-from gateway.pipeline.loop_deadlines import Patience
+from gateway.pipeline.loop_deadlines import WaitBudget
 from gateway.pipeline.ports import UpstreamFailure
 from gateway.upstream import HttpUpstream, reach
 from gateway.upstream.address import address
-from gateway.upstream.connection import HEAD_BYTES, Head, Wire
+from gateway.upstream.connection import HEAD_BYTES, ReplyHead, UpstreamConnection
 from gateway.upstream.keepalive import WATCH_S
-from gateway.upstream.reply import HttpReply, Limits, media_of
-from gateway.upstream.reply_body import Body
+from gateway.upstream.reply import HttpReply, ReplyDeadlines, media_of
+from gateway.upstream.reply_body import ReplyBody
 from tests.servers.scripted import Do, Repeat, Script, Scripted, answer, chunk, events, scripted, whole
 from tests.unit.upstream.test_client import FakeSecrets, failed, forward, replied
 
@@ -66,13 +66,13 @@ async def test_framing_that_two_readers_may_read_differently_is_no_answer(
 async def test_an_answer_of_tiny_chunks_is_read_in_small_pieces(
     upstream: HttpUpstream, server: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sizes, read = list[int](), Wire.data_received
+    sizes, read = list[int](), UpstreamConnection.data_received
 
-    def counted(wire: Wire, data: bytes) -> None:
+    def counted(wire: UpstreamConnection, data: bytes) -> None:
         sizes.append(len(data))
         read(wire, data)
 
-    monkeypatch.setattr(Wire, "data_received", counted)
+    monkeypatch.setattr(UpstreamConnection, "data_received", counted)
     server.script = [OK + b"Transfer-Encoding: chunked\r\n\r\n", chunk(b"1") * 100_000, b"0\r\n\r\n"]
     reply = await replied(upstream, forward(server.url))
     assert await reply.read(1_000_000) == b"1" * 100_000
@@ -204,9 +204,9 @@ async def test_streams_of_two_callers_do_not_mix(upstream: HttpUpstream, server:
 class FakeOwner:
     """Takes note of nothing."""
 
-    def made(self, wire: Wire) -> None: ...
-    def release(self, wire: Wire) -> None: ...
-    def lost(self, wire: Wire) -> None: ...
+    def made(self, wire: UpstreamConnection) -> None: ...
+    def release(self, wire: UpstreamConnection) -> None: ...
+    def lost(self, wire: UpstreamConnection) -> None: ...
 
 
 class FakeTransport(asyncio.Transport):
@@ -240,7 +240,7 @@ PIECES = st.sampled_from(
 
 
 async def _read(pieces: list[bytes]) -> None:
-    wire = Wire(FakeOwner(), ("a", 1, False))
+    wire = UpstreamConnection(FakeOwner(), ("a", 1, False))
     wire.connection_made(FakeTransport())
     asking = asyncio.ensure_future(wire.ask(b"GET / HTTP/1.1\r\n\r\n"))
     await asyncio.wait([asking], timeout=0)
@@ -248,7 +248,7 @@ async def _read(pieces: list[bytes]) -> None:
         wire.data_received(piece)
     wire.connection_lost(None)
     head = await asking
-    if isinstance(head, Head):
+    if isinstance(head, ReplyHead):
         assert head.status >= 200
         while isinstance(piece := await head.body.next(), bytes) and piece:
             assert len(piece) <= sum(map(len, pieces))
@@ -267,9 +267,9 @@ class FakeTap:
     def abort(self) -> None: ...
 
 
-async def _answered(reply: bytes) -> Head | UpstreamFailure:
+async def _answered(reply: bytes) -> ReplyHead | UpstreamFailure:
     """Return what comes of a reply that arrives in one piece."""
-    wire = Wire(FakeOwner(), ("a", 1, False))
+    wire = UpstreamConnection(FakeOwner(), ("a", 1, False))
     wire.connection_made(FakeTransport())
     asking = asyncio.ensure_future(wire.ask(b"GET / HTTP/1.1\r\n\r\n"))
     await asyncio.wait([asking], timeout=0)
@@ -284,7 +284,7 @@ def test_a_head_is_bounded_also_if_its_body_comes_with_it(more: int, chunked: bo
     lines = framing + b"x: " + b"y" * (HEAD_BYTES - size + more) + b"\r\n"
     body = b"3\r\nabc\r\n0\r\n\r\n" if chunked else b"abc"
     head = asyncio.run(_answered(b"HTTP/1.1 200 OK\r\n" + lines + b"\r\n" + body))
-    assert isinstance(head, Head) is (more <= 0)
+    assert isinstance(head, ReplyHead) is (more <= 0)
 
 
 NAMES = st.sampled_from(["a", "b", "content-type"])
@@ -294,7 +294,7 @@ NAMES = st.sampled_from(["a", "b", "content-type"])
 def test_the_first_of_several_equal_headers_counts(lines: list[tuple[str, str]]) -> None:
     written = "".join(f"{name.upper()}: {value}\r\n" for name, value in lines)
     head = asyncio.run(_answered(f"HTTP/1.1 200 OK\r\n{written}\r\n".encode()))
-    assert isinstance(head, Head)
+    assert isinstance(head, ReplyHead)
     assert head.headers == tuple(lines)
     for asked in ("a", "b", "content-type", "c"):
         assert head.first.get(asked) == next((value for name, value in lines if name == asked), None)
@@ -302,16 +302,18 @@ def test_the_first_of_several_equal_headers_counts(lines: list[tuple[str, str]])
 
 @given(st.sampled_from(["", "application/json", "text/event-stream"]), st.sampled_from(["", " ", ";", " ; ;"]))
 def test_a_plain_type_means_the_same_as_one_with_empty_parameters(kind: str, end: str) -> None:
-    plain, long = (Head(200, (), {"content-type": text}, Body(FakeTap())) for text in (kind, kind.upper() + end))
+    plain, long = (
+        ReplyHead(200, (), {"content-type": text}, ReplyBody(FakeTap())) for text in (kind, kind.upper() + end)
+    )
     assert media_of(plain) == media_of(long)
 
 
 async def _read_of(announced: str, limit: int) -> bytes | UpstreamFailure:
-    body = Body(FakeTap())
+    body = ReplyBody(FakeTap())
     body.add(b"x")
     body.end()
-    head = Head(200, (), {"content-length": announced}, body)
-    limits = Limits(patience=Patience(1), idle_s=1)
+    head = ReplyHead(200, (), {"content-length": announced}, body)
+    limits = ReplyDeadlines(patience=WaitBudget(1), idle_s=1)
     return await HttpReply(head, limits, asyncio.ensure_future).read(limit)
 
 
@@ -324,13 +326,13 @@ def test_a_body_is_not_read_if_its_announced_length_is_too_large(announced: str,
 async def test_a_connection_is_looked_at_once_before_each_use(
     upstream: HttpUpstream, server: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks, look = list[float | None](), Wire.quiet
+    looks, look = list[float | None](), UpstreamConnection.quiet
 
-    def counted(wire: Wire) -> bool:
+    def counted(wire: UpstreamConnection) -> bool:
         looks.append(wire.idle_s)
         return look(wire)
 
-    monkeypatch.setattr(Wire, "quiet", counted)
+    monkeypatch.setattr(UpstreamConnection, "quiet", counted)
     for uses in (1, 2, 3):
         await (await replied(upstream, forward(server.url))).read(1000)
         assert len(looks) == uses

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 
 from gateway.upstream import dns_lookups as lookups_module
-from gateway.upstream.dns_lookups import Lookups
+from gateway.upstream.dns_lookups import DnsLookups
 from gateway.upstream.failures import LOOKUP_FAILED, UNRESOLVED
 
 _FOUND: Final = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 0))]
@@ -45,7 +45,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[NameServer]:
 
 
 async def test_names_that_get_no_answer_keep_no_other_name_from_being_looked_up(server: NameServer) -> None:
-    lookups = Lookups()
+    lookups = DnsLookups()
     waiting = [asyncio.create_task(lookups.addresses(f"hangs{number}.example")) for number in range(40)]
     async with asyncio.timeout(10):
         assert await lookups.addresses("mail.example") == ["192.0.2.1"]
@@ -55,7 +55,7 @@ async def test_names_that_get_no_answer_keep_no_other_name_from_being_looked_up(
 
 
 async def test_a_name_is_looked_up_once_for_all_that_wait_and_again_later(server: NameServer) -> None:
-    lookups = Lookups(most=2)
+    lookups = DnsLookups(most=2)
     waiting = [asyncio.create_task(lookups.addresses("hangs.example")) for _ in range(100)]
     async with asyncio.timeout(10):
         assert await lookups.addresses("mail.example") == ["192.0.2.1"]
@@ -79,7 +79,7 @@ async def test_more_names_than_may_be_looked_up_at_once_wait(
             super().start()
 
     monkeypatch.setattr(lookups_module, "Thread", CountedThread)
-    lookups = Lookups(most=2)
+    lookups = DnsLookups(most=2)
     waiting = [asyncio.create_task(lookups.addresses(f"hangs{number}.example")) for number in range(5)]
     while not started:
         await asyncio.sleep(0)  # noqa: TID251 - all five begin in the same pass of the event loop
@@ -91,14 +91,14 @@ async def test_more_names_than_may_be_looked_up_at_once_wait(
 
 @pytest.mark.parametrize("host", ["192.0.2.7", "::1", "fe80::1%eth0"])
 async def test_a_numeric_address_is_not_looked_up(host: str, server: NameServer) -> None:
-    assert await Lookups().addresses(host) == [host]
+    assert await DnsLookups().addresses(host) == [host]
     assert server.asked == []
 
 
 @pytest.mark.parametrize("host", ["nobody.example", f"{'x' * 64}.example"])
 async def test_a_name_that_does_not_resolve_has_no_address(host: str, server: NameServer) -> None:
     del server
-    assert await Lookups().addresses(host) == UNRESOLVED
+    assert await DnsLookups().addresses(host) == UNRESOLVED
 
 
 async def test_a_lookup_that_gets_no_thread_fails_and_a_later_one_does_not(
@@ -109,7 +109,7 @@ async def test_a_lookup_that_gets_no_thread_fails_and_a_later_one_does_not(
     def refused(_: Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    lookups = Lookups(most=1)
+    lookups = DnsLookups(most=1)
     with monkeypatch.context() as patched:
         patched.setattr(Thread, "start", refused)
         assert await lookups.addresses("mail.example") == LOOKUP_FAILED
@@ -118,7 +118,7 @@ async def test_a_lookup_that_gets_no_thread_fails_and_a_later_one_does_not(
 
 def test_a_lookup_may_end_after_its_event_loop_is_closed(server: NameServer, monkeypatch: pytest.MonkeyPatch) -> None:
     async def left() -> None:
-        task = asyncio.create_task(Lookups().addresses("hangs.example"))
+        task = asyncio.create_task(DnsLookups().addresses("hangs.example"))
         while not server.asked:
             await asyncio.sleep(0.01)  # noqa: TID251 - until the thread runs
         task.cancel()

@@ -295,7 +295,7 @@ async def test_a_new_connection_that_closes_unused_is_replaced_and_then_named(
     connect = upstream._pool.connect
     dead: list[object] = []
 
-    async def closes(address: connection_pool.Address) -> object:
+    async def closes(address: connection_pool.UpstreamAddress) -> object:
         wire = await connect(address)
         if len(dead) < dying:
             dead.append(wire)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from gateway.artifact.artifact import Artefact, read_artefact
-from gateway.artifact.manifest import Library, Metadata
+from gateway.artifact.artifact import Artifact, read_artefact
+from gateway.artifact.manifest import BundleMetadata, Library
 from gateway.artifact.pack import canonical, pack
 from gateway.authoring.difference import Change, differences
 from gateway.authoring.difference.catalog import catalog_changes
@@ -81,15 +81,15 @@ BASE: Json = {
 }  # fmt: skip
 
 
-def artefact(data: Json, rego: dict[str, bytes] | None = None, **metadata: Any) -> Artefact:
+def artefact(data: Json, rego: dict[str, bytes] | None = None, **metadata: Any) -> Artifact:
     files = {"data.json": canonical(data), "mcp/admission/x.rego": b"package mcp.admission\n"} | (rego or {})
-    stated = replace(Metadata(environment="dev", seq=1, library=STOCK), **metadata)
+    stated = replace(BundleMetadata(environment="dev", seq=1, library=STOCK), **metadata)
     read = read_artefact(pack(files, stated, key=None).content)
-    assert isinstance(read, Artefact)
+    assert isinstance(read, Artifact)
     return read
 
 
-def changes(new: Artefact, old: Artefact | None = None) -> list[Change]:
+def changes(new: Artifact, old: Artifact | None = None) -> list[Change]:
     found = differences(old or artefact(BASE), new)
     assert isinstance(found, list)
     return found

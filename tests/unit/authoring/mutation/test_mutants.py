@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.authoring.mutation.mutants import Mutant, mutants
-from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.rego.opa_cli import OpaCommand
 from gateway.policy.rego.rego_module import Module, Parser
 
 HEAD = "package mcp.lib.own.x\n\n"
@@ -13,7 +13,7 @@ HEAD = "package mcp.lib.own.x\n\n"
 
 def module(opa: Path, scratch: Path, text: str, name: str = "x.rego") -> Module:
     (scratch / name).write_text(HEAD + text)
-    modules, problems = Parser(Opa(opa)).parse({name: (HEAD + text).encode()}, scratch)
+    modules, problems = Parser(OpaCommand(opa)).parse({name: (HEAD + text).encode()}, scratch)
     assert not problems, problems
     return modules[0]
 

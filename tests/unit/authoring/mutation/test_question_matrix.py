@@ -7,7 +7,7 @@ import pytest
 
 from gateway.artifact.emergency_bundle import ROOT, document
 from gateway.authoring.mutation.alterations import applied, damaged, places, replaced, without, worded
-from gateway.authoring.mutation.question_matrix import Base, table
+from gateway.authoring.mutation.question_matrix import MutationEnvironment, table
 from gateway.authoring.mutation.questions import principals, questions
 from gateway.authoring.mutation.worktrees import Judges
 from gateway.policy.rules.rule_index import seal
@@ -68,7 +68,7 @@ def test_everything_that_is_listed_is_asked_for_and_so_is_what_is_not() -> None:
 
 
 def test_the_same_data_gives_the_same_bounded_table() -> None:
-    bases = [Base("one", DATA), Base("two", DATA)]
+    bases = [MutationEnvironment("one", DATA), MutationEnvironment("two", DATA)]
     first, second = table(bases, 4), table(bases, 4)
     assert json.dumps([first.questions, first.pairs]) == json.dumps([second.questions, second.pairs])
     assert first != table(bases, 5)
@@ -78,7 +78,7 @@ def test_the_same_data_gives_the_same_bounded_table() -> None:
 
 
 def test_an_altered_meaning_is_sealed_as_a_build_would() -> None:
-    patches = [policy.patch for policy in table([Base("one", DATA)], 4).policies]
+    patches = [policy.patch for policy in table([MutationEnvironment("one", DATA)], 4).policies]
     meant = [patch for patch in patches if len(patch) == 2 and patch[0]["path"] == ["rules", "r", "effect"]]
     assert {patch[0]["value"] for patch in meant} == {"deny", "hold"}
     for patch in meant:
@@ -88,7 +88,7 @@ def test_an_altered_meaning_is_sealed_as_a_build_would() -> None:
 
 
 def test_policies_are_altered_in_one_place_in_two_and_damaged() -> None:
-    patches = [policy.patch for policy in table([Base("one", DATA)], 4).policies]
+    patches = [policy.patch for policy in table([MutationEnvironment("one", DATA)], 4).policies]
     assert {len(patch) for patch in patches} == {0, 1, 2, 3}
     assert {operation["op"] for patch in patches for operation in patch} == {"remove", "replace"}
 
@@ -109,7 +109,7 @@ def exists(document: Any, path: list[Any]) -> bool:
 def test_every_patch_of_a_policy_leads_to_places_that_are_there() -> None:
     """OPA refuses to look at any question under a table with one patch that leads nowhere."""
     for seed in range(20):
-        made = table([Base("one", DATA)], seed)
+        made = table([MutationEnvironment("one", DATA)], seed)
         for policy in made.policies:
             data = made.bases[policy.base].data
             for operation in policy.patch:
@@ -118,7 +118,7 @@ def test_every_patch_of_a_policy_leads_to_places_that_are_there() -> None:
 
 
 def test_each_kind_of_thing_is_stopped_under_some_policy() -> None:
-    made = table([Base("one", DATA)], 4)
+    made = table([MutationEnvironment("one", DATA)], 4)
     stops = [policy.patch[0]["value"] for policy in made.policies if policy.patch and policy.patch[0]["path"] == [ROOT]]
     named = {(kind, name) for stop in stops for kind in KINDS for name in stop.get(kind, {}) if name}
     assert named == {("agent", "bot"), ("server", "a"), ("target", "a/t"), ("principal", "s")}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.policy.rego.caller_reads import CallerReads, caller_reads
-from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.rego.opa_cli import OpaCommand
 from gateway.policy.rego.rego_module import Parser
 from tests.unit.policy.rego.forms_of_requirements import HEAD
 
@@ -16,7 +16,7 @@ def read(opa: Path, scratch: Path, text: str) -> CallerReads:
     place = scratch / "mcp/requirements/x/x.rego"
     place.parent.mkdir(parents=True)
     place.write_text(HEAD + text + "\n")
-    modules, problems = Parser(Opa(opa)).parse({"mcp/requirements/x/x.rego": place.read_bytes()}, scratch)
+    modules, problems = Parser(OpaCommand(opa)).parse({"mcp/requirements/x/x.rego": place.read_bytes()}, scratch)
     assert not problems, problems
     return caller_reads(modules, {})
 

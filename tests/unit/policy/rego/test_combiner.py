@@ -3,10 +3,10 @@
 import pytest
 
 from gateway.policy.rego.caller_reads import CallerReads
-from gateway.policy.rego.combiner import Combined, combined, is_standing
+from gateway.policy.rego.combiner import CombinedRequirement, combined, is_standing
 
-A = Combined("a", by_arguments=False, standing=True)
-B = Combined("b", by_arguments=True, standing=False)
+A = CombinedRequirement("a", by_arguments=False, standing=True)
+B = CombinedRequirement("b", by_arguments=True, standing=False)
 
 
 def test_every_requirement_has_its_static_lines() -> None:
@@ -24,7 +24,7 @@ def test_every_requirement_has_its_static_lines() -> None:
 
 
 def test_what_reads_claims_does_not_hold_without_them() -> None:
-    reading = Combined("a", by_arguments=True, standing=True, caller=CallerReads(("groups",), ('te"am',)))
+    reading = CombinedRequirement("a", by_arguments=True, standing=True, caller=CallerReads(("groups",), ('te"am',)))
     read = r'data.mcp.lib.principal.is_read(["groups"], ["te\"am"])'
     text = combined([reading])
     assert f"\nmet if {{\n\tdata.mcp.requirements.a.met == true\n\t{read}\n}}\n" in text
@@ -41,7 +41,7 @@ def test_the_order_of_requirements_does_not_matter() -> None:
 @pytest.mark.parametrize(
     ("requirement", "absent"), [(A, "unmet_varying"), (B, "unmet_standing"), (A, "unmet_by_arguments")]
 )
-def test_a_set_without_members_is_defined_all_the_same(requirement: Combined, absent: str) -> None:
+def test_a_set_without_members_is_defined_all_the_same(requirement: CombinedRequirement, absent: str) -> None:
     assert f'\n{absent} contains "" if false\n' in combined([requirement])
 
 

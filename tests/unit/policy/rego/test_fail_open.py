@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.policy.rego.fail_open import fail_open
-from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.rego.opa_cli import OpaCommand
 from gateway.policy.rego.rego_module import Parser
 from gateway.policy.rego.requirements import discover
 from gateway.policy.sources.problem import Problem
@@ -20,7 +20,7 @@ def looked(opa: Path, scratch: Path, text: str) -> list[Problem]:
     for path, content in files.items():
         (scratch / path).parent.mkdir(parents=True)
         (scratch / path).write_text(content)
-    modules, problems = Parser(Opa(opa)).parse({path: each.encode() for path, each in files.items()}, scratch)
+    modules, problems = Parser(OpaCommand(opa)).parse({path: each.encode() for path, each in files.items()}, scratch)
     assert not problems, problems
     return fail_open(discover(modules), modules)
 

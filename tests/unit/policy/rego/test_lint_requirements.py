@@ -6,9 +6,9 @@ import pytest
 
 from gateway.policy.rego.impossible_literals import impossible
 from gateway.policy.rego.lint_requirements import dangerous, malformed, unguarded
-from gateway.policy.rego.opa_cli import Opa
+from gateway.policy.rego.opa_cli import OpaCommand
 from gateway.policy.rego.rego_module import Module, Parser
-from gateway.policy.rego.requirements import Found
+from gateway.policy.rego.requirements import RequirementDirectory
 from gateway.policy.sources.problem import Problem
 
 HEAD = "package mcp.requirements.x\n\nimport data.mcp.lib.call\nimport data.mcp.lib.own.mail as post\n\n"
@@ -17,13 +17,13 @@ FIRST = HEAD.count("\n") + 1
 
 def module(opa: Path, scratch: Path, text: str) -> Module:
     (scratch / "x.rego").write_text(HEAD + text)
-    modules, problems = Parser(Opa(opa)).parse({"x.rego": (HEAD + text).encode()}, scratch)
+    modules, problems = Parser(OpaCommand(opa)).parse({"x.rego": (HEAD + text).encode()}, scratch)
     assert not problems, problems
     return modules[0]
 
 
-def found(opa: Path, scratch: Path, text: str) -> Found:
-    return Found("x", (module(opa, scratch, text),), ())
+def found(opa: Path, scratch: Path, text: str) -> RequirementDirectory:
+    return RequirementDirectory("x", (module(opa, scratch, text),), ())
 
 
 def lines(problems: list[Problem]) -> list[int]:

@@ -12,10 +12,10 @@ import pytest
 from gateway.admission.digests import define
 from gateway.policy.build import Builder, Content, PolicySource
 from gateway.policy.rules.argument_paths import ArgumentPaths
-from gateway.policy.rules.catalog_names import Target
-from gateway.policy.rules.cross_checks import Known, contradictions
+from gateway.policy.rules.catalog_names import CatalogTarget
+from gateway.policy.rules.cross_checks import CheckContext, contradictions
 from gateway.policy.rules.rule_names import RuleNames, rule_names
-from gateway.policy.sources.environment import Environment, Reader
+from gateway.policy.sources.environment import Environment, EnvironmentReader
 from gateway.policy.sources.problem import Problem
 
 NOW = 1_795_000_000.0
@@ -35,7 +35,7 @@ SEND: dict[str, Any] = {
 
 def instead(schema: Any, path: str, section: str = "tools") -> list[str] | None:
     part = {"tools": "inputSchema", "prompts": "arguments"}[section]
-    found = ArgumentPaths().instead(Target("s", section, "t", {"reviewed": {part: schema}}), path)
+    found = ArgumentPaths().instead(CatalogTarget("s", section, "t", {"reviewed": {part: schema}}), path)
     return None if found is None else sorted(found)
 
 
@@ -128,9 +128,9 @@ def chat(put: Put) -> Callable[..., None]:
 def looked(policy: Path, put: Put, what: str, path: str, effect: str = "deny") -> RuleNames:
     rule = f"{{rule: r, effect: {effect}, {what}arguments: [{{path: {path}, equals: x}}]}}"
     put("bundles/dev/rules/r.yaml", f"rules:\n  - {rule}\n")
-    environment = Reader().read(policy, "dev")
+    environment = EnvironmentReader().read(policy, "dev")
     assert isinstance(environment, Environment), environment
-    assert contradictions(environment, Known(None, NOW)) == []
+    assert contradictions(environment, CheckContext(None, NOW)) == []
     return rule_names(environment, NOW)
 
 
@@ -169,9 +169,9 @@ def test_a_reviewed_schema_must_be_what_was_pinned(policy: Path, chat: Callable[
         send=entry("send", SEND) | {"reviewed": {"inputSchema": {"properties": {"x": {}}}}},
         mail={"reviewed": {"inputSchema": {}}},
     )
-    environment = Reader().read(policy, "dev")
+    environment = EnvironmentReader().read(policy, "dev")
     assert isinstance(environment, Environment)
-    assert [problem.what for problem in contradictions(environment, Known(None, NOW))] == [
+    assert [problem.what for problem in contradictions(environment, CheckContext(None, NOW))] == [
         "`inputSchema` of `send` is not what the pin was made of.",
         "`inputSchema` of `mail` is not what the pin was made of.",
     ]

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.policy.rules.argument_paths import ArgumentPaths
 from gateway.policy.rules.argument_tests import mistyped
-from gateway.policy.rules.catalog_names import Target
+from gateway.policy.rules.catalog_names import CatalogTarget
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -35,7 +35,8 @@ SCHEMA: dict[str, Any] = {
 
 def wrong(path: str, test: dict[str, Any], *schemas: Any) -> tuple[str, str] | None:
     targets = [
-        Target("s", "tools", f"t{n}", {"reviewed": {"inputSchema": s}}) for n, s in enumerate(schemas or [SCHEMA])
+        CatalogTarget("s", "tools", f"t{n}", {"reviewed": {"inputSchema": s}})
+        for n, s in enumerate(schemas or [SCHEMA])
     ]
     found = mistyped(ArgumentPaths(), "/arguments/0", {"path": path, **test}, targets)
     return None if found is None else (found.pointer, found.what)

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy.rules.cross_checks import Known, contradictions
+from gateway.policy.rules.cross_checks import CheckContext, contradictions
 from gateway.policy.rules.data_classes import held, reach, uncleared_agents
 from gateway.policy.rules.policy_data import bundle_data
 from gateway.policy.rules.rule_names import RuleNames, rule_names
-from gateway.policy.sources.environment import Environment, Reader
+from gateway.policy.sources.environment import Environment, EnvironmentReader
 from gateway.policy.sources.problem import Problem
 
 Put = Callable[[str, str], Path]
@@ -43,7 +43,7 @@ def environment(policy: Path, put: Put) -> Callable[[], Environment]:
     put("bundles/dev/catalog/crm.yaml", CRM)
 
     def read() -> Environment:
-        found = Reader().read(policy, "dev")
+        found = EnvironmentReader().read(policy, "dev")
         assert isinstance(found, Environment), found
         return found
 
@@ -58,7 +58,7 @@ def problems(environment: Environment) -> list[str]:
 
 
 def _found(environment: Environment) -> list[Problem]:
-    return contradictions(environment, Known(None, NOW))
+    return contradictions(environment, CheckContext(None, NOW))
 
 
 def test_a_target_holds_what_it_and_its_server_state_else_the_unclassified(environment: Read) -> None:
@@ -177,7 +177,7 @@ def test_a_class_that_is_not_listed_is_a_problem(environment: Read, put: Put, pa
 def test_what_is_not_of_its_form_is_a_problem(policy: Path, put: Put, path: str, text: str) -> None:
     put("bundles/dev/environment.yaml", LISTED)
     put(f"bundles/dev/{path}", text)
-    assert isinstance(Reader().read(policy, "dev"), list)
+    assert isinstance(EnvironmentReader().read(policy, "dev"), list)
 
 
 def test_an_agent_that_is_cleared_for_nothing_is_reported(environment: Read, put: Put) -> None:

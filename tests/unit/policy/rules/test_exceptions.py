@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from gateway.policy.rules.cross_checks import Known, contradictions
+from gateway.policy.rules.cross_checks import CheckContext, contradictions
 from gateway.policy.rules.fact_index import fact_index
 from gateway.policy.rules.masked_reads import compared
 from gateway.policy.rules.rule_index import rule_index
 from gateway.policy.rules.rule_names import RuleNames, rule_names
-from gateway.policy.sources.environment import Environment, Reader
+from gateway.policy.sources.environment import Environment, EnvironmentReader
 
 NOW = 1_795_000_000.0
 Put = Callable[[str, str], Path]
@@ -29,9 +29,9 @@ CARRIED: dict[str, Any] = {
 
 def looked(policy: Path, put: Put, effect: str, unless: str) -> RuleNames:
     put("bundles/dev/rules/r.yaml", f"rules:\n  - {{rule: r, effect: {effect}, unless: {unless}}}\n")
-    environment = Reader().read(policy, "dev")
+    environment = EnvironmentReader().read(policy, "dev")
     assert isinstance(environment, Environment), environment
-    assert contradictions(environment, Known(None, NOW)) == []
+    assert contradictions(environment, CheckContext(None, NOW)) == []
     return rule_names(environment, NOW)
 
 
@@ -49,9 +49,9 @@ def test_an_unknown_name_in_an_exception_is_a_problem_if_more_passes_by_it(
 def test_an_exception_for_hours_that_are_none_is_a_problem(policy: Path, put: Put) -> None:
     put("bundles/dev/rules/r.yaml", "rules:\n  - {rule: r, effect: deny, unless: {when: {hours: '08:00-08:00'}}}\n")
     put("bundles/dev/rules/s.yaml", "rules:\n  - {rule: s, effect: deny, unless: {when: {time_zone: Mars/Olympus}}}\n")
-    environment = Reader().read(policy, "dev")
+    environment = EnvironmentReader().read(policy, "dev")
     assert isinstance(environment, Environment), environment
-    assert [problem.what for problem in contradictions(environment, Known(None, NOW))] == [
+    assert [problem.what for problem in contradictions(environment, CheckContext(None, NOW))] == [
         "`hours` start and end at the same time.",
         "there is no time zone `Mars/Olympus`.",
     ]

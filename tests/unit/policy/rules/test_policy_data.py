@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from gateway.policy.rules.name_globs import Names
+from gateway.policy.rules.name_globs import NameGlobs
 from gateway.policy.rules.policy_data import bundle_data
 from gateway.policy.rules.rule_index import ROWS, seal
-from gateway.policy.sources.environment import Environment, Reader
+from gateway.policy.sources.environment import Environment, EnvironmentReader
 
 Put = Callable[[str, str], Path]
 
@@ -19,7 +19,7 @@ Put = Callable[[str, str], Path]
 @pytest.fixture
 def data(policy: Path) -> Callable[[], dict[str, Any]]:
     def made() -> dict[str, Any]:
-        environment = Reader().read(policy, "dev")
+        environment = EnvironmentReader().read(policy, "dev")
         assert isinstance(environment, Environment), environment
         return bundle_data(environment, {})
 
@@ -281,4 +281,4 @@ def test_a_seal_is_over_the_entry_as_opa_writes_it() -> None:
     ],
 )
 def test_globs_know_two_signs(glob: str, text: str, *, fits: bool) -> None:
-    assert (Names([text]).matching(glob) == {text}) is fits
+    assert (NameGlobs([text]).matching(glob) == {text}) is fits

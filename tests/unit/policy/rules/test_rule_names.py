@@ -10,7 +10,7 @@ from gateway.policy.build import Builder, Content, PolicySource
 from gateway.policy.rules.catalog_names import meets
 from gateway.policy.rules.name_globs import fits
 from gateway.policy.rules.rule_names import RuleNames, rule_names
-from gateway.policy.sources.environment import Environment, Reader
+from gateway.policy.sources.environment import Environment, EnvironmentReader
 from gateway.policy.sources.name_suggestions import Suggestions
 from gateway.policy.sources.problem import Problem, Problems
 
@@ -55,7 +55,7 @@ def look(policy: Path, put: Put) -> Look:
             "bundles/dev/rules/r.yaml",
             f"rules:\n  - rule: r\n    effect: {effect}\n    {fields}\n    {more}\n",
         )
-        environment = Reader().read(policy, "dev")
+        environment = EnvironmentReader().read(policy, "dev")
         assert isinstance(environment, Environment), environment
         return rule_names(environment, NOW)
 
@@ -192,7 +192,7 @@ def test_a_waiver_that_waives_nothing_is_reported(look: Look, effect: str, more:
 )
 def test_a_waiver_needs_an_owner_and_an_end(policy: Path, put: Put, fields: str, said: str) -> None:
     put("bundles/dev/rules/r.yaml", f"rules:\n  - rule: r\n    effect: deny\n    reason: x\n    {fields}\n")
-    found = Reader().read(policy, "dev")
+    found = EnvironmentReader().read(policy, "dev")
     assert isinstance(found, list)
     assert said in " ".join(map(str, found))
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from gateway.policy.rules.cross_checks import Known, contradictions
+from gateway.policy.rules.cross_checks import CheckContext, contradictions
 from gateway.policy.rules.policy_data import bundle_data
 from gateway.policy.rules.rule_index import rule_index
 from gateway.policy.rules.rule_names import RuleNames, rule_names
 from gateway.policy.rules.rule_people import claim_path, comes_from, have
 from gateway.policy.scenario_question import acting, asked, contradiction, question
-from gateway.policy.sources.environment import Environment, Reader
+from gateway.policy.sources.environment import Environment, EnvironmentReader
 from gateway.policy.sources.problem import Problem
 
 NOW = 1_795_000_000.0
@@ -31,7 +31,7 @@ def environment(policy: Path, put: Put) -> Callable[..., Environment | list[Prob
             f"agent: people\nowner: o\npurpose: p\nkind: k\nidentities: [{{issuer: {ISSUER}, group: g}}]\n",
         )
         put("bundles/dev/rules/r.yaml", f"rules:\n  - rule: r\n    effect: {effect}\n    who: {{{who}}}\n{more}")
-        return Reader().read(policy, "dev")
+        return EnvironmentReader().read(policy, "dev")
 
     return made
 
@@ -106,7 +106,7 @@ def test_a_person_of_no_known_form_is_refused(environment: Callable[..., Any], w
 )  # fmt: skip
 def test_a_network_of_another_form_is_named(environment: Callable[..., Any], text: str, said: str, remedy: str) -> None:
     found = environment(f"source: ['192.0.2.0/24', '{text}']")
-    (problem,) = contradictions(found, Known(None, NOW))
+    (problem,) = contradictions(found, CheckContext(None, NOW))
     assert (problem.file, problem.line) == ("bundles/dev/rules/r.yaml", 4)
     assert f"`{text}` {said}" in problem.what
     assert remedy in problem.remedy
@@ -114,7 +114,7 @@ def test_a_network_of_another_form_is_named(environment: Callable[..., Any], tex
 
 def test_networks_in_their_usual_form_are_accepted(environment: Callable[..., Any]) -> None:
     found = environment("source: [10.0.0.0/8, 192.0.2.1/32, 0.0.0.0/0, '::/0', '2001:db8::/32', '::1/128']")
-    assert contradictions(found, Known(None, NOW)) == []
+    assert contradictions(found, CheckContext(None, NOW)) == []
 
 
 def test_people_that_no_identity_has_are_no_mistake(names: Callable[..., RuleNames]) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gateway.policy.rules.catalog_names import CatalogNames
 from gateway.policy.rules.data_classes import CatalogData
 from gateway.policy.rules.rule_reasons import ended_rules, included, rule_reasons
-from gateway.policy.sources.environment import Environment, Reader
+from gateway.policy.sources.environment import Environment, EnvironmentReader
 from tests.unit.policy.conftest import NOW
 
 CATALOG = """
@@ -66,7 +66,7 @@ def found(policy: Path, rule: str, settings: str = CLASSES) -> list[str]:
     """Return what is wrong with one rule, without its file."""
     (policy / "bundles/dev/environment.yaml").write_text(f"name: dev\n{settings}\n")
     (policy / "bundles/dev/rules/one.yaml").write_text(f"rules: [{{rule: r, {rule}}}]\n")
-    environment = Reader().read(policy, "dev")
+    environment = EnvironmentReader().read(policy, "dev")
     assert isinstance(environment, Environment), environment
     return [each.what for each in rule_reasons(environment, NOW) if each.file == "bundles/dev/rules/one.yaml"]
 
@@ -83,7 +83,7 @@ def test_a_blank_reason_or_owner_is_none(catalog: Path, field: str, blank: str) 
     stated = {"reason": "x", "owner": "a@example.com"} | {field: blank}
     rule = f"rule: r, effect: deny, {', '.join(f'{name}: {text}' for name, text in stated.items())}"
     (catalog / "bundles/dev/rules/one.yaml").write_text(f"rules: [{{{rule}}}]\n")
-    problems = Reader().read(catalog, "dev")
+    problems = EnvironmentReader().read(catalog, "dev")
     assert isinstance(problems, list)
     assert [f"`{field}`" in each.what for each in problems] == [True]
 
@@ -102,7 +102,7 @@ def test_a_blank_reason_or_owner_is_none(catalog: Path, field: str, blank: str) 
 )
 def test_a_rule_that_has_ended_is_reported(catalog: Path, stated: str, *, is_reported: bool) -> None:
     (catalog / "bundles/dev/rules/one.yaml").write_text(f"rules: [{{rule: r, reason: x, {stated}}}]\n")
-    environment = Reader().read(catalog, "dev")
+    environment = EnvironmentReader().read(catalog, "dev")
     assert isinstance(environment, Environment), environment
     said = [each.what for each in ended_rules(environment, NOW) if each.file.endswith("one.yaml")]
     assert [each.startswith("the rule `r` (") and "no longer applies" in each for each in said] == [True] * is_reported

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.policy.build import Builder, Content, PolicySource
 from gateway.policy.rules.rule_scopes import beyond_scopes, contains
-from gateway.policy.sources.environment import Environment, Reader
+from gateway.policy.sources.environment import Environment, EnvironmentReader
 from gateway.policy.sources.problem import Problem, Problems
 
 NOW = 1_795_000_000.0
@@ -37,7 +37,7 @@ def look(policy: Path, put: Put) -> Look:
     put("bundles/dev/agents/more.yaml", AGENTS)
 
     def looked() -> list[Problem]:
-        found = Reader().read(policy, "dev")
+        found = EnvironmentReader().read(policy, "dev")
         return list(beyond_scopes(found)) if isinstance(found, Environment) else found
 
     return looked

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.policy.rules.cross_checks import Known, contradictions
+from gateway.policy.rules.cross_checks import CheckContext, contradictions
 from gateway.policy.rules.rule_names import rule_names
-from gateway.policy.sources.environment import Environment, Reader
+from gateway.policy.sources.environment import Environment, EnvironmentReader
 from gateway.policy.sources.problem import Problem
 
 NOW = 1_795_000_000.0  # 2026-11-18
@@ -19,10 +19,10 @@ DIGEST = "a" * 64
 @pytest.fixture
 def found(policy: Path) -> Found:
     def problems() -> list[Problem]:
-        environment = Reader().read(policy, "dev")
+        environment = EnvironmentReader().read(policy, "dev")
         if isinstance(environment, list):
             return environment
-        between = contradictions(environment, Known({"server_is_listed", "mail_is_known"}, NOW))
+        between = contradictions(environment, CheckContext({"server_is_listed", "mail_is_known"}, NOW))
         return [*between, *rule_names(environment, NOW).problems]
 
     return problems
@@ -203,7 +203,7 @@ def test_all_problems_of_all_files_are_told_at_once(found: Found, put: Put) -> N
 
 
 def test_an_environment_that_is_not_there_is_told(policy: Path) -> None:
-    problems = Reader().read(policy, "production")
+    problems = EnvironmentReader().read(policy, "production")
     assert isinstance(problems, list)
     assert [str(problem)[:34] for problem in problems] == ["bundles/production: is not there. "]
 
@@ -220,7 +220,7 @@ def test_readme_files_and_those_of_git_are_no_documents(found: Found, put: Put) 
 
 
 def test_a_file_is_read_again_only_when_it_changed(policy: Path, put: Put) -> None:
-    reader = Reader()
+    reader = EnvironmentReader()
     first = reader.read(policy, "dev")
     put("bundles/dev/environment.yaml", "name: dev\ndefault: allow\n")
     second = reader.read(policy, "dev")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gateway.policy.build import Builder, Built, PolicySource
 from gateway.policy.checking import environments
 from gateway.policy.rego.overlay import lay
-from gateway.policy.sources.environment import Environment, Reader
+from gateway.policy.sources.environment import Environment, EnvironmentReader
 from gateway.policy.sources.problem import Problem
 from gateway.policy.sources.source_files import BESIDE
 
@@ -28,7 +28,7 @@ def rule(name: str) -> str:
 
 def rules(policy: Path, *, editing: bool = False) -> list[str] | list[Problem]:
     """The ids of the rules that are read, or the problems."""
-    found = Reader().read(policy, "dev", editing=editing)
+    found = EnvironmentReader().read(policy, "dev", editing=editing)
     if isinstance(found, Environment):
         return sorted(entry["rule"] for _, _, entry in found.rules_placed())
     assert all(each.remedy and str(each).encode().decode().isprintable() for each in found), found
@@ -37,7 +37,7 @@ def rules(policy: Path, *, editing: bool = False) -> list[str] | list[Problem]:
 
 def refused(policy: Path, *, editing: bool = False) -> dict[str, str]:
     """File below the environment -> what is said of it."""
-    found = Reader().read(policy, "dev", editing=editing)
+    found = EnvironmentReader().read(policy, "dev", editing=editing)
     assert isinstance(found, list), found
     return {problem.file.removeprefix("bundles/dev/"): f"{problem.what} {problem.remedy}" for problem in found}
 
@@ -83,7 +83,7 @@ def test_a_linked_policy_directory_is_read(policy: Path) -> None:
 def test_an_environment_that_is_a_broken_link_is_a_problem(policy: Path) -> None:
     (policy / "bundles/production").symlink_to("../gone")
     assert environments(policy) == ["dev", "production"]
-    found = Reader().read(policy, "production")
+    found = EnvironmentReader().read(policy, "production")
     assert isinstance(found, list)
     assert [each.what for each in found] == ["is a link to something that is not there."]
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.policy.build import Builder, Content, PolicySource
-from gateway.policy.sources.environment import Environment, Reader
+from gateway.policy.sources.environment import Environment, EnvironmentReader
 from gateway.policy.sources.timestamps import end
 from tests.unit.policy.conftest import NOW
 
@@ -85,7 +85,7 @@ def test_the_bundle_carries_full_times(dated: Path, builder: Builder) -> None:
 
 
 def test_a_changed_time_zone_moves_dates_that_were_read_before(dated: Path, put: Put) -> None:
-    reader = Reader()
+    reader = EnvironmentReader()
     first = reader.read(dated, "dev")
     put("bundles/dev/environment.yaml", "name: dev\ntime_zone: UTC\n")
     second = reader.read(dated, "dev")
@@ -100,7 +100,7 @@ def test_observing_and_enforcement_end_with_a_day(policy: Path, put: Put) -> Non
     put("bundles/dev/environment.yaml", f"name: dev\ntime_zone: Europe/Zurich\n{observe}\n")
     waived = "enforcement:\n  server_is_listed: {mode: warn, owner: a, reason: x, expires: 2026-12-20}\n"
     put("bundles/dev/enforcement/one.yaml", waived)
-    found = Reader().read(policy, "dev")
+    found = EnvironmentReader().read(policy, "dev")
     assert isinstance(found, Environment), found
     assert found.settings.value["observe"]["expires"] == "2026-12-01T23:59:59+01:00"
     assert found.enforcement_entries()["server_is_listed"]["expires"] == ZURICH
@@ -111,7 +111,7 @@ def test_observing_and_enforcement_end_with_a_day(policy: Path, put: Put) -> Non
 )
 def test_what_is_no_time_is_refused_with_how_to_write_one(policy: Path, put: Put, expires: str) -> None:
     put("bundles/dev/rules/two.yaml", f"rules: [{{rule: two, effect: deny, reason: x, expires: '{expires}'}}]\n")
-    found = Reader().read(policy, "dev")
+    found = EnvironmentReader().read(policy, "dev")
     assert isinstance(found, list)
     assert len(found) == 1
     assert f'`expires` is `"{expires}"`, which is not accepted. A time is RFC 3339' in str(found[0])
@@ -120,4 +120,4 @@ def test_what_is_no_time_is_refused_with_how_to_write_one(policy: Path, put: Put
 def test_the_moment_of_a_scenario_needs_a_time(policy: Path, put: Put) -> None:
     scenario = "{scenario: s, agent: bot, server: files, tool: read_file, at: 2026-12-20, want: allow}"
     put("bundles/dev/scenarios/one.yaml", f"scenarios: [{scenario}]\n")
-    assert "a date alone is not enough" in str(Reader().read(policy, "dev"))
+    assert "a date alone is not enough" in str(EnvironmentReader().read(policy, "dev"))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.policy.sources.document import Document, read_document
-from gateway.policy.sources.environment import Environment, Reader
+from gateway.policy.sources.environment import Environment, EnvironmentReader
 
 Put = Callable[[str, str], Path]
 
@@ -101,7 +101,7 @@ def test_no_unseen_character_is_read_unescaped(letter: str, kind: int) -> None:
 
 
 def problems(policy: Path) -> list[str]:
-    found = Reader().read(policy, "dev")
+    found = EnvironmentReader().read(policy, "dev")
     return [] if isinstance(found, Environment) else [str(each) for each in found]
 
 
