@@ -1,4 +1,4 @@
-"""Bytes become an artefact: the files of a bundle with its manifest, or a rejection.
+"""Bytes become an artifact: the files of a bundle with its manifest, or a rejection.
 
 Rule 1: an archive is read once, strictly: plain files, each name once, no delta, bounded before and after unpacking.
 Rule 2: nothing is written to disk; names are compared, never followed.
@@ -50,8 +50,8 @@ class Artifact(Struct, frozen=True, kw_only=True):
         return {name: held for name, held in self.files.items() if name != MANIFEST}
 
 
-def read_artefact(content: bytes) -> Artifact | Rejected:
-    """The artefact in these bytes, or why they are none."""
+def read_artifact(content: bytes) -> Artifact | Rejected:
+    """The artifact in these bytes, or why they are none."""
     plain = _unpacked(content)
     files = plain if isinstance(plain, Rejected) else _files(plain)
     if isinstance(files, Rejected):

@@ -1,4 +1,4 @@
-"""The data that an artefact carries, for those who look at it without asking OPA.
+"""The data that an artifact carries, for those who look at it without asking OPA.
 
 Rule 1: data are taken only where they have the form that a build of ours gives them; nothing is filled in.
 Rule 2: what a newer build adds is kept and passed over.
@@ -90,10 +90,10 @@ class _Data(Struct):
     requirements: dict[str, Json]
 
 
-def data_of(artefact: Artifact) -> Json | None:
-    """The data of a policy bundle; None where the artefact carries none of our form."""
+def data_of(artifact: Artifact) -> Json | None:
+    """The data of a policy bundle; None where the artifact carries none of our form."""
     try:
-        data: Any = msgspec.json.decode(artefact.files.get(DATA, b""))
+        data: Any = msgspec.json.decode(artifact.files.get(DATA, b""))
         msgspec.convert(data, _Data)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None

@@ -32,24 +32,24 @@ class BundleInspection(Struct, frozen=True, kw_only=True):
     """How many servers, targets, agents, rules and requirements; empty for what is no policy bundle."""
 
 
-def inspected(artefact: Artifact) -> BundleInspection:
-    """The description of an artefact."""
-    claims = _claims(artefact)
+def inspected(artifact: Artifact) -> BundleInspection:
+    """The description of an artifact."""
+    claims = _claims(artifact)
     return BundleInspection(
-        revision=artefact.revision,
-        digest=artefact.digest,
-        size=len(artefact.content),
-        metadata=artefact.manifest.metadata,
-        roots=artefact.manifest.roots,
+        revision=artifact.revision,
+        digest=artifact.digest,
+        size=len(artifact.content),
+        metadata=artifact.manifest.metadata,
+        roots=artifact.manifest.roots,
         signed_with=str(claims.get("keyid", "")),
         scope=str(claims.get("scope", "")),
-        files=len(artefact.files),
-        holds=_held(artefact),
+        files=len(artifact.files),
+        holds=_held(artifact),
     )
 
 
-def _held(artefact: Artifact) -> dict[str, int]:
-    data = data_of(artefact)
+def _held(artifact: Artifact) -> dict[str, int]:
+    data = data_of(artifact)
     if data is None:
         return {}
     targets = data["catalog"]["targets"].values()
@@ -63,10 +63,10 @@ def _held(artefact: Artifact) -> dict[str, int]:
     }
 
 
-def _claims(artefact: Artifact) -> dict[str, Any]:
+def _claims(artifact: Artifact) -> dict[str, Any]:
     """What the signature says, unverified; empty where there is none that can be read."""
     try:
-        (token,) = msgspec.json.decode(artefact.signatures or b"")["signatures"]
+        (token,) = msgspec.json.decode(artifact.signatures or b"")["signatures"]
         return jwt.decode(token, options={"verify_signature": False})
     except (msgspec.DecodeError, jwt.PyJWTError, ValueError, TypeError, KeyError):
         return {}

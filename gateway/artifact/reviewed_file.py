@@ -51,10 +51,10 @@ def read_catalog(files: Mapping[str, bytes]) -> ReviewedCatalog:
     return ReviewedCatalog(targets=catalog["targets"], servers=catalog["servers"], words=words)
 
 
-def words_of(artefact: Artifact) -> Json:
+def words_of(artifact: Artifact) -> Json:
     """Return the words that a bundle carries; nothing if it carries none that can be read."""
     try:
-        found: Any = orjson.loads(artefact.files.get(REVIEWED, b"{}"))
+        found: Any = orjson.loads(artifact.files.get(REVIEWED, b"{}"))
     except orjson.JSONDecodeError:
         return {}
     return found if is_object(found) else {}

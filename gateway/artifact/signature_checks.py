@@ -1,4 +1,4 @@
-"""Whether an artefact is what a holder of a valid key signed, and whether it may be enforced here and now.
+"""Whether an artifact is what a holder of a valid key signed, and whether it may be enforced here and now.
 
 Rule 1: no signature, no bundle; the key is found by its id (the name that settings give it, or the one that follows
 from it) among those that are valid, and fixes the algorithm.
@@ -71,12 +71,12 @@ class _Signatures(Struct):
     signatures: list[str]
 
 
-def unsigned_by(artefact: Artifact, keys: Sequence[VerifyingKey], scope: str = POLICY) -> Rejected | None:
-    """Why the artefact is not signed by one of the keys for this use; None where it is."""
-    if artefact.signatures is None:
+def unsigned_by(artifact: Artifact, keys: Sequence[VerifyingKey], scope: str = POLICY) -> Rejected | None:
+    """Why the artifact is not signed by one of the keys for this use; None where it is."""
+    if artifact.signatures is None:
         return Rejected("bundle_unsigned", "it has no .signatures.json")
     try:
-        (token,) = msgspec.json.decode(artefact.signatures, type=_Signatures).signatures
+        (token,) = msgspec.json.decode(artifact.signatures, type=_Signatures).signatures
         claimed: Any = jwt.decode(token, options={"verify_signature": False})
     except (msgspec.DecodeError, ValueError, RecursionError, jwt.PyJWTError) as error:
         return Rejected("bundle_signature_invalid", f"its .signatures.json cannot be read: {error}")
@@ -85,7 +85,7 @@ def unsigned_by(artefact: Artifact, keys: Sequence[VerifyingKey], scope: str = P
         return Rejected("bundle_signature_invalid", "it names no key")
     for key in keys:
         if keyid in {key.keyid, _fingerprint(key.pem)}:
-            return _refuted(artefact, token, key, scope)
+            return _refuted(artifact, token, key, scope)
     return Rejected("bundle_signature_invalid", f"it names the key {keyid[:100]!r}, which is not valid here")
 
 
@@ -98,7 +98,7 @@ def _fingerprint(pem: str) -> str:
         return ""
 
 
-def _refuted(artefact: Artifact, token: str, key: VerifyingKey, scope: str) -> Rejected | None:
+def _refuted(artifact: Artifact, token: str, key: VerifyingKey, scope: str) -> Rejected | None:
     try:
         signed: Any = jwt.decode(token, key.pem, algorithms=[key.algorithm], options={"verify_aud": False})
     except (jwt.PyJWTError, ValueError, TypeError) as error:
@@ -106,9 +106,9 @@ def _refuted(artefact: Artifact, token: str, key: VerifyingKey, scope: str) -> R
     if signed.get("scope", POLICY) != scope:
         return Rejected("bundle_signature_invalid", f"it is signed for the use {signed.get('scope', '')!r}")
     listed = {str(each.get("name")): each for each in objects(signed.get("files"))}
-    if listed.keys() != artefact.files.keys():
+    if listed.keys() != artifact.files.keys():
         return Rejected("bundle_signature_invalid", "other files than the signed ones are in it")
-    for name, content in artefact.files.items():
+    for name, content in artifact.files.items():
         if listed[name].get("hash") != hashlib.sha256(content).hexdigest():
             return Rejected("bundle_signature_invalid", f"{name} is not what was signed")
     return None

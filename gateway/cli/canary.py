@@ -12,7 +12,7 @@ import click
 from msgspec import to_builtins
 
 from gateway.cli.bundle.publish import publication, published, settled
-from gateway.cli.bundle.rollback import own, reissued, trusted_artefact
+from gateway.cli.bundle.rollback import own, reissued, trusted_artifact
 from gateway.cli.bundle.signing_key import key_options, signing_key
 from gateway.cli.live_decisions import escaped
 from gateway.cli.publishing.hub_client import remote
@@ -138,7 +138,7 @@ def abort(channel: str, instead_of: str, **options: Any) -> None:
     canary, rest = _of(known, channel), _of(known, instead_of)
     if canary.digest == rest.digest:
         raise click.ClickException(f"{channel} has what {instead_of} has: there is nothing to abort.")
-    old = trusted_artefact(hub, rest.mark, [own(key), *verifying_keys(options["verification_keys"])])
+    old = trusted_artifact(hub, rest.mark, [own(key), *verifying_keys(options["verification_keys"])])
     published(hub, reissued(old, known, canary, key), publication({**options, "channel": channel}), known)
 
 

@@ -93,8 +93,8 @@ def _origin(options: Mapping[str, Any], config: Path | None) -> Origin:
 def _bundle(origin: Origin, revision: str) -> Candidate:
     environment = environment_of(revision)
     if origin.hub is not None:
-        artefact = fetched(remote(origin.hub, origin.token_file), revision)
-        return _usable(from_bytes(artefact.content, origin.hub))
+        artifact = fetched(remote(origin.hub, origin.token_file), revision)
+        return _usable(from_bytes(artifact.content, origin.hub))
     if origin.hub_dir is not None:
         return _usable(in_hub(origin.hub_dir, revision))
     if origin.named.bundle is not None or origin.named.policy is not None:

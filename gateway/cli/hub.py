@@ -77,7 +77,7 @@ metric settings_unusable, /readyz). A token that is removed, or whose `expires` 
 14 and 3 days before. `directory`, `listen` and `emergency_key` are taken up by a restart only.
 
 \b
-Four artefacts are downloaded at once by readers, and four by publishers; more are told to ask again (503). Where
+Four artifacts are downloaded at once by readers, and four by publishers; more are told to ask again (503). Where
 `listen.most_waiting` gateways and OPAs wait, the token with most of them makes room for others. Whoever
 steals a reader's token can see bundles and who moved what, and keep other readers waiting; a responder's can refuse
 calls, for a day each time, and lift stops; a publisher's can point channels to bundles that your keys signed, only the

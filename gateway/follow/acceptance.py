@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from gateway.artifact.artifact import MANIFEST, Artifact, read_artefact
+from gateway.artifact.artifact import MANIFEST, Artifact, read_artifact
 from gateway.artifact.emergency_bundle import (
     ENVIRONMENT,
     EXTENDED,
@@ -83,43 +83,43 @@ def judged(
     content: bytes, use: BundlePurpose, keys: Sequence[VerifyingKey], standing: EnforcementContext
 ) -> Artifact | Rejected:
     """The bundle in these bytes, fit to be offered; or why it is not."""
-    artefact = read_artefact(content)
-    if isinstance(artefact, Rejected):
-        return artefact
-    wrong = unsigned_by(artefact, keys, use.scope) or _overstep(artefact, use)
-    wrong = wrong or unenforceable(artefact.manifest.metadata, standing)
+    artifact = read_artifact(content)
+    if isinstance(artifact, Rejected):
+        return artifact
+    wrong = unsigned_by(artifact, keys, use.scope) or _overstep(artifact, use)
+    wrong = wrong or unenforceable(artifact.manifest.metadata, standing)
     if wrong is None and use == STOPS:
-        stops = stops_in(artefact)
+        stops = stops_in(artifact)
         wrong = stops if isinstance(stops, Rejected) else None
-    return wrong or artefact
+    return wrong or artifact
 
 
-def heedless(artefact: Artifact) -> Rejected | None:
+def heedless(artifact: Artifact) -> Rejected | None:
     """Why a policy would let pass what is stopped: older libraries have no such requirement; None where it has it."""
-    combined = artefact.files.get(COMBINED_REQUIREMENTS, b"")
+    combined = artifact.files.get(COMBINED_REQUIREMENTS, b"")
     if f"data.{REQUIREMENTS}{HEEDS}.met == true".encode() in combined:
         return None
     return Rejected("bundle_ignores_stops", f"it has no requirement {HEEDS}; build it anew on this stock library")
 
 
-def understands(artefact: Artifact) -> bool:
+def understands(artifact: Artifact) -> bool:
     """Return whether a policy can enforce stops of the newer kinds and combined ones: an earlier library cannot."""
-    return EXTENDED.encode() in artefact.files.get(LIBRARY, b"")
+    return EXTENDED.encode() in artifact.files.get(LIBRARY, b"")
 
 
-def offered(artefact: Artifact, use: BundlePurpose, key: SigningKey) -> Offer:
+def offered(artifact: Artifact, use: BundlePurpose, key: SigningKey) -> Offer:
     """The bundle as OPA is given it, signed by the key that this OPA was started with."""
-    return Offer(f'"{artefact.digest}"', archived(artefact.files, key, scope=use.scope))
+    return Offer(f'"{artifact.digest}"', archived(artifact.files, key, scope=use.scope))
 
 
-def stops_in(artefact: Artifact) -> tuple[Stop, ...] | Rejected:
+def stops_in(artifact: Artifact) -> tuple[Stop, ...] | Rejected:
     """The stops in an emergency bundle, each under its own kind and name."""
     try:
-        document = _DECODER.decode(artefact.files.get(DATA, b"")).emergency
+        document = _DECODER.decode(artifact.files.get(DATA, b"")).emergency
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return Rejected("bundle_unreadable", f"its document of stops cannot be read: {error}")
     schema = document.schema
-    if schema not in {SCHEMA, EXTENDED} or artefact.manifest.metadata.environment != ENVIRONMENT:
+    if schema not in {SCHEMA, EXTENDED} or artifact.manifest.metadata.environment != ENVIRONMENT:
         return Rejected("bundle_unreadable", f"its document of stops is {schema!r}, not {SCHEMA!r} or {EXTENDED!r}")
     kinds: dict[Kind, dict[str, list[Stop]] | None] = {kind: getattr(document, kind) for kind in KINDS}
     if schema == SCHEMA and any(kinds[kind] is not None for kind in NEWER):
@@ -137,11 +137,11 @@ def stops_in(artefact: Artifact) -> tuple[Stop, ...] | Rejected:
     return tuple(found)
 
 
-def _overstep(artefact: Artifact, use: BundlePurpose) -> Rejected | None:
+def _overstep(artifact: Artifact, use: BundlePurpose) -> Rejected | None:
     """Why the bundle claims what is not its own; None where it stays within its use."""
-    roots = set(artefact.manifest.roots)
+    roots = set(artifact.manifest.roots)
     if not roots or not roots <= use.roots:
         return Rejected("bundle_oversteps", f"its roots are {', '.join(sorted(roots)) or 'everything'}")
-    if use.files is not None and use.files ^ artefact.files.keys():
+    if use.files is not None and use.files ^ artifact.files.keys():
         return Rejected("bundle_oversteps", "it holds other files than its manifest and its data")
     return None

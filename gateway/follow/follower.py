@@ -32,7 +32,7 @@ NOTED_EVERY_NS: Final = 10_000_000_000
 class Followed(Struct, frozen=True):
     """This bundle is the one to enforce from now on; `kept` where it is the one of the last run."""
 
-    artefact: Artifact
+    artifact: Artifact
     kept: bool = False
 
 
@@ -143,15 +143,15 @@ class Follower:
         kept = await asyncio.to_thread(self._shelf.kept)
         if kept is None:
             return
-        artefact = await asyncio.to_thread(self._judge, kept.content, 0)
-        if isinstance(artefact, Rejected):
-            self._tell(BundleRefused(artefact))
+        artifact = await asyncio.to_thread(self._judge, kept.content, 0)
+        if isinstance(artifact, Rejected):
+            self._tell(BundleRefused(artifact))
             return
-        self._adopt(artefact, kept)
+        self._adopt(artifact, kept)
 
-    def _adopt(self, artefact: Artifact, kept: LastGood) -> None:
-        self._current = artefact
-        self._tell(Followed(artefact, kept=True))
+    def _adopt(self, artifact: Artifact, kept: LastGood) -> None:
+        self._current = artifact
+        self._tell(Followed(artifact, kept=True))
         self._tell(BundleConfirmed(max(1, min(kept.confirmed_ns, self._wall_ns()))))  # 0: long ago, nobody knows when
 
     def _known(self, url: str) -> str:
@@ -187,10 +187,10 @@ class Follower:
 
     async def _take(self, url: str, fetched: Fetched) -> float:
         seq = self._current.manifest.metadata.seq if self._current else 0
-        artefact = await asyncio.to_thread(self._judge, fetched.content, seq)
-        if isinstance(artefact, Rejected):
-            return self._reject(url, fetched.etag, artefact)
-        same = self._current is not None and self._current.digest == artefact.digest
+        artifact = await asyncio.to_thread(self._judge, fetched.content, seq)
+        if isinstance(artifact, Rejected):
+            return self._reject(url, fetched.etag, artifact)
+        same = self._current is not None and self._current.digest == artifact.digest
         self._good(url)
         self._etags[url] = fetched.etag
         if same:
@@ -198,9 +198,9 @@ class Follower:
             return LONGEST_PAUSE_S
         self._etags.clear()
         self._etags[url] = fetched.etag
-        self._current = artefact
-        self._tell(Followed(artefact))
-        await self._keep(artefact)
+        self._current = artifact
+        self._tell(Followed(artifact))
+        await self._keep(artifact)
         self._confirmed()
         return 0 if fetched.etag else LONGEST_PAUSE_S
 
@@ -226,10 +226,10 @@ class Follower:
         except OSError as error:
             self._tell(BundleNotKept(str(error)))
 
-    async def _keep(self, artefact: Artifact) -> None:
+    async def _keep(self, artifact: Artifact) -> None:
         now = self._wall_ns()
         try:
-            await asyncio.to_thread(self._shelf.keep, artefact.content, now)
+            await asyncio.to_thread(self._shelf.keep, artifact.content, now)
             self._noted_ns = now
         except OSError as error:
             self._tell(BundleNotKept(str(error)))

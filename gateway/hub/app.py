@@ -56,7 +56,7 @@ def table(hub: Hub) -> Sequence[_Row]:
             "GET",
             "/v1/artefacts/{digest}",
             people,
-            publishing.artefact,
+            publishing.artifact,
             EndpointBounds(seats=ConcurrencyLimits(DOWNLOADS)),
         ),
         ("GET", "/v1/channels", people, publishing.channels, looks),

@@ -1,9 +1,9 @@
-"""Artefacts by their digest, channels as pointers to them, and the journal of moves, in one directory.
+"""Artifacts by their digest, channels as pointers to them, and the journal of moves, in one directory.
 
 `artefacts/<sha256>.tar.gz`, `channels/<name>.json`, `moves.jsonl`, `assignments.json`, `assignments.jsonl`,
 `pruned.jsonl`.
 
-Rule 1: an artefact is never changed; a pointer changes in one step, under a lock that threads and processes share.
+Rule 1: an artifact is never changed; a pointer changes in one step, under a lock that threads and processes share.
 Rule 2: a move is in the journal before it takes effect; what the journal has and a crash prevented is made up for when
 the directory is next opened. What fails otherwise, a full disk too, is taken back and leaves the old pointer.
 Rule 3: what is read back is verified against its name; damage is an error, never an absence.
@@ -19,7 +19,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from gateway.artifact.artifact import Artifact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artifact
 from gateway.artifact.rejection import Rejected
 from gateway.hub.atomic_files import append, cut, lines, locked, replace
 from gateway.hub.channel_pointer import DIGEST, Assignment, Mark, Move, Pointer, arrived
@@ -43,7 +43,7 @@ class ArtifactStore:
     """Reads and changes one directory; every method may raise OSError, and then nothing has changed."""
 
     def __init__(self, directory: Path) -> None:
-        self._artefacts: Final = directory / "artefacts"
+        self._artifacts: Final = directory / "artefacts"
         self._channels: Final = directory / "channels"
         self._moves: Final = directory / "moves.jsonl"
         self._assignments: Final = directory / "assignments.json"
@@ -52,7 +52,7 @@ class ArtifactStore:
 
     def open(self) -> None:
         """Make the directory where there is none, and make up for moves that a crash prevented."""
-        for path in (self._artefacts, self._channels):
+        for path in (self._artifacts, self._channels):
             path.mkdir(mode=0o755, parents=True, exist_ok=True)
         with locked(self.directory):
             last = {move.channel: move for move in self._history()}
@@ -62,17 +62,17 @@ class ArtifactStore:
                 if pointer is None or pointer.digest != move.to.digest:
                     self._point(arrived(move))
 
-    def keep(self, artefact: Artifact) -> None:
-        """Store an artefact under its digest; one that is there stays."""
-        path = self._place(artefact.digest)
+    def keep(self, artifact: Artifact) -> None:
+        """Store an artifact under its digest; one that is there stays."""
+        path = self._place(artifact.digest)
         with locked(self.directory):
             if path.exists():
                 os.utime(path)  # so that pruning sees that somebody wants it now
             else:
-                replace(path, artefact.content)
+                replace(path, artifact.content)
 
     def content(self, digest: str) -> bytes | None:
-        """The bytes of an artefact; None where it was never stored, or was pruned."""
+        """The bytes of an artifact; None where it was never stored, or was pruned."""
         try:
             content = self._place(digest).read_bytes()
         except FileNotFoundError:
@@ -82,8 +82,8 @@ class ArtifactStore:
         return content
 
     def stored(self) -> Iterator[tuple[str, Path]]:
-        """Every artefact that is there: its digest, and its file."""
-        for path in self._artefacts.glob("[!.]*.tar.gz"):
+        """Every artifact that is there: its digest, and its file."""
+        for path in self._artifacts.glob("[!.]*.tar.gz"):
             digest = path.name.removesuffix(".tar.gz")
             if DIGEST.fullmatch(digest):
                 yield digest, path
@@ -129,17 +129,17 @@ class ArtifactStore:
                 raise
 
     def _place(self, digest: str) -> Path:
-        return self._artefacts / f"{digest}.tar.gz"
+        return self._artifacts / f"{digest}.tar.gz"
 
     def _mark(self, digest: str) -> Mark | MoveRefused:
         content = self.content(digest)
         if content is None:
             return absent(self.directory, digest)
-        artefact = read_artefact(content)
-        if isinstance(artefact, Rejected):
-            return rejected(artefact)
-        metadata = artefact.manifest.metadata
-        return Mark(digest=digest, revision=artefact.revision, environment=metadata.environment, seq=metadata.seq)
+        artifact = read_artifact(content)
+        if isinstance(artifact, Rejected):
+            return rejected(artifact)
+        metadata = artifact.manifest.metadata
+        return Mark(digest=digest, revision=artifact.revision, environment=metadata.environment, seq=metadata.seq)
 
     def _moved(self, wanted: MoveRequest, mark: Mark, pointer: Pointer | None) -> Pointer:
         move = Move(

@@ -22,7 +22,7 @@ Because = Annotated[str, Meta(min_length=1, max_length=2048, pattern=r"\S")]
 
 
 class Mark(Struct, frozen=True, kw_only=True):
-    """One artefact that a channel points to or pointed to."""
+    """One artifact that a channel points to or pointed to."""
 
     digest: str
     revision: str
@@ -56,7 +56,7 @@ class Pointer(Struct, frozen=True, kw_only=True):
 
     @property
     def mark(self) -> Mark:
-        """The artefact."""
+        """The artifact."""
         return Mark(digest=self.digest, revision=self.revision, environment=self.environment, seq=self.seq)
 
 
@@ -96,6 +96,6 @@ def assigned(channel: str, labels: Mapping[str, str], assignments: Iterable[Assi
 
 
 def highest(moves: Iterable[Move], environment: str) -> Mark | None:
-    """The artefact with the highest sequence number that a channel of the environment ever pointed to."""
+    """The artifact with the highest sequence number that a channel of the environment ever pointed to."""
     marks = [move.to for move in moves if move.to.environment == environment]
     return max(marks, key=lambda mark: mark.seq, default=None)

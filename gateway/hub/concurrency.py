@@ -12,7 +12,7 @@ from typing import Final
 from gateway.hub.bearer_tokens import ROLES, Role, TokenHolder
 
 DOWNLOADS: Final = 4
-"""Artefacts that one role downloads at once."""
+"""Artifacts that one role downloads at once."""
 LOOKS: Final = 8
 """Other answers that one role is given at once."""
 

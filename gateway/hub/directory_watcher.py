@@ -57,7 +57,7 @@ class HubDirectoryWatcher:
     def _judged(self, pointer: Pointer) -> bytes | None:
         content = self._store.content(pointer.digest)
         if content is None:
-            self._tell("move_refused", channel=pointer.channel, detail=f"its artefact {pointer.digest} is not there")
+            self._tell("move_refused", channel=pointer.channel, detail=f"its artifact {pointer.digest} is not there")
             return None
         earlier = [move for move in self._store.moves(limit=1 << 62) if move.to.digest != pointer.digest]
         judged = admitted(content, self._trust.keys, earlier, time.time_ns())

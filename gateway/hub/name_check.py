@@ -8,7 +8,7 @@ Rule 3: a stop that an older library would take for a wider one is refused, so t
 from collections.abc import Iterable
 from typing import Final
 
-from gateway.artifact.artifact import Artifact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artifact
 from gateway.artifact.bundle_data import data_of
 from gateway.artifact.emergency_bundle import Kind, Stop, is_extended, selectors
 from gateway.artifact.json_types import Json
@@ -24,10 +24,10 @@ def unenforceable(stop: Stop, bundles: Iterable[bytes]) -> str:
     if not is_extended(stop):
         return ""
     for content in bundles:
-        artefact = read_artefact(content)
-        if isinstance(artefact, Artifact) and not understands(artefact):
+        artifact = read_artifact(content)
+        if isinstance(artifact, Artifact) and not understands(artifact):
             what = "stop only one agent, principal, server or target at a time"
-            return f"the library of the policy {artefact.revision} can {what}, and would refuse more than this"
+            return f"the library of the policy {artifact.revision} can {what}, and would refuse more than this"
     return ""
 
 
@@ -35,8 +35,8 @@ def unborne(stop: Stop, bundles: Iterable[bytes]) -> str:
     """That no bundle in force lists a selector of the stop; empty if each is listed, or none could be."""
     known: list[Json] = []
     for content in bundles:
-        artefact = read_artefact(content)
-        data = data_of(artefact) if isinstance(artefact, Artifact) else None
+        artifact = read_artifact(content)
+        data = data_of(artifact) if isinstance(artifact, Artifact) else None
         if data is None:
             return ""
         known.append(data)

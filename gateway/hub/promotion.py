@@ -1,6 +1,6 @@
 """Whether a channel's pointer may move, as a value.
 
-Rule 1: nothing goes back: the sequence numbers of an environment only grow, over all its channels. The artefact that
+Rule 1: nothing goes back: the sequence numbers of an environment only grow, over all its channels. The artifact that
 has the highest may be pointed to by further channels: that is how a canary is promoted.
 Rule 2: whoever moves a pointer says what they think it points to; where somebody was faster, nothing moves.
 """
@@ -65,5 +65,5 @@ def misnamed(channel: str) -> MoveRefused | None:
 
 
 def rejected(rejection: Rejected) -> MoveRefused:
-    """The rejection of an artefact, as the reason why nothing points to it."""
+    """The rejection of an artifact, as the reason why nothing points to it."""
     return MoveRefused(rejection.code, str(rejection), "Build and sign it again.")

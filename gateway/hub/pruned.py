@@ -1,4 +1,4 @@
-"""What is said of an artefact that is not there: never stored, or pruned, and then how to have it again.
+"""What is said of an artifact that is not there: never stored, or pruned, and then how to have it again.
 
 Rule 1: what was pruned is in `pruned.jsonl` before it goes.
 """
@@ -16,7 +16,7 @@ JOURNAL: Final = "pruned.jsonl"
 
 
 class Pruned(Struct, frozen=True, kw_only=True):
-    """One line of the journal: an artefact that was removed because nobody needed it."""
+    """One line of the journal: an artifact that was removed because nobody needed it."""
 
     time: str
     digest: str
@@ -31,16 +31,16 @@ _PRUNED: Final = msgspec.json.Decoder(Pruned)
 
 
 def absent(directory: Path, digest: str) -> MoveRefused:
-    """Why a hub's directory has no such artefact."""
+    """Why a hub's directory has no such artifact."""
     found = next((each for each in reversed(lines(directory / JOURNAL)) if digest.encode() in each), None)
     try:
         pruned = None if found is None else _PRUNED.decode(found)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        pruned = None  # a damaged line: the artefact is gone all the same
+        pruned = None  # a damaged line: the artifact is gone all the same
     if pruned is None:
         return MoveRefused(
             "artefact_unknown",
-            f"no artefact {digest} is here",
+            f"no artifact {digest} is here",
             "Upload it first, or look for its digest in the history.",
         )
     return MoveRefused("artefact_pruned", f"{pruned.revision} was pruned from here at {pruned.time}", _remedy(pruned))

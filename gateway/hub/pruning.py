@@ -1,4 +1,4 @@
-"""Removes artefacts that nobody needs any more from a hub's directory, also beside a running hub.
+"""Removes artifacts that nobody needs any more from a hub's directory, also beside a running hub.
 
 Rule 1: what a channel points to stays; so do the last revisions of each channel, and what was stored or in force within
 the days to keep.
@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from gateway.artifact.artifact import Artifact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artifact
 from gateway.artifact.manifest import moment_of
 from gateway.hub.artifact_store import ArtifactStore, instant
 from gateway.hub.atomic_files import append, cut, locked
@@ -35,7 +35,7 @@ class Keep(Struct, frozen=True, kw_only=True):
 
 
 class Prunable(Struct, frozen=True, kw_only=True):
-    """An artefact that nobody needs."""
+    """An artifact that nobody needs."""
 
     digest: str
     path: Path
@@ -86,13 +86,13 @@ def _unneeded(digest: str, path: Path, needed: _Needed, before_unix_ns: int) -> 
 
 
 def described(store: ArtifactStore, digest: str, by: str, unix_ns: int) -> Pruned:
-    """The line of the journal for an artefact."""
-    artefact = read_artefact(store.content(digest) or b"")
-    metadata = artefact.manifest.metadata if isinstance(artefact, Artifact) else None
+    """The line of the journal for an artifact."""
+    artifact = read_artifact(store.content(digest) or b"")
+    metadata = artifact.manifest.metadata if isinstance(artifact, Artifact) else None
     return Pruned(
         time=instant(unix_ns),
         digest=digest,
-        revision=artefact.revision if isinstance(artefact, Artifact) else digest,
+        revision=artifact.revision if isinstance(artifact, Artifact) else digest,
         environment="" if metadata is None else metadata.environment,
         commit="" if metadata is None else metadata.commit,
         built="" if metadata is None else metadata.built,

@@ -1,4 +1,4 @@
-"""What publishers and readers call: upload an artefact, move a channel's pointer, see channels and their history.
+"""What publishers and readers call: upload an artifact, move a channel's pointer, see channels and their history.
 
 Rule 1: what is uploaded is judged before it is stored, and judged again before a pointer moves to it: keys and time may
 have changed in between.
@@ -78,11 +78,11 @@ class ArtifactRoutes:
         return HubResponse(201, found)
 
     def _kept(self, content: bytes) -> Uploaded | Rejected:
-        artefact = admitted(content, self._trust.keys, self._store.moves(limit=_ALL), time.time_ns())
-        if isinstance(artefact, Rejected):
-            return artefact
-        self._store.keep(artefact)
-        return Uploaded(digest=artefact.digest, revision=artefact.revision, seq=artefact.manifest.metadata.seq)
+        artifact = admitted(content, self._trust.keys, self._store.moves(limit=_ALL), time.time_ns())
+        if isinstance(artifact, Rejected):
+            return artifact
+        self._store.keep(artifact)
+        return Uploaded(digest=artifact.digest, revision=artifact.revision, seq=artifact.manifest.metadata.seq)
 
     async def point(self, call: HubRequest) -> HubResponse:
         """`PUT /v1/channels/<name>`."""
@@ -114,9 +114,9 @@ class ArtifactRoutes:
             return absent(self._store.directory, wanted.digest)
         if wanted.channel not in self._channels.all and len(self._channels.all) >= MOST:
             return MoveRefused("channel_name_invalid", f"there are {MOST} channels already", "Use one of them.")
-        artefact = admitted(content, self._trust.keys, self._store.moves(limit=_ALL), wanted.unix_ns)
-        if isinstance(artefact, Rejected):
-            return rejected(artefact)
+        artifact = admitted(content, self._trust.keys, self._store.moves(limit=_ALL), wanted.unix_ns)
+        if isinstance(artifact, Rejected):
+            return rejected(artifact)
         pointer = self._store.move(wanted)
         return pointer if isinstance(pointer, MoveRefused) else (pointer, content)
 
@@ -142,7 +142,7 @@ class ArtifactRoutes:
             return refused(400, f"`limit` is no number from 1 to {HISTORY}", "Correct it, or leave it out.")
         return HubResponse(200, await asyncio.to_thread(self._store.moves, call.asked("channel"), int(limit)))
 
-    async def artefact(self, call: HubRequest) -> HubResponse:
+    async def artifact(self, call: HubRequest) -> HubResponse:
         """`GET /v1/artefacts/<digest>`."""
         digest = str(call.path["digest"])
         if not DIGEST.fullmatch(digest):

@@ -101,7 +101,7 @@ def composed(settings: HubSettings, report: HubEventLog) -> Hub:
     for pointer in store.pointers().values():
         content = store.content(pointer.digest)
         if content is None:
-            raise FileNotFoundError(2, f"{pointer.channel} points to an artefact that is gone", pointer.digest)
+            raise FileNotFoundError(2, f"{pointer.channel} points to an artifact that is gone", pointer.digest)
         channels.load(pointer, content)
     emergency = _emergency(settings)
     trust = Credentials(settings.callers, settings.keys, report)

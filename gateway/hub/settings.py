@@ -80,7 +80,7 @@ class HubToken(Struct, frozen=True, kw_only=True):
 class File(Struct, frozen=True, kw_only=True):
     """What is written, before the keys that it names are read."""
 
-    directory: Annotated[Path, Meta(description="Where artefacts, channels, journals and stops are kept.")]
+    directory: Annotated[Path, Meta(description="Where artifacts, channels, journals and stops are kept.")]
     tokens: Annotated[tuple[HubToken, ...], Meta(description="Who may call.")]
     keys: Annotated[tuple[Key, ...], Meta(description="Public keys that policy bundles may be signed with.")] = ()
     emergency_key: Annotated[

@@ -6,7 +6,7 @@ Rule 2: what only a gateway can judge, its own version, is left to it.
 
 from collections.abc import Sequence
 
-from gateway.artifact.artifact import Artifact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artifact
 from gateway.artifact.manifest import BundleMetadata
 from gateway.artifact.rejection import Rejected
 from gateway.artifact.signature_checks import EnforcementContext, VerifyingKey, unenforceable, unsigned_by
@@ -14,11 +14,11 @@ from gateway.hub.channel_pointer import Move, highest
 
 
 def admitted(content: bytes, keys: Sequence[VerifyingKey], moves: Sequence[Move], unix_ns: int) -> Artifact | Rejected:
-    """The artefact in these bytes, or why it may not be published: `keys` are those that are valid now."""
-    artefact = read_artefact(content)
-    if isinstance(artefact, Rejected):
-        return artefact
-    return unsigned_by(artefact, keys) or outdated(artefact.manifest.metadata, moves, unix_ns) or artefact
+    """The artifact in these bytes, or why it may not be published: `keys` are those that are valid now."""
+    artifact = read_artifact(content)
+    if isinstance(artifact, Rejected):
+        return artifact
+    return unsigned_by(artifact, keys) or outdated(artifact.manifest.metadata, moves, unix_ns) or artifact
 
 
 def outdated(metadata: BundleMetadata, moves: Sequence[Move], unix_ns: int) -> Rejected | None:

@@ -1,4 +1,4 @@
-"""Golden decisions: scenarios that an artefact itself decides, whatever its sources say.
+"""Golden decisions: scenarios that an artifact itself decides, whatever its sources say.
 
 Rule 1: the file has the form of an environment's scenarios; who asks is found in the bundle's own registrations.
 """
@@ -27,12 +27,12 @@ def read_golden(place: Path) -> Document | list[Problem]:
     return violations(document, "scenarios") or document
 
 
-def undecided(artefact: Artifact, data: Json, document: Document, *, opa: OpaCommand, now: float) -> list[Problem]:
-    """The scenarios that the artefact does not decide as wanted; those without a time are of `now` (Unix seconds)."""
+def undecided(artifact: Artifact, data: Json, document: Document, *, opa: OpaCommand, now: float) -> list[Problem]:
+    """The scenarios that the artifact does not decide as wanted; those without a time are of `now` (Unix seconds)."""
     placed = [(document, f"/scenarios/{number}", entry) for number, entry in enumerate(document.value["scenarios"])]
     told = scenarios(placed, registered(data), now)
     known = credentials(data, [each.acting for each in told])
-    return unmet(told, ScenarioOpa(opa, artefact.content, known), data)
+    return unmet(told, ScenarioOpa(opa, artifact.content, known), data)
 
 
 def registered(data: Json) -> dict[str, Json]:

@@ -1,7 +1,7 @@
-"""The Rego of an artefact, unpacked and tested: what was packed is not taken for what was tested before.
+"""The Rego of an artifact, unpacked and tested: what was packed is not taken for what was tested before.
 
-Rule 1: the Rego is the artefact's, the tests are those that belong to it: the stock library's and the team's own.
-Rule 2: the stock's tests run on the stock as the artefact carries it, a team's own on all that it carries.
+Rule 1: the Rego is the artifact's, the tests are those that belong to it: the stock library's and the team's own.
+Rule 2: the stock's tests run on the stock as the artifact carries it, a team's own on all that it carries.
 Rule 3: what no test can speak for is a problem, not a gap: a foreign file, an own requirement without its tests.
 """
 
@@ -29,7 +29,7 @@ _Files = dict[str, bytes]
 
 
 class UnpackedTests(Struct, frozen=True, kw_only=True):
-    """The stock library and the tests of a policy repository, against which artefacts are held."""
+    """The stock library and the tests of a policy repository, against which artifacts are held."""
 
     library: Path
     known: Library
@@ -45,22 +45,22 @@ def read_tests(policy: Path, library: Path) -> UnpackedTests:
     return UnpackedTests(library=library, known=carried(stock), stock=stock, own=own)
 
 
-def foreign(artefact: Artifact, tests: UnpackedTests, opa: OpaCommand) -> list[Problem]:
-    """What the artefact carries that is neither the stock library that it names nor a team's own Rego nor data."""
-    said = artefact.manifest.metadata.library
+def foreign(artifact: Artifact, tests: UnpackedTests, opa: OpaCommand) -> list[Problem]:
+    """What the artifact carries that is neither the stock library that it names nor a team's own Rego nor data."""
+    said = artifact.manifest.metadata.library
     if said.digest != tests.known.digest:
         known = f"{tests.known.version} ({tests.known.digest[:12]})"
         told = f"carries the stock library {said.version} ({said.digest[:12]}), and {known} is installed here."
         remedy = f"Verify it with mcp-admission=={said.version}, or without its tests (--without-tests)."
         return [Problem("stock", 0, told, remedy)]
-    held, stock = artefact.contents, deciding(tests.stock)
+    held, stock = artifact.contents, deciding(tests.stock)
     problems = [Problem(path, 0, "is not the stock library's.") for path in stock if held.get(path) != stock[path]]
     taken = {PurePosixPath(path).parent for path in stock}
     for path in sorted(held.keys() - stock.keys() - {COMBINED_REQUIREMENTS, DATA, REVIEWED}):
         if not is_own(path) or PurePosixPath(path).parent in taken:
             remedy = "Build the bundle with `mcp-admission bundle build`."
             problems.append(Problem(path, 0, "lies where no policy is taken from.", remedy))
-    return problems or _disguised({path: held[path] for path in _own(artefact, tests)}, opa)
+    return problems or _disguised({path: held[path] for path in _own(artifact, tests)}, opa)
 
 
 def _disguised(own: _Files, opa: OpaCommand) -> list[Problem]:
@@ -74,17 +74,17 @@ def _disguised(own: _Files, opa: OpaCommand) -> list[Problem]:
     return problems or misplaced(modules, frozenset())
 
 
-def untested(artefact: Artifact, tests: UnpackedTests) -> list[Problem]:
-    """The requirements of the artefact for which no test is at hand."""
+def untested(artifact: Artifact, tests: UnpackedTests) -> list[Problem]:
+    """The requirements of the artifact for which no test is at hand."""
     tested = {PurePosixPath(path).parent for path in tests.own}
-    own = sorted({PurePosixPath(path).parent for path in _own(artefact, tests) if "/requirements/" in path})
+    own = sorted({PurePosixPath(path).parent for path in _own(artifact, tests) if "/requirements/" in path})
     remedy = "Name the policy repository that has them with --policy."
     return [Problem(str(place), 0, "has no tests here.", remedy) for place in own if place not in tested]
 
 
-def failed(artefact: Artifact, tests: UnpackedTests, opa: OpaCommand) -> list[Problem]:
-    """The tests that fail on the artefact's own Rego."""
-    own, rego = _own(artefact, tests), _rego(artefact)
+def failed(artifact: Artifact, tests: UnpackedTests, opa: OpaCommand) -> list[Problem]:
+    """The tests that fail on the artifact's own Rego."""
+    own, rego = _own(artifact, tests), _rego(artifact)
     beside = {path: content for path, content in tests.stock.items() if path.endswith(_TEST)}
     stock = {path: content for path, content in rego.items() if path not in own}
     if own:  # the stock's tests know the stock's requirements: with more of them, its decisions are others
@@ -101,9 +101,9 @@ def _run(sources: StagedSources, library: Path, opa: OpaCommand) -> list[Problem
         return failing(written(sources, library, Path(scratch)), opa)
 
 
-def _rego(artefact: Artifact) -> _Files:
-    return {path: content for path, content in artefact.contents.items() if path.endswith(".rego")}
+def _rego(artifact: Artifact) -> _Files:
+    return {path: content for path, content in artifact.contents.items() if path.endswith(".rego")}
 
 
-def _own(artefact: Artifact, tests: UnpackedTests) -> Iterable[str]:
-    return sorted(_rego(artefact).keys() - tests.stock.keys() - {COMBINED_REQUIREMENTS})
+def _own(artifact: Artifact, tests: UnpackedTests) -> Iterable[str]:
+    return sorted(_rego(artifact).keys() - tests.stock.keys() - {COMBINED_REQUIREMENTS})

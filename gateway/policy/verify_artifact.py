@@ -1,7 +1,7 @@
-"""Proves an artefact before it is published: who signed it, what it is bound to, and how it decides.
+"""Proves an artifact before it is published: who signed it, what it is bound to, and how it decides.
 
 Rule 1: the steps are taken in order and the first that fails is the last: nothing of an unsigned bundle is run.
-Rule 2: what is judged is the artefact, never the sources that it was built from.
+Rule 2: what is judged is the artifact, never the sources that it was built from.
 Rule 3: a step that is left out is told as such, never as passed.
 """
 
@@ -43,7 +43,7 @@ class Step(Struct, frozen=True):
 
 
 class ArtifactProof(Struct, frozen=True, kw_only=True):
-    """Against what artefacts are held; the clock is that of the standing."""
+    """Against what artifacts are held; the clock is that of the standing."""
 
     opa: OpaCommand
     keys: tuple[VerifyingKey, ...]
@@ -54,10 +54,10 @@ class ArtifactProof(Struct, frozen=True, kw_only=True):
     """None leaves the tests out."""
     golden: tuple[Document, ...] = ()
 
-    def steps(self, artefact: Artifact) -> Iterator[Step]:
+    def steps(self, artifact: Artifact) -> Iterator[Step]:
         """Every step up to the first that fails."""
         for take in (_signature, _terms, _loads, _library, _tests, _golden):
-            step = take(self, artefact)
+            step = take(self, artifact)
             yield step
             if step.problems:
                 return
@@ -71,19 +71,19 @@ class ArtifactProof(Struct, frozen=True, kw_only=True):
 Taking = Callable[[ArtifactProof, Artifact], Step]
 
 
-def _signature(proof: ArtifactProof, artefact: Artifact) -> Step:
-    rejected = unsigned_by(artefact, proof.keys)
+def _signature(proof: ArtifactProof, artifact: Artifact) -> Step:
+    rejected = unsigned_by(artifact, proof.keys)
     if rejected is not None:
-        return _rejected("signature", artefact, rejected)
-    key = next(key for key in proof.keys if unsigned_by(artefact, [key]) is None)
-    return Step("signature", tuple(_doubted(artefact, key, proof.opa)), f"by the key {key.keyid} ({key.algorithm})")
+        return _rejected("signature", artifact, rejected)
+    key = next(key for key in proof.keys if unsigned_by(artifact, [key]) is None)
+    return Step("signature", tuple(_doubted(artifact, key, proof.opa)), f"by the key {key.keyid} ({key.algorithm})")
 
 
-def _doubted(artefact: Artifact, key: VerifyingKey, opa: OpaCommand) -> list[Problem]:
+def _doubted(artifact: Artifact, key: VerifyingKey, opa: OpaCommand) -> list[Problem]:
     """What a real OPA has against the signature."""
     with tempfile.TemporaryDirectory(prefix="mcp-admission-") as scratch:
         within = Path(scratch)
-        (within / ARCHIVE).write_bytes(artefact.content)
+        (within / ARCHIVE).write_bytes(artifact.content)
         (within / _KEY).write_text(key.pem, encoding="utf-8")
         verifying = (
             f"--verification-key={_KEY}",
@@ -91,25 +91,25 @@ def _doubted(artefact: Artifact, key: VerifyingKey, opa: OpaCommand) -> list[Pro
             f"--signing-alg={key.algorithm}",
         )
         ran = opa.run("build", "--bundle", ARCHIVE, *verifying, f"--output={_READ}", within=within)
-    return [Problem(artefact.revision, 0, f"OPA does not take it: {ran.said()}")] if ran.code else []
+    return [Problem(artifact.revision, 0, f"OPA does not take it: {ran.said()}")] if ran.code else []
 
 
-def _terms(proof: ArtifactProof, artefact: Artifact) -> Step:
-    metadata = artefact.manifest.metadata
+def _terms(proof: ArtifactProof, artifact: Artifact) -> Step:
+    metadata = artifact.manifest.metadata
     rejected = unenforceable(metadata, proof.standing)
     if rejected is not None:
-        return _rejected("terms", artefact, rejected)
+        return _rejected("terms", artifact, rejected)
     end = f"ends {metadata.not_after}" if metadata.not_after else "never ends"
     return Step("terms", (), f"{metadata.environment}, sequence number {metadata.seq}, {end}")
 
 
-def _loads(proof: ArtifactProof, artefact: Artifact) -> Step:
-    data = data_of(artefact)
+def _loads(proof: ArtifactProof, artifact: Artifact) -> Step:
+    data = data_of(artifact)
     if data is None:
         return Step("loads", (Problem(DATA, 0, "is no data of ours."),))
     patterns = {test.operand for rule in data["rules"].values() for test in tests_of(rule) if test.word == "matches"}
     with tempfile.TemporaryDirectory(prefix="mcp-admission-") as scratch:
-        (Path(scratch) / ARCHIVE).write_bytes(artefact.content)
+        (Path(scratch) / ARCHIVE).write_bytes(artifact.content)
         allowed = f"--capabilities={proof.library / 'capabilities.json'}"
         ran = proof.opa.run("check", "--strict", "--format=json", allowed, "--bundle", ARCHIVE, within=Path(scratch))
         rehearsal = loaded(patterns, proof.opa, Path(scratch))
@@ -121,11 +121,11 @@ def _loads(proof: ArtifactProof, artefact: Artifact) -> Step:
     return Step("loads", tuple(problems), "in OPA, and refuses an unknown caller")
 
 
-def _library(proof: ArtifactProof, artefact: Artifact) -> Step:
+def _library(proof: ArtifactProof, artifact: Artifact) -> Step:
     if proof.tests is None:
         return Step("library", (), LEFT_OUT)
-    problems = unpacked_tests.foreign(artefact, proof.tests, proof.opa)
-    if not problems and not _is_indexed(data_of(artefact) or {}):
+    problems = unpacked_tests.foreign(artifact, proof.tests, proof.opa)
+    if not problems and not _is_indexed(data_of(artifact) or {}):
         problems = [Problem(DATA, 0, "has an index that does not follow from the rest of its data.")]
     return Step("library", tuple(problems), f"the stock library {proof.tests.known.version}, unchanged")
 
@@ -136,19 +136,19 @@ def _is_indexed(data: Json) -> bool:
     return msgspec.json.decode(msgspec.json.encode(made)) == {key: data["index"].get(key) for key in made}
 
 
-def _tests(proof: ArtifactProof, artefact: Artifact) -> Step:
+def _tests(proof: ArtifactProof, artifact: Artifact) -> Step:
     if proof.tests is None:
         return Step("tests", (), LEFT_OUT)
-    problems = unpacked_tests.untested(artefact, proof.tests) or unpacked_tests.failed(artefact, proof.tests, proof.opa)
+    problems = unpacked_tests.untested(artifact, proof.tests) or unpacked_tests.failed(artifact, proof.tests, proof.opa)
     return Step("tests", tuple(problems), "pass on the Rego that it carries")
 
 
-def _golden(proof: ArtifactProof, artefact: Artifact) -> Step:
-    data = data_of(artefact) or {}
+def _golden(proof: ArtifactProof, artifact: Artifact) -> Step:
+    data = data_of(artifact) or {}
     problems = [
         problem
         for document in proof.golden
-        for problem in undecided(artefact, data, document, opa=proof.opa, now=proof.now)
+        for problem in undecided(artifact, data, document, opa=proof.opa, now=proof.now)
     ]
     count = sum(len(document.value["scenarios"]) for document in proof.golden)
     return Step(
@@ -156,5 +156,5 @@ def _golden(proof: ArtifactProof, artefact: Artifact) -> Step:
     )
 
 
-def _rejected(name: str, artefact: Artifact, rejected: Rejected) -> Step:
-    return Step(name, (Problem(artefact.revision, 0, f"{rejected}."),))
+def _rejected(name: str, artifact: Artifact, rejected: Rejected) -> Step:
+    return Step(name, (Problem(artifact.revision, 0, f"{rejected}."),))

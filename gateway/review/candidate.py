@@ -1,4 +1,4 @@
-"""A bundle under review: its files and its data, from an artefact or built in memory from a policy directory.
+"""A bundle under review: its files and its data, from an artifact or built in memory from a policy directory.
 
 Rule 1: who signed it does not matter here, for it decides nothing; that it may not reach the network does (`sidecar`).
 """
@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct, to_builtins
 
-from gateway.artifact.artifact import MANIFEST, Artifact, read_artefact
+from gateway.artifact.artifact import MANIFEST, Artifact, read_artifact
 from gateway.artifact.json_types import Json, is_object
 from gateway.artifact.manifest import BundleMetadata, Manifest
 from gateway.artifact.pack import canonical
@@ -53,17 +53,17 @@ def from_file(path: Path) -> Candidate | UnusableCandidate:
 
 def from_bytes(content: bytes, origin: str) -> Candidate | UnusableCandidate:
     """The bundle in these bytes."""
-    artefact = read_artefact(content)
-    if isinstance(artefact, Rejected):
-        return UnusableCandidate(f"{origin} is no policy bundle: {artefact.code}: {artefact.detail}.")
-    return _candidate(artefact, origin)
+    artifact = read_artifact(content)
+    if isinstance(artifact, Rejected):
+        return UnusableCandidate(f"{origin} is no policy bundle: {artifact.code}: {artifact.detail}.")
+    return _candidate(artifact, origin)
 
 
-def _candidate(artefact: Artifact, origin: str) -> Candidate | UnusableCandidate:
-    data = _data(artefact.files.get("data.json", b""))
+def _candidate(artifact: Artifact, origin: str) -> Candidate | UnusableCandidate:
+    data = _data(artifact.files.get("data.json", b""))
     if data is None:
         return UnusableCandidate(f"{origin} has no data.json that is an object: it is no policy bundle of ours.")
-    return Candidate(manifest=artefact.manifest, files=dict(artefact.files), data=data, origin=origin)
+    return Candidate(manifest=artifact.manifest, files=dict(artifact.files), data=data, origin=origin)
 
 
 def _data(content: bytes) -> Json | None:

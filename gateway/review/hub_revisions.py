@@ -6,13 +6,13 @@ Rule 1: a file counts for what it holds: its digest is its name, and its manifes
 import hashlib
 from pathlib import Path
 
-from gateway.artifact.artifact import read_artefact
+from gateway.artifact.artifact import read_artifact
 from gateway.artifact.rejection import Rejected
 from gateway.review.candidate import Candidate, UnusableCandidate, from_bytes
 
 
 def in_hub(directory: Path, revision: str) -> Candidate | UnusableCandidate:
-    """The bundle of a revision among the artefacts of a hub's directory, the newest looked at first."""
+    """The bundle of a revision among the artifacts of a hub's directory, the newest looked at first."""
     if not (directory / "artefacts").is_dir():
         return UnusableCandidate(f"{directory} is no hub's directory: it has no artefacts/.")
     try:
@@ -26,7 +26,7 @@ def in_hub(directory: Path, revision: str) -> Candidate | UnusableCandidate:
             continue  # one that is just being removed
         if hashlib.sha256(content).hexdigest() == path.name.removesuffix(".tar.gz") and _is(content, revision):
             return from_bytes(content, str(path))
-    return UnusableCandidate(f"none of the {len(files)} artefacts in {directory} is of revision {revision}.")
+    return UnusableCandidate(f"none of the {len(files)} artifacts in {directory} is of revision {revision}.")
 
 
 def environment_of(revision: str) -> str:
@@ -35,8 +35,8 @@ def environment_of(revision: str) -> str:
 
 
 def _is(content: bytes, revision: str) -> bool:
-    artefact = read_artefact(content)
-    return not isinstance(artefact, Rejected) and artefact.revision == revision
+    artifact = read_artifact(content)
+    return not isinstance(artifact, Rejected) and artifact.revision == revision
 
 
 def same_policy(one: str, other: str) -> bool:

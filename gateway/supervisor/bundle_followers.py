@@ -111,16 +111,16 @@ class BundleFollowers:
     def policy(self, news: News) -> None:
         """Take what happened to the policy."""
         if isinstance(news, Followed):
-            self._feed.policy(news.artefact)
-            self._revision = news.artefact.revision
+            self._feed.policy(news.artifact)
+            self._revision = news.artifact.revision
             self.first.set()
         self._took(POLICY, news, "")
 
     def emergency(self, url: str, level: str, news: News) -> None:
         """Take what happened to the stops of the hub at `url`, whose highest number is kept under `level`."""
         if isinstance(news, Followed):
-            self._stops.take(url, news.artefact)
-            raising = asyncio.create_task(self._raise(level, news.artefact.manifest.metadata.seq))
+            self._stops.take(url, news.artifact)
+            raising = asyncio.create_task(self._raise(level, news.artifact.manifest.metadata.seq))
             self._raising.add(raising)
             raising.add_done_callback(self._raising.discard)
         self._took(url, news, "emergency_")
@@ -161,10 +161,10 @@ class BundleFollowers:
 
     def _tell(self, what: str, news: News, prefix: str) -> None:
         match news:
-            case Followed(artefact=artefact, kept=kept):
+            case Followed(artifact=artifact, kept=kept):
                 self._problems.pop(what, None)
                 detail = "kept from an earlier run" if kept else ""
-                self._note(f"{prefix}followed", revision=artefact.revision, detail=detail)
+                self._note(f"{prefix}followed", revision=artifact.revision, detail=detail)
             case BundleConfirmed(unix_ns=unix_ns):
                 self._problems.pop(what, None)
                 self._confirmed[what] = unix_ns

@@ -45,10 +45,10 @@ class BundleServer:
             ),
         )
 
-    def policy(self, artefact: Artifact) -> None:
+    def policy(self, artifact: Artifact) -> None:
         """Offer a policy that was judged."""
-        self.files.take(artefact.revision, artefact.files)
-        self.endpoint.put(offered(artefact, POLICIES, self.policy_key))
+        self.files.take(artifact.revision, artifact.files)
+        self.endpoint.put(offered(artifact, POLICIES, self.policy_key))
 
     def stops(self, document: Artifact | Offer) -> None:
         """Offer stops: a hub's as they were judged, or ours, already signed."""

@@ -64,12 +64,12 @@ def fit(settings: Settings, wanted: FollowSpec, content: bytes, seq: int) -> Art
         grace_s=0 if bundle is None else bundle.not_after_grace_s,
     )
     try:
-        artefact = judged(content, wanted.use, [key for each in wanted.keys for key in _readable(each)], standing)
+        artifact = judged(content, wanted.use, [key for each in wanted.keys for key in _readable(each)], standing)
     except (ValueError, TypeError, ArithmeticError, LookupError, RecursionError, MemoryError) as error:
         # Bytes of anybody's making: nothing in them may end the following of what comes after them.
         return Rejected("bundle_unreadable", f"it cannot be judged: {type(error).__name__}")
-    wrong = heedless(artefact) if wanted.use is POLICIES and isinstance(artefact, Artifact) else None
-    return wrong or artefact
+    wrong = heedless(artifact) if wanted.use is POLICIES and isinstance(artifact, Artifact) else None
+    return wrong or artifact
 
 
 def _readable(key: BundleKeySettings) -> list[VerifyingKey]:

@@ -92,9 +92,9 @@ class StopList:
         self.problem = ""
         self._offer()
 
-    def take(self, url: str, artefact: Artifact) -> None:
+    def take(self, url: str, artifact: Artifact) -> None:
         """Take the stops of the hub at `url`."""
-        self._hubs[url] = artefact
+        self._hubs[url] = artifact
         self._offer()
 
     def behind(self, url: str, seconds: float) -> None:
@@ -180,9 +180,9 @@ class StopList:
         self._known = standing
 
 
-def _stops_of(artefact: Artifact) -> tuple[Stop, ...]:
+def _stops_of(artifact: Artifact) -> tuple[Stop, ...]:
     """The stops of a hub's document, which was judged before."""
-    found = stops_in(artefact)
+    found = stops_in(artifact)
     if isinstance(found, Rejected):
         raise TypeError(str(found))
     return found

@@ -14,7 +14,7 @@ from typing import Any, Final
 import orjson
 import pytest
 
-from gateway.artifact.artifact import Artifact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artifact
 from gateway.artifact.manifest import BundleMetadata
 from gateway.artifact.pack import archived, canonical, pack
 from gateway.artifact.rejection import Rejected
@@ -33,7 +33,7 @@ def bundle(answer: str, seq: int, key: SigningKey | None = KEY) -> bytes:
 
 def stripped(content: bytes) -> bytes:
     """A signed bundle with other data and without its signature."""
-    read = read_artefact(content)
+    read = read_artifact(content)
     assert isinstance(read, Artifact)
     return archived({**read.files, "data.json": canonical({"own": {"answer": "forged"}})}, None)
 
@@ -102,6 +102,6 @@ def test_the_key_id_is_set_whatever_the_source_is() -> None:
     ("content", "code"), [(delta("dev@000000000000.2"), "bundle_delta"), (stripped(bundle("first", 1)), None)]
 )
 def test_the_gateway_itself_takes_neither(content: bytes, code: str | None) -> None:
-    read = read_artefact(content)
+    read = read_artifact(content)
     assert isinstance(read, Rejected)
     assert code in {None, read.code}

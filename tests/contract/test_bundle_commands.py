@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from gateway import __version__
 from gateway.admission.digests import define
-from gateway.artifact.artifact import Artifact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artifact
 from gateway.artifact.manifest import ROOTS, BundleMetadata, Library
 from gateway.artifact.pack import pack
 from gateway.artifact.signing import SigningKey, read_key
@@ -113,7 +113,7 @@ def verify(run: Run, repository: Path, key: Path) -> Run:
 
 
 def read(place: Path) -> Artifact:
-    found = read_artefact(place.read_bytes())
+    found = read_artifact(place.read_bytes())
     assert isinstance(found, Artifact)
     return found
 
@@ -459,8 +459,8 @@ def test_inspect_shows_what_a_bundle_says_of_itself(run: Run, signed: Callable[.
     place = signed("x")
     shown = run("bundle", "inspect", place)
     assert shown.exit_code == 0
-    artefact = read(place)
-    for said in (artefact.revision, artefact.digest, "(in 90 days)", "1 servers, ", "(not verified here)"):
+    artifact = read(place)
+    for said in (artifact.revision, artifact.digest, "(in 90 days)", "1 servers, ", "(not verified here)"):
         assert said in shown.stdout
     told = json.loads(run("bundle", "inspect", place, "--json").stdout)
     assert told["metadata"]["library"]["version"] == __version__

@@ -16,7 +16,7 @@ import pytest
 from gateway.admission.decision import PolicyFailure
 from gateway.admission.masking import Masking, masked
 from gateway.admission.policy_input import SCHEMA as INPUT_SCHEMA
-from gateway.artifact.artifact import Artifact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artifact
 from gateway.artifact.bundle_data import data_of
 from gateway.artifact.manifest import BundleMetadata, content_id
 from gateway.artifact.pack import archived, canonical, pack
@@ -46,8 +46,8 @@ def written(files: dict[str, bytes], metadata: dict[str, Any], key: SigningKey =
 
 
 def taken(content: bytes, *, version: str = VERSION) -> Artifact | Rejected:
-    """The artefact, or why this gateway would not enforce it."""
-    read = read_artefact(content)
+    """The artifact, or why this gateway would not enforce it."""
+    read = read_artifact(content)
     if isinstance(read, Rejected):
         return read
     standing = EnforcementContext(
@@ -90,9 +90,9 @@ EARLIER: Final = sorted((Path(__file__).parent / "earlier").glob("*.tar.gz"))
 @pytest.fixture(params=EARLIER, ids=lambda place: place.name)
 def earlier(request: pytest.FixtureRequest) -> Artifact:
     """The bundle of an earlier stock library, signed today."""
-    built = read_artefact(request.param.read_bytes())
+    built = read_artifact(request.param.read_bytes())
     assert isinstance(built, Artifact)
-    found = read_artefact(archived(built.files, KEY))
+    found = read_artifact(archived(built.files, KEY))
     assert isinstance(found, Artifact)
     return found
 
@@ -196,6 +196,6 @@ def test_either_of_two_keys_signs_while_both_are_valid() -> None:
     first, second, third = KEY, ephemeral_key(), ephemeral_key()
     keys = [VerifyingKey(keyid=key.keyid, pem=key.public_pem) for key in (first, second)]
     for signer, valid in ((first, True), (second, True), (third, False)):
-        read = read_artefact(pack({"data.json": b"{}"}, BundleMetadata(environment="dev", seq=1), key=signer).content)
+        read = read_artifact(pack({"data.json": b"{}"}, BundleMetadata(environment="dev", seq=1), key=signer).content)
         assert isinstance(read, Artifact)
         assert (unsigned_by(read, keys) is None) == valid

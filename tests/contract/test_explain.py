@@ -11,7 +11,7 @@ from click.testing import Result
 from msgspec.structs import replace
 
 from gateway.admission.decision import Reason
-from gateway.artifact.artifact import read_artefact
+from gateway.artifact.artifact import read_artifact
 from gateway.artifact.manifest import BundleMetadata
 from gateway.artifact.pack import pack
 from gateway.artifact.rejection import Rejected
@@ -271,8 +271,8 @@ def test_the_bundle_of_the_recorded_revision_is_found_in_a_hubs_directory(
     journal = write(tmp_path / "journal", records(made, opa, [DELETE]))
     put("bundles/dev/rules/more.yaml", "rules: [{rule: more, effect: allow, reason: t, owner: a@example.com}]\n")
     for each in (packed(made), packed(content()), b"no bundle"):
-        artefact = read_artefact(each)
-        name = "0" * 64 if isinstance(artefact, Rejected) else artefact.digest
+        artifact = read_artifact(each)
+        name = "0" * 64 if isinstance(artifact, Rejected) else artifact.digest
         (hub / f"{name}.tar.gz").write_bytes(each)
     (hub / f"{'1' * 64}.tar.gz").write_bytes(packed(made))
     result = run("explain", "call-0", "--journal", journal, "--hub-dir", hub.parent, "--json")

@@ -16,7 +16,7 @@ import pytest
 from msgspec import Struct
 
 from gateway.admission.decision import Verdict
-from gateway.artifact.artifact import Artifact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artifact
 from gateway.artifact.pack import archived
 from gateway.artifact.signing import read_key
 from gateway.opa.aiohttp_transport import remote_exchange
@@ -60,9 +60,9 @@ class Made(Struct, frozen=True):
     bundles: dict[str, bytes]
 
     def revision(self, name: str) -> str:
-        artefact = read_artefact(self.bundles[name])
-        assert isinstance(artefact, Artifact)
-        return artefact.revision
+        artifact = read_artifact(self.bundles[name])
+        assert isinstance(artifact, Artifact)
+        return artifact.revision
 
 
 def ran(directory: Path, *words: str) -> str:
@@ -102,12 +102,12 @@ def made(tmp_path_factory: pytest.TempPathFactory, recording_process: Recorder) 
         keyid = ran(root, "bundle", "sign", f"{number}.tar.gz", "--key-file", "policy.pem").strip()
         bundles[number] = (root / f"{number}.tar.gz").read_bytes()
     ran(root, "bundle", "sign", "2.tar.gz", "--key-file", "other.pem", "--replace", "--output", "other.tar.gz")
-    artefact = read_artefact(bundles["2"])
-    assert isinstance(artefact, Artifact)
+    artifact = read_artifact(bundles["2"])
+    assert isinstance(artifact, Artifact)
     bundles["another key"] = (root / "other.tar.gz").read_bytes()
     bundles["changed"] = changed(bundles["2"], "mcp/requirements/rules_permit/rules_permit.rego", b"\n# and more\n")
     bundles["unsigned"] = changed(bundles["2"], ".signatures.json", None)
-    stops_scope = archived(artefact.files, read_key((root / "policy.pem").read_bytes()), scope="emergency")
+    stops_scope = archived(artifact.files, read_key((root / "policy.pem").read_bytes()), scope="emergency")
     bundles["another scope"] = stops_scope
     return Made(Key(keyid, (root / "policy.pub.pem").read_text()), bundles)
 

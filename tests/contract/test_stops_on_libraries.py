@@ -105,10 +105,10 @@ async def test_a_preview_is_what_the_policy_says(today: Candidate, opa: Path) ->
 
 
 def test_the_bundle_of_today_says_that_it_can_enforce_such_stops(earlier: Candidate, today: Candidate) -> None:
-    def artefact(candidate: Candidate) -> Any:
+    def artifact(candidate: Candidate) -> Any:
         class Held:
             files = candidate.files
 
         return Held()
 
-    assert (understands(artefact(earlier)), understands(artefact(today))) == (False, True)
+    assert (understands(artifact(earlier)), understands(artifact(today))) == (False, True)

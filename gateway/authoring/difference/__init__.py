@@ -1,6 +1,6 @@
 """What one bundle changes against another: rules, requirements, catalog, agents, environment, enforcement.
 
-Rule 1: both are read as artefacts, so that what is compared is what is enforced.
+Rule 1: both are read as artifacts, so that what is compared is what is enforced.
 Rule 2: nothing is passed over: contents that differ in a way that no sentence is for are told as such.
 """
 

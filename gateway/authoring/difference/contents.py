@@ -27,8 +27,8 @@ _DETAILS: Final = 20
 def rego_changes(old: Artifact, new: Artifact, *, follows: bool) -> Iterator[Change]:
     """The files that differ; the generated one only where that does not follow from other requirements."""
     before, after = (
-        {path: content for path, content in artefact.contents.items() if path.endswith(".rego")}
-        for artefact in (old, new)
+        {path: content for path, content in artifact.contents.items() if path.endswith(".rego")}
+        for artifact in (old, new)
     )
     for path, was, now in paired(before, after):
         if path == COMBINED_REQUIREMENTS and follows:

@@ -1,4 +1,4 @@
-"""`mcp-admission bundle`: from sources to a signed, proven artefact.
+"""`mcp-admission bundle`: from sources to a signed, proven artifact.
 
 Rule 1: the table says which commands there are; each is the module of its name in this package.
 """

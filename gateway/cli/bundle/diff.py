@@ -15,7 +15,7 @@ import msgspec
 
 from gateway.artifact.artifact import Artifact
 from gateway.authoring.difference import Change, Effect, differences
-from gateway.cli.bundle.files import artefact_in
+from gateway.cli.bundle.files import artifact_in
 from gateway.cli.live_decisions import colored, escaped
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -45,7 +45,7 @@ def command(old: Path, new: Path, *, as_json: bool, markdown: bool, fail_on_loos
     `loosens` admits more than before, `tightens` less; `may loosen` is what only a reader, or a replay of recorded
     calls, can tell.
     """
-    before, after = artefact_in(old), artefact_in(new)
+    before, after = artifact_in(old), artifact_in(new)
     found = differences(before, after)
     if isinstance(found, str):
         raise click.ClickException(f"{found}.")

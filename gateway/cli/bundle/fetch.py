@@ -41,15 +41,15 @@ def command(wanted: str, output: Path, *, force: bool, **options: Any) -> None:
     keys = verifying_keys(options["verification_keys"])
     if output.exists() and not force:
         raise click.ClickException(f"{output} is there already: name another file, or say --force.")
-    artefact = fetched(source_of(options["place"], options["token_file"]), wanted)
-    wrong = unsigned_by(artefact, keys) if keys else None
+    artifact = fetched(source_of(options["place"], options["token_file"]), wanted)
+    wrong = unsigned_by(artifact, keys) if keys else None
     if wrong is not None:
-        raise click.ClickException(f"{artefact.revision} is not written: {wrong}.")
-    put(output, artefact.content, new=not force)
-    _told(artefact, output, verified=bool(keys))
+        raise click.ClickException(f"{artifact.revision} is not written: {wrong}.")
+    put(output, artifact.content, new=not force)
+    _told(artifact, output, verified=bool(keys))
 
 
-def _told(artefact: Artifact, output: Path, *, verified: bool) -> None:
+def _told(artifact: Artifact, output: Path, *, verified: bool) -> None:
     said = "its signature is good" if verified else "its signature was not looked at (--verification-key)"
-    click.echo(f"wrote {output} with {artefact.digest}; {said}", err=True)
-    click.echo(artefact.revision)
+    click.echo(f"wrote {output} with {artifact.digest}; {said}", err=True)
+    click.echo(artifact.revision)

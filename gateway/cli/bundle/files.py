@@ -5,15 +5,15 @@ from pathlib import Path
 
 import click
 
-from gateway.artifact.artifact import MOST_BYTES, Artifact, read_artefact
+from gateway.artifact.artifact import MOST_BYTES, Artifact, read_artifact
 from gateway.artifact.rejection import Rejected
 
 
-def artefact_in(place: Path) -> Artifact:
-    """The artefact of a file; ends the command where there is none."""
+def artifact_in(place: Path) -> Artifact:
+    """The artifact of a file; ends the command where there is none."""
     try:
         with place.open("rb") as file:
-            read = read_artefact(file.read(MOST_BYTES + 1))
+            read = read_artifact(file.read(MOST_BYTES + 1))
     except OSError as error:
         raise click.ClickException(f"{place} cannot be read: {error.strerror}.") from error
     if isinstance(read, Rejected):

@@ -12,7 +12,7 @@ import msgspec
 
 from gateway.artifact.inspection import BundleInspection, inspected
 from gateway.artifact.manifest import moment_of
-from gateway.cli.bundle.files import artefact_in
+from gateway.cli.bundle.files import artifact_in
 from gateway.cli.live_decisions import escaped
 
 _DAY_NS: Final = 86_400 * 1_000_000_000
@@ -31,7 +31,7 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def command(file: Path, *, as_json: bool) -> None:
     """Show revision, digest, commit, times, stock library and contents of the bundle FILE; `verify` proves them."""
-    found = inspected(artefact_in(file))
+    found = inspected(artifact_in(file))
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
         return

@@ -12,7 +12,7 @@ from typing import Any
 import click
 from msgspec import Struct
 
-from gateway.artifact.artifact import Artifact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artifact
 from gateway.artifact.rejection import Rejected
 from gateway.cli.publishing.hub_client import HubClient
 from gateway.cli.publishing.hub_options import (
@@ -85,11 +85,11 @@ def opened(options: Mapping[str, Any], *, new: bool = False) -> PublishTarget:
 
 
 def _refuse_what_was_taken_back(place: PublishTarget, content: bytes, in_force: Pointer | None) -> None:
-    artefact = read_artefact(content)
-    if in_force is None or isinstance(artefact, Rejected):
+    artifact = read_artifact(content)
+    if in_force is None or isinstance(artifact, Rejected):
         return  # what is wrong with it, the place says
     reverted = taken_back(place, in_force.mark)
-    if reverted and content_of(reverted) == content_of(artefact.revision):
+    if reverted and content_of(reverted) == content_of(artifact.revision):
         raise click.ClickException(
             f"{reverted} has this content, and {in_force.by} took it back: {in_force.because!r}. Nothing was published."
             " Take the commit back too, or mend it; --again publishes it nevertheless."
@@ -97,9 +97,9 @@ def _refuse_what_was_taken_back(place: PublishTarget, content: bytes, in_force: 
 
 
 def taken_back(place: PublishTarget, mark: Mark) -> str:
-    """The revision that this artefact reverts; empty where it is no rollback."""
-    artefact = read_artefact(place.content(mark.digest))
-    return artefact.manifest.metadata.reverts if isinstance(artefact, Artifact) else ""
+    """The revision that this artifact reverts; empty where it is no rollback."""
+    artifact = read_artifact(place.content(mark.digest))
+    return artifact.manifest.metadata.reverts if isinstance(artifact, Artifact) else ""
 
 
 def published(place: PublishTarget, content: bytes, wanted: Publication, known: PublishedChannels) -> None:

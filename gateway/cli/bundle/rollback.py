@@ -13,7 +13,7 @@ import click
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.artifact.artifact import MANIFEST, Artifact, read_artefact
+from gateway.artifact.artifact import MANIFEST, Artifact, read_artifact
 from gateway.artifact.manifest import rfc3339
 from gateway.artifact.pack import Packed, pack
 from gateway.artifact.rejection import Rejected
@@ -36,7 +36,7 @@ HISTORY: Final = 1000
 
 
 class Reissue(Struct, frozen=True, kw_only=True):
-    """What is packed again: the old artefact, the number above which it goes, the revision that it takes back."""
+    """What is packed again: the old artifact, the number above which it goes, the revision that it takes back."""
 
     old: Artifact
     above: int
@@ -73,7 +73,7 @@ def command(revision: str, **options: Any) -> None:
     if in_force is None:
         raise click.ClickException(f"{options['to']} has no channel {wanted.channel!r}: there is no way back.")
     trusted = [own(key), *verifying_keys(options["verification_keys"])]
-    old = trusted_artefact(place, before(place, in_force, revision), trusted)
+    old = trusted_artifact(place, before(place, in_force, revision), trusted)
     published(place, reissued(old, known, in_force, key), wanted, known)
 
 
@@ -85,16 +85,16 @@ def reissued(old: Artifact, known: PublishedChannels, in_force: Pointer, key: Si
     return packed.content
 
 
-def trusted_artefact(place: PublishTarget, wanted: Mark, keys: Sequence[VerifyingKey]) -> Artifact:
-    """The artefact; ends the command where it is not what it is said to be, or not signed by one of the keys."""
-    artefact = read_artefact(place.content(wanted.digest))
-    wrong = artefact if isinstance(artefact, Rejected) else unsigned_by(artefact, keys)
-    if isinstance(artefact, Rejected) or wrong is not None:
+def trusted_artifact(place: PublishTarget, wanted: Mark, keys: Sequence[VerifyingKey]) -> Artifact:
+    """The artifact; ends the command where it is not what it is said to be, or not signed by one of the keys."""
+    artifact = read_artifact(place.content(wanted.digest))
+    wrong = artifact if isinstance(artifact, Rejected) else unsigned_by(artifact, keys)
+    if isinstance(artifact, Rejected) or wrong is not None:
         remedy = "Name the key that it was signed with: --verification-key FILE."
         raise click.ClickException(f"{wanted.revision} is not signed again: {wrong}. {remedy}")
-    if artefact.digest != wanted.digest:
+    if artifact.digest != wanted.digest:
         raise click.ClickException(f"{wanted.revision} is not what was published under that name: look at the place.")
-    return artefact
+    return artifact
 
 
 def repacked(reissue: Reissue, key: SigningKey) -> Packed:
@@ -112,7 +112,7 @@ def repacked(reissue: Reissue, key: SigningKey) -> Packed:
 
 
 def before(place: PublishTarget, in_force: Pointer, revision: str) -> Mark:
-    """The artefact whose content is wanted: that of the revision, or the last one with another than is in force."""
+    """The artifact whose content is wanted: that of the revision, or the last one with another than is in force."""
     moves = place.history(in_force.channel, HISTORY)
     if revision:
         found = next((move.to for move in moves if move.to.revision == revision), None)
@@ -131,7 +131,7 @@ def before(place: PublishTarget, in_force: Pointer, revision: str) -> Mark:
 
 
 def _other(place: PublishTarget, in_force: Pointer, moves: Sequence[Move]) -> Mark | None:
-    """The last artefact with another content: content that was published again is no way back.
+    """The last artifact with another content: content that was published again is no way back.
 
     None where there is none, and where this content is itself a way back: before it was what somebody took back.
     """

@@ -12,7 +12,7 @@ import click
 from gateway.artifact.bundle_data import data_of
 from gateway.artifact.manifest import ROOTS
 from gateway.artifact.pack import archived
-from gateway.cli.bundle.files import artefact_in, put
+from gateway.cli.bundle.files import artifact_in, put
 from gateway.cli.bundle.signing_key import key_options, signing_key
 
 
@@ -37,12 +37,12 @@ def command(file: Path, output: Path | None, *, replace: bool, **key: Any) -> No
     OPA takes one signature a bundle and does not verify EdDSA. The id of the key is printed; the
     gateway's settings may name it in `policy.bundle.keys`.
     """
-    artefact = artefact_in(file)
-    if tuple(artefact.manifest.roots) != tuple(sorted(ROOTS)) or data_of(artefact) is None:
+    artifact = artifact_in(file)
+    if tuple(artifact.manifest.roots) != tuple(sorted(ROOTS)) or data_of(artifact) is None:
         raise click.ClickException(f"{file} is no policy bundle: `mcp-admission bundle build` makes one.")
-    if artefact.signatures is not None and not replace:
+    if artifact.signatures is not None and not replace:
         raise click.ClickException(f"{file} is signed already: say --replace to sign it anew.")
     signing = signing_key(**key)
-    put(output or file, archived(artefact.files, signing))
-    click.echo(f"signed {artefact.revision} ({signing.algorithm})", err=True)
+    put(output or file, archived(artifact.files, signing))
+    click.echo(f"signed {artifact.revision} ({signing.algorithm})", err=True)
     click.echo(signing.keyid)

@@ -1,4 +1,4 @@
-"""`mcp-admission bundle verify`: everything that is asked of an artefact before it is published.
+"""`mcp-admission bundle verify`: everything that is asked of an artifact before it is published.
 
 Rule 1: each step is shown as it ends; the first that fails is the last, and the exit code is 1.
 """
@@ -12,7 +12,7 @@ import click
 from gateway.admission.policy_input import SCHEMA as INPUT_SCHEMA
 from gateway.artifact.artifact import Artifact
 from gateway.artifact.signature_checks import EnforcementContext, VerifyingKey, read_verifying_key
-from gateway.cli.bundle.files import artefact_in
+from gateway.cli.bundle.files import artifact_in
 from gateway.cli.locate_opa import opa_found
 from gateway.library import library
 from gateway.policy.golden import read_golden
@@ -57,18 +57,18 @@ def command(file: Path, keys: tuple[Path, ...], policy: Path, *, without_tests: 
     loads it; that it carries the stock library unchanged; the stock's tests and your own, on the Rego that it carries;
     and the scenarios of --golden, decided by it.
     """
-    artefact = artefact_in(file)
+    artifact = artifact_in(file)
     proof = ArtifactProof(
         opa=OpaCommand(opa_found()),
         keys=tuple(_key(place) for place in keys),
-        standing=_standing(artefact, held["environment"], held["above"]),
+        standing=_standing(artifact, held["environment"], held["above"]),
         library=library(),
         tests=None if without_tests else read_tests(policy, library()),
         golden=_golden(held["golden"]),
     )
-    click.echo(artefact.revision)
+    click.echo(artifact.revision)
     failed = False
-    for step in proof.steps(artefact):
+    for step in proof.steps(artifact):
         failed = bool(step.problems)
         click.echo(f"{'FAILS' if failed else 'ok':6}{step.name:10} {'' if failed else step.told}".rstrip())
         for problem in step.problems:
@@ -77,9 +77,9 @@ def command(file: Path, keys: tuple[Path, ...], policy: Path, *, without_tests: 
         raise SystemExit(1)
 
 
-def _standing(artefact: Artifact, environment: str | None, above: int) -> EnforcementContext:
+def _standing(artifact: Artifact, environment: str | None, above: int) -> EnforcementContext:
     return EnforcementContext(
-        environment=environment or artefact.manifest.metadata.environment,
+        environment=environment or artifact.manifest.metadata.environment,
         highest_seq=above + 1 if above else 0,
         unix_ns=time.time_ns(),
         version=VERSION,

@@ -54,7 +54,7 @@ class HubClient:
         return msgspec.json.decode(answer, type=list[Move])
 
     def content(self, digest: str) -> bytes:
-        """The bytes of an artefact."""
+        """The bytes of an artifact."""
         place = f"{self.url}/v1/artefacts/{quote(digest, safe='')}"
         try:
             with self._client.stream("GET", place) as answer:
@@ -68,7 +68,7 @@ class HubClient:
         return self._taken(answer, bytes(content))
 
     def upload(self, content: bytes) -> Mark:
-        """Store an artefact."""
+        """Store an artifact."""
         found = msgspec.json.decode(self._call("POST", "/v1/artefacts", content=content), type=Uploaded)
         environment = found.revision.partition("@")[0]
         return Mark(digest=found.digest, revision=found.revision, environment=environment, seq=found.seq)

@@ -21,7 +21,7 @@ _MIB: Final = 1 << 20
 
 @click.command(
     "prune",
-    short_help="Remove artefacts that nobody needs any more.",
+    short_help="Remove artifacts that nobody needs any more.",
     epilog="""\b
 Examples:
   mcp-admission hub prune --config hub.yaml --keep-days 400          # shows what would go
@@ -50,7 +50,7 @@ Examples:
 )
 @click.option("--yes", is_flag=True, help="Remove them.")
 def command(config: Path | None, directory: Path | None, keep_days: int, keep_last: int, *, yes: bool) -> None:
-    """Show, and with --yes remove, artefacts that no channel points to and that nobody has needed for long.
+    """Show, and with --yes remove, artifacts that no channel points to and that nobody has needed for long.
 
     It may run beside the hub. Who asks for one afterwards, as a rollback does, is told which commit to build it from.
     """
@@ -61,7 +61,7 @@ def command(config: Path | None, directory: Path | None, keep_days: int, keep_la
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         raise click.ClickException(f"{where}{error.strerror or error}. What is left stays.") from error
-    click.echo(f"{count} artefacts {'removed' if yes else 'would go; --yes removes them'}", err=True)
+    click.echo(f"{count} artifacts {'removed' if yes else 'would go; --yes removes them'}", err=True)
 
 
 def _directory(config: Path | None, directory: Path | None) -> Path:

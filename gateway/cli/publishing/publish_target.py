@@ -13,7 +13,7 @@ from typing import Final, Protocol
 import click
 from msgspec import Struct
 
-from gateway.artifact.artifact import Artifact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artifact
 from gateway.artifact.rejection import Rejected
 from gateway.artifact.signature_checks import VerifyingKey
 from gateway.hub.artifact_store import ArtifactStore
@@ -26,7 +26,7 @@ ALL: Final = 1 << 62
 
 
 class PublishedChannels(Struct, frozen=True, kw_only=True):
-    """The channels of a place, and the highest artefact of each environment."""
+    """The channels of a place, and the highest artifact of each environment."""
 
     channels: dict[str, Pointer]
     highest: dict[str, Mark]
@@ -66,24 +66,24 @@ class DirectoryTarget:
         return self._store.moves(channel, limit)
 
     def content(self, digest: str) -> bytes:
-        """The bytes of an artefact."""
+        """The bytes of an artifact."""
         content = self._store.content(digest)
         if content is None:
             raise click.ClickException(f"{self._store.directory}: {absent(self._store.directory, digest)}")
         return content
 
     def upload(self, content: bytes) -> Mark:
-        """Store an artefact."""
-        artefact = self._admitted(content)
-        if isinstance(artefact, Rejected):
-            raise click.ClickException(f"The bundle is refused. {artefact}. Nothing was stored.")
+        """Store an artifact."""
+        artifact = self._admitted(content)
+        if isinstance(artifact, Rejected):
+            raise click.ClickException(f"The bundle is refused. {artifact}. Nothing was stored.")
         if not self._keys:
             said = "gateways refuse it where no key of theirs signed it"
             click.echo(f"its signature was not looked at (--verification-key): {said}", err=True)
-        self._store.keep(artefact)
-        metadata = artefact.manifest.metadata
+        self._store.keep(artifact)
+        metadata = artifact.manifest.metadata
         return Mark(
-            digest=artefact.digest, revision=artefact.revision, environment=metadata.environment, seq=metadata.seq
+            digest=artifact.digest, revision=artifact.revision, environment=metadata.environment, seq=metadata.seq
         )
 
     def point(self, channel: str, digest: str, *, because: str, expected: str | None) -> Pointer:
@@ -105,9 +105,9 @@ class DirectoryTarget:
         moves, now = self._store.moves(limit=ALL), time.time_ns()
         if self._keys:
             return admitted(content, self._keys, moves, now)
-        artefact = read_artefact(content)
-        if isinstance(artefact, Rejected):
-            return artefact
-        if artefact.signatures is None:
+        artifact = read_artifact(content)
+        if isinstance(artifact, Rejected):
+            return artifact
+        if artifact.signatures is None:
             return Rejected("bundle_unsigned", "it has no .signatures.json")
-        return outdated(artefact.manifest.metadata, moves, now) or artefact
+        return outdated(artifact.manifest.metadata, moves, now) or artifact

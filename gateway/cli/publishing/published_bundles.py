@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 import click
 
-from gateway.artifact.artifact import Artifact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artifact
 from gateway.artifact.rejection import Rejected
 from gateway.cli.live_decisions import escaped
 from gateway.cli.publishing.hub_client import remote
@@ -49,7 +49,7 @@ class PublishedDirectory:
         return self._store.moves(channel, max(limit, ALL))
 
     def content(self, digest: str) -> bytes:
-        """The bytes of an artefact."""
+        """The bytes of an artifact."""
         content = self._store.content(digest)
         if content is None:
             raise click.ClickException(f"{self._path}: {absent(self._path, digest)}")
@@ -66,20 +66,20 @@ def source_of(place: str, token_file: Path | None) -> PublishedSource:
 
 
 def fetched(source: PublishedSource, wanted: str) -> Artifact:
-    """The artefact that a channel, a revision or a digest names; ends the command where there is none."""
+    """The artifact that a channel, a revision or a digest names; ends the command where there is none."""
     try:
         digest, revision = _named(source, wanted)
         content = source.content(digest)
     except OSError as error:
         raise click.ClickException(f"{error.filename or wanted} cannot be read: {error.strerror or error}.") from error
     if hashlib.sha256(content).hexdigest() != digest:
-        raise click.ClickException(f"What came is not the artefact {digest}: nothing of it is kept. Look at the place.")
-    artefact = read_artefact(content)
-    if isinstance(artefact, Rejected):
-        raise click.ClickException(f"The artefact {digest} is no bundle. {artefact}.")
-    if revision and artefact.revision != revision:
-        raise click.ClickException(f"The artefact {digest} is {artefact.revision}, not {revision}: look at the place.")
-    return artefact
+        raise click.ClickException(f"What came is not the artifact {digest}: nothing of it is kept. Look at the place.")
+    artifact = read_artifact(content)
+    if isinstance(artifact, Rejected):
+        raise click.ClickException(f"The artifact {digest} is no bundle. {artifact}.")
+    if revision and artifact.revision != revision:
+        raise click.ClickException(f"The artifact {digest} is {artifact.revision}, not {revision}: look at the place.")
+    return artifact
 
 
 def _named(source: PublishedSource, wanted: str) -> tuple[str, str]:

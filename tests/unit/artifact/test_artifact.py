@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from gateway.artifact import artifact
-from gateway.artifact.artifact import Artifact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artifact
 from gateway.artifact.manifest import BundleMetadata, Library, Manifest, content_id, read_manifest
 from gateway.artifact.pack import pack
 from gateway.artifact.rejection import Rejected
@@ -45,7 +45,7 @@ def sparse(size: int) -> bytes:
 
 
 def test_what_was_packed_is_read_back() -> None:
-    read = read_artefact(BUNDLE)
+    read = read_artifact(BUNDLE)
     assert isinstance(read, Artifact)
     assert read.manifest.metadata == METADATA
     assert read.revision == f"dev@{content_id(FILES)}.3"
@@ -54,7 +54,7 @@ def test_what_was_packed_is_read_back() -> None:
 
 
 def manifest() -> bytes:
-    read = read_artefact(BUNDLE)
+    read = read_artifact(BUNDLE)
     assert isinstance(read, Artifact)
     return read.files[".manifest"]
 
@@ -79,7 +79,7 @@ def manifest() -> bytes:
     ],
 )
 def test_anything_else_is_rejected(made: Callable[[], bytes], code: str) -> None:
-    read = read_artefact(made())
+    read = read_artifact(made())
     assert isinstance(read, Rejected)
     assert read.code == code
     assert str(read).startswith(code)
@@ -88,7 +88,7 @@ def test_anything_else_is_rejected(made: Callable[[], bytes], code: str) -> None
 @pytest.mark.parametrize("limit", ["MOST_BYTES", "MOST_UNPACKED", "MOST_FILES"])
 def test_what_is_too_large_is_rejected_before_it_is_unpacked(monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
     monkeypatch.setattr(artifact, limit, 1)
-    read = read_artefact(BUNDLE)
+    read = read_artifact(BUNDLE)
     assert isinstance(read, Rejected)
     assert read.code == "bundle_too_large"
 
@@ -98,7 +98,7 @@ def test_what_is_too_large_is_rejected_before_it_is_unpacked(monkeypatch: pytest
 )
 def test_a_revision_that_is_not_that_of_the_content_is_rejected(revision: bytes) -> None:
     renamed = manifest().replace(f"dev@{content_id(FILES)}.3".encode(), revision)
-    read = read_artefact(archive(("/.manifest", renamed), *FILES.items()))
+    read = read_artifact(archive(("/.manifest", renamed), *FILES.items()))
     assert isinstance(read, Rejected)
     assert read.code == "bundle_unreadable"
     assert content_id(FILES) in read.detail

@@ -4,7 +4,7 @@ import orjson
 import pytest
 from msgspec.structs import replace
 
-from gateway.artifact.artifact import Artifact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artifact
 from gateway.artifact.emergency_bundle import (
     FIRST,
     KINDS,
@@ -78,14 +78,14 @@ def test_any_other_may_not(changes: dict[str, object]) -> None:
 
 def test_the_bundle_is_signed_for_its_own_use_and_owns_one_root() -> None:
     key = ephemeral_key()
-    artefact = read_artefact(emergency_bundle([STOP], 7, key).content)
-    assert isinstance(artefact, Artifact)
+    artifact = read_artifact(emergency_bundle([STOP], 7, key).content)
+    assert isinstance(artifact, Artifact)
     keys = [VerifyingKey(keyid=key.keyid, pem=key.public_pem)]
-    assert unsigned_by(artefact, keys, EMERGENCY) is None
-    assert unsigned_by(artefact, keys, POLICY) is not None
-    assert artefact.manifest.roots == ("emergency",)
-    assert artefact.files.keys() == {".manifest", "data.json"}
-    data = orjson.loads(artefact.files["data.json"])
+    assert unsigned_by(artifact, keys, EMERGENCY) is None
+    assert unsigned_by(artifact, keys, POLICY) is not None
+    assert artifact.manifest.roots == ("emergency",)
+    assert artifact.files.keys() == {".manifest", "data.json"}
+    data = orjson.loads(artifact.files["data.json"])
     assert data["emergency"]["agent"]["bot"][0]["because"] == "it deletes"
     assert all(data["emergency"][kind][""] == [] for kind in ("agent", "principal", "server", "target"))
 

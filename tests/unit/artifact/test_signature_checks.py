@@ -7,7 +7,7 @@ import orjson
 import pytest
 from msgspec.structs import replace
 
-from gateway.artifact.artifact import Artifact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artifact
 from gateway.artifact.manifest import BundleMetadata, moment_of, rfc3339
 from gateway.artifact.pack import pack
 from gateway.artifact.signature_checks import EMERGENCY, EnforcementContext, VerifyingKey, unenforceable, unsigned_by
@@ -27,7 +27,7 @@ def known(*keys: SigningKey) -> list[VerifyingKey]:
 
 
 def signed(scope: str = "", key: SigningKey | None = KEY) -> Artifact:
-    read = read_artefact(pack(FILES, METADATA, key=key, scope=scope).content)
+    read = read_artifact(pack(FILES, METADATA, key=key, scope=scope).content)
     assert isinstance(read, Artifact)
     return read
 
@@ -48,7 +48,7 @@ def test_a_key_is_known_by_what_it_is_as_well_as_by_what_settings_call_it() -> N
 
 
 @pytest.mark.parametrize(
-    ("artefact", "keys", "scope"),
+    ("artifact", "keys", "scope"),
     [
         (signed(key=None), known(KEY), ""),
         (signed(), known(OTHER), ""),
@@ -69,17 +69,17 @@ def test_a_key_is_known_by_what_it_is_as_well_as_by_what_settings_call_it() -> N
         (replace(signed(), signatures=b'{"signatures":' + b"[" * 100_000), known(KEY), ""),
     ],
 )
-def test_nothing_else_is(artefact: Artifact, keys: list[VerifyingKey], scope: str) -> None:
-    rejected = unsigned_by(artefact, keys, scope)
+def test_nothing_else_is(artifact: Artifact, keys: list[VerifyingKey], scope: str) -> None:
+    rejected = unsigned_by(artifact, keys, scope)
     assert rejected is not None
     assert rejected.code in {"bundle_unsigned", "bundle_signature_invalid"}
 
 
 def test_two_signatures_are_none() -> None:
-    artefact = signed()
-    assert artefact.signatures is not None
-    (one,) = orjson.loads(artefact.signatures)["signatures"]
-    assert unsigned_by(replace(artefact, signatures=orjson.dumps({"signatures": [one, one]})), known(KEY)) is not None
+    artifact = signed()
+    assert artifact.signatures is not None
+    (one,) = orjson.loads(artifact.signatures)["signatures"]
+    assert unsigned_by(replace(artifact, signatures=orjson.dumps({"signatures": [one, one]})), known(KEY)) is not None
 
 
 def test_a_header_does_not_choose_the_algorithm() -> None:

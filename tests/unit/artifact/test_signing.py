@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 
-from gateway.artifact.artifact import Artifact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artifact
 from gateway.artifact.manifest import BundleMetadata
 from gateway.artifact.pack import pack
 from gateway.artifact.signature_checks import read_verifying_key, unsigned_by
@@ -33,7 +33,7 @@ def test_what_a_key_signs_its_public_half_verifies(private: Any, algorithm: str)
     signing, verifying = read_key(pem(private)), read_verifying_key(public_pem(private))
     assert (signing.algorithm, verifying.algorithm) == (algorithm, algorithm)
     assert (signing.keyid, signing.public_pem) == (verifying.keyid, verifying.pem)
-    read = read_artefact(pack({"data.json": b"{}"}, BundleMetadata(environment="dev", seq=1), key=signing).content)
+    read = read_artifact(pack({"data.json": b"{}"}, BundleMetadata(environment="dev", seq=1), key=signing).content)
     assert isinstance(read, Artifact)
     assert unsigned_by(read, [verifying]) is None
     assert unsigned_by(read, []) is not None

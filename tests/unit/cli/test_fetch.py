@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 from msgspec import Struct
 
-from gateway.artifact.artifact import Artifact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artifact
 from gateway.artifact.signing import SigningKey, ephemeral_key
 from gateway.cli import main
 from gateway.cli.publishing.publish_target import PublishedChannels
@@ -72,7 +72,7 @@ def test_a_file_that_is_there_stays_unless_it_is_forced(desk: Desk) -> None:
 def test_a_file_that_appears_meanwhile_stays_too(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     def slowly(*_: object) -> object:
         desk.out.write_text("mine")
-        return read_artefact(desk.contents[0])
+        return read_artifact(desk.contents[0])
 
     monkeypatch.setattr("gateway.cli.bundle.fetch.fetched", slowly)
     refused = desk.fetch("production")
@@ -86,7 +86,7 @@ def test_a_file_that_appears_meanwhile_stays_too(desk: Desk, monkeypatch: pytest
     [
         ("canary", "There is no channel 'canary'. There are: production."),
         ("test@0123456789ab.9", "No channel there points or pointed to test@0123456789ab.9"),
-        ("0" * 64, f"artefact_unknown: no artefact {'0' * 64} is here"),
+        ("0" * 64, f"artefact_unknown: no artifact {'0' * 64} is here"),
         ("../moves", "There is no channel '../moves'"),
     ],
 )
@@ -108,7 +108,7 @@ def test_a_signature_is_verified_where_the_key_is_given(desk: Desk) -> None:
     assert (done.exit_code, "its signature is good" in done.stderr) == (0, True)
 
 
-def test_a_damaged_artefact_is_not_taken(desk: Desk) -> None:
+def test_a_damaged_artifact_is_not_taken(desk: Desk) -> None:
     for path in (desk.root / "place" / "artefacts").iterdir():
         path.write_bytes(path.read_bytes()[:-1])
     refused = desk.fetch("production")
@@ -123,7 +123,7 @@ def test_a_place_that_is_mistyped_is_not_made(desk: Desk) -> None:
 
 
 class Lying:
-    """A hub that says of an artefact what is not so."""
+    """A hub that says of an artifact what is not so."""
 
     def __init__(self, content: bytes, mark: Mark, channel: str = "production") -> None:
         self._channel = channel
@@ -153,7 +153,7 @@ def test_a_hub_that_sends_something_else_or_under_another_name_is_not_believed(d
     honest = fetched(Lying(first, asked), desk.revisions[0])
     assert isinstance(honest, Artifact)
     for wanted in (desk.revisions[0], digest, "production"):
-        with pytest.raises(click.ClickException, match="What came is not the artefact"):
+        with pytest.raises(click.ClickException, match="What came is not the artifact"):
             fetched(Lying(second, asked), wanted)
     with pytest.raises(click.ClickException) as refused:
         fetched(Lying(first, asked, channel="a\x1b[2J"), "production")

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from msgspec import Struct
 
-from gateway.artifact.artifact import Artifact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artifact
 from gateway.artifact.manifest import moment_of, rfc3339
 from gateway.artifact.signature_checks import VerifyingKey, unsigned_by
 from gateway.artifact.signing import SigningKey, ephemeral_key
@@ -47,10 +47,10 @@ class Desk(Struct):
     def served(self, channel: str = "production") -> Artifact:
         """What a gateway finds behind the channel."""
         pointer = json.loads((self.place / "channels" / f"{channel}.json").read_text())
-        artefact = read_artefact((self.place / "artefacts" / f"{pointer['digest']}.tar.gz").read_bytes())
-        assert isinstance(artefact, Artifact)
-        assert artefact.digest == pointer["digest"]
-        return artefact
+        artifact = read_artifact((self.place / "artefacts" / f"{pointer['digest']}.tar.gz").read_bytes())
+        assert isinstance(artifact, Artifact)
+        assert artifact.digest == pointer["digest"]
+        return artifact
 
     def answer(self) -> object:
         return json.loads(self.served().files["data.json"])["own"]["answer"]

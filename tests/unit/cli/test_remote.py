@@ -17,7 +17,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, answer: httpx.Response) -> HubCli
     return HubClient("https://hub.example.com", "token")
 
 
-def test_an_artefact_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_artifact_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     sent = 0
 
     def endless() -> object:

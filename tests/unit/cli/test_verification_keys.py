@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from gateway.artifact.artifact import Artifact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artifact
 from gateway.artifact.manifest import BundleMetadata
 from gateway.artifact.pack import pack
 from gateway.artifact.signature_checks import unsigned_by
@@ -23,7 +23,7 @@ def test_a_bundle_is_verified_by_a_key_on_either_curve(
     (tmp_path / "key.pub.pem").write_bytes(public_pem(private))
     (found,) = verifying_keys([tmp_path / "key.pub.pem"])
     assert found.algorithm == algorithm
-    read = read_artefact(
+    read = read_artifact(
         pack({"data.json": b"{}"}, BundleMetadata(environment="dev", seq=1), key=read_key(pem(private))).content
     )
     assert isinstance(read, Artifact)

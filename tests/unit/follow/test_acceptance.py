@@ -8,7 +8,7 @@ import orjson
 import pytest
 from msgspec.structs import replace
 
-from gateway.artifact.artifact import Artifact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artifact
 from gateway.artifact.emergency_bundle import EXTENDED, Stop, document, emergency_bundle
 from gateway.artifact.layout import COMBINED_REQUIREMENTS
 from gateway.artifact.manifest import ROOTS, BundleMetadata
@@ -61,7 +61,7 @@ def test_a_good_bundle_is_what_was_sent() -> None:
 
 def with_requirements(*names: str) -> Artifact:
     text = combined([CombinedRequirement(name, False, True) for name in names])
-    found = read_artefact(
+    found = read_artifact(
         pack({COMBINED_REQUIREMENTS: text.encode()}, BundleMetadata(environment="dev", seq=3), key=KEY).content
     )
     assert isinstance(found, Artifact)
@@ -75,20 +75,20 @@ def test_a_policy_that_would_let_pass_what_is_stopped_is_heedless() -> None:
         assert wrong is not None
         assert wrong.code == "bundle_ignores_stops"
         assert "build it anew" in str(wrong)
-    nothing = read_artefact(policy().content)
+    nothing = read_artifact(policy().content)
     assert isinstance(nothing, Artifact)
     assert heedless(nothing) is not None
 
 
-def policy_bytes(artefact: Artifact) -> bytes:
-    return artefact.content
+def policy_bytes(artifact: Artifact) -> bytes:
+    return artifact.content
 
 
 def test_what_is_offered_is_the_same_content_under_the_loopback_key() -> None:
     found = judged(policy().content, POLICIES, KEYS, HERE)
     assert isinstance(found, Artifact)
     offer = offered(found, POLICIES, LOOPBACK)
-    again = read_artefact(offer.content)
+    again = read_artifact(offer.content)
     assert isinstance(again, Artifact)
     assert (again.files, again.revision, offer.etag) == (found.files, found.revision, f'"{found.digest}"')
     assert unsigned_by(again, [VerifyingKey(keyid=LOOPBACK.keyid, pem=LOOPBACK.public_pem)]) is None
@@ -133,7 +133,7 @@ def test_a_document_of_newer_stops_is_read_back(kind: Any) -> None:
 
 def test_a_library_that_knows_the_newer_document_is_told_from_one_that_does_not() -> None:
     for text, known in ((b'x == "mcp.emergency/v2"', True), (b'x == "mcp.emergency/v1"', False)):
-        found = read_artefact(pack({LIBRARY: text}, BundleMetadata(environment="dev", seq=3), key=KEY).content)
+        found = read_artifact(pack({LIBRARY: text}, BundleMetadata(environment="dev", seq=3), key=KEY).content)
         assert isinstance(found, Artifact)
         assert understands(found) is known
     assert EXTENDED in (ROOT / "rego" / LIBRARY).read_text()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.artifact.artifact import Artifact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artifact
 from gateway.artifact.manifest import BundleMetadata
 from gateway.artifact.pack import pack
 from gateway.artifact.rejection import Rejected
@@ -68,7 +68,7 @@ class Bed:
 
     def _judge(self, bytes_: bytes, seq: int) -> Artifact | Rejected:
         self.seqs.append(seq)
-        read = read_artefact(bytes_)
+        read = read_artifact(bytes_)
         return read if isinstance(read, Rejected) else self.rejects(read) or read
 
     async def turn(self, answer: Answer | None = None, url: str = "one") -> tuple[float, list[News]]:
@@ -80,7 +80,7 @@ class Bed:
 
     @property
     def in_force(self) -> int:
-        followed = [one.artefact.manifest.metadata.seq for one in self.news if isinstance(one, Followed)]
+        followed = [one.artifact.manifest.metadata.seq for one in self.news if isinstance(one, Followed)]
         return followed[-1] if followed else 0
 
 
@@ -100,7 +100,7 @@ async def test_a_good_bundle_is_followed_confirmed_and_kept(bed: Bed) -> None:
 
 
 def content_of(bed: Bed) -> bytes:
-    return next(one.artefact.content for one in reversed(bed.news) if isinstance(one, Followed))
+    return next(one.artifact.content for one in reversed(bed.news) if isinstance(one, Followed))
 
 
 async def test_the_service_is_asked_for_what_is_newer_than_what_is_in_force(bed: Bed) -> None:
@@ -115,7 +115,7 @@ async def test_the_service_is_asked_for_what_is_newer_than_what_is_in_force(bed:
 
 async def test_a_rejected_bundle_changes_nothing_and_confirms_nothing(bed: Bed) -> None:
     await bed.turn(Fetched(content(2), '"a"'))
-    bed.rejects = lambda artefact: REJECTED if artefact.manifest.metadata.seq == 3 else None
+    bed.rejects = lambda artifact: REJECTED if artifact.manifest.metadata.seq == 3 else None
     pause, news = await bed.turn(Fetched(content(3), '"bad"'))
     assert news == [BundleRefused(REJECTED)]
     assert 0 < pause <= LONGEST_PAUSE_S
@@ -167,7 +167,7 @@ async def test_the_hub_that_answers_is_kept_and_its_rejection_leads_to_the_next(
     await bed.turn(Fetched(content(2), '"a"'))
     await bed.turn(Unchanged())
     assert bed.hubs.asked[-1][0] == "one"
-    bed.rejects = lambda artefact: REJECTED if artefact.manifest.metadata.seq == 3 else None
+    bed.rejects = lambda artifact: REJECTED if artifact.manifest.metadata.seq == 3 else None
     await bed.turn(Fetched(content(3), '"bad"'))
     await bed.turn(Fetched(content(4), '"good"'), "two")
     assert bed.in_force == 4

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gateway.artifact.artifact import Artifact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artifact
 from gateway.artifact.signing import SigningKey, ephemeral_key
 from gateway.hub import atomic_files
 from gateway.hub.artifact_store import ArtifactStore, instant
@@ -33,16 +33,16 @@ def store(tmp_path: Path) -> ArtifactStore:
 
 
 def kept(store: ArtifactStore, key: SigningKey, seq: int, answer: object = "x", **metadata: str) -> Artifact:
-    artefact = read_artefact(bundle(answer, key, seq, **metadata))
-    assert isinstance(artefact, Artifact)
-    store.keep(artefact)
-    return artefact
+    artifact = read_artifact(bundle(answer, key, seq, **metadata))
+    assert isinstance(artifact, Artifact)
+    store.keep(artifact)
+    return artifact
 
 
-def wanted(artefact: Artifact, expected: Artifact | None = None, channel: str = "production") -> MoveRequest:
+def wanted(artifact: Artifact, expected: Artifact | None = None, channel: str = "production") -> MoveRequest:
     return MoveRequest(
         channel=channel,
-        digest=artefact.digest,
+        digest=artifact.digest,
         expected=None if expected is None else expected.digest,
         by="ci",
         because="a test",
@@ -90,9 +90,9 @@ def test_of_two_publishers_at_once_one_gets_a_conflict(store: ArtifactStore, key
     outcomes: list[Pointer | MoveRefused] = []
     line = threading.Barrier(2)
 
-    def publish(artefact: Artifact) -> None:
+    def publish(artifact: Artifact) -> None:
         line.wait()
-        outcomes.append(ArtifactStore(store.directory).move(wanted(artefact, first)))
+        outcomes.append(ArtifactStore(store.directory).move(wanted(artifact, first)))
 
     threads = [threading.Thread(target=publish, args=(rival,)) for rival in rivals]
     for thread in threads:
@@ -134,18 +134,18 @@ def test_a_channel_has_a_plain_name_of_its_own(store: ArtifactStore, key: Signin
 
 
 def test_what_was_never_uploaded_is_not_pointed_to(store: ArtifactStore, key: SigningKey) -> None:
-    artefact = read_artefact(bundle("x", key, 1))
-    assert isinstance(artefact, Artifact)
-    assert code(store.move(wanted(artefact))) == "artefact_unknown"
+    artifact = read_artifact(bundle("x", key, 1))
+    assert isinstance(artifact, Artifact)
+    assert code(store.move(wanted(artifact))) == "artefact_unknown"
 
 
-def test_an_artefact_that_was_changed_on_the_disk_is_an_error(store: ArtifactStore, key: SigningKey) -> None:
-    artefact = kept(store, key, 1)
-    (store.directory / "artefacts" / f"{artefact.digest}.tar.gz").write_bytes(b"tampered")
+def test_an_artifact_that_was_changed_on_the_disk_is_an_error(store: ArtifactStore, key: SigningKey) -> None:
+    artifact = kept(store, key, 1)
+    (store.directory / "artefacts" / f"{artifact.digest}.tar.gz").write_bytes(b"tampered")
     with pytest.raises(OSError, match="is not what was stored"):
-        store.content(artefact.digest)
+        store.content(artifact.digest)
     with pytest.raises(OSError, match="is not what was stored"):
-        store.move(wanted(artefact))
+        store.move(wanted(artifact))
 
 
 def test_a_move_that_a_crash_cut_short_is_made_up_for(store: ArtifactStore, key: SigningKey) -> None:

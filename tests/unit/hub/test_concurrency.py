@@ -42,12 +42,12 @@ async def slow(inside: Inside, role: str, path: str, count: int) -> AsyncGenerat
     await asyncio.gather(*calls, return_exceptions=True)
 
 
-@pytest.mark.parametrize(("kind", "most"), [("artefact", DOWNLOADS), ("history", LOOKS)])
+@pytest.mark.parametrize(("kind", "most"), [("artifact", DOWNLOADS), ("history", LOOKS)])
 async def test_beyond_its_seats_a_role_is_sent_away_for_a_moment_and_others_are_not(
     inside: Inside, kind: str, most: int
 ) -> None:
     first = await inside.publish(inside.bundle("x", 1))
-    path = f"/v1/artefacts/{first['digest']}" if kind == "artefact" else "/v1/history"
+    path = f"/v1/artefacts/{first['digest']}" if kind == "artifact" else "/v1/history"
     async with slow(inside, "reader", path, most):
         refused = await inside.call("reader", "GET", path)
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")

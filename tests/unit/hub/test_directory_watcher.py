@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from gateway.artifact.artifact import Artifact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artifact
 from gateway.artifact.signing import ephemeral_key
 from gateway.hub.artifact_store import ArtifactStore
 from gateway.hub.channel_pointer import Pointer
@@ -15,12 +15,12 @@ from tests.unit.hub.conftest import Inside
 def put(inside: Inside, content: bytes, expected: str | None) -> Pointer:
     """Publish to the directory, as a command on the same machine does."""
     store = ArtifactStore(inside.ground.directory)
-    artefact = read_artefact(content)
-    assert isinstance(artefact, Artifact)
-    store.keep(artefact)
+    artifact = read_artifact(content)
+    assert isinstance(artifact, Artifact)
+    store.keep(artifact)
     wanted = MoveRequest(
         channel="production",
-        digest=artefact.digest,
+        digest=artifact.digest,
         expected=expected,
         by="root",
         because="the network is down",

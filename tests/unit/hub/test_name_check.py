@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import pytest
 
-from gateway.artifact.artifact import read_artefact
+from gateway.artifact.artifact import read_artifact
 from gateway.artifact.bundle_data import data_of
 from gateway.artifact.emergency_bundle import Kind
 from gateway.artifact.manifest import BundleMetadata
@@ -82,8 +82,8 @@ def told(kind: Kind, name: str, *bundles: bytes) -> str:
 
 
 def test_the_data_of_these_tests_have_the_form_of_a_bundle() -> None:
-    artefact: Any = read_artefact(carrying(DATA))
-    assert data_of(artefact) == DATA
+    artifact: Any = read_artifact(carrying(DATA))
+    assert data_of(artifact) == DATA
 
 
 @pytest.mark.parametrize(("kind", "name"), KNOWN)

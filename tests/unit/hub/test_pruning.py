@@ -146,10 +146,10 @@ async def test_the_command_shows_and_removes_only_when_it_is_told_to(inside: Ins
     for place in (("--config", str(inside.ground.settings)), ("--dir", str(inside.ground.directory))):
         shown = prune(inside, *place)
         assert (shown.exit_code, digests[0] in shown.stdout) == (0, True), shown.output
-        assert "1 artefacts would go; --yes removes them" in shown.stderr
+        assert "1 artifacts would go; --yes removes them" in shown.stderr
     assert there(inside) == set(digests)
     done = prune(inside, "--dir", str(inside.ground.directory), "--yes")
-    assert (done.exit_code, digests[0] in done.stdout, "1 artefacts removed" in done.stderr) == (0, True, True)
+    assert (done.exit_code, digests[0] in done.stdout, "1 artifacts removed" in done.stderr) == (0, True, True)
     assert there(inside) == set(digests[1:])
 
 

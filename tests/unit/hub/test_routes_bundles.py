@@ -5,7 +5,7 @@ import asyncio
 import httpx
 import pytest
 
-from gateway.artifact.artifact import Artifact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artifact
 from gateway.artifact.signature_checks import EMERGENCY, VerifyingKey, unsigned_by
 from gateway.hub.bearer_tokens import TokenHolder
 from gateway.identity.tokens import digest
@@ -125,9 +125,9 @@ async def test_where_all_wait_who_has_most_places_gives_one_back_and_is_answered
 
 async def test_the_emergency_bundle_is_there_from_the_start_signed_for_its_use_by_its_own_key(inside: Inside) -> None:
     answer = await inside.poll("emergency")
-    artefact = read_artefact(answer.content)
-    assert isinstance(artefact, Artifact)
+    artifact = read_artifact(answer.content)
+    assert isinstance(artifact, Artifact)
     key, release = inside.ground.emergency, inside.ground.key
-    assert unsigned_by(artefact, [VerifyingKey(keyid=key.keyid, pem=key.public_pem)], EMERGENCY) is None
-    assert unsigned_by(artefact, [VerifyingKey(keyid=release.keyid, pem=release.public_pem)], EMERGENCY) is not None
-    assert artefact.manifest.roots == ("emergency",)
+    assert unsigned_by(artifact, [VerifyingKey(keyid=key.keyid, pem=key.public_pem)], EMERGENCY) is None
+    assert unsigned_by(artifact, [VerifyingKey(keyid=release.keyid, pem=release.public_pem)], EMERGENCY) is not None
+    assert artifact.manifest.roots == ("emergency",)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.artifact.artifact import Artifact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artifact
 from gateway.artifact.stop_file import ActiveStops
 from tests.hubs import ground
 from tests.unit.hub.conftest import Inside
@@ -16,12 +16,12 @@ BOT = {"kind": "agent", "name": "bot", "for_s": 3600, "because": "It mails stran
 
 
 async def document(inside: Inside) -> tuple[dict[str, Any], int]:
-    artefact = read_artefact((await inside.poll("emergency")).content)
-    assert isinstance(artefact, Artifact)
-    said: dict[str, Any] = json.loads(artefact.files["data.json"])["emergency"]
+    artifact = read_artifact((await inside.poll("emergency")).content)
+    assert isinstance(artifact, Artifact)
+    said: dict[str, Any] = json.loads(artifact.files["data.json"])["emergency"]
     for kind in ("agent", "principal", "server", "target"):
         assert said[kind].pop("") == [], "policy sees by it that the kind is there"
-    return said, artefact.manifest.metadata.seq
+    return said, artifact.manifest.metadata.seq
 
 
 async def test_a_stop_is_in_the_bundle_in_the_journal_and_in_the_list(inside: Inside) -> None:

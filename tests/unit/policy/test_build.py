@@ -8,7 +8,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from gateway import __version__
-from gateway.artifact.artifact import Artifact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artifact
 from gateway.policy.build import Builder, BuildStamp, Built, Content, PolicySource, issued
 from gateway.policy.sources.problem import Problems
 
@@ -61,7 +61,7 @@ def test_a_refused_build_uses_up_no_sequence_number(builder: Builder, source: Po
 def issue(builder: Builder, source: PolicySource, terms: BuildStamp) -> Artifact:
     content = builder.content(source, terms.built)
     assert isinstance(content, Content), content
-    read = read_artefact(issued(content, terms).content)
+    read = read_artifact(issued(content, terms).content)
     assert isinstance(read, Artifact)
     return read
 
@@ -89,7 +89,7 @@ def test_the_same_sources_under_the_same_terms_give_the_same_bytes(
 
 
 def test_what_is_built_in_development_never_ends(builder: Builder, source: PolicySource) -> None:
-    read = read_artefact(built(builder, source).content)
+    read = read_artifact(built(builder, source).content)
     assert isinstance(read, Artifact)
     assert (read.manifest.metadata.not_after, read.manifest.metadata.commit) == ("", "")
     assert read.manifest.metadata.built == "2026-11-18T11:06:40Z"

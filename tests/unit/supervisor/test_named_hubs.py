@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gateway.artifact.artifact import Artifact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artifact
 from gateway.artifact.emergency_bundle import Stop, emergency_bundle
 from gateway.artifact.signing import ephemeral_key
 from gateway.follow.acceptance import stops_in
@@ -58,9 +58,9 @@ async def stopped(found: Settings, wanted: set[str]) -> None:
 
 
 def names(content: bytes) -> set[str]:
-    artefact = read_artefact(content)
-    assert isinstance(artefact, Artifact)
-    stops = stops_in(artefact)
+    artifact = read_artifact(content)
+    assert isinstance(artifact, Artifact)
+    stops = stops_in(artifact)
     assert isinstance(stops, tuple)
     return {each.name for each in stops}
 

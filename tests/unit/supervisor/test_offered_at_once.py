@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.artifact.artifact import Artifact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artifact
 from gateway.artifact.emergency_bundle import emergency_bundle
 from gateway.artifact.signing import ephemeral_key
 from gateway.artifact.stop_file import Stops
@@ -66,7 +66,7 @@ async def bed(tmp_path: Path) -> AsyncGenerator[Bed]:
 
 
 def stops() -> Artifact:
-    found = read_artefact(emergency_bundle([], SEQ, ephemeral_key()).content)
+    found = read_artifact(emergency_bundle([], SEQ, ephemeral_key()).content)
     assert isinstance(found, Artifact)
     return found
 

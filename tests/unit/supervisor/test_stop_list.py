@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.artifact.artifact import Artifact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artifact
 from gateway.artifact.emergency_bundle import ENVIRONMENT, ROOT, Stop, document, emergency_bundle
 from gateway.artifact.manifest import BundleMetadata
 from gateway.artifact.pack import pack
@@ -31,7 +31,7 @@ def stop(stop_id: str, until: int = LATER) -> Stop:
 
 
 def of_hub(seq: int, *stops: Stop) -> Artifact:
-    found = read_artefact(emergency_bundle(stops, seq, HUB).content)
+    found = read_artifact(emergency_bundle(stops, seq, HUB).content)
     assert isinstance(found, Artifact)
     return found
 
@@ -40,7 +40,7 @@ def of_another_maker(seq: int, *stops: Stop) -> Artifact:
     """As `of_hub`, but with numbers that our writer of JSON refuses."""
     files = {"data.json": json.dumps(document(stops), sort_keys=True, separators=(",", ":")).encode()}
     metadata = BundleMetadata(environment=ENVIRONMENT, seq=seq)
-    found = read_artefact(pack(files, metadata, key=HUB, roots=(ROOT,), scope=EMERGENCY).content)
+    found = read_artifact(pack(files, metadata, key=HUB, roots=(ROOT,), scope=EMERGENCY).content)
     assert isinstance(found, Artifact)
     return found
 
@@ -64,7 +64,7 @@ class Bed:
     def revision(self) -> str:
         """Of what is offered."""
         offer = self.endpoint._offerings[EMERGENCY_RESOURCE].offer
-        found = None if offer is None else read_artefact(offer.content)
+        found = None if offer is None else read_artifact(offer.content)
         assert isinstance(found, Artifact)
         return found.revision
 
@@ -72,7 +72,7 @@ class Bed:
     def ends(self) -> dict[str, int]:
         """When the stops of what is offered end."""
         offer = self.endpoint._offerings[EMERGENCY_RESOURCE].offer
-        found = None if offer is None else read_artefact(offer.content)
+        found = None if offer is None else read_artifact(offer.content)
         assert isinstance(found, Artifact)
         stops = stops_in(found)
         assert isinstance(stops, tuple)
@@ -84,7 +84,7 @@ class Bed:
         offer = self.endpoint._offerings[EMERGENCY_RESOURCE].offer
         if offer is None:
             return None
-        found = read_artefact(offer.content)
+        found = read_artifact(offer.content)
         assert isinstance(found, Artifact)
         key = VerifyingKey(keyid=self.feed.stops_key.keyid, pem=self.feed.stops_key.public_pem)
         assert unsigned_by(found, [key], EMERGENCY) is None

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from gateway.artifact.artifact import Artifact, read_artefact
+from gateway.artifact.artifact import Artifact, read_artifact
 from gateway.artifact.manifest import BundleMetadata, Library
 from gateway.artifact.pack import canonical, pack
 from gateway.authoring.difference import Change, differences
@@ -81,16 +81,16 @@ BASE: Json = {
 }  # fmt: skip
 
 
-def artefact(data: Json, rego: dict[str, bytes] | None = None, **metadata: Any) -> Artifact:
+def artifact(data: Json, rego: dict[str, bytes] | None = None, **metadata: Any) -> Artifact:
     files = {"data.json": canonical(data), "mcp/admission/x.rego": b"package mcp.admission\n"} | (rego or {})
     stated = replace(BundleMetadata(environment="dev", seq=1, library=STOCK), **metadata)
-    read = read_artefact(pack(files, stated, key=None).content)
+    read = read_artifact(pack(files, stated, key=None).content)
     assert isinstance(read, Artifact)
     return read
 
 
 def changes(new: Artifact, old: Artifact | None = None) -> list[Change]:
-    found = differences(old or artefact(BASE), new)
+    found = differences(old or artifact(BASE), new)
     assert isinstance(found, list)
     return found
 
@@ -226,14 +226,14 @@ CASES: list[tuple[str, Any, str, str]] = [
 
 @pytest.mark.parametrize(("path", "value", "said", "effect"), CASES)
 def test_a_change_is_said_with_its_effect(path: str, value: Any, said: str, effect: str) -> None:
-    found = changes(artefact(at(path, value)()))
+    found = changes(artifact(at(path, value)()))
     assert [change.effect for change in found if str(change).startswith(said)] == [effect], list(map(str, found))
 
 
 def test_identities_that_lead_to_an_agent_are_told() -> None:
     data = copy.deepcopy(BASE)
     data["index"]["identities"]["https://idp.example"]["client_id"] = {"robot": "bot"}
-    assert [(str(change), change.effect) for change in changes(artefact(data))] == [
+    assert [(str(change), change.effect) for change in changes(artifact(data))] == [
         ("agent bot is now also client_id robot at https://idp.example", "looser"),
         ("agent bot is no longer client_id bot at https://idp.example", "stricter"),
     ]
@@ -243,13 +243,13 @@ def test_a_drift_that_servers_take_from_the_environment_is_told_once() -> None:
     data = copy.deepcopy(BASE)
     for place in (data["environment"], *data["catalog"]["servers"].values()):
         place["definition_drift"] = {"schema": "allow"}
-    assert len(changes(artefact(data))) == 1
+    assert len(changes(artifact(data))) == 1
 
 
 def test_where_the_effect_changed_nothing_else_of_the_rule_is_called_harmless() -> None:
     data = copy.deepcopy(BASE)
     data["rules"]["refuses"] |= {"effect": "allow", "what": {"servers": ["slack", "jira"]}}
-    assert {change.effect for change in changes(artefact(data))} == {"looser", "unclear"}
+    assert {change.effect for change in changes(artifact(data))} == {"looser", "unclear"}
 
 
 def test_the_team_of_a_changed_rule_is_named() -> None:
@@ -258,7 +258,7 @@ def test_the_team_of_a_changed_rule_is_named() -> None:
     old["rules"]["gone"] = rule("deny", what={}, who={}, team="mail")
     for data, team in ((old, "crm"), (new, "mail")):
         data["rules"]["moves"] = rule("deny", what={}, who={}, team=team)
-    found = changes(artefact(new), artefact(old))
+    found = changes(artifact(new), artifact(old))
     assert [(str(change), change.team, change.effect) for change in found] == [
         ("rule gone (team mail) is gone: deny for everything", "mail", "looser"),
         ("rule more (team crm) is new: deny for everything", "crm", "stricter"),
@@ -269,17 +269,17 @@ def test_the_team_of_a_changed_rule_is_named() -> None:
 def test_a_rule_of_an_earlier_bundle_gains_its_team() -> None:
     data = copy.deepcopy(BASE)
     data["rules"]["holds"]["team"] = "crm"
-    (change,) = changes(artefact(data))
+    (change,) = changes(artifact(data))
     assert (str(change), change.effect) == ("rule holds (team crm) now has team `crm`", "same")
 
 
 def test_the_same_bundle_has_no_changes_and_another_number_is_none() -> None:
-    assert changes(artefact(BASE)) == []
-    assert changes(artefact(BASE, seq=2)) == []
+    assert changes(artifact(BASE)) == []
+    assert changes(artifact(BASE, seq=2)) == []
 
 
 def test_another_stock_library_and_its_rego_are_told() -> None:
-    newer = artefact(
+    newer = artifact(
         BASE, {"mcp/lib/x/x.rego": b"package mcp.lib.x\n"}, library=Library(version="0.2.0", digest="b" * 64)
     )
     assert [(str(change), change.effect) for change in changes(newer)] == [
@@ -290,14 +290,14 @@ def test_another_stock_library_and_its_rego_are_told() -> None:
 
 def test_the_generated_combiner_is_told_only_where_nothing_else_explains_it() -> None:
     generated = {"mcp/admission/requirements.rego": b"package mcp.admission\n"}
-    assert [change.about for change in changes(artefact(BASE, generated))] == ["rego"]
+    assert [change.about for change in changes(artifact(BASE, generated))] == ["rego"]
     data = at("requirements/x", {"title": "X", "reads": []})()
-    assert [change.about for change in changes(artefact(data, generated))] == ["requirement"]
+    assert [change.about for change in changes(artifact(data, generated))] == ["requirement"]
 
 
 def test_what_a_bundle_is_bound_to_is_told() -> None:
     found = changes(
-        artefact(BASE, environment="prod", seq=0, commit="c", reverts="dev@1.1", input_schema="mcp.input/v2")
+        artifact(BASE, environment="prod", seq=0, commit="c", reverts="dev@1.1", input_schema="mcp.input/v2")
     )
     assert {str(change).split(" `")[0] for change in found} == {
         "bundle now has environment",
@@ -309,14 +309,14 @@ def test_what_a_bundle_is_bound_to_is_told() -> None:
 
 
 def test_what_is_no_policy_bundle_is_said() -> None:
-    assert differences(artefact({"emergency": {}}), artefact(BASE)) == (
-        f"{artefact({'emergency': {}}).revision} is no policy bundle of ours"
+    assert differences(artifact({"emergency": {}}), artifact(BASE)) == (
+        f"{artifact({'emergency': {}}).revision} is no policy bundle of ours"
     )
 
 
 def test_long_values_and_many_values_are_bounded() -> None:
     data = at("own/recipients", {f"key{number}": "x" * 1000 for number in range(100)})()
-    found = [str(change) for change in changes(artefact(data))]
+    found = [str(change) for change in changes(artifact(data))]
     assert len(found) == 21
     assert max(map(len, found)) < 400
     assert found[-1] == "data own.recipients differs in 82 more values"
@@ -355,7 +355,7 @@ def classified(**changes: Any) -> Json:
 def told(change: Callable[[Json], None]) -> list[tuple[str, str]]:
     after = classified()
     change(after)
-    return [(str(each), each.effect) for each in changes(artefact(after), artefact(classified()))]
+    return [(str(each), each.effect) for each in changes(artifact(after), artifact(classified()))]
 
 
 def test_what_a_target_holds_and_who_is_cleared_is_said_with_its_effect() -> None:
@@ -390,7 +390,7 @@ def test_reach_that_is_withdrawn_is_stricter_and_another_reach_is_unclear() -> N
     for value, effect in ((None, "stricter"), ("internal", "unclear")):
         after = copy.deepcopy(before)
         after["catalog"]["servers"]["slack"]["reach"] = value
-        assert [each.effect for each in changes(artefact(after), artefact(before))] == [effect]
+        assert [each.effect for each in changes(artifact(after), artifact(before))] == [effect]
 
 
 def test_what_targets_take_from_their_server_is_told_once() -> None:
@@ -406,7 +406,7 @@ def test_what_targets_take_from_their_server_is_told_once() -> None:
 
 
 def test_listing_classes_at_all_is_told_once_and_is_stricter() -> None:
-    found = changes(artefact(classified()), artefact(BASE))
+    found = changes(artifact(classified()), artifact(BASE))
     assert ("environment now lists the data classes pii and general: agents need clearance for what they touch", "stricter") in [
         (str(each), each.effect) for each in found
     ]  # fmt: skip
@@ -419,23 +419,23 @@ def test_another_class_for_what_is_not_classified_is_told_once() -> None:
         for each in (*targets["tools"].values(), *targets["resources"].values(), *targets["resource_prefixes"]):
             each["data"] = ["pii"]
         after["catalog"]["servers"][server]["data"] = ["pii"]
-    assert len(changes(artefact(after), artefact(classified()))) == 1
+    assert len(changes(artifact(after), artifact(classified()))) == 1
 
 
 def test_a_rule_about_data_says_so() -> None:
     before, after = classified(), classified()
     before["rules"] = {"fence": rule("deny", what={"data": ["pii"], "reach": "external"})}
     after["rules"] = {"fence": rule("deny", what={"data": ["pii", "x"], "reach": "internal"})}
-    assert [(str(each), each.effect) for each in changes(artefact(after), artefact(before))] == [
+    assert [(str(each), each.effect) for each in changes(artifact(after), artifact(before))] == [
         ("rule fence now also concerns data of class x", "stricter"),
         ("rule fence now also concerns targets that are internal", "stricter"),
         ("rule fence no longer concerns targets that are external", "looser"),
     ]
     after["rules"] = {}
-    (gone,) = changes(artefact(after), artefact(before))
+    (gone,) = changes(artifact(after), artifact(before))
     assert "deny for agents of kind claude-code, data of class pii, targets that are external" in str(gone)
     after["rules"] = {"fence": rule("deny", what={})}
-    assert {str(each) for each in changes(artefact(after), artefact(before))} == {
+    assert {str(each) for each in changes(artifact(after), artifact(before))} == {
         "rule fence now concerns data of every class, not only data of class pii",
         "rule fence now concerns internal and external targets, not only targets that are external",
     }
