@@ -1,6 +1,6 @@
 """What a policy must have been made for, so that this gateway may enforce it.
 
-Rule 1: it is the same judgment as before a bundle is offered (`bundle.verifying`), held against what OPA itself shows:
+Rule 1: it is the same judgment as before a bundle is offered (`signature_checks`), held against what OPA itself shows:
 whoever feeds an OPA, and whatever was checked there, a worker decides by nothing that it does not satisfy.
 """
 
@@ -12,11 +12,10 @@ from msgspec import Struct
 
 from gateway.admission.decision import FailureCode, PolicyFailure
 from gateway.admission.policy_input import SCHEMA
-from gateway.artifact.manifest import Library, Manifest, moment_of, read_manifest
+from gateway.artifact.manifest import NAMES_UNKNOWN_CLAIMS, Library, Manifest, moment_of, read_manifest
 from gateway.artifact.rejection import MEANINGS, Rejected
 from gateway.artifact.signature_checks import EnforcementContext, unenforceable, version_numbers
 from gateway.opa.revision_gate import Fit
-from gateway.policy.lowest_gateway import NAMES_UNKNOWN_CLAIMS
 from gateway.version import VERSION
 
 _NS: Final = 1_000_000_000

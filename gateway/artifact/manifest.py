@@ -33,6 +33,10 @@ ROOTS: Final = (
 """What a policy bundle owns of OPA's data."""
 LOWEST_GATEWAY: Final = "0.1.0"
 """The first gateway that understands what the build of this version writes."""
+CHECKS_SERVERS: Final = "0.2.0"
+"""The first gateway that checks structured results, instructions, and schemas strictly."""
+NAMES_UNKNOWN_CLAIMS: Final = "0.3.0"
+"""The first gateway that names the claims that it could not read, computes facts, and records what catalogs want."""
 
 
 class Library(Struct, frozen=True, kw_only=True):

@@ -8,13 +8,9 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from gateway.artifact.json_types import Json, is_object
-from gateway.artifact.manifest import LOWEST_GATEWAY
+from gateway.artifact.manifest import CHECKS_SERVERS, LOWEST_GATEWAY, NAMES_UNKNOWN_CLAIMS
 from gateway.policy.rules.rule_index import OF_CLAIMS
 
-CHECKS_SERVERS: Final = "0.2.0"
-"""The first gateway that checks structured results, instructions, and schemas strictly."""
-NAMES_UNKNOWN_CLAIMS: Final = "0.3.0"
-"""The first gateway that names the claims that it could not read, computes facts, and records what catalogs want."""
 _BY_CLAIMS: Final = frozenset({*OF_CLAIMS, "claims"})
 """What a rule asks of claims; what a `deny` or `hold` asks restricts, and what the exception of an `allow` asks."""
 
