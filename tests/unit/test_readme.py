@@ -99,6 +99,13 @@ def test_every_file_that_the_readme_links_to_exists() -> None:
     assert missing_files(README) == []
 
 
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"])
+def test_every_file_that_a_document_at_the_top_links_to_exists(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert missing_files(text) == []
+    assert set(re.findall(r"README\.md#([\w-]+)", text)) <= anchors(README)
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -146,3 +153,11 @@ def test_the_rules_of_the_readme_are_those_that_scenarios_hold_to_their_words() 
     files = [path.read_text(encoding="utf-8") for path in (ROOT / "bundles" / "examples" / "rules").glob("*.yaml")]
     assert len(shown) == 2
     assert all(any(rule in text for text in files) for rule in shown)
+
+
+def anchors(text: str) -> set[str]:
+    """Return the anchors of the headings of a document."""
+    return {
+        re.sub(r"[^\w -]", "", title).lower().replace(" ", "-")
+        for title in re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    }
