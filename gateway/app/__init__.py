@@ -35,7 +35,7 @@ from gateway.app.worker_peers import SupervisedPeers
 from gateway.identity.refused_callers import Aggregate
 from gateway.journal.writer import JournalWriter
 from gateway.opa.client import OpaClient
-from gateway.opa.process import ProcessEventLog
+from gateway.opa.process import ReportEvent
 from gateway.opa.readiness_probe import Readiness, ReadinessProbe
 from gateway.pipeline import Pipeline
 from gateway.pipeline.ownership import Ownership
@@ -123,7 +123,7 @@ class WorkerApp:
 
 
 @asynccontextmanager
-async def worker(settings: Settings, handed: WorkerContext, report: ProcessEventLog) -> AsyncGenerator[WorkerApp]:
+async def worker(settings: Settings, handed: WorkerContext, report: ReportEvent) -> AsyncGenerator[WorkerApp]:
     """Compose a worker on the running event loop; everything is closed when the context ends."""
     refusals = RefusalLog(report, time.monotonic)
     async with AsyncExitStack() as stack:

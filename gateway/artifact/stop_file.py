@@ -7,10 +7,8 @@ takes over from another place goes on above it.
 """
 
 import errno
-import fcntl
 import os
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from gateway.artifact.emergency_bundle import Stop, fault
+from gateway.durable_files import locked, replace
 
 FILE: Final = "stops.json"
 
@@ -67,29 +66,9 @@ class Stops:
 
     def _changed(self, change: Callable[[tuple[Stop, ...]], tuple[Stop, ...]], unix_ns: int) -> ActiveStops:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self._locked():
+        with locked(self._directory / "stops.lock"):
             before = self.standing()
             kept = tuple(stop for stop in before.stops if stop.until_unix_ns > unix_ns)
             after = ActiveStops(seq=max(before.seq + 1, unix_ns // 1_000_000), stops=change(kept))
-            self._replace(after)
+            replace(self.path, msgspec.json.encode(after))
         return after
-
-    def _replace(self, standing: ActiveStops) -> None:
-        fresh = self.path.with_suffix(".new")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.encode(standing))
-            file.flush()
-            os.fsync(descriptor)
-        fresh.replace(self.path)
-
-    @contextmanager
-    def _locked(self) -> Generator[None]:
-        descriptor = os.open(
-            self._directory / "stops.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
-        )
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)

@@ -4,9 +4,7 @@ Rule 1: an edit changes what it is about and nothing else: comments, order and q
 Rule 2: a file is replaced at once or not at all; whoever reads meanwhile sees one of the two.
 """
 
-import os
 import re
-import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from io import StringIO
@@ -19,6 +17,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
+from gateway.durable_files import replace
 from gateway.policy.sources import timestamps
 from gateway.policy.sources.document import Document, read_document
 from gateway.policy.sources.source_files import DirectoryToList, list_files
@@ -152,19 +151,8 @@ def shown(document: Any, text: str = "") -> str:
 
 def write(path: Path, text: str) -> None:
     """Replace a file, or make it, in one step."""
-    mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=".", suffix=".new", delete=False
-    ) as file:
-        try:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-            os.fchmod(file.fileno(), mode)
-            Path(file.name).replace(path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
+    mode = None if path.exists() else 0o644
+    replace(path, text.encode(), mode=mode)
 
 
 def _yaml(text: str) -> Any:

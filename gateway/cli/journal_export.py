@@ -4,7 +4,6 @@ Rule 1: what is written is encrypted; there is no option to leave it plain.
 Rule 2: how much of it can be replayed is said, for each requirement of the bundle in force.
 """
 
-import os
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -15,6 +14,7 @@ import click
 
 from gateway.cli.bundle_options import NamedBundle, bundle_options, reviewed
 from gateway.cli.start_times import Since
+from gateway.durable_files import replace
 from gateway.journal.encryption import KeyFault, Recipients, encrypted, new_key, recipients
 from gateway.review.corpus import Corpus
 from gateway.review.decision_sources import SourceError, environments, rows
@@ -115,12 +115,8 @@ def _shown(found: list[ReplayCoverage], compared: list[str]) -> Iterator[str]:
 
 def _write(path: Path, content: bytes) -> None:
     """Write the file whole or not at all, for its owner only."""
-    scratch = path.with_name(f".{path.name}~")
     try:
-        scratch.unlink(missing_ok=True)
-        with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(content)
-        scratch.replace(path)
+        replace(path, content)
     except OSError as error:
         raise click.ClickException(f"{path} cannot be written: {error.strerror or error}.") from error
 

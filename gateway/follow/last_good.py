@@ -5,12 +5,13 @@ Rule 2: a file appears complete or not at all; what cannot be read is as if it w
 """
 
 import hashlib
-import os
 from pathlib import Path
 from typing import Final
 
 import msgspec
 from msgspec import Struct
+
+from gateway.durable_files import replace
 
 
 class LastGood(Struct, frozen=True, kw_only=True):
@@ -36,7 +37,7 @@ class LastGoodStore:
     def keep(self, content: bytes, unix_ns: int) -> None:
         """Keep this bundle, confirmed now, in the place of another; raises OSError."""
         self._bundle.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _replace(self._bundle, content)
+        replace(self._bundle, content)
         self._confirm(hashlib.sha256(content).hexdigest(), unix_ns)
 
     def confirm(self, digest: str, unix_ns: int) -> None:
@@ -59,14 +60,4 @@ class LastGoodStore:
         return note.confirmed_ns if note.digest == digest else 0
 
     def _confirm(self, digest: str, unix_ns: int) -> None:
-        _replace(self._note, msgspec.json.encode(_Note(digest, unix_ns)))
-
-
-def _replace(path: Path, content: bytes) -> None:
-    fresh = path.with_name(f"{path.name}.new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)
-    fresh.replace(path)
+        replace(self._note, msgspec.json.encode(_Note(digest, unix_ns)))

@@ -21,8 +21,9 @@ import msgspec
 
 from gateway.artifact.artifact import Artifact, read_artifact
 from gateway.artifact.rejection import Rejected
-from gateway.hub.atomic_files import append, cut, lines, locked, replace
+from gateway.durable_files import locked, replace
 from gateway.hub.channel_pointer import DIGEST, Assignment, Mark, Move, Pointer, arrived
+from gateway.hub.line_journal import LOCK, MODE, append, cut, lines
 from gateway.hub.promotion import MoveRefused, MoveRequest, misnamed, rejected, unmovable
 from gateway.hub.pruned import absent
 
@@ -54,7 +55,7 @@ class ArtifactStore:
         """Make the directory where there is none, and make up for moves that a crash prevented."""
         for path in (self._artifacts, self._channels):
             path.mkdir(mode=0o755, parents=True, exist_ok=True)
-        with locked(self.directory):
+        with locked(self.directory / LOCK):
             last = {move.channel: move for move in self._history()}
             pointers = self.pointers()
             for channel, move in last.items():
@@ -65,11 +66,11 @@ class ArtifactStore:
     def keep(self, artifact: Artifact) -> None:
         """Store an artifact under its digest; one that is there stays."""
         path = self._place(artifact.digest)
-        with locked(self.directory):
+        with locked(self.directory / LOCK):
             if path.exists():
                 os.utime(path)  # so that pruning sees that somebody wants it now
             else:
-                replace(path, artifact.content)
+                replace(path, artifact.content, mode=MODE)
 
     def content(self, digest: str) -> bytes | None:
         """The bytes of an artifact; None where it was never stored, or was pruned."""
@@ -94,7 +95,7 @@ class ArtifactStore:
 
     def move(self, wanted: MoveRequest) -> Pointer | MoveRefused:
         """The channel's pointer after the move, or why it stays; where it already points there nothing is done."""
-        with locked(self.directory):
+        with locked(self.directory / LOCK):
             misled = misnamed(wanted.channel)
             mark = misled or self._mark(wanted.digest)
             if isinstance(mark, MoveRefused):
@@ -120,10 +121,10 @@ class ArtifactStore:
     def assign(self, assignments: Sequence[Assignment], by: str, unix_ns: int) -> None:
         """Replace the assignments."""
         line = msgspec.json.encode({"time": instant(unix_ns), "by": by, "assignments": assignments})
-        with locked(self.directory):
+        with locked(self.directory / LOCK):
             before = append(self._assigned, line)
             try:
-                replace(self._assignments, msgspec.json.encode(assignments))
+                replace(self._assignments, msgspec.json.encode(assignments), mode=MODE)
             except OSError:
                 cut(self._assigned, before)
                 raise
@@ -159,7 +160,7 @@ class ArtifactStore:
         return arrived(move)
 
     def _point(self, pointer: Pointer) -> None:
-        replace(self._channels / f"{pointer.channel}.json", msgspec.json.encode(pointer))
+        replace(self._channels / f"{pointer.channel}.json", msgspec.json.encode(pointer), mode=MODE)
 
     def _history(self) -> list[Move]:
         return list(self._journal())

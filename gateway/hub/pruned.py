@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from gateway.hub.atomic_files import lines
+from gateway.hub.line_journal import lines
 from gateway.hub.promotion import MoveRefused
 
 JOURNAL: Final = "pruned.jsonl"

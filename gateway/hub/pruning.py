@@ -17,11 +17,11 @@ from msgspec import Struct
 
 from gateway.artifact.artifact import Artifact, read_artifact
 from gateway.artifact.manifest import moment_of
+from gateway.durable_files import locked, sync_directory
 from gateway.hub.artifact_store import ArtifactStore, instant
-from gateway.hub.atomic_files import append, cut, locked
 from gateway.hub.channel_pointer import Move
+from gateway.hub.line_journal import LOCK, append, cut
 from gateway.hub.pruned import JOURNAL, Pruned
-from gateway.journal.storage import sync_directory
 
 _ALL: Final = 1 << 62
 _DAY_NS: Final = 86_400 * 1_000_000_000
@@ -56,7 +56,7 @@ def pruned(store: ArtifactStore, keep: Keep, by: str) -> Iterator[Pruned]:
     before = time.time_ns() - keep.days * _DAY_NS
     for each in prunable(store, keep, time.time_ns()):
         line = described(store, each.digest, by, time.time_ns())
-        with locked(store.directory):  # for one at a time: a stop waits for the same lock
+        with locked(store.directory / LOCK):  # for one at a time: a stop waits for the same lock
             gone = _unneeded(each.digest, each.path, _needed(store, keep), before) is not None
             if gone:
                 _removed(store.directory / JOURNAL, each.path, line)

@@ -18,9 +18,10 @@ from msgspec import Struct
 from gateway.artifact.emergency_bundle import Kind, Stop, emergency_bundle, fault, indexed
 from gateway.artifact.signing import SigningKey
 from gateway.artifact.stop_file import ActiveStops, Stops
+from gateway.durable_files import locked
 from gateway.follow.bundle_endpoint import Offer, Offering
 from gateway.hub.artifact_store import instant
-from gateway.hub.atomic_files import append, cut, locked
+from gateway.hub.line_journal import LOCK, append, cut
 
 JOURNAL: Final = "stops.jsonl"
 _NS: Final = 1_000_000_000
@@ -78,7 +79,7 @@ def _journaled(directory: Path, entry: StopEntry) -> Generator[None]:
     """An entry in the journal while the block makes it true; taken back where the block fails."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     journal = directory / JOURNAL
-    with locked(directory):
+    with locked(directory / LOCK):
         before = append(journal, msgspec.json.encode(entry))
         try:
             yield

@@ -5,17 +5,14 @@ Rule 2: a file that cannot be read is an error, never a zero: a forgotten high w
 """
 
 import errno
-import fcntl
 import os
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from gateway.durable_files import locked, replace
 from gateway.journal.file_access import prepare_shared
-from gateway.journal.storage import sync_directory
 
 FILE: Final = "highwater.json"
 _LOCK: Final = "highwater.lock"
@@ -38,10 +35,10 @@ class HighwaterFile:
     def raise_to(self, environment: str, seq: int) -> None:
         """Make `seq` the least that may be enforced from now on; raises OSError where that cannot be kept."""
         prepare_shared(self._directory)
-        with self._locked():
+        with locked(self._directory / _LOCK):
             levels = self._levels()
             if seq > levels.get(environment, 0):
-                self._replace(levels | {environment: seq})
+                replace(self._path, msgspec.json.encode(levels | {environment: seq}, order="sorted"))
 
     def _levels(self) -> _Levels:
         try:
@@ -51,23 +48,3 @@ class HighwaterFile:
         except msgspec.DecodeError as error:
             wrong = f"does not hold the highest revisions ({error}): restore it; removing it lets older policies in"
             raise OSError(errno.EINVAL, wrong, os.fspath(self._path)) from error
-
-    def _replace(self, levels: _Levels) -> None:
-        """Put a complete new file in the place of the old one."""
-        fresh = self._path.with_suffix(".new")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.encode(levels, order="sorted"))
-            file.flush()
-            os.fsync(descriptor)
-        fresh.replace(self._path)
-        sync_directory(self._directory)
-
-    @contextmanager
-    def _locked(self) -> Generator[None]:
-        descriptor = os.open(self._directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)

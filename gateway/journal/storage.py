@@ -14,6 +14,7 @@ import os
 from pathlib import Path
 from typing import Final, Protocol
 
+from gateway.durable_files import sync_directory
 from gateway.journal.file_access import admit_to_segment
 
 _UNSUPPORTED: Final = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
@@ -73,15 +74,6 @@ class Disk:
             os.fdatasync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def sync_directory(directory: Path) -> None:
-    """Make the names in a directory durable."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _reserve(descriptor: int, size: int) -> None:

@@ -32,7 +32,7 @@ class _Entry(Struct):
     msg: str
 
 
-class ProcessEventLog(Protocol):
+class ReportEvent(Protocol):
     """Takes one event for the log."""
 
     def __call__(self, event: str, /, **fields: object) -> None: ...
@@ -50,7 +50,7 @@ class ManagedOpa:
         binary: Path,
         source: BundleSource,
         *,
-        report: ProcessEventLog,
+        report: ReportEvent,
         memory: Memory | None = None,
         keeper: Literal["kernel", "pipe"] = "kernel" if sys.platform == "linux" else "pipe",
     ) -> None:

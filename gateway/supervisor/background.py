@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Sequence
 from typing import Final
 
-from gateway.opa.process import ProcessEventLog
+from gateway.opa.process import ReportEvent
 from gateway.settings import BundleServiceSettings, Settings
 from gateway.supervisor.bundle_followers import BundleFollowers
 from gateway.supervisor.expiry_warnings import ExpiryWarnings
@@ -24,7 +24,7 @@ LOOK_S: Final = 1.0
 
 @contextlib.asynccontextmanager
 async def attending(
-    settings: Settings, opa: Sidecar, workers: Sequence[WorkerProcess], outlook: ExpiryWarnings, report: ProcessEventLog
+    settings: Settings, opa: Sidecar, workers: Sequence[WorkerProcess], outlook: ExpiryWarnings, report: ReportEvent
 ) -> AsyncGenerator[None]:
     """All of it while the block runs."""
     async with contextlib.AsyncExitStack() as stack:

@@ -21,7 +21,7 @@ from gateway.admission.refused_definition import unpacked
 from gateway.admission.secret_texts import masked_text
 from gateway.artifact.bundle_data import DATA
 from gateway.artifact.reviewed_file import REVIEWED, ReviewedCatalog, read_catalog
-from gateway.opa.process import ProcessEventLog
+from gateway.opa.process import ReportEvent
 
 PRESENTED: Final = "presented"
 """The field in which a worker reports what a server presents."""
@@ -71,7 +71,7 @@ class _Refused(NamedTuple):
 class DefinitionChanges:
     """Passes events on to the log; made by `definition_changes` only."""
 
-    def __init__(self, report: ProcessEventLog, bundles: RevisionFiles | None) -> None:
+    def __init__(self, report: ReportEvent, bundles: RevisionFiles | None) -> None:
         """Take the log, and the bundles; null if OPA has its bundles from elsewhere."""
         self._report: Final = report
         self._bundles: Final = bundles
@@ -153,9 +153,7 @@ class DefinitionChanges:
 
 
 @asynccontextmanager
-async def definition_changes(
-    report: ProcessEventLog, bundles: RevisionFiles | None
-) -> AsyncGenerator[DefinitionChanges]:
+async def definition_changes(report: ReportEvent, bundles: RevisionFiles | None) -> AsyncGenerator[DefinitionChanges]:
     """Pass events on to `report` while the block runs."""
     changes = DefinitionChanges(report, bundles)
     running = asyncio.create_task(changes.run())

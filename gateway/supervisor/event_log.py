@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from gateway.admission.record import Policy, rfc3339
 from gateway.journal.writer import JournalWriter, writer_name
-from gateway.opa.process import ProcessEventLog
+from gateway.opa.process import ReportEvent
 from gateway.settings import Settings
 
 _WORDS: Final = 2_000
@@ -29,9 +29,7 @@ class LogNote(Protocol):
 class EventRecorder:
     """Tells all three; made by `chronicle` only."""
 
-    def __init__(
-        self, report: ProcessEventLog, journal: JournalWriter, wall_ns: Callable[[], int] = time.time_ns
-    ) -> None:
+    def __init__(self, report: ReportEvent, journal: JournalWriter, wall_ns: Callable[[], int] = time.time_ns) -> None:
         self.report: Final = report
         self._journal: Final = journal
         self._wall_ns: Final = wall_ns
@@ -47,7 +45,7 @@ class EventRecorder:
 
 
 @contextlib.asynccontextmanager
-async def chronicle(settings: Settings, report: ProcessEventLog) -> AsyncGenerator[EventRecorder]:
+async def chronicle(settings: Settings, report: ReportEvent) -> AsyncGenerator[EventRecorder]:
     """The chronicle while the block runs, with a writer of the journal of its own."""
     journal = JournalWriter(settings.journal.directory, settings.journal.options, writer=writer_name("supervisor"))
     journal.start()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from gateway.artifact.rejection import MEANINGS
-from gateway.opa.process import ProcessEventLog
+from gateway.opa.process import ReportEvent
 
 METRIC: Final = "mcp_admission_events_total"
 REJECTED: Final = "mcp_admission_bundles_rejected_total"
@@ -22,7 +22,7 @@ _NAME: Final = re.compile(r"[a-z][a-z_]{0,40}")
 class EventMetrics:
     """Passes events on to the log, and counts them."""
 
-    def __init__(self, report: ProcessEventLog) -> None:
+    def __init__(self, report: ReportEvent) -> None:
         self._report = report
         self._counts: Counter[str] = Counter()
         self._codes: Counter[str] = Counter(dict.fromkeys(MEANINGS, 0))

@@ -4,7 +4,7 @@ from gateway.listening.certificate import Certificate
 from gateway.listening.descriptors import connections_for
 from gateway.listening.limits import ConnectionLimits
 from gateway.listening.server import ServerOptions
-from gateway.opa.process import ProcessEventLog
+from gateway.opa.process import ReportEvent
 from gateway.protocol.errors import INVALID_REQUEST, error_body
 from gateway.settings import Settings
 
@@ -30,7 +30,7 @@ def limits_of(settings: Settings, descriptors: int) -> ConnectionLimits:
 
 
 def manner_of(
-    settings: Settings, descriptors: int, *, report: ProcessEventLog, certificate: Certificate | None
+    settings: Settings, descriptors: int, *, report: ReportEvent, certificate: Certificate | None
 ) -> ServerOptions:
     """Return how a worker treats its connections."""
 

@@ -15,7 +15,7 @@ from gateway.follow.bundle_listener import listening
 from gateway.journal.highwater import HighwaterFile
 from gateway.opa.binary import Unobtainable, obtain
 from gateway.opa.configuration import Memory
-from gateway.opa.process import ManagedOpa, OpaUnsuitableError, ProcessEventLog
+from gateway.opa.process import ManagedOpa, OpaUnsuitableError, ReportEvent
 from gateway.settings import Settings
 from gateway.supervisor.bundle_followers import BundleFollowers, following
 from gateway.supervisor.bundle_server import BundleServer
@@ -103,9 +103,7 @@ async def _source(
 
 
 @contextlib.asynccontextmanager
-async def _managed(
-    settings: Settings, binary: Path, fed: Sidecar, report: ProcessEventLog
-) -> AsyncGenerator[ManagedOpa]:
+async def _managed(settings: Settings, binary: Path, fed: Sidecar, report: ReportEvent) -> AsyncGenerator[ManagedOpa]:
     """OPA, started once there is something to feed it: before that it could only fail to fetch, and pause."""
     if fed.feed is None or fed.news is None:
         raise UnstartableError("there is nothing to feed OPA with")
@@ -131,7 +129,7 @@ async def _started(opa: ManagedOpa, *needed: asyncio.Event) -> None:
     opa.start()
 
 
-async def _binary(settings: Settings, report: ProcessEventLog) -> Path:
+async def _binary(settings: Settings, report: ReportEvent) -> Path:
     if settings.opa.binary is not None:
         return settings.opa.binary
     try:

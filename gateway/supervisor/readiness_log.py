@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from gateway.opa.process import ProcessEventLog
+from gateway.opa.process import ReportEvent
 from gateway.opa.readiness_report import Readiness
 
 EVERY_S: Final = 10.0
@@ -44,7 +44,7 @@ class _Logged:
 class ReadinessLog:
     """Compares what workers say with what was logged of them."""
 
-    def __init__(self, report: ProcessEventLog, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, report: ReportEvent, clock: Callable[[], float] = time.monotonic) -> None:
         """Take the log to report to, and a monotonic clock in seconds."""
         self._report: Final = report
         self._clock: Final = clock

@@ -6,7 +6,7 @@ Rule 1: memory is bounded: what was reported longest ago is forgotten.
 from collections import OrderedDict
 from typing import Final
 
-from gateway.opa.process import ProcessEventLog
+from gateway.opa.process import ReportEvent
 
 ONCE: Final = {"definition_refused": ("server", "kind", "target", "sha256")}
 """Events that are passed on once, and what tells them apart."""
@@ -16,7 +16,7 @@ REMEMBERED: Final = 10_000
 class ReportedOnce:
     """Passes events on to the log."""
 
-    def __init__(self, report: ProcessEventLog) -> None:
+    def __init__(self, report: ReportEvent) -> None:
         """Take the log to report to."""
         self._report: Final = report
         self._seen: Final[OrderedDict[tuple[object, ...], None]] = OrderedDict()

@@ -5,12 +5,14 @@ Rule 2: a key that is not there yet is made once, readable by its owner only, ev
 Rule 3: keys reach workers over the control channel, never by command line or environment.
 """
 
-import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
+
+from gateway.durable_files import create
 
 SEALING_BYTES: Final = 64
 DIGEST_BYTES: Final = 32
@@ -66,15 +68,6 @@ def _read(path: Path, size: int) -> bytes | KeyProblem | None:
 def _make(path: Path, size: int) -> bytes | KeyProblem | None:
     """Return a new key, or the one of whoever was faster; it appears complete or not at all."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(descriptor, secrets.token_bytes(size))
-        os.fsync(descriptor)
-        os.link(scratch, path)
-    except FileExistsError:
-        pass
-    finally:
-        os.close(descriptor)
-        scratch.unlink()
+    with suppress(FileExistsError):
+        create(path, secrets.token_bytes(size))
     return _read(path, size)

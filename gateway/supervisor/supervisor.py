@@ -19,7 +19,7 @@ from gateway.listening.certificate import Certificate
 from gateway.listening.descriptors import raise_limit
 from gateway.listening.server import server
 from gateway.listening.sockets import Unbound, bind
-from gateway.opa.process import ProcessEventLog
+from gateway.opa.process import ReportEvent
 from gateway.settings import Settings
 from gateway.shared_counters import created
 from gateway.supervisor.admin import AdminApp, Render
@@ -58,9 +58,7 @@ class Sockets(Struct, frozen=True):
         self.admin.close()
 
 
-async def serve(
-    settings: Settings, *, report: ProcessEventLog, render: Render, command: Sequence[str] = COMMAND
-) -> int:
+async def serve(settings: Settings, *, report: ReportEvent, render: Render, command: Sequence[str] = COMMAND) -> int:
     """Run the gateway until a signal ends it; the exit code is 0, or 1 where it cannot start."""
     ending = _ending()
     raise_limit()  # OPA and the workers inherit it
@@ -107,7 +105,7 @@ def _ending() -> asyncio.Event:
     return ending
 
 
-def _check_certificate(settings: Settings, report: ProcessEventLog) -> None:
+def _check_certificate(settings: Settings, report: ReportEvent) -> None:
     """Raise UnstartableError where no worker could use the certificate."""
     tls = settings.listen.tls
     if tls is None:
@@ -150,7 +148,7 @@ def _keys(settings: Settings) -> Keys:
     return keys
 
 
-def _admit_group(settings: Settings, report: ProcessEventLog) -> None:
+def _admit_group(settings: Settings, report: ReportEvent) -> None:
     """Let the group of `journal.group` read the journal; raise UnstartableError if that cannot be done."""
     directory, group = settings.journal.directory, settings.journal.group
     if not group:

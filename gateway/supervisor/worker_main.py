@@ -24,7 +24,7 @@ from starlette.types import ASGIApp
 from gateway.listening.certificate import Certificate
 from gateway.listening.descriptors import raise_limit
 from gateway.listening.server import HttpServer, server
-from gateway.opa.process import ProcessEventLog
+from gateway.opa.process import ReportEvent
 from gateway.opa.readiness_report import Readiness
 from gateway.protocol.ownership_claims import Claim, Held
 from gateway.settings import Settings
@@ -71,14 +71,14 @@ into looking for garbage in it."""
 _OF_A_RECORD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"asctime", "level", "logger", "message"}
 """What every record has; everything else was passed in addition to the message."""
 
-Application = Callable[[Settings, Start, ProcessEventLog], AbstractAsyncContextManager[RunningWorker]]
+Application = Callable[[Settings, Start, ReportEvent], AbstractAsyncContextManager[RunningWorker]]
 """Starts the application of a worker, and stops it on leaving."""
 
 
 class Forwarded(logging.Handler):
     """Sends log records of this worker to the supervisor, with the values passed in addition to the message."""
 
-    def __init__(self, report: ProcessEventLog) -> None:
+    def __init__(self, report: ReportEvent) -> None:
         super().__init__(logging.WARNING)
         self._report = report
 
@@ -157,7 +157,7 @@ def _readiness(running: RunningWorker, listening: HttpServer) -> Readiness:
 
 
 @contextlib.asynccontextmanager
-async def _tls(settings: Settings, report: ProcessEventLog) -> AsyncGenerator[Certificate | None]:
+async def _tls(settings: Settings, report: ReportEvent) -> AsyncGenerator[Certificate | None]:
     """The data listener's certificate, followed while the block runs; None for plain HTTP."""
     tls = settings.listen.tls
     if tls is None:

@@ -20,7 +20,7 @@ from msgspec import Struct
 
 import gateway
 from gateway.opa.backoff import Backoff
-from gateway.opa.process import ProcessEventLog
+from gateway.opa.process import ReportEvent
 from gateway.opa.readiness_report import Readiness
 from gateway.protocol.ownership_claims import Claim, Held
 from gateway.supervisor.control_channel import (
@@ -62,7 +62,7 @@ class WorkerSlot(Struct, frozen=True, kw_only=True):
 class WorkerProcess:
     """One worker process after another in the same place."""
 
-    def __init__(self, berth: WorkerSlot, report: ProcessEventLog) -> None:
+    def __init__(self, berth: WorkerSlot, report: ReportEvent) -> None:
         self._berth = berth
         self._report = report
         self._number = berth.start.worker

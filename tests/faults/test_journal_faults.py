@@ -28,8 +28,8 @@ WRITER: Final = """
 import asyncio, sys
 from pathlib import Path
 from gateway.admission.record import Receipt
-from gateway.journal.journal_options import Options
-from gateway.journal.writer import Journal
+from gateway.journal.journal_options import JournalOptions
+from gateway.journal.writer import JournalWriter
 from tests.unit.journal.conftest import a_decided
 
 async def calls(journal, task):
@@ -40,7 +40,7 @@ async def calls(journal, task):
         print(receipt.writer, receipt.sequence, call_id, flush=True)
 
 async def main():
-    journal = Journal(Path(sys.argv[1]), Options(segment_bytes=1 << 18), writer=sys.argv[2])
+    journal = JournalWriter(Path(sys.argv[1]), JournalOptions(segment_bytes=1 << 18), writer=sys.argv[2])
     journal.start()
     await asyncio.gather(*(calls(journal, task) for task in range(8)))
 

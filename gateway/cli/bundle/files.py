@@ -1,12 +1,12 @@
 """Bundles as files: read strictly, written whole or not at all."""
 
-import tempfile
 from pathlib import Path
 
 import click
 
 from gateway.artifact.artifact import MOST_BYTES, Artifact, read_artifact
 from gateway.artifact.rejection import Rejected
+from gateway.durable_files import create, replace
 
 
 def artifact_in(place: Path) -> Artifact:
@@ -26,18 +26,7 @@ def put(place: Path, content: bytes, *, new: bool = False) -> None:
 
     With `new` one that is there stays, whoever was faster, and ends the command.
     """
-    written: Path | None = None
     try:
-        with tempfile.NamedTemporaryFile(dir=place.parent, prefix=f".{place.name}.", delete=False) as scratch:
-            written = Path(scratch.name)
-            scratch.write(content)
-        written.chmod(0o644)
-        if new:
-            place.hardlink_to(written)
-            written.unlink()
-        else:
-            written.replace(place)
+        (create if new else replace)(place, content, mode=0o644)
     except OSError as error:
-        if written is not None:
-            written.unlink(missing_ok=True)
         raise click.ClickException(f"{place} cannot be written: {error.strerror}.") from error

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from gateway.artifact.layout import COMBINED_REQUIREMENTS
 from gateway.artifact.manifest import Library
+from gateway.durable_files import replace
 from gateway.policy.rego.input_schema import input_schema_text
 from gateway.policy.rego.opa_cli import OpaCommand
 from gateway.policy.rego.overlay import StagedSources, lay
@@ -96,9 +97,7 @@ class Verifier:
 
     def _remember(self, identity: str, remembered: RememberedVerification) -> None:
         self._kept.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=self._kept, delete=False) as scratch:
-            scratch.write(msgspec.json.encode(remembered))
-        Path(scratch.name).replace(self._kept / f"{identity}.json")
+        replace(self._kept / f"{identity}.json", msgspec.json.encode(remembered))
         places = sorted(self._kept.iterdir(), key=lambda place: place.stat().st_mtime_ns, reverse=True)
         for place in places[KEPT:]:
             place.unlink(missing_ok=True)

@@ -11,7 +11,6 @@ import pytest
 
 from gateway.artifact.artifact import Artifact, read_artifact
 from gateway.artifact.signing import SigningKey, ephemeral_key
-from gateway.hub import atomic_files
 from gateway.hub.artifact_store import ArtifactStore, instant
 from gateway.hub.channel_pointer import Assignment, Pointer
 from gateway.hub.promotion import MoveRefused, MoveRequest
@@ -192,7 +191,7 @@ def test_what_cannot_be_written_changes_nothing(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(atomic_files.os if broken != "replace" else atomic_files.Path, broken, full)
+    monkeypatch.setattr(os if broken != "replace" else Path, broken, full)
     with pytest.raises(OSError, match="No space"):
         store.move(wanted(second, first))
     with pytest.raises(OSError, match="No space"):

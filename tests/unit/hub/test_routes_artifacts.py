@@ -167,7 +167,7 @@ async def test_a_disk_that_takes_nothing_is_said_with_the_old_pointer_served(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("gateway.hub.atomic_files.os.fsync", full)
+    monkeypatch.setattr("gateway.durable_files.os.fsync", full)
     for refused in (await inside.upload(inside.bundle("z", 3)), await inside.point(taken["digest"], first["digest"])):
         assert refused.status_code == 507
         assert refused.json()["remedy"] == "Make room on its disk."

@@ -65,8 +65,8 @@ def test_a_directory_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
 
 def test_several_processes_raise_at_once_and_the_highest_remains(directory: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from gateway.journal.highwater import Highwater\n"
-        "for seq in range(int(sys.argv[2]), 60, 3): Highwater(Path(sys.argv[1])).raise_to(f'env{seq % 5}', seq)"
+        "import sys; from pathlib import Path; from gateway.journal.highwater import HighwaterFile\n"
+        "for seq in range(int(sys.argv[2]), 60, 3): HighwaterFile(Path(sys.argv[1])).raise_to(f'env{seq % 5}', seq)"
     )
     started = [subprocess.Popen([sys.executable, "-c", code, str(directory), str(first)]) for first in range(3)]
     assert [process.wait(60) for process in started] == [0, 0, 0]

@@ -34,7 +34,7 @@ def test_sweeping_leaves_the_living_alone() -> None:
 def test_sweeping_removes_what_a_killed_process_left_behind(temporary: Path) -> None:
     program = (
         f"import os, signal, sys; sys.path.insert(0, {str(ROOT)!r}); import tempfile; tempfile.tempdir = sys.argv[1]\n"
-        "from gateway.opa.runtime_dir import Lair; lair = Lair(); os.kill(os.getpid(), signal.SIGKILL)"
+        "from gateway.opa.runtime_dir import RuntimeDir; lair = RuntimeDir(); os.kill(os.getpid(), signal.SIGKILL)"
     )
     subprocess.run([sys.executable, "-c", program, temporary], check=False)
     assert len(list(temporary.iterdir())) == 1

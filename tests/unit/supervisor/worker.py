@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from gateway.opa.process import ProcessEventLog
+from gateway.opa.process import ReportEvent
 from gateway.opa.readiness_report import Readiness
 from gateway.protocol.ownership_claims import Claim, Held
 from gateway.settings import Settings
@@ -24,7 +24,7 @@ def _nobody(number: int, claim: Claim) -> None:
 class Fake:
     """Answers with what it was started with; `/slow` takes its time, `/endless` for ever."""
 
-    def __init__(self, settings: Settings, start: Start, report: ProcessEventLog) -> None:
+    def __init__(self, settings: Settings, start: Start, report: ReportEvent) -> None:
         self._report = report
         self._settings = settings
         self._start = start
@@ -92,7 +92,7 @@ class Fake:
 
 
 @contextlib.asynccontextmanager
-async def application(settings: Settings, start: Start, report: ProcessEventLog) -> AsyncGenerator[Fake]:
+async def application(settings: Settings, start: Start, report: ReportEvent) -> AsyncGenerator[Fake]:
     if "BROKEN" in os.environ:
         raise SystemExit(3)
     report("application_started", number=start.worker)

@@ -1,45 +1,21 @@
-"""Files that are replaced whole, journals to which whole lines are added, and the lock that makes both one step.
+"""Journals of the hub: whole lines are appended, and a failed step is cut off again.
 
 Rule 1: what has returned is durable; what has failed has left everything as it was.
 """
 
-import fcntl
 import os
-import secrets
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from gateway.journal.storage import sync_directory
-
 LOCK: Final = ".lock"
-_MODE: Final = 0o644
-
-
-def replace(path: Path, content: bytes) -> None:
-    """Put a complete file in the place of `path`; readers see the old one or the new one."""
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        _write(fresh, content)
-        fresh.replace(path)
-    except OSError:
-        fresh.unlink(missing_ok=True)
-        raise
-    sync_directory(path.parent)
-
-
-def _write(fresh: Path, content: bytes) -> None:
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, _MODE)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)
+"""Lock file of the hub's directory; one process writes at a time."""
+MODE: Final = 0o644
+"""Permissions of the hub's files, less the umask."""
 
 
 def append(path: Path, line: bytes) -> int:
     """Add one line, without its end, to a journal; return the length before it, for `cut`."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, _MODE)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, MODE)
     try:
         before = _whole(descriptor)
         try:
@@ -87,14 +63,3 @@ def _pwrite(descriptor: int, content: bytes, offset: int) -> None:
     while content:
         written = os.pwrite(descriptor, content, offset)
         content, offset = content[written:], offset + written
-
-
-@contextmanager
-def locked(directory: Path) -> Generator[None]:
-    """The only writer of a directory while the block runs, among threads and processes."""
-    descriptor = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
