@@ -29,7 +29,7 @@ PARALLEL_integration := -n auto --dist loadfile
 PARALLEL_faults := -n auto --dist loadfile
 PARALLEL_zoo := -n auto --dist worksteal
 
-.PHONY: zoo zoo-latest policy-ci conditions help run test check format mutants bench fairness coverage requirements clean policy regal tools client1 node opa $(STATIC) $(SUITES)
+.PHONY: zoo zoo-latest policy-ci conditions settings help run test check format mutants bench fairness coverage requirements clean policy regal tools client1 node opa $(STATIC) $(SUITES)
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -97,6 +97,9 @@ mutants: .venv/.dev opa ## mutate the whole policy library: no change that no te
 
 policy-ci: .venv/.dev opa ## the life of a policy: init, commit, replay, publish, stop, rollback, with a hub and two gateways
 	$(BIN)/pytest -q -s tests/integration/test_lifecycle.py
+
+settings: .venv/.dev ## write the table of all settings in docs/settings.md from the code
+	$(BIN)/python -m tests.settings_page
 
 conditions: .venv/.dev opa ## write the table of conditions in bundles/README.md as the policy library judges them
 	$(BIN)/python -m tests.condition_table

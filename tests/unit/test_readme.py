@@ -1,4 +1,4 @@
-"""The README says nothing that is not there: commands, options, make targets, settings, files."""
+"""The README and the pages name only commands, options, make targets, settings and files that exist."""
 
 import re
 import shlex
@@ -11,9 +11,11 @@ import pytest
 
 from gateway.cli import main
 from gateway.settings import table
+from tests.settings_page import written
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 README: Final = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES: Final = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 SETTINGS: Final = frozenset(re.findall(r"^\| `([^`]+)` \|", table(), re.MULTILINE))
 TARGETS: Final = frozenset(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
@@ -73,37 +75,48 @@ def unknown_settings(text: str) -> set[str]:
     return (named - SETTINGS) | (variables - known)
 
 
-def missing_files(text: str) -> list[str]:
-    links = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", text)
-    return [link for link in links if "://" not in link and not (ROOT / link).exists()]
+def missing_files(text: str, directory: Path = ROOT) -> list[str]:
+    """Return the links of a page in `directory` to a file or a heading that does not exist."""
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
+    return [link for link in links if not _exists(link, text, directory)]
 
 
-def test_the_readme_fits_in_two_hundred_lines() -> None:
-    assert len(README.splitlines()) < 200
+def _exists(link: str, text: str, directory: Path) -> bool:
+    name, _, anchor = link.partition("#")
+    if not (directory / name).exists():
+        return False
+    whole = (directory / name).read_text(encoding="utf-8") if name else text
+    return not anchor or anchor in anchors(whole)
 
 
-def test_every_command_and_option_of_the_readme_exists() -> None:
-    assert [(line, bad) for line in invocations(README, "mcp-admission") if (bad := unknown(line))] == []
+def named(page: Path) -> str:
+    return str(page.relative_to(ROOT))
 
 
-def test_every_make_target_of_the_readme_exists() -> None:
-    named = {word for line in invocations(README, "make") for word in line if re.fullmatch(r"[a-z0-9-]+", word)}
-    assert named <= TARGETS
+def test_the_readme_is_one_page() -> None:
+    assert len(README.splitlines()) <= 110
 
 
-def test_every_setting_of_the_readme_exists() -> None:
-    assert unknown_settings(README) == set()
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_a_page_names_only_commands_that_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert [(line, bad) for line in invocations(text, "mcp-admission") if (bad := unknown(line))] == []
+    words = {word for line in invocations(text, "make") for word in line if re.fullmatch(r"[a-z0-9-]+", word)}
+    assert words <= TARGETS
 
 
-def test_every_file_that_the_readme_links_to_exists() -> None:
-    assert missing_files(README) == []
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_a_page_names_only_settings_that_exist(page: Path) -> None:
+    assert unknown_settings(page.read_text(encoding="utf-8")) == set()
 
 
-@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"])
-def test_every_file_that_a_document_at_the_top_links_to_exists(name: str) -> None:
-    text = (ROOT / name).read_text(encoding="utf-8")
-    assert missing_files(text) == []
-    assert set(re.findall(r"README\.md#([\w-]+)", text)) <= anchors(README)
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_a_page_links_only_to_files_and_headings_that_exist(page: Path) -> None:
+    assert missing_files(page.read_text(encoding="utf-8"), page.parent) == []
+
+
+def test_the_page_of_settings_has_every_setting() -> None:
+    assert written((ROOT / "docs" / "settings.md").read_text(encoding="utf-8")) == table(), "run `make settings`"
 
 
 @pytest.mark.parametrize(
@@ -146,10 +159,15 @@ def test_an_unknown_setting_or_file_is_seen() -> None:
     assert unknown_settings("| setting | x |\n|---|---|\n| `workers` | 1 |\n| `wrkers` | 1 |\n") == {"wrkers"}
     assert unknown_settings("set MCP_ADMISSION_WRKERS=2") == {"MCP_ADMISSION_WRKERS"}
     assert missing_files("[a](no/such.md) [b](LICENSE) [c](https://example.com/x)") == ["no/such.md"]
+    assert missing_files("# One two\n[a](#one-two) [b](#three) [c](README.md#no-such)") == [
+        "#three",
+        "README.md#no-such",
+    ]
 
 
-def test_the_rules_of_the_readme_are_those_that_scenarios_hold_to_their_words() -> None:
-    shown = re.findall(r"^```yaml\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+def test_the_rules_on_the_pages_are_those_that_scenarios_hold_to_their_words() -> None:
+    whole = README + (ROOT / "docs" / "writing-policy.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^```yaml\n(.*?)^```", whole, re.MULTILINE | re.DOTALL)
     files = [path.read_text(encoding="utf-8") for path in (ROOT / "bundles" / "examples" / "rules").glob("*.yaml")]
     assert len(shown) == 2
     assert all(any(rule in text for text in files) for rule in shown)
