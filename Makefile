@@ -29,7 +29,7 @@ PARALLEL_integration := -n auto --dist loadfile
 PARALLEL_faults := -n auto --dist loadfile
 PARALLEL_zoo := -n auto --dist worksteal
 
-.PHONY: zoo zoo-latest policy-ci conditions settings help run test check format mutants bench fairness coverage requirements clean policy regal tools client1 node opa $(STATIC) $(SUITES)
+.PHONY: zoo zoo-latest policy-ci conditions settings log-events help run test check format mutants bench fairness coverage requirements clean policy regal tools client1 node opa $(STATIC) $(SUITES)
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -100,6 +100,9 @@ policy-ci: .venv/.dev opa ## the life of a policy: init, commit, replay, publish
 
 settings: .venv/.dev ## write the table of all settings in docs/settings.md from the code
 	$(BIN)/python -m tests.settings_page
+
+log-events: .venv/.dev ## write docs/log-events.md from the table in the code
+	$(BIN)/python -m tests.log_events_page
 
 conditions: .venv/.dev opa ## write the table of conditions in bundles/README.md as the policy library judges them
 	$(BIN)/python -m tests.condition_table

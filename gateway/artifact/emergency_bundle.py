@@ -5,7 +5,7 @@ Rule 2: a message is refused if all selectors of a stop match it. A document kee
 as an earlier library refuses no less by it; else it has a form that makes such a library stop everything.
 Rule 3: every stop that is made here ends by itself, within a day. One that another maker signed ends when it says:
 what tells its length is `at`, words for people, cut to the millisecond here and anything elsewhere, and a bound that is
-read from words could end a stop while it is needed. Gateways tell of it instead (event `policy_stop_overlong`).
+read from words could end a stop while it is needed. Gateways log the event `policy_stop_duration_exceeded` instead.
 """
 
 import re

@@ -43,7 +43,7 @@ _EVENTS: Final = {
     "heartbeat_refused": "red",
     "scenarios_failed": "yellow",
     "scenarios_not_run": "yellow",
-    "scenarios_hold": "green",
+    "scenarios_passed": "green",
     "followed": "green",
     "lifted": "green",
 }

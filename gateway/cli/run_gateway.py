@@ -20,15 +20,9 @@ from gateway.opa.process import ReportEvent
 from gateway.settings import SettingProblems, Settings, load, unknown_variables
 from gateway.supervisor.supervisor import serve
 from gateway.telemetry import configure, render
+from gateway.telemetry.log_events import level_of
 
 _LOG = logging.getLogger("gateway")
-_WARNED = (
-    *("_refused", "_rejected", "_failed", "cannot_start", "_killed", "_silent", "_nonsense", "_unready"),
-    *("_ended", "_ends_soon", "_expired", "_expires_soon", "_stale", "_stale_soon", "_overlong", "_outdated"),
-    *("_unknown", "_unreachable", "_passed_over", "_apart", "_unreadable", "_unkept", "_unwatched", "_unfollowed"),
-    *("_not_run", "_unusable", "_removed"),
-)
-"""How the events end that somebody must look at: they stay in a log that tells warnings only."""
 _QUIET = frozenset({"worker_started", "opa_started", "ended", "draining"})
 
 
@@ -82,7 +76,7 @@ def _level(event: str, fields: Mapping[str, object]) -> int:
     """Return the level of an event; what a library of a worker has logged keeps its own."""
     if event == "log":
         return logging.getLevelNamesMapping().get(str(fields.get("level")), logging.WARNING)
-    return logging.WARNING if event.endswith(_WARNED) else logging.INFO
+    return level_of(event)
 
 
 def told(event: str, /, **fields: object) -> None:

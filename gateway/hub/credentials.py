@@ -37,9 +37,9 @@ class Credentials:
             if ending in {"far", self._told.get(each.name)}:
                 continue
             if ending == "over":
-                self._report("token_ended", name=each.name, expires=each.expires)
+                self._report("token_expired", name=each.name, expires=each.expires)
             else:
-                self._report("token_ends_soon", name=each.name, expires=each.expires, within=ending)
+                self._report("token_expires_soon", name=each.name, expires=each.expires, within=ending)
         self._told = endings
 
     def next_end_s(self) -> float | None:

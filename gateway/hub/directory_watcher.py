@@ -45,7 +45,9 @@ class HubDirectoryWatcher:
                 return
             for pointer, content in found:
                 self._channels.put(pointer, content)
-                self._report("moved_in_directory", by=pointer.by, channel=pointer.channel, revision=pointer.revision)
+                self._report(
+                    "channel_moved_in_directory", by=pointer.by, channel=pointer.channel, revision=pointer.revision
+                )
 
     def _changed(self) -> list[tuple[Pointer, bytes]]:
         """The pointers that say something else than what is served, with what they point to."""

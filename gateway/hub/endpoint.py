@@ -89,7 +89,7 @@ class Guard(Struct, frozen=True):
             count = self.strangers.turned_away(time.monotonic())
             if count:
                 source = (scope.get("client") or ("",))[0]
-                self.report("strangers_refused", count=count, last_from=source, path=scope["path"][:256])
+                self.report("unauthenticated_calls_refused", count=count, last_from=source, path=scope["path"][:256])
             return refused(
                 401, "no valid bearer token", "Send `Authorization: Bearer <token>` with a token of this hub."
             )
@@ -106,7 +106,7 @@ class Guard(Struct, frozen=True):
     def _ended(self, found: TokenHolder) -> HubResponse:
         self.counts.calls_refused["expired"] += 1
         if count := self.late.turned_away(time.monotonic()):
-            self.report("ended_token_refused", by=found.name, expires=found.expires, count=count)
+            self.report("expired_token_refused", by=found.name, expires=found.expires, count=count)
         remedy = "Ask the hub's operator for a new one."
         return refused(401, f"the token of {found.name} ended at {found.expires}", remedy, "token_expired")
 

@@ -50,7 +50,7 @@ async def serve(settings: HubSettings, report: HubEventLog) -> int:
             return await _listen(settings, hub, certificate, ending)
     except OSError as error:  # ssl.SSLError is one
         where = f"{error.filename}: " if error.filename else ""
-        report("cannot_start", reason=f"{where}{error.strerror or error}. Mend it, or correct the hub's settings.")
+        report("start_failed", reason=f"{where}{error.strerror or error}. Mend it, or correct the hub's settings.")
         return 1
 
 
@@ -58,7 +58,7 @@ async def _listen(settings: HubSettings, hub: Hub, certificate: Certificate | No
     listen, report = settings.listen, hub.guard.report
     sockets = bind(listen.host, listen.port, 1)
     if isinstance(sockets, Unbound):
-        report("cannot_start", reason=sockets.message)
+        report("start_failed", reason=sockets.message)
         return 1
     limits = ConnectionLimits(
         total=connections_for(raise_limit()), body_s=2 * READING_S, stall_s=2 * SENDING_S, unread_bytes=UNREAD_BYTES
@@ -89,7 +89,9 @@ def _ended(report: HubEventLog, looking: asyncio.Task[None]) -> None:
     error = None if looking.cancelled() else looking.exception()
     if error is not None:
         report(
-            "looking_failed", error=repr(error), remedy="restart the hub: it takes up no changes of its files any more"
+            "directory_watch_failed",
+            error=repr(error),
+            remedy="restart the hub: it takes up no changes of its files any more",
         )
 
 

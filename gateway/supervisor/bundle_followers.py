@@ -92,7 +92,7 @@ class BundleFollowers:
         if why and self._unheard.get(url) != why:
             self._note("heartbeat_refused", detail=f"{url}: {why}")
         if not why and url in self._unheard:
-            self._note("heartbeat_taken", detail=url)
+            self._note("heartbeat_accepted", detail=url)
         self._unheard.pop(url, None)
         if why:
             self._unheard[url] = why
@@ -133,17 +133,17 @@ class BundleFollowers:
             words = "ahead of" if ahead_s > 0 else "behind"
             self._clocks[url] = f"{url}: its clock is {abs(ahead_s):.0f} s {words} this machine's"
             if not known:
-                self._note("clock_apart", detail=f"{self._clocks[url]}: see which of them is wrong")
+                self._note("clock_skew", detail=f"{self._clocks[url]}: see which of them is wrong")
         elif known:
             del self._clocks[url]
-            self._note("clock_agrees", detail=url)
+            self._note("clock_in_sync", detail=url)
 
     def ended(self, what: str, running: asyncio.Task[None]) -> None:
         """Tell when following has ended by an error: the policy grows stale from now on."""
         error = None if running.cancelled() else running.exception()
         if error is not None:
             self._problems[what] = f"unfollowed: {error!r}: restart the gateway"
-            self._note("unfollowed", detail=f"{error!r}: restart the gateway")
+            self._note("follower_crashed", detail=f"{error!r}: restart the gateway")
             self.on_problem()
 
     async def _raise(self, level: str, seq: int) -> None:
@@ -151,7 +151,7 @@ class BundleFollowers:
         try:
             await asyncio.to_thread(self._highwater.raise_to, level, seq)
         except OSError as error:
-            self._note("emergency_unkept", detail=str(error))
+            self._note("emergency_cache_write_failed", detail=str(error))
 
     def _took(self, what: str, news: News, prefix: str) -> None:
         before = self.problem
@@ -174,7 +174,7 @@ class BundleFollowers:
                 self._problems[what] = str(rejected)
                 self._note(f"{prefix}rejected", code=rejected.code, detail=rejected.detail)
             case Passed(detail=detail):
-                self._note(f"{prefix}hub_passed_over", detail=detail)
+                self._note(f"{prefix}hub_skipped", detail=detail)
             case Unreached(detail=detail):
                 self._away[what] = detail
                 self._note(f"{prefix}hub_unreachable", detail=detail)
@@ -182,7 +182,7 @@ class BundleFollowers:
                 self._away.pop(what, None)
                 self._note(f"{prefix}hub_reached", detail=url)
             case BundleNotKept(detail=detail):
-                self._note(f"{prefix}unkept", detail=detail)
+                self._note(f"{prefix}cache_write_failed", detail=detail)
 
 
 def _nobody_minds() -> None:

@@ -38,7 +38,7 @@ class PolicyNews:
         error = None if publishing.cancelled() else publishing.exception()
         if error is not None:
             self.problem = f"the policy directory is no longer watched ({error!r}). Restart the gateway."
-            self._note("unwatched", detail=repr(error))
+            self._note("watch_failed", detail=repr(error))
 
     def __call__(self, event: Event) -> None:
         """Take one event."""
@@ -64,7 +64,7 @@ class PolicyNews:
             detail = "\n".join(problem.as_warning for problem in run.failed)
             self._note("scenarios_failed", revision=run.revision, detail=detail, failed=len(run.failed), of=run.count)
         elif not self._scenarios_hold:
-            self._note("scenarios_hold", revision=run.revision, of=run.count)
+            self._note("scenarios_passed", revision=run.revision, of=run.count)
         self._scenarios_hold = not run.error and not run.failed
 
     def scenarios_ended(self, running: asyncio.Task[object]) -> None:

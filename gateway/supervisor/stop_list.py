@@ -173,7 +173,7 @@ class StopList:
             if stop_id not in self._known:
                 self._note("stopped", detail=_words(stop))
                 if stop.until_unix_ns - now > _LONGEST_NS:
-                    self._note("stop_overlong", detail=_words(stop))
+                    self._note("stop_duration_exceeded", detail=_words(stop))
         for stop_id, stop in self._known.items():
             if stop_id not in standing:
                 self._note("lifted" if stop.until_unix_ns > now else "stop_ended", detail=_words(stop))

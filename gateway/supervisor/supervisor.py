@@ -91,7 +91,7 @@ async def serve(settings: Settings, *, report: ReportEvent, render: Render, comm
                     sockets.refuse()
                     report("draining", seconds=settings.listen.drain_s)
     except UnstartableError as error:
-        report("cannot_start", reason=str(error))
+        report("start_failed", reason=str(error))
         return 1
     report("ended")
     return 0

@@ -187,7 +187,7 @@ class WorkerProcess:
             try:
                 message = TO_SUPERVISOR.decode(content)
             except msgspec.DecodeError as error:
-                self._report("worker_nonsense", worker=self._number, error=str(error))
+                self._report("worker_protocol_error", worker=self._number, error=str(error))
                 self._signal(signal.SIGKILL)
                 return
             match message:
@@ -223,7 +223,7 @@ class WorkerProcess:
             while silent < limit:
                 silent = 0.0 if await self.readiness() != _SILENT else silent + ANSWER_S
                 await asyncio.sleep(_LOOK_S)  # noqa: TID251 - the rhythm of looking
-        self._report("worker_silent", worker=self._number, killed_after_s=limit)
+        self._report("worker_unresponsive", worker=self._number, killed_after_s=limit)
         self._signal(signal.SIGKILL)
 
     async def _ask(self, about: About, claim: Claim | None = None) -> Told | None:

@@ -169,4 +169,6 @@ class RefusalLog:
     def _ended(self, key: tuple[str, str], kind: _Kind) -> None:
         code, server = key
         where = {"server": server} if server else {}
-        self._report("calls_pass", code=code, **where, refused=kind.total, detail="no call was refused for a minute")
+        self._report(
+            "calls_pass_again", code=code, **where, refused=kind.total, detail="no call was refused for a minute"
+        )

@@ -161,5 +161,5 @@ async def test_a_gateway_whose_name_a_hub_refuses_says_so_and_goes_on(shared: St
     shared.hub.refusal = None
     newest = shared.policy.bundle(9)
     shared.hub.publish(newest.content)
-    await shared.noted("heartbeat_taken")
+    await shared.noted("heartbeat_accepted")
     assert "heartbeat_problem" not in await shared.behind.gateway.readiness()

@@ -58,11 +58,11 @@ async def test_a_hub_whose_clock_is_off_is_told_in_journal_metrics_and_readiness
         return len(said.get("clock_problem", "").split("; ")) == 2 or None
 
     await until(found, lambda: f"it is not told: {said}")
-    details = [one["detail"] for one in clocks.stage.behind.gateway.records("policy") if one["event"] == "clock_apart"]
+    details = [one["detail"] for one in clocks.stage.behind.gateway.records("policy") if one["event"] == "clock_skew"]
     for hub, words in ((clocks.ahead, "ahead of"), (clocks.behind, "behind")):
         assert any(hub.url in detail and words in detail for detail in details), details
         assert f"{words} this machine's" in said["clock_problem"]
-    await counted(clocks.stage, "clock_apart", 1)
+    await counted(clocks.stage, "clock_skew", 1)
     assert said["ready"], "it is no reason to refuse anything"
 
 
@@ -126,8 +126,8 @@ async def test_a_gateway_whose_own_clock_is_an_hour_ahead_says_so_and_loses_neit
         more: dict[str, Any] = {"bundle": service(made, hub.url), "python": odd_python(tmp_path, HOUR_S)}
         async with followed(tmp_path, [], policy, server, **more) as stage:
             await stage.enforced(old)
-            await told(stage, "clock_apart", "behind")
-            await counted(stage, "clock_apart")
+            await told(stage, "clock_skew", "behind")
+            await counted(stage, "clock_skew")
             await published(hub, policy, 8, not_after=rfc3339(time.time() + HOUR_S / 2))
             await stage.noted("rejected", code="policy_expired")
             assert await stage.metric('mcp_admission_bundles_rejected_total{code="policy_expired"}') > 0

@@ -24,11 +24,11 @@ async def test_a_silent_hub_is_passed_over_and_what_nobody_confirms_decides_unti
             async with calling(stage.behind.line) as seen:
                 with silent(one):
                     newer = await published(two, policy, 8)
-                    passed = await stage.noted("hub_passed_over")
+                    passed = await stage.noted("hub_skipped")
                     assert (one.url in passed["detail"], "did not answer" in passed["detail"]) == (True, True)
                     await stage.enforced(newer)
             assert set(seen) == {""}, "the old revision decides until the new one does"
-            await counted(stage, "hub_passed_over")
+            await counted(stage, "hub_skipped")
             with silent(one, two):
                 await stage.calls()
                 await stage.noted("hub_unreachable")

@@ -38,7 +38,7 @@ def named(directory: str, pattern: str) -> set[str]:
 
 def test_every_event_of_policy_and_of_a_hub_is_told() -> None:
     events = named("supervisor", r'_note\("([a-z_]+)"') | named("supervisor", r'_note\(f"\{prefix\}([a-z_]+)"')
-    assert {"followed", "stopped", "clock_apart"} <= events
+    assert {"followed", "stopped", "clock_skew"} <= events
     assert {event for event in events | {"fresh", "stale_soon", "stale"} if f"`policy_{event}`" not in TOLD} == set()
     hub = named("hub", r'_(?:report|tell)\(\s*"([a-z_]+)"')
     assert {"moved", "settings_refused"} <= hub
@@ -48,7 +48,7 @@ def test_every_event_of_policy_and_of_a_hub_is_told() -> None:
 def test_every_event_of_refused_calls_is_told() -> None:
     refusals = named("telemetry", r'self\._report\(\s*"([a-z_]+)"')
     workers = named("supervisor", r'self\._report\("(worker_(?:un)?ready)"')
-    assert refusals | workers >= {"calls_refused", "calls_pass", "definition_refused", "instructions_removed"}
+    assert refusals | workers >= {"calls_refused", "calls_pass_again", "definition_refused", "instructions_removed"}
     assert workers == {"worker_unready", "worker_ready"}
     assert {event for event in refusals | workers if f"`{event}`" not in TOLD} == set()
 

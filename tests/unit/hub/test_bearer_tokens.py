@@ -142,6 +142,6 @@ def test_a_flood_of_strangers_is_told_of_once_a_second() -> None:
 
 async def test_strangers_are_in_the_log_without_what_they_sent(inside: Inside) -> None:
     await inside.call("", "GET", "/v1/channels", headers={"authorization": "Bearer mcpa_secret"})
-    (told,) = inside.log.named("strangers_refused")
+    (told,) = inside.log.named("unauthenticated_calls_refused")
     assert told["count"] == 1
     assert "secret" not in str(told)

@@ -48,7 +48,7 @@ async def test_a_new_token_opens_and_a_removed_one_does_not(inside: Inside, rene
     assert (await inside.call("", "GET", "/v1/channels", headers=headers)).status_code == 200
     assert (await inside.call("reader", "GET", "/v1/channels")).status_code == 401
     assert (await inside.call("publisher", "GET", "/v1/channels")).status_code == 200
-    (said,) = inside.log.named("settings_taken")
+    (said,) = inside.log.named("settings_reloaded")
     assert said == {"callers": {"added": ["new"], "removed": ["the-reader"]}, "keys": {}}
     assert without_secrets(said, []) == said, "whose tokens they are is for operators to read"
 
@@ -61,7 +61,7 @@ async def test_nobody_who_waits_is_let_go_for_it(inside: Inside, renewing: Confi
             await asyncio.sleep(0)  # noqa: TID251 - until it is held
     write(inside, lambda settings: settings["tokens"].pop(0))
     await looked(renewing)
-    assert inside.log.named("settings_taken")
+    assert inside.log.named("settings_reloaded")
     assert (asked.done(), inside.hub.guard.counts.waiting) == (False, 1)
     inside.hub.channels.close()
     await asked
@@ -95,7 +95,7 @@ async def test_what_cannot_be_used_leaves_in_force_what_was_and_is_told_once_wit
     inside.ground.settings.write_bytes(good)
     await looked(renewing)
     assert "mcp_admission_hub_settings_unusable 0.0" in (await inside.call("", "GET", "/metrics")).text
-    assert not inside.log.named("settings_taken"), "nothing is new"
+    assert not inside.log.named("settings_reloaded"), "nothing is new"
 
 
 @pytest.mark.parametrize("how", ["unlink", "empty", "not text", "half"])
@@ -188,10 +188,10 @@ async def test_what_only_a_restart_takes_up_is_told_and_the_rest_is_taken(
     write(inside, change)
     await looked(renewing)
     await looked(renewing)
-    assert inside.log.named("settings_wait_for_restart") == [{"settings": ["listen", "emergency_key"]}]
+    assert inside.log.named("settings_need_restart") == [{"settings": ["listen", "emergency_key"]}]
     assert (await inside.call("reader", "GET", "/v1/channels")).status_code == 401
     stop = {"kind": "agent", "name": "bot", "for_s": 60, "because": "x"}
     assert (await inside.call("responder", "POST", "/v1/stops", json=stop)).status_code == 201
     os.utime(inside.ground.settings)
     await looked(renewing)
-    assert len(inside.log.named("settings_taken")) == 1, "a touch is no news"
+    assert len(inside.log.named("settings_reloaded")) == 1, "a touch is no news"

@@ -45,7 +45,7 @@ def test_its_end_is_told_fourteen_and_three_days_before_and_when_it_is_there_eac
     for day in (0, 85.9, 86.1, 87, 96.9, 97.1, 99.9, 100, 101):
         trust.look(int(day * DAY_NS))
     told = [(event, fields.get("within")) for event, fields in log.events]
-    assert told == [("token_ends_soon", "14 days"), ("token_ends_soon", "3 days"), ("token_ended", None)]
+    assert told == [("token_expires_soon", "14 days"), ("token_expires_soon", "3 days"), ("token_expired", None)]
     assert {fields["name"] for _, fields in log.events} == {"a"}
 
 
@@ -59,7 +59,7 @@ async def test_a_token_that_has_ended_is_401_says_so_and_is_counted(inside: Insi
     text = (await inside.call("", "GET", "/metrics")).text
     assert 'mcp_admission_hub_calls_refused_total{reason="expired"} 1.0' in text
     assert "mcp_admission_hub_next_token_end_seconds -" in text
-    assert [each["by"] for each in inside.log.named("ended_token_refused")] == ["the-reader"]
+    assert [each["by"] for each in inside.log.named("expired_token_refused")] == ["the-reader"]
 
 
 async def test_where_no_token_ends_there_is_no_metric_of_it(inside: Inside) -> None:

@@ -26,9 +26,9 @@ async def test_looking_for_changes_that_ends_by_an_error_is_told_with_what_to_do
     settings, log = load(ground(tmp_path).settings), Log()
     assert isinstance(settings, HubSettings)
     serving = asyncio.create_task(serve(settings, log))
-    await until(lambda: bool(log.named("looking_failed")))
+    await until(lambda: bool(log.named("directory_watch_failed")))
     signal.raise_signal(signal.SIGTERM)
     assert await serving == 0
-    (told,) = log.named("looking_failed")
+    (told,) = log.named("directory_watch_failed")
     assert "odd" in str(told["error"])
     assert "restart the hub" in str(told["remedy"])

@@ -103,5 +103,5 @@ async def test_a_certificate_that_cannot_be_used_is_said_before_anything_starts(
     tls = {"certificate": str(files.certificate), "key": str(files.key)}
     async with Supervisor(tmp_path, {"listen": {"port": 0, "tls": tls}}) as supervisor:
         assert await supervisor.ended() == 1
-        assert "tls.key" in (await supervisor.event("cannot_start"))["reason"]
+        assert "tls.key" in (await supervisor.event("start_failed"))["reason"]
         assert len(supervisor.events) == 1

@@ -36,7 +36,7 @@ def test_each_reason_for_which_a_bundle_is_rejected_has_a_count_of_its_own() -> 
 def test_a_gauge_says_whether_the_last_save_is_refused() -> None:
     tally = EventMetrics(Log())
     seen: list[str] = []
-    for event in ("policy_published", "policy_refused", "opa_ended", "policy_restored", "policy_unwatched"):
+    for event in ("policy_published", "policy_refused", "opa_ended", "policy_restored", "policy_watch_failed"):
         tally(event)
         seen.append(tally.text().decode().splitlines()[-1])
     assert seen == [f"mcp_admission_policy_refused {each}" for each in (0, 1, 1, 0, 1)]

@@ -81,7 +81,7 @@ async def test_stops_of_a_hub_are_offered_before_their_number_is_on_the_disk(bed
         return await asyncio.to_thread(bed.disk.seen, HUB_STOPS) == SEQ or None
 
     await until(kept, lambda: "the number was never kept")
-    assert "emergency_unkept" not in bed.noted
+    assert "emergency_cache_write_failed" not in bed.noted
 
 
 async def test_a_number_that_cannot_be_kept_is_told(bed: Bed) -> None:
@@ -90,7 +90,7 @@ async def test_a_number_that_cannot_be_kept_is_told(bed: Bed) -> None:
     bed.following.emergency(HUB, HUB_STOPS, Followed(stops()))
 
     async def told() -> bool | None:
-        return "emergency_unkept" in bed.noted or None
+        return "emergency_cache_write_failed" in bed.noted or None
 
     await until(told, lambda: f"it is not told: {bed.noted}")
     assert bed.offered

@@ -33,9 +33,9 @@ def test_scenarios_that_end_otherwise_are_a_warning_and_their_correction_is_told
         news.scenarios(ScenarioRun(revision=f"r{number}", count=1, **more))
     assert notes.events == [
         ("scenarios_failed", "r1", BROKEN.as_warning),
-        ("scenarios_hold", "r2", ""),
+        ("scenarios_passed", "r2", ""),
         ("scenarios_not_run", "r4", "OSError: full"),
-        ("scenarios_hold", "r5", ""),
+        ("scenarios_passed", "r5", ""),
     ]
     assert news.problem == "", "the policy in force is what was saved"
 

@@ -175,7 +175,9 @@ def test_a_hubs_document_is_passed_on_as_it_is_until_something_is_stopped_here(t
     assert bed.offered == (lifted[0] + 1, set())
 
 
-@pytest.mark.parametrize(("hours", "told"), [(24, []), (25, ["stop_overlong"]), (9_000, ["stop_overlong"])])
+@pytest.mark.parametrize(
+    ("hours", "told"), [(24, []), (25, ["stop_duration_exceeded"]), (9_000, ["stop_duration_exceeded"])]
+)
 def test_a_stop_of_another_maker_that_lasts_too_long_is_obeyed_and_told(
     tmp_path: Path, hours: int, told: list[str]
 ) -> None:
@@ -313,7 +315,7 @@ def test_an_end_that_no_calendar_has_ends_nobody_elses_stops(tmp_path: Path, unt
     bed.stopping.look()
     assert bed.offered is not None
     assert bed.offered[1] == {"h1", "h2", "s1"}
-    assert bed.events == ["stopped", "stopped", "stop_overlong", "stopped"]
+    assert bed.events == ["stopped", "stopped", "stop_duration_exceeded", "stopped"]
 
 
 def test_a_stop_whose_time_is_over_is_told_although_nothing_else_happens(bed: Bed) -> None:

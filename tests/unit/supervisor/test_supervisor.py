@@ -139,7 +139,7 @@ async def test_a_port_that_is_taken_is_said_and_nothing_starts(tmp_path: Path) -
         port = taken.getsockname()[1]
         async with Supervisor(tmp_path, {"listen": {"port": port}}) as supervisor:
             assert await supervisor.ended() == 1
-            await supervisor.event("cannot_start")
+            await supervisor.event("start_failed")
             assert f"127.0.0.1:{port}" in supervisor.events[0]["reason"]
             assert len(supervisor.events) == 1
 
@@ -147,7 +147,7 @@ async def test_a_port_that_is_taken_is_said_and_nothing_starts(tmp_path: Path) -
 async def test_a_group_that_does_not_exist_is_said_and_nothing_starts(tmp_path: Path) -> None:
     async with Supervisor(tmp_path, {"journal": {"group": "no-such-group"}}) as supervisor:
         assert await supervisor.ended() == 1
-        reason = (await supervisor.event("cannot_start"))["reason"]
+        reason = (await supervisor.event("start_failed"))["reason"]
         assert "`journal.group`: no group of this machine is called `no-such-group`: create it" in reason
 
 

@@ -53,11 +53,11 @@ def log() -> Log:
 async def test_a_worker_that_stops_answering_is_killed_and_replaced(hire: Hire, log: Log) -> None:
     worker = hire(FAKE, silent_s=5)
     await asyncio.wait_for(worker.started.wait(), 30)
-    pid, started, silent = worker.pid, len(log.named("worker_started")), len(log.named("worker_silent"))
+    pid, started, silent = worker.pid, len(log.named("worker_started")), len(log.named("worker_unresponsive"))
     os.kill(pid, signal.SIGSTOP)
     assert (await worker.readiness()).missing == ("answer",)
     await until(lambda: len(log.named("worker_started")) > started)
-    assert len(log.named("worker_silent")) == silent + 1
+    assert len(log.named("worker_unresponsive")) == silent + 1
     assert not alive(pid)
 
 
@@ -70,7 +70,7 @@ async def test_a_worker_that_never_starts_is_killed_and_tried_again(hire: Hire, 
 
 async def test_a_worker_that_talks_nonsense_is_killed(hire: Hire, log: Log) -> None:
     hire("-c", "import socket, sys; socket.socket(fileno=int(sys.argv[1])).sendall(b'\\0\\0\\0\\3abc'); input()")
-    await until(lambda: bool(log.named("worker_nonsense")))
+    await until(lambda: bool(log.named("worker_protocol_error")))
     await until(lambda: bool(log.named("worker_ended")))
 
 

@@ -62,7 +62,7 @@ def test_the_end_is_logged_with_how_many_were_refused_and_a_new_beginning_at_onc
         logged.log.at_source("policy_expired", "dev@1 ended")
     logged.wait(EVERY_S + 1)
     assert logged.events[-1] == (
-        "calls_pass",
+        "calls_pass_again",
         {"code": "policy_expired", "refused": 5, "detail": "no call was refused for a minute"},
     )
     count = len(logged.events)
@@ -80,7 +80,7 @@ def test_lines_account_for_every_refusal(pauses: list[int]) -> None:
         logged.wait(pause)
     logged.wait(2 * EVERY_S)
     lines = [fields for event, fields in logged.events if event == "calls_refused"]
-    ends = [fields for event, fields in logged.events if event == "calls_pass"]
+    ends = [fields for event, fields in logged.events if event == "calls_pass_again"]
     assert sum(fields["refused"] for fields in ends) == len(pauses)
     assert sum(1 + fields["left_out"] for fields in lines) <= len(pauses)
 
