@@ -1,6 +1,6 @@
-"""The hub: serves signed bundles to gateways and OPAs, hears what they enforce, and stops what must stop.
+"""The hub: serves signed bundles to gateways and OPAs, collects what they enforce, and issues emergency stops.
 
-Rule 1: it signs no policy and decides nothing: what it serves as policy was signed elsewhere, and is verified again by
-whoever enforces it.
-Rule 2: what it says it has done is durable; what it cannot do changes nothing.
+Rule 1: the hub signs no policy and makes no decisions. The policy that it serves was signed elsewhere, and each gateway
+or OPA that enforces it verifies it again.
+Rule 2: an action that the hub confirms is durable. An action that fails changes nothing.
 """

@@ -1,6 +1,6 @@
-"""The hub's HTTP interface as one table: path, method, who may call it, what performs it.
+"""The hub's HTTP interface as one table: path, method, required roles, and the function that handles the call.
 
-Rule 1: what is not in the table does not exist; `/livez`, `/readyz` and `/metrics` tell no names and need no token.
+Rule 1: a path outside the table does not exist. `/livez`, `/readyz` and `/metrics` reveal no names and need no token.
 """
 
 import time
@@ -33,7 +33,7 @@ _Row = tuple[str, str, tuple[Role, ...], Perform, EndpointBounds]
 
 
 class Hub(Struct, frozen=True, kw_only=True):
-    """The parts of a running hub."""
+    """The components of a running hub."""
 
     guard: Guard
     channels: Channels
@@ -46,7 +46,7 @@ class Hub(Struct, frozen=True, kw_only=True):
 
 
 def table(hub: Hub) -> Sequence[_Row]:
-    """Every entry of the interface but bundles, health and metrics."""
+    """Return each entry of the interface except bundles, health and metrics."""
     publishing, reporting, responding = hub.publishing, hub.reporting, hub.responding
     small, looks = EndpointBounds(SMALL), EndpointBounds(seats=ConcurrencyLimits(LOOKS))
     people: tuple[Role, ...] = ("reader", "publisher")
@@ -73,7 +73,7 @@ def table(hub: Hub) -> Sequence[_Row]:
 
 
 def application(hub: Hub) -> Starlette:
-    """The ASGI application."""
+    """Return the ASGI application."""
     rows = [
         Route(path, HubEndpoint(hub.guard, roles, perform, bounds), methods=[method])
         for method, path, roles, perform, bounds in table(hub)
@@ -92,9 +92,9 @@ def _health(hub: Hub) -> list[Route]:
     async def readyz(_request: Request) -> Response:
         failing = hub.guard.counts.storage_failing
         body = {"ready": True, "channels": len(hub.channels.all)}
-        notes = {"storage": "the last write has failed: what was published before is still served"} if failing else {}
+        notes = {"storage": "the last write failed; earlier published bundles are still served"} if failing else {}
         if hub.guard.counts.settings_unusable:
-            notes["settings"] = "the settings file cannot be used: what it said before counts, see the log"
+            notes["settings"] = "the settings file is invalid; the previous settings stay in force, see the log"
         return Response(msgspec.json.encode(body | ({"notes": notes} if notes else {})), media_type=JSON)
 
     async def metrics(_request: Request) -> Response:
@@ -122,9 +122,11 @@ def _gauges(hub: Hub) -> dict[str, float]:
 
 
 async def _absent(_request: Request, error: Exception) -> Response:
-    """Nothing here, or not by this method."""
+    """Answer a call for an unknown path, or with a method that the path does not support."""
     status = error.status_code if isinstance(error, HTTPException) else 500
-    said = {404: "there is nothing at this path", 405: "this path knows other methods"}.get(status, "it failed")
+    said = {404: "there is nothing at this path", 405: "this path does not support this method"}.get(
+        status, "the call failed"
+    )
     body = msgspec.json.encode(HubRefusal(said, "bundles/README.md lists the interface."))
     headers = error.headers if isinstance(error, HTTPException) else None
     return Response(body, status, headers=headers, media_type=JSON)

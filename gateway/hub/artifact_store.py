@@ -3,10 +3,10 @@
 `artefacts/<sha256>.tar.gz`, `channels/<name>.json`, `moves.jsonl`, `assignments.json`, `assignments.jsonl`,
 `pruned.jsonl`.
 
-Rule 1: an artifact is never changed; a pointer changes in one step, under a lock that threads and processes share.
-Rule 2: a move is in the journal before it takes effect; what the journal has and a crash prevented is made up for when
-the directory is next opened. What fails otherwise, a full disk too, is taken back and leaves the old pointer.
-Rule 3: what is read back is verified against its name; damage is an error, never an absence.
+Rule 1: an artifact never changes. A pointer changes in one step, under a lock that threads and processes share.
+Rule 2: a move is in the journal before it takes effect. If a crash prevented a move, the next `open` completes it. Any
+other failure, such as a full disk, is rolled back and leaves the old pointer.
+Rule 3: a file is verified against its name when it is read. A damaged file is an error; it never counts as absent.
 """
 
 import errno
@@ -35,13 +35,13 @@ _NS: Final = 1_000_000_000
 
 
 def instant(unix_ns: int) -> str:
-    """The time in RFC 3339, UTC, to the millisecond."""
+    """Return the time in RFC 3339, UTC, to the millisecond."""
     moment = datetime.fromtimestamp(unix_ns // _NS, UTC).replace(microsecond=unix_ns % _NS // 1000)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class ArtifactStore:
-    """Reads and changes one directory; every method may raise OSError, and then nothing has changed."""
+    """Reads and changes one directory; any method may raise OSError, and then nothing has changed."""
 
     def __init__(self, directory: Path) -> None:
         self._artifacts: Final = directory / "artefacts"
@@ -52,7 +52,7 @@ class ArtifactStore:
         self.directory: Final = directory
 
     def open(self) -> None:
-        """Make the directory where there is none, and make up for moves that a crash prevented."""
+        """Create the directory if it is missing, and complete moves that a crash prevented."""
         for path in (self._artifacts, self._channels):
             path.mkdir(mode=0o755, parents=True, exist_ok=True)
         with locked(self.directory / LOCK):
@@ -64,37 +64,37 @@ class ArtifactStore:
                     self._point(arrived(move))
 
     def keep(self, artifact: Artifact) -> None:
-        """Store an artifact under its digest; one that is there stays."""
+        """Store an artifact under its digest; an existing file stays."""
         path = self._place(artifact.digest)
         with locked(self.directory / LOCK):
             if path.exists():
-                os.utime(path)  # so that pruning sees that somebody wants it now
+                os.utime(path)  # tells pruning that the artifact is needed now
             else:
                 replace(path, artifact.content, mode=MODE)
 
     def content(self, digest: str) -> bytes | None:
-        """The bytes of an artifact; None where it was never stored, or was pruned."""
+        """Return the bytes of an artifact; None if it was never stored, or was pruned."""
         try:
             content = self._place(digest).read_bytes()
         except FileNotFoundError:
             return None
         if hashlib.sha256(content).hexdigest() != digest:
-            raise OSError(errno.EIO, "is not what was stored: restore it", os.fspath(self._place(digest)))
+            raise OSError(errno.EIO, "does not match its digest; restore the file", os.fspath(self._place(digest)))
         return content
 
     def stored(self) -> Iterator[tuple[str, Path]]:
-        """Every artifact that is there: its digest, and its file."""
+        """Yield the digest and the file of each stored artifact."""
         for path in self._artifacts.glob("[!.]*.tar.gz"):
             digest = path.name.removesuffix(".tar.gz")
             if DIGEST.fullmatch(digest):
                 yield digest, path
 
     def pointers(self) -> dict[str, Pointer]:
-        """Every channel's pointer, by name."""
+        """Return each channel's pointer, by name."""
         return {path.stem: _read(path, _POINTER) for path in sorted(self._channels.glob("[!.]*.json"))}
 
     def move(self, wanted: MoveRequest) -> Pointer | MoveRefused:
-        """The channel's pointer after the move, or why it stays; where it already points there nothing is done."""
+        """Return the channel's pointer after the move, or the refusal; a pointer that is already there stays."""
         with locked(self.directory / LOCK):
             misled = misnamed(wanted.channel)
             mark = misled or self._mark(wanted.digest)
@@ -107,12 +107,12 @@ class ArtifactStore:
             return refused or self._moved(wanted, mark, pointer)
 
     def moves(self, channel: str = "", limit: int = 100) -> list[Move]:
-        """The last moves, the newest first: of one channel, or of all."""
+        """Return the last moves of one channel, or of all channels, newest first."""
         found = [move for move in self._history() if channel in {"", move.channel}]
         return found[-limit:][::-1] if limit > 0 else []
 
     def assignments(self) -> tuple[Assignment, ...]:
-        """Which gateways follow another channel than the one that they ask for."""
+        """Return the assignments: which gateways follow a channel other than the one that they request."""
         try:
             return _read(self._assignments, _ASSIGNMENTS)
         except FileNotFoundError:
@@ -170,11 +170,12 @@ class ArtifactStore:
             try:
                 yield _MOVE.decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise OSError(errno.EINVAL, f"line {number} is no move: restore it", os.fspath(self._moves)) from error
+                reason = f"line {number} is not a valid move; restore the file"
+                raise OSError(errno.EINVAL, reason, os.fspath(self._moves)) from error
 
 
 def _read(path: Path, decoder: msgspec.json.Decoder[_T]) -> _T:
     try:
         return decoder.decode(path.read_bytes())
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise OSError(errno.EINVAL, f"is damaged ({error}): restore it", os.fspath(path)) from error
+        raise OSError(errno.EINVAL, f"is damaged ({error}); restore the file", os.fspath(path)) from error

@@ -1,8 +1,9 @@
-"""Who asks: bearer tokens by their digests, and what each may do.
+"""Authentication of the hub's callers: bearer tokens by their digests, and the roles of each token.
 
-Rule 1: only digests are known here; all of them are compared, in constant time, whoever asks.
-Rule 2: a token may do what its roles say and nothing else; no role contains another.
-Rule 3: a gateway's token says which gateways may speak by it; one that does not say so speaks for its own name only.
+Rule 1: the hub knows only digests. Every call is compared with all of them, in constant time.
+Rule 2: a token may do what its roles allow and nothing else; no role contains another.
+Rule 3: a gateway's token lists the gateways that may report with it. Without a list, it may report for its own name
+only.
 """
 
 import hashlib
@@ -19,30 +20,30 @@ _RHYTHM_S: Final = 1.0
 
 
 class TokenHolder(Struct, frozen=True, kw_only=True):
-    """One who holds a token."""
+    """The holder of a token."""
 
     name: str
     roles: tuple[Role, ...]
     sha256: str
-    """Of the token's text, lower-case hexadecimal."""
+    """SHA-256 of the token's text, lower-case hexadecimal."""
     expires: str = ""
-    """RFC 3339, UTC; empty: never."""
+    """RFC 3339, UTC; empty if the token never expires."""
     expires_unix_ns: int = 0
     gateways: tuple[str, ...] = ()
-    """Names that it may report as; `*` at the end is any end. None: its own name, and that with `-` and more."""
+    """Gateway names that it may report as; a final `*` matches any ending. Empty: its own name, and `<name>-*`."""
 
     def ended(self, unix_ns: int) -> bool:
-        """Whether it opens nothing any more."""
+        """Return whether the token has expired."""
         return bool(self.expires_unix_ns) and unix_ns >= self.expires_unix_ns
 
     def speaks_for(self, gateway: str) -> bool:
-        """Whether a gateway of this name may report by this token."""
+        """Return whether a gateway of this name may report with this token."""
         patterns = self.gateways or (self.name, f"{self.name}-*")
         return any(gateway == each or (each.endswith("*") and gateway.startswith(each[:-1])) for each in patterns)
 
 
 def caller(authorization: str, callers: Sequence[TokenHolder]) -> TokenHolder | None:
-    """Who sends this `Authorization` header; None for nobody that is known."""
+    """Return the holder of the token in this `Authorization` header; None if the token is unknown."""
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not token or len(token) > _LONGEST:
         return None
@@ -52,14 +53,14 @@ def caller(authorization: str, callers: Sequence[TokenHolder]) -> TokenHolder | 
 
 
 class UnknownCallerLog:
-    """Tells of those who are turned away for one reason, at most once a second however many they are."""
+    """Rate limit for the log of refused callers: at most one event a second, with a count."""
 
     def __init__(self) -> None:
         self._untold = 0
         self._told_at = -_RHYTHM_S
 
     def turned_away(self, now: float) -> int:
-        """How many there were since they were last told of; 0 where that was a moment ago (monotonic seconds)."""
+        """Return the refusals since the last event; 0 if that was under a second ago (`now`: monotonic seconds)."""
         self._untold += 1
         if now - self._told_at < _RHYTHM_S:
             return 0

@@ -1,6 +1,6 @@
-"""What a channel points to, how it came to that, and which gateways follow another channel instead.
+"""Channel pointers, the moves that changed them, and the assignments of gateways to other channels.
 
-Rule 1: a pointer can be made from the last move of its channel; the journal of moves is the truth.
+Rule 1: a pointer can be rebuilt from the last move of its channel. The journal of moves is authoritative.
 """
 
 import re
@@ -43,7 +43,7 @@ class Move(Struct, frozen=True, kw_only=True, rename={"before": "from"}):
 
 
 class Pointer(Struct, frozen=True, kw_only=True):
-    """What a channel points to, since when, and why."""
+    """The artifact that a channel points to, since when, and why."""
 
     channel: str
     digest: str
@@ -61,7 +61,7 @@ class Pointer(Struct, frozen=True, kw_only=True):
 
 
 def arrived(move: Move) -> Pointer:
-    """The pointer after the move."""
+    """Return the pointer after the move."""
     return Pointer(
         channel=move.channel,
         digest=move.to.digest,
@@ -75,12 +75,12 @@ def arrived(move: Move) -> Pointer:
 
 
 def content_of(revision: str) -> str:
-    """What the same files under other numbers have in common: the revision without its number."""
+    """Return the revision without its number: it is equal for builds of the same files under different numbers."""
     return revision.rpartition(".")[0]
 
 
 class Assignment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Gateways with all these labels that follow `instead_of` are given `channel`."""
+    """An assignment: gateways with all these labels that follow `instead_of` get `channel`."""
 
     channel: Name
     instead_of: Name
@@ -88,7 +88,7 @@ class Assignment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def assigned(channel: str, labels: Mapping[str, str], assignments: Iterable[Assignment]) -> str:
-    """The channel for one who asks for `channel` and has these labels: the first assignment that fits decides."""
+    """Return the channel for a gateway that requests `channel` and has these labels: the first match decides."""
     for each in assignments:
         if each.instead_of == channel and all(labels.get(name) == value for name, value in each.labels.items()):
             return each.channel
@@ -96,6 +96,6 @@ def assigned(channel: str, labels: Mapping[str, str], assignments: Iterable[Assi
 
 
 def highest(moves: Iterable[Move], environment: str) -> Mark | None:
-    """The artifact with the highest sequence number that a channel of the environment ever pointed to."""
+    """Return the artifact with the highest sequence number that a channel of the environment ever pointed to."""
     marks = [move.to for move in moves if move.to.environment == environment]
     return max(marks, key=lambda mark: mark.seq, default=None)

@@ -1,7 +1,8 @@
-"""What is served to whom: one offering a channel, and which channel a gateway with its labels is given.
+"""The served channels: one offering for each channel, and the channel that a gateway gets for its labels.
 
-Rule 1: what is offered is what the pointer on the disk says; it is offered after the pointer has moved, never before.
-Rule 2: a gateway whose assigned channel points to nothing yet goes on with the channel that it asked for.
+Rule 1: a channel serves the artifact that the pointer on disk names. It is served after the pointer has moved, never
+before.
+Rule 2: if a gateway's assigned channel points to nothing yet, the gateway keeps the channel that it requested.
 """
 
 import time
@@ -14,7 +15,7 @@ from gateway.follow.bundle_endpoint import Offer, Offering
 from gateway.hub.channel_pointer import Assignment, Pointer, assigned
 
 MOST: Final = 256
-"""Channels of one hub."""
+"""Maximum number of channels of one hub."""
 
 
 class HubChannel(Struct, kw_only=True):
@@ -23,47 +24,47 @@ class HubChannel(Struct, kw_only=True):
     pointer: Pointer
     offering: Offering
     moved: float | None = None
-    """Monotonic time of its last move; None where it was moved before the hub started."""
+    """Monotonic time of its last move; None if it has not moved since the hub started."""
 
 
 class Channels:
-    """Not to be shared between threads."""
+    """The channels and assignments of a running hub; not thread-safe."""
 
     def __init__(self, assignments: Sequence[Assignment] = ()) -> None:
         self.all: Final[dict[str, HubChannel]] = {}
         self.assignments: Sequence[Assignment] = assignments
 
     def load(self, pointer: Pointer, content: bytes) -> None:
-        """Serve what the pointer pointed to before the hub started."""
+        """Serve the artifact that the pointer named before the hub started."""
         self.all[pointer.channel] = _channel(pointer, content)
 
     def put(self, pointer: Pointer, content: bytes) -> None:
-        """Serve what the pointer points to from now on."""
+        """Serve the pointer's artifact from now on."""
         channel = self.all.get(pointer.channel)
         if channel is None:
             self.all[pointer.channel] = _channel(pointer, content)
-            self._wake()  # gateways that are assigned to it were held on another one
+            self._wake()  # gateways assigned to it are waiting on another channel
         else:
             channel.offering.put(_offer(pointer, content))
         self.all[pointer.channel].pointer = pointer
         self.all[pointer.channel].moved = time.monotonic()
 
     def assign(self, assignments: Sequence[Assignment]) -> None:
-        """Use these assignments from now on, also for those who are held."""
+        """Apply these assignments from now on, also to open long polls."""
         self.assignments = assignments
         self._wake()
 
     def of(self, name: str, labels: Mapping[str, str]) -> HubChannel | None:
-        """The channel that one who asks for `name` is given; None where there is none."""
+        """Return the channel for a gateway that requests `name`; None if there is none."""
         return self.all.get(assigned(name, labels, self.assignments)) or self.all.get(name)
 
     def contents(self) -> list[bytes]:
-        """The bundles in force, each once."""
+        """Return the bundles in force, without duplicates."""
         offers = (channel.offering.offer for channel in self.all.values())
         return [*{offer.etag: offer.content for offer in offers if offer is not None}.values()]
 
     def close(self) -> None:
-        """Let go of everyone who is held."""
+        """End all open long polls."""
         for channel in self.all.values():
             channel.offering.close()
 

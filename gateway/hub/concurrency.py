@@ -1,7 +1,7 @@
-"""How many calls of a kind are under way at once, counted by the role that they are made with.
+"""Limits on concurrent calls of one kind, counted by the role of the call.
 
-Rule 1: a role has seats of its own: who reads crowds out nobody who publishes or stops, and no gateway.
-Rule 2: a seat is taken until the answer was sent, and nobody queues for one.
+Rule 1: each role has its own limit, so readers cannot starve publishers, responders or gateways.
+Rule 2: a call holds its slot until its response is sent. Calls do not queue for a slot.
 """
 
 from collections import Counter
@@ -12,13 +12,13 @@ from typing import Final
 from gateway.hub.bearer_tokens import ROLES, Role, TokenHolder
 
 DOWNLOADS: Final = 4
-"""Artifacts that one role downloads at once."""
+"""Maximum concurrent artifact downloads of one role."""
 LOOKS: Final = 8
-"""Other answers that one role is given at once."""
+"""Maximum concurrent read calls, other than downloads, of one role."""
 
 
 class ConcurrencyLimits:
-    """Not to be shared between threads."""
+    """A limit on concurrent calls for each role; not thread-safe."""
 
     def __init__(self, most: int) -> None:
         self.most: Final = most
@@ -26,7 +26,7 @@ class ConcurrencyLimits:
 
     @contextmanager
     def taken(self, role: Role) -> Generator[bool]:
-        """A seat while the block runs; False where none is free."""
+        """Hold a slot while the block runs; yield False if none is free."""
         free = self._taken[role] < self.most
         self._taken[role] += free
         try:
@@ -36,5 +36,5 @@ class ConcurrencyLimits:
 
 
 def acting(caller: TokenHolder, roles: Sequence[Role]) -> Role:
-    """The role that a call is made with: of those that open it to the caller, the one that may do most."""
+    """Return the role of a call: of the caller's roles that permit it, the most powerful one."""
     return next(role for role in ROLES if role in roles and role in caller.roles)

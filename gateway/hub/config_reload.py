@@ -1,9 +1,9 @@
-"""Takes up tokens and verification keys when the settings file, or a key file that it names, changes.
+"""Reload tokens and verification keys when the settings file, or a key file that it names, changes.
 
-Rule 1: what cannot be used changes nothing and is told with file and line, whenever that is news; so does what is
-still being written: a file is read when two looks have found it the same.
-Rule 2: nobody who waits is let go for it; who has no token any more gets nothing new.
-Rule 3: directory, listener and the key of stops are taken up by a restart only; a change of them is told.
+Rule 1: invalid settings change nothing. They are logged once for each new problem, with file and line. A file that is
+still being written changes nothing either: a file is read when two checks in a row found it in the same state.
+Rule 2: reloading does not close open long polls. A removed token gets nothing new.
+Rule 3: the directory, the listener and the emergency key change only at a restart. A change of them is logged.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ LOOK_S: Final = 1.0
 
 
 class ConfigReloader:
-    """Compares the files with what is in force."""
+    """Compares the files with the settings in force."""
 
     def __init__(self, settings: HubSettings, trust: Credentials, told: tuple[HubMetrics, HubEventLog]) -> None:
         self._settings = settings
@@ -33,14 +33,14 @@ class ConfigReloader:
         self._told = ""
 
     async def follow(self) -> None:
-        """Look again and again, until cancelled."""
+        """Check the files periodically, until canceled."""
         while True:
             self._trust.look(time.time_ns())
-            await asyncio.sleep(LOOK_S)  # noqa: TID251 - the rhythm of looking
+            await asyncio.sleep(LOOK_S)  # noqa: TID251 - the interval between checks
             await self.look()
 
     async def look(self) -> None:
-        """Take what the files say where they have changed, and have stopped changing."""
+        """Load the files if they have changed and are no longer being written."""
         state = await asyncio.to_thread(state_of, self._settings.files)
         before, self._seen = self._seen, state
         if state == self._taken:
@@ -51,7 +51,7 @@ class ConfigReloader:
     def _take(self, found: HubSettings | SettingProblems) -> None:
         if isinstance(found, SettingProblems):
             self._counts.settings_unusable = True
-            self._tell("settings_refused", problems=str(found), in_force="what the settings said before")
+            self._tell("settings_refused", problems=str(found), in_force="the previous settings")
             return
         self._usable()
         old, self._settings = self._settings, found
@@ -59,7 +59,7 @@ class ConfigReloader:
         callers, keys = changes(old.callers, found.callers), changes(old.keys, found.keys)
         self._trust.callers, self._trust.keys = found.callers, found.keys
         if callers or keys:
-            self._report("settings_reloaded", callers=callers, keys=keys)  # a log masks what stands under `tokens`
+            self._report("settings_taken", callers=callers, keys=keys)  # the log masks the values under `tokens`
         self._trust.look(time.time_ns())
         if later := [name for name, value in fixed(found).items() if value != fixed(old)[name]]:
             self._report("settings_need_restart", settings=later)
@@ -69,7 +69,7 @@ class ConfigReloader:
         self._told = ""
 
     def _tell(self, event: str, **fields: object) -> None:
-        """Tell once what is found again at every look."""
+        """Log an event, unless it is the same as the previous one."""
         said = str(sorted(fields.items()))
         if said != self._told:
             self._told = said
@@ -79,7 +79,7 @@ class ConfigReloader:
 def changes(
     old: Sequence[TokenHolder | VerifyingKey], new: Sequence[TokenHolder | VerifyingKey]
 ) -> Mapping[str, Sequence[str]]:
-    """The names of what was added, removed and changed; empty where nothing was."""
+    """Return the names that were added, removed and changed, without empty lists."""
     before, after = ({_name(each): each for each in some} for some in (old, new))
     found = {
         "added": [name for name in after if name not in before],
@@ -94,7 +94,7 @@ def _name(one: TokenHolder | VerifyingKey) -> str:
 
 
 def fixed(settings: HubSettings) -> dict[str, object]:
-    """What only a restart takes up."""
+    """Return the settings that change only at a restart."""
     key = settings.emergency_key
     return {
         "directory": settings.directory,

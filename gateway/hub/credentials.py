@@ -1,7 +1,7 @@
-"""Whom the hub knows and whose signatures it takes, as its settings say now.
+"""The tokens that the hub accepts and the keys that it verifies with, as in its current settings.
 
-Rule 1: each is replaced whole; whoever has begun to read the old one ends with the old one.
-Rule 2: a token that has ended opens nothing; that it will end is told in time, each step once.
+Rule 1: each list is replaced as a whole. A caller that has begun to read the old list finishes with the old list.
+Rule 2: an expired token is not accepted. The hub warns 14 and 3 days before the end of a token, once each.
 """
 
 import time
@@ -14,23 +14,23 @@ from gateway.hub.metrics import HubEventLog
 
 _DAY_NS: Final = 86_400 * 1_000_000_000
 WARNED_DAYS: Final = (3, 14)
-"""So many days before its end a token is told of again."""
+"""Days before the end of a token at which the hub warns."""
 
 _Ending = Literal["far", "14 days", "3 days", "over"]
 
 
 class Credentials:
-    """Not to be changed by more than one thread."""
+    """The current tokens and keys; only one thread may change them."""
 
     def __init__(self, callers: Sequence[TokenHolder], keys: Sequence[VerifyingKey], report: HubEventLog) -> None:
         self.callers: Sequence[TokenHolder] = callers
         self.keys: Sequence[VerifyingKey] = keys
-        """Those that policy bundles may be signed with."""
+        """Keys that may sign policy bundles."""
         self._report: Final = report
         self._told: dict[str, _Ending] = {}
 
     def look(self, unix_ns: int) -> None:
-        """Tell of tokens that end soon, or have ended."""
+        """Log tokens that expire soon, or have expired."""
         endings: dict[str, _Ending] = {each.name: _ending(each, unix_ns) for each in self.callers}
         for each in self.callers:
             ending = endings[each.name]
@@ -43,7 +43,7 @@ class Credentials:
         self._told = endings
 
     def next_end_s(self) -> float | None:
-        """Seconds until the first token ends, negative where it has; None where none ever does."""
+        """Return the seconds until the first token ends, negative if it has ended; None if no token ends."""
         ends = [each.expires_unix_ns for each in self.callers if each.expires_unix_ns]
         return (min(ends) - time.time_ns()) / 1e9 if ends else None
 

@@ -1,6 +1,7 @@
-"""Takes up what somebody else changes in the hub's directory, such as `bundle publish --to DIR` on the same machine.
+"""Watch the hub directory for changes by other processes, such as `bundle publish --to DIR` on the same machine.
 
-Rule 1: what was put there is judged like an upload; what would be refused is told, and what was served before stays.
+Rule 1: a changed pointer is checked like an upload. If the check fails, the refusal is logged and the previous bundle
+is still served.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ LOOK_S: Final = 1.0
 
 
 class HubDirectoryWatcher:
-    """Compares what is served with what the pointers say; `moving` is held while the hub itself moves one."""
+    """Compares the served channels with the pointers on disk; hold `moving` while the hub itself moves a pointer."""
 
     def __init__(self, store: ArtifactStore, channels: Channels, trust: Credentials, report: HubEventLog) -> None:
         self.moving: Final = asyncio.Lock()
@@ -30,13 +31,13 @@ class HubDirectoryWatcher:
         self._told = ""
 
     async def follow(self) -> None:
-        """Look again and again, until cancelled."""
+        """Check the directory periodically, until canceled."""
         while True:
-            await asyncio.sleep(LOOK_S)  # noqa: TID251 - the rhythm of looking
+            await asyncio.sleep(LOOK_S)  # noqa: TID251 - the interval between checks
             await self.look()
 
     async def look(self) -> None:
-        """Serve what the pointers say now."""
+        """Serve the artifacts that the pointers name now."""
         async with self.moving:
             try:
                 found = await asyncio.to_thread(self._changed)
@@ -50,7 +51,7 @@ class HubDirectoryWatcher:
                 )
 
     def _changed(self) -> list[tuple[Pointer, bytes]]:
-        """The pointers that say something else than what is served, with what they point to."""
+        """Return the pointers that differ from the served ones, each with its artifact."""
         served = {name: channel.pointer for name, channel in self._channels.all.items()}
         changed = [each for name, each in self._store.pointers().items() if served.get(name) != each]
         found = [(pointer, self._judged(pointer)) for pointer in changed]
@@ -59,7 +60,7 @@ class HubDirectoryWatcher:
     def _judged(self, pointer: Pointer) -> bytes | None:
         content = self._store.content(pointer.digest)
         if content is None:
-            self._tell("move_refused", channel=pointer.channel, detail=f"its artifact {pointer.digest} is not there")
+            self._tell("move_refused", channel=pointer.channel, detail=f"artifact {pointer.digest} is missing")
             return None
         earlier = [move for move in self._store.moves(limit=1 << 62) if move.to.digest != pointer.digest]
         judged = admitted(content, self._trust.keys, earlier, time.time_ns())
@@ -69,7 +70,7 @@ class HubDirectoryWatcher:
         return content
 
     def _tell(self, event: str, **fields: object) -> None:
-        """Tell once what is found again at every look."""
+        """Log an event, unless it is the same as the previous one."""
         said = f"{event} {sorted(fields.items())}"
         if said != self._told:
             self._told = said

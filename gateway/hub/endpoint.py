@@ -1,9 +1,9 @@
-"""One entry of the hub's HTTP interface: who may call it, how much they may send, and what comes back, as values.
+"""One entry of the hub's HTTP interface: required roles, limits of the request body, and the response, as values.
 
-Rule 1: nobody without a token that has one of the roles learns or changes anything; the body is not read before that,
-and a token that ended or went while it came has no effect any more.
-Rule 2: bodies are bounded in bytes and in time, answers in time, and those that cost something in number.
-Rule 3: what cannot be written is 507 and has changed nothing; the error says what is wrong and what to do.
+Rule 1: a caller without a token that has one of the roles can neither read nor change anything. The body is read only
+after that check. A token that expires or is removed while the body arrives has no effect any more.
+Rule 2: request bodies are limited in size and time, responses in time, and expensive calls in number.
+Rule 3: a failed write is answered with 507 and has changed nothing. The error says what is wrong and what to do.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ JSON: Final = "application/json"
 
 
 class HubRequest(Struct, frozen=True, kw_only=True):
-    """A call that may be made, with its body read."""
+    """An authorized call, with its body read."""
 
     caller: TokenHolder
     path: Mapping[str, Any]
@@ -40,12 +40,12 @@ class HubRequest(Struct, frozen=True, kw_only=True):
     body: bytes
 
     def asked(self, name: str) -> str:
-        """The first value of a query parameter; empty where there is none."""
+        """Return the first value of a query parameter; empty if it is absent."""
         return next((value for key, value in self.query if key == name), "")
 
 
 class HubResponse(Struct, frozen=True):
-    """What comes back; a body that is not bytes is JSON."""
+    """The response; a body that is not bytes is encoded as JSON."""
 
     status: int
     body: Any = None
@@ -54,7 +54,7 @@ class HubResponse(Struct, frozen=True):
 
 
 class HubRefusal(Struct, frozen=True, omit_defaults=True):
-    """The body of an answer that is a refusal."""
+    """The body of a response that is a refusal."""
 
     error: str
     remedy: str
@@ -67,12 +67,12 @@ Perform = Callable[[HubRequest], Awaitable[HubResponse]]
 
 
 def refused(status: int, error: str, remedy: str, code: str = "") -> HubResponse:
-    """A refusal that says what is wrong and what to do."""
+    """Return a refusal with the error and its remedy."""
     return HubResponse(status, HubRefusal(error, remedy, code), headers=_HEADERS.get(status, ()))
 
 
 class Guard(Struct, frozen=True):
-    """Whom the hub knows, where it counts what it refused, and where it tells."""
+    """Authorization of callers, with the counters and the log of refused calls."""
 
     trust: Credentials
     counts: HubMetrics
@@ -81,7 +81,7 @@ class Guard(Struct, frozen=True):
     late: UnknownCallerLog
 
     def admitted(self, scope: Scope, roles: Sequence[Role]) -> TokenHolder | HubResponse:
-        """Who calls, where they may; otherwise the refusal."""
+        """Return the caller if it has one of the roles; otherwise the refusal."""
         headers = {name.lower(): value for name, value in scope["headers"]}
         found = caller(headers.get(b"authorization", b"").decode("latin-1"), self.trust.callers)
         if found is None:
@@ -99,20 +99,20 @@ class Guard(Struct, frozen=True):
             self.counts.calls_refused["forbidden"] += 1
             self.report("call_refused", by=found.name, path=scope["path"][:256], wanted=" or ".join(roles))
             remedy = "Ask the hub's operator for a token with that role."
-            return refused(403, f"{found.name} has not the role {' or '.join(roles)}", remedy)
+            return refused(403, f"{found.name} lacks the role {' or '.join(roles)}", remedy)
         identify(scope, found.name)
         return found
 
     def _ended(self, found: TokenHolder) -> HubResponse:
         self.counts.calls_refused["expired"] += 1
         if count := self.late.turned_away(time.monotonic()):
-            self.report("expired_token_refused", by=found.name, expires=found.expires, count=count)
-        remedy = "Ask the hub's operator for a new one."
-        return refused(401, f"the token of {found.name} ended at {found.expires}", remedy, "token_expired")
+            self.report("ended_token_refused", by=found.name, expires=found.expires, count=count)
+        remedy = "Ask the hub's operator for a new token."
+        return refused(401, f"the token of {found.name} expired at {found.expires}", remedy, "token_expired")
 
 
 class EndpointBounds(Struct, frozen=True):
-    """How large a body may be, and how many calls may be under way."""
+    """The maximum size of a body, and the limit on concurrent calls."""
 
     body: int = 0
     seats: ConcurrencyLimits | None = None
@@ -142,7 +142,8 @@ class HubEndpoint:
                 await self._answer(found, scope, receive, send)
             else:
                 self._guard.counts.calls_refused["busy"] += 1
-                await sent(send, refused(503, f"{self._seats.most} such calls are under way", "Ask again in a moment."))
+                error = f"{self._seats.most} calls of this kind are already running"
+                await sent(send, refused(503, error, "Retry in a moment."))
 
     async def _answer(self, who: TokenHolder, scope: Scope, receive: Receive, send: Send) -> None:
         answer = await self._answered(who, scope, receive)
@@ -166,7 +167,8 @@ class HubEndpoint:
             return await self._perform(call)
         except (msgspec.DecodeError, RecursionError) as error:
             counts.calls_refused["malformed"] += 1
-            return refused(400, f"the body is not what is wanted: {error}", "Correct it; the README has an example.")
+            error_text = f"the body is malformed: {error}"
+            return refused(400, error_text, "Correct the body; the README has an example.")
         except OSError as error:
             return self._unwritten(error, scope)
 
@@ -176,12 +178,12 @@ class HubEndpoint:
         counts.storage_failing = True
         self._guard.report("storage_failed", path=scope["path"], error=str(error))
         full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-        remedy = "Make room on its disk." if full else "Its log says more; mend its directory."
-        return refused(507, f"the hub cannot keep this: {error.strerror or error}; nothing has changed", remedy)
+        remedy = "Free space on the hub's disk." if full else "See the hub's log, and repair its directory."
+        return refused(507, f"the hub cannot store this: {error.strerror or error}; nothing has changed", remedy)
 
 
 async def _body(receive: Receive, most: int) -> bytes | HubResponse | None:
-    """The whole body; a refusal where it is too large or too slow; None where the caller has gone."""
+    """Return the complete body; a refusal if it is too large or too slow; None if the caller has disconnected."""
     pieces: list[bytes] = []
     size = 0
     try:
@@ -192,21 +194,22 @@ async def _body(receive: Receive, most: int) -> bytes | HubResponse | None:
                     return None
                 size += len(message.get("body", b""))
                 if size > most:
-                    return refused(413, f"the body is larger than {most} bytes", "Send less.", "bundle_too_large")
+                    remedy = f"Send at most {most} bytes."
+                    return refused(413, f"the body is larger than {most} bytes", remedy, "bundle_too_large")
                 pieces.append(message.get("body", b""))
                 if not message.get("more_body", False):
                     return b"".join(pieces)
     except TimeoutError:
-        return refused(408, f"the body did not arrive within {READING_S:.0f} s", "Send it faster.")
+        return refused(408, f"the body did not arrive within {READING_S:.0f} s", "Check the network and retry.")
 
 
 async def sent(send: Send, answer: HubResponse) -> None:
-    """Send an answer; one who does not take it in time is let go."""
+    """Send a response; give up if the caller does not read it in time."""
     body = answer.body if isinstance(answer.body, bytes) else b"" if answer.body is None else _json(answer.body)
     headers = [*answer.headers, (b"content-type", answer.media.encode()), (b"cache-control", b"no-store")]
-    if answer.status != 204:  # noqa: PLR2004 - a 204 has no body, and says nothing about the length of one
+    if answer.status != 204:  # noqa: PLR2004 - a 204 has neither a body nor a content-length
         headers.append((b"content-length", str(len(body)).encode()))
-    with contextlib.suppress(TimeoutError):  # what was not sent whole makes the server close the connection
+    with contextlib.suppress(TimeoutError):  # after an incomplete response, the server closes the connection
         async with asyncio.timeout(SENDING_S):
             await send({"type": "http.response.start", "status": answer.status, "headers": headers})
             await written(send, body)

@@ -1,8 +1,10 @@
-"""Which gateways there are, and what each enforces: what their heartbeats said, in memory.
+"""The known gateways and what each enforces, as reported by their heartbeats, in memory.
 
-Rule 1: a gateway that was not heard of for LIVE_S is not live; nobody waits for it, and its place is not kept for long.
-Rule 2: a heartbeat is a claim of one who holds a gateway's token: it moves nothing, it is only shown.
-Rule 3: where all places are taken, whoever has most of them makes room: one token's names crowd out nobody else's.
+Rule 1: a gateway without a heartbeat for LIVE_S is not live. Rollouts do not wait for it, and its entry is dropped when
+space is needed.
+Rule 2: a heartbeat is a claim by the holder of a gateway's token. It changes no channel; it is only displayed.
+Rule 3: when the list is full, the token with the most entries gives one up, so that one token cannot displace the
+gateways of other tokens.
 """
 
 from collections import Counter
@@ -20,17 +22,17 @@ Revision = Annotated[str, Meta(max_length=256)]
 
 
 class ReceivedHeartbeat(Struct, frozen=True, kw_only=True):
-    """What a gateway says of itself."""
+    """The heartbeat that a gateway sends."""
 
     gateway: Annotated[str, Meta(min_length=1, max_length=128)]
     labels: Labels = {}
     channel: Name
-    """The channel that it asks for; its labels may give it another."""
+    """The requested channel; an assignment by labels may select another."""
     revision: Revision = ""
-    """What all its workers enforce, as their decisions' provenance shows; empty while they differ."""
+    """The revision that all its workers enforce, from the provenance of their decisions; empty while they differ."""
     emergency: Revision = ""
     problem: Annotated[str, Meta(max_length=4096)] = ""
-    """Code and sentence of the bundle that it last refused; empty where it refused none since."""
+    """Code and message of the bundle that it last rejected; empty if it has accepted one since."""
     version: Annotated[str, Meta(max_length=64)] = ""
 
 
@@ -42,19 +44,19 @@ class Seen(Struct, frozen=True, kw_only=True):
     by: str
     """The name of the token."""
     since: float
-    """When it first said that it enforces this revision."""
+    """Time of the first heartbeat that reported this policy revision."""
     stopped_since: float
-    """When it first said so of this emergency revision."""
+    """Time of the first heartbeat that reported this emergency revision."""
 
 
 class Fleet:
-    """Not to be shared between threads."""
+    """The last heartbeat of each gateway; not thread-safe."""
 
     def __init__(self) -> None:
         self._seen: Final[dict[str, Seen]] = {}
 
     def hear(self, beat: ReceivedHeartbeat, now: float, by: str = "") -> bool:
-        """Take a heartbeat of the token `by`; False where there are more gateways than a hub keeps in mind."""
+        """Record a heartbeat sent with the token `by`; return False if the list of gateways is full."""
         before = self._seen.get(beat.gateway)
         if before is None and not self._room(now, by):
             return False
@@ -70,12 +72,12 @@ class Fleet:
         return True
 
     def live(self, now: float) -> Iterator[Seen]:
-        """The gateways heard of in the last LIVE_S."""
+        """Return the gateways with a heartbeat in the last LIVE_S."""
         return (seen for seen in self._seen.values() if now - seen.at <= LIVE_S)
 
     @property
     def all(self) -> Mapping[str, Seen]:
-        """Every gateway that is kept in mind."""
+        """All recorded gateways."""
         return self._seen
 
     def _room(self, now: float, by: str) -> bool:
@@ -85,7 +87,7 @@ class Fleet:
         return len(self._seen) < MOST or self._made_room(by)
 
     def _made_room(self, by: str) -> bool:
-        """Whether the token with most names, had it two more than this one, has given up its newest."""
+        """Remove the newest entry of the token with the most; return False if it has fewer than two more than `by`."""
         counts = Counter(seen.by for seen in self._seen.values())
         ((largest, most),) = counts.most_common(1)
         if most < counts[by] + 2:

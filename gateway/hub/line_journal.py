@@ -1,6 +1,6 @@
-"""Journals of the hub: whole lines are appended, and a failed step is cut off again.
+"""Journals of the hub: complete lines are appended, and a failed step is removed again.
 
-Rule 1: what has returned is durable; what has failed has left everything as it was.
+Rule 1: once a function returns, its change is durable. If it fails, nothing has changed.
 """
 
 import os
@@ -10,16 +10,16 @@ from typing import Final
 LOCK: Final = ".lock"
 """Lock file of the hub's directory; one process writes at a time."""
 MODE: Final = 0o644
-"""Permissions of the hub's files, less the umask."""
+"""Permissions of the hub's files, before the umask."""
 
 
 def append(path: Path, line: bytes) -> int:
-    """Add one line, without its end, to a journal; return the length before it, for `cut`."""
+    """Append one line, given without its line end, to a journal; return the length before it, for `cut`."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, MODE)
     try:
         before = _whole(descriptor)
         try:
-            os.ftruncate(descriptor, before)  # a line that a crash cut off was never confirmed to anybody
+            os.ftruncate(descriptor, before)  # a line that a crash truncated was never confirmed to a caller
             _pwrite(descriptor, line + b"\n", before)
             os.fsync(descriptor)
         except OSError:
@@ -31,7 +31,7 @@ def append(path: Path, line: bytes) -> int:
 
 
 def cut(path: Path, length: int) -> None:
-    """Take back what was added after `length`; where that is all, the journal too."""
+    """Remove what was added after `length`; remove the journal if nothing is left."""
     if length:
         os.truncate(path, length)
     else:
@@ -39,7 +39,7 @@ def cut(path: Path, length: int) -> None:
 
 
 def lines(path: Path) -> list[bytes]:
-    """The whole lines of a journal; none where there is no journal."""
+    """Return the complete lines of a journal; an empty list if the journal does not exist."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -48,7 +48,7 @@ def lines(path: Path) -> list[bytes]:
 
 
 def _whole(descriptor: int) -> int:
-    """The length up to the end of the last whole line."""
+    """Return the length up to the end of the last complete line."""
     size = os.fstat(descriptor).st_size
     while size:
         start = max(0, size - 4096)

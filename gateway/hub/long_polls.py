@@ -1,8 +1,8 @@
-"""Who is held by a long poll, by the token that they were let in with.
+"""The open long polls, grouped by the token of the caller.
 
-Rule 1: where all places are taken, whoever has most of them gives one back: one token keeps nobody else's gateways from
-hearing that what they enforce is still in force.
-Rule 2: who gives a place back is answered, as if their time to wait were over.
+Rule 1: when the limit is reached, the token with the most long polls gives one up. One token cannot keep the gateways
+of other tokens from confirming that their bundle is still in force.
+Rule 2: a long poll that is given up is answered, as if its wait had ended.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from gateway.hub.metrics import HubMetrics
 
 
 class LongPolls:
-    """Not to be shared between threads."""
+    """The limit on open long polls; not thread-safe."""
 
     def __init__(self, most: int, counts: HubMetrics) -> None:
         self.most = most
@@ -22,7 +22,7 @@ class LongPolls:
         self._held: Final[defaultdict[str, list[asyncio.Event]]] = defaultdict(list)
 
     def room(self, token: str) -> bool:
-        """Whether one more may be held: there is a place, or the token with most, had it two more, gives one back."""
+        """Return whether one more fits: the limit is not reached, or the token with the most (two more) gave one up."""
         if self._counts.waiting < self.most:
             return True
         own = self._held[token]
@@ -33,7 +33,7 @@ class LongPolls:
         return True
 
     async def hold(self, token: str, wait: Awaitable[None]) -> None:
-        """Hold one until the wait is over, or the place is given back."""
+        """Hold a long poll until its wait ends, or until it is given up."""
         given_back, places = asyncio.Event(), self._held[token]
         places.append(given_back)
         self._counts.waiting += 1

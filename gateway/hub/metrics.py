@@ -1,6 +1,6 @@
-"""What the hub counts, for `/metrics`.
+"""The hub's counters and gauges for `/metrics`.
 
-Rule 1: labels come from closed sets; nobody who asks can make one.
+Rule 1: label values come from closed sets. A caller cannot create one.
 """
 
 from collections import Counter
@@ -25,17 +25,17 @@ REFUSED_CALLS: Final = (
 
 
 class HubEventLog(Protocol):
-    """Takes events for the log."""
+    """The hub's log: a callable that logs one event."""
 
     def __call__(self, event: str, /, **fields: object) -> None: ...
 
 
 class HubMetrics:
-    """Since the hub has started; not to be shared between threads."""
+    """Counts since the hub started; not thread-safe."""
 
     def __init__(self) -> None:
         self.waiting = 0
-        """Who is held by a long poll now."""
+        """Open long polls."""
         self.uploads = 0
         self.uploads_refused: Counter[str] = Counter()
         self.moves = 0
@@ -45,13 +45,13 @@ class HubMetrics:
         self.calls_refused: Counter[str] = Counter(dict.fromkeys(REFUSED_CALLS, 0))
         self.storage_errors = 0
         self.storage_failing = False
-        """The last thing that was to be written could not be."""
+        """True after a failed write, until the next write succeeds."""
         self.settings_unusable = False
-        """The settings file says something that cannot be used; what it said before counts."""
+        """True while the settings file is invalid and the previous settings stay in force."""
 
 
 def rendered(counts: HubMetrics, gauges: dict[str, float]) -> bytes:
-    """Prometheus text, format 0.0.4."""
+    """Return the metrics in the Prometheus text format 0.0.4."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Families(counts, gauges))
     return generate_latest(registry)
@@ -64,28 +64,28 @@ class _Families(Collector):
 
     def collect(self) -> Iterator[Metric]:
         counts = self._counts
-        yield _gauge("waiting", "Gateways and OPAs that a long poll holds.", counts.waiting)
-        yield _gauge("storage_failing", "1 while the last write has failed, as on a full disk.", counts.storage_failing)
-        text = "1 while the settings file cannot be used, and what it said before counts."
+        yield _gauge("waiting", "Open long polls of gateways and OPAs.", counts.waiting)
+        yield _gauge("storage_failing", "1 if the last write failed, as on a full disk.", counts.storage_failing)
+        text = "1 while the settings file is invalid and the previous settings stay in force."
         yield _gauge("settings_unusable", text, counts.settings_unusable)
-        yield _total("uploads", "Bundles taken.", counts.uploads)
-        yield _total("moves", "Moves of a channel's pointer.", counts.moves)
+        yield _total("uploads", "Accepted bundle uploads.", counts.uploads)
+        yield _total("moves", "Moves of channel pointers.", counts.moves)
         yield _total("stops", "Stops made.", counts.stops)
         yield _total("lifts", "Stops lifted.", counts.lifts)
-        yield _total("heartbeats", "Heartbeats of gateways.", counts.heartbeats)
-        yield _total("storage_errors", "Writes that failed.", counts.storage_errors)
-        yield _labelled("uploads_refused", "Bundles refused at upload.", "code", counts.uploads_refused)
-        yield _labelled("calls_refused", "Calls refused.", "reason", counts.calls_refused)
+        yield _total("heartbeats", "Accepted heartbeats of gateways.", counts.heartbeats)
+        yield _total("storage_errors", "Failed writes.", counts.storage_errors)
+        yield _labelled("uploads_refused", "Bundle uploads refused.", "code", counts.uploads_refused)
+        yield _labelled("calls_refused", "Refused calls.", "reason", counts.calls_refused)
         for name, value in self._gauges.items():
             yield _gauge(name, _TEXTS[name], value)
 
 
 _TEXTS: Final = {
     "channels": "Channels that point to a bundle.",
-    "last_move_age_seconds": "Since a pointer last moved.",
-    "next_token_end_seconds": "Until the first token ends; negative where one has.",
-    "live_gateways": "Gateways heard of in the last fifteen seconds.",
-    "standing_stops": "Stops that have not ended.",
+    "last_move_age_seconds": "Seconds since a pointer last moved.",
+    "next_token_end_seconds": "Seconds until the first token expires; negative if one has expired.",
+    "live_gateways": "Gateways that sent a heartbeat in the last fifteen seconds.",
+    "standing_stops": "Active stops.",
 }
 
 

@@ -1,8 +1,8 @@
-"""Whether the bundles in force know what a stop selects, and can enforce it.
+"""Check that the bundles in force list the names in a stop, and can enforce it.
 
-Rule 1: a name that no bundle lists is a warning: the stop stands, because the next bundle may list it.
-Rule 2: there is no warning about what bundles do not list, such as principals, or if a bundle cannot be read.
-Rule 3: a stop that an older library would take for a wider one is refused, so that it stops no more than was asked.
+Rule 1: a name that no bundle lists causes a warning. The stop stays active, because the next bundle may list the name.
+Rule 2: names that bundles never list, such as principals, cause no warning. An unreadable bundle disables warnings.
+Rule 3: a stop that an older library would read as a wider stop is refused, so that no more than requested is stopped.
 """
 
 from collections.abc import Iterable
@@ -14,25 +14,27 @@ from gateway.artifact.emergency_bundle import Kind, Stop, is_extended, selectors
 from gateway.artifact.json_types import Json
 from gateway.follow.acceptance import understands
 
-UNABLE: Final = "Build the policy again on this stock library, or stop by agent, principal, server or target alone."
-"""What to do about a stop that a policy in force cannot enforce."""
+UNABLE: Final = (
+    "Rebuild the policy with the current stock library, or stop by agent, principal, server or target alone."
+)
+"""The remedy for a stop that a policy in force cannot enforce."""
 _NEVER_LISTED: Final = frozenset({"principal", "session", "group", "action"})
 
 
 def unenforceable(stop: Stop, bundles: Iterable[bytes]) -> str:
-    """Why a policy in force would refuse more than the stop says; empty if each can enforce it as it is."""
+    """Return why a policy in force would refuse more than the stop says; empty if each can enforce it as it is."""
     if not is_extended(stop):
         return ""
     for content in bundles:
         artifact = read_artifact(content)
         if isinstance(artifact, Artifact) and not understands(artifact):
-            what = "stop only one agent, principal, server or target at a time"
-            return f"the library of the policy {artifact.revision} can {what}, and would refuse more than this"
+            what = "supports only stops by one agent, principal, server or target"
+            return f"the library of the policy {artifact.revision} {what}, and would refuse more than this stop says"
     return ""
 
 
 def unborne(stop: Stop, bundles: Iterable[bytes]) -> str:
-    """That no bundle in force lists a selector of the stop; empty if each is listed, or none could be."""
+    """Return which selector of the stop no bundle in force lists; empty if all are listed, or cannot be checked."""
     known: list[Json] = []
     for content in bundles:
         artifact = read_artifact(content)

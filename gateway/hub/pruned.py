@@ -1,6 +1,6 @@
-"""What is said of an artifact that is not there: never stored, or pruned, and then how to have it again.
+"""Explain a missing artifact: never uploaded, or pruned, and how to rebuild it.
 
-Rule 1: what was pruned is in `pruned.jsonl` before it goes.
+Rule 1: an artifact is recorded in `pruned.jsonl` before it is removed.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ JOURNAL: Final = "pruned.jsonl"
 
 
 class Pruned(Struct, frozen=True, kw_only=True):
-    """One line of the journal: an artifact that was removed because nobody needed it."""
+    """One line of the journal: an artifact that was removed because it was no longer needed."""
 
     time: str
     digest: str
@@ -31,23 +31,23 @@ _PRUNED: Final = msgspec.json.Decoder(Pruned)
 
 
 def absent(directory: Path, digest: str) -> MoveRefused:
-    """Why a hub's directory has no such artifact."""
+    """Return why a hub's directory does not contain an artifact."""
     found = next((each for each in reversed(lines(directory / JOURNAL)) if digest.encode() in each), None)
     try:
         pruned = None if found is None else _PRUNED.decode(found)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        pruned = None  # a damaged line: the artifact is gone all the same
+        pruned = None  # the line is damaged, but the artifact is missing either way
     if pruned is None:
         return MoveRefused(
             "artefact_unknown",
-            f"no artifact {digest} is here",
+            f"artifact {digest} is not in this hub",
             "Upload it first, or look for its digest in the history.",
         )
     return MoveRefused("artefact_pruned", f"{pruned.revision} was pruned from here at {pruned.time}", _remedy(pruned))
 
 
 def _remedy(pruned: Pruned) -> str:
-    where = f"Check out the commit {pruned.commit}" if pruned.commit else "Check out what it was built from"
+    where = f"Check out the commit {pruned.commit}" if pruned.commit else "Check out the sources that it was built from"
     environment = pruned.environment or "ENVIRONMENT"
     return (
         f"{where}, build it again (`mcp-admission bundle build {environment}`), sign and publish it under a new number"

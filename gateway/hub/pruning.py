@@ -1,10 +1,11 @@
-"""Removes artifacts that nobody needs any more from a hub's directory, also beside a running hub.
+"""Remove artifacts that are no longer needed from a hub's directory, also while a hub is running.
 
-Rule 1: what a channel points to stays; so do the last revisions of each channel, and what was stored or in force within
-the days to keep.
-Rule 2: each is looked at again in the step that removes it, which no move or upload shares: a pointer never comes to
-point to what has gone.
-Rule 3: what goes is in the journal before; what cannot be removed stays, and the journal is as it was.
+Rule 1: an artifact stays if a channel points to it, if it is among the last revisions of a channel, or if it was stored
+or in force within the retention period.
+Rule 2: each artifact is checked again in the step that removes it, under the lock of moves and uploads. Therefore a
+pointer never names a removed artifact.
+Rule 3: an artifact is recorded in the journal before it is removed. If it cannot be removed, it stays, and the journal
+entry is rolled back.
 """
 
 import time
@@ -28,35 +29,35 @@ _DAY_NS: Final = 86_400 * 1_000_000_000
 
 
 class Keep(Struct, frozen=True, kw_only=True):
-    """What stays beside what channels point to: so many days, and so many revisions of each channel."""
+    """The retention, in addition to the artifacts that channels point to: days, and revisions of each channel."""
 
     days: int
     last: int
 
 
 class Prunable(Struct, frozen=True, kw_only=True):
-    """An artifact that nobody needs."""
+    """An artifact that is no longer needed."""
 
     digest: str
     path: Path
     size: int
     used_unix_ns: int
-    """When it was stored, or last in force."""
+    """Time when it was stored, or was last in force."""
 
 
 def prunable(store: ArtifactStore, keep: Keep, unix_ns: int) -> list[Prunable]:
-    """What would go now, the longest unused first; raises OSError where that cannot be known."""
+    """Return the artifacts that can be removed now, the longest unused first; raise OSError if that is unknown."""
     needed = _needed(store, keep)
     found = [_unneeded(digest, path, needed, unix_ns - keep.days * _DAY_NS) for digest, path in store.stored()]
     return sorted((each for each in found if each is not None), key=lambda each: each.used_unix_ns)
 
 
 def pruned(store: ArtifactStore, keep: Keep, by: str) -> Iterator[Pruned]:
-    """Remove what nobody needs, one after another; raises OSError where one cannot be, and what is left stays."""
+    """Remove unneeded artifacts one by one; raise OSError if one cannot be removed, and keep the rest."""
     before = time.time_ns() - keep.days * _DAY_NS
     for each in prunable(store, keep, time.time_ns()):
         line = described(store, each.digest, by, time.time_ns())
-        with locked(store.directory / LOCK):  # for one at a time: a stop waits for the same lock
+        with locked(store.directory / LOCK):  # for one artifact at a time: stops wait for the same lock
             gone = _unneeded(each.digest, each.path, _needed(store, keep), before) is not None
             if gone:
                 _removed(store.directory / JOURNAL, each.path, line)
@@ -65,7 +66,7 @@ def pruned(store: ArtifactStore, keep: Keep, by: str) -> Iterator[Pruned]:
 
 
 class _Needed(Struct, frozen=True):
-    """What stays whatever its age, and when the rest was last put into force or taken out of it."""
+    """Artifacts that stay regardless of age, and when each of the others was last put in force or replaced."""
 
     digests: frozenset[str]
     used: dict[str, int]
@@ -86,7 +87,7 @@ def _unneeded(digest: str, path: Path, needed: _Needed, before_unix_ns: int) -> 
 
 
 def described(store: ArtifactStore, digest: str, by: str, unix_ns: int) -> Pruned:
-    """The line of the journal for an artifact."""
+    """Return the journal entry for an artifact."""
     artifact = read_artifact(store.content(digest) or b"")
     metadata = artifact.manifest.metadata if isinstance(artifact, Artifact) else None
     return Pruned(
@@ -111,7 +112,7 @@ def _removed(journal: Path, path: Path, line: Pruned) -> None:
 
 
 def _last(moves: Sequence[Move], count: int) -> Iterator[str]:
-    """The digests of the last revisions of each channel; `moves` are the newest first."""
+    """Yield the digests of the last revisions of each channel; `moves` starts with the newest."""
     for channel in {move.channel for move in moves}:
         yield from list(dict.fromkeys(move.to.digest for move in moves if move.channel == channel))[:count]
 

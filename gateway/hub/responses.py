@@ -1,6 +1,6 @@
-"""What the hub answers, as values that whoever calls it reads; light, so that commands start fast.
+"""The hub's responses as values for its clients.
 
-Rule 1: it imports nothing that serves.
+Rule 1: it imports no server code, so that commands start fast.
 """
 
 from msgspec import Struct
@@ -10,7 +10,7 @@ from gateway.hub.channel_pointer import Mark, Pointer
 
 
 class Uploaded(Struct, frozen=True, kw_only=True):
-    """The answer to an upload that was taken."""
+    """The response to an accepted upload."""
 
     digest: str
     revision: str
@@ -18,21 +18,21 @@ class Uploaded(Struct, frozen=True, kw_only=True):
 
 
 class ChannelList(Struct, frozen=True, kw_only=True):
-    """The answer to `GET /v1/channels`; `highest` is by environment: what is published next is above it."""
+    """The response to `GET /v1/channels`; `highest` is by environment: the next bundle needs a higher number."""
 
     channels: list[Pointer]
     highest: dict[str, Mark]
 
 
 class Stopped(Stop, frozen=True, kw_only=True, omit_defaults=True):
-    """The answer to a stop that was made."""
+    """The response to a new stop."""
 
     unborne: str = ""
-    """That nothing in force bears the name, so that it may stop nothing."""
+    """A warning if no bundle in force lists the name, so that the stop may have no effect."""
 
 
 class Standings(Struct, frozen=True, kw_only=True):
-    """The answer to `GET /v1/stops`: what has not ended, and the revision of the bundle that says so."""
+    """The response to `GET /v1/stops`: the active stops, and the revision of the bundle that contains them."""
 
     revision: str
     stops: list[Stop]

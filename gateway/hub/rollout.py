@@ -1,7 +1,7 @@
-"""Who enforces a revision and who does not yet, as a value: the barrier that `publish --wait` stands at.
+"""The rollout of a revision, as a value: which gateways enforce it and which do not yet; `publish --wait` polls it.
 
-Rule 1: a gateway has confirmed only by saying that it enforces this very revision.
-Rule 2: after a restart the hub says that nothing is complete until every live gateway had the time to speak.
+Rule 1: a gateway counts as confirmed only if it reports exactly this revision.
+Rule 2: after a restart, the hub reports no rollout as complete until every live gateway has had time to report.
 """
 
 from collections.abc import Iterable
@@ -13,11 +13,11 @@ from gateway.hub.fleet import LIVE_S, Seen
 
 SETTLING_S: Final = LIVE_S
 _DIGITS: Final = 19
-"""Of the longest number that a revision has."""
+"""Maximum digits of the number in a revision."""
 
 
 class EnforcementClaim(Struct, frozen=True, kw_only=True):
-    """What one live gateway says that it enforces; times are monotonic seconds."""
+    """The revision that one live gateway reports as enforced; times are monotonic seconds."""
 
     gateway: str
     enforces: str
@@ -27,14 +27,14 @@ class EnforcementClaim(Struct, frozen=True, kw_only=True):
 
 
 class ConfirmedGateway(Struct, frozen=True, kw_only=True):
-    """A gateway that enforces the revision; milliseconds after the pointer moved, None where that was not seen."""
+    """A gateway that enforces the revision; milliseconds after the pointer moved, None if the move was not observed."""
 
     gateway: str
     after_ms: int | None
 
 
 class Pending(Struct, frozen=True, kw_only=True):
-    """A live gateway that enforces something else, and what it says about that."""
+    """A live gateway that enforces another revision, and its reported problem."""
 
     gateway: str
     enforces: str
@@ -43,39 +43,39 @@ class Pending(Struct, frozen=True, kw_only=True):
 
 
 class SilentGateway(Struct, frozen=True, kw_only=True):
-    """A gateway that reported lately under a name that its token may not use."""
+    """A gateway that recently reported under a name that its token may not use."""
 
     gateway: str
     token: str
 
 
 class Rollout(Struct, frozen=True, kw_only=True):
-    """How far a revision has come among the live gateways of its channel."""
+    """The progress of a revision among the live gateways of its channel."""
 
     revision: str
     channel: str
     in_force: str
-    """What the channel points to now: another one where this revision was replaced meanwhile."""
+    """The revision that the channel points to now; differs if this revision was replaced in the meantime."""
     confirmed: tuple[ConfirmedGateway, ...]
     pending: tuple[Pending, ...]
     complete: bool
     unheard: tuple[SilentGateway, ...] = ()
-    """Claims that do not count, and that somebody should look at."""
+    """Refused reports, which do not count; the operator should check them."""
 
 
 class RolloutQuery(Struct, frozen=True, kw_only=True):
-    """The revision, its channel, and what the hub knows about their times (monotonic seconds)."""
+    """The revision, its channel, and the time when the channel moved to it (monotonic seconds)."""
 
     revision: str
     channel: str
     in_force: str
     moved: float | None
     settled: bool
-    """False for a while after a restart."""
+    """False for a short time after a restart."""
 
 
 def rollout(asked: RolloutQuery, claims: Iterable[EnforcementClaim], now: float) -> Rollout:
-    """How far the revision has come; `claims` are those of the live gateways of the channel."""
+    """Return the progress of the revision; `claims` are those of the live gateways of the channel."""
     ordered = sorted(claims, key=lambda claim: claim.gateway)
     pending = tuple(_pending(claim, now) for claim in ordered if claim.enforces != asked.revision)
     return Rollout(
@@ -89,7 +89,7 @@ def rollout(asked: RolloutQuery, claims: Iterable[EnforcementClaim], now: float)
 
 
 def of_policy(seen: Seen) -> EnforcementClaim:
-    """What a gateway says about the policy."""
+    """Return a gateway's claim about its policy."""
     beat = seen.beat
     return EnforcementClaim(
         gateway=beat.gateway, enforces=beat.revision, since=seen.since, problem=beat.problem, at=seen.at
@@ -97,7 +97,7 @@ def of_policy(seen: Seen) -> EnforcementClaim:
 
 
 def of_stops(seen: Seen, revision: str) -> EnforcementClaim:
-    """What a gateway says about the stops; a later document has what an earlier one had, or somebody lifted it."""
+    """Return a gateway's claim about its stops; a later revision also has the earlier stops that were not lifted."""
     beat = seen.beat
     enforces = reached(beat.emergency, revision)
     return EnforcementClaim(
@@ -106,7 +106,7 @@ def of_stops(seen: Seen, revision: str) -> EnforcementClaim:
 
 
 def reached(found: str, wanted: str) -> str:
-    """The wanted revision where the one that was found has its number or a later one; otherwise the one found."""
+    """Return `wanted` if `found` has the same number or a later one; otherwise `found`."""
     return wanted if 0 <= _number(wanted) <= _number(found) else found
 
 

@@ -1,8 +1,8 @@
-"""What publishers and readers call: upload an artifact, move a channel's pointer, see channels and their history.
+"""Calls of publishers and readers: upload an artifact, move a channel's pointer, show channels and their history.
 
-Rule 1: what is uploaded is judged before it is stored, and judged again before a pointer moves to it: keys and time may
+Rule 1: an artifact is checked before it is stored, and again before a pointer moves to it, because keys and time may
 have changed in between.
-Rule 2: what is served changes after the disk has, and in the same order.
+Rule 2: the served channels change after the disk has changed, and in the same order.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from gateway.hub.responses import ChannelList, Uploaded
 from gateway.hub.upload_checks import admitted
 
 UPLOADS: Final = 2
-"""Uploads that are judged at once: each may take half a gigabyte unpacked."""
+"""Maximum uploads checked at the same time: each may take half a gigabyte unpacked."""
 HISTORY: Final = 1000
 _STATUSES: Final = {
     "artefact_unknown": 404,
@@ -51,13 +51,13 @@ _ASSIGN: Final = msgspec.json.Decoder(tuple[Assignment, ...])
 
 
 class ArtifactRoutes:
-    """Performs the calls on one store."""
+    """Handles the calls on one store."""
 
     def __init__(
         self, store: ArtifactStore, channels: Channels, trust: Credentials, told: tuple[HubMetrics, HubEventLog]
     ) -> None:
         self.looking: Final = HubDirectoryWatcher(store, channels, trust, told[1])
-        """Takes up what others change in the directory."""
+        """Serves changes that other processes make in the directory."""
         self._store = store
         self._channels = channels
         self._trust = trust
@@ -65,13 +65,14 @@ class ArtifactRoutes:
         self._uploading = asyncio.Semaphore(UPLOADS)
 
     async def upload(self, call: HubRequest) -> HubResponse:
-        """`POST /v1/artefacts`."""
+        """Handle `POST /v1/artefacts`."""
         async with self._uploading:
             found = await asyncio.to_thread(self._kept, call.body)
         if isinstance(found, Rejected):
             self._counts.uploads_refused[found.code] += 1
             self._report("upload_refused", by=call.caller.name, code=found.code, detail=found.detail)
-            return refused(422, str(found), "Nothing was stored. Build and sign the bundle again.", found.code)
+            remedy = "Nothing was stored. Build and sign the bundle again."
+            return refused(422, str(found), remedy, found.code)
         self._counts.uploads += 1
         self._counts.storage_failing = False
         self._report("uploaded", by=call.caller.name, revision=found.revision, digest=found.digest)
@@ -85,7 +86,7 @@ class ArtifactRoutes:
         return Uploaded(digest=artifact.digest, revision=artifact.revision, seq=artifact.manifest.metadata.seq)
 
     async def point(self, call: HubRequest) -> HubResponse:
-        """`PUT /v1/channels/<name>`."""
+        """Handle `PUT /v1/channels/<name>`."""
         put = _PUT.decode(call.body)
         wanted = MoveRequest(
             channel=str(call.path["name"]),
@@ -113,7 +114,8 @@ class ArtifactRoutes:
         if content is None:
             return absent(self._store.directory, wanted.digest)
         if wanted.channel not in self._channels.all and len(self._channels.all) >= MOST:
-            return MoveRefused("channel_name_invalid", f"there are {MOST} channels already", "Use one of them.")
+            detail = f"the hub already has the maximum of {MOST} channels"
+            return MoveRefused("channel_name_invalid", detail, "Use one of them.")
         artifact = admitted(content, self._trust.keys, self._store.moves(limit=_ALL), wanted.unix_ns)
         if isinstance(artifact, Rejected):
             return rejected(artifact)
@@ -127,7 +129,7 @@ class ArtifactRoutes:
         return refused(status, why.detail, why.remedy, why.code)
 
     async def channels(self, _call: HubRequest) -> HubResponse:
-        """`GET /v1/channels`."""
+        """Handle `GET /v1/channels`."""
         pointers = [channel.pointer for _, channel in sorted(self._channels.all.items())]
         moves = await asyncio.to_thread(self._store.moves, limit=_ALL)
         tops = {name: highest(moves, name) for name in {pointer.environment for pointer in pointers}}
@@ -136,17 +138,18 @@ class ArtifactRoutes:
         )
 
     async def history(self, call: HubRequest) -> HubResponse:
-        """`GET /v1/history?channel=&limit=`."""
+        """Handle `GET /v1/history?channel=&limit=`."""
         limit = call.asked("limit") or "100"
         if not limit.isdecimal() or len(limit) > len(str(HISTORY)) or not 0 < int(limit) <= HISTORY:
-            return refused(400, f"`limit` is no number from 1 to {HISTORY}", "Correct it, or leave it out.")
+            return refused(400, f"`limit` is not a number from 1 to {HISTORY}", "Correct it, or omit it.")
         return HubResponse(200, await asyncio.to_thread(self._store.moves, call.asked("channel"), int(limit)))
 
     async def artifact(self, call: HubRequest) -> HubResponse:
-        """`GET /v1/artefacts/<digest>`."""
+        """Handle `GET /v1/artefacts/<digest>`."""
         digest = str(call.path["digest"])
         if not DIGEST.fullmatch(digest):
-            return refused(404, f"{digest!r} is no digest", "Look for its digest in the history.")
+            remedy = "Use 64 lower-case hexadecimal digits, as shown in the history."
+            return refused(404, f"{digest!r} is not a digest", remedy)
         found = await asyncio.to_thread(self._stored, digest)
         if isinstance(found, MoveRefused):
             return refused(_STATUSES[found.code], found.detail, found.remedy, found.code)
@@ -156,7 +159,7 @@ class ArtifactRoutes:
         return self._store.content(digest) or absent(self._store.directory, digest)
 
     async def assign(self, call: HubRequest) -> HubResponse:
-        """`PUT /v1/assignments`."""
+        """Handle `PUT /v1/assignments`."""
         assignments = _ASSIGN.decode(call.body)
         async with self.looking.moving:
             await asyncio.to_thread(self._store.assign, assignments, call.caller.name, time.time_ns())
@@ -165,7 +168,7 @@ class ArtifactRoutes:
         return HubResponse(200, assignments)
 
     async def assignments(self, _call: HubRequest) -> HubResponse:
-        """`GET /v1/assignments`."""
+        """Handle `GET /v1/assignments`."""
         return HubResponse(200, self._channels.assignments)
 
 

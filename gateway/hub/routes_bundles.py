@@ -1,8 +1,9 @@
-"""The bundles, long-polled by gateways and OPAs (OPA.md section 3.1): one resource a channel, one for the stops.
+"""Bundles, long-polled by gateways and OPAs (OPA.md section 3.1): one resource for each channel, one for the stops.
 
-Rule 1: it is the code that serves the policy in development (gateway.follow.bundle_endpoint), behind the hub's tokens.
-Rule 2: who asks and which channel they are given is looked up again after every wait: an assignment counts at once,
-and who was held has nothing more by a token that has ended or gone meanwhile.
+Rule 1: this is the code that serves the policy in development (gateway.follow.bundle_endpoint), behind the hub's
+tokens.
+Rule 2: the caller and its channel are looked up again after every wait. An assignment takes effect immediately, and a
+token that has expired or was removed during the wait gets nothing more.
 """
 
 import asyncio
@@ -27,14 +28,14 @@ class BundleRoutes:
     """An ASGI application for `/bundles/{channel}.tar.gz`."""
 
     def __init__(self, guard: Guard, channels: Channels, emergency: StopStore | None, *, most: int) -> None:
-        """Serve these; `most` are held at once."""
+        """Serve these channels and stops; at most `most` long polls are open at once."""
         self._guard = guard
         self._holding = LongPolls(most, guard.counts)
         self._channels = channels
         self._emergency = emergency
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one question, after holding it where that is asked for."""
+        """Answer one request, after holding it if it asks for a long poll."""
         found = self._guard.admitted(scope, ("gateway",))
         if isinstance(found, HubResponse):
             await sent(send, found)
@@ -44,10 +45,11 @@ class BundleRoutes:
         known = headers.get(b"if-none-match", "")
         offering = self._offering(name, labels)
         if offering is not None and offering.offer is not None and known == offering.offer.etag:
-            # Only holding is refused: what is new, a stop above all, reaches also who finds the hub full.
+            # Only holding is refused. New content, above all a stop, is also sent when the hub is full.
             if not self._holding.room(found.name):
                 self._guard.counts.calls_refused["busy"] += 1
-                await sent(send, refused(503, f"{self._holding.most} wait already", "Ask again later, or another hub."))
+                error = f"the maximum of {self._holding.most} long polls is reached"
+                await sent(send, refused(503, error, "Retry later, or use another hub."))
                 return
             await self._holding.hold(found.name, offering.hold(known, wait_s(headers.get(b"prefer", "")), receive))
             found = self._guard.admitted(scope, ("gateway",))
@@ -57,9 +59,9 @@ class BundleRoutes:
             offering = self._offering(name, labels)
         if offering is None:
             remedy = "Publish a bundle to it, or correct the name in the gateway's settings."
-            await sent(send, refused(404, f"no channel {name!r} points to a bundle", remedy))
+            await sent(send, refused(404, f"channel {name!r} does not exist or has no bundle yet", remedy))
             return
-        with contextlib.suppress(TimeoutError):  # who does not take it in time is let go
+        with contextlib.suppress(TimeoutError):  # give up if the caller does not read it in time
             async with asyncio.timeout(SENDING_S):
                 await respond(send, offering.offer, known)
 
@@ -71,7 +73,7 @@ class BundleRoutes:
 
 
 def _labels(scope: Scope) -> dict[str, str]:
-    """The labels in `?label=team=support&label=site=berlin`."""
+    """Return the labels in `?label=team=support&label=site=berlin`."""
     query = parse_qsl(scope["query_string"].decode("latin-1"))
     pairs = [value.partition("=") for name, value in query if name == "label"]
     return {name: value for name, _, value in pairs[:MOST_LABELS]}

@@ -1,7 +1,8 @@
-"""What gateways say, and what people ask about it: heartbeats and rollouts.
+"""Heartbeats of gateways, and the rollouts that are computed from them.
 
-Rule 1: nothing of it is stored: after a restart the gateways say it again within seconds.
-Rule 2: a name that the token may not use counts for nothing; it is refused, told and shown beside the rollout.
+Rule 1: heartbeats are not stored. After a restart, the gateways report again within seconds.
+Rule 2: a heartbeat under a name that the token may not use does not count. It is refused, logged, and shown with the
+rollout.
 """
 
 import time
@@ -20,12 +21,12 @@ from gateway.hub.rollout import SETTLING_S, Rollout, RolloutQuery, SilentGateway
 from gateway.hub.stop_store import StopStore
 
 REMEMBERED_S: Final = 130.0
-"""How long a refused name is shown: gateways whose heartbeats are refused ask again once a minute."""
+"""Seconds for which a refused name is shown: a gateway whose heartbeats are refused retries once a minute."""
 _BEAT: Final = msgspec.json.Decoder(ReceivedHeartbeat)
 
 
 class HeartbeatRoutes:
-    """Performs the calls; `resumed`: what was served before is served again, so that gateways may be on their way."""
+    """Handles the calls; `resumed`: the hub already served channels before it started, so gateways may reconnect."""
 
     def __init__(
         self,
@@ -39,17 +40,17 @@ class HeartbeatRoutes:
         self._emergency = emergency
         self._fleet, self._counts, self._report = known
         self._misnamed: Final[dict[str, tuple[str, float]]] = {}
-        """By token: the last name that it may not use, and when that was."""
+        """By token: the last name that it may not use, and the time."""
         self._strangers: Final = UnknownCallerLog()
         self._settled_at = time.monotonic() + (SETTLING_S if resumed else 0)
 
     async def hear(self, call: HubRequest) -> HubResponse:
-        """`POST /v1/heartbeats`."""
+        """Handle `POST /v1/heartbeats`."""
         beat, now = _BEAT.decode(call.body), time.monotonic()
         if not call.caller.speaks_for(beat.gateway):
             return self._unheard(call.caller.name, beat.gateway, now)
         if not self._fleet.hear(beat, now, call.caller.name):
-            return refused(503, "there are more gateways than one hub keeps in mind", "Use several hubs.")
+            return refused(503, "the hub's list of gateways is full", "Use several hubs.")
         self._counts.heartbeats += 1
         return HubResponse(204)
 
@@ -64,14 +65,14 @@ class HeartbeatRoutes:
         )
 
     async def rollout(self, call: HubRequest) -> HubResponse:
-        """`GET /v1/rollouts/<revision>?channel=`."""
+        """Handle `GET /v1/rollouts/<revision>?channel=`."""
         revision, now = str(call.path["revision"]), time.monotonic()
         if self._emergency is not None and revision.startswith(f"{RESERVED}@"):
             return HubResponse(200, self._of_stops(self._emergency, revision, now))
         name = call.asked("channel") or self._newest(revision)
         channel = self._channels.all.get(name)
         if channel is None:
-            remedy = "Publish it first, or name the channel (`--channel`, or `?channel=` in the address)."
+            remedy = "Publish it first, or name the channel (`--channel`, or `?channel=` in the URL)."
             return refused(404, f"no channel points to {revision}", remedy)
         return HubResponse(200, self._of_policy(channel, revision, now))
 
@@ -82,7 +83,7 @@ class HeartbeatRoutes:
         return self._whole(rollout(asked, map(of_policy, live), now), now)
 
     def _of_stops(self, emergency: StopStore, revision: str, now: float) -> Rollout:
-        """Of all gateways: each follows the stops."""
+        """Return the rollout among all gateways: each follows the stops."""
         asked = self._asked(revision, RESERVED, reached(emergency.revision, revision), emergency.offered)
         return self._whole(rollout(asked, (of_stops(seen, revision) for seen in self._fleet.live(now)), now), now)
 
@@ -100,6 +101,6 @@ class HeartbeatRoutes:
         return self._channels.of(seen.beat.channel, seen.beat.labels) is channel
 
     def _newest(self, revision: str) -> str:
-        """The channel that points to the revision, the one that was moved last; empty where none does."""
+        """Return the most recently moved channel that points to the revision; empty if there is none."""
         found = [each for each in self._channels.all.values() if each.pointer.revision == revision]
         return max(found, key=lambda each: each.pointer.since).pointer.channel if found else ""

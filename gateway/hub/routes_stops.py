@@ -1,7 +1,7 @@
-"""What responders call: stop something now, see what is stopped, lift a stop.
+"""Calls of responders: stop something now, show the active stops, lift a stop.
 
-Rule 1: a stop needs no build, no CI and no publisher: the role `responder` alone.
-Rule 2: it answers when the stop is durable and everyone who waits for the emergency bundle has been answered.
+Rule 1: a stop needs no build, no CI and no publisher, only the role `responder`.
+Rule 2: the response is sent once the stop is durable and all open polls of the emergency bundle have been answered.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ class StopRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     for_s: Annotated[float, Meta(gt=0, le=86_400)]
     because: Because
     also: dict[Kind, Annotated[str, Meta(max_length=2048)]] = {}
-    """Selectors that have to match as well."""
+    """Additional selectors, which must also match."""
 
 
 class Lift(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,7 +45,7 @@ _LIFT: Final = msgspec.json.Decoder(Lift)
 
 
 class StopRoutes:
-    """Performs the calls; without an emergency key they are refused."""
+    """Handles the calls; without an emergency key they are refused."""
 
     def __init__(
         self, directory: Path, emergency: StopStore | None, channels: Channels, told: tuple[HubMetrics, HubEventLog]
@@ -56,12 +56,13 @@ class StopRoutes:
         self._counts, self._report = told
 
     async def stop(self, call: HubRequest) -> HubResponse:
-        """`POST /v1/stops`."""
+        """Handle `POST /v1/stops`."""
         if self._emergency is None:
             return _KEYLESS
         wanted, now = _WANTED.decode(call.body), time.time_ns()
         if wanted.kind in wanted.also:
-            return refused(400, f"it selects by {wanted.kind} twice", "Correct it and send it again.", "stop_invalid")
+            error = f"the stop selects by {wanted.kind} twice"
+            return refused(400, error, "Correct it and send it again.", "stop_invalid")
         chosen: dict[Kind, str] = {wanted.kind: wanted.name, **wanted.also}
         about = (call.caller.name, now)
         stop = new_stop(chosen, for_s=wanted.for_s, because=wanted.because, about=about)
@@ -78,7 +79,7 @@ class StopRoutes:
         return HubResponse(201, Stopped(**structs.asdict(stop), unborne=told))
 
     async def stops(self, _call: HubRequest) -> HubResponse:
-        """`GET /v1/stops`."""
+        """Handle `GET /v1/stops`."""
         if self._emergency is None:
             return _KEYLESS
         now = time.time_ns()
@@ -86,13 +87,15 @@ class StopRoutes:
         return HubResponse(200, Standings(revision=self._emergency.revision, stops=standing))
 
     async def lift(self, call: HubRequest) -> HubResponse:
-        """`DELETE /v1/stops/<id>`."""
+        """Handle `DELETE /v1/stops/<id>`."""
         if self._emergency is None:
             return _KEYLESS
         lift, stop_id = _LIFT.decode(call.body), str(call.path["id"])
         standing = await asyncio.to_thread(self._lifted, stop_id, call.caller.name, lift.because)
         if standing is None:
-            return refused(404, f"no stop {stop_id!r} stands here", "Look at the stops: it may have ended by itself.")
+            return refused(
+                404, f"no active stop has the id {stop_id!r}", "List the stops: it may have ended by itself."
+            )
         self._emergency.offer(standing)
         self._counts.lifts += 1
         self._report("lifted", by=call.caller.name, id=stop_id, because=lift.because)

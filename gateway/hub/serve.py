@@ -1,7 +1,7 @@
-"""The hub as a process: opens its store, serves until a signal ends it.
+"""The hub process: open the store and serve until a signal ends it.
 
-Rule 1: what can never work is said before anything listens.
-Rule 2: on SIGTERM everyone who waits is let go, calls under way finish, bounded.
+Rule 1: errors in the settings are reported before the hub listens.
+Rule 2: on SIGTERM all long polls are answered, and running calls finish within a time limit.
 """
 
 import asyncio
@@ -36,11 +36,11 @@ from gateway.listening.sockets import Unbound, bind
 ENDING: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 DRAIN_S: Final = 5
 UNREAD_BYTES: Final = 1024 * 1024 * 1024
-"""Many gateways take a new bundle at once, and some of them read slowly."""
+"""Sized for many gateways that download a new bundle at once, some of them slowly."""
 
 
 async def serve(settings: HubSettings, report: HubEventLog) -> int:
-    """Run the hub until a signal ends it; the exit code is 0, or 1 where it cannot start."""
+    """Run the hub until a signal ends it; the exit code is 0, or 1 if it cannot start."""
     ending = asyncio.Event()
     for number in ENDING:
         asyncio.get_running_loop().add_signal_handler(number, ending.set)
@@ -48,9 +48,9 @@ async def serve(settings: HubSettings, report: HubEventLog) -> int:
         hub = await asyncio.to_thread(composed, settings, report)
         async with _certificate(settings.listen, report) as certificate:
             return await _listen(settings, hub, certificate, ending)
-    except OSError as error:  # ssl.SSLError is one
+    except OSError as error:  # includes ssl.SSLError
         where = f"{error.filename}: " if error.filename else ""
-        report("start_failed", reason=f"{where}{error.strerror or error}. Mend it, or correct the hub's settings.")
+        report("cannot_start", reason=f"{where}{error.strerror or error}. Fix it, or correct the hub's settings.")
         return 1
 
 
@@ -85,25 +85,21 @@ async def _listen(settings: HubSettings, hub: Hub, certificate: Certificate | No
 
 
 def _ended(report: HubEventLog, looking: asyncio.Task[None]) -> None:
-    """Tell when looking has ended by an error: what changes is not taken up from now on, a removed token neither."""
+    """Log that a watcher task failed: from now on, changes of files have no effect, not even a removed token."""
     error = None if looking.cancelled() else looking.exception()
     if error is not None:
-        report(
-            "directory_watch_failed",
-            error=repr(error),
-            remedy="restart the hub: it takes up no changes of its files any more",
-        )
+        report("looking_failed", error=repr(error), remedy="restart the hub: it no longer reloads changed files")
 
 
 def composed(settings: HubSettings, report: HubEventLog) -> Hub:
-    """The parts, with what the directory holds; raises OSError where it cannot be used."""
+    """Return the components, loaded from the directory; raise OSError if the directory is unusable."""
     store = ArtifactStore(settings.directory)
     store.open()
     channels, fleet, counts = Channels(store.assignments()), Fleet(), HubMetrics()
     for pointer in store.pointers().values():
         content = store.content(pointer.digest)
         if content is None:
-            raise FileNotFoundError(2, f"{pointer.channel} points to an artifact that is gone", pointer.digest)
+            raise FileNotFoundError(2, f"{pointer.channel} points to an artifact that is missing", pointer.digest)
         channels.load(pointer, content)
     emergency = _emergency(settings)
     trust = Credentials(settings.callers, settings.keys, report)
@@ -130,7 +126,7 @@ def _emergency(settings: HubSettings) -> StopStore | None:
 
 @contextlib.asynccontextmanager
 async def _certificate(listen: HubListen, report: HubEventLog) -> AsyncGenerator[Certificate | None]:
-    """The certificate, followed while the block runs; None for plain HTTP."""
+    """Yield the certificate, reloaded when it changes while the block runs; None for plain HTTP."""
     if listen.tls is None:
         yield None
         return

@@ -1,7 +1,7 @@
-"""The hub's settings: one YAML file, read whole, or everything that is wrong with it, with file and line.
+"""The hub's settings: one YAML file, read completely, or all its errors, with file and line.
 
-Rule 1: nothing secret has a default; only digests of tokens are written, and keys are named by their files.
-Rule 2: what would send tokens over the network in the clear, or serve what nobody signed, is a problem.
+Rule 1: no secret has a default. The file contains only digests of tokens, and keys are named by their files.
+Rule 2: a setting that would send tokens unencrypted over the network, or serve unsigned bundles, is an error.
 """
 
 import re
@@ -27,46 +27,46 @@ _UTC: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 
 
 class HubListen(Struct, frozen=True, kw_only=True):
-    """Where gateways, publishers and responders connect."""
+    """The address on which gateways, publishers and responders connect."""
 
     host: Annotated[str, Meta(min_length=1, description="Address of the hub.")] = "127.0.0.1"
-    port: Annotated[Port, Meta(description="Port of the hub; 0 takes a free one.")] = 8950
+    port: Annotated[Port, Meta(description="Port of the hub; 0 selects a free one.")] = 8950
     tls: Annotated[TlsSettings | None, Meta(description="Certificate of the hub, reloaded when its files change.")] = (
         None
     )
     plaintext: Annotated[bool, Meta(description="Accept tokens over unencrypted HTTP from other machines.")] = False
-    most_waiting: Annotated[int, Meta(ge=1, le=100_000, description="Gateways and OPAs that wait at once.")] = 5_000
+    most_waiting: Annotated[int, Meta(ge=1, le=100_000, description="Maximum concurrent long polls.")] = 5_000
 
 
 class Key(Struct, frozen=True, kw_only=True):
-    """A public key that policy bundles may be signed with; two may be valid at once."""
+    """A public key that may sign policy bundles; two may be valid at once."""
 
     file: Annotated[Path, Meta(description="PEM file of the public key.")]
-    keyid: Annotated[str, Meta(description="Its name in signatures; empty: the one that `hub key` printed.")] = ""
+    keyid: Annotated[str, Meta(description="Its id in signatures; empty: the id that `hub key` printed.")] = ""
     algorithm: Annotated[Algorithm, Meta(description="Its signature algorithm.")] = "ES256"
 
 
 class HubToken(Struct, frozen=True, kw_only=True):
-    """One who may call the hub; `mcp-admission hub token` makes such an entry."""
+    """A token of a caller of the hub; `mcp-admission hub token` creates such an entry."""
 
-    name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._@-]{0,62}$", description="Who holds it, in the journals.")]
+    name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._@-]{0,62}$", description="Its holder, as in the journals.")]
     roles: Annotated[
-        tuple[Role, ...], Meta(min_length=1, description="Of publisher, responder, gateway, reader: one or more.")
+        tuple[Role, ...], Meta(min_length=1, description="One or more of publisher, responder, gateway, reader.")
     ]
-    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the token, as `hub token` prints.")]
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the token, from `hub token`.")]
     gateways: Annotated[
         tuple[Annotated[str, Meta(pattern=r"^(?:[^*]{1,128}|[^*]{0,127}\*)$")], ...],
-        Meta(description="Names that gateways may report as by it, such as `eu-*`; none: its own, and `<name>-*`."),
+        Meta(description="Names that gateways may report as with it, such as `eu-*`; none: its own, and `<name>-*`."),
     ] = ()
 
     expires: Annotated[
         str | None,
-        Meta(description="When it ends, such as 2027-11-28T00:00:00Z; none: never. `hub token --days` says it."),
+        Meta(description="End of validity, such as 2027-11-28T00:00:00Z; none: never. Set by `hub token --days`."),
     ] = None
 
     @property
     def caller(self) -> TokenHolder:
-        """Who holds it; `_clashes` has seen that its end is a time."""
+        """The holder of the token; `_clashes` has checked that `expires` is a time."""
         return TokenHolder(
             name=self.name,
             roles=self.roles,
@@ -78,13 +78,13 @@ class HubToken(Struct, frozen=True, kw_only=True):
 
 
 class File(Struct, frozen=True, kw_only=True):
-    """What is written, before the keys that it names are read."""
+    """The file's content, before the keys that it names are read."""
 
-    directory: Annotated[Path, Meta(description="Where artifacts, channels, journals and stops are kept.")]
-    tokens: Annotated[tuple[HubToken, ...], Meta(description="Who may call.")]
-    keys: Annotated[tuple[Key, ...], Meta(description="Public keys that policy bundles may be signed with.")] = ()
+    directory: Annotated[Path, Meta(description="Directory of artifacts, channels, journals and stops.")]
+    tokens: Annotated[tuple[HubToken, ...], Meta(description="Tokens of the callers.")]
+    keys: Annotated[tuple[Key, ...], Meta(description="Public keys that may sign policy bundles.")] = ()
     emergency_key: Annotated[
-        Path | None, Meta(description="PEM file of the private key that stops are signed with; none: no stops.")
+        Path | None, Meta(description="PEM file of the private key that signs stops; none: stops are refused.")
     ] = None
     listen: HubListen = field(default_factory=HubListen)
 
@@ -95,7 +95,7 @@ class HubSettings(Struct, frozen=True, kw_only=True):
     files: tuple[Path, ...]
     """The settings file, and the key files that it names."""
     state: State
-    """Of the files, as it was before they were read."""
+    """The state of the files from before they were read."""
 
     directory: Path
     listen: HubListen
@@ -105,7 +105,7 @@ class HubSettings(Struct, frozen=True, kw_only=True):
 
 
 def state_of(files: Sequence[Path]) -> State:
-    """What changes when one of the files does."""
+    """Return a value that changes when one of the files changes."""
     return tuple(_state(path) for path in files)
 
 
@@ -118,7 +118,7 @@ def _state(path: Path) -> tuple[int, ...] | None:
 
 
 def load(path: Path) -> HubSettings | SettingProblems:
-    """The settings of a file, or all that is wrong with them."""
+    """Return the settings of a file, or all its errors."""
     state = state_of([path])
     written, problems = read_file(path)
     reader = SettingsReader(path.parent.absolute())
@@ -148,23 +148,24 @@ def load(path: Path) -> HubSettings | SettingProblems:
 def _clashes(found: File) -> Iterator[SettingConflict]:
     listen = found.listen
     if not (loopback(listen.host) or listen.tls or listen.plaintext):
-        remedy = "Set `listen.tls`, or `listen.plaintext` where something else ends TLS."
+        remedy = "Set `listen.tls`, or set `listen.plaintext` if a proxy terminates TLS."
         yield SettingConflict("listen.host", "tokens would cross the network unencrypted", remedy)
     if not found.keys:
-        remedy = "Name at least one PEM file of a public key: whoever may upload would otherwise decide what is policy."
-        yield SettingConflict("keys", "is missing: no bundle could be taken", remedy)
+        remedy = "Name at least one PEM file of a public key. Otherwise any uploader could decide the policy."
+        yield SettingConflict("keys", "is missing: no bundle could be accepted", remedy)
     for name in ("name", "sha256"):
         said = [getattr(token, name) for token in found.tokens]
         for number, value in enumerate(said):
             if value in said[:number]:
-                yield SettingConflict(f"tokens[{number}].{name}", f"`{value}` is there twice", "Keep one of them.")
+                yield SettingConflict(f"tokens[{number}].{name}", f"`{value}` appears twice", "Keep one of them.")
     for number, token in enumerate(found.tokens):
         if token.expires is not None and not (_UTC.fullmatch(token.expires) and moment_of(token.expires)):
-            remedy = "Write it like 2027-11-28T00:00:00Z, or leave it out for one that never ends."
-            yield SettingConflict(f"tokens[{number}].expires", f"`{token.expires}` is no time in UTC", remedy)
+            remedy = "Write it like 2027-11-28T00:00:00Z, or omit it for a token that never expires."
+            yield SettingConflict(f"tokens[{number}].expires", f"`{token.expires}` is not a time in UTC", remedy)
         if token.gateways and "gateway" not in token.roles:
             remedy = "Remove them, or give it the role `gateway`."
-            yield SettingConflict(f"tokens[{number}].gateways", "it names gateways, and is no gateway's token", remedy)
+            message = "lists gateways, but the token lacks the role `gateway`"
+            yield SettingConflict(f"tokens[{number}].gateways", message, remedy)
 
 
 def _verifying(number: int, key: Key) -> VerifyingKey | SettingConflict:
@@ -186,12 +187,12 @@ def _signing(file: Path | None) -> SigningKey | SettingConflict | None:
     except OSError as error:
         reason = f"{file} cannot be read: {error.strerror}"
     except (ValueError, TypeError) as error:
-        reason = f"{file} is no signing key: {error}"
+        reason = f"{file} is not a valid signing key: {error}"
     return SettingConflict("emergency_key", reason, "Make one with `mcp-admission hub key FILE`.")
 
 
 def _problem(clash: SettingConflict, written: WrittenSetting) -> SettingProblem:
-    """The clash at the nearest place that was written."""
+    """Return the conflict, located at the nearest place in the file."""
     place = written.place
     for part in clash.key.replace("[", ".").replace("]", "").split("."):
         entries = written.mapping

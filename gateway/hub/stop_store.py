@@ -1,7 +1,7 @@
-"""Stops that stand in a directory: made and lifted with a journal of who did it, and served as the emergency bundle.
+"""The stops of a directory: created and lifted with a journal of who did it, and served as the emergency bundle.
 
-Rule 1: what is stopped or lifted is in `stops.jsonl` before it takes effect.
-Rule 2: a bundle with a lower sequence number never replaces one with a higher, whichever was made first.
+Rule 1: a stop or a lift is in `stops.jsonl` before it takes effect.
+Rule 2: a bundle with a lower sequence number never replaces one with a higher number, regardless of creation order.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ class StopEntry(Struct, frozen=True, kw_only=True):
 
 
 def new_stop(chosen: Mapping[Kind, str], *, for_s: float, because: str, about: tuple[str, int]) -> Stop:
-    """A stop with a new id, not made yet, of what all of `chosen` select; `about`: by whom, and the wall time in ns."""
+    """Build a stop of the calls that all of `chosen` select, with a new id; `about`: author, and wall time in ns."""
     by, unix_ns = about
     kind, name, also = indexed(chosen)
     return Stop(
@@ -55,7 +55,7 @@ def new_stop(chosen: Mapping[Kind, str], *, for_s: float, because: str, about: t
 
 
 def stopped(directory: Path, stop: Stop, unix_ns: int) -> ActiveStops | str:
-    """What stands once this stop does, or why it may not be made; OSError leaves everything as it was."""
+    """Add a stop and return the active stops, or why it is invalid; an OSError leaves everything unchanged."""
     wrong = fault(stop, unix_ns)
     if wrong:
         return wrong
@@ -65,7 +65,7 @@ def stopped(directory: Path, stop: Stop, unix_ns: int) -> ActiveStops | str:
 
 
 def lifted(directory: Path, stop_id: str, *, by: str, because: str, unix_ns: int) -> ActiveStops | None:
-    """What stands without this stop; None where there is none of this id; OSError leaves everything as it was."""
+    """Remove a stop and return the active stops; None if the id is unknown; an OSError leaves everything unchanged."""
     stop = next((each for each in Stops(directory).standing().stops if each.id == stop_id), None)
     if stop is None:
         return None
@@ -76,7 +76,7 @@ def lifted(directory: Path, stop_id: str, *, by: str, because: str, unix_ns: int
 
 @contextmanager
 def _journaled(directory: Path, entry: StopEntry) -> Generator[None]:
-    """An entry in the journal while the block makes it true; taken back where the block fails."""
+    """Add an entry to the journal, and run the block that makes it true; remove the entry if the block fails."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     journal = directory / JOURNAL
     with locked(directory / LOCK):
@@ -89,7 +89,7 @@ def _journaled(directory: Path, entry: StopEntry) -> Generator[None]:
 
 
 class StopStore:
-    """The emergency bundle of a hub: the stops of its directory, signed with its own key, for who waits for them."""
+    """The emergency bundle of a hub: the stops of its directory, signed with the hub's key and served to long polls."""
 
     def __init__(self, directory: Path, key: SigningKey) -> None:
         self._directory: Final = directory
@@ -97,16 +97,16 @@ class StopStore:
         self.offering: Final = Offering()
         self.standing = ActiveStops()
         self.revision = ""
-        """Of the bundle that is offered."""
+        """Revision of the offered bundle."""
         self.offered = 0.0
-        """Since when, in monotonic seconds."""
+        """Monotonic time since when it is offered."""
 
     def open(self, unix_ns: int) -> None:
-        """Offer what stands; raises OSError where that cannot be known or kept."""
+        """Offer the active stops; raise OSError if they cannot be read or stored."""
         self.offer(Stops(self._directory).renewed(unix_ns))
 
     def offer(self, standing: ActiveStops) -> None:
-        """Offer what stands, unless something later is offered already."""
+        """Offer the active stops, unless a later version is offered already."""
         if standing.seq <= self.standing.seq:
             return
         packed = emergency_bundle(standing.stops, standing.seq, self._key)

@@ -1,7 +1,7 @@
-"""Whether an uploaded bundle is taken: read strictly, signed by a valid key, in its time, not below what was published.
+"""Check an uploaded bundle: strict format, signed by a valid key, not expired, with a high enough sequence number.
 
-Rule 1: nothing is stored of a bundle that is refused.
-Rule 2: what only a gateway can judge, its own version, is left to it.
+Rule 1: nothing of a rejected bundle is stored.
+Rule 2: the gateway version is not checked here; only each gateway can check its own.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from gateway.hub.channel_pointer import Move, highest
 
 
 def admitted(content: bytes, keys: Sequence[VerifyingKey], moves: Sequence[Move], unix_ns: int) -> Artifact | Rejected:
-    """The artifact in these bytes, or why it may not be published: `keys` are those that are valid now."""
+    """Return the artifact in these bytes, or why it may not be published; `keys` are those valid now."""
     artifact = read_artifact(content)
     if isinstance(artifact, Rejected):
         return artifact
@@ -22,7 +22,7 @@ def admitted(content: bytes, keys: Sequence[VerifyingKey], moves: Sequence[Move]
 
 
 def outdated(metadata: BundleMetadata, moves: Sequence[Move], unix_ns: int) -> Rejected | None:
-    """Why no gateway that followed until now would take a bundle with these metadata; None where they would."""
+    """Return why an up-to-date gateway would reject a bundle with these metadata; None if it would accept it."""
     top = highest(moves, metadata.environment)
     standing = EnforcementContext(
         environment=metadata.environment,

@@ -86,7 +86,7 @@ def test_a_file_that_appears_meanwhile_stays_too(desk: Desk, monkeypatch: pytest
     [
         ("canary", "There is no channel 'canary'. There are: production."),
         ("test@0123456789ab.9", "No channel there points or pointed to test@0123456789ab.9"),
-        ("0" * 64, f"artefact_unknown: no artifact {'0' * 64} is here"),
+        ("0" * 64, f"artefact_unknown: artifact {'0' * 64} is not in this hub"),
         ("../moves", "There is no channel '../moves'"),
     ],
 )
@@ -112,7 +112,7 @@ def test_a_damaged_artifact_is_not_taken(desk: Desk) -> None:
     for path in (desk.root / "place" / "artefacts").iterdir():
         path.write_bytes(path.read_bytes()[:-1])
     refused = desk.fetch("production")
-    assert (refused.exit_code, "is not what was stored" in refused.stderr) == (1, True)
+    assert (refused.exit_code, "does not match its digest" in refused.stderr) == (1, True)
 
 
 def test_a_place_that_is_mistyped_is_not_made(desk: Desk) -> None:

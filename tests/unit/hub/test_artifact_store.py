@@ -141,9 +141,9 @@ def test_what_was_never_uploaded_is_not_pointed_to(store: ArtifactStore, key: Si
 def test_an_artifact_that_was_changed_on_the_disk_is_an_error(store: ArtifactStore, key: SigningKey) -> None:
     artifact = kept(store, key, 1)
     (store.directory / "artefacts" / f"{artifact.digest}.tar.gz").write_bytes(b"tampered")
-    with pytest.raises(OSError, match="is not what was stored"):
+    with pytest.raises(OSError, match="does not match its digest"):
         store.content(artifact.digest)
-    with pytest.raises(OSError, match="is not what was stored"):
+    with pytest.raises(OSError, match="does not match its digest"):
         store.move(wanted(artifact))
 
 
@@ -175,7 +175,7 @@ def test_a_damaged_journal_is_an_error_never_an_empty_one(store: ArtifactStore, 
     store.move(wanted(kept(store, key, 1)))
     (store.directory / "moves.jsonl").write_text("nonsense\n")
     for attempt in (store.open, store.moves, lambda: store.move(wanted(kept(store, key, 2)))):
-        with pytest.raises(OSError, match="line 1 is no move"):
+        with pytest.raises(OSError, match="line 1 is not a valid move"):
             attempt()
 
 

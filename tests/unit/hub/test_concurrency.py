@@ -51,7 +51,7 @@ async def test_beyond_its_seats_a_role_is_sent_away_for_a_moment_and_others_are_
     async with slow(inside, "reader", path, most):
         refused = await inside.call("reader", "GET", path)
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
-        assert refused.json()["remedy"] == "Ask again in a moment."
+        assert refused.json()["remedy"] == "Retry in a moment."
         assert (await inside.call("publisher", "GET", path)).status_code == 200
         assert (await inside.poll()).status_code == 200
         assert (await inside.beat("one", "r")).status_code == 204

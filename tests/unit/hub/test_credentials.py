@@ -54,7 +54,7 @@ async def test_a_token_that_has_ended_is_401_says_so_and_is_counted(inside: Insi
     expire(inside, "reader")
     refused = await inside.call("reader", "GET", "/v1/channels")
     assert (refused.status_code, refused.json()["code"]) == (401, "token_expired")
-    assert refused.json()["error"].startswith("the token of the-reader ended at ")
+    assert refused.json()["error"].startswith("the token of the-reader expired at ")
     assert (await inside.call("publisher", "GET", "/v1/channels")).status_code == 200
     text = (await inside.call("", "GET", "/metrics")).text
     assert 'mcp_admission_hub_calls_refused_total{reason="expired"} 1.0' in text

@@ -126,7 +126,7 @@ async def test_who_was_faster_is_named_and_the_pointer_stays(inside: Inside) -> 
     third = (await inside.upload(inside.bundle("z", 3))).json()
     refused = await inside.point(third["digest"], first["digest"])
     assert (refused.status_code, refused.json()["code"]) == (409, "pointer_moved")
-    assert "somebody was faster" in refused.json()["error"]
+    assert "the pointer has changed in the meantime" in refused.json()["error"]
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ async def test_who_was_faster_is_named_and_the_pointer_stays(inside: Inside) -> 
 async def test_a_move_that_is_not_whole_is_refused(inside: Inside, body: bytes) -> None:
     refused = await inside.call("publisher", "PUT", "/v1/channels/production", content=body)
     assert refused.status_code == 400
-    assert "the body is not what is wanted" in refused.json()["error"]
+    assert "the body is malformed" in refused.json()["error"]
 
 
 async def test_what_is_not_there_is_said(inside: Inside) -> None:
@@ -170,7 +170,7 @@ async def test_a_disk_that_takes_nothing_is_said_with_the_old_pointer_served(
     monkeypatch.setattr("gateway.durable_files.os.fsync", full)
     for refused in (await inside.upload(inside.bundle("z", 3)), await inside.point(taken["digest"], first["digest"])):
         assert refused.status_code == 507
-        assert refused.json()["remedy"] == "Make room on its disk."
+        assert refused.json()["remedy"] == "Free space on the hub's disk."
     assert (await inside.poll()).headers["etag"] == f'"{first["digest"]}"'
     assert "notes" in (await inside.call("", "GET", "/readyz")).json()
     assert "mcp_admission_hub_storage_failing 1.0" in (await inside.call("", "GET", "/metrics")).text

@@ -116,7 +116,7 @@ async def test_a_disk_that_takes_nothing_stops_nothing_and_says_so(
 
     monkeypatch.setattr("gateway.artifact.stop_file.os.fsync", full)
     refused = await inside.call("responder", "POST", "/v1/stops", json=BOT)
-    assert (refused.status_code, refused.json()["remedy"]) == (507, "Make room on its disk.")
+    assert (refused.status_code, refused.json()["remedy"]) == (507, "Free space on the hub's disk.")
     monkeypatch.undo()
     assert await document(inside) == before
     assert not (inside.ground.directory / "stops.jsonl").exists()

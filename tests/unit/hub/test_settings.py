@@ -57,7 +57,7 @@ def test_everything_that_is_wrong_is_said_at_once_with_its_line(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ("keys: []", "keys: is missing: no bundle could be taken"),
+        ("keys: []", "keys: is missing: no bundle could be accepted"),
         ("keys: [{file: nothing.pem}]", "keys[0].file: "),
         ("keys: [{file: eddsa.pem}]", "OPA verifies ES*, RS* and PS* only, not EdDSA"),
         ("keys: [{file: release.pub.pem}]\nemergency_key: release.pub.pem", "emergency_key: "),
@@ -84,16 +84,16 @@ def test_the_name_of_a_gateway_has_its_star_at_the_end_or_none(tmp_path: Path, w
 def test_the_end_of_a_token_is_a_time_in_utc(tmp_path: Path, written: str) -> None:
     token = f'- {{name: ci, roles: [publisher], expires: "{written}", sha256: "{"0" * 64}"}}'
     (found,) = problems(tmp_path, f"directory: hub\nkeys: [{{file: release.pub.pem}}]\ntokens:\n  {token}\n")
-    assert found.startswith(f"hub.yaml:4: tokens[0].expires: `{written}` is no time in UTC")
+    assert found.startswith(f"hub.yaml:4: tokens[0].expires: `{written}` is not a time in UTC")
 
 
 def test_a_token_of_no_gateway_names_none(tmp_path: Path) -> None:
     token = f'- {{name: ci, roles: [publisher], gateways: ["eu-*"], sha256: "{"0" * 64}"}}'
     (found,) = problems(tmp_path, f"directory: hub\nkeys: [{{file: release.pub.pem}}]\ntokens:\n  {token}\n")
-    assert found.startswith("hub.yaml:4: tokens[0].gateways: it names gateways, and is no gateway's token")
+    assert found.startswith("hub.yaml:4: tokens[0].gateways: lists gateways, but the token lacks the role `gateway`")
 
 
 def test_a_name_or_a_token_that_is_there_twice_is_a_problem(tmp_path: Path) -> None:
     found = problems(tmp_path, f"directory: hub\nkeys: [{{file: release.pub.pem}}]\ntokens:\n  {TOKEN}\n  {TOKEN}\n")
     assert [line.split(":")[1] for line in found] == ["5", "5"]
-    assert "is there twice" in found[0]
+    assert "appears twice" in found[0]
