@@ -1,7 +1,7 @@
 """The admin listener: `/livez`, `/readyz`, `/metrics`.
 
-Rule 1: ready means that every worker, OPA and a policy bundle are; otherwise the answer says what is missing.
-Rule 2: it answers from what was asked just now, with a deadline; a worker that does not answer is not ready.
+Rule 1: ready means that every worker, OPA and a policy bundle are ready. Otherwise the response says what is missing.
+Rule 2: each request queries the workers, with a deadline. A worker that does not answer is not ready.
 """
 
 import asyncio
@@ -22,25 +22,25 @@ _UNREADY: Final = 503
 
 
 class QueryableWorker(Protocol):
-    """A worker that can be asked."""
+    """A worker that can be queried."""
 
     async def readiness(self) -> Readiness: ...
     async def samples(self) -> bytes | None: ...
 
 
 class SupervisorHealth(Protocol):
-    """What the supervisor itself misses, and what there is to say about the policy."""
+    """The supervisor's own part of readiness: missing conditions, and notes about the policy."""
 
     def missing(self) -> Mapping[str, str]: ...
     def notes(self) -> Mapping[str, str]: ...
 
 
 Render = Callable[[Sequence[bytes]], bytes]
-"""Sums the workers' samples and writes them as Prometheus text."""
+"""Sums the workers' samples and formats them as Prometheus text."""
 
 
 class AdminApp:
-    """An ASGI application."""
+    """The ASGI application of the admin listener."""
 
     def __init__(self, workers: Sequence[QueryableWorker], condition: SupervisorHealth, render: Render) -> None:
         self._workers = workers
@@ -58,9 +58,9 @@ class AdminApp:
             return
         answer = self._answers.get(scope["path"])
         if answer is None:
-            status, media, body = _NOT_FOUND, JSON, b'{"error":"there are /livez, /readyz and /metrics"}'
+            status, media, body = _NOT_FOUND, JSON, b'{"error":"unknown path: use /livez, /readyz or /metrics"}'
         elif scope["method"] not in {"GET", "HEAD"}:
-            status, media, body = _WRONG_METHOD, JSON, b'{"error":"only GET"}'
+            status, media, body = _WRONG_METHOD, JSON, b'{"error":"use GET or HEAD"}'
         else:
             status, media, body = await answer()
         headers = [(b"content-type", media.encode()), (b"content-length", str(len(body)).encode())]

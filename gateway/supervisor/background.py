@@ -1,6 +1,6 @@
-"""What runs beside the workers: they are told of bundles, hubs are told of them, and the future is looked at.
+"""Background tasks of the supervisor: report bundle changes to workers, send heartbeats to hubs, warn before expiry.
 
-Rule 1: everything here is news for somebody; nothing that is enforced waits for it.
+Rule 1: these tasks only report. Enforcement never waits for them.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ LOOK_S: Final = 1.0
 async def attending(
     settings: Settings, opa: Sidecar, workers: Sequence[WorkerProcess], outlook: ExpiryWarnings, report: ReportEvent
 ) -> AsyncGenerator[None]:
-    """All of it while the block runs."""
+    """Run all background tasks while the block runs."""
     async with contextlib.AsyncExitStack() as stack:
         _connect(opa, workers)
         if settings.policy.bundle is not None:
@@ -39,7 +39,7 @@ async def attending(
 
 
 def _connect(opa: Sidecar, workers: Sequence[WorkerProcess]) -> None:
-    """Let workers look for another revision when OPA has taken one, and know when the policy was confirmed."""
+    """Make workers check for a new revision when OPA activates one, and pass on when the policy was confirmed."""
 
     def beat() -> None:
         for worker in workers:
@@ -87,4 +87,4 @@ async def _looking(workers: Sequence[WorkerProcess], outlook: ExpiryWarnings, re
     while True:
         readiness.look([worker.latest for worker in workers])
         outlook.look([worker.latest for worker in workers if worker.latest.revision])
-        await asyncio.sleep(LOOK_S)  # noqa: TID251 - the rhythm of looking
+        await asyncio.sleep(LOOK_S)  # noqa: TID251 - the interval between checks

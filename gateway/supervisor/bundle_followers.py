@@ -1,9 +1,10 @@
-"""Bundles from afar: the policy and, where its key is in the settings, the stops of hubs, followed and fed to OPA.
+"""Follow the policy bundle and, if their key is configured, the stops of hubs; check them and feed them to OPA.
 
-Rule 1: what is followed is judged here, before OPA sees it; what is rejected is told with its code and changes nothing.
-Rule 2: the policy counts as confirmed when it and the stops were: a gateway that hears of no stops must not feel fresh.
-Rule 3: the policy is that of one hub, the others stand by; stops are those of every hub, each numbered by itself, so
-that one which is down, behind or ahead holds back and lifts nothing of another.
+Rule 1: a bundle is checked here before OPA sees it. A rejected bundle is logged with its code and changes nothing.
+Rule 2: the policy counts as confirmed only when the stops are confirmed too. A gateway that receives no stops must not
+count as fresh.
+Rule 3: the policy comes from one hub, and the other hubs are alternatives. Stops come from every hub, each with its own
+numbers. A hub that is down, behind or ahead neither delays nor lifts the stops of another hub.
 """
 
 import asyncio
@@ -36,24 +37,25 @@ from gateway.supervisor.follow_spec import FollowSpec, fit, keys_of, service_of
 from gateway.supervisor.stop_list import StopList
 
 HUB_STOPS: Final = "emergency/hub"
-"""Where the highest number of a hub's stops is kept, with a digest of its URL: no environment has such a name. It is
-another than that of what is enforced, which stops of this machine raise, too: those must not make a hub's look old.
+"""Key of the highest sequence number of a hub's stops, followed by a digest of its URL; no environment has this name.
+It differs from the number of the enforced stops, because local stops raise that one as well. A hub's stops must not
+look old because of local stops.
 """
 POLICY: Final = "policy"
 EMERGENCY: Final = "emergency"
 KEPT: Final = "bundles"
-"""The directory of the last good bundles, in the state directory."""
+"""Directory of the last good bundles, in the state directory."""
 
 
 class BundleFollowers:
-    """What is followed, as health, workers and heartbeats see it."""
+    """The state of the followed bundles, for health, workers and heartbeats."""
 
-    waiting: Final = "no bundle that may be enforced has come from `policy.bundle` yet"
+    waiting: Final = "no acceptable bundle has been received from `policy.bundle` yet"
 
     def __init__(
         self, feed: BundleServer, stops: StopList, note: LogNote, highwater: HighwaterFile, *, hubs: Sequence[str]
     ) -> None:
-        """`hubs` are those whose stops are followed."""
+        """Track the policy, and the stops of these hubs."""
         self._highwater: Final = highwater
         self._feed: Final = feed
         self._stops: Final = stops
@@ -66,29 +68,29 @@ class BundleFollowers:
         self._revision = ""
         self._raising: Final[set[asyncio.Task[None]]] = set()
         self.first: Final = asyncio.Event()
-        """Set when there is something to feed OPA with."""
+        """Set when there is a policy to feed OPA with."""
         self.on_problem: Callable[[], None] = _nobody_minds
-        """Called when something was rejected, or is not any more."""
+        """Called when a bundle was rejected, or a rejection is over."""
         self.on_confirmed: Callable[[int, str], None] = _nobody_listens
-        """Called with when the policy was confirmed, and which, whenever that is news."""
+        """Called with the time and the revision when the policy was confirmed."""
 
     @property
     def problem(self) -> str:
-        """What was rejected last, with its code; empty where the newest is followed."""
+        """The last rejection, with its code; empty if the newest bundle is followed."""
         return "; ".join(self._problems.values())
 
     @property
     def away(self) -> str:
-        """Which hubs are missed, and why: all for the policy, any for its stops."""
+        """The unreachable hubs, and why: listed if all fail for the policy, or if any fails for its stops."""
         return "; ".join(self._away.values())
 
     @property
     def unheard(self) -> str:
-        """Which hubs refuse this gateway's heartbeats, and why; empty while none does."""
+        """The hubs that refuse this gateway's heartbeats, and why; empty if none does."""
         return "; ".join(f"{url}: {why}" for url, why in self._unheard.items())
 
     def heard(self, url: str, why: str) -> None:
-        """Take why a hub refuses this gateway's heartbeats; empty where it takes them."""
+        """Record why a hub refuses this gateway's heartbeats; `why` is empty if it accepts them."""
         if why and self._unheard.get(url) != why:
             self._note("heartbeat_refused", detail=f"{url}: {why}")
         if not why and url in self._unheard:
@@ -99,17 +101,17 @@ class BundleFollowers:
 
     @property
     def clocks(self) -> str:
-        """Whose clock is not ours, and by how much; empty where all agree."""
+        """The hubs whose clocks differ from this machine's, and by how much; empty if all agree."""
         return "; ".join(self._clocks.values())
 
     @property
     def confirmed(self) -> tuple[int, str]:
-        """When the policy was confirmed last (wall, nanoseconds; 0: never), and which."""
+        """The time of the last confirmation (wall, nanoseconds; 0: never), and the confirmed revision."""
         policy, *stops = self._confirmed.values()
         return min(policy, max(stops, default=policy)), self._revision
 
     def policy(self, news: News) -> None:
-        """Take what happened to the policy."""
+        """Handle an event of the policy."""
         if isinstance(news, Followed):
             self._feed.policy(news.artifact)
             self._revision = news.artifact.revision
@@ -117,7 +119,7 @@ class BundleFollowers:
         self._took(POLICY, news, "")
 
     def emergency(self, url: str, level: str, news: News) -> None:
-        """Take what happened to the stops of the hub at `url`, whose highest number is kept under `level`."""
+        """Handle an event of the stops of the hub at `url`, whose highest number is stored under `level`."""
         if isinstance(news, Followed):
             self._stops.take(url, news.artifact)
             raising = asyncio.create_task(self._raise(level, news.artifact.manifest.metadata.seq))
@@ -126,28 +128,28 @@ class BundleFollowers:
         self._took(url, news, "emergency_")
 
     def clock(self, url: str, ahead_s: float) -> None:
-        """Take by how much the clock of a hub is ahead of ours; negative: behind."""
+        """Record by how much a hub's clock is ahead of this machine's; negative: behind."""
         self._stops.behind(url, max(0.0, -ahead_s))
         known = url in self._clocks
         if ahead_s:
             words = "ahead of" if ahead_s > 0 else "behind"
             self._clocks[url] = f"{url}: its clock is {abs(ahead_s):.0f} s {words} this machine's"
             if not known:
-                self._note("clock_skew", detail=f"{self._clocks[url]}: see which of them is wrong")
+                self._note("clock_apart", detail=f"{self._clocks[url]}: check which clock is wrong")
         elif known:
             del self._clocks[url]
             self._note("clock_in_sync", detail=url)
 
     def ended(self, what: str, running: asyncio.Task[None]) -> None:
-        """Tell when following has ended by an error: the policy grows stale from now on."""
+        """Log that an error ended a follower: from now on, the policy becomes stale."""
         error = None if running.cancelled() else running.exception()
         if error is not None:
-            self._problems[what] = f"unfollowed: {error!r}: restart the gateway"
-            self._note("follower_crashed", detail=f"{error!r}: restart the gateway")
+            self._problems[what] = f"bundles are no longer followed: {error!r}: restart the gateway"
+            self._note("unfollowed", detail=f"{error!r}: restart the gateway")
             self.on_problem()
 
     async def _raise(self, level: str, seq: int) -> None:
-        """Keep the number of a hub's stops, while OPA takes them: a stop does not wait for a disk."""
+        """Store the number of a hub's stops while OPA loads them: a stop does not wait for the disk."""
         try:
             await asyncio.to_thread(self._highwater.raise_to, level, seq)
         except OSError as error:
@@ -197,7 +199,7 @@ def _nobody_listens(_unix_ns: int, _revision: str) -> None:
 async def following(
     settings: Settings, service: BundleServiceSettings, feed: BundleServer, stops: StopList, note: LogNote
 ) -> AsyncGenerator[BundleFollowers]:
-    """Follow while the block runs; raises OSError or ValueError where a file of the settings is of no use."""
+    """Follow the bundles while the block runs; raise OSError or ValueError if a file in the settings is unusable."""
     keys_of(service.keys)
     if service.emergency is not None:
         keys_of([service.emergency])
@@ -227,7 +229,7 @@ async def following(
 
 
 def _emergencies(service: BundleServiceSettings, found: BundleFollowers) -> Iterator[FollowSpec]:
-    """The stops of each hub, kept by its URL: those of one that is away stand also when another is named beside it."""
+    """Yield the stops of each hub, stored by its URL, so that they stay in force when another URL is added."""
     for url in dict.fromkeys(service.urls) if service.emergency is not None else ():
         mark = f"-{hashlib.sha256(url.rstrip('/').encode()).hexdigest()[:16]}"
         level = f"{HUB_STOPS}{mark}"

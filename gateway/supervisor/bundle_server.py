@@ -1,6 +1,6 @@
-"""The loopback endpoint that the managed OPA is fed from: the policy and the stops, each under a key of its own.
+"""The loopback endpoint that feeds the managed OPA: the policy and the stops, each signed with its own key.
 
-Rule 1: whatever is offered here was judged before; OPA verifies it once more, by keys that end with this process.
+Rule 1: each bundle was checked before it is offered here. OPA verifies it again, with keys that end with this process.
 """
 
 import asyncio
@@ -16,22 +16,22 @@ from gateway.supervisor.definition_changes import RevisionFiles
 
 
 class BundleServer:
-    """What OPA is offered."""
+    """The bundles that OPA is offered."""
 
     def __init__(self, endpoint: BundleEndpoint, address: BundleServiceAddress) -> None:
-        """Take the endpoint while it can be reached."""
+        """Serve bundles through this endpoint."""
         self.endpoint: Final = endpoint
         self.policy_key: Final[SigningKey] = ephemeral_key()
         self.stops_key: Final[SigningKey] = ephemeral_key()
         self.files: Final = RevisionFiles()
-        """What the last policies say of reviewed definitions."""
+        """The reviewed definitions in the last policies."""
         self.stopped: Final = asyncio.Event()
-        """Set once there is a document of stops: without one OPA decides nothing."""
+        """Set when there is a document of stops: without one, OPA makes no decisions."""
         self._address: Final = address
 
     @property
     def source(self) -> BundleSource:
-        """Return what OPA is started with."""
+        """The bundle source in OPA's configuration."""
         return BundleSource(
             url=self._address.url,
             resource=self._address.resource,
@@ -46,12 +46,12 @@ class BundleServer:
         )
 
     def policy(self, artifact: Artifact) -> None:
-        """Offer a policy that was judged."""
+        """Offer a policy that was checked."""
         self.files.take(artifact.revision, artifact.files)
         self.endpoint.put(offered(artifact, POLICIES, self.policy_key))
 
     def stops(self, document: Artifact | Offer) -> None:
-        """Offer stops: a hub's as they were judged, or ours, already signed."""
+        """Offer stops: a hub's document that was checked, or our own signed bundle."""
         offer = document if isinstance(document, Offer) else offered(document, STOPS, self.stops_key)
         self.endpoint.put(offer, EMERGENCY_RESOURCE)
         self.stopped.set()

@@ -1,7 +1,7 @@
-"""The control channel between supervisor and worker: a socket pair that carries whole, typed messages.
+"""The control channel between supervisor and worker: a socket pair that carries complete, typed messages.
 
-Rule 1: its end is the end of the other side; there is no other lifeline and none is needed.
-Rule 2: what cannot be read as a message of its type ends the channel.
+Rule 1: the end of the channel means that the other side has ended; no other liveness signal is needed.
+Rule 2: a message that does not match its type ends the channel.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ LARGEST: Final = 32 * 1024 * 1024
 
 
 class Start(Struct, tag=True, frozen=True, kw_only=True):
-    """The supervisor's first message: everything a worker works with."""
+    """The supervisor's first message: everything that a worker needs."""
 
     settings: bytes
     worker: int
@@ -27,13 +27,13 @@ class Start(Struct, tag=True, frozen=True, kw_only=True):
     sealing_keys: tuple[bytes, ...]
     digest_key: bytes
     followed: bool = False
-    """True where the supervisor follows the bundles, and says when they were confirmed."""
+    """True if the supervisor follows the bundles, and reports when they were confirmed."""
     counters: int | None = None
     """The inherited descriptor of the counters that all workers share."""
 
     @property
     def inherited(self) -> tuple[int, ...]:
-        """The descriptors that it names."""
+        """The descriptors that this message names."""
         return () if self.counters is None else (self.counters,)
 
 
@@ -46,7 +46,7 @@ class Ask(Struct, tag=True, frozen=True):
     number: int
     about: About
     claim: Claim | None = None
-    """What another worker wants to know, if the question is about a claim."""
+    """The claim of another worker, if the question is about a claim."""
 
 
 class Answered(Struct, tag=True, frozen=True):
@@ -57,15 +57,15 @@ class Answered(Struct, tag=True, frozen=True):
 
 
 class Drain(Struct, tag=True, frozen=True):
-    """Take no more connections, let calls under way finish, then end."""
+    """Accept no more connections, finish the running calls, then end."""
 
 
 class WorkerHeartbeat(Struct, tag=True, frozen=True):
-    """OPA has taken a bundle into force: enforce it now, and say so."""
+    """OPA has activated a bundle: enforce it now, and report it."""
 
 
 class PolicyConfirmed(Struct, tag=True, frozen=True):
-    """At this time (wall, nanoseconds) this policy was confirmed to be the one to enforce."""
+    """The time (wall, nanoseconds) at which this policy was confirmed to be the current one."""
 
     unix_ns: int
     revision: str
@@ -92,7 +92,7 @@ class Claimed(Struct, tag=True, frozen=True):
 
 
 class Enforces(Struct, tag=True, frozen=True):
-    """The worker decides by this policy and these stops from now on."""
+    """The policy and the stops that the worker enforces from now on."""
 
     revision: str
     emergency: str
@@ -114,20 +114,20 @@ TO_SUPERVISOR: Final[msgspec.msgpack.Decoder[ToSupervisor]] = msgspec.msgpack.De
 
 
 class ControlChannel:
-    """One end; `send` never waits, `receive` returns None at the end."""
+    """One end; `send` never waits, `receive` returns None when the channel has ended."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
 
     def send(self, message: ToWorker | ToSupervisor) -> None:
-        """Queue a message; to an other side that is gone it goes nowhere."""
+        """Queue a message; it is dropped if the other side is gone."""
         content = _ENCODER.encode(message)
         if not self._writer.is_closing():
             self._writer.write(len(content).to_bytes(_LENGTH, "big") + content)
 
     async def receive(self) -> bytes | None:
-        """Return the next message's bytes, None when the other side is gone or talks nonsense."""
+        """Return the next message's bytes; None if the other side is gone or sent an invalid length."""
         try:
             size = int.from_bytes(await self._reader.readexactly(_LENGTH), "big")
             return await self._reader.readexactly(size) if size <= LARGEST else None

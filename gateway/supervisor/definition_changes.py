@@ -1,13 +1,13 @@
-"""The lines that changed since the review, in the log of definitions that policy refuses.
+"""Add the lines that changed since the review to the log of refused definitions.
 
-Workers report what a server presents; the supervisor has the bundles whose signatures were verified, so that it knows
-the reviewed words of the revision that refused.
+Workers report the definition that a server presents. The supervisor has the verified bundles, and therefore the
+reviewed words of the revision that refused.
 
-Rule 1: the lines are worked out in a thread, one definition after another; every other event passes at once.
-Rule 2: an event is never lost for its lines: if they cannot be had, it says why.
-Rule 3: the lines of a definition are in the log once.
-Rule 4: what looks like a secret is masked, as in records: a server can write a credential into its definition.
-Rule 5: memory is bounded: the words of the last revisions, the texts that wait, the definitions that were shown.
+Rule 1: the lines are computed in a thread, one definition after another. Every other event passes at once.
+Rule 2: an event is never lost because of its lines. If they are not available, the event says why.
+Rule 3: the lines of a definition are logged once.
+Rule 4: text that looks like a secret is masked, as in records: a server can write a credential into its definition.
+Rule 5: memory is bounded: the words of the last revisions, the waiting texts, and the definitions that were shown.
 """
 
 import asyncio
@@ -24,31 +24,31 @@ from gateway.artifact.reviewed_file import REVIEWED, ReviewedCatalog, read_catal
 from gateway.opa.process import ReportEvent
 
 PRESENTED: Final = "presented"
-"""The field in which a worker reports what a server presents."""
+"""The field in which a worker reports the definition that a server presents."""
 REVISIONS: Final = 4
 WAITING: Final = 32 * 1024 * 1024
-"""Characters of the texts that wait."""
+"""Maximum characters of the waiting texts."""
 REMEMBERED: Final = 10_000
 _IDENTITY: Final = ("server", "kind", "target", "sha256")
-_NOT_OURS: Final = "? this gateway does not have the reviewed words: `opa.managed` is false, so that it has no bundle"
+_NOT_OURS: Final = "? this gateway does not have the reviewed words: `opa.managed` is false, so it has no bundle"
 _GONE: Final = "? this gateway no longer has the reviewed words of this revision"
 _NOT_CARRIED: Final = "? {}: its reviewed words are not in this bundle"
 _UNPINNED: Final = "? it was never reviewed: it has no pin"
-_AS_A_WHOLE: Final = "? it is not the pinned one as a whole, though each part is"
-_UNREADABLE: Final = "? what the server presents cannot be compared with the bundle ({})"
-_BUSY: Final = "? too many other definitions wait to be compared"
-_ENDING: Final = "? the gateway ends before it is compared"
+_AS_A_WHOLE: Final = "? it differs from the pinned definition as a whole, although each part matches"
+_UNREADABLE: Final = "? the server's definition cannot be compared with the bundle ({})"
+_BUSY: Final = "? too many other definitions are waiting to be compared"
+_ENDING: Final = "? the gateway shut down before the comparison"
 
 
 class RevisionFiles:
-    """The files of the last revisions in which pins and reviewed words are."""
+    """The files with pins and reviewed words of the last revisions."""
 
     def __init__(self) -> None:
-        """Begin without any."""
+        """Start without any files."""
         self._files: Final[OrderedDict[str, Mapping[str, bytes]]] = OrderedDict()
 
     def take(self, revision: str, files: Mapping[str, bytes]) -> None:
-        """Keep what is needed of the files of a bundle that was verified, or made here."""
+        """Keep the needed files of a bundle that was verified, or built here."""
         self._files[revision] = {name: files[name] for name in (DATA, REVIEWED) if name in files}
         self._files.move_to_end(revision)
         if len(self._files) > REVISIONS:
@@ -60,7 +60,7 @@ class RevisionFiles:
 
 
 class _Refused(NamedTuple):
-    """An event that waits, and what is compared for it."""
+    """A waiting event, and the texts to compare for it."""
 
     event: str
     fields: Mapping[str, object]
@@ -72,7 +72,7 @@ class DefinitionChanges:
     """Passes events on to the log; made by `definition_changes` only."""
 
     def __init__(self, report: ReportEvent, bundles: RevisionFiles | None) -> None:
-        """Take the log, and the bundles; null if OPA has its bundles from elsewhere."""
+        """Take the log and the bundles; `bundles` is null if OPA gets its bundles from elsewhere."""
         self._report: Final = report
         self._bundles: Final = bundles
         self._waiting: Final[deque[_Refused]] = deque()
@@ -98,7 +98,7 @@ class DefinitionChanges:
         self._arrived.set()
 
     async def run(self) -> None:
-        """Work out the lines of what waits, until canceled."""
+        """Compute the lines of the waiting events, until canceled."""
         while True:
             await self._arrived.wait()
             self._arrived.clear()
@@ -108,7 +108,7 @@ class DefinitionChanges:
             self._read = None
 
     def end(self) -> None:
-        """Pass on what still waits."""
+        """Pass on the events that are still waiting."""
         while self._waiting:
             self._pass_on([_ENDING])
 
@@ -128,7 +128,7 @@ class DefinitionChanges:
     def _lines(self, refused: _Refused) -> list[str]:
         try:
             return self._compared(refused)
-        except Exception as error:  # noqa: BLE001 - whatever a bundle or a worker holds, the event is logged
+        except Exception as error:  # noqa: BLE001 - whatever a bundle or a worker sends, the event is logged
             return [_UNREADABLE.format(type(error).__name__)]
 
     def _compared(self, refused: _Refused) -> list[str]:
@@ -146,7 +146,7 @@ class DefinitionChanges:
         return [_UNPINNED, *masked] if entry is None else masked or [_AS_A_WHOLE]
 
     def _catalog(self, files: Mapping[str, bytes]) -> ReviewedCatalog:
-        """Return the catalog of a bundle; the one that was read last is kept until nothing waits."""
+        """Return the catalog of a bundle; the last one is cached until no event is waiting."""
         if self._read is None or self._read[0] is not files:
             self._read = files, read_catalog(files)
         return self._read[1]

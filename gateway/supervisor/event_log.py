@@ -1,7 +1,7 @@
-"""What happens to policy and stops, told once and seen in three places: the log, the metrics, the journal.
+"""Report each event of the policy and the stops once, to three places: the log, the metrics, the journal.
 
-Rule 1: an event has a name of ours and, where something was rejected, a code of ours; nothing of a client is in either.
-Rule 2: a journal that takes no records changes nothing of what is enforced: the workers' own journals refuse for it.
+Rule 1: names of events and codes of rejections come from this program. Neither contains client data.
+Rule 2: a journal that cannot write changes nothing about enforcement here: the workers' own journals then refuse calls.
 """
 
 import contextlib
@@ -15,11 +15,11 @@ from gateway.opa.process import ReportEvent
 from gateway.settings import Settings
 
 _WORDS: Final = 2_000
-"""Longest detail that a record keeps."""
+"""Maximum length of the detail in a record."""
 
 
 class LogNote(Protocol):
-    """Takes one event."""
+    """A callable that records one event."""
 
     def __call__(
         self, event: str, /, *, code: str = "", revision: str = "", detail: str = "", **fields: object
@@ -27,7 +27,7 @@ class LogNote(Protocol):
 
 
 class EventRecorder:
-    """Tells all three; made by `chronicle` only."""
+    """Reports to the log, the metrics and the journal; made by `chronicle` only."""
 
     def __init__(self, report: ReportEvent, journal: JournalWriter, wall_ns: Callable[[], int] = time.time_ns) -> None:
         self.report: Final = report
@@ -37,7 +37,7 @@ class EventRecorder:
     def __call__(
         self, event: str, /, *, code: str = "", revision: str = "", detail: str = "", **fields: object
     ) -> None:
-        """Take one event; its name in the log and in metrics is `policy_<event>`."""
+        """Report one event; its name in the log and in metrics is `policy_<event>`."""
         told = {"code": code, "revision": revision, "detail": detail[:_WORDS]}
         self.report(f"policy_{event}", **{name: text for name, text in told.items() if text}, **fields)
         now = self._wall_ns()
@@ -46,7 +46,7 @@ class EventRecorder:
 
 @contextlib.asynccontextmanager
 async def chronicle(settings: Settings, report: ReportEvent) -> AsyncGenerator[EventRecorder]:
-    """The chronicle while the block runs, with a writer of the journal of its own."""
+    """Yield a recorder with a journal writer of its own while the block runs."""
     journal = JournalWriter(settings.journal.directory, settings.journal.options, writer=writer_name("supervisor"))
     journal.start()
     try:

@@ -1,6 +1,6 @@
-"""Counts what happened to the gateway's own processes and policy, for `/metrics`.
+"""Count events of the gateway's own processes and policy, for `/metrics`.
 
-Rule 1: events have names of our own, so their number is bounded; nothing of a client becomes a label.
+Rule 1: events have names from this program, so their number is bounded. Client data never becomes a label.
 """
 
 import re
@@ -14,8 +14,8 @@ from gateway.opa.process import ReportEvent
 METRIC: Final = "mcp_admission_events_total"
 REJECTED: Final = "mcp_admission_bundles_rejected_total"
 REFUSED: Final = "mcp_admission_policy_refused"
-_SAVES: Final = {"policy_refused": 1, "policy_watch_failed": 1, "policy_published": 0, "policy_restored": 0}
-"""Whether the last save is refused after the event."""
+_SAVES: Final = {"policy_refused": 1, "policy_unwatched": 1, "policy_published": 0, "policy_restored": 0}
+"""The gauge of refused saves after each event: 1 if the last save is refused."""
 _NAME: Final = re.compile(r"[a-z][a-z_]{0,40}")
 
 
@@ -29,7 +29,7 @@ class EventMetrics:
         self._refused: int | None = None
 
     def __call__(self, event: str, /, **fields: object) -> None:
-        """Take one event."""
+        """Count one event, and pass it on."""
         self._counts[event if _NAME.fullmatch(event) else "other"] += 1
         self._refused = _SAVES.get(event, self._refused)
         if event.endswith("rejected") and fields.get("code") in MEANINGS:
@@ -37,18 +37,18 @@ class EventMetrics:
         self._report(event, **fields)
 
     def over(self, render: Callable[[Sequence[bytes]], bytes]) -> Callable[[Sequence[bytes]], bytes]:
-        """Return the rendering of the workers' samples with these counts after it."""
+        """Return a renderer that appends these counts to the workers' samples."""
         return lambda samples: render(samples) + self.text()
 
     def text(self) -> bytes:
         """Return the counts as Prometheus text."""
-        events = _family(METRIC, "What happened to processes and policy.", "event", self._counts)
-        return events + _family(REJECTED, "Bundles that were not taken, by why.", "code", self._codes) + self._saves()
+        events = _family(METRIC, "Events of processes and policy.", "event", self._counts)
+        return events + _family(REJECTED, "Rejected bundles, by code.", "code", self._codes) + self._saves()
 
     def _saves(self) -> bytes:
         if self._refused is None:
             return b""
-        said = "1 while the policy directory as it is saved is refused and an earlier revision is in force."
+        said = "1 while the policy directory as saved is refused and an earlier revision is in force."
         return f"# HELP {REFUSED} {said}\n# TYPE {REFUSED} gauge\n{REFUSED} {self._refused}\n".encode()
 
 

@@ -1,7 +1,7 @@
-"""Warn in time of what will go wrong with the policy: its end, the limit of its staleness, a library that is too old.
+"""Warn before the policy expires or becomes too stale, and when its library is too old.
 
-Rule 1: it judges by what the workers enforce, not by what was offered to them.
-Rule 2: each step is told once, in the log, a metric and the journal, and stands in `/readyz` while it lasts.
+Rule 1: the warnings depend on the revision that the workers enforce, not on the one that was offered to them.
+Rule 2: each step is reported once in the log, a metric and the journal, and is shown in `/readyz` while it lasts.
 """
 
 import time
@@ -14,14 +14,14 @@ from gateway.supervisor.event_log import LogNote
 
 _DAY_S: Final = 86_400
 WARNED_DAYS: Final = (3, 14)
-"""So many days before the end it is said again."""
+"""Days before the expiry at which the gateway warns."""
 
 Ending = Literal["far", "14 days", "3 days", "over"]
 _RANK: Final[Mapping[Staleness, int]] = {"fresh": 0, "soft": 1, "hard": 2}
 
 
 class ExpiryWarnings:
-    """Looks at what the workers say of themselves."""
+    """Watches the readiness of the workers."""
 
     def __init__(self, note: LogNote, wall_s: Callable[[], float] = time.time) -> None:
         self._note: Final = note
@@ -32,11 +32,11 @@ class ExpiryWarnings:
         self._notes: Mapping[str, str] = {}
 
     def notes(self) -> Mapping[str, str]:
-        """Return what an operator should do something about."""
+        """Return the warnings that need an operator's attention."""
         return self._notes
 
     def look(self, found: Sequence[Readiness]) -> None:
-        """Take what the workers say now."""
+        """Update the warnings from the workers' current readiness."""
         notes: dict[str, str] = {}
         if ends := [one for one in found if _unix_s(one.not_after) is not None]:
             notes |= self._ending(min(ends, key=lambda one: _unix_s(one.not_after) or 0))
@@ -55,7 +55,7 @@ class ExpiryWarnings:
     def _ending(self, one: Readiness) -> Mapping[str, str]:
         left_s = (_unix_s(one.not_after) or 0) - self._wall_s()
         ending = _ending(left_s)
-        said = f"the policy ends at {one.not_after}"
+        said = f"the policy expires at {one.not_after}"
         if (one.revision, ending) != self._told:
             self._told = (one.revision, ending)
             if ending == "over":
@@ -64,16 +64,16 @@ class ExpiryWarnings:
                 self._note("expires_soon", revision=one.revision, detail=f"{said}, in less than {ending}")
         if ending == "far":
             return {}
-        return {"policy_end": f"{said}: publish it anew, or a newer one, before all is refused"}
+        return {"policy_end": f"{said}: publish it again, or a newer one, before all calls are refused"}
 
     def _stale(self, one: Readiness) -> Mapping[str, str]:
         before, self._staleness = self._staleness, one.staleness
-        said = f"the policy was confirmed last {one.policy_age_s:.0f} s ago"
+        said = f"the policy was last confirmed {one.policy_age_s:.0f} s ago"
         if before != one.staleness:
             event = {"fresh": "fresh", "soft": "stale_soon", "hard": "stale"}[one.staleness]
             code = "policy_stale" if one.staleness == "hard" else ""
             self._note(event, code=code, revision=one.revision, detail=said)
-        return {} if one.staleness == "fresh" else {"policy_staleness": f"{said}: see whether its hub can be reached"}
+        return {} if one.staleness == "fresh" else {"policy_staleness": f"{said}: check that its hub is reachable"}
 
 
 def _ending(left_s: float) -> Ending:

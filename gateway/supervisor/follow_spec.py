@@ -1,6 +1,6 @@
-"""What is followed: where it is asked for, whose keys count, and whether what came may be offered.
+"""Specification of one followed bundle: its URLs, its verification keys, and the checks before it is offered.
 
-Rule 1: keys and the highest number are read anew for each judgment: files may change while the gateway runs.
+Rule 1: keys and the highest sequence number are read again for each check: files may change while the gateway runs.
 """
 
 import time
@@ -23,38 +23,38 @@ from gateway.version import VERSION
 
 
 class FollowSpec(Struct, frozen=True, kw_only=True):
-    """One thing to follow."""
+    """One bundle to follow."""
 
     use: BundlePurpose
     path: str
     urls: tuple[str, ...]
     keys: tuple[BundleKeySettings, ...]
     level: str
-    """Where its highest number is kept."""
+    """Key under which its highest sequence number is stored."""
     kept: str
-    """The name under which the last good one is kept."""
+    """Name under which its last good bundle is stored."""
     tell: Callable[[News], None]
 
 
 def service_of(settings: Settings, service: BundleServiceSettings, urls: Sequence[str]) -> BundleService:
-    """Return the service as it is asked, at these of its URLs."""
+    """Return the bundle service, with these of its URLs."""
     return BundleService(
         urls=tuple(urls), token_file=service.token_file, ca_file=service.ca_file, labels=settings.labels
     )
 
 
 def keys_of(keys: Sequence[BundleKeySettings]) -> list[VerifyingKey]:
-    """Return the keys in these files; raises OSError or ValueError where one is of no use."""
+    """Return the keys in these files; raise OSError or ValueError if one is unusable."""
     return [verifying_key(KeyFile(file=key.file, keyid=key.keyid, algorithm=key.algorithm)) for key in keys]
 
 
 def fit(settings: Settings, wanted: FollowSpec, content: bytes, seq: int) -> Artifact | Rejected:
-    """Return the bundle where it may be offered, otherwise why not."""
+    """Return the bundle if it may be offered, otherwise the rejection."""
     bundle = settings.policy.bundle
     try:
         highest = HighwaterFile(settings.journal.directory).seen(wanted.level)
     except OSError as error:
-        return Rejected("policy_regressed", f"what was enforced before cannot be read: {error}")
+        return Rejected("policy_regressed", f"the highest enforced sequence number cannot be read: {error}")
     standing = EnforcementContext(
         environment=ENVIRONMENT if wanted.use is STOPS else settings.policy.environment,
         highest_seq=max(seq, highest),
@@ -66,14 +66,14 @@ def fit(settings: Settings, wanted: FollowSpec, content: bytes, seq: int) -> Art
     try:
         artifact = judged(content, wanted.use, [key for each in wanted.keys for key in _readable(each)], standing)
     except (ValueError, TypeError, ArithmeticError, LookupError, RecursionError, MemoryError) as error:
-        # Bytes of anybody's making: nothing in them may end the following of what comes after them.
-        return Rejected("bundle_unreadable", f"it cannot be judged: {type(error).__name__}")
+        # Anyone may have made these bytes. An error in them must not end the following of later bundles.
+        return Rejected("bundle_unreadable", f"it cannot be checked: {type(error).__name__}")
     wrong = heedless(artifact) if wanted.use is POLICIES and isinstance(artifact, Artifact) else None
     return wrong or artifact
 
 
 def _readable(key: BundleKeySettings) -> list[VerifyingKey]:
-    """A key whose file is of no use any more is no key."""
+    """Return the key in a list; an empty list if its file is no longer usable."""
     try:
         return keys_of([key])
     except (OSError, ValueError):

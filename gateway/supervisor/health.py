@@ -1,4 +1,4 @@
-"""What the supervisor itself knows of the gateway's health."""
+"""The supervisor's part of the gateway's health."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from gateway.supervisor.opa_sidecar import Sidecar
 
 
 class HealthReporter:
-    """Answers `/readyz` for everything that is not a worker's."""
+    """Answers `/readyz` for everything except the workers."""
 
     def __init__(self, sidecar: Sidecar, outlook: ExpiryWarnings) -> None:
         self._sidecar = sidecar
@@ -16,7 +16,7 @@ class HealthReporter:
         self.draining = False
 
     def missing(self) -> Mapping[str, str]:
-        """Return what is missing, with what is known about it."""
+        """Return the missing conditions, each with an explanation."""
         found: dict[str, str] = {}
         if self.draining:
             found["gateway"] = "it is shutting down"
@@ -24,13 +24,13 @@ class HealthReporter:
         if news is not None and not news.first.is_set():
             found["policy"] = news.waiting
         if feed is not None and not feed.stopped.is_set():
-            found["stops"] = self._stops_problem or "the hub's stops have not come yet"
+            found["stops"] = self._stops_problem or "no stops have been received from the hub yet"
         if not found and self._sidecar.opa is not None and not self._sidecar.opa.pid:
             found["opa"] = "it is not running"
         return found
 
     def notes(self) -> Mapping[str, str]:
-        """Return what an operator should see although the gateway may be ready."""
+        """Return notes for the operator, which do not affect readiness."""
         news = self._sidecar.news
         found = {"stops_problem": self._stops_problem}
         if news is not None:

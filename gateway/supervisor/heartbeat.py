@@ -1,9 +1,11 @@
-"""Tells hubs what this gateway enforces, so that a rollout can be waited for.
+"""Report to hubs which revisions this gateway enforces, so that a rollout can be waited for.
 
-Rule 1: what is said is what the workers' decisions show, never what was offered to them; nothing while they differ.
-Rule 2: at once on a change, else every few seconds; nothing ever waits for a hub to listen.
-Rule 3: a service that wants no heartbeats is asked rarely, and no token goes anywhere but to the URLs of the settings.
-Rule 4: a hub that refuses this token or this name is told of: rollouts would be complete without this gateway.
+Rule 1: a heartbeat contains the revision in the workers' decisions, never the one that was offered. It is empty while
+the workers differ.
+Rule 2: a heartbeat is sent at once on a change, otherwise every few seconds. Nothing ever waits for a hub to listen.
+Rule 3: a service that does not support heartbeats is retried rarely. The token is sent only to the configured URLs.
+Rule 4: a hub that refuses the token or the gateway's name is reported, because its rollouts would otherwise look
+complete without this gateway.
 """
 
 import asyncio
@@ -21,7 +23,7 @@ from gateway.supervisor.control_channel import Enforces
 PATH: Final = "v1/heartbeats"
 EVERY_S: Final = 5.0
 UNWANTED_S: Final = 60.0
-"""How long a service is left alone that has no place for heartbeats."""
+"""Seconds between retries at a service that does not support heartbeats."""
 PATIENCE_S: Final = 5.0
 _UNWANTED: Final = frozenset({401, 403, 404, 405, 501})
 _REFUSING: Final = frozenset({401, 403})
@@ -30,17 +32,17 @@ _MOST_SAID: Final = 4096
 
 
 class Heartbeat(Struct, frozen=True, kw_only=True):
-    """What a gateway says of itself."""
+    """A gateway's report to a hub."""
 
     gateway: str
     labels: Mapping[str, str]
     channel: str
     revision: str
-    """What all workers enforce; empty while they differ."""
+    """The revision that all workers enforce; empty while they differ."""
     emergency: str
-    """The stops that all workers enforce, as the hub that is told numbers them."""
+    """The revision of the stops that all workers enforce, as this hub numbers them."""
     problem: str
-    """Code and sentence of the last rejection; empty where there is none."""
+    """Code and message of the last rejection; empty if there is none."""
     version: str
 
 
@@ -50,13 +52,13 @@ class _Refusal(Struct, frozen=True):
 
 
 class Said(Protocol):
-    """Takes why a hub refuses heartbeats; empty where it takes them."""
+    """A callable that records why a hub refuses heartbeats; `why` is empty if it accepts them."""
 
     def __call__(self, url: str, why: str, /) -> None: ...
 
 
 def agreed(workers: Sequence[Enforces | None]) -> Enforces:
-    """Return what all workers enforce; empty where they differ, or where one does not say."""
+    """Return the revisions that all workers enforce; empty if they differ, or if one is unknown."""
     said = {(one.revision, one.emergency) if one is not None else ("", "") for one in workers}
     revisions = {revision for revision, _ in said}
     stops = {emergency for _, emergency in said}
@@ -68,7 +70,7 @@ def _only(texts: set[str]) -> str:
 
 
 class HeartbeatSender:
-    """Beats to every hub of a service; made by `beating` only."""
+    """Sends heartbeats to every hub of a service; made by `beating` only."""
 
     def __init__(
         self,
@@ -84,21 +86,21 @@ class HeartbeatSender:
         self._woken: Final = {url: asyncio.Event() for url in service.urls}
 
     def wake(self) -> None:
-        """Beat at once: something has changed."""
+        """Send a heartbeat at once: something has changed."""
         for event in self._woken.values():
             event.set()
 
     async def beat(self, url: str) -> None:
-        """Beat to one hub until cancelled."""
+        """Send heartbeats to one hub until canceled."""
         while True:
             self._woken[url].clear()
             pause = await self._sent(url)
-            with contextlib.suppress(TimeoutError):  # `wait_for` loses a cancellation that comes with the event
+            with contextlib.suppress(TimeoutError):  # `wait_for` loses a cancellation that arrives with the event
                 async with asyncio.timeout(pause):
                     await self._woken[url].wait()
 
     async def _sent(self, url: str) -> float:
-        """Return the seconds until the next one is due."""
+        """Send one heartbeat; return the seconds until the next one is due."""
         try:
             headers = {"Content-Type": "application/json"} | bearer(self._service.token_file)
             body = msgspec.json.encode(self._say(url))
@@ -117,7 +119,7 @@ class HeartbeatSender:
 
 
 async def _why(response: aiohttp.ClientResponse) -> str:
-    """Why a hub refuses, as one bounded line; empty where the service is no hub of ours."""
+    """Return why a hub refuses, as one bounded line; empty if the response does not come from a hub."""
     said = await response.content.read(_MOST_SAID)
     try:
         refusal = msgspec.json.decode(said, type=_Refusal)
@@ -130,7 +132,7 @@ async def _why(response: aiohttp.ClientResponse) -> str:
 async def beating(
     service: BundleService, say: Callable[[str], Heartbeat], said: Said, *, every_s: float = EVERY_S
 ) -> AsyncGenerator[HeartbeatSender]:
-    """A heart while the block runs; `say` is what the hub at a URL is told."""
+    """Send heartbeats while the block runs; `say` returns the heartbeat for the hub at a URL."""
     async with session_with(service) as session:
         heart = HeartbeatSender(session, service, (say, said), every_s)
         running = [asyncio.create_task(heart.beat(url)) for url in service.urls]

@@ -1,9 +1,10 @@
-"""Notices that something in a directory may have changed: by the kernel's word (inotify), and by looking now and then.
+"""Detect changes in a directory, by kernel notifications (inotify) and by periodic checks.
 
-Rule 1: the kernel's word saves time and wake-ups, and is never relied on: it says nothing of what another machine
-changes on a shared disk, so that looking goes on, rarely.
-Rule 2: nothing wakes up while nothing changes; `watchfiles` looks 20 times a second, in a thread of its own.
-Rule 3: without it (another system, no directory yet, no watch left) looking is frequent, and it is asked for again.
+Rule 1: notifications save time and wake-ups, but nothing depends on them. They do not cover changes that another
+machine makes on a shared disk, so periodic checks continue, at a low rate.
+Rule 2: while nothing changes, there are few wake-ups; `watchfiles` polls 20 times a second, in its own thread.
+Rule 3: without inotify (another system, no directory yet, no watch left) checks are frequent, and inotify is tried
+again.
 """
 
 import asyncio
@@ -17,9 +18,9 @@ from pathlib import Path
 from typing import Final
 
 TOLD_LOOK_S: Final = 1.0
-"""How often to look where the kernel tells of changes."""
+"""Interval of checks while the kernel reports changes."""
 UNTOLD_LOOK_S: Final = 0.02
-"""How often to look where it does not."""
+"""Interval of checks while it does not."""
 
 _CHANGES: Final = 0x08 | 0x40 | 0x80 | 0x100 | 0x200
 """Written and closed, moved away, moved here, created, deleted (inotify(7))."""
@@ -41,27 +42,27 @@ class DirectoryNotifier:
         """Return when something may have changed since the last time."""
         if self._watch is None:
             self._begin()
-        with contextlib.suppress(TimeoutError):  # `wait_for` loses a cancellation that comes with the event
+        with contextlib.suppress(TimeoutError):  # `wait_for` loses a cancellation that arrives with the event
             async with asyncio.timeout(UNTOLD_LOOK_S if self._watch is None else TOLD_LOOK_S):
                 await self._changed.wait()
         self._changed.clear()
 
     def end(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         if self._watch is not None:
             asyncio.get_running_loop().remove_reader(self._watch)
             os.close(self._watch)
             self._watch = None
 
     def _begin(self) -> None:
-        """Ask the kernel; what changed before it began to tell is found by the look after that."""
+        """Start inotify; the check after that finds earlier changes."""
         self._watch = _watch(self._directory)
         if self._watch is not None:
             asyncio.get_running_loop().add_reader(self._watch, self._told)
             self._changed.set()
 
     def _told(self) -> None:
-        """Take the kernel's word, and begin anew: a directory that has been replaced is another one."""
+        """Read the notification; if the directory itself was replaced, watch the new one."""
         if self._watch is not None and _gone(os.read(self._watch, _ENOUGH)):
             self.end()
         self._changed.set()
@@ -69,7 +70,7 @@ class DirectoryNotifier:
 
 @contextmanager
 def noticing(directory: Path) -> Generator[DirectoryNotifier]:
-    """Notice what changes in the directory while the block runs."""
+    """Watch the directory for changes while the block runs."""
     notice = DirectoryNotifier(directory)
     try:
         yield notice
@@ -78,7 +79,7 @@ def noticing(directory: Path) -> Generator[DirectoryNotifier]:
 
 
 def _watch(directory: Path) -> int | None:
-    """The descriptor on which the kernel tells of changes; None where it tells of none."""
+    """Return the descriptor of the kernel's notifications; None if there are none."""
     if sys.platform != "linux":
         return None
     library = ctypes.CDLL(None)
@@ -92,7 +93,7 @@ def _watch(directory: Path) -> int | None:
 
 
 def _gone(events: bytes) -> bool:
-    """Whether one of these events says that the directory is not there any more."""
+    """Return whether one of these events reports that the directory no longer exists."""
     place = 0
     while place < len(events):
         mask = int.from_bytes(events[place + 4 : place + 8], sys.byteorder)

@@ -1,4 +1,4 @@
-"""The settings of the data listener as the limits and texts of its connections."""
+"""Limits and error texts of the data listener's connections, from the settings."""
 
 from gateway.listening.certificate import Certificate
 from gateway.listening.descriptors import connections_for
@@ -9,11 +9,11 @@ from gateway.protocol.errors import INVALID_REQUEST, error_body
 from gateway.settings import Settings
 
 _FRAMING_BYTES = 32 * 1024
-"""What a head may have beyond `limits.header_bytes`, so that its refusal can be recorded."""
+"""Bytes of a head beyond `limits.header_bytes` that are still read, so that its refusal can be recorded."""
 
 
 def limits_of(settings: Settings, descriptors: int) -> ConnectionLimits:
-    """Return the limits of a worker that may open so many descriptors."""
+    """Return the limits of a worker that may open this many descriptors."""
     listen, limits = settings.listen, settings.limits
     fitting = connections_for(descriptors)
     return ConnectionLimits(
@@ -32,7 +32,7 @@ def limits_of(settings: Settings, descriptors: int) -> ConnectionLimits:
 def manner_of(
     settings: Settings, descriptors: int, *, report: ReportEvent, certificate: Certificate | None
 ) -> ServerOptions:
-    """Return how a worker treats its connections."""
+    """Return the options of a worker's HTTP server."""
 
     def refused(reason: str) -> bytes:
         return error_body(None, INVALID_REQUEST, reason)

@@ -1,8 +1,8 @@
-"""Policy from the directory on this machine: built on every save, and fed to the managed OPA.
+"""Policy from a local directory: built on every save, and fed to the managed OPA.
 
-Rule 1: development and production (`following`) differ in nothing but this; OPA verifies the signature either way.
-Rule 2: a policy that does not build is told with file and line, and the last good revision stays in force.
-Rule 3: the scenarios of a save are run after it is in force; those that end otherwise are a warning.
+Rule 1: development and production (`following`) differ only in this; OPA verifies the signature in both.
+Rule 2: a policy that does not build is reported with file and line, and the last good revision stays in force.
+Rule 3: the scenarios of a save run after it is in force; those with a different outcome cause a warning.
 """
 
 import asyncio
@@ -20,20 +20,20 @@ from gateway.supervisor.event_log import LogNote
 
 
 class PolicyNews:
-    """Tells the chronicle what became of each save, and remembers what is wrong."""
+    """Reports the result of each save to the event log, and remembers the current problem."""
 
     waiting: Final = "it is being built"
 
     def __init__(self, note: LogNote) -> None:
         self._note = note
         self.problem = ""
-        """Why the policy directory as it is now is not enforced; empty where it is."""
+        """Why the current policy directory is not enforced; empty if it is."""
         self._scenarios_hold = True
         self.first: Final = asyncio.Event()
-        """Set when the first build has come to something: before that OPA has nothing to ask for."""
+        """Set when the first build has ended: before that, OPA has nothing to fetch."""
 
     def ended(self, publishing: asyncio.Task[object]) -> None:
-        """Tell when publishing has ended by an error: what is saved from now on is not enforced."""
+        """Log that an error ended publishing: later saves are not enforced."""
         self.first.set()
         error = None if publishing.cancelled() else publishing.exception()
         if error is not None:
@@ -41,7 +41,7 @@ class PolicyNews:
             self._note("watch_failed", detail=repr(error))
 
     def __call__(self, event: Event) -> None:
-        """Take one event."""
+        """Handle one event."""
         self.first.set()
         match event:
             case SavePublished():
@@ -78,7 +78,7 @@ class PolicyNews:
 async def published(
     settings: Settings, opa: Path, feed: BundleServer, note: LogNote, *, above: int = 0
 ) -> AsyncGenerator[PolicyNews]:
-    """The policy directory's bundles, built on every save and fed to OPA while the block runs.
+    """Build the policy directory's bundles on every save and feed them to OPA while the block runs.
 
     `above` is the highest sequence number that was ever enforced.
     """

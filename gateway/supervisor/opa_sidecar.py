@@ -1,6 +1,6 @@
-"""OPA and its policy as the supervisor runs them: managed and fed, or somebody else's and left alone.
+"""OPA and its policy as the supervisor runs them: managed and fed, or external and not touched.
 
-Rule 1: what can never work is said before anything is started.
+Rule 1: errors in the settings are reported before anything is started.
 """
 
 import asyncio
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 
 class UnstartableError(Exception):
-    """The gateway cannot start; the text says why and what to do."""
+    """The gateway cannot start; the message says why and what to do."""
 
 
 class Sidecar(Struct, frozen=True):
-    """What workers and health need of it; nothing of it where OPA is not ours."""
+    """The managed OPA and its feed, for workers and health; all fields are None if OPA is not managed."""
 
     opa: ManagedOpa | None = None
     news: "PolicyNews | BundleFollowers | None" = None
@@ -41,23 +41,23 @@ class Sidecar(Struct, frozen=True):
 
     @property
     def socket(self) -> str:
-        """The managed OPA's socket, empty where OPA is not ours."""
+        """The managed OPA's socket; empty if OPA is not managed."""
         return "" if self.opa is None else str(self.opa.socket)
 
     @property
     def files(self) -> RevisionFiles | None:
-        """What the last policies say of reviewed definitions; null if OPA has its policies from elsewhere."""
+        """The reviewed definitions in the last policies; null if OPA gets its policies from elsewhere."""
         return None if self.feed is None else self.feed.files
 
     @property
     def followed(self) -> bool:
-        """Whether bundles come from afar, and their confirmation counts."""
+        """True if bundles come from a bundle service, and must be confirmed by it."""
         return isinstance(self.news, BundleFollowers)
 
 
 @contextlib.asynccontextmanager
 async def sidecar(settings: Settings, note: EventRecorder) -> AsyncGenerator[Sidecar]:
-    """OPA with its policy while the block runs; raises UnstartableError."""
+    """Run OPA with its policy while the block runs; raise UnstartableError if that is impossible."""
     if not settings.opa.managed:
         yield Sidecar()
         return
@@ -72,7 +72,7 @@ async def sidecar(settings: Settings, note: EventRecorder) -> AsyncGenerator[Sid
 
 @contextlib.asynccontextmanager
 async def _fed(settings: Settings, binary: Path, feed: BundleServer, note: EventRecorder) -> AsyncGenerator[Sidecar]:
-    """What OPA is fed with, from the stops and from the policy's source."""
+    """Yield the bundles for OPA, from the stops and from the policy's source."""
     async with contextlib.AsyncExitStack() as stack:
         try:
             stops = await stack.enter_async_context(stopping(settings, feed, note))
@@ -88,7 +88,7 @@ async def _source(
 ) -> "AsyncGenerator[PolicyNews | BundleFollowers]":
     service = settings.policy.bundle
     if service is None:
-        from gateway.supervisor.local_policy import published  # noqa: PLC0415 - who follows bundles waits for no builder
+        from gateway.supervisor.local_policy import published  # noqa: PLC0415 - not needed when bundles are followed
 
         above = HighwaterFile(settings.journal.directory).seen(settings.policy.environment)
         async with published(settings, binary, feed, note, above=above) as news:
@@ -104,9 +104,9 @@ async def _source(
 
 @contextlib.asynccontextmanager
 async def _managed(settings: Settings, binary: Path, fed: Sidecar, report: ReportEvent) -> AsyncGenerator[ManagedOpa]:
-    """OPA, started once there is something to feed it: before that it could only fail to fetch, and pause."""
+    """Start OPA once there is a bundle to feed it; before that, it could only fail to fetch, and back off."""
     if fed.feed is None or fed.news is None:
-        raise UnstartableError("there is nothing to feed OPA with")
+        raise UnstartableError("OPA has no bundle source")
     memory = Memory(gogc=settings.opa.gogc, limit=f"{settings.opa.memory_limit_mib}MiB")
     opa = ManagedOpa(binary, fed.feed.source, report=report, memory=memory)
     starting: asyncio.Task[None] | None = None

@@ -1,7 +1,7 @@
-"""A worker's questions who owns what a message names, put to all other workers.
+"""A worker's question about the owner of names in a message, passed to all other workers.
 
-Rule 1: the answer is null if one of the others does not answer in time; a worker that does not run owns nothing.
-Rule 2: no more than `_AT_ONCE` questions are open; one beyond that is answered with null at once.
+Rule 1: the answer is null if another worker does not answer in time; a worker that does not run owns nothing.
+Rule 2: at most `_AT_ONCE` questions are open; a further question is answered with null at once.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
-"""Log what keeps workers from passing calls: when it begins, when it changes, and when it is over.
+"""Log conditions that keep workers from passing calls: when they begin, change, and end.
 
-Rule 1: it is logged even without calls: a gateway that would refuse everything says so before the first call.
-Rule 2: a worker that cannot decide whether it is ready or not is logged at most every ten seconds.
+Rule 1: they are logged even without calls: a gateway that would refuse everything reports it before the first call.
+Rule 2: a worker that switches between ready and not ready is logged at most every ten seconds.
 """
 
 import time
@@ -13,7 +13,7 @@ from gateway.opa.readiness_report import Readiness
 
 EVERY_S: Final = 10.0
 START_S: Final = 60.0
-"""How long OPA may take to begin to decide before it is logged that it does not."""
+"""Seconds that OPA may take to start deciding before a problem is logged."""
 _STARTING: Final = "running"
 _OF_OPA: Final = frozenset({"opa", "opa_health", "decision", "denial", "bundle", "fresh_policy"})
 _OPA: Final = "check the log lines about OPA, and whether OPA runs and has CPU and memory"
@@ -28,11 +28,11 @@ REMEDIES: Final[Mapping[str, str]] = {
     "connections": "see `listen.connections` and the limit of open files",
     "answer": "the worker does not answer and is replaced if this lasts; check whether this machine has free CPU time",
 }
-"""What may be missing, each with what to do."""
+"""Each condition that may be missing, with its remedy."""
 
 
 class _Logged:
-    """What was logged of one worker."""
+    """The last logged state of one worker."""
 
     def __init__(self, now: float) -> None:
         self.kinds = frozenset[str]()
@@ -42,7 +42,7 @@ class _Logged:
 
 
 class ReadinessLog:
-    """Compares what workers say with what was logged of them."""
+    """Compares the workers' readiness with the last logged state."""
 
     def __init__(self, report: ReportEvent, clock: Callable[[], float] = time.monotonic) -> None:
         """Take the log to report to, and a monotonic clock in seconds."""
@@ -51,7 +51,7 @@ class ReadinessLog:
         self._logged: Final[dict[int, _Logged]] = {}
 
     def look(self, found: Sequence[Readiness]) -> None:
-        """Take what each worker says now, in the order of their numbers."""
+        """Update from the readiness of each worker, in the order of their numbers."""
         for number, readiness in enumerate(found):
             self._look(number, readiness.missing)
 
@@ -75,5 +75,5 @@ class ReadinessLog:
 
 
 def _kind(what: str) -> str:
-    """Return what is missing without its detail."""
+    """Return the name of a condition without its detail."""
     return what.partition(" ")[0]

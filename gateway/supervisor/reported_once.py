@@ -1,6 +1,6 @@
-"""Events that several workers report of the same thing, passed on once.
+"""Pass on once the events that several workers report about the same thing.
 
-Rule 1: memory is bounded: what was reported longest ago is forgotten.
+Rule 1: memory is bounded: the oldest entries are dropped.
 """
 
 from collections import OrderedDict
@@ -9,7 +9,7 @@ from typing import Final
 from gateway.opa.process import ReportEvent
 
 ONCE: Final = {"definition_refused": ("server", "kind", "target", "sha256")}
-"""Events that are passed on once, and what tells them apart."""
+"""Events that are passed on once, and the fields that distinguish them."""
 REMEMBERED: Final = 10_000
 
 
@@ -22,7 +22,7 @@ class ReportedOnce:
         self._seen: Final[OrderedDict[tuple[object, ...], None]] = OrderedDict()
 
     def __call__(self, event: str, /, **fields: object) -> None:
-        """Take one event."""
+        """Pass on an event, unless it was reported before."""
         if event in ONCE and self._known((event, *(fields.get(name) for name in ONCE[event]))):
             return
         self._report(event, **fields)

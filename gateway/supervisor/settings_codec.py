@@ -1,4 +1,4 @@
-"""Settings as a message: what the supervisor checked is what its workers work with, whatever happens to the file."""
+"""Settings as a message: workers use the settings that the supervisor checked, even if the file changes later."""
 
 from pathlib import Path
 from typing import Any

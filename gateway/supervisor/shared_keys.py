@@ -1,8 +1,8 @@
-"""The keys that all workers share: the sealing ring and the key of the journal's digests.
+"""The keys that all workers share: the sealing keys and the key of the journal's digests.
 
-Rule 1: a key is read whole or it is a problem that says which file and what to do; a wrong one is never replaced.
-Rule 2: a key that is not there yet is made once, readable by its owner only, even when two gateways start together.
-Rule 3: keys reach workers over the control channel, never by command line or environment.
+Rule 1: a key is read completely, or the problem names the file and the remedy. An invalid key is never replaced.
+Rule 2: a missing key is created once, readable by its owner only, even if two gateways start at the same time.
+Rule 3: workers receive keys over the control channel, never by command line or environment.
 """
 
 import secrets
@@ -22,31 +22,31 @@ DIGEST: Final = "digest.key"
 
 
 class Keys(Struct, frozen=True):
-    """What workers seal and digest with; the first sealing key seals, every one opens."""
+    """The workers' keys: the first sealing key seals, and each of them opens."""
 
     sealing: tuple[bytes, ...]
     digest: bytes
 
 
 class KeyProblem(Struct, frozen=True):
-    """Why there are no keys."""
+    """The reason why the keys cannot be used."""
 
     message: str
 
 
 def read_keys(sealing: Path, journal: Path) -> Keys | KeyProblem:
-    """Return the keys in `sealing` (files `current` and `previous`) and beside the journal, made where missing."""
+    """Return the keys in `sealing` (`current` and `previous`) and in the journal; create missing ones."""
     try:
         current = _read_or_make(sealing / CURRENT, SEALING_BYTES)
         previous = _read(sealing / PREVIOUS, SEALING_BYTES)
         digest = _read_or_make(journal / DIGEST, DIGEST_BYTES)
     except OSError as error:
-        return KeyProblem(f"{error.filename}: {error.strerror}. Make the directory readable and writable for me.")
+        return KeyProblem(f"{error.filename}: {error.strerror}. Make the directory readable and writable by this user.")
     for key in (current, previous, digest):
         if isinstance(key, KeyProblem):
             return key
     ring = tuple(key for key in (current, previous) if isinstance(key, bytes))
-    return Keys(ring, digest) if isinstance(digest, bytes) else KeyProblem("there is no key for the journal")
+    return Keys(ring, digest) if isinstance(digest, bytes) else KeyProblem("the journal's digest key is missing")
 
 
 def _read_or_make(path: Path, size: int) -> bytes | KeyProblem | None:
@@ -66,7 +66,7 @@ def _read(path: Path, size: int) -> bytes | KeyProblem | None:
 
 
 def _make(path: Path, size: int) -> bytes | KeyProblem | None:
-    """Return a new key, or the one of whoever was faster; it appears complete or not at all."""
+    """Return a new key, or the key of a gateway that was faster; the file appears complete or not at all."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with suppress(FileExistsError):
         create(path, secrets.token_bytes(size))

@@ -1,15 +1,15 @@
-"""The stops that the managed OPA decides by: those of this machine, and of hubs where their key is in the settings.
+"""The stops that the managed OPA enforces: local stops and, if their key is configured, the stops of hubs.
 
-Rule 1: stops add up: what any of them stops is stopped, so that a gateway can be told also while a hub is away; only
-where a stop was made it is lifted.
-Rule 2: a file that cannot be read lifts nothing: what stood stays, and at the start OPA is fed nothing and so decides
+Rule 1: stops add up: a call is stopped if any source stops it, so that a local stop works while a hub is unreachable.
+Only the source that made a stop can lift it.
+Rule 2: an unreadable file lifts nothing: the active stops stay. At the start, OPA is fed nothing and therefore decides
 nothing.
-Rule 3: the document's number never falls: it is that of the newest of them, or the highest ever enforced.
-Rule 4: a hub is told its own revision where what is enforced holds it: of other numbers it knows nothing.
-Rule 5: a hub's stop lasts as long as it was made for, by this machine's clock: where the hub's is behind, its end is
-moved by as much, but no further than a day after it was first known here; it is never moved back, whatever clocks say
-later.
-Rule 6: a stop of another maker that lasts longer than a day is obeyed, and told: only a person may end it early.
+Rule 3: the document's number never falls: it is the highest number of all sources, or the highest ever enforced.
+Rule 4: a hub gets its own revision reported if the enforced document contains it: it does not know other numbers.
+Rule 5: a hub's stop lasts its full duration by this machine's clock. If the hub's clock is behind, the end moves later
+by the difference, but at most to a day after the stop was first known here. The end never moves earlier, even if clocks
+change later.
+Rule 6: a stop from another source that lasts longer than a day is enforced and logged: only a person may end it early.
 """
 
 import asyncio
@@ -38,19 +38,19 @@ from gateway.supervisor.inotify import noticing
 
 _NS: Final = 1_000_000_000
 _LONGEST_NS: Final = (LONGEST_S + 300) * _NS
-"""How long a stop may have to go, where the clock of its maker is ahead of ours."""
+"""Maximum remaining time of a stop, in case the clock of its source is ahead of this machine's."""
 REMEMBERED: Final = 64
-"""How many documents back a hub's own revision is known; workers are behind by one or two."""
+"""Number of past documents for which a hub's own revision is known; workers are behind by one or two."""
 _LATEST_NS: Final = (1 << 63) - 1
-"""The latest end, in the year 2262: a later one can neither be written for OPA nor told."""
+"""The latest end, in the year 2262: a later time cannot be represented for OPA or in a log."""
 _State = tuple[int, int, int] | None
 
 
 class StopList:
-    """Feeds the stops; `follows` where those of a hub are waited for."""
+    """Feeds the stops to OPA; `follows`: wait for the stops of a hub."""
 
     def __init__(self, stops: Stops, feed: BundleServer, note: LogNote, *, floor: int, follows: bool) -> None:
-        """Take where stops are kept; `floor` is the highest number that was ever enforced."""
+        """Take the store of local stops; `floor` is the highest number that was ever enforced."""
         self._stops: Final = stops
         self._feed: Final = feed
         self._note: Final = note
@@ -58,26 +58,26 @@ class StopList:
         self._follows: Final = follows
         self._hubs: Final[dict[str, Artifact]] = {}
         self._held: Final[dict[str, Mapping[str, str]]] = {}
-        """What the last documents were made of: by their revision, the revision of each hub's."""
+        """The sources of the last documents: by document revision, the revision of each hub's stops."""
         self._local: ActiveStops | None = None
         self._behind_s: Final[dict[str, float]] = {}
         self._ends: dict[tuple[str, str], tuple[int, int]] = {}
-        """Of each stop of a hub: when it was first known, and the latest end that was known."""
+        """For each stop of a hub: when it was first known, and its latest known end."""
         self._all: Sequence[Stop] = ()
         self._seen: _State = (0, 0, 0)
         self._known: Mapping[str, Stop] = {}
         self.problem = ""
-        """Why the file of stops is not what is enforced; empty where it is."""
+        """Why the enforced stops differ from the file; empty if they do not."""
 
     async def run(self) -> None:
-        """Look for changes until cancelled: a stop is to be felt at once."""
+        """Check for changes until canceled, so that a stop takes effect at once."""
         with noticing(self._stops.path.parent) as notice:
             while True:
                 self.look()
                 await notice.change()
 
     def look(self) -> None:
-        """Take what the file says, where it has changed."""
+        """Load the file if it has changed."""
         self._ended()
         state = self._state()
         if state == self._seen:
@@ -98,7 +98,7 @@ class StopList:
         self._offer()
 
     def behind(self, url: str, seconds: float) -> None:
-        """Take by how much the clock of the hub at `url` is behind ours; little more or less is no news."""
+        """Record by how much the clock of the hub at `url` is behind this machine's; small changes are ignored."""
         known = self._behind_s.get(url, 0.0)
         if abs(seconds - known) > APART_S:
             self._behind_s[url] = seconds
@@ -106,9 +106,9 @@ class StopList:
                 self._offer()
 
     def known_as(self, url: str, revision: str) -> str:
-        """The document of this revision as the hub at `url` knows it: as its own; empty where that is no part of it.
+        """Return the hub's own revision in the document of this revision; empty if the document contains none.
 
-        Empty, too, where it is so long ago that nobody knows: its number may be that of another hub.
+        It is also empty if the document is too old to be remembered: its number may be that of another hub.
         """
         return self._held.get(revision, {}).get(url, "") if self._follows else revision
 
@@ -120,7 +120,7 @@ class StopList:
         return status.st_mtime_ns, status.st_ino, status.st_size
 
     def _offer(self) -> None:
-        """Offer what all say together, once this machine and a hub have said something."""
+        """Offer the stops of all sources, once the file and a hub have been read."""
         if self._local is None or (self._follows and not self._hubs):
             return
         now = time.time_ns()
@@ -139,7 +139,7 @@ class StopList:
         self._tell([*there, *local], now)
 
     def _there(self) -> tuple[list[Stop], bool]:
-        """The stops of all hubs, and whether the end of one was moved."""
+        """Return the stops of all hubs, and whether the end of one was moved."""
         made = [(url, stop) for url, hub in self._hubs.items() for stop in _stops_of(hub)]
         now = time.time_ns()
         ends = {(url, stop.id): self._end(url, stop, now) for url, stop in made}
@@ -148,14 +148,14 @@ class StopList:
         return stops, stops != [stop for _, stop in made]
 
     def _end(self, url: str, stop: Stop, now: int) -> tuple[int, int]:
-        """Since when a hub's stop is known, and its end by our clock."""
+        """Return since when a hub's stop is known, and its end by this machine's clock."""
         since, known = self._ends.get((url, stop.id), (now, 0))
         furthest = max(stop.until_unix_ns, since) + LONGEST_S * _NS
         moved = min(stop.until_unix_ns + int(self._behind_s.get(url, 0.0) * _NS), furthest)
         return since, min(max(known, moved), _LATEST_NS)
 
     def _ended(self) -> None:
-        """Tell of stops whose time is over."""
+        """Report stops that have ended."""
         now = time.time_ns()
         if any(stop.until_unix_ns <= now for stop in self._known.values()):
             self._tell(self._all, now)
@@ -166,7 +166,7 @@ class StopList:
             del self._held[old]
 
     def _tell(self, stops: Sequence[Stop], now: int) -> None:
-        """Say what has been stopped and lifted since the last time."""
+        """Report the new and the lifted stops since the last time."""
         self._all = stops
         standing = {stop.id: stop for stop in stops if stop.until_unix_ns > now}
         for stop_id, stop in standing.items():
@@ -181,7 +181,7 @@ class StopList:
 
 
 def _stops_of(artifact: Artifact) -> tuple[Stop, ...]:
-    """The stops of a hub's document, which was judged before."""
+    """Return the stops of a hub's document, which was checked before."""
     found = stops_in(artifact)
     if isinstance(found, Rejected):
         raise TypeError(str(found))
@@ -200,7 +200,7 @@ def _words(stop: Stop) -> str:
 
 @contextlib.asynccontextmanager
 async def stopping(settings: Settings, feed: BundleServer, note: LogNote) -> AsyncGenerator[StopList]:
-    """The stops, fed while the block runs; raises OSError where the highest number enforced cannot be read."""
+    """Feed the stops while the block runs; raise OSError if the highest enforced number cannot be read."""
     bundle = settings.policy.bundle
     stops = StopList(
         Stops(settings.state.directory),

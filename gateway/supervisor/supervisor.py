@@ -1,8 +1,8 @@
-"""The supervisor: owns sockets, keys, policy and OPA, keeps workers running, answers for their health.
+"""The supervisor: owns sockets, keys, policy and OPA, keeps workers running, and reports their health.
 
-Rule 1: it handles no client bytes.
-Rule 2: whatever it started ends with it, also when it is killed.
-Rule 3: on SIGTERM it takes no more connections, lets calls under way finish, bounded, and only then ends OPA.
+Rule 1: it handles no client data.
+Rule 2: every process that it started ends with it, even if it is killed.
+Rule 3: on SIGTERM it accepts no more connections, lets running calls finish within a time limit, and then ends OPA.
 """
 
 import asyncio
@@ -42,24 +42,24 @@ ADMIN_DRAIN_S: Final = 1
 
 
 class Sockets(Struct, frozen=True):
-    """What the supervisor listens on: one data socket a worker, one for the admin listener."""
+    """The supervisor's listening sockets: one data socket for each worker, and one for the admin listener."""
 
     data: Sequence[socket.socket]
     admin: socket.socket
 
     def refuse(self) -> None:
-        """Take no more connections, once the workers let go of theirs too."""
+        """Accept no more connections, once the workers have closed their copies too."""
         for one in self.data:
             one.close()
 
     def close(self) -> None:
-        """Close them all."""
+        """Close all sockets."""
         self.refuse()
         self.admin.close()
 
 
 async def serve(settings: Settings, *, report: ReportEvent, render: Render, command: Sequence[str] = COMMAND) -> int:
-    """Run the gateway until a signal ends it; the exit code is 0, or 1 where it cannot start."""
+    """Run the gateway until a signal ends it; the exit code is 0, or 1 if it cannot start."""
     ending = _ending()
     raise_limit()  # OPA and the workers inherit it
     report = tally = EventMetrics(report)
@@ -98,7 +98,7 @@ async def serve(settings: Settings, *, report: ReportEvent, render: Render, comm
 
 
 def _ending() -> asyncio.Event:
-    """An event that is set by the first signal to end."""
+    """Return an event that is set by the first termination signal."""
     ending = asyncio.Event()
     for number in ENDING:
         asyncio.get_running_loop().add_signal_handler(number, ending.set)
@@ -106,7 +106,7 @@ def _ending() -> asyncio.Event:
 
 
 def _check_certificate(settings: Settings, report: ReportEvent) -> None:
-    """Raise UnstartableError where no worker could use the certificate."""
+    """Raise UnstartableError if the certificate is unusable."""
     tls = settings.listen.tls
     if tls is None:
         return
@@ -114,9 +114,7 @@ def _check_certificate(settings: Settings, report: ReportEvent) -> None:
         Certificate(tls.certificate, tls.key, report)
     except OSError as error:
         reason = f"`listen.tls` cannot be used: {tls.certificate}, {tls.key}: {error.strerror or error}"
-        raise UnstartableError(
-            f"{reason}. Write a PEM certificate with its chain, and the key that belongs to it."
-        ) from error
+        raise UnstartableError(f"{reason}. Provide a PEM certificate with its chain, and its private key.") from error
 
 
 @contextlib.contextmanager
@@ -135,7 +133,7 @@ def _bound(settings: Settings) -> Generator[Sockets]:
 
 
 def _placed(settings: Settings, sockets: Sockets) -> Settings:
-    """The settings with the ports that were taken where 0 was written."""
+    """Return the settings with the chosen ports in place of 0."""
     listen = structs.replace(settings.listen, port=sockets.data[0].getsockname()[1])
     admin = structs.replace(settings.admin, port=sockets.admin.getsockname()[1])
     return structs.replace(settings, listen=listen, admin=admin)
@@ -157,7 +155,7 @@ def _admit_group(settings: Settings, report: ReportEvent) -> None:
         admit_to_journal(directory, group)
         for parent in closed_parents(directory, group):
             remedy = f"chmod o+x {parent}, or set `journal.directory` to a place that the group can reach"
-            report("journal_unreachable", group=group, detail=f"the group may not pass {parent}: {remedy}")
+            report("journal_unreachable", group=group, detail=f"the group cannot enter {parent}: {remedy}")
     except OSError as error:
         where = "`journal.group`" if error.filename is None else f"`journal.group`: {error.filename}"
         raise UnstartableError(f"{where}: {error.strerror}.") from error
@@ -185,7 +183,7 @@ def _berths(settings: Settings, keys: Keys, sockets: Sockets, opa: Sidecar, coun
 
 @contextlib.asynccontextmanager
 async def _answering(admin: AdminApp, sockets: Sockets) -> AsyncGenerator[None]:
-    """The admin listener while the block runs."""
+    """Run the admin listener while the block runs."""
     listener = server(admin, drain_s=ADMIN_DRAIN_S)
     serving = asyncio.create_task(listener.serve(sockets=[sockets.admin]))
     try:
@@ -197,7 +195,7 @@ async def _answering(admin: AdminApp, sockets: Sockets) -> AsyncGenerator[None]:
 
 @contextlib.asynccontextmanager
 async def _crew(workers: Sequence[WorkerProcess]) -> AsyncGenerator[None]:
-    """The workers while the block runs; leaving drains them, and kills them where leaving is an error."""
+    """Run the workers while the block runs; drain them at its end, or kill them if it ends with an error."""
     running = [asyncio.create_task(worker.run()) for worker in workers]
     try:
         yield

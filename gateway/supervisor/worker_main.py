@@ -1,8 +1,8 @@
 """A worker process: `python -m gateway.supervisor CONTROL LISTENER`, two inherited file descriptors.
 
-Rule 1: everything that it works with comes over the control channel; the command line names no secret and no setting.
-Rule 2: when the channel ends, the supervisor is gone: the worker lets calls under way finish, bounded, and ends.
-Rule 3: signals of the terminal are the supervisor's; SIGTERM to a worker drains it.
+Rule 1: all its inputs come over the control channel; the command line contains no secret and no setting.
+Rule 2: when the channel ends, the supervisor has ended: the worker finishes its calls within a time limit, and ends.
+Rule 3: terminal signals go to the supervisor; SIGTERM to a worker drains it.
 """
 
 import asyncio
@@ -65,14 +65,14 @@ class RunningWorker(Protocol):
 
 
 _COLLECTED_AFTER: Final = 50_000
-"""Objects that are made between two collections: by default, half of the time that reading a large JSON text takes goes
-into looking for garbage in it."""
+"""Objects created between two garbage collections. With the default, half of the time for reading a large JSON text
+goes into garbage collection."""
 
 _OF_A_RECORD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"asctime", "level", "logger", "message"}
-"""What every record has; everything else was passed in addition to the message."""
+"""Attributes of every log record; all others were passed in addition to the message."""
 
 Application = Callable[[Settings, Start, ReportEvent], AbstractAsyncContextManager[RunningWorker]]
-"""Starts the application of a worker, and stops it on leaving."""
+"""Starts the application of a worker, and stops it at the end of the block."""
 
 
 class Forwarded(logging.Handler):
@@ -89,7 +89,7 @@ class Forwarded(logging.Handler):
 
 
 def main(application: Application) -> None:
-    """Work until drained; `sys.argv` holds the two file descriptors."""
+    """Work until drained; `sys.argv` contains the two file descriptors."""
     control = socket.socket(fileno=int(sys.argv[1]))
     listener = socket.socket(fileno=int(sys.argv[2]))
     gc.freeze()
@@ -98,7 +98,7 @@ def main(application: Application) -> None:
 
 
 async def work(control: socket.socket, listener: socket.socket, application: Application) -> None:
-    """Serve until the supervisor says or shows that it is over."""
+    """Serve until the supervisor asks the worker to end, or is gone."""
     channel = await opened(control)
     first = await channel.receive()
     start = TO_WORKER.decode(first) if first is not None else None
@@ -127,7 +127,7 @@ async def work(control: socket.socket, listener: socket.socket, application: App
 
 
 async def _converse(channel: ControlChannel, running: RunningWorker, listening: HttpServer) -> None:
-    """Answer the supervisor until it wants the worker to end, or is gone."""
+    """Answer the supervisor until it asks the worker to end, or is gone."""
     while (content := await channel.receive()) is not None:
         message = TO_WORKER.decode(content)
         match message:
@@ -149,7 +149,7 @@ async def _converse(channel: ControlChannel, running: RunningWorker, listening: 
 
 
 def _readiness(running: RunningWorker, listening: HttpServer) -> Readiness:
-    """Return what the application finds, and whether clients can connect."""
+    """Return the application's readiness, extended by whether clients can connect."""
     readiness, unreachable = running.readiness(), listening.unreachable()
     if not unreachable:
         return readiness
@@ -158,7 +158,7 @@ def _readiness(running: RunningWorker, listening: HttpServer) -> Readiness:
 
 @contextlib.asynccontextmanager
 async def _tls(settings: Settings, report: ReportEvent) -> AsyncGenerator[Certificate | None]:
-    """The data listener's certificate, followed while the block runs; None for plain HTTP."""
+    """Yield the data listener's certificate, reloaded when it changes while the block runs; None for plain HTTP."""
     tls = settings.listen.tls
     if tls is None:
         yield None

@@ -1,8 +1,8 @@
-"""The workers as the supervisor sees them: started, asked, replaced when they die, drained at the end.
+"""The workers as the supervisor sees them: started, queried, replaced when they die, and drained at the end.
 
-Rule 1: a worker that dies is started again after a pause that grows while it keeps dying.
-Rule 2: a worker that answers nothing for too long is as good as dead, and is killed.
-Rule 3: none survives the supervisor: the channel's end tells it, and draining is bounded.
+Rule 1: a worker that dies is started again after a delay, which grows if it keeps dying.
+Rule 2: a worker that does not answer for too long counts as dead, and is killed.
+Rule 3: no worker survives the supervisor: it ends when the channel ends, and draining is limited in time.
 """
 
 import asyncio
@@ -43,24 +43,24 @@ from gateway.supervisor.worker_questions import ANSWER_S, Questions
 
 COMMAND: Final = ("-P", "-m", "gateway.supervisor")
 _LOOK_S: Final = 1.0
-_MEMORY_RETURNED: Final = {"MALLOC_MMAP_THRESHOLD_": "1048576"}  # of large results, to the system, by glibc
+_MEMORY_RETURNED: Final = {"MALLOC_MMAP_THRESHOLD_": "1048576"}  # makes glibc return memory of large results
 _NOT_RUNNING: Final = Readiness(missing=("running",))
 _SILENT: Final = Readiness(missing=("answer",))
 
 
 class WorkerSlot(Struct, frozen=True, kw_only=True):
-    """What a worker is started with; the same at every start."""
+    """The start parameters of a worker; the same at every start."""
 
     start: Start
     listener: socket.socket
     command: Sequence[str] = COMMAND
     drain_s: float = 20
     silent_s: float = 30
-    """Seconds of silence, at the start or later, after which a worker is killed."""
+    """Seconds without an answer, at the start or later, after which a worker is killed."""
 
 
 class WorkerProcess:
-    """One worker process after another in the same place."""
+    """The worker process in one slot, restarted when it ends."""
 
     def __init__(self, berth: WorkerSlot, report: ReportEvent) -> None:
         self._berth = berth
@@ -73,19 +73,19 @@ class WorkerProcess:
         self._word: PolicyConfirmed | None = None
         self.started = asyncio.Event()
         self.latest: Readiness = _NOT_RUNNING
-        """What it said of itself the last time that it was asked, which is every second."""
+        """Its last reported readiness; it is queried every second."""
         self.enforces: Enforces | None = None
-        """By what it decides; None while that is not known."""
+        """The policy and stops that it enforces; None while unknown."""
         self.on_enforces: Callable[[], None] = lambda: None
-        """Called when that changes."""
+        """Called when `enforces` changes."""
         self.on_claim: Callable[[WorkerProcess, Claimed], None] = lambda worker, claimed: worker.answer(
             claimed.number, None
         )
-        """Called with what the worker wants to know of the other workers."""
+        """Called with the worker's question to the other workers."""
 
     @property
     def pid(self) -> int:
-        """The process id, 0 while there is none."""
+        """The process id; 0 if there is none."""
         return 0 if self._process is None or self._process.returncode is not None else self._process.pid
 
     async def run(self) -> None:
@@ -101,7 +101,7 @@ class WorkerProcess:
                     await asyncio.wait_for(self._over.wait(), pause)
 
     async def readiness(self) -> Readiness:
-        """Return what the worker says of itself."""
+        """Return the worker's current readiness."""
         told = await self._ask("readiness")
         if told is None:
             self.latest = _SILENT if self.started.is_set() else _NOT_RUNNING
@@ -110,12 +110,12 @@ class WorkerProcess:
         return self.latest
 
     async def samples(self) -> bytes | None:
-        """Return the worker's metric samples as MessagePack, None where it does not answer."""
+        """Return the worker's metric samples as MessagePack; None if it does not answer."""
         told = await self._ask("samples")
         return None if told is None else told.samples
 
     async def held(self, claim: Claim) -> Held | None:
-        """Return what the principal of a claim holds in the worker; a worker that does not run holds nothing."""
+        """Return the names that the principal of a claim owns in the worker; empty if the worker does not run."""
         if self._channel is None or not self.started.is_set():
             return Held(texts=("",) * len(claim.names))
         told = await self._ask("claim", claim)
@@ -126,16 +126,16 @@ class WorkerProcess:
         self._send(Answered(number, held))
 
     def beat(self) -> None:
-        """Let the worker look at once for another revision to enforce."""
+        """Make the worker check at once for another revision to enforce."""
         self._send(WorkerHeartbeat())
 
     def confirm(self, unix_ns: int, revision: str) -> None:
-        """Tell the worker, and whoever takes its place, when this policy was confirmed."""
+        """Report to the worker, and to its replacements, when this policy was confirmed."""
         self._word = PolicyConfirmed(unix_ns, revision)
         self._send(self._word)
 
     async def drain(self) -> None:
-        """Let the worker finish, and kill it when it takes too long."""
+        """Let the worker finish, and kill it if it takes too long."""
         self._over.set()
         if self._channel is not None:
             self._channel.send(Drain())
@@ -182,7 +182,7 @@ class WorkerProcess:
         )
 
     async def _converse(self, channel: ControlChannel) -> None:
-        """Take the worker's messages until it goes."""
+        """Handle the worker's messages until it ends."""
         while (content := await channel.receive()) is not None:
             try:
                 message = TO_SUPERVISOR.decode(content)
@@ -216,14 +216,14 @@ class WorkerProcess:
         self._report(name, **(fields | {"worker": self._number}))
 
     async def _watch(self) -> None:
-        """Kill the worker when it has been silent for too long."""
+        """Kill the worker if it does not answer for too long."""
         limit, silent = self._berth.silent_s, 0.0
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.started.wait(), limit)
             while silent < limit:
                 silent = 0.0 if await self.readiness() != _SILENT else silent + ANSWER_S
-                await asyncio.sleep(_LOOK_S)  # noqa: TID251 - the rhythm of looking
-        self._report("worker_unresponsive", worker=self._number, killed_after_s=limit)
+                await asyncio.sleep(_LOOK_S)  # noqa: TID251 - the interval between checks
+        self._report("worker_silent", worker=self._number, killed_after_s=limit)
         self._signal(signal.SIGKILL)
 
     async def _ask(self, about: About, claim: Claim | None = None) -> Told | None:

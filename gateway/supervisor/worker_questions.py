@@ -1,6 +1,6 @@
 """The supervisor's questions to one worker, each answered by one `Told` with the same number.
 
-Rule 1: a question without an answer in time, or to a worker that ends, has the answer null.
+Rule 1: the answer is null if it does not arrive in time, or if the worker ends.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ class Questions:
         self._asked = 0
 
     async def ask(self, channel: ControlChannel, about: About, claim: Claim | None = None) -> Told | None:
-        """Return the worker's answer, None if there is none in time."""
+        """Return the worker's answer; None if it does not arrive in time."""
         self._asked += 1
         number = self._asked
         self._open[number] = asyncio.get_running_loop().create_future()
@@ -34,13 +34,13 @@ class Questions:
             self._open.pop(number, None)
 
     def answer(self, told: Told) -> None:
-        """Take an answer; nothing waits for one that comes after its deadline."""
+        """Accept an answer; an answer after its deadline is dropped."""
         question = self._open.get(told.number)
         if question is not None and not question.done():
             question.set_result(told)
 
     def end(self) -> None:
-        """Answer every open question with nothing: the worker has ended."""
+        """Answer every open question with an empty answer: the worker has ended."""
         for number, question in self._open.items():
             if not question.done():
                 question.set_result(Told(number=number))

@@ -49,7 +49,7 @@ async def test_a_gateway_that_starts_while_its_hub_is_down_uses_the_kept_bundle_
         async with followed(tmp_path, [hub], policy, server, ready=False, settings=stale) as late:
             await late.calls("policy_stale")
             await late.noted("stale", code="policy_stale")
-            await unready(late, "fresh_policy", "see whether its hub can be reached")
+            await unready(late, "fresh_policy", "check that its hub is reachable")
             await counted(late, "stale")
             assert await late.metric('mcp_admission_policy_failures_total{code="policy_stale"}') > 0
             await hub.up()
@@ -149,7 +149,7 @@ async def test_a_policy_whose_time_ends_while_it_is_in_force_refuses_and_a_newer
             assert await stage.metric("mcp_admission_policy_not_after_seconds") == int(end)
             await stage.calls("policy_expired")
             await stage.noted("expired", code="policy_expired")
-            await unready(stage, "decision (policy_expired", "publish it anew, or a newer one")
+            await unready(stage, "decision (policy_expired", "publish it again, or a newer one")
             await counted(stage, "expired")
             assert await stage.metric('mcp_admission_policy_failures_total{code="policy_expired"}') > 0
             hub.publish(policy.bundle(8).content)

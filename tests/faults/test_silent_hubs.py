@@ -36,7 +36,7 @@ async def test_a_silent_hub_is_passed_over_and_what_nobody_confirms_decides_unti
                 await stage.noted("stale", code="policy_stale", revision=newer)
                 told = await unready(stage, "fresh_policy")
                 assert "did not answer" in told["hub_problem"]
-                assert "see whether its hub can be reached" in told["policy_staleness"]
+                assert "check that its hub is reachable" in told["policy_staleness"]
                 await stage.calls("policy_stale")
                 await counted(stage, "stale")
                 assert await stage.metric('mcp_admission_policy_failures_total{code="policy_stale"}') > 0

@@ -138,7 +138,7 @@ async def test_a_target_without_a_pin_says_so() -> None:
 
 
 async def test_a_definition_that_differs_in_no_part_says_so() -> None:
-    assert await lines_of(bundles(), event(TOOL)) == ["? it is not the pinned one as a whole, though each part is"]
+    assert await lines_of(bundles(), event(TOOL)) == ["? it differs from the pinned definition as a whole, although each part matches"]
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ async def test_what_waits_at_the_end_is_logged_without_lines() -> None:
     assert [fields["sha256"] for _, fields in reported.events] == [
         define(CHANGED | {"title": str(number)}).sha256 for number in range(3)
     ]
-    assert {fields["changes"][0] for _, fields in reported.events} == {"? the gateway ends before it is compared"}
+    assert {fields["changes"][0] for _, fields in reported.events} == {"? the gateway shut down before the comparison"}
 
 
 async def test_texts_that_wait_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,7 +242,7 @@ async def test_texts_that_wait_are_bounded(monkeypatch: pytest.MonkeyPatch) -> N
         changes("definition_refused", **event(CHANGED | {"title": "x" * 500 + str(number)}))
     assert len(reported.events) == 8
     assert {fields["changes"][0] for _, fields in reported.events} == {
-        "? too many other definitions wait to be compared"
+        "? too many other definitions are waiting to be compared"
     }
     changes.end()
     assert len(reported.events) == 10

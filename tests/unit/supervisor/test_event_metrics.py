@@ -12,7 +12,7 @@ def test_events_are_passed_on_and_counted_by_name() -> None:
     assert log.named("opa_ended") == [{"code": 1}, {"code": 2}]
     assert tally.over(lambda _: b"first\n")([]).decode().splitlines()[:5] == [
         "first",
-        "# HELP mcp_admission_events_total What happened to processes and policy.",
+        "# HELP mcp_admission_events_total Events of processes and policy.",
         "# TYPE mcp_admission_events_total counter",
         'mcp_admission_events_total{event="opa_ended"} 2',
         'mcp_admission_events_total{event="other"} 1',

@@ -158,7 +158,7 @@ async def test_a_directory_that_the_group_may_not_pass_is_reported(tmp_path: Pat
         await supervisor.event("listening")
         said = [one["detail"] for one in supervisor.named("journal_unreachable")]
         assert reported["group"] == group
-        assert any(f"may not pass {tmp_path}: chmod o+x {tmp_path}, or set" in detail for detail in said)
+        assert any(f"cannot enter {tmp_path}: chmod o+x {tmp_path}, or set" in detail for detail in said)
         assert (tmp_path / ".state" / "journal").stat().st_mode & 0o777 == 0o750
 
 
