@@ -1,4 +1,4 @@
-"""Settings: read once, complete, frozen; or all that is wrong with them."""
+"""Settings: read once, complete and frozen; or all their errors."""
 
 from gateway.settings.environment_variables import unknown_variables
 from gateway.settings.loading import SettingProblems, load

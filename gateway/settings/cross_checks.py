@@ -1,6 +1,6 @@
-"""What must hold between settings: each rule reads a complete value and says what is wrong with it.
+"""Rules between settings: each rule reads the complete settings and yields the conflicts that it finds.
 
-Rule 1: a combination that would accept callers nobody meant to accept is a problem, never a warning.
+Rule 1: a combination that would accept unintended callers is an error, never a warning.
 """
 
 import ipaddress
@@ -17,7 +17,7 @@ from gateway.journal.encryption import KeyFault, recipients
 from gateway.settings.model import Settings
 
 NEVER_SHOWN: Final = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "mcp-session-id"})
-"""Headers that carry credentials; policy input never has them."""
+"""Headers that contain credentials; policy input never contains them."""
 
 RESERVED_ENVIRONMENT: Final = "emergency"
 _LABEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,62}")
@@ -26,7 +26,7 @@ _TOKEN: Final = re.compile(r"^[a-z0-9!#$%&'*+.^_`|~-]+$")
 
 
 class SettingConflict(Struct, frozen=True):
-    """One rule that does not hold: the setting to look at, what is wrong, what to do."""
+    """A violated rule: the setting, the error, and the remedy."""
 
     key: str
     message: str
@@ -34,7 +34,7 @@ class SettingConflict(Struct, frozen=True):
 
 
 def loopback(host: str) -> bool:
-    """True for addresses that only this machine can reach."""
+    """Return True for addresses that only this machine can reach."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -42,7 +42,7 @@ def loopback(host: str) -> bool:
 
 
 def clashes(settings: Settings) -> list[SettingConflict]:
-    """Every rule that does not hold."""
+    """Return all violated rules."""
     return [clash for rule in RULES for clash in rule(settings)]
 
 
@@ -60,12 +60,12 @@ def _public_url(settings: Settings) -> Iterator[SettingConflict]:
             remedy = "Write an origin: scheme, host and port, such as https://mcp.example.com."
             yield SettingConflict("listen.public_url", f"`{listen.public_url}` is not an origin", remedy)
     elif not loopback(listen.host):
-        message = "is needed when the listener is reached from other machines: tokens are bound to it"
+        message = "is required if other machines can reach the listener: tokens are bound to it"
         yield SettingConflict(
             "listen.public_url", message, "Write the origin that clients use, such as https://mcp.example.com."
         )
     elif listen.port == 0 and settings.identity.issuers:
-        message = "is needed when `listen.port` is 0 and tokens of issuers are accepted"
+        message = "is required if `listen.port` is 0 and tokens of issuers are accepted"
         yield SettingConflict("listen.public_url", message, "Write the origin that clients use.")
 
 
@@ -73,7 +73,9 @@ def _plaintext(settings: Settings) -> Iterator[SettingConflict]:
     listen = settings.listen
     if not (loopback(listen.host) or listen.tls or listen.trusted_proxies or listen.plaintext):
         message = "credentials would cross the network unencrypted"
-        remedy = "Set `listen.tls`, or name what ends TLS in `listen.trusted_proxies`, or set `listen.plaintext`."
+        remedy = (
+            "Set `listen.tls`, name the proxy that ends TLS in `listen.trusted_proxies`, or set `listen.plaintext`."
+        )
         yield SettingConflict("listen.host", message, remedy)
 
 
@@ -103,7 +105,7 @@ def _names(settings: Settings) -> Iterator[SettingConflict]:
 def _policy(settings: Settings) -> Iterator[SettingConflict]:
     if settings.policy.environment == RESERVED_ENVIRONMENT:
         remedy = "Give the environment another name."
-        yield SettingConflict("policy.environment", f"`{RESERVED_ENVIRONMENT}` is the name of the stops", remedy)
+        yield SettingConflict("policy.environment", f"`{RESERVED_ENVIRONMENT}` is reserved for stops", remedy)
     bundle = settings.policy.bundle
     if bundle is None:
         return
@@ -111,7 +113,7 @@ def _policy(settings: Settings) -> Iterator[SettingConflict]:
         yield from _safe_url("policy.bundle.urls", url)
     if not bundle.keys:
         yield SettingConflict(
-            "policy.bundle.keys", "names no key: no bundle could be verified", "Name a public key's file."
+            "policy.bundle.keys", "is empty: no bundle could be verified", "Add the file of a public key."
         )
     if not _RESOURCE.fullmatch(bundle.path):
         remedy = "Write a plain path, such as bundles/production.tar.gz."
@@ -121,7 +123,7 @@ def _policy(settings: Settings) -> Iterator[SettingConflict]:
 def _labels(settings: Settings) -> Iterator[SettingConflict]:
     for name, value in settings.labels.items():
         if not (_LABEL.fullmatch(name) and _LABEL.fullmatch(value)):
-            remedy = "Write letters, digits, `.`, `_`, `-` and `/`, 63 at most, on both sides."
+            remedy = "Use letters, digits, `.`, `_`, `-` and `/`, at most 63, for both the name and the value."
             yield SettingConflict("labels", f"`{name}: {value}` is not a label", remedy)
 
 
@@ -139,7 +141,7 @@ def _opa(settings: Settings) -> Iterator[SettingConflict]:
         yield from _safe_url("opa.url", opa.url)
     if opa.stale_soft_s and opa.stale_hard_s and opa.stale_soft_s > opa.stale_hard_s:
         message = "is longer than `opa.stale_hard_s`: the warning would come after the refusals"
-        yield SettingConflict("opa.stale_soft_s", message, "Make it the shorter of the two.")
+        yield SettingConflict("opa.stale_soft_s", message, "Set it to at most `opa.stale_hard_s`.")
 
 
 def _issuers(settings: Settings) -> Iterator[SettingConflict]:
@@ -149,7 +151,7 @@ def _issuers(settings: Settings) -> Iterator[SettingConflict]:
         yield from _authorities(f"identity.issuers[{index}].ca_file", issuer)
         if issuer.issuer in seen:
             yield SettingConflict(
-                f"identity.issuers[{index}].issuer", f"`{issuer.issuer}` is there twice", "Keep one of them."
+                f"identity.issuers[{index}].issuer", f"`{issuer.issuer}` appears twice", "Keep one of them."
             )
         seen.add(issuer.issuer)
 
@@ -165,16 +167,14 @@ def _authorities(key: str, issuer: Issuer) -> Iterator[SettingConflict]:
 def _headers(settings: Settings) -> Iterator[SettingConflict]:
     for name in settings.headers:
         if name.lower() in NEVER_SHOWN:
-            yield SettingConflict("headers", f"`{name}` carries credentials and is never shown to policy", "Remove it.")
+            yield SettingConflict("headers", f"`{name}` contains credentials; policy never sees it", "Remove it.")
         elif not _TOKEN.match(name.lower()):
             yield SettingConflict("headers", f"`{name}` is not a header name", "Write the name alone, such as x-team.")
 
 
 def _ports(settings: Settings) -> Iterator[SettingConflict]:
     if settings.listen.port and settings.listen.port == settings.admin.port:
-        yield SettingConflict(
-            "admin.port", "is that of the data listener", "Give the admin listener a port of its own."
-        )
+        yield SettingConflict("admin.port", "is the port of the data listener", "Give the admin listener another port.")
 
 
 def _auditor_key(settings: Settings) -> Iterator[SettingConflict]:
@@ -191,8 +191,8 @@ def _auditor_key(settings: Settings) -> Iterator[SettingConflict]:
 def _safe_url(key: str, text: str) -> Iterator[SettingConflict]:
     url = _split(text)
     if "@" in text.partition("//")[2].partition("/")[0]:
-        message = "holds a user name or a password, which health, logs and records would show"
-        yield SettingConflict(key, message, "Write the URL without them; credentials belong into the token's file.")
+        message = "contains a user name or password, which health, logs and records would show"
+        yield SettingConflict(key, message, "Remove credentials from the URL; put them in the token file.")
     elif url is None:
         yield SettingConflict(key, f"`{text}` is not an http(s) URL", "Write it as https://host/path.")
     elif url.scheme == "http" and not loopback(url.hostname or ""):

@@ -1,7 +1,7 @@
-"""The names of environment variables: those of settings, those that Kubernetes injects, and the unknown ones.
+"""Names of environment variables: those of settings, those that Kubernetes injects, and unknown ones.
 
-Rule 1: only the names of settings are read; a variable that Kubernetes injects for a service never sets anything.
-Rule 2: a name with our prefix that is neither is reported with the nearest name of a setting.
+Rule 1: only the names of settings are read. A variable that Kubernetes injects for a service never sets anything.
+Rule 2: any other name with the prefix is reported, with the closest name of a setting.
 """
 
 import re
@@ -27,11 +27,13 @@ _INJECTED: Final[tuple[tuple[re.Pattern[str], re.Pattern[str]], ...]] = (
     (re.compile(r"(?:\w+_)?PORT_[0-9]+_(?:TCP|UDP|SCTP)_PORT"), _NUMBER),
     (re.compile(r"(?:\w+_)?PORT_[0-9]+_(?:TCP|UDP|SCTP)_PROTO"), _PROTOCOL),
 )
-"""What Kubernetes sets for a service whose name begins with `mcp-admission`: the rest of the name, and the value."""
+"""The variables that Kubernetes injects for a service whose name starts with `mcp-admission`: name after the prefix,
+and value.
+"""
 
 
 class UnknownVariable(Struct, frozen=True):
-    """A variable that looks like a setting and was not read, and what to do."""
+    """A variable that looks like a setting but was not read, and the remedy."""
 
     name: str
     remedy: str
@@ -41,20 +43,20 @@ class UnknownVariable(Struct, frozen=True):
 
 
 def is_injected(name: str, value: str) -> bool:
-    """True for a variable that Kubernetes sets for a service; a value that no service has is somebody's setting."""
+    """Return True if Kubernetes injects this variable for a service; other values under such a name are settings."""
     rest = name.removeprefix(PREFIX)
     return rest != name and any(known.fullmatch(rest) and form.fullmatch(value) for known, form in _INJECTED)
 
 
 def own_variables(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment without what Kubernetes injects under our prefix."""
+    """Return the environment without the variables that Kubernetes injects under the prefix."""
     return {name: value for name, value in environ.items() if not is_injected(name, value)}
 
 
 def unknown_variables(environ: Mapping[str, str]) -> tuple[UnknownVariable, ...]:
-    """The variables with our prefix that are neither settings nor injected, by name.
+    """Return the variables with the prefix that are neither settings nor injected, by name.
 
-    A setting's name that holds the address of a Kubernetes service is among them.
+    They include a setting's name whose value is the address of a Kubernetes service.
     """
     known = variables(Settings).keys()
     found: list[UnknownVariable] = []
@@ -63,7 +65,7 @@ def unknown_variables(environ: Mapping[str, str]) -> tuple[UnknownVariable, ...]
         injected = is_injected(name, value)
         if injected and name in known:
             remedy = (
-                "It holds the address of a Kubernetes service: rename the service or set `enableServiceLinks: false`."
+                "It contains a Kubernetes service's address: rename the service, or set `enableServiceLinks: false`."
             )
             found.append(UnknownVariable(name, remedy))
         elif not injected and name.upper().startswith(PREFIX) and name not in known | RESERVED:
@@ -74,7 +76,7 @@ def unknown_variables(environ: Mapping[str, str]) -> tuple[UnknownVariable, ...]
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
-    """The setting with this name but for its section or a slip of the hand."""
+    """Return the setting whose name differs only by its section or a typo."""
     rests = {each.removeprefix(PREFIX): each for each in known}
     rest = name.upper().removeprefix(PREFIX)
     close = [rest] if rest in rests else get_close_matches(rest, rests, 1, cutoff=0.75)

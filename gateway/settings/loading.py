@@ -1,8 +1,8 @@
-"""Settings from a file and the environment, or everything that is wrong with them.
+"""Settings from a file and the environment, or all their errors.
 
-Rule 1: all problems at once, each with its place and what to do.
-Rule 2: the environment is an argument; nothing here reads the process's own. Its unknown names are no problem here:
-`unknown_variables` has them for a warning.
+Rule 1: all errors are reported at once, each with its place and its remedy.
+Rule 2: the environment is an argument; this module does not read the process's own. Unknown variables are not an error
+here: `unknown_variables` returns them for a warning.
 """
 
 from collections.abc import Mapping
@@ -22,17 +22,17 @@ PATH_DEFAULTS: Final[Mapping[tuple[str, str], str]] = {
     ("policy", "directory"): ".",
     ("secrets", "directory"): "secrets",
 }
-"""Directories, from that of the settings file, where nothing is written."""
+"""Default directories, relative to the directory of the settings file."""
 
 BELOW_STATE: Final[Mapping[tuple[str, str], str]] = {
     ("journal", "directory"): "journal",
     ("sealing", "directory"): "sealing",
 }
-"""Directories that are inside the state directory where nothing is written."""
+"""Default directories inside the state directory."""
 
 
 class SettingProblems(Struct, frozen=True):
-    """Why there are no settings."""
+    """The reasons why the settings are invalid."""
 
     items: tuple[SettingProblem, ...]
 
@@ -41,7 +41,7 @@ class SettingProblems(Struct, frozen=True):
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Settings | SettingProblems:
-    """The settings of `path` (none: defaults, from the working directory) with the environment's on top."""
+    """Return the settings of `path` (None: defaults, in the working directory), overridden by the environment."""
     nothing = WrittenSetting({}, SettingOrigin("default"))
     written, problems = read_file(path) if path else (nothing, [])
     names = variables(Settings)
@@ -91,7 +91,7 @@ def _with_default(written: WrittenSetting, path: tuple[str, str], text: str) -> 
 
 
 def _place(written: WrittenSetting, key: str) -> SettingOrigin:
-    """The nearest place that was written: the setting, else its section, else the file."""
+    """Return the nearest place in the sources: the setting, its section, or the file."""
     names = tuple(key.split("[", maxsplit=1)[0].split("."))
     for length in range(len(names), 0, -1):
         found = _at(written, names[:length])

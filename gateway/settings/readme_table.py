@@ -1,6 +1,6 @@
-"""The settings table of the README, made from the types.
+"""The settings table of the README, generated from the types.
 
-Rule 1: every setting is a row; a setting that is not in the table cannot exist.
+Rule 1: each setting is a row; a setting that is not in the table cannot exist.
 """
 
 from pathlib import Path
@@ -15,9 +15,9 @@ from gateway.settings.typed_reader import description, element, structure
 
 
 def table() -> str:
-    """Markdown rows `setting | default | what it is for`; the environment variable follows from the setting's name."""
+    """Return Markdown rows `setting | default | description`; the environment variable follows from the name."""
     rows = [f"| `{key}` | {default} | {text} |" for key, default, text in _rows(Settings, "")]
-    return "\n".join(["| setting | default | what it is for |", "|---|---|---|", *rows]) + "\n"
+    return "\n".join(["| setting | default | description |", "|---|---|---|", *rows]) + "\n"
 
 
 def _rows(model: type[Struct], prefix: str) -> list[tuple[str, str, str]]:

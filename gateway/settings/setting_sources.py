@@ -1,7 +1,7 @@
-"""Settings as written: a YAML file and environment variables, each value with the place that it came from.
+"""Settings as written: a YAML file and environment variables, each value with its place.
 
-Rule 1: what YAML makes ambiguous (anchors, duplicate keys, keys that are not words) is a problem, not a guess.
-Rule 2: an environment variable wins over the file.
+Rule 1: ambiguous YAML (anchors, duplicate keys, keys that are not strings) is an error, not a guess.
+Rule 2: an environment variable overrides the file.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ PREFIX: Final = "MCP_ADMISSION_"
 
 
 class SettingOrigin(Struct, frozen=True):
-    """Where something was written: a file and its line, or an environment variable."""
+    """The place of a value: a file and its line, or an environment variable."""
 
     source: str
     line: int = 0
@@ -26,7 +26,7 @@ class SettingOrigin(Struct, frozen=True):
 
 
 class SettingProblem(Struct, frozen=True):
-    """What is wrong, where, and what to do."""
+    """One error of the settings: place, setting, message and remedy."""
 
     place: SettingOrigin
     key: str
@@ -39,12 +39,12 @@ class SettingProblem(Struct, frozen=True):
 
 
 class WrittenSetting(Struct, frozen=True):
-    """A value with its place; mappings and sequences hold further `WrittenSetting`."""
+    """A value with its place; mappings and sequences contain further `WrittenSetting`."""
 
     value: Any
     place: SettingOrigin
     text: bool = False
-    """True where the value is text of an environment variable, still to be read by its type."""
+    """True if the value is the text of an environment variable, to be parsed by its type."""
 
     @property
     def mapping(self) -> dict[str, "WrittenSetting"] | None:
@@ -60,13 +60,13 @@ class WrittenSetting(Struct, frozen=True):
 
 
 def read_file(path: Path) -> tuple[WrittenSetting, list[SettingProblem]]:
-    """The file's content and what is wrong with it as YAML; an unreadable file is an empty mapping and a problem."""
+    """Return the file's content and its YAML errors; an unreadable file is an empty mapping and an error."""
     start = SettingOrigin(str(path), 1)
     empty = WrittenSetting({}, start)
     try:
         node = _compose(path.read_text(encoding="utf-8"))
     except OSError as error:
-        remedy = "Give the path of a settings file that exists and can be read."
+        remedy = "Give the path of a settings file that exists and is readable."
         return empty, [SettingProblem(SettingOrigin(str(path)), "", error.strerror or "cannot be read", remedy)]
     except UnicodeDecodeError:
         return empty, [SettingProblem(SettingOrigin(str(path)), "", "is not UTF-8", "Save the file as UTF-8.")]
@@ -78,7 +78,7 @@ def read_file(path: Path) -> tuple[WrittenSetting, list[SettingProblem]]:
 
 
 def _compose(text: str) -> Any:
-    """The node tree; ruamel's nodes are untyped, so they stay Any until they are `WrittenSetting`."""
+    """Return the node tree; ruamel's nodes are untyped, so they stay Any until they are `WrittenSetting`."""
     yaml: Any = YAML(typ="safe", pure=True)
     return yaml.compose(text)
 
@@ -93,7 +93,7 @@ def _syntax(path: Path, error: YAMLError) -> SettingProblem:
 def _read(node: Any, source: str, key: str, problems: list[SettingProblem]) -> WrittenSetting:
     place = SettingOrigin(source, node.start_mark.line + 1)
     if node.anchor is not None:
-        problems.append(SettingProblem(place, key, "an anchor or alias", "Write the value out at both places."))
+        problems.append(SettingProblem(place, key, "uses an anchor or alias", "Write the value out at both places."))
         return WrittenSetting(None, place)
     if node.id == "mapping":
         return WrittenSetting(_mapping(node, source, key, problems), place)
@@ -110,10 +110,10 @@ def _mapping(node: Any, source: str, key: str, problems: list[SettingProblem]) -
         name: str = name_node.value
         if name_node.tag != "tag:yaml.org,2002:str":
             problems.append(
-                SettingProblem(place, key, "a key that is not a word", "Use the names of the settings as keys.")
+                SettingProblem(place, key, "has a key that is not a string", "Use the names of the settings as keys.")
             )
         elif name in entries:
-            problems.append(SettingProblem(place, f"{key}.{name}".lstrip("."), "is there twice", "Keep one of them."))
+            problems.append(SettingProblem(place, f"{key}.{name}".lstrip("."), "appears twice", "Keep one of them."))
         else:
             entries[name] = _read(value_node, source, f"{key}.{name}".lstrip("."), problems)
     return entries
@@ -122,12 +122,12 @@ def _mapping(node: Any, source: str, key: str, problems: list[SettingProblem]) -
 def _scalar(node: Any, place: SettingOrigin, key: str, problems: list[SettingProblem]) -> Any:
     read = _SCALARS.get(node.tag)
     if read is None:
-        problems.append(SettingProblem(place, key, f"an unknown kind of value ({node.tag})", "Remove the tag."))
+        problems.append(SettingProblem(place, key, f"has a value of unknown type ({node.tag})", "Remove the tag."))
         return None
     try:
         return read(node.value)
     except ValueError:
-        problems.append(SettingProblem(place, key, f"`{node.value}` cannot be read", "Put it in quotes if it is text."))
+        problems.append(SettingProblem(place, key, f"`{node.value}` cannot be read", "Quote it if it is text."))
         return None
 
 
@@ -143,13 +143,13 @@ _SCALARS: Final[Mapping[str, Callable[[str], Any]]] = {
     "tag:yaml.org,2002:str": str,
     "tag:yaml.org,2002:timestamp": str,
 }
-"""YAML 1.2 core scalars; a date stays the text that it is. What `float` cannot read (.inf, .nan) is a problem."""
+"""YAML 1.2 core scalars; a date stays text. A number that `float` cannot read (.inf, .nan) is an error."""
 
 
 def overlay(
     written: WrittenSetting, names: Mapping[str, tuple[str, ...]], environ: Mapping[str, str]
 ) -> WrittenSetting:
-    """The file's content with the environment's values in place; `names` says which variable is which setting."""
+    """Return the file's content, overridden by the environment; `names` maps each variable to its setting."""
     for name, path in names.items():
         if name in environ:
             value = WrittenSetting(environ[name], SettingOrigin(f"environment variable {name}"), text=True)

@@ -1,7 +1,7 @@
-"""Written values become Structs by their types; everything that does not fit is reported, not only the first.
+"""Convert written values to Structs by their types, and report all values that do not fit, not only the first.
 
-Rule 1: an unknown key is a problem: a misspelled limit would otherwise be no limit.
-Rule 2: a field that was reported takes no part further; no value is invented in its place.
+Rule 1: an unknown key is an error: otherwise, a misspelled limit would have no effect.
+Rule 2: a field with an error is not processed further; no value is invented in its place.
 """
 
 import types
@@ -19,35 +19,35 @@ from gateway.settings.setting_sources import PREFIX, SettingProblem, WrittenSett
 _S = TypeVar("_S", bound=Struct)
 
 RESERVED: Final = frozenset({"MCP_ADMISSION_CONFIG", "MCP_ADMISSION_TOOLS"})
-"""Variables of the command line that are no settings."""
+"""Variables of the command line; they are not settings."""
 
 
 def bare(annotation: Any) -> Any:
-    """The type without its Annotated shell."""
+    """Return the type without Annotated."""
     return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
 def structure(annotation: Any) -> type[Struct] | None:
-    """The Struct that a field holds, itself or as the alternative to null."""
+    """Return the Struct type of a field, also if the field may be null."""
     plain = bare(annotation)
     arms: tuple[Any, ...] = get_args(plain) if get_origin(plain) in (types.UnionType, Union) else (plain,)
     return next((arm for arm in arms if isinstance(arm, type) and issubclass(arm, Struct)), None)
 
 
 def element(annotation: Any) -> type[Struct] | None:
-    """The Struct that a field holds several of."""
+    """Return the Struct type of the elements of a field."""
     plain = bare(annotation)
     return structure(get_args(plain)[0]) if get_origin(plain) is tuple else None
 
 
 def description(annotation: Any) -> str:
-    """What the field is for, in a sentence."""
+    """Return the field's description."""
     metas = [meta for meta in get_args(annotation)[1:] if isinstance(meta, Meta)] if get_args(annotation) else []
     return next((meta.description for meta in metas if meta.description), "")
 
 
 def variables(model: type[Struct], path: tuple[str, ...] = ()) -> dict[str, tuple[str, ...]]:
-    """Every environment variable of the model and the setting that it sets."""
+    """Return each environment variable of the model, with the setting that it sets."""
     names: dict[str, tuple[str, ...]] = {}
     for field in fields(model):
         here = (*path, field.name)
@@ -57,14 +57,14 @@ def variables(model: type[Struct], path: tuple[str, ...] = ()) -> dict[str, tupl
 
 
 class SettingsReader:
-    """Reads one document; `problems` is complete after `read` of the root."""
+    """Reader of one document; `problems` is complete after `read` of the root."""
 
     def __init__(self, base: Path) -> None:
         self.problems: list[SettingProblem] = []
         self._base = base
 
     def read(self, model: type[_S], written: WrittenSetting, key: str = "") -> _S | None:
-        """The Struct, or None with at least one problem reported."""
+        """Return the Struct; None if at least one error was reported."""
         entries = {} if written.value is None else written.mapping
         if entries is None:
             self._report(written, key, "must be a mapping of settings", "Write its keys indented below it.")
@@ -104,7 +104,7 @@ class SettingsReader:
         items = self._json(written, key) if written.text else written
         several = items.sequence
         if several is None:
-            self._report(written, key, "must be a list", "Begin each entry with `- `, or give a JSON list.")
+            self._report(written, key, "must be a list", "Start each entry with `- `, or give a JSON list.")
             return ()
         return tuple(self.read(model, item, f"{key}[{index}]") for index, item in enumerate(several))
 
@@ -150,9 +150,9 @@ def _plain(written: WrittenSetting) -> Any:
 
 
 def _words(annotation: Any, written: WrittenSetting) -> Any:
-    """An environment variable's text; lists are words between commas, mappings `name=value` between commas.
+    """Parse an environment variable; lists are words between commas, mappings `name=value` between commas.
 
-    An empty text is null where null is allowed.
+    An empty text is null if the setting allows null.
     """
     text: str = written.value
     if get_origin(bare(annotation)) is Mapping:
