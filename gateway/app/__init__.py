@@ -1,7 +1,7 @@
-"""The composition root of a worker: settings and what the supervisor hands over become an ASGI application.
+"""The composition root of a worker: builds an ASGI application from settings and the supervisor's inputs.
 
-Rule 1: this package is the only place that knows every other; it builds every client, and nothing else does.
-Rule 2: what is built here is started and stopped here, in this order and its reverse.
+Rule 1: only this package knows all others. It creates every client; no other package does.
+Rule 2: components are started and stopped here, in this order and in reverse order.
 """
 
 import asyncio
@@ -52,12 +52,12 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 class WorkerApp:
-    """A worker's application with what has to be asked of it from outside."""
+    """A worker's application, with the operations that the supervisor calls."""
 
     def __init__(
         self, asgi: ASGIApp, policy: "WorkerPolicy", journal: JournalWriter, telemetry: Telemetry, traffic: "Traffic"
     ) -> None:
-        """Take the composed parts; made by `worker` only."""
+        """Take the composed components; made by `worker` only."""
         self.asgi: Final = asgi
         self._policy: Final = policy
         self._pulse: Final = policy.pulse
@@ -66,7 +66,7 @@ class WorkerApp:
         self._traffic: Final = traffic
 
     def readiness(self) -> Readiness:
-        """Return what the last beat of OPA's pulse found, and whether the journal takes records."""
+        """Return the result of the last readiness probe, and whether the journal accepts records."""
         readiness, failed = self._pulse.readiness, self._journal.state().failed
         if not failed:
             return readiness
@@ -93,32 +93,32 @@ class WorkerApp:
         )
 
     def beat(self) -> None:
-        """Look at once for another revision to enforce."""
+        """Check at once for another revision to enforce."""
         self._pulse.wake()
 
     def confirmed(self, unix_ns: int, revision: str) -> None:
-        """Take the follower's word that at this time `revision` was the one to enforce."""
+        """Record when the follower confirmed `revision` as current."""
         self._pulse.confirmed(unix_ns, revision)
 
     def on_revision(self, listener: Callable[[str, str], None]) -> None:
-        """Tell the listener now and at every change by which policy and stops this worker decides."""
+        """Call the listener now and at every change with the policy and the stops that this worker enforces."""
         self._policy.listeners.append(listener)
         self._policy.tell()
 
     def on_claim(self, listener: Callable[[int, Claim], None]) -> None:
-        """Let the listener ask the other workers who owns what."""
+        """Set the listener that passes claims to the other workers."""
         self._traffic.peers.send = listener
 
     def held(self, claim: Claim) -> Held:
-        """Return what the principal of another worker's claim holds here."""
+        """Return the names of another worker's claim that its principal owns here."""
         return self._traffic.ownership.local(claim)
 
     def answered(self, number: int, held: Held | None) -> None:
-        """Take the other workers' answer to a claim of this one."""
+        """Accept the other workers' answer to a claim of this worker."""
         self._traffic.peers.answered(number, held)
 
     def drain(self) -> None:
-        """End the open streams, so that what is under way can finish."""
+        """End the open streams, so that running calls can finish."""
         self._traffic.streams.close()
 
 
@@ -161,7 +161,7 @@ async def worker(settings: Settings, handed: WorkerContext, report: ReportEvent)
 
 
 class Traffic(Struct, frozen=True):
-    """What passes through a worker: its open streams, whose requests and tasks there are, and what its peers know."""
+    """The traffic of a worker: its open streams, the owners of requests and tasks, and its peers."""
 
     streams: Streams
     ownership: Ownership
@@ -169,10 +169,10 @@ class Traffic(Struct, frozen=True):
 
 
 class WorkerPolicy:
-    """The policy as a worker follows it: OPA's client, its pulse, and who wants to know of another revision."""
+    """The policy as a worker follows it: the OPA client, the readiness probe, and the listeners for new revisions."""
 
     def __init__(self, client: OpaClient, pulse: ReadinessProbe) -> None:
-        """Take both, and listen to the client."""
+        """Take both, and subscribe to the client's revisions."""
         self.client: Final = client
         self.pulse: Final = pulse
         self.listeners: Final[list[Callable[[str, str], None]]] = []
@@ -180,12 +180,12 @@ class WorkerPolicy:
         client.on_revision = self.tell
 
     def change(self) -> asyncio.Event:
-        """Return what is set whenever other revisions of policy or stops are enforced."""
+        """Return an event that is set when other revisions of policy or stops are enforced."""
         self._changed.append(asyncio.Event())
         return self._changed[-1]
 
     def tell(self) -> None:
-        """Say by what is decided now."""
+        """Report the enforced revisions to all listeners."""
         for changed in self._changed:
             changed.set()
         enforceable = self.client.enforceable
@@ -194,13 +194,13 @@ class WorkerPolicy:
 
 
 async def _revised(policy: WorkerPolicy, revise: Callable[[], Awaitable[int]]) -> None:
-    """Have what other revisions let in than those in force decided again, as soon as they change.
+    """Decide again, as soon as the revisions change, on everything that earlier revisions allowed.
 
-    The loop also looks without news, for what was decided by the last revision and registered after the change.
+    The loop also runs without a change, for calls that the last revision allowed but that were registered later.
     """
     changed = policy.change()
     while True:
-        with suppress(TimeoutError):  # `wait_for` loses a cancellation that comes with the event
+        with suppress(TimeoutError):  # `wait_for` loses a cancellation that arrives with the event
             async with asyncio.timeout(_LOOK_S):
                 await changed.wait()
         changed.clear()
@@ -208,14 +208,14 @@ async def _revised(policy: WorkerPolicy, revise: Callable[[], Awaitable[int]]) -
 
 
 def _end_with(task: asyncio.Task[None]) -> None:
-    """End the worker when one of its loops ends by an error: the supervisor starts another."""
+    """End the worker if one of its loops fails: the supervisor starts another."""
     if not task.cancelled() and task.exception() is not None:
         _LOG.error("a background loop failed; the worker ends", exc_info=task.exception())
         os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _trust(settings: Settings) -> ssl.SSLContext | bool:
-    """Return the authorities that upstream certificates may be of: the system's, and the settings' beside them."""
+    """Return the trusted authorities of upstream certificates: the system's, and those in the settings."""
     if settings.upstreams.ca_file is None:
         return True
     context = ssl.create_default_context()

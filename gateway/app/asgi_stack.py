@@ -1,6 +1,6 @@
-"""What stands around the endpoint: the middlewares, the verification of callers, and the RFC 9728 documents.
+"""The layers around the endpoint: middlewares, verification of callers, and the RFC 9728 documents.
 
-Rule 1: every request that is turned away here is counted and recorded, as the endpoint's own refusals are.
+Rule 1: each request that is rejected here is counted and recorded, like the endpoint's own refusals.
 """
 
 import asyncio
@@ -38,19 +38,19 @@ class AsgiStack:
     """The server's `Callers` port over `Authenticator`, with floods of refusals counted together."""
 
     def __init__(self, identity: Authenticator, floods: Aggregate) -> None:
-        """Take the verifier of credentials, and what counts refusals alike."""
+        """Take the verifier of credentials, and the counter of equal refusals."""
         self._identity: Final = identity
         self._floods: Final = floods
 
     async def verify(
         self, headers: Iterable[tuple[bytes, bytes]], *, server: str, query: bytes, source_ip: str
     ) -> Verified | UnverifiedCaller:
-        """Return the caller, or how it is refused."""
+        """Return the caller, or its refusal."""
         outcome = await self._identity.verify(headers, server, time.time(), query)
         return outcome if isinstance(outcome, Verified) else self._refused(server, source_ip, outcome)
 
     def unknown(self, server: str, *, source_ip: str) -> UnverifiedCaller:
-        """Return how a caller is refused whose credential no agent has; the pipeline has counted and recorded it."""
+        """Return the refusal of a caller whose credential no agent has; the pipeline has already recorded it."""
         del source_ip
         reason = "The credential is not registered here, has expired or was revoked."
         return self._told(server, Unauthenticated(cause="token_unknown", reason=reason), recorded=False)
@@ -81,14 +81,14 @@ def metadata_beside(endpoint: ASGIApp, resource: Resource) -> ASGIApp:
 
 
 async def floods_recorded(floods: Aggregate, pipeline: Pipeline, refusals: RefusalLog) -> None:
-    """Record and log every second what was only counted; runs until cancelled."""
+    """Record and log once a second the refusals that were only counted, until canceled."""
     while True:
         await asyncio.sleep(1)  # noqa: TID251 - refusals are counted by the second
         refusals.flush()
         pipeline.record_counts()
         for flood in floods.over(time.time_ns()):
             about = PartialMessage(
-                server=flood.server, detail=f"more of the same in second {flood.second}", caller=flood.caller
+                server=flood.server, detail=f"repeated refusals in second {flood.second}", caller=flood.caller
             )
             nobody = Answer(status=0)
             await pipeline.turn_away(flood.cause, about, source_ip=flood.source_ip, answer=nobody, count=flood.count)
@@ -97,7 +97,7 @@ async def floods_recorded(floods: Aggregate, pipeline: Pipeline, refusals: Refus
 def guarded(
     app: ASGIApp, pipeline: Pipeline, telemetry: Telemetry, *, floods: Aggregate, settings: Settings
 ) -> ASGIApp:
-    """Return `app` behind everything that needs no message: request id, proxies, host and origin, CORS, sizes."""
+    """Return `app` behind all layers that need no message: request id, proxies, host and origin, CORS, sizes."""
 
     async def notice(turned: RejectedRequest) -> None:
         telemetry.malformed(turned.code)

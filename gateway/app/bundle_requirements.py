@@ -1,7 +1,7 @@
-"""What a policy must have been made for, so that this gateway may enforce it.
+"""The conditions that a policy must meet so that this gateway may enforce it.
 
-Rule 1: it is the same judgment as before a bundle is offered (`signature_checks`), held against what OPA itself shows:
-whoever feeds an OPA, and whatever was checked there, a worker decides by nothing that it does not satisfy.
+Rule 1: these are the checks before a bundle is offered (`signature_checks`), applied to the manifest in OPA itself. A
+worker makes no decision with a policy that fails them, regardless of its source and of earlier checks.
 """
 
 import time
@@ -25,11 +25,11 @@ _CODES: Final[Mapping[str, FailureCode]] = {
     "bundle_needs_newer_gateway": "bundle_needs_newer_gateway",
     "policy_expired": "policy_expired",
 }
-"""Rejections of a bundle as failures of decisions; every other says that its manifest is none of ours."""
+"""Rejections of a bundle as failures of decisions; any other means that the manifest is not from this program."""
 
 
 class GatewayDescription(Struct, frozen=True, kw_only=True):
-    """What this gateway is; `environment` empty: any, because the OPA is not ours."""
+    """The properties of this gateway; an empty `environment` accepts any, because the OPA is external."""
 
     environment: str
     grace_s: float = 0
@@ -43,13 +43,13 @@ class GatewayDescription(Struct, frozen=True, kw_only=True):
         rejected = read if isinstance(read, Rejected) else self._rejected(read)
         if rejected is None and isinstance(read, Manifest):
             return self._fit(read)
-        found = rejected or Rejected("bundle_unreadable", "nothing is known of it")
+        found = rejected or Rejected("bundle_unreadable", "it has no valid manifest")
         revision = read.revision if isinstance(read, Manifest) else ""
         code = _CODES.get(found.code, "bundle_unreadable")
         return PolicyFailure(code=code, detail=f"{MEANINGS[found.code]} ({found.detail})", revision=revision)
 
     def _rejected(self, manifest: Manifest) -> Rejected | None:
-        """The highest number that was enforced is the ratchet's, not looked at here."""
+        """Return the rejection of a manifest; the ratchet checks the highest enforced number, not this method."""
         metadata = manifest.metadata
         standing = EnforcementContext(
             environment=self.environment or metadata.environment,
@@ -76,6 +76,6 @@ class GatewayDescription(Struct, frozen=True, kw_only=True):
         if not self.reads_claims or known:
             return ""
         return (
-            f"the stock library {library.version or 'of an unknown version'} of the policy takes claims that cannot be "
-            "read for none, so that rules about groups may permit too much: build the policy again with this version"
+            f"the policy's stock library {library.version or 'of unknown version'} treats unreadable claims as absent, "
+            "so rules about groups may permit too much: build the policy again with this version"
         )

@@ -1,4 +1,4 @@
-"""Settings as the values and clients that each part of a worker wants."""
+"""Conversion of settings to the values and clients of each component of a worker."""
 
 from functools import partial
 from pathlib import Path
@@ -43,7 +43,7 @@ from gateway.version import VERSION
 
 
 class WorkerClients(Struct, frozen=True):
-    """The clients of one worker: of OPA, of the journal, of upstreams, of the other workers."""
+    """The clients of one worker: OPA, the journal, upstreams, and the other workers."""
 
     policy: OpaClient
     journal: JournalWriter
@@ -55,19 +55,19 @@ class WorkerClients(Struct, frozen=True):
 def calls_of(
     policy: OpaClient, journal: JournalWriter, upstream: HttpUpstream, peers: SupervisedPeers, refusals: RefusalLog
 ) -> WorkerClients:
-    """Return the clients together; their failures are logged."""
+    """Return the clients together, with logging of their failures."""
     policy.on_failure = lambda failure: refusals.at_source(failure.code, _described(failure))
     journal.on_failure = partial(refusals.at_source, "journal_unavailable")
     return WorkerClients(policy, journal, upstream, peers, refusals)
 
 
 def _described(failure: PolicyFailure) -> str:
-    """Return where the policy failed, or what is wrong with OPA's answer."""
+    """Return the failed requirement and its detail, or the error in OPA's response."""
     return f"{failure.requirement}: {failure.detail}" if failure.requirement else failure.detail
 
 
 def opa_of(settings: Settings, handed: WorkerContext) -> tuple[OpaClient, OpaStatus]:
-    """Return the client of the managed OPA, or of the one that settings name, and its vitals."""
+    """Return the client of the managed or external OPA, and the reader of its status."""
     exchange, vitals = _reached(settings, handed)
     deadlines = Deadlines(decision=settings.opa.deadline_ms / 1000, listing=settings.lists.deadline_ms / 1000)
     client = OpaClient(exchange, HighwaterFile(settings.journal.directory), deadlines=deadlines)
@@ -77,7 +77,7 @@ def opa_of(settings: Settings, handed: WorkerContext) -> tuple[OpaClient, OpaSta
 
 
 def terms_of(settings: Settings, handed: WorkerContext) -> GatewayDescription:
-    """Return what a policy must have been made for; an OPA that is not ours may enforce any environment."""
+    """Return the conditions for policies; an external OPA may enforce any environment."""
     bundle = settings.policy.bundle
     return GatewayDescription(
         environment=settings.policy.environment if handed.opa_socket else "",
@@ -96,12 +96,12 @@ def _reached(settings: Settings, handed: WorkerContext) -> tuple[Transport, OpaS
 
 
 def gateway_of(settings: Settings) -> Gateway:
-    """Return who this gateway says that it is."""
+    """Return the id and version that this gateway reports."""
     return Gateway(id=settings.gateway_id, version=VERSION)
 
 
 def pulse_of(settings: Settings, handed: WorkerContext, client: OpaClient, vitals: OpaStatus) -> ReadinessProbe:
-    """Return what asks OPA every second whether it can be relied on."""
+    """Return the probe that checks OPA's readiness every second."""
     opa = settings.opa
     limits = PulseLimits(soft_s=opa.soft_s, hard_s=opa.stale_hard_s, followed=handed.followed)
     return ReadinessProbe(client, vitals, gateway=gateway_of(settings), limits=limits)
@@ -122,7 +122,7 @@ def identity_of(settings: Settings) -> Authenticator:
 def parts_of(
     settings: Settings, handed: WorkerContext, who: Gateway, calls: WorkerClients, floods: Floods
 ) -> Dependencies:
-    """Return what the pipeline is made of."""
+    """Return the dependencies of the pipeline."""
     return Dependencies(
         policy=calls.policy,
         journal=calls.journal,
@@ -154,12 +154,12 @@ def parts_of(
 
 
 def counters_of(handed: WorkerContext) -> CounterPage:
-    """Return the counters that the workers share; those of this process alone if the supervisor has made none."""
+    """Return the counters that the workers share, or local ones if the supervisor has created none."""
     return alone() if handed.counters is None else attached(handed.counters, handed.worker)
 
 
 def looks_of(settings: Settings) -> DiscoveryLimits:
-    """Return what the gateway's own reading of a server's list may take."""
+    """Return the limits of the gateway's own reading of a server's list."""
     definitions = settings.definitions
     return DiscoveryLimits(
         timeout_s=definitions.list_timeout_s,
@@ -181,7 +181,7 @@ def _masking(settings: Settings, key: bytes) -> Masking:
 
 
 def sealer_of(settings: Settings) -> Seal | None:
-    """Return what encrypts arguments to the auditor's key; null if none is set. A key that is none was refused."""
+    """Return the encryption of arguments to the auditor's key; null if none is set. An invalid key was refused."""
     to = recipients(settings.journal.auditor_key) if settings.journal.auditor_key else None
     return partial(encrypted, to=to) if isinstance(to, Recipients) else None
 
@@ -194,7 +194,7 @@ def streams_of(settings: Settings, parts: Dependencies) -> Streams:
 
 
 def limits_of(settings: Settings) -> EndpointLimits:
-    """Return what a message may measure."""
+    """Return the limits of messages."""
     limits = settings.limits
     return EndpointLimits(
         body_bytes=limits.body_bytes,

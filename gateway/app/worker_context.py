@@ -1,4 +1,4 @@
-"""What a worker has from its supervisor, and the world that it reads itself: clocks and randomness."""
+"""A worker's inputs from its supervisor, and its own sources of time and randomness."""
 
 import secrets as randomness
 import time
@@ -9,10 +9,10 @@ from gateway.protocol.sealing import NONCE_BYTES
 
 
 class WorkerContext(Protocol):
-    """A worker's number, OPA's socket (empty: an OPA that we do not own), and the keys that all workers share.
+    """A worker's number, OPA's socket (empty: an external OPA), and the keys that all workers share.
 
-    `followed`: the supervisor follows the bundles, and says when they were confirmed.
-    `counters`: the descriptor of the counters that all workers share; null in a process of its own.
+    `followed`: the supervisor follows the bundles, and reports when they were confirmed.
+    `counters`: the descriptor of the counters that all workers share; null without a supervisor.
     """
 
     @property
@@ -39,18 +39,18 @@ class SystemClock:
 
 _ID_BYTES: Final = 16
 _BLOCK: Final = 256
-"""How many call ids one block of random bytes gives."""
+"""Call ids in one block of random bytes."""
 
 
 class RandomIds:
-    """Unpredictable identifiers.
+    """Source of unpredictable identifiers.
 
     Call ids are cut from a block of random bytes, and each is used once: reading random bytes releases the GIL, so that
-    another thread may run before this one goes on.
+    another thread may run first.
     """
 
     def __init__(self) -> None:
-        """Begin without a block: each worker reads its own after its start, so that no two workers share ids."""
+        """Start without a block: each worker reads its own after its start, so that no two workers share ids."""
         self._unused: Final[list[str]] = []
 
     def call_id(self) -> str:

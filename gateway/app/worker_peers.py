@@ -1,6 +1,6 @@
-"""The other workers of this gateway, asked through the supervisor (the pipeline's `Peers` port).
+"""The other workers of this gateway, queried through the supervisor (the pipeline's `Peers` port).
 
-Rule 1: no answer in time is null, and so is a question beyond the limits, which are per principal and for all.
+Rule 1: the answer is null if it does not arrive in time, or if a limit (per principal and in total) is reached.
 """
 
 import asyncio
@@ -20,14 +20,14 @@ class SupervisedPeers:
     """Sends claims to the supervisor, and takes the answers."""
 
     def __init__(self) -> None:
-        """Begin without a supervisor: until one listens, every claim is without an answer."""
+        """Start without a supervisor: until one listens, no claim gets an answer."""
         self.send: Callable[[int, Claim], None] | None = None
         self._open: Final[dict[int, asyncio.Future[Held | None]]] = {}
         self._by_principal: Final[Counter[str]] = Counter()
         self._asked = 0
 
     async def held(self, claim: Claim) -> Held | None:
-        """Return what the other workers hold together; null if one of them did not answer."""
+        """Return the names that the other workers hold together; null if one of them did not answer."""
         if self.send is None or len(self._open) >= _AT_ONCE or self._by_principal[claim.principal] >= _PER_PRINCIPAL:
             return None
         self._asked += 1
@@ -46,7 +46,7 @@ class SupervisedPeers:
                 del self._by_principal[claim.principal]
 
     def answered(self, number: int, held: Held | None) -> None:
-        """Take the answer to a claim; nothing waits for one that comes too late."""
+        """Accept the answer to a claim; an answer that comes too late is dropped."""
         waiting = self._open.get(number)
         if waiting is not None and not waiting.done():
             waiting.set_result(held)
