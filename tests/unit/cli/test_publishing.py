@@ -130,7 +130,9 @@ def test_a_signature_is_verified_where_the_key_is_given(desk: Desk) -> None:
     assert "was not looked at" in desk.publish(desk.bundle("second", 2)).stderr
 
 
-@pytest.mark.parametrize(("name", "said"), [("Prod/eu", "not a valid channel name"), ("emergency", "is reserved for stops")])
+@pytest.mark.parametrize(
+    ("name", "said"), [("Prod/eu", "not a valid channel name"), ("emergency", "is reserved for stops")]
+)
 def test_a_name_that_no_channel_may_have_is_told_before_a_hub_is_asked(desk: Desk, name: str, said: str) -> None:
     refused = desk.publish(desk.bundle("first", 1), "--to", "http://127.0.0.1:1", "--token-file", "none", channel=name)
     assert (refused.exit_code, said in refused.stderr) == (2, True)

@@ -1,4 +1,4 @@
-"""What the directory of a hub keeps: nothing half, nothing back, nothing lost."""
+"""Artifact store: no partial writes, no lower sequence numbers, no lost moves."""
 
 import errno
 import json
@@ -58,7 +58,7 @@ def contents(store: ArtifactStore) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in store.directory.rglob("*") if path.is_file()}
 
 
-def test_a_move_is_kept_with_who_when_from_to_and_why(store: ArtifactStore, key: SigningKey) -> None:
+def test_a_move_is_journaled_with_author_time_source_target_and_reason(store: ArtifactStore, key: SigningKey) -> None:
     first, second = kept(store, key, 1), kept(store, key, 2)
     store.move(wanted(first))
     pointer = store.move(wanted(second, first))
@@ -72,7 +72,7 @@ def test_a_move_is_kept_with_who_when_from_to_and_why(store: ArtifactStore, key:
     assert (line["by"], line["because"], line["time"]) == ("ci", "a test", "2026-11-18T11:06:40.123Z")
 
 
-def test_who_expects_something_else_moves_nothing(store: ArtifactStore, key: SigningKey) -> None:
+def test_a_move_with_a_wrong_expectation_is_refused(store: ArtifactStore, key: SigningKey) -> None:
     first, second, third = (kept(store, key, seq) for seq in (1, 2, 3))
     assert code(store.move(wanted(second, first))) == "pointer_moved"
     store.move(wanted(first))
@@ -105,7 +105,7 @@ def test_of_two_publishers_at_once_one_gets_a_conflict(store: ArtifactStore, key
     assert len(store.moves()) == 2
 
 
-def test_no_channel_of_an_environment_goes_below_what_another_had(store: ArtifactStore, key: SigningKey) -> None:
+def test_sequence_numbers_grow_over_all_channels_of_an_environment(store: ArtifactStore, key: SigningKey) -> None:
     old, new = kept(store, key, 1), kept(store, key, 2)
     store.move(wanted(new, channel="canary"))
     assert code(store.move(wanted(old))) == "policy_regressed"
@@ -120,7 +120,7 @@ def test_a_channel_stays_with_its_environment(store: ArtifactStore, key: Signing
     assert code(store.move(wanted(kept(store, key, 9, environment="other"), first))) == "bundle_of_other_environment"
 
 
-def test_a_move_to_where_it_points_does_nothing(store: ArtifactStore, key: SigningKey) -> None:
+def test_a_move_to_the_current_artifact_does_nothing(store: ArtifactStore, key: SigningKey) -> None:
     first = kept(store, key, 1)
     pointer = store.move(wanted(first))
     assert store.move(wanted(first)) == pointer
@@ -132,7 +132,7 @@ def test_a_channel_has_a_plain_name_of_its_own(store: ArtifactStore, key: Signin
     assert code(store.move(wanted(kept(store, key, 1), channel=name))) == "channel_name_invalid"
 
 
-def test_what_was_never_uploaded_is_not_pointed_to(store: ArtifactStore, key: SigningKey) -> None:
+def test_a_move_to_an_unknown_artifact_is_refused(store: ArtifactStore, key: SigningKey) -> None:
     artifact = read_artifact(bundle("x", key, 1))
     assert isinstance(artifact, Artifact)
     assert code(store.move(wanted(artifact))) == "artefact_unknown"
@@ -180,7 +180,7 @@ def test_a_damaged_journal_is_an_error_never_an_empty_one(store: ArtifactStore, 
 
 
 @pytest.mark.parametrize("broken", ["replace", "fsync", "pwrite"])
-def test_what_cannot_be_written_changes_nothing(
+def test_a_failed_write_changes_nothing(
     store: ArtifactStore, key: SigningKey, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
     first, second = kept(store, key, 1), kept(store, key, 2)
@@ -202,7 +202,7 @@ def test_what_cannot_be_written_changes_nothing(
     assert isinstance(store.move(wanted(second, first)), Pointer)
 
 
-def test_assignments_are_kept_with_who_made_them(store: ArtifactStore) -> None:
+def test_assignments_are_journaled_with_their_author(store: ArtifactStore) -> None:
     wanted = (Assignment(channel="canary", instead_of="production", labels={"ring": "first"}),)
     store.assign(wanted, "ci", NOW)
     assert ArtifactStore(store.directory).assignments() == wanted

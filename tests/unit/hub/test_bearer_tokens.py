@@ -1,4 +1,4 @@
-"""Who may call what: every entry of the interface, for every role."""
+"""Authorization: each entry of the interface, for each role."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ def test_one_is_known_by_the_digest_of_their_token() -> None:
     "header",
     ["", "Bearer", "Bearer ", "Basic secret-a", "secret-a", "Bearer secret-c", f"Bearer {'x' * 2000}", "Bearer é"],
 )
-def test_nobody_else_is(header: str) -> None:
+def test_any_other_authorization_header_is_rejected(header: str) -> None:
     assert caller(header, KNOWN) is None
 
 
@@ -69,7 +69,7 @@ async def test_every_entry_of_the_interface_is_looked_at(inside: Inside) -> None
 
 
 @pytest.mark.parametrize("entry", MAY, ids=" ".join)
-async def test_an_entry_is_open_to_its_roles_and_to_nobody_else(inside: Inside, entry: tuple[str, str]) -> None:
+async def test_an_entry_accepts_its_roles_and_no_others(inside: Inside, entry: tuple[str, str]) -> None:
     method, path = entry[0], entry[1].format(digest="0" * 64, name="x", revision="x", id="x", channel="x")
     assert (await inside.call("", method, path)).status_code == 401
     unknown = await inside.call("", method, path, headers={"authorization": "Bearer mcpa_nobody"})
@@ -125,7 +125,7 @@ async def test_a_token_that_goes_while_its_body_comes_has_no_effect(inside: Insi
     assert not inside.hub.emergency.standing.stops
 
 
-async def test_what_is_refused_is_counted(inside: Inside) -> None:
+async def test_refused_calls_are_counted(inside: Inside) -> None:
     await inside.call("", "GET", "/v1/channels")
     await inside.call("reader", "PUT", "/v1/channels/production")
     text = (await inside.call("", "GET", "/metrics")).text
@@ -134,13 +134,13 @@ async def test_what_is_refused_is_counted(inside: Inside) -> None:
     assert inside.log.named("call_refused")[0]["by"] == "the-reader"
 
 
-def test_a_flood_of_strangers_is_told_of_once_a_second() -> None:
+def test_a_flood_of_unknown_callers_is_logged_once_a_second() -> None:
     strangers = UnknownCallerLog()
     told = [strangers.turned_away(at) for at in (100.0, 100.1, 100.9, 101.1, 101.2, 103.0)]
     assert told == [1, 0, 0, 3, 0, 2]
 
 
-async def test_strangers_are_in_the_log_without_what_they_sent(inside: Inside) -> None:
+async def test_unknown_callers_are_logged_without_their_input(inside: Inside) -> None:
     await inside.call("", "GET", "/v1/channels", headers={"authorization": "Bearer mcpa_secret"})
     (told,) = inside.log.named("unauthenticated_calls_refused")
     assert told["count"] == 1

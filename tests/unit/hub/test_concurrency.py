@@ -1,4 +1,4 @@
-"""Reading is bounded by role: beyond that it is refused for the moment, and others go on."""
+"""Read calls are limited by role: beyond the limit they are refused, and other roles are not affected."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -13,7 +13,7 @@ from tests.unit.hub.conftest import Inside
 
 
 class Slow:
-    """Callers of one place who take no answer."""
+    """Callers of one path that do not read the response."""
 
     def __init__(self) -> None:
         self.answered = 0
@@ -28,7 +28,7 @@ class Slow:
 
 @asynccontextmanager
 async def slow(inside: Inside, role: str, path: str, count: int) -> AsyncGenerator[None]:
-    """So many of this role who have asked and take nothing while the block runs."""
+    """Keep this many calls of this role open while the block runs."""
     them = Slow()
     headers = [(name.encode(), value.encode()) for name, value in inside.ground.headers(role).items()]
     scope: dict[str, Any] = {"type": "http", "method": "GET", "path": path, "headers": headers, "query_string": b""}
@@ -43,9 +43,7 @@ async def slow(inside: Inside, role: str, path: str, count: int) -> AsyncGenerat
 
 
 @pytest.mark.parametrize(("kind", "most"), [("artifact", DOWNLOADS), ("history", LOOKS)])
-async def test_beyond_its_seats_a_role_is_sent_away_for_a_moment_and_others_are_not(
-    inside: Inside, kind: str, most: int
-) -> None:
+async def test_a_role_beyond_its_limit_gets_503_and_other_roles_do_not(inside: Inside, kind: str, most: int) -> None:
     first = await inside.publish(inside.bundle("x", 1))
     path = f"/v1/artefacts/{first['digest']}" if kind == "artifact" else "/v1/history"
     async with slow(inside, "reader", path, most):
@@ -92,7 +90,7 @@ def test_a_seat_is_given_back_and_each_role_has_its_own() -> None:
         assert again
 
 
-def test_who_has_several_roles_reads_by_the_one_that_may_do_most() -> None:
+def test_a_caller_with_several_roles_reads_with_the_most_powerful_one() -> None:
     both = TokenHolder(name="a", roles=("reader", "publisher"), sha256="")
     assert acting(both, ("reader", "publisher")) == "publisher"
     assert acting(both, ("reader", "responder")) == "reader"

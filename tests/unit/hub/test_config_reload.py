@@ -1,4 +1,4 @@
-"""Settings that change while the hub runs: taken up whole, or not at all and said where they are wrong."""
+"""Settings that change while the hub runs are loaded completely, or not at all with their errors logged."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ def write(inside: Inside, change: Callable[[dict[str, Any]], object]) -> None:
 
 
 async def looked(renewing: ConfigReloader) -> None:
-    """A change is seen by one look and taken by the next."""
+    """Check twice: the first check sees a change, and the second loads it."""
     await renewing.look()
     await renewing.look()
 
@@ -53,7 +53,7 @@ async def test_a_new_token_opens_and_a_removed_one_does_not(inside: Inside, rene
     assert without_secrets(said, []) == said, "whose tokens they are is for operators to read"
 
 
-async def test_nobody_who_waits_is_let_go_for_it(inside: Inside, renewing: ConfigReloader) -> None:
+async def test_a_reload_does_not_end_long_polls(inside: Inside, renewing: ConfigReloader) -> None:
     first = await inside.publish(inside.bundle("x", 1))
     asked = asyncio.create_task(inside.poll(etag=f'"{first["digest"]}"', wait=60))
     async with asyncio.timeout(30):
@@ -76,7 +76,7 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
 
 
 @pytest.mark.parametrize("case", BROKEN)
-async def test_what_cannot_be_used_leaves_in_force_what_was_and_is_told_once_with_file_and_line(
+async def test_invalid_settings_change_nothing_and_are_logged_once_with_file_and_line(
     inside: Inside, renewing: ConfigReloader, case: str
 ) -> None:
     change, said = BROKEN[case]
@@ -137,7 +137,7 @@ async def test_a_second_key_signs_from_then_on_and_one_that_is_removed_does_not(
     assert (await inside.upload(bundle("z", new, 3))).status_code == 201
 
 
-async def test_a_key_file_that_changes_alone_is_taken_up(inside: Inside, renewing: ConfigReloader) -> None:
+async def test_a_changed_key_file_is_reloaded(inside: Inside, renewing: ConfigReloader) -> None:
     new = ephemeral_key()
     (inside.ground.root / "release.pub.pem").write_text(new.public_pem)
     await looked(renewing)
@@ -152,7 +152,7 @@ BJsMK+yAjbS/0XWowoBIm09gBBL6C2VvLgeSmD3qjRTXDRk4zCoGy69XXA==
 """
 
 
-async def test_a_key_that_nobody_here_can_read_is_told_and_the_next_change_is_taken_up_all_the_same(
+async def test_an_unreadable_key_is_logged_and_the_next_change_is_loaded(
     inside: Inside, renewing: ConfigReloader
 ) -> None:
     (inside.ground.root / "odd.pub.pem").write_text(UNKNOWN_CURVE)
@@ -164,9 +164,7 @@ async def test_a_key_that_nobody_here_can_read_is_told_and_the_next_change_is_ta
     assert (await inside.call("reader", "GET", "/v1/channels")).status_code == 401
 
 
-async def test_a_key_file_that_comes_after_the_settings_that_name_it_is_taken_up_when_it_is_there(
-    inside: Inside, renewing: ConfigReloader
-) -> None:
+async def test_a_key_file_that_arrives_after_its_settings_is_loaded(inside: Inside, renewing: ConfigReloader) -> None:
     new = ephemeral_key()
     write(inside, lambda settings: settings["keys"].append({"file": "late.pub.pem"}))
     await looked(renewing)
@@ -176,7 +174,7 @@ async def test_a_key_file_that_comes_after_the_settings_that_name_it_is_taken_up
     assert (await inside.upload(bundle("x", new, 1))).status_code == 201
 
 
-async def test_what_only_a_restart_takes_up_is_told_and_the_rest_is_taken(
+async def test_changes_that_need_a_restart_are_logged_and_the_others_are_loaded(
     inside: Inside, renewing: ConfigReloader, tmp_path: Path
 ) -> None:
     (tmp_path / "emergency.pem").write_bytes(private_pem(ephemeral_key()))
@@ -194,4 +192,4 @@ async def test_what_only_a_restart_takes_up_is_told_and_the_rest_is_taken(
     assert (await inside.call("responder", "POST", "/v1/stops", json=stop)).status_code == 201
     os.utime(inside.ground.settings)
     await looked(renewing)
-    assert len(inside.log.named("settings_reloaded")) == 1, "a touch is no news"
+    assert len(inside.log.named("settings_taken")) == 1, "a new timestamp alone is not a change"

@@ -1,4 +1,4 @@
-"""Tokens that end: what they open before and after, and who is told when."""
+"""Tokens that expire: access before and after, and the warnings."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ def ending(name: str, unix_ns: int) -> TokenHolder:
 
 
 def expire(inside: Inside, role: str) -> None:
-    """Let the token of a role end a moment ago."""
+    """Expire the token of a role a moment ago."""
     trust, now = inside.hub.guard.trust, time.time_ns()
     trust.callers = [
         TokenHolder(
@@ -39,7 +39,7 @@ def test_a_token_opens_until_its_end_and_one_without_end_always() -> None:
     assert not TokenHolder(name="b", roles=(), sha256="").ended(1 << 62)
 
 
-def test_its_end_is_told_fourteen_and_three_days_before_and_when_it_is_there_each_once() -> None:
+def test_the_hub_warns_once_14_and_3_days_before_the_end_and_at_the_end() -> None:
     log = Log()
     trust = Credentials([ending("a", END_NS), TokenHolder(name="b", roles=(), sha256="")], (), log)
     for day in (0, 85.9, 86.1, 87, 96.9, 97.1, 99.9, 100, 101):
@@ -62,14 +62,12 @@ async def test_a_token_that_has_ended_is_401_says_so_and_is_counted(inside: Insi
     assert [each["by"] for each in inside.log.named("expired_token_refused")] == ["the-reader"]
 
 
-async def test_where_no_token_ends_there_is_no_metric_of_it(inside: Inside) -> None:
+async def test_the_expiry_metric_is_absent_if_no_token_ends(inside: Inside) -> None:
     assert "next_token_end" not in (await inside.call("", "GET", "/metrics")).text
 
 
 @pytest.mark.parametrize("how", ["ended", "removed"])
-async def test_who_is_held_gets_nothing_new_by_a_token_that_has_ended_or_gone_meanwhile(
-    inside: Inside, how: str
-) -> None:
+async def test_a_long_poll_gets_nothing_new_after_its_token_ended_or_was_removed(inside: Inside, how: str) -> None:
     first = await inside.publish(inside.bundle("x", 1))
     asked = asyncio.create_task(inside.poll(etag=f'"{first["digest"]}"', wait=60))
     async with asyncio.timeout(30):

@@ -1,4 +1,4 @@
-"""What somebody else puts into the hub's directory: served where an upload would be taken, told where not."""
+"""Changes in the hub's directory by other processes: served if an upload would be accepted, otherwise logged."""
 
 import asyncio
 import time
@@ -31,7 +31,7 @@ def put(inside: Inside, content: bytes, expected: str | None) -> Pointer:
     return pointer
 
 
-async def test_it_is_served_to_those_who_wait_and_published_from(inside: Inside) -> None:
+async def test_a_bundle_in_the_directory_is_served_to_long_polls_and_can_be_succeeded(inside: Inside) -> None:
     first = await inside.publish(inside.bundle("first", 1))
     asked = asyncio.create_task(inside.poll(etag=f'"{first["digest"]}"', wait=60))
     while not inside.hub.guard.counts.waiting:
@@ -42,7 +42,7 @@ async def test_it_is_served_to_those_who_wait_and_published_from(inside: Inside)
     await inside.publish(inside.bundle("third", 3), second.digest)
 
 
-async def test_what_nobody_signed_is_not_served_and_told_once(inside: Inside) -> None:
+async def test_an_unsigned_bundle_is_not_served_and_logged_once(inside: Inside) -> None:
     first = await inside.publish(inside.bundle("first", 1))
     put(inside, bundle("planted", ephemeral_key(), 2), first["digest"])
     for _ in range(3):
@@ -52,7 +52,7 @@ async def test_what_nobody_signed_is_not_served_and_told_once(inside: Inside) ->
     assert told["code"] == "bundle_signature_invalid"
 
 
-async def test_a_directory_that_cannot_be_read_is_told_and_what_was_served_stays(inside: Inside) -> None:
+async def test_an_unreadable_directory_is_logged_and_served_bundles_stay(inside: Inside) -> None:
     first = await inside.publish(inside.bundle("first", 1))
     (inside.ground.directory / "channels" / "production.json").write_text("{")
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""Who bears a name that is stopped: told where nobody does, so that a mistyped name does not look like success."""
+"""A stop of a name in no bundle causes a warning, so that a typo does not look like success."""
 
 from typing import Any, Final
 
@@ -87,7 +87,7 @@ def test_the_data_of_these_tests_have_the_form_of_a_bundle() -> None:
 
 
 @pytest.mark.parametrize(("kind", "name"), KNOWN)
-def test_nothing_is_told_of_what_a_bundle_in_force_lists_or_cannot_list(kind: Kind, name: str) -> None:
+def test_listed_and_unlistable_names_cause_no_warning(kind: Kind, name: str) -> None:
     assert told(kind, name, carrying(DATA)) == ""
     assert (
         told(kind, name, carrying({**DATA, "agents": {}, "catalog": {"servers": {}, "targets": {}}}), carrying(DATA))
@@ -96,16 +96,16 @@ def test_nothing_is_told_of_what_a_bundle_in_force_lists_or_cannot_list(kind: Ki
 
 
 @pytest.mark.parametrize(("kind", "name"), MISTYPED)
-def test_a_name_that_nothing_in_force_bears_is_told(kind: Kind, name: str) -> None:
+def test_a_name_in_no_bundle_causes_a_warning(kind: Kind, name: str) -> None:
     assert told(kind, name, carrying(DATA)) == f"no bundle in force lists the {kind} {name!r}"
 
 
 @pytest.mark.parametrize("bundles", [(), (b"no bundle",), (carrying({"own": {}}),), (carrying(DATA), b"no bundle")])
-def test_nothing_is_told_where_a_bundle_cannot_be_read(bundles: tuple[bytes, ...]) -> None:
+def test_an_unreadable_bundle_causes_no_warning(bundles: tuple[bytes, ...]) -> None:
     assert told("agent", "bto", *bundles) == ""
 
 
-async def test_a_stop_stands_whoever_bears_its_name_and_the_answer_says_that_nobody_does(inside: Inside) -> None:
+async def test_a_stop_of_an_unknown_name_stays_active_with_a_warning(inside: Inside) -> None:
     metadata = BundleMetadata(environment="test", seq=1, not_after="2099-01-01T00:00:00Z")
     await inside.publish(pack({"data.json": canonical(DATA)}, metadata, key=inside.ground.key).content)
     wanted = {"kind": "agent", "name": "bto", "for_s": 60, "because": "x"}
@@ -143,7 +143,7 @@ async def test_a_stop_that_a_policy_in_force_would_take_for_a_wider_one_is_refus
         assert (await inside.call("reader", "GET", "/v1/stops")).json()["stops"] == []
 
 
-async def test_every_selector_that_no_bundle_lists_is_told(inside: Inside) -> None:
+async def test_each_unlisted_selector_causes_a_warning(inside: Inside) -> None:
     metadata, content = with_library(NEWER)
     await inside.publish(pack(content, metadata, key=inside.ground.key).content)
     wanted = {

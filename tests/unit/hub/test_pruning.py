@@ -1,4 +1,4 @@
-"""Making room: what somebody may still need stays, and what has gone says how to have it again."""
+"""Pruning: needed artifacts stay, and a removed one is explained with how to rebuild it."""
 
 import json
 import os
@@ -21,7 +21,7 @@ KEEP = Keep(days=30, last=2)
 
 
 def age(inside: Inside, days: float) -> None:
-    """Let everything have happened so many days earlier."""
+    """Move all recorded times this many days into the past."""
     for path in (inside.ground.directory / "artefacts").iterdir():
         os.utime(path, ns=(0, path.stat().st_mtime_ns - int(days * DAY_NS)))
     journal = inside.ground.directory / "moves.jsonl"
@@ -32,7 +32,7 @@ def age(inside: Inside, days: float) -> None:
 
 
 async def published(inside: Inside, *answers: str, channel: str = "production", first: int = 1) -> list[str]:
-    """Publish these one after another; return their digests."""
+    """Publish these bundles one after another; return their digests."""
     digests: list[str] = []
     for seq, answer in enumerate(answers, first):
         content = inside.bundle(answer, seq, commit=f"c{seq}", built="2026-01-01T00:00:00Z")
@@ -49,7 +49,7 @@ def store(inside: Inside) -> ArtifactStore:
     return ArtifactStore(inside.ground.directory)
 
 
-async def test_what_is_old_and_far_back_goes_and_all_else_stays(inside: Inside) -> None:
+async def test_old_artifacts_beyond_the_last_revisions_are_removed(inside: Inside) -> None:
     old = await published(inside, "a", "b", "c", "d")
     canary = await published(inside, "e", channel="canary", first=5)
     age(inside, 31)
@@ -60,7 +60,7 @@ async def test_what_is_old_and_far_back_goes_and_all_else_stays(inside: Inside) 
     assert list(pruned(store(inside), KEEP, "alice")) == []
 
 
-async def test_what_was_in_force_within_the_days_stays_however_old_it_is(inside: Inside) -> None:
+async def test_an_artifact_in_force_within_the_retention_stays(inside: Inside) -> None:
     (first,) = await published(inside, "a")
     age(inside, 400)
     for seq, answer in enumerate("bcd", 2):
@@ -70,7 +70,7 @@ async def test_what_was_in_force_within_the_days_stays_however_old_it_is(inside:
     assert [each.digest for each in prunable(store(inside), KEEP, time.time_ns() + 31 * DAY_NS)][:1] == [first]
 
 
-async def test_what_was_never_pointed_to_goes_when_it_is_old_and_not_when_it_was_uploaded_again(
+async def test_an_unused_artifact_is_removed_unless_it_was_uploaded_again(
     inside: Inside,
 ) -> None:
     content = inside.bundle("never", 1)
@@ -82,7 +82,9 @@ async def test_what_was_never_pointed_to_goes_when_it_is_old_and_not_when_it_was
     assert prunable(store(inside), KEEP, time.time_ns()) == []
 
 
-async def test_what_comes_to_be_needed_meanwhile_stays(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_artifact_that_is_needed_in_the_meantime_stays(
+    inside: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
     digest = (await inside.upload(inside.bundle("late", 1))).json()["digest"]
     path = inside.ground.directory / "artefacts" / f"{digest}.tar.gz"
     os.utime(path, ns=(0, time.time_ns() - 31 * DAY_NS))
@@ -97,7 +99,7 @@ async def test_what_comes_to_be_needed_meanwhile_stays(inside: Inside, monkeypat
     assert (await inside.point(digest, None)).status_code == 200
 
 
-async def test_a_running_hub_serves_on_and_says_of_what_has_gone_how_to_have_it_again(inside: Inside) -> None:
+async def test_a_running_hub_explains_how_to_rebuild_a_pruned_artifact(inside: Inside) -> None:
     digests = await published(inside, "a", "b", "c")
     age(inside, 31)
     assert len(list(pruned(store(inside), KEEP, "alice"))) == 1
@@ -115,7 +117,7 @@ async def test_a_running_hub_serves_on_and_says_of_what_has_gone_how_to_have_it_
         assert (await again.poll()).status_code == 200
 
 
-async def test_what_cannot_be_removed_stays_and_the_journal_does_not_say_that_it_went(
+async def test_a_failed_removal_leaves_artifact_and_journal_unchanged(
     inside: Inside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     digests = await published(inside, "a", "b", "c")
@@ -140,7 +142,7 @@ def prune(inside: Inside, *words: str) -> Result:
     return CliRunner().invoke(main, ["hub", "prune", "--keep-days", "30", "--keep-last", "2", *words])
 
 
-async def test_the_command_shows_and_removes_only_when_it_is_told_to(inside: Inside) -> None:
+async def test_the_command_lists_artifacts_and_removes_them_only_with_yes(inside: Inside) -> None:
     digests = await published(inside, "a", "b", "c")
     age(inside, 31)
     for place in (("--config", str(inside.ground.settings)), ("--dir", str(inside.ground.directory))):
@@ -153,7 +155,7 @@ async def test_the_command_shows_and_removes_only_when_it_is_told_to(inside: Ins
     assert there(inside) == set(digests[1:])
 
 
-async def test_a_rollback_to_what_was_pruned_says_which_commit_to_build(inside: Inside, tmp_path: Path) -> None:
+async def test_a_rollback_to_a_pruned_artifact_names_the_commit_to_build(inside: Inside, tmp_path: Path) -> None:
     await published(inside, "a", "b", "c")
     oldest = store(inside).moves()[-1].to.revision
     age(inside, 31)

@@ -1,4 +1,4 @@
-"""Uploads that are taken, and every kind that is not, with the store as it was."""
+"""Accepted uploads, and each kind of rejected upload with an unchanged store."""
 
 import asyncio
 import gzip
@@ -120,7 +120,7 @@ async def test_two_keys_may_be_valid_at_once(inside: Inside) -> None:
     await inside.publish(bundle("y", other, 2), first["digest"])
 
 
-async def test_who_was_faster_is_named_and_the_pointer_stays(inside: Inside) -> None:
+async def test_a_concurrent_move_is_refused_with_the_current_revision(inside: Inside) -> None:
     first = await inside.publish(inside.bundle("x", 1))
     await inside.publish(inside.bundle("y", 2), first["digest"])
     third = (await inside.upload(inside.bundle("z", 3))).json()
@@ -141,13 +141,13 @@ async def test_who_was_faster_is_named_and_the_pointer_stays(inside: Inside) -> 
         b'{"digest":"' + b"0" * 64 + b'","because":"y","expected":null,"force":true}',
     ],
 )
-async def test_a_move_that_is_not_whole_is_refused(inside: Inside, body: bytes) -> None:
+async def test_an_incomplete_move_is_refused(inside: Inside, body: bytes) -> None:
     refused = await inside.call("publisher", "PUT", "/v1/channels/production", content=body)
     assert refused.status_code == 400
     assert "the body is malformed" in refused.json()["error"]
 
 
-async def test_what_is_not_there_is_said(inside: Inside) -> None:
+async def test_a_missing_artifact_is_explained(inside: Inside) -> None:
     assert (await inside.point("0" * 64, None)).status_code == 404
     assert (await inside.point("0" * 64, None, "emergency")).status_code in {400, 404}
     assert (await inside.call("reader", "GET", f"/v1/artefacts/{'0' * 64}")).status_code == 404
@@ -158,7 +158,7 @@ async def test_what_is_not_there_is_said(inside: Inside) -> None:
         assert (await inside.call("reader", "GET", f"/v1/history?limit={limit}")).status_code == 400
 
 
-async def test_a_disk_that_takes_nothing_is_said_with_the_old_pointer_served(
+async def test_a_full_disk_is_reported_and_the_old_pointer_is_served(
     inside: Inside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = await inside.publish(inside.bundle("x", 1))

@@ -1,4 +1,4 @@
-"""Long polling as OPA wants it, by channel and label; and the emergency bundle."""
+"""Long polling by OPA's protocol, by channel and label, and the emergency bundle."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ FIRST_RING = [{"channel": "canary", "instead_of": "production", "labels": {"ring
 
 
 async def held(inside: Inside, *questions: asyncio.Task[httpx.Response]) -> None:
-    """Wait until so many are held."""
+    """Wait until this many long polls are held."""
     async with asyncio.timeout(30):
         while inside.hub.guard.counts.waiting < len(questions):
             await asyncio.sleep(0)  # noqa: TID251 - until they are held
@@ -50,7 +50,7 @@ async def test_a_channel_that_points_to_nothing_is_absent(inside: Inside) -> Non
     assert (answer.status_code, "Publish a bundle" in answer.json()["remedy"]) == (404, True)
 
 
-async def test_labels_choose_another_channel_and_only_for_those_who_have_them_all(inside: Inside) -> None:
+async def test_labels_select_another_channel_only_if_all_match(inside: Inside) -> None:
     first = await inside.publish(inside.bundle("x", 1))
     second = await inside.publish(inside.bundle("y", 2), channel="canary")
     assigned = await inside.call("publisher", "PUT", "/v1/assignments", json=FIRST_RING)
@@ -65,7 +65,7 @@ async def test_labels_choose_another_channel_and_only_for_those_who_have_them_al
     assert (await inside.call("reader", "GET", "/v1/assignments")).json() == FIRST_RING
 
 
-async def test_an_assignment_counts_at_once_for_those_who_are_held(inside: Inside) -> None:
+async def test_an_assignment_takes_effect_at_once_for_long_polls(inside: Inside) -> None:
     first = await inside.publish(inside.bundle("x", 1))
     second = await inside.publish(inside.bundle("y", 2), channel="canary")
     asked = asyncio.create_task(inside.poll(etag=f'"{first["digest"]}"', wait=60, query="?label=ring=first"))
@@ -74,7 +74,7 @@ async def test_an_assignment_counts_at_once_for_those_who_are_held(inside: Insid
     assert (await asyncio.wait_for(asked, 30)).headers["etag"] == f'"{second["digest"]}"'
 
 
-async def test_who_is_assigned_to_a_channel_without_a_bundle_goes_on_and_changes_with_its_first(inside: Inside) -> None:
+async def test_an_assignment_to_an_empty_channel_takes_effect_with_its_first_bundle(inside: Inside) -> None:
     first = await inside.publish(inside.bundle("x", 1))
     await inside.call("publisher", "PUT", "/v1/assignments", json=FIRST_RING)
     etag = (await inside.poll(query="?label=ring=first")).headers["etag"]
@@ -93,7 +93,7 @@ async def test_an_assignment_without_labels_or_with_long_ones_is_refused(
     assert (await inside.call("publisher", "PUT", "/v1/assignments", json=wanted)).status_code == 400
 
 
-async def test_more_than_may_wait_are_sent_away_but_told_what_is_new(inside: Inside) -> None:
+async def test_a_full_hub_refuses_long_polls_but_sends_new_bundles(inside: Inside) -> None:
     first = await inside.publish(inside.bundle("x", 1))
     inside.hub.polling._holding.most = 1
     asked = asyncio.create_task(inside.poll(etag=f'"{first["digest"]}"', wait=60))
@@ -104,7 +104,7 @@ async def test_more_than_may_wait_are_sent_away_but_told_what_is_new(inside: Ins
     assert (await asyncio.wait_for(asked, 30)).status_code == 503
 
 
-async def test_where_all_wait_who_has_most_places_gives_one_back_and_is_answered(inside: Inside) -> None:
+async def test_the_token_with_the_most_long_polls_gives_one_up(inside: Inside) -> None:
     first = await inside.publish(inside.bundle("x", 1))
     etag = f'"{first["digest"]}"'
     trust, inside.hub.polling._holding.most = inside.hub.guard.trust, 3
@@ -123,7 +123,7 @@ async def test_where_all_wait_who_has_most_places_gives_one_back_and_is_answered
     assert inside.hub.guard.counts.waiting == 0
 
 
-async def test_the_emergency_bundle_is_there_from_the_start_signed_for_its_use_by_its_own_key(inside: Inside) -> None:
+async def test_the_emergency_bundle_exists_from_the_start_signed_by_its_own_key(inside: Inside) -> None:
     answer = await inside.poll("emergency")
     artifact = read_artifact(answer.content)
     assert isinstance(artifact, Artifact)

@@ -1,4 +1,4 @@
-"""What gateways say, and the barrier made from it."""
+"""Heartbeats of gateways, and the rollouts computed from them."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def test_a_revision_is_complete_when_every_live_gateway_says_that_it_enforces_it
     assert found.complete
 
 
-def test_who_enforces_something_else_is_pending_with_what_and_why() -> None:
+def test_a_gateway_with_another_revision_is_pending_with_its_problem() -> None:
     found = rollout(ASKED, [seen("a", "r2"), seen("b", "r1", problem="policy_expired: its time is over")], 104.0)
     (pending,) = found.pending
     assert (pending.gateway, pending.enforces, pending.seen_s_ago) == ("b", "r1", 1.0)
@@ -44,14 +44,14 @@ def test_a_gateway_that_was_not_heard_of_for_long_is_not_live() -> None:
     assert list(fleet.live(100.1 + LIVE_S)) == []
 
 
-def test_the_time_since_which_a_revision_is_enforced_is_that_of_the_first_heartbeat_with_it() -> None:
+def test_a_revision_counts_as_enforced_since_its_first_heartbeat() -> None:
     fleet = Fleet()
     for at, revision in ((1.0, "r1"), (2.0, "r2"), (3.0, "r2")):
         fleet.hear(ReceivedHeartbeat(gateway="a", channel="production", revision=revision), at)
     assert fleet.all["a"].since == 2.0
 
 
-def test_the_fleet_is_bounded_and_forgets_who_is_long_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_fleet_is_bounded_and_drops_silent_gateways(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.hub.fleet.MOST", 2)
     fleet = Fleet()
     for name in "ab":
@@ -59,10 +59,10 @@ def test_the_fleet_is_bounded_and_forgets_who_is_long_gone(monkeypatch: pytest.M
     assert not fleet.hear(ReceivedHeartbeat(gateway="c", channel="x"), 1.0)
     assert fleet.hear(ReceivedHeartbeat(gateway="a", channel="x"), 1.0)
     assert fleet.hear(ReceivedHeartbeat(gateway="c", channel="x"), 3601.0)
-    assert set(fleet.all) == {"c"}, "who is not live keeps nobody out"
+    assert set(fleet.all) == {"c"}, "a gateway that is not live takes no place"
 
 
-def test_where_all_places_are_taken_who_has_most_of_them_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_token_with_the_most_gateways_makes_room_in_a_full_fleet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.hub.fleet.MOST", 4)
     fleet = Fleet()
     said = [ReceivedHeartbeat(gateway=name, channel="x") for name in ("a1", "a2", "a3", "a4", "b1", "b2", "b3")]
@@ -71,7 +71,7 @@ def test_where_all_places_are_taken_who_has_most_of_them_makes_room(monkeypatch:
     assert not fleet.hear(ReceivedHeartbeat(gateway="a5", channel="x"), 0.0, "a")
 
 
-async def test_a_name_that_the_token_may_not_use_is_refused_told_counted_and_shown_beside_the_rollout(
+async def test_a_forbidden_name_is_refused_logged_counted_and_shown_with_the_rollout(
     tmp_path: Path,
 ) -> None:
     made = ground(tmp_path)
@@ -137,7 +137,7 @@ async def test_after_a_restart_the_gateways_have_the_time_to_speak(
         assert (await later.call("reader", "GET", f"/v1/rollouts/{revision}")).json()["complete"]
 
 
-async def test_what_nothing_points_to_has_no_rollout(inside: Inside) -> None:
+async def test_a_revision_without_a_channel_has_no_rollout(inside: Inside) -> None:
     unknown = await inside.call("reader", "GET", "/v1/rollouts/test@0.1")
     assert (unknown.status_code, "`--channel`" in unknown.json()["remedy"]) == (404, True)
 
@@ -161,13 +161,13 @@ async def test_a_heartbeat_is_bounded(inside: Inside, body: dict[str, object]) -
     assert not inside.hub.fleet.all
 
 
-async def test_nobody_is_shown_to_enforce_stops_that_have_no_number(inside: Inside) -> None:
+async def test_stops_without_a_number_are_enforced_by_no_gateway(inside: Inside) -> None:
     await inside.beat("one", "r1", emergency="")
     found = (await inside.call("reader", "GET", "/v1/rollouts/emergency@nothing")).json()
     assert (found["confirmed"], found["complete"]) == ([], False)
 
 
-async def test_a_stop_has_come_as_far_as_the_gateways_say_whatever_channel_they_follow(inside: Inside) -> None:
+async def test_the_rollout_of_a_stop_covers_gateways_of_all_channels(inside: Inside) -> None:
     wanted = {"kind": "agent", "name": "bot", "for_s": 60, "because": "x"}
     old = inside.hub.emergency.revision if inside.hub.emergency is not None else ""
     await inside.call("responder", "POST", "/v1/stops", json=wanted)

@@ -1,4 +1,4 @@
-"""Stops: made and lifted by responders alone, journaled, served at once, kept over a restart."""
+"""Stops: made and lifted by responders only, journaled, served at once, and kept over a restart."""
 
 import asyncio
 import json
@@ -39,7 +39,7 @@ async def test_a_stop_is_in_the_bundle_in_the_journal_and_in_the_list(inside: In
     assert json.loads(line)["stop"] == stop
 
 
-async def test_who_waits_is_answered_at_once(inside: Inside) -> None:
+async def test_long_polls_are_answered_at_once(inside: Inside) -> None:
     etag = (await inside.poll("emergency")).headers["etag"]
     asked = asyncio.create_task(inside.poll("emergency", etag=etag, wait=60))
     while not inside.hub.guard.counts.waiting:
@@ -50,7 +50,7 @@ async def test_who_waits_is_answered_at_once(inside: Inside) -> None:
     assert answer.headers["etag"] != etag
 
 
-async def test_a_lifted_stop_is_gone_and_the_journal_says_who_and_why(inside: Inside) -> None:
+async def test_a_lifted_stop_is_removed_and_journaled_with_author_and_reason(inside: Inside) -> None:
     stop = (await inside.call("responder", "POST", "/v1/stops", json=BOT)).json()
     lifted = await inside.call("responder", "DELETE", f"/v1/stops/{stop['id']}", json={"because": "Mended"})
     assert lifted.status_code == 200
@@ -106,9 +106,7 @@ async def test_many_at_once_are_all_kept_and_the_last_bundle_has_them_all(inside
     assert len((inside.ground.directory / "stops.jsonl").read_text().splitlines()) == 20
 
 
-async def test_a_disk_that_takes_nothing_stops_nothing_and_says_so(
-    inside: Inside, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_full_disk_refuses_a_stop_and_reports_it(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
     before = await document(inside)
 
     def full(*_: object) -> None:
@@ -122,7 +120,7 @@ async def test_a_disk_that_takes_nothing_stops_nothing_and_says_so(
     assert not (inside.ground.directory / "stops.jsonl").exists()
 
 
-async def test_without_an_emergency_key_stops_are_refused_with_what_to_do(inside: Inside) -> None:
+async def test_stops_without_an_emergency_key_are_refused_with_a_remedy(inside: Inside) -> None:
     again = Inside(ground(inside.ground.root, emergency_key=None))
     async with again.client:
         refused = await again.call("responder", "POST", "/v1/stops", json=BOT)

@@ -1,4 +1,4 @@
-"""The hub as a process: what ends in it by itself is told."""
+"""The hub process: an ended background task is logged."""
 
 import asyncio
 import signal
@@ -15,7 +15,7 @@ from tests.unit.opa.support import Log, until
 
 
 @pytest.mark.parametrize("which", [HubDirectoryWatcher, ConfigReloader])
-async def test_looking_for_changes_that_ends_by_an_error_is_told_with_what_to_do(
+async def test_a_failed_watcher_is_logged_with_a_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: type
 ) -> None:
     async def broken(_self: object) -> None:

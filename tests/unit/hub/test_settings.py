@@ -1,4 +1,4 @@
-"""The hub's settings: complete, or every problem at once with file and line."""
+"""The hub's settings: complete, or all errors at once with file and line."""
 
 import textwrap
 from pathlib import Path
@@ -36,7 +36,7 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
     assert found.emergency_key is not None
 
 
-def test_everything_that_is_wrong_is_said_at_once_with_its_line(tmp_path: Path) -> None:
+def test_all_errors_are_reported_at_once_with_their_lines(tmp_path: Path) -> None:
     found = problems(
         tmp_path,
         """
@@ -64,7 +64,7 @@ def test_everything_that_is_wrong_is_said_at_once_with_its_line(tmp_path: Path) 
         ("keys: [{file: release.pub.pem}]\nlisten: {host: 0.0.0.0}", "tokens would cross the network unencrypted"),
     ],
 )
-def test_what_would_be_unsafe_or_useless_is_a_problem(tmp_path: Path, more: str, said: str) -> None:
+def test_unsafe_or_useless_settings_are_errors(tmp_path: Path, more: str, said: str) -> None:
     public = ed25519.Ed25519PrivateKey.generate().public_key()
     form = (serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     (tmp_path / "eddsa.pem").write_bytes(public.public_bytes(*form))
@@ -87,13 +87,13 @@ def test_the_end_of_a_token_is_a_time_in_utc(tmp_path: Path, written: str) -> No
     assert found.startswith(f"hub.yaml:4: tokens[0].expires: `{written}` is not a time in UTC")
 
 
-def test_a_token_of_no_gateway_names_none(tmp_path: Path) -> None:
+def test_only_a_gateway_token_may_list_gateways(tmp_path: Path) -> None:
     token = f'- {{name: ci, roles: [publisher], gateways: ["eu-*"], sha256: "{"0" * 64}"}}'
     (found,) = problems(tmp_path, f"directory: hub\nkeys: [{{file: release.pub.pem}}]\ntokens:\n  {token}\n")
     assert found.startswith("hub.yaml:4: tokens[0].gateways: lists gateways, but the token lacks the role `gateway`")
 
 
-def test_a_name_or_a_token_that_is_there_twice_is_a_problem(tmp_path: Path) -> None:
+def test_a_duplicate_name_or_token_is_an_error(tmp_path: Path) -> None:
     found = problems(tmp_path, f"directory: hub\nkeys: [{{file: release.pub.pem}}]\ntokens:\n  {TOKEN}\n  {TOKEN}\n")
     assert [line.split(":")[1] for line in found] == ["5", "5"]
     assert "appears twice" in found[0]

@@ -1,4 +1,4 @@
-"""Only the names of settings are read from the environment; what looks like one and is none is a warning."""
+"""Only the names of settings are read from the environment; similar names cause a warning."""
 
 import pytest
 from hypothesis import given
@@ -12,7 +12,7 @@ NAMES = st.sampled_from(["", "LISTEN_", "ADMIN_", "HUB_", "OPA_", "STATE_DIRECTO
 
 
 def injected(service: str, address: str, port: int, named: str = "HTTP_ADMIN") -> dict[str, str]:
-    """What the kubelet sets for a service with one named port."""
+    """Return the variables that the kubelet sets for a service with one named port."""
     prefix = f"MCP_ADMISSION_{service}"
     url = f"tcp://{address}:{port}"
     return {
@@ -28,7 +28,7 @@ def injected(service: str, address: str, port: int, named: str = "HTTP_ADMIN") -
 
 
 @given(NAMES, st.sampled_from(["10.0.0.1", "fd00::1", "[fd00::1]"]), st.integers(1, 65535))
-def test_what_kubernetes_injects_sets_nothing_and_stops_nothing(service: str, address: str, port: int) -> None:
+def test_variables_injected_by_kubernetes_set_nothing_and_stop_nothing(service: str, address: str, port: int) -> None:
     environ = injected(service, address, port)
     assert load(None, environ) == load(None, {})
     told = unknown_variables(environ)
@@ -36,7 +36,7 @@ def test_what_kubernetes_injects_sets_nothing_and_stops_nothing(service: str, ad
     assert all("rename the service" in str(each) for each in told)
 
 
-def test_a_service_whose_variable_has_the_name_of_a_setting_does_not_change_the_setting() -> None:
+def test_an_injected_variable_named_like_a_setting_does_not_change_it() -> None:
     environ = injected("LISTEN_", "10.0.0.1", 8080)
     loaded = load(None, environ)
     assert isinstance(loaded, Settings)
@@ -80,7 +80,7 @@ def test_a_setting_with_a_wrong_value_is_still_a_problem() -> None:
 
 
 @given(st.text(min_size=1, max_size=30), st.text(max_size=30))
-def test_every_name_with_the_prefix_is_read_injected_or_told(rest: str, value: str) -> None:
+def test_each_name_with_the_prefix_is_read_injected_or_reported(rest: str, value: str) -> None:
     name = f"MCP_ADMISSION_{rest}"
     environ = {name: value}
     is_told = [each.name for each in unknown_variables(environ)] == [name]

@@ -1,4 +1,4 @@
-"""Reading settings."""
+"""Settings from a file and the environment."""
 
 from pathlib import Path
 
@@ -53,7 +53,7 @@ def test_a_section_whose_lines_are_all_comments_is_its_defaults(tmp_path: Path) 
     assert settings(tmp_path, "listen:\n  # port: 1\nstate:\n").state.directory == tmp_path / ".state"
 
 
-def test_a_file_sets_what_it_names(tmp_path: Path) -> None:
+def test_a_file_sets_the_settings_that_it_names(tmp_path: Path) -> None:
     loaded = settings(tmp_path, f"listen: {{port: 9000}}\nidentity:\n  issuers:\n    - {ISSUER}\nheaders: [X-Team]\n")
     assert loaded.listen.port == 9000
     assert loaded.identity.issuers[0].algorithms == ("RS256", "ES256")
@@ -154,7 +154,7 @@ def test_all_problems_are_reported_at_once_with_their_lines(tmp_path: Path) -> N
         ("secrets: {directory: 3}\n", "settings.yaml:1: secrets.directory: expected a path"),
     ],
 )
-def test_what_cannot_be_read_is_a_problem_with_its_place(tmp_path: Path, text: str, wanted: str) -> None:
+def test_unreadable_content_is_an_error_with_its_place(tmp_path: Path, text: str, wanted: str) -> None:
     assert wanted in "\n".join(problems(tmp_path, text))
 
 
@@ -191,7 +191,10 @@ def test_a_file_that_is_not_utf_8_is_a_problem(tmp_path: Path) -> None:
         ("opa: {url: 'https://opa.example'}\n", "opa.url: is set, but `opa.managed` is true"),
         ("opa: {managed: false, url: 'http://opa.example'}\n", "`http://opa.example` is not encrypted"),
         ("opa: {stale_soft_s: 10, stale_hard_s: 5}\n", "opa.stale_soft_s: is longer"),
-        (f"identity: {{issuers: [{ISSUER}, {ISSUER}]}}\n", "identity.issuers[1].issuer: `https://idp.example` appears twice"),
+        (
+            f"identity: {{issuers: [{ISSUER}, {ISSUER}]}}\n",
+            "identity.issuers[1].issuer: `https://idp.example` appears twice",
+        ),
         ("identity: {issuers: [{issuer: a, keys_url: 'http://idp.example/k'}]}\n", "is not encrypted"),
         ("identity: {issuers: [{issuer: a, keys_url: 'nothing'}]}\n", "`nothing` is not an http(s) URL"),
         ("headers: [Authorization]\n", "headers: `Authorization` contains credentials"),
@@ -231,7 +234,7 @@ def test_settings_that_do_not_fit_together_are_a_problem(tmp_path: Path, text: s
         ("listen: {host: 0.0.0.0, plaintext: true, public_url: 'http://m.example'}\n", "http://m.example"),
     ],
 )
-def test_the_public_url_is_what_clients_use(tmp_path: Path, text: str, wanted: str) -> None:
+def test_the_public_url_is_the_one_that_clients_use(tmp_path: Path, text: str, wanted: str) -> None:
     assert settings(tmp_path, text).public_url == wanted
 
 

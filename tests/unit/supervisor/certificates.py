@@ -1,4 +1,4 @@
-"""Certificates of the moment for 127.0.0.1, each its own authority."""
+"""Short-lived certificates for 127.0.0.1, each its own authority."""
 
 import datetime as dt
 import ipaddress

@@ -1,4 +1,4 @@
-"""A supervisor process over the worker of a few lines: `supervise.py SETTINGS`, one event a line on standard output."""
+"""A supervisor process with a minimal worker: `supervise.py SETTINGS`, one event a line on standard output."""
 
 import sys
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A running supervisor as a test sees it: a process, its events, its two listeners."""
+"""A running supervisor for tests: its process, its events, its two listeners."""
 
 import asyncio
 import os
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def about(pid: int, what: str) -> bytes:
-    """Return what the kernel knows of a process, empty where there is none."""
+    """Return the kernel's state of a process; empty if there is none."""
     try:
         return Path(f"/proc/{pid}/{what}").read_bytes()
     except OSError:
@@ -23,13 +23,13 @@ def about(pid: int, what: str) -> bytes:
 
 
 def alive(pid: int) -> bool:
-    """Whether a process runs; one that has ended and was not waited for does not."""
+    """Return whether a process runs; a zombie does not."""
     state = about(pid, "stat").rpartition(b")")[2].split()
     return bool(state) and state[0] not in {b"Z", b"X"}
 
 
 class Supervisor:
-    """`supervise.py` with these settings."""
+    """A running `supervise.py` with these settings."""
 
     def __init__(
         self, directory: Path, settings: Mapping[str, Any], environment: Mapping[str, str] | None = None
@@ -79,7 +79,7 @@ class Supervisor:
         return [one for one in self.events if one["event"] == event]
 
     async def event(self, name: str, count: int = 1) -> dict[str, Any]:
-        """Return the last of `count` events of this name, as soon as there are so many."""
+        """Return the last of `count` events of this name, once there are as many."""
         async with asyncio.timeout(45):
             while len(self.named(name)) < count:
                 self._arrived.clear()
@@ -87,12 +87,12 @@ class Supervisor:
         return self.named(name)[count - 1]
 
     async def call(self, path: str = "/", **options: Any) -> dict[str, Any]:
-        """Return what a worker answers, over a new connection."""
+        """Return a worker's response, over a new connection."""
         url = (await self.event("listening"))["url"]
         return msgspec.json.decode((await self.ask(url + path, **options))[1])
 
     async def attempt(self, path: str) -> dict[str, Any] | None:
-        """Return what a worker answers, None where the call is cut off."""
+        """Return a worker's response; None if the call is cut off."""
         try:
             return await self.call(path)
         except (aiohttp.ClientError, OSError, msgspec.DecodeError):
@@ -108,7 +108,7 @@ class Supervisor:
             return response.status, await response.read()
 
     async def ready(self) -> dict[str, Any]:
-        """Return what `/readyz` says once the gateway is ready."""
+        """Return the body of `/readyz` once the gateway is ready."""
         async with asyncio.timeout(45):
             while True:
                 status, body = await self.admin("/readyz")

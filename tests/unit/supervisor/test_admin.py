@@ -1,3 +1,5 @@
+"""The admin listener: liveness, readiness and metrics."""
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -48,7 +50,7 @@ async def answer(admin: AdminApp, path: str, method: str = "GET") -> tuple[int, 
     return sent[0]["status"], dict(sent[0]["headers"]), sent[1]["body"]
 
 
-async def test_alive_is_alive_whatever_is_missing() -> None:
+async def test_livez_is_ok_even_if_conditions_are_missing() -> None:
     status, _, body = await answer(AdminApp([Worker("opa")], Well(opa="gone"), render), "/livez")
     assert (status, body) == (200, b'{"live":true}')
 
@@ -69,7 +71,9 @@ async def test_ready_means_that_every_worker_and_everything_else_is() -> None:
         ([Worker()], Well(opa="it is not running"), {"opa": "it is not running"}),
     ],
 )
-async def test_not_ready_says_what_is_missing(workers: list[Worker], condition: Well, missing: dict[str, str]) -> None:
+async def test_an_unready_gateway_lists_missing_conditions(
+    workers: list[Worker], condition: Well, missing: dict[str, str]
+) -> None:
     status, _, body = await answer(AdminApp(workers, condition, render), "/readyz")
     told = msgspec.json.decode(body)
     assert (status, told["ready"], told["missing"]) == (503, False, missing)

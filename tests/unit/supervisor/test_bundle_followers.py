@@ -1,4 +1,4 @@
-"""What is known of hubs: when policy counts as confirmed, which of them are missed, and whose clock is off."""
+"""State of the hubs: when the policy counts as confirmed, which hubs are unreachable, and whose clock is wrong."""
 
 from pathlib import Path
 from typing import Any
@@ -38,11 +38,11 @@ def bed(tmp_path: Path) -> Bed:
     return Bed(tmp_path, ONE, TWO)
 
 
-def test_policy_is_as_fresh_as_it_and_the_stops_of_the_hub_that_was_heard_last(bed: Bed) -> None:
+def test_confirmation_is_the_older_of_policy_and_latest_stops(bed: Bed) -> None:
     told: list[int] = []
     bed.following.on_confirmed = lambda unix_ns, _: told.append(unix_ns)
     bed.following.policy(BundleConfirmed(5))
-    assert (bed.following.confirmed, told) == ((0, ""), []), "nobody has said what is stopped"
+    assert (bed.following.confirmed, told) == ((0, ""), []), "no stops were received yet"
     bed.following.emergency(ONE, "one", BundleConfirmed(3))
     bed.following.emergency(TWO, "two", BundleConfirmed(9))
     assert bed.following.confirmed == (5, "")
@@ -67,7 +67,7 @@ def test_each_hub_whose_stops_are_missed_is_named_until_it_is_heard_again(bed: B
     assert bed.events == ["hub_skipped", *unreachable, "emergency_hub_reached"]
 
 
-def test_what_one_hub_has_wrong_is_not_mended_by_another(bed: Bed) -> None:
+def test_a_problem_of_one_hub_is_not_cleared_by_another(bed: Bed) -> None:
     rejected = Rejected("bundle_unsigned", "no signature")
     bed.following.emergency(ONE, "one", BundleRefused(rejected))
     bed.following.emergency(TWO, "two", BundleConfirmed(3))
@@ -76,7 +76,7 @@ def test_what_one_hub_has_wrong_is_not_mended_by_another(bed: Bed) -> None:
     assert bed.following.problem == ""
 
 
-def test_a_clock_that_is_off_is_told_once_with_its_hub_and_again_when_it_agrees(bed: Bed) -> None:
+def test_a_wrong_clock_is_logged_once_with_its_hub_and_again_when_it_agrees(bed: Bed) -> None:
     for ahead_s in (3600.0, 3599.0, 0.0, 0.0, -3600.0):
         bed.following.clock(ONE, ahead_s)
     bed.following.clock(TWO, 0.0)

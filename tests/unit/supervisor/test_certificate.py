@@ -1,3 +1,5 @@
+"""The data listener's certificate: renewal without a restart, and refusal of unusable files."""
+
 import ssl
 from pathlib import Path
 
@@ -59,7 +61,7 @@ def test_an_unchanged_certificate_is_not_read_again(files: Files) -> None:
     assert log.events == []
 
 
-def test_a_renewal_that_is_half_written_changes_nothing_and_is_taken_up_when_whole(files: Files) -> None:
+def test_a_half_written_renewal_changes_nothing_and_is_loaded_once_complete(files: Files) -> None:
     log = Log()
     certificate = Certificate(files.certificate, files.key, log)
     old = files.key.read_bytes()
@@ -98,7 +100,7 @@ async def test_the_data_listener_speaks_tls_and_takes_up_a_renewed_certificate(t
         assert (await supervisor.call(ssl=ssl.create_default_context(cafile=str(files.certificate))))["worker"] == 0
 
 
-async def test_a_certificate_that_cannot_be_used_is_said_before_anything_starts(tmp_path: Path, files: Files) -> None:
+async def test_an_unusable_certificate_is_reported_before_anything_starts(tmp_path: Path, files: Files) -> None:
     files.key.write_text("no key")
     tls = {"certificate": str(files.certificate), "key": str(files.key)}
     async with Supervisor(tmp_path, {"listen": {"port": 0, "tls": tls}}) as supervisor:

@@ -1,3 +1,5 @@
+"""The control channel between supervisor and worker."""
+
 import asyncio
 import socket
 from collections.abc import AsyncIterator

@@ -103,7 +103,7 @@ async def test_a_revision_that_is_not_one_of_the_last_is_not_guessed() -> None:
     assert await lines_of(kept, event(revision="")) == [said]
 
 
-async def test_only_what_is_needed_of_a_bundle_is_kept() -> None:
+async def test_only_the_needed_files_of_a_bundle_are_kept() -> None:
     held = bundles().of("dev@1.1")
     assert held is not None
     assert held.keys() == {DATA, REVIEWED}
@@ -138,7 +138,9 @@ async def test_a_target_without_a_pin_says_so() -> None:
 
 
 async def test_a_definition_that_differs_in_no_part_says_so() -> None:
-    assert await lines_of(bundles(), event(TOOL)) == ["? it differs from the pinned definition as a whole, although each part matches"]
+    assert await lines_of(bundles(), event(TOOL)) == [
+        "? it differs from the pinned definition as a whole, although each part matches"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -169,7 +171,7 @@ async def test_a_server_cannot_write_lines_of_its_own_into_the_log() -> None:
         assert line[:2] in {"- ", "+ ", "? "}
 
 
-async def test_what_looks_like_a_secret_is_masked() -> None:
+async def test_text_that_looks_like_a_secret_is_masked() -> None:
     token = "ghp_" + "a1" * 18
     fields = event(TOOL | {"description": f"Read notes. Use {token} for it."})
     assert (await lines_of(bundles(), fields))[-1] == "+ description:  Use [masked] for it."
@@ -223,7 +225,7 @@ async def test_the_loop_is_free_while_lines_are_worked_out(monkeypatch: pytest.M
         await reported.first(2)
 
 
-async def test_what_waits_at_the_end_is_logged_without_lines() -> None:
+async def test_events_waiting_at_the_end_are_logged_without_lines() -> None:
     reported = Reported()
     async with definition_changes(reported, bundles()) as changes:
         for number in range(3):

@@ -1,4 +1,4 @@
-"""What happens to the policy is in the log, in the metrics and in the journal, in the same words."""
+"""Policy events are in the log, in the metrics and in the journal, in the same words."""
 
 from pathlib import Path
 

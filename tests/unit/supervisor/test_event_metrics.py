@@ -1,3 +1,5 @@
+"""Counts of the events of processes and policy."""
+
 from gateway.artifact.rejection import MEANINGS
 from gateway.supervisor.event_metrics import EventMetrics
 from tests.unit.opa.support import Log

@@ -1,4 +1,4 @@
-"""Warnings come in time, once each, and end when their cause does."""
+"""Warnings are logged in time, once each, and end with their cause."""
 
 from typing import Any
 
@@ -23,14 +23,14 @@ class Bed:
         self.noted.append((event, fields))
 
     def look(self, end: str = "", staleness: Staleness = "fresh", revision: str = "dev@aaaaaaaaaaaa.1") -> list[str]:
-        """The events that one look leads to."""
+        """Return the events that one update causes."""
         before = len(self.noted)
         one = Readiness(missing=(), revision=revision, not_after=end, staleness=staleness, policy_age_s=7)
         self.outlook.look([one, Readiness(missing=(), revision=revision)])
         return [event for event, _ in self.noted[before:]]
 
 
-def test_the_end_of_a_policy_is_said_at_fourteen_and_three_days_and_when_it_has_come() -> None:
+def test_expiry_of_a_policy_is_logged_14_and_3_days_before_and_at_the_end() -> None:
     bed, end = Bed(), rfc3339(NOW + 90 * DAY)
     for day, wanted in [(0, []), (75, []), (77, ["expires_soon"]), (80, []), (88, ["expires_soon"]), (91, ["expired"])]:
         bed.now = NOW + day * DAY
@@ -48,7 +48,7 @@ def test_a_policy_without_an_end_is_never_warned_of(end: str) -> None:
     assert bed.outlook.notes() == {}
 
 
-def test_staleness_is_said_at_each_step_and_when_it_is_over() -> None:
+def test_staleness_is_logged_at_each_step_and_at_its_end() -> None:
     bed = Bed()
     steps: list[Staleness] = ["fresh", "soft", "soft", "hard", "fresh"]
     assert [bed.look(staleness=step) for step in steps] == [[], ["stale_soon"], [], ["stale"], ["fresh"]]
@@ -63,7 +63,7 @@ def test_workers_that_say_nothing_are_no_news() -> None:
     assert bed.noted == []
 
 
-def test_a_library_that_is_too_old_is_said_once_a_revision_and_stands_in_the_notes() -> None:
+def test_an_outdated_library_is_logged_once_per_revision_and_shown_in_the_notes() -> None:
     bed = Bed()
     old = Readiness(missing=(), revision="dev@aaaaaaaaaaaa.1", library_problem="it takes unknown claims for none")
     for _ in range(2):

@@ -1,11 +1,11 @@
-"""What a worker logs reaches the supervisor with the values beside the message."""
+"""Log records of a worker reach the supervisor with the values in addition to the message."""
 
 import logging
 
 from gateway.supervisor.worker_main import Forwarded
 
 
-def test_the_values_beside_a_message_are_sent_with_it() -> None:
+def test_values_in_addition_to_the_message_are_sent_with_it() -> None:
     events: list[tuple[str, dict[str, object]]] = []
 
     def report(event: str, /, **fields: object) -> None:

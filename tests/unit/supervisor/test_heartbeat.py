@@ -1,4 +1,4 @@
-"""Heartbeats: what all workers enforce, at once on a change, whatever becomes of the hub."""
+"""Heartbeats: the revision that all workers enforce, sent at once on a change, regardless of the hub's state."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -27,7 +27,7 @@ LONG = 3600.0
         ([], Enforces("", "")),
     ],
 )
-def test_what_is_enforced_is_what_all_workers_enforce(workers: list[Enforces | None], wanted: Enforces) -> None:
+def test_the_enforced_revision_is_the_one_of_all_workers(workers: list[Enforces | None], wanted: Enforces) -> None:
     assert agreed(workers) == wanted
 
 
@@ -43,7 +43,7 @@ def service(tmp_path: Path, *urls: str) -> BundleService:
 
 
 class Said:
-    """What the gateway would say now."""
+    """Return the gateway's current heartbeat."""
 
     def __init__(self) -> None:
         self.revision = "dev@aaaaaaaaaaaa.1"
@@ -71,7 +71,7 @@ async def arrived(hub: StubHub, count: int) -> None:
             await hub.beaten.wait()
 
 
-async def test_a_change_is_told_at_once_and_to_every_hub(hub: StubHub, tmp_path: Path) -> None:
+async def test_a_change_is_reported_at_once_to_every_hub(hub: StubHub, tmp_path: Path) -> None:
     say = Said()
     async with stub_hub() as other, beating(service(tmp_path, hub.url, other.url), say, nothing, every_s=LONG) as heart:
         await arrived(hub, 1)
@@ -84,7 +84,7 @@ async def test_a_change_is_told_at_once_and_to_every_hub(hub: StubHub, tmp_path:
     assert [beat["revision"][-1] for beat in hub.beats] == ["1", "2"]
 
 
-async def test_without_a_change_it_is_told_again_and_again(hub: StubHub, tmp_path: Path) -> None:
+async def test_heartbeats_continue_without_a_change(hub: StubHub, tmp_path: Path) -> None:
     async with beating(service(tmp_path, hub.url), Said(), nothing, every_s=0.05):
         await arrived(hub, 3)
 
@@ -108,9 +108,7 @@ async def test_a_service_that_wants_none_is_left_alone(hub: StubHub, tmp_path: P
         await arrived(hub, 1)
 
 
-async def test_a_hub_that_refuses_the_name_is_told_of_with_its_words_and_so_is_one_that_takes_it_again(
-    hub: StubHub, tmp_path: Path
-) -> None:
+async def test_a_refusal_of_the_name_is_reported_with_its_text_and_so_is_its_end(hub: StubHub, tmp_path: Path) -> None:
     told: list[tuple[str, str]] = []
     heard = asyncio.Event()
 
@@ -118,22 +116,22 @@ async def test_a_hub_that_refuses_the_name_is_told_of_with_its_words_and_so_is_o
         told.append((url, why))
         heard.set()
 
-    hub.refusal = {"error": "not as that", "remedy": "Mend it."}
+    hub.refusal = {"error": "not as that", "remedy": "Correct it."}
     async with beating(service(tmp_path, hub.url), Said(), said, every_s=LONG) as heart:
         await asyncio.wait_for(heard.wait(), 30)
         hub.refusal = None
         heard.clear()
         heart.wake()
         await asyncio.wait_for(heard.wait(), 30)
-    assert told == [(hub.url, "HTTP 403: not as that. Mend it."), (hub.url, "")]
+    assert told == [(hub.url, "HTTP 403: not as that. Correct it."), (hub.url, "")]
 
 
 @pytest.mark.parametrize("nonsense", [b"<html>", b"\xff", b'{"more": ' + b"[" * 4000])
-async def test_who_refuses_in_nonsense_is_no_hub_that_takes_heartbeats_and_is_told_the_next_news(
+async def test_an_unreadable_refusal_does_not_clear_the_reported_one(
     hub: StubHub, tmp_path: Path, nonsense: bytes
 ) -> None:
     told: list[str] = []
-    hub.refusal = {"error": "not as that", "remedy": "Mend it."}
+    hub.refusal = {"error": "not as that", "remedy": "Correct it."}
     async with beating(service(tmp_path, hub.url), Said(), lambda _, why: told.append(why), every_s=LONG) as heart:
         await until(lambda: len(told) == 1)
         hub.nonsense, hub.refusal = nonsense, None
@@ -142,11 +140,11 @@ async def test_who_refuses_in_nonsense_is_no_hub_that_takes_heartbeats_and_is_to
         hub.nonsense = b""
         heart.wake()
         await until(lambda: len(told) == 2)
-    assert told == ["HTTP 403: not as that. Mend it.", ""], "what cannot be read takes nothing back"
+    assert told == ["HTTP 403: not as that. Correct it.", ""], "what cannot be read takes nothing back"
     assert len(hub.beats) == 1
 
 
-async def test_news_at_the_very_end_keep_nobody_from_ending(hub: StubHub, tmp_path: Path) -> None:
+async def test_news_at_the_end_do_not_prevent_the_end(hub: StubHub, tmp_path: Path) -> None:
     async with asyncio.timeout(30):
         async with beating(service(tmp_path, hub.url), Said(), nothing, every_s=LONG) as heart:
             await arrived(hub, 1)
@@ -155,5 +153,5 @@ async def test_news_at_the_very_end_keep_nobody_from_ending(hub: StubHub, tmp_pa
 
 
 async def settled(heart: HeartbeatSender) -> None:
-    """Wait until its beats wait for the next one."""
+    """Wait until the sender waits for the next heartbeat."""
     await until(lambda: all(event._waiters for event in heart._woken.values()))

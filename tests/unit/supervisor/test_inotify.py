@@ -1,4 +1,4 @@
-"""A change in a directory is noticed by the kernel's word, and by looking where it gives none."""
+"""A change in a directory is noticed by inotify, and by periodic checks without it."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,12 +14,12 @@ PATIENCE_S = 30
 
 @pytest.fixture
 def rarely(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only the kernel's word can be in time."""
+    """Make checks so rare that only inotify can be in time."""
     monkeypatch.setattr(module, "TOLD_LOOK_S", 3600)
 
 
 async def noticed(notice: DirectoryNotifier, change: Callable[[], object]) -> None:
-    """Wait for a change that is made while it is waited for."""
+    """Make a change during a wait, and return when it is noticed."""
     await asyncio.wait_for(notice.change(), PATIENCE_S)  # the first look comes at once
     waiting = asyncio.create_task(notice.change())
     await asyncio.sleep(0)  # noqa: TID251 - lets it begin to wait
@@ -29,7 +29,7 @@ async def noticed(notice: DirectoryNotifier, change: Callable[[], object]) -> No
 
 
 @pytest.mark.usefixtures("rarely")
-async def test_what_is_replaced_written_or_removed_is_noticed_without_looking(tmp_path: Path) -> None:
+async def test_inotify_reports_replaced_written_and_removed_files(tmp_path: Path) -> None:
     file, fresh = tmp_path / "stops.json", tmp_path / "stops.new"
     fresh.write_text("x", encoding="ascii")
     changes: tuple[Callable[[], object], ...] = (
@@ -43,7 +43,7 @@ async def test_what_is_replaced_written_or_removed_is_noticed_without_looking(tm
 
 
 @pytest.mark.usefixtures("rarely")
-async def test_what_changed_before_it_was_waited_for_is_noticed(tmp_path: Path) -> None:
+async def test_a_change_before_the_wait_is_noticed(tmp_path: Path) -> None:
     with noticing(tmp_path) as notice:
         await asyncio.wait_for(notice.change(), PATIENCE_S)
         (tmp_path / "stops.json").touch()
@@ -62,16 +62,14 @@ async def test_a_directory_that_comes_later_or_again_is_watched_then(tmp_path: P
             directory.rmdir()
 
 
-async def test_where_the_kernel_tells_nothing_it_is_looked_for_often(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_checks_are_frequent_without_inotify(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module.sys, "platform", "elsewhere")
     with noticing(tmp_path) as notice:
         for _ in range(3):
             await asyncio.wait_for(notice.change(), PATIENCE_S)
 
 
-async def test_where_nothing_changes_it_is_looked_for_rarely(tmp_path: Path) -> None:
+async def test_checks_are_rare_if_nothing_changes(tmp_path: Path) -> None:
     loop = asyncio.get_running_loop()
     with noticing(tmp_path) as notice:
         await asyncio.wait_for(notice.change(), PATIENCE_S)
@@ -81,7 +79,7 @@ async def test_where_nothing_changes_it_is_looked_for_rarely(tmp_path: Path) -> 
 
 
 @pytest.mark.usefixtures("rarely")
-async def test_a_change_at_the_very_end_keeps_nobody_from_ending(tmp_path: Path) -> None:
+async def test_a_change_at_the_end_does_not_prevent_the_end(tmp_path: Path) -> None:
     with noticing(tmp_path) as notice:
         await asyncio.wait_for(notice.change(), PATIENCE_S)
         waiting = asyncio.create_task(notice.change())

@@ -1,4 +1,4 @@
-"""What is kept of a hub's stops belongs to that hub, whichever others the settings name beside it."""
+"""Stored stops belong to their hub, regardless of other hubs in the settings."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ LATER = 4_000_000_000 * 10**9
 
 
 def document(seq: int, *names: str) -> bytes:
-    """What a hub serves that stops these agents."""
+    """Return a hub's document that stops these agents."""
     stops = [
         Stop(id=name, kind="agent", name=name, until_unix_ns=LATER, because="why", by="who", at="when")
         for name in names
@@ -43,7 +43,7 @@ def settings(root: Path, *urls: str) -> Settings:
 
 
 async def stopped(found: Settings, wanted: set[str]) -> None:
-    """A gateway with these settings offers its OPA these stops, sooner or later."""
+    """Wait until a gateway with these settings offers these stops to its OPA."""
     endpoint, bundle = BundleEndpoint("t"), found.policy.bundle
     assert bundle is not None
     feed = BundleServer(endpoint, BundleServiceAddress("http://h", "p", "t"))
@@ -65,7 +65,7 @@ def names(content: bytes) -> set[str]:
     return {each.name for each in stops}
 
 
-async def test_the_stops_of_a_hub_that_is_away_stand_when_another_is_named_beside_it(tmp_path: Path) -> None:
+async def test_stops_of_an_unreachable_hub_stay_when_another_hub_is_added(tmp_path: Path) -> None:
     async with stub_hub() as first, stub_hub() as second:
         first.publish(document(900, "bot"), EMERGENCY)
         await stopped(settings(tmp_path, first.url), {"bot"})

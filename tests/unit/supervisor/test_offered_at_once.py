@@ -1,4 +1,4 @@
-"""What is followed of a hub's stops is offered to OPA at once, whatever the disk does meanwhile."""
+"""Stops of a followed hub are offered to OPA at once, even if the disk is slow."""
 
 import asyncio
 import threading
@@ -26,7 +26,7 @@ HUB = "https://hub.example"
 
 
 class Disk(HighwaterFile):
-    """A disk that takes nothing before it is let, and then fails where that is wanted."""
+    """A disk that blocks until it is released, and then fails on request."""
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
@@ -84,7 +84,7 @@ async def test_stops_of_a_hub_are_offered_before_their_number_is_on_the_disk(bed
     assert "emergency_cache_write_failed" not in bed.noted
 
 
-async def test_a_number_that_cannot_be_kept_is_told(bed: Bed) -> None:
+async def test_a_number_that_cannot_be_stored_is_logged(bed: Bed) -> None:
     bed.disk.full = True
     bed.disk.free.set()
     bed.following.emergency(HUB, HUB_STOPS, Followed(stops()))
@@ -92,5 +92,5 @@ async def test_a_number_that_cannot_be_kept_is_told(bed: Bed) -> None:
     async def told() -> bool | None:
         return "emergency_cache_write_failed" in bed.noted or None
 
-    await until(told, lambda: f"it is not told: {bed.noted}")
+    await until(told, lambda: f"it is not logged: {bed.noted}")
     assert bed.offered

@@ -1,4 +1,4 @@
-"""Who owns what a message names, asked of the other workers over the control channels of real processes."""
+"""Questions about the owner of names, passed to the other workers over the control channels of real processes."""
 
 import asyncio
 import os
@@ -12,7 +12,7 @@ from tests.unit.supervisor.support import Supervisor
 CLAIM = Claim(kind="task", server="s", principal="p", names=("a", "b"))
 
 
-async def test_a_worker_learns_what_the_others_hold_and_not_what_it_holds_itself(tmp_path: Path) -> None:
+async def test_a_worker_learns_the_names_that_others_hold_and_not_its_own(tmp_path: Path) -> None:
     async with Supervisor(tmp_path, {"workers": 3}) as supervisor:
         await supervisor.ready()
         asking = (await supervisor.call("/claim"))["worker"]
@@ -38,7 +38,7 @@ async def test_a_claim_to_a_worker_that_does_not_answer_has_no_answer(tmp_path: 
 
 
 async def _claim(supervisor: Supervisor) -> None:
-    """Let whichever worker answers ask; the kernel gives some connections to the stopped one, and those go nowhere."""
+    """Call until a worker answers; the kernel gives some connections to the stopped one, and those get no answer."""
     try:
         async with asyncio.timeout(5):
             await supervisor.attempt("/claim")

@@ -1,4 +1,4 @@
-"""What becomes of the scenarios of a save is told once it changes anything for a person."""
+"""Results of the scenarios of a save are logged when they change."""
 
 import asyncio
 from typing import Any
@@ -25,7 +25,7 @@ async def failing() -> None:
     raise RuntimeError("unforeseen")
 
 
-def test_scenarios_that_end_otherwise_are_a_warning_and_their_correction_is_told_once() -> None:
+def test_failed_scenarios_cause_a_warning_and_their_correction_is_logged_once() -> None:
     notes = Notes()
     news = PolicyNews(notes)
     runs: list[dict[str, Any]] = [{}, {"failed": (BROKEN,)}, {}, {}, {"error": "OSError: full"}, {}]
@@ -40,7 +40,7 @@ def test_scenarios_that_end_otherwise_are_a_warning_and_their_correction_is_told
     assert news.problem == "", "the policy in force is what was saved"
 
 
-async def test_the_end_of_the_running_by_an_error_is_told() -> None:
+async def test_an_error_that_ends_the_scenario_runs_is_logged() -> None:
     notes = Notes()
     news = PolicyNews(notes)
     running = asyncio.create_task(failing())

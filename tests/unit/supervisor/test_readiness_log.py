@@ -1,4 +1,4 @@
-"""What keeps a worker from passing calls is logged when it begins and when it is over."""
+"""Conditions that keep a worker from passing calls are logged when they begin and when they end."""
 
 from typing import Final, get_args
 
@@ -82,7 +82,7 @@ def test_a_worker_that_flaps_is_logged_at_most_every_ten_seconds_and_last_as_it_
 
 
 @given(st.lists(st.sampled_from(["", FULL, "bundle", "answer"]), max_size=40), st.floats(0.5, 20))
-def test_after_a_while_the_log_says_what_is_so(states: list[str], step_s: float) -> None:
+def test_the_log_shows_the_final_state_after_a_while(states: list[str], step_s: float) -> None:
     logged = Logged()
     logged.look()
     for state in states:
@@ -95,7 +95,7 @@ def test_after_a_while_the_log_says_what_is_so(states: list[str], step_s: float)
         assert last[1]["missing"] == states[-1]
 
 
-def test_workers_are_told_apart() -> None:
+def test_workers_are_logged_separately() -> None:
     logged = Logged()
     logged.log.look([Readiness(missing=()), Readiness(missing=())])
     logged.log.look([Readiness(missing=()), Readiness(missing=(FULL,))])

@@ -1,4 +1,4 @@
-"""What several workers report of one thing is in the log once."""
+"""Events that several workers report about one thing are logged once."""
 
 import pytest
 
@@ -29,7 +29,7 @@ def test_a_refused_definition_is_passed_on_once_whichever_worker_reports_it() ->
     assert len(names) == 6
 
 
-def test_what_was_reported_longest_ago_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_oldest_entries_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reported_once, "REMEMBERED", 2)
     reported = Reported()
     once = ReportedOnce(reported)

@@ -1,3 +1,5 @@
+"""The keys that all workers share: created once, and never replaced."""
+
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,7 +25,7 @@ def test_missing_keys_are_made_once_for_their_owner_only(tmp_path: Path) -> None
         assert list(path.parent.iterdir()) == [path]
 
 
-def test_the_previous_key_opens_beside_the_current_one(tmp_path: Path) -> None:
+def test_the_previous_key_opens_in_addition_to_the_current_one(tmp_path: Path) -> None:
     (tmp_path / "sealing").mkdir()
     (tmp_path / "sealing" / "current").write_bytes(b"c" * SEALING_BYTES)
     (tmp_path / "sealing" / "previous").write_bytes(b"p" * SEALING_BYTES)

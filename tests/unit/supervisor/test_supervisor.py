@@ -1,3 +1,5 @@
+"""The supervisor as a process: start, readiness, replacement of workers, and drain."""
+
 import asyncio
 import grp
 import os
@@ -47,7 +49,7 @@ async def test_connections_wait_while_the_only_worker_is_replaced(tmp_path: Path
         assert (await supervisor.call())["pid"] != pid
 
 
-async def test_a_worker_that_is_told_to_end_finishes_its_calls_and_is_replaced(tmp_path: Path) -> None:
+async def test_a_terminated_worker_finishes_its_calls_and_is_replaced(tmp_path: Path) -> None:
     async with Supervisor(tmp_path, {"workers": 1}) as supervisor:
         (pid,) = await supervisor.worker_pids()
         calling = asyncio.create_task(supervisor.call("/slow"))
@@ -104,7 +106,7 @@ async def test_workers_end_when_the_supervisor_is_killed(tmp_path: Path) -> None
         await until(lambda: not any(alive(pid) for pid in pids))
 
 
-async def test_ready_says_what_is_missing(tmp_path: Path) -> None:
+async def test_readyz_lists_missing_conditions(tmp_path: Path) -> None:
     async with Supervisor(tmp_path, {"workers": 1}, {"UNREADY": "1"}) as supervisor:
         await supervisor.call()
         status, body = await supervisor.admin("/readyz")
@@ -112,7 +114,7 @@ async def test_ready_says_what_is_missing(tmp_path: Path) -> None:
         assert msgspec.json.decode(body)["missing"] == {"worker 0": "journal"}
 
 
-async def test_live_is_said_while_nothing_is_ready_and_a_broken_worker_is_tried_again(tmp_path: Path) -> None:
+async def test_the_gateway_is_live_while_a_broken_worker_is_restarted(tmp_path: Path) -> None:
     async with Supervisor(tmp_path, {"workers": 1}, {"BROKEN": "1"}) as supervisor:
         ended = await supervisor.event("worker_ended", 2)
         assert (ended["code"], ended["restart_in_s"]) == (3, 0.2)
@@ -132,7 +134,7 @@ async def test_metrics_are_those_of_all_workers(tmp_path: Path) -> None:
         assert b'mcp_admission_events_total{event="worker_started"} 2' in body.splitlines()
 
 
-async def test_a_port_that_is_taken_is_said_and_nothing_starts(tmp_path: Path) -> None:
+async def test_a_port_in_use_is_reported_and_nothing_starts(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -144,7 +146,7 @@ async def test_a_port_that_is_taken_is_said_and_nothing_starts(tmp_path: Path) -
             assert len(supervisor.events) == 1
 
 
-async def test_a_group_that_does_not_exist_is_said_and_nothing_starts(tmp_path: Path) -> None:
+async def test_an_unknown_group_is_reported_and_nothing_starts(tmp_path: Path) -> None:
     async with Supervisor(tmp_path, {"journal": {"group": "no-such-group"}}) as supervisor:
         assert await supervisor.ended() == 1
         reason = (await supervisor.event("start_failed"))["reason"]
@@ -179,7 +181,7 @@ def _connects(port: int) -> bool:
     return True
 
 
-async def test_readyz_says_why_nobody_can_connect_and_recovers(tmp_path: Path) -> None:
+async def test_readyz_reports_why_clients_cannot_connect_and_recovers(tmp_path: Path) -> None:
     listen = {"port": 0, "drain_s": 1, "connections": 2}
     async with Supervisor(tmp_path, {"workers": 1, "listen": listen}) as supervisor:
         await supervisor.ready()

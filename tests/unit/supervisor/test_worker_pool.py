@@ -1,3 +1,5 @@
+"""Workers: started, queried, replaced and drained."""
+
 import asyncio
 import os
 import signal
@@ -22,7 +24,7 @@ Hire = Callable[..., WorkerProcess]
 
 @pytest_asyncio.fixture
 async def hire(tmp_path: Path, log: Log, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hire]:
-    """Workers with these commands, running until the test ends."""
+    """Run workers with these commands until the test ends."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     settings = load(None, {"MCP_ADMISSION_STATE_DIRECTORY": str(tmp_path)})
     listener = bind("127.0.0.1", 0, 1)
@@ -74,7 +76,7 @@ async def test_a_worker_that_talks_nonsense_is_killed(hire: Hire, log: Log) -> N
     await until(lambda: bool(log.named("worker_ended")))
 
 
-async def test_what_libraries_log_in_a_worker_reaches_the_supervisors_log(hire: Hire, log: Log) -> None:
+async def test_library_logs_of_a_worker_reach_the_supervisors_log(hire: Hire, log: Log) -> None:
     worker = hire(FAKE)
     await asyncio.wait_for(worker.started.wait(), 30)
     listener = socket.create_connection(("127.0.0.1", _port(worker)))
@@ -84,7 +86,7 @@ async def test_what_libraries_log_in_a_worker_reaches_the_supervisors_log(hire: 
     listener.close()
 
 
-async def test_a_worker_is_told_of_confirmations_and_so_is_its_successor(hire: Hire, log: Log) -> None:
+async def test_confirmations_reach_a_worker_and_its_successor(hire: Hire, log: Log) -> None:
     worker = hire(FAKE)
     worker.confirm(7, "dev@aaaaaaaaaaaa.1")
     await until(lambda: len(log.named("confirmed")) == 1)
@@ -95,7 +97,7 @@ async def test_a_worker_is_told_of_confirmations_and_so_is_its_successor(hire: H
     assert log.named("confirmed")[1] == {"unix_ns": "7", "revision": "dev@aaaaaaaaaaaa.1", "worker": 0}
 
 
-async def test_a_worker_says_by_what_it_decides_and_nothing_while_it_is_gone(hire: Hire) -> None:
+async def test_a_worker_reports_its_revisions_and_none_while_it_is_gone(hire: Hire) -> None:
     worker, said = hire(FAKE), list[Enforces | None]()
     worker.on_enforces = lambda: said.append(worker.enforces)
     known = Enforces("dev@aaaaaaaaaaaa.1", "emergency@bbbbbbbbbbbb.2")

@@ -1,4 +1,4 @@
-"""A worker with an application of a few lines in the place of the gateway's."""
+"""A worker with a minimal application instead of the gateway's."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ def _nobody(number: int, claim: Claim) -> None:
 
 
 class Fake:
-    """Answers with what it was started with; `/slow` takes its time, `/endless` for ever."""
+    """Responds with its start parameters; `/slow` responds late, `/endless` never."""
 
     def __init__(self, settings: Settings, start: Start, report: ReportEvent) -> None:
         self._report = report
