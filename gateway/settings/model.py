@@ -59,7 +59,9 @@ class ListenSettings(Struct, frozen=True, kw_only=True):
     ] = None
     connections_per_address: Annotated[
         Count,
-        Meta(description="Maximum waiting connections without a credential per address (IPv6: /64), without proxies."),
+        Meta(
+            description="Waiting connections without a credential per address (IPv6: /64); trusted proxies are exempt."
+        ),
     ] = 128
     head_s: Annotated[Seconds, Meta(description="Maximum seconds for a TLS handshake or the head of a request.")] = 15
     body_s: Annotated[Seconds, Meta(description="Maximum seconds for a request body.")] = 60
@@ -190,7 +192,7 @@ class LimitSettings(Struct, frozen=True, kw_only=True):
     ] = 512
     bytes_per_principal: Annotated[
         Count,
-        Meta(description="Maximum bytes of one caller's concurrent requests, for each worker; more get HTTP 429."),
+        Meta(description="Maximum bytes of one caller's open request bodies, for each worker; more get HTTP 429."),
     ] = 64 * MIB
     unread_bytes: Annotated[
         Count,
