@@ -1,4 +1,4 @@
-"""A policy bundle as a file: pack it, read it, sign it, check its signature, and read what its manifest states.
+"""Policy bundles as files: pack, read, sign and verify a bundle, and read its manifest.
 
-Nothing here reads policy sources. A gateway that follows bundles and a hub need this package and `follow` only.
+Nothing here reads policy sources. A gateway that follows bundles and a hub need only this package and `follow`.
 """

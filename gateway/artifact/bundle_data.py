@@ -1,7 +1,7 @@
-"""The data that an artifact carries, for those who look at it without asking OPA.
+"""Read the data of an artifact without OPA.
 
-Rule 1: data are taken only where they have the form that a build of ours gives them; nothing is filled in.
-Rule 2: what a newer build adds is kept and passed over.
+Rule 1: data are accepted only if they have the form that the build writes; nothing is filled in.
+Rule 2: fields that a newer build adds are kept and ignored.
 """
 
 from typing import Any, Final
@@ -91,7 +91,7 @@ class _Data(Struct):
 
 
 def data_of(artifact: Artifact) -> Json | None:
-    """The data of a policy bundle; None where the artifact carries none of our form."""
+    """Return the data of a policy bundle; None if the artifact has no data in the form that the build writes."""
     try:
         data: Any = msgspec.json.decode(artifact.files.get(DATA, b""))
         msgspec.convert(data, _Data)

@@ -1,11 +1,11 @@
-"""The emergency bundle: stops that can only refuse, in a bundle of their own (root `emergency`, own key and scope).
+"""The emergency bundle: stops, which can only refuse, in a separate bundle (root `emergency`, separate key and scope).
 
-Rule 1: it holds no policy, only a document of stops; no rule can be written in it, so it can allow nothing.
-Rule 2: a message is refused if all selectors of a stop match it. A document keeps the form of the first schema as long
-as an earlier library refuses no less by it; else it has a form that makes such a library stop everything.
-Rule 3: every stop that is made here ends by itself, within a day. One that another maker signed ends when it says:
-what tells its length is `at`, words for people, cut to the millisecond here and anything elsewhere, and a bound that is
-read from words could end a stop while it is needed. Gateways log the event `policy_stop_duration_exceeded` instead.
+Rule 1: it has no policy, only a document of stops. It cannot contain rules, so it cannot allow anything.
+Rule 2: a message is refused if all selectors of a stop match it. A document keeps the first schema as long as an
+earlier library refuses at least as much with it. Otherwise its schema makes such a library stop everything.
+Rule 3: every stop made here ends by itself within a day. A stop that another program signed ends at its own end time:
+its length follows only from `at`, a text for people, which has milliseconds here and can be anything elsewhere. A limit
+computed from that text could end a stop that is still needed. Gateways log the event `policy_stop_overlong` instead.
 """
 
 import re
@@ -22,18 +22,18 @@ from gateway.artifact.signing import SigningKey
 
 SCHEMA: Final = "mcp.emergency/v1"
 EXTENDED: Final = "mcp.emergency/v2"
-"""The schema of a document with one of the newer kinds: an earlier library does not know it, and stops everything."""
+"""The schema of a document with one of the newer kinds: an earlier library does not know it and stops everything."""
 ROOT: Final = "emergency"
 ENVIRONMENT: Final = "emergency"
-"""The name before the `@` of an emergency revision, where a policy revision has its environment."""
+"""The name before the `@` of an emergency revision. A policy revision has its environment there."""
 LONGEST_S: Final = 86_400
 NOBODY: Final = ""
 _NS: Final = 1_000_000_000
 
 Kind = Literal["agent", "principal", "server", "target", "session", "group", "label", "kind", "tag", "action"]
-"""What a stop selects by; `kind` and `label` are an agent's, `tag` is a server's."""
+"""The kinds of selectors of a stop; `kind` and `label` are those of an agent, `tag` is that of a server."""
 FIRST: Final[tuple[Kind, ...]] = ("target", "agent", "principal", "server")
-"""The kinds of the first schema, the narrowest first."""
+"""The kinds of the first schema, narrowest first."""
 NEWER: Final[tuple[Kind, ...]] = ("session", "group", "label", "kind", "tag", "action")
 KINDS: Final[tuple[Kind, ...]] = (*FIRST, *NEWER)
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
@@ -52,15 +52,15 @@ _NAMES: Final[dict[Kind, re.Pattern[str]]] = {
 }
 _SHAPES: Final[dict[Kind, str]] = {
     "target": " (<server>/<name>)",
-    "session": " (its digest of 32 hexadecimal digits, as `session` in the journal)",
+    "session": " (its digest of 32 hexadecimal digits: `session` in the journal)",
     "action": " (read, write, delete, send, execute or list)",
 }
 
 
 class Stop(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is refused until `until_unix_ns`: the messages that `kind` and `name`, and all of `also`, select.
+    """A refusal of messages until `until_unix_ns`: of those that match `kind` and `name`, and all of `also`.
 
-    The name of a principal or a group is `<issuer>#<name>` to select those of one issuer; that of a target is
+    The name of a principal or a group is `<issuer>#<name>` to select those of one issuer. The name of a target is
     `<server>/<tool, prompt or URI>`. An earlier gateway or library does not read `also`, and refuses more.
     """
 
@@ -71,9 +71,9 @@ class Stop(Struct, frozen=True, kw_only=True, omit_defaults=True):
     because: str
     by: str
     at: str
-    """When it was made, RFC 3339."""
+    """The time at which the stop was made, RFC 3339."""
     also: dict[Kind, str] = {}
-    """Selectors that have to match as well."""
+    """Additional selectors that must also match."""
 
 
 def selectors(stop: Stop) -> dict[Kind, str]:
@@ -83,52 +83,53 @@ def selectors(stop: Stop) -> dict[Kind, str]:
 
 
 def selected(stop: Stop) -> str:
-    """Return the selectors of a stop as people read them."""
+    """Return the selectors of a stop as a text for people."""
     return ", ".join(f"{kind} {name}" for kind, name in selectors(stop).items())
 
 
 def indexed(chosen: Mapping[Kind, str]) -> tuple[Kind, str, dict[Kind, str]]:
-    """Return by which of these selectors a stop is found, and those that have to match as well.
+    """Return the kind and name of the selector that indexes a stop, and the selectors that must also match.
 
-    It is one of the first schema if there is any: a gateway or library that knows no other refuses more, never less.
+    The index selector is one of the first schema if possible: a gateway or library that knows only that schema refuses
+    more, never less.
     """
     kind: Kind = next(each for each in KINDS if each in chosen)
     return kind, chosen[kind], {other: chosen[other] for other in KINDS if other in chosen and other != kind}
 
 
 def fault(stop: Stop, unix_ns: int) -> str:
-    """Why this may not be a stop made at `unix_ns`; empty where it may."""
+    """Return why this stop may not be made at `unix_ns`, or an empty text if it may."""
     wrong: Kind | None = next(
         (kind for kind, name in selectors(stop).items() if not _NAMES[kind].fullmatch(name)), None
     )
     if wrong is not None:
-        return f"{selectors(stop)[wrong]!r} names no {wrong}{_SHAPES.get(wrong, '')}"
+        return f"{selectors(stop)[wrong]!r} is not a valid {wrong}{_SHAPES.get(wrong, '')}"
     if stop.kind in stop.also:
-        return f"it selects by {stop.kind} twice"
+        return f"the stop selects by {stop.kind} twice"
     if not stop.because.strip():
-        return "it says no reason: people will want to know why"
+        return "the stop has no reason: write one, refusals show it"
     if stop.until_unix_ns <= unix_ns:
-        return "it ends before it begins"
+        return "the stop ends before it begins"
     if stop.until_unix_ns - unix_ns > LONGEST_S * _NS:
-        return "it is longer than 24 hours: what should last is a rule"
+        return "the stop is longer than 24 hours: for a permanent block, write a rule"
     return ""
 
 
 def named(stop: Stop) -> bool:
-    """Return whether each name is one that a thing of its kind can have."""
+    """Return whether each name is valid for its kind."""
     return all(_NAMES[kind].fullmatch(name) for kind, name in selectors(stop).items()) and stop.kind not in stop.also
 
 
 def is_extended(stop: Stop) -> bool:
-    """Return whether an earlier library cannot enforce the stop as it is."""
+    """Return whether an earlier library cannot enforce the stop unchanged."""
     return bool(stop.also) or stop.kind in NEWER
 
 
 def document(stops: Sequence[Stop]) -> dict[str, Any]:
-    """The data of the bundle; each kind is indexed by name, so that a decision costs the same whatever is stopped.
+    """Return the data of the bundle; each kind is indexed by name, so a decision costs the same with any stops.
 
-    Under the empty name, which nothing has, each kind has no stop: policy sees by it that the kind is there. The newer
-    kinds are there only if something is stopped by one of them.
+    Each kind has an empty list under the empty name, which is never in use, to show policy that the kind is present.
+    The newer kinds are present only if a stop uses one of them.
     """
     extended = any(stop.kind in NEWER for stop in stops)
     kinds = KINDS if extended else FIRST
@@ -140,14 +141,14 @@ def document(stops: Sequence[Stop]) -> dict[str, Any]:
 
 
 def _asked(stop: Stop) -> tuple[str, ...]:
-    """Return the names under which a stop is found: a URI is asked about in its normal form, whatever people wrote."""
+    """Return the names that index a stop: a URI is also indexed in its normal form, which is what policy looks up."""
     server, slash, name = stop.name.partition("/")
     normal = f"{server}{slash}{normal_key(name)}" if stop.kind == "target" and ":" in name else stop.name
     return tuple(dict.fromkeys((stop.name, normal)))
 
 
 def emergency_bundle(stops: Sequence[Stop], seq: int, key: SigningKey) -> Packed:
-    """The signed bundle of these stops."""
+    """Return the signed bundle of these stops."""
     files = {"data.json": canonical(document(stops))}
     metadata = BundleMetadata(environment=ENVIRONMENT, seq=seq)
     return pack(files, metadata, key=key, roots=(ROOT,), scope=EMERGENCY)

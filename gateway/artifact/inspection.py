@@ -1,6 +1,6 @@
-"""What a bundle says of itself and what it carries, as one value.
+"""A description of a bundle's metadata and contents, as one value.
 
-Rule 1: nothing here proves anything: a signature is described, not verified.
+Rule 1: nothing here is verified: a signature is only described.
 """
 
 from typing import Any
@@ -15,25 +15,25 @@ from gateway.artifact.manifest import BundleMetadata
 
 
 class BundleInspection(Struct, frozen=True, kw_only=True):
-    """A bundle, described."""
+    """The description of a bundle."""
 
     revision: str
     digest: str
-    """SHA-256 of the file: the name under which it is stored."""
+    """The SHA-256 of the file: the name under which it is stored."""
     size: int
     metadata: BundleMetadata
     roots: tuple[str, ...]
     signed_with: str
-    """The key id that the signature names; empty for an unsigned bundle."""
+    """The key id in the signature; empty for an unsigned bundle."""
     scope: str
     """The use that the signature is for; empty for policy."""
     files: int
     holds: dict[str, int]
-    """How many servers, targets, agents, rules and requirements; empty for what is no policy bundle."""
+    """The numbers of servers, targets, agents, rules and requirements; empty if this is not a policy bundle."""
 
 
 def inspected(artifact: Artifact) -> BundleInspection:
-    """The description of an artifact."""
+    """Return the description of an artifact."""
     claims = _claims(artifact)
     return BundleInspection(
         revision=artifact.revision,
@@ -64,7 +64,7 @@ def _held(artifact: Artifact) -> dict[str, int]:
 
 
 def _claims(artifact: Artifact) -> dict[str, Any]:
-    """What the signature says, unverified; empty where there is none that can be read."""
+    """Return the unverified claims of the signature; empty if it is missing or unreadable."""
     try:
         (token,) = msgspec.json.decode(artifact.signatures or b"")["signatures"]
         return jwt.decode(token, options={"verify_signature": False})

@@ -1,6 +1,6 @@
-"""Narrows plain JSON values whose shape is not known yet.
+"""Narrow plain JSON values of unknown type.
 
-Rule 1: a value of another shape is empty, never an exception: whoever reads it finds nothing and says so.
+Rule 1: a value of another type gives an empty result, never an exception. The caller finds nothing and reports that.
 """
 
 from typing import Any, TypeGuard
@@ -9,15 +9,15 @@ Json = dict[str, Any]
 
 
 def is_object(value: object) -> TypeGuard[Json]:
-    """True for a JSON object."""
+    """Return whether the value is a JSON object."""
     return isinstance(value, dict)
 
 
 def is_array(value: object) -> TypeGuard[list[Any]]:
-    """True for a JSON array."""
+    """Return whether the value is a JSON array."""
     return isinstance(value, list)
 
 
 def objects(value: object) -> list[Json]:
-    """The objects of an array."""
+    """Return the objects in an array."""
     return [each for each in value if is_object(each)] if is_array(value) else []

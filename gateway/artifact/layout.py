@@ -1,8 +1,8 @@
-"""The parts of a bundle that programs other than the build know by path or by name."""
+"""Paths and names in a bundle that programs other than the build depend on."""
 
 from typing import Final
 
 COMBINED_REQUIREMENTS: Final = "mcp/admission/requirements.rego"
-"""Path of the generated Rego that combines the requirements of a bundle."""
+"""The path of the generated Rego that combines the requirements of a bundle."""
 REQUIREMENTS: Final = "mcp.requirements."
-"""Prefix of the Rego package of each requirement."""
+"""The prefix of the Rego package of each requirement."""

@@ -1,9 +1,9 @@
-"""What a bundle says of itself: its manifest, `mcp.bundle/v1`.
+"""The manifest of a bundle, `mcp.bundle/v1`.
 
-Rule 1: the metadata bind what the bundle was made for; a gateway that does not satisfy them refuses the bundle.
-Rule 2: unknown metadata are passed over, so that an older gateway reads the bundles of a newer build; what an older
-gateway may not enforce says so by `lowest_gateway`.
-Rule 3: a revision follows from what it names: environment, content and sequence number.
+Rule 1: the metadata state the conditions of a bundle. A gateway that does not satisfy them rejects the bundle.
+Rule 2: unknown metadata are ignored, so that an older gateway can read the bundles of a newer build. A bundle that an
+older gateway may not enforce declares this with `lowest_gateway`.
+Rule 3: a revision is derived from the environment, the content and the sequence number.
 """
 
 import hashlib
@@ -30,44 +30,44 @@ ROOTS: Final = (
     "index",
     "requirements",
 )
-"""What a policy bundle owns of OPA's data."""
+"""The roots that a policy bundle owns in OPA's data."""
 LOWEST_GATEWAY: Final = "0.1.0"
-"""The first gateway that understands what the build of this version writes."""
+"""The oldest gateway that can read the bundles of this build."""
 CHECKS_SERVERS: Final = "0.2.0"
-"""The first gateway that checks structured results, instructions, and schemas strictly."""
+"""The first gateway that checks structured results and instructions, and checks schemas strictly."""
 NAMES_UNKNOWN_CLAIMS: Final = "0.3.0"
-"""The first gateway that names the claims that it could not read, computes facts, and records what catalogs want."""
+"""The first gateway that names unreadable claims, computes facts, and records arguments as the catalog requires."""
 
 
 class Library(Struct, frozen=True, kw_only=True):
-    """The stock library in a bundle: its version, and SHA-256 over its Rego without tests."""
+    """The stock library in a bundle: its version, and the SHA-256 of its Rego without tests."""
 
     version: str = ""
     digest: str = ""
 
 
 class BundleMetadata(Struct, frozen=True, kw_only=True):
-    """What is bound to the revision; times are RFC 3339 in UTC, to the second."""
+    """The metadata of a revision; times are RFC 3339 in UTC, to the second."""
 
     environment: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}\Z")]
     seq: Annotated[int, Meta(ge=0, lt=10**18)]
     schema: Literal["mcp.bundle/v1"] = SCHEMA
     commit: str = ""
-    """Git commit that the content is of; empty in development."""
+    """The Git commit of the content; empty in development."""
     author: str = ""
-    """Who answers for that commit."""
+    """The person responsible for that commit."""
     built: str = ""
     not_after: str = ""
-    """From then on gateways refuse the bundle; empty means never: in development."""
+    """The time from which gateways reject the bundle; empty means never (in development)."""
     reverts: str = ""
-    """The revision whose successor this takes back; empty where it takes nothing back."""
+    """The revision that this bundle reverts; empty if it is not a rollback."""
     library: Library = field(default_factory=Library)
     input_schema: str = INPUT_SCHEMA
     lowest_gateway: str = LOWEST_GATEWAY
 
 
 class Manifest(Struct, frozen=True, kw_only=True):
-    """OPA's `.manifest` as we write it."""
+    """OPA's `.manifest` as the build writes it."""
 
     revision: str
     metadata: BundleMetadata
@@ -79,15 +79,15 @@ _DECODER: Final = msgspec.json.Decoder(Manifest)
 
 
 def read_manifest(content: bytes) -> Manifest | Rejected:
-    """The manifest in the bytes of `.manifest`, or why there is none."""
+    """Return the manifest in the bytes of `.manifest`, or the rejection if they are not valid."""
     try:
         return _DECODER.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return Rejected("bundle_unreadable", f"its .manifest is not one of ours: {error}")
+        return Rejected("bundle_unreadable", f"its .manifest is not valid: {error}")
 
 
 def content_id(files: Mapping[str, bytes]) -> str:
-    """Twelve hexadecimal digits over names and contents."""
+    """Return twelve hexadecimal digits of a digest of the names and contents."""
     digest = hashlib.sha256()
     for name in sorted(files):
         digest.update(f"{name}\0{hashlib.sha256(files[name]).hexdigest()}\n".encode())
@@ -95,12 +95,12 @@ def content_id(files: Mapping[str, bytes]) -> str:
 
 
 def revision_of(metadata: BundleMetadata, files: Mapping[str, bytes]) -> str:
-    """The revision of a bundle of these files (the manifest and the signatures are none of them)."""
+    """Return the revision of a bundle of these files, which exclude the manifest and the signatures."""
     return f"{metadata.environment}@{content_id(files)}.{metadata.seq}"
 
 
 def moment_of(text: str) -> int | None:
-    """The wall time, nanoseconds since 1970, of an RFC 3339 text with a zone; None for anything else."""
+    """Return the nanoseconds since 1970 of an RFC 3339 text with a time zone; None for any other text."""
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:
@@ -109,5 +109,5 @@ def moment_of(text: str) -> int | None:
 
 
 def rfc3339(unix_s: float) -> str:
-    """The time as the metadata write it."""
+    """Return the time in the form that the metadata use."""
     return f"{datetime.fromtimestamp(unix_s, UTC):%Y-%m-%dT%H:%M:%SZ}"

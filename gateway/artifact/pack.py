@@ -1,8 +1,9 @@
-"""Packs staged files into an OPA bundle.
+"""Pack staged files into an OPA bundle.
 
-Rule 1: the same content and sequence give the same unsigned bytes: sorted names, fixed times, owners and modes.
-Rule 2: JSON is written in the one form that OPA hashes (sorted keys, no spaces, U+2028 and U+2029 escaped).
-Rule 3: the content id covers every packed file but the manifest; the sequence and the signature are not content.
+Rule 1: the same content and sequence number give the same unsigned bytes: sorted names, fixed times, owners and modes.
+Rule 2: JSON is written in the form that OPA hashes (sorted keys, no spaces, U+2028 and U+2029 escaped).
+Rule 3: the content id covers every packed file except the manifest. The sequence number and the signature are not
+content.
 """
 
 import gzip
@@ -23,7 +24,7 @@ MEDIA_TYPE: Final = "application/vnd.openpolicyagent.bundles"
 
 
 class Packed(Struct, frozen=True):
-    """A bundle's bytes and the revision that its manifest carries."""
+    """The bytes of a bundle, and the revision in its manifest."""
 
     revision: str
     seq: int
@@ -31,7 +32,7 @@ class Packed(Struct, frozen=True):
 
 
 def canonical(value: Any) -> bytes:
-    """JSON in the form that OPA hashes."""
+    """Return a value as JSON in the form that OPA hashes."""
     text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     return text.replace("\u2028".encode(), b"\\u2028").replace("\u2029".encode(), b"\\u2029")
 
@@ -44,7 +45,7 @@ def pack(
     roots: Sequence[str] = ROOTS,
     scope: str = POLICY,
 ) -> Packed:
-    """The bundle; `files` are its Rego and `data.json`, named without a leading slash."""
+    """Return the bundle of `files`: its Rego files and `data.json`, with names without a leading slash."""
     revision = revision_of(metadata, files)
     manifest = Manifest(revision=revision, metadata=metadata, roots=tuple(sorted(roots)))
     packed = {**files, MANIFEST: canonical(to_builtins(manifest))}
@@ -52,7 +53,7 @@ def pack(
 
 
 def archived(files: Mapping[str, bytes], key: SigningKey | None, *, scope: str = POLICY) -> bytes:
-    """The bytes of a bundle of these files, its manifest among them; signed where there is a key."""
+    """Return the bytes of a bundle of these files, which include its manifest; sign it if there is a key."""
     signed = files if key is None else {**files, SIGNATURES: signatures(files, key, scope=scope)}
     return _archive(signed)
 

@@ -1,7 +1,8 @@
-"""Public keys as their files hold them: what bundles may be signed with.
+"""Read the public keys that verify bundles from files.
 
-Rule 1: a key that OPA could not verify with is refused here, in words; OPA 1.22 knows ES, RS and PS, and no EdDSA.
-Rule 2: a key's own name is made from the key, as signing makes it, so that it need not be written twice.
+Rule 1: a key that OPA cannot verify with is refused here with an explanation. OPA 1.22 supports ES, RS and PS, and does
+not support EdDSA.
+Rule 2: the default id of a key is derived from the key, the same way as for signing, so that it is not written twice.
 """
 
 import hashlib
@@ -19,7 +20,7 @@ _CURVES = {"ES256": "secp256r1", "ES384": "secp384r1", "ES512": "secp521r1"}
 
 
 class KeyFile(Struct, frozen=True, kw_only=True):
-    """Where a public key is, and how it is used; without a `keyid` it has the one that is made from it."""
+    """The file and the use of a public key; without a `keyid`, the id is derived from the key."""
 
     file: Path
     keyid: str = ""
@@ -27,7 +28,7 @@ class KeyFile(Struct, frozen=True, kw_only=True):
 
 
 def verifying_key(at: KeyFile) -> VerifyingKey:
-    """The key in a file; raises OSError where it cannot be read, ValueError where it is of no use, both in words."""
+    """Return the key in a file; raise OSError if it cannot be read, or ValueError if it cannot be used."""
     content = at.file.read_bytes()
     try:
         only_one(content, "PUBLIC")
@@ -36,14 +37,14 @@ def verifying_key(at: KeyFile) -> VerifyingKey:
     try:
         public = serialization.load_pem_public_key(content)
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise ValueError(f"{at.file} holds no PEM public key (openssl pkey -in KEY -pubout)") from error
+        raise ValueError(f"{at.file} is not a PEM public key (openssl pkey -in KEY -pubout)") from error
     if not isinstance(public, (ec.EllipticCurvePublicKey, rsa.RSAPublicKey)):
         raise ValueError(  # noqa: TRY004 - the content of a file is wrong, not a type in the program
-            f"{at.file} holds a key that OPA does not verify with (it knows no EdDSA): "
+            f"{at.file} contains a key that OPA cannot verify with (it does not support EdDSA): "
             "use EC on P-256 (openssl ecparam -name prime256v1 -genkey)"
         )
     if not _fits(public, at.algorithm):
-        raise ValueError(f"{at.file} holds no key for {at.algorithm}: correct `algorithm`, or name another file")
+        raise ValueError(f"{at.file} is not a key for {at.algorithm}: correct `algorithm`, or name another file")
     pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     keyid = at.keyid or hashlib.sha256(pem).hexdigest()[:16]
     return VerifyingKey(keyid=keyid, pem=pem.decode(), algorithm=at.algorithm)

@@ -1,4 +1,4 @@
-"""Why a bundle is not taken, as a value with a code that metrics, records and refusals share.
+"""The reason for rejecting a bundle, as a value with a code that metrics, records and refusals share.
 
 Rule 1: the codes are a closed set; each has its sentence here, and a test.
 """
@@ -24,23 +24,23 @@ Code = Literal[
 ]
 
 MEANINGS: Final[Mapping[Code, str]] = {
-    "bundle_unreadable": "it is no bundle of ours: truncated, not a gzip tar, or with a manifest that cannot be read",
-    "bundle_too_large": "it is larger than a bundle may be",
-    "bundle_delta": "it is a delta bundle, which OPA would take without a signature (GHSA-g2pf-6v5v-qcc8)",
-    "bundle_unsigned": "it carries no signature",
-    "bundle_signature_invalid": "it is not signed by a key that is valid here, or not for this use, or was changed",
-    "bundle_oversteps": "it claims a part of OPA's data, or holds files, that a bundle of its use may not",
-    "bundle_ignores_stops": "its policy would not refuse what is stopped",
-    "bundle_of_other_environment": "it is of another environment than the one that is enforced here",
-    "bundle_input_unknown": "it judges questions of a form that this gateway does not ask",
-    "bundle_needs_newer_gateway": "it needs a newer gateway",
+    "bundle_unreadable": "it is not a valid bundle: truncated, not a gzipped tar, or unreadable manifest",
+    "bundle_too_large": "it exceeds the maximum size of a bundle",
+    "bundle_delta": "it is a delta bundle, which OPA would accept without a signature (GHSA-g2pf-6v5v-qcc8)",
+    "bundle_unsigned": "it has no signature",
+    "bundle_signature_invalid": "it is not signed by a key that is valid here and for this use, or it was changed",
+    "bundle_oversteps": "it claims a part of OPA's data, or contains files, that a bundle of this use may not have",
+    "bundle_ignores_stops": "its policy would not enforce stops",
+    "bundle_of_other_environment": "it is for another environment than the one that is enforced here",
+    "bundle_input_unknown": "it requires another form of policy input than this gateway sends",
+    "bundle_needs_newer_gateway": "it requires a newer gateway",
     "policy_regressed": "its sequence number is lower than one that was enforced before",
-    "policy_expired": "its time is over",
+    "policy_expired": "it has expired",
 }
 
 
 class Rejected(Struct, frozen=True):
-    """A bundle that is not taken, and why."""
+    """The reason for rejecting a bundle."""
 
     code: Code
     detail: str

@@ -1,8 +1,8 @@
-"""What a bundle says of the pins of its catalog, and the reviewed words that it carries for people.
+"""The pins of a bundle's catalog, and the reviewed texts that the bundle carries for people.
 
-Rule 1: the words are in a file of their own, which no decision reads and OPA does not load.
-Rule 2: a bundle of an earlier build, or of a catalog without any words, has no such file; that is another thing than a
-file without the words of one pin.
+Rule 1: the texts are in a separate file, which no decision reads and OPA does not load.
+Rule 2: a bundle from an earlier build, or with a catalog without texts, does not have this file. That case differs from
+a file that lacks the texts of one pin.
 """
 
 from collections.abc import Mapping
@@ -18,20 +18,20 @@ from gateway.artifact.bundle_data import DATA
 from gateway.artifact.json_types import Json, is_object
 
 REVIEWED: Final = "reviewed.json"
-"""The file with the words: server -> tools, prompts, resources -> key -> parts, and instructions."""
+"""The file with the texts: server -> tools, prompts, resources -> key -> parts, and instructions."""
 _SECTIONS: Final = {"tool": "tools", "prompt": "prompts", "resource": "resources"}
 
 
 class ReviewedCatalog(Struct, frozen=True, kw_only=True):
-    """The catalog of a bundle with its words."""
+    """The catalog of a bundle with its reviewed texts."""
 
     targets: Json
     servers: Json
     words: Json | None
-    """Null if the bundle carries none."""
+    """None if the bundle has no reviewed texts."""
 
     def entry(self, server: str, kind: str, target: str) -> Json | None:
-        """Return the pin and the reviewed words of a target, or of the instructions of a server; null without a pin."""
+        """Return the pin and reviewed texts of a target, or of the instructions of a server; None if it has no pin."""
         words: Json = (self.words or {}).get(server, {})
         if kind == KEY:
             return _instructions(self.servers.get(server, {}).get(KEY), words)
@@ -45,14 +45,14 @@ class ReviewedCatalog(Struct, frozen=True, kw_only=True):
 
 
 def read_catalog(files: Mapping[str, bytes]) -> ReviewedCatalog:
-    """Return the catalog in the files of a bundle; raises ValueError, KeyError or TypeError if it has another form."""
+    """Return the catalog in the files of a bundle; raise ValueError, KeyError or TypeError if its form is wrong."""
     catalog = orjson.loads(files[DATA])["catalog"]
     words = orjson.loads(files[REVIEWED]) if REVIEWED in files else None
     return ReviewedCatalog(targets=catalog["targets"], servers=catalog["servers"], words=words)
 
 
 def words_of(artifact: Artifact) -> Json:
-    """Return the words that a bundle carries; nothing if it carries none that can be read."""
+    """Return the reviewed texts of a bundle, or an empty object if it has none or they cannot be read."""
     try:
         found: Any = orjson.loads(artifact.files.get(REVIEWED, b"{}"))
     except orjson.JSONDecodeError:
@@ -68,7 +68,7 @@ def _instructions(pin: Json | None, words: Json) -> Json | None:
 
 
 def _target(targets: Json, section: str, target: str) -> tuple[str, Json] | None:
-    """Return the key and the entry of a target as policy finds them: a resource itself, else its longest prefix."""
+    """Return the key and the entry of a target the way policy does: the exact resource, or else its longest prefix."""
     exact = targets.get(section, {}).get(target)
     if exact is not None or section != "resources":
         return None if exact is None else (target, exact)

@@ -1,9 +1,9 @@
-"""Signs bundles the way OPA verifies them (`.signatures.json`, OPA.md section 3.2).
+"""Sign bundles in the form that OPA verifies (`.signatures.json`, OPA.md section 3.2).
 
-Rule 1: EC keys only, and the curve fixes the algorithm; the key id is the SHA-256 of the public key, so it cannot name
-another key.
-Rule 2: structured files are hashed over canonical JSON; `pack` writes them in that form, so bytes are what is hashed.
-Rule 3: what is no key says what it is instead, never what it holds.
+Rule 1: only EC keys are used, and the curve determines the algorithm. The key id is the SHA-256 of the public key, so
+it cannot name another key.
+Rule 2: OPA hashes structured files as canonical JSON. `pack` writes that form, so the bytes of the file are hashed.
+Rule 3: the error for an unusable key names the type of the content, never the content.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ _EDWARDS: Final = (
 
 
 class SigningKey(Struct, frozen=True):
-    """A private key and what OPA must know to verify with it."""
+    """A private key, and the values that OPA needs to verify its signatures."""
 
     private: ec.EllipticCurvePrivateKey
     keyid: str
@@ -39,12 +39,12 @@ class SigningKey(Struct, frozen=True):
 
 
 def ephemeral_key() -> SigningKey:
-    """A new key that lives as long as this process."""
+    """Return a new key, which is kept only in this process."""
     return _described(ec.generate_private_key(ec.SECP256R1()), "ES256")
 
 
 def read_key(pem: bytes) -> SigningKey:
-    """The private key of a PEM text; ValueError says what else it is."""
+    """Return the private key of a PEM text; raise ValueError if it cannot be used."""
     only_one(pem, "PRIVATE")
     try:
         private = serialization.load_pem_private_key(pem, password=None)
@@ -58,28 +58,28 @@ def read_key(pem: bytes) -> SigningKey:
 
 
 def only_one(pem: bytes, kind: Literal["PRIVATE", "PUBLIC"]) -> None:
-    """Raise ValueError if a PEM text holds several keys of a kind: a reader would take the first and not the others."""
+    """Raise ValueError if a PEM text has several keys of a kind: a reader would use the first and ignore the others."""
     count = len(re.findall(rb"^-----BEGIN [A-Z ]*%b KEY-----" % kind.encode(), pem, re.MULTILINE))
     if count > 1:
-        raise ValueError(f"it holds {count} keys: write each into a file of its own, and name every file")
+        raise ValueError(f"it contains {count} keys: write each key to a separate file, and list all files")
 
 
 def algorithm_of(curve: ec.EllipticCurve) -> Curve:
-    """The algorithm of keys on a curve; ValueError for curves that bundles are not signed with."""
+    """Return the algorithm of keys on a curve; raise ValueError for curves that cannot sign bundles."""
     if curve.name not in CURVES:
         raise ValueError(f"it is an EC key on curve {curve.name}, not on P-256 or P-384")
     return CURVES[curve.name]
 
 
 def unsuitable(key: Any) -> str:
-    """Why bundles are not signed with a key that is no EC key."""
+    """Return why a key that is not an EC key cannot sign bundles."""
     if isinstance(key, _EDWARDS):
-        return f"it is an EdDSA key, and OPA 1.22 does not verify EdDSA: take an EC key on P-256 ({MAKE})"
-    return f"it is no EC key on curve P-256 or P-384 ({MAKE} makes one)"
+        return f"it is an EdDSA key, and OPA 1.22 cannot verify EdDSA: use an EC key on P-256 ({MAKE})"
+    return f"it is not an EC key on curve P-256 or P-384 ({MAKE} makes one)"
 
 
 def keyid_of(public_pem: bytes) -> str:
-    """The id under which a public key (PEM, SubjectPublicKeyInfo) is known."""
+    """Return the id of a public key (PEM, SubjectPublicKeyInfo)."""
     return hashlib.sha256(public_pem).hexdigest()[:16]
 
 
@@ -89,7 +89,7 @@ def _described(private: ec.EllipticCurvePrivateKey, algorithm: Curve) -> Signing
 
 
 def signatures(files: Mapping[str, bytes], key: SigningKey, *, scope: str = "") -> bytes:
-    """The content of `.signatures.json` over `files` (names without a leading slash), for one use, the scope."""
+    """Return the content of `.signatures.json` over `files` (names without a leading slash) for one scope."""
     listed = [
         {"name": name, "hash": hashlib.sha256(files[name]).hexdigest(), "algorithm": "SHA-256"}
         for name in sorted(files)

@@ -1,9 +1,9 @@
-"""The stops that stand in one place, kept in a file: a gateway's own, or those of a hub.
+"""The file with the active stops of one gateway or of a hub.
 
-Rule 1: whoever writes holds a lock and replaces the whole file, so that a reader never sees half of it.
-Rule 2: a file that cannot be read is an error, never an empty list: a stop must not be lifted by damage.
-Rule 3: the sequence number of the document grows with every change and is never below the time in milliseconds: whoever
-takes over from another place goes on above it.
+Rule 1: a writer holds a lock and replaces the entire file, so that a reader never sees an incomplete file.
+Rule 2: a file that cannot be read is an error, never an empty list: a damaged file must not lift a stop.
+Rule 3: the sequence number of the document grows with every change and is never lower than the time in milliseconds, so
+that a process that takes over from another one continues with a higher number.
 """
 
 import errno
@@ -32,36 +32,36 @@ _DECODER: Final = msgspec.json.Decoder(ActiveStops)
 
 
 class Stops:
-    """Reads and changes the file `stops.json` of a directory; several processes may do so at once."""
+    """The file `stops.json` of a directory; several processes may read and change it concurrently."""
 
     def __init__(self, directory: Path) -> None:
-        """Take the directory; it is made when something is stopped."""
+        """Set the directory, which the first stop creates."""
         self._directory: Final = directory
         self.path: Final = directory / FILE
 
     def standing(self) -> ActiveStops:
-        """Return what the file says, those that have ended included; raises OSError where it cannot be read."""
+        """Return all stops in the file, including expired ones; raise OSError if it cannot be read."""
         try:
             return _DECODER.decode(self.path.read_bytes())
         except FileNotFoundError:
             return ActiveStops()
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            wrong = f"does not hold stops ({error}): restore it; removing it lifts them all"
+            wrong = f"is not a valid file of stops ({error}): restore it. Removing it lifts all stops"
             raise OSError(errno.EINVAL, wrong, os.fspath(self.path)) from error
 
     def add(self, stop: Stop, unix_ns: int) -> ActiveStops | str:
-        """Return what stands once this stop does, or why it may not be made."""
+        """Add a stop and return the active stops, or return why it may not be made."""
         wrong = fault(stop, unix_ns)
         return wrong or self._changed(lambda stops: (*stops, stop), unix_ns)
 
     def lift(self, stop_id: str, unix_ns: int) -> ActiveStops | None:
-        """Return what stands without this stop; None where there is none of this id."""
+        """Remove a stop and return the active stops; return None if no stop has this id."""
         if all(stop.id != stop_id for stop in self.standing().stops):
             return None
         return self._changed(lambda stops: tuple(stop for stop in stops if stop.id != stop_id), unix_ns)
 
     def renewed(self, unix_ns: int) -> ActiveStops:
-        """Return what stands, without what has ended, under a new number: for whoever begins to serve it."""
+        """Remove expired stops and return the active ones under a new sequence number, before serving them."""
         return self._changed(lambda stops: stops, unix_ns)
 
     def _changed(self, change: Callable[[tuple[Stop, ...]], tuple[Stop, ...]], unix_ns: int) -> ActiveStops:

@@ -177,6 +177,6 @@ async def test_a_key_that_opa_could_not_verify_with_is_refused_at_the_start_in_w
     (tmp_path / "ed.pem").write_bytes(pem.public_bytes(serialization.Encoding.PEM, form))
     keys = {"keys": [{"file": str(tmp_path / "ed.pem")}]}
     async with stub_hub() as hub:
-        with pytest.raises(AssertionError, match="it knows no EdDSA"):
+        with pytest.raises(AssertionError, match="it does not support EdDSA"):
             async with followed(tmp_path, [hub], ground.policy, ground.server, bundle=keys):
                 pass

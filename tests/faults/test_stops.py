@@ -143,7 +143,11 @@ async def test_damage_to_the_file_lifts_nothing(behind: Behind) -> None:
     path.write_bytes(good[: len(good) // 2])
 
     async def told() -> bool | None:
-        return True if "does not hold stops" in (await behind.gateway.readiness()).get("stops_problem", "") else None
+        return (
+            True
+            if "is not a valid file of stops" in (await behind.gateway.readiness()).get("stops_problem", "")
+            else None
+        )
 
     await until(told, lambda: "the damage is not told")
     await answered(behind, "nothing_is_stopped")
@@ -190,7 +194,7 @@ async def test_a_stop_outlives_its_gateway_and_a_damaged_file_starts_none_that_d
 
         async def found() -> bool | None:
             told.update(await damaged.gateway.readiness())
-            return True if "does not hold stops" in str(told.get("missing")) else None
+            return True if "is not a valid file of stops" in str(told.get("missing")) else None
 
         await until(found, lambda: f"the damage is not told: {told}")
         assert _unavailable((await damaged.line.called()).message)

@@ -46,10 +46,10 @@ def test_what_a_key_signs_its_public_half_verifies(private: Any, algorithm: str)
         (b"-----BEGIN PRIVATE KEY-----\n", "not the PEM text of a private key"),
         (public_pem(P256), "not the PEM text of a private key"),
         (pem(P256, b"secret"), "it is encrypted"),
-        (pem(P256) + pem(P384), "holds 2 keys: write each into a file of its own"),
+        (pem(P256) + pem(P384), "contains 2 keys: write each key to a separate file"),
         (pem(P521), "curve secp521r1, not on P-256 or P-384"),
-        (pem(RSA), "no EC key on curve P-256 or P-384"),
-        *[(pem(key), "OPA 1.22 does not verify EdDSA") for key in EDDSA],
+        (pem(RSA), "not an EC key on curve P-256 or P-384"),
+        *[(pem(key), "OPA 1.22 cannot verify EdDSA") for key in EDDSA],
     ],
 )
 def test_anything_else_is_no_signing_key_and_says_why(content: bytes, said: str) -> None:
@@ -63,8 +63,8 @@ def test_anything_else_is_no_signing_key_and_says_why(content: bytes, said: str)
         (b"", "not the PEM text of a public key"),
         (pem(P256), "not the PEM text of a public key"),
         (public_pem(P521), "curve secp521r1, not on P-256 or P-384"),
-        (public_pem(RSA), "no EC key on curve P-256 or P-384"),
-        *[(public_pem(key), "OPA 1.22 does not verify EdDSA") for key in EDDSA],
+        (public_pem(RSA), "not an EC key on curve P-256 or P-384"),
+        *[(public_pem(key), "OPA 1.22 cannot verify EdDSA") for key in EDDSA],
     ],
 )
 def test_anything_else_is_no_verifying_key_and_says_why(content: bytes, said: str) -> None:
@@ -74,7 +74,7 @@ def test_anything_else_is_no_verifying_key_and_says_why(content: bytes, said: st
 
 @pytest.mark.parametrize("others", [(P256, P384), (P256, P256, RSA)])
 def test_a_file_with_several_public_keys_is_refused_instead_of_read_in_part(others: tuple[Any, ...]) -> None:
-    with pytest.raises(ValueError, match=f"holds {len(others)} keys: write each into a file of its own"):
+    with pytest.raises(ValueError, match=f"contains {len(others)} keys: write each key to a separate file"):
         read_verifying_key(b"".join(map(public_pem, others)))
 
 

@@ -51,7 +51,7 @@ def test_what_has_ended_goes_with_the_next_change(tmp_path: Path) -> None:
 
 def test_a_stop_that_may_not_be_changes_nothing(tmp_path: Path) -> None:
     stops = Stops(tmp_path)
-    assert stops.add(replace(STOP, because=""), NOW) == "it says no reason: people will want to know why"
+    assert stops.add(replace(STOP, because=""), NOW) == "the stop has no reason: write one, refusals show it"
     assert not stops.path.exists()
 
 
@@ -59,7 +59,7 @@ def test_a_damaged_file_is_an_error_and_stays_as_it_is(tmp_path: Path) -> None:
     stops = Stops(tmp_path)
     stops.path.write_text("{")
     for attempt in (stops.standing, lambda: stops.add(STOP, NOW), lambda: stops.lift("s1", NOW)):
-        with pytest.raises(OSError, match="does not hold stops"):
+        with pytest.raises(OSError, match="is not a valid file of stops"):
             attempt()
     assert stops.path.read_text() == "{"
 

@@ -101,7 +101,7 @@ def test_who_obeys_is_said(settings: Path) -> None:
 def test_what_may_not_be_a_stop_is_said(settings: Path) -> None:
     refused = stopped(settings, "--agent", "A b")
     assert refused.exit_code == 1
-    assert "names no" in refused.stderr
+    assert "is not a valid agent" in refused.stderr
 
 
 def test_what_should_last_is_no_stop_and_no_hub_is_asked_for_it(settings: Path) -> None:
@@ -118,7 +118,7 @@ def test_a_damaged_file_lifts_nothing_and_is_said(settings: Path) -> None:
     for words in (("list",), ("lift", "x", "--because", "y")):
         refused = run(*words, "--config", str(settings))
         assert refused.exit_code == 1
-        assert "does not hold stops" in refused.stderr
+        assert "is not a valid file of stops" in refused.stderr
 
 
 @pytest.mark.parametrize("url", ["http://hub.example.com", "ftp://hub", "hub"])

@@ -33,13 +33,13 @@ def test_a_bundle_is_verified_by_a_key_on_either_curve(
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (public_pem(P256) + public_pem(P384), "it holds 2 keys: write each into a file of its own"),
+        (public_pem(P256) + public_pem(P384), "it contains 2 keys: write each key to a separate file"),
         (public_pem(P521), "curve secp521r1, not on P-256 or P-384"),
         (
             rsa.generate_private_key(65537, 2048)
             .public_key()
             .public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
-            "it is no EC key on curve P-256 or P-384",
+            "it is not an EC key on curve P-256 or P-384",
         ),
         (pem(P256), "not the PEM text of a public key"),
         (b"", "not the PEM text of a public key"),

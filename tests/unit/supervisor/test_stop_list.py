@@ -130,7 +130,7 @@ def test_a_file_that_cannot_be_read_lifts_nothing_and_starts_nothing(tmp_path: P
     bed.stopping.look()
     assert bed.offered is None
     assert not bed.feed.stopped.is_set()
-    assert "does not hold stops" in bed.stopping.problem
+    assert "is not a valid file of stops" in bed.stopping.problem
     (tmp_path / FILE).unlink()
     bed.stops.add(stop("s1"), time.time_ns())
     bed.stopping.look()
