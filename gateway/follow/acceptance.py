@@ -1,8 +1,10 @@
-"""Bytes from a bundle service become a bundle that may be offered to OPA, or a rejection.
+"""Accept the bytes from a bundle service as a bundle that may be offered to OPA, or reject them.
 
-Rule 1: read strictly, then the signature, then what it claims, then what it was made for: nothing is offered before.
-Rule 2: a bundle stays within its roots: the policy cannot say what is stopped, and stops cannot say what is allowed.
-Rule 3: what is offered is the verified content, byte for byte, under a signature of our own for the loopback way.
+Rule 1: a bundle is offered only after all checks, in this order: strict reading, signature, roots, and conditions in
+its metadata.
+Rule 2: a bundle stays within its roots: a policy bundle cannot define stops, and stops cannot allow anything.
+Rule 3: the gateway offers the verified content, byte for byte, and signs it with its own key for the loopback
+connection.
 """
 
 from collections.abc import Sequence
@@ -43,11 +45,11 @@ DATA: Final = "data.json"
 LIBRARY: Final = "mcp/lib/emergency/emergency.rego"
 """The file of a policy bundle that reads the stops."""
 HEEDS: Final = "nothing_is_stopped"
-"""The requirement that refuses what is stopped."""
+"""The requirement that enforces stops."""
 
 
 class BundlePurpose(Struct, frozen=True):
-    """What a bundle is for: the scope of its signature, what it may own of OPA's data, the files that it may hold."""
+    """The use of a bundle: the scope of its signature, the roots that it may own, and the files that it may contain."""
 
     scope: str
     roots: frozenset[str]
@@ -82,7 +84,7 @@ _DECODER: Final = msgspec.json.Decoder(_Data)
 def judged(
     content: bytes, use: BundlePurpose, keys: Sequence[VerifyingKey], standing: EnforcementContext
 ) -> Artifact | Rejected:
-    """The bundle in these bytes, fit to be offered; or why it is not."""
+    """Return the bundle in these bytes if it may be offered, or else the rejection."""
     artifact = read_artifact(content)
     if isinstance(artifact, Rejected):
         return artifact
@@ -95,53 +97,53 @@ def judged(
 
 
 def heedless(artifact: Artifact) -> Rejected | None:
-    """Why a policy would let pass what is stopped: older libraries have no such requirement; None where it has it."""
+    """Return a rejection if a policy does not enforce stops: older libraries do not have that requirement."""
     combined = artifact.files.get(COMBINED_REQUIREMENTS, b"")
     if f"data.{REQUIREMENTS}{HEEDS}.met == true".encode() in combined:
         return None
-    return Rejected("bundle_ignores_stops", f"it has no requirement {HEEDS}; build it anew on this stock library")
+    return Rejected("bundle_ignores_stops", f"it lacks the requirement {HEEDS}: build it again with this stock library")
 
 
 def understands(artifact: Artifact) -> bool:
-    """Return whether a policy can enforce stops of the newer kinds and combined ones: an earlier library cannot."""
+    """Return whether a policy can enforce combined stops and stops of the newer kinds: an earlier library cannot."""
     return EXTENDED.encode() in artifact.files.get(LIBRARY, b"")
 
 
 def offered(artifact: Artifact, use: BundlePurpose, key: SigningKey) -> Offer:
-    """The bundle as OPA is given it, signed by the key that this OPA was started with."""
+    """Return the bundle to offer to OPA, signed with the key that this OPA was started with."""
     return Offer(f'"{artifact.digest}"', archived(artifact.files, key, scope=use.scope))
 
 
 def stops_in(artifact: Artifact) -> tuple[Stop, ...] | Rejected:
-    """The stops in an emergency bundle, each under its own kind and name."""
+    """Return the stops in an emergency bundle, or a rejection unless each is under its own kind and name."""
     try:
         document = _DECODER.decode(artifact.files.get(DATA, b"")).emergency
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return Rejected("bundle_unreadable", f"its document of stops cannot be read: {error}")
+        return Rejected("bundle_unreadable", f"its document of stops is not valid: {error}")
     schema = document.schema
     if schema not in {SCHEMA, EXTENDED} or artifact.manifest.metadata.environment != ENVIRONMENT:
-        return Rejected("bundle_unreadable", f"its document of stops is {schema!r}, not {SCHEMA!r} or {EXTENDED!r}")
+        return Rejected("bundle_unreadable", f"the schema of its stops is {schema!r}, not {SCHEMA!r} or {EXTENDED!r}")
     kinds: dict[Kind, dict[str, list[Stop]] | None] = {kind: getattr(document, kind) for kind in KINDS}
     if schema == SCHEMA and any(kinds[kind] is not None for kind in NEWER):
-        return Rejected("bundle_unreadable", f"its document of stops has kinds that {SCHEMA!r} has not")
+        return Rejected("bundle_unreadable", f"its document of stops has kinds that {SCHEMA!r} does not define")
     found: list[Stop] = []
     for kind, names in kinds.items():
         if names is None and schema == SCHEMA:
             continue
         if names is None or names.pop(NOBODY, None) != []:
-            return Rejected("bundle_unreadable", f"its document of stops says nothing of kind {kind}")
+            return Rejected("bundle_unreadable", f"its document of stops lacks the kind {kind}")
         for name, stops in names.items():
             if not stops or any(stop.kind != kind or stop.name != name or not named(stop) for stop in stops):
-                return Rejected("bundle_unreadable", f"its document of stops has {kind} {name!r} in a wrong place")
+                return Rejected("bundle_unreadable", f"its document of stops has a wrong entry under {kind} {name!r}")
             found += stops
     return tuple(found)
 
 
 def _overstep(artifact: Artifact, use: BundlePurpose) -> Rejected | None:
-    """Why the bundle claims what is not its own; None where it stays within its use."""
+    """Return a rejection if the bundle exceeds the roots or the files of its use."""
     roots = set(artifact.manifest.roots)
     if not roots or not roots <= use.roots:
         return Rejected("bundle_oversteps", f"its roots are {', '.join(sorted(roots)) or 'everything'}")
     if use.files is not None and use.files ^ artifact.files.keys():
-        return Rejected("bundle_oversteps", "it holds other files than its manifest and its data")
+        return Rejected("bundle_oversteps", "its files are not exactly its manifest and its data")
     return None

@@ -1,9 +1,11 @@
 """The bundle endpoint that an OPA long-polls (OPA.md section 3.1).
 
-Rule 1: a stale or absent ETag is answered at once, the current one is held until a change or until `wait`, then 304.
-Rule 2: `Content-Type` is exactly `application/vnd.openpolicyagent.bundles`: anything else turns long polling off.
-Rule 3: nobody without the bearer token learns anything; before the first bundle and after closing it is 503.
-Rule 4: whoever asks with the current ETag has taken that bundle into force: OPA asks again only after activation.
+Rule 1: a request with a stale or absent ETag is answered at once. A request with the current ETag is held until the
+bundle changes or until `wait` has passed, and the answer is then 304.
+Rule 2: `Content-Type` is exactly `application/vnd.openpolicyagent.bundles`: any other value turns long polling off.
+Rule 3: a client without the bearer token gets no information. Before the first bundle and after closing, the answer is
+503.
+Rule 4: a client that sends the current ETag enforces that bundle, because OPA polls again only after activation.
 """
 
 import asyncio
@@ -28,39 +30,39 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class Offer(Struct, frozen=True):
-    """What is served: a bundle's bytes under the ETag that names them."""
+    """The bytes of a bundle to serve, and their ETag."""
 
     etag: str
     content: bytes
 
 
 class Offering:
-    """The offer of one resource, and those who wait for another."""
+    """The offer of one resource, and the requests that wait for the next one."""
 
     def __init__(self) -> None:
         self.offer: Offer | None = None
-        """What is served; None before the first bundle and after closing."""
+        """The bundle that is served; None before the first bundle and after closing."""
         self._changed = asyncio.Event()
         self._closed = False
 
     def put(self, offer: Offer) -> None:
-        """Serve this from now on, and answer everyone who waits."""
+        """Serve this offer from now on, and answer the waiting requests."""
         if not self._closed:
             self.offer = offer
             self.wake()
 
     def close(self) -> None:
-        """Let go of everyone who waits; every later question is 503."""
+        """End the waiting requests, and answer all later ones with 503."""
         self._closed, self.offer = True, None
         self.wake()
 
     def wake(self) -> None:
-        """Let everyone who waits look again."""
+        """Wake all waiting requests, so that they check the offer again."""
         woken, self._changed = self._changed, asyncio.Event()
         woken.set()
 
     async def hold(self, known: str, seconds: float, receive: Receive) -> None:
-        """Where `known` is the offer in force: return on a change, after `seconds`, or when the client has gone."""
+        """Wait while `known` is the current offer, for `seconds` or until the client disconnects."""
         if self.offer is None or known != self.offer.etag:
             return
         changed = asyncio.ensure_future(self._changed.wait())
@@ -73,7 +75,7 @@ class Offering:
 
 
 async def respond(send: Send, offer: Offer | None, known: str) -> None:
-    """Answer one who knows the ETag `known` with what is offered now."""
+    """Answer a client that has the ETag `known` with the current offer."""
     if offer is None:
         await _answer(send, 503, [(b"retry-after", b"1")])
     elif known == offer.etag:
@@ -84,25 +86,25 @@ async def respond(send: Send, offer: Offer | None, known: str) -> None:
 
 
 class BundleEndpoint:
-    """An ASGI application that serves the offers in force, one a resource."""
+    """An ASGI application that serves the current offers, one per resource."""
 
     def __init__(self, token: str) -> None:
         self._token = token.encode()
         self._offerings = {resource: Offering() for resource in (RESOURCE, EMERGENCY_RESOURCE)}
         self.on_taken: Callable[[], None] = _nobody_listens
-        """Called whenever somebody shows that the bundle which is offered is the one that it enforces."""
+        """The callback for each request which shows that the client enforces the offered bundle."""
 
     @property
     def offer(self) -> Offer | None:
-        """The policy that is served; None before the first bundle."""
+        """Return the policy that is served, or None before the first bundle."""
         return self._offerings[RESOURCE].offer
 
     def put(self, offer: Offer, resource: str = RESOURCE) -> None:
-        """Serve this from now on, and answer everyone who waits."""
+        """Serve this offer from now on, and answer the waiting requests."""
         self._offerings[resource].put(offer)
 
     def close(self) -> None:
-        """Let go of everyone who waits; every later question is 503."""
+        """End the waiting requests, and answer all later ones with 503."""
         for offering in self._offerings.values():
             offering.close()
 
@@ -133,7 +135,7 @@ class BundleEndpoint:
 
 
 def wait_s(prefer: str) -> float:
-    """The seconds that a `Prefer` header asks to be held; 0 without long polling (RFC 7240)."""
+    """Return the seconds that a `Prefer` header (RFC 7240) requests to wait; 0 without long polling."""
     found = _WAIT.search(prefer)
     return min(float(found[1]), LONGEST_WAIT_S) if found else 0.0
 
@@ -151,14 +153,14 @@ async def _answer(
     send: Send, status: int, headers: list[tuple[bytes, bytes]] | None = None, content: bytes = b""
 ) -> None:
     sized = [*(headers or []), (b"cache-control", b"no-store")]
-    if status != 304:  # noqa: PLR2004 - a 304 has no body, and says nothing about the length of one
+    if status != 304:  # noqa: PLR2004 - a 304 has no body, and does not state the length of one
         sized.append((b"content-length", str(len(content)).encode()))
     await send({"type": "http.response.start", "status": status, "headers": sized})
     await written(send, content)
 
 
 async def written(send: Send, content: bytes) -> None:
-    """Send a body, piece by piece: what a slow reader leaves is not kept beside it, once for each of them."""
+    """Send a body in pieces, so that a slow reader does not keep a second copy of all unsent bytes in memory."""
     for start in range(0, len(content) or 1, _PIECE):
         piece, more = content[start : start + _PIECE], start + _PIECE < len(content)
         await send({"type": "http.response.body", "body": piece, "more_body": more})

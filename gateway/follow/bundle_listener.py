@@ -1,7 +1,7 @@
-"""The bundle endpoint on a loopback port of its own.
+"""The bundle endpoint on its own loopback port.
 
-Rule 1: the port and the token are random, and known only to the OPA that is started with them.
-Rule 2: the server lives in the supervisor's event loop and leaves its signals alone.
+Rule 1: the port and the token are random, and only the OPA that is started with them knows them.
+Rule 2: the server runs in the supervisor's event loop and does not change its signal handlers.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ DRAIN_S: Final = 2
 
 
 class BundleServiceAddress(Struct, frozen=True):
-    """What an OPA needs in order to poll: service URL, resources below it, bearer token."""
+    """The values that an OPA needs to poll: service URL, resources below it, bearer token."""
 
     url: str
     resource: str
@@ -30,7 +30,7 @@ class BundleServiceAddress(Struct, frozen=True):
 
 @contextlib.asynccontextmanager
 async def listening() -> AsyncGenerator[tuple[BundleEndpoint, BundleServiceAddress]]:
-    """The endpoint while it can be reached; leaving lets go of everyone who waits and closes the port."""
+    """Yield the endpoint while it listens; on exit, end the waiting requests and close the port."""
     token = secrets.token_urlsafe(32)
     endpoint = BundleEndpoint(token)
     taken = socket.socket(socket.AF_INET, socket.SOCK_STREAM)

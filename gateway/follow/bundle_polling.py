@@ -1,9 +1,9 @@
-"""Asks a bundle service as OPA does: long polling, one bounded answer, no redirects (OPA.md section 3.1).
+"""Poll a bundle service like OPA does: long polling, one bounded answer, no redirects (OPA.md section 3.1).
 
-Rule 1: only snapshots are asked for, and what comes is bounded in bytes and time, whatever the service says of it.
-Rule 2: an answer is a value; nothing of the service's making raises.
-Rule 3: the token is read anew for each question, so that it can be renewed, and goes to the named URLs only.
-Rule 4: a silent service is given up, and the next one asked, in half the time after which policy is stale.
+Rule 1: only snapshots are requested, and the answer is limited in bytes and time, regardless of its headers.
+Rule 2: every answer is a value; an error of the service never raises an exception.
+Rule 3: the token is read again for each request, so that it can be renewed, and is sent only to the configured URLs.
+Rule 4: if a service does not answer within half the time after which policy is stale, the next service is asked.
 """
 
 import asyncio
@@ -24,20 +24,20 @@ from gateway.artifact.rejection import Rejected
 WAIT_S: Final = 30
 CONNECT_S: Final = 5.0
 ANSWER_S: Final = 15.0
-"""Beyond the wait: how long a service may take to begin its answer, connecting included."""
+"""The seconds, in addition to the wait, in which a service must begin its answer; they include connecting."""
 LEAST_S: Final = 2
 APART_S: Final = 10.0
-"""Clocks that differ by less count as equal: a service says the time in whole seconds, and when it likes."""
+"""The difference up to which clocks count as equal: a service sends whole seconds, and at a time of its choice."""
 BODY_S: Final = 60.0
 _PIECE: Final = 1 << 16
 _DIGITS: Final = 10
-"""Of the longest age: caches count no further than 2 ** 31 seconds."""
+"""The maximum number of digits of an age: caches count up to 2 ** 31 seconds."""
 _OK: Final = 200
 _UNCHANGED: Final = 304
 
 
 class BundleService(Struct, frozen=True, kw_only=True):
-    """A bundle service: one or more base URLs with the same bundles, and how to be let in."""
+    """A bundle service: one or more base URLs with the same bundles, and the credentials for them."""
 
     urls: tuple[str, ...]
     token_file: Path | None = None
@@ -46,7 +46,7 @@ class BundleService(Struct, frozen=True, kw_only=True):
 
 
 class PollTimeouts(Struct, frozen=True):
-    """Seconds that a service holds a question where it has nothing newer, and those in which it must answer at all."""
+    """The seconds that a service holds a request if it has nothing newer, and those in which it must answer."""
 
     wait_s: float = WAIT_S
     answer_s: float = ANSWER_S
@@ -56,7 +56,7 @@ DEFAULT: Final = PollTimeouts()
 
 
 def patience(stale_s: float | None) -> PollTimeouts:
-    """What a gateway has whose policy is stale after so many seconds; None: never."""
+    """Return the timeouts of a gateway whose policy is stale after so many seconds, or never if it is None."""
     if stale_s is None:
         return DEFAULT
     quarter_s = max(LEAST_S, int(stale_s) // 4)
@@ -64,11 +64,12 @@ def patience(stale_s: float | None) -> PollTimeouts:
 
 
 def apart_s(said: str, began: float, ended: float, aged: str = "") -> float:
-    """By how many seconds a service's clock is ahead of ours; negative: behind; 0 where they agree or nothing is said.
+    """Return by how many seconds a service's clock is ahead, negative if behind, 0 if they agree or it is unknown.
 
-    `said` is the `Date` of an answer (RFC 9110, section 6.6.1) to a question that was open from `began` to `ended`, in
-    seconds since 1970: when in between it was written is not known, so that what is behind may be less than is said.
-    `aged` is its `Age` (RFC 9111, section 5.1): a cache may have kept it since then. A date without a zone is none.
+    `said` is the `Date` of an answer (RFC 9110, section 6.6.1) to a request that was open from `began` to `ended`, in
+    seconds since 1970. The answer was written at an unknown time between them, so the true difference can be smaller
+    for a clock that is behind. `aged` is its `Age` (RFC 9111, section 5.1): the time since which a cache has it. A date
+    without a time zone is ignored.
     """
     try:
         moment = parsedate_to_datetime(said)
@@ -81,26 +82,26 @@ def apart_s(said: str, began: float, ended: float, aged: str = "") -> float:
 
 
 _REASONS: Final = {
-    401: ": it does not know our token, or that has ended (`policy.bundle.token_file`)",
-    403: ": our token is not one of a gateway (`policy.bundle.token_file`)",
-    404: ": nothing is published there, or the channel is another (`policy.bundle.channel`)",
+    401: ": the hub does not know this token, or the token has expired (`policy.bundle.token_file`)",
+    403: ": this token does not have the role of a gateway (`policy.bundle.token_file`)",
+    404: ": nothing is published on this channel (`policy.bundle.channel`)",
 }
-"""What a status of a hub means for whoever set the gateway up."""
+"""The meaning of a hub's HTTP status for the operator of the gateway."""
 
 
 class Fetched(Struct, frozen=True):
-    """A bundle's bytes, and the ETag that the service gave them."""
+    """The bytes of a bundle, and the ETag from the service."""
 
     content: bytes
     etag: str
 
 
 class Unchanged(Struct, frozen=True):
-    """The service has nothing newer than the ETag that was sent."""
+    """An answer that the service has nothing newer than the ETag that was sent."""
 
 
 class ServiceUnreachable(Struct, frozen=True):
-    """There was no answer of use; `detail` is safe to show."""
+    """A request without a usable answer; `detail` contains no secrets."""
 
     detail: str
 
@@ -109,7 +110,7 @@ Answer = Fetched | Unchanged | ServiceUnreachable | Rejected
 
 
 class Poller:
-    """Asks for one resource of a service; made by `polling` only."""
+    """A client for one resource of a service; only `polling` creates it."""
 
     def __init__(
         self, session: aiohttp.ClientSession, service: BundleService, path: str, patience: PollTimeouts
@@ -120,12 +121,12 @@ class Poller:
         self._path: Final = path
         self._patience: Final = patience
         self.on_clock: Callable[[str, float], None] = _nobody_minds
-        """Called for each answer, before it is returned, with the URL and by how much its clock is ahead of ours."""
+        """The callback for each answer, before it is returned: the URL, and the seconds its clock is ahead."""
 
     async def ask(self, url: str, etag: str, *, hold: bool = True) -> Answer:
-        """What the service at `url` has that is not `etag`; where it has nothing, that is said after the wait.
+        """Return the bundle of the service at `url` unless it still has `etag`.
 
-        Without `hold` it is said at once.
+        If the bundle is unchanged, the service answers after the wait, or at once without `hold`.
         """
         wait_s, began = self._patience.wait_s if hold else 0, time.time()
         try:
@@ -156,7 +157,7 @@ class Poller:
 
 
 def bearer(token_file: Path | None) -> dict[str, str]:
-    """The header that lets in whoever has the token of a file; raises OSError where it cannot be read."""
+    """Return the authorization header with the token in a file; raise OSError if the file cannot be read."""
     if token_file is None:
         return {}
     return {"Authorization": f"Bearer {token_file.read_text(encoding='ascii').strip()}"}
@@ -184,12 +185,12 @@ def _nobody_minds(_url: str, _ahead_s: float) -> None:
 
 
 def _too_large() -> Rejected:
-    return Rejected("bundle_too_large", f"{MOST_BYTES} bytes at most")
+    return Rejected("bundle_too_large", f"the maximum is {MOST_BYTES} bytes")
 
 
 @asynccontextmanager
 async def session_with(service: BundleService) -> AsyncGenerator[aiohttp.ClientSession]:
-    """Connections to a service while the block runs; raises OSError where its authorities cannot be read."""
+    """Yield a session for a service; raise OSError if its CA file cannot be read."""
     ca_file = None if service.ca_file is None else str(service.ca_file)
     connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=ca_file))
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S)
@@ -201,6 +202,6 @@ async def session_with(service: BundleService) -> AsyncGenerator[aiohttp.ClientS
 
 @asynccontextmanager
 async def polling(service: BundleService, path: str, patience: PollTimeouts = DEFAULT) -> AsyncGenerator[Poller]:
-    """A poller while the block runs."""
+    """Yield a poller of one resource of a service."""
     async with session_with(service) as session:
         yield Poller(session, service, path, patience)

@@ -1,11 +1,12 @@
-"""Follows one bundle of a service: the newest good one is taken, every other is told and leaves things as they are.
+"""Follow one bundle of a service: enforce the newest accepted bundle, and only report all others.
 
-Rule 1: a bundle counts only when it was judged; until then, and where it is rejected, the last good one stays.
-Rule 2: confirmed means that a service said of the bundle in force that it has nothing newer. A rejected bundle, and a
-service that is away, confirm nothing: the policy in force grows stale, and denies at its limit.
-Rule 3: services are asked in turn: the next one after a failure or a rejection, with a growing pause after a round.
-Rule 4: a rejected bundle is waited out, not fetched again and again; once a wait it is judged anew.
-Rule 5: a service that was not heard before, or not the last time, is to answer at once: it may confirm what is stale.
+Rule 1: a bundle is used only after it is verified. Until then, or if it is rejected, the last good one stays in force.
+Rule 2: the bundle in force is confirmed when a service answers that it has nothing newer. A rejected bundle or an
+unreachable service does not confirm it: the policy in force becomes stale, and denies at its limit.
+Rule 3: services are asked in turn: the next one after a failure or a rejection, with a growing pause after each round.
+Rule 4: a rejected bundle is not fetched repeatedly: it is fetched and verified again once per wait.
+Rule 5: a service that did not answer the last request, or was not asked before, is asked to answer at once, because it
+may confirm a stale policy.
 """
 
 import asyncio
@@ -24,32 +25,32 @@ from gateway.follow.last_good import LastGood, LastGoodStore
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 3.0
 PROMPT_S: Final = 1.0
-"""A service that says sooner than this that nothing has changed does not hold questions: it is asked less often."""
+"""If a service reports "unchanged" sooner than this, it does not hold requests and is asked less often."""
 NOTED_EVERY_NS: Final = 10_000_000_000
-"""How often a confirmation is written down."""
+"""The interval at which a confirmation is written to disk."""
 
 
 class Followed(Struct, frozen=True):
-    """This bundle is the one to enforce from now on; `kept` where it is the one of the last run."""
+    """The bundle to enforce from now on; `kept` is true for the bundle of the last run."""
 
     artifact: Artifact
     kept: bool = False
 
 
 class BundleConfirmed(Struct, frozen=True):
-    """The bundle in force was the newest at this time (wall, nanoseconds)."""
+    """A confirmation that the bundle in force was the newest at this wall time in nanoseconds."""
 
     unix_ns: int
 
 
 class BundleRefused(Struct, frozen=True):
-    """What a service has may not be enforced."""
+    """A rejection of the bundle that a service has."""
 
     rejected: Rejected
 
 
 class Passed(Struct, frozen=True):
-    """This service does not answer, so that the next one is asked."""
+    """A service does not answer, so the next one is asked."""
 
     detail: str
 
@@ -67,18 +68,18 @@ class Reached(Struct, frozen=True):
 
 
 class BundleNotKept(Struct, frozen=True):
-    """The bundle could not be kept for the next start."""
+    """The bundle could not be stored for the next start."""
 
     detail: str
 
 
 News = Followed | BundleConfirmed | BundleRefused | Passed | Unreached | Reached | BundleNotKept
 Judge = Callable[[bytes, int], Artifact | Rejected]
-"""Judges bytes, given the sequence number of the bundle in force."""
+"""A function that accepts or rejects bytes, given the sequence number of the bundle in force."""
 
 
 class Asks(Protocol):
-    """What asks a service."""
+    """The client that asks services."""
 
     @property
     def urls(self) -> tuple[str, ...]: ...
@@ -86,7 +87,7 @@ class Asks(Protocol):
 
 
 class Follower:
-    """Follows until cancelled; tells everything that happens."""
+    """A loop that follows a bundle until it is canceled, and reports all events to `tell`."""
 
     def __init__(
         self,
@@ -109,11 +110,11 @@ class Follower:
         self._failures = 0
         self._away = False
         self._heard = False
-        """Whether the last question was answered."""
+        """True if the last request was answered."""
         self._noted_ns = 0
 
     async def run(self) -> None:
-        """Begin with what was kept, then ask again and again."""
+        """Begin with the stored bundle, then poll repeatedly."""
         await self._restore()
         while True:
             pause = await self.turn()
@@ -121,7 +122,7 @@ class Follower:
                 await asyncio.sleep(pause)  # noqa: TID251 - the back-off is a real pause
 
     async def turn(self) -> float:
-        """Ask one service once; the seconds to wait before the next turn."""
+        """Ask one service once, and return the seconds to wait before the next turn."""
         url = self._asks.urls[self._place % len(self._asks.urls)]
         began, held = time.monotonic(), self._heard
         answer = await self._asks.ask(url, self._known(url), hold=held)
@@ -152,10 +153,10 @@ class Follower:
     def _adopt(self, artifact: Artifact, kept: LastGood) -> None:
         self._current = artifact
         self._tell(Followed(artifact, kept=True))
-        self._tell(BundleConfirmed(max(1, min(kept.confirmed_ns, self._wall_ns()))))  # 0: long ago, nobody knows when
+        self._tell(BundleConfirmed(max(1, min(kept.confirmed_ns, self._wall_ns()))))  # 0: at an unknown time
 
     def _known(self, url: str) -> str:
-        """The ETag that this service would change: of what it had when it was rejected, else of what is in force."""
+        """Return the ETag to send to this service: that of its rejected bundle, or else of the bundle in force."""
         if url in self._rejected:
             return self._rejected[url][0]
         return self._etags.get(url) or (f'"{self._current.digest}"' if self._current else "")
@@ -205,7 +206,7 @@ class Follower:
         return 0 if fetched.etag else LONGEST_PAUSE_S
 
     def _unchanged(self, url: str) -> None:
-        """Confirm what is in force; what was rejected is fetched anew and judged again, now that time has passed."""
+        """Confirm the bundle in force, or forget a rejected one, so that it is fetched and verified again."""
         if self._rejected.pop(url, None) is not None:
             return
         self._good(url)
@@ -235,6 +236,6 @@ class Follower:
             self._tell(BundleNotKept(str(error)))
 
     def _pause(self) -> float:
-        """A pause that doubles, shortened at random so that gateways do not all come back at once."""
+        """Return a pause that doubles, shortened at random so that gateways do not all return at once."""
         pause = min(FIRST_PAUSE_S * 2 ** min(self._failures, 10), LONGEST_PAUSE_S)
         return pause * random.uniform(0.5, 1)  # noqa: S311 - nothing secret depends on it

@@ -1,7 +1,7 @@
-"""The last good bundle, kept on disk for a start while its service is away, with the time when it was confirmed last.
+"""The last good bundle on disk, for a start while its service is unreachable, with the time of its last confirmation.
 
-Rule 1: what is read back is bytes like any others: it is judged again before it is used.
-Rule 2: a file appears complete or not at all; what cannot be read is as if it were not there, never half of it.
+Rule 1: a stored bundle is not trusted: it is verified again before it is used.
+Rule 2: a file appears completely or not at all. A file that cannot be read counts as absent and is never used in part.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from gateway.durable_files import replace
 
 
 class LastGood(Struct, frozen=True, kw_only=True):
-    """A bundle that was good once; `confirmed_ns` is 0 where nobody knows when."""
+    """A bundle that was accepted once; `confirmed_ns` is 0 if the time of its confirmation is unknown."""
 
     content: bytes
     confirmed_ns: int
@@ -27,25 +27,25 @@ class _Note(Struct):
 
 
 class LastGoodStore:
-    """Keeps one bundle in a directory, under a name."""
+    """Storage of one bundle in a directory, under a name."""
 
     def __init__(self, directory: Path, name: str) -> None:
-        """Take where; the directory is made when something is kept."""
+        """Set the directory and the name; `keep` creates the directory."""
         self._bundle: Final = directory / f"{name}.tar.gz"
         self._note: Final = directory / f"{name}.json"
 
     def keep(self, content: bytes, unix_ns: int) -> None:
-        """Keep this bundle, confirmed now, in the place of another; raises OSError."""
+        """Replace the stored bundle by this one, confirmed now; raise OSError."""
         self._bundle.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         replace(self._bundle, content)
         self._confirm(hashlib.sha256(content).hexdigest(), unix_ns)
 
     def confirm(self, digest: str, unix_ns: int) -> None:
-        """Note that the bundle of this digest was confirmed at that time; raises OSError."""
+        """Store the time at which the bundle of this digest was confirmed; raise OSError."""
         self._confirm(digest, unix_ns)
 
     def kept(self) -> LastGood | None:
-        """What is kept; None where there is nothing that can be read."""
+        """Return the stored bundle, or None if it is absent or unreadable."""
         try:
             content = self._bundle.read_bytes()
         except OSError:

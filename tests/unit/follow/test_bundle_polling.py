@@ -135,7 +135,7 @@ async def test_more_than_a_bundle_may_have_is_not_read(
 
     for answer in (said, unsaid):
         here.answer = answer
-        assert await poller.ask(here.url, "") == Rejected("bundle_too_large", "1000 bytes at most")
+        assert await poller.ask(here.url, "") == Rejected("bundle_too_large", "the maximum is 1000 bytes")
 
 
 async def test_an_answer_that_breaks_off_is_none(here: Here, poller: Poller) -> None:
