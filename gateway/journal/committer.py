@@ -1,8 +1,9 @@
-"""The writer thread: takes what waits, writes it as one commit, and tells the event loop once.
+"""The writer thread: it writes all waiting entries as one commit and notifies the event loop once.
 
-Rule 1: a commit starts at once when none is under way; what arrives meanwhile joins the next. There is no timer.
-Rule 2: after any error the segment is sealed; first records fail until a new segment is begun, second ones wait for it.
-Rule 3: where no new segment is to be had, the old one still takes the second records of calls under way.
+Rule 1: a commit starts at once if none is running; entries that arrive during a commit join the next one. No timer is
+used.
+Rule 2: after any error the segment is sealed. Until a new segment begins, first records fail and second ones wait.
+Rule 3: if a new segment cannot be created, the old one still accepts the second records of calls in progress.
 """
 
 import contextlib
@@ -30,10 +31,10 @@ _UPKEEP_S: Final = 600.0
 
 
 class Committer:
-    """Owns the open segment; every method but `put` and `stop` runs in the writer thread."""
+    """The owner of the open segment; all methods except `put` and `stop` run in the writer thread."""
 
     def __init__(self, *, directory: Path, options: JournalOptions, writer: str, storage: Storage) -> None:
-        """Take where and how to write; nothing is touched before `run`."""
+        """Set the directory and the options; no file is touched before `run`."""
         self.directory: Final = directory
         self.options: Final = options
         self.stamp: Final = Sequencer(writer)
@@ -54,20 +55,20 @@ class Committer:
         self._descriptions: Final = RepeatedDescriptions()
 
     def put(self, entries: Sequence[PendingEntry]) -> None:
-        """Hand over entries, from the event loop."""
+        """Queue entries, from the event loop."""
         self._queue.put(entries)
 
     @property
     def idle(self) -> bool:
-        """True when nothing waits to be taken."""
+        """Return whether the queue is empty."""
         return self._queue.empty()
 
     def stop(self) -> None:
-        """End `run` after all that was handed over, from the event loop."""
+        """End `run` after all queued entries, from the event loop."""
         self._queue.put(None)
 
     def run(self, settle: Callable[[CommitOutcome], None]) -> None:
-        """Write until stopped; `settle` is called once a commit, in this thread."""
+        """Write until stopped; call `settle` once per commit, in this thread."""
         try:
             self._upkeep()
             self._renew()
@@ -77,7 +78,7 @@ class Committer:
             self._end(settle)
 
     def _turn(self, settle: Callable[[CommitOutcome], None]) -> bool:
-        """Wait for one batch and commit it; false once stopped."""
+        """Wait for one batch and commit it; return false after a stop."""
         try:
             entries = self._queue.get(timeout=self._patience())
         except Empty:
@@ -92,7 +93,7 @@ class Committer:
         return more
 
     def _gather(self, batch: list[PendingEntry]) -> bool:
-        """Add all that waits to the batch, up to a size; false where the stop is among it."""
+        """Add the waiting entries to the batch, up to a size; return false after a stop."""
         size = size_of(batch)
         while size < self._batch_bytes and not self._queue.empty():  # this thread is the only consumer
             entries = self._queue.get_nowait()
@@ -119,7 +120,7 @@ class Committer:
         return CommitOutcome(batch, sequences[len(repeated) :])
 
     def _room(self) -> int:
-        """Return the free bytes without those kept back for second records; negative if the segment takes nothing."""
+        """Return the free bytes without those reserved for second records; negative if none is open."""
         if self._segment is None:
             return -1
         kept_back = min(self._owed * self.options.completion_bytes, self._segment.size // 4)
@@ -133,7 +134,7 @@ class Committer:
         self._owed = max(0, self._owed + sum(entry.owes for entry in entries))
 
     def _append(self, lines: bytes, sequences: range) -> bool:
-        """Write to the open segment; on an error seal it for good, and remember what is void."""
+        """Write to the open segment; on an error, seal it for good and store the void sequences."""
         if self._segment is None:
             return False
         try:
@@ -148,18 +149,18 @@ class Committer:
         return True
 
     def _withhold(self, batch: list[PendingEntry]) -> CommitOutcome:
-        """Fail the first records; keep the second ones, in the space kept back for them where there is a segment."""
+        """Fail the first records; keep the second ones, and write them to their reserved space if a segment is open."""
         self._backlog.extend(entry for entry in batch if entry.waiting is None)
         self._rescue()
         while len(self._backlog) > _BACKLOG:
             self._backlog.popleft()
             self.lost += 1
         return CommitOutcome(
-            batch, range(len(batch)), self.failed or f"{self.directory}: a segment is too small for this"
+            batch, range(len(batch)), self.failed or f"{self.directory}: a segment is too small for these records"
         )
 
     def _rescue(self) -> None:
-        """Write as much of the backlog as the open segment holds."""
+        """Write as much of the backlog as fits in the open segment."""
         while self._backlog and self._segment is not None:
             entries: list[PendingEntry] = []
             room = min(self._segment.room(), _BATCH)
@@ -175,7 +176,7 @@ class Committer:
                 self._backlog.popleft()
 
     def _renew(self) -> None:
-        """Begin a new segment, then seal the old one; where that fails the old one stays for second records."""
+        """Begin a new segment, then seal the old one; on a failure, keep the old one for second records."""
         if self.failed:
             if time.monotonic() - self._tried < self.options.retry_s:
                 return
@@ -194,7 +195,7 @@ class Committer:
         self._upkeep()
 
     def _declare(self) -> None:
-        """Say first in a new segment what of the last one is void."""
+        """Declare, at the beginning of a new segment, the void sequences of the last one."""
         if self._void is None:
             return
         void, self._void = self._void, None
@@ -202,7 +203,7 @@ class Committer:
             self._void = void
 
     def _patience(self) -> float:
-        """Return how long to wait for work, in seconds: until there is something to do without any."""
+        """Return the seconds to wait for entries before other work is due."""
         if self.failed or self._backlog:
             return self.options.retry_s
         if self._segment is not None and self._segment.length:
@@ -217,7 +218,7 @@ class Committer:
             self._upkeep()
 
     def _upkeep(self) -> None:
-        """Seal what was abandoned and remove what need not be kept; failing to is no reason to stop writing."""
+        """Seal abandoned segments and remove expired ones; an error here does not stop the writing."""
         self._upkept = time.monotonic()
         with contextlib.suppress(OSError):
             seal_abandoned(self.directory)
@@ -225,7 +226,7 @@ class Committer:
             self.kept = retain(self.directory, before_ns=before, budget=self.options.keep_bytes)
 
     def _end(self, settle: Callable[[CommitOutcome], None]) -> None:
-        """Seal, and fail all that still waits: without this thread nothing becomes durable."""
+        """Seal the segment, and fail all waiting entries: without this thread nothing becomes durable."""
         self.failed = self.failed or "the journal is closed"
         self.ended = True
         if self._segment is not None:

@@ -1,12 +1,13 @@
-"""What records only name, written once for many of them (`described` records): circumstances, definitions, texts.
+"""Descriptions (`described` records), written once for many records: circumstances, definitions and texts.
 
 Rule 1: a description comes before the first record that needs it, and again after `REPEATED_NS` at the latest, so that
-the records of any span of time can be read with those of the quarter of an hour before. Each segment repeats what its
+any record can be read with the records of the 15 minutes before it. Each segment repeats the descriptions that its
 records need (`repeated`), so that they can be read after retention removed earlier segments.
-Rule 2: after a failure of the journal everything counts as not described.
-Rule 3: memory is bounded: what is described too often is only a waste, so all is forgotten at `_MOST`.
-Rule 4: senders and servers can make two things that have one key, and both are described, so that readers take what
-the key names for unknown: what is remembered is the whole digest, not the key.
+Rule 2: after a failure of the journal, everything counts as not described.
+Rule 3: memory is limited: at `_MOST` entries all of them are forgotten, because repeating a description only costs
+space.
+Rule 4: senders and servers can create two things with the same key. Both are then described, and readers treat that key
+as unknown. Therefore the full digest is stored here, not the key.
 """
 
 from hashlib import blake2b
@@ -27,28 +28,28 @@ _ENCODER: Final = Encoder()
 
 
 class DecisionLines(NamedTuple):
-    """The line of a decision, and the description that has to come before it; null if it needs none."""
+    """The line of a decision, and the description that must come before it; None if it needs none."""
 
     description: DescribedLine | None
     decision: DecidedLine
     describes: tuple[int, ...]
-    """The numbers of what the description describes."""
+    """The numbers of the things that the description describes."""
     needs: tuple[int, ...]
-    """The numbers of what the decision only names."""
+    """The numbers of the things that the decision only refers to."""
 
 
 class _Described(NamedTuple):
-    """When something was described, and its number."""
+    """The number of a described thing, and the time of its description."""
 
     at_ns: int
     number: int
 
 
 class Descriptions:
-    """What one writer has described, and when, in nanoseconds of monotonic time."""
+    """The things that one writer has described, with the monotonic time in nanoseconds."""
 
     def __init__(self) -> None:
-        """Begin empty."""
+        """Begin without descriptions."""
         self._described: Final[dict[object, _Described]] = {}
         self._count = 0
 
@@ -71,11 +72,11 @@ class Descriptions:
         )
 
     def forget(self) -> None:
-        """Describe everything again: what was handed over may not be in the journal."""
+        """Describe everything again: the last descriptions may not be in the journal."""
         self._described.clear()
 
     def _number(self, what: object, now_ns: int) -> int:
-        """Return the number of what is described, a new one if it has to be described now; 0 for nothing."""
+        """Return the number of a described thing, a new number if it must be described now, or 0 if it is empty."""
         if not what:
             return 0
         known = self._described.get(what)
@@ -111,15 +112,15 @@ class Descriptions:
 
 
 def digest_of(circumstances: CircumstancesLine) -> str:
-    """Return the digest of circumstances, which begins with their key; empty if nothing is known of them.
+    """Return the digest of circumstances, which begins with their key; empty if all of them are unknown.
 
-    What JSON cannot say raises ValueError.
+    Raise ValueError for a value that JSON cannot represent.
     """
     return "" if circumstances == _NOTHING else blake2b(_ENCODER.encode(circumstances), digest_size=_BYTES).hexdigest()
 
 
 def circumstances_of(record: Decided) -> CircumstancesLine:
-    """Return what a decision has in common with others of the same sender, as far as its masking lets it be written."""
+    """Return the fields that a decision shares with others of the same sender, as far as its masking allows."""
     caller, asked = record.principal, record.input
     return CircumstancesLine(
         method=caller.method,

@@ -1,10 +1,10 @@
-"""Encryption of corpora and of recorded arguments to public keys, by age (https://age-encryption.org/v1).
+"""Encryption of corpora and of recorded arguments to public keys with age (https://age-encryption.org/v1).
 
-Rule 1: whoever exports cannot read what they exported, and a gateway cannot read what it recorded; the private key is
-CI's, or the auditor's.
-Rule 2: what is not encrypted for the given key, or was changed, is an error; nothing of it is used.
-Rule 3: it does not say who encrypted it: whoever has the public key can make another corpus. Where a corpus is kept,
-only who exports may write.
+Rule 1: the person who exports a corpus cannot read it, and a gateway cannot read the arguments it recorded. Only CI or
+the auditor has the private key.
+Rule 2: content that was changed, or is not encrypted for the given key, is an error; no part of it is used.
+Rule 3: encryption does not prove the author: anyone with the public key can make another corpus. Therefore only the
+people who export may write to the directory of the corpora.
 """
 
 from pathlib import Path
@@ -16,11 +16,11 @@ from msgspec import Struct
 HEADER: Final = b"age-encryption.org/v1\n"
 MOST_BYTES: Final = 256 * 1024 * 1024
 _PRIVATE: Final = "AGE-SECRET-KEY-"
-_age: Final[Any] = pyrage  # its wheel carries no types
+_age: Final[Any] = pyrage  # its wheel has no types
 
 
 class KeyFault(Struct, frozen=True):
-    """Why a key cannot be used."""
+    """The reason why a key or its content cannot be used."""
 
     why: str
 
@@ -32,7 +32,7 @@ class Recipients(Struct, frozen=True):
 
 
 class KeyPair(Struct, frozen=True):
-    """A new key as text: the private part for a file, the public part for everybody."""
+    """A new key as text: the private part for a file, and the public part."""
 
     private: str
     public: str
@@ -45,20 +45,20 @@ def new_key() -> KeyPair:
 
 
 def recipients(text: str) -> Recipients | KeyFault:
-    """Return the public keys that a recipient, or a file of recipients a line each, names."""
+    """Return the public keys in a recipient, or in a file with one recipient per line."""
     if text.startswith(_PRIVATE):
-        return KeyFault("a private key was given where its public key (age1...) belongs")
+        return KeyFault("this is a private key: give its public key (age1...)")
     file = Path(text)
     try:
         lines = file.read_text(encoding="utf-8").splitlines() if not _is_recipient(text) else [text]
     except (OSError, UnicodeDecodeError) as error:
-        return KeyFault(f"{text!r} is no age recipient (age1..., ssh-ed25519 ...) and no file of them: {error}")
+        return KeyFault(f"{text!r} is neither an age recipient (age1..., ssh-ed25519 ...) nor a file of them: {error}")
     named = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
     try:
         keys = tuple(_recipient(line) for line in named)
     except (_age.RecipientError, ValueError) as error:
-        return KeyFault(f"{text!r} names no public key that age knows: {error}")
-    return Recipients(keys) if keys else KeyFault(f"{text!r} names no public key")
+        return KeyFault(f"{text!r} contains a public key that age does not support: {error}")
+    return Recipients(keys) if keys else KeyFault(f"{text!r} does not contain a public key")
 
 
 def _is_recipient(text: str) -> bool:
@@ -72,12 +72,12 @@ def _recipient(line: str) -> Any:
 
 
 def encrypted(content: bytes, to: Recipients) -> bytes:
-    """Return the content for the holders of these keys only."""
+    """Return the content encrypted for the holders of these keys only."""
     return bytes(_age.encrypt(content, list(to.keys)))
 
 
 def identities(path: Path) -> list[Any] | KeyFault:
-    """Return the private keys in a file: age's own, a line each, or one OpenSSH key without a passphrase."""
+    """Return the private keys in a file: age keys, one per line, or one OpenSSH key without a passphrase."""
     try:
         content = path.read_bytes()
         if content.startswith(b"-----BEGIN"):
@@ -87,13 +87,13 @@ def identities(path: Path) -> list[Any] | KeyFault:
     except OSError as error:
         return KeyFault(f"{path} cannot be read: {error.strerror or error}")
     except (_age.IdentityError, ValueError):
-        return KeyFault(f"{path} holds no private key of age or SSH")
-    return keys or KeyFault(f"{path} holds no private key of age or SSH")
+        return KeyFault(f"{path} does not contain a private key of age or SSH")
+    return keys or KeyFault(f"{path} does not contain a private key of age or SSH")
 
 
 def decrypted(content: bytes, keys: list[Any]) -> bytes | KeyFault:
-    """Return what was encrypted, proved to be what it was."""
+    """Return the decrypted content, which is verified to be unchanged."""
     try:
         return bytes(_age.decrypt(content, keys))
     except (_age.DecryptError, ValueError) as error:
-        return KeyFault(f"the key does not open it: {error}")
+        return KeyFault(f"this key cannot decrypt it: {error}")

@@ -1,7 +1,7 @@
-"""What is added to a journal while one looks.
+"""Follow a journal: yield its new records while they are written.
 
-Rule 1: the file system says when there is something; nothing polls in a loop of its own.
-Rule 2: within what is seen at once the journal's order holds; a worker that is late is shown late.
+Rule 1: the file system reports changes; this module has no polling loop.
+Rule 2: the records of one batch are in the journal's order; the records of a late worker are shown late.
 """
 
 import asyncio
@@ -15,21 +15,21 @@ from gateway.journal.segment_lines import Read, content_end, raw_lines, record_o
 from gateway.journal.segment_names import segments
 
 _LOOK_ANYWAY_MS: Final = 2_000
-"""Some file systems do not say when a file changes."""
+"""The interval at which files are checked anyway, because some file systems do not report changes."""
 
 
 class Tail:
-    """Remembers how far each segment was read."""
+    """The position in each segment up to which it was read."""
 
     def __init__(self, directory: Path, *, from_start: bool = False) -> None:
-        """Begin behind what is there now, or before it."""
+        """Begin after the current content, or at the start."""
         self.directory: Final = directory
         self._read: Final[dict[Path, int]] = {}
         if not from_start:
             self._read.update((path, content_end(path)) for _, path in segments(directory))
 
     def more(self) -> list[Read]:
-        """Return what was added since, in the journal's order."""
+        """Return the records that were added since the last call, in the journal's order."""
         added = [record for _, path in segments(self.directory) for record in self._added(path)]
         return sorted(
             added, key=lambda record: (record.get("at", 0), record.get("writer", ""), record.get("sequence", 0))
@@ -40,7 +40,7 @@ class Tail:
         added: list[Read] = []
         try:
             if path.stat().st_size > offset:
-                for offset, line in raw_lines(path, offset):  # noqa: B020 - the offset behind the last line is kept
+                for offset, line in raw_lines(path, offset):  # noqa: B020 - the offset after the last line is kept
                     added.append(record_of(line, path, offset))
         except FileNotFoundError:
             self._read.pop(path, None)
@@ -52,9 +52,9 @@ class Tail:
 async def follow(
     directory: Path, *, tail: Tail | None = None, ended: asyncio.Event | None = None
 ) -> AsyncIterator[list[Read]]:
-    """Return what is added to a journal, as it is added, until the caller stops or the event is set.
+    """Yield the records that are added to a journal until the caller stops or the event is set.
 
-    A `tail` that was made earlier also gives what was added since.
+    A `tail` that was made earlier also yields the records added since then.
     """
     tail = tail or Tail(directory)
     if first := tail.more():

@@ -1,7 +1,7 @@
-"""The highest sequence of each environment's policy that was ever enforced, kept beside the journal (DESIGN section 5).
+"""The highest enforced policy sequence of each environment, stored in the journal's directory (DESIGN section 5).
 
-Rule 1: what is kept only rises, whichever process raises it, and a raise has returned only when it is durable.
-Rule 2: a file that cannot be read is an error, never a zero: a forgotten high water would let an old policy in.
+Rule 1: a stored value only increases, with any number of processes, and `raise_to` returns only when it is durable.
+Rule 2: a file that cannot be read is an error, never a zero: a lost value would allow an old policy.
 """
 
 import errno
@@ -21,19 +21,19 @@ _DECODER: Final = msgspec.json.Decoder(_Levels)
 
 
 class HighwaterFile:
-    """Reads and raises the levels in one directory; several processes may do so at once."""
+    """The file `highwater.json` of a directory; several processes may read and raise its values concurrently."""
 
     def __init__(self, directory: Path) -> None:
-        """Take the journal's directory; it is made when something is raised."""
+        """Set the journal's directory; `raise_to` creates it."""
         self._directory: Final = directory
         self._path: Final = directory / FILE
 
     def seen(self, environment: str) -> int:
-        """Return the highest sequence enforced, 0 where none was; raises OSError where that cannot be known."""
+        """Return the highest enforced sequence, 0 if there is none; raise OSError if the file cannot be read."""
         return self._levels().get(environment, 0)
 
     def raise_to(self, environment: str, seq: int) -> None:
-        """Make `seq` the least that may be enforced from now on; raises OSError where that cannot be kept."""
+        """Make `seq` the lowest sequence that may be enforced from now on; raise OSError if it cannot be stored."""
         prepare_shared(self._directory)
         with locked(self._directory / _LOCK):
             levels = self._levels()
@@ -46,5 +46,5 @@ class HighwaterFile:
         except FileNotFoundError:
             return {}
         except msgspec.DecodeError as error:
-            wrong = f"does not hold the highest revisions ({error}): restore it; removing it lets older policies in"
+            wrong = f"is not a valid file of sequence numbers ({error}): restore it. Removing it allows older policies"
             raise OSError(errno.EINVAL, wrong, os.fspath(self._path)) from error

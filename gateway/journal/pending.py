@@ -1,7 +1,7 @@
-"""What was handed to the writer thread and has not come back, as the event loop knows it.
+"""The entries that the event loop sent to the writer thread and that are not settled yet.
 
-Rule 1: first in, first out: a commit settles from the front.
-Rule 2: second records have room of their own, so that a flood of first ones cannot push them out.
+Rule 1: first in, first out: a commit settles the oldest entries.
+Rule 2: second records have additional room, so that many first records cannot displace them.
 """
 
 import time
@@ -19,35 +19,35 @@ class _Ticket(NamedTuple):
 
 
 class PendingRecords:
-    """The entries that wait, their number, bytes and age."""
+    """The waiting entries: their number, bytes and age."""
 
     def __init__(self, options: JournalOptions) -> None:
-        """Take the limits."""
+        """Set the limits."""
         self._options: Final = options
         self._tickets: Final[deque[_Ticket]] = deque()
         self._bytes = 0
 
     def full(self, *, second: bool) -> bool:
-        """Return whether nothing more may wait; second records may when first ones may not."""
+        """Return whether the queue is full; its limits are higher for second records."""
         share = 2 if second else 1
         return len(self._tickets) >= self._options.queue * share or self._bytes >= self._options.queue_bytes * share
 
     def add(self, entry: PendingEntry) -> None:
-        """Let an entry wait."""
+        """Add an entry."""
         self._tickets.append(_Ticket(time.monotonic(), entry))
         self._bytes += len(entry.body)
 
     def settle(self, count: int) -> None:
-        """Take the oldest `count` entries out."""
+        """Remove the oldest `count` entries."""
         for _ in range(count):
             self._bytes -= len(self._tickets.popleft().entry.body)
 
     def oldest_s(self) -> float:
-        """Return how long the oldest has been waiting, in seconds."""
+        """Return the age of the oldest entry in seconds."""
         return time.monotonic() - self._tickets[0].since if self._tickets else 0.0
 
     def overdue(self) -> Iterator[PendingEntry]:
-        """Return what somebody has been waiting for longer than the deadline."""
+        """Yield the entries whose receipt has been waited for longer than the deadline."""
         before = time.monotonic() - self._options.deadline_s
         for ticket in self._tickets:
             if ticket.since > before:

@@ -1,7 +1,7 @@
-"""Questions to a journal: which records, and who allowed this.
+"""Queries of a journal: filter its records, and find calls with the policy that decided them.
 
-Rule 1: a filter judges what was decided; a completion goes with its call.
-Rule 2: memory is bounded by the calls that are under way, not by the journal.
+Rule 1: a filter applies to decisions and refusals; a completion belongs to its call.
+Rule 2: memory is limited by the calls in progress, not by the size of the journal.
 """
 
 from collections import OrderedDict
@@ -19,16 +19,16 @@ from gateway.journal.segment_lines import Read
 _OPEN: Final = 100_000
 _FOUND: Final = 20
 _DIGEST: Final = 8
-"""So many characters of a token's digest name it."""
+"""The minimum number of characters of a token's digest that identify it."""
 JUDGED: Final = frozenset({"decided", "refused"})
 SHOWN: Final = JUDGED | {"policy"}
-"""What has a line of its own where a journal is shown: calls, and what happened to the policy."""
+"""The kinds of records with a separate line in a displayed journal: calls, and events of the policy."""
 
 
 class Filter(Struct, frozen=True, kw_only=True):
-    """What to show; what is empty does not restrict. `rule` is a rule or a requirement, `tool` any kind of target.
+    """The records to show; an empty field does not restrict. `rule` is a rule or a requirement, `tool` is any target.
 
-    What an earlier build did not record, such as a trace, is in no record of it.
+    Records of earlier builds may lack fields, such as the trace, and then do not match a filter for them.
     """
 
     agent: str = ""
@@ -42,7 +42,7 @@ class Filter(Struct, frozen=True, kw_only=True):
     since_ns: int = 0
 
     def matches(self, record: Read) -> bool:
-        """Return whether a record of kind `decided` or `refused` is to be shown."""
+        """Return whether the filter selects a record of kind `decided` or `refused`."""
         return (
             record["at"] >= self.since_ns
             and self.agent in ("", agent_of(record))
@@ -57,31 +57,31 @@ class Filter(Struct, frozen=True, kw_only=True):
 
 
 class FoundCall(Struct, frozen=True, kw_only=True):
-    """A call with its two records; `completed` is null while it is under way, or where its gateway was killed."""
+    """A call with its two records; `completed` is None while it is in progress, or if its gateway was killed."""
 
     decided: Read
     completed: Read | None = None
 
 
 def agent_of(record: Read) -> str:
-    """Return the registered agent of a record, empty where none was resolved."""
+    """Return the registered agent of a record, empty if none was resolved."""
     agent: dict[str, Any] = record.get("agent") or {}
     return str(agent.get("id", ""))
 
 
 def target_of(record: Read) -> str:
-    """Return what the message touched: a name or URI, empty where nothing in particular."""
+    """Return the name or URI of the target of a message, empty if it has no target."""
     target: dict[str, Any] = record.get("target") or {}
     return str(target.get("name") or target.get("uri") or "")
 
 
 def outcome_of(record: Read) -> str:
-    """Return `allow`, `hold`, `deny`, or `refused` where it never came to a decision."""
+    """Return `allow`, `hold`, `deny`, or `refused` for a message that was not decided."""
     return "refused" if record["kind"] == "refused" else str(record.get("outcome", ""))
 
 
 def rule_of(record: Read) -> str:
-    """Return the first of the rules that a record names as its grounds, empty where there is none."""
+    """Return the first of the rules that a record names as its grounds, empty if there is none."""
     grounds: list[dict[str, Any]] = record.get("grounds") or []
     return str(record.get("rule") or (grounds[0].get("rule", "") if grounds else ""))
 
@@ -93,7 +93,7 @@ def named_in(record: Read) -> set[str]:
 
 
 def names_principal(record: Read, name: str) -> bool:
-    """Return whether a record's principal is called `name`: subject, `issuer#subject`, client id, or token digest."""
+    """Return whether `name` is a record's subject, `issuer#subject`, client id or token digest."""
     principal: dict[str, Any] = record.get("principal") or {}
     subject, digest = principal.get("subject"), str(principal.get("credential_sha256") or "")
     if name in (subject, principal.get("client_id"), f"{principal.get('issuer')}#{subject}"):
@@ -102,16 +102,16 @@ def names_principal(record: Read, name: str) -> bool:
 
 
 class Selection:
-    """Chooses the records that are wanted, and the completions of those calls, also from one batch after another."""
+    """A filter of the wanted records and the completions of those calls, for one or more batches of records."""
 
     def __init__(self, wanted: Filter) -> None:
-        """Begin without a call under way."""
+        """Begin without a call in progress."""
         self._wanted: Final = wanted
         self._everything: Final = wanted == Filter(since_ns=wanted.since_ns)
         self._under_way: Final[OrderedDict[str, None]] = OrderedDict()
 
     def of(self, records: Iterable[Read]) -> Iterator[Read]:
-        """Return what is wanted of the next records."""
+        """Return the wanted ones of the next records."""
         return (record for record in records if self._takes(record))
 
     def _takes(self, record: Read) -> bool:
@@ -129,21 +129,21 @@ class Selection:
 
 
 def select(records: Iterable[Read], wanted: Filter) -> Iterator[Read]:
-    """Return the records that are wanted, and the completions of those calls."""
+    """Return the wanted records, and the completions of those calls."""
     return Selection(wanted).of(records)
 
 
 class LastCalls:
-    """The last records that are shown, calls each with the completion that came after it."""
+    """The last records to show, each call with its completion."""
 
     def __init__(self, most: int) -> None:
-        """Keep at most `most`; the oldest go first."""
+        """Keep at most `most` records; drop the oldest first."""
         self._most: Final = most
         self._found: Final[OrderedDict[tuple[str, int], FoundCall]] = OrderedDict()
         self._latest: Final[dict[str, tuple[str, int]]] = {}
 
     def add(self, record: Read) -> None:
-        """Take the next record."""
+        """Add the next record."""
         key, call_id = (record["writer"], record["sequence"]), record.get("call_id", "")
         if record["kind"] in JUDGED:
             self._found[key] = FoundCall(decided=record)
@@ -168,7 +168,7 @@ class LastCalls:
 
 
 def joined(records: Iterable[Read], last: int) -> list[FoundCall]:
-    """Return the last records that are shown, calls each with its completion where there is one."""
+    """Return the last records to show, each call with its completion if there is one."""
     calls = LastCalls(last)
     for record in records:
         calls.add(record)
@@ -176,7 +176,7 @@ def joined(records: Iterable[Read], last: int) -> list[FoundCall]:
 
 
 def find(directory: Path, identifier: str) -> list[FoundCall]:
-    """Return the calls whose call id or decision id begins with `identifier`, the last 20 of them, each whole."""
+    """Return the last 20 calls whose call id or decision id begins with `identifier`, each expanded."""
     needles = [f'"{name}":"{identifier}'.encode() for name in ("call_id", "decision_id")]
 
     def wanted(line: bytes) -> bool:
@@ -193,7 +193,7 @@ def find(directory: Path, identifier: str) -> list[FoundCall]:
 
 
 def _whole(directory: Path, record: Read) -> Read:
-    """Return a record with what the journal said before it of its sender, its definition and its rules."""
+    """Return a record expanded with the earlier descriptions of its sender, its definition and its rules."""
     expander = Expander()
     if record["kind"] == "decided":
         for description in read(directory, since_ns=record["at"] - DESCRIBED_NS, wanted=is_description):

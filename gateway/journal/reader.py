@@ -1,8 +1,8 @@
-"""The whole journal in one order: by wall time, writer and sequence, over all segments.
+"""Read all segments of the journal in one order: by wall time, writer and sequence.
 
-Rule 1: a segment is opened when the order reaches it; memory does not grow with the journal.
-Rule 2: what a writer declared void is not shown: it was never durable and had no effect.
-Rule 3: a segment that is removed while it is read is at its end.
+Rule 1: a segment is opened only when the order reaches it; memory does not grow with the journal.
+Rule 2: records that a writer declared void are not shown: they were never durable and had no effect.
+Rule 3: if a segment is removed while it is read, reading continues with the next one.
 """
 
 import heapq
@@ -15,7 +15,7 @@ from gateway.journal.segment_names import SegmentName, segments
 
 
 class _Head(NamedTuple):
-    """The next record of one segment; compared by the journal's order, and by name where damage made two alike."""
+    """The next record of one segment; compared by the journal's order, and by name if damage made two equal."""
 
     at: int
     writer: str
@@ -26,12 +26,12 @@ class _Head(NamedTuple):
 
 
 def everything(_: bytes) -> bool:
-    """Accept any line."""
+    """Accept every line."""
     return True
 
 
 def read(directory: Path, *, since_ns: int = 0, wanted: Callable[[bytes], bool] = everything) -> Iterator[Read]:
-    """Return the records from `since_ns` on whose line is `wanted`, in order; lines are judged before they are read."""
+    """Yield the records from `since_ns` on, in order, for which `wanted` accepts the raw line."""
     waiting = _relevant(directory, since_ns)
     heads: list[_Head] = []
     while waiting or heads:
@@ -52,7 +52,7 @@ def _push(heads: list[_Head], name: SegmentName, rest: Iterator[Read]) -> None:
 
 
 def _relevant(directory: Path, since_ns: int) -> list[tuple[SegmentName, Path, Path | None]]:
-    """Return the segments that may hold something from `since_ns` on, each with its writer's next one."""
+    """Return the segments that may contain records from `since_ns` on, each with its writer's next segment."""
     following: dict[str, tuple[SegmentName, Path]] = {}
     found: list[tuple[SegmentName, Path, Path | None]] = []
     for name, path in reversed(segments(directory)):

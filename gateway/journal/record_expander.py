@@ -1,9 +1,9 @@
-"""Records as they were before they were written: what a line only names comes from the descriptions before it.
+"""Expand the lines of a journal to full records, with the descriptions that come before them.
 
-Rule 1: `decided` records of `mcp.record/v2` become what those of `mcp.record/v1` were, so that `explain`, `replay` and
-`journal show` read one form. Other kinds, and records of v1, stay as they are.
-Rule 2: what is named and not described, or described in two ways, is unknown: without its circumstances a question
-cannot be asked again, and without its definition nothing that reads the definition can.
+Rule 1: `decided` records of `mcp.record/v2` are converted to the form of `mcp.record/v1`, so that `explain`, `replay`
+and `journal show` read one form. Other kinds, and records of v1, are not changed.
+Rule 2: a key without a description, or with two different ones, is unknown. Without its circumstances, a question
+cannot be replayed. Without its definition, a rule that reads the definition cannot be replayed.
 """
 
 from collections.abc import Iterable, Iterator
@@ -35,9 +35,9 @@ from gateway.journal.record_writer import DEFINITION_DIGITS, UNSTATED, USUAL
 from gateway.journal.segment_lines import Read
 
 UNDESCRIBED: Final = "undescribed"
-"""The member of an expanded record whose question was recorded, but not, among what was read, its circumstances."""
+"""The member of an expanded record whose question was recorded, but whose circumstances were not found."""
 DESCRIBED_NS: Final = REPEATED_NS + 60_000_000_000
-"""How long before a record its descriptions are; a minute more, for what waited to be written."""
+"""The maximum age of a record's descriptions; it includes a minute for records that waited to be written."""
 _DESCRIBED: Final = b'"kind":"described"'
 _V1: Final = "mcp.record/v1"
 _UNKNOWN: Final = object()
@@ -49,16 +49,16 @@ def is_description(line: bytes) -> bool:
 
 
 class Expander:
-    """Takes the records of a journal in their order, and gives them back whole."""
+    """A converter of the records of a journal, in their order, to expanded records."""
 
     def __init__(self) -> None:
-        """Begin with no descriptions."""
+        """Begin without descriptions."""
         self._circumstances: Final[dict[str, CircumstancesLine | object]] = {"": CircumstancesLine()}
         self._definitions: Final[dict[str, DefinitionLine | object]] = {}
         self._texts: Final[dict[tuple[str, ...], dict[str, Any]]] = {}
 
     def expanded(self, records: Iterable[Read]) -> Iterator[Read]:
-        """Yield the records without the descriptions, each whole."""
+        """Yield the records expanded, without the descriptions."""
         for record in records:
             if record["kind"] == "described":
                 self.learn(record)
@@ -66,7 +66,7 @@ class Expander:
                 yield self.whole(record)
 
     def learn(self, record: Read) -> None:
-        """Take a description; one that cannot be read describes nothing."""
+        """Add a description; ignore one that is not valid."""
         try:
             line = msgspec.convert(record, DescribedLine)
         except msgspec.ValidationError:
@@ -82,7 +82,7 @@ class Expander:
             self._texts[key] = self._texts.get(key, {}) | msgspec.to_builtins(text)
 
     def whole(self, record: Read) -> Read:
-        """Return a record whole; one that cannot be read as its kind stays as it is."""
+        """Return a record expanded, or unchanged if it is not valid for its kind."""
         if record["kind"] != "decided" or record.get("schema") == _V1:
             return record
         try:
@@ -108,7 +108,7 @@ class Expander:
         return whole | {UNDESCRIBED: True} if recorded and not known else whole
 
     def _texts_of(self, line: DecidedLine) -> Read:
-        """Return what the policy says of agent, server and rules, in the words of the decision."""
+        """Return the texts of the policy about the agent, the server and the rules of the decision."""
         agent = {"id": line.agent.id} if line.agent is not None else None
         server = self._text(line, "server", line.server)
         grounds = [
@@ -129,12 +129,12 @@ class Expander:
 
 
 def _keep(known: dict[str, Any], key: str, value: CircumstancesLine | DefinitionLine) -> None:
-    """Remember a description; what was described in another way under this key is not known any more."""
+    """Store a description; if this key already has a different one, mark the key as unknown."""
     known[key] = value if known.get(key, value) == value else _UNKNOWN
 
 
 def _said_of(line: DecidedLine, common: CircumstancesLine) -> Read:
-    """Return what a decision says of its sender and its message, in the form of version 1."""
+    """Return the fields of a decision about its sender and its message, in the form of version 1."""
     principal = {"method": common.method, **_plain(common), **_plain(line.principal)}
     caller = ("kind", "method", "issuer", "subject", "client_id", "groups", "delegation", "credential_sha256")
     return {
@@ -157,7 +157,7 @@ def _said_of(line: DecidedLine, common: CircumstancesLine) -> Read:
 
 
 def _plain(part: msgspec.Struct) -> Read:
-    """Return what is said, as JSON would have it."""
+    """Return the fields that are set, as plain JSON values."""
     return orjson.loads(msgspec.json.encode(part))
 
 
@@ -167,7 +167,7 @@ def _target(line: DecidedLine) -> Target:
 
 
 def _question(line: DecidedLine, common: CircumstancesLine, seen: DefinitionLine | None) -> Read:
-    """Return the policy input of a decision; a definition that is not known is masked."""
+    """Return the policy input of a decision, with a mask in place of an unknown definition."""
     asked: Read = msgspec.to_builtins(
         PolicyInput(
             phase=line.phase,

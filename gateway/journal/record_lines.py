@@ -1,8 +1,9 @@
-"""The records as they are written, `mcp.record/v2`: one type a kind; `record.schema.json` is generated from them.
+"""The lines of the journal, `mcp.record/v2`: one type per kind; `record.schema.json` is generated from these types.
 
-Rule 1: a record repeats nothing that the bundle of its `revision` or a `described` record says. Of a decision it says
-who (`principal`, `agent`), what (`method`, `server`, `target`), the outcome, the rules with their owners, the revision.
-Rule 2: a field that is left out has its default, or is not known; `record.schema.json` states the defaults.
+Rule 1: a record does not repeat the content of a `described` record or of the bundle of its `revision`. A decision has
+the sender (`principal`, `agent`), the message (`method`, `server`, `target`), the outcome, the rules with their owners,
+and the revision.
+Rule 2: an omitted field has its default, or is not known; `record.schema.json` states the defaults.
 Rule 3: every record has `time` (RFC 3339). Its writer adds `schema`, `at` (nanoseconds since 1970, never decreasing
 within a writer), `writer` and `sequence`.
 Rule 4: fields that are reserved for later are in the schema, so that readers can rely on their names and types.
@@ -22,20 +23,20 @@ RESERVED: Final = "Reserved: no gateway writes it yet. "
 
 
 class TargetLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the message touches."""
+    """The target of the message."""
 
-    type: Annotated[str, Meta(description="Left out if the method implies it.")] = ""
+    type: Annotated[str, Meta(description="Omitted if the method implies it.")] = ""
     name: str | None = None
     uri: str | None = None
     written: str | None = None
 
 
 class PrincipalLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Who sent the message; the rest of the credential is in the `circumstances`."""
+    """The sender of the message; the rest of the credential is in the `circumstances`."""
 
     kind: str
     subject: str | None = None
-    client_id: Annotated[str | None, Meta(description="Of a principal without a subject.")] = None
+    client_id: Annotated[str | None, Meta(description="Client id of a principal without a subject.")] = None
 
 
 class AgentLine(Struct, frozen=True, kw_only=True):
@@ -45,7 +46,7 @@ class AgentLine(Struct, frozen=True, kw_only=True):
 
 
 class GroundLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A rule that admitted or refused; its reason and end are in a `described` record."""
+    """A rule that allowed or refused the message; its reason and expiry are in a `described` record."""
 
     rule: str
     owner: str = ""
@@ -53,7 +54,7 @@ class GroundLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ArgumentsLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Measures of the arguments, and what `journal.masking` and the catalog's `record` let be written of them."""
+    """Measures of the arguments, and the values that `journal.masking` and the catalog's `record` allow."""
 
     bytes: int = 0
     depth: int = 1
@@ -65,9 +66,9 @@ class ArgumentsLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     unchecked: tuple[str, ...] = ()
     errors: tuple[ArgumentError, ...] = ()
     values: Annotated[
-        dict[str, Any] | None, Meta(description="The arguments as they were masked; left out if nothing is recorded.")
+        dict[str, Any] | None, Meta(description="The masked arguments; omitted if they are not recorded.")
     ] = None
-    sha256: Annotated[str, Meta(description="Digest of the arguments that were recorded whole.")] = ""
+    sha256: Annotated[str, Meta(description="Digest of arguments that were recorded completely.")] = ""
     sealed: Annotated[str, Meta(description="The arguments without secrets, encrypted with age, in base64.")] = ""
 
 
@@ -79,7 +80,7 @@ class ApprovalLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ResultLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The result as the client got it."""
+    """The result as the client received it."""
 
     digest: Annotated[
         str, Meta(description="HMAC-SHA-256 of the response's bytes: the first 128 bits, hexadecimal.")
@@ -88,30 +89,30 @@ class ResultLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
         str,
         Meta(
             description="`error`, `list`, the one type of its content blocks (such as `text`), `mixed` for several "
-            "types, `object` without content blocks, `unread` for a large result that was relayed unread."
+            "types, `object` without content blocks, `unread` for a large result that the gateway did not read."
         ),
     ] = ""
-    items: Annotated[int, Meta(description="Entries of a list, or content blocks.")] = 0
+    items: Annotated[int, Meta(description="Number of entries of a list, or of content blocks.")] = 0
     classes: Annotated[tuple[str, ...], Meta(description=RESERVED + "Classes of data in the result.")] = ()
     schema: Annotated[str, Meta(description=RESERVED + "Digest of the schema of the result.")] = ""
 
 
 class DecidedLine(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="decided"):
-    """A message was decided; written before anything comes of it."""
+    """A decision about a message, written before it has any effect."""
 
     call_id: str
-    time: Annotated[str, Meta(description="The moment that policy judged by, RFC 3339 with nanoseconds.")]
+    time: Annotated[str, Meta(description="Time that the policy used, RFC 3339 with nanoseconds.")]
     outcome: Outcome
     method: str
     server: str
     principal: PrincipalLine
     source_ip: str
     request_id: Annotated[str, Meta(description="The `x-request-id` of the HTTP exchange.")] = ""
-    trace_id: Annotated[str, Meta(description="W3C trace id, as the client states it; unverified.")] = ""
-    conversation: Annotated[str, Meta(description="The conversation, as the client states it; unverified.")] = ""
+    trace_id: Annotated[str, Meta(description="W3C trace id from the client; unverified.")] = ""
+    conversation: Annotated[str, Meta(description="Conversation id from the client; unverified.")] = ""
     unverified: Annotated[
         tuple[str, ...],
-        Meta(description="Which of request_id, trace_id and conversation only the client states."),
+        Meta(description="Those of request_id, trace_id and conversation that come from the client."),
     ] = ()
     target: TargetLine = field(default_factory=TargetLine)
     phase: Phase = "request"
@@ -127,34 +128,34 @@ class DecidedLine(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_fie
     shadow: tuple[Reason, ...] = ()
     obligations: tuple[Obligation, ...] = ()
     observe: bool = False
-    decision_id: Annotated[str, Meta(description="Left out if it is the call id.")] = ""
-    revision: Annotated[str, Meta(description="The policy that decided.")] = ""
+    decision_id: Annotated[str, Meta(description="Omitted if it is the call id.")] = ""
+    revision: Annotated[str, Meta(description="Revision of the policy that decided.")] = ""
     policy_micros: int = 0
-    micros: Annotated[int, Meta(description="Microseconds from when the message was read until it was decided.")] = 0
+    micros: Annotated[int, Meta(description="Microseconds from reading the message to its decision.")] = 0
     masking: Level = "masked"
-    replayable: Annotated[bool, Meta(description="True if the whole question was recorded.")] = False
+    replayable: Annotated[bool, Meta(description="True if the complete policy input was recorded.")] = False
     arguments: ArgumentsLine = field(default_factory=ArgumentsLine)
     sender: Annotated[str, Meta(description="Key of the sender's `circumstances` in a `described` record.")] = ""
-    definition: Annotated[str, Meta(description="First digits of the digest of the definition that was judged.")] = ""
+    definition: Annotated[str, Meta(description="First digits of the digest of the definition that was used.")] = ""
     definition_status: str = ""
     retry: Retry | None = None
     items: tuple[Item, ...] = ()
-    data: Annotated[tuple[str, ...], Meta(description="Classes of data of the target, as the catalog says.")] = ()
-    reused: Annotated[str, Meta(description=RESERVED + "Call id of the decision that was used again.")] = ""
-    purpose: Annotated[str, Meta(description=RESERVED + "Purpose that the policy found for the call.")] = ""
-    declared_reason: Annotated[str, Meta(description=RESERVED + "Reason that the agent gave, unverified.")] = ""
+    data: Annotated[tuple[str, ...], Meta(description="Classes of data of the target, from the catalog.")] = ()
+    reused: Annotated[str, Meta(description=RESERVED + "Call id of the decision that was reused.")] = ""
+    purpose: Annotated[str, Meta(description=RESERVED + "Purpose of the call, as determined by the policy.")] = ""
+    declared_reason: Annotated[str, Meta(description=RESERVED + "Reason that the agent gave; unverified.")] = ""
     delegation: Annotated[
-        tuple[str, ...], Meta(description=RESERVED + "On whose behalf the principal acts, the nearest first.")
+        tuple[str, ...], Meta(description=RESERVED + "Those on whose behalf the principal acts, nearest first.")
     ] = ()
-    approval: Annotated[ApprovalLine | None, Meta(description=RESERVED + "The approval that let the call pass.")] = None
+    approval: Annotated[ApprovalLine | None, Meta(description=RESERVED + "Approval that permitted the call.")] = None
     signals: Annotated[tuple[str, ...], Meta(description=RESERVED + "Signals of detectors about the call.")] = ()
     data_subjects: Annotated[
-        tuple[str, ...], Meta(description=RESERVED + "Keyed digests of the people whom the call is about.")
+        tuple[str, ...], Meta(description=RESERVED + "Keyed digests of the people that the call concerns.")
     ] = ()
 
 
 class CompletedLine(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="completed"):
-    """What became of a forwarded message; the fields mean what they mean in `gateway.admission.record`."""
+    """The completion of a forwarded message; `gateway.admission.record` documents its fields."""
 
     call_id: str
     time: str
@@ -174,9 +175,9 @@ class CompletedLine(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_f
 
 
 class CircumstancesLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the messages of one sender have in common, and the stops that were known."""
+    """The common properties of the messages of one sender, and the stops in force."""
 
-    method: Annotated[str, Meta(description="How the principal was verified.")] = ""
+    method: Annotated[str, Meta(description="Method by which the principal was verified.")] = ""
     issuer: str | None = None
     client_id: str | None = None
     groups: tuple[str, ...] = ()
@@ -191,22 +192,22 @@ class CircumstancesLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     client: Client = field(default_factory=Client)
     protocol: str = ""
     era: str = ""
-    session: Annotated[str, Meta(description="Digest of the session; `mcp-admission stop --session` takes it.")] = ""
+    session: Annotated[str, Meta(description="Digest of the session, for `mcp-admission stop --session`.")] = ""
     gateway: Gateway | None = None
     headers: dict[str, str] = field(default_factory=dict[str, str])
-    emergency: Annotated[str, Meta(description="Revision of the stops that the decision knew.")] = ""
+    emergency: Annotated[str, Meta(description="Revision of the stops in force at the decision.")] = ""
 
 
 class ServerLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The server, as the catalog has it."""
+    """The catalog's entry of the server."""
 
     id: str
     trust: str = ""
-    credential: Annotated[str, Meta(description="Name of the upstream credential of messages that pass.")] = ""
+    credential: Annotated[str, Meta(description="Name of the upstream credential for allowed messages.")] = ""
 
 
 class DefinitionLine(Struct, frozen=True, kw_only=True):
-    """A definition that a server presented, as digests."""
+    """The digests of a definition that a server presented."""
 
     sha256: str
     parts: dict[str, str]
@@ -214,20 +215,20 @@ class DefinitionLine(Struct, frozen=True, kw_only=True):
 
 
 class DescribedLine(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="described"):
-    """What `decided` records after it only name; again in each file, and for those of a quarter of an hour later."""
+    """Details that later `decided` records refer to; repeated in each file and at least every 15 minutes."""
 
     time: str
     sender: Annotated[str, Meta(description="Key of the circumstances.")] = ""
     circumstances: CircumstancesLine | None = None
     definition: DefinitionLine | None = None
-    revision: Annotated[str, Meta(description="The policy whose agent, server and rules these are.")] = ""
+    revision: Annotated[str, Meta(description="Revision of the policy with this agent, server and rules.")] = ""
     agent: ResolvedAgent | None = None
     server: ServerLine | None = None
     grounds: tuple[Ground, ...] = ()
 
 
 class RefusedLine(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="refused"):
-    """A message was refused without a decision: malformed, unauthenticated, of no known method."""
+    """A message that was refused without a decision: malformed, unauthenticated or of an unknown method."""
 
     call_id: str
     time: str
@@ -241,12 +242,12 @@ class RefusedLine(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_fie
     status: int = 0
     bytes: int = 0
     digest: str = ""
-    principal: Annotated[Caller | None, Meta(description="Whole: no `described` record tells more of it.")] = None
+    principal: Annotated[Caller | None, Meta(description="Complete, without a `described` record.")] = None
     count: int = 1
 
 
 class CountedLine(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="counted"):
-    """Messages recorded by count: how many of one method on one server since `since`."""
+    """The number of messages of one method on one server since `since`, which are not recorded separately."""
 
     time: str
     since: str
@@ -257,7 +258,7 @@ class CountedLine(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_fie
 
 
 class PolicyLine(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="policy"):
-    """What happened to the policy or to the stops as a whole."""
+    """An event of the policy or of the stops."""
 
     time: str
     event: str
@@ -267,7 +268,7 @@ class PolicyLine(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_fiel
 
 
 class VoidedLine(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="voided"):
-    """The writer could not make its sequences `first` to `last` durable: what stands there had no effect."""
+    """The sequences `first` to `last`, which the writer could not make durable: their records had no effect."""
 
     time: str
     first: int

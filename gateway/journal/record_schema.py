@@ -1,7 +1,7 @@
 """The JSON Schema of the journal's records, generated from their types (`record.schema.json`).
 
-Rule 1: it describes what this gateway writes. Later gateways may add fields and kinds, so that readers must pass over
-what they do not know; nothing in it forbids a field.
+Rule 1: it describes the records of this gateway. Later gateways may add fields and kinds, and readers must ignore those
+that they do not know. Therefore the schema does not forbid any field.
 """
 
 from pathlib import Path
@@ -27,10 +27,10 @@ _PLACE: Final[dict[str, Any]] = {
     "schema": {"const": SCHEMA},
     "at": {
         "type": "integer",
-        "description": "When it was written, nanoseconds since 1970; never decreases in a writer.",
+        "description": "Time of writing in nanoseconds since 1970; never decreases within a writer.",
     },
-    "writer": {"type": "string", "description": "One start of one process of the gateway."},
-    "sequence": {"type": "integer", "minimum": 1, "description": "Number of the record in its writer."},
+    "writer": {"type": "string", "description": "Id of one start of one process of the gateway."},
+    "sequence": {"type": "integer", "minimum": 1, "description": "Number of the record within its writer."},
 }
 _TIME: Final = {"format": "date-time"}
 
@@ -46,7 +46,7 @@ def record_schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "urn:mcp-admission:mcp.record/v2",
-        "title": "A record of the journal: one line of JSON. Readers pass over fields and kinds that they do not know.",
+        "title": "A record of the journal: one line of JSON. Readers must ignore unknown fields and kinds.",
         "anyOf": list(references),
         "$defs": definitions,
     }

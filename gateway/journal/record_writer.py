@@ -1,8 +1,9 @@
-"""Records as the lines that are written of them (`record_lines`).
+"""Convert records to the lines of the journal (`record_lines`).
 
-Rule 1: nothing is lost that the line, the descriptions before it (`descriptions`) or the bundle of its revision say.
-Rule 2: digests of what nobody can choose freely to collide in this journal are cut: 128 bits of a keyed digest, 64 bits
-of a key into the descriptions, where two that are alike are told apart and count as unknown (`expanding`).
+Rule 1: no information is lost: it is in the line, in the descriptions before it (`descriptions`) or in the bundle of
+its revision.
+Rule 2: digests are shortened if an attacker cannot use a collision: to 128 bits for a keyed digest, and to 64 bits for
+a key of the descriptions, because two descriptions with the same key count as unknown (`record_expander`).
 """
 
 from collections.abc import Mapping
@@ -43,23 +44,23 @@ from gateway.journal.record_lines import (
 
 DEFINITION_DIGITS: Final = 16
 USUAL: Final[Mapping[str, TargetType]] = {"tools/call": "tool", "prompts/get": "prompt", "resources/read": "resource"}
-"""What messages of a method touch; those of all others usually nothing."""
+"""The usual target type of each method; other methods usually have no target."""
 UNSTATED: Final = "unstated"
-"""The `definition_status` of a question that does not state it."""
+"""The `definition_status` of a question without that field."""
 _DIGITS: Final = 32
 _KEYED: Final = "hmac-sha256:"
 _NO_RETRY: Final = Retry()
 _ENCODER: Final = Encoder()
-"""It leaves out what is a default, by identity: texts that OPA or a settings file said are interned before."""
+"""An encoder that omits defaults, compared by identity: texts from OPA or a settings file are interned first."""
 
 
 def encoded(line: RecordLine) -> bytes:
-    """Return a line as JSON, without its place in the journal; what JSON cannot say raises ValueError."""
+    """Return a line as JSON without its position in the journal; raise ValueError if JSON cannot represent it."""
     return _ENCODER.encode(line)
 
 
 def compacted(record: Completed | Counted | Refused | Policy | Voided) -> RecordLine:
-    """Return the line of a record that needs no description."""
+    """Return the line of a record that does not need a description."""
     match record:
         case Completed():
             return _completed(record)
@@ -93,7 +94,7 @@ def compacted(record: Completed | Counted | Refused | Policy | Voided) -> Record
 
 
 def compacted_decision(record: Decided, sender: str) -> DecidedLine:
-    """Return the line of a decision; `sender` is the key under which a description says the rest."""
+    """Return the line of a decision; `sender` is the key of the description with the rest."""
     asked = record.input
     said = record.correlation
     return DecidedLine(
@@ -124,7 +125,7 @@ def compacted_decision(record: Decided, sender: str) -> DecidedLine:
 
 
 def _decision(record: Decided) -> dict[str, Any]:
-    """Return the fields that say what was decided, and why."""
+    """Return the fields with the decision and its reasons."""
     return {
         "outcome": record.outcome,
         "agent": AgentLine(id=record.agent.id) if record.agent is not None else None,
@@ -146,7 +147,7 @@ def _decision(record: Decided) -> dict[str, Any]:
 
 
 def _status(record: Decided, asked: PolicyInput | None) -> str:
-    """Return why there is a definition or none, unless it is what the definition itself says."""
+    """Return the status of the definition, or an empty text if it follows from the presence of the definition."""
     if asked is None:
         return record.definition_status
     said = UNSTATED if isinstance(asked.definition_status, UnsetType) else asked.definition_status

@@ -1,9 +1,9 @@
-"""Descriptions again, at the beginning of each segment: retention may have removed the segment that had them.
+"""Repeat descriptions in each segment, because retention may have removed the segment that contains them.
 
-Rule 1: a segment has the descriptions that its decisions need, before the first decision that needs them.
-Rule 2: memory is bounded in bytes: what was described longest ago is forgotten. Then it is described again only when
-its time comes (`descriptions`).
-Rule 3: a record is never refused for a repeated description: without room for it, the record is written alone.
+Rule 1: a segment contains the descriptions that its decisions need, before the first decision that needs them.
+Rule 2: memory is limited in bytes: the oldest descriptions are dropped. A dropped description is written again only
+when it is due (see `descriptions`).
+Rule 3: a record never fails because of a repeated description: if it does not fit, the record is written alone.
 """
 
 from collections import OrderedDict
@@ -16,16 +16,16 @@ MOST_BYTES: Final = 8 * 1024 * 1024
 
 
 class RepeatedDescriptions:
-    """What one writer has described of late, and what of it is in the open segment."""
+    """The recent descriptions of one writer, and those that are in the open segment."""
 
     def __init__(self) -> None:
-        """Begin without any, before the first segment."""
+        """Begin without descriptions, before the first segment."""
         self._held: Final[OrderedDict[int, PendingEntry]] = OrderedDict()
         self._bytes = 0
         self._written: Final[set[int]] = set()
 
     def begin(self) -> None:
-        """Begin a segment, in which nothing is described yet."""
+        """Begin a segment, which does not contain descriptions yet."""
         self._written.clear()
 
     def learn(self, entries: Sequence[PendingEntry]) -> None:
@@ -37,7 +37,7 @@ class RepeatedDescriptions:
     def before(self, entries: Sequence[PendingEntry], room: int) -> list[PendingEntry]:
         """Return the descriptions that these entries need and the segment lacks, as far as they fit in `room` bytes.
 
-        The entries and what is returned count as written.
+        The entries and the returned descriptions count as written.
         """
         found: list[PendingEntry] = []
         for entry in entries:

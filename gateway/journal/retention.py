@@ -1,8 +1,7 @@
-"""Which segments are kept: by age and by bytes, oldest first; and sealing what a killed writer left open.
+"""Remove segments by age and by total size, oldest first, and seal the segments of killed writers.
 
 Rule 1: a segment that its writer holds open is neither sealed nor removed.
-Rule 2: an abandoned segment loses the space that it did not use, and nothing else. Earlier builds filled that space
-with NUL bytes.
+Rule 2: sealing an abandoned segment removes only its unused space. Earlier builds filled that space with NUL bytes.
 """
 
 import fcntl
@@ -21,16 +20,16 @@ _CHUNK: Final = 1 << 20
 
 
 class RetainedSegments(Struct, frozen=True, kw_only=True):
-    """What is left: bytes on disk, and how many segments."""
+    """The bytes on disk and the number of the remaining segments."""
 
     space: int
     segments: int
 
 
 def retain(directory: Path, *, before_ns: int, budget: int) -> RetainedSegments:
-    """Remove what ended before `before_ns`, and the oldest above `budget` bytes; return what is left.
+    """Remove the segments that ended before `before_ns`, and the oldest above `budget` bytes; return the rest.
 
-    A segment's end is taken from its last change; its name says only when it began.
+    The end of a segment is the time of its last change; its name has only the time of its beginning.
     """
     found = [(name, path, _measures(path)) for name, path in segments(directory)]
     space = sum(size for _, _, (size, _) in found)
@@ -44,7 +43,7 @@ def retain(directory: Path, *, before_ns: int, budget: int) -> RetainedSegments:
 
 
 def seal_abandoned(directory: Path) -> list[SegmentName]:
-    """Give back the unused space of segments that are no longer written; return those segments."""
+    """Release the unused space of segments that are no longer written; return those segments."""
     sealed: list[SegmentName] = []
     for name, path in segments(directory):
         with _held(path) as descriptor:
@@ -54,7 +53,7 @@ def seal_abandoned(directory: Path) -> list[SegmentName]:
 
 
 def _measures(path: Path) -> tuple[int, int]:
-    """Return bytes on disk and time of last change in nanoseconds; zeros where another worker just removed it."""
+    """Return the bytes on disk and the time of the last change in nanoseconds; zeros if the file was just removed."""
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -72,7 +71,7 @@ def _remove(path: Path) -> bool:
 
 @contextmanager
 def _held(path: Path) -> Generator[int | None]:
-    """Hold a segment that nobody writes; null where somebody does, or it is gone."""
+    """Lock a segment and yield its descriptor; yield None if a writer holds it or it does not exist."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
@@ -89,7 +88,7 @@ def _held(path: Path) -> Generator[int | None]:
 
 
 def _cut(descriptor: int) -> bool:
-    """Truncate behind the content; return whether there was unused space. Retention needs the time of last change."""
+    """Truncate a file after its content and keep its modification time; return whether there was unused space."""
     status = os.fstat(descriptor)
     length = _content(descriptor, status.st_size)
     unused = status.st_blocks * _BLOCK - status.st_size
@@ -102,7 +101,7 @@ def _cut(descriptor: int) -> bool:
 
 
 def _content(descriptor: int, size: int) -> int:
-    """Return where the first NUL is if the file ends with one: no line of JSON holds any."""
+    """Return the offset of the first NUL if the file ends with one, or else `size`: lines of JSON have no NUL."""
     if not size or os.pread(descriptor, 1, size - 1) != b"\0":
         return size
     for offset in range(0, size, _CHUNK):

@@ -1,7 +1,7 @@
-"""The segment that is being written, and the space it keeps back for second records.
+"""The open segment, and the space that it reserves for second records.
 
-Rule 1: after an error a segment is sealed and never written again; what follows goes into a new one.
-Rule 2: a first record never takes the space that calls under way need for their second.
+Rule 1: after an error a segment is sealed and never written again; later records go to a new segment.
+Rule 2: a first record never uses the space that calls in progress need for their second record.
 """
 
 import errno
@@ -14,16 +14,16 @@ from gateway.journal.segment_names import SegmentName
 from gateway.journal.storage import Storage
 
 _SHRINK: Final = (1, 8, 64)
-"""Where the wanted size is not to be had, a fraction of it is tried."""
+"""The divisors of the wanted size: if there is not enough space, the next smaller size is tried."""
 _SMALLEST: Final = 64 * 1024
 _NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class Segment:
-    """One open segment: its descriptor, how much of it is written, and how large it is."""
+    """One open segment: its descriptor, its written length and its size."""
 
     def __init__(self, storage: Storage, name: SegmentName, descriptor: int, size: int) -> None:
-        """Take a segment that `storage` has just created."""
+        """Set the segment that `storage` has just created."""
         self.name: Final = name
         self.size: Final = size
         self.length = 0
@@ -32,20 +32,20 @@ class Segment:
         self._descriptor: Final = descriptor
 
     def room(self) -> int:
-        """Return how many bytes fit."""
+        """Return the number of free bytes."""
         return self.size - self.length
 
     def age_s(self) -> float:
-        """Return since when it is open, in seconds."""
+        """Return the seconds since the segment was opened."""
         return time.monotonic() - self._begun
 
     def append(self, data: bytes, *, durable: bool) -> None:
-        """Write `data` behind what is there; where that fails nothing was added."""
+        """Append `data`; on an error, nothing is added."""
         self._storage.write(self._descriptor, data, self.length, durable=durable)
         self.length += len(data)
 
     def seal(self) -> None:
-        """Close the segment at what was written; an error is of no consequence to what is already durable."""
+        """Close the segment at its written length; ignore errors, which do not affect records that are durable."""
         try:
             self._storage.seal(self._descriptor, self.length)
         except OSError:
@@ -53,7 +53,7 @@ class Segment:
 
 
 def begin(storage: Storage, directory: Path, name: SegmentName, size: int, *, group: str = "") -> Segment:
-    """Return a new segment, smaller where there is no space for `size` bytes; OSError where there is none at all."""
+    """Return a new segment, smaller if `size` bytes are not available; raise OSError if none is possible."""
     prepare(directory, group)
     for part in _SHRINK:
         wanted = max(size // part, _SMALLEST)

@@ -1,8 +1,8 @@
-"""Lines of one segment, also of one that is being written or that a killed writer left behind.
+"""Read the lines of one segment, which may be open or abandoned by a killed writer.
 
-Rule 1: content ends at the first NUL (unused space of earlier builds) or at the last newline (a torn line): no receipt
-was given for what is behind that.
-Rule 2: a line that is no record is shown as `unreadable` with its place, never passed over in silence.
+Rule 1: content ends at the first NUL (unused space of earlier builds) or at the last newline (an incomplete line). No
+receipt was given for any bytes after that.
+Rule 2: a line that is not a valid record is shown as `unreadable` with its position, never skipped silently.
 """
 
 import os
@@ -14,11 +14,11 @@ import orjson
 
 CHUNK: Final = 1 << 20
 Read = dict[str, Any]
-"""One record as read; what its fields mean is in `gateway.admission.record`."""
+"""One record as read; `gateway.admission.record` documents its fields."""
 
 
 def raw_lines(path: Path, offset: int = 0) -> Iterator[tuple[int, bytes]]:
-    """Return the complete lines from `offset` on, each with the offset behind it."""
+    """Yield the complete lines from `offset` on, each with the offset of its end."""
     rest = b""
     with path.open("rb") as file:
         file.seek(offset)
@@ -33,7 +33,7 @@ def raw_lines(path: Path, offset: int = 0) -> Iterator[tuple[int, bytes]]:
 
 
 def record_of(line: bytes, path: Path, offset: int) -> Read:
-    """Return the record in a line; where there is none, one of kind `unreadable` that says where."""
+    """Return the record in a line; if it is not valid, one of kind `unreadable` with its position."""
     try:
         value: Any = orjson.loads(line)
     except orjson.JSONDecodeError:
@@ -51,7 +51,7 @@ def _is_record(value: Any) -> bool:
 
 
 def first_record(path: Path) -> Read | None:
-    """Return the first record of a segment, or null where there is none yet."""
+    """Return the first record of a segment, or None if it is still empty."""
     try:
         for offset, line in raw_lines(path):
             return record_of(line, path, offset)
@@ -61,7 +61,7 @@ def first_record(path: Path) -> Read | None:
 
 
 def content_end(path: Path) -> int:
-    """Return the offset behind the last whole line: no line holds a NUL, and all NULs come last."""
+    """Return the offset of the end of the last complete line: no line contains a NUL, and all NULs are at the end."""
     with path.open("rb") as file:
         low, high = 0, os.fstat(file.fileno()).st_size
         while low < high:
@@ -75,7 +75,7 @@ def content_end(path: Path) -> int:
 
 
 def _line_end(file: BinaryIO, end: int) -> int:
-    """Return the offset behind the last newline before `end`: a line may be incomplete while it is written."""
+    """Return the offset after the last newline before `end`: a line may be incomplete while it is written."""
     while end:
         start = max(0, end - CHUNK)
         file.seek(start)

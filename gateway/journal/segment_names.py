@@ -1,7 +1,7 @@
-"""Names of segment files: when a segment begins, who writes it, and which of its writer's it is.
+"""Names of segment files: the time at which a segment begins, its writer, and its number in this writer.
 
-Rule 1: a segment holds no record from before the time in its name, so a reader need not open it before that.
-Rule 2: what is not named like this is not a segment and is never read, sealed or removed.
+Rule 1: a segment does not contain records from before the time in its name, so a reader opens it only at that time.
+Rule 2: a file with any other name is not a segment and is never read, sealed or removed.
 """
 
 import re
@@ -14,7 +14,7 @@ _NAME: Final = re.compile(r"(\d{19})\.([A-Za-z0-9][A-Za-z0-9_-]{0,79})\.(\d{6,})
 
 
 class SegmentName(Struct, frozen=True, order=True):
-    """A segment's place in the order of all segments; `begins` is wall time in nanoseconds."""
+    """The position of a segment in the order of all segments; `begins` is wall time in nanoseconds."""
 
     begins: int
     writer: str
@@ -25,13 +25,13 @@ class SegmentName(Struct, frozen=True, order=True):
 
 
 def named(path: Path) -> SegmentName | None:
-    """Return what the name of a file says, or null where it is no segment."""
+    """Return the segment name of a file, or None if the file is not a segment."""
     match = _NAME.fullmatch(path.name)
     return SegmentName(int(match[1]), match[2], int(match[3])) if match else None
 
 
 def segments(directory: Path) -> list[tuple[SegmentName, Path]]:
-    """Return the segments of a directory, oldest first; none where there is no such directory."""
+    """Return the segments of a directory, oldest first; none if the directory does not exist."""
     if not directory.is_dir():
         return []
     found = ((named(path), path) for path in directory.iterdir())

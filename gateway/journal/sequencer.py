@@ -1,7 +1,7 @@
-"""Entries on their way to disk, and the places that they get in the journal.
+"""Pending entries, and their positions in the journal.
 
-Rule 1: `at` never decreases and `sequence` always grows within a writer, so each segment is in order.
-Rule 2: a sequence is used once, also where its record could not be written.
+Rule 1: within a writer, `at` never decreases and `sequence` always increases, so each segment is in order.
+Rule 2: a sequence is used once, even if its record could not be written.
 """
 
 import asyncio
@@ -13,26 +13,26 @@ from gateway.admission.record import JournalFailure, Receipt, place
 
 Waiting = asyncio.Future[Receipt | JournalFailure]
 OVERHEAD: Final = 200
-"""More bytes than a line has beside its encoded record."""
+"""An upper limit of the bytes that a line has in addition to its encoded record."""
 
 
 class PendingEntry(NamedTuple):
-    """An encoded record that waits; `owes` is 1 where a second record of the call will follow, -1 for that second."""
+    """An encoded record that waits; `owes` is 1 if a second record of the call will follow, -1 for that second."""
 
     body: bytes
     owes: int = 0
     waiting: Waiting | None = None
-    """Who waits for the receipt; null for what need not be durable before something else."""
+    """The future for the receipt; None for an entry whose commit is not waited for."""
     call_id: str = ""
     request_id: str = ""
     describes: tuple[int, ...] = ()
-    """What a description describes, by the numbers that its writer gave (`descriptions`)."""
+    """The numbers (see `descriptions`) of the things that a description describes."""
     needs: tuple[int, ...] = ()
-    """What a decision only names."""
+    """The numbers of the things that a decision only refers to."""
 
 
 class CommitOutcome(NamedTuple):
-    """What became of a commit: the sequence of each entry, or why there is none."""
+    """The result of a commit: the sequence of each entry, or the failure."""
 
     entries: Sequence[PendingEntry]
     sequences: Sequence[int]
@@ -40,16 +40,16 @@ class CommitOutcome(NamedTuple):
 
 
 class Sequencer:
-    """Gives out places."""
+    """The source of times and sequences for the entries of one writer."""
 
     def __init__(self, writer: str) -> None:
-        """Take a writer's id that was never used before."""
+        """Set the writer's id, which must never have been used before."""
         self.writer: Final = writer
         self.sequence = 0
         self._at = 0
 
     def now(self) -> int:
-        """Return wall time in nanoseconds, never less than what was returned before."""
+        """Return the wall time in nanoseconds, never less than the last returned value."""
         self._at = max(self._at, time.time_ns())
         return self._at
 
@@ -66,5 +66,5 @@ class Sequencer:
 
 
 def size_of(entries: Sequence[PendingEntry]) -> int:
-    """Return at most how many bytes the entries are as lines."""
+    """Return an upper limit of the bytes of the entries as lines."""
     return sum(len(entry.body) for entry in entries) + OVERHEAD * len(entries)

@@ -1,6 +1,6 @@
-"""Counts and latencies over a journal, in one pass.
+"""Counts and latencies of a journal, computed in one pass.
 
-Rule 1: percentiles are exact over what was read; eight bytes a record are kept for each of them.
+Rule 1: percentiles are exact; they need eight bytes of memory per record and latency.
 """
 
 from array import array
@@ -21,7 +21,7 @@ _COMPLETIONS: Final = {"upstream": "upstream_micros", "call": "micros"}
 
 
 class LatencySummary(Struct, frozen=True, kw_only=True):
-    """Microseconds: how long what took."""
+    """The number and the percentiles of a latency, in microseconds."""
 
     count: int
     p50: int
@@ -31,14 +31,14 @@ class LatencySummary(Struct, frozen=True, kw_only=True):
 
 
 class Statistics(Struct, frozen=True, kw_only=True):
-    """How many records, of what; each count by name, largest first."""
+    """The counts of records by name, largest first, and the latencies."""
 
     counts: dict[str, dict[str, int]]
     latencies: dict[str, LatencySummary]
 
 
 def statistics(records: Iterable[Read]) -> Statistics:
-    """Return what the records add up to."""
+    """Return the statistics of the records."""
     counts: dict[str, Counter[str]] = {
         name: Counter() for name in ("outcome", "requirement", "rule", "agent", "server", "completion")
     }

@@ -1,10 +1,10 @@
-"""The only place where the journal touches its files: create, write, seal.
+"""The file operations of the journal: create, write, seal.
 
-Rule 1: a segment has its space before it is written, is locked by its writer as long as it is open, and the directory
-on disk knows it. Its length is what was written, so that log shippers can follow it. A file system without
-`fallocate` reserves no space: if it is full, second records may be lost.
-Rule 2: a durable write has returned only when the device has it (`RWF_DSYNC`: one call for write and fdatasync).
-Rule 3: an error is the caller's to judge; nothing is tried twice on the same descriptor.
+Rule 1: before a segment is written, its space is reserved, its directory entry is on disk, and its writer has locked
+it. The lock lasts as long as the segment is open. The length of the file is the number of written bytes, so that log
+shippers can follow it. A file system without `fallocate` reserves no space: if it is full, second records may be lost.
+Rule 2: a durable write returns only when the device has the data (`RWF_DSYNC`: one call for write and fdatasync).
+Rule 3: the caller handles every error; no operation is retried on the same descriptor.
 """
 
 import ctypes
@@ -19,11 +19,11 @@ from gateway.journal.file_access import admit_to_segment
 
 _UNSUPPORTED: Final = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
 _KEEP_SIZE: Final = 1
-"""FALLOC_FL_KEEP_SIZE (fallocate(2)): the file does not become longer."""
+"""FALLOC_FL_KEEP_SIZE (fallocate(2)): the length of the file does not change."""
 
 
 class Storage(Protocol):
-    """What the writer needs of files; every method may raise OSError."""
+    """The file operations that the writer needs; every method may raise OSError."""
 
     def create(self, path: Path, size: int) -> int: ...
     def write(self, descriptor: int, data: bytes, offset: int, *, durable: bool) -> None: ...
@@ -31,13 +31,13 @@ class Storage(Protocol):
 
 
 class Disk:
-    """Segments in a file system of this machine; a group may read them if one is named."""
+    """Segments in a local file system, readable by a group if one is named."""
 
     def __init__(self, group: str = "") -> None:
         self._group: Final = group
 
     def create(self, path: Path, size: int) -> int:
-        """Return the descriptor of a new segment with `size` bytes reserved; nothing is left where that fails."""
+        """Return the descriptor of a new segment with `size` bytes reserved; on an error, remove the file."""
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -53,7 +53,7 @@ class Disk:
         return descriptor
 
     def write(self, descriptor: int, data: bytes, offset: int, *, durable: bool) -> None:
-        """Write `data` at `offset`; with `durable` it is on the device afterwards."""
+        """Write `data` at `offset`; with `durable`, return only when the device has it."""
         flags = os.RWF_DSYNC if durable else 0
         view = memoryview(data)
         while view:
@@ -68,7 +68,7 @@ class Disk:
             offset += written
 
     def seal(self, descriptor: int, length: int) -> None:
-        """Give back what the segment did not use, and its lock."""
+        """Release the unused space of the segment, and its lock."""
         try:
             os.ftruncate(descriptor, length)
             os.fdatasync(descriptor)

@@ -1,8 +1,8 @@
-"""The journal as the pipeline sees it: a first record is answered when it is durable, a second one is not waited for.
+"""The journal's interface for the pipeline: it waits until a first record is durable, but not for a second record.
 
-Rule 1: a receipt is given only after the commit that holds the record; every other path is a `JournalFailure`.
-Rule 2: the queue is bounded in records and bytes; what does not fit is refused at once.
-Rule 3: the event loop is woken once a commit.
+Rule 1: a receipt is given only after the commit that contains the record; every other path gives a `JournalFailure`.
+Rule 2: the queue is limited in records and bytes; a record that does not fit is refused at once.
+Rule 3: the event loop is woken once per commit.
 """
 
 import asyncio
@@ -32,13 +32,13 @@ from gateway.journal.storage import Disk, Storage
 
 
 def writer_name(label: str) -> str:
-    """Return a writer's id that no other start of any worker has; `label` says which worker it is."""
+    """Return a writer's id that is unique to this start of this worker; `label` names the worker."""
     plain = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in label).strip("-")
     return f"{plain[:40] or 'gateway'}-{secrets.token_hex(5)}"
 
 
 class JournalWriter:
-    """Takes records on one event loop and makes them durable in one thread."""
+    """The journal of one worker: it accepts records on one event loop and makes them durable in one thread."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class JournalWriter:
         writer: str = "",
         storage: Storage | None = None,
     ) -> None:
-        """Take where and how to write; `start` begins. A `writer` must never be used twice."""
+        """Set the directory and the options; `start` begins to write. A `writer` must never be used twice."""
         self._committer: Final = Committer(
             directory=directory,
             options=(chosen := options or JournalOptions()),
@@ -67,35 +67,35 @@ class JournalWriter:
         self._closing = False
         self._lost = 0
         self.on_failure: Callable[[str], None] = _nobody_minds
-        """Called with why a record could not be written."""
+        """The callback for a record that could not be written, with the reason."""
 
     @property
     def writer(self) -> str:
-        """The id in this writer's records and file names."""
+        """Return the id in this writer's records and file names."""
         return self._committer.stamp.writer
 
     @property
     def directory(self) -> Path:
-        """Where the segments are."""
+        """Return the directory of the segments."""
         return self._committer.directory
 
     @property
     def idle(self) -> bool:
-        """True when the writer thread has taken all that was handed over, written or not."""
+        """Return whether the writer thread has taken all queued entries, written or not."""
         return self._committer.idle
 
     def start(self) -> None:
-        """Begin to write, on the running event loop; where that fails `state().failed` says why, and it is retried."""
+        """Begin to write, on the running event loop; a failure is in `state().failed`, and the journal retries."""
         self._loop = asyncio.get_running_loop()
         self._thread = Thread(target=self._committer.run, args=(self._settle,), name="journal", daemon=True)
         self._thread.start()
 
     async def decided(self, record: Decided) -> Receipt | JournalFailure:
-        """Return once the record is durable, or why it is not."""
+        """Write a record and return the receipt when it is durable, or else the failure."""
         return self._noted(await self._first(record, owes=1 if record.outcome == "allow" else 0))
 
     async def refused(self, record: Refused) -> Receipt | JournalFailure:
-        """Return once the record is durable, or why it is not."""
+        """Write a record and return the receipt when it is durable, or else the failure."""
         return self._noted(await self._first(record, owes=0))
 
     def completed(self, record: Completed) -> None:
@@ -107,13 +107,15 @@ class JournalWriter:
         self._later(record, owes=0)
 
     def noted(self, record: Policy) -> None:
-        """Add what happened to the policy to the next commit."""
+        """Add an event of the policy to the next commit."""
         self._later(record, owes=0)
 
     def state(self) -> JournalState:
-        """Return what metrics and readiness show."""
+        """Return the state for metrics and readiness."""
         committer, lag = self._committer, self._line.oldest_s()
-        stuck = f"{self.directory}: nothing could be written for {lag:.0f} s" if lag > self._options.deadline_s else ""
+        stuck = (
+            f"{self.directory}: no record could be written for {lag:.0f} s" if lag > self._options.deadline_s else ""
+        )
         return JournalState(
             space_used=committer.kept.space,
             budget=self._options.keep_bytes,
@@ -124,7 +126,7 @@ class JournalWriter:
         )
 
     async def close(self) -> None:
-        """Write what was handed over, seal the segment, end the thread."""
+        """Write the queued entries, seal the segment and end the thread."""
         self._closing = True
         if self._thread is None:
             return
@@ -142,7 +144,7 @@ class JournalWriter:
         if isinstance(entries, JournalFailure) or self._loop is None:
             return self._failed(entries if isinstance(entries, JournalFailure) else None)
         *described, first = entries
-        for description in described:  # as a first record, so that a journal that fails does not keep it
+        for description in described:  # as a first record, so that a failing journal drops it too
             self._put(description._replace(waiting=self._loop.create_future()))
         waiting: Waiting = self._loop.create_future()
         names = {"call_id": record.call_id, "request_id": record.correlation.request_id}
@@ -161,7 +163,7 @@ class JournalWriter:
         return answer
 
     def _failed(self, failure: JournalFailure | None) -> JournalFailure:
-        """Return why a record is not in the journal; its description may be missing there, too."""
+        """Return the failure of a record, and forget the descriptions: they may be missing in the journal, too."""
         self._descriptions.forget()
         return failure or JournalFailure(detail=self.state().failed)
 
@@ -178,18 +180,18 @@ class JournalWriter:
     def _encoded(
         self, record: Decided | Completed | Counted | Policy | Refused, *, second: bool
     ) -> list[PendingEntry] | JournalFailure:
-        """Return the record as JSON, after its description if it needs one, or why it cannot be taken."""
+        """Return the record as JSON, after its description if it needs one, or the failure if it is not accepted."""
         if not self._alive:
             return JournalFailure(detail=self.state().failed)
         if self._line.full(second=second):
-            return JournalFailure(detail="more records wait than the journal's queue holds")
+            return JournalFailure(detail="the journal's queue is full")
         try:
             entries = self._entries(record)
         except (ValueError, TypeError, OverflowError, RecursionError) as error:
             return JournalFailure(detail=f"the record cannot be written as JSON: {error}")
         longest = max(len(entry.body) for entry in entries)
         if longest > self._record_bytes:
-            return JournalFailure(detail=f"the record has {longest} bytes, more than the journal takes")
+            return JournalFailure(detail=f"the record has {longest} bytes; the maximum is {self._record_bytes}")
         return entries
 
     def _entries(self, record: Decided | Completed | Counted | Policy | Refused) -> list[PendingEntry]:
@@ -206,7 +208,7 @@ class JournalWriter:
         self._unsent.append(entry)
 
     def _flush(self) -> None:
-        """Hand over what was put, and end the wait of second records for a first one to join."""
+        """Send the queued entries to the writer thread, also second records that wait for a first one."""
         if self._flushing is not None:
             self._flushing.cancel()
             self._flushing = None
@@ -215,7 +217,7 @@ class JournalWriter:
             self._unsent = []
 
     def _settle(self, outcome: CommitOutcome) -> None:
-        """Tell the event loop, from the writer thread; a loop that is gone waits for nothing."""
+        """Notify the event loop from the writer thread, unless the loop is closed."""
         if self._loop is None or self._loop.is_closed():
             return
         try:
@@ -233,19 +235,19 @@ class JournalWriter:
                 self._late(entry)
 
     def _late(self, entry: PendingEntry) -> None:
-        """Say of an allow which nobody waited for until it was durable that nothing came of it."""
+        """Record that a message was not forwarded, because its caller did not wait until the allow was durable."""
         record = Completed(
             call_id=entry.call_id,
             request_id=entry.request_id,
             unix_ns=time.time_ns(),
             monotonic_ns=time.monotonic_ns(),
             outcome="not_forwarded",
-            detail="the caller was gone, or was refused, before the allow was durable",
+            detail="the caller disconnected or was refused before the allow was durable",
         )
         self._later(record, owes=-1)
 
     def _watch(self) -> None:
-        """Refuse whoever has been waiting too long: a device that hangs must not hang the callers."""
+        """Fail the records that have waited too long: a device that hangs must not block the callers."""
         self._watching = None
         for entry in self._line.overdue():
             if entry.waiting is not None:

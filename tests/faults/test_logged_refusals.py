@@ -85,7 +85,7 @@ async def test_a_journal_that_others_may_enter_is_logged_with_what_to_do(tmp_pat
     settings = {"journal": {"directory": str(journal)}}
     async with running(tmp_path, servers=served(recorder), settings=settings, ready=False) as gateway:
         unready = await appears(gateway, "worker_unready")
-        assert f"{journal}: others may enter it (mode 0755): run chmod 700 on it" in unready["missing"]
+        assert f"{journal}: other users can access it (mode 0755): run chmod 700 on it" in unready["missing"]
         await asyncio.to_thread(journal.chmod, stat.S_IRWXU)
         await appears(gateway, "worker_ready")
 

@@ -52,7 +52,7 @@ async def test_without_a_group_only_the_owner_may_read(tmp_path: Path) -> None:
 async def test_a_group_that_is_not_there_any_more_refuses_with_what_to_do(tmp_path: Path) -> None:
     answer = await written(tmp_path / "journal", "no-such-group")
     assert isinstance(answer, JournalFailure)
-    assert "no group of this machine is called `no-such-group`: create it with `groupadd" in answer.detail
+    assert "group `no-such-group` does not exist on this machine: create it with `groupadd" in answer.detail
 
 
 async def test_segments_of_earlier_runs_are_given_to_the_group_too(tmp_path: Path) -> None:
@@ -78,7 +78,9 @@ async def test_without_the_setting_a_directory_that_a_group_may_enter_refuses_an
     await written(tmp_path / "journal", OURS)
     answer = await written(tmp_path / "journal", "")
     assert isinstance(answer, JournalFailure)
-    with pytest.raises(PermissionError, match=r"mode 0750.*chmod 700 on it, or let a group read it by `journal.group`"):
+    with pytest.raises(
+        PermissionError, match=r"mode 0750.*chmod 700 on it, or set `journal.group` to let a group read it"
+    ):
         prepare(tmp_path / "journal")
 
 
@@ -89,7 +91,7 @@ def test_a_directory_that_everyone_may_enter_is_refused_or_closed(tmp_path: Path
         prepare(tmp_path / "journal", group)
         assert mode(tmp_path / "journal") == 0o750
     else:
-        with pytest.raises(PermissionError, match="others may enter it"):
+        with pytest.raises(PermissionError, match="other users can access it"):
             prepare(tmp_path / "journal")
 
 

@@ -263,7 +263,7 @@ async def test_a_device_that_hangs_does_not_hang_the_callers(tmp_path: Path, sto
     storage.open.clear()
     refusal = await journal.decided(a_decided("stuck"))
     assert isinstance(refusal, JournalFailure)
-    assert "nothing could be written" in refusal.detail
+    assert "no record could be written" in refusal.detail
     assert journal.state().failed
     storage.open.set()
     await until(lambda: not journal.state().failed)

@@ -201,7 +201,7 @@ def test_a_file_that_is_not_utf_8_is_a_problem(tmp_path: Path) -> None:
         ("headers: ['a b']\n", "`a b` is not a header name"),
         ("admin: {port: 8930}\n", "admin.port: is the port of the data listener"),
         ("journal: {auditor_key: age1nonsense}\n", "journal.auditor_key: cannot be used"),
-        ("journal: {auditor_key: AGE-SECRET-KEY-1X}\n", "journal.auditor_key: cannot be used: a private key was given"),
+        ("journal: {auditor_key: AGE-SECRET-KEY-1X}\n", "journal.auditor_key: cannot be used: this is a private key"),
         ("journal: {auditor_key: /nowhere/auditor.pub}\n", "journal.auditor_key: cannot be used"),
         ("journal: {auditor_key: auditor.pub}\n", "journal.auditor_key: `auditor.pub` is neither"),
         ("policy: {bundle: {urls: ['http://b.example'], keys: [{file: k}]}}\n", "policy.bundle.urls: `http://b.exa"),

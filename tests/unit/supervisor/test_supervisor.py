@@ -149,8 +149,8 @@ async def test_a_port_in_use_is_reported_and_nothing_starts(tmp_path: Path) -> N
 async def test_an_unknown_group_is_reported_and_nothing_starts(tmp_path: Path) -> None:
     async with Supervisor(tmp_path, {"journal": {"group": "no-such-group"}}) as supervisor:
         assert await supervisor.ended() == 1
-        reason = (await supervisor.event("start_failed"))["reason"]
-        assert "`journal.group`: no group of this machine is called `no-such-group`: create it" in reason
+        reason = (await supervisor.event("cannot_start"))["reason"]
+        assert "`journal.group`: group `no-such-group` does not exist on this machine: create it" in reason
 
 
 async def test_a_directory_that_the_group_may_not_pass_is_reported(tmp_path: Path) -> None:
