@@ -1,1 +1,1 @@
-"""Tools that only policy authors and CI run: mutation testing and the difference between bundles."""
+"""Tools for policy authors and CI only: mutation testing, and the difference between bundles."""

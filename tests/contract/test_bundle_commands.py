@@ -545,9 +545,9 @@ def test_diff_shows_an_upgrade_of_the_stock_library(run: Run, build: Callable[..
     files = old.contents | {path: old.contents[path] + b"\n# more\n"}
     (tmp_path / "after").write_bytes(pack(files, upgraded, key=None).content)
     shown = run("bundle", "diff", tmp_path / "before", tmp_path / "after").stdout
-    assert f"may loosen  rego {path} is other Rego\n" in shown
+    assert f"may loosen  rego {path} has different Rego\n" in shown
     was = old.manifest.metadata.library
-    assert f"carries the stock library 0.2.0 (bbbbbbbbbbbb), not {was.version} ({was.digest[:12]})\n" in shown
+    assert f"contains the stock library 0.2.0 (bbbbbbbbbbbb), not {was.version} ({was.digest[:12]})\n" in shown
 
 
 def test_the_key_that_signs_is_what_opa_takes(

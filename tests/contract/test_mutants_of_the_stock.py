@@ -47,5 +47,5 @@ def test_a_library_whose_tests_fail_is_not_mutated(tmp_path: Path, checkout: Pat
     )
     failing = MutationRun(opa=OpaCommand(opa), policy=tmp_path, stock=library(), bases=[], jobs=1)
     told = failing.run(lambda done, of: None)
-    remedy = "Run `mcp-admission check` and mend them."
-    assert told == [Problem("rego", 0, "its tests do not pass unmutated.", remedy)]
+    remedy = "Run `mcp-admission check` and fix them."
+    assert told == [Problem("rego", 0, "its tests fail without any mutation.", remedy)]

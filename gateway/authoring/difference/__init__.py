@@ -1,7 +1,7 @@
-"""What one bundle changes against another: rules, requirements, catalog, agents, environment, enforcement.
+"""The difference between two bundles: rules, requirements, catalog, agents, environment, enforcement.
 
-Rule 1: both are read as artifacts, so that what is compared is what is enforced.
-Rule 2: nothing is passed over: contents that differ in a way that no sentence is for are told as such.
+Rule 1: both are read as artifacts, so that the comparison covers the content that is enforced.
+Rule 2: no difference is ignored: a difference that this package cannot describe is reported as such.
 """
 
 from collections.abc import Iterator
@@ -27,17 +27,17 @@ _TOLD: Final = frozenset(
 
 
 def differences(old: Artifact, new: Artifact) -> list[Change] | str:
-    """Every change from the old bundle to the new one, or which of them is no policy bundle."""
+    """Return every change from the old bundle to the new one, or an error if one of them is not a policy bundle."""
     before, after = data_of(old), data_of(new)
     if before is None or after is None:
-        return f"{(old if before is None else new).revision} is no policy bundle of ours"
+        return f"{(old if before is None else new).revision} is not a policy bundle"
     words = (words_of(old), words_of(new))
     found = [*_in_data(before, after, words), *_in_rego(old, new, before, after)]
     if words[0] != words[1] and not any(change.lines for change in found):
-        said = "carries the reviewed words of other definitions"
+        said = "has the reviewed texts of other definitions"
         found.append(Change(about="bundle", name="", what=said, effect="same"))
     if not found and content_id(old.contents) != content_id(new.contents):
-        said = "differs in what no sentence is for: its index, or what a newer build added"
+        said = "differs in content that cannot be described here: its index, or additions of a newer build"
         found.append(Change(about="bundle", name="", what=said, effect="unclear"))
     return [*found, *bound_changes(old.manifest.metadata, new.manifest.metadata)]
 

@@ -1,6 +1,7 @@
-"""What became of the agents: what they may ever touch, until when, and which credentials lead to them.
+"""Changes of the agents: their scope, their expiry and their credentials.
 
-Rule 1: a further way to act as an agent is looser; labels, kind and owner are what rules speak of, so they are unclear.
+Rule 1: an additional way to act as an agent is looser. Changes of labels, kind and owner are unclear, because rules can
+refer to them.
 """
 
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ _SCOPES: Final = {"servers": "server", "actions": "action"}
 
 
 def agent_changes(old: Json, new: Json) -> Iterator[Change]:
-    """The changes from one bundle's data to another's, of who is registered."""
+    """Yield the changes of the registered agents from one bundle's data to another's."""
     for name, before, after in paired(registered(old), registered(new)):
         for what, effect in _agent(before, after):
             yield Change(about="agent", name=name, what=what, effect=effect)
@@ -33,9 +34,9 @@ def agent_changes(old: Json, new: Json) -> Iterator[Change]:
 def _agent(old: Json | None, new: Json | None) -> Told:
     if old is None or new is None:
         agent = new or old or {}
-        nobody = ", whoever comes without a credential" if agent.get("anonymous") else ""
+        nobody = ", for callers without a credential" if agent.get("anonymous") else ""
         said = f"{agent['kind']}, owner {agent['owner']}{nobody}"
-        yield (f"is new: {said}", "looser") if old is None else (f"is gone: {said}", "stricter")
+        yield (f"is new: {said}", "looser") if old is None else (f"is removed: {said}", "stricter")
         return
     for field, before, after in paired(old, new):
         match field:
@@ -45,14 +46,14 @@ def _agent(old: Json | None, new: Json | None) -> Told:
                 said = {"more": "is now cleared for data of class", "fewer": "is no longer cleared for data of class"}
                 yield from gained(before or [], after or [], **said, wider="looser")
             case "expires":
-                yield became("end", before, after), _end(before, after)
+                yield became("expiry", before, after), _end(before, after)
             case "tokens":
                 yield from _tokens(before, after)
             case "identities":
                 yield from _identities(before, after)
             case "anonymous":
                 said = "is now" if after else "is no longer"
-                yield f"{said} whoever comes without a credential", "looser" if after else "stricter"
+                yield f"{said} the agent of callers without a credential", "looser" if after else "stricter"
             case _:
                 yield became(field, before, after), "same" if field in _WORDS else "unclear"
 
@@ -65,21 +66,23 @@ def _end(old: str | None, new: str | None) -> Effect:
 def _scope(old: Json, new: Json) -> Told:
     for field, before, after in paired(old, new):
         noun = _SCOPES.get(field, field)
-        said = {"more": f"may now touch {noun}", "fewer": f"may no longer touch {noun}"}
+        said = {"more": f"may now use {noun}", "fewer": f"may no longer use {noun}"}
         yield from gained(before or [], after or [], **said, wider="looser")
 
 
 def _tokens(old: list[Json], new: list[Json]) -> Told:
     before, after = ({each["sha256"]: each for each in tokens} for tokens in (old, new))
     for digest, was, now in paired(before, after):
-        token = f"the token {digest[:12]} that {(now or was)['holder']} holds"
+        token = f"the token {digest[:12]} of {(now or was)['holder']}"
         if was is None:
-            yield f"has {token}, which is new", "looser"
+            yield f"now has {token}", "looser"
         elif now is None:
             yield f"no longer has {token}", "stricter"
         else:
             ends = (was.get("expires"), now.get("expires"))
-            moved = [f", which ends {ends[1] or 'never'} and not {ends[0] or 'never'}"] if ends[0] != ends[1] else []
+            moved = (
+                [f", which now expires {ends[1] or 'never'}, not {ends[0] or 'never'}"] if ends[0] != ends[1] else []
+            )
             yield f"has {token}{''.join(moved)}", _end(*ends) if moved else "same"
 
 

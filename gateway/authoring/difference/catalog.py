@@ -1,7 +1,7 @@
-"""What became of the servers and of their tools, prompts and resources.
+"""Changes of the servers and of their tools, prompts and resources.
 
-Rule 1: what is in the catalog may be permitted, so that more of it is looser; who a thing is told apart from before is
-unclear, because rules speak of its tags, its action and its trust.
+Rule 1: rules can permit only entries of the catalog, so additional entries are looser. Changes of the properties of an
+entry are unclear, because rules can refer to its tags, its action and its trust.
 """
 
 from collections.abc import Iterator, Mapping
@@ -35,7 +35,7 @@ _KINDS: Final = {"tools": "tool", "prompts": "prompt", "resources": "resource"}
 
 
 def catalog_changes(old: Json, new: Json, words: tuple[Json, Json] = ({}, {})) -> Iterator[Change]:
-    """The changes from one bundle's data to another's, of what its catalog says; `words` are those they carry."""
+    """Yield the changes of the catalog from one bundle's data to another's; `words` are their reviewed texts."""
     told = _Told(
         drifts=tuple(data["environment"].get("definition_drift", {}) for data in (old, new)),
         lists=tuple(data["environment"].get("data_classes") for data in (old, new)),
@@ -53,19 +53,19 @@ def catalog_changes(old: Json, new: Json, words: tuple[Json, Json] = ({}, {})) -
 
 
 class _Told(Struct, frozen=True, kw_only=True):
-    """What a larger thing already reports, in both bundles; what follows from it is not reported again."""
+    """The values of the enclosing objects in both bundles: a change that follows from theirs is not reported again."""
 
     drifts: tuple[Json, ...]
     """`definition_drift` of the environment."""
     lists: Lists
     """`data_classes` of the environment."""
     words: tuple[Json, Json]
-    """The reviewed words that the bundles carry."""
+    """The reviewed texts of the bundles."""
     servers: tuple[Json, ...] = ()
-    """The server of the targets that are looked at."""
+    """The server of the compared targets."""
 
     def of_server(self, field: str) -> tuple[Any, ...]:
-        """Return a field of the server."""
+        """Return a field of the server, in both bundles."""
         return tuple(server.get(field) for server in self.servers)
 
 
@@ -73,7 +73,7 @@ def _server(old: Json | None, new: Json | None, told: _Told) -> Told:
     if old is None or new is None:
         server = new or old or {}
         said = f"{server['url']}, owner {server['owner']}"
-        yield (f"is new: {said}", "looser") if old is None else (f"is gone: {said}", "stricter")
+        yield (f"is new: {said}", "looser") if old is None else (f"is removed: {said}", "stricter")
         return
     for field, before, after in paired(old, new):
         if field == "definition_drift":
@@ -96,14 +96,14 @@ def _server(old: Json | None, new: Json | None, told: _Told) -> Told:
 
 def _instructions(old: Json | None, new: Json | None) -> tuple[str, Effect]:
     if old is None:
-        return "has pinned instructions now", "stricter"
-    return ("has other pinned instructions", "unclear") if new else ("no longer has pinned instructions", "looser")
+        return "now has pinned instructions", "stricter"
+    return ("has different pinned instructions", "unclear") if new else ("no longer has pinned instructions", "looser")
 
 
 def _recorded(old: Json | None, new: Json | None) -> tuple[str, Effect]:
-    """What records keep of the arguments; it permits nothing."""
-    before = f"not as {old['arguments']}" if old else "not as the settings say"
-    now = f"as {new['arguments']}" if new else "as the settings say"
+    """Return the change of the recording of arguments, which does not affect decisions."""
+    before = f"not as {old['arguments']}" if old else "not as the settings specify"
+    now = f"as {new['arguments']}" if new else "as the settings specify"
     return f"has its arguments recorded {now}, {before}", "same"
 
 
@@ -116,12 +116,12 @@ def _effect(field: str, new: Any) -> Effect:
 
 
 def drift_changes(old: Mapping[str, str], new: Mapping[str, str]) -> Told:
-    """What each class of a changed definition means now; a class that is left out is denied."""
+    """Yield the changes of the treatment of each class of changed definitions; an omitted class is denied."""
     classes = sorted(old.keys() | new.keys())
     for kind, before, after in ((each, old.get(each, "deny"), new.get(each, "deny")) for each in classes):
         if before != after:
             looser = _STRICTNESS.get(after, -1) < _STRICTNESS.get(before, 3)
-            yield f"takes a changed definition ({kind}) as {after}, not {before}", "looser" if looser else "stricter"
+            yield f"treats a changed definition ({kind}) as {after}, not {before}", "looser" if looser else "stricter"
 
 
 def _targets(server: str, old: Json, new: Json, told: _Told) -> Iterator[Change]:
@@ -132,7 +132,7 @@ def _targets(server: str, old: Json, new: Json, told: _Told) -> Iterator[Change]
 
 
 def _target_lines(server: str, name: str, words: tuple[Json, Json]) -> tuple[str, ...]:
-    """Return the reviewed words of a target that changed."""
+    """Return the changed lines of the reviewed texts of a target."""
     noun, _, key = name.partition(" ")
     section = next((section for section, each in _KINDS.items() if each == noun), "")
     old, new = (_parts(each.get(server, {}).get(section, {}), section, key) for each in words)
@@ -140,7 +140,7 @@ def _target_lines(server: str, name: str, words: tuple[Json, Json]) -> tuple[str
 
 
 def _parts(section_words: Json, section: str, key: str) -> Json:
-    """Return the reviewed parts of a target; the data name a resource by its normal form."""
+    """Return the reviewed parts of a target; the data have the normal form of a resource's URI."""
     if section != "resources":
         return section_words.get(key, {})
     named: Json = {normal_key(uri): each for uri, each in section_words.items()}
@@ -153,7 +153,7 @@ def _instruction_lines(server: str, words: tuple[Json, Json]) -> tuple[str, ...]
 
 
 def _named(targets: Json) -> Json:
-    """Every target of a server by what it is called in a sentence."""
+    """Return every target of a server by its name in a sentence."""
     found = {f"{noun} {key}": each for kind, noun in _KINDS.items() for key, each in targets.get(kind, {}).items()}
     found |= {f"resource {each['prefix']}*": each for each in targets.get("resource_prefixes", [])}
     tasks = targets.get("tasks")
@@ -165,7 +165,7 @@ def _target(old: Json | None, new: Json | None, told: _Told) -> Told:
         target = new or old or {}
         holds = f", holds data of class {listed(target['data'])}" if target.get("data") else ""
         said = f"action {target.get('action', 'unknown')}{', pinned' if target.get('pin') else ''}{holds}"
-        yield (f"is new: {said}", "looser") if old is None else (f"is gone: {said}", "stricter")
+        yield (f"is new: {said}", "looser") if old is None else (f"is removed: {said}", "stricter")
         return
     for field, before, after in paired(old, new):
         if field == "pin":

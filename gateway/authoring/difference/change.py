@@ -1,6 +1,6 @@
-"""One difference between two bundles, in words a reviewer reads, with what it means for what is admitted.
+"""One difference between two bundles, as a sentence for reviewers, with its effect on admission.
 
-Rule 1: what may admit more is never called the same: where it cannot be told, the effect is `unclear`.
+Rule 1: a change that may admit more never has the effect `same`: if the effect is not known, it is `unclear`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,12 +24,12 @@ OPPOSITE: Final[Mapping[Effect, Effect]] = {
     "same": "same",
 }
 LOOSENING: Final = frozenset({"looser", "unclear"})
-"""What a reviewer must look at: it admits more, or may."""
+"""The effects that a reviewer must examine: the change admits more, or may admit more."""
 _SHOWN: Final = 120
 
 
 class Change(Struct, frozen=True, kw_only=True):
-    """What became of one thing; the sentence is about, name, team and what, in this order."""
+    """A change of one thing; its sentence consists of about, name, team and what, in this order."""
 
     about: About
     name: str
@@ -38,7 +38,7 @@ class Change(Struct, frozen=True, kw_only=True):
     team: str = ""
     """The team in whose directory a rule is; empty if its directory has no scope."""
     lines: tuple[str, ...] = ()
-    """The reviewed words that changed, line by line."""
+    """The changed lines of the reviewed texts."""
 
     def __str__(self) -> str:
         team = f"(team {self.team})" if self.team else ""
@@ -46,24 +46,24 @@ class Change(Struct, frozen=True, kw_only=True):
 
     @property
     def loosens(self) -> bool:
-        """True where more may be admitted than before."""
+        """Return whether the change admits, or may admit, more than before."""
         return self.effect in LOOSENING
 
 
 def shown(value: Any) -> str:
-    """A value of the bundle in a sentence, never longer than a line."""
+    """Return a value of the bundle as a part of a sentence, shortened to fit a line."""
     text = value if isinstance(value, str) else orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
     text = text.replace("`", "'")
     return f"`{text if len(text) <= _SHOWN else text[: _SHOWN - 1] + '…'}`"
 
 
 def moved(old: Sequence[str], new: Sequence[str]) -> tuple[list[str], list[str]]:
-    """What was added to a list, and what was taken from it."""
+    """Return the entries added to a list, and the removed ones."""
     return [each for each in new if each not in old], [each for each in old if each not in new]
 
 
 def gained(old: Sequence[str], new: Sequence[str], *, more: str, fewer: str, wider: Effect) -> Told:
-    """What is said of a list that has more entries, and of one that has fewer; `wider` is the effect of more."""
+    """Yield the sentences for the added and the removed entries of a list; `wider` is the effect of added ones."""
     added, taken = moved(old, new)
     if added:
         yield f"{more} {listed(added)}", wider
@@ -72,26 +72,26 @@ def gained(old: Sequence[str], new: Sequence[str], *, more: str, fewer: str, wid
 
 
 def listed(words: Sequence[str]) -> str:
-    """Words in a sentence: a, b and c."""
+    """Return words as a list in a sentence: a, b and c."""
     return " and ".join(", ".join(words).rsplit(", ", 1)) if len(words) > 1 else "".join(words)
 
 
 def became(field: str, old: Any, new: Any) -> str:
-    """What is said of a field that has another value."""
+    """Return the sentence for a changed field."""
     if old is None:
         return f"now has {field} {shown(new)}"
     return f"no longer has {field} {shown(old)}" if new is None else f"now has {field} {shown(new)}, not {shown(old)}"
 
 
 def prolonged(old: str | None, new: str | None) -> bool | None:
-    """Whether an end has moved further away; None where that cannot be told. No end is further than any."""
+    """Return whether an expiry is later than before; None if that is not known. No expiry is later than any other."""
     moments = [float("inf") if text is None else moment_of(text) for text in (old, new)]
     before, after = moments
     return None if before is None or after is None else after > before
 
 
 def paired(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
-    """Every key of both, in order, with its two values where they differ; None where there is none."""
+    """Yield the keys of both whose values differ, in order, with the two values; None stands for an absent value."""
     for key in sorted(old.keys() | new.keys()):
         if old.get(key) != new.get(key):
             yield key, old.get(key), new.get(key)

@@ -1,8 +1,8 @@
-"""Which of two conditions on the same argument is wider, for the verdict on a rule that has the other one now.
+"""Comparison of two conditions on the same argument: which one is wider, for the effect of a changed rule.
 
-Rule 1: a test is at most another if, for every value, it holds only where the other holds, and the other fails only
-where it fails: then it is narrower in an allow and in a deny.
-Rule 2: what cannot be shown is not claimed.
+Rule 1: a test is at most another if, for every value, it holds only if the other holds, and the other fails only if it
+fails. Then it is narrower in an allow and in a deny.
+Rule 2: a relation that cannot be proved is not claimed.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _OF_NAMES: Final = frozenset({"host", "domain"})
 
 
 def condition_changes(old: list[Json], new: list[Json]) -> Iterator[tuple[str, bool | None]]:
-    """Yield what became of the conditions of a rule, and whether it is wider for that; None if that is not known."""
+    """Yield the changes of the conditions of a rule, and whether it is wider after each; None if that is not known."""
     taken = [each for each in old if each not in new]
     added = [each for each in new if each not in old]
     for before, after in list(_changed(taken, added)):
@@ -30,11 +30,11 @@ def condition_changes(old: list[Json], new: list[Json]) -> Iterator[tuple[str, b
     for each in added:
         yield f"now applies only if argument {condition_words(each)}", False
     for each in taken:
-        yield f"no longer asks that argument {condition_words(each)}", True
+        yield f"no longer requires that argument {condition_words(each)}", True
 
 
 def _changed(taken: list[Json], added: list[Json]) -> Iterator[tuple[Json, Json]]:
-    """Yield the conditions of which there was one and is another one on the same argument."""
+    """Yield the pairs of the only old and the only new condition on the same argument."""
     for before in taken:
         others = [each for each in added if each.get("path") == before.get("path")]
         if len(others) == 1 and sum(each.get("path") == before.get("path") for each in taken) == 1:
@@ -42,7 +42,7 @@ def _changed(taken: list[Json], added: list[Json]) -> Iterator[tuple[Json, Json]
 
 
 def is_wider(old: Json, new: Json) -> bool | None:
-    """Return whether a condition holds for more than another did, or for less; None if neither is sure."""
+    """Return whether the new condition is wider than the old one, false if it is narrower; None if neither is sure."""
     before, after = ({word: operand for word, operand in each.items() if word != "path"} for each in (old, new))
     if _is_at_most(before, after):
         return True
@@ -72,7 +72,7 @@ def _held(tests: Any) -> list[Any]:
 
 
 def _interval(test: Any) -> tuple[float, float, float, float] | None:
-    """Return the numbers for which a test holds: the lowest, its openness, the highest, its openness (negated)."""
+    """Return the interval in which a test holds: the lowest number, its openness, the highest, its openness negated."""
     ((word, limit),) = test.items()
     if isinstance(limit, bool) or not isinstance(limit, int | float) or word not in {*NUMBERS, "equals"}:
         return None
@@ -116,7 +116,7 @@ def _kind(value: Any) -> str:
 
 
 def _key(value: Any) -> bytes:
-    """Return the value as bytes that are equal if the policy engine takes values as equal."""
+    """Return the value as bytes, which are equal if OPA considers the values equal."""
     return orjson.dumps(_whole(value), option=orjson.OPT_SORT_KEYS)
 
 

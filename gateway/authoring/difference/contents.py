@@ -1,6 +1,6 @@
-"""What became of the Rego, of the stock library, of a team's own data, and of what the bundle is bound to.
+"""Changes of the Rego, of the stock library, of a team's own data, and of the bundle's metadata.
 
-Rule 1: other Rego decides otherwise until somebody has read it: unclear.
+Rule 1: the effect of changed Rego is `unclear`, because only a reviewer can judge it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,11 +21,11 @@ from gateway.authoring.difference.change import (
 from gateway.policy.sources.document import step
 
 _DETAILS: Final = 20
-"""Of the values of one document; more are counted."""
+"""The maximum number of reported values of one document; the others are only counted."""
 
 
 def rego_changes(old: Artifact, new: Artifact, *, follows: bool) -> Iterator[Change]:
-    """The files that differ; the generated one only where that does not follow from other requirements."""
+    """Yield the files that differ; omit the generated one if changed requirements explain its difference."""
     before, after = (
         {path: content for path, content in artifact.contents.items() if path.endswith(".rego")}
         for artifact in (old, new)
@@ -33,12 +33,12 @@ def rego_changes(old: Artifact, new: Artifact, *, follows: bool) -> Iterator[Cha
     for path, was, now in paired(before, after):
         if path == COMBINED_REQUIREMENTS and follows:
             continue
-        said = "is new" if was is None else "is gone" if now is None else "is other Rego"
+        said = "is new" if was is None else "is removed" if now is None else "has different Rego"
         yield Change(about="rego", name=path, what=said, effect="unclear")
 
 
 def own_changes(old: Json, new: Json) -> Iterator[Change]:
-    """What differs in the values for a team's own requirements."""
+    """Yield the changes of the data for a team's own requirements."""
     for name, before, after in paired(old, new):
         told = list(_leaves("", before, after))
         for what in told[:_DETAILS]:
@@ -60,7 +60,7 @@ def _leaves(pointer: str, old: Any, new: Any) -> Iterator[str]:
 
 
 def bound_changes(old: BundleMetadata, new: BundleMetadata) -> Iterator[Change]:
-    """What differs in what the bundles are bound to."""
+    """Yield the changes of the bundle's metadata."""
     for what, effect in (*_library(old.library, new.library), *_metadata(old, new)):
         yield Change(about="bundle", name="", what=what, effect=effect)
 
@@ -68,7 +68,7 @@ def bound_changes(old: BundleMetadata, new: BundleMetadata) -> Iterator[Change]:
 def _library(old: Library, new: Library) -> Told:
     if old != new:
         was, now = (f"{each.version or 'unknown'} ({each.digest[:12] or 'no digest'})" for each in (old, new))
-        yield f"now carries the stock library {now}, not {was}", "same" if old.digest == new.digest else "unclear"
+        yield f"now contains the stock library {now}, not {was}", "same" if old.digest == new.digest else "unclear"
 
 
 _BOUND: Final[Mapping[str, Effect]] = {
@@ -88,4 +88,4 @@ def _metadata(old: BundleMetadata, new: BundleMetadata) -> Told:
         if before != after:
             yield became(field, before, after), effect
     if new.seq < old.seq:
-        yield f"has the lower sequence number {new.seq}: a gateway that enforced {old.seq} refuses it", "same"
+        yield f"has the lower sequence number {new.seq}: a gateway that enforced {old.seq} rejects it", "same"

@@ -1,9 +1,9 @@
-"""What became of the data classes: of the environment's list, of what targets hold, of how far they reach.
+"""Changes of the data classes: of the environment's list, of the classes that targets hold, and of their reach.
 
-Rule 1: holding more is stricter, because agents need clearance for all of it, rules that refuse by data name any of it
-and rules that permit by data name all of it.
-Rule 2: what follows from a change that was told is not told again: a target's from its server's, and what is not
-classified from the environment's.
+Rule 1: holding more classes is stricter: agents need clearance for all classes, a rule that refuses by data applies to
+any of them, and a rule that permits by data must name all of them.
+Rule 2: a change that follows from a reported one is not reported again: a target's change from its server's, and the
+change of an unclassified target from the environment's.
 """
 
 from collections.abc import Sequence
@@ -17,22 +17,22 @@ Lists = tuple[Json | None, Json | None]
 
 
 def class_list_changes(old: Json | None, new: Json | None) -> Told:
-    """Yield what became of the classes that an environment lists."""
+    """Yield the changes of the classes that an environment lists."""
     if old is None or new is None:
         classes = listed((new or old or {})["classes"])
         if old is None:
-            yield f"now lists the data classes {classes}: agents need clearance for what they touch", "stricter"
+            yield f"now lists the data classes {classes}: agents need clearance for the data they use", "stricter"
         else:
-            yield f"no longer lists the data classes {classes}: agents need no clearance", "looser"
+            yield f"no longer lists the data classes {classes}: agents do not need clearance", "looser"
         return
     said = {"more": "now lists the data class", "fewer": "no longer lists the data class"}
     yield from gained(old["classes"], new["classes"], **said, wider="same")
     if old["unclassified"] != new["unclassified"]:
-        yield became("data class of what is not classified", old["unclassified"], new["unclassified"]), "unclear"
+        yield became("data class for unclassified targets", old["unclassified"], new["unclassified"]), "unclear"
 
 
 def held_changes(old: Sequence[str] | None, new: Sequence[str] | None, lists: Lists, told: Any = None) -> Told:
-    """Yield what became of the classes that a server or target holds; `told` are those of its server."""
+    """Yield the changes of the classes that a server or target holds; `told` are the old and new ones of its server."""
     before, after = lists
     change = moved(old or (), new or ())
     if before is None or after is None or change == ([after["unclassified"]], [before["unclassified"]]):
@@ -43,5 +43,5 @@ def held_changes(old: Sequence[str] | None, new: Sequence[str] | None, lists: Li
 
 
 def reach_changes(old: str | None, new: str | None) -> Told:
-    """Yield what became of how far a server or target reaches; what is unknown is refused by rules about either."""
+    """Yield the change of the reach of a server or target; rules about either reach refuse an unknown one."""
     yield became("reach", old, new), "looser" if old is None else "stricter" if new is None else "unclear"

@@ -1,7 +1,7 @@
-"""What became of the rules.
+"""Changes of the rules.
 
-Rule 1: a wider allow is looser and a wider deny or hold is stricter; each side of a change is told on its own.
-Rule 2: where the effect itself changed, the effect of whatever else changed in the rule is unclear.
+Rule 1: a wider allow is looser, and a wider deny or hold is stricter; each side of a change is reported separately.
+Rule 2: if the effect of a rule changed, all other changes of the rule are unclear.
 """
 
 from collections.abc import Iterator, Mapping
@@ -63,7 +63,7 @@ _EVERY: Final[Mapping[str, str]] = {
 }
 _CLAIM: Final = "claim "
 _TARGETS: Final = ("tools", "resources", "prompts")
-"""Each restricts its own kind: with one of them stated, another one more is about more."""
+"""The fields that each restrict their own kind: if one of them is stated, adding another one makes the rule wider."""
 _STRICTNESS: Final = {"allow": 0, "hold": 1, "deny": 2}
 _KNOWN: Final = frozenset({"effect", "who", "what", "when", "arguments", "unless", "mode", "expires"})
 _WORDS: Final = frozenset({"reason", "owner", "file", "team"})
@@ -71,7 +71,7 @@ _WIDER: Final[Mapping[str, Effect]] = {"allow": "looser", "hold": "stricter", "d
 
 
 def rule_changes(old: Json, new: Json) -> Iterator[Change]:
-    """The changes from the rules of one bundle to those of another."""
+    """Yield the changes from the rules of one bundle to those of another."""
     for name, before, after in paired(old, new):
         changed: Json = after or before
         team = str(changed.get("team", ""))
@@ -79,13 +79,13 @@ def rule_changes(old: Json, new: Json) -> Iterator[Change]:
             yield Change(about="rule", name=name, what=what, effect=effect, team=team)
     moved = sum(old[name].get("line") != new[name].get("line") for name in old.keys() & new.keys())
     if moved:
-        yield Change(about="rule", name="", what=f"lines: {moved} rules stand on other lines", effect="same")
+        yield Change(about="rule", name="", what=f"lines: {moved} rules moved to other lines", effect="same")
 
 
 def _told(old: Json | None, new: Json | None) -> Told:
     if old is None or new is None:
         rule = new or old or {}
-        said = f"{'is new' if old is None else 'is gone'}: {_summary(rule)}"
+        said = f"{'is new' if old is None else 'is removed'}: {_summary(rule)}"
         is_new = old is None
         yield said, _wider(rule) if is_new else OPPOSITE[_wider(rule)]
         return
@@ -103,7 +103,7 @@ def _told(old: Json | None, new: Json | None) -> Told:
 
 
 def _wider(rule: Json) -> Effect:
-    """What it means that a rule concerns more; an allow with a mode never permits."""
+    """Return the effect if a rule becomes wider; an allow with a mode never permits."""
     return "same" if rule["effect"] == "allow" and rule["mode"] else _WIDER.get(rule["effect"], "unclear")
 
 
@@ -114,7 +114,7 @@ def _summary(rule: Json) -> str:
 
 
 def _parts(stated: Json) -> list[str]:
-    """Return what a rule, or its exception, is about."""
+    """Return the texts of the selectors and conditions of a rule or of its exception."""
     fields = {**_flat(stated["who"]), **stated.get("what", {})}
     named = [f"{_noun(field)} {listed(_words(values))}" for field, values in fields.items()]
     when = [f"when {shown(stated['when'])}"] if stated["when"] else []
@@ -122,13 +122,13 @@ def _parts(stated: Json) -> list[str]:
 
 
 def exception_words(rule: Json) -> str:
-    """Return for whom and when the exception of a rule fits; empty if it has none, or one for some arguments only."""
+    """Return who and when the exception of a rule applies to; empty if it has none, or one for arguments only."""
     exception = exception_of(rule)
     return ", ".join(_parts({**exception, "arguments": []})) if exception else ""
 
 
 def _flat(who: Json) -> Json:
-    """`who` with each claim as a field of its own."""
+    """Return `who` with each claim as a separate field."""
     claims = {f"{_CLAIM}{name}": [_word(value) for value in values] for name, values in who.get("claims", {}).items()}
     return {field: values for field, values in who.items() if field != "claims"} | claims
 
@@ -146,7 +146,7 @@ def _every(field: str) -> str:
 
 
 def _extents(old: Json, new: Json) -> Iterator[tuple[str, bool | None]]:
-    """What the rule concerns now that it did not, or the other way round; whether that is wider."""
+    """Yield the changes of the messages that the rule concerns, and whether each makes it wider."""
     yield from _fields(_flat(old["who"]), _flat(new["who"]))
     yield from _fields(old["what"], new["what"])
     yield from _targets(old["what"], new["what"])
@@ -154,7 +154,7 @@ def _extents(old: Json, new: Json) -> Iterator[tuple[str, bool | None]]:
     yield from condition_changes(old["arguments"], new["arguments"])
     yield from _exceptions(old.get("unless"), new.get("unless"))
     if old["mode"] is None and new["mode"] is None and old["expires"] != new["expires"]:
-        yield became("end", old["expires"], new["expires"]), prolonged(old["expires"], new["expires"])
+        yield became("expiry", old["expires"], new["expires"]), prolonged(old["expires"], new["expires"])
 
 
 def _fields(old: Json, new: Json) -> Iterator[tuple[str, bool]]:
@@ -171,7 +171,7 @@ def _fields(old: Json, new: Json) -> Iterator[tuple[str, bool]]:
 
 
 def _words(value: str | list[str]) -> list[str]:
-    """The words of a field that names one or several."""
+    """Return the words of a field with one or several."""
     return [value] if isinstance(value, str) else value
 
 
@@ -216,11 +216,11 @@ def _exceptions(old: Json | None, new: Json | None) -> Iterator[tuple[str, bool 
     elif new is None:
         yield f"no longer has an exception: {before}", True
     else:
-        yield f"now has the exception: {after}, and no longer: {before}", None
+        yield f"now has the exception: {after}, not: {before}", None
 
 
 def _modes(old: Json, new: Json) -> Told:
-    """A mode takes the force out of a rule: an allow permits nothing, a deny or hold refuses nothing until it ends."""
+    """Yield the change of the mode: with a mode, an allow never permits, and a deny or hold does not refuse yet."""
     before, after = (rule["mode"] and f"{rule['mode']} until {rule['expires']}" for rule in (old, new))
     if before == after:
         return

@@ -1,6 +1,6 @@
-"""What became of the environment, of the requirements and of how strictly they are taken.
+"""Changes of the environment, of the requirements and of their enforcement.
 
-Rule 1: a requirement less, or one taken less strictly, or for longer, is looser.
+Rule 1: removing a requirement, enforcing it less strictly, or prolonging a less strict enforcement is looser.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ _WORDS: Final = frozenset({"title", "description", "severity", "remedy"})
 
 
 def setting_changes(old: Json, new: Json) -> Iterator[Change]:
-    """The changes from one bundle's data to another's, of what holds for all messages."""
+    """Yield the changes from one bundle's data to another's that affect all messages."""
     for what, effect in _environment(old["environment"], new["environment"]):
         yield Change(about="environment", name="", what=what, effect=effect)
     for what, effect in gained(
@@ -44,9 +44,9 @@ def _environment(old: Json, new: Json) -> Told:
     for field, before, after in paired(old, new):
         match field:
             case "default":
-                yield f"now ends in {after} where no rule speaks, not in {before}", _if(after == "allow")
+                yield f"now defaults to {after} if no rule applies, not to {before}", _if(after == "allow")
             case "require_pins":
-                yield f"{'now' if after else 'no longer'} refuses what has no pin", _if(not after)
+                yield f"{'now' if after else 'no longer'} refuses targets without a pin", _if(not after)
             case "check_schemas":
                 yield became(field, before, after), _if(after == "lenient")
             case "check_formats":
@@ -61,7 +61,7 @@ def _environment(old: Json, new: Json) -> Told:
                 yield became(field, before, after), "unclear"
 
 
-def _if(looser: bool) -> Effect:  # noqa: FBT001 - the one thing that is said
+def _if(looser: bool) -> Effect:  # noqa: FBT001 - the only argument
     return "looser" if looser else "stricter"
 
 
@@ -88,7 +88,7 @@ def _enforcement(old: Json | None, new: Json | None) -> tuple[str, Effect]:
 def _requirement(old: Json | None, new: Json | None) -> Told:
     if old is None or new is None:
         title = (new or old or {}).get("title", "")
-        yield (f"is new: {title}", "stricter") if old is None else (f"is gone: {title}", "looser")
+        yield (f"is new: {title}", "stricter") if old is None else (f"is removed: {title}", "looser")
         return
     for field, before, after in paired(old, new):
         if field == "reads":

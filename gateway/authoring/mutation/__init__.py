@@ -1,8 +1,8 @@
-"""Mutation testing of Rego: the changes of a policy that no test notices, and those that would let something pass.
+"""Mutation testing of Rego: find changes of a policy that no test detects, and those that would loosen the policy.
 
-Rule 1: mutants come from OPA's own syntax tree, and are judged by `opa test`, as the build runs it.
-Rule 2: a survivor that lets pass what the original refuses, shown by a real OPA on a real question, is a failure;
-every other survivor is told and is none.
+Rule 1: mutants come from OPA's own syntax tree, and `opa test` judges them, run the same way as in the build.
+Rule 2: a survivor is a failure if a real OPA shows a question that it permits and the original refuses. Every other
+survivor is only reported.
 """
 
 from gateway.authoring.mutation.environments import base_of

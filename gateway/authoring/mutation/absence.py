@@ -1,9 +1,9 @@
-"""Own requirements that permit more once something that they read is missing or of another type.
+"""Find a team's own requirements that permit more if a value that they read is missing or has another type.
 
-Rule 1: everything that a requirement reads of the input, and each document of own data, is taken away or given other
-values, in the questions of the environments; a real OPA says which of them the requirement permits.
-Rule 2: a requirement is open if it refuses some value of a place and permits its absence, or values of several types.
-Rule 3: what a test of the author states is no finding: the tests fail if the requirement refuses that instead.
+Rule 1: in the questions of the environments, every input field that a requirement reads, and each document of own data,
+is removed or given other values. A real OPA reports which of these questions the requirement permits.
+Rule 2: a requirement is open if it refuses some value of a place, but permits its absence or values of several types.
+Rule 3: a case that a test of the author covers is not a finding: then the tests fail if the requirement refuses it.
 """
 
 import itertools
@@ -29,14 +29,14 @@ from gateway.policy.rego.staged_tree import StagedTree
 
 Rule = Literal["met", "met_by_arguments"]
 _RULES: Final[tuple[Rule, ...]] = ("met", "met_by_arguments")
-_STRANGE: Final = "nobody knows this"
+_STRANGE: Final = "an unknown value"
 _VALUES: Final[tuple[Any, ...]] = (
     *(None, False, True, 0, -1, "", _STRANGE, [], [_STRANGE], [0], {}, {"a": _STRANGE}),
     1_000_000_000,
 )
-"""Values that mean nothing to a policy: a requirement for one type permits at most those of that type."""
+"""Values without a meaning for a policy: a requirement for one type permits at most those of that type."""
 _ASKED: Final = 12
-"""Questions of an environment in which a place is varied."""
+"""The number of questions per environment in which a place is varied."""
 _LITERALS: Final = 24
 _SEED: Final = 4
 _ABSENT: Final = object()
@@ -44,22 +44,23 @@ _OWN: Final = "data.own."
 
 
 class FailOpenFinding(Struct, frozen=True, order=True):
-    """A place without which, or with another type of which, a requirement permits what it otherwise refuses."""
+    """A place whose absence or other type makes a requirement permit a message that it otherwise refuses."""
 
     file: str
     line: int
     rule: Rule
     place: str
     how: str
-    """`is missing`, or the types that are permitted."""
+    """The text `is missing`, or the permitted types."""
 
     def words(self) -> str:
-        """The finding on one line."""
-        return f"`{self.rule}` refuses some values of `{self.place}`, permits if it {self.how}, and no test says so"
+        """Return the finding as one line of text."""
+        said = f"`{self.rule}` refuses some values of `{self.place}`, but permits the message if it {self.how}"
+        return f"{said}, and no test covers this"
 
 
 class _Asked(Struct, frozen=True):
-    """One variant of a question: the number of the varied question, what stands at the place, and what is asked."""
+    """One variant of a question: the number of the varied question, the value at the place, the question and data."""
 
     varied: int
     value: Any
@@ -70,7 +71,7 @@ class _Asked(Struct, frozen=True):
 def openings(
     tree: StagedTree, opa: OpaCommand, bases: Sequence[MutationEnvironment], only: str = ""
 ) -> list[FailOpenFinding]:
-    """Return where the author's requirements are open, in files whose path contains `only`."""
+    """Return the findings for the author's requirements in files whose path contains `only`."""
     own = {path: tree.sources.files[path] for path in tree.sources.own}
     modules, _ = Parser(opa).parse(own, tree.root)
     literals = _literals([module.rules for module in modules], [base.data.get("own", {}) for base in bases])
@@ -85,7 +86,7 @@ def openings(
 
 
 def _literals(rules: Iterable[Any], own: Iterable[Any]) -> list[Any]:
-    """The strings and numbers of the author's Rego and own data, as values that a requirement may refuse."""
+    """Return the strings and numbers in the author's Rego and own data: values that a requirement may refuse."""
     written = [node.get("value") for rule in rules for node in walk(rule) if node.get("type") in {"string", "number"}]
     stated = [value for document in own for _, value in places(document)]
     known = list(dict.fromkeys(each for each in (*written, *stated) if isinstance(each, str | int)))
@@ -94,7 +95,7 @@ def _literals(rules: Iterable[Any], own: Iterable[Any]) -> list[Any]:
 
 
 def _places(reads: Iterable[str], bases: Sequence[MutationEnvironment]) -> set[str]:
-    """What may be missing of what is read; of arguments that are read as a whole, those that scenarios name."""
+    """Return the read places that may be missing; for a read of all arguments, the arguments in scenarios."""
     found: set[str] = set()
     for read in reads:
         if read in {"input", "input.arguments"}:
@@ -108,7 +109,7 @@ def _places(reads: Iterable[str], bases: Sequence[MutationEnvironment]) -> set[s
 
 
 class _Looking(Struct, frozen=True):
-    """One rule of one requirement, and the tree in which it is asked."""
+    """One rule of one requirement, and the tree in which it is evaluated."""
 
     tree: StagedTree
     opa: OpaCommand
@@ -116,7 +117,7 @@ class _Looking(Struct, frozen=True):
     rule: Rule
 
     def permitted(self, asked: Sequence[_Asked], *flags: str) -> set[int]:
-        """The numbers of the variants that the rule permits; without an answer none."""
+        """Return the numbers of the variants that the rule permits; none if OPA does not answer."""
         roots = "\n\t".join(
             f'with data.{name} as object.get(each.data, "{name}", {{}})' for name in ROOTS if name != "mcp"
         )
@@ -132,11 +133,11 @@ class _Looking(Struct, frozen=True):
         return set(told) if ran.code == 0 and isinstance(told, list) else set()  # pyright: ignore[reportUnknownArgumentType]
 
     def surely(self, asked: Sequence[_Asked]) -> bool:
-        """True if one of the variants is permitted alone, with errors of built-ins as the gateway takes them."""
+        """Return whether one of the first variants is permitted alone, with strict built-in errors."""
         return any(self.permitted([each], "--strict-builtin-errors") for each in asked[:3])
 
     def is_tested(self, guard: str) -> bool:
-        """True if the tests fail when the rule also demands the guard: then a test states what it would refuse."""
+        """Return whether the tests fail if the rule also requires the guard: then a test covers the guarded case."""
         path = self._file()
         original = self.tree.sources.files[path].decode()
         renamed = re.sub(rf"^{self.rule}\b(?!_)", f"unguarded_{self.rule}", original, flags=re.MULTILINE)
@@ -149,7 +150,7 @@ class _Looking(Struct, frozen=True):
             place.write_text(original, encoding="utf-8")
 
     def opening(self, place: str, how: str) -> FailOpenFinding:
-        """The finding, at the first of the rules."""
+        """Return the finding, with the location of the first of the rules."""
         path = self._file()
         line = row(self.found.rules(self.rule)[0][1])
         return FailOpenFinding(self.tree.sources.origins.get(path, path), line, self.rule, place, how)
@@ -161,7 +162,7 @@ class _Looking(Struct, frozen=True):
 def _at(
     looking: _Looking, place: str, bases: Sequence[MutationEnvironment], literals: Sequence[Any]
 ) -> Iterator[FailOpenFinding]:
-    """Yield where the rule is open at a place."""
+    """Yield the findings for the rule at a place."""
     asked = list(_variants(place, bases, literals))
     permitted = looking.permitted(asked)
     refusing = {
@@ -189,7 +190,7 @@ def _at(
 
 
 def _variants(place: str, bases: Sequence[MutationEnvironment], literals: Sequence[Any]) -> Iterator[_Asked]:
-    """Yield every question with the place taken away, and with every value there."""
+    """Yield every question without the place, and with every value at the place."""
     values = (
         [_ABSENT, *_VALUES, *literals, *([each] for each in literals)] if is_untyped(place) else [_ABSENT, *literals]
     )
@@ -205,7 +206,7 @@ def _variants(place: str, bases: Sequence[MutationEnvironment], literals: Sequen
 
 
 def _kept(question: Json, data: Json, place: str) -> list[Any]:
-    """The value that stands there as it is, if there is one."""
+    """Return the original value of the place, if there is one."""
     root, *path = place.split(".")
     found: Any = question if root == "input" else data
     for key in path:
@@ -221,7 +222,7 @@ def _varied(place: str, value: Any, asked: _Asked) -> _Asked:
 
 
 def _put(document: Any, path: Sequence[str], value: Any) -> Json:
-    """The document with a value at a place, or without the place; what leads there is made."""
+    """Return the document with a value at a place, or without the place; create the objects on the path."""
     first, *rest = path
     inside: Json = document if is_object(document) else {}
     if rest:
@@ -231,7 +232,7 @@ def _put(document: Any, path: Sequence[str], value: Any) -> Json:
 
 
 def _type(value: Any) -> str:
-    """The type of a value in the words of Rego."""
+    """Return the Rego name of the type of a value."""
     match value:
         case None:
             return "null"

@@ -1,6 +1,6 @@
-"""How a document of JSON is altered, one place at a time: what is missing, mistyped, other, ended or loosened.
+"""Alterations of a JSON document, one place at a time: a missing, mistyped, different, expired or loosened value.
 
-Rule 1: alterations are JSON Patch operations (RFC 6902) with paths of keys, as Rego's `json.patch` takes them.
+Rule 1: alterations are JSON Patch operations (RFC 6902) with paths as lists of keys, which Rego's `json.patch` accepts.
 Rule 2: the same document gives the same alterations in the same order.
 """
 
@@ -128,7 +128,7 @@ _JUNK: Final[tuple[Any, ...]] = (None, "", "x", "*", 0, True, [], ["x"], {})
 
 
 def places(value: Any, at: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """Every place below the document, outer ones first."""
+    """Yield every place in the document with its value, outer ones first."""
     inner = value.items() if is_object(value) else enumerate(value) if is_array(value) else ()
     for key, found in inner:
         yield (*at, key), found
@@ -136,25 +136,25 @@ def places(value: Any, at: Path = ()) -> Iterator[tuple[Path, Any]]:
 
 
 def worded(document: Json) -> Iterator[tuple[Path, Any]]:
-    """Every place with another value that means something there."""
+    """Yield every place with another meaningful value."""
     for path, found in places(document):
         yield from ((path, word) for word in _WORDS.get(str(path[-1]), ()) if word != found)
 
 
 def damaged(document: Json) -> Iterator[Patch]:
-    """Every place removed, or of another value or type."""
+    """Yield patches that remove every place, or give it another value or type."""
     for path, found in places(document):
         yield ({"op": "remove", "path": list(path)},)
         yield from (replacing(path, junk) for junk in _JUNK if junk != found)
 
 
 def replacing(path: Path, value: Any) -> Patch:
-    """The patch that puts a value at a place that is there."""
+    """Return the patch that replaces the value at an existing place."""
     return ({"op": "replace", "path": list(path), "value": value},)
 
 
 def replaced(document: Any, path: Path, value: Any) -> Any:
-    """The document with another value at a place that is there; the document itself stays. TypeError if it is not."""
+    """Return a copy of the document with another value at an existing place; raise TypeError if it does not exist."""
     if not path:
         return value
     if is_array(document):
@@ -165,7 +165,7 @@ def replaced(document: Any, path: Path, value: Any) -> Any:
 
 
 def without(document: Any, path: Path) -> Any:
-    """The document without what stands at a place that is there."""
+    """Return a copy of the document without an existing place."""
     first, rest = path[0], path[1:]
     if rest:
         return replaced(document, (first,), without(document[first], rest))
@@ -175,7 +175,7 @@ def without(document: Any, path: Path) -> Any:
 
 
 def applied(document: Any, patch: Patch) -> Any:
-    """The document under a patch."""
+    """Return the patched document."""
     for operation in patch:
         path = tuple(operation["path"])
         removes = operation["op"] == "remove"

@@ -1,6 +1,6 @@
-"""The environments that questions are asked about: a policy repository's own, and the one that the stock's tests use.
+"""The environments for the questions: those of a policy repository, and the one in the tests of the stock library.
 
-Rule 1: the scenarios of an environment are among its questions, as `mcp-admission check` asks them.
+Rule 1: the questions of an environment include its scenarios, in the form that `mcp-admission check` uses.
 """
 
 from typing import Final
@@ -21,7 +21,7 @@ _FIXTURE: Final = "data.mcp.lib.fixture_test.bundle"
 
 
 def base_of(content: Content) -> MutationEnvironment:
-    """The base of an environment; its credentials are with those made up for scenarios."""
+    """Return the base of an environment; its credentials include those generated for scenarios."""
     told = scenarios(content.environment.scenarios_placed(), content.environment.agents_by_id(), MOMENT)
     index = dict(content.data["index"])
     for each in told:
@@ -32,7 +32,7 @@ def base_of(content: Content) -> MutationEnvironment:
 
 
 def fixture_of(tree: StagedTree, opa: OpaCommand) -> list[MutationEnvironment]:
-    """The policy that the tests of the stock library start from; nothing where the tree has none."""
+    """Return the policy that the tests of the stock library use, or an empty list if the tree has none."""
     ran = opa.run("eval", "--format=raw", "--data=mcp", _FIXTURE, within=tree.root)
     data = ran.report()
     return [MutationEnvironment("the fixture of the tests", data)] if ran.code == 0 and is_object(data) else []

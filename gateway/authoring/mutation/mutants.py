@@ -1,7 +1,7 @@
-"""The mutants of a Rego file: what it would be with one expression, operator or constant changed.
+"""The mutants of a Rego file: copies with one changed expression, operator or constant.
 
-Rule 1: everything but the change stays as it is, byte for byte.
-Rule 2: the same file gives the same mutants in the same order, each once; METADATA and tests have none.
+Rule 1: everything except the change stays the same, byte for byte.
+Rule 2: the same file gives the same mutants in the same order, each once. METADATA and tests are not mutated.
 """
 
 from typing import Any, Final
@@ -17,7 +17,7 @@ _SHOWN: Final = 80
 
 
 class Mutant(Struct, frozen=True, order=True):
-    """One changed file: characters `start` to `end` (`was`) become `now`; `kind` says in a word what was done."""
+    """One changed file: characters `start` to `end` (`was`) become `now`; `kind` names the change in one word."""
 
     path: str
     line: int
@@ -28,12 +28,12 @@ class Mutant(Struct, frozen=True, order=True):
     now: str
 
     def applied(self, content: str) -> str:
-        """The text of the mutated file."""
+        """Return the text of the mutated file."""
         return content[: self.start] + self.now + content[self.end :]
 
     @property
     def change(self) -> str:
-        """What was done, on one line."""
+        """Return the change as one line of text."""
         return f"{self.kind}: `{_short(self.was)}` -> `{_short(self.now)}`"
 
 
@@ -43,7 +43,7 @@ def _short(source: str) -> str:
 
 
 def mutants(module: Module, content: str) -> list[Mutant]:
-    """Every mutant of a file, in the order of the file."""
+    """Return every mutant of a file, in the order of the file."""
     if module.is_test:
         return []
     source = RegoText(content)
@@ -59,7 +59,7 @@ def mutants(module: Module, content: str) -> list[Mutant]:
 
 
 def _code(node: Any) -> Any:
-    """The tree without its METADATA."""
+    """Return the tree without its METADATA."""
     if is_object(node):
         return {key: _code(value) for key, value in node.items() if key != "annotations"}
     return [_code(each) for each in node] if is_array(node) else node

@@ -1,7 +1,7 @@
-"""What mutants do to a Rego file: one operator is one kind of mistake that a person could make.
+"""The mutation operators for Rego: each one models one kind of mistake that a person could make.
 
-Rule 1: an operator looks at one node of the syntax tree and proposes edits; it knows nothing of tests.
-Rule 2: nothing is proposed that could not compile: a declaration of a variable is never dropped.
+Rule 1: an operator examines one node of the syntax tree and proposes edits; it does not depend on tests.
+Rule 2: every proposed edit can compile: a declaration of a variable is never removed.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +14,7 @@ from gateway.authoring.mutation.rego_source import RegoText, Span
 from gateway.policy.rego.rego_ast import operator
 
 MOST_OF_A_SET: Final = 16
-"""A literal with more elements loses its first, its middle and its last one only."""
+"""The largest literal in which each element is removed; in a larger one, only the first, middle and last are."""
 _SWAPS: Final[Mapping[str, tuple[str, ...]]] = {
     "==": ("!=",),
     "!=": ("==",),
@@ -28,7 +28,7 @@ _OF_SETS: Final = frozenset({"or", "and"})
 
 
 class Edit(Struct, frozen=True):
-    """A place of the file, what stands there instead, and a word for it."""
+    """A span of the file, its replacement, and the kind of the change."""
 
     span: Span
     now: str
@@ -40,7 +40,7 @@ Operator = Callable[[Node, RegoText], Iterator[Edit]]
 
 
 def _expression(node: Node, source: RegoText) -> Span | None:
-    """The place of an expression that is written, declares nothing and replaces nothing by `with`."""
+    """Return the span of an expression that is not generated, does not declare a variable and has no `with`."""
     if "index" not in node or "terms" not in node or "generated" in node or "with" in node:
         return None
     declares = operator(node) == "assign" or (is_object(node["terms"]) and "symbols" in node["terms"])
@@ -48,14 +48,14 @@ def _expression(node: Node, source: RegoText) -> Span | None:
 
 
 def deleted(node: Node, source: RegoText) -> Iterator[Edit]:
-    """The expression asks nothing."""
+    """Replace the expression by `true`."""
     span = _expression(node, source)
     if span is not None:
         yield Edit(span, "true", "deletion")
 
 
 def negated(node: Node, source: RegoText) -> Iterator[Edit]:
-    """The expression asks the opposite; `every` cannot."""
+    """Negate the expression, unless it is `every`."""
     span = _expression(node, source)
     if span is None or (is_object(node["terms"]) and "domain" in node["terms"]):
         return
@@ -64,7 +64,7 @@ def negated(node: Node, source: RegoText) -> Iterator[Edit]:
 
 
 def silenced(node: Node, source: RegoText) -> Iterator[Edit]:
-    """The clause of a rule never holds; one without a body is not there."""
+    """Make the clause of a rule never hold; remove a clause without a body."""
     body = objects(node.get("body"))
     if "head" not in node or not body:
         return
@@ -79,28 +79,28 @@ def silenced(node: Node, source: RegoText) -> Iterator[Edit]:
 
 
 def swapped(node: Node, source: RegoText) -> Iterator[Edit]:
-    """The comparison is another one."""
+    """Replace the comparison operator by others."""
     span = source.span(node) if node.get("type") == "ref" else None
     if span is not None:
         yield from (Edit(span, now, "comparison") for now in _SWAPS.get(source.of(span), ()))
 
 
 def shifted(node: Node, source: RegoText) -> Iterator[Edit]:
-    """The whole number is one more or one less."""
+    """Change the whole number by one, up and down."""
     span = source.span(node) if node.get("type") == "number" else None
     if span is not None and source.of(span).isdecimal():
         yield from (Edit(span, str(int(source.of(span)) + step), "number") for step in (-1, 1))
 
 
 def flipped(node: Node, source: RegoText) -> Iterator[Edit]:
-    """The truth value is the other one."""
+    """Replace the truth value by the other one."""
     span = source.span(node) if node.get("type") == "boolean" else None
     if span is not None and source.of(span) in _OPPOSITE:
         yield Edit(span, _OPPOSITE[source.of(span)], "constant")
 
 
 def shortened(node: Node, source: RegoText) -> Iterator[Edit]:
-    """The literal set or array of words lacks one."""
+    """Remove one string from the literal set or array."""
     if node.get("type") not in {"set", "array"}:
         return
     words = [each for each in objects(node.get("value")) if each.get("type") == "string"]
@@ -116,7 +116,7 @@ def shortened(node: Node, source: RegoText) -> Iterator[Edit]:
 
 
 def halved(node: Node, source: RegoText) -> Iterator[Edit]:
-    """A union or an intersection has one of its sides only."""
+    """Replace a union or an intersection by one of its sides."""
     terms: list[Json] = objects(node.get("terms") or node.get("value")) if operator(node) in _OF_SETS else []
     whole = source.span(node)
     if whole is not None and len(terms) == 3 and is_array(node.get("terms") or node.get("value")):  # noqa: PLR2004

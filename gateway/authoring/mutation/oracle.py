@@ -1,8 +1,9 @@
-"""Asks a real OPA whether a mutant lets pass what the original refuses.
+"""Ask a real OPA whether a mutant permits a message that the original refuses.
 
-Rule 1: looser is: allow for what was hold or deny, hold for what was deny, listed for what was not listed.
-Rule 2: what has no answer counts as refused, as the gateway takes it; what looks looser counts only when OPA says the
-same to the question alone and with strict built-in errors, as the gateway asks.
+Rule 1: an answer is looser if it is allow instead of hold or deny, hold instead of deny, or listed instead of not
+listed.
+Rule 2: a question without an answer counts as refused, as in the gateway. A looser answer counts only if OPA gives it
+again to the single question with strict built-in errors, which is how the gateway asks.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,7 +41,7 @@ _answer(question, number) := {{"outcomes": outcomes, "because": because, "listed
 	because := {{reason.requirement | some decision in decisions; some reason in decision.reasons}}
 }}
 
-# Lists are asked about under the data as it is: a list asks what a call asks, by the same requirements.
+# Lists are evaluated only with the unpatched data: a list asks the same as a call, with the same requirements.
 _listed(question, number) := listed if {{
 	input.table.policies[number].patch == []
 	policy := policies[number]
@@ -52,15 +53,15 @@ _listed(question, number) := listed if {{
 """
 _OUTCOMES: Final = ("deny", "hold", "allow")
 _CONFIRMED: Final = 6
-"""How many of the answers that look looser are asked again, alone."""
+"""The maximum number of seemingly looser answers that are asked again, each alone."""
 _FEW: Final = 10
-"""One of so many questions is asked that several requirements refuse."""
+"""The sampling of questions that several requirements refuse: one of so many is asked."""
 _RUNS: Final = 60
-"""How often OPA is asked of one mutant at most: whatever fails all of these refuses nearly everything."""
+"""The maximum number of OPA runs per mutant: a mutant that fails all of them refuses nearly everything."""
 
 
 class OracleAnswer(Struct, frozen=True):
-    """What OPA says to a question: outcomes (one, or it has no answer), refusing requirements, what a list shows."""
+    """OPA's answer to a question: outcomes (valid if exactly one), refusing requirements, and the items in a list."""
 
     outcomes: list[str] = []
     because: list[str] = []
@@ -68,21 +69,21 @@ class OracleAnswer(Struct, frozen=True):
 
     @property
     def rank(self) -> int:
-        """0 for what is refused, 1 for what is held, 2 for what is allowed."""
+        """Return 0 for deny, 1 for hold, 2 for allow."""
         one = self.outcomes[0] if len(self.outcomes) == 1 else "deny"
         return _OUTCOMES.index(one) if one in _OUTCOMES else 0
 
     @property
     def is_open(self) -> bool:
-        """True where nothing could be looser."""
+        """Return whether no answer could be looser."""
         return self.rank == len(_OUTCOMES) - 1 and self.listed != [False]
 
     def is_looser_than(self, other: "OracleAnswer") -> bool:
-        """True where this lets more pass, or shows more."""
+        """Return whether this permits or lists more than the other."""
         return self.rank > other.rank or (self.listed == [True] and other.listed != [True])
 
     def words(self) -> str:
-        """The answer for a person."""
+        """Return the answer as a text for people."""
         return f"{_OUTCOMES[self.rank]}, {'' if self.listed == [True] else 'not '}listed"
 
 
@@ -90,7 +91,7 @@ REFUSED: Final = OracleAnswer()
 
 
 class Loosened(Struct, frozen=True):
-    """A question that a mutant answers more loosely, and where it was asked."""
+    """A question that a mutant answers more loosely, with its environment and patch."""
 
     environment: str
     patch: Patch
@@ -99,11 +100,11 @@ class Loosened(Struct, frozen=True):
     after: OracleAnswer
 
     def words(self) -> str:
-        """The finding on one line, for a person."""
+        """Return the finding as one line of text for people."""
         asked, target = self.question, self.question.get("target")
         what = target or asked.get("message")
         under = f", with {', '.join(_place(each) for each in self.patch)}" if self.patch else ""
-        return f"{self.environment}{under}: {what} was {self.before.words()}, is {self.after.words()}"
+        return f"{self.environment}{under}: {what} was {self.before.words()}, is now {self.after.words()}"
 
 
 def _place(operation: Json) -> str:
@@ -111,7 +112,7 @@ def _place(operation: Json) -> str:
 
 
 def _telling(answers: Mapping[Pair, OracleAnswer]) -> Iterator[tuple[Pair, OracleAnswer]]:
-    """What one change could loosen: what one requirement refuses or holds, and few of what several do."""
+    """Yield the answers that one change could loosen: those refused by one requirement, and a few of the others."""
     several = 0
     for pair, answer in answers.items():
         if answer.is_open:
@@ -122,7 +123,7 @@ def _telling(answers: Mapping[Pair, OracleAnswer]) -> Iterator[tuple[Pair, Oracl
 
 
 class Oracle:
-    """The answers of the unmutated policy, to be compared with those of mutants."""
+    """The answers of the unmutated policy, for comparison with those of mutants."""
 
     def __init__(self, opa: OpaCommand, table: QuestionMatrix, root: Path) -> None:
         self._opa = opa
@@ -134,7 +135,7 @@ class Oracle:
         self.before = dict(_telling(answers))
 
     def loosened(self, root: Path) -> Loosened | None:
-        """A question that the policy at `root` answers more loosely than the unmutated one; None where none is."""
+        """Return a question that the policy at `root` answers more loosely than the unmutated one, or None."""
         after = self._asked(tuple(self.before), root)
         looser = [pair for pair, answer in after.items() if answer.is_looser_than(self.before[pair])]
         for pair in looser[:_CONFIRMED]:
@@ -149,7 +150,7 @@ class Oracle:
         return Loosened(name, policy.patch, self._table.questions[pair[1]], self.before[pair], after)
 
     def _asked(self, pairs: Sequence[Pair], root: Path) -> dict[Pair, OracleAnswer]:
-        """The answers to all; where an error ends an evaluation, its half is asked in halves again."""
+        """Return the answers to all pairs; if an evaluation fails, split its questions in halves and try again."""
         found: dict[Pair, OracleAnswer] = {}
         waiting: list[Sequence[Pair]] = [pairs]
         for _ in range(_RUNS):

@@ -1,8 +1,8 @@
-"""The table of questions that every surviving mutant is asked, under policies that are whole, altered and damaged.
+"""The table of questions for every surviving mutant, with unchanged, altered and damaged policies.
 
-Rule 1: a policy is data that a build made, as it is, with one meaning changed and everything sealed anew (what a team
-might have written), or with one place damaged (what nobody wrote).
-Rule 2: the table is bounded and deterministic: where there is more to ask than fits, a fixed sample is asked.
+Rule 1: a policy is the data of a build in one of three forms: unchanged, with one changed meaning and a new index
+(which a team might have written), or with one damaged place (which no team wrote).
+Rule 2: the table is limited and deterministic: if there are more questions than fit, a fixed sample is used.
 """
 
 import itertools
@@ -20,23 +20,23 @@ from gateway.authoring.mutation.questions import MOMENT, questions
 from gateway.policy.rules.policy_data import derived
 
 BASE: Final = 240
-"""Questions that are asked under the data as it is."""
+"""The number of questions with the unchanged data."""
 ALTERED: Final = 480
-"""Questions of which one place is altered, under the data as it is."""
+"""The number of questions with one altered place, with the unchanged data."""
 VARIED: Final = 12
-"""Questions of an environment whose places are altered."""
+"""The number of questions per environment whose places are altered."""
 POLICIES: Final = 180
 EACH: Final = 6
 ODD: Final = 2
-"""Questions that are asked under each altered policy, as they are, and with one place altered."""
+"""The numbers of questions for each altered policy: in total, and with one altered place."""
 STOPS: Final = 12
-"""Policies of an environment under which something is stopped."""
+"""The number of policies per environment with a stop."""
 T = TypeVar("T")
 _SEALED: Final = ("environment", "required", "enforcement", "catalog", "agents", "rules", "own")
 
 
 class MutationEnvironment(Struct, frozen=True):
-    """The data of one environment, and the questions that its own scenarios ask."""
+    """The data of one environment, and the questions of its scenarios."""
 
     name: str
     data: Json
@@ -44,18 +44,18 @@ class MutationEnvironment(Struct, frozen=True):
 
 
 class PatchedPolicy(Struct, frozen=True):
-    """The data of a base (by number) under a patch."""
+    """The data of a base (by number) with a patch."""
 
     base: int
     patch: Patch
 
 
 Pair = tuple[int, int]
-"""The number of a policy and the number of a question that is asked under it."""
+"""The number of a policy, and the number of a question for it."""
 
 
 class QuestionMatrix(Struct, frozen=True):
-    """Bases, policies and questions by number, and which question is asked under which policy."""
+    """The bases, policies and questions by number, and the pairs of policies and questions."""
 
     bases: tuple[MutationEnvironment, ...]
     policies: tuple[PatchedPolicy, ...]
@@ -64,7 +64,7 @@ class QuestionMatrix(Struct, frozen=True):
 
 
 def table(bases: Sequence[MutationEnvironment], seed: int) -> QuestionMatrix:
-    """The table over these environments, each with an equal share."""
+    """Return the table for these environments, each with an equal share."""
     policies: list[PatchedPolicy] = []
     asked: list[Json] = []
     pairs: list[Pair] = []
@@ -93,7 +93,7 @@ def _some(every: Iterable[T], most: int, chance: random.Random) -> list[T]:
 
 
 def _mixed(words: Iterable[tuple[Path, Any]], chance: random.Random) -> list[tuple[Path, Any]]:
-    """The words in turn by the key that they are for, so that those of a rare key are among the first."""
+    """Return the words alternating by their key, so that those of a rare key are among the first."""
     by_key: dict[str, list[tuple[Path, Any]]] = {}
     for path, word in words:
         by_key.setdefault(str(path[-1]), []).append((path, word))
@@ -108,7 +108,7 @@ def _altered(question: Json) -> list[Json]:
 
 
 def _policies(data: Json, most: int, chance: random.Random) -> list[Patch]:
-    """Policies of one other meaning, of two, and damaged ones."""
+    """Return policies with one or two changed meanings, damaged ones, and ones with stops."""
     parts = {key: data[key] for key in _SEALED if key in data}
     words = _mixed(worded(parts), chance)
     first = words[: most // 2]
@@ -121,7 +121,7 @@ def _policies(data: Json, most: int, chance: random.Random) -> list[Patch]:
 
 
 def _stops(data: Json) -> list[Patch]:
-    """Policies under which something is stopped, by one selector or by two."""
+    """Return policies with a stop, by one selector or by two."""
     targets = data["catalog"]["targets"].items()
     names: list[tuple[Kind, str]] = [
         *(("agent", name) for name in data["agents"]),
@@ -148,7 +148,7 @@ def _stop(kind: Kind, name: str) -> Stop:
 
 
 def _sealed(data: Json, words: Mapping[Path, Any]) -> Patch | None:
-    """The patch to other meanings, with the index made anew over them; None where no index can be made."""
+    """Return the patch to other meanings with a new index for them, or None if an index cannot be built."""
     patch = [operation for path, word in words.items() for operation in replacing(path, word)]
     try:
         altered = applied(data, tuple(patch))

@@ -1,7 +1,7 @@
-"""Questions about a policy that its data leads to: everyone whom it knows, everything that it lists, and strangers.
+"""Questions derived from the data of a policy: all known principals and listed targets, and unknown ones.
 
-Rule 1: the same data gives the same questions; none of them depends on the Rego that is judged.
-Rule 2: questions are many and small, because they are asked of every mutant that no test notices.
+Rule 1: the same data gives the same questions; none of them depends on the tested Rego.
+Rule 2: the questions are many and small, because every mutant that no test detects must answer them.
 """
 
 import itertools
@@ -35,13 +35,13 @@ _ARGUMENTS: Final[tuple[Json, ...]] = (
 
 
 def questions(data: Json) -> list[Json]:
-    """The questions about a policy whose data this is, as OPA reads them."""
+    """Return the questions for the policy with this data, in the form of OPA's input."""
     asking, touching = principals(data), list(_touching(data))
     return [_asked(principal, *touched) for principal, touched in itertools.product(asking, touching)]
 
 
 def principals(data: Json) -> list[Principal]:
-    """Everybody whom the data knows, and one whom it does not."""
+    """Return all principals that the data knows, and unknown ones."""
     index = data["index"]
     found = [Principal(kind="service", method="token", credential_sha256=each) for each in index["credentials"]]
     for _, identity in indexed_identities(index["identities"]):
@@ -54,7 +54,7 @@ def principals(data: Json) -> list[Principal]:
 
 
 def _identified(issuer: str, **more: Any) -> Principal:
-    more.setdefault("subject", "nobody known")
+    more.setdefault("subject", "unknown subject")
     return Principal(kind="user", method="jwt", issuer=issuer, **more)
 
 
@@ -81,7 +81,7 @@ def _prefixed(targets: Json, kind: str) -> Json:
 
 
 def _presented(entry: Mapping[str, Any]) -> Json:
-    """The definition that the pin leads one to expect, with hints that say that it only reads."""
+    """Return the definition that matches the pin, with annotations that declare it read-only."""
     pin: Json = entry.get("pin") or {"sha256": "0" * 64, "parts": {"description": "0" * 64}}
     return {"sha256": pin["sha256"], "parts": dict(pin["parts"]), "annotations": dict(_READS)}
 

@@ -1,6 +1,6 @@
-"""The text of a Rego file by the places that OPA's parser names.
+"""The text of a Rego file by the locations that OPA's parser reports.
 
-Rule 1: a place counts only where the source says there what the parser says; what does not agree is no place.
+Rule 1: a location is used only if the source has the parser's text there; otherwise it is ignored.
 """
 
 from collections.abc import Mapping
@@ -12,14 +12,14 @@ from gateway.policy.rego.rego_module import text
 
 
 class Span(Struct, frozen=True, order=True):
-    """Characters `start` to `end` of a file."""
+    """The characters `start` to `end` of a file."""
 
     start: int
     end: int
 
 
 class RegoText:
-    """A file's text with its lines counted."""
+    """The text of a file, with the offsets of its lines."""
 
     def __init__(self, content: str) -> None:
         self.content = content
@@ -28,11 +28,11 @@ class RegoText:
             self._starts.append(self._starts[-1] + len(line) + 1)
 
     def of(self, span: Span) -> str:
-        """What stands there."""
+        """Return the text of a span."""
         return self.content[span.start : span.end]
 
     def span(self, node: Mapping[str, Any]) -> Span | None:
-        """Where a node of the syntax tree stands; None where the parser does not say."""
+        """Return the span of a node of the syntax tree, or None if the parser does not report a usable location."""
         location, said = node.get("location", {}), text(node)
         row = int(location.get("row", 0))
         if not said or not 0 < row < len(self._starts):
@@ -41,11 +41,11 @@ class RegoText:
         return Span(start, start + len(said)) if self.content.startswith(said, start) else None
 
     def line(self, span: Span) -> int:
-        """The line of a place, 1-based."""
+        """Return the line of a span, 1-based."""
         return self.content.count("\n", 0, span.start) + 1
 
     def with_comma(self, span: Span) -> Span:
-        """The place with the comma that separates it from its neighbor, the next one if there is one."""
+        """Return the span with the comma that separates it from its neighbor, preferably from the next one."""
         rest = self.content[span.end :]
         after = len(rest) - len(rest.lstrip())
         if rest[after : after + 1] == ",":

@@ -1,8 +1,8 @@
-"""Hunts for mutants that no test notices, on several trees at once.
+"""Find mutants that no test detects, with several trees in parallel.
 
-Rule 1: the sources must build and their tests pass before anything is mutated.
-Rule 2: the verdict on a mutant depends neither on the others nor on which worker judges it.
-Rule 3: an author's own requirements are mutated where there are any, else the stock library where it is checked out.
+Rule 1: the sources must build and their tests must pass before anything is mutated.
+Rule 2: the verdict on a mutant does not depend on the other mutants or on the worker.
+Rule 3: an author's own requirements are mutated if there are any, or else the stock library if it is checked out.
 """
 
 import random
@@ -33,18 +33,18 @@ SEED: Final = 4
 
 Judged = tuple[Mutant, Verdict, Loosened | None]
 Told = Callable[[int, int], object]
-"""Told how many mutants are judged, and of how many."""
+"""A callback with the number of finished mutants, and their total."""
 
 
 class Survivor(Struct, frozen=True):
-    """A mutant that no test notices, with a question that it lets pass where one was found."""
+    """A mutant that no test detects, with a question that it answers more loosely if one was found."""
 
     mutant: Mutant
     loosened: Loosened | None
 
 
 class MutationReport(Struct, frozen=True, kw_only=True):
-    """What became of the mutants; `unbuildable` ones could never be enforced and count for nothing."""
+    """The results of a mutation run; `unbuildable` mutants could never be enforced and are not counted."""
 
     mutants: int
     unbuildable: int
@@ -52,16 +52,16 @@ class MutationReport(Struct, frozen=True, kw_only=True):
     survivors: tuple[Survivor, ...]
     questions: int
     openings: tuple[FailOpenFinding, ...] = ()
-    """Where own requirements permit more if something is missing or of another type."""
+    """The findings for own requirements that permit more if a value is missing or has another type."""
 
     @property
     def loosening(self) -> tuple[Survivor, ...]:
-        """The survivors that let pass what the original refuses."""
+        """Return the survivors that permit a message which the original refuses."""
         return tuple(each for each in self.survivors if each.loosened is not None)
 
 
 class MutationRun(Struct, frozen=True, kw_only=True):
-    """What is mutated: files whose path contains `only`; all of their mutants, or a fixed sample of so many."""
+    """A run over the files whose path contains `only`, with all of their mutants or a fixed sample of that size."""
 
     opa: OpaCommand
     policy: Path
@@ -72,7 +72,7 @@ class MutationRun(Struct, frozen=True, kw_only=True):
     sample: int = 0
 
     def run(self, told: Told) -> MutationReport | list[Problem]:
-        """The report, or what keeps the sources from being mutated."""
+        """Return the report, or the problems that prevent a mutation of the sources."""
         sources, problems = lay(self.policy, self.stock)
         if problems:
             return problems
@@ -82,7 +82,7 @@ class MutationRun(Struct, frozen=True, kw_only=True):
             return sorted(set(problems)) or self._hunted(trees, told)
 
     def _prepared(self, tree: StagedTree) -> list[Problem]:
-        """Own requirements are combined with the stock's; the stock library has its combiner checked in."""
+        """Combine own requirements with the stock's; the stock library already has its combiner checked in."""
         return [] if tree.sources.is_stock else judged(tree, self.opa, Parser(self.opa))[0]
 
     def _hunted(self, trees: Sequence[StagedTree], told: Told) -> MutationReport | list[Problem]:

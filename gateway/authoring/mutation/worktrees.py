@@ -1,8 +1,8 @@
-"""The trees in which mutants are judged: one a worker, on disk, whole but for the mutated file.
+"""The trees in which mutants are tested: one per worker, on disk, complete except for the mutated file.
 
-Rule 1: the first run that fails ends the judging; so those tests are run first that noticed other mutants of the
-file, then the closest, then the quick ones. No verdict depends on that order.
-Rule 2: what does not compile, or what the build would refuse, is no mutant that could be enforced.
+Rule 1: the first run that fails kills the mutant. Therefore the first tests to run are those that detected other
+mutants of the file, then the closest, then the quick ones. No verdict depends on that order.
+Rule 2: a mutant that does not compile, or that the build would reject, counts as unbuildable.
 """
 
 import re
@@ -23,10 +23,10 @@ from gateway.policy.sources.problem import Problem
 
 Verdict = Literal["killed", "unbuildable", "survived"]
 FAILED: Final = 2
-"""OPA's exit code for tests that ran and failed; 1 is for what does not compile."""
+"""OPA's exit code for tests that ran and failed; 1 means that the Rego does not compile."""
 _TIMEOUT: Final = "--timeout=30s"
 _SLOW: Final = 0.1
-"""A package whose tests take a larger share of all the time is run last."""
+"""The share of the total time above which the tests of a package run last."""
 
 
 _REMEMBERED: Final = 8
@@ -41,7 +41,7 @@ class _Case(Struct, frozen=True):
 
 
 class Judges:
-    """The packages of tests that judge, and which tests noticed mutants of a file before; shared by all workers."""
+    """The packages of tests, and the tests that detected earlier mutants of each file; shared by all workers."""
 
     def __init__(self, quick: Iterable[str], slow: Iterable[str]) -> None:
         self._quick = tuple(quick)
@@ -49,7 +49,7 @@ class Judges:
         self._noticed: dict[str, tuple[str, ...]] = {}
 
     def runs(self, path: str) -> Iterator[str]:
-        """The patterns of the tests to run for a file, in the order of the runs."""
+        """Yield the patterns of the tests to run for a file, in the order of the runs."""
         noticed = self._noticed.get(path, ())
         if noticed:
             yield _alternatives(noticed, "$")
@@ -62,7 +62,7 @@ class Judges:
                 yield _alternatives(others, "\\.")
 
     def notice(self, path: str, tests: Sequence[str]) -> None:
-        """Remember which tests noticed a mutant of a file, the last ones first."""
+        """Store the tests that detected a mutant of a file, the last ones first."""
         known = [each for each in self._noticed.get(path, ()) if each not in tests]
         self._noticed[path] = (*tests[:2], *known)[:_REMEMBERED]
 
@@ -72,7 +72,7 @@ def _alternatives(names: Iterable[str], end: str) -> str:
 
 
 def tests_of(tree: StagedTree, opa: OpaCommand) -> Judges | list[Problem]:
-    """The tests of an unmutated tree; a problem where they do not all pass."""
+    """Return the tests of an unmutated tree, or problems if they do not all pass."""
     chosen = tree.testing()
     if chosen is None:
         return Judges([], [])
@@ -82,7 +82,7 @@ def tests_of(tree: StagedTree, opa: OpaCommand) -> Judges | list[Problem]:
     except msgspec.ValidationError:
         return complaints(ran)
     if ran.code:
-        return [Problem("rego", 0, "its tests do not pass unmutated.", "Run `mcp-admission check` and mend them.")]
+        return [Problem("rego", 0, "its tests fail without any mutation.", "Run `mcp-admission check` and fix them.")]
     spent: dict[str, int] = {}
     for case in cases:
         spent[case.package] = spent.get(case.package, 0) + case.duration
@@ -91,7 +91,7 @@ def tests_of(tree: StagedTree, opa: OpaCommand) -> Judges | list[Problem]:
 
 
 class Worktrees:
-    """One worker's tree."""
+    """The tree of one worker."""
 
     def __init__(self, tree: StagedTree, opa: OpaCommand, tests: Judges) -> None:
         self.root = tree.root
@@ -105,11 +105,11 @@ class Worktrees:
         self._write(mutant, mutant.applied(self._original(mutant)))
 
     def restore(self, mutant: Mutant) -> None:
-        """Write the original back."""
+        """Restore the original file."""
         self._write(mutant, self._original(mutant))
 
     def verdict(self, mutant: Mutant) -> Verdict:
-        """What becomes of the mutant, which is laid."""
+        """Return the verdict on the mutant, whose file `lay` wrote."""
         for pattern in self._tests.runs(mutant.path):
             ran = self._opa.run("test", "--format=json", _TIMEOUT, f"--run={pattern}", "mcp", within=self.root)
             if ran.code in {FAILED, -1}:
@@ -120,7 +120,7 @@ class Worktrees:
         return "unbuildable" if self._refused(mutant) else "survived"
 
     def _refused(self, mutant: Mutant) -> bool:
-        """True where the build would refuse the mutated file without running it."""
+        """Return whether the build would reject the mutated file without running it."""
         check = ("check", "--strict", "--format=json", *self._tree.checking())
         if self._opa.run(*check, "mcp", within=self.root).code:
             return True

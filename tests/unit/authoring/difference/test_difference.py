@@ -126,7 +126,7 @@ CASES: list[tuple[str, Any, str, str]] = [
     ("rules/holds/what", {"tools": ["post"], "resources": ["a"]}, "rule holds now also concerns resource a", "stricter"),
     ("rules/holds/what", {}, "rule holds now concerns every target, not only tool post", "stricter"),
     ("rules/permits/what", {"servers": ["slack"], "prompts": ["p"]}, "rule permits now concerns only prompt p", "stricter"),
-    ("rules/refuses/arguments", [], 'rule refuses no longer asks that argument /to: glob "*@rival.example"', "stricter"),
+    ("rules/refuses/arguments", [], 'rule refuses no longer requires that argument /to: glob "*@rival.example"', "stricter"),
     ("rules/permits/arguments", [{"path": "/n", "equals": 1}], "rule permits now applies only if argument /n: equals 1", "stricter"),
     ("rules/refuses/arguments", [{"path": "/to", "glob": "*@x.example"}], 'rule refuses now applies if argument /to: glob "*@x.example", no longer if /to: glob', "unclear"),
     ("rules/counts/arguments", [{"path": "/n", "above": 10}], "rule counts now applies if argument /n: above 10, no longer if /n: above 5", "looser"),
@@ -136,13 +136,13 @@ CASES: list[tuple[str, Any, str, str]] = [
     ("rules/refuses/unless", EXCEPTION, "rule refuses now has an exception: agents labeled night, if argument /to: absent", "looser"),
     ("rules/permits/unless", EXCEPTION, "rule permits now has an exception: agents labeled night", "stricter"),
     ("rules/excepts/unless", None, "rule excepts no longer has an exception: agents labeled night, if argument /to: absent", "stricter"),
-    ("rules/excepts/unless", EXCEPTION | {"who": {}}, "rule excepts now has the exception: if argument /to: absent, and no longer: agents labeled night", "unclear"),
-    ("rules/excepts", GONE, "rule excepts is gone: deny for agents of kind claude-code, server slack, unless agents labeled night, if argument /to: absent", "looser"),
+    ("rules/excepts/unless", EXCEPTION | {"who": {}}, "rule excepts now has the exception: if argument /to: absent, not: agents labeled night", "unclear"),
+    ("rules/excepts", GONE, "rule excepts is removed: deny for agents of kind claude-code, server slack, unless agents labeled night, if argument /to: absent", "looser"),
     ("rules/refuses/when", {"hours": "18:00-08:00"}, "rule refuses now applies only when", "looser"),
     ("rules/refuses/effect", "hold", "rule refuses is now hold, not deny", "looser"),
     ("rules/holds/effect", "deny", "rule holds is now deny, not hold", "stricter"),
-    ("rules/permits/expires", LATER, f"rule permits now has end `{LATER}`, not `{END}`", "looser"),
-    ("rules/permits/expires", None, f"rule permits no longer has end `{END}`", "looser"),
+    ("rules/permits/expires", LATER, f"rule permits now has expiry `{LATER}`, not `{END}`", "looser"),
+    ("rules/permits/expires", None, f"rule permits no longer has expiry `{END}`", "looser"),
     ("rules/refuses/who", {"subjects": ["alice"]}, "rule refuses now concerns only subject alice", "looser"),
     ("rules/permits/who", {"kinds": ["claude-code"], "subjects": ["a"]}, "rule permits now concerns only subject a", "stricter"),
     ("rules/permits/who", {"client_ids": ["a"]}, "rule permits now concerns only client id a", "stricter"),
@@ -153,8 +153,8 @@ CASES: list[tuple[str, Any, str, str]] = [
     ("rules/people/who", {"subjects": ["a"]}, "rule people now concerns callers with any claim dept or none, not only callers whose claim dept is sales", "looser"),
     ("rules/people/who", {"claims": {"dept": ["sales"]}}, "rule people now concerns callers of every subject or none, not only subject a", "looser"),
     ("rules/people/who", {"claims": {"dept": ["sales"], "x": [1]}, "subjects": ["a"]}, "rule people now concerns only callers whose claim x is `1`", "stricter"),
-    ("rules/people", GONE, "rule people is gone: allow for subject a, callers whose claim dept is sales, server slack", "stricter"),
-    ("rules/refuses/expires", END, f"rule refuses now has end `{END}`", "looser"),
+    ("rules/people", GONE, "rule people is removed: allow for subject a, callers whose claim dept is sales, server slack", "stricter"),
+    ("rules/refuses/expires", END, f"rule refuses now has expiry `{END}`", "looser"),
     ("rules/refuses/mode", "shadow", "rule refuses now has mode", "looser"),
     ("rules/permits/mode", "warn", "rule permits now has mode", "stricter"),
     ("rules/watches/mode", None, "rule watches no longer has mode", "unclear"),
@@ -162,21 +162,21 @@ CASES: list[tuple[str, Any, str, str]] = [
     ("rules/watches/expires", LATER, "rule watches now has mode", "looser"),
     ("rules/watches/expires", EARLIER, "rule watches now has mode", "stricter"),
     ("rules/refuses/reason", "other", "rule refuses now has reason `other`, not `r`", "same"),
-    ("rules/refuses/line", 9, "rule lines: 1 rules stand on other lines", "same"),
+    ("rules/refuses/line", 9, "rule lines: 1 rules moved to other lines", "same"),
     ("rules/refuses/color", "blue", "rule refuses now has color `blue`", "unclear"),
-    ("rules/refuses", GONE, "rule refuses is gone: deny for agents of kind claude-code, server slack, if argument /to:", "looser"),
-    ("rules/watches", GONE, "rule watches is gone: deny (shadow only)", "looser"),
-    ("rules/waits", GONE, "rule waits is gone: allow (shadow only)", "same"),
-    ("rules/permits", GONE, "rule permits is gone: allow", "stricter"),
+    ("rules/refuses", GONE, "rule refuses is removed: deny for agents of kind claude-code, server slack, if argument /to:", "looser"),
+    ("rules/watches", GONE, "rule watches is removed: deny (shadow only)", "looser"),
+    ("rules/waits", GONE, "rule waits is removed: allow (shadow only)", "same"),
+    ("rules/permits", GONE, "rule permits is removed: allow", "stricter"),
     ("rules/more", rule("allow"), "rule more is new: allow for agents of kind claude-code, server slack", "looser"),
     ("rules/more", rule("deny", who={}, what={}), "rule more is new: deny for everything", "stricter"),
-    ("environment/default", "allow", "environment now ends in allow where no rule speaks, not in deny", "looser"),
-    ("environment/require_pins", False, "environment no longer refuses what has no pin", "looser"),
+    ("environment/default", "allow", "environment now defaults to allow if no rule applies, not to deny", "looser"),
+    ("environment/require_pins", False, "environment no longer refuses targets without a pin", "looser"),
     ("environment/observe", {"owner": "o", "reason": "r", "expires": END}, "environment now has observe", "looser"),
     ("environment/time_zone", "Asia/Tokyo", "environment now has time_zone `Asia/Tokyo`, not `UTC`", "unclear"),
-    ("environment/definition_drift", {"schema": "warn"}, "environment takes a changed definition (schema) as warn, not deny", "looser"),
+    ("environment/definition_drift", {"schema": "warn"}, "environment treats a changed definition (schema) as warn, not deny", "looser"),
     ("required", [], "environment no longer requires rules_permit", "looser"),
-    (f"{SLACK}/record", {"arguments": "full"}, "server slack has its arguments recorded as full, not as the settings say", "same"),
+    (f"{SLACK}/record", {"arguments": "full"}, "server slack has its arguments recorded as full, not as the settings specify", "same"),
     (f"{TOOLS}/post/record", {"arguments": "digest"}, "target tool post of server slack has its arguments recorded as digest", "same"),
     ("required", ["rules_permit", "x"], "environment now requires x", "stricter"),
     ("enforcement/target_is_listed", GONE, "enforcement of target_is_listed is deny again", "stricter"),
@@ -184,43 +184,43 @@ CASES: list[tuple[str, Any, str, str]] = [
     ("enforcement/target_is_listed/mode", "shadow", "enforcement of target_is_listed is shadow until", "looser"),
     ("enforcement/target_is_listed/mode", "hold", "enforcement of target_is_listed is hold until", "stricter"),
     ("enforcement/target_is_listed/expires", LATER, f"enforcement of target_is_listed is warn until {LATER}", "looser"),
-    ("requirements/rules_permit", GONE, "requirement rules_permit is gone: Rules", "looser"),
+    ("requirements/rules_permit", GONE, "requirement rules_permit is removed: Rules", "looser"),
     ("requirements/x", {"title": "X", "reads": []}, "requirement x is new: X", "stricter"),
     ("requirements/rules_permit/reads", ["input.server"], "requirement rules_permit now reads input.server", "unclear"),
     ("requirements/rules_permit/severity", "low", "requirement rules_permit now has severity `low`, not `high`", "same"),
     (f"{SLACK}/url", "https://x/", "server slack now has url `https://x/`, not `https://slack.example/mcp`", "unclear"),
-    (f"{SLACK}/instructions", {"sha256": "a"}, "server slack has pinned instructions now", "stricter"),
+    (f"{SLACK}/instructions", {"sha256": "a"}, "server slack now has pinned instructions", "stricter"),
     (f"{SLACK}/title", "S", "server slack now has title `S`, not `Slack`", "same"),
     (f"{SLACK}/trust", "high", "server slack now has trust `high`, not `low`", "unclear"),
     (f"{SLACK}/believe_annotations", True, "server slack now has believe_annotations `true`, not `false`", "looser"),
     (f"{SLACK}/server_requests", ["roots/list", "elicitation/create"], "server slack may now ask the client for elicitation/create", "looser"),
-    (f"{SLACK}/definition_drift", {"schema": "allow"}, "server slack takes a changed definition (schema) as allow, not deny", "looser"),
-    (SLACK, GONE, "server slack is gone: https://slack.example/mcp, owner o", "stricter"),
+    (f"{SLACK}/definition_drift", {"schema": "allow"}, "server slack treats a changed definition (schema) as allow, not deny", "looser"),
+    (SLACK, GONE, "server slack is removed: https://slack.example/mcp, owner o", "stricter"),
     (f"{TOOLS}/more", {"action": "read", "tags": [], "pin": None}, "target tool more of server slack is new: action read", "looser"),
-    (f"{TOOLS}/post", GONE, "target tool post of server slack is gone: action send, pinned", "stricter"),
+    (f"{TOOLS}/post", GONE, "target tool post of server slack is removed: action send, pinned", "stricter"),
     (f"{TOOLS}/post/action", "read", "target tool post of server slack is now read, not send", "unclear"),
     (f"{TOOLS}/read/action", "read", "target tool read of server slack is now read, not unknown", "unclear"),
     (f"{TOOLS}/post/pin", None, "target tool post of server slack is no longer pinned", "looser"),
     (f"{TOOLS}/read/pin", {"sha256": "3" * 64, "parts": {}}, "target tool read of server slack is now pinned", "stricter"),
     (f"{TOOLS}/post/pin/parts", {"description": "3" * 64}, "target tool post of server slack is pinned to another definition (description)", "unclear"),
-    ("catalog/targets/slack/resource_prefixes", [], "target resource slack://c/* of server slack is gone", "stricter"),
+    ("catalog/targets/slack/resource_prefixes", [], "target resource slack://c/* of server slack is removed", "stricter"),
     ("catalog/targets/jira/tasks", {"action": "read"}, "target tasks of server jira is new: action read", "looser"),
-    (f"{BOT}/scope", {"servers": ["*"], "actions": ["read"]}, "agent bot may now touch server *", "looser"),
-    (f"{BOT}/scope", {"servers": ["*"], "actions": ["read"]}, "agent bot may no longer touch server slack", "stricter"),
-    (f"{BOT}/expires", None, f"agent bot no longer has end `{END}`", "looser"),
-    (f"{BOT}/expires", EARLIER, f"agent bot now has end `{EARLIER}`, not `{END}`", "stricter"),
-    (f"{BOT}/anonymous", True, "agent bot is now whoever comes without a credential", "looser"),
+    (f"{BOT}/scope", {"servers": ["*"], "actions": ["read"]}, "agent bot may now use server *", "looser"),
+    (f"{BOT}/scope", {"servers": ["*"], "actions": ["read"]}, "agent bot may no longer use server slack", "stricter"),
+    (f"{BOT}/expires", None, f"agent bot no longer has expiry `{END}`", "looser"),
+    (f"{BOT}/expires", EARLIER, f"agent bot now has expiry `{EARLIER}`, not `{END}`", "stricter"),
+    (f"{BOT}/anonymous", True, "agent bot is now the agent of callers without a credential", "looser"),
     (f"{BOT}/labels", ["y"], 'agent bot now has labels `["y"]`, not `["x"]`', "unclear"),
     (f"{BOT}/purpose", "q", "agent bot now has purpose `q`, not `p`", "same"),
-    ("agents/new", {**BASE["agents"]["bot"], "anonymous": True}, "agent new is new: own, owner o, whoever comes without a credential", "looser"),
-    ("index/credentials/" + "e" * 64, {"agent": "bot", "holder": "bob", "expires": None}, "agent bot has the token eeeeeeeeeeee that bob holds, which is new", "looser"),
-    ("index/credentials/" + "d" * 64, GONE, "agent bot no longer has the token dddddddddddd that alice holds", "stricter"),
-    ("index/credentials/" + "d" * 64 + "/expires", None, f"agent bot has the token dddddddddddd that alice holds, which ends never and not {END}", "looser"),
+    ("agents/new", {**BASE["agents"]["bot"], "anonymous": True}, "agent new is new: own, owner o, for callers without a credential", "looser"),
+    ("index/credentials/" + "e" * 64, {"agent": "bot", "holder": "bob", "expires": None}, "agent bot now has the token eeeeeeeeeeee of bob", "looser"),
+    ("index/credentials/" + "d" * 64, GONE, "agent bot no longer has the token dddddddddddd of alice", "stricter"),
+    ("index/credentials/" + "d" * 64 + "/expires", None, f"agent bot has the token dddddddddddd of alice, which now expires never, not {END}", "looser"),
     ("own/recipients/domains", ["example.com", "rival.example"], "data own.recipients /domains now has `rival.example`", "unclear"),
     ("own/recipients/limit", 4, "data own.recipients now has /limit `4`, not `3`", "unclear"),
     ("own/more", {}, "data own.more now has the value `{}`", "unclear"),
     ("new_of_a_newer_build", {}, "data new_of_a_newer_build differs", "unclear"),
-    ("index/seals", {"permits": "x"}, "bundle differs in what no sentence is for", "unclear"),
+    ("index/seals", {"permits": "x"}, "bundle differs in content that cannot be described here", "unclear"),
 ]  # fmt: skip
 
 
@@ -260,7 +260,7 @@ def test_the_team_of_a_changed_rule_is_named() -> None:
         data["rules"]["moves"] = rule("deny", what={}, who={}, team=team)
     found = changes(artifact(new), artifact(old))
     assert [(str(change), change.team, change.effect) for change in found] == [
-        ("rule gone (team mail) is gone: deny for everything", "mail", "looser"),
+        ("rule gone (team mail) is removed: deny for everything", "mail", "looser"),
         ("rule more (team crm) is new: deny for everything", "crm", "stricter"),
         ("rule moves (team mail) now has team `mail`, not `crm`", "mail", "same"),
     ]
@@ -284,7 +284,7 @@ def test_another_stock_library_and_its_rego_are_told() -> None:
     )
     assert [(str(change), change.effect) for change in changes(newer)] == [
         ("rego mcp/lib/x/x.rego is new", "unclear"),
-        ("bundle now carries the stock library 0.2.0 (bbbbbbbbbbbb), not 0.1.0 (aaaaaaaaaaaa)", "unclear"),
+        ("bundle now contains the stock library 0.2.0 (bbbbbbbbbbbb), not 0.1.0 (aaaaaaaaaaaa)", "unclear"),
     ]
 
 
@@ -304,13 +304,13 @@ def test_what_a_bundle_is_bound_to_is_told() -> None:
         "bundle now has input_schema",
         "bundle now has commit",
         "bundle now has reverts",
-        "bundle has the lower sequence number 0: a gateway that enforced 1 refuses it",
+        "bundle has the lower sequence number 0: a gateway that enforced 1 rejects it",
     }
 
 
 def test_what_is_no_policy_bundle_is_said() -> None:
     assert differences(artifact({"emergency": {}}), artifact(BASE)) == (
-        f"{artifact({'emergency': {}}).revision} is no policy bundle of ours"
+        f"{artifact({'emergency': {}}).revision} is not a policy bundle"
     )
 
 
@@ -325,7 +325,7 @@ def test_long_values_and_many_values_are_bounded() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "what", "effect"),
     [
-        ({"sha256": "a"}, {"sha256": "b"}, "has other pinned instructions", "unclear"),
+        ({"sha256": "a"}, {"sha256": "b"}, "has different pinned instructions", "unclear"),
         ({"sha256": "a"}, None, "no longer has pinned instructions", "looser"),
     ],
 )
@@ -368,9 +368,9 @@ def test_what_a_target_holds_and_who_is_cleared_is_said_with_its_effect() -> Non
         ("catalog/servers/slack/reach", "internal", "server slack now has reach `internal`", "looser"),
         ("agents/bot/clearance", ["pii", "x"], "agent bot is now cleared for data of class x", "looser"),
         ("agents/bot/clearance", [], "agent bot is no longer cleared for data of class pii", "stricter"),
-        ("environment/data_classes", None, "environment no longer lists the data classes pii and general: agents need no clearance", "looser"),
+        ("environment/data_classes", None, "environment no longer lists the data classes pii and general: agents do not need clearance", "looser"),
         ("environment/data_classes/classes", ["pii", "general", "x"], "environment now lists the data class x", "same"),
-        ("environment/data_classes/unclassified", "pii", "environment now has data class of what is not classified `pii`, not `general`", "unclear"),
+        ("environment/data_classes/unclassified", "pii", "environment now has data class for unclassified targets `pii`, not `general`", "unclear"),
     ]  # fmt: skip
     for path, value, said, effect in cases:
         *way, last = path.split("/")
@@ -407,7 +407,7 @@ def test_what_targets_take_from_their_server_is_told_once() -> None:
 
 def test_listing_classes_at_all_is_told_once_and_is_stricter() -> None:
     found = changes(artifact(classified()), artifact(BASE))
-    assert ("environment now lists the data classes pii and general: agents need clearance for what they touch", "stricter") in [
+    assert ("environment now lists the data classes pii and general: agents need clearance for the data they use", "stricter") in [
         (str(each), each.effect) for each in found
     ]  # fmt: skip
     assert [str(each) for each in found if each.about in {"server", "target"}] == []
