@@ -56,7 +56,7 @@ DEFAULT: Final = PollTimeouts()
 
 
 def patience(stale_s: float | None) -> PollTimeouts:
-    """Return the timeouts of a gateway whose policy is stale after so many seconds, or never if it is None."""
+    """Return the timeouts of a gateway whose policy is stale after `stale_s` seconds; None means never."""
     if stale_s is None:
         return DEFAULT
     quarter_s = max(LEAST_S, int(stale_s) // 4)

@@ -5,8 +5,8 @@ Rule 2: the bundle in force is confirmed when a service answers that it has noth
 unreachable service does not confirm it: the policy in force becomes stale, and denies at its limit.
 Rule 3: services are asked in turn: the next one after a failure or a rejection, with a growing pause after each round.
 Rule 4: a rejected bundle is not fetched repeatedly: it is fetched and verified again once per wait.
-Rule 5: a service that did not answer the last request, or was not asked before, is asked to answer at once, because it
-may confirm a stale policy.
+Rule 5: a service that did not answer the last request, or was not asked before, must answer at once, because it may
+confirm a stale policy.
 """
 
 import asyncio

@@ -35,13 +35,13 @@ class LastGoodStore:
         self._note: Final = directory / f"{name}.json"
 
     def keep(self, content: bytes, unix_ns: int) -> None:
-        """Replace the stored bundle by this one, confirmed now; raise OSError."""
+        """Replace the stored bundle with this one, confirmed now; raise OSError if it cannot be written."""
         self._bundle.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         replace(self._bundle, content)
         self._confirm(hashlib.sha256(content).hexdigest(), unix_ns)
 
     def confirm(self, digest: str, unix_ns: int) -> None:
-        """Store the time at which the bundle of this digest was confirmed; raise OSError."""
+        """Store the time at which the bundle of this digest was confirmed; raise OSError if that fails."""
         self._confirm(digest, unix_ns)
 
     def kept(self) -> LastGood | None:

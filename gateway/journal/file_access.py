@@ -69,7 +69,7 @@ def closed_parents(directory: Path, group: str) -> Iterator[Path]:
 
 def _admit(place: Path | int, group: int, mode: int) -> None:
     """Set the group and the mode of a directory or a file if they differ."""
-    status = os.stat(place)  # noqa: PTH116 - also of a descriptor
+    status = os.stat(place)  # noqa: PTH116 - `place` may be a descriptor
     if status.st_gid != group:
         try:
             os.chown(place, -1, group)
@@ -78,4 +78,4 @@ def _admit(place: Path | int, group: int, mode: int) -> None:
             named = os.fspath(place) if isinstance(place, Path) else None
             raise PermissionError(error.errno, f"cannot set its group to `journal.group`: {remedy}", named) from error
     if status.st_mode & 0o777 != mode:
-        os.chmod(place, mode)  # noqa: PTH101 - also of a descriptor
+        os.chmod(place, mode)  # noqa: PTH101 - `place` may be a descriptor

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
-from watchfiles import awatch  # pyright: ignore[reportUnknownVariableType] - its stop event may be of trio
+from watchfiles import awatch  # pyright: ignore[reportUnknownVariableType] - its stop event may be trio's
 
 from gateway.journal.segment_lines import Read, content_end, raw_lines, record_of
 from gateway.journal.segment_names import segments

@@ -222,7 +222,7 @@ class JournalWriter:
             return
         try:
             self._loop.call_soon_threadsafe(self._settled, outcome)
-        except RuntimeError:  # closed between the two lines
+        except RuntimeError:  # the loop was closed after the check
             return
 
     def _settled(self, outcome: CommitOutcome) -> None:

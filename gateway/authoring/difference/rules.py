@@ -122,7 +122,7 @@ def _parts(stated: Json) -> list[str]:
 
 
 def exception_words(rule: Json) -> str:
-    """Return who and when the exception of a rule applies to; empty if it has none, or one for arguments only."""
+    """Return the callers and times of the exception of a rule; empty if it has none, or one for arguments only."""
     exception = exception_of(rule)
     return ", ".join(_parts({**exception, "arguments": []})) if exception else ""
 

@@ -55,7 +55,7 @@ _OUTCOMES: Final = ("deny", "hold", "allow")
 _CONFIRMED: Final = 6
 """The maximum number of seemingly looser answers that are asked again, each alone."""
 _FEW: Final = 10
-"""The sampling of questions that several requirements refuse: one of so many is asked."""
+"""Of the questions that several requirements refuse, one in this many is asked."""
 _RUNS: Final = 60
 """The maximum number of OPA runs per mutant: a mutant that fails all of them refuses nearly everything."""
 

@@ -1,4 +1,4 @@
-"""Bundles are read strictly: what is not whole, plain and of our form is rejected with its code."""
+"""Strict reading of bundles: a truncated, unusual or foreign archive is rejected with its code."""
 
 import gzip
 import io
@@ -33,7 +33,7 @@ def archive(*entries: tuple[str, bytes], link: str = "") -> bytes:
 
 
 def sparse(size: int) -> bytes:
-    """A few bytes that claim to be a file of this size, most of it a hole."""
+    """Return a few bytes that claim to be a sparse file of this size."""
     entry = tarfile.TarInfo("/data.json")
     entry.size = 0
     entry.pax_headers = {"GNU.sparse.major": "0", "GNU.sparse.minor": "1", "GNU.sparse.map": "0,0"}
@@ -44,7 +44,7 @@ def sparse(size: int) -> bytes:
     return gzip.compress(plain.getvalue())
 
 
-def test_what_was_packed_is_read_back() -> None:
+def test_a_packed_bundle_is_read_back() -> None:
     read = read_artifact(BUNDLE)
     assert isinstance(read, Artifact)
     assert read.manifest.metadata == METADATA
@@ -78,7 +78,7 @@ def manifest() -> bytes:
         (lambda: archive(("/.manifest", manifest()), ("/x/patch.json", b"{}")), "bundle_delta"),
     ],
 )
-def test_anything_else_is_rejected(made: Callable[[], bytes], code: str) -> None:
+def test_an_invalid_bundle_is_rejected_with_its_code(made: Callable[[], bytes], code: str) -> None:
     read = read_artifact(made())
     assert isinstance(read, Rejected)
     assert read.code == code
@@ -86,7 +86,7 @@ def test_anything_else_is_rejected(made: Callable[[], bytes], code: str) -> None
 
 
 @pytest.mark.parametrize("limit", ["MOST_BYTES", "MOST_UNPACKED", "MOST_FILES"])
-def test_what_is_too_large_is_rejected_before_it_is_unpacked(monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+def test_an_oversized_bundle_is_rejected_before_it_is_unpacked(monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
     monkeypatch.setattr(artifact, limit, 1)
     read = read_artifact(BUNDLE)
     assert isinstance(read, Rejected)
@@ -109,11 +109,11 @@ def test_a_revision_that_is_not_that_of_the_content_is_rejected(revision: bytes)
     [b'{"environment":"dev"}', b'{"environment":"dev","seq":-1}', b'{"environment":"dev","seq":1000000000000000000}',
      b'{"environment":"Dev","seq":1}', b'{"environment":"dev\\n","seq":1}', b'{"environment":"a@b","seq":1}'],
 )  # fmt: skip
-def test_metadata_that_no_revision_can_name_are_none(metadata: bytes) -> None:
+def test_metadata_that_a_revision_cannot_contain_are_rejected(metadata: bytes) -> None:
     assert isinstance(read_manifest(b'{"revision":"dev@abcdef.1","metadata":' + metadata + b"}"), Rejected)
 
 
-def test_metadata_of_a_newer_build_are_passed_over() -> None:
+def test_unknown_metadata_of_a_newer_build_are_ignored() -> None:
     text = b'{"revision":"dev@abcdef.1","metadata":{"environment":"dev","seq":1,"color":"blue"},"more":1}'
     read = read_manifest(text)
     assert isinstance(read, Manifest)

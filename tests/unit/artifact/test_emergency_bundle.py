@@ -1,4 +1,4 @@
-"""Stops are bounded, named and reasoned; their bundle holds data of one root and nothing else."""
+"""Stops have a bounded length, valid names and a reason; their bundle contains only the data of one root."""
 
 import orjson
 import pytest
@@ -51,7 +51,7 @@ STOP = Stop(
         {"also": {"action": "delete", "server": "slack"}},
     ],
 )
-def test_a_reasoned_and_bounded_stop_may_be(changes: dict[str, object]) -> None:
+def test_a_stop_with_a_reason_and_a_bounded_length_is_accepted(changes: dict[str, object]) -> None:
     assert fault(replace(STOP, **changes), NOW) == ""
 
 
@@ -72,11 +72,11 @@ def test_a_reasoned_and_bounded_stop_may_be(changes: dict[str, object]) -> None:
         {"also": {"agent": "other"}},
     ],
 )
-def test_any_other_may_not(changes: dict[str, object]) -> None:
+def test_any_other_stop_is_refused(changes: dict[str, object]) -> None:
     assert fault(replace(STOP, **changes), NOW) != ""
 
 
-def test_the_bundle_is_signed_for_its_own_use_and_owns_one_root() -> None:
+def test_an_emergency_bundle_has_its_own_scope_and_one_root() -> None:
     key = ephemeral_key()
     artifact = read_artifact(emergency_bundle([STOP], 7, key).content)
     assert isinstance(artifact, Artifact)
@@ -90,15 +90,17 @@ def test_the_bundle_is_signed_for_its_own_use_and_owns_one_root() -> None:
     assert all(data["emergency"][kind][""] == [] for kind in ("agent", "principal", "server", "target"))
 
 
-def test_a_document_without_newer_kinds_has_the_form_that_earlier_libraries_know() -> None:
+def test_a_document_without_newer_kinds_has_the_first_schema() -> None:
     combined = replace(STOP, also={"action": "delete"})
     assert document([STOP])["emergency"].keys() == {"schema", *FIRST}
     assert document([STOP])["emergency"]["schema"] == "mcp.emergency/v1"
-    assert document([combined])["emergency"]["schema"] == "mcp.emergency/v1", "they refuse all of the agent's"
+    assert document([combined])["emergency"]["schema"] == "mcp.emergency/v1", (
+        "earlier libraries refuse all messages of the agent"
+    )
     assert "also" not in document([STOP])["emergency"]["agent"]["bot"][0]
 
 
-def test_a_document_with_a_newer_kind_has_a_form_that_earlier_libraries_take_for_damaged() -> None:
+def test_a_document_with_a_newer_kind_is_damaged_for_earlier_libraries() -> None:
     data = document([STOP, replace(STOP, kind="kind", name="cursor", also={"action": "delete"})])["emergency"]
     assert data["schema"] == "mcp.emergency/v2"
     assert data.keys() == {"schema", *KINDS}
@@ -106,19 +108,19 @@ def test_a_document_with_a_newer_kind_has_a_form_that_earlier_libraries_take_for
     assert data["kind"]["cursor"][0]["also"] == {"action": "delete"}
 
 
-def test_a_stop_is_found_by_the_selector_that_earlier_libraries_know_best() -> None:
+def test_a_stop_is_indexed_by_the_selector_that_earlier_libraries_know() -> None:
     chosen: dict[Kind, str] = {"action": "delete", "kind": "cursor", "server": "slack", "agent": "bot"}
     assert indexed(chosen) == ("agent", "bot", {"server": "slack", "kind": "cursor", "action": "delete"})
     assert indexed({"action": "delete", "kind": "cursor"}) == ("kind", "cursor", {"action": "delete"})
 
 
-def test_an_earlier_library_can_enforce_one_of_the_first_kinds_alone() -> None:
+def test_an_earlier_library_can_enforce_a_single_selector_of_the_first_kinds() -> None:
     assert not any(is_extended(replace(STOP, kind=kind)) for kind in FIRST)
     assert all(is_extended(replace(STOP, kind=kind)) for kind in NEWER)
     assert is_extended(replace(STOP, also={"server": "slack"}))
 
 
-def test_all_selectors_are_shown() -> None:
+def test_the_text_of_a_stop_shows_all_selectors() -> None:
     assert selected(STOP) == "agent bot"
     assert (
         selected(replace(STOP, also={"action": "delete", "server": "slack"}))
@@ -135,7 +137,7 @@ def test_all_selectors_are_shown() -> None:
         ("s/FILE:/a", "s/file:///a"),
     ],
 )
-def test_a_stop_of_a_uri_is_found_by_the_form_in_which_policy_is_asked(written: str, asked: str) -> None:
+def test_a_stop_of_a_uri_is_indexed_by_its_normal_form(written: str, asked: str) -> None:
     stop = replace(STOP, kind="target", name=written)
     targets = document([stop])["emergency"]["target"]
     assert targets[asked] == targets[written]
@@ -143,5 +145,5 @@ def test_a_stop_of_a_uri_is_found_by_the_form_in_which_policy_is_asked(written: 
 
 
 @pytest.mark.parametrize("name", ["slack/post_message", "s/ns:tool", "s/file:///docs/a.md", "s/Greeting World"])
-def test_a_stop_of_another_target_is_found_by_its_own_name_only(name: str) -> None:
+def test_a_stop_of_another_target_is_indexed_by_its_name_only(name: str) -> None:
     assert document([replace(STOP, kind="target", name=name)])["emergency"]["target"].keys() == {"", name}

@@ -25,7 +25,7 @@ def test_the_same_content_and_sequence_give_the_same_bytes() -> None:
     )
 
 
-def test_nothing_of_the_machine_is_in_a_bundle() -> None:
+def test_a_bundle_contains_no_data_of_the_machine() -> None:
     content = pack(FILES, BundleMetadata(environment="dev", seq=3), key=None).content
     assert content[4:8] == bytes(4)
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
@@ -50,7 +50,7 @@ def test_the_revision_names_environment_content_and_sequence() -> None:
         {"data.jso": b"n{}", "mcp/admission/x.rego": FILES["mcp/admission/x.rego"]},
     ],
 )
-def test_another_content_has_another_id(other: dict[str, bytes]) -> None:
+def test_different_content_has_a_different_id(other: dict[str, bytes]) -> None:
     assert content_id(other) != content_id(FILES)
 
 
@@ -67,7 +67,7 @@ def test_the_signature_covers_every_other_file() -> None:
     assert signed["keyid"] == key.keyid
 
 
-def test_line_separators_are_escaped_as_opa_hashes_them() -> None:
+def test_line_separators_are_escaped_in_the_form_that_opa_hashes() -> None:
     assert canonical({"b": "\u2028", "a": "\u2029é<"}) == '{"a":"\\u2029é<","b":"\\u2028"}'.encode()
 
 

@@ -1,4 +1,4 @@
-"""Keys that bundles may be signed with, as files hold them."""
+"""Reading of public keys from files."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ RSA = public(rsa.generate_private_key(65537, 2048))
 P384 = public(ec.generate_private_key(ec.SECP384R1()))
 
 
-def test_a_key_has_the_name_that_signing_gives_it_unless_it_has_another(tmp_path: Path) -> None:
+def test_a_key_has_its_derived_id_unless_a_keyid_is_given(tmp_path: Path) -> None:
     key, file = ephemeral_key(), tmp_path / "key.pem"
     file.write_text(f"\n{key.public_pem}\n")
     found = verifying_key(KeyFile(file=file))
@@ -29,7 +29,7 @@ def test_a_key_has_the_name_that_signing_gives_it_unless_it_has_another(tmp_path
 
 
 @pytest.mark.parametrize(("pem", "algorithm"), [(RSA, "RS256"), (RSA, "PS512"), (P384, "ES384")])
-def test_every_algorithm_that_opa_knows_has_its_keys(tmp_path: Path, pem: bytes, algorithm: Algorithm) -> None:
+def test_every_algorithm_of_opa_accepts_its_keys(tmp_path: Path, pem: bytes, algorithm: Algorithm) -> None:
     (tmp_path / "key.pem").write_bytes(pem)
     assert verifying_key(KeyFile(file=tmp_path / "key.pem", algorithm=algorithm)).algorithm == algorithm
 
@@ -46,13 +46,15 @@ def test_every_algorithm_that_opa_knows_has_its_keys(tmp_path: Path, pem: bytes,
         (P384, "RS256", "is not a key for RS256"),
     ],
 )
-def test_a_file_that_is_of_no_use_says_why(tmp_path: Path, content: bytes, algorithm: Algorithm, wanted: str) -> None:
+def test_the_error_for_an_unusable_file_states_the_reason(
+    tmp_path: Path, content: bytes, algorithm: Algorithm, wanted: str
+) -> None:
     (tmp_path / "key.pem").write_bytes(content)
     with pytest.raises(ValueError, match=wanted):
         verifying_key(KeyFile(file=tmp_path / "key.pem", algorithm=algorithm))
 
 
-def test_a_private_key_in_the_place_of_a_public_one_is_not_repeated(tmp_path: Path) -> None:
+def test_the_error_for_a_private_key_does_not_contain_the_key(tmp_path: Path) -> None:
     from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415 - this test alone writes a private key
         NoEncryption,
         PrivateFormat,

@@ -1,4 +1,4 @@
-"""What a bundle says of the pin of a target: the entry that policy finds, with its words."""
+"""The pin of a target in a bundle: the entry that policy finds, with its reviewed texts."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ def files(words: dict[str, Any] | None = WORDS, instructions: str | None = None)
         ("resource", "note://by/{name}", 5, "longest"),
     ],
 )
-def test_the_entry_is_the_one_that_policy_finds(kind: str, target: str, number: int, words: str) -> None:
+def test_the_entry_of_a_target_is_the_one_that_policy_finds(kind: str, target: str, number: int, words: str) -> None:
     entry = read_catalog(files()).entry("notes", kind, target)
     assert entry == {**pinned(number), "reviewed": {"description": words} if words else {}}
 
@@ -68,7 +68,7 @@ def test_the_entry_is_the_one_that_policy_finds(kind: str, target: str, number: 
         ("notes", "instructions", ""),
     ],
 )
-def test_what_has_no_pin_has_no_entry(server: str, kind: str, target: str) -> None:
+def test_a_target_without_a_pin_has_no_entry(server: str, kind: str, target: str) -> None:
     assert read_catalog(files()).entry(server, kind, target) is None
 
 
@@ -83,7 +83,7 @@ def test_pinned_instructions_are_a_definition_with_one_part() -> None:
     assert none == {"pin": {"sha256": NO_INSTRUCTIONS, "parts": {}}, "reviewed": {}}
 
 
-def test_a_bundle_without_the_file_is_told_from_one_without_these_words() -> None:
+def test_a_bundle_without_the_file_differs_from_a_file_without_the_texts() -> None:
     assert read_catalog(files(None)).words is None
     assert read_catalog(files({})).words == {}
     assert read_catalog(files({})).entry("notes", "tool", "read") == {**pinned(1), "reviewed": {}}

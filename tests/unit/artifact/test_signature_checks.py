@@ -1,4 +1,4 @@
-"""Only what a valid key signed for this use, whole, is taken; and only where and while it may be enforced."""
+"""A bundle is accepted only if a valid key signed it completely for this use, and it may be enforced here and now."""
 
 from typing import Any
 
@@ -36,13 +36,13 @@ def token(**claims: Any) -> bytes:
     return orjson.dumps({"signatures": [jwt.encode({"keyid": KEY.keyid, **claims}, KEY.private, algorithm="ES256")]})
 
 
-def test_what_a_valid_key_signed_is_taken() -> None:
+def test_a_bundle_signed_by_a_valid_key_is_accepted() -> None:
     assert unsigned_by(signed(), known(KEY)) is None
     assert unsigned_by(signed(), known(OTHER, KEY)) is None
     assert unsigned_by(signed(EMERGENCY), known(KEY), EMERGENCY) is None
 
 
-def test_a_key_is_known_by_what_it_is_as_well_as_by_what_settings_call_it() -> None:
+def test_a_key_is_found_by_its_derived_id_and_by_its_name_in_the_settings() -> None:
     assert unsigned_by(signed(), [VerifyingKey(keyid="policy", pem=KEY.public_pem.strip())]) is None
     assert unsigned_by(signed(), [VerifyingKey(keyid="policy", pem=OTHER.public_pem)]) is not None
 
@@ -69,13 +69,13 @@ def test_a_key_is_known_by_what_it_is_as_well_as_by_what_settings_call_it() -> N
         (replace(signed(), signatures=b'{"signatures":' + b"[" * 100_000), known(KEY), ""),
     ],
 )
-def test_nothing_else_is(artifact: Artifact, keys: list[VerifyingKey], scope: str) -> None:
+def test_any_other_bundle_is_rejected(artifact: Artifact, keys: list[VerifyingKey], scope: str) -> None:
     rejected = unsigned_by(artifact, keys, scope)
     assert rejected is not None
     assert rejected.code in {"bundle_unsigned", "bundle_signature_invalid"}
 
 
-def test_two_signatures_are_none() -> None:
+def test_a_bundle_with_two_signatures_is_rejected() -> None:
     artifact = signed()
     assert artifact.signatures is not None
     (one,) = orjson.loads(artifact.signatures)["signatures"]
@@ -108,6 +108,6 @@ def test_a_header_does_not_choose_the_algorithm() -> None:
         (replace(METADATA, lowest_gateway="9" * 5000), "bundle_needs_newer_gateway"),
     ],
 )
-def test_metadata_are_held_against_where_they_stand(metadata: BundleMetadata, code: str | None) -> None:
+def test_metadata_are_checked_against_the_gateway(metadata: BundleMetadata, code: str | None) -> None:
     rejected = unenforceable(metadata, replace(STANDING, grace_s=60))
     assert (rejected and rejected.code) == code

@@ -1,4 +1,4 @@
-"""Which keys sign bundles, and what is said of those that do not."""
+"""The keys that can sign bundles, and the errors for all others."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def public_pem(private: Any) -> bytes:
 
 
 @pytest.mark.parametrize(("private", "algorithm"), [(P256, "ES256"), (P384, "ES384")])
-def test_what_a_key_signs_its_public_half_verifies(private: Any, algorithm: str) -> None:
+def test_the_public_key_verifies_the_signature_of_the_private_key(private: Any, algorithm: str) -> None:
     signing, verifying = read_key(pem(private)), read_verifying_key(public_pem(private))
     assert (signing.algorithm, verifying.algorithm) == (algorithm, algorithm)
     assert (signing.keyid, signing.public_pem) == (verifying.keyid, verifying.pem)
@@ -52,7 +52,7 @@ def test_what_a_key_signs_its_public_half_verifies(private: Any, algorithm: str)
         *[(pem(key), "OPA 1.22 cannot verify EdDSA") for key in EDDSA],
     ],
 )
-def test_anything_else_is_no_signing_key_and_says_why(content: bytes, said: str) -> None:
+def test_the_error_for_an_unusable_signing_key_states_the_reason(content: bytes, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         read_key(content)
 
@@ -67,18 +67,18 @@ def test_anything_else_is_no_signing_key_and_says_why(content: bytes, said: str)
         *[(public_pem(key), "OPA 1.22 cannot verify EdDSA") for key in EDDSA],
     ],
 )
-def test_anything_else_is_no_verifying_key_and_says_why(content: bytes, said: str) -> None:
+def test_the_error_for_an_unusable_verifying_key_states_the_reason(content: bytes, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         read_verifying_key(content)
 
 
 @pytest.mark.parametrize("others", [(P256, P384), (P256, P256, RSA)])
-def test_a_file_with_several_public_keys_is_refused_instead_of_read_in_part(others: tuple[Any, ...]) -> None:
+def test_a_file_with_several_public_keys_is_refused(others: tuple[Any, ...]) -> None:
     with pytest.raises(ValueError, match=f"contains {len(others)} keys: write each key to a separate file"):
         read_verifying_key(b"".join(map(public_pem, others)))
 
 
-def test_parameters_and_the_public_half_beside_a_key_are_no_other_keys() -> None:
+def test_ec_parameters_and_the_public_key_do_not_count_as_further_keys() -> None:
     parameters = b"-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
     own = P256.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()

@@ -1,4 +1,4 @@
-"""Stops are kept whole, bounded, and under a sequence number that only grows."""
+"""The file of stops: complete, with bounded stops, and with a sequence number that only grows."""
 
 from pathlib import Path
 
@@ -15,11 +15,11 @@ STOP = Stop(
 )
 
 
-def test_nothing_is_stopped_before_something_was(tmp_path: Path) -> None:
+def test_a_new_file_has_no_stops(tmp_path: Path) -> None:
     assert Stops(tmp_path / "new").standing() == ActiveStops()
 
 
-def test_a_stop_stands_until_it_is_lifted(tmp_path: Path) -> None:
+def test_a_stop_is_active_until_it_is_lifted(tmp_path: Path) -> None:
     stops = Stops(tmp_path)
     stood = stops.add(STOP, NOW)
     assert isinstance(stood, ActiveStops)
@@ -32,7 +32,7 @@ def test_a_stop_stands_until_it_is_lifted(tmp_path: Path) -> None:
     assert stops.lift("s1", NOW) is None
 
 
-def test_the_number_grows_and_is_never_below_the_time(tmp_path: Path) -> None:
+def test_the_sequence_number_grows_and_is_never_lower_than_the_time(tmp_path: Path) -> None:
     stops = Stops(tmp_path)
     first = stops.add(STOP, NOW)
     second = stops.add(replace(STOP, id="s2"), NOW - SECOND)
@@ -41,7 +41,7 @@ def test_the_number_grows_and_is_never_below_the_time(tmp_path: Path) -> None:
     assert (first.seq, second.seq) == (NOW // 1_000_000, NOW // 1_000_000 + 1)
 
 
-def test_what_has_ended_goes_with_the_next_change(tmp_path: Path) -> None:
+def test_the_next_change_removes_expired_stops(tmp_path: Path) -> None:
     stops = Stops(tmp_path)
     stops.add(STOP, NOW)
     later = stops.add(replace(STOP, id="s2", until_unix_ns=NOW + 9 * SECOND), NOW + 2 * SECOND)
@@ -49,13 +49,13 @@ def test_what_has_ended_goes_with_the_next_change(tmp_path: Path) -> None:
     assert [stop.id for stop in later.stops] == ["s2"]
 
 
-def test_a_stop_that_may_not_be_changes_nothing(tmp_path: Path) -> None:
+def test_an_invalid_stop_changes_nothing(tmp_path: Path) -> None:
     stops = Stops(tmp_path)
     assert stops.add(replace(STOP, because=""), NOW) == "the stop has no reason: write one, refusals show it"
     assert not stops.path.exists()
 
 
-def test_a_damaged_file_is_an_error_and_stays_as_it_is(tmp_path: Path) -> None:
+def test_a_damaged_file_is_an_error_and_is_not_changed(tmp_path: Path) -> None:
     stops = Stops(tmp_path)
     stops.path.write_text("{")
     for attempt in (stops.standing, lambda: stops.add(STOP, NOW), lambda: stops.lift("s1", NOW)):
@@ -64,7 +64,7 @@ def test_a_damaged_file_is_an_error_and_stays_as_it_is(tmp_path: Path) -> None:
     assert stops.path.read_text() == "{"
 
 
-def test_whoever_begins_to_serve_goes_on_above_without_what_has_ended(tmp_path: Path) -> None:
+def test_renewing_removes_expired_stops_and_raises_the_sequence_number(tmp_path: Path) -> None:
     stops = Stops(tmp_path)
     stood = stops.add(STOP, NOW)
     assert isinstance(stood, ActiveStops)

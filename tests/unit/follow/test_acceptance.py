@@ -1,4 +1,4 @@
-"""What is offered to OPA was judged first, for its use and within its bounds."""
+"""A bundle is verified, for its use and its roots, before it is offered to OPA."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -53,7 +53,7 @@ def code(content: bytes, use: BundlePurpose = POLICIES, standing: EnforcementCon
     return found.code if isinstance(found, Rejected) else ""
 
 
-def test_a_good_bundle_is_what_was_sent() -> None:
+def test_an_accepted_bundle_has_the_received_content() -> None:
     found = judged(policy().content, POLICIES, KEYS, HERE)
     assert isinstance(found, Artifact)
     assert found.content == policy_bytes(found)
@@ -68,7 +68,7 @@ def with_requirements(*names: str) -> Artifact:
     return found
 
 
-def test_a_policy_that_would_let_pass_what_is_stopped_is_heedless() -> None:
+def test_a_policy_that_does_not_enforce_stops_is_rejected() -> None:
     assert heedless(with_requirements("nothing_is_stopped", "rules_permit")) is None
     for names in (["rules_permit"], ["nothing_is_stopped_here"], []):
         wrong = heedless(with_requirements(*names))
@@ -84,7 +84,7 @@ def policy_bytes(artifact: Artifact) -> bytes:
     return artifact.content
 
 
-def test_what_is_offered_is_the_same_content_under_the_loopback_key() -> None:
+def test_the_offer_has_the_same_content_signed_with_the_loopback_key() -> None:
     found = judged(policy().content, POLICIES, KEYS, HERE)
     assert isinstance(found, Artifact)
     offer = offered(found, POLICIES, LOOPBACK)
@@ -108,7 +108,7 @@ def test_what_is_offered_is_the_same_content_under_the_loopback_key() -> None:
         (emergency_bundle([STOP], 5, KEY).content, "bundle_signature_invalid"),
     ],
 )
-def test_a_bundle_that_is_no_policy_for_here_is_rejected(content: bytes, wanted: str) -> None:
+def test_a_bundle_that_may_not_be_enforced_here_is_rejected(content: bytes, wanted: str) -> None:
     assert code(content) == wanted
 
 
@@ -131,7 +131,7 @@ def test_a_document_of_newer_stops_is_read_back(kind: Any) -> None:
     assert stops_in(found) == (STOP, newer)
 
 
-def test_a_library_that_knows_the_newer_document_is_told_from_one_that_does_not() -> None:
+def test_a_library_that_knows_the_newer_schema_is_recognized() -> None:
     for text, known in ((b'x == "mcp.emergency/v2"', True), (b'x == "mcp.emergency/v1"', False)):
         found = read_artifact(pack({LIBRARY: text}, BundleMetadata(environment="dev", seq=3), key=KEY).content)
         assert isinstance(found, Artifact)
@@ -170,11 +170,11 @@ INNER: dict[str, Any] = WHOLE["emergency"]
         {"emergency": {**INNER, "agent": {"": [], "bot": [{**INNER["agent"]["bot"][0], "until_unix_ns": "never"}]}}},
     ],
 )
-def test_a_document_that_its_maker_does_not_write_is_rejected(data: Any) -> None:
+def test_an_invalid_document_of_stops_is_rejected(data: Any) -> None:
     assert code(stops(data), STOPS, THERE) == "bundle_unreadable"
 
 
-def test_stops_hold_nothing_but_their_document() -> None:
+def test_an_emergency_bundle_contains_only_its_document() -> None:
     assert code(stops(WHOLE, more={"emergency/x.rego": b"package emergency.x\n"}), STOPS, THERE) == "bundle_oversteps"
     assert code(stops(WHOLE, "dev"), STOPS, THERE) == "bundle_of_other_environment"
     policy_of_stops = pack(FILES, BundleMetadata(environment="emergency", seq=5), key=KEY, scope=EMERGENCY)

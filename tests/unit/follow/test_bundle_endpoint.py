@@ -32,12 +32,14 @@ async def served() -> AsyncIterator[tuple[BundleEndpoint, Client]]:
         yield endpoint, Client(session, address)
 
 
-async def test_before_the_first_bundle_it_is_unavailable(served: tuple[BundleEndpoint, Client]) -> None:
+async def test_the_endpoint_is_unavailable_before_the_first_bundle(served: tuple[BundleEndpoint, Client]) -> None:
     _, client = served
     assert (await client.ask())[0] == 503
 
 
-async def test_the_first_question_is_answered_at_once_in_the_exact_type(served: tuple[BundleEndpoint, Client]) -> None:
+async def test_the_first_request_is_answered_at_once_with_the_exact_content_type(
+    served: tuple[BundleEndpoint, Client],
+) -> None:
     endpoint, client = served
     endpoint.put(FIRST)
     assert await client.ask(wait="300") == (200, '"one"', b"1")
@@ -50,7 +52,7 @@ async def test_a_stale_etag_is_answered_at_once(served: tuple[BundleEndpoint, Cl
     assert await client.ask(etag='"one"', wait="300") == (200, '"two"', b"2")
 
 
-async def test_the_current_etag_is_held_until_a_change(served: tuple[BundleEndpoint, Client]) -> None:
+async def test_a_request_with_the_current_etag_is_held_until_a_change(served: tuple[BundleEndpoint, Client]) -> None:
     endpoint, client = served
     endpoint.put(FIRST)
     asked = asyncio.create_task(client.ask(etag='"one"', wait="300"))
@@ -60,7 +62,7 @@ async def test_the_current_etag_is_held_until_a_change(served: tuple[BundleEndpo
     assert await asyncio.wait_for(asked, 60) == (200, '"two"', b"2")
 
 
-async def test_the_current_etag_is_not_modified_only_after_the_wait(served: tuple[BundleEndpoint, Client]) -> None:
+async def test_a_request_with_the_current_etag_gets_304_after_the_wait(served: tuple[BundleEndpoint, Client]) -> None:
     endpoint, client = served
     endpoint.put(FIRST)
     loop = asyncio.get_running_loop()
@@ -69,7 +71,7 @@ async def test_the_current_etag_is_not_modified_only_after_the_wait(served: tupl
     assert loop.time() - began >= 0.95
 
 
-async def test_without_the_token_nothing_is_learnt(served: tuple[BundleEndpoint, Client]) -> None:
+async def test_a_request_without_the_token_gets_no_information(served: tuple[BundleEndpoint, Client]) -> None:
     endpoint, client = served
     endpoint.put(FIRST)
     for wrong in ("", "Bearer", "Bearer x", "Basic x"):
@@ -77,7 +79,7 @@ async def test_without_the_token_nothing_is_learnt(served: tuple[BundleEndpoint,
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/else", 404), ("POST", "", 405), ("DELETE", "", 405)])
-async def test_nothing_else_is_there(
+async def test_other_paths_and_methods_are_refused(
     served: tuple[BundleEndpoint, Client], method: str, path: str, status: int
 ) -> None:
     _, client = served
@@ -85,7 +87,7 @@ async def test_nothing_else_is_there(
         assert reply.status == status
 
 
-async def test_a_client_that_goes_away_is_not_waited_for(served: tuple[BundleEndpoint, Client]) -> None:
+async def test_a_request_ends_when_its_client_disconnects(served: tuple[BundleEndpoint, Client]) -> None:
     endpoint, client = served
     endpoint.put(FIRST)
     asked = asyncio.create_task(client.ask(etag='"one"', wait="300"))
@@ -96,7 +98,7 @@ async def test_a_client_that_goes_away_is_not_waited_for(served: tuple[BundleEnd
     assert await client.ask() == (200, '"one"', b"1")
 
 
-async def test_closing_lets_go_of_everyone_who_waits(served: tuple[BundleEndpoint, Client]) -> None:
+async def test_closing_ends_the_waiting_requests(served: tuple[BundleEndpoint, Client]) -> None:
     endpoint, client = served
     endpoint.put(FIRST)
     asked = asyncio.create_task(client.ask(etag='"one"', wait="300"))
@@ -119,11 +121,11 @@ async def test_closing_lets_go_of_everyone_who_waits(served: tuple[BundleEndpoin
         ("wait=99999", 300),
     ],
 )
-def test_the_wait_is_read_from_the_preference(prefer: str, seconds: float) -> None:
+def test_the_wait_is_read_from_the_prefer_header(prefer: str, seconds: float) -> None:
     assert wait_s(prefer) == seconds
 
 
-async def test_the_stops_are_a_resource_of_their_own(served: tuple[BundleEndpoint, Client]) -> None:
+async def test_the_stops_are_a_separate_resource(served: tuple[BundleEndpoint, Client]) -> None:
     endpoint, client = served
     endpoint.put(FIRST)
     asked = asyncio.create_task(client.ask(etag='"one"', wait="300"))
@@ -138,7 +140,7 @@ async def test_the_stops_are_a_resource_of_their_own(served: tuple[BundleEndpoin
     asked.cancel()
 
 
-async def test_it_is_told_when_what_it_offers_is_in_force(served: tuple[BundleEndpoint, Client]) -> None:
+async def test_the_callback_runs_when_the_offered_bundle_is_in_force(served: tuple[BundleEndpoint, Client]) -> None:
     endpoint, client = served
     taken = asyncio.Event()
     endpoint.on_taken = taken.set

@@ -1,4 +1,4 @@
-"""One question to a bundle service, over real sockets."""
+"""Requests to a bundle service, over real sockets."""
 
 import asyncio
 import time
@@ -28,7 +28,7 @@ TOKEN = "the-token"
 
 
 class Here:
-    """A service that answers as a test says."""
+    """A service with the answers that a test sets."""
 
     def __init__(self) -> None:
         self.asked: list[web.Request] = []
@@ -64,7 +64,7 @@ async def poller(here: Here, tmp_path: Path) -> AsyncIterator[Poller]:
         yield poller
 
 
-async def test_it_asks_as_opa_does(here: Here, poller: Poller) -> None:
+async def test_the_poller_sends_the_same_request_as_opa(here: Here, poller: Poller) -> None:
     assert await poller.ask(here.url, '"e"') == Unchanged()
     asked = here.asked[0]
     assert asked.path == "/bundles/x.tar.gz"
@@ -86,7 +86,7 @@ async def test_a_bundle_comes_with_its_etag(here: Here, poller: Poller) -> None:
 
 
 @pytest.mark.parametrize(("status", "setting"), [(401, "token_file"), (403, "token_file"), (404, "channel")])
-async def test_what_is_refused_names_the_setting_to_look_at(
+async def test_the_error_for_a_refused_request_names_the_setting_to_check(
     here: Here, poller: Poller, status: int, setting: str
 ) -> None:
     async def answer(_: web.Request) -> web.StreamResponse:
@@ -100,7 +100,7 @@ async def test_what_is_refused_names_the_setting_to_look_at(
 
 
 @pytest.mark.parametrize("status", [204, 206, 304, 400, 500, 503])
-async def test_any_other_answer_is_none(here: Here, poller: Poller, status: int) -> None:
+async def test_an_answer_with_another_status_is_unusable(here: Here, poller: Poller, status: int) -> None:
     async def answer(_: web.Request) -> web.StreamResponse:
         return web.Response(status=status)
 
@@ -114,12 +114,10 @@ async def test_a_redirect_is_not_followed(here: Here, poller: Poller) -> None:
 
     here.answer = answer
     assert await poller.ask(here.url, "") == ServiceUnreachable("it answered HTTP 302")
-    assert len(here.asked) == 1, "the token went nowhere else"
+    assert len(here.asked) == 1, "the token was sent to no other server"
 
 
-async def test_more_than_a_bundle_may_have_is_not_read(
-    here: Here, poller: Poller, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_oversized_answer_is_not_read(here: Here, poller: Poller, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundle_polling, "MOST_BYTES", 1000)
 
     async def said(_: web.Request) -> web.StreamResponse:
@@ -138,7 +136,7 @@ async def test_more_than_a_bundle_may_have_is_not_read(
         assert await poller.ask(here.url, "") == Rejected("bundle_too_large", "the maximum is 1000 bytes")
 
 
-async def test_an_answer_that_breaks_off_is_none(here: Here, poller: Poller) -> None:
+async def test_an_incomplete_answer_is_unusable(here: Here, poller: Poller) -> None:
     async def answer(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Length": "1000"})
         await response.prepare(request)
@@ -152,7 +150,7 @@ async def test_an_answer_that_breaks_off_is_none(here: Here, poller: Poller) -> 
 
 
 @pytest.mark.parametrize("head", [True, False])
-async def test_a_service_that_never_ends_its_answer_is_left(
+async def test_a_service_that_never_ends_its_answer_is_given_up(
     here: Here, poller: Poller, monkeypatch: pytest.MonkeyPatch, head: bool
 ) -> None:
     monkeypatch.setattr(bundle_polling, "BODY_S", 0.3)
@@ -171,13 +169,13 @@ async def test_a_service_that_never_ends_its_answer_is_left(
     over.set()
 
 
-async def test_a_service_that_is_not_there_and_a_token_that_is_gone_are_no_answers(
+async def test_an_absent_service_or_token_file_makes_the_service_unreachable(
     here: Here, poller: Poller, tmp_path: Path
 ) -> None:
     assert isinstance(await poller.ask("http://127.0.0.1:1", ""), ServiceUnreachable)
     (tmp_path / "token").write_text("another\n")
     await poller.ask(here.url, "")
-    assert here.asked[-1].headers["Authorization"] == "Bearer another", "it is read anew"
+    assert here.asked[-1].headers["Authorization"] == "Bearer another", "the file is read again"
     (tmp_path / "token").unlink()
     answer = await poller.ask(here.url, "")
     assert isinstance(answer, ServiceUnreachable)
@@ -185,12 +183,12 @@ async def test_a_service_that_is_not_there_and_a_token_that_is_gone_are_no_answe
     assert len(here.asked) == 1
 
 
-def test_a_silent_service_is_given_up_in_half_the_time_after_which_policy_is_stale() -> None:
+def test_a_silent_service_is_given_up_in_half_the_time_to_a_stale_policy() -> None:
     assert patience(None) == patience(86_400) == PollTimeouts(30, 15)
     for stale_s in (8, 20, 60, 200):
         given = patience(stale_s)
         assert given.wait_s + given.answer_s <= stale_s / 2
-    assert patience(1) == PollTimeouts(2, 2), "less than that is no time to answer in"
+    assert patience(1) == PollTimeouts(2, 2), "a service needs this time to answer"
 
 
 @pytest.mark.parametrize(
@@ -205,9 +203,7 @@ def test_a_silent_service_is_given_up_in_half_the_time_after_which_policy_is_sta
         (-9, 0),
     ],
 )
-def test_a_service_is_ahead_or_behind_only_where_its_date_fits_into_no_moment_of_the_question(
-    date: float, ahead_s: float
-) -> None:
+def test_clock_skew_is_reported_only_if_the_date_is_outside_the_request(date: float, ahead_s: float) -> None:
     began = 1_800_000_000.0
     assert apart_s(formatdate(began + date, usegmt=True), began, began + 30) == ahead_s
 
@@ -215,7 +211,7 @@ def test_a_service_is_ahead_or_behind_only_where_its_date_fits_into_no_moment_of
 @pytest.mark.parametrize(
     ("aged", "ahead_s"), [("3600", 0), ("0", -3630), ("", -3630), ("-1", -3630), ("9" * 5000, -3630)]
 )
-def test_what_a_cache_kept_is_as_old_as_the_cache_says(aged: str, ahead_s: float) -> None:
+def test_the_age_of_a_cached_answer_is_added_to_its_date(aged: str, ahead_s: float) -> None:
     assert apart_s(formatdate(0, usegmt=True), 3600, 3630, aged) == ahead_s
 
 
@@ -223,11 +219,11 @@ NO_DATES = ["", "yesterday", "Mon, 99 Jan 2026 00:00:00 GMT", "\x00", "Fri, 02 J
 
 
 @pytest.mark.parametrize("said", NO_DATES)
-def test_what_is_no_date_says_nothing_of_a_clock(said: str) -> None:
+def test_an_invalid_date_reports_no_clock_skew(said: str) -> None:
     assert apart_s(said, 0, 30) == 0
 
 
-async def test_each_answer_tells_the_clock_of_its_service(here: Here, poller: Poller) -> None:
+async def test_each_answer_reports_the_clock_skew_of_its_service(here: Here, poller: Poller) -> None:
     clocks: list[tuple[str, float]] = []
     poller.on_clock = lambda url, ahead_s: clocks.append((url, ahead_s))
 

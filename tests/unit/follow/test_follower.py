@@ -1,4 +1,4 @@
-"""The follower by itself: what it takes, what it tells, whom it asks next, and what it remembers."""
+"""The follower alone: the bundles it accepts, its reports, the order of its requests and its stored state."""
 
 import asyncio
 from collections.abc import Callable
@@ -37,7 +37,7 @@ def content(seq: int) -> bytes:
 
 
 class Hubs:
-    """Services that answer as a test says, and remember what they were asked."""
+    """Services with the answers that a test sets, which record their requests."""
 
     def __init__(self, *urls: str) -> None:
         self.urls = urls or ("one",)
@@ -52,7 +52,7 @@ class Hubs:
 
 
 class Bed:
-    """A follower with everything around it in the test's hands."""
+    """A follower whose services, clock and storage the test controls."""
 
     def __init__(self, directory: Path, *urls: str) -> None:
         self.hubs = Hubs(*urls)
@@ -72,7 +72,7 @@ class Bed:
         return read if isinstance(read, Rejected) else self.rejects(read) or read
 
     async def turn(self, answer: Answer | None = None, url: str = "one") -> tuple[float, list[News]]:
-        """Let it ask once; its pause, and what it told."""
+        """Let it ask once, and return its pause and its reports."""
         if answer is not None:
             self.hubs.answers[url] = answer
         told = len(self.news)
@@ -89,9 +89,9 @@ def bed(tmp_path: Path) -> Bed:
     return Bed(tmp_path)
 
 
-async def test_a_good_bundle_is_followed_confirmed_and_kept(bed: Bed) -> None:
+async def test_an_accepted_bundle_is_followed_confirmed_and_stored(bed: Bed) -> None:
     pause, news = await bed.turn(Fetched(content(2), '"a"'))
-    assert pause == 0, "the next question is held by the service"
+    assert pause == 0, "the service holds the next request"
     assert [type(one) for one in news] == [Followed, BundleConfirmed]
     assert bed.in_force == 2
     kept = bed.shelf.kept()
@@ -103,7 +103,7 @@ def content_of(bed: Bed) -> bytes:
     return next(one.artifact.content for one in reversed(bed.news) if isinstance(one, Followed))
 
 
-async def test_the_service_is_asked_for_what_is_newer_than_what_is_in_force(bed: Bed) -> None:
+async def test_a_request_sends_the_etag_of_the_bundle_in_force(bed: Bed) -> None:
     await bed.turn(Fetched(content(2), '"a"'))
     await bed.turn(Unchanged())
     assert [etag for _, etag in bed.hubs.asked] == ["", '"a"']
@@ -120,23 +120,23 @@ async def test_a_rejected_bundle_changes_nothing_and_confirms_nothing(bed: Bed) 
     assert news == [BundleRefused(REJECTED)]
     assert 0 < pause <= LONGEST_PAUSE_S
     assert bed.in_force == 2
-    assert bed.seqs == [0, 2], "what is judged is held against what is in force"
+    assert bed.seqs == [0, 2], "a bundle is compared with the one in force"
 
 
-async def test_a_rejected_bundle_is_waited_out_told_once_and_judged_again_after_the_wait(bed: Bed) -> None:
+async def test_a_rejected_bundle_is_reported_once_and_verified_again_after_the_wait(bed: Bed) -> None:
     bed.rejects = lambda _: REJECTED
     await bed.turn(Fetched(content(3), '"bad"'))
     _, news = await bed.turn(Unchanged())
-    assert news == [], "that nothing has changed says nothing of a bundle that is in force"
+    assert news == [], "an unchanged rejected bundle does not confirm the one in force"
     assert bed.hubs.asked[-1] == ("one", '"bad"')
     await bed.turn()
-    assert bed.hubs.asked[-1] == ("one", ""), "it is fetched anew: the clock, a key or a number may be another"
+    assert bed.hubs.asked[-1] == ("one", ""), "it is fetched again: the clock, a key or a number may have changed"
     bed.rejects = lambda _: None
     await bed.turn(Fetched(content(3), '"bad"'))
     assert bed.in_force == 3
 
 
-async def test_the_same_rejection_is_told_once(bed: Bed) -> None:
+async def test_the_same_rejection_is_reported_once(bed: Bed) -> None:
     bed.rejects = lambda _: REJECTED
     for _ in range(3):
         await bed.turn(Fetched(content(3), '"bad"'))
@@ -145,17 +145,17 @@ async def test_the_same_rejection_is_told_once(bed: Bed) -> None:
     assert len(bed.news) == 2
 
 
-async def test_what_is_too_large_is_told_before_it_is_read(bed: Bed) -> None:
+async def test_an_oversized_bundle_is_reported_before_it_is_read(bed: Bed) -> None:
     large = Rejected("bundle_too_large", "64 MiB at most")
     _, news = await bed.turn(large)
     assert news == [BundleRefused(large)]
 
 
-async def test_hubs_are_asked_in_turn_and_a_round_of_failures_is_told_once_with_a_growing_pause(tmp_path: Path) -> None:
+async def test_hubs_are_asked_in_turn_and_a_failed_round_is_reported_once(tmp_path: Path) -> None:
     bed = Bed(tmp_path, "one", "two")
     pauses = [(await bed.turn())[0] for _ in range(12)]
     assert [url for url, _ in bed.hubs.asked[:4]] == ["one", "two", "one", "two"]
-    assert pauses[0] == 0, "the other one is asked at once"
+    assert pauses[0] == 0, "the other service is asked at once"
     assert pauses[1] < LONGEST_PAUSE_S / 2 <= pauses[-1] <= LONGEST_PAUSE_S
     assert bed.news == [Passed("one: no answer"), Unreached("two: no answer")]
     await bed.turn(Fetched(content(2), '"a"'), "one")
@@ -185,13 +185,13 @@ async def test_another_hub_with_the_same_bundle_confirms_it(tmp_path: Path) -> N
     assert bed.hubs.asked[-1] == ("two", "other-etag")
 
 
-async def test_a_service_that_holds_no_question_is_asked_less_often(bed: Bed) -> None:
+async def test_a_service_that_does_not_hold_requests_is_asked_less_often(bed: Bed) -> None:
     await bed.turn(Fetched(content(2), '"a"'))
     pause, _ = await bed.turn(Unchanged())
     assert pause == LONGEST_PAUSE_S
 
 
-async def test_a_start_begins_with_what_was_kept_and_its_old_confirmation(bed: Bed) -> None:
+async def test_a_start_uses_the_stored_bundle_and_its_old_confirmation(bed: Bed) -> None:
     await bed.turn(Fetched(content(2), '"a"'))
     before, bed.now = bed.now, bed.now + 10**15
     bed.news.clear()
@@ -199,7 +199,7 @@ async def test_a_start_begins_with_what_was_kept_and_its_old_confirmation(bed: B
     running = asyncio.create_task(again.run())
     async with asyncio.timeout(30):
         while len(bed.news) < 3:
-            await asyncio.sleep(0.01)  # noqa: TID251 - the pause between two looks
+            await asyncio.sleep(0.01)  # noqa: TID251 - the pause between two checks
     running.cancel()
     first, second, third = bed.news[:3]
     assert isinstance(first, Followed)
@@ -208,7 +208,7 @@ async def test_a_start_begins_with_what_was_kept_and_its_old_confirmation(bed: B
     assert isinstance(third, BundleConfirmed), "the service says that it has nothing newer"
 
 
-async def test_what_was_kept_is_judged_like_anything_else(bed: Bed) -> None:
+async def test_the_stored_bundle_is_verified_like_any_other(bed: Bed) -> None:
     await bed.turn(Fetched(content(2), '"a"'))
     bed.news.clear()
     bed.rejects = lambda _: REJECTED
@@ -216,12 +216,12 @@ async def test_what_was_kept_is_judged_like_anything_else(bed: Bed) -> None:
     running = asyncio.create_task(bed.another().run())
     async with asyncio.timeout(30):
         while len(bed.news) < 2:
-            await asyncio.sleep(0.01)  # noqa: TID251 - the pause between two looks
+            await asyncio.sleep(0.01)  # noqa: TID251 - the pause between two checks
     running.cancel()
     assert [type(one) for one in bed.news] == [BundleRefused, Unreached]
 
 
-async def test_a_bundle_that_cannot_be_kept_is_followed_all_the_same(tmp_path: Path) -> None:
+async def test_a_bundle_that_cannot_be_stored_is_followed_anyway(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     bed = Bed(tmp_path / "file")
     _, news = await bed.turn(Fetched(content(2), '"a"'))
@@ -233,7 +233,7 @@ async def test_a_bundle_that_cannot_be_kept_is_followed_all_the_same(tmp_path: P
     assert bed.in_force == 2
 
 
-async def test_a_service_that_was_not_heard_is_to_answer_at_once_so_that_it_confirms_what_may_be_stale(
+async def test_a_service_that_did_not_answer_before_is_asked_to_answer_at_once(
     bed: Bed,
 ) -> None:
     await bed.turn(Fetched(content(2), '"a"'))

@@ -1,4 +1,4 @@
-"""The shelf of the last good bundle."""
+"""The store of the last good bundle."""
 
 from pathlib import Path
 
@@ -12,11 +12,11 @@ def shelf(tmp_path: Path) -> LastGoodStore:
     return LastGoodStore(tmp_path / "bundles", "policy")
 
 
-def test_an_empty_shelf_holds_nothing(shelf: LastGoodStore) -> None:
+def test_an_empty_store_has_no_bundle(shelf: LastGoodStore) -> None:
     assert shelf.kept() is None
 
 
-def test_what_is_kept_comes_back_with_the_time_of_its_last_confirmation(shelf: LastGoodStore, tmp_path: Path) -> None:
+def test_a_stored_bundle_has_the_time_of_its_last_confirmation(shelf: LastGoodStore, tmp_path: Path) -> None:
     shelf.keep(b"one", 1)
     shelf.keep(b"two", 2)
     kept = shelf.kept()
@@ -27,7 +27,7 @@ def test_what_is_kept_comes_back_with_the_time_of_its_last_confirmation(shelf: L
 
 
 @pytest.mark.parametrize("note", ["", "{", '{"digest":"x","confirmed_ns":9}', "[]"])
-def test_a_confirmation_that_is_not_of_this_bundle_is_none(shelf: LastGoodStore, tmp_path: Path, note: str) -> None:
+def test_a_confirmation_of_another_bundle_is_ignored(shelf: LastGoodStore, tmp_path: Path, note: str) -> None:
     shelf.keep(b"one", 1)
     (tmp_path / "bundles" / "policy.json").write_text(note)
     kept = shelf.kept()

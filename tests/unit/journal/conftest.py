@@ -1,4 +1,4 @@
-"""What the journal's tests share: records, and a storage that can be stopped and made to fail."""
+"""Fixtures of the journal's tests: records, and a storage that can be blocked and made to fail."""
 
 import errno
 from collections.abc import AsyncIterator
@@ -40,7 +40,7 @@ def a_completed(call_id: str = "call-1", outcome: str = "answered") -> Completed
 
 
 class Fickle(Disk):
-    """A disk that says what was done to it, waits when told to, and fails when told to."""
+    """A disk that records its operations, and that waits or fails on request."""
 
     def __init__(self) -> None:
         super().__init__()

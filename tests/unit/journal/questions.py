@@ -1,4 +1,4 @@
-"""Random questions and answers, as strategies, and records that are made of them."""
+"""Strategies for random questions and answers, and records of them."""
 
 from typing import Any, Final
 

@@ -1,4 +1,4 @@
-"""Decisions and completions of usual size, as the demo and an organization with JWTs have them."""
+"""Decisions and completions of usual size, like those of the demo and of an organization with JWTs."""
 
 from typing import Any, Final
 
@@ -83,7 +83,7 @@ DENY: Final = replace(
 
 
 class _Level(Struct):
-    """A level as a settings file says it: no text that is read is the same object as one of the code."""
+    """Return a level as read from a settings file: a text that is not the same object as the constant in the code."""
 
     level: Level
 
@@ -153,7 +153,7 @@ def record(question: PolicyInput, decision: Decision = ALLOW) -> Decided:
 
 
 def completion(result: Result, **changes: Any) -> Completed:
-    """Return the record of what became of it."""
+    """Return the record of its completion."""
     done = Completed(
         call_id=CALL_ID,
         unix_ns=NOW_NS + 21_632_000,

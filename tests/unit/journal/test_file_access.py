@@ -1,4 +1,4 @@
-"""Who may read the journal: modes and groups, and what is said where they cannot be set."""
+"""Access to the journal: modes and groups, and the errors if they cannot be set."""
 
 import grp
 import os
@@ -49,7 +49,7 @@ async def test_without_a_group_only_the_owner_may_read(tmp_path: Path) -> None:
     assert (mode(tmp_path / "journal"), mode(path)) == (0o700, 0o600)
 
 
-async def test_a_group_that_is_not_there_any_more_refuses_with_what_to_do(tmp_path: Path) -> None:
+async def test_a_missing_group_is_an_error_with_a_remedy(tmp_path: Path) -> None:
     answer = await written(tmp_path / "journal", "no-such-group")
     assert isinstance(answer, JournalFailure)
     assert "group `no-such-group` does not exist on this machine: create it with `groupadd" in answer.detail
@@ -62,7 +62,7 @@ async def test_segments_of_earlier_runs_are_given_to_the_group_too(tmp_path: Pat
     assert (mode(tmp_path / "journal"), mode(path)) == (0o750, 0o640)
 
 
-async def test_what_is_not_a_segment_stays_its_owners(tmp_path: Path) -> None:
+async def test_other_files_keep_their_mode(tmp_path: Path) -> None:
     await written(tmp_path / "journal", OURS)
     HighwaterFile(tmp_path / "journal").raise_to("dev", 7)
     (tmp_path / "journal" / "digest.key").touch(mode=0o600)
@@ -72,7 +72,7 @@ async def test_what_is_not_a_segment_stays_its_owners(tmp_path: Path) -> None:
     assert {mode(path) for path in others} == {0o600}
 
 
-async def test_without_the_setting_a_directory_that_a_group_may_enter_refuses_and_names_both_remedies(
+async def test_a_group_accessible_directory_without_the_setting_is_refused(
     tmp_path: Path,
 ) -> None:
     await written(tmp_path / "journal", OURS)
@@ -85,7 +85,7 @@ async def test_without_the_setting_a_directory_that_a_group_may_enter_refuses_an
 
 
 @pytest.mark.parametrize("group", ["", OURS])
-def test_a_directory_that_everyone_may_enter_is_refused_or_closed(tmp_path: Path, group: str) -> None:
+def test_a_directory_that_all_users_can_access_is_refused_or_closed(tmp_path: Path, group: str) -> None:
     (tmp_path / "journal").mkdir(mode=0o755)
     if group:
         prepare(tmp_path / "journal", group)
@@ -95,7 +95,7 @@ def test_a_directory_that_everyone_may_enter_is_refused_or_closed(tmp_path: Path
             prepare(tmp_path / "journal")
 
 
-def test_a_group_that_the_gateway_is_not_in_is_an_error_that_says_so(
+def test_a_group_without_the_gateway_user_is_an_error_with_a_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def another(_name: str) -> int:
@@ -110,7 +110,7 @@ def test_a_group_that_the_gateway_is_not_in_is_an_error_that_says_so(
         prepare(tmp_path / "journal", "siem")
 
 
-def test_parents_that_the_group_may_not_pass_are_found(tmp_path: Path) -> None:
+def test_parent_directories_that_keep_the_group_out_are_found(tmp_path: Path) -> None:
     (tmp_path / "closed").mkdir(mode=0o700)
     (tmp_path / "closed" / "open").mkdir(mode=0o711)
     found = list(closed_parents(tmp_path / "closed" / "open" / "journal", OURS))

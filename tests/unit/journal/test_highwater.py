@@ -1,4 +1,4 @@
-"""The highest revision enforced only rises."""
+"""The highest enforced revision only increases."""
 
 import contextlib
 import subprocess
@@ -17,17 +17,17 @@ def directory(tmp_path: Path) -> Path:
     return tmp_path / "journal"
 
 
-def test_nothing_was_enforced_in_the_beginning(directory: Path) -> None:
+def test_the_initial_highest_sequence_is_zero(directory: Path) -> None:
     assert HighwaterFile(directory).seen("dev") == 0
 
 
-def test_what_was_raised_is_seen_by_the_next_process(directory: Path) -> None:
+def test_the_next_process_sees_a_raised_value(directory: Path) -> None:
     HighwaterFile(directory).raise_to("dev", 7)
     HighwaterFile(directory).raise_to("production", 3)
     assert (HighwaterFile(directory).seen("dev"), HighwaterFile(directory).seen("production")) == (7, 3)
 
 
-def test_it_never_goes_down(directory: Path) -> None:
+def test_the_value_never_decreases(directory: Path) -> None:
     HighwaterFile(directory).raise_to("dev", 7)
     HighwaterFile(directory).raise_to("dev", 5)
     assert HighwaterFile(directory).seen("dev") == 7
@@ -63,7 +63,7 @@ def test_a_directory_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
         HighwaterFile(tmp_path / "file" / "journal").raise_to("dev", 1)
 
 
-def test_several_processes_raise_at_once_and_the_highest_remains(directory: Path) -> None:
+def test_several_processes_raise_concurrently_and_the_highest_remains(directory: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from gateway.journal.highwater import HighwaterFile\n"
         "for seq in range(int(sys.argv[2]), 60, 3): HighwaterFile(Path(sys.argv[1])).raise_to(f'env{seq % 5}', seq)"

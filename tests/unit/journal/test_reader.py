@@ -1,4 +1,4 @@
-"""Reading: every segment in one order, whatever state its writer left it in."""
+"""Reading of all segments in one order, in any state in which a writer left them."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ def place(at: int, writer: str, sequence: int) -> dict[str, Any]:
 
 @st.composite
 def journals(draw: st.DrawFn) -> list[tuple[str, list[list[dict[str, Any]]]]]:
-    """Some writers, each with segments of records whose time never decreases and whose sequence grows."""
+    """Return some writers, each with segments of records whose time never decreases and whose sequence grows."""
     writers: list[tuple[str, list[list[dict[str, Any]]]]] = []
     for index in range(draw(st.integers(1, 4))):
         at, sequence = draw(st.integers(0, 20)), 0
@@ -66,7 +66,7 @@ def test_all_segments_of_all_writers_are_read_in_one_order(
     assert found == sorted(key for key in everything if key[0] >= since)
 
 
-def test_what_happened_at_the_very_moment_is_read_also_from_the_segment_before(tmp_path: Path) -> None:
+def test_records_of_the_exact_start_time_are_read_from_the_previous_segment(tmp_path: Path) -> None:
     segment(tmp_path, SegmentName(1, "w", 1), [place(1, "w", 1), place(7, "w", 2)])
     segment(tmp_path, SegmentName(7, "w", 2), [place(7, "w", 3)])
     assert [record["sequence"] for record in read(tmp_path, since_ns=7)] == [2, 3]
@@ -74,7 +74,7 @@ def test_what_happened_at_the_very_moment_is_read_also_from_the_segment_before(t
 
 
 @given(tail=st.binary(max_size=60).filter(lambda tail: b"\n" not in tail))
-def test_a_torn_last_line_and_what_follows_a_nul_are_not_read(
+def test_an_incomplete_last_line_and_bytes_after_a_nul_are_not_read(
     tmp_path_factory: pytest.TempPathFactory, tail: bytes
 ) -> None:
     directory = tmp_path_factory.mktemp("journal")
@@ -93,7 +93,7 @@ def test_any_file_is_read_without_an_error(tmp_path_factory: pytest.TempPathFact
     assert set(kinds) <= {"decided", "unreadable"}
 
 
-def test_a_line_that_is_no_record_is_shown_with_its_place(tmp_path: Path) -> None:
+def test_an_invalid_line_is_shown_with_its_position(tmp_path: Path) -> None:
     path = segment(tmp_path, SegmentName(1, "w", 1), [place(1, "w", 1)])
     with path.open("ab") as file:
         file.write(b"not a record\n" + text(place(2, "w", 2)))
@@ -102,20 +102,20 @@ def test_a_line_that_is_no_record_is_shown_with_its_place(tmp_path: Path) -> Non
     assert (found[1]["file"], found[1]["bytes"]) == (path.name, 12)
 
 
-def test_what_was_declared_void_is_not_shown(tmp_path: Path) -> None:
+def test_void_records_are_not_shown(tmp_path: Path) -> None:
     segment(tmp_path, SegmentName(1, "w", 1), [place(1, "w", 1), place(1, "w", 2), place(1, "w", 3)])
     segment(tmp_path, SegmentName(1, "x", 1), [place(1, "x", 2)])
     segment(tmp_path, SegmentName(2, "w", 2), [place(2, "w", 4) | {"kind": "voided", "first": 2, "last": 3}])
     assert [(record["writer"], record["sequence"]) for record in read(tmp_path)] == [("w", 1), ("x", 2), ("w", 4)]
 
 
-def test_a_segment_longer_than_one_read_is_read_whole(tmp_path: Path) -> None:
+def test_a_segment_longer_than_one_chunk_is_read_completely(tmp_path: Path) -> None:
     records = [place(1, "w", number) | {"pad": "x" * 1000} for number in range(3_000)]
     segment(tmp_path, SegmentName(1, "w", 1), records, b"\0" * 100)
     assert [record["sequence"] for record in read(tmp_path)] == list(range(3_000))
 
 
-def test_other_files_are_no_segments(tmp_path: Path) -> None:
+def test_other_files_are_not_segments(tmp_path: Path) -> None:
     for name in ("digest.key", "highwater.json", "1.w.1.jsonl", f"{1:019}.w.{1:06}.jsonl.bak"):
         (tmp_path / name).write_text("{}\n")
     assert segments(tmp_path) == []
@@ -129,7 +129,7 @@ def test_a_segment_name_is_read_as_it_was_written(begins: int, writer: str) -> N
 
 
 @given(lines=st.lists(st.integers(0, 9), max_size=6), torn=st.integers(0, 9), padding=st.integers(0, 40))
-def test_the_end_of_the_last_whole_line_is_found(
+def test_the_end_of_the_last_complete_line_is_found(
     tmp_path_factory: pytest.TempPathFactory, lines: list[int], torn: int, padding: int
 ) -> None:
     path = tmp_path_factory.mktemp("journal") / "s"
@@ -138,12 +138,12 @@ def test_the_end_of_the_last_whole_line_is_found(
     assert content_end(path) == len(content)
 
 
-def test_the_end_of_the_last_whole_line_is_found_before_a_long_incomplete_one(tmp_path: Path) -> None:
+def test_the_end_of_the_last_complete_line_precedes_a_long_incomplete_one(tmp_path: Path) -> None:
     (tmp_path / "s").write_bytes(b"one\n" + b"x" * (2 * CHUNK + 5))
     assert content_end(tmp_path / "s") == 4
 
 
-async def test_following_from_the_middle_of_a_line_that_is_being_written_reads_all_of_it(tmp_path: Path) -> None:
+async def test_following_from_within_an_incomplete_line_reads_the_entire_line(tmp_path: Path) -> None:
     whole = text(place(2, "w", 2))
     path = segment(tmp_path, SegmentName(1, "w", 1), [place(1, "w", 1)], whole[:10])
     tail = Tail(tmp_path)
@@ -153,7 +153,7 @@ async def test_following_from_the_middle_of_a_line_that_is_being_written_reads_a
     assert [record["sequence"] for record in tail.more()] == [2]
 
 
-async def test_what_is_added_is_seen_once(journal: JournalWriter) -> None:
+async def test_each_added_record_is_seen_once(journal: JournalWriter) -> None:
     await journal.decided(a_decided("before"))
     tail = Tail(journal.directory)
     assert tail.more() == []
@@ -167,12 +167,12 @@ async def test_what_is_added_is_seen_once(journal: JournalWriter) -> None:
     assert [record["call_id"] for record in tail.more()] == later
 
 
-async def test_from_the_start_everything_is_seen(journal: JournalWriter) -> None:
+async def test_following_from_the_start_shows_all_records(journal: JournalWriter) -> None:
     await journal.decided(a_decided("before"))
     assert [record["call_id"] for record in Tail(journal.directory, from_start=True).more()] == ["before"]
 
 
-async def test_following_sees_records_as_they_come(journal: JournalWriter) -> None:
+async def test_following_shows_records_as_they_are_written(journal: JournalWriter) -> None:
     await journal.decided(a_decided("one"))
     seen: list[str] = []
     async with asyncio.timeout(15):

@@ -1,4 +1,4 @@
-"""The written form of records: what is written can be read back whole, and is what the published schema says."""
+"""The written form of records: it can be expanded to the full record, and it matches the published schema."""
 
 from typing import Any, Final
 
@@ -71,7 +71,7 @@ def test_every_record_is_valid_and_has_a_time(record: Any) -> None:
         assert unix_ns_of(line["time"]) >= 0
 
 
-def test_a_record_of_another_form_is_not_valid() -> None:
+def test_a_record_of_a_different_form_is_not_valid() -> None:
     (line,) = read(lines_of(a_completed()))
     assert VALID.is_valid(line)
     for wrong in ({"time": "yesterday"}, {"schema": "mcp.record/v1"}, {"status": "200"}, {"unknown": 1}):
@@ -80,7 +80,7 @@ def test_a_record_of_another_form_is_not_valid() -> None:
 
 
 @given(decisions())
-def test_a_decision_is_read_back_as_it_was(record: Decided) -> None:
+def test_a_decision_is_read_back_unchanged(record: Decided) -> None:
     (whole,) = Expander().expanded(read(lines_of(record)))
     earlier: dict[str, Any] = orjson.loads(msgspec.json.encode(record))
     left_out = LEFT_OUT if record.outcome == "allow" else LEFT_OUT | {"credential"}
@@ -93,7 +93,7 @@ def test_a_decision_is_read_back_as_it_was(record: Decided) -> None:
 
 
 @given(decisions())
-def test_what_is_replayed_is_the_question_that_was_recorded(record: Decided) -> None:
+def test_the_replayed_question_is_the_recorded_one(record: Decided) -> None:
     (whole,) = Expander().expanded(read(lines_of(record)))
     row = row_of(whole)
     if record.input is not None and isinstance(row, RecordedDecision):
@@ -101,8 +101,8 @@ def test_what_is_replayed_is_the_question_that_was_recorded(record: Decided) -> 
         assert (row.whole, row.outcome) == (record.replayable, record.outcome)
 
 
-def test_nothing_of_a_question_is_forgotten_by_the_written_form() -> None:
-    """Whoever adds a field to the policy input has to write it, and to read it back in `expanding`."""
+def test_the_written_form_keeps_the_complete_question() -> None:
+    """A new field of the policy input must also be written, and read back in `record_expander`."""
     known = {
         PolicyInput: "phase message principal client server target context definition definition_status arguments "
         "arguments_meta items schema facts",
@@ -114,7 +114,7 @@ def test_nothing_of_a_question_is_forgotten_by_the_written_form() -> None:
         assert set(form.__struct_fields__) == set(names.split()), form
 
 
-def test_a_refusal_without_a_decision_names_its_whole_caller() -> None:
+def test_a_refusal_without_a_decision_has_its_complete_caller() -> None:
     caller = Caller(kind="service", method="token", credential_sha256="a" * 64)
     user = Caller(kind="user", method="jwt", issuer="https://i", subject="s", client_id="c", groups=("g",))
     refused = Refused(call_id="c", time="", unix_ns=NOW_NS, monotonic_ns=1, code="not_own", source_ip="::1")
@@ -123,7 +123,7 @@ def test_a_refusal_without_a_decision_names_its_whole_caller() -> None:
         assert whole["principal"] == orjson.loads(msgspec.json.encode(each))
 
 
-def test_what_is_named_and_not_described_is_unknown() -> None:
+def test_a_key_without_a_description_is_unknown() -> None:
     record = CALL
     _, line = read(lines_of(record))
     (whole,) = Expander().expanded([line])
@@ -135,7 +135,7 @@ def test_what_is_named_and_not_described_is_unknown() -> None:
     )
 
 
-def test_what_is_described_in_two_ways_is_unknown() -> None:
+def test_a_key_with_two_different_descriptions_is_unknown() -> None:
     described, line = read(lines_of(CALL))
     other = {**described, "circumstances": {"method": "jwt"}}
     twice = {**described, "definition": {**described["definition"], "sha256": "c" * 16 + "e" * 48}}
@@ -148,8 +148,8 @@ def test_what_is_described_in_two_ways_is_unknown() -> None:
     assert "definition" in withheld(row)
 
 
-def test_definitions_and_senders_of_one_key_in_one_journal_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server can make two definitions whose digests begin alike, and a client two senders of one key."""
+def test_definitions_and_senders_with_one_key_are_distinguished(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server can create two definitions whose digests begin alike, and a client two senders with one key."""
     assert CALL.input is not None
     assert CALL.input.definition is not None
     another = CALL.definition[:16] + "e" * 48
@@ -177,7 +177,7 @@ def test_a_damaged_description_describes_nothing() -> None:
         assert row_of(whole) == Left("undescribed")
 
 
-def test_a_description_is_repeated_after_its_time_and_after_a_failure_only() -> None:
+def test_a_description_is_repeated_only_after_its_interval_or_a_failure() -> None:
     record, made = CALL, Descriptions()
     assert made.lines(record)[0] is not None
     assert made.lines(replace(record, monotonic_ns=record.monotonic_ns + REPEATED_NS - 1))[0] is None
@@ -188,7 +188,7 @@ def test_a_description_is_repeated_after_its_time_and_after_a_failure_only() -> 
 
 
 @pytest.mark.parametrize("first", ["large", "none"])
-def test_a_definition_that_was_only_named_is_described_with_the_first_question_that_has_it(first: str) -> None:
+def test_a_definition_is_described_with_the_first_question_that_has_it(first: str) -> None:
     whole, made = CALL, Descriptions()
     made.lines(replace(whole, input=None))
     described = made.lines(whole).description

@@ -1,4 +1,4 @@
-"""How many bytes records take: limits on what a usual exchange costs (bytes are not times)."""
+"""The sizes of records: limits on the bytes of a usual exchange."""
 
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ from tests.recorded_lines import lines_of
 from tests.unit.journal.samples import DENY, SERVICE, TEXT, TOOLS, USER, asked, completion, listing, record
 
 ALLOW_BYTES: Final = 1200
-"""A third of the 3.5 KB that version 1 took."""
+"""A third of the 3.5 KB of version 1."""
 EXCHANGES: Final[dict[str, tuple[Decided, Completed | None, int]]] = {
     "an allow with a service token": (record(asked(SERVICE)), completion(TEXT), ALLOW_BYTES),
     "an allow with a JWT": (record(asked(USER)), completion(TEXT), ALLOW_BYTES),
@@ -34,7 +34,7 @@ def test_an_exchange_of_a_known_sender_takes_few_bytes(exchange: str) -> None:
 
 
 @pytest.mark.parametrize("principal", [SERVICE, USER])
-def test_what_is_described_once_takes_less_than_a_call_did(principal: Any) -> None:
+def test_a_description_is_smaller_than_a_call_of_version_1(principal: Any) -> None:
     described, *_ = lines(record(asked(principal)))
     assert len(described) <= 2000
 

@@ -1,4 +1,4 @@
-"""Each segment describes what its decisions name, so that none needs a segment that retention has removed."""
+"""Each segment contains the descriptions of its decisions, so that none needs a segment that retention has removed."""
 
 import asyncio
 from pathlib import Path
@@ -28,7 +28,7 @@ SENDERS: Final = 4
 
 
 def call(number: int, sender: int = 0) -> Decided:
-    """Return a call of one of several senders; each has circumstances of its own."""
+    """Return a call of one of several senders, each with different circumstances."""
     assert CALL.input is not None
     session = f"session-{sender}"
     asked = replace(CALL.input, context=replace(CALL.input.context, session=session))
@@ -41,7 +41,7 @@ async def written(journal: JournalWriter, count: int, *, first: int = 0) -> None
 
 
 def whole(path: Path) -> list[dict[str, Any]]:
-    """Return the decisions of one file, each whole as far as this file describes it."""
+    """Return the decisions of one file, expanded with the descriptions of this file."""
     lines = [orjson.loads(line) for line in path.read_bytes().rstrip(b"\0").splitlines()]
     return [dict(record) for record in Expander().expanded(lines) if record["kind"] == "decided"]
 
@@ -58,7 +58,7 @@ def assert_whole(records: list[dict[str, Any]]) -> None:
         assert (record["agent"]["owner"], record["trust"]) == (CALL.agent.owner, CALL.trust)
 
 
-async def test_without_its_first_segment_a_journal_is_still_whole(tmp_path: Path) -> None:
+async def test_a_journal_without_its_first_segment_can_be_expanded(tmp_path: Path) -> None:
     journal = JournalWriter(tmp_path / "j", SMALL, writer="w1")
     journal.start()
     await written(journal, 200)
@@ -71,7 +71,7 @@ async def test_without_its_first_segment_a_journal_is_still_whole(tmp_path: Path
         assert_whole(whole(path))
 
 
-async def test_a_segment_begins_with_what_its_decisions_need_and_nothing_else(tmp_path: Path) -> None:
+async def test_a_segment_begins_with_only_the_descriptions_that_it_needs(tmp_path: Path) -> None:
     journal = JournalWriter(tmp_path / "j", replace(SMALL, segment_age_s=0.0), writer="w1")
     journal.start()
     for number in range(SENDERS):
@@ -92,7 +92,7 @@ async def test_within_a_segment_nothing_is_described_twice(tmp_path: Path) -> No
     assert sum(record["kind"] == "described" for record in read(journal.directory)) == SENDERS
 
 
-async def test_receipts_name_the_places_of_their_own_records(tmp_path: Path) -> None:
+async def test_receipts_have_the_positions_of_their_own_records(tmp_path: Path) -> None:
     journal = JournalWriter(tmp_path / "j", replace(SMALL, segment_age_s=0.0), writer="w1")
     journal.start()
     receipts = {f"call-{number}": await journal.decided(call(number, number % 2)) for number in range(10)}
@@ -101,7 +101,7 @@ async def test_receipts_name_the_places_of_their_own_records(tmp_path: Path) -> 
     assert {name: each.sequence for name, each in receipts.items() if isinstance(each, Receipt)} == places
 
 
-async def test_what_was_described_in_a_commit_that_failed_is_described_in_the_next_segment(
+async def test_the_next_segment_repeats_the_descriptions_of_a_failed_commit(
     journal: JournalWriter, storage: Fickle
 ) -> None:
     storage.open.clear()
@@ -117,8 +117,8 @@ async def test_what_was_described_in_a_commit_that_failed_is_described_in_the_ne
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=60))
-def test_every_segment_is_described_whatever_the_order(steps: list[tuple[int, bool]]) -> None:
-    """Random senders, and new segments at random places: what a decision names was described before it."""
+def test_every_segment_has_its_descriptions_in_any_order(steps: list[tuple[int, bool]]) -> None:
+    """With random senders and new segments, each decision comes after its descriptions."""
     made, described = RepeatedDescriptions(), set[int]()
     made.begin()
     inside = set[str]()
@@ -138,7 +138,7 @@ def test_every_segment_is_described_whatever_the_order(steps: list[tuple[int, bo
         assert f"{number}" in inside
 
 
-def test_a_record_is_written_without_descriptions_for_which_there_is_no_room() -> None:
+def test_a_record_is_written_without_descriptions_that_do_not_fit() -> None:
     made = RepeatedDescriptions()
     made.learn([PendingEntry(b"x" * 500, describes=(1,)), PendingEntry(b"y" * 10, describes=(2,))])
     made.begin()
@@ -146,7 +146,7 @@ def test_a_record_is_written_without_descriptions_for_which_there_is_no_room() -
     assert [entry.body for entry in made.before([PendingEntry(b"{}", needs=(1, 2))], 4_000)] == [b"x" * 500]
 
 
-def test_memory_is_bounded_by_forgetting_what_was_described_longest_ago(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_limited_by_dropping_the_oldest_descriptions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repeated, "MOST_BYTES", 1_000)
     made = RepeatedDescriptions()
     made.learn([PendingEntry(b"x" * 100, describes=(number,)) for number in range(1, 21)])
@@ -156,7 +156,7 @@ def test_memory_is_bounded_by_forgetting_what_was_described_longest_ago(monkeypa
     assert len(made._held) == 10
 
 
-async def test_a_description_is_repeated_after_its_time_in_a_segment_that_goes_on(tmp_path: Path) -> None:
+async def test_a_description_is_repeated_after_its_interval_in_the_same_segment(tmp_path: Path) -> None:
     journal = JournalWriter(tmp_path / "j", JournalOptions(), writer="w1")
     journal.start()
     await journal.decided(call(0))

@@ -1,4 +1,4 @@
-"""Retention: the oldest go first, an open segment never, and abandoned ones lose only their padding."""
+"""Retention: the oldest segments are removed first, open ones never, and abandoned ones lose only their padding."""
 
 import fcntl
 import os
@@ -23,7 +23,7 @@ def numbers(directory: Path) -> list[int]:
     return [name.number for name, _ in segments(directory)]
 
 
-def test_above_the_budget_the_oldest_go_first(tmp_path: Path) -> None:
+def test_the_oldest_segments_above_the_budget_are_removed_first(tmp_path: Path) -> None:
     for number in range(1, 6):
         segment(tmp_path, number)
     kept = retain(tmp_path, before_ns=0, budget=2 * BLOCK)
@@ -31,7 +31,7 @@ def test_above_the_budget_the_oldest_go_first(tmp_path: Path) -> None:
     assert (kept.space, kept.segments) == (2 * BLOCK, 2)
 
 
-def test_what_ended_too_long_ago_goes(tmp_path: Path) -> None:
+def test_expired_segments_are_removed(tmp_path: Path) -> None:
     for number in range(1, 6):
         segment(tmp_path, number)
     retain(tmp_path, before_ns=3, budget=1 << 30)
@@ -53,14 +53,14 @@ def test_other_files_are_never_removed(tmp_path: Path) -> None:
     assert (tmp_path / "digest.key").exists()
 
 
-def test_an_abandoned_segment_loses_its_padding_only(tmp_path: Path) -> None:
+def test_sealing_an_abandoned_segment_removes_only_its_padding(tmp_path: Path) -> None:
     path = segment(tmp_path, 1, b"one\ntorn" + b"\0" * BLOCK)
     assert [name.number for name in seal_abandoned(tmp_path)] == [1]
     assert path.read_bytes() == b"one\ntorn"
     assert seal_abandoned(tmp_path) == []
 
 
-def test_an_abandoned_segment_gives_back_the_space_that_it_reserved_and_keeps_its_time(tmp_path: Path) -> None:
+def test_sealing_an_abandoned_segment_releases_its_space_and_keeps_its_time(tmp_path: Path) -> None:
     path = tmp_path / str(SegmentName(1, "w", 1))
     descriptor = Disk().create(path, 1 << 20)
     Disk().write(descriptor, b"one\ntorn", 0, durable=False)

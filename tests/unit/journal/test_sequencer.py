@@ -1,4 +1,4 @@
-"""Places in the journal: always forward."""
+"""Positions in the journal, which only increase."""
 
 import time
 
@@ -11,7 +11,7 @@ from gateway.journal.sequencer import PendingEntry, Sequencer, size_of
 
 
 @given(clock=st.lists(st.integers(0, 10**18), min_size=1, max_size=12), sizes=st.integers(1, 3))
-def test_places_only_go_forward_whatever_the_clock_does(clock: list[int], sizes: int) -> None:
+def test_positions_only_increase_even_if_the_clock_goes_back(clock: list[int], sizes: int) -> None:
     stamp, placed = Sequencer("w"), list[tuple[int, int]]()
     with pytest.MonkeyPatch.context() as patch:
         for reading in clock:

@@ -1,4 +1,4 @@
-"""The file layer: what it asks of the kernel, and what it leaves behind when that fails."""
+"""The file operations: their system calls, and the state after an error."""
 
 import ctypes
 import errno
@@ -14,7 +14,7 @@ from gateway.journal.storage import Disk
 
 
 class Kernel:
-    """Records the writes that are asked for, and answers as told."""
+    """A fake that records the requested writes and returns the given results."""
 
     def __init__(self, most: int = 1 << 30, error: int = 0) -> None:
         self.asked: list[tuple[int, int, int]] = []
@@ -52,7 +52,7 @@ def test_a_short_write_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert (tmp_path / "s").read_bytes()[5:12] == b"record\n"
 
 
-def test_where_the_file_system_cannot_do_both_in_one_call_it_is_two(
+def test_a_file_system_without_rwf_dsync_gets_a_write_and_a_sync(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[int] = []
@@ -66,9 +66,7 @@ def test_where_the_file_system_cannot_do_both_in_one_call_it_is_two(
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
-def test_an_error_is_tried_once_and_given_to_the_caller(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
-) -> None:
+def test_an_error_is_raised_without_a_retry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     kernel = Kernel(error=code)
     monkeypatch.setattr(os, "pwritev", kernel.pwritev)
     descriptor = Disk().create(tmp_path / "s", 4096)
@@ -78,7 +76,7 @@ def test_an_error_is_tried_once_and_given_to_the_caller(
     assert len(kernel.asked) == 1
 
 
-def test_a_segment_that_cannot_be_allocated_leaves_nothing(tmp_path: Path) -> None:
+def test_a_segment_that_cannot_be_allocated_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"large|space"):
         Disk().create(tmp_path / "s", 1 << 62)
     assert list(tmp_path.iterdir()) == []
@@ -103,7 +101,7 @@ def test_an_open_segment_is_locked_and_a_sealed_one_is_not(tmp_path: Path) -> No
     assert (tmp_path / "s").stat().st_size == 10
 
 
-def test_a_segment_has_its_space_from_the_start_and_its_length_is_what_was_written(tmp_path: Path) -> None:
+def test_a_segment_reserves_its_space_and_its_length_is_the_written_bytes(tmp_path: Path) -> None:
     descriptor = Disk().create(tmp_path / "s", 1 << 20)
     created = os.fstat(descriptor)
     assert (created.st_size, created.st_blocks * 512) == (0, 1 << 20)
@@ -114,7 +112,7 @@ def test_a_segment_has_its_space_from_the_start_and_its_length_is_what_was_writt
 
 
 @pytest.mark.parametrize("code", [errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOSPC, errno.EINTR])
-def test_a_file_system_that_reserves_no_space_is_used_without_and_a_full_one_is_an_error(
+def test_a_file_system_without_fallocate_is_used_and_a_full_one_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
     asked: list[tuple[int, ...]] = []

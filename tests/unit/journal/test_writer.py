@@ -1,4 +1,4 @@
-"""The writer: durable before effect, together where it can be, and honest when it cannot."""
+"""The writer: records are durable before their effect, share commits, and failures are reported."""
 
 import asyncio
 import errno
@@ -39,7 +39,7 @@ async def test_a_receipt_comes_after_the_durable_write_and_not_before(journal: J
     assert orjson.loads(on_disk(journal.directory)[0])["call_id"] == "call-1"
 
 
-async def test_what_arrives_during_a_commit_joins_the_next_one(journal: JournalWriter, storage: Fickle) -> None:
+async def test_entries_that_arrive_during_a_commit_join_the_next_one(journal: JournalWriter, storage: Fickle) -> None:
     storage.open.clear()
     first = asyncio.ensure_future(journal.decided(a_decided("call-0")))
     await until(lambda: journal.state().lag_s > 0 and journal.idle)
@@ -51,7 +51,7 @@ async def test_what_arrives_during_a_commit_joins_the_next_one(journal: JournalW
     assert [count for _, count, _ in storage.done] == [1, 8]
 
 
-async def test_the_event_loop_is_woken_once_a_commit(
+async def test_the_event_loop_is_woken_once_per_commit(
     journal: JournalWriter, storage: Fickle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loop = asyncio.get_running_loop()
@@ -99,7 +99,7 @@ async def test_a_clean_close_cuts_the_segment_to_its_length(journal: JournalWrit
     assert path.read_bytes().endswith(b"}\n")
 
 
-async def test_a_directory_that_others_may_enter_is_refused_with_what_to_do(tmp_path: Path) -> None:
+async def test_a_directory_that_other_users_can_access_is_refused_with_a_remedy(tmp_path: Path) -> None:
     await asyncio.to_thread(tmp_path.chmod, 0o755)
     journal = JournalWriter(tmp_path, SMALL)
     journal.start()
@@ -126,7 +126,7 @@ async def test_a_failed_write_seals_the_segment_and_the_next_record_goes_into_a_
     assert kinds == [("decided", "before"), ("voided", None), ("decided", "after")]
 
 
-async def test_what_failed_is_never_written_to_again_even_where_nothing_new_can_be_begun(
+async def test_a_failed_segment_is_never_written_again_even_without_a_new_one(
     journal: JournalWriter, storage: Fickle
 ) -> None:
     await journal.decided(a_decided("before"))
@@ -145,7 +145,7 @@ async def test_what_failed_is_never_written_to_again_even_where_nothing_new_can_
     ]
 
 
-async def test_what_waits_for_a_new_segment_comes_before_what_is_decided_then(tmp_path: Path, storage: Fickle) -> None:
+async def test_waiting_entries_are_written_before_later_decisions(tmp_path: Path, storage: Fickle) -> None:
     journal = JournalWriter(tmp_path / "j", JournalOptions(segment_bytes=65_536, retry_s=60), storage=storage)
     journal.start()
     await journal.decided(a_decided("one"))
@@ -158,7 +158,7 @@ async def test_what_waits_for_a_new_segment_comes_before_what_is_decided_then(tm
     await journal.close()
 
 
-async def test_a_record_that_comes_while_the_writer_ends_is_refused_at_once(
+async def test_a_record_during_the_end_of_the_writer_is_refused_at_once(
     journal: JournalWriter, storage: Fickle
 ) -> None:
     storage.open.clear()
@@ -181,7 +181,7 @@ async def test_a_completion_in_a_failed_commit_is_written_later(journal: Journal
     assert ("completed", "one") in [(record["kind"], record.get("call_id")) for record in read(journal.directory)]
 
 
-async def test_without_space_first_records_fail_second_ones_are_kept_and_it_recovers_alone(
+async def test_a_full_disk_fails_first_records_and_keeps_second_ones_until_it_recovers(
     journal: JournalWriter, storage: Fickle
 ) -> None:
     storage.create_error = errno.ENOSPC
@@ -219,7 +219,7 @@ async def test_a_full_queue_refuses_at_once(tmp_path: Path, storage: Fickle) -> 
     await journal.close()
 
 
-async def test_a_record_that_is_no_json_or_too_large_fails_alone(journal: JournalWriter) -> None:
+async def test_only_an_oversized_or_unserializable_record_fails(journal: JournalWriter) -> None:
     answers = await asyncio.gather(
         journal.decided(a_decided("\ud800")),
         journal.decided(a_decided("x" * 200_000)),
@@ -243,7 +243,7 @@ async def test_segments_rotate_by_age_without_traffic(tmp_path: Path) -> None:
     await journal.close()
 
 
-async def test_an_allow_that_nobody_waits_for_any_more_is_recorded_as_not_forwarded(
+async def test_an_allow_whose_caller_disconnected_is_recorded_as_not_forwarded(
     journal: JournalWriter, storage: Fickle
 ) -> None:
     storage.open.clear()
@@ -257,7 +257,7 @@ async def test_an_allow_that_nobody_waits_for_any_more_is_recorded_as_not_forwar
     assert sorted(said) == [("gone", "allow"), ("gone", "not_forwarded"), ("next", "deny")]
 
 
-async def test_a_device_that_hangs_does_not_hang_the_callers(tmp_path: Path, storage: Fickle) -> None:
+async def test_a_hanging_device_does_not_block_the_callers(tmp_path: Path, storage: Fickle) -> None:
     journal = JournalWriter(tmp_path / "j", JournalOptions(segment_bytes=65_536, deadline_s=0.04), storage=storage)
     journal.start()
     storage.open.clear()
@@ -274,7 +274,7 @@ async def test_a_device_that_hangs_does_not_hang_the_callers(tmp_path: Path, sto
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-async def test_when_the_writer_dies_everything_that_waits_is_refused(tmp_path: Path) -> None:
+async def test_the_death_of_the_writer_fails_all_waiting_records(tmp_path: Path) -> None:
     class Broken(Fickle):
         def write(self, descriptor: int, data: bytes, offset: int, *, durable: bool) -> None:
             assert self.open.wait(60)
@@ -294,7 +294,7 @@ async def test_when_the_writer_dies_everything_that_waits_is_refused(tmp_path: P
     await journal.close()
 
 
-async def test_a_flood_of_first_records_does_not_push_out_second_ones(tmp_path: Path, storage: Fickle) -> None:
+async def test_many_first_records_do_not_displace_second_ones(tmp_path: Path, storage: Fickle) -> None:
     journal = JournalWriter(tmp_path / "j", JournalOptions(segment_bytes=65_536, queue=3), storage=storage)
     journal.start()
     await journal.decided(a_decided("under-way"))
@@ -309,7 +309,7 @@ async def test_a_flood_of_first_records_does_not_push_out_second_ones(tmp_path: 
     assert ("completed", "under-way") in [(r["kind"], r["call_id"]) for r in read(tmp_path / "j")]
 
 
-async def test_before_start_and_after_close_nothing_is_taken(tmp_path: Path) -> None:
+async def test_the_journal_refuses_records_before_start_and_after_close(tmp_path: Path) -> None:
     journal = JournalWriter(tmp_path / "j", SMALL)
     assert isinstance(await journal.decided(a_decided()), JournalFailure)
     journal.start()
@@ -318,7 +318,7 @@ async def test_before_start_and_after_close_nothing_is_taken(tmp_path: Path) -> 
     assert journal.state().failed
 
 
-async def test_the_state_tells_space_budget_and_segments(journal: JournalWriter) -> None:
+async def test_the_state_has_the_space_the_budget_and_the_segments(journal: JournalWriter) -> None:
     await journal.decided(a_decided())
     state = journal.state()
     assert state.segments == 1
@@ -338,7 +338,7 @@ def test_writer_names_are_unique_and_fit_in_a_file_name() -> None:
     assert writer_name("worker/0").startswith("worker-0-")
 
 
-async def test_each_record_that_cannot_be_written_is_reported_with_why(journal: JournalWriter, storage: Fickle) -> None:
+async def test_each_unwritten_record_is_reported_with_the_reason(journal: JournalWriter, storage: Fickle) -> None:
     failures: list[str] = []
     journal.on_failure = failures.append
     await journal.decided(a_decided("written"))

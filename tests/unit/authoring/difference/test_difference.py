@@ -1,4 +1,4 @@
-"""What a bundle changes is said in words, and what may admit more is never called harmless."""
+"""The difference between bundles in sentences; a change that may admit more is never called harmless."""
 
 # ruff: noqa: E501 - a case is a line
 
@@ -96,7 +96,7 @@ def changes(new: Artifact, old: Artifact | None = None) -> list[Change]:
 
 
 def at(path: str, value: Any) -> Callable[[], Json]:
-    """The base data with another value at a path, or without it."""
+    """Return the base data with another value at a path, or without it."""
 
     def made() -> Json:
         data = copy.deepcopy(BASE)
@@ -225,12 +225,12 @@ CASES: list[tuple[str, Any, str, str]] = [
 
 
 @pytest.mark.parametrize(("path", "value", "said", "effect"), CASES)
-def test_a_change_is_said_with_its_effect(path: str, value: Any, said: str, effect: str) -> None:
+def test_a_change_is_reported_with_its_effect(path: str, value: Any, said: str, effect: str) -> None:
     found = changes(artifact(at(path, value)()))
     assert [change.effect for change in found if str(change).startswith(said)] == [effect], list(map(str, found))
 
 
-def test_identities_that_lead_to_an_agent_are_told() -> None:
+def test_changed_identities_of_an_agent_are_reported() -> None:
     data = copy.deepcopy(BASE)
     data["index"]["identities"]["https://idp.example"]["client_id"] = {"robot": "bot"}
     assert [(str(change), change.effect) for change in changes(artifact(data))] == [
@@ -239,14 +239,14 @@ def test_identities_that_lead_to_an_agent_are_told() -> None:
     ]
 
 
-def test_a_drift_that_servers_take_from_the_environment_is_told_once() -> None:
+def test_a_drift_that_servers_inherit_from_the_environment_is_reported_once() -> None:
     data = copy.deepcopy(BASE)
     for place in (data["environment"], *data["catalog"]["servers"].values()):
         place["definition_drift"] = {"schema": "allow"}
     assert len(changes(artifact(data))) == 1
 
 
-def test_where_the_effect_changed_nothing_else_of_the_rule_is_called_harmless() -> None:
+def test_other_changes_of_a_rule_with_a_changed_effect_are_unclear() -> None:
     data = copy.deepcopy(BASE)
     data["rules"]["refuses"] |= {"effect": "allow", "what": {"servers": ["slack", "jira"]}}
     assert {change.effect for change in changes(artifact(data))} == {"looser", "unclear"}
@@ -273,12 +273,12 @@ def test_a_rule_of_an_earlier_bundle_gains_its_team() -> None:
     assert (str(change), change.effect) == ("rule holds (team crm) now has team `crm`", "same")
 
 
-def test_the_same_bundle_has_no_changes_and_another_number_is_none() -> None:
+def test_the_same_content_with_another_sequence_number_has_no_changes() -> None:
     assert changes(artifact(BASE)) == []
     assert changes(artifact(BASE, seq=2)) == []
 
 
-def test_another_stock_library_and_its_rego_are_told() -> None:
+def test_a_changed_stock_library_and_its_rego_are_reported() -> None:
     newer = artifact(
         BASE, {"mcp/lib/x/x.rego": b"package mcp.lib.x\n"}, library=Library(version="0.2.0", digest="b" * 64)
     )
@@ -288,14 +288,14 @@ def test_another_stock_library_and_its_rego_are_told() -> None:
     ]
 
 
-def test_the_generated_combiner_is_told_only_where_nothing_else_explains_it() -> None:
+def test_the_combiner_is_reported_only_if_nothing_else_explains_its_change() -> None:
     generated = {"mcp/admission/requirements.rego": b"package mcp.admission\n"}
     assert [change.about for change in changes(artifact(BASE, generated))] == ["rego"]
     data = at("requirements/x", {"title": "X", "reads": []})()
     assert [change.about for change in changes(artifact(data, generated))] == ["requirement"]
 
 
-def test_what_a_bundle_is_bound_to_is_told() -> None:
+def test_changed_metadata_of_a_bundle_are_reported() -> None:
     found = changes(
         artifact(BASE, environment="prod", seq=0, commit="c", reverts="dev@1.1", input_schema="mcp.input/v2")
     )
@@ -308,13 +308,13 @@ def test_what_a_bundle_is_bound_to_is_told() -> None:
     }
 
 
-def test_what_is_no_policy_bundle_is_said() -> None:
+def test_a_bundle_that_is_not_a_policy_bundle_is_an_error() -> None:
     assert differences(artifact({"emergency": {}}), artifact(BASE)) == (
         f"{artifact({'emergency': {}}).revision} is not a policy bundle"
     )
 
 
-def test_long_values_and_many_values_are_bounded() -> None:
+def test_long_values_and_many_values_are_shortened() -> None:
     data = at("own/recipients", {f"key{number}": "x" * 1000 for number in range(100)})()
     found = [str(change) for change in changes(artifact(data))]
     assert len(found) == 21
@@ -340,7 +340,7 @@ CLASSES: Json = {"classes": ["pii", "general"], "unclassified": "general"}
 
 
 def classified(**changes: Any) -> Json:
-    """The base data with data classes: Slack and what it has are not classified, but for one tool."""
+    """Return the base data with data classes: Slack and its targets are not classified, except one tool."""
     data = copy.deepcopy(BASE)
     data["environment"]["data_classes"] = {**CLASSES, **changes}
     for server, targets in data["catalog"]["targets"].items():
@@ -358,7 +358,7 @@ def told(change: Callable[[Json], None]) -> list[tuple[str, str]]:
     return [(str(each), each.effect) for each in changes(artifact(after), artifact(classified()))]
 
 
-def test_what_a_target_holds_and_who_is_cleared_is_said_with_its_effect() -> None:
+def test_changed_data_classes_and_clearances_are_reported_with_their_effect() -> None:
     slack = "catalog/targets/slack/tools"
     cases: list[tuple[str, Any, str, str]] = [
         (f"{slack}/post/data", ["pii", "x"], "target tool post of server slack now holds data of class x", "stricter"),
@@ -384,7 +384,7 @@ def test_what_a_target_holds_and_who_is_cleared_is_said_with_its_effect() -> Non
         assert (said, effect) in told(change), (said, told(change))
 
 
-def test_reach_that_is_withdrawn_is_stricter_and_another_reach_is_unclear() -> None:
+def test_a_removed_reach_is_stricter_and_a_different_reach_is_unclear() -> None:
     before = classified()
     before["catalog"]["servers"]["slack"]["reach"] = "external"
     for value, effect in ((None, "stricter"), ("internal", "unclear")):
@@ -393,7 +393,7 @@ def test_reach_that_is_withdrawn_is_stricter_and_another_reach_is_unclear() -> N
         assert [each.effect for each in changes(artifact(after), artifact(before))] == [effect]
 
 
-def test_what_targets_take_from_their_server_is_told_once() -> None:
+def test_a_change_that_targets_inherit_from_their_server_is_reported_once() -> None:
     def change(data: Json) -> None:
         for each in (data["catalog"]["servers"]["slack"], data["catalog"]["targets"]["slack"]["tools"]["read"]):
             each |= {"data": ["pii"], "reach": "internal"}
@@ -405,7 +405,7 @@ def test_what_targets_take_from_their_server_is_told_once() -> None:
     ]
 
 
-def test_listing_classes_at_all_is_told_once_and_is_stricter() -> None:
+def test_a_new_list_of_classes_is_reported_once_and_is_stricter() -> None:
     found = changes(artifact(classified()), artifact(BASE))
     assert ("environment now lists the data classes pii and general: agents need clearance for the data they use", "stricter") in [
         (str(each), each.effect) for each in found
@@ -413,7 +413,7 @@ def test_listing_classes_at_all_is_told_once_and_is_stricter() -> None:
     assert [str(each) for each in found if each.about in {"server", "target"}] == []
 
 
-def test_another_class_for_what_is_not_classified_is_told_once() -> None:
+def test_a_changed_class_for_unclassified_targets_is_reported_once() -> None:
     after = classified(unclassified="pii")
     for server, targets in after["catalog"]["targets"].items():
         for each in (*targets["tools"].values(), *targets["resources"].values(), *targets["resource_prefixes"]):
@@ -422,7 +422,7 @@ def test_another_class_for_what_is_not_classified_is_told_once() -> None:
     assert len(changes(artifact(after), artifact(classified()))) == 1
 
 
-def test_a_rule_about_data_says_so() -> None:
+def test_the_text_of_a_rule_about_data_names_the_classes() -> None:
     before, after = classified(), classified()
     before["rules"] = {"fence": rule("deny", what={"data": ["pii"], "reach": "external"})}
     after["rules"] = {"fence": rule("deny", what={"data": ["pii", "x"], "reach": "internal"})}

@@ -1,4 +1,4 @@
-"""The verified OPA binary, for the parser that mutants are made with."""
+"""Fixture of the verified OPA binary, whose parser creates the mutants."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What mutants do to a Rego file: each kind of change, where it stands, and what is never changed."""
+"""The mutants of a Rego file: each kind of change, its location, and the parts that are never changed."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def made(opa: Path, scratch: Path, text: str) -> list[Mutant]:
 
 
 def changed(opa: Path, scratch: Path, text: str, kind: str) -> list[str]:
-    """The texts of the file after each mutant of a kind."""
+    """Return the texts of the file after each mutant of a kind."""
     return [
         each.applied(HEAD + text).removeprefix(HEAD).rstrip() for each in made(opa, scratch, text) if each.kind == kind
     ]
@@ -63,12 +63,12 @@ def test_bodies_of_every_kind_are_changed(opa: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["a if { x := input.x; x }", "a if { some x in input.x; x }", "a if every x in input.x { x == 1 }"]
 )
-def test_what_declares_a_variable_is_kept(opa: Path, tmp_path: Path, text: str) -> None:
+def test_a_declaration_of_a_variable_is_kept(opa: Path, tmp_path: Path, text: str) -> None:
     assert all("not some" not in each and "not every" not in each for each in changed(opa, tmp_path, text, "negation"))
     assert all("x" in each for each in changed(opa, tmp_path, text, "negation"))
 
 
-def test_a_long_list_of_words_loses_three_of_them(opa: Path, tmp_path: Path) -> None:
+def test_a_long_list_of_strings_has_three_mutants(opa: Path, tmp_path: Path) -> None:
     words = ", ".join(f'"w{number:02}"' for number in range(40))
     found = [each for each in made(opa, tmp_path, f"a := {{{words}}}") if each.kind == "element"]
     assert [each.was for each in found] == ['"w00",', '"w20",', ', "w39"']
@@ -80,7 +80,7 @@ def test_metadata_comments_and_tests_are_not_changed(opa: Path, tmp_path: Path) 
     assert mutants(module(opa, tmp_path, "test_a if true == true", "x_test.rego"), HEAD) == []
 
 
-def test_mutants_are_told_by_line_each_once_in_the_order_of_the_file(opa: Path, tmp_path: Path) -> None:
+def test_mutants_have_their_lines_and_are_unique_and_in_file_order(opa: Path, tmp_path: Path) -> None:
     text = 'a if input.x\n\nb := "p" if {\n\ta\n} else := "q" if {\n\tinput.y != "ü"\n\tinput.z\n}\n'
     found = made(opa, tmp_path, text)
     assert found == sorted(found)

@@ -1,4 +1,4 @@
-"""The questions that survivors are asked: the same for the same data, bounded, and of every kind."""
+"""The questions for survivors: deterministic for the same data, limited in number, and of every kind."""
 
 import json
 from typing import Any
@@ -51,7 +51,7 @@ DATA: dict[str, Any] = {
 }
 
 
-def test_everybody_whom_the_data_knows_asks_and_so_do_strangers() -> None:
+def test_questions_come_from_all_known_principals_and_from_unknown_ones() -> None:
     found = [(each.method, each.subject or each.groups or each.credential_sha256) for each in principals(DATA)]
     assert ("token", "1" * 64) in found
     assert ("token", "f" * 64) in found
@@ -60,7 +60,7 @@ def test_everybody_whom_the_data_knows_asks_and_so_do_strangers() -> None:
     assert any(each.method == "none" for each in principals(DATA))
 
 
-def test_everything_that_is_listed_is_asked_for_and_so_is_what_is_not() -> None:
+def test_questions_are_about_all_listed_targets_and_about_unlisted_ones() -> None:
     targets = {(each["message"]["method"], each["target"]["name"] or each["target"]["uri"]) for each in questions(DATA)}
     assert {("tools/call", "t"), ("tools/call", "strange"), ("resources/read", "x://below")} <= targets
     assert {("prompts/get", "strange"), ("tools/list", None), ("roots/list", "roots/list")} <= targets
@@ -77,7 +77,7 @@ def test_the_same_data_gives_the_same_bounded_table() -> None:
     assert all(policy < len(first.policies) and question < len(first.questions) for policy, question in first.pairs)
 
 
-def test_an_altered_meaning_is_sealed_as_a_build_would() -> None:
+def test_an_altered_policy_has_the_index_that_a_build_would_write() -> None:
     patches = [policy.patch for policy in table([MutationEnvironment("one", DATA)], 4).policies]
     meant = [patch for patch in patches if len(patch) == 2 and patch[0]["path"] == ["rules", "r", "effect"]]
     assert {patch[0]["value"] for patch in meant} == {"deny", "hold"}
@@ -94,7 +94,7 @@ def test_policies_are_altered_in_one_place_in_two_and_damaged() -> None:
 
 
 def exists(document: Any, path: list[Any]) -> bool:
-    """Return whether OPA finds the place of an operation: an element of a list has a number."""
+    """Return whether OPA finds the place of an operation; elements of a list have numbers."""
     for key in path:
         if isinstance(document, list):
             found: list[Any] = document  # pyright: ignore[reportUnknownVariableType]
@@ -106,8 +106,8 @@ def exists(document: Any, path: list[Any]) -> bool:
     return True
 
 
-def test_every_patch_of_a_policy_leads_to_places_that_are_there() -> None:
-    """OPA refuses to look at any question under a table with one patch that leads nowhere."""
+def test_every_patch_of_a_policy_has_existing_places() -> None:
+    """One patch with a nonexistent place makes OPA fail for all questions of the table."""
     for seed in range(20):
         made = table([MutationEnvironment("one", DATA)], seed)
         for policy in made.policies:
@@ -117,7 +117,7 @@ def test_every_patch_of_a_policy_leads_to_places_that_are_there() -> None:
                 data = applied(data, (operation,))
 
 
-def test_each_kind_of_thing_is_stopped_under_some_policy() -> None:
+def test_some_policy_stops_each_kind_of_selector() -> None:
     made = table([MutationEnvironment("one", DATA)], 4)
     stops = [policy.patch[0]["value"] for policy in made.policies if policy.patch and policy.patch[0]["path"] == [ROOT]]
     named = {(kind, name) for stop in stops for kind in KINDS for name in stop.get(kind, {}) if name}
@@ -125,7 +125,7 @@ def test_each_kind_of_thing_is_stopped_under_some_policy() -> None:
     assert all(base.data[ROOT] == document(())[ROOT] for base in made.bases)
 
 
-def test_alterations_leave_the_document_as_it_is() -> None:
+def test_alterations_do_not_change_the_original_document() -> None:
     before = json.dumps(DATA)
     assert replaced(DATA, ("rules", "r", "mode"), "warn")["rules"]["r"]["mode"] == "warn"
     assert "mode" not in without(DATA, ("rules", "r", "mode"))["rules"]["r"]
@@ -139,7 +139,7 @@ def test_alterations_leave_the_document_as_it_is() -> None:
     assert json.dumps(DATA) == before
 
 
-def test_tests_that_noticed_something_are_run_first_then_the_closest_then_the_quick() -> None:
+def test_detecting_tests_run_first_then_the_closest_then_the_quick() -> None:
     tests = Judges(["data.a.b_test", "data.c_test"], ["data.slow_test"])
     assert list(tests.runs("a/b/x.rego")) == [
         r"^(?:data\.a\.b_test)\.",
