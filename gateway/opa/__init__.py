@@ -1,1 +1,1 @@
-"""The OPA sidecar: the binary, the managed process, the decision call, readiness, the revision in force."""
+"""OPA sidecar: the binary, the managed process, decision queries, readiness and the enforced revision."""

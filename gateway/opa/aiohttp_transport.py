@@ -1,6 +1,7 @@
-"""Exchanges carried by aiohttp: over a Unix socket to a managed OPA, over TCP with TLS and token to any other.
+"""HTTP transports on aiohttp: a Unix socket to a managed OPA, or TCP with TLS and a token to any other OPA.
 
-Rule 1: redirects are not followed and proxies of the environment are not used: the address is the settings'.
+Rule 1: the transport does not follow redirects and ignores proxy environment variables. It connects only to the
+address in the settings.
 """
 
 import ssl
@@ -16,7 +17,7 @@ _JSON: Final = {"Content-Type": "application/json"}
 
 
 class RemoteOpa(Struct, frozen=True, kw_only=True):
-    """An OPA that the gateway does not own; `ca_file` empty means the system's authorities."""
+    """Address and credentials of an OPA that the gateway does not manage. An empty `ca_file` means the system's CAs."""
 
     url: str
     token: str = ""
@@ -24,7 +25,7 @@ class RemoteOpa(Struct, frozen=True, kw_only=True):
 
 
 class AiohttpTransport:
-    """A pool of aiohttp connections to one OPA; make it where the event loop runs."""
+    """A pool of aiohttp connections to one OPA. Create it inside the running event loop."""
 
     def __init__(self, base: str, connector: aiohttp.BaseConnector, headers: dict[str, str]) -> None:
         self._base = base
@@ -38,7 +39,7 @@ class AiohttpTransport:
         )
 
     async def exchange(self, path: str, body: bytes | None = None) -> Exchanged | Broken:
-        """Return OPA's answer; the caller's cancellation ends the exchange and OPA's evaluation with it."""
+        """Return OPA's response. Canceling the call aborts the exchange and OPA's evaluation."""
         try:
             return await self._once(path, body)
         except (aiohttp.ServerDisconnectedError, ConnectionResetError, BrokenPipeError):
@@ -61,17 +62,17 @@ class AiohttpTransport:
         call = self._session.request(method, self._base + path, data=body, headers=headers, allow_redirects=False)
         async with call as response:
             if (response.content_length or 0) > MAX_ANSWER:
-                return Broken("OPA's answer is too large")
+                return Broken("OPA's response is too large")
             return Exchanged(response.status, await response.read())
 
 
 def socket_library_exchange(path: Path, connections: int = CONNECTIONS) -> AiohttpTransport:
-    """Return the exchange with a managed OPA."""
+    """Return the transport for a managed OPA."""
     return AiohttpTransport("http://opa", aiohttp.UnixConnector(path=str(path), limit=connections), {})
 
 
 def remote_exchange(remote: RemoteOpa, connections: int = CONNECTIONS) -> AiohttpTransport:
-    """Return the exchange with an OPA that the gateway does not own."""
+    """Return the transport for an OPA that the gateway does not manage."""
     context = ssl.create_default_context(cafile=remote.ca_file or None)
     connector = aiohttp.TCPConnector(ssl=context, limit=connections, ttl_dns_cache=30)
     headers = {"Authorization": f"Bearer {remote.token}"} if remote.token else {}

@@ -1,8 +1,8 @@
-"""OPA's answer as a value: bytes and a status become a verdict with its revision, or a failure.
+"""Parser of OPA responses: a status and a body become a decision with its revision, or a failure.
 
-Rule 1: an answer that does not fit `mcp.decision/v1` or `mcp.listing/v1` to the letter of its type is no answer.
-Rule 2: an evaluation error and a question that OPA could not read are `policy_error`: whoever asked may have caused
-them, so they say nothing about OPA's health.
+Rule 1: a response that does not match the types of `mcp.decision/v1` or `mcp.listing/v1` exactly is a failure.
+Rule 2: an evaluation error and a query that OPA could not read are `policy_error`. The caller may have caused them, so
+they do not count against OPA's health.
 """
 
 import re
@@ -17,7 +17,7 @@ from gateway.opa.transport import Exchanged
 BUNDLE: Final = "policy"
 """The name of the policy bundle in OPA's configuration, and so in every provenance."""
 EMERGENCY: Final = "emergency"
-"""The name of the bundle of stops, which is also its root and the use that its signature is for."""
+"""The name of the emergency bundle (the stops), which is also its root and its signature scope."""
 
 _BUILTIN_FAILED: Final = "eval_builtin_error"
 _BUILTIN: Final = re.compile(r"[a-z_]+(?:\.[a-z0-9_]+)*")
@@ -33,14 +33,14 @@ class _Provenance(Struct):
 
 
 class PolicyAnswer(Struct):
-    """A decision and where it came from."""
+    """A decision and its provenance."""
 
     result: Decision
     provenance: _Provenance
 
 
 class ListingAnswer(Struct):
-    """A listing and where it came from."""
+    """A listing and its provenance."""
 
     result: Listing
     provenance: _Provenance
@@ -79,28 +79,28 @@ _QUESTION_REFUSED: Final = frozenset({400, 413})
 
 
 def read_decision(exchanged: Exchanged) -> PolicyAnswer | PolicyFailure:
-    """Return the decision in an answer of the decision path."""
+    """Return the decision from a response of the decision path."""
     return _read(exchanged, _DECIDED)
 
 
 def read_listing(exchanged: Exchanged) -> ListingAnswer | PolicyFailure:
-    """Return the verdicts in an answer of the listing path."""
+    """Return the verdicts from a response of the listing path."""
     return _read(exchanged, _LISTED)
 
 
 def revision_of(answer: PolicyAnswer | ListingAnswer, bundle: str = BUNDLE) -> str:
-    """Return the revision of a bundle that gave the answer, empty where the provenance does not say."""
+    """Return the revision of a bundle that produced the answer, empty if the provenance does not contain it."""
     found = answer.provenance.bundles.get(bundle)
     return "" if found is None else found.revision
 
 
 def unavailable(detail: str) -> PolicyFailure:
-    """Return the denial for an OPA that gave no usable answer."""
+    """Return the denial for an OPA that gave no usable response."""
     return PolicyFailure(code="policy_unavailable", detail=detail)
 
 
 def late(seconds: float) -> PolicyFailure:
-    """Return the denial for an answer that did not come in time."""
+    """Return the denial for a response that missed its deadline."""
     return unavailable(f"OPA did not answer within {seconds * 1000:.0f} ms")
 
 
@@ -114,14 +114,14 @@ def _read(exchanged: Exchanged, decoder: msgspec.json.Decoder[_Answer]) -> _Answ
 
 
 def _misfit(body: bytes, error: Exception) -> str:
-    """Return why a 200 is no answer; without a bundle OPA says 200 and leaves `result` out."""
+    """Return the reason why a 200 response is unusable. Without a bundle, OPA returns 200 and omits `result`."""
     try:
         result = _UNDECIDED.decode(body).result
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return "OPA's answer is not JSON"
+        return "OPA's response is not JSON"
     if result is msgspec.UNSET:
-        return "OPA has no decision to give: no policy bundle is active, or it does not define one"
-    return f"OPA's answer has an unknown shape: {error}"
+        return "OPA returned no decision: no policy bundle is active, or the bundle does not define one"
+    return f"OPA's response has an unknown format: {error}"
 
 
 def _refused(exchanged: Exchanged) -> PolicyFailure:
@@ -130,7 +130,7 @@ def _refused(exchanged: Exchanged) -> PolicyFailure:
     except (msgspec.DecodeError, UnicodeDecodeError):
         return unavailable(f"OPA answered HTTP {exchanged.status}")
     if exchanged.status in _QUESTION_REFUSED:
-        return PolicyFailure(code="policy_error", detail=f"OPA could not read the question: {refusal.code}")
+        return PolicyFailure(code="policy_error", detail=f"OPA could not read the query: {refusal.code}")
     evaluation = [problem for problem in refusal.errors if problem.code.startswith("eval_")]
     if not evaluation:
         return unavailable(f"OPA answered HTTP {exchanged.status} {refusal.code}".rstrip())
@@ -138,11 +138,11 @@ def _refused(exchanged: Exchanged) -> PolicyFailure:
 
 
 def _without_operands(problem: _Problem) -> str:
-    """Return OPA's message; of one about a built-in function only its name, because the rest quotes arguments."""
+    """Return OPA's message; for a built-in function error only the function name, as the rest quotes arguments."""
     if problem.code != _BUILTIN_FAILED:
         return problem.message
     name = problem.message.partition(":")[0]
-    return f"{name if _BUILTIN.fullmatch(name) else 'a built-in function'} cannot take its operands"
+    return f"{name if _BUILTIN.fullmatch(name) else 'a built-in function'} received invalid operands"
 
 
 def _evaluation_failure(problem: _Problem) -> PolicyFailure:

@@ -1,8 +1,8 @@
-"""The OPA binary: which version, where it lies, how it comes to this machine.
+"""The OPA binary: the pinned version, its path and its download.
 
-Rule 1: the version is pinned here and nowhere else; a binary counts only after it has said that it is that version.
-Rule 2: it is fetched once, under a lock, and appears in the tool directory complete or not at all.
-Rule 3: OPA before 1.21.3 accepts bundles stripped of their signature (GHSA-g2pf-6v5v-qcc8) and is refused everywhere.
+Rule 1: the version is pinned here and nowhere else. A binary is used only after it has reported that version.
+Rule 2: the binary is fetched once, under a lock, and appears in the tool directory complete or not at all.
+Rule 3: OPA before 1.21.3 accepts bundles with their signature removed (GHSA-g2pf-6v5v-qcc8) and is always refused.
 """
 
 import fcntl
@@ -26,12 +26,12 @@ REPLY_SECONDS: Final = 20
 Report = Callable[[str], None]
 
 
-class Unobtainable(RuntimeError):  # noqa: N818  it is what OPA is, not what went wrong
-    """OPA could be had in no way; the text says what was tried and what to do."""
+class Unobtainable(RuntimeError):  # noqa: N818  the name describes OPA's state
+    """OPA could not be obtained; the message lists the attempts and says what to do."""
 
 
 def tools() -> Path:
-    """The directory for programs of the pinned versions: $MCP_ADMISSION_TOOLS, else below the user's cache."""
+    """Return the directory for pinned programs: $MCP_ADMISSION_TOOLS, or a subdirectory of the user's cache."""
     chosen = os.environ.get("MCP_ADMISSION_TOOLS")
     if chosen:
         return Path(chosen)
@@ -40,7 +40,7 @@ def tools() -> Path:
 
 
 def version(path: Path) -> str | None:
-    """The version that a binary says it is; None when it does not run or does not say."""
+    """Return the version that a binary reports, or None if it does not run or reports none."""
     try:
         said = subprocess.run(
             [path, "version"], capture_output=True, text=True, timeout=REPLY_SECONDS, env={}, check=False
@@ -52,18 +52,18 @@ def version(path: Path) -> str | None:
 
 
 def refusal(named: str | None) -> str | None:
-    """Why an OPA of this version is not used, ready to be shown; None when it may be."""
+    """Return the reason for refusing an OPA of this version, ready to be shown, or None if it may be used."""
     numbers = re.fullmatch(r"(\d+)\.(\d+)\.(\d+)(\+\S+)?", named or "")
     if numbers is None:
-        return f"OPA says that it is version {named!r}, which is no release: use {VERSION}"
+        return f"OPA reports version {named!r}, which is not a release: use {VERSION}"
     if (int(numbers[1]), int(numbers[2]), int(numbers[3])) >= OLDEST:
         return None
     least = ".".join(map(str, OLDEST))
-    return f"OPA {named} accepts unsigned bundles (GHSA-g2pf-6v5v-qcc8): use {VERSION}, never below {least}"
+    return f"OPA {named} accepts unsigned bundles (GHSA-g2pf-6v5v-qcc8): use {VERSION}, or at least {least}"
 
 
 def find() -> Path | None:
-    """OPA at exactly the pinned version, from PATH or the tool directory; None when there is none."""
+    """Return OPA at exactly the pinned version, from PATH or the tool directory, or None if it is not there."""
     on_path = shutil.which("opa")
     for candidate in (Path(on_path) if on_path else None, tools() / NAME):
         if candidate and version(candidate) == VERSION:
@@ -72,20 +72,20 @@ def find() -> Path | None:
 
 
 def obtain(report: Report, *, releases: str = binary_sources.RELEASES) -> Path:
-    """OPA at the pinned version: found, or fetched now. Raises `Unobtainable` with what was tried."""
+    """Return OPA at the pinned version, fetching it if needed. Raises `Unobtainable` with the failed attempts."""
     found = find()
     if found:
         return found
     directory = tools()
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _alone(directory, report):
-        # Another process may have fetched it while this one waited.
+        # Another process may have fetched it during the wait.
         return find() or _fetch(directory, report, releases)
 
 
 @contextmanager
 def _alone(directory: Path, report: Report) -> Generator[None]:
-    """The only process that fetches into this directory, for as long as the block runs."""
+    """Hold the lock of this directory while the block runs, so that only one process fetches."""
     with (directory / "opa.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -96,7 +96,7 @@ def _alone(directory: Path, report: Report) -> Generator[None]:
 
 
 def _fetch(directory: Path, report: Report, releases: str) -> Path:
-    """Each source in turn, into a scratch directory; the first that gives the pinned version is kept."""
+    """Try each source in a scratch directory and keep the first binary of the pinned version."""
     tried: list[str] = []
     with tempfile.TemporaryDirectory(dir=directory, prefix=".opa-") as scratch:
         for source in (binary_sources.go_install(VERSION), binary_sources.release(VERSION, releases)):
@@ -106,7 +106,7 @@ def _fetch(directory: Path, report: Report, releases: str) -> Path:
                 continue
             said = version(fetched)
             if said != VERSION:
-                tried.append(f"{fetched.name} came, but says that it is version {said!r}")
+                tried.append(f"{fetched.name} was fetched, but reports version {said!r}")
                 continue
             fetched.chmod(0o755)
             return fetched.replace(directory / NAME)

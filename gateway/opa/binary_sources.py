@@ -1,8 +1,8 @@
-"""Where an OPA binary can be had: a build through the Go module system, or the project's own release.
+"""Sources of the OPA binary: a build with the Go module system, or the project's own release.
 
-Rule 1: what arrives is verified against something that did not come with it where such a thing is known; what it was
-verified against is always said.
-Rule 2: a hash that nobody computed is not written down: `PINNED` grows only by a hash of a file that was held.
+Rule 1: a fetched binary is verified against an independent source if there is one. The program always reports which
+source that was.
+Rule 2: `PINNED` contains only hashes that were computed from a file at hand, never copied ones.
 """
 
 import hashlib
@@ -34,14 +34,14 @@ ASSETS: Final[Mapping[tuple[str, str], str]] = {
     ("darwin", "x86_64"): "opa_darwin_amd64",
     ("darwin", "arm64"): "opa_darwin_arm64_static",
 }
-# (version, asset) -> SHA-256, computed by us from a file that was verified in another way.
+# (version, asset) -> SHA-256, computed by this project from a file that was verified in another way.
 PINNED: Final[Mapping[tuple[str, str], str]] = {}
 
 Report = Callable[[str], None]
 
 
 class Failed(Struct, frozen=True):
-    """A source that did not give OPA, and why."""
+    """The reason why a source did not deliver OPA."""
 
     reason: str
 
@@ -50,7 +50,7 @@ Source = Callable[[Path, Report], Path | Failed]
 
 
 def go_install(version: str) -> Source:
-    """A source that builds OPA with Go, whose checksum database vouches for the sources."""
+    """Return a source that builds OPA with Go, whose checksum database verifies the source code."""
 
     def build(scratch: Path, report: Report) -> Path | Failed:
         go = shutil.which("go")
@@ -58,7 +58,7 @@ def go_install(version: str) -> Source:
             return Failed("Go is not installed")
         report(f"Building OPA {version} with Go, verified by {_vouching(go)}. This takes a minute or two, once.")
         command = [go, "install", "-trimpath", "-ldflags", "-s -w", f"{MODULE}@v{version}"]
-        # GOOS and GOARCH of a cross build would move the binary elsewhere and make one that does not run here.
+        # GOOS and GOARCH of a cross build would put the binary elsewhere and build one that does not run here.
         environment = {name: value for name, value in os.environ.items() if name not in {"GOOS", "GOARCH", "GOFLAGS"}}
         environment |= {"CGO_ENABLED": "0", "GOBIN": str(scratch)}
         return _built(command, environment, scratch)
@@ -67,7 +67,7 @@ def go_install(version: str) -> Source:
 
 
 def _vouching(go: str) -> str:
-    """The checksum database that Go asks, in words."""
+    """Return a description of the checksum database that Go uses."""
     said = subprocess.run([go, "env", "GOSUMDB"], capture_output=True, text=True, check=False).stdout.strip()
     return "nothing (Go's checksum database is off: GOSUMDB=off)" if said == "off" else f"the checksum database {said}"
 
@@ -85,24 +85,24 @@ def _built(command: list[str], environment: Mapping[str, str], scratch: Path) ->
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as problem:
-        return Failed(f"`go install` did not end well: {problem}")
+        return Failed(f"`go install` failed: {problem}")
     built = scratch / "opa"
     if ended.returncode == 0 and built.is_file():
         return built
-    last = (ended.stderr.strip().splitlines() or ["it said nothing"])[-1]
-    return Failed(f"`go install {command[-1]}` ended with {ended.returncode}: {last}")
+    last = (ended.stderr.strip().splitlines() or ["it printed no error"])[-1]
+    return Failed(f"`go install {command[-1]}` exited with code {ended.returncode}: {last}")
 
 
 def release(version: str, releases: str = RELEASES, pinned: Mapping[tuple[str, str], str] = PINNED) -> Source:
-    """A source that downloads the project's release for this machine and verifies its SHA-256."""
+    """Return a source that downloads the project's release for this machine and verifies its SHA-256."""
 
     def download(scratch: Path, report: Report) -> Path | Failed:
-        import httpx  # noqa: PLC0415 - nobody but who downloads waits for it, and each gateway's supervisor would keep it
+        import httpx  # noqa: PLC0415 - only a download needs it, and each supervisor would keep it loaded
 
         machine = (platform.system().lower(), platform.machine().lower())
         asset = ASSETS.get(machine)
         if asset is None:
-            return Failed(f"there is no release of OPA for {'/'.join(machine)}")
+            return Failed(f"OPA has no release for {'/'.join(machine)}")
         address = f"{releases}/v{version}/{asset}"
         report(f"Downloading OPA {version} from {address}.")
         try:
@@ -113,7 +113,7 @@ def release(version: str, releases: str = RELEASES, pinned: Mapping[tuple[str, s
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as problem:
             return Failed(f"{address} could not be downloaded: {problem}")
         if computed != wanted:
-            return Failed(f"{address} has SHA-256 {computed}, but {vouching} says {wanted}: it was thrown away")
+            return Failed(f"{address} has SHA-256 {computed}, but {vouching} has {wanted}: the file was deleted")
         report(f"OPA {version} is verified against {vouching}: SHA-256 {computed}.")
         target.chmod(0o755)
         return target
@@ -122,18 +122,18 @@ def release(version: str, releases: str = RELEASES, pinned: Mapping[tuple[str, s
 
 
 def _wanted(client: "httpx.Client", address: str, pinned: str | None) -> tuple[str, str]:
-    """The SHA-256 to meet, and who says so."""
+    """Return the expected SHA-256 and its origin."""
     if pinned:
         return pinned, "the hash pinned in this program"
     answer = client.get(f"{address}.sha256").raise_for_status()
     hexadecimal = re.match(r"([0-9a-f]{64})\b", answer.text.strip().lower())
     if hexadecimal is None:
-        raise ValueError(f"{address}.sha256 holds no SHA-256")
+        raise ValueError(f"{address}.sha256 does not contain a SHA-256")
     return hexadecimal[1], "the release's own checksum file (no hash is pinned for it yet)"
 
 
 def _saved(client: "httpx.Client", address: str, target: Path) -> str:
-    """Write the body to the target and return its SHA-256; a body beyond all reason is refused."""
+    """Write the body to the target and return its SHA-256. Refuse a body larger than `MOST_BYTES`."""
     digest, size = hashlib.sha256(), 0
     with client.stream("GET", address) as answer, target.open("wb") as file:
         answer.raise_for_status()

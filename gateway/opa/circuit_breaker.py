@@ -1,15 +1,15 @@
-"""A circuit breaker: after a row of failures, OPA is left alone for a moment instead of piling up questions.
+"""Circuit breaker: after consecutive failures, OPA gets no queries for a moment instead of a growing queue.
 
 Rule 1: an open breaker is a denial; it never lets anything pass.
-Rule 2: it recovers by itself: after the pause one question probes, and its answer closes or reopens.
-Rule 3: only what says something about OPA counts, never what a caller can provoke: a question may be slow by itself,
-so a deadline that was missed counts only for the question of our own whose cost is known.
+Rule 2: it recovers by itself: after the pause one query probes OPA, and its result closes or reopens the breaker.
+Rule 3: only failures that show a problem of OPA count, never those that a caller can cause. A caller's query may be
+slow by itself, so a missed deadline counts only for the gateway's own probe, whose cost is known.
 """
 
 from collections.abc import Callable
 
 THRESHOLD = 5
-"""Consecutive failures that open it."""
+"""Consecutive failures that open the breaker."""
 
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 1.0
@@ -17,7 +17,7 @@ LONGEST_PAUSE = 1.0
 
 
 class CircuitBreaker:
-    """One per worker; `clock` is monotonic seconds."""
+    """The breaker of one worker; `clock` returns monotonic seconds."""
 
     def __init__(self, clock: Callable[[], float], *, threshold: int = THRESHOLD) -> None:
         self._clock = clock
@@ -29,11 +29,11 @@ class CircuitBreaker:
 
     @property
     def closed(self) -> bool:
-        """Whether every question is admitted."""
+        """True while every query is admitted."""
         return self._opens_at is None
 
     def admits(self) -> bool:
-        """Return whether a question may be put now; in the half-open state exactly one may."""
+        """Return whether a query may be sent now; in the half-open state exactly one may."""
         if self._opens_at is None:
             return True
         if self._probing or self._clock() < self._opens_at:
@@ -42,14 +42,14 @@ class CircuitBreaker:
         return True
 
     def succeeded(self) -> None:
-        """Close: OPA answered."""
+        """Close the breaker after an answer of OPA."""
         self._failures = 0
         self._pause = FIRST_PAUSE
         self._opens_at = None
         self._probing = False
 
     def failed(self, weight: int = 1) -> None:
-        """Count a failure, and open at the threshold or after a failed probe."""
+        """Count a failure; open the breaker at the threshold or after a failed probe."""
         self._failures += weight
         straggler = self._opens_at is not None and not self._probing
         if self._failures < self._threshold or straggler:
@@ -60,9 +60,9 @@ class CircuitBreaker:
         self._opens_at = self._clock() + self._pause
 
     def silent(self) -> None:
-        """Count that OPA missed the deadline of our own question: twice without an answer to anybody between opens."""
+        """Count a missed deadline of the gateway's own probe; two of these without an answer open the breaker."""
         self.failed((self._threshold + 1) // 2)
 
     def abandoned(self) -> None:
-        """Free the probe's place: its asker went away without an answer, or waited for one no longer."""
+        """Free the probe slot: the caller left before the answer, or its wait ended."""
         self._probing = False

@@ -1,9 +1,11 @@
-"""Decisions: a policy input goes to OPA, a verdict with its revision comes back, or a failure that denies.
+"""Client for OPA decisions: send a policy input, return a verdict with its revision or a failure that denies.
 
-Rule 1: the paths are constants; nothing of a message ever becomes part of one (CVE-2025-46569).
-Rule 2: `provenance` and `strict-builtin-errors` are on every question.
-Rule 3: everything but a well-formed answer of revisions that may be enforced (see `enforceable`) is a failure.
-Rule 4: a question of a caller takes one of its places (see `places`), waiting included in its deadline; our own do not.
+Rule 1: the paths are constants; no part of a message ever becomes part of a path (CVE-2025-46569).
+Rule 2: every query sets `provenance` and `strict-builtin-errors`.
+Rule 3: only a well-formed answer of revisions that may be enforced (see `revision_gate`) is a verdict; everything else
+is a failure.
+Rule 4: a caller's query takes one of the caller's slots (see `limiter`), and its deadline includes the wait for the
+slot. The gateway's own queries take no slot.
 """
 
 import asyncio
@@ -44,7 +46,7 @@ _Outcome = TypeVar("_Outcome", Verdict, ListingVerdict)
 
 
 class Deadlines(Struct, frozen=True, kw_only=True):
-    """Seconds that a whole question may take, connection and retry included; see `WaitBudget` for what counts."""
+    """Seconds for a whole query, connection and retry included; see `WaitBudget` for the time that counts."""
 
     decision: float = 0.25
     listing: float = 1.0
@@ -55,7 +57,7 @@ class _Question(Struct):
 
 
 class OpaClient:
-    """The pipeline's `Policy` port over one OPA; one per worker."""
+    """The pipeline's `Policy` port for one OPA; one client per worker."""
 
     def __init__(
         self,
@@ -66,7 +68,7 @@ class OpaClient:
         deadlines: Deadlines | None = None,
         breaker: CircuitBreaker | None = None,
     ) -> None:
-        """Take one exchange; `ids` gives decision ids, by default empty ones: then a decision is named by its call."""
+        """Take one transport. `ids` generates decision ids; by default they are empty and the call's id is used."""
         self._exchange = exchange
         self.enforceable: Final = RevisionGate(highwater)
         self._ids = ids
@@ -75,15 +77,15 @@ class OpaClient:
         self._sharing: Final = LimitedClient(self.breaker)
         self._facts: Final = FactsNeeded()
         self.on_revision: Callable[[], None] = _nobody_listens
-        """Called when another policy, or other stops, are enforced, before their first decision is returned."""
+        """Called when a new policy or new stops are enforced, before their first decision is returned."""
         self.on_failure: Callable[[PolicyFailure], None] = _nobody_minds
-        """Called with why a message or a list could not be decided."""
+        """Called with the failure when a message or a list could not be decided."""
         self._refused: PolicyFailure | None = None
         self._encoder = msgspec.json.Encoder()
 
     @property
     def revision(self) -> str:
-        """The policy that was enforced last, empty before the first."""
+        """The policy revision that was enforced last, empty before the first."""
         return self.enforceable.revision
 
     @property
@@ -92,20 +94,20 @@ class OpaClient:
         return self.enforceable.standing
 
     def caller(self, principal: Principal, source_ip: str) -> str:
-        """Return the name under which whatever a principal sends from an address is counted."""
+        """Return the limiter key for requests of a principal from an address."""
         return self._sharing.caller(principal, source_ip)
 
     async def decide(self, question: PolicyInput) -> Verdict | PolicyFailure:
-        """Return OPA's decision on one message, asked in one of its caller's places."""
+        """Return OPA's decision on one message, queried in one of its caller's slots."""
         closed = self._closed()
         if closed is not None:
             return self._noted(closed)
         return self._noted(await self._sharing.answered(question, self._decided, self._deadlines.decision))
 
     async def revise(self, question: PolicyInput) -> Verdict | PolicyFailure:
-        """Return OPA's decision on something that was let in before, asked at the gateway's expense.
+        """Return OPA's decision on a message or stream that was admitted before, without using the caller's slots.
 
-        A stop must not wait behind a caller that has taken all of its places, and no flood may end a stream.
+        A stop must not wait behind a caller that has taken all of its slots, and a flood must not end a stream.
         """
         closed = self._closed()
         if closed is not None:
@@ -114,15 +116,16 @@ class OpaClient:
         return self._noted(await self._in_time(asking, self._deadlines.decision, self.breaker.abandoned))
 
     async def probe(self, question: PolicyInput) -> Verdict | PolicyFailure:
-        """Return OPA's decision on a question of our own, whose cost is known.
+        """Return OPA's decision on the gateway's own query, whose cost is known.
 
-        It is asked even while the breaker is open, and its answer closes it or keeps it open. Only here does a deadline
-        that is missed count: what a message costs is up to its sender, who could deny all others by it.
+        The query is sent even while the breaker is open, and its answer closes the breaker or keeps it open. Only here
+        does a missed deadline count: a sender controls the cost of its message and could otherwise cause denials for
+        all others.
         """
         return await self._in_time(self._decided(question), self._deadlines.decision, self.breaker.silent)
 
     async def listing(self, question: PolicyInput) -> ListingVerdict | PolicyFailure:
-        """Return OPA's verdicts on the items of one list, one each, in their order; a chunk takes a caller's place."""
+        """Return OPA's verdicts on the items of one list, in order; each chunk takes one of the caller's slots."""
         closed = self._closed()
         if closed is not None:
             return self._noted(closed)
@@ -151,7 +154,7 @@ class OpaClient:
         if isinstance(answer, PolicyFailure):
             return answer
         if len(answer.result.items) != len(question.items):
-            return unavailable(f"OPA judged {len(answer.result.items)} of {len(question.items)} items")
+            return unavailable(f"OPA returned {len(answer.result.items)} verdicts for {len(question.items)} items")
         return ListingVerdict(
             listing=answer.result,
             revision=revision_of(answer),
@@ -160,7 +163,7 @@ class OpaClient:
         )
 
     def refuse(self, failure: PolicyFailure | None) -> None:
-        """Deny everything for this reason, unasked, until called with none."""
+        """Deny everything for this reason without querying OPA, until called with None."""
         self._refused = failure
 
     async def close(self) -> None:
@@ -173,17 +176,17 @@ class OpaClient:
         return outcome
 
     def _closed(self) -> PolicyFailure | None:
-        """Return the denial where OPA is not to be asked now."""
+        """Return the denial if OPA must not be queried now."""
         if self._refused is not None:
             return self._refused
         if not self.breaker.admits():
-            return unavailable("OPA failed repeatedly; it is asked again in a moment")
+            return unavailable("OPA failed repeatedly; the gateway will retry in a moment")
         return None
 
     async def _in_time(
         self, asking: Awaitable[_Outcome | PolicyFailure], seconds: float, missed: Callable[[], None]
     ) -> _Outcome | PolicyFailure:
-        """Return the answer, or the denial where it did not come in time, after telling the breaker by `missed`."""
+        """Return the answer, or the denial after a timeout, which `missed` reports to the breaker."""
         try:
             async with WaitBudget(seconds):
                 return await asking
@@ -215,12 +218,12 @@ class OpaClient:
         try:
             return self._encoder.encode(_Question(question))
         except (msgspec.MsgspecError, TypeError, ValueError, RecursionError) as error:
-            return PolicyFailure(code="policy_error", detail=f"the question cannot be written as JSON: {error}")
+            return PolicyFailure(code="policy_error", detail=f"the query cannot be encoded as JSON: {error}")
 
     async def _judged(
         self, path: str, body: bytes, read: Callable[[Exchanged], _Answer | PolicyFailure]
     ) -> _Answer | PolicyFailure:
-        """Ask OPA once; return its answer, or why it may not be enforced."""
+        """Query OPA once; return its answer, or the reason why it may not be enforced."""
         exchanged = await self._exchange.exchange(path, body)
         if isinstance(exchanged, Broken):
             return unavailable(exchanged.detail)

@@ -1,10 +1,10 @@
-"""What a managed OPA is started with: its configuration, its boot policy, its command line and environment.
+"""Start-up files of a managed OPA: its configuration, boot policy, command line and environment.
 
-Rule 1: OPA serves what the gateway asks for and nothing else; the boot policy is a local file, never part of a bundle.
+Rule 1: OPA serves only the gateway's requests. The boot policy is a local file, never part of a bundle.
 Rule 2: a bundle without a valid signature by the configured key never becomes active (GHSA-g2pf-6v5v-qcc8: the key id
 is always set).
-Rule 3: stops come as a bundle of their own, signed by another key for another use: neither can stand in for the other.
-Rule 4: OPA's environment is empty but for the Go runtime's two memory settings: `opa.runtime()` has nothing to tell.
+Rule 3: stops come in a separate bundle, signed by another key for another scope. Neither bundle can replace the other.
+Rule 4: OPA's environment contains only the Go runtime's two memory settings, so `opa.runtime()` reveals nothing.
 """
 
 import json
@@ -50,7 +50,7 @@ allow if {
 
 
 class EmergencySource(Struct, frozen=True, kw_only=True):
-    """The bundle of stops beside the policy: at the same service, under a key of its own."""
+    """The bundle of stops: from the same service as the policy, with a separate key."""
 
     resource: str
     keyid: str
@@ -66,19 +66,19 @@ class BundleSource(Struct, frozen=True, kw_only=True):
     resource: str
     """Path of the bundle below it."""
     token: str = ""
-    """Bearer token of the service; empty where it wants none."""
+    """Bearer token of the service; empty if it needs none."""
     keyid: str
     public_key: str
     """PEM of the key that verifies signatures."""
     algorithm: str = "ES256"
     ca_file: str = ""
-    """PEM of the authorities for an https service; empty means the system's."""
+    """PEM of the CAs for an https service; empty means the system's."""
     emergency: EmergencySource | None = None
-    """Where stops come from; none: nothing can be stopped."""
+    """Source of the stops; None means that nothing can be stopped."""
 
 
 class Memory(Struct, frozen=True, kw_only=True):
-    """The Go runtime's settings (measured: OPA.md section 11): a larger heap for a faster, steadier decision."""
+    """The Go runtime's settings (measured: OPA.md section 11): a larger heap makes decisions faster and steadier."""
 
     gogc: int = 400
     limit: str = ""
@@ -86,7 +86,7 @@ class Memory(Struct, frozen=True, kw_only=True):
 
 
 def configuration(source: BundleSource) -> dict[str, Any]:
-    """Return OPA's configuration document; it holds the service's token, so its file is private."""
+    """Return OPA's configuration document. It contains the service's token, so its file must be private."""
     service: dict[str, Any] = {"url": source.url}
     if source.token:
         service["credentials"] = {"bearer": {"token": source.token}}
@@ -102,7 +102,7 @@ def configuration(source: BundleSource) -> dict[str, Any]:
         "services": {SERVICE: service},
         "keys": keys,
         "bundles": bundles,
-        "status": {"prometheus": True},  # the only way to have /v1/status without sending it anywhere
+        "status": {"prometheus": True},  # the only way to enable /v1/status without sending it to a service
     }
 
 
@@ -135,6 +135,6 @@ def command(binary: Path, directory: Path, socket: Path) -> list[str]:
 
 
 def environment(memory: Memory) -> dict[str, str]:
-    """Return OPA's whole environment."""
+    """Return the complete environment of OPA."""
     limit = {"GOMEMLIMIT": memory.limit} if memory.limit else {}
     return {"GOGC": str(memory.gogc)} | limit

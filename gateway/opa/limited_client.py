@@ -1,10 +1,10 @@
-"""A caller's question waits for a place of its caller's, is asked in it, and is late or crowded out as a denial.
+"""Admission queue of OPA queries: wait for one of the caller's slots, then query OPA; a timeout is a denial.
 
-Rule 1: the time that a question may take includes its wait in the caller's queue, but not the wait for room in it, and
-no time in which the event loop was busy with another exchange. A question that had to wait and came too late is refused
+Rule 1: a query's deadline includes its wait in the caller's queue. It excludes the wait for room in that queue and the
+time in which the event loop was busy with another exchange. A query that had to wait and missed its deadline is refused
 with that reason.
-Rule 2: what a caller can provoke here says nothing about OPA: the breaker never counts it.
-Rule 3: late questions are refused one in each pass of the event loop, so that many at once do not hold it.
+Rule 2: a timeout here can be caused by the caller and shows nothing about OPA, so the breaker never counts it.
+Rule 3: late queries are refused one in each pass of the event loop, so that many at once do not block it.
 """
 
 import asyncio
@@ -25,10 +25,10 @@ _Outcome = TypeVar("_Outcome", Verdict, ListingVerdict)
 
 
 class LimitedClient:
-    """The places of one worker, and who its callers are."""
+    """The slots of one worker and the keys of its callers."""
 
     def __init__(self, breaker: CircuitBreaker, places: FairLimiter | None = None) -> None:
-        """Take the breaker that admits questions before they come here."""
+        """Take the breaker that admitted the queries."""
         self._breaker: Final = breaker
         self._places: Final = FairLimiter() if places is None else places
         self._callers: Final = LimiterKeys()
@@ -39,7 +39,7 @@ class LimitedClient:
         ask: Callable[[PolicyInput], Awaitable[_Outcome | PolicyFailure]],
         seconds: float,
     ) -> _Outcome | PolicyFailure:
-        """Return what `ask` returns, called in a place of the caller's, or the denial where this took too long."""
+        """Return the result of `ask`, called in one of the caller's slots, or the denial after a timeout."""
         key = self._callers.key(question)
         caller = self._places.enter(key)
         if caller is None:
@@ -70,17 +70,17 @@ class LimitedClient:
             raise
 
     def caller(self, principal: Principal, source_ip: str) -> str:
-        """Return the name under which whatever a principal sends from an address is counted."""
+        """Return the limiter key for requests of a principal from an address."""
         return self._callers.caller(principal, source_ip)
 
     def decided(self, question: PolicyInput, decision: Decision) -> None:
-        """Learn from a decision whether its caller is somebody."""
+        """Learn from a decision whether policy knows the caller."""
         self._callers.decided(question, decision)
 
 
 def _crowded(held: int, seconds: float) -> PolicyFailure:
-    """Return the denial of a question that had to wait: its caller held as many places as it may, or others all."""
-    waited = f"OPA could not be asked and answer within {seconds * 1000:.0f} ms"
+    """Return the denial of a query that had to wait: its caller held its maximum of slots, or others held all."""
+    waited = f"the query of OPA did not finish within {seconds * 1000:.0f} ms"
     if held:
-        return PolicyFailure(code="too_many_questions", detail=f"the caller held {held} of {PLACES} places; {waited}")
-    return PolicyFailure(code="overloaded", detail=f"other callers held all places; {waited}")
+        return PolicyFailure(code="too_many_questions", detail=f"the caller held {held} of {PLACES} slots; {waited}")
+    return PolicyFailure(code="overloaded", detail=f"other callers held all slots; {waited}")

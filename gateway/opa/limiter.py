@@ -1,13 +1,13 @@
-"""The places to ask OPA at once, shared among callers so that none takes all of them.
+"""Fair concurrency limiter: the slots for OPA queries, shared among callers so that none takes all of them.
 
-Rule 1: a caller may take another place while it holds less than a third of those that are free: one alone comes to a
-quarter of all, and the more callers hold many, the fewer each gets.
-Rule 2: while several callers ask, all places but `SHARED` are kept back, because each question slows down all others
-that OPA evaluates at the same time. A caller that holds none may take what is kept back.
-Rule 3: a place that becomes free goes to a waiting caller that holds the fewest; callers that hold alike take turns.
-Rule 4: what a step costs does not depend on how many hold places or wait for them.
-Rule 5: of one caller at most `QUEUE` questions wait for a place. Further ones wait until there is room in its queue: a
-refusal would cost more than the question, and a program that is refused sends it again.
+Rule 1: a caller may take another slot while it holds less than a third of the number of free slots. One caller alone
+gets up to a quarter of all slots, and the more callers hold many, the fewer each gets.
+Rule 2: while several callers are active, all slots but `SHARED` are reserved, because each query slows down all others
+that OPA evaluates at the same time. A caller that holds no slot may take a reserved one.
+Rule 3: a free slot goes to a waiting caller that holds the fewest; callers that hold the same number take turns.
+Rule 4: the cost of a step does not depend on how many callers hold slots or wait for them.
+Rule 5: at most `QUEUE` queries of one caller wait for a slot. Further queries wait until there is room in the caller's
+queue: a refusal would cost more than the query, and a refused program sends it again.
 """
 
 import asyncio
@@ -18,29 +18,29 @@ from math import inf
 from typing import Final
 
 PLACES: Final = 64
-"""Questions of callers that one worker asks at once."""
+"""Concurrent queries of callers in one worker."""
 SHARED: Final = 16
-"""Places that are not kept back while several callers ask."""
+"""Slots that are not reserved while several callers are active."""
 _ASKED_S: Final = 1.0
-"""Seconds within which questions of two callers show that several ask, and for which this then counts."""
+"""Seconds: queries of two callers within this time mean several active callers, for the same time afterwards."""
 QUEUE: Final = 48
-"""Questions of one caller that wait for a place: few enough to be asked in time."""
+"""Queries of one caller that wait for a slot: few enough to meet their deadlines."""
 _FREE_FOR_EACH: Final = 3
 
 _Turn = asyncio.Future[None]
 
 
 class CallerQueue:
-    """One that asks: how many places it holds, and its questions that wait for one, the oldest first.
+    """A caller: the number of its slots, and its queries that wait for a slot, the oldest first.
 
-    `later` are those that wait for room in the queue, and `coming` is how many of them were let into it and are not in
-    it yet.
+    `later` contains the queries that wait for room in the queue. `coming` counts those that were admitted to the queue
+    and have not joined it yet.
     """
 
     __slots__ = ("coming", "held", "key", "later", "queue")
 
     def __init__(self, key: str) -> None:
-        """Begin with none; made by `FairLimiter` only."""
+        """Begin with no slots; only `FairLimiter` creates these."""
         self.key: Final = key
         self.held = 0
         self.queue: Final[OrderedDict[_Turn, None]] = OrderedDict()
@@ -49,33 +49,33 @@ class CallerQueue:
 
 
 class FairLimiter:
-    """All places of one worker; a caller that holds none and waits for none is forgotten."""
+    """All slots of one worker. A caller that holds no slot and waits for none is removed."""
 
     def __init__(self, total: int = PLACES, *, queue: int = QUEUE, clock: Callable[[], float] = time.monotonic) -> None:
-        """Take how many there are, how many questions of one caller may wait, and a clock that counts seconds."""
+        """Take the number of slots, the maximum of waiting queries per caller, and a clock in seconds."""
         self.free = total
         self._kept_back: Final = max(0, total - SHARED)
         self._clock: Final = clock
         self._latest = ""
-        """The caller that asked last."""
+        """The most recent caller."""
         self._asked_at = self._shared_until = -inf
         self._most_waiting: Final = queue
         self._callers: Final[dict[str, CallerQueue]] = {}
         self._waiting: Final[list[OrderedDict[CallerQueue, None]]] = [OrderedDict() for _ in range(total + 1)]
-        """Callers with questions that wait, by how many places they hold."""
+        """Callers with waiting queries, by the number of slots they hold."""
         self._queued = 0
 
     def __len__(self) -> int:
-        """Return how many callers hold places or wait for one."""
+        """Return the number of callers that hold slots or wait for one."""
         return len(self._callers)
 
     def held(self, key: str) -> int:
-        """Return how many places a caller holds."""
+        """Return the number of slots that a caller holds."""
         caller = self._callers.get(key)
         return 0 if caller is None else caller.held
 
     def enter(self, key: str) -> CallerQueue | None:
-        """Take a place at once, or return null where the caller must wait for it; `leave` gives it back."""
+        """Take a slot at once, or return None if the caller must wait for one. `leave` gives it back."""
         self._note(key)
         caller = self._callers.get(key)
         if caller is None:
@@ -89,7 +89,7 @@ class FairLimiter:
         return caller
 
     async def room(self, key: str) -> None:
-        """Wait until there is room in the caller's queue; `wait` has to follow at once."""
+        """Wait until there is room in the caller's queue. `wait` must follow at once."""
         caller = self._callers.setdefault(key, CallerQueue(key))
         if len(caller.queue) + caller.coming < self._most_waiting and not caller.later:
             caller.coming += 1
@@ -106,10 +106,10 @@ class FairLimiter:
             raise
 
     async def wait(self, key: str) -> CallerQueue:
-        """Take a place when it is the caller's turn, where `enter` gave none, after `room`."""
+        """Wait for the caller's turn and take a slot. Call it after `enter` returned None and `room` returned."""
         caller = self._callers[key]
         caller.coming -= 1
-        if not caller.queue and self._may(caller.held):  # it became free while there was no room
+        if not caller.queue and self._may(caller.held):  # a slot became free while there was no room
             caller.held += 1
             self.free -= 1
             return caller
@@ -125,7 +125,7 @@ class FairLimiter:
         return caller
 
     def leave(self, caller: CallerQueue) -> None:
-        """Give a place back; it goes to whoever's turn it is."""
+        """Give a slot back and pass it to the next caller."""
         self._moved(caller, -1)
         self.free += 1
         self._forget(caller)
@@ -139,7 +139,7 @@ class FairLimiter:
         return held * _FREE_FOR_EACH < self.free - kept_back
 
     def _note(self, key: str) -> None:
-        """Note who asks, and until when several callers count as asking."""
+        """Record the caller, and until when several callers count as active."""
         now = self._clock()
         if key != self._latest:
             if now - self._asked_at < _ASKED_S:
@@ -148,7 +148,7 @@ class FairLimiter:
         self._asked_at = now
 
     def _next(self) -> CallerQueue | None:
-        """Return whose turn it is; null where nobody that waits may take a place."""
+        """Return the next caller, or None if no waiting caller may take a slot."""
         for held, callers in enumerate(self._waiting):
             if not self._may(held):
                 return None
@@ -157,7 +157,7 @@ class FairLimiter:
         return None
 
     def _call(self, caller: CallerQueue) -> None:
-        """Give a place to the caller's oldest question, or drop it where it is no longer waited for."""
+        """Give a slot to the caller's oldest query, or drop the query if its wait has ended."""
         turn, _ = caller.queue.popitem(last=False)
         self._queued -= 1
         self._let_in(caller)
@@ -168,14 +168,14 @@ class FairLimiter:
             turn.set_result(None)
 
     def _moved(self, caller: CallerQueue, places: int) -> None:
-        """Count what the caller holds; where it waits, it waits behind those that hold as many."""
+        """Count the caller's slots. If it waits, move it behind the callers that hold as many."""
         self._waiting[caller.held].pop(caller, None)
         caller.held += places
         if caller.queue:
             self._waiting[caller.held][caller] = None
 
     def _gave_up(self, caller: CallerQueue, turn: _Turn) -> None:
-        """Take out of the queue what is no longer waited for, or give back the place that it got meanwhile."""
+        """Remove a query whose wait has ended from the queue, or give back the slot that it got meanwhile."""
         if turn.done() and not turn.cancelled():
             self.leave(caller)
             return
@@ -188,7 +188,7 @@ class FairLimiter:
         self._forget(caller)
 
     def _let_in(self, caller: CallerQueue) -> None:
-        """Let in those that wait for room in the queue, as many as there is room for."""
+        """Admit as many of the queries that wait for room as the queue can take."""
         while caller.later and len(caller.queue) + caller.coming < self._most_waiting:
             turn = caller.later.popleft()
             if not turn.done():

@@ -1,8 +1,9 @@
-"""Whose a question is, where callers share what they may ask of OPA.
+"""Limiter keys: the identity of a caller when callers share OPA.
 
-Rule 1: only who proved to be somebody counts alone: a principal of a verified token, and a service token that policy
-was seen to know. Everybody else can take as many names as they like, and counts by the address that they come from.
-Rule 2: what is remembered of service tokens is bounded; a forgotten one counts by its address until its next decision.
+Rule 1: only an authenticated caller has a key of its own: a principal of a verified token, or a service token that
+policy has recognized. Other callers can choose any number of names and share the key of their address.
+Rule 2: the number of remembered service tokens is bounded. A forgotten token uses the key of its address until its next
+decision.
 """
 
 import ipaddress
@@ -15,14 +16,14 @@ from gateway.admission.policy_input import PolicyInput
 from gateway.admission.principal import Principal
 
 REMEMBERED: Final = 10_000
-"""Service tokens that policy is known to know."""
+"""Service tokens that policy has recognized."""
 _ADDRESSES: Final = 4_096
 _SITE: Final = 64
 """Bits of an IPv6 address that a site cannot choose."""
 
 
 class LimiterKeys:
-    """Names callers; one per worker."""
+    """The keys of one worker's callers."""
 
     def __init__(self, remembered: int = REMEMBERED) -> None:
         """Begin with no known token."""
@@ -30,17 +31,17 @@ class LimiterKeys:
         self._known: Final[OrderedDict[str, None]] = OrderedDict()
 
     def key(self, question: PolicyInput) -> str:
-        """Return the name under which a question takes a place."""
+        """Return the key under which a query takes a slot."""
         return self.caller(question.principal, question.context.source_ip)
 
     def caller(self, principal: Principal, source_ip: str) -> str:
-        """Return the name under which whatever a principal sends from an address is counted."""
+        """Return the limiter key for requests of a principal from an address."""
         if principal.method == "token" and (principal.credential_sha256 or "") not in self._known:
             return source_of(source_ip)
         return source_of(source_ip) if principal.method == "none" else principal.key
 
     def decided(self, question: PolicyInput, decision: Decision) -> None:
-        """Remember that policy knows the agent of a service token."""
+        """Remember a service token whose agent the policy knows."""
         digest = question.principal.credential_sha256
         if question.principal.method != "token" or not digest or decision.resolved.agent is None:
             return
@@ -52,7 +53,7 @@ class LimiterKeys:
 
 @lru_cache(maxsize=_ADDRESSES)
 def source_of(source_ip: str) -> str:
-    """Return the address, cut to the site where one site has more of them than anybody counts."""
+    """Return the address; of an IPv6 address only the network, because one site has too many addresses to count."""
     try:
         address = ipaddress.ip_address(source_ip)
     except ValueError:

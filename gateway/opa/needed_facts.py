@@ -1,8 +1,8 @@
-"""What facts a policy needs of a server's calls, learned from its answers, and asking again with them.
+"""Facts that a policy needs for a server's calls: learned from its answers, and sent with a repeated query.
 
-Rule 1: a policy says what it needs if it was asked without facts; the next question states them at once.
-Rule 2: what one revision needs is not what another needs: if another one answers, it is asked as what it is.
-Rule 3: facts that the policy in force does not find are unknown to it, which permits nothing and lifts no refusal.
+Rule 1: a policy queried without facts returns the facts that it needs; the next query includes them from the start.
+Rule 2: revisions differ in the facts they need. If another revision answers, the query follows the needs of that one.
+Rule 3: facts that the enforced policy cannot find are unknown to it, which permits nothing and lifts no refusal.
 """
 
 import logging
@@ -17,9 +17,9 @@ from gateway.admission.sql_statements import DIALECTS, is_available
 from gateway.opa.answer import PolicyAnswer, revision_of
 
 KNOWN: Final = 1024
-"""Revisions and servers whose needs are remembered."""
+"""Pairs of revision and server whose needs are remembered."""
 _ATTEMPTS: Final = 4
-"""Without facts and with them, and the same again if another revision comes into force meanwhile."""
+"""Without facts and with them, and both again if another revision is enforced meanwhile."""
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -28,14 +28,14 @@ Ask = Callable[[PolicyInput], Awaitable[PolicyAnswer | PolicyFailure]]
 
 
 class FactsNeeded:
-    """What the policies of one worker needed; a policy that needs nothing is not remembered."""
+    """The facts that the policies of one worker needed; a policy that needs none is not remembered."""
 
     def __init__(self) -> None:
-        """Begin without knowing any policy."""
+        """Begin with no known policy."""
         self._known: Final = OrderedDict[tuple[str, str], Needed]()
 
     async def answered(self, question: PolicyInput, revision: str, ask: Ask) -> PolicyAnswer | PolicyFailure:
-        """Return what `ask` returns for the question with the facts needed; `revision` is the policy in force."""
+        """Return the result of `ask` for the query with the needed facts; `revision` is the enforced policy."""
         needed = self._known.get((revision, question.server.id), ())
         answer = await ask(with_facts(question, needed) if needed else question)
         for _ in range(_ATTEMPTS - 1):
@@ -52,14 +52,14 @@ class FactsNeeded:
         return answer
 
     def _learned(self, key: tuple[str, str], told: Needed) -> Needed:
-        """Return what is needed now, and remember what was told."""
+        """Return the needed facts, and remember those that an answer listed."""
         if not told:
             return self._known.get(key, ())
         self._known[key] = told
         if not is_available() and any(name in DIALECTS for need in told for name in need.facts):
             revision, server = key
             _LOG.warning(
-                "the policy reads SQL, and this installation has no SQL parser: its rules refuse such calls; "
+                "the policy reads SQL, but this installation has no SQL parser, so its rules refuse such calls; "
                 "install the extra: pip install 'mcp-admission[sql]'",
                 extra={"revision": revision, "server": server},
             )

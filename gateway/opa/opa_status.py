@@ -1,7 +1,7 @@
-"""Health and bundle status of an OPA: of a managed one over its socket, of any other through opa-python-client.
+"""Health and bundle status of an OPA: through the socket of a managed OPA, or through opa-python-client.
 
-Rule 1: never on the hot path, and never without a deadline of its own.
-Rule 2: what cannot be learnt is absent, and absent is not healthy.
+Rule 1: these requests are never on the hot path and always have a deadline of their own.
+Rule 2: an unknown status is None, and None is not healthy.
 """
 
 from typing import Any, Final, Protocol
@@ -19,7 +19,7 @@ _OK: Final = 200
 
 
 class BundleStatus(Struct, frozen=True):
-    """What OPA says of the policy bundle; times are RFC 3339 text, empty where OPA has none."""
+    """OPA's status of the policy bundle. Times are RFC 3339 text, empty if OPA has none."""
 
     last_successful_request: str = ""
     active_revision: str = ""
@@ -28,7 +28,7 @@ class BundleStatus(Struct, frozen=True):
 
 
 class OpaStatus(Protocol):
-    """Asked once in a while; waits are bounded by the asker."""
+    """Source of OPA's health and status, queried at intervals; the caller sets the timeout."""
 
     async def healthy(self) -> bool: ...
     async def status(self) -> BundleStatus | None: ...
@@ -44,7 +44,7 @@ class _Answer(Struct):
 
 
 class UnixOpaStatus:
-    """The vitals of a managed OPA."""
+    """Status of a managed OPA."""
 
     def __init__(self, exchange: Transport) -> None:
         self._exchange = exchange
@@ -55,7 +55,7 @@ class UnixOpaStatus:
         return isinstance(answer, Exchanged) and answer.status == _OK
 
     async def status(self) -> BundleStatus | None:
-        """Return the bundle's status, None where OPA does not tell."""
+        """Return the bundle's status, or None if OPA does not report it."""
         answer = await self._exchange.exchange("/v1/status")
         if not isinstance(answer, Exchanged) or answer.status != _OK:
             return None
@@ -65,11 +65,11 @@ class UnixOpaStatus:
             return None
 
     async def close(self) -> None:
-        """Leave the exchange to its owner."""
+        """Do nothing: the owner closes the transport."""
 
 
 class RemoteOpaStatus:
-    """The vitals of an OPA that the gateway does not own; make it where the event loop runs."""
+    """Status of an OPA that the gateway does not manage. Create it inside the running event loop."""
 
     def __init__(self, remote: RemoteOpa) -> None:
         from gateway.opa.remote_client import RemoteClient  # noqa: PLC0415 - a managed OPA needs none of its 60 modules
@@ -89,7 +89,7 @@ class RemoteOpaStatus:
         return bool(await self._client.check_health(query={"bundles": "true"}))
 
     async def status(self) -> BundleStatus | None:
-        """Return the bundle's status, None where OPA does not tell."""
+        """Return the bundle's status, or None if OPA does not report it."""
         await self._open()
         try:
             document = await self._client.get_status()

@@ -1,8 +1,9 @@
-"""Runs a program that cannot outlive its starter: `python -I -S leash.py STARTER_PID KEEPER PROGRAM ARGUMENT...`.
+"""Run a program that cannot outlive its parent: `python -I -S parent_death.py PARENT_PID KEEPER PROGRAM ARGUMENT...`.
 
-Rule 1: on Linux the kernel holds the leash (`PR_SET_PDEATHSIG`), and the program takes this process's place.
-Rule 2: elsewhere this process keeps watch: standard input is a pipe that only the starter holds; when it ends, the
-program is ended.
+Rule 1: on Linux the kernel ends the program with its parent (`PR_SET_PDEATHSIG`), and the program replaces this
+process.
+Rule 2: elsewhere this process watches: standard input is a pipe that only the parent holds. When it closes, this
+process kills the program.
 Rule 3: it imports nothing of the package, so that it starts fast and with an empty environment.
 """
 
@@ -16,11 +17,11 @@ from typing import Final, NoReturn
 
 _PR_SET_PDEATHSIG: Final = 1
 _TICK_MS: Final = 200
-"""How often a watching leash looks whether its program has ended."""
+"""Interval of the check whether the watched program has ended."""
 
 
 def main(argv: list[str]) -> NoReturn:
-    """Become the program, or watch over it; `KEEPER` is `kernel` or `pipe`."""
+    """Become the program, or watch it; `KEEPER` is `kernel` or `pipe`."""
     starter, keeper, program = int(argv[1]), argv[2], argv[3:]
     if keeper == "kernel":
         _become(starter, program)
@@ -29,14 +30,14 @@ def main(argv: list[str]) -> NoReturn:
 
 def _become(starter: int, program: list[str]) -> NoReturn:
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
-        sys.exit(f"leash: PR_SET_PDEATHSIG: {os.strerror(ctypes.get_errno())}")
-    if os.getppid() != starter:  # the starter died before the leash was on: nobody would ever end the program
-        sys.exit("leash: the starting process is gone")
+        sys.exit(f"parent_death: PR_SET_PDEATHSIG failed: {os.strerror(ctypes.get_errno())}")
+    if os.getppid() != starter:  # the parent died before the signal was set, so nothing would ever end the program
+        sys.exit("parent_death: the parent process is gone")
     os.execve(program[0], program, _environment())  # noqa: S606 - no shell is wanted
 
 
 def _environment() -> dict[str, str]:
-    """Return what this process was given; Python adds LC_CTYPE by itself where there is no locale (PEP 538)."""
+    """Return the environment of this process without LC_CTYPE, which Python adds if no locale is set (PEP 538)."""
     return {name: value for name, value in os.environ.items() if name != "LC_CTYPE"}
 
 

@@ -1,8 +1,8 @@
 """The managed OPA: a supervised child on a Unix socket in a fresh private directory.
 
-Rule 1: an OPA older than 1.21.3 never starts (GHSA-g2pf-6v5v-qcc8: it would take a bundle stripped of its signature).
-Rule 2: it never outlives this process, whatever kills this process (see `leash`).
-Rule 3: when it dies it is started again, after a pause that grows while it keeps dying, on the same socket path.
+Rule 1: an OPA older than 1.21.3 never starts (GHSA-g2pf-6v5v-qcc8: it accepts a bundle with its signature removed).
+Rule 2: OPA never outlives this process, however this process ends (see `parent_death`).
+Rule 3: if OPA dies it is restarted on the same socket path, after a pause that grows while it keeps dying.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from gateway.opa.runtime_dir import RuntimeDir, sweep
 _STOP: Final = 3.0
 """Seconds between SIGTERM and SIGKILL."""
 _SOCKET_PATH_LIMIT: Final = 100
-"""Bytes; the kernel's own limit for the path of a Unix socket is 108 on Linux and 104 on macOS."""
+"""Bytes; the kernel's limit for the path of a Unix socket is 108 on Linux and 104 on macOS."""
 
 
 class _Entry(Struct):
@@ -33,7 +33,7 @@ class _Entry(Struct):
 
 
 class ReportEvent(Protocol):
-    """Takes one event for the log."""
+    """Writer of one event to the log."""
 
     def __call__(self, event: str, /, **fields: object) -> None: ...
 
@@ -43,7 +43,7 @@ class OpaUnsuitableError(Exception):
 
 
 class ManagedOpa:
-    """One supervised OPA; `socket` is where it listens."""
+    """One supervised OPA that listens on `socket`."""
 
     def __init__(
         self,
@@ -69,11 +69,11 @@ class ManagedOpa:
 
     @property
     def pid(self) -> int:
-        """The process id of OPA (of its leash where the kernel keeps none), 0 while it is not running."""
+        """The process id of OPA (of its watching parent if the kernel does not end it), 0 while it is not running."""
         return 0 if self._process is None or self._process.returncode is not None else self._process.pid
 
     async def check(self) -> None:
-        """Prepare; raises OpaUnsuitableError where this OPA can never be started here."""
+        """Prepare the start. Raises OpaUnsuitableError if this OPA can never run here."""
         if len(os.fsencode(self.socket)) > _SOCKET_PATH_LIMIT:
             raise OpaUnsuitableError(
                 f"the path of OPA's socket is too long: {self.socket}. Set TMPDIR to a shorter directory."
@@ -103,10 +103,10 @@ class ManagedOpa:
             code = await self._once()
             pause = pace.pause()
             self._report("opa_ended", code=code, restart_in_s=pause)
-            await asyncio.sleep(pause)  # noqa: TID251 - the back-off is a real pause
+            await asyncio.sleep(pause)  # noqa: TID251 - the backoff is a real pause
 
     async def _once(self) -> int | str:
-        """Return the exit code of one OPA, or why there was none."""
+        """Return the exit code of one OPA, or the reason why it did not start."""
         try:
             process = self._process = await self._spawn()
         except OSError as error:
@@ -134,10 +134,10 @@ class ManagedOpa:
             os.close(write_end)
 
     async def _log(self, pipe: int) -> None:
-        """Report what OPA logs until it ends.
+        """Report OPA's log until it ends.
 
-        The pipe is our own: asyncio waits for a process until its pipes are closed, and an OPA that lost its leash
-        would keep one open.
+        The pipe is created here: asyncio waits for a process until its pipes are closed, and an OPA that lost its
+        parent would keep one open.
         """
         stream = asyncio.StreamReader()
         reading = asyncio.StreamReaderProtocol(stream)
@@ -146,7 +146,7 @@ class ManagedOpa:
         try:
             while line := await _line(stream):
                 message = _message(line)
-                if message != said:  # while its bundle service is away OPA says so at every attempt
+                if message != said:  # OPA repeats the message at every attempt while its bundle service is unreachable
                     self._report("opa_log", message=message)
                 said = message
         finally:
@@ -171,7 +171,7 @@ async def _refuse_unsuitable(binary: Path) -> None:
 
 
 async def _line(stream: asyncio.StreamReader) -> bytes:
-    """Return the next line, empty at the end; a line beyond the reader's limit comes without its rest."""
+    """Return the next line, empty at the end. A line over the reader's limit is replaced by a note."""
     try:
         return await stream.readline()
     except ValueError:
@@ -179,7 +179,7 @@ async def _line(stream: asyncio.StreamReader) -> bytes:
 
 
 def _message(line: bytes) -> str:
-    """Return what a line of OPA's log says, without its time."""
+    """Return the level and message of a line of OPA's log, without its time."""
     try:
         entry = msgspec.json.decode(line, type=_Entry)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -188,10 +188,10 @@ def _message(line: bytes) -> str:
 
 
 def _kill_group(pid: int) -> None:
-    """End whatever is left of the process group; nothing is the usual case."""
+    """Kill the remaining processes of the group; usually there are none."""
     try:
         os.killpg(pid, signal.SIGKILL)
     except ProcessLookupError:
         return
-    except PermissionError:  # macOS answers so for a group of zombies
+    except PermissionError:  # macOS raises this for a group of zombies
         return

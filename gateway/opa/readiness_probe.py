@@ -1,10 +1,10 @@
-"""Whether OPA can be relied on: asked every second, with a question whose answer is known.
+"""Readiness probe of OPA: send a query with a known answer every second.
 
-Rule 1: ready means that a real decision came back as it must: well-formed, a denial, of a known revision.
-Rule 2: policy that was not confirmed for longer than the hard limit decides nothing any more (OPA.md section 7). Where
-the gateway itself follows the bundles, its follower's word counts, and only for the policy that is enforced: an OPA
-that reaches the loopback endpoint has confirmed nothing.
-Rule 3: what cannot be learnt counts as the worse case.
+Rule 1: ready means that a real decision came back as expected: well-formed, a denial, of a known revision.
+Rule 2: policy that was not confirmed for longer than the hard limit decides nothing any more (OPA.md section 7). If the
+gateway itself follows the bundles, only its follower confirms a policy, and only the enforced one: an OPA that reaches
+the loopback endpoint has confirmed nothing.
+Rule 3: an unknown state counts as the worse case.
 """
 
 import asyncio
@@ -34,14 +34,14 @@ from gateway.opa.readiness_report import Readiness, Staleness
 from gateway.pipeline.loop_deadlines import WaitBudget
 
 BEAT: Final = 1.0
-"""Seconds between two questions."""
+"""Seconds between two probes."""
 STATUS_EVERY: Final = 10
-"""Beats between two looks at OPA's status, a document of some 80 KB."""
+"""Probes between two reads of OPA's status, a document of about 80 KB."""
 PATIENCE: Final = 2.0
 """Seconds that health and status together may take."""
 
 NOWHERE: Final = "-"
-"""No catalog can list this server: the identifiers of servers begin with a letter or digit."""
+"""A server that no catalog can list: server ids begin with a letter or digit."""
 
 
 class StalenessLimits(Struct, frozen=True, kw_only=True):
@@ -50,11 +50,11 @@ class StalenessLimits(Struct, frozen=True, kw_only=True):
     soft_s: float | None = 43200
     hard_s: float | None = 86400
     followed: bool = False
-    """True where our own follower says when the policy was confirmed; else OPA's status does."""
+    """True if the gateway's follower confirms the policy; otherwise OPA's status does."""
 
 
 def canary(unix_ns: int, gateway: Gateway) -> PolicyInput:
-    """Return the question whose answer is known: nobody calls nothing on a server that cannot exist."""
+    """Return the canary query: an anonymous call to a nonexistent server, which must be denied."""
     return PolicyInput(
         phase="request",
         message=AskedMessage(method="tools/call", kind="request", revision="2025-11-25", era="legacy"),
@@ -67,7 +67,7 @@ def canary(unix_ns: int, gateway: Gateway) -> PolicyInput:
 
 
 class ReadinessProbe:
-    """Feels OPA's pulse and keeps the client from deciding by stale policy; one per worker."""
+    """Probe OPA periodically and block decisions while its policy is stale; one probe per worker."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class ReadinessProbe:
         self.readiness = Readiness(missing=("opa",))
 
     async def run(self) -> None:
-        """Beat until cancelled."""
+        """Probe until canceled."""
         while True:
             await self.beat()
             with contextlib.suppress(TimeoutError):  # `wait_for` loses a cancellation that comes with the event
@@ -100,15 +100,15 @@ class ReadinessProbe:
             self._woken.clear()
 
     def wake(self) -> None:
-        """Beat now: there may be another revision to enforce."""
+        """Probe now, because there may be another revision to enforce."""
         self._woken.set()
 
     def confirmed(self, unix_ns: int, revision: str) -> None:
-        """Take the follower's word that at this time `revision` was the one to enforce."""
+        """Record when the follower confirmed `revision` as current."""
         self._word = (unix_ns, revision)
 
     async def beat(self) -> Readiness:
-        """Ask once and return what was found."""
+        """Probe once and return the result."""
         verdict = await self._client.probe(canary(self._wall_ns(), self._gateway))
         missing = _missing(verdict)
         try:
@@ -140,7 +140,7 @@ class ReadinessProbe:
         age_s = max(0.0, (self._wall_ns() - self._confirmed_ns) / 1e9)
         staleness = _staleness(age_s, self._limits)
         stale = staleness == "hard"
-        detail = f"policy was not confirmed by its bundle service for {age_s:.0f} s"
+        detail = f"the bundle service has not confirmed the policy for {age_s:.0f} s"
         self._client.refuse(PolicyFailure(code="policy_stale", detail=detail) if stale else None)
         return Readiness(
             missing=(*missing, "fresh_policy") if stale else missing,
@@ -159,7 +159,7 @@ def _missing(verdict: Verdict | PolicyFailure) -> tuple[str, ...]:
     if isinstance(verdict, PolicyFailure):
         return (f"decision ({verdict.code}: {verdict.detail})",)
     if verdict.decision.outcome != "deny":
-        return (f"denial (a call to a server that cannot exist was answered {verdict.decision.outcome})",)
+        return (f"denial (a call to a nonexistent server was answered with {verdict.decision.outcome})",)
     return ()
 
 
@@ -170,7 +170,7 @@ def _staleness(age_s: float, limits: StalenessLimits) -> Staleness:
 
 
 def _unix_ns(rfc3339: str) -> int | None:
-    """Return the moment in a Go time stamp; None for none, for Go's zero time and for what is no time."""
+    """Return the moment of a Go timestamp, or None for Go's zero time and for text that is not a time."""
     try:
         instant = datetime.fromisoformat(rfc3339)
     except ValueError:

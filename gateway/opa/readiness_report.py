@@ -1,6 +1,6 @@
-"""What one beat of OPA's pulse found, as a value that travels to the supervisor.
+"""Result of a readiness probe, as a value that a worker sends to the supervisor.
 
-Rule 1: it imports nothing of a client: the supervisor, which asks OPA nothing, reads it too.
+Rule 1: this module imports no client code, because the supervisor, which sends OPA no queries, reads it too.
 """
 
 from typing import Literal
@@ -11,20 +11,20 @@ Staleness = Literal["fresh", "soft", "hard"]
 
 
 class Readiness(Struct, frozen=True, kw_only=True):
-    """What the last beat found; ready when nothing is missing."""
+    """Result of the last probe; ready when nothing is missing."""
 
     missing: tuple[str, ...]
     revision: str = ""
     emergency: str = ""
     """Revision of the stops."""
     not_after: str = ""
-    """When the policy in force ends, RFC 3339; empty where it never does, or where that is not known."""
+    """When the policy in force expires, RFC 3339; empty if it never does or if that is unknown."""
     policy_age_s: float = 0
-    """Since the policy was last confirmed to be the right one."""
+    """Seconds since the policy was last confirmed as current."""
     staleness: Staleness = "fresh"
     problem: str = ""
-    """Why OPA could not take the newest bundle; the last good one stays in force."""
+    """The reason why OPA could not activate the newest bundle; the last good one stays in force."""
     library_problem: str = ""
-    """What the stock library of the policy in force does worse than this gateway's."""
+    """Weakness of the policy's stock library compared with this gateway's."""
     observe: bool = False
-    """True while the policy observes and refuses nothing but the six requirements that always bind."""
+    """True while the policy only observes: it refuses nothing except by the six requirements that always bind."""

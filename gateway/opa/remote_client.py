@@ -1,6 +1,6 @@
-"""opa-python-client for an OPA that the gateway does not own.
+"""opa-python-client for an OPA that the gateway does not manage.
 
-Rule 1: status and readiness only, never a decision: it retries what must not be repeated and drops error bodies.
+Rule 1: only for status and readiness, never for a decision: the library repeats queries and drops error bodies.
 """
 
 import ssl
@@ -15,7 +15,7 @@ SECONDS: Final = 2.0
 
 
 class RemoteClient(AsyncOpaClient):
-    """opa-python-client with the authorities of our settings; by itself it knows only the system's."""
+    """opa-python-client with the CAs of the settings; the library itself supports only the system's."""
 
     def __init__(self, remote: RemoteOpa, **options: Any) -> None:
         super().__init__(retries=0, **options)  # pyright: ignore[reportUnknownMemberType]

@@ -1,7 +1,8 @@
-"""The identity of a policy bundle, `<environment>@<content id>.<seq>`, and the ratchet that only turns forward.
+"""Identity of a policy bundle, `<environment>@<content id>.<seq>`, and the check that revisions never go back.
 
-Rule 1: a revision that cannot be read is no revision.
-Rule 2: what was enforced once is never undercut: the highest sequence number is durable before its decisions count.
+Rule 1: text that does not match this form is not a revision.
+Rule 2: an enforced revision is never replaced by an older one: the highest sequence number is durable before its
+decisions count.
 """
 
 import re
@@ -21,20 +22,20 @@ class Revision(Struct, frozen=True):
 
 
 class Highwater(Protocol):
-    """The highest sequence number enforced per environment, kept durably beside the journal; raises OSError."""
+    """The highest sequence number enforced per environment, stored durably next to the journal; raises OSError."""
 
     def seen(self, environment: str) -> int: ...
     def raise_to(self, environment: str, seq: int) -> None: ...
 
 
 def read_revision(text: str) -> Revision | None:
-    """Return the parts of a revision, or None where the text is not one."""
+    """Return the parts of a revision, or None if the text is not a revision."""
     match = _FORM.fullmatch(text)
     return None if match is None else Revision(match[1], match[2], int(match[3]))
 
 
 class Ratchet:
-    """The revision in force as this process knows it; it never goes back."""
+    """The enforced revision as this process knows it; it never goes back."""
 
     def __init__(self, highwater: Highwater) -> None:
         self._highwater = highwater
@@ -43,7 +44,7 @@ class Ratchet:
         """The last enforced revision, empty before the first."""
 
     def turn(self, text: str, revision: Revision) -> bool:
-        """Return whether decisions of this revision may be enforced; raises OSError where that cannot be kept."""
+        """Return whether decisions of this revision may be enforced. Raises OSError if it cannot be stored."""
         if text == self.current:
             return True
         highest = self.highest(revision.environment)
@@ -56,7 +57,7 @@ class Ratchet:
         return True
 
     def highest(self, environment: str) -> int:
-        """Return the highest sequence number of an environment that was enforced; raises OSError."""
+        """Return the highest enforced sequence number of an environment; raises OSError."""
         if environment not in self._seqs:
             self._seqs[environment] = self._highwater.seen(environment)
         return self._seqs[environment]

@@ -1,8 +1,8 @@
-"""Which revisions may be enforced: not older than what was enforced before, and made for this gateway, here and now.
+"""Gate of revisions: enforce only policy that is not older than before, fits this gateway and has not expired.
 
-Rule 1: the policy's manifest is read from OPA itself, whoever fed it, before the first decision of a revision counts.
-Rule 2: what was fit once is judged again by time: a policy past its end decides nothing.
-Rule 3: where stops are followed, no decision without them counts: a missing document is not an empty one.
+Rule 1: before the first decision of a revision counts, its manifest is read from OPA itself, independent of the source.
+Rule 2: the expiry of an accepted policy is checked again for every decision: an expired policy decides nothing.
+Rule 3: if stops are followed, a decision without them does not count: a missing document is not an empty one.
 """
 
 import asyncio
@@ -23,19 +23,19 @@ _OK: Final = 200
 
 
 class Fit(Struct, frozen=True, kw_only=True):
-    """A policy that may be enforced, until it ends."""
+    """A policy that may be enforced until it expires."""
 
     revision: str
     not_after: str = ""
-    """As its manifest writes it; empty where it never ends."""
+    """The expiry as the manifest states it; empty if it never expires."""
     ends_ns: int | None = None
     """The last moment at which it may be enforced, grace included."""
     library_problem: str = ""
-    """What its stock library does worse than this gateway's; empty if nothing is known."""
+    """Weakness of the policy's stock library compared with this gateway's; empty if none is known."""
 
 
 class ManifestCheck(Protocol):
-    """Judges a manifest: what the policy was made for against what this gateway is."""
+    """Check of a manifest: whether the policy was made for this gateway."""
 
     def judged(self, manifest: bytes) -> Fit | PolicyFailure: ...
 
@@ -54,39 +54,39 @@ class RevisionGate:
         self._fit: Fit | None = None
         self._examining = asyncio.Lock()
         self.terms: ManifestCheck | None = None
-        """What manifests are held against; none: not looked at."""
+        """The check of manifests; None skips it."""
         self.stops_expected = False
-        """True where OPA is ours and always follows the stops."""
+        """True if OPA is managed and always follows the stops."""
 
     @property
     def revision(self) -> str:
-        """The policy that was enforced last, empty before the first."""
+        """The policy revision that was enforced last, empty before the first."""
         return self._policy.current
 
     @property
     def emergency(self) -> str:
-        """The stops that were enforced last, empty where there are none."""
+        """The revision of the stops that were enforced last, empty if there are none."""
         return self._stops.current
 
     @property
     def standing(self) -> str:
-        """Both."""
+        """The revisions of the policy and of the stops."""
         return standing_of(self.revision, self.emergency)
 
     @property
     def not_after(self) -> str:
-        """When the policy in force ends, as its manifest writes it; empty where that is not known, or never."""
+        """The expiry of the enforced policy as its manifest states it; empty if unknown or never."""
         return self._fit.not_after if self._fit is not None and self._fit.revision == self.revision else ""
 
     @property
     def library_problem(self) -> str:
-        """What the stock library of the policy in force does worse than this gateway's; empty if nothing is known."""
+        """Weakness of the enforced policy's stock library compared with this gateway's; empty if none is known."""
         return self._fit.library_problem if self._fit is not None and self._fit.revision == self.revision else ""
 
     def already_enforced(self, policy: str, stops: str) -> bool:
-        """Return whether both revisions are enforced already and the policy has not ended.
+        """Return whether both revisions are already enforced and the policy has not expired.
 
-        If not, the decision may still be enforceable: ask `refusal`.
+        If not, the decision may still be enforceable: call `refusal`.
         """
         if not policy or not stops or policy != self._policy.current or stops != self._stops.current:
             return False
@@ -95,14 +95,14 @@ class RevisionGate:
         )
 
     async def refusal(self, policy: str, stops: str, exchange: Transport) -> PolicyFailure | None:
-        """Return why a decision by these revisions may not be enforced; None where it may, from now on."""
+        """Return why a decision by these revisions may not be enforced; None if it may, from now on."""
         unfit = await self._unfit(policy, exchange)
         if unfit is not None:
             return unfit
         try:
             return self._undercut(policy) or self._unstopped(policy, stops)
         except OSError as error:
-            return unavailable(f"the highest policy revision cannot be kept: {error.strerror or error}")
+            return unavailable(f"the highest policy revision cannot be stored: {error.strerror or error}")
 
     async def _unfit(self, policy: str, exchange: Transport) -> PolicyFailure | None:
         if self.terms is None:
@@ -127,24 +127,24 @@ class RevisionGate:
     def _undercut(self, text: str) -> PolicyFailure | None:
         revision = read_revision(text)
         if revision is None:
-            return unavailable(f"OPA's answer names no usable policy revision: {text!r}")
+            return unavailable(f"OPA's answer has no usable policy revision: {text!r}")
         if self._policy.turn(text, revision):
             return None
-        detail = f"OPA decided by {text}, but {self._policy.current or 'a later one'} was already enforced"
+        detail = f"OPA decided with {text}, but {self._policy.current or 'a later revision'} was enforced before"
         return PolicyFailure(code="policy_regressed", detail=detail, revision=text)
 
     def _unstopped(self, policy: str, text: str) -> PolicyFailure | None:
-        """Return why these stops may not be the ones to decide by."""
+        """Return why decisions by these stops may not be enforced."""
         if not text:
             return self._without_stops(policy)
         if text == self._stops.current:
             return None
         revision = read_revision(text)
         if revision is None or revision.environment != EMERGENCY:
-            return unavailable(f"OPA's answer names no usable revision of the stops: {text!r}")
+            return unavailable(f"OPA's answer has no usable revision of the stops: {text!r}")
         if self._stops.turn(text, revision):
             return None
-        detail = f"OPA decided by the stops {text}, but {self._stops.current or 'later ones'} were already enforced"
+        detail = f"OPA decided with the stops {text}, but {self._stops.current or 'later stops'} were enforced before"
         return PolicyFailure(code="policy_regressed", detail=detail, revision=policy)
 
     def _without_stops(self, policy: str) -> PolicyFailure | None:
@@ -153,24 +153,24 @@ class RevisionGate:
         if not self._stops.highest(EMERGENCY):
             return None
         detail = (
-            "OPA decided without the bundle `emergency`, but stops were enforced here before: let it follow them again"
+            "OPA decided without the bundle `emergency`, but stops were enforced here before: make OPA follow it again"
         )
         return PolicyFailure(code="policy_regressed", detail=detail, revision=policy)
 
 
 async def _examined(policy: str, exchange: Transport, terms: ManifestCheck) -> Fit | PolicyFailure:
-    """Return what OPA's own manifest says of the policy, held against the terms."""
+    """Return the check of the manifest that OPA itself serves."""
     told = await exchange.exchange(MANIFEST)
     if isinstance(told, Broken):
         return unavailable(told.detail)
     if told.status != _OK:
-        return unavailable(f"OPA answered HTTP {told.status} where its manifest is: let it show GET {MANIFEST}")
+        return unavailable(f"OPA returned HTTP {told.status} for its manifest: allow GET {MANIFEST}")
     try:
         manifest: Any = bytes(msgspec.json.decode(told.body, type=_Told).result)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return unavailable("OPA's answer about its manifest is not JSON")
+        return unavailable("OPA's response for its manifest is not JSON")
     fit = terms.judged(manifest)
     if isinstance(fit, Fit) and fit.revision != policy:
-        detail = f"OPA decided by {policy}, and has {fit.revision} by now"
+        detail = f"OPA decided with {policy}, but has {fit.revision} by now"
         return PolicyFailure(code="policy_regressed", detail=detail, revision=policy)
     return fit

@@ -1,7 +1,8 @@
-"""A fresh private directory that is known to be abandoned once its process is gone, however it went.
+"""Private runtime directory of a managed OPA, recognizable as abandoned when its process is gone.
 
-Rule 1: nobody but the owner can enter it.
-Rule 2: a lock that the kernel drops with its process tells a living directory from an abandoned one; no pid is trusted.
+Rule 1: only the owner can enter it.
+Rule 2: a lock that the kernel releases with its process shows whether a directory is in use; process ids are not
+trusted.
 """
 
 import fcntl
@@ -16,11 +17,11 @@ LOCK: Final = "lock"
 
 
 class RuntimeDir:
-    """The directory of one managed OPA."""
+    """The runtime directory of one managed OPA."""
 
     def __init__(self) -> None:
         self.path: Final = Path(tempfile.mkdtemp(prefix=PREFIX))
-        fresh = self.path / f"{LOCK}.new"  # locked before it can be found
+        fresh = self.path / f"{LOCK}.new"  # locked before `sweep` of another process can see it
         self._lock = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         fresh.rename(self.path / LOCK)
@@ -32,7 +33,7 @@ class RuntimeDir:
 
 
 def sweep() -> None:
-    """Remove what killed gateways of the same user have left behind."""
+    """Remove the directories that killed gateways of the same user left behind."""
     for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         if _abandoned(path):
             shutil.rmtree(path, ignore_errors=True)
@@ -43,7 +44,7 @@ def _abandoned(path: Path) -> bool:
         if path.stat(follow_symlinks=False).st_uid != os.getuid():
             return False
         lock = os.open(path / LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except OSError:  # somebody else's, or one that is just being made or removed
+    except OSError:  # owned by another user, or just being created or removed
         return False
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

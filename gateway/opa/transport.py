@@ -1,8 +1,8 @@
-"""What goes to OPA and what comes back, as bytes, and the Protocol of whatever carries them.
+"""HTTP exchanges with OPA as bytes, and the Protocol of the transports.
 
-Rule 1: a transport returns `Exchanged` or `Broken` and raises nothing but cancellation.
-Rule 2: a transport never repeats a question, except once when a kept connection turns out dead before any byte of the
-answer was read: that is a race with OPA's own idle timeout or restart, not an answer.
+Rule 1: a transport returns `Exchanged` or `Broken` and raises nothing except cancellation.
+Rule 2: a transport never repeats a query, with one exception: a kept-alive connection turns out dead before any byte of
+the response was read. That is a race with OPA's idle timeout or restart, not a response.
 """
 
 from typing import Protocol
@@ -11,27 +11,27 @@ from msgspec import Struct
 
 
 class Exchanged(Struct, frozen=True):
-    """A complete HTTP answer."""
+    """A complete HTTP response."""
 
     status: int
     body: bytes
 
 
 class Broken(Struct, frozen=True):
-    """No complete answer; `detail` says why and is safe to show."""
+    """An incomplete HTTP exchange; `detail` gives the reason and is safe to show."""
 
     detail: str
 
 
 class Transport(Protocol):
-    """One HTTP exchange with one OPA; `body` None is a GET, else a POST of JSON."""
+    """A client for HTTP exchanges with one OPA. `body` None sends a GET, otherwise a POST of JSON."""
 
     async def exchange(self, path: str, body: bytes | None = None) -> Exchanged | Broken: ...
     async def close(self) -> None: ...
 
 
 MAX_ANSWER = 16 * 1024 * 1024
-"""Bytes of one answer; a listing of 10,000 items is below 1 MiB."""
+"""Maximum bytes of one response; a listing of 10,000 items is below 1 MiB."""
 
 CONNECTIONS = 72
-"""Exchanges at once: more than callers have places (see `places`), so that our own questions never wait for theirs."""
+"""Concurrent exchanges: more than callers have slots (see `limiter`), so that the gateway's own need not wait."""

@@ -1,7 +1,8 @@
-"""Exchanges carried by a small HTTP/1.1 client of our own over a Unix socket: one write out, one parse in.
+"""HTTP transport on a Unix socket: a small HTTP/1.1 client with one write and one parse for each exchange.
 
-Rule 1: a connection carries one exchange at a time; an exchange that is cancelled or breaks takes it along.
-Rule 2: a kept connection that dies before any byte of its answer is replaced once by a new one (see `exchange`).
+Rule 1: a connection carries one exchange at a time. An exchange that is canceled or breaks closes it.
+Rule 2: a kept-alive connection that dies before any byte of its response is replaced once by a new one (see
+`exchange`).
 """
 
 import asyncio
@@ -23,7 +24,7 @@ class UnixConnection(asyncio.Protocol):
     def __init__(self) -> None:
         self.alive = True
         self.silent = True
-        """Whether no byte of the current answer has arrived."""
+        """True while no byte of the current response has arrived."""
         self._transport: asyncio.Transport | None = None
         self._answer: asyncio.Future[Exchanged | Broken] | None = None
         self._parts: list[bytes] = []
@@ -31,7 +32,7 @@ class UnixConnection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the transport."""
+        """Store the transport."""
         self._transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -40,34 +41,34 @@ class UnixConnection(asyncio.Protocol):
         self._finish(Broken(f"OPA closed the connection{f': {exc}' if exc else ''}"))
 
     def data_received(self, data: bytes) -> None:
-        """Parse; bytes that answer no question condemn the connection."""
+        """Parse the data; bytes without a request close the connection."""
         self.silent = False
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
-            self._fail("OPA's answer is not HTTP")
+            self._fail("OPA's response is not HTTP")
 
     def on_message_begin(self) -> None:
-        """Condemn the connection where nothing was asked."""
+        """Close the connection if no request is open."""
         if self._answer is None:
             self.close()
 
     def on_body(self, body: bytes) -> None:
-        """Keep a part of the body."""
+        """Keep a chunk of the body."""
         self._size += len(body)
         if self._size > MAX_ANSWER:
-            self._fail("OPA's answer is too large")
+            self._fail("OPA's response is too large")
             return
         self._parts.append(body)
 
     def on_message_complete(self) -> None:
-        """Hand over the answer."""
+        """Complete the exchange with the response."""
         self._finish(Exchanged(self._parser.get_status_code(), b"".join(self._parts)))
         if not self._parser.should_keep_alive():
             self.close()
 
     def ask(self, message: bytes) -> "asyncio.Future[Exchanged | Broken]":
-        """Send one request and return its answer's future."""
+        """Send one request and return the future of its response."""
         self._parts = []
         self._size = 0
         self.silent = True
@@ -77,7 +78,7 @@ class UnixConnection(asyncio.Protocol):
         return self._answer
 
     def close(self) -> None:
-        """Drop the connection at once; OPA stops an evaluation whose asker is gone."""
+        """Drop the connection at once; OPA aborts an evaluation when its client is gone."""
         self.alive = False
         if self._transport is not None:
             self._transport.abort()
@@ -101,7 +102,7 @@ class UnixTransport:
         self._places = asyncio.Semaphore(connections)
 
     async def exchange(self, path: str, body: bytes | None = None) -> Exchanged | Broken:
-        """Return OPA's answer; the caller's cancellation ends the exchange and OPA's evaluation with it."""
+        """Return OPA's response. Canceling the call aborts the exchange and OPA's evaluation."""
         message = _GET.format(path).encode() if body is None else _POST.format(path, len(body)).encode() + body
         async with self._places:
             wire = self._kept()
@@ -113,7 +114,7 @@ class UnixTransport:
             return fresh if isinstance(fresh, Broken) else await self._on(fresh, message)
 
     async def close(self) -> None:
-        """Close the idle connections; busy ones end with their exchange."""
+        """Close the idle connections; busy ones close with their exchange."""
         while self._idle:
             self._idle.pop().close()
 

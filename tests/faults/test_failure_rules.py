@@ -118,7 +118,7 @@ async def test_an_evaluation_error_is_of_the_one_who_provokes_it(behind: Behind)
     assert {one["outcome"] for one in failed} == {"deny"}
     assert not any("a-quoted-word" in str(one["reasons"]) for one in failed)
     log = behind.gateway.log.read_text(encoding="utf-8")
-    assert "to_number cannot take its operands" in log
+    assert "to_number received invalid operands" in log
     assert "a-quoted-word" not in log, "the error quotes an argument"
     assert (await behind.gateway.readiness())["ready"]
 

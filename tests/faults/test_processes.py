@@ -146,5 +146,5 @@ async def test_a_leash_whose_starter_is_gone_already_starts_nothing(tmp_path: Pa
     )
     _, said = await asyncio.wait_for(process.communicate(), 30)
     assert process.returncode == 1
-    assert b"starting process is gone" in said
+    assert b"parent process is gone" in said
     assert not witness.exists()

@@ -106,10 +106,10 @@ def test_an_evaluation_error_is_the_requirements_that_it_happened_in() -> None:
 @pytest.mark.parametrize(
     ("message", "shown"),
     [
-        ('to_number: strconv.ParseFloat: parsing "hunter2": invalid syntax', "to_number cannot take its operands"),
-        ("net.cidr_contains: invalid CIDR address: hunter2", "net.cidr_contains cannot take its operands"),
-        ("hunter2: invalid", "a built-in function cannot take its operands"),
-        ("hunter2", "a built-in function cannot take its operands"),
+        ('to_number: strconv.ParseFloat: parsing "hunter2": invalid syntax', "to_number received invalid operands"),
+        ("net.cidr_contains: invalid CIDR address: hunter2", "net.cidr_contains received invalid operands"),
+        ("hunter2: invalid", "a built-in function received invalid operands"),
+        ("hunter2", "a built-in function received invalid operands"),
     ],
 )
 def test_an_error_of_a_built_in_function_quotes_no_argument(message: str, shown: str) -> None:
