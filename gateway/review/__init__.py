@@ -1,5 +1,5 @@
-"""Looking back and ahead with a real OPA: replay a candidate, explain a decision, export a corpus for CI.
+"""Offline review with a real OPA: replay a candidate bundle, explain a decision, export a corpus for CI.
 
-Rule 1: what a bundle would decide is asked of OPA, never worked out here.
-Rule 2: what cannot be known is counted with its reason; nothing is guessed.
+Rule 1: OPA decides what a bundle would decide; this package never computes a decision itself.
+Rule 2: unknown results are counted with their reason, never guessed.
 """

@@ -1,6 +1,7 @@
-"""A bundle under review: its files and its data, from an artifact or built in memory from a policy directory.
+"""A bundle under review: its files and data, from an artifact or built in memory from a policy directory.
 
-Rule 1: who signed it does not matter here, for it decides nothing; that it may not reach the network does (`sidecar`).
+Rule 1: the signer does not matter here, because the bundle enforces nothing. Network access is still prevented
+(`sidecar`).
 """
 
 from pathlib import Path
@@ -28,22 +29,22 @@ class Candidate(Struct, frozen=True, kw_only=True):
     files: dict[str, bytes]
     data: Json
     origin: str
-    """Where it came from, for people."""
+    """Its source, for messages."""
 
     @property
     def revision(self) -> str:
-        """The identity of the bundle."""
+        """The revision of the bundle."""
         return self.manifest.revision
 
 
 class UnusableCandidate(Struct, frozen=True):
-    """Why there is no bundle to review."""
+    """The reason why a bundle cannot be reviewed."""
 
     why: str
 
 
 def from_file(path: Path) -> Candidate | UnusableCandidate:
-    """The bundle in a file, signed or not."""
+    """Return the bundle in a file, signed or not."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -52,17 +53,17 @@ def from_file(path: Path) -> Candidate | UnusableCandidate:
 
 
 def from_bytes(content: bytes, origin: str) -> Candidate | UnusableCandidate:
-    """The bundle in these bytes."""
+    """Return the bundle in these bytes."""
     artifact = read_artifact(content)
     if isinstance(artifact, Rejected):
-        return UnusableCandidate(f"{origin} is no policy bundle: {artifact.code}: {artifact.detail}.")
+        return UnusableCandidate(f"{origin} is not a policy bundle: {artifact.code}: {artifact.detail}.")
     return _candidate(artifact, origin)
 
 
 def _candidate(artifact: Artifact, origin: str) -> Candidate | UnusableCandidate:
     data = _data(artifact.files.get("data.json", b""))
     if data is None:
-        return UnusableCandidate(f"{origin} has no data.json that is an object: it is no policy bundle of ours.")
+        return UnusableCandidate(f"{origin} is not a valid policy bundle: data.json is missing or is not an object.")
     return Candidate(manifest=artifact.manifest, files=dict(artifact.files), data=data, origin=origin)
 
 
@@ -75,7 +76,7 @@ def _data(content: bytes) -> Json | None:
 
 
 def from_policy(source: PolicySource, builder: Builder, time: float) -> Candidate | Problems:
-    """The bundle that a policy directory would give at `time` (Unix seconds), unsigned and without a number."""
+    """Return the bundle that a policy directory would produce at `time` (Unix seconds), unsigned and unnumbered."""
     content = builder.content(source, time)
     if isinstance(content, Problems):
         return content

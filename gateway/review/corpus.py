@@ -1,10 +1,10 @@
-"""A corpus for CI: what a journal's decisions asked, each question once, with how often it was asked.
+"""Corpus for CI: the questions of a journal's decisions, each once, with the number of its decisions.
 
-Rule 1: questions are alike where all but the moment, the gateway and the digest of the arguments is the same and the
-same came of it for the same reason; the latest stands for all. Those of different hours of the week are kept apart,
-for rules about hours, unless they are wanted together.
-Rule 2: secrets were masked when the record was written, and are looked for again.
-Rule 3: what was left out is counted in the corpus itself, so that whoever replays it is told.
+Rule 1: two questions are equal if they differ only in the moment, the gateway and the digest of the arguments, and led
+to the same outcome for the same reason. The latest one represents all. Questions from different hours of the week are
+kept apart, for rules about hours, unless the caller combines them.
+Rule 2: secrets were masked when the record was written; this module searches for them again.
+Rule 3: the corpus itself counts the omitted records, so that every replay can report them.
 
 The file: JSON lines, the first one a `CorpusHeader`, then rows; compressed with gzip, encrypted with age (`crypt`).
 """
@@ -30,26 +30,26 @@ _HOUR_NS: Final = 3_600_000_000_000
 
 
 class CorpusHeader(Struct, frozen=True, kw_only=True, tag_field="kind", tag="corpus"):
-    """What the corpus is: times RFC 3339, counts of recorded decisions."""
+    """The first line of a corpus: the time is RFC 3339, the counts are of recorded decisions."""
 
     made: str
     rows: int
     decisions: int
-    """What the rows stand for."""
+    """The decisions that the rows represent."""
     dropped: int = 0
-    """Decisions whose questions were the oldest beyond the most that were wanted."""
+    """Decisions that were dropped because there were more kinds of questions than the maximum; the oldest go first."""
     left: dict[str, int] = {}
     schema: Literal["mcp.corpus/v1"] = SCHEMA
 
 
 class CorpusError(Exception):
-    """The bytes are no corpus; the text says why."""
+    """The bytes are not a corpus; the message says why."""
 
 
 class Corpus:
-    """Takes rows in the journal's order, and keeps the latest of at most `most` kinds.
+    """Collector of rows in the journal's order; keeps the latest of at most `most` kinds.
 
-    With `any_hour` the same question is one kind whenever it was asked, else one kind in each hour of the week.
+    With `any_hour` the hour does not matter; otherwise the same question is a separate kind in each hour of the week.
     """
 
     def __init__(self, most: int, *, any_hour: bool = False) -> None:
@@ -60,7 +60,7 @@ class Corpus:
         self._dropped = 0
 
     def add(self, item: RecordedDecision | Left) -> None:
-        """Take the next."""
+        """Add the next row or count the next omitted record."""
         if isinstance(item, Left):
             self._left[item.why] += item.count
             return
@@ -73,15 +73,15 @@ class Corpus:
             self._dropped += oldest.count
 
     def rows(self) -> list[RecordedDecision]:
-        """Return what is kept, oldest first."""
+        """Return the collected rows, oldest first."""
         return list(self._rows.values())
 
     def left(self) -> list[Left]:
-        """Return what was left out, by reason."""
+        """Return the counts of omitted records, by reason."""
         return [Left(why, count) for why, count in self._left.items()]
 
     def head(self, made: str) -> CorpusHeader:
-        """Return what is to be said of it."""
+        """Return the header of the corpus."""
         return CorpusHeader(
             made=made,
             rows=len(self._rows),
@@ -97,7 +97,7 @@ class Corpus:
 
 
 def masked(row: RecordedDecision) -> RecordedDecision:
-    """Return the row without what looks like a secret today, whatever it looked like when it was recorded."""
+    """Return the row without texts that look like a secret by today's patterns, even if they were recorded."""
     found: list[str] = []
     arguments = without_secrets(row.input.get("arguments", {}), found)
     return replace(row, input={**row.input, "arguments": arguments}, whole=False) if found else row
@@ -115,12 +115,12 @@ def _identity(row: RecordedDecision, *, any_hour: bool) -> bytes:
 
 
 def _hour_of_the_week(question: Mapping[str, Any]) -> int:
-    """Return which of the 168 hours of a week, in UTC, the question was asked in; the first is a Thursday's."""
+    """Return the hour of the week of the question, from 0 to 167 in UTC; the first is on a Thursday."""
     return question.get("context", {}).get("time", {}).get("unix_ns", 0) // _HOUR_NS % 168
 
 
 def unpacked(content: bytes) -> Iterator[CorpusHeader | RecordedDecision | Left]:
-    """Yield the head, what was left out, and the rows of a corpus; raises CorpusError."""
+    """Yield the header, the counts of omitted records, and the rows of a corpus; raises CorpusError."""
     lines = _lines(content)
     try:
         head = msgspec.json.decode(next(lines, b""), type=CorpusHeader)
@@ -129,7 +129,7 @@ def unpacked(content: bytes) -> Iterator[CorpusHeader | RecordedDecision | Left]
         for line in lines:
             yield msgspec.json.decode(line, type=RecordedDecision)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise CorpusError(f"a line of it is not one of a corpus: {error}") from error
+        raise CorpusError(f"one of its lines is not a valid corpus line: {error}") from error
 
 
 def _lines(content: bytes) -> Iterator[bytes]:
@@ -137,10 +137,10 @@ def _lines(content: bytes) -> Iterator[bytes]:
         with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
             while line := file.readline(LONGEST_LINE):
                 if not line.endswith(b"\n"):
-                    raise CorpusError("a line of it is cut off or too long")
+                    raise CorpusError("one of its lines is truncated or too long")
                 yield line
     except (OSError, EOFError) as error:
-        raise CorpusError(f"it cannot be unpacked: {error}") from error
+        raise CorpusError(f"it cannot be decompressed: {error}") from error
 
 
 def _left(head: CorpusHeader) -> Iterable[Left]:

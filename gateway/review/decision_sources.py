@@ -1,7 +1,7 @@
-"""Where recorded decisions come from: a journal's directory, files of records, an exported corpus.
+"""Sources of recorded decisions: a journal's directory, files of records, an exported corpus.
 
 Rule 1: records are read one by one; memory does not grow with a journal.
-Rule 2: a file that cannot be read ends the reading with an error: a replay of half of what was named proves nothing.
+Rule 2: an unreadable file stops the reading with an error, because a replay of some of the named files proves nothing.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -22,11 +22,11 @@ _GZIP: Final = b"\x1f\x8b"
 
 
 class SourceError(Exception):
-    """What was named cannot be read; the text says why and what to do."""
+    """A named source cannot be read; the message says why and what to do."""
 
 
 def rows(paths: Sequence[Path], *, since_ns: int = 0, keys: Sequence[Any] = ()) -> Iterator[RecordedDecision | Left]:
-    """Yield the decisions in all of these, in order; raises SourceError."""
+    """Yield the decisions in all paths, in order; raises SourceError."""
     for path in paths:
         if path.is_dir():
             yield from _journal(path, since_ns)
@@ -35,13 +35,13 @@ def rows(paths: Sequence[Path], *, since_ns: int = 0, keys: Sequence[Any] = ()) 
 
 
 def environments(paths: Sequence[Path], *, since_ns: int = 0, keys: Sequence[Any] = ()) -> set[str]:
-    """Return the environments by whose policy the decisions in all of these were taken; raises SourceError."""
+    """Return the environments whose policy made the decisions in all paths; raises SourceError."""
     found = {item.revision for item in rows(paths, since_ns=since_ns, keys=keys) if isinstance(item, RecordedDecision)}
     return {environment_of(revision) for revision in found} - {""}
 
 
 def count(paths: Sequence[Path], *, since_ns: int = 0) -> int | None:
-    """Return how many decisions the journals among these hold; None where that is not known beforehand."""
+    """Return the number of decisions in these journals, or None if a path is not a journal and must be read first."""
     if not all(path.is_dir() for path in paths):
         return None
     return sum(1 for path in paths for _ in _counted(path, since_ns))
@@ -55,7 +55,9 @@ def _counted(path: Path, since_ns: int) -> Iterator[None]:
 
 def _journal(path: Path, since_ns: int) -> Iterator[RecordedDecision | Left]:
     if not segments(path):
-        raise SourceError(f"{path} holds no journal: name a journal's directory, its files, or an exported corpus.")
+        raise SourceError(
+            f"{path} does not contain a journal: name a journal's directory, its files, or an exported corpus."
+        )
     earlier = max(0, since_ns - DESCRIBED_NS)
     for record in Expander().expanded(read(path, since_ns=earlier, wanted=_is_wanted)):
         if record["at"] >= since_ns:
@@ -77,7 +79,9 @@ def _file(path: Path, since_ns: int, keys: Sequence[Any]) -> Iterator[RecordedDe
         opened: Callable[[], Iterator[RecordedDecision | Left]] = lambda: _records(path, since_ns)  # noqa: E731
         if beginning == HEADER or beginning.startswith(_GZIP):
             if since_ns:
-                raise SourceError(f"{path} is a corpus: its moment was chosen by `journal export --since`, not here.")
+                raise SourceError(
+                    f"{path} is a corpus, which has no times to select: use `journal export --since` instead."
+                )
             opened = lambda: _corpus(path, list(keys))  # noqa: E731
         yield from opened()
     except OSError as error:
@@ -100,9 +104,9 @@ def _corpus(path: Path, keys: list[Any]) -> Iterator[RecordedDecision | Left]:
             raise SourceError(f"{path} is encrypted: give the private key with --key-file.")
         opened = decrypted(content, keys)
         if isinstance(opened, KeyFault):
-            raise SourceError(f"{path} cannot be opened: {opened.why}.")
+            raise SourceError(f"{path} cannot be decrypted: {opened.why}.")
         content = opened
     try:
         yield from (item for item in unpacked(content) if not isinstance(item, CorpusHeader))
     except CorpusError as error:
-        raise SourceError(f"{path} is no corpus: {error}.") from error
+        raise SourceError(f"{path} is not a corpus: {error}.") from error

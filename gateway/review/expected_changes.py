@@ -1,4 +1,4 @@
-"""The changes that a pull request means to make, `expected-changes.yaml`: who answers for a loosening, and why.
+"""Expected changes of a pull request, `expected-changes.yaml`: the owner of a loosened decision, and the reason.
 
     changes:
       - from: deny
@@ -9,10 +9,10 @@
         reason: Claude may post to #builds from now on (SEC-214).
         expires: 2026-12-31
 
-Rule 1: an entry that is malformed or has expired explains nothing and is told.
-Rule 2: an entry says from what to what and names at least one thing; what it names must all fit (`*` and `?` are
-globs). A rule or requirement fits where it was the reason before or is after.
-Rule 3: what was too much to be kept apart no entry explains.
+Rule 1: an entry that is malformed or has expired explains nothing and is reported.
+Rule 2: an entry states the outcomes before and after and names at least one thing; everything that it names must match
+(`*` and `?` are globs). A rule or requirement matches if it was the reason before or after.
+Rule 3: no entry explains flips that were combined because there were too many groups.
 """
 
 import re
@@ -30,11 +30,11 @@ from gateway.review.outcome_flips import OUTCOMES, OVER, Flips, Kind
 _NAMED: Final = ("rule", "requirement", "agent", "server", "target")
 _KNOWN: Final = frozenset({*_NAMED, "from", "to", "owner", "reason", "expires"})
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
-_REMEDY: Final = "Until it is mended it explains nothing."
+_REMEDY: Final = "It explains nothing until it is fixed."
 
 
 class ExpectedChange(Struct, frozen=True, kw_only=True):
-    """One expected change and where it stands; `named` are the globs by what they fit."""
+    """One expected change and its position; `named` contains the globs by the field that they match."""
 
     before: str
     after: str
@@ -45,14 +45,14 @@ class ExpectedChange(Struct, frozen=True, kw_only=True):
     line: int
 
     def explains(self, kind: Kind) -> bool:
-        """Return whether all that the entry names fits these flips."""
+        """Return whether everything that the entry names matches these flips."""
         if OVER in kind.agent or (self.before, self.after) != (kind.before, kind.after):
             return False
         return all(any(glob.fullmatch(text) for text in _texts(kind, name)) for name, glob in self.named)
 
 
 class Expected(Struct, frozen=True):
-    """The entries that count, and what is wrong with the others."""
+    """The valid entries, and the problems of the others."""
 
     entries: tuple[ExpectedChange, ...] = ()
     problems: tuple[Problem, ...] = ()
@@ -62,7 +62,7 @@ class Expected(Struct, frozen=True):
         return next((entry for entry in self.entries if entry.explains(kind)), None)
 
     def unused(self, flips: Sequence[Flips]) -> list[ExpectedChange]:
-        """Return the entries that fit no flip."""
+        """Return the entries that match no flip."""
         return [entry for entry in self.entries if not any(entry.explains(each.kind) for each in flips)]
 
 
@@ -86,22 +86,22 @@ def read_expected(file: str, content: bytes, unix_ns: int) -> Expected:
 
 def _wrong(change: object, unix_ns: int) -> Iterator[str]:
     if not is_object(change):
-        yield "is no entry: write from, to, what it is about, owner and reason."
+        yield "is not a valid entry: write from, to, the matched fields, owner and reason."
         return
     unknown = sorted(change.keys() - _KNOWN)
     if unknown:
-        yield f"has {', '.join(f'`{name}`' for name in unknown)}, which no entry has."
+        yield f"has unknown fields: {', '.join(f'`{name}`' for name in unknown)}."
     for name in ("from", "to"):
         if change.get(name) not in OUTCOMES:
             yield f"lacks `{name}`: one of {', '.join(OUTCOMES)}."
     for name in ("owner", "reason"):
         if not _said(change.get(name)):
-            yield f"lacks `{name}`: somebody answers for it and says why."
+            yield f"lacks `{name}`: write who is responsible and why."
     if not any(name in change for name in _NAMED):
-        yield f"names nothing: add at least one of {', '.join(_NAMED)}."
+        yield f"names nothing to match: add at least one of {', '.join(_NAMED)}."
     for name in _NAMED:
         if name in change and not _said(change[name]):
-            yield f"has a `{name}` that is no text."
+            yield f"has a `{name}` that is empty or not text."
     yield from _ended(change, unix_ns)
 
 
@@ -111,7 +111,7 @@ def _ended(change: Json, unix_ns: int) -> Iterator[str]:
     text = str(change["expires"])
     end = moment_of(f"{text}T23:59:59Z" if _DATE.fullmatch(text) else text)
     if end is None:
-        yield f"expires at {text!r}, which is no date and no time with a zone."
+        yield f"expires at {text!r}, which is not a date or a time with a zone."
     elif end <= unix_ns:
         yield f"expired at {text}."
 

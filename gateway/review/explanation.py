@@ -1,8 +1,8 @@
-"""Why a recorded call ended as it did, by the bundle that decided it: requirements, rules, and what would change it.
+"""Explanation of a recorded call by the bundle that decided it: requirements, rules, and changes that would flip it.
 
-Rule 1: what is said of requirements OPA says, on the recorded question; what was recorded and what is decided again
-are told apart.
-Rule 2: where something that a requirement reads was masked, nothing is said of it, and no change is proposed.
+Rule 1: OPA evaluates the requirements on the recorded question. The recorded outcome and the repeated decision are
+shown separately.
+Rule 2: a requirement that reads a masked value is reported as unknown, and no change is proposed.
 """
 
 import asyncio
@@ -39,11 +39,11 @@ _OK: Final = 200
 _MOST_VALUES: Final = 8
 _MOST_NEAR: Final = 5
 _UNTELLING: Final = ("principal.", "context.time.", "message.", "schema", "definition.")
-"""Places that are much the same for every call: not shown as what decided."""
+"""Fields that hardly differ between calls; they are not shown as the cause of a decision."""
 
 
 class RequirementResult(Struct, frozen=True, kw_only=True):
-    """How a requirement took the question; None where masking or OPA leaves it open, or it judges no arguments."""
+    """The result of a requirement; None if masking or OPA leaves it unknown, or if it does not check arguments."""
 
     name: str
     title: str
@@ -51,19 +51,19 @@ class RequirementResult(Struct, frozen=True, kw_only=True):
     met_by_arguments: bool | None
     because: tuple[str, ...] = ()
     values: tuple[tuple[str, Any], ...] = ()
-    """What it read of the question, where it is not met: the place and the value."""
+    """The fields that it read, with their values, if it is not met."""
     masked: bool = False
 
     @property
     def holds(self) -> bool | None:
-        """Whether it is met for this call; None where that is not known."""
+        """True or false if it is met for this call or not, None if unknown."""
         if self.met is None:
             return None
         return self.met and self.met_by_arguments is not False
 
 
 class RuleThere(Struct, frozen=True, kw_only=True):
-    """A rule that admitted or refused, or came near to it, as it stands in the bundle."""
+    """A rule of the bundle that allowed or refused the call, or nearly applied to it."""
 
     rule: str
     effect: str
@@ -72,30 +72,30 @@ class RuleThere(Struct, frozen=True, kw_only=True):
     owner: str
     because: str
     conditions: tuple[str, ...] = ()
-    """Its argument conditions, each with the value that was compared, and for whom and when it has an exception."""
+    """Its argument conditions, each with the compared value, and its exception."""
     applied: bool = True
     misses: tuple[str, ...] = ()
-    """What of a rule that came near is about somebody or something else."""
+    """The fields of a rule that nearly applied which do not match the call."""
 
 
 class Explanation(Struct, frozen=True, kw_only=True):
-    """Everything that can be said of one decision."""
+    """All findings about one decision."""
 
     again: ReplayedOutcome | Unanswered | None
-    """The decision on the recorded question; None where the question is not there."""
+    """The decision on the recorded question; None if the question was not recorded."""
     requirements: tuple[RequirementResult, ...]
     rules: tuple[RuleThere, ...]
     masked: tuple[str, ...]
-    """The requirements of which masking leaves open how they took the question."""
+    """The requirements whose result is unknown because of masking."""
     searched: Searched | None
     data: tuple[str, ...] = ()
-    """The data classes of the target; none if they are unknown, or if the environment lists none."""
+    """The data classes of the target; empty if they are unknown or the environment lists none."""
     reach: str = ""
-    """How far the target reaches, `internal` or `external`; empty if nothing says it."""
+    """The reach of the target, `internal` or `external`; empty if unknown."""
 
 
 async def explained(exchange: Transport, candidate: Candidate, row: RecordedDecision) -> Explanation:
-    """Return why the bundle decides a recorded question as it does."""
+    """Return the explanation of the bundle's decision on a recorded question."""
     prevented = Readings(candidate.data).prevented(row, withheld(row))
     row = msgspec.structs.replace(row, input=stated_facts(row.input, candidate.data))
     standing = tuple(_standings(candidate.data, row, await _state(exchange, row.input), frozenset(prevented)))
@@ -127,7 +127,7 @@ def _scene(
 
 
 async def _state(exchange: Transport, question: Json) -> Json:
-    """Return how each requirement takes the question; nothing where OPA does not say."""
+    """Return the result of each requirement for the question; empty if OPA does not return it."""
     answer = await _asked(exchange, STATE, {"input": {"question": question}})
     if isinstance(answer, str) or answer.status != _OK:
         return {}
@@ -182,7 +182,7 @@ def _values(question: Json, places: tuple[str, ...]) -> Iterator[tuple[str, Any]
 
 
 def _grounds(data: Json, question: Json, decided: PolicyAnswer | PolicyFailure | str) -> Iterator[RuleThere]:
-    """Yield the rules that a decision names."""
+    """Yield the rules that a decision names as its grounds."""
     for ground in decided.result.grounds if isinstance(decided, PolicyAnswer) else ():
         rule: Json = data.get("rules", {}).get(ground.rule, {})
         there = _there(ground.rule, rule, question)
@@ -190,7 +190,7 @@ def _grounds(data: Json, question: Json, decided: PolicyAnswer | PolicyFailure |
 
 
 def _near(scene: WhatIfCase | None) -> Iterator[RuleThere]:
-    """Yield, where the rules refused, the permissions that all but applied."""
+    """Yield the permissions that nearly applied, if the rules refused the call."""
     if scene is None or RULES not in scene.unmet:
         return
     near = scene.rules("allow")[:_MOST_NEAR]

@@ -1,6 +1,6 @@
-"""The bundle of a revision, found in the directory of a hub.
+"""Lookup of a revision's bundle in the directory of a hub.
 
-Rule 1: a file counts for what it holds: its digest is its name, and its manifest says its revision.
+Rule 1: only the content of a file counts: its digest must match its name, and its manifest contains its revision.
 """
 
 import hashlib
@@ -12,9 +12,9 @@ from gateway.review.candidate import Candidate, UnusableCandidate, from_bytes
 
 
 def in_hub(directory: Path, revision: str) -> Candidate | UnusableCandidate:
-    """The bundle of a revision among the artifacts of a hub's directory, the newest looked at first."""
+    """Return the bundle of a revision from the artifacts of a hub's directory, searching the newest first."""
     if not (directory / "artefacts").is_dir():
-        return UnusableCandidate(f"{directory} is no hub's directory: it has no artefacts/.")
+        return UnusableCandidate(f"{directory} is not a hub's directory: it has no artefacts/.")
     try:
         files = sorted((directory / "artefacts").glob("*.tar.gz"), key=lambda path: -path.stat().st_mtime)
     except OSError as error:
@@ -23,14 +23,14 @@ def in_hub(directory: Path, revision: str) -> Candidate | UnusableCandidate:
         try:
             content = path.read_bytes()
         except OSError:
-            continue  # one that is just being removed
+            continue  # just being removed
         if hashlib.sha256(content).hexdigest() == path.name.removesuffix(".tar.gz") and _is(content, revision):
             return from_bytes(content, str(path))
-    return UnusableCandidate(f"none of the {len(files)} artifacts in {directory} is of revision {revision}.")
+    return UnusableCandidate(f"none of the {len(files)} artifacts in {directory} has revision {revision}.")
 
 
 def environment_of(revision: str) -> str:
-    """Return the environment that a revision is of; empty if the revision is not known."""
+    """Return the environment of a revision; empty if the revision is empty."""
     return revision.partition("@")[0]
 
 
@@ -40,5 +40,5 @@ def _is(content: bytes, revision: str) -> bool:
 
 
 def same_policy(one: str, other: str) -> bool:
-    """Whether two revisions have the same content; their sequence numbers may differ."""
+    """Return whether two revisions have the same content; their sequence numbers may differ."""
     return bool(one) and one.rpartition(".")[0] == other.rpartition(".")[0]

@@ -1,10 +1,9 @@
-"""What of a recorded question was withheld, and whether a bundle reads it.
+"""Masked fields of a recorded question, and the requirements of a bundle that read them.
 
-Rule 1: a place is withheld where its value is a mask or may be one: a client's own text that looks like a mask counts.
-Rule 2: a bundle reads what OPA said that its requirements read (`data.requirements.<name>.reads`); what it does not
-say counts as everything. Of the rules, which judge arguments and claims by path, it reads the paths of those of the
-server.
-Rule 3: a question is good for a requirement where nothing that it reads was withheld.
+Rule 1: a field counts as masked if its value is a mask or looks like one, even if the client sent that text.
+Rule 2: OPA lists what the requirements of a bundle read (`data.requirements.<name>.reads`); a requirement without a
+list reads everything. Rules check arguments and claims by path; only the paths of the rules for the server count.
+Rule 3: a requirement can evaluate a question if none of the fields that it reads was masked.
 """
 
 import re
@@ -26,11 +25,11 @@ _WRITTEN: Final = (
     ("client",),
     ("definition",),
 )
-"""Where masks can stand."""
+"""Fields that can contain masks."""
 
 
 def withheld(row: RecordedDecision) -> list[str]:
-    """Return the places of the question, dotted, whose values were withheld."""
+    """Return the masked fields of the question as dotted paths."""
     if row.whole:
         return []
     found: list[str] = []
@@ -42,7 +41,7 @@ def withheld(row: RecordedDecision) -> list[str]:
 
 
 def is_withheld(value: Any) -> bool:
-    """Return whether a value is a mask, or holds one."""
+    """Return whether a value is a mask or contains one."""
     return any(True for _ in _masks(value, ()))
 
 
@@ -53,7 +52,7 @@ def _at(value: Any, path: Sequence[str]) -> Any:
 
 
 def _masks(value: Any, path: tuple[str, ...]) -> Iterator[str]:
-    """Yield the masked places in a value; without recursion, for it may be deep."""
+    """Yield the masked places in a value, without recursion because the value may be deep."""
     todo: list[tuple[Any, tuple[str, ...]]] = [(value, path)]
     while todo:
         item, place = todo.pop()
@@ -68,7 +67,7 @@ def _masks(value: Any, path: tuple[str, ...]) -> Iterator[str]:
 
 
 class Readings:
-    """What the requirements of one bundle read of a question, by server."""
+    """The fields of a question that the requirements of one bundle read, by server."""
 
     def __init__(self, data: Json) -> None:
         """Take the data of the bundle."""
@@ -78,18 +77,18 @@ class Readings:
 
     @property
     def names(self) -> list[str]:
-        """The requirements that the bundle describes."""
+        """The requirements that the bundle lists."""
         return list(self._reads)
 
     def of(self, server: str) -> Mapping[str, tuple[str, ...]]:
-        """Return requirement -> the places that it reads of a question to this server; the empty place is all."""
+        """Return requirement -> the fields that it reads of a question to this server. The empty field means all."""
         key = server if server in _object(self.data, "index", "rules") else ""
         if key not in self._by_server:
             self._by_server[key] = {name: self._narrowed(name, reads, key) for name, reads in self._reads.items()}
         return self._by_server[key]
 
     def prevented(self, row: RecordedDecision, places: Iterable[str]) -> list[str]:
-        """Return the requirements that read one of these places; all of them where the bundle names none."""
+        """Return the requirements that read one of these fields; all of them if the bundle lists none."""
         hidden = list(places)
         reads = self.of(row.server)
         if not reads:
@@ -107,7 +106,7 @@ class Readings:
 
 
 def dotted(pointer: str) -> str:
-    """Return a JSON pointer into a question as a dotted place."""
+    """Return a JSON pointer into a question as a dotted path."""
     return ".".join(keys_of(pointer))
 
 

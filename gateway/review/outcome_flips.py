@@ -1,7 +1,7 @@
-"""Outcomes old and new, counted; every flip grouped, with one example each.
+"""Counts of old and new outcomes; flips are grouped, with one example each.
 
-Rule 1: a flip that loosens (a denial or hold becomes an allow) is never lost: where there are more groups than are
-kept apart, what is over is counted as one that no expectation can explain.
+Rule 1: a loosening flip (a denial or hold becomes an allow) is never lost: when there are too many groups, the
+remaining flips are counted in one group that no expectation can explain.
 Rule 2: memory is bounded by the groups, not by the rows.
 """
 
@@ -20,7 +20,7 @@ OVER: Final = "(more groups than are kept apart)"
 
 
 class Kind(Struct, frozen=True, kw_only=True, order=True):
-    """What flips have in common: from what to what, why, who, where."""
+    """The common properties of a group of flips: outcomes, reasons, agent, server and target."""
 
     before: Outcome
     after: Outcome
@@ -34,12 +34,12 @@ class Kind(Struct, frozen=True, kw_only=True, order=True):
 
     @property
     def loosens(self) -> bool:
-        """Whether what was refused or held would pass."""
+        """True if a refused or held call would be allowed."""
         return self.after == "allow" and self.before != "allow"
 
 
 class Example(Struct, frozen=True, kw_only=True):
-    """One flip of its kind."""
+    """One flip of its group."""
 
     call_id: str
     time: str
@@ -48,7 +48,7 @@ class Example(Struct, frozen=True, kw_only=True):
 
 
 class Flips(Struct, frozen=True, kw_only=True):
-    """All flips of one kind."""
+    """All flips of one group."""
 
     kind: Kind
     count: int
@@ -56,24 +56,24 @@ class Flips(Struct, frozen=True, kw_only=True):
 
 
 class Comparison(Struct, frozen=True, kw_only=True):
-    """What replay found; counts are of recorded decisions, alike ones of a corpus included."""
+    """The result of a replay. Counts are of recorded decisions, including equal ones that a corpus combines."""
 
     outcomes: dict[tuple[Outcome, Outcome], int]
     flips: tuple[Flips, ...]
-    """Loosening first, then by count."""
+    """Loosening flips first, then by count."""
     left: dict[Why, int]
     errors: dict[str, int]
-    """Evaluation errors of the candidate by their first words; each is counted as a denial."""
+    """Evaluation errors of the candidate by their text; each counts as a denial."""
     unanswered: dict[str, int]
 
     @property
     def replayed(self) -> int:
-        """How many decisions were compared."""
+        """The number of decisions that were compared."""
         return sum(self.outcomes.values())
 
 
 class Matrix:
-    """Takes rows one by one."""
+    """Collector that compares rows one by one."""
 
     def __init__(self, most_groups: int = MOST_GROUPS) -> None:
         self._most: Final = most_groups
@@ -89,7 +89,7 @@ class Matrix:
         self._left[left.why] += left.count
 
     def take(self, row: RecordedDecision, answer: ReplayedOutcome | Unanswered) -> None:
-        """Count a row with the candidate's answer; an error over a question that is not whole says nothing of it."""
+        """Count a row with the candidate's answer. An error on a masked question says nothing about the candidate."""
         if isinstance(answer, Unanswered):
             self._unanswered[answer.detail] += row.count
         elif answer.code and not row.whole:
@@ -112,7 +112,7 @@ class Matrix:
         return Kind(before=kind.before, after=kind.after, agent=OVER)
 
     def comparison(self) -> Comparison:
-        """Return what was found."""
+        """Return the result."""
         ranked = sorted(self._counts, key=lambda kind: (not kind.loosens, -self._counts[kind], kind))
         return Comparison(
             outcomes=dict(self._outcomes),

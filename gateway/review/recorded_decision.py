@@ -1,7 +1,7 @@
-"""A `decided` record as replay needs it: what was asked, what came of it, and whether it can be asked again.
+"""A `decided` record as input of a replay: its question, its outcome, and whether it can be replayed.
 
-Rule 1: a record is a row, or it says why it is none; every `decided` record is counted as one or the other.
-Rule 2: only what the policy decided is compared: what the gateway refused for itself says nothing about a bundle.
+Rule 1: every `decided` record is counted, either as a row or with the reason why it is not one.
+Rule 2: only decisions of the policy are compared; refusals by the gateway itself say nothing about a bundle.
 """
 
 from collections.abc import Mapping
@@ -17,38 +17,38 @@ from gateway.journal.record_expander import UNDESCRIBED
 from gateway.journal.segment_lines import Read
 
 Count = Annotated[int, Meta(ge=1)]
-"""How many decisions something stands for: at least the one that it is."""
+"""The number of decisions that a row represents, at least one."""
 Why = Literal["no_input", "undescribed", "masked", "no_decision", "stopped", "gateway", "unreadable"]
 WHY: Final[Mapping[Why, str]] = {
-    "no_input": "no policy input was recorded (`journal.masking: none`, or the arguments were too large)",
-    "undescribed": "the record that describes its sender is not among those that were read (removed, or another file)",
-    "masked": "something that the candidate reads was masked",
-    "no_decision": "the policy gave no decision (unavailable, failed, older than one enforced before)",
-    "stopped": "refused by an emergency stop, which is no part of a policy bundle",
-    "gateway": "refused by the gateway after the policy had decided",
-    "unreadable": "the record does not have the shape of one",
+    "no_input": "the record has no policy input (`journal.masking: none`, or the arguments were too large)",
+    "undescribed": "the record that describes the sender was not read (removed, or in another file)",
+    "masked": "the candidate reads a field that was masked",
+    "no_decision": "the policy made no decision (unavailable, failed, older than one enforced before)",
+    "stopped": "an emergency stop refused it; stops are not part of a policy bundle",
+    "gateway": "the gateway refused it after the policy's decision",
+    "unreadable": "the record is malformed",
 }
-"""Why a record cannot be replayed."""
+"""The reasons why a record cannot be replayed."""
 COMPARED: Final = ("no_input", "undescribed", "masked", "unreadable")
-"""The reasons for which a decision of the policy could not be compared; the others were no decisions of a policy."""
+"""The reasons why a decision of the policy could not be compared; the other reasons mean no policy decision."""
 
 STOP: Final = "nothing_is_stopped"
-"""The requirement by which an emergency stop refuses."""
+"""The requirement that refuses during an emergency stop."""
 _DECIDED: Final = frozenset({"", "policy_denied", "approval_required", "obligation_unsupported"})
-"""Codes of records whose outcome is the policy's own."""
+"""Codes of records with the policy's own outcome."""
 _UNDECIDED: Final = frozenset(get_args(FailureCode))
 """Codes of records without a decision of the policy."""
 
 
 class RecordedDecision(Struct, frozen=True, kw_only=True):
-    """One decision that can be asked for again; `count` stands for alike questions with the same outcome."""
+    """One decision that can be replayed; `count` includes equal questions with the same outcome."""
 
     call_id: str
     time: str
     outcome: Outcome
     input: dict[str, Any]
     whole: bool
-    """Whether nothing of the question was masked."""
+    """True if nothing in the question was masked."""
     agent: str = ""
     server: str = ""
     target: str = ""
@@ -83,7 +83,7 @@ def row_of(record: Read) -> RecordedDecision | Left:
 
 
 def asked_in(record: Read) -> RecordedDecision | None:
-    """Return the row of a `decided` record whoever refused; None where it holds no question."""
+    """Return the row of a `decided` record, even if the gateway refused; None if it has no question."""
     question = record.get("input")
     if not is_object(question) or record.get("outcome") not in {"allow", "hold", "deny"}:
         return None

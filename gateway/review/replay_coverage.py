@@ -1,6 +1,6 @@
-"""How much of what was recorded can be replayed, for each requirement.
+"""Share of the recorded decisions that can be replayed, for each requirement.
 
-Rule 1: a decision counts for a requirement where nothing that it reads was masked or left out.
+Rule 1: a decision counts for a requirement if none of the fields that it reads was masked or omitted.
 """
 
 from collections import Counter
@@ -13,7 +13,7 @@ from gateway.review.recorded_decision import COMPARED, Left, RecordedDecision
 
 
 class ReplayCoverage(Struct, frozen=True):
-    """Of how many decisions a requirement can be asked for again; no requirement means all of them together."""
+    """The number of decisions that can be replayed for a requirement; an empty name means the whole decision."""
 
     requirement: str
     replayable: int
@@ -21,7 +21,7 @@ class ReplayCoverage(Struct, frozen=True):
 
 
 def shares(items: Iterable[RecordedDecision | Left], readings: Readings) -> list[ReplayCoverage]:
-    """Return the share of each requirement of a bundle, and last that of the whole decision."""
+    """Return the share for each requirement of a bundle, and last the share for the whole decision."""
     decisions, whole = 0, 0
     prevented: Counter[str] = Counter()
     for item in items:

@@ -1,8 +1,8 @@
-"""What a bundle makes of a recorded question: the outcome that the gateway would enforce, and why.
+"""A bundle's outcome for a recorded question, as the gateway would enforce it, with the reason.
 
-Rule 1: an answer is taken as enforcement takes it: what enforcement would not let pass is no allow.
-Rule 2: an evaluation error and an answer that is not a decision are denials with their code; an OPA that gives no
-answer has decided nothing.
+Rule 1: the answer is processed as in enforcement: an allow that enforcement would refuse is not an allow.
+Rule 2: an evaluation error and a malformed decision are denials with their code. Without an answer from OPA the outcome
+is unknown.
 """
 
 from typing import Final
@@ -32,19 +32,19 @@ class ReplayedOutcome(Struct, frozen=True, kw_only=True):
 
 
 class Unanswered(Struct, frozen=True):
-    """OPA gave no answer, so that nothing is known of this question."""
+    """OPA returned no answer, so the outcome is unknown."""
 
     detail: str
 
 
 def judged(answer: Exchanged, question: Json) -> ReplayedOutcome | Unanswered:
-    """Return what would be enforced."""
+    """Return the outcome that would be enforced."""
     found = read_decision(answer)
     return _failed(answer, found, question) if isinstance(found, PolicyFailure) else enacted(found.result, question)
 
 
 def _failed(answer: Exchanged, failure: PolicyFailure, question: Json) -> ReplayedOutcome | Unanswered:
-    """Return the refusal of a question that the policy fails on, or answers with what is not a decision."""
+    """Return the refusal of a question on which the policy fails or returns a malformed decision."""
     if failure.code != "policy_error" and answer.status != _OK:
         return Unanswered(failure.detail)
     enforced = ruling(failure, _target(question))
@@ -54,7 +54,7 @@ def _failed(answer: Exchanged, failure: PolicyFailure, question: Json) -> Replay
 
 
 def enacted(decision: Decision, question: Json) -> ReplayedOutcome:
-    """Return what enforcement makes of a decision."""
+    """Return the outcome that enforcement derives from a decision."""
     verdict = Verdict(decision=decision, revision="", decision_id="", micros=0)
     enforced = ruling(verdict, _target(question))
     reason = enforced.reasons[0] if enforced.reasons else None
@@ -67,7 +67,7 @@ def enacted(decision: Decision, question: Json) -> ReplayedOutcome:
 
 
 def _target(question: Json) -> Target:
-    """Return the target of a question; one that cannot be read counts as a tool, which only an allow admits."""
+    """Return the target of a question. An unreadable target counts as a tool, which only an allow admits."""
     try:
         return msgspec.convert(question.get("target"), Target)
     except msgspec.ValidationError:

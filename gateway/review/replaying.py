@@ -1,9 +1,9 @@
-"""Recorded questions put to a candidate, many at once, and what came of it.
+"""Replay of recorded questions on a candidate, several at once, with a count of the outcomes.
 
-Rule 1: as many rows are held as questions are under way; the next are read when some are answered.
-Rule 2: a few questions share an evaluation; where it fails, or leaves one of them out, each is asked alone as a gateway
-asks it: a question that fails says nothing about its neighbors.
-Rule 3: a question of which something that the candidate reads was withheld is not asked.
+Rule 1: only the rows under way are in memory; the next ones are read when some are answered.
+Rule 2: several questions share an evaluation. If it fails or omits one of them, each is sent separately as a gateway
+would send it, so that a failing question does not affect its neighbors.
+Rule 3: a question is not sent if a field that the candidate reads was masked.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from gateway.review.sidecar import TOGETHER
 AT_ONCE: Final = 8
 TOGETHER_AT_MOST: Final = 16
 PATIENCE_S: Final = 30.0
-"""For one answer: this is no gateway, and a busy machine must not look like a policy that fails."""
+"""Timeout of one answer: long, so that a busy machine does not look like a failing policy."""
 _OK: Final = 200
 
 
@@ -40,14 +40,14 @@ _READER: Final = msgspec.json.Decoder(_Decisions)
 
 
 class Replay(Struct, frozen=True, kw_only=True):
-    """A candidate's OPA, what the candidate reads, and where the answers are counted."""
+    """A candidate's OPA, the fields that the candidate reads, and the collector of the answers."""
 
     exchange: Transport
     readings: Readings
     matrix: Matrix
 
     async def run(self, rows: Iterable[RecordedDecision | Left]) -> None:
-        """Replay all rows; raises what reading them raises."""
+        """Replay all rows; raises the errors of the row source."""
         source = iter(rows)
         try:
             async with asyncio.TaskGroup() as group:
@@ -63,7 +63,7 @@ class Replay(Struct, frozen=True, kw_only=True):
                 self.matrix.take(row, answer)
 
     def _next(self, source: Iterator[RecordedDecision | Left]) -> list[RecordedDecision]:
-        """Return the next rows that can be replayed, and count those before them that cannot."""
+        """Return the next rows that can be replayed, and count the skipped ones before them."""
         found: list[RecordedDecision] = []
         for item in source:
             if isinstance(item, Left):
@@ -78,7 +78,7 @@ class Replay(Struct, frozen=True, kw_only=True):
 
 
 async def decisions(exchange: Transport, rows: Sequence[RecordedDecision]) -> list[ReplayedOutcome | Unanswered]:
-    """Return what the candidate would have decided, in order."""
+    """Return the candidate's decisions, in order."""
     together = await _asked(exchange, TOGETHER, {"questions": [row.input for row in rows]})
     found = _read(together, len(rows))
     if found is not None:
@@ -97,7 +97,7 @@ def _read(answer: Exchanged | Broken, count: int) -> list[Decision] | None:
 
 
 async def decision(exchange: Transport, row: RecordedDecision) -> ReplayedOutcome | Unanswered:
-    """Return what the candidate would have decided on one question, asked as a gateway asks."""
+    """Return the candidate's decision on one question, sent as a gateway sends it."""
     answer = await _asked(exchange, DECISION, row.input)
     return Unanswered(answer.detail) if isinstance(answer, Broken) else judged(answer, row.input)
 
@@ -107,4 +107,4 @@ async def _asked(exchange: Transport, path: str, question: object) -> Exchanged 
         async with asyncio.timeout(PATIENCE_S):
             return await exchange.exchange(path, orjson.dumps({"input": question}))
     except TimeoutError:
-        return Broken(f"OPA gave no answer within {PATIENCE_S:.0f} s")
+        return Broken(f"OPA did not answer within {PATIENCE_S:.0f} s")

@@ -1,7 +1,7 @@
-"""What a replay found, held against what was expected: the value behind table, Markdown and JSON.
+"""Report of a replay compared with the expected changes: the value behind the table, Markdown and JSON.
 
-Rule 1: a loosening that nothing explains fails the replay; so does a question without an answer, and a replay of
-nothing: it would prove nothing.
+Rule 1: the replay fails on an unexplained loosening, on a question without an answer, and if no decision was replayed,
+because that would prove nothing.
 """
 
 from typing import Any, Final
@@ -14,10 +14,10 @@ from gateway.review.outcome_flips import OUTCOMES, Comparison, Flips
 from gateway.review.recorded_decision import COMPARED, WHY
 
 REMEDY: Final = (
-    "Mend the candidate, or let an entry of expected-changes.yaml say who answers for it and why: `mcp-admission replay"
-    " --help` shows one."
+    "Fix the candidate, or add an entry with an owner and a reason to expected-changes.yaml: `mcp-admission replay"
+    " --help` shows an example."
 )
-"""What to do about a loosening that nobody explained."""
+"""The advice for an unexplained loosening."""
 
 
 class ReplayReport(Struct, frozen=True, kw_only=True):
@@ -36,32 +36,32 @@ class ReplayReport(Struct, frozen=True, kw_only=True):
 
     @property
     def unused(self) -> list[ExpectedChange]:
-        """The expected changes that came to nothing."""
+        """The expected changes that match no flip."""
         return self.expected.unused(self.comparison.flips)
 
     @property
     def failures(self) -> list[str]:
-        """Why the replay fails, a sentence each; empty where it passes."""
+        """The reasons why the replay fails, one sentence each; empty if it passes."""
         found: list[str] = []
         if self.unexplained:
             loosened = sum(each.count for each in self.unexplained)
             found.append(
-                f"{loosened:,} refused or held decisions would be allowed, and no expected change explains it."
+                f"{loosened:,} refused or held decisions would be allowed, but no expected change explains them."
             )
         unanswered = sum(self.comparison.unanswered.values())
         if unanswered:
             found.append(f"{unanswered:,} questions got no answer from OPA.")
         if not self.comparison.replayed and not self.may_be_empty:
-            found.append("No decision could be replayed: nothing is proven.")
+            found.append("No decision could be replayed, so the replay proves nothing.")
         return found
 
     def explaining(self, flips: Flips) -> ExpectedChange | None:
-        """The expected change that explains these flips."""
+        """Return the expected change that explains these flips."""
         return self.expected.explaining(flips.kind)
 
 
 def document(report: ReplayReport) -> dict[str, Any]:
-    """The report as plain JSON."""
+    """Return the report as JSON values."""
     comparison, metadata = report.comparison, report.manifest.metadata
     return {
         "schema": "mcp.replay/v1",
@@ -107,5 +107,5 @@ def _flips(report: ReplayReport, flips: Flips) -> dict[str, Any]:
 
 
 def uncompared(comparison: Comparison) -> int:
-    """How many decisions of a policy could not be compared."""
+    """Return the number of policy decisions that could not be compared."""
     return sum(comparison.left.get(why, 0) for why in COMPARED)

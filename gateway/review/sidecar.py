@@ -1,8 +1,9 @@
-"""An OPA for one bundle under review, on a Unix socket in a private directory, for as long as a block runs.
+"""An OPA for one bundle under review, on a Unix socket in a private directory, running while a block runs.
 
-Rule 1: the bundle is compiled under the stock capabilities first: what would reach the network never runs.
-Rule 2: it is loaded from files that only we can write, so no signature is asked for; nothing else is ever loaded.
-Rule 3: no emergency stop is in force but those that the caller names: a stop is no part of a policy.
+Rule 1: the bundle is compiled with the stock capabilities first, so code that would use the network never runs.
+Rule 2: the bundle is loaded from files that only this user can write, so no signature is required. Nothing else is ever
+loaded.
+Rule 3: only the stops that the caller names are in force; a stop is not part of a policy.
 Rule 4: OPA never outlives this process (see `gateway.opa.parent_death`).
 """
 
@@ -37,13 +38,13 @@ _STOP_S: Final = 3.0
 _HEALTH: Final = "/health?bundles=true"
 _OK: Final = 200
 _SELDOM_S: Final = 86_400
-"""A bundle in a file does not change: it is read once."""
+"""Polling interval: a bundle in a file does not change, so it is read once."""
 _MEMORY: Final = configuration.Memory(gogc=1000, limit="1024MiB")
 
 WHAT_IF: Final = """\
 package review
 
-# How each requirement takes the question, by name.
+# The result of each requirement for the question, by name.
 requirements[name] := {
 	"met": count(met) > 0,
 	"met_by_arguments": count(by_arguments) > 0,
@@ -54,7 +55,7 @@ requirements[name] := {
 	by_arguments := [true | data.mcp.requirements[name].met_by_arguments == true]
 }
 
-# The decisions on several questions, by their number.
+# The decisions on several questions, by number.
 decisions[number] := found if {
 	some number, question in input.questions
 	found := data.mcp.admission.decision with input as question
@@ -64,7 +65,7 @@ state := found if {
 	found := requirements with input as input.question
 }
 
-# The decision on a question had the data been other than they are: one JSON Patch (RFC 6902) a root.
+# The decision on a question with changed data: one JSON Patch (RFC 6902) for each root.
 decision := found if {
 	found := data.mcp.admission.decision with input as input.question
 		with data.agents as json.patch(data.agents, input.patches.agents)
@@ -75,7 +76,7 @@ decision := found if {
 		with data.rules as json.patch(data.rules, input.patches.rules)
 }
 """
-"""Questions about a decision, beside the bundle: nothing in it can be reached by a gateway."""
+"""Rules for review queries, loaded in addition to the bundle; a gateway cannot query them."""
 PATCHED: Final = ("agents", "catalog", "enforcement", "index", "own", "rules")
 STATE: Final = "/v1/data/review/state?strict-builtin-errors=true"
 TOGETHER: Final = "/v1/data/review/decisions?strict-builtin-errors=true"
@@ -91,11 +92,11 @@ allow if {
 
 
 class SidecarError(Exception):
-    """The bundle cannot be asked; the text says why."""
+    """The bundle cannot be queried; the message says why."""
 
 
 class Binary(Struct, frozen=True):
-    """The OPA to start, and the stock library whose capabilities bind the bundle."""
+    """The OPA to start, and the stock library whose capabilities limit the bundle."""
 
     opa: Path
     stock: Path
@@ -103,7 +104,7 @@ class Binary(Struct, frozen=True):
 
 @contextlib.asynccontextmanager
 async def asked(candidate: Candidate, binary: Binary, stops: Sequence[Stop] = ()) -> AsyncGenerator[UnixTransport]:
-    """A pool of connections to an OPA that has loaded the bundle and these stops; raises SidecarError."""
+    """Yield a connection pool to an OPA that has loaded the bundle and these stops; raises SidecarError."""
     sweep()
     lair = RuntimeDir()
     process: asyncio.subprocess.Process | None = None
@@ -158,18 +159,18 @@ async def _started(opa: Path, directory: Path) -> asyncio.subprocess.Process:
 
 
 async def _loaded(process: asyncio.subprocess.Process, exchange: UnixTransport, directory: Path) -> None:
-    """Return when the bundle is active; OPA has no event for it, so its health is looked at."""
+    """Wait until the bundle is active. OPA sends no event for this, so its health is polled."""
     try:
         async with asyncio.timeout(_START_S):
             while process.returncode is None:
                 answer: Exchanged | Broken = await exchange.exchange(_HEALTH)
                 if isinstance(answer, Exchanged) and answer.status == _OK:
                     return
-                await asyncio.sleep(_LOOK_S)  # noqa: TID251 - the rhythm in which OPA's health is looked at
+                await asyncio.sleep(_LOOK_S)  # noqa: TID251 - the polling interval of OPA's health
     except TimeoutError:
         pass
     said = await asyncio.to_thread((directory / "log").read_text, encoding="utf-8", errors="replace")
-    raise SidecarError(f"OPA does not load the bundle: {said[-1000:].strip() or 'it says nothing'}")
+    raise SidecarError(f"OPA does not load the bundle: {said[-1000:].strip() or 'OPA logged no error'}")
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

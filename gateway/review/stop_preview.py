@@ -1,8 +1,9 @@
-"""What a stop would refuse: which agents of a policy, and which of the recorded messages.
+"""Preview of a stop: the agents of a policy and the recorded messages that it would refuse.
 
-Rule 1: the policy itself says whether a message is stopped, in an OPA that has loaded the stop: nothing here matches.
-Rule 2: messages that differ in nothing that a stop can select are asked about once.
-Rule 3: what was not recorded is counted as unknown, never as untouched.
+Rule 1: the policy itself decides whether a message is stopped, in an OPA that has loaded the stop. This module matches
+nothing.
+Rule 2: messages that are equal in everything that a stop can select are evaluated once.
+Rule 3: a message without a recorded question counts as unknown, never as unaffected.
 """
 
 from collections import Counter
@@ -28,7 +29,7 @@ _NOTHING: Final[dict[str, Any]] = {"arguments": {}, "items": []}
 
 
 class Agents(Struct, frozen=True, kw_only=True):
-    """The agents that a stop can concern; `exact` is false if other selectors may leave some of them alone."""
+    """The agents that a stop can affect; `exact` is false if other selectors may exclude some of them."""
 
     names: Sequence[str]
     of: int
@@ -36,7 +37,7 @@ class Agents(Struct, frozen=True, kw_only=True):
 
 
 class Hits(Struct, frozen=True, kw_only=True):
-    """How many recorded messages that were allowed a stop would refuse; `calls` of them have a target."""
+    """The number of recorded, allowed messages that a stop would refuse; `calls` of them have a target."""
 
     messages: int
     calls: int
@@ -45,7 +46,7 @@ class Hits(Struct, frozen=True, kw_only=True):
 
 
 def agents_of(stop: Stop, data: Json) -> Agents:
-    """Return the agents of a policy that the stop can concern."""
+    """Return the agents of a policy that the stop can affect."""
     agents: Mapping[str, Any] = data.get("agents", {})
     chosen = selectors(stop)
     names = [name for name, agent in sorted(agents.items()) if _fits(chosen, name, agent)]
@@ -61,7 +62,7 @@ def _fits(chosen: Mapping[Kind, str], name: str, agent: Mapping[str, Any]) -> bo
 
 
 async def hits(exchange: Transport, records: Iterable[Read], unix_ns: int) -> Hits:
-    """Ask about every record of an allowed message as if it came at `unix_ns`."""
+    """Evaluate each record of an allowed message as if it arrived at `unix_ns`."""
     alike: Counter[bytes] = Counter()
     unknown = 0
     for record in records:
@@ -83,7 +84,7 @@ async def hits(exchange: Transport, records: Iterable[Read], unix_ns: int) -> Hi
 
 
 def _key(question: Json, unix_ns: int) -> bytes:
-    """Return the question as of now, without what no stop selects by."""
+    """Return the question as of now, without the fields that no stop selects by."""
     context = {**question.get("context", {}), "time": msgspec.to_builtins(moment(unix_ns)), "source_ip": ""}
     return orjson.dumps({**question, **_NOTHING, "context": context}, option=orjson.OPT_SORT_KEYS)
 
@@ -93,7 +94,7 @@ def _has_target(body: bytes) -> bool:
 
 
 async def _is_stopped(exchange: Transport, body: bytes) -> bool | None:
-    """Return whether the policy refuses a message because of a stop; null if it does not say."""
+    """Return whether the policy refuses a message because of a stop; None if OPA does not return it."""
     answer = await exchange.exchange(STATE, orjson.dumps({"input": {"question": orjson.loads(body)}}))
     if isinstance(answer, Broken) or answer.status != _OK:
         return None

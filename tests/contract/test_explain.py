@@ -89,7 +89,7 @@ def test_a_denial_by_a_rule_needs_that_rule_gone_and_a_permission_and_says_so(ex
     assert refused["name"] == "rules_permit"
     assert told["explanation"]["rules"][0]["rule"] == "demo-files-are-kept"
     assert told["explanation"]["rules"][0]["line"] == 22
-    assert ("only warn of rules_permit (enforcement)",) in flips(told)
+    assert ("set rules_permit to warn (enforcement)",) in flips(told)
     pair = {"add delete to what.actions of rule demo-may-be-read", "remove rule demo-files-are-kept"}
     assert pair in [set(changes) for changes in flips(told)]
 
@@ -112,7 +112,7 @@ def test_a_denial_by_arguments_names_the_argument_that_would_pass(explain: Expla
     told = explain(SOURCE)
     (refused,) = unmet(told).values()
     assert (refused["name"], refused["met"], refused["met_by_arguments"]) == ("rules_permit", True, False)
-    assert flips(told)[0] == ('argument /path = "notes/a.py", as rule demo-notes-may-be-written compares it',)
+    assert flips(told)[0] == ('argument /path = "notes/a.py", as compared by rule demo-notes-may-be-written',)
     assert '/path: within notes; it was "src/a.py"' in told["text"]
 
 
@@ -174,7 +174,7 @@ def test_a_denial_by_an_own_requirement_shows_what_it_read(explain: Explain, put
     assert refused["because"] == ["welcome.md is long"]
     assert refused["values"] == [["arguments.path", "welcome.md"]]
     assert told["explanation"]["rules"] == []
-    assert ("only warn of paths_are_short (enforcement)",) in flips(told)
+    assert ("set paths_are_short to warn (enforcement)",) in flips(told)
 
 
 KNOWN = """
@@ -206,7 +206,7 @@ KNOWN_TEST = """
     ("own", "flip"),
     [
         ("{domains: [a.example], away: [], most: 9}", 'add "example.com" to own.mail.domains'),
-        ("{domains: [example.com], away: [bob@example.com], most: 9}", 'take "bob@example.com" out of own.mail.away'),
+        ("{domains: [example.com], away: [bob@example.com], most: 9}", 'remove "bob@example.com" from own.mail.away'),
         ("{domains: [example.com], away: [], most: 1}", "set own.mail.most to 3"),
     ],
 )

@@ -82,7 +82,7 @@ def test_a_loosening_that_nobody_expects_fails_and_names_both_rules(
     journal = write(tmp_path / "journal", records(content(), opa, CALLS))
     code, report = replayed(run, "--bundle", loosened(), "--journal", journal)
     assert code == 1
-    assert report["failures"] == ["1 refused or held decisions would be allowed, and no expected change explains it."]
+    assert report["failures"] == ["1 refused or held decisions would be allowed, but no expected change explains them."]
     (flip,) = report["flips"]
     assert (flip["from"], flip["to"], flip["server"], flip["target"]) == ("deny", "allow", "demo", "delete_file")
     assert (flip["before"]["rule"], flip["before"]["requirement"]) == ("demo-files-are-kept", "rules_permit")
@@ -195,7 +195,7 @@ def test_what_cannot_be_replayed_is_counted_with_its_reason_and_a_replay_of_noth
         "stopped": 1,
         "no_decision": 2,
     }
-    assert report["failures"] == ["No decision could be replayed: nothing is proven."]
+    assert report["failures"] == ["No decision could be replayed, so the replay proves nothing."]
     code, _ = replayed(run, "--bundle", bundle(content()), "--journal", journal, "--allow-nothing")
     assert code == 0
 
@@ -316,7 +316,7 @@ def test_the_report_goes_to_a_file_and_the_verdict_to_the_person(
     words = ("replay", "--bundle", loosened(), "--journal", journal, "--format", "markdown", "-o")
     result = run(*words, tmp_path / "report.md")
     assert result.exit_code == 1
-    assert "no expected change explains it" in result.stderr
+    assert "no expected change explains them" in result.stderr
     assert "- **deny → allow**, 1 times: `dev` on `demo` `delete_file`" in (tmp_path / "report.md").read_text()
     assert "cannot be written" in run(*words, tmp_path / "no" / "report.md").output
 

@@ -1,5 +1,5 @@
-"""What else would have been decided: small changes of policy data and of the question, stated here, judged by OPA.
+"""Search for small changes of the policy data or the question that would change a decision, evaluated by OPA.
 
-Rule 1: a change is proposed because it may matter; whether it does only OPA says.
-Rule 2: a policy that a change makes is indexed and sealed as the build does it.
+Rule 1: a change is proposed because it may matter; only OPA decides whether it does.
+Rule 2: changed policy data is indexed and sealed as in the build.
 """

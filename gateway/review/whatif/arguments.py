@@ -1,7 +1,7 @@
-"""Other arguments, other moments: changes of the question.
+"""Proposed changes of the question: other arguments and other moments.
 
-Rule 1: the values are those that rules compare with, met and not met; the schema of the target is not consulted, so an
-argument is only ever replaced or added where a rule looks for it.
+Rule 1: the values are taken from the conditions of rules, met and not met. The schema of the target is not used, so an
+argument is only replaced or added if a rule compares it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -27,7 +27,7 @@ _ANOTHER: Final = "another-value"
 
 
 def argument_changes(scene: WhatIfCase) -> Iterator[WorldChange]:
-    """Yield the arguments that would meet, or not meet, a condition of a rule that is near."""
+    """Yield arguments that would meet, or not meet, a condition of a nearby rule."""
     seen: set[bytes] = set()
     for rule, condition in scene.conditions():
         path = keys_of(condition["path"])
@@ -38,7 +38,7 @@ def argument_changes(scene: WhatIfCase) -> Iterator[WorldChange]:
                 continue
             seen.add(key)
             said = msgspec.json.encode(value).decode()
-            text = f"argument {condition['path']} = {said}, as rule {rule} compares it"
+            text = f"argument {condition['path']} = {said}, as compared by rule {rule}"
             yield WorldChange(text=text, size=1, apply=partial(_with_argument, path, value))
 
 
@@ -50,7 +50,7 @@ def _with_argument(path: tuple[str, ...], value: Any, world: World) -> World:
 
 
 def at(value: Any, path: tuple[str, ...]) -> Any:
-    """Return what is there, `ABSENT` for nothing."""
+    """Return the value at a path, or `ABSENT` if there is none."""
     for part in path:
         if is_object(value) and part in value:
             value = value[part]
@@ -62,7 +62,7 @@ def at(value: Any, path: tuple[str, ...]) -> Any:
 
 
 def _placeable(value: Any, path: tuple[str, ...]) -> bool:
-    """Return whether a value can be put there without replacing something that is no object."""
+    """Return whether a value can be put there without replacing a value that is not an object."""
     for part in path[:-1]:
         if not is_object(value):
             return False
@@ -108,7 +108,7 @@ def _having(word: str, names: list[str], now: Any) -> Iterator[str]:
 
 
 def _missing(test: Json) -> Iterator[Any]:
-    """Yield values that a test can judge and that would not pass it."""
+    """Yield values that a test can judge and that would fail it."""
     for word, operand in test.items():
         match word:
             case "equals" | "in":
@@ -140,14 +140,14 @@ def _other(value: Any) -> Iterator[Any]:
 
 
 def schema_changes(scene: WhatIfCase) -> Iterator[WorldChange]:
-    """Yield arguments that match the presented schema, whatever those are."""
+    """Yield the assumption of arguments that match the presented schema."""
     if scene.world.question["arguments_meta"].get("schema") in {"mismatch", "uncheckable"}:
         change = on_question("arguments_meta", "schema", to="match")
         yield WorldChange(text="arguments that match the schema that the server presents", size=1, apply=change)
 
 
 def time_changes(scene: WhatIfCase) -> Iterator[WorldChange]:
-    """Yield the next moments at which the hours or days of a rule that is near begin and end."""
+    """Yield the next moments at which the hours or days of a nearby rule begin and end."""
     asked = int(scene.world.question["context"]["time"]["unix_ns"]) // _NS
     zone = scene.world.data["environment"].get("time_zone", "UTC")
     for effect in ("deny", "hold", "allow"):
@@ -162,7 +162,7 @@ def time_changes(scene: WhatIfCase) -> Iterator[WorldChange]:
 
 
 def _edges(when: Mapping[str, Any], asked: int, default: str) -> Iterator[datetime]:
-    """Yield the first begin and the first end of each kind of day after the question was asked, in UTC."""
+    """Yield the first start and the first end of each kind of day after the question, in UTC."""
     try:
         zone = ZoneInfo(when.get("time_zone") or default)
     except (ZoneInfoNotFoundError, ValueError):

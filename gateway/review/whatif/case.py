@@ -1,6 +1,6 @@
-"""Who asked what of whom, in the words of the bundle: what proposals are made from.
+"""The question of a what-if search in terms of the bundle: its agent, server, target and nearby rules.
 
-Rule 1: how far a rule is from the question is an estimate that orders proposals; it decides nothing.
+Rule 1: the distance of a rule from the question is an estimate that only orders proposals.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,11 +18,11 @@ from gateway.review.whatif.patched_world import World
 
 _TARGETS: Final[Mapping[str, str]] = {"tool": "tools", "prompt": "prompts", "resource": "resources"}
 NEAREST: Final = 30
-"""Rules that are looked at, the nearest first."""
+"""The number of rules to examine, the nearest first."""
 
 
 class WhatIfCase(Struct, frozen=True, kw_only=True):
-    """A world, what was decided in it, and what the gateway enforces of that."""
+    """A world, its decision, and the outcome that the gateway enforces."""
 
     world: World
     decision: Decision
@@ -30,33 +30,33 @@ class WhatIfCase(Struct, frozen=True, kw_only=True):
 
     @property
     def refused(self) -> bool:
-        """Whether the message did not pass."""
+        """True if the message was refused or held."""
         return self.outcome != "allow"
 
     @property
     def unmet(self) -> set[str]:
-        """The requirements that were given as reasons."""
+        """The requirements named as reasons."""
         return {reason.requirement for reason in self.decision.reasons}
 
     @property
     def agent(self) -> Json:
-        """The agent's registration, empty where nobody is registered."""
+        """The agent's registration, empty if no agent is registered."""
         return self.world.data["agents"].get(self.agent_id, {})
 
     @property
     def agent_id(self) -> str:
-        """The agent that was resolved, else the one that the credential names."""
+        """The resolved agent, empty if there is none."""
         resolved = self.decision.resolved.agent
         return resolved.id if resolved else ""
 
     @property
     def server(self) -> str:
-        """The server of the path."""
+        """The server id of the question."""
         return str(self.world.question["server"]["id"])
 
     @property
     def target(self) -> str:
-        """The name or URI of what the message touches, empty for none."""
+        """The name or URI of the message's target, empty if it has none."""
         target = self.world.question["target"]
         return str(target.get("name") or target.get("uri") or "") if target.get("type") in _TARGETS else ""
 
@@ -67,18 +67,18 @@ class WhatIfCase(Struct, frozen=True, kw_only=True):
 
     @property
     def entry(self) -> Json | None:
-        """The catalog's entry of the target, where it is listed by its own name."""
+        """The catalog's entry of the target, if it is listed by its own name."""
         return self.world.data["catalog"]["targets"].get(self.server, {}).get(self.field, {}).get(self.target)
 
     def rules(self, effect: str) -> list[tuple[str, Json, list[tuple[str, str]]]]:
-        """Return the rules of this effect that are nearest to the question, each with the fields that do not fit."""
+        """Return the rules of this effect that are nearest to the question, each with the fields that do not match."""
         ruled = self.world.data["rules"]
         found = [(name, rule, self.misfits(rule)) for name, rule in ruled.items() if rule["effect"] == effect]
         found.sort(key=lambda each: (len(each[2]), each[0]))
         return found[:NEAREST]
 
     def misfits(self, rule: Json) -> list[tuple[str, str]]:
-        """Return what of a rule is about somebody or something else: `who` or `what`, and the field."""
+        """Return the fields of a rule that do not match the question, as pairs of `who` or `what` and the field."""
         who = [("who", field) for field, names in rule["who"].items() if not self._is_asked_by(field, names)]
         return [*who, *(("what", field) for field in rule["what"] if not self._fits(rule, field))]
 
@@ -92,7 +92,7 @@ class WhatIfCase(Struct, frozen=True, kw_only=True):
                 return not {*stated}.isdisjoint(self.names(field))
 
     def names(self, field: str) -> list[str]:
-        """Return what the one who asks is called in a field of `who`."""
+        """Return the caller's names in a field of `who`."""
         agent: dict[str, Any] = self.agent
         match field:
             case "agents":
@@ -120,7 +120,7 @@ class WhatIfCase(Struct, frozen=True, kw_only=True):
         return [f"{issuer}#{name}", *([] if "#" in name else [name])]
 
     def words(self, field: str) -> list[str]:
-        """Return what the server or target is called in a field of `what`."""
+        """Return the names of the server or target in a field of `what`."""
         server = self.world.data["catalog"]["servers"].get(self.server, {})
         match field:
             case "servers":
@@ -146,7 +146,7 @@ class WhatIfCase(Struct, frozen=True, kw_only=True):
         return bool(NameGlobs(self.words(field)).matching_any(globs))
 
     def conditions(self) -> Iterator[tuple[str, Json]]:
-        """Yield the argument conditions of rules that are near, with the name of the rule."""
+        """Yield the argument conditions of nearby rules, with the name of the rule."""
         for effect in ("deny", "hold", "allow"):
             for name, rule, misfits in self.rules(effect):
                 if len(misfits) <= 1:

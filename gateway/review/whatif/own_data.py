@@ -1,8 +1,8 @@
-"""Other values of a team's own data: what its requirements compare the message with.
+"""Proposed changes of a team's own data, with which its requirements compare the message.
 
-Rule 1: only data that a requirement reads which stands among the reasons, or which could, is changed; OPA said what
-each reads.
-Rule 2: the values are those of the message, whole and in the parts that people list: of an address or a URL.
+Rule 1: only own data that a requirement among the reasons reads is changed, or without reasons the data of any
+requirement. OPA lists what each requirement reads.
+Rule 2: the values are those of the message, and the usual parts of an address or a URL.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ _PREFIX: Final = ("data", "own")
 
 
 def own_changes(scene: WhatIfCase) -> Iterator[WorldChange]:
-    """Yield the entries that a list, or the limit that a number, of the team's own data may lack or have too many."""
+    """Yield changes that add or remove an entry of a list, or change a limit, in the team's own data."""
     read = _read(scene)
     for path, value in islice(_values(scene.world.data.get("own", {}), read), _MOST_LISTS):
         if is_array(value):
@@ -36,7 +36,7 @@ def _listed(scene: WhatIfCase, path: tuple[str, ...], value: list[Any]) -> Itera
     for word in islice(_words(scene.world.question), _MOST_WORDS):
         if word in value:
             to = [each for each in value if each != word]
-            yield _change(f'take "{word}" out of own.{place}', path, to)
+            yield _change(f'remove "{word}" from own.{place}', path, to)
         else:
             yield _change(f'add "{word}" to own.{place}', path, [*value, word])
 
@@ -57,7 +57,7 @@ def _with_own(path: tuple[str, ...], to: Any, world: World) -> World:
 
 
 def _read(scene: WhatIfCase) -> list[tuple[str, ...]]:
-    """Return the places of the own data that the requirements read which refused, or any where none did."""
+    """Return the places of the own data that the refusing requirements read, or all requirements if none refused."""
     found: list[tuple[str, ...]] = []
     for name, about in scene.world.data.get("requirements", {}).items():
         if scene.unmet and name not in scene.unmet:
@@ -68,7 +68,7 @@ def _read(scene: WhatIfCase) -> list[tuple[str, ...]]:
 
 
 def _values(value: Any, read: list[tuple[str, ...]], at: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Yield the lists of texts and the numbers in the own data at the places that are read."""
+    """Yield the text lists and the numbers in the own data at the places that requirements read."""
     if is_object(value):
         for name in sorted(value):
             yield from _values(value[name], read, (*at, name))
@@ -82,7 +82,7 @@ def _is_compared(value: Any) -> bool:
 
 
 def _words(question: Json) -> Iterator[str]:
-    """Yield the texts of the arguments, and of addresses and URLs the part that is usually listed, each once."""
+    """Yield the texts of the arguments, and the usually listed part of addresses and URLs, each once."""
     seen: set[str] = set()
     for text in _leaves(question.get("arguments", {})):
         if isinstance(text, str):
@@ -110,7 +110,7 @@ def _numbers(question: Json) -> Iterator[float]:
 
 
 def _leaves(value: Any) -> Iterator[Any]:
-    """Yield what an object holds that is no object and no array; without recursion, for it may be deep."""
+    """Yield the values in an object that are not objects or arrays, without recursion because it may be deep."""
     todo: list[Any] = [value]
     while todo:
         item = todo.pop(0)

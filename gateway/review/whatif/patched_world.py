@@ -1,6 +1,6 @@
-"""A question and the data that it is judged by, and a change of either.
+"""A question with the data that it is evaluated on, and a change of either.
 
-Rule 1: worlds are never written into; a change gives another world that shares what it did not change.
+Rule 1: a world is immutable; a change returns a new world that shares its unchanged parts.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -14,14 +14,14 @@ from gateway.policy.rules.rule_index import by_person, rule_index, seal, who_ind
 
 
 class World(Struct, frozen=True):
-    """What OPA is asked, and from which data."""
+    """The input and the data of one evaluation by OPA."""
 
     question: Json
     data: Json
 
 
 class WorldChange(Struct, frozen=True, kw_only=True):
-    """One change in words, and what it makes of a world; a lower `size` is a smaller change."""
+    """One change: its description and its function; a lower `size` is a smaller change."""
 
     text: str
     size: int
@@ -29,7 +29,7 @@ class WorldChange(Struct, frozen=True, kw_only=True):
 
 
 def put(value: Any, path: tuple[str, ...], new: Any) -> Any:
-    """Return an object with another value at `path`; objects on the way that are not there are made."""
+    """Return an object with another value at `path`; missing objects on the way are created."""
     if not path:
         return new
     inner: Json = value if is_object(value) else {}
@@ -37,7 +37,7 @@ def put(value: Any, path: tuple[str, ...], new: Any) -> Any:
 
 
 def without(value: Json, path: tuple[str, ...]) -> Json:
-    """Return an object without what is at `path`."""
+    """Return an object without the value at `path`."""
     first, *rest = path
     if rest:
         return {**value, first: without(value.get(first, {}), tuple(rest))}
@@ -45,22 +45,22 @@ def without(value: Json, path: tuple[str, ...]) -> Json:
 
 
 def on_data(*path: str, to: Any) -> Callable[[World], World]:
-    """Return the change that puts a value into the data."""
+    """Return the change that sets a value in the data."""
     return lambda world: World(world.question, put(world.data, path, to))
 
 
 def off_data(*path: str) -> Callable[[World], World]:
-    """Return the change that takes something out of the data."""
+    """Return the change that removes a value from the data."""
     return lambda world: World(world.question, without(world.data, path))
 
 
 def on_question(*path: str, to: Any) -> Callable[[World], World]:
-    """Return the change that puts a value into the question."""
+    """Return the change that sets a value in the question."""
     return lambda world: World(put(world.question, path, to), world.data)
 
 
 def indexed(before: Json, data: Json) -> Json:
-    """Return the data with the index that the build makes for them; `before` are data whose index is right."""
+    """Return the data with the index that the build would create; the index of `before` must be correct."""
     index, servers = data["index"], data["catalog"]["servers"]
     ruled = data["rules"] is not before["rules"] or servers is not before["catalog"]["servers"]
     rules = rule_index(data["rules"], servers) if ruled else index["rules"]
@@ -79,7 +79,7 @@ def indexed(before: Json, data: Json) -> Json:
 
 
 def faithful(data: Json) -> bool:
-    """Return whether the bundle's index is the one that this version of the build makes."""
+    """Return whether this version of the build would create the same index as the bundle has."""
     try:
         index, servers = data["index"], data["catalog"]["servers"]
         rules = rule_index(data["rules"], servers)
@@ -99,7 +99,7 @@ def _sealed(before: Json, seals: Json, entries: Json) -> Json:
 
 
 def patch(old: Any, new: Any, at: str = "") -> Iterator[Json]:
-    """Yield the JSON Patch (RFC 6902) that makes `new` of `old`; what is the same object is not looked into."""
+    """Yield the JSON Patch (RFC 6902) that turns `old` into `new`; identical objects are not compared."""
     if old is new:
         return
     if is_object(old) and is_object(new):

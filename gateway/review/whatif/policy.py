@@ -1,7 +1,7 @@
-"""Other rules, another catalog, another registration: changes of the policy's data.
+"""Proposed changes of the policy's data: rules, catalog and registrations.
 
-Rule 1: what lets more pass is proposed where the message was refused, what lets less pass where it was allowed.
-Rule 2: what the requirements that always bind ask for is met or not: no mode is proposed for them.
+Rule 1: if the message was refused, the proposals allow more; if it was allowed, they allow less.
+Rule 2: no mode is proposed for the requirements that always bind.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,13 +17,13 @@ from gateway.review.whatif.patched_world import WorldChange, off_data, on_data
 
 _ACTIONS: Final = ("read", "list", "write", "send", "delete", "execute")
 MODE: Final = 6
-"""The size of a mode of enforcement: it lets more pass than this message."""
+"""The size of an enforcement mode, which allows more than this message."""
 _DAY_NS: Final = 86_400 * 1_000_000_000
 _WIDENED: Final = ("servers", "actions", "tools", "resources", "prompts")
 
 
 def loosening(scene: WhatIfCase) -> Iterator[WorldChange]:
-    """Yield the changes of data that may let the message pass."""
+    """Yield the data changes that may allow the message."""
     yield from _removed(scene, ("deny", "hold"))
     for name, rule, misfits in scene.rules("allow"):
         yield from _widened(scene, name, rule, misfits)
@@ -34,10 +34,10 @@ def loosening(scene: WhatIfCase) -> Iterator[WorldChange]:
 
 
 def tightening(scene: WhatIfCase) -> Iterator[WorldChange]:
-    """Yield the changes of data that may refuse the message."""
+    """Yield the data changes that may refuse the message."""
     yield from _removed(scene, ("allow",))
     if scene.entry is not None:
-        text = f"take {scene.target} of {scene.server} out of the catalog"
+        text = f"remove {scene.target} of {scene.server} from the catalog"
         yield WorldChange(
             text=text, size=4, apply=off_data("catalog", "targets", scene.server, scene.field, scene.target)
         )
@@ -65,11 +65,11 @@ def _widened(scene: WhatIfCase, name: str, rule: Json, misfits: Sequence[tuple[s
 def _in_force(name: str, rule: Json) -> Iterator[WorldChange]:
     if rule["mode"] is not None:
         yield WorldChange(
-            text=f"put rule {name} in force (no mode)", size=3, apply=on_data("rules", name, "mode", to=None)
+            text=f"enforce rule {name} (remove its mode)", size=3, apply=on_data("rules", name, "mode", to=None)
         )
     if rule["expires"] is not None:
         yield WorldChange(
-            text=f"let rule {name} never expire", size=3, apply=on_data("rules", name, "expires", to=None)
+            text=f"remove the expiry of rule {name}", size=3, apply=on_data("rules", name, "expires", to=None)
         )
 
 
@@ -87,12 +87,12 @@ def _listed(scene: WhatIfCase) -> Iterator[WorldChange]:
         definition: Json = scene.world.question["definition"]
         old: Json = entry["pin"] or {}
         pin = {**old, "sha256": definition["sha256"], "parts": definition["parts"]}
-        text = f"pin {scene.target} of {scene.server} as it is presented now"
+        text = f"pin the presented definition of {scene.target} of {scene.server}"
         yield WorldChange(text=text, size=3, apply=on_data(*place, "pin", to=pin))
 
 
 def _unlisted(scene: WhatIfCase) -> Json:
-    """The entry of a target of which the catalog says nothing: it holds what its server holds."""
+    """Return an entry for a target that the catalog does not list: it inherits from its server."""
     server: Json = scene.world.data["catalog"]["servers"][scene.server]
     return {"tags": [], "pin": None, **{field: server[field] for field in ("data", "reach") if field in server}}
 
@@ -129,5 +129,5 @@ def _relaxed(scene: WhatIfCase) -> Iterator[WorldChange]:
     }
     for name in sorted(scene.unmet - ALWAYS_DENY):
         yield WorldChange(
-            text=f"only warn of {name} (enforcement)", size=MODE, apply=on_data("enforcement", name, to=entry)
+            text=f"set {name} to warn (enforcement)", size=MODE, apply=on_data("enforcement", name, to=entry)
         )

@@ -1,10 +1,10 @@
-"""The smallest change that would flip a decision: proposed, put to OPA, and shown only where OPA flips.
+"""Search for the smallest changes that flip a decision: proposed, evaluated by OPA, and shown only if OPA flips.
 
-Rule 1: single changes first; where none flips it, or none but a mode of enforcement, pairs of the smallest. Both are
-bounded, and how many were tried is told.
-Rule 2: a change that OPA cannot judge flips nothing.
-Rule 3: nothing is proposed where an unchanged policy does not come out unchanged: not indexed as the bundle is, or not
-decided as it was.
+Rule 1: single changes come first. If none flips the decision, or only an enforcement mode does, pairs of the smallest
+follow. Both are limited, and the result contains the number of attempts.
+Rule 2: a change that OPA cannot evaluate flips nothing.
+Rule 3: nothing is proposed if the unchanged policy gives another result: another index than the bundle's, or another
+decision than the recorded one.
 """
 
 import asyncio
@@ -28,13 +28,13 @@ from gateway.review.whatif.policy import MODE, loosening, tightening
 
 MOST_SINGLES: Final = 300
 MOST_PAIRED: Final = 24
-"""Of the smallest changes each two are tried together."""
+"""The number of the smallest changes that are combined in pairs."""
 MOST_SHOWN: Final = 5
 _AT_ONCE: Final = 8
 
 
 class Flip(Struct, frozen=True):
-    """Changes that together flip the decision, how large they are, and what it becomes."""
+    """Changes that together flip the decision, their size, and the new outcome."""
 
     changes: tuple[str, ...]
     size: int
@@ -42,7 +42,7 @@ class Flip(Struct, frozen=True):
 
 
 class Searched(Struct, frozen=True, kw_only=True):
-    """The smallest flips that were found, and how much was tried; `trusted` is false where nothing could be."""
+    """The smallest flips and the number of attempts; `trusted` is false if nothing could be tried."""
 
     flips: tuple[Flip, ...]
     singles: int
@@ -60,7 +60,7 @@ def proposals(scene: WhatIfCase) -> list[WorldChange]:
 
 
 async def search(exchange: Transport, scene: WhatIfCase) -> Searched:
-    """Return the smallest changes that flip what was decided in a scene."""
+    """Return the smallest changes that flip the decision of a case."""
     asking = _Asking(exchange, scene)
     unchanged = await asking.becomes(()) if faithful(scene.world.data) else Unanswered("")
     if isinstance(unchanged, Unanswered) or unchanged.code or unchanged.outcome != scene.outcome:
@@ -81,7 +81,7 @@ class _Asking:
         self._scene = scene
 
     async def flips(self, attempts: Iterable[Sequence[WorldChange]]) -> list[Flip]:
-        """Return what flips, in the order of the attempts."""
+        """Return the attempts that flip the decision, in order."""
         tried = list(attempts)
         answers: list[ReplayedOutcome | Unanswered] = [Unanswered("")] * len(tried)
         left: Iterator[tuple[int, Sequence[WorldChange]]] = iter(enumerate(tried))
@@ -102,7 +102,7 @@ class _Asking:
         return (after.outcome == "allow") is self._scene.refused
 
     async def becomes(self, changes: Sequence[WorldChange]) -> ReplayedOutcome | Unanswered:
-        """Return what OPA decides after these changes."""
+        """Return OPA's decision after these changes."""
         before = after = self._scene.world
         for change in changes:
             after = change.apply(after)
@@ -110,7 +110,7 @@ class _Asking:
             async with asyncio.timeout(PATIENCE_S):
                 answer = await self._exchange.exchange(IF, question(before, after))
         except TimeoutError:
-            return Unanswered(f"OPA gave no answer within {PATIENCE_S:.0f} s")
+            return Unanswered(f"OPA did not answer within {PATIENCE_S:.0f} s")
         return Unanswered(answer.detail) if isinstance(answer, Broken) else judged(answer, after.question)
 
 
@@ -123,7 +123,7 @@ def _size(changes: Sequence[WorldChange]) -> int:
 
 
 def question(before: World, after: World) -> bytes:
-    """Return the question about a changed world as OPA is asked it."""
+    """Return the query about a changed world, as sent to OPA."""
     data = indexed(before.data, after.data)
     patches: dict[str, Any] = {root: list(patch(before.data[root], data[root])) for root in PATCHED}
     return orjson.dumps({"input": {"question": stated_facts(after.question, data), "patches": patches}})

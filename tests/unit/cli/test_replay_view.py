@@ -43,9 +43,9 @@ def test_the_table_shows_outcomes_flips_and_why_it_fails() -> None:
     assert "deny → allow  1 times  bot-0 → mail send" in text
     assert "was  rules_permit by rule old: nobody is there" in text
     assert "now  rule new" in text
-    assert "12  something that the candidate reads was masked" in text
+    assert "12  the candidate reads a field that was masked" in text
     assert "no expected change explains this" in text
-    failed = "FAILED: 1 refused or held decisions would be allowed, and no expected change explains it."
+    failed = "FAILED: 1 refused or held decisions would be allowed, but no expected change explains them."
     assert text.splitlines()[-2:] == [failed, REMEDY]
 
 

@@ -62,7 +62,7 @@ def test_what_cannot_be_opened_is_an_error(tmp_path: Path, content: bytes) -> No
 
 
 def test_a_directory_without_a_journal_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="holds no journal"):
+    with pytest.raises(SourceError, match="does not contain a journal"):
         list(rows([tmp_path]))
 
 

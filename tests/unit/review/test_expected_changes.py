@@ -80,8 +80,8 @@ def test_an_entry_explains_nothing_that_one_of_its_words_does_not_fit(named: dic
         ({"servr": "slack"}, "`servr`"),
         ({"expires": "2026-11-19"}, "expired"),
         ({"expires": "2026-11-20T14:00:00Z"}, "expired"),
-        ({"expires": "soon"}, "no date"),
-        ({"expires": "2026-11-30T14:00:00"}, "no date"),
+        ({"expires": "soon"}, "not a date"),
+        ({"expires": "2026-11-30T14:00:00"}, "not a date"),
     ],
 )
 def test_a_malformed_or_expired_entry_explains_nothing_and_is_told(changes: dict[str, str], said: str) -> None:

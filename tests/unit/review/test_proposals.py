@@ -138,9 +138,9 @@ def test_a_refusal_is_loosened_where_it_was_refused_and_where_something_is_lacki
         "remove rule no",
         "add bot to who.agents of rule yes",
         "add send to what.actions of rule yes",
-        "put rule yes in force (no mode)",
+        "enforce rule yes (remove its mode)",
         "add send to scope.actions of agent bot",
-        "only warn of rules_permit (enforcement)",
+        "set rules_permit to warn (enforcement)",
     }
 
 
@@ -149,11 +149,11 @@ def test_an_allow_is_tightened() -> None:
     scene = a_scene(rules, outcome="allow", reasons=[], grounds=[Ground(rule="yes", effect="allow")])
     assert texts(scene) == {
         "remove rule yes",
-        "take send of mail out of the catalog",
-        "put rule later in force (no mode)",
+        "remove send of mail from the catalog",
+        "enforce rule later (remove its mode)",
     }
 
 
 def test_no_mode_is_proposed_for_what_always_binds() -> None:
     scene = a_scene({}, reasons=[Reason(requirement="principal_is_verified", message="")])
-    assert not any("only warn" in text for text in texts(scene))
+    assert not any("to warn (enforcement)" in text for text in texts(scene))

@@ -105,7 +105,7 @@ async def test_an_answer_that_is_not_a_decision_is_a_denial_as_the_gateway_takes
     found = matrix.comparison()
     assert (found.outcomes, found.unanswered) == ({("allow", "allow"): 1, ("allow", "deny"): 1}, {})
     (said,) = found.errors
-    assert said.startswith("policy_unavailable: OPA's answer has an unknown shape")
+    assert said.startswith("policy_unavailable: OPA's response has an unknown format")
 
 
 @pytest.mark.parametrize("lacking", ["no route", "obliged"])
