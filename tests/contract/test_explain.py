@@ -280,12 +280,12 @@ def test_the_bundle_of_the_recorded_revision_is_found_in_a_hubs_directory(
     told = json.loads(result.stdout)
     assert (told["bundle"]["decided"], told["notes"]) == (True, [])
     mistyped = run("explain", "call-0", "--journal", journal, "--hub-dir", tmp_path)
-    assert (mistyped.exit_code, "is no hub's directory" in mistyped.stderr) == (1, True)
+    assert (mistyped.exit_code, "is not a hub's directory" in mistyped.stderr) == (1, True)
     hub.rename(tmp_path / "kept")
     hub.mkdir()
     gone = run("explain", "call-0", "--journal", journal, "--hub-dir", hub.parent)
     assert gone.exit_code == 1
-    assert "is of revision" in gone.output
+    assert "has revision" in gone.output
 
 
 def test_where_nothing_says_which_bundle_decided_that_is_asked_for(
