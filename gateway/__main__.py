@@ -1,4 +1,4 @@
-"""The program: `python -m gateway`, and the console script `mcp-admission`."""
+"""Entry point of `python -m gateway` and of the console script `mcp-admission`."""
 
 from gateway.cli import main
 

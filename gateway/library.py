@@ -1,13 +1,13 @@
-"""The stock policy library: where its Rego lies.
+"""Location of the stock policy library.
 
-Rule 1: one function answers for a checkout (`rego/` beside the package) and for an installed wheel (`gateway/stock/`).
+Rule 1: one function serves both a checkout (`rego/` next to the package) and an installed wheel (`gateway/stock/`).
 """
 
 from pathlib import Path
 
 
 def library() -> Path:
-    """The directory of the stock library; a wheel's own copy comes before anything that lies beside the package."""
+    """Return the directory of the stock library. A wheel's own copy takes precedence over a directory next to it."""
     package = Path(__file__).resolve().parent
     carried = package / "stock"
     if carried.is_dir():
@@ -15,6 +15,4 @@ def library() -> Path:
     beside = package.parent / "rego"
     if beside.is_dir():
         return beside
-    raise FileNotFoundError(
-        f"the stock policy library is neither at {carried} nor at {beside}: install the package anew"
-    )
+    raise FileNotFoundError(f"the stock policy library is neither at {carried} nor at {beside}: reinstall the package")

@@ -1,8 +1,9 @@
-"""Counters in one page of memory that all workers of a gateway share.
+"""Counters in one memory page that all workers of a gateway share.
 
-Rule 1: a worker writes its own counters only and reads those of all workers, so no lock is needed.
-Rule 2: a counter only rises; a worker that is started again continues the counters of its number.
-Rule 3: a name finds its counter by a hash. Names that share a counter rise together: that costs work and hides nothing.
+Rule 1: a worker writes only its own counters and reads those of all workers, so no lock is needed.
+Rule 2: a counter only increases; a restarted worker continues the counters of its number.
+Rule 3: a name is mapped to its counter by a hash. Names that share a counter increase together, which costs extra work
+but hides no change.
 """
 
 import mmap
@@ -15,9 +16,9 @@ from hashlib import sha256
 from typing import Final
 
 SLOTS: Final = 2**20
-"""Counters of each worker; so many that hardly any two servers share one, as each could make all others list again.
+"""Counters of each worker: enough that two servers rarely share one, since a shared one causes extra list requests.
 
-The system gives memory to those that were raised only.
+The system allocates memory only for counters that were incremented.
 """
 _BYTES: Final = 8
 _NAMES: Final = 16_384
@@ -25,10 +26,10 @@ _LARGEST: Final = 2**64 - 1
 
 
 class CounterPage:
-    """The counters as one worker sees them."""
+    """The counters from the view of one worker."""
 
     def __init__(self, memory: mmap.mmap, *, worker: int = 0) -> None:
-        """Take the page, and the number of the worker that writes."""
+        """Take the page and the number of the writing worker."""
         self._counters: Final = memoryview(memory).cast("Q")
         self._workers: Final = len(memory) // (SLOTS * _BYTES)
         self._worker: Final = worker
@@ -37,12 +38,12 @@ class CounterPage:
             raise ValueError(message)
 
     def increment(self, name: str) -> None:
-        """Raise this worker's counter of a name: every worker sees it from now on."""
+        """Increment this worker's counter of a name, which all workers see from now on."""
         own = _slot(name) * self._workers + self._worker
         self._counters[own] = (self._counters[own] + 1) & _LARGEST
 
     def others(self, name: str) -> int:
-        """Return the sum of the other workers' counters of a name: it differs after any of them was raised."""
+        """Return the sum of the other workers' counters of a name; it changes when any of them is incremented."""
         if self._workers == 1:
             return 0
         first = _slot(name) * self._workers
@@ -56,7 +57,7 @@ class CounterPage:
 
 @contextmanager
 def created(workers: int) -> Generator[int]:
-    """Make a page for so many workers, all counters zero, and yield its descriptor, which child processes inherit."""
+    """Create a page for this number of workers, all counters zero; yield its descriptor, which children inherit."""
     descriptor = _anonymous()
     try:
         os.ftruncate(descriptor, SLOTS * _BYTES * workers)
@@ -66,17 +67,17 @@ def created(workers: int) -> Generator[int]:
 
 
 def attached(descriptor: int, worker: int) -> CounterPage:
-    """Return the page behind a descriptor, as the worker of this number sees it."""
+    """Return the page behind a descriptor, as seen by the worker with this number."""
     return CounterPage(mmap.mmap(descriptor, 0), worker=worker)
 
 
 def alone() -> CounterPage:
-    """Return a page of a process that has no other workers beside it."""
+    """Return a page for a process without other workers."""
     return CounterPage(mmap.mmap(-1, SLOTS * _BYTES))
 
 
 def _anonymous() -> int:
-    """Return the descriptor of memory without a name, or of a file without a name if the system has no such memory."""
+    """Return the descriptor of anonymous memory, or of an unnamed file if the system has no anonymous memory."""
     if hasattr(os, "memfd_create"):
         return os.memfd_create("mcp-admission-counters")
     with tempfile.TemporaryFile() as file:

@@ -1,6 +1,6 @@
-"""The version of this gateway, as records, metrics and `--version` show it.
+"""The version of this gateway in records, metrics and `--version`.
 
-Rule 1: it is written in one place, the package's `__version__`.
+Rule 1: the version is defined in one place, the package's `__version__`.
 """
 
 from typing import Final

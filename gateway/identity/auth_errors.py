@@ -1,7 +1,8 @@
-"""Why a caller is not let in, as a value.
+"""Authentication errors as values.
 
-Rule 1: every way to fail is one row of CAUSES; status and OAuth error follow from the row, never from the place.
-Rule 2: `reason` may be shown to the caller: it never quotes a credential.
+Rule 1: every cause is one row of CAUSES; the status and the OAuth error follow from the row, never from the code that
+fails.
+Rule 2: `reason` may be shown to the caller, so it never quotes a credential.
 """
 
 from typing import Final, Literal
@@ -29,7 +30,7 @@ Error = Literal["", "invalid_request", "invalid_token", "insufficient_scope"]
 
 
 class AuthErrorRow(Struct, frozen=True):
-    """How one cause is answered (RFC 6750 section 3.1)."""
+    """The response to one cause (RFC 6750 section 3.1)."""
 
     status: Literal[400, 401, 403, 503]
     error: Error
@@ -52,23 +53,23 @@ CAUSES: Final[dict[Cause, AuthErrorRow]] = {
     "claims_unusable": AuthErrorRow(401, "invalid_token"),
     "scope_insufficient": AuthErrorRow(403, "insufficient_scope"),
 }
-"""`token_unknown` is the bundle's word on a well-formed service token: nobody has it, or it has expired."""
+"""`token_unknown` means that the bundle rejected a well-formed service token: no agent has it, or it has expired."""
 
 
 class Unauthenticated(Struct, frozen=True, kw_only=True):
-    """A caller who is not let in; `cause` is the public reason code, from a closed set."""
+    """A caller that is refused; `cause` is the public reason code, from a closed set."""
 
     cause: Cause
     reason: str
     scopes: tuple[str, ...] = ()
-    """What a token needs; filled where a wider token would help."""
+    """The scopes that a token needs; set if a token with more scopes would be accepted."""
 
     @property
     def status(self) -> int:
-        """The HTTP status of the answer; 503 says that the issuer's keys cannot be had just now."""
+        """The HTTP status of the response; 503 means that the issuer's keys are unavailable at the moment."""
         return CAUSES[self.cause].status
 
     @property
     def error(self) -> Error:
-        """The OAuth error code of the challenge; empty where nothing was presented."""
+        """The OAuth error code of the challenge; empty if the request had no token."""
         return CAUSES[self.cause].error

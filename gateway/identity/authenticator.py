@@ -1,7 +1,8 @@
-"""A request's credential becomes a Principal, or the reason why not.
+"""Authentication of requests: a credential becomes a Principal or an authentication error.
 
-Rule 1: a credential that is presented and bad is refused, also where anonymous callers are welcome.
-Rule 2: a service token is verified as far as its form; whether it is known, and which agent it is, the bundle says.
+Rule 1: an invalid credential is refused, even if anonymous callers are allowed.
+Rule 2: only the form of a service token is verified here; the bundle decides whether it is known, and which agent has
+it.
 """
 
 import time
@@ -19,7 +20,7 @@ from gateway.identity.protected_resource import Resource
 
 
 class Authenticator:
-    """Verifies callers; `close` at the end. `fetch` and `clock` (monotonic seconds) are given in tests only."""
+    """Verifier of callers; call `close` at the end. `fetch` and `clock` (monotonic seconds) are set only in tests."""
 
     def __init__(
         self,
@@ -38,7 +39,7 @@ class Authenticator:
     async def verify(
         self, headers: Iterable[tuple[bytes, bytes]], server_id: str, now: float, query: bytes = b""
     ) -> Verified | Unauthenticated:
-        """The caller of a request to that server; ASGI's headers and query string, `now` in seconds since the epoch."""
+        """Return the caller of a request to a server, from ASGI's headers and query; `now` is in Unix seconds."""
         presented = credential(headers, query)
         if presented is None:
             return Verified(principal=ANONYMOUS) if self._anonymous else _MISSING
@@ -49,11 +50,11 @@ class Authenticator:
         return await self._jwts.verify(presented, self.resource.name(server_id), now)
 
     def challenge(self, server_id: str, failure: Unauthenticated) -> str:
-        """The value of `WWW-Authenticate` for a 401 or 403."""
+        """Return the value of `WWW-Authenticate` for a 401 or 403."""
         return self.resource.challenge(server_id, failure)
 
     async def close(self) -> None:
-        """End what is under way."""
+        """Cancel running fetches and close the HTTP client."""
         await self._jwts.close()
         if self._http is not None:
             await self._http.close()

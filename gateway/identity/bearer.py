@@ -1,7 +1,7 @@
-"""The credential that a request presents (RFC 6750 section 2): one bearer token in the Authorization header.
+"""Bearer token of a request (RFC 6750 section 2): exactly one, in the Authorization header.
 
-Rule 1: a credential in the address is refused: addresses are logged.
-Rule 2: two credentials are refused: which one counts would depend on who reads.
+Rule 1: a credential in the URL is refused, because URLs are logged.
+Rule 2: two credentials are refused, because readers could differ in the one that they use.
 """
 
 import re
@@ -16,7 +16,7 @@ _IN_QUERY: Final = re.compile(rb"(^|[&;?])(access_token|id_token)=|mcpa_|%6dcpa_
 
 
 def credential(headers: Iterable[tuple[bytes, bytes]], query: bytes) -> str | Unauthenticated | None:
-    """The token; None where none is presented. `headers` are ASGI's: lower-case names."""
+    """Return the token, or None if the request has none. `headers` are ASGI's, with lower-case names."""
     if query and _IN_QUERY.search(query):
         return Unauthenticated(
             cause="token_in_query", reason="Send the token in the Authorization header, not the URL."
@@ -25,7 +25,7 @@ def credential(headers: Iterable[tuple[bytes, bytes]], query: bytes) -> str | Un
     if not values:
         return None
     if len(values) > 1:
-        return Unauthenticated(cause="token_repeated", reason="There are several Authorization headers; send one.")
+        return Unauthenticated(cause="token_repeated", reason="Send one Authorization header instead of several.")
     return _token(values[0].strip(b" \t"))
 
 
@@ -37,5 +37,7 @@ def _token(value: bytes) -> str | Unauthenticated:
     if len(text) > MAX_TOKEN_BYTES:
         return Unauthenticated(cause="token_malformed", reason=f"The token is longer than {MAX_TOKEN_BYTES} bytes.")
     if not _TOKEN68.fullmatch(text):
-        return Unauthenticated(cause="token_malformed", reason="The token has characters that no token has.")
+        return Unauthenticated(
+            cause="token_malformed", reason="The token contains characters that are not allowed in a bearer token."
+        )
     return text.decode("ascii")

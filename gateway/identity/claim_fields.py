@@ -1,8 +1,8 @@
-"""The fields of a principal as a JWT's claims say them, each read or unknown.
+"""The fields of a principal from a JWT's claims, each read or unknown.
 
-Rule 1: a claim that is absent, kept elsewhere or of another form is unknown with its reason, never empty.
-Rule 2: a text is read as it stands: no separator is guessed, so a text with one is not read as a group.
-Rule 3: a name is that of a claim, or a path to it; a subject or client of another form refuses the token.
+Rule 1: a claim that is absent, stored elsewhere or malformed is unknown with a reason, never empty.
+Rule 2: text is not split by guessing a separator, so text that contains one is not read as a group.
+Rule 3: a setting names a claim or a path to it. A malformed subject or client refuses the token.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,25 +15,25 @@ from gateway.identity.issuer import Issuer
 from gateway.protocol.json_pointers import keys_of
 
 _LISTING: Final = frozenset(",;|[](){}\"'")
-"""What stands between or around several names in one text."""
+"""Characters between or around several names in one text."""
 _ELSEWHERE: Final = "_claim_names"
-"""Names the claims that the issuer keeps elsewhere (OpenID Connect Core section 5.6.2)."""
+"""The claim that lists claims which the issuer stores elsewhere (OpenID Connect Core section 5.6.2)."""
 _OVERAGE: Final = "hasgroups"
-"""Says that the groups of a user are too many for this token (Microsoft Entra ID)."""
+"""The claim that marks a user with too many groups for this token (Microsoft Entra ID)."""
 
 
 class UnreadClaim(Struct, frozen=True):
-    """Why a claim could not be read."""
+    """The reason why a claim could not be read."""
 
     why: str
 
 
 class UnusableClaim(Exception):  # noqa: N818  it never leaves this package
-    """A claim that names the caller and is no text."""
+    """A claim that names the caller but is not text."""
 
 
 class ClaimReader(Struct, frozen=True):
-    """Reads the fields of one token; `claims` are those of a verified token."""
+    """Reader of the fields of one token; `claims` are those of a verified token."""
 
     claims: Mapping[str, Any]
     issuer: Issuer
@@ -45,7 +45,7 @@ class ClaimReader(Struct, frozen=True):
 
     @property
     def client_id(self) -> str | UnreadClaim:
-        """The claim that the settings name, else `client_id`, else `azp`."""
+        """The claim that the settings name, otherwise `client_id`, otherwise `azp`."""
         if self.issuer.client_id_claim:
             return self._text(self.issuer.client_id_claim)
         found = self._text("client_id")
@@ -57,7 +57,7 @@ class ClaimReader(Struct, frozen=True):
         """A list of texts, or one text without a separator."""
         name = self.issuer.groups_claim
         if name == "groups" and self.claims.get(_OVERAGE, False) is not False:
-            return UnreadClaim(f"the token has `{_OVERAGE}` instead of all groups: the user is in too many")
+            return UnreadClaim(f"the token has `{_OVERAGE}` instead of all groups: the user is in too many groups")
         return self._read(name, _groups)
 
     @property
@@ -66,7 +66,7 @@ class ClaimReader(Struct, frozen=True):
         return self._read(self.issuer.scopes_claim, _scopes)
 
     def unread(self) -> dict[ClaimField, UnreadClaim]:
-        """Return the fields that are unknown, in the order of their names."""
+        """Return the unknown fields, in the order of their names."""
         read: dict[ClaimField, object] = {
             "client_id": self.client_id,
             "groups": self.groups,
@@ -80,7 +80,7 @@ class ClaimReader(Struct, frozen=True):
         if isinstance(found, UnreadClaim):
             return found
         if not isinstance(found, str) or not found.strip() or not found.isprintable():
-            raise UnusableClaim(f"The token's `{name}` is not a text.")
+            raise UnusableClaim(f"The token's `{name}` is not printable text.")
         return found
 
     def _read(self, name: str, form: Callable[[Any], list[str] | None]) -> list[str] | UnreadClaim:
@@ -91,9 +91,9 @@ class ClaimReader(Struct, frozen=True):
         return UnreadClaim(f"the claim `{name}` is not a list of texts") if words is None else words
 
     def _find(self, name: str) -> Any:
-        """The value of the claim of that name; else the one at that path, as dotted names or as a JSON pointer."""
+        """Return the value of the claim with this name, or at this path (dotted names or a JSON pointer)."""
         if name in self._elsewhere():
-            return UnreadClaim(f"the issuer keeps the claim `{name}` elsewhere (`{_ELSEWHERE}`)")
+            return UnreadClaim(f"the issuer stores the claim `{name}` elsewhere (`{_ELSEWHERE}`)")
         if name in self.claims:
             return self.claims[name]
         value: Any = self.claims

@@ -1,9 +1,9 @@
-"""A verified JWT's claims become a Principal, or the reason why they cannot.
+"""Conversion of a verified JWT's claims into a Principal, or an authentication error.
 
-Rule 1: time is an argument; a token without an end is refused.
-Rule 2: groups, scopes, a subject or a client that are absent or cannot be read are unknown, never none.
-Rule 3: a claim of the wrong type that the gateway itself relies on refuses the token.
-Rule 4: a token that is bound to a key (RFC 9449, RFC 8705) is no bearer token and is refused as one.
+Rule 1: time is an argument; a token without an expiry is refused.
+Rule 2: groups, scopes, a subject or a client that are absent or unreadable are unknown, never empty.
+Rule 3: a claim that the gateway itself uses refuses the token if it has the wrong type.
+Rule 4: a token that is bound to a key (RFC 9449, RFC 8705) is not a bearer token and is refused.
 """
 
 import math
@@ -20,11 +20,11 @@ LEEWAY_S: Final = 30
 Value = TypeVar("Value")
 _MAX_DELEGATION: Final = 8
 _SHOWN: Final = 3
-"""So many audiences are named in a refusal."""
+"""Maximum number of audiences in a refusal."""
 
 
 class ClaimError(Exception):
-    """A claim that refuses the token."""
+    """A claim for which the token is refused."""
 
     def __init__(self, cause: Cause, reason: str) -> None:
         super().__init__(reason)
@@ -33,7 +33,7 @@ class ClaimError(Exception):
 
 
 def principal(claims: Mapping[str, Any], issuer: Issuer, audience: str, now: float) -> Principal | Unauthenticated:
-    """The caller whom the claims name; `now` in seconds since the epoch."""
+    """Return the caller that the claims name; `now` is seconds since the epoch."""
     try:
         _check_times(claims, now)
         _check_audience(claims, audience)
@@ -53,23 +53,23 @@ def principal(claims: Mapping[str, Any], issuer: Issuer, audience: str, now: flo
 
 
 def unread(claims: Mapping[str, Any], issuer: Issuer) -> dict[ClaimField, UnreadClaim]:
-    """The fields of the caller that are unknown, and why."""
+    """Return the unknown fields of the caller, with the reasons."""
     return ClaimReader(claims, issuer).unread()
 
 
 def expiry(claims: Mapping[str, Any]) -> float:
-    """When the token ends, in seconds since the epoch."""
+    """Return the expiry of the token, in seconds since the epoch."""
     return _moment(claims, "exp")
 
 
 def _check_times(claims: Mapping[str, Any], now: float) -> None:
     late = now - _moment(claims, "exp")
     if late >= LEEWAY_S:
-        raise ClaimError("token_expired", f"The token has expired {late:.0f} seconds ago, by the gateway's clock.")
+        raise ClaimError("token_expired", f"The token expired {late:.0f} seconds ago by the gateway's clock.")
     for name in ("nbf", "iat"):
         early = _moment(claims, name) - now if name in claims else 0
         if early > LEEWAY_S:
-            by = f"is {early:.0f} seconds ahead of the gateway's clock, and at most {LEEWAY_S} are accepted"
+            by = f"is {early:.0f} seconds ahead of the gateway's clock; at most {LEEWAY_S} are accepted"
             raise ClaimError(
                 "token_not_yet_valid", f"The token is not valid yet: its `{name}` {by}. Compare the clocks."
             )
@@ -78,7 +78,7 @@ def _check_times(claims: Mapping[str, Any], now: float) -> None:
 def _moment(claims: Mapping[str, Any], name: str) -> float:
     value = claims.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float) or not _finite(value):
-        raise ClaimError("claims_unusable", f"The token's `{name}` is missing or not a time.")
+        raise ClaimError("claims_unusable", f"The token's `{name}` is missing or is not a time.")
     return float(value)
 
 
@@ -124,13 +124,13 @@ def _principal(claims: Mapping[str, Any], issuer: Issuer) -> Principal:
 
 
 def _known(read: Value | UnreadClaim) -> Value | None:
-    """What was read; of what was not, the principal says so in `unknown`."""
+    """Return the value; None if it could not be read, which the principal lists in `unknown`."""
     return None if isinstance(read, UnreadClaim) else read
 
 
 def _strings(value: Any, name: str) -> list[str]:
     if not isinstance(value, list):
-        raise ClaimError("claims_unusable", f"The token's `{name}` is missing or not a list of texts.")
+        raise ClaimError("claims_unusable", f"The token's `{name}` is missing or is not a list of texts.")
     items = cast("list[Any]", value)
     if not all(isinstance(item, str) for item in items):
         raise ClaimError("claims_unusable", f"The token's `{name}` is not a list of texts.")
@@ -138,13 +138,13 @@ def _strings(value: Any, name: str) -> list[str]:
 
 
 def _delegation(claims: Mapping[str, Any]) -> list[str]:
-    """The actors of nested `act` claims (RFC 8693 section 4.1), the current one first."""
+    """Return the actors of nested `act` claims (RFC 8693 section 4.1), the current one first."""
     actors: list[str] = []
     holder = claims
     while "act" in holder:
         value: Any = holder["act"]
         if not isinstance(value, Mapping) or len(actors) == _MAX_DELEGATION:
-            raise ClaimError("claims_unusable", "The token's `act` cannot be read.")
+            raise ClaimError("claims_unusable", "The token's `act` is not a valid chain of actors, or is too long.")
         holder = cast("Mapping[str, Any]", value)
         actors.append(_named(holder))
     return actors
@@ -155,6 +155,6 @@ def _named(actor: Mapping[str, Any]) -> str:
         if name in actor:
             value: Any = actor[name]
             if not isinstance(value, str) or not value or not value.isprintable():
-                raise ClaimError("claims_unusable", f"`{name}` in the token's `act` is not a text.")
+                raise ClaimError("claims_unusable", f"`{name}` in the token's `act` is not printable text.")
             return value
     return ""

@@ -1,6 +1,6 @@
-"""A token issuer that the operator trusts, as a value.
+"""Settings of a trusted token issuer, as a value.
 
-Rule 1: only asymmetric signatures can be named; `none` and the HMAC family are not in the type.
+Rule 1: only asymmetric signature algorithms can be named; the type excludes `none` and the HMAC family.
 """
 
 from pathlib import Path
@@ -13,19 +13,19 @@ DEFAULT_ALGORITHMS: Final[tuple[Algorithm, ...]] = ("RS256", "ES256")
 
 
 class Issuer(Struct, frozen=True, kw_only=True):
-    """What is expected of the JWTs of one issuer (RFC 9068, RFC 8707)."""
+    """The requirements for the JWTs of one issuer (RFC 9068, RFC 8707)."""
 
     issuer: Annotated[str, Meta(min_length=1, description="Must equal the token's `iss`.")]
-    keys_url: Annotated[str, Meta(min_length=1, description="Where the issuer publishes its key set (JWKS).")]
+    keys_url: Annotated[str, Meta(min_length=1, description="URL of the issuer's key set (JWKS).")]
     ca_file: Annotated[
         Path | None,
-        Meta(description="PEM file of more authorities than the system's that are trusted for the key set."),
+        Meta(description="PEM file of CAs to trust for the key set, in addition to the system's."),
     ] = None
     audience: Annotated[
-        str, Meta(description="Wanted `aud`; empty: the URL of the server that the token is presented to.")
+        str, Meta(description="Required `aud`; if empty, the URL of the server that receives the token.")
     ] = ""
     algorithms: Annotated[
-        tuple[Algorithm, ...], Meta(min_length=1, description="Signature algorithms accepted; asymmetric ones only.")
+        tuple[Algorithm, ...], Meta(min_length=1, description="Accepted signature algorithms; asymmetric ones only.")
     ] = DEFAULT_ALGORITHMS
     groups_claim: Annotated[
         str,
@@ -34,12 +34,10 @@ class Issuer(Struct, frozen=True, kw_only=True):
             description="Claim that lists the user's groups: its name, a path `a.b`, or a JSON pointer `/a/b.c`.",
         ),
     ] = "groups"
-    scopes_claim: Annotated[str, Meta(description="Claim that lists the scopes: a list, or words in one string.")] = (
-        "scope"
-    )
+    scopes_claim: Annotated[str, Meta(description="Claim with the scopes: a list, or words in one string.")] = "scope"
     client_id_claim: Annotated[
-        str, Meta(description="Claim that names the client; empty: `client_id`, else `azp`.")
+        str, Meta(description="Claim that names the client; if empty, `client_id`, otherwise `azp`.")
     ] = ""
     required_scopes: Annotated[
-        tuple[str, ...], Meta(description="Scopes that every token must have; fewer is a 403 `insufficient_scope`.")
+        tuple[str, ...], Meta(description="Scopes that every token must have; otherwise 403 `insufficient_scope`.")
     ] = ()

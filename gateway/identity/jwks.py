@@ -1,9 +1,9 @@
-"""The public keys of one issuer (JWKS), fetched when needed and remembered.
+"""Public keys of one issuer (JWKS), fetched when needed and cached.
 
-Rule 1: an unknown key id fetches again, but not more than once in REFETCH_S: callers choose key ids.
-Rule 2: one fetch at a time; whoever needs it meanwhile waits for that one.
-Rule 3: keys that could not be confirmed for MAX_STALE_S are gone: a withdrawn key must stop working.
-Rule 4: a token may have been signed by any key that fits its key id and algorithm; of more than MAX_TRIED, by none.
+Rule 1: an unknown key id causes a new fetch, at most once in REFETCH_S, because callers choose key ids.
+Rule 2: only one fetch runs at a time; other requests wait for it.
+Rule 3: keys that could not be confirmed for MAX_STALE_S are dropped, so that a withdrawn key stops working.
+Rule 4: every key that matches the key id and the algorithm of a token is tried. If more than MAX_TRIED match, none is.
 """
 
 import asyncio
@@ -27,14 +27,14 @@ MIN_RSA_BITS: Final = 2048
 CURVES: Final[Mapping[str, str]] = {"ES256": "secp256r1", "ES384": "secp384r1", "ES512": "secp521r1"}
 
 Fetch = Callable[[str], Awaitable[bytes | None]]
-"""Returns the document at an address, or None where it cannot be had."""
+"""A function that returns the document at a URL, or None if it is unavailable."""
 
 Absent = Literal["key_unknown", "keys_ambiguous", "keys_unavailable"]
 _LOG: Final = logging.getLogger(__name__)
 
 
 class KeySet:
-    """One issuer's keys; `clock` is monotonic seconds."""
+    """The keys of one issuer; `clock` returns monotonic seconds."""
 
     def __init__(self, url: str, fetch: Fetch, clock: Callable[[], float]) -> None:
         self._url = url
@@ -48,7 +48,7 @@ class KeySet:
         self._fetching: asyncio.Task[None] | None = None
 
     async def find(self, kid: str | None, algorithm: str) -> tuple[PyJWK, ...] | Absent:
-        """The keys that fit the id and the algorithm; those without an id may be the one that is meant."""
+        """Return the keys that match the id and the algorithm; if no key has the id, those without an id."""
         if self._age() >= FRESH_S:
             await self._refresh()
         found = self._select(kid, algorithm)
@@ -62,13 +62,13 @@ class KeySet:
         return found or "key_unknown"
 
     async def renewed(self) -> bool:
-        """Fetch again if that is not too soon; return whether it was done."""
+        """Fetch again unless it is too soon; return whether the keys were fetched."""
         before = self._confirmed
         await self._refresh()
         return self._confirmed != before
 
     async def close(self) -> None:
-        """End a fetch that is under way."""
+        """Cancel a running fetch."""
         if self._fetching is not None:
             self._fetching.cancel()
             await asyncio.gather(self._fetching, return_exceptions=True)
@@ -77,7 +77,7 @@ class KeySet:
         return float("inf") if self._confirmed is None else self._clock() - self._confirmed
 
     async def _refresh(self) -> None:
-        """Fetch unless that was tried just now; joins a fetch that is under way."""
+        """Fetch unless the last attempt is too recent; join a running fetch."""
         if self._fetching is None:
             if self._tried is not None and self._clock() - self._tried < REFETCH_S:
                 return
@@ -99,7 +99,7 @@ class KeySet:
             self._fetching = None
 
     def _select(self, kid: str | None, algorithm: str) -> tuple[PyJWK, ...]:
-        """The keys of an id; those without one if no key has it. What is kept is named by keys, never by callers."""
+        """Return the keys with an id, or those without any if no key has it. Callers' ids never enter the cache."""
         named = [key for key in self._keys if key.get("kid") == kid] if kid is not None else self._keys
         kept = (kid if named else _UNNAMED, algorithm)
         made = self._made.get(kept)
@@ -111,9 +111,9 @@ class KeySet:
 
 
 _UNNAMED: Final = ()
-"""Stands for the keys without an id: no id is equal to it."""
-_NO_KEY: Final = "it has no public key for signatures"
-_REMEDY: Final = "Check that `keys_url` of the issuer is the address of its key set (`jwks_uri`)."
+"""The cache key of keys without an id, which no id can equal."""
+_NO_KEY: Final = "it contains no public key for signatures"
+_REMEDY: Final = "Check that the issuer's `keys_url` is the URL of its key set (`jwks_uri`)."
 
 
 def unreadable(document: bytes) -> str:
@@ -123,24 +123,24 @@ def unreadable(document: bytes) -> str:
 
 
 def _keys(document: bytes) -> list[Mapping[str, Any]] | str:
-    """Return the document's signing keys, or why it is not a key set."""
+    """Return the document's signing keys, or the reason why it is not a key set."""
     try:
         content: Any = json.loads(document)
     except (ValueError, RecursionError):
         is_page = document.lstrip()[:1] == b"<"
-        return "it is a page (HTML or XML), not a key set" if is_page else "it is not JSON"
+        return "it is an HTML or XML page, not a key set" if is_page else "it is not JSON"
     keys: Any = cast("dict[str, Any]", content).get("keys") if isinstance(content, dict) else None
     if not isinstance(keys, list):
-        return "it is JSON without a list of `keys`"
+        return "it is JSON without a `keys` list"
     every = cast("list[Any]", keys)
     if len(every) > MAX_KEYS:
-        return f"it has {len(every)} keys, and at most {MAX_KEYS} are read"
+        return f"it has {len(every)} keys; at most {MAX_KEYS} are supported"
     entries = [cast("dict[str, Any]", key) for key in every if isinstance(key, dict)]
     return [key for key in entries if _signs(key)]
 
 
 def _signs(key: Mapping[str, Any]) -> bool:
-    """True for a public key for signatures; a shared or private key in a published set is not used."""
+    """Return whether a key is a public signature key; shared and private keys in a set are not used."""
     operations: Any = key.get("key_ops", ["verify"])
     is_for_signatures = key.get("use", "sig") == "sig" and isinstance(operations, list) and "verify" in operations
     return key.get("kty") in ("RSA", "EC", "OKP") and is_for_signatures and "d" not in key
@@ -161,7 +161,7 @@ def _made(key: Mapping[str, Any], algorithm: str) -> PyJWK | None:
 
 
 def _fits(key: object, algorithm: str) -> bool:
-    """True for RSA keys of enough bits and for the curve that RFC 7518 section 3.4 gives the algorithm."""
+    """Return whether an RSA key is long enough or a curve fits the algorithm (RFC 7518 section 3.4)."""
     if isinstance(key, EllipticCurvePublicKey):
         return key.curve.name == CURVES.get(algorithm)
     return not isinstance(key, RSAPublicKey) or key.key_size >= MIN_RSA_BITS

@@ -1,9 +1,9 @@
-"""Fetches an issuer's key set over HTTP.
+"""HTTP client for the key sets of issuers.
 
-Rule 1: no redirect is followed: an issuer's word is taken at its own address only; at most MAX_BYTES are read.
-Rule 2: whatever goes wrong is None and a line in the log, at most one a minute for each address; the caller refuses.
-Rule 3: that it goes well again is logged, too.
-Rule 4: an authority that one issuer names counts for its key set only.
+Rule 1: redirects are not followed, so that only the issuer's own URL is trusted; at most MAX_BYTES are read.
+Rule 2: a failure returns None and logs a warning, at most one a minute for each URL; the caller refuses the token.
+Rule 3: the first success after a failure is also logged.
+Rule 4: the CA file of an issuer is trusted only for its own key set.
 """
 
 import logging
@@ -22,14 +22,14 @@ MAX_BYTES: Final = 1024 * 1024
 TIMEOUT_S: Final = 5.0
 EVERY_S: Final = 60.0
 _OK: Final = 200
-_OF_URL: Final = "Check that `keys_url` of the issuer is the address of its key set (`jwks_uri`) and can be reached."
-_OF_AUTHORITY: Final = "Name the authority of its certificate in `ca_file` of the issuer, or correct `keys_url`."
+_OF_URL: Final = "Check that the issuer's `keys_url` is the URL of its key set (`jwks_uri`) and is reachable."
+_OF_AUTHORITY: Final = "Set the issuer's `ca_file` to the CA of this certificate, or correct `keys_url`."
 
 _LOG: Final = logging.getLogger(__name__)
 
 
 class HttpFetch:
-    """A `Fetch` of the key sets of these issuers; `close` ends it. OSError if an authority's file cannot be used."""
+    """A `Fetch` of the key sets of these issuers; call `close` at the end. OSError if a CA file cannot be used."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class HttpFetch:
         client = self._by_url.get(url, self._client)
         async with client.stream("GET", url, headers={"accept": "application/json"}) as response:
             if response.status_code != _OK:
-                return self._failed(url, f"it answered HTTP {response.status_code}")
+                return self._failed(url, f"it returned HTTP {response.status_code}")
             document = bytearray()
             async for chunk in response.aiter_bytes():
                 document += chunk
@@ -80,14 +80,14 @@ class HttpFetch:
             return
         known = {"url": url, "error": error, "remedy": remedy, "left_out": failing.left_out - 1}
         _LOG.warning(
-            "the key set of an issuer cannot be fetched: its tokens are refused once the known keys are too old",
+            "the key set of an issuer cannot be fetched: its tokens will be refused when the known keys are too old",
             extra=known,
         )
         failing.left_out, failing.logged = 0, self._clock()
 
 
 class _Failing:
-    """An address whose key set cannot be fetched: when that was logged, and how many later attempts were not."""
+    """A URL whose key set cannot be fetched: the time of the last log line, and the number of attempts since."""
 
     def __init__(self) -> None:
         self.logged = float("-inf")

@@ -1,9 +1,10 @@
-"""JWTs of configured issuers become Principals (RFC 7519, RFC 8725, RFC 9068).
+"""Verifier of the JWTs of configured issuers (RFC 7519, RFC 8725, RFC 9068).
 
-Rule 1: the issuer's settings say which algorithms count; the token's header only picks one of them.
-Rule 2: nothing of the token is believed before its signature is, except which issuer and key to ask.
-Rule 3: what is wrong with a token names both sides: what it says and what is expected. The operator's log has it too.
-Rule 4: a verified token is remembered until it ends, REMEMBER_S at most; never more than MAX_REMEMBERED of them.
+Rule 1: the issuer's settings list the accepted algorithms; the token's header only selects one of them.
+Rule 2: before the signature is verified, only the issuer and the key id of the token are used.
+Rule 3: an error names both the value in the token and the expected value. It is also logged for the operator.
+Rule 4: a verified token is cached until it expires, for REMEMBER_S at most; the cache holds up to MAX_REMEMBERED
+tokens.
 """
 
 import hashlib
@@ -31,14 +32,14 @@ MAX_REMEMBERED: Final = 10_000
 _OF_SETTINGS: Final[frozenset[Cause]] = frozenset(
     {"issuer_unknown", "algorithm_refused", "key_unknown", "audience_wrong", "token_not_yet_valid"}
 )
-"""Refusals that wrong settings or a wrong clock often cause: these are logged."""
+"""Refusals that are often caused by wrong settings or a wrong clock; these are logged."""
 
 _TYPES: Final = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 _SIGNATURE_ONLY: Final[Options] = {
     "verify_exp": False, "verify_nbf": False, "verify_iat": False, "verify_aud": False, "verify_iss": False,
     "verify_sub": False, "verify_jti": False,
 }  # fmt: skip
-"""Claims are judged by `claims`, against the time that the caller gives."""
+"""`claims` checks the claims, at the time that the caller passes."""
 
 _CAUSES: Final[dict[Absent, Cause]] = {
     "key_unknown": "key_unknown",
@@ -53,7 +54,7 @@ class _Remembered(Struct, frozen=True):
 
 
 class _Head(Struct, frozen=True):
-    """What an unverified token says about who could verify it."""
+    """The issuer, algorithm and key id that an unverified token names."""
 
     issuer: Issuer
     algorithm: str
@@ -61,7 +62,7 @@ class _Head(Struct, frozen=True):
 
 
 class JwtVerifier:
-    """Verifies the JWTs of some issuers."""
+    """Verifier of the JWTs of some issuers."""
 
     def __init__(self, issuers: Sequence[Issuer], fetch: Fetch, clock: Callable[[], float]) -> None:
         self._issuers = {issuer.issuer: issuer for issuer in issuers}
@@ -70,7 +71,7 @@ class JwtVerifier:
         self._remembered: OrderedDict[bytes, _Remembered] = OrderedDict()
 
     async def verify(self, token: str, resource: str, now: float) -> Verified | Unauthenticated:
-        """The caller, for a token that is presented to `resource` at `now` (seconds since the epoch)."""
+        """Return the caller for a token that is presented to `resource` at `now` (seconds since the epoch)."""
         digest = hashlib.sha256(f"{resource}\n{token}".encode()).digest()
         known = self._remembered.get(digest)
         if known is not None and now < known.until:
@@ -83,7 +84,7 @@ class JwtVerifier:
         return found
 
     async def close(self) -> None:
-        """End fetches that are under way."""
+        """Cancel running fetches."""
         for keys in self._keys.values():
             await keys.close()
 
@@ -113,7 +114,7 @@ class JwtVerifier:
         return verified
 
     async def _payload(self, token: str, head: _Head) -> dict[str, Any] | Unauthenticated:
-        """The claims that a key of the issuer signed; the set is fetched again before one that has no key id fails."""
+        """Return the claims that the issuer signed; fetch its keys again before a token without a key id fails."""
         keys = self._keys[head.issuer.issuer]
         found = await keys.find(head.kid, head.algorithm)
         if isinstance(found, str):
@@ -142,55 +143,55 @@ def _head(issuer: Issuer, header: dict[str, Any]) -> _Head | Unauthenticated:
     algorithm, kid, kind = header.get("alg"), header.get("kid"), header.get("typ", "JWT")
     if algorithm not in issuer.algorithms:
         accepted = ", ".join(issuer.algorithms)
-        told = f"The token is signed with `{shown(algorithm)}` (`alg`); of its issuer the gateway accepts {accepted}."
+        told = f"The token is signed with `{shown(algorithm)}` (`alg`); the gateway accepts {accepted} of this issuer."
         return _refused("algorithm_refused", told)
     if not isinstance(kind, str) or kind.lower() not in _TYPES:
-        told = f"The token is of the type `{shown(kind)}` (`typ`), not an access token: `at+jwt` or `JWT`."
+        told = f"The token has the type `{shown(kind)}` (`typ`); an access token has `at+jwt` or `JWT`."
         return _refused("token_malformed", told)
     if kid is not None and not isinstance(kid, str):
-        return _refused("token_malformed", "The token's key id is not a text.")
+        return _refused("token_malformed", "The token's key id (`kid`) is not text.")
     return _Head(issuer, algorithm, kid)
 
 
 def _signed(token: str, keys: tuple[PyJWK, ...], algorithm: str) -> dict[str, Any] | Unauthenticated:
-    """The claims, if one of the keys signed them."""
+    """Return the claims if one of the keys signed them."""
     for key in keys:
         try:
             return jwt.decode(token, key, algorithms=[algorithm], options=_SIGNATURE_ONLY)
         except InvalidSignatureError:
             continue
         except (PyJWTError, ValueError, TypeError, RecursionError):
-            return _refused("token_malformed", "The token cannot be read.")
-    return _refused("signature_wrong", "The token's signature is wrong.")
+            return _refused("token_malformed", "The token cannot be decoded.")
+    return _refused("signature_wrong", "The token's signature is invalid.")
 
 
 def _absent(absent: Absent, head: _Head) -> str:
     match absent:
         case "keys_unavailable":
-            return "The issuer's keys cannot be fetched just now; try again shortly."
+            return "The issuer's keys cannot be fetched at the moment; try again shortly."
         case "keys_ambiguous":
-            several = f"more than {MAX_TRIED} keys of its issuer fit {head.algorithm}"
-            return f"It is not clear which key signed the token (`kid`): {several}. Let the issuer write key ids."
+            several = f"more than {MAX_TRIED} keys of its issuer match {head.algorithm}"
+            return f"The signing key of the token is ambiguous (`kid`): {several}. Configure the issuer to set key ids."
         case "key_unknown" if head.kid is None:
-            return f"The token names no key (`kid`), and none that its issuer publishes fits {head.algorithm}."
+            return f"The token has no key id (`kid`), and no published key of its issuer matches {head.algorithm}."
         case "key_unknown":
-            return f"The issuer publishes no key `{shown(head.kid)}` (`kid`) that fits {head.algorithm}."
+            return f"The issuer publishes no key with id `{shown(head.kid)}` (`kid`) that matches {head.algorithm}."
 
 
 def _stranger(name: object, issuers: Iterable[str]) -> str:
-    """Refuse an issuer that is not accepted, and name the accepted one that it resembles."""
+    """Return the refusal of an issuer that is not accepted, with the accepted issuer that it resembles."""
     if not isinstance(name, str):
-        return "The token names no issuer (`iss`)."
-    told = f"The token's issuer `{shown(name)}` (`iss`) is not one that this gateway accepts."
+        return "The token has no issuer (`iss`)."
+    told = f"The token's issuer `{shown(name)}` (`iss`) is not accepted by this gateway."
     near = next((each for each in issuers if _bare(each) == _bare(name)), None)
     if near is None:
         return told
-    differs = "by a slash at the end" if near.rstrip("/") == name.rstrip("/") else "in scheme, case or port"
+    differs = "by a trailing slash" if near.rstrip("/") == name.rstrip("/") else "in scheme, case or port"
     return f"{told} It differs from the configured `{near}` {differs}: correct `issuer` in the gateway's settings."
 
 
 def _bare(issuer: str) -> str:
-    """An issuer without what people get wrong: slashes at the end, scheme, case, default port."""
+    """Return an issuer without common mistakes: trailing slashes, scheme, case, default port."""
     return re.sub(r"^https?://|:(443|80)(?=/|$)", "", issuer.strip().casefold().rstrip("/"))
 
 

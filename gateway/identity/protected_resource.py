@@ -1,8 +1,8 @@
-"""What the gateway says about itself as a protected resource: its names, challenges and metadata (RFC 9728).
+"""The gateway as an OAuth protected resource: resource names, challenges and metadata (RFC 9728).
 
-Rule 1: every server is a resource of its own, named by the public URL; nothing is served at the origin's root, where
-clients would look when a server's own document is missing.
-Rule 2: the document is the same for every server id: it does not tell which servers exist.
+Rule 1: every server is a separate resource, named by the public URL. Nothing is served at the origin's root, which
+clients would use if a server's own document were missing.
+Rule 2: the document is the same for every server id, so it does not reveal which servers exist.
 """
 
 import re
@@ -32,11 +32,11 @@ class Resource:
         self._issuers = tuple(issuers)
 
     def name(self, server_id: str) -> str:
-        """The canonical URI of a server, which tokens must be for."""
+        """Return the canonical URI of a server, which a token must have as its audience."""
         return f"{self._origin}/servers/{server_id}/mcp"
 
     def challenge(self, server_id: str, failure: Unauthenticated) -> str:
-        """The value of `WWW-Authenticate` (RFC 6750 section 3, RFC 9728 section 5.1)."""
+        """Return the value of `WWW-Authenticate` (RFC 6750 section 3, RFC 9728 section 5.1)."""
         scopes = failure.scopes or self._scopes()
         values = {
             "error": failure.error,
@@ -48,7 +48,7 @@ class Resource:
         return f"Bearer {', '.join(shown)}" if shown else "Bearer"
 
     def metadata(self, server_id: str) -> dict[str, Any] | None:
-        """The RFC 9728 document; None where no issuer is configured, as it must name one."""
+        """Return the RFC 9728 document, or None without a configured issuer, because it must name one."""
         if not self._issuers:
             return None
         scopes = self._scopes()
@@ -64,7 +64,7 @@ class Resource:
 
 
 class ProtectedResourceMetadata:
-    """Plain ASGI: serves every server's document below `/.well-known/oauth-protected-resource`."""
+    """ASGI application for every server's document below `/.well-known/oauth-protected-resource`."""
 
     def __init__(self, resource: Resource) -> None:
         self._resource = resource
@@ -89,6 +89,6 @@ async def _answer(send: Send, status: int, body: bytes, headers: tuple[tuple[byt
 
 
 def _quoted(text: str) -> str:
-    """The text as the content of an RFC 9110 quoted-string, and printable ASCII only (RFC 6750 section 3)."""
+    """Return the text as the content of an RFC 9110 quoted-string, in printable ASCII (RFC 6750 section 3)."""
     plain = "".join(char if " " <= char <= "~" else "?" for char in text)
     return plain.replace("\\", "\\\\").replace('"', '\\"')

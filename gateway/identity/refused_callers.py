@@ -1,7 +1,8 @@
-"""Refused callers, one record a source and second, however many come.
+"""Refused callers: at most one record for each source and second.
 
-Rule 1: the first of a kind in a second is recorded at once; the others are counted, and recorded when it is over.
-Rule 2: memory is bounded: sources beyond the capacity share one entry, whose source is `*`.
+Rule 1: the first refusal of a kind in a second is recorded at once. The others are counted and recorded when the second
+is over.
+Rule 2: memory is bounded: sources beyond the capacity share one entry with the source `*`.
 """
 
 from typing import Final
@@ -16,7 +17,7 @@ _SECOND_NS: Final = 1_000_000_000
 
 
 class RefusedCallers(Struct, frozen=True, kw_only=True):
-    """Refusals alike beyond the recorded first one: how many, in which second since the epoch."""
+    """Equal refusals after the recorded first one: their number and their second since the epoch."""
 
     source_ip: str
     server: str
@@ -24,11 +25,11 @@ class RefusedCallers(Struct, frozen=True, kw_only=True):
     second: int
     count: int
     caller: Principal | None = None
-    """Whose messages were refused, if the credential was good."""
+    """The caller whose messages were refused, if the credential was valid."""
 
 
 class Aggregate:
-    """Counts refusals by source, server, cause and caller within the current second."""
+    """Counter of refusals by source, server, cause and caller within the current second."""
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._capacity = capacity
@@ -38,7 +39,7 @@ class Aggregate:
         self._over: list[RefusedCallers] = []
 
     def first(self, source_ip: str, server: str, cause: str, unix_ns: int, *, caller: Principal | None = None) -> bool:
-        """True where this refusal is to be recorded now; False where it was only counted."""
+        """Return True if this refusal must be recorded now, False if it was only counted."""
         self._turn(unix_ns // _SECOND_NS)
         key = (source_ip, server, cause, caller.key if caller else "")
         if key not in self._counts and len(self._counts) >= self._capacity:
@@ -50,7 +51,7 @@ class Aggregate:
         return not known
 
     def over(self, unix_ns: int) -> list[RefusedCallers]:
-        """What was counted in seconds that are over; each is given once."""
+        """Return the counts of past seconds; each is returned once."""
         self._turn(unix_ns // _SECOND_NS)
         over, self._over = self._over, []
         return over

@@ -1,7 +1,7 @@
-"""Warnings about tokens in the log, each at most once a minute.
+"""Logged warnings about tokens, each at most once a minute.
 
-Rule 1: memory is bounded: beyond CAPACITY, the thing that was logged the longest ago is forgotten.
-Rule 2: texts of a token are cut and printable, and nothing of its signature is among them.
+Rule 1: memory is bounded: beyond CAPACITY, the oldest logged warning is forgotten.
+Rule 2: text from a token is truncated and printable, and never contains its signature.
 """
 
 import logging
@@ -16,7 +16,7 @@ _LOG: Final = logging.getLogger("gateway.identity")
 
 
 class TokenWarnings:
-    """Writes warnings; `clock` is monotonic seconds."""
+    """Logger of warnings; `clock` returns monotonic seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -35,6 +35,6 @@ class TokenWarnings:
 
 
 def shown(value: object) -> str:
-    """Return a value of a token as it may be shown: printable ASCII, not too long."""
+    """Return a value from a token for display: printable ASCII of limited length."""
     text = "".join(char if " " <= char <= "~" and char != "`" else "?" for char in str(value)[: _LONGEST + 1])
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

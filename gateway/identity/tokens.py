@@ -1,7 +1,7 @@
-"""Service tokens: `mcpa_` and 48 characters of base64url over 32 random bytes and their CRC-32.
+"""Service tokens: `mcpa_` and 48 characters of base64url, which encode 32 random bytes and their CRC-32.
 
-Rule 1: the checksum is no secret: it turns away typing errors and garbage before anything is hashed or asked.
-Rule 2: only the SHA-256 of the whole text is kept anywhere; the token itself is shown once, when it is made.
+Rule 1: the checksum is not a secret: it rejects typing errors and garbage before any hashing or lookup.
+Rule 2: only the SHA-256 of the whole text is stored; the token itself is shown once, when it is created.
 """
 
 import base64
@@ -17,14 +17,14 @@ _CHECKSUM_BYTES: Final = 4
 
 
 def token(random: bytes) -> str:
-    """The token over 32 random bytes."""
+    """Return the token for 32 random bytes."""
     if len(random) != RANDOM_BYTES:
         raise ValueError(f"a token is made from {RANDOM_BYTES} random bytes, not {len(random)}")
     return PREFIX + base64.urlsafe_b64encode(random + _checksum(random)).decode("ascii")
 
 
 def well_formed(text: str) -> bool:
-    """True where the text has a token's shape and its checksum is right; says nothing about whether it is known."""
+    """Return whether the text has the form and the checksum of a token, whether or not the token is known."""
     if not _SHAPE.fullmatch(text):
         return False
     content = base64.urlsafe_b64decode(text[len(PREFIX) :])
@@ -32,7 +32,7 @@ def well_formed(text: str) -> bool:
 
 
 def digest(text: str) -> str:
-    """Lower-case hexadecimal SHA-256 of the token's text, as it stands in the agent's YAML."""
+    """Return the lower-case hexadecimal SHA-256 of the token's text, as in the agent's YAML."""
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 

@@ -182,13 +182,13 @@ async def test_more_fitting_keys_than_are_tried_are_none() -> None:
 @pytest.mark.parametrize(
     ("document", "told"),
     [
-        (b"<!DOCTYPE html><html></html>", "it is a page (HTML or XML), not a key set"),
+        (b"<!DOCTYPE html><html></html>", "it is an HTML or XML page, not a key set"),
         (b"", "it is not JSON"),
-        (b'{"jwks_uri": "https://idp.example/keys"}', "it is JSON without a list of `keys`"),
-        (b'{"keys": {}}', "it is JSON without a list of `keys`"),
-        (b'{"keys": []}', "it has no public key for signatures"),
-        (b'{"keys": [{"kty": "oct", "kid": "1", "k": "AA"}]}', "it has no public key for signatures"),
-        (json.dumps({"keys": [jwk(RSA)] * 101}).encode(), "it has 101 keys, and at most 100 are read"),
+        (b'{"jwks_uri": "https://idp.example/keys"}', "it is JSON without a `keys` list"),
+        (b'{"keys": {}}', "it is JSON without a `keys` list"),
+        (b'{"keys": []}', "it contains no public key for signatures"),
+        (b'{"keys": [{"kty": "oct", "kid": "1", "k": "AA"}]}', "it contains no public key for signatures"),
+        (json.dumps({"keys": [jwk(RSA)] * 101}).encode(), "it has 101 keys; at most 100 are supported"),
     ],
 )
 async def test_a_document_that_is_no_usable_key_set_is_logged_with_its_address(

@@ -50,11 +50,11 @@ def unreachable(request: httpx.Request) -> httpx.Response:
     ("answer", "error"),
     [
         (unreachable, "All connection attempts failed"),
-        (answering(503), "it answered HTTP 503"),
-        (answering(302, location=URL), "it answered HTTP 302"),
+        (answering(503), "it returned HTTP 503"),
+        (answering(302, location=URL), "it returned HTTP 302"),
         (answering(200, b"x" * (MAX_BYTES + 1)), f"it is larger than {MAX_BYTES} bytes"),
-        (answering(200, b"<html>"), "it is a page (HTML or XML), not a key set"),
-        (answering(200, b'{"keys": 1}'), "it is JSON without a list of `keys`"),
+        (answering(200, b"<html>"), "it is an HTML or XML page, not a key set"),
+        (answering(200, b'{"keys": 1}'), "it is JSON without a `keys` list"),
     ],
 )
 async def test_what_cannot_be_had_is_logged_with_its_address_and_why(

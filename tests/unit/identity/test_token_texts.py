@@ -62,14 +62,14 @@ async def test_a_token_without_a_key_id_is_verified_by_any_key_that_fits() -> No
     assert isinstance(await door.found(token(kid=None)), Principal)
     assert isinstance(await door.found(token(EC, "ES256", kid=None)), Principal)
     other = Door(jwk(RSA_2, "1"), jwk(EC, "2"))
-    assert await other.said(token(kid=None)) == "The token's signature is wrong."
+    assert await other.said(token(kid=None)) == "The token's signature is invalid."
 
 
 async def test_a_rotated_key_without_an_id_is_fetched_before_the_token_is_refused() -> None:
     door = Door(jwk(RSA_2, None))
     assert isinstance(await door.found(token(RSA_2, kid=None)), Principal)
     door.published.publish(jwk(RSA, None))
-    assert await door.said(token(kid=None)) == "The token's signature is wrong.", "it was fetched just now"
+    assert await door.said(token(kid=None)) == "The token's signature is invalid.", "it was fetched just now"
     door.clock.seconds += REFETCH_S
     assert isinstance(await door.found(token(kid=None)), Principal)
     assert door.published.asked == 2
@@ -79,7 +79,7 @@ async def test_wrong_signatures_by_a_named_key_fetch_nothing() -> None:
     door = Door()
     for _ in range(3):
         door.clock.seconds += REFETCH_S
-        assert await door.said(token(RSA_2)) == "The token's signature is wrong."
+        assert await door.said(token(RSA_2)) == "The token's signature is invalid."
     assert door.published.asked == 1
 
 
@@ -87,24 +87,24 @@ async def test_too_many_keys_for_a_token_without_a_key_id_are_said() -> None:
     door = Door(*(jwk(RSA, str(number)) for number in range(9)))
     said = await door.said(token(kid=None))
     assert said == (
-        "It is not clear which key signed the token (`kid`): more than 8 keys of its issuer fit RS256. "
-        "Let the issuer write key ids."
+        "The signing key of the token is ambiguous (`kid`): more than 8 keys of its issuer match RS256. "
+        "Configure the issuer to set key ids."
     )
     assert isinstance(await door.found(token(kid="3")), Principal)
 
 
 async def test_a_key_that_is_not_published_is_named() -> None:
-    assert await Door().said(token(kid="x")) == "The issuer publishes no key `x` (`kid`) that fits RS256."
-    told = "The token names no key (`kid`), and none that its issuer publishes fits RS256."
+    assert await Door().said(token(kid="x")) == "The issuer publishes no key with id `x` (`kid`) that matches RS256."
+    told = "The token has no key id (`kid`), and no published key of its issuer matches RS256."
     assert await Door(jwk(EC)).said(token(kid=None)) == told
 
 
 @pytest.mark.parametrize(
     ("configured", "told", "differs"),
     [
-        (NAME, f"{NAME}/", "by a slash at the end"),
-        (f"{NAME}/", NAME, "by a slash at the end"),
-        (f"{NAME}/tenant/", f"{NAME}/tenant", "by a slash at the end"),
+        (NAME, f"{NAME}/", "by a trailing slash"),
+        (f"{NAME}/", NAME, "by a trailing slash"),
+        (f"{NAME}/tenant/", f"{NAME}/tenant", "by a trailing slash"),
         (NAME, "http://idp.example", "in scheme, case or port"),
         (NAME, "https://IdP.example", "in scheme, case or port"),
         (NAME, "https://idp.example:443/", "in scheme, case or port"),
@@ -129,8 +129,8 @@ async def test_an_issuer_that_nearly_is_the_configured_one_is_refused_and_both_a
 
 async def test_an_issuer_that_nobody_configured_is_named_and_none_else() -> None:
     said = await Door().said(token(iss="https://elsewhere.example"))
-    assert said == "The token's issuer `https://elsewhere.example` (`iss`) is not one that this gateway accepts."
-    assert await Door().said(token(iss=...)) == "The token names no issuer (`iss`)."
+    assert said == "The token's issuer `https://elsewhere.example` (`iss`) is not accepted by this gateway."
+    assert await Door().said(token(iss=...)) == "The token has no issuer (`iss`)."
 
 
 @pytest.mark.parametrize(
@@ -148,15 +148,15 @@ async def test_both_audiences_are_named(aud: Any, told: str) -> None:
 
 async def test_algorithm_and_type_are_named_with_those_that_are_accepted() -> None:
     said = await Door().said(token(RSA, "RS512"))
-    assert said == "The token is signed with `RS512` (`alg`); of its issuer the gateway accepts RS256, ES256."
-    told = "The token is of the type `id+jwt` (`typ`), not an access token: `at+jwt` or `JWT`."
+    assert said == "The token is signed with `RS512` (`alg`); the gateway accepts RS256, ES256 of this issuer."
+    told = "The token has the type `id+jwt` (`typ`); an access token has `at+jwt` or `JWT`."
     assert await Door().said(token(typ="id+jwt")) == told
 
 
 async def test_clocks_that_differ_are_said_in_seconds() -> None:
-    assert "expired 45 seconds ago, by the gateway's clock" in await Door().said(token(exp=NOW - 45))
+    assert "expired 45 seconds ago by the gateway's clock" in await Door().said(token(exp=NOW - 45))
     said = await Door().said(token(nbf=NOW + 90))
-    assert "its `nbf` is 90 seconds ahead of the gateway's clock, and at most 30 are accepted" in said
+    assert "its `nbf` is 90 seconds ahead of the gateway's clock; at most 30 are accepted" in said
 
 
 async def test_claims_that_cannot_be_read_are_logged_once_in_a_while(caplog: pytest.LogCaptureFixture) -> None:
@@ -210,7 +210,7 @@ async def test_a_private_authority_is_trusted_for_the_issuer_that_names_it(
         for fetch in (trusting, plain):
             await fetch.close()
     (line,) = logged(
-        caplog, "the key set of an issuer cannot be fetched: its tokens are refused once the known keys are too old"
+        caplog, "the key set of an issuer cannot be fetched: its tokens will be refused when the known keys are too old"
     )
     assert line["url"] == published.url
     assert "CERTIFICATE_VERIFY_FAILED" in line["error"]
@@ -225,7 +225,7 @@ async def test_a_key_set_that_is_elsewhere_is_logged_with_its_status(caplog: pyt
         assert await fetch(published.url) is None
         await fetch.close()
     (line,) = logged(
-        caplog, "the key set of an issuer cannot be fetched: its tokens are refused once the known keys are too old"
+        caplog, "the key set of an issuer cannot be fetched: its tokens will be refused when the known keys are too old"
     )
-    assert (line["url"], line["error"]) == (published.url, "it answered HTTP 500")
+    assert (line["url"], line["error"]) == (published.url, "it returned HTTP 500")
     assert line["levelno"] == logging.WARNING
