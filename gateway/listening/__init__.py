@@ -1,1 +1,1 @@
-"""How our processes listen: sockets, certificates, uvicorn as a part. The supervisor and the hub share it."""
+"""Listeners of the supervisor, the workers and the hub: sockets, certificates, and uvicorn as a component."""

@@ -1,8 +1,9 @@
-"""Accepts connections on one listening socket, and counts them before anything of them is read.
+"""Acceptor of one listening socket; it counts connections before it reads from them.
 
-Rule 1: a connection has a deadline and counts for its address from the accept on, also during its TLS handshake.
-Rule 2: a connection for which there is no room is answered 503 and closed; one without TLS only, before a handshake.
-Rule 3: an error of accept, such as no free descriptor, pauses the acceptor: it does not try again in a circle.
+Rule 1: a connection has a deadline and counts for its address from the accept on, including its TLS handshake.
+Rule 2: a connection over the limit is closed, after a 503 if the listener has no TLS. With TLS it is closed before the
+handshake.
+Rule 3: an error of accept, such as too many open files, pauses the acceptor, so that it does not retry in a busy loop.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from gateway.listening.connections import Connection, Connections, Ending
 
 PAUSE_S: Final = 0.25
 _RETRY_S: Final = 0.02
-"""The pause after room was made."""
+"""The pause after other connections were closed to make room."""
 _BATCH: Final = 8
 """Connections accepted in one pass of the event loop."""
 _LATER: Final = frozenset({errno.EAGAIN, errno.EINTR, errno.ECONNABORTED, errno.EPROTO})
@@ -28,7 +29,7 @@ _FULL: Final = (
 
 
 class Acceptor:
-    """Accepts until it is closed; `make` returns the protocol of a connection."""
+    """Acceptor of connections until it is closed; `make` returns the protocol of a connection."""
 
     def __init__(
         self,
@@ -45,15 +46,15 @@ class Acceptor:
         self._resuming: asyncio.TimerHandle | None = None
         self._certificate: Final = certificate
         self.failed = ""
-        """Why the last accept failed; empty after one that did not."""
+        """The reason why the last accept failed; empty if it succeeded."""
 
     def start(self) -> None:
-        """Accept connections from now on."""
+        """Start to accept connections."""
         self._listener.settimeout(0)
         self._resume()
 
     def close(self) -> None:
-        """Accept no more, and end the handshakes that are under way."""
+        """Stop accepting, and cancel the handshakes that are under way."""
         self._loop.remove_reader(self._listener.fileno())
         if self._resuming is not None:
             self._resuming.cancel()
@@ -116,11 +117,11 @@ class Acceptor:
             if client.family in {socket.AF_INET, socket.AF_INET6}:
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             await self._loop.connect_accepted_socket(make, client, ssl=context, ssl_handshake_timeout=handshake_s)
-        except OSError:  # ssl.SSLError is one: the handshake failed or took too long
+        except OSError:  # includes ssl.SSLError: the handshake failed or took too long
             opening.failed = True
 
     def _turn_away(self, client: socket.socket) -> None:
-        """Answer without waiting for anything; what the client has sent is taken first, or the close would reset."""
+        """Send a 503 without waiting. Read the client's data first, because unread data would reset the connection."""
         with client:
             if self._certificate is None:
                 try:
@@ -133,13 +134,13 @@ class Acceptor:
 
 
 class _Opening:
-    """A connection that was accepted and has no protocol yet."""
+    """An accepted connection without a protocol."""
 
     def __init__(self, client: socket.socket) -> None:
         self.client: Final = client
         self.task: asyncio.Task[None] | None = None
         self.made = False
-        """Whether the event loop has the socket, and closes it."""
+        """True when the event loop owns the socket and closes it."""
         self.failed = False
 
     def end(self, _why: Ending) -> None:

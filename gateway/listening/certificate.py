@@ -1,7 +1,7 @@
-"""A listener's certificate, taken up anew when its files change.
+"""Certificate of a listener, reloaded when its files change.
 
 Rule 1: TLS 1.2 or newer.
-Rule 2: files that do not fit together yet (a renewal is two writes) change nothing; the next look tries again.
+Rule 2: files that do not match yet (a renewal is two writes) change nothing; the next check tries again.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ LOOK_S: Final = 2.0
 
 
 class CertificateEventLog(Protocol):
-    """Takes events for the log."""
+    """Writer of events to the log."""
 
     def __call__(self, event: str, /, **fields: object) -> None: ...
 
@@ -22,7 +22,7 @@ class Certificate:
     """A live TLS context; handshakes after a reload use the new certificate."""
 
     def __init__(self, certificate: Path, key: Path, report: CertificateEventLog) -> None:
-        """Load both files; raises OSError or ssl.SSLError where they cannot be used."""
+        """Load both files; raises OSError or ssl.SSLError if they cannot be used."""
         self._certificate = certificate
         self._key = key
         self._report = report
@@ -32,20 +32,20 @@ class Certificate:
         self.context.load_cert_chain(certificate, key)
 
     async def follow(self) -> None:
-        """Reload whenever the files change, until cancelled."""
+        """Reload the files whenever they change, until canceled."""
         while True:
-            await asyncio.sleep(LOOK_S)  # noqa: TID251 - the rhythm of looking
+            await asyncio.sleep(LOOK_S)  # noqa: TID251 - the interval of the checks
             self.look()
 
     def look(self) -> None:
-        """Reload where the files have changed since the last time that they could be used."""
+        """Reload the files if they have changed since they were last loaded."""
         try:
             state = self._state()
             if state == self._seen:
                 return
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self._certificate, self._key)
             self.context.load_cert_chain(self._certificate, self._key)
-        except OSError as error:  # ssl.SSLError is one
+        except OSError as error:  # includes ssl.SSLError
             self._report("certificate_unusable", file=str(self._certificate), error=str(error))
             return
         self._seen = state

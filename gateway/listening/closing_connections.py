@@ -1,7 +1,7 @@
-"""The end of a connection whose client has not sent or read everything.
+"""Graceful close of a connection whose client has not sent or read everything.
 
-Rule 1: unread bytes at the close reset a connection, and a reset takes the answer from the client. So the answer is
-ended first, and what the client still sends is dropped, bounded in bytes and in time.
+Rule 1: closing with unread bytes resets the connection, and the client would lose the response. So the response is
+completed first, and further input is dropped, with a limit in bytes and in time.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from gateway.listening.connections import Connection, Connections
 
 
 class ClosingConnections:
-    """Ends one connection."""
+    """The closing of one connection."""
 
     def __init__(self, transport: asyncio.Transport, connections: Connections, connection: Connection) -> None:
         self._transport: Final = transport
@@ -21,7 +21,7 @@ class ClosingConnections:
         self.begun = False
 
     def begin(self) -> None:
-        """Write nothing more, and drop what the client sends until it closes or a limit is reached."""
+        """Stop writing, and drop input until the client closes or a limit is reached."""
         if self.begun or self._transport.is_closing():
             return
         self.begun = True
@@ -30,12 +30,12 @@ class ClosingConnections:
         self._connections.wait(self._connection, self._connections.limits.linger_s)
 
     def drop(self, size: int) -> None:
-        """Count bytes that nobody reads; close the connection if they are too many."""
+        """Count dropped bytes; close the connection if there are too many."""
         self._left -= size
         if self._left < 0:
             self.close()
 
     def close(self) -> None:
-        """Close the connection, as soon as the client has taken what was written."""
+        """Close the connection as soon as the client has received the written data."""
         self._transport.close()
         self._connections.wait(self._connection, self._connections.limits.stall_s)

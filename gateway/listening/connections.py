@@ -1,9 +1,9 @@
-"""The open connections of a listener: their number, their deadlines, and which one is closed to make room.
+"""Open connections of a listener: their number, their deadlines, and which one is closed to make room.
 
-Rule 1: before a credential a connection counts for its address (IPv6: the /64 network), afterwards for its principal.
-Rule 2: if a limit is reached, the oldest waiting connection of the owner with the most is closed; a connection with a
-request under way never is, unless its client does not read the answer.
-Rule 3: proxies that the settings trust have no limit for each address: all clients behind them share one.
+Rule 1: without a credential a connection counts for its address (IPv6: the /64 network), with one for its principal.
+Rule 2: if a limit is reached, the oldest waiting connection of the owner with the most connections is closed. A
+connection with a request under way is never closed, unless its client does not read the response.
+Rule 3: trusted proxies of the settings have no limit per address, because all clients behind them share one address.
 """
 
 import asyncio
@@ -24,11 +24,11 @@ from gateway.listening.refusals import Refusals
 EXTENSION: Final = "mcp-admission.connection"
 Ending = Literal["deadline", "room", "unread"]
 _PATIENCE_S: Final = 1.0
-"""A client that has read nothing for so long makes room for others when too many answers wait."""
+"""When too many responses wait, a client that has read nothing for this time may be disconnected."""
 
 
 class Connection:
-    """One connection; `end` closes it, and is told why."""
+    """One connection; `end` closes it and receives the reason."""
 
     __slots__ = ("address", "deadline", "end", "held", "key", "open", "principal", "proxy", "since", "write_deadline")
 
@@ -39,16 +39,16 @@ class Connection:
         self.principal = ""
         self.key = address
         self.since = -inf
-        """When it began to wait for a request."""
+        """The time at which it began to wait for a request."""
         self.deadline = inf
         self.write_deadline = inf
         self.held = 0
-        """Bytes of answers that the client has not read."""
+        """Bytes of responses that the client has not read."""
         self.open = True
 
 
 class Connections:
-    """All connections of one listener in one process; not to be shared between threads."""
+    """All connections of one listener in one process; not thread-safe."""
 
     def __init__(self, limits: ConnectionLimits, refusals: Refusals, clock: Callable[[], float]) -> None:
         self.limits: Final = limits
@@ -72,7 +72,7 @@ class Connections:
         return len(self._all)
 
     async def emptied(self, seconds: float) -> None:
-        """Wait until a connection has closed, for so long at most."""
+        """Wait until a connection has closed, or until the timeout."""
         self._changed.clear()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._changed.wait(), seconds)
@@ -84,11 +84,11 @@ class Connections:
             connection.end("room")
 
     def full(self) -> bool:
-        """Return whether no connection can be accepted, not even if another is closed for it."""
+        """Return whether no connection can be accepted, even by closing another one."""
         return len(self._all) >= self.limits.total and not (self._strangers or self._proxied or self._known)
 
     def admit(self, host: str, end: Callable[[Ending], None]) -> Connection | None:
-        """Return a new connection, which waits for its first request; None if there is no room for it."""
+        """Return a new connection, which waits for its first request, or None if no room can be made."""
         address, proxy = self._owner(host)
         if not proxy and self._crowded(address):
             while self._crowded(address):
@@ -104,37 +104,37 @@ class Connections:
         return made
 
     def _crowded(self, address: str) -> bool:
-        """Return whether an address has its share of waiting connections, and the oldest is slow to send a request."""
+        """Return whether an address is at its limit of waiting connections and the oldest one is slow."""
         oldest = self._strangers.oldest(address)
         if oldest is None or self._strangers.count(address) < self.limits.per_address:
             return False
         return self._clock() - oldest.since >= self.limits.grace_s
 
     def make_room(self, most: int, address: str = "") -> bool:
-        """Close waiting connections without a credential, so many at most, else one with; return whether one was."""
+        """Close up to `most` waiting connections without a credential, or one with; return whether one was closed."""
         closed = [True for _ in range(most) if self._close(self._stranger(), "connections", address)]
         return bool(closed) or self._close(self._known.oldest_of_most(), "connections", address)
 
     def wait(self, connection: Connection, seconds: float) -> None:
-        """The connection waits for a request, for so long at most."""
+        """Mark the connection as waiting for a request, with this timeout."""
         connection.since = self._clock()
         connection.deadline = connection.since + seconds
         if connection.open:
             self._queue(connection).add(connection.key, connection)
 
     def expect(self, connection: Connection, deadline: float) -> None:
-        """The connection waits for a body; without a credential it can be closed to make room, as any token is sent."""
+        """Set the deadline of a body. Without a verified credential the connection may be closed to make room."""
         connection.deadline = deadline
         if connection.open and not connection.principal:
             self._queue(connection).add(connection.key, connection)
 
     def work(self, connection: Connection) -> None:
-        """The connection has a request under way."""
+        """Mark the connection as busy with a request."""
         connection.deadline = inf
         self._queue(connection).remove(connection.key, connection)
 
     def identify(self, connection: Connection, principal: str) -> None:
-        """Count a connection for the principal of its credential from now on."""
+        """Count the connection for the principal of its credential from now on."""
         if principal and connection.principal != principal:
             self._queue(connection).remove(connection.key, connection)
             held = connection.held
@@ -143,7 +143,7 @@ class Connections:
             self._hold(connection, held)
 
     def leave(self, connection: Connection) -> None:
-        """Forget a connection that is closed."""
+        """Remove a closed connection."""
         self._queue(connection).remove(connection.key, connection)
         self._all.discard(connection)
         self._hold(connection, -connection.held)
@@ -151,13 +151,13 @@ class Connections:
         self._changed.set()
 
     def refused(self, connection: Connection, limit: str) -> None:
-        """Report that a connection has reached a limit of its own, if it has."""
+        """Report that a connection has reached a limit, if one is named."""
         if limit:
             self.refusals.note(limit, connection.address)
 
     @contextmanager
     def unread(self, connection: Connection, size: int) -> Generator[None]:
-        """Count an answer that waits for its client to read; if too many wait, the slowest client is cut off."""
+        """Count a response that waits for its client to read. If too many wait, disconnect the slowest client."""
         if not connection.open:
             yield
             return
@@ -170,16 +170,16 @@ class Connections:
                 self._hold(connection, -size)
 
     def sweep(self) -> None:
-        """End every connection whose time is over."""
+        """End every connection whose deadline has passed."""
         now = self._clock()
         for connection in [one for one in self._all if one.deadline <= now or one.write_deadline <= now]:
             connection.end("deadline")
         self.relieve()
 
     def relieve(self) -> None:
-        """Cut off slow readers while more answers wait than may.
+        """Disconnect slow readers while the unread responses exceed their limit.
 
-        The owner with the most unread bytes loses the connection that has not read for the longest time.
+        Of the owner with the most unread bytes, the connection that has not read for the longest time is closed.
         """
         while self._unread > self.limits.unread_bytes:
             owner = max(self._held, key=lambda key: self._held[key])
@@ -220,14 +220,14 @@ class Connections:
 
 
 def identify(scope: Scope, principal: str) -> None:
-    """Count the connection of a request for the principal whose credential was verified."""
+    """Count the connection of a request for the principal of its verified credential."""
     found = scope.get("extensions", {}).get(EXTENSION)
     if found is not None:
         found["connections"].identify(found["connection"], principal)
 
 
 def connection_key(scope: Scope) -> str:
-    """Return what the connection of a request counts for: the principal, if it is known, or the address."""
+    """Return the key that the connection of a request counts for: the principal if known, otherwise the address."""
     found = scope.get("extensions", {}).get(EXTENSION)
     return "" if found is None else found["connection"].key
 
@@ -239,7 +239,7 @@ def closed(scope: Scope) -> bool:
 
 
 def _owner(host: str, trusted: list[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> tuple[str, bool]:
-    """Return what a connection counts for before it shows a credential, and whether it is a trusted proxy's."""
+    """Return the key of a connection without a credential, and whether it is from a trusted proxy."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

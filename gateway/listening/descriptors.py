@@ -1,6 +1,6 @@
-"""File descriptors of this process: the limit is raised at the start, and connections are limited by what is left.
+"""File descriptors of this process: the limit is raised at the start, and connections are limited accordingly.
 
-Rule 1: a process never runs out of descriptors because of its clients: some are kept for files and upstreams.
+Rule 1: clients can never exhaust the descriptors of a process; some are reserved for files and upstreams.
 """
 
 import os
@@ -8,14 +8,14 @@ import resource
 from typing import Final
 
 MOST: Final = 1 << 16
-"""Descriptors that one process uses at most; some programs get slow by a limit of a billion."""
+"""Maximum descriptors of one process; some programs become slow with a limit of a billion."""
 _RESERVED: Final = 128
-"""Kept for the journal, OPA, logs and listeners."""
+"""Reserved for the journal, OPA, logs and listeners."""
 _MOST_CONNECTIONS: Final = 8192
 
 
 def raise_limit() -> int:
-    """Raise the soft limit to the hard one as far as it is useful; return the soft limit in force."""
+    """Raise the soft limit to the hard limit, up to `MOST`; return the resulting soft limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MOST if hard == resource.RLIM_INFINITY else min(hard, MOST)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
@@ -28,12 +28,12 @@ def raise_limit() -> int:
 
 
 def connections_for(descriptors: int) -> int:
-    """Return how many client connections fit: each may need a second descriptor for its upstream."""
+    """Return the number of client connections that fit; each may need a second descriptor for its upstream."""
     return max(16, min(_MOST_CONNECTIONS, (descriptors - _RESERVED) // 2))
 
 
 def exhausted() -> str:
-    """Return why no descriptor can be opened; empty if one can."""
+    """Return the reason why no descriptor can be opened; empty if one can."""
     try:
         os.close(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
     except OSError as error:

@@ -1,6 +1,6 @@
-"""A queue whose members have owners: it knows the oldest member of an owner, and the owner with the most members.
+"""Queue of members with owners; it finds an owner's oldest member and the owner with the most members.
 
-Rule 1: every operation takes constant time, so that a flood of members does not make the next one more expensive.
+Rule 1: every operation takes constant time, so that many members do not make the next operation more expensive.
 """
 
 from collections.abc import Hashable
@@ -27,7 +27,7 @@ class FairQueue(Generic[Member]):
         return len(self._members.get(owner, ()))
 
     def add(self, owner: str, member: Member) -> None:
-        """Put a member at the end of its owner's line; a member that is there already keeps its place."""
+        """Append a member to its owner's queue; a member that is already there keeps its position."""
         members = self._members.setdefault(owner, {})
         if member in members:
             return

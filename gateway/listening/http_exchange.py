@@ -1,9 +1,9 @@
-"""One request and its answer on a connection, as the application sees them.
+"""One request and its response on a connection, as the application sees them.
 
-Rule 1: an answer is written in pieces, so that a client that does not read holds one piece in the transport.
-Rule 2: an answer that comes before `100 Continue` was sent closes the connection: the client may or may not send the
-body, and what follows could be taken for the next request (RFC 9110 section 10.1.1).
-Rule 3: a body that is waited for has to arrive in time.
+Rule 1: a response is written in pieces, so that the transport buffers only one piece for a client that does not read.
+Rule 2: a response that is sent before `100 Continue` closes the connection: the client may or may not send the body,
+which could be mistaken for the next request (RFC 9110 section 10.1.1).
+Rule 3: a body that the application waits for must arrive before a deadline.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ _LOG: Final = logging.getLogger("uvicorn.error")
 
 
 class Listener(Struct, frozen=True, kw_only=True):
-    """What the connections of a server share; `error_body` writes the body of a refusal."""
+    """The shared state of a server's connections; `error_body` encodes the body of a refusal."""
 
     config: Config
     asgi: ASGIApp
@@ -37,7 +37,7 @@ class Listener(Struct, frozen=True, kw_only=True):
 
 
 class Outlet:
-    """Where an exchange writes; `close` ends the connection after the answer, by the protocol's `finish`."""
+    """Output of an exchange; `close` ends the connection after the response with the protocol's `finish`."""
 
     def __init__(self, transport: asyncio.Transport, finish: Callable[[], None]) -> None:
         self.is_closing: Final = transport.is_closing
@@ -47,11 +47,11 @@ class Outlet:
         self._held = b""
 
     def hold(self) -> None:
-        """Delay the next write and join it to the one after it: each write wakes the client."""
+        """Delay the next write and join it with the following one, because each write wakes the client."""
         self._holds = True
 
     def write(self, data: bytes) -> None:
-        """Write data, or keep it for the next write, `flush` or `close` if `hold` was called."""
+        """Write data, or keep it until the next write, `flush` or `close` if `hold` was called."""
         if self._holds:
             self._holds, self._held = False, data
             return
@@ -59,18 +59,18 @@ class Outlet:
         self._write(held + data if held else data)
 
     def flush(self) -> None:
-        """Write what is held."""
+        """Write the delayed data."""
         if self._held:
             self.write(b"")
 
     def close(self) -> None:
-        """End the connection after what was written."""
+        """End the connection after the written data."""
         self.flush()
         self._finish()
 
 
 class ExchangeConnection(Struct, frozen=True):
-    """The connection of an exchange, with what counts it."""
+    """The connection of an exchange, with the object that counts it."""
 
     connections: Connections
     connection: Connection
@@ -79,7 +79,7 @@ class ExchangeConnection(Struct, frozen=True):
 
 
 class HttpExchange(RequestResponseCycle):
-    """A request and its answer."""
+    """A request and its response."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class HttpExchange(RequestResponseCycle):
         self._body_until = inf
 
     async def receive(self) -> Any:
-        """Return the next event; the time of a body counts while the application waits for it."""
+        """Return the next event; the body's timeout runs while the application waits for it."""
         if not self.more_body or self.disconnected or self.response_complete:
             return await super().receive()
         line, limits = self._line, self._line.connections.limits
@@ -119,7 +119,7 @@ class HttpExchange(RequestResponseCycle):
                 line.connections.work(line.connection)
 
     def progress(self) -> None:
-        """Part of the body has arrived, or is waited for from now on."""
+        """Renew the deadline: a part of the body has arrived, or the application has begun to wait."""
         line = self._line
         line.connections.expect(
             line.connection, min(self._body_until, time.monotonic() + line.connections.limits.stall_s)
@@ -127,17 +127,17 @@ class HttpExchange(RequestResponseCycle):
 
     @property
     def waits_for_body(self) -> bool:
-        """Whether the application waits for a body that is not whole."""
+        """True while the application waits for an incomplete body."""
         return self.more_body and self._line.connection.deadline < inf
 
     def leave(self) -> None:
-        """The client has gone: nothing more is written or read."""
+        """Stop reading and writing, because the client has disconnected."""
         if not self.response_complete:
             self.disconnected = True
             self.message_event.set()
 
     async def send(self, message: Any) -> None:
-        """Write an event of the application; nothing to a client whose connection is closed."""
+        """Write an event of the application; write nothing if the connection is closed."""
         if self._line.outlet.is_closing():
             self.leave()
         if not self.response_started and self.waiting_for_100_continue:

@@ -1,9 +1,9 @@
-"""HTTP/1 as our listeners speak it: uvicorn's protocol, with limits and refusals of our own.
+"""HTTP/1 protocol of the listeners: uvicorn's protocol with additional limits and refusals.
 
-Rule 1: what follows the head of a message is never a header: trailers are dropped (RFC 9110 section 6.5.1).
-Rule 2: each phase of a connection has a deadline in its `Connection`; nothing here sets a timer.
-Rule 3: answers go out in the order of the requests, and so does one that refuses what cannot be read.
-Rule 4: a client can read its answer although it has not sent its whole request.
+Rule 1: trailers are dropped and never become headers (RFC 9110 section 6.5.1).
+Rule 2: each phase of a connection has a deadline in its `Connection`; this module sets no timers.
+Rule 3: responses are sent in the order of the requests, including the refusal of an unreadable request.
+Rule 4: a client can read its response even if it has not sent its whole request.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from gateway.listening.unreadable import BAD_TARGET, LATE, LONG_FRAMING, LONG_HE
 
 _VERSIONS: Final = frozenset({"1.0", "1.1"})
 _PIPELINED: Final = 128
-"""Requests that wait for the answers before them; a client that sends more reads no answers."""
+"""Maximum requests that wait for earlier responses; a client that sends more does not read responses."""
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -43,7 +43,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._in_head = False
         self._began = False
         self._unparsed = 0
-        """Bytes of a head, or of what frames a body, since the last progress."""
+        """Bytes of a head, or of a body's framing, since the last progress."""
         self._exchange: HttpExchange | None = None
         """The exchange of the last request."""
         self._running: HttpExchange | None = None
@@ -56,7 +56,7 @@ class HttpProtocol(HttpToolsProtocol):
             "root_path": self.root_path,
             "extensions": {EXTENSION: {"connections": listener.connections, "connection": connection}},
         }
-        """What the scopes of all requests have in common."""
+        """The common part of all requests' scopes."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         """Wait for the first request."""
@@ -71,28 +71,28 @@ class HttpProtocol(HttpToolsProtocol):
             transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Count the connection no more; the exchange under way learns it, also if other requests wait behind it."""
+        """Remove the connection and notify the exchange under way, even if other requests wait behind it."""
         self._connections.leave(self._connection)
         if self._running is not None:
             self._running.leave()
         super().connection_lost(exc)
 
     def turn_key(self) -> str:
-        """Return what the connection counts for: the principal, if it is known, or the address."""
+        """Return the key that the connection counts for: the principal if known, otherwise the address."""
         return self._connection.key
 
     def pause_reading(self) -> None:
-        """Read nothing until `resume_reading`."""
+        """Stop reading until `resume_reading`."""
         if not self.transport.is_closing():
             self.transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Read again, unless the body that was read waits to be taken."""
+        """Resume reading, unless the application has not yet taken the body that was read."""
         if not (self.flow.read_paused or self.transport.is_closing()):
             self.transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
-        """Read what a client sent; what cannot be read is refused."""
+        """Parse the client's data; refuse it if it is not valid."""
         if self._lingering.begun:
             self._lingering.drop(len(data))
             return
@@ -103,7 +103,7 @@ class HttpProtocol(HttpToolsProtocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self._upgraded = True  # the answer is the last: what follows is not HTTP
+            self._upgraded = True  # the response is the last one: the following bytes are not HTTP
             self.shutdown()
         except httptools.HttpParserError as error:
             self._refuse(self._refusal or Unreadable.parsing(str(error), self._parser.get_http_version()))
@@ -112,9 +112,9 @@ class HttpProtocol(HttpToolsProtocol):
                 self._measured()
 
     def _measured(self) -> None:
-        """Refuse a head or a framing that never ends; give a head that has begun its time."""
+        """Refuse a head or a framing that is too large; start the timeout of a new head."""
         if self._began and self._in_head:
-            self._unparsed = 0  # what came before the head in the same packet is not part of it
+            self._unparsed = 0  # bytes before the head in the same packet are not part of it
             if self._waits:
                 self._connections.wait(self._connection, self._limits.head_s)
         if self._unparsed > self._limits.head_bytes and (self._in_head or self._in_body):
@@ -123,7 +123,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     @property
     def _waits(self) -> bool:
-        """Whether every request so far has its answer."""
+        """True if every request so far has its response."""
         exchange = self._exchange
         return exchange is None or exchange.response_complete
 
@@ -132,12 +132,12 @@ class HttpProtocol(HttpToolsProtocol):
         return not self._in_head and self._exchange is not None and self._exchange.more_body
 
     def on_message_begin(self) -> None:
-        """Begin a head."""
+        """Start a new head."""
         self.url, self.headers, self.expect_100_continue = b"", [], False
         self._in_head = self._began = True
 
     def on_headers_complete(self) -> None:
-        """Begin an exchange, or refuse what this server does not understand."""
+        """Begin an exchange, or refuse a request that this server does not support."""
         self._in_head, self._unparsed = False, 0
         version, target = self._parser.get_http_version(), read_target(self.url)
         if version not in _VERSIONS:
@@ -158,7 +158,7 @@ class HttpProtocol(HttpToolsProtocol):
             "headers": named_hosts(self.headers, target, version) if target.authority else self.headers,
             "state": {},
         }
-        self.headers = []  # Rule 1: trailers go to a list that nothing reads
+        self.headers = []  # Rule 1: trailers go to a list that is never read
         self._begin(scope, version)
 
     def _begin(self, scope: dict[str, Any], version: str) -> None:
@@ -176,7 +176,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.pipeline.appendleft((cycle, self._asgi))
 
     def on_body(self, body: bytes) -> None:
-        """Pass on a piece of the body; after the answer it is dropped."""
+        """Pass on a piece of the body; after the response it is dropped."""
         self._unparsed = 0
         exchange = self._exchange
         if exchange is None or exchange.response_complete:
@@ -199,7 +199,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._connections.wait(self._connection, self._limits.idle_s)
 
     def on_response_complete(self) -> None:
-        """Go on with what the client has sent meanwhile, or wait for it."""
+        """Continue with data that the client has sent meanwhile, or wait for it."""
         self.server_state.total_requests += 1
         if self.transport.is_closing() or self._lingering.begun:
             return
@@ -216,7 +216,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._connections.wait(self._connection, seconds)
 
     def finish(self) -> None:
-        """End the connection after its last answer; with linger if the client may still be sending."""
+        """End the connection after its last response; linger if the client may still be sending."""
         if self._in_head or self._in_body or self.pipeline or self._refusal or self._upgraded:
             self.flow.resume_reading()
             self._lingering.begin()
@@ -224,34 +224,34 @@ class HttpProtocol(HttpToolsProtocol):
             self._lingering.close()
 
     def shutdown(self) -> None:
-        """Take no more requests; those under way are answered."""
+        """Accept no more requests; those under way are answered."""
         if not self._waits:
             self.cycle.keep_alive = False
         elif not self._lingering.begun:
             self._lingering.close()
 
     def pause_writing(self) -> None:
-        """Give the client its time to read."""
+        """Start the client's timeout for reading."""
         super().pause_writing()
         self._connection.write_deadline = time.monotonic() + self._limits.stall_s
 
     def resume_writing(self) -> None:
-        """The client has read."""
+        """Stop the client's timeout for reading."""
         super().resume_writing()
         self._connection.write_deadline = inf
 
     def _refuse(self, refusal: Unreadable) -> None:
-        """Refuse what was sent last, after the answers to what came before it."""
+        """Refuse the last request, after the responses to the earlier ones."""
         self._refusal = refusal
         if self._waits:
             self._write(refusal)
         elif self._in_body and self.pipeline:
-            self.pipeline.popleft()  # the broken request is the last; it has not begun
+            self.pipeline.popleft()  # the broken request is the last one and has not begun
         elif self._in_body:
             self._break_off(refusal)
 
     def _break_off(self, refusal: Unreadable) -> None:
-        """End the exchange under way, whose body is not coming."""
+        """End the exchange under way, whose body will not arrive."""
         self.cycle.disconnected = True
         self.cycle.message_event.set()
         if self.cycle.response_started:
@@ -266,7 +266,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._lingering.begin()
 
     def _ended(self, why: Ending) -> None:
-        """End the connection: its time is over, or others need its room."""
+        """End the connection after its deadline, or to make room for others."""
         connection, now = self._connection, time.monotonic()
         stalled = connection.write_deadline <= now
         connection.deadline = connection.write_deadline = inf

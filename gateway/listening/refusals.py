@@ -1,6 +1,6 @@
-"""Log lines about connections that a limit closed or refused, few of them.
+"""Rate-limited log of connections that a limit closed or refused.
 
-Rule 1: the first of a kind is reported at once, the following ones together, at most every ten seconds.
+Rule 1: the first refusal of a kind is reported at once, the following ones together, at most every ten seconds.
 """
 
 from collections import Counter
@@ -11,28 +11,28 @@ EVERY_S: Final = 10.0
 
 REMEDIES: Final[Mapping[str, str]] = {
     "connections": "raise the limit of open files of this process or `listen.connections`, or add workers",
-    "connections_per_address": "find out what this address does, or raise `listen.connections_per_address`; "
-    "if it is a proxy, name it in `listen.trusted_proxies`",
-    "connections_without_credential": "find out who opens connections without using them, or raise "
+    "connections_per_address": "check the clients at this address, or raise `listen.connections_per_address`; "
+    "if it is a proxy, add it to `listen.trusted_proxies`",
+    "connections_without_credential": "check which clients open connections without using them, or raise "
     "`listen.connections`",
     "descriptors": "raise the limit of open files of this process",
-    "head_bytes": "send a shorter address and fewer headers; see `limits.header_bytes`",
-    "head_s": "send the head of a request at once; see `listen.head_s`",
+    "head_bytes": "send a shorter URL and fewer headers; see `limits.header_bytes`",
+    "head_s": "send the head of a request without pauses; see `listen.head_s`",
     "body_s": "send the body faster; see `listen.body_s`",
     "stall_s": "send and read without long pauses; see `listen.stall_s`",
-    "unread_bytes": "read answers as they come; see `limits.unread_bytes`",
+    "unread_bytes": "read responses as they arrive; see `limits.unread_bytes`",
 }
-"""Limits that close or refuse connections, each with what to do."""
+"""Limits that close or refuse connections, each with its remedy."""
 
 
 class EventLog(Protocol):
-    """Takes events for the log."""
+    """Writer of events to the log."""
 
     def __call__(self, event: str, /, **fields: object) -> None: ...
 
 
 class Refusals:
-    """Counts refusals by limit, and reports them."""
+    """Counter and reporter of refusals, by limit."""
 
     def __init__(self, report: EventLog, clock: Callable[[], float]) -> None:
         self._report: Final = report
@@ -48,7 +48,7 @@ class Refusals:
         self._due(limit)
 
     def flush(self) -> None:
-        """Report what was counted since the last report, if that is long enough ago."""
+        """Report the refusals since the last report, if that was long enough ago."""
         for limit in tuple(self._counts):
             self._due(limit)
 

@@ -1,6 +1,6 @@
-"""The id of an HTTP request, as the scope of its application carries it.
+"""Id of an HTTP request, stored in the ASGI scope.
 
-Rule 1: the outermost middleware notes it; where none did, there is no id.
+Rule 1: the outermost middleware stores it; without that middleware a request has no id.
 """
 
 from typing import Final, NamedTuple
@@ -21,10 +21,10 @@ _NONE: Final = RequestId()
 
 
 def note_request_id(scope: Scope, request_id: RequestId) -> None:
-    """Put the id into the scope of the application."""
+    """Store the id in the ASGI scope."""
     scope[_KEY] = request_id
 
 
 def request_id_of(scope: Scope) -> RequestId:
-    """Return the id of a request; the empty one if it has none."""
+    """Return the id of a request, or the empty id if it has none."""
     return scope.get(_KEY, _NONE)

@@ -1,6 +1,6 @@
-"""The target of an HTTP request: where it goes, and which host an absolute one names (RFC 9112 section 3.2).
+"""Target of an HTTP request: its path, and the host of an absolute target (RFC 9112 section 3.2).
 
-Rule 1: a target in absolute form names the host; `Host` may repeat it and may not disagree.
+Rule 1: a target in absolute form names the host; `Host` may repeat it but must not differ.
 Rule 2: a target that is not a path or an http(s) URL is refused, and so is one with a user name (RFC 9110 4.2.4).
 """
 
@@ -15,7 +15,7 @@ Lines = list[tuple[bytes, bytes]]
 
 
 class RequestTarget(Struct, frozen=True):
-    """A target that was read; `authority` is empty unless it is in absolute form."""
+    """A parsed target; `authority` is empty unless it is in absolute form."""
 
     path: str
     raw_path: bytes
@@ -26,7 +26,7 @@ class RequestTarget(Struct, frozen=True):
 
 
 def read_target(url: bytes) -> RequestTarget | None:
-    """Return the target; None if it cannot be one of a request to this server."""
+    """Return the target, or None if it is not a valid target for this server."""
     try:
         parsed = httptools.parse_url(url)
     except httptools.HttpParserError:
@@ -41,9 +41,9 @@ def read_target(url: bytes) -> RequestTarget | None:
 
 
 def named_hosts(headers: Lines, target: RequestTarget, version: str) -> Lines:
-    """Return the headers with the host that an absolute target names.
+    """Return the headers with the host of an absolute target.
 
-    If `Host` disagrees both are kept, so that the check for exactly one host refuses the request.
+    If `Host` differs, both are kept, so that the check for exactly one host refuses the request.
     """
     authority = target.authority
     hosts = [value.strip(b" \t") for name, value in headers if name == b"host"]
@@ -62,5 +62,5 @@ def _authority(url: bytes) -> bytes:
 
 
 def _comparable(authority: bytes, port: int) -> bytes:
-    """Return an authority for comparison: the default port is as good as none."""
+    """Return an authority in comparable form: lower case and without the default port."""
     return authority.lower().removesuffix(b":%d" % port)

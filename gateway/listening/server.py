@@ -1,7 +1,8 @@
-"""uvicorn as a part of our processes, not as their owner.
+"""uvicorn as a component of a process, without its process management.
 
-Rule 1: a process that has nothing to do sleeps: a gateway has three of these servers.
-Rule 2: a server ends in bounded time: calls under way finish, the rest is canceled and may still write its last words.
+Rule 1: an idle process sleeps, because a gateway has three of these servers.
+Rule 2: a server ends in bounded time: calls under way may finish, and the rest are canceled and may still write their
+end.
 """
 
 import asyncio
@@ -26,9 +27,9 @@ from gateway.listening.refusals import EventLog, Refusals
 from gateway.pipeline.bounded_reads import PacedReading
 
 TICK_S: Final = 1.0
-"""How often the `Date` header is renewed and deadlines are looked at."""
+"""Interval at which the `Date` header is renewed and deadlines are checked."""
 _CANCELED_S: Final = 1.0
-"""How long exchanges that were canceled may take for their last words."""
+"""Seconds that canceled exchanges have to write their end."""
 
 
 def _silent(_event: str, /, **_fields: object) -> None:
@@ -40,7 +41,7 @@ def _plain(reason: str) -> bytes:
 
 
 class ServerOptions(Struct, frozen=True, kw_only=True):
-    """How a server treats its connections, what it reports, and what its refusals look like."""
+    """Limits, event log, refusal format and certificate of a server."""
 
     limits: ConnectionLimits = ConnectionLimits()
     report: EventLog = _silent
@@ -49,7 +50,7 @@ class ServerOptions(Struct, frozen=True, kw_only=True):
 
 
 class HttpServer(uvicorn.Server):
-    """Ends when `end` is called, at once, and leaves the signals alone."""
+    """HTTP server that stops when `end` is called and installs no signal handlers."""
 
     def __init__(self, config: uvicorn.Config, drain_s: float, manner: ServerOptions) -> None:
         super().__init__(config)
@@ -63,12 +64,12 @@ class HttpServer(uvicorn.Server):
         """The open connections."""
 
     def end(self) -> None:
-        """Take no more connections, let calls under way finish, then end."""
+        """Accept no more connections, let calls under way finish, then stop."""
         self.should_exit = True
         self._over.set()
 
     def unreachable(self) -> str:
-        """Return why no client can connect now; empty if clients can."""
+        """Return the reason why no client can connect now; empty if clients can."""
         failed = next((one.failed for one in self._acceptors if one.failed), "") or descriptors.exhausted()
         if failed:
             return f"no connection can be accepted: {failed}"
@@ -97,19 +98,19 @@ class HttpServer(uvicorn.Server):
         self.started = True
 
     async def main_loop(self) -> None:
-        """Renew the date and look at deadlines until the end."""
+        """Renew the date and check deadlines until the server stops."""
         while not await self.on_tick(0):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._over.wait(), self._tick_s)
 
     async def on_tick(self, counter: int) -> bool:
-        """Look at deadlines; return whether the server is to end."""
+        """Check deadlines; return whether the server must stop."""
         self.open.sweep()
         self._refusals.flush()
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let exchanges finish, within bounds, and close all connections."""
+        """Let exchanges finish within limits, and close all connections."""
         for acceptor in self._acceptors:
             acceptor.close()
         for each in sockets or ():
@@ -118,12 +119,12 @@ class HttpServer(uvicorn.Server):
             connection.shutdown()
         await self._finished(self._drain_s)
         for task in tuple(self.server_state.tasks):
-            task.cancel("the server ends")
+            task.cancel("the server is stopping")
         await self._finished(_CANCELED_S)
         self.open.close()
 
     async def _finished(self, seconds: float) -> None:
-        """Wait until every exchange has ended and every client has its answer, for so long at most."""
+        """Wait until every exchange has ended and every client has its response, or until the timeout."""
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
         while (self.server_state.tasks or len(self.open)) and (left_s := until - loop.time()) > 0:
@@ -141,7 +142,7 @@ class HttpServer(uvicorn.Server):
 
 
 def server(asgi: ASGIApp, *, drain_s: float, manner: ServerOptions | None = None) -> HttpServer:
-    """Return a server that lets calls under way finish for `drain_s` seconds, to be given its socket."""
+    """Return a server that gives calls under way `drain_s` seconds to finish; its caller passes the socket."""
     configuration = uvicorn.Config(
         asgi,
         http="httptools",

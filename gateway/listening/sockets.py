@@ -1,8 +1,8 @@
-"""Listening sockets: one, or several on one port, which the supervisor binds and its workers inherit.
+"""Listening sockets: one, or several on one port. The supervisor binds them and its workers inherit them.
 
-Rule 1: a port that somebody else listens on is a problem, also where the kernel would share it.
-Rule 2: each worker has a socket of its own where the kernel spreads connections over them; the supervisor keeps it
-open, so that connections wait in its queue while a worker is replaced.
+Rule 1: a port that another process listens on is an error, even if the kernel would share it.
+Rule 2: if the kernel distributes connections over sockets, each worker has its own. The supervisor keeps it open, so
+that connections wait in its queue while a worker is replaced.
 """
 
 import socket
@@ -17,13 +17,13 @@ SPREADS: Final = sys.platform == "linux"
 
 
 class Unbound(Struct, frozen=True):
-    """Why the listener cannot be opened."""
+    """The reason why the listener cannot be opened."""
 
     message: str
 
 
 def bind(host: str, port: int, count: int) -> Sequence[socket.socket] | Unbound:
-    """Return one socket a worker, listening on the same address; port 0 takes a free one."""
+    """Return one socket for each worker, all on the same address; port 0 selects a free port."""
     try:
         family, address = _resolved(host, port)
         if not SPREADS or count == 1:
@@ -31,7 +31,9 @@ def bind(host: str, port: int, count: int) -> Sequence[socket.socket] | Unbound:
         return _spread(family, address, count)
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        return Unbound(f"cannot listen on {host}:{port}: {reason}. Choose another port, or end what listens there.")
+        return Unbound(
+            f"cannot listen on {host}:{port}: {reason}. Choose another port, or stop the process that uses this one."
+        )
 
 
 def _spread(family: int, address: tuple[str, int], count: int) -> list[socket.socket]:

@@ -1,4 +1,4 @@
-"""Requests that a listener refuses before there is a request for the application: their status and their answer."""
+"""Refusals of requests that never reach the application: their status and their response."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -11,7 +11,7 @@ _HTTP_2: Final = "Pause on PRI/Upgrade"
 
 
 class Unreadable(Struct, frozen=True):
-    """Why a request is refused."""
+    """The status and the reason of a refusal."""
 
     status: int
     reason: str
@@ -23,13 +23,13 @@ class Unreadable(Struct, frozen=True):
 
     @classmethod
     def parsing(cls, error: str, version: str) -> Self:
-        """Refuse what the parser could not read."""
+        """Refuse a request that the parser could not read."""
         if error.startswith((_BAD_VERSION, _HTTP_2)):
             return cls.version(version)
         return cls(400, f"The request is not valid HTTP/1.1: {error}.")
 
     def answer(self, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bytes:
-        """Return the whole answer, after which the connection ends."""
+        """Return the whole response, after which the connection ends."""
         lines = [
             b"HTTP/1.1 %d %s" % (self.status, HTTPStatus(self.status).phrase.encode()),
             *(name + b": " + value for name, value in headers),
@@ -41,7 +41,7 @@ class Unreadable(Struct, frozen=True):
 
 
 LATE: Final = Unreadable(408, "The request did not arrive in time.")
-LONG_HEAD: Final = Unreadable(431, "The head is too large.")
+LONG_HEAD: Final = Unreadable(431, "The request line and headers are too large.")
 LONG_FRAMING: Final = Unreadable(400, "The chunk headers or trailers of the body are too large.")
 BAD_TARGET: Final = Unreadable(400, "The request target is neither a path nor an http(s) URL.")
-PIPELINED: Final = Unreadable(400, "Too many requests were sent without reading their answers.")
+PIPELINED: Final = Unreadable(400, "Too many requests were sent before earlier responses were read.")
