@@ -106,7 +106,7 @@ async def test_every_early_refusal_can_be_read(behind: Behind, lines: Lines, pat
     assert got.json["jsonrpc"] == "2.0"
 
 
-async def test_half_heads_shut_nobody_out(behind: Behind) -> None:
+async def test_half_heads_do_not_block_other_clients(behind: Behind) -> None:
     async with AsyncExitStack() as stack:
         for _ in range(200):
             _, writer = await stack.enter_async_context(behind.line.opened())

@@ -126,7 +126,7 @@ child.wait()
 
 
 @pytest.mark.parametrize("keeper", ["kernel", "pipe"])
-async def test_a_leashed_program_ends_with_its_starter(keeper: Literal["kernel", "pipe"]) -> None:
+async def test_a_program_ends_with_its_parent(keeper: Literal["kernel", "pipe"]) -> None:
     starter = await asyncio.create_subprocess_exec(
         sys.executable, "-c", STARTER, parent_death.__file__, keeper, stdout=asyncio.subprocess.PIPE
     )
@@ -138,7 +138,7 @@ async def test_a_leashed_program_ends_with_its_starter(keeper: Literal["kernel",
     await until(lambda: not alive(program))
 
 
-async def test_a_leash_whose_starter_is_gone_already_starts_nothing(tmp_path: Path) -> None:
+async def test_no_program_starts_after_its_parent_is_gone(tmp_path: Path) -> None:
     witness = tmp_path / "started"
     process = await asyncio.create_subprocess_exec(
         *[sys.executable, "-I", "-S", parent_death.__file__, "1", "kernel", "/usr/bin/touch", str(witness)],

@@ -67,7 +67,7 @@ def test_without_a_directory_every_credential_is_missing() -> None:
 
 
 @pytest.mark.parametrize("name", ["../github", "/etc/passwd", "", ".", "..", "a/b", "A", "github\x00"])
-def test_a_name_that_is_no_credential_name_finds_nothing(tmp_path: Path, name: str) -> None:
+def test_an_invalid_credential_name_finds_nothing(tmp_path: Path, name: str) -> None:
     put(tmp_path / "github", "token")
     reason(found(tmp_path / "sub", name=name))
 
@@ -115,7 +115,7 @@ def test_a_file_that_others_may_open_does_not_count(tmp_path: Path, mode: int) -
     assert "every user" in reason(found(tmp_path))
 
 
-def test_what_is_not_a_small_file_does_not_count(tmp_path: Path) -> None:
+def test_a_large_or_special_file_does_not_count(tmp_path: Path) -> None:
     put(tmp_path / "github", "x" * (LARGEST + 1))
     assert "larger" in reason(found(tmp_path))
     (tmp_path / "dir").mkdir()
@@ -167,7 +167,7 @@ def test_a_file_holds_a_bearer_token_or_a_header(text: str, want: str) -> None:
         *("Accept: a", "X-Forwarded-For: a", "Connection: close"),
     ],
 )
-def test_what_is_neither_is_refused(text: str) -> None:
+def test_text_that_is_neither_a_token_nor_a_header_is_refused(text: str) -> None:
     assert isinstance(parse(text), str)
 
 

@@ -8,7 +8,7 @@ import pytest
 from gateway.shared_counters import alone, attached, created
 
 
-def test_every_worker_sees_what_another_raised() -> None:
+def test_every_worker_sees_the_increments_of_another() -> None:
     with created(3) as descriptor:
         one, two, three = (attached(descriptor, number) for number in range(3))
     before = one.others("files"), three.others("files")
@@ -44,7 +44,7 @@ def test_a_worker_that_is_started_again_continues_its_counters() -> None:
     assert one.others("files") == 2
 
 
-def test_another_process_raises_what_this_one_reads() -> None:
+def test_another_process_increments_the_counter_that_this_one_reads() -> None:
     with created(2) as descriptor:
         ours = attached(descriptor, 0)
         source = f"from gateway.shared_counters import attached; attached({descriptor}, 1).increment('files')"
@@ -65,7 +65,7 @@ def test_a_worker_without_counters_in_the_page_is_refused(worker: int) -> None:
         attached(descriptor, worker)
 
 
-def test_a_name_that_is_no_valid_text_has_a_counter_too() -> None:
+def test_a_name_that_is_not_valid_text_also_has_a_counter() -> None:
     page = alone()
     page.increment("\ud800")
     assert page.total("\ud800") == 1

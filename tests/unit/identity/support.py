@@ -54,7 +54,7 @@ def jwk(key: Any, kid: str | None = "1", **more: Any) -> dict[str, Any]:
 
 
 class Published:
-    """What an issuer publishes, and how often it was asked; `document` None answers 500."""
+    """The document of an issuer and its number of requests; `document` None returns 500."""
 
     def __init__(self, *keys: dict[str, Any]) -> None:
         self.document: bytes | None = b""

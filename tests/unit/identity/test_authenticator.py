@@ -1,4 +1,4 @@
-"""From a request's headers to a Principal, with real keys and a real key server."""
+"""A request's headers become a Principal, with real keys and a real key server."""
 
 import base64
 import hashlib
@@ -80,7 +80,7 @@ async def test_a_good_token_names_its_caller() -> None:
 
 
 @pytest.mark.parametrize(("key", "algorithm"), [(RSA, "PS256"), (EC, "ES256"), (ED, "EdDSA")])
-async def test_other_algorithms_are_accepted_where_the_settings_name_them(key: Any, algorithm: Any) -> None:
+async def test_other_algorithms_are_accepted_if_the_settings_name_them(key: Any, algorithm: Any) -> None:
     door = Door(issuer(algorithms=(algorithm,)), published=Published(jwk(key)))
     assert isinstance(await door.judged(token(key, algorithm)), Principal)
 
@@ -94,7 +94,7 @@ async def test_a_token_without_a_signature_is_refused() -> None:
     assert await Door().cause(unsigned) == "algorithm_refused"
 
 
-async def test_the_public_key_is_no_shared_secret() -> None:
+async def test_the_public_key_is_not_used_as_a_shared_secret() -> None:
     entry = jwk(RSA)
     pem = RSA.public_key().public_numbers().n.to_bytes(256, "big")
     head = base64.urlsafe_b64encode(b'{"alg":"HS256","typ":"JWT","kid":"1"}').rstrip(b"=")
@@ -121,7 +121,7 @@ async def test_a_tampered_token_is_refused() -> None:
     assert await Door().cause(f"{head}.{forged}.{signature}") == "signature_wrong"
 
 
-async def test_a_token_for_another_server_is_refused_also_after_it_was_accepted_for_its_own() -> None:
+async def test_a_token_for_another_server_is_refused_even_after_its_own_server_accepted_it() -> None:
     door, text = Door(), token()
     assert isinstance(await door.judged(text), Principal)
     assert await door.cause(text, server="github") == "audience_wrong"
@@ -151,7 +151,7 @@ async def test_an_ended_token_is_refused_even_if_it_was_accepted_before() -> Non
 
 
 @pytest.mark.parametrize("typ", ["dpop+jwt", "logout+jwt", "x"])
-async def test_a_jwt_that_is_no_access_token_is_refused(typ: str) -> None:
+async def test_a_jwt_that_is_not_an_access_token_is_refused(typ: str) -> None:
     assert await Door().cause(token(typ=typ)) == "token_malformed"
 
 
@@ -192,15 +192,15 @@ async def test_keys_that_cannot_be_fetched_are_503() -> None:
     assert (found.cause, found.status) == ("keys_unavailable", 503)
 
 
-async def test_nobody_is_let_in_without_a_credential() -> None:
+async def test_a_caller_without_a_credential_is_refused() -> None:
     assert await Door().cause(None) == "token_missing"
 
 
-async def test_anonymous_callers_are_let_in_where_the_settings_say_so() -> None:
+async def test_anonymous_callers_are_accepted_if_the_settings_allow_them() -> None:
     assert await Door(anonymous=True).judged(None) == ANONYMOUS
 
 
-async def test_a_bad_credential_is_refused_where_none_would_do() -> None:
+async def test_a_bad_credential_is_refused_even_if_none_is_required() -> None:
     assert await Door(anonymous=True).cause("nonsense") == "token_malformed"
 
 

@@ -1,4 +1,4 @@
-"""Finding the credential of a request."""
+"""Reading the credential of a request."""
 
 import pytest
 from hypothesis import given
@@ -18,14 +18,14 @@ def test_a_bearer_token_is_found(value: bytes) -> None:
     assert credential([(b"host", b"x"), (b"authorization", value)], b"") == "abc"
 
 
-def test_no_header_is_no_credential() -> None:
+def test_a_request_without_the_header_has_no_credential() -> None:
     assert credential([(b"host", b"x")], b"a=b") is None
 
 
 @pytest.mark.parametrize(
     "value", [b"", b"Bearer", b"Bearer ", b"Basic abc", b"abc", b"Bearer a b", b"Bearer \xff", b"Bearer a,b"]
 )
-def test_what_is_not_a_bearer_token_is_malformed(value: bytes) -> None:
+def test_a_header_without_a_bearer_token_is_malformed(value: bytes) -> None:
     assert cause(credential([(b"authorization", value)], b"")) == "token_malformed"
 
 
@@ -42,7 +42,7 @@ def test_two_credentials_are_refused() -> None:
 @pytest.mark.parametrize(
     "query", [b"access_token=x", b"a=1&access_token=", b"ACCESS_TOKEN=x", b"t=mcpa_abc", b"t=%6Dcpa_abc"]
 )
-def test_a_token_in_the_address_is_refused_even_beside_a_header(query: bytes) -> None:
+def test_a_token_in_the_url_is_refused_even_with_a_header(query: bytes) -> None:
     refused = credential([(b"authorization", b"Bearer abc")], query)
     assert cause(refused) == "token_in_query"
     assert isinstance(refused, Unauthenticated)

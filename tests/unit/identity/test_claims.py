@@ -1,4 +1,4 @@
-"""From claims to a Principal."""
+"""Claims become a Principal."""
 
 from typing import Any
 
@@ -52,7 +52,7 @@ def cause(**changes: Any) -> str:
     return found.cause
 
 
-def test_the_caller_is_who_the_claims_name() -> None:
+def test_the_caller_is_the_principal_of_the_claims() -> None:
     found = accepted(scope="read write", groups=["dev"], email="a@example.com", jti="1")
     assert found == Principal(
         kind="user",
@@ -72,7 +72,7 @@ def test_a_token_without_a_user_is_a_service(changes: dict[str, Any]) -> None:
     assert accepted(**changes).kind == "service"
 
 
-def test_azp_names_the_client_where_client_id_does_not() -> None:
+def test_azp_names_the_client_if_client_id_is_absent() -> None:
     assert accepted(client_id=..., azp="ide").client_id == "ide"
 
 
@@ -237,7 +237,7 @@ def test_an_endless_chain_of_actors_is_refused() -> None:
     assert cause(act=act) == "claims_unusable"
 
 
-def test_a_token_with_too_little_scope_is_told_what_it_needs() -> None:
+def test_a_token_with_too_few_scopes_is_refused_with_the_required_ones() -> None:
     found = judged(settings={"required_scopes": ("mcp", "read")}, scope="read")
     assert isinstance(found, Unauthenticated)
     assert (found.cause, found.status, found.error) == ("scope_insufficient", 403, "insufficient_scope")
@@ -268,7 +268,7 @@ def test_any_claims_are_judged(changes: dict[str, Any]) -> None:
 
 
 @given(VALUES)
-def test_groups_are_what_the_claim_says_or_unknown(value: Any) -> None:
+def test_groups_are_read_from_the_claim_or_unknown(value: Any) -> None:
     found = accepted(groups=value)
     if "groups" in found.unknown:
         assert found.groups == []

@@ -1,4 +1,4 @@
-"""An issuer's key set."""
+"""The key set of an issuer."""
 
 import asyncio
 import json
@@ -191,7 +191,7 @@ async def test_more_fitting_keys_than_are_tried_are_none() -> None:
         (json.dumps({"keys": [jwk(RSA)] * 101}).encode(), "it has 101 keys; at most 100 are supported"),
     ],
 )
-async def test_a_document_that_is_no_usable_key_set_is_logged_with_its_address(
+async def test_a_document_without_a_usable_key_set_is_logged_with_its_url(
     document: bytes, told: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     published = Published()

@@ -1,4 +1,4 @@
-"""The key set of an issuer over HTTP: what cannot be had is logged with its address, at most once a minute."""
+"""Failed fetches of an issuer's key set are logged with the URL, at most once a minute."""
 
 import json
 import logging
@@ -57,7 +57,7 @@ def unreachable(request: httpx.Request) -> httpx.Response:
         (answering(200, b'{"keys": 1}'), "it is JSON without a `keys` list"),
     ],
 )
-async def test_what_cannot_be_had_is_logged_with_its_address_and_why(
+async def test_a_failed_fetch_is_logged_with_its_url_and_reason(
     world: World, caplog: pytest.LogCaptureFixture, answer: Answer, error: str
 ) -> None:
     world.answer = answer

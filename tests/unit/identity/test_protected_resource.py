@@ -1,4 +1,4 @@
-"""Challenges and metadata."""
+"""Challenges and metadata of a protected resource."""
 
 import json
 import re
@@ -40,7 +40,7 @@ def test_without_a_token_the_challenge_names_the_document_and_no_error() -> None
     assert resource().challenge("slack", failure) == f'Bearer resource_metadata="{DOCUMENT}"'
 
 
-def test_a_bad_token_is_told_what_is_wrong() -> None:
+def test_a_bad_token_is_refused_with_a_reason() -> None:
     failure = Unauthenticated(cause="token_expired", reason="The token has expired.")
     wanted = f'Bearer error="invalid_token", error_description="The token has expired.", resource_metadata="{DOCUMENT}"'
     assert resource().challenge("slack", failure) == wanted

@@ -1,4 +1,4 @@
-"""A refused token says what it has and what is expected, to its caller and in the log."""
+"""A refused token is reported with its value and the expected value, to its caller and in the log."""
 
 import logging
 import ssl
@@ -83,7 +83,7 @@ async def test_wrong_signatures_by_a_named_key_fetch_nothing() -> None:
     assert door.published.asked == 1
 
 
-async def test_too_many_keys_for_a_token_without_a_key_id_are_said() -> None:
+async def test_too_many_keys_for_a_token_without_a_key_id_are_reported() -> None:
     door = Door(*(jwk(RSA, str(number)) for number in range(9)))
     said = await door.said(token(kid=None))
     assert said == (
@@ -111,7 +111,7 @@ async def test_a_key_that_is_not_published_is_named() -> None:
         (NAME, "idp.example", "in scheme, case or port"),
     ],
 )
-async def test_an_issuer_that_nearly_is_the_configured_one_is_refused_and_both_are_named(
+async def test_an_issuer_that_resembles_the_configured_one_is_refused_and_both_are_named(
     configured: str, told: str, differs: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     chosen = [Issuer(issuer=configured, keys_url=f"{NAME}/keys")]
@@ -127,7 +127,7 @@ async def test_an_issuer_that_nearly_is_the_configured_one_is_refused_and_both_a
     assert line["reason"] == found.reason
 
 
-async def test_an_issuer_that_nobody_configured_is_named_and_none_else() -> None:
+async def test_an_unknown_issuer_is_named_without_any_configured_one() -> None:
     said = await Door().said(token(iss="https://elsewhere.example"))
     assert said == "The token's issuer `https://elsewhere.example` (`iss`) is not accepted by this gateway."
     assert await Door().said(token(iss=...)) == "The token has no issuer (`iss`)."
@@ -153,7 +153,7 @@ async def test_algorithm_and_type_are_named_with_those_that_are_accepted() -> No
     assert await Door().said(token(typ="id+jwt")) == told
 
 
-async def test_clocks_that_differ_are_said_in_seconds() -> None:
+async def test_a_clock_difference_is_reported_in_seconds() -> None:
     assert "expired 45 seconds ago by the gateway's clock" in await Door().said(token(exp=NOW - 45))
     said = await Door().said(token(nbf=NOW + 90))
     assert "its `nbf` is 90 seconds ahead of the gateway's clock; at most 30 are accepted" in said
@@ -183,7 +183,7 @@ def test_notices_are_bounded_and_repeated_after_a_while(caplog: pytest.LogCaptur
 
 
 @pytest.mark.parametrize(("value", "told"), [("a`b\n\u00e9", "a?b??"), (7, "7"), ("x" * 300, "x" * 200 + "...")])
-def test_what_a_token_says_is_shown_printable_and_short(value: object, told: str) -> None:
+def test_a_token_value_is_shown_printable_and_short(value: object, told: str) -> None:
     assert shown(value) == told
 
 

@@ -33,7 +33,7 @@ def test_any_text_is_judged(text: str) -> None:
 
 
 @pytest.mark.parametrize("ending", ["\n", "=", "A", ""])
-def test_a_longer_or_shorter_text_is_no_token(ending: str) -> None:
+def test_a_longer_or_shorter_text_is_not_a_token(ending: str) -> None:
     text = token(bytes(32))
     assert not well_formed(text + ending if ending else text[:-1])
 

@@ -1,4 +1,4 @@
-"""A server of ours on a loopback port, an application that shows what reaches it, and a client that writes bytes."""
+"""A server on a loopback port, an application that shows the received requests, and a client that writes bytes."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""How answers are written: a head and the body that follows it in one piece."""
+"""A response is written as one piece of head and body."""
 
 import asyncio
 
@@ -22,7 +22,7 @@ class Written(asyncio.Transport):
         return False
 
 
-def test_a_head_is_written_together_with_what_follows_it() -> None:
+def test_a_head_is_written_together_with_the_next_piece() -> None:
     transport = Written()
     outlet = Outlet(transport, lambda: None)
     outlet.hold()
@@ -33,7 +33,7 @@ def test_a_head_is_written_together_with_what_follows_it() -> None:
     assert transport.pieces == [b"head body", b"more"]
 
 
-def test_what_is_held_is_written_before_the_connection_ends() -> None:
+def test_a_delayed_write_is_sent_before_the_connection_ends() -> None:
     transport = Written()
     outlet = Outlet(transport, lambda: transport.pieces.append(b"end"))
     outlet.hold()
@@ -42,7 +42,7 @@ def test_what_is_held_is_written_before_the_connection_ends() -> None:
     assert transport.pieces == [b"head", b"end"]
 
 
-async def test_an_answer_without_a_body_comes_before_the_refusal_of_what_follows() -> None:
+async def test_a_response_without_a_body_comes_before_the_next_refusal() -> None:
     async with serving() as served, served.client() as client:
         await client.send(head("/x", method="HEAD") + b"GARBAGE\r\n\r\n")
         got = await client.ended()

@@ -1,4 +1,4 @@
-"""Each phase of a connection ends in time, and a client that makes progress is left alone."""
+"""Each phase of a connection has a deadline, and a client that makes progress is not disconnected."""
 
 import asyncio
 from pathlib import Path
@@ -92,7 +92,7 @@ async def test_a_body_that_comes_byte_by_byte_has_a_limit_as_a_whole() -> None:
         trickling.cancel()
 
 
-async def test_a_body_that_nobody_waits_for_has_no_deadline() -> None:
+async def test_a_body_that_the_application_does_not_await_has_no_deadline() -> None:
     async with serving(limits(body_s=0.05, stall_s=0.05)) as served, served.client() as client:
         await client.send(head("/hang", "Content-Length: 10") + b"{}")
         await until(lambda: bool(served.app.scopes))

@@ -45,7 +45,7 @@ async def test_an_absolute_target_of_http_1_0_needs_no_host() -> None:
 @pytest.mark.parametrize(
     "target", ["http://u@a/x", "ftp://a/x", "http:///x", "a:1", "http://u:p@a", "https://a:99999/"]
 )
-async def test_a_target_that_is_no_path_and_no_url_of_ours_is_refused(target: str) -> None:
+async def test_a_target_that_is_neither_a_path_nor_an_http_url_is_refused(target: str) -> None:
     assert read_target(target.encode()) is None
     async with serving() as served:
         assert (await served.ask(lines(target, "a"))).status == 400
@@ -84,7 +84,7 @@ async def test_http_1_0_is_answered_and_closed() -> None:
         assert await client.ended() == b""
 
 
-async def test_a_refusal_comes_after_the_answers_to_what_was_sent_before() -> None:
+async def test_a_refusal_comes_after_the_responses_to_earlier_requests() -> None:
     async with serving() as served, served.client() as client:
         await client.send(
             head("/hang", method="GET") + head("/x", method="GET") + b"GET /x HTTP/2.0\r\nHost: a\r\n\r\n"

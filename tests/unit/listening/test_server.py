@@ -1,4 +1,4 @@
-"""A server of ours sleeps while nothing happens, and ends when it is told to."""
+"""A server sleeps while it is idle, and stops when it is asked to."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ from gateway.listening.sockets import Unbound, bind
 
 
 class Noted(HttpServer):
-    """Tells when it looks around for the second time."""
+    """A server that signals its second tick."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config, 1, ServerOptions())
@@ -53,7 +53,7 @@ async def test_a_server_wakes_up_only_to_renew_the_date_of_its_answers() -> None
         assert loop.time() - began >= listening.TICK_S * 0.9, "it has woken up for nothing"
 
 
-async def test_a_server_that_is_told_to_end_does_not_wait_for_its_next_look(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_server_stops_without_waiting_for_its_next_tick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listening, "TICK_S", 3600)
     async with asyncio.timeout(30), running() as (_, url), httpx.AsyncClient() as client:
         assert (await client.get(url)).text == "here"

@@ -1,4 +1,4 @@
-"""Connections have limits for each address, each principal and as a whole, and nobody else pays for a flood."""
+"""Connections are limited for each address, each principal and in total, and a flood affects only its owner."""
 
 import asyncio
 import errno
@@ -113,7 +113,7 @@ def test_the_address_with_the_most_waiting_connections_makes_room() -> None:
     assert len(crowd.open) == 10
 
 
-def test_proxies_lose_connections_only_when_nobody_else_waits() -> None:
+def test_proxies_lose_connections_only_if_no_other_client_waits() -> None:
     crowd = Crowd(ConnectionLimits(total=6, trusted=("192.0.2.1",)))
     proxied = [crowd.admitted("192.0.2.1") for _ in range(2)]
     stranger = crowd.admitted("192.0.2.7")
@@ -235,7 +235,7 @@ async def half(served: Served, stack: AsyncExitStack) -> Client:
     return client
 
 
-async def test_half_heads_shut_nobody_out() -> None:
+async def test_half_heads_do_not_block_other_clients() -> None:
     limits = ConnectionLimits(total=40, per_address=1000)
     async with serving(limits) as served, AsyncExitStack() as stack:
         for _ in range(100):
@@ -245,7 +245,7 @@ async def test_half_heads_shut_nobody_out() -> None:
         assert len(served.server.open) <= 21
 
 
-async def test_half_bodies_without_a_known_credential_shut_nobody_out() -> None:
+async def test_half_bodies_without_a_credential_do_not_block_other_clients() -> None:
     async with serving(ConnectionLimits(total=20, per_address=1000)) as served, AsyncExitStack() as stack:
         for _ in range(60):
             client = await stack.enter_async_context(served.client())

@@ -1,4 +1,4 @@
-"""A client can read the answer to a request that was refused before all of it was read."""
+"""A client can read the response to a request that was refused before all of it was read."""
 
 import asyncio
 import json
@@ -92,7 +92,7 @@ async def gone(served: Served) -> None:
 
 
 @pytest.mark.parametrize("path", ["/early", "/close"])
-async def test_what_is_read_for_nothing_is_bounded_in_bytes(path: str) -> None:
+async def test_dropped_input_is_bounded_in_bytes(path: str) -> None:
     async with serving(ConnectionLimits(linger_bytes=MIB, linger_s=600)) as served, served.client() as client:
         client.writer.write(head(path, "Content-Length: 999999999") + BODY)
         await client.ended()
@@ -100,7 +100,7 @@ async def test_what_is_read_for_nothing_is_bounded_in_bytes(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/early", "/close"])
-async def test_what_is_read_for_nothing_is_bounded_in_time(path: str) -> None:
+async def test_dropped_input_is_bounded_in_time(path: str) -> None:
     async with serving(ConnectionLimits(linger_s=0.05)) as served, served.client() as client:
         await client.send(head(path, "Content-Length: 10"))
         assert (await client.answer()).status >= 400

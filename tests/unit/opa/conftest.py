@@ -1,4 +1,4 @@
-"""A real OPA following a real bundle service, and stubs that answer in OPA's place."""
+"""A real OPA that follows a real bundle service, and stubs that answer in place of OPA."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A stand-in for OPA on a Unix socket that answers what it is told to, or nothing."""
+"""A stand-in for OPA on a Unix socket that sends prepared answers, or none."""
 
 import asyncio
 from pathlib import Path

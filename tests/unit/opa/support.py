@@ -1,4 +1,4 @@
-"""A policy of three lines, signed by a throw-away key, and a bundle service that OPA follows by long polling."""
+"""A policy of three lines, signed by a temporary key, and a bundle service that OPA follows by long polling."""
 
 import asyncio
 import json
@@ -103,7 +103,7 @@ heeding if {
 	data.mcp.requirements.nothing_is_stopped.met == true
 }
 """
-"""What makes the policy one that a gateway follows."""
+"""The manifest of a policy that a gateway follows."""
 
 
 def packed(key: SigningKey, seq: int) -> Packed:

@@ -63,20 +63,20 @@ def test_a_decision_is_read_with_the_revision_that_gave_it() -> None:
         {"obligations": "none"},
     ],
 )
-def test_a_decision_of_another_shape_is_no_decision(changes: dict[str, Any]) -> None:
+def test_a_malformed_decision_is_a_failure(changes: dict[str, Any]) -> None:
     failure = read_decision(answered(decision(**changes)))
     assert isinstance(failure, PolicyFailure)
     assert failure.code == "policy_unavailable"
 
 
 @pytest.mark.parametrize("missing", ["schema", "outcome", "reasons", "grounds", "resolved"])
-def test_a_decision_that_leaves_something_out_is_no_decision(missing: str) -> None:
+def test_an_incomplete_decision_is_a_failure(missing: str) -> None:
     incomplete = decision()
     del incomplete[missing]
     assert isinstance(read_decision(answered(incomplete)), PolicyFailure)
 
 
-def test_an_answer_without_a_result_is_no_decision_and_says_that_there_is_no_bundle() -> None:
+def test_an_answer_without_a_result_is_a_failure_that_reports_a_missing_bundle() -> None:
     failure = read_decision(Exchanged(200, b'{"provenance":{"version":"1.22.0"}}\n'))
     assert isinstance(failure, PolicyFailure)
     assert failure.code == "policy_unavailable"
@@ -84,13 +84,13 @@ def test_an_answer_without_a_result_is_no_decision_and_says_that_there_is_no_bun
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"result":', b"\xff\xfe", b"null", b"[]", b'"allow"', b"true"])
-def test_garbage_is_no_decision(body: bytes) -> None:
+def test_garbage_is_a_failure(body: bytes) -> None:
     failure = read_decision(Exchanged(200, body))
     assert isinstance(failure, PolicyFailure)
     assert failure.code == "policy_unavailable"
 
 
-def test_a_decision_without_provenance_is_no_decision() -> None:
+def test_a_decision_without_provenance_is_a_failure() -> None:
     assert isinstance(read_decision(Exchanged(200, json.dumps({"result": decision()}).encode())), PolicyFailure)
 
 

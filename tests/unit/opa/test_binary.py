@@ -76,7 +76,7 @@ def test_a_binary_in_the_tool_directory_is_found(bare: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("text", ["", "#!/bin/sh\nexit 1\n", "#!/bin/sh\necho hello\n", "#!/no/such/shell\n"])
-def test_what_does_not_say_its_version_has_none(tmp_path: Path, text: str) -> None:
+def test_a_program_that_reports_no_version_has_none(tmp_path: Path, text: str) -> None:
     assert version(program(tmp_path / "opa", text)) is None
 
 
@@ -86,7 +86,7 @@ def test_a_sound_version_is_not_refused(named: str) -> None:
 
 
 @pytest.mark.parametrize("named", ["1.21.2", "1.9.0", "0.70.0", "1.22", "1.22.0-dev", "", None])
-def test_an_old_or_nameless_version_is_refused_with_what_to_use(named: str | None) -> None:
+def test_an_old_or_unknown_version_is_refused_with_a_remedy(named: str | None) -> None:
     assert VERSION in str(refusal(named))
 
 
@@ -99,13 +99,13 @@ def test_the_release_is_fetched_verified_and_kept(bare: Path, tmp_path: Path, re
     assert sorted(entry.name for entry in (tmp_path / "tools").iterdir()) == [NAME, "opa.lock"]
 
 
-def test_what_is_kept_is_not_fetched_again(bare: Path, releases: str, site: Path) -> None:
+def test_a_stored_binary_is_not_fetched_again(bare: Path, releases: str, site: Path) -> None:
     first = obtain(print, releases=releases)
     shutil.rmtree(site)
     assert obtain(pytest.fail, releases=releases) == first
 
 
-def test_a_release_that_is_not_what_its_checksum_says_is_thrown_away(
+def test_a_release_that_does_not_match_its_checksum_is_deleted(
     bare: Path, tmp_path: Path, releases: str, site: Path
 ) -> None:
     (site / ASSET).write_text(SAYS.format(VERSION) + "# changed on the way\n")
@@ -137,7 +137,7 @@ def test_a_pinned_hash_beats_the_releases_own(tmp_path: Path, releases: str) -> 
     assert "the hash pinned in this program has 0000" in failed.reason
 
 
-def test_when_nothing_works_the_message_says_what_was_tried_and_what_to_do(bare: Path) -> None:
+def test_a_failed_download_reports_the_attempts_and_a_remedy(bare: Path) -> None:
     with pytest.raises(Unobtainable) as raised:
         obtain(print, releases="http://127.0.0.1:1")
     said = str(raised.value)

@@ -80,7 +80,7 @@ def test_failures_of_questions_that_were_under_way_do_not_prolong_the_pause() ->
     assert breaker.admits()
 
 
-def test_two_silences_open_it_where_nobody_was_answered_between() -> None:
+def test_two_timeouts_without_an_answer_between_open_the_breaker() -> None:
     breaker = CircuitBreaker(Clock())
     breaker.silent()
     assert breaker.closed
@@ -88,7 +88,7 @@ def test_two_silences_open_it_where_nobody_was_answered_between() -> None:
     assert not breaker.closed
 
 
-def test_a_silence_says_nothing_where_somebody_was_answered_since_the_last() -> None:
+def test_a_timeout_after_an_answer_keeps_the_breaker_closed() -> None:
     breaker = CircuitBreaker(Clock())
     for _ in range(5):
         breaker.silent()

@@ -39,7 +39,7 @@ class Script:
 
 
 class Silent(Script):
-    """An exchange that never comes to an end, and tells when it was given up."""
+    """A transport that never answers, and records when its exchange was canceled."""
 
     def __init__(self) -> None:
         super().__init__(Broken("never"))
@@ -152,7 +152,7 @@ async def test_an_opa_that_is_silent_beyond_the_deadline_is_given_up() -> None:
     assert (len(script.asked), script.given_up) == (1, 1)
 
 
-async def test_questions_that_take_too_long_deny_nobody_else() -> None:
+async def test_slow_queries_deny_only_their_own_caller() -> None:
     script = Silent()
     opa = client(script, threshold=1)
     for _ in range(3):
@@ -180,7 +180,7 @@ async def test_a_probe_that_takes_too_long_leaves_its_place_to_the_next() -> Non
     assert len(script.asked) == 4
 
 
-async def test_a_caller_who_goes_away_gives_the_question_up_and_does_not_count() -> None:
+async def test_a_caller_that_disconnects_cancels_its_query_and_does_not_count() -> None:
     script = Silent()
     opa = client(script, threshold=1, deadlines=Deadlines(decision=60))
     asking = asyncio.create_task(opa.decide(question()))
@@ -192,7 +192,7 @@ async def test_a_caller_who_goes_away_gives_the_question_up_and_does_not_count()
     assert opa.breaker.closed
 
 
-async def test_an_older_revision_than_the_last_enforced_one_denies_and_leaves_the_breaker_alone() -> None:
+async def test_a_revision_older_than_the_enforced_one_denies_and_keeps_the_breaker_closed() -> None:
     opa = client(Script(good(5), good(4)), threshold=1)
     assert isinstance(await opa.decide(question()), Verdict)
     failure = await opa.decide(question())
@@ -266,7 +266,7 @@ async def test_each_failure_to_decide_is_reported_with_its_cause(ask: str) -> No
     assert len(failures) == 1
 
 
-async def test_a_decision_is_no_failure() -> None:
+async def test_a_decision_is_not_a_failure() -> None:
     failures: list[PolicyFailure] = []
     made = client(Script(good()))
     made.on_failure = failures.append

@@ -1,4 +1,4 @@
-"""What a managed OPA is told of its bundles."""
+"""The bundle configuration of a managed OPA."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a caller is told that asks more at once than its share, and what others notice of it: nothing."""
+"""A caller that asks more at once than its share is refused, and other callers are not affected."""
 
 import asyncio
 from collections import Counter
@@ -26,7 +26,7 @@ def of(source_ip: str, server: str = "files", items: list[str] | None = None) ->
 
 
 class Opa:
-    """Answers at once, but for questions about the server `slow`, which wait until they are let go."""
+    """An OPA that answers at once, except for queries about the server `slow`, which wait until released."""
 
     def __init__(self) -> None:
         self.slow = 0
@@ -74,7 +74,7 @@ async def patient() -> AsyncGenerator[Bed]:
     await bed.codes()
 
 
-async def test_beyond_its_share_a_callers_own_questions_are_refused_under_their_own_code() -> None:
+async def test_queries_beyond_a_callers_share_are_refused_with_their_own_code() -> None:
     bed = Bed(seconds=0.05)
     await bed.flooded(2 * SHARE)
     assert Counter(await bed.codes()) == {"too_many_questions": SHARE, "policy_unavailable": SHARE}
@@ -106,7 +106,7 @@ async def test_another_caller_is_answered_while_one_floods(patient: Bed) -> None
     assert patient.opa.slow == SHARE
 
 
-async def test_our_own_questions_wait_for_nobody(patient: Bed) -> None:
+async def test_the_gateways_own_queries_do_not_wait_for_callers(patient: Bed) -> None:
     for number in range(PLACES):
         patient.flood.append(asyncio.create_task(patient.client.decide(of(f"192.0.2.{number}", "slow"))))
     await until(lambda: patient.opa.slow == PLACES)
@@ -114,7 +114,7 @@ async def test_our_own_questions_wait_for_nobody(patient: Bed) -> None:
     assert isinstance(await patient.client.revise(of("192.0.2.1")), Verdict)
 
 
-async def test_whoever_finds_no_place_because_others_hold_all_is_told_so(patient: Bed) -> None:
+async def test_a_caller_is_refused_if_others_hold_all_slots(patient: Bed) -> None:
     for number in range(PLACES):
         patient.flood.append(asyncio.create_task(patient.client.decide(of(f"192.0.2.{number}", "slow"))))
     await until(lambda: patient.opa.slow == PLACES)

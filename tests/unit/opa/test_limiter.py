@@ -1,4 +1,4 @@
-"""Places to ask OPA: no caller takes all of them, and whoever waits comes to its turn."""
+"""The limiter gives no caller all slots, and every waiting caller gets its turn."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -57,7 +57,7 @@ def test_our_own_questions_find_a_connection_when_all_places_are_taken() -> None
 
 
 @pytest.mark.parametrize("floods", [1, 4, 12])
-def test_whoever_comes_next_finds_a_place_where_several_take_all_that_they_may(floods: int) -> None:
+def test_the_next_caller_gets_a_slot_while_others_hold_their_maximum(floods: int) -> None:
     places = FairLimiter()
     for flood in range(floods):
         assert taken(places, f"flood {flood}")
@@ -114,7 +114,7 @@ def test_a_caller_that_left_is_forgotten_and_its_places_are_free_again() -> None
     assert len(taken(places, "a")) == PLACES / 4
 
 
-async def test_a_place_goes_to_who_holds_the_fewest_and_those_who_hold_alike_take_turns() -> None:
+async def test_a_slot_goes_to_the_caller_with_the_fewest_and_equal_callers_take_turns() -> None:
     places = FairLimiter(4)
     (flood,), line = taken(places, "flood"), Line(places)
     others = [caller for key in ("x", "y", "z") for caller in taken(places, key)]
@@ -123,7 +123,7 @@ async def test_a_place_goes_to_who_holds_the_fewest_and_those_who_hold_alike_tak
     for caller in (*others, flood):
         places.leave(caller)
         await settled()
-    assert line.served == ["a", "b", "flood"], "one is left, which nobody may take who holds one"
+    assert line.served == ["a", "b", "flood"], "one slot is left, which no caller with a slot may take"
     first = line.tasks[1].result()
     assert first is not None
     places.leave(first)
@@ -151,7 +151,7 @@ async def test_the_questions_of_one_caller_are_asked_in_their_order() -> None:
     assert len(places) == 0
 
 
-async def test_what_finds_no_room_in_its_callers_queue_waits_for_room_and_is_asked_in_its_order() -> None:
+async def test_a_query_without_room_in_its_callers_queue_waits_and_is_sent_in_order() -> None:
     places, order = FairLimiter(4, queue=2), list[int]()
     (first,) = taken(places, "a")
 
@@ -222,7 +222,7 @@ async def test_a_place_that_came_as_its_question_was_given_up_goes_to_the_next(
 
 
 @given(st.lists(st.tuples(st.sampled_from(["come", "go", "give up"]), st.integers(0, 7)), max_size=60))
-async def test_no_place_is_lost_and_nobody_waits_who_may_take_one(steps: list[tuple[str, int]]) -> None:
+async def test_no_slot_is_lost_and_no_caller_waits_that_may_take_one(steps: list[tuple[str, int]]) -> None:
     places, held, waiting = FairLimiter(8, queue=2), list[CallerQueue](), list[asyncio.Task[CallerQueue]]()
 
     async def came(key: str) -> CallerQueue:

@@ -1,4 +1,4 @@
-"""Whose a question is: who proved to be somebody counts alone, everybody else by address."""
+"""An authenticated caller has its own limiter key; other callers share the key of their address."""
 
 import pytest
 from msgspec.structs import replace
@@ -35,7 +35,7 @@ def test_verified_users_count_alone_wherever_they_come_from() -> None:
     assert len({callers.key(asked(user("a"))), callers.key(asked(user("b"))), callers.key(asked())}) == 3
 
 
-def test_tokens_that_nobody_knows_are_one_caller_however_many_somebody_makes_up() -> None:
+def test_unknown_tokens_of_one_address_are_one_caller() -> None:
     callers = LimiterKeys()
     made_up = [asked(service(digest)) for digest in ("aa", "bb", "cc")]
     for one in made_up:

@@ -1,4 +1,4 @@
-"""A policy that reads facts is asked again with them, and from then on with them at once."""
+"""A policy that reads facts is queried again with them, and later queries include them at once."""
 
 import sys
 from collections import Counter
@@ -24,7 +24,7 @@ NEEDS = [{"path": "/url", "facts": ["host"]}]
 
 
 class Needy:
-    """An OPA whose policies need facts by their number; it goes through revisions as it is told."""
+    """An OPA whose policies need facts by their number; it uses the given revisions in turn."""
 
     def __init__(self, needs: dict[int, Any], revisions: Sequence[int] = (1,)) -> None:
         self.needs = needs
@@ -72,7 +72,7 @@ async def test_a_policy_that_needs_facts_is_asked_again_and_then_with_them_at_on
     assert opa.stated == [None, HOST, {}]
 
 
-async def test_what_is_asked_again_is_the_same_but_for_its_facts() -> None:
+async def test_a_repeated_query_differs_only_in_its_facts() -> None:
     opa = Needy({1: NEEDS})
     await client(opa).decide(question(url=URL, other=[1]))
     first, second = opa.asked
@@ -116,7 +116,7 @@ async def test_needs_are_of_one_server() -> None:
     assert opa.stated == [None, HOST, None, HOST]
 
 
-async def test_another_revision_is_asked_as_what_it_is() -> None:
+async def test_another_revision_is_queried_with_its_own_facts() -> None:
     needs = {1: NEEDS, 2: [{"path": "/file", "facts": ["path"]}]}
     opa = Needy(needs, [1, 1, 2])
     asking = client(opa)
@@ -126,7 +126,7 @@ async def test_another_revision_is_asked_as_what_it_is() -> None:
     assert asking.revision == "dev@aaaaaaaaaaaa.2"
 
 
-async def test_a_revision_that_comes_between_two_questions_is_asked_as_what_it_is() -> None:
+async def test_a_revision_between_two_queries_is_queried_with_its_own_facts() -> None:
     opa = Needy({1: NEEDS, 2: [{"path": "/file", "facts": ["path"]}]}, [1, 2])
     await client(opa).decide(question(url=URL, file="b"))
     assert opa.stated == [None, HOST, None, {"/file": {"path": "b"}}]
@@ -182,7 +182,7 @@ async def test_a_missing_parser_of_sql_is_logged_once_for_each_policy(
     assert caplog.records == [line]
 
 
-async def test_what_statements_do_is_computed_in_the_dialect_that_is_read() -> None:
+async def test_statements_are_parsed_in_the_dialect_that_the_policy_reads() -> None:
     opa = Needy({1: [{"path": "/sql", "facts": ["postgres"]}]})
     await client(opa).decide(question(sql="SELECT 1; DELETE FROM t"))
     assert opa.stated == [None, {"/sql": {"postgres": ["delete", "select", "several"]}}]

@@ -20,7 +20,7 @@ def client(opa: ManagedOpa) -> OpaClient:
 
 
 def about(pid: int, what: str) -> bytes:
-    """Return what the kernel knows of a process, empty where there is none."""
+    """Return the kernel's information about a process, empty if there is no such process."""
     try:
         return Path(f"/proc/{pid}/{what}").read_bytes()
     except OSError:
@@ -51,7 +51,7 @@ async def test_its_directory_and_socket_are_private_and_its_environment_is_empty
     assert about(opa.pid, "environ") == b"GOGC=400\0"
 
 
-async def test_it_opens_only_what_the_gateway_uses(opa: ManagedOpa) -> None:
+async def test_the_boot_policy_opens_only_the_paths_of_the_gateway(opa: ManagedOpa) -> None:
     policy, carrier = client(opa), UnixTransport(opa.socket)
     await first_verdict(policy)
     opened = {
@@ -168,7 +168,7 @@ async def test_an_opa_that_is_not_there_is_refused_at_start(tmp_path: Path, serv
     await opa.stop()
 
 
-async def test_where_no_kernel_keeps_it_a_killed_leash_takes_opa_along_and_both_come_back(
+async def test_without_kernel_support_opa_ends_with_its_killed_parent_and_both_restart(
     binary: Path, service: PolicyService, log: Log
 ) -> None:
     opa = ManagedOpa(binary, service.source, report=log, keeper="pipe")

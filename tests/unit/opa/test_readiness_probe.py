@@ -176,7 +176,7 @@ async def test_a_status_without_a_time_confirms_nothing(when: str) -> None:
     assert (await bed.pulse.beat()).staleness == "hard"
 
 
-async def test_policy_never_goes_stale_where_the_settings_say_so() -> None:
+async def test_policy_never_becomes_stale_if_the_limits_are_off() -> None:
     bed = Bed(StalenessLimits(soft_s=None, hard_s=None))
     bed.wall.ns += 10**6 * MINUTE
     assert (await bed.pulse.beat()).staleness == "fresh"
@@ -254,7 +254,7 @@ async def test_a_confirmation_of_the_future_is_of_now() -> None:
     assert (await bed.pulse.beat()).policy_age_s == 0
     bed.wall.ns += 11 * MINUTE
     bed.pulse.confirmed(1, "dev@aaaaaaaaaaaa.1")
-    assert (await bed.pulse.beat()).staleness == "hard", "nobody knows when: long ago"
+    assert (await bed.pulse.beat()).staleness == "hard", "an unknown time counts as long ago"
 
 
 async def test_a_pulse_that_is_woken_beats_at_once() -> None:

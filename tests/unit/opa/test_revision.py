@@ -28,7 +28,7 @@ def test_a_lower_sequence_number_is_refused_and_the_revision_in_force_stays() ->
     assert ratchet.current == "dev@aaaaaaaaaaaa.2"
 
 
-def test_what_an_earlier_process_enforced_still_counts() -> None:
+def test_a_revision_enforced_by_an_earlier_process_still_counts() -> None:
     assert not turn(Ratchet(MemoryHighwater(seq=7)), "dev@aaaaaaaaaaaa.6")
     assert turn(Ratchet(MemoryHighwater(seq=7)), "dev@aaaaaaaaaaaa.7")
 

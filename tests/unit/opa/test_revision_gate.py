@@ -1,4 +1,4 @@
-"""Which revisions a worker enforces: by number, by what the policy was made for, by time, and never without stops."""
+"""A worker enforces revisions by number, manifest and time, and never without stops."""
 
 from typing import Any
 
@@ -104,7 +104,7 @@ async def test_a_policy_that_was_made_for_something_else_decides_nothing(metadat
         ({"library": {"version": "1.0.0", "digest": "x"}}, True, False),
     ],
 )
-async def test_a_library_that_cannot_see_unknown_claims_is_told_where_jwts_are_accepted(
+async def test_a_library_without_unknown_claims_is_reported_if_jwts_are_accepted(
     metadata: dict[str, Any], *, reads_claims: bool, is_told: bool
 ) -> None:
     bed = Bed(reads_claims=reads_claims)
@@ -137,7 +137,7 @@ async def test_an_opa_without_a_manifest_decides_nothing() -> None:
     assert await bed.code() == "bundle_unreadable"
 
 
-async def test_an_opa_that_hides_its_manifest_is_told_what_to_open() -> None:
+async def test_an_opa_that_hides_its_manifest_is_refused_with_a_remedy() -> None:
     bed = Bed()
     bed.opa.manifest = Exchanged(401, b"{}")
     outcome = await bed.client.decide(question())
@@ -167,7 +167,7 @@ async def test_a_policy_ends_while_it_is_in_force_and_grace_is_added(stops: str)
         assert await bed.code() == "policy_expired"
 
 
-async def test_both_revisions_are_in_the_verdict_and_in_what_caches_are_keyed_by() -> None:
+async def test_both_revisions_are_in_the_verdict_and_in_cache_keys() -> None:
     bed = Bed()
     bed.opa.decision = decided(1, STOPS % 5)
     verdict = await bed.client.decide(question())
@@ -194,7 +194,7 @@ async def test_stops_are_never_undercut_not_even_after_a_restart() -> None:
     assert await again.code() == "policy_regressed", "without its stops an OPA that had them decides nothing"
 
 
-async def test_an_opa_of_ours_decides_nothing_before_it_has_stops_and_another_may_have_none() -> None:
+async def test_a_managed_opa_needs_stops_to_decide_and_a_remote_opa_does_not() -> None:
     bed = Bed()
     bed.client.enforceable.stops_expected = True
     assert await bed.code() == "policy_unavailable"

@@ -31,7 +31,7 @@ def test_sweeping_leaves_the_living_alone() -> None:
     lair.remove()
 
 
-def test_sweeping_removes_what_a_killed_process_left_behind(temporary: Path) -> None:
+def test_sweeping_removes_the_directory_of_a_killed_process(temporary: Path) -> None:
     program = (
         f"import os, signal, sys; sys.path.insert(0, {str(ROOT)!r}); import tempfile; tempfile.tempdir = sys.argv[1]\n"
         "from gateway.opa.runtime_dir import RuntimeDir; lair = RuntimeDir(); os.kill(os.getpid(), signal.SIGKILL)"

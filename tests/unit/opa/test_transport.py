@@ -56,7 +56,7 @@ async def test_answers_do_not_get_mixed_up(make: Make, tmp_path: Path) -> None:
 
 
 @BOTH
-async def test_nobody_listening_is_broken(make: Make, tmp_path: Path) -> None:
+async def test_an_unreachable_socket_is_a_broken_exchange(make: Make, tmp_path: Path) -> None:
     carrier = make(tmp_path / "nobody", 4)
     assert isinstance(await carrier.exchange("/", b"{}"), Broken)
     await carrier.close()
@@ -100,9 +100,7 @@ async def test_garbage_is_broken(make: Make, answer: bytes, tmp_path: Path) -> N
 
 
 @BOTH
-async def test_a_connection_that_breaks_off_within_an_answer_is_broken_and_not_asked_again(
-    make: Make, tmp_path: Path
-) -> None:
+async def test_a_connection_that_breaks_within_a_response_is_broken_and_not_retried(make: Make, tmp_path: Path) -> None:
     async with Stub(tmp_path / "s", http(b"1"), b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nha", http(b"3")) as stub:
         carrier = make(stub.path, 1)
         await carrier.exchange("/", b"{}")
@@ -148,7 +146,7 @@ async def test_a_question_given_up_does_not_spoil_the_next(make: Make, tmp_path:
         await carrier.close()
 
 
-async def test_bytes_that_nobody_asked_for_condemn_the_connection(tmp_path: Path) -> None:
+async def test_bytes_without_a_request_close_the_connection(tmp_path: Path) -> None:
     async with Stub(tmp_path / "s", http(b"1") + http(b"smuggled"), http(b"2")) as stub:
         carrier = UnixTransport(stub.path, 1)
         assert await carrier.exchange("/", b"{}") == Exchanged(200, b"1")

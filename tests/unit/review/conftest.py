@@ -1,4 +1,4 @@
-"""What the tests of `gateway.review` share: rows and data of a small bundle."""
+"""Shared fixtures of `gateway.review`: rows and data of a small bundle."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Corpora: each question once, secrets masked, readable by the key's holder only."""
+"""A corpus contains each question once, masks secrets, and is readable only by the holder of the key."""
 
 import gzip
 from pathlib import Path
@@ -33,7 +33,7 @@ def test_the_same_question_at_another_time_counts_and_the_latest_stands_for_all(
     assert (row.call_id, row.count, row.input["context"]["time"]) == ("c2", 5, {"unix_ns": 2})
 
 
-def test_questions_of_different_hours_of_the_week_are_kept_apart_for_rules_about_hours() -> None:
+def test_questions_of_different_hours_of_the_week_are_kept_apart() -> None:
     first, next_hour, next_week = a_row(at(1, to="a")), a_row(at(HOUR, to="a")), a_row(at(168 * HOUR + 2, to="a"))
     assert [row.count for row in collected(first, next_hour).rows()] == [1, 1]
     assert [row.count for row in collected(first, next_week).rows()] == [2]
@@ -61,7 +61,7 @@ def test_at_most_so_many_are_kept_and_the_others_are_counted() -> None:
     assert corpus.head("now").dropped == 3
 
 
-def test_a_secret_that_an_older_gateway_did_not_know_is_masked_and_the_row_is_not_whole() -> None:
+def test_a_secret_that_an_older_gateway_did_not_mask_is_masked_in_the_corpus() -> None:
     (row,) = collected(a_row(at(1, password="hunter2"))).rows()
     assert row.input["arguments"] == {"password": "[masked]"}
     assert not row.whole
@@ -91,7 +91,7 @@ def test_a_corpus_is_read_as_it_was_written() -> None:
     ],
     ids=["empty", "plain", "no-head", "no-row", "no-reason", "cut-line", "long-line", "cut-off", "schema", "nothing"],
 )
-def test_what_is_no_corpus_is_an_error(content: bytes) -> None:
+def test_a_file_that_is_not_a_corpus_is_an_error(content: bytes) -> None:
     with pytest.raises(CorpusError):
         list(unpacked(content))
 
@@ -133,7 +133,7 @@ def test_a_file_of_recipients_names_several(tmp_path: Path) -> None:
     assert len(found.keys) == 2
 
 
-def test_a_private_key_is_refused_where_a_public_one_belongs_and_is_not_repeated(tmp_path: Path) -> None:
+def test_a_private_key_in_place_of_a_public_one_is_refused_and_not_shown(tmp_path: Path) -> None:
     private = new_key().private
     (tmp_path / "ci.key").write_text(private)
     for named in (str(tmp_path / "ci.key"), private):
@@ -144,11 +144,11 @@ def test_a_private_key_is_refused_where_a_public_one_belongs_and_is_not_repeated
 
 
 @pytest.mark.parametrize("text", ["age1nonsense", "ssh-ed25519 nonsense", "/no/such/file", "/dev/null"])
-def test_what_is_no_public_key_is_told(text: str) -> None:
+def test_an_invalid_public_key_is_reported(text: str) -> None:
     assert isinstance(recipients(text), KeyFault)
 
 
 @pytest.mark.parametrize("content", ["", "nonsense", "-----BEGIN OPENSSH PRIVATE KEY-----\nx\n", "# only words\n"])
-def test_what_is_no_private_key_is_told(tmp_path: Path, content: str) -> None:
+def test_an_invalid_private_key_is_reported(tmp_path: Path, content: str) -> None:
     (tmp_path / "key").write_text(content)
     assert isinstance(identities(tmp_path / "key"), KeyFault)

@@ -1,4 +1,4 @@
-"""Where decisions come from: directories, files, corpora; nothing is passed over in silence."""
+"""Decisions are read from directories, files and corpora, and every unread record is counted."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def test_a_journal_gives_its_decisions_and_counts_them(tmp_path: Path) -> None:
     assert count([journal]) == 2
 
 
-def test_a_file_of_records_gives_its_decisions_and_says_where_a_line_is_none(tmp_path: Path) -> None:
+def test_a_file_of_records_gives_its_decisions_and_counts_unreadable_lines(tmp_path: Path) -> None:
     whole = lines_of(a_decided("c1"), at=5)
     other = lines_of(a_completed("c1"), at=6, sequence=3)
     file = tmp_path / "records.jsonl"
@@ -37,7 +37,7 @@ def test_a_file_of_records_gives_its_decisions_and_says_where_a_line_is_none(tmp
     assert list(rows([file])) == [Left("unreadable")]
 
 
-def test_since_leaves_out_what_is_older(tmp_path: Path) -> None:
+def test_since_skips_older_records(tmp_path: Path) -> None:
     file = tmp_path / "records.jsonl"
     file.write_bytes(b"".join(lines_of(a_decided(), at=at, sequence=2 * at) for at in (1, 5, 9)))
     assert len(list(rows([file], since_ns=5))) == 2
@@ -55,7 +55,7 @@ def test_a_corpus_that_is_not_encrypted_is_read_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"age-encryption.org/v1\n-> X25519 x\n", b"\x1f\x8bnonsense"])
-def test_what_cannot_be_opened_is_an_error(tmp_path: Path, content: bytes) -> None:
+def test_an_unreadable_source_is_an_error(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "corpus").write_bytes(content)
     with pytest.raises(SourceError):
         list(rows([tmp_path / "corpus"]))
@@ -71,7 +71,7 @@ def test_a_file_that_is_gone_is_an_error(tmp_path: Path) -> None:
         list(rows([tmp_path / "gone"]))
 
 
-def test_what_is_written_to_a_corpus_is_plain_json(tmp_path: Path) -> None:
+def test_the_rows_of_a_corpus_are_plain_json(tmp_path: Path) -> None:
     corpus = Corpus(9)
     corpus.add(a_row())
     (tmp_path / "c").write_bytes(corpus.packed("now"))

@@ -1,4 +1,4 @@
-"""Expected changes: what explains a flip, and what explains nothing."""
+"""Expected changes explain flips that match them, and no others."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ def entry(**changes: str) -> str:
         {"expires": "2026-11-20T14:00:01Z"},
     ],
 )
-def test_an_entry_explains_what_all_its_globs_fit(named: dict[str, str]) -> None:
+def test_an_entry_explains_flips_that_match_all_its_globs(named: dict[str, str]) -> None:
     expected = read(entry(**named))
     assert expected.problems == ()
     found = expected.explaining(FLIP)
@@ -84,26 +84,26 @@ def test_an_entry_explains_nothing_that_one_of_its_words_does_not_fit(named: dic
         ({"expires": "2026-11-30T14:00:00"}, "not a date"),
     ],
 )
-def test_a_malformed_or_expired_entry_explains_nothing_and_is_told(changes: dict[str, str], said: str) -> None:
+def test_a_malformed_or_expired_entry_explains_nothing_and_is_reported(changes: dict[str, str], said: str) -> None:
     expected = read(entry(**changes))
     assert expected.explaining(FLIP) is None
     assert any(said in str(problem) and "expected-changes.yaml:2" in str(problem) for problem in expected.problems)
 
 
 @pytest.mark.parametrize("text", ["", "[", "changes: 1", "- from: deny", "changes: []\nmore: 1", "changes: [x]"])
-def test_a_file_of_another_shape_explains_nothing_and_is_told(text: str) -> None:
+def test_a_file_with_another_structure_explains_nothing_and_is_reported(text: str) -> None:
     expected = read(text)
     assert expected.problems
     assert expected.entries == ()
 
 
-def test_a_good_entry_counts_beside_a_bad_one() -> None:
+def test_a_valid_entry_counts_next_to_an_invalid_one() -> None:
     expected = read(entry() + "  - {from: deny}\n")
     assert expected.problems
     assert expected.explaining(FLIP) is not None
 
 
-def test_what_was_not_kept_apart_no_entry_explains() -> None:
+def test_no_entry_explains_flips_beyond_the_group_limit() -> None:
     over = Kind(before="deny", after="allow", agent=OVER)
     assert read(entry(server="*", agent="*")).explaining(over) is None
 

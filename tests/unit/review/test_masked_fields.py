@@ -1,4 +1,4 @@
-"""What was masked, and whether a bundle reads it."""
+"""Masked fields of a question, and the requirements that read them."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def test_a_mask_withholds_its_place(mask: str) -> None:
     assert "arguments.to.0.name" in withheld(a_row(a_question(to=[{"name": mask}]), whole=False))
 
 
-def test_a_masked_key_withholds_everything_beside_it() -> None:
+def test_a_masked_key_masks_its_whole_object() -> None:
     assert "arguments.to" in withheld(a_row(a_question(to={"[masked]": 1, "b": 2}), whole=False))
 
 
@@ -28,7 +28,7 @@ def test_of_a_whole_question_nothing_was_withheld_whatever_it_says() -> None:
     assert withheld(a_row(a_question(to="[masked]"))) == []
 
 
-def test_what_a_requirement_reads_prevents_its_replay() -> None:
+def test_a_masked_field_that_a_requirement_reads_prevents_its_replay() -> None:
     assert prevented(a_question(to="[masked]"), data()) == ["recipients_are_known"]
     assert prevented(a_question(text="[string of 3]"), data()) == []
 
@@ -45,7 +45,7 @@ def test_rules_of_other_servers_do_not_count() -> None:
     assert prevented(a_question(secretly="[number]"), data("/text"), server="files") == ["rules_permit"]
 
 
-def test_where_the_index_is_not_what_the_build_makes_every_argument_counts() -> None:
+def test_with_another_index_than_the_builds_every_argument_counts() -> None:
     damaged = data("/text")
     damaged["index"]["rules"]["mail"]["send"]["any"]["allow"] = ["a-rule-that-is-not-there"]
     assert "rules_permit" in prevented(a_question(other="[number]"), damaged)
@@ -56,12 +56,12 @@ def test_a_requirement_that_reads_the_whole_input_needs_all_of_it() -> None:
     assert prevented(a_question(other="[number]"), everything) == ["own"]
 
 
-def test_a_bundle_that_does_not_say_what_it_reads_counts_as_reading_everything() -> None:
+def test_a_bundle_without_a_list_of_reads_reads_everything() -> None:
     assert prevented(a_question(other="[number]"), data(requirements={"own": {}})) == ["own"]
     assert prevented(a_question(other="[number]"), data(requirements={})) == [""]
 
 
-def test_a_masked_target_prevents_whoever_reads_the_target() -> None:
+def test_a_masked_target_prevents_requirements_that_read_the_target() -> None:
     reading = data(requirements={"target_is_listed": {"reads": ["input.target.name"]}})
     question = {**a_question(), "target": {"type": "tool", "name": "key=[masked]"}}
     assert prevented(question, reading) == ["target_is_listed"]
@@ -71,7 +71,7 @@ def test_the_arguments_that_rules_compare_are_listed() -> None:
     assert Readings(data("/text", "/to")).arguments() == ["/secretly", "/text", "/to"]
 
 
-def test_the_share_counts_for_each_requirement_what_can_be_replayed() -> None:
+def test_the_coverage_counts_replayable_decisions_for_each_requirement() -> None:
     rows = [
         a_row(a_question(to="[masked]"), whole=False, count=3),
         a_row(a_question(to="a@example.com"), whole=False, count=5),

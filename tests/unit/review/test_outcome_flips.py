@@ -1,4 +1,4 @@
-"""Outcomes counted, flips grouped, nothing lost."""
+"""Outcomes are counted and flips are grouped without losing any."""
 
 from gateway.review.outcome_flips import OVER, Matrix
 from gateway.review.recorded_decision import Left
@@ -6,7 +6,7 @@ from gateway.review.replayed_outcome import ReplayedOutcome, Unanswered
 from tests.unit.review.conftest import a_row
 
 
-def test_every_decision_is_in_the_matrix_by_what_it_was_and_would_be() -> None:
+def test_every_decision_is_counted_by_its_old_and_new_outcome() -> None:
     matrix = Matrix()
     matrix.take(a_row(outcome="allow"), ReplayedOutcome(outcome="allow"))
     matrix.take(a_row(outcome="deny", count=4), ReplayedOutcome(outcome="allow", rule="new"))
@@ -16,7 +16,7 @@ def test_every_decision_is_in_the_matrix_by_what_it_was_and_would_be() -> None:
     assert found.replayed == 6
 
 
-def test_flips_are_grouped_by_why_who_and_where_with_one_example() -> None:
+def test_flips_are_grouped_by_reason_agent_and_target_with_one_example() -> None:
     matrix = Matrix()
     for call in ("c1", "c2"):
         matrix.take(
@@ -33,7 +33,7 @@ def test_flips_are_grouped_by_why_who_and_where_with_one_example() -> None:
     assert (second.count, second.kind.agent) == (1, "other")
 
 
-def test_what_loosens_comes_first_however_seldom() -> None:
+def test_loosening_flips_come_first_even_if_they_are_rare() -> None:
     matrix = Matrix()
     for _ in range(9):
         matrix.take(a_row(outcome="allow"), ReplayedOutcome(outcome="deny"))
@@ -67,7 +67,7 @@ def test_an_error_over_a_masked_question_says_nothing_of_the_candidate() -> None
     assert not matrix.comparison().replayed
 
 
-def test_no_answer_is_no_denial() -> None:
+def test_a_missing_answer_is_not_a_denial() -> None:
     matrix = Matrix()
     matrix.take(a_row(outcome="allow"), Unanswered("OPA is gone"))
     matrix.leave(Left("no_input", 3))

@@ -1,4 +1,4 @@
-"""What is proposed as a change: arguments that rules compare, moments at which their hours begin and end."""
+"""Proposed changes: arguments that rules compare, and moments at which their hours begin and end."""
 
 from typing import Any
 
@@ -86,7 +86,7 @@ def test_arguments_are_proposed_that_meet_and_miss_a_condition(condition: dict[s
     assert values(condition, to="src/x.md") == proposed
 
 
-def test_what_is_there_already_is_not_proposed() -> None:
+def test_an_existing_value_is_not_proposed() -> None:
     assert values({"equals": "a"}, to="a") == ["another-value"]
 
 
@@ -98,7 +98,7 @@ def test_an_argument_that_is_not_there_is_added_with_its_measures() -> None:
     assert after["arguments_meta"]["digest"]
 
 
-def test_nothing_that_is_no_object_is_replaced_to_make_room() -> None:
+def test_a_value_that_is_not_an_object_is_not_replaced() -> None:
     scene = a_scene({"r": {"arguments": [{"path": "/to/0", "equals": "a"}]}}, {"to": ["x"]})
     assert list(argument_changes(scene)) == []
 
@@ -120,7 +120,7 @@ def test_moments_are_on_a_day_that_the_rule_names_and_on_one_that_it_does_not() 
 
 
 @pytest.mark.parametrize("zone", ["Nowhere/Land", "../etc/passwd"])
-def test_a_zone_that_nobody_knows_proposes_nothing(zone: str) -> None:
+def test_an_unknown_time_zone_proposes_nothing(zone: str) -> None:
     assert moments(hours="18:00-08:00", time_zone=zone) == []
 
 
@@ -128,7 +128,7 @@ def texts(scene: WhatIfCase) -> set[str]:
     return {change.text for change in (loosening(scene) if scene.refused else tightening(scene))}
 
 
-def test_a_refusal_is_loosened_where_it_was_refused_and_where_something_is_lacking() -> None:
+def test_a_refusal_is_loosened_by_removing_rules_and_adding_permissions() -> None:
     rules: dict[str, Any] = {
         "no": {"effect": "deny"},
         "yes": {"who": {"agents": ["other"]}, "what": {"servers": ["mail"], "actions": ["read"]}, "mode": "warn"},
@@ -154,6 +154,6 @@ def test_an_allow_is_tightened() -> None:
     }
 
 
-def test_no_mode_is_proposed_for_what_always_binds() -> None:
+def test_no_mode_is_proposed_for_requirements_that_always_bind() -> None:
     scene = a_scene({}, reasons=[Reason(requirement="principal_is_verified", message="")])
     assert not any("to warn (enforcement)" in text for text in texts(scene))

@@ -1,4 +1,4 @@
-"""Which records can be asked again, and why the others cannot."""
+"""Records that can be replayed, and the reasons why others cannot."""
 
 from typing import Any
 
@@ -51,9 +51,7 @@ def test_a_message_without_a_target_is_named_by_its_method() -> None:
         ({"reasons": [{"requirement": "nothing_is_stopped", "message": "stopped"}]}, "stopped"),
     ],
 )
-def test_what_the_policy_did_not_decide_or_nobody_recorded_says_why_it_is_left(
-    changes: dict[str, Any], why: str
-) -> None:
+def test_a_record_without_a_policy_decision_or_question_has_a_reason(changes: dict[str, Any], why: str) -> None:
     left = row_of(RECORD | changes)
     assert isinstance(left, Left)
     assert left.why == why

@@ -1,4 +1,4 @@
-"""Replay: several questions share an evaluation, and none suffers for another."""
+"""Replayed questions share an evaluation, and a failing question does not affect the others."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -138,13 +138,13 @@ async def test_rows_are_read_as_they_are_needed() -> None:
     assert matrix.comparison().replayed == 1_000
 
 
-async def test_what_was_withheld_is_counted_and_never_asked() -> None:
+async def test_a_masked_question_is_counted_and_never_sent() -> None:
     matrix, opa = await replayed(iter([*asking("[masked]", whole=False), Left("no_input", 2)]))
     assert matrix.comparison().left == {"masked": 1, "no_input": 2}
     assert opa.asked == []
 
 
-async def test_what_reading_raises_ends_the_replay() -> None:
+async def test_an_error_of_the_row_source_ends_the_replay() -> None:
     def broken() -> Iterator[RecordedDecision]:
         yield from asking("a")
         raise ValueError("the journal is gone")

@@ -1,4 +1,4 @@
-"""What a stop would refuse: alike messages are asked about once, and what cannot be known is counted as unknown."""
+"""The preview of a stop evaluates equal messages once and counts unknown ones as unknown."""
 
 from typing import Any, Final
 
@@ -58,7 +58,7 @@ def stop(**chosen: str) -> Stop:
     return Stop(id="s", kind=first, name=name, until_unix_ns=1, because="x", by="x", at="", also=also)
 
 
-async def test_alike_messages_are_asked_about_once_and_as_of_now() -> None:
+async def test_equal_messages_are_evaluated_once_and_as_of_now() -> None:
     opa = Opa()
     records = [record("eve", at=1), record("eve", at=2), record("eve", at=3, target="none"), record("bob")]
     records += [record("eve", outcome="deny"), {"outcome": "allow", "input": None}]
@@ -68,7 +68,7 @@ async def test_alike_messages_are_asked_about_once_and_as_of_now() -> None:
 
 
 @pytest.mark.parametrize("status", [0, 500, 204])
-async def test_what_opa_does_not_answer_is_unknown(status: int) -> None:
+async def test_a_message_without_an_answer_of_opa_is_unknown(status: int) -> None:
     assert await hits(Opa(status), [record("eve"), record("bob")], NOW) == Hits(messages=0, calls=0, of=2, unknown=2)
 
 

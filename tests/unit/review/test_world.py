@@ -1,4 +1,4 @@
-"""Worlds and their changes: nothing is written into, and patches say exactly what is different."""
+"""Worlds are never modified, and patches contain exactly the differences."""
 
 import copy
 from typing import Any
@@ -17,7 +17,7 @@ _TREES = st.recursive(
 
 
 def patched(value: Any, operations: list[dict[str, Any]]) -> Any:
-    """What RFC 6902 makes of a value by operations on objects."""
+    """Return the value after RFC 6902 operations on objects."""
     for operation in operations:
         path = [part.replace("~1", "/").replace("~0", "~") for part in operation["path"].split("/")[1:]]
         if operation["op"] == "remove":
@@ -35,12 +35,12 @@ def test_a_patch_makes_the_new_value_of_the_old_one(old: dict[str, Any], new: di
     assert old == before
 
 
-def test_what_is_the_same_object_needs_no_patch() -> None:
+def test_an_identical_object_needs_no_patch() -> None:
     shared = {"a": {"b": 1}}
     assert list(patch({"x": shared, "y": 1}, {"x": shared, "y": 2})) == [{"op": "replace", "path": "/y", "value": 2}]
 
 
-def test_a_change_gives_another_world_and_shares_what_it_did_not_change() -> None:
+def test_a_change_returns_a_new_world_that_shares_unchanged_parts() -> None:
     world = World({"arguments": {"to": "a"}}, {"rules": {"r": {"mode": "warn"}, "s": {}}, "agents": {}})
     kept = copy.deepcopy(world)
     after = on_data("rules", "r", "mode", to=None)(on_question("arguments", "to", to="b")(world))
