@@ -121,7 +121,7 @@ def parse(text: str) -> Secret | str:
 
 def _of_header(name: str, value: str) -> Secret | str:
     if _FORBIDDEN.fullmatch(name):
-        return f"sets the header {name}, which is reserved for the protocol: use the header of the credential"
+        return f"sets the header {name}, which is reserved for the protocol: use the header that carries the credential"
     return Secret(name, value) if _VALUE.fullmatch(value) else "has a value that is not one line of printable ASCII"
 
 

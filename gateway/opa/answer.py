@@ -128,12 +128,12 @@ def _refused(exchanged: Exchanged) -> PolicyFailure:
     try:
         refusal = _REFUSAL.decode(exchanged.body)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return unavailable(f"OPA answered HTTP {exchanged.status}")
+        return unavailable(f"OPA returned HTTP {exchanged.status}")
     if exchanged.status in _QUESTION_REFUSED:
         return PolicyFailure(code="policy_error", detail=f"OPA could not read the query: {refusal.code}")
     evaluation = [problem for problem in refusal.errors if problem.code.startswith("eval_")]
     if not evaluation:
-        return unavailable(f"OPA answered HTTP {exchanged.status} {refusal.code}".rstrip())
+        return unavailable(f"OPA returned HTTP {exchanged.status} {refusal.code}".rstrip())
     return _evaluation_failure(evaluation[0])
 
 

@@ -80,7 +80,7 @@ class LimitedClient:
 
 def _crowded(held: int, seconds: float) -> PolicyFailure:
     """Return the denial of a query that had to wait: its caller held its maximum of slots, or others held all."""
-    waited = f"the query of OPA did not finish within {seconds * 1000:.0f} ms"
+    waited = f"the query did not finish within {seconds * 1000:.0f} ms"
     if held:
         return PolicyFailure(code="too_many_questions", detail=f"the caller held {held} of {PLACES} slots; {waited}")
     return PolicyFailure(code="overloaded", detail=f"other callers held all slots; {waited}")

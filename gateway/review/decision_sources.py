@@ -79,9 +79,7 @@ def _file(path: Path, since_ns: int, keys: Sequence[Any]) -> Iterator[RecordedDe
         opened: Callable[[], Iterator[RecordedDecision | Left]] = lambda: _records(path, since_ns)  # noqa: E731
         if beginning == HEADER or beginning.startswith(_GZIP):
             if since_ns:
-                raise SourceError(
-                    f"{path} is a corpus, which has no times to select: use `journal export --since` instead."
-                )
+                raise SourceError(f"{path} is a corpus: choose its start with `journal export --since` instead.")
             opened = lambda: _corpus(path, list(keys))  # noqa: E731
         yield from opened()
     except OSError as error:

@@ -73,7 +73,9 @@ def read_expected(file: str, content: bytes, unix_ns: int) -> Expected:
         return Expected(problems=tuple(document))
     changes = document.value.get("changes") if is_object(document.value) else None
     if not is_array(changes) or len(document.value) != 1:
-        return Expected(problems=(document.problem("", "is not `changes:` with a list of entries.", _REMEDY),))
+        return Expected(
+            problems=(document.problem("", "must contain only `changes:` with a list of entries.", _REMEDY),)
+        )
     entries: list[ExpectedChange] = []
     problems: list[Problem] = []
     for number, change in enumerate(changes):

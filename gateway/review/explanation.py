@@ -144,7 +144,7 @@ async def _asked(exchange: Transport, path: str, body: Json) -> Exchanged | str:
         async with asyncio.timeout(PATIENCE_S):
             answer = await exchange.exchange(path, orjson.dumps(body))
     except TimeoutError:
-        return f"OPA gave no answer within {PATIENCE_S:.0f} s"
+        return f"OPA did not answer within {PATIENCE_S:.0f} s"
     return answer.detail if isinstance(answer, Broken) else answer
 
 

@@ -117,7 +117,7 @@ async def test_with_a_wrong_token_the_gateway_is_not_ready_and_nothing_is_forwar
     wrong.write_text("guessed", encoding="ascii")
     settings = {"opa": stage.opa.settings | {"token_file": str(wrong)}}
     async with running(tmp_path, servers=_servers(recorder), settings=settings, ready=False) as gateway:
-        await Stage(stage.opa, gateway).missing("policy_unavailable: OPA answered HTTP 401")
+        await Stage(stage.opa, gateway).missing("policy_unavailable: OPA returned HTTP 401")
         assert "policy_unavailable" in await _called(gateway)
         assert {record["outcome"] for record in gateway.records("decided")} == {"deny"}
     assert recorder.arrived == []
