@@ -1,8 +1,8 @@
-"""The way upstream: a permit in, a stream of reply bytes out.
+"""The HTTP client for upstreams: it takes a permit, and returns a stream of reply bytes.
 
-Rule 1: what is sent is the permit's: its address, its headers, its bytes, and the credential that its route names.
-Rule 2: nothing is sent twice, no redirect is followed, no cookie is kept, no proxy of the environment is used.
-Rule 3: every way in which an upstream fails is an `UpstreamFailure`; nothing of its challenge or error text is in it.
+Rule 1: address, headers, bytes and the credential of the route all come from the permit.
+Rule 2: nothing is sent twice, and redirects, cookies and proxy settings of the environment are ignored.
+Rule 3: every failure of an upstream is an `UpstreamFailure`, without any of its challenges or error texts.
 """
 
 from gateway.upstream.client import CredentialValues, HttpUpstream, reach

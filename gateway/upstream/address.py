@@ -1,7 +1,7 @@
-"""A route's URL as what is needed to reach it.
+"""The address of an upstream, parsed from the URL of a route.
 
-Rule 1: only absolute http and https URLs without a user are addresses; anything else is null, and nothing is sent.
-Rule 2: what goes into a request line or a Host header is ASCII without spaces: other characters are encoded here.
+Rule 1: only absolute http and https URLs without a user are addresses. Any other URL gives null, and nothing is sent.
+Rule 2: request lines and Host headers contain only ASCII without spaces. Other characters are encoded here.
 """
 
 import re
@@ -17,7 +17,7 @@ _KEPT: Final = "/:?@!$&'()*+,;=%~[]-._"
 
 
 class UpstreamAddress(Struct, frozen=True):
-    """Where an upstream is; connections are shared by what has the same first three fields."""
+    """The address of an upstream. Addresses with the same first three fields share connections."""
 
     host: str
     port: int
@@ -25,23 +25,23 @@ class UpstreamAddress(Struct, frozen=True):
     authority: str
     """The value of the Host header."""
     target: str
-    """Path and query, as the request line has them."""
+    """Path and query, as in the request line."""
 
     @property
     def origin(self) -> tuple[str, int, bool]:
-        """What connections are pooled by."""
+        """Return the key of pooled connections."""
         return (self.host, self.port, self.tls)
 
 
 @lru_cache(maxsize=4096)
 def address(url: str) -> UpstreamAddress | None:
-    """Return the address that a URL is; null where it is none (Rule 1)."""
+    """Return the address in a URL, or null if it is not valid (Rule 1)."""
     try:
         parts = urlsplit(url)
         port = parts.port or _PORTS.get(parts.scheme)
         host = parts.hostname or ""
         host = host if host.isascii() else host.encode("idna").decode()
-    except ValueError:  # UnicodeError is one
+    except ValueError:  # includes UnicodeError
         return None
     if not host or port is None or "@" in parts.netloc or not _HOST.fullmatch(host):
         return None

@@ -1,7 +1,7 @@
-"""Sends what a permit covers, over pooled connections.
+"""Client that sends the content of a permit over pooled connections.
 
-Rule 1: address, headers, bytes and credential come from the permit; nothing else can be sent.
-Rule 2: what a client sent is written once. Another connection is taken only if not one byte was written.
+Rule 1: address, headers, bytes and credential come from the permit. Nothing else can be sent.
+Rule 2: a client's message is written once. Another connection is used only if not one byte was written.
 Rule 3: a list request of the gateway's own is written once more if the server closed the connection unanswered.
 """
 
@@ -25,14 +25,14 @@ from gateway.upstream.reply import HttpReply, ReplyDeadlines, media_of
 _FORBIDDEN: Final = 403
 _LISTEN: Final = ("mcp-method", "subscriptions/listen")
 _CONNECTIONS: Final = 3
-"""How many connections are tried while the server closes each before a byte of the request is written."""
+"""Maximum connections to try if the server closes each before a byte of the request is written."""
 _UNANSWERED: Final = (CLOSED, TIMED_OUT)
 _REQUEST_TIMEOUT: Final = 408
 _PLAIN: Final = frozenset({"", "identity"})
 
 
 class SecretHeader(Protocol):
-    """A header that carries a credential, and does not show it."""
+    """A header that contains a credential and does not show it."""
 
     @property
     def name(self) -> str: ...
@@ -41,7 +41,7 @@ class SecretHeader(Protocol):
 
 
 class CredentialValues(Protocol):
-    """Where the values of credentials are."""
+    """The source of the values of credentials."""
 
     def header(self, credential: Credential, *, server: str, subject: str) -> SecretHeader | UpstreamFailure: ...
 
@@ -50,13 +50,13 @@ class HttpUpstream:
     """The upstreams of one worker, over HTTP."""
 
     def __init__(self, pool: ConnectionPool, secrets: CredentialValues) -> None:
-        """Take the connections, and where credentials are; `reach` makes one."""
+        """Take the connections, and the source of credentials. Use `reach` to create a client."""
         self._pool: Final = pool
         self._secrets: Final = secrets
         self._draining: Final[set[asyncio.Task[None]]] = set()
 
     async def send(self, forward: Forward) -> HttpReply | UpstreamFailure:
-        """Return the reply to what the permit covers, once its head has arrived."""
+        """Send the content of a permit, and return the reply when its head has arrived."""
         route, outbound = forward.permit.route, forward.permit.outbound
         place = address(route.url)
         if place is None:
@@ -79,30 +79,30 @@ class HttpUpstream:
         return HttpReply(head, limits, self._spawn)
 
     async def aclose(self) -> None:
-        """End the drains that are under way, and every connection."""
+        """Cancel the running drains, and close every connection."""
         for task in self._draining:
             task.cancel()
         await asyncio.gather(*self._draining, return_exceptions=True)
         await self._pool.close()
 
     def _credential(self, route: Route, outbound: Outbound) -> str | UpstreamFailure:
-        """Return the line that carries the route's credential; empty where it names none."""
+        """Return the header line with the route's credential, or the empty text if it names none."""
         if route.credential is None:
             return ""
         secret = self._secrets.header(route.credential, server=outbound.server, subject=outbound.subject)
         if isinstance(secret, UpstreamFailure):
             return secret
         line = credential_line(secret.name, secret.value)
-        detail = "the credential is not one line of ASCII"
+        detail = "the credential is not a single line of ASCII"
         return line or UpstreamFailure(code="credential_missing", detail=detail, stage="unsent")
 
     async def _asked(
         self, place: UpstreamAddress, request: bytes, patience: WaitBudget, *, reuse: bool = True
     ) -> ReplyHead | UpstreamFailure:
-        """Send a request over an idle connection, or a new one, and return the head of the reply.
+        """Send a request over an idle or a new connection, and return the head of the reply.
 
-        On a stream that a client opens to listen, the gateway waits for the head without an end: some servers send it
-        with the first event.
+        For a stream that a client opens to listen, the gateway waits for the head without a limit, because some servers
+        send it only with the first event.
         """
         head: ReplyHead | UpstreamFailure = UNWRITTEN
         try:
@@ -119,7 +119,7 @@ class HttpUpstream:
         return head
 
     def _recorded(self, wire: UpstreamConnection, head: ReplyHead | UpstreamFailure) -> ReplyHead | UpstreamFailure:
-        """Return what came of a request, and record whether the server closed the connection."""
+        """Return the outcome of a request, and record whether the server closed the connection."""
         if isinstance(head, ReplyHead) and head.status == _REQUEST_TIMEOUT and not _is_answer(head):
             head.body.abort()
             head = TIMED_OUT
@@ -137,13 +137,14 @@ class HttpUpstream:
 async def reach(
     secrets: CredentialValues, *, trust: ssl.SSLContext | bool = True, now: Now | None = None
 ) -> AsyncGenerator[HttpUpstream]:
-    """Open the way to upstreams; `trust` is true for the system's certificate authorities, or knows others.
+    """Create a client for upstreams.
 
-    `now` is the clock by which connections are idle; the event loop's if it is null.
+    `trust` is true for the system's certificate authorities, or a context with others. `now` is the clock for the idle
+    time of connections. If it is null, the event loop's clock is used.
     """
     context = trust if isinstance(trust, ssl.SSLContext) else ssl.create_default_context()
     if trust is False or context.verify_mode is not ssl.CERT_REQUIRED or not context.check_hostname:
-        raise ValueError("certificates are always verified: name a context that knows the authority")
+        raise ValueError("certificate verification cannot be disabled: pass an SSL context that trusts the authority")
     upstream = HttpUpstream(ConnectionPool(context, now), secrets)
     try:
         yield upstream
@@ -152,7 +153,7 @@ async def reach(
 
 
 def _request(place: UpstreamAddress, outbound: Outbound, credential: str) -> bytes:
-    """Return the whole request; only a POST has a body."""
+    """Return the whole request. Only a POST has a body."""
     length = f"content-length: {len(outbound.body)}\r\n" if outbound.verb == "POST" else ""
     lines = f"{outbound.verb} {place.target} HTTP/1.1\r\nhost: {place.authority}\r\n{going(outbound.headers)}"
     head = f"{lines}{credential}{length}\r\n".encode("ascii")
@@ -160,18 +161,18 @@ def _request(place: UpstreamAddress, outbound: Outbound, credential: str) -> byt
 
 
 def _limits(outbound: Outbound, route: Route) -> ReplyDeadlines:
-    """Return the patience for a message: a stream that the client holds open to listen may be silent for ever."""
+    """Return the deadlines of a message. A stream that the client opens to listen may be silent forever."""
     listens = outbound.verb == "GET" or _LISTEN in outbound.headers
     return ReplyDeadlines(patience=WaitBudget(route.timeout_s), idle_s=None if listens else route.timeout_s)
 
 
 def _reply_failure(head: ReplyHead) -> UpstreamFailure | None:
-    """Return why a reply is no answer; the body of a 403 may be the error that answers the request."""
+    """Return why a reply is not an answer. The body of a 403 may be the error that answers the request."""
     if head.get("content-encoding").lower() not in _PLAIN:
         return ENCODED
     return None if head.status == _FORBIDDEN and media_of(head) == "json" else of_status(head.status)
 
 
 def _is_answer(head: ReplyHead) -> bool:
-    """Return whether a 408 answers the request; a proxy writes another one when it closes an idle connection."""
+    """Return whether a 408 answers the request. A proxy sends a different 408 when it closes an idle connection."""
     return media_of(head) == "json" and bool(head.get("content-type"))

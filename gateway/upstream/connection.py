@@ -1,10 +1,11 @@
-"""One connection to an upstream: a request written in one piece, HTTP/1.1 read by httptools.
+"""One connection to an upstream: the request is written in one piece, httptools parses the HTTP/1.1 reply.
 
-Rule 1: a connection carries one exchange at a time; bytes that answer nothing condemn it.
-Rule 2: heads, trailers and chunk extensions are bounded, and framing that two readers may read differently is refused
-(llhttp is strict by itself).
-Rule 3: it may be used again only when the last exchange ended in every way: request sent, reply whole, nothing after.
-Rule 4: a request that was not written at all is told apart from one of which the server may have seen a byte.
+Rule 1: a connection serves one exchange at a time. If bytes arrive that answer no request, it is closed.
+Rule 2: heads, trailers and chunk extensions are limited. Framing that readers could read in different ways is refused
+(llhttp itself is strict).
+Rule 3: a connection may be used again only if its last exchange is finished: the request was sent, the reply is
+complete, and nothing followed it.
+Rule 4: a request that was not written at all is distinguished from one of which the server may have seen a byte.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ _OK: Final = 200
 _BODILESS: Final = frozenset({204, 304})
 _MOST_INFORMATIONAL: Final = 8
 _NOTHING_PROMISED: Final = Promise()
-_HALF_CLOSED: Final = getattr(select, "POLLRDHUP", 0)  # Linux has it; elsewhere an end is readable
+_HALF_CLOSED: Final = getattr(select, "POLLRDHUP", 0)  # Linux only; on other systems a closed connection is readable
 
 
 class ReplyHead(Struct, frozen=True):
@@ -32,18 +33,18 @@ class ReplyHead(Struct, frozen=True):
 
     status: int
     headers: tuple[tuple[str, str], ...]
-    """Names in lower case."""
+    """Header names are in lower case."""
     first: dict[str, str]
     """The first value of each header."""
     body: ReplyBody
 
     def get(self, name: str) -> str:
-        """Return the first value of a header; empty if there is none."""
+        """Return the first value of a header, or the empty text if there is none."""
         return self.first.get(name, "")
 
 
 class Owner(Protocol):
-    """The pool, as a connection sees it."""
+    """The interface of the pool for its connections."""
 
     def made(self, wire: "UpstreamConnection") -> None: ...
     def release(self, wire: "UpstreamConnection") -> None: ...
@@ -51,18 +52,18 @@ class Owner(Protocol):
 
 
 class UpstreamConnection(asyncio.Protocol):
-    """A connection; httptools calls the `on_*` methods while it parses."""
+    """One connection. httptools calls the `on_*` methods while it parses."""
 
     def __init__(self, owner: Owner, origin: Origin) -> None:
-        """Take the owner, and what it is connected to."""
+        """Take the owner, and the origin that it connects to."""
         self.origin: Final = origin
         self.alive = False
         self.idle_since = 0.0
-        """When the last exchange ended, in seconds of the owner's clock."""
+        """The end of the last exchange, in seconds of the owner's clock."""
         self.idle_s: float | None = None
-        """How long the connection was idle before it was taken; null for a new one."""
+        """Seconds that the connection was idle before it was used. It is null for a new one."""
         self.promise = _NOTHING_PROMISED
-        """What the last reply said about the idle timeout."""
+        """The idle timeout that the last reply announced."""
         self._owner: Final = owner
         self._parser: Final = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
@@ -72,13 +73,13 @@ class UpstreamConnection(asyncio.Protocol):
         self._headers: list[tuple[str, str]] = []
         self._head_bytes = self._informational = 0
         self._framing_bytes = 0
-        """What arrived since the last piece of the body: heads, trailers, and what stands between chunks."""
+        """Bytes that arrived since the last piece of the body: heads, trailers, and the data between chunks."""
         self._until_close = self._whole = self._keeps = self._odd = False
 
     async def ask(self, request: bytes) -> ReplyHead | UpstreamFailure:
-        """Send a request and return the head of its reply; a caller that stops waiting for it ends the connection.
+        """Send a request and return the head of its reply. Cancellation of the wait closes the connection.
 
-        `UNWRITTEN` means that the connection was closed before anything was written to it. The pool asks `quiet`
+        `UNWRITTEN` means that the connection was closed before anything was written to it. The pool calls `quiet`
         immediately before.
         """
         if self._transport is None or not self.alive or self._transport.is_closing():
@@ -95,13 +96,13 @@ class UpstreamConnection(asyncio.Protocol):
             raise
 
     def quiet(self) -> bool:
-        """Return whether the server has neither closed the connection nor sent something that was not read yet."""
+        """Return whether the server has neither closed the connection nor sent unread data."""
         if self._transport is None or not self.alive or self._transport.is_closing():
             return False
         return self._poll is None or not self._poll.poll(0)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the transport."""
+        """Store the transport."""
         self._transport = cast("asyncio.Transport", transport)
         socket = transport.get_extra_info("socket")
         if socket is not None:
@@ -111,26 +112,26 @@ class UpstreamConnection(asyncio.Protocol):
         self._owner.made(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End what is under way: a body without framing ends with its connection, any other breaks off."""
+        """End the exchange. A body without framing ends with its connection; any other body is incomplete."""
         self.alive = False
         self._end(CUT if self._head_bytes else CLOSED, None if self._until_close and exc is None else CUT)
         self._owner.lost(self)
 
     def turn_key(self) -> Origin:
-        """Return the server."""
+        """Return the origin, which is the key of turns."""
         return self.origin
 
     def pause_reading(self) -> None:
-        """Read nothing until `resume_reading`."""
+        """Stop reading until `resume_reading`."""
         self.pause()
 
     def resume_reading(self) -> None:
-        """Read again, unless the body that was read waits to be taken."""
+        """Resume reading, unless the body is paused because its data was not read yet."""
         if self._body is None or not self._body.paused:
             self.resume()
 
     def data_received(self, data: bytes) -> None:
-        """Parse what arrived, and find out whether it ended the exchange."""
+        """Parse the data, and check whether it ended the exchange."""
         if self._head is None and self._body is None:
             self.abort()
             return
@@ -150,26 +151,26 @@ class UpstreamConnection(asyncio.Protocol):
             self._owner.release(self)
 
     def on_message_begin(self) -> None:
-        """Take note of a reply; nobody asked for one that follows another."""
+        """Begin a reply. A reply that follows another one is an error, because no request was sent for it."""
         self._headers = []
         self._odd = self._odd or self._head is None
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header; trailers come after the head and are passed over."""
+        """Keep a header of the head. Trailers are ignored."""
         if self._head is not None:
             self._headers.append((name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")))
 
     def on_headers_complete(self) -> None:
-        """Hand over the head, unless it is one that another follows."""
+        """Deliver the head, unless it is informational."""
         status = self._parser.get_status_code()
         if status < _OK:
             self._informational += 1
             self._odd = self._odd or self._informational > _MOST_INFORMATIONAL
             return
-        first = dict(reversed(self._headers))  # the first of equal names wins
+        first = dict(reversed(self._headers))  # the first of several equal names counts
         coded = "transfer-encoding" in first
         self._odd = self._odd or (coded and self._codings() != ["chunked"])
-        if self._head_bytes > HEAD_BYTES:  # the head cannot be larger than the bytes received
+        if self._head_bytes > HEAD_BYTES:  # a head cannot be larger than the received bytes
             self._odd = self._odd or sum(len(name) + len(value) for name, value in self._headers) > HEAD_BYTES
         self._until_close = not coded and "content-length" not in first and status not in _BODILESS
         head, self._head = self._head, None
@@ -188,7 +189,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._body.add(body)
 
     def on_message_complete(self) -> None:
-        """End the body; informational heads have none."""
+        """End the body. Informational heads have none."""
         body, self._body = self._body, None
         if body is not None:
             body.end()
@@ -201,12 +202,12 @@ class UpstreamConnection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def resume(self) -> None:
-        """Read on."""
+        """Resume reading."""
         if self._transport is not None and self.alive and not self._transport.is_closing():
             self._transport.resume_reading()
 
     def abort(self) -> None:
-        """Drop the connection at once."""
+        """Close the connection at once."""
         self.alive = False
         if self._transport is not None:
             self._transport.abort()
@@ -219,7 +220,7 @@ class UpstreamConnection(asyncio.Protocol):
         return self.alive and sent and self._keeps and not self._until_close
 
     def _end(self, before: UpstreamFailure, during: UpstreamFailure | None) -> None:
-        """End the exchange: with `before` where no head has arrived, with `during` where a body is arriving."""
+        """End the exchange: with `before` if no head has arrived, with `during` if a body is arriving."""
         head, body = self._head, self._body
         self._head = self._body = None
         self._settle(head, before)

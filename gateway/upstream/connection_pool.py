@@ -1,10 +1,10 @@
 """The open connections of a worker, by origin.
 
-Rule 1: an idle connection is used again only within the limit of `keepalive`, and a connection is used only if the
-server has neither sent anything nor closed it. Whether that is so is asked of the operating system once, immediately
-before use: nothing is awaited between this check and the writing of the request.
-Rule 2: an idle connection that is not used is closed after `WATCH_S`. It never takes the place of a new one.
-Rule 3: every address of a name gets its share of the time to connect; certificates are always verified.
+Rule 1: an idle connection is used again only within the limit of `keepalive`, and only if the server has neither sent
+data nor closed it. The operating system is asked about that once, immediately before use: nothing is awaited between
+this check and the write of the request.
+Rule 2: an idle connection that is not used is closed after `WATCH_S`. It never displaces a new one.
+Rule 3: every address of a name gets its share of the time to connect. Certificates are always verified.
 """
 
 import asyncio
@@ -23,19 +23,19 @@ from gateway.upstream.keepalive import WATCH_S, Keepalive, Origin
 
 CONNECT_S: Final = 10.0
 CONNECTIONS: Final = 4_000
-"""Open connections of one worker to all upstreams."""
+"""Maximum open connections of one worker to all upstreams."""
 _ADDRESSES: Final = 8
 _CLOSE_S: Final = 2.0
 
 Now = Callable[[], float]
-"""Seconds of a monotonic clock; the event loop's outside tests."""
+"""Seconds of a monotonic clock. Outside of tests it is the event loop's."""
 
 
 class ConnectionPool:
-    """Connections that are open, and those of them that are idle."""
+    """The open connections, and the idle ones among them."""
 
     def __init__(self, trust: ssl.SSLContext, now: Now | None = None) -> None:
-        """Take the context that knows the trusted certificate authorities, and the clock by which idle time counts."""
+        """Take the context with the trusted certificate authorities, and the clock for idle time."""
         self._trust: Final = trust
         self._now: Final = now or asyncio.get_running_loop().time
         self._open: Final[set[UpstreamConnection]] = set()
@@ -47,7 +47,7 @@ class ConnectionPool:
         self._empty: Final = asyncio.Event()
 
     def reusable(self, origin: Origin) -> UpstreamConnection | None:
-        """Return the connection that became idle last; null if none may be used again."""
+        """Return the connection that became idle last, or null if none may be used again."""
         idle = self._idle.get(origin)
         while idle:
             wire = next(reversed(idle))
@@ -63,7 +63,7 @@ class ConnectionPool:
         return None
 
     async def connect(self, address: UpstreamAddress) -> UpstreamConnection | UpstreamFailure:
-        """Return a new connection; `UNWRITTEN` if the server has closed it, or has sent something, already."""
+        """Return a new connection, or `UNWRITTEN` if the server has already closed it or sent data."""
         if len(self._open) >= CONNECTIONS and not self._made_room():
             return CROWDED
         try:
@@ -77,7 +77,7 @@ class ConnectionPool:
         return wire
 
     async def close(self) -> None:
-        """Drop every connection, and wait until they are gone."""
+        """Close every connection, and wait until all are closed."""
         if self._sweep is not None:
             self._sweep.cancel()
         self._idle.clear()
@@ -100,7 +100,7 @@ class ConnectionPool:
             self._schedule()
 
     def lost(self, wire: UpstreamConnection) -> None:
-        """Record that a connection is gone, and that the server closed it if it was idle."""
+        """Record that a connection is closed, and if it was idle, that the server closed it."""
         self._open.discard(wire)
         if wire in self._idle.get(wire.origin, ()):
             self._drop(wire)
@@ -109,7 +109,7 @@ class ConnectionPool:
             self._empty.set()
 
     def closed_on_use(self, wire: UpstreamConnection) -> None:
-        """Record that the server closed a connection, idle before, while a request was written to it."""
+        """Record that the server closed a reused connection while a request was written to it."""
         if wire.idle_s is not None:
             self._keepalive.closed(wire.origin, wire.idle_s)
 
@@ -122,7 +122,7 @@ class ConnectionPool:
             try:
                 async with asyncio.timeout(CONNECT_S / min(len(found), _ADDRESSES)):
                     return await self._opened(address, numeric)
-            except OSError as error:  # of the socket, of TLS, or TimeoutError
+            except OSError as error:  # from the socket, from TLS, or TimeoutError
                 failure = of_error(error)
         return failure
 
@@ -138,7 +138,7 @@ class ConnectionPool:
         return wire
 
     def _made_room(self) -> bool:
-        """Close one idle connection, so that connections to one server do not keep another from being reached."""
+        """Close one idle connection, so that connections to one server do not prevent a connection to another."""
         for idle in self._idle.values():
             for wire in idle:
                 self._drop(wire)
@@ -146,7 +146,7 @@ class ConnectionPool:
         return False
 
     def _take(self, wire: UpstreamConnection) -> None:
-        """Take a connection out of those that are idle."""
+        """Remove a connection from the idle ones."""
         idle = self._idle[wire.origin]
         del idle[wire]
         if not idle:

@@ -1,9 +1,8 @@
-"""The addresses of host names, looked up so that a name that gets no answer does not delay calls to other servers.
+"""Lookups of host names, so that a name without an answer does not delay calls to other servers.
 
-Rule 1: a name is looked up once at a time, and all that wait for it share the result. A numeric address is not looked
-up.
-Rule 2: each lookup has a thread of its own, at most `LOOKUPS` at a time. A lookup cannot be interrupted, and the event
-loop runs at most four at a time: four names that get no answer would stop all other lookups.
+Rule 1: a name is looked up once at a time, and all waiters share the result. A numeric address is not looked up.
+Rule 2: each lookup has its own thread, at most `LOOKUPS` at a time. A lookup cannot be interrupted, and the event loop
+itself runs at most four at a time: four names without an answer would stop all other lookups.
 """
 
 import asyncio
@@ -17,21 +16,21 @@ from gateway.pipeline.ports import UpstreamFailure
 from gateway.upstream.failures import LOOKUP_FAILED, UNRESOLVED
 
 LOOKUPS: Final = 64
-"""Names that are looked up at the same time; further ones wait."""
+"""Maximum concurrent lookups. Further ones wait."""
 
 
 class DnsLookups:
     """The lookups of one event loop."""
 
     def __init__(self, most: int = LOOKUPS) -> None:
-        """Take how many names may be looked up at the same time."""
+        """Take the maximum of concurrent lookups."""
         self._slots: Final = asyncio.Semaphore(most)
         self._running: Final[dict[str, asyncio.Task[list[str] | UpstreamFailure]]] = {}
 
     async def addresses(self, host: str) -> list[str] | UpstreamFailure:
-        """Return the numeric addresses of a host, in the order to try them, or why there are none.
+        """Return the numeric addresses of a host in the order to try them, or the failure of the lookup.
 
-        A caller may cancel its wait; the lookup continues, as long as the operating system waits for an answer.
+        A caller may cancel its wait. The lookup continues as long as the operating system waits for an answer.
         """
         if _is_numeric(host):
             return [host]
@@ -46,7 +45,7 @@ class DnsLookups:
                 found: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
                 Thread(target=_look_up, args=(host, found), name="lookup", daemon=True).start()
                 return await found or UNRESOLVED
-        except RuntimeError:  # the operating system gives no more threads
+        except RuntimeError:  # the operating system cannot start another thread
             return LOOKUP_FAILED
         finally:
             del self._running[host]
@@ -61,7 +60,7 @@ def _is_numeric(host: str) -> bool:
 
 
 def _look_up(host: str, found: asyncio.Future[list[str]]) -> None:
-    """Look a name up, in a thread of its own, and pass the result to the event loop."""
+    """Look up a name in its own thread, and pass the result to the event loop."""
     try:
         infos = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
         addresses = [str(place[0]) for *_, place in infos]

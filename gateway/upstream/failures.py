@@ -1,7 +1,7 @@
-"""How an upstream fails, as values that are safe to show: foreign errors end here.
+"""The failures of an upstream, as values that are safe to show. Foreign errors are converted here.
 
 Rule 1: every error of the socket, of TLS and of HTTP has one code.
-Rule 2: a detail says what happened and whose turn it is, and nothing that the upstream or a name server wrote.
+Rule 2: a detail names the event and the party that has to act. It contains no text of the upstream or a name server.
 """
 
 import ssl
@@ -16,7 +16,7 @@ def unavailable(detail: str) -> UpstreamFailure:
 
 
 def broken(detail: str) -> UpstreamFailure:
-    """Return the failure of a server that was reached and did not keep to the protocol."""
+    """Return the failure of a server that was reached and violated the protocol."""
     return UpstreamFailure(code="upstream_broken", detail=detail, stage="failed")
 
 
@@ -25,13 +25,15 @@ def late(detail: str) -> UpstreamFailure:
     return UpstreamFailure(code="upstream_timeout", detail=detail)
 
 
-UNADDRESSED: Final = unavailable("the catalog's address of the server is not an http or https URL without a user")
+UNADDRESSED: Final = unavailable("the server's address in the catalog is not an http or https URL without a user")
 UNRESOLVED: Final = unavailable("the server's name does not resolve")
 LOOKUP_FAILED: Final = unavailable("the gateway cannot look up the server's name at the moment")
 CROWDED: Final = unavailable("the gateway has too many open connections at the moment")
 SLOW: Final = late("the server did not answer in time")
-SILENT: Final = late("the server fell silent in the middle of its answer")
-CUT: Final = UpstreamFailure(code="upstream_broken", detail="the server broke off in the middle of its answer")
+SILENT: Final = late("the server stopped sending in the middle of its answer")
+CUT: Final = UpstreamFailure(
+    code="upstream_broken", detail="the server closed the connection in the middle of its answer"
+)
 CLOSED: Final = UpstreamFailure(
     code="upstream_broken",
     detail="the server closed the connection before it answered; the call may have been executed",
@@ -41,17 +43,19 @@ TIMED_OUT: Final = UpstreamFailure(
     code="upstream_broken",
     detail="the server stopped waiting for the request (HTTP 408); the call may have been executed",
 )
-ENCODED: Final = broken("the server compressed its answer although it was asked not to")
+ENCODED: Final = broken("the server compressed its answer although the gateway did not accept compression")
 GARBAGE: Final = broken("the server's answer is not HTTP")
-REDIRECTED: Final = broken("the server redirects, which is not followed: the catalog must name its final address")
+REDIRECTED: Final = broken(
+    "the server sent a redirect, which the gateway does not follow: set its final address in the catalog"
+)
 UNAUTHORIZED: Final = UpstreamFailure(
     code="credential_missing",
-    detail="the server does not accept the credential that the gateway has for it",
+    detail="the server does not accept the gateway's credential",
     stage="failed",
 )
 FORBIDDEN: Final = UpstreamFailure(
     code="upstream_unavailable",
-    detail="the server refuses the gateway's credential for this request",
+    detail="the server refused the gateway's credential for this request",
     stage="failed",
 )
 _REFUSALS: Final = {401: UNAUTHORIZED, 403: FORBIDDEN, 407: UNAUTHORIZED}
@@ -64,22 +68,22 @@ def too_large(limit: int) -> UpstreamFailure:
 
 
 def of_status(status: int) -> UpstreamFailure | None:
-    """Return why a reply with this status is no answer; null where it may be one."""
+    """Return why a reply with this status is not an answer, or null if it may be one."""
     if 300 <= status < 400:  # noqa: PLR2004 - the redirects of RFC 9110 section 15.4
         return REDIRECTED
     return _REFUSALS.get(status)
 
 
 def of_error(error: OSError) -> UpstreamFailure:
-    """Return why a connection could not be opened."""
+    """Return the failure of a connection that could not be opened."""
     match error:
         case ssl.SSLCertVerificationError():
-            return unavailable("the server's TLS certificate does not verify")
+            return unavailable("the server's TLS certificate cannot be verified")
         case ssl.SSLError():
-            return unavailable("the server does not speak TLS as it should")
+            return unavailable("the TLS handshake with the server failed")
         case TimeoutError():
-            return unavailable("the server cannot be reached in time")
+            return unavailable("the connection to the server timed out")
         case ConnectionRefusedError():
-            return unavailable("the server refuses connections")
+            return unavailable("the server refused the connection")
         case _:
             return unavailable("the server cannot be reached")

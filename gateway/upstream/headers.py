@@ -1,7 +1,7 @@
-"""Which headers travel: to the upstream what the protocol needs, back from it what the protocol gives.
+"""The headers that are forwarded: to the upstream those that the protocol needs, to the client those that it defines.
 
-Rule 1: both ways are allow-lists; a header that nobody listed stays behind, whoever put it there.
-Rule 2: a value that is not printable ASCII stays behind too: no line break, no disagreement about encodings.
+Rule 1: both directions have an allow-list. A header that is not listed is dropped, independently of its origin.
+Rule 2: a value that is not printable ASCII is dropped too: no line break, no disagreement about encodings.
 """
 
 import re
@@ -24,17 +24,17 @@ _OWN: Final = f"accept-encoding: identity\r\nuser-agent: mcp-admission/{VERSION}
 
 
 def going(headers: Iterable[tuple[str, str]]) -> str:
-    """Return the header lines of a request to an upstream, each ending in CRLF, without its credential."""
+    """Return the header lines of a request to an upstream, each with a final CRLF, without its credential."""
     return "".join([f"{name}: {value}\r\n" for name, value in headers if _may_go(name) and _sound(value)]) + _OWN
 
 
 def credential_line(name: str, value: str) -> str:
-    """Return the line that carries a credential; empty where it would be more than one line."""
+    """Return the line of a credential, or the empty text if it would not be a single line."""
     return f"{name}: {value}\r\n" if _sound(name) and _sound(value) else ""
 
 
 def coming(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Return the headers of a reply that may travel to the client; names are in lower case already."""
+    """Return the headers of a reply that may reach the client. Names are already in lower case."""
     return tuple([(name, value) for name, value in headers if name in _BACK and _sound(value)])
 
 

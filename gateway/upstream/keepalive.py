@@ -1,8 +1,8 @@
-"""How long an idle connection may be used again.
+"""The time for which an idle connection may be used again.
 
-Rule 1: the limit ends a second before the server closes the connection, as far as that is known.
-Rule 2: a server says its timeout in `Keep-Alive: timeout=N`. Without it, the limit is short until one connection of
-the server has stayed open for longer than `IDLE_S`.
+Rule 1: the limit is a second shorter than the server's own timeout, if that is known.
+Rule 2: a server announces its timeout in `Keep-Alive: timeout=N`. Without it, the limit is short until one connection
+of the server has stayed open for longer than `IDLE_S`.
 Rule 3: a server that closed an idle connection early gets a shorter limit, until a later connection stays open.
 """
 
@@ -16,31 +16,31 @@ Origin = tuple[str, int, bool]
 """Host, port, and whether the connection uses TLS."""
 
 IDLE_S: Final = 3.0
-"""The longest that a connection may be idle before it is used again."""
+"""Maximum idle time of a connection before it is used again."""
 FIRST_S: Final = 0.5
-"""The limit for a server whose timeout is not known."""
+"""The limit for a server with an unknown timeout."""
 MARGIN_S: Final = 1.0
-"""Before the server's own timeout: the request has to travel, and clocks differ."""
+"""Margin before the server's own timeout, because the request has to travel and clocks differ."""
 WATCH_S: Final = IDLE_S + MARGIN_S
-"""An idle connection is closed after this time; until then the gateway sees whether the server closes it."""
+"""Time after which an idle connection is closed. Until then the gateway observes whether the server closes it."""
 _TIMEOUT: Final = re.compile(r"(?:^|[,;\s])timeout\s*=\s*\"?(\d{1,9})(?!\d)", re.IGNORECASE)
 _MAX: Final = re.compile(r"(?:^|[,;\s])max\s*=\s*\"?0+(?!\d)", re.IGNORECASE)
 _ORIGINS: Final = 4_096
 
 
 class Promise(Struct, frozen=True):
-    """What the head of a reply says about the connection: the idle timeout in seconds, null if it says nothing."""
+    """The idle timeout in the head of a reply, in seconds. It is null if the head announces none."""
 
     timeout_s: float | None = None
 
     @property
     def limit_s(self) -> float | None:
-        """The longest idle time before the connection is used again."""
+        """Return the maximum idle time before the connection is used again."""
         return None if self.timeout_s is None else max(0.0, self.timeout_s - MARGIN_S)
 
 
 def promise(headers: Iterable[tuple[str, str]]) -> Promise:
-    """Return the timeout of the `Keep-Alive` headers, the shortest if there are several; names are in lower case."""
+    """Return the shortest timeout of the `Keep-Alive` headers. Names are in lower case."""
     lines = [value for name, value in headers if name == "keep-alive"]
     if any(_MAX.search(line) for line in lines):
         return Promise(0.0)
@@ -56,7 +56,7 @@ class Keepalive:
         self._observed: Final[dict[Origin, float]] = {}
 
     def limit_s(self, origin: Origin, promised: Promise) -> float:
-        """Return how long a connection may be idle before it is used again."""
+        """Return the maximum idle time of a connection before it is used again."""
         limit = promised.limit_s
         if limit is None:
             return self._observed.get(origin, FIRST_S)

@@ -1,8 +1,8 @@
-"""A reply whose head has arrived: its body is read as far as somebody consumes it.
+"""A reply whose head has arrived. Its body is read only as far as it is consumed.
 
-Rule 1: never more than a buffer of the body is held, unless `read` is asked for it with a limit.
-Rule 2: a body that ends before its framing says so is a failure, not an end.
-Rule 3: a reply is closed by whoever got it; to drain it is bounded in bytes and time.
+Rule 1: at most one buffer of the body is held, except by `read`, which has a limit.
+Rule 2: a body that ends earlier than its framing announces is a failure, not an end.
+Rule 3: the receiver of a reply must close it. A drain is limited in bytes and time.
 """
 
 import asyncio
@@ -19,21 +19,21 @@ DRAIN_BYTES: Final = 8 * 1024 * 1024
 DRAIN_S: Final = 60.0
 FINISH_BYTES: Final = 64 * 1024
 FINISH_S: Final = 1.0
-"""What may follow a complete answer, so that the connection can be used again."""
+"""Limits of the data after a complete answer that is read so that the connection can be used again."""
 
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
-"""Runs a coroutine to its end, or to that of the worker, whoever started it."""
+"""Run a coroutine to its end, or to the end of the worker, independently of the task that starts it."""
 
 _MEDIA: Final[dict[str, Media]] = {"": "json", "application/json": "json", "text/event-stream": "sse"}
 
 
 class ReplyDeadlines:
-    """When patience ends: for the head and a whole body together, and between two pieces of a stream."""
+    """The deadlines of a reply: for the head and a whole body together, and between two pieces of a stream."""
 
     __slots__ = ("idle_s", "patience")
 
     def __init__(self, *, patience: WaitBudget, idle_s: float | None) -> None:
-        """Take both, the latter in seconds; null for a stream that may be silent for ever."""
+        """Take both. `idle_s` is in seconds, or null for a stream that may be silent forever."""
         self.patience: Final = patience
         self.idle_s: Final = idle_s
 
@@ -42,7 +42,7 @@ class HttpReply:
     """One reply of an upstream over HTTP."""
 
     def __init__(self, head: ReplyHead, limits: ReplyDeadlines, spawn: Spawn) -> None:
-        """Take a head that was found to be an answer's."""
+        """Take the head of an answer."""
         self.status: Final = head.status
         self.headers: Final = coming(head.headers)
         self.media: Final = media_of(head)
@@ -53,9 +53,9 @@ class HttpReply:
         self._put_back: list[bytes] = []
 
     async def read(self, limit: int) -> bytes | UpstreamFailure:
-        """Return the whole body, or why there is none: late, cut off, or longer than `limit` bytes.
+        """Return the whole body, or its failure: late, cut off, or longer than `limit` bytes.
 
-        A body that is too long can still be had whole from `chunks`.
+        A body that is too long can still be read completely with `chunks`.
         """
         if len(self._announced) >= len(str(limit)) and self._announces_more(limit):
             return too_large(limit)
@@ -74,7 +74,7 @@ class HttpReply:
                 return too_large(limit)
 
     async def chunks(self) -> AsyncIterator[bytes | UpstreamFailure]:
-        """Yield the body piece by piece as it arrives; a failure is the last thing that comes."""
+        """Yield the pieces of the body as they arrive. A failure is the last value."""
         while self._put_back:
             yield self._put_back.pop(0)
         while True:
@@ -91,21 +91,21 @@ class HttpReply:
             yield piece
 
     async def close(self, *, drain: bool) -> None:
-        """End the exchange: at once, or, where the server would take that for a cancellation, after it has answered."""
+        """End the exchange at once, or after the answer if the server would take that for a cancellation."""
         if drain and not self._body.ended:
             self._spawn(self._drained(DRAIN_BYTES, DRAIN_S))
         else:
             self._body.abort()
 
     async def finish(self) -> None:
-        """End an exchange that is complete: read the little that may follow, and close the connection otherwise."""
+        """End a complete exchange: read the little data that may follow, or else close the connection."""
         if self._body.ended:
             self._body.abort()
         else:
             self._spawn(self._drained(FINISH_BYTES, FINISH_S))
 
     def _announces_more(self, limit: int) -> bool:
-        """Return whether `Content-Length` is above the limit, compared as text: it may have thousands of digits."""
+        """Return whether `Content-Length` exceeds the limit. It may have thousands of digits, so texts are compared."""
         announced = self._announced.lstrip("0")
         return announced.isdecimal() and (len(announced), announced) > (len(str(limit)), str(limit))
 
@@ -122,7 +122,7 @@ class HttpReply:
                 while left > 0 and isinstance(piece := await self._body.next(), bytes) and piece:
                     left -= len(piece)
         except TimeoutError:
-            pass  # nobody waits for this answer: that it is late matters to nobody
+            pass  # no client waits for this answer, so a timeout does not matter
         finally:
             self._body.abort()
 
@@ -132,7 +132,7 @@ class HttpReply:
 
 
 def media_of(head: ReplyHead) -> Media:
-    """Return what the body is, by its headers; a body without a type is JSON or nothing."""
+    """Return the kind of the body according to its headers. A body without a type is JSON or empty."""
     if head.body.empty or head.get("content-length") == "0":
         return "empty"
     written = head.get("content-type")
@@ -149,4 +149,4 @@ def media_of(head: ReplyHead) -> Media:
 
 _QUOTED: Final = " \t\"'"
 _UTF8: Final = frozenset({"", "utf-8", "utf8", "utf_8", "us-ascii", "ascii"})
-"""Names of UTF-8 in the field; ASCII is a part of it. A body is read as UTF-8 whatever its name."""
+"""Common names of UTF-8. ASCII is a subset of it. A body with any of these names is read as UTF-8."""

@@ -1,7 +1,7 @@
-"""The body of a reply, from the connection that it arrives on to whoever reads it.
+"""The body of a reply, between its connection and its reader.
 
-Rule 1: when more than `HIGH` bytes wait to be read, the connection stops reading until they are taken.
-Rule 2: a body ends, or fails, exactly once; what arrived before that can still be read.
+Rule 1: if more than `HIGH` bytes wait to be read, the connection stops reading until they are taken.
+Rule 2: a body ends or fails exactly once. Data that arrived before can still be read.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ HIGH: Final = 256 * 1024
 
 
 class Tap(Protocol):
-    """What a body arrives through."""
+    """The source of a body."""
 
     def pause(self) -> None: ...
     def resume(self) -> None: ...
@@ -26,24 +26,24 @@ class ReplyBody:
     __slots__ = ("_failure", "_held", "_pieces", "_tap", "_waiter", "ended", "paused")
 
     def __init__(self, tap: Tap) -> None:
-        """Take what the body arrives through."""
+        """Take the source of the body."""
         self.ended = False
-        """Whether nothing more arrives; what has arrived may still be unread."""
+        """True if nothing more arrives. Data that has arrived may still be unread."""
         self._tap: Final = tap
         self._pieces: Final[list[bytes]] = []
         self._held = 0
         self.paused = False
-        """Whether reading is paused until the bytes that have arrived are taken."""
+        """True if reading is paused until the bytes that have arrived are taken."""
         self._failure: UpstreamFailure | None = None
         self._waiter: asyncio.Future[None] | None = None
 
     @property
     def empty(self) -> bool:
-        """Whether the body ended well and there is nothing to read."""
+        """Return whether the body ended without a failure and there is nothing to read."""
         return self.ended and not self._pieces and self._failure is None
 
     def add(self, piece: bytes) -> None:
-        """Take a piece that arrived."""
+        """Add a piece that arrived."""
         self._pieces.append(piece)
         self._held += len(piece)
         if self._held > HIGH and not self.paused:
@@ -52,7 +52,7 @@ class ReplyBody:
         self._wake()
 
     def end(self, failure: UpstreamFailure | None = None) -> None:
-        """Say that nothing more arrives, and why, where that is a failure."""
+        """Mark the end of the body, with the failure if there is one."""
         if not self.ended:
             self.ended = True
             self._failure = failure
@@ -60,14 +60,14 @@ class ReplyBody:
             self._wake()
 
     async def next(self) -> bytes | UpstreamFailure:
-        """Return what has arrived since the last time, once there is something; empty at the end."""
+        """Wait for data, and return everything that arrived since the last call, or the empty value at the end."""
         while not self._pieces and not self.ended:
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
         return self.taken()
 
     def taken(self) -> bytes | UpstreamFailure:
-        """Return what is there, without waiting; empty where nothing is."""
+        """Return the available data without waiting. It is empty if there is none."""
         if not self._pieces:
             return self._failure or b""
         piece = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
@@ -77,7 +77,7 @@ class ReplyBody:
         return piece
 
     def abort(self) -> None:
-        """Let go of the connection, where the body is still arriving, and of what nobody read."""
+        """Discard unread data, and close the connection if the body is still arriving."""
         self._pieces.clear()
         if not self.ended:
             self._tap.abort()

@@ -132,7 +132,7 @@ FAILURES: Final[dict[str, Failure]] = {
     "202": Failure(status("202 Accepted", b""), "upstream_broken", "HTTP 202"),
     "204": Failure(always([b"HTTP/1.1 204 No Content\r\n\r\n"]), "upstream_broken", "HTTP 204"),
     "html": Failure(status("200 OK"), "upstream_broken", "without an MCP message"),
-    "redirect": Failure(always(redirect("http://other.test/mcp")), "upstream_broken", "redirects"),
+    "redirect": Failure(always(redirect("http://other.test/mcp")), "upstream_broken", "sent a redirect"),
     "garbage": Failure(always(garbage()), "upstream_broken", "not HTTP"),
     "no JSON": Failure(status("200 OK", b"nonsense", "application/json"), "upstream_broken", "not a response"),
     "no list": Failure(lambda r: reply(r, {"result": {}}), "upstream_broken", "holds no list"),
@@ -150,7 +150,7 @@ FAILURES: Final[dict[str, Failure]] = {
     "another id": Failure(other_id, "upstream_broken", "not a response to the request"),
     "closed": Failure(always([Do.CLOSE]), "upstream_broken", "closed the connection"),
     "reset": Failure(always([Do.RESET]), "upstream_broken", "closed the connection"),
-    "cut": Failure(always(CLOSED), "upstream_broken", "broke off"),
+    "cut": Failure(always(CLOSED), "upstream_broken", "in the middle of its answer"),
     "no answer": Failure(always([Do.HANG]), "upstream_timeout", "within 0.3 seconds", 0.3),
     "no end": Failure(
         lambda r: reply(r, {"result": {"tools": [READ], "nextCursor": "again"}}), "result_too_large", "5 pages"
