@@ -1,8 +1,9 @@
-"""What upstreams present their tools, prompts and resources to be, as far as it was listed.
+"""The definitions of tools, prompts and resources that upstreams presented in their lists.
 
-Rule 1: only what an upstream listed, unfiltered, is presented; what was not seen, or seen in two ways at once, is not.
-Rule 2: memory is bounded: equal definitions are held once, views go when they are not looked at, everything ages.
-Rule 3: what is forgotten is listed again; nothing here is ever the only copy.
+Rule 1: only an unfiltered list of an upstream counts. A target that was not seen, or was seen in two ways at once, has
+no definition.
+Rule 2: memory is limited: equal definitions are stored once, unused views are dropped, and every view ages.
+Rule 3: a forgotten list is read again. This cache is never the only copy.
 """
 
 from gateway.definitions.cache import CacheBounds, DefinitionCache

@@ -1,9 +1,9 @@
-"""The views of one worker: which upstream presents what, to which credential, at which protocol revision.
+"""The views of one worker: the definitions of each upstream for each credential and protocol revision.
 
-Rule 1: a listing is learned whole, and only if no news of the server's list came since it was asked for.
-Rule 2: news of any worker, and `list_changed`, end all views of the list at once; so does the maximum age.
-Rule 3: sessions share a view until one is shown another list than the other; then each has its own for an hour.
-Rule 4: the views that were read last are kept, as many as the bounds allow.
+Rule 1: a listing is learned as a whole, and only if no news of the server's list arrived since it was requested.
+Rule 2: news of any worker, and `list_changed`, end all views of the list at once. So does the maximum age.
+Rule 3: sessions share a view until two of them are shown different lists. Then each has its own for an hour.
+Rule 4: the most recently read views are kept, within the bounds.
 """
 
 import time
@@ -26,23 +26,23 @@ from gateway.pipeline.ports import Counters, Learned, ListTicket, ViewKey
 
 VARIES_S: Final = 3_600.0
 RELIST_S: Final = 10.0
-"""For this long, what a listing does not show is not there; then an unknown name is worth another listing."""
+"""For this long, a name that a listing lacks does not exist. After that, an unknown name causes another listing."""
 _TEMPLATES: Final = "resources/templates/list"
 
 
 class CacheBounds(Struct, frozen=True, kw_only=True):
-    """What the views of a worker may take."""
+    """The limits of the views of a worker."""
 
     entries: int = 50_000
-    """Names in all views together."""
+    """Maximum names in all views together."""
     names: int = 10_000
-    """Names in one listing of one view; further ones are not seen."""
+    """Maximum names in one listing of one view. Further ones are not seen."""
     weight: int = 64 * 1024 * 1024
-    """Bytes of all definitions together, about."""
+    """Approximate maximum bytes of all definitions together."""
 
 
 class DefinitionCache:
-    """What upstreams present; the pipeline's `Definitions`."""
+    """The cache of definitions that upstreams present. It implements the pipeline's `PresentationCache`."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class DefinitionCache:
         bounds: CacheBounds | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take the counters that all workers share, the age at which listings end, and a clock that only rises (s)."""
+        """Take the counters that all workers share, the maximum age of listings, and a monotonic clock in seconds."""
         self.interned: Final = Interned()
         self._counters: Final = counters
         self._max_age_s: Final = max_age_s
@@ -71,11 +71,11 @@ class DefinitionCache:
 
     @property
     def most(self) -> int:
-        """Names in one listing at most."""
+        """Return the maximum names in one listing."""
         return self._bounds.names
 
     def seen(self, view: ViewKey, target: Target) -> PresentedDefinition | None:
-        """Return what a target is presented to be; null if it was not seen, has aged, or is ambiguous."""
+        """Return the definition of a target, or null if it was not seen, has aged, or is ambiguous."""
         if target.type == "resource":
             return self._resource(view, target.uri or "")
         for method in LISTED_BY.get(target.type, ()):
@@ -91,7 +91,7 @@ class DefinitionCache:
         return any(self._holds(view, method, name) and self._entry(view, method, name) is None for method in methods)
 
     def fresh(self, view: ViewKey, method: str) -> bool:
-        """Return whether this session read the whole list a moment ago: a name that it lacks is not there."""
+        """Return whether this session read the whole list a moment ago. A name that it lacks does not exist then."""
         shown = self._current(view, method)
         if shown is None or shown.truncated or shown.session != _digest(view.session):
             return False
@@ -110,12 +110,12 @@ class DefinitionCache:
         return self._counters.others(name), self._forgotten.get((server, method), 0)
 
     def ticket(self, server: str, method: str) -> ListTicket:
-        """Return what proves, once the answer is there, that nothing was heard of the list since now."""
+        """Return the ticket of a list request. It shows later whether news of the list arrived since now."""
         self._order += 1
         return ListTicket(generation=self.generation(server, method), order=self._order)
 
     def draft(self, view: ViewKey, method: str, ticket: ListTicket | None, cursor: str = "") -> Draft:
-        """Begin to read a page: the first one, or one that continues the listing which led to `cursor`."""
+        """Begin to read a page: the first one, or the one that continues the listing that led to `cursor`."""
         if not cursor or ticket is None:
             return self._begun(view, method, ticket)
         draft = self._drafts.take(view, method, cursor, self._clock())
@@ -126,13 +126,13 @@ class DefinitionCache:
         return draft
 
     def keep(self, draft: Draft, cursor: str) -> None:
-        """Hold the pages of a listing until the next one comes."""
+        """Keep the pages of a listing until the next one arrives."""
         if draft.ticket is not None:
             self._drafts.keep(draft.continued(), cursor, self._clock())
             self._make_room()
 
     def learn(self, draft: Draft) -> Learned:
-        """Hold a listing that was read to its end, unless something newer is known."""
+        """Store a listing that was read to its end, unless something newer is known."""
         ticket, method, server = draft.ticket, draft.method, draft.view.server
         if ticket is None or ticket.generation != self.generation(server, method):
             return "stale"
@@ -162,7 +162,7 @@ class DefinitionCache:
         return "truncated" if shown.truncated else "learned"
 
     def forget(self, server: str, method: str) -> None:
-        """Forget what a server lists, in all workers, after `notifications/<kind>/list_changed` (or a list's name)."""
+        """Forget a server's lists in all workers. `method` is a `list_changed` notification or a list method."""
         kind = method.removeprefix("notifications/").partition("/")[0]
         for listed in LISTS:
             if listed.startswith(f"{kind}/"):
@@ -175,7 +175,7 @@ class DefinitionCache:
         return draft
 
     def _resource(self, view: ViewKey, uri: str) -> PresentedDefinition | None:
-        """Return the resource itself, a template of that very text, or the template that says most of the URI."""
+        """Return the resource itself, a template with that exact text, or the most specific matching template."""
         for method in ("resources/list", _TEMPLATES):
             found = self._entry(view, method, uri)
             if found is not None or self._holds(view, method, uri):
@@ -222,16 +222,16 @@ class DefinitionCache:
         return since is not None
 
     def _separate(self, server: str, order: int) -> None:
-        """Give every session of a server its own view from now on; each lists for itself first."""
+        """Give every session of a server its own view from now on. Each session reads its lists first."""
         self._varying[server] = self._clock()
         self._last.outdated(server, order)
         for key in [key for key in self._shown if key[0] == server]:
             self._discard(key)
 
     def _make_room(self) -> None:
-        """Drop what is beyond the bounds: open drafts first, then the views that were read longest ago.
+        """Drop the excess over the bounds: open drafts first, then the least recently read views.
 
-        What is being read counts for nobody's views: a server could have those of all others dropped by it.
+        Listings that are being read do not count, because a server could otherwise displace the views of all others.
         """
         bounds, interned = self._bounds, self.interned
         while (

@@ -1,8 +1,8 @@
-"""What was learned last under each list of each view, and which changes the other workers are notified of.
+"""The last listing of each view and list, and the changes that are reported to the other workers.
 
-Rule 1: a listing that differs from the one before raises this worker's counter, so that the others list again.
-Rule 2: a server whose list differs each time must not keep all workers listing: beyond `CHANGES` in `WINDOW_S` seconds
-the rest is notified together at the end of that time.
+Rule 1: a listing that differs from the previous one increments this worker's counter, so that the others list again.
+Rule 2: a server whose list differs each time must not keep all workers busy. Beyond `CHANGES` in `WINDOW_S` seconds,
+the other changes are reported together at the end of that time.
 """
 
 from collections import OrderedDict
@@ -24,21 +24,21 @@ class _Last(Struct, frozen=True):
 
 
 class LastListings:
-    """The digest and the order of the last listing under each key, bounded."""
+    """A limited memory of the digest and the order of the last listing under each key."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start without listings."""
         self._last: Final[OrderedDict[Key, _Last]] = OrderedDict()
         self._floors: Final[dict[str, int]] = {}
         self._floor = 0
 
     def newest(self, key: Key) -> int:
-        """Return the order of the newest listing that is known under a key; an older one is not learned any more."""
+        """Return the order of the newest known listing under a key. An older one is no longer learned."""
         last = self._last.get(key)
         return max(self._floor, self._floors.get(key[0], 0), last.order if last else 0)
 
     def replaced(self, key: Key, digest: bytes, order: int) -> bool:
-        """Remember a listing, and return whether it differs from the one before it."""
+        """Remember a listing, and return whether it differs from the previous one."""
         before = self._last.pop(key, None)
         self._last[key] = _Last(digest, order)
         while len(self._last) > _REMEMBERED:
@@ -47,7 +47,7 @@ class LastListings:
         return before is not None and before.digest != digest
 
     def outdated(self, server: str, order: int) -> None:
-        """Take no listing of a server that was asked for as early as `order`, under whatever key."""
+        """Ignore all listings of a server that were requested at `order` or earlier, under any key."""
         self._floors[server] = max(self._floors.get(server, 0), order)
 
 
@@ -60,16 +60,16 @@ class _Window:
 
 
 class ChangeLimit:
-    """How often changes of each list are notified."""
+    """Limit on how often changes of each list are reported."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start without changes."""
         self._windows: Final[dict[tuple[str, str], _Window]] = {}
         self.held_back: Final[set[tuple[str, str]]] = set()
         """The servers and methods whose changes were held back."""
 
     def allows(self, server: str, method: str, now_s: float) -> bool:
-        """Return whether to notify the other workers of a change now; if not, `due` does it later."""
+        """Return whether to report a change to the other workers now. If not, `due` does it later."""
         key = (server, method)
         window = self._windows.get(key)
         if window is None or now_s - window.begun >= WINDOW_S:
@@ -86,7 +86,7 @@ class ChangeLimit:
         return [key for key in self.held_back if now_s - self._windows[key].begun >= WINDOW_S]
 
     def due(self, server: str, method: str, now_s: float) -> bool:
-        """Return, once, whether the changes that were held back are to be notified."""
+        """Return, once, whether held-back changes must be reported now."""
         key = (server, method)
         if key not in self.held_back or now_s - self._windows[key].begun < WINDOW_S:
             return False

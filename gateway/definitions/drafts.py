@@ -1,7 +1,7 @@
-"""The listings of clients that were not read to their end yet, by the page that continues each.
+"""The unfinished listings of clients, by the page that continues each.
 
-Rule 1: a page continues a listing if it was asked for with the cursor to which that listing led, in the same view.
-Rule 2: memory is bounded in number and in time; what is dropped teaches nothing.
+Rule 1: a page continues a listing if it was requested in the same view with the cursor that the listing led to.
+Rule 2: memory is limited in number and time. A dropped listing is not learned.
 """
 
 from collections import OrderedDict
@@ -11,7 +11,7 @@ from gateway.definitions.listing_view import Draft
 from gateway.pipeline.ports import ViewKey
 
 PAGES_S: Final = 60.0
-"""For this long, the pages of a listing may follow one another."""
+"""Maximum seconds between the first and the last page of a listing."""
 _MOST: Final = 64
 
 _Key = tuple[ViewKey, str, str]
@@ -21,17 +21,17 @@ class OpenDrafts:
     """Drafts that wait for their next page."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start without drafts."""
         self._drafts: Final[OrderedDict[_Key, Draft]] = OrderedDict()
         self.entries = 0
-        """Names in all of them together."""
+        """Names in all drafts together."""
 
     def __len__(self) -> int:
-        """Return how many wait."""
+        """Return the number of waiting drafts."""
         return len(self._drafts)
 
     def take(self, view: ViewKey, method: str, cursor: str, now_s: float) -> Draft | None:
-        """Return, and no longer hold, the listing that a cursor continues; null if there is none, or it is late."""
+        """Remove and return the listing that a cursor continues, or null if there is none or it is too old."""
         draft = self._drafts.pop((view, method, cursor), None)
         if draft is None:
             return None
@@ -42,7 +42,7 @@ class OpenDrafts:
         return draft
 
     def keep(self, draft: Draft, cursor: str, now_s: float) -> None:
-        """Hold a listing until the page that `cursor` asks for."""
+        """Keep a listing until the page that `cursor` requests."""
         key = (draft.view, draft.method, cursor)
         self._drop(key)
         self._drafts[key] = draft

@@ -1,7 +1,7 @@
-"""Presentations that are held once, however many views show them.
+"""Presentations, stored once, however many views show them.
 
-Rule 1: a presentation is held as long as a listing holds it; `weight` is about what all of them take, in bytes.
-Rule 2: a quick key (MessagePack, which tells every two JSON values apart) saves digesting what was digested before.
+Rule 1: a presentation is kept as long as a listing holds it. `weight` is the approximate size of all of them in bytes.
+Rule 2: a quick key (MessagePack, which distinguishes all JSON values) avoids computing a digest again.
 """
 
 from collections.abc import Mapping
@@ -13,13 +13,13 @@ import msgspec
 from gateway.definitions.presented_definition import PresentedDefinition
 
 _OBJECTS: Final = 6
-"""Bytes in Python objects, and in a compiled schema, for each byte of a definition's text."""
+"""Bytes of Python objects and of a compiled schema for each byte of a definition's text."""
 _FIXED: Final = 3_000
 _QUICK: Final = 20_000
 
 
 class _Held:
-    """A presentation, with how often it is held."""
+    """A presentation, with its number of holders."""
 
     __slots__ = ("holders", "presentation", "weight")
 
@@ -33,15 +33,15 @@ class Interned:
     """The presentations of one worker, by list method and digest."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start without presentations."""
         self.weight = 0
         self.reading = 0
-        """The part of the weight that came with listings which are being read, and which no bound can free."""
+        """The part of the weight of listings that are being read, which no bound can free."""
         self._held: Final[dict[tuple[str, str], _Held]] = {}
         self._quick: Final[dict[bytes, str]] = {}
 
     def hold(self, method: str, item: Mapping[str, Any]) -> PresentedDefinition:
-        """Return the presentation of an entry; it stays until it was released as often as it was held."""
+        """Return the presentation of an entry. It stays until it was released as often as it was held."""
         text = _text(item)
         key = sha256(method.encode() + b"\0" + text).digest() if text else b""
         held = self._held.get((method, self._quick.get(key, "")))
@@ -52,7 +52,7 @@ class Interned:
         return held.presentation
 
     def release(self, method: str, presentation: PresentedDefinition) -> None:
-        """Let go of a presentation once."""
+        """Release a presentation once."""
         key = (method, presentation.definition.sha256)
         held = self._held[key]
         held.holders -= 1
@@ -76,7 +76,7 @@ class Interned:
 
 
 def _text(item: Mapping[str, Any]) -> bytes:
-    """Return a text that no other JSON value has; empty where it holds what MessagePack cannot."""
+    """Return a text that is unique to the JSON value, or empty if it has a value that MessagePack cannot encode."""
     try:
         return msgspec.msgpack.encode(item)
     except (OverflowError, UnicodeEncodeError, RecursionError, msgspec.MsgspecError):

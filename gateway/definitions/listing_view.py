@@ -1,7 +1,7 @@
-"""One listing of a server: as its pages are read, and as it is held once all of them were read.
+"""One listing of a server: while its pages are read, and after all of them were read.
 
-Rule 1: a name that one listing presents in two different ways is ambiguous; two equal definitions of a name are one.
-Rule 2: a listing that was not read to its end is never held.
+Rule 1: a name with two different definitions in one listing is ambiguous. Two equal definitions of a name are one.
+Rule 2: a listing that was not read to its end is never stored.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from gateway.protocol.json_values import as_object
 
 
 class ListingStore(Protocol):
-    """Where drafts and listings are held; the cache."""
+    """The store of drafts and listings, which is the cache."""
 
     @property
     def interned(self) -> Interned: ...
@@ -27,35 +27,35 @@ class ListingStore(Protocol):
 
 
 class Draft:
-    """A listing whose pages are being read; the pipeline's `ListingDraft`.
+    """A listing whose pages are being read. It implements the pipeline's `ListingDraft`.
 
-    As a context manager it lets go of its definitions at the end, unless the cache has taken them.
+    As a context manager it releases its definitions at the end, unless the cache has stored them.
     """
 
     def __init__(self, shelf: ListingStore, view: ViewKey, method: str, ticket: ListTicket | None) -> None:
-        """Take where it may be held, whose list it is, and when that was asked for; null: it teaches nothing."""
+        """Take the store, the view and the list method. `ticket` is null for a listing that must not be learned."""
         self.view: Final = view
         self.method: Final = method
         self.ticket = ticket
         self.begun_s = 0.0
-        """When its first page was read, in seconds of the cache's clock."""
+        """The time when its first page was read, in seconds of the cache's clock."""
         self.truncated = False
-        """Whether there were more names than are kept."""
+        """True if there were more names than are kept."""
         self.names: dict[str, PresentedDefinition | None] = {}
         self._shelf: Final = shelf
         self.reading = 0
-        """The weight of those of its definitions that no other listing had when they were read."""
+        """The weight of the definitions that no other listing had when they were read."""
 
     def __enter__(self) -> Self:
         """Return the draft."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let go of what the cache has not taken."""
+        """Release the definitions that the cache has not stored."""
         self.clear()
 
     def add(self, items: list[Any]) -> None:
-        """Take in entries of the list; one without a name or URI cannot be called and is left out."""
+        """Add entries of the list. An entry without a name or URI cannot be called and is left out."""
         for item in items:
             target, fields = target_of(self.method, item), as_object(item)
             if target is not None and fields is not None:
@@ -64,25 +64,25 @@ class Draft:
                 self._weigh(self._shelf.interned.weight - before)
 
     def presented(self, name: str) -> PresentedDefinition | None:
-        """Return what the pages so far present under a name; null if there is nothing, or nothing unambiguous."""
+        """Return the definition of a name in the pages so far, or null if there is none or it is ambiguous."""
         return self.names.get(name)
 
     def keep(self, cursor: str) -> None:
-        """Let the page that will be asked for with `cursor` continue this listing."""
+        """Keep this listing for the page that will be requested with `cursor`."""
         self._shelf.keep(self, cursor)
 
     def learn(self) -> Learned:
-        """Hold the listing, now that its last page was read."""
+        """Store the listing after its last page was read."""
         return self._shelf.learn(self)
 
     def continued(self) -> "Draft":
-        """Return a draft that goes on with the definitions of this one."""
+        """Return a draft that continues with the definitions of this one."""
         after = Draft(self._shelf, self.view, self.method, self.ticket)
         after.begun_s, after.truncated, after.names = self.begun_s, self.truncated, self.taken()
         return after
 
     def digest(self) -> bytes:
-        """Return a digest of everything that the listing presents."""
+        """Return a digest of all names and definitions of the listing."""
         whole = sha256()
         for name in sorted(self.names):
             presentation = self.names[name]
@@ -91,7 +91,7 @@ class Draft:
         return whole.digest()[:16]
 
     def taken(self) -> dict[str, PresentedDefinition | None]:
-        """Return the definitions, which are the caller's to release from now on."""
+        """Return the definitions. The caller must release them from now on."""
         names, self.names = self.names, {}
         self._shelf.interned.reading -= self.reading
         self.reading = 0
@@ -121,10 +121,10 @@ class Draft:
 
 
 class ViewListing:
-    """What one view shows under one list method: the last listing that was read to its end."""
+    """The content of one view for one list method: the last listing that was read to its end."""
 
     def __init__(self, draft: Draft, *, generation: tuple[int, int], session: bytes, at: float) -> None:
-        """Take over the definitions of a draft, the news that it is as new as, its session, and when it was read."""
+        """Take over the definitions of a draft, its news generation, its session, and the time when it was read."""
         self.digest: Final = draft.digest()
         self.truncated: Final = draft.truncated
         self.names: Final = draft.taken()
@@ -133,11 +133,11 @@ class ViewListing:
         self.session: Final = session
         """Digest of the session that it was shown in."""
         self.at: Final = at
-        """In seconds of the cache's clock."""
+        """Time in seconds of the cache's clock."""
 
 
 def release(interned: Interned, method: str, names: Mapping[str, PresentedDefinition | None]) -> None:
-    """Let go of the definitions of a listing."""
+    """Release the definitions of a listing."""
     for presentation in names.values():
         if presentation is not None:
             interned.release(method, presentation)

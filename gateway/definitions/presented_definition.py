@@ -1,7 +1,7 @@
-"""One thing as a server presents it: its digests, and the schema that arguments are checked against.
+"""One definition as a server presents it: its digests, and the schema that checks arguments.
 
-Rule 1: a schema is compiled when the first call asks for it; most definitions are only ever listed.
-Rule 2: a tool without a schema has nothing that can be checked, and says so. Other targets have no schema.
+Rule 1: a schema is compiled when a call first needs it, because most definitions are only listed.
+Rule 2: for a tool without a schema, the findings show that nothing can be checked. Other targets have no schema.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from gateway.protocol.json_values import as_text
 
 
 class PresentedDefinition:
-    """What one entry of a server's list says; the pipeline's `Presented`."""
+    """The definition in one entry of a server's list. It implements the pipeline's `Presented`."""
 
     def __init__(self, method: str, item: Mapping[str, Any]) -> None:
         """Take the list method, and the entry as the server sent it."""
@@ -26,26 +26,26 @@ class PresentedDefinition:
         """The parts of the definition, as the server sent them."""
         self.definition: Final[Definition] = defined(self.words)
         self.uri: Final = as_text(item.get("uri")) or as_text(item.get("uriTemplate")) or ""
-        """The URI, or the template of URIs, as the server wrote it; empty for what has none."""
+        """The URI or the URI template, as the server wrote it. It is empty for a definition without one."""
         self._is_tool: Final = method == "tools/list"
         self._schema: Final[Any] = item.get("inputSchema") if self._is_tool else None
         self._output: Final[Any] = item.get("outputSchema") if self._is_tool else None
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
-        """The arguments that are mirrored in headers; none where an annotation is invalid, and clients send none."""
+        """Return the arguments that headers mirror. Clients mirror none if an annotation is invalid."""
         return self._mirrored
 
     def findings(self, arguments: Mapping[str, Any], size: int) -> Findings:
-        """Return what the presented schema says of arguments whose JSON has `size` bytes; nothing for other targets."""
+        """Return the findings of the schema for arguments with `size` bytes of JSON. Other targets have none."""
         return findings(self._checker, arguments, size) if self._is_tool else Findings()
 
     def output_fault(self, result: Mapping[str, Any], size: int) -> str:
-        """Return why a result of `size` bytes does not fit the presented output schema; empty if it does."""
+        """Return why a result of `size` bytes does not fit the output schema, or the empty text if it does."""
         return content_fault(self._output_checker, result, size)
 
     def folded_key(self, arguments: Mapping[str, Any]) -> str | None:
-        """Return a key that some server may read as another one; null where there is none."""
+        """Return a key that some servers may read as another one, or null if there is none."""
         return folded_key(self._checker, arguments)
 
     @cached_property

@@ -1,7 +1,7 @@
-"""Which resource template a URI is an expansion of (RFC 6570).
+"""Matching of URIs to resource templates (RFC 6570).
 
-Rule 1: a level 1 expression, `{name}`, stands for some characters of one path segment; any other for anything.
-Rule 2: matching takes linear time, whatever the template: servers write them.
+Rule 1: a level 1 expression, `{name}`, matches one or more characters of a path segment. Any other matches anything.
+Rule 2: matching takes linear time for every template, because servers write them.
 """
 
 import re
@@ -13,7 +13,7 @@ _ENDS_SEGMENT: Final = re.compile(r"[/?#]")
 
 
 def matches(template: str, uri: str) -> bool:
-    """Return whether a URI may be an expansion of a template; one without an expression is only itself."""
+    """Return whether a URI may be an expansion of a template. A template without an expression matches only itself."""
     literals, simple = _parts(template)
     if not simple:
         return template == uri
@@ -29,16 +29,16 @@ def matches(template: str, uri: str) -> bool:
 
 
 def literal_length(template: str) -> int:
-    """Return how many characters of a template stand for themselves: the more, the more it says."""
+    """Return the number of literal characters of a template. The more it has, the more specific it is."""
     return sum(map(len, _parts(template)[0]))
 
 
 def _parts(template: str) -> tuple[list[str], list[bool]]:
-    """Return the literals around the expressions, and for each expression whether it is of level 1."""
+    """Return the literals around the expressions, and whether each expression is of level 1."""
     pieces = _EXPRESSION.split(template)
     return pieces[::2], [_NAME.fullmatch(name) is not None for name in pieces[1::2]]
 
 
 def _end(uri: str, place: int, literal: str) -> int:
-    """Return where the last literal begins, which ends the URI; -1 where it does not."""
+    """Return the position of the last literal, which must end the URI, or -1 if it does not."""
     return len(uri) - len(literal) if uri.endswith(literal) and len(uri) - len(literal) >= place else -1
