@@ -1,4 +1,4 @@
-"""What every HTTP request must be before anyone looks at its message: plain ASGI, one small class each.
+"""Checks of every HTTP request before its message is read: plain ASGI, one small class each.
 
 Rule 1: a class that does nothing after the answer returns the awaitable of the next one, because each coroutine in the
 chain is resumed whenever the request waits.

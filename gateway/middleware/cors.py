@@ -1,9 +1,10 @@
 """Answers that pages of allowed origins may read (CORS, Fetch standard section 3.2).
 
-Rule 1: it stands behind the check of `Origin`, so that every origin that it sees is allowed. It names that origin,
-never `*`, and never allows credentials of the browser.
-Rule 2: a preflight is answered here, without a credential: it only says what a page may send.
-Rule 3: of the headers that a page wants to send, only those that MCP and the settings know are allowed.
+Rule 1: it runs after the check of `Origin`, so every origin that it sees is allowed. It names that origin, never `*`,
+and never allows credentials of the browser.
+Rule 2: a preflight is answered here, without a credential. The answer only names the methods and headers that a page
+may send.
+Rule 3: of the headers that a page wants to send, only those of MCP and of the settings are allowed.
 """
 
 import re
@@ -33,7 +34,7 @@ _VARY_PREFLIGHT: Final = (
 
 
 class CrossOrigin:
-    """Lets pages of allowed origins read answers; `headers`: names that pages may send in addition."""
+    """CORS headers for pages of allowed origins. `headers`: names that pages may send in addition."""
 
     def __init__(self, app: ASGIApp, headers: Iterable[str] = ()) -> None:
         self._app = app
@@ -44,7 +45,7 @@ class CrossOrigin:
             return self._app(scope, receive, send)
         origins = values(scope, b"origin")
         if not origins:
-            # A cache must not give a page the answer that it has kept for somebody without an origin.
+            # A cache must not give a page the answer that it has stored for a client without an origin.
             return self._app(scope, receive, send if scope["method"] == "POST" else _with(send, [_VARY]))
         origin = (b"access-control-allow-origin", origins[0].encode("latin-1"))
         if scope["method"] == "OPTIONS" and values(scope, b"access-control-request-method"):
@@ -52,7 +53,7 @@ class CrossOrigin:
         return self._app(scope, receive, _with(send, [origin, (b"access-control-expose-headers", _EXPOSED), _VARY]))
 
     async def _preflight(self, scope: Scope, send: Send, origin: tuple[bytes, bytes]) -> None:
-        """Say what a page of this origin may send."""
+        """Answer a preflight with the methods and headers that a page of this origin may send."""
         headers = [origin, (b"access-control-allow-methods", _METHODS), (b"access-control-max-age", _MAX_AGE_S)]
         allowed = self._allowed(values(scope, b"access-control-request-headers"))
         if allowed:

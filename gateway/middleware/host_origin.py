@@ -1,8 +1,9 @@
-"""Which hosts and origins are this gateway's, against DNS rebinding and other sites' pages.
+"""Check of the hosts and origins of this gateway, against DNS rebinding and pages of other sites.
 
-Rule 1: a request names exactly one host, and it is one of ours; no wildcard, no guess from the connection.
-Rule 2: an Origin is optional, as only browsers send it; one that is there must be ours, and `null` never is.
-Rule 3: a name without a port is meant at every port: rebinding is about names, and ports are forwarded.
+Rule 1: a request names exactly one host, which must be one of the gateway's. Wildcards are not supported, and the
+connection is not used as a hint.
+Rule 2: an Origin is optional, because only browsers send it. If present, it must be allowed, and `null` never is.
+Rule 3: a name without a port matches every port, because rebinding changes names, and ports are forwarded.
 """
 
 import re
@@ -18,7 +19,7 @@ from gateway.middleware.reject import Notice, RejectedRequest, header_text, turn
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 PORTS: Final = {"http": "80", "https": "443"}
 _HOST_CHARS: Final = 255
-"""The longest `Host` that is cached: a client could fill the memory with longer ones."""
+"""Maximum length of a `Host` that is cached. A client could fill the memory with longer ones."""
 _AUTHORITY: Final = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::([0-9]{1,5}))?", re.IGNORECASE)
 
 HOST: Final = RejectedRequest(
@@ -34,7 +35,7 @@ ORIGIN: Final = RejectedRequest(
 
 
 class AllowedHosts:
-    """The hosts and origins of the public URL, those listed, and loopback's on a loopback listener."""
+    """The hosts and origins of the public URL, the listed ones, and those of loopback on a loopback listener."""
 
     def __init__(self, public_url: str, *, hosts: Iterable[str], origins: Iterable[str], loopback: bool) -> None:
         url = urlsplit(public_url)
@@ -48,11 +49,11 @@ class AllowedHosts:
         self._known = lru_cache(maxsize=256)(self._is_ours)
 
     def host(self, value: str) -> bool:
-        """True for a `Host` that names this gateway."""
+        """Return whether a `Host` names this gateway."""
         return self._known(value) if len(value) <= _HOST_CHARS else self._is_ours(value)
 
     def origin(self, value: str) -> bool:
-        """True for an `Origin` whose pages may use this gateway."""
+        """Return whether pages of an `Origin` may use this gateway."""
         origin = _origin(value)
         return origin in self._origins or (self._loopback and origin[1] in LOOPBACK)
 
@@ -62,7 +63,7 @@ class AllowedHosts:
 
 
 class HostAndOrigin:
-    """Refuses what is not meant for this gateway, or comes from another site's page."""
+    """Rejection of requests that are not meant for this gateway, or come from a page of another site."""
 
     def __init__(self, app: ASGIApp, notice: Notice, names: AllowedHosts) -> None:
         self._app = app
@@ -91,13 +92,13 @@ class HostAndOrigin:
 
 
 def _authority(text: str) -> tuple[str, str]:
-    """Name and port (empty where none is written); two empty texts for what is no authority, which nothing equals."""
+    """Return name and port. The port is empty if there is none. Both are empty for an invalid authority."""
     match = _AUTHORITY.fullmatch(text)
     return (match[1].lower(), match[2] or "") if match else ("", "")
 
 
 def _origin(text: str) -> tuple[str, str, str]:
-    """Scheme, name and port of an origin; the scheme is empty for what is no web origin, such as `null`."""
+    """Return scheme, name and port of an origin. The scheme is empty for an invalid web origin, such as `null`."""
     scheme, separator, authority = text.rstrip("/").partition("://")
     name, port = _authority(authority)
     if not separator or not name or scheme.lower() not in PORTS:

@@ -1,8 +1,8 @@
-"""The address that a request comes from, where proxies stand in front.
+"""The address of the caller if proxies stand in front of the gateway.
 
-Rule 1: only a peer that the settings name is believed, and each hop it reports only as far as it is trusted too.
-Rule 2: a listener for IPv4 and IPv6 sees IPv4 addresses in their IPv6 form; policies read the IPv4 address.
-Rule 3: what cannot be read as an address ends the chain: the last trusted hop stands for the caller.
+Rule 1: only peers in the settings are trusted, and a hop that they report counts only as far as it is trusted too.
+Rule 2: a listener for IPv4 and IPv6 sees IPv4 addresses in their IPv6 form. Policies read the IPv4 address.
+Rule 3: an invalid address ends the chain. The last trusted hop then counts as the caller.
 """
 
 import ipaddress
@@ -18,7 +18,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Proxies:
-    """Puts the caller's address in `scope["client"]`, from `X-Forwarded-For` of trusted peers; others' is ignored."""
+    """Sets `scope["client"]` from `X-Forwarded-For` of trusted peers. The header of other peers is ignored."""
 
     def __init__(self, app: ASGIApp, trusted: Sequence[str]) -> None:
         networks = [ipaddress.ip_network(network) for network in trusted]
@@ -42,7 +42,7 @@ class Proxies:
         return self._app(scope, receive, send)
 
     def _caller(self, peer: str, scope: Scope) -> str | None:
-        """The nearest address that is not a trusted proxy's; None where the peer is not to be believed."""
+        """Return the nearest address that is not a trusted proxy, or None if the peer is not trusted."""
         address = _address(peer)
         if address is None or not self._trusted(address):
             return None
@@ -58,7 +58,7 @@ class Proxies:
 
 
 def _address(text: str) -> Address | None:
-    """The address, with or without a port behind it; an IPv4 address in IPv6 clothes is the IPv4 address."""
+    """Return the address, with or without a port. An IPv4 address in IPv6 form becomes the IPv4 address."""
     bare = text[1:].partition("]")[0] if text.startswith("[") else text
     if bare.count(":") == 1:
         bare = bare.partition(":")[0]

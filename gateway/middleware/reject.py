@@ -1,7 +1,7 @@
-"""How a request is turned away before its message is looked at.
+"""Rejection of a request before its message is read.
 
-Rule 1: the answer is a JSON-RPC error without an id, and `notice` hears of it before it is sent.
-Rule 2: the connection is closed: what was not read of a body would be taken for the next request.
+Rule 1: the answer is a JSON-RPC error without an id. `notice` is called before it is sent.
+Rule 2: the connection is closed, because the unread rest of a body would be taken for the next request.
 """
 
 from collections.abc import Awaitable, Callable
@@ -18,7 +18,7 @@ _PATH_CHARS: Final = 200
 
 
 class RejectedRequest(Struct, frozen=True, kw_only=True):
-    """A request that does not get as far as its message; `code` is from a closed set, `path` is cut."""
+    """A request that is rejected before its message is read. `code` is from a closed set, `path` is cut."""
 
     code: str
     status: int
@@ -32,7 +32,7 @@ Notice = Callable[[RejectedRequest], Awaitable[None]]
 
 
 async def turn_away(scope: Scope, send: Send, notice: Notice, turned: RejectedRequest) -> None:
-    """Answer a request that goes no further."""
+    """Report a rejected request, and answer it."""
     client, request_id = scope.get("client"), request_id_of(scope)
     await notice(
         RejectedRequest(
@@ -55,7 +55,7 @@ async def turn_away(scope: Scope, send: Send, notice: Notice, turned: RejectedRe
 
 
 def values(scope: Scope, wanted: bytes) -> list[str]:
-    """Every value of a header; `wanted` in lower case."""
+    """Return all values of a header. `wanted` is in lower case."""
     return [header_text(value) for name, value in scope["headers"] if name == wanted]
 
 

@@ -1,8 +1,8 @@
-"""An id for every HTTP request: in its answer, in its records, and in every line that is logged meanwhile.
+"""An id for every HTTP request: in its answer, in its records, and in every log line of the request.
 
-Rule 1: a client's own `x-request-id` is taken over if it comes once and is well-formed, so that both sides log one id.
-It may name another request, too: records say that it is only the client's word.
-Rule 2: any other is replaced by an id of the gateway's, and written nowhere.
+Rule 1: a client's own `x-request-id` is adopted if there is exactly one and it is well-formed, so that both sides log
+the same id. It may also name another request, so records mark it as given by the client.
+Rule 2: any other value is replaced by an id of the gateway, and is not written anywhere.
 """
 
 import itertools
@@ -18,12 +18,12 @@ from gateway.listening.request_id import RequestId, note_request_id
 from gateway.middleware.reject import values
 
 current: Final[ContextVar[str]] = ContextVar("request_id", default="")
-"""The request that the running task belongs to; empty outside of requests."""
+"""The id of the request that the running task belongs to. It is empty outside of requests."""
 _HEADER: Final = b"x-request-id"
 
 
 class RequestIds:
-    """Sets `current`, the id in the scope, and the response header; our own ids are a random start, then a count."""
+    """Sets `current`, the id in the scope, and the response header. Own ids are a random start and a count."""
 
     def __init__(self, app: ASGIApp, start: str = "") -> None:
         self._app = app

@@ -1,7 +1,7 @@
-"""Heads and bodies that are too large go no further.
+"""Rejection of heads and bodies that are too large.
 
-Rule 1: what is announced is refused before it is read; what is not announced is counted as it arrives.
-Rule 2: after a refusal the application is told that the client has gone, and nothing that it sends goes out.
+Rule 1: an announced size is checked before the body is read. Otherwise the bytes are counted as they arrive.
+Rule 2: after a rejection the application sees a disconnect, and nothing that it sends reaches the client.
 """
 
 from collections.abc import Awaitable
@@ -12,12 +12,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.middleware.reject import Notice, RejectedRequest, turn_away
 
 _LINE_BYTES: Final = 4
-"""What a header line has beside name and value."""
+"""Bytes of a header line in addition to its name and value."""
 _MAX_DIGITS: Final = 18
 
 
 class SizeLimits:
-    """Refuses by the size of all headers and the address, their number, and the size of the body."""
+    """Limits on the size of all headers and the address, on their number, and on the size of the body."""
 
     def __init__(self, app: ASGIApp, notice: Notice, *, body_bytes: int, header_bytes: int, headers: int) -> None:
         self._app = app
@@ -61,7 +61,7 @@ class SizeLimits:
 
 
 class _Counted:
-    """A request whose body is counted; `over` once it is too large, `started` once an answer has begun."""
+    """A request whose body is counted: `over` if it is too large, `started` if an answer has begun."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, limit: int) -> None:
         self._scope = scope
