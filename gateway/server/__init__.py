@@ -1,4 +1,4 @@
-"""The HTTP edge: one raw ASGI endpoint, `/servers/<id>/mcp`, and the one place where actions are performed."""
+"""The HTTP edge: one raw ASGI endpoint, `/servers/<id>/mcp`, and the one place that performs actions."""
 
 from gateway.server.endpoint import EndpointLimits, McpEndpoint
 from gateway.server.ports import CredentialVerifier, Meters, UnverifiedCaller

@@ -1,7 +1,7 @@
-"""One HTTP exchange with a client: its body read whole, its answer written once, its going away noticed.
+"""One HTTP exchange with a client: read the whole body, write one answer, notice a disconnect.
 
-Rule 1: a body is whole only after `more_body: false`; anything else is dropped (PROTOCOL section 7).
-Rule 2: nothing is written after the client has gone, and nothing is written twice.
+Rule 1: a body is complete only after `more_body: false`. Anything else is dropped (PROTOCOL section 7).
+Rule 2: nothing is written after the client has disconnected, and nothing is written twice.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ Headers = Iterable[tuple[str, str]]
 
 
 class BodyIncomplete(Struct, frozen=True):
-    """The client went away, or broke off, before its body was whole."""
+    """The client disconnected or stopped sending before its body was complete."""
 
 
 class BodyTooLarge(Struct, frozen=True):
@@ -27,14 +27,14 @@ class BodyTooLarge(Struct, frozen=True):
 
 
 class ByteLimitReached(Struct, frozen=True):
-    """The body was not read to its end: its caller's requests hold too many bytes."""
+    """The body was not read to its end, because the requests of its caller use too many bytes."""
 
 
 class AsgiExchange:
-    """The client's side of an exchange; `gone` turns true when the client has disconnected."""
+    """The client's side of an exchange. `gone` becomes true when the client has disconnected."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Take the three of ASGI; nothing is read yet."""
+        """Take the three arguments of ASGI. Nothing is read yet."""
         self.scope: Final = scope
         client = scope.get("client")
         self.source_ip: Final[str] = client[0] if client else ""
@@ -46,14 +46,14 @@ class AsgiExchange:
         self.gone = False
         self.started = False
         self.answering = False
-        """Whether a whole answer is being written, or was."""
+        """True if the write of a whole answer has started."""
         self.ended = False
-        """Whether the answer was written to its end."""
+        """True if the answer was written to its end."""
 
     async def body(
         self, limit: int, take: Callable[[int], bool]
     ) -> bytes | BodyIncomplete | BodyTooLarge | ByteLimitReached:
-        """Return the whole body, at most `limit` bytes; `take` returns whether so many more may be kept."""
+        """Return the whole body, up to `limit` bytes. `take` returns whether that many more bytes may be kept."""
         chunks: list[bytes] = []
         size = 0
         while True:
@@ -72,7 +72,7 @@ class AsgiExchange:
             chunks.append(chunk)
 
     def watch(self, on_gone: Callable[[], None]) -> None:
-        """Call `on_gone` once when the client disconnects; to be used after the body was read."""
+        """Call `on_gone` once when the client disconnects. Use this only after the body was read."""
         self._on_gone = on_gone
         if self.gone:
             on_gone()
@@ -80,14 +80,14 @@ class AsgiExchange:
             self._watch = asyncio.get_running_loop().create_task(self._watched())
 
     def abort(self) -> None:
-        """Write nothing more: the connection is ended without the end of the answer."""
+        """Write nothing more: the connection is closed before the end of the answer."""
         self.gone = True
 
     async def close(self) -> None:
         """Stop watching: `on_gone` is not called after this.
 
-        If the answer has no end, the listener ends the connection next, and its deadline would be changed by a watch
-        that ends later.
+        If the answer has no end, the listener closes the connection next. A watch that ended later would change the
+        deadline of the connection.
         """
         if self._watch is not None:
             self._watch.cancel()
@@ -109,7 +109,7 @@ class AsgiExchange:
         await self._emit({"type": "http.response.start", "status": status, "headers": raw})
 
     async def write(self, body: bytes, *, more: bool) -> None:
-        """Write a piece of the body; waits while the client does not read."""
+        """Write a piece of the body. This waits while the client does not read."""
         if self.ended:
             return
         await self._emit({"type": "http.response.body", "body": body, "more_body": more})
@@ -126,7 +126,7 @@ class AsgiExchange:
     async def _watched(self) -> None:
         while True:
             event = await self._receive()
-            if self.ended:  # a server reports a disconnect after every whole answer; the client may still be there
+            if self.ended:  # a listener reports a disconnect after every whole answer
                 return
             if event["type"] == "http.disconnect":
                 break

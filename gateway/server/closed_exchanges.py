@@ -1,7 +1,7 @@
-"""How the gateway ends an exchange that it does not go on with: its client gets an answer that is whole.
+"""Ends of exchanges that the gateway closes itself. The client gets a complete answer.
 
-Rule 1: a standing stream ends as a server ends it: a listen stream by its result, a GET stream without one.
-Rule 2: nothing follows a part of an event, as it could be taken for the rest of it.
+Rule 1: a standing stream ends as a server ends it: a listen stream with its result, a GET stream without one.
+Rule 2: nothing is written after a part of an event, because clients could take it for the rest of the event.
 """
 
 from typing import Final
@@ -18,13 +18,13 @@ _CLOSED: Final = UpstreamFailure(
     code="upstream_unavailable", detail="the gateway closed the stream before the server answered"
 )
 _ENDING: Final = UpstreamFailure(
-    code="upstream_timeout", detail="the gateway is shutting down and waits no longer for the answer"
+    code="upstream_timeout", detail="the gateway is shutting down and no longer waits for the answer"
 )
 _LATER: Final = (*JSON, ("retry-after", "1"))
 
 
 async def close_stream(edge: AsgiExchange, call: Call, relay: Relay) -> None:
-    """End a standing stream that policy, its credential or the end of the worker closes."""
+    """End a standing stream because of policy, the end of its credential or the end of the worker."""
     if edge.gone or relay.midway:
         edge.abort()
     elif not edge.started:
@@ -34,7 +34,7 @@ async def close_stream(edge: AsgiExchange, call: Call, relay: Relay) -> None:
 
 
 async def break_off(edge: AsgiExchange, relay: Relay) -> None:
-    """Answer a call whose worker ends before the server has answered."""
+    """Answer a call if the worker ends before the server has answered."""
     if edge.gone or relay.midway:
         edge.abort()
     elif relay.answered:
@@ -44,7 +44,7 @@ async def break_off(edge: AsgiExchange, relay: Relay) -> None:
 
 
 async def turn_back(edge: AsgiExchange) -> None:
-    """Answer a request that its worker has not sent before it ends."""
+    """Answer a request that the worker has not sent before it ends."""
     if edge.started:
         edge.abort()
     body = failure_body(None, "internal_failure", "the gateway is shutting down; nothing was sent")
@@ -52,7 +52,7 @@ async def turn_back(edge: AsgiExchange) -> None:
 
 
 def _result(call: Call) -> bytes:
-    """Return the event that ends a listen stream gracefully (revision 2026-07-28); nothing for a GET stream."""
+    """Return the event that ends a listen stream gracefully (revision 2026-07-28), or nothing for a GET stream."""
     request_id = call.inbound.request_id
     if request_id is None:
         return b""

@@ -1,7 +1,7 @@
-"""The ASGI endpoint: an HTTP request arrives, is placed, admitted and performed.
+"""The ASGI endpoint: parse an HTTP request, admit it and perform the action.
 
-Rule 1: exact paths only; nothing is redirected, nothing is guessed.
-Rule 2: an exception that nothing else handles is caught here, and the request is refused.
+Rule 1: only exact paths are served, without redirects and without guesses.
+Rule 2: an exception that no other code handles is caught here, and the request is refused.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 class EndpointLimits(Struct, frozen=True, kw_only=True):
-    """What a message may measure, and how it is relayed; `shown`: header names that policy may see, in lower case."""
+    """The limits of a message and of its relay. `shown`: header names that policy may see, in lower case."""
 
     body_bytes: int
     message: JsonLimits
@@ -54,12 +54,12 @@ class EndpointLimits(Struct, frozen=True, kw_only=True):
 
 
 class McpEndpoint:
-    """ASGI application for MCP clients."""
+    """The ASGI application for MCP clients."""
 
     def __init__(
         self, pipeline: Pipeline, callers: CredentialVerifier, meters: Meters, streams: Streams, limits: EndpointLimits
     ) -> None:
-        """Take the parts that `gateway.app` has composed."""
+        """Take the components from `gateway.app`."""
         self._pipeline: Final = pipeline
         self._callers: Final = callers
         self._meters: Final = meters
@@ -76,7 +76,7 @@ class McpEndpoint:
         except Exception:  # noqa: BLE001 - the outermost frame, and it refuses
             _LOG.exception("an exchange failed and was refused")
             await _failed(edge)
-        except asyncio.CancelledError:  # the worker ends; what was forwarded has its answer already
+        except asyncio.CancelledError:  # the worker ends; forwarded calls already have their answers
             await turn_back(edge)
         finally:
             await edge.close()
@@ -88,11 +88,15 @@ class McpEndpoint:
         found = _PATH.fullmatch(edge.scope["path"])
         if found is None:
             await edge.respond(
-                404, JSON, error_body(None, -32600, "no such path; MCP servers are at /servers/<id>/mcp")
+                404, JSON, error_body(None, -32600, "unknown path; MCP servers are at /servers/<id>/mcp")
             )
             return
         if edge.scope["method"] not in _VERBS:
-            await edge.respond(405, (*JSON, ("allow", "POST, GET, DELETE")), error_body(None, -32600, "use POST"))
+            await edge.respond(
+                405,
+                (*JSON, ("allow", "POST, GET, DELETE")),
+                error_body(None, -32600, "method not allowed; use POST, GET or DELETE"),
+            )
             return
         verified = await self._callers.verify(
             edge.scope["headers"], server=found[1], query=edge.scope["query_string"], source_ip=edge.source_ip
@@ -127,7 +131,7 @@ class McpEndpoint:
     async def _arrived(
         self, edge: AsgiExchange, server: str, verified: Verified, exchange: OpenRequest
     ) -> RequestParser | None:
-        """Return the read request; null when it was turned away already."""
+        """Return the parsed request, or null if it was already turned away."""
         headers = read_headers(edge.scope["headers"])
         if isinstance(headers, Malformed):
             await self._turn_away(edge, server, unreadable(headers, Headers({}), self._wording), b"")
@@ -149,7 +153,7 @@ class McpEndpoint:
     async def _body(
         self, edge: AsgiExchange, headers: Headers, server: str, exchange: OpenRequest
     ) -> bytes | RejectedMessage | None:
-        """Return the body of a POST, null for the verbs that have none; what is wrong is answered here."""
+        """Return the body of a POST, or null for other verbs. Turn away a request with a fault."""
         if edge.scope["method"] != "POST":
             fault = unstreamable(headers) if edge.scope["method"] == "GET" else None
             if fault is None:
@@ -168,7 +172,7 @@ class McpEndpoint:
     async def _message(
         self, edge: AsgiExchange, headers: Headers, server: str, caller: RequestOrigin, body: bytes
     ) -> Message | RejectedMessage:
-        """Return the message in a body; what is wrong is answered here."""
+        """Return the message in a body. Answer a malformed one."""
         if len(body) < LARGE:
             message = read(body, self._limits.message)
         else:
@@ -184,7 +188,7 @@ class McpEndpoint:
         return unread_answer(message)
 
     async def _read_in_turn(self, edge: AsgiExchange, body: bytes, caller: RequestOrigin) -> Message | Malformed | None:
-        """Read a large body in a turn of its caller; return null if its client has gone by then."""
+        """Read a large body in a turn of its caller. Return null if the client has disconnected meanwhile."""
         turns = self._pipeline.engine.parts.turns
         sender = Sender(principal=caller.verified.principal, source_ip=caller.source_ip)
         async with turns.turn(sender):
@@ -198,7 +202,7 @@ class McpEndpoint:
         return turned
 
     async def _record(self, edge: AsgiExchange, server: str, turned: RejectedMessage, body: bytes) -> Answer:
-        """Record a message that cannot be asked about, and return its answer."""
+        """Record a message that cannot be put to policy, and return its answer."""
         self._meters.malformed(turned.code)
         self._meters.refused(turned.code, detail=turned.detail)
         about = PartialMessage(
@@ -227,7 +231,7 @@ class McpEndpoint:
 
 
 async def _failed(edge: AsgiExchange) -> None:
-    """Say that the gateway failed; an answer that has begun breaks off instead, so that nobody takes it for whole."""
+    """Answer that the gateway failed. Abort an answer that has begun, so that it does not look complete."""
     if edge.started:
         edge.abort()
     body = failure_body(None, "internal_failure", "the gateway failed; check whether the request was executed")
@@ -235,7 +239,7 @@ async def _failed(edge: AsgiExchange) -> None:
 
 
 def _known(settled: Settled) -> bool:
-    """Return whether policy knows the caller: anybody can send a token that it does not."""
+    """Return whether policy knows the caller. A token that policy does not know can come from anyone."""
     decided = isinstance(settled.call.answer, Verdict)
     return decided and not (settled.refusal is not None and settled.refusal.unauthenticated)
 
@@ -246,8 +250,12 @@ def _raw(arrival: RequestParser) -> bytes:
 
 def _cut(body: BodyIncomplete | BodyTooLarge) -> RejectedMessage:
     if isinstance(body, BodyIncomplete):
-        answer = Answer(status=400, body=error_body(None, -32700, "the body broke off"), headers=JSON)
-        return RejectedMessage(code="body_incomplete", detail="the body broke off", answer=answer)
+        answer = Answer(
+            status=400, body=error_body(None, -32700, "the connection ended before the body was complete"), headers=JSON
+        )
+        return RejectedMessage(
+            code="body_incomplete", detail="the connection ended before the body was complete", answer=answer
+        )
     why = f"the body is larger than {body.limit} bytes"
     return RejectedMessage(
         code="body_too_large", detail=why, answer=Answer(status=413, body=error_body(None, -32600, why), headers=JSON)

@@ -1,10 +1,10 @@
-"""An upstream's server-sent events on their way to the client, one by one.
+"""Relay of an upstream's server-sent events to the client, one by one.
 
-Rule 1: the response to the request is the last thing that the client gets; what the server sends after it is dropped.
-Rule 2: what is not a message for this client is withheld and counted. It is never answered.
-Rule 3: no stream holds the event loop, and each has limits on events, on what is withheld, and on growth.
-Rule 4: comments are replaced by the gateway's own. Of several events without data the last id travels, before the next
-event with data, or when the server pauses.
+Rule 1: the response to the request is the last event for the client. Later events of the server are dropped.
+Rule 2: an event that is not a message for this client is withheld and counted. It is never answered.
+Rule 3: no stream blocks the event loop, and each has limits on events, on withheld events and on growth.
+Rule 4: comments are replaced by the gateway's own. Of several events without data, only the last id is sent: before the
+next event with data, or when the server pauses.
 """
 
 import asyncio
@@ -31,14 +31,14 @@ STREAM: Final = (
     ("x-accel-buffering", "no"),
 )
 _MESSAGE: Final = frozenset({None, "", "message"})
-"""Types of events that clients read; they pass over all others."""
+"""Types of events that clients read. They ignore all others."""
 
 
 class EventStream:
-    """Relays one stream; made for each reply."""
+    """Relay of one stream, created for each reply."""
 
     def __init__(self, recipient: Recipient, reply: Reply, unread: Passthrough, budget: TurnBudget) -> None:
-        """Take the client, the reply whose head says that it is a stream, and the budget of the exchange."""
+        """Take the client, the reply with the head of a stream, and the budget of the exchange."""
         self._to: Final = recipient
         self._reply: Final = reply
         self._unread: Final = unread
@@ -50,10 +50,10 @@ class EventStream:
         self._read = self._events = self._written = 0
         self._last_write = asyncio.get_running_loop().time()
         self.answered = False
-        """Whether the client has the response."""
+        """True if the client has the response."""
 
     async def run(self) -> UpstreamFailure | None:
-        """Relay the stream to the response, or to its end; return why the client gets no response."""
+        """Relay the stream to the response, or to its end. Return why the client gets no response."""
         if self._to.call.inbound.method.name != "initialize":
             await self._begin(b"")
         async with aclosing(paced(self._reply, self._patience_s, self._keep_alive)) as chunks:
@@ -72,7 +72,7 @@ class EventStream:
         return self._to.edge.gone or (self.answered and self._to.answers_one)
 
     async def _chunk(self, chunk: bytes) -> UpstreamFailure | None:
-        """Relay what a chunk brings; return why the exchange cannot go on."""
+        """Relay the content of a chunk. Return why the exchange cannot continue."""
         self._read += len(chunk)
         if self._unread.under_way:
             return await self._passed(await self._unread.feed(chunk))
@@ -90,18 +90,20 @@ class EventStream:
         return None
 
     def _excess(self) -> UpstreamFailure | None:
-        """Return which limit the stream breaks; a stream to listen to may go on for ever."""
+        """Return the failure if the stream exceeds a limit. A stream to listen to may continue forever."""
         limits, withheld = self._to.limits, self._to.outcome.withheld
         if len(self._held) > limits.result_bytes:
             return upstream_errors.BURIED
         if self._written > GROWTH_FREE + self._read * limits.growth:
-            return upstream_errors.too_much("ids of events that carry nothing")
+            return upstream_errors.too_much("ids of events without data")
         if self._to.call.inbound.method.asked == "stream" or self._over:
             return None
         if self._events > limits.events:
             return upstream_errors.too_much(f"more than {limits.events} events")
         if withheld > limits.withheld:
-            return upstream_errors.too_much(f"more than {limits.withheld} events that are no messages for this request")
+            return upstream_errors.too_much(
+                f"more than {limits.withheld} events that are not messages for this request"
+            )
         return None
 
     async def _too_large(self) -> UpstreamFailure | None:
@@ -112,19 +114,19 @@ class EventStream:
         return begun if isinstance(begun, UpstreamFailure) else await self._passed(begun)
 
     async def _passed(self, piece: Piece | None) -> UpstreamFailure | None:
-        """Go on after a large event, which answers the request; what broke its form was broken off."""
+        """Continue after a large event, which answers the request. If its form was broken, it was already aborted."""
         if piece is None or not piece.ended:
             return None
         self.answered, self._reader = True, sse.SseReader(self._to.limits.result_bytes)
         return None if self._over else await self._chunk(piece.after)
 
     def _patience_s(self) -> float:
-        """Return how long the client may wait for the next bytes."""
+        """Return the time in seconds until the client needs the next bytes."""
         quiet_s = asyncio.get_running_loop().time() - self._last_write
         return max(self._to.limits.keep_alive_s - quiet_s, 0.01)
 
     async def _keep_alive(self) -> None:
-        """Write a comment, if the client got nothing for long enough."""
+        """Write a comment if the client has received nothing for long enough."""
         now = asyncio.get_running_loop().time()
         if now - self._last_write < self._to.limits.keep_alive_s:
             return
@@ -133,13 +135,13 @@ class EventStream:
             await self._send(sse.comment())
 
     async def _event(self, event: sse.SseEvent) -> None:
-        """Settle one event and write what the client gets of it."""
+        """Settle one event, and write the result to the client."""
         if event.comment is not None:
             await self._keep_alive()
             return
         self._events += 1
         if event.event not in _MESSAGE:
-            self._to.outcome.withhold("the server sends an event of another type than `message`")
+            self._to.outcome.withhold("the server sent an event of a type other than `message`")
             self._keep_id(event)
         elif not event.data:
             self._keep_id(event)
@@ -152,7 +154,7 @@ class EventStream:
         action = await self._to.pipeline.settle(self._to.call, data)
         match action:
             case Answer() if action.final and self.answered:
-                self._to.outcome.withhold("the server answers the request a second time")
+                self._to.outcome.withhold("the server answered the request a second time")
                 self._keep_id(event)
             case Answer():
                 await self._to.told(action, action.body, self._budget)
@@ -168,7 +170,7 @@ class EventStream:
                 assert_never(action)
 
     def _keep_id(self, event: sse.SseEvent) -> None:
-        """Keep the id and the `retry` of an event of which the client gets no data."""
+        """Keep the id and the `retry` of an event whose data the client does not get."""
         if event.id is None and event.retry is None:
             return
         before = self._empty or sse.SseEvent()
@@ -179,13 +181,13 @@ class EventStream:
         )
 
     async def _flush(self) -> None:
-        """Write the id and the `retry` that were kept."""
+        """Write the kept id and `retry`."""
         if self._empty is not None:
             event, self._empty = self._empty, None
             await self._write(sse.encode(replace(event, id=self._sealed(event))))
 
     async def _deliver(self, event: sse.SseEvent, action: Answer) -> None:
-        """Write an event; of `initialize` nothing goes out before its response is known, which names the revision."""
+        """Write an event. For `initialize`, wait for the response first, because it names the revision."""
         await self._flush()
         if action.final and not self._to.edge.started:
             await self._begin(action.body)
@@ -223,7 +225,7 @@ class EventStream:
         await self._to.edge.write(b"", more=False)
 
     async def _ended(self) -> UpstreamFailure | None:
-        """End the client's stream as the upstream ended its own; without a response only if it can be resumed."""
+        """End the client's stream like the upstream's. Without a response, do so only if the stream can be resumed."""
         open_stream = self._to.edge.started and not self._unread.under_way
         if open_stream and (self._resumable or not self._to.answers_one):
             await self._closed()

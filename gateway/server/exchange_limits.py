@@ -1,10 +1,10 @@
-"""The requests under way, counted by caller: no caller takes the memory and the time of the others.
+"""The open requests, counted by caller, so that no caller uses up the memory and the time of the others.
 
-Rule 1: the count covers a request from its verified credential to the end of its answer, and the bytes of its body from
-the first one on.
-Rule 2: callers without a credential are one principal, and so they count by their address.
-Rule 3: if no other request of a caller holds bytes, the next one has room, however large it is. A small request always
-has room, because running calls may wait for it, such as for the answer to a question of their server.
+Rule 1: a request counts from its verified credential to the end of its answer. Its bytes count from the first byte of
+the body.
+Rule 2: callers without a credential are one principal, so they are counted by their address.
+Rule 3: if no other request of a caller uses bytes, the next one is accepted, however large it is. A small request is
+always accepted, because running calls may wait for it, for example for the answer to a question of their server.
 """
 
 from collections import Counter
@@ -22,28 +22,28 @@ _RETRY: Final = (("retry-after", "1"),)
 
 
 class CallerLimits(Struct, frozen=True, kw_only=True):
-    """What one caller may have under way in one worker."""
+    """The limits of one caller in one worker."""
 
     requests: int = 512
     body_bytes: int = 64 * 1024 * 1024
 
 
 class OpenRequest:
-    """A request under way, and the bytes of its body that were read."""
+    """An open request, and the bytes read of its body."""
 
     __slots__ = ("_held", "_most", "key", "size")
 
     def __init__(self, key: str, held: Counter[str], most: int) -> None:
-        """Take its caller, the bytes that callers hold, and how many of them one may hold."""
+        """Take the caller, the bytes that callers use, and the maximum for one caller."""
         self.key: Final = key
         self.size = 0
         self._held: Final = held
         self._most: Final = most
 
     def take(self, size: int) -> bool:
-        """Count `size` more bytes of the body; return false if the caller's requests now hold more than the limit.
+        """Count `size` more bytes of the body, and return false if the caller's requests now exceed the limit.
 
-        A request that alone holds bytes always may, and so may a small one.
+        A small request always passes, and so does the only request that uses bytes.
         """
         self.size += size
         self._held[self.key] += size
@@ -52,16 +52,16 @@ class OpenRequest:
 
 
 class Exchanges:
-    """Counts for one worker."""
+    """The counts of one worker."""
 
     def __init__(self, limits: CallerLimits) -> None:
-        """Take what each caller may have."""
+        """Take the limits of each caller."""
         self._limits: Final = limits
         self._open: Final[Counter[str]] = Counter()
         self._held: Final[Counter[str]] = Counter()
 
     def begin(self, key: str) -> OpenRequest | None:
-        """Count a request until its `end`; return null if its caller has too many."""
+        """Count a request until its `end`. Return null if its caller has too many."""
         count = self._open.get(key, 0)
         if count >= self._limits.requests:
             return None
@@ -77,15 +77,15 @@ class Exchanges:
             del self._open[key], self._held[key]
 
     def too_many(self) -> RejectedMessage:
-        """Return how a request of a caller with too many is turned away."""
+        """Return the rejection of a request whose caller has too many open requests."""
         most = self._limits.requests
-        why = f"{most} requests of this caller are under way (limits.exchanges_per_principal)"
+        why = f"this caller already has {most} open requests (limits.exchanges_per_principal)"
         return _turned_away("too_many_exchanges", why)
 
     def too_large(self) -> RejectedMessage:
-        """Return how a request is turned away whose caller holds too many bytes."""
+        """Return the rejection of a request whose caller uses too many bytes."""
         most = self._limits.body_bytes
-        why = f"with this one, the caller's requests under way would hold more than {most} bytes"
+        why = f"with this one, the caller's open requests would use more than {most} bytes"
         return _turned_away("too_many_bytes", f"{why} (limits.bytes_per_principal)")
 
 

@@ -1,4 +1,4 @@
-"""What became of a forwarded message, collected while it is relayed, for the `completed` record."""
+"""The result of a forwarded message, collected during the relay for the `completed` record."""
 
 from typing import Final
 
@@ -9,11 +9,11 @@ from gateway.admission.record import Result
 from gateway.admission.result_type import ResultType
 from gateway.pipeline.ports import UpstreamFailure
 
-CHANGED: Final = "the server's instructions are not those that were reviewed, and were removed"
+CHANGED: Final = "the server's instructions differ from the reviewed ones and were removed"
 
 
 class ExchangeStats:
-    """Counts of one exchange; mutable, and of that exchange alone."""
+    """Counts of one exchange. They are mutable and belong to that exchange alone."""
 
     __slots__ = (
         "code",
@@ -31,9 +31,9 @@ class ExchangeStats:
     )
 
     def __init__(self, key: bytes) -> None:
-        """Begin as answered, with nothing relayed yet; `key` keys the digest of the result."""
+        """Start as answered, with nothing relayed. `key` keys the digest of the result."""
         self.digest: Final = GrowingDigest(key)
-        """Of the result's bytes, as the client gets them."""
+        """Digest of the result's bytes, as the client gets them."""
         self.result: ResultType | None = None
         self.hidden = 0
         self.code = "answered"
@@ -52,12 +52,12 @@ class ExchangeStats:
         self.events += 1
 
     def withhold(self, detail: str) -> None:
-        """Count what is not a message for this client, and keep the first reason."""
+        """Count an event that is not a message for this client, and keep the first reason."""
         self.withheld += 1
         self.detail = self.detail or detail
 
     def told(self, answer: Answer) -> None:
-        """Note that the answer is a refusal of the gateway, or which instructions were removed from it."""
+        """Note whether the answer is a refusal of the gateway, and which instructions were removed from it."""
         self.code = answer.code or self.code
         if answer.result is not None:
             self.result, self.hidden = answer.result, answer.hidden
@@ -66,11 +66,11 @@ class ExchangeStats:
             self.detail = self.detail or CHANGED
 
     def recorded(self) -> Result | None:
-        """Return what the client got as the result, for the record; null if it got none."""
+        """Return the result that the client got, for the record, or null if it got none."""
         if self.result is None:
             return None
         return Result(digest=self.digest.text, type=self.result.type, items=self.result.items)
 
     def failed(self, failure: UpstreamFailure) -> None:
-        """The upstream's failure is what the record says."""
+        """Use the upstream's failure as the outcome of the record."""
         self.code, self.detail = failure.code, failure.detail

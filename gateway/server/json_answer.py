@@ -1,10 +1,10 @@
-"""An upstream's JSON body on its way to the client: the response to a request, whole.
+"""Relay of an upstream's JSON body to the client: the whole response to a request.
 
-Rule 1: a body that is not the response to the request is an error for its sender, with what it is instead.
-Rule 2: a JSON-RPC error reaches the client whatever HTTP status it came with. In the legacy era the status becomes 200,
-because a 4xx ends the sessions of some clients; a 404 to a session stays 404, because it says that the session is gone.
-Without an error it has no body, as if the body were not JSON: clients have their own words for a session that is gone.
-In the modern era a 4xx stays, because clients recognize the era of a server by it.
+Rule 1: a body that is not the response to the request becomes an error for the sender that names the kind of the body.
+Rule 2: a JSON-RPC error reaches the client with any HTTP status. In the legacy era the status becomes 200, because a
+4xx ends the sessions of some clients. A 404 to a session stays 404, because it means that the session has ended.
+Without an error it has no body, because clients have their own message for a session that has ended. In the modern era
+a 4xx stays, because clients recognize the era of a server by it.
 """
 
 from typing import Final
@@ -26,17 +26,17 @@ _GONE: Final = 404
 
 
 class JsonAnswer:
-    """Relays one body; made for each reply."""
+    """Relay of one body, created for each reply."""
 
     def __init__(self, recipient: Recipient, reply: Reply) -> None:
-        """Take the client, and the reply whose head says that it is JSON."""
+        """Take the client, and the reply with the head of a JSON answer."""
         self._to: Final = recipient
         self._reply: Final = reply
         self.answered = False
-        """Whether the client has the response."""
+        """True if the client has the response."""
 
     async def run(self) -> UpstreamFailure | None:
-        """Relay the body; return why the client gets no response."""
+        """Relay the body. Return why the client gets no response."""
         body = await self._reply.read(self._to.limits.result_bytes)
         if isinstance(body, UpstreamFailure):
             return await self._oversize(body)
@@ -52,7 +52,7 @@ class JsonAnswer:
         return await self._deliver(_OK, action)
 
     async def _deliver(self, status: int, action: Action, body: bytes = b"") -> UpstreamFailure | None:
-        """Answer with a response or a refusal; a body that is another message answers nothing."""
+        """Answer with a response or a refusal. A body with any other message is a failure."""
         if not isinstance(action, Answer) or not action.final:
             detail = action.detail if isinstance(action, Withhold) else "it is another message"
             return upstream_errors.unanswered(detail)
@@ -65,7 +65,7 @@ class JsonAnswer:
         return None
 
     async def _failed(self, body: bytes) -> UpstreamFailure | None:
-        """Relay the JSON-RPC error of a reply whose status is an error; nothing else in such a body is shown."""
+        """Relay the JSON-RPC error of a reply with an error status. Nothing else of its body is shown."""
         status, message = self._reply.status, read_body(body)
         if isinstance(message, Response) and message.error is not None and status not in upstream_errors.UNSHOWN:
             action = await self._to.pipeline.settle(self._to.call, body, alone=True)
@@ -88,7 +88,7 @@ class JsonAnswer:
         return status < upstream_errors.SERVER_ERROR and status not in upstream_errors.REFUSED
 
     async def _oversize(self, failure: UpstreamFailure) -> UpstreamFailure | None:
-        """Relay a large result unread if it may pass, or return why not."""
+        """Relay a large result unread if the route permits it, or return the failure."""
         if failure.code != "result_too_large" or self._reply.status >= ERROR:
             return failure
         unread = Passthrough(self._to.edge, self._to.call, self._to.outcome)

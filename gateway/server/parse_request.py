@@ -1,8 +1,8 @@
-"""From an HTTP request to an `Inbound`: everything about a message that the gateway verifies before it asks.
+"""Conversion of an HTTP request to an `Inbound`: all checks of a message before policy is asked.
 
-Rule 1: headers and credential come before the body is believed; the first fault ends the arrival.
-Rule 2: what is turned away carries its answer; nothing of it is forwarded, all of it is recorded.
-Rule 3: a session, an event id or a server's request id that is not this caller's is as unknown as a forged one.
+Rule 1: headers and credential are checked before the body is read. The first fault ends the conversion.
+Rule 2: a rejected message contains its answer. None of it is forwarded, and all of it is recorded.
+Rule 3: a session, event id or server's request id of another caller is treated as unknown, like a forged one.
 """
 
 import re
@@ -34,11 +34,11 @@ _EVENT: Final = "last-event-id"
 _CLIENT: Final = "io.modelcontextprotocol/clientInfo"
 _NAME_CHARS: Final = 200
 _UNNAMED: Final = Client()
-_EXPRESSION: Final = re.compile(r"\{[^{}]*\}")  # of a URI template (RFC 6570), which stands for a segment
+_EXPRESSION: Final = re.compile(r"\{[^{}]*\}")  # of a URI template (RFC 6570); it represents a segment
 
 
 class RejectedMessage(Struct, frozen=True, kw_only=True):
-    """A message that cannot be asked about: the code of its record, and its answer."""
+    """A message that cannot be put to policy: the code of its record, and its answer."""
 
     code: str
     detail: str
@@ -47,7 +47,7 @@ class RejectedMessage(Struct, frozen=True, kw_only=True):
 
 
 class RequestOrigin(Struct, frozen=True, kw_only=True):
-    """Who sent it, and from where."""
+    """The verified sender of a request, and its address."""
 
     verified: Verified
     source_ip: str
@@ -55,7 +55,7 @@ class RequestOrigin(Struct, frozen=True, kw_only=True):
 
 
 class RequestParser(Struct, frozen=True, kw_only=True):
-    """A request whose caller is verified and whose body, if it has one, is read."""
+    """A request with a verified caller and, if it has a body, the parsed message."""
 
     verb: Verb
     server: str
@@ -66,7 +66,7 @@ class RequestParser(Struct, frozen=True, kw_only=True):
 
 
 def unreadable(malformed: Malformed, names: Headers, wording: Wording) -> RejectedMessage:
-    """Return how a message that cannot be read is turned away; `names` are the headers that came with it."""
+    """Return the rejection of a message that cannot be read. `names` are its headers."""
     answer = malformed_answer(malformed, names, wording)
     code = f"malformed_{malformed.fault}"
     return RejectedMessage(code=code, detail=malformed.reason, answer=answer, method=malformed.method)
@@ -75,14 +75,14 @@ def unreadable(malformed: Malformed, names: Headers, wording: Wording) -> Reject
 def place(
     arrival: RequestParser, ring: Ring, wording: Wording, sessionless: AbstractSet[str] = frozenset()
 ) -> Inbound | RejectedMessage:
-    """Return the message with its place in the method table and its session, or why it is turned away."""
+    """Return the message with its place in the method table and its session, or its rejection."""
     presented = _session(arrival, ring)
     agreed = _agreed(arrival, presented)
     if isinstance(agreed, Malformed):
         return unreadable(agreed, arrival.headers, wording)
     session = presented if agreed.era == "legacy" else None
     if session is None and arrival.server not in sessionless and _names_session(arrival, agreed):
-        return _gone(arrival, "the session is not known; initialize again")
+        return _gone(arrival, "unknown session; initialize again")
     if isinstance(arrival.message, Response):
         return _response(arrival, ring, agreed, session)
     row = _row(arrival, agreed)
@@ -106,7 +106,7 @@ def place(
 
 
 def _agreed(arrival: RequestParser, session: SessionSeal | None) -> Agreed | Malformed:
-    """Return era and revision; what carries no message is legacy by its verb, in the revision that its header names."""
+    """Return era and revision. A request without a message is legacy, with the revision that its header names."""
     negotiated = session.revision if session else None
     if arrival.message is not None:
         return agree(arrival.headers, arrival.message, negotiated=negotiated)
@@ -121,7 +121,7 @@ def _session(arrival: RequestParser, ring: Ring) -> SessionSeal | None:
 
 
 def _names_session(arrival: RequestParser, agreed: Agreed) -> bool:
-    """Return whether the message needs the session that its header names: the modern era ignores the header."""
+    """Return whether the message needs the session that its header names. The modern era ignores the header."""
     return agreed.era == "legacy" and arrival.headers.get(SESSION) is not None and not _initializes(arrival)
 
 
@@ -139,22 +139,30 @@ def _row(arrival: RequestParser, agreed: Agreed) -> Method | RejectedMessage:
     if isinstance(message, Request):
         status, body = unknown_method(message.id, message.method, era=agreed.era)
         answer = Answer(status=status, body=body, headers=JSON)
-        return RejectedMessage(code="method_unknown", detail="no such request", answer=answer, method=message.method)
+        return RejectedMessage(
+            code="method_unknown", detail="unknown request method", answer=answer, method=message.method
+        )
     answer = Answer(status=202)
-    return RejectedMessage(code="method_unknown", detail="no such notification", answer=answer, method=message.method)
+    return RejectedMessage(
+        code="method_unknown", detail="unknown notification method", answer=answer, method=message.method
+    )
 
 
 def _response(
     arrival: RequestParser, ring: Ring, agreed: Agreed, session: SessionSeal | None
 ) -> Inbound | RejectedMessage:
-    """Find which request of the server a client's response answers; one that answers none is dropped."""
+    """Find the server's request that a client's response answers. Reject a response without such a request."""
     message = arrival.message
     seal = ring.open(RequestSeal, message.id) if isinstance(message, Response) and isinstance(message.id, str) else None
     if not isinstance(message, Response) or seal is None or seal.session != _binding(arrival, session):
-        return RejectedMessage(code="response_unknown", detail="it answers no request", answer=Answer(status=202))
+        return RejectedMessage(
+            code="response_unknown", detail="it does not answer a request of the server", answer=Answer(status=202)
+        )
     row = lookup(seal.method, direction="server", revision=agreed.revision)
     if row is None:
-        return RejectedMessage(code="response_unknown", detail="it answers no request", answer=Answer(status=202))
+        return RejectedMessage(
+            code="response_unknown", detail="it does not answer a request of the server", answer=Answer(status=202)
+        )
     original = restored(message, seal.upstream_id)
     inbound = _inbound(arrival, agreed, session, row, NOWHERE, resumes=None)
     return replace(inbound, message=original, answers=seal)
@@ -166,7 +174,7 @@ def _resumes(arrival: RequestParser, ring: Ring, session: SessionSeal | None) ->
         return None
     seal = ring.open(EventSeal, text)
     if seal is None or seal.session != _binding(arrival, session):
-        return _gone(arrival, "the event is not one of this session")
+        return _gone(arrival, "the event does not belong to this session")
     return seal
 
 
@@ -180,18 +188,18 @@ def _gone(arrival: RequestParser, why: str) -> RejectedMessage:
 
 
 def _shapeless(arrival: RequestParser, row: Method) -> Malformed | None:
-    """What is not an object cannot be judged as arguments or answers, so it is not forwarded either."""
+    """Return the fault of arguments or answers that are not an object, because policy cannot judge them."""
     params = arrival.message.params if isinstance(arrival.message, Request | Notification) else {}
     for key in ("arguments", "inputResponses"):
         value = params.get(key)
         if value is not None and as_object(value) is None:
-            reason = f"params.{key} must be an object, or be left out"
+            reason = f"params.{key} must be an object or absent"
             return _faulty(arrival, row, reason)
     return None
 
 
 def _nameless(arrival: RequestParser, row: Method) -> Malformed:
-    return _faulty(arrival, row, f"params.{row.field} must name the {row.target} that {row.name} is about")
+    return _faulty(arrival, row, f"params.{row.field} must name the {row.target} of {row.name}")
 
 
 def _faulty(arrival: RequestParser, row: Method, reason: str) -> Malformed:
@@ -248,7 +256,7 @@ def _correlation(arrival: RequestParser) -> Correlation:
 
 
 def _client(arrival: RequestParser, session: SessionSeal | None) -> Client:
-    """Return what the client calls itself: in the session, in `initialize`, or in every modern request."""
+    """Return the client's name for itself: from the session, from `initialize`, or from every modern request."""
     message = arrival.message
     if session is not None or not isinstance(message, Request | Notification):
         return Client(name=session.client if session else "")

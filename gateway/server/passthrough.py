@@ -1,15 +1,16 @@
-"""A result that is larger than the gateway reads, passed on where the route allows it.
+"""Relay of results that are larger than the gateway reads, if the route permits it.
 
-Rule 1: only a result of the open request passes unread, and nothing beside it that a reader could take for a message of
-another kind; a list never does, nor what a connection begins with, as they have to be filtered; nor does what the
-catalog wants checked (`check_output`).
-Rule 2: memory is bounded, and the record says that nobody has read it.
-Rule 3: what breaks off breaks off for the client too: nothing is appended that could be taken for its end.
-Rule 4: in the modern era a result can ask the client for something, which policy has to judge (`inputRequests`). So one
-in which that key stands, wherever, is cut before the key is whole. In the legacy era a server asks in messages of its
-own, which are read.
-Rule 5: no shared cache is to keep it: HTTP's are told so, and a plain `cacheScope` that is public is made private.
-What remains: `ttlMs` is the server's, unlike in results that are read, and a result without a scope gets none.
+Rule 1: only a result of the open request passes unread, and nothing else that a reader could take for another kind of
+message. Lists and the results that begin a connection never pass unread, because they are filtered. Neither do results
+that the catalog wants checked (`check_output`).
+Rule 2: memory is limited, and the record says that the result was not read.
+Rule 3: if the server stops in the middle, so does the client's answer. Nothing is appended that could look like its
+end.
+Rule 4: in the modern era a result can ask the client for something, which policy has to judge (`inputRequests`). If
+that key appears anywhere in a result, the result is cut before the key is complete. In the legacy era a server asks in
+separate messages, which are read.
+Rule 5: shared caches must not keep it: HTTP caches get a header, and a plain public `cacheScope` is made private. A
+limitation remains: `ttlMs` is the server's, unlike in results that are read, and a result without a scope gets none.
 """
 
 from collections.abc import AsyncIterator
@@ -35,21 +36,21 @@ from gateway.server.exchange_stats import ExchangeStats
 from gateway.server.sessions import carried_headers
 
 BEGINNING: Final = 4096
-"""Bytes in which a result has to be recognized."""
+"""Bytes within which a result has to be recognized."""
 _WINDOW: Final = 64 * 1024
-"""Bytes that are looked at at once: what a reader held may be a whole event, of which no copies are made."""
+"""Bytes checked at a time, because the data of a reader may be a whole event, which must not be copied."""
 UNSHARED: Final = (("cache-control", "private, no-store"),)
-"""For answers that may hold what nobody has read."""
+"""Headers of answers that may contain unread data."""
 _FILTERED: Final = CONNECTING | LISTS.keys()
-_BROKEN: Final = UpstreamFailure(code="upstream_broken", detail="the server broke off in the middle of a large result")
-_ODD: Final = UpstreamFailure(code="upstream_broken", detail="the server's large result is not one plain response")
+_BROKEN: Final = UpstreamFailure(code="upstream_broken", detail="the server stopped in the middle of a large result")
+_ODD: Final = UpstreamFailure(code="upstream_broken", detail="the server's large result is not a single plain response")
 
 
 class Passthrough:
-    """Passes on one large result of an exchange."""
+    """Relay of one large result of an exchange."""
 
     def __init__(self, edge: AsgiExchange, call: Call, outcome: ExchangeStats) -> None:
-        """Take the client's side, the call, and what is noted of it."""
+        """Take the client's side, the call, and the statistics of the exchange."""
         self._edge: Final = edge
         self._call: Final = call
         self._outcome: Final = outcome
@@ -62,11 +63,11 @@ class Passthrough:
 
     @property
     def under_way(self) -> bool:
-        """Whether the client has part of an event, so that nothing else may be written."""
+        """Return whether the client has part of an event, so that nothing else may be written."""
         return self._passing is not None
 
     async def body(self, reply: Reply, refused: UpstreamFailure) -> UpstreamFailure | None:
-        """Pass on a JSON body to its end; where it may not pass, write nothing and return why: `refused`, or worse."""
+        """Relay a JSON body to its end. If it may not pass, write nothing and return `refused` or a worse failure."""
         chunks = aiter(reply.chunks())
         held = await _beginning(chunks)
         if isinstance(held, UpstreamFailure):
@@ -85,7 +86,7 @@ class Passthrough:
         return None
 
     async def _flow(self, chunks: AsyncIterator[bytes | UpstreamFailure], envelope: Envelope) -> UpstreamFailure | None:
-        """Pass on the rest of a body, and return why it did not come to its end; null where it did, or nobody reads."""
+        """Relay the rest of a body, and return why it did not reach its end; null if it did, or the client left."""
         async for chunk in chunks:
             if self._edge.gone:
                 return None
@@ -96,7 +97,7 @@ class Passthrough:
         return None if envelope.closed or self._edge.gone else _ODD
 
     async def begin(self, rest: Rest, event_id: str | None) -> Piece | UpstreamFailure:
-        """Begin to pass on an event; where it may not pass, write nothing and return why."""
+        """Begin to relay an event. If it may not pass, write nothing and return the failure."""
         passing = SsePassthrough(rest)
         piece = passing.begin()
         if piece is None or not self._edge.started:
@@ -111,7 +112,7 @@ class Passthrough:
         return await self._passed(piece)
 
     async def feed(self, chunk: bytes) -> Piece | None:
-        """Pass on more of the event; null where it broke its form, or asks for something, and was broken off."""
+        """Relay more of the event. Return null if it was aborted, because its form broke or it asks for something."""
         piece = self._passing.feed(chunk) if self._passing else None
         failure = _BROKEN if piece is None else self._fault(piece.content, last=piece.ended)
         if piece is None or failure is not None:
@@ -120,7 +121,7 @@ class Passthrough:
         return await self._passed(piece)
 
     def break_off(self, failure: UpstreamFailure | None = None) -> None:
-        """End the client's answer where the server's ended."""
+        """Abort the client's answer at the point that the server's answer has reached."""
         if failure is not None:
             self._outcome.failed(failure)
         self._edge.abort()
@@ -129,7 +130,7 @@ class Passthrough:
         return self._watch is not None and self._watch.sees(content)
 
     def _fault(self, content: bytes, *, begins: int = 0, last: bool = False) -> UpstreamFailure | None:
-        """Return why what comes next does not pass; null where it does."""
+        """Return why the next content does not pass, or null if it does."""
         for start in range(begins, len(content), _WINDOW):
             window = content[start : start + _WINDOW]
             if self._envelope is None or not self._envelope.fits(window):
@@ -158,13 +159,13 @@ class Passthrough:
 
 
 def must_be_read(call: Call) -> bool:
-    """Return whether the gateway has to read the answer whole, whatever the route allows."""
+    """Return whether the gateway has to read the whole answer, even if the route permits large results."""
     resumes = call.inbound.resumes
     return (resumes.method if resumes else call.inbound.method.name) in _FILTERED or is_checked(call)
 
 
 def _envelope(call: Call) -> Envelope | None:
-    """Return what the answer has to be; null where none may pass unread."""
+    """Return the expected form of the answer, or null if none may pass unread."""
     resumes = call.inbound.resumes
     expected = resumes.request_id if resumes else call.inbound.request_id
     large = call.permit is not None and call.permit.route.large_results and not must_be_read(call)

@@ -1,11 +1,12 @@
-"""The one place where actions are performed: a message is forwarded, answered or withheld.
+"""The one place that performs actions: forward, answer or withhold a message.
 
-Rule 1: a forward is sent only while its client is still there, and never twice.
-Rule 2: every forward ends with its `completed` record, whatever became of it.
-Rule 3: a modern client that goes away closes its upstream at once; a legacy one has it drained, within bounds. A
-standing stream answers nothing: it is closed at once in both eras, so that its server lets the client open another.
-Rule 4: a stream ends with the credential that opened it, whatever policy says by then.
-Rule 5: a call that is refused while it runs is ended upstream at once, and its client learns that it was sent.
+Rule 1: a message is forwarded only while its client is connected, and never twice.
+Rule 2: every forward ends with its `completed` record, with every outcome.
+Rule 3: if a modern client disconnects, its upstream is closed at once. If a legacy client does, its upstream is
+drained, within limits. A standing stream has no answer, so it is closed at once in both eras, and its server lets the
+client open another.
+Rule 4: a stream ends with the credential that opened it, independently of policy.
+Rule 5: a call that is refused while it runs is ended upstream at once. Its client learns that the call was sent.
 """
 
 import asyncio
@@ -35,9 +36,9 @@ from gateway.server.unauthenticated import unverified_answer
 
 _ACCEPTED: Final = 202
 _ERROR: Final = 400
-_ANSWER_S: Final = 5.0
 _FAILED: Final = "the gateway failed; the message may have been executed"
-"""How long a client that does not read delays the end of a call that was stopped."""
+_ANSWER_S: Final = 5.0
+"""Maximum time in seconds that a client that does not read delays the end of a stopped call."""
 
 
 class Performer:
@@ -46,7 +47,7 @@ class Performer:
     def __init__(
         self, pipeline: Pipeline, streams: Streams, meters: Meters, callers: CredentialVerifier, limits: RelayLimits
     ) -> None:
-        """Take the parts that the endpoint was given."""
+        """Take the components of the endpoint."""
         self._pipeline: Final = pipeline
         self._streams: Final = streams
         self._meters: Final = meters
@@ -56,7 +57,7 @@ class Performer:
         """Servers that this worker has seen answer without a session."""
 
     async def perform(self, edge: AsgiExchange, settled: Settled) -> None:
-        """Do what was settled."""
+        """Perform the settled action."""
         self._count(settled)
         if settled.refusal is not None and settled.refusal.unauthenticated:
             await self._unauthenticated(edge, settled)
@@ -85,7 +86,7 @@ class Performer:
         edge.watch(stopped if _ends_with_client(call) else _nothing)
         try:
             if call.inbound.method.asked != "stream":
-                await asyncio.sleep(0)  # noqa: TID251 - lets the watch see a client that left during the decision
+                await asyncio.sleep(0)  # noqa: TID251 - lets the watch notice a client that left during the decision
             if not edge.gone:
                 with self._pipeline.ownership.exchange(call.inbound, call.call_id):
                     await self._exchanged(edge, call, forward, relay, stopped)
@@ -135,7 +136,7 @@ class Performer:
             self._meters.streams(len(self._streams))
 
     async def _ended(self, edge: AsgiExchange, call: Call, relay: Relay, stopped: Termination) -> None:
-        """End the client's answer; a call that policy ended is canceled upstream, and a client that left needs none."""
+        """End the client's answer. Cancel a call upstream if policy ended it. A client that left needs no answer."""
         if stopped.refusal is None:
             if stopped.reason == "closed":
                 await close_stream(edge, call, relay)
@@ -241,14 +242,14 @@ class Performer:
 
 
 def _revision(call: Call) -> str:
-    """Return the revision of the policy that judged a call; empty if none did."""
+    """Return the revision of the policy that judged a call, or the empty text if none did."""
     return call.answer.revision if isinstance(call.answer, Verdict) else ""
 
 
 def _ends_with_client(call: Call) -> bool:
-    """Return whether the exchange ends when its client goes away: true but for a legacy POST, which runs on."""
+    """Return whether the exchange ends when its client disconnects: always, except for a legacy POST."""
     return call.inbound.era == "modern" or call.inbound.verb == "GET"
 
 
 def _nothing() -> None:
-    """A legacy client that goes away cancels nothing; the relay sees it and drains."""
+    """Do nothing when a legacy client disconnects. The relay notices it and drains."""

@@ -1,4 +1,4 @@
-"""What the HTTP edge needs beside the pipeline: who is calling, and counters."""
+"""The ports of the HTTP edge in addition to the pipeline: verification of callers, and counters."""
 
 from collections.abc import Iterable
 from typing import Protocol
@@ -10,14 +10,14 @@ from gateway.admission.refused_definition import RefusedDefinition
 
 
 class UnverifiedCaller(Struct, frozen=True, kw_only=True):
-    """A caller who is not let in: status 400, 401, 403 or 503, and the challenge that belongs to it."""
+    """A caller that is not admitted: status 400, 401, 403 or 503, and the matching challenge."""
 
     cause: str
     reason: str
     status: int
     challenge: str = ""
     recorded: bool = True
-    """False where an equal refusal of the same second is in the journal already, and this one was counted there."""
+    """False if the journal already has an equal refusal of the same second, which counts this one."""
 
 
 class CredentialVerifier(Protocol):
@@ -31,7 +31,7 @@ class CredentialVerifier(Protocol):
 
 
 class Meters(Protocol):
-    """Counters of the edge; names come from closed sets."""
+    """Counters of the edge. Names come from closed sets."""
 
     def decided(
         self, *, outcome: str, requirement: str, policy_micros: int, added_micros: int, server: str = ""

@@ -1,4 +1,4 @@
-"""The client that a reply is for, with what its relay needs."""
+"""The client that gets a reply, with the data that the relay needs."""
 
 from typing import Final
 
@@ -13,33 +13,33 @@ from gateway.server.exchange_stats import ExchangeStats
 
 
 class RelayLimits(Struct, frozen=True, kw_only=True):
-    """What one reply may take."""
+    """The limits of one reply."""
 
     result_bytes: int
-    """A result that is read."""
+    """Maximum bytes of a result that is read."""
     keep_alive_s: float
-    """Silence on a stream before a comment is sent."""
+    """Seconds of silence on a stream before a comment is sent."""
     head_s: float = 2.0
-    """How long a client that opens a stream waits for the server's head before it gets its own."""
+    """Seconds that a client that opens a stream waits for the server's head before it gets the gateway's own."""
     events: int = 200_000
-    """Events of the reply to one request."""
+    """Maximum events in the reply to one request."""
     withheld: int = 50_000
-    """Events among them that are not delivered."""
+    """Maximum withheld events among them."""
     growth: int = 16
-    """Bytes that the client gets for each byte of the server: ids of events grow when they are sealed."""
+    """Maximum bytes for the client per byte of the server, because the ids of events grow when they are sealed."""
 
 
 GROWTH_FREE: Final = 1024 * 1024
 """Bytes that may be written before the growth counts."""
 _PIECE: Final = 256 * 1024
-"""Bytes that are digested at once: less than a slice of the loop."""
+"""Bytes that are digested at a time: less than a slice of the loop."""
 
 
 class Recipient:
-    """One exchange's client; made for each reply."""
+    """The client of one exchange, created for each reply."""
 
     def __init__(self, pipeline: Pipeline, edge: AsgiExchange, call: Call, limits: RelayLimits) -> None:
-        """Take the client's side and the call that was admitted."""
+        """Take the client's side and the admitted call."""
         self.pipeline: Final = pipeline
         self.edge: Final = edge
         self.call: Final = call
@@ -47,7 +47,7 @@ class Recipient:
         self.outcome: Final = ExchangeStats(pipeline.engine.parts.masking.key)
 
     async def told(self, answer: Answer, body: bytes, budget: TurnBudget) -> None:
-        """Note what the client gets as the response, and the digest of its bytes, in pieces that share the loop."""
+        """Note the client's response, and compute the digest of its bytes in pieces that share the loop."""
         self.outcome.told(answer)
         if answer.result is None:
             return
@@ -61,5 +61,5 @@ class Recipient:
 
     @property
     def answers_one(self) -> bool:
-        """Whether the reply is over with the response: it is the reply to a request, not a stream that a GET opened."""
+        """Return whether the reply ends with the response. It does not if a GET opened the stream."""
         return self.call.inbound.request_id is not None

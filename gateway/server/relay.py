@@ -1,10 +1,10 @@
-"""An upstream's reply on its way to the client.
+"""Relay of an upstream's reply to the client.
 
-Rule 1: every message in a reply is settled by the pipeline before the client sees a byte of it.
-Rule 2: memory is bounded: one event, or one JSON body up to the limit; the client's pace sets the upstream's.
-Rule 3: an upstream's 401, 403, 5xx and its challenges are never the client's (DESIGN section 7); of their bodies only
+Rule 1: the pipeline settles every message in a reply before the client gets a byte of it.
+Rule 2: memory is limited to one event, or one JSON body up to the limit. The client's pace sets the upstream's.
+Rule 3: an upstream's 401, 403, 5xx and its challenges never reach the client (DESIGN section 7). Of their bodies, only
 the JSON-RPC error that answers the request is shown.
-Rule 4: the reply to what has no id is its status. Its body says nothing to the client, whatever it is, and is dropped.
+Rule 4: the reply to a message without an id is its status. Its body has no meaning for the client and is dropped.
 """
 
 import asyncio
@@ -35,29 +35,29 @@ _JSON: Final = (("content-type", "application/json"),)
 
 
 class Relay:
-    """Relays one reply; made for each exchange."""
+    """Relay of one reply, created for each exchange."""
 
     def __init__(self, pipeline: Pipeline, edge: AsgiExchange, call: Call, limits: RelayLimits) -> None:
-        """Take the client's side, and the call that was admitted."""
+        """Take the client's side and the admitted call."""
         self._to: Final = Recipient(pipeline, edge, call, limits)
         self._edge: Final = edge
         self._call: Final = call
         self.outcome: Final = self._to.outcome
-        """What became of the exchange so far."""
+        """The result of the exchange so far."""
         self._unread: Passthrough | None = None
-        """What passes on large events of a stream."""
+        """The relay of large events of a stream."""
         self._relayed: EventStream | JsonAnswer | None = None
         self._complete = False
 
     @property
     def answered(self) -> bool:
-        """Whether the client has the response to its request."""
+        """Return whether the client has the response to its request."""
         return self._relayed is not None and self._relayed.answered
 
     async def head(self, sending: Awaitable[Reply | UpstreamFailure]) -> Reply | UpstreamFailure:
-        """Wait for the head of a stream that a client opens; the client gets its own head before long.
+        """Wait for the head of a stream that a client opens. If it is late, send the gateway's own head.
 
-        Some servers send the head of a stream with its first event only, which may be hours later.
+        Some servers send the head of a stream only with its first event, which may be hours later.
         """
         reply, patience_s = asyncio.ensure_future(sending), self._to.limits.head_s
         try:
@@ -76,7 +76,7 @@ class Relay:
 
     @property
     def midway(self) -> bool:
-        """Whether the client has a part of an event."""
+        """Return whether the client has only a part of an event."""
         return self._unread is not None and self._unread.under_way
 
     async def run(self, reply: Reply) -> None:
@@ -93,20 +93,20 @@ class Relay:
             await self.fail(failure)
 
     async def close(self, reply: Reply, *, drain: bool) -> None:
-        """End the exchange with the upstream; what follows a complete answer is read, within bounds, and dropped."""
+        """End the exchange with the upstream. Data after a complete answer is read, within limits, and dropped."""
         if self._complete:
             await reply.finish()
         else:
             await reply.close(drain=drain)
 
     async def fail(self, failure: UpstreamFailure) -> None:
-        """Tell the client that the upstream gave no usable answer."""
+        """Answer that the upstream gave no usable answer."""
         self.outcome.failed(failure)
         remedy = upstream_errors.remedy(failure, must_be_read=must_be_read(self._call))
         await self._refuse(own(failure.code, failure.detail, remedy, stage=failure.stage))
 
     async def stop(self, refusal: Refusal) -> None:
-        """Answer a call that policy ended; one that has its answer gets no second one."""
+        """Answer a call that policy ended. A call that already has its answer gets no second one."""
         if self.answered and not self.midway:
             await self._edge.write(b"", more=False)
         elif self._edge.started and self.outcome.unread:
@@ -128,7 +128,7 @@ class Relay:
             await self._edge.respond(502, _JSON, error_body(None, code, said))
 
     async def _accepted(self, reply: Reply) -> UpstreamFailure | None:
-        """Pass on whether the server accepted a message without an id."""
+        """Relay whether the server accepted a message without an id."""
         self._complete = True
         if reply.status in upstream_errors.REFUSED:
             return upstream_errors.unwilling(reply)
@@ -139,14 +139,14 @@ class Relay:
         return None
 
     async def _opened(self, reply: Reply) -> UpstreamFailure | None:
-        """Relay the stream that a client opened; what is not a stream says that the server has none."""
+        """Relay the stream that a client opened. Any other reply means that the server has no stream."""
         if reply.media == "sse" and reply.status < ERROR:
             return await self._stream(reply).run()
         self._complete = True
         if self._edge.started:
             await self._edge.write(b"", more=False)
         elif reply.status < ERROR:
-            self.outcome.detail = "the server opens no stream"
+            self.outcome.detail = "the server does not open a stream"
             await self._edge.respond(_NO_STREAM, (("allow", "POST"),), b"")
         elif reply.status in upstream_errors.REFUSED or reply.status >= upstream_errors.SERVER_ERROR:
             return upstream_errors.unwilling(reply)

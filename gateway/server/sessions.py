@@ -1,10 +1,10 @@
-"""Session ids between client and upstream: sealed on the way out, opened on the way in (DESIGN section 7).
+"""Session ids between client and upstream: sealed for the client, opened for the upstream (DESIGN section 7).
 
-Rule 1: the gateway mints no session; it seals the upstream's.
-Rule 2: another server's, another principal's and a forged id are all unknown: 404.
-Rule 3: a server that has no sessions never looks at an id, so an unknown one means nothing there: it is left out.
-Rule 4: a server may give another id with any answer; official SDKs differ in whether they take it. It is sealed for the
-same principal and server, so that nobody else can use it, and the session keeps its agent and its revision.
+Rule 1: the gateway creates no sessions. It seals the upstream's.
+Rule 2: a session id of another server or another principal is unknown, like a forged id: 404.
+Rule 3: a server without sessions ignores the id, so an unknown id is left out for such a server.
+Rule 4: a server may send another id with any answer, and official SDKs differ in whether they adopt it. It is sealed
+for the same principal and server, so that no other caller can use it. The session keeps its agent and its revision.
 """
 
 from typing import Final
@@ -26,7 +26,7 @@ Headers = tuple[tuple[str, str], ...]
 
 
 def opened(ring: Ring, text: str, *, server: str, principal_key: str) -> SessionSeal | None:
-    """Return the session that a client presents, or null when it is not this client's on this server."""
+    """Return the session that a client presents, or null if it is not this client's on this server."""
     seal = ring.open(SessionSeal, text)
     if seal is None or seal.server != server or seal.principal != principal_key:
         return None
@@ -34,7 +34,7 @@ def opened(ring: Ring, text: str, *, server: str, principal_key: str) -> Session
 
 
 def learn(sessionless: set[str], call: Call, reply: Reply) -> None:
-    """Keep whether a server has sessions, when it has answered a legacy request that named none."""
+    """Remember whether a server has sessions, once it has answered a legacy request without a session."""
     inbound = call.inbound
     if inbound.era != "legacy" or inbound.session is not None:
         return
@@ -45,7 +45,7 @@ def learn(sessionless: set[str], call: Call, reply: Reply) -> None:
 
 
 def carried_headers(reply: Reply) -> Headers:
-    """Return the reply's headers that travel to the client; none of them names a session."""
+    """Return the reply's headers for the client. None of them names a session."""
     return tuple([(name, value) for name, value in reply.headers if name not in _OWN])
 
 
@@ -73,7 +73,7 @@ def _session_id(reply: Reply) -> str | None:
 
 
 def _begun(call: Call, upstream_id: str, body: bytes) -> SessionSeal | None:
-    """Return the session that begins with an answer; none begins if `initialize` is refused."""
+    """Return the session that begins with an answer. A refused `initialize` begins none."""
     if not isinstance(call.answer, Verdict):
         return None
     revision = call.inbound.revision

@@ -1,4 +1,4 @@
-"""The chunks of a stream, and what is done while there are none."""
+"""The chunks of a stream, with a callback for pauses."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -9,7 +9,7 @@ from gateway.pipeline.ports import Reply, UpstreamFailure
 async def paced(
     reply: Reply, patience_s: Callable[[], float], quiet: Callable[[], Awaitable[None]]
 ) -> AsyncGenerator[bytes | UpstreamFailure]:
-    """Yield the reply's chunks; await `quiet` whenever none comes for `patience_s` seconds."""
+    """Yield the reply's chunks, and await `quiet` whenever no chunk arrives for `patience_s` seconds."""
     chunks = aiter(reply.chunks())
     waiting: asyncio.Future[bytes | UpstreamFailure] | None = None
     try:

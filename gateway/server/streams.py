@@ -1,7 +1,8 @@
 """The open streams of a worker: counted, limited, and decided again when the policy changes (DESIGN section 5).
 
-Rule 1: a stream that the policy in force refuses is closed; so is one that cannot be asked about.
-Rule 2: limits are per caller and for all; a stream over them is refused, none is closed for a newer one.
+Rule 1: a stream is closed if the policy in force refuses it or cannot be asked about it.
+Rule 2: there is a limit for each caller and one for all. A stream over a limit is refused. No stream is closed for a
+newer one.
 """
 
 from collections import Counter
@@ -16,11 +17,11 @@ from gateway.pipeline import Pipeline
 from gateway.pipeline.call import Call
 
 _AGAIN_NS: Final = 60_000_000_000
-"""How long a stream stands on one answer: credentials, agents and rules expire without a new revision."""
+"""Maximum time that a stream stands on one answer. Credentials, agents and rules expire without a new revision."""
 
 
 CallerOf = Callable[[Principal, str], str]
-"""Names the caller that a principal at an address counts as."""
+"""Return the caller that a principal at an address counts as."""
 
 
 def _by_principal(principal: Principal, _source_ip: str) -> str:
@@ -28,44 +29,44 @@ def _by_principal(principal: Principal, _source_ip: str) -> str:
 
 
 class StreamLimits(Struct, frozen=True, kw_only=True):
-    """Open streams of one caller, and of all."""
+    """Maximum open streams of one caller, and of all."""
 
     per_principal: int
     total: int
 
 
 class Stream:
-    """One open stream, and how to close it."""
+    """One open stream, and the function that closes it."""
 
     __slots__ = ("asked_ns", "call", "caller", "close", "standing")
 
     def __init__(self, call: Call, close: Callable[[], None], caller: str) -> None:
-        """Take the call that opened it, and for whom it counts; `close` ends it at once."""
+        """Take the call that opened the stream, and the caller that it counts for. `close` ends it at once."""
         self.call: Final = call
         self.caller: Final = caller
         self.close: Final = close
         self.standing = call.answer.standing if isinstance(call.answer, Verdict) else ""
-        """The revisions of policy and stops by which it stands."""
+        """The revisions of policy and stops that permit it."""
         self.asked_ns = call.begun.monotonic_ns
-        """When it was asked about last."""
+        """The time of the last question about it."""
 
 
 class Streams:
     """All open streams of this worker."""
 
     def __init__(self, limits: StreamLimits, caller_of: CallerOf = _by_principal) -> None:
-        """Begin with none; `caller_of` names the caller that a principal at an address counts as."""
+        """Start without streams. `caller_of` names the caller that a principal at an address counts as."""
         self._limits: Final = limits
         self._caller_of: Final = caller_of
         self._open: Final[set[Stream]] = set()
         self._by_caller: Final[Counter[str]] = Counter()
 
     def __len__(self) -> int:
-        """Return how many are open."""
+        """Return the number of open streams."""
         return len(self._open)
 
     def begin(self, call: Call, close: Callable[[], None]) -> Stream | None:
-        """Register a stream, or return null when its principal or the worker has too many."""
+        """Register a stream. Return null if its caller or the worker has too many."""
         caller = self._caller_of(call.inbound.principal, call.inbound.source_ip)
         if len(self._open) >= self._limits.total or self._by_caller[caller] >= self._limits.per_principal:
             return None
@@ -75,7 +76,7 @@ class Streams:
         return stream
 
     def end(self, stream: Stream) -> None:
-        """Forget a stream; ending it twice is harmless."""
+        """Forget a stream. It is safe to call this twice."""
         if stream not in self._open:
             return
         self._open.remove(stream)
@@ -84,12 +85,12 @@ class Streams:
             del self._by_caller[stream.caller]
 
     def close(self) -> None:
-        """Close all of them: the worker is about to end."""
+        """Close all streams, because the worker is about to end."""
         for stream in tuple(self._open):
             stream.close()
 
     async def revise(self, pipeline: Pipeline) -> int:
-        """Ask again about streams let in by another revision, or a minute ago; return how many were closed."""
+        """Ask again about streams whose answer is outdated or a minute old, and return how many were closed."""
         closed = 0
         for stream in tuple(self._open):
             standing, now_ns = pipeline.engine.parts.policy.standing, pipeline.engine.parts.clock.now().monotonic_ns

@@ -1,6 +1,6 @@
-"""What ends an exchange from outside: its client left, policy refuses it by now, or its credential ended.
+"""External ends of an exchange: its client disconnected, policy now refuses it, or its credential expired.
 
-Rule 1: the first cause counts; later ones change nothing.
+Rule 1: the first cause counts. Later ones change nothing.
 """
 
 import asyncio
@@ -11,24 +11,24 @@ from gateway.pipeline.call import Call
 from gateway.server.asgi_exchange import AsgiExchange
 
 _LONGEST_S: Final = 30 * 86_400.0
-"""No timer is set for longer; a stream that outlives it is closed then."""
+"""Maximum seconds of a timer. A stream that lasts longer is closed then."""
 
 
 class Termination:
     """The end of one exchange, which runs in `task`."""
 
     def __init__(self, task: asyncio.Task[None] | None, edge: AsgiExchange) -> None:
-        """Take what runs, and the client's side of it."""
+        """Take the task, and the client's side of the exchange."""
         self._task: Final = task
         self._edge: Final = edge
         self.reason = ""
-        """The outcome for the record; empty while nothing has ended the exchange."""
+        """The outcome for the record. It is empty until something ends the exchange."""
         self.detail = ""
         self.refusal: Refusal | None = None
         """Why policy ended a call."""
 
     def __call__(self) -> None:
-        """End it because the client left."""
+        """End the exchange because the client disconnected."""
         self._end("client_gone")
 
     def close(self) -> None:
@@ -36,7 +36,7 @@ class Termination:
         self._end("closed")
 
     def refuse(self, refusal: Refusal) -> None:
-        """End a call because policy refuses it; if the answer is being written, nothing is left to end."""
+        """End a call because policy refuses it. Do nothing if its answer is already being written."""
         if self.reason or self._edge.answering:
             return
         self.refusal = refusal
@@ -44,13 +44,13 @@ class Termination:
         self._end(STOPPED)
 
     def expire(self) -> None:
-        """End a stream because its credential has ended."""
+        """End a stream because its credential has expired."""
         if not self.reason:
             self.detail = "the credential expired"
         self._end("closed")
 
     def expiring(self, call: Call) -> asyncio.TimerHandle | None:
-        """Return the timer that ends a stream with its credential; null if only the bundle knows when that is."""
+        """Return the timer that ends a stream with its credential, or null if only the bundle knows the expiry."""
         until = call.inbound.until
         if until is None:
             return None
@@ -64,6 +64,6 @@ class Termination:
 
 
 def _words(refusal: Refusal) -> str:
-    """Return the requirements for the record, and the decision whose record has the reasons, without secrets."""
+    """Return the failed requirements, and the decision whose record has the reasons, without secrets."""
     why = ", ".join(reason.requirement for reason in refusal.reasons)
     return f"{why} (decision {refusal.decision_id})" if refusal.decision_id else why

@@ -109,7 +109,7 @@ async def test_a_server_that_opens_no_stream_has_none(body: bytes, media: Media)
     world = World(upstream=lambda _: FakeReply(body, media=media))
     got = await Browser(world).send(b"", *OPENING, verb="GET")
     assert (got.status, got.headers["allow"], got.body) == (405, "POST", b"")
-    assert world.journal.completions[-1].detail == "the server opens no stream"
+    assert world.journal.completions[-1].detail == "the server does not open a stream"
 
 
 @pytest.mark.parametrize("status", [400, 404, 405, 406])
