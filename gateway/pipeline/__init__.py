@@ -1,8 +1,8 @@
-"""The story on one screen: read -> ask -> decide -> enforce -> record, for everything that a client sends.
+"""The pipeline of every client message: read -> ask -> decide -> enforce -> record.
 
 Rule 1: an action is returned only after its record is in the journal.
 Rule 2: every path that does not end in a permit ends in a refusal.
-Rule 3: what the method table does not ask about passes only on a permit that its sender already holds.
+Rule 3: a message that the method table does not ask about passes only on a permit that its sender already holds.
 """
 
 from collections.abc import Awaitable, Callable
@@ -46,14 +46,14 @@ _ATTEMPTS: Final = 4
 _DROPPED: Final = 202
 
 Decide = Callable[[Call], Awaitable[Call]]
-"""Asks OPA: in a place of the caller's, or at our own expense."""
+"""Query OPA for a call, either in a slot of the caller or at the gateway's own expense."""
 
 
 class Pipeline:
-    """Admits or refuses messages of clients, and judges those of servers."""
+    """Admission of client messages and judgment of server messages."""
 
     def __init__(self, parts: Dependencies, *, ttl_cap_ms: int) -> None:
-        """Take what `gateway.app` has composed; clients may keep filtered lists for `ttl_cap_ms` milliseconds."""
+        """Take the dependencies from `gateway.app`. Clients may cache filtered lists for `ttl_cap_ms` milliseconds."""
         self.engine: Final = Engine(parts)
         looks = SharedDiscovery(parts.looks.per_caller, parts.turns.caller_of)
         self.presentation: Final = DefinitionFinder(parts.definitions, looks, several_issuers=parts.several_issuers)
@@ -69,7 +69,7 @@ class Pipeline:
         self._replies: Final = Replies(self.engine, self._capabilities, self._task_ids, server, ttl_cap_ms=ttl_cap_ms)
 
     async def admit(self, inbound: Inbound) -> Settled:
-        """Return what to do with a client's message."""
+        """Return the action for a client's message."""
         begun = self.engine.parts.clock.now()
         owned = await self._owned(inbound, begun)
         if isinstance(owned, Settled):
@@ -86,9 +86,9 @@ class Pipeline:
         return self._stamped(settled)
 
     async def settle(self, call: Call, raw: bytes, *, alone: bool = False) -> Action:
-        """Return what to do with one message that the upstream sent on the channel of `call`.
+        """Return the action for one message that the upstream sent on the channel of `call`.
 
-        `alone` is true for a body that holds nothing else.
+        `alone` is true if the body contains only this message.
         """
         action = await self._replies.settle(call, raw, alone=alone)
         if isinstance(action, Answer) and not action.code:
@@ -96,26 +96,26 @@ class Pipeline:
         return action
 
     def record_counts(self) -> None:
-        """Hand over what was only counted since the last time, and the changes of lists that were held back."""
+        """Write the counts since the last call to the journal, and notify about list changes that were held back."""
         parts = self.engine.parts
         parts.definitions.notify()
         for counted in self.engine.counts.taken(parts.clock.now()):
             parts.journal.counted(counted)
 
     async def stands(self, call: Call) -> Refusal | None:
-        """Ask again whether an open stream may stay open, by the policy in force now; null means that it may."""
+        """Ask the policy in force now whether an open stream may stay open. Return null if it may."""
         begun = self.engine.parts.clock.now()
         again_asked = await self._decided(call.inbound, begun, self.engine.revise)
         if isinstance(again_asked, Malformed):
-            return own("policy_denied", "the stream cannot be judged any more")
+            return own("policy_denied", "the policy can no longer judge the stream")
         return (await self.engine.settle(again_asked)).refusal
 
     async def turn_away(
         self, code: str, about: PartialMessage, *, source_ip: str, answer: Answer, count: int = 1
     ) -> Answer:
-        """Record a refusal without a decision, and return its answer; without a record the answer says so.
+        """Record a refusal without a decision and return its answer, or an error if it cannot be recorded.
 
-        `count` is how many refusals alike the record stands for.
+        `count` is the number of equal refusals that the record stands for.
         """
         parts = self.engine.parts
         now = parts.clock.now()
@@ -123,12 +123,12 @@ class Pipeline:
         alone = refused(occasion, code=code, source_ip=source_ip, about=about, masking=parts.masking)
         record = replace(alone, count=count)
         if isinstance(await parts.journal.refused(record), JournalFailure):
-            unwritten = own("journal_unavailable", "the refusal cannot be recorded")
+            unwritten = own("journal_unavailable", "the gateway cannot record the refusal")
             return Answer(status=503, body=rpc_error(unwritten, None, parts.wording), headers=JSON)
         return answer
 
     async def _owned(self, inbound: Inbound, begun: Moment) -> Inbound | Settled:
-        """Return the message with the ids that the server knows; what names something of another caller is refused."""
+        """Return the message with the server's own ids. Refuse a message that names something of another caller."""
         opened = self._task_ids.opened(inbound)
         if isinstance(opened, Malformed):
             answer = malformed_answer(opened, inbound.names, self.engine.parts.wording)
@@ -148,7 +148,7 @@ class Pipeline:
         )
 
     async def _foreign(self, inbound: Inbound, begun: Moment, refusal: Refusal, answer: Answer) -> Settled:
-        """Refuse a message without a decision, and record whose it is; equal ones of a second share a record."""
+        """Refuse a message without a decision and record its sender. Equal refusals within a second share a record."""
         parts, asks = self.engine.parts, inbound.request_id is not None
         question = plain(inbound, unix_ns=begun.unix_ns, gateway=parts.gateway)
         call, answer = self.engine.begin(inbound, question, begun), answer if asks else Answer(status=_DROPPED)
@@ -167,7 +167,7 @@ class Pipeline:
         return Settled(call=call, action=answer, refusal=refusal)
 
     async def _asked(self, inbound: Inbound, begun: Moment) -> Call | Malformed:
-        """Narrow what the message names one by one to what policy lists, and ask about the rest."""
+        """Remove the capabilities and filter entries that policy does not list, and ask about the rest."""
         if inbound.method.name != LISTEN and declared_by(inbound) is None:
             return await self._decided(inbound, begun)
         narrowed = await self._narrowed(inbound, begun)
@@ -177,7 +177,7 @@ class Pipeline:
         return narrowed if isinstance(narrowed, Malformed) else await self._decided(narrowed, begun)
 
     async def _narrowed(self, inbound: Inbound, begun: Moment) -> Inbound | Malformed | PolicyFailure:
-        """Return the message without the capabilities, and the things to listen to, that policy does not list."""
+        """Return the message without the capabilities and filter entries that policy does not list."""
         parts = self.engine.parts
         question = plain(inbound, unix_ns=begun.unix_ns, gateway=parts.gateway)
         agreed = await self._capabilities.asked(inbound, question)
@@ -191,8 +191,8 @@ class Pipeline:
     async def _decided(self, inbound: Inbound, begun: Moment, decide: Decide | None = None) -> Call | Malformed:
         """Ask, and ask again while the answer does not count.
 
-        It does not if it names another credential than the one whose view was judged, if news of the definition came
-        meanwhile, or if it needs a definition whose list was not read again after a failure.
+        An answer does not count if it names a credential other than the one of the judged view, if news of the
+        definition arrived meanwhile, or if it needs a definition whose list was not read again after a failure.
         """
         parts = self.engine.parts
         call: Call | Malformed | None = None
@@ -210,7 +210,7 @@ class Pipeline:
         return replace(call or unsure, answer=None, listing_failed=UNSETTLED)
 
     async def _judged(self, inbound: Inbound, sight: SeenDefinition, begun: Moment, decide: Decide) -> Call | Malformed:
-        """State the question and ask it; a large message does so in a turn of its caller."""
+        """Build the question and ask it. A large message waits for a turn of its caller first."""
         parts, size = self.engine.parts, len(inbound.message.raw) if inbound.message else 0
         stating_it = stating(inbound, sight, begun.unix_ns, self._bounds)
         if size < LARGE:
@@ -225,7 +225,7 @@ class Pipeline:
             return await decide(self.engine.begin_stated(inbound, stated, sight, begun))
 
     async def _answered(self, settled: Settled) -> Settled:
-        """Send an error in place of a client's answer that is refused; where that is refused too, nothing is sent."""
+        """Replace a client's answer that is refused with an error. If the error is refused too, send nothing."""
         if settled.refusal is None or settled.refusal.unauthenticated:
             return settled
         error = withheld(settled.call.inbound)
@@ -238,7 +238,7 @@ class Pipeline:
         return settled if instead.refusal is not None else replace(instead, refusal=settled.refusal)
 
     def _held(self, inbound: Inbound) -> Settled | None:
-        """Return the way of a message that is not asked about, on the permit of an earlier one; null: ask after all."""
+        """Forward a message that needs no question on the permit of an earlier one; null if there is none."""
         passage = self.passages.find(inbound, self.engine.parts.policy.standing)
         if passage is None or passage.permit is None:
             return None
@@ -248,7 +248,7 @@ class Pipeline:
         return Settled(call=call, action=again(passage.permit, travelling))
 
     async def _unread(self, inbound: Inbound, malformed: Malformed) -> Settled:
-        """Refuse a message that is malformed by what its target presents."""
+        """Refuse a message that is malformed according to the definition of its target."""
         about = PartialMessage(
             server=inbound.server,
             method=inbound.method.name,
@@ -263,7 +263,7 @@ class Pipeline:
         return Settled(call=call, action=answer, refusal=own("message_malformed", malformed.reason))
 
     def _stamped(self, settled: Settled) -> Settled:
-        """Note with a list request of a client when it was sent, so that its answer can be learned."""
+        """Note the time of a client's list request in its call, so that its answer can be learned."""
         inbound = settled.call.inbound
         if inbound.method.name not in LISTS or not isinstance(settled.action, Forward):
             return settled

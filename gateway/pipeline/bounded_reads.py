@@ -1,8 +1,8 @@
-"""Reading from connections in small pieces, so that no packet of one holds the event loop.
+"""Reading from connections in small pieces, so that no packet blocks the event loop for long.
 
 Rule 1: at most `READ_BYTES` are read from a connection at a time.
-Rule 2: a connection whose piece took long to read, such as one of a thousand chunks, rests until its turn.
-Rule 3: if all connections together are read for more than a quarter of the time, those with more to read rest too.
+Rule 2: after a piece that took long to read, such as one of a thousand chunks, the connection rests until its turn.
+Rule 3: if reading takes more than a quarter of the time, all connections with more to read also rest.
 """
 
 import asyncio
@@ -14,13 +14,13 @@ from gateway.pipeline.loop_turns import SLICE_S, loop_turns
 from gateway.pipeline.per_loop import PerLoop
 
 READ_BYTES: Final = 16 * 1024
-"""Most bytes that are read from a connection at a time."""
+"""Maximum bytes read from a connection at a time."""
 _SHORT_S: Final = 0.0001
-"""Seconds in which an ordinary request is read. A piece that takes longer may rest because of other connections."""
+"""Seconds to read an ordinary request. After a longer piece, a connection may have to rest because of the others."""
 
 
 class PacedProtocol(Protocol):
-    """A protocol whose reading is paced."""
+    """A protocol that can pause its reading."""
 
     def connection_made(self, transport: asyncio.Transport, /) -> None: ...
     def connection_lost(self, exc: Exception | None) -> None: ...
@@ -34,24 +34,24 @@ class PacedProtocol(Protocol):
         ...
 
     def pause_reading(self) -> None:
-        """Read nothing until `resume_reading`."""
+        """Stop reading until `resume_reading`."""
         ...
 
     def resume_reading(self) -> None:
-        """Read again, unless the protocol has paused for another reason."""
+        """Resume reading, unless the protocol has paused for another reason."""
         ...
 
 
 class _ReadLimiter:
-    """The time that all connections of an event loop have used for reading, and the buffer that they read into."""
+    """The reading time of all connections of an event loop, and their shared buffer."""
 
     def __init__(self) -> None:
         self.buffer: Final = memoryview(bytearray(READ_BYTES))
-        """What is read into it is copied before the next connection is read."""
+        """Its content is copied before the next connection is read."""
         self._since = self._read_s = 0.0
 
     def exceeded(self, now: float, took_s: float) -> bool:
-        """Count the time that a piece took; return whether reading has had its share of the time."""
+        """Add the time of a piece, and return whether reading has used up its share of the time."""
         if now - self._since >= 4 * SLICE_S:
             self._since, self._read_s = now, 0.0
         self._read_s += took_s
@@ -62,10 +62,10 @@ _LOOPS: Final = PerLoop(_ReadLimiter)
 
 
 class PacedReading(asyncio.BufferedProtocol):
-    """Reads for another protocol."""
+    """Reader of a connection for another protocol."""
 
     def __init__(self, reader: PacedProtocol) -> None:
-        """Take what reads the pieces."""
+        """Take the protocol that receives the pieces."""
         self._reader: Final = reader
         self._limiter: Final = _LOOPS.here()
         self.connection_lost: Final = reader.connection_lost
@@ -74,16 +74,16 @@ class PacedReading(asyncio.BufferedProtocol):
         self.resume_writing: Final = reader.resume_writing
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin to read."""
+        """Start reading."""
         self._reader.connection_made(cast("asyncio.Transport", transport))
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Return where the next piece is written."""
-        del sizehint  # a suggestion
+        """Return the buffer for the next piece."""
+        del sizehint  # only a suggestion
         return self._limiter.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Take a piece; rest if it took long, or if there is more to read than there is time."""
+        """Pass on a piece. Then rest if it took long, or if more data is waiting than there is time for."""
         began = time.perf_counter()
         self._reader.data_received(bytes(self._limiter.buffer[:nbytes]))
         took_s = time.perf_counter() - began

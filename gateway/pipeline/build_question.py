@@ -1,8 +1,8 @@
-"""The question of a client's message, completed by what its target presents.
+"""The question that a client's message puts to policy, completed with the definition of its target.
 
-Rule 1: arguments that some server may read as others are no question at all: the message is malformed.
-Rule 2: headers that mirror arguments must agree with them (PROTOCOL section 1.1). A call that has such headers needs
-the definition, which says what they mirror.
+Rule 1: arguments that servers may read in different ways make the message malformed. They are not put to policy.
+Rule 2: headers that mirror arguments must agree with them (PROTOCOL section 1.1). A call with such headers needs the
+definition, because the definition names the mirrored arguments.
 """
 
 from typing import Any, Final
@@ -33,16 +33,16 @@ class Stated(Struct, frozen=True):
 
 
 class QuestionBounds(Struct, frozen=True, kw_only=True):
-    """Who states questions, and what they may hold; `arguments`: bytes of the arguments' JSON."""
+    """The gateway that asks, and the limits of a question. `arguments`: maximum bytes of the arguments' JSON."""
 
     gateway: Gateway
     arguments: int
     key: bytes
-    """Of digests in records."""
+    """Key of the digests in records."""
 
 
 def stating(inbound: Inbound, sight: SeenDefinition, unix_ns: int, bounds: QuestionBounds) -> Steps[Stated | Malformed]:
-    """Return the question that `inbound` is, or what is wrong with it, in steps."""
+    """Build the question for `inbound` in steps. Return it, or the fault of the message."""
     question = plain(inbound, unix_ns=unix_ns, gateway=bounds.gateway)
     arguments = questions.arguments_of(inbound)
     presented = sight.presented
@@ -85,7 +85,7 @@ def _ambiguous(inbound: Inbound, sight: SeenDefinition, arguments: dict[str, Any
         return None
     key = presented.folded_key(arguments) if presented else folded_key(Checker(), arguments)
     if key is not None:
-        reason = f"arguments have a key that some servers read as another one: {key[:64]!a}"
+        reason = f"the arguments have a key that some servers read as another one: {key[:64]!a}"
         return _malformed("ambiguous_key", _INVALID_REQUEST, reason, inbound)
     if inbound.era != "modern" or presented is None:
         return None
@@ -93,7 +93,7 @@ def _ambiguous(inbound: Inbound, sight: SeenDefinition, arguments: dict[str, Any
 
 
 def _mirrors(inbound: Inbound) -> bool:
-    """Return whether a call repeats arguments in headers, which servers in front of the server may act on."""
+    """Return whether a call repeats arguments in headers, which proxies in front of the server may act on."""
     return any(name.startswith("mcp-param-") for name, _ in inbound.headers)
 
 

@@ -1,6 +1,6 @@
-"""One message on its way: what is known of it once it was asked about.
+"""One message in the pipeline, with its question and the answer of policy.
 
-Rule 1: a call is begun once, with its id and its times; every record of it carries that id.
+Rule 1: a call is created once, with its id and its times. Every record of it has that id.
 """
 
 from msgspec import Struct
@@ -15,7 +15,7 @@ from gateway.pipeline.ports import ListTicket, Moment, Presented, ViewKey
 
 
 class Call(Struct, frozen=True, kw_only=True):
-    """A message with the question that was asked of it and the answer that came."""
+    """A message with its question and the answer of policy."""
 
     call_id: str
     inbound: Inbound
@@ -26,29 +26,30 @@ class Call(Struct, frozen=True, kw_only=True):
     view: ViewKey | None = None
     permit: Permit | None = None
     keyed: str = ""
-    """The keyed digest of the question's arguments, where it is known already."""
+    """The keyed digest of the question's arguments, if it is already known."""
     listing_failed: ListingFailed | None = None
     """Why the definition of the target is not known, if its list could not be read."""
     ticket: ListTicket | None = None
-    """When a list request was sent; null for all else, whose answers teach nothing of what servers present."""
+    """When a list request was sent. It is null for every other request, because their answers do not change the cache.
+    """
 
     @property
     def session_key(self) -> str:
-        """What binds sealed ids to the session, or to the server where there is none."""
+        """Return the session that sealed ids are bound to, or the empty text if there is none."""
         return self.inbound.session_text
 
 
 class Settled(Struct, frozen=True, kw_only=True):
-    """What to do with a message, and the call that it belongs to."""
+    """The action for a message, and the call that it belongs to."""
 
     call: Call
     action: Action
     refusal: Refusal | None = None
-    """Why the client's message does not pass; what is forwarded all the same is an error of ours in its place."""
+    """Why the client's message does not pass. The action may then forward an error of the gateway in its place."""
 
 
 def open_request(call: Call) -> tuple[str | int | None, str]:
-    """Return id and method of the request whose response may come on this channel; the id is null if there is none."""
+    """Return the id and method of the request that this channel may answer. The id is null if there is none."""
     resumes = call.inbound.resumes
     if resumes is not None:
         return resumes.request_id, resumes.method

@@ -1,8 +1,8 @@
-"""What either side is told that the other can do: narrowed to what policy agrees to (PROTOCOL sections 4 and 8).
+"""The capabilities that client and server announce to each other, narrowed by policy (PROTOCOL sections 4 and 8).
 
-Rule 1: a server that is told less asks less; what it asks all the same is judged all the same.
-Rule 2: what is narrowed is written anew; where nothing is, the message travels as it came.
-Rule 3: a policy that cannot be asked narrows nothing: the whole message is refused.
+Rule 1: a server that sees fewer capabilities asks for less. Its requests are judged in any case.
+Rule 2: a narrowed message is written again. A message that is not narrowed is forwarded unchanged.
+Rule 3: if policy cannot be asked, nothing is narrowed: the whole message is refused.
 """
 
 from collections.abc import Mapping
@@ -25,14 +25,14 @@ _LEGACY: Final = "capabilities"
 
 
 class Capabilities:
-    """Asks policy about capabilities, by the question about lists."""
+    """Narrowing of capabilities by the listing question."""
 
     def __init__(self, listings: Listings) -> None:
-        """Take what asks for verdicts, and remembers them."""
+        """Use `listings` for verdicts."""
         self._listings: Final = listings
 
     async def asked(self, inbound: Inbound, question: PolicyInput) -> Inbound | PolicyFailure:
-        """Return a client's request with those of its capabilities that the server may use."""
+        """Return a client's request with only the capabilities that the server may use."""
         message = inbound.message
         declared = declared_by(inbound)
         if declared is None or not isinstance(message, Request):
@@ -49,7 +49,7 @@ class Capabilities:
     async def offered(
         self, inbound: Inbound, question: PolicyInput, result: dict[str, Any]
     ) -> dict[str, Any] | PolicyFailure:
-        """Return a server's result with those of its capabilities that this client may use."""
+        """Return a server's result with only the capabilities that this client may use."""
         declared = as_object(result.get(_LEGACY))
         if declared is None:
             return result
@@ -70,7 +70,7 @@ class Capabilities:
 
 
 def declared_by(inbound: Inbound) -> dict[str, Any] | None:
-    """Return the capabilities that a client declares with a request; null where it declares none."""
+    """Return the capabilities that a client declares with a request, or null if it declares none."""
     message = inbound.message
     if not isinstance(message, Request):
         return None

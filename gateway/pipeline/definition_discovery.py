@@ -1,9 +1,9 @@
-"""The gateway's own look at a server's list, before a target that was not seen yet is asked about.
+"""The gateway's own list requests, sent before policy is asked about a target that was not seen yet.
 
-Rule 1: it is asked, permitted and recorded like the client's own list, in the name of the same principal.
-Rule 2: it ends as a value, `CompleteListing` or `ListingFailed`; a failure is never an empty list.
-Rule 3: all its pages together have one deadline and one limit of bytes, and it takes turns with other exchanges.
-Rule 4: pages count together: news of the list that arrives while they are read begins the look again.
+Rule 1: such a request is asked about, permitted and recorded like the client's own, in the name of the same principal.
+Rule 2: it returns a value, `CompleteListing` or `ListingFailed`. A failure is never an empty list.
+Rule 3: all pages share one deadline and one byte limit. Reading them takes turns with other exchanges.
+Rule 4: the pages form one listing. If news of the list arrives while they are read, reading starts again.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ _ERROR: Final = 400
 
 
 _Answer = dict[str, Any] | ServerAnswer | UpstreamFailure | Refusal
-"""The result of a list request, or what came instead."""
+"""The result of a list request, or the reason why there is none."""
 
 
 class _Page(Struct, frozen=True):
@@ -57,7 +57,7 @@ class _Page(Struct, frozen=True):
 
 
 async def look(pipeline: "Pipeline", inbound: Inbound, method: str) -> ListOutcome:
-    """List `inbound.server` by `method` to the last page, and learn what it presents."""
+    """Read all pages of a list of `inbound.server` with `method`, and learn the definitions."""
     limits = pipeline.engine.parts.looks
     if lookup(method, direction="client", revision=inbound.revision) is None:
         return CompleteListing()
@@ -68,16 +68,16 @@ async def look(pipeline: "Pipeline", inbound: Inbound, method: str) -> ListOutco
                 if outcome is not None:
                     return outcome
     except TimeoutError:
-        detail = f"the server did not list everything within {limits.timeout_s:g} seconds"
+        detail = f"the server did not send the whole list within {limits.timeout_s:g} seconds"
         return of_failure(method, UpstreamFailure(code="upstream_timeout", detail=detail))
     return changing(method)
 
 
 class ListReader:
-    """One listing by the gateway, page by page."""
+    """One listing by the gateway, read page by page."""
 
     def __init__(self, pipeline: "Pipeline", inbound: Inbound, method: str) -> None:
-        """Take whose list of what to read."""
+        """Take the client's message and the list method."""
         self._pipeline: Final = pipeline
         self._parts: Final = pipeline.engine.parts
         self._inbound: Final = inbound
@@ -85,7 +85,7 @@ class ListReader:
         self._left: int = self._parts.looks.total_bytes
 
     async def read(self) -> ListOutcome | None:
-        """Read all pages and learn them; null if news of the list came meanwhile."""
+        """Read all pages and learn them. Return null if news of the list arrived meanwhile."""
         ticket = self._parts.definitions.ticket(self._inbound.server, self._method)
         cursor: str | None = None
         draft: ListingDraft | None = None
@@ -111,7 +111,7 @@ class ListReader:
     async def _taken(self, draft: ListingDraft, page: _Page) -> ListingFailed | None:
         items, cursor = items_of(self._method, page.result), page.result.get("nextCursor")
         if items is None or not isinstance(cursor, str | None):
-            return self._broken(f"the result of {self._method} holds no list")
+            return self._broken(f"the result of {self._method} does not contain a list")
         await read_into(draft, items, budget_of(self._inbound))
         return None
 
@@ -122,12 +122,12 @@ class ListReader:
             case "stale":
                 return None
             case "truncated":
-                return self._too_large("the list has more names than the gateway keeps")
+                return self._too_large("the list has more names than the gateway can keep")
             case "too_large":
-                return self._too_large("the list takes more memory than the gateway has for definitions")
+                return self._too_large("the list needs more memory than the gateway reserves for definitions")
 
     async def _page(self, cursor: str | None) -> _Page | ListingFailed:
-        """Return one page, or why there is none."""
+        """Return one page, or the reason why it is missing."""
         asked = list_request(self._inbound, self._method, cursor, self._parts.ids.call_id())
         settled = await self._pipeline.admit(asked)
         if not isinstance(settled.action, Forward):
@@ -146,7 +146,7 @@ class ListReader:
     async def _sent(
         self, settled: Settled, forward: Forward
     ) -> dict[str, Any] | ServerAnswer | UpstreamFailure | Refusal:
-        """Send a permitted list request, and complete its record whatever comes of it."""
+        """Send a permitted list request, and complete its record in every case."""
         outcome = "canceled"
         try:
             answer = await self._pipeline.running.during(settled.call, self._exchanged(settled.call, forward))
@@ -175,7 +175,7 @@ class ListReader:
         return response
 
     def _noticed(self, message: Notification) -> None:
-        """Forget the list if the server announces a change on the very stream that answers."""
+        """Forget the list if the server announces a change on the stream of the answer."""
         if message.method.endswith("/list_changed"):
             self._parts.definitions.forget(self._inbound.server, message.method)
 
@@ -209,7 +209,7 @@ _UNDECIDED: Final = own("policy_unavailable", "the policy did not decide about t
 
 
 def list_request(inbound: Inbound, method: str, cursor: str | None, call_id: str) -> Inbound:
-    """State the gateway's own list request as its principal's."""
+    """Return the gateway's own list request in the name of the client's principal."""
     entry = lookup(method, direction="client", revision=inbound.revision)
     params: dict[str, Any] = {"cursor": cursor} if cursor else {}
     meta = _meta_of(inbound)
@@ -230,7 +230,7 @@ def list_request(inbound: Inbound, method: str, cursor: str | None, call_id: str
 
 
 def _meta_of(inbound: Inbound) -> dict[str, Any]:
-    """Return the client's own envelope, without progress tokens and the like."""
+    """Return the client's own envelope, without progress tokens and other request data."""
     message = inbound.message
     meta = as_object(message.params.get("_meta")) if isinstance(message, Request | Notification) else None
     if meta is None:

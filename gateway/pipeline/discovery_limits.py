@@ -1,9 +1,10 @@
-"""Looks at servers' lists: shared by messages that ask for the same one, and bounded for each caller.
+"""List requests of the gateway: shared by messages that need the same list, and limited for each caller.
 
-Rule 1: one look answers all messages of one principal in one session that wait for the same list.
-Rule 2: a look that was canceled with its own message answers nobody: those that waited look for themselves.
-Rule 3: a caller has at most so many looks at a time; further ones wait, so that none is refused for it.
-Rule 4: a failure is remembered for messages that need no definition; what needs one looks again.
+Rule 1: one list request serves all messages of one principal in one session that wait for the same list.
+Rule 2: a list request that was canceled with its own message serves no other message. Each waiting message starts
+again.
+Rule 3: the number of concurrent list requests of a caller is limited. Further ones wait and are not refused.
+Rule 4: a failure is remembered for messages that need no definition. A message that needs one reads the list again.
 """
 
 import asyncio
@@ -18,34 +19,33 @@ from gateway.admission.principal import Principal
 from gateway.pipeline.listing_failures import ListingFailed, ListOutcome
 
 FAILED_S: Final = 10.0
-"""For this long, a list that failed slowly, or that the server does not have, is not read again for a message that
-policy lets pass without it."""
+"""Seconds for which a slow or unsupported list is not read again for a message that policy permits without it."""
 _SLOW_S: Final = 1.0
 _REMEMBERED: Final = 1_000
 
 
 class DiscoveryLimits(Struct, frozen=True, kw_only=True):
-    """What one look may take, over all pages of a list together."""
+    """The limits of one listing, over all its pages."""
 
     timeout_s: float = 20
     total_bytes: int = 32 * 1024 * 1024
     pages: int = 100
     per_caller: int = 8
-    """Looks of one caller at a time; further ones wait for their turn."""
+    """Concurrent listings of one caller. Further ones wait for their turn."""
 
 
 Look = Callable[[Inbound, str], Awaitable[ListOutcome]]
-"""Lists the upstream by one list method, in the name of the inbound's principal."""
+"""Read a list of the upstream with one list method, in the name of the message's principal."""
 
 _Key = tuple[str, str, str, str, str]
-"""Server, revision, session, list method, principal: what makes two list requests of the gateway the same."""
+"""Server, revision, session, list method and principal: two listings with the same key are the same."""
 
 
 class SharedDiscovery:
-    """The looks under way, and the failures of a moment ago."""
+    """The running listings, and recent failures."""
 
     def __init__(self, per_caller: int, caller_of: Callable[[Principal, str], str]) -> None:
-        """Take how many looks one caller may have at a time, and what names callers by principal and address."""
+        """Take the maximum concurrent listings of a caller, and the function that names callers."""
         self._per_caller: Final = per_caller
         self._caller_of: Final = caller_of
         self._under_way: Final[dict[_Key, asyncio.Future[ListOutcome | None]]] = {}
@@ -53,12 +53,12 @@ class SharedDiscovery:
         self._failures: Final[OrderedDict[_Key, tuple[float, ListingFailed]]] = OrderedDict()
 
     def failed(self, method: str, inbound: Inbound) -> ListingFailed | None:
-        """Return how the same look failed a moment ago, if that is worth remembering."""
+        """Return the recent failure of the same listing, if it is worth remembering."""
         at, failure = self._failures.get(_key(method, inbound), (0.0, None))
         return failure if asyncio.get_running_loop().time() - at < FAILED_S else None
 
     async def look(self, method: str, inbound: Inbound, look: Look) -> ListOutcome:
-        """Look, or wait for the same look that is already under way."""
+        """Read the list, or wait for a running read of the same list."""
         key = _key(method, inbound)
         while (under_way := self._under_way.get(key)) is not None:
             outcome = await asyncio.shield(under_way)

@@ -1,9 +1,9 @@
-"""What a server asks of a client inside of something else: a result, an error, or a notification.
+"""Requests of a server to the client that are embedded in a result, an error or a notification.
 
-Rule 1: every embedded request is a question of its own (PROTOCOL 1.1), whatever else the message says about itself.
-Rule 2: one that cannot be read refuses the whole message; so does one in a result that may not ask for input.
+Rule 1: every embedded request is a separate question (PROTOCOL 1.1), even if the message presents it as something else.
+Rule 2: an unreadable embedded request refuses the whole message, as does one in a result that may not ask for input.
 Rule 3: an error asks by `elicitations` (-32042), `inputRequests` or a URL elicitation anywhere in its `data`, in every
-era. A task asks by what stands in the task, in its result and in its error.
+era. A task asks by the content of the task, its result and its error.
 """
 
 from collections.abc import Mapping
@@ -24,13 +24,13 @@ BROKEN: Final = "upstream_broken"
 _ELICITATIONS: Final = "elicitations"
 _CREATE: Final = "elicitation/create"
 _WITHIN: Final = frozenset({"result", "task", "error"})
-"""Members of a task's state that are results, tasks and errors themselves."""
+"""Members of a task's state that are themselves results, tasks or errors."""
 _METHOD_CHARS: Final = 256
 _MOST: Final = 64
-"""Requests in one message."""
+"""Maximum requests in one message."""
 _VALUES: Final = 20_000
-"""Values in the data of one error."""
-_OWNER: Final = "Tell the server's owner."
+"""Maximum values in the data of one error."""
+_OWNER: Final = "Report this to the server's owner."
 
 
 class Embedded(Struct, frozen=True):
@@ -41,23 +41,23 @@ class Embedded(Struct, frozen=True):
 
 
 def asks(result: Mapping[str, Any]) -> bool:
-    """Return whether a result asks the client for something, or says that it does."""
+    """Return whether a result asks the client for something, or claims to."""
     return KEY in result or result.get("resultType") == "input_required"
 
 
 def may_ask(method: Method, result: Mapping[str, Any]) -> bool:
-    """Return whether a method's result may ask: those of multi-round-trip methods, and what says how a task is."""
+    """Return whether the result of a method may ask: only multi-round-trip methods and task states may."""
     rounds = method.multi_round_trip
     return rounds if result.get("resultType") == "input_required" else rounds or method.target == "task"
 
 
 async def refused(engine: Engine, call: Call, holder: Mapping[str, Any]) -> Refusal | None:
-    """Return why one of the requests embedded in a result, or in the parameters of news, may not reach the client."""
+    """Return why a request embedded in a result, or in the parameters of a notification, may not reach the client."""
     return await _judged(engine, call, _requests(holder.get(KEY, {})))
 
 
 async def refused_error(engine: Engine, call: Call, error: Mapping[str, Any]) -> Refusal | None:
-    """Return why one of the requests embedded in an error may not reach the client."""
+    """Return why a request embedded in an error may not reach the client."""
     if misleading_error(error):
         return own(
             BROKEN, "the server's error has a key that some readers take for another one", _OWNER, stage="failed"
@@ -66,7 +66,7 @@ async def refused_error(engine: Engine, call: Call, error: Mapping[str, Any]) ->
 
 
 async def refused_task(engine: Engine, call: Call, state: Mapping[str, Any]) -> Refusal | None:
-    """Return why what stands in a task's state, in its result or in its error may not reach the client."""
+    """Return why the content of a task's state, of its result or of its error may not reach the client."""
     inside = _inner(state)
     if inside is None:
         return own(BROKEN, "the server's task has a key that some readers take for another one", _OWNER, stage="failed")
@@ -91,7 +91,7 @@ async def _refused_holder(engine: Engine, call: Call, holder: Mapping[str, Any])
 
 
 def _inner(state: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]] | None:
-    """Return the results, tasks and errors in a task's state, at any depth; null if a key only resembles theirs."""
+    """Return the results, tasks and errors in a task's state at any depth, or null if a key resembles one of theirs."""
     found = list[tuple[str, dict[str, Any]]]()
     left: list[Mapping[str, Any]] = [state]
     for holder in left:
@@ -108,7 +108,7 @@ async def _judged(engine: Engine, call: Call, requests: list[Embedded] | None) -
     if requests is None:
         return own(BROKEN, "the server's requests for input are malformed", _OWNER, stage="failed")
     if len(requests) > _MOST:
-        return own(BROKEN, f"the server asks for input more than {_MOST} times in one message", _OWNER, stage="failed")
+        return own(BROKEN, f"the server sent more than {_MOST} input requests in one message", _OWNER, stage="failed")
     for request in requests:
         refusal = await engine.ask_server_request(call, request.method, request.params)
         if refusal is not None:
@@ -117,7 +117,7 @@ async def _judged(engine: Engine, call: Call, requests: list[Embedded] | None) -
 
 
 def _requests(value: object) -> list[Embedded] | None:
-    """Return the requests of an `inputRequests`; null if one of them is malformed."""
+    """Return the requests of an `inputRequests`, or null if one of them is malformed."""
     requests = as_object(value)
     if requests is None:
         return None
@@ -135,13 +135,13 @@ def _request(value: object) -> Embedded | None:
 
 
 def _sound(request: Embedded) -> Embedded | None:
-    """Return the request; null if some readers take one of its keys for another one."""
+    """Return the request, or null if some readers take one of its keys for another one."""
     params = dict(request.params)
     return request if misspelt(params) is None and clashing(params) is None else None
 
 
 def in_error(error: Mapping[str, Any]) -> list[Embedded] | None:
-    """Return the requests that an error's data holds; null if one is malformed, or if there is too much to look at."""
+    """Return the requests in an error's data, or null if one is malformed or the data has too many values."""
     found = list[Embedded]()
     left: list[object] = [error.get("data")]
     for seen, value in enumerate(left):
@@ -160,7 +160,7 @@ def in_error(error: Mapping[str, Any]) -> list[Embedded] | None:
 
 
 def _in_object(node: dict[str, Any]) -> tuple[list[Embedded] | None, list[object]]:
-    """Return the requests of one object of an error's data, and what else in it may hold some."""
+    """Return the requests of one object of an error's data, and its other values that may contain requests."""
     found, rest = list[Embedded](), list[object]()
     names = set(map(fold, node))
     if "url" in names and not names.isdisjoint(_URL_MARKS):
@@ -181,7 +181,7 @@ def _in_object(node: dict[str, Any]) -> tuple[list[Embedded] | None, list[object
 
 
 def _elicitations(value: object) -> list[Embedded] | None:
-    """Return the requests of an `elicitations`, each of which has the parameters of `elicitation/create`."""
+    """Return the requests of an `elicitations`. Each has the parameters of `elicitation/create`."""
     found = [as_object(item) for item in as_list(value) or ()]
     sound = [_sound(Embedded(_CREATE, params)) if params is not None else None for params in found]
     return None if as_list(value) is None or None in sound else [request for request in sound if request is not None]

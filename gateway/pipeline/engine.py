@@ -1,7 +1,7 @@
 """The steps that both directions share: decide, enforce, record.
 
-Rule 1: an action is returned only after its record is in the journal; a journal that fails refuses.
-Rule 2: a permit is made here and nowhere else, from an `Admit` and the receipt of its record.
+Rule 1: an action is returned only after its record is in the journal. If the journal fails, the message is refused.
+Rule 2: a permit is made only here, from an `Admit` and the receipt of its record.
 """
 
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ from gateway.protocol.sealing import Ring
 
 
 class Dependencies(Struct, frozen=True, kw_only=True):
-    """The ports and values that the pipeline is made of; `gateway.app` fills it."""
+    """The ports and values of the pipeline. `gateway.app` provides them."""
 
     policy: PolicyEngine
     journal: Journal
@@ -62,22 +62,22 @@ class Dependencies(Struct, frozen=True, kw_only=True):
     result_bytes: int
     arguments_bytes: int
     several_issuers: bool
-    """True where JWTs of more than one issuer are accepted, so that subjects alone are no names."""
+    """True if JWTs of more than one issuer are accepted, so that a subject alone is not a unique name."""
     peers: Peers = field(default_factory=NoPeers)
-    """The other workers, which are asked who owns what a message names."""
+    """The other workers, which know the owners of names that this worker does not know."""
     turns: HeavyTurns = field(default_factory=HeavyTurns)
 
     @property
     def bounds(self) -> QuestionBounds:
-        """What a question may hold."""
+        """Return the limits of a question."""
         return QuestionBounds(gateway=self.gateway, arguments=self.arguments_bytes, key=self.masking.key)
 
 
 class Engine:
-    """Decides, enforces and records; holds ports and no state of its own."""
+    """The shared steps. They use the ports and keep no state except message counts."""
 
     def __init__(self, parts: Dependencies) -> None:
-        """Take what `gateway.app` has composed."""
+        """Take the dependencies from `gateway.app`."""
         self.parts: Final = parts
         self.counts: Final = MessageCounts()
 
@@ -86,7 +86,7 @@ class Engine:
         return Call(call_id=self.parts.ids.call_id(), inbound=inbound, begun=begun, question=question)
 
     def begin_stated(self, inbound: Inbound, stated: Stated, sight: SeenDefinition, begun: Moment) -> Call:
-        """Return a new call for a message, with the question that was stated of it and what was seen of its target."""
+        """Return a new call for a message, with its question and the definition seen for its target."""
         return Call(
             call_id=self.parts.ids.call_id(),
             inbound=inbound,
@@ -102,16 +102,16 @@ class Engine:
         return _answered(call, await self.parts.policy.decide(call.question))
 
     async def revise(self, call: Call) -> Call:
-        """Return the call with OPA's answer to its question now, which takes no place of its caller's."""
+        """Return the call with OPA's answer as of now, without using a slot of its caller."""
         return _answered(call, await self.parts.policy.revise(call.question))
 
     async def asked_again(self, call: Call) -> Call:
-        """Return a call in flight, under another id, with OPA's answer to its question as of now."""
+        """Return a running call under another id, with OPA's answer to its question as of now."""
         asked = self.begin(call.inbound, self.current(call), self.parts.clock.now())
         return await self.revise(replace(asked, presented=call.presented, listing_failed=call.listing_failed))
 
     def outcome(self, call: Call) -> Admit | Refusal:
-        """Return what enforcement makes of the answer of a decided call; nothing comes of it yet."""
+        """Return the outcome of enforcement for a decided call, without any effect."""
         answer = call.answer or _SILENCE
         out = outbound(call.inbound, subject=self._subject(call.inbound, answer))
         listed = call.presented.uri if call.presented else ""
@@ -120,7 +120,7 @@ class Engine:
         return outcome if isinstance(outcome, Admit) else ended(call.listing_failed, call.answer, outcome)
 
     def _recordable(self, answer: Verdict | PolicyFailure, outcome: Admit | Refusal) -> Admit | Refusal:
-        """Refuse what the catalog wants recorded in full if there is no auditor to encrypt it to."""
+        """Refuse a call that the catalog wants recorded in full if no auditor's key is configured."""
         if isinstance(outcome, Refusal) or isinstance(answer, PolicyFailure):
             return outcome
         if answer.decision.record != "full" or self.parts.masking.seal is not None:
@@ -129,25 +129,25 @@ class Engine:
         return replace(refusal, decision_id=answer.decision_id, revision=answer.revision)
 
     async def record_refusal(self, call: Call, refusal: Refusal) -> None:
-        """Record why a call in flight is refused now; it is ended also if that cannot be recorded."""
+        """Record why a running call is refused now. The call is ended even if the record fails."""
         await self.record(call, call.answer or _SILENCE, refusal)
 
     async def settle(self, call: Call) -> Settled:
-        """Enforce the answer of a decided call, record it, and return what to do."""
+        """Enforce and record the answer of a decided call, and return the action."""
         answer = call.answer or _SILENCE
         outcome = self.outcome(call)
         if isinstance(outcome, Refusal) and outcome.unauthenticated and not self._first(call.inbound):
             return self.refuse(call, outcome)
         receipt = await self.record(call, answer, outcome)
         if isinstance(receipt, JournalFailure):
-            return self.refuse(call, own("journal_unavailable", "the decision cannot be recorded", _LATER))
+            return self.refuse(call, own("journal_unavailable", "the gateway cannot record the decision", _LATER))
         if isinstance(outcome, Refusal):
             return self.refuse(call, outcome)
         forward = permit(outcome, receipt)
         return Settled(call=replace(call, permit=forward.permit), action=forward)
 
     def _first(self, inbound: Inbound) -> bool:
-        """Return whether a stranger's message takes a record of its own; the others are recorded by their count."""
+        """Return whether a message without credentials gets its own record. The others are recorded by their count."""
         now = self.parts.clock.now().unix_ns
         return self.parts.floods.first(inbound.source_ip, inbound.server, "token_unknown", now)
 
@@ -183,11 +183,11 @@ class Engine:
         return await self.parts.journal.decided(await self.parts.turns.paced(record) if large else record())
 
     def current(self, call: Call) -> PolicyInput:
-        """Return the call's question as of now: what arrives on a stream is not judged by the time of its opening."""
+        """Return the call's question as of now, because a stream may have been opened long ago."""
         return questions.at(call.question, self.parts.clock.now().unix_ns)
 
     async def ask_server_request(self, call: Call, method: str, params: Mapping[str, Any]) -> Refusal | None:
-        """Ask whether a request of the server may reach the client; null means that it may."""
+        """Ask whether a request of the server may reach the client. Return null if it may."""
         question = questions.server_request(self.current(call), method=method, params=params)
         asked = self.begin(call.inbound, question, self.parts.clock.now())
         asked = asked if self._askable(question) else replace(asked, question=bare(question), answer=_TOO_MUCH)
@@ -197,16 +197,19 @@ class Engine:
         outcome = self._recordable(answer, judged)
         receipt = await self.record(asked, answer, outcome)
         if isinstance(receipt, JournalFailure):
-            return own("journal_unavailable", "the decision cannot be recorded", _LATER)
+            return own("journal_unavailable", "the gateway cannot record the decision", _LATER)
         return outcome if isinstance(outcome, Refusal) else None
 
     def _askable(self, question: PolicyInput) -> bool:
-        """Servers may ask no more at once than clients: a question that takes OPA too long is everybody's trouble."""
+        """Return whether the server's request is within the size limit of clients' arguments.
+
+        A larger question would occupy OPA for too long.
+        """
         return question.arguments_meta.bytes <= self.parts.arguments_bytes
 
 
 def _answered(call: Call, answer: Verdict | PolicyFailure) -> Call:
-    """Return the call with its answer; a decision without an id of its own has that of the call."""
+    """Return the call with its answer. A decision without its own id gets the id of the call."""
     if isinstance(answer, Verdict) and not answer.decision_id:
         answer = replace(answer, decision_id=call.call_id)
     return replace(call, answer=answer)
@@ -218,7 +221,7 @@ def bare(question: PolicyInput) -> PolicyInput:
 
 
 def outbound(inbound: Inbound, *, subject: str) -> Outbound:
-    """Return what would travel for `inbound`: its own bytes."""
+    """Return the outbound message for `inbound`, with its own bytes."""
     return Outbound(
         verb=inbound.verb,
         server=inbound.server,
@@ -231,7 +234,7 @@ def outbound(inbound: Inbound, *, subject: str) -> Outbound:
 
 
 def posted(inbound: Inbound, *, subject: str, body: bytes) -> Outbound:
-    """Return what would travel for a message of our own on the channel of `inbound`, which may be a GET stream."""
+    """Return the outbound form of the gateway's own message on the channel of `inbound`, which may be a GET stream."""
     kept = [(name, value) for name, value in inbound.headers if name in _SESSION]
     return Outbound(
         verb="POST", server=inbound.server, headers=(*_MESSAGE, *kept), body=body, subject=subject, era=inbound.era
@@ -239,7 +242,7 @@ def posted(inbound: Inbound, *, subject: str, body: bytes) -> Outbound:
 
 
 def _same_agent(inbound: Inbound, answer: Verdict | PolicyFailure, outcome: Admit | Refusal) -> Admit | Refusal:
-    """A session belongs to the agent that opened it; when the principal is another agent by now, it is gone."""
+    """Refuse a message whose principal is no longer the agent that opened the session."""
     if inbound.session is None or isinstance(outcome, Refusal) or isinstance(answer, PolicyFailure):
         return outcome
     agent = answer.decision.resolved.agent
@@ -250,7 +253,7 @@ def _same_agent(inbound: Inbound, answer: Verdict | PolicyFailure, outcome: Admi
 
 _MESSAGE: Final = (("content-type", "application/json"), ("accept", "application/json, text/event-stream"))
 _SESSION: Final = frozenset({"mcp-session-id", "mcp-protocol-version"})
-_UNSEALED: Final = "the catalog wants the arguments recorded for an auditor, and this gateway has no auditor's key"
+_UNSEALED: Final = "the catalog requires a record for an auditor, but this gateway has no auditor's key"
 _LATER: Final = "Try again in a moment."
-_TOO_MUCH: Final = PolicyFailure(code="policy_error", detail="the server's request is larger than arguments may be")
+_TOO_MUCH: Final = PolicyFailure(code="policy_error", detail="the server's request exceeds `limits.arguments_bytes`")
 _SILENCE: Final = PolicyFailure(code="policy_unavailable", detail="the policy was not asked")

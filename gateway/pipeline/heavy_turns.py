@@ -1,7 +1,7 @@
-"""Turns for large messages: what one costs the event loop is spread, and callers take turns.
+"""Turns for large messages: their work is spread over time, and callers take turns.
 
-Rule 1: one large message is worked on at a time. Its work is a row of steps; after each the event loop rests from large
-messages for twice as long as the step took, so that they use about a third of it however many callers send them.
+Rule 1: one large message is processed at a time, in steps. After each step the event loop rests from large messages for
+twice as long as the step took. So they use about a third of the loop, however many callers send them.
 Rule 2: callers take turns, each with its oldest message. A message that is not large never waits here.
 Rule 3: this module refuses nothing. `gateway.server.exchange_limits` limits the bytes of a caller's requests that wait.
 """
@@ -20,7 +20,7 @@ from gateway.admission.principal import Principal
 from gateway.protocol.stepwise import Steps
 
 LARGE: Final = 8 * 1024
-"""Bytes from which a request is large: it waits for a turn in this module."""
+"""Bytes from which a request is large and waits for a turn in this module."""
 _REST: Final = 2.0
 """Seconds of rest for each second of work."""
 
@@ -29,7 +29,7 @@ _Turn = asyncio.Future[None]
 
 
 class Sender(Struct, frozen=True, kw_only=True):
-    """Who sent a message, and from where."""
+    """The principal and the address that sent a message."""
 
     principal: Principal
     source_ip: str
@@ -41,10 +41,10 @@ class Sender(Struct, frozen=True, kw_only=True):
 
 
 class WorkClock(Struct, frozen=True, kw_only=True):
-    """The clock that measures work, in seconds, and the rest after it."""
+    """The clock that measures work in seconds, and the function that rests."""
 
     clock: Callable[[], float] = time.perf_counter
-    rest: Callable[[float], Awaitable[None]] = asyncio.sleep  # noqa: TID251 - a pause is what it is for
+    rest: Callable[[float], Awaitable[None]] = asyncio.sleep  # noqa: TID251 - it has to pause
 
 
 class HeavyTurns:
@@ -56,17 +56,17 @@ class HeavyTurns:
         caller_of: Callable[[Principal, str], str] | None = None,
         timing: WorkClock | None = None,
     ) -> None:
-        """Take what names a caller by its principal and address, and the clock."""
+        """Take the function that names a caller by its principal and address, and the clock."""
         self.caller_of: Final = caller_of or _caller_of
-        """Names the caller that a principal at an address counts as, wherever callers have shares."""
+        """Return the caller that a principal at an address counts as, for all shares of callers."""
         self._time: Final = timing or WorkClock()
         self._taken = False
         self._waiting: Final[OrderedDict[str, OrderedDict[_Turn, None]]] = OrderedDict()
-        """The turns that each caller waits for; the next caller first."""
+        """The turns that each caller waits for, with the next caller first."""
 
     @asynccontextmanager
     async def turn(self, sender: Sender) -> AsyncGenerator[None]:
-        """Hold a turn. What is awaited inside it has to be bounded: all other large messages wait for it."""
+        """Hold a turn. Waits inside it must be bounded, because all other large messages wait for it."""
         await self._take(self.caller_of(sender.principal, sender.source_ip))
         try:
             yield
@@ -74,7 +74,7 @@ class HeavyTurns:
             self._pass_on()
 
     async def run(self, steps: Steps[_Result]) -> _Result:
-        """Return the result of the steps of work on a message that has its turn."""
+        """Run the steps of work on a message that has its turn, and return their result."""
         while True:
             began = self._time.clock()
             try:
@@ -85,7 +85,7 @@ class HeavyTurns:
             await self._rest(began)
 
     async def paced(self, work: Callable[[], _Result]) -> _Result:
-        """Return the result of one more step of work on a large message, after the rest for it."""
+        """Run one more step of work on a large message, rest, and return the result."""
         began = self._time.clock()
         result = work()
         await self._rest(began)
@@ -116,7 +116,7 @@ class HeavyTurns:
             self._waiting.pop(caller, None)
 
     def _pass_on(self) -> None:
-        """Give the turn to the next caller's oldest message."""
+        """Give the turn to the oldest message of the next caller."""
         self._taken = False
         while self._waiting and not self._taken:
             caller, waiting = self._waiting.popitem(last=False)

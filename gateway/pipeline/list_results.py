@@ -1,8 +1,8 @@
 """The result of a list method: learned as the server presents it, delivered without the items that policy hides.
 
 Rule 1: a list is learned unfiltered and delivered filtered.
-Rule 2: only the answer to a list request of this very exchange is learned; a replay is filtered and delivered.
-Rule 3: an item is judged as the call that it would be, by the definition in this very list.
+Rule 2: only the answer to a list request of this exchange is learned. A replayed list is filtered and delivered.
+Rule 3: an item is judged as the call that would use it, by the definition in this list.
 """
 
 from collections.abc import Mapping
@@ -30,18 +30,18 @@ _CAPPED: Final = ("ttlMs", "cacheScope")
 
 
 class ListResults:
-    """Turns the list that a server sends into the list that its reader may see."""
+    """Filtering of a server's list for its reader."""
 
     def __init__(self, engine: Engine, *, ttl_cap_ms: int) -> None:
-        """Take what asks and records; clients may keep a list for `ttl_cap_ms` milliseconds."""
+        """Take the engine. Clients may cache a list for `ttl_cap_ms` milliseconds."""
         self._engine: Final = engine
         self._ttl_cap_ms: Final = ttl_cap_ms
 
     async def settle(self, call: Call, method: str, result: Mapping[str, Any], raw: bytes) -> Action:
-        """Return the list without what policy hides, or why there is none; `raw` is the message that holds it."""
+        """Return the list without hidden items, or a refusal. `raw` is the message that contains the list."""
         items, (request_id, _) = items_of(method, result), open_request(call)
         if items is None or call.view is None or request_id is None:
-            return self._refused(call, broken(f"the result of {method} holds no list"))
+            return self._refused(call, broken(f"the result of {method} does not contain a list"))
         parts = self._engine.parts
         targets = [target_of(method, item) for item in items]
         presented = await self._presented(call, call.view, method, result)
@@ -57,14 +57,14 @@ class ListResults:
         kept = [target is not None and next(spread) for target in targets]
         body = self._written(call, method, result, raw, kept)
         if body is None:
-            return self._refused(call, broken(f"the result of {method} cannot be written without what policy hides"))
+            return self._refused(call, broken(f"the result of {method} cannot be written without the hidden items"))
         listed = ResultType("list", sum(kept))
         return Answer(status=200, body=body, final=True, result=listed, hidden=len(kept) - listed.items)
 
     def _written(
         self, call: Call, method: str, result: Mapping[str, Any], raw: bytes, kept: list[bool]
     ) -> bytes | None:
-        """Return the message as it came if all of it may be shown, else with only the kept items; null if neither."""
+        """Return the message unchanged, or with only the kept items, or null if it cannot be written."""
         request_id, _ = open_request(call)
         replaced = capped(result, self._ttl_cap_ms) if call.inbound.era == "modern" else {}
         change = ListChange(
@@ -77,7 +77,7 @@ class ListResults:
     async def _presented(
         self, call: Call, view: ViewKey, method: str, result: Mapping[str, Any]
     ) -> list[Presented | None]:
-        """Return what each item is presented to be, and learn the list if it is whole and nothing newer is known."""
+        """Return the definition of each item, and learn the list if it is complete and nothing newer is known."""
         items = items_of(method, result) or []
         if LISTS[method].type not in LISTED_BY:
             return [None] * len(items)
@@ -98,7 +98,7 @@ class ListResults:
 
 
 def refused_response(engine: Engine, call: Call, refusal: Refusal) -> Action:
-    """Return the answer to the open request if its response is refused; a resumed stream may carry the response."""
+    """Return the answer to the open request if its response is refused. A resumed stream may carry the response."""
     refusal = after_sending(refusal)
     wording, expected = engine.parts.wording, open_request(call)[0]
     if call.inbound.resumes is not None:
@@ -124,7 +124,7 @@ def _definition(presented: Presented | None) -> Definition | None:
 
 
 async def is_listed(engine: Engine, call: Call, called: str, target: Target) -> bool:
-    """Return whether policy lists a target, stated as the call `called` that the reader of the call would make."""
+    """Return whether policy lists a target for the call `called`."""
     presented = engine.parts.definitions.seen(call.view, target) if call.view else None
     item = questions.item(call.inbound, method=called, target=target, definition=_definition(presented))
     verdicts = await engine.parts.listings.verdicts(engine.current(call), [item], shown_by_digest([presented]))
@@ -133,12 +133,12 @@ async def is_listed(engine: Engine, call: Call, called: str, target: Target) -> 
 
 def broken(why: str) -> Refusal:
     """Return the refusal of a server's answer that the gateway cannot use."""
-    why = f"the server's answer cannot be used: {why}"
-    return own("upstream_broken", why, "Tell the server's owner.", stage="failed")
+    why = f"the gateway cannot use the server's answer: {why}"
+    return own("upstream_broken", why, "Report this to the server's owner.", stage="failed")
 
 
 def after_sending(refusal: Refusal) -> Refusal:
-    """Return the refusal of a server's answer: its request was sent, whatever refuses the answer."""
+    """Return the refusal of a server's answer with the stage `withheld`, because its request was already sent."""
     return replace(refusal, stage="withheld") if refusal.stage == "refused" else refusal
 
 

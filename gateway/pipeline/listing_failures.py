@@ -1,8 +1,8 @@
-"""What the gateway's own list request came to, as a value that ends the call which needed it as what happened.
+"""The outcome of the gateway's own list request, as a value that decides how the waiting call ends.
 
-Rule 1: nothing of the call was sent when its list could not be read, so the caller is never asked to check effects.
-Rule 2: a session that the server has ended is HTTP 404, so that the client initializes again.
-Rule 3: an upstream's 401 or 403 is worded by the gateway; it never becomes an HTTP 401 to the client.
+Rule 1: if the list could not be read, nothing of the call was sent, so the caller is never asked to check effects.
+Rule 2: a session that the server has ended gives HTTP 404, so that the client initializes again.
+Rule 3: the gateway words an upstream's 401 or 403. It never becomes an HTTP 401 to the client.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from gateway.pipeline.ports import UpstreamFailure
 from gateway.protocol.errors import METHOD_NOT_FOUND, FailureName
 
 UNSEEN: Final = frozenset({"definition_is_unchanged"})
-"""The requirements that a definition which was not seen fails, whatever else policy says."""
+"""The requirements that fail for every definition that was not seen."""
 _WORDS: Final = 200
 _LATEST_S: Final = 3_600
 _NOT_FOUND: Final = 404
@@ -29,24 +29,24 @@ _UNAVAILABLE: Final = 503
 
 
 class ListingFailed(Struct, frozen=True, kw_only=True):
-    """The list could not be read; `refusal` is how a call ends that cannot pass without it."""
+    """A list that could not be read. `refusal` ends a call that cannot pass without the list."""
 
     refusal: Refusal
     session_gone: bool = False
     retry_after: str = ""
     unsupported: bool = False
-    """The server says that it has no such list."""
+    """The server answered that it does not have this list."""
 
 
 class CompleteListing(Struct, frozen=True):
-    """The list was read to its end, so that what it lacks is not listed."""
+    """The list was read to its end, so a name that is missing in it is not listed."""
 
 
 ListOutcome = CompleteListing | ListingFailed
 
 
 class ServerAnswer(Struct, frozen=True, kw_only=True):
-    """An answer to a list request that is no result: an HTTP status, or a JSON-RPC error, or both."""
+    """An answer to a list request that is not a result: an HTTP status, a JSON-RPC error, or both."""
 
     status: int
     error: Mapping[str, Any] | None = None
@@ -54,32 +54,32 @@ class ServerAnswer(Struct, frozen=True, kw_only=True):
 
 
 def of_failure(method: str, failure: UpstreamFailure) -> ListingFailed:
-    """Return what a list is that the upstream gave no usable answer to."""
+    """Return the outcome of a list request that got no usable answer from the upstream."""
     return _failed(failure.code, f"{_before(method)}: {failure.detail}", _REMEDIES.get(failure.code, _OWNER))
 
 
 def of_refusal(method: str, refusal: Refusal) -> ListingFailed:
-    """Return what a list is that was refused by policy, or that policy or journal could not be asked about."""
+    """Return the outcome of a list request that policy refused, or that could not be decided or recorded."""
     reasons = "; ".join(reason.message for reason in refusal.reasons)
     if refusal.code == STOPPED:
-        return _failed(STOPPED, f"{_before(method)}: the list request was ended ({reasons})", _LISTS)
+        return _failed(STOPPED, f"{_before(method)}: policy ended the list request ({reasons})", _LISTS)
     if refusal.code != "policy_denied":
         return ListingFailed(refusal=refusal)
-    return _failed(refusal.code, f"{_before(method)}: policy refuses the list to this caller ({reasons})", _LISTS)
+    return _failed(refusal.code, f"{_before(method)}: policy denies this caller the list ({reasons})", _LISTS)
 
 
 def changing(method: str) -> ListingFailed:
-    """Return what a list is that changes while a call is decided, each time."""
-    detail = "the server announced changes of the list each time that it was read"
+    """Return the outcome of a list that changed each time while a call was decided."""
+    detail = "the server announced changes of the list during each attempt to read it"
     return of_failure(method, UpstreamFailure(code="upstream_unavailable", detail=detail))
 
 
 def of_answer(method: str, answer: ServerAnswer, *, in_session: bool) -> ListingFailed:
-    """Return what a list is that the server answered with an error."""
+    """Return the outcome of a list request that the server answered with an error."""
     error = answer.error
     unsupported = error is not None and error.get("code") == METHOD_NOT_FOUND
     if answer.status == _NOT_FOUND and in_session and not unsupported:
-        gone = own("session_unknown", "The server does not know the session any more.", "Initialize again.")
+        gone = own("session_unknown", "The server no longer knows the session.", "Initialize again.")
         return ListingFailed(refusal=gone, session_gone=True)
     if error is not None and answer.status not in {_TOO_MANY, _UNAVAILABLE}:
         said = f"error {error.get('code')}: {_quoted(error.get('message', ''))}"
@@ -93,9 +93,9 @@ def of_answer(method: str, answer: ServerAnswer, *, in_session: bool) -> Listing
 
 
 def ended(failed: ListingFailed | None, answer: Verdict | PolicyFailure | None, refusal: Refusal) -> Refusal:
-    """Return how a refused call ends: as its list failed, if policy refuses it for nothing else.
+    """Return how a refused call ends: with the failure of its list, if policy refuses it for no other reason.
 
-    Without an answer, no answer counted because of the list.
+    If `answer` is null, no answer counted because of the list.
     """
     if failed is None or isinstance(answer, PolicyFailure):
         return refusal
@@ -108,7 +108,7 @@ def ended(failed: ListingFailed | None, answer: Verdict | PolicyFailure | None, 
 
 
 def needs_definition(answer: Verdict | PolicyFailure | None) -> bool:
-    """Return whether a decision does not let a message pass only because its definition was not seen."""
+    """Return whether a decision refuses a message only because its definition was not seen."""
     if not isinstance(answer, Verdict):
         return False
     decision = answer.decision
@@ -117,7 +117,7 @@ def needs_definition(answer: Verdict | PolicyFailure | None) -> bool:
 
 
 def worded(failed: ListingFailed | None, refusal: Refusal, inbound: Inbound, wording: Wording) -> Answer | Withhold:
-    """Return the refusal in the form of its method; HTTP 404 if the session has ended at the server."""
+    """Return the refusal in the form of its method, or HTTP 404 if the session has ended at the server."""
     if failed is None or refusal.code != failed.refusal.code:
         return refusal_answer(refusal, inbound, wording)
     if failed.session_gone:
@@ -139,33 +139,33 @@ def _before(method: str) -> str:
 
 
 def _quoted(words: object) -> str:
-    """Return a server's words in quotes and in one line, so that they cannot pass for the gateway's own."""
+    """Return a server's words quoted and on one line, so that they cannot pass for the gateway's own."""
     line = "".join(character if character.isprintable() else " " for character in str(words)[:_WORDS])
     return '"' + line.replace('"', "'") + '"'
 
 
 def _seconds(text: str) -> str:
-    """Return a `Retry-After` in whole seconds if it is a sane one; dates are not read here."""
+    """Return a `Retry-After` in whole seconds if it is plausible. Dates are not supported."""
     return text if text.isascii() and text.isdecimal() and 0 < int(text[:9]) <= _LATEST_S and len(text) <= 9 else ""  # noqa: PLR2004 - digits
 
 
 UNSETTLED: Final = ListingFailed(
     refusal=own(
         "policy_unavailable",
-        "the policy, or what the server presents, changed each time that this was judged",
+        "the policy or the server's definitions changed during each attempt to judge this message",
         "Try again in a moment.",
     )
 )
-_OWNER: Final = "Tell the server's owner."
+_OWNER: Final = "Report this to the server's owner."
 _LISTS: Final = "Ask the policy's owner to permit the list on this server, or to require no pin for this target."
 _ERROR: Final = (
     "Try again later. If the server never lists it, ask the policy's owner to require no pin for this target, "
-    "or tell the server's owner."
+    "or report this to the server's owner."
 )
 _REMEDIES: Final[Mapping[str, str]] = {
-    "upstream_unavailable": "Try again later, or tell the server's owner.",
-    "upstream_timeout": "Try again later, or tell the server's owner.",
+    "upstream_unavailable": "Try again later, or report this to the server's owner.",
+    "upstream_timeout": "Try again later, or report this to the server's owner.",
     "upstream_broken": _ERROR,
-    "result_too_large": "Tell the server's owner that the list is too large, or the gateway's operator.",
+    "result_too_large": "Report to the server's owner or to the gateway's operator that the list is too large.",
     "credential_missing": "Ask the gateway's operator to supply the credential.",
 }

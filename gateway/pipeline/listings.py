@@ -1,9 +1,10 @@
-"""Verdicts on the items of a list: in chunks, with a deadline each, remembered per question and revision.
+"""Verdicts on the items of a list: in chunks with a deadline each, remembered by question and revision.
 
-Rule 1: an item is listed only by a verdict; a chunk that fails to evaluate is halved until the item is found,
+Rule 1: an item is listed only by a verdict. A chunk that fails to evaluate is halved until the failing item is found,
 and that item is hidden (DESIGN section 4).
-Rule 2: a policy that cannot be asked hides nothing and shows nothing: the whole list fails.
-Rule 3: the memory is keyed by the digest of the whole question (time cut to the minute) and by the revision.
+Rule 2: if policy cannot be asked, the whole list fails. It is neither shown nor hidden in part.
+Rule 3: the key of a remembered verdict is the revision and the digest of the whole question, with the time cut to the
+minute.
 """
 
 from collections import OrderedDict
@@ -23,29 +24,29 @@ from gateway.pipeline.ports import PolicyEngine, Presented
 
 _ENCODER: Final = Encoder()
 Drifted = Callable[[RefusedDefinition], None]
-"""Takes a definition that is not the reviewed one."""
+"""Receive a definition that differs from the reviewed one."""
 Shown = Mapping[str, Presented]
-"""What a server presents, by the digest of its definition."""
+"""Definitions of a server, by their digests."""
 NOTHING: Final[Shown] = MappingProxyType({})
 
 
 def refused_for_drift(refused_by: Collection[str]) -> bool:
-    """Return whether a listed target is refused for its definition; one that the catalog lacks has none to match."""
+    """Return whether a target that is in the catalog is refused because its definition changed."""
     return "definition_is_unchanged" in refused_by and "target_is_listed" not in refused_by
 
 
 class ListLimits(Struct, frozen=True, kw_only=True):
-    """`chunk`: items a question; `entries`: remembered chunks."""
+    """`chunk`: items in a question. `entries`: remembered chunks."""
 
     chunk: int = 200
     entries: int = 1_000
 
 
 class Listings:
-    """Asks for verdicts on list items, and remembers the answers of the revision in force."""
+    """Verdicts on list items, with a memory for the revision in force."""
 
     def __init__(self, policy: PolicyEngine, limits: ListLimits, drifted: Drifted | None = None) -> None:
-        """Take the policy port; `limits` bounds both a question and the memory.
+        """Take the policy port, and the `limits` of a question and of the memory.
 
         `drifted` is called with each item that is hidden because its definition is not the reviewed one.
         """
@@ -57,9 +58,9 @@ class Listings:
     async def verdicts(
         self, question: PolicyInput, items: Sequence[Item], shown: Shown = NOTHING
     ) -> list[bool] | PolicyFailure:
-        """Return for each item whether it is listed, or why the policy could not be asked.
+        """Return whether each item is listed, or the failure of the policy.
 
-        `shown` are the definitions of the items: the log has the words of those that are refused.
+        `shown` are the definitions of the items. The log shows the text of those that are refused.
         """
         listed: list[bool] = []
         for start in range(0, len(items), self._limits.chunk):

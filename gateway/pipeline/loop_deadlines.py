@@ -1,7 +1,7 @@
 """Deadlines that do not run while the event loop is busy with another exchange.
 
-Rule 1: a wait is counted in ticks. A tick counts no more than its length, however late the event loop comes to it.
-Rule 2: what has arrived when the last tick comes is taken: the wait ends only after it was looked at.
+Rule 1: a wait is counted in ticks. A late tick counts no more than its length, however late the event loop runs it.
+Rule 2: data that has arrived by the last tick is still accepted: the wait ends only after it was checked.
 """
 
 import asyncio
@@ -9,21 +9,21 @@ from types import TracebackType
 from typing import Final, Self
 
 TICKS: Final = 10
-"""Ticks in a deadline: an event loop that is late once uses up no more than one of them."""
+"""Ticks in a deadline. One delay of the event loop uses up at most one of them."""
 LONGEST: Final = 1.0
-"""Seconds of a tick in a long deadline."""
+"""Maximum seconds of a tick in a long deadline."""
 
 
 class WaitBudget:
-    """An amount of time that may be waited for something, in one wait or in several one after another.
+    """An amount of time for one wait, or for several consecutive waits.
 
-    `async with` a wait; it raises `TimeoutError` when the time is used up, as `asyncio.timeout` does.
+    Use it with `async with`. It raises `TimeoutError` when the time is used up, as `asyncio.timeout` does.
     """
 
     __slots__ = ("_began", "_left", "_loop", "_tick", "_ticking", "_timeout")
 
     def __init__(self, seconds: float | None) -> None:
-        """Take the seconds; null for a wait without an end."""
+        """Take the seconds, or null for a wait without a limit."""
         self._left = seconds
         self._tick: Final = min(LONGEST, (seconds or 0.0) / TICKS)
         self._began = 0.0
@@ -43,7 +43,7 @@ class WaitBudget:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the wait, and keep what is left for the next one."""
+        """End the wait, and keep the remaining time for the next one."""
         if self._ticking is not None and self._loop is not None and self._left is not None:
             self._ticking.cancel()
             self._ticking = None
@@ -63,4 +63,4 @@ class WaitBudget:
             self._begin(self._loop, self._left)
             return
         self._ticking = None
-        self._timeout.reschedule(self._loop.time())  # in the next turn of the loop: an answer that is here is taken
+        self._timeout.reschedule(self._loop.time())  # in the next pass: an answer that has arrived is accepted

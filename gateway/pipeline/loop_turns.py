@@ -1,14 +1,14 @@
-"""Turns on the event loop: work that could go on for long is cut into slices, and those who wait take turns.
+"""Turns on the event loop: long work is cut into slices, and waiting exchanges take turns.
 
 Rule 1: an exchange works for at most `SLICE_S` at a time. Then it waits for its turn.
 Rule 2: after a slice the loop rests from such work for as long as the slice took, up to `_LONGEST_S`, so that all of it
 together takes about half of the loop. The loop sleeps meanwhile if it has nothing else to do, so that the thread of the
 journal runs.
-Rule 3: of all who wait, one goes on at a time. Keys take turns, however many exchanges a key has.
-Rule 4: what cannot be cut, such as parsing one message, is bounded by its size. A reply of at least `LONG` bytes waits
-for a turn first. The loop rests after the work at the next `pause`.
-Rule 5: of requests that arrive close together one begins in each pass of the loop, and callers take turns. Questions to
-OPA that are late are refused in the same queue.
+Rule 3: one waiting exchange continues at a time. Keys take turns, however many exchanges a key has.
+Rule 4: work that cannot be cut, such as parsing one message, is limited by its size. A reply of at least `LONG` bytes
+waits for a turn first. The loop rests after the work at the next `pause`.
+Rule 5: if requests arrive close together, one of them begins in each pass of the loop, and callers take turns. Late
+questions to OPA are refused in the same queue.
 """
 
 import asyncio
@@ -25,33 +25,33 @@ from gateway.pipeline.per_loop import PerLoop
 SLICE_S: Final = 0.001
 """Seconds of work before an exchange waits for its turn."""
 _APART_S: Final = 0.0003
-"""Seconds since the last request began after which the next one begins at once: the loop has made a pass since."""
+"""If more seconds than this have passed since the last request began, the loop has made a pass: begin at once."""
 _PASS_S: Final = 0.005
-"""Seconds of a pass of the loop for which one request may begin; one may in any pass."""
+"""One request begins for each of these seconds that the last pass of the loop took, and at least one in any pass."""
 LONG: Final = 128 * 1024
-"""Bytes of a reply whose reading takes longer than a slice."""
+"""Bytes of a reply that takes longer than a slice to read."""
 _LONGEST_S: Final = 0.2
 """Longest rest after a slice, in seconds."""
 _TICK_S: Final = 0.001
-"""Seconds that the loop's timers count in."""
+"""Resolution of the loop's timers, in seconds."""
 
 _Result = TypeVar("_Result")
 Clock = Callable[[], float]
-"""Returns seconds of a monotonic clock."""
+"""Return the seconds of a monotonic clock."""
 
 
 class Turns:
-    """Those who wait to go on, of one event loop: one of them goes on in each pass of the loop."""
+    """The queue of one event loop: one waiting exchange continues in each pass of the loop."""
 
     def __init__(self) -> None:
-        """Begin with an empty queue."""
+        """Start with an empty queue."""
         self._waiting: Final[OrderedDict[Hashable, deque[asyncio.Future[None]]]] = OrderedDict()
         self._scheduled = False
 
     def turn(self, key: Hashable) -> asyncio.Future[None]:
         """Return a future that is done when it is this waiter's turn.
 
-        `key` names for whom it waits, such as a caller and a server.
+        `key` names the party that it waits for, such as a caller and a server.
         """
         turn = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(key, deque()).append(turn)
@@ -60,7 +60,7 @@ class Turns:
         return turn
 
     def _pass(self) -> None:
-        """Let the next one go on if it may, and come again."""
+        """Let the next exchange continue if it is due, and schedule the next pass."""
         if self._due():
             self._grant()
         self._scheduled = False
@@ -95,7 +95,7 @@ class RequestStarts(Turns):
         self._began = self._passed = 0.0
 
     async def start(self, key: Hashable) -> None:
-        """Wait for a turn if another request has just begun, or waits."""
+        """Wait for a turn if another request has just begun or is waiting."""
         if self._waiting or self._clock() - self._began < _APART_S:
             await self.turn(key)
         self._began = self._clock()
@@ -105,23 +105,23 @@ class RequestStarts(Turns):
         super()._schedule()
 
     def _grant(self) -> None:
-        """Let one go on for each `_PASS_S` of the last pass, so that long passes do not make the queue longer."""
+        """Start one request for each `_PASS_S` of the last pass, so that long passes do not make the queue longer."""
         for _ in range(max(1, int((self._clock() - self._passed) / _PASS_S))):
             super()._grant()
 
 
 class LongWork(Turns):
-    """Exchanges that wait to go on with long work."""
+    """Exchanges that wait to continue long work."""
 
     def __init__(self, clock: Clock = time.perf_counter, cpu: Clock = time.thread_time) -> None:
-        """Take the clock that measures rest, and the one that measures work; begin with an empty queue."""
+        """Take the clock that measures rest and the clock that measures work, and start with an empty queue."""
         super().__init__()
         self.clock: Final = clock
         self.cpu: Final = cpu
         self._rests_until = 0.0
 
     def worked(self, seconds: float) -> None:
-        """Count work that has just been done: the loop rests for as long, but for `_LONGEST_S` at most."""
+        """Add work that was just done: the loop rests for as long, up to `_LONGEST_S`."""
         now = self.clock()
         self._rests_until = min(max(self._rests_until, now) + seconds, now + _LONGEST_S)
 
@@ -158,24 +158,24 @@ def budget_of(inbound: Inbound) -> "TurnBudget":
 
 
 class TurnBudget:
-    """What one exchange may do before it waits for its turn."""
+    """The work that one exchange may do before it waits for its turn."""
 
     __slots__ = ("_cpu_since", "_key", "_since", "_work")
 
     def __init__(self, work: LongWork, key: Hashable) -> None:
-        """Take the queue, and on whose behalf the exchange waits in it; the first slice begins now."""
+        """Take the queue, and the key under which the exchange waits in it. The first slice begins now."""
         self._work: Final = work
         self._key: Final = key
         self._since = work.clock()
         self._cpu_since = work.cpu()
 
     def renew(self) -> None:
-        """Begin a slice: the exchange has just waited for something else."""
+        """Begin a new slice, because the exchange has just waited for something else."""
         self._since = self._work.clock()
         self._cpu_since = self._work.cpu()
 
     async def during(self, waiting: Awaitable[_Result]) -> _Result:
-        """Await something that only waits, such as for a client that reads slowly, and do not count it as work."""
+        """Await something that only waits, such as a client that reads slowly, and do not count the time as work."""
         began = self._work.clock()
         result = await waiting
         if self._work.clock() - began >= SLICE_S:
@@ -183,10 +183,10 @@ class TurnBudget:
         return result
 
     async def pause(self, ahead: int = 0) -> None:
-        """Wait for a turn if the slice is used up, or if what comes next, of `ahead` bytes, takes longer than one."""
+        """Wait for a turn if the slice is used up, or if the next `ahead` bytes take longer than a slice."""
         passed_s = self._work.clock() - self._since
         if passed_s >= SLICE_S:
-            cpu = self._work.cpu()  # the time in which others had the processor is no work of this exchange
+            cpu = self._work.cpu()  # the time in which others had the processor does not count as work
             worked_s = min(passed_s, cpu - self._cpu_since)
             if worked_s < SLICE_S and ahead < LONG:
                 return

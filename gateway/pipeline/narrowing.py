@@ -1,9 +1,10 @@
-"""What a client may listen to: of the resources and tasks that it names, those that policy lets it read.
+"""A client's subscription filter, narrowed to the resources and tasks that policy lets it read.
 
-Rule 1: each is judged like the call that would read it; what is hidden is not forwarded, so the server never sends it.
-Rule 2: what was narrowed is written anew, and it is this message that is asked about, recorded and forwarded.
-Rule 3: a policy that cannot be asked narrows nothing: the whole message is refused.
-Rule 4: between names the event loop serves others: a filter may hold a thousand long ones.
+Rule 1: each name is judged like the call that would read it. A hidden name is not forwarded, so the server never sends
+it.
+Rule 2: a narrowed message is written again. The new message is the one that is asked about, recorded and forwarded.
+Rule 3: if policy cannot be asked, nothing is narrowed: the whole message is refused.
+Rule 4: between names the event loop serves others, because a filter may contain a thousand long ones.
 """
 
 from typing import Any, Final
@@ -31,23 +32,23 @@ from gateway.protocol.methods import Method, lookup, target_of
 
 LISTEN: Final = "subscriptions/listen"
 _NAMED: Final = (("resourceSubscriptions", "resources/read"), ("taskIds", "tasks/get"))
-"""What a filter names one by one, and the call that each is judged as."""
+"""Each list of names in a filter, and the call that its names are judged as."""
 _MOST: Final = 1_000
-"""Names in one filter: each may cost a look at the server's list, and has its place in a question."""
+"""Maximum names in one filter. Each may need a read of the server's list, and takes space in a question."""
 
 
 class NarrowingSources(Struct, frozen=True):
-    """What knows definitions, and what asks policy for verdicts."""
+    """The sources of definitions and of verdicts."""
 
     presentation: DefinitionFinder
     listings: Listings
 
 
 class Narrowing:
-    """Takes out of a client's filter what policy hides from it; made for one message."""
+    """Narrowing of one client's filter by policy."""
 
     def __init__(self, sources: NarrowingSources, revision: str, look: Look, budget: TurnBudget) -> None:
-        """Take the policy revision, what lists the upstream, and what the work may take before others have a turn."""
+        """Take the sources, the policy revision, the function that lists the upstream, and the turn budget."""
         self._presentation: Final = sources.presentation
         self._listings: Final = sources.listings
         self._revision: Final = revision
@@ -57,7 +58,7 @@ class Narrowing:
         self._shown: Final[dict[str, Presented]] = {}
 
     async def narrowed(self, inbound: Inbound, question: PolicyInput) -> Inbound | Malformed | PolicyFailure:
-        """Return the message with the names that policy lists; the very same one where it lists all of them."""
+        """Return the message with the names that policy lists, or the same message if it lists all of them."""
         message = inbound.message
         if not isinstance(message, Request):
             return inbound
@@ -94,7 +95,7 @@ class Narrowing:
         return await self._item(inbound, row, name)
 
     async def _item(self, inbound: Inbound, row: Method, name: str) -> Item | None:
-        """State a name as the call that would read it; null for one that no call could name."""
+        """Return a name as the item of the call that would read it, or null if no call could name it."""
         place = target_of(row, {row.field: name})
         if place is None:
             return None
@@ -109,21 +110,21 @@ class Narrowing:
         return item(inbound, method=row.name, target=target, definition=definition, status=sight.status)
 
     async def _look_once(self, inbound: Inbound, method: str) -> ListOutcome:
-        """List the server once for each message, however many names it has that were not seen."""
+        """List the server only once for each message, however many of its names were not seen."""
         if method not in self._looked:
             self._looked[method] = await self._look(inbound, method)
         return self._looked[method]
 
 
 def _is_readable(uri: str, presented: Presented | None) -> bool:
-    """Return whether a read of the URI could pass, in the spelling in which it is written."""
+    """Return whether a read of the URI could pass in this spelling."""
     found = normalize(uri)
     listed = presented.uri if presented else ""
     return isinstance(found, NormalUri) and (not found.doubt or listed == uri)
 
 
 def rewritten(inbound: Inbound, message: Request, params: dict[str, Any]) -> Inbound:
-    """Return the request with other params, written anew."""
+    """Return the request with other params, serialized again."""
     body = {"jsonrpc": "2.0", "id": message.id, "method": message.method, "params": params}
     return replace(inbound, message=replace(message, params=params, raw=orjson.dumps(body)))
 

@@ -1,8 +1,9 @@
-"""The check of a tool's result against its output schema, for servers whose catalog entry says `check_output: true`.
+"""The check of a tool's result against its output schema, for servers with `check_output: true` in the catalog.
 
-Rule 1: a result whose tool is not known here (of a task, or on a stream that was resumed) is not delivered with
-structured content: what cannot be checked does not fit. So a result that nobody reads is not delivered either.
-Rule 2: what was checked is what every client reads: a key that some reader takes for a checked one does not fit.
+Rule 1: if the tool of a result is not known here (a task's result, or a resumed stream), structured content is not
+delivered, because it cannot be checked. This applies even if no client reads the content.
+Rule 2: every client must read the content that was checked. A key that some reader takes for a checked one does not
+fit.
 """
 
 from collections.abc import Mapping
@@ -21,7 +22,7 @@ _UNKNOWN: Final = "its structured content cannot be checked, because the tool's 
 
 
 def output_fault(call: Call, result: Mapping[str, Any], size: int) -> str:
-    """Return why a result that is checked may not be delivered; empty if it may. `size` is the bytes of its message."""
+    """Return why a checked result may not be delivered, or the empty text. `size` is the bytes of its message."""
     inner = as_object(result.get("result")) or {}
     if any(_CHECKED.get(fold(key), key) != key for key in (*result, *inner)):
         return _RESEMBLES
@@ -34,6 +35,6 @@ def output_fault(call: Call, result: Mapping[str, Any], size: int) -> str:
 
 
 def is_checked(call: Call) -> bool:
-    """Return whether the catalog wants the results of this server checked."""
+    """Return whether the catalog requires a check of this server's results."""
     route = call.answer.decision.route if isinstance(call.answer, Verdict) else None
     return route is not None and route.check_output

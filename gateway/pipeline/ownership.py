@@ -1,8 +1,9 @@
-"""What each principal may name on each server: its open requests, its tasks, the tokens of requests made of it.
+"""The names that each principal owns on each server: open requests, tasks, and tokens of requests made to it.
 
-Rule 1: a worker knows what passed through it; what it does not know it asks of the others (`Peers`).
-Rule 2: without an answer from all of them nothing is the principal's.
-Rule 3: memory is bounded for each principal, so that none can drive out what another one owns.
+Rule 1: a worker knows the names that passed through it. It asks the other workers about names that it does not know
+(`Peers`).
+Rule 2: unless all workers answer, the principal owns nothing that this worker does not know.
+Rule 3: memory is limited for each principal, so that no principal can displace the names of another.
 """
 
 from collections import OrderedDict
@@ -20,9 +21,9 @@ from gateway.protocol.message import Notification, Request
 from gateway.protocol.ownership_claims import Claim, ClaimKind, Held, united
 
 _TASKS: Final = 1_000
-"""Tasks of one principal on one server that a worker remembers."""
+"""Maximum tasks of one principal on one server that a worker remembers."""
 _ALL_TASKS: Final = 100_000
-"""Tasks of all principals; beyond it those of the principal that has named none for the longest time are forgotten."""
+"""Maximum tasks of all principals. Beyond it, the worker forgets those of the least recently active principal."""
 _TOKENS: Final = 100
 """Progress tokens that servers may use while one request is open."""
 _HELD: Final = "held"
@@ -32,7 +33,7 @@ Name = str | int
 
 
 def is_name(value: object) -> TypeGuard[Name]:
-    """Return whether a value can be an id or a token: a string of a bounded length or an integer, never a boolean."""
+    """Return whether a value can be an id or a token: a string of limited length or an integer, but not a boolean."""
     return len(value) <= _NAME_CHARS if type(value) is str else type(value) is int
 
 
@@ -55,16 +56,16 @@ _NAMED: Final[Mapping[str, tuple[ClaimKind, str, str]]] = {
     "notifications/progress": ("token", "progressToken", "an open request that the server made of this caller"),
     "notifications/tasks/status": ("client_task", "taskId", "a task that this caller made for the server"),
 }
-"""What a client's notification names, and under which key."""
+"""The object that a client's notification names, and its key."""
 _NAME_CHARS: Final = 1_024
 _SAFE_INTEGER: Final = 2**53 - 1
 
 
 class Ownership:
-    """Remembers who owns what in this worker, and asks the other workers."""
+    """The owners of names in this worker, and the questions to the other workers."""
 
     def __init__(self, peers: Peers) -> None:
-        """Take what asks the other workers."""
+        """Take the port to the other workers."""
         self._peers: Final = peers
         self._open: Final[dict[tuple[str, ClaimKind, Name], dict[str, int]]] = {}
         self._tasks: Final[OrderedDict[tuple[ClaimKind, str, str], OrderedDict[str, None]]] = OrderedDict()
@@ -74,7 +75,7 @@ class Ownership:
         self.requests: Final = OpenRequests()
 
     async def held(self, claim: Claim) -> Held | None:
-        """Return what the principal of a claim holds in all workers; null if not all of them answered."""
+        """Return what the principal of a claim owns in all workers, or null if not all of them answered."""
         own = self.local(claim)
         lasting = claim.kind in {"task", "server_request"}
         if (lasting and all(own.texts)) or (own.shared and not lasting):
@@ -83,7 +84,7 @@ class Ownership:
         return None if others is None else united(claim, [own, others])
 
     def local(self, claim: Claim) -> Held:
-        """Return what the principal of a claim holds in this worker."""
+        """Return what the principal of a claim owns in this worker."""
         match claim.kind:
             case "task" | "client_task":
                 keys: list[tuple[ClaimKind, str, str]] = [(claim.kind, claim.server, str(name)) for name in claim.names]
@@ -98,9 +99,9 @@ class Ownership:
                 return Held(texts=texts, shared=any(known.keys() - {claim.principal} for known in holders))
 
     async def fault(self, inbound: Inbound) -> Unowned | None:
-        """Return why a client's notification does not pass; null if what it names is its own.
+        """Return why a client's notification does not pass, or null if it names something of its sender.
 
-        Within a session it is the server that knows its requests, and the session is the sender's own.
+        Within a session the server itself knows its requests, and the session belongs to the sender.
         """
         named = _NAMED.get(inbound.method.name)
         if named is None or not isinstance(inbound.message, Notification):
@@ -120,12 +121,12 @@ class Ownership:
         if not held.texts[0]:
             return Unowned(code=_NOT_OWN[kind], reason=f"params.{key} does not name {what}")
         if held.shared:
-            reason = f"params.{key} names {what}, but also one of another caller, and the server could take either"
+            reason = f"params.{key} names {what}, but also one of another caller, and the server could confuse them"
             return Unowned(code=_NOT_OWN[kind], reason=reason)
         return None
 
     def exchange(self, inbound: Inbound, call_id: str) -> AbstractContextManager[None]:
-        """Hold the request of a client while the block runs, and with it the tokens of what the server asks."""
+        """Keep the request of a client open while the block runs, together with the tokens of the server's requests."""
         if not isinstance(inbound.message, Request) or inbound.era == "modern" or inbound.session is not None:
             return _NOTHING
         return self._held_open(inbound, inbound.message, call_id)
@@ -143,7 +144,7 @@ class Ownership:
                 self._remove((inbound.server, "token", token), inbound.principal.key)
 
     def keep_token(self, inbound: Inbound, call_id: str, token: object) -> None:
-        """Hold the progress token of a request that a server made of the client on the channel of a call."""
+        """Keep the progress token of a request that a server made to the client on the channel of a call."""
         tokens = self._tokens.get(call_id)
         if tokens is None or len(tokens) >= _TOKENS or not is_name(token):
             return
@@ -151,7 +152,7 @@ class Ownership:
         self._add((inbound.server, "token", token), inbound.principal.key)
 
     def keep_task(self, server: str, principal: str, task: str, *, kind: ClaimKind = "task") -> None:
-        """Remember that a task is the principal's, by the id that the server knows."""
+        """Remember that the principal owns a task, by the id that the server knows."""
         group = (kind, server, principal)
         tasks = self._tasks.setdefault(group, OrderedDict())
         self._tasks.move_to_end(group)

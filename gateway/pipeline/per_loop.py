@@ -1,6 +1,6 @@
 """One value for each event loop.
 
-Rule 1: the value is made when it is first asked for, and ends with its loop.
+Rule 1: the value is created on first use, and ends with its loop.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ class PerLoop(Generic[Value]):
     """The values of all event loops of the process."""
 
     def __init__(self, make: Callable[[], Value]) -> None:
-        """Take what makes the value of a loop."""
+        """Take the function that makes the value of a loop."""
         self._make: Final = make
         self._values: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, Value]] = WeakKeyDictionary()
 

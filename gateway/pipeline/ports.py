@@ -1,6 +1,6 @@
-"""What the pipeline needs of the world, as Protocols; the adapters above implement them.
+"""The interfaces of the pipeline to the outside, as Protocols. The adapters in the packages above implement them.
 
-Rule 1: a port returns failures as values; the pipeline has no foreign exception to catch.
+Rule 1: a port returns failures as values. The pipeline does not have to catch foreign exceptions.
 Rule 2: values that cross a port are defined here or in `admission`, never in an adapter.
 """
 
@@ -20,13 +20,13 @@ from gateway.protocol.headers import Parameter
 from gateway.protocol.ownership_claims import Claim, Held
 
 Media = Literal["json", "sse", "empty", "charset", "other"]
-"""What a body is by its headers; `charset` is JSON or an event stream in another encoding than UTF-8."""
+"""The kind of a body according to its headers. `charset` is JSON or an event stream in an encoding other than UTF-8."""
 
 
 class UpstreamFailure(Struct, frozen=True, kw_only=True):
-    """The upstream gave no usable reply; `detail` is safe to show, `code` is the public reason code.
+    """A failure of the upstream to give a usable reply. `detail` is safe to show, `code` is the public reason code.
 
-    `stage` says how far the request came; whoever does not know leaves it at `unknown`.
+    `stage` is how far the request got. It stays `unknown` if the adapter does not know.
     """
 
     code: Literal[
@@ -42,7 +42,7 @@ class UpstreamFailure(Struct, frozen=True, kw_only=True):
 
 
 class Reply(Protocol):
-    """An upstream's reply whose head has arrived; the body is read only as it is consumed."""
+    """An upstream's reply whose head has arrived. The body is read only as it is consumed."""
 
     @property
     def status(self) -> int: ...
@@ -57,13 +57,13 @@ class Reply(Protocol):
 
 
 class Upstream(Protocol):
-    """Sends what a permit covers; nothing else can be sent."""
+    """Client of the upstreams. It sends only what a permit covers."""
 
     async def send(self, forward: Forward) -> Reply | UpstreamFailure: ...
 
 
 class Floods(Protocol):
-    """Counts refused callers, so that a flood of them takes few records."""
+    """Counter of refused callers, so that a flood of them produces few records."""
 
     def first(
         self, source_ip: str, server: str, cause: str, unix_ns: int, *, caller: Principal | None = None
@@ -74,12 +74,12 @@ class Peers(Protocol):
     """The other workers of this gateway."""
 
     async def held(self, claim: Claim) -> Held | None:
-        """Return what they hold together; null if one of them did not answer in time."""
+        """Return what the other workers hold together, or null if one of them did not answer in time."""
         ...
 
 
 class NoPeers:
-    """The peers of a worker that is the only one."""
+    """The peers of a single worker."""
 
     async def held(self, claim: Claim) -> Held | None:
         """Return that no other worker holds anything."""
@@ -106,18 +106,18 @@ class Journal(Protocol):
 
 
 class ViewKey(Struct, frozen=True, kw_only=True):
-    """Which presentation of a server: what it shows to one credential at one protocol revision."""
+    """The key of one presentation of a server: what it shows to one credential at one protocol revision."""
 
     server: str
     credential: str
-    """Address and name of the upstream credential, and the subject where it is per principal."""
+    """Address and name of the upstream credential, with the subject if it is per principal."""
     revision: str
     session: str = ""
-    """Digest of the session; used by the cache only where a server's listings vary by session."""
+    """Digest of the session. The cache uses it only if a server's listings vary by session."""
 
 
 class Presented(Protocol):
-    """What a server presents one target to be."""
+    """The definition of one target as a server presents it."""
 
     @property
     def definition(self) -> Definition: ...
@@ -133,20 +133,20 @@ class Presented(Protocol):
 
 
 class ListTicket(Struct, frozen=True, kw_only=True):
-    """When a list request was sent: a listing counts only if no news of the server came since."""
+    """The time of a list request: a listing counts only if no news of the server arrived since."""
 
     generation: tuple[int, int]
-    """What this worker and the others had reported of the server's list by then."""
+    """The news of the server's list that this worker and the others had reported by then."""
     order: int
-    """Of two listings of a view, the one that was asked for later counts."""
+    """Of two listings of a view, the one that was requested later counts."""
 
 
 Learned = Literal["learned", "truncated", "stale", "too_large"]
-"""What became of a listing: held, held without its last names, older than what is known by now, too large to hold."""
+"""The result of a listing: stored, stored without its last names, outdated by newer data, or too large to store."""
 
 
 class ListingDraft(Protocol):
-    """A listing whose pages are being read; leaving it as a context manager lets go of what is not held."""
+    """A listing whose pages are being read. Leaving it as a context manager discards what was not stored."""
 
     def __enter__(self) -> Self: ...
     def __exit__(self, *_: object) -> None: ...
@@ -170,14 +170,14 @@ class PresentationCache(Protocol):
 
 
 class Counters(Protocol):
-    """Counters that each worker of a gateway raises for itself and reads of all: news that reaches every worker."""
+    """Counters that each worker increments and all workers read, so that news reaches every worker."""
 
     def increment(self, name: str) -> None: ...
     def others(self, name: str) -> int: ...
 
 
 class Moment(Struct, frozen=True, kw_only=True):
-    """One reading of the clocks: wall time and monotonic, both in nanoseconds."""
+    """One reading of the clocks: wall time and monotonic time, both in nanoseconds."""
 
     unix_ns: int
     monotonic_ns: int

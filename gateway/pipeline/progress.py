@@ -1,10 +1,10 @@
 """Progress tokens of the requests that are open in this worker.
 
-Rule 1: a server may report progress only for a request of the same session that is open (PROTOCOL section 7).
-Rule 2: on the stream of a request the token may come in another form, and is delivered as the client wrote it.
-Rule 3: the ids of events carry the token, so that a resumed stream may report progress of its request. Otherwise the
-requests of another worker are not known here: their progress on a GET stream is withheld.
-Rule 4: a token that is too long to be kept counts on the stream of its own request only.
+Rule 1: a server may report progress only for an open request of the same session (PROTOCOL section 7).
+Rule 2: on the stream of a request the token may arrive in another form. It is delivered as the client wrote it.
+Rule 3: the ids of events contain the token, so that a resumed stream may report the progress of its request. Other
+requests of another worker are not known here, and their progress on a GET stream is withheld.
+Rule 4: a token that is too long to be kept counts only on the stream of its own request.
 """
 
 from collections import Counter, OrderedDict
@@ -21,13 +21,13 @@ _REMEMBERED: Final = 10_000
 
 
 class ProgressTokens:
-    """The progress tokens by the sessions that they belong to."""
+    """The progress tokens, by the sessions that they belong to."""
 
     def __init__(self) -> None:
-        """Begin without open requests."""
+        """Start without open requests."""
         self._open: Final[Counter[_Key]] = Counter()
         self._unanswered: Final[OrderedDict[_Key, None]] = OrderedDict()
-        """Tokens of requests whose stream ended before the response: their client may resume it by GET."""
+        """Tokens of requests whose stream ended before the response. The client may resume it by GET."""
 
     def begin(self, call: Call) -> None:
         """Keep the token of a request that is sent now."""
@@ -36,7 +36,7 @@ class ProgressTokens:
             self._open[_key(call.inbound, token)] += 1
 
     def end(self, call: Call, *, answered: bool) -> None:
-        """Forget the token of a request that is over; keep it for a while if the request has no response yet."""
+        """Forget the token of a finished request, or keep it for a while if the request has no response yet."""
         token = kept_token(call.inbound)
         if token is None:
             return
@@ -52,7 +52,7 @@ class ProgressTokens:
             self._unanswered.popitem(last=False)
 
     def own(self, call: Call, given: Any) -> str | int | None:
-        """Return the token as the client wrote it; null if it belongs to no request that may be reported here."""
+        """Return the token as the client wrote it, or null if no request of this channel has it."""
         if type(given) is bool or not isinstance(given, str | int | float):
             return None
         if isinstance(call.inbound.message, Request):

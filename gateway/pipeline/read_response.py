@@ -1,8 +1,8 @@
-"""A reply read to its end: the one response in it, whatever the medium.
+"""Reading of a whole reply, to find the one response in it. It may be JSON or an event stream.
 
-Rule 1: at most `limit` bytes are read, and the reply is closed whatever happens.
-Rule 2: reading takes turns with other exchanges: no chunk holds the event loop, however many events it has.
-Rule 3: before the response, what is not a response to the request is passed over: comments, notifications, noise.
+Rule 1: at most `limit` bytes are read, and the reply is closed in every case.
+Rule 2: reading takes turns with other exchanges. No chunk blocks the event loop, however many events it contains.
+Rule 3: everything before the response is skipped, such as comments, notifications and unknown data.
 """
 
 from collections.abc import Callable
@@ -14,23 +14,23 @@ from gateway.protocol.reply_ids import alike, read_body
 from gateway.protocol.sse import SseEvent, SseEventTooLarge, SseReader
 
 Noticed = Callable[[Notification], None]
-"""Takes the notifications that come before the response."""
+"""Receive a notification that arrives before the response."""
 
 
 class WholeReply:
-    """Reads one reply within a limit, and counts what it read."""
+    """Reader of one reply within a limit. It counts the bytes that it reads."""
 
     def __init__(
         self, reply: Reply, request_id: str | int, *, limit: int, noticed: Noticed, budget: TurnBudget
     ) -> None:
-        """Take the reply, which request it may answer, how many bytes may be read, and the budget of the exchange."""
+        """Take the reply, the id of the request, the maximum bytes to read, and the budget of the exchange."""
         self._reply = reply
         self._request_id = request_id
         self._limit = limit
         self._noticed = noticed
         self._budget = budget
         self.size = 0
-        """Bytes that were read."""
+        """Number of bytes read."""
 
     async def response(self) -> Response | UpstreamFailure:
         """Return the response to the request."""
@@ -73,7 +73,7 @@ class WholeReply:
         return UpstreamFailure(code="upstream_broken", detail="the server ended the stream without a response")
 
     def _answering(self, body: bytes, *, whole: bool) -> Response | None:
-        """Return the response in a message; an error without an id, alone in a reply, can only be for the request."""
+        """Return the response in a message. An error without an id counts if it is alone in its reply."""
         message = read_body(body) if whole else read_reply(body)
         if isinstance(message, Notification):
             self._noticed(message)
@@ -83,7 +83,7 @@ class WholeReply:
         return message if unnamed or alike(message.id, self._request_id) else None
 
     def _too_large(self) -> UpstreamFailure:
-        return UpstreamFailure(code="result_too_large", detail=f"the answer is larger than {self._limit} bytes")
+        return UpstreamFailure(code="result_too_large", detail=f"the server's answer exceeds {self._limit} bytes")
 
 
 _UNANSWERED = UpstreamFailure(code="upstream_broken", detail="the server's answer is not a response to the request")

@@ -1,7 +1,7 @@
-"""What a server gets in place of a client's answer that is refused: an error, so that it does not wait for ever.
+"""The error that a server gets in place of a client's refused answer, so that the server does not wait forever.
 
-Rule 1: the error says nothing of the answer, nor why it was refused: reasons may repeat what must not get there.
-Rule 2: it is a message like any other, asked about, recorded, and sent on a permit of its own.
+Rule 1: the error reveals neither the answer nor why it was refused, because reasons may repeat what must not leave.
+Rule 2: it is a message like any other: asked about, recorded, and sent on its own permit.
 """
 
 from typing import Any, Final
@@ -16,13 +16,13 @@ from gateway.protocol.message import Response
 _CODE: Final = "policy_denied"
 _ERROR: Final[dict[str, Any]] = {
     "code": failure_of(_CODE).code,
-    "message": "The client answered, but policy does not let the answer through. Do not ask for the same again.",
+    "message": "The client answered, but policy denies this answer. Do not repeat the request.",
     "data": {"reason": _CODE},
 }
 
 
 def withheld(inbound: Inbound) -> Inbound | None:
-    """Return the error that takes the place of a client's answer; null for a message that answers nothing."""
+    """Return the error that replaces a client's answer, or null for a message that is not an answer."""
     if inbound.answers is None or not isinstance(inbound.message, Response):
         return None
     empty = Response(id=None, raw=b"", error=_ERROR)

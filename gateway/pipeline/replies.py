@@ -1,10 +1,10 @@
-"""What a server sends to a client, judged message by message, on every channel.
+"""Judgment of a server's messages to a client, one by one, on every channel.
 
-Rule 1: a response is delivered only to the request that it answers, under the id and type that the client chose. An id
+Rule 1: a response is delivered only to the request that it answers, with the id and type that the client chose. An id
 in another form, such as `"1"` for 1, counts only in the reply to the one request that is open there.
-Rule 2: what was judged by its content is delivered as it came only where no reader could find other content in it.
-Rule 3: what is not a message for this channel is withheld, with the reason. A response to the open request that cannot
-be used ends the request, because some clients take it for the answer.
+Rule 2: a message judged by its content is delivered unchanged only if no reader could find other content in it.
+Rule 3: a message that does not belong to this channel is withheld, with the reason. An unusable response to the open
+request ends the request, because some clients take it for the answer.
 """
 
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ from gateway.protocol.revisions import era_of
 
 
 class Replies:
-    """Turns each message of an upstream into what the client gets of it."""
+    """Processing of an upstream's messages for the client."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Replies:
         *,
         ttl_cap_ms: int,
     ) -> None:
-        """Take what asks and records, and what narrows; clients may keep results for `ttl_cap_ms` milliseconds."""
+        """Take the engine and the filters. Clients may cache results for `ttl_cap_ms` milliseconds."""
         self._tasks: Final = TaskResults(engine, tasks)
         self._engine: Final = engine
         self._capabilities: Final = capabilities
@@ -59,9 +59,9 @@ class Replies:
         self._server: Final = server
 
     async def settle(self, call: Call, raw: bytes, *, alone: bool = False) -> Action:
-        """Return what to do with one message of the upstream, received on the channel of `call`.
+        """Return the action for one message of the upstream, received on the channel of `call`.
 
-        `alone` is true for a body that holds nothing else: what it says can be about the open request only.
+        `alone` is true if the body contains only this message. It can then only be about the open request.
         """
         message = read_body(raw) if alone else read_reply(raw)
         match message:
@@ -100,7 +100,7 @@ class Replies:
         return shown(await self._judged(call, method, message, result), texts)
 
     async def _judged(self, call: Call, method: str, message: Response, result: dict[str, Any]) -> Action:
-        """Return what the client gets of the result of a method, in which the task ids are the server's own."""
+        """Return the action for the result of a method, which contains the server's own task ids."""
         if method == TASKS:
             return await self._own_tasks(call, message, result)
         if embedded_requests.asks(result):
@@ -123,28 +123,28 @@ class Replies:
         return shown(told, self._tasks.in_error(call, error))
 
     async def _of_task(self, call: Call, message: Response, result: dict[str, Any]) -> Action:
-        """Deliver a result that is, or holds, a task; what the task holds is judged as what it is."""
+        """Deliver a result that is or contains a task. The content of the task is judged by its kind."""
         refusal = await embedded_requests.refused_task(self._engine, call, result)
         if refusal is not None:
             return self._refused(call, refusal)
         return self._whole(call, message, result, doubtful=not unequivocal(message.raw))
 
     async def _own_tasks(self, call: Call, message: Response, result: dict[str, Any]) -> Action:
-        """Deliver those tasks of a list that are this principal's, and that policy lets it read."""
+        """Deliver the tasks of a list that belong to this principal and that policy lets it read."""
         if as_list(result.get("tasks")) is None:
             return await self._lists.settle(call, TASKS, result, message.raw)
         own_tasks = await self._tasks.own_list(call, result)
         raw = rewritten(message.raw, result, own_tasks, id=message.id or "")
         if raw is None:
-            return self._broken(call, "the list of tasks cannot be written without those of others")
+            return self._broken(call, "the list of tasks cannot be written without the tasks of other callers")
         listed = await self._lists.settle(call, TASKS, own_tasks, raw)
         body = as_object(orjson.loads(listed.body)) if isinstance(listed, Answer) else None
         return shown(listed, self._tasks.listed(call, as_object((body or {}).get("result")) or {}))
 
     async def _connected(self, call: Call, message: Response, result: dict[str, Any]) -> Action:
-        """Deliver what a server says of itself, without refused capabilities and without unreviewed instructions."""
+        """Deliver a server's description of itself, without refused capabilities and unreviewed instructions."""
         if call.inbound.method.name == "initialize" and not _negotiable(result):
-            return self._broken(call, "it names a protocol revision that the gateway does not know for sessions")
+            return self._broken(call, "it names a protocol revision that the gateway does not support for sessions")
         texts = reviewed(result, pinned_by(call.answer))
         shown = await self._capabilities.offered(call.inbound, self._engine.current(call), texts.result)
         if isinstance(shown, PolicyFailure):
@@ -155,7 +155,7 @@ class Replies:
         return action
 
     def _whole(self, call: Call, message: Response, result: dict[str, Any], *, doubtful: bool = False) -> Action:
-        """Deliver a result as it came, or written anew where clients must keep it less, or could misread it."""
+        """Deliver a result unchanged, or serialized again if clients must cache it less or could misread it."""
         checked = is_checked(call)
         fault = output_fault(call, result, len(message.raw)) if checked else ""
         if fault:
@@ -168,11 +168,11 @@ class Replies:
             return Answer(status=200, body=message.raw, final=True, result=result_type(result))
         body = rewritten(message.raw, message.result or {}, shown, id=message.id)
         if body is None:
-            return self._broken(call, "it cannot be written such that every reader reads the same")
+            return self._broken(call, "it cannot be written so that every client reads the same content")
         return Answer(status=200, body=body, final=True, result=result_type(result))
 
     async def _asking(self, call: Call, message: Response, result: Mapping[str, Any]) -> Action:
-        """A modern server asks the client for something."""
+        """Deliver a result by which a modern server asks the client for input, unless policy refuses it."""
         if not embedded_requests.may_ask(call.inbound.method, result):
             return self._broken(call, "this method may not ask the client for input")
         refusal = await embedded_requests.refused(self._engine, call, result)
@@ -181,10 +181,10 @@ class Replies:
             return self._refused(call, refusal)
         if message.id is None:
             return Withhold()
-        # Of two equal keys, of which readers take one or the other, only the judged one is left.
+        # Some readers take the first of two equal keys, others the last. Only the judged one is kept.
         body = rewritten(message.raw, result, result, id=message.id)
         if body is None:
-            return self._broken(call, "it cannot be written such that every reader reads the same")
+            return self._broken(call, "it cannot be written so that every client reads the same content")
         return Answer(status=200, body=body, final=True, result=result_type(result))
 
     def _broken(self, call: Call, why: str) -> Action:
@@ -195,9 +195,9 @@ class Replies:
 
 
 def _own(call: Call, given: Response, expected: str | int, *, alone: bool) -> Response | None:
-    """Return a response under the id `expected` of the open request; null if it answers another one."""
+    """Return a response under the id `expected` of the open request, or null if it answers another request."""
     if given.id is None:
-        # An official SDK leaves the request open for ever; alone in a reply it can be about this request only.
+        # An official SDK leaves the request open forever. Alone in a reply, the error can only be about this request.
         return addressed(given, expected) if alone and given.error is not None else None
     if same(given.id, expected):
         return given
@@ -205,12 +205,12 @@ def _own(call: Call, given: Response, expected: str | int, *, alone: bool) -> Re
 
 
 def _answers(call: Call, given: str | int, expected: str | int) -> bool:
-    """Return whether a response with the id `given` answers the open request; a resumed stream may carry others."""
+    """Return whether a response with the id `given` answers the open request. A resumed stream may carry others."""
     return same(given, expected) if call.inbound.resumes is not None else alike(given, expected)
 
 
 def _negotiable(result: Mapping[str, Any]) -> bool:
-    """Return whether `initialize` names a revision of sessions; the client decides whether it speaks it."""
+    """Return whether `initialize` names a revision with sessions. The client decides if it supports it."""
     if "protocolVersion" not in result:
         return True
     revision = result["protocolVersion"]

@@ -1,11 +1,13 @@
-"""What runs upstream on a permit, asked about again when a stop, another policy or a credential's end may refuse it.
+"""Calls and tasks that run upstream on a permit, and are ended when policy refuses them.
 
-Rule 1: a call in flight, an answer that is drained and a task that an upstream keeps are ended when they are refused.
-Rule 2: a call is asked about by its own question, as of now, at the gateway's expense and `_AT_ONCE` at a time. Callers
-take turns, so that the calls of one caller do not delay the end of another's.
-Rule 3: a policy that does not answer ends nothing at once: the call is asked about again until OPA answers, and ended
-after `_PATIENCE_NS`, because a call that cannot be judged may not run on.
-Rule 4: a refusal is recorded before the call is ended; a journal that fails or hangs does not keep the call running.
+Policy is asked again when a stop, a new policy or the expiry of a credential may refuse them.
+
+Rule 1: a running call, a drained answer and a task of an upstream are ended when they are refused.
+Rule 2: a call is asked about by its own question, as of now, at the gateway's expense, and `_AT_ONCE` at a time.
+Callers take turns, so that the calls of one caller do not delay the end of another's.
+Rule 3: if policy does not answer, nothing is ended at once. The call is asked about again until OPA answers, and ended
+after `_PATIENCE_NS`, because a call that cannot be judged must not continue.
+Rule 4: a refusal is recorded before the call is ended. A journal that fails or hangs does not keep the call running.
 """
 
 import asyncio
@@ -28,11 +30,11 @@ from gateway.protocol.message import Request
 _NS: Final = 1_000_000_000
 _AT_ONCE: Final = 4
 _AGAIN_NS: Final = 10 * _NS
-"""How long a call runs on one answer: agents and rules expire without a new revision."""
+"""Maximum time that a call runs on one answer. Agents and rules expire without a new revision."""
 _PATIENCE_NS: Final = 10 * _NS
-"""How long a call runs while OPA gives no answer about it; a restart of OPA takes about a second."""
+"""Maximum time that a call runs while OPA gives no answer about it. A restart of OPA takes about a second."""
 _LEEWAY_NS: Final = 30 * _NS
-"""How long after its end a token still opens new calls; a call that it opened then may run as long."""
+"""Time after its expiry in which a token still opens new calls. A call opened then may run as long."""
 _RECORD_S: Final = 1.0
 _EXPIRED: Final = Refusal(
     code=STOPPED,
@@ -40,44 +42,44 @@ _EXPIRED: Final = Refusal(
     stage="ended",
 )
 _DRAIN_S: Final = 65.0
-"""Longer than any reply is drained."""
+"""Longer than the drain of any reply."""
 
 _DRAINS: Final = 1_000
 _OWN_DRAINS: Final = 128
-"""Answers of one caller that are drained at a time: each holds a connection, of which all callers share some."""
+"""Maximum answers of one caller that are drained at a time. Each uses a connection of the shared pool."""
 KEPT_BYTES: Final = 32 * 1024 * 1024
-"""Bytes of messages that are kept for drained answers, and as many for tasks."""
+"""Maximum bytes of the messages kept for drained answers, and the same for tasks."""
 
 T = TypeVar("T")
 
 
 class UpstreamExchange:
-    """One thing that runs upstream on the permit of `call`; `end` ends it at once and must not raise."""
+    """One exchange that runs upstream on the permit of `call`. `end` ends it at once and must not raise."""
 
     __slots__ = ("again_ns", "asked_ns", "call", "end", "expires_ns", "standing", "unsure_ns")
 
     def __init__(self, call: Call, end: Callable[[Refusal], None], *, again_ns: int = _AGAIN_NS) -> None:
-        """Take the call as it was decided; it is asked about again `again_ns` after each answer at the latest."""
+        """Take the decided call. It is asked about again at most `again_ns` after each answer."""
         self.call: Final = call
         self.end: Final = end
         self.again_ns: Final = again_ns
         self.standing = call.answer.standing if isinstance(call.answer, Verdict) else ""
-        """The revisions of policy and stops that let it run."""
+        """The revisions of policy and stops that permit it."""
         self.asked_ns = call.begun.monotonic_ns
         self.unsure_ns = 0
-        """Since when OPA gives no answer about it; 0 while it does."""
+        """The time since which OPA gives no answer about it, or 0."""
         self.expires_ns = _expiry_ns(call)
-        """When its credential ends (wall, nanoseconds); null if the gateway cannot know."""
+        """The expiry of its credential (wall time in nanoseconds), or null if the gateway cannot know it."""
 
     def expired(self, unix_ns: int) -> bool:
-        """Return whether its credential has ended."""
+        """Return whether its credential has expired."""
         return self.expires_ns is not None and unix_ns >= self.expires_ns
 
 
 class DrainedReply(NamedTuple):
-    """An answer that the upstream goes on to send, and what forgets it.
+    """An answer that the upstream continues to send, and the timer that forgets it.
 
-    A timer keeps the message of its call, so it ends with the drain.
+    A timer holds the message of its call, so it is canceled when the drain ends.
     """
 
     reply: Reply
@@ -85,17 +87,17 @@ class DrainedReply(NamedTuple):
 
 
 class RunningCalls:
-    """Everything of one worker that runs upstream and may have to be ended."""
+    """All exchanges of one worker that run upstream and may have to be ended."""
 
     def __init__(self, engine: Engine) -> None:
-        """Begin empty."""
+        """Start without exchanges."""
         self._engine: Final = engine
         self._open: Final[dict[UpstreamExchange, None]] = {}
         self._background: Final[set[asyncio.Task[None]]] = set()
         self._drains: Final[dict[UpstreamExchange, DrainedReply]] = {}
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of exchanges."""
         return len(self._open)
 
     def begin(self, call: Call, end: Callable[[Refusal], None]) -> UpstreamExchange:
@@ -103,12 +105,12 @@ class RunningCalls:
         return self.keep(UpstreamExchange(call, end))
 
     def keep(self, exchange: UpstreamExchange) -> UpstreamExchange:
-        """Register what runs."""
+        """Register a running exchange."""
         self._open[exchange] = None
         return exchange
 
     def finish(self, exchange: UpstreamExchange) -> None:
-        """Forget what runs no more; finishing twice is harmless."""
+        """Forget a finished exchange. It is safe to call this twice."""
         self._open.pop(exchange, None)
 
     async def during(self, call: Call, work: Awaitable[T]) -> T | Refusal:
@@ -134,10 +136,10 @@ class RunningCalls:
             return ended[0]
 
     def drain(self, call: Call, reply: Reply) -> None:
-        """Register an answer that the upstream goes on to send after its client has left.
+        """Register an answer that the upstream continues to send after its client has left.
 
-        What is kept is bounded: the oldest drains are forgotten, and end by the limits of a drain. Of a caller with
-        too many, the oldest ends at once.
+        The memory is limited: the oldest drains are forgotten, and end by the limits of a drain. If a caller has too
+        many, its oldest drain is ended at once.
         """
 
         def end(_: Refusal) -> None:
@@ -165,7 +167,7 @@ class RunningCalls:
         self.finish(exchange)
 
     def cancel(self, call: Call) -> None:
-        """Tell a legacy upstream that a request is canceled; closing its stream tells a modern one."""
+        """Notify a legacy upstream that a request is canceled. A modern one notices that its stream is closed."""
         request = call.inbound.message
         untold = call.inbound.era == "modern" or call.inbound.method.name == "initialize"
         if call.permit is None or untold or not isinstance(request, Request):
@@ -181,19 +183,19 @@ class RunningCalls:
         self.spawn(self.posted(forward))
 
     async def posted(self, forward: Forward) -> None:
-        """Send a message of the gateway's own, and pass over what the server answers."""
+        """Send a message of the gateway's own, and ignore the server's answer."""
         reply = await self._engine.parts.upstream.send(forward)
         if not isinstance(reply, UpstreamFailure):
             await reply.finish()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run something to its end, whatever becomes of the exchange that it belongs to."""
+        """Run a coroutine to its end, independently of the exchange that it belongs to."""
         task = asyncio.get_running_loop().create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
     async def revise(self) -> int:
-        """Ask again about everything that may be refused by now; return how much was ended."""
+        """Ask again about every exchange that may be refused by now, and return the number of ended ones."""
         due = self._due()
         if not due:
             return 0
@@ -204,7 +206,7 @@ class RunningCalls:
         return max(0, before - len(self._open))
 
     def _due(self) -> list[UpstreamExchange]:
-        """Return what has to be asked about: what only has to be ended first, then calls, then tasks."""
+        """Return the exchanges to ask about: first those that only have to be ended, then calls, then tasks."""
         now, standing = self._engine.parts.clock.now(), self._engine.parts.policy.standing
         before: Counter[str] = Counter()
         due: list[tuple[bool, int, int, UpstreamExchange]] = []
@@ -259,7 +261,7 @@ def size_of(call: Call) -> int:
 
 
 def _expiry_ns(call: Call) -> int | None:
-    """Return when the credential of a call ends; one that ended just before the call has its leeway."""
+    """Return the expiry of a call's credential. A credential that expired just before the call gets the leeway."""
     until = call.inbound.until
     if until is None:
         return None

@@ -1,8 +1,8 @@
-"""Ids that travel to the client and come back: sealed, so that they need no table (DESIGN section 7).
+"""Ids that travel to the client and back: sealed, so that they need no table (DESIGN section 7).
 
-Rule 1: an id sealed for one session, principal or server opens nothing in another.
-Rule 2: a task id is sealed for a principal on a server, not for a session: tasks outlive sessions.
-Rule 3: which method a server's request had is sealed with its id, so that the answer can be judged by it.
+Rule 1: an id that was sealed for one session, principal or server is not accepted in another.
+Rule 2: a task id is sealed for a principal on a server, not for a session, because tasks outlive sessions.
+Rule 3: the method of a server's request is sealed with its id, so that the answer can be judged by it.
 """
 
 from collections import OrderedDict
@@ -21,12 +21,12 @@ _BINDING_BYTES: Final = 16
 _REMEMBERED: Final = 100
 """Requests of a server in one session that a worker remembers."""
 _SESSIONS: Final = 1_000
-"""Sessions whose requests it remembers."""
+"""Sessions whose requests a worker remembers."""
 _TOKEN_CHARS: Final = 1_024
 
 
 def binding(*, server: str, principal_key: str, session: SessionSeal | None) -> bytes:
-    """Return what sealed ids are bound to: server, principal and upstream session, as a digest of 16 bytes."""
+    """Return the binding of sealed ids to server, principal and upstream session, as a digest of 16 bytes."""
     parts = (server, principal_key, session.upstream_id if session else "")
     return sha256("\x1e".join(parts).encode()).digest()[:_BINDING_BYTES]
 
@@ -48,12 +48,12 @@ def sealed_request_id(ring: Ring, call: Call, *, upstream_id: str | int, method:
 class OpenRequests:
     """The sealed ids of servers' requests by the ids that the servers know, so that a cancellation can be mapped.
 
-    Bounded in each session, so that no server drives out what another one asked, and of one worker: the cancellation
-    of a request that no worker remembers is withheld.
+    The memory is limited for each session, so that no server displaces the requests of another, and for the worker. The
+    cancellation of a request that no worker remembers is withheld.
     """
 
     def __init__(self) -> None:
-        """Begin empty."""
+        """Start without requests."""
         self._sealed: Final[OrderedDict[str, OrderedDict[str | int, str]]] = OrderedDict()
 
     def keep(self, inbound: Inbound, upstream_id: str | int, sealed: str) -> None:
@@ -68,19 +68,19 @@ class OpenRequests:
             self._sealed.popitem(last=False)
 
     def find(self, bound: str, upstream_id: str | int) -> str | None:
-        """Return the sealed id of a request; `bound` is the binding of the channel that it came on, in hexadecimal."""
+        """Return the sealed id of a request. `bound` is the binding of its channel, in hexadecimal."""
         requests = self._sealed.get(bound)
         return requests.get(upstream_id) if requests is not None else None
 
     def forget(self, bound: str, upstream_id: str | int) -> None:
-        """Forget a request, which the server has canceled."""
+        """Forget a request that the server has canceled."""
         requests = self._sealed.get(bound)
         if requests is not None:
             requests.pop(upstream_id, None)
 
 
 def sealed_event_id(ring: Ring, call: Call, upstream_id: str, nonce: bytes) -> str:
-    """Return the id under which the client sees an event, with what its replay needs to know."""
+    """Return the id under which the client sees an event, with the data that its replay needs."""
     inbound, resumes = call.inbound, call.inbound.resumes
     seal = EventSeal(
         upstream_id=upstream_id,
@@ -95,30 +95,30 @@ def sealed_event_id(ring: Ring, call: Call, upstream_id: str, nonce: bytes) -> s
 
 
 def named_task(inbound: Inbound) -> str:
-    """Return the server's id of the task that a request is about; empty for every other request."""
+    """Return the server's id of the task that a request is about, or the empty text for any other request."""
     return inbound.place.name or "" if inbound.place.type == "task" else ""
 
 
 def task_owner(*, server: str, principal_key: str) -> bytes:
-    """Return what the ids of tasks are bound to: server and principal, as a digest of 16 bytes."""
+    """Return the binding of task ids to server and principal, as a digest of 16 bytes."""
     return sha256(f"task\x1e{server}\x1e{principal_key}".encode()).digest()[:_BINDING_BYTES]
 
 
 def sealed_task_id(ring: Ring, upstream_id: str, *, server: str, principal_key: str) -> str:
-    """Return the id under which a principal knows a task of the server, always the same one."""
+    """Return the id under which a principal knows a task of the server. It is always the same."""
     owner = task_owner(server=server, principal_key=principal_key)
     return ring.close(TaskSeal(upstream_id, owner), FIXED_NONCE)
 
 
 def opened_task_id(ring: Ring, text: object, *, server: str, principal_key: str) -> str | None:
-    """Return the server's id of a task that a client names; null if it is not this principal's on this server."""
+    """Return the server's id of a task that a client names, or null if the principal does not own it."""
     seal = ring.open(TaskSeal, text) if isinstance(text, str) else None
     owner = task_owner(server=server, principal_key=principal_key)
     return seal.upstream_id if seal is not None and seal.owner == owner else None
 
 
 def progress_token(inbound: Inbound) -> str | int | None:
-    """Return the token under which a client wants to hear of its request's progress."""
+    """Return the token under which a client wants to receive the progress of its request."""
     request = inbound.message
     meta = as_object(request.params.get("_meta")) if isinstance(request, Request) else None
     token = meta.get("progressToken") if meta is not None else None
@@ -126,7 +126,7 @@ def progress_token(inbound: Inbound) -> str | int | None:
 
 
 def kept_token(inbound: Inbound) -> str | int | None:
-    """Return the progress token if it is short enough to be kept beyond its request; a client may write megabytes."""
+    """Return the progress token if it is short enough to be kept, because a client may send megabytes."""
     token = progress_token(inbound)
     return None if type(token) is str and len(token) > _TOKEN_CHARS else token
 

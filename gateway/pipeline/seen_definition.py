@@ -1,11 +1,12 @@
-"""What a server presents a target to be, seen before the target is asked about (DESIGN section 3).
+"""The definition of a target as a server presents it, looked up before policy is asked about it (DESIGN section 3).
 
-Rule 1: a view belongs to a credential; which one applies only a decision says, and only until the next revision.
-Rule 2: what was not seen yet is listed first, by the same principal, asked and recorded like any list.
-Rule 3: a decision whose route names another credential than the view's does not count, nor one that was asked for while
-news of the server's list came (`confirms`).
-Rule 4: a look that fails is a value; it is shared only by messages of one principal in one session, and it refuses no
-later message: what needs the definition is looked for again.
+Rule 1: a view belongs to a credential. Only a decision names the credential, and only until the next revision.
+Rule 2: if a target was not seen yet, the server is listed first, by the same principal, asked about and recorded like
+any list.
+Rule 3: a decision does not count if its route names a credential other than the view's, or if news of the server's list
+arrived meanwhile (`confirms`).
+Rule 4: a failed listing is a value. It is shared only by messages of one principal in one session, and it refuses no
+later message: a message that needs the definition reads the list again.
 """
 
 from collections import OrderedDict
@@ -27,24 +28,24 @@ _REMEMBERED: Final = 20_000
 
 
 class SeenDefinition(Struct, frozen=True, kw_only=True):
-    """What is seen of a target: the view it was looked up in, and its presentation there."""
+    """The definition seen for a target, and the view that it was looked up in."""
 
     wanted: Target | None
-    """The target; null for one that no list presents."""
+    """The target, or null if it is of a type that no list presents."""
     view: ViewKey | None = None
     presented: Presented | None = None
     failed: ListingFailed | None = None
-    """Why the target's list could not be read; null if it was read, or need not be."""
+    """Why the target's list could not be read. Null if it was read, or did not have to be."""
     recalled: bool = False
-    """Whether the failure is an earlier one that was not tried again."""
+    """True if the failure is an earlier one and the list was not read again."""
     ambiguous: bool = False
-    """Whether the server presents the target in two ways at once."""
+    """True if the server presents the target in two ways at once."""
     generations: tuple[tuple[int, int], ...] = ()
-    """The news of the target's lists at the time; empty if it is presented, because then that is compared."""
+    """The news of the target's lists at that time. Empty if there is a definition: then that is compared."""
 
     @property
     def status(self) -> DefinitionStatus | UnsetType:
-        """What policy learns of the definition; unset for a target that has none, or more than one."""
+        """Return the status of the definition for policy. Unset for a target that has none, or more than one."""
         if self.presented is not None:
             return "seen"
         if self.ambiguous or not self.generations:
@@ -55,10 +56,10 @@ class SeenDefinition(Struct, frozen=True, kw_only=True):
 
 
 def subject_of(inbound: Inbound, verdict: Verdict, *, several_issuers: bool) -> str:
-    """Return whose own credential a route with `per: principal` means.
+    """Return the owner of the credential that a route with `per: principal` needs.
 
-    A verified subject names itself, with its issuer before it where several issuers could use the same name; what has
-    no subject, as a service token, is named by its agent, with a prefix that keeps it apart from subjects.
+    A verified subject names itself, after its issuer if several issuers could use the same name. A principal without a
+    subject, such as a service token, is named by its agent, with a prefix that separates it from subjects.
     """
     principal, agent = inbound.principal, verdict.decision.resolved.agent
     if principal.subject:
@@ -67,24 +68,24 @@ def subject_of(inbound: Inbound, verdict: Verdict, *, several_issuers: bool) -> 
 
 
 def credential_of(route: Route, subject: str) -> str:
-    """Return the name under which views of this route's credential are kept: what another address shows is another."""
+    """Return the name under which views of this route's credential are kept. It includes the server's address."""
     credential = route.credential
     name = credential.name if credential else ""
     return f"{route.url} {name}/{subject}" if credential and credential.per == "principal" else f"{route.url} {name}"
 
 
 class DefinitionFinder:
-    """Finds what is presented, listing the upstream first if that is not known yet."""
+    """Lookup of presented definitions. It lists the upstream first if the definition is not known yet."""
 
     def __init__(self, definitions: PresentationCache, looks: SharedDiscovery, *, several_issuers: bool) -> None:
-        """Take the cache of definitions, and the looks; credentials per principal are remembered here, bounded."""
+        """Take the cache of definitions, and the shared listings. The memory of credentials is limited."""
         self.definitions: Final = definitions
         self._several_issuers: Final = several_issuers
         self._credentials: Final[OrderedDict[tuple[str, str], tuple[str, str]]] = OrderedDict()
         self._looks: Final = looks
 
     async def sight(self, inbound: Inbound, revision: str, look: Look, *, insist: bool = True) -> SeenDefinition:
-        """Return what is presented for the target of `inbound` under policy `revision`.
+        """Return the definition presented for the target of `inbound` under policy `revision`.
 
         Without `insist`, a list that failed a moment ago is not read again.
         """
@@ -106,7 +107,7 @@ class DefinitionFinder:
         return sight if sight.presented is not None else replace(sight, failed=failed, recalled=recalled)
 
     def view(self, inbound: Inbound, revision: str) -> ViewKey | None:
-        """Return the view of this principal on this server, if a decision of `revision` told its credential."""
+        """Return the view of this principal on this server, if a decision of `revision` named its credential."""
         known = self._credentials.get((inbound.server, inbound.principal.key))
         if known is None or known[0] != revision:
             return None
@@ -119,7 +120,7 @@ class DefinitionFinder:
         )
 
     def remember(self, inbound: Inbound, answer: Verdict | PolicyFailure) -> ViewKey | None:
-        """Keep the credential that an allow names, and return the view that it gives."""
+        """Keep the credential that an allow names, and return its view."""
         if isinstance(answer, PolicyFailure) or answer.decision.route is None:
             return None
         subject = subject_of(inbound, answer, several_issuers=self._several_issuers)
@@ -132,7 +133,7 @@ class DefinitionFinder:
         return self.viewed(inbound, credential)
 
     def confirms(self, inbound: Inbound, sight: SeenDefinition, view: ViewKey | None) -> bool:
-        """Return whether the decision's credential sees what was judged, and no news of it came meanwhile."""
+        """Return whether the decision's credential sees the judged definition, and no news of it arrived meanwhile."""
         wanted = sight.wanted
         if wanted is None:
             return True

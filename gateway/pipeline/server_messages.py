@@ -1,9 +1,9 @@
-"""What a server sends of its own accord, on whatever channel: requests to the client, and notifications.
+"""Messages that a server sends on its own initiative, on any channel: requests to the client, and notifications.
 
-Rule 1: what the method table does not know is withheld.
-Rule 2: a server's request is asked about before the client sees it, under a sealed id.
-Rule 3: what is about a task or a request that is not this client's is withheld.
-Rule 4: what was judged by its content is delivered as it came only if no reader could find other content in it.
+Rule 1: a message with a method that the method table does not contain is withheld.
+Rule 2: policy is asked about a server's request before the client sees it. The client sees it under a sealed id.
+Rule 3: a message about a task or a request of another client is withheld.
+Rule 4: a message judged by its content is delivered unchanged only if no reader could find other content in it.
 """
 
 from collections.abc import Mapping
@@ -34,22 +34,22 @@ from gateway.protocol.results import unequivocal
 from gateway.protocol.splicing import altered, spliced
 
 _READ_BY: Final[Mapping[str, str]] = {"resource": "resources/read", "task": "tasks/get"}
-"""The call that a notification about such a target is judged as."""
+"""The call that a notification about a target of this type is judged as."""
 _FOREIGN: Final = own("policy_denied", "the request belongs to a task that is not known to be this client's")
 
 
 class ServerMessages:
-    """Turns each request and notification of an upstream into what the client gets of it."""
+    """Processing of an upstream's requests and notifications for the client."""
 
     def __init__(self, engine: Engine, progress: ProgressTokens, tasks: TaskIds) -> None:
-        """Take what asks and records, the progress tokens of open requests, and what knows whose the tasks are."""
+        """Take the engine, the progress tokens of open requests, and the owners of tasks."""
         self._engine: Final = engine
         self._progress: Final = progress
         self._tasks: Final = tasks
         self._ownership: Final = tasks.ownership
 
     async def request(self, call: Call, message: Request) -> Action:
-        """A legacy server asks the client: the id is sealed, so that only its answer finds the way back."""
+        """Deliver a legacy server's request under a sealed id, so that only this client can answer it."""
         if call.inbound.era == "modern":
             return Withhold(detail="the server sends a request, which this revision does not have")
         if misspelt(message.params) is not None or clashing(message.params) is not None:
@@ -81,7 +81,7 @@ class ServerMessages:
         return again(call.permit, posted(call.inbound, subject=call.permit.outbound.subject, body=body))
 
     async def notification(self, call: Call, message: Notification) -> Action:
-        """A server's notification reaches the client if it is about something of this client's."""
+        """Deliver a server's notification if it is about something of this client."""
         method = lookup(message.method, direction="server", revision=call.inbound.revision)
         if method is None:
             return Withhold(detail="the server sends a notification of an unknown method")
@@ -120,10 +120,10 @@ class ServerMessages:
         return replace(message, params=params, raw=_notification(message.method, params))
 
     async def _cancelled(self, call: Call, message: Notification) -> Notification | None:
-        """Return the cancellation with the id that the client knows; null if it names nothing of this client's.
+        """Return the cancellation with the id that the client knows, or null if it names nothing of this client.
 
-        In the modern era a server cancels the client's own request on the stream of that request. In the legacy era
-        it cancels a request that it made itself, whose id is sealed.
+        In the modern era a server cancels the client's own request on the stream of that request. In the legacy era it
+        cancels its own request, whose id is sealed.
         """
         named = message.params.get("requestId")
         if not is_name(named):
@@ -150,9 +150,9 @@ class ServerMessages:
 
 
 def _told(message: Notification, texts: Texts) -> bytes:
-    """Return a notification with the task ids that the client knows, and all else as it came.
+    """Return a notification with the task ids that the client knows, and everything else unchanged.
 
-    If a client could read another URI, task or token in it, it is written again.
+    It is serialized again if a client could read another URI, task or token in it.
     """
     if unequivocal(message.raw):
         return spliced(message.raw, texts)

@@ -1,7 +1,7 @@
-"""The permits that senders hold: of `ping` and the few notifications that nobody is asked about (DESIGN section 2).
+"""The permits that senders hold for `ping` and the few notifications that need no question (DESIGN section 2).
 
-Rule 1: a passage is of one principal on one server, as one agent, under one policy revision.
-Rule 2: it is a memory, not a right: when it is gone, the message is asked about like any other.
+Rule 1: a permit belongs to one principal on one server, as one agent, under one policy revision.
+Rule 2: it is a cache, not a right. If it is missing, policy is asked about the message like any other.
 """
 
 from collections import OrderedDict
@@ -15,14 +15,14 @@ _REMEMBERED: Final = 20_000
 
 
 class StandingPermits:
-    """The last permitted call of each sender, bounded."""
+    """A limited cache of the last permitted call of each sender."""
 
     def __init__(self) -> None:
-        """Begin empty."""
+        """Start without calls."""
         self._calls: Final[OrderedDict[tuple[str, str], Call]] = OrderedDict()
 
     def keep(self, call: Call) -> None:
-        """Remember a permitted call; one that has no permit is not remembered."""
+        """Remember a permitted call. Ignore a call that has no permit."""
         if call.permit is None or not isinstance(call.answer, Verdict):
             return
         key = _key(call.inbound)

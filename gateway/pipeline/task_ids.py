@@ -1,9 +1,9 @@
-"""Task ids on their way between client and server: sealed for the principal that owns the task (DESIGN section 7).
+"""Task ids between client and server: sealed for the principal that owns the task (DESIGN section 7).
 
-Rule 1: an id that a client sends must open for this principal on this server; otherwise nothing is forwarded.
-Rule 2: a task becomes a principal's own by the server's answer to a request of that principal, and by nothing else.
-Rule 3: what a server sends about a task of another principal, or of an unknown one, is withheld.
-Rule 4: the ids of a client's own tasks, which it makes for requests of the server, travel as they are.
+Rule 1: an id that a client sends must open for this principal on this server. Otherwise nothing is forwarded.
+Rule 2: a principal becomes the owner of a task only by the server's answer to a request of that principal.
+Rule 3: a message of a server about a task of another or an unknown principal is withheld.
+Rule 4: the ids of a client's own tasks, which it makes for requests of the server, are not changed.
 """
 
 from collections.abc import Mapping
@@ -32,29 +32,29 @@ from gateway.protocol.splicing import Path, altered, spliced
 from gateway.protocol.task_places import RELATED, TaskPlace, misspelt_task_key, of_params, related
 
 ID_BYTES: Final = 640
-"""Bytes of a server's task id: its seal has at most 925 characters, and a target's name may have 1,024."""
+"""Maximum bytes of a server's task id. Its seal has at most 925 characters, and a target's name may have 1,024."""
 NAMED: Final = 1_000
-"""Tasks that one message of a client may name, as many as a filter: to open an id takes some ten microseconds."""
+"""Maximum tasks that one client message may name, as in a filter. Opening an id takes about ten microseconds."""
 _FILTER: Final[Path] = ("params", "notifications", "taskIds")
-_UNKNOWN: Final = "names no task of this caller on this server; use a task id as it came through the gateway"
+_UNKNOWN: Final = "does not name a task of this caller on this server; use a task id as the gateway delivered it"
 
 _TASKLESS_PARAMS: Final = PARAMS - {"task", "taskId", "notifications", "inputResponses"}
 _TASKLESS_META: Final = META - {RELATED}
-"""Keys that hold no task id, and that no reader takes for one that does."""
+"""Keys that do not contain a task id, and that no reader takes for a key that does."""
 
 DENIED: Final = "policy_denied"
-DISAGREED: Final = "policy does not agree to tasks of this server"
+DISAGREED: Final = "policy does not list tasks of this server"
 _ALONE: Final = "Send the request without `task`, or ask the policy's owner to list the tasks of this server."
 
 Texts = Mapping[Path, Any]
-"""What stands in a message in place of the server's task ids."""
+"""The values that replace the server's task ids in a message."""
 
 
 class TaskIds:
     """Opens the task ids of clients, and seals those of servers."""
 
     def __init__(self, engine: Engine, ownership: Ownership) -> None:
-        """Take what asks policy, and what knows whose a task is."""
+        """Take the engine, and the owners of tasks."""
         self._engine: Final = engine
         self.ownership: Final = ownership
 
@@ -70,7 +70,7 @@ class TaskIds:
         content, places = _named_by_client(inbound, message)
         misspelt = misspelt_task_key(content)
         if misspelt is not None:
-            return _malformed(inbound, f"a key is one that some readers take for another one: {misspelt[:64]!a}")
+            return _malformed(inbound, f"it has a key that some readers take for another one: {misspelt[:64]!a}")
         if len(places) > NAMED:
             return _malformed(inbound, f"the message names more than {NAMED} tasks")
         ids: dict[Path, str] = {}
@@ -105,7 +105,7 @@ class TaskIds:
         return replace(inbound, message=changed, tasks=known, headers=headers, place=replace(inbound.place, name=named))
 
     async def refused(self, inbound: Inbound, question: PolicyInput) -> Refusal | None:
-        """Return why this caller may not use tasks of this server; null if it may."""
+        """Return why this caller may not use tasks of this server, or null if it may."""
         item = tasks_item(inbound)
         verdicts = [False] if item is None else await self._engine.parts.listings.verdicts(question, [item])
         if isinstance(verdicts, PolicyFailure):
@@ -113,7 +113,7 @@ class TaskIds:
         return None if verdicts == [True] else own(DENIED, f"the request asks for a task, and {DISAGREED}", _ALONE)
 
     async def in_message(self, call: Call, params: Mapping[str, Any], *, named: bool) -> Texts | None:
-        """Return what replaces the ids in the params of a server's message; null if it is not for this principal."""
+        """Return the replacements of the ids in a server's params, or null if another principal owns one."""
         if misspelt_task_key(params) is not None:
             return None
         texts: dict[Path, Any] = {}
@@ -126,9 +126,9 @@ class TaskIds:
         return _whole_filter(params, texts)
 
     async def _known(self, call: Call, upstream_id: object) -> str | None:
-        """Return the text of a task that a server speaks of, if it is this principal's.
+        """Return the text of a task that a server names, if this principal owns it.
 
-        On the stream that answers a request which may create a task, an id that no principal has is the new task's.
+        On the stream that answers a request which may create a task, an id without an owner is that of the new task.
         """
         inbound = call.inbound
         if not isinstance(upstream_id, str) or not usable(upstream_id):
@@ -170,13 +170,13 @@ class TaskIds:
         return sealed_task_id(ring, upstream_id, server=inbound.server, principal_key=principal)
 
     def text(self, inbound: Inbound, upstream_id: str) -> str:
-        """Return the id under which the client knows a task: the one that it used in its request, if it did."""
+        """Return the id under which the client knows a task: the one from its request, if any."""
         used = dict(inbound.tasks).get(upstream_id)
         return used or self._sealed(inbound, upstream_id)
 
 
 def asks_for_task(inbound: Inbound) -> bool:
-    """Return whether a request asks for a task instead of a result (2025-11-25); elsewhere `task` has no meaning."""
+    """Return whether a request asks for a task instead of a result (2025-11-25). Elsewhere `task` has no meaning."""
     return (
         inbound.era == "legacy"
         and isinstance(inbound.message, Request)
@@ -186,7 +186,7 @@ def asks_for_task(inbound: Inbound) -> bool:
 
 
 def names_no_task(params: Mapping[str, Any]) -> bool:
-    """Return whether params certainly name no task: all keys are known, and none can hold a task id."""
+    """Return whether params certainly do not name a task: all keys are known, and none can contain a task id."""
     meta = as_object(params.get("_meta"))
     return params.keys() <= _TASKLESS_PARAMS and (meta is None or meta.keys() <= _TASKLESS_META)
 
@@ -194,7 +194,7 @@ def names_no_task(params: Mapping[str, Any]) -> bool:
 def _named_by_client(
     inbound: Inbound, message: Request | Notification | Response
 ) -> tuple[Mapping[str, Any], list[TaskPlace]]:
-    """Return what a client's message holds, and where it names tasks of the server."""
+    """Return the content of a client's message, and the places of the server's task ids in it."""
     if isinstance(message, Response):
         content = message.error if message.result is None else message.result
         own_task = inbound.method.target == "task"
@@ -205,7 +205,7 @@ def _named_by_client(
 
 
 def _whole_filter(params: Mapping[str, Any], texts: dict[Path, Any]) -> Texts:
-    """Return the texts with the list of a filter as one value, without the ids that are not this principal's."""
+    """Return the texts with the list of a filter as one value, without the ids of other principals."""
     named = as_list((as_object(params.get("notifications")) or {}).get("taskIds"))
     if named is None:
         return texts

@@ -1,9 +1,9 @@
-"""Task ids in the results of servers: sealed for the client, if the task is its own.
+"""Task ids in the results of servers: sealed for the client if it owns the task.
 
-Rule 1: what a server names in the answer to a request is the task of the request's principal; a list is not an answer
-about one task, and shows only tasks that are known to be the reader's.
-Rule 2: an answer about a task is about the task that the request named.
-Rule 3: a task that policy does not agree to does not reach the client.
+Rule 1: a task that a server names in the answer to a request belongs to the request's principal. A list is not an
+answer about one task, and shows only tasks that the reader is known to own.
+Rule 2: an answer about a task must be about the task that the request named.
+Rule 3: a task that policy does not permit does not reach the client.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,22 +26,22 @@ from gateway.protocol.task_places import TASK_RESULT, TaskPlace, creates, misspe
 
 LIST: Final = "tasks/list"
 _HOLDERS: Final = frozenset({"_meta", "inputRequests", "result", "task", "taskId", "tasks"})
-"""Keys of a result under which task ids stand, if it is not a task itself."""
+"""Keys of a result that contain task ids, if the result is not a task itself."""
 _LISTED: Final = 1_000
-"""Tasks of one list about whose owner other workers are asked."""
+"""Maximum tasks of one list whose owners other workers are asked about."""
 _LIST: Final = "Ask the policy's owner to list the tasks of this server."
 
 
 class TaskResults:
-    """Seals the task ids in what servers answer."""
+    """Sealing of the task ids in servers' results."""
 
     def __init__(self, engine: Engine, tasks: TaskIds) -> None:
-        """Take what asks policy, and what knows and seals ids."""
+        """Take the engine, and the sealing of task ids."""
         self._engine: Final = engine
         self._tasks: Final = tasks
 
     async def in_result(self, call: Call, method: str, result: Mapping[str, Any]) -> Texts | Refusal:
-        """Return what replaces the task ids in the result of a method, or why it does not reach the client."""
+        """Return the replacements of the task ids in the result of a method, or why it does not reach the client."""
         if holds_no_task(result):
             return {}
         row = lookup(method, direction="client", revision=call.inbound.revision)
@@ -68,7 +68,7 @@ class TaskResults:
         return None if has_id else broken("the server made a task without an id")
 
     async def _answered(self, call: Call, places: Iterable[TaskPlace]) -> Texts | Refusal:
-        """Return the ids in an answer about a task, which is the task that the request named."""
+        """Return the ids in an answer about a task, which must be the task that the request named."""
         resumes = call.inbound.resumes
         wanted = resumes.target if resumes else named_task(call.inbound)
         texts: dict[Path, str] = {}
@@ -79,7 +79,7 @@ class TaskResults:
         return texts
 
     def _made(self, call: Call, places: Iterable[TaskPlace]) -> Texts | Refusal:
-        """Return the ids in the answer to a request of this principal: what it names is the principal's from now on."""
+        """Return the ids in the answer to a request of this principal, which owns these tasks from now on."""
         texts: dict[Path, str] = {}
         for place in places:
             if not usable(place.id):
@@ -89,14 +89,14 @@ class TaskResults:
         return texts
 
     def in_error(self, call: Call, error: Mapping[str, Any]) -> Texts:
-        """Return what replaces the ids in an error: those of other tasks stay, and open nothing."""
+        """Return the replacements of the ids in an error. The ids of other tasks stay, but no client can use them."""
         known = {named_task(call.inbound), *(upstream_id for upstream_id, _ in call.inbound.tasks)}
         return {place.path: self._tasks.text(call.inbound, place.id) for place in of_error(error) if place.id in known}
 
     async def own_list(self, call: Call, result: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a list of tasks with those that are known to be this principal's.
+        """Return a list of tasks with only those that this principal is known to own.
 
-        If the server knows the caller by a credential of its own, all of them are.
+        If the server knows the caller by the caller's own credential, it owns all of them.
         """
         tasks = [task for task in as_list(result.get("tasks")) or () if usable(_id_of(task))]
         if not self._has_own_credential(call):
@@ -114,12 +114,12 @@ class TaskResults:
         return own_one and bool(call.inbound.principal.subject)
 
     def listed(self, call: Call, result: Mapping[str, Any]) -> Texts:
-        """Return what replaces the ids in a list of this principal's tasks."""
+        """Return the replacements of the ids in a list of this principal's tasks."""
         return {place.path: self._tasks.text(call.inbound, place.id) for place in of_result(result, named=True)}
 
 
 def holds_no_task(result: Mapping[str, Any]) -> bool:
-    """Return whether a result has no key under which a task id stands, and is not a task itself."""
+    """Return whether a result has no key that contains a task id, and is not a task itself."""
     return result.keys().isdisjoint(_HOLDERS) and result.get("resultType") != TASK_RESULT
 
 

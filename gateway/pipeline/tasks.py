@@ -1,10 +1,10 @@
 """The tasks that upstreams keep running for calls whose answers were delivered, so that a stop can cancel them.
 
-Rule 1: a task is remembered when an answer names it, and forgotten when the server says that it ended, when its time to
-live is over, or when `_MOST` newer ones run (fewer if their calls are large). A task that is not remembered runs on
-until the server ends it.
-Rule 2: a task does not end with the credential that began it: clients renew theirs and come back for the result.
-Rule 3: to cancel is a request of the gateway's own, on the permit of the call that began the task.
+Rule 1: a task is remembered when an answer names it. It is forgotten when the server reports its end, when its time to
+live is over, or when `_MOST` newer ones run (fewer if their calls are large). A task that is not remembered runs until
+the server ends it.
+Rule 2: a task does not end with the credential that began it, because clients renew theirs and return for the result.
+Rule 3: a cancellation is a request of the gateway's own, on the permit of the call that began the task.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ _Key = tuple[str, str, str]
 
 
 class Task(Struct, frozen=True, kw_only=True):
-    """A task as an upstream's message names it; `ttl_s` is null if it has no time to live."""
+    """A task as an upstream's message names it. `ttl_s` is null if it has no time to live."""
 
     id: str
     status: str
@@ -47,10 +47,10 @@ class Task(Struct, frozen=True, kw_only=True):
 
 
 class Tasks:
-    """The tasks that run, as far as this worker saw them begin."""
+    """The running tasks that this worker saw begin."""
 
     def __init__(self, engine: Engine, running: RunningCalls) -> None:
-        """Take what records and sends, and what asks about them again."""
+        """Take the engine, and the registry of running calls."""
         self._engine: Final = engine
         self._running: Final = running
         self._known: Final[dict[_Key, UpstreamExchange]] = {}
@@ -58,11 +58,11 @@ class Tasks:
         self._size = 0
 
     def __len__(self) -> int:
-        """Return how many are remembered."""
+        """Return the number of remembered tasks."""
         return len(self._known)
 
     def see(self, call: Call, raw: bytes) -> None:
-        """Take from a delivered message which task began or ended; most messages name none and are not read."""
+        """Note the task that a delivered message begins or ends. Most messages name none and are not parsed."""
         if b'"taskId"' not in raw and b"\\u" not in raw:
             return
         message = read_reply(raw)
@@ -110,7 +110,7 @@ class Tasks:
             self._running.finish(exchange)
 
     def _cancel(self, call: Call, task_id: str, refusal: Refusal) -> None:
-        """Cancel a task if the revision can; either way the journal says what became of it."""
+        """Cancel a task if the protocol revision supports it, and record the result in the journal."""
         parts = self._engine.parts
         now, call_id = parts.clock.now(), parts.ids.call_id()
         known = lookup(_CANCEL, direction="client", revision=call.inbound.revision) is not None
@@ -120,7 +120,7 @@ class Tasks:
             travelling = outbound(inbound, subject=call.permit.outbound.subject)
             self._running.post(call, _CANCEL, again(call.permit, travelling))
         why = refusal.reasons[0].requirement if refusal.reasons else refusal.code
-        done = "its cancellation was requested" if canceled else "its revision has no cancellation"
+        done = "its cancellation was requested" if canceled else "its protocol revision has no cancellation"
         parts.journal.completed(
             Completed(
                 call_id=call_id,
@@ -134,7 +134,7 @@ class Tasks:
 
 
 def _naming(asked: Inbound, task_id: str) -> Inbound:
-    """Return a request of the gateway's own with the task that it is about."""
+    """Return a request of the gateway's own that names a task."""
     request = asked.message
     if not isinstance(request, Request):
         return asked
@@ -146,7 +146,7 @@ def _naming(asked: Inbound, task_id: str) -> Inbound:
 
 
 def _task(found: Mapping[str, Any]) -> Task | None:
-    """Return the task that a message names; null if it names none."""
+    """Return the task that a message names, or null if it names none."""
     task_id, status, ttl = found.get("taskId"), found.get("status"), found.get("ttl", found.get("ttlMs"))
     if not isinstance(task_id, str) or not task_id:
         return None

@@ -135,9 +135,9 @@ FAILURES: Final[dict[str, Failure]] = {
     "redirect": Failure(always(redirect("http://other.test/mcp")), "upstream_broken", "sent a redirect"),
     "garbage": Failure(always(garbage()), "upstream_broken", "not HTTP"),
     "no JSON": Failure(status("200 OK", b"nonsense", "application/json"), "upstream_broken", "not a response"),
-    "no list": Failure(lambda r: reply(r, {"result": {}}), "upstream_broken", "holds no list"),
+    "no list": Failure(lambda r: reply(r, {"result": {}}), "upstream_broken", "does not contain a list"),
     "strange cursor": Failure(
-        lambda r: reply(r, {"result": {"tools": [], "nextCursor": 7}}), "upstream_broken", "holds no list"
+        lambda r: reply(r, {"result": {"tools": [], "nextCursor": 7}}), "upstream_broken", "does not contain a list"
     ),
     "error": Failure(error(), "upstream_unavailable", 'error -32603: "out of order"'),
     "error with 400": Failure(error(status="400 Bad Request"), "upstream_unavailable", '-32603: "out of order"'),
@@ -281,7 +281,7 @@ async def test_a_list_that_policy_refuses_is_named_as_the_cause() -> None:
     async with facing(lambda q: refused if q.message.method == "tools/list" else policy(q)) as (_, _, browser):
         got = await call(browser, "legacy")
         assert code(got) == "policy_denied"
-        assert "policy refuses the list to this caller" in text(got)
+        assert "policy denies this caller the list" in text(got)
 
 
 NOISE: Final = [

@@ -143,7 +143,7 @@ async def test_news_at_each_decision_refuses_the_call_and_says_so() -> None:
 
     world.policy.answer = overtaken
     got = await browser.legacy("tools/call", {"name": "read"})
-    assert "changed each time that this was judged" in got.json["result"]["content"][0]["text"]
+    assert "changed during each attempt to judge this message" in got.json["result"]["content"][0]["text"]
     assert [message["method"] for message in world.upstream.messages].count("tools/call") == 0
 
 

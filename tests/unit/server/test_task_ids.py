@@ -362,7 +362,7 @@ async def test_a_task_that_policy_does_not_agree_to_does_not_reach_the_client(er
     got = await ask(world, "tools/call", {"name": "t"}, era)
     text = got.json["result"]["content"][0]["text"]
     assert got.json["result"]["isError"]
-    assert "policy does not agree to tasks" in text
+    assert "policy does not list tasks" in text
     assert "its answer is withheld" in text
     item = world.policy.listings[-1].items[0]
     assert (item.message.method, item.target.type) == ("tasks/get", "task")
