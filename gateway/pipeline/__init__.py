@@ -2,7 +2,7 @@
 
 Rule 1: an action is returned only after its record is in the journal.
 Rule 2: every path that does not end in a permit ends in a refusal.
-Rule 3: a message that the method table does not ask about passes only on a permit that its sender already holds.
+Rule 3: a message that needs no question by the method table passes only on a permit that its sender already holds.
 """
 
 from collections.abc import Awaitable, Callable

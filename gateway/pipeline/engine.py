@@ -253,7 +253,7 @@ def _same_agent(inbound: Inbound, answer: Verdict | PolicyFailure, outcome: Admi
 
 _MESSAGE: Final = (("content-type", "application/json"), ("accept", "application/json, text/event-stream"))
 _SESSION: Final = frozenset({"mcp-session-id", "mcp-protocol-version"})
-_UNSEALED: Final = "the catalog requires a record for an auditor, but this gateway has no auditor's key"
+_UNSEALED: Final = "the catalog requires the arguments in the record, but this gateway has no auditor's key"
 _LATER: Final = "Try again in a moment."
 _TOO_MUCH: Final = PolicyFailure(code="policy_error", detail="the server's request exceeds `limits.arguments_bytes`")
 _SILENCE: Final = PolicyFailure(code="policy_unavailable", detail="the policy was not asked")

@@ -1,7 +1,7 @@
 """The error that a server gets in place of a client's refused answer, so that the server does not wait forever.
 
-Rule 1: the error reveals neither the answer nor why it was refused, because reasons may repeat what must not leave.
-Rule 2: it is a message like any other: asked about, recorded, and sent on its own permit.
+Rule 1: the error reveals neither the answer nor the reasons for its refusal, because reasons may repeat its content.
+Rule 2: the error is a message like any other: policy is asked about it, and it is recorded and sent on its own permit.
 """
 
 from typing import Any, Final

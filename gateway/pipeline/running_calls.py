@@ -178,12 +178,12 @@ class RunningCalls:
         self.post(call, _CANCELED, again(call.permit, message))
 
     def post(self, call: Call, method: str, forward: Forward) -> None:
-        """Send a message of the gateway's own on the permit of `call` in the background, and count it."""
+        """Send one of the gateway's own messages on the permit of `call` in the background, and count it."""
         self._engine.counts.add(call.inbound.server, method, "gateway")
         self.spawn(self.posted(forward))
 
     async def posted(self, forward: Forward) -> None:
-        """Send a message of the gateway's own, and ignore the server's answer."""
+        """Send one of the gateway's own messages, and ignore the server's answer."""
         reply = await self._engine.parts.upstream.send(forward)
         if not isinstance(reply, UpstreamFailure):
             await reply.finish()

@@ -1,7 +1,7 @@
 """The permits that senders hold for `ping` and the few notifications that need no question (DESIGN section 2).
 
 Rule 1: a permit belongs to one principal on one server, as one agent, under one policy revision.
-Rule 2: it is a cache, not a right. If it is missing, policy is asked about the message like any other.
+Rule 2: the memory is a cache, not a right. Without a permit in it, policy is asked about the message like any other.
 """
 
 from collections import OrderedDict

@@ -28,7 +28,7 @@ LIST: Final = "tasks/list"
 _HOLDERS: Final = frozenset({"_meta", "inputRequests", "result", "task", "taskId", "tasks"})
 """Keys of a result that contain task ids, if the result is not a task itself."""
 _LISTED: Final = 1_000
-"""Maximum tasks of one list whose owners other workers are asked about."""
+"""Maximum tasks of one list for which the other workers are asked for the owner."""
 _LIST: Final = "Ask the policy's owner to list the tasks of this server."
 
 

@@ -134,7 +134,7 @@ class Tasks:
 
 
 def _naming(asked: Inbound, task_id: str) -> Inbound:
-    """Return a request of the gateway's own that names a task."""
+    """Return one of the gateway's own requests with the id of a task."""
     request = asked.message
     if not isinstance(request, Request):
         return asked

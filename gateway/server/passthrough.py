@@ -38,7 +38,7 @@ from gateway.server.sessions import carried_headers
 BEGINNING: Final = 4096
 """Bytes within which a result has to be recognized."""
 _WINDOW: Final = 64 * 1024
-"""Bytes checked at a time, because the data of a reader may be a whole event, which must not be copied."""
+"""Bytes checked at a time. The data of a reader may be a whole event, which must not be copied."""
 UNSHARED: Final = (("cache-control", "private, no-store"),)
 """Headers of answers that may contain unread data."""
 _FILTERED: Final = CONNECTING | LISTS.keys()
