@@ -1,4 +1,4 @@
-"""What upstreams present: learned from their lists, forgotten in time, bounded in memory."""
+"""Definitions of upstreams: learned from their lists, forgotten in time, limited in memory."""
 
 import time
 import tracemalloc
@@ -46,7 +46,7 @@ def learn(cache: DefinitionCache, *tools: Any, view: ViewKey = VIEW) -> Learned:
 
 
 def learn_list(cache: DefinitionCache, method: str, *items: Any, view: ViewKey = VIEW) -> Learned:
-    """Learn a list that was asked for a moment ago and has one page."""
+    """Learn a list of one page that was requested a moment ago."""
     with cache.draft(view, method, cache.ticket(view.server, method)) as draft:
         draft.add(list(items))
         return draft.learn()
@@ -55,7 +55,7 @@ def learn_list(cache: DefinitionCache, method: str, *items: Any, view: ViewKey =
 def page(
     cache: DefinitionCache, ticket: ListTicket, *tools: Any, cursor: str = "", after: str = "", view: ViewKey = VIEW
 ) -> str:
-    """Take in one page of a client's listing; return what became of the listing with it."""
+    """Add one page of a client's listing, and return the result of the listing."""
     with cache.draft(view, "tools/list", ticket, cursor) as draft:
         draft.add(list(tools))
         if after:
@@ -69,7 +69,7 @@ def sha(cache: DefinitionCache, name: str, view: ViewKey = VIEW) -> str | None:
     return found.definition.sha256 if found else None
 
 
-def test_what_was_listed_is_seen_with_its_digests(cache: DefinitionCache) -> None:
+def test_a_listed_definition_is_seen_with_its_digests(cache: DefinitionCache) -> None:
     learn(cache, tool("read"), tool("write"))
     assert sha(cache, "read") == define(tool("read")).sha256
     assert sha(cache, "delete") is None
@@ -87,7 +87,7 @@ def test_arguments_are_checked_against_the_schema_that_was_presented(cache: Defi
     assert (bare.findings({}, 0).schema, bare.findings({}, 0).unchecked) == ("match", ("",))
 
 
-def test_mirrored_arguments_are_told(cache: DefinitionCache) -> None:
+def test_mirrored_arguments_are_reported(cache: DefinitionCache) -> None:
     properties = {"to": {"type": "string", "x-mcp-header": "To"}}
     learn(cache, tool("send") | {"inputSchema": {"type": "object", "properties": properties}}, tool("read"))
     send, read = (cache.seen(VIEW, Target(type="tool", name=name)) for name in ("send", "read"))
@@ -123,7 +123,7 @@ def test_pages_add_up_with_the_last_one(cache: DefinitionCache, clock: Clock) ->
 
 
 @pytest.mark.parametrize("cursor", ["2", "3"])
-def test_a_last_page_alone_is_no_whole_listing(cache: DefinitionCache, cursor: str) -> None:
+def test_a_last_page_alone_is_not_a_whole_listing(cache: DefinitionCache, cursor: str) -> None:
     page(cache, asked(cache), tool("a"), after="another")
     assert page(cache, asked(cache), tool("b"), cursor=cursor) == "stale"
     assert not cache.fresh(VIEW, "tools/list")
@@ -201,13 +201,13 @@ def test_listings_that_wait_for_a_page_are_bounded(cache: DefinitionCache) -> No
     assert len(cache._drafts) == 63
 
 
-def test_what_a_later_listing_lacks_is_not_there(cache: DefinitionCache) -> None:
+def test_a_name_that_a_later_listing_lacks_is_not_there(cache: DefinitionCache) -> None:
     learn(cache, tool("read"), tool("write"))
     learn(cache, tool("read"))
     assert sha(cache, "write") is None
 
 
-def test_what_one_session_was_not_shown_may_be_there_for_another(cache: DefinitionCache) -> None:
+def test_a_name_missing_in_one_session_may_be_there_for_another(cache: DefinitionCache) -> None:
     learn(cache, tool("read"))
     assert cache.fresh(VIEW, "tools/list")
     assert not cache.fresh(OTHER, "tools/list")
@@ -236,7 +236,7 @@ def test_a_changed_definition_replaces_the_old_one_in_its_session(cache: Definit
     assert sha(cache, "read") == define(tool("read", "changed")).sha256
 
 
-def test_what_is_older_than_the_maximum_age_is_not_seen(cache: DefinitionCache, clock: Clock) -> None:
+def test_a_definition_older_than_the_maximum_age_is_not_seen(cache: DefinitionCache, clock: Clock) -> None:
     learn(cache, tool("read"))
     clock.now += 299
     assert sha(cache, "read")
@@ -265,7 +265,7 @@ def test_a_changed_list_of_another_kind_is_none_of_its_business(cache: Definitio
     assert sha(cache, "read")
 
 
-def test_sessions_share_what_is_presented_alike(cache: DefinitionCache) -> None:
+def test_sessions_share_equal_presentations(cache: DefinitionCache) -> None:
     learn(cache, tool("read"))
     assert sha(cache, "read", OTHER)
 
@@ -289,7 +289,7 @@ def test_a_change_that_was_announced_does_not_part_the_sessions(cache: Definitio
     assert sha(cache, "read") == sha(cache, "read", OTHER)
 
 
-def test_prompts_and_resources_are_seen_as_what_they_are(cache: DefinitionCache) -> None:
+def test_prompts_and_resources_are_seen_with_their_type(cache: DefinitionCache) -> None:
     learn_list(cache, "prompts/list", {"name": "greet"})
     learn_list(cache, "resources/list", {"uri": "file:///a", "name": "greet"})
     assert cache.seen(VIEW, Target(type="tool", name="greet")) is None
@@ -339,12 +339,12 @@ def test_a_template_does_not_stand_in_for_a_resource_that_may_be_listed(cache: D
     assert resource(cache, "test://t/1") is None
 
 
-def test_what_has_no_name_presents_nothing(cache: DefinitionCache) -> None:
+def test_an_entry_without_a_name_presents_nothing(cache: DefinitionCache) -> None:
     learn(cache, 1, None, [], {}, {"name": 3}, {"name": ""}, {"name": None})
     assert sha(cache, "") is None
 
 
-def test_values_that_are_beyond_any_encoding_are_still_told_apart(cache: DefinitionCache) -> None:
+def test_values_that_cannot_be_encoded_are_still_distinguished(cache: DefinitionCache) -> None:
     learn(cache, tool("a", _meta={"n": 2**70}), tool("b", _meta={"n": 2**70 + 1}), tool("c", "\ud800"))
     assert len({sha(cache, name) for name in "abc"}) == 3
 
@@ -372,12 +372,12 @@ def test_views_beyond_the_bounds_make_room(clock: Clock) -> None:
     views = [ViewKey(server="files", credential=f"own/{number}", revision="r") for number in range(50)]
     for view in views:
         learn(cache, *(tool(f"t{number}") for number in range(10)), view=view)
-        assert sha(cache, "t0", views[0]), "what is looked at stays"
+        assert sha(cache, "t0", views[0]), "a view that is read stays"
     assert sum(sha(cache, "t0", view) is not None for view in views) == 10
     assert cache._entries == 100
 
 
-def test_definitions_are_held_once_and_let_go(clock: Clock) -> None:
+def test_definitions_are_held_once_and_released(clock: Clock) -> None:
     cache = DefinitionCache(alone(), max_age_s=300, clock=clock)
     views = [ViewKey(server="files", credential=f"own/{number}", revision="r") for number in range(5)]
     for view in views:
@@ -408,7 +408,7 @@ def test_a_listing_without_end_is_not_kept_without_end(clock: Clock) -> None:
     assert cache._entries == 100
     assert sha(cache, "t0")
     assert sha(cache, "t199") is None
-    assert not cache.fresh(VIEW, "tools/list"), "what is beyond the bound may be there"
+    assert not cache.fresh(VIEW, "tools/list"), "a name beyond the bound may exist"
 
 
 def test_a_listing_beyond_the_memory_is_said_to_be_too_large(clock: Clock) -> None:
@@ -431,7 +431,7 @@ def fleet(clock: Clock) -> Fleet:
     return Fleet(clock)
 
 
-def test_what_one_worker_forgets_the_other_forgets(fleet: Fleet) -> None:
+def test_a_list_that_one_worker_forgets_is_forgotten_by_the_other(fleet: Fleet) -> None:
     learn(fleet.two, tool("read"))
     slow = asked(fleet.two)
     fleet.one.forget("files", "notifications/tools/list_changed")
@@ -470,7 +470,7 @@ def test_sessions_that_part_in_one_worker_make_the_other_list_again(fleet: Fleet
     assert sha(fleet.two, "read") is None
 
 
-def test_a_first_or_an_equal_listing_is_no_change(fleet: Fleet) -> None:
+def test_a_first_or_an_equal_listing_is_not_a_change(fleet: Fleet) -> None:
     learn(fleet.one, tool("read"))
     learn(fleet.two, tool("read"))
     learn(fleet.one, tool("read"))
@@ -516,7 +516,7 @@ def test_learning_a_known_list_of_a_thousand_tools_is_quick(cache: DefinitionCac
     assert time.process_time() - start < 0.1
 
 
-def test_what_one_server_is_listing_drops_no_listing_of_another(clock: Clock) -> None:
+def test_a_listing_in_progress_drops_no_listing_of_another_server(clock: Clock) -> None:
     cache = DefinitionCache(alone(), max_age_s=300, bounds=CacheBounds(weight=100_000), clock=clock)
     learn(cache, tool("read"))
     greedy = ViewKey(server="greedy", credential="", revision="2025-11-25", session="s1")

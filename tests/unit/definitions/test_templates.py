@@ -1,4 +1,4 @@
-"""Resource templates: which URIs they may expand to."""
+"""Resource templates and the URIs that they match."""
 
 import time
 

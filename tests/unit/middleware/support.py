@@ -1,4 +1,4 @@
-"""An application that keeps what reaches it, and requests to it."""
+"""An application that records requests, and functions that send them."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ Lines = list[tuple[bytes, bytes]]
 
 
 class Inner:
-    """Reads the whole body and answers 200; `scopes` are the requests that came this far."""
+    """Reads the whole body and answers 200. `scopes` are the requests that reached it."""
 
     def __init__(self) -> None:
         self.scopes: list[Scope] = []
@@ -47,7 +47,7 @@ class Noticed:
 
 
 async def asked(app: ASGIApp, headers: Lines, *chunks: bytes, **scope: Any) -> list[Message]:
-    """What the application sends for a request."""
+    """Return the messages that the application sends for a request."""
     incoming = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks or (b"",)]
     incoming[-1]["more_body"] = False
     sent: list[Message] = []

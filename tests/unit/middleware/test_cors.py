@@ -1,4 +1,4 @@
-"""What pages of allowed origins may send and read."""
+"""Requests and answers of pages from allowed origins."""
 
 import pytest
 from hypothesis import given
@@ -67,7 +67,7 @@ async def test_a_page_may_not_send_other_headers(name: str) -> None:
 
 
 @given(st.text(alphabet=st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=60))
-async def test_only_known_names_are_allowed_whatever_is_wanted(wanted: str) -> None:
+async def test_only_known_header_names_are_allowed(wanted: str) -> None:
     line = (b"access-control-request-headers", wanted.encode("latin-1"))
     found = await answered([CONSOLE, WANTS, line], method="OPTIONS")
     assert found["status"] == "204"
@@ -107,7 +107,7 @@ async def test_a_foreign_host_gets_nothing_of_it() -> None:
 
 
 @pytest.mark.parametrize("headers", [[], [CONSOLE], [WANTS]])
-async def test_options_that_is_no_preflight_goes_on(headers: Lines) -> None:
+async def test_an_options_request_that_is_not_a_preflight_passes(headers: Lines) -> None:
     inner = Inner()
     await answered(headers, inner=inner, method="OPTIONS")
     assert [scope["method"] for scope in inner.scopes] == ["OPTIONS"]
@@ -118,7 +118,7 @@ async def test_a_cached_answer_is_not_given_to_another_origin(method: str) -> No
     assert (await answered([], method=method))["vary"] == "Origin"
 
 
-async def test_what_no_page_sends_is_answered_as_before() -> None:
+async def test_a_request_without_an_origin_is_answered_without_cors_headers() -> None:
     assert await answered([], b"{}") == {"status": "200", "a": "b"}
     inner = Inner()
     await asked(CrossOrigin(inner), [], type="lifespan")

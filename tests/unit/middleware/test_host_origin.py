@@ -1,4 +1,4 @@
-"""Hosts and origins."""
+"""Checks of hosts and origins."""
 
 import json
 
@@ -127,7 +127,7 @@ async def test_our_own_host_goes_on() -> None:
         ([(b"host", b"localhost"), (b"origin", b"\xff")], "origin_refused"),
     ],
 )
-async def test_what_is_not_ours_goes_no_further(headers: list[tuple[bytes, bytes]], code: str) -> None:
+async def test_a_request_for_another_host_is_rejected(headers: list[tuple[bytes, bytes]], code: str) -> None:
     inner, noticed = Inner(), Noticed()
     sent = await asked(HostAndOrigin(inner, noticed, LOCAL), headers, b"{}")
     assert inner.scopes == []

@@ -1,4 +1,4 @@
-"""Addresses behind proxies."""
+"""Addresses of callers behind proxies."""
 
 import pytest
 from hypothesis import given
@@ -38,13 +38,13 @@ async def seen(peer: str | None, *forwarded: bytes, trusted: tuple[str, ...] = T
         ("gateway.sock", (b"203.0.113.7",), "gateway.sock"),
     ],
 )
-async def test_the_caller_is_the_nearest_address_that_is_no_trusted_proxy(
+async def test_the_caller_is_the_nearest_address_that_is_not_a_trusted_proxy(
     peer: str | None, forwarded: tuple[bytes, ...], wanted: str | None
 ) -> None:
     assert await seen(peer, *forwarded) == wanted
 
 
-async def test_nobody_is_believed_where_no_proxy_is_named() -> None:
+async def test_no_peer_is_trusted_if_no_proxy_is_configured() -> None:
     assert await seen("127.0.0.1", b"203.0.113.7", trusted=()) == "127.0.0.1"
 
 

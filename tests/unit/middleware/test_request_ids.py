@@ -1,4 +1,4 @@
-"""Names of requests."""
+"""Ids of requests."""
 
 import re
 

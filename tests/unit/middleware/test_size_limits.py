@@ -1,4 +1,4 @@
-"""Sizes of heads and bodies."""
+"""Size limits of heads and bodies."""
 
 import pytest
 from hypothesis import given
@@ -12,7 +12,7 @@ def limited(inner: Inner, noticed: Noticed) -> SizeLimits:
     return SizeLimits(inner, noticed, body_bytes=10, header_bytes=200, headers=5)
 
 
-async def test_what_is_small_enough_goes_on_whole() -> None:
+async def test_a_small_request_passes_completely() -> None:
     inner = Inner()
     sent = await asked(limited(inner, Noticed()), [(b"content-length", b"10")], b"12345", b"67890")
     assert sent[0]["status"] == 200

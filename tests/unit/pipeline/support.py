@@ -1,4 +1,4 @@
-"""A verified call of a tool, for the steps of the pipeline that are tested alone."""
+"""A verified call of a tool, for tests of single pipeline steps."""
 
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ _CALL: Final = next(row for row in METHODS if row.name == "tools/call")
 
 
 def tool_call(params: dict[str, Any] | None = None, *, revision: str = "2026-07-28") -> Inbound:
-    """Return a call of the tool `read` with these parameters besides."""
+    """Return a call of the tool `read` with these additional parameters."""
     given = {"name": "read"} | (params or {})
     raw = orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": given})
     place = target_of(_CALL, given)

@@ -1,4 +1,4 @@
-"""Connections that are read in small pieces and in turns."""
+"""Reading from connections in small pieces and in turns."""
 
 import asyncio
 import socket
@@ -69,7 +69,7 @@ async def connected(reading: Reading) -> AsyncGenerator[asyncio.StreamWriter]:
 
 
 async def read_to_the_end(reading: Reading) -> None:
-    """Have a protocol read what is sent; nothing of it is lost."""
+    """Let a protocol read the data, and check that it arrives completely."""
     async with connected(reading) as writer:
         writer.write(SENT)
         writer.close()
@@ -77,7 +77,7 @@ async def read_to_the_end(reading: Reading) -> None:
     assert b"".join(reading.pieces) == SENT
 
 
-async def test_what_arrives_at_once_is_read_in_pieces_and_nothing_is_lost() -> None:
+async def test_a_large_packet_is_read_in_pieces_and_nothing_is_lost() -> None:
     reading = Reading()
     await read_to_the_end(reading)
     assert max(map(len, reading.pieces)) <= READ_BYTES

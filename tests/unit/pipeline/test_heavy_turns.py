@@ -1,4 +1,4 @@
-"""Large messages take turns and rest."""
+"""Turns and rests of large messages."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ from gateway.protocol.stepwise import Steps
 
 
 class Clock:
-    """A clock that work moves, and that counts what is rested."""
+    """A clock that work moves, and that counts the seconds of rest."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -29,7 +29,7 @@ def caller(name: str) -> Sender:
 
 
 class Bed:
-    """Turns, and who had them in which order."""
+    """Turns, with the order in which they were taken."""
 
     def __init__(self) -> None:
         self.turns = HeavyTurns()
@@ -84,7 +84,7 @@ async def test_the_messages_of_one_caller_wait_and_another_comes_soon(bed: Bed) 
     assert len(bed.order) == 101
 
 
-async def test_who_goes_away_leaves_its_turn_to_the_next(bed: Bed) -> None:
+async def test_a_canceled_waiter_leaves_its_turn_to_the_next(bed: Bed) -> None:
     first = await bed.send("a")
     second = await bed.send("b")
     await bed.send("c")
@@ -94,7 +94,7 @@ async def test_who_goes_away_leaves_its_turn_to_the_next(bed: Bed) -> None:
     assert bed.order == ["a", "c"]
 
 
-async def test_who_goes_away_in_the_moment_of_its_turn_passes_it_on(bed: Bed) -> None:
+async def test_a_waiter_canceled_at_its_turn_passes_the_turn_on(bed: Bed) -> None:
     async with bed.turns.turn(caller("a")):
         second = await bed.send("b")
         await bed.send("c")

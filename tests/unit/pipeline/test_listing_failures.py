@@ -1,4 +1,4 @@
-"""How a call ends whose definition could not be listed: nothing of it was sent."""
+"""Ends of calls whose definition could not be listed. Nothing of such a call was sent."""
 
 import pytest
 
@@ -18,7 +18,7 @@ CLOSED = UpstreamFailure(code="upstream_broken", detail="the server closed the c
         of_answer("tools/list", ServerAnswer(status=500), in_session=False),
     ],
 )
-def test_a_call_whose_list_failed_was_not_executed(failed: ListingFailed) -> None:
+def test_a_call_after_a_failed_list_was_not_executed(failed: ListingFailed) -> None:
     said = text(failed.refusal, Wording())
     assert "Nothing was executed." in said
     assert "may have been executed" not in said

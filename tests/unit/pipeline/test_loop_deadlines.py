@@ -1,4 +1,4 @@
-"""Deadlines count what is waited for, not the time in which the event loop was busy with something else."""
+"""Deadlines that count the wait, not the time in which the event loop was busy with other work."""
 
 import asyncio
 import os
@@ -26,7 +26,7 @@ async def turn() -> None:
 
 @pytest.fixture
 async def busy(monkeypatch: pytest.MonkeyPatch) -> Busy:
-    """Let the event loop come back later by some seconds than it should, as if it was busy until then."""
+    """Make the event loop resume some seconds late, as if it was busy until then."""
     loop, late = asyncio.get_running_loop(), [0.0]
     real = loop.time
     monkeypatch.setattr(loop, "time", lambda: real() + late[0])
@@ -87,7 +87,7 @@ async def test_a_wait_without_an_end_goes_on(busy: Busy) -> None:
 
 
 class SlowLoop:
-    """An OPA that has answered by the time that the event loop, busy with another exchange, comes back to it."""
+    """An OPA that has answered before the event loop, busy with another exchange, resumes."""
 
     def __init__(self, busy: Busy) -> None:
         self._busy = busy

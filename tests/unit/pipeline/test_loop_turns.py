@@ -30,7 +30,7 @@ def a_clock() -> Clock:
 
 
 async def passes(count: int) -> None:
-    """Let the loop make so many passes."""
+    """Let the loop make this many passes."""
     for _ in range(count):
         await asyncio.sleep(0)  # noqa: TID251 - one pass of the loop
 
@@ -94,7 +94,7 @@ async def test_rests_add_up(clock: Clock) -> None:
         await turn
 
 
-async def test_no_rest_is_long_whatever_was_counted_as_work(clock: Clock) -> None:
+async def test_a_rest_is_short_after_any_amount_of_work(clock: Clock) -> None:
     work = LongWork(clock, clock)
     for _ in range(1_000):
         work.worked(10)
@@ -104,7 +104,7 @@ async def test_no_rest_is_long_whatever_was_counted_as_work(clock: Clock) -> Non
         await turn
 
 
-async def test_waiting_for_a_slow_client_is_no_work(clock: Clock) -> None:
+async def test_a_wait_for_a_slow_client_does_not_count_as_work(clock: Clock) -> None:
     turns = Counted(clock)
     budget = TurnBudget(turns, "key")
 
@@ -182,7 +182,7 @@ async def test_an_exchange_that_is_canceled_gives_its_turn_to_the_next() -> None
 
 
 class Counted(LongWork):
-    """Counts who waits for a turn, and gives it at once."""
+    """Counts the requests for a turn, and grants them at once."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(clock, clock)

@@ -1,4 +1,4 @@
-"""A reply that the gateway reads for itself: the one response in it, without holding the event loop."""
+"""Replies that the gateway reads for itself: it finds the one response without blocking the event loop."""
 
 import asyncio
 from typing import Final, Self
@@ -59,7 +59,7 @@ async def test_news_before_the_response_are_noticed_and_those_after_it_are_not()
     assert len(noticed) == 1
 
 
-async def test_what_is_larger_than_the_limit_is_not_read() -> None:
+async def test_content_beyond_the_limit_is_not_read() -> None:
     reply, _ = reading(b"data: " + b"x" * 2_000 + b"\n\n" + RESPONSE, limit=1_000)
     response = await reply.response()
     assert isinstance(response, UpstreamFailure)

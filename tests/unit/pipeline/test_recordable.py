@@ -1,4 +1,4 @@
-"""A call whose arguments the catalog wants recorded for an auditor passes only if there is one."""
+"""Calls that the catalog wants recorded with their arguments: they pass only if there is an auditor's key."""
 
 from msgspec.structs import replace
 

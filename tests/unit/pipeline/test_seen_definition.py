@@ -1,4 +1,4 @@
-"""What is seen of a target before it is asked about, and whether it still is so after the answer."""
+"""Definitions of targets before policy is asked, and their confirmation after the answer."""
 
 from gateway.admission.decision import Verdict
 from gateway.admission.inbound import Inbound
@@ -12,7 +12,7 @@ from tests.unit.pipeline.support import tool_call
 
 
 class ChangingDefinitions(FakeDefinitions):
-    """Definitions of a server whose list has news just after each of the looks in `news`."""
+    """Definitions of a server whose list has news just after each of the lookups in `news`."""
 
     def __init__(self, news: set[int]) -> None:
         super().__init__(blank=True)
@@ -37,7 +37,7 @@ async def unread(inbound: Inbound, method: str) -> ListOutcome:
 
 
 async def confirmed(definitions: FakeDefinitions) -> bool:
-    """Return whether what was seen of a tool that is not listed still stands after the answer."""
+    """Return whether the view of an unlisted tool is still confirmed after the answer."""
     looks = SharedDiscovery(1, lambda principal, _: principal.key)
     presentation, inbound = DefinitionFinder(definitions, looks, several_issuers=False), tool_call()
     answer = Verdict(decision=allow(), revision=REVISION, decision_id="d", micros=1)

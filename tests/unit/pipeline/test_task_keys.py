@@ -1,4 +1,4 @@
-"""Params and results that pass the quick checks name no task when they are searched."""
+"""Quick checks for task ids: a full search of params and results that pass them finds no task."""
 
 from collections.abc import Iterator
 from itertools import combinations

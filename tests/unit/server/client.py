@@ -1,4 +1,4 @@
-"""An HTTP client for an ASGI application, in process: whole requests in, whole answers out."""
+"""An in-process HTTP client for ASGI applications, with whole requests and whole answers."""
 
 import asyncio
 from typing import Any, Final
@@ -25,7 +25,7 @@ def task_text(world: World, upstream_id: str, principal: Principal = CALLER, ser
 
 
 class Got(Struct):
-    """What came back; `finished` is false where the answer was cut off."""
+    """The answer. `finished` is false if it was cut off."""
 
     status: int = 0
     headers: dict[str, str] = {}
@@ -60,7 +60,7 @@ class Browser:
     ) -> None:
         self.world = world
         self.got = Got(headers={})
-        """What has come back so far of the last request."""
+        """The data received so far for the last request."""
         allowed = StreamLimits(per_principal=streams, total=100)
         self.streams = Streams(allowed, world.pipeline.engine.parts.turns.caller_of)
         limits = EndpointLimits(

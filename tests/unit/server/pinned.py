@@ -1,4 +1,4 @@
-"""A policy that pins some definitions, and a real cache of definitions, for tests of what the gateway learns."""
+"""A policy that pins some definitions, and a real cache of definitions, for tests of learned definitions."""
 
 from collections.abc import Callable
 from typing import Any
@@ -39,7 +39,7 @@ def cache(counters: Counters | None = None) -> DefinitionCache:
 
 
 def session(world: World, name: str = "u1") -> tuple[str, str]:
-    """Return the header of a session of the caller's."""
+    """Return the header of a session of the caller."""
     seal = SessionSeal(
         upstream_id=name, server="s", principal=CALLER.key, agent="bot", revision="2025-11-25", client="t"
     )
@@ -47,6 +47,6 @@ def session(world: World, name: str = "u1") -> tuple[str, str]:
 
 
 def unavailable(question: PolicyInput) -> PolicyFailure:
-    """Return what comes of a question while OPA is away."""
+    """Return the answer to a question while OPA is away."""
     del question
     return PolicyFailure(code="policy_unavailable", detail="away")

@@ -1,4 +1,4 @@
-"""Replies to what has no id: notifications, answers of clients, the end of a session; and the opening of a stream."""
+"""Replies to messages without an id (notifications, answers of clients, the end of a session), and opening a stream."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
 
 
 async def notified(reply: FakeReply | UpstreamFailure) -> tuple[Got, World]:
-    """Send a notification that is answered so."""
+    """Send a notification that gets this reply."""
     world = World(upstream=lambda _: reply)
     return await Browser(world).send(INITIALIZED, *LEGACY), world
 
@@ -36,7 +36,7 @@ async def notified(reply: FakeReply | UpstreamFailure) -> tuple[Got, World]:
         (b"x" * 50_000, "json"),
     ],
 )
-async def test_a_notification_is_accepted_whatever_the_body_is(status: int, body: bytes, media: Media) -> None:
+async def test_a_notification_is_accepted_with_any_body_of_the_reply(status: int, body: bytes, media: Media) -> None:
     reply = FakeReply(body, status=status, media=media, headers=(("content-type", "text/html"),))
     got, world = await notified(reply)
     assert (got.status, got.body, got.finished) == (202, b"", True)
@@ -46,7 +46,7 @@ async def test_a_notification_is_accepted_whatever_the_body_is(status: int, body
 
 
 class Open(FakeReply):
-    """A stream that nobody may read: it never ends."""
+    """A stream that must not be read, because it never ends."""
 
     async def read(self, limit: int) -> bytes | UpstreamFailure:
         raise AssertionError(limit)

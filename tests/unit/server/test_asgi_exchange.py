@@ -1,4 +1,4 @@
-"""One exchange with a client: reading its body, and noticing that it disconnects."""
+"""One exchange with a client: reading its body and noticing a disconnect."""
 
 import asyncio
 
@@ -28,7 +28,7 @@ async def _body(pieces: list[bytes], limit: int) -> bytes | BodyIncomplete | Bod
 
 
 @given(st.lists(st.binary(max_size=4), min_size=1, max_size=6), st.integers(0, 24))
-def test_a_body_is_whole_in_whatever_pieces_it_comes(pieces: list[bytes], limit: int) -> None:
+def test_a_body_is_complete_in_any_number_of_pieces(pieces: list[bytes], limit: int) -> None:
     body = b"".join(pieces)
     want = body if len(body) <= limit else BodyTooLarge(limit)
     assert asyncio.run(_body(pieces, limit)) == want

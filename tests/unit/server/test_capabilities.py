@@ -1,4 +1,4 @@
-"""What client and server are told that the other can do: never more than it said, nor more than policy agrees to."""
+"""Capabilities announced to client and server: never more than declared, and never more than policy permits."""
 
 from typing import Any, Final
 
@@ -48,7 +48,7 @@ def sent(world: World) -> bytes:
     return world.upstream.forwards[-1].permit.outbound.body
 
 
-async def test_a_server_learns_of_no_capability_whose_use_policy_refuses() -> None:
+async def test_a_server_does_not_see_capabilities_that_policy_refuses() -> None:
     world = offering()
     world.policy.hidden = {"sampling/createMessage", "roots/list"}
     await initialize(world, CLIENT)
@@ -58,7 +58,7 @@ async def test_a_server_learns_of_no_capability_whose_use_policy_refuses() -> No
     assert [question.arguments["capabilities"] for question in asked] == [wanted]
 
 
-async def test_each_capability_of_a_client_is_judged_as_the_request_that_a_server_would_make() -> None:
+async def test_a_clients_capability_is_judged_as_the_request_of_a_server() -> None:
     world = offering()
     await initialize(world, CLIENT)
     items = world.policy.listings[0].items
@@ -70,7 +70,7 @@ async def test_each_capability_of_a_client_is_judged_as_the_request_that_a_serve
     assert {(item.message.kind, item.target.type) for item in items} == {("request", "none")}
 
 
-async def test_a_modern_request_carries_what_policy_agrees_to_and_all_else_as_it_came() -> None:
+async def test_a_modern_request_is_unchanged_except_for_refused_capabilities() -> None:
     world = offering()
     world.policy.hidden = {"elicitation/create"}
     await modern(world, "tools/call", CLIENT, name="t", arguments={"a": 1.0})
@@ -92,7 +92,7 @@ async def test_the_gateways_own_look_at_a_list_declares_no_more_than_the_client_
     assert all("elicitation" not in capabilities for capabilities in declared)
 
 
-async def test_what_policy_agrees_to_travels_byte_for_byte() -> None:
+async def test_permitted_capabilities_are_forwarded_byte_for_byte() -> None:
     world = offering()
     await modern(world, "tools/call", CLIENT | {"extensions": {META + "ui": {}}}, name="t")
     assert sent(world).endswith(b"} ")
@@ -104,7 +104,7 @@ async def test_a_request_without_capabilities_asks_policy_nothing_more() -> None
     assert world.policy.listings == []
 
 
-async def test_a_filter_of_a_stream_and_the_capabilities_beside_it_are_both_narrowed() -> None:
+async def test_a_filter_and_the_capabilities_of_a_stream_are_both_narrowed() -> None:
     world = World(upstream=lambda _: FakeReply(b"", media="sse"))
     world.policy.hidden = {"roots/list", "file:///b"}
     await modern(world, "subscriptions/listen", CLIENT, notifications={"resourceSubscriptions": ["file:///b"]})
@@ -113,7 +113,7 @@ async def test_a_filter_of_a_stream_and_the_capabilities_beside_it_are_both_narr
     assert "roots" not in params["_meta"][META + "clientCapabilities"]
 
 
-async def test_extensions_that_the_gateway_does_not_know_are_declared_to_nobody() -> None:
+async def test_extensions_that_the_gateway_does_not_know_are_not_declared() -> None:
     known = {META + "tasks": {"a": 1}}
     world = offering(extensions={**known, "vendor/x": {}}, tools={})
     got = await initialize(world, {"extensions": {**known, "vendor/x": {}}})
@@ -122,7 +122,7 @@ async def test_extensions_that_the_gateway_does_not_know_are_declared_to_nobody(
 
 
 @pytest.mark.parametrize("strange", [{"Sampling": {}}, {"\u017fampling": {}}, {"Extensions": {}}, {"extensions": [1]}])
-async def test_what_some_server_takes_for_a_capability_and_nobody_judged_is_left_out(strange: dict[str, Any]) -> None:
+async def test_an_unjudged_key_that_a_server_may_read_as_a_capability_is_left_out(strange: dict[str, Any]) -> None:
     world = offering()
     await initialize(world, {"roots": {}, **strange})
     assert world.upstream.messages[-1]["params"]["capabilities"] == {"roots": {}}
@@ -167,9 +167,7 @@ TWOFOLD: Final = {
 
 @pytest.mark.parametrize("era", ["legacy", "modern"])
 @pytest.mark.parametrize("case", TWOFOLD)
-async def test_a_client_reads_the_capabilities_that_were_judged_whichever_of_two_its_reader_takes(
-    case: str, era: str
-) -> None:
+async def test_a_client_reads_only_judged_capabilities_with_every_kind_of_reader(case: str, era: str) -> None:
     rest = b'"protocolVersion":"2025-11-25","resultType":"complete","ttlMs":0,"cacheScope":"private"'
     raw = b'{"jsonrpc":"2.0","id":1,"result":{' + TWOFOLD[case] + b"," + rest + b"}}"
     world = World(upstream=lambda _: FakeReply(raw))
@@ -189,7 +187,7 @@ async def test_capabilities_are_narrowed_in_event_streams_too() -> None:
 
 
 @pytest.mark.parametrize("capabilities", [CLIENT, {}])
-async def test_a_policy_that_cannot_be_asked_about_capabilities_lets_nobody_connect(
+async def test_no_client_connects_if_policy_cannot_be_asked_about_capabilities(
     capabilities: dict[str, Any],
 ) -> None:
     class Down(World):
@@ -212,7 +210,7 @@ async def test_a_capability_whose_judgment_fails_is_not_declared() -> None:
     assert world.upstream.messages[-1]["params"]["capabilities"] == {"roots": {}}
 
 
-async def test_a_refused_request_stays_refused_whatever_it_declares() -> None:
+async def test_a_refused_request_stays_refused_with_every_declaration() -> None:
     world = offering()
     world.policy.answer = lambda _: deny()
     await modern(world, "tools/call", CLIENT, name="t")
@@ -245,7 +243,7 @@ async def test_a_server_learns_of_the_tasks_extension_if_policy_agrees_to_tasks(
     assert declared == {"extensions": extensions if agreed else {META + "ui": {}}}
 
 
-async def test_a_revision_without_tasks_announces_none_whatever_policy_says() -> None:
+async def test_a_revision_without_tasks_announces_none_under_every_policy() -> None:
     world = offering(tools={}, tasks={}, extensions={META + "tasks": {}})
     capabilities: dict[str, Any] = {"extensions": {META + "tasks": {}}}
     params = {"protocolVersion": "2025-06-18", "capabilities": capabilities}

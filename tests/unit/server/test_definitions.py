@@ -1,4 +1,4 @@
-"""What the gateway learns of a server's list from what passes through it, and by what it judges meanwhile."""
+"""Definitions that the gateway learns from passing lists, and judgment by them in the meantime."""
 
 import asyncio
 from collections.abc import Callable
@@ -43,7 +43,7 @@ def facing(server: Any, *, required: bool = True, looks: DiscoveryLimits | None 
 
 
 def replaying(replayed: FakeReply, server: Server) -> Callable[[dict[str, Any]], FakeReply]:
-    """Return a server that answers a GET with what it sent before."""
+    """Return a server that replays its earlier events for a GET."""
     return lambda message: server(message) if message else replayed
 
 
@@ -52,7 +52,7 @@ async def called(browser: Browser, *headers: tuple[str, str]) -> str:
     return str(result.get("_meta", {}).get(DECISION_KEY, {}).get("code") or result["content"][0]["text"])
 
 
-async def test_a_replayed_list_is_judged_by_what_it_says_and_teaches_nothing() -> None:
+async def test_a_replayed_list_is_judged_by_its_content_and_not_learned() -> None:
     server = Server()
     world, browser = facing(server)
     own = session(world)
@@ -71,7 +71,7 @@ async def test_a_replayed_list_is_judged_by_what_it_says_and_teaches_nothing() -
     assert await called(browser, own) == "policy_denied"
 
 
-async def test_a_poisoned_replay_is_judged_as_drift_although_the_pinned_definition_is_known() -> None:
+async def test_a_poisoned_replay_is_drift_although_the_pinned_definition_is_known() -> None:
     server = Server()
     world, browser = facing(server)
     own = session(world)
@@ -168,7 +168,7 @@ async def test_a_tool_that_is_listed_twice_in_the_same_way_is_one() -> None:
     assert await called(facing(server)[1]) == "done"
 
 
-async def test_arguments_that_are_ambiguous_are_refused_also_if_the_definition_is_not_known() -> None:
+async def test_ambiguous_arguments_are_refused_also_without_a_known_definition() -> None:
     server = Server()
     server.tools = []
     world = World(pinning(required=False), server, definitions=cache())

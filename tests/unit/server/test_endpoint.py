@@ -1,4 +1,4 @@
-"""What a client gets for what it sends, over ports that are scripted."""
+"""Answers of the endpoint to client requests, over scripted ports."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -105,7 +105,7 @@ async def test_nothing_reaches_the_server_without_its_record() -> None:
     assert world.upstream.forwards == []
 
 
-async def test_a_refusal_says_what_why_and_what_next_in_both_eras() -> None:
+async def test_a_refusal_names_the_event_the_reason_and_the_remedy_in_both_eras() -> None:
     world = World(lambda _: deny("rules_permit"))
     for got in (
         await Browser(world).legacy("tools/call", {"name": "t"}),
@@ -156,7 +156,7 @@ async def test_other_requests_are_refused_as_json_rpc_errors_with_our_codes() ->
     assert (got.status, got.json["error"]["code"]) == (200, 40301)
 
 
-async def test_a_client_that_connects_while_policy_is_down_is_told_to_come_again() -> None:
+async def test_a_client_that_connects_while_policy_is_down_is_asked_to_retry() -> None:
     world = World(lambda _: PolicyFailure(code="policy_unavailable", detail="down"))
     got = await Browser(world).legacy("initialize", {"protocolVersion": "2025-11-25", "capabilities": {}})
     assert got.status == 503
@@ -177,7 +177,7 @@ async def test_a_flood_of_unregistered_tokens_takes_one_record() -> None:
     assert len(world.journal.records) == 1
 
 
-async def test_a_flood_hides_no_refusal_of_who_is_verified() -> None:
+async def test_a_flood_does_not_hide_refusals_of_verified_callers() -> None:
     world = World(lambda _: deny())
     world.floods.known = True
     assert (await Browser(world).legacy("tools/list")).status == 200
@@ -238,7 +238,7 @@ INFO = {"name": "n" * 300, "version": "1"}
         ({CLIENT_INFO: {}}, {"clientInfo": [INFO]}, ("", "")),
     ],
 )
-async def test_policy_sees_what_a_client_calls_itself(
+async def test_policy_sees_the_name_that_a_client_gives_itself(
     meta: dict[str, Any], params: dict[str, Any], client: tuple[str, str]
 ) -> None:
     world = World(upstream=called)
@@ -261,7 +261,7 @@ async def test_a_resource_uri_out_of_normal_form_is_refused_first() -> None:
 
 
 @pytest.mark.parametrize("params", [{"name": "t", "arguments": [1]}, {"name": "t", "arguments": "x"}])
-async def test_arguments_that_are_no_object_cannot_be_judged_and_do_not_pass(params: dict[str, Any]) -> None:
+async def test_arguments_that_are_not_an_object_do_not_pass(params: dict[str, Any]) -> None:
     world = World(upstream=called)
     got = await Browser(world).legacy("tools/call", params)
     assert got.json["result"]["_meta"][DECISION_KEY]["code"] == "message_malformed"
@@ -320,13 +320,13 @@ async def test_a_modern_list_is_private_and_not_kept_longer_than_the_cap() -> No
 
 
 @pytest.mark.parametrize(("method", "uri"), [("server/discover", ""), ("resources/read", "file:///a")])
-async def test_whatever_policy_let_through_is_private_and_not_kept_longer_than_the_cap(method: str, uri: str) -> None:
+async def test_every_permitted_result_is_private_and_not_cached_beyond_the_cap(method: str, uri: str) -> None:
     world = World(upstream=lambda m: answer(m, ttlMs=99_999, cacheScope="public", resultType="complete", other=1))
     result = (await Browser(world).modern(method, {"uri": uri} if uri else {}, name=uri)).json["result"]
     assert result == {"ttlMs": 1000, "cacheScope": "private", "resultType": "complete", "other": 1}
 
 
-async def test_what_is_kept_too_long_in_an_event_stream_is_capped_too() -> None:
+async def test_a_long_cache_time_in_an_event_stream_is_capped_too() -> None:
     done: dict[str, Any] = {"resultType": "complete", "contents": [], "ttlMs": 99_999, "cacheScope": "public"}
     world = World(upstream=lambda m: sse({"jsonrpc": "2.0", "id": m["id"], "result": done}))
     got = await Browser(world).modern("resources/read", {"uri": "file:///a"}, name="file:///a")
@@ -334,7 +334,7 @@ async def test_what_is_kept_too_long_in_an_event_stream_is_capped_too() -> None:
 
 
 @pytest.mark.parametrize("ttl", [{}, {"ttlMs": -1}, {"ttlMs": "9"}, {"ttlMs": True}, {"ttlMs": 1e3}])
-async def test_what_the_server_lets_nobody_keep_is_not_kept(ttl: dict[str, Any]) -> None:
+async def test_a_result_that_the_server_forbids_to_cache_stays_uncached(ttl: dict[str, Any]) -> None:
     world = World(upstream=lambda m: answer(m, tools=[], resultType="complete", **ttl))
     assert (await Browser(world).modern("tools/list")).json["result"]["ttlMs"] == 0
 
@@ -347,13 +347,13 @@ async def test_a_private_result_within_the_cap_travels_as_it_came() -> None:
 
 
 @pytest.mark.parametrize("method", ["tools/call", "prompts/get"])
-async def test_what_nobody_keeps_has_nothing_to_cap(method: str) -> None:
+async def test_a_result_that_is_not_cacheable_has_no_cap(method: str) -> None:
     world = World(upstream=lambda m: answer(m, resultType="complete", content=[]))
     result = (await Browser(world).modern(method, {"name": "t"}, name="t")).json["result"]
     assert result == {"resultType": "complete", "content": []}
 
 
-async def test_a_legacy_resource_is_not_told_how_long_it_may_be_kept() -> None:
+async def test_a_legacy_resource_gets_no_cache_time() -> None:
     world = World(upstream=lambda m: answer(m, contents=[]))
     assert (await Browser(world).legacy("resources/read", {"uri": "file:///a"})).json["result"] == {"contents": []}
 
@@ -456,7 +456,7 @@ async def test_a_session_is_sealed_and_belongs_to_one_caller_and_server() -> Non
     assert len(world.upstream.forwards) == count
 
 
-async def test_a_servers_request_reaches_the_client_under_a_sealed_id_and_its_answer_comes_back() -> None:
+async def test_a_servers_request_has_a_sealed_id_and_gets_the_clients_answer() -> None:
     ask: dict[str, Any] = {"jsonrpc": "2.0", "id": 7, "method": "elicitation/create", "params": {"message": "?"}}
 
     def upstream(message: dict[str, Any]) -> FakeReply:
@@ -511,7 +511,7 @@ async def test_a_refused_request_of_the_server_is_answered_for_the_client() -> N
     assert (refusal["id"], refusal["error"]["code"]) == ("s1", 40301)
 
 
-async def test_a_request_refused_on_the_standing_stream_is_answered_in_a_message_of_its_own() -> None:
+async def test_a_request_refused_on_the_standing_stream_gets_a_separate_answer() -> None:
     def policy(question: PolicyInput) -> Decision:
         return deny() if question.phase == "server_request" else allow()
 
@@ -528,7 +528,7 @@ async def test_a_request_refused_on_the_standing_stream_is_answered_in_a_message
 
 
 class Standing(FakeReply):
-    """A stream that says nothing for ever, and remembers how it was closed."""
+    """A stream that stays silent forever, and records how it was closed."""
 
     drained: bool | None = None
 
@@ -552,7 +552,7 @@ async def test_a_standing_stream_is_closed_at_once_when_its_client_goes_away() -
     assert world.journal.completions[-1].outcome == "client_gone"
 
 
-async def test_a_modern_server_may_ask_for_input_only_where_policy_agrees() -> None:
+async def test_a_modern_server_may_ask_for_input_only_if_policy_agrees() -> None:
     def upstream(message: dict[str, Any]) -> FakeReply:
         ask = {"k": {"method": "elicitation/create", "params": {"message": "?"}}}
         return answer(message, resultType="input_required", inputRequests=ask, requestState="s")
@@ -572,7 +572,7 @@ async def test_a_modern_server_may_ask_for_input_only_where_policy_agrees() -> N
         ("tasks/get", {"taskId": "t1"}, {"resultType": "complete", "taskId": "t1", "status": "input_required"}),
     ],
 )
-async def test_what_a_result_asks_of_the_client_is_judged_whatever_the_result_calls_itself(
+async def test_a_request_in_a_result_is_judged_under_every_result_type(
     method: str, params: dict[str, Any], says: dict[str, Any]
 ) -> None:
     ask: dict[str, Any] = {"k": {"method": "sampling/createMessage", "params": {"messages": []}}}
@@ -601,7 +601,7 @@ async def test_requests_for_input_that_cannot_be_read_refuse_the_result(requests
 
 
 @pytest.mark.parametrize("method", ["tools/list", "server/discover"])
-async def test_what_may_not_ask_is_refused_where_it_asks_all_the_same(method: str) -> None:
+async def test_a_result_that_may_not_ask_for_input_is_refused_if_it_asks(method: str) -> None:
     def upstream(message: dict[str, Any]) -> FakeReply:
         ask: dict[str, Any] = {"k": {"method": "sampling/createMessage", "params": {}}}
         return answer(message, resultType="complete", tools=[], capabilities={}, inputRequests=ask)
@@ -618,7 +618,7 @@ async def test_only_the_response_to_the_open_request_is_delivered() -> None:
     assert [event["id"] for event in got.events] == [1]
 
 
-async def test_a_servers_json_rpc_error_keeps_its_status_and_is_told_to_be_json() -> None:
+async def test_a_servers_json_rpc_error_keeps_its_status_and_has_the_type_json() -> None:
     error = {"code": -32022, "message": "Unsupported protocol version", "data": {"supported": [MODERN]}}
     body = orjson.dumps({"jsonrpc": "2.0", "id": 1, "error": error})
     reply = FakeReply(body, status=400, headers=(("content-type", "application/json"),))
@@ -724,7 +724,7 @@ async def test_a_ping_passes_on_the_permit_of_an_earlier_message_only() -> None:
     assert "error" in refused.json
 
 
-async def test_what_the_endpoint_cannot_do_is_refused_without_a_traceback() -> None:
+async def test_an_exception_in_the_endpoint_is_refused_without_a_traceback() -> None:
     def broken(_: PolicyInput) -> Decision:
         raise RuntimeError("secret detail")
 

@@ -1,4 +1,4 @@
-"""What reaches a client of the events of a server: its messages, one response, and nothing after it."""
+"""Relay of a server's events to a client: its messages, one response, and nothing after it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -65,7 +65,7 @@ NOT_MESSAGES = [
 
 
 @pytest.mark.parametrize("odd", NOT_MESSAGES)
-async def test_what_is_not_a_message_for_the_request_is_withheld_and_counted(odd: bytes) -> None:
+async def test_a_message_for_another_request_is_withheld_and_counted(odd: bytes) -> None:
     got, world = await called(data(odd, NOTE, odd, DONE, odd, DONE))
     assert got.events == [NOTE, DONE]
     assert got.finished
@@ -124,7 +124,7 @@ async def test_after_the_response_the_stream_ends_and_nothing_is_recorded_as_lat
     assert world.journal.completions[-1].outcome == "answered"
 
 
-async def test_thousands_of_bad_events_are_no_answers() -> None:
+async def test_a_stream_with_thousands_of_bad_events_fails() -> None:
     got, world = await called(data(*[b"x"] * 13_000, DONE))
     assert got.events == [DONE]
     assert world.journal.completions[-1].withheld == 13_000
@@ -146,7 +146,7 @@ async def test_the_loop_serves_others_while_a_chunk_is_read(piece: bytes) -> Non
     assert turns > 25
 
 
-async def test_a_stream_that_ends_without_a_response_says_what_was_withheld() -> None:
+async def test_the_failure_of_a_stream_without_a_response_names_the_withheld_messages() -> None:
     world = World(upstream=lambda _: FakeReply(data(b'{"id":1,"result":{}}'), media="sse"))
     got = await Browser(world).legacy("tools/call", {"name": "t"})
     text = got.events[-1]["result"]["content"][0]["text"]
@@ -209,7 +209,7 @@ async def test_lines_may_end_and_fields_may_be_spaced_as_the_standard_says(kind:
     assert got.events == [DONE]
 
 
-async def test_a_response_on_a_standing_stream_is_withheld_in_whatever_form() -> None:
+async def test_a_response_on_a_standing_stream_is_withheld_in_every_form() -> None:
     forms = (DONE, {**DONE, "id": "1"}, {**DONE, "id": 1.0})
     world = World(upstream=lambda _: FakeReply(data(*forms, NOTE), media="sse"))
     got = await Browser(world).send(b"", *OPENING, verb="GET")
@@ -305,7 +305,7 @@ async def test_a_stream_has_a_head_before_the_server_gives_one() -> None:
 
 
 @pytest.mark.parametrize("status", [200, 404, 405, 500])
-async def test_a_late_head_that_is_no_stream_ends_what_the_client_has(status: int) -> None:
+async def test_a_late_head_that_is_not_a_stream_ends_the_clients_stream(status: int) -> None:
     world = World()
 
     async def late(forward: Forward) -> FakeReply:
@@ -319,7 +319,7 @@ async def test_a_late_head_that_is_no_stream_ends_what_the_client_has(status: in
 
 
 @pytest.mark.parametrize("refused", [True, False])
-async def test_what_a_server_asks_before_the_response_is_judged_and_after_it_dropped(refused: bool) -> None:
+async def test_a_servers_request_is_judged_before_the_response_and_dropped_after_it(refused: bool) -> None:
     ask = {"jsonrpc": "2.0", "id": 9, "method": "sampling/createMessage", "params": {"maxTokens": 1}}
     world = World(lambda q: deny() if q.phase == "server_request" and refused else allow())
     got, _ = await called(data(ask, DONE, ask), world=world)

@@ -1,6 +1,6 @@
-"""A caller has a share of the requests under way and of their bytes.
+"""Each caller's share of the open requests and of their bytes.
 
-Its connection counts for it once policy knows it.
+A connection counts for its caller once policy knows the caller.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ def done(message: dict[str, Any]) -> FakeReply:
 
 
 async def half_sent(browser: Browser, body: bytes) -> asyncio.Task[Got]:
-    """Begin a request whose body does not come to its end."""
+    """Begin a request with an unfinished body."""
     half: list[Message] = [{"type": "http.request", "body": body, "more_body": True}]
     waiting = asyncio.create_task(browser.send(b"", *OLD, events=half))
     while half:
@@ -72,7 +72,7 @@ async def test_a_caller_whose_requests_hold_too_many_bytes_gets_429_until_one_en
     assert (await browser.send(LARGE, *OLD)).status == 200
 
 
-async def test_a_small_request_has_room_whatever_the_others_hold() -> None:
+async def test_a_small_request_has_room_next_to_any_large_ones() -> None:
     browser = Browser(World(upstream=done), held=10)
     waiting = await half_sent(browser, LARGE[:-1])
     assert (await browser.send(BODY, *OLD)).status == 200
@@ -96,7 +96,7 @@ async def test_a_request_whose_client_has_gone_before_it_begins_is_not_asked_abo
 
 
 class Counted:
-    """Stands for the connections of a listener."""
+    """Represents the connections of a listener."""
 
     def __init__(self) -> None:
         self.known: list[str] = []

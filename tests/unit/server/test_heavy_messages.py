@@ -1,4 +1,4 @@
-"""What callers get for large messages, and for small ones while large ones wait."""
+"""Answers to large messages, and to small ones while large ones wait."""
 
 import asyncio
 from collections.abc import AsyncGenerator

@@ -1,4 +1,4 @@
-"""Instructions of servers that are not the reviewed ones: removed on every channel, in both eras, and reported."""
+"""Unreviewed instructions of servers: removed on every channel, in both eras, and reported."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""JSON bodies in answer to a request: the response in one of its forms, an error with whatever status, or neither."""
+"""JSON bodies that answer a request: the response in one of its forms, an error with any status, or neither."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ SESSION = ("mcp-session-id", "x")
 
 
 async def called(reply: FakeReply, world: World | None = None) -> tuple[Got, World]:
-    """Call a tool whose server replies so."""
+    """Call a tool whose server sends this reply."""
     world = world or World()
 
     def answer(message: dict[str, Any]) -> FakeReply:
@@ -55,7 +55,7 @@ async def test_a_response_that_can_be_read_in_one_way_only_is_delivered(body: by
         b'{"jsonrpc":"2.0","id":1,"method":"roots/list"}',
     ],
 )
-async def test_another_body_is_a_failure_of_the_server_that_says_what_is_wrong(body: bytes) -> None:
+async def test_any_other_body_is_a_failure_that_names_the_fault(body: bytes) -> None:
     got, world = await called(FakeReply(body))
     assert (got.status, got.json["id"], got.json["result"]["isError"]) == (200, 1, True)
     assert got.json["result"]["_meta"][DECISION_KEY]["code"] == "upstream_broken"
@@ -102,13 +102,13 @@ async def test_a_status_without_the_error_that_answers_keeps_its_meaning(body: b
 
 
 @pytest.mark.parametrize("status", [400, 404, 406, 421, 422])
-async def test_an_error_whose_id_stands_for_no_request_is_shown_without_it(status: int) -> None:
+async def test_an_error_with_an_id_without_a_request_is_shown_without_the_id(status: int) -> None:
     got, _ = await called(FakeReply(ERROR.replace(b'"id":1', b'"id":"server-error"'), status=status))
     assert (got.status, got.body) == (status, ERROR.replace(b'"id":1', b'"id":null'))
 
 
 @pytest.mark.parametrize("data", [{"url": "https://evil.example/", "mode": "url"}, {"elicitations": 7}])
-async def test_an_error_whose_id_stands_for_no_request_asks_the_client_for_nothing(data: Any) -> None:
+async def test_an_error_with_an_id_without_a_request_cannot_ask_the_client(data: Any) -> None:
     body = orjson.dumps({"jsonrpc": "2.0", "id": "server-error", "error": {"code": -1, "message": "m", "data": data}})
     got, _ = await called(FakeReply(body, status=400))
     assert got.json["error"] == {"code": -32600, "message": "the server refused the message"}
@@ -116,7 +116,7 @@ async def test_an_error_whose_id_stands_for_no_request_asks_the_client_for_nothi
 
 @pytest.mark.parametrize("body", [b"{}", b"", b"null", ERROR.replace(b'"id":1', b'"id":2'), RESULT])
 @pytest.mark.parametrize("status", [403, 500, 503])
-async def test_a_failure_of_the_server_is_told_as_one(body: bytes, status: int) -> None:
+async def test_a_failure_of_the_server_is_reported_as_one(body: bytes, status: int) -> None:
     got, world = await called(FakeReply(body, status=status))
     assert (got.status, got.json["result"]["isError"]) == (200, True)
     assert world.journal.completions[-1].outcome == "upstream_unavailable"
@@ -137,7 +137,7 @@ async def in_lost_session(body: bytes) -> Got:
     return await browser.legacy("tools/list", {}, ("mcp-session-id", opened.headers["mcp-session-id"]))
 
 
-async def test_a_session_that_is_gone_is_gone_whatever_the_error_says() -> None:
+async def test_a_session_that_has_ended_is_reported_with_every_error() -> None:
     got = await in_lost_session(ERROR)
     assert (got.status, got.body) == (404, ERROR)
 
@@ -180,7 +180,7 @@ BESIDE: list[Any] = [
     {"mode": "form", "url": "", "inputRequests": {"k": {"method": "elicitation/create", "params": URL}}},
     {"mode": "form", "url": "", "more": [{"deep": URL}]},
 ]
-"""What asks for something within another request."""
+"""Requests of a server within another request."""
 
 
 def agreeing(agreed: bool, reply: FakeReply | None = None) -> World:
@@ -261,7 +261,7 @@ async def test_an_error_without_an_id_shows_nothing_that_asks(status: int) -> No
 
 
 @pytest.mark.parametrize("data", BESIDE)
-async def test_what_stands_beside_a_url_is_judged_by_itself(data: Any) -> None:
+async def test_a_url_elicitation_is_judged_next_to_other_members(data: Any) -> None:
     body = orjson.dumps({"jsonrpc": "2.0", "id": 1, "error": {"code": -32042, "message": "m", "data": data}})
     _, world = await called(FakeReply(body), agreeing(agreed=True))
     asked = [question.arguments for question in world.policy.questions if question.phase == "server_request"]
@@ -294,7 +294,7 @@ ASK = {"k": {"method": "elicitation/create", "params": URL}}
     ],
 )
 @pytest.mark.parametrize("agreed", [True, False])
-async def test_what_a_task_asks_is_judged_wherever_it_stands_in_it(task: dict[str, Any], agreed: bool) -> None:
+async def test_a_request_anywhere_in_a_task_is_judged(task: dict[str, Any], agreed: bool) -> None:
     body = orjson.dumps({"jsonrpc": "2.0", "id": 1, "result": task})
     world = agreeing(agreed, FakeReply(body))
     got = await Browser(world).legacy("tasks/get", {"taskId": task_text(world, "t")})

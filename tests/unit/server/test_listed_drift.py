@@ -1,4 +1,4 @@
-"""A definition that a list would show, and that policy refuses for its change, is reported with the words of it."""
+"""Reports of listed definitions that policy refuses because they changed, with their text."""
 
 from typing import Any, cast
 

@@ -1,4 +1,4 @@
-"""What a client may listen to: nothing that policy hides reaches the server in its filter."""
+"""Filters of clients that listen: no name that policy hides reaches the server."""
 
 import asyncio
 from typing import Any
@@ -43,7 +43,7 @@ async def test_a_filter_is_narrowed_to_what_policy_lists_and_keeps_its_order() -
     assert items == [("resources/read", uri) for uri in uris]
 
 
-async def test_what_was_narrowed_is_what_policy_is_asked_about() -> None:
+async def test_policy_is_asked_about_the_narrowed_message() -> None:
     world = world_of("file:///b")
     await listen(world, resourceSubscriptions=["file:///b"])
     asked = next(q for q in world.policy.questions if q.message.method == "subscriptions/listen")
@@ -109,7 +109,7 @@ async def test_resources_that_were_not_seen_yet_are_listed_first() -> None:
     assert world.policy.listings[-1].items[0].definition is not None
 
 
-async def test_names_that_nobody_saw_cost_one_look_however_many_they_are() -> None:
+async def test_any_number_of_unseen_names_costs_one_list_request() -> None:
     world = World(lambda _: deny(), blank=True)
     await listen(world, resourceSubscriptions=[f"file:///{number}" for number in range(100)])
     assert [record.method for record in world.journal.records] == [

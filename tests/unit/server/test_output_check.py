@@ -1,4 +1,4 @@
-"""Results of tools against their output schemas, where the catalog asks for it; and calls by schemas with gaps."""
+"""Results of tools against their output schemas if the catalog requires it, and calls by schemas with gaps."""
 
 from typing import Any, cast
 
@@ -80,7 +80,7 @@ async def test_a_tool_without_an_output_schema_promises_nothing() -> None:
     assert await called(result) == result
 
 
-async def test_the_result_of_a_task_is_not_delivered_with_content_that_nobody_can_check() -> None:
+async def test_the_result_of_a_task_is_not_delivered_with_unchecked_content() -> None:
     made = world({"content": [], "structuredContent": {"n": 1}}, outputSchema=SCHEMA)
     got = await Browser(made).legacy("tasks/result", {"taskId": task_text(made, "1")})
     assert "is not known here" in got.json["error"]["message"]
@@ -93,7 +93,7 @@ async def test_an_output_that_cannot_be_checked_is_withheld() -> None:
     assert "cannot be checked" in got["content"][0]["text"]
 
 
-async def test_the_question_and_the_record_name_what_is_not_checked() -> None:
+async def test_the_question_and_the_record_name_the_unchecked_keywords() -> None:
     broken = {"type": "object", "properties": {"a": {"pattern": "(?=x)"}, "b": {"type": "integer"}}}
     made = world({"content": []}, route=Route(url="http://upstream.test/mcp"), inputSchema=broken)
     browser = Browser(made)

@@ -1,4 +1,4 @@
-"""`cancelled` and `progress`: a message may name only what is its sender's own."""
+"""`cancelled` and `progress`: a message may name only its sender's own requests."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -39,7 +39,7 @@ class Running(FakeReply):
 
 
 class Peered:
-    """Other workers that hold what the test says; null: one of them is silent."""
+    """Other workers that hold the names of the test. Null means that one of them is silent."""
 
     def __init__(self, held: Held | None) -> None:
         self.known = held
@@ -51,7 +51,7 @@ class Peered:
 
 
 class Scene:
-    """A gateway before a server without sessions on which a call of the first caller runs."""
+    """A gateway for a server without sessions, with a running call of the first caller."""
 
     def __init__(self, *events: dict[str, Any], peers: Peered | None = None) -> None:
         self.reply = Running(*events)
@@ -78,7 +78,7 @@ class Scene:
         return [record.method for record in self.world.journal.records if record.method == "sampling/createMessage"]
 
     def methods(self, since: int = 0) -> list[str]:
-        """Return the methods of what reached the server."""
+        """Return the methods of the messages that reached the server."""
         return [str(message.get("method")) for message in self.world.upstream.messages[since:]]
 
     async def tell(
@@ -219,7 +219,7 @@ def cancelled(request_id: object) -> bytes:
 
 
 @pytest.mark.parametrize(("named", "passes"), [(1, True), ("1", False), (2, False), (None, False), (True, False)])
-async def test_a_modern_server_cancels_only_the_request_whose_stream_it_is(named: object, passes: bool) -> None:
+async def test_a_modern_server_cancels_only_the_request_of_its_stream(named: object, passes: bool) -> None:
     world = World(upstream=lambda _: FakeReply(cancelled(named), media="sse", headers=SSE))
     got = await Browser(world).modern("subscriptions/listen", {"notifications": {}})
     assert [event["params"] for event in got.events if "params" in event] == ([{"requestId": named}] if passes else [])
@@ -245,7 +245,7 @@ async def test_a_long_id_in_a_servers_cancellation_is_not_asked_of_other_workers
     assert peers.claims == []
 
 
-async def test_what_a_server_asks_in_one_session_drives_out_nothing_of_another() -> None:
+async def test_requests_in_one_session_do_not_displace_those_of_another() -> None:
     world, requests = World(), OpenRequests()
     await Browser(world).legacy("tools/call", {"name": "t"})
     one = next(iter(world.pipeline.passages._calls.values())).inbound
@@ -257,7 +257,7 @@ async def test_what_a_server_asks_in_one_session_drives_out_nothing_of_another()
     assert requests.find(binding_of(two).hex(), 0) is None
 
 
-def test_what_one_principal_remembers_drives_out_nothing_of_another() -> None:
+def test_the_names_of_one_principal_do_not_displace_those_of_another() -> None:
     ownership = Ownership(NoPeers())
     ownership.keep_task("s", "a", "first")
     for number in range(2_000):

@@ -1,4 +1,4 @@
-"""Results that are larger than the gateway reads, over scripted ports: passed on where routes allow it."""
+"""Results that are larger than the gateway reads, over scripted ports: relayed if the route allows it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ OPEN = Route(url="http://u/mcp", large_results=True)
 
 
 class Large(FakeReply):
-    """A reply that is beyond any limit."""
+    """A reply that exceeds every limit."""
 
     async def read(self, limit: int) -> bytes | UpstreamFailure:
         return UpstreamFailure(code="result_too_large", detail=str(limit))
@@ -41,7 +41,7 @@ def refused(got: Got, world: World, code: str = "result_too_large") -> bool:
     )
 
 
-async def test_a_large_body_passes_unread_where_the_route_allows_it() -> None:
+async def test_a_large_body_passes_unread_if_the_route_allows_it() -> None:
     gateway = world(*PIECES)
     got = await called(gateway)
     assert got.body == b"".join(PIECES)
@@ -61,7 +61,7 @@ async def test_a_large_event_passes_unread_and_ends_the_answer() -> None:
 
 
 @pytest.mark.parametrize("media", ["json", "sse"])
-async def test_what_the_catalog_wants_checked_never_passes_unread(media: Media) -> None:
+async def test_a_result_that_the_catalog_wants_checked_never_passes_unread(media: Media) -> None:
     pieces = PIECES if media == "json" else (b"data: ", *PIECES, b"\n\n")
     gateway = world(*pieces, media=media, route=Route(url="http://u/mcp", large_results=True, check_output=True))
     assert refused(await called(gateway), gateway)
@@ -88,13 +88,13 @@ async def test_no_route_allows_it_by_itself(media: Media) -> None:
         b"",
     ],
 )
-async def test_what_does_not_begin_as_the_result_is_not_passed_unread(beginning: bytes, media: Media) -> None:
+async def test_a_body_that_does_not_begin_as_the_result_does_not_pass_unread(beginning: bytes, media: Media) -> None:
     pieces = (beginning, BIG, BIG, END)
     gateway = world(*(pieces if media == "json" else (b"data: ", *pieces, b"\n\n")), media=media)
     assert refused(await called(gateway), gateway)
 
 
-async def test_an_event_whose_result_has_not_begun_when_it_is_too_large_is_not_passed_unread() -> None:
+async def test_a_large_event_does_not_pass_unread_before_its_result_has_begun() -> None:
     gateway = world(b"event: " + b"x" * 9_990 + b"\ndata", b": ", RESULT, BIG, END, b"\n\n", media="sse")
     assert refused(await called(gateway), gateway)
 
@@ -129,7 +129,7 @@ async def test_the_refusal_of_a_large_result_names_the_setting_that_helps(
 
 
 @pytest.mark.parametrize("media", ["json", "sse"])
-async def test_what_a_connection_begins_with_is_never_passed_unread(media: Media) -> None:
+async def test_a_result_that_begins_a_connection_never_passes_unread(media: Media) -> None:
     gateway = world(*(PIECES if media == "json" else (b"data: ", *PIECES, b"\n\n")), media=media)
     params: dict[str, Any] = {"protocolVersion": "2025-11-25", "capabilities": {}}
     got = await Browser(gateway).legacy("initialize", params)
@@ -140,7 +140,7 @@ async def test_what_a_connection_begins_with_is_never_passed_unread(media: Media
 
 
 async def read(*pieces: bytes, media: Media) -> Got:
-    """Read a resource in the modern era, which comes in these pieces."""
+    """Read a resource in the modern era, with a result in these pieces."""
     whole = pieces if media == "json" else (b"data: ", *pieces, b"\n\n")
     return await Browser(world(*whole, media=media)).modern("resources/read", {"uri": "file:///a"}, name="file:///a")
 
@@ -150,7 +150,7 @@ TEXT: Final = b'"contents":[{"uri":"file:///a","text":"\\"cacheScope\\":\\"publi
 
 @pytest.mark.parametrize("media", ["json", "sse"])
 @pytest.mark.parametrize("cut", [0, 1, 9, 15, 20, 26])
-async def test_no_shared_cache_keeps_what_nobody_read(media: Media, cut: int) -> None:
+async def test_shared_caches_do_not_keep_unread_results(media: Media, cut: int) -> None:
     scope = b'"cacheScope": "public",'
     beginning = b'{"jsonrpc":"2.0","id":1,"result":{' + scope[:cut]
     got = await read(beginning, scope[cut:] + TEXT + b"," + scope[:cut], scope[cut:] + b'"ttlMs":9}}', media=media)
@@ -158,9 +158,7 @@ async def test_no_shared_cache_keeps_what_nobody_read(media: Media, cut: int) ->
     result = (got.json if media == "json" else got.events[0])["result"]
     assert result["cacheScope"] == "private"
     assert got.body.count(b'"public"') == 0
-    assert result["contents"][0]["text"] == '"cacheScope":"public" ' + 2 * BIG.decode(), (
-        "what is content stays as it is"
-    )
+    assert result["contents"][0]["text"] == '"cacheScope":"public" ' + 2 * BIG.decode(), "content is not changed"
 
 
 async def test_no_byte_of_a_result_without_a_scope_is_lost() -> None:
@@ -179,7 +177,7 @@ ESCAPED: Final = ASKS.replace(b"input", b"\\u0069n\\u0050ut").replace(b"Reque", 
 
 
 async def asked(*pieces: bytes, media: Media, method: str = "tools/call") -> tuple[Got, World]:
-    """Call a tool, or do something else, in the modern era; the result comes in these pieces."""
+    """Call a tool, or send another request, in the modern era, with a result in these pieces."""
     gateway = world(*(pieces if media == "json" else (b"data: ", *pieces, b"\n\n")), media=media)
     name = "file:///a" if method == "resources/read" else "t" if method == "tools/call" else ""
     params = {"uri": name, "name": name, "taskId": task_text(gateway, "t")}
@@ -204,7 +202,7 @@ async def test_a_large_result_that_asks_the_client_for_something_is_cut_before_i
 
 
 @pytest.mark.parametrize("media", ["json", "sse"])
-async def test_what_asks_in_its_beginning_is_answered_by_an_error_that_says_so(media: Media) -> None:
+async def test_a_result_that_asks_in_its_first_bytes_gives_an_error_that_names_it(media: Media) -> None:
     got, gateway = await asked(RESULT + ASKS[:-2] + b',"t":"', BIG, BIG, END, media=media)
     assert got.finished
     assert refused(got, gateway, "unread_input_request")
@@ -249,7 +247,7 @@ BESIDE: Final = {
 
 @pytest.mark.parametrize("media", ["json", "sse"])
 @pytest.mark.parametrize("beside", BESIDE)
-async def test_what_stands_beside_a_large_result_makes_no_other_message_of_it(media: Media, beside: str) -> None:
+async def test_members_next_to_a_large_result_do_not_change_the_kind_of_message(media: Media, beside: str) -> None:
     pieces = (RESULT, BIG, BIG, b'"}', BESIDE[beside])
     gateway = world(*(pieces if media == "json" else (b"data: ", *pieces, b"\n\n")), media=media)
     got = await called(gateway)
@@ -264,9 +262,7 @@ async def test_what_stands_beside_a_large_result_makes_no_other_message_of_it(me
 
 @pytest.mark.parametrize("media", ["json", "sse"])
 @pytest.mark.parametrize("beside", BESIDE)
-async def test_an_event_that_is_held_whole_is_refused_for_what_stands_beside_its_result(
-    media: Media, beside: str
-) -> None:
+async def test_an_event_held_whole_is_refused_for_members_next_to_its_result(media: Media, beside: str) -> None:
     whole = RESULT + BIG + BIG + b'"}' + BESIDE[beside]
     gateway = world(whole if media == "json" else b"data: " + whole + b"\n\n", media=media)
     got = await called(gateway)
@@ -276,7 +272,7 @@ async def test_an_event_that_is_held_whole_is_refused_for_what_stands_beside_its
 
 @pytest.mark.parametrize("media", ["json", "sse"])
 @pytest.mark.parametrize("after", [b',"jsonrpc":"2.0","id":1}', b' , "id" : 1 , "jsonrpc" : "2.0" } ', b" }\t "])
-async def test_what_belongs_to_a_response_may_follow_its_result(media: Media, after: bytes) -> None:
+async def test_members_of_a_response_may_follow_its_result(media: Media, after: bytes) -> None:
     for cut in range(len(after)):
         pieces = (b'{"result":' + RESULT.partition(b'"result":')[2], BIG, BIG, b'"}', after[:cut], after[cut:])
         gateway = world(*(pieces if media == "json" else (b"data: ", *pieces, b"\n\n")), media=media)
@@ -310,7 +306,7 @@ async def test_a_large_body_is_broken_off_when_the_worker_ends() -> None:
     assert got.body == RESULT + BIG
 
 
-async def test_what_a_legacy_server_asks_before_a_large_event_is_judged_and_nothing_follows_it() -> None:
+async def test_a_legacy_request_before_a_large_event_is_judged_and_nothing_follows() -> None:
     ask = b'data: {"jsonrpc":"2.0","id":7,"method":"sampling/createMessage","params":{"messages":[]}}\n\n'
     pieces = (ask, b"data: " + RESULT, BIG, BIG, END + b"\n\n" + ask)
     judging = World(
@@ -338,7 +334,7 @@ async def test_an_event_that_breaks_off_or_breaks_its_form_is_broken_off_for_the
     )
 
 
-async def test_a_body_that_breaks_off_in_its_first_bytes_is_no_answer() -> None:
+async def test_a_body_that_ends_in_its_first_bytes_is_not_an_answer() -> None:
     broken = UpstreamFailure(code="upstream_broken", detail="cut")
     gateway = World(lambda _: allow(OPEN), lambda _: Large(RESULT, failure=broken))
     got = await called(gateway)

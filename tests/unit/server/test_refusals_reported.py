@@ -1,4 +1,4 @@
-"""Each refusal at the edge is handed on with its code, its detail, and its server if policy knows it."""
+"""Reports of refusals at the edge, with code and detail, and with the server if policy knows it."""
 
 from typing import Any, Final, cast
 

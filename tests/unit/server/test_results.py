@@ -1,4 +1,4 @@
-"""What records say of the results that clients get, and of the exchange that they belong to."""
+"""Records of the results that clients get, and of their exchanges."""
 
 from typing import Any, Final
 
@@ -83,12 +83,12 @@ async def test_an_error_is_recorded_as_one() -> None:
     assert (done.result.type, done.result.digest) == ("error", digest(KEY, got.body))
 
 
-async def test_what_is_not_delivered_is_no_result() -> None:
+async def test_an_undelivered_answer_is_not_recorded_as_a_result() -> None:
     _, done = await called(b"<html>")
     assert (done.outcome, done.result) == ("upstream_broken", None)
 
 
-async def test_of_a_list_what_is_shown_and_what_is_hidden_is_counted() -> None:
+async def test_the_shown_and_the_hidden_items_of_a_list_are_counted() -> None:
     tools = [{"name": f"t{n}", "inputSchema": {"type": "object"}} for n in range(100)]
     world = World(upstream=lambda _: FakeReply(response({"tools": tools})), result_bytes=100_000)
     world.policy.hidden = {f"t{n}" for n in range(10)}

@@ -1,4 +1,4 @@
-"""Resources in spellings of their own: judged in normal form, forwarded as written, refused if readers disagree."""
+"""Unusual spellings of resources: judged in normal form, forwarded as written, refused if readers disagree."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ async def test_a_spelling_is_judged_in_normal_form_and_forwarded_as_written(uri:
 
 
 @pytest.mark.parametrize("uri", ["docs://page#section", "custom:/x//y", "config", "file://C:\\a", "repo://a%2Fb"])
-async def test_what_readers_disagree_about_is_read_only_as_the_server_lists_it(uri: str) -> None:
+async def test_a_spelling_that_readers_disagree_about_is_read_only_as_listed(uri: str) -> None:
     assert "result" in await read(world(listed=uri), uri)
     for listed in ("", "other://x"):
         made = world(listed=listed)

@@ -1,4 +1,4 @@
-"""Calls in flight that policy refuses by now: they end upstream, their clients learn it, and the journal says why."""
+"""Running calls that policy now refuses: they end upstream, and their clients and the journal get the reason."""
 
 import asyncio
 import gc
@@ -28,7 +28,7 @@ LATE: Final = PolicyFailure(code="policy_unavailable", detail="no answer")
 
 
 class Silent(FakeReply):
-    """A reply that never ends, and remembers how it was closed."""
+    """A reply that never ends, and records how it was closed."""
 
     drained: bool | None = None
 
@@ -46,14 +46,14 @@ class Silent(FakeReply):
 
 
 class Large(Silent):
-    """A reply that is beyond the limit, and never ends."""
+    """A reply that exceeds the limit, and never ends."""
 
     async def read(self, limit: int) -> bytes | UpstreamFailure:
         return UpstreamFailure(code="result_too_large", detail=str(limit))
 
 
 class Headless(FakeUpstream):
-    """An upstream that never answers a call, and everything else at once."""
+    """An upstream that never answers a call, and answers everything else at once."""
 
     ended = False
 
@@ -104,7 +104,7 @@ class Stage:
         self.refused, self.world.policy.revision = ("nothing_is_stopped",), "test@0123456789ab.2"
 
     def later(self, seconds: float) -> None:
-        """Let time pass."""
+        """Advance the time."""
         wall, monotonic = self.now.unix_ns, self.now.monotonic_ns
         self.now = Moment(unix_ns=wall + int(seconds * NS), monotonic_ns=monotonic + int(seconds * NS))
 
@@ -114,12 +114,12 @@ class Stage:
 
     @property
     def sent(self) -> list[str]:
-        """The methods of everything that was sent."""
+        """Return the methods of all sent messages."""
         return [str(message.get("method")) for message in self.world.upstream.messages]
 
     @property
     def calls(self) -> list[str]:
-        """The methods of what was sent beside lists."""
+        """Return the methods of the sent messages, except lists."""
         return [method for method in self.sent if method != "tools/list"]
 
     @property
@@ -131,7 +131,7 @@ class Stage:
 
     @asynccontextmanager
     async def during(self, sending: Awaitable[Got]) -> AsyncGenerator["asyncio.Future[Got]"]:
-        """Have a call under way during the block, and its answer soon after it."""
+        """Keep a call running during the block. It gets its answer soon after."""
         task = asyncio.ensure_future(sending)
         while not self.running or (self.sent and self.sent[-1] in _LISTED and not self.lists_hang):
             await asyncio.sleep(0)  # noqa: TID251 - lets the call get as far as the upstream
@@ -145,7 +145,7 @@ class Stage:
 
 
 async def settled() -> None:
-    """Let everything run that can."""
+    """Run everything that can run."""
     for _ in range(20):
         await asyncio.sleep(0)  # noqa: TID251 - one turn of the loop
 
@@ -200,7 +200,7 @@ async def test_the_journal_says_why_a_call_was_stopped_and_by_which_decision() -
     assert completed.detail == f"nothing_is_stopped (decision {decided[1].decision_id})"
 
 
-async def test_a_legacy_server_is_told_by_the_id_that_it_knows_and_in_the_same_session() -> None:
+async def test_a_legacy_server_is_notified_with_its_own_id_in_the_same_session() -> None:
     stage = Stage()
     async with stage.during(called(stage)):
         stage.stop()
@@ -222,7 +222,7 @@ def _counted(stage: Stage) -> list[Any]:
     return [count for count in stage.world.journal.counts if count.direction == "gateway"]
 
 
-async def test_closing_the_stream_is_all_that_a_modern_server_is_told() -> None:
+async def test_a_modern_server_is_notified_only_by_the_close_of_the_stream() -> None:
     stage = Stage()
     async with stage.during(modern(stage)) as answer:
         stage.stop()
@@ -507,7 +507,7 @@ async def test_a_call_is_asked_about_again_by_the_time_of_now() -> None:
         assert await stage.revise() == 1
 
 
-async def test_a_read_of_a_spelling_that_the_server_lists_runs_on_if_it_is_asked_about_again() -> None:
+async def test_a_read_of_a_listed_spelling_continues_after_it_is_asked_about_again() -> None:
     uri = "docs://page#section"
     stage = Stage(route=Route(url="http://upstream.test/mcp", normal_uris=True))
     stage.world.definitions.presented = FakePresented(uri=uri)
@@ -653,7 +653,7 @@ async def test_the_calls_of_one_caller_do_not_keep_those_of_another_from_being_e
     assert asked.index(OTHER_CREDENTIAL) < 4
 
 
-async def test_a_call_that_is_refused_ends_whatever_its_record_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_refused_call_ends_even_if_its_record_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     stage = Stage()
 
     async def decided(_: Decided) -> JournalFailure:

@@ -1,4 +1,4 @@
-"""What streams let through as time, policy and servers change under them."""
+"""Messages on streams while time, policy and servers change."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ from tests.unit.server.client import JSON, Browser, task_text
 
 DONE: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "result": {"content": []}}
 NOW_S = 1_800_000_000.0
-"""What the clock of the fakes shows."""
+"""The time of the fake clock."""
 OPENING = (("accept", "text/event-stream"), ("mcp-protocol-version", "2025-11-25"))
 
 
@@ -37,7 +37,7 @@ def asking(**params: Any) -> dict[str, Any]:
 
 
 class Later(World):
-    """A world in which every look at the clock is an hour after the one before."""
+    """A world in which the clock advances by an hour at each reading."""
 
     def _parts(self) -> Dependencies:
         hours = iter(range(1_000))
@@ -67,7 +67,7 @@ async def test_streams_without_a_credential_have_shares_by_their_address() -> No
     assert len(browser.streams) == 0
 
 
-async def test_what_a_server_asks_on_a_stream_is_judged_by_the_time_at_which_it_asks() -> None:
+async def test_a_servers_request_on_a_stream_is_judged_by_the_time_of_the_request() -> None:
     world = Later(upstream=lambda _: sse(asking(maxTokens=1), asking(maxTokens=2), DONE))
     await Browser(world).legacy("tools/call", {"name": "t"})
     times = [q.context.time.unix_ns for q in world.policy.questions if q.phase == "server_request"]
@@ -83,7 +83,7 @@ async def test_news_on_a_stream_are_judged_by_the_time_at_which_they_come() -> N
     assert world.policy.listings[0].context.time.unix_ns > world.policy.questions[0].context.time.unix_ns
 
 
-async def test_a_servers_request_beyond_the_limit_of_arguments_is_refused_unasked_and_recorded() -> None:
+async def test_a_servers_request_with_too_large_arguments_is_refused_and_recorded() -> None:
     world = World(upstream=lambda message: sse(asking(messages="x" * 6_000), DONE) if "id" in message else sse())
     got = await Browser(world).legacy("tools/call", {"name": "t"})
     assert [event.get("method") for event in got.events] == [None]
@@ -92,14 +92,14 @@ async def test_a_servers_request_beyond_the_limit_of_arguments_is_refused_unaske
     assert [(record.method, record.outcome) for record in asked] == [("sampling/createMessage", "deny")]
 
 
-async def test_a_servers_method_without_bounds_is_no_message() -> None:
+async def test_a_servers_method_of_unlimited_length_is_not_a_message() -> None:
     world = World(upstream=lambda _: sse({"jsonrpc": "2.0", "id": 9, "method": "m" * 300, "params": {}}, DONE))
     await Browser(world).legacy("tools/call", {"name": "t"})
     assert all(question.phase != "server_request" for question in world.policy.questions)
 
 
 @pytest.mark.parametrize("hidden", [True, False])
-async def test_news_of_a_task_are_for_those_who_may_read_the_task(hidden: bool) -> None:
+async def test_news_of_a_task_reach_only_clients_that_may_read_the_task(hidden: bool) -> None:
     params = {"taskId": "t1", "status": "completed"}
     world = World(upstream=lambda _: sse({"jsonrpc": "2.0", "method": "notifications/tasks/status", "params": params}))
     world.policy.hidden = {"t1"} if hidden else set()
@@ -111,7 +111,7 @@ async def test_news_of_a_task_are_for_those_who_may_read_the_task(hidden: bool) 
 
 
 @pytest.mark.parametrize("agreed", [True, False])
-async def test_what_news_of_a_task_ask_of_the_client_is_judged_too(agreed: bool) -> None:
+async def test_a_request_in_the_news_of_a_task_is_judged_too(agreed: bool) -> None:
     ask: dict[str, Any] = {"k": {"method": "elicitation/create", "params": {"message": "?"}}}
     params = {"taskId": "t1", "status": "input_required", "inputRequests": ask}
     news = {"jsonrpc": "2.0", "method": "notifications/tasks", "params": params}
@@ -133,7 +133,7 @@ async def test_what_news_of_a_task_ask_of_the_client_is_judged_too(agreed: bool)
         b'{"uri":"file:///hidden", "_meta":{"x":1,"x":2},"uri":"file:///a"}',
     ],
 )
-async def test_a_client_reads_the_news_that_were_judged_whichever_of_two_its_reader_takes(params: bytes) -> None:
+async def test_a_client_reads_the_judged_news_also_if_its_reader_takes_another_key(params: bytes) -> None:
     raw = b'{"jsonrpc":"2.0","method":"notifications/resources/updated","params":' + params + b"}"
     world = World(upstream=lambda _: FakeReply(b"data: " + raw + b"\n\n", media="sse"))
     world.policy.hidden = {"file:///hidden"}
@@ -149,9 +149,7 @@ async def test_news_that_every_reader_reads_alike_travel_as_they_came() -> None:
     assert raw in got.body
 
 
-async def test_a_stream_that_was_decided_before_the_policy_changed_is_asked_about_again_whenever_it_was_opened() -> (
-    None
-):
+async def test_a_stream_decided_before_a_policy_change_is_asked_about_again() -> None:
     refused = False
 
     def answer(_: PolicyInput) -> Decision:
@@ -170,7 +168,7 @@ async def test_a_stream_that_was_decided_before_the_policy_changed_is_asked_abou
     assert world.policy.revised == world.policy.questions[-1:], "at our own expense, not in a place of its caller's"
 
 
-async def test_what_comes_before_the_answer_to_initialize_is_bounded() -> None:
+async def test_the_events_before_the_answer_to_initialize_are_limited() -> None:
     noise = {"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "x" * 900}}
     world = World(upstream=lambda _: sse(*[noise] * 50, DONE))
     got = await Browser(world).legacy("initialize", {"protocolVersion": "2025-11-25", "capabilities": {}})
@@ -191,7 +189,7 @@ async def test_an_answer_that_has_begun_breaks_off_when_the_gateway_fails() -> N
 
 
 class Standing(FakeReply):
-    """A stream that says nothing for ever."""
+    """A stream that stays silent forever."""
 
     async def chunks(self) -> AsyncIterator[bytes]:
         await asyncio.Event().wait()
@@ -244,7 +242,7 @@ async def test_headers_of_strangers_are_not_recorded_one_by_one() -> None:
     assert world.journal.records == []
 
 
-async def test_what_another_address_showed_is_not_what_this_one_shows() -> None:
+async def test_definitions_of_another_address_do_not_count_for_this_one() -> None:
     world = World(upstream=lambda m: FakeReply(orjson.dumps({**DONE, "id": m["id"], "result": {"tools": []}})))
     browser = Browser(world)
     await browser.legacy("tools/list")
@@ -255,7 +253,7 @@ async def test_what_another_address_showed_is_not_what_this_one_shows() -> None:
 
 
 @pytest.mark.parametrize("key", ["TOOLS", "tool\u017f"])
-async def test_a_list_under_a_key_that_some_clients_read_as_the_list_is_no_answer(key: str) -> None:
+async def test_a_list_under_a_key_that_some_clients_read_as_the_list_is_refused(key: str) -> None:
     world = World(upstream=lambda _: sse({**DONE, "result": {"tools": [], key: [{"name": "hidden"}]}}))
     got = await Browser(world).legacy("tools/list")
     assert b"hidden" not in got.body

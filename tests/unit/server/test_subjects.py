@@ -1,4 +1,4 @@
-"""Whose own credential is sent where a route's credential is per principal."""
+"""The owner of the credential that is sent for a route with credentials per principal."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Task ids: each principal knows its tasks by ids of its own, and by no other."""
+"""Task ids: each principal knows its tasks by its own sealed ids, and by no others."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -204,7 +204,7 @@ async def test_an_own_related_task_reaches_the_server_under_its_own_id() -> None
 
 
 @pytest.mark.parametrize("case", FOREIGN)
-async def test_nobody_listens_to_a_foreign_task(case: str) -> None:
+async def test_a_caller_cannot_listen_to_a_foreign_task(case: str) -> None:
     world = speaking()
     wanted = {"taskIds": [task_text(world, "t-0"), FOREIGN[case](world)]}
     got = await ask(world, "subscriptions/listen", {"notifications": wanted}, "modern")
@@ -223,7 +223,7 @@ async def test_a_listener_hears_of_the_tasks_of_its_filter_and_of_no_other() -> 
     assert shown == [{"notifications": {"taskIds": [text]}}, {"taskId": text, "status": "working"}]
 
 
-async def test_only_the_readers_own_tasks_are_listed_if_the_server_cannot_tell_callers_apart() -> None:
+async def test_only_own_tasks_are_listed_if_the_server_cannot_distinguish_callers() -> None:
     tasks: list[Any] = [{"taskId": task, "status": "working"} for task in ("t-1", "t-2", "t-3", "", 4)]
     world = answering({"tasks": [*tasks, {"status": "working"}, None], "nextCursor": "c"})
     world.pipeline.ownership.keep_task("s", OTHER.key, "t-1")
@@ -301,7 +301,7 @@ async def test_news_on_the_stream_of_a_call_may_name_the_new_task_but_no_foreign
 
 
 @pytest.mark.parametrize("own", [True, False])
-async def test_what_a_server_asks_within_a_task_reaches_the_tasks_owner_only(own: bool) -> None:
+async def test_a_request_within_a_task_reaches_only_the_owner_of_the_task(own: bool) -> None:
     params: dict[str, Any] = {"message": "?", "_meta": {RELATED: {"taskId": "t-1"}, "progressToken": 1}}
     asked = {"jsonrpc": "2.0", "id": 7, "method": "elicitation/create", "params": params}
     world = speaking(asked, DONE)

@@ -1,4 +1,4 @@
-"""What a server gets whose question was answered, where policy does not let the answer through."""
+"""Errors that a server gets in place of a client's answer that policy refuses."""
 
 from typing import Any, Final
 
@@ -28,7 +28,7 @@ def no_secrets(question: PolicyInput) -> Decision:
 
 
 async def answered(world: World, **content: Any) -> Got:
-    """Let the server ask for something, and answer it so."""
+    """Let the server ask for something, and send this answer."""
     browser = Browser(world)
     sealed = (await browser.legacy("tools/call", {"name": "t"})).events[0]["id"]
     return await browser.send({"jsonrpc": "2.0", "id": sealed, **content}, *LEGACY)
@@ -40,7 +40,7 @@ def decided(world: World) -> list[tuple[str, str]]:
     return [(record.message_kind, record.outcome) for record in records if record.phase == "request"]
 
 
-async def test_a_server_whose_answer_is_refused_gets_an_error_instead_and_the_client_is_let_go() -> None:
+async def test_a_refused_answer_is_replaced_by_an_error_and_the_client_is_released() -> None:
     world = World(no_secrets, upstream)
     got = await answered(world, result={"action": "accept", "content": {"password": "hunter2"}})
     assert got.status == 202
@@ -56,7 +56,7 @@ async def test_the_error_repeats_neither_the_answer_nor_the_reasons() -> None:
     assert b"hunter2" not in world.upstream.forwards[-1].permit.outbound.body
 
 
-async def test_the_error_is_what_policy_is_asked_about() -> None:
+async def test_policy_is_asked_about_the_error() -> None:
     world = World(no_secrets, upstream)
     await answered(world, result={"action": "accept", "content": {"password": "hunter2"}})
     asked = world.policy.questions[-1]
@@ -64,7 +64,7 @@ async def test_the_error_is_what_policy_is_asked_about() -> None:
     assert asked.arguments == {"error": world.upstream.messages[-1]["error"]}
 
 
-async def test_nothing_is_sent_where_the_error_is_refused_too() -> None:
+async def test_nothing_is_sent_if_the_error_is_refused_too() -> None:
     world = World(lambda q: deny() if q.message.kind == "response" else allow(), upstream)
     got = await answered(world, result={"action": "accept"})
     assert got.status == 202

@@ -1,4 +1,4 @@
-"""What tests of the way upstream share."""
+"""Shared fixtures of the tests of the upstream client."""
 
 from pathlib import Path
 

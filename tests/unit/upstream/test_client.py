@@ -1,4 +1,4 @@
-"""What goes upstream, what comes back, and how each way to fail is named."""
+"""The upstream client: sent requests, returned replies, and the name of each failure."""
 
 import asyncio
 import socket
@@ -40,7 +40,7 @@ BODY = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{}}'
 
 
 class FakeSecrets:
-    """Holds one credential, whoever asks."""
+    """Holds one credential, for all callers."""
 
     def header(self, credential: Credential, *, server: str, subject: str) -> Secret | UpstreamFailure:
         if credential.name == "none":
@@ -211,7 +211,7 @@ async def test_little_is_read_after_a_complete_answer(upstream: HttpUpstream, se
         ("", "json"),
     ],
 )
-async def test_a_body_is_what_its_type_says_in_utf_8(
+async def test_a_body_has_the_kind_of_its_type_in_utf_8(
     upstream: HttpUpstream, server: Scripted, media: str, read_as: str
 ) -> None:
     server.script = whole(b"{}", media=media)
@@ -397,7 +397,7 @@ async def test_a_reader_that_does_not_read_stops_the_server(upstream: HttpUpstre
         (events(b"data: 1\n\n"), "sse"),
     ],
 )
-async def test_the_media_of_a_reply_is_told_by_its_headers(
+async def test_the_media_of_a_reply_is_determined_by_its_headers(
     upstream: HttpUpstream, server: Scripted, script: Script, media: str
 ) -> None:
     server.script = script

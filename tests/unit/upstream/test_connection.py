@@ -1,4 +1,4 @@
-"""The connection itself: framing, reuse, certificates, and any bytes at all."""
+"""One upstream connection: framing, reuse, certificates, and arbitrary bytes."""
 
 import asyncio
 import ssl
@@ -22,7 +22,7 @@ from tests.servers.scripted import Do, Repeat, Script, Scripted, answer, chunk, 
 from tests.unit.upstream.test_client import FakeSecrets, failed, forward, replied
 
 SOON_S = WATCH_S / 2
-"""Sooner than connections are closed that are only idle."""
+"""Seconds before merely idle connections are closed."""
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 
@@ -56,7 +56,7 @@ async def server() -> AsyncGenerator[Scripted]:
         [OK + b"X-Many: 1\r\n" * 10_000 + b"\r\n"],
     ],
 )
-async def test_framing_that_two_readers_may_read_differently_is_no_answer(
+async def test_framing_that_readers_may_read_differently_is_not_an_answer(
     upstream: HttpUpstream, server: Scripted, script: Script
 ) -> None:
     server.script = script
@@ -103,7 +103,7 @@ async def test_a_connection_on_which_more_may_come_is_not_used_again(
     assert server.connections == 2
 
 
-async def test_bytes_that_come_while_nobody_asked_end_the_connection(upstream: HttpUpstream, server: Scripted) -> None:
+async def test_bytes_without_a_request_end_the_connection(upstream: HttpUpstream, server: Scripted) -> None:
     await (await replied(upstream, forward(server.url))).read(1000)
     for writer in server._open:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
@@ -133,7 +133,7 @@ async def test_trailers_and_extensions_without_an_end_end_the_exchange(
     await asyncio.wait_for(server.gone.wait(), SOON_S)
 
 
-async def test_chunks_of_one_byte_are_no_framing_without_an_end(upstream: HttpUpstream, server: Scripted) -> None:
+async def test_chunks_of_one_byte_do_not_count_as_endless_framing(upstream: HttpUpstream, server: Scripted) -> None:
     server.script = [OK + b"Transfer-Encoding: chunked\r\n\r\n", chunk(b"x") * 50_000, b"0\r\n\r\n"]
     assert await (await replied(upstream, forward(server.url))).read(50_000) == b"x" * 50_000
 
@@ -147,7 +147,7 @@ async def test_an_announced_length_counts_however_it_is_written(
     assert (read == b"xx") is fits
 
 
-async def test_trailers_are_no_headers(upstream: HttpUpstream, server: Scripted) -> None:
+async def test_trailers_are_not_headers(upstream: HttpUpstream, server: Scripted) -> None:
     head = OK + b"Transfer-Encoding: chunked\r\nTrailer: Mcp-Session-Id\r\n\r\n"
     server.script = [head, chunk(b"{}"), b"0\r\nMcp-Session-Id: late\r\n\r\n"]
     reply = await replied(upstream, forward(server.url))
@@ -172,7 +172,7 @@ async def test_a_reply_can_be_read_after_its_connection_went_on(upstream: HttpUp
     assert await first.read(1000) == await second.read(1000)
 
 
-async def test_a_caller_who_goes_away_takes_the_request_along(upstream: HttpUpstream, server: Scripted) -> None:
+async def test_a_canceled_caller_cancels_the_request(upstream: HttpUpstream, server: Scripted) -> None:
     server.script = [Do.HANG]
     asking = asyncio.create_task(upstream.send(forward(server.url)))
     await server.arrival()
@@ -182,7 +182,7 @@ async def test_a_caller_who_goes_away_takes_the_request_along(upstream: HttpUpst
     await asyncio.wait_for(server.gone.wait(), SOON_S)
 
 
-async def test_many_callers_share_what_they_need(upstream: HttpUpstream, server: Scripted) -> None:
+async def test_many_callers_share_connections(upstream: HttpUpstream, server: Scripted) -> None:
     async def ask() -> bytes | UpstreamFailure:
         return await (await replied(upstream, forward(server.url))).read(1000)
 
@@ -202,7 +202,7 @@ async def test_streams_of_two_callers_do_not_mix(upstream: HttpUpstream, server:
 
 
 class FakeOwner:
-    """Takes note of nothing."""
+    """Ignores all events."""
 
     def made(self, wire: UpstreamConnection) -> None: ...
     def release(self, wire: UpstreamConnection) -> None: ...
@@ -210,7 +210,7 @@ class FakeOwner:
 
 
 class FakeTransport(asyncio.Transport):
-    """Writes nowhere."""
+    """Discards all data."""
 
     def write(self, data: bytes | bytearray | memoryview) -> None: ...
     def abort(self) -> None: ...
@@ -268,7 +268,7 @@ class FakeTap:
 
 
 async def _answered(reply: bytes) -> ReplyHead | UpstreamFailure:
-    """Return what comes of a reply that arrives in one piece."""
+    """Return the result of a reply that arrives in one piece."""
     wire = UpstreamConnection(FakeOwner(), ("a", 1, False))
     wire.connection_made(FakeTransport())
     asking = asyncio.ensure_future(wire.ask(b"GET / HTTP/1.1\r\n\r\n"))
@@ -363,7 +363,7 @@ def test_no_url_brings_a_second_line_into_a_request(text: str) -> None:
             assert (found.target + found.authority).isascii()
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_refused(upstream: HttpUpstream, pair: Path) -> None:
+async def test_a_certificate_of_an_unknown_authority_is_refused(upstream: HttpUpstream, pair: Path) -> None:
     own = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     own.load_cert_chain(pair)
     async with scripted(tls=own) as server:

@@ -17,7 +17,7 @@ _FOUND: Final = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 0))]
 
 
 class NameServer:
-    """Stands for the operating system's resolver: names that begin with `hangs` get no answer until `ends`."""
+    """Represents the operating system's resolver: names that begin with `hangs` get no answer until `ends`."""
 
     def __init__(self) -> None:
         self.ends = Event()

@@ -1,6 +1,6 @@
-"""Idle connections: when one is used again, and what becomes of a request that meets a closed one.
+"""Idle connections: their reuse, and requests on a connection that the server has closed.
 
-Rule 1: time is the test's; idle time passes only when a test moves the clock.
+Rule 1: the test controls the time. Idle time passes only when a test moves the clock.
 """
 
 import asyncio
@@ -63,7 +63,7 @@ async def server() -> AsyncGenerator[Scripted]:
 
 
 class Capped(Scripted):
-    """Answers so many requests on each connection, and closes it at the next one without an answer."""
+    """Answers this many requests on each connection, and closes it at the next one without an answer."""
 
     def __init__(self, cap: int, last: Script = (Do.CLOSE,)) -> None:
         super().__init__(whole(b"{}"))
@@ -160,7 +160,7 @@ def reset(peer: socket.socket) -> None:
 
 
 def sends(data: bytes) -> Callable[[socket.socket], object]:
-    """Return an act that writes bytes that answer nothing."""
+    """Return an act that writes bytes without a request."""
     return lambda peer: peer.send(data)
 
 
@@ -175,11 +175,11 @@ IDLE_ACTS: Final[dict[str, Callable[[socket.socket], object]]] = {
     "writes an empty line": sends(b"\r\n"),
     "writes urgent data": lambda peer: peer.send(b"!", socket.MSG_OOB),
 }
-"""What a server does to an idle connection, without the event loop of the gateway running meanwhile."""
+"""Acts of a server on an idle connection while the event loop of the gateway does not run."""
 
 
 async def meets(act: Callable[[socket.socket], object], *, verb: str = "POST") -> list[bytes]:
-    """Ask twice, with an act on the idle connection between; return what reached the second connection."""
+    """Ask twice, with an act on the idle connection in between, and return the bytes on the second connection."""
     loop = asyncio.get_running_loop()
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.setblocking(False)
@@ -232,7 +232,7 @@ async def test_a_tls_connection_with_anything_to_read_is_not_used_again(pair: Pa
 
 @pytest.mark.parametrize("verb", ["POST", "GET", "DELETE"])
 @pytest.mark.parametrize("last", [Do.CLOSE, Do.RESET])
-async def test_what_a_client_sent_is_never_written_twice(upstream: HttpUpstream, last: Do, verb: str) -> None:
+async def test_a_clients_message_is_never_written_twice(upstream: HttpUpstream, last: Do, verb: str) -> None:
     server = Capped(1, [last])
     async with serving(server):
         await ask(upstream, server)
@@ -276,7 +276,7 @@ async def test_an_answer_that_began_is_neither_unanswered_nor_repeated(
     assert len(server.received) == 1
 
 
-async def test_a_request_timeout_of_a_proxy_is_no_answer(upstream: HttpUpstream) -> None:
+async def test_a_request_timeout_of_a_proxy_is_not_an_answer(upstream: HttpUpstream) -> None:
     server = Capped(1, [TIMEOUT_408, Do.CLOSE])
     async with serving(server):
         await ask(upstream, server)
@@ -356,10 +356,10 @@ async def test_nothing_is_swept_while_every_connection_is_in_use(upstream: HttpU
 
 
 class Misbehaving(Scripted):
-    """Answers every request, and does to idle connections what a test says."""
+    """Answers every request, and performs the act of the test on idle connections."""
 
     def act(self, what: str) -> None:
-        """Do it on the raw sockets, so that the other side has not noticed yet."""
+        """Perform the act on the raw sockets, so that the other side has not noticed yet."""
         for writer in self._open:
             with contextlib.suppress(OSError), _raw(writer) as raw:  # the other side may have closed it already
                 if what == "bytes":
@@ -405,7 +405,7 @@ async def _played(steps: list[str | float]) -> None:
 
 @settings(max_examples=40)
 @given(st.lists(STEPS, max_size=12))
-def test_whatever_a_server_does_while_idle_each_request_is_answered_and_written_once(steps: list[str | float]) -> None:
+def test_each_request_is_written_and_answered_once_on_reused_connections(steps: list[str | float]) -> None:
     asyncio.run(_played(steps))
 
 
@@ -436,7 +436,7 @@ def test_the_timeout_of_a_server_is_read_from_its_headers(values: list[str], tim
     st.lists(st.one_of(st.just("open"), st.floats(min_value=0, max_value=10))),
     st.none() | st.floats(min_value=0, max_value=1e9),
 )
-def test_a_limit_never_passes_what_the_server_promised_or_did(
+def test_a_limit_never_exceeds_the_servers_promise_or_behavior(
     events: list[str | float], timeout_s: float | None
 ) -> None:
     keepalive = Keepalive()
