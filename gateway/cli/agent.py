@@ -1,7 +1,7 @@
-"""`mcp-admission agent`: who may connect with a service token, written down in the policy repository.
+"""`mcp-admission agent`: agents that may connect with a service token, registered in the policy repository.
 
-Rule 1: a token is printed once, on stdout and alone; everything else is said on stderr. Nothing keeps the token.
-Rule 2: what is edited is YAML for review in git; it counts when its bundle is in force.
+Rule 1: a token is printed once, alone on stdout. Everything else goes to stderr. The token itself is not stored.
+Rule 2: the commands edit YAML that is reviewed in git. A change takes effect when its bundle is in force.
 """
 
 import os
@@ -25,12 +25,14 @@ _ID: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
 def _where(function: Callable[..., None]) -> Callable[..., None]:
-    """The options that say which agents are meant."""
-    environment = click.option("-e", "--environment", default="dev", show_default=True, help="Below bundles/.")
+    """Add the options that name the policy repository and the environment."""
+    environment = click.option(
+        "-e", "--environment", default="dev", show_default=True, help="A directory below bundles/."
+    )
     return environment(policy_place(function))
 
 
-_expires = click.option("--expires", default="90d", show_default=True, callback=when, help="When the token ends.")
+_expires = click.option("--expires", default="90d", show_default=True, callback=when, help="When the token expires.")
 
 
 @click.group(
@@ -47,8 +49,8 @@ Examples:
 def command() -> None:
     """Register agents and their service tokens in a policy repository.
 
-    An agent's entry is YAML in bundles/<environment>/agents/; it holds digests of tokens, never tokens. A change
-    counts as soon as the bundle that has it is in force: in development when the file is saved.
+    An agent's entry is YAML in bundles/<environment>/agents/. It contains digests of tokens, never tokens. A change
+    takes effect when the bundle that contains it is in force; in development, that is when the file is saved.
     """
 
 
@@ -61,24 +63,28 @@ Examples:
 """,
 )
 @click.argument("agent")
-@click.option("--owner", required=True, help="Who answers for it, such as alice@example.com.")
-@click.option("--purpose", required=True, help="What it is for, in a sentence.")
-@click.option("--kind", required=True, help="What it runs on, such as claude-code, cursor, own.")
-@click.option("--holder", help="Who holds the token; the owner if not given.")
+@click.option("--owner", required=True, help="Person responsible for the agent, such as alice@example.com.")
+@click.option("--purpose", required=True, help="Purpose of the agent, in one sentence.")
+@click.option("--kind", required=True, help="Client that the agent runs on, such as claude-code, cursor, own.")
+@click.option("--holder", help="Person who holds the token (default: the owner).")
 @_expires
 @_where
 def new(agent: str, owner: str, purpose: str, kind: str, **rest: Any) -> None:
     """Register an agent and print its token, once.
 
-    Where the directory has bundles/<environment>/ the entry is written to its agents/<AGENT>.yaml; elsewhere it is
-    shown. Keep the token where the agent's secrets are; only its SHA-256 is in the entry.
+    If the repository has bundles/<environment>/, the entry is written to agents/<AGENT>.yaml in it. Otherwise the entry
+    is only printed. Store the token with the agent's secrets: the entry has only its SHA-256.
     """
     if not _ID.fullmatch(agent):
-        raise click.ClickException(f"`{agent}` is no id: use a-z, 0-9, `.`, `_`, `-`, at most 63, not first a sign.")
+        raise click.ClickException(
+            f"Invalid agent id `{agent}`: use up to 63 of a-z, 0-9, `.`, `_`, `-`, starting with a letter or digit."
+        )
     home = rest["directory"] / "bundles" / rest["environment"]
     path = home / "agents" / f"{agent}.yaml"
     if any(one.agent == agent for one in _all(home)) or path.exists():
-        raise click.ClickException(f"`{agent}` is registered in {home / 'agents'}: use `agent rotate` for a new token.")
+        raise click.ClickException(
+            f"`{agent}` is already registered in {home / 'agents'}: use `agent rotate` for a new token."
+        )
     entry = files.new_entry(agent, owner, purpose, kind)
     token = _issue(entry, rest["holder"] or owner, rest["expires"])
     if home.is_dir():
@@ -86,7 +92,7 @@ def new(agent: str, owner: str, purpose: str, kind: str, **rest: Any) -> None:
         files.write(path, files.shown(entry))
         _say(f"Written to {path}.")
     else:
-        _say(f"There is no {home}; put this in bundles/{rest['environment']}/agents/{agent}.yaml:\n")
+        _say(f"{home} does not exist. Save this as bundles/{rest['environment']}/agents/{agent}.yaml:\n")
         _say(files.shown(entry))
     _hand_over(token)
 
@@ -99,10 +105,10 @@ Examples:
   mcp-admission agent list -e production --json
 """,
 )
-@click.option("--json", "as_json", is_flag=True, help="JSON lines, one an agent.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON lines, one per agent.")
 @_where
 def list_(directory: Path, environment: str, *, as_json: bool) -> None:
-    """List agents, and who holds tokens until when."""
+    """List agents, the holders of their tokens, and when the tokens expire."""
     now = datetime.now(UTC)
     for one in _all(directory / "bundles" / environment):
         shown = msgspec.json.encode(view.summary(one)).decode() if as_json else "\n".join(view.lines(one, now))
@@ -118,19 +124,21 @@ Examples:
 """,
 )
 @click.argument("agent")
-@click.option("--holder", help="Whose token; needed where several people hold one.")
-@click.option("--overlap", default="24h", show_default=True, callback=when, help="How long the old token still works.")
+@click.option("--holder", help="Holder of the token; required if several people hold tokens.")
+@click.option(
+    "--overlap", default="24h", show_default=True, callback=when, help="Time during which the old token still works."
+)
 @_expires
 @_where
 def rotate(agent: str, holder: str | None, **rest: Any) -> None:
-    """Issue a new token and let the old ones end after an overlap.
+    """Issue a new token and let the old ones expire after an overlap.
 
-    Tokens of that holder which have ended already are removed.
+    The holder's tokens that have already expired are removed.
     """
     one = _one(rest["directory"], rest["environment"], agent)
     whose = holder or _only_holder(one)
     if rest["overlap"] is None:
-        raise click.ClickException("The old token must end: give an overlap such as 24h.")
+        raise click.ClickException("The old token must expire: give an --overlap such as 24h.")
     now = datetime.now(UTC)
     files.remove(one.entry, lambda token: token.get("holder") == whose and _over(token, now, one.zone))
     old = [token for token in one.tokens if token.get("holder") == whose]
@@ -138,7 +146,7 @@ def rotate(agent: str, holder: str | None, **rest: Any) -> None:
         files.end(token, rest["overlap"], one.zone)
     token = _issue(one.entry, whose, rest["expires"])
     _save(one)
-    _say(f"{len(old)} earlier token(s) of {whose} end by {files.moment_text(rest['overlap'])}.")
+    _say(f"{len(old)} earlier token(s) of {whose} expire by {files.moment_text(rest['overlap'])}.")
     _hand_over(token)
 
 
@@ -152,20 +160,22 @@ Examples:
 """,
 )
 @click.argument("agent")
-@click.option("--holder", help="All tokens that this person holds.")
-@click.option("--token", "start", help="The token whose digest begins so; at least 8 digits.")
-@click.option("--all", "everything", is_flag=True, help="All tokens of the agent.")
+@click.option("--holder", help="Remove all tokens that this person holds.")
+@click.option("--token", "start", help="Remove the token whose digest starts with these digits (at least 8).")
+@click.option("--all", "everything", is_flag=True, help="Remove all tokens of the agent.")
 @_where
 def revoke(agent: str, holder: str | None, start: str | None, *, everything: bool, **where: Any) -> None:
-    """Remove tokens of an agent; they stop working when the change is in force."""
+    """Remove tokens of an agent. They stop working when the change is in force."""
     if sum((holder is not None, start is not None, everything)) != 1:
-        raise click.ClickException("Say which tokens: one of --holder, --token, --all.")
+        raise click.ClickException("Choose the tokens with one of --holder, --token, --all.")
     if start is not None and not re.fullmatch("[0-9a-f]{8,64}", start):
-        raise click.ClickException("--token wants 8 to 64 hexadecimal digits of the digest, as `agent list` shows.")
+        raise click.ClickException(
+            "--token takes the first 8 to 64 hexadecimal digits of a digest, as shown by `agent list`."
+        )
     one = _one(where["directory"], where["environment"], agent)
     count = files.remove(one.entry, lambda token: _is_meant(token, holder, start))
     if not count:
-        raise click.ClickException(f"`{agent}` has no such token in {one.path}; `agent list` shows what it has.")
+        raise click.ClickException(f"`{agent}` has no such token in {one.path}: `agent list` shows its tokens.")
     _save(one)
     _say(f"Removed {count} token(s) of {agent} from {one.path}.")
 
@@ -197,7 +207,7 @@ def _one(directory: Path, environment: str, agent: str) -> Registration:
     for one in _all(home):
         if one.agent == agent:
             return one
-    raise click.ClickException(f"`{agent}` is not registered in {home / 'agents'}; `agent new` registers it.")
+    raise click.ClickException(f"`{agent}` is not registered in {home / 'agents'}: register it with `agent new`.")
 
 
 def _save(one: Registration) -> None:
@@ -208,7 +218,7 @@ def _only_holder(one: Registration) -> str:
     holders = {str(token.get("holder", "")) for token in one.tokens} or {str(one.entry.get("owner", ""))}
     if len(holders) > 1:
         raise click.ClickException(
-            f"`{one.agent}` has tokens of {', '.join(sorted(holders))}: say whose with --holder."
+            f"`{one.agent}` has tokens of {', '.join(sorted(holders))}: choose one with --holder."
         )
     return holders.pop()
 

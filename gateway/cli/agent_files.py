@@ -1,7 +1,7 @@
-"""Agents' YAML files: found, edited where they are, written whole.
+"""The YAML files of agents: find entries, edit them in place, write files atomically.
 
-Rule 1: an edit changes what it is about and nothing else: comments, order and quotes stay.
-Rule 2: a file is replaced at once or not at all; whoever reads meanwhile sees one of the two.
+Rule 1: an edit changes only the value that it is meant to change. Comments, order and quotes stay.
+Rule 2: a file is replaced in one step or not at all. A concurrent reader sees either the old or the new content.
 """
 
 import re
@@ -25,12 +25,12 @@ from gateway.policy.sources.source_files import DirectoryToList, list_files
 _ITEM: Final = re.compile(r"^(?P<outer> *)[^\s#-][^\n]*:[ ]*\n(?:\s*(?:#[^\n]*)?\n)*(?P<inner> *)- ", re.MULTILINE)
 
 
-class UnreadableFile(Exception):  # noqa: N818  it is the answer to reading
-    """A file of agents that cannot be read; the text says which, where and why."""
+class UnreadableFile(Exception):  # noqa: N818  it reports the result of reading
+    """A file of agents that cannot be read; the text names the file, the place and the reason."""
 
 
 class ServiceToken(Struct, frozen=True, kw_only=True):
-    """A service token as it stands in YAML."""
+    """A service token as written in YAML."""
 
     sha256: str
     holder: str
@@ -38,14 +38,14 @@ class ServiceToken(Struct, frozen=True, kw_only=True):
 
 
 class Registration(Struct, frozen=True, kw_only=True):
-    """One agent's entry and the document that it is in; both are edited in place."""
+    """One agent's entry and the document that contains it; both are edited in place."""
 
     path: Path
     text: str
     document: Any
     entry: Any
     zone: str = "UTC"
-    """The time zone of the environment, in which dates are read."""
+    """The time zone of the environment, used to read dates."""
 
     @property
     def agent(self) -> str:
@@ -54,12 +54,12 @@ class Registration(Struct, frozen=True, kw_only=True):
 
     @property
     def tokens(self) -> list[Any]:
-        """The entries of its service tokens; edits to them are kept."""
+        """The entries of its service tokens; edits to them are saved with the document."""
         return _list(self.entry.get("tokens"))
 
 
 def registrations(directory: Path) -> list[Registration]:
-    """Every agent in the files of a directory, by file name and order."""
+    """Return every agent in the files of a directory, ordered by file name and position."""
     if not directory.exists():
         return []
     policy = directory.parent.parent.parent
@@ -73,7 +73,7 @@ def registrations(directory: Path) -> list[Registration]:
 
 
 def _zone(path: Path) -> str:
-    """Return the time zone of an environment; UTC if it states none."""
+    """Return the time zone of an environment; UTC if it sets none."""
     settings = read_document(str(path), path.read_bytes()) if path.is_file() else None
     stated: Any = settings.value if isinstance(settings, Document) else None
     return str(stated.get("time_zone", "UTC")) if isinstance(stated, dict) else "UTC"  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
@@ -90,7 +90,7 @@ def _read(path: Path, zone: str) -> list[Registration]:
     entries = _list(document["agents"] if isinstance(document, dict) and "agents" in document else [document])
     if not entries or not all(isinstance(entry, dict) and "agent" in entry for entry in entries):
         raise UnreadableFile(
-            f"{path}: is neither an agent nor `agents:` with a list of them. Run `mcp-admission check`."
+            f"{path}: is neither an agent nor a list `agents:`. Run `mcp-admission check` for details."
         )
     return [Registration(path=path, text=text, document=document, entry=entry, zone=zone) for entry in entries]
 
@@ -100,7 +100,7 @@ def _list(value: Any) -> list[Any]:
 
 
 def new_entry(agent: str, owner: str, purpose: str, kind: str) -> Any:
-    """An entry without tokens."""
+    """Return an entry without tokens."""
     return CommentedMap({"agent": agent, "owner": owner, "purpose": purpose, "kind": kind})
 
 
@@ -115,14 +115,14 @@ def add(entry: Any, token: ServiceToken) -> None:
 
 
 def end(token: Any, at: datetime, zone: str) -> None:
-    """Let a token end at a time, unless it ends before."""
+    """Make a token expire at a time, unless it expires earlier."""
     before = expiry(token, zone)
     if before is None or before > at:
         token["expires"] = moment_text(at)
 
 
 def remove(entry: Any, chosen: Callable[[Any], bool]) -> int:
-    """Remove the chosen tokens; how many there were."""
+    """Remove the chosen tokens and return their number."""
     tokens: Any = entry.get("tokens")
     places = [place for place, token in enumerate(tokens or ()) if chosen(token)]
     for place in reversed(places):
@@ -133,30 +133,41 @@ def remove(entry: Any, chosen: Callable[[Any], bool]) -> int:
 
 
 def expiry(token: Any, zone: str) -> datetime | None:
-    """Return when a token ends, a date in this time zone; None if it does not, or if that cannot be read."""
+    """Return when a token expires, reading a date in this time zone; None if it never does or the date is invalid."""
     return timestamps.end(str(token["expires"]), zone) if "expires" in token else None
 
 
 def moment_text(at: datetime) -> Any:
-    """A time as the schema wants it."""
+    """Return a time in the form that the schema requires."""
     return DoubleQuotedScalarString(at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
 
 
 def shown(document: Any, text: str = "") -> str:
-    """The document as YAML, in the style of `text`."""
+    """Return the document as YAML, in the style of `text`."""
     stream = StringIO()
     _yaml(text).dump(document, stream)
     return stream.getvalue()
 
 
 def write(path: Path, text: str) -> None:
-    """Replace a file, or make it, in one step."""
-    mode = None if path.exists() else 0o644
-    replace(path, text.encode(), mode=mode)
+    """Replace or create a file in one step."""
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=path.parent, prefix=".", suffix=".new", delete=False
+    ) as file:
+        try:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+            os.fchmod(file.fileno(), mode)
+            Path(file.name).replace(path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
 
 
 def _yaml(text: str) -> Any:
-    """A round-trip YAML with the indentation of sequences that the text has."""
+    """Return a round-trip YAML that indents sequences as the text does."""
     found = _ITEM.search(text)
     offset = max(0, len(found["inner"]) - len(found["outer"])) if found else 2
     yaml: Any = YAML()

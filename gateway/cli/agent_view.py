@@ -1,6 +1,6 @@
-"""How agents and their tokens are shown to people and to programs.
+"""Agents and their tokens as text for people and as JSON for programs.
 
-Rule 1: only digests are shown; there is nothing else to show.
+Rule 1: only digests of tokens are shown; tokens are not stored.
 """
 
 from datetime import datetime
@@ -10,17 +10,17 @@ from gateway.cli import agent_files as files
 from gateway.cli.agent_files import Registration
 
 _DIGITS: Final = 12
-"""Digits of a digest that name a token to people; `agent revoke --token` takes 8 or more."""
+"""Digits of a digest that identify a token in lists; `agent revoke --token` takes 8 or more."""
 
 
 def lines(one: Registration, now: datetime) -> list[str]:
-    """An agent and, indented, its tokens."""
+    """Return a line for the agent and an indented line for each of its tokens."""
     about = (one.agent, *(str(one.entry.get(name, "")) for name in ("kind", "owner", "purpose")))
     return ["  ".join(about), *(f"  token {_token(token, now, one.zone)}" for token in one.tokens)]
 
 
 def summary(one: Registration) -> dict[str, Any]:
-    """An agent as JSON."""
+    """Return an agent as JSON."""
     return {
         "agent": one.agent,
         **{name: str(one.entry[name]) for name in ("owner", "purpose", "kind", "expires") if name in one.entry},
@@ -36,5 +36,5 @@ def _token(token: Any, now: datetime, zone: str) -> str:
 def _validity(token: Any, now: datetime, zone: str) -> str:
     end = files.expiry(token, zone)
     if end is None:
-        return f"ends {token['expires']}, which is no time" if "expires" in token else "never ends"
-    return f"{'ended' if end <= now else 'until'} {files.moment_text(end)}"
+        return f"expires {token['expires']}, which is not a valid time" if "expires" in token else "never expires"
+    return f"{'expired' if end <= now else 'until'} {files.moment_text(end)}"

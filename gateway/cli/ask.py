@@ -1,8 +1,8 @@
-"""`mcp-admission ask`: one question, answered by the real OPA from the policy as it is saved.
+"""`mcp-admission ask`: one call, decided by the real OPA with the policy as saved.
 
-Rule 1: the question is stated as the gateway would state it; how the agent was taken to act is said.
-Rule 2: the answer is shown whole: outcome, reasons with remedies, grounds with owners.
-Rule 3: outcome and reasons are those that the gateway's enforcement makes of OPA's decision.
+Rule 1: the question has the form in which the gateway asks it. The output names the credential that was assumed.
+Rule 2: the output shows the whole decision: outcome, reasons with remedies, and rules with owners.
+Rule 3: outcome and reasons are the ones that the gateway's enforcement derives from OPA's decision.
 """
 
 import ipaddress
@@ -36,7 +36,7 @@ from gateway.review.masked_fields import is_withheld
 
 KINDS: Final = ("tool", "resource", "prompt", "method")
 _WORDS: Final = {"groups": "group"}
-"""The word of the command line for a field of the caller, where it is another one."""
+"""Field of the caller -> its name on the command line, if that differs."""
 
 
 def _arguments(ctx: click.Context, param: click.Parameter, value: str | None) -> dict[str, Any] | None:
@@ -44,9 +44,9 @@ def _arguments(ctx: click.Context, param: click.Parameter, value: str | None) ->
         return None
     read: Any = parse(value.encode("utf-8", "surrogateescape"))
     if isinstance(read, Malformed):
-        raise click.BadParameter(f"a gateway refuses `{value}` as arguments: {read.reason}.", ctx, param)
+        raise click.BadParameter(f"a gateway rejects the arguments `{value}`: {read.reason}.", ctx, param)
     if not is_object(read):
-        raise click.BadParameter(f"`{value}` is no JSON object.", ctx, param)
+        raise click.BadParameter(f"`{value}` is not a JSON object.", ctx, param)
     return read
 
 
@@ -74,7 +74,7 @@ def _address(ctx: click.Context, param: click.Parameter, text: str | None) -> st
 
 @click.command(
     "ask",
-    short_help="Answer one question from the real OPA, with reasons and grounds.",
+    short_help="Evaluate one call with the real OPA and show the reasons and the rules behind them.",
     epilog="""\b
 Examples:
   mcp-admission ask --agent dev --server demo --tool read_file --args '{"path": "welcome.md"}'
@@ -83,54 +83,54 @@ Examples:
   mcp-admission ask --call 3f0b6a9e --journal .state/journal --exit-code
 """,
 )
-@click.option("--agent", help="Who asks: an agent's id.")
-@click.option("--server", help="An id of the catalog.")
-@click.option("--tool", help="The tool to call.")
-@click.option("--resource", help="The URI to read.")
-@click.option("--prompt", help="The prompt to get.")
+@click.option("--agent", help="Id of the calling agent.")
+@click.option("--server", help="Id of the server in the catalog.")
+@click.option("--tool", help="Name of the tool to call.")
+@click.option("--resource", help="URI of the resource to read.")
+@click.option("--prompt", help="Name of the prompt to get.")
 @click.option("--method", help="A method without a target, such as tools/list.")
-@click.option("--args", "arguments", callback=_arguments, help="The arguments, a JSON object; {} if not given.")
-@click.option("--at", help="When, such as 2026-11-20T23:00:00Z; now if not given.")
-@click.option("--group", multiple=True, help="A group of the principal; may be repeated.")
+@click.option("--args", "arguments", callback=_arguments, help="Arguments of the call, a JSON object (default: {}).")
+@click.option("--at", help="Time of the call, such as 2026-11-20T23:00:00Z (default: now).")
+@click.option("--group", multiple=True, help="A group of the principal; repeatable.")
 @click.option(
-    "--unknown", multiple=True, type=click.Choice(CLAIM_FIELDS), help="A claim that cannot be read; repeatable."
+    "--unknown", multiple=True, type=click.Choice(CLAIM_FIELDS), help="A claim to treat as unreadable; repeatable."
 )
-@click.option("--issuer", help="The issuer of the caller's JWT; one of the agent's identities if not given.")
-@click.option("--subject", help="The subject of the caller's JWT.")
-@click.option("--client-id", help="The client id of the caller's JWT.")
+@click.option("--issuer", help="Issuer of the caller's JWT (default: one of the agent's identities).")
+@click.option("--subject", help="Subject of the caller's JWT.")
+@click.option("--client-id", help="Client id of the caller's JWT.")
 @click.option(
     "--claim",
     "claims",
     multiple=True,
     callback=_claims,
-    help="A claim of the JWT, such as department=sales or 'level=3'; the value is JSON if it can be. Repeatable.",
+    help="A claim of the JWT, such as department=sales or 'level=3'; the value is JSON if possible. Repeatable.",
 )
-@click.option("--from", "source", callback=_address, help="The source address of the caller.")
-@click.option("--unseen", is_flag=True, help="As if the server had not shown the target.")
-@click.option("--call", "identifier", metavar="ID", help="Ask what this recorded call or decision asked, instead.")
+@click.option("--from", "source", callback=_address, help="Source address of the caller.")
+@click.option("--unseen", is_flag=True, help="Ask as if the server had not listed the target.")
+@click.option("--call", "identifier", metavar="ID", help="Ask the question of this recorded call or decision instead.")
 @place_as("journal")
-@click.option("-e", "--environment", help="Below bundles/; default: the one of the recorded call, else dev.")
+@click.option("-e", "--environment", help="A directory below bundles/ (default: that of the recorded call, else dev).")
 @policy_place
 @click.option("--json", "as_json", is_flag=True, help="Print the decision as JSON.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 unless the answer is allow.")
 def command(directory: Path, *, as_json: bool, exit_code: bool, **words: Any) -> None:
-    """Answer one question: whether this agent may do that, and why.
+    """Evaluate one call: whether this agent may make it, and why.
 
-    The policy is built as it is saved, and a real OPA decides. The definition presented is the pinned one. The agent
-    acts with one of its own credentials; which one is said, and where it has none one is made up for this question.
-    With --call, caller, target, arguments and environment are those of a record in the journal; a claim that was masked
-    in it is unknown.
+    The policy is built as saved, and a real OPA decides. The question presents the pinned definition of the target. The
+    agent acts with one of its own credentials; the output names which one. If it has none, a credential is invented for
+    this question. With --call, the caller, target, arguments and environment come from a record in the journal; a claim
+    that is masked in the record is unknown.
     """
     words = _recorded(words) if words["identifier"] else words
     stated, environment = _stated(words), words["environment"] or "dev"
     opa = opa_found()
     content = Builder(remembered(), opa).content(PolicySource(directory, environment), time.time())
     if isinstance(content, Problems):
-        raise click.ClickException("\n".join(["the policy does not build:", *map(str, content.problems)]))
+        raise click.ClickException("\n".join(["The policy does not build:", *map(str, content.problems)]))
     chosen = _acting(stated, content)
     (ruled,) = asking(content, OpaCommand(opa), [chosen]).rulings([question(stated, chosen, content.data)])
     if isinstance(ruled.answer, NoDecision):
-        said = f"OPA gives no decision, so that the gateway refuses ({ruled.enforced.code}): {ruled.answer.why}"
+        said = f"OPA returned no decision, so the gateway would refuse ({ruled.enforced.code}): {ruled.answer.why}"
         raise click.ClickException(said)
     enforced = ruled.enforced
     decision = replace(ruled.answer, outcome=enforced.outcome, reasons=list(enforced.reasons))
@@ -144,9 +144,9 @@ def command(directory: Path, *, as_json: bool, exit_code: bool, **words: Any) ->
 
 
 def _recorded(words: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the words of a recorded call; arguments that were masked have to be given."""
+    """Return the options that a recorded call stands for; arguments that the journal masked must be given."""
     if given := [f"--{name}" for name in ("agent", "server", *KINDS) if words[name]]:
-        raise click.UsageError(f"--call already names the question: remove {', '.join(given)}.")
+        raise click.UsageError(f"--call already defines the question: remove {', '.join(given)}.")
     record = decided_record(journal_directory(words["journal"], words["config"]), words["identifier"])
     question: Mapping[str, Any] = record.get("input") or {}
     target: Mapping[str, Any] = record.get("target") or {}
@@ -155,7 +155,7 @@ def _recorded(words: Mapping[str, Any]) -> dict[str, Any]:
         arguments = dict[str, Any](question.get("arguments") or {})
         if record.get("replayable") is not True and record.get("arguments", {}).get("bytes", 0) > len("{}"):
             masked = f"masked in the journal (`journal.masking: {record.get('masking')}`)"
-            raise click.ClickException(f"The arguments of this call were {masked}: give them with --args.")
+            raise click.ClickException(f"The arguments of this call are {masked}: give them with --args.")
     principal: Mapping[str, Any] = question.get("principal") or record.get("principal") or {}
     context: Mapping[str, Any] = question.get("context") or record
     kind = str(target.get("type")) if target.get("type") in KINDS else "method"
@@ -172,9 +172,9 @@ def _recorded(words: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _recorded_token(words: Mapping[str, Any], principal: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a recorded JWT said, and what of it was unknown, except where the command line says something else.
+    """Return the claims of a recorded JWT and the unknown ones; options on the command line take precedence.
 
-    Of a record that does not tell, what is empty is unknown, as the policy takes it.
+    If a record does not list unknown claims, empty ones count as unknown, as in the policy.
     """
     empty = [field for field in CLAIM_FIELDS if not principal.get(field)]
     given = {field for field in CLAIM_FIELDS if words.get(_WORDS.get(field, field))}
@@ -188,13 +188,13 @@ def _recorded_token(words: Mapping[str, Any], principal: Mapping[str, Any]) -> d
 
 
 def _stated(words: dict[str, Any]) -> StatedQuestion:
-    """The question in the words of a scenario."""
+    """Return the question in the form that scenarios use."""
     for name in ("agent", "server"):
         if not words[name]:
-            raise click.UsageError(f"Missing option '--{name}'; or name a recorded call with --call.")
+            raise click.UsageError(f"Missing option '--{name}': give it, or name a recorded call with --call.")
     named = [kind for kind in KINDS if words[kind]]
     if len(named) != 1:
-        raise click.UsageError("Name one of --tool, --resource, --prompt, --method.")
+        raise click.UsageError("Give exactly one of --tool, --resource, --prompt, --method.")
     entry: dict[str, Any] = {key: words[key] for key in ("agent", "server", *named)}
     entry["arguments"] = words["arguments"] or {}
     entry |= {"groups": words["group"], "unknown": words["unknown"]}
@@ -204,14 +204,14 @@ def _stated(words: dict[str, Any]) -> StatedQuestion:
     try:
         return asked(entry | ({"at": words["at"]} if words["at"] else {}), now=time.time())
     except ValueError as error:
-        raise click.UsageError(f"`{words['at']}` is no time: write 2026-11-20T23:00:00Z.") from error
+        raise click.UsageError(f"`{words['at']}` is not a valid time: write it as 2026-11-20T23:00:00Z.") from error
 
 
 def _acting(stated: StatedQuestion, content: Content) -> ActingCaller:
     agents = content.environment.agents_by_id()
     if stated.agent not in agents:
         known = ", ".join(sorted(agents)) or "none"
-        raise click.ClickException(f"no agent is called `{stated.agent}`; known: {known}.")
+        raise click.ClickException(f"Agent `{stated.agent}` is not registered. Registered agents: {known}.")
     contradictory = contradiction(stated, agents)
     if contradictory:
         raise click.UsageError(f"The question {contradictory}.")

@@ -1,6 +1,6 @@
-"""What `mcp-admission ask` shows a person.
+"""The output of `mcp-admission ask` for people.
 
-Rule 1: the outcome comes first, then why, then what to do about it and whom to ask.
+Rule 1: the outcome comes first, then the reason, then the remedy and the people to ask.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _COLORS = {"allow": "green", "hold": "yellow", "deny": "red"}
 
 
 def shown(decision: Decision, stated: StatedQuestion, chosen: ActingCaller, rules: Json) -> str:
-    """The decision in words, one fact a line; `rules` are those of the bundle."""
+    """Return the decision as text, one fact per line; `rules` are those of the bundle."""
     return "\n".join(_lines(decision, stated, chosen, rules))
 
 
@@ -31,9 +31,9 @@ def _lines(decision: Decision, stated: StatedQuestion, chosen: ActingCaller, rul
     resolved = decision.resolved
     yield f"  action from the {resolved.action_source}, pin: {resolved.pin}"
     if resolved.data or resolved.reach:
-        yield f"  the target holds {_holding(resolved)}"
+        yield f"  the target has {_holding(resolved)}"
     if decision.observe:
-        yield "  the environment observes: most refusals are only shown"
+        yield "  the environment only observes: most refusals are recorded but not enforced"
     for title, reasons in (("because", decision.reasons), ("warning", decision.warnings), ("shadow", decision.shadow)):
         for reason in reasons:
             yield from _reason(title, reason)
@@ -42,11 +42,11 @@ def _lines(decision: Decision, stated: StatedQuestion, chosen: ActingCaller, rul
         for condition in conditions_compared(rules.get(ground.rule, {}), stated.arguments):
             yield f"    {cut(condition)}"
     if decision.outcome != "allow" and (named := owners(decision)):
-        yield f"  whom to ask: {', '.join(named)}"
+        yield f"  contact: {', '.join(named)}"
 
 
 def _holding(resolved: Resolved) -> str:
-    """What the target holds, and how far it reaches."""
+    """Return the data classes of the target and how far its effects reach."""
     holds = f"data of class {', '.join(resolved.data)}" if resolved.data else "data of no known class"
     return f"{holds}, {resolved.reach or 'of unknown reach'}"
 

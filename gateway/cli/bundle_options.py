@@ -1,4 +1,4 @@
-"""The bundle under review as the command line names it: a file, or a policy directory that is built in memory."""
+"""The options that name the bundle under review: a file, or a policy directory that is built in memory."""
 
 import time
 from collections.abc import Callable, Collection
@@ -20,7 +20,7 @@ _DIRECTORY: Final = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 class NamedBundle(Struct, frozen=True, kw_only=True):
-    """What the options said."""
+    """The values of the options."""
 
     bundle: Path | None
     policy: Path | None
@@ -31,7 +31,7 @@ def bundle_options(function: _Command) -> _Command:
     """Add the options that name a bundle."""
     for option in (
         click.option(
-            "-e", "--environment", help="With --policy: which one, below bundles/; default: the one of the records."
+            "-e", "--environment", help="With --policy: a directory below bundles/ (default: that of the records)."
         ),
         click.option("-d", "--policy", type=_DIRECTORY, help="A policy repository; the bundle is built in memory."),
         click.option("--bundle", type=_FILE, help="A bundle file, signed or not."),
@@ -41,12 +41,12 @@ def bundle_options(function: _Command) -> _Command:
 
 
 def reviewed(named: NamedBundle, recorded: Callable[[], Collection[str]] = frozenset[str]) -> Candidate:
-    """The bundle; ends the command where there is none, or not exactly one.
+    """Return the named bundle; end the command if there is none, or more than one.
 
-    `recorded` says of which environments the records are, for a policy of which no environment is named.
+    `recorded` returns the environments of the records, for a policy without a named environment.
     """
     if (named.bundle is None) == (named.policy is None):
-        raise click.UsageError("Name one: --bundle FILE, or --policy DIRECTORY with --environment NAME.")
+        raise click.UsageError("Give one of --bundle FILE or --policy DIRECTORY with --environment NAME.")
     if named.bundle is not None:
         return _usable(from_file(named.bundle))
     if named.policy is None:
@@ -54,7 +54,7 @@ def reviewed(named: NamedBundle, recorded: Callable[[], Collection[str]] = froze
     environment = named.environment or _only(recorded())
     built = from_policy(PolicySource(named.policy, environment), Builder(remembered(), opa_found()), time.time())
     if isinstance(built, Problems):
-        raise click.ClickException("\n".join(["the policy does not build:", *map(str, built.problems)]))
+        raise click.ClickException("\n".join(["The policy does not build:", *map(str, built.problems)]))
     return built
 
 
@@ -62,7 +62,7 @@ def _only(environments: Collection[str]) -> str:
     if len(environments) == 1:
         return next(iter(environments))
     named = ", ".join(sorted(environments))
-    found = f"the records are of several ({named})" if environments else "no record says it"
+    found = f"the records are of several ({named})" if environments else "the records do not name one"
     raise click.UsageError(f"Name the environment of the policy, below bundles/, with --environment: {found}.")
 
 
@@ -73,7 +73,7 @@ def _usable(found: Candidate | UnusableCandidate) -> Candidate:
 
 
 def private_keys(path: Path | None) -> list[Any]:
-    """The private keys in a file; none where none is named."""
+    """Return the private keys in a file; an empty list if no file is named."""
     found = [] if path is None else identities(path)
     if isinstance(found, KeyFault):
         raise click.ClickException(f"{found.why}.")

@@ -1,7 +1,8 @@
-"""`mcp-admission canary`: some gateways, by their labels, follow another channel first.
+"""`mcp-admission canary`: selected gateways, chosen by label, follow another channel first.
 
-Rule 1: promoting moves the pointer to the very bundle that the canary has: nothing is built, nothing is signed.
-Rule 2: aborting is a rollback of the canary to what everyone else has, under a new number: no gateway goes back.
+Rule 1: promoting points the channel to the bundle that the canary has. Nothing is built or signed.
+Rule 2: aborting rolls the canary back to the bundle of all other gateways, under a new number, because a gateway never
+accepts a lower number.
 """
 
 import json
@@ -26,15 +27,17 @@ from gateway.cli.publishing.hub_options import (
 from gateway.cli.publishing.publish_target import PublishedChannels
 from gateway.hub.channel_pointer import Assignment, Pointer
 
-_channel = click.option("--channel", default="canary", show_default=True, help="The channel that some follow first.")
+_channel = click.option(
+    "--channel", default="canary", show_default=True, help="The channel that selected gateways follow first."
+)
 _instead_of = click.option(
-    "--instead-of", default="production", show_default=True, help="The channel that everyone else follows."
+    "--instead-of", default="production", show_default=True, help="The channel that all other gateways follow."
 )
 
 
 @click.group(
     "canary",
-    short_help="Let some gateways have a policy first: assign, list, promote, abort.",
+    short_help="Roll out a policy to some gateways first: assign, list, promote, abort.",
     epilog="""\b
 Examples:
   mcp-admission canary assign --label ring=first --hub https://hub.example.com --token-file token
@@ -43,7 +46,7 @@ Examples:
 """,
 )
 def command() -> None:
-    """Let some gateways, by their labels, follow another channel first; then promote it, or abort."""
+    """Let selected gateways, chosen by label, follow another channel first; then promote it or abort."""
 
 
 @command.command(
@@ -54,15 +57,21 @@ Examples:
   mcp-admission canary assign --none --hub https://hub.example.com --token-file token
 """,
 )
-@click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="What a gateway's labels must have; all.")
-@click.option("--none", is_flag=True, help="Nobody any more; abort first where the canary is ahead.")
+@click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A label that a gateway must have; repeatable, all must match.",
+)
+@click.option("--none", is_flag=True, help="Assign no gateway. If the canary is ahead, abort first.")
 @_channel
 @_instead_of
 @hub_options
 def assign(labels: tuple[str, ...], channel: str, instead_of: str, *, none: bool, **options: Any) -> None:
-    """Give the gateways that have all these labels the canary's channel; replaces who had it before."""
+    """Assign the canary's channel to the gateways that have all these labels; replaces the previous assignment."""
     if bool(labels) == none:
-        raise click.UsageError("Say with --label which gateways, or --none.")
+        raise click.UsageError("Choose the gateways with --label, or give --none.")
     pairs = [label.partition("=") for label in labels]
     if any(not name or not separator for name, separator, _ in pairs):
         raise click.UsageError("Write --label as NAME=VALUE.")
@@ -70,7 +79,7 @@ def assign(labels: tuple[str, ...], channel: str, instead_of: str, *, none: bool
     kept = [each for each in hub.assignments() if (each.channel, each.instead_of) != (channel, instead_of)]
     wanted = Assignment(channel=channel, instead_of=instead_of, labels={name: value for name, _, value in pairs})
     hub.assign(kept if none else [*kept, wanted])
-    click.echo(f"{channel} instead of {instead_of} for {'nobody' if none else ' and '.join(labels)}", err=True)
+    click.echo(f"{channel} instead of {instead_of} for {'no gateway' if none else ' and '.join(labels)}", err=True)
 
 
 @command.command(
@@ -82,10 +91,10 @@ Examples:
 )
 @hub_options
 def listed(**options: Any) -> None:
-    """Show who follows another channel, and instead of which: a table, or JSON lines at the end of a pipe."""
+    """Show which gateways follow another channel: a table, or JSON lines if the output is a pipe."""
     assignments = remote(options["url"], options["token_file"]).assignments()
     if not assignments:
-        click.echo("every gateway follows the channel of its settings", err=True)
+        click.echo("All gateways follow the channel of their settings.", err=True)
     for each in assignments:
         if sys.stdout.isatty():
             labels = " and ".join(f"{name}={value}" for name, value in each.labels.items())
@@ -107,7 +116,7 @@ Examples:
 @wait_options
 @hub_options
 def promote(channel: str, instead_of: str, **options: Any) -> None:
-    """Let everyone follow what the canary has."""
+    """Point the channel of all other gateways to the canary's bundle."""
     wanted = publication({**options, "channel": instead_of})
     hub = remote(options["url"], options["token_file"])
     known = hub.known()
@@ -131,18 +140,18 @@ Examples:
 @key_options
 @hub_options
 def abort(channel: str, instead_of: str, **options: Any) -> None:
-    """Give the canary what everyone else has, under a new number, signed with your key."""
+    """Give the canary the bundle of all other gateways, under a new number, signed with your key."""
     key = signing_key(key_file=options["key_file"], key_env=options["key_env"], key_command=options["key_command"])
     hub = remote(options["url"], options["token_file"])
     known = hub.known()
     canary, rest = _of(known, channel), _of(known, instead_of)
     if canary.digest == rest.digest:
-        raise click.ClickException(f"{channel} has what {instead_of} has: there is nothing to abort.")
+        raise click.ClickException(f"{channel} and {instead_of} have the same bundle: there is nothing to abort.")
     old = trusted_artifact(hub, rest.mark, [own(key), *verifying_keys(options["verification_keys"])])
     published(hub, reissued(old, known, canary, key), publication({**options, "channel": channel}), known)
 
 
 def _of(known: PublishedChannels, channel: str) -> Pointer:
     if channel not in known.channels:
-        raise click.ClickException(f"No channel {channel!r} points to a bundle: publish one to it first.")
+        raise click.ClickException(f"Channel {channel!r} does not point to a bundle: publish one to it first.")
     return known.channels[channel]

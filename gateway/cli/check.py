@@ -1,6 +1,6 @@
-"""`mcp-admission check`: everything that CI asks of a policy repository, in one command.
+"""`mcp-admission check`: every check that CI runs on a policy repository, in one command.
 
-Rule 1: every problem is printed, one a line, with file and line; any problem is exit code 1, warnings alone are not.
+Rule 1: every problem is printed on one line with file and line. Any problem gives exit code 1; warnings alone do not.
 """
 
 import time
@@ -13,7 +13,7 @@ from gateway.policy.checking import COVERAGE, Checked, Checking, Summary, enviro
 from gateway.policy.rego.rego_checks import counted
 
 _OF_KINDS = (
-    "`kind` is what the agent of the credential is registered as; it does not prove which program uses the credential."
+    "`kind` is the client that the agent is registered with; it does not prove which program uses the credential."
 )
 
 
@@ -28,20 +28,20 @@ Examples:
 """,
 )
 @click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
-@click.option("-e", "--environment", multiple=True, help="Below bundles/; all of them if not given.")
+@click.option("-e", "--environment", multiple=True, help="A directory below bundles/; repeatable (default: all).")
 @click.option(
     "--coverage",
     type=click.FloatRange(0, 100),
     default=COVERAGE,
     show_default=True,
-    help="Least percentage of each of your Rego files that its tests reach.",
+    help="Lowest test coverage of each of your Rego files, in percent.",
 )
 def command(directory: Path, environment: tuple[str, ...], coverage: float) -> None:
-    """Check the policy repository DIRECTORY (the working directory if not given).
+    """Check the policy repository DIRECTORY (default: the working directory).
 
-    Its YAML against the data schemas; its Rego with `opa check`, `opa fmt`, `opa test` and coverage, laid over the
-    stock library; what requirements may read and how they must be written; the packed bundle in a real OPA; and every
-    scenario in bundles/<environment>/scenarios/.
+    The command checks the YAML against the data schemas; your Rego, together with the stock library, with `opa check`,
+    `opa fmt`, `opa test` and coverage; the inputs that requirements may read and the way they must be written; the
+    packed bundle in a real OPA; and every scenario in bundles/<environment>/scenarios/.
     """
     names = named(directory, environment)
     checking = Checking(opa=opa_found(), state=remembered(), now=time.time(), least_coverage=coverage)
@@ -64,16 +64,18 @@ def _show(checked: Checked) -> None:
 
 
 def total(problems: int, warnings: int = 0) -> str:
-    """The last line of a report."""
+    """Return the last line of a report."""
     said = counted(problems, "problem") if problems else "no problems"
     return f"{said}, {counted(warnings, 'warning')}" if warnings else said
 
 
 def named(directory: Path, environment: tuple[str, ...]) -> list[str]:
-    """The environments to look at: those that were asked for, else all; none at all ends the command."""
+    """Return the named environments, or all if none is named; end the command if there are none."""
     names = list(environment) or environments(directory)
     if not names:
-        raise click.ClickException(f"{directory / 'bundles'} holds no environment: `mcp-admission init` makes one.")
+        raise click.ClickException(
+            f"{directory / 'bundles'} contains no environment: create one with `mcp-admission init`."
+        )
     return names
 
 

@@ -1,10 +1,10 @@
-"""What to paste into an MCP client, so that it connects to the gateway."""
+"""Configurations of MCP clients that connect to the gateway, ready to paste."""
 
 import json
 
 
 def connections(name: str, url: str, *, token: bool = False) -> str:
-    """Return, for people, the URL and the configuration of the common clients; `token`: a bearer token is needed."""
+    """Return, for people, the URL and the configuration of common clients; `token`: a bearer token is required."""
     headers = {"headers": {"Authorization": "Bearer <token>"}} if token else {}
     cursor = json.dumps({"mcpServers": {name: {"url": url, **headers}}}, indent=2)
     code = json.dumps({"servers": {name: {"type": "http", "url": url, **headers}}}, indent=2)
@@ -14,7 +14,7 @@ def connections(name: str, url: str, *, token: bool = False) -> str:
             f"MCP URL: {url}",
             "",
             f"Claude Code:  claude mcp add --transport http {name} {url}{header}",
-            "Cursor, and others that read mcpServers (.cursor/mcp.json):",
+            "Cursor and other clients that read mcpServers (.cursor/mcp.json):",
             cursor,
             "VS Code (.vscode/mcp.json):",
             code,

@@ -1,8 +1,8 @@
-"""When a command that goes on for ever ends: by a signal, or when the reader of its output goes away.
+"""The end of a command that runs until stopped: a signal, or the reader of its output closes the pipe.
 
-Rule 1: SIGTERM always ends it. SIGINT and SIGHUP end it unless they were ignored when it started, as a shell does for
-a job in the background and `nohup` does for every job.
-Rule 2: a reader that goes away ends it at once, not at the next line.
+Rule 1: SIGTERM always ends the command. SIGINT and SIGHUP end it unless they were ignored at start: a shell ignores
+SIGINT for background jobs, and `nohup` ignores SIGHUP for every job.
+Rule 2: when the reader closes the pipe, the command ends immediately, not at its next line.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ _IGNORABLE: Final = (signal.SIGINT, signal.SIGHUP)
 
 
 def ending() -> asyncio.Event:
-    """Return an event of the running loop that is set when the command has to end."""
+    """Return an event of the running loop that is set when the command must end."""
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     heeded = [number for number in _IGNORABLE if signal.getsignal(number) is not signal.SIG_IGN]
@@ -36,7 +36,7 @@ def _watch(loop: asyncio.AbstractEventLoop, descriptor: int, ended: asyncio.Even
         return
 
     def look() -> None:
-        loop.remove_reader(descriptor)  # what is readable otherwise, from a socket, is nothing that ends the command
+        loop.remove_reader(descriptor)  # other readable data on a socket does not end the command
         if closed(descriptor):
             ended.set()
 
@@ -46,5 +46,5 @@ def _watch(loop: asyncio.AbstractEventLoop, descriptor: int, ended: asyncio.Even
 def closed(descriptor: int) -> bool:
     """Return whether the other end of a pipe or socket is closed."""
     poll = select.poll()
-    poll.register(descriptor, 0)  # errors and hang-ups are reported unasked
+    poll.register(descriptor, 0)  # errors and hang-ups are always reported
     return bool(poll.poll(0))

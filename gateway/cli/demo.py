@@ -1,7 +1,7 @@
-"""`mcp-admission demo`: a real server with real effects, a gateway in front of it, and the decisions as they happen.
+"""`mcp-admission demo`: a real server with real effects behind a gateway, and its decisions as they happen.
 
-Rule 1: the demo server is a process of its own that ends with this one.
-Rule 2: nothing is written outside the state directory.
+Rule 1: the demo server is a separate process that ends with this one.
+Rule 2: no file is written outside the state directory.
 """
 
 import contextlib
@@ -40,18 +40,18 @@ Examples:
     "directory",
     type=click.Path(file_okay=False, exists=True, path_type=Path),
     default=Path(),
-    help="The policy repository: holds bundles/dev with the demo's catalog and rules (default: here).",
+    help="The policy repository, with the demo's catalog and rules in bundles/dev (default: the working directory).",
 )
 @renamed("--directory", new="--policy")
-@click.option("--port", type=click.IntRange(0, 65535), default=8930, show_default=True, help="The gateway's port.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8930, show_default=True, help="Port of the gateway.")
 def command(directory: Path, port: int) -> None:
     """Start the demo MCP server, the gateway in front of it and its OPA, and show every decision.
 
-    Edit a rule in bundles/dev/rules/ and save it: it is in force at once. Ctrl-C ends everything.
+    Edit a rule in bundles/dev/rules/ and save it: it takes effect immediately. Ctrl-C ends everything.
     """
     if not (directory / "bundles" / "dev" / "catalog" / "demo.yaml").is_file():
         raise click.ClickException(
-            f"{directory.resolve()} holds no bundles/dev/catalog/demo.yaml. Run this in a clone of the repository, or "
+            f"{directory.resolve()} has no bundles/dev/catalog/demo.yaml. Run this in a clone of the repository, or "
             "put your own server behind the gateway: mcp-admission try URL"
         )
     settings = demo_settings(directory.resolve(), port)
@@ -64,7 +64,7 @@ def command(directory: Path, port: int) -> None:
 
 
 def demo_settings(directory: Path, port: int) -> Settings:
-    """Return settings for this machine alone: anonymous callers on loopback, state in the user's state directory."""
+    """Return settings for local use: anonymous callers on loopback, state in the user's state directory."""
     state = directory / ".state" / "demo"
     wanted = {
         "MCP_ADMISSION_POLICY_DIRECTORY": str(directory),
@@ -88,7 +88,7 @@ def demo_server(port: int) -> Generator[tuple[str, Path]]:
                 line = process.stdout.readline() if process.stdout else ""
                 if not line:
                     raise click.ClickException(
-                        "the demo server did not start; it needs the extra `demo`: pip install 'mcp-admission[demo]'"
+                        "The demo server did not start. It needs the extra `demo`: pip install 'mcp-admission[demo]'"
                     )
                 yield json.loads(line)["ready"], Path(directory)
             finally:

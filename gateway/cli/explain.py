@@ -1,7 +1,7 @@
-"""`mcp-admission explain`: why a recorded call ended as it did, and the smallest change that would have flipped it.
+"""`mcp-admission explain`: the reasons for a recorded decision and the smallest change that would have flipped it.
 
-Rule 1: the bundle of the recorded revision is asked, by a real OPA; where another one is at hand, that is said.
-Rule 2: what was masked is not explained; a change is shown only where OPA says that it flips the decision.
+Rule 1: a real OPA evaluates the bundle of the recorded revision. If another bundle is used, the output says so.
+Rule 2: masked values are not explained. A change is shown only if OPA confirms that it flips the decision.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ _PATH: Final = click.Path(path_type=Path)
 
 
 class Origin(Struct, frozen=True, kw_only=True):
-    """Where the options say that the bundle is."""
+    """The source of the bundle, as the options name it."""
 
     named: NamedBundle
     hub: str | None
@@ -47,7 +47,7 @@ class Origin(Struct, frozen=True, kw_only=True):
 
 @click.command(
     "explain",
-    short_help="Say why a recorded call ended as it did, and what would change that.",
+    short_help="Explain a recorded decision and what would change it.",
     epilog="""\b
 Examples:
   mcp-admission explain 3f0b6a9e --config settings.yaml
@@ -60,16 +60,16 @@ Examples:
 @click.argument("identifier", metavar="ID")
 @place
 @bundle_options
-@click.option("--hub", metavar="URL", help="A hub: the bundle of the recorded revision comes from it.")
+@click.option("--hub", metavar="URL", help="Hub from which to download the bundle of the recorded revision.")
 @token_option
-@click.option("--hub-dir", type=_PATH, help="A hub's directory: the bundle of the recorded revision is there.")
+@click.option("--hub-dir", type=_PATH, help="Directory of a hub that has the bundle of the recorded revision.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(identifier: str, directory: Path | None, config: Path | None, *, as_json: bool, **options: Any) -> None:
-    """Explain a decision: ID is a call id or decision id, or how one begins.
+    """Explain a decision: ID is a call id or decision id, or the beginning of one.
 
-    Each requirement with what decided it, the rules with file, line and owner as of the recorded revision, and the
-    smallest change of policy or arguments that flips the decision, verified by OPA. Environment and revision are those
-    of the record; with --config the policy directory is that of the settings.
+    The output lists each requirement with the values that decided it, the rules with file, line and owner as of the
+    recorded revision, and the smallest change of policy or arguments that flips the decision, verified by OPA.
+    Environment and revision are those of the record. With --config, the policy directory is the one in the settings.
     """
     record = decided_record(journal_directory(directory, config), identifier)
     bundle = _bundle(_origin(options, config), str(record.get("revision", "")))
@@ -84,7 +84,7 @@ def command(identifier: str, directory: Path | None, config: Path | None, *, as_
 def _origin(options: Mapping[str, Any], config: Path | None) -> Origin:
     named = NamedBundle(bundle=options["bundle"], policy=options["policy"], environment=options["environment"])
     if sum(each is not None for each in (options["hub"], options["hub_dir"], named.bundle, named.policy)) > 1:
-        raise click.UsageError("Name one place of the bundle: --bundle, --hub, --hub-dir or --policy.")
+        raise click.UsageError("Give only one source of the bundle: --bundle, --hub, --hub-dir or --policy.")
     return Origin(
         named=named, hub=options["hub"], token_file=options["token_file"], hub_dir=options["hub_dir"], config=config
     )
@@ -107,7 +107,7 @@ def _bundle(origin: Origin, revision: str) -> Candidate:
     directory, environment = settings.policy.directory, origin.named.environment or environment
     if settings.policy.bundle is not None or not environment or not (directory / "bundles" / environment).is_dir():
         said = "--bundle FILE, --hub URL, --hub-dir DIR or --policy DIR"
-        raise click.UsageError(f"The record is of revision `{revision}`. Say where the bundle is: {said}.")
+        raise click.UsageError(f"The record is of revision `{revision}`. Give its bundle with {said}.")
     return reviewed(NamedBundle(bundle=None, policy=directory, environment=environment))
 
 

@@ -1,7 +1,7 @@
-"""What `explain` shows a person, and the same as JSON.
+"""The output of `explain` as text for people and as JSON.
 
-Rule 1: what was recorded comes first; what OPA says again, and what was not found, is said as such.
-Rule 2: nothing that a client or server chose reaches the terminal unescaped.
+Rule 1: the recorded decision comes first. Results of asking OPA again, and missing information, are marked as such.
+Rule 2: text chosen by a client or server is escaped before it reaches the terminal.
 """
 
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ _VALUE: Final = 120
 
 
 def shown(record: Read, bundle: Candidate, explanation: Explanation | None, *, color: bool) -> str:
-    """The explanation as text."""
+    """Return the explanation as text."""
     lines = [*_head(record, bundle), *(f"  note: {note}" for note in notes(record, bundle, explanation))]
     if explanation is not None:
         lines += [*_holding(explanation), *_requirements(explanation), *_rules(explanation), *_flips(explanation)]
@@ -53,32 +53,32 @@ def _head(record: Read, bundle: Candidate) -> Iterator[str]:
 
 
 def notes(record: Read, bundle: Candidate, explanation: Explanation | None) -> Iterator[str]:
-    """What a reader has to know before believing the rest, a sentence each."""
+    """Yield the caveats of the explanation, one sentence each."""
     if not same_policy(str(record.get("revision", "")), bundle.revision):
-        yield "this is not the policy that decided; name that bundle, or check out its commit, to be sure."
+        yield "this is not the policy that decided; to be sure, name that bundle or check out its commit."
     if any(reason.get("requirement") == STOP for reason in record.get("reasons", ())):
-        yield "an emergency stop refused it; what follows is said as if there were none."
+        yield "an emergency stop refused the call; the rest ignores the stop."
     if explanation is None and record.get(UNDESCRIBED):
-        yield f"{WHY['undescribed']}: nothing can be asked again."
+        yield f"{WHY['undescribed']}: the question cannot be asked again."
         return
     if explanation is None:
-        yield "no policy input was recorded (`journal.masking: none`, or too large): nothing can be asked again."
+        yield "no policy input was recorded (`journal.masking: none`, or too large): it cannot be asked again."
         return
     if explanation.masked:
         names = ", ".join(filter(None, explanation.masked)) or "all of them"
-        yield f"masking leaves open how these took it: {names} (`journal.masking`, `journal.keep_read`: what is kept)."
+        yield f"masked values leave the result of these unknown: {names} (see `journal.masking`, `journal.keep_read`)."
     again = explanation.again
     if not isinstance(again, ReplayedOutcome):
-        yield f"OPA does not decide it again: {cut(again.detail) if again else 'there is no question'}."
+        yield f"OPA gave no decision on it again: {cut(again.detail) if again else 'the question was not recorded'}."
     elif again.outcome != record.get("outcome") and not explanation.masked:
-        yield f"asked again it ends in {again.outcome}: {why(again.rule, again.requirement, again.reason)}."
+        yield f"asked again, OPA answers {again.outcome}: {why(again.rule, again.requirement, again.reason)}."
 
 
 def _holding(explanation: Explanation) -> Iterator[str]:
-    """What the target holds, and how far it reaches, where either is known."""
+    """Yield the data classes of the target and the reach of its effects, if either is known."""
     if explanation.data or explanation.reach:
         holds = f"data of class {cut(', '.join(explanation.data))}" if explanation.data else "data of no known class"
-        yield f"  the target holds {holds}, {cut(explanation.reach) or 'of unknown reach'}"
+        yield f"  the target has {holds}, {cut(explanation.reach) or 'of unknown reach'}"
 
 
 def _requirements(explanation: Explanation) -> Iterator[str]:
@@ -91,7 +91,7 @@ def _requirements(explanation: Explanation) -> Iterator[str]:
 def _standing(standing: RequirementResult) -> Iterator[str]:
     word = click.style(f"{_HOLDS[standing.holds]:8}", fg="red" if standing.holds is False else None)
     by = " (by its arguments)" if standing.met and standing.met_by_arguments is False else ""
-    masked = " (what it reads was masked)" if standing.masked else ""
+    masked = " (values that it reads are masked)" if standing.masked else ""
     yield f"  {word} {standing.name}: {standing.title}{by}{masked}"
     yield from (f"             {cut(text)}" for text in standing.because)
     yield from (f"             {cut(place)} = {_json(value)}" for place, value in standing.values)
@@ -106,23 +106,23 @@ def _rules(explanation: Explanation) -> Iterator[str]:
 
 
 def _rule(rule: RuleThere) -> Iterator[str]:
-    at = f"{rule.file}:{rule.line}" if rule.file else "in no file of the bundle"
+    at = f"{rule.file}:{rule.line}" if rule.file else "not in a file of the bundle"
     near = "" if rule.applied else " did not apply:"
     yield f"  {rule.effect} {cut(rule.rule)}{near}  {cut(at)}, owner {cut(rule.owner) or 'nobody'}"
     if rule.because:
         yield f"        {cut(rule.because)}"
     yield from (f"        {cut(condition)}" for condition in rule.conditions)
-    yield from (f"        its {miss} is about something else" for miss in rule.misses)
+    yield from (f"        its {miss} does not match" for miss in rule.misses)
 
 
 def _flips(explanation: Explanation) -> Iterator[str]:
     yield ""
-    yield "what would have ended it otherwise (each verified by OPA)"
+    yield "changes that would have flipped the decision (each verified by OPA)"
     searched = explanation.searched
     if searched is None:
-        yield "  not looked for: the decision cannot be asked again as it was."
+        yield "  not searched: the question cannot be asked again as it was."
     elif not searched.trusted:
-        yield "  not looked for: this bundle is not indexed as this version of the build does it."
+        yield "  not searched: the bundle's index does not match this version of the build; build it again."
     else:
         for flip in searched.flips:
             yield f"  → {flip.becomes.outcome}  {cut(' and '.join(flip.changes))}"
@@ -130,7 +130,7 @@ def _flips(explanation: Explanation) -> Iterator[str]:
 
 
 def tried(searched: Searched) -> str:
-    """How far was looked, and that nothing was found where it was not."""
+    """Return how many changes were tried, and that none flips the decision if none was found."""
     looked = f"{searched.singles:,} single changes" + (f" and {searched.pairs:,} pairs" if searched.pairs else "")
     return f"({looked} tried)" if searched.flips else f"no single change and no pair found ({looked} tried)."
 
@@ -141,7 +141,7 @@ def _json(value: Any) -> str:
 
 
 def document(record: Read, bundle: Candidate, explanation: Explanation | None) -> dict[str, Any]:
-    """The explanation as plain JSON."""
+    """Return the explanation as plain JSON."""
     metadata = bundle.manifest.metadata
     kept = ("call_id", "decision_id", "time", "outcome", "code", "server", "target", "action", "agent", "reasons")
     told: dict[str, Any] = {

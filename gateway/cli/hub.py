@@ -1,6 +1,6 @@
-"""`mcp-admission hub`: run the hub, and make the tokens and keys that it needs.
+"""`mcp-admission hub`: run the hub, and create the tokens and keys that it needs.
 
-Rule 1: a token and a private key are shown or written once, by the command that makes them; nothing keeps them.
+Rule 1: a token or private key is printed or written once, by the command that creates it. It is not stored elsewhere.
 """
 
 import json
@@ -40,7 +40,7 @@ Examples:
 """,
 )
 def command() -> None:
-    """Serve signed bundles to gateways and OPAs, hear what they enforce, and stop what must stop."""
+    """Serve signed bundles to gateways and OPAs, collect their reports, and distribute emergency stops."""
 
 
 command.add_command(prune.command)
@@ -64,32 +64,33 @@ A settings file:
     - {name: eu, roles: [gateway], gateways: ["eu-*", edge-7], sha256: "<as hub token printed it>"}
 
 \b
-A gateway reports what it enforces under its `id`, and only by a token that names it: in `gateways`, exactly or with
-`*` at the end. A token without `gateways` speaks for gateways of its own name, such as `eu`, or that with a dash and
-more, such as `eu-1`. Other names are refused (403), counted as calls_refused{reason="misnamed"}, and told by the hub,
-by the gateway, and by whoever waits for a rollout; such a gateway still gets its bundles. Whoever steals a gateway's
-token can read bundles and claim what the gateways of that token enforce, nothing else: give each its own.
+A gateway reports the revision that it enforces under its `id`. Its token must allow that id: `gateways` lists ids,
+exactly or with `*` at the end. A token without `gateways` allows its own name, such as `eu`, and names that continue it
+with a dash, such as `eu-1`. Reports under other ids are refused (403), counted as calls_refused{reason="misnamed"}, and
+logged by the hub, by the gateway, and by commands that wait for a rollout. Such a gateway still gets its bundles. A
+stolen gateway token allows reading bundles and false reports for the gateways of that token, nothing else: give each
+gateway its own token.
 
 \b
-Tokens and keys are taken up from the file, and from the key files that it names, within seconds of a change; nobody
-who waits is let go. What cannot be used leaves in force what was, and is told with file and line (settings_refused, the
-metric settings_unusable, /readyz). A token that is removed, or whose `expires` is past, opens nothing; its end is told
-14 and 3 days before. `directory`, `listen` and `emergency_key` are taken up by a restart only.
+Changes to tokens and keys, in the file or in the key files that it names, take effect within seconds. Open long polls
+stay connected. If the new settings are invalid, the old ones stay in force, and the hub reports file and line
+(settings_refused, the metric settings_unusable, /readyz). Removed or expired tokens are rejected. The hub warns 14 and
+3 days before a token expires. `directory`, `listen` and `emergency_key` need a restart.
 
 \b
-Four artifacts are downloaded at once by readers, and four by publishers; more are told to ask again (503). Where
-`listen.most_waiting` gateways and OPAs wait, the token with most of them makes room for others. Whoever
-steals a reader's token can see bundles and who moved what, and keep other readers waiting; a responder's can refuse
-calls, for a day each time, and lift stops; a publisher's can point channels to bundles that your keys signed, only the
-newest, and assign gateways to channels.
+Readers can download four artifacts at a time, and publishers four more. Further requests get 503 and must be repeated.
+If `listen.most_waiting` gateways and OPAs are waiting, the token with the most of them makes room for others. A stolen
+reader token allows reading bundles and the history of channels, and keeping other readers waiting. A stolen responder
+token allows refusing calls, for a day each time, and lifting stops. A stolen publisher token allows pointing channels
+to bundles that your keys signed, only the newest, and assigning gateways to channels.
 """,
 )
 @click.option("--config", type=click.Path(dir_okay=False, exists=True, path_type=Path), required=True, help="Settings.")
 def serve(config: Path) -> None:
-    """Run the hub until it is ended."""
+    """Run the hub until a signal stops it."""
     settings = load(config)
     if not isinstance(settings, HubSettings):
-        raise click.ClickException(f"these settings cannot be used:\n{settings}")
+        raise click.ClickException(f"These settings cannot be used:\n{settings}")
     configure("info")
     sys.exit(uvloop.run(served(settings, logged)))
 
@@ -104,24 +105,26 @@ Examples:
 """,
 )
 @click.argument("name")
-@click.option("--role", "roles", type=click.Choice(ROLES), multiple=True, required=True, help="What it may do.")
+@click.option(
+    "--role", "roles", type=click.Choice(ROLES), multiple=True, required=True, help="Role of the token; repeatable."
+)
 @click.option(
     "--gateway",
     "gateways",
     multiple=True,
     metavar="NAME",
-    help="A gateway's `id` that may report by it; `*` at the end stands for any end (default: NAME and NAME-*).",
+    help="Id of a gateway that may report, or a prefix and `*`; repeatable (default: NAME and NAME-*).",
 )
-@click.option("--days", type=click.IntRange(1, 3650), help="It ends after so many days (default: it never ends).")
+@click.option("--days", type=click.IntRange(1, 3650), help="Days until the token expires (default: it never expires).")
 def token(name: str, roles: tuple[str, ...], gateways: tuple[str, ...], days: int | None) -> None:
-    """Make a token for NAME: printed once, on stdout; the entry for the hub's settings is told on stderr."""
+    """Create a token for NAME. It is printed once, on stdout; the entry for the hub's settings is printed on stderr."""
     if gateways and "gateway" not in roles:
         raise click.UsageError("--gateway is for tokens with --role gateway.")
     text = tokens.token(secrets.token_bytes(tokens.RANDOM_BYTES))
     named = f", gateways: {json.dumps(gateways)}" if gateways else ""
     if days is not None:
         named += f', expires: "{rfc3339(time.time() + days * 86_400)}"'
-    click.echo("Add to `tokens` in the hub's settings; a hub that runs takes it up within seconds:", err=True)
+    click.echo("Add this to `tokens` in the hub's settings; a running hub loads it within seconds:", err=True)
     click.echo(f'  - {{name: {name}, roles: [{", ".join(roles)}]{named}, sha256: "{tokens.digest(text)}"}}', err=True)
     click.echo(text)
 
@@ -135,7 +138,10 @@ Examples:
 )
 @click.argument("file", type=_FILE)
 def key(file: Path) -> None:
-    """Make a signing key (ES256): the private one in FILE, the public one beside it, its name on stdout."""
+    """Create a signing key (ES256): FILE gets the private key, a .pub.pem file next to it the public key.
+
+    The id of the key is printed on stdout.
+    """
     made = ephemeral_key()
     private = made.private.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -145,8 +151,10 @@ def key(file: Path) -> None:
         _write(file, private, 0o600)
         _write(public, made.public_pem.encode(), 0o644)
     except OSError as error:
-        raise click.ClickException(f"{error.filename}: {error.strerror}. No key that is there is replaced.") from error
-    click.echo(f"wrote {file} (keep it secret) and {public} (for the settings of whoever verifies)", err=True)
+        raise click.ClickException(f"{error.filename}: {error.strerror}. Existing keys are not replaced.") from error
+    click.echo(
+        f"wrote {file} (keep it secret) and {public} (for the settings of hubs and gateways that verify)", err=True
+    )
     click.echo(made.keyid)
 
 

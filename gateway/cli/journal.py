@@ -1,9 +1,9 @@
-"""`mcp-admission journal`: what was decided, and who allowed it.
+"""`mcp-admission journal`: recorded decisions and the rules and owners behind them.
 
-Rule 1: `tail` is a table at a terminal, and the records themselves as JSON lines for a program at the end of a pipe;
-`show` and `stats` are tables at a terminal and the same text in a pipe. With `--json` each prints JSON everywhere.
-Rule 2: nothing here writes to a journal.
-Rule 3: `tail --follow` shows each record once: none that is added while it reads is lost or comes twice.
+Rule 1: `tail` prints a table on a terminal, and the records as JSON lines if the output is a pipe. `show` and `stats`
+print tables on a terminal and the same text in a pipe. With `--json`, each prints JSON everywhere.
+Rule 2: these commands never write to a journal.
+Rule 3: `tail --follow` shows each record once. A record that is added during reading is neither lost nor repeated.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ Examples:
 """
 )
 def command() -> None:
-    """Read the journal: what was decided, why, and who allowed it."""
+    """Read the journal: recorded decisions, the reasons, and the rules that allowed them."""
 
 
 @command.command(
@@ -59,11 +59,18 @@ Examples:
 @place
 @renamed_place
 @filters
-@click.option("--follow", is_flag=True, help="Go on with what is added, until ended by a signal or a closed pipe.")
-@click.option("--lines", "-n", type=click.IntRange(min=0), default=50, show_default=True, help="Calls to begin with.")
+@click.option("--follow", is_flag=True, help="Continue with new records until a signal or a closed pipe.")
+@click.option(
+    "--lines",
+    "-n",
+    type=click.IntRange(min=0),
+    default=50,
+    show_default=True,
+    help="Number of past calls to show first.",
+)
 @_as_json
 def tail(directory: Path | None, config: Path | None, *, follow: bool, lines: int, as_json: bool, **named: Any) -> None:
-    """Show the last calls, and with --follow those that come."""
+    """Show the last calls, and new ones with --follow."""
     journal, wanted = journal_directory(directory, config), chosen(named)
     shown = ShownRecords(journal, wanted, as_json=as_json or not sys.stdout.isatty())
     shown.last(lines)
@@ -84,10 +91,11 @@ Examples:
 @click.argument("identifier", metavar="ID")
 @_as_json
 def show(directory: Path | None, config: Path | None, identifier: str, *, as_json: bool) -> None:
-    """Say who allowed a call, or why it was refused: ID is a call id or decision id, or how one begins."""
+    """Show who allowed a call or why it was refused. ID is a call id or decision id, or the beginning of one."""
     found = find(journal_directory(directory, config), identifier)
     if not found:
-        raise click.ClickException(f"No call or decision in this journal begins with {identifier!r}. Is it another's?")
+        where = "It may be in another gateway's journal."
+        raise click.ClickException(f"No call or decision in this journal begins with {identifier!r}. {where}")
     if as_json:
         for call in found:
             click.echo(orjson.dumps({"decided": call.decided, "completed": call.completed}))
@@ -127,11 +135,11 @@ Examples:
 @renamed_place
 @options
 def export(directory: Path | None, config: Path | None, **named: Any) -> None:
-    """Write the recorded questions, each once, as an encrypted corpus for `replay` in CI.
+    """Write the recorded questions, each once, to an encrypted corpus for `replay` in CI.
 
-    Questions are alike where all but the moment within an hour of the week is the same and the same came of it.
-    Secrets are masked; what `journal.masking` masked stays so (by default all that the policy in force did not read),
-    and the share that can be replayed is printed.
+    Two questions count as the same if only their time differs, within the same hour of the week, and the decision is
+    the same. Secrets are masked. Values that `journal.masking` masked stay masked (by default, all that the policy in
+    force did not read). The command prints the share that can be replayed.
     """
     exported(journal_directory(directory, config), **named)
 
@@ -146,10 +154,10 @@ def _plain(latencies: dict[str, Any]) -> dict[str, Any]:
 
 
 class ShownRecords:
-    """The records that are wanted, shown once each: first the last ones, then what is added."""
+    """The selected records, each shown once: first the last ones, then new ones."""
 
     def __init__(self, journal: Path, wanted: Filter, *, as_json: bool) -> None:
-        """Remember where the journal ends before anything of it is read."""
+        """Record the end of the journal before anything is read."""
         self._journal: Final = journal
         self._since_ns: Final = wanted.since_ns
         self._selection: Final = Selection(wanted)
@@ -158,7 +166,7 @@ class ShownRecords:
         self._as_json: Final = as_json
 
     def last(self, most: int) -> None:
-        """Show the last calls, each with its completion if there is one."""
+        """Show the last calls, each with its completion if it has one."""
         calls = joined(self._selection.of(self._remembered()), most)
         if not self._as_json:
             click.echo(header(date=True))
@@ -166,7 +174,7 @@ class ShownRecords:
             self._show(call.decided, call.completed)
 
     async def follow(self) -> None:
-        """Show what is added."""
+        """Show new records."""
         async for records in added_to(self._journal, tail=self._added, ended=ending()):
             for record in self._selection.of(record for record in records if self._new(record)):
                 self._show(record, None)
@@ -177,7 +185,7 @@ class ShownRecords:
             yield record
 
     def _new(self, record: Read) -> bool:
-        """Return whether a record was not read with the last ones; say where a line is damaged."""
+        """Return whether a record was not among the last ones; report a damaged line."""
         if record["kind"] == "unreadable":
             _damaged(self._journal, record)
             return False
@@ -194,7 +202,7 @@ class ShownRecords:
 
 
 def _readable(directory: Path, since_ns: int) -> Iterator[Read]:
-    """Return the records, and say on standard error where a line is damaged."""
+    """Return the records, and report damaged lines on standard error."""
     for record in read(directory, since_ns=since_ns):
         if record["kind"] == "unreadable":
             _damaged(directory, record)
@@ -204,4 +212,4 @@ def _readable(directory: Path, since_ns: int) -> Iterator[Read]:
 
 def _damaged(directory: Path, record: Read) -> None:
     where = f"{directory / record['file']}, byte {record['offset']}"
-    click.echo(f"{where}: {record['bytes']} bytes are not a valid record; they are skipped.", err=True)
+    click.echo(f"{where}: {record['bytes']} bytes are not a valid record and were skipped.", err=True)

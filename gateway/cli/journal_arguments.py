@@ -1,6 +1,6 @@
-"""`mcp-admission journal arguments`: the arguments that were recorded for an auditor, read with the auditor's key.
+"""`mcp-admission journal arguments`: the arguments recorded for an auditor, decrypted with the auditor's key.
 
-Rule 1: what cannot be opened is an error; nothing is guessed from what is readable.
+Rule 1: arguments that cannot be decrypted are an error; nothing is reconstructed from the readable part of a record.
 """
 
 import base64
@@ -35,18 +35,19 @@ Examples:
     help="Private key of the auditor, age or SSH.",
 )
 def arguments(directory: Path | None, config: Path | None, identifier: str, key_file: Path) -> None:
-    """Print the arguments of a call as JSON, if the catalog wants them recorded in full (`record: {arguments: full}`).
+    """Print the arguments of a call as JSON, if the catalog has them recorded in full (`record: {arguments: full}`).
 
-    ID is a call id or decision id, or how one begins. Secrets are masked.
+    ID is a call id or decision id, or the beginning of one. Secrets are masked.
     """
     keys = private_keys(key_file)
     found = find(journal_directory(directory, config), identifier)
     decided = [call.decided for call in found if call.decided["kind"] == "decided"]
     if not decided:
-        raise click.ClickException(f"No decision in this journal begins with {identifier!r}. Is it another's?")
+        where = "It may be in another gateway's journal."
+        raise click.ClickException(f"No decision in this journal begins with {identifier!r}. {where}")
     if len({record.get("call_id") for record in decided}) > 1:
         calls = ", ".join(dict.fromkeys(str(record.get("call_id")) for record in decided))
-        raise click.ClickException(f"Several calls begin with {identifier!r}; name one of them: {calls}")
+        raise click.ClickException(f"Several calls begin with {identifier!r}: give one of {calls}")
     click.echo(_opened(decided[0], keys))
 
 

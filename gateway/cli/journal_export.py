@@ -1,7 +1,7 @@
-"""`mcp-admission journal export` and `keygen`: a corpus of recorded questions for CI, which only CI can read.
+"""`mcp-admission journal export` and `keygen`: a corpus of recorded questions, encrypted so that only CI can read it.
 
-Rule 1: what is written is encrypted; there is no option to leave it plain.
-Rule 2: how much of it can be replayed is said, for each requirement of the bundle in force.
+Rule 1: the corpus is always encrypted; there is not an option for plain text.
+Rule 2: the output states the share that can be replayed, for each requirement of the bundle in force.
 """
 
 import time
@@ -33,21 +33,28 @@ def _to(ctx: click.Context, param: click.Parameter, value: str) -> Recipients:
 
 
 def options(function: Any) -> Any:
-    """Add what `export` takes besides the journal's place."""
+    """Add the options of `export`, except those that choose the journal."""
     for option in (
-        click.option("-o", "--output", type=_OUTPUT, required=True, help="The file to write."),
+        click.option("-o", "--output", type=_OUTPUT, required=True, help="File to write."),
         click.option(
             "--to-key",
             "to",
             required=True,
             callback=_to,
-            help="Public key of age or SSH, or a file of them: whoever holds the private one can read the corpus.",
+            help="Public key of age or SSH, or a file of such keys. The private key decrypts the corpus.",
         ),
         click.option(
-            "--max", "most", type=click.IntRange(min=1), default=10_000, show_default=True, help="Most questions."
+            "--max",
+            "most",
+            type=click.IntRange(min=1),
+            default=10_000,
+            show_default=True,
+            help="Maximum number of questions.",
         ),
         click.option(
-            "--any-hour", is_flag=True, help="One question whatever hour it was asked at: rules about hours may differ."
+            "--any-hour",
+            is_flag=True,
+            help="Ignore the hour when comparing questions; rules about hours may then decide differently.",
         ),
         click.option("--since", type=Since(), default=0, help="15m, 2h, 1d, or a date and time in UTC."),
         bundle_options,
@@ -59,7 +66,7 @@ def options(function: Any) -> Any:
 def export(  # noqa: PLR0913 - one parameter an option
     journal: Path, *, since: int, most: int, any_hour: bool, to: Recipients, output: Path, **named: Any
 ) -> None:
-    """Write the corpus, and say what is in it."""
+    """Write the corpus and print its contents."""
     bundled = NamedBundle(bundle=named["bundle"], policy=named["policy"], environment=named["environment"])
     readings = (
         None
@@ -87,7 +94,7 @@ def _environments(journal: Path, since: int) -> set[str]:
 
 def _shared(corpus: Corpus, readings: Readings | None) -> Iterator[str]:
     if readings is None:
-        yield "Name the bundle in force (--bundle or --policy) to see the share that each requirement can replay."
+        yield "Give the bundle in force (--bundle or --policy) to see the replayable share of each requirement."
     else:
         yield from _shown(shares([*corpus.rows(), *corpus.left()], readings), readings.arguments())
 
@@ -96,7 +103,7 @@ def _told(corpus: Corpus, made: str, output: Path) -> Iterator[str]:
     head = corpus.head(made)
     yield f"{output}: {head.rows:,} questions for {head.decisions:,} decisions"
     if head.dropped:
-        yield f"  {head.dropped:>10,}  decisions whose questions were the oldest beyond --max"
+        yield f"  {head.dropped:>10,}  decisions left out: their questions were the oldest beyond --max"
     for left in sorted(corpus.left(), key=lambda left: left.why):
         yield f"  {left.count:>10,}  {WHY[left.why]}"
 
@@ -109,12 +116,13 @@ def _shown(found: list[ReplayCoverage], compared: list[str]) -> Iterator[str]:
         yield f"  {part:>9.1%}  {share.replayable:>9,} of {share.decisions:,}  {name}"
     if compared and found[-1].replayable < found[-1].decisions:
         kept = ", ".join(compared)
-        yield f"The rules compare these arguments: {kept}. A masked journal keeps what the policy in force read, unless"
-        yield "journal.keep_read is off; what a new rule will compare, journal.keep_arguments can keep beforehand."
+        yield f"The rules compare these arguments: {kept}. A masked journal keeps the arguments that the"
+        yield "policy in force reads, unless journal.keep_read is off. journal.keep_arguments keeps more."
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write the file whole or not at all, for its owner only."""
+    """Write the file in one step or not at all, readable by its owner only."""
+    scratch = path.with_name(f".{path.name}~")
     try:
         replace(path, content)
     except OSError as error:
@@ -129,11 +137,11 @@ Examples:
   mcp-admission journal export --since 7d --to-key "$(mcp-admission journal keygen -o ci.key)" -o corpus.age
 """,
 )
-@click.option("-o", "--output", type=_OUTPUT, required=True, help="The file for the private key; it must not exist.")
+@click.option("-o", "--output", type=_OUTPUT, required=True, help="File for the private key; it must not exist.")
 def keygen(output: Path) -> None:
-    """Make a key pair for corpora: the private key goes to a file, the public one is printed."""
+    """Create a key pair for corpora: the private key goes to a file, the public key is printed."""
     if output.exists():
-        raise click.ClickException(f"{output} exists; a private key is never overwritten.")
+        raise click.ClickException(f"{output} already exists. A private key is never overwritten: name another file.")
     pair = new_key()
     _write(output, f"# public key: {pair.public}\n{pair.private}\n".encode())
     click.echo(pair.public)

@@ -1,4 +1,4 @@
-"""The options of `journal` that choose records."""
+"""The options of `journal` that select records."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -12,20 +12,20 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def filters(function: _Command) -> _Command:
-    """Add the options that say which records are meant."""
+    """Add the options that select records."""
     outcomes = click.Choice(["allow", "hold", "deny", "refused"])
     for option in (
         click.option("--since", type=Since(), default=0, help="15m, 2h, 1d, or a date and time in UTC."),
-        click.option("--trace", default="", help="Trace id of the caller, as it claims it (`traceparent`)."),
-        click.option("--conversation", default="", help="Conversation of the caller, as it claims it."),
-        click.option("--rule", default="", help="Rule or requirement that admitted or refused."),
-        click.option("--outcome", type=outcomes, default=None, help="The outcome."),
+        click.option("--trace", default="", help="Trace id that the caller sent (`traceparent`, not verified)."),
+        click.option("--conversation", default="", help="Conversation that the caller sent (not verified)."),
+        click.option("--rule", default="", help="Rule or requirement that allowed or refused the call."),
+        click.option("--outcome", type=outcomes, default=None, help="Outcome of the decision."),
         click.option("--tool", default="", help="Tool, prompt or resource URI."),
-        click.option("--server", default="", help="Server of the catalog."),
+        click.option("--server", default="", help="Id of the server in the catalog."),
         click.option(
-            "--principal", default="", help="Subject, issuer#subject, client id, or how a token's SHA-256 begins."
+            "--principal", default="", help="Subject, issuer#subject, client id, or the beginning of a token's SHA-256."
         ),
-        click.option("--agent", default="", help="Registered agent."),
+        click.option("--agent", default="", help="Id of the registered agent."),
     ):
         function = option(function)
     return function

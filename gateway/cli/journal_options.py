@@ -1,4 +1,4 @@
-"""Which journal a command reads: `--journal DIR` or `--config FILE` in every command."""
+"""The journal that a command reads: `--journal DIR` or `--config FILE` in every command."""
 
 import os
 from collections.abc import Callable
@@ -15,9 +15,9 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def place_as(name: str) -> Callable[[_Command], _Command]:
-    """Add the options that say which journal is meant; the command gets its directory under this name."""
+    """Add the options that select the journal; the command gets its directory under this name."""
     path = click.Path(path_type=Path)
-    config = click.option("--config", type=path, help="Settings file of the gateway whose journal it is.")
+    config = click.option("--config", type=path, help="Settings file of the gateway that writes the journal.")
     journal = click.option("--journal", name, type=path, help="The journal's directory.")
     return lambda function: journal(config(function))
 
@@ -26,15 +26,15 @@ place: Final = place_as("directory")
 
 
 def renamed_place(function: _Command) -> _Command:
-    """Refuse the name that the option had, with the new one."""
+    """Reject the option's former name and show the new one."""
     return renamed("--directory", new="--journal")(function)
 
 
 def journal_directory(directory: Path | None, config: Path | None) -> Path:
-    """Return where the journal is: as the option says, as the settings say, or where they would put it by default."""
+    """Return the journal's directory: from the option, from the settings, or the default of the settings."""
     found = directory or _configured(config)
     if not found.is_dir():
-        raise click.ClickException(f"There is no journal at {found}. Say where it is: --journal DIR or --config FILE.")
+        raise click.ClickException(f"No journal found at {found}. Name it with --journal DIR or --config FILE.")
     if not segments(found):
         click.echo(f"The journal at {found} is empty.", err=True)
     return found

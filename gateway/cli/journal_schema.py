@@ -16,6 +16,6 @@ Examples:
 def schema() -> None:
     """Print the JSON Schema of one record (mcp.record/v2).
 
-    A field that a record leaves out has the default that the schema states.
+    A field that is absent from a record has the default that the schema states.
     """
     click.echo(PUBLISHED.read_bytes(), nl=False)

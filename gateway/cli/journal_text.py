@@ -1,8 +1,8 @@
-"""A call and its statistics as text for people.
+"""A call and the statistics of calls as text for people.
 
-Rule 1: `call_text` answers "who allowed this": agent, owner, purpose, rule, its owner and reason, revision.
-Rule 2: as in `live`, nothing that a client or server chose reaches the terminal unescaped.
-Rule 3: a text is whole: at a terminal it is broken into lines below one another, not cut.
+Rule 1: `call_text` shows who allowed a call: agent, owner, purpose, rule, the rule's owner and reason, revision.
+Rule 2: as in the live view, text chosen by a client or server is escaped before it reaches the terminal.
+Rule 3: a text is never cut. On a terminal it is wrapped into several lines.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,11 +21,11 @@ _COLORS: Final = {"allow": "green", "deny": "red", "hold": "yellow", "refused": 
 _LABEL: Final = 14
 _MOST: Final = 15
 _COUNTS: Final = 21
-"""Columns before the name of what was counted."""
+"""Columns before the name that is counted."""
 
 
 def call_text(call: FoundCall, *, color: bool, width: int = 0) -> str:
-    """Return everything that the journal says about one call; with a `width`, its lines are no longer than that."""
+    """Return everything that the journal has about one call; with a `width`, lines are at most that long."""
     record = call.decided
     outcome = outcome_of(record)
     word = _WORDS.get(outcome, outcome.upper())
@@ -39,12 +39,12 @@ def call_text(call: FoundCall, *, color: bool, width: int = 0) -> str:
 
 
 def statistics_text(figures: Statistics, *, width: int = 0) -> str:
-    """Return counts and latencies as tables, the largest first; names are cut to the `width` if there is one."""
+    """Return counts and latencies as tables, the largest first; names are cut to the `width` if given."""
     parts = [_counts(name, counts, width) for name, counts in figures.counts.items() if counts]
     if figures.latencies:
         head = f"  {'MICROSECONDS':14}{'COUNT':>10}{'P50':>10}{'P90':>10}{'P99':>10}{'MOST':>10}"
         parts.append("\n".join(["latencies", head, *(_latency(*pair) for pair in figures.latencies.items())]))
-    return "\n\n".join(parts) if parts else "Nothing was recorded."
+    return "\n\n".join(parts) if parts else "No records found."
 
 
 def _counts(name: str, counts: Mapping[str, int], width: int) -> str:
@@ -62,7 +62,7 @@ def _fitting(text: str, width: int) -> str:
 
 
 def _broken(text: str, width: int) -> list[str]:
-    """Return a text in lines of at most `width` columns, at spaces if there are any; one line without a width."""
+    """Return a text in lines of at most `width` columns, broken at spaces if possible; one line without a width."""
     if width <= 0 or columns(text) <= width:
         return [text]
     lines: list[str] = []
@@ -87,7 +87,7 @@ def _latency(name: str, value: LatencySummary) -> str:
 
 
 def _facts(record: Read) -> Iterator[tuple[str, str]]:
-    """Return label and text of what is known of a decision, in the order in which people ask."""
+    """Return label and text of each known fact about a decision, in the order in which people ask."""
     yield "when", f"{record.get('time', '')}  (writer {record['writer']}, record {record['sequence']})"
     agent: Mapping[str, Any] = record.get("agent") or {}
     if agent:
@@ -162,7 +162,11 @@ def _input(record: Read) -> str:
 def _ending(call: FoundCall) -> list[tuple[str, str]]:
     done = call.completed
     if done is None:
-        return [("completed", "no record: under way, or its gateway was killed")] if _forwarded(call.decided) else []
+        return (
+            [("completed", "not recorded: still running, or its gateway was killed")]
+            if _forwarded(call.decided)
+            else []
+        )
     parts = [str(done.get("outcome", ""))]
     parts += [f"HTTP {done['status']}"] if done.get("status") else []
     parts += [f"{done['bytes']:,} bytes"] if done.get("bytes") else []

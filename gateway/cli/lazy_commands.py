@@ -1,7 +1,7 @@
-"""Groups of commands whose modules are loaded when a command of them is asked for.
+"""Groups of commands whose modules are loaded only when one of their commands is used.
 
-Rule 1: a table says which commands there are and what `--help` says of each; none pays for another's imports.
-Rule 2: a module that does not load is an error of this program and is shown as one, never hidden.
+Rule 1: a table lists the commands and their lines in `--help`; no command pays for another's imports.
+Rule 2: a module that fails to load is an error of this program and is shown as one, never hidden.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ import click
 
 
 class LazyGroup(click.Group):
-    """The commands of `table` (name -> its sentence), each the `command` of a module of `package` with its name."""
+    """The commands of `table` (name -> help line); each is the `command` of the module of that name in `package`."""
 
     def __init__(
         self, *, package: str, table: Mapping[str, str], modules: Mapping[str, str] | None = None, **attributes: Any

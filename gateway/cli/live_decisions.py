@@ -1,11 +1,11 @@
-"""One line for one decision, for people who watch: time, id, agent, server, target, action, outcome, why, duration.
+"""One line per decision, for people who watch: time, id, agent, server, target, action, outcome, why, duration.
 
-In the journal there is also one for each thing that happens to the policy; a running gateway reports those by itself.
+The journal also has a line for each event of the policy. A running gateway reports those events itself.
 
-Rule 1: what clients and servers chose cannot move the cursor, change colors or hide text: it is escaped first.
-Rule 2: color only where a terminal shows it and NO_COLOR is not set; a line without color has the same words.
-Rule 3: a line fits 120 columns, or the terminal if that is wider; what is longer is cut and marked. The id is one that
-`journal show` and `explain` take.
+Rule 1: text chosen by clients and servers is escaped, so it cannot move the cursor, change colors or hide text.
+Rule 2: color is used only if a terminal shows it and NO_COLOR is not set. A line without color has the same words.
+Rule 3: a line fits 120 columns, or the terminal if that is wider. Longer lines are cut and marked. `journal show` and
+`explain` accept the id.
 """
 
 import os
@@ -47,30 +47,30 @@ _EVENTS: Final = {
     "followed": "green",
     "lifted": "green",
 }
-"""Colors of what happens to the policy; the rest is cyan."""
+"""Colors of policy events; all others are cyan."""
 
 
 def colored(stream: IO[str]) -> bool:
-    """Return whether color belongs on this stream (https://no-color.org)."""
+    """Return whether to use color on this stream (https://no-color.org)."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def escaped(text: str) -> str:
-    """Return a text in which every character that does not print is written as its escape."""
+    """Return a text in which every unprintable character is replaced by its escape."""
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
 
 
 def width_of(stream: IO[str]) -> int:
-    """Return how many columns a line may have on this stream, at least 120; 0 if it is not a terminal."""
+    """Return the number of columns of a line on this stream, at least 120; 0 if it is not a terminal."""
     return max(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns) if stream.isatty() else 0
 
 
 def line(record: Mapping[str, Any], *, color: bool, date: bool = False, width: int = WIDTH, ended: str = "") -> str:
-    """Return the line of a record that is shown: the local time and how long it took.
+    """Return the line of a record, with the local time and the duration.
 
-    With `date` the time is whole and UTC, and the line ends with what became of the call.
+    With `date`, the time is complete and in UTC, and the line ends with the result of the call.
     """
     start, width = when(record, date=date), width or WIDTH
     if record.get("kind") == "policy":
@@ -94,18 +94,18 @@ def line(record: Mapping[str, Any], *, color: bool, date: bool = False, width: i
 
 
 def header(*, date: bool) -> str:
-    """Return the heading above such lines."""
+    """Return the heading of such lines."""
     names = "  ".join(f"{name.upper():{width}}" for name, width in _WIDTHS.items())
     return f"{'TIME (UTC)' if date else 'TIME':{20 if date else 8}}  {names}  WHY"
 
 
 def short_id(record: Mapping[str, Any]) -> str:
-    """Return how the id of a decision begins, or of the call if there was no decision."""
+    """Return the first digits of the decision's id, or of the call's id if there was none."""
     return str(record.get("decision_id") or record.get("call_id") or "-")[: _WIDTHS["id"]]
 
 
 def duration(record: Mapping[str, Any]) -> str:
-    """Return how long the gateway took, in at most nine characters."""
+    """Return the time that the gateway took, in at most nine characters."""
     micros = int(record.get("micros") or record.get("policy_micros") or 0)
     if micros < _MS * 100:
         return f"{micros:,} µs"
@@ -113,13 +113,13 @@ def duration(record: Mapping[str, Any]) -> str:
 
 
 def when(record: Mapping[str, Any], *, date: bool) -> str:
-    """Return when a record was made."""
+    """Return the time of a record."""
     instant = datetime.fromtimestamp(_unix_ns(record) / _NS, UTC)
     return f"{instant:%Y-%m-%dT%H:%M:%S}Z" if date else f"{instant.astimezone():%H:%M:%S}"
 
 
 def _unix_ns(record: Mapping[str, Any]) -> int:
-    """Return the moment of a record, or if it does not say that, of its commit."""
+    """Return the time of a record, or the time of its commit if the record has none."""
     if "unix_ns" in record:
         return int(record["unix_ns"])
     try:
@@ -144,9 +144,9 @@ def why(record: Mapping[str, Any]) -> str:
 
 
 async def follow(directory: Path, write: Callable[[str], None], *, color: bool | None = None) -> None:
-    """Write a line for each decision from now on, until cancelled; the directory may not be there yet.
+    """Write a line for each new decision until canceled; the directory need not exist yet.
 
-    Without a word on `color` it is what standard output wants.
+    Without `color`, standard output decides.
     """
     color = colored(sys.stdout) if color is None else color
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)  # noqa: ASYNC240 - once, before anything is watched
@@ -157,7 +157,7 @@ async def follow(directory: Path, write: Callable[[str], None], *, color: bool |
 
 
 def _of_policy(record: Mapping[str, Any], width: int, *, color: bool) -> str:
-    """What happened to the policy: the event, then code, revision and detail as they were told."""
+    """Return a policy event with its code, revision and detail."""
     event = str(record.get("event", ""))
     hue = _EVENTS.get(event, "cyan")
     shown = _cell(f"policy {event.replace('_', ' ')}", _EVENT)

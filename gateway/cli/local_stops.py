@@ -1,6 +1,6 @@
 """The stops of the gateway on this machine, as `mcp-admission stop --config` makes, lists and lifts them.
 
-Rule 1: an error says what cannot be used, and that nothing has changed.
+Rule 1: an error names the file that cannot be used and states that nothing has changed.
 """
 
 import getpass
@@ -18,17 +18,17 @@ from gateway.settings import SettingProblems, Settings, load, unknown_variables
 
 
 def loaded(config: Path | None) -> Settings:
-    """Return the settings of a file; ends the command if they cannot be used."""
+    """Return the settings of a file; end the command if they cannot be used."""
     settings = load(config, os.environ)
     for unknown in unknown_variables(os.environ):
         click.echo(f"Warning: {unknown}", err=True)
     if isinstance(settings, SettingProblems):
-        raise click.ClickException(f"these settings cannot be used:\n{settings}")
+        raise click.ClickException(f"These settings cannot be used:\n{settings}")
     return settings
 
 
 def kept_policy(settings: Settings) -> bytes | None:
-    """Return the bundle that a following gateway keeps; null if it follows none, or has none yet."""
+    """Return the bundle that a following gateway stores; null if it follows none, or has none yet."""
     if settings.policy.bundle is None:
         return None
     kept = LastGoodStore(settings.state.directory / "bundles", "policy").kept()
@@ -36,7 +36,7 @@ def kept_policy(settings: Settings) -> bytes | None:
 
 
 def make(settings: Settings, stop: Stop) -> None:
-    """Make a stop; ends the command if the stop or the policy in force does not allow it."""
+    """Make a stop; end the command if the stop is invalid or the policy in force cannot enforce it."""
     unable = _unable(settings, stop)
     if unable:
         raise click.ClickException(f"Nothing is stopped: {unable}")
@@ -49,7 +49,7 @@ def make(settings: Settings, stop: Stop) -> None:
 
 
 def standing(settings: Settings) -> tuple[Stop, ...]:
-    """Return every stop in the file, those that have ended included."""
+    """Return every stop in the file, including those that have ended."""
     try:
         return Stops(settings.state.directory).standing().stops
     except OSError as error:
@@ -57,7 +57,7 @@ def standing(settings: Settings) -> tuple[Stop, ...]:
 
 
 def end(settings: Settings, stop_id: str, because: str) -> bool:
-    """Lift a stop; return whether there was one of this id."""
+    """Lift a stop; return whether a stop with this id existed."""
     directory, by = settings.state.directory, getpass.getuser()
     try:
         return lifted(directory, stop_id, by=by, because=because, unix_ns=time.time_ns()) is not None
@@ -66,7 +66,7 @@ def end(settings: Settings, stop_id: str, because: str) -> bool:
 
 
 def _unable(settings: Settings, stop: Stop) -> str:
-    """Return why the policy in force cannot enforce the stop as it is; empty if it can."""
+    """Return the reason why the policy in force cannot enforce the stop; empty if it can."""
     policy = kept_policy(settings) if is_extended(stop) else None
     if policy is None:
         return ""

@@ -1,6 +1,6 @@
-"""The OPA that a command uses, and where it remembers what it has verified.
+"""The OPA that a command uses, and the directory that records verified files.
 
-Rule 1: a command that needs OPA obtains it, and says on stderr what it does meanwhile.
+Rule 1: a command that needs OPA installs it, and reports progress on stderr.
 """
 
 import os
@@ -12,7 +12,7 @@ from gateway.opa.binary import Unobtainable, obtain
 
 
 def opa_found() -> Path:
-    """OPA at the pinned version; ends the command where there is none."""
+    """Return OPA at the pinned version; end the command if it cannot be installed."""
     try:
         return obtain(lambda line: click.echo(line, err=True))
     except Unobtainable as problem:
@@ -20,6 +20,6 @@ def opa_found() -> Path:
 
 
 def remembered() -> Path:
-    """The directory for what was verified before: below the user's cache, never in the policy repository."""
+    """Return the directory that records verified files: in the user's cache, never in the policy repository."""
     cache = os.environ.get("XDG_CACHE_HOME")
     return (Path(cache) if cache else Path.home() / ".cache") / "mcp-admission"

@@ -1,6 +1,6 @@
 """The end of a banner: commands to try next, ready to paste into another terminal.
 
-Rule 1: each command is whole: it names the program as it was started, and the directories of this gateway.
+Rule 1: each command is complete: it names the program as it was started, and the directories of this gateway.
 """
 
 import re
@@ -20,7 +20,7 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
 class ExampleCall(Struct, frozen=True, kw_only=True):
-    """A file of rules to edit, and a call to ask about; `tool` is empty if there is none whose name is plain."""
+    """A file of rules to edit, and a call to ask about; `tool` is empty if no tool has a plain name."""
 
     rules: Path
     agent: str
@@ -29,7 +29,7 @@ class ExampleCall(Struct, frozen=True, kw_only=True):
 
 
 def next_steps(settings: Settings, example: ExampleCall) -> str:
-    """Return what to try while the gateway runs."""
+    """Return the commands to try while the gateway runs."""
     policy, journal = settings.policy, settings.journal.directory
     environment = ["-e", policy.environment]
     asking = ["--agent", example.agent, "--server", example.server, "--tool", example.tool]
@@ -37,8 +37,8 @@ def next_steps(settings: Settings, example: ExampleCall) -> str:
     return "\n".join(
         (
             "Each call is a line below: time, id, agent, server, target, action, outcome, why. Try next:",
-            f"  Edit {example.rules} and save it: it is in force at once.",
-            "  In another terminal, with the id of a line (who allowed it; what would change the answer; all calls):",
+            f"  Edit {example.rules} and save it: it takes effect immediately.",
+            "  In another terminal, with the ID of a line (who allowed it, what would change the answer, statistics):",
             f"    {_line('journal', 'show', 'ID', '--journal', journal)}",
             f"    {_line('explain', 'ID', '--journal', journal, '--policy', policy.directory)}",
             f"    {_line('journal', 'stats', '--journal', journal)}",
@@ -49,7 +49,7 @@ def next_steps(settings: Settings, example: ExampleCall) -> str:
 
 
 def plain(names: Iterable[str]) -> str:
-    """Return the first name that can be shown and pasted as it is; empty if there is none."""
+    """Return the first name that can be shown and pasted unchanged; empty if there is none."""
     return next((name for name in names if _PLAIN.fullmatch(name)), "")
 
 
@@ -58,7 +58,7 @@ def _line(*words: object) -> str:
 
 
 def _program() -> str:
-    """Return how this program can be started again: by its name if that is on PATH, else as it was started."""
+    """Return the command that starts this program: its name if that is on PATH, else the way it was started."""
     started = Path(sys.argv[0])
     found = shutil.which(_NAME)
     if started.name != _NAME or (found is not None and Path(found).resolve() == started.resolve()):

@@ -1,4 +1,4 @@
-"""`mcp-admission opa`: where the pinned OPA is, fetched first where it is missing."""
+"""`mcp-admission opa`: install the pinned OPA if necessary and print its path."""
 
 import click
 
@@ -7,7 +7,7 @@ from gateway.opa.binary import VERSION, Unobtainable, obtain
 
 @click.command(
     "opa",
-    short_help=f"Obtain OPA {VERSION} and print where it is.",
+    short_help=f"Install OPA {VERSION} and print its path.",
     epilog="""\b
 Examples:
   mcp-admission opa
@@ -15,10 +15,10 @@ Examples:
 """,
 )
 def command() -> None:
-    """Print the path of OPA at the pinned version, and obtain it first where it is missing.
+    """Print the path of OPA at the pinned version, and install it first if it is missing.
 
-    It is looked for on PATH and in the tool directory ($MCP_ADMISSION_TOOLS, else the user's cache); where it is in
-    neither it is built with Go or downloaded from the project's release, verified, and kept in the tool directory.
+    The command searches PATH and the tool directory ($MCP_ADMISSION_TOOLS, else the user's cache). If OPA is in
+    neither, it is built with Go or downloaded from the project's release, verified, and stored in the tool directory.
     """
     try:
         click.echo(obtain(lambda line: click.echo(line, err=True)))

@@ -1,4 +1,4 @@
-"""The option that says where the policy repository is: `--policy DIR` in every command."""
+"""The option for the policy repository: `--policy DIR` in every command."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,13 +12,13 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def policy_place(function: _Command) -> _Command:
-    """Add the option; the working directory counts if it is not given."""
+    """Add the option; the default is the working directory."""
     option = click.option(
         "-d",
         "--policy",
         "directory",
         type=click.Path(exists=True, file_okay=False, path_type=Path),
         default=".",
-        help="The policy repository; the working directory if not given.",
+        help="The policy repository (default: the working directory).",
     )
     return option(renamed("--directory", new="--policy")(function))

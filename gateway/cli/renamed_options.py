@@ -9,7 +9,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def renamed(*old: str, new: str) -> Callable[[_Command], _Command]:
-    """Refuse an option's old names and name the new one."""
+    """Reject an option's former names and show the new one."""
 
     def refuse(_ctx: click.Context, param: click.Parameter, value: str | None) -> None:
         if value is not None:

@@ -1,7 +1,7 @@
-"""`mcp-admission replay`: what a candidate bundle would have decided on what was recorded.
+"""`mcp-admission replay`: the decisions of a candidate bundle on recorded calls.
 
-Rule 1: a real OPA answers, from the candidate itself; what was masked or not recorded is counted, never guessed.
-Rule 2: the exit code is 1 where a denial or hold would become an allow that nothing in the expected changes explains.
+Rule 1: a real OPA answers with the candidate itself. Masked or unrecorded input is counted, never guessed.
+Rule 2: the exit code is 1 if a denial or hold would become an allow that the expected changes do not explain.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.command(
     "replay",
-    short_help="Ask a candidate bundle what it would have decided on recorded calls.",
+    short_help="Replay recorded calls against a candidate bundle.",
     epilog="""\b
 Examples:
   mcp-admission replay --bundle bundle.tar.gz --journal .state/journal
@@ -46,7 +46,7 @@ Examples:
     --expected expected-changes.yaml --format markdown --output report.md
 
 \b
-A file of expected changes; an entry names a rule, requirement, agent, server or target, `*` and `?` are globs:
+A file of expected changes; an entry names a rule, requirement, agent, server or target (globs with `*`, `?`):
   changes:
     - {from: deny, to: allow, server: mail, target: delete_mail, owner: you@example.com, reason: Spam goes (#42).}
 """,
@@ -58,22 +58,26 @@ A file of expected changes; an entry names a rule, requirement, agent, server or
     type=_PATH,
     multiple=True,
     required=True,
-    help="A journal's directory, files of it, or an exported corpus; may be repeated.",
+    help="A journal's directory, files of it, or an exported corpus; repeatable.",
 )
-@click.option("--since", type=Since(), default=0, help="15m, 2h, 1d, or a date and time in UTC; of journals.")
+@click.option("--since", type=Since(), default=0, help="For journals: 15m, 2h, 1d, or a date and time in UTC.")
 @click.option("--key-file", type=_FILE, help="Private key of an encrypted corpus.")
-@click.option("--expected", "expectations", type=_FILE, help="The changes that are meant, expected-changes.yaml.")
+@click.option("--expected", "expectations", type=_FILE, help="File of intended changes, such as expected-changes.yaml.")
 @click.option("--format", "form", type=click.Choice(["table", "json", "markdown"]), default="table", show_default=True)
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the report to a file.")
 @click.option(
-    "--limit", type=click.IntRange(min=0), default=50, show_default=True, help="Groups of flips to show; JSON has all."
+    "--limit",
+    type=click.IntRange(min=0),
+    default=50,
+    show_default=True,
+    help="Groups of changed decisions to show; JSON has all.",
 )
-@click.option("--allow-nothing", is_flag=True, help="Pass although no recorded decision can be replayed.")
+@click.option("--allow-nothing", is_flag=True, help="Pass even if none of the recorded decisions can be replayed.")
 def command(form: str, output: Path | None, limit: int, **named: Any) -> None:
-    """Replay recorded decisions on a candidate, and show what it would change.
+    """Replay recorded decisions against a candidate bundle and show the differences.
 
-    A record is replayed where nothing that the candidate reads was masked. Exit code 1 where a denial or hold would
-    become an allow that --expected does not explain.
+    A record is replayed if everything that the candidate reads is unmasked. The exit code is 1 if a denial or hold
+    would become an allow that --expected does not explain.
     """
     bundled = NamedBundle(bundle=named["bundle"], policy=named["policy"], environment=named["environment"])
     candidate = reviewed(bundled, lambda: _environments(named))
@@ -84,7 +88,7 @@ def command(form: str, output: Path | None, limit: int, **named: Any) -> None:
         click.echo(text)
     else:
         _write(output, text)
-        click.echo("\n".join(report.failures) or f"passed; the report is in {output}.", err=True)
+        click.echo("\n".join(report.failures) or f"passed: the report is in {output}.", err=True)
     if report.failures:
         raise SystemExit(1)
 
@@ -116,7 +120,7 @@ def _environments(named: dict[str, Any]) -> set[str]:
 
 
 async def _run(candidate: Candidate, matrix: Matrix, given: Iterable[RecordedDecision | Left]) -> float:
-    """Replay, and return when OPA was ready for it."""
+    """Replay the records and return the time at which OPA was ready."""
     async with asked(candidate, Binary(opa_found(), library())) as exchange:
         began = time.monotonic()
         await Replay(exchange=exchange, readings=Readings(candidate.data), matrix=matrix).run(given)
@@ -124,7 +128,7 @@ async def _run(candidate: Candidate, matrix: Matrix, given: Iterable[RecordedDec
 
 
 class _watched:  # noqa: N801 - reads like the context manager that it is
-    """The rows, with a progress bar where somebody watches."""
+    """The rows, with a progress bar if standard error is a terminal."""
 
     def __init__(self, given: Iterator[RecordedDecision | Left], length: Callable[[], int | None]) -> None:
         self._given = given

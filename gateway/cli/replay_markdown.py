@@ -1,7 +1,8 @@
 """A replay's report as a comment on a pull request.
 
-Rule 1: what came from clients stands in code spans without backticks, cut to a line: it becomes no markup or link.
-Rule 2: it is never longer than a comment may be; what did not fit is counted.
+Rule 1: text from clients is put in code spans without backticks and cut to one line, so it cannot become markup or a
+link.
+Rule 2: a comment never exceeds the size limit; the groups that did not fit are counted.
 """
 
 from collections.abc import Iterator
@@ -13,14 +14,14 @@ from gateway.review.recorded_decision import WHY
 from gateway.review.report import REMEDY, ReplayReport, uncompared
 
 MOST_CHARACTERS: Final = 60_000
-"""GitHub takes 65,536."""
+"""GitHub accepts 65,536."""
 _RESERVED: Final = 8_000
-"""For what follows the groups."""
+"""Reserved for the text after the groups."""
 _MOST_LINES: Final = 10
 
 
 def markdown(report: ReplayReport, most: int) -> str:
-    """The comment, at most `most` groups of flips."""
+    """Return the comment, with at most `most` groups of flips."""
     lines = [*_head(report)]
     room = MOST_CHARACTERS - _RESERVED - sum(map(len, lines))
     told = 0
@@ -94,5 +95,5 @@ def _why(rule: str, requirement: str, reason: str) -> str:
 
 
 def code(text: str) -> str:
-    """A text as a code span; nothing in it is markup."""
+    """Return a text as a code span without markup."""
     return f"`{cut(text).replace('`', chr(39)) or '-'}`"

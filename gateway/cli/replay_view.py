@@ -1,6 +1,6 @@
-"""A replay's report for a person at a terminal.
+"""A replay's report for people at a terminal.
 
-Rule 1: what fails comes last, where it is read; nothing that a client chose reaches the terminal unescaped.
+Rule 1: failures come last, near the prompt. Text from clients is escaped before it reaches the terminal.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _COLORS = {"allow": "green", "hold": "yellow", "deny": "red"}
 
 
 def shown(report: ReplayReport, most: int, *, color: bool) -> str:
-    """The report as text, at most `most` groups of flips."""
+    """Return the report as text, with at most `most` groups of flips."""
     text = "\n".join([*_head(report), *_flips(report, most), *_rest(report), *_verdict(report)])
     return text if color else click.unstyle(text)
 
@@ -77,7 +77,7 @@ def _rest(report: ReplayReport) -> Iterator[str]:
     for problem in report.expected.problems:
         yield f"expected changes: {cut(str(problem))}"
     for entry in report.unused:
-        yield f"expected changes: {entry.file}:{entry.line} explains nothing that happened: remove it."
+        yield f"expected changes: {entry.file}:{entry.line} does not match any change: remove it."
 
 
 def _verdict(report: ReplayReport) -> Iterator[str]:
@@ -87,21 +87,21 @@ def _verdict(report: ReplayReport) -> Iterator[str]:
     if report.unexplained:
         yield REMEDY
     if not report.failures:
-        yield click.style("passed: nothing is loosened that is not expected.", fg="green", bold=True)
+        yield click.style("passed: the candidate loosens nothing unexpected.", fg="green", bold=True)
 
 
 def why(rule: str, requirement: str, reason: str) -> str:
-    """Why something was decided, in one line."""
+    """Return the reason for a decision, in one line."""
     named = " by ".join(cut(part) for part in (requirement, f"rule {rule}" if rule else "") if part)
     return ": ".join(part for part in (named, cut(reason)) if part) or "(no reason was given)"
 
 
 def place(kind: Kind) -> str:
-    """Where the call went."""
+    """Return the server and target of the call."""
     return f"{cut(kind.server) or '-'} {cut(kind.target)}".rstrip()
 
 
 def cut(text: str) -> str:
-    """A text that prints, and is no longer than a line."""
+    """Return a printable text of at most one line's length."""
     text = escaped(text[: _WORDS + 1])
     return text if len(text) <= _WORDS else text[: _WORDS - 1] + "…"

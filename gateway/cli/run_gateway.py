@@ -1,6 +1,6 @@
 """A gateway run by a command: the supervisor, its log, and the live decisions.
 
-Rule 1: with live decisions the log is for people, otherwise it is JSON lines on stderr.
+Rule 1: with live decisions, the log is text for people; otherwise it is JSON lines on stderr.
 """
 
 import asyncio
@@ -23,14 +23,21 @@ from gateway.telemetry import configure, render
 from gateway.telemetry.log_events import level_of
 
 _LOG = logging.getLogger("gateway")
+_WARNED = (
+    *("_refused", "_rejected", "_failed", "cannot_start", "_killed", "_silent", "_nonsense", "_unready"),
+    *("_ended", "_ends_soon", "_expired", "_expires_soon", "_stale", "_stale_soon", "_overlong", "_outdated"),
+    *("_unknown", "_unreachable", "_passed_over", "_apart", "_unreadable", "_unkept", "_unwatched", "_unfollowed"),
+    *("_not_run", "_unusable", "_removed"),
+)
+"""Endings of the events that need attention; they are logged as warnings."""
 _QUIET = frozenset({"worker_started", "opa_started", "ended", "draining"})
 
 
 def settings_from(path: Path | None, environ: dict[str, str]) -> Settings:
-    """Return the settings of a file and the environment; all that is wrong with them ends the command."""
+    """Return the settings of a file and the environment; end the command with all problems if there are any."""
     settings = load(path, environ)
     if isinstance(settings, SettingProblems):
-        raise click.ClickException(f"these settings cannot be used:\n{settings}")
+        raise click.ClickException(f"These settings cannot be used:\n{settings}")
     return settings
 
 
@@ -68,19 +75,19 @@ def _show(line: str) -> None:
 
 
 def logged(event: str, /, **fields: object) -> None:
-    """Write an event as a line of the log."""
+    """Write an event as one line of the log."""
     _LOG.log(_level(event, fields), event, extra={"fields": fields})
 
 
 def _level(event: str, fields: Mapping[str, object]) -> int:
-    """Return the level of an event; what a library of a worker has logged keeps its own."""
+    """Return the level of an event; a message from a library of a worker keeps its own level."""
     if event == "log":
         return logging.getLevelNamesMapping().get(str(fields.get("level")), logging.WARNING)
     return level_of(event)
 
 
 def told(event: str, /, **fields: object) -> None:
-    """Tell a person what happened, where it concerns them."""
+    """Show an event to people, if it concerns them."""
     if event in _QUIET:
         return
     hue = "red" if _level(event, fields) > logging.INFO else "cyan"
@@ -92,7 +99,7 @@ def told(event: str, /, **fields: object) -> None:
 
 
 def _in_lines(event: str, fields: Mapping[str, str]) -> list[str]:
-    """Return an event in lines of at most 120 columns, unless one word is longer; nothing of it is cut."""
+    """Return an event in lines of at most 120 columns; only a longer word exceeds them, and nothing is cut."""
     title, rest = event.replace("_", " "), dict(fields)
     if event == "log":
         title = rest.pop("level", "").lower()
@@ -103,7 +110,7 @@ def _in_lines(event: str, fields: Mapping[str, str]) -> list[str]:
 
 
 def _changed_lines(changes: object) -> list[str]:
-    """Return the changed lines of a definition, each in lines of their own."""
+    """Return the changed lines of a definition, each wrapped separately."""
     lines = cast("list[object]", changes) if isinstance(changes, list) else []
     return [wrapped for line in lines for wrapped in _wrapped(f"    {escaped(str(line))}", "      ")]
 

@@ -12,7 +12,7 @@ from gateway.settings import table
 
 
 def _listed(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click calls it so
-    """The callback of `--settings`."""
+    """Print the settings and exit (the callback of `--settings`)."""
     if wanted:
         click.echo(table(), nl=False)
         ctx.exit()
@@ -33,20 +33,22 @@ Examples:
     "--config",
     type=click.Path(dir_okay=False, exists=True, path_type=Path),
     required=True,
-    help="The settings file; every setting can also come from MCP_ADMISSION_<SECTION>_<KEY>.",
+    help="The settings file; MCP_ADMISSION_<SECTION>_<KEY> overrides a setting.",
 )
-@click.option("--workers", type=click.IntRange(1, 64), help="Worker processes; overrides the setting `workers`.")
-@click.option("--live", is_flag=True, help="Show decisions as they happen, instead of a log in JSON.")
+@click.option(
+    "--workers", type=click.IntRange(1, 64), help="Number of worker processes; overrides the setting `workers`."
+)
+@click.option("--live", is_flag=True, help="Show decisions as they happen, instead of a JSON log.")
 @click.option(
     "--settings",
     is_flag=True,
     is_eager=True,
     expose_value=False,
     callback=_listed,
-    help="List every setting with its default and what it is for, and start nothing.",
+    help="List every setting with its default and purpose, and exit.",
 )
 def command(config: Path, workers: int | None, *, live: bool) -> None:
-    """Run the gateway until it is ended: SIGTERM lets calls under way finish first."""
+    """Run the gateway until a signal stops it. After SIGTERM, running calls are completed first."""
     settings = settings_from(config, dict(os.environ))
     if workers is not None:
         settings = structs.replace(settings, workers=workers)

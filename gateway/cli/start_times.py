@@ -1,4 +1,4 @@
-"""A moment on the command line from which on records count."""
+"""The time from which records count, as given on the command line."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,7 @@ _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 class Since(click.ParamType[int]):
-    """A moment: `15m`, `2h`, `1d` ago, or a date and time (UTC where it does not say)."""
+    """A time: `15m`, `2h`, `1d` ago, or a date and time (UTC if it has no zone)."""
 
     name = "time"
 
@@ -29,5 +29,7 @@ class Since(click.ParamType[int]):
         try:
             moment = datetime.fromisoformat(text)
         except ValueError:
-            self.fail(f"{text!r} is no time: write 15m, 2h, 1d, 2026-11-20 or 2026-11-20T14:00:00Z.", param, ctx)
+            self.fail(
+                f"{text!r} is not a valid time: write 15m, 2h, 1d, 2026-11-20 or 2026-11-20T14:00:00Z.", param, ctx
+            )
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,7 +1,7 @@
-"""`mcp-admission stop`: refuse what all of the named selectors match, now and for a while.
+"""`mcp-admission stop`: refuse all messages that match the selectors, now and for a limited time.
 
-Rule 1: a stop can only refuse; it ends by itself within a day, and says why it was made.
-Rule 2: with a hub all its gateways obey; without one the gateway of the settings file does.
+Rule 1: a stop can only refuse. It ends by itself within a day and records the reason for it.
+Rule 2: with a hub, all its gateways enforce the stop; otherwise the gateway of the settings file does.
 """
 
 import getpass
@@ -33,24 +33,23 @@ _SPAN: Final = re.compile(r"([1-9][0-9]{0,4})([smh])")
 _NS: Final = 1_000_000_000
 _FILE: Final = click.Path(dir_okay=False, exists=True, path_type=Path)
 _OF_A_HUB: Final = (
-    "A hub does not know which agents call or what they called: run this on a gateway, with --config."
-    " Nothing is stopped."
+    "A hub does not know the agents and their calls: run this on a gateway, with --config. Nothing is stopped."
 )
 
 
 def _span(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | None:
-    """The callback of `--for`: seconds."""
+    """Convert the value of `--for` to seconds."""
     found = _SPAN.fullmatch(value or "")
     if value is not None and found is None:
-        raise click.BadParameter(f"`{value}` is no span of time; write 30m or 4h, 24h at most.")
+        raise click.BadParameter(f"`{value}` is not a valid duration: write 30m or 4h, at most 24h.")
     span = None if found is None else int(found[1]) * _UNITS[found[2]]
     if span is not None and span > LONGEST_S:
-        raise click.BadParameter(f"`{value}` is longer than 24 hours: what should last is a rule.")
+        raise click.BadParameter(f"`{value}` is longer than 24 hours. For a permanent block, write a rule.")
     return span
 
 
-_hub = click.option("--hub", "url", metavar="URL", help="The hub whose gateways obey.")
-_config = click.option("--config", type=_FILE, help="Without a hub: the settings file of the gateway that obeys.")
+_hub = click.option("--hub", "url", metavar="URL", help="The hub whose gateways enforce the stop.")
+_config = click.option("--config", type=_FILE, help="Without a hub: the settings file of the gateway to stop.")
 
 
 @click.group(
@@ -68,20 +67,20 @@ Examples:
 """,
 )
 @selector_options
-@click.option("--for", "for_s", callback=_span, metavar="SPAN", help="How long, such as 30m or 4h; 24h at most.")
-@click.option("--because", help="Why: it is told to whoever is refused, and kept in the journal.")
-@click.option("--dry-run", is_flag=True, help="With --config: show what it would refuse, and change nothing.")
+@click.option("--for", "for_s", callback=_span, metavar="SPAN", help="Duration, such as 30m or 4h; at most 24h.")
+@click.option("--because", help="Reason, shown to refused callers and recorded in the journal.")
+@click.option("--dry-run", is_flag=True, help="With --config: show what would be refused, and change nothing.")
 @_hub
 @token_option
 @_config
 @wait_options
 @click.pass_context
 def command(ctx: click.Context, for_s: int | None, because: str | None, **options: Any) -> None:
-    """Refuse every message that all of the named selectors match, at once and until the stop ends by itself.
+    """Refuse every message that matches all of the selectors, from now until the stop ends by itself.
 
-    Calls that run are ended too. It needs no build and no CI. With --hub all gateways that follow the hub obey, with
-    --config the one gateway of that settings file. The id of the stop is printed; with --wait the command ends when
-    every live gateway obeys.
+    Running calls are ended too. No build or CI run is needed. With --hub, all gateways that follow the hub enforce the
+    stop; with --config, only the gateway of that settings file does. The id of the stop is printed. With --wait, the
+    command returns when every live gateway enforces it.
     """
     if ctx.invoked_subcommand is not None:
         return
@@ -90,21 +89,23 @@ def command(ctx: click.Context, for_s: int | None, because: str | None, **option
         _preview(selection, for_s or 3600, options["url"], options["config"])
         return
     if not selection or for_s is None or not because:
-        raise click.UsageError("Say what to stop (--agent, --server and others; see --help), --for and --because.")
+        raise click.UsageError(
+            "Give at least one selector (such as --agent or --server; see --help), --for and --because."
+        )
     where = _where(options["url"], options["token_file"], options["config"])
     stop = _made(where, selection, for_s=for_s, because=because)
     click.echo(f"stopped {escaped(selected(stop))} until {_moment(stop.until_unix_ns)}", err=True)
     click.echo(stop.id)
     if isinstance(stop, Stopped) and stop.unborne:
-        click.echo(escaped(f"{stop.unborne}: is it mistyped? The stop stands all the same"), err=True)
+        click.echo(escaped(f"{stop.unborne}: is it misspelled? The stop is in force nevertheless."), err=True)
     if options["wait"]:
         _obeyed(where, options["deadline"], options["at_least"])
 
 
 def _obeyed(where: HubClient | Settings, deadline_s: float, at_least: int) -> None:
-    """Wait until every live gateway obeys; ends the command where that was in vain."""
+    """Wait until every live gateway enforces the stop; end the command if that fails."""
     if not isinstance(where, HubClient):
-        raise click.UsageError("It is stopped; but a settings file knows no gateways: --wait needs a hub.")
+        raise click.UsageError("Stop applied. --wait needs --hub (with --config it cannot wait for gateways).")
     barrier = RolloutBarrier(
         revision=where.stops().revision, channel="emergency", deadline_s=deadline_s, at_least=at_least
     )
@@ -124,13 +125,13 @@ Examples:
 @token_option
 @_config
 def listed(url: str | None, token_file: Path | None, config: Path | None) -> None:
-    """Show what is stopped: a table, or JSON lines at the end of a pipe."""
+    """Show the stops: a table, or JSON lines if the output is a pipe."""
     where = _where(url, token_file, config)
     now = time.time_ns()
     found = where.stops().stops if isinstance(where, HubClient) else standing(where)
     lasting = [stop for stop in found if stop.until_unix_ns > now]
     if not lasting:
-        click.echo("nothing is stopped", err=True)
+        click.echo("No stops are in force.", err=True)
     for stop in lasting:
         if sys.stdout.isatty():
             row = f"{stop.id}  {selected(stop)}  until {_moment(stop.until_unix_ns)}  {stop.by}: {stop.because}"
@@ -158,27 +159,27 @@ def lift(stop_id: str, because: str, url: str | None, token_file: Path | None, c
     if isinstance(where, HubClient):
         where.lift(stop_id, because)
     elif not end(where, stop_id, because):
-        raise click.ClickException(f"No stop {stop_id!r} stands here: `mcp-admission stop list` shows what does.")
+        raise click.ClickException(f"Stop {stop_id!r} does not exist: `mcp-admission stop list` shows the stops.")
     click.echo(f"lifted {stop_id}", err=True)
 
 
 def _where(url: str | None, token_file: Path | None, config: Path | None) -> HubClient | Settings:
-    """The hub, or the settings of the local gateway."""
+    """Return the hub, or the settings of the local gateway."""
     if (url is None) == (config is None):
-        raise click.UsageError("Say who obeys: --hub URL, or --config FILE for one gateway on this machine.")
+        raise click.UsageError("Give --hub URL, or --config FILE for one gateway on this machine.")
     return remote(url, token_file) if url is not None else loaded(config)
 
 
 def _preview(selection: Mapping[Kind, str], for_s: int, url: str | None, config: Path | None) -> None:
     if not selection:
-        raise click.UsageError("Say what would be stopped (--agent, --server and others; see --help).")
+        raise click.UsageError("Give at least one selector (such as --agent or --server; see --help).")
     stop = new_stop(selection, for_s=for_s, because="a dry run", about=(getpass.getuser(), time.time_ns()))
     wrong = fault(stop, time.time_ns())
     if wrong:
         raise click.ClickException(f"Nothing would be stopped: {wrong}.")
     if config is None:
-        raise click.ClickException(_OF_A_HUB if url else "Say which gateway: --config FILE.")
-    from gateway.cli.stop_preview import show  # noqa: PLC0415 - who stops something does not wait for its modules
+        raise click.ClickException(_OF_A_HUB if url else "Name the gateway with --config FILE.")
+    from gateway.cli.stop_preview import show  # noqa: PLC0415 - a stop need not wait for its modules
 
     settings = loaded(config)
     show(settings, kept_policy(settings), stop)

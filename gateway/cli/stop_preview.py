@@ -1,6 +1,6 @@
-"""`mcp-admission stop --dry-run`: what a stop would refuse, by the policy in force and the journal of this machine.
+"""`mcp-admission stop --dry-run`: the effect of a stop, by the policy in force and the journal of this machine.
 
-Rule 1: nothing is written, and no gateway is told anything.
+Rule 1: nothing is written or sent to a gateway.
 """
 
 import asyncio
@@ -30,13 +30,13 @@ _DECIDED: Final = b'"kind":"decided"'
 
 
 def show(settings: Settings, content: bytes | None, stop: Stop) -> None:
-    """Print what the stop would refuse; `content` is the bundle that a gateway follows."""
+    """Print the messages that the stop would refuse; `content` is the bundle that a gateway follows."""
     candidate = _in_force(settings, content)
     now = time.time_ns()
     try:
         found = asyncio.run(_hits(candidate, stop, _records(settings.journal.directory, now), now))
     except (SidecarError, OSError) as error:
-        raise click.ClickException(f"What it would refuse is not known: {error}.") from error
+        raise click.ClickException(f"The effect of the stop cannot be determined: {error}.") from error
     click.echo(escaped(f"a stop of {selected(stop)} would refuse, by the policy {candidate.revision}:"))
     click.echo(escaped(_of_agents(agents_of(stop, candidate.data))))
     click.echo(_of_messages(found))
@@ -80,5 +80,5 @@ def _of_agents(found: Agents) -> str:
 def _of_messages(found: Hits) -> str:
     known = found.of - found.unknown
     text = f"  {found.messages} of {known} messages that were allowed in the last hour, {found.calls} of them calls"
-    unknown = f"; of {found.unknown} more it is not known, because their input was not recorded"
+    unknown = f"; for {found.unknown} more this is unknown because their input was not recorded"
     return text + (unknown if found.unknown else "")

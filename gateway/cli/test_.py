@@ -1,7 +1,7 @@
 """`mcp-admission test`: the stages of `check` one by one for policy authors, and mutation testing of their Rego.
 
-Rule 1: what `check` calls a problem is one here; only coverage of own Rego is a wish here and a problem there.
-Rule 2: problems and mutants that loosen a decision are exit code 1; wishes and other survivors are told.
+Rule 1: a problem of `check` is a problem here, except low coverage of your own Rego, which is only a recommendation.
+Rule 2: problems, and mutants that loosen a decision, give exit code 1. Recommendations and other survivors are shown.
 """
 
 import os
@@ -31,18 +31,18 @@ Examples:
 """,
 )
 @click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
-@click.option("-e", "--environment", multiple=True, help="Below bundles/; all of them if not given.")
+@click.option("-e", "--environment", multiple=True, help="A directory below bundles/; repeatable (default: all).")
 @click.option(
     "--coverage",
     type=click.FloatRange(0, 100),
     default=COVERAGE,
     show_default=True,
-    help="Wished percentage of each of your Rego files that its tests reach.",
+    help="Recommended test coverage of each of your Rego files, in percent.",
 )
-@click.option("--mutate", is_flag=True, help="Then change the Rego in every way that a test should notice.")
-@click.option("--only", default="", help="Mutate files only whose path contains this.")
-@click.option("--sample", type=click.IntRange(min=1), help="Mutate so many places only, always the same ones.")
-@click.option("--jobs", type=click.IntRange(min=1), help="Mutants judged at once; one a processor if not given.")
+@click.option("--mutate", is_flag=True, help="Also mutate the Rego in ways that a test should detect.")
+@click.option("--only", default="", help="Mutate only files whose path contains this text.")
+@click.option("--sample", type=click.IntRange(min=1), help="Mutate only this many places, always the same ones.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Mutants tested in parallel (default: one per processor).")
 def command(  # noqa: PLR0913 - one parameter an option
     *,
     directory: Path,
@@ -53,14 +53,15 @@ def command(  # noqa: PLR0913 - one parameter an option
     sample: int | None,
     jobs: int | None,
 ) -> None:
-    """Test the policy repository DIRECTORY (the working directory if not given), and show every stage.
+    """Test the policy repository DIRECTORY (default: the working directory), and show every stage.
 
-    The stages are those of `mcp-admission check`: the sources, `opa check` under the input schema, `opa fmt`,
-    `opa test` with coverage by file, the YAML, the packed bundle in a real OPA, and the scenarios. With --mutate,
-    your requirements (in a checkout, the stock library) are changed in one place after the other: a change that no
-    test notices is shown, and is a failure if the real OPA then lets pass what it refused before. And each thing that
-    your requirements read of a message, and each document of own data, is taken away or given another type: a
-    requirement that then permits more is a failure, unless a test states it.
+    The stages are those of `mcp-admission check`: the sources, `opa check` with the input schema, `opa fmt`, `opa test`
+    with coverage by file, the YAML, the packed bundle in a real OPA, and the scenarios.
+
+    With --mutate, your requirements (in a checkout, the stock library) are changed in one place at a time. A change
+    that no test detects is shown; it is a failure if the real OPA then allows a message that it refused before. In
+    addition, each message field that your requirements read and each document of your data is removed or given another
+    type. A requirement that then permits more is a failure, unless a test states that it should.
     """
     names = named(directory, environment)
     checking = Checking(
@@ -85,7 +86,7 @@ def command(  # noqa: PLR0913 - one parameter an option
 
 
 def _shown(stage: Stage) -> CheckedRego:
-    """Show a stage, and return what it found."""
+    """Show a stage and return its result."""
     looked = stage.looked
     mark = click.style("FAIL", fg="red") if looked.problems else click.style("ok", fg="green")
     padding = " " * (4 - len(click.unstyle(mark)))
@@ -93,7 +94,7 @@ def _shown(stage: Stage) -> CheckedRego:
     for detail in looked.details:
         click.echo(f"      {detail}")
     for wish in looked.wishes:
-        click.echo(f"      wished: {wish}")
+        click.echo(f"      recommended: {wish}")
     for warning in looked.warnings:
         click.echo(f"      {warning.as_warning}")
     for problem in looked.problems:
@@ -102,7 +103,7 @@ def _shown(stage: Stage) -> CheckedRego:
 
 
 def _mutated(hunt: MutationRun) -> int:
-    """Show what becomes of the mutants; the number of problems found."""
+    """Show the results of the mutants and return the number of problems."""
     began = time.monotonic()
     report = hunt.run(_progress if sys.stderr.isatty() else _tenths)
     if not isinstance(report, MutationReport):
@@ -114,7 +115,7 @@ def _mutated(hunt: MutationRun) -> int:
     for opening in report.openings:
         word = click.style("FAILS OPEN", fg="red")
         click.echo(f"      {opening.file}:{opening.line}: {word}: {opening.words()}.")
-        click.echo("        Require it in the rule, or write a test that states that this is permitted.")
+        click.echo("        Require it in the rule, or write a test that permits this explicitly.")
     counts = (
         f"{counted(report.mutants, 'mutant')}, {report.killed} killed, {len(report.survivors)} survived, of which "
         f"{len(report.loosening)} loosened an answer ({report.questions} questions asked of each)"
@@ -128,17 +129,17 @@ def _mutated(hunt: MutationRun) -> int:
 
 def _show_survivor(survivor: Survivor) -> None:
     mutant, loosened = survivor.mutant, survivor.loosened
-    word = "no test notices" if loosened is None else click.style("LOOSENS, and no test notices", fg="red")
+    word = "no test detects" if loosened is None else click.style("LOOSENS, and no test detects", fg="red")
     click.echo(f"      {mutant.path}:{mutant.line}: {word} the {mutant.change}")
     if loosened is not None:
         click.echo(f"        {loosened.words()}")
 
 
 def _progress(done: int, of: int) -> None:
-    click.echo(f"\r      {done} of {of} mutants judged", err=True, nl=done == of)
+    click.echo(f"\r      {done} of {of} mutants tested", err=True, nl=done == of)
 
 
 def _tenths(done: int, of: int) -> None:
-    """Report each tenth on a line of its own, for a log file."""
+    """Report each tenth on a separate line, for a log file."""
     if done * 10 // of > (done - 1) * 10 // of:
-        click.echo(f"      {done} of {of} mutants judged", err=True)
+        click.echo(f"      {done} of {of} mutants tested", err=True)

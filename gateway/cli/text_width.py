@@ -1,6 +1,6 @@
-"""The width of text in a terminal: letters of two columns, and marks of none.
+"""The width of text in a terminal: some letters take two columns, and combining marks take none.
 
-Rule 1: nothing here is wider than it was asked for; what was cut ends with a mark.
+Rule 1: a result is never wider than requested; a cut text ends with a mark.
 """
 
 import unicodedata
@@ -10,12 +10,12 @@ MARK: Final = "…"
 
 
 def columns(text: str) -> int:
-    """Return how many columns a printable text takes."""
+    """Return the number of columns that a printable text takes."""
     return len(text) if text.isascii() else sum(map(_columns, text))
 
 
 def cut(text: str, width: int) -> str:
-    """Return the text, or as much of it as fits with a mark behind it."""
+    """Return the text, or as much of it as fits, followed by a mark."""
     if columns(text) <= width:
         return text
     kept, left = 0, width - 1
@@ -28,7 +28,7 @@ def cut(text: str, width: int) -> str:
 
 
 def padded(text: str, width: int) -> str:
-    """Return the text with spaces up to the width."""
+    """Return the text, padded with spaces to the width."""
     return text + " " * (width - columns(text))
 
 

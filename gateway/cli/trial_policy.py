@@ -1,7 +1,7 @@
-"""The policy directory of a trial: one server's catalog as it lists itself, and a rule that lets reads pass.
+"""The policy directory of a trial: a catalog with the server's list of tools, and a rule that allows reads.
 
-Rule 1: everything is a file that a person can edit and keep; what is saved is enforced at once.
-Rule 2: an existing file is never overwritten: a trial that is kept goes on where it was left.
+Rule 1: every part is a file that a person can edit and keep. A saved change is enforced immediately.
+Rule 2: an existing file is never overwritten, so a trial that was kept continues with its edited policy.
 """
 
 import re
@@ -23,15 +23,15 @@ _ENVIRONMENT: Final = """\
 name: {name}
 default: deny
 time_zone: UTC
-# What it means when a server does not present what was imported: a changed description is let pass, the rest refuses.
+# What happens when the server's definitions differ from the imported ones: a changed description is allowed.
 definition_drift: {{description: allow, schema: deny, annotations: deny, added: deny, removed: deny}}
 """
 _OBSERVE: Final = """\
-# Nothing is refused while this lasts; what would be is recorded.
+# Nothing is refused until this expires; calls that would be refused are recorded.
 observe: {{owner: {owner}, reason: A trial that only looks, expires: "{expires}"}}
 """
 _AGENT: Final = """\
-# Whoever connects from this machine without a credential.
+# Every caller on this machine that connects without a credential.
 agent: trial
 owner: you@example.com
 purpose: Tries a server behind the gateway on this machine
@@ -39,24 +39,24 @@ kind: any
 anonymous: true
 """
 _RULES: Final = """\
-# Edit and save: it is in force at once. What no rule allows is refused.
+# Edit and save: it takes effect immediately. A call that matches no allow rule is refused.
 rules:
   - rule: reads-pass
     effect: allow
     what: {actions: [read, list]}
-    reason: Reading is let pass in this trial.
+    reason: Reading is allowed in this trial.
     owner: you@example.com
 
   - rule: the-rest-waits
     effect: deny
     what: {actions: [write, delete, send, execute]}
-    reason: This trial lets reads pass only; a tool's action is in the catalog, this rule in rules/trial.yaml.
+    reason: This trial allows reads only. A tool's action is set in the catalog, this rule in rules/trial.yaml.
     owner: you@example.com
 """
 
 
 class Trial(Struct, frozen=True, kw_only=True):
-    """What is tried: where the server is, what it listed, and whether it is only observed."""
+    """The server under trial: its address, its list, and whether its calls are only observed."""
 
     server: str
     url: str
@@ -67,7 +67,7 @@ class Trial(Struct, frozen=True, kw_only=True):
 
 
 def identifier(name: str) -> str:
-    """Return a server id made of the name that a server gives itself."""
+    """Return a server id derived from the server's own name."""
     return _PLAIN.sub("-", name.lower()).strip("-")[:40] or "server"
 
 

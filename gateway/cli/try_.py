@@ -1,8 +1,8 @@
-"""`mcp-admission try URL`: any running HTTP MCP server behind a gateway on this machine, in one command.
+"""`mcp-admission try URL`: put any running HTTP MCP server behind a gateway on this machine, with one command.
 
-Rule 1: the listener is on loopback only, and takes callers without a credential; nothing else of the machine is open.
-Rule 2: the port is known to be free before anything is asked or printed.
-Rule 3: a credential is copied into a file of its own, readable by its owner only, and goes to that server only.
+Rule 1: the listener is on loopback only and accepts callers without a credential. The machine is not exposed otherwise.
+Rule 2: the port is checked to be free before the server is contacted or anything is printed.
+Rule 3: a credential is copied to a separate file that only its owner can read, and is sent to that server only.
 """
 
 import contextlib
@@ -41,17 +41,17 @@ Examples:
 """,
 )
 @click.argument("url")
-@click.option("--credential-file", type=_FILE, help="A file with the bearer token that the server wants.")
-@click.option("--header-file", type=_FILE, help="A file with the line `Header-Name: value` that the server wants.")
+@click.option("--credential-file", type=_FILE, help="A file with the bearer token that the server requires.")
+@click.option("--header-file", type=_FILE, help="A file with the line `Header-Name: value` that the server requires.")
 @CA_FILE
-@click.option("--observe", is_flag=True, help="Refuse nothing; show what would be refused.")
+@click.option("--observe", is_flag=True, help="Do not refuse calls; only show which would be refused.")
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Keep the policy in this directory.")
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
     default=8930,
     show_default=True,
-    help="The gateway's port; 0 takes a free one.",
+    help="Port of the gateway; 0 chooses a free one.",
 )
 def command(  # noqa: PLR0913 - one parameter an option
     *,
@@ -63,9 +63,9 @@ def command(  # noqa: PLR0913 - one parameter an option
     keep: Path | None,
     port: int,
 ) -> None:
-    """Import what the MCP server at URL offers, let reads pass, refuse the rest, and show every decision live.
+    """Import the tools of the MCP server at URL, allow reads, refuse the rest, and show every decision live.
 
-    The policy is a few YAML files; edit and save them while it runs. Ctrl-C ends everything.
+    The policy is a few YAML files, which you can edit while it runs. Ctrl-C ends everything.
     """
     secret = secret_from(credential=None, secrets=None, credential_file=credential_file, header_file=header_file)
     port = _free(port)
@@ -83,7 +83,7 @@ def command(  # noqa: PLR0913 - one parameter an option
         environment = trial_policy.write(tried, directory, datetime.now(UTC))
         _supply(directory / "secrets", tried.server, credential_file or header_file)
         settings = _settings(directory, port, ca_file)
-        click.echo(f"{escaped(survey.title or survey.name)} lists {len(things)} things. Its policy: {environment}")
+        click.echo(f"{escaped(survey.title or survey.name)} lists {len(things)} items. Its policy: {environment}")
         for line in (*left_out_lines(left_out), *failed_lines(survey.failed)):
             click.echo(line, err=True)
         click.echo()
@@ -97,7 +97,7 @@ def command(  # noqa: PLR0913 - one parameter an option
 
 @contextlib.contextmanager
 def _directory(keep: Path | None) -> Generator[Path]:
-    """Yield the directory of the trial: the one to keep, or one that ends with the trial."""
+    """Yield the directory of the trial: the one to keep, or a temporary one."""
     if keep is not None:
         keep.mkdir(parents=True, exist_ok=True)
         yield keep.resolve()
@@ -107,7 +107,7 @@ def _directory(keep: Path | None) -> Generator[Path]:
 
 
 def _supply(secrets: Path, server: str, credential: Path | None) -> None:
-    """Copy the credential to where the gateway reads it."""
+    """Copy the credential to the file that the gateway reads."""
     secrets.mkdir(mode=0o700, exist_ok=True)
     if credential is None:
         return
@@ -119,10 +119,10 @@ def _supply(secrets: Path, server: str, credential: Path | None) -> None:
 
 
 def _free(port: int) -> int:
-    """Return the port if the gateway can listen on it, or a free one for 0."""
+    """Return the port if the gateway can listen on it, or a free port for 0."""
     found = bind(_HOST, port, 1)
     if isinstance(found, Unbound):
-        raise click.ClickException(f"{found.message} --port 0 takes a free one.")
+        raise click.ClickException(f"{found.message} --port 0 chooses a free one.")
     with found[0] as listener:
         return int(listener.getsockname()[1])
 

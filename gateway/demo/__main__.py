@@ -1,9 +1,9 @@
 """`python -m gateway.demo`: the demo server as a process.
 
 Rule 1: it listens on loopback only.
-Rule 2: when it is ready it prints one line of JSON, `{"ready": URL, "directory": DIRECTORY}`, and nothing
-else on stdout.
-Rule 3: when standard input is a pipe it ends with it, so that it never outlives who started it.
+Rule 2: when it is ready, it prints one line of JSON, `{"ready": URL, "directory": DIRECTORY}`, and nothing else on
+stdout.
+Rule 3: if standard input is a pipe, the server ends when the pipe closes, so it never outlives its parent process.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ DRAIN_SECONDS: Final = 1
 
 
 class Announcing(uvicorn.Server):
-    """A server that says when it is ready."""
+    """A server that announces when it is ready."""
 
     def __init__(self, config: uvicorn.Config, ready: str) -> None:
         super().__init__(config)
@@ -43,7 +43,7 @@ class Announcing(uvicorn.Server):
 
 
 def _bound(port: int) -> socket.socket:
-    """A listening socket on loopback; 0 takes a free port."""
+    """Return a listening socket on loopback; 0 chooses a free port."""
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -51,7 +51,7 @@ def _bound(port: int) -> socket.socket:
     except OSError as problem:
         listening.close()
         raise click.ClickException(
-            f"port {port} of {HOST} cannot be used ({problem.strerror}): end what listens there, or take another --port"
+            f"port {port} of {HOST} cannot be used ({problem.strerror}): stop the program on it, or give another --port"
         ) from problem
     return listening
 
@@ -85,8 +85,12 @@ async def _serve(directory: Path, port: int) -> None:
 
 
 @click.command()
-@click.option("--port", default=PORT, show_default=True, help="Port on loopback; 0 takes a free one.")
-@click.option("--directory", type=click.Path(path_type=Path, file_okay=False), help="Default: a temporary directory.")
+@click.option("--port", default=PORT, show_default=True, help="Port on loopback; 0 chooses a free one.")
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Directory of the workspace (default: a temporary directory).",
+)
 def main(port: int, directory: Path | None) -> None:
     """Serve the demo workspace over MCP (streamable HTTP) on loopback."""
     if directory:

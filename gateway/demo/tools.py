@@ -1,7 +1,7 @@
-"""The demo server: what it offers over MCP.
+"""The tools, resources and prompt of the demo server.
 
-Rule 1: there is one tool for each class of action that a policy tells apart: list, read, write, delete, send, execute.
-Rule 2: what a tool is annotated with is true; policies decide whether to believe it.
+Rule 1: there is one tool for each class of action that policies distinguish: list, read, write, delete, send, execute.
+Rule 2: the annotations of each tool are true; policies decide whether to trust them.
 """
 
 import subprocess
@@ -32,12 +32,12 @@ SENDS: Final = ToolAnnotations(
 RUNS: Final = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=True)
 INSTRUCTIONS: Final = (
     "A workspace of text files. Paths are relative to it. Messages go to an outbox, not to the world. "
-    "A refused call says why; calling again unchanged will not help."
+    "A refused call states the reason; repeating it unchanged will not help."
 )
 
 
 def server(workspace: Workspace) -> MCPServer:
-    """The server over one workspace: six tools, two resources, one prompt."""
+    """Return the server of one workspace: six tools, two resources, one prompt."""
     made = MCPServer("demo", title="Demo workspace", instructions=INSTRUCTIONS, log_level="ERROR")
     _offer_files(made, workspace)
     _offer_effects(made, workspace)
@@ -46,7 +46,7 @@ def server(workspace: Workspace) -> MCPServer:
 
 
 def _offer_files(made: MCPServer, workspace: Workspace) -> None:
-    """The tools whose effect stays in the workspace."""
+    """Add the tools whose effect stays in the workspace."""
 
     @made.tool(annotations=READS)
     def list_files(path: str = ".") -> list[str]:
@@ -60,12 +60,12 @@ def _offer_files(made: MCPServer, workspace: Workspace) -> None:
 
     @made.tool(annotations=WRITES)
     def write_file(path: str, text: str) -> str:
-        """Write a text file of the workspace, in place of what it held."""
+        """Write a text file of the workspace, replacing its content."""
         return f"wrote {workspace.write(path, text)} characters to {path}"
 
     @made.tool(annotations=WRITES)
     def delete_file(path: str) -> str:
-        """Delete a file of the workspace. It does not come back."""
+        """Delete a file of the workspace. It cannot be restored."""
         workspace.delete(path)
         return f"deleted {path}"
 
@@ -73,7 +73,7 @@ def _offer_files(made: MCPServer, workspace: Workspace) -> None:
 
 
 def _offer_effects(made: MCPServer, workspace: Workspace) -> None:
-    """The tools whose effect leaves the workspace."""
+    """Add the tools whose effect leaves the workspace."""
 
     @made.tool(annotations=SENDS)
     def send_message(to: str, text: str) -> str:
@@ -89,11 +89,11 @@ def _offer_effects(made: MCPServer, workspace: Workspace) -> None:
 
 
 def _offer_texts(made: MCPServer, workspace: Workspace) -> None:
-    """The resources and the prompt."""
+    """Add the resources and the prompt."""
 
     @made.resource("demo://welcome", mime_type="text/markdown")
     def welcome() -> str:
-        """What this workspace is."""
+        """Describe this workspace."""
         return workspace.text("welcome.md")
 
     @made.resource("demo://notes/{name}", mime_type="text/markdown")
@@ -124,5 +124,5 @@ def _output(program: list[str], workspace: Workspace) -> str:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as problem:
-        raise ToolError(f"{program[0]} did not run: {problem}") from problem
+        raise ToolError(f"{program[0]} could not run: {problem}") from problem
     return ended.stdout or ended.stderr

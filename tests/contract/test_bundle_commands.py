@@ -178,14 +178,17 @@ def test_the_commit_is_recorded_and_what_is_not_committed_is_said(run: Run, repo
         return subprocess.run(["git", *who, *words], cwd=repository, capture_output=True, text=True, check=True).stdout
 
     building = ("bundle", "build", "dev", "--policy", repository, "-o", tmp_path / "x")
-    assert "no commit is recorded: fatal: not a git repository" in run(*building).stderr
+    assert "The commit is not recorded: fatal: not a git repository" in run(*building).stderr
     git("init", "--quiet")
     git("add", ".")
     git("commit", "--quiet", "--message", "first")
     commit = git("rev-parse", "HEAD").strip()
     assert run(*building).stderr == f"commit {commit} by Alice <alice@example.com>\n"
     (repository / "bundles/dev/rules/more.yaml").write_text("rules:\n  - {rule: more, effect: deny, reason: x}\n")
-    assert "not as committed are\n  bundles/dev/rules/more.yaml: is not in the commit\n" in run(*building).stderr
+    assert (
+        "These files differ from the commit:\n  bundles/dev/rules/more.yaml: is not in the commit\n"
+        in run(*building).stderr
+    )
     metadata = read(tmp_path / "x").manifest.metadata
     assert (metadata.commit, metadata.author) == (f"{commit}-dirty", "Alice <alice@example.com>")
 
@@ -224,7 +227,7 @@ def test_a_signature_is_replaced_only_where_that_is_asked_for(run: Run, signed: 
     content = place.read_bytes()
     refused = run("bundle", "sign", place, "--key-file", key)
     assert refused.exit_code == 1
-    assert "is signed already" in refused.stderr
+    assert "is already signed" in refused.stderr
     assert place.read_bytes() == content
     other = key_in(place.parent, "other.pem")
     assert run("bundle", "sign", place, "--key-file", other, "--replace", "-o", place.parent / "y").exit_code == 0
@@ -241,7 +244,7 @@ def test_what_is_no_policy_bundle_is_not_signed(run: Run, tmp_path: Path, key: P
         )
         result = run("bundle", "sign", tmp_path / name, "--key-file", key)
         assert result.exit_code == 1
-        assert "is no policy bundle" in result.stderr
+        assert "is not a policy bundle" in result.stderr
 
 
 def test_a_bundle_in_order_is_proven_step_by_step(
@@ -442,7 +445,7 @@ def test_what_is_no_public_key_is_said(
     (tmp_path / "k").write_bytes(key.read_bytes() if isinstance(content, str) else content)
     result = run("bundle", "verify", signed("x"), "--key", tmp_path / "k")
     assert result.exit_code == 1
-    assert "is no key to verify with" in result.stderr
+    assert "is not a valid public key" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -503,7 +506,7 @@ def test_diff_groups_its_report_by_team(run: Run, build: Callable[..., Path], pu
     markdown = run("bundle", "diff", before, after, "--markdown").stdout
     assert (
         "### Tightens\n\n#### Team c\\*rm\n\n- rule crm-rests (team c\\*rm) is new: deny for everything\n"
-        "\n#### Of no team\n\n- rule all-rest is new: deny for everything\n"
+        "\n#### No team\n\n- rule all-rest is new: deny for everything\n"
     ) in markdown
     told = json.loads(run("bundle", "diff", before, after, "--json").stdout)
     assert {each["name"]: each["team"] for each in told["changes"]} == {"crm-rests": "c*rm", "all-rest": ""}

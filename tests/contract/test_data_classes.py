@@ -152,7 +152,7 @@ def test_an_allow_permits_what_it_surely_is_about(decide: Decide, put: Write, wh
 def test_ask_says_what_the_target_holds(classified: Write, repository: Path, run: Run) -> None:
     del classified
     told = run("ask", "-d", repository, "--agent", "dev", "--server", "demo", "--tool", "code")
-    assert "the target holds data of class customer-pii, source-code, of unknown reach" in told.stdout
+    assert "the target has data of class customer-pii, source-code, of unknown reach" in told.stdout
     told = run("ask", "-d", repository, "--agent", "dev", "--server", "demo", "--tool", "mail", "--json")
     resolved = json.loads(told.stdout)["decision"]["resolved"]
     assert (resolved["data"], resolved["reach"]) == (["customer-pii"], "external")
@@ -168,7 +168,7 @@ def test_explain_says_what_the_target_holds_and_which_clearance_would_do(
     bundle.write_bytes(pack(made.files, BundleMetadata(environment="dev", seq=1), key=None).content)
     told = run("explain", "call-0", "--journal", journal, "--bundle", bundle)
     assert told.exit_code == 0, told.output
-    assert "the target holds data of class customer-pii, source-code, of unknown reach" in told.stdout
+    assert "the target has data of class customer-pii, source-code, of unknown reach" in told.stdout
     assert "clear agent dev for data of class source-code" in told.stdout
     told = run("explain", "call-1", "--journal", journal, "--bundle", bundle, "--json")
     explanation: dict[str, Any] = json.loads(told.stdout)["explanation"]

@@ -23,7 +23,7 @@ def test_check_says_what_a_kind_proves_if_rules_name_kinds(run: Run, repository:
     rule = "{rule: cursor-rests, effect: deny, who: {kinds: [claude-code]}, what: {actions: [execute]}, reason: r}"
     put("bundles/dev/rules/kinds.yaml", f"rules: [{rule}]\n")
     said = run("check", repository).stderr
-    assert "dev: 1 rule by kind. `kind` is what the agent of the credential is registered as; it does not prove" in said
+    assert "dev: 1 rule by kind. `kind` is the client that the agent is registered with; it does not prove" in said
 
 
 def test_check_prints_every_problem_with_its_line_and_fails(run: Run, repository: Path, put: Write) -> None:
@@ -140,10 +140,10 @@ def test_ask_prints_json_on_request(run: Run, repository: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--agent", "dve", "--tool", "read_file"], "no agent is called `dve`; known: dev."),
-        (["--agent", "dev"], "Name one of --tool, --resource, --prompt, --method."),
-        (["--agent", "dev", "--tool", "x", "--prompt", "y"], "Name one of"),
-        (["--agent", "dev", "--tool", "x", "--args", "[1]"], "is no JSON object"),
+        (["--agent", "dve", "--tool", "read_file"], "Agent `dve` is not registered. Registered agents: dev."),
+        (["--agent", "dev"], "Give exactly one of --tool, --resource, --prompt, --method."),
+        (["--agent", "dev", "--tool", "x", "--prompt", "y"], "Give exactly one of"),
+        (["--agent", "dev", "--tool", "x", "--args", "[1]"], "is not a JSON object"),
         (["--agent", "dev", "--tool", "x", "--args", '{"a": 100000000000000000000}'], "an integer is outside"),
         (["--agent", "dev", "--tool", "x", "--args", '{"a": 1, "a": 2}'], "the same key twice"),
         (["--agent", "dev", "--tool", "x", "--at", "noon"], "`noon` is no time"),

@@ -112,6 +112,6 @@ def test_the_owner_of_what_refuses_is_named(refused: Refused) -> None:
 def test_ask_says_whom_to_ask(run: Run, repository: Path) -> None:
     asking_ = ("ask", "-d", repository, "--agent", "dev", "--server", "demo")
     denied = run(*asking_, "--tool", "delete_file", "--args", '{"path": "a"}')
-    assert "whom to ask: you@example.com (owner of rule demo-files-are-kept)" in denied.stdout
+    assert "contact: you@example.com (owner of rule demo-files-are-kept)" in denied.stdout
     allowed = run(*asking_, "--tool", "read_file", "--args", '{"path": "welcome.md"}')
-    assert "whom to ask" not in allowed.stdout
+    assert "contact:" not in allowed.stdout

@@ -105,7 +105,7 @@ def test_ask_does_not_invent_masked_arguments(
     asking = ("ask", "-d", repository, "--journal", journal, "--call", "call-0")
     result = run(*asking)
     assert result.exit_code == 1
-    assert "The arguments of this call were masked in the journal (`journal.masking: masked`)" in result.stderr
+    assert "The arguments of this call are masked in the journal (`journal.masking: masked`)" in result.stderr
     assert run(*asking, "--args", '{"path": "welcome.md"}').stdout.startswith("deny")
 
 
@@ -188,7 +188,7 @@ def test_ask_takes_a_masked_claim_for_unknown(
 def test_ask_about_a_call_takes_no_other_question(run: Run, repository: Path, journal: Path) -> None:
     result = run("ask", "-d", repository, "--journal", journal, "--call", "call-0", "--tool", "x", "--agent", "dev")
     assert result.exit_code == 2
-    assert "--call already names the question: remove --agent, --tool." in result.stderr
+    assert "--call already defines the question: remove --agent, --tool." in result.stderr
 
 
 @pytest.mark.parametrize(

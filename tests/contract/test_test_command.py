@@ -87,8 +87,8 @@ def test_less_coverage_of_own_rego_is_a_wish(run: Run, repository: Path, put: Wr
     written(put, WEAK_TEST.replace("test_what_is_no_tool", "of_what_is_no_tool"))
     result = run("test", repository)
     assert result.exit_code == 0, result.output
-    assert f"wished: {OWN}/names_are_short.rego:12: is reached by its tests to" in result.stdout
-    assert "wished" not in run("test", repository, "--coverage", 10).stdout
+    assert f"recommended: {OWN}/names_are_short.rego:12: is reached by its tests to" in result.stdout
+    assert "recommended" not in run("test", repository, "--coverage", 10).stdout
     assert run("check", repository).exit_code == 1
 
 
@@ -136,7 +136,7 @@ def test_a_mutant_that_lets_something_pass_is_a_failure(run: Run, repository: Pa
     )
     result = run("test", repository, "--mutate", "--only", "names_are_short", "--jobs", 2)
     assert result.exit_code == 1, result.output
-    assert f"{OWN}/names_are_short.rego:9: LOOSENS, and no test notices the deletion: `count(" in result.stdout
+    assert f"{OWN}/names_are_short.rego:9: LOOSENS, and no test detects the deletion: `count(" in result.stdout
     assert "was deny" in result.stdout
     assert ("FAIL", "rego", "mutation") in stages(result)
 
@@ -148,10 +148,10 @@ def test_a_mutant_that_changes_no_answer_is_told_and_is_none(run: Run, repositor
     assert "LOOSENS" not in result.stdout
     (line,) = [line for line in result.stdout.splitlines() if " mutation " in line]
     assert re.search(r"[1-9]\d mutants, [1-9]\d killed, 1 survived, of which 0 loosened", line), line
-    progress = re.findall(r"(\d+) of (\d+) mutants judged", result.stderr)
+    progress = re.findall(r"(\d+) of (\d+) mutants tested", result.stderr)
     assert len(progress) == 10, "one line each tenth"
     assert progress[-1][0] == progress[-1][1]
-    assert f"{OWN}/names_are_short.rego:8: no test notices the deletion: `input.target.type" in result.stdout
+    assert f"{OWN}/names_are_short.rego:8: no test detects the deletion: `input.target.type" in result.stdout
 
 
 CONFIRMED: Final = """

@@ -131,8 +131,8 @@ async def asked(server: Scripted, script: Script, secret: Secret | None = None) 
 @pytest.mark.parametrize(
     ("script", "words"),
     [
-        (unauthorized(), "wants a credential"),
-        (whole(b"", status="403 Forbidden"), "wants a credential"),
+        (unauthorized(), "requires a credential"),
+        (whole(b"", status="403 Forbidden"), "requires a credential"),
         (redirect("http://127.0.0.1:1/"), "redirects"),
         (whole(b"<html>", status="404 Not Found", media="text/html"), "MCP endpoint"),
         (whole(b"<html>", media="text/html"), "HTTP 200 without an answer"),

@@ -305,7 +305,7 @@ async def test_a_list_that_is_announced_and_fails_is_reported_and_the_others_imp
 
 async def test_a_server_of_which_every_list_fails_is_not_imported(server: Legacy) -> None:
     server.replies["tools/list"] = whole(b"", status="500 Oops")
-    assert "announces tools/list and does not answer it: HTTP 500" in await refused(server.url)
+    assert "announces tools/list but does not answer it: HTTP 500" in await refused(server.url)
 
 
 async def test_a_server_that_announces_nothing_is_asked_for_every_list(server: Legacy) -> None:
@@ -354,7 +354,7 @@ async def test_a_list_whose_pages_go_in_a_circle_is_not_a_list(server: Legacy) -
         return result(got, {"tools": [], "nextCursor": after})
 
     server.replies["tools/list"] = page
-    assert "does not come to an end" in await refused(server.url)
+    assert "does not finish the list" in await refused(server.url)
     assert len(server.got("tools/list")) < 6
 
 
@@ -364,7 +364,7 @@ async def test_a_list_whose_pages_go_in_a_circle_is_not_a_list(server: Legacy) -
         (redirect("/mcp/"), "use {url}/ as the URL"),
         (redirect("/other", status="308 Permanent Redirect"), "use {origin}/other as the URL"),
         (redirect("{url}/"), "use {url}/ as the URL"),
-        (redirect("https://elsewhere.example/mcp"), "It is another origin"),
+        (redirect("https://elsewhere.example/mcp"), "It has another origin"),
         (redirect("http://[::1"), "Invalid URL in location header"),
         (whole(b"", status="401 Unauthorized"), "--credential-file FILE"),
         (whole(b"", status="403 Forbidden"), "--header-file FILE"),
@@ -392,7 +392,7 @@ async def test_a_server_of_a_private_authority_is_imported_with_its_certificate(
         assert server.received == []
         empty = tmp_path / "empty.pem"
         empty.write_text("", encoding="utf-8")
-        assert "no certificate" in (await imported("import", server.url, *options, "--ca-file", empty)).output
+        assert "a certificate authority" in (await imported("import", server.url, *options, "--ca-file", empty)).output
         got = await imported("import", server.url, *options, "--ca-file", certificate)
         assert got.exit_code == 0, got.output
         assert (await imported("diff", tmp_path / "x.yaml", "--ca-file", certificate)).exit_code == 0

@@ -163,7 +163,7 @@ def test_show_says_why_a_call_was_refused(journal: Path) -> None:
 
 
 def test_show_says_when_a_call_has_no_second_record(journal: Path) -> None:
-    assert "no record: under way, or its gateway was killed" in at_terminal("show", "--journal", journal, "cccc")
+    assert "not recorded: still running, or its gateway was killed" in at_terminal("show", "--journal", journal, "cccc")
 
 
 def test_show_finds_a_decision_id_and_gives_both_records_as_json(journal: Path) -> None:
@@ -256,9 +256,9 @@ def test_a_damaged_line_is_named_and_the_rest_is_shown(journal: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["tail", "--journal", "/nonexistent"], "There is no journal at /nonexistent. Say where it is"),
+        (["tail", "--journal", "/nonexistent"], "No journal found at /nonexistent. Name it with"),
         (["show", "zzzz"], "No call or decision in this journal begins with 'zzzz'"),
-        (["tail", "--since", "yesterday"], "'yesterday' is no time: write 15m, 2h, 1d"),
+        (["tail", "--since", "yesterday"], "'yesterday' is not a valid time: write 15m, 2h, 1d"),
     ],
 )
 def test_mistakes_are_answered_with_what_to_do(journal: Path, arguments: list[str], said: str) -> None:

@@ -42,6 +42,7 @@ BANNED: Final = {
 
 ALLOWED: Final = (
     "notifications/cancelled",  # a method of MCP
+    "sms tell trade",  # verbs in names of tools
     "artefacts/",  # the hub's directory and its HTTP path: both are stored or called by other programs
     '"artefacts"',
     "/v1/artefacts",

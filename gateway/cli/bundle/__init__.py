@@ -1,6 +1,6 @@
-"""`mcp-admission bundle`: from sources to a signed, proven artifact.
+"""`mcp-admission bundle`: build, sign, verify and publish policy bundles.
 
-Rule 1: the table says which commands there are; each is the module of its name in this package.
+Rule 1: the table lists the commands; each is the module of its name in this package.
 """
 
 from typing import Final
@@ -9,17 +9,17 @@ import click
 
 from gateway.cli.lazy_commands import LazyGroup
 
-# In the order in which a bundle meets them.
+# In the order in which they are used for a bundle.
 COMMANDS: Final = {
-    "build": "Pack the policy bundle of an environment, unsigned and byte for byte the same each time.",
+    "build": "Build the unsigned policy bundle of an environment, reproducibly.",
     "sign": "Sign a bundle.",
-    "verify": "Prove a bundle: signature, terms, its own tests, golden decisions.",
-    "inspect": "Show what a bundle says of itself.",
-    "diff": "Say what one bundle changes against another, in words a reviewer reads.",
+    "verify": "Verify a bundle: signature, metadata, its own tests, golden decisions.",
+    "inspect": "Show the metadata of a bundle.",
+    "diff": "Show the policy changes between two bundles for review.",
     "fetch": "Download a published bundle to a file.",
     "publish": "Publish a bundle to a hub or a directory.",
-    "channels": "Show what each channel points to.",
-    "history": "Show who moved a channel, when and why.",
+    "channels": "Show the bundle that each channel points to.",
+    "history": "Show the moves of a channel: who, when and why.",
     "rollback": "Publish earlier content again, under a new number.",
 }
 
@@ -41,4 +41,4 @@ Examples:
 """,
 )
 def command() -> None:
-    """Make, sign, prove, show, compare and publish policy bundles, and go back."""
+    """Build, sign, verify, inspect, compare, publish and roll back policy bundles."""

@@ -1,8 +1,8 @@
-"""`mcp-admission bundle build`: the bundle of one environment as an unsigned file, for CI to compare and sign.
+"""`mcp-admission bundle build`: the bundle of one environment as an unsigned file that CI can compare and sign.
 
 Rule 1: the same sources, commit, --built and --sequence give the same bytes.
-Rule 2: a bundle that a real OPA does not load is never written.
-Rule 3: what is recorded as a commit is what was committed; else the bundle says so, and stderr does.
+Rule 2: a bundle that a real OPA cannot load is never written.
+Rule 3: a commit is recorded only if the sources are as committed. Otherwise the bundle and stderr list the differences.
 """
 
 import os
@@ -29,21 +29,21 @@ _TIMES: Final = range(946_684_800, 4_102_444_800)
 
 
 def _moment(ctx: click.Context, param: click.Parameter, value: str | None) -> int:
-    """The build time, Unix seconds: as told, else as reproducible builds tell it, else now."""
+    """Return the build time in Unix seconds: the option, else the variable for reproducible builds, else now."""
     if value is not None:
         moment = moment_of(value)
         if moment is None or moment // _NS not in _TIMES:
-            raise click.BadParameter(f"`{value}` is no time: write 2026-11-20T23:00:00Z.", ctx, param)
+            raise click.BadParameter(f"`{value}` is not a valid time: write it as 2026-11-20T23:00:00Z.", ctx, param)
         return moment // _NS
     epoch = os.environ.get(_EPOCH, "") or str(int(time.time()))
     if not re.fullmatch("[0-9]{1,10}", epoch) or int(epoch) not in _TIMES:
-        raise click.ClickException(f"{_EPOCH} is {epoch!r}: it is seconds since 1970, or not set at all.")
+        raise click.ClickException(f"{_EPOCH} is {epoch!r}: set it to seconds since 1970, or unset it.")
     return int(epoch)
 
 
 @click.command(
     "build",
-    short_help="Pack the policy bundle of an environment, unsigned.",
+    short_help="Build the unsigned policy bundle of an environment.",
     epilog="""\b
 Examples:
   mcp-admission bundle build production -o bundle.tar.gz
@@ -56,29 +56,29 @@ Examples:
     "--policy",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     default=".",
-    help="The policy repository; the working directory if not given.",
+    help="The policy repository (default: the working directory).",
 )
-@click.option("--built", callback=_moment, help=f"The build time (default: ${_EPOCH}, else now).")
+@click.option("--built", callback=_moment, help=f"Build time (default: ${_EPOCH}, else now).")
 @click.option(
     "--sequence",
     type=click.IntRange(1, 10**18 - 1),
-    help="Higher than that of every bundle published before (default: the build time in Unix seconds).",
+    help="Sequence number, higher than that of every published bundle (default: the build time in Unix seconds).",
 )
 @click.option(
     "--not-after-days",
     type=click.IntRange(1, 3650),
     default=DAYS,
     show_default=True,
-    help="After so many days gateways refuse the bundle.",
+    help="Days until the bundle expires and gateways refuse it.",
 )
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write.")
 def command(environment: str, policy: Path, built: int, output: Path, **numbers: int | None) -> None:
-    """Pack the bundle of ENVIRONMENT (a directory below bundles/) of a policy repository into a file.
+    """Build the bundle of ENVIRONMENT (a directory below bundles/) from a policy repository into a file.
 
-    It is checked and loaded by a real OPA first. Where the repository is a git checkout, the bundle records the commit
-    and its author; what is not as committed is listed, and the commit marked `-dirty`: every file that was read is
-    compared with the files of the commit. Gateways refuse a bundle whose
-    sequence number is lower than one that they have enforced. The revision is printed.
+    The bundle is first checked and loaded by a real OPA. If the repository is a git checkout, the bundle records the
+    commit and its author. Every file that was read is compared with the commit: if any differs, the differences are
+    listed and the commit is marked `-dirty`. Gateways refuse a bundle whose sequence number is lower than one that they
+    have enforced. The revision is printed.
     """
     read = sources(policy, environment)
     content = _content(PolicySource(policy, environment), built)
@@ -89,7 +89,7 @@ def command(environment: str, policy: Path, built: int, output: Path, **numbers:
     for warning in content.warnings:
         click.echo(warning.as_warning, err=True)
     if sources(policy, environment) != read:
-        raise click.ClickException("The policy was changed while it was built. Build it again.")
+        raise click.ClickException("The policy changed during the build. Build it again.")
     origin = checkout(policy, environment, read)
     _tell(origin)
     terms = BuildStamp(
@@ -114,9 +114,9 @@ def _content(source: PolicySource, built: int) -> Content | Problems:
 
 def _tell(origin: Checkout) -> None:
     if origin.unknown:
-        click.echo(f"no commit is recorded: {origin.unknown}", err=True)
+        click.echo(f"The commit is not recorded: {origin.unknown}", err=True)
     elif origin.changed:
-        click.echo(f"recorded as {origin.commit}: not as committed are", err=True)
+        click.echo(f"Recorded as {origin.commit}. These files differ from the commit:", err=True)
         for each in origin.changed:
             click.echo(f"  {escaped(each.path)}: {escaped(each.why)}", err=True)
     else:

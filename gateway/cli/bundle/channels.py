@@ -1,4 +1,4 @@
-"""`mcp-admission bundle channels`: what each channel points to."""
+"""`mcp-admission bundle channels`: the bundle that each channel points to."""
 
 import json
 import sys
@@ -21,11 +21,11 @@ Examples:
 )
 @place_options
 def command(**options: Any) -> None:
-    """Show what each channel points to, since when, by whom and why: a table, or JSON lines at the end of a pipe."""
+    """Show the bundle of each channel, since when, by whom and why: a table, or JSON lines if the output is a pipe."""
     place = place_of(options["to"], options["token_file"], verifying_keys(options["verification_keys"]))
     channels = place.known().channels
     if not channels:
-        click.echo("no channel points to a bundle yet: `bundle publish` makes one", err=True)
+        click.echo("No channels found: `bundle publish` creates one.", err=True)
     for _, pointer in sorted(channels.items()):
         if sys.stdout.isatty():
             row = f"{pointer.channel:16}  {pointer.revision:44}  {pointer.since}  {pointer.by}: {pointer.because}"

@@ -1,9 +1,10 @@
-"""Which commit a policy directory is of, as git says it.
+"""The git commit of a policy directory.
 
-Rule 1: a commit is recorded as such only if every byte that a build reads is in its tree, and every file of the tree
-that a build would read is read. Otherwise it is marked `-dirty`, with the reason for each file.
-Rule 2: files are compared with the blobs of the commit itself, without index, filters and replacements of a checkout.
-Rule 3: if git does not know a commit, its own words are the reason; nothing is guessed.
+Rule 1: a commit is recorded only if its tree has every byte that a build reads, and the build read every file of the
+tree that a build would read. Otherwise the commit is marked `-dirty`, with the reason for each file.
+Rule 2: files are compared with the blobs of the commit itself, without the index, filters and replacements of a
+checkout.
+Rule 3: if git does not know a commit, its error message is the reason; nothing is guessed.
 """
 
 import os
@@ -24,38 +25,38 @@ _MOST_LINKS: Final = 64
 
 
 class Deviation(Struct, frozen=True, order=True):
-    """A file that is not as committed: its path in the repository, and what is different."""
+    """A file that differs from the commit: its path in the repository, and the difference."""
 
     path: str
     why: str
 
 
 class Checkout(Struct, frozen=True, kw_only=True):
-    """The commit of a policy directory and who wrote it; `changed` are the files that are not as committed."""
+    """The commit of a policy directory and its author; `changed` lists the files that differ from the commit."""
 
     commit: str = ""
     author: str = ""
     changed: tuple[Deviation, ...] = ()
     unknown: str = ""
-    """Why there is no commit; empty if there is one."""
+    """The reason for a missing commit; empty if there is one."""
 
 
 class SourceContent(Struct, frozen=True):
-    """What a build reads at one path of the repository: the content of a file, or the target of a link."""
+    """The input of a build at one path of the repository: the content of a file, or the target of a link."""
 
     content: bytes
     is_link: bool = False
 
 
 class BuildSources(Struct, frozen=True):
-    """Everything that a build of one environment reads, by absolute path, and the directories that it lists."""
+    """All input of a build of one environment, by absolute path, and the directories that it lists."""
 
     read: Mapping[Path, SourceContent]
     directories: frozenset[Path]
 
 
 def sources(directory: Path, environment: str) -> BuildSources:
-    """Return what a build reads now; a file that cannot be read has no content."""
+    """Return the current input of a build; a file that cannot be read has no content."""
     found: dict[Path, SourceContent] = {}
     directories: set[Path] = set()
     root = directory.resolve()
@@ -69,7 +70,7 @@ def sources(directory: Path, environment: str) -> BuildSources:
 
 
 def checkout(directory: Path, environment: str, read: BuildSources | None = None) -> Checkout:
-    """Return what git says of the sources of an environment, which are read again unless they are given."""
+    """Return the commit and the differences for an environment; its sources are read unless given."""
     commit = read_commit(directory)
     if isinstance(commit, NoCommit):
         return Checkout(unknown=commit.why)
@@ -78,7 +79,7 @@ def checkout(directory: Path, environment: str, read: BuildSources | None = None
 
 
 def _followed(root: Path, path: Path, found: dict[Path, SourceContent]) -> Path:
-    """Return the real place of a path below the policy directory, and note every link on the way."""
+    """Return the real path of a path below the policy directory, and record every link on the way."""
     place, rest, links = root, list(path.parts), 0
     while rest:
         name = rest.pop(0)
@@ -107,10 +108,10 @@ def _content(place: Path) -> bytes:
 
 
 def _deviations(commit: Commit, read: BuildSources) -> Iterator[Deviation]:
-    """Yield what a build reads and the commit does not have, and what it has and a build does not read."""
+    """Yield files that a build reads but the commit does not have, and files that only the commit has."""
     for place, source in read.read.items():
         if not place.is_relative_to(commit.root):
-            yield Deviation(str(place), "lies outside the repository")
+            yield Deviation(str(place), "is outside the repository")
             continue
         path = place.relative_to(commit.root).as_posix()
         why = _why(commit, path, source)
@@ -119,29 +120,31 @@ def _deviations(commit: Commit, read: BuildSources) -> Iterator[Deviation]:
     for path, entry in commit.entries.items():
         place = commit.root / path
         if place not in read.read and _would_be_read(place, read) and not _is_same_link(place, entry):
-            missing = "its commit is not here" if entry.mode == SUBMODULE else "is in the commit and was not read"
+            missing = (
+                "its commit is not available here" if entry.mode == SUBMODULE else "is in the commit and was not read"
+            )
             yield Deviation(path, missing)
 
 
 def _why(commit: Commit, path: str, source: SourceContent) -> str:
-    """Return how a file that was read differs from the commit; empty if it does not."""
+    """Return the difference between a file and the commit; empty if there is none."""
     entry = commit.entries.get(path)
     if entry is None:
         cased = next((each for each in commit.entries if each.casefold() == path.casefold()), None)
         return f"is `{cased}` in the commit" if cased else "is not in the commit"
     if (entry.mode == LINK) != source.is_link:
-        return "is a link here or in the commit, and not in both"
+        return "is a link either here or in the commit, but not in both"
     if blob_id(source.content, entry.blob) == entry.blob:
         return ""
     if blob_id(source.content.replace(b"\r\n", b"\n"), entry.blob) == entry.blob:
-        return "has other line ends than in the commit: check it out without conversion (`* -text` in .gitattributes)"
+        return "has other line endings in the commit: check it out without conversion (`* -text` in .gitattributes)"
     if commit.converts(path):
-        return "is not what the commit holds: a filter of .gitattributes converts it, or it was changed"
+        return "differs from the commit: a filter of .gitattributes converts it, or it was changed"
     return "differs from the commit"
 
 
 def _would_be_read(place: Path, read: BuildSources) -> bool:
-    """Return whether a build would read a file of the commit if it were there."""
+    """Return whether a build would read a file of the commit if it were present."""
     above = next((each for each in place.parents if each in read.directories), None)
     if above is None:
         return False
@@ -150,6 +153,6 @@ def _would_be_read(place: Path, read: BuildSources) -> bool:
 
 
 def _is_same_link(place: Path, entry: CommittedFile) -> bool:
-    """Return whether a link that leads to nothing to read is as committed."""
+    """Return whether a link without a readable target is as committed."""
     is_link = entry.mode == LINK and place.is_symlink()
     return is_link and blob_id(os.fsencode(_target(place)), entry.blob) == entry.blob

@@ -1,7 +1,7 @@
-"""The files of a commit by their blobs, those of its submodules included.
+"""The files of a commit by their blobs, including those of its submodules.
 
-Rule 1: the commit is that of HEAD, read without replacements and grafts; the tree is read, never the index.
-Rule 2: of a submodule, the commit that the tree names counts, not the one that is checked out there.
+Rule 1: the commit is that of HEAD, read without replacements and grafts. The tree is read, never the index.
+Rule 2: for a submodule, the commit that the tree names counts, not the one that is checked out there.
 """
 
 import hashlib
@@ -17,13 +17,13 @@ LINK: Final = "120000"
 SUBMODULE: Final = "160000"
 _DEADLINE_S: Final = 60
 _DEEPEST: Final = 8
-"""Submodules in submodules."""
+"""Depth of nested submodules."""
 _CONVERSIONS: Final = ("filter", "ident", "working-tree-encoding")
 _SET_ASIDE: Final = {"unspecified", "unset"}
 
 
 class NoCommit(Struct, frozen=True):
-    """Why there is no commit, in the words of git."""
+    """The reason for a missing commit, in git's words."""
 
     why: str
 
@@ -36,7 +36,7 @@ class CommittedFile(Struct, frozen=True):
 
 
 class Commit(Struct, frozen=True):
-    """A commit, who wrote it, and its entries by path below the root of the checkout."""
+    """A commit, its author, and its entries by path below the root of the checkout."""
 
     id: str
     author: str
@@ -51,7 +51,7 @@ class Commit(Struct, frozen=True):
 
 
 def read_commit(directory: Path) -> Commit | NoCommit:
-    """Return the commit that a directory is checked out from."""
+    """Return the commit from which a directory is checked out."""
     place = _git(directory, "rev-parse", "--show-toplevel")
     if isinstance(place, NoCommit):
         return place
@@ -98,12 +98,12 @@ def _is_submodule(entry: CommittedFile, depth: int) -> bool:
 
 
 def _git(directory: Path, *words: str) -> bytes | NoCommit:
-    """Return what git printed, or why it printed nothing."""
+    """Return git's output, or the reason for its failure."""
     command = ["git", "--no-replace-objects", "--literal-pathspecs", "-c", "core.fsmonitor=false", *words]
     environ = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C", "GIT_GRAFT_FILE": os.devnull}
     try:
         ran = subprocess.run(command, cwd=directory, env=environ, capture_output=True, timeout=_DEADLINE_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        return NoCommit(f"git does not answer: {error}")
+        return NoCommit(f"git does not start or respond: {error}")
     said = ran.stderr.decode("utf-8", "replace").strip().splitlines()
-    return NoCommit(said[0] if said else f"git ended with {ran.returncode}") if ran.returncode else ran.stdout
+    return NoCommit(said[0] if said else f"git exited with code {ran.returncode}") if ran.returncode else ran.stdout

@@ -1,7 +1,7 @@
-"""`mcp-admission bundle diff`: what a bundle changes against another, for a reviewer, a program, a pull request.
+"""`mcp-admission bundle diff`: the changes between two bundles, for a reviewer, a program or a pull request.
 
-Rule 1: what admits more, or may, is marked; what a bundle says is shown escaped.
-Rule 2: the words of a definition that changed are shown line by line, whole.
+Rule 1: a change that admits more, or may, is marked. Text from a bundle is escaped.
+Rule 2: the changed words of a definition are shown line by line, uncut.
 """
 
 import re
@@ -26,10 +26,10 @@ _WIDTH: Final = 12
 
 @click.command(
     "diff",
-    short_help="Say what one bundle changes against another.",
+    short_help="Show the policy changes between two bundles.",
     epilog="""\b
 Examples:
-  mcp-admission bundle fetch production --from https://hub.example.com -o published.tar.gz   # what is in force
+  mcp-admission bundle fetch production --from https://hub.example.com -o published.tar.gz   # the bundle in force
   mcp-admission bundle diff published.tar.gz bundle.tar.gz
   mcp-admission bundle diff published.tar.gz bundle.tar.gz --markdown >> "$GITHUB_STEP_SUMMARY"
 """,
@@ -37,13 +37,13 @@ Examples:
 @click.argument("old", type=_FILE)
 @click.argument("new", type=_FILE)
 @click.option("--json", "as_json", is_flag=True, help="Print the changes as JSON.")
-@click.option("--markdown", is_flag=True, help="Print them as Markdown, what loosens first.")
-@click.option("--fail-on-loosening", is_flag=True, help="Exit with 1 if a change loosens, or may.")
+@click.option("--markdown", is_flag=True, help="Print the changes as Markdown, loosening changes first.")
+@click.option("--fail-on-loosening", is_flag=True, help="Exit with 1 if a change loosens or may loosen the policy.")
 def command(old: Path, new: Path, *, as_json: bool, markdown: bool, fail_on_loosening: bool) -> None:
-    """Say what the bundle NEW changes against the bundle OLD, rule by rule, and what that means for what is admitted.
+    """Show the changes of the bundle NEW against the bundle OLD, rule by rule, and their effect on admission.
 
-    `loosens` admits more than before, `tightens` less; `may loosen` is what only a reader, or a replay of recorded
-    calls, can tell.
+    `loosens` admits more than before, `tightens` admits less. For `may loosen`, only a reviewer or a replay of recorded
+    calls can determine the effect.
     """
     before, after = artifact_in(old), artifact_in(new)
     found = differences(before, after)
@@ -76,16 +76,16 @@ def _markdown(old: Artifact, new: Artifact, found: Sequence[Change]) -> Iterator
         some = [change for change in found if change.effect == effect]
         if some:
             yield ""
-            yield f"### {mark.capitalize() or 'Changes nothing in what is admitted'}"
+            yield f"### {mark.capitalize() or 'No effect on admission'}"
             yield from _by_team(some, named=any(change.team for change in found))
 
 
 def _by_team(changes: Sequence[Change], *, named: bool) -> Iterator[str]:
-    """The changes of each team under its name, if any change of the report has one; those of no team come last."""
+    """Yield the changes of each team under its name, if any change of the report has one; other changes come last."""
     for team in sorted({change.team for change in changes}, key=lambda each: (not each, each)):
         yield ""
         if named:
-            yield f"#### {f'Team {_plain(team)}' if team else 'Of no team'}"
+            yield f"#### {f'Team {_plain(team)}' if team else 'No team'}"
             yield ""
         for change in changes:
             if change.team == team:
@@ -94,7 +94,7 @@ def _by_team(changes: Sequence[Change], *, named: bool) -> Iterator[str]:
 
 
 def _fenced(lines: Sequence[str]) -> Iterator[str]:
-    """Changed words as a block of a difference, which nothing in them ends."""
+    """Yield changed words as a diff block with a fence that the words cannot close."""
     if lines:
         longest = max(map(len, re.findall("`+", "\n".join(lines))), default=0)
         fence = "`" * max(3, longest + 1)
@@ -102,7 +102,7 @@ def _fenced(lines: Sequence[str]) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    """A sentence in which nothing is Markdown or HTML but the code spans."""
+    """Return a sentence with code spans as its only Markdown or HTML."""
     spans = escaped(text).split("`")
     plain = [_unmarked(span) if number % 2 == 0 else span for number, span in enumerate(spans)]
     return "`".join(plain) if len(spans) % 2 else _unmarked(escaped(text).replace("`", "'"))

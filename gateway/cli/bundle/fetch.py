@@ -1,7 +1,8 @@
-"""`mcp-admission bundle fetch`: a published bundle as a file, to compare with, to replay by, to explain by.
+"""`mcp-admission bundle fetch`: download a published bundle to a file, to compare, replay or explain with it.
 
-Rule 1: the file is what was published, by its digest, or there is none; its signature is verified where a key is given.
-Rule 2: nothing that is there is replaced without --force.
+Rule 1: the file is written only if its digest is that of the published bundle. Its signature is verified if a key is
+given.
+Rule 2: an existing file is replaced only with --force.
 """
 
 from pathlib import Path
@@ -29,27 +30,27 @@ Examples:
 @click.argument("wanted")
 @click.option("--from", "place", required=True, metavar="DIR|URL", help="A hub's address, or a directory.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write.")
-@click.option("--force", is_flag=True, help="Replace the file where it is there.")
+@click.option("--force", is_flag=True, help="Replace an existing file.")
 @token_option
 @verification_option
 def command(wanted: str, output: Path, *, force: bool, **options: Any) -> None:
-    """Download the bundle WANTED: a channel for what it points to now, a revision, or a digest.
+    """Download the bundle WANTED: a channel (its current bundle), a revision, or a digest.
 
-    It needs a token with the role reader or publisher. The digest is checked; the signature where --verification-key
-    names its key. A bundle of the past is kept by the place until it is pruned. The revision is printed.
+    The token needs the role reader or publisher. The digest is checked, and the signature if --verification-key names
+    its key. Earlier bundles are available until they are pruned. The revision is printed.
     """
     keys = verifying_keys(options["verification_keys"])
     if output.exists() and not force:
-        raise click.ClickException(f"{output} is there already: name another file, or say --force.")
+        raise click.ClickException(f"{output} already exists: name another file, or give --force.")
     artifact = fetched(source_of(options["place"], options["token_file"]), wanted)
     wrong = unsigned_by(artifact, keys) if keys else None
     if wrong is not None:
-        raise click.ClickException(f"{artifact.revision} is not written: {wrong}.")
+        raise click.ClickException(f"{artifact.revision} was not written: {wrong}.")
     put(output, artifact.content, new=not force)
     _told(artifact, output, verified=bool(keys))
 
 
 def _told(artifact: Artifact, output: Path, *, verified: bool) -> None:
-    said = "its signature is good" if verified else "its signature was not looked at (--verification-key)"
+    said = "signature verified" if verified else "signature not verified (see --verification-key)"
     click.echo(f"wrote {output} with {artifact.digest}; {said}", err=True)
     click.echo(artifact.revision)

@@ -1,4 +1,4 @@
-"""Bundles as files: read strictly, written whole or not at all."""
+"""Bundles as files: parsed strictly, written completely or not at all."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from gateway.durable_files import create, replace
 
 
 def artifact_in(place: Path) -> Artifact:
-    """The artifact of a file; ends the command where there is none."""
+    """Return the artifact of a file; end the command if it is missing or invalid."""
     try:
         with place.open("rb") as file:
             read = read_artifact(file.read(MOST_BYTES + 1))
@@ -22,9 +22,9 @@ def artifact_in(place: Path) -> Artifact:
 
 
 def put(place: Path, content: bytes, *, new: bool = False) -> None:
-    """Write a file so that nobody ever sees half of it; ends the command where that is not possible.
+    """Write a file in one step, so that a concurrent reader never sees half of it; end the command on failure.
 
-    With `new` one that is there stays, whoever was faster, and ends the command.
+    With `new`, an existing file is kept, even one created meanwhile, and the command ends.
     """
     try:
         (create if new else replace)(place, content, mode=0o644)

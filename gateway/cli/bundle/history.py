@@ -1,4 +1,4 @@
-"""`mcp-admission bundle history`: who moved a channel's pointer, when, from what to what, and why."""
+"""`mcp-admission bundle history`: the moves of a channel's pointer: who, when, from which bundle to which, and why."""
 
 import json
 import sys
@@ -19,16 +19,16 @@ Examples:
   mcp-admission bundle history --to /srv/bundles --limit 5 | jq .because
 """,
 )
-@click.option("--channel", default="", help="Only this channel.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="So many moves at most.")
+@click.option("--channel", default="", help="Show only this channel.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="Maximum number of moves.")
 @place_options
 def command(channel: str, limit: int, **options: Any) -> None:
-    """Show the last moves, the newest first: a table, or JSON lines at the end of a pipe."""
+    """Show the last moves, the newest first: a table, or JSON lines if the output is a pipe."""
     place = place_of(options["to"], options["token_file"], verifying_keys(options["verification_keys"]))
     moves = place.history(channel, limit)
     if not moves:
-        what = escaped(channel) or "a channel"
-        click.echo(f"nobody has moved {what}: `bundle channels` shows what there is", err=True)
+        what = escaped(channel) or "any channel"
+        click.echo(f"No moves of {what} are recorded: `bundle channels` shows the channels.", err=True)
     for move in moves:
         if sys.stdout.isatty():
             before = "nothing" if move.before is None else move.before.revision

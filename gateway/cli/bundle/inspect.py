@@ -1,6 +1,6 @@
-"""`mcp-admission bundle inspect`: what a bundle says of itself, for people and for programs.
+"""`mcp-admission bundle inspect`: the metadata of a bundle, for people and for programs.
 
-Rule 1: nothing is verified, and that is said; what a bundle says is shown escaped.
+Rule 1: nothing is verified, and the output says so. Text from a bundle is escaped.
 """
 
 import time
@@ -20,7 +20,7 @@ _DAY_NS: Final = 86_400 * 1_000_000_000
 
 @click.command(
     "inspect",
-    short_help="Show what a bundle says of itself.",
+    short_help="Show the metadata of a bundle.",
     epilog="""\b
 Examples:
   mcp-admission bundle inspect bundle.tar.gz
@@ -28,9 +28,9 @@ Examples:
 """,
 )
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(file: Path, *, as_json: bool) -> None:
-    """Show revision, digest, commit, times, stock library and contents of the bundle FILE; `verify` proves them."""
+    """Show revision, digest, commit, times, stock library and contents of the bundle FILE; `verify` verifies them."""
     found = inspected(artifact_in(file))
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
@@ -61,6 +61,6 @@ def _rows(found: BundleInspection) -> dict[str, str]:
 def _end(text: str) -> str:
     end = moment_of(text)
     if end is None:
-        return text or "never ends"
+        return text or "never expires"
     days = (end - time.time_ns()) / _DAY_NS
-    return f"{text} ({f'in {days:.0f} days' if days > 0 else 'it is over'})"
+    return f"{text} ({f'in {days:.0f} days' if days > 0 else 'expired'})"

@@ -1,8 +1,9 @@
-"""`mcp-admission bundle publish`: one bundle becomes what a channel points to.
+"""`mcp-admission bundle publish`: point a channel to a bundle.
 
-Rule 1: the pointer moves only from what it pointed to when the command began: of two publishers one gets a conflict.
-Rule 2: with --wait success means that gateways enforce it, not that a hub has it.
-Rule 3: what was taken back does not come back by itself: a pipeline that publishes every week is told so.
+Rule 1: the pointer moves only if it is unchanged since the command began: of two concurrent publishers, one gets a
+conflict.
+Rule 2: with --wait, success means that the gateways enforce the bundle, not only that a hub has it.
+Rule 3: content that was rolled back is not published again by accident, for example by a weekly pipeline.
 """
 
 from collections.abc import Mapping
@@ -40,14 +41,14 @@ Examples:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @channel_option
 @because_option
-@click.option("--again", is_flag=True, help="Publish content that was taken back by the rollback that is in force.")
+@click.option("--again", is_flag=True, help="Publish content that the rollback in force has reverted.")
 @wait_options
 @place_options
 def command(file: Path, *, again: bool, **options: Any) -> None:
-    """Upload the signed bundle FILE, and let the channel point to it.
+    """Upload the signed bundle FILE and point the channel to it.
 
-    The place refuses what is not signed by a key that it knows, what is past its end, and what has not a higher
-    sequence number than everything that was published before. A hub knows keys by its settings, a directory by
+    The hub or directory refuses a bundle that is not signed by a known key, has expired, or does not have a higher
+    sequence number than every bundle published before. A hub takes the keys from its settings, a directory from
     --verification-key. The revision is printed.
     """
     place, content, wanted = opened(options, new=True), file.read_bytes(), publication(options)
@@ -58,7 +59,7 @@ def command(file: Path, *, again: bool, **options: Any) -> None:
 
 
 class Publication(Struct, frozen=True, kw_only=True):
-    """Where a bundle goes, why, and how long its gateways are waited for; None: not at all."""
+    """The destination of a bundle, the reason, and the seconds to wait for its gateways; None: do not wait."""
 
     channel: str
     because: str
@@ -67,7 +68,7 @@ class Publication(Struct, frozen=True, kw_only=True):
 
 
 def publication(options: Mapping[str, Any]) -> Publication:
-    """The publication that the options of a command say."""
+    """Return the publication that the options of a command describe."""
     return Publication(
         channel=options["channel"],
         because=options["because"],
@@ -77,33 +78,33 @@ def publication(options: Mapping[str, Any]) -> Publication:
 
 
 def opened(options: Mapping[str, Any], *, new: bool = False) -> PublishTarget:
-    """The place that the options name, begun there with `new`; ends the command where nobody can be waited for."""
+    """Return the hub or directory that the options name, created with `new`; end the command if it cannot --wait."""
     place = place_of(options["to"], options["token_file"], verifying_keys(options["verification_keys"]), new=new)
     if options["wait"] and not isinstance(place, HubClient):
-        raise click.UsageError("A directory knows no gateways: --wait needs a hub.")
+        raise click.UsageError("--wait needs a hub: a directory does not have gateways to wait for.")
     return place
 
 
 def _refuse_what_was_taken_back(place: PublishTarget, content: bytes, in_force: Pointer | None) -> None:
     artifact = read_artifact(content)
     if in_force is None or isinstance(artifact, Rejected):
-        return  # what is wrong with it, the place says
+        return  # `upload` reports the problem
     reverted = taken_back(place, in_force.mark)
     if reverted and content_of(reverted) == content_of(artifact.revision):
         raise click.ClickException(
-            f"{reverted} has this content, and {in_force.by} took it back: {in_force.because!r}. Nothing was published."
-            " Take the commit back too, or mend it; --again publishes it nevertheless."
+            f"{reverted} has this content, and {in_force.by} rolled it back: {in_force.because!r}."
+            " Nothing was published. Revert or fix the commit first, or give --again to publish it anyway."
         )
 
 
 def taken_back(place: PublishTarget, mark: Mark) -> str:
-    """The revision that this artifact reverts; empty where it is no rollback."""
+    """Return the revision that this artifact reverts; empty if it is not a rollback."""
     artifact = read_artifact(place.content(mark.digest))
     return artifact.manifest.metadata.reverts if isinstance(artifact, Artifact) else ""
 
 
 def published(place: PublishTarget, content: bytes, wanted: Publication, known: PublishedChannels) -> None:
-    """Upload, point where the channel is still what was `known`, and settle."""
+    """Upload the bundle, move the pointer if it is still the `known` one, and finish with `settled`."""
     before = known.channels.get(wanted.channel)
     mark = place.upload(content)
     expected = None if before is None else before.digest
@@ -111,7 +112,7 @@ def published(place: PublishTarget, content: bytes, wanted: Publication, known: 
 
 
 def settled(place: PublishTarget, pointer: Pointer, wanted: Publication) -> None:
-    """Print the revision, and wait where that is wanted; ends the command where that was in vain."""
+    """Print the revision, and wait for the gateways if requested; end the command if that fails."""
     click.echo(f"{pointer.channel} points to {pointer.revision} since {pointer.since}", err=True)
     click.echo(pointer.revision)
     if wanted.wait_s is None or not isinstance(place, HubClient):

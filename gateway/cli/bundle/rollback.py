@@ -1,8 +1,8 @@
-"""`mcp-admission bundle rollback`: content that was in force before is in force again.
+"""`mcp-admission bundle rollback`: put earlier content in force again.
 
-Rule 1: there is no way back but forward: the old content is packed under a new, higher number, says what it reverts,
-and is signed like any bundle.
-Rule 2: what is signed again was signed before by a key that is trusted here: the place it comes from may be anybody's.
+Rule 1: sequence numbers only increase. The old content is packed under a new, higher number, names the revision that it
+reverts, and is signed like any bundle.
+Rule 2: content is signed again only if a key that is trusted here signed it before, because its source is not trusted.
 """
 
 import time
@@ -36,7 +36,7 @@ HISTORY: Final = 1000
 
 
 class Reissue(Struct, frozen=True, kw_only=True):
-    """What is packed again: the old artifact, the number above which it goes, the revision that it takes back."""
+    """The input of a repacked bundle: the old artifact, the number to exceed, and the revision that it reverts."""
 
     old: Artifact
     above: int
@@ -55,15 +55,17 @@ Examples:
 """,
 )
 @channel_option
-@click.option("--revision", default="", help="The revision whose content is wanted (default: the last other content).")
+@click.option(
+    "--revision", default="", help="Revision whose content to publish again (default: the last one with other content)."
+)
 @because_option
 @wait_options
 @key_options
 @place_options
 def command(revision: str, **options: Any) -> None:
-    """Publish again what the channel pointed to before, under a new number, signed with your key.
+    """Publish the previous content of the channel again, under a new number, signed with your key.
 
-    The bundle that is in force is named as reverted. What is re-issued must be signed by your key, or by one that
+    The new bundle names the bundle in force as reverted. The old content must be signed by your key, or by one that
     --verification-key names. The new revision is printed.
     """
     key = signing_key(key_file=options["key_file"], key_env=options["key_env"], key_command=options["key_command"])
@@ -71,34 +73,38 @@ def command(revision: str, **options: Any) -> None:
     known = place.known()
     in_force = known.channels.get(wanted.channel)
     if in_force is None:
-        raise click.ClickException(f"{options['to']} has no channel {wanted.channel!r}: there is no way back.")
+        raise click.ClickException(
+            f"{options['to']} has no channel {wanted.channel!r}: `bundle channels` shows its channels."
+        )
     trusted = [own(key), *verifying_keys(options["verification_keys"])]
     old = trusted_artifact(place, before(place, in_force, revision), trusted)
     published(place, reissued(old, known, in_force, key), wanted, known)
 
 
 def reissued(old: Artifact, known: PublishedChannels, in_force: Pointer, key: SigningKey) -> bytes:
-    """The old content as a bundle that takes back what is in force; says so."""
+    """Return the old content as a bundle that reverts the one in force, and report it."""
     top = known.highest.get(in_force.environment, in_force.mark)
     packed = repacked(Reissue(old=old, above=top.seq, reverts=in_force.revision, unix_s=time.time()), key)
-    click.echo(f"{packed.revision} has the content of {old.revision}, and reverts {in_force.revision}", err=True)
+    click.echo(f"{packed.revision} has the content of {old.revision} and reverts {in_force.revision}", err=True)
     return packed.content
 
 
 def trusted_artifact(place: PublishTarget, wanted: Mark, keys: Sequence[VerifyingKey]) -> Artifact:
-    """The artifact; ends the command where it is not what it is said to be, or not signed by one of the keys."""
+    """Return the artifact; end the command if it has another revision, or is not signed by one of the keys."""
     artifact = read_artifact(place.content(wanted.digest))
     wrong = artifact if isinstance(artifact, Rejected) else unsigned_by(artifact, keys)
     if isinstance(artifact, Rejected) or wrong is not None:
-        remedy = "Name the key that it was signed with: --verification-key FILE."
+        remedy = "Name the key that signed it with --verification-key FILE."
         raise click.ClickException(f"{wanted.revision} is not signed again: {wrong}. {remedy}")
     if artifact.digest != wanted.digest:
-        raise click.ClickException(f"{wanted.revision} is not what was published under that name: look at the place.")
+        raise click.ClickException(
+            f"{wanted.revision} is not the bundle that was published under that name: check the hub or directory."
+        )
     return artifact
 
 
 def repacked(reissue: Reissue, key: SigningKey) -> Packed:
-    """The old content under a new number."""
+    """Return the old content under a new number."""
     old = reissue.old
     files = {name: content for name, content in old.files.items() if name != MANIFEST}
     metadata = replace(
@@ -112,28 +118,28 @@ def repacked(reissue: Reissue, key: SigningKey) -> Packed:
 
 
 def before(place: PublishTarget, in_force: Pointer, revision: str) -> Mark:
-    """The artifact whose content is wanted: that of the revision, or the last one with another than is in force."""
+    """Return the artifact to publish again: that of the revision, or the last one with other content."""
     moves = place.history(in_force.channel, HISTORY)
     if revision:
         found = next((move.to for move in moves if move.to.revision == revision), None)
         if found is None:
             raise click.ClickException(
-                f"{in_force.channel} never pointed to {revision!r}. `mcp-admission bundle history` shows what it did."
+                f"{in_force.channel} never pointed to {revision!r}. `mcp-admission bundle history` shows its revisions."
             )
         return found
     found = _other(place, in_force, moves)
     if found is not None:
         return found
     raise click.ClickException(
-        f"Before the content of {in_force.revision} nothing was in force, or what somebody took back: say which with"
-        " --revision. `mcp-admission bundle history` shows what there was."
+        f"No earlier content to roll back to before {in_force.revision}: there is none, or it was rolled back. Choose a"
+        " revision with --revision; `mcp-admission bundle history` lists them."
     )
 
 
 def _other(place: PublishTarget, in_force: Pointer, moves: Sequence[Move]) -> Mark | None:
-    """The last artifact with another content: content that was published again is no way back.
+    """Return the last artifact with other content; content that was published again does not count.
 
-    None where there is none, and where this content is itself a way back: before it was what somebody took back.
+    None if there is none, and if this content is itself a rollback: the content before it was reverted.
     """
     mark = in_force.mark
     for move in moves:
@@ -146,5 +152,5 @@ def _other(place: PublishTarget, in_force: Pointer, moves: Sequence[Move]) -> Ma
 
 
 def own(key: SigningKey) -> VerifyingKey:
-    """The public half of a signing key."""
+    """Return the public half of a signing key."""
     return VerifyingKey(keyid=key.keyid, pem=key.public_pem, algorithm=key.algorithm)

@@ -1,7 +1,7 @@
-"""`mcp-admission bundle sign`: a signature for a bundle that was built and compared before.
+"""`mcp-admission bundle sign`: sign a bundle that was built and compared before.
 
-Rule 1: what is signed is a whole policy bundle of ours, read as strictly as a gateway reads it.
-Rule 2: a signature that is there is not replaced unless that is asked for.
+Rule 1: only a complete policy bundle is signed, parsed as strictly as by a gateway.
+Rule 2: an existing signature is replaced only on request.
 """
 
 from pathlib import Path
@@ -30,18 +30,18 @@ Examples:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @key_options
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write (default: FILE).")
-@click.option("--replace", is_flag=True, help="Replace the signature of a bundle that is signed.")
+@click.option("--replace", is_flag=True, help="Replace an existing signature.")
 def command(file: Path, output: Path | None, *, replace: bool, **key: Any) -> None:
     """Sign the bundle FILE with an EC key: ES256 on curve P-256, ES384 on P-384.
 
-    OPA takes one signature a bundle and does not verify EdDSA. The id of the key is printed; the
-    gateway's settings may name it in `policy.bundle.keys`.
+    OPA accepts one signature per bundle and does not verify EdDSA. The id of the key is printed; the gateway's settings
+    may name it in `policy.bundle.keys`.
     """
     artifact = artifact_in(file)
     if tuple(artifact.manifest.roots) != tuple(sorted(ROOTS)) or data_of(artifact) is None:
-        raise click.ClickException(f"{file} is no policy bundle: `mcp-admission bundle build` makes one.")
+        raise click.ClickException(f"{file} is not a policy bundle: create one with `mcp-admission bundle build`.")
     if artifact.signatures is not None and not replace:
-        raise click.ClickException(f"{file} is signed already: say --replace to sign it anew.")
+        raise click.ClickException(f"{file} is already signed: give --replace to sign it again.")
     signing = signing_key(**key)
     put(output or file, archived(artifact.files, signing))
     click.echo(f"signed {artifact.revision} ({signing.algorithm})", err=True)

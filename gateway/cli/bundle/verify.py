@@ -1,6 +1,6 @@
-"""`mcp-admission bundle verify`: everything that is asked of an artifact before it is published.
+"""`mcp-admission bundle verify`: all checks of an artifact before it is published.
 
-Rule 1: each step is shown as it ends; the first that fails is the last, and the exit code is 1.
+Rule 1: each step is shown when it ends. The first failure ends the command with exit code 1.
 """
 
 import time
@@ -27,7 +27,7 @@ _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.command(
     "verify",
-    short_help="Prove a bundle: signature, terms, its own tests, golden decisions.",
+    short_help="Verify a bundle: signature, metadata, its own tests, golden decisions.",
     epilog="""\b
 Examples:
   mcp-admission bundle verify bundle.tar.gz --key policy.pem
@@ -37,25 +37,29 @@ Examples:
 )
 @click.argument("file", type=_FILE)
 @click.option(
-    "--key", "keys", type=_FILE, multiple=True, required=True, help="PEM of a valid public key; repeat it for several."
+    "--key", "keys", type=_FILE, multiple=True, required=True, help="PEM file of a trusted public key; repeatable."
 )
-@click.option("-e", "--environment", help="The environment that it must be of (default: the one that it says).")
-@click.option("--above", type=click.IntRange(min=0), default=0, help="The sequence number that its own must exceed.")
-@click.option("--golden", type=_FILE, multiple=True, help="A file of scenarios that the bundle itself must decide.")
+@click.option("-e", "--environment", help="Required environment (default: the one in the bundle).")
+@click.option("--above", type=click.IntRange(min=0), default=0, help="Sequence number that the bundle's must exceed.")
+@click.option(
+    "--golden", type=_FILE, multiple=True, help="File of scenarios that the bundle must decide as stated; repeatable."
+)
 @click.option(
     "-d",
     "--policy",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     default=".",
-    help="The policy repository that has the tests of your own Rego; the working directory if not given.",
+    help="The policy repository with the tests of your own Rego (default: the working directory).",
 )
-@click.option("--without-tests", is_flag=True, help="Run no tests: for a bundle of another version's stock library.")
+@click.option(
+    "--without-tests", is_flag=True, help="Skip the tests, for a bundle with the stock library of another version."
+)
 def command(file: Path, keys: tuple[Path, ...], policy: Path, *, without_tests: bool, **held: Any) -> None:
-    """Prove the bundle FILE as it is, whatever it was built from.
+    """Verify the bundle FILE as it is, independent of its sources.
 
-    Its signature, by the keys and by a real OPA; its environment, number, end, and what it asks of a gateway; that OPA
-    loads it; that it carries the stock library unchanged; the stock's tests and your own, on the Rego that it carries;
-    and the scenarios of --golden, decided by it.
+    The checks: its signature, by the keys and by a real OPA; its environment, number and expiry, and the gateway
+    version that it requires; that OPA loads it; that its stock library is unchanged; the tests of the stock library and
+    your own, on the Rego in the bundle; and the scenarios of --golden, decided by the bundle.
     """
     artifact = artifact_in(file)
     proof = ArtifactProof(
@@ -91,12 +95,12 @@ def _key(place: Path) -> VerifyingKey:
     try:
         return read_verifying_key(place.read_bytes())
     except (OSError, ValueError) as error:
-        raise click.ClickException(f"{place} is no key to verify with: {error}.") from error
+        raise click.ClickException(f"{place} is not a valid public key: {error}.") from error
 
 
 def _golden(places: tuple[Path, ...]) -> tuple[Document, ...]:
     read = [read_golden(place) for place in places]
     problems = [str(problem) for found in read if isinstance(found, list) for problem in found]
     if problems:
-        raise click.ClickException("\n".join(["the golden decisions cannot be read:", *problems]))
+        raise click.ClickException("\n".join(["The golden decisions cannot be read:", *problems]))
     return tuple(found for found in read if isinstance(found, Document))

@@ -1,7 +1,7 @@
-"""`mcp-admission catalog`: a server's tools as YAML for review, and what it changed since.
+"""`mcp-admission catalog`: a server's tools as YAML for review, and the changes since.
 
-Rule 1: nothing is called, only listed; what a server says is shown escaped.
-Rule 2: `diff` ends with 1 where a server is not as its catalog entry says, so that CI can ask it.
+Rule 1: the commands only list, they never call a tool. Text from a server is escaped.
+Rule 2: `diff` exits with 1 if a server differs from its catalog entry, so that CI can check it.
 """
 
 import json
@@ -32,7 +32,7 @@ _PATH: Final = click.Path(path_type=Path)
 
 @click.group(
     "catalog",
-    short_help="Import a server's tools for review, and compare.",
+    short_help="Import a server's tools for review, and show what changed since.",
     epilog="""\b
 Examples:
   mcp-admission catalog import https://mcp.example.com/mcp --server example -o bundles/dev/catalog/example.yaml
@@ -40,7 +40,7 @@ Examples:
 """,
 )
 def command() -> None:
-    """Write what a server offers as catalog YAML for review in git, and see what it changed since."""
+    """Write a server's lists as catalog YAML for review in git, and show what the server changed since."""
 
 
 @command.command(
@@ -54,20 +54,25 @@ Examples:
 """,
 )
 @click.argument("url")
-@click.option("--server", required=True, help="The id that the server has in policies and in the gateway's paths.")
-@click.option("--owner", help="Who answers for it (default: your address in git).")
-@click.option("-o", "--output", type=_PATH, help="The file to write; one that is there is renewed (default: print).")
-@click.option("--credential", help="The name of the credential that the gateway sends to it.")
-@click.option("--per", type=click.Choice(["shared", "principal"]), default="shared", help="Whose credential it is.")
+@click.option("--server", required=True, help="Id of the server in policies and in the gateway's paths.")
+@click.option("--owner", help="Person responsible for the server (default: your address in git).")
+@click.option("-o", "--output", type=_PATH, help="File to write; an existing entry is updated (default: print).")
+@click.option("--credential", help="Name of the credential that the gateway sends to the server.")
+@click.option(
+    "--per",
+    type=click.Choice(["shared", "principal"]),
+    default="shared",
+    help="Kind of credential: one for all, or one per principal.",
+)
 @connection_options
 def imported(url: str, server: str, owner: str | None, output: Path | None, **options: Any) -> None:
     """Connect to the MCP server at URL, list everything that it offers, and write it as a catalog entry.
 
-    Every target gets the digests of its definition as a pin, and a new one a suggested action with where the suggestion
-    came from. The whole words of a definition are kept beside the pin as `reviewed`, and so are the instructions that
-    the server gives to models: `git diff` shows each changed line, `check` compares them with the pin, and the argument
-    paths of rules with the schemas. Review them all, and commit the file. An entry that is there keeps all that people
-    wrote in it.
+    Every target gets the digests of its definition as a pin. A new target also gets a suggested action and the source
+    of the suggestion. The full text of a definition is stored next to the pin as `reviewed`, and so are the
+    instructions that the server gives to models: `git diff` shows each changed line, and `check` compares the text with
+    the pin, and the argument paths of rules with the schemas. Review everything and commit the file. If the entry
+    already exists, the text that people wrote in it stays.
     """
     about_credential = {"credential": options.pop("credential"), "per": options.pop("per")}
     ca_file: Path | None = options.pop("ca_file")
@@ -107,31 +112,33 @@ Examples:
 """,
 )
 @click.argument("path", type=click.Path(exists=True, path_type=Path))
-@click.option("--server", help="The server to ask (default: every one in PATH).")
-@click.option("--url", help="Where the server is now (default: the catalog's address).")
-@click.option("--credential", help="The name of its credential (default: the catalog's, where --secrets is given).")
-@click.option("--json", "as_json", is_flag=True, help="JSON lines, one for each target.")
+@click.option("--server", help="Server to query (default: all in PATH).")
+@click.option("--url", help="Current URL of the server (default: the one in the catalog).")
+@click.option("--credential", help="Name of its credential (default: the one in the catalog, if --secrets is given).")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON lines, one per target.")
 @connection_options
 def diff(path: Path, server: str | None, url: str | None, *, as_json: bool, **options: Any) -> None:
-    """Ask the servers of the catalog PATH (a file, or a directory such as bundles/dev) what they list now.
+    """Query the servers of the catalog PATH (a file, or a directory such as bundles/dev) and compare their lists.
 
-    Says for each target, and for the server's instructions, whether it is as pinned, and if not, in which class it
-    changed (description, schema, annotations, added, removed) and which lines. Links are followed as by the build. Ends
-    with 1 if anything differs, or if a list could not be read.
+    For each target, and for the server's instructions, the output shows whether it matches its pin. If not, it shows
+    the class of the change (description, schema, annotations, added, removed) and the changed lines. Links are followed
+    as in a build. The exit code is 1 if anything differs, or if a list could not be read.
     """
     entries = [one for one in entries_of(path) if server in {None, one["server"]}]
     if not entries:
         wanted = f" for the server {server!r}" if server else ""
-        raise click.ClickException(f"{path} holds no catalog entry{wanted}: `mcp-admission catalog import` makes one.")
+        raise click.ClickException(
+            f"{path} has no catalog entry{wanted}: create one with `mcp-admission catalog import`."
+        )
     if url and len(entries) > 1:
-        raise click.UsageError("With --url, say which --server is there.")
+        raise click.UsageError("--url needs --server: give the id of the server at that URL.")
     results = [_differs(one, url, as_json=as_json, options=options) for one in entries]
     if any(results):
         raise SystemExit(1)
 
 
 def _differs(known: Mapping[str, Any], url: str | None, *, as_json: bool, options: Mapping[str, Any]) -> bool:
-    """Show how a server stands to its entry, and return whether it differs."""
+    """Show the differences between a server and its entry, and return whether there are any."""
     named = options["credential"] or (as_object(known.get("credential")) or {}).get("name")
     credentials = {name: value for name, value in options.items() if name != "ca_file"}
     secret = secret_from(**{**credentials, "credential": named})
@@ -151,13 +158,13 @@ def _differs(known: Mapping[str, Any], url: str | None, *, as_json: bool, option
 
 
 def _existing(output: Path, server: str) -> Any:
-    """Return the entry that is to be renewed."""
+    """Return the entry to update."""
     try:
         document = read(output.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, YAMLError) as error:
-        raise click.ClickException(f"{output} cannot be renewed: {error}") from error
+        raise click.ClickException(f"{output} cannot be updated: {error}") from error
     if not isinstance(document, dict) or document.get("server") != server:  # pyright: ignore[reportUnknownMemberType]
-        raise click.ClickException(f"{output} is not the catalog entry of {server!r}: give another --output.")
+        raise click.ClickException(f"{output} is not the catalog entry of {server!r}: name another --output.")
     return document  # pyright: ignore[reportUnknownVariableType]
 
 
@@ -171,12 +178,14 @@ def _put(output: Path | None, text: str) -> None:
 
 
 def _own_address() -> str:
-    """Return the address that git knows of this user."""
+    """Return the user's address in git."""
     try:
         asked = subprocess.run(["git", "config", "user.email"], capture_output=True, text=True, check=False)  # noqa: S607 - the git of this user
     except OSError:
         asked = None
     address = asked.stdout.strip() if asked else ""
     if not address:
-        raise click.ClickException("Say with --owner who answers for this server, such as alice@example.com.")
+        raise click.ClickException(
+            "Name the person responsible for this server with --owner, such as alice@example.com."
+        )
     return address

@@ -1,8 +1,8 @@
-"""The verbs that names of tools are made of, by the class of action that they stand for.
+"""The verbs in names of tools, by the class of action that they stand for.
 
-Rule 1: a verb that may read or do more is in the class of what it may do: `query` runs a statement, `fetch` sends a
+Rule 1: a verb that may do more than read is in the class of its worst effect: `query` runs a statement, `fetch` sends a
 request to an address, `resolve` closes a discussion.
-Rule 2: a word that is a noun in most names (`log`, `request`, `page`) is in no class: alone it makes a tool unknown.
+Rule 2: a word that is a noun in most names (`log`, `request`, `page`) has no class: alone, it makes a tool unknown.
 """
 
 import re
@@ -54,13 +54,13 @@ HARM: Final[tuple[Action, ...]] = (*VERBS, "unknown")
 
 
 def _class_of() -> Mapping[str, Action]:
-    """Return verb -> class; of a verb in two classes, the worse one."""
+    """Return verb -> class; a verb in two classes gets the worse one."""
     return {verb: action for action, verbs in VERBS.items() for verb in re.findall(r"\w+", verbs)}
 
 
 CLASS_OF: Final[Mapping[str, Action]] = _class_of()
 PHRASES: Final = frozenset({("workflow", "run"), ("workflow", "runs"), ("job", "run")})
-"""A noun before a verb that makes both a noun: `delete_workflow_run_logs` runs nothing."""
+"""Verbs after which a following verb forms a noun: `delete_workflow_run_logs` runs nothing."""
 NOUNS: Final = frozenset(
     re.findall(
         r"\w+",
@@ -74,4 +74,4 @@ NOUNS: Final = frozenset(
         "type update upgrade upload use view visit vote watch zip",
     )
 )
-"""Verbs whose third person is as often a plural: `list_comments` comments on nothing."""
+"""Verbs whose third person is often a plural noun: `list_comments` comments on nothing."""

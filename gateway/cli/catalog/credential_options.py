@@ -1,4 +1,4 @@
-"""The options that say which credential a server wants and which authority it is of, and the question put to it.
+"""The options for a server's credential and certificate authority, and the survey of the server.
 
 Rule 1: a credential is read from a file, never from the command line, which every user of the machine can read.
 """
@@ -17,9 +17,7 @@ from gateway.secrets import Secret, SecretStore, load
 
 Command = Callable[..., Any]
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-CA_FILE = click.option(
-    "--ca-file", type=_FILE, help="A PEM file with the authority of the server's certificate, if it is a private one."
-)
+CA_FILE = click.option("--ca-file", type=_FILE, help="A PEM file with the private certificate authority of the server.")
 
 
 def connection_options(command: Command) -> Command:
@@ -31,7 +29,7 @@ def connection_options(command: Command) -> Command:
         click.option(
             "--secrets",
             type=click.Path(exists=True, file_okay=False, path_type=Path),
-            help="The gateway's secrets directory, which holds the credential.",
+            help="The gateway's secrets directory, which contains the credential.",
         ),
     ):
         command = option(command)
@@ -41,7 +39,7 @@ def connection_options(command: Command) -> Command:
 def secret_from(
     *, credential: str | None, secrets: Path | None, credential_file: Path | None, header_file: Path | None
 ) -> Secret | None:
-    """Return what the options name; null where they name nothing."""
+    """Return the credential that the options name; null if they name none."""
     if credential_file and header_file:
         raise click.UsageError("Give --credential-file or --header-file, not both.")
     path = credential_file or header_file
@@ -59,7 +57,7 @@ def secret_from(
 
 
 def surveyed(url: str, secret: Secret | None, ca_file: Path | None = None) -> Survey:
-    """Return what the server at a URL lists, or end with why there is no answer."""
+    """Return the lists of the server at a URL; end the command if it cannot be queried."""
     try:
         return survey(url, secret, ca_file=ca_file)
     except Unreachable as problem:

@@ -1,8 +1,8 @@
-"""What a server lists now, against the pins of its catalog entry.
+"""The current lists of a server, compared with the pins of its catalog entry.
 
 Rule 1: a change has the class by which policy judges it: description, schema, annotations, added, removed.
-Rule 2: what has no pin was never reviewed, and is told apart from what is unchanged.
-Rule 3: what belongs to a list that could not be read is not judged: it is neither removed nor unchanged.
+Rule 2: a target without a pin was never reviewed; it is reported differently from an unchanged one.
+Rule 3: targets of a list that could not be read are not judged: they are neither removed nor unchanged.
 """
 
 from collections.abc import Container, Mapping, Sequence
@@ -20,18 +20,18 @@ DRIFT: Final = frozenset({"drifted", "added", "removed"})
 
 
 class PinDifference(Struct, frozen=True, kw_only=True):
-    """One target, or the instructions, and how it stands to its pin."""
+    """One target, or the instructions, and its difference from the pin."""
 
     section: str
     key: str
     """The server's own text, unescaped; empty for the instructions."""
     state: State
     classes: tuple[str, ...] = ()
-    """The classes of a drift."""
+    """The classes of the change."""
     parts: tuple[str, ...] = ()
     """The fields that changed."""
     lines: tuple[str, ...] = ()
-    """The words that changed, line by line, without invisible characters."""
+    """The changed words, line by line, without invisible characters."""
 
 
 def differences(
@@ -39,7 +39,7 @@ def differences(
 ) -> list[PinDifference]:
     """Return every target of the catalog and of the server, in the order tools, prompts, resources.
 
-    `unread` are the methods of lists that could not be read.
+    `unread` names the methods of lists that could not be read.
     """
     found: list[PinDifference] = []
     for section in dict.fromkeys(SECTIONS.values()):
@@ -56,7 +56,7 @@ def differences(
 
 
 def _list_of(section: str, key: str) -> str:
-    """Return the method of the list that a target of the catalog is in."""
+    """Return the method of the list that contains a target of the catalog."""
     return "resources/templates/list" if section == "resources" and key.endswith("*") else f"{section}/list"
 
 

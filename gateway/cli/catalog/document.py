@@ -1,7 +1,8 @@
 """A survey as the YAML of a catalog entry, for review in git.
 
-Rule 1: what people wrote stays: renewing an entry adds what is new and renews pins; it removes nothing.
-Rule 2: what a server wrote is data: its words are whole beside the pin, and nothing in them is unseen or a key of ours.
+Rule 1: text written by people stays. An update adds new targets and renews pins; it removes nothing.
+Rule 2: text from a server is data: it is stored in full next to the pin, fully visible, and cannot become a key of the
+entry.
 """
 
 import json
@@ -30,7 +31,7 @@ _SECTIONS: Final = ("tools", "prompts", "resources")
 
 
 class EntryHeader(Struct, frozen=True, kw_only=True):
-    """What a catalog entry says that a server cannot say."""
+    """The fields of a catalog entry that do not come from the server."""
 
     server: str
     url: str
@@ -41,7 +42,7 @@ class EntryHeader(Struct, frozen=True, kw_only=True):
 
 
 def entry(about: EntryHeader, things: Sequence[ServerItem]) -> Any:
-    """Return a new catalog entry, as ruamel.yaml writes it."""
+    """Return a new catalog entry, in the form that ruamel.yaml writes."""
     made: Any = CommentedMap(
         {"server": yaml_text(about.server), "url": yaml_text(about.url), "owner": yaml_text(about.owner)}
     )
@@ -55,9 +56,9 @@ def entry(about: EntryHeader, things: Sequence[ServerItem]) -> Any:
 
 
 def renew(document: Any, things: Sequence[ServerItem]) -> list[str]:
-    """Bring an entry up to what the server lists: new targets with a suggestion, the pins and reviewed words of all.
+    """Update an entry to the server's lists: new targets with a suggestion, and the pins and reviewed words of all.
 
-    Returns what of the words a catalog cannot hold, in words.
+    Return descriptions of the words that a catalog cannot contain.
     """
     left_out: list[str] = []
     too_long = _too_long(things)
@@ -80,7 +81,7 @@ def renew(document: Any, things: Sequence[ServerItem]) -> list[str]:
 
 
 def _too_long(things: Sequence[ServerItem]) -> list[ServerItem]:
-    """Return those whose words cannot be in the entry because shorter ones fill it twice; the longest first."""
+    """Return those whose words cannot fit because shorter ones already fill the entry twice; the longest first."""
     filled, too_long = 0, list[ServerItem]()
     sized = ((len(json.dumps(one.item, ensure_ascii=False)), one) for one in things)
     for size, one in sorted(sized, key=itemgetter(0)):
@@ -91,7 +92,7 @@ def _too_long(things: Sequence[ServerItem]) -> list[ServerItem]:
 
 
 def _fit(document: Any) -> list[str]:
-    """Remove the longest reviewed words until a build reads the file, and return the names that lost them."""
+    """Remove the longest reviewed words until a build accepts the file, and return the names that lost them."""
     removed: list[str] = []
     while (excess := len(written(document).encode()) - MAX_BYTES) > 0 and (reviewed := _reviewed(document)):
         for size, name, target in reviewed:
@@ -104,7 +105,7 @@ def _fit(document: Any) -> list[str]:
 
 
 def _reviewed(document: Any) -> list[tuple[int, str, Any]]:
-    """Return the targets with reviewed words, those with the longest first: the bytes of the words, name and target."""
+    """Return the targets with reviewed words, the longest first: the bytes of the words, name and target."""
     targets: list[tuple[str, Any]] = [
         (name, each) for section in _SECTIONS for name, each in document.get(section, {}).items() if "reviewed" in each
     ]
@@ -113,7 +114,7 @@ def _reviewed(document: Any) -> list[tuple[int, str, Any]]:
 
 
 def _bytes(reviewed: Any) -> int:
-    """Return how many bytes reviewed words take in an entry, with their indentation."""
+    """Return the number of bytes of reviewed words in an entry, with their indentation."""
     around = "section:\n  name:\n"
     return len(written({"section": {"name": {"reviewed": reviewed}}}).encode()) - len(around)
 
@@ -121,7 +122,7 @@ def _bytes(reviewed: Any) -> int:
 def _without_words(names: Sequence[str]) -> str:
     shown = ", ".join(escaped(name[:_KEY]) for name in names[:_SHOWN])
     others = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"{shown}{others}: the entry is longer than {MAX_BYTES} bytes with the words of all"
+    return f"{shown}{others}: with the words of all targets, the entry would exceed {MAX_BYTES} bytes"
 
 
 def written(document: Any) -> str:
@@ -132,12 +133,12 @@ def written(document: Any) -> str:
 
 
 def read(text: str) -> Any:
-    """Return a document to renew, with its comments; ruamel's `YAMLError` where it is not YAML."""
+    """Return a document to update, with its comments; raise ruamel's `YAMLError` if it is not YAML."""
     return review_yaml().load(text)
 
 
 def _add(targets: Any, one: ServerItem, *, believe_annotations: bool) -> None:
-    found = Suggestion("read", f"{one.section} are read")
+    found = Suggestion("read", f"{one.section} are only read")
     if one.section == "tools":
         found = suggestion(one.item, believe_annotations=believe_annotations)
     targets[yaml_text(one.key)] = CommentedMap({"action": found.action, "suggested_by": Quoted(found.source)})

@@ -1,6 +1,6 @@
-"""The catalog entries of a file, an environment or a policy repository, as the build reads them.
+"""The catalog entries of a file, an environment or a policy repository, as a build reads them.
 
-Rule 1: links are followed and entries are refused as by the build; a file that the build does not read is not compared.
+Rule 1: links are followed and entries are rejected as in a build; a file that a build does not read is not compared.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ def entries(path: Path) -> Iterator[Mapping[str, Any]]:
 
 
 def _files(path: Path) -> list[Path]:
-    """Return the files of catalogs in a policy repository, in an environment of one, or in any other directory."""
+    """Return the catalog files of a policy repository, of one of its environments, or of any other directory."""
     here = path.absolute()
     if (here / "bundles").is_dir():
         return [file for name in environments(here) for file in _of_environment(here, name, "catalog/")]

@@ -1,8 +1,8 @@
 """One POST to a server and its answer, as a JSON body or as a stream of events.
 
-Rule 1: what the server wrote is shown escaped and cut; its challenge, headers and error pages are not shown at all.
-Rule 2: an answer is bounded in size and time. Events that are not the answer are passed over, and reading ends with it.
-Rule 3: an answer is read as clients read it: an id may be echoed as text or as a float, and an array of one is the one.
+Rule 1: text from the server is escaped and cut. Its challenge, headers and error pages are not shown.
+Rule 2: an answer is limited in size and time. Other events are skipped, and reading ends with the answer.
+Rule 3: an answer is read as leniently as clients do: an id may be returned as text or float, or in an array of one.
 """
 
 import time
@@ -21,39 +21,39 @@ from gateway.protocol.message import Response, read_reply
 from gateway.protocol.sse import SseEventTooLarge, SseReader
 
 LARGEST: Final = 64 * 1024 * 1024
-"""Bytes of one answer."""
+"""Maximum bytes of one answer."""
 LONGEST_S: Final = 60.0
 _LENIENT: Final = frozenset({"shape", "id", "batch"})
-"""Faults of a reply that clients read all the same."""
+"""Faults of a reply that clients tolerate."""
 _OPTIONS: Final = "--credential-file FILE (a bearer token) or --header-file FILE (a line `Header-Name: value`)"
 
 
-class Unreachable(Exception):  # noqa: N818 - it is the answer to asking
-    """Why there is no answer, and what to do about it."""
+class Unreachable(Exception):  # noqa: N818 - it reports the result of a request
+    """A server that gives no answer: the reason and the remedy."""
 
 
 class NoResponse(Unreachable):
-    """The server was reached, and did not answer this request; it may answer another."""
+    """A server that was reached but did not answer this request; it may answer another."""
 
 
 class ServerError(Exception):
-    """The server answered with an error; the text is its own, escaped."""
+    """An error that the server answered with; the text is its own, escaped."""
 
     def __init__(self, text: str, code: object = None) -> None:
-        """Take what to show, and the JSON-RPC code where there is one."""
+        """Store the text to show, and the JSON-RPC code if there is one."""
         super().__init__(text)
         self.code: Final = code
 
 
 class ServerReply(Struct, frozen=True, kw_only=True):
-    """What came back for one request."""
+    """The reply to one request."""
 
     status: int
     session: str
     response: Response | None
 
     def result(self) -> dict[str, Any]:
-        """Return the result of the request; `ServerError` for an error, or if no answer came."""
+        """Return the result of the request; raise `ServerError` for an error or a missing answer."""
         if self.response is None:
             raise ServerError(f"HTTP {self.status} without an answer")
         if self.response.error is not None:
@@ -65,7 +65,7 @@ class ServerReply(Struct, frozen=True, kw_only=True):
 def exchange(
     client: httpx.Client, url: str, message: dict[str, Any], headers: dict[str, str], *, longest_s: float = LONGEST_S
 ) -> ServerReply:
-    """Send one message and return what came back; nothing is read in reply to a notification."""
+    """Send one message and return the reply; the reply to a notification is not read."""
     end = time.monotonic() + longest_s
     request_id = message.get("id")
     body, patience = orjson.dumps(message), httpx.Timeout(min(longest_s, client.timeout.read or longest_s))
@@ -95,7 +95,7 @@ def response_to(body: bytes, request_id: int) -> Response | None:
 
 
 def _usual(body: bytes, request_id: int) -> bytes:
-    """Return a response in the usual form, from a form that clients read all the same."""
+    """Return a response in the standard form, from a form that clients tolerate."""
     parsed: Any = orjson.loads(body)
     items = as_list(parsed) or [parsed]
     message = as_object(items[0]) if len(items) == 1 else None
@@ -119,18 +119,18 @@ def _response(url: str, response: httpx.Response, request_id: int, end: float) -
 
 
 def _check(url: str, response: httpx.Response) -> None:
-    """Raise for a head that no answer follows."""
+    """Raise an error for a response head that cannot have an answer."""
     if response.status_code in {401, 403}:
         raise NoResponse(_denied(url, response))
     if response.is_redirect:
         raise Unreachable(_redirected(url, response.headers.get("location", "")))
     if response.headers.get("content-encoding", "identity") != "identity":
-        raise NoResponse(f"{url} compresses its answer although it was asked not to.")
+        raise NoResponse(f"{url} compresses its answer although the request did not allow it.")
 
 
 def _denied(url: str, response: httpx.Response) -> str:
     scheme = response.headers.get("www-authenticate", "").partition(" ")[0].lower()
-    words = f"{url} wants a credential, or refuses this one (HTTP {response.status_code}): give one with {_OPTIONS}"
+    words = f"{url} requires a credential, or refuses this one (HTTP {response.status_code}): give one with {_OPTIONS}"
     if scheme == "bearer":
         return f"{words}. It asks for a bearer token: sign in to the server elsewhere and save the access token."
     if scheme == "basic":
@@ -139,38 +139,38 @@ def _denied(url: str, response: httpx.Response) -> str:
 
 
 def _redirected(url: str, location: str) -> str:
-    words = f"{url} redirects to {escaped(location[:200])!r}, which is not followed"
+    words = f"{url} redirects to {escaped(location[:200])!r}, but redirects are not followed"
     try:
         target, asked = urlsplit(urljoin(url, location)), urlsplit(url)
     except ValueError:
         target = asked = urlsplit("")
     if target.scheme and (target.scheme, target.netloc) == (asked.scheme, asked.netloc):
         return f"{words}: use {escaped(target.geturl()[:300])} as the URL."
-    return f"{words}: give the final address. It is another origin: check first that it is the server that you mean."
+    return f"{words}: give the final URL. It has another origin: check first that it is the intended server."
 
 
 def _unconnected(url: str, error: httpx.ConnectError) -> str:
     words = escaped(str(error)) or type(error).__name__
     if "CERTIFICATE_VERIFY_FAILED" in words:
         return (
-            f"{url} cannot be reached: its TLS certificate does not verify ({words}). If it is of a private "
+            f"{url} cannot be reached: its TLS certificate does not verify ({words}). If it was issued by a private "
             "authority, give the authority's certificate with --ca-file FILE."
         )
     return f"{url} cannot be reached: {words}"
 
 
 def _sound(text: str) -> bool:
-    """Return whether a text can be sent as a header, as the gateway sees it."""
+    """Return whether a text can be sent as a header, by the gateway's rules."""
     return text.isascii() and text.isprintable()
 
 
 def _bounded(url: str, pieces: Iterator[bytes], end: float) -> Iterator[bytes]:
-    """Return the pieces of a body, as long as it is neither too long nor too late."""
+    """Return the pieces of a body while it is within the limits of size and time."""
     left = LARGEST
     for piece in pieces:
         left -= len(piece)
         if left < 0 or time.monotonic() > end:
-            raise NoResponse(f"{url} answers with more than {LARGEST} bytes, or takes too long.")
+            raise NoResponse(f"{url} answers with more than {LARGEST} bytes, or too slowly.")
         yield piece
 
 

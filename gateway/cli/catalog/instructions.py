@@ -1,9 +1,9 @@
 """A server's instructions as a pin of its catalog entry, with the text for review.
 
-Rule 1: the text stands beside its digest as `reviewed`, whole. If a catalog cannot hold it, a comment shows its
-beginning, escaped and in ASCII, and names its digest.
-Rule 2: what people wrote in an entry stays.
-Rule 3: a server that gives no instructions is pinned to none, so that instructions that it gives later are a change.
+Rule 1: the full text is stored next to its digest as `reviewed`. If a catalog cannot contain it, a comment shows the
+beginning, escaped and in ASCII, and the digest.
+Rule 2: text written by people in an entry stays.
+Rule 3: a server without instructions is pinned to none, so that later instructions count as a change.
 """
 
 import textwrap
@@ -24,11 +24,11 @@ _MOST: Final = 4_000
 """Characters that a review shows."""
 _WIDTH: Final = 110
 _NAMED: Final = 12
-"""Digits of a digest that a comment names."""
+"""Digits of a digest in a comment."""
 
 
 def pin_instructions(document: Any, instructions: object, *, at: int | None = None) -> None:
-    """Pin an entry to the instructions that a server gives; `at` is the place of a new pin, the end if it is null."""
+    """Pin an entry to the server's instructions; `at` is the position of a new pin, the end if it is null."""
     sha256 = pin_of(instructions)
     is_new = _pinned(document) is None
     if is_new:
@@ -42,7 +42,7 @@ def pin_instructions(document: Any, instructions: object, *, at: int | None = No
 
 
 def changed_lines(document: Any, instructions: object) -> list[str]:
-    """Return what a person has to review because the pin of an entry is to be renewed; nothing if it stays."""
+    """Return the lines to review if the pin of an entry will change; nothing if it stays."""
     sha256 = pin_of(instructions)
     if _pinned(document) == sha256:
         return []
@@ -53,7 +53,7 @@ def changed_lines(document: Any, instructions: object) -> list[str]:
 
 
 def instructions_difference(entry: Any, instructions: object) -> list[PinDifference]:
-    """Return how a server's instructions stand to the pin; nothing if there are none, and none are pinned."""
+    """Return the difference of a server's instructions from the pin; nothing if both are absent."""
     pin = _pinned(entry)
     shown = pin_of(instructions)
     if shown == NO_INSTRUCTIONS and pin in {None, NO_INSTRUCTIONS}:

@@ -1,11 +1,11 @@
 """A conversation with a server, as a client of either era: one request, one result.
 
-Rule 1: the protocol is read by `gateway.protocol`, so that what is digested here is what the gateway digests.
-Rule 2: what goes wrong is an `Unreachable` that says what, where and what to do; a server's own words are escaped.
-Rule 3: no redirect is followed, and the credential goes to the given URL alone.
-Rule 4: the session is the one of the `initialize` result. A session id that comes with anything else is not kept.
-Rule 5: every capability of a client is declared, because some servers list tools only to clients that they may ask.
-What a server then asks is not answered: no request here needs the client's answer.
+Rule 1: `gateway.protocol` parses the messages, so digests here equal those of the gateway.
+Rule 2: a failure is an `Unreachable` that states what is wrong, where, and the remedy. A server's words are escaped.
+Rule 3: redirects are not followed, and the credential is sent only to the given URL.
+Rule 4: the session is the one of the `initialize` result. A session id from any other response is ignored.
+Rule 5: every capability of a client is declared, because some servers list tools only to clients with certain ones.
+Requests of the server are not answered: the lists do not depend on them.
 """
 
 import ssl
@@ -25,9 +25,9 @@ from gateway.version import VERSION
 
 TIMEOUT_S: Final = 30.0
 _PROBE_S: Final = 10.0
-"""For `server/discover`, which servers of the legacy era may leave without an answer."""
+"""Seconds for `server/discover`, which servers of the legacy era may leave unanswered."""
 _CLOSE_S: Final = 5.0
-"""For the end of the session, which a server need not confirm."""
+"""Seconds for the end of the session, which a server need not confirm."""
 _MODERN: Final = MODERN[-1]
 _CLIENT: Final = {"name": "mcp-admission", "version": VERSION}
 _CAPABILITIES: Final[Mapping[str, Any]] = {
@@ -40,15 +40,15 @@ _TASKS: Final[Mapping[str, Any]] = {
     "cancel": {},
     "requests": {"sampling": {"createMessage": {}}, "elicitation": {"create": {}}},
 }
-"""Tasks of clients, which the newest revision does not have."""
+"""Tasks of clients, which do not exist in the newest revision."""
 _META: Final = "io.modelcontextprotocol/"
 
 
 class Conversation:
-    """One server, from the first probe to the end of the session."""
+    """A conversation with one server, from the first probe to the end of the session."""
 
     def __init__(self, client: httpx.Client, url: str, secret: Secret | None) -> None:
-        """Take an open client; `talking` makes one."""
+        """Store an open client; `talking` makes one."""
         self.url: Final = url
         self.revision = ""
         """The protocol revision that both sides speak; empty until `open`."""
@@ -58,7 +58,7 @@ class Conversation:
         self._ids = 0
 
     def open(self) -> dict[str, Any]:
-        """Return what the server says of itself: the result of `server/discover`, else of `initialize`."""
+        """Return the server's description of itself: the result of `server/discover`, else of `initialize`."""
         try:
             found = self._asked("server/discover", {}, _MODERN, longest_s=_PROBE_S).result()
         except (ServerError, NoResponse):
@@ -69,11 +69,11 @@ class Conversation:
         return self._initialize()
 
     def ask(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
-        """Return the result of a request; `ServerError` if the server answers with an error."""
+        """Return the result of a request; raise `ServerError` if the server answers with an error."""
         return self._asked(method, params, self.revision).result()
 
     def close(self) -> None:
-        """End the session, where there is one; how that goes matters to nobody."""
+        """End the session if there is one; failures are ignored."""
         if self._session:
             try:
                 patience = min(_CLOSE_S, self._client.timeout.read or _CLOSE_S)
@@ -96,18 +96,20 @@ class Conversation:
         reply, found = self._initialized()
         revision = as_text(found.get("protocolVersion")) or ""
         if era_of(revision) != "legacy":
-            raise Unreachable(f"{self.url} speaks the revision {escaped(revision[:40])!r}, which is not supported.")
+            raise Unreachable(
+                f"{self.url} uses the protocol revision {escaped(revision[:40])!r}, which is not supported."
+            )
         self.revision = revision
         self._session = reply.session
         try:
             message = {"jsonrpc": "2.0", "method": "notifications/initialized"}
             exchange(self._client, self.url, message, self._headers(revision))
         except NoResponse:
-            return found  # whether the server goes on without it is seen by its lists
+            return found  # its lists will show whether the server continues without it
         return found
 
     def _initialized(self) -> tuple[ServerReply, dict[str, Any]]:
-        """Ask to initialize, in the newest revision that the server accepts."""
+        """Send `initialize` in the newest revision that the server accepts."""
         refused: ServerError | None = None
         for revision in reversed(LEGACY):
             capabilities = {**_CAPABILITIES, "tasks": _TASKS}
@@ -120,8 +122,8 @@ class Conversation:
                 if refusal.code is None:
                     break
         raise Unreachable(
-            f"{self.url} does not begin a conversation: {refused}. Is this the URL of its MCP endpoint? The "
-            "2024-11-05 transport, with its own endpoint for events, is not supported."
+            f"{self.url} does not accept `initialize`: {refused}. Is this the URL of its MCP endpoint? The "
+            "2024-11-05 transport, with a separate endpoint for events, is not supported."
         ) from refused
 
     def _headers(self, revision: str) -> dict[str, str]:
@@ -156,7 +158,7 @@ def _trust_also(trust: ssl.SSLContext, ca_file: Path) -> None:
     try:
         trust.load_verify_locations(cafile=ca_file)
     except (OSError, ssl.SSLError) as error:
-        raise Unreachable(f"{ca_file} holds no certificate of an authority in PEM form.") from error
+        raise Unreachable(f"{ca_file} does not contain a certificate authority in PEM format.") from error
 
 
 def _meta(revision: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Differences and surveys as text for people.
 
-Rule 1: what a server wrote is escaped before it reaches a terminal; names are cut, changed words are whole.
+Rule 1: text from a server is escaped before it reaches a terminal. Names are cut; changed words are shown in full.
 """
 
 from collections import Counter
@@ -19,7 +19,7 @@ _KEY: Final = 100
 
 
 def difference_lines(server: str, found: Sequence[PinDifference], *, color: bool) -> Iterator[str]:
-    """Return a line for each thing that is not as it was pinned, and one that counts them."""
+    """Return a line for each target that differs from its pin, and one that counts all."""
     for one in found:
         if one.state != "unchanged":
             yield f"{server}: {_state(one, color=color)}  {_what(one)}{_why(one)}"
@@ -30,7 +30,7 @@ def difference_lines(server: str, found: Sequence[PinDifference], *, color: bool
 
 
 def difference_json(server: str, one: PinDifference) -> Mapping[str, Any]:
-    """Return a difference as a value for JSON."""
+    """Return a difference as a JSON value."""
     return {
         "server": server,
         "section": one.section,
@@ -44,12 +44,12 @@ def difference_json(server: str, one: PinDifference) -> Mapping[str, Any]:
 
 
 def left_out_lines(left_out: Sequence[LeftOut]) -> Iterator[str]:
-    """Return a line for each thing that no catalog can name."""
+    """Return a line for each item that a catalog cannot name."""
     return (f"left out: {one.name}: {one.why}" for one in left_out)
 
 
 def failed_lines(failed: Mapping[str, str]) -> Iterator[str]:
-    """Return a line for each list that the server announces and that could not be read."""
+    """Return a line for each announced list that could not be read."""
     return (f"not read: {method}: {why}" for method, why in failed.items())
 
 
@@ -67,7 +67,7 @@ def _state(one: PinDifference, *, color: bool) -> str:
 
 def _why(one: PinDifference) -> str:
     if one.state == "unpinned":
-        return "  (was never reviewed: no pin)"
+        return "  (never reviewed: no pin)"
     return f"  ({', '.join(one.classes)}: {', '.join(one.parts)})" if one.state == "drifted" else ""
 
 
@@ -77,5 +77,5 @@ def _cut(text: str) -> str:
 
 
 def unheld_lines(whys: Sequence[str]) -> Iterator[str]:
-    """Return a line for each part of a definition whose words are not in the catalog, and why."""
-    return (f"not kept as reviewed: {why}" for why in whys)
+    """Return a line for each part of a definition whose words are not in the catalog, and the reason."""
+    return (f"not stored as reviewed: {why}" for why in whys)

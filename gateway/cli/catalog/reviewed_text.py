@@ -1,8 +1,8 @@
-"""The reviewed words of a definition as YAML that people read in `git diff`, without a loss.
+"""The reviewed words of a definition as lossless YAML that people can read in `git diff`.
 
-Rule 1: a text with lines is a literal block, a long one is folded after its sentences; what a block cannot hold, and
-every invisible character, is escaped in double quotes, one line of the text a line.
-Rule 2: what is written is read back: a part that does not come back as it was is left out, and the reason is given.
+Rule 1: a text with line breaks is a literal block; a long line is folded after its sentences. Text that a block cannot
+contain, and every invisible character, is escaped in double quotes, one line of YAML per line of the text.
+Rule 2: written YAML is read back. A part that does not come back unchanged is left out, and the reason is returned.
 """
 
 import re
@@ -28,19 +28,19 @@ from gateway.policy.sources.secret_shapes import secrets_in
 _PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*([_-][A-Za-z0-9]+)*")
 _WORDS: Final = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 _LONG: Final = 100
-"""Characters from which on a text is folded."""
+"""Length from which a text is folded."""
 _MOST: Final = 100_000
-"""Bytes of YAML that one part may take."""
+"""Maximum bytes of YAML for one part."""
 _AROUND: Final = 3
-"""Levels of a catalog entry around the parts."""
+"""Levels of a catalog entry above the parts."""
 _END: Final = re.compile(r"(?<=[.!?:;]) (?=\S)")
 
 
 class ReviewEmitter(Emitter):
-    """Writes double-quoted texts with one line of the text a line, and without invisible characters."""
+    """A YAML emitter that writes double-quoted texts line by line and escapes invisible characters."""
 
     def write_double_quoted(self, text: Any, split: Any = True) -> None:  # noqa: FBT002 - as ruamel declares it
-        """Write a text; a key stays on one line, and is ASCII: names that look alike must not be taken for another."""
+        """Write a text. A key stays on one line and is ASCII, so that look-alike names cannot be confused."""
         emitter: Any = self
         emitter.write_indicator('"', True)  # noqa: FBT003 - ruamel's signature
         pieces = _quoted_lines(text) if split else [_escaped(text, ascii_only=True)]
@@ -54,7 +54,7 @@ class ReviewEmitter(Emitter):
 
 
 def review_yaml() -> Any:
-    """Return the YAML of catalog entries, which keeps comments, quotes and order."""
+    """Return the YAML of catalog entries, which preserves comments, quotes and order."""
     yaml: Any = YAML()
     yaml.Emitter = ReviewEmitter
     yaml.preserve_quotes = True
@@ -65,14 +65,14 @@ def review_yaml() -> Any:
 
 
 def yaml_text(text: str) -> str:
-    """Return a text that every YAML reader takes for a string."""
+    """Return a text that every YAML reader parses as a string."""
     return text if _PLAIN.fullmatch(text) and text.lower() not in _WORDS else Quoted(text)
 
 
 def reviewed_parts(fields: Mapping[str, Any]) -> tuple[Any, dict[str, str]]:
-    """Return the parts of a definition for a catalog entry, and why others cannot be held.
+    """Return the parts of a definition for a catalog entry, and the reasons for the parts that were left out.
 
-    All parts are read back at once; each by itself only if one of them does not come back.
+    All parts are read back together, and each separately only if one of them does not come back unchanged.
     """
     together = _nodes(fields, blocks=True)
     if _lost(together, fields) is None:
@@ -88,14 +88,14 @@ def reviewed_parts(fields: Mapping[str, Any]) -> tuple[Any, dict[str, str]]:
 
 
 class _Lost(Struct, frozen=True):
-    """Why parts do not come back as they are; `final` if no other form of them does."""
+    """The reason why parts do not come back unchanged; `final` if another form would not help."""
 
     why: str
     final: bool = True
 
 
 def _held(fields: Mapping[str, Any]) -> Any:
-    """Return parts as YAML that reads back as it is, with blocks if it can be, or why they are lost."""
+    """Return parts as YAML that reads back unchanged, with blocks if possible, or the reason why they are lost."""
     made = _nodes(fields, blocks=True)
     lost = _lost(made, fields)
     if lost is not None and not lost.final:
@@ -117,13 +117,13 @@ def _lost(made: Any, fields: Mapping[str, Any]) -> _Lost | None:
     found = read_document("", text)
     if isinstance(found, Document):
         if secrets_in(found):
-            return _Lost("looks like it holds a secret")
+            return _Lost("looks like it contains a secret")
         inner = found.value
         for _ in range(_AROUND):
             inner = inner["a"]
         if inner.keys() == fields.keys() and all(digest(inner[part]) == digest(fields[part]) for part in fields):
             return None
-    return _Lost("has values that a catalog cannot hold", final=False)
+    return _Lost("has values that a catalog cannot contain", final=False)
 
 
 def _nodes(fields: Mapping[str, Any], *, blocks: bool) -> Any:
@@ -131,7 +131,7 @@ def _nodes(fields: Mapping[str, Any], *, blocks: bool) -> Any:
 
 
 def _node(value: Any, *, blocks: bool) -> Any:
-    """Return a JSON value of a server as YAML with every string quoted or in a block."""
+    """Return a JSON value of a server as YAML, with every string quoted or in a block."""
     if is_object(value):
         return CommentedMap({yaml_text(key): _node(inner, blocks=blocks) for key, inner in value.items()})
     if is_array(value):
@@ -142,7 +142,7 @@ def _node(value: Any, *, blocks: bool) -> Any:
 
 
 def _block(text: str) -> Any:
-    """Return a text as a block; None if it is short, or if a block cannot show it as it is."""
+    """Return a text as a block; None if it is short, or if a block would change it."""
     lines = text.removesuffix("\n").split("\n")
     if any(is_unseen(letter) for line in lines for letter in line):
         return None
@@ -159,7 +159,7 @@ def _block(text: str) -> Any:
 
 
 def _quoted_lines(text: str) -> Iterator[str]:
-    """Yield the lines of a double-quoted text: each ends in a backslash, so that YAML adds nothing between them."""
+    """Yield the lines of a double-quoted text; each ends with a backslash, so that YAML adds nothing in between."""
     pieces = [piece for line in text.splitlines(keepends=True) for piece in _sentences(line)] or [""]
     for number, piece in enumerate(pieces):
         shown = _escaped(piece)

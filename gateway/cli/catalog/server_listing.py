@@ -1,7 +1,7 @@
-"""What a server lists, under the keys that a catalog has for it.
+"""The items that a server lists, under their keys in a catalog.
 
-Rule 1: a name that a list presents in two ways, or that no catalog can hold, is left out, and the caller is told why.
-Rule 2: a resource template is the prefix before its first expression; the first template of a prefix stands for it.
+Rule 1: a name that a catalog cannot contain, or that has two definitions, is left out and reported with the reason.
+Rule 2: a resource template is the prefix before its first expression; the first template of a prefix represents it.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ _LONGEST_NAME: Final = 500
 
 
 class ServerItem(Struct, frozen=True, kw_only=True):
-    """One thing that a server lists, as a catalog names it."""
+    """One item that a server lists, as a catalog names it."""
 
     section: str
     """`tools`, `prompts` or `resources`."""
@@ -37,14 +37,14 @@ class ServerItem(Struct, frozen=True, kw_only=True):
 
 
 class LeftOut(Struct, frozen=True):
-    """One thing that no catalog can name, and why; both are safe to show."""
+    """One item that a catalog cannot name, and the reason; both are safe to show."""
 
     name: str
     why: str
 
 
 def listed(survey: Survey) -> tuple[list[ServerItem], list[LeftOut]]:
-    """Return what of a survey a catalog can name, in the server's order, and what it cannot."""
+    """Return the items of a survey that a catalog can name, in the server's order, and those that it cannot."""
     found: dict[tuple[str, str], ServerItem] = {}
     out: dict[tuple[str, str], LeftOut] = {}
     for method, section in SECTIONS.items():
@@ -65,13 +65,13 @@ def _prefix(template: str) -> str:
 
 
 def _unusable(method: str, one: ServerItem) -> str:
-    """Return why a catalog cannot name something; empty where it can."""
+    """Return the reason why a catalog cannot name an item; empty if it can."""
     if not one.key.isascii() and one.key.encode(errors="replace").decode() != one.key:
-        return "the name is no Unicode text"
+        return "the name is not valid Unicode"
     if one.section != "resources":
         return f"the name has more than {_LONGEST_NAME} characters" if len(one.key) > _LONGEST_NAME else ""
     if method == "resources/list" and one.key.endswith("*"):
-        return "a catalog would take a URI that ends in `*` for a prefix"
+        return "a catalog would read a URI that ends in `*` as a prefix"
     why = unusable_key(one.key)
     return f"the URI {why}" if why else ""
 
@@ -80,7 +80,7 @@ def _clash(before: ServerItem, one: ServerItem) -> str:
     if before.definition.sha256 == one.definition.sha256:
         return ""
     if before.key != one.key:
-        return f"the server lists {escaped(before.key[:200])} as well, which is the same resource for policies"
+        return f"the server also lists {escaped(before.key[:200])}, which is the same resource for policies"
     if one.key.endswith("*"):
-        return "another template has the same prefix, and stands for both"
+        return "another template has the same prefix and represents both"
     return "the server lists it twice, with different definitions: such calls are refused"

@@ -1,9 +1,9 @@
-"""Everything that a server lists, as it lists it.
+"""Everything that a server lists, in the server's words.
 
-Rule 1: all pages are read; a listing that does not end is an error, not a part of a catalog.
-Rule 2: what a server does not offer is empty. A list that it announces and then refuses is reported and not empty;
-if it refuses every list, there is no survey.
-Rule 3: a server that announces no list is asked for all of them, because clients that ask get answers as well.
+Rule 1: all pages are read. A list without an end is an error, not a partial result.
+Rule 2: a list that the server does not offer is empty. A list that it announces and then refuses is reported instead;
+if it refuses every list, the survey fails.
+Rule 3: a server that does not announce a list is asked for all of them, because other clients can get answers too.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ _CAPABILITY: Final = {
 
 
 class Survey(Struct, frozen=True, kw_only=True):
-    """What a server said of itself and of what it offers; every text in it is the server's own, unescaped."""
+    """A server's description of itself and its lists; every text in it is the server's own, unescaped."""
 
     url: str
     revision: str
@@ -41,15 +41,15 @@ class Survey(Struct, frozen=True, kw_only=True):
     lists: dict[str, list[dict[str, Any]]]
     """The entries by list method: `tools/list`, `prompts/list`, `resources/list`, `resources/templates/list`."""
     failed: Mapping[str, str] = {}
-    """Why a list that the server announces could not be read, by its method; safe to show."""
+    """The method of an announced list that could not be read -> the reason, safe to show."""
     instructions: Any = None
-    """What the server gives to models; a text unless it is broken."""
+    """The server's instructions for models; a text unless the server is broken."""
 
 
 def survey(
     url: str, secret: Secret | None = None, *, timeout_s: float = TIMEOUT_S, ca_file: Path | None = None
 ) -> Survey:
-    """Ask a running server for everything that it lists; `Unreachable` says why there is no answer."""
+    """Ask a running server for all its lists; raise `Unreachable` with the reason if it does not answer."""
     with talking(url, secret, timeout_s=timeout_s, ca_file=ca_file) as conversation:
         said = conversation.open()
         info = _info(said)
@@ -69,7 +69,7 @@ def survey(
 def _lists(
     conversation: Conversation, capabilities: Mapping[str, Any]
 ) -> tuple[dict[str, list[dict[str, Any]]], dict[str, str]]:
-    """Return the lists that the server answers, and why those that it announces and does not answer are missing."""
+    """Return the lists that the server answers, and the reasons for the announced ones that are missing."""
     lists: dict[str, list[dict[str, Any]]] = {method: [] for method in _CAPABILITY}
     announced = [method for method, capability in _CAPABILITY.items() if capability in capabilities]
     failed: dict[str, str] = {}
@@ -90,7 +90,7 @@ def _info(said: dict[str, Any]) -> dict[str, Any]:
 
 
 def _listed(conversation: Conversation, method: str) -> list[dict[str, Any]]:
-    """Return all entries of a list; those that are no objects with a name are no entries."""
+    """Return all entries of a list, except those that are not objects with a name."""
     found: list[dict[str, Any]] = []
     cursor: str | None = None
     seen: set[str] = set()
@@ -98,7 +98,7 @@ def _listed(conversation: Conversation, method: str) -> list[dict[str, Any]]:
         result = _page(conversation, method, cursor)
         entries = items_of(method, result)
         if entries is None:
-            raise Unreachable(f"{conversation.url} answers {method} without a list.")
+            raise Unreachable(f"{conversation.url} answered {method} without a list.")
         found += [entry for item in entries if (entry := as_object(item)) and as_text(entry.get(LISTS[method].key))]
         following = as_text(result.get("nextCursor"))
         if not following:
@@ -107,7 +107,7 @@ def _listed(conversation: Conversation, method: str) -> list[dict[str, Any]]:
             break
         seen.add(following)
         cursor = following
-    raise Unreachable(f"{conversation.url} does not come to an end with {method}: {len(found)} entries so far.")
+    raise Unreachable(f"{conversation.url} does not finish the list {method}: {len(found)} entries so far.")
 
 
 def _page(conversation: Conversation, method: str, cursor: str | None) -> dict[str, Any]:
@@ -116,4 +116,4 @@ def _page(conversation: Conversation, method: str, cursor: str | None) -> dict[s
     except ServerError as refusal:
         if refusal.code == _NO_METHOD and method == "resources/templates/list":
             return {LISTS[method].member: []}
-        raise Unreachable(f"{conversation.url} announces {method} and does not answer it: {refusal}") from refusal
+        raise Unreachable(f"{conversation.url} announces {method} but does not answer it: {refusal}") from refusal

@@ -1,6 +1,6 @@
-"""The keywords of a server's tool schemas that the gateway cannot check, in words for a review.
+"""The keywords of a server's tool schemas that the gateway cannot check, described for a review.
 
-Rule 1: what a server wrote is escaped and cut before it reaches a terminal.
+Rule 1: text from a server is escaped and cut before it reaches a terminal.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,12 +12,12 @@ from gateway.cli.catalog.server_listing import ServerItem
 from gateway.cli.live_decisions import escaped
 
 _SHOWN: Final = 10
-"""Keywords of one schema that are shown."""
+"""Maximum number of keywords shown for one schema."""
 _CHARS: Final = 300
 
 
 def unchecked_lines(things: Sequence[ServerItem]) -> Iterator[str]:
-    """Return a line for each keyword that is not checked, and one on what that means if there are any."""
+    """Return a line for each unchecked keyword, and a line with the consequence if there are any."""
     lines = [line for one in things if one.section == "tools" for line in _of_tool(one)]
     yield from lines
     if lines:

@@ -1,1 +1,1 @@
-"""A hub, or a directory in its place, as commands call it."""
+"""The client side of a hub, or of a directory with the same layout, for commands."""

@@ -1,6 +1,6 @@
-"""A hub, as commands call it.
+"""The HTTP client of a hub, for commands.
 
-Rule 1: the token goes to the hub that was named and nowhere else, and never over a network in the clear.
+Rule 1: the token is sent only to the named hub, and never unencrypted over a network.
 """
 
 import os
@@ -21,40 +21,40 @@ from gateway.hub.rollout import Rollout
 from gateway.settings.cross_checks import loopback
 
 TOKEN: Final = "MCP_HUB_TOKEN"  # noqa: S105 - the name of a variable
-"""The environment variable that a token may come from."""
+"""The environment variable with the token."""
 _BUSY: Final = 503
 _TIMEOUT: Final = httpx.Timeout(60, connect=10)
 
 
 class UnreachableError(click.ClickException):
-    """The hub gave no answer, or none for now."""
+    """The hub did not answer, or is temporarily busy."""
 
 
 class HubClient:
-    """Calls one hub; every method ends the command where the hub refuses."""
+    """A client of one hub; every method ends the command if the hub refuses."""
 
     def __init__(self, url: str, token: str) -> None:
         self.url: Final = url.rstrip("/")
-        encrypted = self.url.startswith("https:")  # a proxy of the environment would see what is not
+        encrypted = self.url.startswith("https:")  # a proxy of the environment could read plain HTTP
         headers = {"authorization": f"Bearer {token}"}
         self._client: Final = httpx.Client(timeout=_TIMEOUT, headers=headers, trust_env=encrypted)
 
     def close(self) -> None:
-        """Let go of its connections."""
+        """Close its connections."""
         self._client.close()
 
     def known(self) -> PublishedChannels:
-        """What is there."""
+        """Return the published channels."""
         shown = msgspec.json.decode(self._call("GET", "/v1/channels"), type=ChannelList)
         return PublishedChannels(channels={each.channel: each for each in shown.channels}, highest=shown.highest)
 
     def history(self, channel: str, limit: int) -> list[Move]:
-        """The last moves, the newest first."""
+        """Return the last moves, the newest first."""
         answer = self._call("GET", f"/v1/history?channel={quote(channel)}&limit={limit}")
         return msgspec.json.decode(answer, type=list[Move])
 
     def content(self, digest: str) -> bytes:
-        """The bytes of an artifact."""
+        """Return the bytes of an artifact."""
         place = f"{self.url}/v1/artefacts/{quote(digest, safe='')}"
         try:
             with self._client.stream("GET", place) as answer:
@@ -62,7 +62,9 @@ class HubClient:
                 for piece in answer.iter_bytes():
                     content += piece
                     if len(content) > MOST_BYTES:
-                        raise click.ClickException(f"{self.url} sends more than any bundle has: {MOST_BYTES} bytes.")
+                        raise click.ClickException(
+                            f"{self.url} sent more than the maximum size of a bundle: {MOST_BYTES} bytes."
+                        )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise self._silent(error) from error
         return self._taken(answer, bytes(content))
@@ -81,7 +83,7 @@ class HubClient:
         )
 
     def assignments(self) -> list[Assignment]:
-        """Which gateways follow another channel than the one that they ask for."""
+        """Return the assignments of gateways to another channel than the one that they ask for."""
         return msgspec.json.decode(self._call("GET", "/v1/assignments"), type=list[Assignment])
 
     def assign(self, assignments: list[Assignment]) -> None:
@@ -89,7 +91,7 @@ class HubClient:
         self._call("PUT", "/v1/assignments", json=msgspec.to_builtins(assignments))
 
     def rollout(self, revision: str, channel: str) -> Rollout:
-        """How far a revision has come."""
+        """Return the progress of a revision."""
         place = f"/v1/rollouts/{quote(revision, safe='@')}?channel={quote(channel)}"
         return msgspec.json.decode(self._call("GET", place), type=Rollout)
 
@@ -98,7 +100,7 @@ class HubClient:
         return msgspec.json.decode(self._call("POST", "/v1/stops", json=wanted), type=Stopped)
 
     def stops(self) -> Standings:
-        """What stands, and the revision that says so."""
+        """Return the stops in force and their revision."""
         return msgspec.json.decode(self._call("GET", "/v1/stops"), type=Standings)
 
     def lift(self, stop_id: str, because: str) -> None:
@@ -113,12 +115,12 @@ class HubClient:
         return self._taken(answer, answer.content)
 
     def _silent(self, error: Exception) -> UnreachableError:
-        return UnreachableError(f"{self.url} does not answer: {error or type(error).__name__}.")
+        return UnreachableError(f"{self.url} does not respond: {error or type(error).__name__}.")
 
     def _taken(self, answer: httpx.Response, content: bytes) -> bytes:
         if answer.is_success:
             return content
-        if answer.status_code == _BUSY:  # who waits for something asks again
+        if answer.status_code == _BUSY:  # a waiting command asks again
             raise UnreachableError(f"{self.url} is busy: {_said(content)}")
         raise click.ClickException(f"{self.url} refused ({answer.status_code}): {_said(content)}")
 
@@ -129,18 +131,18 @@ def _said(content: bytes) -> str:
         code = f"{body['code']}: " if body.get("code") and not body["error"].startswith(body["code"]) else ""
         return escaped(f"{code}{body['error']}. {body['remedy']}")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, TypeError, AttributeError):
-        return "it did not say why; is this the address of a hub?"
+        return "no reason given; is this the address of a hub?"
 
 
 def remote(url: str, token_file: Path | None) -> HubClient:
-    """The hub at this address; ends the command where its token would go over a network in the clear, or is missing."""
+    """Return the hub at this address; end the command if the token is missing or would be sent unencrypted."""
     parts = urlsplit(url)
     if parts.username is not None:
-        raise click.UsageError("The hub's URL holds a user name or a password: leave them out, and use --token-file.")
+        raise click.UsageError("The hub's URL contains a user name or password: remove them and use --token-file.")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise click.UsageError(f"{url!r} is no address of a hub: write https://host:port.")
+        raise click.UsageError(f"{url!r} is not a valid hub address: write https://host:port.")
     if parts.scheme == "http" and not loopback(parts.hostname):
-        raise click.UsageError(f"{url} is not encrypted: the token would be seen by others. Use https.")
+        raise click.UsageError(f"{url} is not encrypted and would expose the token. Use https.")
     found = HubClient(url, _token(token_file))
     if context := click.get_current_context(silent=True):
         context.call_on_close(found.close)
@@ -153,5 +155,5 @@ def _token(token_file: Path | None) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise click.ClickException(f"{token_file} cannot be read: {error}.") from error
     if not token.strip().isprintable() or not token.strip():
-        raise click.UsageError(f"Say with --token-file (or {TOKEN}) which token the hub knows you by.")
+        raise click.UsageError(f"Give your token for the hub with --token-file or {TOKEN}.")
     return token.strip()

@@ -1,4 +1,4 @@
-"""The options that say where a hub is, who calls it, and how long to wait for its gateways."""
+"""The options for the hub, the caller's token, and the time to wait for gateways."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,42 +15,46 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 _FILE: Final = click.Path(dir_okay=False, path_type=Path)
 
 token_option = click.option("--token-file", type=_FILE, help=f"File with the token for the hub (default: ${TOKEN}).")
-because_option = click.option("--because", required=True, help="Why, for the journal and whoever reads it later.")
+because_option = click.option("--because", required=True, help="Reason, recorded in the journal.")
 
 
 def _channel(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
-    """The callback of `--channel`: a hub finds nothing under a name that no channel may have."""
+    """Reject a name that a channel cannot have (the callback of `--channel`)."""
     wrong = misnamed(value)
     if wrong is not None:
         raise click.BadParameter(f"{wrong.detail}. {wrong.remedy}")
     return value
 
 
-channel_option = click.option("--channel", required=True, callback=_channel, help="Such as production or canary.")
+channel_option = click.option(
+    "--channel", required=True, callback=_channel, help="Name of the channel, such as production or canary."
+)
 
 verification_option = click.option(
     "--verification-key",
     "verification_keys",
     type=_FILE,
     multiple=True,
-    help="PEM file of one public key that bundles may be signed with (EC on P-256 or P-384); may be given twice.",
+    help="PEM file of a public key that bundles may be signed with (EC on P-256 or P-384); repeatable.",
 )
 
 
 def hub_options(function: _Command) -> _Command:
-    """Add the hub and its token."""
-    return click.option("--hub", "url", required=True, metavar="URL", help="The hub's address.")(token_option(function))
+    """Add the options for the hub and the token."""
+    return click.option("--hub", "url", required=True, metavar="URL", help="Address of the hub.")(
+        token_option(function)
+    )
 
 
 def place_options(function: _Command) -> _Command:
-    """Add the place to publish to."""
-    place = click.option("--to", required=True, metavar="DIR|URL", help="A hub's address, or a directory.")
+    """Add the options for the hub or directory to publish to."""
+    place = click.option("--to", required=True, metavar="DIR|URL", help="Address of a hub, or a directory.")
     return place(verification_option(token_option(function)))
 
 
 def wait_options(function: _Command) -> _Command:
-    """Add the barrier."""
-    wait = click.option("--wait", is_flag=True, help="Return only when every live gateway enforces it.")
+    """Add the options to wait for gateways."""
+    wait = click.option("--wait", is_flag=True, help="Wait until every live gateway enforces it.")
     deadline = click.option(
         "--deadline", type=click.FloatRange(0.1, 86_400), default=60, show_default=True, help="Seconds to wait."
     )
@@ -59,17 +63,19 @@ def wait_options(function: _Command) -> _Command:
         type=click.IntRange(min=0),
         default=1,
         show_default=True,
-        help="With --wait: so many gateways must confirm; 0 where none may be running.",
+        help="With --wait: number of gateways that must confirm; 0 if it is possible that none is running.",
     )
     return wait(deadline(least(function)))
 
 
 def place_of(to: str, token_file: Path | None, keys: Sequence[VerifyingKey], *, new: bool = False) -> PublishTarget:
-    """The hub or the directory that `--to` names; `new` lets a directory begin that is not there yet."""
+    """Return the hub or directory that `--to` names; with `new`, the directory may be missing and is created."""
     if to.startswith(("http://", "https://")):
         return remote(to, token_file)
     if not new and not Path(to).is_dir():
-        raise click.ClickException(f"{to} is no directory: `bundle publish --to` makes one, or name a hub's URL.")
+        raise click.ClickException(
+            f"{to} is not a directory: create it with `bundle publish --to`, or give the URL of a hub."
+        )
     try:
         return DirectoryTarget(Path(to), keys)
     except OSError as error:
@@ -77,7 +83,7 @@ def place_of(to: str, token_file: Path | None, keys: Sequence[VerifyingKey], *, 
 
 
 def verifying_keys(files: Sequence[Path]) -> list[VerifyingKey]:
-    """The public keys of these files, under the names that `hub key` printed."""
+    """Return the public keys of these files, under the ids that `hub key` printed."""
     return [_verifying(file) for file in files]
 
 
@@ -87,4 +93,4 @@ def _verifying(file: Path) -> VerifyingKey:
     except OSError as error:
         raise click.ClickException(f"{file} cannot be read: {error.strerror}.") from error
     except ValueError as error:
-        raise click.ClickException(f"{file} cannot verify bundles: {error}.") from error
+        raise click.ClickException(f"{file} is not a key that can verify bundles: {error}.") from error

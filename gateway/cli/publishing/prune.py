@@ -1,6 +1,6 @@
-"""`mcp-admission hub prune`: makes room in a hub's directory, of what nobody needs any more.
+"""`mcp-admission hub prune`: remove artifacts that are not needed any more from a hub's directory.
 
-Rule 1: nothing is removed without --yes; what would be is shown with the same words.
+Rule 1: nothing is removed without --yes; without it, the output lists the artifacts that --yes would remove.
 """
 
 import getpass
@@ -21,38 +21,41 @@ _MIB: Final = 1 << 20
 
 @click.command(
     "prune",
-    short_help="Remove artifacts that nobody needs any more.",
+    short_help="Remove artifacts that are not needed any more.",
     epilog="""\b
 Examples:
-  mcp-admission hub prune --config hub.yaml --keep-days 400          # shows what would go
+  mcp-admission hub prune --config hub.yaml --keep-days 400          # shows what would be removed
   mcp-admission hub prune --dir /srv/hub --keep-days 400 --keep-last 20 --yes
 """,
 )
-@click.option("--config", type=click.Path(dir_okay=False, exists=True, path_type=Path), help="The hub's settings.")
+@click.option(
+    "--config", type=click.Path(dir_okay=False, exists=True, path_type=Path), help="Settings file of the hub."
+)
 @click.option(
     "--dir",
     "directory",
     type=click.Path(file_okay=False, exists=True, path_type=Path),
-    help="Or the hub's directory itself.",
+    help="Directory of the hub, instead of --config.",
 )
 @click.option(
     "--keep-days",
     type=click.IntRange(1, 36_500),
     required=True,
-    help="What was stored or in force within so many days stays: as long as journals, so that `explain` has it.",
+    help="Keep artifacts stored or in force within this many days; use the retention of your journals, for `explain`.",
 )
 @click.option(
     "--keep-last",
     type=click.IntRange(2, 100_000),
     default=10,
     show_default=True,
-    help="So do the last revisions of each channel.",
+    help="Keep also this many of the last revisions of each channel.",
 )
-@click.option("--yes", is_flag=True, help="Remove them.")
+@click.option("--yes", is_flag=True, help="Remove the artifacts instead of only listing them.")
 def command(config: Path | None, directory: Path | None, keep_days: int, keep_last: int, *, yes: bool) -> None:
-    """Show, and with --yes remove, artifacts that no channel points to and that nobody has needed for long.
+    """List, and with --yes remove, artifacts that no channel points to and that were not used for a long time.
 
-    It may run beside the hub. Who asks for one afterwards, as a rollback does, is told which commit to build it from.
+    The hub may run meanwhile. A later request for a removed artifact, such as a rollback, gets an error that names the
+    commit to build it from.
     """
     keep = Keep(days=keep_days, last=keep_last)
     try:
@@ -60,20 +63,22 @@ def command(config: Path | None, directory: Path | None, keep_days: int, keep_la
         count = _remove(store, keep) if yes else _show(store, keep)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        raise click.ClickException(f"{where}{error.strerror or error}. What is left stays.") from error
-    click.echo(f"{count} artifacts {'removed' if yes else 'would go; --yes removes them'}", err=True)
+        raise click.ClickException(
+            f"{where}{error.strerror or error}. The remaining artifacts were not removed."
+        ) from error
+    click.echo(f"{count} artifacts {'removed' if yes else 'would be removed; --yes removes them'}", err=True)
 
 
 def _directory(config: Path | None, directory: Path | None) -> Path:
     if (config is None) == (directory is None):
-        raise click.UsageError("Name one: --config FILE or --dir DIR.")
+        raise click.UsageError("Give either --config FILE or --dir DIR.")
     if config is not None:
         settings = load(config)
         if not isinstance(settings, HubSettings):
-            raise click.ClickException(f"these settings cannot be used:\n{settings}")
+            raise click.ClickException(f"These settings cannot be used:\n{settings}")
         directory = settings.directory
     if directory is None or not (directory / "artefacts").is_dir():
-        raise click.ClickException(f"{directory} is no hub's directory: it has no artefacts/.")
+        raise click.ClickException(f"{directory} is not a hub directory: it does not have artefacts/.")
     return directory
 
 

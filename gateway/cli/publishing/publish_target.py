@@ -1,7 +1,7 @@
-"""Where bundles are published: a hub, or a directory with the same layout.
+"""The destinations of published bundles: a hub, or a directory with the same layout.
 
-Rule 1: what is refused ends the command with the refusal and its remedy; nothing is tried in another way.
-Rule 2: a directory is held to what a hub is held to; signatures are verified where the keys are given.
+Rule 1: a refusal ends the command and is shown with its remedy; the command does not retry in another way.
+Rule 2: a directory follows the same rules as a hub. Signatures are verified if keys are given.
 """
 
 import getpass
@@ -26,21 +26,21 @@ ALL: Final = 1 << 62
 
 
 class PublishedChannels(Struct, frozen=True, kw_only=True):
-    """The channels of a place, and the highest artifact of each environment."""
+    """The channels of a hub or directory, and the highest artifact of each environment."""
 
     channels: dict[str, Pointer]
     highest: dict[str, Mark]
 
 
 def known_in(store: ArtifactStore) -> PublishedChannels:
-    """What a directory has."""
+    """Return the channels and artifacts of a directory."""
     pointers, moves = store.pointers(), store.moves(limit=ALL)
     tops = {each.environment: highest(moves, each.environment) for each in pointers.values()}
     return PublishedChannels(channels=pointers, highest={name: top for name, top in tops.items() if top is not None})
 
 
 class PublishTarget(Protocol):
-    """Publishes; every method ends the command where it is refused."""
+    """A destination of bundles; every method ends the command if it is refused."""
 
     def known(self) -> PublishedChannels: ...
     def history(self, channel: str, limit: int) -> list[Move]: ...
@@ -50,7 +50,7 @@ class PublishTarget(Protocol):
 
 
 class DirectoryTarget:
-    """A directory with a hub's layout, written to by this command."""
+    """A directory with the layout of a hub, written by this command."""
 
     def __init__(self, path: Path, keys: Sequence[VerifyingKey]) -> None:
         self._store: Final = ArtifactStore(path)
@@ -58,15 +58,15 @@ class DirectoryTarget:
         self._store.open()
 
     def known(self) -> PublishedChannels:
-        """What is there."""
+        """Return the published channels."""
         return known_in(self._store)
 
     def history(self, channel: str, limit: int) -> list[Move]:
-        """The last moves, the newest first."""
+        """Return the last moves, the newest first."""
         return self._store.moves(channel, limit)
 
     def content(self, digest: str) -> bytes:
-        """The bytes of an artifact."""
+        """Return the bytes of an artifact."""
         content = self._store.content(digest)
         if content is None:
             raise click.ClickException(f"{self._store.directory}: {absent(self._store.directory, digest)}")
@@ -78,8 +78,8 @@ class DirectoryTarget:
         if isinstance(artifact, Rejected):
             raise click.ClickException(f"The bundle is refused. {artifact}. Nothing was stored.")
         if not self._keys:
-            said = "gateways refuse it where no key of theirs signed it"
-            click.echo(f"its signature was not looked at (--verification-key): {said}", err=True)
+            said = "gateways refuse a bundle that none of their keys signed"
+            click.echo(f"The signature was not verified (see --verification-key): {said}", err=True)
         self._store.keep(artifact)
         metadata = artifact.manifest.metadata
         return Mark(
@@ -98,7 +98,7 @@ class DirectoryTarget:
         )
         pointer = self._store.move(wanted)
         if isinstance(pointer, MoveRefused):
-            raise click.ClickException(f"The channel is not moved. {pointer}")
+            raise click.ClickException(f"The channel was not moved. {pointer}")
         return pointer
 
     def _admitted(self, content: bytes) -> Artifact | Rejected:
@@ -109,5 +109,5 @@ class DirectoryTarget:
         if isinstance(artifact, Rejected):
             return artifact
         if artifact.signatures is None:
-            return Rejected("bundle_unsigned", "it has no .signatures.json")
+            return Rejected("bundle_unsigned", "the file .signatures.json is missing")
         return outdated(artifact.manifest.metadata, moves, now) or artifact

@@ -1,8 +1,8 @@
-"""A published bundle, found by its channel, revision or digest: for whoever compares, replays or explains.
+"""Published bundles by channel, revision or digest, for commands that compare, replay or explain.
 
-Rule 1: bytes count only as what they are: their digest is the one that was asked for or pointed to, and their manifest
-says the revision that was.
-Rule 2: a place that is only read is not made where it is missing, nor mended.
+Rule 1: an artifact is accepted only if its digest is the requested one, or the one that the channel points to, and its
+manifest has the expected revision.
+Rule 2: a directory that is only read is neither created if it is missing nor repaired.
 """
 
 import hashlib
@@ -22,11 +22,11 @@ from gateway.hub.channel_pointer import DIGEST, Move
 from gateway.hub.pruned import absent
 
 MOVES: Final = 1000
-"""So many moves a hub tells."""
+"""Moves that a hub returns at most."""
 
 
 class PublishedSource(Protocol):
-    """Tells what was published; every method ends the command where it cannot."""
+    """A source of published bundles; every method ends the command if it fails."""
 
     def known(self) -> PublishedChannels: ...
     def history(self, channel: str, limit: int) -> Sequence[Move]: ...
@@ -34,22 +34,22 @@ class PublishedSource(Protocol):
 
 
 class PublishedDirectory:
-    """A directory with a hub's layout, only read."""
+    """A directory with the layout of a hub, only read."""
 
     def __init__(self, path: Path) -> None:
         self._path: Final = path
         self._store: Final = ArtifactStore(path)
 
     def known(self) -> PublishedChannels:
-        """What is there."""
+        """Return the published channels."""
         return known_in(self._store)
 
     def history(self, channel: str, limit: int) -> Sequence[Move]:
-        """The last moves, the newest first; a directory has them all."""
+        """Return all moves of a channel, the newest first."""
         return self._store.moves(channel, max(limit, ALL))
 
     def content(self, digest: str) -> bytes:
-        """The bytes of an artifact."""
+        """Return the bytes of an artifact."""
         content = self._store.content(digest)
         if content is None:
             raise click.ClickException(f"{self._path}: {absent(self._path, digest)}")
@@ -57,33 +57,35 @@ class PublishedDirectory:
 
 
 def source_of(place: str, token_file: Path | None) -> PublishedSource:
-    """The hub or the directory that `place` names."""
+    """Return the hub or directory that `place` names."""
     if place.startswith(("http://", "https://")):
         return remote(place, token_file)
     if not (Path(place) / "artefacts").is_dir():
-        raise click.ClickException(f"{place} is no hub's directory: it has no artefacts/.")
+        raise click.ClickException(f"{place} is not a hub directory: it does not have artefacts/.")
     return PublishedDirectory(Path(place))
 
 
 def fetched(source: PublishedSource, wanted: str) -> Artifact:
-    """The artifact that a channel, a revision or a digest names; ends the command where there is none."""
+    """Return the artifact of a channel, revision or digest; end the command if it cannot be found."""
     try:
         digest, revision = _named(source, wanted)
         content = source.content(digest)
     except OSError as error:
         raise click.ClickException(f"{error.filename or wanted} cannot be read: {error.strerror or error}.") from error
     if hashlib.sha256(content).hexdigest() != digest:
-        raise click.ClickException(f"What came is not the artifact {digest}: nothing of it is kept. Look at the place.")
+        raise click.ClickException(
+            f"The received content is not the artifact {digest} and was discarded. Check the hub."
+        )
     artifact = read_artifact(content)
     if isinstance(artifact, Rejected):
-        raise click.ClickException(f"The artifact {digest} is no bundle. {artifact}.")
+        raise click.ClickException(f"The artifact {digest} is not a valid bundle. {artifact}.")
     if revision and artifact.revision != revision:
-        raise click.ClickException(f"The artifact {digest} is {artifact.revision}, not {revision}: look at the place.")
+        raise click.ClickException(f"The artifact {digest} is {artifact.revision}, not {revision}: check the hub.")
     return artifact
 
 
 def _named(source: PublishedSource, wanted: str) -> tuple[str, str]:
-    """The digest, and the revision where that is known."""
+    """Return the digest, and the revision if it is known."""
     if DIGEST.fullmatch(wanted):
         return wanted, ""
     if "@" not in wanted:
@@ -92,7 +94,7 @@ def _named(source: PublishedSource, wanted: str) -> tuple[str, str]:
     found = next((mark for mark in marks if mark.revision == wanted), None)
     if found is None:
         raise click.ClickException(
-            f"No channel there points or pointed to {wanted} in what is remembered."
+            f"Revision {wanted} was not found in the history of any channel."
             " `mcp-admission bundle history` shows the revisions."
         )
     return found.digest, found.revision
@@ -101,6 +103,6 @@ def _named(source: PublishedSource, wanted: str) -> tuple[str, str]:
 def _pointed_to(known: PublishedChannels, channel: str) -> tuple[str, str]:
     pointer = known.channels.get(channel)
     if pointer is None:
-        there = f"There are: {escaped(', '.join(sorted(known.channels)))}." if known.channels else "There is none yet."
-        raise click.ClickException(f"There is no channel {channel!r}. {there}")
+        there = f"Channels: {escaped(', '.join(sorted(known.channels)))}." if known.channels else "No channels found."
+        raise click.ClickException(f"Channel {channel!r} does not exist. {there}")
     return pointer.digest, pointer.revision

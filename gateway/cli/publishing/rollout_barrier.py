@@ -1,8 +1,8 @@
-"""Waiting until the live gateways of a channel enforce a revision, and showing it.
+"""A wait, shown live, until the live gateways of a channel enforce a revision.
 
-Rule 1: who has not confirmed is named with what they enforce and why; a deadline, a replaced revision and an absent hub
-are failures, never successes.
-Rule 2: a bar for a person at a terminal, a line for each change elsewhere.
+Rule 1: gateways that have not confirmed are named with the revision that they enforce and the reason. A passed
+deadline, a replaced revision and an unreachable hub are failures, never successes.
+Rule 2: a terminal gets a progress bar, other output a line for each change.
 """
 
 import sys
@@ -21,17 +21,17 @@ _WIDTH: Final = 30
 
 
 class RolloutBarrier(Struct, frozen=True, kw_only=True):
-    """What is waited for."""
+    """The revision to wait for, its channel, the deadline and the number of gateways."""
 
     revision: str
     channel: str = ""
-    """Empty: the one that was last moved to the revision."""
+    """Empty: the channel that was last moved to the revision."""
     deadline_s: float = 60
     at_least: int = 1
 
 
 def waited(remote: HubClient, barrier: RolloutBarrier) -> bool:
-    """Wait and show; True where every live gateway, and `at_least` so many, enforce the revision."""
+    """Wait and show progress; return True if all live gateways, and at least `at_least`, enforce the revision."""
     end = time.monotonic() + barrier.deadline_s
     shown = ""
     while True:
@@ -43,21 +43,21 @@ def waited(remote: HubClient, barrier: RolloutBarrier) -> bool:
         if isinstance(now, Rollout) and now.complete and len(now.confirmed) >= barrier.at_least:
             return _ended(confirmed_text(now), ok=True)
         if isinstance(now, Rollout) and now.in_force != barrier.revision:
-            return _ended(f"{barrier.revision} was replaced by {now.in_force} meanwhile.", ok=False)
+            return _ended(f"{barrier.revision} was replaced by {now.in_force} in the meantime.", ok=False)
         if time.monotonic() >= end:
             return _ended(late_text(now, barrier), ok=False)
-        time.sleep(_RHYTHM_S)  # noqa: TID251 - the rhythm of asking, bounded by the deadline
+        time.sleep(_RHYTHM_S)  # noqa: TID251 - the polling interval, bounded by the deadline
 
 
 def _looked(remote: HubClient, barrier: RolloutBarrier) -> Rollout | str:
     try:
         return remote.rollout(barrier.revision, barrier.channel)
-    except UnreachableError as error:  # a hub that restarts in the middle is back in a moment
+    except UnreachableError as error:  # a hub that restarts is available again soon
         return error.message
 
 
 def confirmed_text(rollout: Rollout) -> str:
-    """Who enforces the revision, and after how long."""
+    """Return how many gateways enforce the revision, and after how long."""
     times = [each.after_ms for each in rollout.confirmed if each.after_ms is not None]
     slowest = f", the last after {max(times)} ms" if times else ""
     count = len(rollout.confirmed)
@@ -68,34 +68,34 @@ def confirmed_text(rollout: Rollout) -> str:
 
 
 def late_text(found: Rollout | str, barrier: RolloutBarrier) -> str:
-    """Who does not enforce it at the deadline, and why."""
+    """Return the gateways that do not enforce the revision at the deadline, and why."""
     head = f"{barrier.revision} is not enforced everywhere after {barrier.deadline_s:g} s."
     if isinstance(found, str):
         return f"{head}\n  {found}"
     rows = [
         f"  {escaped(each.gateway)} enforces {escaped(each.enforces) or 'nothing (or its workers differ)'}"
-        f"{': ' + escaped(each.problem) if each.problem else ''} (heard of {each.seen_s_ago:g} s ago)"
+        f"{': ' + escaped(each.problem) if each.problem else ''} (last seen {each.seen_s_ago:g} s ago)"
         for each in found.pending
     ]
     if not rows:
         rows = [
-            f"  {len(found.confirmed)} gateways have confirmed, {barrier.at_least} are wanted."
+            f"  {len(found.confirmed)} gateways have confirmed, {barrier.at_least} are required."
             if len(found.confirmed) < barrier.at_least
-            else "  The hub has restarted, and not every gateway had the time to speak: ask again with `rollout`."
+            else "  The hub has restarted, and not all gateways have reported yet: check again with `rollout`."
         ]
     return "\n".join((head, *rows, *_unheard(found)))
 
 
 def _unheard(rollout: Rollout) -> list[str]:
     return [
-        f"  Not counted: {escaped(each.gateway)}, which the token {each.token} may not report as"
+        f"  Not counted: {escaped(each.gateway)}, whose token {each.token} may not report under this id"
         " (`gateways` in the hub's settings)."
         for each in rollout.unheard
     ]
 
 
 def bar(done: int, total: int) -> str:
-    """A progress bar."""
+    """Return a progress bar."""
     filled = _WIDTH * done // total if total else 0
     return f"[{'#' * filled}{'.' * (_WIDTH - filled)}] {done}/{total}"
 

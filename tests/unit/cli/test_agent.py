@@ -117,8 +117,8 @@ def test_an_agent_is_registered_once(listed: Path, home: Path) -> None:
 def test_agents_are_listed_with_who_holds_tokens_until_when(listed: Path, home: Path) -> None:
     shown = done(home, "list").stdout
     assert "first-bot  own  alice@example.com  One" in shown
-    assert "aaaaaaaaaaaa  alice@example.com  never ends" in shown
-    assert "bbbbbbbbbbbb  bob@example.com  ended 2026-01-01T00:00:00Z" in shown
+    assert "aaaaaaaaaaaa  alice@example.com  never expires" in shown
+    assert "bbbbbbbbbbbb  bob@example.com  expired 2026-01-01T00:00:00Z" in shown
     assert "second-bot" in shown
 
 

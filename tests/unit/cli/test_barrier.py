@@ -19,7 +19,7 @@ ROLLOUT = Rollout(
 
 def test_after_a_restart_of_the_hub_the_way_to_ask_again_is_told() -> None:
     late = late_text(replace(ROLLOUT, complete=False, unheard=()), RolloutBarrier(revision="r2", at_least=1))
-    assert late.endswith("not every gateway had the time to speak: ask again with `rollout`.")
+    assert late.endswith("not all gateways have reported yet: check again with `rollout`.")
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,6 @@ def test_after_a_restart_of_the_hub_the_way_to_ask_again_is_told() -> None:
 )
 def test_a_gateway_that_does_not_count_for_its_name_is_named_beside_success_and_failure(text: str) -> None:
     assert text.splitlines()[-1] == (
-        "  Not counted: us-1\\x1b[2J, which the token eu may not report as (`gateways` in the hub's settings)."
+        "  Not counted: us-1\\x1b[2J, whose token eu may not report under this id (`gateways` in the hub's settings)."
     )
     assert "r2" in text.splitlines()[0]

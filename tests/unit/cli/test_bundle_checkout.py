@@ -109,7 +109,7 @@ def test_without_git_nothing_is_known(policy: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("PATH", "")
     found = checkout(policy, "dev")
     assert found.commit == ""
-    assert "git does not answer" in found.unknown
+    assert "git does not start or respond" in found.unknown
 
 
 def test_what_a_link_leads_to_marks_it(policy: Path, git: Git) -> None:
@@ -163,7 +163,8 @@ def test_a_staged_file_marks_it(policy: Path, git: Git) -> None:
 
 
 @pytest.mark.parametrize(
-    ("attributes", "why_not"), [("filter=own", "a filter of .gitattributes"), ("text eol=crlf", "has other line ends")]
+    ("attributes", "why_not"),
+    [("filter=own", "a filter of .gitattributes"), ("text eol=crlf", "has other line endings")],
 )
 def test_a_file_that_git_converts_is_not_what_the_commit_holds(
     policy: Path, git: Git, attributes: str, why_not: str
@@ -216,7 +217,7 @@ def test_a_submodule_counts_as_the_commit_that_the_tree_names(
     assert git("status", "--porcelain") == ""
     assert changed(policy) == ("bundles/dev/rules/shared/b.yaml",)
     git("submodule", "--quiet", "deinit", "--force", "--all")
-    assert why(policy, "bundles/dev/rules/shared") == "its commit is not here"
+    assert why(policy, "bundles/dev/rules/shared") == "its commit is not available here"
 
 
 def test_a_name_in_another_case_marks_it(policy: Path) -> None:
@@ -247,7 +248,7 @@ def test_another_target_of_a_link_and_a_file_in_its_place_mark_it(policy: Path, 
     assert why(policy, "bundles/dev/rules/b.yaml") == "differs from the commit"
     link.unlink()
     link.write_text("x\n")
-    assert why(policy, "bundles/dev/rules/b.yaml") == "is a link here or in the commit, and not in both"
+    assert why(policy, "bundles/dev/rules/b.yaml") == "is a link either here or in the commit, but not in both"
 
 
 def test_a_link_to_a_directory_without_files_is_as_committed(policy: Path, git: Git) -> None:

@@ -50,21 +50,21 @@ def test_the_same_key_is_read_from_each_place(place: Path) -> None:
 def test_exactly_one_place_is_named(words: list[str]) -> None:
     result = CliRunner(env={"K": KEY}).invoke(command, words)
     assert result.exit_code == 2
-    assert "Name the signing key with one of --key-file, --key-env, --key-command." in result.stderr
+    assert "Give exactly one signing key with one of --key-file, --key-env, --key-command." in result.stderr
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--key-env", "ABSENT"], "the environment variable ABSENT is not set"),
-        (["--key-env", "NONSENSE"], "what --key-env names is no signing key: it is not the PEM text of a private key"),
-        (["--key-env", "EDDSA"], "OPA 1.22 cannot verify EdDSA"),
+        (["--key-env", "ABSENT"], "The environment variable ABSENT is not set"),
+        (["--key-env", "NONSENSE"], "--key-env does not name a valid signing key: it is not the PEM text of a private"),
+        (["--key-env", "EDDSA"], "OPA 1.22 does not verify EdDSA"),
         (["--key-command", "/no/such/program"], "does not start"),
         (["--key-command", "'"], "does not start"),
         (["--key-command", "   "], "does not start"),
-        (["--key-command", "false"], "ended with 1"),
-        (["--key-command", "echo leaked-secret"], "what --key-command names is no signing key"),
-        (["--key-command", "echo $HOME; cat key"], "is no signing key"),
+        (["--key-command", "false"], "exited with code 1"),
+        (["--key-command", "echo leaked-secret"], "--key-command does not name a valid signing key"),
+        (["--key-command", "echo $HOME; cat key"], "does not name a valid signing key"),
     ],
 )
 def test_what_is_no_key_is_said_and_not_shown(words: list[str], said: str) -> None:

@@ -32,5 +32,5 @@ def test_that_nobody_has_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (result.exit_code, result.stdout, result.stderr) == (
         0,
         "",
-        "every gateway follows the channel of its settings\n",
+        "All gateways follow the channel of their settings.\n",
     )

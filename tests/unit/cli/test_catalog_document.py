@@ -154,11 +154,11 @@ def test_a_name_that_yaml_reads_otherwise_is_quoted(name: str) -> None:
     [
         (surveyed(TOOL, {**TOOL, "description": "another"}), "twice"),
         (surveyed({**TOOL, "name": "x" * 501}), "more than 500"),
-        (surveyed({**TOOL, "name": "\ud800"}), "no Unicode text"),
+        (surveyed({**TOOL, "name": "\ud800"}), "not valid Unicode"),
         (surveyed(resources=("file:///a/../b",)), "dot segment"),
         (surveyed(resources=("file:///a/*",)), "prefix"),
         (surveyed(resources=("not a\nuri",)), "the URI"),
-        (surveyed(resources=("mem://a b", "mem://a%20b")), "lists mem://a b as well"),
+        (surveyed(resources=("mem://a b", "mem://a%20b")), "also lists mem://a b"),
         (surveyed(templates=("{+anything}",)), "the URI"),
         (surveyed(templates=("file:///a/{x}", "file:///a/{y}")), "same prefix"),
     ],

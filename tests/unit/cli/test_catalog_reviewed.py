@@ -80,8 +80,8 @@ def test_a_part_that_a_catalog_cannot_hold_is_left_out_and_reported() -> None:
     whys = renew(document, things(odd))
     assert reread(written(document))["tools"]["get_note"]["reviewed"] == {"name": "get_note"}
     assert [why.partition(": ")[2] for why in whys] == [
-        "`description` looks like it holds a secret",
-        "`inputSchema` has values that a catalog cannot hold",
+        "`description` looks like it contains a secret",
+        "`inputSchema` has values that a catalog cannot contain",
         "`title` is longer than 100000 bytes",
     ]
 

@@ -55,7 +55,7 @@ def test_a_key_is_private_beside_its_public_half_and_replaces_nothing(tmp_path: 
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     again = CliRunner().invoke(main, ["hub", "key", str(file)])
     assert again.exit_code == 1
-    assert "No key that is there is replaced" in again.stderr
+    assert "Existing keys are not replaced" in again.stderr
     assert read_key(file.read_bytes()).keyid == key.keyid
 
 

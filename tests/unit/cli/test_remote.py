@@ -27,7 +27,7 @@ def test_an_artifact_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) ->
             yield bytes(1 << 20)
 
     hub = answering(monkeypatch, httpx.Response(200, content=endless()))  # pyright: ignore[reportArgumentType]
-    with pytest.raises(click.ClickException, match="sends more than any bundle has"):
+    with pytest.raises(click.ClickException, match="sent more than the maximum size of a bundle"):
         hub.content("0" * 64)
     assert sent <= MOST_BYTES + (2 << 20)
 

@@ -53,7 +53,7 @@ def test_what_passes_says_so() -> None:
     matrix = Matrix()
     matrix.take(a_row(outcome="allow"), ReplayedOutcome(outcome="allow"))
     text = shown(a_report(matrix), 10, color=False)
-    assert text.endswith("passed: nothing is loosened that is not expected.")
+    assert text.endswith("passed: the candidate loosens nothing unexpected.")
     assert REMEDY not in markdown(a_report(matrix), 10)
 
 

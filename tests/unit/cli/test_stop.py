@@ -56,9 +56,9 @@ def test_a_stop_is_lifted_by_its_id(settings: Path) -> None:
     lifted = run("lift", made, "--because", "Mended", "--config", str(settings))
     assert lifted.exit_code == 0, lifted.output
     listed = run("list", "--config", str(settings))
-    assert (listed.stdout, listed.stderr) == ("", "nothing is stopped\n")
+    assert (listed.stdout, listed.stderr) == ("", "No stops are in force.\n")
     again = run("lift", made, "--because", "Mended", "--config", str(settings))
-    assert (again.exit_code, "stands here" in again.stderr) == (1, True)
+    assert (again.exit_code, "does not exist" in again.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(
@@ -90,12 +90,12 @@ def test_a_name_that_a_hub_does_not_know_is_told_and_the_stop_stands(
     made = run("--agent", "bto", "--for", "4h", "--because", "x", "--hub", "https://hub.example.com")
     assert (made.exit_code, made.stdout) == (0, "stop-1\n")
     assert made.stderr.splitlines()[1:] == (
-        [f"{unborne}: is it mistyped? The stop stands all the same"] if unborne else []
+        [f"{unborne}: is it misspelled? The stop is in force nevertheless."] if unborne else []
     )
 
 
 def test_who_obeys_is_said(settings: Path) -> None:
-    assert "Say who obeys" in run("--agent", "a", "--for", "4h", "--because", "x").stderr
+    assert "Give --hub URL, or --config FILE" in run("--agent", "a", "--for", "4h", "--because", "x").stderr
 
 
 def test_what_may_not_be_a_stop_is_said(settings: Path) -> None:

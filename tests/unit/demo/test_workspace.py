@@ -31,7 +31,7 @@ def test_what_is_written_can_be_read_and_what_is_deleted_cannot(workspace: Works
     workspace.write("new/file.txt", "hello")
     assert workspace.text("new/file.txt") == "hello"
     workspace.delete("new/file.txt")
-    with pytest.raises(ToolError, match="there is no file"):
+    with pytest.raises(ToolError, match="does not exist"):
         workspace.text("new/file.txt")
 
 

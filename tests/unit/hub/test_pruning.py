@@ -148,7 +148,7 @@ async def test_the_command_lists_artifacts_and_removes_them_only_with_yes(inside
     for place in (("--config", str(inside.ground.settings)), ("--dir", str(inside.ground.directory))):
         shown = prune(inside, *place)
         assert (shown.exit_code, digests[0] in shown.stdout) == (0, True), shown.output
-        assert "1 artifacts would go; --yes removes them" in shown.stderr
+        assert "1 artifacts would be removed; --yes removes them" in shown.stderr
     assert there(inside) == set(digests)
     done = prune(inside, "--dir", str(inside.ground.directory), "--yes")
     assert (done.exit_code, digests[0] in done.stdout, "1 artifacts removed" in done.stderr) == (0, True, True)
@@ -176,4 +176,4 @@ async def test_it_wants_one_place_and_keeps_the_way_back(inside: Inside, words: 
 
 async def test_another_directory_is_not_taken_for_a_hubs(inside: Inside, tmp_path: Path) -> None:
     refused = prune(inside, "--dir", str(tmp_path))
-    assert (refused.exit_code, "is no hub's directory" in refused.stderr) == (1, True)
+    assert (refused.exit_code, "is not a hub directory" in refused.stderr) == (1, True)
