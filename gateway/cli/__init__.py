@@ -18,7 +18,7 @@ COMMANDS: Final = {
     "init": "Create a policy repository.",
     "check": "Check a policy directory: sources, data, tests, scenarios.",
     "test": "Test a policy directory stage by stage, and mutate its Rego.",
-    "ask": "Evaluate one call with the real OPA and show the reasons and the rules behind them.",
+    "ask": "Decide one call with the real OPA, and show the reasons and rules.",
     "serve": "Run the gateway.",
     "bundle": "Policy bundles: build, sign, verify, inspect, diff; fetch, publish, history, rollback.",
     "hub": "Serve bundles and stops to gateways: serve, token, key, prune.",

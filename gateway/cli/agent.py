@@ -32,7 +32,13 @@ def _where(function: Callable[..., None]) -> Callable[..., None]:
     return environment(policy_place(function))
 
 
-_expires = click.option("--expires", default="90d", show_default=True, callback=when, help="When the token expires.")
+_expires = click.option(
+    "--expires",
+    default="90d",
+    show_default=True,
+    callback=when,
+    help="Expiry of the token: a duration, a date, a time or never.",
+)
 
 
 @click.group(

@@ -74,7 +74,7 @@ def _address(ctx: click.Context, param: click.Parameter, text: str | None) -> st
 
 @click.command(
     "ask",
-    short_help="Evaluate one call with the real OPA and show the reasons and the rules behind them.",
+    short_help="Decide one call with the real OPA, and show the reasons and rules.",
     epilog="""\b
 Examples:
   mcp-admission ask --agent dev --server demo --tool read_file --args '{"path": "welcome.md"}'

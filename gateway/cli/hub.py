@@ -85,7 +85,9 @@ token allows refusing calls, for a day each time, and lifting stops. A stolen pu
 to bundles that your keys signed, only the newest, and assigning gateways to channels.
 """,
 )
-@click.option("--config", type=click.Path(dir_okay=False, exists=True, path_type=Path), required=True, help="Settings.")
+@click.option(
+    "--config", type=click.Path(dir_okay=False, exists=True, path_type=Path), required=True, help="The hub's settings."
+)
 def serve(config: Path) -> None:
     """Run the hub until a signal stops it."""
     settings = load(config)

@@ -92,7 +92,7 @@ def _refuse_what_was_taken_back(place: PublishTarget, content: bytes, in_force: 
     reverted = taken_back(place, in_force.mark)
     if reverted and content_of(reverted) == content_of(artifact.revision):
         raise click.ClickException(
-            f"{reverted} has this content, and {in_force.by} rolled it back: {in_force.because!r}."
+            f"{reverted} has this content, and {in_force.by} took it back with a rollback: {in_force.because!r}."
             " Nothing was published. Revert or fix the commit first, or give --again to publish it anyway."
         )
 

@@ -63,7 +63,7 @@ def wait_options(function: _Command) -> _Command:
         type=click.IntRange(min=0),
         default=1,
         show_default=True,
-        help="With --wait: number of gateways that must confirm; 0 if it is possible that none is running.",
+        help="With --wait: number of gateways that must confirm; 0 if none need be running.",
     )
     return wait(deadline(least(function)))
 

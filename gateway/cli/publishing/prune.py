@@ -48,7 +48,7 @@ Examples:
     type=click.IntRange(2, 100_000),
     default=10,
     show_default=True,
-    help="Keep also this many of the last revisions of each channel.",
+    help="Also keep this many of the last revisions of each channel.",
 )
 @click.option("--yes", is_flag=True, help="Remove the artifacts instead of only listing them.")
 def command(config: Path | None, directory: Path | None, keep_days: int, keep_last: int, *, yes: bool) -> None:

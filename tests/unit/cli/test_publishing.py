@@ -205,7 +205,7 @@ def test_what_was_taken_back_is_not_published_again_by_a_pipeline_that_does_not_
     desk.rollback()
     weekly = desk.publish(desk.bundle("bad", 10))
     assert weekly.exit_code == 1
-    assert "rolled it back: 'It was wrong'" in weekly.stderr
+    assert "took it back with a rollback: 'It was wrong'" in weekly.stderr
     assert desk.answer() == "good"
     assert desk.publish(desk.bundle("mended", 11)).exit_code == 0
     assert desk.publish(desk.bundle("bad", 12)).exit_code == 0, "somebody decided that, after something else"
