@@ -1,4 +1,4 @@
-"""Registering agents and their tokens, as a person does."""
+"""Agents and their tokens are registered, listed, rotated and revoked by commands."""
 
 import json
 import stat
@@ -182,7 +182,7 @@ def test_revoked_tokens_are_gone(listed: Path, home: Path, arguments: tuple[str,
         ("--token", ""),
     ],
 )
-def test_nothing_is_revoked_by_mistake(listed: Path, home: Path, arguments: tuple[str, ...]) -> None:
+def test_a_mistaken_revocation_removes_no_token(listed: Path, home: Path, arguments: tuple[str, ...]) -> None:
     assert run(home, "revoke", "first-bot", *arguments).exit_code == 1
     assert listed.read_text(encoding="utf-8") == LISTED
 
@@ -246,7 +246,7 @@ WORD = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_
 
 
 @given(WORD, WORD, st.lists(WORD, max_size=4))
-def test_what_is_written_is_what_is_read(owner: str, purpose: str, holders: list[str]) -> None:
+def test_a_written_entry_is_read_back_unchanged(owner: str, purpose: str, holders: list[str]) -> None:
     made = files.new_entry("bot", owner, purpose, "own")
     for holder in holders:
         files.add(made, files.ServiceToken(sha256="0" * 64, holder=holder))

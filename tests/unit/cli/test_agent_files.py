@@ -1,4 +1,4 @@
-"""Commands on agents see the agents that a build sees."""
+"""Commands on agents see the same agents as a build."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`ask` shows the conditions of the rules that decided, with what they were compared with."""
+"""`ask` shows the conditions of the rules that decided, with the values that they compare."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What whoever waits for a rollout is told."""
+"""The messages of a command that waits for a rollout."""
 
 import pytest
 from msgspec.structs import replace
@@ -25,7 +25,7 @@ def test_after_a_restart_of_the_hub_the_way_to_ask_again_is_told() -> None:
 @pytest.mark.parametrize(
     "text", [confirmed_text(ROLLOUT), late_text(ROLLOUT, RolloutBarrier(revision="r2", at_least=2))]
 )
-def test_a_gateway_that_does_not_count_for_its_name_is_named_beside_success_and_failure(text: str) -> None:
+def test_a_gateway_with_a_refused_name_is_listed_on_success_and_failure(text: str) -> None:
     assert text.splitlines()[-1] == (
         "  Not counted: us-1\\x1b[2J, whose token eu may not report under this id (`gateways` in the hub's settings)."
     )

@@ -1,4 +1,4 @@
-"""A bundle names a commit as such only where what is built is what was committed."""
+"""A bundle records a commit without `-dirty` only if its sources are as committed."""
 
 import os
 import subprocess
@@ -67,7 +67,7 @@ def test_a_clean_checkout_is_its_commit(policy: Path, git: Git) -> None:
         "bundles/dev/secret/x.yaml",
     ],
 )
-def test_what_is_built_and_not_committed_marks_it(policy: Path, git: Git, path: str) -> None:
+def test_an_uncommitted_source_marks_the_commit(policy: Path, git: Git, path: str) -> None:
     place = policy / path
     place.parent.mkdir(exist_ok=True)
     place.write_text("y\n")
@@ -76,13 +76,13 @@ def test_what_is_built_and_not_committed_marks_it(policy: Path, git: Git, path: 
     assert [each.path for each in found.changed] == [path]
 
 
-def test_what_is_deleted_marks_it(policy: Path) -> None:
+def test_a_deleted_file_marks_the_commit(policy: Path) -> None:
     (policy / "bundles/dev/rules/a.yaml").unlink()
     assert changed(policy) == ("bundles/dev/rules/a.yaml",)
 
 
 @pytest.mark.parametrize("path", ["README.md", "bundles/prod/rules/a.yaml", "bundles/dev/rules/.a.yaml.swp", "new"])
-def test_what_no_build_of_it_reads_does_not(policy: Path, path: str) -> None:
+def test_a_file_that_no_build_reads_does_not_mark_the_commit(policy: Path, path: str) -> None:
     (policy / path).write_text("y\n")
     assert changed(policy) == ()
 
@@ -99,7 +99,7 @@ def test_a_policy_below_the_root_of_a_checkout_is_looked_at_alone(policy: Path, 
     assert changed(below) == ("below/bundles/dev/environment.yaml",)
 
 
-def test_what_is_no_checkout_is_said_in_the_words_of_git(tmp_path: Path, git: Git) -> None:
+def test_a_directory_without_checkout_is_reported_in_the_words_of_git(tmp_path: Path, git: Git) -> None:
     found = checkout(tmp_path, "dev")
     assert (found.commit, found.author) == ("", "")
     assert "not a git repository" in found.unknown
@@ -112,7 +112,7 @@ def test_without_git_nothing_is_known(policy: Path, monkeypatch: pytest.MonkeyPa
     assert "git does not start or respond" in found.unknown
 
 
-def test_what_a_link_leads_to_marks_it(policy: Path, git: Git) -> None:
+def test_a_changed_target_of_a_link_marks_the_commit(policy: Path, git: Git) -> None:
     for name in ("shared/a.yaml", "lone.yaml", "unused/a.yaml"):
         (policy / name).parent.mkdir(exist_ok=True)
         (policy / name).write_text("x\n")
@@ -260,7 +260,7 @@ def test_a_link_to_a_directory_without_files_is_as_committed(policy: Path, git: 
     assert changed(policy) == ()
 
 
-def test_what_is_deleted_behind_a_link_marks_it(policy: Path, git: Git) -> None:
+def test_a_file_deleted_behind_a_link_marks_the_commit(policy: Path, git: Git) -> None:
     (policy / "shared/deep").mkdir(parents=True)
     (policy / "shared/deep/b.yaml").write_text("x\n")
     (policy / "bundles/dev/rules/shared").symlink_to("../../../shared")
@@ -271,7 +271,7 @@ def test_what_is_deleted_behind_a_link_marks_it(policy: Path, git: Git) -> None:
     assert why(policy, "shared/deep/b.yaml") == "is in the commit and was not read"
 
 
-def test_what_was_read_is_compared_and_not_what_is_there_later(policy: Path) -> None:
+def test_the_read_content_is_compared_even_if_the_file_changes_later(policy: Path) -> None:
     (policy / "bundles/dev/rules/a.yaml").write_text("y\n")
     read = sources(policy, "dev")
     (policy / "bundles/dev/rules/a.yaml").write_text("x\n")

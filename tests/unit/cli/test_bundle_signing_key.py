@@ -1,4 +1,4 @@
-"""A signing key comes from exactly one named place, and is never shown."""
+"""A signing key comes from exactly one named source, and is never shown."""
 
 import shlex
 import sys
@@ -67,7 +67,7 @@ def test_exactly_one_place_is_named(words: list[str]) -> None:
         (["--key-command", "echo $HOME; cat key"], "does not name a valid signing key"),
     ],
 )
-def test_what_is_no_key_is_said_and_not_shown(words: list[str], said: str) -> None:
+def test_an_invalid_key_is_reported_and_not_shown(words: list[str], said: str) -> None:
     environment = {"NONSENSE": "leaked-secret", "EDDSA": EDDSA}
     result = CliRunner(env=environment).invoke(command, words)
     assert result.exit_code == 1

@@ -1,4 +1,4 @@
-"""What whoever runs a canary sees without a hub of their own."""
+"""The output and the errors of `canary`, with a fake hub."""
 
 import json
 from functools import partial
@@ -22,12 +22,12 @@ def listed(monkeypatch: pytest.MonkeyPatch, assignments: list[dict[str, Any]]) -
     return CliRunner().invoke(main, ["canary", "list", "--hub", "https://hub.example.com"])
 
 
-def test_who_has_the_canary_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_gateways_with_the_canary_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     result = listed(monkeypatch, [ASSIGNED])
     assert (result.exit_code, json.loads(result.stdout)) == (0, ASSIGNED)
 
 
-def test_that_nobody_has_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_canary_without_gateways_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     result = listed(monkeypatch, [])
     assert (result.exit_code, result.stdout, result.stderr) == (
         0,

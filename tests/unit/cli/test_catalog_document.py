@@ -1,4 +1,4 @@
-"""Catalog entries: whatever a server says, what is written is what our own reader reads back."""
+"""A catalog entry with any text of a server is read back by our own reader unchanged."""
 
 from typing import Any
 
@@ -126,7 +126,7 @@ def test_renewing_what_did_not_change_changes_nothing() -> None:
     assert written(document) == text
 
 
-def test_what_is_gone_stays_until_somebody_removes_it() -> None:
+def test_a_target_that_the_server_dropped_stays_until_a_person_removes_it() -> None:
     document = read(written(entry(ABOUT, things(TOOL))))
     renew(document, [])
     assert "get_note" in reread(written(document))["tools"]
@@ -163,14 +163,14 @@ def test_a_name_that_yaml_reads_otherwise_is_quoted(name: str) -> None:
         (surveyed(templates=("file:///a/{x}", "file:///a/{y}")), "same prefix"),
     ],
 )
-def test_what_a_catalog_cannot_name_is_left_out_with_a_reason(survey: Survey, why: str) -> None:
+def test_an_item_that_a_catalog_cannot_name_is_left_out_with_a_reason(survey: Survey, why: str) -> None:
     found, out = listed(survey)
     assert len(out) == 1
     assert why in out[0].why
     assert reread(written(entry(ABOUT, found))) is not None
 
 
-def test_what_is_listed_twice_in_one_way_is_listed() -> None:
+def test_an_item_that_is_listed_twice_unchanged_is_listed() -> None:
     assert listed(surveyed(TOOL, TOOL)) == (things(TOOL), [])
 
 

@@ -1,4 +1,4 @@
-"""`catalog diff` compares what the build reads: behind links too, and nothing else."""
+"""`catalog diff` compares the entries that the build reads, also behind links, and no others."""
 
 from pathlib import Path
 
@@ -51,7 +51,7 @@ def test_a_relative_path_is_read_the_same(policy: Path, monkeypatch: pytest.Monk
     assert names(Path()) == ["two", "one", "three"]
 
 
-def test_what_the_build_does_not_read_is_refused_or_left_out(policy: Path) -> None:
+def test_an_entry_that_the_build_does_not_read_is_refused_or_left_out(policy: Path) -> None:
     put(policy / "bundles/dev/.hidden/four.yaml", server("four"))
     with pytest.raises(click.ClickException, match="hidden directory"):
         names(policy / "bundles/dev")

@@ -1,4 +1,4 @@
-"""What `catalog import` reads of a server's answer: one message, and a session that can be named again."""
+"""`catalog import` reads one message of a server's answer, and keeps a usable session id."""
 
 import httpx
 import orjson

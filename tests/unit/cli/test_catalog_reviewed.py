@@ -1,4 +1,4 @@
-"""The words of a definition stand beside its pin: whole, readable in a difference, and the same when read back."""
+"""The words of a definition are stored next to its pin: complete, readable in a diff, and unchanged when read back."""
 
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ def test_a_long_text_has_a_line_for_each_sentence_and_one_with_lines_has_its_own
     assert "title: |-\n        One\n          two\n" in text
 
 
-def test_what_nobody_sees_is_escaped_line_by_line() -> None:
+def test_invisible_characters_are_escaped_line_by_line() -> None:
     text = written(entry(ABOUT, things({**TOOL, "description": "One\u202e.\n  Two \u200bthree."})))
     assert 'description: "One\\u202e.\\n\\\n        \\  Two \\u200bthree."' in text
 
@@ -278,7 +278,7 @@ def test_many_pins_without_words_are_one_warning_a_file(tmp_path: Path) -> None:
     assert "`t0\\u202e`, `t1\\u202e`, `t2\\u202e` and 47 more are pinned without" in found
 
 
-def test_what_has_no_pin_needs_no_words(tmp_path: Path) -> None:
+def test_a_target_without_a_pin_needs_no_words(tmp_path: Path) -> None:
     document = entry(ABOUT, things(TOOL))
     del document["tools"]["get_note"]["pin"], document["tools"]["get_note"]["reviewed"]
     assert warned(tmp_path, document) == []

@@ -1,4 +1,4 @@
-"""Suggested classes of action: named by their source, never milder than a verb of the name or a claim of the server."""
+"""Suggested classes of action name their source, and are never milder than a verb in the name or a claim."""
 
 from collections.abc import Mapping
 from typing import Any, Final

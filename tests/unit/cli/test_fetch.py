@@ -1,4 +1,4 @@
-"""A published bundle as a file: what was asked for, whole, or nothing."""
+"""`bundle fetch` writes the requested bundle completely, or not at all."""
 
 import hashlib
 from collections.abc import Sequence
@@ -90,7 +90,7 @@ def test_a_file_that_appears_meanwhile_stays_too(desk: Desk, monkeypatch: pytest
         ("../moves", "Channel '../moves' does not exist"),
     ],
 )
-def test_what_is_not_there_is_said_and_no_file_is_made(desk: Desk, wanted: str, said: str) -> None:
+def test_a_missing_bundle_is_reported_and_no_file_is_made(desk: Desk, wanted: str, said: str) -> None:
     refused = desk.fetch(wanted)
     assert refused.exit_code == 1
     assert said in refused.stderr

@@ -1,4 +1,4 @@
-"""The tokens and keys that `mcp-admission hub` makes."""
+"""The tokens and keys that `mcp-admission hub` creates."""
 
 import re
 import stat

@@ -1,4 +1,4 @@
-"""A policy repository that is made, used as a person would."""
+"""A new policy repository passes the commands that its users run."""
 
 import json
 import os
@@ -85,7 +85,7 @@ def test_a_repository_that_git_has_just_made_is_empty_enough(tmp_path: Path) -> 
     assert CliRunner().invoke(command, [str(tmp_path)]).exit_code == 0
 
 
-def test_nothing_that_is_there_is_overwritten(tmp_path: Path) -> None:
+def test_an_existing_file_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("mine", encoding="utf-8")
     result = CliRunner().invoke(command, [str(tmp_path)])
     assert result.exit_code == 1

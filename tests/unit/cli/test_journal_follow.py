@@ -1,4 +1,4 @@
-"""`journal tail --follow`: each record is shown once, whenever it is added."""
+"""`journal tail --follow` shows each record once, whenever it is added."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ async def followed(watched: ShownRecords, journal: Path, monkeypatch: pytest.Mon
     await watched.follow()
 
 
-async def test_what_is_added_between_the_last_records_and_the_first_look_is_shown_once(
+async def test_a_record_added_between_the_last_ones_and_the_first_poll_is_shown_once(
     journal: JournalWriter, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await journal.decided(a_decided("one"))

@@ -85,7 +85,7 @@ def test_a_line_fits_its_width_whatever_it_shows(long: str, micros: int, width: 
     assert columns(line(record, color=False)) <= 120
 
 
-def test_what_is_cut_is_marked() -> None:
+def test_a_cut_text_is_marked() -> None:
     shown = line(RECORD | {"server": "a-server-with-a-long-name", "rule": "r" * 100}, color=False)
     assert "a-server-…  " in shown
     assert "rrr…  1,812 µs" in shown
@@ -131,7 +131,7 @@ def test_color_adds_nothing_but_color() -> None:
 
 
 @given(evil=ANY_TEXT, color=st.booleans())
-def test_nothing_that_others_chose_controls_the_terminal(evil: str, color: bool) -> None:
+def test_text_from_clients_and_servers_cannot_control_the_terminal(evil: str, color: bool) -> None:
     record = RECORD | {
         "agent": {"id": evil},
         "server": evil,
@@ -189,7 +189,7 @@ async def test_decisions_are_shown_as_they_come_and_nothing_else_is(tmp_path: Pa
     assert ["allow" in lines[0], "deny" in lines[1], len(lines)] == [True, True, 2]
 
 
-def test_what_happens_to_the_policy_has_a_line_of_its_own() -> None:
+def test_a_policy_event_has_a_separate_line() -> None:
     assert line(POLICY, color=False, date=True).split() == [
         "2026-11-20T14:00:00Z",
         "policy",

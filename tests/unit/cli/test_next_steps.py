@@ -1,4 +1,4 @@
-"""The commands at the end of a banner are commands that there are, with the options that they take."""
+"""The commands at the end of a banner exist, with the options that they use."""
 
 import shlex
 import sys

@@ -1,4 +1,4 @@
-"""The same option has the same name in every command, and an old name is answered with the new one."""
+"""An option has the same name in every command, and its former name is rejected with the new one."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,7 +42,7 @@ def test_every_command_was_looked_at() -> None:
         ("below bundles/", {"-e", "--environment"}),
     ],
 )
-def test_what_an_option_names_has_one_name(words: str, names: set[str]) -> None:
+def test_options_with_the_same_meaning_have_the_same_name(words: str, names: set[str]) -> None:
     found = [(name, option.opts) for name, option in OPTIONS if words in (option.help or "").lower()]
     assert len(found) > 3
     assert [(name, opts) for name, opts in found if set(opts) != names] == []

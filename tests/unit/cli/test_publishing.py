@@ -1,4 +1,4 @@
-"""Publishing to a directory, looking at it, and going back: no hub, the same layout, the same rules."""
+"""Publishing to a directory, inspecting it, and rolling back follow the rules of a hub."""
 
 import json
 import time
@@ -91,7 +91,7 @@ def test_the_history_says_who_moved_what_and_why_the_newest_first(desk: Desk) ->
     assert newest["by"]
 
 
-def test_where_there_is_nothing_to_show_that_is_said_beside_the_output(desk: Desk) -> None:
+def test_an_empty_list_is_reported_on_standard_error(desk: Desk) -> None:
     desk.place.mkdir()
     nothing = desk.run("channels", "--to", str(desk.place))
     assert (nothing.exit_code, nothing.stdout, "No channels found" in nothing.stderr) == (0, "", True)
@@ -110,7 +110,7 @@ REFUSED: dict[str, Callable[[Desk], bytes]] = {
 
 
 @pytest.mark.parametrize("code", REFUSED)
-def test_what_a_hub_refuses_a_directory_does_not_get(desk: Desk, code: str) -> None:
+def test_a_bundle_that_a_hub_refuses_is_not_stored_in_a_directory(desk: Desk, code: str) -> None:
     desk.publish(desk.bundle("first", 1))
     refused = desk.publish(REFUSED[code](desk))
     assert refused.exit_code == 1
@@ -139,13 +139,13 @@ def test_a_name_that_no_channel_may_have_is_told_before_a_hub_is_asked(desk: Des
     assert desk.rollback("--channel", name).exit_code == 2
 
 
-def test_nobody_can_be_waited_for_at_a_directory(desk: Desk) -> None:
+def test_a_command_cannot_wait_for_gateways_of_a_directory(desk: Desk) -> None:
     refused = desk.publish(desk.bundle("first", 1), "--wait")
     assert refused.exit_code == 2
     assert "--wait needs a hub" in refused.stderr
 
 
-def test_a_rollback_is_the_old_content_under_a_new_number_signed_and_says_what_it_reverts(desk: Desk) -> None:
+def test_a_rollback_signs_the_old_content_under_a_new_number_and_names_the_reverted(desk: Desk) -> None:
     desk.publish(desk.bundle("good", 1, commit="c1", author="alice"))
     good = desk.served()
     desk.publish(desk.bundle("bad", 2))
@@ -189,7 +189,7 @@ def test_content_that_was_published_again_is_no_way_back(desk: Desk) -> None:
     assert desk.served().manifest.metadata.reverts.endswith(".4")
 
 
-def test_what_was_taken_back_is_no_way_back_from_what_replaced_it_however_often_that_is_published(desk: Desk) -> None:
+def test_a_rollback_never_restores_reverted_content(desk: Desk) -> None:
     desk.publish(desk.bundle("good", 1))
     desk.publish(desk.bundle("bad", 2))
     desk.rollback()
@@ -199,7 +199,7 @@ def test_what_was_taken_back_is_no_way_back_from_what_replaced_it_however_often_
     assert desk.answer() == "good"
 
 
-def test_what_was_taken_back_is_not_published_again_by_a_pipeline_that_does_not_know_it(desk: Desk) -> None:
+def test_a_pipeline_does_not_publish_reverted_content_again(desk: Desk) -> None:
     desk.publish(desk.bundle("good", 1))
     desk.publish(desk.bundle("bad", 2))
     desk.rollback()
@@ -211,7 +211,7 @@ def test_what_was_taken_back_is_not_published_again_by_a_pipeline_that_does_not_
     assert desk.publish(desk.bundle("bad", 12)).exit_code == 0, "somebody decided that, after something else"
 
 
-def test_whoever_says_so_publishes_what_was_taken_back(desk: Desk) -> None:
+def test_reverted_content_is_published_with_again(desk: Desk) -> None:
     desk.publish(desk.bundle("good", 1))
     desk.publish(desk.bundle("bad", 2))
     desk.rollback()

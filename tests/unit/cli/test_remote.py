@@ -1,4 +1,4 @@
-"""What a hub may answer, and what becomes of it: nothing of its making fills memory or moves the cursor."""
+"""Answers of a hub can neither fill memory nor control the terminal."""
 
 from functools import partial
 
@@ -45,7 +45,7 @@ def test_a_busy_hub_is_one_to_ask_again(monkeypatch: pytest.MonkeyPatch) -> None
             ask()
 
 
-def test_what_a_hub_says_of_its_refusal_is_shown_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_reason_of_a_refusal_is_shown_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
     said = {"error": "no\x1b[2J", "remedy": "Go.", "code": "artefact_pruned"}
     hub = answering(monkeypatch, httpx.Response(410, json=said))
     with pytest.raises(click.ClickException) as refused:
@@ -54,7 +54,7 @@ def test_what_a_hub_says_of_its_refusal_is_shown_escaped(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("said", [b"<html>", b"[" * 100_000])
-def test_who_says_nothing_of_use_is_asked_whether_it_is_a_hub(monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
+def test_an_unusable_refusal_asks_whether_the_address_is_a_hub(monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
     hub = answering(monkeypatch, httpx.Response(404, content=said))
     with pytest.raises(click.ClickException, match="is this the address of a hub"):
         hub.content("0" * 64)

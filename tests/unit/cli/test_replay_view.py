@@ -49,7 +49,7 @@ def test_the_table_shows_outcomes_flips_and_why_it_fails() -> None:
     assert text.splitlines()[-2:] == [failed, REMEDY]
 
 
-def test_what_passes_says_so() -> None:
+def test_a_passed_replay_is_reported() -> None:
     matrix = Matrix()
     matrix.take(a_row(outcome="allow"), ReplayedOutcome(outcome="allow"))
     text = shown(a_report(matrix), 10, color=False)
@@ -57,7 +57,7 @@ def test_what_passes_says_so() -> None:
     assert REMEDY not in markdown(a_report(matrix), 10)
 
 
-def test_the_comment_says_what_to_do_about_a_loosening_and_the_help_shows_an_entry_that_explains_it() -> None:
+def test_the_comment_names_the_remedy_and_the_help_shows_an_entry_that_works() -> None:
     report = a_report(loosening(target="delete_mail", server="mail"))
     assert f"- {REMEDY}" in markdown(report, 10).splitlines()
     helped = CliRunner().invoke(main, ["replay", "--help"]).stdout
@@ -94,7 +94,7 @@ def test_more_groups_than_wanted_are_counted() -> None:
 
 
 @pytest.mark.parametrize("field", ["agent", "server", "target", "rule", "requirement", "reason", "call_id", "time"])
-def test_what_a_client_chose_is_never_markup_and_moves_no_cursor(field: str) -> None:
+def test_text_from_a_client_is_never_markup_and_cannot_move_the_cursor(field: str) -> None:
     report = a_report(loosening(1, **{field: NASTY}))
     comment, table = markdown(report, 10), shown(report, 10, color=False)
     assert code(NASTY) in comment

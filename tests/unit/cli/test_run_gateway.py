@@ -1,4 +1,4 @@
-"""How what happens to a gateway and a hub is logged."""
+"""Events of a gateway and a hub are logged with the right level and text."""
 
 import logging
 from pathlib import Path
@@ -69,7 +69,7 @@ AS_MEANT = [
     ("event", "level"),
     [(event, logging.WARNING) for event in LOOK_AT] + [(event, logging.INFO) for event in AS_MEANT],
 )
-def test_what_somebody_must_look_at_is_a_warning(event: str, level: int, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_event_that_needs_attention_is_a_warning(event: str, level: int, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="gateway"):
         logged(event, detail="x")
     assert [(record.message, record.levelno) for record in caplog.records] == [(event, level)]
@@ -84,7 +84,7 @@ def test_what_somebody_must_look_at_is_a_warning(event: str, level: int, caplog:
         ("odd", logging.WARNING),
     ],
 )
-def test_what_a_worker_logs_keeps_its_level(level: str, number: int, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_message_of_a_worker_keeps_its_level(level: str, number: int, caplog: pytest.LogCaptureFixture) -> None:
     logged("log", level=level, logger="uvicorn.error", message="it failed", worker=0)
     assert [record.levelno for record in caplog.records] == [number]
 
@@ -150,6 +150,6 @@ def test_a_line_of_a_worker_s_log_is_its_message_and_values(capsys: pytest.Captu
     assert capsys.readouterr().err == "* warning  it is away  url=https://id.example  worker=0\n"
 
 
-def test_nothing_in_an_event_controls_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_text_of_an_event_cannot_control_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     told("calls_refused", detail="\x1b[2J\u202e")
     assert capsys.readouterr().err == "* calls refused  detail=\\x1b[2J\\u202e\n"

@@ -1,4 +1,4 @@
-"""What `serve` says without serving."""
+"""`serve --settings` lists the settings without starting a gateway."""
 
 from click.testing import CliRunner
 

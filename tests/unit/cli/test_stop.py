@@ -1,4 +1,4 @@
-"""Stopping without a hub: the document for the gateway of a settings file; and what is refused."""
+"""Stops without a hub: the document for the gateway of a settings file, and rejected stops."""
 
 import json
 import time
@@ -46,7 +46,7 @@ def test_a_stop_is_in_the_state_directory_with_its_end_and_its_reason(settings: 
 @pytest.mark.parametrize(
     ("option", "name"), [("--principal", "https://idp#eve"), ("--server", "github"), ("--target", "github/push")]
 )
-def test_whatever_has_a_name_can_be_stopped(settings: Path, option: str, name: str) -> None:
+def test_every_selector_can_be_stopped(settings: Path, option: str, name: str) -> None:
     assert stopped(settings, option, name).exit_code == 0
     assert Stops(settings.parent / "state").standing().stops[0].name == name
 
@@ -72,7 +72,7 @@ def test_a_stop_is_lifted_by_its_id(settings: Path) -> None:
         ("--agent", "a", "--for", "0h", "--because", "x"),
     ],
 )
-def test_what_is_not_said_is_asked_for_and_nothing_is_stopped(settings: Path, words: tuple[str, ...]) -> None:
+def test_a_missing_option_is_requested_and_nothing_is_stopped(settings: Path, words: tuple[str, ...]) -> None:
     assert run(*words, "--config", str(settings)).exit_code == 2
     assert not (settings.parent / "state").exists()
 
@@ -94,17 +94,17 @@ def test_a_name_that_a_hub_does_not_know_is_told_and_the_stop_stands(
     )
 
 
-def test_who_obeys_is_said(settings: Path) -> None:
+def test_a_stop_needs_a_hub_or_a_settings_file(settings: Path) -> None:
     assert "Give --hub URL, or --config FILE" in run("--agent", "a", "--for", "4h", "--because", "x").stderr
 
 
-def test_what_may_not_be_a_stop_is_said(settings: Path) -> None:
+def test_an_invalid_stop_is_reported(settings: Path) -> None:
     refused = stopped(settings, "--agent", "A b")
     assert refused.exit_code == 1
     assert "is not a valid agent" in refused.stderr
 
 
-def test_what_should_last_is_no_stop_and_no_hub_is_asked_for_it(settings: Path) -> None:
+def test_a_stop_beyond_a_day_is_rejected_without_asking_a_hub(settings: Path) -> None:
     for where in (("--config", str(settings)), ("--hub", "http://127.0.0.1:1", "--token-file", "none")):
         refused = run("--agent", "bot", "--for", "25h", "--because", "x", *where)
         assert (refused.exit_code, "longer than 24 hours" in refused.stderr) == (2, True)

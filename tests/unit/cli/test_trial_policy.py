@@ -1,4 +1,4 @@
-"""The policy of `mcp-admission try`: complete, editable, and never over somebody's edits."""
+"""The policy of `mcp-admission try` is complete and editable, and never overwrites a person's edits."""
 
 from datetime import UTC, datetime
 from pathlib import Path

@@ -27,7 +27,7 @@ def test_a_workspace_that_holds_anything_is_left_as_it_is(tmp_path: Path) -> Non
     assert made.names(".") == ["mine.txt"]
 
 
-def test_what_is_written_can_be_read_and_what_is_deleted_cannot(workspace: Workspace) -> None:
+def test_a_written_file_can_be_read_and_a_deleted_one_cannot(workspace: Workspace) -> None:
     workspace.write("new/file.txt", "hello")
     assert workspace.text("new/file.txt") == "hello"
     workspace.delete("new/file.txt")
@@ -42,7 +42,7 @@ def test_messages_are_appended_to_the_outbox(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "notes/../../secret", "link/secret", "a\0b", "x" * 5000])
-def test_nothing_outside_is_reached(workspace: Workspace, tmp_path: Path, name: str) -> None:
+def test_no_path_outside_the_workspace_is_reached(workspace: Workspace, tmp_path: Path, name: str) -> None:
     (tmp_path / "secret").write_text("secret")
     (workspace.directory / "link").symlink_to(tmp_path)
     with pytest.raises(ToolError):
