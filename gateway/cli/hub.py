@@ -67,7 +67,7 @@ A settings file:
 A gateway reports the revision that it enforces under its `id`. Its token must allow that id: `gateways` lists ids,
 exactly or with `*` at the end. A token without `gateways` allows its own name, such as `eu`, and names that continue it
 with a dash, such as `eu-1`. Reports under other ids are refused (403), counted as calls_refused{reason="misnamed"}, and
-logged by the hub, by the gateway, and by commands that wait for a rollout. Such a gateway still gets its bundles. A
+reported by the hub, by the gateway, and by commands that wait for a rollout. Such a gateway still gets its bundles. A
 stolen gateway token allows reading bundles and false reports for the gateways of that token, nothing else: give each
 gateway its own token.
 
@@ -140,7 +140,7 @@ Examples:
 )
 @click.argument("file", type=_FILE)
 def key(file: Path) -> None:
-    """Create a signing key (ES256): FILE gets the private key, a .pub.pem file next to it the public key.
+    """Create a signing key (ES256): the private key in FILE, the public key in a .pub.pem file next to it.
 
     The id of the key is printed on stdout.
     """

@@ -131,7 +131,7 @@ def before(place: PublishTarget, in_force: Pointer, revision: str) -> Mark:
     if found is not None:
         return found
     raise click.ClickException(
-        f"No earlier content to roll back to before {in_force.revision}: there is none, or it was rolled back. Choose a"
+        f"No earlier content to roll back to: before {in_force.revision} there was none, or it was reverted. Choose a"
         " revision with --revision; `mcp-admission bundle history` lists them."
     )
 

@@ -43,7 +43,7 @@ def signing_key(*, key_file: Path | None, key_env: str | None, key_command: str 
     named = {"--key-file": key_file, "--key-env": key_env, "--key-command": key_command}
     given = [option for option, value in named.items() if value]
     if len(given) != 1:
-        raise click.UsageError(f"Give exactly one signing key with one of {', '.join(named)}.")
+        raise click.UsageError(f"Name the signing key with exactly one of {', '.join(named)}.")
     pem = _of_file(key_file) if key_file else _of_environment(key_env) if key_env else _printed(key_command or "")
     try:
         return read_key(pem)

@@ -60,7 +60,7 @@ def _class_of() -> Mapping[str, Action]:
 
 CLASS_OF: Final[Mapping[str, Action]] = _class_of()
 PHRASES: Final = frozenset({("workflow", "run"), ("workflow", "runs"), ("job", "run")})
-"""Verbs after which a following verb forms a noun: `delete_workflow_run_logs` runs nothing."""
+"""Pairs of a noun and a verb that are a noun together: `delete_workflow_run_logs` runs nothing."""
 NOUNS: Final = frozenset(
     re.findall(
         r"\w+",

@@ -4,7 +4,7 @@ Rule 1: `gateway.protocol` parses the messages, so digests here equal those of t
 Rule 2: a failure is an `Unreachable` that states what is wrong, where, and the remedy. A server's words are escaped.
 Rule 3: redirects are not followed, and the credential is sent only to the given URL.
 Rule 4: the session is the one of the `initialize` result. A session id from any other response is ignored.
-Rule 5: every capability of a client is declared, because some servers list tools only to clients with certain ones.
+Rule 5: every capability of a client is declared, because some servers list tools only to clients that declare them.
 Requests of the server are not answered: the lists do not depend on them.
 """
 

@@ -50,7 +50,7 @@ def test_the_same_key_is_read_from_each_place(place: Path) -> None:
 def test_exactly_one_place_is_named(words: list[str]) -> None:
     result = CliRunner(env={"K": KEY}).invoke(command, words)
     assert result.exit_code == 2
-    assert "Give exactly one signing key with one of --key-file, --key-env, --key-command." in result.stderr
+    assert "Name the signing key with exactly one of --key-file, --key-env, --key-command." in result.stderr
 
 
 @pytest.mark.parametrize(
