@@ -344,7 +344,7 @@ def test_a_call_that_is_not_there_and_one_that_is_not_clear_are_told(
 ) -> None:
     journal = write(tmp_path / "journal", records(content(), opa, [READ, DELETE]))
     assert "No decision in this journal begins with 'x'" in run("explain", "x", "--journal", journal).output
-    assert "say which: call-0, call-1" in run("explain", "call-", "--journal", journal).output
+    assert "give one of call-0, call-1" in run("explain", "call-", "--journal", journal).output
 
 
 def test_the_index_that_changes_are_judged_by_is_the_one_that_the_build_makes(content: Callable[[], Content]) -> None:

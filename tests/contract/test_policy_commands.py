@@ -146,7 +146,7 @@ def test_ask_prints_json_on_request(run: Run, repository: Path) -> None:
         (["--agent", "dev", "--tool", "x", "--args", "[1]"], "is not a JSON object"),
         (["--agent", "dev", "--tool", "x", "--args", '{"a": 100000000000000000000}'], "an integer is outside"),
         (["--agent", "dev", "--tool", "x", "--args", '{"a": 1, "a": 2}'], "the same key twice"),
-        (["--agent", "dev", "--tool", "x", "--at", "noon"], "`noon` is no time"),
+        (["--agent", "dev", "--tool", "x", "--at", "noon"], "`noon` is not a valid time"),
     ],
 )
 def test_ask_says_what_is_wrong_with_the_question(run: Run, repository: Path, words: list[str], said: str) -> None:
