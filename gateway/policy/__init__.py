@@ -1,5 +1,5 @@
 """Build a bundle from a policy repository: read the sources, check them, verify the Rego, and pack the result.
 
-The files that were checked are the files that are packed. A build that finds a problem changes nothing and reports
-all problems at once, each with its file and line.
+The packed files are exactly the checked ones. A build that finds a problem does not change anything and reports all
+problems at once, each with its file and line.
 """

@@ -1,8 +1,8 @@
-"""Builds the bundle of one environment: what the supervisor publishes and CI ships.
+"""Build the bundle of one environment, which the supervisor or CI publishes.
 
-Rule 1: a bundle counts only after a real OPA has loaded it and answered a question from it.
-Rule 2: times and numbers are given, never taken: the same sources under the same terms give the same unsigned bytes.
-Rule 3: a refused build changes nothing and uses up no sequence number.
+Rule 1: a bundle is valid only after a real OPA has loaded it and answered a question from it.
+Rule 2: times and numbers are parameters. The same sources and parameters give the same unsigned bytes.
+Rule 3: a refused build does not change anything and does not use a sequence number.
 """
 
 import hashlib
@@ -38,16 +38,16 @@ _DAY_S: Final = 86_400
 
 
 class PolicySource(Struct, frozen=True):
-    """A policy repository (the directory that holds `rego/` and `bundles/`) and one of its environments."""
+    """A policy repository (the directory with `rego/` and `bundles/`) and one of its environments."""
 
     directory: Path
     environment: str
     editing: bool = False
-    """True for a directory that people edit now: temporary files of editors are then no problem."""
+    """True for a directory that people are editing: temporary files of editors are ignored."""
 
 
 class Built(Struct, frozen=True, kw_only=True):
-    """A bundle that a real OPA has loaded; `etag` names its bytes, the key verifies them."""
+    """A bundle that a real OPA has loaded; `etag` identifies its bytes, the key verifies them."""
 
     revision: str
     seq: int
@@ -60,28 +60,28 @@ class Built(Struct, frozen=True, kw_only=True):
 
 
 class BuildStamp(Struct, frozen=True, kw_only=True):
-    """Under what a content is issued: its number, its times, and where it came from."""
+    """The metadata of an issued bundle: its sequence number, its times and its origin."""
 
     seq: int
     built: float
     """Unix seconds."""
     days: int | None = None
-    """After how many days gateways refuse the bundle; None means never: in development."""
+    """Days until gateways refuse the bundle; None means never, for development."""
     commit: str = ""
     author: str = ""
 
 
 class Content(Struct, frozen=True, kw_only=True):
-    """What a build is made of, checked: the files that are packed and what they came from."""
+    """The checked content of a build: the files to pack and their sources."""
 
     environment: Environment
     policies: VerifiedRego
     data: Json
     files: dict[str, bytes]
     time: float
-    """As of when it was checked, Unix seconds."""
+    """The time of the checks, Unix seconds."""
     warnings: tuple[Problem, ...] = ()
-    """What is reported and does not refuse the build."""
+    """Problems that are reported but do not refuse the build."""
 
     @property
     def identity(self) -> str:
@@ -90,7 +90,7 @@ class Content(Struct, frozen=True, kw_only=True):
 
 
 class Builder:
-    """Builds again and again, and does only what a change needs; one thread at a time."""
+    """An incremental builder, which repeats only the work that a change needs; for one thread at a time."""
 
     def __init__(self, state: Path, opa: Path, *, key: SigningKey | None = None, stock: Path | None = None) -> None:
         self.key = key or ephemeral_key()
@@ -101,7 +101,7 @@ class Builder:
         self._verifier = Verifier(self._opa, state)
 
     def content(self, source: PolicySource, time: float) -> Content | Problems:
-        """The checked content at `time` (Unix seconds), or everything that is wrong with it."""
+        """Return the checked content at `time` (Unix seconds), or all of its problems."""
         policies = self._verifier.verified(source.directory, self._stock, editing=source.editing)
         environment = self._reader.read(source.directory, source.environment, editing=source.editing)
         problems = [*_found(policies), *_found(environment)]
@@ -130,12 +130,12 @@ class Builder:
         )
 
     def build(self, source: PolicySource, time: float, *, above: int = 0) -> Built | Problems:
-        """The bundle under the next sequence number (more than `above`), or everything that is wrong."""
+        """Build the bundle with the next sequence number (more than `above`), or return all problems."""
         content = self.content(source, time)
         return content if isinstance(content, Problems) else self.finished(content, above=above)
 
     def finished(self, content: Content, *, above: int = 0) -> Built | Problems:
-        """The bundle of a checked content, once a real OPA has loaded it."""
+        """Load the checked content into a real OPA, and return its bundle, or the problems."""
         problems = self.rehearse(content)
         if problems:
             return refusal(problems)
@@ -143,7 +143,7 @@ class Builder:
             seq = next_sequence(self._state, content.environment.name, above=above)
         except (OSError, ValueError) as error:
             remedy = "Make the state directory writable, or restore the file."
-            return refusal([Problem(str(self._state), 0, f"gives no sequence number: {error}.", remedy)])
+            return refusal([Problem(str(self._state), 0, f"cannot provide a sequence number: {error}.", remedy)])
         made = issued(content, BuildStamp(seq=seq, built=content.time), self.key)
         return Built(
             revision=made.revision,
@@ -157,7 +157,7 @@ class Builder:
         )
 
     def rehearse(self, content: Content) -> list[Problem]:
-        """What a real OPA says against the packed content; empty when it loads and answers."""
+        """Return the problems that a real OPA has with the packed content; empty if it loads and answers."""
         with tempfile.TemporaryDirectory(prefix="mcp-admission-") as scratch:
             made = issued(content, BuildStamp(seq=0, built=content.time))
             (Path(scratch) / ARCHIVE).write_bytes(made.content)
@@ -165,7 +165,7 @@ class Builder:
 
 
 def issued(content: Content, terms: BuildStamp, key: SigningKey | None = None) -> Packed:
-    """The bundle of a content under these terms; unsigned without a key."""
+    """Pack a content with this metadata; the bundle is unsigned without a key."""
     end = "" if terms.days is None else rfc3339(terms.built + terms.days * _DAY_S)
     metadata = BundleMetadata(
         environment=content.environment.name,
@@ -185,5 +185,5 @@ def _found(result: object) -> list[Problem]:
 
 
 def build(source: PolicySource, state_dir: Path, opa: Path, time: float) -> Built | Problems:
-    """One build with a new signing key; whoever builds again keeps a `Builder`."""
+    """Build once with a new signing key; for several builds, keep a `Builder`."""
     return Builder(state_dir, opa).build(source, time)

@@ -1,7 +1,7 @@
-"""Describes a build that ended with an error which nobody foresaw.
+"""Describe a build that failed with an unexpected error.
 
-Rule 1: the problem names a file and a line where they can be known: those of the document that was being looked at.
-Rule 2: what is not encodable in the error's text is escaped, so that the problem can be logged.
+Rule 1: the problem names the file and line of the document that was being processed, if they can be determined.
+Rule 2: characters of the error's text that cannot be encoded are escaped, so that the problem can be logged.
 """
 
 from collections.abc import Sequence
@@ -12,15 +12,15 @@ from gateway.policy.sources.document import Document
 from gateway.policy.sources.problem import Problem, Problems, refusal
 
 _NAMED = 5
-"""How many changed files are named at most."""
+"""The largest number of changed files that are named."""
 
 
 def failed_build(error: Exception, directory: str, changed: Sequence[str]) -> Problems:
-    """The problem of an error; `changed` are the files that changed since the last build without one."""
+    """Return the problem of an error; `changed` are the files that changed since the last build without one."""
     said = f"cannot be built: {_text(error)}."
     if isinstance(error, OSError):
-        return refusal([Problem(_place(error, directory), 0, said, "Correct that and save again.")])
-    remedy = "Undo the last change here and save again; please report this error of the gateway."
+        return refusal([Problem(_place(error, directory), 0, said, "Correct the cause and save again.")])
+    remedy = "Undo the last change here and save again. Please report this error of the gateway."
     frames = [frame for frame, _ in walk_tb(error.__traceback__)]
     for frame in reversed(frames):
         document = next((each for each in frame.f_locals.values() if isinstance(each, Document)), None)

@@ -1,8 +1,8 @@
-"""Checks a policy repository whole, in stages: what CI does before a bundle may be published.
+"""Check a whole policy repository in stages, as CI does before a bundle is published.
 
-Rule 1: every environment is built as it would be published, loaded by a real OPA, and its scenarios are decided.
-Rule 2: all problems of all environments are told together, each once, in the first stage that finds it.
-Rule 3: a stage that needs what an earlier one refused is left out; what does not is still looked at.
+Rule 1: every environment is built as for publishing, loaded into a real OPA, and its scenarios are run.
+Rule 2: all problems of all environments are reported together, each once, in the first stage that finds it.
+Rule 3: a stage that depends on a refused earlier stage is skipped. Other stages still run.
 """
 
 import tempfile
@@ -31,7 +31,7 @@ COVERAGE: Final = 100.0
 
 
 class Stage(Struct, frozen=True, kw_only=True):
-    """One finished stage: whose (an environment, or `rego`), what it looked at, and how long it took in seconds."""
+    """One finished stage: its subject (an environment or `rego`), its result, and its duration in seconds."""
 
     of: str
     name: str
@@ -40,7 +40,7 @@ class Stage(Struct, frozen=True, kw_only=True):
 
 
 class Summary(Struct, frozen=True, kw_only=True):
-    """What an environment holds, for a person who wants to see that it was looked at."""
+    """The counts of an environment, which show a person what was checked."""
 
     environment: str
     servers: int
@@ -53,7 +53,7 @@ class Summary(Struct, frozen=True, kw_only=True):
 
 
 class Checked(Struct, frozen=True):
-    """The environments that are in order, all problems, and all warnings."""
+    """The valid environments, all problems, and all warnings."""
 
     summaries: tuple[Summary, ...]
     problems: tuple[Problem, ...]
@@ -61,30 +61,30 @@ class Checked(Struct, frozen=True):
 
 
 def environments(policy: Path) -> list[str]:
-    """The environments of a policy repository."""
+    """Return the environments of a policy repository."""
     root = policy / "bundles"
     return sorted(place.name for place in root.iterdir() if _is_environment(place)) if root.is_dir() else []
 
 
 def _is_environment(place: Path) -> bool:
-    """True for a directory and for a broken link, so that the broken link is reported and not passed over."""
+    """Return whether a path is a directory or a broken link, so that a broken link is reported, not skipped."""
     is_broken = place.is_symlink() and not place.exists()
     return (place.is_dir() or is_broken) and not place.name.startswith(".")
 
 
 class Checking(Struct, frozen=True, kw_only=True):
-    """How to check: with which OPA, where to remember what was verified, as of when, and what tests must reach."""
+    """The parameters of a check: the OPA, the directory for cached verifications, the time, the minimum coverage."""
 
     opa: Path
     state: Path
     now: float
     least_coverage: float = COVERAGE
     own_coverage_is_wished: bool = False
-    """True where less coverage of own files is told and is no problem."""
+    """True if too low coverage of own files is only a recommendation."""
     stock: Path | None = None
 
     def check(self, policy: Path, names: Sequence[str]) -> Checked:
-        """The result for these environments of a policy repository."""
+        """Check these environments of a policy repository and return the result."""
         builder = self._builder()
         stages = list(self.stages(policy, names, builder))
         problems = {problem for stage in stages for problem in stage.looked.problems}
@@ -95,24 +95,24 @@ class Checking(Struct, frozen=True, kw_only=True):
         return Checked(tuple(summaries), tuple(sorted(problems)), tuple(sorted(warnings)))
 
     def stages(self, policy: Path, names: Sequence[str], builder: Builder | None = None) -> Iterator[Stage]:
-        """Every stage when it is finished: those of the Rego, then those of each environment."""
-        told: set[Problem] = set()
+        """Yield every stage when it finishes: those of the Rego, then those of each environment."""
+        reported: set[Problem] = set()
         building = builder or self._builder()
         environments = (self._of_environment(building, PolicySource(policy, name)) for name in names)
         for stages in (self._of_rego(policy), *environments):
             for stage in stages:
-                new = [problem for problem in stage.looked.problems if problem not in told]
-                told.update(new)
+                new = [problem for problem in stage.looked.problems if problem not in reported]
+                reported.update(new)
                 yield replace(stage, looked=replace(stage.looked, problems=new))
 
     def contents(self, policy: Path, names: Sequence[str]) -> list[Content]:
-        """What the environments hold that build."""
+        """Return the content of each environment that builds."""
         builder = self._builder()
         found = [builder.content(PolicySource(policy, name), self.now) for name in names]
         return [content for content in found if isinstance(content, Content)]
 
     def library(self) -> Path:
-        """The stock library that the policy is laid over."""
+        """Return the stock library that the policy extends."""
         return self.stock or library()
 
     def _builder(self) -> Builder:
@@ -173,7 +173,7 @@ def _stage(of: str, name: str, look: Callable[[], CheckedRego]) -> Stage:
 
 
 def _authored(tree: StagedTree, look: Callable[[], CheckedRego]) -> CheckedRego:
-    """What was looked at, in terms of the author's files."""
+    """Return the result of a check with the names of the author's files."""
     looked = look()
     problems = [tree.sources.authored(problem) for problem in looked.problems]
     return replace(looked, problems=problems, wishes=[tree.sources.authored(wish) for wish in looked.wishes])
@@ -182,7 +182,8 @@ def _authored(tree: StagedTree, look: Callable[[], CheckedRego]) -> CheckedRego:
 def _own(sources: StagedSources) -> str:
     if sources.is_stock:
         return f"{counted(len(sources.files), 'file')} of the stock library"
-    return f"{counted(len(sources.own), 'own file')} over {len(sources.files) - len(sources.own)} of the stock library"
+    stock = len(sources.files) - len(sources.own)
+    return f"{counted(len(sources.own), 'own file')} in addition to {stock} of the stock library"
 
 
 def _rehearsed(builder: Builder, content: Content) -> CheckedRego:
@@ -192,18 +193,18 @@ def _rehearsed(builder: Builder, content: Content) -> CheckedRego:
 
 
 def _wholesale(content: Content) -> list[Problem]:
-    """The requirements that make a masked journal keep all arguments."""
-    said = "reads all arguments, so that a masked journal keeps all of them."
-    remedy = "Name each argument where it is read (`input.arguments.to`), not by a variable."
+    """Return the requirements that make a masked journal keep all arguments."""
+    said = "reads all arguments, so a masked journal keeps all of them."
+    remedy = "Read each argument by its literal name (`input.arguments.to`), not through a variable."
     return [Problem(f"mcp/requirements/{name}", 0, said, remedy) for name in wholesale(content.data)]
 
 
 def _recorded(content: Content) -> list[str]:
-    """What of a question a masked journal keeps: of any server, and of those of which it is something else."""
+    """Return the parts of a question that a masked journal keeps: for any server, and for servers that differ."""
     reads = content.data["index"]["reads"]
     differing = {name: places for name, places in reads.items() if name == ANY_SERVER or places != reads[ANY_SERVER]}
     return [
-        f"a masked journal keeps of {'any server' if name == ANY_SERVER else name}: {', '.join(places) or 'no values'}"
+        f"a masked journal keeps for {'any server' if name == ANY_SERVER else name}: {', '.join(places) or 'no values'}"
         for name, places in differing.items()
     ]
 
@@ -226,6 +227,6 @@ def _names_kinds(rule: Json) -> bool:
 
 
 def _held(summary: Summary) -> str:
-    """What an environment holds, in words."""
+    """Return the counts of an environment in words."""
     counts = {"server": summary.servers, "agent": summary.agents, "rule": summary.rules}
     return ", ".join(counted(count, noun) for noun, count in counts.items())

@@ -1,6 +1,6 @@
-"""Golden decisions: scenarios that an artifact itself decides, whatever its sources say.
+"""Golden decisions: scenarios that are decided by an artifact itself, not by its sources.
 
-Rule 1: the file has the form of an environment's scenarios; who asks is found in the bundle's own registrations.
+Rule 1: the file has the form of an environment's scenarios. The callers are the agents that the bundle registers.
 """
 
 from pathlib import Path
@@ -17,26 +17,26 @@ from gateway.policy.sources.schema_checks import violations
 
 
 def read_golden(place: Path) -> Document | list[Problem]:
-    """The scenarios of a file, or everything that is wrong with them."""
+    """Return the scenarios of a file, or all of its problems."""
     try:
         document = read_document(str(place), place.read_bytes())
     except OSError as error:
-        return [Problem(str(place), 0, f"cannot be read: {error.strerror}.", "Name a file of scenarios.")]
+        return [Problem(str(place), 0, f"cannot be read: {error.strerror}.", "Name a readable file of scenarios.")]
     if isinstance(document, list):
         return document
     return violations(document, "scenarios") or document
 
 
 def undecided(artifact: Artifact, data: Json, document: Document, *, opa: OpaCommand, now: float) -> list[Problem]:
-    """The scenarios that the artifact does not decide as wanted; those without a time are of `now` (Unix seconds)."""
+    """Return the scenarios with another outcome than wanted; scenarios without a time use `now` (Unix seconds)."""
     placed = [(document, f"/scenarios/{number}", entry) for number, entry in enumerate(document.value["scenarios"])]
-    told = scenarios(placed, registered(data), now)
-    known = credentials(data, [each.acting for each in told])
-    return unmet(told, ScenarioOpa(opa, artifact.content, known), data)
+    stated = scenarios(placed, registered(data), now)
+    known = credentials(data, [each.acting for each in stated])
+    return unmet(stated, ScenarioOpa(opa, artifact.content, known), data)
 
 
 def registered(data: Json) -> dict[str, Json]:
-    """Agent id -> its entry with the tokens and identities that lead to it, as its document said it."""
+    """Return agent id -> its entry with its tokens and identities, as in its source document."""
     agents: dict[str, Json] = {
         name: {**entry, "tokens": [], "identities": []} for name, entry in data["agents"].items()
     }

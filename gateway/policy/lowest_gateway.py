@@ -1,7 +1,7 @@
-"""Which gateway a bundle needs, by what its policy asks gateways to do.
+"""Determine the gateway version that a bundle needs, from the settings that its policy uses.
 
-Rule 1: an earlier gateway would pass over a setting that it does not know, so that the bundle would permit more there.
-Rule 2: a policy that uses none of these settings is enforced by every gateway.
+Rule 1: an older gateway would ignore a setting that it does not know, and so permit more than the bundle intends.
+Rule 2: every gateway can enforce a policy without these settings.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from gateway.artifact.manifest import CHECKS_SERVERS, LOWEST_GATEWAY, NAMES_UNKN
 from gateway.policy.rules.rule_index import OF_CLAIMS
 
 _BY_CLAIMS: Final = frozenset({*OF_CLAIMS, "claims"})
-"""What a rule asks of claims; what a `deny` or `hold` asks restricts, and what the exception of an `allow` asks."""
+"""The claims in `who` of a rule; they restrict in a `deny` or `hold`, and in the exception of an `allow`."""
 
 
 def lowest_gateway(data: Json) -> str:
@@ -32,7 +32,7 @@ def _recorded(data: Json) -> Iterator[bool]:
 
 
 def _by_claims(data: Json) -> Iterator[bool]:
-    """Yield whether something restricts a caller, or tells agents apart, by claims."""
+    """Yield whether a rule restricts callers by claims, or an identity distinguishes agents by them."""
     for rule in _at(data, "rules").values():
         allows = is_object(rule) and rule.get("effect") == "allow"
         restricting = ("unless", "who") if allows else ("who",)

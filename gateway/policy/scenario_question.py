@@ -1,8 +1,8 @@
-"""A question in a person's words, stated as the gateway would state it: for `ask` and for scenarios.
+"""Turn the words of `ask` and of scenarios into a question in the form that the gateway uses.
 
-Rule 1: the input is made of the gateway's own types; nothing is told to OPA that the gateway could not have told it.
-Rule 2: who asks is one of the agent's own credentials; an agent that has none is given one for this question only,
-and the answer says so.
+Rule 1: the input has the gateway's own types, so OPA gets only input that the gateway could also send.
+Rule 2: the caller uses one of the agent's own credentials. An agent without one gets a credential for this question
+only, and the answer says so.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ _SOMEBODY: Final = "-"
 
 
 class StatedQuestion(Struct, frozen=True, kw_only=True):
-    """Who wants to do what, when (Unix seconds); `drifted` are the classes in which the definition left its pin."""
+    """The agent, target, method and time (Unix seconds) of a question; `drifted` are the definition's drift classes."""
 
     agent: str
     server: str
@@ -50,16 +50,16 @@ class StatedQuestion(Struct, frozen=True, kw_only=True):
     arguments: Mapping[str, Any] = {}
     groups: tuple[str, ...] = ()
     unknown: tuple[ClaimField, ...] = ()
-    """Fields of the principal whose claim cannot be read."""
+    """Fields of the principal whose claims cannot be read."""
     token: Mapping[str, Any] = {}
-    """What a JWT of the caller says: `issuer`, `subject`, `client_id`, `claims`."""
+    """The content of the caller's JWT: `issuer`, `subject`, `client_id`, `claims`."""
     source_ip: str = "127.0.0.1"
     seen: bool = True
     drifted: tuple[DriftClass, ...] = ()
 
 
 class ActingCaller(Struct, frozen=True):
-    """A principal that acts as the agent, how it was chosen, and the credentials that it needs besides the bundle's."""
+    """A principal that acts as the agent, how it was chosen, and its credentials in addition to the bundle's."""
 
     principal: Principal
     how: str
@@ -67,7 +67,7 @@ class ActingCaller(Struct, frozen=True):
 
 
 def asked(entry: Mapping[str, Any], *, now: float) -> StatedQuestion:
-    """The question of a scenario, or of a command line in the same words."""
+    """Return the question of a scenario, or of a command line in the same words."""
     definition: Any = entry.get("definition", "pinned")
     at = entry.get("at")
     return StatedQuestion(
@@ -108,7 +108,7 @@ def _direction(method: str) -> str:
 
 
 def question(asked: StatedQuestion, acting: ActingCaller, data: Json) -> PolicyInput:
-    """The policy input, with the definition that the catalog's pin leads one to expect."""
+    """Return the policy input, with the definition that follows from the catalog's pin."""
     revision, era = _revision(asked.method)
     return PolicyInput(
         phase=_phase(asked),
@@ -133,7 +133,7 @@ def _phase(asked: StatedQuestion) -> Phase:
 
 
 def _revision(method: str) -> tuple[str, Era]:
-    """The newest revision that knows the method."""
+    """Return the newest revision that has the method, and its era."""
     known = sorted({revision for row in METHODS if row.name == method for revision in row.revisions})
     newest = known[-1] if known else "2026-07-28"
     return newest, "modern" if newest >= "2026" else "legacy"
@@ -142,7 +142,7 @@ def _revision(method: str) -> tuple[str, Era]:
 def acting(asked: StatedQuestion, agents: Mapping[str, Json]) -> ActingCaller:
     """Return the principal: an unexpired token of the agent, an identity, none, or a token for this question.
 
-    Where claims are stated or unknown it is an identity that they fit: only JWTs have claims.
+    If claims are stated or unknown, it is an identity that matches them, because only JWTs have claims.
     """
     entry = agents.get(asked.agent, {})
     tokens: list[Json] = [] if asked.unknown or asked.token else entry.get("tokens", [])
@@ -161,7 +161,7 @@ def acting(asked: StatedQuestion, agents: Mapping[str, Json]) -> ActingCaller:
 
 
 def _fitting(asked: StatedQuestion, entry: Json) -> list[Json]:
-    """The identities of an agent that what is stated of the token does not contradict."""
+    """Return the identities of an agent that do not contradict the stated token."""
     stated = {field: text for field, text in asked.token.items() if field != "claims"}
     return [
         each
@@ -192,23 +192,23 @@ def _identified(identity: Json, asked: StatedQuestion) -> Principal:
 
 
 def contradiction(asked: StatedQuestion, agents: Mapping[str, Json]) -> str:
-    """Why the question contradicts itself; empty where it does not."""
+    """Return why the question contradicts itself; empty if it does not."""
     if asked.groups and "groups" in asked.unknown:
-        return "has `groups`, and says that they are unknown"
+        return "has `groups`, but also lists them as unknown"
     if both := {*asked.unknown} & asked.token.keys():
-        return f"states `{min(both)}`, and says that it is unknown"
+        return f"states `{min(both)}`, but also lists it as unknown"
     if uncarried := UNCARRIED & asked.token.get("claims", {}).keys():
-        return f"has the claim `{min(uncarried)}`, which a gateway does not carry among claims"
+        return f"has the claim `{min(uncarried)}`, which the gateway does not pass to policies as a claim"
     entry = agents.get(asked.agent, {})
     if asked.token and not _fitting(asked, entry):
-        return f"says what a JWT says, and no identity of the agent `{asked.agent}` fits it"
+        return f"states a JWT, but no identity of the agent `{asked.agent}` matches it"
     if asked.unknown and not entry.get("identities"):
-        return f"has unknown claims, and the agent `{asked.agent}` has no identity of a JWT"
+        return f"has unknown claims, but the agent `{asked.agent}` has no JWT identity"
     return ""
 
 
 def pin_of(asked: StatedQuestion, data: Json) -> Json | None:
-    """The pin of the target that the catalog lists; None where it lists none, or without one."""
+    """Return the pin of the target in the catalog; None if the target is not listed or not pinned."""
     targets = data["catalog"]["targets"].get(asked.server, {})
     target, kinds = asked.target, {"tool": "tools", "prompt": "prompts", "resource": "resources"}
     found = targets.get(kinds.get(target.type, ""), {}).get(target.name or target.uri)
@@ -246,5 +246,5 @@ def _other(digest: str) -> str:
 
 
 def at_now() -> float:
-    """Now, in Unix seconds, cut to the minute as list questions are."""
+    """Return the current time in Unix seconds, cut to the minute like the time of list questions."""
     return float(int(datetime.now(UTC).timestamp()) // 60 * 60)

@@ -1,8 +1,8 @@
-"""Puts questions to a real OPA that has loaded the packed bundle.
+"""Send questions to a real OPA that has loaded the packed bundle.
 
-Rule 1: one evaluation answers all questions; where one of them ends in an error, each is asked alone.
-Rule 2: an answer is a decision as the gateway reads it, or says why it is none.
-Rule 3: what comes of an answer is what the gateway's enforcement makes of it.
+Rule 1: one evaluation answers all questions. If one question ends in an error, each is evaluated alone.
+Rule 2: an answer is a decision that the gateway accepts, or the reason why it is not valid.
+Rule 3: the gateway's enforcement determines the outcome of an answer.
 """
 
 import tempfile
@@ -30,40 +30,40 @@ _QUERY: Final = """[answers |
 
 
 class NoDecision(Struct, frozen=True):
-    """OPA gave no usable answer; the gateway would refuse with this code."""
+    """A missing or unusable answer of OPA; the gateway would refuse with this code."""
 
     why: str
     code: FailureCode = "policy_unavailable"
 
 
 class Ruled(Struct, frozen=True):
-    """What OPA said to a question, and what the gateway would make of it."""
+    """OPA's answer to a question, and the gateway's resulting enforcement."""
 
     answer: Decision | NoDecision
     enforced: Enforced
 
     @property
     def rules(self) -> list[str]:
-        """The rules that gave the outcome; none if enforcement refuses what they allow."""
+        """The rules that led to the outcome; empty if enforcement refuses a call that they allow."""
         if isinstance(self.answer, NoDecision) or self.answer.outcome != self.enforced.outcome:
             return []
         return [ground.rule for ground in self.answer.grounds]
 
 
 class ScenarioOpa(Struct, frozen=True):
-    """A bundle and the OPA that answers from it; `credentials` is its index with those made up for the questions."""
+    """A bundle and an OPA that evaluates it; `credentials` is its index plus the credentials made for the questions."""
 
     opa: OpaCommand
     bundle: bytes
     credentials: Mapping[str, Any]
 
     def rulings(self, questions: Sequence[PolicyInput]) -> list[Ruled]:
-        """What the gateway would do about each question, in order."""
+        """Return the gateway's ruling on each question, in order."""
         answered = zip(questions, self.answers(questions), strict=True)
         return [Ruled(answer, _ruling(question, answer)) for question, answer in answered]
 
     def answers(self, questions: Sequence[PolicyInput]) -> list[Decision | NoDecision]:
-        """One answer for each question, in order; one whose policy needs facts is asked again with them."""
+        """Return one answer for each question, in order; if the policy needs facts, ask again with them."""
         first = self._answers(questions)
         needed = {
             number: with_facts(question, answer.needs_facts)
@@ -110,4 +110,4 @@ def _read(answers: list[Any]) -> Decision | NoDecision:
     try:
         return msgspec.convert(answers[0], Decision)
     except msgspec.ValidationError as error:
-        return NoDecision(f"the decision is not one: {error}")
+        return NoDecision(f"the decision is not valid: {error}")

@@ -1,8 +1,8 @@
-"""Run the scenarios of each save while it is enforced, and report those that end otherwise.
+"""Run the scenarios of each save while it is enforced, and report those with another outcome than wanted.
 
-Rule 1: a run delays nothing: the save is published before it starts, and one run at a time has a thread of its own.
-Rule 2: a newer save supersedes a run: what the run found is dropped, and the newer save is run next.
-Rule 3: a run that fails is reported, whatever the error is, and the next save is run.
+Rule 1: a run does not delay publishing: it starts after that. One run at a time is executed, in its own thread.
+Rule 2: a newer save supersedes a run: the result of the run is dropped, and the newer save is run next.
+Rule 3: a run that fails with any error is reported, and the next save is run.
 """
 
 import asyncio
@@ -20,21 +20,21 @@ from gateway.policy.scenarios import failed
 from gateway.policy.sources.problem import Problem
 
 DEADLINE_S: Final = 30.0
-"""How long OPA may take for the scenarios of one save."""
+"""The deadline of OPA for the scenarios of one save."""
 
 
 class ScenarioRun(Struct, frozen=True, kw_only=True):
-    """The scenarios of a revision were run: how many there are, and which of them end otherwise."""
+    """The result of a run of a revision's scenarios: their count, and those with another outcome than wanted."""
 
     revision: str
     count: int
     failed: tuple[Problem, ...] = ()
     error: str = ""
-    """Why the run itself failed; empty if it did not."""
+    """The reason why the run itself failed; empty if it did not."""
 
 
 class _Save(Struct, frozen=True):
-    """A save that builds, and the revision by which it is in force."""
+    """A save that builds, and the revision that enforces it."""
 
     content: Content
     revision: str
@@ -44,7 +44,7 @@ Run = Callable[[Content], Sequence[Problem]]
 
 
 class ScenarioRuns:
-    """Runs the scenarios of the newest save."""
+    """A runner of the scenarios of the newest save."""
 
     def __init__(self, opa: Path, report: Callable[[ScenarioRun], None], run: Run | None = None) -> None:
         self._opa = OpaCommand(opa, DEADLINE_S)
@@ -54,22 +54,22 @@ class ScenarioRuns:
         self._wanted = asyncio.Event()
 
     def take(self, content: Content, revision: str) -> None:
-        """Run the scenarios of this save next; what an older run finds is dropped."""
+        """Run the scenarios of this save next; the result of an older run is dropped."""
         self._newest = _Save(content, revision)
         self._wanted.set()
 
     async def follow(self) -> None:
-        """Run what is taken, until cancelled."""
+        """Run the scenarios of each taken save, until canceled."""
         while True:
             await self._wanted.wait()
             self._wanted.clear()
             if self._newest is not None:
-                await self._told(self._newest)
+                await self._reported(self._newest)
 
-    async def _told(self, save: _Save) -> None:
+    async def _reported(self, save: _Save) -> None:
         result = await asyncio.to_thread(self._result, save)
         if save is self._newest:
-            with contextlib.suppress(Exception):  # a report that fails must not end the following
+            with contextlib.suppress(Exception):  # a failing report must not end the loop
                 self._report(result)
 
     def _result(self, save: _Save) -> ScenarioRun:
@@ -78,7 +78,7 @@ class ScenarioRuns:
             count = len(list(save.content.environment.scenarios_placed()))
             found = self._run(save.content) if count else ()
             return ScenarioRun(revision=save.revision, count=count, failed=tuple(sorted(found)))
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is reported, and the policy is followed
+        except Exception as error:  # noqa: BLE001 - any error is reported, and the next save is run
             return ScenarioRun(revision=save.revision, count=count, error=f"{type(error).__name__}: {error}")
 
     def _failed(self, content: Content) -> Sequence[Problem]:

@@ -1,7 +1,7 @@
-"""Runs the scenarios of an environment: who only writes YAML can test it.
+"""Run the scenarios of an environment, so that policy in YAML can be tested in YAML.
 
-Rule 1: a real OPA decides them, from the bundle that would be published, and the gateway's enforcement has its say.
-Rule 2: a scenario that ends otherwise is a problem at its own line, with the reasons that were given.
+Rule 1: a real OPA decides the scenarios from the bundle that would be published. The gateway's enforcement applies.
+Rule 2: a scenario with another outcome than wanted is a problem at its own line, with the reasons of the outcome.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +26,7 @@ from gateway.policy.sources.problem import Problem
 
 
 class Scenario(Struct, frozen=True):
-    """One scenario, where it stands, what it asks and as whom."""
+    """One scenario, its position, its question and its caller."""
 
     document: Document
     pointer: str
@@ -37,11 +37,11 @@ class Scenario(Struct, frozen=True):
 
 
 Placed = Iterable[tuple[Document, str, Json]]
-"""Scenarios, each with its document and the pointer to it."""
+"""Scenarios, each with its document and its JSON pointer."""
 
 
 def scenarios(placed: Placed, agents: Mapping[str, Json], now: float) -> list[Scenario]:
-    """The scenarios, asked as these agents; those without a time are of `now` (Unix seconds)."""
+    """Return the scenarios with these agents as callers; scenarios without a time use `now` (Unix seconds)."""
     found: list[Scenario] = []
     for document, pointer, entry in placed:
         stated = asked(entry, now=now)
@@ -50,26 +50,26 @@ def scenarios(placed: Placed, agents: Mapping[str, Json], now: float) -> list[Sc
 
 
 def failed(content: Content, opa: OpaCommand, now: float) -> list[Problem]:
-    """The scenarios of an environment that do not end as wanted."""
-    told = scenarios(content.environment.scenarios_placed(), content.environment.agents_by_id(), now)
-    return unmet(told, asking(content, opa, [each.acting for each in told]), content.data)
+    """Return the scenarios of an environment with another outcome than wanted."""
+    stated = scenarios(content.environment.scenarios_placed(), content.environment.agents_by_id(), now)
+    return unmet(stated, asking(content, opa, [each.acting for each in stated]), content.data)
 
 
 def unmet(told: Sequence[Scenario], asking: ScenarioOpa, data: Json) -> list[Problem]:
-    """The scenarios that do not end as wanted, by the bundle that is asked; `data` is what it carries."""
+    """Return the scenarios with another outcome than wanted; `data` is the data of the evaluated bundle."""
     rulings = asking.rulings([question(each.asked, each.acting, data) for each in told])
     judged = zip(told, rulings, strict=True)
     return [problem for scenario, ruled in judged if (problem := _judged(scenario, ruled, data))]
 
 
 def asking(content: Content, opa: OpaCommand, actings: Iterable[ActingCaller]) -> ScenarioOpa:
-    """The bundle of a content, ready for questions by these principals."""
+    """Return the bundle of a content, ready for questions by these principals."""
     packed = issued(content, BuildStamp(seq=0, built=content.time))
     return ScenarioOpa(opa, packed.content, credentials(content.data, actings))
 
 
 def credentials(data: Json, actings: Iterable[ActingCaller]) -> Json:
-    """The bundle's index of credentials, with those that were made up for questions."""
+    """Return the bundle's index of credentials, with those that were made for the questions."""
     known: Json = dict(data["index"]["credentials"])
     for each in actings:
         known |= each.credentials
@@ -80,14 +80,16 @@ def _judged(scenario: Scenario, ruled: Ruled, data: Json) -> Problem | None:
     entry = scenario.entry
     said = f"the scenario `{entry['scenario']}`"
     if scenario.contradiction:
-        remedy = "Leave one of them out, or give the agent an identity."
+        remedy = "Remove one of them, or give the agent an identity."
         field = "unknown" if scenario.asked.unknown else "principal"
         return scenario.document.problem(f"{scenario.pointer}/{field}", f"{said} {scenario.contradiction}.", remedy)
     if scenario.asked.drifted and pin_of(scenario.asked, data) is None:
-        remedy = "Pin the target, or leave `definition` out."
-        return scenario.document.problem(f"{scenario.pointer}/definition", f"{said} drifts from no pin.", remedy)
+        remedy = "Pin the target, or remove `definition`."
+        return scenario.document.problem(
+            f"{scenario.pointer}/definition", f"{said} states a drift, but its target is not pinned.", remedy
+        )
     if isinstance(ruled.answer, NoDecision):
-        what = f"{said} has no answer, and the gateway refuses it ({ruled.enforced.code}): {ruled.answer.why}."
+        what = f"{said} has no answer, so the gateway refuses it ({ruled.enforced.code}): {ruled.answer.why}."
         return scenario.document.problem(scenario.pointer, what, "Correct the policy.")
     if ruled.enforced.outcome != entry["want"]:
         what = f"{said} ends in {ruled.enforced.outcome}, not {entry['want']}{_because(ruled)}."

@@ -1,7 +1,7 @@
-"""Loads a packed bundle into a real OPA once, before it counts.
+"""Load a packed bundle into a real OPA once, before it is accepted.
 
-Rule 1: it must refuse what nobody may be allowed: an unknown caller's call to an unlisted server.
-Rule 2: what only OPA can judge is judged here: regular expressions of rules, by OPA's own engine.
+Rule 1: the bundle must refuse a call that must never be allowed: an unknown caller's call to an unlisted server.
+Rule 2: checks that only OPA can do are done here: OPA's own engine checks the regular expressions of rules.
 """
 
 from collections.abc import Collection, Iterable
@@ -34,24 +34,24 @@ CANARY: Final = PolicyInput(
     target=Target(type="tool", name="canary"),
     context=Context(time=moment(0), source_ip="127.0.0.1", gateway=Gateway(id="build", version="0")),
 )
-"""A call by nobody to a server that no catalog can list: `-` is no server id."""
+"""A call by an unknown caller to a server that a catalog cannot list: `-` is not a valid server id."""
 
 
 class SmokeTest(Struct, frozen=True):
-    """What became of loading a bundle: what is wrong with it, and which of its patterns OPA cannot compile."""
+    """The result of loading a bundle: its problems, and its patterns that OPA cannot compile."""
 
     problems: tuple[Problem, ...]
     broken: tuple[str, ...] = ()
 
 
 def rehearsed(environment: Environment, opa: OpaCommand, within: Path) -> list[Problem]:
-    """What is wrong with the bundle that lies in `within`; empty when it answers as it must."""
+    """Return the problems of the bundle in `within`; empty if it answers correctly."""
     rehearsal = loaded({test.operand for _, _, test in environment.tests("matches")}, opa, within)
     return [*rehearsal.problems, *_broken(environment, rehearsal.broken)]
 
 
 def loaded(patterns: Iterable[str], opa: OpaCommand, within: Path) -> SmokeTest:
-    """What a real OPA makes of the bundle that lies in `within`, and of the regular expressions of its rules."""
+    """Load the bundle in `within` into a real OPA, and check the regular expressions of its rules."""
     asked = sorted(patterns)
     question = orjson.dumps({"canary": to_builtins(CANARY), "patterns": asked})
     ran = opa.run(
@@ -73,19 +73,19 @@ def _value(report: Any) -> dict[str, Any]:
 
 
 def _unloadable(problem: Problem) -> Problem:
-    return Problem(problem.file, problem.line, f"the packed bundle does not load: {problem.what}", problem.remedy)
+    return Problem(problem.file, problem.line, f"the packed bundle cannot be loaded: {problem.what}", problem.remedy)
 
 
 def _unrefused(answers: Any) -> list[Problem]:
     if isinstance(answers, list) and len(answers) == 1 and answers[0].get("outcome") == "deny":  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
         return []
-    remedy = "Mend the policy: an unknown caller's call to an unlisted server must end in `deny`."
+    remedy = "Fix the policy: an unknown caller's call to an unlisted server must end in `deny`."
     return [Problem("rego", 0, f"the packed bundle answers a canary question with {answers!r}.", remedy)]
 
 
 def _unsealed(rules: list[str]) -> list[Problem]:
-    said = "does not read back as it was written, so that it would refuse everything."
-    remedy = "Report this with the rule: it is a fault of the build."
+    said = "cannot be read back as written, so it would refuse everything."
+    remedy = "Report this with the rule: it is a bug of the build."
     return [Problem("rules", 0, f"the packed rule `{rule}` {said}", remedy) for rule in rules]
 
 

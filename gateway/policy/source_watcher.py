@@ -1,9 +1,9 @@
-"""Builds on every save and publishes what holds.
+"""Build on every save, and publish each build that succeeds.
 
-Rule 1: a save that does not build is reported at once and changes nothing: the last good revision stays in force.
-Rule 2: a save that changes no content publishes nothing.
-Rule 3: one build at a time, in a thread; what was saved meanwhile is built next.
-Rule 4: no error ends the following: an error that nobody foresaw is a refused build, and the next save is built.
+Rule 1: a save that does not build is reported at once. The last good revision stays in force.
+Rule 2: a save that does not change the content is not published.
+Rule 3: one build runs at a time, in a thread. Files saved in the meantime are built next.
+Rule 4: errors do not end the watcher. An unexpected error is a refused build, and the next save is built.
 """
 
 import asyncio
@@ -25,30 +25,30 @@ from gateway.policy.sources.problem import Problem, Problems
 from gateway.policy.sources.source_files import DirectoryListing
 
 STEP_MS: Final = 20
-"""How long the file system must be quiet before a build starts."""
+"""The time without changes in the file system before a build starts."""
 DEBOUNCE_MS: Final = 400
-"""How long a build waits at most while files keep changing."""
+"""The longest delay of a build while files keep changing."""
 QUIET_MS: Final = 2000
-"""How often the files are looked at when no event arrives: some file systems send none, and a link has none."""
+"""The interval of checks without an event: some file systems do not send events, nor do links."""
 
 FileState = tuple[str, tuple[int, ...]]
-"""A file's name in problems, and what the file system says about it; a problem's text, and nothing."""
+"""A file's name in problems and its status in the file system; or a problem's text and an empty status."""
 
 
 class SavePublished(Struct, frozen=True, kw_only=True):
-    """A revision is served from now on; `seconds` is the time that its build took, `warnings` what it reports."""
+    """A new revision is served; `seconds` is the duration of its build, `warnings` are those of the build."""
 
     environment: str
     revision: str
     seq: int
     seconds: float
     unread: tuple[Problem, ...] = ()
-    """What an editor left beside a file that it edits: it is no part of the revision."""
+    """Files that an editor created next to an open file; they are not part of the revision."""
     warnings: tuple[Problem, ...] = ()
 
 
 class SaveRefused(Struct, frozen=True, kw_only=True):
-    """A save that does not build; `in_force` is the revision that stays, empty when there is none yet."""
+    """A save that does not build; `in_force` is the revision that stays in force, empty before the first."""
 
     environment: str
     problems: tuple[Problem, ...]
@@ -56,7 +56,7 @@ class SaveRefused(Struct, frozen=True, kw_only=True):
 
 
 class SaveRestored(Struct, frozen=True, kw_only=True):
-    """A save after a refusal brought the content in force back; nothing new is published."""
+    """A save after a refusal that restores the enforced content, so it is not published again."""
 
     environment: str
     revision: str
@@ -65,11 +65,11 @@ class SaveRestored(Struct, frozen=True, kw_only=True):
 Event = SavePublished | SaveRefused | SaveRestored
 Report = Callable[[Event], None]
 Checked = Callable[[Content, str], None]
-"""Takes the content of each save that builds, and the revision by which it is in force."""
+"""A callback for the content of each save that builds, with the revision that enforces it."""
 
 
 class Publisher:
-    """Publishes one environment of a policy repository to the OPAs that poll the endpoint."""
+    """A publisher of one environment of a policy repository to the OPAs that poll the endpoint."""
 
     def __init__(
         self,
@@ -91,14 +91,14 @@ class Publisher:
         self._refused = False
         self._seen: frozenset[FileState] | None = None
         self._built: frozenset[FileState] | None = None
-        """What was seen when a build ended without an error."""
+        """The state of the files at the last build without an error."""
         self._failure = ""
-        """The last error that following itself had."""
+        """The last error of the watcher itself."""
 
     async def publish(self, *, above: int = 0) -> Event | None:
-        """Build what is saved now; the event that was reported, or None when nothing has changed.
+        """Build the saved files, and return the reported event, or None if the content has not changed.
 
-        `above`: the sequence number that is exceeded, the highest one that was ever enforced.
+        `above`: the highest sequence number that was ever enforced; the next one is greater.
         """
         began = time.monotonic()
         outcome = await asyncio.to_thread(self._build, above)
@@ -111,14 +111,14 @@ class Publisher:
         return event
 
     async def run(self, *, above: int = 0) -> None:
-        """Publish now and after every save, until cancelled; an error is reported, and following goes on."""
+        """Publish now and after every save, until canceled; errors are reported and do not end the loop."""
         while True:
             try:
                 await self._follow(above)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the next save must still be taken
+            except Exception as error:  # noqa: BLE001 - after any error, the next save must still be built
                 self._tell_failure(error)
                 self._seen = None
-            await asyncio.sleep(QUIET_MS / 1000)  # noqa: TID251 - the rhythm of looking
+            await asyncio.sleep(QUIET_MS / 1000)  # noqa: TID251 - the polling interval
 
     async def _follow(self, above: int) -> None:
         await self._catch_up(above)
@@ -132,7 +132,7 @@ class Publisher:
                         break
 
     async def _catch_up(self, above: int) -> None:
-        """Publish until what is saved is what was looked at: files may change while a build runs."""
+        """Publish until the last build has seen the current files: they may change while a build runs."""
         while (state := _state(self._source)) != self._seen:
             self._seen = state
             await self.publish(above=above)
@@ -140,19 +140,19 @@ class Publisher:
     def _build(self, above: int) -> Built | SaveRefused | SaveRestored | None:
         try:
             outcome = self._attempt(above)
-        except Exception as error:  # noqa: BLE001 - a full disk, a file that went, an error of ours: the save is refused
+        except Exception as error:  # noqa: BLE001 - a full disk, a removed file, a bug: the save is refused
             return self._refusal(failed_build(error, f"bundles/{self._source.environment}", self._changed()))
         self._built = self._seen
         return outcome
 
     def _changed(self) -> list[str]:
-        """The files that changed since the last build without an error; none before the first."""
+        """Return the files that changed since the last build without an error; empty before the first."""
         if self._seen is None or self._built is None:
             return []
         return sorted(name for name, _ in self._seen - self._built)
 
     def _tell_failure(self, error: Exception) -> None:
-        """Report an error of following once, not each time that it is met again."""
+        """Report an error of the watcher once, not each time that it occurs again."""
         if self._failure != repr(error):
             self._failure = repr(error)
             with contextlib.suppress(Exception):  # reporting itself may be what fails
@@ -192,10 +192,10 @@ class Publisher:
 
 
 async def _bursts(directories: Sequence[Path], *, recursive: bool) -> AsyncGenerator[None]:
-    """One item after each burst of saves, and one a while when it is quiet.
+    """Yield once after each burst of saves, and periodically between saves.
 
-    Where the system gives no events (no watches left, no such call) the files are looked at again and again: by the
-    library, and if it cannot do that either, by whoever asks for the next item.
+    If the system does not send events (no watches left, no such system call), the library polls the files. If it cannot
+    do that either, the caller polls with each item.
     """
     for polling in (None, True):
         changes = awatch(
@@ -215,36 +215,36 @@ async def _bursts(directories: Sequence[Path], *, recursive: bool) -> AsyncGener
                     yield
         except (OSError, RuntimeError):
             continue
-    await asyncio.sleep(QUIET_MS / 1000)  # noqa: TID251 - the rhythm of looking
+    await asyncio.sleep(QUIET_MS / 1000)  # noqa: TID251 - the polling interval
     yield
 
 
 def _listings(source: PolicySource) -> list[DirectoryListing]:
-    """What lies in the directories that a build reads."""
+    """List the directories that a build reads."""
     return [list_rego(source.directory), list_environment(source.directory, source.environment)]
 
 
 def _directories(source: PolicySource) -> dict[Path, int]:
-    """The directories to watch, with their inodes: one that was replaced is watched anew.
+    """Return the directories to watch, with their inodes, so that a replaced directory is watched again.
 
-    Those behind links are among them; what lies below another one is not.
+    Directories behind links are included. Directories below another one are not.
     """
     real = {directory for listing in _listings(source) for directory in listing.directories}
     found: dict[Path, int] = {}
     for directory in sorted(real):
-        with contextlib.suppress(OSError):  # it went while we looked
+        with contextlib.suppress(OSError):  # it was removed meanwhile
             if directory.is_dir() and not any(parent in real for parent in directory.parents):
                 found[directory] = directory.stat().st_ino
     return found
 
 
 def _state(source: PolicySource) -> frozenset[FileState]:
-    """What the file system says about every file that a build may read, without reading it; links are followed."""
+    """Return the file system's status of every file that a build may read; links are followed, files are not read."""
     found: set[FileState] = set()
     for listing, shown in zip(_listings(source), ("rego", f"bundles/{source.environment}"), strict=True):
         found |= {(str(problem), ()) for problem in (*listing.problems, *listing.editing)}
         for file in listing.files:
-            with contextlib.suppress(OSError):  # it went while we looked: its absence is the new state
+            with contextlib.suppress(OSError):  # it was removed meanwhile: its absence is the new state
                 status = file.place.stat()
                 marks = (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size)
                 found.add((f"{shown}/{file.path}", marks))

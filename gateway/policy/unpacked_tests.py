@@ -1,8 +1,8 @@
-"""The Rego of an artifact, unpacked and tested: what was packed is not taken for what was tested before.
+"""Unpack and test the Rego of an artifact, because the packed Rego may differ from the Rego that was tested before.
 
-Rule 1: the Rego is the artifact's, the tests are those that belong to it: the stock library's and the team's own.
-Rule 2: the stock's tests run on the stock as the artifact carries it, a team's own on all that it carries.
-Rule 3: what no test can speak for is a problem, not a gap: a foreign file, an own requirement without its tests.
+Rule 1: the Rego comes from the artifact. The tests come from the stock library and the team's policy repository.
+Rule 2: the stock tests run on the artifact's stock files, the team's own tests on all of its Rego.
+Rule 3: Rego that tests cannot cover is a problem: an unknown file, or an own requirement without its tests.
 """
 
 import tempfile
@@ -29,42 +29,42 @@ _Files = dict[str, bytes]
 
 
 class UnpackedTests(Struct, frozen=True, kw_only=True):
-    """The stock library and the tests of a policy repository, against which artifacts are held."""
+    """The stock library and the tests of a policy repository, for the verification of artifacts."""
 
     library: Path
     known: Library
     stock: _Files
     own: _Files
-    """The tests that are the team's own."""
+    """The team's own tests."""
 
 
 def read_tests(policy: Path, library: Path) -> UnpackedTests:
-    """The tests of a policy repository (the directory that may hold `rego/`) and of the stock library."""
+    """Read the tests of a policy repository (the directory that may have `rego/`) and of the stock library."""
     laid, stock = lay(policy, library)[0], lay(library, library)[0].files
     own = {path: content for path, content in laid.files.items() if path in laid.own and path.endswith(_TEST)}
     return UnpackedTests(library=library, known=carried(stock), stock=stock, own=own)
 
 
 def foreign(artifact: Artifact, tests: UnpackedTests, opa: OpaCommand) -> list[Problem]:
-    """What the artifact carries that is neither the stock library that it names nor a team's own Rego nor data."""
+    """Return the files of the artifact that are not from its stock library, not a team's own Rego and not data."""
     said = artifact.manifest.metadata.library
     if said.digest != tests.known.digest:
         known = f"{tests.known.version} ({tests.known.digest[:12]})"
-        told = f"carries the stock library {said.version} ({said.digest[:12]}), and {known} is installed here."
+        what = f"carries the stock library {said.version} ({said.digest[:12]}), but {known} is installed here."
         remedy = f"Verify it with mcp-admission=={said.version}, or without its tests (--without-tests)."
-        return [Problem("stock", 0, told, remedy)]
+        return [Problem("stock", 0, what, remedy)]
     held, stock = artifact.contents, deciding(tests.stock)
-    problems = [Problem(path, 0, "is not the stock library's.") for path in stock if held.get(path) != stock[path]]
+    problems = [Problem(path, 0, "differs from the stock library.") for path in stock if held.get(path) != stock[path]]
     taken = {PurePosixPath(path).parent for path in stock}
     for path in sorted(held.keys() - stock.keys() - {COMBINED_REQUIREMENTS, DATA, REVIEWED}):
         if not is_own(path) or PurePosixPath(path).parent in taken:
             remedy = "Build the bundle with `mcp-admission bundle build`."
-            problems.append(Problem(path, 0, "lies where no policy is taken from.", remedy))
+            problems.append(Problem(path, 0, "is outside the policy directories.", remedy))
     return problems or _disguised({path: held[path] for path in _own(artifact, tests)}, opa)
 
 
 def _disguised(own: _Files, opa: OpaCommand) -> list[Problem]:
-    """Own files whose package is not that of their directory: they could speak for the stock."""
+    """Return own files whose package differs from their directory: they could change the stock policy."""
     with tempfile.TemporaryDirectory(prefix="mcp-admission-") as scratch:
         for path, content in own.items():
             place = Path(scratch) / path
@@ -75,23 +75,23 @@ def _disguised(own: _Files, opa: OpaCommand) -> list[Problem]:
 
 
 def untested(artifact: Artifact, tests: UnpackedTests) -> list[Problem]:
-    """The requirements of the artifact for which no test is at hand."""
+    """Return the own requirements of the artifact without tests in the policy repository."""
     tested = {PurePosixPath(path).parent for path in tests.own}
     own = sorted({PurePosixPath(path).parent for path in _own(artifact, tests) if "/requirements/" in path})
-    remedy = "Name the policy repository that has them with --policy."
+    remedy = "Use --policy to name the policy repository with its tests."
     return [Problem(str(place), 0, "has no tests here.", remedy) for place in own if place not in tested]
 
 
 def failed(artifact: Artifact, tests: UnpackedTests, opa: OpaCommand) -> list[Problem]:
-    """The tests that fail on the artifact's own Rego."""
+    """Run the tests on the artifact's Rego and return those that fail."""
     own, rego = _own(artifact, tests), _rego(artifact)
-    beside = {path: content for path, content in tests.stock.items() if path.endswith(_TEST)}
+    tested = {path: content for path, content in tests.stock.items() if path.endswith(_TEST)}
     stock = {path: content for path, content in rego.items() if path not in own}
-    if own:  # the stock's tests know the stock's requirements: with more of them, its decisions are others
+    if own:  # the stock tests expect exactly the stock requirements
         stock[COMBINED_REQUIREMENTS] = tests.stock[COMBINED_REQUIREMENTS]
-    problems = _run(StagedSources({**stock, **beside}, {}, frozenset(), is_stock=True), tests.library, opa)
+    problems = _run(StagedSources({**stock, **tested}, {}, frozenset(), is_stock=True), tests.library, opa)
     if own:
-        laid = StagedSources({**rego, **beside, **tests.own}, {}, frozenset(tests.own), is_stock=False)
+        laid = StagedSources({**rego, **tested, **tests.own}, {}, frozenset(tests.own), is_stock=False)
         problems += _run(laid, tests.library, opa)
     return problems
 

@@ -1,8 +1,8 @@
-"""Proves an artifact before it is published: who signed it, what it is bound to, and how it decides.
+"""Verify an artifact before it is published: its signer, its terms and its decisions.
 
-Rule 1: the steps are taken in order and the first that fails is the last: nothing of an unsigned bundle is run.
-Rule 2: what is judged is the artifact, never the sources that it was built from.
-Rule 3: a step that is left out is told as such, never as passed.
+Rule 1: the steps run in order and stop at the first failure, so that an unsigned bundle is never run.
+Rule 2: the steps check the artifact, never its sources.
+Rule 3: a skipped step is reported as left out, never as passed.
 """
 
 import tempfile
@@ -35,7 +35,7 @@ LEFT_OUT: Final = "left out"
 
 
 class Step(Struct, frozen=True):
-    """One step: what was asked, what is wrong (empty where it holds), and what there is to say where it holds."""
+    """One step: its name, its problems (empty if it passes), and a note for a step that passes."""
 
     name: str
     problems: tuple[Problem, ...]
@@ -43,19 +43,19 @@ class Step(Struct, frozen=True):
 
 
 class ArtifactProof(Struct, frozen=True, kw_only=True):
-    """Against what artifacts are held; the clock is that of the standing."""
+    """The keys, context, tests and decisions to verify artifacts with; the time is that of the context."""
 
     opa: OpaCommand
     keys: tuple[VerifyingKey, ...]
     standing: EnforcementContext
     library: Path
-    """The stock library: what built-ins policies may use."""
+    """The stock library, which lists the built-ins that policies may use."""
     tests: UnpackedTests | None
     """None leaves the tests out."""
     golden: tuple[Document, ...] = ()
 
     def steps(self, artifact: Artifact) -> Iterator[Step]:
-        """Every step up to the first that fails."""
+        """Yield every step up to the first that fails."""
         for take in (_signature, _terms, _loads, _library, _tests, _golden):
             step = take(self, artifact)
             yield step
@@ -80,7 +80,7 @@ def _signature(proof: ArtifactProof, artifact: Artifact) -> Step:
 
 
 def _doubted(artifact: Artifact, key: VerifyingKey, opa: OpaCommand) -> list[Problem]:
-    """What a real OPA has against the signature."""
+    """Return the problems that a real OPA has with the signature."""
     with tempfile.TemporaryDirectory(prefix="mcp-admission-") as scratch:
         within = Path(scratch)
         (within / ARCHIVE).write_bytes(artifact.content)
@@ -91,7 +91,7 @@ def _doubted(artifact: Artifact, key: VerifyingKey, opa: OpaCommand) -> list[Pro
             f"--signing-alg={key.algorithm}",
         )
         ran = opa.run("build", "--bundle", ARCHIVE, *verifying, f"--output={_READ}", within=within)
-    return [Problem(artifact.revision, 0, f"OPA does not take it: {ran.said()}")] if ran.code else []
+    return [Problem(artifact.revision, 0, f"OPA rejects the bundle: {ran.said()}")] if ran.code else []
 
 
 def _terms(proof: ArtifactProof, artifact: Artifact) -> Step:
@@ -106,7 +106,7 @@ def _terms(proof: ArtifactProof, artifact: Artifact) -> Step:
 def _loads(proof: ArtifactProof, artifact: Artifact) -> Step:
     data = data_of(artifact)
     if data is None:
-        return Step("loads", (Problem(DATA, 0, "is no data of ours."),))
+        return Step("loads", (Problem(DATA, 0, "is not valid policy data."),))
     patterns = {test.operand for rule in data["rules"].values() for test in tests_of(rule) if test.word == "matches"}
     with tempfile.TemporaryDirectory(prefix="mcp-admission-") as scratch:
         (Path(scratch) / ARCHIVE).write_bytes(artifact.content)
@@ -116,7 +116,7 @@ def _loads(proof: ArtifactProof, artifact: Artifact) -> Step:
     problems = [
         *complaints(ran),
         *rehearsal.problems,
-        *(Problem(DATA, 0, f"`{each}` is no expression.") for each in rehearsal.broken),
+        *(Problem(DATA, 0, f"`{each}` is not a valid regular expression.") for each in rehearsal.broken),
     ]
     return Step("loads", tuple(problems), "in OPA, and refuses an unknown caller")
 
@@ -126,12 +126,12 @@ def _library(proof: ArtifactProof, artifact: Artifact) -> Step:
         return Step("library", (), LEFT_OUT)
     problems = unpacked_tests.foreign(artifact, proof.tests, proof.opa)
     if not problems and not _is_indexed(data_of(artifact) or {}):
-        problems = [Problem(DATA, 0, "has an index that does not follow from the rest of its data.")]
+        problems = [Problem(DATA, 0, "has an index that does not match the rest of its data.")]
     return Step("library", tuple(problems), f"the stock library {proof.tests.known.version}, unchanged")
 
 
 def _is_indexed(data: Json) -> bool:
-    """True where what decisions are looked up by is what the build makes of the rest of the data."""
+    """Return whether the indexes are those that the build derives from the rest of the data."""
     made = derived(data)
     return msgspec.json.decode(msgspec.json.encode(made)) == {key: data["index"].get(key) for key in made}
 

@@ -113,7 +113,10 @@ def test_the_reason_says_that_a_claim_could_not_be_read(told: Callable[..., list
             "agent: reporter, tool: read_file, principal: {subject: x}, want: deny",
             "no identity of the agent `reporter`",
         ),
-        (f"{READ}, principal: {{issuer: https://other.example}}, want: deny", "no identity of the agent `claude` fits"),
+        (
+            f"{READ}, principal: {{issuer: https://other.example}}, want: deny",
+            "no identity of the agent `claude` matches",
+        ),
         (f"{READ}, principal: {{claims: {{sub: x}}}}, want: deny", "has the claim `sub`"),
     ],
 )
@@ -140,7 +143,7 @@ def test_ask_states_people_and_addresses(run: Run, repository: Path, put: Write)
     for words, said in (
         (("--claim", "x"), "`x` is not a valid claim"),
         (("--from", "office"), "`office` is not a valid IP address"),
-        (("--issuer", "https://other.example"), "no identity of the agent `claude` fits it"),
+        (("--issuer", "https://other.example"), "no identity of the agent `claude` matches it"),
     ):
         refused = run(*asking, *words)
         assert refused.exit_code != 0

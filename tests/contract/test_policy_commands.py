@@ -100,7 +100,7 @@ def test_check_asks_for_format_and_coverage_of_own_rego(run: Run, repository: Pa
         "rego/mcp/lib/own/x/x.rego:3:",
     ]
     assert "is not formatted" in result.stdout
-    assert "is reached by its tests to 0 %" in result.stdout
+    assert "has a test coverage of 0 %" in result.stdout
     assert "is reached" not in run("check", repository, "--coverage", 0).stdout
 
 
@@ -108,7 +108,7 @@ def test_check_of_one_environment_leaves_the_others_alone(run: Run, repository: 
     put("bundles/staging/environment.yaml", "name: production\n")
     assert run("check", repository, "-e", "dev").exit_code == 0
     assert run("check", repository, "-e", "staging").exit_code == 1
-    assert "is not there" in run("check", repository, "-e", "absent").stdout
+    assert "does not exist" in run("check", repository, "-e", "absent").stdout
 
 
 def test_check_without_an_environment_says_what_to_do(run: Run, tmp_path: Path) -> None:

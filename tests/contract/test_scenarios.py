@@ -132,7 +132,7 @@ def test_the_definition_is_pinned_unseen_or_drifted(told: Told, put: Write, defi
 def test_a_drift_without_a_pin_is_told(told: Told) -> None:
     ((line, said),) = told(f"  - {{scenario: x, {READ}, definition: {{drifted: [schema]}}, want: deny}}\n")
     assert line == 2
-    assert "drifts from no pin" in said
+    assert "states a drift, but its target is not pinned" in said
 
 
 def test_time_is_what_the_scenario_says(told: Told, put: Write) -> None:
@@ -200,4 +200,4 @@ def test_an_opa_that_does_not_start_is_no_decision(content: Callable[[], Content
     chosen = acting(stated, found.environment.agents_by_id())
     (answer,) = asking(found, OpaCommand(tmp_path / "absent"), []).answers([question(stated, chosen, found.data)])
     assert isinstance(answer, NoDecision)
-    assert "does not start" in answer.why
+    assert "did not start" in answer.why

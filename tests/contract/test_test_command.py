@@ -73,12 +73,12 @@ def test_every_stage_is_shown_with_what_it_looked_at(run: Run, repository: Path,
     assert result.exit_code == 0, result.output
     rego = [("ok", "rego", name) for name in ("sources", "check", "format", "tests", "coverage")]
     assert stages(result) == [*rego, *(("ok", "dev", name) for name in ("data", "bundle", "scenarios"))]
-    assert "2 own files over" in result.stdout
+    assert "2 own files in addition to" in result.stdout
     assert "14 requirements" in result.stdout
     assert "3 tests of 1 package" in result.stdout
     assert f"100.0 %  {OWN}/names_are_short.rego" in result.stdout
-    assert "a masked journal keeps of any server: no values" in result.stdout
-    assert "a masked journal keeps of demo: /arguments/path, /arguments/to" in result.stdout
+    assert "a masked journal keeps for any server: no values" in result.stdout
+    assert "a masked journal keeps for demo: /arguments/path, /arguments/to" in result.stdout
     assert "14 scenarios" in result.stdout
     assert result.stderr.endswith("no problems\n")
 
@@ -87,8 +87,8 @@ def test_less_coverage_of_own_rego_is_a_wish(run: Run, repository: Path, put: Wr
     written(put, WEAK_TEST.replace("test_what_is_no_tool", "of_what_is_no_tool"))
     result = run("test", repository)
     assert result.exit_code == 0, result.output
-    assert f"recommended: {OWN}/names_are_short.rego:12: is reached by its tests to" in result.stdout
-    assert "recommended" not in run("test", repository, "--coverage", 10).stdout
+    assert f"wished: {OWN}/names_are_short.rego:12: has a test coverage of" in result.stdout
+    assert "wished" not in run("test", repository, "--coverage", 10).stdout
     assert run("check", repository).exit_code == 1
 
 
@@ -99,7 +99,7 @@ def test_a_requirement_that_makes_a_masked_journal_keep_all_arguments_is_told(
     put(f"{OWN}/names_are_short.rego", f"{SOUND.rstrip()}\n\n    met_by_arguments if count(input.arguments) < 100\n")
     told = run("test", repository).stdout
     assert "wished: mcp/requirements/names_are_short: reads all arguments" in told
-    assert "a masked journal keeps of any server: /arguments\n" in told
+    assert "a masked journal keeps for any server: /arguments\n" in told
 
 
 def test_test_and_check_find_the_same_problems(run: Run, repository: Path, put: Write) -> None:

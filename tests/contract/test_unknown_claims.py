@@ -199,5 +199,5 @@ def test_a_scenario_may_leave_claims_unknown(put: Write, content: Callable[[], C
     )
     first, second = failed(content(), OpaCommand(opa), NOW)
     assert (first.line, second.line) == (5, 6)
-    assert "the scenario `both` has `groups`, and says that they are unknown" in str(first)
-    assert "the agent `dev` has no identity of a JWT" in str(second)
+    assert "the scenario `both` has `groups`, but also lists them as unknown" in str(first)
+    assert "the agent `dev` has no JWT identity" in str(second)

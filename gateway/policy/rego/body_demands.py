@@ -1,8 +1,8 @@
-"""What a body demands: the places that are there, and those that have a type, if it holds.
+"""Determine what a rule body requires: the places that must exist, and those that must have a type, for it to hold.
 
-Rule 1: a helper with several definitions demands only what each of them demands.
-Rule 2: what is counted, ordered, compared for being other, or given a name is there, of any type.
-Rule 3: the gateway states some fields of every question; the stock library always gives some names.
+Rule 1: a helper with several definitions requires only what all of them require.
+Rule 2: a value that is counted, ordered, compared with `!=` or assigned must exist, but may have any type.
+Rule 3: the gateway always sets some fields of a question. The stock library always defines some names.
 """
 
 from collections.abc import Iterable
@@ -24,17 +24,17 @@ CERTAIN: Final = (
     *(f"data.mcp.lib.call.{name}" for name in ("pin", "drift", "judged_by_definition")),
     *("data.mcp.lib.definitions.state", "data.mcp.lib.clock.now"),
 )
-"""Places that every question has, and names of the stock library that are never undefined."""
+"""Places that every question has, and names in the stock library that are never undefined."""
 UNTYPED: Final = ("input.arguments", "input.principal.claims", "input.definition.annotations", "data.own")
-"""Places below which anything may stand."""
+"""Places whose content may be of any type."""
 EMPTY_IF_UNKNOWN: Final = (
     *("input.principal.groups", "input.principal.scopes", "input.principal.delegation", "input.context.headers"),
     *("data.mcp.lib.principal.groups", "data.mcp.lib.principal.agents_of_groups"),
 )
-"""Collections that are there, and empty, if the gateway does not know what belongs in them."""
+"""Collections that exist and are empty if the gateway does not know their content."""
 _WEAK: Final = frozenset({"assign", "count", "neq", "lt", "lte", "gt", "gte", "walk", "sprintf", "json.marshal"})
 _ASKED_INSIDE: Final = ("is_", "internal.member", "equal")
-"""Calls that give false, and do not fail, for another type: inside another call they demand nothing of it."""
+"""Calls that return false instead of failing for another type: inside another call they do not require a type."""
 _DEEPEST: Final = 6
 
 
@@ -43,22 +43,22 @@ def _below(path: str, places: Iterable[str]) -> bool:
 
 
 def is_certain(path: str) -> bool:
-    """True for what is never missing."""
+    """Return whether a place is never missing."""
     return _below(path, CERTAIN)
 
 
 def is_untyped(path: str) -> bool:
-    """True for what may be of any type; arguments and claims as a whole are objects."""
+    """Return whether a place may be of any type; arguments and claims themselves are objects."""
     return path.startswith(tuple(f"{each}." for each in UNTYPED))
 
 
 def may_be_empty(path: str) -> bool:
-    """True for what is empty if it is not known."""
+    """Return whether a place is an empty collection if its content is unknown."""
     return _below(path, EMPTY_IF_UNKNOWN)
 
 
 class BodyDemands(Struct, frozen=True):
-    """The places that are there, those among them that have a type, and the collections that are not empty."""
+    """The places that must exist, those that must have a type, and the collections that must not be empty."""
 
     there: frozenset[str] = frozenset()
     typed: frozenset[str] = frozenset()
@@ -71,7 +71,7 @@ class BodyDemands(Struct, frozen=True):
         return BodyDemands(self.there & other.there, self.typed & other.typed, self.filled & other.filled)
 
     def cover(self, path: str) -> bool:
-        """True where a place is demanded, with its type where it could have any; own data needs to be there only."""
+        """Return whether a place is required, with its type if it is untyped; own data only needs to exist."""
         if may_be_empty(path):
             return path in self.filled
         wanted = self.typed if is_untyped(path) and not path.startswith("data.own") else self.there | self.typed
@@ -79,12 +79,12 @@ class BodyDemands(Struct, frozen=True):
 
 
 def _value(head: Json) -> Json:
-    """The value that a rule gives, as an expression."""
+    """Return the value of a rule as an expression."""
     return {"terms": head.get("value")}
 
 
 def demands_of(body: Iterable[Json], rules: Rules, depth: int = 0) -> BodyDemands:
-    """Return what expressions demand together; names are already replaced by what they stand for."""
+    """Return what the expressions require together; local names are already replaced by their terms."""
     found = BodyDemands()
     for expression in body:
         if not expression.get("negated"):
@@ -116,20 +116,20 @@ def _joined(demands: Iterable[BodyDemands]) -> BodyDemands:
 
 
 def _iterated(symbol: Json) -> BodyDemands:
-    """`some x in xs`: there is a collection."""
+    """Return the demand of `some x in xs`: the collection exists and is not empty."""
     path = place(symbol["value"][-1])
     one = frozenset({path})
     return BodyDemands(one, one, one) if path else BodyDemands()
 
 
 def collection(term: Any) -> str:
-    """Return what names a collection: its place, or the text of a comprehension; empty for other terms."""
+    """Return the key of a collection: its place, or the text of a comprehension; empty for other terms."""
     is_made = is_object(term) and term.get("type") in COMPREHENSIONS
     return repr(term["value"]) if is_made else place(term)
 
 
 def _filled(expression: Json) -> BodyDemands:
-    """`count(xs) > 0` and `x in xs`: the collection is not empty."""
+    """Return the demand of `count(xs) > 0` and `x in xs`: the collection is not empty."""
     name, terms = operator(expression), expression.get("terms")
     if not is_array(terms) or len(terms) != 3:  # noqa: PLR2004 - two sides
         return BodyDemands()
@@ -146,7 +146,7 @@ def _filled(expression: Json) -> BodyDemands:
 
 
 def _of_places(term: Any, *, inside: bool = False, typing: bool = False) -> BodyDemands:
-    """Return what a term demands of the places that it names; `typing`: it is given to a call that fails otherwise."""
+    """Return what a term requires of its places; `typing`: it is an argument of a call that fails for other types."""
     if is_array(term):
         return _joined(_of_places(each, inside=True, typing=typing) for each in term)
     if not is_object(term):
@@ -166,7 +166,7 @@ def _of_places(term: Any, *, inside: bool = False, typing: bool = False) -> Body
 
 
 def _of_rules(found: list[OwnRule], arguments: list[Json], rules: Rules, depth: int) -> BodyDemands:
-    """Return what every definition of a rule demands; a collection is there whatever its bodies demand."""
+    """Return what all definitions of a rule require; a collection exists regardless of its bodies."""
     if not found or depth > _DEEPEST or any(each.is_collection for each in found):
         return BodyDemands()
     every: list[BodyDemands] = []

@@ -1,9 +1,10 @@
-"""What own requirements read of a caller's claims, so that they do not hold while such a claim is unknown.
+"""Find the caller's claims that own requirements read, so that they do not hold while such a claim is unknown.
 
-Rule 1: it is found in the syntax trees of the requirement and of the own modules that it leads to.
-Rule 2: only what is read by its name is found: a claim whose name is computed is for the requirement itself to judge.
-Rule 3: where the principal is given another name (`p := input.principal`, an argument of a function), whatever has the
-name of a field of it counts as that field.
+Rule 1: the search covers the syntax trees of the requirement and of the own modules that it uses.
+Rule 2: only reads by a literal name are found. If a requirement computes the name of a claim, it must check for unknown
+claims itself.
+Rule 3: if the principal gets another name (`p := input.principal`, an argument of a function), every reference with the
+name of one of its fields counts as that field.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,11 +16,11 @@ from gateway.admission.principal import CLAIM_FIELDS
 from gateway.policy.rego.rego_module import Module, walk
 
 _LIBRARY: Final = ("data", "mcp", "lib", "principal")
-"""The module of the stock library that has the groups of the caller, too."""
+"""The module of the stock library that also has the groups of the caller."""
 _CLAIMS: Final = "claims"
 _ROOTS: Final = frozenset({"input", "data"})
 _RENAMED: Final = frozenset({("input",), ("input", "principal")})
-"""What a name may stand for of which `groups` and the like are then read."""
+"""References that may be assigned to another name, through which fields such as `groups` are then read."""
 
 
 class CallerReads(Struct, frozen=True, order=True):
@@ -29,12 +30,12 @@ class CallerReads(Struct, frozen=True, order=True):
     claims: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        """Return whether anything is read."""
+        """Return whether any field or claim is read."""
         return bool(self.fields or self.claims)
 
 
 def caller_reads(modules: Sequence[Module], own: Mapping[str, Sequence[Module]]) -> CallerReads:
-    """Return what modules read of the caller; `own` are those that may be followed, by package."""
+    """Return the fields and claims of the caller that modules read; `own` are the modules to follow, by package."""
     seen: set[str] = set()
     waiting, paths = [*modules], set[tuple[str, ...]]()
     while waiting:
@@ -58,7 +59,7 @@ def caller_reads(modules: Sequence[Module], own: Mapping[str, Sequence[Module]])
 
 
 def _paths(module: Module) -> Iterator[tuple[str, ...]]:
-    """Yield the references of a module up to their first part that is not a plain name, with imports written out."""
+    """Yield the references of a module up to the first part that is not a plain name, with imports resolved."""
     imports = {name: tuple(path.split(".")) for name, path in module.imports.items()}
     yield from imports.values()
     for node in walk(module.rules):

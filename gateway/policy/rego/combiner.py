@@ -1,9 +1,9 @@
-"""The generated half of package `mcp.admission`: one static line a requirement (OPA.md section 10).
+"""Generate the second half of package `mcp.admission`: one static line per requirement (OPA.md section 10).
 
-A requirement of the repository's own that reads claims has one line more: it does not hold while they are unknown.
+An own requirement that reads claims has one more line: it does not hold while they are unknown.
 
-Rule 1: there is no registry; what lies in `mcp/requirements/` is what is combined.
-Rule 2: the text follows from the names alone, so the same requirements give the same bytes.
+Rule 1: no registry exists. All requirements in `mcp/requirements/` are combined.
+Rule 2: the text depends on the names only, so the same requirements give the same bytes.
 """
 
 import json
@@ -25,13 +25,13 @@ STANDING: Final = frozenset({"principal", "server", "context", "schema"})
 
 
 class CombinedRequirement(Struct, frozen=True, order=True):
-    """What the combiner must know of a requirement: its name, whether it judges arguments, whether it is standing."""
+    """A requirement for the combiner: its name, whether it checks arguments, whether it is standing."""
 
     name: str
     by_arguments: bool
     standing: bool
     caller: CallerReads = CallerReads()
-    """Without these it does not hold, whatever it says."""
+    """The requirement does not hold unless these are known."""
 
     @property
     def package(self) -> str:
@@ -39,19 +39,19 @@ class CombinedRequirement(Struct, frozen=True, order=True):
         return f"data.mcp.requirements.{self.name}"
 
     def of_caller(self, function: str) -> str:
-        """A call of the library about what the requirement reads of the caller."""
+        """Return a call of a library function about the requirement's reads of the caller."""
         arguments = ", ".join(json.dumps([*names]) for names in (self.caller.fields, self.caller.claims))
         return f"data.mcp.lib.principal.{function}({arguments})"
 
 
 def is_standing(reads: Iterable[str]) -> bool:
-    """True where `met` reads nothing that differs between the items of a list; `input` as a whole is everything."""
+    """Return whether `met` reads only values that are the same for all items of a list; all of `input` is not."""
     paths = [path.split(".") for path in reads]
     return all(path[0] != "input" or (len(path) > 1 and path[1] in STANDING) for path in paths)
 
 
 def combined(requirements: Iterable[CombinedRequirement]) -> str:
-    """The text of `requirements.rego`, formatted as `opa fmt` would."""
+    """Return the text of `requirements.rego`, in the format of `opa fmt`."""
     every = sorted(requirements)
     judging = [each for each in every if each.by_arguments]
     into = {True: "unmet_standing", False: "unmet_varying"}
@@ -97,4 +97,4 @@ def _because(each: CombinedRequirement) -> str:
 
 
 def _never(into: str) -> str:
-    return f'{into} contains "" if false\n'  # OPA types `set()` as a set that never holds anything
+    return f'{into} contains "" if false\n'  # OPA types `set()` as a set that is always empty

@@ -1,7 +1,7 @@
-"""Which comparisons and type checks hold for constants, as OPA decides them.
+"""Evaluate comparisons and type checks of constants in the same way as OPA.
 
 Rule 1: values of different types are ordered by their types: null, boolean, number, string, array, object, set.
-Rule 2: what is not a constant, or not a comparison that is known here, holds for nothing.
+Rule 2: a comparison with a term that is not a constant, or an unknown comparison, counts as false.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,7 +27,7 @@ _TYPE_CHECKS: Final = {f"is_{name}": rank for rank, name in enumerate(_RANKS)}
 
 
 def constant(term: Any) -> Any:
-    """Return the rank of the term's type and its value, if it is a constant; else MISSING."""
+    """Return the rank of the term's type and its value if it is a constant; else MISSING."""
     kind, value = (term.get("type"), term.get("value")) if is_object(term) else (None, None)
     if kind in {"null", "boolean", "number", "string"}:
         return _RANKS.index(kind), value if kind != "null" else 0
@@ -39,12 +39,12 @@ def constant(term: Any) -> Any:
 
 
 def is_tuple_with_missing(value: Any) -> bool:
-    """True for the key and value of an object of which one is not a constant."""
+    """Return whether a value is a key and value of an object, one of which is not a constant."""
     return isinstance(value, tuple) and MISSING in value
 
 
 def holds(comparison: str, left: Any, right: Any) -> bool:
-    """Return whether a comparison of two constants holds; False if one of them is none."""
+    """Return whether a comparison of two constants holds; False if one of them is not a constant."""
     if left is MISSING or right is MISSING or comparison not in _HOLDS:
         return False
     return _HOLDS[comparison](left, right)
@@ -56,5 +56,5 @@ def is_of_type(check: str, value: Any) -> bool:
 
 
 def number(value: float) -> Any:
-    """Return a number as `constant` returns it."""
+    """Return a number in the form that `constant` returns."""
     return _RANKS.index("number"), value

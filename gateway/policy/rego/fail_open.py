@@ -1,10 +1,10 @@
-"""Own requirements that permit because something is missing: the author's rules, followed from `met` as they permit.
+"""Find own requirements that permit because something is missing, by following the author's rules from `met`.
 
-Rule 1: where success permits, nothing may succeed only because what it reads is missing or of another type: a negation,
-an empty set, a default, a comparison that holds for other types.
-Rule 2: what the same bodies demand beside it is known to be there; arguments, claims and own data also need a type.
-Rule 3: a negation turns the meaning: what fails inside it permits.
-Rule 4: helpers, functions and own packages are followed with what they are given; the stock library is taken by name.
+Rule 1: if success permits, no expression may succeed only because its input is missing or of another type. Such
+expressions are negations, empty sets, defaults, and comparisons that hold for other types.
+Rule 2: a place that the same body also requires is known to exist. Arguments, claims and own data also need a type.
+Rule 3: a negation inverts the meaning: a failure inside it permits.
+Rule 4: helpers, functions and own packages are followed with their arguments. The stock library is known by name.
 """
 
 from collections.abc import Iterable, Iterator
@@ -40,7 +40,7 @@ _DEEPEST: Final = 12
 
 
 class _At(Struct, frozen=True):
-    """Where an expression stands and what is known there."""
+    """The position of an expression, and the known names and demands there."""
 
     module: Module
     names: Names
@@ -49,7 +49,7 @@ class _At(Struct, frozen=True):
 
 
 def fail_open(found: Iterable[RequirementDirectory], own: Iterable[Module]) -> list[Problem]:
-    """Return what permits in the author's requirements because something is missing, each place once."""
+    """Return a problem for each line in the author's requirements that permits because something is missing."""
     modules = [module for module in own if not module.is_test]
     paths = {module.path for module in modules}
     judging = [each for each in found if each.place in paths]
@@ -64,14 +64,14 @@ def fail_open(found: Iterable[RequirementDirectory], own: Iterable[Module]) -> l
 
 
 class _Following:
-    """Follows the author's rules."""
+    """A traversal of the author's rules."""
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._followed: set[tuple[int, str, BodyDemands]] = set()
 
     def permits(self, own: OwnRule, at: _At) -> Iterator[Problem]:
-        """Yield what is open in a rule whose success permits."""
+        """Yield the problems in a rule whose success permits."""
         key = (id(own.rule), repr(sorted((name, place(term)) for name, term in at.names.items())), at.demands)
         if at.depth > _DEEPEST or key in self._followed:
             return
@@ -87,7 +87,7 @@ class _Following:
             yield from self._expression(expression, row(written), inner)
 
     def _meant(self, module: Module, body: list[Json], outer: Names) -> tuple[Names, list[Json]]:
-        """Return the names of a body, and its expressions with the names replaced by what they stand for."""
+        """Return the names of a body, and its expressions with the names replaced by their terms."""
         resolved = [self._rules.resolved(module, each) for each in body]
         names = names_of(resolved, outer)
         return names, [as_call(replaced(each, names)) for each in resolved]
@@ -115,7 +115,7 @@ class _Following:
         yield from self._used(term_of(expression), at)
 
     def _used(self, term: Any, at: _At) -> Iterator[Problem]:
-        """Yield what is open in the rules and comprehensions that a term uses."""
+        """Yield the problems in the rules and comprehensions that a term uses."""
         for use in uses(term):
             if use.comprehension is not None:
                 inside = _At(at.module, at.names, at.demands, at.depth + 1)
@@ -137,7 +137,7 @@ class _Following:
             yield from self._inside(term_of(inner), at)
 
     def _inside(self, term: Any, at: _At) -> Iterator[Problem]:
-        """Yield what is open in the negations inside rules whose failure permits: two negations permit."""
+        """Yield the problems in negations inside rules whose failure permits: a double negation permits."""
         for use in uses(term):
             called = self._rules.named(use.path)
             bodies: list[tuple[Module, list[Json], Names]] = [
@@ -159,7 +159,7 @@ class _Following:
                 yield from self._inside(term_of(expression), inner)
 
     def _lacking(self, term: Any, at: _At) -> list[str]:
-        """Return the places whose absence makes a term fail and that nothing beside it demands."""
+        """Return the places whose absence makes a term fail and that the other expressions do not require."""
         found: dict[str, None] = {}
         self._collect(term, found, 0)
         return [path for path in found if not at.demands.cover(path)]
@@ -192,7 +192,7 @@ class _Following:
             yield Problem(at.module.path, line, said.format(named), remedy.format(check))
 
     def _nothing(self, expression: Json, at: _At) -> Any:
-        """Return what may be empty if the expression holds: `count(x) == 0`, `x == set()`, `x == {y | y in z}`."""
+        """Return the term that may be empty in an expression: `count(x) == 0`, `x == set()`, `x == {y | y in z}`."""
         name, terms = operator(expression), expression.get("terms")
         if name == "object.subset" and is_array(terms) and self._rules.collects(terms[2]):
             return None if collection(terms[2]) in at.demands.filled else terms[2]
@@ -212,7 +212,7 @@ class _Following:
         return None
 
     def _is_computed(self, term: Any, depth: int = 0) -> bool:
-        """True for a term that is there, and empty, if what it reads is missing: not for a part of the input."""
+        """Return whether a term exists and is empty if its input is missing; False for a part of the input."""
         for use in uses(term):
             own = self._rules.named(use.path)
             values = [head.get("value") for each in own for head, _ in each.branches]
@@ -227,11 +227,11 @@ class _Following:
     def _defaults(self, expression: Json, line: int, at: _At) -> Iterator[Problem]:
         for is_met, source in self._fallback_truths(expression):
             if is_met is not bool(expression.get("negated")):
-                what = f"{source}, so that it holds here if what it reads is missing."
-                yield Problem(at.module.path, line, what, "Leave the default out, or give one that refuses.")
+                what = f"{source}, so this holds if its input is missing."
+                yield Problem(at.module.path, line, what, "Remove the default, or choose one that refuses.")
 
     def _fallback_truths(self, expression: Json) -> Iterator[tuple[bool, str]]:
-        """Yield whether an expression holds with each default that stands for what is missing, and which it is."""
+        """Yield, for each default of a missing value, whether the expression holds with it, and its description."""
         terms, name = expression.get("terms"), operator(expression)
         if is_array(terms) and name in COMPARISONS and len(terms) == 3:  # noqa: PLR2004 - two sides
             _, left, right = terms
@@ -243,7 +243,7 @@ class _Following:
             yield from ((value != constant(_FALSE), words) for value, words in self._fallbacks(term_of(expression)))
 
     def _fallbacks(self, term: Any) -> Iterator[tuple[Any, str]]:
-        """Yield the constants that stand for a term if what it reads is missing."""
+        """Yield the constants that replace a term if its input is missing, each with a description."""
         if not is_object(term):
             return
         if term.get("type") == "call" and operator(term) == "object.get" and len(term["value"]) == 4:  # noqa: PLR2004
@@ -259,17 +259,17 @@ class _Following:
 
 _FALSE: Final = {"type": "boolean", "value": False}
 _OF_NOTHING: Final = (
-    "nothing is found if {} is missing or of another type, and finding nothing permits.",
-    "Require it here too (`{}` or the like), or write `count(xs) > 0` and `every x in xs {{...}}` for what must hold.",
+    "the result is empty if {} is missing or of another type, and an empty result permits.",
+    "Require it here, too (for example `{}`), or write `count(xs) > 0` and `every x in xs {{...}}` for the condition.",
 )
 _OF_NEGATION: Final = (
-    "`not` also passes what it cannot judge: {} may be missing or of another type.",
-    "Write what must hold without `not`, or require it next to this (`{}` or the like).",
+    "`not` also passes if the value cannot be checked: {} may be missing or of another type.",
+    "Write the condition without `not`, or require the value in the same body (for example `{}`).",
 )
 
 
 def _demanded_by_opa(expression: Json) -> frozenset[str]:
-    """Return the places that a negated call is given, if it is enough that they are there: OPA reads them first."""
+    """Return the arguments of a negated call if they only need to exist: OPA evaluates them before the negation."""
     name, terms = operator(expression), expression.get("terms")
     if not is_array(terms) or name in _EQUAL:
         return frozenset()
@@ -282,7 +282,7 @@ def _shown(path: str) -> str:
 
 
 def _other_types(expression: Json, line: int, at: _At) -> Iterator[Problem]:
-    """Yield the comparisons that hold for other types of what the caller gives."""
+    """Yield the comparisons that also hold for other types of a value from the caller."""
     name, terms = operator(expression), expression.get("terms")
     if name not in _ORDERED | {"neq"} or not is_array(terms) or len(terms) != 3:  # noqa: PLR2004 - two sides
         return

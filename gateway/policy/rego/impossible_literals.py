@@ -1,7 +1,7 @@
-"""Words in policies that the thing they are compared with can never be (DESIGN section 3).
+"""Find literals in policies that are compared with a field that can never have that value (DESIGN section 3).
 
-Rule 1: OPA's type checker knows that a field is a string, not which strings there are; this knows.
-Rule 2: the words come from the types of the policy input and from the vocabulary of `mcp.lib.call`.
+Rule 1: OPA's type checker knows that a field is a string, but not its possible values. This check knows them.
+Rule 2: the values come from the types of the policy input and from the vocabulary of `mcp.lib.call`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -29,7 +29,7 @@ _COMPARING: Final = frozenset({"equal", "eq", "neq", "internal.member_2"})
 
 @lru_cache
 def vocabulary() -> Mapping[str, frozenset[str]]:
-    """Dotted path -> the only words that can stand there."""
+    """Return dotted path -> its only possible values."""
     return {**dict(_enums(input_schema(), "input")), **_LIBRARY}
 
 
@@ -43,13 +43,13 @@ def _enums(node: Json, path: str) -> Iterator[tuple[str, frozenset[str]]]:
 
 
 def impossible(module: Module) -> Iterator[Problem]:
-    """Every literal that is compared with something that is never equal to it."""
+    """Yield a problem for each literal that is compared with a place that never has that value."""
     imports = module.imports
     for node in walk(module.rules):
         if is_array(node.get("terms")) or node.get("type") == "call":
             for path, words, literal in _comparisons(node, imports):
                 if literal["value"] not in words:
-                    remedy = f"It is one of {', '.join(sorted(words))}."
+                    remedy = f"Its values are {', '.join(sorted(words))}."
                     place = row(literal) or row(node)
                     yield Problem(module.path, place, f"`{path}` is never `{literal['value']}`.", remedy)
 

@@ -1,8 +1,8 @@
-"""The JSON Schema of the policy input, generated from its types (`rego/schemas/input.json`).
+"""Generate the JSON Schema of the policy input from its types (`rego/schemas/input.json`).
 
-Rule 1: it has the form in which OPA's type checker catches a typo: references inlined, null arms dropped, `type`
-beside every `enum`, no unknown properties.
-Rule 2: it is for checking policies, not inputs: a value that may be null is stated as what it is otherwise.
+Rule 1: the schema has the form that OPA's type checker needs to find typos: references are inlined, null alternatives
+are dropped, every `enum` has a `type`, unknown properties are excluded.
+Rule 2: the schema is for checking policies, not inputs: a nullable value has the type that it has if it is not null.
 """
 
 import msgspec
@@ -13,13 +13,13 @@ from gateway.artifact.json_types import Json, is_object
 
 
 def input_schema() -> Json:
-    """The schema of `input`."""
+    """Return the schema of `input`."""
     (root,), definitions = msgspec.json.schema_components([PolicyInput], ref_template="{name}")
     return {"$schema": "http://json-schema.org/draft-07/schema#", **_inlined(root, definitions)}
 
 
 def input_schema_text() -> bytes:
-    """The content of `rego/schemas/input.json`."""
+    """Return the content of `rego/schemas/input.json`."""
     return orjson.dumps(input_schema(), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n"
 
 

@@ -1,9 +1,9 @@
-"""How a requirement must be written, so that what is forgotten, mistyped or undefined refuses (DESIGN section 4).
+"""Lint requirements so that anything missing, mistyped or undefined is a denial (DESIGN section 4).
 
-Rule 1: `met` and `met_by_arguments` are `... if {...}` with value true (`met := true` is `opa fmt`'s spelling of
-`met if true`): nothing gives them another way to be true.
-Rule 2: `every` over nothing is true, so its body also says that there is something.
-Rule 3: what lets a message pass names what is safe; a list of dangers misses the next one, and the undefined.
+Rule 1: `met` and `met_by_arguments` must be `... if {...}` with value true (`opa fmt` writes `met if true` as
+`met := true`). They must not have another way to be true.
+Rule 2: `every` over an empty collection is true, so the same body must also require that the collection is not empty.
+Rule 3: a condition that permits must list safe values. A list of dangerous values misses new ones and undefined ones.
 """
 
 import re
@@ -19,7 +19,7 @@ from gateway.policy.sources.problem import Problem
 JUDGING: Final = ("met", "met_by_arguments")
 _PLAIN: Final = re.compile(r"met(?:_by_arguments)?\s+if\b")
 _UNCONDITIONAL: Final = frozenset(f"{name} := true" for name in JUDGING)
-"""What `opa fmt` makes of `met if true`: the only value that may be given."""
+"""The form that `opa fmt` gives to `met if true`: the only assignment that is allowed."""
 _RULES_OUT_NOTHING: Final[Mapping[str, Callable[[float], bool]]] = {
     "gt": lambda number: number >= 0,
     "gte": lambda number: number > 0,
@@ -30,12 +30,12 @@ _MIRRORED: Final = {"lt": "gt", "lte": "gte", "gt": "lt", "gte": "lte"}
 
 
 def malformed(found: RequirementDirectory) -> Iterator[Problem]:
-    """Every `met` and `met_by_arguments` that is not `... if {...}` with value true."""
+    """Yield a problem for each `met` and `met_by_arguments` that is not `... if {...}` with value true."""
     for name in JUDGING:
         for module, rule in found.rules(name):
             said = _form(rule)
             if said:
-                remedy = f"Write `{name} if {{...}}`: true where it holds, undefined where it does not."
+                remedy = f"Write `{name} if {{...}}`: true if it holds, else undefined."
                 yield Problem(module.path, row(rule), f"`{name}` {said}.", remedy)
 
 
@@ -50,21 +50,23 @@ def _form(rule: Json) -> str:
     if text(rule) in _UNCONDITIONAL:
         return ""
     if head.get("assign") or head.get("value", {}).get("value") is not True:
-        return "is given a value"
+        return "assigns a value"
     if "else" in rule:
         return "has an `else`"
     return "" if _PLAIN.match(text(rule)) else "is not written with `if`"
 
 
 def unguarded(module: Module) -> Iterator[Problem]:
-    """Every `every` whose body does not also say that its domain is not empty."""
+    """Yield a problem for each `every` without a check in the same body that its domain is not empty."""
     for node in walk(module.rules):
         body = objects(node.get("body"))
         for expression in body:
             every = expression.get("terms")
             if is_object(every) and "domain" in every and not _guarded(every["domain"], body):
-                remedy = "Add `count(...) > 0` of the same collection beside it: `every` over nothing is true."
-                yield Problem(module.path, row(expression), "`every` has no guard against emptiness.", remedy)
+                remedy = "Add `count(...) > 0` of the same collection: `every` over an empty collection is true."
+                yield Problem(
+                    module.path, row(expression), "`every` lacks a check that the collection is not empty.", remedy
+                )
 
 
 def _guarded(domain: Json, body: list[Json]) -> bool:
@@ -73,12 +75,12 @@ def _guarded(domain: Json, body: list[Json]) -> bool:
 
 
 def _is_filled(term: Json) -> bool:
-    """True for a literal collection that is not empty."""
+    """Return whether a term is a literal collection that is not empty."""
     return term.get("type") in {"array", "set", "object"} and bool(term["value"])
 
 
 def _guards(expression: Json, domain: Json) -> bool:
-    """True where the expression cannot hold for an empty domain."""
+    """Return whether an expression cannot hold for an empty domain."""
     if expression.get("negated"):
         return False
     terms = expression.get("terms")
@@ -95,7 +97,7 @@ def _guards(expression: Json, domain: Json) -> bool:
 
 
 def _sized(name: str, left: Json, right: Json, domain: Json) -> bool:
-    """True for a comparison of `count(domain)` with a number that rules out nothing."""
+    """Return whether an expression compares `count(domain)` with a number so that an empty domain is excluded."""
     counted = {"type": "call", "value": [{"type": "ref", "value": [{"type": "var", "value": "count"}]}, domain]}
     name, number = (name, right) if left == counted else (_MIRRORED.get(name, name), left)
     if counted not in (left, right) or number.get("type") != "number":
@@ -113,13 +115,13 @@ def _other_than_nothing(left: Json, right: Json, domain: Json) -> bool:
 
 
 def dangerous(found: RequirementDirectory) -> Iterator[Problem]:
-    """Every expression that lets a message pass because something is not one of some named dangers."""
+    """Yield a problem for each expression that permits because a value is not one of some listed dangerous values."""
     for name in JUDGING:
         for module, rule in found.rules(name):
             for expression in walk(rule["body"]):
                 if is_array(expression.get("terms")) and _names_danger(expression, module.imports):
-                    remedy = "Name what is safe: `x in {...}` or `not call.may(...)`; an unknown value must not pass."
-                    said = f"`{name}` passes what is not a named danger."
+                    remedy = "List safe values: `x in {...}` or `not call.may(...)`. An unknown value must not pass."
+                    said = f"`{name}` permits every value that is not in a list of dangerous ones."
                     yield Problem(module.path, row(expression), said, remedy)
 
 
@@ -132,13 +134,13 @@ def _names_danger(expression: Mapping[str, Any], imports: Mapping[str, str]) -> 
 
 
 def _is_outside(term: Any, imports: Mapping[str, str]) -> bool:
-    """True for what comes from the input or a library: what a caller or an absent value can make odd."""
+    """Return whether a term comes from the input or a library, so that its value may be unexpected or missing."""
     path = dotted(term, imports)
     return path.startswith(("input.", "data."))
 
 
 def _is_word(term: Any) -> bool:
-    """True for a string, and for a collection of strings."""
+    """Return whether a term is a string or a collection of strings."""
     if not is_object(term):
         return False
     if term.get("type") in {"set", "array"}:

@@ -1,7 +1,7 @@
-"""Runs the OPA command and reads what it reports.
+"""Run the OPA command and parse its reports.
 
-Rule 1: OPA starts in the directory it is to look at, with a deadline, and with nothing of our environment.
-Rule 2: what it reports is JSON or a failure; nothing is read from a report that does not fit.
+Rule 1: OPA starts in the directory that it reads, with a deadline, and without the environment of this process.
+Rule 2: a report is valid JSON or a failure. A report of another form is not used.
 """
 
 import subprocess
@@ -15,18 +15,18 @@ from gateway.policy.sources.problem import Problem
 
 DEADLINE_S: Final = 120
 _ENVIRONMENT: Final = {"GOGC": "400"}
-"""Go's collector mostly rests: a run is short, and takes a quarter less time."""
+"""Go's garbage collector runs rarely: runs are short, and this makes them a quarter faster."""
 
 
 class OpaRun(Struct, frozen=True):
-    """What a run of OPA left: its exit code and its two outputs."""
+    """The result of a run of OPA: its exit code and its two outputs."""
 
     code: int
     out: bytes
     err: bytes
 
     def report(self) -> Any:
-        """The JSON that OPA printed; None where it printed none."""
+        """Return the JSON that OPA printed; None if it did not print JSON."""
         for text in (self.out, self.err):
             try:
                 return msgspec.json.decode(text)
@@ -35,9 +35,9 @@ class OpaRun(Struct, frozen=True):
         return None
 
     def said(self) -> str:
-        """The last words of the run, for a problem that nothing better describes."""
-        told = (self.err or self.out).decode("utf-8", "replace").strip()
-        return told[-2000:] or f"exit code {self.code}"
+        """Return the end of the output, for a problem without a better description."""
+        text = (self.err or self.out).decode("utf-8", "replace").strip()
+        return text[-2000:] or f"exit code {self.code}"
 
 
 class OpaCommand(Struct, frozen=True):
@@ -47,9 +47,9 @@ class OpaCommand(Struct, frozen=True):
     deadline_s: float = DEADLINE_S
 
     def run(self, *arguments: str, within: Path, stdin: bytes = b"") -> OpaRun:
-        """The finished run; a run past its deadline counts as one that failed."""
+        """Run OPA and return the finished run; a run past its deadline counts as failed."""
         try:
-            done = subprocess.run(  # the arguments are ours, never a client's
+            done = subprocess.run(  # the arguments come from this code, never from a client
                 [str(self.path), *arguments],
                 cwd=within,
                 env=_ENVIRONMENT,
@@ -61,7 +61,7 @@ class OpaCommand(Struct, frozen=True):
         except subprocess.TimeoutExpired:
             return OpaRun(-1, b"", f"opa {arguments[0]} took longer than {self.deadline_s} s".encode())
         except OSError as error:
-            return OpaRun(-1, b"", f"OPA does not start: {error}".encode())
+            return OpaRun(-1, b"", f"OPA did not start: {error}".encode())
         return OpaRun(done.returncode, done.stdout, done.stderr)
 
 
@@ -81,7 +81,7 @@ class _Complaints(Struct, frozen=True):
 
 
 def is_evaluation_error(ran: OpaRun) -> bool:
-    """Whether OPA ran, and the policy failed on the question."""
+    """Return whether OPA ran and the policy failed to evaluate."""
     return bool(_told(ran)) and all(each.code.startswith("eval_") for each in _told(ran))
 
 
@@ -93,8 +93,8 @@ def _told(ran: OpaRun) -> list[_Complaint]:
 
 
 def complaints(ran: OpaRun) -> list[Problem]:
-    """The problems that OPA reported, with files as OPA named them; never empty for a run that failed."""
+    """Return the problems that OPA reported, with OPA's names of the files; never empty for a failed run."""
     if ran.code == 0:
         return []
     problems = [Problem(each.location.file, each.location.row, f"{each.message}.") for each in _told(ran)]
-    return problems or [Problem("", 0, f"OPA refused: {ran.said()}")]
+    return problems or [Problem("", 0, f"OPA failed: {ran.said()}")]

@@ -1,6 +1,6 @@
-"""Own data that requirements read and that an environment does not have.
+"""Find own data that requirements read and that an environment does not have.
 
-Rule 1: it is a warning: a requirement that demands it refuses, and one that does not demand it is refused itself.
+Rule 1: missing data is a warning. A requirement that needs it denies, and one that would permit without it is refused.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ _OWN: Final = "data.own."
 
 
 def missing_own_data(environment: Environment, requirements: Mapping[str, Requirement]) -> Iterator[Problem]:
-    """Yield a warning for each document of `data/` that a requirement reads and that is not there."""
+    """Yield a warning for each missing document of `data/` that a requirement reads."""
     known = {PurePosixPath(document.file).stem for document in environment.own}
     readers: dict[str, list[str]] = {}
     for requirement, described in requirements.items():
@@ -25,5 +25,5 @@ def missing_own_data(environment: Environment, requirements: Mapping[str, Requir
     for name, reading in sorted(readers.items()):
         file = f"bundles/{environment.name}/data/{name}.yaml"
         listed = ", ".join(f"`{each}`" for each in sorted(reading))
-        what = f"is missing, and {listed} read{'s' if len(reading) == 1 else ''} `data.own.{name}`."
+        what = f"is missing, but {listed} read{'s' if len(reading) == 1 else ''} `data.own.{name}`."
         yield Problem(file, 0, what, "Add the file, or correct the name in the requirement.")

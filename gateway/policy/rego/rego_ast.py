@@ -1,6 +1,6 @@
-"""Reads terms and expressions of OPA's syntax tree.
+"""Read terms and expressions of OPA's syntax tree.
 
-Rule 1: what cannot be named exactly has an empty name, which matches nothing.
+Rule 1: a term that cannot be named exactly has an empty name, which does not match anything.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from gateway.artifact.json_types import is_array, is_object
 
 
 def dotted(term: Any, imports: Mapping[str, str]) -> str:
-    """The path of a reference with imports resolved, `[]` for every part that varies; empty for other terms."""
+    """Return the path of a reference with imports resolved and `[]` for variable parts; empty for other terms."""
     if not is_object(term) or term.get("type") not in {"ref", "var"}:
         return ""
     parts = term["value"] if is_array(term["value"]) else [term]
@@ -22,6 +22,6 @@ def dotted(term: Any, imports: Mapping[str, str]) -> str:
 
 
 def operator(expression: Mapping[str, Any]) -> str:
-    """The operator or function of an expression or call, such as `equal`, `neq`, `internal.member_2`."""
+    """Return the operator or function of an expression or call, such as `equal`, `neq`, `internal.member_2`."""
     terms = expression.get("terms", expression.get("value"))
     return dotted(terms[0], {}) if is_array(terms) and terms else ""

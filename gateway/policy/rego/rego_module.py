@@ -1,7 +1,7 @@
-"""One Rego file as OPA's own parser reads it.
+"""Parse a Rego file with OPA's own parser.
 
-Rule 1: what a file is comes from its syntax tree, never from matching its text.
-Rule 2: a file is parsed once for each content; what was parsed is remembered by content.
+Rule 1: all facts about a file come from its syntax tree, never from matching its text.
+Rule 2: each content is parsed once. Parsed modules are cached by content.
 """
 
 import base64
@@ -31,7 +31,7 @@ class Module(Struct, frozen=True):
 
     @property
     def is_test(self) -> bool:
-        """True for files that are run by `opa test` and never packed."""
+        """True for files that `opa test` runs and that are never packed."""
         return self.path.endswith("_test.rego")
 
     @property
@@ -55,14 +55,14 @@ class Module(Struct, frozen=True):
 
 
 class Parser:
-    """Parses files; remembers the last content of each."""
+    """A parser that caches the last content of each file."""
 
     def __init__(self, opa: OpaCommand) -> None:
         self._opa = opa
         self._known: dict[str, tuple[bytes, Module]] = {}
 
     def parse(self, files: Mapping[str, bytes], within: Path) -> tuple[list[Module], list[Problem]]:
-        """The modules of the staged files, and what OPA's parser refused."""
+        """Return the modules of the staged files, and the problems that OPA's parser reported."""
         new = [path for path in sorted(files) if path not in self._known or self._known[path][0] != files[path]]
         with ThreadPoolExecutor(PARALLEL) as pool:
             results = dict(zip(new, pool.map(partial(_parsed, opa=self._opa, within=within), new), strict=True))
@@ -76,30 +76,30 @@ def _parsed(file: str, opa: OpaCommand, within: Path) -> Module | list[Problem]:
     ran = opa.run("parse", "--format=json", "--json-include=locations,-comments", file, within=within)
     tree = ran.report()
     if ran.code or not is_object(tree) or "package" not in tree:
-        return complaints(ran) or [Problem(file, 0, "holds no package.", "Write the package or remove the file.")]
+        return complaints(ran) or [Problem(file, 0, "lacks a `package` declaration.", "Add it, or remove the file.")]
     path = [str(term["value"]) for term in tree["package"]["path"]]
     return Module(file, ".".join(path[1:]), tree)
 
 
 def row(node: Mapping[str, Any]) -> int:
-    """The line of a node; 0 where OPA does not say."""
+    """Return the line of a node; 0 if OPA does not report it."""
     return int(node.get("location", {}).get("row", 0))
 
 
 def text(node: Mapping[str, Any]) -> str:
-    """The source text of a node."""
+    """Return the source text of a node."""
     return base64.b64decode(node.get("location", {}).get("text", "")).decode("utf-8", "replace")
 
 
 def bare(node: Node) -> Node:
-    """The node without locations, so that equal syntax compares equal."""
+    """Return the node without locations, so that equal syntax compares equal."""
     if is_object(node):
         return {key: bare(value) for key, value in node.items() if key not in {"location", "index"}}
     return [bare(each) for each in node] if is_array(node) else node
 
 
 def walk(node: Node) -> Iterator[Mapping[str, Any]]:
-    """Every object in the tree, outer ones first."""
+    """Yield every object in the tree, outer ones first."""
     stack: list[Node] = [node]
     while stack:
         found = stack.pop()

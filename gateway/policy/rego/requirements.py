@@ -1,8 +1,8 @@
-"""The requirements of a staged tree: what lies in `mcp/requirements/`, with its METADATA and what it reads.
+"""The requirements of a staged tree (`mcp/requirements/`), with their METADATA and their reads.
 
-Rule 1: one directory is one package is one requirement, with METADATA and tests.
-Rule 2: `met` may not read what only a call has; the read set is OPA's own (`opa deps`), never guessed.
-Rule 3: there is no registry: a directory is a requirement, and one that is incomplete refuses the build.
+Rule 1: one directory is one package and one requirement, with METADATA and tests.
+Rule 2: `met` must not read values that only a call has. The reads come from OPA (`opa deps`), they are never guessed.
+Rule 3: no registry exists. Every directory is a requirement, and an incomplete one refuses the build.
 """
 
 from collections.abc import Mapping, Sequence
@@ -42,33 +42,33 @@ class Requirement(Struct, frozen=True, kw_only=True):
 
 
 class RequirementDirectory(Struct, frozen=True):
-    """A requirement's directory before it is judged."""
+    """A requirement's directory before it is checked."""
 
     name: str
     modules: tuple[Module, ...]
     tests: tuple[Module, ...]
     caller: CallerReads = CallerReads()
-    """What it reads of the caller's claims, if it is one of the repository's own."""
+    """The caller's claims that it reads, if it is one of the repository's own requirements."""
 
     def rules(self, name: str) -> list[tuple[Module, Any]]:
-        """Every rule of that name, with the file that it stands in."""
+        """Return every rule with this name and its file."""
         return [(module, rule) for module in self.modules for rule in module.rules if head_name(rule) == name]
 
     @property
     def place(self) -> str:
-        """The file to point at when the requirement as a whole is meant."""
+        """The file for problems of the requirement as a whole."""
         return self.modules[0].path if self.modules else f"mcp/requirements/{self.name}"
 
 
 def head_name(rule: Mapping[str, Any]) -> str:
-    """The first name of a rule's head."""
+    """Return the first name of a rule's head."""
     head = rule["head"]
     reference = head.get("ref") or [{"value": head.get("name", "")}]
     return str(reference[0]["value"])
 
 
 def discover(modules: Sequence[Module]) -> list[RequirementDirectory]:
-    """The requirements, sorted by name."""
+    """Return the requirements, sorted by name."""
     names = {module.path.split("/")[2] for module in modules if module.path.startswith("mcp/requirements/")}
     return [_found(name, modules) for name in sorted(names)]
 
@@ -83,10 +83,12 @@ def _found(name: str, modules: Sequence[Module]) -> RequirementDirectory:
 
 
 def incomplete(found: RequirementDirectory) -> list[Problem]:
-    """What a requirement lacks: `met`, METADATA, tests."""
+    """Return what a requirement lacks: `met`, METADATA, tests."""
     problems: list[Problem] = []
     if not found.rules("met"):
-        problems.append(Problem(found.place, 0, "defines no `met`.", "Write `met if {...}`: what must hold."))
+        problems.append(
+            Problem(found.place, 0, "does not define `met`.", "Write `met if {...}` with the condition that must hold.")
+        )
     tests = [rule for module in found.tests for rule in module.rules if head_name(rule).startswith("test_")]
     if not tests:
         remedy = f"Write {found.name}_test.rego, package {REQUIREMENTS}{found.name}_test, with rules named test_*."
@@ -103,7 +105,7 @@ def _metadata(found: RequirementDirectory) -> list[tuple[Module, Mapping[str, An
 def _metadata_problems(found: RequirementDirectory) -> list[Problem]:
     blocks = _metadata(found)
     if len(blocks) != 1:
-        said = "has no METADATA." if not blocks else "has METADATA of its package twice."
+        said = "has no METADATA." if not blocks else "has more than one METADATA block for its package."
         remedy = "Write one METADATA block above `package`: title, description, custom: {severity, remedy}."
         return [Problem(found.place, 1, said, remedy)]
     module, block = blocks[0]
@@ -116,7 +118,7 @@ def _metadata_problems(found: RequirementDirectory) -> list[Problem]:
 
 
 def described(found: RequirementDirectory, reads: Mapping[str, list[str]]) -> Requirement:
-    """The requirement's entry in the bundle; METADATA was checked before."""
+    """Return the requirement's entry in the bundle; METADATA must already be checked."""
     _, block = _metadata(found)[0]
     custom = block["custom"]
     return Requirement(
@@ -130,7 +132,7 @@ def described(found: RequirementDirectory, reads: Mapping[str, list[str]]) -> Re
 
 
 def read_sets(found: Sequence[RequirementDirectory], opa: OpaCommand, within: Path) -> dict[str, Reads]:
-    """Requirement -> what it reads."""
+    """Return requirement -> its reads."""
     asked = [(each.name, rule) for each in found for rule in ("met", "met_by_arguments") if each.rules(rule)]
     with ThreadPoolExecutor(PARALLEL) as pool:
         answers = list(pool.map(partial(_reads, opa, within), asked))
@@ -145,19 +147,19 @@ def _reads(opa: OpaCommand, within: Path, asked: tuple[str, str]) -> list[str]:
     ran = opa.run("deps", "--format=json", "--data=mcp", f"data.{REQUIREMENTS}{name}.{rule}", within=within)
     report = ran.report()
     if ran.code or not is_object(report):
-        return ["input"]  # what cannot be computed counts as reading everything
+        return ["input"]  # if the reads cannot be computed, everything counts as read
     references: list[list[Json]] = report.get("base") or []
     return sorted({_path(reference) for reference in references})
 
 
 def _path(reference: list[Json]) -> str:
-    """The keys with dots between; a key that has one counts as all of what holds it: as much is surely read."""
+    """Return the keys joined by dots, cut off before a key that contains a dot: its parent counts as read."""
     keys = [str(term["value"]) for term in reference]
     return ".".join(takewhile(lambda key: "." not in key, keys))
 
 
 def overreaching(found: RequirementDirectory, reads: list[str]) -> list[Problem]:
-    """The reads of `met` that only a call could answer (Rule 2)."""
+    """Return a problem for each read of `met` that only a call can answer (Rule 2)."""
     return [problem for path in reads if (problem := _overreach(found, path))]
 
 
@@ -165,13 +167,13 @@ def _overreach(found: RequirementDirectory, path: str) -> Problem | None:
     module, rule = found.rules("met")[0]
     parts = path.split(".")
     if parts == ["input"]:
-        remedy = "Name the fields that it needs; `input` as a whole hides what is read."
+        remedy = "Name the fields that it needs: `input` as a whole hides its reads."
         return Problem(module.path, row(rule), "`met` reads `input` as a whole.", remedy)
     if parts[0] == "input" and parts[1] in CALL_ONLY:
-        remedy = "Judge it in `met_by_arguments`: a list item has no such thing."
+        remedy = "Check it in `met_by_arguments`: an item of a list does not have it."
         return Problem(module.path, row(rule), f"`met` reads `{path}`.", remedy)
     method = parts in (["input", "message"], ["input", "message", "method"])
     if method and found.name not in METHOD_READERS:
-        remedy = "Judge target, action or server instead; only message_is_known judges the method."
+        remedy = "Check the target, action or server instead. Only message_is_known may read the method."
         return Problem(module.path, row(rule), f"`met` reads `{path}`.", remedy)
     return None

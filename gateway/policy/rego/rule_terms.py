@@ -1,7 +1,7 @@
-"""What the terms of own rules stand for: local names, parameters and imports replaced by what they were given.
+"""Resolve the terms of own rules: replace local names, parameters and imports by their values.
 
-Rule 1: a place is a dotted path from `input` or `data`; `[]` is a part that varies, and what is below it is left out.
-Rule 2: what cannot be followed exactly (a destructured array, a recursion too deep) stands for nothing.
+Rule 1: a place is a dotted path from `input` or `data`. It ends before the first variable part (`[]`).
+Rule 2: a term that cannot be followed exactly (a destructured array, a recursion too deep) is left unresolved.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,21 +19,21 @@ COMPREHENSIONS: Final = frozenset({"setcomprehension", "arraycomprehension", "ob
 _OF_COLLECTIONS: Final = frozenset({"count", "sum", "and", "or", "minus", "sort", "intersection", "union"})
 _ASSIGNING: Final = frozenset({"assign", "eq", "equal"})
 _FOLLOWED: Final = 8
-"""How many local names are followed from one to the next."""
+"""The largest number of local names that are followed from one to the next."""
 
 Names = Mapping[str, Json]
-"""Local names and parameters, each with the term that it stands for; that term names nothing local."""
+"""Local names and parameters, each with its term; the term does not contain local names."""
 
 
 class OwnRule(Struct, frozen=True):
-    """A rule and the file in which it stands."""
+    """A rule and its file."""
 
     module: Module
     rule: Json
 
     @property
     def branches(self) -> Iterator[tuple[Json, list[Json]]]:
-        """Yield the head and the body of the rule and of each of its `else`; the body `true` is empty."""
+        """The head and the body of the rule and of each of its `else`; the body `true` is empty."""
         branch: Json | None = self.rule
         while branch:
             yield branch["head"], [each for each in objects(branch["body"]) if not _is_true(each)]
@@ -41,7 +41,7 @@ class OwnRule(Struct, frozen=True):
 
     @property
     def is_collection(self) -> bool:
-        """True for `contains`, and for a rule that gives an object key by key."""
+        """True for `contains`, and for a rule that defines an object key by key."""
         head = self.rule["head"]
         return head.get("args") is None and (head.get("key") is not None or len(head.get("ref", [])) > 1)
 
@@ -57,20 +57,20 @@ class OwnRule(Struct, frozen=True):
 
     @property
     def fallback(self) -> Any:
-        """The constant that the rule gives if nothing else of it holds; MISSING if there is none."""
+        """The constant value of the rule if none of its conditions hold; MISSING if there is none."""
         branches = list(self.branches)
         head, body = branches[-1]
         unconditional = not body and (self.rule.get("default") or len(branches) > 1)
         return constant(head.get("value")) if unconditional else MISSING
 
     def given(self, arguments: Iterable[Json]) -> dict[str, Json]:
-        """Return the parameters of a function with the terms that it is called with."""
+        """Return the parameters of a function with the arguments of a call."""
         parameters = objects(self.rule["head"].get("args"))
         return {str(each["value"]): term for each, term in zip(parameters, arguments, strict=False) if _is_name(each)}
 
 
 class TermUse(Struct, frozen=True):
-    """What a term uses: a reference by its path, a call with its arguments, or a comprehension."""
+    """One use inside a term: a reference by its path, a call with its arguments, or a comprehension."""
 
     path: str = ""
     arguments: list[Json] = []
@@ -78,7 +78,7 @@ class TermUse(Struct, frozen=True):
     node: Json | None = None
 
     def is_of(self, term: Json) -> bool:
-        """True if the term is the use itself, and not something around it."""
+        """Return whether the term is the use itself, not a term around it."""
         return self.node is term
 
 
@@ -102,7 +102,7 @@ class Rules:
                 self._by_path.setdefault(path, []).append(OwnRule(module, rule))
 
     def named(self, path: str) -> list[OwnRule]:
-        """Return the rules that a path leads to or into; none if it leads elsewhere."""
+        """Return the rules that a path leads to or into; empty if there are none."""
         path = path.partition("[]")[0]
         while path:
             if path in self._by_path:
@@ -111,7 +111,7 @@ class Rules:
         return []
 
     def collects(self, term: Any) -> bool:
-        """True for a collection that is computed, for a count of one, and for what such have in common."""
+        """Return whether a term is a computed collection, or a count, union, intersection or the like of one."""
         if operator(term) in _OF_COLLECTIONS:
             return any(self.collects(each) for each in term["value"][1:])
         own = self._by_path.get(place(term), [])
@@ -148,7 +148,7 @@ def reference(path: str) -> Json:
 
 
 def names_of(body: Iterable[Json], outer: Names) -> dict[str, Json]:
-    """Return the local names of a body with what they stand for, in addition to the outer ones."""
+    """Return the local names of a body with their terms, in addition to the outer ones."""
     found: dict[str, Json] = {**outer}
     for _ in range(_FOLLOWED):
         before = dict(found)
@@ -192,7 +192,7 @@ def _elements(variables: Iterable[Json], collection: Json) -> Iterator[tuple[str
 
 
 def replaced(term: Any, names: Names) -> Any:
-    """Return a term with the names replaced by what they stand for."""
+    """Return a term with the names replaced by their terms."""
     if is_array(term):
         return [replaced(each, names) for each in term]
     if not is_object(term):
@@ -210,19 +210,19 @@ def replaced(term: Any, names: Names) -> Any:
 
 
 def place(term: Any) -> str:
-    """Return the dotted path of a reference up to the first part that varies; empty for other terms."""
+    """Return the dotted path of a reference up to its first variable part; empty for other terms."""
     path = dotted(term, {}).partition("[]")[0]
     return path if path.startswith(("input.", "data.")) else ""
 
 
 def term_of(expression: Json) -> Any:
-    """Return what an expression says as one term: a call where it has an operator or a function."""
+    """Return an expression as one term: a call if it has an operator or a function."""
     terms = expression.get("terms")
     return {"type": "call", "value": terms} if is_array(terms) else terms
 
 
 def as_call(expression: Json) -> Json:
-    """Return an expression that is one call, such as a name that stands for it, as it is written out."""
+    """Return an expression whose only term is a call in the written form of a call."""
     terms = expression.get("terms")
     if is_object(terms) and terms.get("type") == "call":
         return {**expression, "terms": terms["value"]}
@@ -230,7 +230,7 @@ def as_call(expression: Json) -> Json:
 
 
 def uses(node: Any) -> Iterator[TermUse]:
-    """Yield what a term uses, outer uses first; what a comprehension uses inside is not among it."""
+    """Yield the uses in a term, outer ones first, without those inside comprehensions."""
     if is_array(node):
         for each in node:
             yield from uses(each)

@@ -1,8 +1,8 @@
-"""The staged Rego of a policy repository, verified: the half of a bundle that changes rarely.
+"""Verify the staged Rego of a policy repository: the part of a bundle that changes rarely.
 
-Rule 1: everything that is refused is found on the staged tree, and told in terms of the author's files.
-Rule 2: what was verified is remembered by content, in memory and in the state directory, so that a saved YAML file
-does not verify the Rego again.
+Rule 1: all problems are found on the staged tree and reported with the names of the author's files.
+Rule 2: verifications are cached by content, in memory and in the state directory, so that a saved YAML file does not
+cause another verification of the Rego.
 """
 
 import hashlib
@@ -37,27 +37,27 @@ from gateway.policy.sources.problem import Problem
 _PACKAGE: Final = Path(__file__).parents[1]
 
 KEPT: Final = 16
-"""How many verifications the state directory remembers."""
+"""The largest number of verifications in the state directory."""
 
 
 class VerifiedRego(Struct, frozen=True):
-    """Verified Rego: what is packed, and what the bundle says about each requirement."""
+    """Verified Rego: the files to pack, and the bundle's description of each requirement."""
 
     files: Mapping[str, bytes]
     requirements: Mapping[str, Requirement]
     library: Library
-    """The stock library among them."""
+    """The stock library of these files."""
 
 
 class RememberedVerification(Struct, frozen=True):
-    """What verification found out: what follows from the sources and is kept beside their digest."""
+    """The result of a verification, which is stored under the digest of its sources."""
 
     requirements: dict[str, Requirement]
     combiner: str
 
 
 class Verifier:
-    """Verifies staged Rego; remembers what it has verified."""
+    """A verifier of staged Rego that caches its results."""
 
     def __init__(self, opa: OpaCommand, state: Path) -> None:
         self._opa = opa
@@ -67,7 +67,7 @@ class Verifier:
         self._reads: dict[tuple[str, str], Reads] = {}
 
     def verified(self, policy: Path, library: Path, *, editing: bool = False) -> VerifiedRego | list[Problem]:
-        """The policies of the repository, or everything that is refused in them."""
+        """Return the verified Rego of the repository, or all of its problems."""
         sources, problems = lay(policy, library, editing=editing)
         if problems:
             return problems
@@ -118,7 +118,7 @@ class Verifier:
             return RememberedVerification({each.name: described(each, reads[each.name]) for each in found}, text)
 
     def _read_sets(self, found: list[RequirementDirectory], sources: StagedSources, root: Path) -> dict[str, Reads]:
-        """What each requirement reads; the stock's do not depend on what is laid over it."""
+        """Return the reads of each requirement; those of stock requirements do not depend on own files."""
         stock = _digest({path: text for path, text in sources.files.items() if path not in sources.own})
         every = _digest(sources.files)
         keys = {each.name: (every if each.place in sources.own else stock, each.name) for each in found}
@@ -138,7 +138,7 @@ def _digest(sources: Mapping[str, bytes]) -> str:
 
 @lru_cache
 def _own_code() -> bytes:
-    """Return the code of the package `policy`: a verification that other code made does not count."""
+    """Return the code of the package `policy`: a verification by another version of the code does not count."""
     sources = sorted(file for file in _PACKAGE.rglob("*") if file.suffix in {".py", ".json"})
     return b"".join(file.read_bytes() for file in sources) + input_schema_text()
 

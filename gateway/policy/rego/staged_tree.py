@@ -1,7 +1,7 @@
-"""The staged tree on disk, and everything that is refused in it.
+"""The staged tree on disk, and all checks of it.
 
-Rule 1: OPA reads the tree from its root, so that the files it names are the staged ones.
-Rule 2: where a policy repository lays its own Rego over the stock, its own tests are run: the stock's are the stock's.
+Rule 1: OPA reads the tree from its root, so that it reports the staged paths.
+Rule 2: if a policy repository adds its own Rego, only its own tests are run, not those of the stock library.
 """
 
 import re
@@ -29,17 +29,17 @@ from gateway.policy.sources.problem import Problem
 
 
 class StagedTree(Struct, frozen=True):
-    """Sources written out for OPA: `root/mcp` beside the capabilities and the input schema."""
+    """Sources written to disk for OPA: `root/mcp`, the capabilities and the input schema."""
 
     root: Path
     sources: StagedSources
 
     def checking(self) -> list[str]:
-        """The arguments that every check of this tree has."""
+        """Return the arguments for every check of this tree."""
         return ["--capabilities=capabilities.json", "--schema=input.json"]
 
     def testing(self) -> list[str] | None:
-        """The arguments that choose the tests to run; None where there are none to run."""
+        """Return the arguments that select the tests; None if the sources have none to run."""
         if self.sources.is_stock:
             return []
         own = {PurePosixPath(path).parent.as_posix() for path in self.sources.own if path.endswith("_test.rego")}
@@ -48,7 +48,7 @@ class StagedTree(Struct, frozen=True):
 
 
 def written(sources: StagedSources, library: Path, root: Path) -> StagedTree:
-    """The sources on disk, ready for OPA."""
+    """Write the sources to disk for OPA, and return the tree."""
     for path, content in sources.files.items():
         place = root / path
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +67,7 @@ _OF_MODULES: Final[tuple[Callable[[Module], Iterable[Problem]], ...]] = (unguard
 
 
 def judged(tree: StagedTree, opa: OpaCommand, parser: Parser) -> tuple[list[Problem], list[RequirementDirectory]]:
-    """What is refused without running anything, and the requirements; leaves a combiner to which all are varying."""
+    """Return the problems found without evaluation, and the requirements; write a combiner with all as varying."""
     modules, problems = parser.parse(tree.sources.files, tree.root)
     if problems:
         return problems, []
@@ -83,7 +83,7 @@ def judged(tree: StagedTree, opa: OpaCommand, parser: Parser) -> tuple[list[Prob
 
 
 def opened(tree: StagedTree, found: Sequence[RequirementDirectory], parser: Parser) -> list[Problem]:
-    """Where the author's requirements permit because something is missing; the tree was judged before."""
+    """Return the lines of the author's requirements that fail open; `judged` must have accepted the tree."""
     own = {path: content for path, content in tree.sources.files.items() if path in tree.sources.own}
     modules, problems = parser.parse(own, tree.root) if own else ([], [])
     return problems or fail_open(found, modules)
@@ -92,7 +92,7 @@ def opened(tree: StagedTree, found: Sequence[RequirementDirectory], parser: Pars
 def _with_caller(
     found: RequirementDirectory, modules: Sequence[Module], sources: StagedSources
 ) -> RequirementDirectory:
-    """The requirement with what it reads of the caller; the stock's own judge unknown claims themselves."""
+    """Return the requirement with its reads of the caller; stock requirements handle unknown claims themselves."""
     if found.place not in sources.own:
         return found
     own: dict[str, list[Module]] = {}
@@ -103,7 +103,7 @@ def _with_caller(
 
 
 def combine(tree: StagedTree, found: Sequence[RequirementDirectory], reads: Mapping[str, Reads]) -> str:
-    """The generated half of the combiner over these requirements, which is written into the tree."""
+    """Write the generated half of the combiner for these requirements into the tree, and return it."""
     text = combiner.combined(
         CombinedRequirement(
             each.name,
@@ -128,7 +128,7 @@ class _TestCase(Struct, frozen=True):
 
 
 def failing(tree: StagedTree, opa: OpaCommand) -> list[Problem]:
-    """The tests that fail; a run that cannot be read fails as a whole."""
+    """Run the tests and return those that fail; a run with an invalid report fails as a whole."""
     chosen = tree.testing()
     if chosen is None:
         return []
@@ -148,4 +148,4 @@ def _failed(case: _TestCase) -> Problem:
 
 
 def _why(case: _TestCase) -> str:
-    return f"It ended in: {case.error.get('message', case.error)}." if case.error else "Mend the policy or the test."
+    return f"Error: {case.error.get('message', case.error)}." if case.error else "Fix the policy or the test."

@@ -1,7 +1,7 @@
-"""The stock library that a bundle carries: which version it is, and what its Rego is.
+"""The version and the digest of the stock library that a bundle carries.
 
-Rule 1: the digest is over the Rego that decides: no tests, and not the generated half of the combiner, which follows
-from the requirements that are laid over the stock.
+Rule 1: the digest covers the Rego that decides. It excludes tests and the generated half of the combiner, which depends
+on the own requirements.
 """
 
 import hashlib
@@ -16,14 +16,14 @@ _TEST: Final = "_test.rego"
 
 
 def deciding(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """The files of a stock library that a bundle carries as they are."""
+    """Return the files of a stock library that a bundle carries unchanged."""
     return {
         path: content for path, content in files.items() if not path.endswith(_TEST) and path != COMBINED_REQUIREMENTS
     }
 
 
 def carried(files: Mapping[str, bytes]) -> Library:
-    """What a bundle says of the stock library of these files, tests among them or not."""
+    """Return the bundle's description of the stock library with these files, with or without tests."""
     digest = hashlib.sha256()
     for path, content in sorted(deciding(files).items()):
         digest.update(f"{path} {hashlib.sha256(content).hexdigest()}\n".encode())

@@ -1,8 +1,8 @@
-"""Which arguments the pinned definitions of a catalog have, for the conditions of rules.
+"""Look up the arguments of pinned catalog definitions, for the conditions of rules.
 
-Rule 1: an argument counts as missing only if the reviewed schema describes others there and not this one. What a schema
-leaves open (no properties, `additionalProperties`, a pattern, a reference elsewhere) may be there.
-Rule 2: a target without a reviewed schema may have every argument.
+Rule 1: an argument counts as missing only if the reviewed schema describes other arguments there but not this one. If a
+schema leaves it open (no properties, `additionalProperties`, a pattern, an external reference), the argument may exist.
+Rule 2: a target without a reviewed schema may have any argument.
 """
 
 from collections.abc import Sequence
@@ -16,28 +16,28 @@ from gateway.policy.rules.catalog_names import CatalogTarget
 from gateway.protocol.json_pointers import unescaped
 
 REVIEWED: Final = {"tools": "inputSchema", "prompts": "arguments"}
-"""Section -> the part of a definition that describes the arguments."""
+"""Section -> the part of a definition that describes its arguments."""
 _OPENING: Final = ("additionalProperties", "unevaluatedProperties")
 _NESTED: Final = frozenset({"object", "array"})
 
 Names = frozenset[str]
 Resolved = tuple[Names | None, Sequence[Any] | None]
-"""The paths that are there instead of one that is surely not; the subschemas of one that is; neither if it may be."""
+"""The existing paths if the path surely does not exist; the subschemas if it exists; neither if it may exist."""
 
 
 class ArgumentPaths:
-    """Looks up argument paths; remembers what it found."""
+    """A cached lookup of argument paths."""
 
     def __init__(self) -> None:
         self._schemas: dict[tuple[str, str, str], Schema | None] = {}
         self._known: dict[tuple[str, str, str, str], Resolved] = {}
 
     def instead(self, target: CatalogTarget, path: str) -> Names | None:
-        """Return the paths that a target has, if `path` is surely not one of them; None if it is, or may be."""
+        """Return the paths of a target if `path` is surely not one of them; None if it is or may be."""
         return self._found(target, path)[0]
 
     def types(self, target: CatalogTarget, path: str, lists: int) -> Types:
-        """Return the JSON types that may be at a path of a target, or inside so many lists there."""
+        """Return the possible JSON types at a path of a target, or inside `lists` nested lists there."""
         schema, (_, parts) = self._schema(target), self._found(target, path)
         return EVERY if schema is None or parts is None else types_at(schema, parts, lists)
 
@@ -90,7 +90,7 @@ def _resolved(schema: Schema, path: str) -> Resolved:
 
 
 def _inner(here: Sequence[Part], name: str) -> list[Any] | None:
-    """Return the subschemas of a member or element; none if it is missing, None if anything may be there."""
+    """Return the subschemas of a member or element; an empty list if it is missing, None if the schema is open."""
     named = [part["properties"][name] for part in here if name in _properties(part)]
     if named:
         return named

@@ -1,7 +1,7 @@
-"""Tests of conditions that can judge nothing that a target takes at their path: `at_most` for a text.
+"""Find tests that cannot apply to any value that a target accepts at their path, such as `at_most` for a string.
 
-Rule 1: of several targets it is enough if one may have a value there that the test can judge.
-Rule 2: of tests in one another only the outermost that can judge nothing is reported.
+Rule 1: with several targets, it is enough if the test can apply to a value of one of them.
+Rule 2: of nested tests, only the outermost one that cannot apply is reported.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from gateway.policy.rules.rule_conditions import tests_of_condition
 
 
 class MistypedTest(Struct, frozen=True):
-    """A test that can judge nothing: where below the rule it is, what is wrong, and what to do."""
+    """A test that cannot apply: its JSON pointer from the rule, what is wrong, and what to do."""
 
     pointer: str
     what: str
@@ -26,15 +26,15 @@ class MistypedTest(Struct, frozen=True):
 def mistyped(
     arguments: ArgumentPaths, pointer: str, condition: Json, targets: Sequence[CatalogTarget]
 ) -> MistypedTest | None:
-    """Return the first test of a condition that can judge nothing that one of the targets takes."""
+    """Return the first test of a condition that cannot apply to any value that one of the targets accepts."""
     for test in tests_of_condition(pointer, condition) if targets else ():
         wanted = judged(test)
         possible = frozenset[str]().union(*(arguments.types(each, test.path, test.lists) for each in targets))
         if wanted != EVERY and not possible & wanted:
             where = f"an element of `{test.path}`" if test.lists else f"`{test.path}`"
-            said = f"{where} of `{targets[0].name}` is {_either(possible)} by the pinned schema"
+            said = f"{where} of `{targets[0].name}` is {_either(possible)} in the pinned schema"
             remedy = f"Write a test for {_either(possible)}, or correct the path."
-            return MistypedTest(test.pointer, f"{said}, and `{test.word}` judges {_either(wanted)}", remedy)
+            return MistypedTest(test.pointer, f"{said}, but `{test.word}` applies to {_either(wanted)}", remedy)
     return None
 
 

@@ -1,7 +1,7 @@
-"""Which JSON types the reviewed schema of a target allows at an argument, for the tests of conditions.
+"""Determine the JSON types that a target's reviewed schema allows for an argument, for the tests of conditions.
 
-Rule 1: a type counts as impossible only if the schema says so; what it leaves open may have every type.
-Rule 2: of the elements of a list only `items` speaks.
+Rule 1: a type counts as impossible only if the schema excludes it. A value that the schema leaves open has any type.
+Rule 2: the types of list elements come from `items` and `prefixItems` only.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ Types = frozenset[str]
 
 
 def judged(test: ConditionTest) -> Types:
-    """Return the types of the values that a test can judge."""
+    """Return the types of the values that a test applies to."""
     if test.word in NUMBERS:
         return frozenset({"number"})
     if test.word in _TEXTS:
@@ -47,7 +47,7 @@ def type_of(value: Any) -> str:
 
 
 def types_at(schema: Schema, parts: Sequence[Any], lists: int) -> Types:
-    """Return the types that one of the subschemas allows, or of the elements so many lists further in."""
+    """Return the types that one of the subschemas allows, or those of the elements inside `lists` nested lists."""
     found = frozenset[str]()
     for part in _elements(schema, parts, lists):
         found |= _types(schema, part, _DEEPEST)
@@ -55,14 +55,14 @@ def types_at(schema: Schema, parts: Sequence[Any], lists: int) -> Types:
 
 
 def _elements(schema: Schema, parts: Sequence[Any], lists: int) -> Iterable[Any]:
-    """Return the subschemas of elements; `True`, which allows everything, where they are not stated."""
+    """Return the subschemas of the elements; `True`, which allows everything, if none are stated."""
     for _ in range(lists):
         parts = [inner for part in parts for inner in _items(schema, part, _DEEPEST)]
     return parts
 
 
 def _items(schema: Schema, part: Any, room: int) -> list[Any]:
-    """Return the subschemas of the elements of the lists that a subschema allows; none if it allows no list."""
+    """Return the subschemas of the list elements that a subschema allows; empty if it does not allow lists."""
     if not is_object(part) or not room:
         return [True]
     if "array" not in _types(schema, part, room):
@@ -111,7 +111,7 @@ def _all_of(part: Part) -> list[Any]:
 
 
 def _referenced(schema: Schema, part: Part) -> list[Any]:
-    """Return what a reference names; a reference that leads elsewhere leaves everything open."""
+    """Return the subschema that a reference names; empty for an external reference, which allows everything."""
     if "$ref" not in part:
         return []
     alone = schema.here([{"$ref": part["$ref"]}])

@@ -1,7 +1,7 @@
-"""What an environment's catalog and agents have, by the names that rules use.
+"""Indexes of an environment's catalog and agents, by the names that rules use.
 
-Rule 1: an index is made once; looking up the names of one rule does not grow with the number of rules.
-Rule 2: a glob of resources also fits a prefix of the catalog if it matches some URI below that prefix.
+Rule 1: each index is built once. The lookup of one rule's names does not depend on the number of rules.
+Rule 2: a glob for resources also matches a prefix of the catalog if it matches some URI that starts with the prefix.
 """
 
 import re
@@ -23,11 +23,11 @@ _WILDCARD: Final = re.compile(r"[*?]")
 SECTIONS: Final = ("tools", "prompts", "resources")
 """The kinds of target that a rule names."""
 SERVER_FIELDS: Final = ("servers", "server_tags", "server_environments")
-"""What a rule names servers by."""
+"""The fields of a rule that select servers."""
 
 
 class CatalogTarget(Struct, frozen=True):
-    """One entry of a catalog: its server, its name, and what the catalog says of it."""
+    """One entry of a catalog: its server, its name and its catalog entry."""
 
     server: str
     section: str
@@ -41,7 +41,7 @@ class CatalogTarget(Struct, frozen=True):
 
 
 class CatalogNames:
-    """The servers and targets of an environment, by what rules name them by."""
+    """The servers and targets of an environment, by the fields that rules select them with."""
 
     def __init__(self, documents: Iterable[Document]) -> None:
         self.servers: Final = {document.value["server"]: document.value for document in documents}
@@ -62,7 +62,7 @@ class CatalogNames:
                 self.by_tag.setdefault(tag, []).append(target)
 
     def concerned(self, what: Json) -> frozenset[str] | None:
-        """Return the servers that a rule names; None if it names none in particular."""
+        """Return the servers that a rule selects; None if it does not select servers."""
         named = [self.server_names.matching_any(what["servers"])] if "servers" in what else []
         for field, having in self.by_server_word.items():
             if field in what:
@@ -70,7 +70,7 @@ class CatalogNames:
         return frozenset(name for name in named[0] if all(name in each for each in named)) if named else None
 
     def matching(self, section: str, glob: str, servers: AbstractSet[str] | None) -> Iterator[CatalogTarget]:
-        """Yield the targets of these servers (None: of all) that a glob of a rule means."""
+        """Yield the targets of these servers (None: of all) that a glob of a rule matches."""
         return (t for t in self._sections[section].matching(glob) if servers is None or t.server in servers)
 
     def tasks(self, servers: AbstractSet[str] | None) -> list[CatalogTarget]:
@@ -91,7 +91,7 @@ class CatalogNames:
 
 
 class Bearers(Struct, frozen=True):
-    """What the agents of an environment have: a field of `who` -> the words that exist."""
+    """The values that the agents of an environment have, by field of `who`."""
 
     words: Mapping[str, frozenset[str]]
     entries: tuple[Json, ...]
@@ -101,7 +101,7 @@ class Bearers(Struct, frozen=True):
 
 
 def bearers(environment: Environment) -> Bearers:
-    """Return what the agents of an environment have."""
+    """Return the values that the agents of an environment have."""
     agents = tuple(environment.agent_entries())
     stated = environment.settings.value.get("groups")
     identified = {each["group"] for agent in agents for each in agent.get("identities", []) if "group" in each}
@@ -120,7 +120,7 @@ def bearers(environment: Environment) -> Bearers:
 
 
 class _Section:
-    """The targets of one kind on all servers; remembers what each glob means."""
+    """The targets of one kind on all servers, with a cache of glob matches."""
 
     def __init__(self, section: str, servers: Mapping[str, Json]) -> None:
         self._are_uris = section == "resources"
@@ -139,7 +139,7 @@ class _Section:
             yield from targets
 
     def matching(self, glob: str) -> list[CatalogTarget]:
-        """Return the targets that a glob of a rule means."""
+        """Return the targets that a glob of a rule matches."""
         if glob not in self._known:
             pattern = normal_pattern(glob) if self._are_uris else glob
             names = [*self._names.matching(pattern), *(f"{prefix}*" for prefix in self._prefixes.meeting(pattern))]
@@ -148,7 +148,7 @@ class _Section:
 
 
 class _Prefixes:
-    """The beginnings of URIs that a section has, sorted so that few are compared with a glob."""
+    """The URI prefixes of a section, sorted so that few of them are compared with a glob."""
 
     def __init__(self, prefixes: Iterable[str]) -> None:
         self._sorted = sorted(prefixes)
@@ -156,7 +156,7 @@ class _Prefixes:
         self._lengths = sorted({len(prefix) for prefix in self._sorted})
 
     def meeting(self, glob: str) -> list[str]:
-        """Return the prefixes below which a glob matches some URI."""
+        """Return the prefixes for which a glob matches some URI that starts with them."""
         if glob.startswith("*") and "://" not in glob:
             return self._sorted
         head = _WILDCARD.split(glob, maxsplit=1)[0]
@@ -167,7 +167,7 @@ class _Prefixes:
 
 
 def meets(glob: str, prefix: str) -> bool:
-    """Return whether a glob of URIs matches some URI that starts with a prefix; `://` only matches the first one."""
+    """Return whether a glob of URIs matches some URI with a prefix; `://` matches only the first `://`."""
     scheme, mark, rest = glob.partition("://")
     of_prefix, prefix_mark, below = prefix.partition("://")
     if mark and prefix_mark:
@@ -176,7 +176,7 @@ def meets(glob: str, prefix: str) -> bool:
 
 
 def _may_go_on(glob: str, prefix: str) -> bool:
-    """Return whether a glob matches some text that starts with a prefix: a `*` takes whatever is left of it."""
+    """Return whether a glob matches some text that starts with a prefix; a `*` matches the rest of the prefix."""
     fixed, star, _ = glob.partition("*")
     if len(fixed) < len(prefix) and not star:
         return False

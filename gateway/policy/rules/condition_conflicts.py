@@ -1,7 +1,7 @@
-"""Conditions that contradict one another, so that a rule or its exception can never apply as it reads.
+"""Find conditions that contradict each other, so that a rule or its exception can never apply.
 
-Rule 1: only what can be shown is reported: no number, length, type, value or text fits all conditions on one argument.
-Rule 2: an exception that fits whenever its rule does leaves nothing of the rule.
+Rule 1: only proven conflicts are reported: no number, length, type, value or text meets all conditions on one argument.
+Rule 2: an exception that applies whenever its rule applies disables the rule.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,7 +21,7 @@ _OPPOSITES: Final = {"at_most": "above", "above": "at_most", "at_least": "below"
 
 
 class Literal(Struct, frozen=True):
-    """A test, or the opposite of one, that has to hold."""
+    """A test, or its negation, that must hold."""
 
     word: str
     operand: Any
@@ -36,16 +36,18 @@ def condition_conflicts(environment: Environment) -> Iterator[Problem]:
             for path in dict.fromkeys(each["path"] for each in conditions):
                 places = [number for number, each in enumerate(conditions) if each["path"] == path]
                 if never_holds([literal for number in places for literal in literals(conditions[number])]):
-                    said = f"no value of `{path}` can fit {'all these conditions' if places[1:] else 'this condition'}."
-                    remedy = "Correct the values; for alternatives, write one rule each, or use `in`."
+                    said = (
+                        f"no value of `{path}` can meet {'all these conditions' if places[1:] else 'this condition'}."
+                    )
+                    remedy = "Correct the values. For alternatives, write one rule for each, or use `in`."
                     yield document.problem(f"{place}/arguments/{places[-1]}", said, remedy)
         if _is_always_excepted(rule):
-            said = "the exception fits whenever the rule does, so that the rule never applies."
+            said = "the exception applies whenever the rule does, so the rule never applies."
             yield document.problem(pointer + EXCEPTION, said, "Narrow the exception, or remove the rule.")
 
 
 def literals(condition: Json) -> Iterator[Literal]:
-    """Yield what has to hold for a condition to hold, as far as opposites can be taken apart."""
+    """Yield the literals that must hold for a condition to hold, as far as negations can be resolved."""
     todo = [Literal(word, operand) for word, operand in condition.items() if word != "path"]
     while todo:
         each = todo.pop()
@@ -58,7 +60,7 @@ def literals(condition: Json) -> Iterator[Literal]:
 
 
 def never_holds(stated: Iterable[Literal]) -> bool:
-    """Return whether no value can fit all of these."""
+    """Return whether no value can meet all of these literals."""
     every = [*stated]
     is_opposed = any(each.is_positive and _opposite(each) in every for each in every)
     ways = (_no_type, _no_number, _no_length, _no_value, _no_text)
@@ -103,7 +105,7 @@ def _no_length(stated: Sequence[Literal]) -> bool:
 
 
 def _is_empty(limits: Iterable[tuple[str, float]]) -> bool:
-    """Return whether no number fits all limits."""
+    """Return whether no number meets all limits."""
     low, high, open_ends = -_ENDLESS, _ENDLESS, set[float]()
     for word, limit in limits:
         if word in {"at_least", "above"}:
@@ -125,13 +127,13 @@ def _names_values(literal: Literal) -> bool:
 
 
 def _may_fit(literal: Literal, value: Any) -> bool:
-    """Return whether a value fits a literal, as far as that can be told here."""
+    """Return whether a value may meet a literal; True if this cannot be decided here."""
     found = _verdict(literal.word, literal.operand, value)
     return found is None or found == literal.is_positive
 
 
 def _verdict(word: str, operand: Any, value: Any) -> bool | None:
-    """Return whether a test holds for a value; None if that is not told here."""
+    """Return whether a test holds for a value; None if this cannot be decided here."""
     match word:
         case "equals" | "in":
             return any(_is_same(each, value) for each in (operand if word == "in" else [operand]))
@@ -159,7 +161,7 @@ def _no_text(stated: Sequence[Literal]) -> bool:
 
 
 def _is_always_excepted(rule: Json) -> bool:
-    """Return whether each part of the exception fits whenever the rule itself does."""
+    """Return whether each part of the exception applies whenever the rule applies."""
     exception = exception_of(rule)
     who: Json = rule.get("who", {})
     excepted: Json = exception.get("who", {})

@@ -1,7 +1,7 @@
-"""Conditions that probably do not mean what they read like: texts compared where paths, URLs or addresses are meant.
+"""Find conditions that probably do not have the intended meaning: texts compared instead of paths, URLs or addresses.
 
-Rule 1: this reports and never refuses: only a person knows what a server makes of an argument.
-Rule 2: a text has many spellings of one file, host or mailbox; the facts that the gateway finds out have one.
+Rule 1: these checks warn and never refuse: only a person knows how a server interprets an argument.
+Rule 2: one file, host or mailbox has many spellings as a text. The facts that the gateway derives have exactly one.
 """
 
 import re
@@ -17,18 +17,18 @@ _NAMES: Final = (
     ("domain", re.compile(r"(?:^|_)(?:e?mails?|to|cc|bcc|recipients?|addresses|address|attendees?|invitees?)(?:_|$)")),
     ("within", re.compile(r"(?:^|_)(?:paths?|files?|filenames?|dirs?|director(?:y|ies)|folders?)(?:_|$)")),
 )
-"""What the last part of a pointer says of its argument -> the word to use."""
+"""Word to use -> the names of arguments (the last part of a pointer) that suggest it."""
 _TEXTS: Final = (
     ("host", re.compile(r"https?:|://")),
     ("domain", re.compile(r"@")),
     ("within", re.compile(r"^\^?\.{0,2}/|[\w*]/")),
 )
-"""What the text that is compared says of its argument."""
+"""Word to use -> the compared texts that suggest it."""
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _WAYS: Final = {
-    "host": "a host can be written before or behind an `@`, with other letters and in a query",
-    "domain": "an address can have another domain behind such a text, or the same one in other letters",
-    "within": "`/reports/../etc` begins with `/reports/`, too",
+    "host": "a URL can contain this text before or after an `@` or in its query, or its host in other letters",
+    "domain": "an address can continue with another domain, or have the same domain in other letters",
+    "within": "`/reports/../etc` also begins with `/reports/`",
 }
 _INSTEAD: Final = {
     "host": "Write `host: [...]`.",
@@ -39,20 +39,20 @@ _EVERYTHING: Final = frozenset({"", ".*", "^.*", ".*$", "^.*$", "^", "$", "(?s).
 
 
 def condition_hints(environment: Environment) -> Iterator[Problem]:
-    """Yield what conditions probably do not mean, and tests that every value of their type passes."""
+    """Yield warnings for text comparisons that should be another test, and for tests that are always true."""
     for document, pointer, test in environment.every_test():
         word = meant(test)
         if word:
-            said = f"`{test.word}` compares the text of `{test.path}` as it is written: {_WAYS[word]}."
+            said = f"`{test.word}` compares the text of `{test.path}` as written: {_WAYS[word]}."
             yield document.problem(pointer, said, _INSTEAD[word])
         if is_always_true(test):
-            said = f"`{test.word}` of `{test.path}` holds for every value that it can judge."
-            remedy = "Leave it out; write `not: {absent: true}` for an argument that must be there."
+            said = f"`{test.word}` of `{test.path}` is true for every value of its type."
+            remedy = "Remove it. To require the argument, write `not: {absent: true}`."
             yield document.problem(pointer, said, remedy)
 
 
 def meant(test: ConditionTest) -> str:
-    """Return the word that a comparison of texts should probably be; empty if it is probably right."""
+    """Return the word that should probably replace a text comparison; empty if the comparison is probably right."""
     if test.word not in TEXTS or _is_whole(test):
         return ""
     names = [part for part in test.path.split("/") if not part.isdecimal()]
@@ -63,7 +63,7 @@ def meant(test: ConditionTest) -> str:
 
 
 def _is_whole(test: ConditionTest) -> bool:
-    """Return whether a test says how the whole text has to be: no wildcard, or an expression with both ends."""
+    """Return whether a test covers the whole text: without a wildcard, or an expression anchored at both ends."""
     text = str(test.operand)
     if test.word == "glob":
         return not {"*", "?"} & {*text} or is_always_true(test)
@@ -71,7 +71,7 @@ def _is_whole(test: ConditionTest) -> bool:
 
 
 def is_always_true(test: ConditionTest) -> bool:
-    """Return whether a test holds for every value that it can judge."""
+    """Return whether a test is true for every value that it applies to."""
     match test.word:
         case "glob":
             return not test.operand.strip("*")

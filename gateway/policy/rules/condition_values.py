@@ -1,7 +1,7 @@
-"""What is wrong with the values of tests in conditions: hosts, domains and roots that no argument can have.
+"""Check the values of tests in conditions: hosts, domains and roots must be in the form that facts have.
 
-Rule 1: what is compared with a fact has the form of the fact; another form is refused with the one to write.
-Rule 2: tests nest only as deep as the policy library judges them, and an element of a list is never absent.
+Rule 1: a value that is compared with a fact must have the form of the fact. The error for another form shows that form.
+Rule 2: tests nest only as deep as the policy library evaluates them. An element of a list is never absent.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,27 +17,27 @@ from gateway.policy.sources.environment import Environment
 from gateway.policy.sources.problem import Problem
 
 MOST_NUMBERS: Final = 5
-"""How many parts of a path may be numbers: each may be the index of a list or the key of an object."""
+"""The largest count of numbers in a path: each may be the index of a list or the key of an object."""
 _FACTS: Final = ("host", "domain", "within")
 
 Wrong = tuple[str, str]
-"""What is wrong with a value, and what to do."""
+"""The problem of a value, and the remedy."""
 
 
 def condition_values(environment: Environment) -> Iterator[Problem]:
-    """Yield what is wrong with the values of the conditions of an environment's rules."""
+    """Yield the problems of the values in the conditions of an environment's rules."""
     for document, pointer, test in environment.tests("absent"):
         if ELEMENTS & {*test.outer}:
-            remedy = "Remove it; write `length` for the number of elements, `equals: null` for null."
-            yield document.problem(pointer, "an element of a list is never absent.", remedy)
+            remedy = "Remove it. Write `length` for the number of elements, or `equals: null` for null."
+            yield document.problem(pointer, "`absent` never holds for an element of a list.", remedy)
     for document, pointer, test in environment.every_test():
         if len(test.outer) == DEEPEST:
-            said = f"tests are nested more than {DEEPEST} deep."
-            yield document.problem(pointer, said, "Leave out a `not` of a `not`, or write several conditions.")
+            said = f"tests are nested deeper than {DEEPEST} levels."
+            yield document.problem(pointer, said, "Remove double negations, or write several conditions.")
         if test.word in _FACTS:
             yield from _names(document, pointer, test)
         elif test.word == SQL and not is_available():
-            said = "this installation has no SQL parser, so that nothing is known of what the statements do."
+            said = "this installation has no SQL parser, so the statements cannot be analyzed."
             yield document.problem(pointer, said, "Install the extra: pip install 'mcp-admission[sql]'.")
         if not test.outer:
             yield from _numbers(document, pointer, test)
@@ -61,11 +61,11 @@ def _numbers(document: Document, pointer: str, test: ConditionTest) -> Iterator[
 def _host(text: str) -> Wrong | None:
     if _is_compared(text):
         return None
-    what = "is not a host in the form in which hosts are compared"
+    what = "is not a host in normal form"
     if "@" in text and "://" not in text:
-        return f"{what}: it has an `@`", _write(text.rpartition("@")[2], "domain") or _OF_HOSTS
+        return f"{what}: it contains an `@`", _write(text.rpartition("@")[2], "domain") or _OF_HOSTS
     if text.rpartition("/")[2].isdecimal():
-        return f"{what}: networks are not compared", _OF_HOSTS
+        return f"{what}: networks are not supported", _OF_HOSTS
     bare = text
     if "://" in text or "/" in text:
         bare = urlsplit(text if "://" in text else f"//{text}").netloc.rpartition("@")[2]
@@ -75,7 +75,7 @@ def _host(text: str) -> Wrong | None:
 def _domain(text: str) -> Wrong | None:
     if _is_compared(text) and not _is_address(text):
         return None
-    what = "is not the domain of a mail address in the form in which domains are compared"
+    what = "is not the domain of a mail address in normal form"
     bare = text.rpartition("@")[2] if "@" in text else urlsplit(text).netloc if "://" in text else text
     written = "" if _is_address(bare) else _write(_without_port(bare))
     return what, written or "Write a name such as example.com or *.example.com, without `@`."
@@ -87,8 +87,8 @@ def _root(text: str) -> Wrong | None:
         return None
     if normal is not None:
         return "is not a normal path", f"Write `{normal}`."
-    remedy = "Write it without `..` above the start, `\\`, `:`, `~`, `%`, `$`, wildcards and control characters."
-    return "is not a path that all programs read alike", remedy
+    remedy = "Write it without `..` above its start, `\\`, `:`, `~`, `%`, `$`, wildcards or control characters."
+    return "is not a path that all programs interpret in the same way", remedy
 
 
 _JUDGES: Final[dict[str, Callable[[str], Wrong | None]]] = {"host": _host, "domain": _domain, "within": _root}
@@ -96,7 +96,7 @@ _OF_HOSTS: Final = "Write a name such as api.example.com or *.example.com, or an
 
 
 def _is_compared(text: str) -> bool:
-    """Return whether a fact may have this text, or lie below it if it begins with `*.`."""
+    """Return whether a fact may have this text, or be a subdomain of it if it begins with `*.`."""
     if _is_address(text):
         return True
     name = text.removeprefix("*.")
@@ -114,7 +114,7 @@ def _without_port(text: str) -> str:
 
 
 def _write(text: str, word: str = "") -> str:
-    """Return what to write instead of a text that names a host in another form; empty if it names none."""
+    """Return the remedy for a text that names a host in another form; empty if it does not name a host."""
     start = "*." if text.startswith(("*.", ".")) else ""
     name = text.removeprefix("*").removeprefix(".") if start else text
     found = ipv4_address(name) or ipv6_address(name) or host_name(name) or host_name(name.lower())

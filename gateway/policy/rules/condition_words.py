@@ -1,6 +1,6 @@
-"""Conditions on arguments in words, as every command shows them: `/to: any element: domain not in example.com`.
+"""Describe conditions on arguments in words, as all commands show them: `/to: any element: domain not in example.com`.
 
-Rule 1: the words are those of the YAML; a value is JSON, a list of names is as it is written.
+Rule 1: the words are those of the YAML. A value is shown as JSON, a list of names as written.
 """
 
 from typing import Any, Final
@@ -10,7 +10,7 @@ import orjson
 from gateway.artifact.json_types import Json, is_array, is_object
 
 _NAMED: Final = frozenset({"in", "host", "domain", "within"})
-"""What is compared with a list, of which one must fit."""
+"""Tests whose operand is a list, one entry of which must match."""
 
 
 def condition_words(condition: Json) -> str:

@@ -1,7 +1,7 @@
-"""What one document alone cannot show: names that nothing bears, ids that two things bear, moments out of bounds.
+"""Checks across the documents of an environment: unknown names, duplicate ids, times out of bounds.
 
-Rule 1: a name that nothing bears is a mistake, not an empty set; `rule_names` looks at those in rules.
-Rule 2: where two documents claim the same thing, neither wins: the build is refused.
+Rule 1: an unknown name is a mistake, not an empty set. `rule_names` checks the names in rules.
+Rule 2: if two documents claim the same thing, neither wins: the build is refused.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -39,23 +39,23 @@ ALWAYS_DENY: Final = frozenset(
         "nothing_is_stopped",
     }
 )
-"""The requirements that always bind; the Rego (`mcp.lib.enforcement`) and bundles/README.md list the same."""
+"""The requirements that always deny; the Rego (`mcp.lib.enforcement`) and bundles/README.md have the same list."""
 LONGEST_OBSERVATION_S: Final = 30 * 86400
 _OF_SCOPE: Final = "Correct the name, or add the server to the catalog."
 
 Placed = tuple[Document, str, str]
-"""A document, a pointer into it, and what it names there."""
+"""A document, a JSON pointer into it, and the name there."""
 
 
 class CheckContext(Struct, frozen=True):
-    """What the environment is checked against: its requirements (None while they are refused), now (Unix seconds)."""
+    """The context of the checks: the known requirements (None if they are refused) and the time (Unix seconds)."""
 
     requirements: AbstractSet[str] | None
     now: float
 
 
 def contradictions(environment: Environment, known: CheckContext) -> list[Problem]:
-    """Everything that is wrong between the documents of an environment."""
+    """Return all contradictions between the documents of an environment."""
     found = [problem for check in _CHECKS for problem in check(environment)]
     if known.requirements is not None:
         found += _unknown_requirements(environment, known.requirements)
@@ -66,7 +66,7 @@ def contradictions(environment: Environment, known: CheckContext) -> list[Proble
 def _settings(environment: Environment) -> Iterator[Problem]:
     document = environment.settings
     if document.value["name"] != environment.name:
-        said = f"`name` is `{document.value['name']}`, the directory is `{environment.name}`."
+        said = f"`name` is `{document.value['name']}`, but the directory is `{environment.name}`."
         yield document.problem("/name", said, f"Write `name: {environment.name}`.")
 
 
@@ -96,7 +96,9 @@ def _repeated(what: str, places: Iterable[Placed]) -> Iterator[Problem]:
         here = f"{document.file}:{document.line(pointer)}"
         if name in first:
             shown = "" if what == "anonymous agent" else f" `{name}`"
-            yield document.problem(pointer, f"the {what}{shown} is already in {first[name]}.", "Keep one of them.")
+            yield document.problem(
+                pointer, f"the {what}{shown} is already defined in {first[name]}.", "Keep one of them."
+            )
         first.setdefault(name, here)
 
 
@@ -120,16 +122,14 @@ def _identities(environment: Environment) -> Iterator[Placed]:
 
 
 def _needless_identities(environment: Environment) -> Iterator[Problem]:
-    """Yield identities that narrow nothing, because a wider one leads to the same agent already."""
+    """Yield identities without effect, because a wider identity already leads to the same agent."""
     for document, pointer, entry in environment.agents_placed():
         identities = entry.get("identities", [])
         for number, identity in enumerate(identities):
             for other, wider in enumerate(identities):
                 if wider.items() < identity.items():
-                    said = (
-                        f"this identity narrows nothing: entry {other + 1} of `identities` already leads to the agent."
-                    )
-                    remedy = "Remove the wider one to ask for all that this one states, or remove this one."
+                    said = f"this identity has no effect: entry {other + 1} of `identities` already leads to the agent."
+                    remedy = "Remove the wider identity to require all fields of this one, or remove this one."
                     yield document.problem(f"{pointer}/identities/{number}", said, remedy)
                     break
 
@@ -166,7 +166,7 @@ def _resources(environment: Environment) -> Iterator[Problem]:
 def _unread_output(environment: Environment) -> Iterator[Problem]:
     for document in environment.catalog:
         if document.value.get("check_output") and document.value.get("large_results"):
-            said = "`check_output` reads every result, `large_results` relays large ones unread."
+            said = "`check_output` reads every result, but `large_results` relays large results unread."
             yield document.problem("/check_output", said, "Keep one of them.")
 
 
@@ -176,13 +176,13 @@ def _hours_and_zones(environment: Environment) -> Iterator[Problem]:
     for document, pointer, when in _moments(environment):
         start, _, end = when.get("hours", "-24:00").partition("-")
         if start == end:
-            remedy = "Write two times that differ; leave `hours` out to mean the whole day."
+            remedy = "Write two different times, or remove `hours` to mean the whole day."
             yield document.problem(f"{pointer}/hours", "`hours` start and end at the same time.", remedy)
         stated.append((document, f"{pointer}/time_zone", when.get("time_zone", "UTC")))
     for document, pointer, zone in stated:
         if zone not in zones:
             remedy = nearest(zone, zones) or "Write an IANA name, such as Europe/Zurich, or UTC."
-            yield document.problem(pointer, f"there is no time zone `{zone}`.", remedy)
+            yield document.problem(pointer, f"unknown time zone `{zone}`.", remedy)
 
 
 def _moments(environment: Environment) -> Iterator[tuple[Document, str, Json]]:
@@ -196,8 +196,8 @@ def _own_names(environment: Environment) -> Iterator[Problem]:
     for document in environment.own:
         name = PurePosixPath(document.file).stem
         if not name.isidentifier() or not name.isascii() or name != name.lower():
-            remedy = "Rename it to lower-case letters, digits and `_`: it is `data.own.<name>`."
-            yield Problem(document.file, 0, f"`{name}` is no name for data.", remedy)
+            remedy = "Use lower-case letters, digits and `_` in its name: Rego reads it as `data.own.<name>`."
+            yield Problem(document.file, 0, f"`{name}` is not a valid name for data.", remedy)
 
 
 _CHECKS: Final[tuple[Callable[[Environment], Iterator[Problem]], ...]] = (
@@ -223,17 +223,21 @@ def _unknown_requirements(environment: Environment, requirements: AbstractSet[st
         if name in ALWAYS_DENY:
             yield document.problem(pointer, f"`{name}` always denies.", "Remove the entry: it would have no effect.")
         elif name not in requirements:
-            said = f"there is no requirement `{name}`."
+            said = f"unknown requirement `{name}`."
             yield document.problem(pointer, said, nearest(name, requirements) or "Remove the entry.")
     document = environment.settings
     for number, name in enumerate(document.value.get("required", [])):
         if name not in requirements:
             remedy = nearest(name, requirements) or "Add the requirement, or remove it from `required`."
-            yield document.problem(f"/required/{number}", f"the required `{name}` is not there.", remedy)
+            yield document.problem(
+                f"/required/{number}", f"the requirement `{name}` in `required` does not exist.", remedy
+            )
 
 
 def _long_observation(environment: Environment, now: float) -> Iterator[Problem]:
     document = environment.settings
     observe = document.value.get("observe")
     if observe and unix_seconds(observe["expires"]) > now + LONGEST_OBSERVATION_S:
-        yield document.problem("/observe/expires", "observing lasts more than 30 days.", "Choose an earlier end.")
+        yield document.problem(
+            "/observe/expires", "the observation lasts more than 30 days.", "Choose an earlier time."
+        )

@@ -1,10 +1,10 @@
-"""What data the targets of an environment hold and how far they reach, as the catalog states it.
+"""The data classes and the reach of an environment's targets, as the catalog states them.
 
-Rule 1: a target holds what its own entry states and what its server states: forgetting a class on one of them takes
-none away. What neither states is of the class that stands for what is not classified.
-Rule 2: a target reaches as far as its own entry states, else its server. A target that is `internal` on a server that
-is `external` is a contradiction.
-Rule 3: every class is one that `environment.yaml` lists.
+Rule 1: a target holds the classes of its own entry and those of its server, so a class that one of them omits still
+counts. If neither states a class, the class for unclassified data applies.
+Rule 2: the reach of a target is that of its own entry, else that of its server. An `internal` target on an `external`
+server is a contradiction.
+Rule 3: `environment.yaml` must list every class.
 """
 
 from collections.abc import Iterator
@@ -24,19 +24,19 @@ _LIST: Final = "List the classes in environment.yaml: `data_classes: {classes: [
 
 
 def held(server: Json, target: Json, settings: Json) -> list[str]:
-    """Return the data classes of a target, sorted; none if the environment lists no classes."""
+    """Return the data classes of a target, sorted; empty if the environment does not list classes."""
     listed: Json = settings.get("data_classes") or {}
     stated = {*server.get("data", ()), *target.get("data", ())}
     return sorted(stated or {listed["unclassified"]}) if listed else []
 
 
 def reach(server: Json, target: Json) -> str | None:
-    """Return how far a target reaches; None if nothing says it."""
+    """Return how far a target reaches; None if that is not stated."""
     return target.get("reach", server.get("reach"))
 
 
 class CatalogData:
-    """The data of an environment's targets, and whether they are what a rule says of targets besides their names."""
+    """The data classes of an environment's targets, and a check of targets against rules."""
 
     def __init__(self, catalog: CatalogNames, settings: Json) -> None:
         """Take the catalog, and the settings that list the classes."""
@@ -47,14 +47,14 @@ class CatalogData:
         self._held: Final[dict[AbstractSet[str] | None, frozenset[str]]] = {}
 
     def held(self, servers: AbstractSet[str] | None) -> frozenset[str]:
-        """Return the classes that the targets of these servers (None: of all) hold."""
+        """Return the data classes of the targets of these servers (None: of all)."""
         if servers not in self._held:
             targets = (each for each in self._catalog.targets if servers is None or each.server in servers)
             self._held[servers] = frozenset(name for target in targets for name in self._of(target))
         return self._held[servers]
 
     def fits(self, what: Json, target: CatalogTarget) -> bool:
-        """True unless a rule is surely not about a target: one of unknown action or reach may have any."""
+        """Return whether a rule may be about a target; an unknown action or reach may be any."""
         action = target.entry.get("action", "unknown")
         if "actions" in what and action != "unknown" and action not in what["actions"]:
             return False
@@ -70,7 +70,7 @@ class CatalogData:
 
 
 def data_class_problems(environment: Environment) -> Iterator[Problem]:
-    """Yield what is wrong with the data classes that catalog and agents name, and with how far targets reach."""
+    """Yield the problems of the data classes in catalog and agents, and of the reach of targets."""
     settings = environment.settings
     listed: Json | None = settings.value.get("data_classes")
     known: frozenset[str] = frozenset(listed["classes"] if listed else ())
@@ -80,7 +80,7 @@ def data_class_problems(environment: Environment) -> Iterator[Problem]:
         yield settings.problem("/data_classes/unclassified", said, remedy)
     for document, pointer, classes in _named(environment):
         if listed is None:
-            yield document.problem(pointer, "environment.yaml lists no data classes.", _LIST)
+            yield document.problem(pointer, "environment.yaml does not list data classes.", _LIST)
             continue
         for number, name in enumerate(classes):
             if name not in known:
@@ -91,16 +91,16 @@ def data_class_problems(environment: Environment) -> Iterator[Problem]:
 
 
 def uncleared_agents(environment: Environment) -> Iterator[Problem]:
-    """Yield the agents that may use no target, as they are cleared for nothing although classes are listed."""
+    """Yield a problem for each agent without `clearance` if classes are listed: it cannot use any target."""
     if "data_classes" in environment.settings.value:
         for document, pointer, agent in environment.agents_placed():
             if not agent.get("clearance"):
-                said = f"the agent `{agent['agent']}` is cleared for no data class, so that it may use no target."
+                said = f"the agent `{agent['agent']}` has no clearance for any data class, so it cannot use any target."
                 yield document.problem(pointer, said, "Add `clearance` with the classes that its purpose needs.")
 
 
 def _named(environment: Environment) -> Iterator[tuple[Document, str, list[str]]]:
-    """Yield every list of classes with its document and place."""
+    """Yield every list of classes with its document and JSON pointer."""
     for document in environment.catalog:
         for pointer, entry in [("", document.value), *_targets(document)]:
             if "data" in entry:
@@ -123,8 +123,6 @@ def _narrowed(document: Document) -> Iterator[Problem]:
         return
     for pointer, target in _targets(document):
         if target.get("reach") == "internal":
-            said = "`reach` is `internal`, and the server is `external`."
-            remedy = (
-                "Remove one of them; if only some targets reach outside, state `reach` on each and not on the server."
-            )
+            said = "`reach` is `internal`, but the server is `external`."
+            remedy = "Remove one of them. If only some targets are external, state `reach` on each, not on the server."
             yield document.problem(f"{pointer}/reach", said, remedy)

@@ -1,7 +1,7 @@
-"""Which facts about arguments the rules read, server by server (`data.index.facts`).
+"""Index the facts about arguments that the rules of each server read (`data.index.facts`).
 
-Rule 1: a server has an entry if its rules read facts; one without an entry has that of `*`, the rules for any server.
-Rule 2: the paths are those of conditions; of a list, each element counts.
+Rule 1: a server has an entry if its rules read facts. A server without an entry uses `*`, the rules for any server.
+Rule 2: the paths are those of conditions. If a path leads to a list, each element counts.
 """
 
 from collections.abc import Iterable
@@ -12,13 +12,13 @@ from gateway.policy.rules.masked_reads import ANY_SERVER, offered
 from gateway.policy.rules.rule_conditions import SQL, tests_of
 
 FACTS: Final = {"host": "host", "domain": "domain", "within": "path"}
-"""The word of a test -> the fact that it reads; that of `sql` has the name of its dialect."""
+"""The word of a test -> the fact that it reads; the fact of `sql` is named after its dialect."""
 
 Needed = list[Json]
 
 
 def fact_index(data: Json) -> dict[str, Needed]:
-    """Return server id or `*` -> what has to be found out about the arguments there; nothing where that is nothing."""
+    """Return server id or `*` -> the facts that are needed about the arguments; servers without any are left out."""
     general = _needed(data, offered(data, ANY_SERVER))
     index = {ANY_SERVER: general}
     for server in sorted(data["catalog"]["servers"]):

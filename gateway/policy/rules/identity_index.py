@@ -1,8 +1,8 @@
-"""Which agent an identity of a JWT leads to (`data.index.identities`): issuer -> what its identities state -> agent.
+"""Index the agents by JWT identity (`data.index.identities`): issuer -> fields of the identity -> agent.
 
-Rule 1: an identity that states one field is in the table of that field: `subject`, `client_id` or `group`.
-Rule 2: one that states several is in `combined`: subject -> client id -> group, the empty text for what is not stated.
-Rule 3: every issuer has all four tables, so that an absent one is damage.
+Rule 1: an identity with one field is in the table of that field: `subject`, `client_id` or `group`.
+Rule 2: an identity with several is in `combined`: subject -> client id -> group, with the empty text for absent fields.
+Rule 3: every issuer has all four tables, so a missing table means damage.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,12 +11,12 @@ from typing import Any, Final
 from gateway.artifact.json_types import Json
 
 FIELDS: Final = ("subject", "client_id", "group")
-"""What an identity may state besides its issuer, in the order in which it counts."""
+"""The fields of an identity in addition to its issuer, in order of precedence."""
 COMBINED: Final = "combined"
 
 
 def identity_index(agents: Mapping[str, Json]) -> Json:
-    """The index over the identities of agents."""
+    """Return the index of the identities of agents."""
     index: Json = {}
     for name, entry in agents.items():
         for identity in entry.get("identities", []):
@@ -31,7 +31,7 @@ def identity_index(agents: Mapping[str, Json]) -> Json:
 
 
 def indexed_identities(index: Mapping[str, Any]) -> Iterator[tuple[str, Json]]:
-    """Yield each agent id with an identity that leads to it; an index of an earlier build has no `combined`."""
+    """Yield each agent id with an identity that leads to it; an index of an older build has no `combined`."""
     for issuer, tables in index.items():
         for field in FIELDS:
             for text, agent in tables.get(field, {}).items():

@@ -1,9 +1,9 @@
-"""What a policy reads of what a masked record hides, server by server (`data.index.reads`).
+"""Index the masked parts of a record that the policy of each server reads (`data.index.reads`).
 
-Rule 1: a place is a JSON pointer (RFC 6901) into the policy input; whoever reads an object reads all that is in it.
-Rule 2: of a requirement it is what OPA said that it reads; of the rules, which judge arguments and claims by path, it
-is the paths of those that the index offers on the server.
-Rule 3: an index that is not what the build made says nothing of its rules: then all arguments and claims count as read.
+Rule 1: a place is a JSON pointer (RFC 6901) into the policy input. Reading an object means reading all of its content.
+Rule 2: the reads of a requirement are those that OPA reported. The rules test arguments and claims by path: their reads
+are the paths of the rules that the index offers on the server.
+Rule 3: if the index is not as the build made it, all arguments and claims count as read.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,15 +15,15 @@ from gateway.policy.rules.rule_people import CLAIMS, claim_pointers
 from gateway.protocol.json_pointers import pointer_to
 
 RULES: Final = "rules_permit"
-"""The stock requirement that judges the YAML rules."""
+"""The stock requirement that evaluates the YAML rules."""
 ANY_SERVER: Final = "*"
 ARGUMENTS: Final = "/arguments"
 MASKED: Final = (ARGUMENTS, CLAIMS, "/context/headers")
-"""The places of a question whose values the masking level `masked` hides (`gateway.admission.masking`)."""
+"""The places of a question that the masking level `masked` hides (`gateway.admission.masking`)."""
 
 
 def read_index(data: Json) -> dict[str, list[str]]:
-    """Return server id or `*` -> the places below `MASKED` that requirements and rules read there, sorted."""
+    """Return server id or `*` -> the places below `MASKED` that its requirements and rules read, sorted."""
     required = {name: pointers(each) for name, each in data["requirements"].items()}
     stated = [place for name, each in required.items() for place in each if not by_rules(name, place)]
     return {
@@ -33,7 +33,7 @@ def read_index(data: Json) -> dict[str, list[str]]:
 
 
 def wholesale(data: Json) -> list[str]:
-    """Return the requirements that read the arguments as a whole, so that a masked record keeps all of them."""
+    """Return the requirements that read all arguments, which makes a masked record keep all of them."""
     return [
         name
         for name, each in data["requirements"].items()
@@ -42,7 +42,7 @@ def wholesale(data: Json) -> list[str]:
 
 
 def pointers(requirement: Any) -> list[str]:
-    """Return the places of the policy input that a bundle's requirement reads; the empty one is the whole input."""
+    """Return the places of the policy input that a bundle's requirement reads; the empty place is the whole input."""
     reads: Any = requirement.get("reads") if is_object(requirement) else None
     if not isinstance(reads, list):
         return [""]
@@ -51,7 +51,7 @@ def pointers(requirement: Any) -> list[str]:
 
 
 def rule_pointers(data: Json, server: str) -> list[str]:
-    """Return the places that the rules compare on a server; one that no rule names is any server."""
+    """Return the places that the rules compare on a server; the rules for any server apply to an unknown one."""
     index, rules = _object(data, "index", "rules"), _object(data, "rules")
     names = offered(data, server)
     if not index or not names <= rules.keys():
@@ -61,13 +61,13 @@ def rule_pointers(data: Json, server: str) -> list[str]:
 
 
 def offered(data: Json, server: str) -> set[str]:
-    """Return the rules that the index offers on a server; those that name no server are offered on any."""
+    """Return the rules that the index offers on a server, including those for any server."""
     index = _object(data, "index", "rules")
     return {*_ids(index.get(ANY_SERVER)), *_ids(index.get(server))}
 
 
 def by_rules(requirement: str, place: str) -> bool:
-    """Return whether what a requirement reads is what single rules name: only those that the index offers count."""
+    """Return whether a read of a requirement is on behalf of single rules: only offered rules count for it."""
     return requirement == RULES and (place == ARGUMENTS or within(place, CLAIMS))
 
 
@@ -77,12 +77,12 @@ def compared(rule: Json) -> list[str]:
 
 
 def within(place: str, other: str) -> bool:
-    """Return whether a place is another one or lies inside it; everything lies inside the empty one."""
+    """Return whether a place equals another one or is inside it; every place is inside the empty one."""
     return place == other or place.startswith(f"{other}/")
 
 
 def _masked(places: Iterable[str]) -> Iterator[str]:
-    """Yield what of the places lies below `MASKED`."""
+    """Yield the parts of the places that are below `MASKED`."""
     for place in places:
         for hidden in MASKED:
             if within(place, hidden):
@@ -92,7 +92,7 @@ def _masked(places: Iterable[str]) -> Iterator[str]:
 
 
 def _outermost(places: Iterable[str]) -> list[str]:
-    """Return the places without those inside another."""
+    """Return the places that are not inside another one."""
     kept: list[str] = []
     for place in sorted(set(places), key=lambda each: each.split("/")):
         if not kept or not within(place, kept[-1]):

@@ -1,7 +1,7 @@
-"""Which names a glob of rules and scopes means.
+"""Match names with the globs of rules and scopes.
 
-Rule 1: a glob knows `*` (any characters) and `?` (any one character), and matches whole names.
-Rule 2: a name without either is looked up, so that the cost of a rule does not grow with the catalog.
+Rule 1: a glob supports `*` (any characters) and `?` (any one character), and matches whole names.
+Rule 2: a name without either is looked up directly, so the cost of a rule does not grow with the catalog.
 """
 
 import re
@@ -13,14 +13,14 @@ _WILDCARD: Final = re.compile(r"[*?]")
 
 
 class NameGlobs:
-    """A set of names that globs are matched with; remembers what each glob means."""
+    """A set of names to match globs with, and a cache of the matches."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self.all = frozenset(names)
         self._known: dict[str, frozenset[str]] = {}
 
     def matching(self, glob: str) -> frozenset[str]:
-        """The names that the glob means."""
+        """Return the names that the glob matches."""
         if "*" not in glob and "?" not in glob:
             return self.all & {glob}
         if glob not in self._known:
@@ -30,7 +30,7 @@ class NameGlobs:
         return self._known[glob]
 
     def matching_any(self, globs: Iterable[str]) -> frozenset[str]:
-        """The names that some of the globs means."""
+        """Return the names that at least one of the globs matches."""
         return frozenset(name for glob in globs for name in self.matching(glob))
 
 
@@ -49,7 +49,7 @@ def _fitting(glob: str) -> Callable[[str], object]:
 
 
 def _holds_in_order(head: str, rest: list[str], name: str) -> bool:
-    """True if the name starts with the head and ends with the last of the rest, and the others stand between."""
+    """Return whether a name starts with `head`, ends with the last of `rest`, and has the others in order between."""
     if not name.startswith(head) or not name.endswith(rest[-1]):
         return False
     place, end = len(head), len(name) - len(rest[-1])

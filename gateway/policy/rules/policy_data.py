@@ -1,8 +1,8 @@
-"""The data of a bundle, made from the checked documents of one environment (`data.json`).
+"""Compile the data of a bundle (`data.json`) from the checked documents of one environment.
 
-Rule 1: it is complete: every optional value is written out, so that an absent one is damage and refuses.
-Rule 2: whatever a decision looks up by key is a key here; the indexes are made once, now.
-Rule 3: nothing is looked up, merged or guessed: what the documents say is what the bundle carries.
+Rule 1: the data is complete: every optional value is written out, so a missing value means damage and is a denial.
+Rule 2: every lookup of a decision is by key. The indexes are built once, here.
+Rule 3: nothing is looked up, merged or guessed: the bundle carries what the documents say.
 """
 
 from collections.abc import Iterable, Mapping
@@ -36,12 +36,12 @@ _SERVER: Final[Mapping[str, Any]] = {
     "reach": None,
 }
 _INHERITED: Final[Mapping[str, Any]] = {"definition_drift": {}, "check_formats": False}
-"""What a server takes from the environment where its own entry does not say it."""
+"""Defaults that a server takes from the environment if its own entry does not state them."""
 _TARGET: Final[Mapping[str, Any]] = {"tags": [], "pin": None}
 _AGENT: Final[Mapping[str, Any]] = {"labels": [], "clearance": [], "expires": None, "anonymous": False}
 _SCOPE: Final[Mapping[str, Any]] = {"servers": ["*"], "actions": ["*"]}
 _OF_BUILD: Final = frozenset({"required", "groups", "claims", "allow_expires_within_days"})
-"""What of `environment.yaml` only the build reads, or stands elsewhere in the data."""
+"""Keys of `environment.yaml` that only the build reads, or that are elsewhere in the data."""
 _RULE: Final[Mapping[str, Any]] = {
     "who": {},
     "what": {},
@@ -66,7 +66,7 @@ _ENVIRONMENT: Final[Mapping[str, Any]] = {
 
 
 def bundle_data(environment: Environment, requirements: Mapping[str, Any]) -> Json:
-    """The bundle's data; `requirements` describes those of the staged tree, by name."""
+    """Return the bundle's data; `requirements` describes the requirements of the staged tree, by name."""
     settings = environment.settings.value
     servers = {entry["server"]: entry for entry in _values(environment.catalog)}
     agents = {entry["agent"]: entry for entry in environment.agent_entries()}
@@ -120,9 +120,9 @@ def _targets(entry: Json, settings: Json) -> Json:
 
 
 def _rule(entry: Json) -> Json:
-    """The rule with its globs of URIs as they match normal forms, without the waiver of the build.
+    """Return the rule with globs of URIs in normal form, and without the build's waiver.
 
-    `expires` ends the waiver of a rule that restricts, not the rule; an `allow` ends with its waiver.
+    `expires` ends the waiver of a `deny` or `hold` rule, not the rule itself. An `allow` ends with its waiver.
     """
     rule = {key: value for key, value in entry.items() if key != "not_yet"}
     if "not_yet" in entry and "mode" not in entry and entry["effect"] != "allow":
@@ -136,7 +136,7 @@ def _rule(entry: Json) -> Json:
 
 
 def _target(server: Json, settings: Json, target: Json) -> Json:
-    """The entry with what follows from its server, without what only the build reads."""
+    """Return the entry with the values from its server, and without the values that only the build reads."""
     carried = {key: value for key, value in target.items() if key != "reviewed"}
     return {**_TARGET, **carried, "data": held(server, target, settings), "reach": reach(server, target)}
 
@@ -147,7 +147,7 @@ def _agent(entry: Json) -> Json:
 
 
 def derived(data: Json) -> Json:
-    """Which rules to look at, for whom, what shows that nothing was damaged, and what of a question is read."""
+    """Return the indexes: rules by server, keys of agents, seals, and the parts of a question that are read."""
     rules, agents, servers = data["rules"], data["agents"], data["catalog"]["servers"]
     index = rule_index(rules, servers)
     facts = fact_index(data | {"index": {"rules": index}})
@@ -163,7 +163,7 @@ def derived(data: Json) -> Json:
 
 
 def _credentials(agents: Json) -> Json:
-    """What a verified principal is looked up by: token digest, identity, nothing."""
+    """Return the indexes for verified principals: by token digest, by identity, and the anonymous agent."""
     index: Json = {
         "credentials": {
             token["sha256"]: {"agent": name, "holder": token.get("holder", ""), "expires": token.get("expires")}

@@ -1,9 +1,9 @@
-"""The reviewed words of a catalog: they are what the pins were made of, and bundles carry them for reviewers.
+"""The reviewed texts of a catalog: the pins are their digests, and bundles carry them for reviewers.
 
-Rule 1: words that do not give the digest of their pin are a problem: the reviewed text is always the pinned one.
-Rule 2: if all parts of a pin are there, they give the digest of the whole definition as well.
-Rule 3: a pin without its words is a warning: reviewers cannot see what was pinned.
-Rule 4: a bundle carries them in a file of its own (`reviewed_file`), which no decision reads.
+Rule 1: a reviewed text that does not match the digest of its pin is a problem: reviewed and pinned text must be equal.
+Rule 2: if all parts of a pin are present, they must match the digest of the whole definition, too.
+Rule 3: a pin without its text is a warning: reviewers cannot see what was pinned.
+Rule 4: a bundle carries the texts in a separate file (`reviewed_file`), which decisions do not read.
 """
 
 import shlex
@@ -22,12 +22,12 @@ from gateway.policy.sources.problem import Problem
 
 _SECTIONS: Final = ("tools", "prompts", "resources")
 _NAMED: Final = 3
-"""Pins that a warning names."""
+"""The largest count of pins that a warning names."""
 _REMEDY: Final = "Import the entry again and review what changed."
 
 
 def reviewed_words(environment: Environment) -> Iterator[Problem]:
-    """Yield where the words of a catalog are not those of its pins."""
+    """Yield a problem for each reviewed text of a catalog that does not match its pin."""
     for document in environment.catalog:
         for section in _SECTIONS:
             for name, target in document.value.get(section, {}).items():
@@ -35,7 +35,7 @@ def reviewed_words(environment: Environment) -> Iterator[Problem]:
                     yield from _of_target(document, step(step("", section), name), name, target)
         stated = document.value.get(KEY, {})
         if "reviewed" in stated and pin_of(stated["reviewed"]) != stated["sha256"]:
-            said = "the reviewed instructions are not what the pin was made of."
+            said = "the reviewed instructions do not match the pin."
             yield document.problem(f"/{KEY}/reviewed", said, _REMEDY)
 
 
@@ -44,14 +44,14 @@ def _of_target(document: Document, pointer: str, name: str, target: Json) -> Ite
     parts = pin.get("parts", {})
     wrong = [part for part, value in reviewed.items() if digest(value) != parts.get(part)]
     for part in wrong:
-        said = f"`{part}` of `{name}` is not what the pin was made of."
+        said = f"the reviewed `{part}` of `{name}` does not match the pin."
         yield document.problem(step(step(pointer, "reviewed"), part), said, _REMEDY)
     if not wrong and parts.keys() <= reviewed.keys() and defined(reviewed).sha256 != pin.get("sha256"):
-        yield document.problem(f"{pointer}/pin/sha256", f"the pin of `{name}` is not that of its parts.", _REMEDY)
+        yield document.problem(f"{pointer}/pin/sha256", f"the pin of `{name}` does not match its parts.", _REMEDY)
 
 
 def unreviewed_pins(environment: Environment) -> Iterator[Problem]:
-    """Yield one warning for each catalog file with pins whose reviewed words are not there, at the first of them."""
+    """Yield one warning for each catalog file with pins without reviewed text, at the first such pin."""
     for document in environment.catalog:
         found = [*_unreviewed(document)]
         if not found:
@@ -59,15 +59,15 @@ def unreviewed_pins(environment: Environment) -> Iterator[Problem]:
         names = [name for _, name in found]
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         verb = "is" if len(names) == 1 else "are"
-        said = f"{', '.join(names[:_NAMED])}{more} {verb} pinned without the reviewed words, which no review can show."
+        said = f"{', '.join(names[:_NAMED])}{more} {verb} pinned without the reviewed text, so reviewers cannot see it."
         entry = document.value
         options = ["--server", entry["server"], "-o", document.file]
         command = shlex.join(["mcp-admission", "catalog", "import", entry["url"], *options])
-        yield document.problem(found[0][0], said, f"Run `{command}`, and review the words that it adds.")
+        yield document.problem(found[0][0], said, f"Run `{command}`, and review the texts that it adds.")
 
 
 def _unreviewed(document: Document) -> Iterator[tuple[str, str]]:
-    """Yield where a pin without all of its words stands, and what it is the pin of."""
+    """Yield the JSON pointer and the name of each pin that lacks some of its texts."""
     for section in _SECTIONS:
         for name, target in document.value.get(section, {}).items():
             parts, words = target.get("pin", {}).get("parts", {}).keys(), target.get("reviewed", {}).keys()
@@ -81,7 +81,7 @@ def _unreviewed(document: Document) -> Iterator[tuple[str, str]]:
 
 
 def carried_words(environment: Environment) -> dict[str, bytes]:
-    """Return the file of a bundle with the words of all catalogs; none if there are none."""
+    """Return the bundle's file with the reviewed texts of all catalogs; empty if there are none."""
     found: Json = {}
     for document in environment.catalog:
         words = {section: _words(document.value.get(section, {})) for section in _SECTIONS}

@@ -1,7 +1,7 @@
-"""Names of claims in rules that no token has, as far as an environment can tell.
+"""Find claim names in rules that tokens probably do not have.
 
-Rule 1: if `environment.yaml` lists the claims, another one is unknown.
-Rule 2: without the list, only a name close to a usual claim, or to one of another rule, is unknown.
+Rule 1: if `environment.yaml` lists the claims, any other claim is unknown.
+Rule 2: without the list, a name is unknown only if it is similar to a common claim or to a claim of another rule.
 """
 
 from collections import Counter
@@ -21,12 +21,12 @@ _USUAL: Final = frozenset(
         "employee_type", "title",
     }
 )  # fmt: skip
-"""Claims of OpenID Connect and RFC 9068, and those that common identity providers add."""
+"""Claims of OpenID Connect and RFC 9068, and claims that common identity providers add."""
 _OF_CLAIMS: Final = "Correct the name, or add it to `claims` in environment.yaml."
 
 
 class ClaimNames:
-    """The claims that the rules of an environment name, and those that it lists."""
+    """The claims that the rules of an environment name, and those that the environment lists."""
 
     def __init__(self, environment: Environment) -> None:
         stated = environment.settings.value.get("claims")
@@ -34,7 +34,7 @@ class ClaimNames:
         self._named: Final = Counter(name for _, _, who in placed_who(environment) for name in who.get("claims", ()))
 
     def unknown(self, name: str) -> tuple[str, str] | None:
-        """Return what is wrong with the name of a claim, and what to do; None if a token may have it."""
+        """Return what is wrong with the name of a claim, and the remedy; None if a token may have the claim."""
         if self._stated is not None and name in self._stated:
             return None
         wrong = wrong_claim(name)
@@ -56,5 +56,5 @@ class ClaimNames:
 
 
 def issuer_of(name: str) -> str:
-    """Return the issuer of a subject or client id of a rule; empty if it names none."""
+    """Return the issuer of a subject or client id in a rule; empty if it does not name one."""
     return name.partition("#")[0] if "#" in name else ""

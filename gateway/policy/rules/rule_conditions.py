@@ -1,7 +1,7 @@
-"""The conditions of a rule on arguments, and the tests inside them, in documents and in the data of bundles.
+"""Walk the conditions of a rule on arguments, and their tests, in documents and in the data of bundles.
 
-Rule 1: a condition is a path and one test; a test may hold others, and how deep is bounded.
-Rule 2: every reader of conditions walks them here, so that none overlooks what stands inside another.
+Rule 1: a condition is a path and one test. A test may contain other tests, up to a limit of depth.
+Rule 2: all code that reads conditions walks them with this module, so that no nested test is overlooked.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,26 +12,26 @@ from msgspec import Struct
 from gateway.artifact.json_types import Json, is_array, is_object
 
 DEEPEST: Final = 4
-"""How many tests may stand inside one another: Rego has no recursion."""
+"""The largest depth of nested tests: Rego does not support recursion."""
 ELEMENTS: Final = frozenset({"any_element", "every_element"})
 OF_ONE: Final = frozenset({"not", *ELEMENTS})
-"""The tests that hold one test."""
+"""The tests that contain one test."""
 OF_SEVERAL: Final = "none_of"
 EXCEPTION: Final = "/unless"
-"""Where the exception of a rule stands."""
+"""JSON pointer to the exception of a rule."""
 NUMBERS: Final = frozenset({"at_most", "at_least", "above", "below"})
 TEXTS: Final = frozenset({"prefix", "glob", "matches"})
 SQL: Final = "sql"
-"""The test of what SQL statements do: the dialect they are read in, and what they may do."""
+"""The test of SQL statements: their dialect, and what they may do."""
 
 
 class ConditionTest(Struct, frozen=True):
-    """One test: its word, what it compares with, where it stands below the rule, and what surrounds it."""
+    """One test: its word, its operand, its position in the rule, and the tests around it."""
 
     word: str
     operand: Any
     pointer: str
-    """JSON pointer from the rule to what the test compares with."""
+    """JSON pointer from the rule to the operand of the test."""
     path: str
     """JSON pointer into the arguments."""
     outer: tuple[str, ...] = ()
@@ -39,7 +39,7 @@ class ConditionTest(Struct, frozen=True):
 
     @property
     def lists(self) -> int:
-        """How many lists its value is an element of."""
+        """The number of nested lists that the tested value is inside."""
         return sum(word in ELEMENTS for word in self.outer)
 
 
@@ -63,7 +63,7 @@ def tests_of(rule: Mapping[str, Any]) -> Iterator[ConditionTest]:
 
 
 def tests_of_condition(pointer: str, condition: Json) -> Iterator[ConditionTest]:
-    """Yield every test of a condition that stands at a pointer from the rule, outer ones first."""
+    """Yield every test of the condition at a pointer from the rule, outer ones first."""
     for word, operand in condition.items():
         if word != "path":
             yield from _inside(ConditionTest(word, operand, f"{pointer}/{word}", str(condition["path"])))

@@ -1,8 +1,8 @@
-"""Which rules can concern a question, by server, action and who asks (`data.index`).
+"""Index the rules that can apply to a question by server, action and caller (`data.index`).
 
-Rule 1: the index may name too many rules, never too few: Rego checks every field of a candidate again.
-Rule 2: every server of the catalog and `*` have every row, and every row has `any`, so that an absent key is damage.
-Rule 3: rules, agents and servers are sealed by a digest over their JSON: one that was damaged refuses.
+Rule 1: the index may name too many rules, but never too few: Rego checks every field of a candidate again.
+Rule 2: every server of the catalog and `*` have every row, and every row has `any`, so a missing key means damage.
+Rule 3: rules, agents and servers are sealed by a digest of their JSON. A damaged entry is a denial.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ ROWS: Final = ("read", "write", "delete", "send", "execute", "list", "unknown", 
 _TARGETED: Final = frozenset({"tools", "resources", "prompts", "tool_tags", "data", "reach", "actions"})
 _KNOWN: Final = frozenset(ROWS[:6])
 _NAMING: Final = ("tools", "resources", "prompts")
-"""What names targets; Rego reads a rule only where these fit."""
+"""The fields that name targets; Rego reads a rule only if these match."""
 _NARROWING: Final = frozenset({*_NAMING, "tool_tags", "data", "reach"})
 _WHO: Final = (
     ("agents", "agent"),
@@ -29,16 +29,16 @@ _WHO: Final = (
     ("subjects", "subject"),
     ("client_ids", "client_id"),
 )
-"""The first of these that a rule states is the one that it is indexed under."""
+"""A rule is indexed under the first of these that it states."""
 OF_CLAIMS: Final = {"groups": "groups", "subjects": "subject", "client_ids": "client_id"}
-"""Those that claims answer, by the field of the caller: what restricts by one is found if that is unknown, too."""
+"""The `who` fields that claims answer -> field of the caller; `deny` and `hold` rules also apply if it is unknown."""
 _JUDGED: Final = frozenset({"claims", "source"})
-"""Those of `who` that no key of the index stands for."""
+"""The fields of `who` that have no key in the index."""
 _HTML: Final = ((b"<", b"\\u003c"), (b">", b"\\u003e"), (b"&", b"\\u0026"))
 
 
 def rule_index(rules: Mapping[str, Json], servers: Mapping[str, Json]) -> Json:
-    """Server id or `*` -> row -> who key -> the rules to take as they are (`allow`) and those to look at (`look`)."""
+    """Return server id or `*` -> row -> who key -> the settled rules (`allow`) and the rules to evaluate (`look`)."""
     index: Json = {name: {row: {"any": _leaf()} for row in ROWS} for name in ("*", *sorted(servers))}
     catalog = _Catalog(servers)
     for name in sorted(rules):
@@ -66,7 +66,7 @@ def _put(leaf: Json, name: str, rule: Json, row: str) -> None:
 
 
 def _is_settled(rule: Json, row: str) -> bool:
-    """True for an allow rule of which nothing is left to judge where it is found by server, row and who key."""
+    """Return whether an allow rule needs no further evaluation if server, row and who key match."""
     timeless = all(rule[field] is None for field in ("mode", "when", "expires")) and rule.get("unless") is None
     if rule["effect"] != "allow" or not timeless or len(rule["who"]) > 1 or _JUDGED & rule["who"].keys():
         return False
@@ -77,7 +77,7 @@ def _is_settled(rule: Json, row: str) -> bool:
 
 
 def who_index(agents: Mapping[str, Json], index: Json) -> Json:
-    """Agent id -> the keys besides `any` that its questions look under; its groups come from the question."""
+    """Return agent id -> its lookup keys in addition to `any`; its groups come from the question."""
     used = {key for server in index.values() for row in server.values() for key in row}
     return {name: [key for key in _agent_keys(name, agent) if key in used] for name, agent in agents.items()}
 
@@ -98,7 +98,7 @@ def _agent_keys(name: str, agent: Json) -> list[str]:
 
 
 def seal(entry: Json) -> str:
-    """The digest over an entry as OPA's `json.marshal` writes it: sorted, without spaces, with Go's HTML escapes."""
+    """Return the digest of an entry as OPA's `json.marshal` writes it: sorted, no spaces, with Go's HTML escapes."""
     text = canonical(entry)
     for plain, escaped in _HTML:
         text = text.replace(plain, escaped)
@@ -106,7 +106,7 @@ def seal(entry: Json) -> str:
 
 
 class _Catalog:
-    """The servers by what rules name them by."""
+    """The servers, by the fields that rules select them with."""
 
     def __init__(self, servers: Mapping[str, Json]) -> None:
         self._names = NameGlobs(servers)
@@ -118,7 +118,7 @@ class _Catalog:
                 self._tagged.setdefault(tag, set()).add(name)
 
     def concerned(self, what: Json) -> list[str]:
-        """The servers that a rule names; `*` where it names none in particular."""
+        """Return the servers that a rule selects; `*` if it does not select servers."""
         named = [self._names.matching_any(what["servers"])] if "servers" in what else []
         for field, places in (("server_tags", self._tagged), ("server_environments", self._placed)):
             if field in what:
@@ -127,7 +127,7 @@ class _Catalog:
 
 
 def _rows(rule: Json) -> list[str]:
-    """The actions that a rule can concern (`unknown` is all of them), and `none` where it can open a server."""
+    """Return the actions that a rule can apply to (always with `unknown`), and `none` if it can open a server."""
     actions = {*rule["what"].get("actions", ROWS[:-1]), "unknown"}
     general = not _TARGETED & rule["what"].keys() and not rule["arguments"]
     targetless = ["none"] if rule["effect"] != "deny" or general else []

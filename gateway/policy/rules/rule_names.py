@@ -1,9 +1,9 @@
-"""Names in rules that nothing in the environment has: a mistake, or a rule that is ahead of the catalog.
+"""Find names in rules that do not exist in the environment: a mistake, or a rule written before its catalog entry.
 
-Rule 1: such a name is a problem in a `deny` or `hold` rule, which would restrict nothing; in an `allow` rule, which
-would permit nothing, it is a warning.
-Rule 2: `not_yet: true` waives this for one rule until its `expires`; a waiver that waives nothing is a warning.
-Rule 3: if agents, servers or targets are named exactly and none of them is what else the rule says, that counts, too.
+Rule 1: an unknown name is a problem in a `deny` or `hold` rule, which would not restrict anything. It is a warning in
+an `allow` rule, which would not permit anything.
+Rule 2: `not_yet: true` waives this check for one rule until its `expires`. A waiver without effect is a warning.
+Rule 3: if agents, servers or targets are named exactly and none of them matches the rest of the rule, that counts, too.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -29,24 +29,24 @@ from gateway.policy.sources.problem import Problem
 from gateway.policy.sources.timestamps import unix_seconds
 
 _NARROWING: Final = ("tool_tags", "data", "reach", "actions")
-"""What a rule says of targets besides their names."""
+"""The fields of a rule about targets, in addition to their names."""
 _INSTEAD: Final = f"Correct the name or import it into the catalog. {AHEAD}"
-_OF_ARGUMENTS: Final = f"Correct the path, which names the arguments of the call. {AHEAD}"
+_OF_ARGUMENTS: Final = f"Correct the path, which starts at the arguments of the call. {AHEAD}"
 _OF_DATA: Final = "Correct the name, or add it to `data_classes` in environment.yaml."
 
 Group = tuple[tuple[str, str], ...]
-"""Sections and names of targets that are looked at together."""
+"""Sections and names of targets that are checked together."""
 
 
 class RuleNames(Struct, frozen=True):
-    """What is wrong with the names in rules: what refuses a build, and what is only reported."""
+    """The problems of the names in rules, which refuse a build, and the warnings, which do not."""
 
     problems: list[Problem]
     warnings: list[Problem]
 
 
 def rule_names(environment: Environment, now: float) -> RuleNames:
-    """Return what is wrong with the names in the rules of an environment at `now` (Unix seconds)."""
+    """Return the problems of the names in the rules of an environment at `now` (Unix seconds)."""
     found = RuleNames([], [])
     search = _Search(environment)
     for document, pointer, rule in environment.rules_placed():
@@ -58,20 +58,20 @@ def rule_names(environment: Environment, now: float) -> RuleNames:
             continue
         ended = f" (`not_yet` ended at {rule['expires']})" if is_waived else ""
         for each in unknown:
-            told = found.problems if each.refuses and _loosens(rule, each.pointer) else found.warnings
-            told.append(document.problem(pointer + each.pointer, f"{each.what}{ended}.", each.remedy))
+            listed_in = found.problems if each.refuses and _loosens(rule, each.pointer) else found.warnings
+            listed_in.append(document.problem(pointer + each.pointer, f"{each.what}{ended}.", each.remedy))
     return found
 
 
 def lookup(environment: Environment) -> Callable[[Json], Iterator[UnknownName]]:
-    """Return what yields the names in one rule that nothing in the environment has."""
+    """Return a function that yields the unknown names of one rule."""
     return _Search(environment).unknown
 
 
 def _loosens(rule: Json, pointer: str) -> bool:
-    """Return whether a rule restricts less by a mistake: an exception that fits no caller leaves a permission whole.
+    """Return whether a wrong name makes a rule less strict. An `allow` whose exception never matches permits more.
 
-    An argument that nothing has is unknown: it neither fits an exception nor misses it.
+    An argument that no target has is unknown: it neither matches an exception nor fails to match it.
     """
     if pointer.startswith(EXCEPTION):
         return rule["effect"] == "allow" and pointer.startswith(f"{EXCEPTION}/who")
@@ -79,14 +79,14 @@ def _loosens(rule: Json, pointer: str) -> bool:
 
 
 def _needless(document: Document, pointer: str, rule: Json) -> Problem:
-    said = f"`not_yet` waives nothing: everything that the rule `{rule['rule']}` names exists."
+    said = f"`not_yet` has no effect: everything that the rule `{rule['rule']}` names exists."
     keeps = rule["effect"] != "allow" and "mode" not in rule
-    remedy = "Remove it, and `expires` too if the rule is to stay." if keeps else "Remove it."
+    remedy = "Remove it, and also `expires` if the rule should stay." if keeps else "Remove it."
     return document.problem(pointer, said, remedy)
 
 
 class _Search:
-    """Looks up the names of one rule after the other."""
+    """A lookup of the names in rules, one rule at a time."""
 
     def __init__(self, environment: Environment) -> None:
         self._catalog = CatalogNames(environment.catalog)
@@ -97,7 +97,7 @@ class _Search:
         self._lacking: dict[object, tuple[str, str] | None] = {}
 
     def unknown(self, rule: Json) -> Iterator[UnknownName]:
-        """Yield what of a rule nothing in the environment has."""
+        """Yield the names in a rule that do not exist in the environment."""
         yield from self._who.unknown(rule.get("who", {}))
         excepted = self._who.unknown(rule.get("unless", {}).get("who", {}))
         yield from (replace(each, pointer=EXCEPTION + each.pointer) for each in excepted)
@@ -108,7 +108,7 @@ class _Search:
         if concerned == frozenset():
             concerned = None
             if not any(map(_is_glob, what.get("servers", ["*"]))):
-                yield UnknownName("/what", f"no server fits all of {listed(what, SERVER_FIELDS)}", _INSTEAD)
+                yield UnknownName("/what", f"no server matches all of {listed(what, SERVER_FIELDS)}", _INSTEAD)
         of_targets = [*self._targets(what, concerned), *self._tags(what, concerned), *self._classes(what, concerned)]
         yield from of_targets
         if any(each.refuses for each in of_targets):
@@ -157,17 +157,17 @@ class _Search:
                 yield UnknownName(pointer, said, f"Classify the targets that hold it. {AHEAD}", refuses=False)
 
     def _combined(self, what: Json, servers: AbstractSet[str] | None) -> Iterator[UnknownName]:
-        """Yield what targets that are named exactly cannot be: of another action, with other data, without the tags."""
+        """Yield a conflict of exactly named targets with the rest of the rule: its actions, data, reach or tags."""
         named = [(section, name) for section in SECTIONS for name in what.get(section, [])]
         if not named or not {*_NARROWING} & what.keys() or any(map(_is_glob, (name for _, name in named))):
             return
         targets = (target for section, name in named for target in self._catalog.matching(section, name, servers))
         if not any(self._data.fits(what, target) for target in targets):
             fields = listed(what, (*SECTIONS, *_NARROWING))
-            yield UnknownName("/what", f"no target{_of(servers)} fits all of {fields}", _INSTEAD)
+            yield UnknownName("/what", f"no target{_of(servers)} matches all of {fields}", _INSTEAD)
 
     def _argument(self, pointer: str, path: str, what: Json, servers: AbstractSet[str] | None) -> Iterator[UnknownName]:
-        """Yield the path of a condition once for each name, or all globs together, whose targets surely lack it."""
+        """Yield the path of a condition once per name, or once for all globs, if their targets surely lack it."""
         narrowing = tuple(tuple(what.get(field, ())) for field in _NARROWING)
         for group in _groups(what):
             key = (path, servers, group, narrowing)
@@ -178,21 +178,21 @@ class _Search:
                 yield UnknownName(pointer, *lacking)
 
     def _meant(self, group: Group, what: Json, servers: AbstractSet[str] | None) -> Iterator[CatalogTarget]:
-        """Yield the targets that the names of a group mean."""
+        """Yield the targets that the names of a group match."""
         matching = (self._catalog.matching(section, name, servers) for section, name in group)
         return (each for some in matching for each in some if self._data.fits(what, each))
 
     def _mistyped(
         self, pointer: str, condition: Json, what: Json, servers: AbstractSet[str] | None
     ) -> Iterator[UnknownName]:
-        """Yield the tests of a condition that can judge nothing that the targets of the rule take there."""
+        """Yield the tests of a condition that cannot apply to any value that the targets of the rule accept there."""
         for group in _groups(what):
             wrong = mistyped(self._arguments, pointer, condition, [*self._meant(group, what, servers)])
             if wrong is not None:
                 yield UnknownName(wrong.pointer, wrong.what, f"{wrong.remedy} {AHEAD}")
 
     def _lacks(self, path: str, targets: Iterator[CatalogTarget]) -> tuple[str, str] | None:
-        """Return what is wrong if every target has a reviewed schema, and none of them has the path."""
+        """Return the problem if every target has a reviewed schema and none of them has the path."""
         first, known = "", set[str]()
         for target in targets:
             instead = self._arguments.instead(target, path)
@@ -212,7 +212,7 @@ class _Search:
 
 
 def _groups(what: Json) -> list[Group]:
-    """Return each exact name of a rule on its own, and then its globs, or all targets that have arguments, together."""
+    """Return each exact name of a rule as one group, then its globs, or all targets with arguments, as another."""
     if not {*SECTIONS} & what.keys():
         return [tuple((section, "*") for section in REVIEWED)]
     named = [(section, name) for section in REVIEWED for name in what.get(section, [])]
@@ -229,7 +229,7 @@ def _is_glob(name: str) -> bool:
 
 
 def _of(servers: AbstractSet[str] | None) -> str:
-    """The end of a sentence about the servers that a rule names."""
+    """Return the end of a sentence about the servers that a rule selects."""
     if servers is None:
         return ""
     return f" on `{next(iter(servers))}`" if len(servers) == 1 else f" on the {len(servers)} servers of the rule"

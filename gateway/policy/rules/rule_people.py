@@ -1,7 +1,7 @@
-"""Claims and networks in `who` of rules: how they are written, and whether a caller of a question is among them.
+"""Check the claims and networks in `who` of rules, and match the caller of a question with them.
 
-Rule 1: a claim is named as in the token, or by a JSON pointer (RFC 6901) that begins with `/`.
-Rule 2: a network is written in its one canonical form, so that it cannot be misread.
+Rule 1: a claim has the name that it has in the token, or is a JSON pointer (RFC 6901) that begins with `/`.
+Rule 2: a network must be in canonical form, so that it cannot be misread.
 """
 
 import ipaddress
@@ -16,8 +16,8 @@ from gateway.policy.sources.problem import Problem
 from gateway.protocol.json_pointers import keys_of, pointer_to
 
 CLAIMS: Final = "/principal/claims"
-"""Where claims are in the policy input."""
-_FORM: Final = "Write an address and a length, such as 10.1.0.0/16 or 2001:db8::/32."
+"""JSON pointer to the claims in the policy input."""
+_FORM: Final = "Write an address and a prefix length, such as 10.1.0.0/16 or 2001:db8::/32."
 _INSTEAD: Final[Mapping[str, str]] = {
     "sub": "Use `subjects`.",
     "client_id": "Use `client_ids`.",
@@ -27,7 +27,7 @@ _INSTEAD: Final[Mapping[str, str]] = {
 
 
 def claim_path(name: str) -> tuple[str, ...]:
-    """Return the keys by which a claim of a rule is found among the claims of a token."""
+    """Return the keys that lead to a claim of a rule in the claims of a token."""
     return keys_of(name) if name.startswith("/") else (name,)
 
 
@@ -38,12 +38,12 @@ def claim_pointers(rule: Json) -> list[str]:
 
 
 def _sources(who: Json) -> tuple[str, ...]:
-    """Return the claim that says that others are kept elsewhere; a rule that reads a claim reads it, too."""
+    """Return the claim that says that other claims are stored elsewhere; a rule that reads a claim reads it, too."""
     return ("_claim_names",) if who.get("claims") else ()
 
 
 def stated_who(rule: Json) -> Iterator[Json]:
-    """Yield each `who` of a rule: its own, and that of its exception."""
+    """Yield the `who` of a rule and the `who` of its exception."""
     for part in (rule, rule.get("unless")):
         who = part.get("who") if is_object(part) else None
         if is_object(who):
@@ -60,7 +60,7 @@ def placed_who(environment: Environment) -> Iterator[tuple[Document, str, Json]]
 
 
 def networks(environment: Environment) -> Iterator[Problem]:
-    """Yield the networks in rules that are not written in their canonical form."""
+    """Yield a problem for each network in rules that is not in canonical form."""
     for document, pointer, who in placed_who(environment):
         for number, text in enumerate(who.get("source", ())):
             wrong = _wrong_network(text)
@@ -79,20 +79,20 @@ def _wrong_network(text: str) -> tuple[str, str] | None:
     if not slash:
         return f"`{text}` is an address, not a network.", f"Write `{network}` for this address alone."
     if not length.isascii() or not length.isdecimal():
-        return f"`{text}` has no length.", f"Write `{network}`."
+        return f"`{text}` has no prefix length.", f"Write `{network}`."
     if isinstance(network, ipaddress.IPv6Network) and (mapped := _mapped(network)):
         return f"`{text}` is a network of IPv4 addresses.", f"Write `{mapped}`: these callers have IPv4 addresses."
     if ipaddress.ip_address(address) != network.network_address:
         alone = ipaddress.ip_network(address)
-        said = f"`{text}` has bits set behind its length: the network is `{network}`."
+        said = f"`{text}` has bits set after its prefix: the network is `{network}`."
         return said, f"Write `{network}` for the whole network, or `{alone}` for this address alone."
     if str(network) != text:
-        return f"`{text}` is not the usual form of `{network}`.", f"Write `{network}`."
+        return f"`{text}` is not the canonical form of `{network}`.", f"Write `{network}`."
     return None
 
 
 def _mapped(network: ipaddress.IPv6Network) -> ipaddress.IPv4Network | None:
-    """Return the IPv4 network whose addresses an IPv6 network has in their mapped form."""
+    """Return the IPv4 network of an IPv6 network of IPv4-mapped addresses; None for other networks."""
     first = network.network_address.ipv4_mapped
     outer = 96
     if first is None or network.prefixlen < outer:
@@ -101,19 +101,19 @@ def _mapped(network: ipaddress.IPv6Network) -> ipaddress.IPv4Network | None:
 
 
 def wrong_claim(name: str) -> tuple[str, str] | None:
-    """Return what is wrong with the name of a claim by itself, and what to do."""
+    """Return what is wrong with the name of a claim itself, and the remedy."""
     head = claim_path(name)[0]
     if head in UNCARRIED:
-        return f"the claim `{head}` is not among those that rules can ask for", _INSTEAD.get(head, "Remove it.")
+        return f"rules cannot use the claim `{head}`", _INSTEAD.get(head, "Remove it.")
     if not name.startswith("/") and "." in name and "/" not in name:
         inner = pointer_to(name.split("."))
-        said = f"the claim `{name}` is one with dots in its name"
-        return said, f"Write `{inner}` for the claim inside another, or `{pointer_to([name])}` if dots are in its name."
+        said = f"the claim `{name}` has dots in its name"
+        return said, f"Write `{inner}` for a nested claim, or `{pointer_to([name])}` if the name really has dots."
     return None
 
 
 def have(claims: Mapping[str, Any], wanted: Mapping[str, list[Any]]) -> bool:
-    """Return whether every wanted claim has one of its values: an estimate for proposals, which decides nothing."""
+    """Return whether every wanted claim has one of its values: an estimate for proposals, not for decisions."""
     return all(_has(claims, name, values) for name, values in wanted.items())
 
 
@@ -125,7 +125,7 @@ def _has(claims: Any, name: str, values: list[Any]) -> bool:
 
 
 def comes_from(address: str, stated: Iterable[str]) -> bool:
-    """Return whether an address is in one of the networks: an estimate for proposals, which decides nothing."""
+    """Return whether an address is in one of the networks: an estimate for proposals, not for decisions."""
     try:
         caller = ipaddress.ip_address(address)
         return any(caller in ipaddress.ip_network(network) for network in stated)

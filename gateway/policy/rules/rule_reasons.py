@@ -1,11 +1,11 @@
-"""What a rule must say of itself: why it refuses, and who answers for what it allows.
+"""Check that a rule states its reason, its owner and its end where these are mandatory.
 
-Rule 1: a `deny` or `hold` has a reason, which is shown to those whom it refuses.
-Rule 2: an `allow` that includes write, delete, send, execute or unknown has a reason and an owner. If the environment
-sets `allow_expires_within_days`, it also ends, at most so many days ahead.
-Rule 3: an `allow` without `actions` includes them, unless every target of the catalog that it can be about is of the
+Rule 1: a `deny` or `hold` must have a reason, which refused callers see.
+Rule 2: an `allow` that includes write, delete, send, execute or unknown must have a reason and an owner. If the
+environment sets `allow_expires_within_days`, it must also end within so many days.
+Rule 3: an `allow` without `actions` includes these actions, unless every catalog target that it can apply to has the
 action `read` or `list`.
-Rule 4: a rule that has ended is reported: it reads as if it still applied.
+Rule 4: an expired rule is reported, because it looks as if it still applied.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ _DAY_S: Final = 86_400
 
 
 def rule_reasons(environment: Environment, now: float) -> list[Problem]:
-    """Return what the rules of an environment do not say at `now` (Unix seconds), and must."""
+    """Return a problem for each mandatory field that a rule of an environment lacks at `now` (Unix seconds)."""
     catalog = CatalogNames(environment.catalog)
     data = CatalogData(catalog, environment.settings.value)
     days: int | None = environment.settings.value.get("allow_expires_within_days")
@@ -39,11 +39,11 @@ def rule_reasons(environment: Environment, now: float) -> list[Problem]:
 
 
 def ended_rules(environment: Environment, now: float) -> Iterator[Problem]:
-    """Yield a warning for each rule that has ended at `now`; a mode or a `not_yet` that ends leaves the rule."""
+    """Yield a warning for each rule that has expired at `now`; the end of a mode or `not_yet` does not end the rule."""
     for document, pointer, rule in environment.rules_placed():
         if "expires" in rule and not {"mode", "not_yet"} & rule.keys() and unix_seconds(rule["expires"]) <= now:
-            said = f"the rule `{rule['rule']}` ({rule['effect']}) ended at {rule['expires']} and no longer applies."
-            yield document.problem(f"{pointer}/expires", said, "Remove the rule, or choose a later end.")
+            said = f"the rule `{rule['rule']}` ({rule['effect']}) expired at {rule['expires']} and no longer applies."
+            yield document.problem(f"{pointer}/expires", said, "Remove the rule, or choose a later `expires`.")
 
 
 def _unreasoned(document: Document, pointer: str, rule: Json) -> Iterator[Problem]:
@@ -54,7 +54,7 @@ def _unreasoned(document: Document, pointer: str, rule: Json) -> Iterator[Proble
 
 def _unanswered(document: Document, pointer: str, rule: Json, harm: str) -> Iterator[Problem]:
     for field, remedy in (
-        ("reason", "Add why it is allowed."),
+        ("reason", "Add why the rule allows it."),
         ("owner", "Add the person or team that is responsible for it."),
     ):
         if field not in rule:
@@ -65,14 +65,16 @@ def _unending(document: Document, pointer: str, rule: Json, latest: float) -> It
     wanted = "`allow_expires_within_days` of environment.yaml"
     if "expires" not in rule:
         said = f"the rule `{rule['rule']}` allows more than reading and lacks `expires`."
-        yield document.problem(pointer, said, f"Add when it ends: {wanted} asks for it.")
+        yield document.problem(pointer, said, f"Add `expires`: {wanted} requires it.")
     elif unix_seconds(rule["expires"]) > latest:
-        said = f"the rule `{rule['rule']}` ends later than {wanted} accepts."
-        yield document.problem(f"{pointer}/expires", said, "Choose an earlier end, and renew it when it comes.")
+        said = f"the rule `{rule['rule']}` expires later than {wanted} allows."
+        yield document.problem(
+            f"{pointer}/expires", said, "Choose an earlier `expires`, and renew the rule before then."
+        )
 
 
 def included(rule: Json, catalog: CatalogNames, data: CatalogData) -> str:
-    """Return what an `allow` includes besides reading, in words; empty if it includes nothing else."""
+    """Return the actions of an `allow` other than reading, in words; empty if it only allows reading."""
     what = rule.get("what", {})
     if "actions" in what:
         return ", ".join(action for action in what["actions"] if action not in _MILD)
@@ -86,6 +88,6 @@ def included(rule: Json, catalog: CatalogNames, data: CatalogData) -> str:
     harmful = (target for target in targets if target.entry.get("action", "unknown") not in _MILD)
     first = next(harmful, None)
     if first is None:
-        return "" if targets else "what the catalog does not have yet"
+        return "" if targets else "targets that are not in the catalog yet"
     name = f"`{first.name}`" if first.name else "tasks"
     return f"{name} of `{first.server}` ({first.entry.get('action', 'unknown')})"

@@ -1,9 +1,9 @@
-"""The limits of rules by directory: `scope.yaml` below `rules/` lists what the rules there may name.
+"""Limit rules by directory: a `scope.yaml` below `rules/` lists what the rules in its directory may name.
 
-Rule 1: a rule is inside a scope only if its own text shows it: a field that the scope lists and the rule leaves out
-means all, and is beyond the scope.
-Rule 2: the scopes of all directories above a rule count, and one inside another lists no more than the outer one.
-Rule 3: the names in a scope exist, or it limits nothing.
+Rule 1: the text of a rule must show that it is inside its scope. If the rule omits a field that the scope lists, it
+means all values, which is beyond the scope.
+Rule 2: the scopes of all directories above a rule apply. An inner scope must not list more than an outer one.
+Rule 3: the names in a scope must exist, because otherwise it does not limit anything.
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,7 +20,7 @@ from gateway.policy.sources.problem import Problem
 
 
 class _Field(Struct, frozen=True):
-    """A list of a scope: where rules state the same, and the words for it."""
+    """A list of a scope: the part of a rule with the same field, and words for messages."""
 
     name: str
     part: str
@@ -53,13 +53,13 @@ class Scopes:
         return self._known[file]
 
     def team_of(self, environment: str, file: str) -> Json:
-        """Return `team` of the innermost scope of a file of an environment; empty if it is in no scope."""
+        """Return `team` of the innermost scope of a file of an environment; empty if the file has no scope."""
         scopes = self.of(f"bundles/{environment}/{file}")
         return {"team": scopes[-1].value["team"]} if scopes else {}
 
 
 def beyond_scopes(environment: Environment) -> Iterator[Problem]:
-    """Yield what is beyond a scope in rules and in scopes inside others, and what scopes name that is not there."""
+    """Yield the rules and inner scopes that exceed a scope, and the unknown names in scopes."""
     scopes = Scopes(environment.scopes)
     for document in environment.scopes:
         for outer in scopes.of(document.file):
@@ -72,34 +72,34 @@ def beyond_scopes(environment: Environment) -> Iterator[Problem]:
 
 
 def _beyond(document: Document, pointer: str, rule: Json, scope: Document) -> Iterator[Problem]:
-    permitted, told = scope.value, f"the rule `{rule['rule']}`"
+    permitted, named = scope.value, f"the rule `{rule['rule']}`"
     if rule["effect"] not in permitted.get("effects", [rule["effect"]]):
-        said = f"{told} has the effect {rule['effect']}, and its scope permits only {_listed(permitted['effects'])}."
+        said = f"{named} has the effect {rule['effect']}, but its scope permits only {_listed(permitted['effects'])}."
         yield document.problem(f"{pointer}/effect", said, _remedy(scope, "effects"))
     for field in _FIELDS:
         if field.name not in permitted:
             continue
         stated = rule.get(field.part, {}).get(field.name)
         if stated is None:
-            said = f"{told} leaves out `{field.name}`, which means {field.every}; its scope permits only"
+            said = f"{named} omits `{field.name}`, which means {field.every}; its scope permits only"
             yield document.problem(
                 f"{pointer}/{field.part}", f"{said} {_listed(permitted[field.name])}.", _remedy(scope, field.name)
             )
             continue
         for number, value in enumerate(stated):
             if not _is_inside(field, value, permitted[field.name]):
-                said = f"{told} names {field.noun} `{value}`; its scope permits only {_listed(permitted[field.name])}."
+                said = f"{named} names {field.noun} `{value}`; its scope permits only {_listed(permitted[field.name])}."
                 place = f"{pointer}/{field.part}/{field.name}/{number}"
                 yield document.problem(place, said, _remedy(scope, field.name))
 
 
 def _wider(inner: Document, outer: Document) -> Iterator[Problem]:
-    """Yield what a scope lists that a scope around it does not."""
+    """Yield a problem for each entry of a scope that an outer scope does not permit."""
     for field in (*_FIELDS, _Field("effects", "", "the effect", "")):
         permitted = outer.value.get(field.name)
         for number, value in enumerate(inner.value.get(field.name, ())):
             if permitted is not None and not _is_inside(field, value, permitted):
-                said = f"the scope lists {field.noun} `{value}`, which the scope around it does not permit."
+                said = f"the scope lists {field.noun} `{value}`, which the outer scope does not permit."
                 yield inner.problem(f"/{field.name}/{number}", said, _remedy(outer, field.name))
 
 
@@ -112,8 +112,8 @@ def _is_inside(field: _Field, value: str, permitted: Iterable[str]) -> bool:
 def contains(outer: str, inner: str) -> bool:
     """Return whether a glob surely matches every name that another one matches.
 
-    The inner glob is read as a text: only `*` takes its `*`, only `*` and `?` its `?`. So what is contained in a way
-    that cannot be read off (`*?` in `?*`) counts as not contained.
+    The inner glob is compared as a text: its `*` is matched only by `*`, its `?` only by `*` and `?`. Containment that
+    this comparison cannot show (`*?` in `?*`) counts as not contained.
     """
     places = {0}
     for char in outer:
@@ -130,7 +130,7 @@ def _takes(char: str, of_inner: str) -> bool:
 
 def _remedy(scope: Document, field: str) -> str:
     place = f"{scope.file}:{scope.line(f'/{field}')}"
-    return f"Stay inside it, or ask for a change of the scope (team {scope.value['team']}, {place})."
+    return f"Stay within the scope, or ask for a change of it (team {scope.value['team']}, {place})."
 
 
 def _listed(values: Iterable[str]) -> str:
@@ -138,7 +138,7 @@ def _listed(values: Iterable[str]) -> str:
 
 
 def _unknown(environment: Environment) -> Iterator[Problem]:
-    """Yield the names in scopes that nothing in the environment has."""
+    """Yield the names in scopes that do not exist in the environment."""
     unknown = lookup(environment)
     for document in environment.scopes:
         stated: Json = {"who": {}, "what": {}}

@@ -1,7 +1,7 @@
-"""The facts that a bundle needs of a question, by its own index (`data.index.facts`): for replay, explain and mutation.
+"""Derive the facts that a bundle needs (`data.index.facts`) from a question: for replay, explain and mutation.
 
-Rule 1: a record holds no facts: they follow from its arguments, and an argument that is masked is withheld.
-Rule 2: the decisions of a bundle say what its index says; the gateway, `ask` and scenarios take it from there.
+Rule 1: a record does not store facts. They are derived from its arguments; a masked argument is withheld.
+Rule 2: the decisions of a bundle state the same needs as its index. The gateway, `ask` and scenarios use the decisions.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from gateway.policy.rules.masked_reads import ANY_SERVER
 
 
 def stated_facts(question: Json, data: Json) -> Json:
-    """Return the question with the facts that the bundle with this data needs of its arguments."""
+    """Return the question with the facts about its arguments that the bundle with this data needs."""
     server: Any = question.get("server")
     needed = _needed(data, str(server.get("id", "")) if is_object(server) else "")
     if not needed:
@@ -30,8 +30,8 @@ def _needed(data: Json, server: str) -> list[NeededFacts]:
     by_server: Any = index.get("facts") if is_object(index) else None
     if not is_object(by_server):
         return []
-    told: Any = by_server.get(server, by_server.get(ANY_SERVER, []))
+    stated: Any = by_server.get(server, by_server.get(ANY_SERVER, []))
     try:
-        return msgspec.convert(told, list[NeededFacts])
+        return msgspec.convert(stated, list[NeededFacts])
     except msgspec.ValidationError:
         return []

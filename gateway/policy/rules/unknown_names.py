@@ -1,4 +1,4 @@
-"""A name in a rule that nothing in the environment has, and the sentences that say so."""
+"""A name in a rule that does not exist in the environment, and the texts that report it."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -22,20 +22,20 @@ SAID: Final = {
     "tool_tags": "no target has the tag `{}`",
     "data": "no data class is called `{}`",
 }
-"""What is wrong, by the field of the rule."""
-AHEAD: Final = "If it is still to come, add `not_yet: true` with `owner` and `expires`."
+"""The problem, by the field of the rule."""
+AHEAD: Final = "If it does not exist yet, add `not_yet: true` with `owner` and `expires`."
 
 
 class UnknownName(Struct, frozen=True):
-    """One name that nothing has: where below the rule it is, what is wrong, and what to do."""
+    """One unknown name: its JSON pointer from the rule, what is wrong, and what to do."""
 
     pointer: str
     what: str
     remedy: str
     refuses: bool = True
-    """False if it is only reported, whatever the rule does."""
+    """False if it is always only a warning."""
 
 
 def listed(stated: Json, fields: Iterable[str]) -> str:
-    """Return those of the fields that are stated, as a list in a sentence."""
+    """Return the stated fields among these, as a list for a sentence."""
     return ", ".join(f"`{field}`" for field in fields if field in stated)

@@ -1,4 +1,4 @@
-"""Names in `who` of rules that no agent, group, claim or issuer of the environment has."""
+"""Find names in `who` of rules that are not those of an agent, group, claim or issuer of the environment."""
 
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
@@ -17,7 +17,7 @@ _OF_GROUPS: Final = "Correct the name, or add it to `groups` in environment.yaml
 
 
 class WhoNames:
-    """Look up the names in `who` of one rule after the other."""
+    """A lookup of the names in `who`, one rule at a time."""
 
     def __init__(self, environment: Environment) -> None:
         self._agents = bearers(environment)
@@ -25,7 +25,7 @@ class WhoNames:
         self._suggestions = Suggestions()
 
     def unknown(self, who: Json) -> Iterator[UnknownName]:
-        """Yield what of `who` nothing in the environment has."""
+        """Yield the names in `who` that do not exist in the environment."""
         found: list[UnknownName] = []
         for field, words in who.items():
             known = self._agents.words.get(field)
@@ -36,7 +36,7 @@ class WhoNames:
         yield from self._people(who)
         if "agents" in who and not found and not any(_fits_agent(who, agent) for agent in self._agents.entries):
             fields = listed(who, ("agents", "kinds", "labels", "owners"))
-            yield UnknownName("/who", f"no agent fits all of {fields}", _OF_AGENTS)
+            yield UnknownName("/who", f"no agent matches all of {fields}", _OF_AGENTS)
 
     def _unknown_agent(self, field: str, word: str, known: AbstractSet[str]) -> tuple[str, str] | None:
         said = SAID[field].format(word)
@@ -48,7 +48,7 @@ class WhoNames:
         return (said, f"{close} If both exist, list them in `groups` in environment.yaml.") if close else None
 
     def _people(self, who: Json) -> Iterator[UnknownName]:
-        """Yield the claims that callers surely do not have, and issuers that are nearly one of an identity."""
+        """Yield the claims that callers surely do not have, and the issuers that are similar to one of an identity."""
         for name in who.get("claims", ()):
             if wrong := self._claims.unknown(name):
                 yield UnknownName(step("/who/claims", name), *wrong)

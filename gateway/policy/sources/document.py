@@ -1,9 +1,9 @@
-"""A YAML file as plain values, with the line of every value.
+"""A YAML file as plain values, and the line of each value.
 
-Rule 1: YAML 1.2, core schema: `on`, `yes` and dates are strings, whatever other readers make of them.
-Rule 2: what one reader takes for one thing and another for something else is refused: duplicate keys, anchors,
-aliases, merge keys, tags, directives, several documents, keys that are not strings, numbers that JSON cannot carry.
-Rule 3: every value can be written as JSON in UTF-8: escaped surrogate pairs are one character, half of one is refused.
+Rule 1: the schema is the core schema of YAML 1.2: `on`, `yes` and dates are strings, even if other parsers differ.
+Rule 2: text that two parsers could read differently is refused: duplicate keys, anchors, aliases, merge keys, tags,
+directives, several documents, keys that are not strings, numbers that JSON cannot represent.
+Rule 3: every value can be written as JSON in UTF-8. An escaped surrogate pair is one character; half a pair is refused.
 """
 
 import re
@@ -25,7 +25,7 @@ _ZERO: Final = re.compile(r"[-+]?[0.]+(?:[eE].*)?")
 
 
 def _decimal(text: str) -> int:
-    """The number, or one that does not fit either: Python reads no number of more than 4,300 digits."""
+    """Return the number; for a very long one, another that is too large: Python parses at most 4,300 digits."""
     return int(text) if len(text) <= _LONGEST_INT else _INT64.stop
 
 
@@ -42,30 +42,30 @@ _CORE: Final[tuple[tuple[re.Pattern[str], Callable[[str], Any]], ...]] = (
 
 
 class Document(Struct, frozen=True):
-    """The value of a file and, for every JSON pointer into it, the line where that value (or its key) stands."""
+    """The value of a file and, for every JSON pointer into it, the line of that value (or of its key)."""
 
     file: str
     value: Any
     lines: dict[str, int]
 
     def line(self, pointer: str) -> int:
-        """The line of the value, or of the nearest thing around it that exists."""
+        """Return the line of the value, or of the nearest enclosing value that exists."""
         while pointer not in self.lines and pointer:
             pointer = pointer.rpartition("/")[0]
         return self.lines.get(pointer, 1)
 
     def problem(self, pointer: str, what: str, remedy: str = "") -> Problem:
-        """A problem at the place that the pointer names."""
+        """Return a problem at the line of a JSON pointer."""
         return Problem(self.file, self.line(pointer), what, remedy)
 
 
 def step(pointer: str, key: str | int) -> str:
-    """The JSON pointer (RFC 6901) one key deeper."""
+    """Return the JSON pointer (RFC 6901) extended by one key."""
     return f"{pointer}/{escaped(key)}"
 
 
 def read_document(file: str, content: bytes) -> Document | list[Problem]:
-    """The document, or every problem found in it; a syntax error ends the reading of this file only."""
+    """Return the document, or every problem in it. After a syntax error, the rest of this file is not read."""
     if len(content) > MAX_BYTES:
         return [Problem(file, 0, f"is larger than {MAX_BYTES} bytes.", "Split it into several files.")]
     try:
@@ -84,7 +84,7 @@ def read_document(file: str, content: bytes) -> Document | list[Problem]:
 
 
 class _Reading:
-    """One pass over the events of one file; collects problems and goes on."""
+    """One pass over the events of one file, which collects problems and continues."""
 
     def __init__(self, file: str) -> None:
         self.file = file
@@ -97,7 +97,7 @@ class _Reading:
             if event.directive:
                 self._refuse(event, "has a YAML directive.", "Remove the line that starts with `%`.")
             if documents:
-                self._refuse(event, "holds a second document.", "Keep one document a file.")
+                self._refuse(event, "contains a second document.", "Keep one document per file.")
             documents.append(self._value(next(events), events, ""))
         if not documents:
             self.problems.append(Problem(self.file, 0, "is empty.", "Fill it or remove it."))
@@ -110,11 +110,11 @@ class _Reading:
     def _value(self, event: YamlEvent, events: Iterator[YamlEvent], pointer: str) -> Any:
         self.lines.setdefault(pointer, event.line)
         if event.kind == "alias":
-            said = f'Write the value out; quote it if it is a glob: "*{event.anchor}".'
+            said = f'Write the value out. If it is a glob, quote it: "*{event.anchor}".'
             self._refuse(event, f"uses the alias `*{event.anchor}`.", said)
             return None
         if event.anchor is not None:
-            said = "Write the value out where it is needed; quote it if the `&` is a part of it."
+            said = "Write the value out wherever it is used. If the `&` is part of the value, quote it."
             self._refuse(event, f"defines the anchor `&{event.anchor}`.", said)
         if event.kind == "scalar":
             return self._scalar(event)
@@ -146,7 +146,7 @@ class _Reading:
             self._refuse(event, "uses the merge key `<<`.", "Write the values out.")
         if isinstance(key, str):
             return key
-        said = "Put the key in quotes." if event.kind == "scalar" else "Write a value in place of a `{{placeholder}}`."
+        said = "Put the key in quotes." if event.kind == "scalar" else "Replace a `{{placeholder}}` with a value."
         self._refuse(event, "has a key that is not a string.", said)
         return f"\0{len(self.problems)}"
 
@@ -160,21 +160,21 @@ class _Reading:
         value = _core(event.text)
         shown = _shortened(event.text)
         if isinstance(value, float) and not abs(value) < float("inf"):
-            self._refuse(event, f"has the number `{shown}`, which JSON cannot carry.", "Put it in quotes.")
+            self._refuse(event, f"has the number `{shown}`, which JSON cannot represent.", "Put it in quotes.")
         if value == 0.0 and isinstance(value, float) and not _ZERO.fullmatch(event.text):
-            self._refuse(event, f"has the number `{shown}`, which would be read as 0.", "Put it in quotes.")
+            self._refuse(event, f"has the number `{shown}`, which would become 0.", "Put it in quotes.")
         if isinstance(value, int) and value not in _INT64:
-            self._refuse(event, f"has the number `{shown}`, which does not fit 64 bits.", "Put it in quotes.")
+            self._refuse(event, f"has the number `{shown}`, which does not fit in 64 bits.", "Put it in quotes.")
         return value
 
     def _text(self, event: YamlEvent) -> str:
-        """The text, with each escaped surrogate pair as the one character that JSON means by it."""
+        """Return the text, with each escaped surrogate pair replaced by the character that it encodes."""
         if not _SURROGATE.search(event.text):
             return event.text
         text = event.text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
         found = _SURROGATE.search(text)
         if found:
-            said = f"has `\\u{ord(found[0]):04x}`, one half of a surrogate pair, which UTF-8 cannot carry."
+            said = f"has `\\u{ord(found[0]):04x}`, one half of a surrogate pair, which UTF-8 cannot encode."
             self._refuse(event, said, "Write the character itself, or both halves of the pair.")
         return _SURROGATE.sub("\ufffd", text)
 
@@ -184,7 +184,7 @@ class _Reading:
 
 
 def _skipped(event: YamlEvent, events: Iterator[YamlEvent]) -> None:
-    """Nothing; the events of the node are consumed without recursion."""
+    """Consume the events of a node, without recursion."""
     depth = 1 if event.kind in {"mapping", "sequence"} else 0
     while depth:
         kind = next(events).kind

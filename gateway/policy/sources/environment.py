@@ -1,8 +1,8 @@
-"""One environment's documents, read from `bundles/<environment>/` and checked.
+"""The documents of one environment, read from `bundles/<environment>/` and checked.
 
-Rule 1: every file is read once, by one reader, and is one of the kinds below; a file that is none of them is refused.
-Rule 2: a document counts only when it matches its data schema; all problems of all files are reported together.
-Rule 3: a file is read again only when its content has changed.
+Rule 1: each file is read once, by one reader. A file that is not of one of the kinds below is refused.
+Rule 2: a document must match its data schema. All problems of all files are reported together.
+Rule 3: a file is parsed again only if its content has changed.
 """
 
 import hashlib
@@ -50,15 +50,15 @@ class Environment(Struct, frozen=True, kw_only=True):
     """The `scope.yaml` files below `rules/`."""
 
     def agent_entries(self) -> list[Json]:
-        """Every agent, from files of one and from files of several."""
+        """Return every agent, from files with one agent and from files with several."""
         return [entry for _, _, entry in self.agents_placed()]
 
     def agents_by_id(self) -> dict[str, Json]:
-        """Agent id -> its entry, as written."""
+        """Return agent id -> its entry, as written."""
         return {entry["agent"]: entry for entry in self.agent_entries()}
 
     def agents_placed(self) -> Iterator[tuple[Document, str, Json]]:
-        """Every agent with its document and the pointer to it."""
+        """Yield every agent with its document and its JSON pointer."""
         for document in self.agents:
             if "agents" in document.value:
                 for number, entry in enumerate(document.value["agents"]):
@@ -67,56 +67,56 @@ class Environment(Struct, frozen=True, kw_only=True):
                 yield document, "", document.value
 
     def rules_placed(self) -> Iterator[tuple[Document, str, Json]]:
-        """Every rule with its document and the pointer to it."""
+        """Yield every rule with its document and its JSON pointer."""
         for document in self.rules:
             for number, entry in enumerate(document.value["rules"]):
                 yield document, f"/rules/{number}", entry
 
     def scenarios_placed(self) -> Iterator[tuple[Document, str, Json]]:
-        """Every scenario with its document and the pointer to it."""
+        """Yield every scenario with its document and its JSON pointer."""
         for document in self.scenarios:
             for number, entry in enumerate(document.value["scenarios"]):
                 yield document, f"/scenarios/{number}", entry
 
     def rule_entries(self) -> Iterator[tuple[Json, str, int]]:
-        """Every rule with its file (below the environment's directory) and line."""
+        """Yield every rule with its file (relative to the environment's directory) and line."""
         for document, pointer, entry in self.rules_placed():
             yield entry, _below(document.file, self.name), document.line(pointer)
 
     def tests(self, *words: str) -> Iterator[tuple[Document, str, ConditionTest]]:
-        """Every test of these words in the conditions of the rules, with its document and pointer."""
+        """Return the tests with these words in the conditions of the rules, each with its document and pointer."""
         return (placed for placed in self.every_test() if placed[2].word in words)
 
     def every_test(self) -> Iterator[tuple[Document, str, ConditionTest]]:
-        """Every test in the conditions of the rules, with its document and pointer."""
+        """Yield every test in the conditions of the rules, with its document and pointer."""
         for document, pointer, rule in self.rules_placed():
             yield from ((document, pointer + test.pointer, test) for test in tests_of(rule))
 
     def enforcement_entries(self) -> Json:
-        """Requirement -> its enforcement."""
+        """Return requirement -> its enforcement."""
         return {name: entry for document in self.enforcement for name, entry in document.value["enforcement"].items()}
 
 
 def _below(file: str, name: str) -> str:
-    """The file's path below its environment's directory."""
+    """Return the path of a file relative to its environment's directory."""
     return file.removeprefix(f"bundles/{name}/")
 
 
 class EnvironmentReader:
-    """Reads environments; remembers documents by content."""
+    """A reader of environments that caches documents by content."""
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[str, Document | list[Problem]]] = {}
 
     def read(self, policy: Path, name: str, *, editing: bool = False) -> Environment | list[Problem]:
-        """The environment's documents, or every problem found in them.
+        """Return the environment's documents, or every problem in them.
 
-        `editing`: what an editor leaves beside a file while a person types is no problem.
+        `editing`: ignore the files that an editor creates next to an open file.
         """
         root = policy / "bundles" / name
         if not root.is_dir() and not root.is_symlink():
-            remedy = "Make the directory with an environment.yaml, or name another environment."
-            return [Problem(f"bundles/{name}", 0, "is not there.", remedy)]
+            remedy = "Create the directory with an environment.yaml, or name another environment."
+            return [Problem(f"bundles/{name}", 0, "does not exist.", remedy)]
         listing = list_environment(policy, name)
         problems = list(listing.problems if editing else listing.problems + listing.editing)
         problems += crossing_links(policy, f"bundles/{name}", listing.files)
@@ -136,7 +136,7 @@ class EnvironmentReader:
         try:
             content = read_regular(place, MAX_BYTES + 1)
         except OSError as error:
-            return [Problem(file, 0, f"cannot be read: {error.strerror}.", "Look at its permissions.")]
+            return [Problem(file, 0, f"cannot be read: {error.strerror}.", "Check its permissions.")]
         digest = hashlib.sha256(content).hexdigest()
         known = self._known.get(file)
         if known is None or known[0] != digest:
@@ -146,13 +146,13 @@ class EnvironmentReader:
 
 
 def list_environment(policy: Path, name: str) -> DirectoryListing:
-    """The files below an environment's directory, documents and others."""
+    """Return the files below an environment's directory, documents and others."""
     shown = f"bundles/{name}"
     return list_files(DirectoryToList(root=policy / shown, shown=shown, within=policy))
 
 
 def _kind(source: SourceFile) -> str:
-    """The kind of a file by its directory and suffix; empty if it is no document."""
+    """Return the kind of a file by its directory and suffix; empty if it is not a document."""
     if source.path == "environment.yaml":
         return "environment"
     if is_scope(source.path):
@@ -165,7 +165,7 @@ def _kind(source: SourceFile) -> str:
 
 
 def _unread(source: SourceFile, name: str) -> list[Problem]:
-    """Why a file is no document, and what to do."""
+    """Return the problem of a file that is not a document."""
     path = PurePosixPath(source.path)
     above, slash, _ = source.path.partition("/")
     directory = above if slash else ""
@@ -175,13 +175,13 @@ def _unread(source: SourceFile, name: str) -> list[Problem]:
     if scope:
         what, remedy = scope
     elif path.name.startswith("."):
-        what, remedy = ": its name is hidden", "Remove it, or rename it so that it does not begin with a dot."
+        what, remedy = ": its name starts with a dot", "Remove it, or rename it without the dot."
     elif directory in KINDS or source.path.lower().startswith("environment.y"):
         what = f": its suffix is `{path.suffix}`" if path.suffix else ": it has no suffix"
         remedy = f"Rename it to `{path.with_suffix('.yaml').name}` or remove it."
     elif directory and meant:
-        what, remedy = f": there is no directory `{directory}`", f"Did you mean `{meant[0]}/`?"
-    return [Problem(f"bundles/{name}/{source.path}", 0, f"is not a file that an environment has{what}.", remedy)]
+        what, remedy = f": the directory `{directory}` is not known", f"Did you mean `{meant[0]}/`?"
+    return [Problem(f"bundles/{name}/{source.path}", 0, f"is not a file of an environment{what}.", remedy)]
 
 
 def _checked(file: str, content: bytes, kind: str) -> Document | list[Problem]:
@@ -196,8 +196,8 @@ def _checked(file: str, content: bytes, kind: str) -> Document | list[Problem]:
 
 def _environment(name: str, documents: Mapping[str, list[Document]]) -> Environment | list[Problem]:
     if not documents["environment"]:
-        remedy = f"Write `name: {name}` into it."
-        return [Problem(f"bundles/{name}/environment.yaml", 0, "is not there.", remedy)]
+        remedy = f"Create it with `name: {name}`."
+        return [Problem(f"bundles/{name}/environment.yaml", 0, "does not exist.", remedy)]
     zone = documents["environment"][0].value.get("time_zone", "UTC")
     documents = {kind: [with_full_ends(each, kind, zone) for each in some] for kind, some in documents.items()}
     return Environment(

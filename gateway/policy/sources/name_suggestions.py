@@ -1,6 +1,6 @@
-"""The nearest name that exists, for messages about a name that does not.
+"""Suggestions of similar known names, for messages about unknown names.
 
-Rule 1: the work is bounded: a policy with thousands of unknown names is still reported at once, later ones without a
+Rule 1: the work is bounded. A policy with thousands of unknown names is still reported quickly; later names have no
 suggestion.
 """
 
@@ -9,9 +9,9 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
 _LONGEST_WORD: Final = 80
-"""No suggestion is made for longer words: comparing them costs more than it helps."""
+"""Longer words get no suggestion: comparing them costs more than it helps."""
 _COMPARISONS: Final = 200_000
-"""How many comparisons one check makes at most."""
+"""The largest number of comparisons in one check."""
 _LIKELY: Final = 0.7
 
 
@@ -26,7 +26,7 @@ def nearest(name: str, known: Iterable[str], *, cutoff: float = 0.8) -> str:
 
 
 class Suggestions:
-    """Makes suggestions until the comparisons of one check are used up."""
+    """Suggestions of names, up to the limit of comparisons of one check."""
 
     def __init__(self) -> None:
         self._left = _COMPARISONS

@@ -1,7 +1,7 @@
 """Placeholders that were not replaced: `${HOST}`, `{{ host }}`, `<your-host>`, `CHANGEME`.
 
-Rule 1: a placeholder that stays is a name, an address or a limit that nothing has, so it is a problem.
-Rule 2: texts for people and the values of calls are not judged, unless a text is nothing but a placeholder.
+Rule 1: a placeholder left in place is a name, an address or a limit that matches nothing, so it is a problem.
+Rule 2: texts for people and the values of calls are not checked, unless the whole text is a placeholder.
 """
 
 import re
@@ -24,13 +24,13 @@ _WHOLE: Final = re.compile(
 )
 _PROSE: Final = frozenset({"reason", "purpose", "title", "suggested_by", "scenario", "because"})
 _NOT_JUDGED: Final = frozenset({"arguments", "reviewed", "equals", "in", "prefix", "glob", "matches"})
-"""Keys whose values are those of calls, or the words of a server."""
+"""Keys whose values come from calls or from a server's definitions."""
 _SHOWN: Final = 60
 
 
 def placeholders_in(document: Document, kind: str) -> list[Problem]:
-    """Return a problem for each placeholder that was not replaced; in a team's own data, for whole values only."""
-    remedy = "Write the value itself: nothing is filled in here."
+    """Return a problem for each placeholder that was not replaced; in a team's own data, only for whole values."""
+    remedy = "Write the actual value: placeholders are not substituted."
     return [
         document.problem(pointer, f"`{found[:_SHOWN]}` is a placeholder.", remedy)
         for pointer, found in _found(document.value, "", is_prose=kind == "own")

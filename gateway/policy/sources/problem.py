@@ -1,14 +1,14 @@
-"""What is wrong with a policy directory, in words a person can act on.
+"""Problems of a policy directory, worded so that a person can fix them.
 
 Rule 1: a problem says what is wrong, where, and what to do.
-Rule 2: problems are collected and shown all at once; one of them is enough to refuse a build.
+Rule 2: all problems are collected and shown together. A single problem refuses the build.
 """
 
 from msgspec import Struct
 
 
 class Problem(Struct, frozen=True, order=True):
-    """One thing to mend; `line` is 1-based, 0 where the whole file or directory is meant."""
+    """One thing to fix; `line` is 1-based, or 0 for the whole file or directory."""
 
     file: str
     line: int
@@ -17,7 +17,7 @@ class Problem(Struct, frozen=True, order=True):
 
     @property
     def where(self) -> str:
-        """The file, with the line if it is known."""
+        """The file, and the line if it is known."""
         return f"{self.file}:{self.line}" if self.line else self.file
 
     def __str__(self) -> str:
@@ -29,16 +29,16 @@ class Problem(Struct, frozen=True, order=True):
 
     @property
     def as_warning(self) -> str:
-        """The line that reports it where it refuses nothing."""
+        """The line that reports the problem as a warning."""
         return f"{self.where}: warning: {self._said}"
 
 
 class Problems(Struct, frozen=True):
-    """A build that was refused; never empty, sorted by file and line."""
+    """The problems of a refused build; never empty, sorted by file and line."""
 
     problems: tuple[Problem, ...]
 
 
 def refusal(problems: list[Problem]) -> Problems:
-    """The problems in the order in which a person mends them, each once."""
+    """Return the problems sorted by file and line, without duplicates."""
     return Problems(tuple(sorted(set(problems))))

@@ -1,8 +1,8 @@
-"""Checks documents against the data schemas of `schemas/`, with the line of every violation.
+"""Check documents against the data schemas in `schemas/`, and report the line of every violation.
 
-Rule 1: patterns run on a linear-time engine and references are never fetched: a document cannot make the check hang.
-Rule 2: the words come from the schema: what a value must be stands there as its `description`, and what to write
-instead of a key that people try, as `instead`.
+Rule 1: patterns run on a linear-time engine and references are never fetched, so a document cannot block the check.
+Rule 2: the texts come from the schema. `description` says what a value must be. `instead` maps keys that people often
+try to what to write instead.
 """
 
 import difflib
@@ -26,17 +26,17 @@ _BOOLEANS: Final = {
     **dict.fromkeys(("y", "yes", "on", "true"), "true"),
     **dict.fromkeys(("n", "no", "off", "false"), "false"),
 }
-"""What other readers of YAML take for true and false."""
+"""Words that other YAML parsers read as true and false."""
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def _refused(uri: str) -> Any:
-    raise ValueError(f"{uri} is not fetched: data schemas refer to themselves only")
+    raise ValueError(f"{uri} is not fetched: a data schema may only refer to itself")
 
 
 @lru_cache
 def schema(kind: str) -> Json:
-    """The data schema of a kind of document."""
+    """Return the data schema of a kind of document."""
     return orjson.loads(files("gateway.policy.sources").joinpath("schemas", f"{kind}.json").read_bytes())
 
 
@@ -48,7 +48,7 @@ def _validator(kind: str) -> jsonschema_rs.Draft202012Validator:
 
 
 def violations(document: Document, kind: str) -> list[Problem]:
-    """Where the document does not match its schema; empty when it does."""
+    """Return the problems of a document that does not match its schema; empty if it matches."""
     errors = list(_validator(kind).iter_errors(document.value))
     return [problem for error in errors for problem in _problems(error, document, kind)]
 
@@ -93,17 +93,17 @@ def _named(pointer: str) -> str:
 def _said(error: jsonschema_rs.ValidationError) -> str:
     match error.kind:
         case jsonschema_rs.ValidationErrorKind.Type():
-            return f"is {_shown(error.instance)}, which is of the wrong type"
+            return f"is {_shown(error.instance)}, which has the wrong type"
         case jsonschema_rs.ValidationErrorKind.AnyOf() if not isinstance(error.instance, dict | list):
             return f"is {_shown(error.instance)}, which is not accepted"
         case jsonschema_rs.ValidationErrorKind.OneOfNotValid() | jsonschema_rs.ValidationErrorKind.AnyOf():
-            return "is incomplete or of no known form"
+            return "is incomplete or has an unknown form"
         case jsonschema_rs.ValidationErrorKind.MinProperties() | jsonschema_rs.ValidationErrorKind.MaxProperties():
             return f"has {len(error.instance)} keys" if isinstance(error.instance, dict) else "has too few or many keys"
         case jsonschema_rs.ValidationErrorKind.MinItems():
             return "is empty"
         case jsonschema_rs.ValidationErrorKind.UniqueItems():
-            return "names something twice"
+            return "contains duplicates"
         case _:
             return f"is {_shown(error.instance)}, which is not accepted"
 
@@ -111,11 +111,11 @@ def _said(error: jsonschema_rs.ValidationError) -> str:
 def _retyped(value: Any, wanted: object) -> str:
     """Return how to write a value of the wrong type; empty if that is not known."""
     if value is None:
-        return "It has no value: write one, or remove the key."
+        return "The value is missing: write one, or remove the key."
     if wanted == "string" and isinstance(value, bool | int | float):
         return "Put it in quotes."
     if wanted == "array" and isinstance(value, str | bool | int | float):
-        return "Put it in brackets: a list."
+        return "Write a list: put the value in brackets."
     if wanted == "boolean" and isinstance(value, str):
         meant = _BOOLEANS.get(value.lower())
         return f"Write `{meant}`, without quotes." if meant else ""
@@ -129,16 +129,16 @@ def _shown(value: Any) -> str:
 
 
 def _instead(key: str, known: list[str], meant: Mapping[str, str]) -> str:
-    """Say what to write for a key: what the schema says of the mistake, else the nearest key, else all of them."""
+    """Return what to write for an unknown key: the schema's advice, else the nearest key, else all known keys."""
     said = meant.get(_HUMP.sub("_", key).lower().replace("-", "_").replace(" ", "_"))
     if said:
         return said
     close = difflib.get_close_matches(key, known, n=1)
-    return f"Did you mean `{close[0]}`?" if close else f"Known are {', '.join(known)}." if known else "Remove it."
+    return f"Did you mean `{close[0]}`?" if close else f"Known keys: {', '.join(known)}." if known else "Remove it."
 
 
 def _nodes(error: jsonschema_rs.ValidationError, kind: str) -> list[Json]:
-    """The subschemas on the way to the violated keyword, the outermost first."""
+    """Return the subschemas on the path to the violated keyword, the outermost first."""
     node: Any = schema(kind)
     nodes = [schema(kind)]
     for part in error.schema_path[:-1]:
@@ -148,7 +148,7 @@ def _nodes(error: jsonschema_rs.ValidationError, kind: str) -> list[Json]:
 
 
 def _inside(node: Any, part: str | int, kind: str) -> Any:
-    """The subschema one step further on an evaluation path, where `$ref` is a step of its own."""
+    """Return the subschema one step further on an evaluation path, in which `$ref` is a separate step."""
     inner = node[part]
     if part != "$ref":
         return inner
@@ -159,13 +159,13 @@ def _inside(node: Any, part: str | int, kind: str) -> Any:
 
 
 def _described(error: jsonschema_rs.ValidationError, kind: str) -> str:
-    """What the nearest schema that says so wants to have there."""
-    told = [node["description"] for node in _nodes(error, kind) if isinstance(node.get("description"), str)]
-    return told[-1] if told else f"Look at another file of this kind ({schema(kind)['title']})."
+    """Return the innermost description on the path to the violated keyword."""
+    texts = [node["description"] for node in _nodes(error, kind) if isinstance(node.get("description"), str)]
+    return texts[-1] if texts else f"Compare it with another file of this kind ({schema(kind)['title']})."
 
 
 def _meant(error: jsonschema_rs.ValidationError, kind: str) -> Json:
-    """What to write instead of keys that people try here: key -> remedy; `instead_of` names a definition with more."""
+    """Return remedies for keys that people often try here: key -> remedy. `instead_of` names a definition with more."""
     node = _nodes(error, kind)[-1]
     more: Json = schema(kind)["$defs"][node["instead_of"]]["instead"] if "instead_of" in node else {}
     return more | node.get("instead", {})

@@ -1,7 +1,7 @@
-"""Recognizes values that look like secrets: nothing in a bundle is secret (DESIGN section 5).
+"""Recognize values that look like secrets: a bundle must not contain secrets (DESIGN section 5).
 
-Rule 1: only shapes that issuers publish for their own secrets are listed, so that a hit is worth stopping for.
-Rule 2: a problem names the place and the shape, never the value.
+Rule 1: only formats that issuers publish for their own secrets are listed, so that false positives are rare.
+Rule 2: a problem names the location and the format, never the value.
 """
 
 import re
@@ -27,11 +27,11 @@ _SHAPES: Final = (
     ("a password in a URL", re.compile(r"\b[a-z][a-z0-9+.-]*://[^/\s:@]+:[^/\s@]+@")),
 )
 _NAMED: Final = re.compile(r"(?i)(?:^|[_-])(?:password|passwd|secret|api_?key|private_?key|access_?token)$")
-_REMEDY: Final = "Keep it in the secrets directory, and revoke it: it has been written down."
+_REMEDY: Final = "Move it to the secrets directory, and revoke the exposed value."
 
 
 def secrets_in(document: Document) -> list[Problem]:
-    """One problem for each value that looks like a secret."""
+    """Return a problem for each value that looks like a secret."""
     return [
         document.problem(pointer, f"looks like {shape}.", _REMEDY)
         for pointer, name, text in _texts(document.value, "", "")
@@ -47,7 +47,7 @@ def _shape(name: str, text: str) -> str:
 
 
 def _texts(value: Any, pointer: str, name: str) -> Iterator[tuple[str, str, str]]:
-    """Every string with the pointer to it and the key that it is the value of; keys count as strings too."""
+    """Yield every string with its JSON pointer and its key. Keys are strings, too."""
     if isinstance(value, str):
         yield pointer, name, value
     elif is_array(value):

@@ -1,8 +1,8 @@
-"""The times of policy data: RFC 3339, or a date, which means the end of that day.
+"""Parse the times of policy data: RFC 3339, or a date, which means the end of that day.
 
-Rule 1: one function reads every end; what the build carries and compares is always a full time.
-Rule 2: the end of a day is its last second in the time zone of the environment, the later one if clocks are set back.
-Rule 3: the moment of a scenario (`at`) is no end, so that a date is not enough.
+Rule 1: one function parses every expiry. The build stores and compares full times only.
+Rule 2: the end of a day is its last second in the environment's time zone; if clocks are set back, the later one.
+Rule 3: the time of a scenario (`at`) is not an expiry, so a date is not accepted there.
 """
 
 import re
@@ -30,7 +30,7 @@ _ENDS: Final[Mapping[str, Sequence[tuple[str, ...]]]] = {
     ],
     "enforcement": [("enforcement", _EACH, "expires")],
 }
-"""Kind of document -> where its ends are."""
+"""Kind of document -> the paths of its expiry times."""
 
 
 def unix_seconds(text: str) -> float:
@@ -39,7 +39,7 @@ def unix_seconds(text: str) -> float:
 
 
 def end(text: str, zone: str) -> datetime | None:
-    """Return the end that a text names, a date in this time zone; None if it names none."""
+    """Return the expiry that a text names, with a date in this time zone; None if it does not name a time."""
     try:
         if _DATE.fullmatch(text):
             return datetime.combine(datetime.fromisoformat(text).date(), _LAST, _zone(zone))
@@ -50,7 +50,7 @@ def end(text: str, zone: str) -> datetime | None:
 
 
 def with_full_ends(document: Document, kind: str, zone: str) -> Document:
-    """Return a document whose ends are full times; itself if no end is a date."""
+    """Return a document whose expiry times are full times; the same document if none is a date."""
     value = document.value
     for path in _ENDS.get(kind, ()):
         value = _written(value, path, zone)
@@ -58,7 +58,7 @@ def with_full_ends(document: Document, kind: str, zone: str) -> Document:
 
 
 def _written(value: Any, path: Sequence[str], zone: str) -> Any:
-    """Return a value in which the ends at a path are full times; the same object if nothing changes."""
+    """Return a value whose expiry times at a path are full times; the same object if nothing changes."""
     if not path:
         moment = end(value, zone) if isinstance(value, str) and _DATE.fullmatch(value) else None
         return value if moment is None else moment.isoformat()
@@ -77,7 +77,7 @@ def _differ(one: object, other: object) -> bool:
 
 
 def _zone(name: str) -> tzinfo:
-    """Return a time zone; UTC for a name that there is not, which is a problem of its own."""
+    """Return a time zone; UTC for an unknown name, which is reported separately."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):

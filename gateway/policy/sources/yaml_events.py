@@ -1,6 +1,6 @@
-"""The events of a YAML text, as ruamel.yaml's YAML 1.2 parser reports them, in typed values.
+"""The events of a YAML text from ruamel.yaml's YAML 1.2 parser, as typed values.
 
-Rule 1: this is the only place that touches the parser; it has no types of its own, so its values are typed here.
+Rule 1: only this module uses the parser. The parser has no type annotations, so its values get types here.
 """
 
 import re
@@ -22,7 +22,7 @@ _KINDS: Final[dict[str, Kind]] = {
 }
 
 _NOT_FORESEEN: Final = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
-"""What the parser raises, besides its own errors, for some texts that are not YAML."""
+"""Exceptions that the parser raises, in addition to its own errors, for some texts that are not YAML."""
 _TOO_HIGH: Final = re.compile(r"\\U(?!000|0010)[0-9a-fA-F]{8}")
 
 MAX_DEPTH: Final = 32
@@ -30,7 +30,7 @@ _DEEPER: Final[dict[Kind, int]] = {"mapping": 1, "sequence": 1, "end": -1}
 
 
 class YamlEvent(Struct, frozen=True, kw_only=True):
-    """One event; `line` is 1-based, `tag` only what the author wrote, `plain` a scalar without quotes."""
+    """One event; `line` is 1-based, `tag` is set only if the author wrote it, `plain` means a scalar without quotes."""
 
     kind: Kind
     line: int
@@ -42,14 +42,14 @@ class YamlEvent(Struct, frozen=True, kw_only=True):
 
 
 class NotYaml(Struct, frozen=True):
-    """Where and why the text is no YAML."""
+    """The line and the reason of a syntax error."""
 
     line: int
     said: str
 
 
 def read_events(text: str) -> list[YamlEvent] | NotYaml:
-    """The events in order, without the stream's own and the ends of documents."""
+    """Return the events in order, without stream events and document ends."""
     parser: Any = YAML(typ="safe", pure=True)
     events: list[YamlEvent] = []
     depth = 0
@@ -59,7 +59,7 @@ def read_events(text: str) -> list[YamlEvent] | NotYaml:
             if kind is not None:
                 events.append(_event(kind, event))
                 depth += _DEEPER.get(kind, 0)
-            if depth > MAX_DEPTH:  # the parser's own time grows with the square of the depth
+            if depth > MAX_DEPTH:  # the parser's time grows with the square of the depth
                 return NotYaml(events[-1].line, f"it is nested deeper than {MAX_DEPTH} levels")
     except MarkedYAMLError as error:
         return _not_yaml(error)
@@ -71,14 +71,14 @@ def read_events(text: str) -> list[YamlEvent] | NotYaml:
 
 
 def _failed(text: str, events: list[YamlEvent], error: Exception) -> NotYaml:
-    """What a text has that the parser itself fails on, at the first such line after what it has read."""
+    """Return the likely reason why the parser failed: the first suspicious line after the parsed events."""
     after = events[-1].line - 1 if events else 0
     for number, line in enumerate(text.split("\n")[after:], after + 1):
         if _TOO_HIGH.search(line):
             return NotYaml(number, "an escape is above `\\U0010FFFF`, the last character of Unicode")
         if line.startswith("%"):
-            return NotYaml(number, "the directive is not known")
-    return NotYaml(after + 1, f"the parser fails here or later ({type(error).__name__})")
+            return NotYaml(number, "unknown directive")
+    return NotYaml(after + 1, f"the parser failed here or later ({type(error).__name__})")
 
 
 def _not_yaml(error: Any) -> NotYaml:
@@ -92,7 +92,7 @@ def _event(kind: Kind, event: Any) -> YamlEvent:
     plain = scalar and event.style is None
     tag = getattr(event, "tag", None)
     if plain and tag is None and not event.implicit[0]:
-        tag = "!"  # the parser drops the non-specific tag and keeps what it means: a string
+        tag = "!"  # the parser drops the non-specific tag but keeps its meaning: a string
     return YamlEvent(
         kind=kind,
         line=event.start_mark.line + 1,

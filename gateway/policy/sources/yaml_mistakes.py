@@ -1,7 +1,7 @@
-"""Frequent mistakes in YAML, each with what to write instead.
+"""Common mistakes in YAML, each with its fix.
 
-Rule 1: a character that a reader cannot see is written as an escape in double quotes, or not at all.
-Rule 2: a value that another reader takes for another value is refused: numbers with a leading zero.
+Rule 1: an invisible character must be written as an escape in double quotes.
+Rule 2: a value that other parsers read differently is refused: numbers with a leading zero.
 """
 
 import re
@@ -25,7 +25,7 @@ _SYNTAX: Final = "Correct the syntax (indentation, quotes, brackets)."
 
 
 def unseen_characters(file: str, text: str) -> Iterator[Problem]:
-    """Yield a problem for each line with a character that a reader cannot see, the first of them only."""
+    """Yield a problem for the first invisible character of each line."""
     if text.isascii() and text.isprintable():
         return
     found = 0
@@ -34,31 +34,34 @@ def unseen_characters(file: str, text: str) -> Iterator[Problem]:
         if letter is not None and found < _MOST:
             found += 1
             name = unicodedata.name(letter, "a control character").lower()
-            remedy = f'Remove it or write a space; if it is meant, write "{escape(letter)}" in double quotes.'
+            remedy = f'Remove it or write a space. If it is intended, write "{escape(letter)}" in double quotes.'
             yield Problem(file, number, f"has U+{ord(letter):04X} ({name}), which is invisible.", remedy)
 
 
 def remedy(text: str, wrong: NotYaml) -> str:
-    """Return what to write instead of a text that is not YAML."""
+    """Return the fix for a text that is not YAML."""
     lines = text.split("\n")
     near = [lines[number] for number in (wrong.line - 1, wrong.line - 2) if 0 <= number < len(lines)]
     if any(map(_INDENTED_BY_TAB.match, near)) or "'\\t'" in wrong.said:
-        return "Use spaces: YAML takes no tabs in the indentation."
+        return "Use spaces: YAML does not allow tabs in the indentation."
     if near and _TEMPLATE.search(near[0]):
-        return "Write the value in place of the placeholder."
+        return "Replace the placeholder with a value."
     begun = _INDICATOR.search(near[0]) if near else None
     if begun is not None and ("alias" in wrong.said or "anchor" in wrong.said or "cannot start" in wrong.said):
-        return f'Quote it: "{begun["text"]}". Without quotes, `{begun["text"][0]}` has a meaning of its own in YAML.'
+        return f'Quote it: "{begun["text"]}". Without quotes, `{begun["text"][0]}` is special in YAML.'
     if "mapping values are not allowed" in wrong.said:
-        return "Correct the indentation, or put a text with `: ` in quotes."
+        return "Correct the indentation, or put a value that contains `: ` in quotes."
     return _SYNTAX
 
 
 def plain_scalar(text: str) -> tuple[str, str] | None:
-    """Return what is wrong with a value without quotes, and what to write instead; None if nothing is."""
+    """Return what is wrong with an unquoted value, and the fix; None if it is correct."""
     if _LEADING_ZERO.fullmatch(text):
-        said = f"has the number `{text[:30]}`, which some readers take for an octal one."
-        return said, "Write it without the leading zero, or in quotes if it is a text."
+        said = f"has the number `{text[:30]}`, which some parsers read as octal."
+        return said, "Write it without the leading zero, or in quotes if it is a string."
     if text[:1] in _QUOTES and text:
-        return f"has the typographic quote `{text[0]}`, which quotes nothing.", "Use the straight quotes \" or '."
+        return (
+            f"has the typographic quote `{text[0]}`, which is not a quote in YAML.",
+            "Use the straight quotes \" or '.",
+        )
     return None

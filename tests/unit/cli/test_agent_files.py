@@ -27,7 +27,7 @@ def test_an_agent_behind_a_link_is_found_and_edited_where_it_is(agents: Path, tm
 
 def test_a_link_that_cannot_be_followed_is_told(agents: Path) -> None:
     (agents / "team").symlink_to("/etc")
-    with pytest.raises(UnreadableFile, match="leads outside"):
+    with pytest.raises(UnreadableFile, match="is a link out of the policy repository"):
         registrations(agents)
 
 

@@ -190,11 +190,11 @@ def test_the_default_execution_of_a_tool_is_no_difference(default: dict[str, str
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("Get a note.", "Get a  note.", "`description` of `get_note` is not what the pin was made of"),
-        ('type: "object"', 'type: "array"', "`inputSchema` of `get_note` is not what the pin was made of"),
-        ("      name:", "      title: x\n      name:", "`title` of `get_note` is not what the pin was made of"),
-        ("One.", "One!", "the reviewed instructions are not what the pin was made of"),
-        ("__SHA__", "0" * 64, "the pin of `get_note` is not that of its parts"),
+        ("Get a note.", "Get a  note.", "the reviewed `description` of `get_note` does not match the pin"),
+        ('type: "object"', 'type: "array"', "the reviewed `inputSchema` of `get_note` does not match the pin"),
+        ("      name:", "      title: x\n      name:", "the reviewed `title` of `get_note` does not match the pin"),
+        ("One.", "One!", "the reviewed instructions do not match the pin"),
+        ("__SHA__", "0" * 64, "the pin of `get_note` does not match its parts"),
     ],
 )
 def test_words_or_pins_that_were_edited_by_hand_are_a_problem(tmp_path: Path, old: str, new: str, said: str) -> None:
@@ -253,7 +253,7 @@ def test_a_removed_word_is_a_warning_with_its_line_and_the_command_that_adds_it(
         del target["reviewed"][part]
     (found,) = warned(tmp_path, document)
     line = next(number for number, text in enumerate(written(document).split("\n"), 1) if text.strip() == "pin:")
-    assert found.startswith(f"bundles/dev/catalog/notes.yaml:{line}: {said} without the reviewed words")
+    assert found.startswith(f"bundles/dev/catalog/notes.yaml:{line}: {said} without the reviewed text")
     assert f"`{IMPORT}`" in found
 
 

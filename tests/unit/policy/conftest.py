@@ -1,4 +1,4 @@
-"""A policy repository over a stock library of two requirements: what the build's tests build."""
+"""A policy repository with a stock library of two requirements, for the tests of the build."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""What a build makes, and that it makes the same twice."""
+"""The result of a build, and its reproducibility."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Who asks golden questions is found in the bundle as its documents said it."""
+"""The callers of golden questions come from the bundle, as in its source documents."""
 
 from pathlib import Path
 

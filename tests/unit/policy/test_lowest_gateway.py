@@ -1,4 +1,4 @@
-"""A bundle names the first gateway that does what its policy asks for."""
+"""A bundle names the first gateway version that enforces all of its policy."""
 
 from typing import Any, Final
 

@@ -1,4 +1,4 @@
-"""What OPA prints becomes an answer that the gateway's enforcement takes, whatever it is."""
+"""Any output of OPA becomes an answer that the gateway's enforcement can handle."""
 
 import json
 from pathlib import Path
@@ -61,7 +61,7 @@ def test_an_allow_without_a_route_is_refused_and_no_rule_gave_that() -> None:
         (printed({"outcome": "allow"}), "policy_unavailable"),
         (printed(), "policy_unavailable"),
         (OpaRun(0, b"{}", b""), "policy_unavailable"),
-        (OpaRun(-1, b"", b"OPA does not start: gone"), "policy_unavailable"),
+        (OpaRun(-1, b"", b"OPA did not start: gone"), "policy_unavailable"),
         (OpaRun(2, b'{"errors":[{"message":"bad","code":"eval_type_error"}]}', b""), "policy_error"),
         (OpaRun(2, b'{"errors":[{"message":"bad","code":"rego_type_error"}]}', b""), "policy_unavailable"),
     ],

@@ -1,4 +1,4 @@
-"""Scenarios run beside the following of a policy: a newer save supersedes a run, and no error ends it."""
+"""Scenarios run in parallel with the watcher: a newer save supersedes a run, and errors do not end the runner."""
 
 import asyncio
 import threading

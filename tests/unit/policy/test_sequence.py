@@ -1,4 +1,4 @@
-"""A sequence number is never given twice, whatever happens."""
+"""A sequence number is never issued twice."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,7 +26,7 @@ def test_the_directory_is_made_where_it_is_missing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["x", "-3", "1.5", "1 2"])
 def test_a_damaged_counter_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "dev.seq").write_text(text)
-    with pytest.raises(ValueError, match="does not hold a number"):
+    with pytest.raises(ValueError, match="does not contain a number"):
         next_sequence(tmp_path, "dev")
 
 

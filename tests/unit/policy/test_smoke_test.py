@@ -1,4 +1,4 @@
-"""A bundle counts only after a real OPA has loaded it and refused what nobody may do."""
+"""A bundle is valid only after a real OPA has loaded it and refused a call that must never be allowed."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -47,7 +47,7 @@ def test_a_policy_without_a_decision_is_refused(builder: Builder, source: Policy
 def test_a_policy_that_ends_in_an_error_is_refused(builder: Builder, source: PolicySource, stock: Path) -> None:
     combiner = stock / "mcp/admission/combiner.rego"
     combiner.write_text(combiner.read_text() + '\noutcome := "hold" if true\n\noutcome := "deny" if true\n')
-    assert "the packed bundle does not load" in refused(builder, source)[0].what
+    assert "the packed bundle cannot be loaded" in refused(builder, source)[0].what
 
 
 def test_an_opa_that_does_not_start_is_told(tmp_path: Path, source: PolicySource, stock: Path) -> None:
@@ -55,7 +55,7 @@ def test_an_opa_that_does_not_start_is_told(tmp_path: Path, source: PolicySource
     absent.write_text("#!/bin/sh\nexit 3\n")
     absent.chmod(0o755)
     problems = refused(Builder(tmp_path / "state", absent, stock=stock), source)
-    assert all("OPA refused: exit code 3" in problem.what for problem in problems)
+    assert all("OPA failed: exit code 3" in problem.what for problem in problems)
 
 
 def test_an_opa_that_hangs_is_given_up(tmp_path: Path) -> None:
@@ -63,4 +63,4 @@ def test_an_opa_that_hangs_is_given_up(tmp_path: Path) -> None:
     slow.write_text("#!/bin/sh\nexec sleep 60\n")
     slow.chmod(0o755)
     ran = OpaCommand(slow, deadline_s=0.05).run("check", within=tmp_path)
-    assert [problem.what for problem in complaints(ran)] == ["OPA refused: opa check took longer than 0.05 s"]
+    assert [problem.what for problem in complaints(ran)] == ["OPA failed: opa check took longer than 0.05 s"]

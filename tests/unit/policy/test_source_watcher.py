@@ -1,4 +1,4 @@
-"""A save is published when it holds; one that does not is told and changes nothing."""
+"""A save is published if it builds; otherwise it is reported and does not change anything."""
 
 import asyncio
 import os
@@ -171,7 +171,7 @@ async def test_a_build_that_cannot_be_made_is_told_and_the_next_save_is_built(
         put("bundles/dev/environment.yaml", "name: dev\ndefault: allow\ntime_zone: Europe/Zurich\n")
         published = await watched.next()
     assert isinstance(refused, SaveRefused)
-    assert "gives no sequence number" in refused.problems[0].what
+    assert "cannot provide a sequence number" in refused.problems[0].what
     assert isinstance(published, SavePublished)
     assert published.seq == 2
 
@@ -258,7 +258,7 @@ async def test_what_an_editor_keeps_beside_a_file_is_told_with_the_revision(
 
 
 def failing_on(bad: str, error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make a step of the build fail with an error that nobody foresaw while a document holds this text."""
+    """Make a step of the build fail with an error that is unexpected while a document holds this text."""
     real = build.bundle_data
 
     def data(environment: Environment, described: Any) -> Any:

@@ -1,6 +1,6 @@
 """Own requirements that permit what is missing or of another type (OPEN), and the forms that do not (CLOSED).
 
-Each is what follows the head of a requirement: `call`, `clock`, `principal`, `mail` (the library below) and `customers`
+Each text follows the head of a requirement: `call`, `clock`, `principal`, `mail` (the library below) and `customers`
 (`data.own.customers`) are imported.
 """
 

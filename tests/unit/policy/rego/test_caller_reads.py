@@ -1,4 +1,4 @@
-"""What own requirements read of the caller's claims is found under other names, too."""
+"""The caller's claims that own requirements read are also found under other names."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The generated half of the combiner follows from the requirements alone."""
+"""The generated half of the combiner depends only on the requirements."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Requirements that permit what is missing are found through helpers and packages; closed ones are left alone."""
+"""Requirements that permit what is missing are found through helpers and packages; closed ones are accepted."""
 
 from pathlib import Path
 

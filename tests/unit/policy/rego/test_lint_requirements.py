@@ -1,4 +1,4 @@
-"""How requirements must be written: each refusal, and what is accepted beside it."""
+"""The lint rules for requirements: each refusal, and similar forms that are accepted."""
 
 from pathlib import Path
 
@@ -33,12 +33,12 @@ def lines(problems: list[Problem]) -> list[int]:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("met := true if input.server.id", "is given a value"),
-        ("met := 1", "is given a value"),
-        ("met := input.target.name == input.server.id", "is given a value"),
-        ('met := "yes" if input.server.id', "is given a value"),
-        ('met = "yes" if input.server.id', "is given a value"),
-        ("met := false", "is given a value"),
+        ("met := true if input.server.id", "assigns a value"),
+        ("met := 1", "assigns a value"),
+        ("met := input.target.name == input.server.id", "assigns a value"),
+        ('met := "yes" if input.server.id', "assigns a value"),
+        ('met = "yes" if input.server.id', "assigns a value"),
+        ("met := false", "assigns a value"),
         ("met = true", "is not written with `if`"),
         ("default met := false\n\nmet if true", "has a default"),
         ("default met := true", "has a default"),
@@ -47,7 +47,7 @@ def lines(problems: list[Problem]) -> list[int]:
         ('met["x"] := 1', "is a set or an object"),
         ("met.now if true", "is a set or an object"),
         ("met(x) if x == 1", "is a function"),
-        ("met_by_arguments := input.arguments.ok", "is given a value"),
+        ("met_by_arguments := input.arguments.ok", "assigns a value"),
     ],
 )
 def test_met_in_another_form_is_refused(opa: Path, tmp_path: Path, text: str, said: str) -> None:

@@ -1,4 +1,4 @@
-"""What a policy repository may not do to the stock library (DESIGN section 4): one test for each refusal."""
+"""A policy repository cannot change the stock library (DESIGN section 4): one test for each refusal."""
 
 import shutil
 from collections.abc import Callable
@@ -84,7 +84,7 @@ def test_own_data_that_is_read_and_missing_is_a_warning(
     assert isinstance(content, Content)
     (warning,) = content.warnings
     assert warning.file == "bundles/dev/data/hosts.yaml"
-    assert warning.what == "is missing, and `hosts_are_known` reads `data.own.hosts`."
+    assert warning.what == "is missing, but `hosts_are_known` reads `data.own.hosts`."
 
 
 def test_an_own_requirement_with_its_library_data_and_test_is_added(
@@ -114,28 +114,44 @@ def test_an_own_requirement_with_its_library_data_and_test_is_added(
         (
             "rego/mcp/requirements/harmless/harmless.rego",
             "package mcp.requirements.server_is_listed\n\nmet if true\n",
-            "is of package `mcp.requirements.server_is_listed`",
+            "has the package `mcp.requirements.server_is_listed`",
         ),
         (
             "rego/mcp/requirements/harmless/x_test.rego",
             "package mcp.requirements.server_is_listed\n\nmet if true\n",
-            "is of package `mcp.requirements.server_is_listed`",
+            "has the package `mcp.requirements.server_is_listed`",
         ),
         (
             "rego/mcp/requirements/harmless/harmless.rego",
             'package mcp.requirements["server_is_listed"]\n\nmet if true\n',
-            "is of package `mcp.requirements.server_is_listed`",
+            "has the package `mcp.requirements.server_is_listed`",
         ),
-        ("rego/mcp/requirements/a/b/c.rego", "package mcp.requirements.a.b\n\nmet if true\n", "lies where"),
-        ("rego/mcp/requirements/c.rego", "package mcp.requirements\n\nx := 1\n", "lies where"),
-        ("rego/mcp/requirements/Big/big.rego", "package mcp.requirements.Big\n\nmet if true\n", "lies where"),
+        (
+            "rego/mcp/requirements/a/b/c.rego",
+            "package mcp.requirements.a.b\n\nmet if true\n",
+            "is outside the policy directories",
+        ),
+        ("rego/mcp/requirements/c.rego", "package mcp.requirements\n\nx := 1\n", "is outside the policy directories"),
+        (
+            "rego/mcp/requirements/Big/big.rego",
+            "package mcp.requirements.Big\n\nmet if true\n",
+            "is outside the policy directories",
+        ),
         ("rego/mcp/requirements/x_test/x.rego", "package mcp.requirements.x_test\n\nmet if true\n", "ends in `_test`"),
-        ("rego/mcp/admission/more.rego", 'package mcp.admission\n\noutcome := "allow"\n', "lies where"),
-        ("rego/mcp/lib/catalog/more.rego", "package mcp.lib.catalog\n\nlisted if true\n", "lies where"),
-        ("rego/mcp/lib/mine/mine.rego", "package mcp.lib.mine\n\nx := 1\n", "lies where"),
-        ("rego/mcp/lib/own/hosts/hosts.rego", "package mcp.lib.catalog\n\nlisted if true\n", "is of package"),
-        ("rego/system/authz.rego", "package system.authz\n\nallow if true\n", "lies where"),
-        ("rego/mine.rego", "package mine\n\nx := 1\n", "lies where"),
+        (
+            "rego/mcp/admission/more.rego",
+            'package mcp.admission\n\noutcome := "allow"\n',
+            "is outside the policy directories",
+        ),
+        (
+            "rego/mcp/lib/catalog/more.rego",
+            "package mcp.lib.catalog\n\nlisted if true\n",
+            "is outside the policy directories",
+        ),
+        ("rego/mcp/lib/mine/mine.rego", "package mcp.lib.mine\n\nx := 1\n", "is outside the policy directories"),
+        ("rego/mcp/lib/own/hosts/hosts.rego", "package mcp.lib.catalog\n\nlisted if true\n", "has the package"),
+        ("rego/system/authz.rego", "package system.authz\n\nallow if true\n", "is outside the policy directories"),
+        ("rego/mine.rego", "package mine\n\nx := 1\n", "is outside the policy directories"),
         ("rego/mcp/data.json", "{}", "is not Rego"),
         ("rego/mcp/requirements/harmless/data.yaml", "x: 1\n", "is not Rego"),
         ("rego/system/data.json", "{}", "is not Rego"),
@@ -162,7 +178,7 @@ def test_a_link_that_leads_outside_is_refused(refused: Refused, own: Put, policy
     outside = policy.parent / "outside.rego"
     outside.write_text("package mcp.lib.own.hosts\n")
     (policy / "rego/mcp/lib/own/hosts/link.rego").symlink_to(outside)
-    assert "leads outside" in refused()[0].what
+    assert "is a link out of the policy repository" in refused()[0].what
 
 
 def test_what_editors_leave_behind_is_named_and_refuses_no_save(
@@ -172,10 +188,10 @@ def test_what_editors_leave_behind_is_named_and_refuses_no_save(
         (policy / "rego/mcp/lib/own/hosts" / name).write_text("not rego")
     refused = builder.build(source, NOW)
     assert isinstance(refused, Problems)
-    assert [problem.what.split(" beside ")[0] for problem in refused.problems] == [
+    assert [problem.what.split(" next to ")[0] for problem in refused.problems] == [
         "is the lock file of an editor",
         "is the swap file of an editor",
-        "is the backup of an editor",
+        "is the backup file of an editor",
     ]
     assert isinstance(builder.build(replace(source, editing=True), NOW), Built)
 
@@ -192,7 +208,7 @@ def test_what_editors_leave_behind_is_named_and_refuses_no_save(
         ((PATH, OWN.replace("met if hosts.known", 'met if rand.intn("x", 2) == 1')), 9, "undefined function"),
         ((TEST_PATH, OWN_TEST.replace("hosts_are_known.met", "not hosts_are_known.met")), 5, "test_it fails"),
         ((TEST_PATH, OWN_TEST.replace("test_it if", "testing if")), 0, "has no tests"),
-        ((PATH, OWN.replace("met if", "meet if")), 0, "defines no `met`"),
+        ((PATH, OWN.replace("met if", "meet if")), 0, "does not define `met`"),
         ((PATH, OWN.replace("    # title: Hosts are known\n", "")), 1, "lacks title"),
         ((PATH, OWN.replace("severity: low", "severity: huge")), 1, "lacks custom.severity"),
         ((PATH, OWN.replace(", remedy: Add the host.", "")), 1, "lacks custom.remedy"),
@@ -209,9 +225,9 @@ def test_what_editors_leave_behind_is_named_and_refuses_no_save(
         (
             (PATH, OWN.replace("hosts.known", "not hosts.unknown")),
             9,
-            "`not` also passes what it cannot judge: `data.own.hosts`",
+            "`not` also passes if the value cannot be checked: `data.own.hosts`",
         ),
-        ((PATH, OWN.replace("hosts.known", "count(hosts.strange) == 0")), 9, "finding nothing permits"),
+        ((PATH, OWN.replace("hosts.known", "count(hosts.strange) == 0")), 9, "an empty result permits"),
         ((PATH, also('input.message.method == "tools/call"')), 9, "reads `input.message.method`"),
         ((PATH, also('object.get(input, ["arguments"], 1) == 1')), 9, "`input` as a whole"),
         ((LIB_PATH, OWN_LIB.replace("input.server.id", "input.arguments.server")), 9, "reads `input.arguments.server`"),

@@ -1,4 +1,4 @@
-"""An argument path that the reviewed schema does not have is found; what a schema leaves open may be there."""
+"""An argument path that the reviewed schema does not have is found; an argument that a schema leaves open may exist."""
 
 # ruff: noqa: E501 - a case is a line
 
@@ -149,8 +149,8 @@ def test_a_test_that_can_judge_nothing_there_is_a_problem(policy: Path, put: Put
     chat(send=entry("send", SEND), mail=entry("mail", {"properties": {"to": {"type": "string"}}}))
     found = looked(policy, put, "what: {tools: [send]}, ", "/to")
     (problem,) = found.problems
-    assert problem.what == "`/to` of `send` is an array by the pinned schema, and `equals` judges a string."
-    assert problem.remedy.startswith("Write a test for an array, or correct the path. If it is still to come")
+    assert problem.what == "`/to` of `send` is an array in the pinned schema, but `equals` applies to a string."
+    assert problem.remedy.startswith("Write a test for an array, or correct the path. If it does not exist yet")
     assert looked(policy, put, "what: {tools: [send]}, ", "/to", "allow").warnings == found.problems
     assert looked(policy, put, "what: {tools: ['*']}, ", "/to") == RuleNames([], [])
     assert looked(policy, put, "what: {tools: [mail]}, ", "/to") == RuleNames([], [])
@@ -172,8 +172,8 @@ def test_a_reviewed_schema_must_be_what_was_pinned(policy: Path, chat: Callable[
     environment = EnvironmentReader().read(policy, "dev")
     assert isinstance(environment, Environment)
     assert [problem.what for problem in contradictions(environment, CheckContext(None, NOW))] == [
-        "`inputSchema` of `send` is not what the pin was made of.",
-        "`inputSchema` of `mail` is not what the pin was made of.",
+        "the reviewed `inputSchema` of `send` does not match the pin.",
+        "the reviewed `inputSchema` of `mail` does not match the pin.",
     ]
 
 

@@ -1,4 +1,4 @@
-"""A test that can judge nothing that the reviewed schema allows is found; what a schema leaves open may have any type."""
+"""A test that cannot apply to any value that the reviewed schema allows is found; open schemas allow any type."""
 
 # ruff: noqa: E501 - a case is a line
 
@@ -80,15 +80,15 @@ def test_a_test_that_may_judge_something_is_accepted(path: str, test: dict[str, 
 @pytest.mark.parametrize(
     ("path", "test", "pointer", "said"),
     [
-        ("/text", {"at_most": 3}, "at_most", "`/text` of `t0` is a string by the pinned schema, and `at_most` judges a number"),
-        ("/text", {"any_element": {"prefix": "a"}}, "any_element", "`any_element` judges an array"),
-        ("/text", {"not": {"above": 1}}, "not/above", "`above` judges a number"),
-        ("/text", {"none_of": [{"prefix": "a"}, {"below": 1}]}, "none_of/1/below", "`below` judges a number"),
-        ("/text", {"equals": 5}, "equals", "`equals` judges a number"),
-        ("/text", {"in": [1, None]}, "in", "judges null or a number"),
-        ("/count", {"prefix": "a"}, "prefix", "is a number by the pinned schema"),
-        ("/count", {"equals": "1"}, "equals", "judges a string"),
-        ("/count", {"length": {"at_most": 3}}, "length", "judges an array or a string"),
+        ("/text", {"at_most": 3}, "at_most", "`/text` of `t0` is a string in the pinned schema, but `at_most` applies to a number"),
+        ("/text", {"any_element": {"prefix": "a"}}, "any_element", "`any_element` applies to an array"),
+        ("/text", {"not": {"above": 1}}, "not/above", "`above` applies to a number"),
+        ("/text", {"none_of": [{"prefix": "a"}, {"below": 1}]}, "none_of/1/below", "`below` applies to a number"),
+        ("/text", {"equals": 5}, "equals", "`equals` applies to a number"),
+        ("/text", {"in": [1, None]}, "in", "applies to null or a number"),
+        ("/count", {"prefix": "a"}, "prefix", "is a number in the pinned schema"),
+        ("/count", {"equals": "1"}, "equals", "applies to a string"),
+        ("/count", {"length": {"at_most": 3}}, "length", "applies to an array or a string"),
         ("/to", {"domain": ["b.example"]}, "domain", "`/to` of `t0` is an array"),
         ("/to", {"any_element": {"at_most": 3}}, "any_element/at_most", "an element of `/to` of `t0` is a string"),
         ("/grid", {"any_element": {"above": 3}}, "any_element/above", "is an array"),

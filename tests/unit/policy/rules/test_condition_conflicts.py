@@ -1,4 +1,4 @@
-"""Conditions that contradict one another are a problem; those that may hold are none; doubtful ones are reported."""
+"""Conditions that contradict each other are a problem; conditions that may hold are accepted; doubtful ones are reported."""
 
 # ruff: noqa: E501 - a case is a line
 
@@ -44,7 +44,7 @@ def conflicts(*tests: str) -> list[str]:
 )  # fmt: skip
 def test_conditions_that_no_value_fits_are_a_problem(tests: list[str]) -> None:
     (said,) = conflicts(*tests)
-    assert said.startswith("no value of `/a` can fit")
+    assert said.startswith("no value of `/a` can meet")
 
 
 @pytest.mark.parametrize(
@@ -122,4 +122,4 @@ def test_texts_that_are_only_texts_are_not_reported(condition: str) -> None:
 @pytest.mark.parametrize("test", ["glob: '*'", "matches: '.*'", "length: {at_least: 0}", "within: ['.', /]"])
 def test_a_test_that_never_fails_is_reported(test: str) -> None:
     (hint,) = condition_hints(environment(f"arguments: [{{path: /path, {test}}}]"))
-    assert "holds for every value that it can judge" in hint.what
+    assert "is true for every value of its type" in hint.what

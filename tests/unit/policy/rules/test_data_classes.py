@@ -1,4 +1,4 @@
-"""Data classes: what a target holds follows from the catalog, and no mistake in a name takes anything away."""
+"""The data classes of a target follow from the catalog, and a wrong name never removes a class."""
 
 import itertools
 from collections.abc import Callable
@@ -142,12 +142,12 @@ def test_reach_is_the_targets_own_else_the_servers(server: str | None, target: s
         (
             "environment.yaml",
             "name: dev\n",
-            "bundles/dev/catalog/crm.yaml:4 environment.yaml lists no data classes. List the classes",
+            "bundles/dev/catalog/crm.yaml:4 environment.yaml does not list data classes. List the classes",
         ),
         (
             "catalog/crm.yaml",
             CRM.replace("reach: external", "reach: internal") + "reach: external\n",
-            "bundles/dev/catalog/crm.yaml:7 `reach` is `internal`, and the server is `external`. Remove one",
+            "bundles/dev/catalog/crm.yaml:7 `reach` is `internal`, but the server is `external`. Remove one",
         ),
     ],
 )
@@ -182,7 +182,7 @@ def test_what_is_not_of_its_form_is_a_problem(policy: Path, put: Put, path: str,
 
 def test_an_agent_that_is_cleared_for_nothing_is_reported(environment: Read, put: Put) -> None:
     assert [each.what for each in uncleared_agents(environment())] == [
-        "the agent `bot` is cleared for no data class, so that it may use no target."
+        "the agent `bot` has no clearance for any data class, so it cannot use any target."
     ]
     put("bundles/dev/environment.yaml", "name: dev\n")
     assert list(uncleared_agents(environment())) == []
@@ -205,8 +205,8 @@ def named(environment: Read, put: Put) -> Callable[[str, str], RuleNames]:
     [
         ("{data: [piii]}", "no data class is called `piii`. Did you mean `pii`?"),
         ("{data: [pii, secret]}", "no data class is called `secret`. Correct the name, or add it to `data_classes`"),
-        ("{servers: [files], tools: [read_file], data: [pii]}", "no target on `files` fits all of `tools`, `data`."),
-        ("{tools: [export], reach: internal}", "no target fits all of `tools`, `reach`."),
+        ("{servers: [files], tools: [read_file], data: [pii]}", "no target on `files` matches all of `tools`, `data`."),
+        ("{tools: [export], reach: internal}", "no target matches all of `tools`, `reach`."),
     ],
 )
 def test_a_rule_names_classes_that_are_listed(named: Callable[..., RuleNames], what: str, said: str) -> None:

@@ -1,4 +1,4 @@
-"""The exception of a rule: what the bundle carries of it, and mistakes in it."""
+"""The exception of a rule: its form in the bundle, and mistakes in it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -53,7 +53,7 @@ def test_an_exception_for_hours_that_are_none_is_a_problem(policy: Path, put: Pu
     assert isinstance(environment, Environment), environment
     assert [problem.what for problem in contradictions(environment, CheckContext(None, NOW))] == [
         "`hours` start and end at the same time.",
-        "there is no time zone `Mars/Olympus`.",
+        "unknown time zone `Mars/Olympus`.",
     ]
 
 

@@ -1,4 +1,4 @@
-"""The index of facts has what the rules of a server read, also inside other tests."""
+"""The index of facts has the facts that the rules of a server read, including those in nested tests."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a bundle says that its policy reads of what a masked record hides."""
+"""The index of a bundle lists the masked parts of a record that its policy reads."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The bundle's data is complete, and every lookup of a decision is a key of it."""
+"""The bundle's data is complete, and a decision looks up all values in it by key."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""A name in a rule that nothing in the environment has refuses or is reported; a waiver has an owner and an end."""
+"""An unknown name in a rule is a problem or a warning; a waiver has an owner and an end."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -89,22 +89,22 @@ UNKNOWN = [
     ("what: {servers: [files], resources: ['slack://channels/a']}", "The server `slack` has it."),
     ("what: {tool_tags: [chats]}", "no target has the tag `chats`. Did you mean `chat`?"),
     ("what: {servers: [files], tool_tags: [chat]}", "no target has the tag `chat` on `files`"),
-    ("what: {servers: [files], server_tags: [messaging]}", "no server fits all of `servers`, `server_tags`"),
-    ("what: {tools: [send_message], actions: [read]}", "no target fits all of `tools`, `actions`"),
-    ("what: {tools: [search_messages], tool_tags: [chat]}", "no target fits all of `tools`, `tool_tags`"),
+    ("what: {servers: [files], server_tags: [messaging]}", "no server matches all of `servers`, `server_tags`"),
+    ("what: {tools: [send_message], actions: [read]}", "no target matches all of `tools`, `actions`"),
+    ("what: {tools: [search_messages], tool_tags: [chat]}", "no target matches all of `tools`, `tool_tags`"),
     ("who: {agents: [writr]}", "no agent is called `writr`. Did you mean `writer`?"),
     ("who: {agents: ['wri*']}", "no agent is called `wri*`"),
     ("who: {kinds: [cursor]}", "no agent is of the kind `cursor`"),
     ("who: {labels: [attended]}", "no agent has the label `attended`. Did you mean `unattended`?"),
     ("who: {owners: [carol@example.org]}", "no agent is owned by `carol@example.org`"),
     ("who: {groups: [contractor]}", "no group is called `contractor`. Did you mean `contractors`? If both exist"),
-    ("who: {agents: [bot], labels: [unattended]}", "no agent fits all of `agents`, `labels`"),
+    ("who: {agents: [bot], labels: [unattended]}", "no agent matches all of `agents`, `labels`"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("fields", "said"), UNKNOWN)
 @pytest.mark.parametrize("effect", ["deny", "hold", "allow"])
-def test_a_name_that_nothing_has_is_a_problem_of_what_restricts_and_a_warning_of_what_permits(
+def test_an_unknown_name_is_a_problem_if_the_rule_restricts_else_a_warning(
     look: Look, fields: str, said: str, effect: str
 ) -> None:
     found = look(fields, effect)
@@ -175,9 +175,9 @@ def test_a_waiver_that_waives_nothing_is_reported(look: Look, effect: str, more:
     found = look("what: {tools: [send_message]}", effect, more)
     assert found.problems == []
     assert [(each.line, each.what) for each in found.warnings] == [
-        (5, "`not_yet` waives nothing: everything that the rule `r` names exists.")
+        (5, "`not_yet` has no effect: everything that the rule `r` names exists.")
     ]
-    assert ("`expires` too" in found.warnings[0].remedy) == (effect != "allow")
+    assert ("also `expires`" in found.warnings[0].remedy) == (effect != "allow")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A rule that refuses says why, and one that allows more than reading has an owner as well."""
+"""A rule that refuses has a reason, and a rule that allows more than reading also has an owner."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -176,7 +176,7 @@ def test_what_an_allow_includes_is_named(catalog: Path) -> None:
     ("expires", "wrong"),
     [
         ("", "lacks `expires`"),
-        (', expires: "2027-03-30T00:00:00Z"', "ends later"),
+        (', expires: "2027-03-30T00:00:00Z"', "expires later"),
         (", expires: 2026-12-20", ""),
     ],
 )

@@ -1,4 +1,4 @@
-"""A rule beyond the scope of its directory is refused, whatever it leaves out and whichever link leads to it."""
+"""A rule beyond the scope of its directory is refused, also if it omits fields or is behind a link."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -87,18 +87,18 @@ def test_a_rule_inside_its_scope_is_accepted(within: Within, scope: str, rule: s
         ("servers: [crm-*]", "what: {servers: ['*-db']}", 4, "names the server `*-db`"),
         ("servers: [crm-*]", "what: {servers: ['???-*']}", 4, "names the server `???-*`"),
         ("servers: [crm-db]", "what: {servers: ['crm-d?']}", 4, "names the server `crm-d?`"),
-        ("servers: [crm-*]", "what: {server_tags: [sales]}", 4, "leaves out `servers`, which means every server"),
-        ("servers: [crm-*]", "reason: all", 2, "leaves out `servers`, which means every server"),
+        ("servers: [crm-*]", "what: {server_tags: [sales]}", 4, "omits `servers`, which means every server"),
+        ("servers: [crm-*]", "reason: all", 2, "omits `servers`, which means every server"),
         ("server_tags: [sales]", "what: {server_tags: [sales, people]}", 4, "names the tag of servers `people`"),
-        ("server_tags: [sales]", "what: {servers: [crm-db]}", 4, "leaves out `server_tags`"),
+        ("server_tags: [sales]", "what: {servers: [crm-db]}", 4, "omits `server_tags`"),
         ("actions: [read]", "what: {actions: [read, send]}", 4, "names the action `send`"),
-        ("actions: [read]", "what: {tools: [t]}", 4, "leaves out `actions`, which means every action"),
+        ("actions: [read]", "what: {tools: [t]}", 4, "omits `actions`, which means every action"),
         ("agents: [clerk]", "who: {agents: [root]}", 4, "names the agent `root`"),
-        ("agents: [clerk]", "who: {groups: [sales]}", 4, "leaves out `agents`, which means every agent"),
-        ("agents: [clerk]", "who: {kinds: [own]}", 4, "leaves out `agents`"),
+        ("agents: [clerk]", "who: {groups: [sales]}", 4, "omits `agents`, which means every agent"),
+        ("agents: [clerk]", "who: {kinds: [own]}", 4, "omits `agents`"),
         ("groups: [sales]", "who: {groups: [board]}", 4, "names the group `board`"),
-        ("groups: [sales]", "who: {agents: [clerk]}", 4, "leaves out `groups`, which means callers of any group"),
-        ("effects: [allow]", "what: {servers: [hr]}", 3, "has the effect deny, and its scope permits only `allow`"),
+        ("groups: [sales]", "who: {agents: [clerk]}", 4, "omits `groups`, which means callers of any group"),
+        ("effects: [allow]", "what: {servers: [hr]}", 3, "has the effect deny, but its scope permits only `allow`"),
     ],
 )  # fmt: skip
 def test_a_rule_beyond_its_scope_is_refused(within: Within, scope: str, rule: str, line: int, said: str) -> None:
@@ -134,7 +134,7 @@ def test_a_scope_inside_another_narrows_it(look: Look, put: Put) -> None:
     ]
     put(f"{RULES}/crm/mail/r.yaml", "rules: [{rule: r, effect: deny, what: {servers: [crm-mail]}}]\n")
     (problem,) = look()
-    assert "leaves out `actions`" in problem.what
+    assert "omits `actions`" in problem.what
     assert "team crm" in problem.remedy
 
 
@@ -152,7 +152,7 @@ def test_a_scope_that_lists_more_than_the_one_around_it_is_refused(look: Look, p
     put(f"{RULES}/crm/in/scope.yaml", f"team: in\n{inner}\n")
     (problem,) = look()
     assert (problem.file, problem.line) == (f"{RULES}/crm/in/scope.yaml", 2)
-    assert f"lists {said}, which the scope around it does not permit" in problem.what
+    assert f"lists {said}, which the outer scope does not permit" in problem.what
 
 
 @pytest.mark.parametrize(
@@ -175,15 +175,23 @@ def test_a_scope_that_lists_more_than_the_one_around_it_is_refused(look: Look, p
         ("rules/crm/scope.yaml", "team: crm\nagents: [clrk]\n", "no agent is called `clrk`"),
         ("rules/crm/scope.yaml", "team: crm\ngroups: [salse]\n", "no group is called `salse`"),
         ("rules/crm/scope.yml", "team: crm\nservers: [hr]\n", "its suffix is `.yml`"),
-        ("rules/crm/scopes.yaml", "team: crm\nservers: [hr]\n", "is a scope file, which must be named `scope.yaml`"),
-        ("rules/crm/Scope.yaml", "team: crm\nservers: [hr]\n", "is a scope file, which must be named `scope.yaml`"),
-        ("rules/crm/limits.yaml", "team: crm\n", "is a scope file, which must be named `scope.yaml`"),
-        ("rules/scope.yaml", "team: crm\nservers: [hr]\n", "a scope is for a directory below rules/"),
-        ("rules/scopes.yml", "team: crm\nservers: [hr]\n", "a scope is for a directory below rules/"),
-        ("scope.yaml", "team: crm\nservers: [hr]\n", "a scope is for a directory below rules/"),
+        (
+            "rules/crm/scopes.yaml",
+            "team: crm\nservers: [hr]\n",
+            "has the content of a scope file, which must be named `scope.yaml`",
+        ),
+        (
+            "rules/crm/Scope.yaml",
+            "team: crm\nservers: [hr]\n",
+            "has the content of a scope file, which must be named `scope.yaml`",
+        ),
+        ("rules/crm/limits.yaml", "team: crm\n", "has the content of a scope file, which must be named `scope.yaml`"),
+        ("rules/scope.yaml", "team: crm\nservers: [hr]\n", "a scope belongs in a directory below rules/"),
+        ("rules/scopes.yml", "team: crm\nservers: [hr]\n", "a scope belongs in a directory below rules/"),
+        ("scope.yaml", "team: crm\nservers: [hr]\n", "a scope belongs in a directory below rules/"),
         ("agents/crm/scope.yaml", "team: crm\nservers: [hr]\n", "`team` is not known here"),
         ("catalog/scope.yaml", "team: crm\nservers: [hr]\n", "`team` is not known here"),
-        ("rules/crm/.scope.yaml", "team: crm\nservers: [hr]\n", "its name is hidden"),
+        ("rules/crm/.scope.yaml", "team: crm\nservers: [hr]\n", "its name starts with a dot"),
     ],
 )
 def test_a_scope_that_limits_nothing_is_refused(look: Look, put: Put, path: str, text: str, said: str) -> None:
@@ -211,7 +219,10 @@ def test_a_link_cannot_carry_a_rule_past_a_scope(look: Look, policy: Path, put: 
         place.symlink_to(policy / target)
         (problem,) = look()
         assert problem.file == f"{RULES}/{path}"
-        assert problem.what == "is behind a link, and its scope shared/crm/scope.yaml is not above the link."
+        assert (
+            problem.what
+            == "is behind a link, and the scope shared/crm/scope.yaml of its target does not apply to the link."
+        )
         place.unlink()
     link.symlink_to(policy / "shared/crm")
     (problem,) = look()
@@ -227,7 +238,7 @@ def test_a_link_to_all_rules_cannot_lead_past_a_scope(look: Look, policy: Path, 
     (policy / RULES).rmdir()
     (policy / RULES).symlink_to(policy / "shared/rules")
     (problem,) = look()
-    assert problem.what == f"is behind a link, and its scope shared/{name} is not above the link."
+    assert problem.what == f"is behind a link, and the scope shared/{name} of its target does not apply to the link."
 
 
 def test_a_rule_behind_a_link_into_a_scope_has_that_scope(look: Look, policy: Path, put: Put) -> None:
@@ -243,7 +254,7 @@ def test_a_scope_that_is_a_link_to_another_directory_is_refused(look: Look, poli
     (policy / RULES / "crm").mkdir()
     (policy / SCOPE).symlink_to(wide)
     (problem,) = look()
-    assert (problem.file, problem.what) == (SCOPE, "is a link to a file of another directory.")
+    assert (problem.file, problem.what) == (SCOPE, "is a link to a file in another directory.")
 
 
 def test_a_scope_in_a_volume_of_kubernetes_counts(look: Look, policy: Path, put: Put) -> None:

@@ -1,4 +1,4 @@
-"""What people write instead of a condition is refused, at its line, with the word to use."""
+"""Common mistakes in conditions are refused, with their line and the word to use."""
 
 # ruff: noqa: E501 - a case is a line
 

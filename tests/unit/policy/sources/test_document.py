@@ -1,4 +1,4 @@
-"""YAML is read one way only, and every problem has its line."""
+"""YAML has only one interpretation, and every problem has its line."""
 
 import json
 from typing import Any
@@ -88,9 +88,9 @@ def test_every_value_knows_its_line() -> None:
         (b"true: a\n", 1, "key that is not a string"),
         (b"~: a\n", 1, "key that is not a string"),
         (b"? [x]\n: 3\n", 1, "key that is not a string"),
-        (b"a: .inf\n", 1, "JSON cannot carry"),
-        (b"a: 1e999\n", 1, "JSON cannot carry"),
-        (b"a:\n- .NaN\n", 2, "JSON cannot carry"),
+        (b"a: .inf\n", 1, "JSON cannot represent"),
+        (b"a: 1e999\n", 1, "JSON cannot represent"),
+        (b"a:\n- .NaN\n", 2, "JSON cannot represent"),
         (b"a: 9223372036854775808\n", 1, "64 bits"),
         (b"", 0, "is empty"),
         (b"# nothing\n", 0, "is empty"),

@@ -1,4 +1,4 @@
-"""Each mistake in an environment's YAML is told with its file and line, all of them at once."""
+"""All mistakes in an environment's YAML are reported at once, each with its file and line."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -91,11 +91,11 @@ SERVER = "server: s\nurl: http://x/\nowner: o\n"
         ("rules/r.yaml", f"{RULE}    mode: warn\n", 2, "lacks `owner`"),
         ("enforcement/e.yaml", "enforcement:\n  x: {mode: warn, owner: o, reason: r}\n", 2, "lacks `expires`"),
         ("enforcement/e.yaml", "enforcement:\n  x: {mode: off}\n", 2, "`mode` is"),
-        ("scenarios/s.yaml", "scenarios:\n  - {scenario: x, agent: a, server: s, want: allow}\n", 2, "no known form"),
-        ("rules/r.yml", RULE, 0, "not a file that an environment has"),
-        ("rules/r.json", "{}", 0, "not a file that an environment has"),
-        ("rule/r.yaml", RULE, 0, "not a file that an environment has"),
-        ("more.yaml", "a: 1\n", 0, "not a file that an environment has"),
+        ("scenarios/s.yaml", "scenarios:\n  - {scenario: x, agent: a, server: s, want: allow}\n", 2, "unknown form"),
+        ("rules/r.yml", RULE, 0, "not a file of an environment"),
+        ("rules/r.json", "{}", 0, "not a file of an environment"),
+        ("rule/r.yaml", RULE, 0, "not a file of an environment"),
+        ("more.yaml", "a: 1\n", 0, "not a file of an environment"),
     ],
 )  # fmt: skip
 def test_a_document_that_does_not_match_its_schema_is_refused(
@@ -120,19 +120,19 @@ def test_a_document_that_does_not_match_its_schema_is_refused(
             2,
             "more than 30 days",
         ),
-        ("catalog/s.yaml", "server: files\nurl: http://x/\nowner: o\n", 1, "the server `files` is already in"),
+        ("catalog/s.yaml", "server: files\nurl: http://x/\nowner: o\n", 1, "the server `files` is already defined in"),
         (
             "catalog/s.yaml",
             f"{SERVER}resources:\n  file:///a b: {{}}\n  file:///a%20b: {{}}\n",
             6,
-            "the resource `file:///a%20b of s` is already in",
+            "the resource `file:///a%20b of s` is already defined in",
         ),
         ("catalog/s.yaml", f"{SERVER}resources:\n  file:///a/../b: {{}}\n", 5, "dot segment"),
         ("catalog/s.yaml", f"{SERVER}resources:\n  file:///a/../*: {{}}\n", 5, "dot segment"),
         ("catalog/s.yaml", f"{SERVER}resources:\n  file:///a/..%2Fb: {{}}\n", 5, "dot segment"),
         ("catalog/s.yaml", f"{SERVER}resources:\n  file:///*/a: {{}}\n", 5, "before its end"),
-        ("catalog/s.yaml", f"{SERVER}check_output: true\nlarge_results: true\n", 4, "relays large ones unread"),
-        ("agents/z.yaml", "agent: bot\nowner: o\npurpose: p\nkind: k\n", 1, "the agent `bot` is already in"),
+        ("catalog/s.yaml", f"{SERVER}check_output: true\nlarge_results: true\n", 4, "relays large results unread"),
+        ("agents/z.yaml", "agent: bot\nowner: o\npurpose: p\nkind: k\n", 1, "the agent `bot` is already defined in"),
         ("agents/a.yaml", f"{AGENT}scope: {{servers: [fles]}}\n", 5, "no server is called `fles`"),
         (
             "agents/a.yaml",
@@ -140,13 +140,13 @@ def test_a_document_that_does_not_match_its_schema_is_refused(
             7,
             "the token digest",
         ),
-        ("agents/a.yaml", twins("anonymous: true"), 3, "the anonymous agent is already in"),
+        ("agents/a.yaml", twins("anonymous: true"), 3, "the anonymous agent is already defined in"),
         ("agents/a.yaml", twins("identities: [{issuer: https://i, group: g}]"), 3, "the identity"),
         (
             "agents/a.yaml",
             twins("identities: [{group: g, issuer: https://i, subject: s}]"),
             3,
-            "the identity `https://i subject s group g` is already in",
+            "the identity `https://i subject s group g` is already defined in",
         ),
         (
             "agents/z.yaml",
@@ -154,16 +154,16 @@ def test_a_document_that_does_not_match_its_schema_is_refused(
             5,
             "entry 2 of `identities` already leads to the agent",
         ),
-        ("rules/z.yaml", "rules:\n  - {rule: bot-reads, effect: deny}\n", 2, "the rule `bot-reads` is already in"),
+        ("rules/z.yaml", "rules:\n  - {rule: bot-reads, effect: deny}\n", 2, "`bot-reads` is already defined"),
         ("rules/r.yaml", f"{RULE}    what: {{servers: [flies]}}\n", 4, "no server is called `flies`"),
         ("rules/r.yaml", f"{RULE}    what: {{servers: [git*]}}\n", 4, "no server is called `git*`"),
         ("rules/r.yaml", f"{RULE}    who: {{agents: [bott]}}\n", 4, "no agent is called `bott`"),
         ("rules/r.yaml", f"{RULE}    who: {{kinds: [claude_code]}}\n", 4, "no agent is of the kind `claude_code`"),
         ("rules/r.yaml", f'{RULE}    when: {{hours: "09:00-09:00"}}\n', 4, "start and end at the same time"),
-        ("rules/r.yaml", f"{RULE}    when: {{days: [monday], time_zone: Mars/Base}}\n", 4, "no time zone `Mars/Base`"),
+        ("rules/r.yaml", f"{RULE}    when: {{days: [monday], time_zone: Mars/Base}}\n", 4, "time zone `Mars/Base`"),
         ("enforcement/e.yaml", warned("mail_is_knwn"), 2, "Did you mean `mail_is_known`"),
         ("enforcement/e.yaml", warned("server_is_listed"), 2, "always denies"),
-        ("data/Hosts.yaml", "a: 1\n", 0, "no name for data"),
+        ("data/Hosts.yaml", "a: 1\n", 0, "not a valid name for data"),
         ("data/slack.yaml", "channel: x\ntoken: xoxb-123456789012-abcdef\n", 2, "a Slack token"),
         ("data/keys.yaml", "x:\n  - |\n    -----BEGIN EC PRIVATE KEY-----\n", 2, "a private key"),
         ("data/db.yaml", "dsn: postgres://admin:hunter2@db/x\n", 1, "a password in a URL"),
@@ -205,7 +205,7 @@ def test_all_problems_of_all_files_are_told_at_once(found: Found, put: Put) -> N
 def test_an_environment_that_is_not_there_is_told(policy: Path) -> None:
     problems = EnvironmentReader().read(policy, "production")
     assert isinstance(problems, list)
-    assert [str(problem)[:34] for problem in problems] == ["bundles/production: is not there. "]
+    assert [str(problem)[:36] for problem in problems] == ["bundles/production: does not exist. "]
 
 
 def test_an_unreadable_file_is_told(found: Found, policy: Path) -> None:

@@ -1,4 +1,4 @@
-"""Whatever lies below an environment or `rego/` is read or is a problem, whatever its shape."""
+"""Every entry below an environment or `rego/` is read or is a problem, regardless of its type."""
 
 import os
 import shutil
@@ -85,24 +85,24 @@ def test_an_environment_that_is_a_broken_link_is_a_problem(policy: Path) -> None
     assert environments(policy) == ["dev", "production"]
     found = EnvironmentReader().read(policy, "production")
     assert isinstance(found, list)
-    assert [each.what for each in found] == ["is a link to something that is not there."]
+    assert [each.what for each in found] == ["is a link to a file that does not exist."]
 
 
 @pytest.mark.parametrize(
     ("name", "target", "said"),
     [
-        ("rules/out.yaml", "{outside}/deny.yaml", "leads outside"),
-        ("rules/out", "{outside}", "leads outside"),
-        ("rules/far.yaml", "/etc/hostname", "leads outside"),
-        ("rules/device.yaml", "/dev/zero", "leads outside"),
-        ("rules/step.yaml", "../../../step.yaml", "leads outside"),
-        ("rules/gone.yaml", "gone", "not there"),
-        ("rules/gone", "../gone", "not there"),
-        ("rules/self.yaml", "self.yaml", "leads nowhere"),
-        ("rules/loop", "..", "a directory that it is in"),
-        ("rules/loop", ".", "a directory that it is in"),
-        ("rules/all", "../../..", "a directory that it is in"),
-        ("loop", "loop", "leads nowhere"),
+        ("rules/out.yaml", "{outside}/deny.yaml", "is a link out of the policy repository"),
+        ("rules/out", "{outside}", "is a link out of the policy repository"),
+        ("rules/far.yaml", "/etc/hostname", "is a link out of the policy repository"),
+        ("rules/device.yaml", "/dev/zero", "is a link out of the policy repository"),
+        ("rules/step.yaml", "../../../step.yaml", "is a link out of the policy repository"),
+        ("rules/gone.yaml", "gone", "does not exist"),
+        ("rules/gone", "../gone", "does not exist"),
+        ("rules/self.yaml", "self.yaml", "cannot be resolved"),
+        ("rules/loop", "..", "one of its own parent directories"),
+        ("rules/loop", ".", "one of its own parent directories"),
+        ("rules/all", "../../..", "one of its own parent directories"),
+        ("loop", "loop", "cannot be resolved"),
     ],
 )
 def test_a_link_that_cannot_be_followed_is_a_problem(
@@ -174,9 +174,9 @@ def test_a_hidden_directory_that_is_no_volume_is_a_problem(policy: Path, dev: Pa
         ("rules/r.YAML", "Rename it to `r.yaml`"),
         ("rules/r.yaml.txt", "suffix is `.txt`"),
         ("rules/r", "no suffix"),
-        ("rules/.r.yaml", "hidden"),
-        ("rules/.hidden", "hidden"),
-        (".env", "hidden"),
+        ("rules/.r.yaml", "starts with a dot"),
+        ("rules/.hidden", "starts with a dot"),
+        (".env", "starts with a dot"),
         ("rules/README.yml", "suffix"),
         ("README-deny.yaml", "not a file"),
         ("rule/r.yaml", "Did you mean `rules/`?"),
@@ -187,9 +187,9 @@ def test_a_hidden_directory_that_is_no_volume_is_a_problem(policy: Path, dev: Pa
         ("environment.yml", "Rename it to `environment.yaml`"),
         ("Environment.yaml", "not a file"),
         ("README.md/r.yaml", "not a file"),
-        ("rules/r.yaml~", "backup of an editor"),
-        ("rules/r.yaml.~1~", "backup of an editor"),
-        ("rules/#r.yaml#", "saved by itself"),
+        ("rules/r.yaml~", "backup file of an editor"),
+        ("rules/r.yaml.~1~", "backup file of an editor"),
+        ("rules/#r.yaml#", "the autosave file of an editor"),
         ("rules/.#r.yaml", "lock file"),
         ("rules/.~lock.r.yaml#", "lock file"),
         ("rules/.r.yaml.swp", "swap file"),
@@ -202,9 +202,9 @@ def test_a_hidden_directory_that_is_no_volume_is_a_problem(policy: Path, dev: Pa
         ("rules/r.yaml.orig", "a backup"),
         ("rules/r.yaml.BAK", "a backup"),
         ("rules/r.yaml.tmp", "a temporary file"),
-        ("rules/team~/r.yaml~", "backup of an editor"),
-        ("rules/line\nbreak.yaml", "cannot be shown"),
-        ("rules/\udcff.yaml", "cannot be shown"),
+        ("rules/team~/r.yaml~", "backup file of an editor"),
+        ("rules/line\nbreak.yaml", "unprintable characters"),
+        ("rules/\udcff.yaml", "unprintable characters"),
     ],
 )
 def test_a_file_that_is_no_document_is_a_problem_with_its_reason(policy: Path, put: Put, name: str, said: str) -> None:
@@ -218,10 +218,10 @@ def test_what_an_editor_keeps_beside_a_file_refuses_a_check_but_not_a_save(
     policy: Path, dev: Path, put: Put, name: str
 ) -> None:
     put(f"bundles/dev/rules/{name}", rule("x"))
-    assert "beside `rules.yaml`" in refused(policy)[f"rules/{name}"]
+    assert "next to `rules.yaml`" in refused(policy)[f"rules/{name}"]
     assert rules(policy, editing=True) == ["bot-reads"]
     (dev / "rules/rules.yaml").unlink()
-    assert "itself is not there" in refused(policy, editing=True)[f"rules/{name}"]
+    assert "itself does not exist" in refused(policy, editing=True)[f"rules/{name}"]
 
 
 def test_the_lock_of_emacs_is_a_link_to_nothing_and_named_as_a_lock(policy: Path, dev: Path) -> None:
@@ -240,7 +240,7 @@ def test_pipes_and_sockets_are_problems_and_never_waited_for(
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind("s.yaml")
         found = refused(policy)
-    assert {name: said.partition(",")[0] for name, said in found.items()} == {
+    assert {name: said.partition(".")[0] for name, said in found.items()} == {
         "rules/pipe.yaml": "is a named pipe",
         "rules/link.yaml": "is a named pipe",
         "rules/s.yaml": "is a socket",
@@ -286,22 +286,22 @@ def test_files_beside_the_documents_are_no_problem(policy: Path, put: Put) -> No
 def test_two_files_of_data_of_one_name_are_a_problem(builder: Builder, source: PolicySource, put: Put) -> None:
     put("bundles/dev/data/hosts.yaml", "a: 1\n")
     put("bundles/dev/data/team/hosts.yaml", "a: 2\n")
-    assert "is already in" in str(builder.build(source, NOW))
+    assert "is already defined in" in str(builder.build(source, NOW))
 
 
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("mcp/requirements/x/x.rego~", "backup of an editor"),
+        ("mcp/requirements/x/x.rego~", "backup file of an editor"),
         ("mcp/requirements/x/.x.rego.swp", "swap file"),
-        ("mcp/requirements/x/#x.rego#", "saved by itself"),
+        ("mcp/requirements/x/#x.rego#", "the autosave file of an editor"),
         ("mcp/requirements/x/x.Rego", "is not Rego"),
         ("mcp/requirements/x/x", "is not Rego"),
-        ("mcp/requirements/x/.x.rego", "lies where no policy is taken from"),
-        ("mcp/requirement/x/x.rego", "lies where no policy is taken from"),
+        ("mcp/requirements/x/.x.rego", "is outside the policy directories"),
+        ("mcp/requirement/x/x.rego", "is outside the policy directories"),
         (".hidden/x.rego", "hidden directory"),
-        ("README.md/x.rego", "lies where no policy is taken from"),
-        ("schemas/x.rego", "lies where no policy is taken from"),
+        ("README.md/x.rego", "is outside the policy directories"),
+        ("schemas/x.rego", "is outside the policy directories"),
     ],
 )
 def test_whatever_lies_below_rego_is_laid_or_is_a_problem(
@@ -343,7 +343,7 @@ def test_a_linked_rego_directory_is_laid_and_one_outside_is_a_problem(policy: Pa
     shutil.move(policy / "own", policy.parent / "own")
     (policy / "rego").unlink()
     (policy / "rego").symlink_to(policy.parent / "own")
-    assert "leads outside" in lay(policy, stock)[1][0].what
+    assert "is a link out of the policy repository" in lay(policy, stock)[1][0].what
 
 
 def test_a_linked_rule_is_in_the_bundle(builder: Builder, source: PolicySource, policy: Path, put: Put) -> None:

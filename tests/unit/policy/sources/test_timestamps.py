@@ -1,4 +1,4 @@
-"""A date is the end of its day in the time zone of the environment, wherever an end is written."""
+"""Every expiry that is a date means the end of its day in the time zone of the environment."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta

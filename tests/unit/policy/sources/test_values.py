@@ -1,4 +1,4 @@
-"""Every value that a document may hold comes through the signed bundle unchanged, as the real OPA reads it."""
+"""Every value that a document can have passes through the signed bundle to the real OPA unchanged."""
 
 import subprocess
 from collections.abc import Callable
@@ -71,11 +71,11 @@ def test_every_value_that_is_accepted_is_what_opa_reads(
         ('{"\\udfff": 1}', "half of a surrogate pair"),
         ('"\\U00110000"', "last character of Unicode"),
         ('"\\UFFFFFFFF"', "last character of Unicode"),
-        (".inf", "JSON cannot carry"),
-        ("-.Inf", "JSON cannot carry"),
-        (".NAN", "JSON cannot carry"),
-        ("1e400", "JSON cannot carry"),
-        ("1e-400", "would be read as 0"),
+        (".inf", "JSON cannot represent"),
+        ("-.Inf", "JSON cannot represent"),
+        (".NAN", "JSON cannot represent"),
+        ("1e400", "JSON cannot represent"),
+        ("1e-400", "would become 0"),
         ("123456789012345678901", "64 bits"),
         ("9" * 5_000, "64 bits"),
         ("0x1ffffffffffffffff", "64 bits"),

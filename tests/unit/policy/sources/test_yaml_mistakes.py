@@ -1,4 +1,4 @@
-"""What people write into YAML is read as they mean it, or refused with what to write instead."""
+"""YAML is read as its author means it, or refused with the fix."""
 
 import unicodedata
 from collections.abc import Callable
@@ -26,9 +26,9 @@ def read(text: str) -> Any:
         ("a: [*]", 1, 'Quote it: "*".'),
         ("a: *", 1, 'Quote it: "*".'),
         ("b: 1\n- *", 2, ""),
-        ("a:\n  - *.md", 2, 'quote it if it is a glob: "*.md"'),
-        ("a: [get_*, *_list]", 1, 'quote it if it is a glob: "*_list"'),
-        ("a: &all", 1, "quote it if the `&` is a part of it"),
+        ("a:\n  - *.md", 2, 'If it is a glob, quote it: "*.md"'),
+        ("a: [get_*, *_list]", 1, 'If it is a glob, quote it: "*_list"'),
+        ("a: &all", 1, "If the `&` is part of the value, quote it"),
         ("a: @alice", 1, 'Quote it: "@alice".'),
         ("a: `x`", 1, 'Quote it: "`x`".'),
         ("a: %x", 1, 'Quote it: "%x".'),
@@ -37,9 +37,9 @@ def read(text: str) -> Any:
         ("a: 1\n\tb: 2", 2, "Use spaces"),
         ("a:\n  - b\n\t- c", 3, "Use spaces"),
         ("a:\n  \t- c", 2, "Use spaces"),
-        ("a: b: c", 1, "put a text with `: ` in quotes"),
-        ("a: {{X}}", 1, "in place of a `{{placeholder}}`"),
-        ("a: {u: ${X}}", 1, "in place of the placeholder"),
+        ("a: b: c", 1, "put a value that contains `: ` in quotes"),
+        ("a: {{X}}", 1, "Replace a `{{placeholder}}`"),
+        ("a: {u: ${X}}", 1, "Replace the placeholder"),
         ("a: 0123", 1, "without the leading zero"),
         ("a: -07", 1, "without the leading zero"),
         ("0123: a", 1, "without the leading zero"),
@@ -55,7 +55,7 @@ def read(text: str) -> Any:
         ("a: x\ufeff", 1, "zero width no-break space"),
         ("a: x\u2028b: y", 1, "line separator"),
         ("a: x\x85b: y", 1, "a control character"),
-        ("a: 1\n---\nb: 2", 2, "one document a file"),
+        ("a: 1\n---\nb: 2", 2, "one document per file"),
         ("a: &x 1\nb: *x", 1, "Write the value out"),
         ("<<: {a: 1}", 1, "Write the values out"),
         ("a: 1\na: 2", 2, "Keep one of them"),
@@ -126,7 +126,7 @@ SERVER = "server: s\nurl: {url}\nowner: {owner}\n"
 def test_a_placeholder_in_a_url_is_a_problem(policy: Path, put: Put, url: str) -> None:
     put("bundles/dev/catalog/s.yaml", SERVER.format(url=url, owner="a@example.com"))
     found = problems(policy)
-    assert any("catalog/s.yaml:2: " in each and "is a placeholder. Write the value itself" in each for each in found)
+    assert any("catalog/s.yaml:2: " in each and "is a placeholder. Write the actual value" in each for each in found)
 
 
 @pytest.mark.parametrize("owner", ["TODO", "'<owner>'", "CHANGEME", "xxx", "'@OWNER@'", "__owner__", "$OWNER", "'...'"])
@@ -155,8 +155,8 @@ def test_what_only_looks_like_a_placeholder_is_none(policy: Path, put: Put) -> N
         ("environment.yaml", "name: dev\nrequire_pins: 'false'\n", "Write `false`, without quotes."),
         ("environment.yaml", "name: dev\nrequire_pins: OFF\n", "Write `false`, without quotes."),
         ("catalog/s.yaml", "server: 12\nurl: https://s.example.com\nowner: a\n", "Put it in quotes."),
-        ("catalog/s.yaml", "server: s\nurl: https://s.example.com\nowner:\n", "It has no value"),
-        ("catalog/s.yaml", "server: s\nurl: https://s.example.com\nowner: a\ntags: x\n", "Put it in brackets"),
+        ("catalog/s.yaml", "server: s\nurl: https://s.example.com\nowner:\n", "The value is missing"),
+        ("catalog/s.yaml", "server: s\nurl: https://s.example.com\nowner: a\ntags: x\n", "put the value in brackets"),
         ("catalog/s.yaml", "server: s\nurl: https://s.example.com\nowner: a\ntimeout_s: 1:30\n", "a decimal number"),
         ("catalog/s.yaml", "server: s\nurl: https://s.example.com\nowner: a\ntags: [1.10]\n", "Put it in quotes."),
     ],
