@@ -69,7 +69,7 @@ def issue(builder: Builder, source: PolicySource, terms: BuildStamp) -> Artifact
 TERMS = BuildStamp(seq=int(NOW), built=NOW, days=90, commit="c" * 40, author="alice@example.com")
 
 
-def test_what_is_issued_says_what_it_is_bound_to(builder: Builder, source: PolicySource) -> None:
+def test_an_issued_bundle_names_its_terms(builder: Builder, source: PolicySource) -> None:
     metadata = issue(builder, source, TERMS).manifest.metadata
     assert (metadata.environment, metadata.seq) == ("dev", 1_795_000_000)
     assert (metadata.commit, metadata.author) == ("c" * 40, "alice@example.com")
@@ -88,7 +88,7 @@ def test_the_same_sources_under_the_same_terms_give_the_same_bytes(
     assert issue(builders[0], source, replace(TERMS, built=NOW + 1)).content != first.content
 
 
-def test_what_is_built_in_development_never_ends(builder: Builder, source: PolicySource) -> None:
+def test_a_development_bundle_never_ends(builder: Builder, source: PolicySource) -> None:
     read = read_artifact(built(builder, source).content)
     assert isinstance(read, Artifact)
     assert (read.manifest.metadata.not_after, read.manifest.metadata.commit) == ("", "")
@@ -102,7 +102,7 @@ def test_development_stays_above_what_was_enforced(builder: Builder, source: Pol
     assert built(builder, source).seq == 1_795_000_002
 
 
-def test_the_library_is_told_apart_by_what_decides(
+def test_the_digest_of_the_library_depends_on_its_deciding_rego(
     builder: Builder, source: PolicySource, stock: Path, policy: Path
 ) -> None:
     before = issue(builder, source, TERMS).manifest.metadata.library

@@ -30,7 +30,7 @@ def test_tokens_and_identities_are_those_of_the_documents(checkout: Path, name: 
         ("scenarios:\n  - {scenario: a, agent: b, server: c, tool: d, want: perhaps}\n", 2),
     ],
 )
-def test_what_are_no_scenarios_is_said_with_its_line(tmp_path: Path, text: str, line: int) -> None:
+def test_an_invalid_scenario_is_reported_with_its_line(tmp_path: Path, text: str, line: int) -> None:
     (tmp_path / "golden.yaml").write_text(text)
     found = read_golden(tmp_path / "golden.yaml")
     assert not isinstance(found, Document)

@@ -61,7 +61,7 @@ def identified(**tables: Any) -> dict[str, Any]:
         (identified(subject={"s": "a"}, client_id={"c": "a"}), "0.1.0"),
     ],
 )
-def test_what_restricts_by_claims_needs_a_gateway_that_names_unknown_ones(carried: dict[str, Any], lowest: str) -> None:
+def test_a_rule_by_claims_needs_a_gateway_that_names_unknown_claims(carried: dict[str, Any], lowest: str) -> None:
     assert lowest_gateway(carried) == lowest
 
 

@@ -66,7 +66,7 @@ def test_an_allow_without_a_route_is_refused_and_no_rule_gave_that() -> None:
         (OpaRun(2, b'{"errors":[{"message":"bad","code":"rego_type_error"}]}', b""), "policy_unavailable"),
     ],
 )
-def test_what_is_no_decision_is_refused_with_the_code_of_the_gateway(ran: OpaRun, code: FailureCode) -> None:
+def test_an_invalid_decision_is_refused_with_the_gateways_code(ran: OpaRun, code: FailureCode) -> None:
     found = ruled(ran)
     assert (found.enforced.outcome, found.enforced.code, found.rules) == ("deny", code, [])
 

@@ -18,7 +18,7 @@ def test_a_lost_counter_goes_on_above_what_was_enforced(tmp_path: Path) -> None:
     assert next_sequence(tmp_path, "dev", above=7) == 43
 
 
-def test_the_directory_is_made_where_it_is_missing(tmp_path: Path) -> None:
+def test_a_missing_directory_is_created(tmp_path: Path) -> None:
     assert next_sequence(tmp_path / "a" / "b", "dev") == 1
     assert (tmp_path / "a" / "b").stat().st_mode & 0o077 == 0
 

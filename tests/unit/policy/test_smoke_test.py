@@ -50,7 +50,7 @@ def test_a_policy_that_ends_in_an_error_is_refused(builder: Builder, source: Pol
     assert "the packed bundle cannot be loaded" in refused(builder, source)[0].what
 
 
-def test_an_opa_that_does_not_start_is_told(tmp_path: Path, source: PolicySource, stock: Path) -> None:
+def test_an_opa_that_does_not_start_is_reported(tmp_path: Path, source: PolicySource, stock: Path) -> None:
     absent = tmp_path / "opa"
     absent.write_text("#!/bin/sh\nexit 3\n")
     absent.chmod(0o755)

@@ -80,7 +80,7 @@ async def test_a_save_with_an_unknown_name_is_refused_in_a_deny_and_reported_in_
     assert [warning.as_warning for warning in third.warnings] == [said.format("warning: ")]
 
 
-async def test_a_broken_save_is_told_with_its_line_and_the_last_revision_stays(watched: Watched, put: Put) -> None:
+async def test_a_broken_save_is_reported_and_the_last_revision_stays(watched: Watched, put: Put) -> None:
     async with watched.running():
         first = await watched.next()
         put("bundles/dev/rules/rules.yaml", "rules:\n  - rule: x\n    effect: perhaps\n")
@@ -93,9 +93,7 @@ async def test_a_broken_save_is_told_with_its_line_and_the_last_revision_stays(w
     assert watched.publisher.current.revision == first.revision
 
 
-async def test_mending_a_broken_save_says_that_the_revision_in_force_is_what_is_saved(
-    watched: Watched, put: Put
-) -> None:
+async def test_a_fixed_save_is_reported_as_the_revision_in_force(watched: Watched, put: Put) -> None:
     async with watched.running():
         await watched.next()
         put("bundles/dev/environment.yaml", "name: [\n")
@@ -105,7 +103,7 @@ async def test_mending_a_broken_save_says_that_the_revision_in_force_is_what_is_
     assert isinstance(mended, SaveRestored)
 
 
-async def test_a_broken_start_is_told_and_the_first_good_save_is_published(watched: Watched, put: Put) -> None:
+async def test_a_broken_start_is_reported_and_the_first_good_save_is_published(watched: Watched, put: Put) -> None:
     put("bundles/dev/environment.yaml", "name: [\n")
     async with watched.running():
         broken = await watched.next()
@@ -116,7 +114,7 @@ async def test_a_broken_start_is_told_and_the_first_good_save_is_published(watch
     assert isinstance(good, SavePublished)
 
 
-async def test_a_save_without_a_change_of_content_publishes_nothing(watched: Watched, put: Put) -> None:
+async def test_a_save_without_a_change_of_content_is_not_published(watched: Watched, put: Put) -> None:
     async with watched.running():
         await watched.next()
         put("bundles/dev/environment.yaml", "# a comment\nname: dev\n")
@@ -135,7 +133,7 @@ async def test_a_directory_that_appears_later_is_followed(watched: Watched, put:
     assert {each.file for each in refused.problems} == {"rego/mcp/requirements/later/later.rego"}
 
 
-async def test_where_the_system_gives_no_events_the_files_are_looked_at(
+async def test_files_are_polled_if_the_system_does_not_send_events(
     watched: Watched, put: Put, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[bool | None] = []
@@ -156,7 +154,7 @@ async def test_where_the_system_gives_no_events_the_files_are_looked_at(
     assert asked[:2] == [None, True]
 
 
-async def test_a_build_that_cannot_be_made_is_told_and_the_next_save_is_built(
+async def test_a_failed_build_is_reported_and_the_next_save_is_built(
     watched: Watched, put: Put, policy: Path, tmp_path: Path
 ) -> None:
     async with watched.running():
@@ -176,7 +174,7 @@ async def test_a_build_that_cannot_be_made_is_told_and_the_next_save_is_built(
     assert published.seq == 2
 
 
-async def test_a_directory_that_is_replaced_is_watched_anew(watched: Watched, put: Put, policy: Path) -> None:
+async def test_a_directory_that_is_replaced_is_watched_again(watched: Watched, put: Put, policy: Path) -> None:
     async with watched.running():
         await watched.next()
         (policy / "bundles/dev").rename(policy / "bundles/old")
@@ -248,7 +246,7 @@ async def test_a_save_that_keeps_size_and_time_is_published(watched: Watched, pu
     assert isinstance(second, SavePublished)
 
 
-async def test_what_an_editor_keeps_beside_a_file_is_told_with_the_revision(
+async def test_files_of_an_editor_are_reported_with_the_revision(
     builder: Builder, source: PolicySource, put: Put
 ) -> None:
     put("bundles/dev/rules/.rules.yaml.swp", "b0VIM")
@@ -282,7 +280,7 @@ ERRORS: Final = (
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-async def test_an_error_that_nobody_foresaw_is_a_refused_build_and_the_next_save_is_taken(
+async def test_an_unexpected_error_is_a_refused_build_and_the_next_save_is_built(
     watched: Watched, put: Put, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     failing_on("bad", error, monkeypatch)
@@ -324,7 +322,7 @@ def unlisted(_: PolicySource) -> None:
     raise IndexError("list index out of range")
 
 
-async def test_an_error_of_the_watching_itself_is_told_once_and_following_goes_on(
+async def test_an_error_of_the_watcher_is_reported_once_and_watching_continues(
     watched: Watched, put: Put, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.policy.source_watcher.QUIET_MS", 10)
@@ -367,7 +365,7 @@ async def test_a_report_that_fails_does_not_end_the_following(
     assert endpoint.offer != first
 
 
-async def test_a_system_that_can_watch_nothing_is_looked_at(
+async def test_files_are_polled_if_the_system_cannot_watch_them(
     watched: Watched, put: Put, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def without_anything(*_paths: Path, **_options: Any) -> AsyncGenerator[Any]:

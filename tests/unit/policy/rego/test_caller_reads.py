@@ -35,5 +35,7 @@ def read(opa: Path, scratch: Path, text: str) -> CallerReads:
         ("met if {\n\tp := input.principal\n\tp.kind == input.arguments.groups\n}", CallerReads()),
     ],
 )
-def test_what_a_requirement_reads_of_the_caller(opa: Path, tmp_path: Path, text: str, found: CallerReads) -> None:
+def test_the_claims_that_a_requirement_reads_are_found(
+    opa: Path, tmp_path: Path, text: str, found: CallerReads
+) -> None:
     assert read(opa, tmp_path, text) == found

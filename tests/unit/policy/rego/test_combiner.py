@@ -23,7 +23,7 @@ def test_every_requirement_has_its_static_lines() -> None:
     )
 
 
-def test_what_reads_claims_does_not_hold_without_them() -> None:
+def test_a_requirement_that_reads_claims_does_not_hold_without_them() -> None:
     reading = CombinedRequirement("a", by_arguments=True, standing=True, caller=CallerReads(("groups",), ('te"am',)))
     read = r'data.mcp.lib.principal.is_read(["groups"], ["te\"am"])'
     text = combined([reading])
@@ -57,7 +57,5 @@ def test_a_set_without_members_is_defined_all_the_same(requirement: CombinedRequ
         (["input"], False),
     ],
 )
-def test_a_requirement_stands_for_a_whole_list_where_it_reads_nothing_of_the_item(
-    reads: list[str], *, standing: bool
-) -> None:
+def test_a_requirement_that_does_not_read_the_item_is_standing(reads: list[str], *, standing: bool) -> None:
     assert is_standing(reads) is standing

@@ -100,7 +100,7 @@ def test_every_without_a_guard_against_emptiness_is_refused(opa: Path, tmp_path:
         'xs := {"a": 1}\n\tevery x in xs { x }',
     ],
 )
-def test_every_beside_its_guard_is_accepted(opa: Path, tmp_path: Path, body: str) -> None:
+def test_an_every_with_a_guard_is_accepted(opa: Path, tmp_path: Path, body: str) -> None:
     assert list(unguarded(module(opa, tmp_path, f"met if {{\n\t{body}\n}}"))) == []
 
 

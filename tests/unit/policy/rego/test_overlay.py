@@ -162,7 +162,9 @@ def test_an_own_requirement_with_its_library_data_and_test_is_added(
         ("rego/.manifest", "{}", "is not Rego"),
     ],
 )
-def test_nothing_replaces_or_widens_the_stock(refused: Refused, put: Put, path: str, text: str, said: str) -> None:
+def test_own_files_cannot_replace_or_widen_the_stock(
+    refused: Refused, put: Put, path: str, text: str, said: str
+) -> None:
     put(path, text)
     problems = refused()
     assert said in " ".join(problem.what for problem in problems if problem.file == path)
@@ -181,7 +183,7 @@ def test_a_link_that_leads_outside_is_refused(refused: Refused, own: Put, policy
     assert "is a link out of the policy repository" in refused()[0].what
 
 
-def test_what_editors_leave_behind_is_named_and_refuses_no_save(
+def test_files_of_editors_are_named_and_do_not_refuse_a_save(
     builder: Builder, source: PolicySource, own: Put, policy: Path
 ) -> None:
     for name in (".#hosts.rego", "hosts.rego~", ".hosts.rego.swp"):
@@ -261,7 +263,7 @@ def test_sources_that_were_verified_are_not_verified_again(
     assert sorted((tmp_path / "state" / "verified").iterdir()) == remembered
 
 
-def test_an_unchanged_copy_of_the_stock_replaces_nothing(
+def test_an_unchanged_copy_of_the_stock_is_accepted(
     builder: Builder, source: PolicySource, stock: Path, policy: Path
 ) -> None:
     shutil.copytree(stock, policy / "rego")

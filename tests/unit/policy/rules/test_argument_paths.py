@@ -85,7 +85,7 @@ OPEN: Final[list[Any]] = [
 
 
 @pytest.mark.parametrize("schema", OPEN)
-def test_what_a_schema_leaves_open_may_be_there(schema: Any) -> None:
+def test_an_argument_that_a_schema_leaves_open_may_exist(schema: Any) -> None:
     assert instead(schema, "/x") is None
 
 
@@ -145,7 +145,9 @@ def test_a_condition_on_an_argument_that_the_pinned_schema_lacks_is_a_problem(
     assert looked(policy, put, f"what: {{tools: [{what}]}}, ", "/texts", "allow").warnings == found.problems
 
 
-def test_a_test_that_can_judge_nothing_there_is_a_problem(policy: Path, put: Put, chat: Callable[..., None]) -> None:
+def test_a_test_that_cannot_apply_to_an_argument_is_a_problem(
+    policy: Path, put: Put, chat: Callable[..., None]
+) -> None:
     chat(send=entry("send", SEND), mail=entry("mail", {"properties": {"to": {"type": "string"}}}))
     found = looked(policy, put, "what: {tools: [send]}, ", "/to")
     (problem,) = found.problems

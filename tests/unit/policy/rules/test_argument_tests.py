@@ -99,7 +99,7 @@ def test_a_test_that_may_judge_something_is_accepted(path: str, test: dict[str, 
         ("/both", {"above": 3}, "above", "is null or a string"),
     ],
 )  # fmt: skip
-def test_a_test_that_can_judge_nothing_is_found(path: str, test: dict[str, Any], pointer: str, said: str) -> None:
+def test_a_test_that_cannot_apply_is_found(path: str, test: dict[str, Any], pointer: str, said: str) -> None:
     found = wrong(path, test)
     assert found is not None
     assert found[0] == f"/arguments/0/{pointer}"

@@ -62,7 +62,7 @@ def test_conditions_that_some_value_fits_are_accepted(tests: list[str]) -> None:
 
 @settings(max_examples=500)
 @given(seed=st.integers(0, 2**32))
-def test_what_is_called_contradictory_holds_for_no_value(seed: int) -> None:
+def test_contradictory_conditions_never_hold_for_any_value(seed: int) -> None:
     writer = Writer(Random(seed))
     tests = [writer.test(1) for _ in range(2)]
     if never_holds([literal for test in tests for literal in literals(test)]):
@@ -84,7 +84,7 @@ def test_what_is_called_contradictory_holds_for_no_value(seed: int) -> None:
         ("who: {agents: [a]}, unless: {who: {agents: [a]}, when: {days: [monday]}}", False),
     ],
 )
-def test_an_exception_that_leaves_nothing_of_its_rule_is_a_problem(rule: str, *, is_empty: bool) -> None:
+def test_an_exception_that_disables_its_rule_is_a_problem(rule: str, *, is_empty: bool) -> None:
     found = [problem.what for problem in condition_conflicts(environment(rule))]
     assert any("the rule never applies" in said for said in found) is is_empty
 

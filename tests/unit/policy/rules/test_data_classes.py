@@ -91,7 +91,7 @@ SETTINGS: Json = {"data_classes": {"classes": ["a", "b", "c", "d"], "unclassifie
 
 
 @given(STATED, STATED)
-def test_forgetting_what_one_of_them_states_takes_away_nothing_of_the_other(server: Json, target: Json) -> None:
+def test_a_class_that_one_of_them_omits_still_counts(server: Json, target: Json) -> None:
     both = held(server, target, SETTINGS)
     assert both
     assert set(both) == {*server.get("data", ()), *target.get("data", ())} or both == ["d"]
@@ -174,13 +174,13 @@ def test_a_class_that_is_not_listed_is_a_problem(environment: Read, put: Put, pa
         ("rules/x.yaml", "rules:\n  - {rule: x, effect: deny, what: {reach: far}, reason: r}\n"),
     ],
 )
-def test_what_is_not_of_its_form_is_a_problem(policy: Path, put: Put, path: str, text: str) -> None:
+def test_a_value_of_the_wrong_form_is_a_problem(policy: Path, put: Put, path: str, text: str) -> None:
     put("bundles/dev/environment.yaml", LISTED)
     put(f"bundles/dev/{path}", text)
     assert isinstance(EnvironmentReader().read(policy, "dev"), list)
 
 
-def test_an_agent_that_is_cleared_for_nothing_is_reported(environment: Read, put: Put) -> None:
+def test_an_agent_without_clearance_is_reported(environment: Read, put: Put) -> None:
     assert [each.what for each in uncleared_agents(environment())] == [
         "the agent `bot` has no clearance for any data class, so it cannot use any target."
     ]

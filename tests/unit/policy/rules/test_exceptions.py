@@ -46,7 +46,7 @@ def test_an_unknown_name_in_an_exception_is_a_problem_if_more_passes_by_it(
     assert len(found.problems) + len(found.warnings) == 1
 
 
-def test_an_exception_for_hours_that_are_none_is_a_problem(policy: Path, put: Put) -> None:
+def test_an_exception_with_empty_hours_is_a_problem(policy: Path, put: Put) -> None:
     put("bundles/dev/rules/r.yaml", "rules:\n  - {rule: r, effect: deny, unless: {when: {hours: '08:00-08:00'}}}\n")
     put("bundles/dev/rules/s.yaml", "rules:\n  - {rule: s, effect: deny, unless: {when: {time_zone: Mars/Olympus}}}\n")
     environment = EnvironmentReader().read(policy, "dev")
@@ -57,7 +57,7 @@ def test_an_exception_for_hours_that_are_none_is_a_problem(policy: Path, put: Pu
     ]
 
 
-def test_what_an_exception_compares_is_read() -> None:
+def test_the_paths_of_an_exception_are_read() -> None:
     assert compared(CARRIED) == ["/a", "/b"]
     data: dict[str, Any] = {"rules": {"r": CARRIED}, "catalog": {"servers": {}}}
     index = {"rules": rule_index(data["rules"], {})}

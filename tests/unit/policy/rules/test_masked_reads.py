@@ -50,11 +50,11 @@ def test_a_requirement_is_read_on_every_server() -> None:
         ("data.arguments", []),
     ],
 )
-def test_only_what_masking_hides_is_told(read: str, places: list[str]) -> None:
+def test_the_index_has_only_masked_places(read: str, places: list[str]) -> None:
     assert read_index(data(read))["mail"] == places
 
 
-def test_what_lies_within_another_place_is_not_told_twice() -> None:
+def test_a_place_inside_another_is_not_listed_twice() -> None:
     assert read_index(data("input.arguments.to", "input.arguments", "input.arguments.a"))["mail"] == ["/arguments"]
     assert read_index(data("input.arguments.to.0", "input.arguments.to-do", "input.arguments.to"))["mail"] == [
         "/arguments/to",
@@ -62,13 +62,13 @@ def test_what_lies_within_another_place_is_not_told_twice() -> None:
     ]
 
 
-def test_a_requirement_of_which_nothing_is_known_reads_everything() -> None:
+def test_a_requirement_with_unknown_reads_reads_everything() -> None:
     unknown = data()
     unknown["requirements"]["own"] = {}
     assert read_index(unknown)["mail"] == ["/arguments", "/context/headers", "/principal/claims"]
 
 
-def test_an_index_that_leads_nowhere_reads_every_argument_and_claim() -> None:
+def test_an_index_with_unknown_rules_reads_every_argument_and_claim() -> None:
     damaged = data(rules={"mail": ["/to"]})
     damaged["rules"] = {}
     assert read_index(damaged)["mail"] == ["/arguments", "/principal/claims"]

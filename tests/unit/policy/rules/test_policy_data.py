@@ -238,7 +238,7 @@ def test_every_server_has_every_row(data: Data, put: Put) -> None:
         ("hold", NONE),
     ],
 )
-def test_an_allow_rule_of_which_nothing_is_left_to_judge_is_taken_as_it_is(
+def test_an_allow_rule_without_further_conditions_is_settled(
     data: Data, put: Put, rule: str, settled: set[str]
 ) -> None:
     put("bundles/dev/agents/other.yaml", "agent: other\nowner: o\npurpose: p\nkind: k\n")

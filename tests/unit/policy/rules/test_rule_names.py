@@ -136,7 +136,7 @@ def test_a_rule_of_names_that_exist_is_accepted(look: Look, fields: str) -> None
     assert look(fields) == RuleNames([], [])
 
 
-def test_one_wrong_server_makes_no_problem_of_the_tools_below_it(look: Look) -> None:
+def test_one_wrong_server_does_not_make_its_tools_problems(look: Look) -> None:
     found = look("what: {servers: [slack, flies], tools: [read_file]}")
     assert [problem.what for problem in found.problems] == ["no server is called `flies`."]
 
@@ -161,7 +161,7 @@ def test_a_waiver_waives_every_unknown_name_of_its_rule(look: Look, fields: str,
     assert look(fields, effect, AHEAD) == RuleNames([], [])
 
 
-def test_a_waiver_that_has_ended_waives_nothing(look: Look) -> None:
+def test_a_waiver_that_has_ended_has_no_effect(look: Look) -> None:
     found = look("what: {tools: [send_mesage]}", more=OVER)
     assert [problem.what for problem in found.problems] == [
         "no tool is called `send_mesage` (`not_yet` ended at 2026-11-01T00:00:00Z)."
@@ -171,7 +171,7 @@ def test_a_waiver_that_has_ended_waives_nothing(look: Look) -> None:
 
 @pytest.mark.parametrize("more", [AHEAD, OVER])
 @pytest.mark.parametrize("effect", ["deny", "hold", "allow"])
-def test_a_waiver_that_waives_nothing_is_reported(look: Look, effect: str, more: str) -> None:
+def test_a_waiver_without_effect_is_reported(look: Look, effect: str, more: str) -> None:
     found = look("what: {tools: [send_message]}", effect, more)
     assert found.problems == []
     assert [(each.line, each.what) for each in found.warnings] == [

@@ -117,7 +117,7 @@ def test_networks_in_their_usual_form_are_accepted(environment: Callable[..., An
     assert contradictions(found, CheckContext(None, NOW)) == []
 
 
-def test_people_that_no_identity_has_are_no_mistake(names: Callable[..., RuleNames]) -> None:
+def test_people_that_no_identity_has_are_accepted(names: Callable[..., RuleNames]) -> None:
     people = "subjects: [alice, 'https://other.example.net#bob'], client_ids: [x], claims: {cost_center: [7]}"
     assert names(people) == RuleNames([], [])
 

@@ -79,7 +79,7 @@ def test_a_rule_that_refuses_has_a_reason(catalog: Path, effect: str) -> None:
 
 @pytest.mark.parametrize("field", ["reason", "owner"])
 @pytest.mark.parametrize("blank", ["''", "' '", '"\\t\\n"'])
-def test_a_blank_reason_or_owner_is_none(catalog: Path, field: str, blank: str) -> None:
+def test_a_blank_reason_or_owner_counts_as_missing(catalog: Path, field: str, blank: str) -> None:
     stated = {"reason": "x", "owner": "a@example.com"} | {field: blank}
     rule = f"rule: r, effect: deny, {', '.join(f'{name}: {text}' for name, text in stated.items())}"
     (catalog / "bundles/dev/rules/one.yaml").write_text(f"rules: [{{{rule}}}]\n")
@@ -164,7 +164,7 @@ def test_an_allow_of_reading_needs_neither(catalog: Path, stated: str) -> None:
     assert found(catalog, f"effect: allow, {stated}") == []
 
 
-def test_what_an_allow_includes_is_named(catalog: Path) -> None:
+def test_the_actions_that_an_allow_includes_are_named(catalog: Path) -> None:
     assert found(catalog, "effect: allow, what: {servers: [wild], tools: [odd]}")[0] == (
         "the rule `r` allows `odd` of `wild` (unknown) and lacks `reason`."
     )

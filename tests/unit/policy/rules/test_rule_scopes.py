@@ -194,7 +194,7 @@ def test_a_scope_that_lists_more_than_the_one_around_it_is_refused(look: Look, p
         ("rules/crm/.scope.yaml", "team: crm\nservers: [hr]\n", "its name starts with a dot"),
     ],
 )
-def test_a_scope_that_limits_nothing_is_refused(look: Look, put: Put, path: str, text: str, said: str) -> None:
+def test_a_scope_without_limits_is_refused(look: Look, put: Put, path: str, text: str, said: str) -> None:
     put(f"bundles/dev/{path}", text)
     problems = look()
     assert any(said in problem.what for problem in problems), problems

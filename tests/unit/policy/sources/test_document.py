@@ -102,13 +102,13 @@ def test_every_value_knows_its_line() -> None:
         (b"a: " + b"x" * MAX_BYTES, 0, "larger than"),
     ],
 )
-def test_what_readers_disagree_about_is_refused_at_its_line(content: bytes, line: int, said: str) -> None:
+def test_an_ambiguous_value_is_refused_at_its_line(content: bytes, line: int, said: str) -> None:
     problems = refused(content)
     assert problems[0][0] == line
     assert said in problems[0][1]
 
 
-def test_all_problems_of_a_file_are_told_at_once() -> None:
+def test_all_problems_of_a_file_are_reported_at_once() -> None:
     found = refused(b"a: 1\na: 2\nb: &x 1\n3: x\nc: .nan\n")
     assert [line for line, _ in found] == [2, 3, 4, 5]
 

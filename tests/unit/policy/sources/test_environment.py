@@ -171,7 +171,7 @@ def test_a_document_that_does_not_match_its_schema_is_refused(
         ("data/own.yaml", "x: mcpa_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n", 1, "a token of this gateway"),
     ],
 )  # fmt: skip
-def test_what_contradicts_another_document_is_refused(
+def test_a_contradiction_of_another_document_is_refused(
     found: Found, put: Put, path: str, text: str, *, line: int, said: str
 ) -> None:
     put(f"bundles/dev/{path}", text)
@@ -190,7 +190,7 @@ def test_a_secret_is_never_repeated_in_the_problem(found: Found, put: Put) -> No
     assert "123456789012" not in str(found())
 
 
-def test_all_problems_of_all_files_are_told_at_once(found: Found, put: Put) -> None:
+def test_all_problems_of_all_files_are_reported_at_once(found: Found, put: Put) -> None:
     put("bundles/dev/environment.yaml", "name: dev\ndefault: x\n")
     put("bundles/dev/rules/r.yaml", "rules:\n  - rule: X\n    effect: x\n")
     put("bundles/dev/agents/broken.yaml", "a: [\n")
@@ -202,18 +202,18 @@ def test_all_problems_of_all_files_are_told_at_once(found: Found, put: Put) -> N
     ]
 
 
-def test_an_environment_that_is_not_there_is_told(policy: Path) -> None:
+def test_a_missing_environment_is_reported(policy: Path) -> None:
     problems = EnvironmentReader().read(policy, "production")
     assert isinstance(problems, list)
     assert [str(problem)[:36] for problem in problems] == ["bundles/production: does not exist. "]
 
 
-def test_an_unreadable_file_is_told(found: Found, policy: Path) -> None:
+def test_an_unreadable_file_is_reported(found: Found, policy: Path) -> None:
     (policy / "bundles/dev/rules/loop.yaml").symlink_to("loop.yaml")
     assert told(found()) == [("rules/loop.yaml", 0)]
 
 
-def test_readme_files_and_those_of_git_are_no_documents(found: Found, put: Put) -> None:
+def test_readme_files_and_those_of_git_are_not_documents(found: Found, put: Put) -> None:
     put("bundles/dev/README.md", "hello\n")
     put("bundles/dev/rules/.gitkeep", "\n")
     assert found() == []

@@ -161,7 +161,7 @@ def test_a_file_of_a_volume_without_a_visible_name_is_a_problem(policy: Path, de
 
 
 @pytest.mark.parametrize("name", ["..2026_11_30_10_00_00.1", "..data", "..other", ".git-sync"])
-def test_a_hidden_directory_that_is_no_volume_is_a_problem(policy: Path, dev: Path, put: Put, name: str) -> None:
+def test_a_hidden_directory_that_is_not_a_volume_is_a_problem(policy: Path, dev: Path, put: Put, name: str) -> None:
     put(f"bundles/dev/rules/{name}/a.yaml", rule("a"))
     assert "hidden directory" in refused(policy)[f"rules/{name}"]
 
@@ -207,16 +207,16 @@ def test_a_hidden_directory_that_is_no_volume_is_a_problem(policy: Path, dev: Pa
         ("rules/\udcff.yaml", "unprintable characters"),
     ],
 )
-def test_a_file_that_is_no_document_is_a_problem_with_its_reason(policy: Path, put: Put, name: str, said: str) -> None:
+def test_a_file_that_is_not_a_document_is_a_problem_with_its_reason(
+    policy: Path, put: Put, name: str, said: str
+) -> None:
     put(f"bundles/dev/{name}", rule("x"))
     for editing in (False, True):
         assert said in " ".join(refused(policy, editing=editing).values())
 
 
 @pytest.mark.parametrize("name", ["rules.yaml~", "#rules.yaml#", ".#rules.yaml", ".rules.yaml.swp", "rules.yaml.bak"])
-def test_what_an_editor_keeps_beside_a_file_refuses_a_check_but_not_a_save(
-    policy: Path, dev: Path, put: Put, name: str
-) -> None:
+def test_a_file_of_an_editor_refuses_a_check_but_not_a_save(policy: Path, dev: Path, put: Put, name: str) -> None:
     put(f"bundles/dev/rules/{name}", rule("x"))
     assert "next to `rules.yaml`" in refused(policy)[f"rules/{name}"]
     assert rules(policy, editing=True) == ["bot-reads"]
@@ -224,7 +224,7 @@ def test_what_an_editor_keeps_beside_a_file_refuses_a_check_but_not_a_save(
     assert "itself does not exist" in refused(policy, editing=True)[f"rules/{name}"]
 
 
-def test_the_lock_of_emacs_is_a_link_to_nothing_and_named_as_a_lock(policy: Path, dev: Path) -> None:
+def test_the_broken_link_of_emacs_is_named_as_a_lock(policy: Path, dev: Path) -> None:
     (dev / "rules/.#rules.yaml").symlink_to("alice@example.com.1:1")
     assert "lock file" in refused(policy)["rules/.#rules.yaml"]
     assert rules(policy, editing=True) == ["bot-reads"]
@@ -264,7 +264,9 @@ def test_a_pipe_that_takes_the_place_of_a_file_is_not_waited_for(
 
 
 @pytest.mark.parametrize("call", ["os.listdir", "os.open"])
-def test_what_nobody_may_read_is_a_problem(policy: Path, dev: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+def test_a_file_without_read_permission_is_a_problem(
+    policy: Path, dev: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
     real = getattr(os, call.removeprefix("os."))
 
     def closed(path: Path, *options: int) -> object:
@@ -276,7 +278,7 @@ def test_what_nobody_may_read_is_a_problem(policy: Path, dev: Path, monkeypatch:
     assert "Permission denied" in " ".join(refused(policy).values())
 
 
-def test_files_beside_the_documents_are_no_problem(policy: Path, put: Put) -> None:
+def test_files_next_to_the_documents_are_accepted(policy: Path, put: Put) -> None:
     for name in BESIDE:
         place = name if not name.endswith("/") else f"more/{name}config"
         put(f"bundles/dev/rules/{place}", rule("x"))
@@ -304,7 +306,7 @@ def test_two_files_of_data_of_one_name_are_a_problem(builder: Builder, source: P
         ("schemas/x.rego", "is outside the policy directories"),
     ],
 )
-def test_whatever_lies_below_rego_is_laid_or_is_a_problem(
+def test_every_file_below_rego_is_staged_or_is_a_problem(
     policy: Path, stock: Path, put: Put, name: str, said: str
 ) -> None:
     put(f"rego/{name}", "package mcp.requirements.x\n")
@@ -325,7 +327,7 @@ def test_a_linked_directory_below_rego_is_laid(policy: Path, stock: Path, put: P
 
 
 @pytest.mark.parametrize("shape", ["file", "broken link", "pipe"])
-def test_a_rego_that_is_no_directory_is_a_problem(policy: Path, stock: Path, shape: str) -> None:
+def test_a_rego_that_is_not_a_directory_is_a_problem(policy: Path, stock: Path, shape: str) -> None:
     place = policy / "rego"
     if shape == "file":
         place.touch()
@@ -425,7 +427,7 @@ def shaped(root: Path, shapes: list[tuple[str, str, str]], below: str) -> Iterat
 
 
 @given(SHAPES, TARGETS)
-def test_nothing_below_an_environment_is_silently_unread(
+def test_no_file_below_an_environment_is_silently_unread(
     tmp_path_factory: pytest.TempPathFactory, shapes: list[tuple[str, str, str]], below: str
 ) -> None:
     root = tmp_path_factory.mktemp("shapes")

@@ -109,7 +109,7 @@ def test_observing_and_enforcement_end_with_a_day(policy: Path, put: Put) -> Non
 @pytest.mark.parametrize(
     "expires", ["2026-02-30", "20.12.2026", "2026-12-20T00:00:60Z", "1999-12-20", "soon", "2026-12"]
 )
-def test_what_is_no_time_is_refused_with_how_to_write_one(policy: Path, put: Put, expires: str) -> None:
+def test_an_invalid_time_is_refused_with_the_right_form(policy: Path, put: Put, expires: str) -> None:
     put("bundles/dev/rules/two.yaml", f"rules: [{{rule: two, effect: deny, reason: x, expires: '{expires}'}}]\n")
     found = EnvironmentReader().read(policy, "dev")
     assert isinstance(found, list)

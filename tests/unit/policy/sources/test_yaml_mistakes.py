@@ -88,7 +88,7 @@ def test_a_mistake_is_refused_with_what_to_write_instead(text: str, line: int, r
         ("a: get_*\n", "get_*"),
     ],
 )
-def test_what_has_one_meaning_is_read_so(text: str, value: Any) -> None:
+def test_an_unambiguous_value_is_read(text: str, value: Any) -> None:
     assert read(text)["a"] == value
 
 
@@ -135,7 +135,7 @@ def test_a_placeholder_in_another_value_is_a_problem(policy: Path, put: Put, own
     assert any("s.yaml:3: " in each and "is a placeholder" in each for each in problems(policy))
 
 
-def test_what_only_looks_like_a_placeholder_is_none(policy: Path, put: Put) -> None:
+def test_a_text_that_resembles_a_placeholder_is_accepted(policy: Path, put: Put) -> None:
     put("bundles/dev/catalog/s.yaml", SERVER.format(url="https://todo.example.com/mcp", owner="mastodon@example.com"))
     put(
         "bundles/dev/rules/s.yaml",
